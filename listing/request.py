@@ -1,0 +1,46 @@
+"""What a person asks of the pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from listing.events import Event
+from listing.schema import Draft
+
+if TYPE_CHECKING:
+    from listing.photos import Photo
+
+Tone = Literal["plain", "shorter", "warmer"]
+TONES: tuple[Tone, ...] = ("plain", "shorter", "warmer")
+
+
+@dataclass(frozen=True)
+class DraftRequest:
+    """One item.
+
+    photos: 1 to 8, already through intake, in the seller's order.
+    note: the seller's own words, kept verbatim in the description.
+    seller_id: whose past listings retrieval must leave out.
+    category: the seller's choice; None lets the pipeline decide.
+    facts: attribute name -> value that the seller stated or corrected (evidence: seller; locked).
+    title, description: text that the seller edited; kept as it is.
+    known: an earlier draft of the same photos; its facts are reused, so that only the text is written again.
+    """
+
+    photos: tuple[Photo, ...]
+    note: str = ""
+    seller_id: str | None = None
+    category: str | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+    title: str | None = None
+    description: str | None = None
+    tone: Tone = "plain"
+    known: Draft | None = None
+
+
+class DraftPipeline(Protocol):
+    """Photos to a stream of events; the last one is a ``DraftEvent``. Closing the iterator stops the work."""
+
+    def run(self, request: DraftRequest) -> Iterator[Event]: ...

@@ -1,0 +1,169 @@
+"""What the parts exchange: facts, drafts, listings. Change only with a new ``SCHEMA_VERSION`` and a migration."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SCHEMA_VERSION = 1
+
+Source = Literal["ocr", "pixels", "mllm", "classifier", "neighbours", "seller"]
+Status = Literal["supported", "unsupported", "contradicted", "unknown"]
+Box = tuple[float, float, float, float]
+
+
+class Model(BaseModel):
+    """Frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PhotoRef(Model):
+    """A stored photo: its random name, size in pixels, perceptual hash (16 hex digits)."""
+
+    id: str
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+    phash: str
+
+
+class Evidence(Model):
+    """One thing a fact rests on. ``box`` is x0, y0, x1, y1 as shares (0..1) of the photo's width and height."""
+
+    source: Source
+    photo: int | None = None
+    box: Box | None = None
+    text: str | None = None
+    score: float | None = None
+    listing_ids: list[str] = Field(default_factory=list)
+
+
+class AttributeValue(Model):
+    """A fact. ``value`` is set only when the status is ``supported``; what is likely stands in ``suggestion``.
+
+    ``confidence`` is a calibrated probability that the value (or the suggestion) is right.
+    """
+
+    name: str
+    value: str | None = None
+    suggestion: str | None = None
+    status: Status = "unknown"
+    confidence: float | None = Field(default=None, ge=0, le=1)
+    evidence: list[Evidence] = Field(default_factory=list)
+    locked: bool = False
+
+    @model_validator(mode="after")
+    def _value_needs_support(self) -> AttributeValue:
+        if self.value is not None and (self.status != "supported" or not self.evidence):
+            raise ValueError(f"{self.name}: a value needs the status 'supported' and at least one piece of evidence.")
+        return self
+
+
+class Candidate(Model):
+    value: str
+    confidence: float = Field(ge=0, le=1)
+
+
+class SourceOpinion(Model):
+    """What one source alone says of the category."""
+
+    value: str
+    confidence: float = Field(ge=0, le=1)
+
+
+class Category(Model):
+    """Up to three candidates, best first; ``value`` is null and ``in_range`` false outside what the model knows.
+
+    ``sources.mllm`` is the MLLM's own likelihoods alone, so that a tuned model can be judged by itself.
+    """
+
+    value: str | None
+    confidence: float = Field(ge=0, le=1)
+    candidates: list[Candidate] = Field(default_factory=list, max_length=3)
+    sources: dict[str, SourceOpinion] = Field(default_factory=dict)
+    in_range: bool = True
+
+
+class Question(Model):
+    """Something that only the seller can answer; empty ``choices`` means free text."""
+
+    attribute: str
+    text: str
+    choices: list[str] = Field(default_factory=list)
+
+
+class Flag(Model):
+    """A remark on the draft; ``span`` is start and end (characters) in ``field``."""
+
+    code: str
+    message: str
+    field: Literal["title", "description", "note", "category", "photos"] | None = None
+    span: tuple[int, int] | None = None
+
+
+class PriceRange(Model):
+    low: float
+    mid: float
+    high: float
+    currency: str
+    basis: list[str] = Field(min_length=1)
+
+
+class NeighbourRef(Model):
+    listing_id: str
+    score: float
+
+
+class Quality(Model):
+    """0..100; ``parts`` are shares 0..1 by name; ``tips`` are sentences, the most useful first."""
+
+    score: int = Field(ge=0, le=100)
+    parts: dict[str, float] = Field(default_factory=dict)
+    tips: list[str] = Field(default_factory=list)
+
+
+class Draft(Model):
+    """What the pipeline makes of one item's photos. Titles and descriptions are decoded by the MLLM."""
+
+    schema_version: int = SCHEMA_VERSION
+    id: str
+    photos: list[PhotoRef]
+    category: Category
+    attributes: list[AttributeValue] = Field(default_factory=list)
+    title: str = ""
+    description: str = ""
+    questions: list[Question] = Field(default_factory=list)
+    flags: list[Flag] = Field(default_factory=list)
+    price: PriceRange | None = None
+    neighbours: list[NeighbourRef] = Field(default_factory=list)
+    quality: Quality
+    model: str
+    timing_ms: dict[str, float] = Field(default_factory=dict)
+
+    def attribute(self, name: str) -> AttributeValue | None:
+        """The attribute of that name, or None."""
+        return next((a for a in self.attributes if a.name == name), None)
+
+
+class Listing(Model):
+    """A listing as it is sold. ``stock`` is 1 unless the seller says otherwise."""
+
+    schema_version: int = SCHEMA_VERSION
+    id: str
+    seller_id: str
+    category: str
+    attributes: dict[str, str] = Field(default_factory=dict)
+    title: str
+    description: str
+    price: float | None = Field(default=None, ge=0)
+    currency: str = "EUR"
+    stock: int = Field(default=1, ge=0)
+    condition: str | None = None
+    status: Literal["draft", "active", "reserved", "sold", "removed"] = "draft"
+    created_at: datetime
+    published_at: datetime | None = None
+    photos: list[PhotoRef] = Field(default_factory=list)
+    draft_id: str | None = None
+    origin: Literal["user", "sample", "world"] = "user"

@@ -1,0 +1,29 @@
+"""The record that the index accepts: text already scrubbed, hashes already computed (by the caller)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class IndexRecord(BaseModel):
+    """One past listing. ``image_vectors`` is one vector per photo; ``phashes`` are 16 hex digits, one per photo.
+
+    ``text`` must hold no contact data any more: the caller scrubs it (``listing.privacy``), the index asserts it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    listing_id: str
+    seller_id: str
+    category: str
+    phashes: list[str] = Field(default_factory=list)
+    image_vectors: list[list[float]] = Field(default_factory=list)
+    text: str = ""
+    text_vector: list[float] | None = None
+    attributes: dict[str, str] = Field(default_factory=dict)
+    price: float | None = None
+    currency: str | None = None
+    sold: bool = False
+    origin: Literal["user", "sample", "world"] = "user"
