@@ -1,0 +1,271 @@
+"""Categories, their attribute schemas, and how each attribute can be known: ``taxonomy.yaml`` as checked objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+DEFAULT_FILE = Path(__file__).with_name("taxonomy.yaml")
+UNKNOWN = "unknown"
+IMAGENET_CLASSES = 1000
+
+Known = Literal["seen", "read", "seller-only"]
+
+
+class TaxonomyError(ValueError):
+    """The taxonomy file is wrong; the message names the place and what is wrong with it."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Attribute(_Frozen):
+    """One attribute. ``known`` says how it can come to be known; several ways are allowed.
+
+    ``values`` are the closed values that may be stated; empty means free text. ``absent`` is an answer that says that
+    there is nothing to state (no second colour). ``many`` allows several values at once. ``instance`` marks what holds
+    for this one piece only and so must never be taken from another listing.
+    """
+
+    name: str
+    label: str
+    known: tuple[Known, ...] = Field(min_length=1)
+    values: tuple[str, ...] = ()
+    absent: str | None = None
+    many: bool = False
+    instance: bool = False
+    question: str
+    choices: tuple[str, ...] = ()
+
+    @field_validator("known", mode="before")
+    @classmethod
+    def _one_or_several(cls, given: Any) -> Any:
+        return (given,) if isinstance(given, str) else given
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """What a model may answer: the closed values, 'nothing to state' where that exists, and ``unknown``."""
+        if not self.values:
+            return ()
+        return (*self.values, *((self.absent,) if self.absent else ()), UNKNOWN)
+
+    @property
+    def seller_choices(self) -> tuple[str, ...]:
+        """Choices of the seller's question; empty means free text."""
+        return self.choices or self.values
+
+    def can_be(self, way: Known) -> bool:
+        """Whether the attribute can come to be known in that way."""
+        return way in self.known
+
+
+class CategoryNode(_Frozen):
+    """A leaf. ``path`` is its groups, outermost first, and itself; ``phrase`` is how a text names it in lower case.
+
+    ``weights`` are pairs (ImageNet class, share of that class's photos that show this thing); the shares of one class
+    over all leaves sum to at most 1, so that they turn class probabilities into leaf probabilities.
+    ``restricted`` narrows the values of attributes here (no soles on a skirt).
+    """
+
+    name: str
+    path: tuple[str, ...]
+    tuned: bool
+    attributes: tuple[str, ...]
+    restricted: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    weights: tuple[tuple[int, float], ...] = ()
+    synonyms: tuple[str, ...] = ()
+    phrase: str
+    plural: bool = False
+
+    @property
+    def imagenet(self) -> tuple[int, ...]:
+        """ImageNet classes that speak for this leaf."""
+        return tuple(index for index, _ in self.weights)
+
+
+class Taxonomy(_Frozen):
+    """The tree of categories and the attributes. ``clothing`` are ImageNet classes that say 'clothes' but no leaf."""
+
+    attributes: dict[str, Attribute]
+    categories: dict[str, CategoryNode]
+    clothing: tuple[int, ...] = ()
+
+    def schema(self, category: str) -> tuple[Attribute, ...]:  # type: ignore[override]  # pydantic's own is deprecated
+        """Attributes of a category in their order, with the values that occur there.
+
+        Raises:
+            TaxonomyError: no such category.
+        """
+        node = self.categories.get(category)
+        if node is None:
+            raise TaxonomyError(f"There is no category {category!r}; choose one of: {', '.join(self.categories)}.")
+        narrowed = dict(node.restricted)
+        found = (self.attributes[name] for name in node.attributes)
+        return tuple(a.model_copy(update={"values": narrowed[a.name]}) if a.name in narrowed else a for a in found)
+
+    def tuned(self) -> tuple[str, ...]:
+        """Names of the categories that the model was tuned on."""
+        return tuple(name for name, node in self.categories.items() if node.tuned)
+
+    def leaves(self) -> tuple[CategoryNode, ...]:
+        """All leaves in the file's order."""
+        return tuple(self.categories.values())
+
+    def find(self, words: str) -> CategoryNode | None:
+        """The leaf with that name, phrase or synonym (any case), or None."""
+        wanted = words.strip().lower()
+        for node in self.categories.values():
+            if wanted in (node.name.lower(), node.phrase.lower(), *node.synonyms):
+                return node
+        return None
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """SafeLoader that refuses a key given twice; plain YAML would silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node)  # type: ignore[no-untyped-call]
+            if key in seen:
+                raise TaxonomyError(f"{key!r} is given twice (line {key_node.start_mark.line + 1}).")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+class _Schema(_Frozen):
+    tuned: bool = False
+    attributes: tuple[str, ...] = Field(min_length=1)
+    values: dict[str, tuple[str, ...]] = {}
+
+
+class _Leaf(_Frozen):
+    # `schema` is taken by pydantic, so that the key of the file is called `uses`.
+    uses: str
+    phrase: str
+    plural: bool = False
+    synonyms: tuple[str, ...] = ()
+    imagenet: dict[int, float] = {}
+
+    @field_validator("imagenet", mode="before")
+    @classmethod
+    def _list_means_whole(cls, given: Any) -> Any:
+        return dict.fromkeys(given, 1.0) if isinstance(given, list) else given
+
+
+class _File(_Frozen):
+    attributes: dict[str, dict[str, Any]] = Field(min_length=1)
+    schemas: dict[str, _Schema] = Field(min_length=1)
+    clothing_imagenet: tuple[int, ...] = ()
+    tree: dict[str, Any] = Field(min_length=1)
+
+
+def _walk(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], _Leaf]]:
+    """(path, leaf) for every leaf; a leaf is a block with the key ``uses``."""
+    for name, block in tree.items():
+        here = (*path, str(name))
+        if not isinstance(block, dict) or not block:
+            raise TaxonomyError(f"{' > '.join(here)}: a group needs leaves, a leaf needs `uses` and `phrase`.")
+        if "uses" in block:
+            yield here, _Leaf.model_validate(block)
+        else:
+            yield from _walk(block, here)
+
+
+def _attributes(blocks: Mapping[str, Mapping[str, Any]]) -> dict[str, Attribute]:
+    found = {}
+    for name, block in blocks.items():
+        if "values" in block and not block["values"]:
+            raise TaxonomyError(f"attribute {name}: `values` is empty; leave it out for free text.")
+        attribute = Attribute.model_validate({"name": name, **block})
+        if len(set(attribute.values)) < len(attribute.values):
+            raise TaxonomyError(f"attribute {name}: a value is given twice.")
+        if {"n/a", UNKNOWN} & set(attribute.values):
+            raise TaxonomyError(f"attribute {name}: 'n/a' and 'unknown' are not values; schemas say where it applies.")
+        found[name] = attribute
+    return found
+
+
+def _check_schema(name: str, schema: _Schema, attributes: Mapping[str, Attribute]) -> None:
+    for attribute in schema.attributes:
+        if attribute not in attributes:
+            raise TaxonomyError(f"schema {name}: unknown attribute {attribute!r}.")
+    for attribute, values in schema.values.items():
+        if attribute not in schema.attributes:
+            raise TaxonomyError(f"schema {name}: it narrows {attribute!r}, which is not among its attributes.")
+        if not values:
+            raise TaxonomyError(f"schema {name}: the value list of {attribute!r} is empty.")
+        foreign = sorted(set(values) - set(attributes[attribute].values))
+        if foreign:
+            raise TaxonomyError(f"schema {name}: {attribute!r} has no value {', '.join(map(repr, foreign))}.")
+
+
+def _check_imagenet(nodes: Mapping[str, CategoryNode], clothing: tuple[int, ...]) -> None:
+    given: dict[int, float] = dict.fromkeys(clothing, 1.0)
+    if len(given) < len(clothing):
+        raise TaxonomyError("clothing_imagenet: an ImageNet class is given twice.")
+    for node in nodes.values():
+        for index, weight in node.weights:
+            if not 0 <= index < IMAGENET_CLASSES or not 0 < weight <= 1:
+                raise TaxonomyError(
+                    f"{node.name}: ImageNet class {index}: {weight} needs 0..999 and a share in (0, 1]."
+                )
+            given[index] = given.get(index, 0.0) + weight
+            if given[index] > 1.0 + 1e-9:
+                raise TaxonomyError(f"{node.name}: ImageNet class {index} is used twice; its shares sum to over 1.")
+
+
+def _build(raw: Any) -> Taxonomy:
+    file = _File.model_validate(raw)
+    attributes = _attributes(file.attributes)
+    for name, schema in file.schemas.items():
+        _check_schema(name, schema, attributes)
+    nodes: dict[str, CategoryNode] = {}
+    for path, leaf in _walk(file.tree):
+        name = path[-1]
+        if name in nodes:
+            raise TaxonomyError(f"category {name!r} is given twice.")
+        if leaf.uses not in file.schemas:
+            raise TaxonomyError(f"{name}: unknown schema {leaf.uses!r}.")
+        chosen = file.schemas[leaf.uses]
+        nodes[name] = CategoryNode(
+            name=name,
+            path=path,
+            tuned=chosen.tuned,
+            attributes=chosen.attributes,
+            restricted=tuple(chosen.values.items()),
+            weights=tuple(leaf.imagenet.items()),
+            synonyms=leaf.synonyms,
+            phrase=leaf.phrase,
+            plural=leaf.plural,
+        )
+    _check_imagenet(nodes, file.clothing_imagenet)
+    return Taxonomy(attributes=attributes, categories=nodes, clothing=file.clothing_imagenet)
+
+
+@lru_cache(maxsize=8)
+def load_taxonomy(path: str | Path | None = None) -> Taxonomy:
+    """The taxonomy of ``path``, else the one that comes with the package; read once per path.
+
+    Raises:
+        TaxonomyError: the file cannot be read, or a rule of the module is broken; the message says where.
+    """
+    file = Path(path) if path else DEFAULT_FILE
+    try:
+        return _build(yaml.load(file.read_text(encoding="utf-8"), _UniqueKeys))
+    except OSError as error:
+        raise TaxonomyError(f"The taxonomy {file} cannot be read: {error.strerror}.") from None
+    except yaml.YAMLError as error:
+        raise TaxonomyError(f"The taxonomy {file} is not valid YAML: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or error.title
+        raise TaxonomyError(f"The taxonomy {file} is wrong at {place}: {first['msg']}.") from None
+    except TaxonomyError as error:
+        raise TaxonomyError(f"The taxonomy {file} is wrong: {error}") from None

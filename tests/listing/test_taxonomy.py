@@ -1,0 +1,173 @@
+"""The shipped taxonomy holds what the annotations need, and a wrong file is refused with a clear sentence."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from listing.taxonomy import DEFAULT_FILE, Taxonomy, TaxonomyError, load_taxonomy
+
+CLASSES = {
+    *("Shirt", "Shoes", "Dress", "Longsleeve", "Outwear", "Pants", "Shorts", "T-Shirt", "Hat"),
+    *("Skirt", "Blazer", "Undershirt", "Polo", "Hoodie", "Body", "Top", "Blouse"),
+}
+SMALL = {
+    "attributes": {
+        "colour": {"label": "colour", "known": "seen", "values": ["red", "blue"], "question": "Which colour?"},
+        "size": {"label": "size", "known": ["read", "seller-only"], "instance": True, "question": "Which size?"},
+    },
+    "schemas": {"thing": {"attributes": ["colour", "size"]}},
+    "tree": {
+        "Home": {
+            "Chair": {"uses": "thing", "phrase": "chair", "imagenet": [559]},
+            "Table": {"uses": "thing", "phrase": "table", "imagenet": {532: 0.5}},
+        }
+    },
+}
+
+
+def load(tmp_path: Path, change=None) -> Taxonomy:
+    raw = json.loads(json.dumps(SMALL))
+    # JSON turns integer keys into strings.
+    raw["tree"]["Home"]["Table"]["imagenet"] = {532: 0.5}
+    if change:
+        change(raw)
+    file = tmp_path / "taxonomy.yaml"
+    file.write_text(yaml.safe_dump(raw, sort_keys=False))
+    return load_taxonomy(file)
+
+
+def test_the_tuned_categories_are_the_seventeen_classes() -> None:
+    taxonomy = load_taxonomy()
+    assert set(taxonomy.tuned()) == CLASSES
+    assert all(taxonomy.categories[name].path[0] == "Clothing" for name in taxonomy.tuned())
+
+
+def test_there_is_room_beyond_garments() -> None:
+    untuned = [node for node in load_taxonomy().leaves() if not node.tuned]
+    assert len(untuned) >= 60
+    assert all(node.imagenet for node in untuned), "an untuned leaf without evidence can never be found"
+    assert all("sleeve" not in node.attributes and "material" not in node.attributes for node in untuned)
+
+
+def test_schemas_follow_the_thing() -> None:
+    taxonomy = load_taxonomy()
+
+    def names(category: str) -> set[str]:
+        return {a.name for a in taxonomy.schema(category)}
+
+    assert not {"sleeve", "neckline", "closure"} & names("Hat")
+    assert "sleeve" in names("Dress")
+    assert "sleeve" not in names("Skirt")
+    closure = {c: next(a for a in taxonomy.schema(c) if a.name == "closure").values for c in ("Shoes", "Shirt")}
+    assert {"laces", "velcro"} <= set(closure["Shoes"])
+    assert "velcro" not in closure["Shirt"]
+    assert {"colour", "text", "brand", "condition"} <= names("Guitar")
+
+
+def test_not_applicable_and_unknown_are_never_values() -> None:
+    for attribute in load_taxonomy().attributes.values():
+        assert not {"n/a", "unknown"} & set(attribute.values)
+        assert not attribute.values or attribute.answers[-1] == "unknown"
+        assert attribute.question.endswith(("?", "."))
+    assert load_taxonomy().attributes["colour2"].answers[-2:] == ("none", "unknown")
+
+
+def test_what_holds_for_one_piece_is_marked() -> None:
+    attributes = load_taxonomy().attributes
+    assert all(attributes[n].instance for n in ("brand", "text", "size", "condition", "condition_grade", "defects"))
+    assert not any(attributes[n].instance for n in ("colour", "pattern", "sleeve"))
+    assert all(a.instance for a in attributes.values() if a.known == ("seller-only",))
+    assert attributes["size"].known == ("read", "seller-only")
+
+
+def test_leaves_are_found_by_what_people_call_them() -> None:
+    taxonomy = load_taxonomy()
+    assert {w: taxonomy.find(w).name for w in ("couch", "Mobile phone", "trousers")} == {
+        "couch": "Sofa",
+        "Mobile phone": "Phone",
+        "trousers": "Pants",
+    }
+    assert taxonomy.find("submarine") is None
+
+
+def test_names_in_texts_are_unambiguous() -> None:
+    """A word that names two leaves would let ``find`` pick by file order."""
+    owner: dict[str, str] = {}
+    for node in load_taxonomy().leaves():
+        for word in {node.name.lower(), node.phrase.lower(), *node.synonyms}:
+            assert owner.setdefault(word, node.name) == node.name, word
+
+
+def test_it_is_read_once() -> None:
+    assert load_taxonomy() is load_taxonomy()
+
+
+def test_a_small_file_loads(tmp_path: Path) -> None:
+    taxonomy = load(tmp_path)
+    assert taxonomy.categories["Chair"].weights == ((559, 1.0),)
+    assert taxonomy.categories["Table"].imagenet == (532,)
+    assert taxonomy.categories["Chair"].path == ("Home", "Chair")
+    with pytest.raises(TaxonomyError, match="no category 'Sofa'"):
+        taxonomy.schema("Sofa")
+
+
+def _twice_in_tree(raw: dict) -> None:
+    raw["tree"]["Garden"] = {"Chair": {"uses": "thing", "phrase": "chair"}}
+
+
+def _set(*path_and_value):
+    *path, last, value = path_and_value
+
+    def change(raw: dict) -> None:
+        for key in path:
+            raw = raw[key]
+        raw[last] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_twice_in_tree, "'Chair' is given twice"),
+        (_set("schemas", "thing", "attributes", ["colour", "sleeve"]), "unknown attribute 'sleeve'"),
+        (_set("attributes", "colour", "values", []), "`values` is empty"),
+        (_set("attributes", "colour", "values", ["red", "red"]), "a value is given twice"),
+        (_set("attributes", "colour", "values", ["red", "n/a"]), "'n/a' and 'unknown' are not values"),
+        (_set("attributes", "colour", "known", "guessed"), "attribute|known"),
+        (_set("schemas", "thing", "values", {"colour": ["green"]}), "has no value 'green'"),
+        (_set("schemas", "thing", "values", {"colour": []}), "value list of 'colour' is empty"),
+        (_set("schemas", "thing", "values", {"sleeve": ["long"]}), "not among its attributes"),
+        (_set("tree", "Home", "Table", "imagenet", [559]), "559 is used twice"),
+        (_set("tree", "Home", "Table", "imagenet", {1000: 1.0}), "needs 0..999"),
+        (_set("tree", "Home", "Table", "imagenet", {5: 0.0}), "needs 0..999"),
+        (_set("clothing_imagenet", [559]), "559 is used twice"),
+        (_set("tree", "Home", "Table", "uses", "none"), "unknown schema 'none'"),
+        (_set("tree", "Home", "Table", {}), "a group needs leaves"),
+        (_set("tree", "Home", "Table", {"uses": "thing"}), "phrase"),
+        (_set("surprise", 1), "surprise"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_its_place(tmp_path: Path, change, message: str) -> None:
+    with pytest.raises(TaxonomyError, match=message):
+        load(tmp_path, change)
+
+
+def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "twice.yaml"
+    file.write_text(DEFAULT_FILE.read_text().replace("  sleeve:\n", "  colour:\n", 1))
+    with pytest.raises(TaxonomyError, match=r"'colour' is given twice \(line"):
+        load_taxonomy(file)
+
+
+def test_missing_and_broken_files(tmp_path: Path) -> None:
+    with pytest.raises(TaxonomyError, match="cannot be read"):
+        load_taxonomy(tmp_path / "none.yaml")
+    (tmp_path / "broken.yaml").write_text("tree: [")
+    with pytest.raises(TaxonomyError, match="not valid YAML"):
+        load_taxonomy(tmp_path / "broken.yaml")
+    (tmp_path / "empty.yaml").write_text("")
+    with pytest.raises(TaxonomyError, match="wrong at"):
+        load_taxonomy(tmp_path / "empty.yaml")
