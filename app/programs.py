@@ -1,0 +1,51 @@
+"""Programs that are not Python packages: where they are, and how to get them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+POSTGRES_FOLDERS = ("/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt")
+
+
+def find_chromium() -> Path | None:
+    """The installed Chromium or Chrome."""
+    found = next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
+    return Path(found) if found else None
+
+
+def find_postgres() -> Path | None:
+    """The folder with PostgreSQL's server programs (``initdb``, ``postgres``), newest version first."""
+    for folder in POSTGRES_FOLDERS:
+        versions = [p for p in Path(folder).glob("*/bin") if (p / "initdb").is_file() and (p / "postgres").is_file()]
+        if versions:
+            return max(versions, key=_version)
+    found = shutil.which("initdb")
+    return Path(found).resolve().parent if found and shutil.which("postgres") else None
+
+
+def _version(folder: Path) -> int:
+    digits = "".join(c for c in folder.parent.name if c.isdigit())
+    return int(digits) if digits else 0
+
+
+@dataclass(frozen=True)
+class Program:
+    name: str
+    find: Callable[[], Path | None]
+    purpose: str
+    get: str
+
+
+PROGRAMS = (
+    Program("Chromium", find_chromium, "the page's browser tests", "apt-get install chromium, or install Chrome"),
+    Program(
+        "PostgreSQL",
+        find_postgres,
+        "the store's server tests",
+        "apt-get install postgresql, or brew install postgresql",
+    ),
+)

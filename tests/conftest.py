@@ -1,0 +1,158 @@
+"""Hermetic runs: a home of their own, few threads, no network; what cannot run here is left out and listed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from app.programs import find_chromium, find_postgres
+from listing.home import ipl_home
+
+ROOT = Path(__file__).resolve().parents[1]
+REAL_HOME = ipl_home()
+DATA = Path(os.environ.get("IPL_DATA") or ROOT.parent / "shared" / "data").resolve()
+KEPT = frozenset({"IPL_DATA"})
+SETTINGS = {
+    "ANONYMIZED_TELEMETRY": "False",
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+THREADS = str(min(2, os.cpu_count() or 1))
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def model_is_assembled() -> bool:
+    return (REAL_HOME / "models" / "ipl-mini" / "ipl.json").is_file()
+
+
+def has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+@dataclass(frozen=True)
+class Need:
+    """What the tests of a marker need; ``optional`` needs cannot be installed, so that ``--strict`` lets them pass."""
+
+    present: Callable[[], bool]
+    reason: str
+    optional: bool = False
+
+
+NEEDS = {
+    "browser": Need(lambda: find_chromium() is not None, "Chromium is not installed"),
+    "postgres": Need(lambda: find_postgres() is not None, "PostgreSQL's server programs are not installed"),
+    "model": Need(model_is_assembled, f"the embedded model is not assembled in {REAL_HOME}"),
+    "data": Need(DATA.is_dir, f"the photo folders are not at {DATA} (IPL_DATA names them)", optional=True),
+    "gpu": Need(has_gpu, "there is no CUDA device", optional=True),
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--strict-left-out", action="store_true", help="fail when a test that could run here was left out")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A home for this run: the model and the wheels are the real ones, everything that is written is the run's own."""
+    home = Path(tempfile.mkdtemp(prefix="ipl-tests-"))
+    for shared in ("models", "wheels"):
+        if (REAL_HOME / shared).is_dir():
+            (home / shared).symlink_to(REAL_HOME / shared, target_is_directory=True)
+    for name in [n for n in os.environ if n.startswith("IPL_") and n not in KEPT]:
+        del os.environ[name]
+    os.environ.update(SETTINGS, IPL_HOME=str(home))
+    for name in THREAD_VARIABLES:
+        os.environ.setdefault(name, THREADS)
+    config.stash[HOME_KEY] = home
+    config.stash[LEFT_OUT_KEY] = []
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(config.stash[HOME_KEY], ignore_errors=True)
+
+
+HOME_KEY = pytest.StashKey[Path]()
+LEFT_OUT_KEY = pytest.StashKey[list[tuple[str, str, bool]]]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    known: dict[str, bool] = {}
+    for item in items:
+        for marker, need in NEEDS.items():
+            if item.get_closest_marker(marker) is None:
+                continue
+            if marker not in known:
+                known[marker] = need.present()
+            if not known[marker]:
+                item.add_marker(pytest.mark.skip(reason=need.reason))
+
+
+class LeftOut:
+    """Collects skipped tests and says so at the end; with ``--strict-left-out`` they fail the run."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.optional = {need.reason for need in NEEDS.values() if need.optional}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._note(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        self._note(report)
+
+    def _note(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        if not report.skipped or hasattr(report, "wasxfail"):
+            return
+        reason = str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reason = reason.removeprefix("Skipped: ")
+        self.config.stash[LEFT_OUT_KEY].append((report.nodeid, reason, reason in self.optional))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        missing = [row for row in self.config.stash[LEFT_OUT_KEY] if not row[2]]
+        if missing and exitstatus == 0 and self.config.getoption("--strict-left-out"):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        rows = self.config.stash[LEFT_OUT_KEY]
+        if not rows:
+            return
+        terminalreporter.section("left out")
+        for reason in dict.fromkeys(reason for _, reason, _ in rows):
+            names = [name for name, why, _ in rows if why == reason]
+            terminalreporter.line(f"left out: {len(names)} because {reason}")
+            for name in names:
+                terminalreporter.line(f"  {name}")
+        if any(not optional for *_, optional in rows) and self.config.getoption("--strict-left-out"):
+            terminalreporter.line("left-out tests fail a strict run", red=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    session.config.pluginmanager.register(LeftOut(session.config), "left-out")
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of this copy."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder of photo sets (``IPL_DATA``); only for tests with the marker ``data``."""
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def model_folder() -> Path:
+    """The assembled embedded model; only for tests with the marker ``model``."""
+    return REAL_HOME / "models" / "ipl-mini"
