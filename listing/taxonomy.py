@@ -155,8 +155,18 @@ class _Leaf(_Frozen):
 
     @field_validator("imagenet", mode="before")
     @classmethod
-    def _list_means_whole(cls, given: Any) -> Any:
-        return dict.fromkeys(given, 1.0) if isinstance(given, list) else given
+    def _spell_out(cls, given: Any) -> Any:
+        """A list means a share of 1 each; the key ``0-397`` means each class of that range."""
+        if isinstance(given, list):
+            return dict.fromkeys(given, 1.0)
+        if not isinstance(given, dict):
+            return given
+        shares: dict[Any, Any] = {}
+        for key, share in given.items():
+            first, dash, last = str(key).partition("-")
+            ranged = dash and first.isdigit() and last.isdigit()
+            shares.update(dict.fromkeys(range(int(first), int(last) + 1) if ranged else [key], share))
+        return shares
 
 
 class _File(_Frozen):

@@ -1,0 +1,263 @@
+"""Any image-text-to-text model that transformers loads, in this process; the default is the embedded ``ipl-mini``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from listing.backends.base import BackendError, ChoiceQuestion
+from listing.tree import Tree
+
+if TYPE_CHECKING:
+    import torch
+
+ROOT_MESSAGE = "user"
+
+
+def pick_device() -> tuple[str, torch.dtype]:
+    """(device, precision): 16-bit where the hardware computes in it, else 32-bit."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda", torch.bfloat16
+    if torch.backends.mps.is_available():
+        return "mps", torch.float16
+    has_bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+    return "cpu", torch.bfloat16 if has_bf16 else torch.float32
+
+
+class LocalBackend:
+    """A transformers model and its processor. ``source`` is a folder or a hub id."""
+
+    def __init__(self, source: str | Path) -> None:
+        self.source = str(source)
+        self.device, self.dtype = pick_device()
+        self.model, self.processor = self._load()
+        self.tokenizer = self.processor.tokenizer
+        self.name = _model_name(Path(self.source), self.source)
+        self._heads = TowerHeads.load(Path(self.source))
+
+    def _load(self) -> tuple[Any, Any]:
+        from transformers import AutoModelForImageTextToText, AutoProcessor
+
+        try:
+            model = AutoModelForImageTextToText.from_pretrained(
+                self.source, dtype=self.dtype, trust_remote_code=False, use_safetensors=True
+            )
+            processor = AutoProcessor.from_pretrained(self.source, trust_remote_code=False)
+        except (OSError, ValueError) as error:
+            raise BackendError(
+                f"The model {self.source!r} cannot be loaded: name a folder or hub id of an image-text-to-text model "
+                f"in safetensors, or leave --model out for the embedded one ({_first_line(error)})."
+            ) from error
+        return model.to(self.device).eval(), processor
+
+    # -- closed choices ---------------------------------------------------------------------------------------------
+
+    def score(self, image: Image.Image, questions: Sequence[ChoiceQuestion]) -> dict[str, dict[str, float]]:
+        """See ``Backend.score``. One forward pass: prefix, questions and answers stand in one tree."""
+        return self.score_many([image], questions)[0]
+
+    def score_many(
+        self, images: Sequence[Image.Image], questions: Sequence[ChoiceQuestion]
+    ) -> list[dict[str, dict[str, float]]]:
+        """The same questions about several photos, in one forward pass."""
+        import torch
+
+        if not questions:
+            return [{} for _ in images]
+        tree, answers = self.layout(questions)
+        with torch.inference_mode():
+            features = self._image_features(images)
+            hidden = self._run(tree, features)
+            head = self.model.get_output_embeddings()
+            where = [i for _, number in answers for i in tree.before(number)]
+            wanted = torch.tensor([t for _, number in answers for t in tree.nodes[number].ids], device=self.device)
+            logprobs = head(hidden[:, where]).float().log_softmax(-1)
+            picked = logprobs.gather(-1, wanted.expand(len(images), -1).unsqueeze(-1)).squeeze(-1)
+        sizes = [len(tree.nodes[number].ids) for _, number in answers]
+        sums = torch.stack([part.sum(-1) for part in picked.split(sizes, dim=1)], dim=1)  # [photos, answers]
+        return [self._shares(row, questions) for row in sums]
+
+    @staticmethod
+    def _shares(sums: torch.Tensor, questions: Sequence[ChoiceQuestion]) -> dict[str, dict[str, float]]:
+        out: dict[str, dict[str, float]] = {}
+        at = 0
+        for question in questions:
+            part = sums[at : at + len(question.answers)].softmax(-1).tolist()
+            out[question.name] = dict(zip(question.answers, part, strict=True))
+            at += len(question.answers)
+        return out
+
+    def layout(self, questions: Sequence[ChoiceQuestion]) -> tuple[Tree, list[tuple[str, int]]]:
+        """(tree, [(question, node of an answer)]) in the order of questions and answers; node 0 is the photo's prefix."""
+        tree = Tree()
+        prefix = tree.add(self.prefix_ids())
+        answers = []
+        for question in questions:
+            asked = tree.add(self.question_ids(question.prompt), prefix)
+            answers += [(question.name, tree.add(self.answer_ids(text), asked)) for text in question.answers]
+        return tree, answers
+
+    def prefix_ids(self) -> list[int]:
+        """What stands before the question: the opening of the user's turn and the image tokens."""
+        before, _ = self._frame(photo=True)
+        count = self.model.config.image_seq_length
+        return self._ids(before.replace(self.processor.image_token, self.processor.image_token * count))
+
+    def question_ids(self, prompt: str) -> list[int]:
+        """The question, the end of the user's turn and the opening of the assistant's."""
+        _, after = self._frame(photo=True)
+        return self._ids(prompt + after)
+
+    def prompt_ids(self, prompt: str) -> list[int]:
+        """A whole user's turn without a photo, and the opening of the assistant's."""
+        before, after = self._frame(photo=False)
+        return self._ids(before + prompt + after)
+
+    def answer_ids(self, answer: str) -> list[int]:
+        """The answer and the end of the turn."""
+        return [*self._ids(answer), self.tokenizer.eos_token_id]
+
+    def _frame(self, *, photo: bool) -> tuple[str, str]:
+        mark = "\u241f"  # never tokenised: only splits the rendered template
+        content: list[dict[str, str]] = [{"type": "image"}] if photo else []
+        content.append({"type": "text", "text": mark})
+        text = self.processor.apply_chat_template(
+            [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
+        )
+        before, after = text.split(mark)
+        return before, after
+
+    def _ids(self, text: str) -> list[int]:
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def _image_features(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        """[photos, image tokens, hidden]."""
+        pixels = self.processor.image_processor(list(images), return_tensors="pt")["pixel_values"]
+        found = self.model.model.get_image_features(pixel_values=pixels.to(self.device, self.dtype))
+        return found.pooler_output
+
+    def _run(self, tree: Tree, features: torch.Tensor) -> torch.Tensor:
+        """Last hidden states [photos, tokens, hidden] of the tree under every photo."""
+        import torch
+
+        count = features.shape[0]
+        ids = torch.tensor(tree.ids, device=self.device)
+        embeds = self.model.get_input_embeddings()(ids).expand(count, -1, -1).clone()
+        embeds[:, ids == self.model.config.image_token_id] = features.to(embeds.dtype)
+        mask = tree.mask().to(self.device).expand(count, 1, -1, -1)
+        positions = torch.tensor(tree.positions(), device=self.device).expand(count, -1)
+        out = self.model.model.language_model(
+            inputs_embeds=embeds, attention_mask=mask, position_ids=positions, use_cache=False
+        )
+        return out.last_hidden_state
+
+    # -- text -------------------------------------------------------------------------------------------------------
+
+    def write(self, image: Image.Image | None, prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
+        """See ``Backend.write``; greedy, and closing the iterator stops the decoding."""
+        import torch
+        from transformers import StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
+
+        content: list[dict[str, Any]] = [{"type": "image", "image": image}] if image is not None else []
+        content.append({"type": "text", "text": prompt})
+        inputs = self.processor.apply_chat_template(
+            [{"role": "user", "content": content}],
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+        ).to(self.device, self.dtype)
+        stopped = False
+
+        class Stop(StoppingCriteria):
+            def __call__(self, ids: Any, scores: Any, **kwargs: Any) -> Any:
+                return torch.full((ids.shape[0],), stopped, device=ids.device)
+
+        streamer = TextIteratorStreamer(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
+        failure: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                with torch.inference_mode():
+                    self.model.generate(
+                        **inputs,
+                        max_new_tokens=max_tokens,
+                        do_sample=False,
+                        streamer=streamer,
+                        stopping_criteria=StoppingCriteriaList([Stop()]),
+                        pad_token_id=self.tokenizer.pad_token_id or self.tokenizer.eos_token_id,
+                    )
+            except BaseException as error:  # handed to the reader, which would otherwise wait for ever
+                failure.append(error)
+                streamer.end()
+
+        thread = Thread(target=work, daemon=True)
+        thread.start()
+        try:
+            yield from (piece for piece in streamer if piece)
+        finally:
+            stopped = True
+            thread.join()
+        if failure:
+            raise BackendError(f"The model stopped while writing ({_first_line(failure[0])}).") from failure[0]
+
+    # -- the tower's own heads --------------------------------------------------------------------------------------
+
+    def opinions(self, image: Image.Image) -> dict[str, dict[str, float]]:
+        """See ``Backend.opinions``; mean over the photo and its mirror image."""
+        if self._heads is None:
+            return {}
+        import torch
+
+        mirrored = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        pixels = self.processor.image_processor([image, mirrored], return_tensors="pt")["pixel_values"]
+        with torch.inference_mode():
+            maps = self.model.model.vision_tower(pixels.to(self.device, self.dtype)).last_hidden_state
+        return self._heads(maps.float().mean((2, 3)).cpu())
+
+    def describe(self) -> dict[str, Any]:
+        """Model, device and precision."""
+        return {"model": self.name, "device": self.device, "precision": str(self.dtype).removeprefix("torch.")}
+
+
+class TowerHeads:
+    """Linear heads of the tuned vision tower: pooled features [views, 1280] -> probabilities by head."""
+
+    def __init__(self, tensors: dict[str, torch.Tensor], values: dict[str, list[str]]) -> None:
+        self.tensors = tensors
+        self.values = values
+
+    @classmethod
+    def load(cls, folder: Path) -> TowerHeads | None:
+        """Heads of a model folder, or None where it has none."""
+        if not (folder / "tower.safetensors").is_file() or not (folder / "tower.json").is_file():
+            return None
+        from safetensors.torch import load_file
+
+        tensors = {n: t.float() for n, t in load_file(folder / "tower.safetensors").items() if n.startswith("heads.")}
+        return cls(tensors, json.loads((folder / "tower.json").read_text(encoding="utf-8"))["values"])
+
+    def __call__(self, pooled: torch.Tensor) -> dict[str, dict[str, float]]:
+        out = {}
+        for name, values in self.values.items():
+            logits = pooled @ self.tensors[f"heads.{name}.weight"].T + self.tensors[f"heads.{name}.bias"]
+            out[name] = dict(zip(values, logits.softmax(-1).mean(0).tolist(), strict=True))
+        return out
+
+
+def _model_name(folder: Path, source: str) -> str:
+    manifest = folder / "ipl.json"
+    if manifest.is_file():
+        return f"{folder.name}@{json.loads(manifest.read_text(encoding='utf-8'))['fingerprint']}"
+    return source
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,94 @@
+"""Many continuations of one prefix in a single forward pass.
+
+A photo costs about fifty tokens; asking twenty things about it would pay for them twenty times. Instead all questions
+(and all candidate answers of each) are laid out in one sequence as a tree: a token sees its own node so far and its
+ancestors, nothing else, and its position counts along its own branch. The result equals separate passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Node:
+    """Token ids that continue node number ``parent`` (None: a root, which sees nothing before it)."""
+
+    ids: tuple[int, ...]
+    parent: int | None
+
+
+@dataclass
+class Tree:
+    """Nodes in the order in which they stand in the sequence; a parent comes before its children."""
+
+    nodes: list[Node] = field(default_factory=list)
+
+    def add(self, ids: Sequence[int], parent: int | None = None) -> int:
+        """Append a node; returns its number.
+
+        Raises:
+            ValueError: the node is empty, or its parent does not exist yet.
+        """
+        if not ids:
+            raise ValueError("a node needs at least one token")
+        if parent is not None and not 0 <= parent < len(self.nodes):
+            raise ValueError(f"node {parent} does not exist yet")
+        self.nodes.append(Node(tuple(ids), parent))
+        return len(self.nodes) - 1
+
+    @property
+    def ids(self) -> list[int]:
+        """All token ids, in sequence order."""
+        return [token for node in self.nodes for token in node.ids]
+
+    def starts(self) -> list[int]:
+        """Where each node begins in the sequence."""
+        out, at = [], 0
+        for node in self.nodes:
+            out.append(at)
+            at += len(node.ids)
+        return out
+
+    def positions(self) -> list[int]:
+        """Position id of each token: its depth along its branch."""
+        ends: list[int] = []
+        out: list[int] = []
+        for node in self.nodes:
+            begin = ends[node.parent] if node.parent is not None else 0
+            out.extend(range(begin, begin + len(node.ids)))
+            ends.append(begin + len(node.ids))
+        return out
+
+    def mask(self) -> torch.Tensor:
+        """bool [tokens, tokens]: row sees column."""
+        import torch
+
+        starts = self.starts()
+        total = starts[-1] + len(self.nodes[-1].ids)
+        seen = torch.zeros(total, total, dtype=torch.bool)
+        for node, begin in zip(self.nodes, starts, strict=True):
+            end = begin + len(node.ids)
+            if node.parent is not None:  # whatever the parent's last token sees, its children see
+                last = starts[node.parent] + len(self.nodes[node.parent].ids) - 1
+                seen[begin:end] = seen[last]
+            seen[begin:end, begin:end] |= torch.ones(end - begin, end - begin, dtype=torch.bool).tril()
+        return seen
+
+    def before(self, number: int) -> list[int]:
+        """Sequence index of the token that predicts each token of node ``number``.
+
+        Raises:
+            ValueError: a root's first token has nothing before it.
+        """
+        starts = self.starts()
+        node = self.nodes[number]
+        if node.parent is None:
+            raise ValueError("the first token of a root is predicted by nothing")
+        parent_end = starts[node.parent] + len(self.nodes[node.parent].ids) - 1
+        return [parent_end, *range(starts[number], starts[number] + len(node.ids) - 1)]
