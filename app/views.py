@@ -1,0 +1,83 @@
+"""What a page shows of a draft: plain values, free of any page library and of the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from listing.events import Event
+from listing.request import Tone
+from listing.schema import AttributeValue, Category, Draft, Flag, NeighbourRef, PhotoRef, PriceRange, Quality, Question
+
+State = Literal["queued", "working", "ready", "failed", "stopped", "published"]
+TEXT_FIELDS = ("title", "description")
+
+
+class AppError(Exception):
+    """Something a person asked for cannot be done; the message is one sentence that says what to do.
+
+    code: a short name for programs. status: the HTTP status the API answers with.
+    """
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a draft failed: a short code and one sentence."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A photo that was not added: its display name, a short code, one sentence."""
+
+    name: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class DraftView:
+    """A draft as its seller sees it: what the model wrote, with everything the seller changed laid over it.
+
+    state: queued (``position`` counts the drafts before this one), working (``stage``, ``share``, ``seconds_left``),
+        ready, failed or stopped (``problem`` says why; what had arrived stays), published.
+    share: share of the usual work that is done, 0..1. seconds_left: estimate, None when unknown.
+    event: the pipeline's event that led to this view; None for a tick of the clock, a queue position or an edit.
+    locked: names of what the seller set: ``title``, ``description``, ``price``, ``category`` or an attribute's name.
+    price: the range by comparable listings; asked: the seller's own price; both in ``currency``.
+    draft: the finished draft with the seller's changes; None until the state is ready.
+    """
+
+    draft_id: str
+    state: State
+    photos: tuple[PhotoRef, ...] = ()
+    note: str = ""
+    tone: Tone = "plain"
+    position: int = 0
+    stage: str | None = None
+    share: float = 0.0
+    seconds_left: float | None = None
+    event: Event | None = None
+    category: Category | None = None
+    attributes: tuple[AttributeValue, ...] = ()
+    questions: tuple[Question, ...] = ()
+    title: str = ""
+    description: str = ""
+    flags: tuple[Flag, ...] = ()
+    price: PriceRange | None = None
+    asked: float | None = None
+    currency: str = "EUR"
+    neighbours: tuple[NeighbourRef, ...] = ()
+    quality: Quality | None = None
+    model: str = ""
+    locked: frozenset[str] = field(default_factory=frozenset)
+    problem: Problem | None = None
+    draft: Draft | None = None
+    listing_id: str | None = None

@@ -1,0 +1,207 @@
+"""Stand-ins for what is slow: a pipeline that yields the events of a real draft, at once or at a given pace."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from listing.events import (
+    AttributeEvent,
+    CategoryEvent,
+    DraftEvent,
+    Event,
+    QuestionEvent,
+    StageEvent,
+    TextEvent,
+)
+from listing.request import DraftRequest
+from listing.schema import (
+    AttributeValue,
+    Candidate,
+    Category,
+    Draft,
+    Evidence,
+    Flag,
+    NeighbourRef,
+    PriceRange,
+    Quality,
+    Question,
+)
+
+CATEGORY = "Hoodie"
+TEXTS = {
+    "plain": ("Navy hoodie with zip", "Navy hoodie with a zip and a hood. Warm and soft fleece. Rarely worn."),
+    "shorter": ("Navy zip hoodie", "Navy hoodie with a zip."),
+    "warmer": (
+        "Cosy navy hoodie with zip",
+        "A cosy navy hoodie for cool days, with a zip and a hood. Rarely worn.",
+    ),
+}
+UNSUPPORTED = "Rarely worn"
+OCR_BOX = (0.42, 0.30, 0.58, 0.38)
+QUESTIONS = {
+    "size": Question(attribute="size", text="Which size is on the label?", choices=["S", "M", "L"]),
+    "condition_grade": Question(
+        attribute="condition_grade",
+        text="In which condition is it?",
+        choices=["new with tag", "very good", "good", "fair"],
+    ),
+}
+
+
+def facts() -> list[AttributeValue]:
+    """One fact of every kind: seen, read, a guess, not known, contradicted."""
+    pixels = Evidence(source="pixels", photo=0, box=(0.2, 0.2, 0.8, 0.9), text="#1f2a44", score=0.94)
+    read = Evidence(source="ocr", photo=0, box=OCR_BOX, text="NIKE", score=0.97)
+    return [
+        AttributeValue(name="colour", value="navy", status="supported", confidence=0.94, evidence=[pixels]),
+        AttributeValue(name="brand", value="Nike", status="supported", confidence=0.97, evidence=[read]),
+        AttributeValue(
+            name="closure",
+            value="zip",
+            status="supported",
+            confidence=0.88,
+            evidence=[Evidence(source="mllm", photo=0, score=0.88)],
+        ),
+        AttributeValue(
+            name="material",
+            suggestion="fleece",
+            status="unsupported",
+            confidence=0.55,
+            evidence=[Evidence(source="neighbours", listing_ids=["sample-1", "sample-2"], score=0.6)],
+        ),
+        AttributeValue(
+            name="pattern",
+            suggestion="striped",
+            status="contradicted",
+            confidence=0.2,
+            evidence=[Evidence(source="pixels", photo=0, score=0.1)],
+        ),
+        AttributeValue(name="size", status="unknown"),
+    ]
+
+
+@dataclass
+class FakePipeline:
+    """Implements ``listing.request.DraftPipeline``; the same request gives the same events.
+
+    delay: seconds before every event. in_range: False gives a photo outside what the model knows.
+    fail_at: kind of event in whose place an error is raised. running: most runs at the same time so far.
+    """
+
+    delay: float = 0.0
+    in_range: bool = True
+    fail_at: str | None = None
+    runs: int = 0
+    closed: int = 0
+    running: int = 0
+    most_running: int = 0
+
+    def run(self, request: DraftRequest) -> Iterator[Event]:
+        self.runs += 1
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        try:
+            for event in self._events(request):
+                if self.delay:
+                    time.sleep(self.delay)
+                if event.kind == self.fail_at:
+                    raise RuntimeError("the model broke")
+                yield event
+        except GeneratorExit:
+            self.closed += 1
+            raise
+        finally:
+            self.running -= 1
+
+    def _events(self, request: DraftRequest) -> Iterator[Event]:
+        draft = make_draft(request, self.in_range)
+        yield StageEvent(stage="photos", share=0.0)
+        if request.known is None:
+            yield StageEvent(stage="reading", share=0.05)
+            yield StageEvent(stage="category", share=0.15)
+        yield CategoryEvent(category=draft.category)
+        if request.known is None:
+            yield StageEvent(stage="similar", share=0.3)
+            yield StageEvent(stage="facts", share=0.4)
+        for attribute in draft.attributes:
+            yield AttributeEvent(attribute=attribute)
+        for question in draft.questions:
+            yield QuestionEvent(question=question)
+        yield StageEvent(stage="text", share=0.6)
+        for field in ("title", "description"):
+            text = getattr(draft, field)
+            for word in text.split(" ") if text else ():
+                yield TextEvent(field=field, text=word + " ")
+            yield TextEvent(field=field, text=text, replace=True)
+        yield StageEvent(stage="checks", share=0.95)
+        yield DraftEvent(draft=draft)
+
+
+def make_draft(request: DraftRequest, in_range: bool = True) -> Draft:
+    """The finished draft of a request, with the seller's own facts and texts in their places."""
+    stated = {
+        name: AttributeValue(
+            name=name,
+            value=value,
+            status="supported",
+            confidence=1.0,
+            evidence=[Evidence(source="seller", text=value)],
+            locked=True,
+        )
+        for name, value in request.facts.items()
+    }
+    found = [stated.pop(a.name, a) for a in (facts() if in_range else [])] + list(stated.values())
+    title, description = TEXTS[request.tone] if in_range else ("", "")
+    if request.note and in_range:
+        description = f"{description}\n\n{request.note}"
+    title = request.title if request.title is not None else title
+    description = request.description if request.description is not None else description
+    start = description.find(UNSUPPORTED)
+    span = (start, start + len(UNSUPPORTED))
+    doubt = Flag(code="unsupported", message="Nothing in your photos shows this.", field="description", span=span)
+    return Draft(
+        id="fake",
+        photos=[photo.ref for photo in request.photos],
+        category=_category(request, in_range),
+        attributes=found,
+        title=title,
+        description=description,
+        questions=[q for name, q in QUESTIONS.items() if name not in request.facts],
+        flags=[doubt] if start >= 0 else [],
+        price=PriceRange(low=12, mid=15, high=18, currency="EUR", basis=["sample-1", "sample-2"]) if in_range else None,
+        neighbours=[NeighbourRef(listing_id="sample-1", score=0.91)] if in_range else [],
+        quality=Quality(score=72, parts={"photos": 0.5, "facts": 0.8}, tips=["Add a photo of the label."]),
+        model="fake",
+        timing_ms={"total": 1.0},
+    )
+
+
+def _category(request: DraftRequest, in_range: bool) -> Category:
+    if request.category is not None:
+        chosen = Candidate(value=request.category, confidence=1.0)
+        return Category(value=request.category, confidence=1.0, candidates=[chosen])
+    candidates = [
+        Candidate(value=CATEGORY, confidence=0.93 if in_range else 0.2),
+        Candidate(value="Shirt", confidence=0.04),
+        Candidate(value="Outwear", confidence=0.02),
+    ]
+    return Category(
+        value=CATEGORY if in_range else None,
+        confidence=candidates[0].confidence,
+        candidates=candidates,
+        in_range=in_range,
+    )
+
+
+def jpeg(colour: tuple[int, int, int] = (31, 42, 68), size: tuple[int, int] = (320, 400)) -> bytes:
+    """A photo of one colour with a lighter label on it, as a JPEG file."""
+    from PIL import Image
+
+    image = Image.new("RGB", size, colour)
+    image.paste(tuple(min(255, c + 120) for c in colour), (size[0] // 3, size[1] // 3, size[0] // 2, size[1] // 2))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
