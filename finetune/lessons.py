@@ -1,0 +1,123 @@
+"""Task families: what is asked about one annotated photo, and what the right answer is.
+
+Left out of every target: keys under ``guess``, attributes that the category does not have, and visible text or brands
+(those are read, not seen). ``unknown`` is an answer like any other. What the photo cannot show is never taught.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from finetune import voice
+from listing import prompts
+from listing.request import TONES
+from listing.taxonomy import Attribute, CategoryNode, Taxonomy
+
+_TEXT_KEYS = ("colour", "colour2", "pattern", "sleeve", "neckline", "closure", "material", "audience")
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One question and its answer. ``photo`` False: the answer follows from the prompt alone."""
+
+    family: str
+    prompt: str
+    answer: str
+    photo: bool = True
+
+
+@dataclass(frozen=True)
+class LessonPlan:
+    """How often each family is drawn for a photo (shares 0..1), and how often hints are wrong."""
+
+    hint_share: float = 0.25
+    hint_wrong: float = 0.4
+    claim_share: float = 0.5
+    second_colour_share: float = 0.4
+    texts: int = 1
+    untuned_share: float = 0.15
+    drop_fact: float = 0.15
+
+
+def stated(row: Mapping[str, Any], attribute: Attribute) -> str | None:
+    """The annotated answer to an attribute's question, or None where it may not be taught (a guess)."""
+    if attribute.name in row["guess"]:
+        return None
+    if attribute.name == "condition":
+        value = row["condition"][0]
+    else:
+        value = row.get(attribute.name)
+    if value is None:
+        return attribute.absent
+    if value in attribute.answers:
+        return str(value)
+    return prompts.UNKNOWN  # "n/a" within a category that has the attribute
+
+
+def visual(row: Mapping[str, Any], taxonomy: Taxonomy, plan: LessonPlan, rng: Random, label_ok: bool = True) -> list[Lesson]:
+    """Category, attributes (some with hints of similar listings) and one yes/no claim, in random order."""
+    lessons = []
+    node = taxonomy.categories[row["label"]]
+    if label_ok:
+        lessons.append(Lesson("category", prompts.CATEGORY, node.phrase))
+    seen = [a for a in taxonomy.schema(node.name) if a.values and a.can_be("seen")]
+    known: list[tuple[Attribute, str]] = []
+    for attribute in seen:
+        answer = stated(row, attribute)
+        if answer is None or (attribute.name == "colour2" and rng.random() > plan.second_colour_share):
+            continue
+        known.append((attribute, answer))
+        lessons.append(Lesson(attribute.name, prompts.attribute_question(attribute, _hints(attribute, answer, plan, rng)), answer))
+    if known and rng.random() < plan.claim_share:
+        lessons.append(_claim(*rng.choice(known), rng))
+    rng.shuffle(lessons)
+    return lessons
+
+
+def _hints(attribute: Attribute, answer: str, plan: LessonPlan, rng: Random) -> Sequence[str]:
+    """None, one or two values; wrong often enough that the photo must be looked at."""
+    if attribute.instance or rng.random() > plan.hint_share:
+        return ()
+    others = [v for v in attribute.values if v != answer]
+    right = rng.random() > plan.hint_wrong and answer in attribute.values
+    hints = [answer if right else rng.choice(others)]
+    if rng.random() < 0.3:
+        hints.append(rng.choice([v for v in others if v not in hints]))
+        rng.shuffle(hints)
+    return hints
+
+
+def _claim(attribute: Attribute, answer: str, rng: Random) -> Lesson:
+    true = rng.random() < 0.5 and answer in attribute.values
+    value = answer if true else rng.choice([v for v in attribute.values if v != answer])
+    return Lesson("claim", prompts.claim_question(attribute, value), prompts.YES if true else prompts.NO, True)
+
+
+def written(row: Mapping[str, Any], taxonomy: Taxonomy, plan: LessonPlan, rng: Random) -> list[Lesson]:
+    """Titles and descriptions from facts: what the prompt states is all that the target says."""
+    lessons = []
+    for _ in range(plan.texts):
+        node, facts = _facts(row, taxonomy, plan, rng)
+        if rng.random() < 0.4:
+            lessons.append(Lesson("title", prompts.title_prompt(node, facts), voice.title(node, facts, rng), False))
+        else:
+            tone = rng.choice(TONES)
+            prompt = prompts.description_prompt(node, facts, tone)
+            lessons.append(Lesson("description", prompt, voice.description(node, facts, tone, rng), False))
+    return lessons
+
+
+def _facts(row: Mapping[str, Any], taxonomy: Taxonomy, plan: LessonPlan, rng: Random) -> tuple[CategoryNode, dict[str, str]]:
+    node = taxonomy.categories[row["label"]]
+    facts = {k: row[k] for k in _TEXT_KEYS if row[k] and row[k] not in ("n/a", prompts.UNKNOWN)}
+    if rng.random() < plan.untuned_share:
+        node = rng.choice([n for n in taxonomy.leaves() if not n.tuned])
+        facts = {k: v for k, v in facts.items() if k in ("colour", "colour2")}
+    facts |= {k: row[k] for k in ("brand", "text") if row[k]}
+    if row["condition"][0] != "none-visible":
+        facts["condition"] = row["condition"][0]
+    facts = {k: v for k, v in facts.items() if rng.random() > plan.drop_fact}
+    return node, {k: v.strip('"')[:60] for k, v in facts.items() if k in {a.name for a in taxonomy.schema(node.name)}}
