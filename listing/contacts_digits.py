@@ -1,0 +1,283 @@
+"""Phone numbers, however their digits are written: figures, words in several languages, Chinese numerals, look-alikes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from listing.contacts_fold import ContactSpan, Folded
+
+_WORDS = {
+    "0": "zero oh nought null nul cero ling ноль нуль sifir noll",
+    "1": "one eins ein un uno um een jeden yi yao один bir",
+    "2": "two zwei zwo deux dos due dois twee dwa liang два iki",
+    "3": "three drei trois tres tre drie trzy san три uc",
+    "4": "four vier quatre cuatro quattro quatro cztery четыре dort",
+    "5": "five funf fuenf cinq cinco cinque vijf piec wu пять bes",
+    "6": "six sechs seis sei zes szesc liu шесть alti",
+    "7": "seven sieben sept siete sette sete zeven siedem qi семь yedi",
+    "8": "eight acht huit ocho otto oito osiem восемь sekiz",
+    "9": "nine neun neuf nueve nove negen dziewiec jiu девять dokuz",
+    "10": "ten zehn dix diez dieci",
+    "11": "eleven elf onze",
+    "12": "twelve zwolf douze doce",
+    "13": "thirteen treize",
+    "14": "fourteen quatorze",
+    "15": "fifteen quinze",
+    "16": "sixteen seize",
+    "17": "seventeen",
+    "18": "eighteen",
+    "19": "nineteen",
+    "20": "twenty vingt zwanzig veinte",
+    "30": "thirty trente dreissig treinta",
+    "40": "forty fourty quarante vierzig cuarenta",
+    "50": "fifty cinquante funfzig cincuenta",
+    "60": "sixty soixante sechzig sesenta",
+    "70": "seventy siebzig setenta",
+    "80": "eighty achtzig ochenta",
+    "90": "ninety neunzig noventa",
+    "00": "hundred",
+    "000": "thousand",
+}
+_TIMES = {"double": 2, "dbl": 2, "triple": 3, "treble": 3, "doppel": 2}
+# These count only between real digits: they are ordinary words and letters elsewhere.
+_SMALL_WORDS = frozenset(("to", "too", "for", "ate", "won"))
+_WEAK = {"o": "0", "oo": "00", "ooo": "000", "i": "1", "l": "1", "to": "2", "too": "2", "for": "4", "ate": "8", "won": "1"}
+_LOOKALIKE = str.maketrans("oliszb", "011528")
+_CHINESE = dict(zip("〇零一二两三四五六七八九幺壹贰叁肆伍陆柒捌玖貳參陸", "0012234567891123456789236", strict=True))
+_COUNTING = "十百千万亿件个年月日元块号第次双条"
+_FILLER = r"(?:then|and|und|et|dash|dot|point|space|minus|hyphen|slash|strich|dann|plus|punkt|tiret|next|followed\W+by|again)"
+_GAP = re.compile(rf"(?:[^\w]|_){{0,7}}(?:{_FILLER}(?:[^\w]|_){{1,4}})?")
+_HARD_STOP = re.compile(r"[;\n]|[.!?,]\s|\bor\b")
+
+_PHONE_CUE = re.compile(
+    r"call|text|phone|\btel|\bfon\b|mobil|handy|number|nummer|\bmob\b|ring|reach|dial|\bsms\b|contact|whats|\bwa\b|ruf|anruf|"
+    r"numero|tlf|\bcell|signal|viber|telegram|wechat|\bwx\b|\bvx\b|area|appel|llama|chiama|bel\b|zadzwon|т\W?е\W?л|звон|"
+    r"电话|手机|號碼|号码|联系|微信|加我|热线|☎|📞|📱|📲|interested|quicker|ping|hmu|fax|hotline|message|dm\b"
+)
+_OTHER_CUE = re.compile(
+    r"\b(?:ean|isbn|upc|gtin|sku|asin|style|art|article|artikel|artikelnr|ref|reference|model|order|bestellnummer|serial|sn|imei|rn|ca|part|item|lot|"
+    r"batch|tracking|barcode|bar\s?code|set|product|(?<!area )(?<!country )code|catalogue|number\s+plate|patent|registered|vat|kvk|zara|ikea|lego|levi'?s|"
+    r"sizes?|grosse[n]?|taille|kod|mpn|pattern|invoice|parcel|receipt|certificate)\b\W*(?:(?:no|nr|number|num|code|nummer|id)\b\W*)?"
+    r"(?:is\s|was\s|reads\s)?\W*(?:\w{1,3}\W)?$|货号|款号|条码|订单|编号|尺码"
+)
+_UNIT = (
+    r"(?:cm|mm|m|km|in|inch(?:es)?|ft|kg|g|gr|mg|lbs?|oz|ml|l|cl|%|eur|euros?|usd|gbp|pln|czk|chf|sek|dollars?|pounds?|yuan|rmb|eu|uk|us|"
+    r"[vw]|hz|khz|mhz|ghz|mah|ah|gb|tb|mb|mp|px|pcs|pieces|pages|months?|years?|yrs?|weeks?|days?|hours?|min|g/m2|gsm|den|x)"
+)
+_MASKS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"(?<![\d.,/+-])(?<!\d )\d{{1,4}}(?:[.,]\d{{1,2}})?\s?{_UNIT}(?![\w])",
+        r"[€$£¥₽₴]\s?\d[\d.,]*|\d[\d.,]*\s?[€$£¥₽元块]",
+        r"\b(?:eur|usd|gbp|chf|rrp|price)\s?\d[\d.,]*",
+        r"(?<!\d[ .\-/])(?<!\d)(?:19|20)\d\d\s?[-/–]\s?(?:(?:19|20)\d\d|\d\d)(?![\d]|[ .\-/]\d)",
+        r"(?<!\d[ .\-/])(?<!\d)\d{1,2}[./-]\d{1,2}[./-](?:19|20)?\d\d(?![\d]|[ .\-/]\d)",
+        r"(?<!\d[ .\-/])(?<!\d)(?:19|20)\d\d[./-]\d{1,2}[./-]\d{1,2}(?![\d]|[ .\-/]\d)",
+        r"\b\d{1,4}\s?x\s?\d{1,4}(?:\s?x\s?\d{1,4})?\b",
+    )
+)
+
+
+@dataclass(frozen=True)
+class Atom:
+    """Digits that stand together; ``plain`` when written as ordinary figures."""
+
+    start: int
+    end: int
+    digits: str
+    plain: bool
+
+
+@cache
+def _word_table() -> tuple[dict[str, str], re.Pattern[str]]:
+    table = {word: digits for digits, words in _WORDS.items() for word in words.split()}
+    parts = sorted([*table, *_TIMES], key=len, reverse=True)
+    return table, re.compile("|".join(parts) + r"|[0-9]|[oli](?=[0-9])")
+
+
+def _read_token(token: str) -> str | None:
+    """Digits of a token that is nothing but figures and number words, '07seven00' included; None for any other word."""
+    if not token.isascii() and token not in _word_table()[0]:
+        return None
+    table, pattern = _word_table()
+    position, out, times, tens = 0, "", 1, False
+    for found in pattern.finditer(token):
+        if found.start() != position:
+            return None
+        position, piece = found.end(), found[0]
+        if piece in _TIMES:
+            times = _TIMES[piece]
+            continue
+        digits = table.get(piece) or piece.translate(_LOOKALIKE)
+        out = out[:-1] + digits if tens and len(digits) == 1 and digits != "0" else out + digits * times
+        tens, times = piece in table and len(digits) == 2 and digits[0] >= "2" and digits[1] == "0", 1
+    return out if position == len(token) and out else None
+
+
+def _atoms(folded: Folded) -> Iterator[Atom]:
+    """Every token that can be read as digits; weak ones (``to``, ``o``) are yielded with digits and judged by the caller."""
+    text = folded.lower
+    times, pending = 1, -1
+    for found in re.finditer(r"[0-9]+(?![a-z])|[a-zа-я0-9]+|[" + "".join(_CHINESE) + r"]+", text):
+        token, start, end = found[0], found.start(), found.end()
+        if token in _TIMES:
+            times, pending = _TIMES[token], start
+            continue
+        plain, digits = False, None
+        if token[0] in _CHINESE:
+            counted = text[end : end + 1] in _COUNTING or text[start - 1 : start] in _COUNTING if text[end : end + 1] else False
+            digits = None if counted and len(token) < 7 else "".join(_CHINESE[c] for c in token)
+        elif token.isdigit():
+            digits, plain = token, not any(folded.odd[start:end])
+        elif re.fullmatch(r"[0-9oliszb]+", token) and re.search(r"[0-9]", token) and (len(token) > 2 or re.search("[oli]", token)):
+            digits = token.translate(_LOOKALIKE)
+        else:
+            digits = _WEAK.get(token) or _read_token(token)
+        if digits:
+            if times > 1 and digits[0] != "":
+                digits, start = digits[0] * (times - 1) + digits, pending
+            yield Atom(start, end, digits, plain)
+        times, pending = 1, -1
+
+
+def _joinable(text: str, left: Atom, right: Atom) -> bool:
+    return bool(_GAP.fullmatch(text, left.end, right.start)) and "  \n" not in text[left.end : right.start]
+
+
+def _runs(folded: Folded) -> Iterator[list[Atom]]:
+    """Atoms that only punctuation or a filler word parts; prices, measures and dates are left out and end a run."""
+    text = folded.lower
+    masked = [m.span() for pattern in _MASKS for m in pattern.finditer(text)]
+    run: list[Atom] = []
+    for atom in _atoms(folded):
+        if any(a <= atom.start and atom.end <= b for a, b in masked) and len(atom.digits) < 6:
+            yield run
+            run = []
+            continue
+        if run and not _joinable(text, run[-1], atom):
+            yield run
+            run = []
+        run.append(atom)
+    yield run
+
+
+def _without_small_words(text: str, run: list[Atom]) -> Iterator[list[Atom]]:
+    """'2004 for 79' is no run; 'seven for nine' is one: small words count only beside other number words."""
+    words = [text[a.start : a.end] for a in run]
+    if any(w.isalpha() and w not in _WEAK for w in words):
+        yield run
+        return
+    part: list[Atom] = []
+    for atom, word in zip(run, words, strict=True):
+        if word in _SMALL_WORDS:
+            yield part
+            part = []
+        else:
+            part.append(atom)
+    yield part
+
+
+def _trim(text: str, run: list[Atom]) -> list[Atom]:
+    """Drop weak words at both ends ('for 07700...'), except a leading 'o' for zero."""
+    while run and text[run[0].start : run[0].end] in _WEAK and text[run[0].start : run[0].end] not in ("o", "oo"):
+        run = run[1:]
+    while run and text[run[-1].start : run[-1].end] in _WEAK and text[run[-1].start : run[-1].end] not in ("o", "oo", "ooo"):
+        run = run[:-1]
+    return run
+
+
+def _is_list(run: list[Atom], text: str) -> bool:
+    """'36 38 40 42' or '6, 8, 10, 12': sizes that rise, or one or two steps of the same measure."""
+    if len(run) < 3 or any(len(a.digits) > 3 for a in run):
+        return False
+    values = [int(a.digits) for a in run]
+    rising = all(b > a for a, b in zip(values, values[1:], strict=False))
+    single = all(len(a.digits) == 1 for a in run)
+    pairs = all(len(a.digits) in (2, 3) for a in run) and not run[0].digits.startswith("0")
+    even = pairs and len(run) >= 3 and all(len(a.digits) == len(run[0].digits) for a in run) and len(run[0].digits) == 2
+    return (rising and (not single or len(run) < 10)) or (even and all(a.plain for a in run))
+
+
+def _checksum(digits: str) -> bool:
+    """True for a valid EAN-13 or UPC-A."""
+    if len(digits) not in (12, 13):
+        return False
+    body = digits.zfill(13)
+    return sum(int(d) * (3 if i % 2 else 1) for i, d in enumerate(body)) % 10 == 0
+
+
+def _valid(digits: str, international: bool) -> bool:
+    """phonenumbers' word, as an international number or as a national one of the larger countries."""
+    import phonenumbers
+
+    regions = (None,) if international else ("GB", "DE", "FR", "US", "CN", "IT", "ES", "NL", "PL", "RU", "UA", "PT", "AU", "IN", "IE", "CH", "JP", "BR")
+    for region in regions:
+        try:
+            parsed = phonenumbers.parse(f"+{digits}" if region is None else digits, region)
+        except phonenumbers.NumberParseException:
+            continue
+        if phonenumbers.is_valid_number(parsed):
+            return True
+    return False
+
+
+def _judge(folded: Folded, run: list[Atom]) -> bool:
+    """Is this run of digits a phone number, here, in this text?"""
+    text = folded.lower
+    digits = "".join(a.digits for a in run)
+    if not 6 <= len(digits) <= 17:
+        return False
+    start, end = run[0].start, run[-1].end
+    before, after = text[max(0, start - 34) : start], text[end : end + 24]
+    international = before.rstrip(" (").endswith("+") or digits.startswith("00")
+    if not international and _OTHER_CUE.search(before):
+        return False
+    phone_at = max((m.end() for m in _PHONE_CUE.finditer(before)), default=-1)
+    cued = phone_at >= 0 or bool(_PHONE_CUE.search(after))
+    written = text[start:end]
+    disguised = not all(a.plain for a in run)
+    if cued and phone_at >= 0 and not _is_list(run, text):
+        return len(digits) >= 7 or phone_at > len(before) - 6
+    if _is_list(run, text):
+        return False
+    if disguised:
+        letters_only = re.fullmatch(r"[0-9oliszb\W_]+", written) and not any(folded.odd[start:end])
+        return len(digits) >= (9 if letters_only else 7)
+    if re.fullmatch(r"\d{4}/\d{3}/\d{3}", written) or re.search(r"\d,\d{3}\b", written) and not cued:
+        return False
+    if international or cued:
+        return len(digits) >= 7
+    if len(digits) < 9:
+        return bool(re.fullmatch(r"\d(?:[^\w]{1,3}\d){6,}", written))
+    solid = written.isdigit()
+    if solid and _checksum(digits) and not re.match(r"0[1-9]|861[3-9]", digits):
+        return False
+    if solid or digits.startswith("0") or max(len(a.digits) for a in run) == 1:
+        return True
+    return _valid(digits, international=False) or _valid(digits, international=True)
+
+
+def find_phones(folded: Folded) -> Iterator[ContactSpan]:
+    """Spans of phone numbers; a leading plus sign or bracket belongs to the number."""
+    text = folded.lower
+    runs = (part for whole in _runs(folded) for part in _without_small_words(text, whole))
+    for whole in runs:
+        run = _trim(text, whole)
+        if not run:
+            continue
+        pieces: list[list[Atom]] = [[run[0]]]
+        for left, right in zip(run, run[1:], strict=False):
+            if _HARD_STOP.search(text, left.end, right.start) and not (len(left.digits) <= 2 and len(right.digits) <= 2):
+                pieces.append([])
+            pieces[-1].append(right)
+        candidates = [run] if len(pieces) == 1 or sum(len(a.digits) for a in run) <= 13 else pieces
+        for piece in candidates:
+            kept = _trim(text, piece)
+            if kept and _judge(folded, kept):
+                start = kept[0].start
+                while start > 0 and text[start - 1] in "+(":
+                    start -= 1
+                yield folded.span("phone", start, kept[-1].end)

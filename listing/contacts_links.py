@@ -1,0 +1,92 @@
+"""E-mail addresses and links, written plainly or around the rules ('name at domain dot com', 'hxxp', 'shop[.]com')."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from listing.contacts_fold import ContactSpan, Folded
+
+_PROVIDERS = r"(?:g\W?mail|googlemail|outlook|hotmail|yahoo|icloud|proton(?:mail)?|gmx|aol|yandex|live|msn|tutanota|posteo|web\W?de|163|126)"
+_SURE = (
+    r"com|net|org|de|fr|uk|nl|pl|es|pt|ru|ua|cn|eu|ch|cz|se|dk|fi|gr|ro|hu|ie|au|nz|ca|br|mx|jp|kr|tr|io|gg|ly|ee|gl|biz|info|xyz|ai|tv|cc|"
+    r"tk|ml|cat|edu|gov|lt|lv|sk|si|hr|bg|lu|li|hk|tw|sg|vn|ph|id|za|il|ar|cl|moe|fm|vc|pw|ws"
+)
+_WORDY = r"shop|store|online|site|app|dev|club|top|live|fashion|style|shoes|clothing|boutique|fun|world|today|blog|link|page|market|sale|deals|bid|art|life|one|space"
+_SHORT = r"in|it|to|me|at|no|is|so|be|am|us|my|by|co|pm|as|do"
+_DOT = r"(?:\s?[.,·。]\s?|\s?[\[({<]\s?(?:\.|dot|d0t|punkt|point|punto)\s?[\])}>]\s?|[\s_-]+(?:dot|d0t|punkt|punto|kropka)[\s_-]+|\*dot\*)"
+_DOT_TIGHT = r"(?:\.|\s?[\[({<]\s?(?:\.|dot|d0t|punkt|point)\s?[\])}>]\s?|[\s_-]+(?:dot|d0t)[\s_-]+|\s\.\s?(?=[a-z]))"
+_AT = r"(?:\s?@\s?|\s?[\[({<*]\s?(?:at|@|a|ät|arroba|klammeraffe|aet)\s?[\])}>*]\s?|[\s_-]+(?:at|arroba|klammeraffe|aet|chez|malpa)(?:[\s_-]+|(?=[a-z])))"
+_AT_SIGN = r"(?:\s?@\s?|\s?[\[({<*]\s?(?:at|@|a|ät|arroba|klammeraffe|aet)\s?[\])}>*]\s?)"
+_AT_WORD = r"[\s_-]+(?:at|arroba|klammeraffe|aet|chez|malpa)(?:[\s_-]+|(?=[a-z]))"
+_DOT_WORD = r"(?:\s?[\[({<*]\s?(?:\.|dot|d0t|punkt|point|punto)\s?[\])}>*]\s?|[\s_-]+(?:dot|d0t|punkt|punto|point|kropka)[\s_-]+)"
+_USER = r"(?<![\w.])[a-z0-9][\w.+-]{0,40}"
+
+_EMAILS = tuple(
+    re.compile(p)
+    for p in (
+        rf"{_USER}{_AT_SIGN}[a-z0-9][\w-]*(?:{_DOT}[\w-]+){{0,2}}?{_DOT}(?:{_SURE}|{_WORDY}|{_SHORT})\b",
+        rf"{_USER}{_AT_WORD}[a-z0-9][\w-]*(?:{_DOT_WORD}[\w-]+){{0,2}}?{_DOT_WORD}(?:{_SURE}|{_WORDY}|{_SHORT})\b",
+        rf"{_USER}{_AT_WORD}[a-z0-9][\w-]*\.(?:{_SURE})\b",
+        rf"{_USER}{_AT}{_PROVIDERS}\b(?:\W{{1,3}}com\b)?",
+        rf"{_USER}\s+{_PROVIDERS}\s+(?:dot\s+)?(?:com|de|net|fr|co)\b",
+        rf"{_USER}\s?[(\[]\s?(?:@\s?)?{_PROVIDERS}\s?[)\]]",
+        r"(?<!\w)(?:[\w.+-] ){2,}@ ?(?:\w ){2,}(?:\. ?(?:\w ?){2,3})+(?!\w)",
+        rf"{_USER}@[a-z][\w-]+",
+    )
+)
+_PATH = r"(?:\s?/[^\s,;)]*)?"
+_URLS = tuple(
+    re.compile(p)
+    for p in (
+        r"h(?:tt|xx|\*\*)ps?\s?(?::|\[:\])\s?/\s?/\s?[^\s,;)]+(?:\s?[.]\s?(?:com|net|org|de)\b[^\s]*)?",
+        rf"\bwww\d?{_DOT}[a-z0-9][\w-]*(?:{_DOT}[\w-]+){{0,3}}?{_DOT}(?:{_SURE}|{_WORDY}|{_SHORT})\b{_PATH}",
+        rf"\bwww[a-z0-9][\w-]+\.(?:{_SURE}|{_WORDY}|{_SHORT})\b{_PATH}",
+        r"\bwww\d?\s?\.\s?[\w-]{3,}",
+    )
+)
+_BARE = re.compile(
+    rf"(?<![\w@.$€£-])(?P<labels>(?:[a-z0-9][\w-]*{_DOT_TIGHT}){{0,3}}(?P<label>[a-z0-9][\w-]+){_DOT_TIGHT})(?P<tld>co\.uk|co\s+dot\s+uk|com\.\w\w|{_SURE}|{_WORDY}|{_SHORT})"
+    rf"(?![\w'@-])(?P<path>\s?/[^\s,;)]+)?"
+)
+_PLAIN_LABELS = frozenset("the a this that polka pin mint big small one each no nr st dr mr mrs ms vs etc approx size art e i its my your and or old new".split())
+_LINK_CUE = re.compile(r"(?:see|visit|at|on|shop|site|link|more|web|buy|order|check|google|page|url|homepage|store|from|via)\W{0,3}$")
+
+
+def _bare_is_link(folded: Folded, found: re.Match[str]) -> bool:
+    """A domain without scheme or www; sentences that run together ('cotton.In good condition') are not links."""
+    tld, label, text = found["tld"], found["label"], folded.lower
+    start, end = found.span("tld")
+    if label in _PLAIN_LABELS or label.replace("-", "").isdigit() and not found["path"]:
+        return False
+    if found["path"] and found["path"].lstrip().startswith("/"):
+        return True
+    sentence = folded.cased[start].isupper() and folded.cased[found.start() : start].upper() != folded.cased[found.start() : start]
+    dotted = folded.lower[start - 1] == "." and folded.lower[start - 2 : start - 1] not in (" ", "")
+    if sentence and dotted:
+        return False
+    if re.fullmatch(rf"(?:{_SURE})|co\.uk|co\s+dot\s+uk|com\.\w\w", tld):
+        spaced = text[start - 2 : start - 1] == " " and text[start - 1] == "."
+        return not (spaced and tld not in ("com", "net", "org", "de", "co.uk"))
+    if not dotted:
+        return tld in ("shop", "store", "online", "me", "app", "co", "site") and bool(_LINK_CUE.search(text[: found.start()]))
+    runs_on = re.match(r"\s+[a-z]", folded.cased[end : end + 3])
+    cued = bool(_LINK_CUE.search(text[max(0, found.start() - 12) : found.start()]))
+    return cued or (not runs_on and (len(tld) > 2 or bool(re.search(r"[\d-]", label)) or tld in ("me", "co", "it", "us", "at"))) or (
+        bool(re.search(r"[\d_-]", label)) and len(tld) > 2
+    )
+
+
+def find_links(folded: Folded) -> Iterator[ContactSpan]:
+    """Spans of e-mail addresses and links."""
+    text = folded.lower
+    for pattern in _EMAILS:
+        for found in pattern.finditer(text):
+            if not re.fullmatch(r"\d+\s?@\s?\d*", found[0]):
+                yield folded.span("email", *found.span())
+    for pattern in _URLS:
+        for found in pattern.finditer(text):
+            yield folded.span("url", *found.span())
+    for found in _BARE.finditer(text):
+        if _bare_is_link(folded, found):
+            yield folded.span("url", *found.span())
