@@ -1,0 +1,158 @@
+"""Text in a photo, by RapidOCR (PP-OCRv6): its weights lie in its own package, so nothing is ever downloaded."""
+
+from __future__ import annotations
+
+import os
+import threading
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from listing.schema import Box
+
+_WEIGHTS = {
+    "Det": "PP-OCRv6_det_small.onnx",
+    "Cls": "ch_ppocr_mobile_v2.0_cls_mobile.onnx",
+    "Rec": "PP-OCRv6_rec_small.onnx",
+}
+# Characters that OCR takes for each other in print; both sides of a comparison are mapped.
+_CONFUSED = str.maketrans({"0": "o", "1": "i", "l": "i", "|": "i", "!": "i", "5": "s", "8": "b", "$": "s"})
+
+
+class OcrError(RuntimeError):
+    """Text cannot be read; the message is one sentence that says what to do."""
+
+
+@dataclass(frozen=True)
+class OcrSpan:
+    """One line of text. ``box`` is x0, y0, x1, y1 as shares (0..1) of the photo; ``score`` is 0..1."""
+
+    text: str
+    box: Box
+    score: float
+
+
+@dataclass(frozen=True)
+class ReaderSettings:
+    """How text is looked for.
+
+    small_side: photos with a longer side below this (px) are scaled up to it. In photos of 320 px print was found
+        most often at 480 px, less often at 640 and 960.
+    detect_side: longest side (px) at which text is located; the lines are then read at the photo's own resolution.
+    most_lines: places looked at in one photo, so that a page of a book cannot hold up a draft.
+    least_score: lines read with a lower score are left out.
+    """
+
+    small_side: int = 480
+    detect_side: int = 960
+    most_lines: int = 60
+    least_box_score: float = 0.4
+    least_score: float = 0.5
+    threads: int = 2
+
+
+class Reader:
+    """Reads the text of photos. The models are loaded at the first ``read``; safe to share between threads."""
+
+    def __init__(self, settings: ReaderSettings | None = None) -> None:
+        self._settings = settings or ReaderSettings()
+        self._lock = threading.Lock()
+        self._engine: Any = None
+
+    def read(self, image: Image.Image) -> list[OcrSpan]:
+        """Lines of text from top to bottom; [] when there is none.
+
+        Args:
+            image: RGB, upright.
+
+        Raises:
+            OcrError: RapidOCR or its weights are missing.
+        """
+        pixels = np.asarray(_enlarged(image.convert("RGB"), self._settings.small_side))
+        with self._lock:
+            if self._engine is None:
+                self._engine = _load(self._settings)
+            found = self._engine(np.ascontiguousarray(pixels[:, :, ::-1]))
+        if found.txts is None or found.boxes is None:
+            return []
+        height, width = pixels.shape[:2]
+        spans = [
+            OcrSpan(text.strip(), _share(points, width, height), float(score))
+            for text, points, score in zip(found.txts, found.boxes, found.scores, strict=True)
+        ]
+        return [span for span in spans if any(c.isalnum() for c in span.text)]
+
+
+def _load(settings: ReaderSettings) -> Any:
+    try:
+        import rapidocr
+    except ImportError as error:
+        raise OcrError("Reading text needs the package rapidocr; install it with: pip install -r requirements.txt") from error
+
+    folder = Path(rapidocr.__file__).parent / "models"
+    files = {task: folder / name for task, name in _WEIGHTS.items()}
+    missing = [file.name for file in files.values() if not file.is_file()]
+    if missing:
+        raise OcrError(
+            f"rapidocr lacks its weights ({', '.join(missing)}); install it again: pip install --force-reinstall 'rapidocr>=3.10,<3.11'"
+        )
+    threads = max(1, min(settings.threads, _usable_cores()))
+    return rapidocr.RapidOCR(
+        params={
+            "Global.log_level": "critical",
+            "Global.text_score": settings.least_score,
+            # A path for each model: RapidOCR looks at the network only for models without one.
+            **{f"{task}.model_path": str(file) for task, file in files.items()},
+            "Det.limit_type": "max",
+            "Det.limit_side_len": settings.detect_side,
+            "Det.box_thresh": settings.least_box_score,
+            "Det.max_candidates": settings.most_lines,
+            "EngineConfig.onnxruntime.intra_op_num_threads": threads,
+            "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+        }
+    )
+
+
+def _usable_cores() -> int:
+    """Cores this process may use; more threads than that wait for each other and read several times slower."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _enlarged(image: Image.Image, side: int) -> Image.Image:
+    factor = side / max(image.size)
+    if factor <= 1:
+        return image
+    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+    return image.resize(size, Image.Resampling.BICUBIC)
+
+
+def _share(points: np.ndarray, width: int, height: int) -> Box:
+    """The upright box around four corners (px), as shares of the photo."""
+    x = np.clip(points[:, 0] / width, 0.0, 1.0)
+    y = np.clip(points[:, 1] / height, 0.0, 1.0)
+    return float(x.min()), float(y.min()), float(x.max()), float(y.max())
+
+
+def merge(spans: Sequence[OcrSpan]) -> OcrSpan:
+    """Several lines as one: joined text, the box around all, the lowest score."""
+    boxes = np.array([span.box for span in spans])
+    low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
+    box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+    return OcrSpan(" ".join(span.text for span in spans), box, min(span.score for span in spans))
+
+
+def fold(text: str) -> str:
+    """Letters and digits only, without case and accents: ``Lévi's®`` -> ``levis``."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(c for c in plain if c.isalnum())
+
+
+def fold_confused(text: str) -> str:
+    """``fold``, with characters that OCR confuses made one (0/o, 1/i/l, 5/s, 8/b), for comparing print with names."""
+    return fold(text.casefold().translate(_CONFUSED))
