@@ -1,0 +1,72 @@
+"""``./ipl tune CONFIG``: run the stages of a YAML; each ends in weight files that the next one and the launcher use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from finetune.embedded import WEIGHTS, WHEELS, assemble, unpack
+from finetune.photosets import data_root
+from listing.home import ipl_home
+
+
+class TuneError(ValueError):
+    """The config cannot be used; the message says what to change."""
+
+
+def strict(kind: type, given: Mapping[str, Any], where: str) -> Any:
+    """A config dataclass from YAML keys; an unknown key is refused with the nearest valid name."""
+    valid = {f.name for f in fields(kind)}
+    for key in given:
+        if key not in valid:
+            near = get_close_matches(key, sorted(valid), n=1)
+            raise TuneError(f"{where}: unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else "."))
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
+
+
+def _tower(given: Mapping[str, Any], data: Path, out: Path) -> None:
+    from finetune.tower import TowerConfig, train_tower
+
+    scratch = ipl_home() / "unpacked"
+    base = unpack(WHEELS["vision"], ipl_home() / "wheels", scratch)
+    train_tower(strict(TowerConfig, {**given, "data": str(data), "base": str(base), "out": str(out)}, "stages.tower"))
+
+
+def _projector(given: Mapping[str, Any], data: Path, out: Path) -> None:
+    from finetune.align import AlignConfig, train_projector
+
+    model = assemble(weights=out, adapter=False, name="ipl-mini-base")
+    train_projector(strict(AlignConfig, {**given, "data": str(data), "model": str(model), "out": str(out)}, "stages.projector"))
+
+
+def _mllm(given: Mapping[str, Any], data: Path, out: Path, init_from: str = "", resume: bool = False) -> None:
+    from finetune.train import TuneConfig, train_mllm
+
+    model = assemble(weights=out, adapter=False, name="ipl-mini-base")
+    cfg = strict(TuneConfig, {**given, "data": str(data), "model": str(model), "out": str(out)}, "stages.mllm")
+    train_mllm(replace(cfg, init_from=init_from, resume=resume))
+
+
+STAGES: dict[str, Callable[..., None]] = {"tower": _tower, "projector": _projector, "mllm": _mllm}
+
+
+def run(config: Path, stages: list[str] | None = None, data: Path | None = None, out: Path = WEIGHTS, **mllm: Any) -> None:
+    """Run the named stages (default: all of the file, in its order).
+
+    Raises:
+        TuneError: the file, a stage or a key is unknown.
+    """
+    if not config.is_file():
+        raise TuneError(f"There is no config {config}; the shipped ones lie in finetune/configs.")
+    content = yaml.safe_load(config.read_text(encoding="utf-8"))
+    chosen = stages or list(content["stages"])
+    for name in chosen:
+        if name not in content["stages"] or name not in STAGES:
+            raise TuneError(f"{config} has no stage {name!r}; it has: {', '.join(content['stages'])}.")
+        extra = mllm if name == "mllm" else {}
+        STAGES[name](content["stages"][name] or {}, data or data_root() / "clothing_cc0", out, **extra)

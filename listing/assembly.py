@@ -1,0 +1,49 @@
+"""The pipeline's real parts, found in the home folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from listing.backends.base import Backend, BackendError
+from listing.category import Router
+from listing.fusion import Calibration
+from listing.ocr import Reader
+from listing.pipeline import Parts
+from listing.similar import Similar
+from listing.taxonomy import load_taxonomy
+
+EMBEDDED = "ipl-mini"
+
+
+def build_parts(model: str | None, rag: bool, home: Path) -> Parts:
+    """Load everything that a draft needs; see ``listing.pipeline.build_pipeline``."""
+    folder = home / "models" / EMBEDDED
+    taxonomy = load_taxonomy()
+    backend = open_backend(model, folder)
+    return Parts(
+        backend=backend,
+        taxonomy=taxonomy,
+        router=Router(folder, taxonomy),
+        reader=Reader(),
+        calibration=Calibration.load(folder if model is None else model),
+        similar=_similar(home, folder) if rag else None,
+    )
+
+
+def open_backend(model: str | None, embedded: Path) -> Backend:
+    """The embedded model, a folder or hub id, or an OpenAI-compatible server by URL."""
+    if model and model.startswith(("http://", "https://")):
+        from listing.backends.openai import OpenAIBackend
+
+        return OpenAIBackend(model)
+    from listing.backends.local import LocalBackend
+
+    if model is None and not (embedded / "config.json").is_file():
+        raise BackendError(f"The embedded model is missing in {embedded}: run ./ipl doctor to see what set-up lacks.")
+    return LocalBackend(model or embedded)
+
+
+def _similar(home: Path, folder: Path) -> Similar | None:
+    from listing.retrieval import open_similar
+
+    return open_similar(home, folder)

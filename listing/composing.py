@@ -1,0 +1,93 @@
+"""The text: decoded from verified facts, streamed, then checked claim by claim."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from listing import claims, describe
+from listing.events import StageEvent, TextEvent
+from listing.privacy import scrub
+from listing.request import DraftRequest
+from listing.schema import AttributeValue, Category, Flag
+from listing.similar import Found
+
+if TYPE_CHECKING:
+    from listing.pipeline import Parts
+
+Field = Literal["title", "description"]
+
+
+@dataclass(frozen=True)
+class Text:
+    """Title and description as they will be shown, and what the checks had to say."""
+
+    title: str = ""
+    description: str = ""
+    flags: Sequence[Flag] = field(default_factory=list)
+
+
+def compose(
+    request: DraftRequest, category: Category, facts: Sequence[AttributeValue], found: Found, parts: Parts
+) -> Generator[StageEvent | TextEvent, None, Text]:
+    """Stream both texts; what the seller wrote is kept and not decoded again."""
+    note = scrub(request.note)
+    flags = _note_flags(request.note, note)
+    if category.value is None:
+        description = describe.with_note(request.description or "", note)
+        return Text(title=request.title or "", description=description, flags=flags)
+    node = parts.taxonomy.categories[category.value]
+    told = describe.told_facts(facts)
+    if request.title is None:
+        pieces = describe.write_title(parts.backend, node, told)
+        title, more = yield from _written("title", pieces, told, category.value, note, found, parts)
+        flags += more
+    else:
+        title = request.title
+    if request.description is None:
+        pieces = describe.write_description(parts.backend, node, told, request.tone)
+        text, more = yield from _written("description", pieces, told, category.value, note, found, parts)
+        flags += more
+        description = describe.with_note(text, note)
+    else:
+        description = request.description
+    yield TextEvent(field="title", text=title, replace=True)
+    yield TextEvent(field="description", text=description, replace=True)
+    return Text(title=title, description=description, flags=flags)
+
+
+def _written(
+    name: Field,
+    pieces: Generator[str, None, None],
+    told: dict[str, str],
+    category: str,
+    note: str,
+    found: Found,
+    parts: Parts,
+) -> Generator[TextEvent, None, tuple[str, list[Flag]]]:
+    whole = []
+    for piece in pieces:
+        whole.append(piece)
+        yield TextEvent(field=name, text=piece)
+    text = scrub(" ".join("".join(whole).split()))
+    judged = claims.verify(
+        text,
+        told,
+        category,
+        parts.taxonomy,
+        note=note,
+        ocr=[told["text"]] if "text" in told else [],
+        neighbour_values=found.values(),
+    )
+    text, flags = claims.rewrite(text, judged, field=name)
+    if not text.strip(" ."):
+        node = parts.taxonomy.categories[category]
+        text = describe.without_facts(node, told) + ("." if name == "description" else "")
+    return text, flags
+
+
+def _note_flags(note: str, scrubbed: str) -> list[Flag]:
+    if note == scrubbed:
+        return []
+    return [Flag(code="contact-removed", message="Contact data was taken out of your note; buyers reach you here.", field="note")]

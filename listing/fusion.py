@@ -1,0 +1,89 @@
+"""Several sources, one probability: a weighted sum of log-probabilities, normalised again.
+
+The weights and the thresholds are fitted on validation senders and stand in ``calibration.json`` of the model folder
+(``./ipl tune calibrate``); a model without that file is taken at its own word, at a cautious threshold.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+Distribution = Mapping[str, float]
+CALIBRATION = "calibration.json"
+_LEAST = 1e-4  # no source may veto a value
+
+
+class AttributeCalibration(BaseModel):
+    """``weights``: exponent of each source. ``threshold``: the least probability at which a value is stated."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    weights: dict[str, float]
+    threshold: float
+
+
+class Calibration(BaseModel):
+    """By question (``category`` and attribute names); ``default`` serves what is not listed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    default: AttributeCalibration = AttributeCalibration(weights={"mllm": 1.0}, threshold=0.8)
+    questions: dict[str, AttributeCalibration] = {}
+
+    def of(self, question: str) -> AttributeCalibration:
+        """The calibration of one question."""
+        return self.questions.get(question, self.default)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Calibration:
+        """From a model folder; the defaults where it has none."""
+        file = Path(folder) / CALIBRATION
+        return cls.model_validate(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else cls()
+
+
+def combine(opinions: Mapping[str, Distribution], weights: Mapping[str, float]) -> dict[str, float]:
+    """Probability of every value: product of the sources' probabilities to the power of their weights, normalised.
+
+    A value that a source does not name gets that source's floor. Sources without a weight are not heard.
+    """
+    heard = {source: d for source, d in opinions.items() if d and weights.get(source)}
+    values = list(dict.fromkeys(value for d in heard.values() for value in d))
+    if not values:
+        return {}
+    sums = [
+        sum(weights[source] * math.log(max(d.get(value, 0.0), _LEAST)) for source, d in heard.items())
+        for value in values
+    ]
+    top = max(sums)
+    shares = [math.exp(s - top) for s in sums]
+    total = sum(shares)
+    return {value: share / total for value, share in zip(values, shares, strict=True)}
+
+
+def over_photos(views: Sequence[Distribution], trust: Sequence[float]) -> dict[str, float]:
+    """Opinions on several photos of one item as one; ``trust`` (0..1) says how well each photo shows the item.
+
+    The order of the photos makes no difference.
+    """
+    total = sum(trust)
+    if not views or total <= 0:
+        return {}
+    return combine({str(i): view for i, view in enumerate(views)}, {str(i): t / total for i, t in enumerate(trust)})
+
+
+def certainty(distribution: Distribution) -> float:
+    """1 for one sure value, 0 for a uniform distribution (1 - entropy / its maximum)."""
+    if len(distribution) < 2:
+        return 1.0 if distribution else 0.0
+    entropy = -sum(p * math.log(p) for p in distribution.values() if p > 0)
+    return max(0.0, 1.0 - entropy / math.log(len(distribution)))
+
+
+def best(distribution: Distribution) -> tuple[str, float]:
+    """The likeliest value and its probability; ties go to the value that comes first in the alphabet."""
+    return min(distribution.items(), key=lambda item: (-item[1], item[0]))
