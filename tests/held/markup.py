@@ -1,0 +1,29 @@
+"""Spans written inside the text: ``call [[phone|0770...]] now`` -> the plain text and what was marked, with offsets."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+MARK = re.compile(r"\[\[([^|\]]+)\|(.+?)\]\]", re.S)
+
+
+def unmark(marked: str) -> tuple[str, list[tuple[str, str, int]]]:
+    """The text without marks, and ``(label, marked text, start)`` for each mark, in order."""
+    plain, spans, last = "", [], 0
+    for m in MARK.finditer(marked):
+        plain += marked[last : m.start()]
+        spans.append((m[1], m[2], len(plain)))
+        plain += m[2]
+        last = m.end()
+    return plain + marked[last:], spans
+
+
+def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> int:
+    """One JSON object a line; returns how many."""
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return len(lines)
