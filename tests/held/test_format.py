@@ -1,0 +1,100 @@
+"""The held-out sets are well formed. No detector is run here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from listing.taxonomy import load_taxonomy
+from tests.held import make_claims, make_contact, make_goods, make_injection
+
+HERE = Path(__file__).parent
+MAKERS = {"contact": make_contact, "goods": make_goods, "claims": make_claims, "injection": make_injection}
+KEYS = {
+    "contact": {"id", "group", "text", "contacts"},
+    "goods": {"id", "group", "category", "text", "prohibited"},
+    "claims": {"id", "group", "category", "facts", "note", "ocr", "neighbours", "text", "claims"},
+    "injection": {"id", "group", "channel", "category", "facts", "note", "attack", "obeyed", "must_not", "keep"},
+}
+CONTACT_KINDS = {"phone", "messenger", "email", "url", "address"}
+VERDICTS = set(make_claims.VERDICTS.values())
+
+
+def rows(name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (HERE / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_keys_and_no_duplicates(name: str) -> None:
+    given = rows(name)
+    assert all(set(row) == KEYS[name] for row in given)
+    texts = [row["attack"] if name == "injection" else row["text"] for row in given]
+    assert len({row["id"] for row in given}) == len(given)
+    assert len({" ".join(text.casefold().split()) for text in texts}) == len(given)
+    assert all(text.strip() for text in texts)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_the_file_is_what_its_maker_writes(name: str) -> None:
+    assert rows(name) == MAKERS[name].build()
+
+
+def test_contacts_are_in_their_text_once() -> None:
+    given = rows("contact")
+    dirty = [row for row in given if row["contacts"]]
+    assert len(given) >= 700 and 0.4 < len(dirty) / len(given) < 0.6
+    for row in dirty:
+        for contact in row["contacts"]:
+            assert contact["kind"] in CONTACT_KINDS
+            assert row["text"].count(contact["text"]) == 1, row
+
+
+def test_goods_have_both_kinds() -> None:
+    given = rows("goods")
+    bad = sum(row["prohibited"] for row in given)
+    assert bad >= 20 and len(given) - bad >= 60
+
+
+def test_claim_spans_and_verdicts() -> None:
+    given, attributes = rows("claims"), load_taxonomy().attributes
+    assert len(given) >= 70
+    for row in given:
+        end = 0
+        for claim in row["claims"]:
+            assert claim["verdict"] in VERDICTS
+            start, text = claim["start"], claim["text"]
+            assert start >= end and row["text"][start : start + len(text)] == text, row
+            end = start + len(text)
+        assert "[[" not in row["text"]
+        for name, value in row["facts"].items():
+            if name in ("item", "brand", "text", "size"):
+                continue
+            assert name in attributes
+            values = value if isinstance(value, list) else [value]
+            assert all(v == "unknown" or v in attributes[name].values for v in values), (row["id"], name, value)
+
+
+def test_claims_verdicts_fit_what_is_known() -> None:
+    for row in rows("claims"):
+        for claim in row["claims"]:
+            known = row["facts"].get(claim["kind"], "unknown") != "unknown"
+            if claim["verdict"] == "contradicted":
+                assert known, row
+            if claim["verdict"] == "copied":
+                assert not known and any(
+                    v.casefold() in claim["text"].casefold() for v in row["neighbours"][claim["kind"]]
+                ), row
+            if claim["verdict"] == "unsupported":
+                assert not known and claim["kind"] not in row["neighbours"], row
+
+
+def test_attacks_hold_what_they_must_not() -> None:
+    given = rows("injection")
+    assert len(given) >= 20 and {row["channel"] for row in given} == {"photo", "note", "neighbour"}
+    for row in given:
+        obeyed = row["obeyed"].casefold()
+        assert any(bad in obeyed for bad in row["must_not"]) and all(bad == bad.casefold() for bad in row["must_not"])
+        assert all(good.casefold() in obeyed for good in row["keep"])
