@@ -8,23 +8,36 @@ or a listing of somebody else is answered like one that does not exist. Whatever
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from app.views import DraftView, Refused
-from listing.request import Tone
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app import drafts, editing, find, shelf, writing
+from app.services import Services
+from app.tables import DraftRow, ListingRow
+from app.views import TEXT_FIELDS, AppError, DraftView, Refused
+from listing.photos import Photo, PhotoError, PhotoLimits, intake
+from listing.request import TONES, DraftRequest, Tone
 from listing.schema import Listing
-
-if TYPE_CHECKING:
-    from app.services import Services
-    from listing.photos import Photo
+from listing.taxonomy import load_taxonomy
 
 
 def take_photos(
     services: Services, files: Sequence[tuple[str, Path | bytes]]
 ) -> tuple[tuple[Photo, ...], tuple[Refused, ...]]:
     """Clean photos of (name, file) pairs, each judged alone: those that passed in their order, those that did not."""
-    raise NotImplementedError
+    taken: list[Photo] = []
+    refused: list[Refused] = []
+    for name, file in files:
+        try:
+            taken += intake([file])
+        except PhotoError as error:
+            message = str(error).replace("photo 1", name) if isinstance(file, bytes) else str(error)
+            refused.append(Refused(name, error.code, message))
+    return tuple(taken), tuple(refused)
 
 
 def start_draft(
@@ -44,7 +57,35 @@ def start_draft(
     Raises:
         AppError: no photos, too many, a note that is too long, or a full waiting line (code ``busy``, status 429).
     """
-    raise NotImplementedError
+    most = PhotoLimits().count
+    if not 1 <= len(photos) <= most:
+        raise AppError("photo_count", f"A draft needs 1 to {most} photos; there are {len(photos)}.", 422)
+    note = editing.clean_text(note, services.settings.note_length, "The note", lines=True)
+    category = _category(category) if category else None
+    request = DraftRequest(
+        photos=tuple(photos),
+        note=note,
+        seller_id=seller,
+        category=category,
+        tone=_tone(tone),
+    )
+    draft_id = drafts.new_id()
+    refs = tuple(photo.ref for photo in photos)
+    first = DraftView(draft_id, "queued", photos=refs, note=note, tone=tone, currency=services.settings.currency)
+    # The place in the line comes first: whoever is refused leaves nothing behind.
+    run = writing.write(services, request, first, seller)
+    try:
+        for photo in photos:
+            services.media.save(photo.ref.id, photo.jpeg)
+        with services.store.write() as session:
+            row = drafts.add_draft(session, draft_id, seller, refs, note=note, tone=tone)
+            if category:
+                drafts.add_edit(session, row, editing.Edit("set", "category", category))
+    except BaseException:
+        run.close()
+        services.media.delete([ref.id for ref in refs])
+        raise
+    return run
 
 
 def regenerate(
@@ -54,17 +95,52 @@ def regenerate(
 
     With the same category the facts are kept and only the text is written again; another category looks again.
     """
-    raise NotImplementedError
+    with services.store.read() as session:
+        row = drafts.own_draft(session, seller, draft_id)
+        if row.state == "published":
+            raise AppError("published", "This draft is published already; edit its listing instead.", 409)
+        seen = drafts.view(session, row, services.settings.currency)
+        made = drafts.edits_of(session, draft_id)
+    category = _category(category) if category else None
+    other = category is not None and (seen.category is None or category != seen.category.value)
+    tone = _tone(tone or seen.tone)
+    request = DraftRequest(
+        photos=tuple(_stored(services, seen)),
+        note=seen.note,
+        seller_id=seller,
+        category=category or made.values.get("category"),
+        facts=made.facts,
+        title=made.values.get("title"),
+        description=made.values.get("description"),
+        tone=tone,
+        known=None if other else seen.draft,
+    )
+    run = writing.write(services, request, replace(seen, state="queued", tone=tone, problem=None, draft=None), seller)
+    try:
+        with services.store.write() as session:
+            row = drafts.own_draft(session, seller, draft_id, lock=True)
+            row.tone = tone
+            drafts.note_event(session, "regenerated", seller, draft=draft_id, field=tone)
+            if category is not None:
+                drafts.add_edit(session, row, editing.Edit("set", "category", category))
+    except BaseException:
+        run.close()
+        raise
+    return run
 
 
 def stop_draft(services: Services, seller: str, draft_id: str) -> None:
     """Stop the writing of a draft; its iterator ends with a ``stopped`` view. Nothing happens when none is running."""
-    raise NotImplementedError
+    with services.store.read() as session:
+        drafts.own_draft(session, seller, draft_id)
+    services.queue.cancel(draft_id)
 
 
 def get_draft(services: Services, seller: str, draft_id: str) -> DraftView:
     """The draft with the seller's changes. Raises AppError (404) for somebody else's."""
-    raise NotImplementedError
+    with services.store.read() as session:
+        row = drafts.own_draft(session, seller, draft_id)
+        return _view(services, session, row)
 
 
 def edit_field(services: Services, seller: str, draft_id: str, field: str, value: str | None) -> DraftView:
@@ -75,34 +151,55 @@ def edit_field(services: Services, seller: str, draft_id: str, field: str, value
     Raises:
         AppError: too long, not a number, no such field, somebody else's draft (404).
     """
-    raise NotImplementedError
+    limits = services.settings
+    edit = editing.Edit("set", field, value)
+    if field in TEXT_FIELDS:
+        most = limits.title_length if field == "title" else limits.description_length
+        clean = editing.clean_text(value or "", most, f"The {field}", lines=field == "description")
+        edit = editing.Edit("set", field, clean)
+    elif field == "price":
+        price = editing.parse_price(value)
+        edit = editing.Edit("set", field, None if price is None else f"{price:.2f}")
+    elif field == "category":
+        edit = editing.Edit("set", field, _category(value or ""))
+    elif field in load_taxonomy().attributes:
+        clean = editing.clean_text(value or "", limits.fact_length, "This fact")
+        edit = editing.Edit("set", field, clean) if clean else editing.Edit("drop", field)
+    else:
+        raise AppError("bad_field", f"There is no field {field[:60]!r}.", 422)
+    return _edit(services, seller, draft_id, edit)
 
 
 def answer_question(services: Services, seller: str, draft_id: str, attribute: str, value: str) -> DraftView:
     """The seller's answer to a question: a fact with the evidence "seller", locked; the question disappears."""
-    raise NotImplementedError
+    if attribute not in load_taxonomy().attributes:
+        raise AppError("bad_field", f"There is no question about {attribute[:60]!r}.", 422)
+    return edit_field(services, seller, draft_id, attribute, value)
 
 
 def unlock_field(services: Services, seller: str, draft_id: str, field: str) -> DraftView:
     """Undo what the seller changed in a field: back to what the model wrote."""
-    raise NotImplementedError
+    return _edit(services, seller, draft_id, editing.Edit("undo", field[:64]))
 
 
 def remove_claim(
     services: Services, seller: str, draft_id: str, field: str, words: str, *, start: int = 0
 ) -> DraftView:
     """Take unsupported words out of the title or the description (the occurrence nearest to ``start``)."""
-    raise NotImplementedError
+    text = _text(services, seller, draft_id, field, words)
+    return edit_field(services, seller, draft_id, field, editing.without(text, words, start))
 
 
 def confirm_claim(services: Services, seller: str, draft_id: str, field: str, words: str) -> DraftView:
     """The seller says that the flagged words are true: they stay, their flag goes."""
-    raise NotImplementedError
+    _text(services, seller, draft_id, field, words)
+    return _edit(services, seller, draft_id, editing.Edit("confirm", field, words))
 
 
 def abandon(services: Services, seller: str, draft_id: str) -> None:
     """Throw a draft away: stopped, its photos and history deleted; an event with its id remains."""
-    raise NotImplementedError
+    stop_draft(services, seller, draft_id)
+    services.publisher.abandon(seller, draft_id)
 
 
 def publish(services: Services, seller: str, draft_id: str, *, key: str) -> Listing:
@@ -111,46 +208,104 @@ def publish(services: Services, seller: str, draft_id: str, *, key: str) -> List
     Raises:
         AppError: no title, no category, a price that is no price, a disk that is full (507), somebody else's (404).
     """
-    raise NotImplementedError
+    return services.publisher.publish(seller, draft_id, key)
 
 
 def my_listings(
     services: Services, seller: str, *, text: str = "", photo: Photo | None = None, limit: int = 100
 ) -> list[Listing]:
     """The seller's listings, newest first; with words or a photo: the best matches first."""
-    raise NotImplementedError
+    return find.own_listings(services, seller, text=text, photo=photo, limit=limit)
 
 
 def get_listing(services: Services, seller: str, listing_id: str) -> Listing:
     """One listing of the seller's own. Raises AppError (404) otherwise."""
-    raise NotImplementedError
+    with services.store.read() as session:
+        return shelf.to_listing(session, shelf.own_listing(session, seller, listing_id))
 
 
 def edit_listing(services: Services, seller: str, listing_id: str, changes: Mapping[str, Any]) -> Listing:
     """Change ``title``, ``description``, ``price``, ``stock``, ``condition``, ``status`` or ``attributes``."""
-    raise NotImplementedError
+    return services.publisher.change(seller, listing_id, changes)
 
 
 def mark_sold(services: Services, seller: str, listing_id: str) -> Listing:
     """Sold: out of the feed, kept as a comparable."""
-    raise NotImplementedError
+    return services.publisher.change(seller, listing_id, {"status": "sold", "stock": 0})
 
 
 def relist(services: Services, seller: str, listing_id: str) -> Listing:
     """Sell again: active."""
-    raise NotImplementedError
+    return services.publisher.change(seller, listing_id, {"status": "active", "stock": 1})
 
 
 def delete(services: Services, seller: str, listing_id: str) -> None:
     """Delete a listing with its photos, vectors and draft history; events keep its id."""
-    raise NotImplementedError
+    services.publisher.delete(seller, listing_id)
 
 
 def comparables(services: Services, listing_ids: Sequence[str]) -> list[Listing]:
     """Public listings by id in that order, for "like these"; ids that are gone are left out."""
-    raise NotImplementedError
+    with services.store.read() as session:
+        return shelf.to_listings(session, shelf.by_ids(session, listing_ids))
 
 
 def photo_file(services: Services, seller: str | None, photo_id: str) -> Path:
     """The JPEG of an own photo or of an active or sold listing. Raises AppError (404) otherwise."""
-    raise NotImplementedError
+    path = services.media.path(photo_id)
+    with services.store.read() as session:
+        shown = shelf.photo_shown(session, photo_id, seller)
+    if not shown or not path.is_file():
+        raise AppError("not_found", "There is no such photo; it may have been deleted.", 404)
+    return path
+
+
+def _view(services: Services, session: Session, row: DraftRow) -> DraftView:
+    listing = session.scalar(select(ListingRow.id).where(ListingRow.draft_id == row.id))
+    return drafts.view(session, row, services.settings.currency, listing)
+
+
+def _edit(services: Services, seller: str, draft_id: str, edit: editing.Edit) -> DraftView:
+    with services.store.write() as session:
+        row = drafts.own_draft(session, seller, draft_id, lock=True)
+        if row.state == "published":
+            raise AppError("published", "This draft is published already; edit its listing instead.", 409)
+        drafts.add_edit(session, row, edit)
+        return _view(services, session, row)
+
+
+def _text(services: Services, seller: str, draft_id: str, field: str, words: str) -> str:
+    if field not in TEXT_FIELDS:
+        raise AppError("bad_field", f"There is no text {field[:60]!r}.", 422)
+    text = getattr(get_draft(services, seller, draft_id), field)
+    if not words or words not in text:
+        raise AppError("bad_words", "These words do not stand in the text any more.", 409)
+    return str(text)
+
+
+def _category(value: str) -> str:
+    node = load_taxonomy().find(value)
+    if node is None:
+        raise AppError("bad_category", f"There is no category {value[:60]!r}; choose one of the list.", 422)
+    return node.name
+
+
+def _tone(tone: str) -> Tone:
+    found = next((t for t in TONES if t == tone), None)
+    if found is None:
+        raise AppError("bad_tone", f"The tone has to be one of {', '.join(TONES)}.", 422)
+    return found
+
+
+def _stored(services: Services, seen: DraftView) -> Iterator[Photo]:
+    """The draft's photos from the media folder; they went through intake when they came."""
+    from PIL import Image
+
+    for number, ref in enumerate(seen.photos, 1):
+        path = services.media.path(ref.id)
+        try:
+            jpeg = path.read_bytes()
+        except FileNotFoundError:
+            raise AppError("photo_gone", "A photo of this draft is gone; start again with your photos.", 410) from None
+        with Image.open(path) as opened:
+            yield Photo(ref=ref, image=opened.convert("RGB"), jpeg=jpeg, name=f"photo {number}")

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
+from PIL import Image
+
+from app.search_index import Hit
 from listing.events import (
     AttributeEvent,
     CategoryEvent,
@@ -24,6 +28,7 @@ from listing.schema import (
     Draft,
     Evidence,
     Flag,
+    Listing,
     NeighbourRef,
     PriceRange,
     Quality,
@@ -131,11 +136,11 @@ class FakePipeline:
         for question in draft.questions:
             yield QuestionEvent(question=question)
         yield StageEvent(stage="text", share=0.6)
-        for field in ("title", "description"):
-            text = getattr(draft, field)
+        for name in ("title", "description"):
+            text = getattr(draft, name)
             for word in text.split(" ") if text else ():
-                yield TextEvent(field=field, text=word + " ")
-            yield TextEvent(field=field, text=text, replace=True)
+                yield TextEvent(field=name, text=word + " ")
+            yield TextEvent(field=name, text=text, replace=True)
         yield StageEvent(stage="checks", share=0.95)
         yield DraftEvent(draft=draft)
 
@@ -198,10 +203,47 @@ def _category(request: DraftRequest, in_range: bool) -> Category:
 
 def jpeg(colour: tuple[int, int, int] = (31, 42, 68), size: tuple[int, int] = (320, 400)) -> bytes:
     """A photo of one colour with a lighter label on it, as a JPEG file."""
-    from PIL import Image
 
     image = Image.new("RGB", size, colour)
     image.paste(tuple(min(255, c + 120) for c in colour), (size[0] // 3, size[1] // 3, size[0] // 2, size[1] // 2))
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
+
+
+@dataclass
+class FakeIndex:
+    """Implements ``app.search_index.SearchIndex`` in memory; finds by shared words.
+
+    fail: every call raises, like an index whose files are broken.
+    """
+
+    fail: bool = False
+    entries: dict[str, Listing] = field(default_factory=dict)
+    puts: int = 0
+
+    def _check(self) -> None:
+        if self.fail:
+            raise RuntimeError("the index is broken")
+
+    def put(self, listing: Listing, photos: Sequence[Path]) -> None:
+        self._check()
+        assert len(photos) == len(listing.photos)
+        self.puts += 1
+        self.entries[listing.id] = listing
+
+    def remove(self, listing_ids: Collection[str]) -> None:
+        self._check()
+        for listing_id in listing_ids:
+            self.entries.pop(listing_id, None)
+
+    def ids(self) -> set[str]:
+        self._check()
+        return set(self.entries)
+
+    def search(self, text: str, photo: Image.Image | None, *, limit: int) -> list[Hit]:
+        self._check()
+        words = set(text.lower().split())
+        scores = {i: len(words & set(x.title.lower().split())) for i, x in self.entries.items()}
+        best = sorted((i for i in scores if scores[i]), key=lambda i: -scores[i])
+        return [Hit(i, float(scores[i])) for i in best[:limit]]

@@ -1,0 +1,158 @@
+"""The database behind the store: engine, transactions, and the migration of an older schema on start."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.views import AppError
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+BUSY_SECONDS = 15
+_LOCK = 0x49504C  # any fixed number: the key of PostgreSQL's advisory lock during a migration
+_DISK_FULL = ("disk is full", "no space left", "diskfull", "could not extend file")
+_LOCKED = ("database is locked", "database table is locked")
+
+
+class StoreError(Exception):
+    """The store cannot be used; the message is one sentence that says what to do."""
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for SQLite (write-ahead log, foreign keys, waits for a lock) or PostgreSQL.
+
+    Raises:
+        StoreError: the URL is no database URL, or its driver is not installed.
+    """
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            if parsed.database and parsed.database != ":memory:":
+                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS}, json_serializer=_json)
+            event.listen(engine, "connect", _sqlite_connect)
+            event.listen(engine, "begin", _sqlite_begin)
+            return engine
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        return create_engine(parsed, pool_pre_ping=True, json_serializer=_json)
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise StoreError("IPL_STORE is not a database URL; write sqlite:///FILE or postgresql://...") from error
+    except ModuleNotFoundError as error:
+        raise StoreError(f"The database needs the package {error.name}; install it with pip.") from error
+    except OSError as error:
+        raise StoreError(
+            f"The folder of the store cannot be made ({error.strerror}); name another with IPL_STORE."
+        ) from error
+
+
+def _json(value: Any) -> str:
+    """JSON in which letters stay letters, so that words in it can be searched."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _sqlite_connect(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # SQLAlchemy begins transactions itself, below
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+    connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    # A transaction that will write takes the lock at once: one that starts by reading cannot wait for it later.
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+class Store:
+    """Sessions on one engine: ``read()`` and ``write()``, each one transaction."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._read = sessionmaker(engine, expire_on_commit=False)
+        self._write = sessionmaker(engine.execution_options(writes=True), expire_on_commit=False)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A transaction that only reads."""
+        with _sentences(), self._read() as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A transaction: committed at the end, rolled back whole on any error.
+
+        Raises:
+            AppError: the disk is full (507) or the database stays locked (503).
+        """
+        with _sentences(), self._write.begin() as session:
+            yield session
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        said = f"{type(error.orig).__name__} {error.orig}".lower()
+        if any(words in said for words in _DISK_FULL):
+            raise disk_full() from error
+        if any(words in said for words in _LOCKED):
+            raise AppError("busy", "Somebody else is saving right now; try again in a moment.", 503) from error
+        raise
+
+
+def disk_full() -> AppError:
+    """The answer to a full disk."""
+    return AppError("disk_full", "The disk is full, nothing was saved; free some space and try again.", 507)
+
+
+def open_store(url: str) -> Store:
+    """The store at ``url``, its schema brought up to date.
+
+    Raises:
+        StoreError: it cannot be reached, is no store, or was written by a newer version.
+    """
+    engine = open_engine(url)
+    try:
+        migrate(engine)
+    except DBAPIError as error:
+        engine.dispose()
+        where = make_url(url).render_as_string(hide_password=True)
+        detail = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+        raise StoreError(f"The store {where} cannot be opened ({detail}); check IPL_STORE.") from error
+    return Store(engine)
+
+
+def migrate(engine: Engine, target: str = "head") -> None:
+    """Bring the schema up to ``target`` in one transaction; concurrent starts wait for each other.
+
+    Raises:
+        StoreError: the schema is of a newer version, or the database holds tables of something else.
+    """
+    from alembic import command
+    from alembic.config import Config
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    with engine.execution_options(writes=True).begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        current = MigrationContext.configure(connection).get_current_revision()
+        if current is not None and current not in known:
+            raise StoreError(
+                f"The store was written by a newer version of IPL (schema {current}); update IPL or name another store "
+                "with IPL_STORE."
+            )
+        config.attributes["connection"] = connection
+        command.upgrade(config, target)

@@ -1,0 +1,253 @@
+"""Publishing, changing and deleting: the store first, in one transaction, then the index.
+
+The transaction that changes a listing also writes a row into the outbox. The row is deleted only after the index has
+followed. Whatever dies in between, the next start finds the row and brings the index up to date: the store is the
+truth.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app import drafts, editing, shelf
+from app.db import Store
+from app.media import Media
+from app.metrics import Metrics
+from app.search_index import SearchIndex
+from app.settings import Settings
+from app.tables import DraftRow, KeyRow, ListingRow, OutboxRow, PhotoRow, now
+from app.views import AppError
+from listing.schema import Listing
+
+log = logging.getLogger(__name__)
+STATUSES = ("active", "reserved", "sold", "removed")
+CHANGEABLE = ("title", "description", "price", "stock", "condition", "status", "attributes")
+STRAY_SECONDS = 3600.0
+_MOST_STOCK = 1_000_000
+_MOST_FACTS = 50
+
+
+@dataclass(frozen=True)
+class Healed:
+    """What a reconciliation did."""
+
+    added: int = 0
+    removed: int = 0
+    stray_photos: int = 0
+    stopped_drafts: int = 0
+
+
+class Publisher:
+    """Changes listings and keeps photos and index in step with them."""
+
+    def __init__(self, settings: Settings, store: Store, media: Media, index: SearchIndex, metrics: Metrics) -> None:
+        self.settings, self.store, self.media, self.index, self.metrics = settings, store, media, index, metrics
+        self._one_at_a_time = threading.Lock()
+
+    def publish(self, seller: str, draft_id: str, key: str) -> Listing:
+        """Publish a draft as its seller sees it; the same key, or the same draft again, gives the same listing.
+
+        Raises:
+            AppError: no title or category, the key was used for another draft (409), a full disk (507), 404.
+        """
+        key = editing.clean_text(key, 200, "The idempotency key")
+        if not key:
+            raise AppError("no_key", "The idempotency key is empty; send any text that is unique to this wish.", 422)
+        try:
+            listing = self._publish(seller, draft_id, key)
+        except IntegrityError:
+            # The same wish ran at the same time elsewhere and was faster: answer with its listing.
+            listing = self._publish(seller, draft_id, key)
+        self.follow()
+        return listing
+
+    def _publish(self, seller: str, draft_id: str, key: str) -> Listing:
+        with self.store.write() as session:
+            used = session.get(KeyRow, (seller, key))
+            if used is not None:
+                if used.draft_id != draft_id:
+                    raise AppError(
+                        "key_reused", "This idempotency key was used for another draft; take a new one.", 409
+                    )
+                return shelf.to_listing(session, shelf.own_listing(session, seller, used.listing_id))
+            draft = drafts.own_draft(session, seller, draft_id, lock=True)
+            row = session.scalar(select(ListingRow).where(ListingRow.draft_id == draft_id))
+            if row is None:
+                row = self._new_listing(session, draft)
+            session.add(KeyRow(seller_id=seller, key=key, listing_id=row.id, draft_id=draft_id))
+            session.flush()
+            return shelf.to_listing(session, row)
+
+    def _new_listing(self, session: Session, draft: DraftRow) -> ListingRow:
+        written = drafts.generated(draft)
+        if written is None or draft.state != "ready":
+            raise AppError("not_ready", "The draft is not done yet; wait for it, or start it again.", 409)
+        made = drafts.edits_of(session, draft.id)
+        price = editing.parse_price(made.values.get("price"))
+        row = shelf.add_listing(session, draft, editing.apply(written, made), price, self.settings.currency)
+        shelf.to_index(session, row.id)
+        drafts.note_event(session, "published", draft.seller_id, draft=draft.id, listing=row.id)
+        self.metrics.published.inc()
+        return row
+
+    def change(self, seller: str, listing_id: str, changes: Mapping[str, Any]) -> Listing:
+        """Change a listing.
+
+        Raises:
+            AppError: no such field, an unusable value (422), 404.
+        """
+        clean = self._clean(changes)
+        with self.store.write() as session:
+            row = shelf.own_listing(session, seller, listing_id, lock=True)
+            for field, value in clean.items():
+                setattr(row, field, value)
+            shelf.to_index(session, row.id)
+            listing = shelf.to_listing(session, row)
+        self.follow()
+        return listing
+
+    def _clean(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        unknown = sorted(set(changes) - set(CHANGEABLE))
+        if unknown:
+            names = ", ".join(CHANGEABLE)
+            raise AppError("bad_field", f"{unknown[0]!r:.60} cannot be changed; these can: {names}.", 422)
+        return {field: self._value(field, value) for field, value in changes.items()}
+
+    def _value(self, field: str, value: Any) -> Any:
+        limits = self.settings
+        if field == "title":
+            title = editing.clean_text(str(value or ""), limits.title_length, "The title")
+            if not title:
+                raise AppError("no_title", "A listing needs a title.", 422)
+            return title
+        if field == "description":
+            return editing.clean_text(str(value or ""), limits.description_length, "The description", lines=True)
+        if field == "price":
+            return editing.parse_price(value)
+        if field == "condition":
+            return editing.clean_text(str(value), limits.fact_length, "The condition") or None if value else None
+        if field == "status":
+            if value not in STATUSES:
+                raise AppError("bad_status", f"The status has to be one of {', '.join(STATUSES)}.", 422)
+            return value
+        if field == "stock":
+            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST_STOCK:
+                raise AppError("bad_stock", f"The stock has to be a whole number from 0 to {_MOST_STOCK}.", 422)
+            return value
+        return self._facts(value)
+
+    def _facts(self, value: Any) -> dict[str, str]:
+        if not isinstance(value, Mapping) or len(value) > _MOST_FACTS:
+            raise AppError("bad_facts", f"The facts have to be pairs of name and text, at most {_MOST_FACTS}.", 422)
+        most = self.settings.fact_length
+        clean = {
+            editing.clean_text(str(name), 64, "The name of a fact"): editing.clean_text(str(text), most, "A fact")
+            for name, text in value.items()
+        }
+        return {name: text for name, text in clean.items() if name and text}
+
+    def delete(self, seller: str, listing_id: str) -> None:
+        """Delete a listing: its photos, vectors and draft history are gone, events keep its id. Raises AppError 404."""
+        with self.store.write() as session:
+            row = shelf.own_listing(session, seller, listing_id, lock=True)
+            drafts.note_event(session, "deleted", seller, draft=row.draft_id, listing=row.id)
+            photos = shelf.delete_listing(session, row)
+        self.media.delete(photos)
+        self.follow()
+
+    def abandon(self, seller: str, draft_id: str) -> None:
+        """Delete an unpublished draft with photos and history; an event with its id remains.
+
+        Raises:
+            AppError: 404, or 409 for a published one.
+        """
+        with self.store.write() as session:
+            row = drafts.own_draft(session, seller, draft_id, lock=True)
+            if row.state == "published":
+                raise AppError("published", "This draft is published; delete its listing instead.", 409)
+            drafts.note_event(session, "abandoned", seller, draft=draft_id)
+            photos = drafts.delete_drafts(session, [draft_id])
+        self.media.delete(photos)
+
+    def retire(self) -> int:
+        """Delete drafts that nobody touched for ``retention_days``; returns how many."""
+        with self.store.write() as session:
+            old = drafts.untouched_since(session, now() - timedelta(days=self.settings.retention_days))
+            for row in old:
+                drafts.note_event(session, "abandoned", row.seller_id, draft=row.id)
+            photos = drafts.delete_drafts(session, [row.id for row in old])
+        self.media.delete(photos)
+        return len(old)
+
+    def follow(self) -> None:
+        """Bring the index up to date with the store. What fails stays in the outbox and is tried again later."""
+        with self._one_at_a_time:
+            try:
+                while self._follow_some():
+                    pass
+            except Exception:
+                log.exception("the index could not follow; it is tried again with the next change or start")
+                self.metrics.errors.labels("index").inc()
+            with self.store.read() as session:
+                self.metrics.outbox.set(shelf.count_waiting(session))
+
+    def _follow_some(self) -> bool:
+        with self.store.read() as session:
+            rows = shelf.waiting_for_index(session)
+            if not rows:
+                return False
+            wanted = list(dict.fromkeys(row.listing_id for row in rows))
+            found = session.scalars(select(ListingRow).where(ListingRow.id.in_(wanted)))
+            listings = {x.id: x for x in shelf.to_listings(session, list(found)) if x.status in shelf.INDEXED}
+        gone = [i for i in wanted if i not in listings]
+        if gone:
+            self.index.remove(gone)
+        for listing in listings.values():
+            self.index.put(listing, [p for ref in listing.photos if (p := self.media.path(ref.id)).is_file()])
+        with self.store.write() as session:
+            session.execute(delete(OutboxRow).where(OutboxRow.id.in_([row.id for row in rows])))
+        return True
+
+    def reconcile(self) -> Healed:
+        """After a start: whatever a crash left behind is put in order. The store is the truth."""
+        with self.store.write() as session:
+            wanted = shelf.indexed_ids(session)
+            present = self._ids_in_index(wanted)
+            for listing_id in sorted(wanted ^ present):
+                shelf.to_index(session, listing_id)
+            stopped = self._stop_orphans(session)
+            known = set(session.scalars(select(PhotoRow.id)))
+        swept = self.media.sweep(known, STRAY_SECONDS)
+        self.follow()
+        return Healed(len(wanted - present), len(present - wanted), swept, stopped)
+
+    def _ids_in_index(self, wanted: set[str]) -> set[str]:
+        """Ids in the index; of a broken one those that are wanted, so that the page still opens without it."""
+        try:
+            return self.index.ids()
+        except Exception:
+            log.exception("the index cannot be read; listings are kept, and it is tried again on the next start")
+            self.metrics.errors.labels("index").inc()
+            return wanted
+
+    def _stop_orphans(self, session: Session) -> int:
+        """Drafts whose process died: a rewrite goes back to what was there, a first draft is stopped."""
+        orphans = [DraftRow.state.in_(drafts.UNFINISHED)]
+        if self.store.engine.dialect.name != "sqlite":
+            # Other servers may share this database; their drafts are younger than the time limit.
+            orphans.append(DraftRow.updated_at < now() - timedelta(minutes=self.settings.draft_minutes))
+        rows = list(session.scalars(select(DraftRow).where(*orphans)))
+        for row in rows:
+            row.state = "stopped" if row.generated is None else "ready"
+            if row.generated is None:
+                row.problem_code, row.problem = "stopped", "The server was restarted; start the draft again."
+        return len(rows)

@@ -1,0 +1,143 @@
+"""The waiting line in front of the model: one draft at a time, fair between sellers, bounded."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from app.views import AppError
+
+_WEIGHT_OF_LAST = 0.3
+
+
+class QueueFull(AppError):
+    """The line is full; ``retry_after`` is in seconds."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__("busy", message, 429)
+        self.retry_after = retry_after
+
+
+@dataclass(eq=False)
+class Ticket:
+    """A place in the line. ``cancel`` may be called by anyone at any time."""
+
+    name: str
+    seller: str
+    round: int
+    number: int
+    stopped: threading.Event = field(default_factory=threading.Event)
+    started: float | None = None
+
+
+class DraftQueue:
+    """Tickets take turns by rounds: a seller's second draft comes after everybody's first.
+
+    Args:
+        length: most tickets that wait. per_seller: most tickets of one seller, the running one included.
+        seconds: first guess of the time of one draft; then a moving average of what was measured.
+    """
+
+    def __init__(
+        self, length: int, per_seller: int, seconds: float, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._length, self._per_seller, self._clock = length, per_seller, clock
+        self._seconds = seconds
+        self._waiting: list[Ticket] = []
+        self._running: Ticket | None = None
+        self._served_round = 0
+        self._numbers = 0
+        self._changed = threading.Condition()
+
+    def join(self, name: str, seller: str) -> Ticket:
+        """A ticket at the end of the line; ``name`` is the draft's id.
+
+        Raises:
+            QueueFull: the line is full, or the seller has too many drafts in it; or the draft is in it already (409).
+        """
+        with self._changed:
+            everyone = [*self._waiting, *([self._running] if self._running else [])]
+            if any(t.name == name for t in everyone):
+                raise AppError("running", "This draft is being written right now; wait until it is done.", 409)
+            own = [t for t in everyone if t.seller == seller]
+            if len(own) >= self._per_seller:
+                wait = self._retry_after(len(own))
+                raise QueueFull(f"{len(own)} of your drafts are being written; wait for one of them.", wait)
+            if len(self._waiting) >= self._length:
+                wait = self._retry_after(len(self._waiting))
+                raise QueueFull(f"Many people are waiting; try again in about {wait} seconds.", wait)
+            latest = max((t.round for t in own), default=self._served_round)
+            self._numbers += 1
+            ticket = Ticket(name, seller, latest + 1, self._numbers)
+            self._waiting.append(ticket)
+            self._waiting.sort(key=lambda t: (t.round, t.number))
+            self._changed.notify_all()
+            return ticket
+
+    def _retry_after(self, drafts: int) -> int:
+        return max(1, round(self._seconds * drafts / 2))
+
+    def wait(self, ticket: Ticket, timeout: float) -> int:
+        """Wait up to ``timeout`` seconds for a change; returns the position: 0 = it is this ticket's turn.
+
+        The turn is taken by this call; whoever takes it has to ``leave``.
+        """
+        with self._changed:
+            if not self._take(ticket):
+                self._changed.wait(timeout)
+                self._take(ticket)
+            return self._position(ticket)
+
+    def _take(self, ticket: Ticket) -> bool:
+        if self._running is ticket:
+            return True
+        if self._running is None and self._waiting and self._waiting[0] is ticket:
+            self._running = self._waiting.pop(0)
+            self._served_round = max(self._served_round, ticket.round)
+            ticket.started = self._clock()
+            return True
+        return False
+
+    def _position(self, ticket: Ticket) -> int:
+        if self._running is ticket or ticket not in self._waiting:
+            return 0
+        return self._waiting.index(ticket) + (1 if self._running else 0)
+
+    def leave(self, ticket: Ticket, *, finished: bool = False) -> None:
+        """Give the place back. ``finished``: the draft was written, so that its time counts for the estimates."""
+        with self._changed:
+            if self._running is ticket:
+                self._running = None
+                if finished and ticket.started is not None:
+                    took = self._clock() - ticket.started
+                    self._seconds += _WEIGHT_OF_LAST * (took - self._seconds)
+            elif ticket in self._waiting:
+                self._waiting.remove(ticket)
+            self._changed.notify_all()
+
+    def cancel(self, name: str) -> bool:
+        """Ask the draft of that name to stop, waiting or running; returns whether there was one."""
+        with self._changed:
+            found = [t for t in (*self._waiting, self._running) if t is not None and t.name == name]
+            for ticket in found:
+                ticket.stopped.set()
+            self._changed.notify_all()
+            return bool(found)
+
+    def seconds_left(self, ticket: Ticket, share: float) -> float:
+        """Estimated seconds until the ticket's draft is done, of which ``share`` (0..1) is done."""
+        with self._changed:
+            ahead = self._position(ticket)
+            if ahead:
+                running = self._running
+                begun = self._clock() - running.started if running and running.started is not None else 0.0
+                return max(0.0, self._seconds * ahead - min(begun, self._seconds)) + self._seconds
+            begun = self._clock() - ticket.started if ticket.started is not None else 0.0
+            return max(self._seconds * (1 - share) * 0.5, self._seconds - begun) if share < 1 else 0.0
+
+    def __len__(self) -> int:
+        """How many wait or run."""
+        with self._changed:
+            return len(self._waiting) + (self._running is not None)

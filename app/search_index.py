@@ -1,0 +1,59 @@
+"""The index as publishing and searching need it; what stands in it is always derived from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from listing.schema import Listing
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A listing that was found; a higher score is a better match."""
+
+    listing_id: str
+    score: float
+
+
+class SearchIndex(Protocol):
+    """Listings of our own sellers (origin ``user``) in a search index. ``put`` and ``remove`` may be repeated."""
+
+    def put(self, listing: Listing, photos: Sequence[Path]) -> None:
+        """Add or replace a listing, whose photos are these JPEG files."""
+        ...
+
+    def remove(self, listing_ids: Collection[str]) -> None:
+        """Remove listings; ids that are not there are passed over."""
+        ...
+
+    def ids(self) -> set[str]:
+        """Ids of all listings of our own sellers in it."""
+        ...
+
+    def search(self, text: str, photo: Image | None, *, limit: int) -> list[Hit]:
+        """The best matches for words, a photo, or both; best first."""
+        ...
+
+
+class NoIndex:
+    """No index at all (``IPL_RAG=0``): everything is found through the store alone."""
+
+    def put(self, listing: Listing, photos: Sequence[Path]) -> None:
+        """Nothing to do."""
+
+    def remove(self, listing_ids: Collection[str]) -> None:
+        """Nothing to do."""
+
+    def ids(self) -> set[str]:
+        """Nothing is in it."""
+        return set()
+
+    def search(self, text: str, photo: Image | None, *, limit: int) -> list[Hit]:
+        """Nothing is found."""
+        return []

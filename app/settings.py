@@ -1,0 +1,122 @@
+"""One frozen settings object for the page, the store and the API; every field is an environment variable ``IPL_*``."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from listing.home import ipl_home
+
+PREFIX = "IPL_"
+READ_ELSEWHERE = frozenset({"IPL_API_KEY", "IPL_DATA", "IPL_DEBUG", "IPL_HOME", "IPL_PYTHON"})
+
+
+class SettingsError(ValueError):
+    """A setting is unknown or unusable; the message names it and says what to do."""
+
+
+class Settings(BaseModel):
+    """Settings of a server. Folders and the store default to places below ``home``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path = Field(default_factory=ipl_home, description="Folder of everything that is written (IPL_HOME).")
+    host: str = Field("127.0.0.1", description="Address to listen on; others than this machine need a password file.")
+    port: int = Field(7860, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    hosts: str = Field("", description="Further host names that the server answers to, with commas (behind a proxy).")
+    model: str | None = Field(None, description="Model: a folder, a hub id or a server's URL; none = the embedded one.")
+    rag: bool = Field(True, description="Whether past listings are looked at.")
+    store: str = Field("", description="Database URL (sqlite:///... or postgresql+psycopg://...); default: in home.")
+    media: Path | None = Field(None, description="Folder of the photos; default: in home.")
+    passwords: Path | None = Field(None, description="Password file; without one there is a single user on loopback.")
+    currency: str = Field("EUR", pattern="^[A-Z]{3}$", description="Currency of prices.")
+    secure_cookies: bool = Field(False, description="Send the sign-in cookie over https only.")
+    session_hours: float = Field(24 * 14, gt=0, description="How long a sign-in lasts.")
+    queue_length: int = Field(16, ge=1, description="Most drafts that wait; further ones are refused for a while.")
+    queue_per_seller: int = Field(4, ge=1, description="Most drafts of one seller that wait or run.")
+    draft_seconds: float = Field(20.0, gt=0, description="First guess of the time for one draft; then it is measured.")
+    draft_minutes: float = Field(10.0, gt=0, description="A draft that takes longer is stopped.")
+    retention_days: float = Field(30.0, ge=0, description="Unpublished drafts are deleted after that long untouched.")
+    body_mb: float = Field(100.0, gt=0, description="Most megabytes of one request.")
+    title_length: int = Field(120, ge=10, description="Most characters of a title.")
+    description_length: int = Field(4000, ge=100, description="Most characters of a description.")
+    fact_length: int = Field(80, ge=10, description="Most characters of a fact.")
+    note_length: int = Field(2000, ge=100, description="Most characters of the seller's note.")
+
+    @property
+    def store_url(self) -> str:
+        """The store's database URL."""
+        return self.store or f"sqlite:///{self.home / 'store.sqlite'}"
+
+    @property
+    def media_folder(self) -> Path:
+        """Where the photos lie."""
+        return self.media or self.home / "media"
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def checked(self) -> Settings:
+        """These settings, if they are safe together.
+
+        Raises:
+            SettingsError: the server would be open to the network with nobody signed in.
+        """
+        if not self.on_loopback and self.passwords is None:
+            raise SettingsError(
+                f"IPL_HOST={self.host} opens the page to others; name a password file with IPL_PASSWORDS first "
+                "(python -m app.sellers password NAME FILE makes one)."
+            )
+        if self.passwords is not None and not self.passwords.is_file():
+            raise SettingsError(
+                f"IPL_PASSWORDS names {self.passwords}, which is not there; "
+                f"python -m app.sellers password NAME {self.passwords} makes it."
+            )
+        return self
+
+
+def load_settings(environ: Mapping[str, str] | None = None, **given: Any) -> Settings:
+    """Settings from ``IPL_*`` variables; ``given`` ones win over them.
+
+    Raises:
+        SettingsError: a variable is unknown (the nearest name is suggested) or its value is unusable.
+    """
+    environ = os.environ if environ is None else environ
+    names = {PREFIX + field.upper(): field for field in Settings.model_fields}
+    values: dict[str, Any] = {}
+    for variable in sorted(v for v in environ if v.startswith(PREFIX)):
+        if variable in names:
+            values[names[variable]] = environ[variable]
+        elif variable not in READ_ELSEWHERE:
+            raise SettingsError(_unknown(variable, [*names, *READ_ELSEWHERE]))
+    if "home" in values and not values["home"]:
+        del values["home"]
+    if isinstance(values.get("home"), str):
+        values["home"] = Path(values["home"]).expanduser().resolve()
+    try:
+        return Settings(**{**values, **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = str(first["loc"][0]) if first["loc"] else "?"
+        raise SettingsError(
+            f"{PREFIX}{field.upper()} is unusable: {first['msg'][:1].lower()}{first['msg'][1:]}."
+        ) from None
+
+
+def _unknown(variable: str, names: list[str]) -> str:
+    close = difflib.get_close_matches(variable, names, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]}?" if close else "unset it."
+    return f"There is no setting {variable}; {hint}"

@@ -1,0 +1,148 @@
+"""The tables of the store. Change them only together with a new revision in ``app/migrations/versions``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, DateTime, Float, ForeignKey, Index, Integer, String, Text, TypeDecorator
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware time in UTC, also where the database keeps no time zone (SQLite)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {datetime: UtcTime, dict[str, Any]: JSON, str: Text}  # noqa: RUF012  # SQLAlchemy's own form
+
+
+def now() -> datetime:
+    """The time now, in UTC."""
+    return datetime.now(UTC)
+
+
+class SellerRow(Base):
+    __tablename__ = "sellers"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class TokenRow(Base):
+    """A token for the API; only its SHA-256 is kept."""
+
+    __tablename__ = "tokens"
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    seller_id: Mapped[str] = mapped_column(ForeignKey("sellers.id", ondelete="CASCADE"), index=True)
+    label: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class DraftRow(Base):
+    """A draft. ``generated`` is what the model wrote, whatever the seller changed; the changes are ``EditRow``s."""
+
+    __tablename__ = "drafts"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    seller_id: Mapped[str] = mapped_column(ForeignKey("sellers.id"), index=True)
+    state: Mapped[str] = mapped_column(String(16), default="queued")
+    note: Mapped[str] = mapped_column(default="")
+    tone: Mapped[str] = mapped_column(String(16), default="plain")
+    generated: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    problem_code: Mapped[str | None] = mapped_column(String(32))
+    problem: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class EditRow(Base):
+    """What the seller did to a field: ``set`` (to ``value``), ``drop`` (left out), ``undo``, ``confirm`` (words)."""
+
+    __tablename__ = "edits"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    draft_id: Mapped[str] = mapped_column(ForeignKey("drafts.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    field: Mapped[str] = mapped_column(String(64))
+    value: Mapped[str | None]
+    at: Mapped[datetime] = mapped_column(default=now)
+
+
+class ListingRow(Base):
+    """A listing as it stands, beside what the model wrote (``generated``) and what was first published."""
+
+    __tablename__ = "listings"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    seller_id: Mapped[str] = mapped_column(ForeignKey("sellers.id"), index=True)
+    draft_id: Mapped[str | None] = mapped_column(String(32), unique=True)
+    status: Mapped[str] = mapped_column(String(16), default="active", index=True)
+    category: Mapped[str] = mapped_column(String(64))
+    title: Mapped[str]
+    description: Mapped[str]
+    attributes: Mapped[dict[str, Any]]
+    price: Mapped[float | None] = mapped_column(Float)
+    currency: Mapped[str] = mapped_column(String(3))
+    stock: Mapped[int] = mapped_column(default=1)
+    condition: Mapped[str | None]
+    origin: Mapped[str] = mapped_column(String(16), default="user")
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    published_at: Mapped[datetime | None]
+    generated: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    published: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+
+class PhotoRow(Base):
+    """A photo of a draft, then of its listing; the pixels lie in the media folder under ``id``."""
+
+    __tablename__ = "photos"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    seller_id: Mapped[str] = mapped_column(ForeignKey("sellers.id"), index=True)
+    draft_id: Mapped[str | None] = mapped_column(String(32), index=True)
+    listing_id: Mapped[str | None] = mapped_column(String(32), index=True)
+    place: Mapped[int]
+    width: Mapped[int]
+    height: Mapped[int]
+    phash: Mapped[str] = mapped_column(String(16))
+
+
+class EventRow(Base):
+    """An assistant event. Ids and a field's name only, no words of the seller: it outlives the listing."""
+
+    __tablename__ = "assistant_events"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    kind: Mapped[str] = mapped_column(String(16), index=True)
+    seller_id: Mapped[str] = mapped_column(String(32))
+    draft_id: Mapped[str | None] = mapped_column(String(32))
+    listing_id: Mapped[str | None] = mapped_column(String(32))
+    field: Mapped[str | None] = mapped_column(String(64))
+    at: Mapped[datetime] = mapped_column(default=now)
+    __table_args__ = (Index("ix_assistant_events_draft_id", "draft_id"),)
+
+
+class OutboxRow(Base):
+    """A listing whose place in the index has to be brought up to date; written in the listing's own transaction."""
+
+    __tablename__ = "outbox"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    listing_id: Mapped[str] = mapped_column(String(32), index=True)
+    at: Mapped[datetime] = mapped_column(default=now)
+
+
+class KeyRow(Base):
+    """An idempotency key and the listing that its first use published."""
+
+    __tablename__ = "idempotency_keys"
+    seller_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    listing_id: Mapped[str] = mapped_column(String(32), index=True)
+    draft_id: Mapped[str] = mapped_column(String(32))
+    at: Mapped[datetime] = mapped_column(default=now)
