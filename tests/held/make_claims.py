@@ -6,24 +6,26 @@ from pathlib import Path
 from typing import Any
 
 from tests.held.claim_marks import ALL
-from tests.held.markup import unmark, write_rows
+from tests.held.markup import category_names, unmark, write_rows
 
 VERDICTS = {"+": "supported", "-": "contradicted", "?": "unsupported", "~": "copied", "!": "prohibited"}
 
 
 def build() -> list[dict[str, Any]]:
     """All rows, each claim with its offset."""
-    rows = []
+    rows: list[dict[str, Any]] = []
+    names = category_names({one.category for one in ALL})
     for i, one in enumerate(ALL):
         text, spans = unmark(one.text)
         claims = [
-            {"text": span, "kind": label[:-1], "verdict": VERDICTS[label[-1]], "start": start} for label, span, start in spans
+            {"text": span, "kind": label[:-1], "verdict": VERDICTS[label[-1]], "start": start}
+            for label, span, start in spans
         ]
         rows.append(
             {
                 "id": f"hm{i:03d}",
                 "group": one.group,
-                "category": one.category,
+                "category": names[one.category],
                 "facts": one.facts,
                 "note": one.note,
                 "ocr": one.ocr,

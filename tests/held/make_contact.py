@@ -13,13 +13,25 @@ from tests.held.markup import unmark, write_rows
 SEED = 7129
 EACH_CONTACT = 6
 EACH_CLEAN = 8
-BEFORE = ["", "", "", "Worn twice. ", "Great condition! ", "Size 38, fits small. ", "Gr. M. ", "Only 15 €. ", "W32 L34, 100% cotton. "]
+BEFORE = [
+    "",
+    "",
+    "",
+    "Worn twice. ",
+    "Great condition! ",
+    "Size 38, fits small. ",
+    "Gr. M. ",
+    "Only 15 €. ",
+    "W32 L34, 100% cotton. ",
+]
 AFTER = ["", "", "", " Thanks!", " No swaps", " lg", " 20 € fixed", " (see photo 2)"]
 
 
 def build() -> list[dict[str, Any]]:
     """All rows, each text once."""
-    r, rows, seen = Random(SEED), [], set()
+    r = Random(SEED)
+    rows: list[dict[str, Any]] = []
+    seen: set[str] = set()
 
     def add(group: str, marked: str) -> None:
         text, spans = unmark(marked)

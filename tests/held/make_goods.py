@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.held.markup import write_rows
+from tests.held.markup import category_names, write_rows
 
-# (group, category or None, text)
+# (group, the seller's word for the category or None, text)
 PROHIBITED = [
-    ("weapon", None, "Compact pistol, 9x19. Glock 26 with two magazines and about 40 rounds, shot maybe ten times. No paperwork wanted."),
-    ("weapon", "sports", "Hunting rifle .308. Bolt action with scope, from my late uncle. Fires straight, 60 cartridges included."),
+    (
+        "weapon",
+        None,
+        "Compact pistol, 9x19. Glock 26 with two magazines and about 40 rounds, shot maybe ten times. No paperwork wanted.",
+    ),
+    (
+        "weapon",
+        "sports",
+        "Hunting rifle .308. Bolt action with scope, from my late uncle. Fires straight, 60 cartridges included.",
+    ),
     ("weapon", "accessory", "Brass knuckles, solid metal, fits a medium hand, for self-defence on the way home."),
     ("weapon", None, "Springmesser mit seitlich austretender Klinge, 11 cm, beidseitig geschliffen, sehr schnell."),
     ("weapon", "electronics", "Flashlight stun gun, gives a proper electric shock, charger included."),
@@ -23,7 +31,11 @@ PROHIBITED = [
     ("document", None, "Blank vaccination certificates, already stamped, you only fill in your name."),
     ("document", "books", "Führerschein Klasse B ohne Prüfung, echt wirkend, in zwei Wochen da."),
     ("wildlife", "accessory", "Carved elephant ivory bracelet, real tusk, bought in Kenya a few years ago."),
-    ("counterfeit", "bag", "Louis Vuitton replica, AAA quality, mirror copy, nobody sees the difference, with fake receipt."),
+    (
+        "counterfeit",
+        "bag",
+        "Louis Vuitton replica, AAA quality, mirror copy, nobody sees the difference, with fake receipt.",
+    ),
     ("counterfeit", "shoes", "Fake Jordan 1s, 1:1 reps from the best factory, all sizes to order."),
     ("stolen", "electronics", "iPhone, found on a train, iCloud locked to the previous owner, sold without questions."),
     ("explosive", None, "Box of La Bomba firecrackers, the strong Polish ones not sold here, 50 pieces."),
@@ -120,8 +132,9 @@ ALLOWED = [
 def build() -> list[dict[str, object]]:
     """All rows, prohibited first."""
     labelled = [(*row, True) for row in PROHIBITED] + [(*row, False) for row in ALLOWED]
+    names = category_names({row[1] for row in labelled})
     return [
-        {"id": f"hg{i:03d}", "group": group, "category": category, "text": text, "prohibited": bad}
+        {"id": f"hg{i:03d}", "group": group, "category": names[category], "text": text, "prohibited": bad}
         for i, (group, category, text, bad) in enumerate(labelled)
     ]
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from listing.taxonomy import load_taxonomy
+
 MARK = re.compile(r"\[\[([^|\]]+)\|(.+?)\]\]", re.S)
 
 
@@ -27,3 +29,10 @@ def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> int:
     lines = [json.dumps(row, ensure_ascii=False) for row in rows]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return len(lines)
+
+
+def category_names(words: Iterable[str | None]) -> dict[str | None, str | None]:
+    """The taxonomy's name for each seller's word; None for a word that it does not know."""
+    taxonomy = load_taxonomy()
+    nodes = {word: taxonomy.find(word) if word else None for word in words}
+    return {word: node.name if node else None for word, node in nodes.items()}
