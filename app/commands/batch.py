@@ -1,0 +1,99 @@
+"""``ipl batch``: the drafts of many items."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.commands import CommandError
+from app.commands.draft import add_model_options
+
+if TYPE_CHECKING:
+    from listing.request import DraftPipeline
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError("must lie between 0 and 1")
+    return value
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument(
+        "input",
+        type=Path,
+        metavar="INPUT",
+        help="a folder (one photo = one item, a subfolder = one item with several photos) or a JSONL with "
+        "{id, photos: [path], note?, category?, seller_id?} in each line",
+    )
+    parser.add_argument(
+        "-o",
+        "--out",
+        type=Path,
+        required=True,
+        metavar="OUT.jsonl",
+        help="gets {id, photos, draft} or {id, photos, error: {code, message}} for each item, in input order",
+    )
+    parser.add_argument(
+        "--workers",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="processes, each with a model of its own on one thread (default: 1, on all threads)",
+    )
+    parser.add_argument("--resume", action="store_true", help="go on after the last whole line of OUT.jsonl")
+    parser.add_argument(
+        "--max-error-rate",
+        type=_share,
+        default=0.1,
+        metavar="R",
+        help="exit status 1 when a larger share of the items failed (default: 0.1)",
+    )
+    add_model_options(parser)
+
+
+def build(model: str | None, rag: bool, home: Path) -> DraftPipeline:
+    """Makes the pipeline, in whichever process needs one."""
+    from listing.pipeline import build_pipeline
+
+    return build_pipeline(model, rag, home)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the JSONL; the progress goes to stderr."""
+    from listing.batch import run_batch
+    from listing.home import ipl_home
+
+    started = time.monotonic()
+
+    def progress(done: int, row: Mapping[str, Any]) -> None:
+        error = row.get("error")
+        text = f"{error['code']}: {error['message']}" if error else row["draft"]["title"]
+        print(f"{done:6d}  {time.monotonic() - started:7.1f} s  {row['id']}  {text}", file=sys.stderr, flush=True)
+
+    factory = functools.partial(build, args.model, args.rag, ipl_home())
+    summary = run_batch(args.input, args.out, factory, workers=args.workers, resume=args.resume, progress=progress)
+    print(
+        f"{summary.rows} items in {args.out}, {summary.failed} of them could not be drafted"
+        + (f"; {summary.resumed} were there already" if summary.resumed else ""),
+        file=sys.stderr,
+    )
+    if summary.error_rate > args.max_error_rate:
+        raise CommandError(
+            f"{summary.error_rate:.0%} of the items failed, more than --max-error-rate {args.max_error_rate:g} allows."
+        )
+    return 0

@@ -1,0 +1,103 @@
+"""A draft as plain text for the terminal: facts with their signs and what each rests on."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+
+from listing.schema import AttributeValue, Category, Draft, Evidence
+
+SIGNS = {"supported": "●", "unsupported": "◐", "unknown": "○", "contradicted": "✕"}
+LEGEND = "● supported   ◐ guess: please check   ○ not known   ✕ contradicted"
+WIDTH = 92
+
+
+def draft_text(draft: Draft) -> str:
+    """The whole draft, for reading."""
+    blocks = [
+        category_line(draft.category),
+        "\n".join(fact_lines(draft.attributes)),
+        _field("Title", draft.title),
+        _field("Text", draft.description),
+        _price(draft),
+        _listed("Only you can answer", (q.text + _choices(q.choices) for q in draft.questions)),
+        _listed("Please look at", (flag.message for flag in draft.flags)),
+        _listed(f"Quality {draft.quality.score} of 100", draft.quality.tips),
+        f"Written by {draft.model}",
+    ]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def category_line(category: Category) -> str:
+    """What it is, how sure, and what else it may be."""
+    others = [f"{c.value} {c.confidence:.0%}" for c in category.candidates if c.value != category.value]
+    if category.value is None:
+        return "Outside what I know" + (f"; the nearest are {', '.join(others)}" if others else "")
+    tail = f" (or {', '.join(others)})" if others else ""
+    outside = "" if category.in_range else "; outside the range that the model was tuned on"
+    return f"{category.value}, sure {category.confidence:.0%}{tail}{outside}"
+
+
+def fact_lines(attributes: Iterable[AttributeValue]) -> list[str]:
+    """A legend and one line a fact; nothing without facts."""
+    facts = list(attributes)
+    if not facts:
+        return []
+    name_width = max(len(a.name) for a in facts)
+    value_width = max(len(_value(a)) for a in facts)
+    lines = [
+        f"  {SIGNS[a.status]} {a.name:<{name_width}}  {_value(a):<{value_width}}  {support(a)}".rstrip() for a in facts
+    ]
+    return [*lines, f"  {LEGEND}"]
+
+
+def support(attribute: AttributeValue) -> str:
+    """What a fact rests on, in plain words."""
+    reasons = list(dict.fromkeys(reason for e in attribute.evidence if (reason := _reason(e))))
+    if attribute.status == "unsupported" and attribute.suggestion:
+        reasons.append("guess: please check")
+    if attribute.confidence is not None and attribute.status != "unknown":
+        reasons.append(f"{attribute.confidence:.0%}")
+    return ", ".join(reasons)
+
+
+def _reason(evidence: Evidence) -> str:
+    where = "" if evidence.photo is None else f" in photo {evidence.photo + 1}"
+    if evidence.source == "ocr":
+        return f'read "{evidence.text}"{where}' if evidence.text else f"read{where}"
+    if evidence.source == "pixels":
+        return f"measured on the pixels{where}"
+    if evidence.source in ("mllm", "classifier"):
+        return f"seen{where}"
+    if evidence.source == "neighbours":
+        return f"like {len(evidence.listing_ids)} past listings" if evidence.listing_ids else "like past listings"
+    return "you told us"
+
+
+def _value(attribute: AttributeValue) -> str:
+    if attribute.value is not None:
+        return attribute.value
+    return f"{attribute.suggestion}?" if attribute.suggestion else "-"
+
+
+def _field(label: str, text: str) -> str:
+    if not text:
+        return ""
+    lines = [textwrap.fill(part, WIDTH, initial_indent="  ", subsequent_indent="  ") for part in text.splitlines()]
+    return "\n".join([label, *lines])
+
+
+def _price(draft: Draft) -> str:
+    if draft.price is None:
+        return ""
+    p = draft.price
+    return f"Price  {p.low:g} - {p.high:g} {p.currency}, like these {len(p.basis)}: {', '.join(p.basis)}"
+
+
+def _choices(choices: list[str]) -> str:
+    return f" ({', '.join(choices)})" if choices else ""
+
+
+def _listed(label: str, rows: Iterable[str]) -> str:
+    lines = [textwrap.fill(row, WIDTH, initial_indent="  - ", subsequent_indent="    ") for row in rows]
+    return "\n".join([label, *lines]) if lines else ""

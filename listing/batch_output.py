@@ -1,0 +1,113 @@
+"""The output of a batch: appended line by line, on the disk before the next line, healed after a crash."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+
+class BatchError(RuntimeError):
+    """The batch cannot go on; the message is one sentence that says what to do."""
+
+
+class Output:
+    """A JSONL file that one run at a time extends. Use as a context manager."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+        self._end = 0
+
+    @classmethod
+    def open(cls, path: Path, *, resume: bool) -> Output:
+        """Open or create ``path``.
+
+        Raises:
+            BatchError: it exists and ``resume`` is false, another run writes to it, or it cannot be written.
+        """
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
+        try:
+            descriptor = os.open(path, flags, 0o644)
+        except OSError as error:
+            raise BatchError(f"{path} cannot be written ({error.strerror}): name another file with -o.") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released when the process ends, however it ends
+        except OSError as error:
+            os.close(descriptor)
+            raise BatchError(f"another run is writing to {path}: wait for it, or name another file with -o.") from error
+        if os.fstat(descriptor).st_size and not resume:
+            os.close(descriptor)
+            raise BatchError(f"{path} exists already: add --resume to go on with it, or name another file with -o.")
+        return cls(path, descriptor)
+
+    def __enter__(self) -> Output:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._descriptor)
+
+    def existing(self) -> Iterator[dict[str, Any]]:
+        """The whole lines, in order; then a torn last line is cut off, so that appending starts a line of its own.
+
+        Raises:
+            BatchError: a line in the middle is no JSON, so the file is something else.
+        """
+        if not os.fstat(self._descriptor).st_size:
+            return
+        torn = False
+        with open(self._descriptor, "rb", closefd=False) as file:
+            for number, line in enumerate(file, 1):
+                if torn:
+                    raise BatchError(f"{self.path} is damaged at line {number - 1}: move it away and start again.")
+                parsed = _parse(line)
+                if parsed is None:
+                    torn = True
+                    continue
+                self._end += len(line)
+                yield parsed
+        if torn:
+            os.ftruncate(self._descriptor, self._end)
+            os.fsync(self._descriptor)
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """Add one line; when this returns, the line is on the disk.
+
+        Raises:
+            BatchError: it could not be written; what was written of it is cut off again.
+        """
+        line = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n").encode()
+        try:
+            rest = memoryview(line)
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+            os.fsync(self._descriptor)
+        except OSError as error:
+            self._cut()
+            raise BatchError(
+                f"{self.path} cannot be written any further ({error.strerror}): free some space, then run the same "
+                "command with --resume."
+            ) from error
+        self._end += len(line)
+
+    def _cut(self) -> None:
+        with contextlib.suppress(OSError):  # if even that fails, the next run heals it
+            os.ftruncate(self._descriptor, self._end)
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    """The row, or None when the line was not written to its end."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        parsed = json.loads(line)
+    except ValueError:
+        return None
+    return parsed if isinstance(parsed, dict) else None
