@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - lines of data read better whole
 """Contact data as sellers write and hide them. ``PATTERNS``: group -> a maker of one marked string.
 
 Numbers come from ranges kept for fiction where a country has one (UK, US, Germany, France, Australia, Sweden), else from
@@ -11,15 +12,15 @@ from random import Random
 
 Maker = Callable[[Random], str]
 
-EN = "zero one two three four five six seven eight nine".split()
-DE = "null eins zwei drei vier fünf sechs sieben acht neun".split()
-FR = "zéro un deux trois quatre cinq six sept huit neuf".split()
-ES = "cero uno dos tres cuatro cinco seis siete ocho nueve".split()
-IT = "zero uno due tre quattro cinque sei sette otto nove".split()
-NL = "nul een twee drie vier vijf zes zeven acht negen".split()
-PL = "zero jeden dwa trzy cztery pięć sześć siedem osiem dziewięć".split()
-PT = "zero um dois três quatro cinco seis sete oito nove".split()
-SV = "noll ett två tre fyra fem sex sju åtta nio".split()
+EN = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+DE = ["null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun"]
+FR = ["zéro", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf"]
+ES = ["cero", "uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve"]
+IT = ["zero", "uno", "due", "tre", "quattro", "cinque", "sei", "sette", "otto", "nove"]
+NL = ["nul", "een", "twee", "drie", "vier", "vijf", "zes", "zeven", "acht", "negen"]
+PL = ["zero", "jeden", "dwa", "trzy", "cztery", "pięć", "sześć", "siedem", "osiem", "dziewięć"]
+PT = ["zero", "um", "dois", "três", "quatro", "cinco", "seis", "sete", "oito", "nove"]
+SV = ["noll", "ett", "två", "tre", "fyra", "fem", "sex", "sju", "åtta", "nio"]
 NAMES = [
     "mia.kern",
     "jo_hartley",

@@ -1,22 +1,25 @@
-"""Writes claims.jsonl: ``python -m tests.held.make_claims``."""
+"""Writes claims.jsonl from claims_marked.yaml: ``python -m tests.held.make_claims``."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from tests.held.claim_marks import ALL
+import yaml
+
 from tests.held.markup import category_names, unmark, write_rows
 
+HERE = Path(__file__).parent
 VERDICTS = {"+": "supported", "-": "contradicted", "?": "unsupported", "~": "copied", "!": "prohibited"}
 
 
 def build() -> list[dict[str, Any]]:
     """All rows, each claim with its offset."""
+    marked = yaml.safe_load(HERE.joinpath("claims_marked.yaml").read_text(encoding="utf-8"))
     rows: list[dict[str, Any]] = []
-    names = category_names({one.category for one in ALL})
-    for i, one in enumerate(ALL):
-        text, spans = unmark(one.text)
+    names = category_names({one["category"] for one in marked})
+    for i, one in enumerate(marked):
+        text, spans = unmark(one["text"])
         claims = [
             {"text": span, "kind": label[:-1], "verdict": VERDICTS[label[-1]], "start": start}
             for label, span, start in spans
@@ -24,12 +27,12 @@ def build() -> list[dict[str, Any]]:
         rows.append(
             {
                 "id": f"hm{i:03d}",
-                "group": one.group,
-                "category": names[one.category],
-                "facts": one.facts,
-                "note": one.note,
-                "ocr": one.ocr,
-                "neighbours": one.neighbours,
+                "group": one["group"],
+                "category": names[one["category"]],
+                "facts": one["facts"],
+                "note": one.get("note", ""),
+                "ocr": one.get("ocr", []),
+                "neighbours": one.get("neighbours", {}),
                 "text": text,
                 "claims": claims,
             }
@@ -38,4 +41,4 @@ def build() -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    print(write_rows(Path(__file__).with_name("claims.jsonl"), build()))
+    print(write_rows(HERE / "claims.jsonl", build()))

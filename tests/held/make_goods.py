@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - lines of data read better whole
 """Writes goods.jsonl: ``python -m tests.held.make_goods``."""
 
 from __future__ import annotations
