@@ -16,9 +16,8 @@ def main() -> None:
         rows = [json.loads(line) for line in lines]
         print(f"{name}: {len(rows)} rows")
         if name == "contact":
-            print(
-                f"  with contacts {sum(bool(r['contacts']) for r in rows)}, contacts {sum(len(r['contacts']) for r in rows)}"
-            )
+            dirty = [len(r["contacts"]) for r in rows if r["contacts"]]
+            print(f"  with contacts {len(dirty)}, contacts {sum(dirty)}")
         if name == "goods":
             print(f"  prohibited {sum(r['prohibited'] for r in rows)}")
         if name == "claims":
