@@ -1,0 +1,175 @@
+"""How good a photo is, and how good a draft is: a score, its parts, and tips with the most useful first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from PIL import Image
+
+from listing.schema import AttributeValue, Flag, Quality
+
+# Share of each part in the score; their sum is 1.
+WEIGHTS: Mapping[str, float] = {
+    "completeness": 0.25,
+    "photos": 0.20,
+    "evidence": 0.15,
+    "length": 0.15,
+    "violations": 0.15,
+    "readability": 0.10,
+}
+MOST_TIPS = 5
+_SIDE = 512
+_TILES = 8
+# Variance of the Laplacian (8-bit grey, longest side 512 px) of photos that are clearly blurred, clearly sharp.
+_BLURRED, _SHARP = 12.0, 150.0
+# Grey level of the brightest tenth: dark below the first, bright enough from the second on.
+_DARK, _BRIGHT = 40.0, 110.0
+_FEW_PIXELS, _MANY_PIXELS = 200.0, 1000.0
+_BAD = 0.5
+_TITLE_LENGTH = (20, 70)
+_DESCRIPTION_LENGTH = (80, 800)
+_LONG_SENTENCE = 25
+_COUNT_SHARE = {0: 0.0, 1: 0.7, 2: 0.85}
+_WORTH_A_TIP = 0.02
+# What buyers ask for first.
+_ASKED_FIRST = ("size", "condition_grade", "brand", "material", "colour")
+
+
+def photo_quality(image: Image.Image) -> dict[str, float]:
+    """``blur`` and ``darkness`` (0 none .. 1 unusable) and ``resolution`` (0 tiny .. 1 a longer side of 1000 px).
+
+    Blur is judged by the sharpest tenth of the photo's tiles, so that a plain background does not count as blur;
+    darkness by the brightest tenth of its pixels, so that a black coat does not count as dark.
+    """
+    longest = max(image.size)
+    grey = image.convert("L")
+    grey.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
+    pixels = np.asarray(grey, dtype=np.float32)
+    brightest = float(np.percentile(pixels, 90))
+    return {
+        "blur": 1 - _ramp(float(np.log(_sharpness(pixels) + 1e-6)), float(np.log(_BLURRED)), float(np.log(_SHARP))),
+        "darkness": 1 - _ramp(brightest, _DARK, _BRIGHT),
+        "resolution": _ramp(longest, _FEW_PIXELS, _MANY_PIXELS),
+    }
+
+
+def _ramp(value: float, low: float, high: float) -> float:
+    """0 at ``low`` or less, 1 at ``high`` or more, straight in between."""
+    return float(np.clip((value - low) / (high - low), 0.0, 1.0))
+
+
+def _sharpness(pixels: np.ndarray) -> float:
+    """Variance of the Laplacian in the sharpest tenth of the tiles; pixels [height, width], grey 0..255."""
+    if min(pixels.shape) < 3:
+        return 0.0
+    middle = pixels[1:-1, 1:-1]
+    edges = pixels[:-2, 1:-1] + pixels[2:, 1:-1] + pixels[1:-1, :-2] + pixels[1:-1, 2:] - 4 * middle
+    rows = np.array_split(edges, min(_TILES, edges.shape[0]), axis=0)
+    tiles = [tile for row in rows for tile in np.array_split(row, min(_TILES, row.shape[1]), axis=1)]
+    return float(np.percentile([tile.var() for tile in tiles], 90))
+
+
+def assess(
+    *,
+    attributes: Sequence[AttributeValue],
+    title: str,
+    description: str,
+    photos: Sequence[Mapping[str, float]],
+    flags: Sequence[Flag],
+    expected: Sequence[str],
+) -> Quality:
+    """The draft's quality.
+
+    Args:
+        attributes: the draft's facts, with and without a value.
+        photos: ``photo_quality`` of each photo.
+        flags: remarks of the checks; each one costs.
+        expected: names of the attributes that a listing of this category should have.
+    """
+    known = {fact.name for fact in attributes if fact.value is not None}
+    missing = [name for name in expected if name not in known]
+    guesses = [fact.name for fact in attributes if fact.value is None and fact.suggestion is not None]
+    parts = {
+        "completeness": 1 - len(missing) / len(expected) if expected else 0.0,
+        "photos": _photo_share(photos),
+        "evidence": len(known) / (len(known) + len(guesses)) if known or guesses else 0.0,
+        "length": (_within(len(title), *_TITLE_LENGTH) + _within(len(description), *_DESCRIPTION_LENGTH)) / 2,
+        "violations": max(0.0, 1 - len(flags) / 3),
+        "readability": readability(f"{title}. {description}" if title or description else ""),
+    }
+    tips = {
+        "completeness": _completeness_tip(missing),
+        "photos": _photo_tip(photos),
+        "evidence": f"Please check the guesses: {_listed(guesses)}." if guesses else "",
+        "length": _length_tip(title, description),
+        "violations": f"Look at what was flagged: {flags[0].message}" if flags else "",
+        "readability": "Write shorter sentences, and not in capitals.",
+    }
+    gain = {name: WEIGHTS[name] * (1 - share) for name, share in parts.items()}
+    order = sorted((name for name in parts if gain[name] >= _WORTH_A_TIP and tips[name]), key=lambda n: -gain[n])
+    return Quality(
+        score=round(100 * sum(WEIGHTS[name] * share for name, share in parts.items())),
+        parts={name: round(share, 3) for name, share in parts.items()},
+        tips=[tips[name] for name in order[:MOST_TIPS]],
+    )
+
+
+def _photo_share(photos: Sequence[Mapping[str, float]]) -> float:
+    good = [(1 - p["blur"]) * (1 - p["darkness"]) * (0.5 + 0.5 * p["resolution"]) for p in photos]
+    return _COUNT_SHARE.get(len(photos), 1.0) * float(np.mean(good)) if good else 0.0
+
+
+def _within(length: int, least: int, most: int) -> float:
+    """1 inside the range, falling to 0 at no text and at twice the upper end."""
+    return min(1.0, length / least, max(0.0, 2 - length / most))
+
+
+def readability(text: str) -> float:
+    """1 for short sentences in ordinary case; less for long sentences, capitals and repeated words; 0 for no text."""
+    words = re.findall(r"\w+", text)
+    if not words:
+        return 0.0
+    sentences = [s for s in re.split(r"[.!?\n]+", text) if s.strip()]
+    mean_length = len(words) / max(1, len(sentences))
+    shouted = sum(w.isupper() and len(w) > 3 for w in words) / len(words)
+    repeated = sum(a.lower() == b.lower() for a, b in zip(words, words[1:], strict=False)) / len(words)
+    return min(1.0, _LONG_SENTENCE / mean_length) * max(0.0, 1 - shouted) * max(0.0, 1 - 4 * repeated)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(name.replace("_", " ") for name in names)
+
+
+def _completeness_tip(missing: Sequence[str]) -> str:
+    first = sorted(missing, key=lambda n: _ASKED_FIRST.index(n) if n in _ASKED_FIRST else len(_ASKED_FIRST))
+    return f"Add what is missing: {_listed(first[:4])}." if first else ""
+
+
+def _photo_tip(photos: Sequence[Mapping[str, float]]) -> str:
+    faults = {
+        "is blurred; hold the camera still and take it again": lambda p: p["blur"],
+        "is dark; take it again in daylight": lambda p: p["darkness"],
+        "is small; add it in full size": lambda p: 1 - p["resolution"],
+    }
+    worst = max(
+        ((share(photo), number, text) for number, photo in enumerate(photos, 1) for text, share in faults.items()),
+        key=lambda fault: fault[0],
+        default=None,
+    )
+    if worst and worst[0] > _BAD:
+        return f"Photo {worst[1]} {worst[2]}."
+    return "Add more photos: the back, the label, any flaw." if 0 < len(photos) < 3 else ""
+
+
+def _length_tip(title: str, description: str) -> str:
+    for name, text, (least, most) in (
+        ("description", description, _DESCRIPTION_LENGTH),
+        ("title", title, _TITLE_LENGTH),
+    ):
+        if len(text) < least:
+            return f"Make the {name} longer: at least {least} characters."
+        if len(text) > most:
+            return f"Make the {name} shorter: at most {most} characters."
+    return ""
