@@ -1,0 +1,111 @@
+// Runs once for every HTML block of the seller's page: native controls in, one event ("act") out.
+// Nothing here decides anything: it only tells the server what was pressed, and keeps what a person
+// opened or is typing while the block is drawn again around it.
+const kept = (window.iplKept ??= { open: new Set() });
+const send = (data) => trigger("act", data);
+
+function reveal(id, on) {
+  const panel = document.getElementById(id);
+  if (!panel) return;
+  panel.hidden = !on;
+  element.querySelectorAll(`[data-open="${CSS.escape(id)}"]`).forEach((b) => b.setAttribute("aria-expanded", String(on)));
+}
+
+function settle() {
+  // After each redraw: open panels stay open; a field takes the server's text unless its owner is typing in it.
+  kept.open.forEach((id) => element.querySelector(`[id="${CSS.escape(id)}"]`) && reveal(id, true));
+  element.querySelectorAll("[data-text]").forEach((field) => {
+    const text = field.dataset.text;
+    if (field.iplText === text) return;
+    const typing = document.activeElement === field && field.value !== (field.iplText ?? "");
+    field.iplText = text;
+    if (!typing) field.value = text;
+  });
+  const say = element.querySelector("[data-focus]");
+  if (say && say.dataset.focus !== kept.focused) { kept.focused = say.dataset.focus; say.focus(); window.scrollTo({ top: 0 }); }
+}
+
+element.addEventListener("click", (event) => {
+  const opener = event.target.closest("[data-open]");
+  if (opener) {
+    const on = opener.getAttribute("aria-expanded") !== "true";
+    kept.open[on ? "add" : "delete"](opener.dataset.open);
+    reveal(opener.dataset.open, on);
+    return;
+  }
+  const closer = event.target.closest("[data-close]");
+  if (closer) {
+    kept.open.delete(closer.dataset.close);
+    reveal(closer.dataset.close, false);
+    element.querySelector(`[data-open="${CSS.escape(closer.dataset.close)}"]`)?.focus();
+    return;
+  }
+  const button = event.target.closest("button[data-do]");
+  if (button) send({ ...button.dataset });
+});
+
+element.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const form = event.target;
+  send({ do: form.dataset.do, ...Object.fromEntries(new FormData(form)) });
+  if (form.id && kept.open.delete(form.id)) reveal(form.id, false);
+});
+
+element.addEventListener("change", (event) => {
+  const field = event.target.closest("[data-change]");
+  if (field) send({ do: field.dataset.change, field: field.name, value: field.value });
+});
+
+element.addEventListener("input", (event) => {
+  const mirror = event.target.parentElement?.querySelector(":scope > .mirror");
+  if (mirror) mirror.textContent = event.target.value + "\u200b";
+});
+
+element.addEventListener("keydown", (event) => {
+  // A one-line title: Enter saves it instead of breaking the line.
+  if (event.key === "Enter" && event.target.name === "title" && event.target.tagName === "TEXTAREA") { event.preventDefault(); event.target.blur(); }
+});
+
+// Reorder by dragging (the arrows do the same for touch and keyboard).
+let dragged = null;
+element.addEventListener("dragstart", (event) => {
+  dragged = event.target.closest?.(".shot");
+  if (dragged) { dragged.classList.add("dragging"); event.dataTransfer.effectAllowed = "move"; event.dataTransfer.setData("text/x-ipl", dragged.dataset.photo); }
+});
+element.addEventListener("dragend", () => { element.querySelectorAll(".shot").forEach((s) => s.classList.remove("dragging", "over")); dragged = null; });
+element.addEventListener("dragover", (event) => {
+  const over = event.target.closest(".shot");
+  if (!dragged || !over) return;
+  event.preventDefault();
+  element.querySelectorAll(".shot").forEach((s) => s.classList.toggle("over", s === over && s !== dragged));
+});
+element.addEventListener("drop", (event) => {
+  const over = event.target.closest(".shot");
+  if (!dragged || !over) return;
+  event.preventDefault();
+  event.stopPropagation();
+  if (over !== dragged) send({ do: "photo_move", photo: dragged.dataset.photo, to: over.dataset.place });
+});
+
+// Photos dropped or pasted anywhere go through the same upload control as chosen ones.
+if (!window.iplDrop) {
+  window.iplDrop = true;
+  const hand = (files, event) => {
+    const input = document.querySelector("#ipl-add input[type=file], #ipl-add-box input[type=file]") ?? document.querySelector("input[type=file]");
+    const images = [...files].filter((file) => file.type.startsWith("image/") || /\.hei[cf]$/i.test(file.name));
+    if (!images.length || !input) return;
+    event.preventDefault();
+    const box = new DataTransfer();
+    images.forEach((file) => box.items.add(file));
+    input.files = box.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+  const carries = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+  document.addEventListener("paste", (event) => hand(event.clipboardData?.files ?? [], event));
+  document.addEventListener("dragover", (event) => { if (carries(event)) { event.preventDefault(); document.body.classList.add("dropping"); } });
+  document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) document.body.classList.remove("dropping"); });
+  document.addEventListener("drop", (event) => { document.body.classList.remove("dropping"); if (carries(event)) { event.preventDefault(); hand(event.dataTransfer.files, event); } });
+}
+
+watch("value", settle);
+settle();
