@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from listing.home import ipl_home
 from listing.imagenet import (
     FILE,
     SIDE,
@@ -114,10 +113,7 @@ def test_saved_weights_are_read_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.model
-def test_the_real_head_knows_a_clock() -> None:
-    folder = ipl_home() / "models" / "ipl-mini"
-    if not (folder / FILE).is_file():
-        pytest.skip(f"the embedded model is not assembled in {folder}")
+def test_the_real_head_knows_a_clock(model_folder: Path) -> None:
     photo = Image.new("RGB", (256, 256), "white")
     pen = ImageDraw.Draw(photo)
     pen.ellipse((28, 28, 228, 228), fill=(245, 245, 240), outline="black", width=9)
@@ -127,5 +123,5 @@ def test_the_real_head_knows_a_clock() -> None:
         pen.line((128 + 78 * x, 128 + 78 * y, 128 + 92 * x, 128 + 92 * y), fill="black", width=6)
     pen.line((128, 128, 128, 62), fill="black", width=6)
     pen.line((128, 128, 172, 150), fill="black", width=8)
-    scores = category_scores(ImageNetClassifier(folder).probabilities(photo), TAXONOMY)
+    scores = category_scores(ImageNetClassifier(model_folder).probabilities(photo), TAXONOMY)
     assert max(scores, key=lambda name: scores[name]) == "Clock"
