@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from listing.backends.base import Backend, BackendError
-from listing.category import Router
 from listing.fusion import Calibration
 from listing.ocr import Reader
 from listing.pipeline import Parts
-from listing.similar import Similar
+from listing.retrieval import PastListings
+from listing.router import Router
 from listing.taxonomy import load_taxonomy
 
 EMBEDDED = "ipl-mini"
 
 
-def build_parts(model: str | None, rag: bool, home: Path) -> Parts:
+def build_parts(model: str | None, rag: bool, home: Path, past: PastListings | None = None) -> Parts:
     """Load everything that a draft needs; see ``listing.pipeline.build_pipeline``."""
     folder = home / "models" / EMBEDDED
     taxonomy = load_taxonomy()
@@ -26,7 +26,7 @@ def build_parts(model: str | None, rag: bool, home: Path) -> Parts:
         router=Router(folder, taxonomy),
         reader=Reader(),
         calibration=Calibration.load(folder if model is None else model),
-        similar=_similar(home, folder) if rag else None,
+        similar=(past or PastListings.open(home)) if rag else None,
     )
 
 
@@ -41,9 +41,3 @@ def open_backend(model: str | None, embedded: Path) -> Backend:
     if model is None and not (embedded / "config.json").is_file():
         raise BackendError(f"The embedded model is missing in {embedded}: run ./ipl doctor to see what set-up lacks.")
     return LocalBackend(model or embedded)
-
-
-def _similar(home: Path, folder: Path) -> Similar | None:
-    from listing.retrieval import open_similar
-
-    return open_similar(home, folder)

@@ -26,14 +26,12 @@ _STRICT_SHARE = 0.6  # of a line's letters
 _CLEARLY_LARGER = 1.5  # height of the print, against that of another brand
 # Words that stand beside a brand in its own mark.
 _COMPANIONS = frozenset(
-    "jeans denim sportswear company co originals original usa kids junior sport sports est tm inc paris london "
-    "milano italia women men man woman the by".split()
+    ["jeans", "denim", "sportswear", "company", "co", "originals", "original", "usa", "kids", "junior", "sport", "sports", "est", "tm", "inc", "paris", "london", "milano", "italia", "women", "men", "man", "woman", "the", "by"]
 )
 _DENIALS = frozenset(
-    "not no isnt never like similar fake replica copy unbranded compatible for fits resembles than unlike imitation "
-    "without inspired".split()
+    ["not", "no", "isnt", "never", "like", "similar", "fake", "replica", "copy", "unbranded", "compatible", "for", "fits", "resembles", "than", "unlike", "imitation", "without", "inspired"]
 )
-_LIKENESS = frozenset("style styled type like inspired lookalike dupe compatible replica copy ish".split())
+_LIKENESS = frozenset(["style", "styled", "type", "like", "inspired", "lookalike", "dupe", "compatible", "replica", "copy", "ish"])
 
 
 @dataclass(frozen=True)

@@ -45,12 +45,18 @@ def visible_fact(
     evidence = _evidence(reading, value, pixels, neighbour_ids or {})
     against = name == "colour" and any(value in view.contradicted for view in pixels)
     if against:
-        return AttributeValue(name=name, suggestion=value, status="contradicted", confidence=confidence, evidence=evidence)
+        return AttributeValue(
+            name=name, suggestion=value, status="contradicted", confidence=confidence, evidence=evidence
+        )
     if confidence >= calibration.of(name).threshold:
         return AttributeValue(name=name, value=value, status="supported", confidence=confidence, evidence=evidence)
     suggestion = value if confidence >= LEAST_SUGGESTION else None
     return AttributeValue(
-        name=name, suggestion=suggestion, status="unsupported" if suggestion else "unknown", confidence=confidence, evidence=evidence
+        name=name,
+        suggestion=suggestion,
+        status="unsupported" if suggestion else "unknown",
+        confidence=confidence,
+        evidence=evidence,
     )
 
 

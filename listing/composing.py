@@ -90,4 +90,10 @@ def _written(
 def _note_flags(note: str, scrubbed: str) -> list[Flag]:
     if note == scrubbed:
         return []
-    return [Flag(code="contact-removed", message="Contact data was taken out of your note; buyers reach you here.", field="note")]
+    return [
+        Flag(
+            code="contact-removed",
+            message="Contact data was taken out of your note; buyers reach you here.",
+            field="note",
+        )
+    ]

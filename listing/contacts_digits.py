@@ -54,7 +54,7 @@ _HARD_STOP = re.compile(r"[;\n]|[.!?,]\s|\bor\b")
 
 _PHONE_CUE = re.compile(
     r"call|text|phone|\btel|\bfon\b|mobil|handy|number|nummer|\bmob\b|ring|reach|dial|\bsms\b|contact|whats|\bwa\b|ruf|anruf|"
-    r"numero|tlf|\bcell|signal|viber|telegram|wechat|\bwx\b|\bvx\b|area|appel|llama|chiama|bel\b|zadzwon|т\W?е\W?л|звон|"
+    r"numero|tlf|\bcell|signal|viber|telegram|wechat|\bwx\b|\bvx\b|area code|appel|llama|chiama|bel\b|zadzwon|т\W?е\W?л|звон|"
     r"电话|手机|號碼|号码|联系|微信|加我|热线|☎|📞|📱|📲|interested|quicker|ping|hmu|fax|hotline|message|dm\b"
 )
 _OTHER_CUE = re.compile(
@@ -70,12 +70,13 @@ _UNIT = (
 _MASKS = tuple(
     re.compile(pattern)
     for pattern in (
-        rf"(?<![\d.,/+-])(?<!\d )\d{{1,4}}(?:[.,]\d{{1,2}})?\s?{_UNIT}(?![\w])",
+        rf"(?<![\d.,/+-])(?<!\d )(?!0\d)\d{{1,4}}(?:[.,]\d{{1,2}})?\s?{_UNIT}(?![\w])",
         r"[€$£¥₽₴]\s?\d[\d.,]*|\d[\d.,]*\s?[€$£¥₽元块]",
         r"\b(?:eur|usd|gbp|chf|rrp|price)\s?\d[\d.,]*",
         r"(?<!\d[ .\-/])(?<!\d)(?:19|20)\d\d\s?[-/–]\s?(?:(?:19|20)\d\d|\d\d)(?![\d]|[ .\-/]\d)",
         r"(?<!\d[ .\-/])(?<!\d)\d{1,2}[./-]\d{1,2}[./-](?:19|20)?\d\d(?![\d]|[ .\-/]\d)",
         r"(?<!\d[ .\-/])(?<!\d)(?:19|20)\d\d[./-]\d{1,2}[./-]\d{1,2}(?![\d]|[ .\-/]\d)",
+        r"\b\d{1,2}\s?-\s?\d{1,2}(?:\s?,\s?\d{1,2}\s?-\s?\d{1,2})+\b",
         r"\b\d{1,4}\s?x\s?\d{1,4}(?:\s?x\s?\d{1,4})?\b",
     )
 )
@@ -104,8 +105,9 @@ def _read_token(token: str) -> str | None:
         return None
     table, pattern = _word_table()
     position, out, times, tens = 0, "", 1, False
-    for found in pattern.finditer(token):
-        if found.start() != position:
+    while position < len(token):
+        found = pattern.match(token, position)
+        if found is None:
             return None
         position, piece = found.end(), found[0]
         if piece in _TIMES:
@@ -114,14 +116,14 @@ def _read_token(token: str) -> str | None:
         digits = table.get(piece) or piece.translate(_LOOKALIKE)
         out = out[:-1] + digits if tens and len(digits) == 1 and digits != "0" else out + digits * times
         tens, times = piece in table and len(digits) == 2 and digits[0] >= "2" and digits[1] == "0", 1
-    return out if position == len(token) and out else None
+    return out or None
 
 
 def _atoms(folded: Folded) -> Iterator[Atom]:
     """Every token that can be read as digits; weak ones (``to``, ``o``) are yielded with digits and judged by the caller."""
     text = folded.lower
     times, pending = 1, -1
-    for found in re.finditer(r"[0-9]+(?![a-z])|[a-zа-я0-9]+|[" + "".join(_CHINESE) + r"]+", text):
+    for found in re.finditer(r"[0-9]++(?![a-z])|[a-zа-я0-9]+|[" + "".join(_CHINESE) + r"]+", text):
         token, start, end = found[0], found.start(), found.end()
         if token in _TIMES:
             times, pending = _TIMES[token], start
@@ -190,7 +192,9 @@ def _trim(text: str, run: list[Atom]) -> list[Atom]:
 
 
 def _is_list(run: list[Atom], text: str) -> bool:
-    """'36 38 40 42' or '6, 8, 10, 12': sizes that rise, or one or two steps of the same measure."""
+    """'36 38 40 42' or '6, 8, 10, 12': sizes that rise; measures of two figures each; years."""
+    if all(re.fullmatch(r"(?:19|20)\d\d", a.digits) for a in run):
+        return True
     if len(run) < 3 or any(len(a.digits) > 3 for a in run):
         return False
     values = [int(a.digits) for a in run]
@@ -232,10 +236,12 @@ def _judge(folded: Folded, run: list[Atom]) -> bool:
         return False
     start, end = run[0].start, run[-1].end
     before, after = text[max(0, start - 34) : start], text[end : end + 24]
-    international = before.rstrip(" (").endswith("+") or digits.startswith("00")
+    international = before.rstrip(" (").endswith("+") or (digits.startswith("00") and len(digits) >= 11)
     if not international and _OTHER_CUE.search(before):
         return False
     phone_at = max((m.end() for m in _PHONE_CUE.finditer(before)), default=-1)
+    if phone_at < 0 and not international and re.search(r"\b(?:no|nr|num|n°)\W*$", before):
+        return False
     cued = phone_at >= 0 or bool(_PHONE_CUE.search(after))
     written = text[start:end]
     disguised = not all(a.plain for a in run)
@@ -246,7 +252,7 @@ def _judge(folded: Folded, run: list[Atom]) -> bool:
     if disguised:
         letters_only = re.fullmatch(r"[0-9oliszb\W_]+", written) and not any(folded.odd[start:end])
         return len(digits) >= (9 if letters_only else 7)
-    if re.fullmatch(r"\d{4}/\d{3}/\d{3}", written) or re.search(r"\d,\d{3}\b", written) and not cued:
+    if re.fullmatch(r"\d{4}/\d{3}/\d{3}|\d{6,7}-\d{3}|\d{5}-\d{4}", written) or (re.search(r"\d,\d{3}\b", written) and not cued):
         return False
     if international or cued:
         return len(digits) >= 7

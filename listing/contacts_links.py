@@ -14,10 +14,10 @@ _SURE = (
 )
 _WORDY = r"shop|store|online|site|app|dev|club|top|live|fashion|style|shoes|clothing|boutique|fun|world|today|blog|link|page|market|sale|deals|bid|art|life|one|space"
 _SHORT = r"in|it|to|me|at|no|is|so|be|am|us|my|by|co|pm|as|do"
-_DOT = r"(?:\s?[.,·。]\s?|\s?[\[({<]\s?(?:\.|dot|d0t|punkt|point|punto)\s?[\])}>]\s?|[\s_-]+(?:dot|d0t|punkt|punto|kropka)[\s_-]+|\*dot\*)"
-_DOT_TIGHT = r"(?:\.|\s?[\[({<]\s?(?:\.|dot|d0t|punkt|point)\s?[\])}>]\s?|[\s_-]+(?:dot|d0t)[\s_-]+|\s\.\s?(?=[a-z]))"
+_DOT = r"(?:\s?[.,·。•・]\s?|\s?[\[({<]\s?(?:\.|dot|d0t|punkt|point|punto)\s?[\])}>]\s?|[\s_-]+(?:dot|d0t|punkt|punto|kropka)[\s_-]+|\*dot\*)"
+_DOT_TIGHT = r"(?:[.·•・。]|\s?[\[({<]\s?(?:\.|dot|d0t|punkt|point)\s?[\])}>]\s?|[\s_-]+(?:dot|d0t)[\s_-]+|\s\.\s?(?=[a-z]))"
 _AT = r"(?:\s?@\s?|\s?[\[({<*]\s?(?:at|@|a|ät|arroba|klammeraffe|aet)\s?[\])}>*]\s?|[\s_-]+(?:at|arroba|klammeraffe|aet|chez|malpa)(?:[\s_-]+|(?=[a-z])))"
-_AT_SIGN = r"(?:\s?@\s?|\s?[\[({<*]\s?(?:at|@|a|ät|arroba|klammeraffe|aet)\s?[\])}>*]\s?)"
+_AT_SIGN = r"(?:\s?@{1,3}\s?|\s?[\[({<*]\s?(?:at|@|a|ät|arroba|klammeraffe|aet)\s?[\])}>*]\s?)"
 _AT_WORD = r"[\s_-]+(?:at|arroba|klammeraffe|aet|chez|malpa)(?:[\s_-]+|(?=[a-z]))"
 _DOT_WORD = r"(?:\s?[\[({<*]\s?(?:\.|dot|d0t|punkt|point|punto)\s?[\])}>*]\s?|[\s_-]+(?:dot|d0t|punkt|punto|point|kropka)[\s_-]+)"
 _USER = r"(?<![\w.])[a-z0-9][\w.+-]{0,40}"
@@ -33,6 +33,8 @@ _EMAILS = tuple(
         rf"{_USER}\s?[(\[]\s?(?:@\s?)?{_PROVIDERS}\s?[)\]]",
         r"(?<!\w)(?:[\w.+-] ){2,}@ ?(?:\w ){2,}(?:\. ?(?:\w ?){2,3})+(?!\w)",
         rf"{_USER}@[a-z][\w-]+",
+        r"(?<![\w.])(?!(?:my|your|the|a|e?mail|via|by|is|on|from|and|or)\b)[a-z][\w.]{3,40}\s(?:gmail|googlemail|hotmail|gmx|icloud)(?=\s*(?:$|[.,;!)\n]))",
+        rf"(?<!\w)[a-z0-9][\w.]+at{_PROVIDERS}dot(?:com|de|net|fr|co)\b",
     )
 )
 _PATH = r"(?:\s?/[^\s,;)]*)?"
@@ -40,29 +42,33 @@ _URLS = tuple(
     re.compile(p)
     for p in (
         r"h(?:tt|xx|\*\*)ps?\s?(?::|\[:\])\s?/\s?/\s?[^\s,;)]+(?:\s?[.]\s?(?:com|net|org|de)\b[^\s]*)?",
-        rf"\bwww\d?{_DOT}[a-z0-9][\w-]*(?:{_DOT}[\w-]+){{0,3}}?{_DOT}(?:{_SURE}|{_WORDY}|{_SHORT})\b{_PATH}",
+        rf"\bw\s?w\s?w\d?{_DOT}[a-z0-9][\w-]*(?:{_DOT}[\w-]+){{0,3}}?{_DOT}(?:{_SURE}|{_WORDY}|{_SHORT})\b{_PATH}",
         rf"\bwww[a-z0-9][\w-]+\.(?:{_SURE}|{_WORDY}|{_SHORT})\b{_PATH}",
         r"\bwww\d?\s?\.\s?[\w-]{3,}",
+        rf"\bwww\W+[\w-]{{3,}}\W+(?:{_SURE})\b",
+        r"(?<!\w)(?:bitly|tinyurl|linktree|wame|tme|instagram|facebook|insta|paypal|tiktok)\s?/\s?@?(?=[\w.]*[\d._])[\w./-]{3,}",
+        r"(?<![\w.])[a-z][\w-]{3,},(?:com|net|org)\b(?!\w)",
+        r"(?<![\w.])[a-z0-9][\w-]{2,}\s(?:point|punto|period|punkt)\s(?:com|net|org)\b|(?<![\w.])[a-z0-9][\w-]{2,}\spunkt\s(?:de|at|ch)\b",
     )
 )
 _BARE = re.compile(
     rf"(?<![\w@.$€£-])(?P<labels>(?:[a-z0-9][\w-]*{_DOT_TIGHT}){{0,3}}(?P<label>[a-z0-9][\w-]+){_DOT_TIGHT})(?P<tld>co\.uk|co\s+dot\s+uk|com\.\w\w|{_SURE}|{_WORDY}|{_SHORT})"
-    rf"(?![\w'@-])(?P<path>\s?/[^\s,;)]+)?"
+    rf"(?![\w'@-])(?P<path>/[^\s,;)]+|\s?/\s?(?=\S*[\d_-])[^\s,;)]+)?"
 )
-_PLAIN_LABELS = frozenset("the a this that polka pin mint big small one each no nr st dr mr mrs ms vs etc approx size art e i its my your and or old new".split())
-_LINK_CUE = re.compile(r"(?:see|visit|at|on|shop|site|link|more|web|buy|order|check|google|page|url|homepage|store|from|via)\W{0,3}$")
+_PLAIN_LABELS = frozenset(["the", "a", "this", "that", "polka", "pin", "mint", "big", "small", "one", "each", "no", "nr", "st", "dr", "mr", "mrs", "ms", "vs", "etc", "approx", "size", "art", "e", "i", "its", "my", "your", "and", "or", "old", "new"])
+_LINK_CUE = re.compile(r"(?:see|visit|at|on|shop|site|link|more|web|buy|order|check|google|page|url|homepage|store|from|via|to)\W{0,3}$")
 
 
 def _bare_is_link(folded: Folded, found: re.Match[str]) -> bool:
     """A domain without scheme or www; sentences that run together ('cotton.In good condition') are not links."""
     tld, label, text = found["tld"], found["label"], folded.lower
     start, end = found.span("tld")
-    if label in _PLAIN_LABELS or label.replace("-", "").isdigit() and not found["path"]:
+    if label in _PLAIN_LABELS or (label.replace("-", "").isdigit() and not found["path"]):
         return False
     if found["path"] and found["path"].lstrip().startswith("/"):
         return True
     sentence = folded.cased[start].isupper() and folded.cased[found.start() : start].upper() != folded.cased[found.start() : start]
-    dotted = folded.lower[start - 1] == "." and folded.lower[start - 2 : start - 1] not in (" ", "")
+    dotted = folded.lower[start - 1] in ".·•・。" and folded.lower[start - 2 : start - 1] not in (" ", "")
     if sentence and dotted:
         return False
     if re.fullmatch(rf"(?:{_SURE})|co\.uk|co\s+dot\s+uk|com\.\w\w", tld):

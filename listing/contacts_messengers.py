@@ -10,26 +10,13 @@ from listing.contacts_fold import ContactSpan, Folded
 
 _LEET = {"a": "[a@4]", "e": "[e3]", "i": "[i1!|]", "o": "[o0]", "s": "[s5$z]", "t": "[t7]", "l": "[l1|]"}
 # Names that are no ordinary words: one is enough before a handle. Longest spelling first.
-_CLEAR = (
-    "wechat weixin whatsapp whatsap whatapp watsapp whatzapp wassap wassup wazzap wazap watsap wsapp whatsupp telegram telegramm telegam instagram "
-    "instagramm instgram snapchat facebook messenger discord kakaotalk kakao tiktok threema wickr viber skype twitter imessage linkedin pinterest vkontakte "
-    "onlyfans cashapp venmo paypal zalo icq qq kik telegr"
-).split()
-_SHORT = "wx vx tg ig wa fb vk wapp insta snap signal line whats snapc gram telega wats ws yt bird\\ app sc wc wxid".replace("\\ ", "_").split()
-_EAST = "微信|薇信|威信|維信|维信|徽信|微亻言|溦信|嶶信|v信|薇心|扣扣|企鹅|电报|飞机|纸飞机|陌陌|抖音|小红书|支付宝|旺旺|ライン|카톡|라인"
+_CLEAR = ["wechat", "weixin", "whatsapp", "whatsap", "whatapp", "watsapp", "whatzapp", "wassap", "wassup", "wazzap", "wazap", "watsap", "wsapp", "whatsupp", "telegram", "telegramm", "telegam", "instagram", "instagramm", "instgram", "snapchat", "facebook", "messenger", "discord", "kakaotalk", "kakao", "tiktok", "threema", "wickr", "viber", "skype", "twitter", "imessage", "linkedin", "pinterest", "vkontakte", "onlyfans", "cashapp", "venmo", "paypal", "zalo", "icq", "qq", "kik", "telegr"]
+_SHORT = "tele wx vx tg ig wa fb vk wapp insta snap signal line whats snapc gram telega wats ws yt bird\\ app sc wc wxid".replace("\\ ", "_").split()
+_EAST = "微信|薇信|威信|維信|维信|徽信|微亻言|溦信|嶶信|v信|薇心|扣扣|企鹅|电报|飞机|纸飞机|陌陌|抖音|小红书|支付宝|旺旺|ライン|카톡|라인|绿泡泡|绿色软件|小飞机|围信|葳信|韦信|V我|嶶"
 _LINK = r"(?:\s*(?:id|name|username|user|handle|account|acc|nr|no|number|num|me|is|its|it's|it|contact|konto|号|號|号码|账号|私|or|only|under|as|add|on|at|to|dm|please|pls|search|also|there)\b|\s*(?:号码?|號|账号|帐号)|[\W_])"
 _HANDLE = r"(?P<handle>[@$]?[a-z0-9](?:[\w-]|[.:](?=\w)|\#(?=\d)){2,31}(?:\#\d{2,5})?)"
 _ORDINARY = frozenset(
-    """a an the and or of in on with for print tee t-shirt shirt logo sticker stickers set icon style red blue green yellow black white grey pink orange
-    purple app hoodie mug cap hat bag case cover poster dress skirt jacket coat closure button buttons snaps fastening fasteners front back worthy feed
-    ready look looks photo photos picture pictures pic pics art design graphic printed emblem theme themed merch branded brand new old size small large
-    medium cotton sweater jumper jersey top shorts pants trousers shoes boots socks scarf belt mode edition fan charm phone kimono no not also more than
-    like please thanks me my you your it its is are was were be been this that these those here there now all any some only just good great nice very
-    fit fits in-app message messages chat channel group profile link bio story page account user users name names number id ask for details info sold
-    available sale offer price deal free pro max mini plus pin badge patch lanyard cushion toy game card cards gift voucher start your summer iduna
-    dried drawing of-duty dance dancer line lines lined long short front-zip to at by from as an-up up down out off over under neck hem waist made
-    tag tags happy birthday love heart star filter campaign costume girl boy model influencer famous vibes vibe pose trend trends fashion outfit outfits core
-    contact add find search on dm us we our via and/or post posts snap-on shot hook dragon back-up bracelet case closures tape studs stud poppers""".split()
+    ["a", "an", "the", "and", "or", "of", "in", "on", "with", "for", "print", "tee", "t-shirt", "shirt", "logo", "sticker", "stickers", "set", "icon", "style", "red", "blue", "green", "yellow", "black", "white", "grey", "pink", "orange", "purple", "app", "hoodie", "mug", "cap", "hat", "bag", "case", "cover", "poster", "dress", "skirt", "jacket", "coat", "closure", "button", "buttons", "snaps", "fastening", "fasteners", "front", "back", "worthy", "feed", "ready", "look", "looks", "photo", "photos", "picture", "pictures", "pic", "pics", "art", "design", "graphic", "printed", "emblem", "theme", "themed", "merch", "branded", "brand", "new", "old", "size", "small", "large", "medium", "cotton", "sweater", "jumper", "jersey", "top", "shorts", "pants", "trousers", "shoes", "boots", "socks", "scarf", "belt", "mode", "edition", "fan", "charm", "phone", "kimono", "no", "not", "also", "more", "than", "like", "please", "thanks", "me", "my", "you", "your", "it", "its", "is", "are", "was", "were", "be", "been", "this", "that", "these", "those", "here", "there", "now", "all", "any", "some", "only", "just", "good", "great", "nice", "very", "fit", "fits", "in-app", "message", "messages", "chat", "channel", "group", "profile", "link", "bio", "story", "page", "account", "user", "users", "name", "names", "number", "id", "ask", "for", "details", "info", "sold", "available", "sale", "offer", "price", "deal", "free", "pro", "max", "mini", "plus", "pin", "badge", "patch", "lanyard", "cushion", "toy", "game", "card", "cards", "gift", "voucher", "start", "your", "summer", "iduna", "dried", "drawing", "of-duty", "dance", "dancer", "line", "lines", "lined", "long", "short", "front-zip", "to", "at", "by", "from", "as", "an-up", "up", "down", "out", "off", "over", "under", "neck", "hem", "waist", "made", "tag", "tags", "store", "kids", "baby", "women", "men", "ladies", "leggings", "staff", "promo", "pack", "tote", "pyjamas", "case", "happy", "birthday", "love", "heart", "star", "filter", "campaign", "costume", "girl", "boy", "model", "influencer", "famous", "vibes", "vibe", "pose", "trend", "trends", "fashion", "outfit", "outfits", "core", "contact", "add", "find", "search", "on", "dm", "us", "we", "our", "via", "and/or", "post", "posts", "snap-on", "shot", "hook", "dragon", "back-up", "bracelet", "case", "closures", "tape", "studs", "stud", "poppers"]
 )
 _BEFORE = r"(?:add|find|follow|message|msg|dm|text|pm|search|look\s+for|look\s+up|contact|hit\s+up|write|ping|i\s+am|i'm|im|as|user|username|its|it's|me:?)"
 _NAMED = r"(?:user\s?name|nick\s?name|nick|handle|screen\s?name|same\s+name|my\s+name\s+is|i\s+am|i'm|known\s+as|profile|alias|my\s+id|my\s+tag|gamertag)"
@@ -43,13 +30,13 @@ def _spread(name: str) -> str:
 @cache
 def _patterns() -> tuple[re.Pattern[str], ...]:
     clear = "|".join(sorted((_spread(n) for n in _CLEAR), key=len, reverse=True))
-    special = r"what'?s?\s?app|w[\W_]?e[\W_]?i[\W_]?\s?x[\W_]?i[\W_]?n|v\s?x|w\s?x|q\s?q|w/a|bird\s?app|i\s?g|t\s?g|we\schat|cash\sapp|fb\smessenger|we\W?xin|insta[\s._-]?gram"
+    special = r"what'?s?\s?app|w[\W_]?e[\W_]?i[\W_]?\s?x[\W_]?i[\W_]?n|v\W?x|w\W?x|[i1l]\W?g|q\s?q|w/a|bird\s?app|i\s?g|t\s?g|we\schat|cash\sapp|fb\smessenger|we\W?xin|insta[\s._-]?gram"
     insta = _spread("insta")
     named = rf"(?:{clear}|{special}|{insta}|{'|'.join(n.replace('_', ' ') for n in _SHORT)})"
     east = "(?:" + "|".join(r"\s?".join(word) for word in _EAST.split("|")) + ")"
     after = rf"(?P<link>{_LINK}{{0,9}}?)"
     return (
-        rf_compile(rf"(?<![a-z0-9])(?P<name>{named})(?![a-z0-9]){after}{_HANDLE}"),
+        rf_compile(rf"(?<![a-z0-9])(?P<name>{named})(?:id)?(?![a-z0-9]){after}{_HANDLE}"),
         rf_compile(rf"(?P<name>{east}){after}{_HANDLE}"),
         rf_compile(rf"(?P<name>(?:加|\+|➕|➡|→|⊕)\s*(?:v|微|薇|威|w|vx|q|扣)|(?<![a-z0-9])v\s?(?:❤|♥|心|我|x|信|❥|💗|💕|💚)|加我|私我|➕)(?P<link>[\W_]{{0,4}}){_HANDLE}"),
         rf_compile(rf"(?<![\w.]){_HANDLE}[\s,.:;()\"'-]{{1,4}}(?:(?:on|at|via|auf|bei|in|over|is\s+my)\s+)(?:my\s+|the\s+)?(?P<name>{named})(?![a-z0-9])"),
@@ -59,7 +46,7 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
         rf_compile(r"(?<![\w$])(?P<handle>\$[a-z][a-z0-9]{3,20})(?!\w)"),
         rf_compile(rf"(?P<name>{clear}|{special}|{east})\W{{0,6}}(?:号码?|id|nr|no|number|only|is|me|at|on|,|:)*\W{{0,4}}(?:(?:number|nr|no|me)\W{{0,3}})?(?P<digits>\+?\d[\d .\-/()]{{4,18}}\d)"),
         rf_compile(r"(?<![a-z0-9])(?P<name>wa|w/a|wapp|whats|signal|viber|line|tg|kik|zalo|icq)\b\W{0,5}(?:(?:id|nr|no|number|only|is|me|at|on)\W{1,3}){0,2}(?P<digits>\+?\d[\d .\-/()]{5,18}\d)"),
-        rf_compile(r"(?<![a-z])(?:facebook|fb|linkedin|insta\w*)\b\W*(?:as|under|:|name|page|is)+\W*(?P<name_words>[A-Z][\w'-]+(?: [A-Z][\w'-]+){1,3})", cased=True),
+        rf_compile(r"(?<![a-z])(?:facebook|fb|linkedin|insta\w*)\b\W*(?:as|under|:|name|page|is|(?i:marketplace|profile)|\s)+\W*(?P<name_words>[A-Z][\w'-]+(?: [A-Z][\w'-]+){1,3})", cased=True),
         rf_compile(r"(?<!\w)(?:t\.me|wa\.me|m\.me|ig\.me|line\.me|discord\.gg)\s?/\s?(?P<handle>\+?[\w/.-]+)"),
     )  # fmt: skip
 
@@ -72,7 +59,7 @@ def rf_compile(pattern: str, cased: bool = False) -> re.Pattern[str]:
 _INVITED = re.compile(r"(?:hit\s+me\s+up|find\s+me|add\s+me|follow\s+me|reach\s+me|message\s+me|dm\s+me|write\s+me|i'?m|we're)\s+(?:on|at|over|via)\s+(?:my\s+)?$|\bmy\s+$|\badd\s+(?:my\s+)?$")
 
 
-def _is_handle(handle: str, name: str, link: str) -> bool:
+def _is_handle(handle: str, name: str, link: str, rest: str) -> bool:
     """Names with figures or joints are handles at once; a plain word only behind ':' or a name that means nothing else."""
     bare = handle.lstrip("@$")
     if bare in _ORDINARY or re.fullmatch(r"[\d.,:-]+", bare):
@@ -80,15 +67,15 @@ def _is_handle(handle: str, name: str, link: str) -> bool:
     if handle[0] in "@$":
         return True
     strong_link = bool(re.search(r"[:：=@>]|\bid\b|handle|name|号|account|\bis\b|\bits\b|it's|nick|\badd\b|\bdm\b|\bas\b|\bme\b", link))
-    telling = bool(re.search(r"\d", bare) and re.search(r"[a-z_]", bare) or re.search(r"\w[_.]\w", bare))
-    if any(part in _ORDINARY for part in bare.split("-")) and not re.search(r"[\d_.]", bare):
+    telling = bool((re.search(r"\d", bare) and re.search(r"[a-z_]", bare)) or re.search(r"\w[_.]\w", bare))
+    if "-" in bare and bare.split("-")[0] in _ORDINARY and not re.search(r"[\d_.]", bare):
         return False
-    plain_name = name.replace(" ", "") in ("line", "signal", "snap", "gram", "whats", "sc", "yt", "ws", "wc", "wats", "discord", "messenger", "pinterest", "wa", "fb", "ig")
+    plain_name = name.replace(" ", "") in ("line", "signal", "snap", "gram", "whats", "sc", "yt", "ws", "wc", "wats", "discord", "messenger", "pinterest", "wa", "fb", "ig", "1g", "lg", "tele")
     if telling:
         return not (plain_name and re.fullmatch(r"\d+\w{1,2}|[a-z]?\d{1,2}", bare))
     if "-" in bare:
         return strong_link or not plain_name
-    return strong_link if plain_name else True
+    return strong_link or (not plain_name and not re.match(r"\s*\w", rest))
 
 
 def find_messengers(folded: Folded) -> Iterator[ContactSpan]:
@@ -121,7 +108,7 @@ def find_messengers(folded: Folded) -> Iterator[ContactSpan]:
                     yield folded.span("messenger", *found.span("handle"))
                 continue
             invited = " is " if _INVITED.search(text[max(0, found.start() - 30) : found.start()]) else ""
-            if _is_handle(groups["handle"], name, groups["link"] + invited):
+            if _is_handle(groups["handle"], name, groups["link"] + invited, text[found.end() : found.end() + 3]):
                 yield folded.span("messenger", *found.span())
             else:
                 position = found.start() + 1

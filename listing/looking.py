@@ -10,16 +10,17 @@ from listing import attributes, prompts
 from listing.attributes import Reading
 from listing.backends.base import ChoiceQuestion
 from listing.checks import PixelView
-from listing.fusion import Distribution, certainty, over_photos
+from listing.fusion import Distribution, best, certainty, over_photos
 from listing.photos import Photo
 from listing.request import DraftRequest
-from listing.schema import Candidate, Category, Evidence, Flag
+from listing.schema import AttributeValue, Candidate, Category, Evidence, Flag
 from listing.similar import Found
 from listing.taxonomy import CategoryNode
 
 if TYPE_CHECKING:
     from listing.pipeline import Parts
 
+SURE_SHARE = 0.6  # of the object's pixels, for a colour that nothing else speaks of
 _LEAST_TRUST = 0.05  # a photo never counts for nothing: it may be the only one
 
 
@@ -108,4 +109,16 @@ def pixel_views(photos: Sequence[Photo], trust: Sequence[float]) -> list[PixelVi
     return [pixel_view(photo.image, i) for i, photo in enumerate(photos) if trust[i] >= 0.5 * top]
 
 
-__all__ = ["Evidence", "Look", "category_question", "look", "pixel_views", "readings"]
+def pixel_colour(views: Sequence[PixelView]) -> AttributeValue | None:
+    """The colour of a thing that the MLLM was not tuned on: what the pixels alone say, or None."""
+    if not views:
+        return None
+    shares = over_photos([view.shares for view in views], [1.0] * len(views))
+    if not shares:
+        return None
+    value, share = best(shares)
+    view = max(views, key=lambda v: v.shares.get(value, 0.0))
+    evidence = [Evidence(source="pixels", photo=view.photo, box=view.box, text=value, score=share)]
+    if share >= SURE_SHARE:
+        return AttributeValue(name="colour", value=value, status="supported", confidence=share, evidence=evidence)
+    return AttributeValue(name="colour", suggestion=value, status="unsupported", confidence=share, evidence=evidence)

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from listing import attributes, checks, composing, finishing, looking, reading
+from listing import checks, composing, finishing, looking, reading
 from listing.backends.base import Backend
-from listing.category import Router
 from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent
 from listing.fusion import Calibration
 from listing.ocr import Reader
 from listing.request import DraftPipeline, DraftRequest
-from listing.schema import AttributeValue, Category, Draft, Flag
+from listing.router import Router
+from listing.schema import AttributeValue, Draft, Flag
 from listing.similar import Found, Similar
 from listing.taxonomy import Taxonomy
+
+if TYPE_CHECKING:
+    from listing.retrieval import PastListings
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class Pipeline:
                 yield AttributeEvent(attribute=fact)
         else:
             with clock.stage("category"):
-                seen = looking.look(request, self.parts)
+                seen = looking.look(request, self.parts)  # photos, then every source's category
                 category = seen.category
             yield CategoryEvent(category=category)
             clock.spent["first_fact"] = round((time.perf_counter() - began) * 1000, 1)
@@ -98,7 +102,7 @@ class Pipeline:
 
     def _facts(
         self, request: DraftRequest, seen: looking.Look, clock: Clock
-    ) -> Iterator[Event]:  # returns (facts, found, flags)
+    ) -> Generator[Event, None, tuple[list[AttributeValue], Found, list[Flag]]]:
         taxonomy, parts = self.parts.taxonomy, self.parts
         if seen.category.value is None:
             return [], Found(), list(seen.flags)
@@ -111,8 +115,8 @@ class Pipeline:
         yield StageEvent(stage="facts", share=0.2)
         facts: dict[str, AttributeValue] = {}
         with clock.stage("facts"):
+            pixels = looking.pixel_views(request.photos, seen.trust)
             readings = looking.readings(request, node, seen, found, parts)
-            pixels = looking.pixel_views(request.photos, readings)
         for name, value in request.facts.items():
             if name in node.attributes:
                 facts[name] = checks.seller_fact(taxonomy.attributes[name], value)
@@ -121,6 +125,9 @@ class Pipeline:
             if name not in facts:
                 facts[name] = checks.visible_fact(item, parts.calibration, pixels, found.ids.get(name))
             yield AttributeEvent(attribute=facts[name])
+        if not node.tuned and "colour" not in facts and (colour := looking.pixel_colour(pixels)) is not None:
+            facts["colour"] = colour
+            yield AttributeEvent(attribute=colour)
         yield StageEvent(stage="reading", share=0.5)
         with clock.stage("reading"):
             read = reading.read_facts(request, node, parts.reader)
@@ -148,20 +155,18 @@ def draft_id(request: DraftRequest) -> str:
     return hashlib.sha256("|".join([request.seller_id or "", *hashes]).encode()).hexdigest()[:24]
 
 
-def build_pipeline(model: str | None, rag: bool, home: Path) -> DraftPipeline:
+def build_pipeline(model: str | None, rag: bool, home: Path, past: PastListings | None = None) -> DraftPipeline:
     """The pipeline with its real parts; heavy imports happen here.
 
     Args:
         model: folder, hub id, or URL of an OpenAI-compatible server; None takes the embedded model.
         rag: whether past listings are looked up.
         home: where the embedded model and the index live.
+        past: an index that is open already (an embedded one has a single owner); None opens the one of ``home``.
 
     Raises:
         BackendError: the model cannot be used; the message says what to do.
     """
     from listing.assembly import build_parts
 
-    return Pipeline(build_parts(model, rag, home))
-
-
-__all__ = ["Category", "Flag", "Pipeline", "attributes", "build_pipeline"]
+    return Pipeline(build_parts(model, rag, home, past))

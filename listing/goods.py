@@ -1,0 +1,98 @@
+"""Goods that are not listed: rules from ``goods.yaml``, with the contexts in which the same words are harmless."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from listing.contacts_fold import fold
+
+DEFAULT_FILE = Path(__file__).with_name("goods.yaml")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a listing is refused: a stable ``code`` and a ``message`` for the seller."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class GoodsRule:
+    """One kind of goods; see the head of ``goods.yaml``."""
+
+    code: str
+    message: str
+    terms: re.Pattern[str]
+    unless: re.Pattern[str] | None
+    needs: re.Pattern[str] | None
+    hard: bool
+
+
+@dataclass(frozen=True)
+class GoodsRules:
+    safe: re.Pattern[str]
+    decor_after: re.Pattern[str]
+    decor_before: re.Pattern[str]
+    rules: tuple[GoodsRule, ...]
+
+
+def _unfold(pattern: str) -> str:
+    """A pattern that was folded over several lines after its bars, on one line again."""
+    return re.sub(r"\|\s+", "|", pattern)
+
+
+def _words(pattern: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w-])(?:{_unfold(pattern)})(?![\w-])")
+
+
+@lru_cache(maxsize=4)
+def load_rules(path: Path = DEFAULT_FILE) -> GoodsRules:
+    """Rules of a file, compiled once per path."""
+    raw: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    decor = "|".join(part.strip() for part in raw["decor"].split("|"))
+    rules = tuple(
+        GoodsRule(
+            code=rule["code"],
+            message=rule["message"],
+            terms=_words(rule["terms"]),
+            unless=re.compile(_unfold(rule["unless"])) if "unless" in rule else None,
+            needs=_words(rule["needs"]) if "needs" in rule else None,
+            hard=rule.get("hard", False),
+        )
+        for rule in raw["rules"]
+    )
+    return GoodsRules(
+        safe=_words("|".join(raw["safe"])),
+        decor_after=re.compile(rf"[\s'’-]+(?:\w+[\s-]+)?(?:{decor})(?!\w)"),
+        decor_before=re.compile(rf"(?<!\w)(?:{decor})[\s-]+(?:(?!and\b|with\b|in\b)\w+[\s-]+)?$"),
+        rules=rules,
+    )
+
+
+def _excused(rules: GoodsRules, rule: GoodsRule, text: str, found: re.Match[str]) -> bool:
+    around = text[max(0, found.start() - 30) : found.end() + 30]
+    if rule.unless and rule.unless.search(around):
+        return True
+    if rule.hard:
+        return False
+    return bool(rules.decor_after.match(text, found.end()) or rules.decor_before.search(text[: found.start()]))
+
+
+def check_goods(category: str | None, text: str) -> Refusal | None:
+    """A refusal when the category's name or the title and description offer goods that may not be listed, else None."""
+    rules = load_rules()
+    lowered = fold(f"{category or ''}. {text}").lower.replace("’", "'")
+    masked = rules.safe.sub(lambda m: "_" * len(m[0]), lowered)
+    for rule in rules.rules:
+        if rule.needs and not rule.needs.search(masked):
+            continue
+        if any(not _excused(rules, rule, masked, found) for found in rule.terms.finditer(masked)):
+            return Refusal(rule.code, rule.message)
+    return None
