@@ -1,0 +1,257 @@
+"""Past listings in Chroma: an image collection and a text collection, behind one class.
+
+Vectors are always given, never made here (``embedding_function=None``); the space is cosine, set explicitly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, TypeVar
+
+from rag_index.errors import BadRecord, IndexMissing
+from rag_index.guard import check
+from rag_index.manifest import SPACE, EncodersInfo, Manifest
+from rag_index.places import Place, find_place, new_generation, plain_errors
+from rag_index.records import IndexRecord
+from rag_index.rows import TEXT_PART, RowKey, chunks, to_record, to_rows
+from rag_index.search import Filter, Hit, nearest
+
+BATCH = 2_000  # rows a call; Chroma refuses more than 5,461
+HNSW = {"space": SPACE, "ef_construction": 100, "max_neighbors": 16, "ef_search": 100}
+Part = Literal["image", "text"]
+PARTS: tuple[Part, ...] = ("image", "text")
+_EVERYTHING = Filter()
+T = TypeVar("T")
+
+
+class ListingIndex:
+    """Open with ``ListingIndex.open`` or ``build``; close it (or use ``with``) to let the next process in."""
+
+    def __init__(self, place: Place, manifest: Manifest) -> None:
+        self._place = place
+        self.manifest = manifest
+        self._parts = _collections(place, manifest.generation)
+
+    @classmethod
+    def open(cls, location: str | Path, encoders: EncodersInfo | None = None) -> ListingIndex:
+        """The index in a folder or at a server's http address.
+
+        Args:
+            location: folder, or the address of a ``chroma run`` server.
+            encoders: the models in use; None skips the check (to look at counts, never to search).
+
+        Raises:
+            IndexMissing, IndexBusy, IndexMismatch, IndexUnreachable: see ``errors.py``.
+        """
+        if not str(location).startswith("http") and not (Path(location) / "manifest.json").is_file():
+            raise IndexMissing(f"There is no index in {location}; make one with: ipl index build.")
+        place = find_place(location)
+        try:
+            manifest = place.current()
+            if encoders is not None:
+                manifest.check(encoders, place.name)
+            return cls(place, manifest)
+        except BaseException:
+            place.close()
+            raise
+
+    def __enter__(self) -> ListingIndex:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the folder's lock or the connection."""
+        self._place.close()
+
+    def add(self, records: Iterable[IndexRecord]) -> int:
+        """Store listings; one that is there already is replaced. Returns how many were stored.
+
+        What was stored when an error is raised stays; adding the same records again is safe.
+
+        Raises:
+            BadRecord: contact data, a vector of a wrong size, an unusable id; nothing of its batch is stored.
+        """
+        stored = 0
+        for group in chunks(records, BATCH):
+            for record in group:
+                check(record, self.manifest.encoders)
+            stored += self._write(group)
+        return stored
+
+    def update(self, record: IndexRecord) -> None:
+        """Replace one listing."""
+        self.add([record])
+
+    def remove(self, listing_ids: Iterable[str]) -> int:
+        """Delete listings with all their vectors; returns how many of them were there."""
+        removed = 0
+        for group in chunks(listing_ids, 500):
+            here = {"listing_id": {"$in": group}}
+            found: dict[Part, list[str]] = {
+                part: self._call(part, lambda c: c.get(where=here, include=[])["ids"]) for part in PARTS
+            }
+            removed += len({RowKey.decode(i).listing_id for i in chain(*found.values())})
+            for part, ids in found.items():
+                self._delete(part, ids)
+        return removed
+
+    def get(self, listing_id: str) -> IndexRecord | None:
+        """The listing with its vectors, or None."""
+        return next(iter(self._assemble({"listing_id": listing_id})), None)
+
+    def records(self) -> Iterator[IndexRecord]:
+        """All listings with their vectors."""
+        for group in chunks(sorted(self._listing_ids()), 500):
+            yield from self._assemble({"listing_id": {"$in": group}})
+
+    def count(self) -> int:
+        """Number of listings (not of photos)."""
+        return len(self._listing_ids())
+
+    def ids(self) -> set[str]:
+        """Ids of all listings."""
+        return self._listing_ids()
+
+    def photo_count(self) -> int:
+        """Number of photos with a vector."""
+        return int(self._call("image", lambda c: c.count()))
+
+    def search_images(
+        self, vectors: Sequence[Sequence[float]], limit: int = 10, wanted: Filter = _EVERYTHING
+    ) -> list[Hit]:
+        """Listings with a photo near one of ``vectors`` [photos, dimensions], nearest first."""
+        return self._call("image", lambda c: nearest(c, vectors, limit, wanted)) if len(vectors) else []
+
+    def search_text(self, vector: Sequence[float], limit: int = 10, wanted: Filter = _EVERYTHING) -> list[Hit]:
+        """Listings whose text is near ``vector`` [dimensions], nearest first."""
+        return self._call("text", lambda c: nearest(c, [vector], limit, wanted))
+
+    def fetch(self, hits: Sequence[Hit]) -> dict[str, IndexRecord]:
+        """Records (without vectors) of hits of either search, by listing id."""
+        found: dict[str, IndexRecord] = {}
+        for part in PARTS:
+            ids = [h.row_id for h in hits if (RowKey.decode(h.row_id).part == TEXT_PART) == (part == "text")]
+            if ids:
+                rows = self._call(part, lambda c, ids=ids: c.get(ids=ids, include=["metadatas"])["metadatas"])
+                found.update({m["listing_id"]: to_record(m) for m in rows})
+        return found
+
+    def rebuild(self, records: Iterable[IndexRecord]) -> int:
+        """Fill a new generation from the store and swap it in; until then searches use the old one."""
+        manifest = _fill(self._place, records, self.manifest.encoders)
+        self.manifest, self._parts = manifest, _collections(self._place, manifest.generation)
+        return manifest.count
+
+    def _write(self, records: Sequence[IndexRecord]) -> int:
+        """New rows first, surplus rows of earlier versions afterwards, so that a stop in between loses nothing."""
+        unique = {record.listing_id: record for record in records}
+        here = {"listing_id": {"$in": list(unique)}}
+        for part, rows in zip(PARTS, to_rows(unique.values()), strict=True):
+            before = self._call(part, lambda c: c.get(where=here, include=[])["ids"])
+            for columns in rows.slices(BATCH):
+                self._call(part, lambda c, columns=columns: c.upsert(**columns))
+            self._delete(part, sorted(set(before) - set(rows.ids)))
+        return len(unique)
+
+    def _delete(self, part: Part, ids: Sequence[str]) -> None:
+        for group in chunks(ids, BATCH):
+            self._call(part, lambda c, group=group: c.delete(ids=group))
+
+    def _listing_ids(self) -> set[str]:
+        rows = (self._call(part, lambda c: c.get(include=[])["ids"]) for part in PARTS)
+        return {RowKey.decode(row_id).listing_id for row_id in chain(*rows)}
+
+    def _assemble(self, where: dict[str, Any]) -> list[IndexRecord]:
+        images: dict[str, dict[int, list[float]]] = {}
+        texts: dict[str, list[float]] = {}
+        plain: dict[str, IndexRecord] = {}
+        for part in PARTS:
+            rows = self._call(part, lambda c: c.get(where=where, include=["metadatas", "embeddings"]))
+            for row_id, vector, metadata in zip(rows["ids"], rows["embeddings"], rows["metadatas"], strict=True):
+                key, numbers = RowKey.decode(row_id), [float(x) for x in vector]
+                plain[key.listing_id] = to_record(metadata)
+                if key.part == TEXT_PART:
+                    texts[key.listing_id] = numbers
+                else:
+                    images.setdefault(key.listing_id, {})[int(key.part)] = numbers
+        return [
+            record.model_copy(
+                update={"image_vectors": [v for _, v in sorted(images.get(i, {}).items())], "text_vector": texts.get(i)}
+            )
+            for i, record in plain.items()
+        ]
+
+    def _call(self, part: Part, work: Callable[[Any], T]) -> T:
+        """Run ``work`` on a collection; on a server somebody else may have rebuilt the index in the meantime."""
+        from chromadb.errors import NotFoundError
+
+        with plain_errors(self._place.name):
+            try:
+                return work(self._parts[part])
+            except NotFoundError:
+                newer = self._place.current()
+                newer.check(self.manifest.encoders, self._place.name)
+                self.manifest, self._parts = newer, _collections(self._place, newer.generation)
+                return work(self._parts[part])
+
+
+def build(records: Iterable[IndexRecord], location: str | Path, encoders: EncodersInfo) -> int:
+    """Make an index (again) and swap it in; returns the number of listings.
+
+    An interrupted build leaves the index that was there as it was.
+
+    Raises:
+        BadRecord: a record cannot be stored; the index that was there stays.
+        IndexBusy: the folder is open in another process.
+    """
+    place = find_place(location)
+    try:
+        return _fill(place, records, encoders).count
+    finally:
+        place.close()
+
+
+def _fill(place: Place, records: Iterable[IndexRecord], encoders: EncodersInfo) -> Manifest:
+    generation = new_generation()
+    parts = _collections(place, generation, create=True)
+    seen: set[str] = set()
+    try:
+        for group in chunks(records, BATCH):
+            for record in group:
+                check(record, encoders)
+                if record.listing_id in seen:
+                    raise BadRecord(f"Listing {record.listing_id!r} is given twice; give each listing its own id.")
+                seen.add(record.listing_id)
+            for part, rows in zip(PARTS, to_rows(group), strict=True):
+                for columns in rows.slices(BATCH):
+                    with plain_errors(place.name):
+                        parts[part].upsert(**columns)
+    except BaseException:
+        place.drop(generation)
+        raise
+    manifest = Manifest.now(generation, encoders, len(seen))
+    place.publish(manifest)
+    place.sweep(keep=generation)
+    return manifest
+
+
+def _collections(place: Place, generation: str, *, create: bool = False) -> dict[Part, Any]:
+    """The two collections of a generation."""
+    client = place.client(generation)
+    found: dict[Part, Any] = {}
+    for part in PARTS:
+        name = f"ipl-{generation}-{part}"
+        with plain_errors(place.name):
+            found[part] = (
+                client.create_collection(name, configuration={"hnsw": HNSW}, embedding_function=None)
+                if create
+                else client.get_collection(name, embedding_function=None)
+            )
+    return found

@@ -1,0 +1,216 @@
+"""Where an index lives: a folder (one process at a time) or a Chroma server (many).
+
+Both keep *generations*: a build fills a new one, and one atomic write of the manifest makes it the current one. An
+interrupted build therefore changes nothing, and the next finished one sweeps its remains away.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+
+from rag_index.errors import IndexBusy, IndexFailure, IndexMissing, IndexUnreachable
+from rag_index.manifest import Manifest
+
+if TYPE_CHECKING:
+    from chromadb.api import ClientAPI
+
+
+class Place(Protocol):
+    """A location of generations."""
+
+    name: str
+
+    def current(self) -> Manifest:
+        """The manifest of the current generation; IndexMissing when there is none."""
+        ...
+
+    def client(self, generation: str) -> ClientAPI:
+        """A Chroma client for that generation."""
+        ...
+
+    def publish(self, manifest: Manifest) -> None:
+        """Make that manifest's generation the current one, in one atomic write."""
+        ...
+
+    def drop(self, generation: str) -> None:
+        """Remove that generation."""
+        ...
+
+    def sweep(self, keep: str) -> None:
+        """Remove all generations but ``keep``."""
+        ...
+
+    def close(self) -> None:
+        """Let others in."""
+        ...
+
+
+def new_generation() -> str:
+    """A name that no other build has."""
+    return f"g-{datetime.now(UTC):%Y%m%d%H%M%S}-{secrets.token_hex(3)}"
+
+
+def find_place(location: str | Path) -> Place:
+    """A folder's place (locked for this process) or a server's, by the look of ``location``.
+
+    Raises:
+        IndexBusy: the folder is in use.
+        IndexUnreachable: the server does not answer.
+    """
+    if str(location).startswith(("http://", "https://")):
+        return ServerPlace(str(location))
+    return FolderPlace(Path(location))
+
+
+@contextmanager
+def plain_errors(where: str) -> Iterator[None]:
+    """Chroma's and the network's errors as sentences.
+
+    Raises:
+        IndexUnreachable: no connection, or it broke; what was confirmed before is kept by the server.
+        IndexFailure: anything else that the database reports.
+    """
+    import httpx
+    from chromadb.errors import ChromaError
+
+    unreachable = (
+        f"The index server at {where} does not answer; start it (chroma run --path FOLDER --port PORT) and try again, "
+        "everything that was confirmed before is still there."
+    )
+    try:
+        yield
+    except httpx.HTTPError as error:
+        raise IndexUnreachable(unreachable) from error
+    except ChromaError as error:
+        raise IndexFailure(f"The index at {where} reports: {str(error).splitlines()[0][:200]}.") from error
+    except ValueError as error:
+        if "Could not connect" not in str(error):
+            raise
+        raise IndexUnreachable(unreachable) from error
+
+
+def _settings() -> Any:
+    from chromadb.config import Settings
+
+    return Settings(anonymized_telemetry=False)
+
+
+class FolderPlace:
+    """``manifest.json``, ``lock``, and one subfolder a generation with its embedded Chroma database."""
+
+    def __init__(self, folder: Path) -> None:
+        from filelock import FileLock, Timeout
+
+        self.name = str(folder)
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        # Two processes on one embedded Chroma folder can block each other for minutes; the second is told at once.
+        self._lock = FileLock(folder / "lock", timeout=0, thread_local=False)
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise IndexBusy(
+                f"The index in {folder} is open in another process; close that one, or run a server "
+                "(chroma run --path FOLDER) and give both its address."
+            ) from error
+        self._clients: dict[str, ClientAPI] = {}
+
+    def current(self) -> Manifest:
+        file = self.folder / "manifest.json"
+        if not file.is_file():
+            raise IndexMissing(f"There is no index in {self.folder}; make one with: ipl index build.")
+        return Manifest.read(file.read_text(encoding="utf-8"), self.name)
+
+    def client(self, generation: str) -> ClientAPI:
+        import chromadb
+
+        if generation not in self._clients:
+            with plain_errors(self.name):
+                self._clients[generation] = chromadb.PersistentClient(self.folder / generation, settings=_settings())
+        return self._clients[generation]
+
+    def publish(self, manifest: Manifest) -> None:
+        written = self.folder / "manifest.tmp"
+        with written.open("w", encoding="utf-8") as file:
+            file.write(manifest.model_dump_json(indent=1) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        written.replace(self.folder / "manifest.json")
+
+    def drop(self, generation: str) -> None:
+        if generation in self._clients:
+            self._clients.pop(generation).close()
+        shutil.rmtree(self.folder / generation, ignore_errors=True)
+
+    def sweep(self, keep: str) -> None:
+        for found in self.folder.glob("g-*"):
+            if found.name != keep:
+                self.drop(found.name)
+
+    def close(self) -> None:
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+        self._lock.release()
+
+
+class ServerPlace:
+    """A ``chroma run`` server. The manifest is the metadata of one empty collection, which is written at once."""
+
+    HEAD = "ipl-head"
+
+    def __init__(self, url: str) -> None:
+        import chromadb
+
+        parts = urlsplit(url)
+        if not parts.hostname:
+            raise IndexUnreachable(f"{url} is no server address; write it like http://localhost:8000.")
+        secure = parts.scheme == "https"
+        self.name = f"{parts.scheme}://{parts.hostname}:{parts.port or (443 if secure else 80)}"
+        with plain_errors(self.name):
+            self._client: ClientAPI = chromadb.HttpClient(
+                host=parts.hostname, port=parts.port or (443 if secure else 80), ssl=secure, settings=_settings()
+            )
+
+    def _collections(self) -> dict[str, Any]:
+        with plain_errors(self.name):
+            return {c.name: c for c in self._client.list_collections()}
+
+    def current(self) -> Manifest:
+        head = self._collections().get(self.HEAD)
+        if head is None:
+            raise IndexMissing(f"There is no index on {self.name}; make one with: ipl index build --index {self.name}.")
+        return Manifest.read(str((head.metadata or {}).get("manifest", "")), self.name)
+
+    def client(self, generation: str) -> ClientAPI:
+        return self._client
+
+    def publish(self, manifest: Manifest) -> None:
+        metadata = {"manifest": manifest.model_dump_json()}
+        with plain_errors(self.name):
+            if self.HEAD in self._collections():
+                self._client.get_collection(self.HEAD, embedding_function=None).modify(metadata=metadata)
+            else:
+                self._client.create_collection(self.HEAD, metadata=metadata, embedding_function=None)
+
+    def drop(self, generation: str) -> None:
+        self._delete(name for name in self._collections() if generation in name)
+
+    def sweep(self, keep: str) -> None:
+        self._delete(name for name in self._collections() if name.startswith("ipl-g-") and keep not in name)
+
+    def _delete(self, names: Iterable[str]) -> None:
+        for name in names:
+            with plain_errors(self.name):
+                self._client.delete_collection(name)
+
+    def close(self) -> None:
+        self._client.close()

@@ -1,0 +1,69 @@
+"""What may not be retrieved for an item, in serving, in training data and in evaluation alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rag_index.records import IndexRecord
+
+
+@dataclass(frozen=True)
+class Query:
+    """The item that neighbours are wanted for.
+
+    image_vectors: [photos, dimensions]; text_vector: [dimensions] of the recognised text and predicted facts, or None.
+    phashes: 16 hex digits a photo. listing_id, seller_id: as far as they are known.
+    category: only listings of this category are found; None searches all.
+    """
+
+    image_vectors: Sequence[Sequence[float]] = ()
+    text_vector: Sequence[float] | None = None
+    phashes: Sequence[str] = field(default=())
+    listing_id: str | None = None
+    seller_id: str | None = None
+    category: str | None = None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Leakage rules. All are on; a measurement of their effect switches them off (``Rules.off()``).
+
+    A near-duplicate is another photo of the same thing: hashes within ``max_hamming`` bits (0..64), or a cosine of the
+    photos' vectors above ``max_cosine``. README.md of this package says how the two were chosen.
+    """
+
+    same_item: bool = True
+    same_seller: bool = True
+    near_duplicate: bool = True
+    max_hamming: int = 6
+    max_cosine: float = 0.985
+
+    @classmethod
+    def off(cls) -> Rules:
+        """Everything may be retrieved: for measuring what the rules prevent, never for serving."""
+        return cls(same_item=False, same_seller=False, near_duplicate=False)
+
+    def violation(self, query: Query, found: IndexRecord, cosine: float | None) -> str | None:
+        """Which rule forbids ``found``: same_item, same_seller, near_duplicate; None when it may be used.
+
+        Args:
+            cosine: of the nearest pair of photos; None when photos were not compared.
+        """
+        if self.same_item and query.listing_id is not None and found.listing_id == query.listing_id:
+            return "same_item"
+        if self.same_seller and query.seller_id is not None and found.seller_id == query.seller_id:
+            return "same_seller"
+        if self.near_duplicate and self._near(query, found, cosine):
+            return "near_duplicate"
+        return None
+
+    def _near(self, query: Query, found: IndexRecord, cosine: float | None) -> bool:
+        if cosine is not None and cosine > self.max_cosine:
+            return True
+        return any(hamming(a, b) <= self.max_hamming for a in query.phashes for b in found.phashes)
+
+
+def hamming(a: str, b: str) -> int:
+    """Number of differing bits of two hashes in hex."""
+    return (int(a, 16) ^ int(b, 16)).bit_count()
