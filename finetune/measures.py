@@ -15,7 +15,7 @@ NOT_STATED = ("n/a", "unknown", None)
 
 @dataclass(frozen=True)
 class Counts:
-    """Right, wrong and missed statements of one attribute on one photo (each 0 or 1, wrong and missed may both be 1)."""
+    """Right, wrong and missed statements of one attribute on one photo, 0 or 1 each; a wrong one may miss the truth."""
 
     right: int = 0
     wrong: int = 0

@@ -1,4 +1,4 @@
-"""What every source says of every annotated photo, kept in one file: calibration and evaluation read it, not the model."""
+"""What every source says of every annotated photo, in one file that calibration and evaluation read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def all_questions(taxonomy: Taxonomy) -> list[ChoiceQuestion]:
     return asked + [ChoiceQuestion(a.name, prompts.attribute_question(a), a.answers) for a in seen_attributes(taxonomy)]
 
 
-def collect(rows: Sequence[dict[str, Any]], backend: LocalBackend, taxonomy: Taxonomy, cache: Path, batch: int = 4) -> list[dict[str, Any]]:
+def collect(
+    rows: Sequence[dict[str, Any]], backend: LocalBackend, taxonomy: Taxonomy, cache: Path, batch: int = 4
+) -> list[dict[str, Any]]:
     """One row per photo ``{image, mllm, classifier}``; what the cache holds already is not asked again."""
     done = {row["image"]: row for row in read(cache)}
     names = {words: name for name, words in prompts.category_answers(taxonomy).items()}

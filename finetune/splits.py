@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 VALIDATION_SHARE = 0.15
-# This salt was picked before any model was trained: all 17 classes occur and no sender holds over a quarter of the photos.
+# Picked before any model was trained: all 17 classes occur, and no sender holds over a quarter of the photos.
 _SALT = "ipl-validation-2"
 
 

@@ -153,8 +153,8 @@ def predict(model: TunedTower, photos: np.ndarray, px: int) -> dict[str, Tensor]
         pixels = normalise(photos[start : start + 32, edge : edge + px, edge : edge + px])
         with torch.autocast("cpu", dtype=torch.bfloat16):
             views = [model(pixels), model(pixels.flip(3))]
-        for name in found:
-            found[name].append(torch.stack([v[name].float().softmax(-1) for v in views]).mean(0))
+        for name, parts in found.items():
+            parts.append(torch.stack([v[name].float().softmax(-1) for v in views]).mean(0))
     return {name: torch.cat(parts) for name, parts in found.items()}
 
 
@@ -162,7 +162,10 @@ def score(rows: list[dict[str, Any]], found: dict[str, Tensor], values: dict[str
     """Category accuracy, its macro average, and accuracy of each attribute on keys that are neither guess nor n/a."""
     said = {name: [values[name][i] for i in p.argmax(1).tolist()] for name, p in found.items()}
     right = [row["label"] == guess for row, guess in zip(rows, said["label"], strict=True)]
-    by_class = [np.mean([r for r, row in zip(right, rows, strict=True) if row["label"] == c]) for c in {r["label"] for r in rows}]
+    by_class = [
+        np.mean([r for r, row in zip(right, rows, strict=True) if row["label"] == c])
+        for c in {r["label"] for r in rows}
+    ]
     out = {"category": float(np.mean(right)), "category_macro": float(np.mean(by_class))}
     everything: list[bool] = []
     for name in ATTRIBUTES:
@@ -189,7 +192,9 @@ def save(model: TunedTower, values: dict[str, list[str]], folder: Path) -> None:
     }
     save_file(state, folder / "tower.tmp")
     (folder / "tower.tmp").replace(folder / "tower.safetensors")
-    (folder / "tower.json").write_text(json.dumps({"architecture": "tf_efficientnet_lite0", "values": values}, indent=1) + "\n")
+    (folder / "tower.json").write_text(
+        json.dumps({"architecture": "tf_efficientnet_lite0", "values": values}, indent=1) + "\n"
+    )
 
 
 def train_tower(cfg: TowerConfig) -> dict[str, float]:
@@ -205,7 +210,7 @@ def train_tower(cfg: TowerConfig) -> dict[str, float]:
     classes, weights = targets(train, values)
     model = TunedTower({name: len(v) for name, v in values.items()}, cfg.dropout)
     load_backbone(model, cfg.base)
-    model = model.to(memory_format=torch.channels_last)
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = torch.optim.swa_utils.AveragedModel(
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(cfg.ema), use_buffers=False
     )
@@ -234,7 +239,9 @@ def train_tower(cfg: TowerConfig) -> dict[str, float]:
                 logits = model(augment(photos[index], px, rng))
             loss = torch.zeros(())
             for name in HEADS:
-                each = F.cross_entropy(logits[name].float(), classes[name][index], reduction="none", label_smoothing=cfg.label_smoothing)
+                each = F.cross_entropy(
+                    logits[name].float(), classes[name][index], reduction="none", label_smoothing=cfg.label_smoothing
+                )
                 loss = loss + (1.0 if name == "label" else 0.3) * (each * weights[name][index]).mean()
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -243,15 +250,16 @@ def train_tower(cfg: TowerConfig) -> dict[str, float]:
             average.update_parameters(model)
             losses.append(loss.item())
             step += 1
-        if epoch % 3 == 2 or epoch == total_epochs - 1:
+        checked = epoch % 3 == 2 or epoch == total_epochs - 1
+        if checked:
             averaged: TunedTower = average.module  # type: ignore[assignment]
             result = score(validation, predict(averaged, unseen, cfg.px), values)
             save(averaged, values, Path(cfg.out))
-            plain = score(validation, predict(model, unseen, cfg.px), values)["category"]
-        else:
-            plain = float("nan")
+            result["plain"] = score(validation, predict(model, unseen, cfg.px), values)["category"]
         left = (time.time() - began) / (epoch + 1) * (total_epochs - epoch - 1)
-        line = {"epoch": epoch + 1, "px": px, "loss": round(float(np.mean(losses)), 4), "left_s": round(left), "plain": plain}
-        print(json.dumps({**line, **(result if plain == plain else {})}), flush=True)
-    (Path(cfg.out) / "tower.run.json").write_text(json.dumps({"config": asdict(cfg), "validation": result}, indent=1) + "\n")
+        line = {"epoch": epoch + 1, "px": px, "loss": round(float(np.mean(losses)), 4), "left_s": round(left)}
+        print(json.dumps({**line, **(result if checked else {})}), flush=True)
+    (Path(cfg.out) / "tower.run.json").write_text(
+        json.dumps({"config": asdict(cfg), "validation": result}, indent=1) + "\n"
+    )
     return result

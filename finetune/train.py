@@ -70,7 +70,12 @@ def load_trainable(cfg: TuneConfig) -> tuple[LocalBackend, Any]:
         model = PeftModel.from_pretrained(base, cfg.init_from, is_trainable=True)
     else:
         lora = LoraConfig(
-            r=cfg.rank, lora_alpha=cfg.alpha, lora_dropout=cfg.dropout, target_modules=LORA_PATTERN, bias="none", task_type="CAUSAL_LM"
+            r=cfg.rank,
+            lora_alpha=cfg.alpha,
+            lora_dropout=cfg.dropout,
+            target_modules=LORA_PATTERN,
+            bias="none",
+            task_type="CAUSAL_LM",
         )
         model = get_peft_model(base, lora)
     for name, parameter in base.named_parameters():
@@ -116,7 +121,9 @@ def train_mllm(cfg: TuneConfig) -> None:
     projector = [p for n, p in model.named_parameters() if p.requires_grad and "lora_" not in n]
     lora = [p for n, p in model.named_parameters() if p.requires_grad and "lora_" in n]
     optimizer = torch.optim.AdamW(
-        [{"params": lora, "base": cfg.lr}, {"params": projector, "base": cfg.projector_lr}], lr=cfg.lr, weight_decay=cfg.weight_decay
+        [{"params": lora, "base": cfg.lr}, {"params": projector, "base": cfg.projector_lr}],
+        lr=cfg.lr,
+        weight_decay=cfg.weight_decay,
     )
     draw = sampling_weights(train, 0.5, 0.25)
     out = Path(cfg.out)
@@ -134,7 +141,9 @@ def train_mllm(cfg: TuneConfig) -> None:
         rows = rng.choice(len(train), cfg.batch_size, p=draw)
         packed = []
         for i in rows:
-            lessons = visual(train[i], taxonomy, cfg.plan, lesson_rng) + written(train[i], taxonomy, cfg.plan, lesson_rng)
+            lessons = visual(train[i], taxonomy, cfg.plan, lesson_rng) + written(
+                train[i], taxonomy, cfg.plan, lesson_rng
+            )
             packed.append(pack(lessons, backend))
         keep = [k for k, p in enumerate(packed) if len(p.tree.ids) <= cfg.max_tokens]
         dropped += len(packed) - len(keep)
@@ -153,7 +162,13 @@ def train_mllm(cfg: TuneConfig) -> None:
         recent.append(loss.item())
         if (step + 1) % 10 == 0 or step + 1 == cfg.steps:
             left = (time.time() - began) / (step + 1 - first) * (cfg.steps - step - 1)
-            line = {"step": step + 1, "loss": round(float(np.mean(recent)), 4), "tokens": batch.ids.numel(), "left_s": round(left), "dropped": dropped}
+            line = {
+                "step": step + 1,
+                "loss": round(float(np.mean(recent)), 4),
+                "tokens": batch.ids.numel(),
+                "left_s": round(left),
+                "dropped": dropped,
+            }
             print(json.dumps(line), flush=True)
             recent = []
         if (step + 1) % cfg.save_every == 0 or step + 1 == cfg.steps:

@@ -41,7 +41,9 @@ def _projector(given: Mapping[str, Any], data: Path, out: Path) -> None:
     from finetune.align import AlignConfig, train_projector
 
     model = assemble(weights=out, adapter=False, name="ipl-mini-base")
-    train_projector(strict(AlignConfig, {**given, "data": str(data), "model": str(model), "out": str(out)}, "stages.projector"))
+    train_projector(
+        strict(AlignConfig, {**given, "data": str(data), "model": str(model), "out": str(out)}, "stages.projector")
+    )
 
 
 def _mllm(given: Mapping[str, Any], data: Path, out: Path, init_from: str = "", resume: bool = False) -> None:
@@ -55,7 +57,9 @@ def _mllm(given: Mapping[str, Any], data: Path, out: Path, init_from: str = "", 
 STAGES: dict[str, Callable[..., None]] = {"tower": _tower, "projector": _projector, "mllm": _mllm}
 
 
-def run(config: Path, stages: list[str] | None = None, data: Path | None = None, out: Path = WEIGHTS, **mllm: Any) -> None:
+def run(
+    config: Path, stages: list[str] | None = None, data: Path | None = None, out: Path = WEIGHTS, **mllm: Any
+) -> None:
     """Run the named stages (default: all of the file, in its order).
 
     Raises:

@@ -29,7 +29,7 @@ FRIENDLY_PLURAL = {
     "It would be nice to see it used again.": "It would be nice to see them used again.",
 }
 _COLOURS = {"light-blue": ("light blue",), "multicolour": ("multicoloured", "colourful"), "burgundy": ("burgundy",)}
-_BEFORE = {  # said before the noun
+_BEFORE: dict[str, dict[str, tuple[str, ...]]] = {  # said before the noun
     "pattern": {
         "solid": ("plain", "plain", ""),
         "striped": ("striped",),
@@ -57,7 +57,7 @@ _BEFORE = {  # said before the noun
     },
     "audience": {"women": ("women's",), "men": ("men's",), "kids": ("kids'",), "baby": ("baby",)},
 }
-_WITH = {  # said after "with"
+_WITH: dict[str, dict[str, tuple[str, ...]]] = {  # said after "with"
     "pattern": {
         "graphic": ("a print", "a printed motif"),
         "logo": ("a logo",),
@@ -153,7 +153,7 @@ def _sort(node: CategoryNode, facts: Mapping[str, str], rng: Random) -> Parts:
             continue  # "long-sleeved long-sleeved top"
         if name == "audience" and value in node.phrase:
             continue
-        front = [w for w in _BEFORE.get(name, {}).get(value, ())]
+        front = list(_BEFORE.get(name, {}).get(value, ()))
         behind = _WITH.get(name, {}).get(value, ())
         alone = _SENTENCES.get((name, value))
         if name == "material" and not front:
@@ -170,7 +170,9 @@ def _sort(node: CategoryNode, facts: Mapping[str, str], rng: Random) -> Parts:
     before.sort(key=lambda w: (w.endswith("'s") or w in ("kids'", "baby"), order[w]))
     rng.shuffle(after)
     rng.shuffle(sentences)
-    return Parts(_colour(facts, rng), [w for w in before if w], after, sentences, facts.get("brand", ""), facts.get("text", ""))
+    return Parts(
+        _colour(facts, rng), [w for w in before if w], after, sentences, facts.get("brand", ""), facts.get("text", "")
+    )
 
 
 def _joined(words: list[str]) -> str:
@@ -207,14 +209,14 @@ def title(node: CategoryNode, facts: Mapping[str, str], rng: Random) -> str:
 
 
 def description(node: CategoryNode, facts: Mapping[str, str], tone: Tone, rng: Random) -> str:
-    """One to four sentences that say every fact once; the shorter tone keeps the first sentence, the warmer adds a line."""
+    """One to four sentences that say every fact once; the shorter tone keeps the first, the warmer adds a line."""
     parts = _sort(node, facts, rng)
     noun = _noun(node, parts, rng, brand=False)
     by = f" by {parts.brand}" if parts.brand else ""
     opening = rng.choice(("", "", "", "selling ", "this is ", "here is ")) if tone != "shorter" else ""
     if opening in ("this is ", "here is ") and node.plural:
         opening = "these are " if opening == "this is " else "here are "
-    article = "" if node.plural or not opening and rng.random() < 0.6 else _article(noun)
+    article = "" if node.plural or (not opening and rng.random() < 0.6) else _article(noun)
     first = f"{opening}{article}{noun}{by}"
     after = list(parts.after)
     if parts.text:

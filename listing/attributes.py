@@ -60,7 +60,7 @@ def read(
     readings = []
     for attribute in attributes:
         views = [answer[attribute.name] for answer in answers]
-        heads = [_within(view[attribute.name], attribute) for view in classifier if attribute.name in view]
+        heads = [within(view[attribute.name], attribute) for view in classifier if attribute.name in view]
         sources: dict[str, Distribution] = {"mllm": over_photos(views, trust)}
         if len(heads) == len(photos):
             sources["classifier"] = over_photos(heads, trust)
@@ -73,7 +73,7 @@ def read(
     return readings
 
 
-def _within(distribution: Distribution, attribute: Attribute) -> dict[str, float]:
+def within(distribution: Distribution, attribute: Attribute) -> dict[str, float]:
     """The distribution over the answers that the attribute has here; all else ("n/a") counts as unknown."""
     kept = {value: distribution.get(value, 0.0) for value in attribute.answers}
     kept[prompts.UNKNOWN] += sum(p for value, p in distribution.items() if value not in kept)

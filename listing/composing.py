@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -59,7 +59,7 @@ def compose(
 
 def _written(
     name: Field,
-    pieces: Generator[str, None, None],
+    pieces: Iterator[str],
     told: dict[str, str],
     category: str,
     note: str,

@@ -12,8 +12,19 @@ from listing.taxonomy import CategoryNode
 
 # What may stand in a text, in the order in which the prompts name it. Questions to the seller are not text.
 TOLD = (
-    "brand", "colour", "colour2", "pattern", "material", "sleeve", "neckline", "closure", "audience", "size", "condition", "text",
-)  # fmt: skip
+    "brand",
+    "colour",
+    "colour2",
+    "pattern",
+    "material",
+    "sleeve",
+    "neckline",
+    "closure",
+    "audience",
+    "size",
+    "condition",
+    "text",
+)
 # Values that say nothing to a buyer, or that only a person who held the thing may claim.
 _SILENT = {("condition", "none-visible"), ("pattern", "other")}
 _LONGEST_TEXT = 60

@@ -21,7 +21,8 @@ _MATERIALS = {
     "wool": "wool", "wolle": "wool", "laine": "wool", "cashmere": "wool",
     "linen": "linen", "leinen": "linen", "lin": "linen",
     "polyester": "synthetic", "polyamide": "synthetic", "polyamid": "synthetic", "nylon": "synthetic",
-    "acrylic": "synthetic", "acryl": "synthetic", "viscose": "synthetic", "viskose": "synthetic", "elastane": "synthetic",
+    "acrylic": "synthetic", "acryl": "synthetic", "viscose": "synthetic", "viskose": "synthetic",
+    "elastane": "synthetic",
     "leather": "leather", "leder": "leather", "cuir": "leather",
 }  # fmt: skip
 

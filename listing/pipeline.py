@@ -66,7 +66,8 @@ class Pipeline:
         yield StageEvent(stage="category", share=0.05)
         known = request.known
         if known is not None and (request.category or known.category.value) == known.category.value:
-            category, facts, found, flags = known.category, self._kept(request, known), Found(), []
+            category, facts, found = known.category, self._kept(request, known), Found()
+            flags: list[Flag] = []
             yield CategoryEvent(category=category)
             for fact in facts:
                 yield AttributeEvent(attribute=fact)

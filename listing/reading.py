@@ -1,4 +1,4 @@
-"""What is read rather than seen: brand, size, material and other text. Each fact names its photo and the text's place."""
+"""What is read rather than seen: brand, size, material, other text. Each fact names its photo and place."""
 
 from __future__ import annotations
 

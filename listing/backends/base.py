@@ -1,4 +1,4 @@
-"""What the pipeline needs of a multimodal language model. Two real ones: ``local`` (transformers), ``openai`` (by URL)."""
+"""What the pipeline needs of a multimodal LLM. Two real ones: ``local`` (transformers), ``openai`` (by URL)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Backend(Protocol):
         ...
 
     def opinions(self, image: Image.Image) -> dict[str, dict[str, float]]:
-        """Probabilities of the vision tower's own heads by question name (the *classifier* source); {} without heads."""
+        """The *classifier* source: probabilities of the vision tower's own heads by question; {} without heads."""
         ...
 
     def describe(self) -> dict[str, Any]:

@@ -16,8 +16,6 @@ from listing.tree import Tree
 if TYPE_CHECKING:
     import torch
 
-ROOT_MESSAGE = "user"
-
 
 def pick_device() -> tuple[str, torch.dtype]:
     """(device, precision): 16-bit where the hardware computes in it, else 32-bit."""
@@ -55,7 +53,7 @@ class LocalBackend:
                 f"The model {self.source!r} cannot be loaded: name a folder or hub id of an image-text-to-text model "
                 f"in safetensors, or leave --model out for the embedded one ({_first_line(error)})."
             ) from error
-        return model.to(self.device).eval(), processor
+        return model.to(device=self.device).eval(), processor
 
     # -- closed choices ---------------------------------------------------------------------------------------------
 
@@ -95,7 +93,7 @@ class LocalBackend:
         return out
 
     def layout(self, questions: Sequence[ChoiceQuestion]) -> tuple[Tree, list[tuple[str, int]]]:
-        """(tree, [(question, node of an answer)]) in the order of questions and answers; node 0 is the photo's prefix."""
+        """(tree, [(question, node of an answer)]) in the order asked; node 0 is the photo's prefix."""
         tree = Tree()
         prefix = tree.add(self.prefix_ids())
         answers = []

@@ -1,0 +1,130 @@
+"""Fit how the sources are heard together, and from which probability on a value is stated, on validation senders.
+
+Writes ``calibration.json`` beside the weights. Weights minimise the log loss; the threshold of an attribute is the
+lowest at which the values that it would state are right as often as asked. Figures for the docs are cross-fitted: each
+half of the senders is judged with the constants of the other half.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from finetune.measures import NOT_STATED, judge
+from finetune.photosets import ATTRIBUTES
+from listing.attributes import within
+from listing.fusion import AttributeCalibration, Calibration, best, combine
+from listing.prompts import UNKNOWN
+from listing.taxonomy import Attribute, Taxonomy
+
+Row = Mapping[str, Any]
+GRID = (0.0, 0.25, 0.5, 0.75, 1.0, 1.4)
+PRECISION = 0.93
+LOWEST, HIGHEST = 0.35, 0.98
+
+
+def sources(said: Row, attribute: Attribute) -> dict[str, dict[str, float]]:
+    """Both sources' distributions over the attribute's answers."""
+    out = {"mllm": within(said["mllm"][attribute.name], attribute)}
+    if attribute.name in said["classifier"]:
+        out["classifier"] = within(said["classifier"][attribute.name], attribute)
+    return out
+
+
+def attribute_of(row: Row, name: str, taxonomy: Taxonomy) -> Attribute | None:
+    """The attribute as the annotated category has it, or None."""
+    return next((a for a in taxonomy.schema(row["label"]) if a.name == name), None)
+
+
+def fit_attribute(
+    rows: Sequence[Row], said: Sequence[Row], name: str, taxonomy: Taxonomy, precision: float = PRECISION
+) -> AttributeCalibration:
+    """Weights of the sources and the threshold for one attribute."""
+    cases = []
+    for row, opinion in zip(rows, said, strict=True):
+        attribute = attribute_of(row, name, taxonomy)
+        if attribute is not None and name not in row["guess"]:
+            truth = row[name] if row[name] in attribute.answers else UNKNOWN
+            cases.append((row, sources(opinion, attribute), truth))
+    if len(cases) < 20:
+        return AttributeCalibration(weights={"mllm": 0.5, "classifier": 0.5}, threshold=0.95)
+
+    def loss(weights: Mapping[str, float]) -> float:
+        return float(-np.mean([np.log(max(combine(s, weights).get(t, 0.0), 1e-4)) for _, s, t in cases]))
+
+    pairs = [{"mllm": m, "classifier": c} for m, c in itertools.product(GRID, GRID) if m + c > 0]
+    weights = min(pairs, key=loss)
+    stated = []
+    for row, s, _ in cases:
+        value, p = best(combine(s, weights))
+        counts = judge(row, name, value)
+        if value not in NOT_STATED and counts is not None:
+            stated.append((p, counts.right))
+    return AttributeCalibration(weights=weights, threshold=_threshold(stated, precision))
+
+
+def _threshold(stated: Sequence[tuple[float, int]], precision: float) -> float:
+    """The lowest probability from which on the stated values reach the precision (and keep it above)."""
+    ordered = sorted(stated, reverse=True)
+    right, found = 0, HIGHEST
+    for count, (p, ok) in enumerate(ordered, 1):
+        right += ok
+        if count >= 8 and right / count >= precision:
+            found = p
+    return round(float(min(HIGHEST, max(LOWEST, found))), 4)
+
+
+def fit(rows: Sequence[Row], said: Sequence[Row], taxonomy: Taxonomy, precision: float = PRECISION) -> Calibration:
+    """The calibration of every attribute that is scored, and of the visible condition."""
+    names = (*ATTRIBUTES, "colour2")
+    return Calibration(questions={n: fit_attribute(rows, said, n, taxonomy, precision) for n in names})
+
+
+def state(said: Row, category: str, calibration: Calibration, taxonomy: Taxonomy) -> dict[str, tuple[str, float]]:
+    """What would be stated of a photo: attribute -> (value, probability); the rest stays open."""
+    out = {}
+    for attribute in taxonomy.schema(category):
+        if not attribute.values or attribute.name not in said["mllm"]:
+            continue
+        rule = calibration.of(attribute.name)
+        value, p = best(combine(sources(said, attribute), rule.weights))
+        if value not in (UNKNOWN, attribute.absent) and p >= rule.threshold:
+            out[attribute.name] = (value, p)
+    return out
+
+
+def halves(rows: Sequence[Row]) -> tuple[list[int], list[int]]:
+    """Row numbers of two halves of the senders, alternating by their photo counts."""
+    counts: dict[Any, int] = {}
+    for row in rows:
+        counts[row["sender_id"]] = counts.get(row["sender_id"], 0) + 1
+    order = sorted(counts, key=lambda s: (-counts[s], str(s)))
+    first = set(order[::2])
+    return [i for i, r in enumerate(rows) if r["sender_id"] in first], [
+        i for i, r in enumerate(rows) if r["sender_id"] not in first
+    ]
+
+
+def cross_fitted(
+    rows: Sequence[Row], said: Sequence[Row], taxonomy: Taxonomy, precision: float = PRECISION
+) -> list[Calibration]:
+    """One calibration per row, fitted on the senders of the other half."""
+    out: list[Calibration] = [Calibration()] * len(rows)
+    one, two = halves(rows)
+    for train, test in ((one, two), (two, one)):
+        fitted = fit([rows[i] for i in train], [said[i] for i in train], taxonomy, precision)
+        for i in test:
+            out[i] = fitted
+    return out
+
+
+def write(calibration: Calibration, folder: Path) -> None:
+    """``calibration.json``, in one rename."""
+    scratch = folder / "calibration.tmp"
+    scratch.write_text(json.dumps(calibration.model_dump(), indent=1) + "\n", encoding="utf-8")
+    scratch.replace(folder / "calibration.json")
