@@ -6,6 +6,7 @@ Vectors are always given, never made here (``embedding_function=None``); the spa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -94,9 +95,7 @@ class ListingIndex:
         removed = 0
         for group in chunks(listing_ids, 500):
             here = {"listing_id": {"$in": group}}
-            found: dict[Part, list[str]] = {
-                part: self._call(part, lambda c: c.get(where=here, include=[])["ids"]) for part in PARTS
-            }
+            found: dict[Part, list[str]] = {part: self._call(part, partial(_ids_where, where=here)) for part in PARTS}
             removed += len({RowKey.decode(i).listing_id for i in chain(*found.values())})
             for part, ids in found.items():
                 self._delete(part, ids)
@@ -154,7 +153,7 @@ class ListingIndex:
         unique = {record.listing_id: record for record in records}
         here = {"listing_id": {"$in": list(unique)}}
         for part, rows in zip(PARTS, to_rows(unique.values()), strict=True):
-            before = self._call(part, lambda c: c.get(where=here, include=[])["ids"])
+            before = self._call(part, partial(_ids_where, where=here))
             for columns in rows.slices(BATCH):
                 self._call(part, lambda c, columns=columns: c.upsert(**columns))
             self._delete(part, sorted(set(before) - set(rows.ids)))
@@ -200,6 +199,10 @@ class ListingIndex:
                 newer.check(self.manifest.encoders, self._place.name)
                 self.manifest, self._parts = newer, _collections(self._place, newer.generation)
                 return work(self._parts[part])
+
+
+def _ids_where(collection: Any, where: dict[str, Any]) -> list[str]:
+    return list(collection.get(where=where, include=[])["ids"])
 
 
 def build(records: Iterable[IndexRecord], location: str | Path, encoders: EncodersInfo) -> int:

@@ -15,6 +15,7 @@ _NUMBER = re.compile(
     r"[€$£]?\s?\b\d+(?:[.,/]\d+)*\s?(?:€|%|(?:cm|mm|kg|g|eur|euro|euros|usd|years?)\b)?", re.IGNORECASE
 )
 _SIZE = re.compile(r"\b(size[sd]?:?\s+)(?:[a-z]{1,4}\b|\d+)", re.IGNORECASE)
+_GAP = r"[\s_-]+"
 _WORD = re.compile(r"\w{4,}", re.UNICODE)
 
 Candidates = dict[str, list[tuple[str, float, list[str]]]]
@@ -91,5 +92,5 @@ def mask_facts(text: str, attributes: Mapping[str, str], vocabulary: Mapping[str
 
 
 def _pattern(value: str) -> str:
-    words = [re.escape(word) for word in re.split(r"[\s_-]+", value.strip()) if word]
-    return rf"\b(?<!\[){r'[\s_-]+'.join(words)}(?:e?s)?\b" if words else r"(?!)"
+    words = [re.escape(word) for word in re.split(_GAP, value.strip()) if word]
+    return r"\b(?<!\[)" + _GAP.join(words) + r"(?:e?s)?\b" if words else r"(?!)"

@@ -221,12 +221,16 @@ def test_a_server_killed_amid_adds_loses_nothing(server: Server, listing: Make) 
     build([listing(0)], server.url, INFO)
     confirmed = {"l0"}
     index = ListingIndex.open(server.url, INFO)
-    with pytest.raises(IndexUnreachable, match="does not answer"):
+
+    def add_until_it_breaks() -> None:
         for n in range(1, 200):
             if n == 60:
                 server.kill()
             index.add([listing(n)])
             confirmed.add(f"l{n}")
+
+    with pytest.raises(IndexUnreachable, match="does not answer"):
+        add_until_it_breaks()
     with pytest.raises(IndexUnreachable):
         ListingIndex.open(server.url, INFO)
     server.start()
