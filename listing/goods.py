@@ -12,6 +12,8 @@ import yaml
 
 from listing.contacts_fold import fold
 
+# A harmless thing beside the goods ('bag of ...', '... and a cap') does not make the goods harmless.
+_NO_LINK = r"(?!(?:and|with|in|of|for|to|full)\b)"
 DEFAULT_FILE = Path(__file__).with_name("goods.yaml")
 
 
@@ -70,8 +72,8 @@ def load_rules(path: Path = DEFAULT_FILE) -> GoodsRules:
     )
     return GoodsRules(
         safe=_words("|".join(raw["safe"])),
-        decor_after=re.compile(rf"[\s'’-]+(?:\w+[\s-]+)?(?:{decor})(?!\w)"),
-        decor_before=re.compile(rf"(?<!\w)(?:{decor})[\s-]+(?:(?!and\b|with\b|in\b)\w+[\s-]+)?$"),
+        decor_after=re.compile(rf"[\s'’-]+(?:{_NO_LINK}\w+[\s-]+)?(?:{decor})(?!\w)"),
+        decor_before=re.compile(rf"(?<!\w)(?:{decor})[\s-]+(?:{_NO_LINK}\w+[\s-]+)?$"),
         rules=rules,
     )
 
