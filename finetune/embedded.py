@@ -145,7 +145,8 @@ def build_model(text_config: Any) -> Any:
         tie_word_embeddings=True,
     )
     torch.manual_seed(0)
-    return FastVlmForConditionalGeneration(config).to(dtype=torch.bfloat16)
+    model: Any = FastVlmForConditionalGeneration(config)
+    return model.to(torch.bfloat16)
 
 
 def build_processor(tokenizer: PreTrainedTokenizerBase) -> Any:

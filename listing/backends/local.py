@@ -44,7 +44,7 @@ class LocalBackend:
         from transformers import AutoModelForImageTextToText, AutoProcessor
 
         try:
-            model = AutoModelForImageTextToText.from_pretrained(
+            model: Any = AutoModelForImageTextToText.from_pretrained(
                 self.source, dtype=self.dtype, trust_remote_code=False, use_safetensors=True
             )
             processor = AutoProcessor.from_pretrained(self.source, trust_remote_code=False)
