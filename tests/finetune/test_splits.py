@@ -7,7 +7,8 @@ from finetune.splits import is_validation_sender, split_rows
 def test_a_sender_is_never_on_both_sides():
     rows = [{"sender_id": i % 40, "n": i} for i in range(400)]
     train, validation = split_rows(rows)
-    assert train and validation
+    assert train
+    assert validation
     assert not {r["sender_id"] for r in train} & {r["sender_id"] for r in validation}
 
 
