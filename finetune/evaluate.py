@@ -104,12 +104,14 @@ def evaluate(
     _, rows = split_rows(read_annotations(data))
     backend = LocalBackend(model)
     said = collect(rows, backend, taxonomy, cache)
-    results = {"model": backend.name, "photos": len(rows), "arms": table(rows, arms(rows, said, taxonomy))}
-    for name, scores in results["arms"].items():
+    measured = table(rows, arms(rows, said, taxonomy))
+    results = {"model": backend.name, "photos": len(rows), "arms": measured}
+    for name, scores in measured.items():
         low, high = scores["accuracy_interval"]
         say(
-            f"{name:10} category {scores['accuracy']:.3f} [{low:.3f}, {high:.3f}]  attributes micro {scores['micro_f1']:.3f} "
-            f"macro {scores['macro_f1']:.3f}  precision {scores['precision']:.3f}  recall {scores['recall']:.3f}  "
+            f"{name:10} category {scores['accuracy']:.3f} [{low:.3f}, {high:.3f}]  "
+            f"attributes micro {scores['micro_f1']:.3f} macro {scores['macro_f1']:.3f}  "
+            f"precision {scores['precision']:.3f} recall {scores['recall']:.3f}  "
             f"colour right of stated {scores['colour_precision']:.3f}"
         )
     if out is not None:
