@@ -36,8 +36,9 @@ class CategoryRule(BaseModel):
     """The constants of the decision, from ``category.json``.
 
     ``garment_threshold`` is the log ratio of garment share to coverage at which a photo counts as a garment: the
-    ``garment_quantile`` of the training garments lie below it (``python -m benchmarks.routing --write``).
-    ``weights`` of the sources in the two ranges are relative: sources that are silent drop out.
+    ``garment_quantile`` of the training garments lie below it (``python -m benchmarks.routing --write``). Where the
+    less likely range has at least ``unsure`` of the probability, its best is named too. ``weights`` of the sources
+    in the two ranges are relative: sources that are silent drop out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +46,7 @@ class CategoryRule(BaseModel):
     garment_threshold: float
     garment_quantile: float = Field(gt=0, lt=1)
     garment_slope: float = Field(gt=0)
+    unsure: float = Field(gt=0, le=0.5)
     min_confidence: float = Field(ge=0, le=1)
     weights: dict[str, float]
     other_weights: dict[str, float]
@@ -108,9 +110,13 @@ def _other_pool(opinions: Mapping[str, Opinion], names: frozenset[str], weights:
     return pool
 
 
-def _best(opinion: Opinion) -> SourceOpinion:
+def _ranked(opinion: Opinion) -> list[tuple[str, float]]:
     # Ties go to the name, so that the order of a dict decides nothing.
-    name, p = min(opinion.items(), key=lambda pair: (-pair[1], pair[0]))
+    return sorted(opinion.items(), key=lambda pair: (-pair[1], pair[0]))
+
+
+def _best(opinion: Opinion) -> SourceOpinion:
+    name, p = _ranked(opinion)[0]
     return SourceOpinion(value=name, confidence=min(1.0, p))
 
 
@@ -122,22 +128,26 @@ def decide(
     ``opinions`` maps a source to its probabilities by leaf: ``mllm`` (likelihoods of the multimodal model),
     ``classifier`` (the tower's head), ``neighbours`` (their vote), ``imagenet`` (``imagenet.category_scores``). A
     source may be missing, and names without a leaf are ignored. ``garment`` is ``garment_probability``; 1 where there
-    is no ImageNet head. In ``sources`` of the result, *classifier* is the tower for garments and ImageNet for the rest.
+    is no ImageNet head. It picks the range of the candidates; when it is unsure, the last of them is the best of the
+    other range, so that it is one click away. In ``sources`` of the result, *classifier* is the tower for garments and
+    ImageNet for the rest.
     Below ``min_confidence`` the value is null and ``in_range`` false; the nearest candidates are still named.
     """
     rule = rule or load_rule()
     tuned = frozenset(taxonomy.tuned())
     other = frozenset(taxonomy.categories) - tuned
-    garments = _garment_pool(opinions, tuned, rule.weights)
-    things = _other_pool(opinions, other, rule.other_weights)
-    fused = {name: garment * p for name, p in garments.items()}
-    fused |= {name: (1.0 - garment) * p for name, p in things.items()}
-    ranked = sorted(fused.items(), key=lambda pair: (-pair[1], pair[0]))[:CANDIDATES]
+    garments = {n: garment * p for n, p in _garment_pool(opinions, tuned, rule.weights).items()}
+    things = {n: (1.0 - garment) * p for n, p in _other_pool(opinions, other, rule.other_weights).items()}
+    near, far = (garments, things) if garment >= 0.5 else (things, garments)
+    # The two pools are not compared with each other: the garments' always sums to 1, however strange the photo.
+    ranked = _ranked(near)[:CANDIDATES]
+    if min(garment, 1.0 - garment) >= rule.unsure:
+        ranked = [*ranked[: CANDIDATES - 1], *_ranked(far)[:1]] if near else []
     candidates = [Candidate(value=name, confidence=min(1.0, p)) for name, p in ranked]
 
     shown = dict(opinions)
     imagenet = _within(shown.pop("imagenet", {}), other)
-    if imagenet and not (candidates and candidates[0].value in tuned):
+    if imagenet and garment < 0.5:
         shown["classifier"] = imagenet
     heard = {s: {n: p for n, p in said.items() if n in taxonomy.categories} for s, said in shown.items()}
     sources = {source: _best(said) for source, said in heard.items() if any(said.values())}

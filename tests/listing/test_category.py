@@ -12,6 +12,7 @@ RULE = CategoryRule(
     garment_threshold=-1.0,
     garment_quantile=0.02,
     garment_slope=2.0,
+    unsure=0.2,
     min_confidence=0.1,
     weights={"mllm": 0.4, "classifier": 0.6, "neighbours": 0.2},
     other_weights={"imagenet": 1.0, "mllm": 0.5, "neighbours": 0.5},
@@ -74,10 +75,22 @@ def test_neighbours_help_beyond_garments() -> None:
     assert found.confidence > 0.3
 
 
-def test_an_unsure_range_names_candidates_of_both() -> None:
-    found = decide({"classifier": {"Hat": 1.0}, "imagenet": {"Bowl": 0.8}}, TAXONOMY, garment=0.5, rule=RULE)
-    assert {c.value for c in found.candidates[:2]} == {"Hat", "Bowl"}
-    assert found.confidence < 0.55
+def test_an_unsure_range_names_the_best_of_the_other() -> None:
+    opinions = {"classifier": {"Hat": 0.9, "Shirt": 0.1}, "imagenet": {"Bowl": 0.5, "Plate": 0.2, "Tray": 0.1}}
+    garment = decide(opinions, TAXONOMY, garment=0.6, rule=RULE)
+    assert [c.value for c in garment.candidates] == ["Hat", "Shirt", "Bowl"]
+    thing = decide(opinions, TAXONOMY, garment=0.4, rule=RULE)
+    assert [c.value for c in thing.candidates] == ["Bowl", "Plate", "Hat"]
+    sure = decide(opinions, TAXONOMY, garment=0.05, rule=RULE)
+    assert [c.value for c in sure.candidates] == ["Bowl", "Plate", "Tray"]
+
+
+def test_a_sure_tower_cannot_turn_a_thing_into_a_garment() -> None:
+    """Its probabilities sum to 1 over garments, whatever the photo shows."""
+    opinions = {"classifier": {"Hat": 1.0}, "mllm": {"Hat": 1.0}, "imagenet": {"Bowl": 0.05}}
+    found = decide(opinions, TAXONOMY, garment=0.3, rule=RULE)
+    assert found.value is None
+    assert found.candidates[0].value == "Bowl"
 
 
 def test_what_maps_to_nothing_is_outside_with_the_nearest_candidates() -> None:
