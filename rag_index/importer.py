@@ -7,7 +7,7 @@ reported with its number and the rest goes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +34,13 @@ class Tools:
 
     scrub: text -> text without contact data.
     read_photos: paths of one item -> clean photos; raises ValueError with a sentence when one is refused.
+    category: the table's word -> the category's name; raises ValueError with a sentence for an unknown one.
     image_vectors, text_vectors: batches to float arrays [n, dimensions], as ``Encoders`` makes them.
     """
 
     scrub: Callable[[str], str]
     read_photos: Callable[[Sequence[Path]], Sequence[ReadPhoto]]
+    category: Callable[[str], str]
     image_vectors: Callable[[Sequence[Any]], Any]
     text_vectors: Callable[[Sequence[str]], Any]
 
@@ -47,14 +49,15 @@ def to_records(rows: Iterable[PlainRow | RowProblem], tools: Tools) -> Iterator[
     """Scrub, read photos, compute vectors (in batches)."""
     for group in chunks(rows, _BATCH):
         ready: list[tuple[PlainRow, list[ReadPhoto]]] = []
-        for row in group:
-            if isinstance(row, RowProblem):
-                yield row
+        for given in group:
+            if isinstance(given, RowProblem):
+                yield given
                 continue
             try:
+                row = replace(given, category=tools.category(given.category))
                 ready.append((row, list(tools.read_photos(row.photos)) if row.photos else []))
             except (ValueError, OSError) as error:
-                yield RowProblem(row.number, str(error))
+                yield RowProblem(given.number, str(error))
         if not ready:
             continue
         texts = [tools.scrub(f"{row.title}\n{row.description}".strip())[:MAX_TEXT] for row, _ in ready]

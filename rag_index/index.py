@@ -107,20 +107,26 @@ class ListingIndex:
 
     def records(self) -> Iterator[IndexRecord]:
         """All listings with their vectors."""
-        for group in chunks(sorted(self._listing_ids()), 500):
+        for group in chunks(sorted(self.ids()), 500):
             yield from self._assemble({"listing_id": {"$in": group}})
 
     def count(self) -> int:
         """Number of listings (not of photos)."""
-        return len(self._listing_ids())
+        return len(self.ids())
 
     def ids(self) -> set[str]:
         """Ids of all listings."""
-        return self._listing_ids()
+        rows = (self._call(part, lambda c: c.get(include=[])["ids"]) for part in PARTS)
+        return {RowKey.decode(row_id).listing_id for row_id in chain(*rows)}
 
     def photo_count(self) -> int:
         """Number of photos with a vector."""
         return int(self._call("image", lambda c: c.count()))
+
+    def categories(self) -> list[str]:
+        """The category of every listing, in no order."""
+        rows = (self._call(part, lambda c: c.get(include=[])["ids"]) for part in PARTS)
+        return list({(key := RowKey.decode(row_id)).listing_id: key.category for row_id in chain(*rows)}.values())
 
     def search_images(
         self, vectors: Sequence[Sequence[float]], limit: int = 10, wanted: Filter = _EVERYTHING
@@ -162,10 +168,6 @@ class ListingIndex:
     def _delete(self, part: Part, ids: Sequence[str]) -> None:
         for group in chunks(ids, BATCH):
             self._call(part, lambda c, group=group: c.delete(ids=group))
-
-    def _listing_ids(self) -> set[str]:
-        rows = (self._call(part, lambda c: c.get(include=[])["ids"]) for part in PARTS)
-        return {RowKey.decode(row_id).listing_id for row_id in chain(*rows)}
 
     def _assemble(self, where: dict[str, Any]) -> list[IndexRecord]:
         images: dict[str, dict[int, list[float]]] = {}

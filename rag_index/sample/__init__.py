@@ -1,0 +1,1 @@
+"""The sample index source: listings of real garments without photos and prices (see README.md)."""

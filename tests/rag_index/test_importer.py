@@ -1,0 +1,157 @@
+"""Tables of a user's own listings: three formats, mapping, bad rows, scrubbing, vectors in step with rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rag_index.importer import ReadPhoto, Tools, import_table
+from rag_index.index import ListingIndex, build
+from rag_index.records import IndexRecord
+from rag_index.tables import ImportProblem, PlainRow, RowProblem, parse_mapping, read_table
+
+from .conftest import IMAGE, INFO, TEXT
+
+ROWS = [
+    {
+        "Name": "Red hat",
+        "Art": "hat",
+        "Preis": "12,50",
+        "Farbe": "red",
+        "currency": "eur",
+        "sold": "yes",
+        "photos": "a.jpg; b.jpg",
+    },
+    {"Name": "", "Art": "hat", "Preis": "", "Farbe": "", "currency": "", "sold": "", "photos": ""},
+    {"Name": "Blue dress", "Art": "dress", "Preis": "abc", "Farbe": "blue", "currency": "", "sold": "", "photos": ""},
+    {"Name": "Thing", "Art": "gizmo", "Preis": "1", "Farbe": "", "currency": "EUR", "sold": "", "photos": ""},
+    {
+        "Name": "Green hat, mail SECRET",
+        "Art": "hat",
+        "Preis": "1.234,00",
+        "Farbe": "green",
+        "currency": "EUR",
+        "sold": "no",
+        "photos": "",
+    },
+    {"Name": "Odd hat", "Art": "hat", "Preis": "3", "Farbe": "", "currency": "EUR", "sold": "", "photos": "broken.jpg"},
+]
+MAPPING = "title=Name,category=Art,price=Preis,attributes.colour=Farbe"
+
+
+def write(folder: Path, kind: str) -> Path:
+    path = folder / f"mine.{kind}"
+    if kind == "jsonl":
+        path.write_text("".join(json.dumps(r) + "\n" for r in ROWS), encoding="utf-8")
+    elif kind == "csv":
+        lines = [";".join(ROWS[0]), *(";".join(f'"{v}"' for v in r.values()) for r in ROWS)]
+        path.write_text("\ufeff" + "\n".join(lines), encoding="utf-8")
+    else:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        pq.write_table(pa.Table.from_pylist(ROWS), path)
+    return path
+
+
+def read_photos(paths: Sequence[Path]) -> list[ReadPhoto]:
+    if any(p.name == "broken.jpg" for p in paths):
+        raise ValueError("broken.jpg is no photo.")
+    return [ReadPhoto(p.name, "0" * 16) for p in paths]
+
+
+def category(words: str) -> str:
+    if words not in ("hat", "dress"):
+        raise ValueError(f"there is no category {words!r}.")
+    return words.title()
+
+
+def tools() -> Tools:
+    def image_vectors(images: Sequence[Any]) -> np.ndarray:
+        return np.eye(IMAGE)[[{"a.jpg": 0, "b.jpg": 1}[name] for name in images]].reshape(-1, IMAGE)
+
+    def text_vectors(texts: Sequence[str]) -> np.ndarray:
+        return np.eye(TEXT)[[len(t) % TEXT for t in texts]]
+
+    return Tools(lambda text: text.replace("SECRET", "[removed]"), read_photos, category, image_vectors, text_vectors)
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_three_formats_say_the_same(tmp_path: Path, kind: str) -> None:
+    rows = list(read_table(write(tmp_path, kind), parse_mapping(MAPPING)))
+    first, last = rows[0], rows[4]
+    assert isinstance(first, PlainRow)
+    assert isinstance(last, PlainRow)
+    assert (first.listing_id, first.seller_id, first.title, first.price) == ("mine-1", "me", "Red hat", 12.5)
+    assert (first.currency, first.sold, dict(first.attributes)) == ("EUR", True, {"colour": "red"})
+    assert first.photos == (tmp_path / "a.jpg", tmp_path / "b.jpg")
+    assert (last.price, last.sold) == (1234.0, False)
+    assert rows[1] == RowProblem(2, "its title is empty.")
+    assert rows[2] == RowProblem(3, "its price 'abc' is no amount.")
+
+
+def test_into_the_index(tmp_path: Path) -> None:
+    build([], tmp_path / "index", INFO)
+    with ListingIndex.open(tmp_path / "index", INFO) as index:
+        stored, problems = import_table(write(tmp_path, "csv"), parse_mapping(MAPPING), tools(), index.add)
+        assert stored == 2
+        assert sorted(p.number for p in problems) == [2, 3, 4, 6]
+        hat, green = index.get("mine-1"), index.get("mine-5")
+        assert hat is not None
+        assert green is not None
+        assert (hat.category, hat.phashes, hat.origin) == ("Hat", ["0" * 16] * 2, "user")
+        assert np.allclose(hat.image_vectors, np.eye(IMAGE)[:2])
+        assert green.text == "Green hat, mail [removed]"
+
+
+def test_a_record_that_the_index_refuses_does_not_take_its_batch_along(tmp_path: Path) -> None:
+    table = tmp_path / "t.jsonl"
+    rows = [{"title": t, "category": "hat"} for t in ("Red hat", "Hat, call 0171 2345 67890", "Blue hat")]
+    table.write_text("".join(json.dumps(r) + "\n" for r in rows))
+    build([], tmp_path / "index", INFO)
+    with ListingIndex.open(tmp_path / "index", INFO) as index:
+        stored, problems = import_table(table, {}, tools(), index.add)
+        assert (stored, index.count()) == (2, 2)
+    assert len(problems) == 1
+    assert "contact data" in problems[0].message
+
+
+def test_unusable_tables(tmp_path: Path) -> None:
+    good = write(tmp_path, "csv")
+    for path, mapping, message in (
+        (tmp_path / "no.csv", {}, "There is no file"),
+        (tmp_path / "a.xlsx", {}, "no table that can be read"),
+        (good, {"title": "Titel"}, "no column 'Titel'"),
+        (good, {}, "no column 'category'"),
+    ):
+        with pytest.raises(ImportProblem, match=message):
+            list(read_table(path, mapping))
+    (tmp_path / "latin.csv").write_bytes("title;category\nGrün;hat\n".encode("latin-1"))
+    with pytest.raises(ImportProblem, match="UTF-8"):
+        list(read_table(tmp_path / "latin.csv"))
+    (tmp_path / "bad.parquet").write_bytes(b"not parquet at all")
+    with pytest.raises(ImportProblem):
+        list(read_table(tmp_path / "bad.parquet"))
+    (tmp_path / "bad.jsonl").write_text('{"title": "Hat", "category": "hat"}\n[1]\n{oops\n')
+    assert [isinstance(r, RowProblem) for r in read_table(tmp_path / "bad.jsonl")] == [False, True, True]
+
+
+@pytest.mark.parametrize("text", ["title", "nonsense=Name", "title="])
+def test_unusable_mappings(text: str) -> None:
+    with pytest.raises(ImportProblem, match="FIELD=COLUMN"):
+        parse_mapping(text)
+
+
+def test_importing_again_changes_nothing(tmp_path: Path) -> None:
+    build([], tmp_path / "index", INFO)
+    kept: list[IndexRecord] = []
+    with ListingIndex.open(tmp_path / "index", INFO) as index:
+        for _ in range(2):
+            import_table(write(tmp_path, "csv"), parse_mapping(MAPPING), tools(), index.add)
+        kept = list(index.records())
+    assert len(kept) == 2
