@@ -34,7 +34,11 @@ def make_theme() -> Base:
     from gradio.themes import Base
 
     theme = Base(font=SYSTEM_FONTS, font_mono=MONO_FONTS, radius_size="lg", spacing_size="md", text_size="md")
-    both = {f"{name}{suffix}": value for name, pair in _COLOURS.items() for suffix, value in zip(("", "_dark"), pair, strict=True)}
+    both = {
+        f"{name}{suffix}": value
+        for name, pair in _COLOURS.items()
+        for suffix, value in zip(("", "_dark"), pair, strict=True)
+    }
     return theme.set(**both)
 
 

@@ -2,7 +2,7 @@
 // Nothing here decides anything: it only tells the server what was pressed, and keeps what a person
 // opened or is typing while the block is drawn again around it.
 const kept = (window.iplKept ??= { open: new Set() });
-const send = (data) => trigger("act", data);
+const send = ({ run, ...data }) => (run ? trigger("run", data) : trigger("act", data));
 
 function reveal(id, on) {
   const panel = document.getElementById(id);
@@ -47,7 +47,7 @@ element.addEventListener("click", (event) => {
 element.addEventListener("submit", (event) => {
   event.preventDefault();
   const form = event.target;
-  send({ do: form.dataset.do, ...Object.fromEntries(new FormData(form)) });
+  send({ do: form.dataset.do, run: form.dataset.run, ...Object.fromEntries(new FormData(form)) });
   if (form.id && kept.open.delete(form.id)) reveal(form.id, false);
 });
 

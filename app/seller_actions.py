@@ -1,0 +1,246 @@
+"""Every press on the seller's page: a table from its name to what it does. No page library here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from app import handlers
+from app.seller_desk import Desk, Notice
+from app.seller_pictures import Shot
+from app.services import Services
+from app.views import TEXT_FIELDS, AppError, DraftView
+from listing.photos import PhotoError, PhotoLimits
+
+log = logging.getLogger(__name__)
+Press = Mapping[str, Any]
+Action = Callable[[Services, str, Desk, Press], None]
+BROKEN = "Something went wrong on our side; try it again."
+
+
+def add_photos(services: Services, desk: Desk, files: Sequence[str | Path]) -> None:
+    """Photos through intake, each judged alone; what is too many or unreadable is named with its reason."""
+    desk.notices.clear()
+    room = PhotoLimits().count - len(desk.shots)
+    paths = [Path(file) for file in files]
+    taken, refused = handlers.take_photos(services, [(p.name, p) for p in paths[:room]])
+    known = {shot.ref.phash for shot in desk.shots}
+    desk.refused = [(r.name, r.message) for r in refused]
+    desk.refused += [(p.name, "A listing has room for 8 photos; remove one first.") for p in paths[room:]]
+    for photo in taken:
+        if photo.ref.phash in known:
+            desk.refused.append((photo.name, "This photo is there already."))
+            continue
+        known.add(photo.ref.phash)
+        desk.shots.append(Shot.of(photo))
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def press(services: Services, seller: str, desk: Desk, data: Press) -> None:
+    """Do what was pressed; what cannot be done becomes a notice of one sentence."""
+    action = ACTIONS.get(str(data.get("do")))
+    desk.notices.clear()
+    if action is None:
+        return
+    try:
+        action(services, seller, desk, data)
+    except (AppError, PhotoError) as error:
+        if not (error.code == "published" and desk.published is not None):
+            desk.notices.append(Notice("bad", "That did not work", str(error)))
+    except Exception:
+        log.exception("the press %r failed", data.get("do"))
+        desk.notices.append(Notice("bad", "That did not work", BROKEN))
+
+
+def writing(services: Services, seller: str, desk: Desk, data: Press) -> Iterator[DraftView | None]:
+    """Write the listing, or write it again (another tone or category); yields whenever there is something new."""
+    desk.notices.clear()
+    before = desk.view
+    if desk.busy:
+        return
+    try:
+        run = _run(services, seller, desk, data)
+        if run is None:
+            return
+        for view in run:
+            # A rewrite that ends without a draft leaves the earlier one standing.
+            keeps = view.state in ("failed", "stopped") and before is not None and before.state == "ready"
+            if keeps and before is not None and view.problem is not None:
+                desk.view = handlers.get_draft(services, seller, before.draft_id)
+                desk.notices.append(Notice("warn", "Your earlier text is still here", view.problem.message))
+            else:
+                desk.view = view
+            yield view
+    except (AppError, PhotoError) as error:
+        desk.view = before
+        title = "Many people are writing right now" if getattr(error, "code", "") == "busy" else "That did not work"
+        desk.notices.append(Notice("bad", title, str(error)))
+        yield None
+    except Exception:
+        log.exception("a draft failed")
+        desk.view = before
+        desk.notices.append(Notice("bad", "That did not work", BROKEN))
+        yield None
+
+
+def _run(services: Services, seller: str, desk: Desk, data: Press) -> Iterator[DraftView] | None:
+    draft = desk.view.draft_id if desk.view is not None and desk.view.state == "ready" else None
+    tone, category = data.get("tone"), data.get("value")
+    if data.get("do") == "category" and not category:
+        return None
+    if data.get("do") in ("tone", "category") and draft is not None:
+        _keep_text(services, seller, desk, data)
+        return handlers.regenerate(services, seller, draft, tone=tone, category=category)
+    photos = [shot.photo() for shot in desk.shots]
+    run = handlers.start_draft(services, seller, photos, str(data.get("note") or ""), category=category)
+    if desk.view is not None:
+        handlers.abandon(services, seller, desk.view.draft_id)
+    return run
+
+
+def _keep_text(services: Services, seller: str, desk: Desk, data: Press) -> None:
+    """What stands in the fields but was not saved yet: a press may come while a field is still being typed in."""
+    view = desk.view
+    if view is None:
+        return
+    for field in TEXT_FIELDS:
+        typed = data.get(field)
+        if isinstance(typed, str) and typed != getattr(view, field):
+            desk.view = view = handlers.edit_field(services, seller, view.draft_id, field, typed)
+    price = data.get("price")
+    if isinstance(price, str) and (price.strip() or view.asked is not None):
+        desk.view = handlers.edit_field(services, seller, view.draft_id, "price", price)
+
+
+def _draft(desk: Desk) -> str:
+    if desk.view is None or desk.published is not None:
+        raise AppError("not_found", "There is no draft on this page; start a new one.", 404)
+    return desk.view.draft_id
+
+
+def _go(services: Services, seller: str, desk: Desk, data: Press) -> None:
+    desk.page = "mine" if data.get("to") == "mine" else "sell"
+
+
+def _photo_remove(services: Services, seller: str, desk: Desk, data: Press) -> None:
+    desk.shots = [shot for shot in desk.shots if shot.ref.id != data.get("photo")]
+    desk.refused = []
+
+
+def _photo_move(services: Services, seller: str, desk: Desk, data: Press) -> None:
+    place = next((n for n, shot in enumerate(desk.shots) if shot.ref.id == data.get("photo")), None)
+    if place is not None:
+        to = min(max(int(data.get("to", place)), 0), len(desk.shots) - 1)
+        desk.shots.insert(to, desk.shots.pop(place))
+
+
+def _fact(services: Services, seller: str, desk: Desk, data: Press) -> None:
+    desk.view = handlers.edit_field(services, seller, _draft(desk), str(data["name"]), str(data.get("value") or ""))
+
+
+def _fact_drop(services: Services, seller: str, desk: Desk, data: Press) -> None:
+    desk.view = handlers.edit_field(services, seller, _draft(desk), str(data["name"]), None)
+
+
+def _fact_unlock(services: Services, seller: str, desk: Desk, data: Press) -> None:
+    desk.view = handlers.unlock_field(services, seller, _draft(desk), str(data["name"]))
+
+
+def _answer(services: Services, seller: str, desk: Desk, data: Press) -> None:
+    value = str(data.get("value") or "").strip()
+    if value:
+        desk.view = handlers.answer_question(services, seller, _draft(desk), str(data["name"]), value)
+
+
+def _field(services: Services, seller: str, desk: Desk, data: Press) -> None:
+    if desk.published is None:
+        desk.view = handlers.edit_field(
+            services, seller, _draft(desk), str(data["field"]), str(data.get("value") or "")
+        )
+
+
+def _claim_remove(services: Services, seller: str, desk: Desk, data: Press) -> None:
+    start = int(data.get("start") or 0)
+    draft, field, said = _draft(desk), str(data["field"]), str(data["words"])
+    desk.view = handlers.remove_claim(services, seller, draft, field, said, start=start)
+
+
+def _claim_true(services: Services, seller: str, desk: Desk, data: Press) -> None:
+    desk.view = handlers.confirm_claim(services, seller, _draft(desk), str(data["field"]), str(data["words"]))
+
+
+def _stop(services: Services, seller: str, desk: Desk, data: Press) -> None:
+    handlers.stop_draft(services, seller, _draft(desk))
+
+
+def _publish(services: Services, seller: str, desk: Desk, data: Press) -> None:
+    draft = _draft(desk)
+    _keep_text(services, seller, desk, data)
+    desk.published = handlers.publish(services, seller, draft, key=f"page-{draft}")
+
+
+def _again(services: Services, seller: str, desk: Desk, data: Press) -> None:
+    desk.page, desk.shots, desk.refused, desk.view, desk.published = "sell", [], [], None, None
+
+
+def _save(services: Services, seller: str, desk: Desk, data: Press) -> None:
+    changes = {name: data[name] for name in ("title", "description", "price") if name in data}
+    handlers.edit_listing(services, seller, str(data["id"]), changes)
+    desk.notices.append(Notice("good", "Saved", "Buyers see the change now."))
+
+
+def _sold(services: Services, seller: str, desk: Desk, data: Press) -> None:
+    handlers.mark_sold(services, seller, str(data["id"]))
+
+
+def _relist(services: Services, seller: str, desk: Desk, data: Press) -> None:
+    handlers.relist(services, seller, str(data["id"]))
+
+
+def _delete(services: Services, seller: str, desk: Desk, data: Press) -> None:
+    handlers.delete(services, seller, str(data["id"]))
+    if desk.published is not None and desk.published.id == data["id"]:
+        _again(services, seller, desk, data)
+        desk.page = "mine"
+    desk.notices.append(Notice("good", "Deleted", "The listing, its photos and its history are gone."))
+
+
+def _find_clear(services: Services, seller: str, desk: Desk, data: Press) -> None:
+    desk.find_text, desk.find_photo = "", None
+
+
+ACTIONS: dict[str, Action] = {
+    "go": _go,
+    "photo_remove": _photo_remove,
+    "photo_move": _photo_move,
+    "fact": _fact,
+    "fact_drop": _fact_drop,
+    "fact_unlock": _fact_unlock,
+    "answer": _answer,
+    "text": _field,
+    "price": _field,
+    "claim_remove": _claim_remove,
+    "claim_true": _claim_true,
+    "stop": _stop,
+    "publish": _publish,
+    "again": _again,
+    "save": _save,
+    "sold": _sold,
+    "relist": _relist,
+    "delete": _delete,
+    "find_clear": _find_clear,
+}
+
+
+def look_for(services: Services, desk: Desk, file: str | None) -> None:
+    """A photo to search own listings by; an unreadable one becomes a notice."""
+    desk.notices.clear()
+    if not file:
+        return
+    taken, refused = handlers.take_photos(services, [(Path(file).name, Path(file))])
+    desk.find_photo, desk.find_text = (taken[0] if taken else None), ""
+    desk.notices += [Notice("bad", f"{r.name} cannot be searched by", r.message) for r in refused]
+    Path(file).unlink(missing_ok=True)

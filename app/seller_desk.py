@@ -1,0 +1,161 @@
+"""One open page: what its seller has on the table, and how that is painted."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from app import handlers
+from app import seller_words as words
+from app.search_index import NoIndex
+from app.seller_draft import BUSY, draft_html
+from app.seller_html import render
+from app.seller_pictures import Shot, file_url
+from app.services import Services
+from app.views import AppError, DraftView
+from listing.photos import Photo, PhotoLimits
+from listing.schema import Listing
+
+Page = Literal["sell", "mine"]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A message with a look: ``good``, ``warn`` or ``bad``."""
+
+    kind: str
+    title: str
+    words: str
+
+    @property
+    def mark(self) -> str:
+        return {"good": "✓", "warn": "◐", "bad": "!"}[self.kind]
+
+
+class Desk:
+    """What a page remembers between presses. It holds no rights: each press says anew who is asking."""
+
+    def __init__(self) -> None:
+        self.page: Page = "sell"
+        self.shots: list[Shot] = []
+        self.refused: list[tuple[str, str]] = []
+        self.view: DraftView | None = None
+        self.published: Listing | None = None
+        self.notices: list[Notice] = []
+        self.find_text = ""
+        self.find_photo: Photo | None = None
+        self.sent: dict[str, Any] = {}
+        self.lock = threading.RLock()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Desk:
+        """A fresh page starts empty; the lock cannot be copied."""
+        return Desk()
+
+    @property
+    def busy(self) -> bool:
+        return self.view is not None and self.view.state in BUSY
+
+    @property
+    def shows_draft(self) -> bool:
+        """Whether there is anything of a draft to look at."""
+        view = self.view
+        return view is not None and (view.state in (*BUSY, "ready") or view.category is not None)
+
+
+@dataclass(frozen=True)
+class Painter:
+    """Paints a desk as values for the page's blocks."""
+
+    services: Services
+    sign_out: str | None = None
+
+    def top(self, desk: Desk, seller: str, name: str) -> str:
+        count = len(handlers.my_listings(self.services, seller))
+        return render("top", page=desk.page, count=count, who=name, sign_out=self.sign_out)
+
+    def photos(self, desk: Desk) -> str:
+        locked = desk.view is not None
+        shots = [{"id": s.ref.id, "url": s.url} for s in desk.shots]
+        return render("photos", photos=shots, refused=desk.refused, most=PhotoLimits().count, locked=locked)
+
+    def status(self, desk: Desk) -> str:
+        view = desk.view
+        notices = list(desk.notices)
+        if view is not None and view.problem is not None:
+            kind = "warn" if view.problem.code == "stopped" else "bad"
+            title = words.PROBLEM_TITLES.get(view.problem.code, "The listing could not be written")
+            notices.append(Notice(kind, title, view.problem.message))
+        work = self._work(view) if view is not None and view.state in BUSY else None
+        if work is not None and work["slow"]:
+            notices.append(Notice("warn", "This computer needs a little longer", _SLOW))
+        spoken = work["title"] if work else "Your draft is ready to check." if view and view.state == "ready" else ""
+        return render("status", work=work, spoken=spoken, notices=notices)
+
+    def _work(self, view: DraftView) -> dict[str, Any]:
+        names = list(words.STAGES)
+        at = names.index(view.stage) if view.stage in names else -1
+        waiting = view.state == "queued" and view.position > 0
+        states = ["done" if n < at else "now" if n == at else "next" for n in range(len(names))]
+        stage = words.STAGE_TITLES.get(view.stage or "photos", "Working")
+        return {
+            "title": words.place_in_line(view.position) if waiting else stage,
+            "left": words.duration(view.seconds_left),
+            "percent": 0 if waiting else max(3, round(view.share * 100)),
+            "steps": []
+            if waiting
+            else [{"words": words.STAGES[n], "state": s} for n, s in zip(names, states, strict=True)],
+            "slow": (view.seconds_left or 0.0) > words.SLOW_SECONDS,
+        }
+
+    def draft(self, desk: Desk, seller: str) -> str:
+        if desk.published is not None:
+            return self._published(desk.published)
+        if desk.view is None or not desk.shows_draft:
+            return render("empty")
+        basis = desk.view.price.basis if desk.view.price is not None else []
+        same = [self._card(x) for x in handlers.comparables(self.services, basis)]
+        retrieval = not isinstance(self.services.index, NoIndex)
+        return draft_html(desk.view, [c for c in same if c["price"]], retrieval)
+
+    def _published(self, listing: Listing) -> str:
+        link = f"/v1/listings/{listing.id}"
+        price = words.money(listing.price, listing.currency)
+        cover = self._picture(listing)
+        return render("published", title=listing.title, price=price, cover=cover, link=link, id=listing.id)
+
+    def mine(self, desk: Desk, seller: str) -> str:
+        found = handlers.my_listings(self.services, seller, text=desk.find_text, photo=desk.find_photo)
+        searched = bool(desk.find_text.strip()) or desk.find_photo is not None
+        count = f"{len(found)} listing{'' if len(found) == 1 else 's'}"
+        by = "with this photo" if desk.find_photo is not None else f"with “{desk.find_text.strip()}”"
+        nothing = ("Nothing found", "Try another word, or clear the search.")
+        none = ("Nothing here yet", "What you publish appears here: to edit it, mark it sold or delete it.")
+        title, line = nothing if searched else none
+        items = [self._card(x) for x in found]
+        summary = f"{count} found {by}" if searched else count if found else ""
+        return render("mine", items=items, summary=summary, none_title=title, none_words=line, searched=searched)
+
+    def _card(self, listing: Listing) -> dict[str, Any]:
+        return {
+            "id": listing.id,
+            "title": listing.title,
+            "description": listing.description,
+            "price": words.money(listing.price, listing.currency),
+            "amount": words.amount_text(listing.price),
+            "currency": listing.currency,
+            "status": listing.status,
+            "state": words.STATUSES[listing.status],
+            "url": self._picture(listing),
+        }
+
+    def _picture(self, listing: Listing) -> str | None:
+        if not listing.photos:
+            return None
+        try:
+            return file_url(self.services.media.path(listing.photos[0].id))
+        except (AppError, OSError):
+            return None
+
+
+_SLOW = "You can leave this page open and do something else. Nothing is lost, and you can stop at any time."
