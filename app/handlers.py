@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app import drafts, editing, find, shelf, writing
@@ -48,8 +49,8 @@ def start_draft(
     *,
     tone: Tone = "plain",
     category: str | None = None,
-) -> Iterator[DraftView]:
-    """Write a draft: first the positions in the waiting line, then every event, last a view that is ready or failed.
+) -> writing.Writing:
+    """Write a draft: ``DraftView``s with the positions in the waiting line, then every event, last one that has ended.
 
     A view comes at least every half second, so that a clock can tick. Closing the iterator (a lost connection) stops
     the work; the draft then is ``stopped``. The photos are stored before the first view.
@@ -90,7 +91,7 @@ def start_draft(
 
 def regenerate(
     services: Services, seller: str, draft_id: str, *, tone: Tone | None = None, category: str | None = None
-) -> Iterator[DraftView]:
+) -> writing.Writing:
     """Write a draft again, in the waiting line like ``start_draft``; what the seller touched stays.
 
     With the same category the facts are kept and only the text is written again; another category looks again.
@@ -211,6 +212,16 @@ def publish(services: Services, seller: str, draft_id: str, *, key: str) -> List
     return services.publisher.publish(seller, draft_id, key)
 
 
+def edit_and_publish(services: Services, seller: str, draft_id: str, edits: Mapping[str, str], *, key: str) -> Listing:
+    """Set fields, then publish. For a key that was used already nothing is set any more."""
+    known = services.publisher.published_by(seller, draft_id, key)
+    if known is not None:
+        return known
+    for field, value in edits.items():
+        edit_field(services, seller, draft_id, field, value)
+    return publish(services, seller, draft_id, key=key)
+
+
 def my_listings(
     services: Services, seller: str, *, text: str = "", photo: Photo | None = None, limit: int = 100
 ) -> list[Listing]:
@@ -258,6 +269,15 @@ def photo_file(services: Services, seller: str | None, photo_id: str) -> Path:
     if not shown or not path.is_file():
         raise AppError("not_found", "There is no such photo; it may have been deleted.", 404)
     return path
+
+
+def check_store(services: Services) -> None:
+    """Raises AppError (503) when the store does not answer."""
+    try:
+        with services.store.read() as session:
+            session.execute(select(1))
+    except DBAPIError as error:
+        raise AppError("store", "The store does not answer; look at the server's log.", 503) from error
 
 
 def _view(services: Services, session: Session, row: DraftRow) -> DraftView:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -31,6 +31,7 @@ from listing.schema import Listing
 log = logging.getLogger(__name__)
 STATUSES = ("active", "reserved", "sold", "removed")
 CHANGEABLE = ("title", "description", "price", "stock", "condition", "status", "attributes")
+KEY_REUSED = "This idempotency key was used for another draft; take a new one."
 STRAY_SECONDS = 3600.0
 _MOST_STOCK = 1_000_000
 _MOST_FACTS = 50
@@ -70,14 +71,22 @@ class Publisher:
         self.follow()
         return listing
 
+    def published_by(self, seller: str, draft_id: str, key: str) -> Listing | None:
+        """The listing that this key, or an earlier publishing of this draft, gave; None when there is none."""
+        with self.store.read() as session:
+            used = session.get(KeyRow, (seller, key))
+            wanted = ListingRow.id == used.listing_id if used is not None else ListingRow.draft_id == draft_id
+            row = session.scalar(select(ListingRow).where(wanted, ListingRow.seller_id == seller))
+            if row is not None and row.draft_id != draft_id:
+                raise AppError("key_reused", KEY_REUSED, 409)
+            return shelf.to_listing(session, row) if row is not None else None
+
     def _publish(self, seller: str, draft_id: str, key: str) -> Listing:
         with self.store.write() as session:
             used = session.get(KeyRow, (seller, key))
             if used is not None:
                 if used.draft_id != draft_id:
-                    raise AppError(
-                        "key_reused", "This idempotency key was used for another draft; take a new one.", 409
-                    )
+                    raise AppError("key_reused", KEY_REUSED, 409)
                 return shelf.to_listing(session, shelf.own_listing(session, seller, used.listing_id))
             draft = drafts.own_draft(session, seller, draft_id, lock=True)
             row = session.scalar(select(ListingRow).where(ListingRow.draft_id == draft_id))
@@ -212,10 +221,19 @@ class Publisher:
         if gone:
             self.index.remove(gone)
         for listing in listings.values():
-            self.index.put(listing, [p for ref in listing.photos if (p := self.media.path(ref.id)).is_file()])
+            self._put(listing)
         with self.store.write() as session:
             session.execute(delete(OutboxRow).where(OutboxRow.id.in_([row.id for row in rows])))
         return True
+
+    def _put(self, listing: Listing) -> None:
+        try:
+            self.index.put(listing, [p for ref in listing.photos if (p := self.media.path(ref.id)).is_file()])
+        except ValueError:
+            # This one listing cannot be indexed, whenever it is tried: it must not hold up the others.
+            log.exception("listing %s cannot be indexed; it is published all the same", listing.id)
+            self.metrics.errors.labels("index_refused").inc()
+            self.index.remove([listing.id])
 
     def reconcile(self) -> Healed:
         """After a start: whatever a crash left behind is put in order. The store is the truth."""
@@ -241,7 +259,7 @@ class Publisher:
 
     def _stop_orphans(self, session: Session) -> int:
         """Drafts whose process died: a rewrite goes back to what was there, a first draft is stopped."""
-        orphans = [DraftRow.state.in_(drafts.UNFINISHED)]
+        orphans: list[ColumnElement[bool]] = [DraftRow.state.in_(drafts.UNFINISHED)]
         if self.store.engine.dialect.name != "sqlite":
             # Other servers may share this database; their drafts are younger than the time limit.
             orphans.append(DraftRow.updated_at < now() - timedelta(minutes=self.settings.draft_minutes))

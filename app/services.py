@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from app.db import Store, open_store
+from app.chroma_index import ChromaSearchIndex
+from app.db import Store, StoreError, open_store
 from app.media import Media
 from app.metrics import Metrics
 from app.publish import Publisher
@@ -13,6 +15,10 @@ from app.search_index import NoIndex, SearchIndex
 from app.sellers import Sellers, read_passwords
 from app.settings import Settings, load_settings
 from listing.request import DraftPipeline
+from listing.taxonomy import load_taxonomy
+
+if TYPE_CHECKING:
+    from listing.retrieval import PastListings
 
 
 @dataclass(frozen=True)
@@ -48,12 +54,13 @@ def build_services(
     passwords = read_passwords(settings.passwords) if settings.passwords else None
     store = open_store(settings.store_url)
     media, metrics = Media(settings.media_folder), Metrics()
+    past = _open_past(settings) if settings.rag and (pipeline is None or index is None) else None
     if pipeline is None:
         from listing.pipeline import build_pipeline
 
-        pipeline = build_pipeline(settings.model, settings.rag, settings.home)
+        pipeline = build_pipeline(settings.model, settings.rag, settings.home, past)
     if index is None:
-        index = open_index(settings)
+        index = ChromaSearchIndex(past) if past is not None else NoIndex()
     queue = DraftQueue(settings.queue_length, settings.queue_per_seller, settings.draft_seconds)
     metrics.queue_length.set_function(queue.__len__)
     publisher = Publisher(settings, store, media, index, metrics)
@@ -72,10 +79,22 @@ def build_services(
     )
 
 
-def open_index(settings: Settings) -> SearchIndex:
-    """The index of past listings in ``settings.home``, or none when retrieval is off."""
-    if not settings.rag:
-        return NoIndex()
-    from app.chroma_index import ChromaSearchIndex
+def _open_past(settings: Settings) -> PastListings:
+    """The index of past listings, one for the pipeline and for publishing: an embedded index has a single owner.
 
-    return ChromaSearchIndex.open(settings.home)
+    An empty one is made where there is none, so that the first published listing has a place to go.
+    """
+    from listing.retrieval import PastListings, default_encoders, index_location
+    from rag_index.errors import IndexFailure, IndexMissing
+    from rag_index.index import ListingIndex, build
+
+    location, encoders = settings.index or index_location(settings.home), default_encoders(settings.home)
+    try:
+        try:
+            index = ListingIndex.open(location, encoders.info)
+        except IndexMissing:
+            build([], location, encoders.info)
+            index = ListingIndex.open(location, encoders.info)
+    except IndexFailure as error:
+        raise StoreError(str(error)) from error
+    return PastListings(index, encoders, load_taxonomy())

@@ -32,6 +32,7 @@ class Settings(BaseModel):
     hosts: str = Field("", description="Further host names that the server answers to, with commas (behind a proxy).")
     model: str | None = Field(None, description="Model: a folder, a hub id or a server's URL; none = the embedded one.")
     rag: bool = Field(True, description="Whether past listings are looked at.")
+    index: str = Field("", description="Index: a folder or the address of a chroma server; default: in home.")
     store: str = Field("", description="Database URL (sqlite:///... or postgresql+psycopg://...); default: in home.")
     media: Path | None = Field(None, description="Folder of the photos; default: in home.")
     passwords: Path | None = Field(None, description="Password file; without one there is a single user on loopback.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,9 +14,15 @@ from app.tables import DraftRow, EditRow, KeyRow, ListingRow, OutboxRow, PhotoRo
 from app.views import AppError
 from listing.schema import Draft, Listing
 
+OWN_PREFIX = "ipl-"
 INDEXED = ("active", "reserved", "sold")
 PUBLIC = INDEXED
 CONDITION = "condition_grade"
+
+
+def new_listing_id() -> str:
+    """A random id whose beginning tells our own listings from samples in a shared index."""
+    return OWN_PREFIX + secrets.token_hex(12)
 
 
 def own_listing(session: Session, seller: str, listing_id: str, *, lock: bool = False) -> ListingRow:
@@ -78,7 +85,7 @@ def add_listing(session: Session, draft: DraftRow, seen: Draft, price: float | N
     facts = {a.name: a.value for a in seen.attributes if a.value is not None}
     text = {"category": seen.category.value, "title": seen.title, "description": seen.description, "attributes": facts}
     row = ListingRow(
-        id=drafts.new_id(),
+        id=new_listing_id(),
         seller_id=draft.seller_id,
         draft_id=draft.id,
         status="active",
@@ -120,7 +127,7 @@ def delete_listing(session: Session, row: ListingRow) -> list[str]:
     return photos
 
 
-def newest(seller: str) -> Select[tuple[ListingRow]]:
+def newest(seller: str) -> Select[Any]:
     """The seller's listings, newest first."""
     query = select(ListingRow).where(ListingRow.seller_id == seller)
     return query.order_by(ListingRow.created_at.desc(), ListingRow.id)

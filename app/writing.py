@@ -237,7 +237,7 @@ def _question(view: DraftView, event: QuestionEvent) -> DraftView:
 
 def _text(view: DraftView, event: TextEvent) -> DraftView:
     text = event.text if event.replace else getattr(view, event.field) + event.text
-    return replace(view, **{event.field: text})
+    return replace(view, title=text) if event.field == "title" else replace(view, description=text)
 
 
 def _stage(view: DraftView, event: StageEvent) -> DraftView:

@@ -1,0 +1,111 @@
+"""One app: the seller's page, the API, health and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from app import api, signin
+from app.services import Services, build_services
+from app.settings import Settings
+from app.web import Guard, install_errors
+
+log = logging.getLogger(__name__)
+TIDY_SECONDS = 3600.0
+DESCRIPTION = (
+    "Photos of one used thing in, an honest listing out. Authorization: Bearer TOKEN (python -m app.sellers token NAME "
+    "makes one); in the single-user mode on this machine none is needed. Errors are "
+    '{"error": {"code", "message"}}.'
+)
+
+
+def create_app(services: Services, *, page: bool = True) -> FastAPI:
+    """The app on these services; ``page`` False leaves the seller's page out (the API alone, no Gradio)."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        tidying = asyncio.create_task(_tidy(services))
+        yield
+        tidying.cancel()
+
+    app = FastAPI(
+        title="IPL",
+        version="1",
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.services = services
+    app.state.sessions = signin.Sessions(services.settings.home, services.settings.session_hours)
+    app.state.tries = signin.Tries()
+    app.add_middleware(Guard, settings=services.settings, metrics=services.metrics)
+    install_errors(app, services.metrics)
+    for router in (api.v1, api.health, signin.pages):
+        app.include_router(router)
+    if page:
+        _mount_page(app, services)
+    return app
+
+
+def _mount_page(app: FastAPI, services: Services) -> None:
+    # Gradio reads this once, when it is imported: uploads in progress stay below our own home, for our eyes only.
+    uploads = services.settings.home / "uploads"
+    uploads.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads)
+    import gradio as gr
+
+    from app.seller import build_page, page_options
+
+    sign_out = None if services.sellers.single else "/sign-out"
+    app.add_middleware(signin.SignInFirst)
+    blocks = build_page(services, sign_out)
+    gr.mount_gradio_app(
+        app, blocks, path="/", auth_dependency=lambda request: signin.page_user(request, app.state), **page_options()
+    )
+
+
+async def _tidy(services: Services) -> None:
+    """Every hour: drafts past their retention go, the index catches up if it was behind."""
+    while True:
+        await asyncio.sleep(TIDY_SECONDS)
+        try:
+            await run_in_threadpool(services.publisher.retire)
+            await run_in_threadpool(services.publisher.follow)
+        except Exception:
+            log.exception("tidying up failed; it is tried again in an hour")
+
+
+def serve(settings: Settings) -> int:
+    """Serve until interrupted; returns the exit status."""
+    import socket
+
+    import uvicorn
+
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        reason = f"port {settings.port} of {settings.host} cannot be used ({error.strerror})"
+        print(f"ipl: {reason}; choose another with --port.", file=sys.stderr)
+        return 1
+    services = build_services(settings)
+    port = listener.getsockname()[1]
+    host = f"[{settings.host}]" if family == socket.AF_INET6 else settings.host
+    app = create_app(services)
+    print(f"IPL is at http://{host}:{port}/  (Ctrl-C stops it; the API is described at /docs)", flush=True)
+    try:
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5, proxy_headers=False)
+        uvicorn.Server(config).run(sockets=[listener])
+    finally:
+        services.close()
+    return 0
