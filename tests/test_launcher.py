@@ -1,0 +1,317 @@
+"""The launcher, driven with a stand-in for Python and pip in a copy of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+TOOLS = (
+    *(
+        "sh",
+        "awk",
+        "basename",
+        "cat",
+        "cksum",
+        "cmp",
+        "cp",
+        "cut",
+        "date",
+        "df",
+        "dirname",
+        "find",
+        "grep",
+        "head",
+        "ln",
+    ),
+    *("ls", "mkdir", "mv", "ps", "readlink", "rm", "rmdir", "sed", "sleep", "sort", "tail", "tr"),
+)
+STEPS = ("environment", "packages", "weights", "model", "index")
+FIRST = ["environment", "packages requirements.txt", "weights", "model", "index"]
+PATIENCE = 60.0
+
+
+@dataclass
+class Copy:
+    """A copy of the launcher with a home and a PATH of its own."""
+
+    root: Path
+    home: Path
+    path: Path
+    calls: Path
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def start(self, *arguments: str, **settings: str) -> subprocess.Popen[str]:
+        environment = {
+            "HOME": str(self.home.parent),
+            "PATH": str(self.path),
+            "IPL_HOME": str(self.home),
+            "FAKE_CALLS": str(self.calls),
+            **settings,
+        }
+        process = subprocess.Popen(
+            [str(self.root / "ipl"), *arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # A signal that is ignored on entry cannot be trapped by a shell.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,  # noqa: PLW1509
+        )
+        self.started.append(process)
+        return process
+
+    def run(self, *arguments: str, **settings: str) -> tuple[int, str]:
+        """(exit status, stderr)"""
+        process = self.start(*arguments, **settings)
+        _, told = process.communicate(timeout=PATIENCE)
+        return process.returncode, told
+
+    def done(self) -> list[str]:
+        """What was done since the last question."""
+        lines = self.calls.read_text().splitlines() if self.calls.exists() else []
+        self.calls.unlink(missing_ok=True)
+        return lines
+
+    def hanging(self) -> int:
+        """Process id of the step that hangs, as soon as it does."""
+        file = self.calls.with_suffix(".hang")
+        wait_for(file.exists)
+        return int(file.read_text())
+
+    def locks(self) -> list[str]:
+        return sorted(p.name for folder in (self.root, self.home) for p in folder.glob(".ipl-lock*"))
+
+
+def wait_for(condition: object) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split(") ")[1][0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Iterator[Copy]:
+    root = tmp_path / "a copy"  # with a space: quoting matters
+    root.mkdir()
+    for name in ("ipl", "requirements.txt", "requirements-dev.txt", "requirements-weights.txt"):
+        shutil.copy(ROOT / name, root)
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in TOOLS:
+        found = shutil.which(name)
+        if found:
+            (tools / name).symlink_to(found)
+    fake = tools / "python3.12"
+    fake.write_text(f"#!{sys.executable} -SE\n" + (ROOT / "tests" / "fake_python.py").read_text())
+    fake.chmod(0o755)
+    made = Copy(root, tmp_path / "home", tools, tmp_path / "calls.txt")
+    yield made
+    for process in made.started:
+        process.kill()
+        process.wait()
+    hang = made.calls.with_suffix(".hang")
+    if hang.exists() and not gone(int(hang.read_text())):
+        os.kill(int(hang.read_text()), signal.SIGKILL)
+
+
+def test_first_start_does_every_step_in_order_and_the_second_none(copy: Copy) -> None:
+    status, told = copy.run("draft", "my photo.jpg", "--note", "two words")
+    assert status == 0, told
+    assert copy.done() == [*FIRST, "run draft my photo.jpg --note two words"]
+    for number in range(1, 6):
+        assert f"[{number}/5]" in told
+    assert "done in" in told
+    status, told = copy.run("draft", "x.jpg")
+    assert (status, told, copy.done()) == (0, "", ["run draft x.jpg"])
+    assert copy.locks() == []
+
+
+def test_what_changed_is_done_again_and_nothing_else(copy: Copy) -> None:
+    copy.run("draft")
+    copy.done()
+    with (copy.root / "requirements.txt").open("a") as file:
+        file.write("another\n")
+    copy.run("draft")
+    assert copy.done() == ["packages requirements.txt", "run draft"]
+    weights = copy.root / "finetune" / "weights"
+    weights.mkdir(parents=True)
+    (weights / "tower.safetensors").write_bytes(b"new")
+    copy.run("draft")
+    assert copy.done() == ["model", "index", "run draft"]
+    shutil.rmtree(copy.home / "index")
+    copy.run("draft")
+    assert copy.done() == ["index", "run draft"]
+
+
+def test_test_tools_come_with_the_first_test(copy: Copy) -> None:
+    copy.run("test")
+    assert "packages requirements-dev.txt" in copy.done()
+    copy.run("test", "--strict")
+    assert copy.done() == ["run test --strict"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_in_a_step_repairs_itself(copy: Copy, step: str) -> None:
+    process = copy.start("draft", FAKE_HANG=step)
+    orphan = copy.hanging()
+    process.kill()
+    process.wait()
+    copy.done()
+    status, told = copy.run("draft")
+    assert status == 0, told
+    expected = FIRST[STEPS.index(step) :]
+    assert copy.done() == [*expected, "run draft"]
+    assert gone(orphan), "what the killed start had begun would go on beside the new one"
+    assert not (copy.root / ".venv" / "half-made").exists()
+    assert copy.locks() == []
+    assert list(copy.home.glob("wheels/.new*")) == []
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_stops_the_step_and_the_next_start_goes_on(copy: Copy, number: int, status: int) -> None:
+    process = copy.start("draft", FAKE_HANG="packages")
+    step = copy.hanging()
+    process.send_signal(number)
+    _, told = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, "interrupted" in told) == (status, True)
+    wait_for(lambda: gone(step))
+    assert copy.locks() == []
+    copy.done()
+    assert copy.run("draft")[0] == 0
+    assert copy.done() == [*FIRST[1:], "run draft"]
+
+
+def test_two_starts_at_once_share_one_set_up(copy: Copy) -> None:
+    both = [copy.start("draft", name) for name in ("a.jpg", "b.jpg")]
+    for process in both:
+        process.communicate(timeout=PATIENCE)
+    assert [p.returncode for p in both] == [0, 0]
+    done = copy.done()
+    assert [line for line in done if not line.startswith("run")] == FIRST
+    assert sorted(line for line in done if line.startswith("run")) == ["run draft a.jpg", "run draft b.jpg"]
+
+
+def test_lock_of_a_process_id_that_is_somebody_elses_by_now(copy: Copy) -> None:
+    (copy.root / ".ipl-lock").symlink_to(f"{os.getpid()}:no-such-name")
+    status, told = copy.run("draft")
+    assert status == 0, told
+    assert copy.locks() == []
+
+
+def test_no_python(copy: Copy) -> None:
+    (copy.path / "python3.12").unlink()
+    for arguments in (("draft",), ("--help",)):
+        status, told = copy.run(*arguments)
+        assert status == 1
+        assert "Python 3.11, 3.12 or 3.13 is needed" in told
+
+
+def test_python_that_answers_nothing_is_passed_over(copy: Copy) -> None:
+    shim = copy.path / "python3.11"
+    shim.write_text("#!/bin/sh\necho 'command not found' >&2\nexit 127\n")
+    shim.chmod(0o755)
+    assert copy.run("draft")[0] == 0
+
+
+def test_python_without_venv_is_named(copy: Copy) -> None:
+    (copy.path / "python3.12").unlink()
+    shim = copy.path / "python3.11"
+    shim.write_text("#!/bin/sh\necho /usr/bin/python3.11\nexit 1\n")
+    shim.chmod(0o755)
+    status, told = copy.run("draft")
+    assert status == 1
+    assert "python3.11-venv" in told
+
+
+@pytest.mark.parametrize("step", ["environment", "packages", "weights", "model"])
+def test_failure_is_one_sentence_with_the_log(copy: Copy, step: str) -> None:
+    status, told = copy.run("draft", FAKE_FAIL=step, FAKE_MESSAGE="ERROR: No matching distribution found for torch")
+    assert status == 1
+    last = told.splitlines()[-1]
+    log = copy.home / "logs" / f"{step}.log"
+    assert "No matching distribution" in last
+    assert str(log) in last
+    assert log.is_file()
+    assert not [line for line in copy.done() if line.startswith("run")]
+    assert copy.run("draft")[0] == 0
+
+
+def test_full_disk_is_said(copy: Copy) -> None:
+    told = copy.run("draft", FAKE_FAIL="packages", FAKE_MESSAGE="OSError: [Errno 28] No space left on device")[1]
+    assert "the disk is full" in told.splitlines()[-1]
+
+
+def test_drafts_do_without_an_index(copy: Copy) -> None:
+    status, told = copy.run("draft", FAKE_FAIL="index")
+    assert status == 0
+    assert "without past listings" in told
+    copy.done()
+    copy.run("draft")
+    assert copy.done() == ["index", "run draft"]
+
+
+def test_half_installed_package_does_not_count(copy: Copy) -> None:
+    copy.run("draft")
+    packages = copy.root / ".venv" / "lib" / "python3.12" / "site-packages"
+    for name in ("whole", "half"):
+        (packages / f"{name}-1.dist-info").mkdir(parents=True)
+    (packages / "whole-1.dist-info" / "INSTALLER").write_text("pip\n")
+    (copy.root / ".venv" / "ipl-requirements.txt").unlink()
+    copy.run("draft")
+    assert [p.name for p in packages.iterdir()] == ["whole-1.dist-info"]
+
+
+def test_environment_of_somebody_else_is_not_destroyed(copy: Copy) -> None:
+    theirs = copy.root / ".venv" / "notes.txt"
+    theirs.parent.mkdir()
+    theirs.write_text("mine")
+    status, told = copy.run("draft")
+    assert status == 1
+    assert "move it away" in told
+    assert theirs.read_text() == "mine"
+
+
+def test_exit_status_and_signals_pass_through(copy: Copy, tmp_path: Path) -> None:
+    assert copy.run("exit", "7")[0] == 7
+    process = copy.start("wait", str(tmp_path / "up"))
+    wait_for((tmp_path / "up").exists)
+    process.terminate()
+    process.communicate(timeout=PATIENCE)
+    assert process.returncode == 42
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("draft", "--help"), ("doctor",), ("--version",)])
+def test_help_and_doctor_set_nothing_up(copy: Copy, arguments: tuple[str, ...]) -> None:
+    assert copy.run(*arguments)[0] == 0
+    assert copy.done() == [f"run {' '.join(arguments) or '--help'}"]
+    assert not (copy.root / ".venv").exists()
+
+
+def test_started_through_a_link_and_with_a_relative_home(copy: Copy, tmp_path: Path) -> None:
+    link = tmp_path / "bin" / "list"
+    link.symlink_to(copy.root / "ipl")
+    environment = {"HOME": str(tmp_path), "PATH": str(copy.path), "FAKE_CALLS": str(copy.calls), "IPL_HOME": "here"}
+    done = subprocess.run(
+        [link, "draft"], cwd=tmp_path, env=environment, capture_output=True, check=False, timeout=PATIENCE
+    )
+    assert done.returncode == 0, done.stderr
+    assert (copy.root / ".venv" / "ipl-made").exists()
+    assert (tmp_path / "here" / "models" / "ipl-mini" / "ipl.json").exists()
