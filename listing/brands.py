@@ -26,12 +26,60 @@ _STRICT_SHARE = 0.6  # of a line's letters
 _CLEARLY_LARGER = 1.5  # height of the print, against that of another brand
 # Words that stand beside a brand in its own mark.
 _COMPANIONS = frozenset(
-    ["jeans", "denim", "sportswear", "company", "co", "originals", "original", "usa", "kids", "junior", "sport", "sports", "est", "tm", "inc", "paris", "london", "milano", "italia", "women", "men", "man", "woman", "the", "by"]
+    [
+        "jeans",
+        "denim",
+        "sportswear",
+        "company",
+        "co",
+        "originals",
+        "original",
+        "usa",
+        "kids",
+        "junior",
+        "sport",
+        "sports",
+        "est",
+        "tm",
+        "inc",
+        "paris",
+        "london",
+        "milano",
+        "italia",
+        "women",
+        "men",
+        "man",
+        "woman",
+        "the",
+        "by",
+    ]
 )
 _DENIALS = frozenset(
-    ["not", "no", "isnt", "never", "like", "similar", "fake", "replica", "copy", "unbranded", "compatible", "for", "fits", "resembles", "than", "unlike", "imitation", "without", "inspired"]
+    [
+        "not",
+        "no",
+        "isnt",
+        "never",
+        "like",
+        "similar",
+        "fake",
+        "replica",
+        "copy",
+        "unbranded",
+        "compatible",
+        "for",
+        "fits",
+        "resembles",
+        "than",
+        "unlike",
+        "imitation",
+        "without",
+        "inspired",
+    ]
 )
-_LIKENESS = frozenset(["style", "styled", "type", "like", "inspired", "lookalike", "dupe", "compatible", "replica", "copy", "ish"])
+_LIKENESS = frozenset(
+    ["style", "styled", "type", "like", "inspired", "lookalike", "dupe", "compatible", "replica", "copy", "ish"]
+)
 
 
 @dataclass(frozen=True)
@@ -92,7 +140,8 @@ def _spellings() -> tuple[Spelling, ...]:
 
 @functools.cache
 def _by_key() -> dict[str, Spelling]:
-    return {spelling.key: spelling for spelling in _spellings()}
+    """Spellings by their letters; of "Ray Ban" and "RayBan" the one of more words, which also covers the other."""
+    return {spelling.key: spelling for spelling in sorted(_spellings(), key=lambda s: s.words)}
 
 
 @functools.cache
@@ -139,7 +188,7 @@ def _named(words: list[str]) -> tuple[Spelling, float] | None:
         spelling = _by_confused_key().get(fold_confused(key))
     if spelling is not None:
         return (spelling, 1.0) if len(words) in (1, spelling.words) else None
-    if len(key) < _NEAR - 1:
+    if len(key) < _NEAR:
         return None
     near = {s.name: s for s in _spellings() if len(s.key) >= _NEAR and not s.strict and one_edit_apart(key, s.key)}
     near = {name: s for name, s in near.items() if len(words) in (1, s.words)}

@@ -92,14 +92,17 @@ def _load(settings: ReaderSettings) -> Any:
     try:
         import rapidocr
     except ImportError as error:
-        raise OcrError("Reading text needs the package rapidocr; install it with: pip install -r requirements.txt") from error
+        raise OcrError(
+            "Reading text needs the package rapidocr; install it with: pip install -r requirements.txt"
+        ) from error
 
     folder = Path(rapidocr.__file__).parent / "models"
     files = {task: folder / name for task, name in _WEIGHTS.items()}
     missing = [file.name for file in files.values() if not file.is_file()]
     if missing:
         raise OcrError(
-            f"rapidocr lacks its weights ({', '.join(missing)}); install it again: pip install --force-reinstall 'rapidocr>=3.10,<3.11'"
+            f"rapidocr lacks its weights ({', '.join(missing)}); "
+            "install it again: pip install --force-reinstall 'rapidocr>=3.10,<3.11'"
         )
     threads = max(1, min(settings.threads, _usable_cores()))
     return rapidocr.RapidOCR(

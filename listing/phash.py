@@ -21,5 +21,7 @@ def hamming(a: str, b: str) -> int:
         ValueError: the hashes have different lengths or are not hexadecimal.
     """
     if len(a) != len(b):
-        raise ValueError(f"Hashes of {len(a)} and {len(b)} digits cannot be compared; compute both by the same function.")
+        raise ValueError(
+            f"Hashes of {len(a)} and {len(b)} digits cannot be compared; compute both by the same function."
+        )
     return (int(a, 16) ^ int(b, 16)).bit_count()

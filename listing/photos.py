@@ -180,7 +180,8 @@ def _decode(data: bytes, name: str, limits: PhotoLimits) -> Image.Image:
 
 def _too_many_pixels(name: str, limits: PhotoLimits) -> PhotoError:
     return PhotoError(
-        "too_many_pixels", f"{name} has more than {limits.pixels / 1e6:.0f} megapixels; save it smaller and add it again."
+        "too_many_pixels",
+        f"{name} has more than {limits.pixels / 1e6:.0f} megapixels; save it smaller and add it again.",
     )
 
 
@@ -216,7 +217,8 @@ def _clean(opened: Image.Image, long_side: int) -> Image.Image:
 def _upright(image: Image.Image) -> Image.Image:
     """Apply the EXIF orientation; a photo whose EXIF is broken stays as it lies."""
     try:
-        return ImageOps.exif_transpose(image)
+        turned = ImageOps.exif_transpose(image)
+        return image.copy() if turned is None else turned
     except Exception:  # the EXIF parser raises whatever the damaged bytes lead to; the pixels may still be fine
         image.load()
         return image.copy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 
@@ -132,10 +133,10 @@ def readability(text: str) -> float:
     if not words:
         return 0.0
     sentences = [s for s in re.split(r"[.!?\n]+", text) if s.strip()]
-    mean_length = len(words) / max(1, len(sentences))
+    longest = max(len(re.findall(r"\w+", sentence)) for sentence in sentences)
     shouted = sum(w.isupper() and len(w) > 3 for w in words) / len(words)
-    repeated = sum(a.lower() == b.lower() for a, b in zip(words, words[1:], strict=False)) / len(words)
-    return min(1.0, _LONG_SENTENCE / mean_length) * max(0.0, 1 - shouted) * max(0.0, 1 - 4 * repeated)
+    repeated = sum(a.lower() == b.lower() for a, b in itertools.pairwise(words)) / len(words)
+    return min(1.0, _LONG_SENTENCE / longest) * max(0.0, 1 - shouted) * max(0.0, 1 - 4 * repeated)
 
 
 def _listed(names: Sequence[str]) -> str:
