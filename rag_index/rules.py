@@ -37,7 +37,7 @@ class Rules:
     same_seller: bool = True
     near_duplicate: bool = True
     max_hamming: int = 6
-    max_cosine: float = 0.985
+    max_cosine: float = 0.95
 
     @classmethod
     def off(cls) -> Rules:

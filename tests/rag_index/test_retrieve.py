@@ -48,11 +48,11 @@ def index(tmp_path: Path, listing: Make) -> Iterator[ListingIndex]:
     seven_bits = f"{int(item.phashes[0], 16) ^ 0b1111111:016x}"
     records = [
         item,
-        listing(1, category="Hat", seller_id="s0", image_vectors=at(0.97)),
+        listing(1, category="Hat", seller_id="s0", image_vectors=at(0.93)),
         listing(2, category="Hat", image_vectors=at(0.9), phashes=[five_bits]),
-        listing(3, category="Hat", image_vectors=at(0.99)),
-        listing(4, category="Hat", image_vectors=at(0.98), phashes=[seven_bits]),
-        listing(5, category="Dress", image_vectors=at(0.96)),
+        listing(3, category="Hat", image_vectors=at(0.96)),
+        listing(4, category="Hat", image_vectors=at(0.94), phashes=[seven_bits]),
+        listing(5, category="Dress", image_vectors=at(0.92)),
         *(listing(n, category="Hat") for n in range(6, 12)),
     ]
     build(records, tmp_path / "index", INFO)
