@@ -1,0 +1,103 @@
+"""Parts of the pipeline without a model: they answer as they are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from PIL import Image
+
+from listing.backends.base import ChoiceQuestion
+from listing.fusion import AttributeCalibration, Calibration
+from listing.ocr import OcrSpan
+from listing.pipeline import Parts
+from listing.schema import Candidate, Category, SourceOpinion
+from listing.similar import Found
+from listing.taxonomy import load_taxonomy
+
+SURE = 0.97
+
+
+@dataclass
+class StubBackend:
+    """Answers each question with ``answers[name]`` (by default the last answer), writes ``texts`` in turn."""
+
+    answers: Mapping[str, str] = field(default_factory=dict)
+    texts: Sequence[str] = ("Navy hoodie", "A navy hoodie with a zip.")
+    name: str = "stub"
+    asked: list[ChoiceQuestion] = field(default_factory=list)
+    prompts: list[str] = field(default_factory=list)
+
+    def score(self, image: Image.Image, questions: Sequence[ChoiceQuestion]) -> dict[str, dict[str, float]]:
+        self.asked += questions
+        out = {}
+        for question in questions:
+            said = self.answers.get(question.name, question.answers[-1])
+            rest = (1 - SURE) / (len(question.answers) - 1)
+            out[question.name] = {a: SURE if a == said else rest for a in question.answers}
+        return out
+
+    def write(self, image: Image.Image | None, prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
+        text = self.texts[len(self.prompts) % len(self.texts)]
+        self.prompts.append(prompt)
+        yield from (text[i : i + 5] for i in range(0, len(text), 5))
+
+    def opinions(self, image: Image.Image) -> dict[str, dict[str, float]]:
+        return {}
+
+    def describe(self) -> dict[str, Any]:
+        return {"model": self.name}
+
+
+@dataclass
+class StubRouter:
+    """Takes the MLLM's best category, or says that it does not know."""
+
+    known: bool = True
+
+    def decide(self, photos: Sequence[Image.Image], opinions: Mapping[str, Mapping[str, float]]) -> Category:
+        value, p = max(opinions["mllm"].items(), key=lambda item: item[1])
+        return Category(
+            value=value if self.known else None,
+            confidence=p,
+            candidates=[Candidate(value=value, confidence=p)],
+            sources={"mllm": SourceOpinion(value=value, confidence=p)},
+            in_range=self.known,
+        )
+
+
+@dataclass
+class StubReader:
+    """Reads the same lines in every photo, or by the photo's size."""
+
+    spans: Sequence[OcrSpan] = ()
+    by_width: Mapping[int, Sequence[OcrSpan]] = field(default_factory=dict)
+
+    def read(self, image: Image.Image) -> list[OcrSpan]:
+        return list(self.by_width.get(image.width, self.spans))
+
+
+@dataclass
+class StubSimilar:
+    """Gives the same neighbours to everyone and keeps who asked."""
+
+    found: Found = field(default_factory=Found)
+    sellers: list[str | None] = field(default_factory=list)
+
+    def find(self, photos: Any, *, category: str | None, seller_id: str | None, text: str = "") -> Found:
+        self.sellers.append(seller_id)
+        return self.found
+
+
+def parts(backend: StubBackend | None = None, **changes: Any) -> Parts:
+    """Parts around a stub backend; a threshold of 0.8 for every attribute."""
+    made: dict[str, Any] = {
+        "backend": backend or StubBackend(),
+        "taxonomy": load_taxonomy(),
+        "router": StubRouter(),
+        "reader": StubReader(),
+        "calibration": Calibration(default=AttributeCalibration(weights={"mllm": 1.0}, threshold=0.8)),
+        **changes,
+    }
+    return Parts(**made)

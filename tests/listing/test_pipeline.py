@@ -1,0 +1,183 @@
+"""The pipeline around stub parts: what is streamed, what may become a value, what stays the seller's."""
+
+import io
+
+import pytest
+from PIL import Image
+
+from listing.ocr import OcrSpan
+from listing.photos import intake
+from listing.pipeline import Pipeline
+from listing.request import DraftRequest
+from listing.schema import Draft, NeighbourRef
+from listing.similar import Found
+from tests.listing.stubs import StubBackend, StubReader, StubRouter, StubSimilar, parts
+
+HOODIE = {
+    "category": "hoodie",
+    "colour": "navy",
+    "closure": "zip",
+    "sleeve": "long",
+    "neckline": "hood",
+    "pattern": "solid",
+}
+
+
+def photo(width: int = 200, colour: tuple[int, int, int] = (20, 30, 90)) -> bytes:
+    held = io.BytesIO()
+    Image.new("RGB", (width, 240), colour).save(held, "JPEG")
+    return held.getvalue()
+
+
+def events(request: DraftRequest, **changes):
+    backend = changes.pop("backend", StubBackend(HOODIE))
+    return list(Pipeline(parts(backend, **changes)).run(request))
+
+
+def draft(request: DraftRequest, **changes) -> Draft:
+    return events(request, **changes)[-1].draft
+
+
+@pytest.fixture
+def request_() -> DraftRequest:
+    return DraftRequest(photos=intake([photo()]))
+
+
+def test_category_comes_first_then_facts_then_text_then_the_draft(request_):
+    kinds = [e.kind for e in events(request_) if e.kind != "stage"]
+    assert kinds[0] == "category"
+    assert kinds[-1] == "draft"
+    assert kinds.index("attribute") < kinds.index("text")
+    assert max(i for i, k in enumerate(kinds) if k == "attribute") < kinds.index("question") < kinds.index("text")
+
+
+def test_streamed_pieces_are_replaced_by_the_checked_text(request_):
+    made = events(request_)
+    title = [e for e in made if e.kind == "text" and e.field == "title"]
+    assert "".join(e.text for e in title if not e.replace) == "Navy hoodie"
+    assert title[-1].replace
+    assert made[-1].draft.title == title[-1].text
+
+
+def test_sure_answers_become_values_with_evidence(request_):
+    facts = {a.name: a for a in draft(request_).attributes}
+    assert facts["closure"].value == "zip"
+    assert facts["closure"].evidence[0].source == "mllm"
+    assert facts["closure"].evidence[0].photo == 0
+
+
+def test_unsure_answers_are_suggestions_and_unknown_is_an_answer(request_):
+    class Unsure(StubBackend):
+        def score(self, image, questions):
+            found = super().score(image, questions)
+            if "closure" in found:
+                found["closure"] = dict.fromkeys(found["closure"], 0.01) | {"zip": 0.6, "buttons": 0.35}
+            return found
+
+    facts = {a.name: a for a in draft(request_, backend=Unsure(HOODIE)).attributes}
+    assert facts["closure"].value is None
+    assert facts["closure"].suggestion == "zip"
+    assert facts["closure"].status == "unsupported"
+    assert facts["audience"].status == "unknown"
+    assert facts["audience"].suggestion is None
+
+
+def test_there_is_no_brand_without_text_or_the_sellers_word(request_):
+    assert draft(request_).attribute("brand").value is None
+    span = OcrSpan("Adidas", (0.1, 0.1, 0.4, 0.2), 0.98)
+    read = draft(request_, reader=StubReader([span])).attribute("brand")
+    assert read.value.lower() == "adidas"
+    assert read.evidence[0].source == "ocr"
+    assert read.evidence[0].box == span.box
+
+
+def test_the_sellers_facts_are_locked_and_win():
+    request = DraftRequest(photos=intake([photo()]), facts={"closure": "buttons", "size": "M"})
+    facts = {a.name: a for a in draft(request).attributes}
+    assert facts["closure"].value == "buttons"
+    assert facts["closure"].locked
+    assert facts["closure"].evidence[0].source == "seller"
+    assert facts["size"].value == "M"
+
+
+def test_the_note_stands_word_for_word_behind_the_description():
+    note = "Bought in Paris,  worn TWICE — my cat likes it."
+    made = draft(DraftRequest(photos=intake([photo()]), note=note))
+    assert made.description.endswith(note)
+
+
+def test_contact_data_of_the_note_is_taken_out_and_said():
+    made = draft(DraftRequest(photos=intake([photo()]), note="Write to anna.k@example.org please"))
+    assert "example.org" not in made.description
+    assert "contact-removed" in {flag.code for flag in made.flags}
+
+
+def test_writing_again_keeps_facts_and_edited_text(request_):
+    first = draft(request_)
+    again = DraftRequest(
+        photos=request_.photos, known=first, tone="shorter", title="My own title", facts={"material": "fleece"}
+    )
+    backend = StubBackend(HOODIE, texts=("Shorter text.",))
+    second = draft(again, backend=backend)
+    assert backend.asked == [], "nothing is asked of the photos again"
+    assert second.title == "My own title"
+    assert "shorter" in backend.prompts[0]
+    assert "fleece" in backend.prompts[0]
+    assert second.attribute("closure") == first.attribute("closure")
+
+
+def test_the_sellers_category_stands_first_and_brings_its_own_schema():
+    made = draft(DraftRequest(photos=intake([photo()]), category="Shoes"))
+    assert made.category.value == "Shoes"
+    assert made.category.confidence == 1.0
+    assert made.attribute("sleeve") is None
+
+
+def test_outside_what_it_knows_nothing_is_stated(request_):
+    made = draft(request_, router=StubRouter(known=False))
+    assert made.category.value is None
+    assert made.attributes == []
+    assert made.title == ""
+    assert "outside-known" in {flag.code for flag in made.flags}
+
+
+def test_the_order_of_photos_does_not_change_the_facts():
+    label = OcrSpan("SIZE L", (0.2, 0.2, 0.5, 0.3), 0.95)
+    reader = StubReader(by_width={300: [label, OcrSpan("100% COTTON", (0.2, 0.4, 0.6, 0.5), 0.9)]})
+    one, two = photo(200), photo(300, (90, 90, 90))
+    first = draft(DraftRequest(photos=intake([one, two])), reader=reader)
+    second = draft(DraftRequest(photos=intake([two, one])), reader=reader)
+    assert {a.name: a.value for a in first.attributes} == {a.name: a.value for a in second.attributes}
+    assert first.attribute("size").value == "L"
+    assert first.attribute("size").evidence[0].photo == 1
+    assert second.attribute("size").evidence[0].photo == 0
+    assert first.id == second.id
+
+
+def test_neighbours_hint_but_never_at_instance_level():
+    found = Found(
+        neighbours=[NeighbourRef(listing_id="n1", score=0.9)],
+        votes={"colour": {"red": 1.0}, "condition": {"stain": 1.0}},
+        ids={"colour": {"red": ["n1", "n2"]}},
+    )
+    backend, similar = StubBackend(HOODIE), StubSimilar(found)
+    made = draft(DraftRequest(photos=intake([photo()]), seller_id="anna"), backend=backend, similar=similar)
+    asked = {q.name: q.prompt for q in backend.asked}
+    assert "red" in asked["colour"]
+    assert "stain" not in asked["condition"]
+    assert made.attribute("colour").value == "navy", "the photo decides, not the neighbours"
+    assert set(similar.sellers) == {"anna"}
+    assert [n.listing_id for n in made.neighbours] == ["n1"]
+
+
+def test_a_model_that_writes_nothing_still_gives_an_honest_text(request_):
+    made = draft(request_, backend=StubBackend(HOODIE, texts=("",)))
+    assert made.title == "Navy hoodie"
+    assert made.description == "Navy hoodie."
+
+
+def test_what_is_asked_is_what_only_the_seller_knows(request_):
+    asked = [q.attribute for q in draft(request_).questions]
+    assert asked[0] == "size"
+    assert "colour" not in asked
+    assert len(asked) <= 5
