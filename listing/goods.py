@@ -46,8 +46,8 @@ class GoodsRules:
 
 
 def _unfold(pattern: str) -> str:
-    """A pattern that was folded over several lines after its bars, on one line again."""
-    return re.sub(r"\|\s+", "|", pattern)
+    """A pattern that the file spreads over several lines, on one line again."""
+    return pattern.replace("\n", "")
 
 
 def _words(pattern: str) -> re.Pattern[str]:
@@ -58,7 +58,7 @@ def _words(pattern: str) -> re.Pattern[str]:
 def load_rules(path: Path = DEFAULT_FILE) -> GoodsRules:
     """Rules of a file, compiled once per path."""
     raw: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    decor = "|".join(part.strip() for part in raw["decor"].split("|"))
+    decor = _unfold(raw["decor"])
     rules = tuple(
         GoodsRule(
             code=rule["code"],

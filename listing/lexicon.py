@@ -1,0 +1,116 @@
+"""Words of texts and what they mean in the taxonomy: ``lexicon.yaml`` as compiled patterns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import yaml
+
+_HERE = Path(__file__).parent
+DEFAULT_FILE = _HERE / "lexicon.yaml"
+BRAND_FILE = _HERE / "brands.txt"
+
+Meanings = Mapping[str, frozenset[str]]
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """``meanings``: phrase -> attribute -> values. ``claims``: kind -> pattern of the claims that are no attribute values."""
+
+    meanings: Mapping[str, Meanings]
+    phrases: re.Pattern[str]
+    nouns: Mapping[str, frozenset[str]]
+    noun_words: re.Pattern[str]
+    claims: Mapping[str, re.Pattern[str]]
+    always: frozenset[str]
+    prohibited: frozenset[str]
+    brands: re.Pattern[str]
+    common: frozenset[str]
+
+    def meaning(self, words: str) -> Meanings:
+        """Attribute -> values that ``words`` may stand for; shades in front of a colour are passed over."""
+        key = plain(words)
+        while key:
+            if key in self.meanings:
+                return self.meanings[key]
+            _, _, key = key.partition(" ")
+        return {}
+
+    def mentions(self, text: str) -> dict[str, set[str]]:
+        """Attribute -> values that a text (a note, print) speaks of."""
+        found: dict[str, set[str]] = {}
+        for match in self.phrases.finditer(text.lower()):
+            for name, values in self.meaning(match[0]).items():
+                found.setdefault(name, set()).update(values)
+        return found
+
+
+def plain(words: str) -> str:
+    """Lower case, hyphens and runs of blanks as one blank, curly apostrophes straight, no '-coloured'."""
+    text = re.sub(r"[\s-]+", " ", words.lower().replace("’", "'")).strip()
+    return re.sub(r" (?:colou?red|toned?|hued)$", "", text)
+
+
+def _loose(phrase: str) -> str:
+    """A pattern in which a blank may be a hyphen or nothing but blanks, and an apostrophe any apostrophe."""
+    return re.escape(phrase).replace(r"\ ", r"[\s-]+").replace("'", "['’]")
+
+
+def _unfold(pattern: str) -> str:
+    """A pattern that the file spreads over several lines, on one line again."""
+    return pattern.replace("\n", "")
+
+
+def _whole(alternatives: Iterator[str] | list[str], end: str = r"(?![\w])") -> str:
+    return r"(?<![\w'’])(?:" + "|".join(sorted(alternatives, key=len, reverse=True)) + ")" + end
+
+
+def _brand_pattern(ordinary: Mapping[str, object]) -> re.Pattern[str]:
+    """Brand names as they are written; names that are ordinary words (marked '!') need their capital."""
+    names: list[str] = []
+    for line in BRAND_FILE.read_text(encoding="utf-8").splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        strict = line.startswith("!")
+        for name in line.lstrip("! ").split(";"):
+            name = name.strip()
+            strict = strict or plain(name) in ordinary
+            if len(name) > 3 and not strict:
+                names.append(f"(?i:{_loose(name)})")
+            elif name:
+                names.append(f"(?<![.!?]\\s)(?<!^){_loose(name)}" if strict else _loose(name))
+    return re.compile(_whole(names))
+
+
+@lru_cache(maxsize=2)
+def load_lexicon(path: Path = DEFAULT_FILE) -> Lexicon:
+    """The lexicon of a file, compiled once per path."""
+    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    meanings: dict[str, dict[str, set[str]]] = {}
+    for name, values in raw["attributes"].items():
+        for value, phrases in values.items():
+            for phrase in phrases:
+                meanings.setdefault(plain(str(phrase)), {}).setdefault(name, set()).add(str(value))
+    colours = [p for p, names in meanings.items() if "colour" in names]
+    others = [_loose(p) for p in meanings if p not in colours]
+    shades = "|".join(map(_loose, sorted(raw["shades"], key=len, reverse=True)))
+    colour = rf"(?:(?:{shades})[\s-]+)*(?:{'|'.join(_loose(c) for c in sorted(colours, key=len, reverse=True))})(?:[\s-](?:colou?red|toned?|hued))?"
+    nouns = {plain(str(noun)): frozenset(labels) for noun, labels in raw["nouns"].items()}
+    return Lexicon(
+        meanings={p: {n: frozenset(v) for n, v in names.items()} for p, names in meanings.items()},
+        phrases=re.compile(_whole([colour, *others])),
+        nouns=nouns,
+        noun_words=re.compile(_whole([_loose(n) for n in nouns], r"(?:e?s)?(?![\w'’])")),
+        claims={
+            kind: re.compile("|".join(rf"(?<![\w])(?:{_unfold(p)})(?![\w])" for p in patterns))
+            for kind, patterns in raw["claims"].items()
+        },
+        always=frozenset(raw["always"]),
+        prohibited=frozenset(raw["prohibited"]),
+        brands=_brand_pattern(meanings),
+        common=frozenset((_HERE / "lexicon_words.txt").read_text(encoding="utf-8").split()),
+    )
