@@ -1,0 +1,125 @@
+"""The command table: instant help without any package, errors as one sentence."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from app.commands import CommandError
+from app.main import COMMANDS, dispatch, main, report
+
+ROOT = Path(__file__).resolve().parents[1]
+PRESENT = [c.name for c in COMMANDS if c.exists()]
+
+
+def bare(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command line on the standard library alone (-S: no installed package can be imported)."""
+    return subprocess.run(
+        [sys.executable, "-S", "-P", "-m", "app.main", *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_overview_lists_every_command_of_this_copy() -> None:
+    done = bare("--help")
+    assert done.returncode == 0
+    for name in PRESENT:
+        assert f"  {name} " in done.stdout
+    assert done.stdout == bare().stdout
+
+
+@pytest.mark.parametrize("name", PRESENT)
+def test_help_of_a_command_needs_no_package(name: str) -> None:
+    done = bare(name, "--help")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"usage: ipl {name}")
+
+
+def test_help_is_instant() -> None:
+    """At most 0.3 s on a quiet machine: the best of five, against the noise of a busy one."""
+    times = []
+    for _ in range(5):
+        started = time.perf_counter()
+        bare("draft", "--help")
+        times.append(time.perf_counter() - started)
+    assert min(times) < 0.3
+
+
+@pytest.mark.parametrize("name", PRESENT)
+def test_unknown_option_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([name, "--no-such-option"])
+    assert stopped.value.code == 2
+    assert f"usage: ipl {name}" in capsys.readouterr().err
+
+
+def test_unknown_command_is_corrected(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["drat"]) == 2
+    assert capsys.readouterr().err == "ipl: there is no command 'drat'; did you mean 'draft'?\n"
+
+
+def test_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert f'version = "{capsys.readouterr().out.split()[1]}"' in (ROOT / "pyproject.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"", "empty"), (b"not a photo", "not a JPEG, PNG, WebP or HEIC photo"), (None, "is not there")],
+)
+def test_bad_photo_is_one_sentence(
+    content: bytes | None, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = tmp_path / "photo.jpg"
+    if content is not None:
+        photo.write_bytes(content)
+    assert main(["draft", str(photo)]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert words in told.err
+    assert len(told.err.splitlines()) == 1
+
+
+def test_batch_input_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["batch", str(tmp_path / "nothing"), "-o", str(tmp_path / "out.jsonl")]) == 2
+    assert "cannot be read" in capsys.readouterr().err
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+@pytest.mark.parametrize("option", [("--workers", "0"), ("--max-error-rate", "2"), ("--max-error-rate", "x")])
+def test_batch_options_out_of_range(option: tuple[str, str], tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["batch", str(tmp_path), "-o", "out.jsonl", *option])
+    assert stopped.value.code == 2
+
+
+def test_unforeseen_error_is_one_sentence_and_its_trace_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("IPL_HOME", str(tmp_path))
+    assert report("draft", KeyError("colour")) == 1
+    told = capsys.readouterr().err
+    assert len(told.splitlines()) == 1
+    trace = tmp_path / "logs" / "last-error.txt"
+    assert str(trace) in told
+    assert "KeyError" in trace.read_text()
+
+
+def test_full_disk_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert report("draft", OSError(28, "No space left on device")) == 1
+    assert "the disk is full" in capsys.readouterr().err
+
+
+def test_command_of_a_later_version_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.main.Command.exists", lambda self: False)
+    with pytest.raises(CommandError, match="no 'draft' yet"):
+        dispatch("draft", [])
