@@ -10,6 +10,7 @@ from listing.taxonomy import Attribute, CategoryNode, Taxonomy
 CATEGORY = "What is it?"
 YES, NO = "yes", "no"
 UNKNOWN = "unknown"
+LETTERS = "ABCDEFGHIJKLMNOPQRST"  # twenty: most servers list no more alternatives of a token
 
 _QUESTIONS = {
     "colour": "What colour is it?",
@@ -55,3 +56,9 @@ def title_prompt(node: CategoryNode, facts: Mapping[str, str]) -> str:
 def description_prompt(node: CategoryNode, facts: Mapping[str, str], tone: Tone = "plain") -> str:
     """Ask for a description from the verified facts alone, in one of the tones."""
     return f"Facts: {facts_line(node, facts)}\nWrite a {tone} description."
+
+
+def lettered(prompt: str, answers: Sequence[str]) -> str:
+    """A closed question for a model that was not tuned on ours: it replies with a letter. At most ``len(LETTERS)``."""
+    options = "\n".join(f"{LETTERS[i]}. {answer}" for i, answer in enumerate(answers))
+    return f"{prompt}\n{options}\nReply with the letter of the best option and nothing else."

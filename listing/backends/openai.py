@@ -1,0 +1,175 @@
+"""A model behind any OpenAI-compatible chat server: vLLM, transformers serve, llama.cpp, a hosted one.
+
+Closed questions are asked with lettered options, one request each, a few at a time; the photo stands first in every
+request, so that a server with a prefix cache looks at it once.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import Any
+from urllib.parse import urldefrag
+
+from PIL import Image
+
+from listing import prompts
+from listing.backends.base import BackendError, ChoiceQuestion
+from listing.backends.chat_protocol import Completion
+from listing.backends.chat_server import ChatServer, Patience, Refusal
+from listing.backends.letters import Verdict, by_groups, verdict
+
+KEY_VARIABLE = "IPL_API_KEY"
+LONGEST_SIDE = 1024  # px; more costs tokens and shows no more of a garment
+_JPEG_QUALITY = 90
+_LETTER_TOKENS = 8  # room for "The answer is B" from servers without log-probabilities
+_MOST_LISTED = 10  # models named in a message
+
+
+class OpenAIBackend:
+    """Implements ``listing.backends.base.Backend``.
+
+    Args:
+        url: the server, like ``http://localhost:8000/v1``; ``#MODEL`` behind it names the model.
+        model: its id on the server; None takes the only one.
+        api_key: sent to this server only; None takes the environment's ``IPL_API_KEY``, if it is set.
+        workers: questions that are asked at the same time.
+
+    Raises:
+        BackendError: the server cannot be used; the message says what to do.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        model: str | None = None,
+        api_key: str | None = None,
+        *,
+        workers: int = 4,
+        patience: Patience | None = None,
+    ) -> None:
+        address, named = urldefrag(url)
+        key = api_key if api_key is not None else os.environ.get(KEY_VARIABLE)
+        self._server = ChatServer(address, key, patience or Patience())
+        self.name = self._choose_model(model or named or None)
+        self._workers = workers
+        self._lists_logprobs = True
+        self._sees = False
+        self._looking = Lock()
+
+    def _choose_model(self, wanted: str | None) -> str:
+        try:
+            listed = self._server.models()
+        except Refusal as error:
+            if wanted is None or error.status not in (404, 405):  # some gateways list nothing
+                raise
+            return wanted
+        if wanted is not None and (wanted in listed or not listed):
+            return wanted
+        if wanted is None and len(listed) == 1:
+            return listed[0]
+        url = self._server.url
+        if not listed:
+            raise BackendError(f"The server at {url} lists no model: name one, like --model {url}#MODEL.")
+        found = ", ".join(listed[:_MOST_LISTED]) + (", ..." if len(listed) > _MOST_LISTED else "")
+        what = f"does not serve {wanted!r}" if wanted is not None else "serves several models"
+        raise BackendError(f"The server at {url} {what}: name one of {found}, like --model {url}#{listed[0]}.")
+
+    # -- closed choices ---------------------------------------------------------------------------------------------
+
+    def score(self, image: Image.Image, questions: Sequence[ChoiceQuestion]) -> dict[str, dict[str, float]]:
+        """See ``Backend.score``; without log-probabilities the chosen answer gets ``letters.STAND_IN``."""
+        if not questions:
+            return {}
+        photo = data_url(image)
+        self._check_sight(photo)
+        with ThreadPoolExecutor(min(self._workers, len(questions)), thread_name_prefix="ask") as pool:
+            asked = [pool.submit(self._ask, photo, question) for question in questions]
+            try:
+                return {q.name: answer.result() for q, answer in zip(questions, asked, strict=True)}
+            except BackendError:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _ask(self, photo: str, question: ChoiceQuestion) -> dict[str, float]:
+        def ask(options: Sequence[str]) -> Verdict:
+            completion = self._complete(photo, prompts.lettered(question.prompt, options), _LETTER_TOKENS)
+            return verdict(completion.choices[0], options)
+
+        return by_groups(question.answers, ask).shares
+
+    def _complete(self, photo: str | None, prompt: str, max_tokens: int) -> Completion:
+        body = self._body(photo, prompt, max_tokens)
+        if not self._lists_logprobs:
+            return self._server.complete(body)
+        try:
+            return self._server.complete({**body, "logprobs": True, "top_logprobs": len(prompts.LETTERS)})
+        except Refusal as error:
+            if error.status not in (400, 422) or "logprob" not in str(error):
+                raise
+        self._lists_logprobs = False  # this server refuses to list them: ask without from now on
+        return self._server.complete(body)
+
+    def _check_sight(self, photo: str) -> None:
+        """Some servers drop the photo without a word when the model only reads; the prompt's length gives it away.
+
+        Raises:
+            BackendError: the prompt has as many tokens with the photo as without.
+        """
+        with self._looking:
+            if self._sees:
+                return
+            counts = [
+                usage.prompt_tokens if (usage := self._server.complete(self._body(p, "?", 1)).usage) else 0
+                for p in (photo, None)
+            ]
+            if all(counts) and counts[0] <= counts[1]:
+                raise BackendError(
+                    f"The model {self.name!r} at {self._server.url} does not see the photo: "
+                    "serve an image-text-to-text model."
+                )
+            self._sees = True
+
+    # -- text -------------------------------------------------------------------------------------------------------
+
+    def write(self, image: Image.Image | None, prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
+        """See ``Backend.write``; greedy, and closing the iterator closes the connection, which stops the server."""
+        photo = data_url(image) if image is not None else None
+        if photo is not None:
+            self._check_sight(photo)
+        yield from self._server.stream(self._body(photo, prompt, max_tokens))
+
+    def _body(self, photo: str | None, prompt: str, max_tokens: int) -> Mapping[str, Any]:
+        content: str | list[dict[str, Any]] = prompt
+        if photo is not None:
+            content = [{"type": "image_url", "image_url": {"url": photo}}, {"type": "text", "text": prompt}]
+        messages = [{"role": "user", "content": content}]
+        return {"model": self.name, "messages": messages, "max_tokens": max_tokens, "temperature": 0}
+
+    # -- the rest ---------------------------------------------------------------------------------------------------
+
+    def opinions(self, image: Image.Image) -> dict[str, dict[str, float]]:
+        """See ``Backend.opinions``; a server shows no heads."""
+        return {}
+
+    def describe(self) -> dict[str, Any]:
+        """Model and server; what it computes with is the server's business."""
+        return {"model": self.name, "device": self._server.url, "precision": "the server's"}
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._server.close()
+
+
+def data_url(image: Image.Image) -> str:
+    """The photo as a JPEG in a data URL: longest side at most ``LONGEST_SIDE`` px, bare pixels, no metadata."""
+    bare = Image.new("RGB", image.size)
+    bare.paste(image.convert("RGB"))  # a comment or profile of the original stays with the original
+    bare.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    buffer = io.BytesIO()
+    bare.save(buffer, "JPEG", quality=_JPEG_QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
