@@ -16,6 +16,7 @@ from listing import prompts
 from listing.request import TONES
 from listing.taxonomy import Attribute, CategoryNode, Taxonomy
 
+TITLE_SHARE = 0.4  # of the texts
 _TEXT_KEYS = ("colour", "colour2", "pattern", "sleeve", "neckline", "closure", "material", "audience")
 
 
@@ -37,7 +38,7 @@ class LessonPlan:
     hint_wrong: float = 0.4
     claim_share: float = 0.5
     second_colour_share: float = 0.4
-    texts: int = 1
+    text_share: float = 0.3
     untuned_share: float = 0.15
     drop_fact: float = 0.15
 
@@ -98,17 +99,15 @@ def _claim(attribute: Attribute, answer: str, rng: Random) -> Lesson:
 
 
 def written(row: Mapping[str, Any], taxonomy: Taxonomy, plan: LessonPlan, rng: Random) -> list[Lesson]:
-    """Titles and descriptions from facts: what the prompt states is all that the target says."""
-    lessons = []
-    for _ in range(plan.texts):
-        node, facts = _facts(row, taxonomy, plan, rng)
-        if rng.random() < 0.4:
-            lessons.append(Lesson("title", prompts.title_prompt(node, facts), voice.title(node, facts, rng), False))
-        else:
-            tone = rng.choice(TONES)
-            prompt = prompts.description_prompt(node, facts, tone)
-            lessons.append(Lesson("description", prompt, voice.description(node, facts, tone, rng), False))
-    return lessons
+    """At most one title or description from facts: what the prompt states is all that the target says."""
+    if rng.random() > plan.text_share:
+        return []
+    node, facts = _facts(row, taxonomy, plan, rng)
+    if rng.random() < TITLE_SHARE:
+        return [Lesson("title", prompts.title_prompt(node, facts), voice.title(node, facts, rng), False)]
+    tone = rng.choice(TONES)
+    prompt = prompts.description_prompt(node, facts, tone)
+    return [Lesson("description", prompt, voice.description(node, facts, tone, rng), False)]
 
 
 def _facts(

@@ -35,7 +35,7 @@ class TuneConfig:
     quantize: str = "nf4"
     rank: int = 32
     alpha: int = 64
-    dropout: float = 0.05
+    dropout: float = 0.0  # costs a sixth of the time; a pass over the photos is short
     trains: tuple[str, ...] = ("model.multi_modal_projector",)
     steps: int = 300
     batch_size: int = 8

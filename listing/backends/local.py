@@ -38,6 +38,7 @@ class LocalBackend:
         self.model, self.processor = self._load()
         self.tokenizer = self.processor.tokenizer
         self.name = _model_name(Path(self.source), self.source)
+        self._frames = {photo: self._frame(photo=photo) for photo in (True, False)}
         self._heads = TowerHeads.load(Path(self.source))
 
     def _load(self) -> tuple[Any, Any]:
@@ -104,18 +105,18 @@ class LocalBackend:
 
     def prefix_ids(self) -> list[int]:
         """What stands before the question: the opening of the user's turn and the image tokens."""
-        before, _ = self._frame(photo=True)
+        before, _ = self._frames[True]
         count = self.model.config.image_seq_length
         return self._ids(before.replace(self.processor.image_token, self.processor.image_token * count))
 
     def question_ids(self, prompt: str) -> list[int]:
         """The question, the end of the user's turn and the opening of the assistant's."""
-        _, after = self._frame(photo=True)
+        _, after = self._frames[True]
         return self._ids(prompt + after)
 
     def prompt_ids(self, prompt: str) -> list[int]:
         """A whole user's turn without a photo, and the opening of the assistant's."""
-        before, after = self._frame(photo=False)
+        before, after = self._frames[False]
         return self._ids(before + prompt + after)
 
     def answer_ids(self, answer: str) -> list[int]:

@@ -71,7 +71,7 @@ def test_claims_are_true_and_false_in_about_equal_parts():
 @pytest.mark.parametrize("seed", range(60))
 def test_a_text_says_nothing_that_its_prompt_does_not_state(seed):
     row = annotated(brand="Nike", text="JUST DO IT", colour2="white")
-    for lesson in written(row, TAXONOMY, LessonPlan(texts=3), Random(seed)):
+    for lesson in written(row, TAXONOMY, LessonPlan(text_share=1.0), Random(seed)):
         facts = lesson.prompt.lower()
         for value in ("navy", "white", "nike", "just do it", "fleece", "zip", "creased"):
             if value in lesson.answer.lower():
