@@ -102,7 +102,7 @@ def _load(settings: ReaderSettings) -> Any:
     if missing:
         raise OcrError(
             f"rapidocr lacks its weights ({', '.join(missing)}); "
-            "install it again: pip install --force-reinstall 'rapidocr>=3.10,<3.11'"
+            "install it again: pip install --force-reinstall 'rapidocr>=3.10,<4'"
         )
     threads = max(1, min(settings.threads, _usable_cores()))
     return rapidocr.RapidOCR(
