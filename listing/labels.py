@@ -10,7 +10,7 @@ from listing.ocr import OcrSpan
 
 _LETTERS = r"(?:XXS|XS|S|M|L|XL|XXL|XXXL|[2-6]XL)"
 _NAMED_SIZE = re.compile(
-    rf"\b(?:SIZE|SIZ|SZ|GR(?:Ö|O)(?:SS|ß)E|TAILLE|TALLA|EUR?|UK|US|FR|DE|IT)\s*[:.\-]?\s*({_LETTERS}|\d{{1,3}}(?:[.,/]\d{{1,2}})?)\b",
+    rf"\b(?!SIZES\b)(?:SIZE|SIZ|SZ|GR(?:Ö|O)(?:SS|ß)E|TAILLE|TALLA|EUR?|UK|US|FR|DE|IT)\s*[:.\-]?\s*({_LETTERS}|\d{{1,3}}(?:[.,/]\d{{1,2}})?)\b",
     re.IGNORECASE,
 )
 _BARE_SIZE = re.compile(rf"^\s*({_LETTERS})\s*$")

@@ -36,17 +36,18 @@ def _evidence(photo: int, span: OcrSpan) -> Evidence:
 
 
 def _brand(pages: Sequence[Sequence[OcrSpan]], note: str) -> AttributeValue | None:
-    lines = _ordered(pages)
-    match = find_brand([span for _, span in lines], note)
-    if match is None:
+    """The brand that print or note names; two different brands cancel each other."""
+    printed = [(i, match) for i, page in enumerate(pages) if (match := find_brand(page)) is not None and match.span]
+    told = find_brand([], note)
+    names = {match.name for _, match in printed} | ({told.name} if told else set())
+    if len(names) != 1:
         return None
-    name, span, score = match
-    if span is None:
-        return checks.read_fact("brand", name, Evidence(source="seller", text=name), score)
-    photo = next((i for i, s in lines if s is span), None)
-    if photo is None:
-        photo = next(i for i, s in lines if s.text in span.text)
-    return checks.read_fact("brand", name, _evidence(photo, span), score)
+    if printed:
+        photo, match = max(printed, key=lambda item: (item[1].score, -item[0]))
+        assert match.span is not None
+        return checks.read_fact("brand", match.name, _evidence(photo, match.span), match.score)
+    assert told is not None
+    return checks.read_fact("brand", told.name, Evidence(source="seller", text=told.name), told.score)
 
 
 def _label(pages: Sequence[Sequence[OcrSpan]], name: str) -> AttributeValue | None:
