@@ -25,7 +25,12 @@ _NAME = re.compile(r"(?<![.!?:\"“]\s)(?<!^)(?<![\w'’-])[A-Z][\w&'’]*[a-z]\
 _NO_NAME = re.compile(r"^(?:I|It|A|The|This|These|EU|UK|US|XS|XL|XXL|OK|V|A|T|SALE|TV|CM|EUR|USD|GBP|January|February|March|April|May|June|July|August|September|October|November|December|Monday|Friday|Saturday|Sunday|Christmas|Easter|Halloween|Photos?|Please)$")
 _PERCENT = re.compile(r"(?<!\w)\d{1,3} ?% (?:\w+ )?(?:cotton|polyester|silk|wool|linen|viscose|leather|cashmere|acrylic|nylon|elastane|polyamide|merino|down|recycled \w+|organic \w+|modal|lyocell|bamboo|alpaca)\b", re.I)
 _STYLING = re.compile(r"\b(?:goes|go|pairs?|paired|wear|wears|worn|style|styled|match(?:es)?|combine[ds]?|combines|looks? (?:good|great|nice|lovely|cute)|perfect|teams?|team) (?:\w+ )?(?:with|over|under)\b[^.!?]*$|\b(?:over|under) (?:a|an|your|any) (?:\w+ )?$", re.I)
-_SIMPLE_PRINT = frozenset(("print", "printed", "motif", "lettering", "lines", "emblem", "logo"))
+_SIMPLE_PRINT = frozenset(("print", "printed", "motif", "lettering", "lines", "emblem", "logo", "pattern", "patterned", "graphic"))
+# Parts of other things that have the name of a thing; and parts that only say where something is ('at the hem').
+_PART_NOUNS = frozenset(("skirt", "top", "cap", "vest", "suit", "body", "shoe", "slides", "flats", "cape", "tank"))
+_PLACE = re.compile(r"(?:the |its |one |both )?(?:hems?|soles?|heels?|cuffs?|waistband|lining|pockets?|arch|insoles?|peak)")
+_WHERE = re.compile(r"\b(?:at|near|on|around|over|along|below|above|to|down|under|across|of|inside|by)\s+(?:the |its |one |both |each |front |back |upper |lower |side )*$", re.I)
+_MARK_OF = {"swoosh": "nike", "stripes": "adidas", "jumpman": "jordan", "crocodile": "lacoste", "medusa": "versace", "player": "ralph lauren", "alligator": "lacoste"}
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,10 @@ def _candidates(text: str, lexicon: Lexicon) -> Iterator[_Found]:
     lowered = text.lower()
     for kind, pattern in lexicon.claims.items():
         for found in pattern.finditer(lowered):
+            if kind == "feature" and _PLACE.fullmatch(found[0]) and _WHERE.search(lowered[: found.start()]):
+                continue
+            if kind == "origin" and re.search(r" (?:in|from) ", found[0]) and not re.search(r"[A-Z]", text[found.start() + 1 : found.end()]):
+                continue
             yield _Found(found.start(), found.end(), kind, 3 if kind in lexicon.prohibited else 2)
     for found in lexicon.phrases.finditer(lowered):
         yield _Found(found.start(), found.end(), next(iter(lexicon.meaning(found[0]))), 2)
@@ -71,8 +80,13 @@ def _candidates(text: str, lexicon: Lexicon) -> Iterator[_Found]:
         yield _Found(found.start(), found.end(), "brand", 4)
     for pattern, kind in ((_MAKER, "brand"), (_PRINT, "text")):
         for found in pattern.finditer(text):
-            if not _ordinary(found[1], lexicon, kind == "text"):
-                yield _Found(found.start(1), found.end(1), kind, 3)
+            start = found.start(1)
+            for word in re.finditer(r"\S+\s+", found[1]):  # 'White Riders print': the name begins at Riders
+                if not _ordinary(word[0], lexicon, False):
+                    break
+                start = found.start(1) + word.end()
+            if not _ordinary(text[start : found.end(1)], lexicon, kind == "text"):
+                yield _Found(start, found.end(1), kind, 3)
     for found in _NAME.finditer(text):
         if not _NO_NAME.match(found[0]) and not _ordinary(found[0], lexicon, False):
             yield _Found(found.start(), found.end(), "name", 1)
@@ -94,6 +108,8 @@ def _nouns(text: str, lexicon: Lexicon) -> Iterator[_Found]:
         if following is not None and re.fullmatch(r"[\s-]", lowered[here.end() : following.start()]):
             continue
         before = re.split(r"[.!?]", text[: here.start()])[-1]
+        if here[0] in _PART_NOUNS and (here is not found[0] or re.search(r"\b(?:the|at|on|from) $", before)):
+            continue
         if not _STYLING.search(before):
             yield _Found(here.start(), here.end(), "category", 3)
 
@@ -230,6 +246,9 @@ def _judge_words(claim: Claim, sources: Sources) -> Verdict:
     """Names and print: they must stand on the item, in the facts or in the note."""
     words = claim.text.strip("\"“”„«»'‘’ ")
     if sources.in_print(words) or sources.in_note(words) or sources.in_facts(words):
+        return "supported"
+    owner = next((brand for mark, brand in _MARK_OF.items() if mark in words.lower()), None)
+    if owner and any(owner in brand.lower() for brand in sources.known("brand")):
         return "supported"
     if claim.kind == "brand" and sources.known("brand"):
         return "contradicted"

@@ -23,7 +23,7 @@ _EMPTY = frozenset(
     "a an the it its this that these those they there he she and or but with also very really is are was has have in of some all bit little too so just only quite fairly "
     "slightly plus both i we you your my their one item piece i'd".split()
 )
-_DANGLING = re.compile(rf"(?:[\s,;:&–-]|\b(?:and|or|but|a|an|the|its|it|also|very|made|{_VERBS}|{_LINKS}))+(?=[.!?]*\s*$)", re.I)
+_DANGLING = re.compile(rf"(?:[\s,;:&–-]|\b(?:and|or|but|a|an|the|its|it|also|very|made|covered|decorated|trimmed|lined|finished|edged|surrounded|embellished|{_VERBS}|{_LINKS}))+(?=[.!?]*\s*$)", re.I)
 MESSAGES = {
     "unsupported": "Nothing in the photos or your words supports “{}”; it was taken out.",
     "contradicted": "“{}” does not agree with what was verified; it was taken out.",
@@ -156,6 +156,8 @@ def _drop_hanging(units: list[_Unit]) -> None:
     for before, unit in zip(units, units[1:], strict=False):
         if before.dropped and not unit.dropped and unit.head in _HANGING and not unit.true:
             unit.dropped = True
+        if before.dropped and before.head in ("that", "which") and unit.head and not unit.true:
+            unit.dropped = True
         if before.dropped and before.head and _VERB_HEAD.fullmatch(before.head) and unit.head is None and not unit.claims:
             unit.dropped = "," not in unit.lead
 
@@ -185,7 +187,9 @@ def _join(units: list[_Unit]) -> str:
         word = "or" if any(re.search(r"\bor\b", u.lead) for u in group[1:]) else "and"
         for k, unit in enumerate(alive):
             if k == 0:
-                out += lead + unit.body
+                out = f"{out.rstrip()} {lead.lstrip()}{unit.body}" if out and not lead.lstrip().startswith((",", ";", ":")) else out + lead + unit.body
+            elif _shared_noun(alive[k - 1], unit):
+                out = f"{out.rstrip()} {unit.body.lstrip()}"
             elif listed and k == len(alive) - 1 and not re.search(r"\b(?:and|or)\b", unit.lead):
                 out = out.rstrip() + f" {word} " + unit.body
             elif listed and k < len(alive) - 1:
@@ -193,6 +197,15 @@ def _join(units: list[_Unit]) -> str:
             else:
                 out += unit.lead + unit.body
     return out
+
+
+def _shared_noun(left: _Unit, right: _Unit) -> bool:
+    """'turquoise and grey stripes' without 'grey': the noun belongs to both."""
+    if not left.claims or not right.claims or left.touched:
+        return False
+    last, first = left.claims[-1], right.claims[0]
+    ends = last.end == left.start + len(left.body.rstrip()) and last.verdict == "supported"
+    return ends and last.kind in ("colour", "pattern", "material") and first.start == right.start and first.verdict != "supported" and first.kind == last.kind
 
 
 def _tidy(text: str) -> str:
