@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from listing.contacts_fold import fold
 from listing.lexicon import Lexicon, plain
 
 FactValue = str | Sequence[str] | None
@@ -14,6 +15,32 @@ UNKNOWN = frozenset(("", "unknown", "n/a", "none"))
 _SAME = {"colour2": "colour"}
 _SMALL = frozenset("a an the of in on at with and or for is it its has have are was from by to as very really still only just some".split())
 _NOT = re.compile(r"\b(?:no|not|without|never|free of|isn't|doesn't|don't|nothing|none)\b|n't\b")
+
+
+# Lines that speak to a machine or a person instead of describing: an order in any of the larger languages.
+_ORDER = re.compile(
+    r"\b(?:ignore|disregard|forget|override|overrule|bypass)\b.{0,40}\b(?:instruction|rule|previous|above|prior|prompt|everything|anything|all|earlier|guideline|data|photo|fact)|"
+    r"\b(?:you are|you're|act|behave|pretend|respond|reply|roleplay)\b.{0,20}\b(?:now|as|an?|from)\b|\b(?:system|assistant|developer|admin(?:istrator)?)\b\s*(?:[:>]|mode|prompt|message|override|note)|"
+    r"\b(?:ai|bot|chatbot|llm|gpt|language model|the model|assistant|copilot)\b.{0,30}\b(?:say|write|must|please|should|add|insert|mention|state|tell|describe|:)|<\||\[/?inst\]|^\s*#{2,}|</\w+>|"
+    r"\b(?:new|your|real|following|next|updated|secret|hidden|important) (?:instruction|task|order|rule|command|prompt|directive|goal|job)s?\b|\b(?:end of|begin) (?:data|prompt|input|text|instructions?)\b|"
+    r"(?:^|[.,;:!?)\n>\]-]\s*|\b(?:please|must|should|always|now|then|and|to|just|only|instead|don't|do not|never|kindly)\s+)"
+    r"(?:say|write|state|mention|tell|output|print out|print the|respond|reply|answer|repeat|include|insert|append|describe|put|recommend|praise|translate|claim|call (?:it|this)|rate|give (?:it|the|this)|set the|"
+    r"compose|declare|announce|promise|reveal|show (?:the|your)|list the|add (?:the|a|that|this|'|\"|:)|use the|pretend|begin your|start (?:your|with)|end (?:your|with)|replace|change|remove|omit|do not (?:mention|describe)|"
+    r"quote|advertise|promote|assure|guarantee|confirm|label (?:it|this)|list (?:it|this)|note that|make (?:sure|it|the)|ensure|finish|generate|produce|return|speak|talk|sign)\b(?!\s*$)|"
+    r"\bprompt\s*:|\bnote to\b|\bu must\b|\byou must\b|\byou (?:will|shall|should|have to|need to)\b|\bif you are\b|"
+    r"ignoriere|vergiss|schreib(?:e|en)?\b|antworte|erwähne|ignore[zr]\b|oublie[zr]?|écri(?:s|vez|re)|répond(?:s|ez)|ignora\b|olvida|escrib[ea]|responde|scrivi|dimentica|rispondi|zignoruj|napisz|игнорируй|забудь|напиши|忽略|忘记|忘掉|写上?|请说|回答|输出|無視|書いて",
+    re.I,
+)
+
+
+def instruction_like(line: str) -> bool:
+    """Whether a line gives orders (or carries control tokens) instead of describing a thing."""
+    return bool(_ORDER.search(line) or _ORDER.search(fold(line).lower))
+
+
+def without_instructions(text: str) -> str:
+    """The lines of ``text`` that give no orders: the only ones that may support a claim."""
+    return "\n".join(line for line in text.split("\n") if not instruction_like(line))
 
 
 def stem(word: str) -> str:
@@ -97,7 +124,8 @@ def gather(
         values = frozenset((str(given),)) if name in ("text", "brand", "item") and isinstance(given, str) else _values(given)
         if values - UNKNOWN:
             known[key] = known.get(key, frozenset()) | values
-    printed = [*ocr, *known.get("text", ()), *known.get("brand", ())]
+    note, ocr = without_instructions(note), [line for line in ocr if not instruction_like(line)]
+    printed = [*ocr, *(t for t in known.get("text", ()) if not instruction_like(t)), *known.get("brand", ())]
     if isinstance(neighbours, Mapping):
         near: dict[str, frozenset[str]] = {}
         for name, values in neighbours.items():
