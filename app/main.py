@@ -11,6 +11,7 @@ import difflib
 import errno
 import importlib
 import importlib.util
+import logging
 import os
 import sys
 import traceback
@@ -26,8 +27,10 @@ OWN_PACKAGES = frozenset({"app", "finetune", "listing", "rag_index", "recommend"
 QUIET_LIBRARIES = {
     "ANONYMIZED_TELEMETRY": "False",
     "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TOKENIZERS_PARALLELISM": "false",
+    "TRANSFORMERS_VERBOSITY": "error",
 }
 
 
@@ -76,6 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     for name, value in QUIET_LIBRARIES.items():
         os.environ.setdefault(name, value)
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # its hint at an optional package reads like a failure
     try:
         return dispatch(arguments[0], arguments[1:])
     except KeyboardInterrupt:
