@@ -22,7 +22,7 @@ _AROUND = " \t\r\n()[]*.:\"'`"
 _LETTER = rf"([{LETTERS[0]}-{LETTERS[-1]}])"
 _PATTERNS = (
     re.compile(rf"[\W_]*{_LETTER}(?:[\W_]*$|[.):\]*])"),
-    re.compile(rf".*\b(?:answer|option|letter)\b(?:\s+is)?[\W_]*{_LETTER}\b", re.IGNORECASE | re.DOTALL),
+    re.compile(rf".*\b(?i:answer|option|letter)\b(?:\s+is)?[\W_]*{_LETTER}(?:[\W_]*$|[.):\]*])", re.DOTALL),
 )
 
 
@@ -104,7 +104,7 @@ def _letter_mass(listed: Sequence[Alternative]) -> dict[str, float]:
 def _chosen(text: str, options: Sequence[str]) -> str | None:
     """The option that a reply in words names: by its letter, or by the very words of the option."""
     for pattern in _PATTERNS:
-        if (match := pattern.match(text)) and (place := LETTERS.find(match[1].upper())) < len(options):
+        if (match := pattern.match(text)) and (place := LETTERS.find(match[1])) < len(options):
             return options[place]
     said = text.strip().strip(_AROUND).casefold()
     return next((option for option in options if option.casefold() == said), None)

@@ -128,6 +128,7 @@ def test_certainty_runs_from_uniform_to_one_sure_value() -> None:
 
 
 @given(distributions)
+@settings(deadline=None)
 def test_certainty_lies_between_zero_and_one(said: dict[str, float]) -> None:
     assert 0.0 <= certainty(said) <= 1.0
 
