@@ -79,11 +79,12 @@ class Encoders:
 
     def _info(self, source: str, kind: str) -> EncoderInfo:
         folder = _folder(source)
+        revision = _digest(folder)
         name = Path(source).name if Path(source).is_dir() else source
         dimensions = _dimensions(folder)
         if dimensions is None:
             dimensions = int((self.image_model if kind == "image" else self.text_model).get_embedding_dimension())
-        return EncoderInfo(model=name, revision=_digest(folder), dimensions=dimensions)
+        return EncoderInfo(model=name, revision=revision, dimensions=dimensions)
 
 
 def _folder(source: str) -> Path:

@@ -21,7 +21,7 @@ from rag_index.rows import TEXT_PART, RowKey, chunks, to_record, to_rows
 from rag_index.search import Filter, Hit, nearest
 
 BATCH = 2_000  # rows a call; Chroma refuses more than 5,461
-HNSW = {"space": SPACE, "ef_construction": 100, "max_neighbors": 16, "ef_search": 100}
+HNSW: Any = {"space": SPACE, "ef_construction": 100, "max_neighbors": 16, "ef_search": 100}
 Part = Literal["image", "text"]
 PARTS: tuple[Part, ...] = ("image", "text")
 _EVERYTHING = Filter()
@@ -144,8 +144,8 @@ class ListingIndex:
         for part in PARTS:
             ids = [h.row_id for h in hits if (RowKey.decode(h.row_id).part == TEXT_PART) == (part == "text")]
             if ids:
-                rows = self._call(part, lambda c, ids=ids: c.get(ids=ids, include=["metadatas"])["metadatas"])
-                found.update({m["listing_id"]: to_record(m) for m in rows})
+                rows = self._call(part, partial(_call_method, name="get", ids=ids, include=["metadatas"]))
+                found.update({m["listing_id"]: to_record(m) for m in rows["metadatas"]})
         return found
 
     def rebuild(self, records: Iterable[IndexRecord]) -> int:
@@ -161,13 +161,13 @@ class ListingIndex:
         for part, rows in zip(PARTS, to_rows(unique.values()), strict=True):
             before = self._call(part, partial(_ids_where, where=here))
             for columns in rows.slices(BATCH):
-                self._call(part, lambda c, columns=columns: c.upsert(**columns))
+                self._call(part, partial(_call_method, name="upsert", **columns))
             self._delete(part, sorted(set(before) - set(rows.ids)))
         return len(unique)
 
     def _delete(self, part: Part, ids: Sequence[str]) -> None:
         for group in chunks(ids, BATCH):
-            self._call(part, lambda c, group=group: c.delete(ids=group))
+            self._call(part, partial(_call_method, name="delete", ids=group))
 
     def _assemble(self, where: dict[str, Any]) -> list[IndexRecord]:
         images: dict[str, dict[int, list[float]]] = {}
@@ -201,6 +201,10 @@ class ListingIndex:
                 newer.check(self.manifest.encoders, self._place.name)
                 self.manifest, self._parts = newer, _collections(self._place, newer.generation)
                 return work(self._parts[part])
+
+
+def _call_method(collection: Any, name: str, **arguments: Any) -> Any:
+    return getattr(collection, name)(**arguments)
 
 
 def _ids_where(collection: Any, where: dict[str, Any]) -> list[str]:

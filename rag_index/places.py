@@ -13,14 +13,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from rag_index.errors import IndexBusy, IndexFailure, IndexMissing, IndexUnreachable
 from rag_index.manifest import Manifest
 
-if TYPE_CHECKING:
-    from chromadb.api import ClientAPI
+# chromadb's own type of a client lacks `close`.
+Client = Any
 
 
 class Place(Protocol):
@@ -32,7 +32,7 @@ class Place(Protocol):
         """The manifest of the current generation; IndexMissing when there is none."""
         ...
 
-    def client(self, generation: str) -> ClientAPI:
+    def client(self, generation: str) -> Client:
         """A Chroma client for that generation."""
         ...
 
@@ -121,7 +121,7 @@ class FolderPlace:
                 f"The index in {folder} is open in another process; close that one, or run a server "
                 "(chroma run --path FOLDER) and give both its address."
             ) from error
-        self._clients: dict[str, ClientAPI] = {}
+        self._clients: dict[str, Client] = {}
 
     def current(self) -> Manifest:
         file = self.folder / "manifest.json"
@@ -129,7 +129,7 @@ class FolderPlace:
             raise IndexMissing(f"There is no index in {self.folder}; make one with: ipl index build.")
         return Manifest.read(file.read_text(encoding="utf-8"), self.name)
 
-    def client(self, generation: str) -> ClientAPI:
+    def client(self, generation: str) -> Client:
         import chromadb
 
         if generation not in self._clients:
@@ -176,7 +176,7 @@ class ServerPlace:
         secure = parts.scheme == "https"
         self.name = f"{parts.scheme}://{parts.hostname}:{parts.port or (443 if secure else 80)}"
         with plain_errors(self.name):
-            self._client: ClientAPI = chromadb.HttpClient(
+            self._client: Client = chromadb.HttpClient(
                 host=parts.hostname, port=parts.port or (443 if secure else 80), ssl=secure, settings=_settings()
             )
 
@@ -190,7 +190,7 @@ class ServerPlace:
             raise IndexMissing(f"There is no index on {self.name}; make one with: ipl index build --index {self.name}.")
         return Manifest.read(str((head.metadata or {}).get("manifest", "")), self.name)
 
-    def client(self, generation: str) -> ClientAPI:
+    def client(self, generation: str) -> Client:
         return self._client
 
     def publish(self, manifest: Manifest) -> None:
