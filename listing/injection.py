@@ -24,8 +24,8 @@ PLACEHOLDER = "[a line that does not describe the item]"
 _CONTROL = re.compile(r"<\|[^|>]*\|>|</?[a-z_ ]{2,20}>|\[/?(?:inst|sys|system)\]|```+|^#{2,}", re.I | re.M)
 # A text for buyers describes; it gives no orders and does not speak about itself.
 _ORDERS = re.compile(
-    r"\b(?:visit|click|contact|call|text|e?-?mail|follow|subscribe|vote|send|pay|transfer|message|dm|add me|buy now|order now|act now|hurry|check out|go to|look at my|see my|"
-    r"as an ai|language model|system prompt|instructions?|assistant|i (?:cannot|can't|am unable)|my other (?:shop|store|listings?)|seller on|best seller|secret|password|"
+    r"(?:^|[,;:!]\s*|\b(?:please|and|or|to|now|then)\s+)(?:visit|click|contact|call|text|e?-?mail|follow|subscribe|vote|send|pay|transfer|message|dm)\b|"
+    r"\b(?:add me|buy now|order now|act now|hurry|check out|go to|look at my|see my|as an ai|language model|system prompt|instructions?|assistant|i (?:cannot|can't|am unable)|my other (?:shop|store|listings?)|seller on|best seller|secret|password|"
     r"hacked|pwned|lorem ipsum|this listing|admin(?:istrator)?|verified seller|limited time|last chance|gift card|crypto|bitcoin)\b|[#{}<>\\]|\bhttps?\b",
     re.I,
 )
