@@ -133,8 +133,9 @@ def find_claims(text: str, lexicon: Lexicon | None = None) -> list[Claim]:
 
 
 def _tight(text: str, start: int, end: int) -> tuple[int, int]:
-    while start < end and text[start] in " ,.;:":
-        start += 1
+    """Without blanks, stops and an article at the front: the article belongs to the noun that may stay."""
+    article = re.match(r"[ ,.;:]*(?:(?:an?|the) )?", text[start:end], re.I)
+    start += article.end() if article else 0
     while end > start and text[end - 1] in " ,.;:":
         end -= 1
     return start, end

@@ -215,6 +215,7 @@ def _tidy(text: str) -> str:
     text = re.sub(r"\s+([,;:.!?)])", r"\1", text)
     text = re.sub(r"([,;:])(?:\s*[,;:])+", r"\1", text)
     text = re.sub(r"\b(with|and|or|in|by|from|of|for)\s+(?:(?:and|or|with|,)\s+)+", r"\1 ", text, flags=re.I)
+    text = re.sub(r"\b(?:a|an|the)\s+(?=(?:and|or|but|with|in|from|by|for|of|at|on)\b|[,.;])", "", text, flags=re.I)
     text = re.sub(r"^(?:\s|[,;:&–—-]|\b(?:and|or|but)\b)+", "", text, flags=re.I)
     text = _DANGLING.sub("", text)
     if text.count("(") != text.count(")"):
