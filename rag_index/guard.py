@@ -1,7 +1,7 @@
 """The index's own last look at a record: no contact data, vectors of the right size, a usable id.
 
-Scrubbing is the caller's job; this check only makes sure that it was not forgotten. It is therefore coarse: what looks
-like an address, a link or a phone number is refused, and whoever sees the error scrubs the text.
+Scrubbing is the caller's job; this check only makes sure that it was not forgotten. It therefore knows just the
+unmistakable forms: whoever sells by article number or in a row of sizes must not be refused after a proper scrubbing.
 """
 
 from __future__ import annotations
@@ -17,10 +17,16 @@ from rag_index.records import IndexRecord
 SEPARATOR = "\x1f"  # between the parts of a stored id; no part may hold it
 MAX_TEXT = 8_000
 _CONTACT = {
-    "an e-mail address or user name": re.compile(r"\S+\s*[@＠]\s*\w|(?<!\w)[@＠]\w{3}", re.UNICODE),
-    "a link": re.compile(r"https?:|www\.|\b[\w-]{2,}\.(?:com|net|org|de|uk|fr|cn|io|ru|me|shop|info)\b", re.IGNORECASE),
-    # Nine digits or more, in any script, with what people put between them.
-    "a phone number": re.compile(r"(?<!\w)[+＋(]?\d(?:[\s().·/_-]{0,3}\d){8,}", re.UNICODE),
+    "an e-mail address or user name": re.compile(r"[\w.+-]+\s?[@＠]\s?[\w-]+\.\w{2,}|(?<!\w)[@＠][^\W\d]\w{2,}"),
+    "a link": re.compile(r"https?:/|www\.\w|\b[\w-]{2,}\.(?:com|net|org)\b", re.IGNORECASE),
+    # Article numbers, bar codes and rows of sizes are long digit runs too: a phone number has a plus, a verb, or the
+    # spaced groups of a national number.
+    "a phone number": re.compile(
+        r"[+＋]\s?\d(?:[\s().-]{0,2}\d){8,}"
+        r"|\b(?:call|phone|tel|telephone|mobile|ring|text|whatsapp|sms)\b\W{0,3}(?:\w{1,4}\W{1,2}){0,2}\d(?:[\s().-]{0,2}\d){6,}"
+        r"|(?<![\d/.-])(?<!\d )[0０]\d{2,4}(?: \d{2,4}){2,4}(?![\d/])",
+        re.IGNORECASE,
+    ),
 }
 
 
