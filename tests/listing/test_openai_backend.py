@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -39,7 +40,20 @@ START_LIMIT = 240.0  # seconds; a loaded machine reads the weights slowly
 
 
 @pytest.fixture(scope="module")
-def real_url(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def endless_folder(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The embedded model with another end token, which it never chooses: its answers run to the given length."""
+    folder = tmp_path_factory.mktemp("models") / "endless"
+    folder.mkdir()
+    for file in model_folder.iterdir():
+        if file.name != "generation_config.json":
+            (folder / file.name).symlink_to(file)
+    vocabulary = json.loads((model_folder / "config.json").read_text(encoding="utf-8"))["text_config"]["vocab_size"]
+    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": vocabulary - 1}), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def real_url(endless_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """``transformers serve`` with the embedded model, on loopback and offline."""
     pytest.importorskip("openai", reason="transformers serve needs the package openai (requirements-dev.txt)")
     port = free_port()
@@ -48,7 +62,7 @@ def real_url(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     options = ["--host", "127.0.0.1", "--port", str(port), "--device", "cpu", "--dtype", "float32"]
     with log.open("wb") as out:
         server = subprocess.Popen(
-            [sys.executable, "-c", start, "serve", str(model_folder), *options],
+            [sys.executable, "-c", start, "serve", str(endless_folder), *options],
             stdout=out,
             stderr=subprocess.STDOUT,
             env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(log.parent / "hub")},
@@ -78,9 +92,9 @@ def wait_until_ready(url: str, server: subprocess.Popen[bytes], log: Path) -> No
 @pytest.mark.model
 @pytest.mark.server
 class TestRealServer:
-    def test_takes_the_only_model_and_names_it(self, real_url: str, model_folder: Path) -> None:
+    def test_takes_the_only_model_and_names_it(self, real_url: str, endless_folder: Path) -> None:
         backend = OpenAIBackend(real_url)
-        assert backend.name == str(model_folder)
+        assert backend.name == str(endless_folder)
         assert backend.describe()["device"] == f"{real_url}/v1"
         assert backend.opinions(photo()) == {}
 
@@ -106,7 +120,7 @@ class TestRealServer:
     def test_closing_stops_the_server(self, real_url: str) -> None:
         """A long answer would keep the model busy for minutes; after a cancel the next one is served at once."""
         backend = OpenAIBackend(real_url)
-        long = backend.write(None, "Tell a long story about the sea.", max_tokens=6000)
+        long = backend.write(None, "Tell a long story about the sea.", max_tokens=7000)
         first = next(long)
         began = time.monotonic()
         long.close()
@@ -117,10 +131,10 @@ class TestRealServer:
     def test_a_photo_can_be_written_about(self, real_url: str) -> None:
         assert "".join(OpenAIBackend(real_url).write(photo(), "What is it?", max_tokens=3))
 
-    def test_a_wrong_model_is_told_with_the_choices(self, real_url: str, model_folder: Path) -> None:
+    def test_a_wrong_model_is_told_with_the_choices(self, real_url: str, endless_folder: Path) -> None:
         with pytest.raises(BackendError, match="does not serve 'nope'") as caught:
             OpenAIBackend(real_url, "nope")
-        assert str(model_folder) in str(caught.value)
+        assert str(endless_folder) in str(caught.value)
 
     def test_a_wrong_path_is_told(self, real_url: str) -> None:
         with pytest.raises(BackendError, match="no chat server at"):
