@@ -29,10 +29,11 @@ LOWEST, HIGHEST = 0.35, 0.98
 
 
 def sources(said: Row, attribute: Attribute) -> dict[str, dict[str, float]]:
-    """Both sources' distributions over the attribute's answers."""
+    """The sources' distributions over the attribute's answers."""
     out = {"mllm": within(said["mllm"][attribute.name], attribute)}
-    if attribute.name in said["classifier"]:
-        out["classifier"] = within(said["classifier"][attribute.name], attribute)
+    for source in ("classifier", "pixels"):
+        if attribute.name in said[source]:
+            out[source] = within(said[source][attribute.name], attribute)
     return out
 
 
@@ -57,8 +58,9 @@ def fit_attribute(
     def loss(weights: Mapping[str, float]) -> float:
         return float(-np.mean([np.log(max(combine(s, weights).get(t, 0.0), 1e-4)) for _, s, t in cases]))
 
-    pairs = [{"mllm": m, "classifier": c} for m, c in itertools.product(GRID, GRID) if m + c > 0]
-    weights = min(pairs, key=loss)
+    heard = list(cases[0][1])
+    grids = [dict(zip(heard, g, strict=True)) for g in itertools.product(GRID, repeat=len(heard)) if sum(g) > 0]
+    weights = min(grids, key=loss)
     stated = []
     for row, s, _ in cases:
         value, p = best(combine(s, weights))

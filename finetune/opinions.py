@@ -12,6 +12,7 @@ from PIL import Image
 from listing import prompts
 from listing.backends.base import ChoiceQuestion
 from listing.backends.local import LocalBackend
+from listing.colour import pixel_view
 from listing.taxonomy import Attribute, Taxonomy
 
 
@@ -30,7 +31,7 @@ def all_questions(taxonomy: Taxonomy) -> list[ChoiceQuestion]:
 def collect(
     rows: Sequence[dict[str, Any]], backend: LocalBackend, taxonomy: Taxonomy, cache: Path, batch: int = 4
 ) -> list[dict[str, Any]]:
-    """One row per photo ``{image, mllm, classifier}``; what the cache holds already is not asked again."""
+    """One row per photo ``{image, mllm, classifier, pixels}``; what the cache holds is not asked again."""
     done = {row["image"]: row for row in read(cache)}
     names = {words: name for name, words in prompts.category_answers(taxonomy).items()}
     todo = [row for row in rows if Path(row["image"]).name not in done]
@@ -42,7 +43,12 @@ def collect(
             photos = [_open(row["image"]) for row in part]
             for row, photo, answers in zip(part, photos, backend.score_many(photos, asked), strict=True):
                 answers["category"] = {names[words]: p for words, p in answers["category"].items()}
-                made = {"image": Path(row["image"]).name, "mllm": answers, "classifier": backend.opinions(photo)}
+                made = {
+                    "image": Path(row["image"]).name,
+                    "mllm": answers,
+                    "classifier": backend.opinions(photo),
+                    "pixels": {"colour": dict(pixel_view(photo, 0).shares)},
+                }
                 done[made["image"]] = made
                 file.write(json.dumps(made) + "\n")
             file.flush()

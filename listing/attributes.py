@@ -46,6 +46,7 @@ def read(
     classifier: Sequence[Mapping[str, Distribution]],
     hints: Mapping[str, Sequence[str]],
     neighbours: Mapping[str, Distribution],
+    pixels: Sequence[Distribution] = (),
 ) -> list[Reading]:
     """One reading per visible attribute, in the schema's order.
 
@@ -53,6 +54,7 @@ def read(
         trust: how well each photo shows the item (0..1).
         classifier: the tower's own opinions, one mapping per photo.
         hints, neighbours: retrieval's candidates and votes by attribute; never for instance-level attributes.
+        pixels: colour names by the pixels of the photos that show the item best; heard for the colour alone.
     """
     attributes = visible(node, taxonomy)
     asked = questions(attributes, hints)
@@ -64,6 +66,8 @@ def read(
         sources: dict[str, Distribution] = {"mllm": over_photos(views, trust)}
         if len(heads) == len(photos):
             sources["classifier"] = over_photos(heads, trust)
+        if pixels and attribute.name == "colour":
+            sources["pixels"] = within(over_photos(pixels, [1.0] * len(pixels)), attribute)
         if not attribute.instance and attribute.name in neighbours:
             sources["neighbours"] = neighbours[attribute.name]
         found = combine(sources, calibration.of(attribute.name).weights) or dict(sources["mllm"])

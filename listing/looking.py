@@ -84,7 +84,9 @@ def _remarks(category: Category, parts: Parts) -> list[Flag]:
     return []
 
 
-def readings(request: DraftRequest, node: CategoryNode, seen: Look, found: Found, parts: Parts) -> list[Reading]:
+def readings(
+    request: DraftRequest, node: CategoryNode, seen: Look, found: Found, pixels: Sequence[PixelView], parts: Parts
+) -> list[Reading]:
     """One reading per visible attribute; an untuned category is judged by the pixels alone."""
     if not node.tuned:
         return []
@@ -98,6 +100,7 @@ def readings(request: DraftRequest, node: CategoryNode, seen: Look, found: Found
         classifier=seen.classifier,
         hints=found.hints(),
         neighbours=found.votes,
+        pixels=[view.shares for view in pixels if view.shares],
     )
 
 

@@ -117,7 +117,7 @@ class Pipeline:
         facts: dict[str, AttributeValue] = {}
         with clock.stage("facts"):
             pixels = looking.pixel_views(request.photos, seen.trust)
-            readings = looking.readings(request, node, seen, found, parts)
+            readings = looking.readings(request, node, seen, found, pixels, parts)
         for name, value in request.facts.items():
             if name in node.attributes:
                 facts[name] = checks.seller_fact(taxonomy.attributes[name], value)
