@@ -1,7 +1,7 @@
 """Fit and measure the colour check on training senders: ``python -m benchmarks.colour_agreement [--write]``.
 
-Five folds by sender. Printed: how often the pixels' first (first two) colours are the annotated one, and, for the limit below which a
-colour counts as contradicted, how often a right colour is contradicted and how many wrong ones are caught.
+Five folds by sender. Printed: how often the pixels' first (first two) colours are the annotated one, and, for the
+limit below which a colour counts as contradicted, how often a right colour is contradicted and how many wrong ones are caught.
 """
 
 from __future__ import annotations
@@ -69,20 +69,46 @@ def main() -> None:
         for i in np.nonzero(fold == f)[0]:
             probabilities[i, kept] = colour.ColourModel(tuple(names), codebook, weights, 0.0).probabilities(counts[i])
     order = np.argsort(-probabilities, axis=1)
-    either = lambda k: np.mean([any(o in (s, t) for o in row[:k]) for row, s, t in zip(order, said, second, strict=True)])  # noqa: E731
+
+    def either(k: int) -> float:
+        """How often one of the first k colours is the main or the second one."""
+        return float(
+            np.mean([any(o in (s, t) for o in row[:k]) for row, s, t in zip(order, said, second, strict=True)])
+        )
+
     exempt = np.array([n in ("multicolour", "gold", "silver") for n in names])
     right = [probabilities[i, j] for i in range(len(rows)) for j in (said[i], second[i]) if j >= 0 and not exempt[j]]
     main_right = np.array([probabilities[i, said[i]] for i in range(len(rows)) if not exempt[said[i]]])
     limit = float(np.quantile(main_right, WRONG_RIGHTS))
-    wrong = np.array([probabilities[i, j] for i in range(len(rows)) for j in range(len(names)) if j not in (said[i], second[i]) and not exempt[j]])
-    print(json.dumps({
-        "photos": len(rows), "first": round(float(either(1)), 3), "first two": round(float(either(2)), 3), "limit": round(limit, 5),
-        "right main colours contradicted": round(float((main_right < limit).mean()), 4),
-        "right colours contradicted, second ones included": round(float((np.array(right) < limit).mean()), 4),
-        "wrong colours contradicted": round(float((wrong < limit).mean()), 3),
-    }, indent=1))  # fmt: skip
+    wrong = np.array(
+        [
+            probabilities[i, j]
+            for i in range(len(rows))
+            for j in range(len(names))
+            if j not in (said[i], second[i]) and not exempt[j]
+        ]
+    )
+    print(
+        json.dumps(
+            {
+                "photos": len(rows),
+                "first": round(either(1), 3),
+                "first two": round(either(2), 3),
+                "limit": round(limit, 5),
+                "right main colours contradicted": round(float((main_right < limit).mean()), 4),
+                "right colours contradicted, second ones included": round(float((np.array(right) < limit).mean()), 4),
+                "wrong colours contradicted": round(float((wrong < limit).mean()), 3),
+            },
+            indent=1,
+        )
+    )
     if args.write:
-        model = {"names": names, "codebook": codebook.round(1).tolist(), "weights": fit(counts, said).round(3).tolist(), "limit": round(limit, 6)}
+        model = {
+            "names": names,
+            "codebook": codebook.round(1).tolist(),
+            "weights": fit(counts, said).round(3).tolist(),
+            "limit": round(limit, 6),
+        }
         colour.MODEL_FILE.write_text(json.dumps(model) + "\n", encoding="utf-8")
 
 

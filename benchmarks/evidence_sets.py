@@ -49,15 +49,28 @@ def contacts(rows: list[Row]) -> Report:
         right = [any(a < d and c < b for c, d in true) for a, b in found]
         once = scrub(text)
         for counter in (tally, group):
-            counter.update(contacts=len(true), found=sum(hits), spans=len(found), right=sum(right), unstable=int(scrub(once) != once))
-        if not all(hits) or not all(right) or scrub(once) != once:
-            errors.append(f"{row['id']} {'MISS' if not all(hits) else 'FALSE' if not all(right) else 'UNSTABLE'}: {text!r} -> {[text[a:b] for a, b in found]}")
+            counter.update(
+                contacts=len(true),
+                found=sum(hits),
+                spans=len(found),
+                right=sum(right),
+                unstable=int(scrub(once) != once),
+            )
+        fault = "MISS" if not all(hits) else "FALSE" if not all(right) else "UNSTABLE" if scrub(once) != once else ""
+        if fault:
+            errors.append(f"{row['id']} {fault}: {text!r} -> {[text[a:b] for a, b in found]}")
     return {
-        "rows": len(rows), "recall": ratio(tally["found"], tally["contacts"]), "precision": ratio(tally["right"], tally["spans"]),
-        "unstable": tally["unstable"], "counts": dict(tally),
-        "groups": {g: {"recall": round(ratio(c["found"], c["contacts"]), 3), "false": c["spans"] - c["right"]} for g, c in sorted(groups.items())},
+        "rows": len(rows),
+        "recall": ratio(tally["found"], tally["contacts"]),
+        "precision": ratio(tally["right"], tally["spans"]),
+        "unstable": tally["unstable"],
+        "counts": dict(tally),
+        "groups": {
+            g: {"recall": round(ratio(c["found"], c["contacts"]), 3), "false": c["spans"] - c["right"]}
+            for g, c in sorted(groups.items())
+        },
         "errors": errors,
-    }  # fmt: skip
+    }
 
 
 def goods(rows: list[Row]) -> Report:
@@ -73,8 +86,13 @@ def goods(rows: list[Row]) -> Report:
         counts[f"{side} right"] += right
         if not right:
             errors.append(f"{row['id']} {side}: {row['category']} {row['text']!r} -> {refusal and refusal.code}")
-    return {"rows": len(rows), "refused": ratio(counts["prohibited right"], counts["prohibited"]),
-            "let_through": ratio(counts["legitimate right"], counts["legitimate"]), "counts": dict(counts), "errors": errors}  # fmt: skip
+    return {
+        "rows": len(rows),
+        "refused": ratio(counts["prohibited right"], counts["prohibited"]),
+        "let_through": ratio(counts["legitimate right"], counts["legitimate"]),
+        "counts": dict(counts),
+        "errors": errors,
+    }
 
 
 def _gold_spans(row: Row) -> list[tuple[int, int, str]]:
@@ -95,7 +113,15 @@ def claims(rows: list[Row]) -> Report:
     errors: list[str] = []
     for row in rows:
         text = row["text"]
-        predicted = verify(text, row["facts"], row["category"], taxonomy, note=row.get("note", ""), ocr=row.get("ocr", []), neighbour_values=row.get("neighbours", {}))
+        predicted = verify(
+            text,
+            row["facts"],
+            row["category"],
+            taxonomy,
+            note=row.get("note", ""),
+            ocr=row.get("ocr", []),
+            neighbour_values=row.get("neighbours", {}),
+        )
         gold = _gold_spans(row)
         false = [(a, b) for a, b, v in gold if v != "supported"]
         said = [(c.start, c.end) for c in predicted if c.verdict != "supported"]
@@ -105,15 +131,31 @@ def claims(rows: list[Row]) -> Report:
         clean, _ = rewrite(text, predicted)
         left = [text[a:b] for (a, b) in false if text[a:b].lower() in clean.lower()]
         lost = [text[a:b] for a, b, v in gold if v == "supported" and text[a:b].lower() not in clean.lower()]
-        counts.update(false=len(false), detected=sum(hits), said=len(said), right=sum(right), claims=len(gold), exact=sum(exact), left=len(left),
-                      true=len(gold) - len(false), lost=len(lost))  # fmt: skip
+        counts.update(
+            false=len(false),
+            detected=sum(hits),
+            said=len(said),
+            right=sum(right),
+            claims=len(gold),
+            exact=sum(exact),
+            left=len(left),
+            true=len(gold) - len(false),
+            lost=len(lost),
+        )
         if not all(hits) or not all(right) or left or lost:
             missed = [text[a:b] for (a, b), h in zip(false, hits, strict=True) if not h]
             wrong = [text[a:b] for (a, b), r in zip(said, right, strict=True) if not r]
             errors.append(f"{row['id']} {text!r} -> {clean!r} missed={missed} wrong={wrong} left={left} lost={lost}")
-    return {"rows": len(rows), "precision": ratio(counts["right"], counts["said"]), "recall": ratio(counts["detected"], counts["false"]),
-            "verdict_agreement": ratio(counts["exact"], counts["claims"]), "false_left_after_rewrite": counts["left"],
-            "true_lost_by_rewrite": counts["lost"], "counts": dict(counts), "errors": errors}  # fmt: skip
+    return {
+        "rows": len(rows),
+        "precision": ratio(counts["right"], counts["said"]),
+        "recall": ratio(counts["detected"], counts["false"]),
+        "verdict_agreement": ratio(counts["exact"], counts["claims"]),
+        "false_left_after_rewrite": counts["left"],
+        "true_lost_by_rewrite": counts["lost"],
+        "counts": dict(counts),
+        "errors": errors,
+    }
 
 
 def injection(rows: list[Row]) -> Report:
@@ -127,7 +169,9 @@ def injection(rows: list[Row]) -> Report:
         ocr = [row["attack"]] if row["channel"] == "photo" else []
         note = row.get("note", "") + (f"\n{row['attack']}" if row["channel"] == "note" else "")
         near = [row["attack"]] if row["channel"] == "neighbour" else []
-        final, _ = guard(row["obeyed"], row["facts"], row["category"], taxonomy, note=note.strip(), ocr=ocr, neighbour_texts=near)
+        final, _ = guard(
+            row["obeyed"], row["facts"], row["category"], taxonomy, note=note.strip(), ocr=ocr, neighbour_texts=near
+        )
         left = [bad for bad in row["must_not"] if bad.lower() in final.lower()]
         kept += all(word.lower() in final.lower() for word in row.get("keep", []))
         if left or not all(word.lower() in final.lower() for word in row.get("keep", [])):
@@ -136,7 +180,12 @@ def injection(rows: list[Row]) -> Report:
     return {"rows": len(rows), "obeyed": obeyed, "honest_part_kept": ratio(kept, len(rows)), "errors": errors}
 
 
-KINDS: dict[str, Callable[[list[Row]], Report]] = {"contacts": contacts, "goods": goods, "claims": claims, "injection": injection}
+KINDS: dict[str, Callable[[list[Row]], Report]] = {
+    "contacts": contacts,
+    "goods": goods,
+    "claims": claims,
+    "injection": injection,
+}
 
 
 def main() -> None:

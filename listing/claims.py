@@ -1,5 +1,6 @@
 """A text as claims, each matched to facts: what is supported stays, the rest is named, and ``rewrite`` takes it out."""
 
+# ruff: noqa: E501  (a pattern is read in one piece)
 from __future__ import annotations
 
 import re
@@ -18,19 +19,52 @@ Verdict = Literal["supported", "unsupported", "contradicted", "copied", "prohibi
 
 _CAPITALS = r"[A-Z][\w&'’+.-]*[\w+](?:[ -](?:&|and|of|the|de|[A-Z0-9][\w&'’+.-]*))*"
 _QUOTED = re.compile(r"[\"“”„«]([^\"“”„«»]{1,60})[\"“”»]|(?<!\w)['‘]([A-Z][^'’]{1,40})['’](?!\w)")
-_PRINT = re.compile(rf"(?<![\w])({_CAPITALS})[ -](?:print|logo|lettering|slogan|motif|graphic|patch|badge|emblem|text|embroidery|letters|character|branding|artwork)\b")
-_MAKER = re.compile(rf"\b(?:by|from|brand(?: is|:)?|branded|label(?: is|:)?|made by|designed by)\s+(?:the (?:brand|label|house of)\s+)?({_CAPITALS})")
-_MARKS = re.compile(r"\b(?:crocodile|alligator|polo player|horse|pony|medusa|jumpman|panther|puma|star|eagle|moose|seagull|double[- ][gcf]|interlocking \w+) (?:logo|emblem|badge)\b|\bswoosh\b|\b(?:three|3)[- ]stripes(?: logo)?\b", re.I)
-_NAME = re.compile(r"(?<![.!?:\"“]\s)(?<!^)(?<![\w'’-])[A-Z][\w&'’]*[a-z]\w*(?:[ -][A-Z][\w&'’]*)*|(?<!^)(?<![\w-])[A-Z]{3,}(?:[ -][A-Z0-9]{2,})*(?![\w])")
-_NO_NAME = re.compile(r"^(?:I|It|A|The|This|These|EU|UK|US|XS|XL|XXL|OK|V|A|T|SALE|TV|CM|EUR|USD|GBP|January|February|March|April|May|June|July|August|September|October|November|December|Monday|Friday|Saturday|Sunday|Christmas|Easter|Halloween|Photos?|Please)$")
-_PERCENT = re.compile(r"(?<!\w)\d{1,3} ?% (?:\w+ )?(?:cotton|polyester|silk|wool|linen|viscose|leather|cashmere|acrylic|nylon|elastane|polyamide|merino|down|recycled \w+|organic \w+|modal|lyocell|bamboo|alpaca)\b", re.I)
-_STYLING = re.compile(r"\b(?:goes|go|pairs?|paired|wear|wears|worn|style|styled|match(?:es)?|combine[ds]?|combines|looks? (?:good|great|nice|lovely|cute)|perfect|teams?|team) (?:\w+ )?(?:with|over|under)\b[^.!?]*$|\b(?:over|under) (?:a|an|your|any) (?:\w+ )?$", re.I)
-_SIMPLE_PRINT = frozenset(("print", "printed", "motif", "lettering", "lines", "emblem", "logo", "pattern", "patterned", "graphic"))
+_PRINT = re.compile(
+    rf"(?<![\w])({_CAPITALS})[ -](?:print|logo|lettering|slogan|motif|graphic|patch|badge|emblem|text|embroidery|letters|character|branding|artwork)\b"
+)
+_MAKER = re.compile(
+    rf"\b(?:by|from|brand(?: is|:)?|branded|label(?: is|:)?|made by|designed by)\s+(?:the (?:brand|label|house of)\s+)?({_CAPITALS})"
+)
+_MARKS = re.compile(
+    r"\b(?:crocodile|alligator|polo player|horse|pony|medusa|jumpman|panther|puma|star|eagle|moose|seagull|double[- ][gcf]|interlocking \w+) (?:logo|emblem|badge)\b|\bswoosh\b|\b(?:three|3)[- ]stripes(?: logo)?\b",
+    re.I,
+)
+_NAME = re.compile(
+    r"(?<![.!?:\"“]\s)(?<!^)(?<![\w'’-])[A-Z][\w&'’]*[a-z]\w*(?:[ -][A-Z][\w&'’]*)*|(?<!^)(?<![\w-])[A-Z]{3,}(?:[ -][A-Z0-9]{2,})*(?![\w])"
+)
+_NO_NAME = re.compile(
+    r"^(?:I|It|A|The|This|These|EU|UK|US|XS|XL|XXL|OK|V|A|T|SALE|TV|CM|EUR|USD|GBP|January|February|March|April|May|June|July|August|September|October|November|December|Monday|Friday|Saturday|Sunday|Christmas|Easter|Halloween|Photos?|Please)$"
+)
+_PERCENT = re.compile(
+    r"(?<!\w)\d{1,3} ?% (?:\w+ )?(?:cotton|polyester|silk|wool|linen|viscose|leather|cashmere|acrylic|nylon|elastane|polyamide|merino|down|recycled \w+|organic \w+|modal|lyocell|bamboo|alpaca)\b",
+    re.I,
+)
+_STYLING = re.compile(
+    r"\b(?:goes|go|pairs?|paired|wear|wears|worn|style|styled|match(?:es)?|combine[ds]?|combines|looks? (?:good|great|nice|lovely|cute)|perfect|teams?|team) (?:\w+ )?(?:with|over|under)\b[^.!?]*$|\b(?:over|under) (?:a|an|your|any) (?:\w+ )?$",
+    re.I,
+)
+_SIMPLE_PRINT = frozenset(
+    ("print", "printed", "motif", "lettering", "lines", "emblem", "logo", "pattern", "patterned", "graphic")
+)
 # Parts of other things that have the name of a thing; and parts that only say where something is ('at the hem').
 _PART_NOUNS = frozenset(("skirt", "top", "cap", "vest", "suit", "body", "shoe", "slides", "flats", "cape", "tank"))
-_PLACE = re.compile(r"(?:the |its |one |both )?(?:hems?|soles?|heels?|cuffs?|waistband|lining|pockets?|arch|insoles?|peak)")
-_WHERE = re.compile(r"\b(?:at|near|on|around|over|along|below|above|to|down|under|across|of|inside|by)\s+(?:the |its |one |both |each |front |back |upper |lower |side )*$", re.I)
-_MARK_OF = {"swoosh": "nike", "stripes": "adidas", "jumpman": "jordan", "crocodile": "lacoste", "medusa": "versace", "player": "ralph lauren", "alligator": "lacoste"}
+_PLACE = re.compile(
+    r"(?:the |its |one |both )?(?:hems?|soles?|heels?|cuffs?|waistband|lining|pockets?|arch|insoles?|peak)"
+)
+_WHERE = re.compile(
+    r"\b(?:at|near|on|around|over|along|below|above|to|down|under|across|of|inside|by)\s+(?:the |its |one |both |each |front |back |upper |lower |side )*$",
+    re.I,
+)
+_NARROWER = {"blue": frozenset(("navy", "light-blue")), "green": frozenset(("olive",))}
+_MARK_OF = {
+    "swoosh": "nike",
+    "stripes": "adidas",
+    "jumpman": "jordan",
+    "crocodile": "lacoste",
+    "medusa": "versace",
+    "player": "ralph lauren",
+    "alligator": "lacoste",
+}
 
 
 @dataclass(frozen=True)
@@ -64,7 +98,11 @@ def _candidates(text: str, lexicon: Lexicon) -> Iterator[_Found]:
         for found in pattern.finditer(lowered):
             if kind == "feature" and _PLACE.fullmatch(found[0]) and _WHERE.search(lowered[: found.start()]):
                 continue
-            if kind == "origin" and re.search(r" (?:in|from) ", found[0]) and not re.search(r"[A-Z]", text[found.start() + 1 : found.end()]):
+            if (
+                kind == "origin"
+                and re.search(r" (?:in|from) ", found[0])
+                and not re.search(r"[A-Z]", text[found.start() + 1 : found.end()])
+            ):
                 continue
             yield _Found(found.start(), found.end(), kind, 3 if kind in lexicon.prohibited else 2)
     for found in lexicon.phrases.finditer(lowered):
@@ -118,13 +156,19 @@ def find_claims(text: str, lexicon: Lexicon | None = None) -> list[Claim]:
     """The claims of a text in order, without overlaps (the longest wins), not judged yet."""
     lexicon = lexicon or load_lexicon()
     chosen: list[_Found] = []
-    for found in sorted(_candidates(text, lexicon), key=lambda f: (-(f.rank == 5), -(f.end - f.start), -f.rank, f.start)):
+    for found in sorted(
+        _candidates(text, lexicon), key=lambda f: (-(f.rank == 5), -(f.end - f.start), -f.rank, f.start)
+    ):
         if found.end > found.start and all(found.end <= c.start or c.end <= found.start for c in chosen):
             chosen.append(found)
-    claims = []
+    claims: list[Claim] = []
     for found in sorted(chosen, key=lambda f: f.start):
         start, end = _tight(text, found.start, found.end)
-        named = claims and claims[-1].kind in ("text", "brand", "name") and text[claims[-1].end : start].strip(" -'\"”") == ""
+        named = (
+            claims
+            and claims[-1].kind in ("text", "brand", "name")
+            and text[claims[-1].end : start].strip(" -'\"”") == ""
+        )
         if named and text[start:end].lower() in _SIMPLE_PRINT:
             continue  # 'Batman print' is one claim
         if end > start:
@@ -165,7 +209,9 @@ def verify(
     return judged
 
 
-def _judge(claim: Claim, sources: Sources, category: str | None, taxonomy: Taxonomy, lexicon: Lexicon) -> tuple[str | None, Verdict]:
+def _judge(
+    claim: Claim, sources: Sources, category: str | None, taxonomy: Taxonomy, lexicon: Lexicon
+) -> tuple[str | None, Verdict]:
     if claim.kind in lexicon.always:
         return None, "prohibited"
     if claim.kind in lexicon.prohibited:
@@ -180,7 +226,9 @@ def _judge(claim: Claim, sources: Sources, category: str | None, taxonomy: Taxon
         return claim.text, _judge_size(claim, sources)
     if _PERCENT.fullmatch(claim.text):
         said = sources.in_print(claim.text) or sources.in_note(claim.text)
-        return None, "supported" if said else "contradicted" if sources.known("material") and not set(lexicon.meaning(claim.text).get("material", ())) & sources.known("material") else "unsupported"
+        return None, "supported" if said else "contradicted" if sources.known("material") and not set(
+            lexicon.meaning(claim.text).get("material", ())
+        ) & sources.known("material") else "unsupported"
     meaning = lexicon.meaning(claim.text)
     if meaning:
         return _judge_value(claim, meaning, sources)
@@ -192,9 +240,8 @@ def _judge_value(claim: Claim, meaning: Mapping[str, frozenset[str]], sources: S
     """An attribute value; words with several meanings (lace: pattern, material) need only one of them."""
     for name, values in meaning.items():
         hit = values & (sources.known(name) | sources.said.get(name, set()))
-        wider = name == "colour" and plain(claim.text) == "blue" and sources.known(name) & {"navy", "light-blue"}
-        wider = wider or (name == "colour" and plain(claim.text) == "green" and "olive" in sources.known(name))
-        if hit or wider:
+        narrower = _NARROWER.get(plain(claim.text), frozenset()) if name == "colour" else frozenset()
+        if hit or narrower & sources.known(name):
             return next(iter(hit), None), "supported"
     if "pattern" in meaning and plain(claim.text) in _SIMPLE_PRINT and sources.known("pattern") - {"solid", "melange"}:
         return None, "supported"
@@ -211,9 +258,16 @@ def _judge_value(claim: Claim, meaning: Mapping[str, frozenset[str]], sources: S
     return min(next(iter(meaning.values()))), "unsupported"
 
 
-def _judge_noun(claim: Claim, sources: Sources, category: str | None, taxonomy: Taxonomy, lexicon: Lexicon) -> tuple[str | None, Verdict]:
+def _judge_noun(
+    claim: Claim, sources: Sources, category: str | None, taxonomy: Taxonomy, lexicon: Lexicon
+) -> tuple[str | None, Verdict]:
     noun = plain(claim.text)
-    labels = lexicon.nouns.get(noun) or lexicon.nouns.get(noun.removesuffix("s")) or lexicon.nouns.get(noun.removesuffix("es")) or frozenset()
+    labels = (
+        lexicon.nouns.get(noun)
+        or lexicon.nouns.get(noun.removesuffix("s"))
+        or lexicon.nouns.get(noun.removesuffix("es"))
+        or frozenset()
+    )
     if category is None or category in labels or sources.in_facts(noun) or sources.in_note(noun):
         return category, "supported"
     node = taxonomy.categories.get(category)
@@ -229,7 +283,15 @@ def _judge_condition(claim: Claim, sources: Sources, lexicon: Lexicon) -> tuple[
     cues: set[str] = set()
     for found in lexicon.phrases.finditer(re.sub(r"^(?:no|without|free of)\s+", "", words)):
         cues |= lexicon.meaning(found[0]).get("condition", frozenset())
-    denied = bool(re.match(r"(?:there (?:is|are) |has |have |with |shows? )?(?:no|without|free|not|zero|absolutely no|doesn't|does not)\b", words)) or "free" in words
+    denied = (
+        bool(
+            re.match(
+                r"(?:there (?:is|are) |has |have |with |shows? )?(?:no|without|free|not|zero|absolutely no|doesn't|does not)\b",
+                words,
+            )
+        )
+        or "free" in words
+    )
     if denied:
         if "none-visible" in seen and "visible" in words:
             return "none-visible", "supported"
@@ -260,7 +322,9 @@ def _judge_words(claim: Claim, sources: Sources) -> Verdict:
     return "unsupported"
 
 
-_SIZE_CORE = re.compile(r"\d+(?:[.,/]\d+)*|\b(?:xxs|xs|s|m|l|xl|xxl|xxxl|\dxl|small|medium|large|one size|petite|newborn)\b")
+_SIZE_CORE = re.compile(
+    r"\d+(?:[.,/]\d+)*|\b(?:xxs|xs|s|m|l|xl|xxl|xxxl|\dxl|small|medium|large|one size|petite|newborn)\b"
+)
 _SIZE_NAMES = {"small": "s", "medium": "m", "large": "l"}
 
 
@@ -270,7 +334,11 @@ def _size_key(words: str) -> frozenset[str]:
 
 def _judge_size(claim: Claim, sources: Sources) -> Verdict:
     key, known = _size_key(claim.text), frozenset(k for v in sources.known("size") for k in _size_key(v))
-    if key and key <= known or sources.in_note(claim.text) or (key and key <= _size_key(sources.note) and "size" in sources.note.lower()):
+    if (
+        (key and key <= known)
+        or sources.in_note(claim.text)
+        or (key and key <= _size_key(sources.note) and "size" in sources.note.lower())
+    ):
         return "supported"
     if sources.in_print(claim.text) or sources.in_facts(claim.text):
         return "supported"

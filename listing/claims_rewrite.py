@@ -1,13 +1,16 @@
 """Take unproven claims out of a text so that what is left still reads well: the word, the phrase, or the sentence."""
 
+# ruff: noqa: E501  (a pattern is read in one piece)
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from listing.schema import Flag
+from listing.words import words
 
 if TYPE_CHECKING:
     from listing.claims import Claim
@@ -15,15 +18,18 @@ if TYPE_CHECKING:
 _SENTENCE = re.compile(r"[^.!?\n]*(?:[.!?](?=\w)[^.!?\n]*)*[.!?\n]*\s*")
 _VERBS = "has|have|is|are|was|comes? in|comes? with|looks?|shows?|features?|offers?|feels?|says?|reads?"
 _LINKS = "with|by|from|featuring|made of|made from|made in|in|for|that|which|on|at|of|over|around|under|along|to|down|near|across|through|without|against|inside"
-_DELIMITER = re.compile(rf"\s*,?\s*(?:\b(?:and|but)\s+)?(?:also\s+)?\b(?P<head>{_VERBS}|{_LINKS})\b\s+(?:also\s+)?|\s*(?:,\s*(?:and|or|but)\b|,|;|\band\b|\bor\b|\bbut\b|\s&|\s[-–—]\s|:|\(|\)|\n)\s*", re.I)
+_DELIMITER = re.compile(
+    rf"\s*,?\s*(?:\b(?:and|but)\s+)?(?:also\s+)?\b(?P<head>{_VERBS}|{_LINKS})\b\s+(?:also\s+)?|\s*(?:,\s*(?:and|or|but)\b|,|;|\band\b|\bor\b|\bbut\b|\s&|\s[-–—]\s|:|\(|\)|\n)\s*",
+    re.I,
+)
 _VERB_HEAD = re.compile(rf"(?:{_VERBS})", re.I)
 # What hangs on the phrase before it and falls with it.
-_HANGING = frozenset("on at of over around under along to down near across through that which for in inside against".split())
-_EMPTY = frozenset(
-    "a an the it its this that these those they there he she and or but with also very really is are was has have in of some all bit little too so just only quite fairly "
-    "slightly plus both i we you your my their one item piece i'd".split()
+_HANGING = words("hanging")
+_EMPTY = words("empty")
+_DANGLING = re.compile(
+    rf"(?:[\s,;:&–-]|\b(?:and|or|but|a|an|the|its|it|also|very|made|covered|decorated|trimmed|lined|finished|edged|surrounded|embellished|{_VERBS}|{_LINKS}))+(?=[.!?]*\s*$)",
+    re.I,
 )
-_DANGLING = re.compile(rf"(?:[\s,;:&–-]|\b(?:and|or|but|a|an|the|its|it|also|very|made|covered|decorated|trimmed|lined|finished|edged|surrounded|embellished|{_VERBS}|{_LINKS}))+(?=[.!?]*\s*$)", re.I)
 MESSAGES = {
     "unsupported": "Nothing in the photos or your words supports “{}”; it was taken out.",
     "contradicted": "“{}” does not agree with what was verified; it was taken out.",
@@ -66,7 +72,10 @@ def rewrite(
     A flag's span is that of the claim in ``text`` as it came in. Sentences without a false claim stay as they are.
     """
     bad = [c for c in claims if c.verdict != "supported"]
-    flags = [Flag(code=f"claim-{c.verdict}", message=MESSAGES[c.verdict].format(c.text), field=field, span=(c.start, c.end)) for c in bad]
+    flags = [
+        Flag(code=f"claim-{c.verdict}", message=MESSAGES[c.verdict].format(c.text), field=field, span=(c.start, c.end))
+        for c in bad
+    ]
     if not bad:
         return text, flags
     kept = []
@@ -96,7 +105,10 @@ def _units(sentence: str, offset: int, claims: Sequence[Claim]) -> list[_Unit]:
     units, last, lead, head = [], 0, "", None
     for found in _DELIMITER.finditer(sentence):
         inner = (found.start() + offset, found.end() + offset)
-        core = (found.start() + len(found[0]) - len(found[0].lstrip()) + offset, offset + found.end() - (len(found[0]) - len(found[0].rstrip())))
+        core = (
+            found.start() + len(found[0]) - len(found[0].lstrip()) + offset,
+            offset + found.end() - (len(found[0]) - len(found[0].rstrip())),
+        )
         if found.end() == 0 or any(c.start < core[1] and core[0] < c.end for c in claims) or inner[0] == offset:
             continue
         units.append(_Unit(lead, head, sentence[last : found.start()], last + offset))
@@ -153,12 +165,18 @@ def _mend(sentence: str, offset: int, claims: Sequence[Claim]) -> str:
 
 def _drop_hanging(units: list[_Unit]) -> None:
     """What hangs on a dropped phrase falls with it, unless it is proven itself."""
-    for before, unit in zip(units, units[1:], strict=False):
+    for before, unit in pairwise(units):
         if before.dropped and not unit.dropped and unit.head in _HANGING and not unit.true:
             unit.dropped = True
         if before.dropped and before.head in ("that", "which") and unit.head and not unit.true:
             unit.dropped = True
-        if before.dropped and before.head and _VERB_HEAD.fullmatch(before.head) and unit.head is None and not unit.claims:
+        if (
+            before.dropped
+            and before.head
+            and _VERB_HEAD.fullmatch(before.head)
+            and unit.head is None
+            and not unit.claims
+        ):
             unit.dropped = "," not in unit.lead
 
 
@@ -176,18 +194,29 @@ def _join(units: list[_Unit]) -> str:
             continue
         lead = group[0].lead
         if not out:
-            lead = "" if not group[0].head or group[0].head in ("with", "featuring", "has", "have") else f"{group[0].head} "
+            lead = (
+                ""
+                if not group[0].head or group[0].head in ("with", "featuring", "has", "have")
+                else f"{group[0].head} "
+            )
         elif group[0].head is None:
             lead = alive[0].lead
         if out and re.match(r"\s*(?:and|but)\b", lead) and any(u.dropped for u in units):
-            verb_before = any(g[0].head and _VERB_HEAD.fullmatch(g[0].head) and not g[0].dropped for g in groups[: groups.index(group)])
+            verb_before = any(
+                g[0].head and _VERB_HEAD.fullmatch(g[0].head) and not g[0].dropped
+                for g in groups[: groups.index(group)]
+            )
             lead = lead if verb_before else re.sub(r"^(\s*)(?:and|but)\s+", r"\1", lead)
         changed = len(alive) < len(group)
         listed = changed and any(re.search(r"\b(?:and|or)\b", u.lead) for u in group[1:])
         word = "or" if any(re.search(r"\bor\b", u.lead) for u in group[1:]) else "and"
         for k, unit in enumerate(alive):
             if k == 0:
-                out = f"{out.rstrip()} {lead.lstrip()}{unit.body}" if out and not lead.lstrip().startswith((",", ";", ":")) else out + lead + unit.body
+                out = (
+                    f"{out.rstrip()} {lead.lstrip()}{unit.body}"
+                    if out and not lead.lstrip().startswith((",", ";", ":"))
+                    else out + lead + unit.body
+                )
             elif _shared_noun(alive[k - 1], unit):
                 out = f"{out.rstrip()} {unit.body.lstrip()}"
             elif listed and k == len(alive) - 1 and not re.search(r"\b(?:and|or)\b", unit.lead):
@@ -205,7 +234,13 @@ def _shared_noun(left: _Unit, right: _Unit) -> bool:
         return False
     last, first = left.claims[-1], right.claims[0]
     ends = last.end == left.start + len(left.body.rstrip()) and last.verdict == "supported"
-    return ends and last.kind in ("colour", "pattern", "material") and first.start == right.start and first.verdict != "supported" and first.kind == last.kind
+    return (
+        ends
+        and last.kind in ("colour", "pattern", "material")
+        and first.start == right.start
+        and first.verdict != "supported"
+        and first.kind == last.kind
+    )
 
 
 def _tidy(text: str) -> str:

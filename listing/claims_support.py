@@ -1,5 +1,6 @@
 """What a claim can rest on: verified facts, the seller's note, print in the photos; and what only neighbours say."""
 
+# ruff: noqa: E501  (a pattern is read in one piece)
 from __future__ import annotations
 
 import re
@@ -8,12 +9,13 @@ from dataclasses import dataclass, field
 
 from listing.contacts_fold import fold
 from listing.lexicon import Lexicon, plain
+from listing.words import words
 
 FactValue = str | Sequence[str] | None
 NeighbourValues = Mapping[str, Iterable[str]] | Iterable[str]
 UNKNOWN = frozenset(("", "unknown", "n/a", "none"))
 _SAME = {"colour2": "colour"}
-_SMALL = frozenset("a an the of in on at with and or for is it its has have are was from by to as very really still only just some".split())
+_SMALL = words("small")
 _NOT = re.compile(r"\b(?:no|not|without|never|free of|isn't|doesn't|don't|nothing|none)\b|n't\b")
 
 
@@ -104,7 +106,11 @@ class Sources:
     def near_words(self, words: str) -> bool:
         """Whether all words of a claim stand in one value of a neighbour."""
         wanted = stems(words)
-        return bool(wanted) and any(wanted <= stems(v) or stems(v) and stems(v) <= wanted for values in self.neighbours.values() for v in values)
+        return bool(wanted) and any(
+            wanted <= stems(v) or (stems(v) and stems(v) <= wanted)
+            for values in self.neighbours.values()
+            for v in values
+        )
 
 
 def _values(given: FactValue) -> frozenset[str]:
@@ -121,16 +127,20 @@ def gather(
     known: dict[str, frozenset[str]] = {}
     for name, given in facts.items():
         key = _SAME.get(name, name)
-        values = frozenset((str(given),)) if name in ("text", "brand", "item") and isinstance(given, str) else _values(given)
+        values = (
+            frozenset((str(given),)) if name in ("text", "brand", "item") and isinstance(given, str) else _values(given)
+        )
         if values - UNKNOWN:
             known[key] = known.get(key, frozenset()) | values
     note, ocr = without_instructions(note), [line for line in ocr if not instruction_like(line)]
     printed = [*ocr, *(t for t in known.get("text", ()) if not instruction_like(t)), *known.get("brand", ())]
     if isinstance(neighbours, Mapping):
         near: dict[str, frozenset[str]] = {}
-        for name, values in neighbours.items():
+        for name, stated in neighbours.items():
             key = _SAME.get(name, name)
-            near[key] = near.get(key, frozenset()) | {plain(v) for v in ([values] if isinstance(values, str) else values)}
+            near[key] = near.get(key, frozenset()) | {
+                plain(v) for v in ([stated] if isinstance(stated, str) else stated)
+            }
     else:
         near = {"": frozenset(plain(v) for v in neighbours)}
     return Sources(

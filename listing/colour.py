@@ -1,8 +1,8 @@
 """Colours of the object's pixels in CIELAB: a check of what the MLLM says, and a first guess where it was not tuned.
 
 The object is what differs from the photo's border, with a prior for the centre. Its pixels are counted over a small
-codebook of colours; a linear model (fitted on the training senders by ``benchmarks.colour_agreement``) turns the counts into
-probabilities of the taxonomy's colour names. A name is *contradicted* only when it is hardly possible.
+codebook of colours; a linear model (fitted on the training senders by ``benchmarks.colour_agreement``) turns the counts
+into probabilities of the taxonomy's colour names. A name is *contradicted* only when it is hardly possible.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class PixelColour(NamedTuple):
 
 @dataclass(frozen=True)
 class ColourModel:
-    """codebook [k, 3] in CIELAB; weights [k + 1, names], the last row the bias; ``limit``: a less likely name is contradicted."""
+    """codebook [k, 3] in CIELAB; weights [k + 1, names], bias last; below ``limit`` a name is contradicted."""
 
     names: tuple[str, ...]
     codebook: np.ndarray
@@ -84,7 +84,9 @@ def to_lab(rgb: np.ndarray) -> np.ndarray:
     """sRGB uint8 [..., 3] -> CIELAB (D65) float [..., 3]."""
     unit = rgb.astype(np.float64) / 255.0
     linear = np.where(unit <= 0.04045, unit / 12.92, ((unit + 0.055) / 1.055) ** 2.4)
-    matrix = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
+    matrix = np.array(
+        [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+    )
     xyz = linear @ matrix.T / np.array([0.95047, 1.0, 1.08883])
     f = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
     return np.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], axis=-1)
@@ -163,7 +165,12 @@ def _box(where: np.ndarray) -> Box:
     height, width = where.shape
     x0, x1 = np.percentile(x, (5, 95))
     y0, y1 = np.percentile(y, (5, 95))
-    return round(float(x0 / width), 3), round(float(y0 / height), 3), round(float((x1 + 1) / width), 3), round(float((y1 + 1) / height), 3)
+    return (
+        round(float(x0 / width), 3),
+        round(float(y0 / height), 3),
+        round(float((x1 + 1) / width), 3),
+        round(float((y1 + 1) / height), 3),
+    )
 
 
 def pixel_colours(image: Image.Image) -> list[PixelColour]:
@@ -190,15 +197,21 @@ def colour_probabilities(image: Image.Image) -> dict[str, float]:
 
 
 def contradicts(probabilities: dict[str, float], name: str) -> bool:
-    """Whether the pixels leave hardly any room for this colour. Names that are no pixel colours are never contradicted."""
-    return name in probabilities and name not in ("multicolour", "gold", "silver") and probabilities[name] < load_model().limit
+    """Whether the pixels leave hardly any room for this colour; never for names that are no pixel colours."""
+    return (
+        name in probabilities
+        and name not in ("multicolour", "gold", "silver")
+        and probabilities[name] < load_model().limit
+    )
 
 
 def pixel_view(image: Image.Image, photo: int) -> PixelView:
-    """What the pixels of photo number ``photo`` say: probabilities of colour names, the object's box, impossible names."""
+    """What photo number ``photo`` says: probabilities of colour names, the object's box, impossible names."""
     from listing.checks import PixelView
 
     model = load_model()
     lab, mask = object_pixels(image)
     found = dict(zip(model.names, model.probabilities(count(lab[mask], model.codebook)).tolist(), strict=True))
-    return PixelView(photo=photo, shares=found, box=_box(mask), contradicted=tuple(n for n in found if contradicts(found, n)))
+    return PixelView(
+        photo=photo, shares=found, box=_box(mask), contradicted=tuple(n for n in found if contradicts(found, n))
+    )

@@ -1,11 +1,13 @@
 """Phone numbers, however their digits are written: figures, words in several languages, Chinese numerals, look-alikes."""
 
+# ruff: noqa: E501  (a pattern is read in one piece)
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 from listing.contacts_fold import ContactSpan, Folded
 
@@ -44,11 +46,24 @@ _WORDS = {
 _TIMES = {"double": 2, "dbl": 2, "triple": 3, "treble": 3, "doppel": 2}
 # These count only between real digits: they are ordinary words and letters elsewhere.
 _SMALL_WORDS = frozenset(("to", "too", "for", "ate", "won"))
-_WEAK = {"o": "0", "oo": "00", "ooo": "000", "i": "1", "l": "1", "to": "2", "too": "2", "for": "4", "ate": "8", "won": "1"}
+_WEAK = {
+    "o": "0",
+    "oo": "00",
+    "ooo": "000",
+    "i": "1",
+    "l": "1",
+    "to": "2",
+    "too": "2",
+    "for": "4",
+    "ate": "8",
+    "won": "1",
+}
 _LOOKALIKE = str.maketrans("oliszb", "011528")
 _CHINESE = dict(zip("〇零一二两三四五六七八九幺壹贰叁肆伍陆柒捌玖貳參陸", "0012234567891123456789236", strict=True))
 _COUNTING = "十百千万亿件个年月日元块号第次双条"
-_FILLER = r"(?:then|and|und|et|dash|dot|point|space|minus|hyphen|slash|strich|dann|plus|punkt|tiret|next|followed\W+by|again)"
+_FILLER = (
+    r"(?:then|and|und|et|dash|dot|point|space|minus|hyphen|slash|strich|dann|plus|punkt|tiret|next|followed\W+by|again)"
+)
 _GAP = re.compile(rf"(?:[^\w]|_){{0,7}}(?:{_FILLER}(?:[^\w]|_){{1,4}})?")
 _HARD_STOP = re.compile(r"[;\n]|[.!?,]\s|\bor\b")
 
@@ -130,11 +145,19 @@ def _atoms(folded: Folded) -> Iterator[Atom]:
             continue
         plain, digits = False, None
         if token[0] in _CHINESE:
-            counted = text[end : end + 1] in _COUNTING or text[start - 1 : start] in _COUNTING if text[end : end + 1] else False
+            counted = (
+                text[end : end + 1] in _COUNTING or text[start - 1 : start] in _COUNTING
+                if text[end : end + 1]
+                else False
+            )
             digits = None if counted and len(token) < 7 else "".join(_CHINESE[c] for c in token)
         elif token.isdigit():
             digits, plain = token, not any(folded.odd[start:end])
-        elif re.fullmatch(r"[0-9oliszb]+", token) and re.search(r"[0-9]", token) and (len(token) > 2 or re.search("[oli]", token)):
+        elif (
+            re.fullmatch(r"[0-9oliszb]+", token)
+            and re.search(r"[0-9]", token)
+            and (len(token) > 2 or re.search("[oli]", token))
+        ):
             digits = token.translate(_LOOKALIKE)
         else:
             digits = _WEAK.get(token) or _read_token(token)
@@ -186,7 +209,11 @@ def _trim(text: str, run: list[Atom]) -> list[Atom]:
     """Drop weak words at both ends ('for 07700...'), except a leading 'o' for zero."""
     while run and text[run[0].start : run[0].end] in _WEAK and text[run[0].start : run[0].end] not in ("o", "oo"):
         run = run[1:]
-    while run and text[run[-1].start : run[-1].end] in _WEAK and text[run[-1].start : run[-1].end] not in ("o", "oo", "ooo"):
+    while (
+        run
+        and text[run[-1].start : run[-1].end] in _WEAK
+        and text[run[-1].start : run[-1].end] not in ("o", "oo", "ooo")
+    ):
         run = run[:-1]
     return run
 
@@ -198,7 +225,7 @@ def _is_list(run: list[Atom], text: str) -> bool:
     if len(run) < 3 or any(len(a.digits) > 3 for a in run):
         return False
     values = [int(a.digits) for a in run]
-    rising = all(b > a for a, b in zip(values, values[1:], strict=False))
+    rising = all(b > a for a, b in pairwise(values))
     single = all(len(a.digits) == 1 for a in run)
     pairs = all(len(a.digits) in (2, 3) for a in run) and not run[0].digits.startswith("0")
     even = pairs and len(run) >= 3 and all(len(a.digits) == len(run[0].digits) for a in run) and len(run[0].digits) == 2
@@ -217,7 +244,30 @@ def _valid(digits: str, international: bool) -> bool:
     """phonenumbers' word, as an international number or as a national one of the larger countries."""
     import phonenumbers
 
-    regions = (None,) if international else ("GB", "DE", "FR", "US", "CN", "IT", "ES", "NL", "PL", "RU", "UA", "PT", "AU", "IN", "IE", "CH", "JP", "BR")
+    regions = (
+        (None,)
+        if international
+        else (
+            "GB",
+            "DE",
+            "FR",
+            "US",
+            "CN",
+            "IT",
+            "ES",
+            "NL",
+            "PL",
+            "RU",
+            "UA",
+            "PT",
+            "AU",
+            "IN",
+            "IE",
+            "CH",
+            "JP",
+            "BR",
+        )
+    )
     for region in regions:
         try:
             parsed = phonenumbers.parse(f"+{digits}" if region is None else digits, region)
@@ -252,7 +302,9 @@ def _judge(folded: Folded, run: list[Atom]) -> bool:
     if disguised:
         letters_only = re.fullmatch(r"[0-9oliszb\W_]+", written) and not any(folded.odd[start:end])
         return len(digits) >= (9 if letters_only else 7)
-    if re.fullmatch(r"\d{4}/\d{3}/\d{3}|\d{6,7}-\d{3}|\d{5}-\d{4}", written) or (re.search(r"\d,\d{3}\b", written) and not cued):
+    if re.fullmatch(r"\d{4}/\d{3}/\d{3}|\d{6,7}-\d{3}|\d{5}-\d{4}", written) or (
+        re.search(r"\d,\d{3}\b", written) and not cued
+    ):
         return False
     if international or cued:
         return len(digits) >= 7
@@ -275,8 +327,10 @@ def find_phones(folded: Folded) -> Iterator[ContactSpan]:
         if not run:
             continue
         pieces: list[list[Atom]] = [[run[0]]]
-        for left, right in zip(run, run[1:], strict=False):
-            if _HARD_STOP.search(text, left.end, right.start) and not (len(left.digits) <= 2 and len(right.digits) <= 2):
+        for left, right in pairwise(run):
+            if _HARD_STOP.search(text, left.end, right.start) and not (
+                len(left.digits) <= 2 and len(right.digits) <= 2
+            ):
                 pieces.append([])
             pieces[-1].append(right)
         candidates = [run] if len(pieces) == 1 or sum(len(a.digits) for a in run) <= 13 else pieces

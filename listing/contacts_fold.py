@@ -1,7 +1,7 @@
 """One spelling for look-alike characters, with a map back to the text as it was written.
 
-Full-width, circled, mathematical and keycap characters, accents, zero-width characters and letters of other scripts that
-imitate Latin ones are folded away, so that each rule of the contact detectors is written once.
+Full-width, circled, mathematical and keycap characters, accents, zero-width characters and letters of other scripts
+that imitate Latin ones are folded away, so that each rule of the contact detectors is written once.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Folded:
     odd: tuple[bool, ...]
 
     def span(self, kind: str, start: int, end: int) -> ContactSpan:
-        """The span of folded characters ``start``..``end`` in the source, with marks that hang on its last character."""
+        """Folded characters ``start``..``end`` as a span of the source, with marks that hang on its last character."""
         first, last = self.origin[start], self.origin[end - 1] + 1
         while last < len(self.source) and _is_mark(self.source[last]):
             last += 1

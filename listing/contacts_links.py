@@ -1,11 +1,13 @@
 """E-mail addresses and links, written plainly or around the rules ('name at domain dot com', 'hxxp', 'shop[.]com')."""
 
+# ruff: noqa: E501  (a pattern is read in one piece)
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
 from listing.contacts_fold import ContactSpan, Folded
+from listing.words import words
 
 _PROVIDERS = r"(?:g\W?mail|googlemail|outlook|hotmail|yahoo|icloud|proton(?:mail)?|gmx|aol|yandex|live|msn|tutanota|posteo|web\W?de|163|126)"
 _SURE = (
@@ -15,7 +17,9 @@ _SURE = (
 _WORDY = r"shop|store|online|site|app|dev|club|top|live|fashion|style|shoes|clothing|boutique|fun|world|today|blog|link|page|market|sale|deals|bid|art|life|one|space"
 _SHORT = r"in|it|to|me|at|no|is|so|be|am|us|my|by|co|pm|as|do"
 _DOT = r"(?:\s?[.,·。•・]\s?|\s?[\[({<]\s?(?:\.|dot|d0t|punkt|point|punto)\s?[\])}>]\s?|[\s_-]+(?:dot|d0t|punkt|punto|kropka)[\s_-]+|\*dot\*)"
-_DOT_TIGHT = r"(?:[.·•・。]|\s?[\[({<]\s?(?:\.|dot|d0t|punkt|point)\s?[\])}>]\s?|[\s_-]+(?:dot|d0t)[\s_-]+|\s\.\s?(?=[a-z]))"
+_DOT_TIGHT = (
+    r"(?:[.·•・。]|\s?[\[({<]\s?(?:\.|dot|d0t|punkt|point)\s?[\])}>]\s?|[\s_-]+(?:dot|d0t)[\s_-]+|\s\.\s?(?=[a-z]))"
+)
 _AT = r"(?:\s?@\s?|\s?[\[({<*]\s?(?:at|@|a|ät|arroba|klammeraffe|aet)\s?[\])}>*]\s?|[\s_-]+(?:at|arroba|klammeraffe|aet|chez|malpa)(?:[\s_-]+|(?=[a-z])))"
 _AT_SIGN = r"(?:\s?@{1,3}\s?|\s?[\[({<*]\s?(?:at|@|a|ät|arroba|klammeraffe|aet)\s?[\])}>*]\s?)"
 _AT_WORD = r"[\s_-]+(?:at|arroba|klammeraffe|aet|chez|malpa)(?:[\s_-]+|(?=[a-z]))"
@@ -55,8 +59,10 @@ _BARE = re.compile(
     rf"(?<![\w@.$€£-])(?P<labels>(?:[a-z0-9][\w-]*{_DOT_TIGHT}){{0,3}}(?P<label>[a-z0-9][\w-]+){_DOT_TIGHT})(?P<tld>co\.uk|co\s+dot\s+uk|com\.\w\w|{_SURE}|{_WORDY}|{_SHORT})"
     rf"(?![\w'@-])(?P<path>/[^\s,;)]+|\s?/\s?(?=\S*[\d_-])[^\s,;)]+)?"
 )
-_PLAIN_LABELS = frozenset(["the", "a", "this", "that", "polka", "pin", "mint", "big", "small", "one", "each", "no", "nr", "st", "dr", "mr", "mrs", "ms", "vs", "etc", "approx", "size", "art", "e", "i", "its", "my", "your", "and", "or", "old", "new"])
-_LINK_CUE = re.compile(r"(?:see|visit|at|on|shop|site|link|more|web|buy|order|check|google|page|url|homepage|store|from|via|to)\W{0,3}$")
+_PLAIN_LABELS = words("no_domains")
+_LINK_CUE = re.compile(
+    r"(?:see|visit|at|on|shop|site|link|more|web|buy|order|check|google|page|url|homepage|store|from|via|to)\W{0,3}$"
+)
 
 
 def _bare_is_link(folded: Folded, found: re.Match[str]) -> bool:
@@ -67,7 +73,10 @@ def _bare_is_link(folded: Folded, found: re.Match[str]) -> bool:
         return False
     if found["path"] and found["path"].lstrip().startswith("/"):
         return True
-    sentence = folded.cased[start].isupper() and folded.cased[found.start() : start].upper() != folded.cased[found.start() : start]
+    sentence = (
+        folded.cased[start].isupper()
+        and folded.cased[found.start() : start].upper() != folded.cased[found.start() : start]
+    )
     dotted = folded.lower[start - 1] in ".·•・。" and folded.lower[start - 2 : start - 1] not in (" ", "")
     if sentence and dotted:
         return False
@@ -75,11 +84,15 @@ def _bare_is_link(folded: Folded, found: re.Match[str]) -> bool:
         spaced = text[start - 2 : start - 1] == " " and text[start - 1] == "."
         return not (spaced and tld not in ("com", "net", "org", "de", "co.uk"))
     if not dotted:
-        return tld in ("shop", "store", "online", "me", "app", "co", "site") and bool(_LINK_CUE.search(text[: found.start()]))
+        return tld in ("shop", "store", "online", "me", "app", "co", "site") and bool(
+            _LINK_CUE.search(text[: found.start()])
+        )
     runs_on = re.match(r"\s+[a-z]", folded.cased[end : end + 3])
     cued = bool(_LINK_CUE.search(text[max(0, found.start() - 12) : found.start()]))
-    return cued or (not runs_on and (len(tld) > 2 or bool(re.search(r"[\d-]", label)) or tld in ("me", "co", "it", "us", "at"))) or (
-        bool(re.search(r"[\d_-]", label)) and len(tld) > 2
+    return (
+        cued
+        or (not runs_on and (len(tld) > 2 or bool(re.search(r"[\d-]", label)) or tld in ("me", "co", "it", "us", "at")))
+        or (bool(re.search(r"[\d_-]", label)) and len(tld) > 2)
     )
 
 

@@ -1,5 +1,6 @@
 """Handles on messengers and social networks, however the network is spelled."""
 
+# ruff: noqa: E501  (a pattern is read in one piece)
 from __future__ import annotations
 
 import re
@@ -7,17 +8,16 @@ from collections.abc import Iterator
 from functools import cache
 
 from listing.contacts_fold import ContactSpan, Folded
+from listing.words import words
 
 _LEET = {"a": "[a@4]", "e": "[e3]", "i": "[i1!|]", "o": "[o0]", "s": "[s5$z]", "t": "[t7]", "l": "[l1|]"}
 # Names that are no ordinary words: one is enough before a handle. Longest spelling first.
-_CLEAR = ["wechat", "weixin", "whatsapp", "whatsap", "whatapp", "watsapp", "whatzapp", "wassap", "wassup", "wazzap", "wazap", "watsap", "wsapp", "whatsupp", "telegram", "telegramm", "telegam", "instagram", "instagramm", "instgram", "snapchat", "facebook", "messenger", "discord", "kakaotalk", "kakao", "tiktok", "threema", "wickr", "viber", "skype", "twitter", "imessage", "linkedin", "pinterest", "vkontakte", "onlyfans", "cashapp", "venmo", "paypal", "zalo", "icq", "qq", "kik", "telegr"]
-_SHORT = "tele wx vx tg ig wa fb vk wapp insta snap signal line whats snapc gram telega wats ws yt bird\\ app sc wc wxid".replace("\\ ", "_").split()
+_CLEAR = words("networks")
+_SHORT = words("short_networks")
 _EAST = "微信|薇信|威信|維信|维信|徽信|微亻言|溦信|嶶信|v信|薇心|扣扣|企鹅|电报|飞机|纸飞机|陌陌|抖音|小红书|支付宝|旺旺|ライン|카톡|라인|绿泡泡|绿色软件|小飞机|围信|葳信|韦信|V我|嶶"
 _LINK = r"(?:\s*(?:id|name|username|user|handle|account|acc|nr|no|number|num|me|is|its|it's|it|contact|konto|号|號|号码|账号|私|or|only|under|as|add|on|at|to|dm|please|pls|search|also|there)\b|\s*(?:号码?|號|账号|帐号)|[\W_])"
 _HANDLE = r"(?P<handle>[@$]?[a-z0-9](?:[\w-]|[.:](?=\w)|\#(?=\d)){2,31}(?:\#\d{2,5})?)"
-_ORDINARY = frozenset(
-    ["a", "an", "the", "and", "or", "of", "in", "on", "with", "for", "print", "tee", "t-shirt", "shirt", "logo", "sticker", "stickers", "set", "icon", "style", "red", "blue", "green", "yellow", "black", "white", "grey", "pink", "orange", "purple", "app", "hoodie", "mug", "cap", "hat", "bag", "case", "cover", "poster", "dress", "skirt", "jacket", "coat", "closure", "button", "buttons", "snaps", "fastening", "fasteners", "front", "back", "worthy", "feed", "ready", "look", "looks", "photo", "photos", "picture", "pictures", "pic", "pics", "art", "design", "graphic", "printed", "emblem", "theme", "themed", "merch", "branded", "brand", "new", "old", "size", "small", "large", "medium", "cotton", "sweater", "jumper", "jersey", "top", "shorts", "pants", "trousers", "shoes", "boots", "socks", "scarf", "belt", "mode", "edition", "fan", "charm", "phone", "kimono", "no", "not", "also", "more", "than", "like", "please", "thanks", "me", "my", "you", "your", "it", "its", "is", "are", "was", "were", "be", "been", "this", "that", "these", "those", "here", "there", "now", "all", "any", "some", "only", "just", "good", "great", "nice", "very", "fit", "fits", "in-app", "message", "messages", "chat", "channel", "group", "profile", "link", "bio", "story", "page", "account", "user", "users", "name", "names", "number", "id", "ask", "for", "details", "info", "sold", "available", "sale", "offer", "price", "deal", "free", "pro", "max", "mini", "plus", "pin", "badge", "patch", "lanyard", "cushion", "toy", "game", "card", "cards", "gift", "voucher", "start", "your", "summer", "iduna", "dried", "drawing", "of-duty", "dance", "dancer", "line", "lines", "lined", "long", "short", "front-zip", "to", "at", "by", "from", "as", "an-up", "up", "down", "out", "off", "over", "under", "neck", "hem", "waist", "made", "tag", "tags", "store", "kids", "baby", "women", "men", "ladies", "leggings", "staff", "promo", "pack", "tote", "pyjamas", "case", "happy", "birthday", "love", "heart", "star", "filter", "campaign", "costume", "girl", "boy", "model", "influencer", "famous", "vibes", "vibe", "pose", "trend", "trends", "fashion", "outfit", "outfits", "core", "contact", "add", "find", "search", "on", "dm", "us", "we", "our", "via", "and/or", "post", "posts", "snap-on", "shot", "hook", "dragon", "back-up", "bracelet", "case", "closures", "tape", "studs", "stud", "poppers"]
-)
+_ORDINARY = words("no_handles")
 _BEFORE = r"(?:add|find|follow|message|msg|dm|text|pm|search|look\s+for|look\s+up|contact|hit\s+up|write|ping|i\s+am|i'm|im|as|user|username|its|it's|me:?)"
 _NAMED = r"(?:user\s?name|nick\s?name|nick|handle|screen\s?name|same\s+name|my\s+name\s+is|i\s+am|i'm|known\s+as|profile|alias|my\s+id|my\s+tag|gamertag)"
 
@@ -53,10 +53,14 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
 
 def rf_compile(pattern: str, cased: bool = False) -> re.Pattern[str]:
     """Compile; ``cased`` patterns are run on the text with its capitals (their lower-case parts match any case)."""
-    return re.compile(pattern.replace("facebook|fb|linkedin|insta", "(?i:facebook|fb|linkedin|insta)") if cased else pattern)
+    return re.compile(
+        pattern.replace("facebook|fb|linkedin|insta", "(?i:facebook|fb|linkedin|insta)") if cased else pattern
+    )
 
 
-_INVITED = re.compile(r"(?:hit\s+me\s+up|find\s+me|add\s+me|follow\s+me|reach\s+me|message\s+me|dm\s+me|write\s+me|i'?m|we're)\s+(?:on|at|over|via)\s+(?:my\s+)?$|\bmy\s+$|\badd\s+(?:my\s+)?$")
+_INVITED = re.compile(
+    r"(?:hit\s+me\s+up|find\s+me|add\s+me|follow\s+me|reach\s+me|message\s+me|dm\s+me|write\s+me|i'?m|we're)\s+(?:on|at|over|via)\s+(?:my\s+)?$|\bmy\s+$|\badd\s+(?:my\s+)?$"
+)
 
 
 def _is_handle(handle: str, name: str, link: str, rest: str) -> bool:
@@ -66,11 +70,33 @@ def _is_handle(handle: str, name: str, link: str, rest: str) -> bool:
         return False
     if handle[0] in "@$":
         return True
-    strong_link = bool(re.search(r"[:：=@>]|\bid\b|handle|name|号|account|\bis\b|\bits\b|it's|nick|\badd\b|\bdm\b|\bas\b|\bme\b", link))
+    strong_link = bool(
+        re.search(r"[:：=@>]|\bid\b|handle|name|号|account|\bis\b|\bits\b|it's|nick|\badd\b|\bdm\b|\bas\b|\bme\b", link)
+    )
     telling = bool((re.search(r"\d", bare) and re.search(r"[a-z_]", bare)) or re.search(r"\w[_.]\w", bare))
     if "-" in bare and bare.split("-")[0] in _ORDINARY and not re.search(r"[\d_.]", bare):
         return False
-    plain_name = name.replace(" ", "") in ("line", "signal", "snap", "gram", "whats", "sc", "yt", "ws", "wc", "wats", "discord", "messenger", "pinterest", "wa", "fb", "ig", "1g", "lg", "tele")
+    plain_name = name.replace(" ", "") in (
+        "line",
+        "signal",
+        "snap",
+        "gram",
+        "whats",
+        "sc",
+        "yt",
+        "ws",
+        "wc",
+        "wats",
+        "discord",
+        "messenger",
+        "pinterest",
+        "wa",
+        "fb",
+        "ig",
+        "1g",
+        "lg",
+        "tele",
+    )
     if telling:
         return not (plain_name and re.fullmatch(r"\d+\w{1,2}|[a-z]?\d{1,2}", bare))
     if "-" in bare:
@@ -84,7 +110,7 @@ def find_messengers(folded: Folded) -> Iterator[ContactSpan]:
         text = folded.cased if "name_words" in pattern.groupindex else folded.lower
         position = 0
         while found := pattern.search(text, position):
-            position = max(found.start() + 1, found.end() if found.re.groups else found.end())
+            position = max(found.start() + 1, found.end())
             groups = found.groupdict()
             if groups.get("digits") or groups.get("name_words"):
                 if groups.get("digits") and sum(c.isdigit() for c in groups["digits"]) < 6:
@@ -96,9 +122,20 @@ def find_messengers(folded: Folded) -> Iterator[ContactSpan]:
             if loose:
                 handle = groups["handle"]
                 bare = handle.lstrip("@$")
-                sure = handle[0] in "@$" or handle.startswith(("wxid_", "live:")) or "#" in handle or found[0].startswith(("t.me", "wa.me"))
-                telling = bool(re.search(r"\d", bare) and re.search(r"[a-z]", bare)) or bool(re.search(r"\w[_.]\w", bare))
-                wanted = bare not in _ORDINARY and bare not in ("home", "work", "school", "night") and not re.fullmatch(r"[\d.]+", bare)
+                sure = (
+                    handle[0] in "@$"
+                    or handle.startswith(("wxid_", "live:"))
+                    or "#" in handle
+                    or found[0].startswith(("t.me", "wa.me"))
+                )
+                telling = bool(re.search(r"\d", bare) and re.search(r"[a-z]", bare)) or bool(
+                    re.search(r"\w[_.]\w", bare)
+                )
+                wanted = (
+                    bare not in _ORDINARY
+                    and bare not in ("home", "work", "school", "night")
+                    and not re.fullmatch(r"[\d.]+", bare)
+                )
                 if name:
                     cue = bool(re.search(rf"{_BEFORE}\W{{1,3}}$", text[: found.start("handle")]))
                     ok = wanted and (telling or cue or handle[0] == "@")

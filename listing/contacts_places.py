@@ -1,5 +1,6 @@
 """Street addresses with a house number, in the usual European, American and Chinese orders, and post boxes."""
 
+# ruff: noqa: E501  (a pattern is read in one piece)
 from __future__ import annotations
 
 import re

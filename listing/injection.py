@@ -3,6 +3,7 @@
 The output filter does not trust the first half: ``guard`` is measured with a model that obeys everything.
 """
 
+# ruff: noqa: E501  (a pattern is read in one piece)
 from __future__ import annotations
 
 import re
@@ -17,6 +18,7 @@ from listing.lexicon import Lexicon, load_lexicon, plain
 from listing.privacy import MASK, scrub
 from listing.schema import Flag
 from listing.taxonomy import Taxonomy
+from listing.words import words
 
 __all__ = ["as_data", "filter_output", "guard", "instruction_like", "neutralise"]
 
@@ -30,10 +32,7 @@ _ORDERS = re.compile(
     re.I,
 )
 _SENTENCES = re.compile(r"[^.!?\n]+(?:[.!?](?=\w)[^.!?\n]*)*[.!?]*\s*")
-_FUNCTION = frozenset(
-    "the and with for from that this these those has have had are was were been its his her their our your you they them she who what which when while over under above below "
-    "about into onto not but all any some each both very also just only too than then there here out off down can could will would may might must should does did".split()
-)
+_FUNCTION = words("function")
 _SHARED = 3  # so many words in a row with an order in the data are no chance
 _KNOWN_SHARE = 0.6
 _ROUNDS = 3
@@ -61,7 +60,13 @@ def _runs(words: Sequence[str], size: int) -> set[tuple[str, ...]]:
 
 
 def _known(word: str, lexicon: Lexicon, own: frozenset[str]) -> bool:
-    return word in own or word in lexicon.common or word in lexicon.nouns or word.removesuffix("s") in lexicon.nouns or bool(lexicon.meaning(word))
+    return (
+        word in own
+        or word in lexicon.common
+        or word in lexicon.nouns
+        or word.removesuffix("s") in lexicon.nouns
+        or bool(lexicon.meaning(word))
+    )
 
 
 def _off_topic(sentence: str, lexicon: Lexicon, own: frozenset[str]) -> bool:
@@ -89,8 +94,20 @@ def filter_output(text: str, untrusted: Iterable[str], own_words: Iterable[str] 
         foreign = [w for w in words if w not in own]
         repeats = any(run in demanded for run in _runs(words, _SHARED)) and len(foreign) >= 2
         asked = any(q and q in letters(sentence) and not set(_words(q)) <= own for q in quoted)
-        if repeats or asked or _ORDERS.search(sentence.replace(MASK, "")) or MASK in sentence or _off_topic(sentence, lexicon, own):
-            flags.append(Flag(code="not-about-the-item", message=f"“{sentence.strip()[:80]}” does not describe the item; it was taken out.", span=found.span()))
+        if (
+            repeats
+            or asked
+            or _ORDERS.search(sentence.replace(MASK, ""))
+            or MASK in sentence
+            or _off_topic(sentence, lexicon, own)
+        ):
+            flags.append(
+                Flag(
+                    code="not-about-the-item",
+                    message=f"“{sentence.strip()[:80]}” does not describe the item; it was taken out.",
+                    span=found.span(),
+                )
+            )
         else:
             kept.append(sentence)
     return "".join(kept).strip(), flags
@@ -113,10 +130,15 @@ def guard(
     own = [str(v) for value in facts.values() for v in ([value] if isinstance(value, str) else value or ())]
     own += [without_instructions(note), *(line for line in ocr if not instruction_like(line))]
     for _ in range(_ROUNDS):
-        judged = claims.verify(current, facts, category, taxonomy, note=note, ocr=ocr, neighbour_values=neighbour_values)
+        judged = claims.verify(
+            current, facts, category, taxonomy, note=note, ocr=ocr, neighbour_values=neighbour_values
+        )
         mended, found = claims.rewrite(current, judged, field=field)
         mended, foreign = filter_output(mended, [note, *ocr, *neighbour_texts], own)
-        flags += [f.model_copy(update={"field": field, "span": f.span if current == text else None}) for f in [*found, *foreign]]
+        flags += [
+            f.model_copy(update={"field": field, "span": f.span if current == text else None})
+            for f in [*found, *foreign]
+        ]
         if mended == current:
             break
         current = mended

@@ -19,7 +19,7 @@ Meanings = Mapping[str, frozenset[str]]
 
 @dataclass(frozen=True)
 class Lexicon:
-    """``meanings``: phrase -> attribute -> values. ``claims``: kind -> pattern of the claims that are no attribute values."""
+    """``meanings``: phrase -> attribute -> values. ``claims``: kind -> pattern of claims without a value."""
 
     meanings: Mapping[str, Meanings]
     phrases: re.Pattern[str]
@@ -76,8 +76,8 @@ def _brand_pattern(ordinary: Mapping[str, object]) -> re.Pattern[str]:
         if not line.strip() or line.startswith("#"):
             continue
         strict = line.startswith("!")
-        for name in line.lstrip("! ").split(";"):
-            name = name.strip()
+        for given in line.lstrip("! ").split(";"):
+            name = given.strip()
             strict = strict or plain(name) in ordinary
             if len(name) > 3 and not strict:
                 names.append(f"(?i:{_loose(name)})")
@@ -98,7 +98,8 @@ def load_lexicon(path: Path = DEFAULT_FILE) -> Lexicon:
     colours = [p for p, names in meanings.items() if "colour" in names]
     others = [_loose(p) for p in meanings if p not in colours]
     shades = "|".join(map(_loose, sorted(raw["shades"], key=len, reverse=True)))
-    colour = rf"(?:(?:{shades})[\s-]+)*(?:{'|'.join(_loose(c) for c in sorted(colours, key=len, reverse=True))})(?:[\s-](?:colou?red|toned?|hued))?"
+    hues = "|".join(_loose(c) for c in sorted(colours, key=len, reverse=True))
+    colour = rf"(?:(?:{shades})[\s-]+)*(?:{hues})(?:[\s-](?:colou?red|toned?|hued))?"
     nouns = {plain(str(noun)): frozenset(labels) for noun, labels in raw["nouns"].items()}
     return Lexicon(
         meanings={p: {n: frozenset(v) for n, v in names.items()} for p, names in meanings.items()},

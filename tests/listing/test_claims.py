@@ -33,7 +33,9 @@ def test_development_set_reaches_its_floors() -> None:
 
 def test_rewritten_texts_have_no_loose_ends(taxonomy: Taxonomy) -> None:
     for row in read_set(SETS / "dev_claims.jsonl"):
-        judged = verify(row["text"], row["facts"], row["category"], taxonomy, row["note"], row["ocr"], row["neighbours"])
+        judged = verify(
+            row["text"], row["facts"], row["category"], taxonomy, row["note"], row["ocr"], row["neighbours"]
+        )
         text, flags = rewrite(row["text"], judged)
         assert not BROKEN.search(text), (row["text"], text)
         assert len(flags) == sum(c.verdict != "supported" for c in judged)
@@ -57,10 +59,22 @@ def test_rewrite(text: str, facts: dict[str, str], expected: str, taxonomy: Taxo
 
 def test_verdicts(taxonomy: Taxonomy) -> None:
     text = "Blue Zara dress, size M, with a hood and a warranty"
-    judged = verify(text, {"colour": "red", "neckline": "hood"}, "Dress", taxonomy, note="size M", neighbour_values={"brand": ["Zara"]})
+    judged = verify(
+        text,
+        {"colour": "red", "neckline": "hood"},
+        "Dress",
+        taxonomy,
+        note="size M",
+        neighbour_values={"brand": ["Zara"]},
+    )
     assert {c.text: c.verdict for c in judged} == {
-        "Blue": "contradicted", "Zara": "copied", "dress": "supported", "size M": "supported", "hood": "supported", "warranty": "prohibited",
-    }  # fmt: skip
+        "Blue": "contradicted",
+        "Zara": "copied",
+        "dress": "supported",
+        "size M": "supported",
+        "hood": "supported",
+        "warranty": "prohibited",
+    }
     assert all(text[c.start : c.end] == c.text for c in judged)
 
 

@@ -10,7 +10,14 @@ from finetune.photosets import data_root, read_annotations
 from finetune.splits import split_rows
 from listing.colour import colour_probabilities, contradicts, object_pixels, pixel_colours, pixel_view, to_lab
 
-COLOURS = {"red": (190, 25, 30), "navy": (25, 30, 70), "green": (40, 120, 50), "black": (18, 18, 18), "yellow": (235, 205, 40), "white": (245, 245, 245)}
+COLOURS = {
+    "red": (190, 25, 30),
+    "navy": (25, 30, 70),
+    "green": (40, 120, 50),
+    "black": (18, 18, 18),
+    "yellow": (235, 205, 40),
+    "white": (245, 245, 245),
+}
 
 
 def thing(rgb: tuple[int, int, int], ground: tuple[int, int, int]) -> Image.Image:

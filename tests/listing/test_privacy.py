@@ -37,7 +37,9 @@ def test_spans_are_offsets_of_the_text_as_written(text: str, kind: str, contact:
     assert any(contact in s.text and s.kind == kind for s in spans), spans
 
 
-@pytest.mark.parametrize("text", ["Sizes 36 38 40 42 44", "EAN 4006381333931", "A-line skirt, snap buttons", "Jacket.It has pockets", ""])
+@pytest.mark.parametrize(
+    "text", ["Sizes 36 38 40 42 44", "EAN 4006381333931", "A-line skirt, snap buttons", "Jacket.It has pockets", ""]
+)
 def test_look_alikes_stay(text: str) -> None:
     assert scrub(text) == text
     assert not has_contacts(text)

@@ -1,5 +1,6 @@
 """Hand-marked descriptions and templates of the claims set; see ``make_claims`` for the markup."""
 
+# ruff: noqa: E501  (one example a line)
 from __future__ import annotations
 
 from typing import Any
@@ -29,11 +30,21 @@ TEMPLATES: list[tuple[str, list[str], str, list[tuple[str, str, str]]]] = [
     ("Dress", ["dress", "midi dress"], "{audience} {colour} {noun} with a {neckline}. Easy to style, {extra}.", _ANY),
     ("Shirt", ["shirt"], "{colour} {pattern} {noun} from {brand}. It has {closure} at the front, {extra}.", _ANY),
     ("Shirt", ["shirt", "button-up shirt"], "This {material} {noun} is {colour} and comes in {size}.", _ANY),
-    ("Longsleeve", ["sweater", "jumper"], "{brand} {noun} in {colour} with a {neckline}. Nice and soft, {extra}.", _ANY),
+    (
+        "Longsleeve",
+        ["sweater", "jumper"],
+        "{brand} {noun} in {colour} with a {neckline}. Nice and soft, {extra}.",
+        _ANY,
+    ),
     ("Outwear", ["jacket", "coat"], "{colour} {noun} with a {neckline} and {closure}. It also has {extra}.", _OUTER),
     ("Outwear", ["jacket"], "{audience} {material} {noun}, {colour}, {size}. A good basic for everyday wear.", _ANY),
     ("Pants", ["jeans", "trousers"], "{colour} {material} {noun} by {brand}. {size}, {extra}.", _ANY),
-    ("Shoes", ["sneakers", "shoes"], "{brand} {noun} in {colour} with {closure}. Comfortable for every day, {extra}.", _ANY),
+    (
+        "Shoes",
+        ["sneakers", "shoes"],
+        "{brand} {noun} in {colour} with {closure}. Comfortable for every day, {extra}.",
+        _ANY,
+    ),
     ("T-Shirt", ["t-shirt", "tee"], "{audience} {pattern} {noun} in {colour}. {size}.", _ANY),
     ("Skirt", ["skirt"], "A {colour} {noun} with a {pattern} look, made of {material}. {extra}.", _ANY),
     ("Hoodie", ["hoodie"], "Comfy {colour} {noun} with {closure}, {extra}.", _ANY),

@@ -1,5 +1,6 @@
 """Hand-written material of the contact set: handles, addresses, links, and lines that only look like contacts."""
 
+# ruff: noqa: E501  (one example a line)
 from __future__ import annotations
 
 HANDLES = [
@@ -27,7 +28,10 @@ ADDRESSES = [
     "Postfach 1234, 80331 München", "Poststr. 14-16", "27 Old Kent Rd", "1 Harbour View Court",
 ]  # fmt: skip
 HAND_LINES: list[tuple] = [
-    ("oh seven 7 double nine four six one two three if interested", ("phone", "oh seven 7 double nine four six one two three")),
+    (
+        "oh seven 7 double nine four six one two three if interested",
+        ("phone", "oh seven 7 double nine four six one two three"),
+    ),
     ("call o7700 9oo123 pls", ("phone", "o7700 9oo123")),
     ("my number: 0 7 7 0 0 then 9 0 0 then 1 2 3", ("phone", "0 7 7 0 0 then 9 0 0 then 1 2 3")),
     ("加V：abc12345 秒回", ("messenger", "abc12345")),
@@ -37,17 +41,24 @@ HAND_LINES: list[tuple] = [
     ("电话一三八 一二三四 五六七八 联系", ("phone", "一三八 一二三四 五六七八")),
     ("手机 幺三八零零幺三八零零零", ("phone", "幺三八零零幺三八零零零")),
     ("message me @vintagevera", ("messenger", "@vintagevera")),
-    ("Same item cheaper on my own site annas-closet.com - jane_88 on insta", ("url", "annas-closet.com"), ("messenger", "jane_88")),
+    (
+        "Same item cheaper on my own site annas-closet.com - jane_88 on insta",
+        ("url", "annas-closet.com"),
+        ("messenger", "jane_88"),
+    ),
     ("jane at gmail", ("email", "jane at gmail")),
     ("jane.doe gmail com", ("email", "jane.doe gmail com")),
     ("jane_88 (gmail)", ("email", "jane_88 (gmail)")),
     ("reach me: jane@gmail,com", ("email", "jane@gmail,com")),
-    ("null eins fünf eins zwei drei vier fünf sechs sieben acht anrufen", ("phone", "null eins fünf eins zwei drei vier fünf sechs sieben acht")),
+    (
+        "null eins fünf eins zwei drei vier fünf sechs sieben acht anrufen",
+        ("phone", "null eins fünf eins zwei drei vier fünf sechs sieben acht"),
+    ),
     ("zéro six douze trente-quatre 56 78 90", ("phone", "zéro six douze trente-quatre 56 78 90")),
     ("cero seis uno dos tres cuatro cinco seis siete", ("phone", "cero seis uno dos tres cuatro cinco seis siete")),
     ("seventy-seven hundred nine hundred, no: 07700 900 one two three", ("phone", "07700 900 one two three")),
     ("call me maybe 555 0199 ext 4, area 212", ("phone", "555 0199")),
-    ("0​7​7​0​0​900123", ("phone", "0​7​7​0​0​900123")),
+    ("0\u200b7\u200b7\u200b0\u200b0\u200b900123", ("phone", "0\u200b7\u200b7\u200b0\u200b0\u200b900123")),
     ("Т е л: 8-916-123-45-67", ("phone", "8-916-123-45-67")),
     ("WhatsApp only, number 447700900123", ("messenger", "447700900123")),
     ("my ig? its jane_88, dm there", ("messenger", "jane_88")),
@@ -67,8 +78,14 @@ HAND_LINES: list[tuple] = [
     ("weixin zhangwei1990", ("messenger", "zhangwei1990")),
     ("tel(44)7700-900-123", ("phone", "(44)7700-900-123")),
     ("+44(0)7700 900123", ("phone", "+44(0)7700 900123")),
-    ("zero-seven-seven-double-oh, nine double oh, one two three", ("phone", "zero-seven-seven-double-oh, nine double oh, one two three")),
-    ("seven seven zero zero nine zero zero one two three with a zero in front", ("phone", "seven seven zero zero nine zero zero one two three")),
+    (
+        "zero-seven-seven-double-oh, nine double oh, one two three",
+        ("phone", "zero-seven-seven-double-oh, nine double oh, one two three"),
+    ),
+    (
+        "seven seven zero zero nine zero zero one two three with a zero in front",
+        ("phone", "seven seven zero zero nine zero zero one two three"),
+    ),
     ("07seven00nine00one2three", ("phone", "07seven00nine00one2three")),
     ("O77OO 9OO I23", ("phone", "O77OO 9OO I23")),
     ("call 07700nine00123", ("phone", "07700nine00123")),
@@ -77,7 +94,7 @@ HAND_LINES: list[tuple] = [
     ("tel:+4915112345678", ("phone", "+4915112345678")),
     ("mailto:jane@web.de", ("email", "jane@web.de")),
     ("j a n e @ g m a i l . c o m", ("email", "j a n e @ g m a i l . c o m")),
-    ("www.​mystore.​com", ("url", "www.​mystore.​com")),
+    ("www.\u200bmystore.\u200bcom", ("url", "www.\u200bmystore.\u200bcom")),
     ("google annas-closet dot de and order there", ("url", "annas-closet dot de")),
 ]
 CLEAN_LINES = [

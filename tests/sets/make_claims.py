@@ -1,6 +1,7 @@
 """Writes ``dev_claims.jsonl``: 140 texts with every claim marked. ``python -m tests.sets.make_claims``.
 
-Markup of a line: ``[[words|kind|verdict]]`` with verdict s(upported), u(nsupported), c(ontradicted), k (copied), p(rohibited).
+Markup of a line: ``[[words|kind|verdict]]`` with the verdicts supported, unsupported, contradicted, k (copied),
+prohibited.
 """
 
 from __future__ import annotations
@@ -69,8 +70,18 @@ def rows() -> list[dict[str, Any]]:
     while len(out) < 140:
         facts, neighbours, category, marked = generated(rng)
         text, claims = unmark(marked)
-        out.append({"group": "template", "category": category, "facts": facts, "note": "", "ocr": [], "neighbours": neighbours,
-                    "text": text, "claims": claims})  # fmt: skip
+        out.append(
+            {
+                "group": "template",
+                "category": category,
+                "facts": facts,
+                "note": "",
+                "ocr": [],
+                "neighbours": neighbours,
+                "text": text,
+                "claims": claims,
+            }
+        )
     return [{"id": f"d{i:03}", **row} for i, row in enumerate(out)]
 
 

@@ -1,5 +1,6 @@
 """Writes ``dev_contacts.jsonl``: contact data with evasions and clean look-alikes. ``python -m tests.sets.make_contacts``."""
 
+# ruff: noqa: E501  (one example a line)
 from __future__ import annotations
 
 import json
@@ -90,9 +91,7 @@ PHONE_STYLES: dict[str, Callable[[random.Random, str], str]] = {
     "superscript": lambda r, w: "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(c)] for c in digits(w)),
     "math": lambda r, w: "".join(chr(0x1D7CE + int(c)) for c in digits(w)),
     "zero-width": lambda r, w: "\u200b".join(digits(w)),
-    "homoglyph": lambda r, w: "".join(
-        r.choice({"0": "oO0", "1": "lI1", "5": "S5"}.get(c, c)) for c in digits(w)
-    ),
+    "homoglyph": lambda r, w: "".join(r.choice({"0": "oO0", "1": "lI1", "5": "S5"}.get(c, c)) for c in digits(w)),
     "english": lambda r, w: " ".join(ENGLISH[int(c)] for c in digits(w)),
     "english-joined": lambda r, w: r.choice(["-", ", ", "."]).join(ENGLISH[int(c)] for c in digits(w)),
     "english-double": lambda r, w: doubled(r, digits(w)),
@@ -113,7 +112,16 @@ NUMBERED_CUES = [
     "WhatsApp {}", "whatsapp: {}", "whats app {}", "WA: {}", "wa {}", "wapp {}", "watsapp me {}", "what's app {}", "w h a t s a p p {}", "QQ: {}",
     "QQ{}", "扣扣 {}", "qq号 {}", "Q Q {}", "signal {}", "viber {}", "wats app {}", "Whatsap {}", "telegram {}", "wa.me/{}", "W/A {}", "wh@tsapp {}",
 ]  # fmt: skip
-FILLER = ["Nice warm coat. ", "Size 38, worn twice. ", "Blue shirt, 100% cotton. ", "", "", "Brand new with tag, 25 EUR. ", "很好看的外套。", ""]
+FILLER = [
+    "Nice warm coat. ",
+    "Size 38, worn twice. ",
+    "Blue shirt, 100% cotton. ",
+    "",
+    "",
+    "Brand new with tag, 25 EUR. ",
+    "很好看的外套。",
+    "",
+]
 
 
 def clean_row(rng: random.Random) -> str:
@@ -155,19 +163,36 @@ def rows() -> list[Row]:
             add("messenger", rng.choice(FILLER) + cue.format(handle), ("messenger", handle))
     for cue in NUMBERED_CUES:
         for _ in range(3):
-            written = digits(number(rng)) if "qq" not in cue.lower() and "扣" not in cue else str(rng.randint(10**7, 10**10))
+            written = (
+                digits(number(rng)) if "qq" not in cue.lower() and "扣" not in cue else str(rng.randint(10**7, 10**10))
+            )
             add("messenger-number", rng.choice(FILLER) + cue.format(written), ("messenger", written))
     for style in EMAIL_STYLES:
         for _ in range(6):
-            user, domain = rng.choice(HANDLES).strip(".-"), rng.choice(["gmail", "outlook", "web", "mail", "yahoo", "proton"])
+            user, domain = (
+                rng.choice(HANDLES).strip(".-"),
+                rng.choice(["gmail", "outlook", "web", "mail", "yahoo", "proton"]),
+            )
             tld = {"web": "de", "proton": "me"}.get(domain, "com")
             written = style.format(u=user, d=domain, t=tld)
-            add("email", rng.choice(FILLER) + rng.choice(["mail me: {}", "{}", "email {} please", "write to {}"]).format(written), ("email", written))
+            add(
+                "email",
+                rng.choice(FILLER)
+                + rng.choice(["mail me: {}", "{}", "email {} please", "write to {}"]).format(written),
+                ("email", written),
+            )
     for url in URLS:
         for _ in range(2):
-            add("url", rng.choice(FILLER) + rng.choice(["see {}", "more at {}", "{}", "my shop: {}", "Visit {} for more"]).format(url), ("url", url))
+            add(
+                "url",
+                rng.choice(FILLER)
+                + rng.choice(["see {}", "more at {}", "{}", "my shop: {}", "Visit {} for more"]).format(url),
+                ("url", url),
+            )
     for address in ADDRESSES:
-        for cue in rng.sample(["Pick up at {}", "collect from {}", "{}", "I live at {}", "Address: {}", "come to {} any evening"], 2):
+        for cue in rng.sample(
+            ["Pick up at {}", "collect from {}", "{}", "I live at {}", "Address: {}", "come to {} any evening"], 2
+        ):
             add("address", rng.choice(FILLER) + cue.format(address), ("address", address))
     for text, *contacts in HAND_LINES:
         add("hand", text, *[(str(k), str(c)) for k, c in contacts])

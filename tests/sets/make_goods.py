@@ -1,5 +1,6 @@
 """Writes ``dev_goods.jsonl`` from hand-written lines. ``python -m tests.sets.make_goods``."""
 
+# ruff: noqa: E501  (one example a line)
 from __future__ import annotations
 
 from tests.sets.make_contacts import write
@@ -87,4 +88,7 @@ LEGITIMATE: list[tuple[str | None, str]] = [
 
 if __name__ == "__main__":
     table = [(True, row) for row in PROHIBITED] + [(False, row) for row in LEGITIMATE]
-    write("dev_goods.jsonl", [{"id": f"g{i:03}", "category": c, "text": t, "prohibited": bad} for i, (bad, (c, t)) in enumerate(table)])
+    write(
+        "dev_goods.jsonl",
+        [{"id": f"g{i:03}", "category": c, "text": t, "prohibited": bad} for i, (bad, (c, t)) in enumerate(table)],
+    )
