@@ -1,7 +1,8 @@
 """Fit and measure the colour check on training senders: ``python -m benchmarks.colour_agreement [--write]``.
 
 Five folds by sender. Printed: how often the pixels' first (first two) colours are the annotated one, and, for the
-limit below which a colour counts as contradicted, how often a right colour is contradicted and how many wrong ones are caught.
+limit below which a colour counts as contradicted, how often a right colour is contradicted and how many wrong ones are
+caught.
 """
 
 from __future__ import annotations

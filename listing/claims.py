@@ -17,7 +17,7 @@ __all__ = ["Claim", "Verdict", "find_claims", "rewrite", "verify"]
 
 Verdict = Literal["supported", "unsupported", "contradicted", "copied", "prohibited"]
 
-_CAPITALS = r"[A-Z][\w&'’+.-]*[\w+](?:[ -](?:&|and|of|the|de|[A-Z0-9][\w&'’+.-]*))*"
+_CAPITALS = r"[A-Z][\w&'’+.-]*[\w+](?:(?<![a-z]\.)[ -](?:&|and|of|the|de|[A-Z0-9](?:[\w&'’+.-]*[\w+])?))*"
 _QUOTED = re.compile(r"[\"“”„«]([^\"“”„«»]{1,60})[\"“”»]|(?<!\w)['‘]([A-Z][^'’]{1,40})['’](?!\w)")
 _PRINT = re.compile(
     rf"(?<![\w])({_CAPITALS})[ -](?:print|logo|lettering|slogan|motif|graphic|patch|badge|emblem|text|embroidery|letters|character|branding|artwork)\b"
@@ -232,6 +232,9 @@ def _judge(
     meaning = lexicon.meaning(claim.text)
     if meaning:
         return _judge_value(claim, meaning, sources)
+    node = taxonomy.categories.get(category or "")
+    if node is not None and claim.text.lower() in node.phrase:
+        return None, "supported"
     supported = sources.in_note(claim.text) or sources.in_facts(claim.text) or sources.in_print(claim.text)
     return None, "supported" if supported else "copied" if sources.near_words(claim.text) else "unsupported"
 

@@ -52,7 +52,7 @@ class Lexicon:
 def plain(words: str) -> str:
     """Lower case, hyphens and runs of blanks as one blank, curly apostrophes straight, no '-coloured'."""
     text = re.sub(r"[\s-]+", " ", words.lower().replace("’", "'")).strip()
-    return re.sub(r" (?:colou?red|toned?|hued)$", "", text)
+    return text if text.startswith("two ") else re.sub(r" (?:colou?red|toned?|hued)$", "", text)
 
 
 def _loose(phrase: str) -> str:
