@@ -140,8 +140,9 @@ def without(text: str, words: str, start: int) -> str:
         return text
     before, after = text[:at].rstrip(" ,;"), text[at + len(words) :]
     whole_sentence = not before or before[-1] in ".!?\n"
-    after = after.lstrip(" .,;!?" if whole_sentence else " ")
-    joins = not before or before.endswith("\n") or after[:1] in ".,;!?\n"
+    whole_line = not before or before.endswith("\n")
+    after = after.lstrip((" .,;!?\n" if whole_line else " .,;!?") if whole_sentence else " ")
+    joins = whole_line or after[:1] in ".,;!?\n"
     return f"{before}{'' if joins else ' '}{after}".strip()
 
 

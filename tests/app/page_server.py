@@ -10,6 +10,8 @@ from contextlib import contextmanager
 
 from app.services import Services
 
+CHROMIUM_ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+
 
 @contextmanager
 def served(services: Services) -> Iterator[str]:
