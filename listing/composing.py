@@ -6,8 +6,9 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from listing import claims, describe
+from listing import describe
 from listing.events import StageEvent, TextEvent
+from listing.injection import guard, instruction_like
 from listing.privacy import scrub
 from listing.request import DraftRequest
 from listing.schema import AttributeValue, Category, Flag
@@ -39,6 +40,8 @@ def compose(
         return Text(title=request.title or "", description=description, flags=flags)
     node = parts.taxonomy.categories[category.value]
     told = describe.told_facts(facts)
+    if instruction_like(told.get("text", "")):  # print that gives orders is kept as a fact, but not told to the model
+        del told["text"]
     if request.title is None:
         pieces = describe.write_title(parts.backend, node, told)
         title, more = yield from _written("title", pieces, told, category.value, note, found, parts)
@@ -70,17 +73,16 @@ def _written(
     for piece in pieces:
         whole.append(piece)
         yield TextEvent(field=name, text=piece)
-    text = scrub(" ".join("".join(whole).split()))
-    judged = claims.verify(
-        text,
+    text, flags = guard(
+        " ".join("".join(whole).split()),
         told,
         category,
         parts.taxonomy,
         note=note,
         ocr=[told["text"]] if "text" in told else [],
         neighbour_values=found.values(),
+        field=name,
     )
-    text, flags = claims.rewrite(text, judged, field=name)
     if not text.strip(" ."):
         node = parts.taxonomy.categories[category]
         text = describe.without_facts(node, told) + ("." if name == "description" else "")
