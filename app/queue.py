@@ -68,7 +68,7 @@ class DraftQueue:
             if len(self._waiting) >= self._length:
                 wait = self._retry_after(len(self._waiting))
                 raise QueueFull(f"Many people are waiting; try again in about {wait} seconds.", wait)
-            latest = max((t.round for t in own), default=self._served_round)
+            latest = max((t.round for t in own), default=self._served_round - 1)
             self._numbers += 1
             ticket = Ticket(name, seller, latest + 1, self._numbers)
             self._waiting.append(ticket)
