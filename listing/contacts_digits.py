@@ -301,7 +301,9 @@ def _judge(folded: Folded, run: list[Atom]) -> bool:
         return False
     if disguised:
         letters_only = re.fullmatch(r"[0-9oliszb\W_]+", written) and not any(folded.odd[start:end])
-        return len(digits) >= (9 if letters_only else 7)
+        spelled = sum(text[a.start : a.end].isalpha() for a in run)
+        sparse = letters_only or (spelled < 3 and not any(folded.odd[start:end]))
+        return len(digits) >= (9 if sparse else 7)
     if re.fullmatch(r"\d{4}/\d{3}/\d{3}|\d{6,7}-\d{3}|\d{5}-\d{4}", written) or (
         re.search(r"\d,\d{3}\b", written) and not cued
     ):

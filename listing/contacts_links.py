@@ -22,7 +22,7 @@ _DOT_TIGHT = (
 )
 _AT = r"(?:\s?@\s?|\s?[\[({<*]\s?(?:at|@|a|ät|arroba|klammeraffe|aet)\s?[\])}>*]\s?|[\s_-]+(?:at|arroba|klammeraffe|aet|chez|malpa)(?:[\s_-]+|(?=[a-z])))"
 _AT_SIGN = r"(?:\s?@{1,3}\s?|\s?[\[({<*]\s?(?:at|@|a|ät|arroba|klammeraffe|aet)\s?[\])}>*]\s?)"
-_AT_WORD = r"[\s_-]+(?:at|arroba|klammeraffe|aet|chez|malpa)(?:[\s_-]+|(?=[a-z]))"
+_AT_WORD = r"[\s_-]+(?:at|arroba|klammeraffe|aet|chez|malpa|bei)(?:[\s_-]+|(?=[a-z]))"
 _DOT_WORD = r"(?:\s?[\[({<*]\s?(?:\.|dot|d0t|punkt|point|punto)\s?[\])}>*]\s?|[\s_-]+(?:dot|d0t|punkt|punto|point|kropka)[\s_-]+)"
 _USER = r"(?<![\w.])[a-z0-9][\w.+-]{0,40}"
 
@@ -38,6 +38,8 @@ _EMAILS = tuple(
         r"(?<!\w)(?:[\w.+-] ){2,}@ ?(?:\w ){2,}(?:\. ?(?:\w ?){2,3})+(?!\w)",
         rf"{_USER}@[a-z][\w-]+",
         r"(?<![\w.])(?!(?:my|your|the|a|e?mail|via|by|is|on|from|and|or)\b)[a-z][\w.]{3,40}\s(?:gmail|googlemail|hotmail|gmx|icloud)(?=\s*(?:$|[.,;!)\n]))",
+        rf"\b{_PROVIDERS}\s?[:=]\s?(?=\w*[\d._])[\w.]{{4,}}",
+        rf"\be?-?mail(?:\sis|:)\s[\w.]{{3,}}\W+(?:it'?s |on |at |with )?{_PROVIDERS}\b",
         rf"(?<!\w)[a-z0-9][\w.]+at{_PROVIDERS}dot(?:com|de|net|fr|co)\b",
     )
 )
@@ -49,6 +51,9 @@ _URLS = tuple(
         rf"\bw\s?w\s?w\d?{_DOT}[a-z0-9][\w-]*(?:{_DOT}[\w-]+){{0,3}}?{_DOT}(?:{_SURE}|{_WORDY}|{_SHORT})\b{_PATH}",
         rf"\bwww[a-z0-9][\w-]+\.(?:{_SURE}|{_WORDY}|{_SHORT})\b{_PATH}",
         r"\bwww\d?\s?\.\s?[\w-]{3,}",
+        r"\bh t t p(?: s)? : / /(?: ?[\w./-]){3,40}",
+        r"\b(?:t|wa|m|fb|ig)\s?[\[(]?\s?\.\s?[\])]?\s?me\s?/\s?[\w/+-]+",
+        r"(?<![\w.])[a-z][\w-]{2,}\s(?:com|net|org|de|ly)/[\w/-]+",
         rf"\bwww\W+[\w-]{{3,}}\W+(?:{_SURE})\b",
         r"(?<!\w)(?:bitly|tinyurl|linktree|wame|tme|instagram|facebook|insta|paypal|tiktok)\s?/\s?@?(?=[\w.]*[\d._])[\w./-]{3,}",
         r"(?<![\w.])[a-z][\w-]{3,},(?:com|net|org)\b(?!\w)",

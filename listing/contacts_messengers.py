@@ -14,8 +14,8 @@ _LEET = {"a": "[a@4]", "e": "[e3]", "i": "[i1!|]", "o": "[o0]", "s": "[s5$z]", "
 # Names that are no ordinary words: one is enough before a handle. Longest spelling first.
 _CLEAR = words("networks")
 _SHORT = words("short_networks")
-_EAST = "微信|薇信|威信|維信|维信|徽信|微亻言|溦信|嶶信|v信|薇心|扣扣|企鹅|电报|飞机|纸飞机|陌陌|抖音|小红书|支付宝|旺旺|ライン|카톡|라인|绿泡泡|绿色软件|小飞机|围信|葳信|韦信|V我|嶶"
-_LINK = r"(?:\s*(?:id|name|username|user|handle|account|acc|nr|no|number|num|me|is|its|it's|it|contact|konto|号|號|号码|账号|私|or|only|under|as|add|on|at|to|dm|please|pls|search|also|there)\b|\s*(?:号码?|號|账号|帐号)|[\W_])"
+_EAST = "微信|薇信|威信|維信|维信|徽信|微亻言|溦信|嶶信|v信|薇心|扣扣|企鹅|电报|飞机|纸飞机|陌陌|抖音|小红书|支付宝|旺旺|ライン|카톡|라인|绿泡泡|телеграм|телега|тг|вотсап|ватсап|вацап|вайбер|инстаграм|инста|绿色软件|小飞机|围信|葳信|韦信|V我|嶶"
+_LINK = r"(?:\s*(?:id|name|username|user|handle|account|acc|nr|no|number|num|me|is|its|it's|it|contact|konto|号|號|号码|账号|私|or|only|under|as|add|on|at|to|dm|please|pls|search|also|there|shop|store|page|profile)\b|\s*(?:号码?|號|账号|帐号|吧|哦|呀|啊|哈)|[\W_])"
 _HANDLE = r"(?P<handle>[@$]?[a-z0-9](?:[\w-]|[.:](?=\w)|\#(?=\d)){2,31}(?:\#\d{2,5})?)"
 _ORDINARY = words("no_handles")
 _BEFORE = r"(?:add|find|follow|message|msg|dm|text|pm|search|look\s+for|look\s+up|contact|hit\s+up|write|ping|i\s+am|i'm|im|as|user|username|its|it's|me:?)"
@@ -30,16 +30,22 @@ def _spread(name: str) -> str:
 @cache
 def _patterns() -> tuple[re.Pattern[str], ...]:
     clear = "|".join(sorted((_spread(n) for n in _CLEAR), key=len, reverse=True))
-    special = r"what'?s?\s?app|w[\W_]?e[\W_]?i[\W_]?\s?x[\W_]?i[\W_]?n|v\W?x|w\W?x|[i1l]\W?g|q\s?q|w/a|bird\s?app|i\s?g|t\s?g|we\schat|cash\sapp|fb\smessenger|we\W?xin|insta[\s._-]?gram"
+    special = r"what'?s?\s?app|w[\W_]?e[\W_]?i[\W_]?\s?x[\W_]?i[\W_]?n|v\W{0,3}x|sn[4@]p|w\W?x|[i1l]\W?g|q\s?q|w/a|bird\s?app|i\s?g|t\s?g|we\schat|cash\sapp|fb\smessenger|we\W?xin|insta[\s._-]?gram"
     insta = _spread("insta")
     named = rf"(?:{clear}|{special}|{insta}|{'|'.join(n.replace('_', ' ') for n in _SHORT)})"
-    east = "(?:" + "|".join(r"\s?".join(word) for word in _EAST.split("|")) + ")"
+    east = "(?:" + "|".join(r"[\W_]{0,3}".join(word) for word in _EAST.split("|")) + ")"
     after = rf"(?P<link>{_LINK}{{0,9}}?)"
     return (
         rf_compile(rf"(?<![a-z0-9])(?P<name>{named})(?:id)?(?![a-z0-9]){after}{_HANDLE}"),
         rf_compile(rf"(?P<name>{east}){after}{_HANDLE}"),
         rf_compile(rf"(?P<name>(?:加|\+|➕|➡|→|⊕)\s*(?:v|微|薇|威|w|vx|q|扣)|(?<![a-z0-9])v\s?(?:❤|♥|心|我|x|信|❥|💗|💕|💚)|加我|私我|➕)(?P<link>[\W_]{{0,4}}){_HANDLE}"),
         rf_compile(rf"(?<![\w.]){_HANDLE}[\s,.:;()\"'-]{{1,4}}(?:(?:on|at|via|auf|bei|in|over|is\s+my)\s+)(?:my\s+|the\s+)?(?P<name>{named})(?![a-z0-9])"),
+        rf_compile(rf"(?<![a-z0-9])(?P<name>微|薇|威|扣|卫星|wei|q)(?P<link>\s*[:：]\s*){_HANDLE}"),
+        rf_compile(rf"(?<![\w.]){_HANDLE}\s?(?:\(|@\s)\s?(?P<name>{named})(?![a-z0-9])"),
+        rf_compile(
+            r"(?<!\w)(?P<name_words>[A-Z][\w'-]+(?: [A-Z][\w'-]+){1,2}) (?:on|via|auf|bei) (?:facebook|fb|linkedin|insta\w*)",
+            cased=True,
+        ),
         rf_compile(r"(?<![\w.@])(?P<handle>@[a-z_][\w.]{2,30})(?<!\.)"),
         rf_compile(rf"(?<!\w){_NAMED}\W{{1,4}}(?:(?:is|on|there|everywhere)\W+)?{_HANDLE}"),
         rf_compile(r"(?<!\w)(?P<handle>wxid_\w{3,}|live:[\w.]{3,}|[a-z][\w.]{2,30}#\d{4})(?!\w)"),

@@ -14,7 +14,7 @@ _TYPES = (
     r"(?:[Ss]treet|[Ss]t|[Rr]oad|[Rr]d|[Aa]venue|[Aa]ve|[Ll]ane|[Ll]n|[Dd]rive|[Dd]r|[Bb]oulevard|[Bb]lvd|[Cc]ourt|[Cc]t|[Cc]lose|[Pp]lace|[Pp]l|[Ss]quare|[Ss]q|"
     r"[Tt]errace|[Ww]ay|[Cc]rescent|[Gg]rove|[Gg]ardens|[Pp]ark|[Hh]ill|[Rr]ow|[Mm]ews|[Pp]arade|[Ww]alk|[Hh]ighway|[Hh]wy|[Pp]arkway|[Cc]ircle|[Rr]ise|[Gg]ate|[Yy]ard|[Gg]reen|[Qq]uay|[Vv]iew)"
 )
-_STOPS = r"(?=\.?\s*(?:$|[,.;:!?()\n/|–]|-\s|[A-Z]{1,2}\d|\d|NW|NE|SW|SE|(?:in|near|any|after|between|from|on|if|please|pls|for|or|and|tomorrow|today|weekdays|evenings?|at|is|flat|apt|unit|apartment|suite|opposite|next|behind|by|buzzer|ring|bell|then|when)\b))"
+_STOPS = r"(?=\.?\s*(?:$|[,.;:!?()\n/|–]|-\s|[A-Z]{1,2}\d|\d|#|[A-Z][a-z]+(?:\s[A-Z][a-z]+)?,?\s[A-Z]{2}\b|NW|NE|SW|SE|(?:in|near|any|after|between|from|on|if|please|pls|for|or|and|tomorrow|today|weekdays|evenings?|at|is|flat|[Aa]pt|[Uu]nit|[Aa]partment|[Ss]uite|Flat|opposite|next|behind|by|buzzer|ring|bell|then|when)\b))"
 _UNIT = r"(?:(?:[Ff]lat|[Aa]pt|[Aa]partment|[Uu]nit|[Ss]uite|[Rr]oom)\.?\s?\w{1,4},?\s+|\d{1,2}(?:st|nd|rd|th)\s[Ff]loor,?\s+)?"
 _PICKUP = r"(?:(?i:pick\W?up|collect(?:ion)?|live|address|come|visit|meet|bring|deliver|find us|located|shop|abholung|adresse|from|at|to))\b[^.\n]{0,20}?"
 _NUMBER = r"(?<![\w.,/-])(?:[Nn]o\.?\s?|[Nn]umber\s)?\d{1,5}[A-Za-z]?(?:\s?[-/]\s?\d{1,4}[A-Za-z]?)?"
@@ -25,16 +25,18 @@ _PLACES = tuple(
         rf"{_UNIT}{_NUMBER},?\s+(?:(?:[NSEW]\.?|North|South|East|West)\s)?(?:[A-Z][\w'’.-]+\s+){{1,4}}{_TYPES}\b{_STOPS}\.?(?:\s(?:NW|NE|SW|SE)\b)?{_TAIL}{{0,4}}",
         rf"{_UNIT}{_NUMBER}\s+(?:[NSEW]\.?\s|North\s|South\s|East\s|West\s)?(?:\d{{1,3}}(?:st|nd|rd|th)|Broadway|Park Lane|(?:The )?Strand|High St(?:reet)?|Whitehall|Piccadilly)(?:\s{_TYPES})?\b{_STOPS}{_TAIL}{{0,3}}",
         rf"(?<=\b){_PICKUP}(?P<it>{_NUMBER}\s+(?:[a-z][\w'-]+\s+){{1,3}}(?:street|road|rd|avenue|ave|lane|drive|blvd|close|terrace|crescent|grove|square|court){_STOPS}(?:,?\s?[a-z]+)?)",
+        rf"(?i:\bunit\s\d{{1,3}}[a-z]?,?\s(?:[a-z]+\s){{1,3}}(?:park|estate|centre|center)\b){_TAIL}{{0,3}}",
+        r"[\u4e00-\u9fff]{2,}[区市县][\u4e00-\u9fff\w]*\s?\d+\s?号[\u4e00-\u9fff\d]*",
         rf"(?i:{_NUMBER}\s+(?:[a-z][\w'-]+\s+){{1,2}}(?:street|st|road|rd|avenue|ave|lane|drive|blvd|crescent|grove|close|terrace|court),?\s+(?:[a-z]+,?\s)?[a-z]{{1,2}}\d[a-z\d]?\s?\d[a-z]{{2}}\b)",
         r"(?i:\b(?:flat|apt|apartment|unit)\.?\s?\w{1,3},?\s+\d{1,4}[a-z]?\s+(?:[a-z][\w'-]+\s+){1,2}(?:street|st|road|rd|avenue|ave|lane|drive|close|grove|terrace|court)\b(?:,?\s[a-z]+)?)",
         rf"(?i:\b(?:house|number|no\.?|nr\.?)\s?(?:number|no\.?|nr\.?)?\s?)\d{{1,4}}[a-z]?,?\s(?:on|in|at|of)?\s?(?:[A-Z][\w'-]+\s){{1,3}}{_TYPES}\b",
         # Named street, then the number.
-        rf"(?<!\w)(?:[A-ZÄÖÜ][\wäöüß'-]*[\s-]){{0,3}}[A-ZÄÖÜa-z][\wäöüß.-]*(?:straße|strasse|[Ss]tr\.|str|weg|platz|allee|gasse|damm|ufer|chaussee|steig|straat|laan|gracht|plein|kade|gata|gatan|vej|gade|katu)\.?\s?\d{{1,4}}\s?[a-zA-Z]?\b(?:\s?[-/]\s?\d{{1,4}}[a-z]?\b)?{_TAIL}{{0,3}}",
+        rf"(?<!\w)(?:[A-ZÄÖÜ][\wäöüß'-]*[\s-]){{0,3}}[A-ZÄÖÜa-z][\wäöüß.-]*(?:straße|strasse|[Ss]tr\.|str|weg|platz|allee|gasse|damm|ufer|chaussee|steig|straat|laan|gracht|plein|kade|gata|gatan|vej|gade|katu)\.?\s?(?:Nr\.?\s?)?\d{{1,4}}\s?[a-zA-Z]?\b(?:\s?[-/]\s?\d{{1,4}}[a-z]?\b)?{_TAIL}{{0,3}}",
         rf"(?<!\w)(?:[A-ZÄÖÜ][\wäöüß-]+(?:er|[- ])\s?)(?:Straße|Strasse|Str\.|Weg|Platz|Allee|Gasse|Ring|Damm|Ufer|Chaussee|Markt)\s\d{{1,4}}\s?[a-zA-Z]?\b(?:\s?[-/]\s?\d{{1,4}}\b)?{_TAIL}{{0,3}}",
         rf"(?<!\w)[A-ZÄÖÜ][\wäöüß-]{{2,}}ring\s\d{{1,4}}\b{_TAIL}{{1,3}}",
         rf"(?<!\w)(?:An der|An den|Am|Im|In der|Zum|Zur|Auf der|Auf dem|Unter den|Hinter der|Vor dem|Alte[rs]?|Neue[rs]?)\s[A-ZÄÖÜ][\wäöüß-]+(?:\s[A-ZÄÖÜ][\wäöüß-]+)?\s\d{{1,3}}\s?[a-z]?(?=\W|$){_TAIL}{{1,3}}",
         rf"(?<![\w])\d{{1,4}}\s?(?:bis|ter|[a-cA-C])?,?\s(?i:rue|avenue|av\.|boulevard|bd\.?|place|chemin|impasse|all[ée]e|quai|cours|route|square|passage|sentier)\s(?:(?:de|du|des|la|le|les|l'|d'|à|aux)\s?)*[A-Z\d][\w'’.-]+(?:[\s-][A-Z][\w'’-]+){{0,3}}{_TAIL}{{0,3}}",
-        rf"(?<!\w)(?:Via|Viale|Piazza|Corso|Vicolo|Largo|Strada|Calle|C/|Avenida|Avda\.?|Av\.|Plaza|Paseo|Carrer|Ronda|Camino|Rua|Praça|Praca|Travessa|Estrada|Alameda|Rue)\s?(?:(?:de|del|della|dei|da|do|dos|di|la|las|los|el)\s)*(?:[A-Z][\w'’.-]+\s?){{1,4}},?\s(?:[Nn][.º°o]*\s?)?\d{{1,4}}[a-zA-Z]?\b(?:,?\s\d[°ºª])?{_TAIL}{{0,3}}",
+        rf"(?<!\w)(?:Via|Viale|Piazza|Corso|Vicolo|Largo|Strada|Calle|C/|Avenida|Avda\.?|Av\.|Plaza|Paseo|Carrer|Ronda|Camino|Rua|Praça|Praca|Travessa|Estrada|Alameda|Rue)\s?(?:(?:de|del|della|delle|degli|dello|dell|dei|da|do|dos|di|la|las|los|el)\s)*(?:[A-Z][\w'’.-]+\s?){{1,4}},?\s(?:[Nn][.º°o]*\s?)?\d{{1,4}}[a-zA-Z]?\b(?:,?\s\d[°ºª])?{_TAIL}{{0,3}}",
         rf"(?<!\w)(?:ul\.|ul(?=\s[A-ZŁŚŻĆ])|al\.|os\.|pl\.|[Uu]lica)\s?(?:[\wÀ-ž.-]+\s){{1,4}}\d{{1,4}}[a-zA-Z]?(?:/\d{{1,4}})?{_TAIL}{{0,3}}",
         r"(?<!\w)(?:ул\.?|улица|пр\.?|проспект|пр-т|пер\.?|бульвар|вул\.?)\s[\w .-]{2,30}?,?\s(?:д\.?|дом|буд\.?)?\s?\d{1,4}\w?(?:,?\s?(?:кв\.?|квартира)\s?\d{1,4})?",
         r"[\u4e00-\u9fff\d]*(?:路|街|大道|道|巷|弄|胡同|小区|村|镇|花园|里)[\u4e00-\u9fff\d-]*?\s?[\d一二三四五六七八九十]+\s?(?:号|號|弄|栋|幢|室|楼|单元|座)[\u4e00-\u9fff\d号室楼单元栋-]*",
