@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import gradio as gr  # Gradio reads the handlers' annotations at run time; whoever starts no server imports nothing here.
+# Gradio reads the annotations of its listeners at run time, so that it cannot be imported later than here.
+import gradio as gr
 
 from app import seller_actions as actions
 from app.seller_desk import Desk, Painter
@@ -20,6 +21,7 @@ PAINT_SECONDS = 0.08
 KEEP_UPLOADS = (600, 3600)
 HEAD = """<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">
 <meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">"""
+WRITE = "Write my listing"
 NOTE_HINT = "Flaws, why you sell it, how it fits. Your words are kept exactly as you write them."
 
 
@@ -135,7 +137,7 @@ class _Page:
         """Values for all outputs; what the page shows already is not sent again. Not whole: what writing changes."""
         painter = self.painter
         ready = bool(desk.shots) and not desk.busy
-        label = "Write it again from the photos" if desk.view is not None else "Write my listing"
+        label = "Write it again from the photos" if desk.view is not None else WRITE
         fresh: dict[str, Any] = {
             "top": painter.top(desk, seller.id, seller.name) if whole else desk.sent.get("top"),
             "photos": painter.photos(desk) if whole else desk.sent.get("photos"),

@@ -97,14 +97,14 @@ class Painter:
         at = names.index(view.stage) if view.stage in names else -1
         waiting = view.state == "queued" and view.position > 0
         states = ["done" if n < at else "now" if n == at else "next" for n in range(len(names))]
+        steps = [{"words": words.STAGES[n], "state": s} for n, s in zip(names, states, strict=True)]
         stage = words.STAGE_TITLES.get(view.stage or "photos", "Working")
         return {
+            "id": view.draft_id + view.tone,
             "title": words.place_in_line(view.position) if waiting else stage,
             "left": words.duration(view.seconds_left),
             "percent": 0 if waiting else max(3, round(view.share * 100)),
-            "steps": []
-            if waiting
-            else [{"words": words.STAGES[n], "state": s} for n, s in zip(names, states, strict=True)],
+            "steps": [] if waiting else steps,
             "slow": (view.seconds_left or 0.0) > words.SLOW_SECONDS,
         }
 

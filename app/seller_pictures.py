@@ -57,7 +57,7 @@ def file_url(path: Path, side: int = THUMB) -> str:
 
 @dataclass(frozen=True)
 class Crop:
-    """Where a square window of ``CROP`` px shows a part of a photo: background position and size, and a frame, in px."""
+    """Where a square window of ``CROP`` px shows a part of a photo: position and size behind it, a frame, in px."""
 
     photo: str
     width: float

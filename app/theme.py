@@ -9,7 +9,16 @@ if TYPE_CHECKING:
     from gradio.themes import Base
 
 STATIC = Path(__file__).parent / "static"
-SYSTEM_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
+SYSTEM_FONTS = (
+    "-apple-system",
+    "Segoe UI",
+    "Roboto",
+    "Noto Sans",
+    "Liberation Sans",
+    "Arial",
+    "system-ui",
+    "sans-serif",
+)
 MONO_FONTS = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
 # Colours that Gradio itself needs; the pages' own names stand in static/seller.css. Each pair is light, dark.

@@ -21,6 +21,9 @@ function settle() {
     field.iplText = text;
     if (!typing) field.value = text;
   });
+  element.querySelectorAll("details[data-keep]").forEach((d) => { d.open = kept.open.has(d.dataset.keep); });
+  const work = element.querySelector("[data-show]");
+  if (work && work.dataset.show !== kept.shown) { kept.shown = work.dataset.show; work.scrollIntoView({ block: "nearest" }); }
   const say = element.querySelector("[data-focus]");
   if (say && say.dataset.focus !== kept.focused) { kept.focused = say.dataset.focus; say.focus(); window.scrollTo({ top: 0 }); }
 }
@@ -43,6 +46,11 @@ element.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-do]");
   if (button) send({ ...button.dataset });
 });
+
+element.addEventListener("toggle", (event) => {
+  const name = event.target.dataset?.keep;
+  if (name) kept.open[event.target.open ? "add" : "delete"](name);
+}, true);
 
 element.addEventListener("submit", (event) => {
   event.preventDefault();
