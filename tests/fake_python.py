@@ -29,8 +29,8 @@ def note(name: str) -> None:
 
 def code(text: str, rest: list[str]) -> None:
     if "setsid" in text:
-        os.setsid()
-        os.execv(rest[0], rest) if "/" in rest[0] else os.execvp(rest[0], rest)
+        sys.argv = ["-c", *rest]
+        exec(text)
     if "print(sys.executable)" in text:
         print(HERE)
 
