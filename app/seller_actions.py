@@ -156,10 +156,13 @@ def _answer(services: Services, seller: str, desk: Desk, data: Press) -> None:
 
 
 def _field(services: Services, seller: str, desk: Desk, data: Press) -> None:
-    if desk.published is None:
-        desk.view = handlers.edit_field(
-            services, seller, _draft(desk), str(data["field"]), str(data.get("value") or "")
-        )
+    """A field was left. It may come a moment after the press that left it: then it is kept, and shown with the rest."""
+    field, value = str(data["field"]), str(data.get("value") or "")
+    if desk.published is not None or (field in TEXT_FIELDS and value == getattr(desk.view, field, None)):
+        return
+    view = handlers.edit_field(services, seller, _draft(desk), field, value)
+    if not desk.busy:
+        desk.view = view
 
 
 def _claim_remove(services: Services, seller: str, desk: Desk, data: Press) -> None:

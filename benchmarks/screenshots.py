@@ -159,7 +159,7 @@ STATES = {
 
 def shoot(browser: Browser, name: str, state: State, size: str, folder: Path) -> None:
     """One picture: a fresh store, a fresh browser."""
-    with tempfile.TemporaryDirectory() as home:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         services = build_services(
             Settings(home=Path(home), **state.settings), pipeline=FakePipeline(**state.pipeline), index=state.index()
         )
@@ -173,6 +173,9 @@ def shoot(browser: Browser, name: str, state: State, size: str, folder: Path) ->
             state.do(page)
             page.mouse.move(0, 0)
             page.screenshot(path=folder / f"{name}-{size}-{scheme}.png", full_page=True, animations="disabled")
+            if page.locator("[data-do=stop]").is_visible():
+                page.locator("[data-do=stop]").click()
+                expect(page.locator("[data-do=stop]")).to_have_count(0)
             context.close()
         services.close()
 

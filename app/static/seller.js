@@ -2,7 +2,8 @@
 // Nothing here decides anything: it only tells the server what was pressed, and keeps what a person
 // opened or is typing while the block is drawn again around it.
 const kept = (window.iplKept ??= { open: new Set() });
-const send = ({ run, ...data }) => (run ? trigger("run", data) : trigger("act", data));
+const fields = () => Object.fromEntries([...new FormData(document.getElementById("ipl-draft-form") ?? undefined)]);
+const send = ({ run, ...data }) => (run ? trigger("run", { ...fields(), ...data }) : trigger("act", data));
 
 function reveal(id, on) {
   const panel = document.getElementById(id);
