@@ -68,9 +68,9 @@ _GAP = re.compile(rf"(?:[^\w]|_){{0,7}}(?:{_FILLER}(?:[^\w]|_){{1,4}})?")
 _HARD_STOP = re.compile(r"[;\n]|[.!?,]\s|\bor\b")
 
 _PHONE_CUE = re.compile(
-    r"call|text|phone|\btel|\bfon\b|mobil|handy|number|nummer|\bmob\b|ring|reach|dial|\bsms\b|contact|whats|\bwa\b|ruf|anruf|"
+    r"call|text|phone|\btel|\bfon\b|mobil|handy|number|nummer|\bmob\b|\bring(?:\s+(?:me|us|on|at))?\b\W{0,3}$|reach|\bdial\b(?!\s+(?:watch|type|colou?r))|\bsms\b|contact|whats|\bwa\b|ruf|anruf|"
     r"numero|tlf|\bcell|signal|viber|telegram|wechat|\bwx\b|\bvx\b|area code|appel|llama|chiama|bel\b|zadzwon|т\W?е\W?л|звон|"
-    r"电话|手机|號碼|号码|联系|微信|加我|热线|☎|📞|📱|📲|interested|quicker|ping|hmu|fax|hotline|message|dm\b"
+    r"电话|手机|號碼|号码|q\s?号|扣|联系|微信|加我|热线|☎|📞|📱|📲|interested|quicker|ping|hmu|fax|hotline|message|dm\b"
 )
 _OTHER_CUE = re.compile(
     r"\b(?:ean|isbn|upc|gtin|sku|asin|style|art|article|artikel|artikelnr|ref|reference|model|order|bestellnummer|serial|sn|imei|rn|ca|part|item|lot|"

@@ -18,6 +18,7 @@ _EAST = "微信|薇信|威信|維信|维信|徽信|微亻言|溦信|嶶信|v信|
 _LINK = r"(?:\s*(?:id|name|username|user|handle|account|acc|nr|no|number|num|me|is|its|it's|it|contact|konto|号|號|号码|账号|私|or|only|under|as|add|on|at|to|dm|please|pls|search|also|there|shop|store|page|profile)\b|\s*(?:号码?|號|账号|帐号|吧|哦|呀|啊|哈)|[\W_])"
 _HANDLE = r"(?P<handle>[@$]?[a-z0-9](?:[\w-]|[.:](?=\w)|\#(?=\d)){2,31}(?:\#\d{2,5})?)"
 _ORDINARY = words("no_handles")
+_EVERYDAY = words("everyday_networks")
 _BEFORE = r"(?:add|find|follow|message|msg|dm|text|pm|search|look\s+for|look\s+up|contact|hit\s+up|write|ping|i\s+am|i'm|im|as|user|username|its|it's|me:?)"
 _NAMED = r"(?:user\s?name|nick\s?name|nick|handle|screen\s?name|same\s+name|my\s+name\s+is|i\s+am|i'm|known\s+as|profile|alias|my\s+id|my\s+tag|gamertag)"
 
@@ -30,38 +31,30 @@ def _spread(name: str) -> str:
 @cache
 def _patterns() -> tuple[re.Pattern[str], ...]:
     clear = "|".join(sorted((_spread(n) for n in _CLEAR), key=len, reverse=True))
-    special = r"what'?s?\s?app|w[\W_]?e[\W_]?i[\W_]?\s?x[\W_]?i[\W_]?n|v\W{0,3}x|sn[4@]p|w\W?x|[i1l]\W?g|q\s?q|w/a|bird\s?app|i\s?g|t\s?g|we\schat|cash\sapp|fb\smessenger|we\W?xin|insta[\s._-]?gram"
+    special = r"what'?s?\s?app|w[\W_]?e[\W_]?i[\W_]?\s?x[\W_]?i[\W_]?n|v\W{0,3}x|sn[4@]p|w\W?x|[i1l]\W?g|q[\s.]?q|w/a|bird\s?app|i\s?g|t\s?g|we\schat|cash\sapp|fb\smessenger|we\W?xin|insta[\s._-]?gram"
     insta = _spread("insta")
     named = rf"(?:{clear}|{special}|{insta}|{'|'.join(n.replace('_', ' ') for n in _SHORT)})"
     east = "(?:" + "|".join(r"[\W_]{0,3}".join(word) for word in _EAST.split("|")) + ")"
     after = rf"(?P<link>{_LINK}{{0,9}}?)"
     return (
-        rf_compile(rf"(?<![a-z0-9])(?P<name>{named})(?:id)?(?![a-z0-9]){after}{_HANDLE}"),
-        rf_compile(rf"(?P<name>{east}){after}{_HANDLE}"),
-        rf_compile(rf"(?P<name>(?:加|\+|➕|➡|→|⊕)\s*(?:v|微|薇|威|w|vx|q|扣)|(?<![a-z0-9])v\s?(?:❤|♥|心|我|x|信|❥|💗|💕|💚)|加我|私我|➕)(?P<link>[\W_]{{0,4}}){_HANDLE}"),
-        rf_compile(rf"(?<![\w.]){_HANDLE}[\s,.:;()\"'-]{{1,4}}(?:(?:on|at|via|auf|bei|in|over|is\s+my)\s+)(?:my\s+|the\s+)?(?P<name>{named})(?![a-z0-9])"),
-        rf_compile(rf"(?<![a-z0-9])(?P<name>微|薇|威|扣|卫星|wei|q)(?P<link>\s*[:：]\s*){_HANDLE}"),
-        rf_compile(rf"(?<![\w.]){_HANDLE}\s?(?:\(|@\s)\s?(?P<name>{named})(?![a-z0-9])"),
-        rf_compile(
-            r"(?<!\w)(?P<name_words>[A-Z][\w'-]+(?: [A-Z][\w'-]+){1,2}) (?:on|via|auf|bei) (?:facebook|fb|linkedin|insta\w*)",
-            cased=True,
+        re.compile(rf"(?<![a-z0-9])(?P<name>{named})(?:id)?(?![a-z0-9]){after}{_HANDLE}"),
+        re.compile(rf"(?P<name>{east}){after}{_HANDLE}"),
+        re.compile(rf"(?P<name>(?:加|\+|➕|➡|→|⊕)\s*(?:v|微|薇|威|w|vx|q|扣)|(?<![a-z0-9])v\s?(?:❤|♥|心|我|x|信|❥|💗|💕|💚)|加我|私我|➕)(?P<link>[\W_]{{0,4}}){_HANDLE}"),
+        re.compile(rf"(?<![\w.]){_HANDLE}[\s,.:;()\"'-]{{1,4}}(?:(?:on|at|via|auf|bei|in|over|is\s+my)\s+)(?:my\s+|the\s+)?(?P<name>{named})(?![a-z0-9])"),
+        re.compile(rf"(?<![a-z0-9])(?P<name>微|薇|威|扣|卫星|wei|q)(?P<link>\s*[:：]\s*){_HANDLE}"),
+        re.compile(rf"(?<![\w.]){_HANDLE}\s?(?:\(|@\s)\s?(?P<name>{named})(?![a-z0-9])"),
+        re.compile(
+            r"(?<!\w)(?P<name_words>[A-Z][\w'-]+(?: [A-Z][\w'-]+){1,2}) (?:on|via|auf|bei) (?i:facebook|fb|linkedin|insta\w*)",
         ),
-        rf_compile(r"(?<![\w.@])(?P<handle>@[a-z_][\w.]{2,30})(?<!\.)"),
-        rf_compile(rf"(?<!\w){_NAMED}\W{{1,4}}(?:(?:is|on|there|everywhere)\W+)?{_HANDLE}"),
-        rf_compile(r"(?<!\w)(?P<handle>wxid_\w{3,}|live:[\w.]{3,}|[a-z][\w.]{2,30}#\d{4})(?!\w)"),
-        rf_compile(r"(?<![\w$])(?P<handle>\$[a-z][a-z0-9]{3,20})(?!\w)"),
-        rf_compile(rf"(?P<name>{clear}|{special}|{east})\W{{0,6}}(?:号码?|id|nr|no|number|only|is|me|at|on|,|:)*\W{{0,4}}(?:(?:number|nr|no|me)\W{{0,3}})?(?P<digits>\+?\d[\d .\-/()]{{4,18}}\d)"),
-        rf_compile(r"(?<![a-z0-9])(?P<name>wa|w/a|wapp|whats|signal|viber|line|tg|kik|zalo|icq)\b\W{0,5}(?:(?:id|nr|no|number|only|is|me|at|on)\W{1,3}){0,2}(?P<digits>\+?\d[\d .\-/()]{5,18}\d)"),
-        rf_compile(r"(?<![a-z])(?:facebook|fb|linkedin|insta\w*)\b\W*(?:as|under|:|name|page|is|(?i:marketplace|profile)|\s)+\W*(?P<name_words>[A-Z][\w'-]+(?: [A-Z][\w'-]+){1,3})", cased=True),
-        rf_compile(r"(?<!\w)(?:t\.me|wa\.me|m\.me|ig\.me|line\.me|discord\.gg)\s?/\s?(?P<handle>\+?[\w/.-]+)"),
+        re.compile(r"(?<![\w.@])(?P<handle>@[a-z_][\w.]{2,30})(?<!\.)"),
+        re.compile(rf"(?<!\w){_NAMED}\W{{1,4}}(?:(?:is|on|there|everywhere)\W+)?{_HANDLE}"),
+        re.compile(r"(?<!\w)(?P<handle>wxid_\w{3,}|live:[\w.]{3,}|[a-z][\w.]{2,30}#\d{4})(?!\w)"),
+        re.compile(r"(?<![\w$])(?P<handle>\$[a-z][a-z0-9]{3,20})(?!\w)"),
+        re.compile(rf"(?P<name>{clear}|{special}|{east})\W{{0,6}}(?:号码?|id|nr|no|number|only|is|me|at|on|,|:)*\W{{0,4}}(?:(?:number|nr|no|me)\W{{0,3}})?(?P<digits>\+?\d[\d .\-/()]{{4,18}}\d)"),
+        re.compile(r"(?<![a-z0-9])(?P<name>wa|w/a|wapp|whats|signal|viber|line|tg|kik|zalo|icq)\b\W{0,5}(?:(?:id|nr|no|number|only|is|me|at|on)\W{1,3}){0,2}(?P<digits>\+?\d[\d .\-/()]{5,18}\d)"),
+        re.compile(r"(?<![A-Za-z])(?i:facebook|fb|linkedin|insta\w*)\b\W{0,3}(?i:(?:as|under|name|page|is|marketplace|profile|:)\W{0,3}){1,4}(?P<name_words>[A-Z][\w'-]+(?: [A-Z][\w'-]+){1,3})"),
+        re.compile(r"(?<!\w)(?:t\.me|wa\.me|m\.me|ig\.me|line\.me|discord\.gg)\s?/\s?(?P<handle>\+?[\w/.-]+)"),
     )  # fmt: skip
-
-
-def rf_compile(pattern: str, cased: bool = False) -> re.Pattern[str]:
-    """Compile; ``cased`` patterns are run on the text with its capitals (their lower-case parts match any case)."""
-    return re.compile(
-        pattern.replace("facebook|fb|linkedin|insta", "(?i:facebook|fb|linkedin|insta)") if cased else pattern
-    )
 
 
 _INVITED = re.compile(
@@ -82,27 +75,9 @@ def _is_handle(handle: str, name: str, link: str, rest: str) -> bool:
     telling = bool((re.search(r"\d", bare) and re.search(r"[a-z_]", bare)) or re.search(r"\w[_.]\w", bare))
     if "-" in bare and bare.split("-")[0] in _ORDINARY and not re.search(r"[\d_.]", bare):
         return False
-    plain_name = name.replace(" ", "") in (
-        "line",
-        "signal",
-        "snap",
-        "gram",
-        "whats",
-        "sc",
-        "yt",
-        "ws",
-        "wc",
-        "wats",
-        "discord",
-        "messenger",
-        "pinterest",
-        "wa",
-        "fb",
-        "ig",
-        "1g",
-        "lg",
-        "tele",
-    )
+    plain_name = name.replace(" ", "") in _EVERYDAY
+    if plain_name and not telling:  # 'the line is straight' announces nothing
+        strong_link = bool(re.search(r"[:：=@>]|\bid\b|handle|name|号|account|nick|\badd\b|\bas\b", link))
     if telling:
         return not (plain_name and re.fullmatch(r"\d+\w{1,2}|[a-z]?\d{1,2}", bare))
     if "-" in bare:
@@ -150,7 +125,7 @@ def find_messengers(folded: Folded) -> Iterator[ContactSpan]:
                 if ok:
                     yield folded.span("messenger", *found.span("handle"))
                 continue
-            invited = " is " if _INVITED.search(text[max(0, found.start() - 30) : found.start()]) else ""
+            invited = " id " if _INVITED.search(text[max(0, found.start() - 30) : found.start()]) else ""
             if _is_handle(groups["handle"], name, groups["link"] + invited, text[found.end() : found.end() + 3]):
                 yield folded.span("messenger", *found.span())
             else:

@@ -22,7 +22,7 @@ _NUMBER = r"(?<![\w.,/-])(?:[Nn]o\.?\s?|[Nn]umber\s)?\d{1,5}[A-Za-z]?(?:\s?[-/]\
 _PLACES = tuple(
     re.compile(p)
     for p in (
-        rf"{_UNIT}{_NUMBER},?\s+(?:(?:[NSEW]\.?|North|South|East|West)\s)?(?:[A-Z][\w'’.-]+\s+){{1,4}}{_TYPES}\b{_STOPS}\.?(?:\s(?:NW|NE|SW|SE)\b)?{_TAIL}{{0,4}}",
+        rf"{_UNIT}{_NUMBER},?[ ]+(?:(?:[NSEW]\.?|North|South|East|West)\s)?(?:[A-Z][\w'’.-]+\s+){{1,4}}{_TYPES}\b{_STOPS}\.?(?:\s(?:NW|NE|SW|SE)\b)?{_TAIL}{{0,4}}",
         rf"{_UNIT}{_NUMBER}\s+(?:[NSEW]\.?\s|North\s|South\s|East\s|West\s)?(?:\d{{1,3}}(?:st|nd|rd|th)|Broadway|Park Lane|(?:The )?Strand|High St(?:reet)?|Whitehall|Piccadilly)(?:\s{_TYPES})?\b{_STOPS}{_TAIL}{{0,3}}",
         rf"(?<=\b){_PICKUP}(?P<it>{_NUMBER}\s+(?:[a-z][\w'-]+\s+){{1,3}}(?:street|road|rd|avenue|ave|lane|drive|blvd|close|terrace|crescent|grove|square|court){_STOPS}(?:,?\s?[a-z]+)?)",
         rf"(?i:\bunit\s\d{{1,3}}[a-z]?,?\s(?:[a-z]+\s){{1,3}}(?:park|estate|centre|center)\b){_TAIL}{{0,3}}",
@@ -46,7 +46,9 @@ _PLACES = tuple(
     )
 )  # fmt: skip
 # Words before the number or inside the name that make it a style, a print or a count.
-_NOT_A_PLACE = re.compile(r"\b(?:Sizes?|Print|Tee|Style|Route|Fighter|One)\b")
+_NOT_A_PLACE = re.compile(
+    r"\b(?:Sizes?|Print|Tee|Style|Route|Fighter|One|Year|Years|Pack|Piece|Pieces|Month|Months|Pcs|Pairs?)\b"
+)
 
 
 def find_places(folded: Folded) -> Iterator[ContactSpan]:
