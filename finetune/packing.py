@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from listing.backends.local import LocalBackend
 
 
+FAMILY_WEIGHTS = {"category": 2.0}  # everything else of a draft hangs on it
+TEXT_WEIGHT = 2.0  # of a whole text, spread over its tokens
+
+
 @dataclass(frozen=True)
 class Packed:
     """One photo's sequence. ``targets``: (index that predicts, token to predict, weight of its family)."""
@@ -53,8 +57,7 @@ def pack(lessons: Sequence[Lesson], backend: LocalBackend) -> Packed:
     targets = []
     for number, lesson in answers:
         tokens = tree.nodes[number].ids
-        # a text is many small decisions, a closed choice is one: texts are averaged less strictly
-        weight = 1.0 if lesson.photo else 2.0 / len(tokens)
+        weight = FAMILY_WEIGHTS.get(lesson.family, 1.0) if lesson.photo else TEXT_WEIGHT / len(tokens)
         targets += [(i, token, weight) for i, token in zip(tree.before(number), tokens, strict=True)]
     return Packed(tree, tuple(targets))
 

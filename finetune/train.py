@@ -16,6 +16,7 @@ import torch
 from torch.nn import functional as F
 
 from finetune.lessons import LessonPlan, visual, written
+from finetune.mixing import blend, relabel
 from finetune.packing import Batch, collate, pack
 from finetune.photosets import load_photos, read_annotations
 from finetune.quantize import LORA_PATTERN, forbid_repacking, nf4_config
@@ -44,6 +45,7 @@ class TuneConfig:
     weight_decay: float = 0.01
     warmup: int = 15
     max_tokens: int = 640
+    blend_share: float = 0.5
     save_every: int = 40
     init_from: str = ""
     resume: bool = False
@@ -86,13 +88,18 @@ def load_trainable(cfg: TuneConfig) -> tuple[LocalBackend, Any]:
     return backend, model
 
 
-def loss_of(model: Any, batch: Batch, pixels: torch.Tensor) -> torch.Tensor:
-    """Weighted mean of the answers' token losses."""
+@torch.no_grad()
+def feature_maps(model: Any, pixels: torch.Tensor) -> torch.Tensor:
+    """What the frozen tower sees: [b, channels, h, w]."""
+    base = model.get_base_model()
+    return base.model.vision_tower(pixels.to(base.device, torch.bfloat16)).last_hidden_state
+
+
+def loss_of(model: Any, batch: Batch, maps: torch.Tensor) -> torch.Tensor:
+    """Weighted mean of the answers' token losses; ``maps`` [b, channels, h, w]."""
     base = model.get_base_model()
     device = base.device
     with torch.autocast(device.type, dtype=torch.bfloat16):
-        with torch.no_grad():
-            maps = base.model.vision_tower(pixels.to(device, torch.bfloat16)).last_hidden_state
         tokens = base.model.multi_modal_projector(maps.flatten(2).permute(0, 2, 1))
         embeds = base.get_input_embeddings()(batch.ids.to(device)).clone()
         embeds[batch.ids.to(device) == base.config.image_token_id] = tokens.flatten(0, 1).to(embeds.dtype)
@@ -139,22 +146,23 @@ def train_mllm(cfg: TuneConfig) -> None:
         rng, lesson_rng = np.random.default_rng((cfg.seed, step)), Random(cfg.seed * 1_000_003 + step)
         torch.manual_seed(cfg.seed * 1_000_003 + step)
         rows = rng.choice(len(train), cfg.batch_size, p=draw)
+        maps, blended = blend(feature_maps(model, augment(photos[rows], 224, rng)), cfg.blend_share, rng)
         packed = []
-        for i in rows:
-            lessons = visual(train[i], taxonomy, cfg.plan, lesson_rng) + written(
-                train[i], taxonomy, cfg.plan, lesson_rng
-            )
+        for k, i in enumerate(rows):
+            row = train[i]
+            if blended[k] and backend.heads is not None:
+                row = relabel(row, backend.heads, maps[k : k + 1].float().mean((2, 3)), lesson_rng)
+            lessons = visual(row, taxonomy, cfg.plan, lesson_rng) + written(train[i], taxonomy, cfg.plan, lesson_rng)
             packed.append(pack(lessons, backend))
         keep = [k for k, p in enumerate(packed) if len(p.tree.ids) <= cfg.max_tokens]
         dropped += len(packed) - len(keep)
         if not keep:
             continue
-        pixels = augment(photos[rows[keep]], 224, rng)
         batch = collate([packed[k] for k in keep], backend.tokenizer.eos_token_id)
         pace = min(1.0, (step + 1) / cfg.warmup) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / cfg.steps)))
         for group in optimizer.param_groups:
             group["lr"] = group["base"] * pace
-        loss = loss_of(model, batch, pixels)
+        loss = loss_of(model, batch, maps[keep])
         loss.backward()
         torch.nn.utils.clip_grad_norm_([*lora, *projector], 1.0)
         optimizer.step()

@@ -39,7 +39,7 @@ class LocalBackend:
         self.tokenizer = self.processor.tokenizer
         self.name = _model_name(Path(self.source), self.source)
         self._frames = {photo: self._frame(photo=photo) for photo in (True, False)}
-        self._heads = TowerHeads.load(Path(self.source))
+        self.heads = TowerHeads.load(Path(self.source))
 
     def _load(self) -> tuple[Any, Any]:
         from transformers import AutoModelForImageTextToText, AutoProcessor
@@ -211,7 +211,7 @@ class LocalBackend:
 
     def opinions(self, image: Image.Image) -> dict[str, dict[str, float]]:
         """See ``Backend.opinions``; mean over the photo and its mirror image."""
-        if self._heads is None:
+        if self.heads is None:
             return {}
         import torch
 
@@ -219,7 +219,7 @@ class LocalBackend:
         pixels = self.processor.image_processor([image, mirrored], return_tensors="pt")["pixel_values"]
         with torch.inference_mode():
             maps = self.model.model.vision_tower(pixels.to(self.device, self.dtype)).last_hidden_state
-        return self._heads(maps.float().mean((2, 3)).cpu())
+        return self.heads(maps.float().mean((2, 3)).cpu())
 
     def describe(self) -> dict[str, Any]:
         """Model, device and precision."""
