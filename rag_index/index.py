@@ -129,14 +129,20 @@ class ListingIndex:
         return list({(key := RowKey.decode(row_id)).listing_id: key.category for row_id in chain(*rows)}.values())
 
     def search_images(
-        self, vectors: Sequence[Sequence[float]], limit: int = 10, wanted: Filter = _EVERYTHING
+        self,
+        vectors: Sequence[Sequence[float]],
+        limit: int = 10,
+        wanted: Filter = _EVERYTHING,
+        enough: int | None = None,
     ) -> list[Hit]:
-        """Listings with a photo near one of ``vectors`` [photos, dimensions], nearest first."""
-        return self._call("image", lambda c: nearest(c, vectors, limit, wanted)) if len(vectors) else []
+        """Listings with a photo near one of ``vectors`` [photos, dimensions], nearest first; see ``search.nearest``."""
+        return self._call("image", lambda c: nearest(c, vectors, limit, wanted, enough)) if len(vectors) else []
 
-    def search_text(self, vector: Sequence[float], limit: int = 10, wanted: Filter = _EVERYTHING) -> list[Hit]:
+    def search_text(
+        self, vector: Sequence[float], limit: int = 10, wanted: Filter = _EVERYTHING, enough: int | None = None
+    ) -> list[Hit]:
         """Listings whose text is near ``vector`` [dimensions], nearest first."""
-        return self._call("text", lambda c: nearest(c, [vector], limit, wanted))
+        return self._call("text", lambda c: nearest(c, [vector], limit, wanted, enough))
 
     def fetch(self, hits: Sequence[Hit]) -> dict[str, IndexRecord]:
         """Records (without vectors) of hits of either search, by listing id."""

@@ -43,8 +43,15 @@ class Hit:
     row_id: str
 
 
-def nearest(collection: Any, vectors: Sequence[Sequence[float]], limit: int, wanted: Filter) -> list[Hit]:
-    """Up to ``limit`` listings, nearest first; with several query vectors the best pair counts."""
+def nearest(
+    collection: Any, vectors: Sequence[Sequence[float]], limit: int, wanted: Filter, enough: int | None = None
+) -> list[Hit]:
+    """Up to ``limit`` listings, nearest first; with several query vectors the best pair counts.
+
+    Args:
+        enough: with that many found, no slower way is tried to fill up to ``limit``; None means ``limit``.
+    """
+    enough = limit if enough is None else min(enough, limit)
     hits: list[Hit] = []
     for size, where in _plans(limit, wanted):
         found = collection.query(
@@ -52,7 +59,7 @@ def nearest(collection: Any, vectors: Sequence[Sequence[float]], limit: int, wan
         )
         hits = _group(found, wanted)
         exhausted = where is None and all(len(ids) < size for ids in found["ids"])
-        if len(hits) >= limit or exhausted:
+        if len(hits) >= enough or exhausted:
             break
     return hits[:limit]
 
