@@ -66,6 +66,10 @@ class ChromaSearchIndex:
         """See ``SearchIndex.ids``."""
         return {listing_id for listing_id in self.past.index.ids() if listing_id.startswith(OWN_PREFIX)}
 
+    def close(self) -> None:
+        """See ``SearchIndex.close``."""
+        self.past.index.close()
+
     def search(self, text: str, photo: Image | None, *, limit: int) -> list[Hit]:
         """See ``SearchIndex.search``; only what is near enough to be called a match."""
         index, encoders = self.past.index, self.past.encoders

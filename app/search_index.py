@@ -40,6 +40,10 @@ class SearchIndex(Protocol):
         """The best matches for words, a photo, or both; best first."""
         ...
 
+    def close(self) -> None:
+        """Let another process open it."""
+        ...
+
 
 class NoIndex:
     """No index at all (``IPL_RAG=0``): everything is found through the store alone."""
@@ -57,3 +61,6 @@ class NoIndex:
     def search(self, text: str, photo: Image | None, *, limit: int) -> list[Hit]:
         """Nothing is found."""
         return []
+
+    def close(self) -> None:
+        """Nothing to do."""

@@ -36,8 +36,9 @@ class Services:
     metrics: Metrics
 
     def close(self) -> None:
-        """Give the database's connections back."""
+        """Give the database's connections and the index back."""
         self.store.engine.dispose()
+        self.index.close()
 
 
 def build_services(

@@ -44,7 +44,7 @@ class Settings(BaseModel):
     draft_seconds: float = Field(20.0, gt=0, description="First guess of the time for one draft; then it is measured.")
     draft_minutes: float = Field(10.0, gt=0, description="A draft that takes longer is stopped.")
     retention_days: float = Field(30.0, ge=0, description="Unpublished drafts are deleted after that long untouched.")
-    body_mb: float = Field(100.0, gt=0, description="Most megabytes of one request.")
+    body_mb: float = Field(210.0, gt=0, description="Most megabytes of one request.")
     title_length: int = Field(120, ge=10, description="Most characters of a title.")
     description_length: int = Field(4000, ge=100, description="Most characters of a description.")
     fact_length: int = Field(80, ge=10, description="Most characters of a fact.")

@@ -237,6 +237,9 @@ class FakeIndex:
         for listing_id in listing_ids:
             self.entries.pop(listing_id, None)
 
+    def close(self) -> None:
+        pass
+
     def ids(self) -> set[str]:
         self._check()
         return set(self.entries)

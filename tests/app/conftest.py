@@ -49,3 +49,8 @@ def me(services: Services) -> str:
 @pytest.fixture
 def photos() -> tuple[Photo, ...]:
     return intake([jpeg(), jpeg((120, 40, 40))])
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=6, help="how often the crash test kills the publishing process")
+    parser.addoption("--api-calls", type=int, default=300, help="how many calls the fuzz test of the API makes")

@@ -31,9 +31,8 @@ def test_a_seller_goes_all_the_way(size: str, serve: Any, visit: Any, pipeline: 
     expect(brand).to_contain_text("read on the label: “NIKE”")
     brand.click()
     expect(page.locator("#p-brand .crop .box")).to_be_visible()
-    assert "data:image" in str(
-        page.evaluate("getComputedStyle(document.querySelector('#p-brand .crop')).backgroundImage")
-    )
+    image = page.locator("#p-brand .crop").evaluate("element => getComputedStyle(element).backgroundImage")
+    assert image.startswith('url("data:image/jpeg')
 
     # A correction is locked; a guess is confirmed, a question answered, with one press each.
     page.locator("#e-brand").fill("Umbro")

@@ -1,0 +1,92 @@
+"""The store on PostgreSQL: the same schema, the same story, the same behaviour of concurrent publishing."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from app import handlers
+from app.adoption import adoption
+from app.programs import find_postgres
+from app.tables import Base
+
+pytestmark = pytest.mark.postgres
+
+
+def as_owner() -> dict[str, object]:
+    """PostgreSQL refuses to run as root: then it runs as somebody without rights."""
+    return {"user": "postgres" if _exists("postgres") else "nobody"} if os.geteuid() == 0 else {}
+
+
+def _exists(user: str) -> bool:
+    try:
+        return bool(pwd.getpwnam(user))
+    except KeyError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def url():
+    """A fresh server on a free port, reached by TCP; gone afterwards."""
+    programs = find_postgres()
+    assert programs is not None
+    folder = Path(tempfile.mkdtemp(prefix="ipl-pg-"))
+    if os.geteuid() == 0:
+        shutil.chown(folder, as_owner()["user"])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    data, options = folder / "data", f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+
+    def run(program, *arguments):
+        command = [programs / program, "-D", data, *arguments]
+        subprocess.run(command, check=True, capture_output=True, cwd=folder, **as_owner())
+
+    run("initdb", "-U", "ipl", "-A", "trust", "-E", "UTF8", "--locale=C")
+    run("pg_ctl", "-l", folder / "log", "-o", options, "-w", "start")
+    try:
+        yield f"postgresql://ipl@127.0.0.1:{port}/postgres"
+    finally:
+        run("pg_ctl", "-m", "immediate", "stop")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_the_store_on_postgresql(build, url, photos):
+    services = build(store=url)
+    with services.store.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    me = services.sellers.named("me").id
+    views = list(handlers.start_draft(services, me, photos, "Größe fällt klein aus \x00 ok"))
+    assert views[-1].state == "ready"
+    draft = views[-1].draft_id
+    handlers.edit_field(services, me, draft, "title", "Hoodie für Ärzte")
+    handlers.answer_question(services, me, draft, "size", "M")
+    found: list[str] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(handlers.publish(services, me, draft, key="k").id))
+        for _ in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 6
+    assert len(set(found)) == 1
+    assert [x.title for x in handlers.my_listings(services, me, text="ärzte nike")] == ["Hoodie für Ärzte"]
+    assert handlers.edit_listing(services, me, found[0], {"price": 3}).price == 3.0
+    assert adoption(services.store).facts["size"].added == 1
+    again = build(store=url, index=services.index)
+    assert again.index.ids() == set(found)
+    handlers.delete(again, me, found[0])
+    assert handlers.my_listings(again, me) == []
+    assert list(again.media.ids()) == []
