@@ -55,6 +55,9 @@ def look(request: DraftRequest, parts: Parts) -> Look:
     opinions = {"mllm": over_photos(mllm, trust)}
     if len(labels) == len(request.photos):
         opinions["classifier"] = over_photos(labels, trust)
+    if parts.similar is not None and request.category is None:
+        near = parts.similar.find(request.photos, category=None, seller_id=request.seller_id)
+        opinions["neighbours"] = dict(near.categories)
     category = parts.router.decide([photo.image for photo in request.photos], opinions)
     flags = _remarks(category, parts)
     if request.category is not None:
