@@ -1,0 +1,1 @@
+"""Logs: their schema, a simulated world, readers, loaders of public logs, splits."""
