@@ -85,11 +85,12 @@ def _open_past(settings: Settings) -> PastListings:
 
     An empty one is made where there is none, so that the first published listing has a place to go.
     """
-    from listing.retrieval import PastListings, default_encoders, index_location
+    from listing.retrieval import PastListings
+    from rag_index.defaults import default_encoders, default_location
     from rag_index.errors import IndexFailure, IndexMissing
     from rag_index.index import ListingIndex, build
 
-    location, encoders = settings.index or index_location(settings.home), default_encoders(settings.home)
+    location, encoders = settings.index or default_location(settings.home), default_encoders(settings.home)
     try:
         try:
             index = ListingIndex.open(location, encoders.info)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,18 +22,6 @@ NEIGHBOURS = 8
 PRICE_POOL = 30  # comparables are looked for further out than candidates
 
 
-def index_location(home: Path) -> str:
-    """``$IPL_INDEX`` (a folder, or the address of a ``chroma run`` server), else ``home/index``."""
-    return os.environ.get("IPL_INDEX") or str(home / "index")
-
-
-def default_encoders(home: Path) -> Encoders:
-    """The tuned tower for photos, MiniLM for texts."""
-    from rag_index.encoders import Encoders
-
-    return Encoders(image=str(home / "models" / "ipl-mini"), text=str(home / "models" / "minilm"))
-
-
 @dataclass(frozen=True)
 class PastListings:
     """Implements ``Similar``. Open it once in a process: an embedded index has one owner."""
@@ -50,12 +37,13 @@ class PastListings:
         Raises:
             BackendError: there is none, another process has it, or another model built it; the message says what to do.
         """
+        from rag_index.defaults import default_encoders, default_location
         from rag_index.errors import IndexFailure
         from rag_index.index import ListingIndex
 
         encoders = default_encoders(home)
         try:
-            index = ListingIndex.open(index_location(home), encoders.info)
+            index = ListingIndex.open(default_location(home), encoders.info)
         except IndexFailure as error:
             raise BackendError(str(error)) from error
         return cls(index, encoders, load_taxonomy())
