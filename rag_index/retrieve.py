@@ -67,10 +67,10 @@ def retrieve(index: ListingIndex, query: Query, limit: int = 8, rules: Rules = _
         without_sellers=frozenset({query.seller_id} if rules.same_seller and query.seller_id else ()),
     )
     pool = max(POOL, 2 * limit)
-    by_image = {h.listing_id: h for h in index.search_images(query.image_vectors, pool, wanted, limit)}
+    by_image = {h.listing_id: h for h in index.search_images(query.image_vectors, pool, wanted, 2 * limit)}
     by_text = {}
     if query.text_vector is not None:
-        by_text = {h.listing_id: h for h in index.search_text(query.text_vector, pool, wanted, limit)}
+        by_text = {h.listing_id: h for h in index.search_text(query.text_vector, pool, wanted, 2 * limit)}
     fused = fuse([list(by_image), list(by_text)])
     kept: list[Neighbour] = []
     for group in chunks(fused, 2 * limit):
