@@ -99,3 +99,11 @@ def read_fact(name: str, value: str, evidence: Evidence, confidence: float) -> A
 def not_known(attribute: Attribute) -> AttributeValue:
     """What nothing speaks of (yet)."""
     return AttributeValue(name=attribute.name)
+
+
+def repeats(fact: AttributeValue, colour: AttributeValue | None) -> bool:
+    """Whether a second colour only says the first one again."""
+    if fact.name != "colour2" or colour is None:
+        return False
+    said = fact.value or fact.suggestion
+    return said is not None and said in (colour.value, colour.suggestion)

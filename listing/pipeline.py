@@ -125,6 +125,8 @@ class Pipeline:
             name = item.attribute.name
             if name not in facts:
                 facts[name] = checks.visible_fact(item, parts.calibration, pixels, found.ids.get(name))
+                if checks.repeats(facts[name], facts.get("colour")):
+                    facts[name] = checks.not_known(item.attribute)
             yield AttributeEvent(attribute=facts[name])
         if not node.tuned and "colour" not in facts and (colour := looking.pixel_colour(pixels)) is not None:
             facts["colour"] = colour

@@ -82,6 +82,15 @@ def test_unsure_answers_are_suggestions_and_unknown_is_an_answer(request_):
     assert facts["audience"].suggestion is None
 
 
+def test_a_second_colour_that_repeats_the_first_is_left_out(request_):
+    facts = {a.name: a for a in draft(request_, backend=StubBackend({**HOODIE, "colour2": "navy"})).attributes}
+    assert facts["colour"].value == "navy"
+    assert facts["colour2"].value is None
+    assert facts["colour2"].suggestion is None
+    other = draft(request_, backend=StubBackend({**HOODIE, "colour2": "white"}))
+    assert other.attribute("colour2").value == "white"
+
+
 def test_there_is_no_brand_without_text_or_the_sellers_word(request_):
     assert draft(request_).attribute("brand").value is None
     span = OcrSpan("Adidas", (0.1, 0.1, 0.4, 0.2), 0.98)
