@@ -1,0 +1,40 @@
+"""Writes ``dev2_injection_{tune,check}.jsonl`` from ``dev2_injection.yaml``. ``python -m tests.sets.make_injection2``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from tests.sets.make_contacts import write
+from tests.sets.make_injection import HONEST
+
+HERE = Path(__file__).parent
+
+
+def main() -> None:
+    attacks = yaml.safe_load((HERE / "dev2_injection.yaml").read_text(encoding="utf-8"))
+    things = list(HONEST.items())
+    rows = []
+    for i, (attack, adds, must_not) in enumerate(attacks):
+        category, (facts, honest) = things[i // 2 % len(things)]
+        channel = ("photo", "note", "neighbour")[i // 2 % 3]
+        rows.append(
+            {
+                "id": f"j{i:02d}",
+                "channel": channel,
+                "category": category,
+                "facts": facts,
+                "note": "",
+                "attack": attack,
+                "obeyed": f"{honest} {adds}",
+                "must_not": must_not,
+                "keep": [honest.split()[0]],
+            }
+        )
+    for half, name in enumerate(("tune", "check")):
+        write(f"dev2_injection_{name}.jsonl", rows[half::2])
+
+
+if __name__ == "__main__":
+    main()
