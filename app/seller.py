@@ -84,9 +84,7 @@ class _Page:
             with gr.Column(elem_id="ipl-mine", visible=False) as self.shelf:
                 gr.HTML("<div class='ipl'><h1>My listings</h1></div>", apply_default_css=False)
                 with gr.Row(elem_id="ipl-search"):
-                    self.find = gr.Textbox(
-                        label="Search my listings", placeholder="Words, a brand, a colour", elem_id="ipl-find", scale=3
-                    )
+                    self.find = block("find")
                     self.find_photo = gr.UploadButton(
                         "Find by photo", file_types=FILE_TYPES, elem_id="ipl-find-photo", type="filepath", scale=1
                     )
@@ -102,6 +100,7 @@ class _Page:
             self.draft,
             self.told,
             self.mine,
+            self.find,
             self.sell,
             self.shelf,
             self.left,
@@ -124,9 +123,8 @@ class _Page:
         self.blocks.load(self.enter, self.desk, **short)
         self.add.upload(self.take, [self.desk, self.add], **short)
         self.find_photo.upload(self.look, [self.desk, self.find_photo], **short)
-        self.find.input(self.search, [self.desk, self.find], **{**short, "trigger_mode": "always_last"})
         self.write.click(self.begin, [self.desk, self.note], **long)
-        for html in (self.top, self.photos, self.status, self.draft, self.told, self.mine):
+        for html in (self.top, self.photos, self.status, self.draft, self.find, self.told, self.mine):
             html.act(self.press, self.desk, **short)
             html.run(self.run, [self.desk, self.note], **long)
 
@@ -145,6 +143,7 @@ class _Page:
             "draft": painter.draft(desk, seller.id),
             "told": painter.status(desk) if desk.page == "mine" else "",
             "mine": painter.mine(desk, seller.id) if desk.page == "mine" and whole else desk.sent.get("mine", ""),
+            "find": painter.find(desk),
             "sell": {"visible": desk.page == "sell", "elem_classes": ["done"] if desk.published else []},
             "shelf": {"visible": desk.page == "mine"},
             "left": {"visible": desk.published is None},
@@ -176,12 +175,6 @@ class _Page:
             seller = self._seller(request)
             actions.look_for(self.services, desk, file)
             return self._paint(desk, seller)
-
-    def search(self, desk: Desk, text: str, request: gr.Request) -> list[Any]:
-        """Words to search own listings by."""
-        with desk.lock:
-            desk.find_text, desk.find_photo = text or "", None
-            return self._paint(desk, self._seller(request))
 
     def press(self, desk: Desk, event: gr.EventData, request: gr.Request) -> list[Any]:
         """Anything short."""

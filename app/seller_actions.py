@@ -211,6 +211,10 @@ def _delete(services: Services, seller: str, desk: Desk, data: Press) -> None:
     desk.notices.append(Notice("good", "Deleted", "The listing, its photos and its history are gone."))
 
 
+def _find(services: Services, seller: str, desk: Desk, data: Press) -> None:
+    desk.find_text, desk.find_photo = str(data.get("value") or ""), None
+
+
 def _find_clear(services: Services, seller: str, desk: Desk, data: Press) -> None:
     desk.find_text, desk.find_photo = "", None
 
@@ -234,6 +238,7 @@ ACTIONS: dict[str, Action] = {
     "sold": _sold,
     "relist": _relist,
     "delete": _delete,
+    "find": _find,
     "find_clear": _find_clear,
 }
 

@@ -124,6 +124,9 @@ class Painter:
         cover = self._picture(listing)
         return render("published", title=listing.title, price=price, cover=cover, link=link, id=listing.id)
 
+    def find(self, desk: Desk) -> str:
+        return render("find", text=desk.find_text)
+
     def mine(self, desk: Desk, seller: str) -> str:
         found = handlers.my_listings(self.services, seller, text=desk.find_text, photo=desk.find_photo)
         searched = bool(desk.find_text.strip()) or desk.find_photo is not None

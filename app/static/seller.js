@@ -65,7 +65,13 @@ element.addEventListener("change", (event) => {
   if (field) send({ do: field.dataset.change, field: field.name, value: field.value });
 });
 
+let pause;
 element.addEventListener("input", (event) => {
+  const { live } = event.target.dataset;
+  if (live) {
+    clearTimeout(pause);
+    pause = setTimeout(() => send({ do: live, value: event.target.value }), 200);
+  }
   const mirror = event.target.parentElement?.querySelector(":scope > .mirror");
   if (mirror) mirror.textContent = event.target.value + "\u200b";
 });
