@@ -91,7 +91,7 @@ class Guard:
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
         received = 0
-        started = False
+        answered = False
 
         async def count() -> Message:
             nonlocal received
@@ -101,15 +101,18 @@ class Guard:
                 raise TooLarge
             return message
 
-        async def note(message: Message) -> None:
-            nonlocal started
-            started = True
+        async def pass_on(message: Message) -> None:
+            nonlocal answered
+            # Whoever reads the body may turn our error into one of their own: ours is the one that is sent.
+            if received > self.limit and not answered:
+                raise TooLarge
+            answered = True
             await send(message)
 
         try:
-            await self.app(scope, count, note)
+            await self.app(scope, count, pass_on)
         except TooLarge:
-            if not started:
+            if not answered:
                 await self._too_large()(scope, receive, send)
 
     def _with_headers(self, scope: Scope, send: Send) -> Send:
