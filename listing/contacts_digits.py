@@ -64,11 +64,11 @@ _COUNTING = "十百千万亿件个年月日元块号第次双条"
 _FILLER = (
     r"(?:then|and|und|et|dash|dot|point|space|minus|hyphen|slash|strich|dann|plus|punkt|tiret|next|followed\W+by|again)"
 )
-_GAP = re.compile(rf"(?:[^\w]|_){{0,7}}(?:{_FILLER}(?:[^\w]|_){{1,4}})?")
+_GAP = re.compile(rf"(?:[^\w]|_){{0,7}}(?:{_FILLER}(?:[^\w]|_){{1,4}}){{0,2}}(?:after that\W{{1,3}})?")
 _HARD_STOP = re.compile(r"[;\n]|[.!?,]\s|\bor\b")
 
 _PHONE_CUE = re.compile(
-    r"call|text|phone|\btel|\bfon\b|mobil|handy|number|nummer|\bmob\b|\bring(?:\s+(?:me|us|on|at))?\b\W{0,3}$|reach|\bdial\b(?!\s+(?:watch|type|colou?r))|\bsms\b|contact|whats|\bwa\b|ruf|anruf|"
+    r"call|text|phone|\btel|\bfon\b|mobil|handy|number|nummer|\bmob\b|\bring(?:\s+(?:me|us|him|her|up|on|at|mig|til|op))*\b\W{0,3}$|landline|festnetz|\bfixe\b|portable|contact(?:o|er|ez)?|joignable|erreichbar|volejte|soita|\bara\b|gọi|telepon|hivj|sunati|zap|bizum|swish|mobilepay|\bpix\b|twint|\bmb ?way|puhelin|\bcel\b|reach|\bdial\b(?!\s+(?:watch|type|colou?r))|\bsms\b|contact|whats|\bwa\b|ruf|anruf|"
     r"numero|tlf|\bcell|signal|viber|telegram|wechat|\bwx\b|\bvx\b|area code|appel|llama|chiama|bel\b|zadzwon|т\W?е\W?л|звон|"
     r"电话|手机|號碼|号码|q\s?号|扣|联系|微信|加我|热线|☎|📞|📱|📲|interested|quicker|ping|hmu|fax|hotline|message|dm\b"
 )
@@ -78,6 +78,8 @@ _OTHER_CUE = re.compile(
     r"sizes?|grosse[n]?|taille|kod|mpn|pattern|invoice|parcel|receipt|certificate)\b\W*(?:(?:no|nr|number|num|code|nummer|id)\b\W*)?"
     r"(?:is\s|was\s|reads\s)?\W*(?:\w{1,3}\W)?$|货号|款号|条码|订单|编号|尺码"
 )
+# 'DPCI 669-37-4138': an abbreviation in capitals names a code, unless it names a telephone.
+_CODE_NAME = re.compile(r"(?<![A-Za-z])(?!TEL|MOB|CALL|SMS|TXT|TEXT|PHONE|FON|CELL|FAX|WA|WX|VX|QQ|TG|NR|NO|NOW|ME|DM|PM|PIX|OK|NEW|XS|XL|XXL)[A-Z]{2,6}\s?[:#]?\s?$")
 _UNIT = (
     r"(?:cm|mm|m|km|in|inch(?:es)?|ft|kg|g|gr|mg|lbs?|oz|ml|l|cl|%|eur|euros?|usd|gbp|pln|czk|chf|sek|dollars?|pounds?|yuan|rmb|eu|uk|us|"
     r"[vw]|hz|khz|mhz|ghz|mah|ah|gb|tb|mb|mp|px|pcs|pieces|pages|months?|years?|yrs?|weeks?|days?|hours?|min|g/m2|gsm|den|x)"
@@ -86,8 +88,9 @@ _MASKS = tuple(
     re.compile(pattern)
     for pattern in (
         rf"(?<![\d.,/+-])(?<!\d )(?!0\d)\d{{1,4}}(?:[.,]\d{{1,2}})?\s?{_UNIT}(?![\w])",
-        r"[€$£¥₽₴]\s?\d[\d.,]*|\d[\d.,]*\s?[€$£¥₽元块]",
-        r"\b(?:eur|usd|gbp|chf|rrp|price)\s?\d[\d.,]*",
+        # No price starts with a zero and another figure.
+        r"[€$£¥₽₴]\s?(?!0\d)\d[\d.,]*|(?<![\d.,])(?!0\d)\d[\d.,]*\s?[€$£¥₽元块]",
+        r"\b(?:eur|usd|gbp|chf|rrp|price)\s?(?!0\d)\d[\d.,]*",
         r"(?<!\d[ .\-/])(?<!\d)(?:19|20)\d\d\s?[-/–]\s?(?:(?:19|20)\d\d|\d\d)(?![\d]|[ .\-/]\d)",
         r"(?<!\d[ .\-/])(?<!\d)\d{1,2}[./-]\d{1,2}[./-](?:19|20)?\d\d(?![\d]|[ .\-/]\d)",
         r"(?<!\d[ .\-/])(?<!\d)(?:19|20)\d\d[./-]\d{1,2}[./-]\d{1,2}(?![\d]|[ .\-/]\d)",
@@ -224,6 +227,8 @@ def _is_list(run: list[Atom], text: str) -> bool:
         return True
     if len(run) < 3 or any(len(a.digits) > 3 for a in run):
         return False
+    if len(run[0].digits) == 3 and re.fullmatch(r"\d{3}([-.])\d{3}(?:\1\d{2,4})+", text[run[0].start : run[-1].end]):
+        return False  # '509-567-874' rises by chance
     values = [int(a.digits) for a in run]
     rising = all(b > a for a, b in pairwise(values))
     single = all(len(a.digits) == 1 for a in run)
@@ -287,7 +292,9 @@ def _judge(folded: Folded, run: list[Atom]) -> bool:
     start, end = run[0].start, run[-1].end
     before, after = text[max(0, start - 34) : start], text[end : end + 24]
     international = before.rstrip(" (").endswith("+") or (digits.startswith("00") and len(digits) >= 11)
-    if not international and _OTHER_CUE.search(before):
+    if not international and _OTHER_CUE.search(before.rsplit("\n", 1)[-1]):
+        return False
+    if not international and digits[0] != "0" and _CODE_NAME.search(folded.cased[max(0, start - 12) : start]):
         return False
     phone_at = max((m.end() for m in _PHONE_CUE.finditer(before)), default=-1)
     if phone_at < 0 and not international and re.search(r"\b(?:no|nr|num|n°)\W*$", before):
@@ -295,7 +302,9 @@ def _judge(folded: Folded, run: list[Atom]) -> bool:
     cued = phone_at >= 0 or bool(_PHONE_CUE.search(after))
     written = text[start:end]
     disguised = not all(a.plain for a in run)
-    if cued and phone_at >= 0 and not _is_list(run, text):
+    close = phone_at > len(before) - 4 and "numb" not in before[-12:] and len(digits) >= 8
+    rises = all(int(b.digits) > int(a.digits) for a, b in pairwise(run))
+    if cued and phone_at >= 0 and (not _is_list(run, text) or (close and not rises)):
         return len(digits) >= 7 or phone_at > len(before) - 6
     if _is_list(run, text):
         return False
@@ -320,6 +329,27 @@ def _judge(folded: Folded, run: list[Atom]) -> bool:
     return _valid(digits, international=False) or _valid(digits, international=True)
 
 
+def _numbers(folded: Folded, run: list[Atom], pieces: list[list[Atom]]) -> Iterator[list[Atom]]:
+    """The parts of a run that are phone numbers: the whole if it is one, else the longest rows of its pieces."""
+    text, least = folded.lower, 0
+    if len(pieces) == 1 or sum(len(a.digits) for a in run) <= 13:
+        if _judge(folded, _trim(text, run)):
+            yield _trim(text, run)
+            return
+        if len(pieces) == 1:
+            return
+    for first in range(len(pieces)):
+        if first < least:
+            continue
+        for last in range(min(len(pieces), first + 6), first, -1):
+            part = _trim(text, [atom for piece in pieces[first:last] for atom in piece])
+            whole = last - first == 1 or 9 <= sum(len(a.digits) for a in part) <= 13
+            if part and whole and _judge(folded, part):
+                yield part
+                least = last
+                break
+
+
 def find_phones(folded: Folded) -> Iterator[ContactSpan]:
     """Spans of phone numbers; a leading plus sign or bracket belongs to the number."""
     text = folded.lower
@@ -335,11 +365,8 @@ def find_phones(folded: Folded) -> Iterator[ContactSpan]:
             ):
                 pieces.append([])
             pieces[-1].append(right)
-        candidates = [run] if len(pieces) == 1 or sum(len(a.digits) for a in run) <= 13 else pieces
-        for piece in candidates:
-            kept = _trim(text, piece)
-            if kept and _judge(folded, kept):
-                start = kept[0].start
-                while start > 0 and text[start - 1] in "+(":
-                    start -= 1
-                yield folded.span("phone", start, kept[-1].end)
+        for kept in _numbers(folded, run, pieces):
+            start = kept[0].start
+            while start > 0 and text[start - 1] in "+(":
+                start -= 1
+            yield folded.span("phone", start, kept[-1].end)

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from listing.contacts_fold import ContactSpan, Folded
 from listing.words import words
+from listing.contacts_handles import word_list
 
 _PROVIDERS = r"(?:g\W?mail|googlemail|outlook|hotmail|yahoo|icloud|proton(?:mail)?|gmx|aol|yandex|live|msn|tutanota|posteo|web\W?de|163|126)"
 _SURE = (
-    r"com|net|org|de|fr|uk|nl|pl|es|pt|ru|ua|cn|eu|ch|cz|se|dk|fi|gr|ro|hu|ie|au|nz|ca|br|mx|jp|kr|tr|io|gg|ly|ee|gl|biz|info|xyz|ai|tv|cc|"
+    r"(?:co|com|org|net)\.(?:uk|br|au|nz|za|jp|tr|pl|ua|cn|kr|in|mx|ar|sg|hk|tw|es|il)|com|net|org|de|fr|uk|nl|pl|es|pt|ru|ua|cn|eu|ch|cz|se|dk|fi|gr|ro|hu|ie|au|nz|ca|br|mx|jp|kr|tr|io|gg|ly|ee|gl|biz|info|xyz|ai|tv|cc|"
     r"tk|ml|cat|edu|gov|lt|lv|sk|si|hr|bg|lu|li|hk|tw|sg|vn|ph|id|za|il|ar|cl|moe|fm|vc|pw|ws"
 )
 _WORDY = r"shop|store|online|site|app|dev|club|top|live|fashion|style|shoes|clothing|boutique|fun|world|today|blog|link|page|market|sale|deals|bid|art|life|one|space"
@@ -47,7 +49,7 @@ _PATH = r"(?:\s?/[^\s,;)]*)?"
 _URLS = tuple(
     re.compile(p)
     for p in (
-        r"h(?:tt|xx|\*\*)ps?\s?(?::|\[:\])\s?/\s?/\s?[^\s,;)]+(?:\s?[.]\s?(?:com|net|org|de)\b[^\s]*)?",
+        r"h(?:tt|xx|\*\*)ps?\s?(?::|\[:\])\s?/(?:\s?/)?\s?[^\s,;)]+(?:\s?[.]\s?(?:com|net|org|de)\b[^\s]*)?",
         rf"\bw\s?w\s?w\d?{_DOT}[a-z0-9][\w-]*(?:{_DOT}[\w-]+){{0,3}}?{_DOT}(?:{_SURE}|{_WORDY}|{_SHORT})\b{_PATH}",
         rf"\bwww[a-z0-9][\w-]+\.(?:{_SURE}|{_WORDY}|{_SHORT})\b{_PATH}",
         r"\bwww\d?\s?\.\s?[\w-]{3,}",
@@ -64,6 +66,25 @@ _BARE = re.compile(
     rf"(?<![\w@.$€£-])(?P<labels>(?:[a-z0-9][\w-]*{_DOT_TIGHT}){{0,3}}(?P<label>[a-z0-9][\w-]+){_DOT_TIGHT})(?P<tld>co\.uk|co\s+dot\s+uk|com\.\w\w|{_SURE}|{_WORDY}|{_SHORT})"
     rf"(?![\w'@-])(?P<path>/[^\s,;)]+|\s?/\s?(?=\S*[\d_-])[^\s,;)]+)?"
 )
+
+
+@cache
+def _spoken() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Addresses whose signs are words of any language: 'lea chiocciola libero punto it'."""
+    dots, ats, joints = ("|".join(sorted(word_list(name), key=len, reverse=True)) for name in ("dot", "at", "joint"))
+    name = rf"(?<![\w.@])[a-z0-9][\w.+-]*(?:[\s(\[-]+(?:{dots}|{joints}|point)[\s)\]-]+[\w.+-]+){{0,3}}"
+    dot = rf"(?:\s?[.,·。•]\s?|[\s(\[{{-]+(?:{dots}|point)[\s)\]}}-]+)"
+    tld = rf"(?:{_SURE})\b"
+    any_tld = rf"(?:{_SURE}|{_WORDY}|{_SHORT})\b"
+    return (
+        ("email", re.compile(rf"{name}[\s(\[{{-]+(?:{ats})[\s)\]}}-]+[a-z0-9][\w-]*(?:{dot}[\w-]+){{0,2}}?{dot}{any_tld}")),
+        ("email", re.compile(rf"{name}\s(?:at|chez|@)\s[a-z0-9][\w-]*{dot}{tld}")),
+        ("email", re.compile(rf"(?<![\w.@])[a-z0-9][\w.+-]*\s?(?:@{{1,3}}|📧|✉️?|📩|ⓐ|﹫)\s?[a-z0-9][\w-]*[.,]{{1,3}}\s?{tld}")),
+        ("url", re.compile(rf"(?<![\w.@-])[a-z0-9][\w-]{{3,}}\s(?:{dots})\s{tld}(?=\s*(?:$|[.,;!?)\n]))")),
+        ("url", re.compile(r"(?<![\w.@-])[a-z0-9][\w-]{3,}\spoint\s(?:fr|com|net|org|be|ch)\b(?=\s*(?:$|[.,;!?)\n]))")),
+    )
+
+
 _PLAIN_LABELS = words("no_domains")
 _LINK_CUE = re.compile(
     r"(?:see|visit|at|on|shop|site|link|more|web|buy|order|check|google|page|url|homepage|store|from|via|to)\W{0,3}$"
@@ -111,6 +132,9 @@ def find_links(folded: Folded) -> Iterator[ContactSpan]:
     for pattern in _URLS:
         for found in pattern.finditer(text):
             yield folded.span("url", *found.span())
+    for kind, pattern in _spoken():
+        for found in pattern.finditer(text):
+            yield folded.span(kind, *found.span())
     for found in _BARE.finditer(text):
         if _bare_is_link(folded, found):
             yield folded.span("url", *found.span())

@@ -7,15 +7,16 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from listing.contacts_fold import ContactSpan, Folded
+from listing.contacts_fold import ContactSpan, Folded, fold
+from listing.contacts_handles import misspelt_networks
 from listing.words import words
 
 _LEET = {"a": "[a@4]", "e": "[e3]", "i": "[i1!|]", "o": "[o0]", "s": "[s5$z]", "t": "[t7]", "l": "[l1|]"}
 # Names that are no ordinary words: one is enough before a handle. Longest spelling first.
 _CLEAR = words("networks")
 _SHORT = words("short_networks")
-_EAST = "微信|薇信|威信|維信|维信|徽信|微亻言|溦信|嶶信|v信|薇心|扣扣|企鹅|电报|飞机|纸飞机|陌陌|抖音|小红书|支付宝|旺旺|ライン|카톡|라인|绿泡泡|телеграм|телега|тг|вотсап|ватсап|вацап|вайбер|инстаграм|инста|绿色软件|小飞机|围信|葳信|韦信|V我|嶶"
-_LINK = r"(?:\s*(?:id|name|username|user|handle|account|acc|nr|no|number|num|me|is|its|it's|it|contact|konto|号|號|号码|账号|私|or|only|under|as|add|on|at|to|dm|please|pls|search|also|there|shop|store|page|profile)\b|\s*(?:号码?|號|账号|帐号|吧|哦|呀|啊|哈)|[\W_])"
+_EAST = "微信|薇信|威信|維信|维信|徽信|微亻言|溦信|嶶信|v信|薇心|扣扣|企鹅|电报|飞机|纸飞机|陌陌|抖音|小红书|支付宝|旺旺|ライン|카톡|라인|绿泡泡|телеграм|телега|тг|вотсап|ватсап|вацап|вайбер|инстаграм|инста|绿色软件|小飞机|围信|葳信|韦信|威芯|薇芯|v芯|v心|微芯|球球|丘丘|카카오톡|인스타|텔레그램|인스타그램|カカオ|インスタ|テレグラム|小红薯|ватсапп|телеге|телегу|инсте|V我|嶶"
+_LINK = r"(?:\s*(?:id|name|username|user|handle|account|acc|nr|no|number|num|me|is|its|it's|it|contact|konto|号|號|号码|账号|私|or|only|under|as|add|on|at|to|dm|please|pls|search|also|there|soy|est|es|c'est|ist|heisse|ich|sono|como|come|als|jako|to|on there|shop|store|page|profile)\b|\s*(?:号码?|號|账号|帐号|搜索?|找|关注|吧|哦|呀|啊|哈)|[\W_])"
 _HANDLE = r"(?P<handle>[@$]?[a-z0-9](?:[\w-]|[.:](?=\w)|\#(?=\d)){2,31}(?:\#\d{2,5})?)"
 _ORDINARY = words("no_handles")
 _EVERYDAY = words("everyday_networks")
@@ -31,10 +32,11 @@ def _spread(name: str) -> str:
 @cache
 def _patterns() -> tuple[re.Pattern[str], ...]:
     clear = "|".join(sorted((_spread(n) for n in _CLEAR), key=len, reverse=True))
-    special = r"what'?s?\s?app|w[\W_]?e[\W_]?i[\W_]?\s?x[\W_]?i[\W_]?n|v\W{0,3}x|sn[4@]p|w\W?x|[i1l]\W?g|q[\s.]?q|w/a|bird\s?app|i\s?g|t\s?g|we\schat|cash\sapp|fb\smessenger|we\W?xin|insta[\s._-]?gram"
+    special = r"what'?s?\s?app|w[\W_]?e[\W_]?i[\W_]?\s?x[\W_]?i[\W_]?n|v\W{0,3}x|sn[4@]p|w\W?x|[i1l]\W?g|q[\s.]?q|w/a|bird\s?app|i\s?g|t\s?g|we\schat|cash\sapp|fb\smessenger|we\W?xin|s n a p|i n s t a|t i k t o k|watts?\W?app|whats\W?up\W?app|insta[\s._-]?gram"
     insta = _spread("insta")
     named = rf"(?:{clear}|{special}|{insta}|{'|'.join(n.replace('_', ' ') for n in _SHORT)})"
-    east = "(?:" + "|".join(r"[\W_]{0,3}".join(word) for word in _EAST.split("|")) + ")"
+    # Hangul and voiced kana are taken apart by the folding, so these names are too.
+    east = "(?:" + "|".join(r"[\W_]{0,3}".join(fold(word).lower) for word in _EAST.split("|")) + ")"
     after = rf"(?P<link>{_LINK}{{0,9}}?)"
     return (
         re.compile(rf"(?<![a-z0-9])(?P<name>{named})(?:id)?(?![a-z0-9]){after}{_HANDLE}"),
@@ -55,6 +57,13 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
         re.compile(r"(?<![A-Za-z])(?i:facebook|fb|linkedin|insta\w*)\b\W{0,3}(?i:(?:as|under|name|page|is|marketplace|profile|:)\W{0,3}){1,4}(?P<name_words>[A-Z][\w'-]+(?: [A-Z][\w'-]+){1,3})"),
         re.compile(r"(?<!\w)(?:t\.me|wa\.me|m\.me|ig\.me|line\.me|discord\.gg)\s?/\s?(?P<handle>\+?[\w/.-]+)"),
     )  # fmt: skip
+
+
+def _slips(text: str) -> Iterator[re.Pattern[str]]:
+    """A pattern for the misspelt names of networks that this text holds."""
+    if found := misspelt_networks(text):
+        names = "|".join(re.escape(name) for name in sorted(found))
+        yield re.compile(rf"(?<![a-z0-9])(?P<name>{names})(?![a-z0-9])(?P<link>{_LINK}{{0,9}}?){_HANDLE}")
 
 
 _INVITED = re.compile(
@@ -87,7 +96,7 @@ def _is_handle(handle: str, name: str, link: str, rest: str) -> bool:
 
 def find_messengers(folded: Folded) -> Iterator[ContactSpan]:
     """Spans of handles, with the network's name where it stands before them."""
-    for pattern in _patterns():
+    for pattern in (*_patterns(), *_slips(folded.lower)):
         text = folded.cased if "name_words" in pattern.groupindex else folded.lower
         position = 0
         while found := pattern.search(text, position):

@@ -5,6 +5,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import yaml
 
 from listing.contacts_fold import ContactSpan, Folded
 
@@ -45,14 +49,33 @@ _PLACES = tuple(
         rf"\b(?i:post\s?code|postal code|zip(?: code)?|plz|postcode is)\W{{0,3}}(?:is\s)?(?:{_UK_CODE}|\d{{4,5}})\b",
     )
 )  # fmt: skip
+_SLOTS = {
+    "{n}": r"(?<![\w.,/-])(?:[Nn]o\.?\s?|[Nn]umber\s)?\d{1,5}[A-Za-z]?(?:\s?[-/]\s?\d{1,4}[A-Za-z]?)?",
+    "{name}": r"[A-ZÀ-ÞĀ-ŽȘȚ][^\W\d_]*(?:[.'’-][^\W\d_]+)*(?:\s[A-ZÀ-ÞĀ-ŽȘȚ][^\W\d_]*(?:[.'’-][^\W\d_]+)*){0,2}",
+    "{tail}": rf"{_TAIL}{{0,3}}",
+}
 # Words before the number or inside the name that make it a style, a print or a count.
 _NOT_A_PLACE = re.compile(
+    r"^(?:Via|Viale|Piazza|Corso|Calle|Rue)\s[^,]*\s(?:19|20)\d\d$|"
     r"\b(?:Sizes?|Print|Tee|Style|Route|Fighter|One|Year|Years|Pack|Piece|Pieces|Month|Months|Pcs|Pairs?)\b"
 )
 
 
+@cache
+def _by_country() -> tuple[re.Pattern[str], ...]:
+    patterns = yaml.safe_load(Path(__file__).with_name("contacts_places.yaml").read_text(encoding="utf-8")).values()
+    for slot, meaning in _SLOTS.items():
+        patterns = [p.replace(slot, meaning) for p in patterns]
+    return tuple(re.compile(p) for p in patterns)
+
+
 def find_places(folded: Folded) -> Iterator[ContactSpan]:
     """Spans of street addresses. Capitals matter: '12 high street brands' is no address."""
+    for pattern in _by_country():
+        for found in pattern.finditer(folded.source):
+            if not _NOT_A_PLACE.search(found[0]):
+                group = "it" if pattern.groupindex.get("it") else 0
+                yield ContactSpan("address", *found.span(group), found[group])
     for text in dict.fromkeys((folded.cased, folded.source)):
         for pattern in _PLACES:
             for found in pattern.finditer(text):

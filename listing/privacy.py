@@ -6,14 +6,16 @@ import re
 
 from listing.contacts_digits import find_phones
 from listing.contacts_fold import ContactSpan, fold
+from listing.contacts_handles import find_handles
 from listing.contacts_links import find_links
 from listing.contacts_messengers import find_messengers
 from listing.contacts_places import find_places
+from listing.contacts_spoken import find_spoken
 
 __all__ = ["MASK", "ContactSpan", "find_contacts", "has_contacts", "scrub"]
 
 MASK = "[removed]"
-_FINDERS = (find_links, find_messengers, find_places, find_phones)
+_FINDERS = (find_links, find_messengers, find_places, find_phones, find_spoken, find_handles)
 # What one pass uncovers (a second handle beside a removed one) the next takes out; texts settle after one or two.
 _PASSES = 5
 
