@@ -39,7 +39,13 @@ class GoodsRule:
 
 @dataclass(frozen=True)
 class GoodsRules:
+    """All rules, the contexts that excuse a term, and words of the categories whose things only show or hold the goods."""
+
     safe: re.Pattern[str]
+    media: re.Pattern[str]
+    playthings: re.Pattern[str]
+    sold_itself: re.Pattern[str]
+    keeps_for: re.Pattern[str]
     decor_after: re.Pattern[str]
     decor_before: re.Pattern[str]
     rules: tuple[GoodsRule, ...]
@@ -72,6 +78,10 @@ def load_rules(path: Path = DEFAULT_FILE) -> GoodsRules:
     )
     return GoodsRules(
         safe=_words("|".join(raw["safe"])),
+        media=_words(raw["media"]),
+        playthings=_words(raw["playthings"]),
+        sold_itself=_words(raw["sold_itself"]),
+        keeps_for=re.compile(_unfold(raw["keeps_for"])),
         decor_after=re.compile(rf"[\s'’-]+(?:{_NO_LINK}\w+[\s-]+)?(?:{decor})(?!\w)"),
         decor_before=re.compile(rf"(?<!\w)(?:{decor})[\s-]+(?:{_NO_LINK}\w+[\s-]+)?$"),
         rules=rules,
@@ -84,16 +94,31 @@ def _excused(rules: GoodsRules, rule: GoodsRule, text: str, found: re.Match[str]
         return True
     if rule.hard:
         return False
+    if rules.keeps_for.search(text[max(0, found.start() - 36) : found.start()]):
+        return True
     return bool(rules.decor_after.match(text, found.end()) or rules.decor_before.search(text[: found.start()]))
+
+
+def _shown_only(rules: GoodsRules, rule: GoodsRule, category: str, text: str) -> bool:
+    """Whether the listing is a book, film, game, toy or costume: there the word is a title or a plaything.
+
+    Never for copies of brands and the like (``hard``), nor when the text says that the thing itself is sold.
+    """
+    if rule.hard or rules.sold_itself.search(text):
+        return False
+    return bool(rules.media.search(category) or rules.playthings.search(category) or rules.media.search(text))
 
 
 def check_goods(category: str | None, text: str) -> Refusal | None:
     """A refusal when the category's name or the title and description offer goods that may not be listed, else None."""
     rules = load_rules()
     lowered = fold(f"{category or ''}. {text}").lower.replace("’", "'")
+    kind = fold(category or "").lower
     masked = rules.safe.sub(lambda m: "_" * len(m[0]), lowered)
     for rule in rules.rules:
         if rule.needs and not rule.needs.search(masked):
+            continue
+        if not (kind and rule.terms.search(kind)) and _shown_only(rules, rule, kind, lowered):
             continue
         if any(not _excused(rules, rule, masked, found) for found in rule.terms.finditer(masked)):
             return Refusal(rule.code, rule.message)
