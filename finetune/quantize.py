@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 # The prefixes must be whole: a short name matches nothing, and the projector would become 4-bit and could not train.
@@ -9,8 +10,8 @@ SKIPPED = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
 LORA_PATTERN = r".*language_model\.layers\.\d+\.(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)$"
 
 
-def nf4_config() -> Any:
-    """``BitsAndBytesConfig``: NF4, double quantisation, bf16 arithmetic; tower, projector and head stay 16-bit."""
+def nf4_config(skipped: Sequence[str] = SKIPPED) -> Any:
+    """``BitsAndBytesConfig``: NF4, double quantisation, bf16 arithmetic; ``skipped`` modules stay 16-bit."""
     import torch
     from transformers import BitsAndBytesConfig
 
@@ -19,7 +20,7 @@ def nf4_config() -> Any:
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
-        llm_int8_skip_modules=list(SKIPPED),
+        llm_int8_skip_modules=list(skipped),
     )
 
 

@@ -54,7 +54,17 @@ def _mllm(given: Mapping[str, Any], data: Path, out: Path, init_from: str = "", 
     train_mllm(replace(cfg, init_from=init_from, resume=resume))
 
 
-STAGES: dict[str, Callable[..., None]] = {"tower": _tower, "projector": _projector, "mllm": _mllm}
+def _chat(given: Mapping[str, Any], data: Path, out: Path, init_from: str = "", resume: bool = False) -> None:
+    from finetune.chat import ChatConfig, train_chat
+
+    if out == WEIGHTS:  # the embedded model's own weights are no place for another family's
+        out = ipl_home() / "tuned" / str(given.get("model", "model")).rstrip("/").rpartition("/")[2]
+    cfg = strict(ChatConfig, {**given, "data": str(data), "out": str(out)}, "stages.chat")
+    train_chat(replace(cfg, init_from=init_from, resume=resume))
+
+
+STAGES: dict[str, Callable[..., None]] = {"tower": _tower, "projector": _projector, "mllm": _mllm, "chat": _chat}
+RESUMABLE = ("mllm", "chat")
 
 
 def run(
@@ -72,5 +82,5 @@ def run(
     for name in chosen:
         if name not in content["stages"] or name not in STAGES:
             raise TuneError(f"{config} has no stage {name!r}; it has: {', '.join(content['stages'])}.")
-        extra = mllm if name == "mllm" else {}
+        extra = mllm if name in RESUMABLE else {}
         STAGES[name](content["stages"][name] or {}, data or data_root() / "clothing_cc0", out, **extra)

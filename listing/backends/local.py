@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from listing.backends.base import BackendError, ChoiceQuestion
+from listing.backends.full_prompts import TREE_USABLE, score_full
+from listing.backends.templates import correct_template
 from listing.tree import Tree
 
 if TYPE_CHECKING:
@@ -38,7 +40,8 @@ class LocalBackend:
         self.model, self.processor = self._load()
         self.tokenizer = self.processor.tokenizer
         self.name = _model_name(Path(self.source), self.source)
-        self._frames = {photo: self._frame(photo=photo) for photo in (True, False)}
+        self.tree = self.model.config.model_type in TREE_USABLE
+        self._frames = {photo: self._frame(photo=photo) for photo in (True, False)} if self.tree else {}
         self.heads = TowerHeads.load(Path(self.source))
 
     def _load(self) -> tuple[Any, Any]:
@@ -54,12 +57,12 @@ class LocalBackend:
                 f"The model {self.source!r} cannot be loaded: name a folder or hub id of an image-text-to-text model "
                 f"in safetensors, or leave --model out for the embedded one ({_first_line(error)})."
             ) from error
-        return model.to(device=self.device).eval(), processor
+        return model.to(device=self.device).eval(), correct_template(processor, model.config.model_type)
 
     # -- closed choices ---------------------------------------------------------------------------------------------
 
     def score(self, image: Image.Image, questions: Sequence[ChoiceQuestion]) -> dict[str, dict[str, float]]:
-        """See ``Backend.score``. One forward pass: prefix, questions and answers stand in one tree."""
+        """See ``Backend.score``. One forward pass where the family allows it: all of it stands in one tree."""
         return self.score_many([image], questions)[0]
 
     def score_many(
@@ -70,6 +73,8 @@ class LocalBackend:
 
         if not questions:
             return [{} for _ in images]
+        if not self.tree:
+            return [self._score_full(image, questions) for image in images]
         tree, answers = self.layout(questions)
         with torch.inference_mode():
             features = self._image_features(images)
@@ -82,6 +87,12 @@ class LocalBackend:
         sizes = [len(tree.nodes[number].ids) for _, number in answers]
         sums = torch.stack([part.sum(-1) for part in picked.split(sizes, dim=1)], dim=1)  # [photos, answers]
         return [self._shares(row, questions) for row in sums]
+
+    def _score_full(self, image: Image.Image, questions: Sequence[ChoiceQuestion]) -> dict[str, dict[str, float]]:
+        import torch
+
+        sums = [s for part in score_full(self.model, self.processor, image, questions) for s in part]
+        return self._shares(torch.tensor(sums), questions)
 
     @staticmethod
     def _shares(sums: torch.Tensor, questions: Sequence[ChoiceQuestion]) -> dict[str, dict[str, float]]:

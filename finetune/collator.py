@@ -1,0 +1,132 @@
+"""``messages`` + ``images`` JSONL -> batches with exact label masks, for any family's own processor.
+
+Only the answers' tokens carry loss, their end of turn included; prompt, image and padding tokens do not. A sample that
+is too long is dropped and counted, never truncated: a cut would remove image tokens or the end of an answer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from listing.backends.turns import Turns, find_turns, part
+
+MARKER = "<image>"
+IGNORED = -100
+
+
+class SampleError(ValueError):
+    """A line of the JSONL cannot be used; the message names it."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A sample that fits. ``images``: files; ``tokens``: its length with every photo at full size."""
+
+    turns: Turns
+    images: tuple[Path, ...]
+    tokens: int
+    messages: tuple[dict[str, Any], ...]
+
+
+def read_samples(file: Path) -> list[dict[str, Any]]:
+    """Lines of a JSONL file; image paths become absolute (they are relative to the file).
+
+    Raises:
+        SampleError: the file is missing, or a line lacks messages, or markers and images differ in number.
+    """
+    if not file.is_file():
+        raise SampleError(f"There is no {file}; write it with: ./ipl tune data --out {file.parent}")
+    samples = []
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            sample = json.loads(line)
+            marked = sum(m["content"].count(MARKER) for m in sample["messages"])
+            images = [str(file.parent / name) for name in sample.get("images", [])]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise SampleError(f"{file}, line {number}: needs `messages` with role and content ({error}).") from error
+        if marked != len(images):
+            raise SampleError(f"{file}, line {number}: {marked} {MARKER} markers, but {len(images)} images.")
+        samples.append({**sample, "images": images})
+    return samples
+
+
+def parts(message: Mapping[str, Any]) -> dict[str, Any]:
+    """A message of the file as a list of content parts, as chat templates want it."""
+    pieces = message["content"].split(MARKER)
+    content: list[dict[str, str]] = [part(pieces[0])] if pieces[0] else []
+    for piece in pieces[1:]:
+        content.append({"type": "image"})
+        if text := piece.removeprefix("\n"):
+            content.append(part(text))
+    return {"role": message["role"], "content": content}
+
+
+def encode(samples: Iterable[Mapping[str, Any]], processor: Any, max_tokens: int) -> tuple[list[Encoded], Counter[str]]:
+    """The samples that can be used, and how many were dropped by reason."""
+    kept: list[Encoded] = []
+    dropped: Counter[str] = Counter()
+    control = [t for t in processor.tokenizer.all_special_tokens if t != MARKER]
+    for sample in samples:
+        if any(t in m["content"] for m in sample["messages"] for t in control):
+            dropped["control tokens in the text"] += 1  # they would end a turn or open another one
+            continue
+        messages = tuple(parts(m) for m in sample["messages"])
+        turns = find_turns(processor, messages)
+        images = tuple(Path(name) for name in sample["images"])
+        ids = _run(processor, [turns.text], [opened(images)])["input_ids"][0].tolist()
+        turns.expanded(ids)
+        if not turns.spans:
+            dropped["no answer"] += 1
+        elif len(ids) > max_tokens:
+            dropped[f"longer than {max_tokens} tokens"] += 1
+        else:
+            kept.append(Encoded(turns, images, len(ids), messages))
+    return kept, dropped
+
+
+def opened(images: Sequence[Path]) -> list[Image.Image]:
+    """The photos in RGB."""
+    opened = []
+    for path in images:
+        with Image.open(path) as photo:
+            opened.append(photo.convert("RGB"))
+    return opened
+
+
+def _run(processor: Any, texts: list[str], photos: list[list[Image.Image]]) -> Any:
+    return processor(
+        text=texts,
+        images=photos if any(photos) else None,
+        padding=True,
+        padding_side="right",
+        add_special_tokens=False,
+        return_tensors="pt",
+    )
+
+
+class Collator:
+    """Samples -> the processor's tensors and ``labels`` [b, n], IGNORED wherever no answer stands."""
+
+    def __init__(self, processor: Any) -> None:
+        self.processor = processor
+
+    def __call__(self, samples: Sequence[Encoded]) -> dict[str, Any]:
+        import torch
+
+        batch = dict(_run(self.processor, [s.turns.text for s in samples], [opened(s.images) for s in samples]))
+        ids = batch["input_ids"]
+        lengths = batch["attention_mask"].sum(-1).tolist()
+        labels = torch.full_like(ids, IGNORED)
+        for row, (sample, length) in enumerate(zip(samples, lengths, strict=True)):
+            for start, end in sample.turns.expanded(ids[row, :length].tolist()):
+                labels[row, start:end] = ids[row, start:end]
+        return {**batch, "labels": labels}

@@ -1,0 +1,109 @@
+"""A model of any family, ready to be tuned: 4-bit or not, LoRA in place, exactly the listed parameters trainable."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from finetune.families import Family, family_of
+from finetune.quantize import forbid_repacking, nf4_config
+from listing.backends.local import pick_device
+from listing.backends.templates import correct_template
+
+
+class LoadError(ValueError):
+    """The model cannot be tuned as asked; the message says what to do."""
+
+
+def load_processor(source: str | Path, family: Family, pixels: Mapping[str, Any] | None = None) -> Any:
+    """The family's own processor under its pixel budget (``pixels`` instead, when given), template corrected."""
+    from transformers import AutoImageProcessor, AutoProcessor
+
+    processor: Any = AutoProcessor.from_pretrained(source, trust_remote_code=False)
+    budget = family.pixels if pixels is None else pixels
+    if budget:
+        processor.image_processor = AutoImageProcessor.from_pretrained(source, trust_remote_code=False, **budget)
+    return correct_template(processor, family.model_types[0])
+
+
+def load_base(
+    source: str | Path, quantize: str = "none", pixels: Mapping[str, Any] | None = None
+) -> tuple[Any, Any, Family]:
+    """(frozen model, processor, family).
+
+    Raises:
+        LoadError: ``quantize`` is neither ``none`` nor ``nf4``.
+        FamilyError: the model's type is not in the table.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForImageTextToText
+
+    if quantize not in ("none", "nf4"):
+        raise LoadError(f"quantize: {quantize!r} is unknown; use 'nf4' or 'none'.")
+    family = family_of(AutoConfig.from_pretrained(source, trust_remote_code=False).model_type)
+    processor = load_processor(source, family, pixels)
+    _, dtype = pick_device()
+    extra: dict[str, Any] = {"dtype": dtype}
+    if quantize == "nf4":
+        extra = {"dtype": torch.bfloat16, "quantization_config": nf4_config(family.skipped)}
+    model: Any = AutoModelForImageTextToText.from_pretrained(
+        source, trust_remote_code=False, use_safetensors=True, **extra
+    )
+    forbid_repacking(model)
+    for name in family.repeated:  # where the processor's budget stands in the model's config too
+        setattr(model.config, name, getattr(processor.image_processor, name))
+    model.requires_grad_(False)
+    return model, processor, family
+
+
+def with_lora(
+    model: Any, family: Family, rank: int, alpha: int, dropout: float, trains: Sequence[str], init_from: str = ""
+) -> Any:
+    """LoRA on the language model's linear layers, and full copies of the modules in ``trains``; all of it in 32-bit."""
+    from peft import LoraConfig, PeftModel, get_peft_model
+
+    names = dict(model.named_modules())
+    for name in trains:
+        if name not in names:
+            raise LoadError(f"trains: this model has no module {name!r}; its projector is {family.projector[0]}.")
+    if init_from:
+        tuned = PeftModel.from_pretrained(model, init_from, is_trainable=True)
+    else:
+        lora = LoraConfig(
+            r=rank,
+            lora_alpha=alpha,
+            lora_dropout=dropout,
+            target_modules=family.lora,
+            modules_to_save=list(trains) or None,
+            bias="none",
+            task_type="CAUSAL_LM",
+        )
+        tuned = get_peft_model(model, lora)
+    for parameter in tuned.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    check_trained(tuned, family, trains)
+    return tuned
+
+
+def trained(model: Any) -> list[str]:
+    """Names of the parameters that train, as the unwrapped model calls their modules."""
+    prefix = "base_model.model."
+    return sorted(n.removeprefix(prefix) for n, p in model.named_parameters() if p.requires_grad)
+
+
+def check_trained(model: Any, family: Family, trains: Sequence[str]) -> None:
+    """Refuse to train anything but LoRA on the language model and the modules of the config's list.
+
+    Raises:
+        LoadError: something else would train, or something listed would not.
+    """
+    lora = re.compile(rf"{family.lora}\.lora_(A|B)\.default\.weight")
+    modules = [re.compile(rf"{re.escape(name)}\.modules_to_save\.default\..+") for name in trains]
+    names = trained(model)
+    stray = [n for n in names if not lora.fullmatch(n) and not any(m.fullmatch(n) for m in modules)]
+    idle = [name for name, m in zip(trains, modules, strict=True) if not any(map(m.fullmatch, names))]
+    if stray or idle or not any(map(lora.fullmatch, names)):
+        raise LoadError(f"what trains is not what the config lists: too much {stray[:3]}, missing {idle[:3]}.")

@@ -1,0 +1,52 @@
+"""What a model says to a few fixed samples: read beside the loss, which does not show what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from finetune.collator import Encoded, opened
+from listing.backends.turns import render
+
+
+def say_samples(model: Any, processor: Any, samples: Sequence[Encoded], max_tokens: int = 60) -> list[dict[str, Any]]:
+    """The greedy answer to each sample's first question, beside the wanted one; training goes on undisturbed."""
+    import torch
+
+    training, cached = model.training, model.config.use_cache
+    model.eval()
+    model.config.use_cache = True
+    rows = []
+    try:
+        half = model.dtype != torch.float32  # what trains is 32-bit and stands in a 16-bit model
+        with (
+            torch.random.fork_rng(),
+            torch.inference_mode(),
+            torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=half),
+        ):
+            for sample in samples:
+                rows.append(_say(model, processor, sample, max_tokens))
+    finally:
+        model.train(training)
+        model.config.use_cache = cached
+    return rows
+
+
+def _say(model: Any, processor: Any, sample: Encoded, max_tokens: int) -> dict[str, Any]:
+    first = next(k for k, m in enumerate(sample.messages) if m["role"] == "assistant")
+    asked = sample.messages[:first]
+    count = sum(p["type"] == "image" for m in asked for p in m["content"])
+    inputs = processor(
+        text=[render(processor, asked, ask=True)],
+        images=[opened(sample.images[:count])] if count else None,
+        add_special_tokens=False,
+        return_tensors="pt",
+    ).to(model.device, model.dtype)
+    end = processor.tokenizer.eos_token_id
+    ids = model.generate(**inputs, max_new_tokens=max_tokens, do_sample=False, eos_token_id=end, pad_token_id=end)
+    return {
+        "images": [path.name for path in sample.images],
+        "prompt": asked[-1]["content"][-1].get("text", ""),
+        "wanted": sample.messages[first]["content"][-1].get("text", ""),
+        "said": processor.tokenizer.decode(ids[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True),
+    }

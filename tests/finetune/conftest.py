@@ -1,0 +1,22 @@
+import pytest
+
+from tests.finetune import tiny
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory):
+    """Folder of a tiny random model by family, built once."""
+    built = {}
+
+    def get(name):
+        if name not in built:
+            built[name] = tiny.build(name, tmp_path_factory.mktemp(name))
+        return built[name]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def conversations(tmp_path_factory):
+    """Folder with a few conversations about plain photos."""
+    return tiny.dataset(tmp_path_factory.mktemp("conversations"))

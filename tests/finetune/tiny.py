@@ -1,0 +1,222 @@
+"""Tiny random models of the true architectures, with their true processor classes, built without any download."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+SMOL = (
+    "<|im_start|>{% for message in messages %}{{ message['role'] | capitalize }}"
+    "{% if message['content'][0]['type'] == 'image' %}{{ ':' }}{% else %}{{ ': ' }}{% endif %}"
+    "{% for line in message['content'] %}{% if line['type'] == 'text' %}{{ line['text'] }}"
+    "{% elif line['type'] == 'image' %}{{ '<image>' }}{% endif %}{% endfor %}<end_of_utterance>\n"
+    "{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
+)
+QWEN = (
+    "{% for message in messages %}{% if loop.first and message['role'] != 'system' %}"
+    "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n{% endif %}<|im_start|>{{ message['role'] }}\n"
+    "{% for content in message['content'] %}{% if content['type'] == 'image' %}"
+    "<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ content['text'] }}{% endif %}{% endfor %}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+ONEVISION = (  # like the hub's: a past turn of the assistant opens differently from a new one
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + ' ' }}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>' }}{% endfor %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ '\n' + content['text'] }}"
+    "{% endfor %}{{ '<|im_end|>' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+SPECIAL = (
+    "<pad>", "<|im_start|>", "<|im_end|>", "<image>", "<|image_pad|>", "<|video_pad|>", "<|vision_start|>",
+    "<|vision_end|>", "<end_of_utterance>", "<fake_token_around_image>", "<global-img>", "<video>", "<repo_name>",
+)  # fmt: skip
+TEXT = {
+    "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": 2048,
+}  # fmt: skip
+BLOCKS = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+
+
+def tokenizer(end: str) -> Any:
+    """A byte-level tokenizer: 256 bytes and the special tokens of every family."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    made = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(letters)}, merges=[]))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token="<pad>", bos_token="<|im_start|>", eos_token=end,
+        additional_special_tokens=[*SPECIAL[3:], "<|im_end|>"],
+    )  # fmt: skip
+
+
+def _text(words: Any, **more: Any) -> dict[str, Any]:
+    ids = {"bos_token_id": words.bos_token_id, "eos_token_id": words.eos_token_id, "pad_token_id": words.pad_token_id}
+    return {"vocab_size": len(words), **TEXT, **ids, **more}
+
+
+def _smolvlm(words: Any) -> tuple[Any, Any]:
+    from transformers import (
+        SmolVLMConfig,
+        SmolVLMForConditionalGeneration,
+        SmolVLMImageProcessor,
+        SmolVLMProcessor,
+        SmolVLMVideoProcessor,
+    )
+
+    config = SmolVLMConfig(
+        text_config={"model_type": "llama", **_text(words)},
+        vision_config={**BLOCKS, "image_size": 32, "patch_size": 8},
+        scale_factor=2,
+        image_token_id=words.convert_tokens_to_ids("<image>"),
+        pad_token_id=words.pad_token_id,
+    )
+    size = {"size": {"longest_edge": 64}, "max_image_size": {"longest_edge": 32}}
+    processor = SmolVLMProcessor(
+        SmolVLMImageProcessor(**size), words, SmolVLMVideoProcessor(**size), image_seq_len=4, chat_template=SMOL
+    )
+    return SmolVLMForConditionalGeneration(config), processor
+
+
+def _qwen_ids(words: Any) -> dict[str, int]:
+    names = {
+        "image": "<|image_pad|>",
+        "video": "<|video_pad|>",
+        "vision_start": "<|vision_start|>",
+        "vision_end": "<|vision_end|>",
+    }
+    return {f"{key}_token_id": words.convert_tokens_to_ids(token) for key, token in names.items()}
+
+
+def _qwen2_5(words: Any) -> tuple[Any, Any]:
+    from transformers import (
+        Qwen2_5_VLConfig,
+        Qwen2_5_VLForConditionalGeneration,
+        Qwen2_5_VLProcessor,
+        Qwen2VLImageProcessor,
+        Qwen2VLVideoProcessor,
+    )
+
+    rope = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0}
+    config = Qwen2_5_VLConfig(
+        text_config=_text(words, rope_parameters=rope),
+        vision_config={
+            "depth": 2, "hidden_size": 32, "intermediate_size": 48, "num_heads": 4, "out_hidden_size": 32,
+            "patch_size": 14, "fullatt_block_indexes": [1],
+        },
+        **_qwen_ids(words),
+    )  # fmt: skip
+    processor = Qwen2_5_VLProcessor(
+        Qwen2VLImageProcessor(size={"shortest_edge": 56 * 56, "longest_edge": 84 * 84}),
+        words,
+        Qwen2VLVideoProcessor(),
+        chat_template=QWEN,
+    )
+    return Qwen2_5_VLForConditionalGeneration(config), processor
+
+
+def _qwen3(words: Any) -> tuple[Any, Any]:
+    from transformers import (
+        Qwen2VLImageProcessor,
+        Qwen3VLConfig,
+        Qwen3VLForConditionalGeneration,
+        Qwen3VLProcessor,
+        Qwen3VLVideoProcessor,
+    )
+
+    rope = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0}
+    config = Qwen3VLConfig(
+        text_config=_text(words, head_dim=8, rope_parameters=rope),
+        vision_config={
+            "depth": 2, "hidden_size": 32, "intermediate_size": 48, "num_heads": 4, "out_hidden_size": 32,
+            "patch_size": 16, "num_position_embeddings": 16, "deepstack_visual_indexes": [0],
+        },
+        **_qwen_ids(words),
+    )  # fmt: skip
+    pixels = Qwen2VLImageProcessor(size={"shortest_edge": 64 * 64, "longest_edge": 96 * 96}, patch_size=16)
+    return Qwen3VLForConditionalGeneration(config), Qwen3VLProcessor(
+        pixels, words, Qwen3VLVideoProcessor(), chat_template=QWEN
+    )
+
+
+def _onevision(words: Any) -> tuple[Any, Any]:
+    from transformers import (
+        LlavaOnevisionConfig,
+        LlavaOnevisionForConditionalGeneration,
+        LlavaOnevisionImageProcessor,
+        LlavaOnevisionProcessor,
+        LlavaOnevisionVideoProcessor,
+    )
+
+    grid = [[28, 28], [28, 56], [56, 28]]
+    config = LlavaOnevisionConfig(
+        text_config={"model_type": "qwen2", **_text(words)},
+        vision_config={
+            "model_type": "siglip_vision_model", **BLOCKS, "image_size": 28, "patch_size": 14, "vision_use_head": False,
+        },
+        image_grid_pinpoints=grid,
+        image_token_index=words.convert_tokens_to_ids("<image>"),
+        video_token_index=words.convert_tokens_to_ids("<video>"),
+    )  # fmt: skip
+    side = {"size": {"height": 28, "width": 28}}
+    processor = LlavaOnevisionProcessor(
+        LlavaOnevisionImageProcessor(image_grid_pinpoints=grid, **side),
+        words,
+        LlavaOnevisionVideoProcessor(**side),
+        num_image_tokens=4,
+        vision_feature_select_strategy="full",
+        chat_template=ONEVISION,
+    )
+    return LlavaOnevisionForConditionalGeneration(config), processor
+
+
+def _ipl_mini(words: Any) -> tuple[Any, Any]:
+    from transformers import LlamaConfig
+
+    from finetune.embedded import build_model, build_processor
+
+    model = build_model(LlamaConfig(**_text(words), tie_word_embeddings=True))
+    processor = build_processor(words)
+    model.config.image_token_id = words.convert_tokens_to_ids("<repo_name>")
+    return model, processor
+
+
+BUILDERS = {
+    "ipl-mini": (_ipl_mini, "<|im_end|>"),
+    "smolvlm": (_smolvlm, "<end_of_utterance>"),
+    "qwen2.5-vl": (_qwen2_5, "<|im_end|>"),
+    "qwen3-vl": (_qwen3, "<|im_end|>"),
+    "llava-onevision": (_onevision, "<|im_end|>"),
+}
+
+
+def build(name: str, folder: Path) -> Path:
+    """Write a tiny random model of the family and its processor into ``folder``, in 32-bit."""
+    torch.manual_seed(0)
+    builder, end = BUILDERS[name]
+    model, processor = builder(tokenizer(end))
+    model.float().save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+def dataset(folder: Path, photos: int = 4) -> Path:
+    """``train.jsonl`` and ``validation.jsonl`` with photos of plain colours: two questions a photo, one text."""
+    import json
+
+    from PIL import Image
+
+    rows: list[dict[str, Any]] = []
+    for k in range(photos):
+        Image.new("RGB", (60, 40), (200, 40 * k, 20)).save(folder / f"{k}.png")
+        words = ("<image>\nWhat is it?", "It?", "Colour?", f"red {k}")
+        turns = [{"role": ("user", "assistant")[i % 2], "content": w} for i, w in enumerate(words)]
+        rows.append({"messages": turns, "images": [f"{k}.png"]})
+    text = [{"role": "user", "content": "Facts: hat"}, {"role": "assistant", "content": "A hat"}]
+    rows.append({"messages": text, "images": []})
+    for name in ("train", "validation"):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
