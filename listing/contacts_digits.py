@@ -68,18 +68,24 @@ _GAP = re.compile(rf"(?:[^\w]|_){{0,7}}(?:{_FILLER}(?:[^\w]|_){{1,4}}){{0,2}}(?:
 _HARD_STOP = re.compile(r"[;\n]|[.!?,]\s|\bor\b")
 
 _PHONE_CUE = re.compile(
-    r"call|text|phone|\btel|\bfon\b|mobil|handy|number|nummer|\bmob\b|\bring(?:\s+(?:me|us|him|her|up|on|at|mig|til|op))*\b\W{0,3}$|landline|festnetz|\bfixe\b|portable|contact(?:o|er|ez)?|joignable|erreichbar|volejte|soita|\bara\b|gọi|telepon|hivj|sunati|zap|bizum|swish|mobilepay|\bpix\b|twint|\bmb ?way|puhelin|\bcel\b|reach|\bdial\b(?!\s+(?:watch|type|colou?r))|\bsms\b|contact|whats|\bwa\b|ruf|anruf|"
+    r"call|text|phone|\btel|\bfon\b|mobil|handy|\bnumber(?! of| \d)|(?<![a-z])(?:telefon|handy|mobil|ruf)?nummer|\bmob\b|\bring(?:\s+(?:me|us|him|her|up|on|at|mig|til|op))*\b\W{0,3}$|landline|festnetz|\bfixe\b|portable|contact(?:o|er|ez)?|joignable|erreichbar|volejte|soita|\bara\b|gọi|telepon|hivj|sunati|zap|bizum|swish|mobilepay|\bpix\b|twint|\bmb ?way|puhelin|\bcel\b|reach|\bdial\b(?!\s+(?:watch|type|colou?r))|\bsms\b|contact|whats|\bwa\b|ruf|anruf|"
     r"numero|tlf|\bcell|signal|viber|telegram|wechat|\bwx\b|\bvx\b|area code|appel|llama|chiama|bel\b|zadzwon|т\W?е\W?л|звон|"
     r"电话|手机|號碼|号码|q\s?号|扣|联系|微信|加我|热线|☎|📞|📱|📲|interested|quicker|ping|hmu|fax|hotline|message|dm\b"
 )
 _OTHER_CUE = re.compile(
     r"\b(?:ean|isbn|upc|gtin|sku|asin|style|art|article|artikel|artikelnr|ref|reference|model|order|bestellnummer|serial|sn|imei|rn|ca|part|item|lot|"
     r"batch|tracking|barcode|bar\s?code|set|product|(?<!area )(?<!country )code|catalogue|number\s+plate|patent|registered|vat|kvk|zara|ikea|lego|levi'?s|"
-    r"sizes?|grosse[n]?|taille|kod|mpn|pattern|invoice|parcel|receipt|certificate)\b\W*(?:(?:no|nr|number|num|code|nummer|id)\b\W*)?"
+    r"firmware|version|s/n|oem?|gtin|customer|member(?:ship)?|policy|account|ticket|case|auftrag|bestellung|rechnung|\w*(?:artikel|teile|kunden|auftrags|rechnungs|bestell|serien|modell|sendungs|vertrags)\w*|commande|facture|pedido|fattura|zamowieni\w+|bestelling|factuur|console|disc|pages?|needle|movement|catalog|zip|seat|row|sizes?|grosse[n]?|taille|kod|mpn|pattern|invoice|parcel|receipt|certificate)\b\W*(?:(?:no|nr|number|num|code|nummer|id)\b\W*)?"
     r"(?:is\s|was\s|reads\s)?\W*(?:\w{1,3}\W)?$|货号|款号|条码|订单|编号|尺码"
 )
 # 'DPCI 669-37-4138': an abbreviation in capitals names a code, unless it names a telephone.
 _CODE_NAME = re.compile(r"(?<![A-Za-z])(?!TEL|MOB|CALL|SMS|TXT|TEXT|PHONE|FON|CELL|FAX|WA|WX|VX|QQ|TG|NR|NO|NOW|ME|DM|PM|PIX|OK|NEW|XS|XL|XXL)[A-Z]{2,6}\s?[:#]?\s?$")
+# Mobile numbers of Britain and Germany in full length: no code looks like them.
+_MOBILE = re.compile(r"(?:0|0?0?44)7[1-9]\d{8}|0?1[567]\d{8,9}(?<=\d{11})")
+_DAY = r"(?:\d{1,2}[./-]\d{1,2}[./-](?:19|20)?\d\d|(?:19|20)\d\d[./-]\d{1,2}[./-]\d{1,2})"
+_DATES = re.compile(rf"{_DAY}(?:\W{{1,3}}{_DAY})+|(?:19|20)\d\d\W?[01]\d\W?[0-3]\d[ _t-]{{1,2}}\d\d[.:]?\d\d(?:[.:]?\d\d)?|(?:(?:19|20)?\d0s\W*)+")
+_COUNT_UP = re.compile(r"0?123456789?(?:10(?:11(?:12)?)?)?")
+_VERSION = re.compile(r"\d{1,3}\.\d{1,2}\.\d{3,6}\.\d{1,3}")
 _UNIT = (
     r"(?:cm|mm|m|km|in|inch(?:es)?|ft|kg|g|gr|mg|lbs?|oz|ml|l|cl|%|eur|euros?|usd|gbp|pln|czk|chf|sek|dollars?|pounds?|yuan|rmb|eu|uk|us|"
     r"[vw]|hz|khz|mhz|ghz|mah|ah|gb|tb|mb|mp|px|pcs|pieces|pages|months?|years?|yrs?|weeks?|days?|hours?|min|g/m2|gsm|den|x)"
@@ -94,7 +100,7 @@ _MASKS = tuple(
         r"(?<!\d[ .\-/])(?<!\d)(?:19|20)\d\d\s?[-/–]\s?(?:(?:19|20)\d\d|\d\d)(?![\d]|[ .\-/]\d)",
         r"(?<!\d[ .\-/])(?<!\d)\d{1,2}[./-]\d{1,2}[./-](?:19|20)?\d\d(?![\d]|[ .\-/]\d)",
         r"(?<!\d[ .\-/])(?<!\d)(?:19|20)\d\d[./-]\d{1,2}[./-]\d{1,2}(?![\d]|[ .\-/]\d)",
-        r"\b\d{1,2}\s?-\s?\d{1,2}(?:\s?,\s?\d{1,2}\s?-\s?\d{1,2})+\b",
+        r"\b(?!0\d)\d{1,2}\s?-\s?\d{1,2}(?:(?:\s?,\s?|\s)(?!0\d)\d{1,2}\s?-\s?\d{1,2})+\b",
         r"\b\d{1,4}\s?x\s?\d{1,4}(?:\s?x\s?\d{1,4})?\b",
     )
 )
@@ -283,6 +289,13 @@ def _valid(digits: str, international: bool) -> bool:
     return False
 
 
+def _beside_code(folded: Folded, start: int, end: int) -> bool:
+    """'1K0 615 301 AA', 'RB3025 901 58': a neighbour of capitals and figures makes the digits a part of a code."""
+    left, right = folded.cased[max(0, start - 9) : start], folded.cased[end : end + 7]
+    mixed = r"(?=[A-Z\d]*[A-Z])(?=[A-Z\d]*\d)[A-Z\d]{2,8}"
+    return bool(re.search(rf"(?<![\w+]){mixed}[ .-]$", left) or re.match(rf"[ .-](?:{mixed}|[A-Z]{{2}})(?!\w)", right))
+
+
 def _judge(folded: Folded, run: list[Atom]) -> bool:
     """Is this run of digits a phone number, here, in this text?"""
     text = folded.lower
@@ -292,7 +305,13 @@ def _judge(folded: Folded, run: list[Atom]) -> bool:
     start, end = run[0].start, run[-1].end
     before, after = text[max(0, start - 34) : start], text[end : end + 24]
     international = before.rstrip(" (").endswith("+") or (digits.startswith("00") and len(digits) >= 11)
-    if not international and _OTHER_CUE.search(before.rsplit("\n", 1)[-1]):
+    mobile = bool(_MOBILE.fullmatch(digits))
+    owned = mobile or (digits[0] == "0" and len(digits) >= 10 and bool(_PHONE_CUE.search(after)))
+    if _DATES.fullmatch(text[start:end]) or _COUNT_UP.fullmatch(digits) or _VERSION.fullmatch(text[start:end]):
+        return False
+    if not international and not owned and _beside_code(folded, start, end):
+        return False
+    if not international and not owned and _OTHER_CUE.search(before.rsplit("\n", 1)[-1]):
         return False
     if not international and digits[0] != "0" and _CODE_NAME.search(folded.cased[max(0, start - 12) : start]):
         return False
@@ -324,7 +343,9 @@ def _judge(folded: Folded, run: list[Atom]) -> bool:
     solid = written.isdigit()
     if solid and _checksum(digits) and not re.match(r"0[1-9]|861[3-9]", digits):
         return False
-    if solid or digits.startswith("0") or max(len(a.digits) for a in run) == 1:
+    if solid:
+        return mobile or _valid(digits, international=False) or (len(digits) >= 11 and _valid(digits, international=True))
+    if digits.startswith("0") or max(len(a.digits) for a in run) == 1:
         return True
     return _valid(digits, international=False) or _valid(digits, international=True)
 

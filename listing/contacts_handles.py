@@ -38,6 +38,10 @@ _MEASURE = re.compile(
     r"aw|ss|fw|mod|model|type|gen|page|room|set|top|age|class|grade|iphone|galaxy|ipad|throwback|est)\d+\w?|[a-z]{1,2}\d{1,3}\w?"
 )
 _DECADE_OR_BRAND = re.compile(r"(?:[a-z]\.){2,}[a-z]?\.?|(?:e\.g|i\.e|a\.m|p\.m|approx|incl|excl|etc|vs|dr|st|no|nr|mr|mrs)\..*")
+# 'the paper plane app', 'ghost app': what people call a network that they do not want to name.
+_APP = re.compile(r"\b(?:plane|ghost|green|blue|bird|camera|clock|yellow|purple|chat|photo|dance|video)\W+(?:\w+\W+)?app\W")
+_SPACED = re.compile(r"(?<![\w'])(?:[a-z0-9_.] ){4,}[a-z0-9_](?![\w'])")
+_SURE = re.compile(r"(?<![\w/])u/[\w-]{3,}|@[\w.]{2,}@[\w-]+(?:\.[\w-]+)+")
 _SAME = re.compile(r"same\s+(?:as\s+)?(?:my\s+|the\s+)?(?:user\s?|shop\s?|profile\s?)?(?:name|nick|handle|as here)(?:\s+(?:as\s+)?(?:here|on here))?|"
                    r"(?:is|=|like)\s+(?:the\s+same|my\s+(?:user\s?|shop\s?|profile\s?)name)(?:\s+(?:as|on|here|my|user\s?name|name|shop))*")  # fmt: skip
 
@@ -74,6 +78,13 @@ def misspelt_networks(text: str) -> list[str]:
     return [w for w in set(re.findall(r"[a-z][a-z0-9@$]{5,12}", text)) if w not in known["networks"] and is_network(w)]
 
 
+@cache
+def _joined() -> re.Pattern[str]:
+    """Handles whose joints are words: 'lea underscore moreau 7'."""
+    joints = "|".join(sorted(word_list("joint") | word_list("dot"), key=len, reverse=True))
+    return re.compile(rf"(?<!\w)[a-z0-9]{{2,}}(?:\s(?:{joints})\s[a-z0-9]{{1,20}}){{1,3}}(?:\s\d{{1,4}})?(?!\w)")
+
+
 def _shape(word: str) -> dict[str, bool]:
     bare = word.lstrip("@")
     return {
@@ -89,12 +100,12 @@ def _around(before: str, after: str) -> dict[str, bool]:
     clause = re.split(r"[.!?]\s|\n", before)[-1]
     words = re.findall(r"[^\W\d_]+", clause)[-5:]
     return {
-        "network": any(is_network(w) for w in words),
+        "network": any(is_network(w) for w in words) or bool(_APP.search(clause)),
         "asking": any(w in lists["asking"] for w in words),
         "naming": any(w in lists["naming"] for w in words[-3:]),
         "icon": any(icon in before[-5:] for icon in lists["icons"]),
         "colon": bool(re.search(r"(?:[:=~|>→➡-]|\b(?:is|as|est|es|e|soy|ist|ich|sono|to))\s*$", before)),
-        "behind": any(is_network(w) for w in re.findall(r"[^\W\d_]+", after[:24])[:3]),
+        "behind": any(is_network(w) for w in re.findall(r"[^\W\d_]+", after[:24])[:5]),
         "pointing": any(w in lists["places"] for w in words[-3:]),
     }
 
@@ -120,6 +131,13 @@ def find_handles(folded: Folded) -> Iterator[ContactSpan]:
         before, after = text[max(0, found.start() - _WINDOW) : found.start()], text[found.end() : found.end() + 30]
         if score(found[0], before, after) >= ENOUGH:
             yield folded.span("messenger", *found.span())
+    for found in _SURE.finditer(text):
+        yield folded.span("messenger", *found.span())
+    for pattern in (_SPACED, _joined()):
+        for found in pattern.finditer(text):
+            around = _around(text[max(0, found.start() - _WINDOW) : found.start()], text[found.end() : found.end() + 30])
+            if around["network"] or around["naming"] or around["behind"] or around["icon"]:
+                yield folded.span("messenger", *found.span())
     for found in _SAME.finditer(text):
         left = max(text.rfind("\n", 0, found.start()), found.start() - 24, 0)
         near = [m for m in re.finditer(r"[^\W\d_]+", text[left : found.end() + 20]) if is_network(m[0])]

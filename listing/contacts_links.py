@@ -42,6 +42,10 @@ _EMAILS = tuple(
         r"(?<![\w.])(?!(?:my|your|the|a|e?mail|via|by|is|on|from|and|or)\b)[a-z][\w.]{3,40}\s(?:gmail|googlemail|hotmail|gmx|icloud)(?=\s*(?:$|[.,;!)\n]))",
         rf"\b{_PROVIDERS}\s?[:=]\s?(?=\w*[\d._])[\w.]{{4,}}",
         rf"\be?-?mail(?:\sis|:)\s[\w.]{{3,}}\W+(?:it'?s |on |at |with )?{_PROVIDERS}\b",
+        rf"(?<![\w.])[a-z][\w.]{{3,}}\W{{1,3}}(?:it'?s|that'?s|is)\s(?:an?\s|my\s|on\s|at\s)?{_PROVIDERS}\b(?!\w)",
+        rf"\b(?:{_PROVIDERS})(?:\s(?:is|ist|es|est|e|to)|\s?[:=-])?\s(?=[\w.]*[\d._]\w)[a-z][\w.]{{3,}}\w",
+        rf"{_USER}\W{{1,2}}(?:and then|then|and|plus|followed by|bei|chez|on|with)\s(?:an?\s)?{_PROVIDERS}\W?(?:com|de|fr|net)\b",
+        rf"(?<![\w.@])[a-z0-9]\w*(?:\s?[.+]\s?\w+){{0,3}}\s?@\s?[a-z0-9][\w-]*\s?\.\s?(?:{_SURE})\b",
         rf"(?<!\w)[a-z0-9][\w.]+at{_PROVIDERS}dot(?:com|de|net|fr|co)\b",
     )
 )
@@ -96,6 +100,8 @@ def _bare_is_link(folded: Folded, found: re.Match[str]) -> bool:
     tld, label, text = found["tld"], found["label"], folded.lower
     start, end = found.span("tld")
     if label in _PLAIN_LABELS or (label.replace("-", "").isdigit() and not found["path"]):
+        return False
+    if label in word_list("brand_sites") and not found["path"] and found["labels"].count(".") == 1:
         return False
     if found["path"] and found["path"].lstrip().startswith("/"):
         return True

@@ -36,7 +36,7 @@ _PLACES = tuple(
         rf"(?i:\b(?:house|number|no\.?|nr\.?)\s?(?:number|no\.?|nr\.?)?\s?)\d{{1,4}}[a-z]?,?\s(?:on|in|at|of)?\s?(?:[A-Z][\w'-]+\s){{1,3}}{_TYPES}\b",
         # Named street, then the number.
         rf"(?<!\w)(?:[A-ZÄÖÜ][\wäöüß'-]*[\s-]){{0,3}}[A-ZÄÖÜa-z][\wäöüß.-]*(?:straße|strasse|[Ss]tr\.|str|weg|platz|allee|gasse|damm|ufer|chaussee|steig|straat|laan|gracht|plein|kade|gata|gatan|vej|gade|katu)\.?\s?(?:Nr\.?\s?)?\d{{1,4}}\s?[a-zA-Z]?\b(?:\s?[-/]\s?\d{{1,4}}[a-z]?\b)?{_TAIL}{{0,3}}",
-        rf"(?<!\w)(?:[A-ZÄÖÜ][\wäöüß-]+(?:er|[- ])\s?)(?:Straße|Strasse|Str\.|Weg|Platz|Allee|Gasse|Ring|Damm|Ufer|Chaussee|Markt)\s\d{{1,4}}\s?[a-zA-Z]?\b(?:\s?[-/]\s?\d{{1,4}}\b)?{_TAIL}{{0,3}}",
+        rf"(?<!\w)(?:[A-ZÄÖÜ][\wäöüß-]+(?:er|[- ])\s?)(?:Straße|Strasse|Str\.|Weg|Platz|Allee|Gasse|Ring|Damm|Ufer|Chaussee|Markt)\s\d{{1,4}}\s?[a-zA-Z]?\b(?:\s?[-/]\s?\d{{1,4}}\b){{0,3}}{_TAIL}{{0,3}}",
         rf"(?<!\w)[A-ZÄÖÜ][\wäöüß-]{{2,}}ring\s\d{{1,4}}\b{_TAIL}{{1,3}}",
         rf"(?<!\w)(?:An der|An den|Am|Im|In der|Zum|Zur|Auf der|Auf dem|Unter den|Hinter der|Vor dem|Alte[rs]?|Neue[rs]?)\s[A-ZÄÖÜ][\wäöüß-]+(?:\s[A-ZÄÖÜ][\wäöüß-]+)?\s\d{{1,3}}\s?[a-z]?(?=\W|$){_TAIL}{{1,3}}",
         rf"(?<![\w])\d{{1,4}}\s?(?:bis|ter|[a-cA-C])?,?\s(?i:rue|avenue|av\.|boulevard|bd\.?|place|chemin|impasse|all[ée]e|quai|cours|route|square|passage|sentier)\s(?:(?:de|du|des|la|le|les|l'|d'|à|aux)\s?)*[A-Z\d][\w'’.-]+(?:[\s-][A-Z][\w'’-]+){{0,3}}{_TAIL}{{0,3}}",
@@ -45,7 +45,7 @@ _PLACES = tuple(
         r"(?<!\w)(?:ул\.?|улица|пр\.?|проспект|пр-т|пер\.?|бульвар|вул\.?)\s[\w .-]{2,30}?,?\s(?:д\.?|дом|буд\.?)?\s?\d{1,4}\w?(?:,?\s?(?:кв\.?|квартира)\s?\d{1,4})?",
         r"[\u4e00-\u9fff\d]*(?:路|街|大道|道|巷|弄|胡同|小区|村|镇|花园|里)[\u4e00-\u9fff\d-]*?\s?[\d一二三四五六七八九十]+\s?(?:号|號|弄|栋|幢|室|楼|单元|座)[\u4e00-\u9fff\d号室楼单元栋-]*",
         r"[\u4e00-\u9fff\d-]{2,}(?:丁目|番地)[\d一二三四五六七八九十番号-]*|\d+-\d+-\d+\s?[A-Z][a-z]+-(?:ku|cho|shi)\b",
-        r"\b(?:[Pp]\.?\s?[Oo]\.?\s?[Bb]ox|PO BOX|[Pp]ost\s?[Bb]ox|[Pp]ostfach|[Pp]ackstation|Apartado|Casella Postale|BP)\s#?\d{2,6}" + rf"{_TAIL}{{0,2}}",
+        r"\b(?:[Pp]\.?\s?[Oo]\.?\s?[Bb]ox|PO BOX|[Pp]ost\s?[Bb]ox|[Pp]ostfach|[Pp]ackstation|Apartado|Casella Postale|BP)\s#?\d{2,6}(?:\s\d{2,3}(?!\d))?" + rf"{_TAIL}{{0,2}}",
         rf"\b(?i:post\s?code|postal code|zip(?: code)?|plz|postcode is)\W{{0,3}}(?:is\s)?(?:{_UK_CODE}|\d{{4,5}})\b",
     )
 )  # fmt: skip
@@ -56,7 +56,7 @@ _SLOTS = {
 }
 # Words before the number or inside the name that make it a style, a print or a count.
 _NOT_A_PLACE = re.compile(
-    r"^(?:Via|Viale|Piazza|Corso|Calle|Rue)\s[^,]*\s(?:19|20)\d\d$|"
+    r"^[^\d,]*\s(?:19|20)\d\d\s*$|^\d (?:Square )?Way$|"
     r"\b(?:Sizes?|Print|Tee|Style|Route|Fighter|One|Year|Years|Pack|Piece|Pieces|Month|Months|Pcs|Pairs?)\b"
 )
 

@@ -28,6 +28,14 @@ _KOREAN = "공영일이삼사오육칠팔구"
 _VANITY = re.compile(r"(?<![\w-])(?:1[-. ])?0?8(?:00|08|88|77|66|55|44|33)[-. ](?=[A-Z\d -]*[A-Z]{3})(?:[A-Z\d]+[- ]?){1,3}(?![a-z])")
 
 
+_HALVES = re.compile(
+    r"(?:start|begin|first|dial|phone|number|call|anfang|erst|beginnt|debut|commence|premiere|empieza|primera|inizia|prima)\w*"
+    r"[^\d\n]{0,24}?(?P<one>(?<![\d.,])[+\d][\d ]{1,7}\d)[^\d]{1,28}?"
+    r"\b(?:end|second|then|after|rest|goes|continu|last|follow|zweit|dann|weiter|fini|suite|puis|termina|luego|poi|second)\w*"
+    r"[^\d\n]{0,18}?(?P<two>\d[\d ]{1,8}\d)(?![\d.,]\d|\s?(?:cm|mm|eur|€|%|g|ml))"
+)
+
+
 @cache
 def _table() -> dict[str, dict[str, int]]:
     """Word -> language -> how many digits it stands for."""
@@ -58,7 +66,7 @@ def _counts_up(words: list[str], language: str) -> bool:
     """'one two three four ...': the words stand in the order of the table, each once."""
     order = [w for w, sizes in _table().items() if sizes.get(language)]
     places = [order.index(w) for w in words if w in order]
-    return len(places) > 3 and all(b == a + 1 for a, b in pairwise(places))
+    return len(places) > 3 and all(b > a for a, b in pairwise(places))
 
 
 def _rows(folded: Folded) -> Iterator[list[re.Match[str]]]:
@@ -104,6 +112,10 @@ def find_spoken(folded: Folded) -> Iterator[ContactSpan]:
             before = folded.lower[max(0, row[0].start() - 30) : row[0].start()]
             if best := _best(row, bool(_CUE.search(before))):
                 yield folded.span("phone", *best)
+    for found in _HALVES.finditer(folded.lower):
+        if 8 <= sum(c.isdigit() for c in found["one"] + found["two"]) <= 14:
+            yield folded.span("phone", *found.span("one"))
+            yield folded.span("phone", *found.span("two"))
     for pattern, text in ((_korean(), folded.lower), (_VANITY, folded.cased)):
         for found in pattern.finditer(text):
             end = found.start() + len(found[0].rstrip(" -.,"))
