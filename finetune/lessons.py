@@ -32,8 +32,12 @@ class Lesson:
 
 @dataclass(frozen=True)
 class LessonPlan:
-    """How often each family is drawn for a photo (shares 0..1), and how often hints are wrong."""
+    """How often each family is drawn for a photo (shares 0..1), and how often hints are wrong.
 
+    attributes: most attributes asked of one photo at a time; short sequences let the category come by more often.
+    """
+
+    attributes: int = 99
     hint_share: float = 0.25
     hint_wrong: float = 0.4
     claim_share: float = 0.5
@@ -70,9 +74,9 @@ def visual(
         if answer is None or (attribute.name == "colour2" and rng.random() > plan.second_colour_share):
             continue
         known.append((attribute, answer))
-        lessons.append(
-            Lesson(attribute.name, prompts.attribute_question(attribute, _hints(attribute, answer, plan, rng)), answer)
-        )
+    for attribute, answer in rng.sample(known, min(plan.attributes, len(known))):
+        question = prompts.attribute_question(attribute, _hints(attribute, answer, plan, rng))
+        lessons.append(Lesson(attribute.name, question, answer))
     if known and rng.random() < plan.claim_share:
         lessons.append(_claim(*rng.choice(known), rng))
     rng.shuffle(lessons)
