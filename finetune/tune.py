@@ -47,10 +47,13 @@ def _projector(given: Mapping[str, Any], data: Path, out: Path) -> None:
 
 
 def _mllm(given: Mapping[str, Any], data: Path, out: Path, init_from: str = "", resume: bool = False) -> None:
+    from finetune.lessons import LessonPlan
     from finetune.train import TuneConfig, train_mllm
 
     model = assemble(weights=out, adapter=False, name="ipl-mini-base")
-    cfg = strict(TuneConfig, {**given, "data": str(data), "model": str(model), "out": str(out)}, "stages.mllm")
+    plan = strict(LessonPlan, given.get("plan") or {}, "stages.mllm.plan")
+    given = {**given, "plan": plan, "data": str(data), "model": str(model), "out": str(out)}
+    cfg = strict(TuneConfig, given, "stages.mllm")
     train_mllm(replace(cfg, init_from=init_from, resume=resume))
 
 
