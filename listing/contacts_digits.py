@@ -70,7 +70,7 @@ _HARD_STOP = re.compile(r"[;\n]|[.!?,]\s|\bor\b")
 _PHONE_CUE = re.compile(
     r"call|text|phone|\btel|\bfon\b|mobil|handy|\bnumber(?! of| \d)|(?<![a-z])(?:telefon|handy|mobil|ruf)?nummer|\bmob\b|\bring(?:\s+(?:me|us|him|her|up|on|at|mig|til|op))*\b\W{0,3}$|landline|festnetz|\bfixe\b|portable|contact(?:o|er|ez)?|joignable|erreichbar|volejte|soita|\bara\b|gọi|telepon|hivj|sunati|zap|bizum|swish|mobilepay|\bpix\b|twint|\bmb ?way|puhelin|\bcel\b|reach|\bdial\b(?!\s+(?:watch|type|colou?r))|\bsms\b|contact|whats|\bwa\b|ruf|anruf|"
     r"numero|tlf|\bcell|signal|viber|telegram|wechat|\bwx\b|\bvx\b|area code|appel|llama|chiama|bel\b|zadzwon|т\W?е\W?л|звон|"
-    r"电话|手机|號碼|号码|q\s?号|扣|联系|微信|加我|热线|☎|📞|📱|📲|interested|quicker|ping|hmu|fax|hotline|message|dm\b"
+    r"电话|手机|號碼|号码|q\s?号|扣|联系|微信|加我|热线|☎|📞|📱|📲|interested|quicker|ping|hmu|fax|hotline|message|dm\b|\bask for\b"
 )
 _OTHER_CUE = re.compile(
     r"\b(?:ean|isbn|upc|gtin|sku|asin|style|art|article|artikel|artikelnr|ref|reference|model|order|bestellnummer|serial|sn|imei|rn|ca|part|item|lot|"
@@ -316,7 +316,7 @@ def _judge(folded: Folded, run: list[Atom]) -> bool:
     if not international and digits[0] != "0" and _CODE_NAME.search(folded.cased[max(0, start - 12) : start]):
         return False
     phone_at = max((m.end() for m in _PHONE_CUE.finditer(before)), default=-1)
-    if phone_at < 0 and not international and re.search(r"\b(?:no|nr|num|n°)\W*$", before):
+    if phone_at < 0 and not international and not owned and re.search(r"\b(?:no|nr|num|n°)\W*$", before):
         return False
     cued = phone_at >= 0 or bool(_PHONE_CUE.search(after))
     written = text[start:end]

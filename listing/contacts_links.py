@@ -79,11 +79,21 @@ def _spoken() -> tuple[tuple[str, re.Pattern[str]], ...]:
     name = rf"(?<![\w.@])[a-z0-9][\w.+-]*(?:[\s(\[-]+(?:{dots}|{joints}|point)[\s)\]-]+[\w.+-]+){{0,3}}"
     dot = rf"(?:\s?[.,·。•]\s?|[\s(\[{{-]+(?:{dots}|point)[\s)\]}}-]+)"
     tld = rf"(?:{_SURE})\b"
-    any_tld = rf"(?:{_SURE}|{_WORDY}|{_SHORT})\b"
+    any_tld = rf"(?:{_SURE}|{_WORDY}|{_SHORT}|[a-z]{{2,10}})\b"
+    sign = r"\s?[\[({<*]\s?(?:at|@|a|ät|arroba|klammeraffe|aet)\s?[\])}>*]\s?"
+    stop = r"\s?[\[({<*]\s?(?:\.|dot|d0t|punkt|point|punto)\s?[\])}>*]\s?"
     return (
         ("email", re.compile(rf"{name}[\s(\[{{-]+(?:{ats})[\s)\]}}-]+[a-z0-9][\w-]*(?:{dot}[\w-]+){{0,2}}?{dot}{any_tld}")),
         ("email", re.compile(rf"{name}\s(?:at|chez|@)\s[a-z0-9][\w-]*{dot}{tld}")),
         ("email", re.compile(rf"(?<![\w.@])[a-z0-9][\w.+-]*\s?(?:@{{1,3}}|📧|✉️?|📩|ⓐ|﹫)\s?[a-z0-9][\w-]*[.,]{{1,3}}\s?{tld}")),
+        # Any ending will do where the signs leave no doubt.
+        ("email", re.compile(r"(?<![\w.@])[a-z0-9][\w.+-]*@[a-z0-9][\w-]*(?:\.[a-z0-9-]+){0,3}\.[a-z]{2,10}\b")),
+        ("email", re.compile(rf"(?<![\w.@])[a-z0-9][\w.+-]*{sign}[a-z0-9][\w-]*(?:{stop}|\.|{dot})[a-z]{{2,10}}\b")),
+        ("email", re.compile(r"(?<![\w.@])[a-z0-9][\w.+-]*\sat\s[a-z0-9][\w-]*\s(?:dot|d0t)\s[a-z]{2,10}\b")),
+        ("url", re.compile(r"(?<![\w.])www\.[a-z0-9][\w-]*(?:\.[a-z0-9-]+)*\.[a-z]{2,10}\b(?:/[^\s,;)]*)?")),
+        ("url", re.compile(r"(?<![\w.@])[a-z0-9][\w-]{2,}(?:(?:\.|\s?[\[(]?\s?dot\s?[\])]?\s?)[\w-]+)?(?:\.|\s?[\[(]?\s?\bdot\b\s?[\])]?\s?)(?:example|test|invalid)\b(?:/\S*)?")),
+        ("url", re.compile(r"(?<!\w)(?:[a-z0-9] ){3,}\. ?(?:[a-z] ?){2,3}(?!\w)")),
+        ("url", re.compile(r"(?<![\w.])(?:go to|visit|see|site:?|shop:?)\s(?P<it>[a-z][\w]*-[\w-]+\s(?:com|net|org|de|shop|store))\b")),
         ("url", re.compile(rf"(?<![\w.@-])[a-z0-9][\w-]{{3,}}\s(?:{dots})\s{tld}(?=\s*(?:$|[.,;!?)\n]))")),
         ("url", re.compile(r"(?<![\w.@-])[a-z0-9][\w-]{3,}\spoint\s(?:fr|com|net|org|be|ch)\b(?=\s*(?:$|[.,;!?)\n]))")),
     )
@@ -140,7 +150,7 @@ def find_links(folded: Folded) -> Iterator[ContactSpan]:
             yield folded.span("url", *found.span())
     for kind, pattern in _spoken():
         for found in pattern.finditer(text):
-            yield folded.span(kind, *found.span())
+            yield folded.span(kind, *found.span("it" if "it" in pattern.groupindex else 0))
     for found in _BARE.finditer(text):
         if _bare_is_link(folded, found):
             yield folded.span("url", *found.span())

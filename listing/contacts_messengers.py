@@ -41,9 +41,9 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
     return (
         re.compile(rf"(?<![a-z0-9])(?P<name>{named})(?:id)?(?![a-z0-9]){after}{_HANDLE}"),
         re.compile(rf"(?P<name>{east}){after}{_HANDLE}"),
-        re.compile(rf"(?P<name>(?:加|\+|➕|➡|→|⊕)\s*(?:v|微|薇|威|w|vx|q|扣)|(?<![a-z0-9])v\s?(?:❤|♥|心|我|x|信|❥|💗|💕|💚)|加我|私我|➕)(?P<link>[\W_]{{0,4}}){_HANDLE}"),
+        re.compile(rf"(?P<name>(?:加我?|\+|➕|➡|→|⊕)\s*(?:v|微|薇|威|w|vx|q|扣)|(?<![a-z0-9])v\s?(?:❤|♥|心|我|x|信|❥|💗|💕|💚)|加我|私我|➕)(?P<link>[\W_]{{0,4}}){_HANDLE}"),
         re.compile(rf"(?<![\w.]){_HANDLE}[\s,.:;()\"'-]{{1,4}}(?:(?:on|at|via|auf|bei|in|over|is\s+my)\s+)(?:my\s+|the\s+)?(?P<name>{named})(?![a-z0-9])"),
-        re.compile(rf"(?<![a-z0-9])(?P<name>微|薇|威|扣|卫星|wei|q)(?P<link>\s*[:：]\s*){_HANDLE}"),
+        re.compile(rf"(?<![a-z0-9])(?P<name>微|薇|威|扣|卫星|wei|q|v)(?P<link>\s*[:：]\s*){_HANDLE}"),
         re.compile(rf"(?<![\w.]){_HANDLE}\s?(?:\(|@\s)\s?(?P<name>{named})(?![a-z0-9])"),
         re.compile(
             r"(?<!\w)(?P<name_words>[A-Z][\w'-]+(?: [A-Z][\w'-]+){1,2}) (?:on|via|auf|bei) (?i:facebook|fb|linkedin|insta\w*)",
@@ -55,8 +55,10 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
         re.compile(rf"(?P<name>{clear}|{special}|{east})\W{{0,6}}(?:号码?|id|nr|no|number|only|is|me|at|on|,|:)*\W{{0,4}}(?:(?:number|nr|no|me)\W{{0,3}})?(?P<digits>\+?\d[\d .\-/()]{{4,18}}\d)"),
         re.compile(r"(?<![a-z0-9])(?P<name>wa|w/a|wapp|whats|signal|viber|line|tg|kik|zalo|icq)\b\W{0,5}(?:(?:id|nr|no|number|only|is|me|at|on)\W{1,3}){0,2}(?P<digits>\+?\d[\d .\-/()]{5,18}\d)"),
         re.compile(r"(?<![A-Za-z])(?i:facebook|fb|linkedin|insta\w*)\b\W{0,3}(?i:(?:as|under|name|page|is|marketplace|profile|:)\W{0,3}){1,4}(?P<name_words>[A-Z][\w'-]+(?: [A-Z][\w'-]+){1,3})"),
+        re.compile(rf"(?P<name>(?<![\u4e00-\u9fff])[微薇])(?P<link>\s){_HANDLE}"),
+        re.compile(rf"(?<![\w.@])(?P<handle>[a-z][\w.]{{3,30}})\s(?:is|=)\s(?:my|the)\s(?P<name>{named})(?![a-z0-9])"),
         re.compile(r"(?P<name>(?:加|\+)\s*(?:q|扣|企鹅|球球|丘丘)|球球|丘丘|企鹅号?)[\W_]{0,4}(?P<digits>\d[\d -]{4,12}\d)"),
-        re.compile(r"(?<![A-Za-z])(?:FB|Fb|Facebook|LinkedIn|Linkedin)[ ,:]{1,3}(?P<name_words>(?!Market|Messenger|Group|Logo|Page|Live|Shop|Ads)[A-Z][a-z]+ (?!Logo|Group|Shop)[A-Z][a-z]+)(?=\s*(?:$|[,.;!(\n]))"),
+        re.compile(r"(?<![A-Za-z])(?:FB|Fb|Facebook|LinkedIn|Linkedin)(?:[ ,:–-]{1,3}| I am | I'm | ich bin )(?P<name_words>(?!Market|Messenger|Group|Logo|Page|Live|Shop|Ads)[A-Z][a-z]+ (?!Logo|Group|Shop)[A-Z][a-z]+)(?=\s*(?:$|[,.;!(\n]))"),
         re.compile(r"(?<!\w)(?:t\.me|wa\.me|m\.me|ig\.me|line\.me|discord\.gg)\s?/\s?(?P<handle>\+?[\w/.-]+)"),
     )  # fmt: skip
 
@@ -129,7 +131,9 @@ def find_messengers(folded: Folded) -> Iterator[ContactSpan]:
                     and not re.fullmatch(r"[\d.]+", bare)
                 )
                 if name:
-                    cue = bool(re.search(rf"{_BEFORE}\W{{1,3}}$", text[: found.start("handle")]))
+                    cue = bool(re.search(rf"{_BEFORE}\W{{1,3}}$", text[: found.start("handle")])) or bool(
+                        re.search(r"\s(?:is|=) my |\w @ ", found[0])
+                    )
                     ok = wanted and (telling or cue or handle[0] == "@")
                 else:
                     ok = wanted and (sure or telling)

@@ -69,15 +69,24 @@ def _by_country() -> tuple[re.Pattern[str], ...]:
     return tuple(re.compile(p) for p in patterns)
 
 
+@cache
+def _choose(patterns: tuple[re.Pattern[str], ...], plain: bool) -> tuple[re.Pattern[str], ...]:
+    """Patterns worth a search: those of another script cannot match plain ASCII."""
+    other = re.compile(r"u4e00|[\u0370-\u04ff\u1ea0-\u1eff\uac00-\ud7a3\u3040-\u30ff]")
+    return tuple(p for p in patterns if not (plain and other.search(p.pattern) and "-(?:ku" not in p.pattern))
+
+
 def find_places(folded: Folded) -> Iterator[ContactSpan]:
     """Spans of street addresses. Capitals matter: '12 high street brands' is no address."""
-    for pattern in _by_country():
+    if not re.search(r"[\d/]|[A-Z]\w* (?:Street|Road|Lane|Court|Avenue|Drive|Close|Place|Terrace|Crescent|Grove|Gardens|Way|Mews)", folded.source):
+        return
+    for pattern in _choose(_by_country(), folded.source.isascii()):
         for found in pattern.finditer(folded.source):
             if not _NOT_A_PLACE.search(found[0]):
                 group = "it" if pattern.groupindex.get("it") else 0
                 yield ContactSpan("address", *found.span(group), found[group])
     for text in dict.fromkeys((folded.cased, folded.source)):
-        for pattern in _PLACES:
+        for pattern in _choose(_PLACES, text.isascii()):
             for found in pattern.finditer(text):
                 group = "it" if found.re.groupindex.get("it") else 0
                 if _NOT_A_PLACE.search(found[group]):
