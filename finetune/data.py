@@ -44,7 +44,8 @@ def from_annotations(taxonomy: Taxonomy, plan: LessonPlan) -> Teacher:
     """Lessons of a row of ``annotations.jsonl``."""
 
     def teach(row: Row, rng: Random) -> tuple[list[Lesson], list[Lesson]]:
-        return visual(row, taxonomy, plan, rng, row["label_ok"]), written(row, taxonomy, plan, rng)
+        texts = written(row, taxonomy, plan, rng) if rng.random() < plan.text_share else []
+        return visual(row, taxonomy, plan, rng), texts
 
     return teach
 

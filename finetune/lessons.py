@@ -7,7 +7,7 @@ Left out of every target: keys under ``guess``, attributes that the category doe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -22,12 +22,16 @@ _TEXT_KEYS = ("colour", "colour2", "pattern", "sleeve", "neckline", "closure", "
 
 @dataclass(frozen=True)
 class Lesson:
-    """One question and its answer. ``photo`` False: the answer follows from the prompt alone."""
+    """One question and its answer. ``photo`` False: the answer follows from the prompt alone.
+
+    ``soft``: share (0..1) of each answer, where the tower was asked instead of a person; ``answer`` is drawn from it.
+    """
 
     family: str
     prompt: str
     answer: str
     photo: bool = True
+    soft: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class LessonPlan:
     """How often each family is drawn for a photo (shares 0..1), and how often hints are wrong.
 
     attributes: most attributes asked of one photo at a time; short sequences let the category come by more often.
+    text_share: of the steps; such a step has half the photos, each with a text, so that no short sequence is padded to
+    the length of a long one.
     """
 
     attributes: int = 99
@@ -60,13 +66,21 @@ def stated(row: Mapping[str, Any], attribute: Attribute) -> str | None:
 
 
 def visual(
-    row: Mapping[str, Any], taxonomy: Taxonomy, plan: LessonPlan, rng: Random, label_ok: bool = True
+    row: Mapping[str, Any],
+    taxonomy: Taxonomy,
+    plan: LessonPlan,
+    rng: Random,
+    soft: Mapping[str, Mapping[str, float]] | None = None,
 ) -> list[Lesson]:
-    """Category, attributes (some with hints of similar listings) and one yes/no claim, in random order."""
+    """Category, attributes (some with hints of similar listings) and one yes/no claim, in random order.
+
+    ``soft``: soft labels by question (``finetune.mixing.relabel``).
+    """
+    soft = soft or {}
     lessons = []
     node = taxonomy.categories[row["label"]]
-    if label_ok:
-        lessons.append(Lesson("category", prompts.CATEGORY, node.phrase))
+    if row.get("label_ok", True):
+        lessons.append(Lesson("category", prompts.CATEGORY, node.phrase, soft=soft.get("category", {})))
     seen = [a for a in taxonomy.schema(node.name) if a.values and a.can_be("seen")]
     known: list[tuple[Attribute, str]] = []
     for attribute in seen:
@@ -76,7 +90,8 @@ def visual(
         known.append((attribute, answer))
     for attribute, answer in rng.sample(known, min(plan.attributes, len(known))):
         question = prompts.attribute_question(attribute, _hints(attribute, answer, plan, rng))
-        lessons.append(Lesson(attribute.name, question, answer))
+        shares = {value: share for value, share in soft.get(attribute.name, {}).items() if value in attribute.answers}
+        lessons.append(Lesson(attribute.name, question, answer, soft=shares))
     if known and rng.random() < plan.claim_share:
         lessons.append(_claim(*rng.choice(known), rng))
     rng.shuffle(lessons)
@@ -103,9 +118,7 @@ def _claim(attribute: Attribute, answer: str, rng: Random) -> Lesson:
 
 
 def written(row: Mapping[str, Any], taxonomy: Taxonomy, plan: LessonPlan, rng: Random) -> list[Lesson]:
-    """At most one title or description from facts: what the prompt states is all that the target says."""
-    if rng.random() > plan.text_share:
-        return []
+    """A title or a description from facts: what the prompt states is all that the target says."""
     node, facts = _facts(row, taxonomy, plan, rng)
     if rng.random() < TITLE_SHARE:
         return [Lesson("title", prompts.title_prompt(node, facts), voice.title(node, facts, rng), False)]

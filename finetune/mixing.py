@@ -2,8 +2,7 @@
 
 The tower has seen the training photos, so that its features of them are surer than those of new photos, and a language
 model that learns from them alone reads unsure features badly. Here the feature maps of two photos are blended, and the
-answers are drawn from what the tower's own heads say of the blend: in the mean over draws that is the cross-entropy
-with soft labels, at no extra token.
+answers are drawn from what the tower's own heads say of the blend, and carry its soft labels, at no extra token.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     import torch
 
     from listing.backends.local import TowerHeads
+    from listing.taxonomy import Taxonomy
 
 
 def blend(maps: torch.Tensor, share: float, rng: np.random.Generator) -> tuple[torch.Tensor, np.ndarray]:
@@ -40,8 +40,13 @@ def blend(maps: torch.Tensor, share: float, rng: np.random.Generator) -> tuple[t
     return weight * maps + (1 - weight) * maps[partner], chosen
 
 
-def relabel(row: Mapping[str, Any], heads: TowerHeads, pooled: torch.Tensor, rng: Random) -> dict[str, Any]:
-    """The row with answers drawn from the tower's heads on ``pooled`` [1, channels]; guesses stay guesses."""
+def relabel(
+    row: Mapping[str, Any], heads: TowerHeads, pooled: torch.Tensor, taxonomy: Taxonomy, rng: Random
+) -> tuple[dict[str, Any], dict[str, dict[str, float]]]:
+    """The row as the tower's heads see ``pooled`` [1, channels]: (answers drawn from them, soft labels by question).
+
+    Guesses stay guesses. "n/a" carries no share: a question is asked only where the category has the attribute.
+    """
     said = heads(pooled)
 
     def draw(name: str) -> str:
@@ -49,4 +54,7 @@ def relabel(row: Mapping[str, Any], heads: TowerHeads, pooled: torch.Tensor, rng
         return str(rng.choices(values, weights)[0])
 
     drawn = {name: draw(name) for name in ATTRIBUTES if name in said}
-    return {**row, "label": draw("label"), "condition": [draw("condition")], **drawn, "colour2": row["colour2"]}
+    soft = {name: {v: p for v, p in said[name].items() if v != "n/a"} for name in ATTRIBUTES if name in said}
+    soft["condition"] = dict(said["condition"])
+    soft["category"] = {taxonomy.categories[name].phrase: p for name, p in said["label"].items()}
+    return {**row, "label": draw("label"), "condition": [draw("condition")], **drawn, "colour2": row["colour2"]}, soft

@@ -110,7 +110,7 @@ def loss_of(model: Any, batch: Batch, maps: torch.Tensor) -> torch.Tensor:
             use_cache=False,
         ).last_hidden_state
         logits = base.get_output_embeddings()(hidden[batch.where[:, 0], batch.where[:, 1]])
-    each = F.cross_entropy(logits.float(), batch.wanted.to(device), reduction="none")
+    each = -logits.float().log_softmax(-1)[batch.pick.to(device), batch.wanted.to(device)]
     weights = batch.weights.to(device)
     return (each * weights).sum() / weights.sum()
 
@@ -145,14 +145,18 @@ def train_mllm(cfg: TuneConfig) -> None:
         # everything random in a step follows from (seed, step): a resumed run goes on as if nothing had happened
         rng, lesson_rng = np.random.default_rng((cfg.seed, step)), Random(cfg.seed * 1_000_003 + step)
         torch.manual_seed(cfg.seed * 1_000_003 + step)
-        rows = rng.choice(len(train), cfg.batch_size, p=draw)
+        writing = lesson_rng.random() < cfg.plan.text_share
+        rows = rng.choice(len(train), max(1, cfg.batch_size // 2) if writing else cfg.batch_size, p=draw)
         maps, blended = blend(feature_maps(model, augment(photos[rows], 224, rng)), cfg.blend_share, rng)
         packed = []
         for k, i in enumerate(rows):
-            row = train[i]
+            row, soft = train[i], None
             if blended[k] and backend.heads is not None:
-                row = relabel(row, backend.heads, maps[k : k + 1].float().mean((2, 3)), lesson_rng)
-            lessons = visual(row, taxonomy, cfg.plan, lesson_rng) + written(train[i], taxonomy, cfg.plan, lesson_rng)
+                pooled = maps[k : k + 1].float().mean((2, 3))
+                row, soft = relabel(row, backend.heads, pooled, taxonomy, lesson_rng)
+            lessons = visual(row, taxonomy, cfg.plan, lesson_rng, soft)
+            if writing:
+                lessons += written(train[i], taxonomy, cfg.plan, lesson_rng)
             packed.append(pack(lessons, backend))
         keep = [k for k, p in enumerate(packed) if len(p.tree.ids) <= cfg.max_tokens]
         dropped += len(packed) - len(keep)

@@ -1,10 +1,12 @@
 from random import Random
 
 import numpy as np
+import pytest
 import torch
 
 from finetune.mixing import blend, relabel
 from listing.backends.local import TowerHeads
+from listing.taxonomy import load_taxonomy
 from tests.finetune.rows import annotated
 
 
@@ -39,9 +41,17 @@ def heads() -> TowerHeads:
 
 def test_answers_are_drawn_as_often_as_the_heads_say():
     rng = Random(0)
-    drawn = [relabel(annotated(guess=["material"]), heads(), torch.zeros(1, 5), rng) for _ in range(400)]
+    taxonomy, row = load_taxonomy(), annotated(guess=["material"])
+    drawn = [relabel(row, heads(), torch.zeros(1, 5), taxonomy, rng)[0] for _ in range(400)]
     share = sum(row["label"] == "Hoodie" for row in drawn) / 400
     assert 0.68 < share < 0.82
     assert all(row["colour"] == "red" and row["condition"] == ["creased"] for row in drawn)
     assert all(row["guess"] == ["material"] for row in drawn), "a guess is still no target"
     assert drawn[0]["sleeve"] == "long", "what the heads do not know stays as annotated"
+
+
+def test_soft_labels_are_what_the_heads_say_in_the_words_of_the_answers():
+    _, soft = relabel(annotated(), heads(), torch.zeros(1, 5), load_taxonomy(), Random(0))
+    assert soft["category"] == pytest.approx({"hoodie": 0.75, "shirt": 0.25})
+    assert soft["colour"] == {"red": 1.0}
+    assert "sleeve" not in soft, "what the heads do not know has no soft label"

@@ -67,3 +67,18 @@ def test_padding_carries_no_loss_and_sees_only_itself():
     assert batch.mask[0, 0, n:].sum() == batch.ids.shape[1] - n
     assert not batch.mask[0, 0, :n, n:].any()
     assert len(batch.wanted) == len(short.targets) + len(long.targets)
+
+
+def test_a_soft_label_spreads_over_the_next_tokens_that_its_answers_share():
+    soft = {"navy": 0.6, "nude": 0.3, "red": 0.1, "grey": 0.001}
+    packed = pack([Lesson("colour", "Q?", "navy", soft=soft)], Layout())
+    by_index: dict[int, dict[str, float]] = {}
+    for index, token, weight in packed.targets:
+        by_index.setdefault(index, {})[chr(token)] = round(weight, 3)
+    steps = [by_index[i] for i in sorted(by_index)]
+    assert steps[0] == {"n": 0.9, "r": 0.1}, "the rarest answer is left out"
+    assert steps[1] == {"a": 0.667, "u": 0.333}
+    assert steps[2:] == [{"v": 1.0}, {"y": 1.0}, {chr(END): 1.0}]
+    batch = collate([packed], pad=0)
+    assert len(batch.where) == 5
+    assert batch.pick.tolist() == [0, 0, 1, 1, 2, 3, 4]
