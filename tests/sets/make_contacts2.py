@@ -1,4 +1,4 @@
-"""Writes ``dev2_contacts_{tune,check}.jsonl`` from ``dev2_contacts.yaml``. ``python -m tests.sets.make_contacts2``."""
+"""Writes ``dev2_contacts_{tune,check,more}.jsonl`` from their YAML files. ``python -m tests.sets.make_contacts2``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from tests.sets.make_contacts import write
 
 HERE = Path(__file__).parent
 SEED, COPIES = 51, 3
-HALVES = ("tune", "check")
 FIRST = "mira tomas lea jonas ewa pavel nina marco sofie kenji olga diego hanna luc petra".split()
 LAST = "keller novak silva moreau rossi berg jansen lund petrov costa weber marin haas".split()
 PLAIN = "oldattic velvetfox sundaycloset threadbare mossy tinytailor lumiere cottonclub rosewood nightowl".split()
@@ -168,10 +167,13 @@ def row(group: str, line: str, rng: random.Random) -> dict[str, object]:
 
 def main() -> None:
     patterns = yaml.safe_load((HERE / "dev2_contacts.yaml").read_text(encoding="utf-8"))
+    more = yaml.safe_load((HERE / "dev2_contacts_more.yaml").read_text(encoding="utf-8"))
     rng = random.Random(SEED)
-    for half, name in enumerate(HALVES):
-        groups = list(patterns.items())[half::2]
-        lines = [(group, line) for group, lines in groups for line in lines for _ in range(COPIES)]
+    groups = list(patterns.items())
+    sets = {"tune": groups[::2], "check": groups[1::2], "more": list(more.items())}
+    for name, chosen in sets.items():
+        copies = 1 if name == "more" else COPIES
+        lines = [(group, line) for group, lines in chosen for line in lines for _ in range(copies)]
         texts = {r["text"]: r for r in (row(g, line, rng) for g, line in lines)}
         for r in texts.values():
             assert all(c["text"] in r["text"] for c in r["contacts"]), r
