@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
-WORLD_VERSION = "1.0.0"  # stands in every result; a changed default or mechanism needs a new version and new verdicts
+WORLD_VERSION = "1.1.0"  # stands in every result; a changed default or mechanism needs a new version and new verdicts
 
 Scale = Literal["small", "full"]
 HOUR_MS = 3_600_000
@@ -44,7 +44,7 @@ class WorldConfig:
     organic_candidates: int = 40
     ad_candidates: int = 60
     many_share: float = 0.15  # share of candidates that are listings with many pieces
-    uniform_share: float = 0.03  # feed pages whose ads are drawn uniformly from the candidates
+    uniform_share: float = 0.1  # feed pages whose ads are drawn uniformly from the candidates
     candidate_log_share: float = 0.1  # feed pages whose ranking candidates are logged
     organic_noise: float = 0.5  # temperature of the organic policy
     policies_differ: bool = True  # off: ads are chosen by the organic rule, without bids
@@ -64,7 +64,7 @@ class WorldConfig:
     order_rate: float = 0.06  # of clicks on items
     cart_rate: float = 0.12  # of clicks on items
     refund_rate: float = 0.019  # of orders
-    activity_log_sd: float = 0.83
+    activity_log_sd: float = 0.65
     taste_strength: float = 1.2
     channel_taste_corr: float = 0.85  # taste inside ads with taste elsewhere
     entity_taste_corr: float = 0.7  # taste for posts with taste for items
@@ -81,7 +81,7 @@ class WorldConfig:
     promotion_appetite: float = 0.7  # order log-odds on promotion days, all categories
     promotion_wait: float = -0.5  # order log-odds on the day before
     promotion_buyers: float = 0.5  # how much promotion days draw people who buy anyway
-    promotion_join: float = 0.12  # share of the kind's things that are reduced
+    promotion_join: float = 0.07  # share of the kind's things that are reduced
     order_delay_h: Quantiles = (
         (0.0, 0.005),
         (0.1, 0.08),
@@ -92,8 +92,8 @@ class WorldConfig:
         (1.0, 216.0),
     )
     refund_delay_d: Quantiles = (
-        (0.0, 0.1),
-        (0.1, 0.9),
+        (0.0, 0.02),
+        (0.1, 0.13),
         (0.25, 4.1),
         (0.5, 9.4),
         (0.75, 24.0),

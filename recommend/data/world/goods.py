@@ -93,7 +93,7 @@ def make_items(config: WorldConfig, people: People, seed: int) -> Items:
         listed_ms=listed,
         leaves_ms=leaves,
         joins_promotion=rng.random(n, dtype=np.float32),
-        depth=(0.2 + 0.58 * rng.beta(1.2, 1.2, n)).astype(np.float32),
+        depth=(0.2 + 0.58 * rng.beta(1.0, 1.6, n)).astype(np.float32),
         quality=(0.4 * normal(rng, n) + 0.3 * ~single).astype(np.float32),
         vector=vector,
         content=content,

@@ -43,15 +43,17 @@ def make_people(config: WorldConfig, seed: int) -> People:
             blend(stream(seed, "taste/posts"), base, config.entity_taste_corr),
         ]
     )
+    activity = np.exp(config.activity_log_sd * normal(rng, n))
+    buyer = 0.3 * normal(rng, AGE_GROUPS)[age] + 0.6 * normal(rng, n)
     return People(
         age_group=age,
         city=city,
-        activity=np.exp(config.activity_log_sd * normal(rng, n)),
+        activity=activity,
         joined_ms=-(rng.exponential(300, n) * DAY_MS).astype(np.int64),
         taste=taste,
         thrift=(0.4 + 0.3 * normal(rng, n)).astype(np.float32),
         picky=(0.15 + 0.2 * normal(rng, n)).astype(np.float32),
-        buyer=(0.3 * normal(rng, AGE_GROUPS)[age] + 0.6 * normal(rng, n)).astype(np.float32),
+        buyer=(buyer - np.average(buyer, weights=activity)).astype(np.float32),
         topic_taste=normal(rng, n, config.topics),
         length_taste=(0.4 * normal(rng, n)).astype(np.float32),
         trust=normal(rng, n),
