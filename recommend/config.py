@@ -1,0 +1,102 @@
+"""Frozen configs. An unknown key is refused, with the nearest valid name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class ConfigError(ValueError):
+    """A setting is unknown or has a value that cannot be used."""
+
+
+class Config(BaseModel):
+    """Base of every config: frozen, typed, closed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Build from a mapping; every mistake becomes one sentence."""
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise ConfigError(_sentence(cls, error)) from error
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Build from a YAML file."""
+        try:
+            values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError) as error:
+            raise ConfigError(f"cannot read {path}: {error}") from error
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"{path} must hold 'name: value' lines.")
+        return cls.of(values)
+
+    def changed(self, settings: Sequence[str]) -> Self:
+        """A copy with ``knob=value`` settings applied (values are read as YAML: ``0.1``, ``true``, ``[200, 80]``)."""
+        values = self.model_dump()
+        for setting in settings:
+            name, separator, text = setting.partition("=")
+            if not separator:
+                raise ConfigError(f"'{setting}' is no setting; write knob=value.")
+            try:
+                values[name.strip()] = yaml.safe_load(text)
+            except yaml.YAMLError as error:
+                raise ConfigError(f"the value of '{name.strip()}' cannot be read: {text}") from error
+        return type(self).of(values)
+
+
+class ModelConfig(Config):
+    """Sizes shared by the rankers."""
+
+    name: str = "din"
+    embedding: int = 16
+    attention: tuple[int, ...] = (64,)
+    mlp: tuple[int, ...] = (200, 80)
+    activation: str = "prelu"
+    dropout: float = 0.0
+    batch_norm: bool = False
+    softmax: bool = False  # attention weights: DIN's raw scores (False) or a softmax
+    experts: int = 4
+    layers: int = 1  # transformer or extraction layers
+    heads: int = 2
+    tower: int = 32  # width of a two-tower model's vectors
+    initial_std: float = 0.01
+    sparse_rows: int = 100_000  # tables with more rows get sparse gradients
+
+
+class TrainConfig(Config):
+    """How a model is trained; the default is one pass in the order of time."""
+
+    batch_rows: int = 1024
+    epochs: int = 1
+    learning_rate: float = 1e-3
+    seed: int = 0
+    precision: str = "fp32"  # or bf16: the forward pass in bfloat16, weights stay in float32
+    threads: int = 0  # 0: as many as there are idle cores
+    checkpoint_every: int = 0  # steps; 0: at the end only
+    log_every: int = 50  # steps
+    clip_norm: float = 0.0  # 0: no clipping
+
+
+def nearest(name: str, valid: Sequence[str]) -> str:
+    """A hint such as "did you mean 'x'?", or the list of valid names."""
+    close = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.5)
+    return f"did you mean '{close[0]}'?" if close else f"valid: {', '.join(valid)}."
+
+
+def _sentence(cls: type[BaseModel], error: ValidationError) -> str:
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"there is no setting '{name}'; {nearest(name, list(cls.model_fields))}"
+    if first["type"] == "missing":
+        return f"the setting '{name}' is missing."
+    return f"the setting '{name}' cannot be {first['input']!r}: {first['msg'].lower()}."

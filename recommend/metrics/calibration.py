@@ -1,0 +1,43 @@
+"""How far predicted probabilities are from what happened."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+EPS = 1e-7
+
+
+def logloss(labels: ArrayLike, probabilities: ArrayLike) -> float:
+    """Mean negative log-likelihood, probabilities clipped to [1e-7, 1 - 1e-7]; NaN for no rows."""
+    y, p = np.asarray(labels, dtype=np.float64), np.asarray(probabilities, dtype=np.float64).clip(EPS, 1 - EPS)
+    return float(-(y * np.log(p) + (1 - y) * np.log1p(-p)).mean()) if len(y) else float("nan")
+
+
+def pcoc(labels: ArrayLike, probabilities: ArrayLike) -> float:
+    """Predicted over observed rate: 1 is calibrated, above 1 promises too much; NaN without a positive."""
+    y, p = np.asarray(labels, dtype=np.float64), np.asarray(probabilities, dtype=np.float64)
+    return float(p.sum() / y.sum()) if len(y) and y.sum() > 0 else float("nan")
+
+
+def ece(labels: ArrayLike, probabilities: ArrayLike, bins: int = 20) -> float:
+    """Expected calibration error: mean |predicted - observed rate| over bins, weighted by rows.
+
+    Bins hold equally many rows (rare events crowd near 0, where bins of equal width would be one bin); equal ones
+    never part.
+    """
+    y, p = np.asarray(labels, dtype=np.float64), np.asarray(probabilities, dtype=np.float64)
+    if not len(y):
+        return float("nan")
+    # 'higher' keeps every edge at a real prediction, so rounding cannot part equal ones.
+    edges = np.unique(np.quantile(p, np.linspace(0, 1, bins + 1)[1:-1], method="higher"))
+    return field_ece(y, p, np.searchsorted(edges, p, side="right"))
+
+
+def field_ece(labels: ArrayLike, probabilities: ArrayLike, field: ArrayLike) -> float:
+    """The same error over the values of a field, such as the category or the day (field-level calibration error)."""
+    y, p = np.asarray(labels, dtype=np.float64), np.asarray(probabilities, dtype=np.float64)
+    if not len(y):
+        return float("nan")
+    _, place = np.unique(np.asarray(field), return_inverse=True)
+    return float(np.abs(np.bincount(place, weights=p - y)).sum() / len(y))

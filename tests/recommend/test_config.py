@@ -1,0 +1,33 @@
+import pytest
+
+from recommend.config import ConfigError, ModelConfig, TrainConfig
+
+
+def test_unknown_key_names_the_nearest():
+    with pytest.raises(ConfigError, match="no setting 'learning_rat'; did you mean 'learning_rate'"):
+        TrainConfig.of({"learning_rat": 0.1})
+
+
+def test_settings_are_typed():
+    config = ModelConfig().changed(["mlp=[32, 16]", "dropout=0.1", "softmax=true"])
+    assert (config.mlp, config.dropout, config.softmax) == ((32, 16), 0.1, True)
+    with pytest.raises(ConfigError, match="'batch_rows' cannot be 'many'"):
+        TrainConfig().changed(["batch_rows=many"])
+    with pytest.raises(ConfigError, match="write knob=value"):
+        TrainConfig().changed(["batch_rows"])
+
+
+def test_configs_are_frozen():
+    with pytest.raises(Exception, match="frozen"):
+        TrainConfig().seed = 3
+
+
+def test_yaml_file(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("name: dnn\nembedding: 8\n")
+    assert ModelConfig.read(path).embedding == 8
+    path.write_text("just a text")
+    with pytest.raises(ConfigError, match="name: value"):
+        ModelConfig.read(path)
+    with pytest.raises(ConfigError, match="cannot read"):
+        ModelConfig.read(tmp_path / "none.yaml")
