@@ -7,7 +7,7 @@ from pathlib import Path
 from listing.backends.base import Backend, BackendError
 from listing.fusion import Calibration
 from listing.ocr import Reader
-from listing.pipeline import Parts
+from listing.parts import Parts
 from listing.retrieval import PastListings
 from listing.router import Router
 from listing.taxonomy import load_taxonomy

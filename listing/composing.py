@@ -15,7 +15,7 @@ from listing.schema import AttributeValue, Category, Flag
 from listing.similar import Found
 
 if TYPE_CHECKING:
-    from listing.pipeline import Parts
+    from listing.parts import Parts
 
 Field = Literal["title", "description"]
 

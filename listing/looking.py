@@ -18,7 +18,7 @@ from listing.similar import Found
 from listing.taxonomy import CategoryNode
 
 if TYPE_CHECKING:
-    from listing.pipeline import Parts
+    from listing.parts import Parts
 
 SURE_SHARE = 0.6  # of the object's pixels, for a colour that nothing else speaks of
 _LEAST_TRUST = 0.05  # a photo never counts for nothing: it may be the only one

@@ -11,30 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from listing import checks, composing, finishing, looking, reading
-from listing.backends.base import Backend
 from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent
-from listing.fusion import Calibration
-from listing.ocr import Reader
+from listing.parts import Parts
 from listing.request import DraftPipeline, DraftRequest
-from listing.router import Router
 from listing.schema import AttributeValue, Draft, Flag
-from listing.similar import Found, Similar
-from listing.taxonomy import Taxonomy
+from listing.similar import Found
 
 if TYPE_CHECKING:
     from listing.retrieval import PastListings
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What the pipeline is made of; ``similar`` None works without past listings."""
-
-    backend: Backend
-    taxonomy: Taxonomy
-    router: Router
-    reader: Reader
-    calibration: Calibration
-    similar: Similar | None = None
 
 
 @dataclass

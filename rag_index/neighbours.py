@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rag_index.retrieve import Neighbour
+    from rag_index.records import Neighbour
 
 SHARPNESS = 8.0  # e-fold of a vote's weight per 1/8 of cosine below the nearest neighbour
 _NUMBER = re.compile(

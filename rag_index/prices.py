@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rag_index.records import IndexRecord
 
 if TYPE_CHECKING:
-    from rag_index.retrieve import Neighbour
+    from rag_index.records import Neighbour
 
 MIN_SUPPORT = 5
 LEAST_AGREEMENT = 0.5

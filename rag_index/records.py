@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -27,3 +28,23 @@ class IndexRecord(BaseModel):
     currency: str | None = None
     sold: bool = False
     origin: Literal["user", "sample", "world"] = "user"
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A past listing that may be used. Its record carries no vectors.
+
+    score: fused rank score over its possible maximum, 0..1. image_cosine, text_cosine: None where that search did not
+    find it.
+    """
+
+    record: IndexRecord
+    score: float
+    image_cosine: float | None
+    text_cosine: float | None
+
+    @property
+    def similarity(self) -> float:
+        """0..1, from the photos where they were compared, else from the text."""
+        cosine = self.image_cosine if self.image_cosine is not None else self.text_cosine
+        return max(0.0, cosine or 0.0)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from rag_index.index import ListingIndex
 from rag_index.neighbours import style_exemplars, vote
 from rag_index.prices import PriceBasis, price_range
-from rag_index.records import IndexRecord
+from rag_index.records import Neighbour
 from rag_index.rows import chunks
 from rag_index.rules import Query, Rules
 from rag_index.search import Filter, Hit
@@ -20,26 +19,6 @@ __all__ = [
 RANK_CONSTANT = 60  # Cormack, Clarke and Buettcher 2009
 POOL = 50  # listings that each search contributes
 _STRICT = Rules()
-
-
-@dataclass(frozen=True)
-class Neighbour:
-    """A past listing that may be used. Its record carries no vectors.
-
-    score: fused rank score over its possible maximum, 0..1. image_cosine, text_cosine: None where that search did not
-    find it.
-    """
-
-    record: IndexRecord
-    score: float
-    image_cosine: float | None
-    text_cosine: float | None
-
-    @property
-    def similarity(self) -> float:
-        """0..1, from the photos where they were compared, else from the text."""
-        cosine = self.image_cosine if self.image_cosine is not None else self.text_cosine
-        return max(0.0, cosine or 0.0)
 
 
 def fuse(rankings: Sequence[Sequence[str]], constant: int = RANK_CONSTANT) -> dict[str, float]:

@@ -11,7 +11,7 @@ from PIL import Image
 from listing.backends.base import ChoiceQuestion
 from listing.fusion import AttributeCalibration, Calibration
 from listing.ocr import OcrSpan
-from listing.pipeline import Parts
+from listing.parts import Parts
 from listing.schema import Candidate, Category, SourceOpinion
 from listing.similar import Found
 from listing.taxonomy import load_taxonomy
