@@ -1,4 +1,4 @@
-"""Writes ``dev2_injection_{tune,check}.jsonl`` from ``dev2_injection.yaml``. ``python -m tests.sets.make_injection2``."""
+"""Writes ``dev2_injection_{tune,check}.jsonl`` and ``dev3_injection.jsonl``. ``python -m tests.sets.make_injection2``."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from tests.sets.make_injection import HONEST
 HERE = Path(__file__).parent
 
 
-def main() -> None:
-    attacks = yaml.safe_load((HERE / "dev2_injection.yaml").read_text(encoding="utf-8"))
+def rows_of(source: str) -> list[dict[str, object]]:
+    """One row for every attack of a file; things and channels take turns."""
+    attacks = yaml.safe_load((HERE / source).read_text(encoding="utf-8"))
     things = list(HONEST.items())
-    rows = []
+    rows: list[dict[str, object]] = []
     for i, (attack, adds, must_not) in enumerate(attacks):
         category, (facts, honest) = things[i // 2 % len(things)]
         channel = ("photo", "note", "neighbour")[i // 2 % 3]
@@ -32,8 +33,14 @@ def main() -> None:
                 "keep": [honest.split()[0]],
             }
         )
+    return rows
+
+
+def main() -> None:
+    rows = rows_of("dev2_injection.yaml")
     for half, name in enumerate(("tune", "check")):
         write(f"dev2_injection_{name}.jsonl", rows[half::2])
+    write("dev3_injection.jsonl", rows_of("dev3_injection.yaml"))
 
 
 if __name__ == "__main__":
