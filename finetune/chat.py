@@ -13,23 +13,28 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from finetune.answers import answer_scores, likeliest
 from finetune.collator import Collator, Encoded, SampleError, encode, read_samples
-from finetune.loading import load_base, with_lora
+from finetune.loading import LoadError, load_base, whole, with_lora
 from finetune.runlog import RunLog, manifest
 from finetune.samples import say_samples
+
+TIMES = ("_runtime", "_per_second", "_time")  # of Trainer's own; the log counts time itself
 
 
 @dataclass(frozen=True)
 class ChatConfig:
     """``data``: folder with ``train.jsonl`` and ``validation.jsonl``. ``trains``: modules that train beside LoRA.
 
-    pixels: settings of the image processor; None takes the family's budget. Lengths in tokens, times in steps.
+    rank: 0 tunes the whole language model. precision: auto | 32. pixels: settings of the image processor; None takes
+    the family's budget. Lengths in tokens, times in steps.
     """
 
     model: str
     data: str
     out: str
     quantize: str = "nf4"
+    precision: str = "auto"
     rank: int = 16
     alpha: int = 32
     dropout: float = 0.0
@@ -77,7 +82,6 @@ def training_arguments(cfg: ChatConfig, bf16: bool, use_cpu: bool) -> Any:
         ddp_find_unused_parameters=False,
         eval_strategy="steps",
         eval_steps=cfg.evaluate_every,
-        prediction_loss_only=True,
         logging_steps=cfg.log_every,
         logging_first_step=True,
         save_steps=cfg.save_every,
@@ -94,7 +98,10 @@ def training_arguments(cfg: ChatConfig, bf16: bool, use_cpu: bool) -> Any:
 
 
 def train_chat(cfg: ChatConfig) -> None:
-    """Train; ``out`` receives ``adapter/`` (with processor and chat template), logs, samples, manifest, checkpoints.
+    """Train; ``out`` receives ``adapter/`` (``model/`` with rank 0), logs, samples, manifest, checkpoints.
+
+    What is written holds processor and chat template too. Under FSDP and DeepSpeed no samples are decoded: no process
+    has the whole model.
 
     Raises:
         SampleError: no usable sample, or no checkpoint to resume from.
@@ -109,33 +116,44 @@ def train_chat(cfg: ChatConfig) -> None:
     last = get_last_checkpoint(str(out / "checkpoints")) if cfg.resume and (out / "checkpoints").is_dir() else None
     if cfg.resume and last is None:
         raise SampleError(f"{out} holds no checkpoint to resume from; leave --resume out to begin.")
-    base, processor, family = load_base(cfg.model, cfg.quantize, cfg.pixels)
+    if not cfg.rank and cfg.init_from:
+        raise LoadError("rank 0 starts from the model itself: leave --init-from out.")
+    base, processor, family = load_base(cfg.model, cfg.quantize, cfg.pixels, cfg.precision)
     (train, dropped), (unseen, _) = (encode(read_samples(file), processor, cfg.max_tokens) for file in files)
     if not train or not unseen:
         raise SampleError(
             f"{cfg.data} has no usable sample (dropped: {dict(dropped)}); raise max_tokens or lower the pixels."
         )
-    model = with_lora(base, family, cfg.rank, cfg.alpha, cfg.dropout, cfg.trains, cfg.init_from)
+    if cfg.rank:
+        model = with_lora(base, family, cfg.rank, cfg.alpha, cfg.dropout, cfg.trains, cfg.init_from)
+    else:
+        model = whole(base, family, cfg.trains)
     model.config.use_cache = False
     arguments = training_arguments(cfg, base.dtype == torch.bfloat16, not torch.cuda.is_available())
+    watched = unseen[: cfg.evaluate_on]
     trainer = Trainer(
         model=model,
         args=arguments,
         data_collator=Collator(processor),
         train_dataset=train,  # type: ignore[arg-type]  # a list is a dataset
-        eval_dataset=unseen[: cfg.evaluate_on],  # type: ignore[arg-type]
+        eval_dataset=watched,  # type: ignore[arg-type]
+        compute_metrics=lambda seen: answer_scores(watched, seen.predictions, seen.label_ids, processor.tokenizer),
+        preprocess_logits_for_metrics=likeliest,
     )
     trainer.remove_callback(PrinterCallback)
+    sharded = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
     if trainer.is_world_process_zero():
         first = int(last.rpartition("-")[2]) if last else 0
         log = RunLog(out, cfg.steps, first)
-        trainer.add_callback(_reporter(log, unseen[: cfg.fixed_samples], processor, out))
+        trainer.add_callback(_reporter(log, [] if sharded else unseen[: cfg.fixed_samples], processor, out))
         about = {**manifest(asdict(cfg), files, cfg.seed), "family": family.name, "dropped": dict(dropped)}
         (out / "run.json").write_text(json.dumps({**about, "samples": len(train)}, indent=1) + "\n", encoding="utf-8")
     trainer.train(resume_from_checkpoint=last)
+    folder = out / ("adapter" if cfg.rank else "model")
+    trainer.save_model(str(folder))  # every process takes part: under FSDP each holds a part
     if trainer.is_world_process_zero():
-        trainer.accelerator.unwrap_model(model).save_pretrained(out / "adapter")
-        processor.save_pretrained(out / "adapter")
+        (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle of what run.json says
+        processor.save_pretrained(folder)
 
 
 def _reporter(log: RunLog, fixed: Sequence[Encoded], processor: Any, out: Path) -> Any:
@@ -144,11 +162,14 @@ def _reporter(log: RunLog, fixed: Sequence[Encoded], processor: Any, out: Path) 
 
     class Reporter(TrainerCallback):
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **more: Any) -> None:
-            names = ("loss", "eval_loss", "grad_norm", "learning_rate")
-            if numbers := {n: round(float(logs[n]), 8) for n in names if n in logs}:
+            names = ("loss", "grad_norm", "learning_rate", *(n for n in logs if n.startswith("eval_")))
+            numbers = {n: round(float(logs[n]), 8) for n in names if n in logs and not n.endswith(TIMES)}
+            if numbers:
                 log.write(state.global_step, **numbers)
 
         def on_evaluate(self, args: Any, state: Any, control: Any, model: Any = None, **more: Any) -> None:
+            if not fixed:
+                return
             said = say_samples(model, processor, fixed)
             (out / "samples").mkdir(exist_ok=True)
             lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in said)

@@ -27,12 +27,16 @@ class SampleError(ValueError):
 
 @dataclass(frozen=True)
 class Encoded:
-    """A sample that fits. ``images``: files; ``tokens``: its length with every photo at full size."""
+    """A sample that fits. ``images``: files; ``tokens``: its length with every photo at full size.
+
+    tasks: what each answer is about, where the file says it.
+    """
 
     turns: Turns
     images: tuple[Path, ...]
     tokens: int
     messages: tuple[dict[str, Any], ...]
+    tasks: tuple[str, ...] = ()
 
 
 def read_samples(file: Path) -> list[dict[str, Any]]:
@@ -89,7 +93,7 @@ def encode(samples: Iterable[Mapping[str, Any]], processor: Any, max_tokens: int
         elif len(ids) > max_tokens:
             dropped[f"longer than {max_tokens} tokens"] += 1
         else:
-            kept.append(Encoded(turns, images, len(ids), messages))
+            kept.append(Encoded(turns, images, len(ids), messages, tuple(sample.get("tasks", ()))))
     return kept, dropped
 
 

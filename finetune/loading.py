@@ -1,4 +1,4 @@
-"""A model of any family, ready to be tuned: 4-bit or not, LoRA in place, exactly the listed parameters trainable."""
+"""A model of any family, ready to be tuned: 4-bit or not, LoRA or whole, exactly the listed parameters trainable."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def load_processor(source: str | Path, family: Family, pixels: Mapping[str, Any]
 
 
 def load_base(
-    source: str | Path, quantize: str = "none", pixels: Mapping[str, Any] | None = None
+    source: str | Path, quantize: str = "none", pixels: Mapping[str, Any] | None = None, precision: str = "auto"
 ) -> tuple[Any, Any, Family]:
-    """(frozen model, processor, family).
+    """(frozen model, processor, family). ``precision``: ``auto`` (16-bit where the hardware computes in it) or ``32``.
 
     Raises:
-        LoadError: ``quantize`` is neither ``none`` nor ``nf4``.
+        LoadError: ``quantize`` is neither ``none`` nor ``nf4``, or it does not go with ``precision``.
         FamilyError: the model's type is not in the table.
     """
     import torch
@@ -42,10 +42,13 @@ def load_base(
 
     if quantize not in ("none", "nf4"):
         raise LoadError(f"quantize: {quantize!r} is unknown; use 'nf4' or 'none'.")
+    if str(precision) not in ("auto", "32"):
+        raise LoadError(f"precision: {precision!r} is unknown; use 'auto' or '32'.")
+    if str(precision) == "32" and quantize == "nf4":
+        raise LoadError("precision: 4-bit weights compute in 16-bit; use 'auto', or set quantize to none.")
     family = family_of(AutoConfig.from_pretrained(source, trust_remote_code=False).model_type)
     processor = load_processor(source, family, pixels)
-    _, dtype = pick_device()
-    extra: dict[str, Any] = {"dtype": dtype}
+    extra: dict[str, Any] = {"dtype": torch.float32 if str(precision) == "32" else pick_device()[1]}
     if quantize == "nf4":
         extra = {"dtype": torch.bfloat16, "quantization_config": nf4_config(family.skipped)}
     model: Any = AutoModelForImageTextToText.from_pretrained(
@@ -55,7 +58,42 @@ def load_base(
     for name in family.repeated:  # where the processor's budget stands in the model's config too
         setattr(model.config, name, getattr(processor.image_processor, name))
     model.requires_grad_(False)
+    keep_statistics(model)
     return model, processor, family
+
+
+def keep_statistics(model: Any) -> None:
+    """Frozen batch norm uses its statistics and never learns them, whatever mode a trainer sets.
+
+    Otherwise the tower sees other features when it is tuned on than when it serves, and every batch shifts it.
+    """
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    for module in model.modules():
+        if isinstance(module, _BatchNorm) and not any(p.requires_grad for p in module.parameters()):
+            module.eval()
+            module.train = lambda mode=True, own=module: own  # type: ignore[method-assign, misc, assignment]
+
+
+def _known(model: Any, family: Family, trains: Sequence[str]) -> None:
+    names = dict(model.named_modules())
+    for name in trains:
+        if name not in names:
+            raise LoadError(f"trains: this model has no module {name!r}; its projector is {family.projector[0]}.")
+
+
+def whole(model: Any, family: Family, trains: Sequence[str]) -> Any:
+    """The model with all of its language model trainable, head included, and the modules in ``trains``, in 32-bit.
+
+    Raises:
+        LoadError: the model is 4-bit, or ``trains`` names a module that it does not have.
+    """
+    if getattr(model.config, "quantization_config", None) is not None:
+        raise LoadError("rank 0 tunes the whole language model, which 4-bit weights cannot: set quantize to none.")
+    _known(model, family, trains)
+    for name in (family.language, "lm_head", *trains):
+        model.get_submodule(name).float().requires_grad_(True)
+    return model
 
 
 def with_lora(
@@ -64,10 +102,7 @@ def with_lora(
     """LoRA on the language model's linear layers, and full copies of the modules in ``trains``; all of it in 32-bit."""
     from peft import LoraConfig, PeftModel, get_peft_model
 
-    names = dict(model.named_modules())
-    for name in trains:
-        if name not in names:
-            raise LoadError(f"trains: this model has no module {name!r}; its projector is {family.projector[0]}.")
+    _known(model, family, trains)
     if init_from:
         tuned = PeftModel.from_pretrained(model, init_from, is_trainable=True)
     else:

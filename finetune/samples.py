@@ -1,35 +1,44 @@
-"""What a model says to a few fixed samples: read beside the loss, which does not show what is wrong."""
+"""What the model says to a few fixed samples: read beside the loss, which does not show what is wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from finetune.collator import Encoded, opened
 from listing.backends.turns import render
 
 
-def say_samples(model: Any, processor: Any, samples: Sequence[Encoded], max_tokens: int = 60) -> list[dict[str, Any]]:
-    """The greedy answer to each sample's first question, beside the wanted one; training goes on undisturbed."""
+@contextmanager
+def still(model: Any) -> Iterator[None]:
+    """Evaluation mode without gradients, in training's precision; modes and random state are put back afterwards."""
     import torch
 
-    training, cached = model.training, model.config.use_cache
+    training = {module: module.training for module in model.modules()}
+    half = any(p.dtype in (torch.bfloat16, torch.float16) for p in model.parameters())  # what trains is 32-bit in it
     model.eval()
-    model.config.use_cache = True
-    rows = []
     try:
-        half = model.dtype != torch.float32  # what trains is 32-bit and stands in a 16-bit model
         with (
             torch.random.fork_rng(),
-            torch.inference_mode(),
+            torch.no_grad(),
             torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=half),
         ):
-            for sample in samples:
-                rows.append(_say(model, processor, sample, max_tokens))
+            yield
     finally:
-        model.train(training)
+        for module, mode in training.items():
+            module.training = mode
+
+
+def say_samples(model: Any, processor: Any, samples: Sequence[Encoded], max_tokens: int = 60) -> list[dict[str, Any]]:
+    """The greedy answer to each sample's first question, beside the wanted one."""
+    cached = model.config.use_cache
+    model.config.use_cache = True
+    try:
+        with still(model):
+            return [_say(model, processor, sample, max_tokens) for sample in samples]
+    finally:
         model.config.use_cache = cached
-    return rows
 
 
 def _say(model: Any, processor: Any, sample: Encoded, max_tokens: int) -> dict[str, Any]:

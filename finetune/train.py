@@ -1,7 +1,6 @@
 """Stage 3: QLoRA of the language model (and the projector) on packed lessons, with accelerate, peft, bitsandbytes.
 
-    ./ipl tune finetune/configs/ipl-mini.yaml --stage mllm
-    accelerate launch -m app.main tune finetune/configs/ipl-mini.yaml --stage mllm      # more processes
+Alone by ``./ipl tune CONFIG --stage mllm``; in several processes by ``accelerate launch -m app.main tune ...``.
 """
 
 from __future__ import annotations
@@ -117,7 +116,7 @@ def train_mllm(cfg: TuneConfig) -> None:
         unseen = spread([row for row in validation if row["label_ok"]], cfg.eval_photos)
         watch = Watch(unseen, cfg.fixed_samples, model, backend, taxonomy)
     about = manifest(asdict(cfg), [Path(cfg.data) / "annotations.jsonl"], cfg.seed)
-    about["data"]["photos"] = hashlib.sha256(photos).hexdigest()
+    about["data"]["photos"] = hashlib.sha256(photos.data).hexdigest()
     about["processes"] = state.num_processes
     model.train()
     dropped, recent = 0, []
