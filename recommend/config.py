@@ -5,10 +5,18 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
 
 
 class ConfigError(ValueError):
@@ -57,17 +65,17 @@ class ModelConfig(Config):
     """Sizes shared by the rankers."""
 
     name: str = "din"
-    embedding: int = 16
+    embedding: PositiveInt = 16
     attention: tuple[int, ...] = (64,)
     mlp: tuple[int, ...] = (200, 80)
     activation: str = "prelu"
     dropout: float = 0.0
     batch_norm: bool = False
     softmax: bool = False  # attention weights: DIN's raw scores (False) or a softmax
-    experts: int = 4
-    layers: int = 1  # transformer or extraction layers
-    heads: int = 2
-    tower: int = 32  # width of a two-tower model's vectors
+    experts: PositiveInt = 4
+    layers: PositiveInt = 1  # transformer or extraction layers
+    heads: PositiveInt = 2
+    tower: PositiveInt = 32  # width of a two-tower model's vectors
     initial_std: float = 0.01
     sparse_rows: int = 100_000  # tables with more rows get sparse gradients
 
@@ -75,15 +83,15 @@ class ModelConfig(Config):
 class TrainConfig(Config):
     """How a model is trained; the default is one pass in the order of time."""
 
-    batch_rows: int = 1024
-    epochs: int = 1
-    learning_rate: float = 1e-3
-    seed: int = 0
-    precision: str = "fp32"  # or bf16: the forward pass in bfloat16, weights stay in float32
-    threads: int = 0  # 0: as many as there are idle cores
-    checkpoint_every: int = 0  # steps; 0: at the end only
-    log_every: int = 50  # steps
-    clip_norm: float = 0.0  # 0: no clipping
+    batch_rows: PositiveInt = 1024
+    epochs: PositiveInt = 1
+    learning_rate: PositiveFloat = 1e-3
+    seed: NonNegativeInt = 0
+    precision: Literal["fp32", "bf16"] = "fp32"  # bf16: the forward pass in bfloat16, weights stay in float32
+    threads: NonNegativeInt = 0  # 0: as many as there are idle cores
+    checkpoint_every: NonNegativeInt = 0  # steps; 0: at the end only
+    log_every: PositiveInt = 50  # steps
+    clip_norm: NonNegativeFloat = 0.0  # of the dense weights; 0: no clipping
 
 
 def nearest(name: str, valid: Sequence[str]) -> str:

@@ -13,6 +13,10 @@ def test_settings_are_typed():
     assert (config.mlp, config.dropout, config.softmax) == ((32, 16), 0.1, True)
     with pytest.raises(ConfigError, match="'batch_rows' cannot be 'many'"):
         TrainConfig().changed(["batch_rows=many"])
+    with pytest.raises(ConfigError, match="'batch_rows' cannot be 0: input should be greater than 0"):
+        TrainConfig().changed(["batch_rows=0"])
+    with pytest.raises(ConfigError, match="'precision' cannot be 'fp16': input should be 'fp32' or 'bf16'"):
+        TrainConfig().changed(["precision=fp16"])
     with pytest.raises(ConfigError, match="write knob=value"):
         TrainConfig().changed(["batch_rows"])
 

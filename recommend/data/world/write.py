@@ -53,7 +53,9 @@ def write_world(
         path = day_file(Path(out) / LOG, table, day)
         path.parent.mkdir(parents=True, exist_ok=True)
         arrow = conform(table, data)
-        pq.write_table(arrow, path, compression="zstd", compression_level=1, row_group_size=32_768)
+        pq.write_table(
+            arrow, path, compression="zstd", compression_level=1, row_group_size=32_768, write_page_checksum=True
+        )
         rows[table] = rows.get(table, 0) + arrow.num_rows
     for name, arrays in truth_tables(world):
         oracle.write_truth(Path(out), name, arrays)

@@ -1,0 +1,1 @@
+"""Features: what a model reads, how it is encoded, ragged histories."""

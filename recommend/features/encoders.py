@@ -1,0 +1,161 @@
+"""Raw columns to what a model reads: ids to table rows, numbers to about unit scale.
+
+Fitted on the training window only and saved with the model. Row 0 of every table is "out of vocabulary": an id that the
+window did not hold, which on a marketplace of single pieces is the common case.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from recommend.data.parquet import DataError
+from recommend.features.feature_map import Feature, FeatureMap
+from recommend.features.ragged import Batch, Column, Ragged
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Of sign(x) * log(1 + |x|) over the training window: long tails (prices, ages) come to about unit scale."""
+
+    mean: float = 0.0
+    std: float = 1.0
+
+    def __call__(self, values: Tensor) -> Tensor:
+        return (_squash(values) - self.mean) / self.std
+
+
+@dataclass(frozen=True)
+class Encoders:
+    """``vocabularies``: table to its sorted ids (row = place + 1); ``scales``: numeric column to its scale."""
+
+    features: FeatureMap
+    vocabularies: dict[str, Tensor]
+    scales: dict[str, Scale]
+
+    @staticmethod
+    def fit(features: FeatureMap, batches: Iterable[Batch], min_count: int = 1) -> Encoders:
+        """One pass over the training window.
+
+        Args:
+            batches: the training stream; nothing of validation or test may be in it.
+            min_count: ids seen less often stay out of the vocabulary.
+        """
+        counts = {f.vocabulary: (torch.empty(0, dtype=torch.int64),) * 2 for f in features.features if _is_id(f)}
+        sums: dict[str, Tensor] = {
+            f.column: torch.zeros(3, dtype=torch.float64) for f in features.features if _scaled(f)
+        }
+        scaled = list(sums)
+        seen = 0
+        for batch in batches:
+            seen += 1
+            for name, known in counts.items():
+                ids = [_flat(batch[f.column]) for f in features.features if _is_id(f) and f.vocabulary == name]
+                counts[name] = _merge(known, torch.cat(ids).to(torch.int64))
+            for name in scaled:
+                x = _squash(_flat(batch[name])).double()
+                sums[name] += torch.stack([torch.tensor(len(x), dtype=torch.float64), x.sum(), (x * x).sum()])
+        if not seen:
+            raise DataError("the training window is empty; nothing can be fitted on it.")
+        return Encoders(
+            features,
+            {name: ids[many >= min_count] for name, (ids, many) in counts.items()},
+            {name: _scale(total) for name, total in sums.items()},
+        )
+
+    def sizes(self) -> dict[str, int]:
+        """Rows of each table, the out-of-vocabulary row included."""
+        return {name: len(ids) + 1 for name, ids in self.vocabularies.items()}
+
+    def __call__(self, batch: Batch) -> dict[str, Column]:
+        """Encode a batch: ids to rows, numbers to their scale; labels and other columns pass as they are."""
+        out = dict(batch)
+        for feature in self.features.features:
+            column = batch.get(feature.column)
+            if column is None:
+                raise DataError(f"the data lack the column '{feature.column}', which the model reads.")
+            history = feature.role == "history"
+            if isinstance(column, Ragged) and history:
+                column = column.last(feature.max_length)
+            if _is_id(feature):
+                column = _apply(column, partial(self.row, feature.vocabulary))
+            elif _scaled(feature):
+                column = _apply(column, self.scales[feature.column])
+            elif feature.kind == "vector" and not history:
+                column = _flat(column).reshape(-1, feature.size).float()
+            out[feature.column] = column
+        return out
+
+    def row(self, table: str, ids: Tensor) -> Tensor:
+        """Table rows of raw ids; 0 for ids outside the vocabulary."""
+        vocabulary = self.vocabularies[table]
+        ids = ids.to(torch.int64)
+        if not len(vocabulary):
+            return torch.zeros_like(ids)
+        place = torch.searchsorted(vocabulary, ids.contiguous()).clamp(max=len(vocabulary) - 1)
+        return torch.where(vocabulary[place] == ids, place + 1, 0)
+
+    def save(self, folder: Path) -> None:
+        """Write ``features.json``, ``vocabularies.safetensors`` and ``scales.json`` into a folder."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.features.save(folder / "features.json")
+        save_file(self.vocabularies or {"_": torch.empty(0)}, folder / "vocabularies.safetensors")
+        scales = {name: [s.mean, s.std] for name, s in self.scales.items()}
+        (folder / "scales.json").write_text(json.dumps(scales), encoding="utf-8")
+
+    @staticmethod
+    def load(folder: Path) -> Encoders:
+        """Read what ``save`` wrote."""
+        folder = Path(folder)
+        try:
+            vocabularies = load_file(folder / "vocabularies.safetensors")
+            vocabularies.pop("_", None)
+            scales = json.loads((folder / "scales.json").read_text(encoding="utf-8"))
+            return Encoders(
+                FeatureMap.load(folder / "features.json"), vocabularies, {n: Scale(*pair) for n, pair in scales.items()}
+            )
+        except (OSError, ValueError) as error:
+            raise DataError(f"{folder} holds no readable encoders: {error}") from error
+
+
+def _is_id(feature: Feature) -> bool:
+    return feature.kind == "id" and feature.role != "raw"
+
+
+def _scaled(feature: Feature) -> bool:
+    return feature.kind == "number" and feature.role != "raw"
+
+
+def _flat(column: Column) -> Tensor:
+    return column.values if isinstance(column, Ragged) else column
+
+
+def _apply(column: Column, function: Callable[[Tensor], Tensor]) -> Column:
+    return column.with_values(function(column.values)) if isinstance(column, Ragged) else function(column)
+
+
+def _squash(values: Tensor) -> Tensor:
+    values = values.float()
+    return values.sign() * values.abs().log1p()
+
+
+def _merge(known: tuple[Tensor, Tensor], ids: Tensor) -> tuple[Tensor, Tensor]:
+    """Sorted ids and their counts, with a batch's ids added; memory stays that of the vocabulary."""
+    new, many = torch.unique(ids, return_counts=True)
+    both, place = torch.unique(torch.cat([known[0], new]), return_inverse=True)
+    total = torch.zeros(len(both), dtype=torch.int64).index_add(0, place, torch.cat([known[1], many]))
+    return both, total
+
+
+def _scale(total: Tensor) -> Scale:
+    count, first, second = (float(v) for v in total)
+    mean = first / max(count, 1)
+    return Scale(mean, max(second / max(count, 1) - mean**2, 1e-12) ** 0.5)

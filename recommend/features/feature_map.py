@@ -1,0 +1,129 @@
+"""What a model reads: each feature's column, role, vocabulary and size. Saved beside the model as JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import model_validator
+
+from recommend.config import Config
+from recommend.data.schema import ENTITIES, TABLES
+
+Role = Literal["context", "target", "history", "raw"]
+Kind = Literal["id", "number", "vector"]
+FORBIDDEN = frozenset(c.name for c in TABLES["impression"] if c.known == "label")
+
+
+class Feature(Config):
+    """One input of a model.
+
+    Attributes:
+        column: the data's column; a history's column is ragged.
+        role: ``context`` (user and page), ``target`` (the candidate), ``history`` (past items; its ``match`` names the
+            target feature of the same meaning, whose table it shares) or ``raw`` (passed through untouched, for models
+            that need a flag or a time).
+        kind: ``id`` is embedded, ``number`` is normalised, ``vector`` is a ragged column of ``size`` numbers.
+        table: name of the embedding table; by default the column. Features of one vocabulary share it.
+        joined_by: the column is not in the log but joined from a table of vectors by these ids; the first known one
+            counts (``data/contents.py``).
+    """
+
+    column: str
+    role: Role
+    kind: Kind = "id"
+    table: str = ""
+    match: str = ""
+    group: str = ENTITIES[0]
+    size: int = 1
+    max_length: int = 50
+    joined_by: tuple[str, ...] = ()
+
+    @property
+    def vocabulary(self) -> str:
+        """The table in which its ids are looked up."""
+        return self.table or self.match or self.column
+
+
+class FeatureMap(Config):
+    """All features of a model, its labels and the column by which GAUC groups."""
+
+    features: tuple[Feature, ...]
+    labels: tuple[str, ...] = ("click",)
+    group: str = "user_id"
+    extra: tuple[str, ...] = ()  # further columns that a loss reads (times, teacher scores); never inputs
+
+    @model_validator(mode="after")
+    def _consistent(self) -> FeatureMap:
+        names = [f.column for f in self.features]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise ValueError(f"column {twice[0]} stands in two features")
+        leaks = sorted((set(names) & FORBIDDEN) | (set(names) & set(self.labels)))
+        if leaks:
+            raise ValueError(f"column {leaks[0]} is a label and cannot be a feature")
+        targets = {f.column: f for f in self.features if f.role == "target"}
+        for feature in self.features:
+            if feature.role == "history" and feature.match not in targets:
+                raise ValueError(f"history {feature.column} needs 'match', the target feature of the same meaning")
+            if feature.role == "history" and feature.vocabulary != targets[feature.match].vocabulary:
+                raise ValueError(f"history {feature.column} must use the table of {feature.match}")
+            if feature.role == "history" and (feature.kind, feature.size) != (
+                targets[feature.match].kind,
+                targets[feature.match].size,
+            ):
+                raise ValueError(f"history {feature.column} must be of the kind and size of {feature.match}")
+        return self
+
+    @property
+    def columns(self) -> list[str]:
+        """All columns to read from the log, each once."""
+        read = [name for f in self.features for name in (f.joined_by or (f.column,))]
+        return list(dict.fromkeys([*read, *self.labels, self.group, *self.extra]))
+
+    def role(self, role: Role, kind: Kind | None = None) -> list[Feature]:
+        """Features of a role (and kind), in their order."""
+        return [f for f in self.features if f.role == role and (kind is None or f.kind == kind)]
+
+    def groups(self) -> list[str]:
+        """Names of the aligned histories (``item``, ``post``)."""
+        return list(dict.fromkeys(f.group for f in self.role("history")))
+
+    def save(self, path: Path) -> None:
+        Path(path).write_text(self.model_dump_json(indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> FeatureMap:
+        return cls.model_validate_json(Path(path).read_text(encoding="utf-8"))
+
+
+def impression_map(labels: tuple[str, ...] = ("click",), history: int = 50, content: int = 0) -> FeatureMap:
+    """The features that every model may read of the log's impressions: all known at the request, none of its future.
+
+    Args:
+        content: size of the content vectors to join to target and history; 0 for ids alone.
+    """
+    context = ("user_id", "hour", "channel", "promotion")
+    target = ("item_id", "category", "condition", "price_bucket", "seller_id", "single")
+    features = [
+        *(Feature(column=c, role="context") for c in context),
+        *(Feature(column=c, role="target") for c in target),
+        Feature(column="item_age_h", role="target", kind="number"),
+        Feature(column="history_item", role="history", match="item_id", max_length=history),
+        Feature(column="history_category", role="history", match="category", max_length=history),
+    ]
+    if content:
+        of_target = Feature(
+            column="content", role="target", kind="vector", size=content, joined_by=("post_id", "item_id")
+        )
+        of_history = Feature(
+            column="history_content",
+            role="history",
+            kind="vector",
+            match="content",
+            size=content,
+            max_length=history,
+            joined_by=("history_item",),
+        )
+        features += [of_target, of_history]
+    return FeatureMap(features=tuple(features), labels=labels)

@@ -1,0 +1,79 @@
+"""A tiny log with a signal: users click what their history holds. Shared by the tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from recommend.features.feature_map import Feature, FeatureMap
+from recommend.features.ragged import Ragged
+
+FEATURES = FeatureMap(
+    features=(
+        Feature(column="user_id", role="context"),
+        Feature(column="item_id", role="target"),
+        Feature(column="category", role="target"),
+        Feature(column="price", role="target", kind="number"),
+        Feature(column="history_item", role="history", match="item_id", max_length=20),
+        Feature(column="history_category", role="history", match="category", max_length=20),
+    ),
+    labels=("click",),
+)
+
+
+def columns(rows: int = 600, seed: int = 0, items: int = 40, longest: int = 6) -> dict[str, torch.Tensor | Ragged]:
+    """Rows in the order of time; ``order`` is a second, rarer label."""
+    rng = np.random.default_rng(seed)
+    category_of = rng.integers(0, 5, items)
+    item = rng.integers(0, items, rows)
+    lengths = rng.integers(0, longest + 1, rows)
+    history = rng.integers(0, items, lengths.sum())
+    row = np.repeat(np.arange(rows), lengths)
+    same = np.bincount(row, weights=category_of[history] == category_of[item][row], minlength=rows)
+    p = 1 / (1 + np.exp(-(-1.5 + 4 * same / np.maximum(lengths, 1))))
+    click = rng.random(rows) < p
+    lengths_tensor = torch.from_numpy(lengths)
+    return {
+        "user_id": torch.from_numpy(rng.integers(0, 30, rows)),
+        "item_id": torch.from_numpy(item),
+        "category": torch.from_numpy(category_of[item]),
+        "price": torch.from_numpy(rng.lognormal(3, 1, rows).astype(np.float32)),
+        "history_item": Ragged(torch.from_numpy(history), lengths_tensor),
+        "history_category": Ragged(torch.from_numpy(category_of[history]), lengths_tensor),
+        "click": torch.from_numpy(click),
+        "order": torch.from_numpy(click & (rng.random(rows) < 0.3)),
+    }
+
+
+def write(path: Path, data: dict[str, torch.Tensor | Ragged], group_rows: int = 100) -> Path:
+    """As Parquet with row groups of a size."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    arrays = {
+        name: pa.ListArray.from_arrays(pa.array(v.offsets.numpy(), pa.int32()), pa.array(v.values.numpy()))
+        if isinstance(v, Ragged)
+        else pa.array(v.numpy())
+        for name, v in data.items()
+    }
+    pq.write_table(pa.table(arrays), path, row_group_size=group_rows, write_page_checksum=True)
+    return path
+
+
+def same(a: torch.Tensor | Ragged, b: torch.Tensor | Ragged) -> bool:
+    """Equal to the bit."""
+    if isinstance(a, Ragged) and isinstance(b, Ragged):
+        return torch.equal(a.values, b.values) and torch.equal(a.lengths, b.lengths)
+    return isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) and torch.equal(a, b)
+
+
+def slice_rows(data: dict[str, torch.Tensor | Ragged], start: int, stop: int) -> dict[str, torch.Tensor | Ragged]:
+    """Rows start..stop with histories whose values start at 0."""
+    return {k: v.slice(start, stop) if isinstance(v, Ragged) else v[start:stop] for k, v in data.items()}
+
+
+def nbytes(column: torch.Tensor | Ragged) -> int:
+    """Size in memory."""
+    return column.values.nbytes + column.lengths.nbytes if isinstance(column, Ragged) else column.nbytes
