@@ -67,16 +67,17 @@ def fit_attribute(
         counts = judge(row, name, value)
         if value not in NOT_STATED and counts is not None:
             stated.append((p, counts.right))
-    return AttributeCalibration(weights=weights, threshold=_threshold(stated, precision))
+    return AttributeCalibration(weights=weights, threshold=threshold(stated, precision))
 
 
-def _threshold(stated: Sequence[tuple[float, int]], precision: float) -> float:
+def threshold(stated: Sequence[tuple[float, int]], precision: float) -> float:
     """The lowest probability from which on the stated values reach the precision (and keep it above)."""
     ordered = sorted(stated, reverse=True)
     right, found = 0, HIGHEST
     for count, (p, ok) in enumerate(ordered, 1):
         right += ok
-        if count >= 8 and right / count >= precision:
+        last = count == len(ordered) or ordered[count][0] < p  # equal probabilities pass or fall together
+        if last and count >= 8 and right / count >= precision:
             found = p
     return round(float(min(HIGHEST, max(LOWEST, found))), 4)
 

@@ -1,129 +1,174 @@
-"""``./ipl evaluate``: category and attributes on the validation senders, arm by arm, with intervals over senders."""
+"""``./ipl evaluate``: what drafts would state of photos with known answers, arm by arm, with intervals over senders.
+
+Closed choices are judged on all validation photos, free text on a fixed hundred of them. Everything that a model says
+is kept, so that an interrupted run goes on where it was.
+"""
 
 from __future__ import annotations
 
 import json
+import math
+import os
+import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finetune.calibrate import cross_fitted, fit, state, write
-from finetune.measures import attribute_scores, category_scores, interval
-from finetune.opinions import collect
-from finetune.photosets import read_annotations
+from finetune.arms.material import Material, Row
+from finetune.arms.statement import Statement
+from finetune.arms.table import ARMS
+from finetune.asking import AskedModel
+from finetune.calibrate import fit, write
+from finetune.drafting import TEXTS, WRITERS, Draft, chosen
+from finetune.photosets import DataError, read_annotations
+from finetune.scoring import DRAWS, both, closed, free
 from finetune.splits import split_rows
-from listing.attributes import within
-from listing.category import decide
-from listing.fusion import best
-from listing.prompts import UNKNOWN
-from listing.taxonomy import Taxonomy, load_taxonomy
+from listing.taxonomy import load_taxonomy
 
-Row = Mapping[str, Any]
+QUICK = ("tuned", "classifier", "system")
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Statement:
-    """What an arm says of one photo."""
+class Plan:
+    """What is evaluated.
 
-    category: str
-    facts: Mapping[str, str]
+    arms: names of ``ARMS``. rag: versions of the arms that have one, of False (without past listings) and True.
+    limit: photos, 0 for all. texts: photos whose texts are judged, 0 for none. draws: of the bootstrap.
+    catalogue: folder of the other voice's texts.
+    """
 
-
-def alone(said: Row, source: str, taxonomy: Taxonomy) -> Statement:
-    """One source by itself: its likeliest category, its likeliest answer to each question, ``unknown`` unsaid."""
-    category, _ = best(said[source]["category" if source == "mllm" else "label"])
-    facts = {}
-    for attribute in taxonomy.schema(category):
-        if attribute.values and attribute.name in said[source]:
-            value, _ = best(within(said[source][attribute.name], attribute))
-            if value not in (UNKNOWN, attribute.absent):
-                facts[attribute.name] = value
-    return Statement(category, facts)
+    arms: tuple[str, ...] = tuple(ARMS)
+    rag: tuple[bool, ...] = (False, True)
+    limit: int = 0
+    texts: int = TEXTS
+    draws: int = DRAWS
+    catalogue: Path | None = None
 
 
-def fused_category(said: Row, taxonomy: Taxonomy) -> str:
-    """The category of MLLM and classifier together, by the pipeline's own rule (garments only)."""
-    opinions = {"mllm": said["mllm"]["category"], "classifier": said["classifier"].get("label", {})}
-    decided = decide(opinions, taxonomy)
-    return decided.candidates[0].value
+def gather(data: Path, model: Path, base: Callable[[], Path], cache: Path, home: Path, plan: Plan) -> Material:
+    """Photos and models of an evaluation; ``base`` is called only when an arm asks that model.
 
+    cache: the file of the tuned model's opinions; everything else is kept beside it.
 
-def arms(rows: Sequence[Row], said: Sequence[Row], taxonomy: Taxonomy) -> dict[str, list[Statement]]:
-    """Statements of every arm. The system's thresholds are cross-fitted over halves of the senders."""
-    out = {"mllm": [alone(s, "mllm", taxonomy) for s in said]}
-    if all(s["classifier"] for s in said):
-        out["classifier"] = [alone(s, "classifier", taxonomy) for s in said]
-        system = []
-        for opinion, calibration in zip(said, cross_fitted(rows, said, taxonomy), strict=True):
-            category = fused_category(opinion, taxonomy)
-            facts = {name: value for name, (value, _) in state(opinion, category, calibration, taxonomy).items()}
-            system.append(Statement(category, facts))
-        out["system"] = system
-    return out
-
-
-def table(rows: Sequence[Row], said: dict[str, list[Statement]]) -> dict[str, dict[str, Any]]:
-    """Each arm's measures; intervals (95 %) by bootstrap over senders."""
-    out = {}
-    for name, statements in said.items():
-        categories = [s.category for s in statements]
-        facts = [dict(s.facts) for s in statements]
-
-        def accuracy(index: list[int], categories: list[str] = categories) -> float:
-            return sum(rows[i]["label"] == categories[i] for i in index) / len(index)
-
-        def micro(index: list[int], facts: list[dict[str, str]] = facts) -> float:
-            return float(attribute_scores([rows[i] for i in index], [facts[i] for i in index])["micro_f1"])
-
-        scores = attribute_scores(rows, facts)
-        out[name] = {
-            **category_scores(rows, categories),
-            "accuracy_interval": interval(rows, accuracy),
-            **scores,
-            "micro_f1_interval": interval(rows, micro, draws=300),
-            "colour_precision": _precision(rows, facts, "colour"),
-        }
-    return out
-
-
-def _precision(rows: Sequence[Row], facts: Sequence[Mapping[str, str]], name: str) -> float:
-    from finetune.measures import judge
-
-    counts = [c for row, f in zip(rows, facts, strict=True) if f.get(name) and (c := judge(row, name, f[name]))]
-    return sum(c.right for c in counts) / len(counts) if counts else float("nan")
-
-
-def evaluate(
-    data: Path, model: Path, cache: Path, out: Path | None, say: Callable[[str], None] = print
-) -> dict[str, Any]:
-    """Ask the model about every validation photo (cached), then measure; writes JSON to ``out``."""
-    from listing.backends.local import LocalBackend
-
+    Raises:
+        DataError: no photo is of a validation sender.
+    """
     taxonomy = load_taxonomy()
-    _, rows = split_rows(read_annotations(data))
-    backend = LocalBackend(model)
-    said = collect(rows, backend, taxonomy, cache)
-    measured = table(rows, arms(rows, said, taxonomy))
-    results = {"model": backend.name, "photos": len(rows), "arms": measured}
-    for name, scores in measured.items():
-        low, high = scores["accuracy_interval"]
-        say(
-            f"{name:10} category {scores['accuracy']:.3f} [{low:.3f}, {high:.3f}]  "
-            f"attributes micro {scores['micro_f1']:.3f} macro {scores['macro_f1']:.3f}  "
-            f"precision {scores['precision']:.3f} recall {scores['recall']:.3f}  "
-            f"colour right of stated {scores['colour_precision']:.3f}"
-        )
-    if out is not None:
-        out.write_text(json.dumps(results, indent=1, default=float) + "\n", encoding="utf-8")
+    train, rows = split_rows(read_annotations(data))
+    if plan.limit:
+        rows = [rows[i] for i in chosen(rows, plan.limit)]
+    if not rows:
+        raise DataError(f"{data} has no photo of a validation sender: photos of more senders are needed.")
+    models = {"tuned": AskedModel(model, cache.parent, taxonomy, cache)}
+    if any("base" in ARMS[name].models for name in plan.arms):
+        models["base"] = AskedModel(base(), cache.parent, taxonomy)
+    return Material(rows, train, taxonomy, models, model, home, cache.parent)
+
+
+def versions(plan: Plan) -> list[tuple[str, str, bool]]:
+    """(name in the results, arm, with past listings)."""
+    return [
+        (arm + ("+rag" if rag else ""), arm, rag)
+        for arm in plan.arms
+        for rag in (plan.rag if ARMS[arm].rag else (False,))
+    ]
+
+
+def run(material: Material, plan: Plan, out: Path | None, say: Say = print) -> dict[str, Any]:
+    """Statements and texts of every arm, measured; ``out`` is written again after each arm."""
+    results: dict[str, Any] = {
+        "model": material.models["tuned"].stamp,
+        "photos": len(material.rows),
+        "senders": len({row["sender_id"] for row in material.rows}),
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}",
+        "arms": {},
+    }
+    judge_texts = _text_judge(material, plan, results) if plan.texts else None
+    for name, arm, rag in versions(plan):
+        statements = ARMS[arm].say(material, rag)
+        scores = results["arms"][name] = {"about": ARMS[arm].about, **closed(material.rows, statements, plan.draws)}
+        say(line(name, scores))
+        if judge_texts is not None and arm in WRITERS:
+            scores["text"] = judge_texts(arm, statements)
+            for when, measured in scores["text"].items():
+                say(text_line(when, measured))
+        if out is not None:
+            out.write_text(json.dumps(plain(results), indent=1) + "\n", encoding="utf-8")
     return results
 
 
-def calibrate(data: Path, model: Path, cache: Path, folder: Path) -> None:
-    """Fit ``calibration.json`` on all validation senders and write it beside the weights."""
-    from listing.backends.local import LocalBackend
+def drafts_of(material: Material, arm: str, count: int, rag: bool = False) -> tuple[list[Row], list[Draft]]:
+    """(photos, drafts) of one arm, for the texts that are judged."""
+    numbers = chosen(material.rows, count)
+    statements = ARMS[arm].say(material, rag)
+    return [material.rows[i] for i in numbers], WRITERS[arm](material, statements, numbers)
 
-    taxonomy = load_taxonomy()
-    _, rows = split_rows(read_annotations(data))
-    said = collect(rows, LocalBackend(model), taxonomy, cache)
-    write(fit(rows, said, taxonomy), folder)
+
+def _text_judge(
+    material: Material, plan: Plan, results: dict[str, Any]
+) -> Callable[[str, Sequence[Statement]], dict[str, Any]]:
+    """Fits the style classifier where the catalogue is there; gives the function that judges an arm's texts."""
+    from finetune.voices import platform_texts, style_classifier
+
+    numbers = chosen(material.rows, plan.texts)
+    rows = [material.rows[i] for i in numbers]
+    voice = platform_texts(material.train, material.taxonomy)
+    style = None
+    if plan.catalogue is not None and (plan.catalogue / "text_44k.parquet").is_file():
+        style = style_classifier(material.train, material.rows, plan.catalogue, material.taxonomy)
+        results["style_classifier_held_out_accuracy"] = style.held_accuracy
+    results["texts"] = len(rows)
+
+    def judged(arm: str, statements: Sequence[Statement]) -> dict[str, Any]:
+        drafts = WRITERS[arm](material, statements, numbers)
+        return {
+            when: free(rows, texts, style, voice, material.taxonomy, plan.draws) for when, texts in both(drafts).items()
+        }
+
+    return judged
+
+
+def line(name: str, scores: Mapping[str, Any]) -> str:
+    """One arm's closed choices in one line."""
+
+    def shown(key: str) -> str:
+        low, high = scores["intervals"][key]
+        return f"{scores[key]:.3f} [{low:.3f}, {high:.3f}]"
+
+    return (
+        f"{name:26} category {shown('category_accuracy')} macro {scores['category_macro_f1']:.3f}  "
+        f"attributes micro {shown('micro_f1')} macro {scores['macro_f1']:.3f}  "
+        f"precision {scores['precision']:.3f} recall {scores['recall']:.3f}  "
+        f"ECE {scores['category_ece']:.3f} / {scores['attribute_ece']:.3f}  "
+        f"colour right of stated {scores['by_attribute']['colour']['precision']:.3f}"
+    )
+
+
+def text_line(when: str, scores: Mapping[str, Any]) -> str:
+    """One arm's texts in one line."""
+    voice = f"platform's voice {scores['platform_voice']:.2f}  " if "platform_voice" in scores else ""
+    return (
+        f"  texts {when:7} ROUGE-L title {scores['rouge_l_title']:.3f} "
+        f"description {scores['rouge_l_description']:.3f}  "
+        f"{voice}distinct-2 {scores['distinct_2']:.2f}  words {scores['words']['mean']:.1f}  "
+        f"by rule: H_ins {scores['automatic_h_ins']:.3f} H_doc {scores['automatic_h_doc']:.3f} "
+        f"coverage {scores['automatic_coverage']:.3f}"
+    )
+
+
+def plain(value: Any) -> Any:
+    """The value for JSON: what is not a number becomes null."""
+    if isinstance(value, Mapping):
+        return {key: plain(v) for key, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, float):
+        return round(value, 4) if math.isfinite(value) else None
+    return value
+
+
+def calibrate(material: Material, folder: Path) -> None:
+    """Fit ``calibration.json`` on all validation senders and write it beside the weights."""
+    write(fit(material.rows, material.opinions("tuned"), material.taxonomy), folder)

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from PIL import Image
 
+from finetune.rowcache import RowCache
 from listing import prompts
 from listing.backends.base import ChoiceQuestion
-from listing.backends.local import LocalBackend
 from listing.colour import pixel_view
 from listing.taxonomy import Attribute, Taxonomy
+
+
+class ManyPhotos(Protocol):
+    """What is needed of a backend here; ``listing.backends.local.LocalBackend`` has it."""
+
+    name: str
+
+    def score_many(
+        self, images: Sequence[Image.Image], questions: Sequence[ChoiceQuestion]
+    ) -> list[dict[str, dict[str, float]]]:
+        """The same questions about several photos."""
+        ...
+
+    def opinions(self, image: Image.Image) -> dict[str, dict[str, float]]:
+        """What the vision tower's own heads say."""
+        ...
 
 
 def seen_attributes(taxonomy: Taxonomy) -> list[Attribute]:
@@ -28,44 +43,37 @@ def all_questions(taxonomy: Taxonomy) -> list[ChoiceQuestion]:
     return asked + [ChoiceQuestion(a.name, prompts.attribute_question(a), a.answers) for a in seen_attributes(taxonomy)]
 
 
+def named(answers: dict[str, dict[str, float]], taxonomy: Taxonomy) -> dict[str, dict[str, float]]:
+    """Answers with the category's words replaced by its name."""
+    names = {words: name for name, words in prompts.category_answers(taxonomy).items()}
+    if "category" not in answers:
+        return answers
+    return {**answers, "category": {names[words]: p for words, p in answers["category"].items()}}
+
+
 def collect(
-    rows: Sequence[dict[str, Any]], backend: LocalBackend, taxonomy: Taxonomy, cache: Path, batch: int = 4
+    rows: Sequence[dict[str, Any]], backend: ManyPhotos, taxonomy: Taxonomy, cache: Path, batch: int = 4
 ) -> list[dict[str, Any]]:
     """One row per photo ``{image, mllm, classifier, pixels}``; what the cache holds is not asked again."""
-    done = {row["image"]: row for row in read(cache)}
-    names = {words: name for name, words in prompts.category_answers(taxonomy).items()}
-    todo = [row for row in rows if Path(row["image"]).name not in done]
+    kept = RowCache(cache, lambda row: str(row["image"]))
+    todo = [row for row in rows if Path(row["image"]).name not in kept]
     asked = all_questions(taxonomy)
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    with cache.open("a", encoding="utf-8") as file:
-        for start in range(0, len(todo), batch):
-            part = todo[start : start + batch]
-            photos = [_open(row["image"]) for row in part]
-            for row, photo, answers in zip(part, photos, backend.score_many(photos, asked), strict=True):
-                answers["category"] = {names[words]: p for words, p in answers["category"].items()}
-                made = {
+    for start in range(0, len(todo), batch):
+        part = todo[start : start + batch]
+        photos = [open_photo(row["image"]) for row in part]
+        for row, photo, answers in zip(part, photos, backend.score_many(photos, asked), strict=True):
+            kept.put(
+                {
                     "image": Path(row["image"]).name,
-                    "mllm": answers,
+                    "mllm": named(answers, taxonomy),
                     "classifier": backend.opinions(photo),
                     "pixels": {"colour": dict(pixel_view(photo, 0).shares)},
                 }
-                done[made["image"]] = made
-                file.write(json.dumps(made) + "\n")
-            file.flush()
-    return [done[Path(row["image"]).name] for row in rows]
+            )
+    return [kept[Path(row["image"]).name] for row in rows]
 
 
-def read(cache: Path) -> Iterator[dict[str, Any]]:
-    """Rows of a cache file; a torn last line is left out."""
-    if not cache.is_file():
-        return
-    for line in cache.read_text(encoding="utf-8").splitlines():
-        try:
-            yield json.loads(line)
-        except ValueError:
-            return
-
-
-def _open(path: str) -> Image.Image:
+def open_photo(path: str | Path) -> Image.Image:
+    """The photo in RGB."""
     with Image.open(path) as photo:
         return photo.convert("RGB")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from app.commands import CommandError
 
@@ -11,38 +13,121 @@ from app.commands import CommandError
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("--data", type=Path, metavar="DIR", help="photos and annotations.jsonl (default: $IPL_DATA)")
-    parser.add_argument("--model", type=Path, metavar="DIR", help="a model folder (default: the embedded model)")
-    parser.add_argument("--cache", type=Path, metavar="FILE", help="where the model's answers are kept between runs")
+    parser.add_argument("--arms", metavar="NAME,...", help="which arms (default: all; --arms help lists them)")
+    parser.add_argument("--rag", default="on,off", metavar="on,off", help="with past listings, without, or both")
+    parser.add_argument("--limit", type=int, default=0, metavar="N", help="only N photos")
+    parser.add_argument("--texts", type=int, default=100, metavar="N", help="photos whose texts are judged (0: none)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the results as JSON")
-    parser.add_argument("--calibrate", action="store_true", help="fit calibration.json from the same answers")
+    parser.add_argument("--model", type=Path, metavar="DIR", help="a model folder (default: the embedded model)")
+    parser.add_argument("--base", type=Path, metavar="DIR", help="the untuned model (default: it is assembled)")
+    parser.add_argument("--catalogue", type=Path, metavar="DIR", help="catalogue texts, the voice that is not ours")
+    parser.add_argument("--cache", type=Path, metavar="FILE", help="where the model's answers are kept between runs")
+    parser.add_argument("--calibrate", action="store_true", help="fit calibration.json; by itself only the quick arms")
+    further = parser.add_argument_group("hallucination by hand, and a public set")
+    further.add_argument(
+        "--drafts", type=Path, metavar="FILE", help="write the drafts of base and tuned to be labelled"
+    )
+    further.add_argument("--labels", type=Path, metavar="FILE", help="score a labelled file of drafts; nothing else")
+    further.add_argument(
+        "--implicit-ave", type=Path, metavar="DIR", help="the tuned model on ImplicitAVE; nothing else"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Ask, measure, print one line an arm."""
-    from finetune.embedded import WEIGHTS
-    from finetune.evaluate import calibrate, evaluate
-    from finetune.photosets import DataError, data_root
     from listing.backends.base import BackendError
-    from listing.home import ipl_home
 
-    home = ipl_home()
-    data = args.data or data_root() / "clothing_cc0"
-    model = args.model or home / "models" / "ipl-mini"
-    cache = args.cache or home / "evaluation" / f"{_stamp(model)}.jsonl"
+    task: Callable[[argparse.Namespace], None] = _evaluate
+    if args.arms == "help":
+        task = _list_arms
+    elif args.labels:
+        task = _score_labels
+    elif args.implicit_ave:
+        task = _implicit_ave
     try:
-        evaluate(data, model, cache, args.out)
-        if args.calibrate:
-            calibrate(data, model, cache, WEIGHTS)
-    except (BackendError, DataError) as error:
-        raise CommandError(str(error)) from error
+        task(args)
+    except (BackendError, RuntimeError, ValueError) as error:
+        if type(error).__module__.split(".")[0] not in ("finetune", "listing", "rag_index"):
+            raise
+        raise CommandError(str(error), 2 if isinstance(error, ValueError) else 1) from error
     return 0
 
 
-def _stamp(model: Path) -> str:
-    """A name for the cache that changes with the weights."""
-    import json
+def _evaluate(args: argparse.Namespace) -> None:
+    from finetune import evaluate
+    from finetune.embedded import WEIGHTS
+    from finetune.photosets import data_root
+    from finetune.untuned import untuned_model
+    from listing.home import ipl_home
 
-    manifest = model / "ipl.json"
-    if manifest.is_file():
-        return str(json.loads(manifest.read_text(encoding="utf-8"))["fingerprint"])
-    return model.name
+    home = ipl_home()
+    model, cache = _model(args), _cache(args)
+    plan = _plan(args, evaluate, data_root())
+    data = args.data or data_root() / "clothing_cc0"
+    material = evaluate.gather(data, model, lambda: args.base or untuned_model(home), cache, home, plan)
+    if args.drafts:
+        from finetune.hallucination import write_sheet
+
+        write_sheet(material, args.drafts, args.texts)
+        print(f"drafts to be labelled: {args.drafts}")
+        return
+    evaluate.run(material, plan, args.out)
+    if args.calibrate:
+        evaluate.calibrate(material, WEIGHTS)
+
+
+def _plan(args: argparse.Namespace, evaluate: Any, root: Path) -> Any:
+    names = [name.strip() for name in args.arms.split(",")] if args.arms else list(evaluate.ARMS)
+    if args.calibrate and not args.arms:
+        names, args.rag, args.texts = list(evaluate.QUICK), "off", 0
+    if args.drafts:
+        names = ["base", "tuned"]
+    for name in names:
+        if name not in evaluate.ARMS:
+            raise CommandError(f"there is no arm {name!r}; ./ipl evaluate --arms help lists them.", 2)
+    ways = [way.strip() for way in args.rag.split(",")]
+    if not ways or any(way not in ("on", "off") for way in ways):
+        raise CommandError("--rag takes on, off or on,off.", 2)
+    if args.limit < 0 or args.texts < 0:
+        raise CommandError("--limit and --texts take numbers from 0 on.", 2)
+    rag = tuple(way for way in (False, True) if ("on" if way else "off") in ways)
+    catalogue = args.catalogue or root / "fashion_catalog"
+    return evaluate.Plan(tuple(names), rag, args.limit, args.texts, catalogue)
+
+
+def _list_arms(args: argparse.Namespace) -> None:
+    from finetune.arms.table import ARMS
+
+    for name, arm in ARMS.items():
+        print(f"{name:26} {arm.about}{' (with and without past listings)' if arm.rag else ''}")
+
+
+def _score_labels(args: argparse.Namespace) -> None:
+    from finetune.hallucination import read_labels, report
+
+    for line in report(read_labels(args.labels), args.out):
+        print(line)
+
+
+def _implicit_ave(args: argparse.Namespace) -> None:
+    from finetune.asking import AskedModel
+    from finetune.implicit_ave import measure, read_pairs
+    from listing.taxonomy import load_taxonomy
+
+    taxonomy = load_taxonomy()
+    model = AskedModel(_model(args), _cache(args).parent, taxonomy)
+    for line in measure(read_pairs(args.implicit_ave), model, args.out, limit=args.limit):
+        print(line)
+
+
+def _model(args: argparse.Namespace) -> Path:
+    from listing.home import ipl_home
+
+    return Path(args.model or ipl_home() / "models" / "ipl-mini")
+
+
+def _cache(args: argparse.Namespace) -> Path:
+    from finetune.asking import stamp
+    from listing.home import ipl_home
+
+    return Path(args.cache or ipl_home() / "evaluation" / f"{stamp(_model(args))}.jsonl")

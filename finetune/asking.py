@@ -1,0 +1,107 @@
+"""A model whose answers and texts are kept: it is loaded only when something has to be asked that was not before."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from finetune.opinions import collect, open_photo
+from finetune.rowcache import RowCache
+from listing.backends.base import ChoiceQuestion
+from listing.backends.local import LocalBackend
+from listing.taxonomy import Taxonomy
+
+Answers = dict[str, dict[str, float]]
+
+
+class AskedModel:
+    """A model folder and three files of what it said: opinions, answers to further questions, texts.
+
+    Args:
+        source: folder or hub id.
+        store: folder of the files; their names change with the model's weights.
+        opinions: file of the opinions, where it is not the one in ``store``.
+        limit: most characters of a prompt kept in the files in full; longer ones are kept by their digest alone.
+    """
+
+    def __init__(
+        self, source: str | Path, store: Path, taxonomy: Taxonomy, opinions: Path | None = None, limit: int = 2000
+    ) -> None:
+        self.source = source
+        self.stamp = stamp(source)
+        self.name = self.stamp
+        self.taxonomy = taxonomy
+        self._opinions = opinions or store / f"{self.stamp}.jsonl"
+        self._answers = RowCache(store / f"{self.stamp}.answers.jsonl", lambda row: f"{row['image']} {row['prompt']}")
+        self._texts = RowCache(store / f"{self.stamp}.texts.jsonl", lambda row: f"{row['tokens']} {row['prompt']}")
+        self._limit = limit
+
+    @cached_property
+    def backend(self) -> LocalBackend:
+        """The loaded model."""
+        return LocalBackend(self.source)
+
+    def collected(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """See ``finetune.opinions.collect``."""
+        return collect(rows, self, self.taxonomy, self._opinions)
+
+    def ask(self, image: str, questions: Sequence[ChoiceQuestion]) -> Answers:
+        """Answers by the question's name; one forward pass for those that were not asked about this photo before."""
+        name = Path(image).name
+        keys = {q.name: f"{name} {self._key(q.prompt)}" for q in questions}
+        missing = [q for q in questions if keys[q.name] not in self._answers]
+        if missing:
+            said = self.backend.score(open_photo(image), missing)
+            for question in missing:
+                prompt, answers = self._key(question.prompt), said[question.name]
+                self._answers.put({"image": name, "prompt": prompt, "answers": answers})
+        return {name: self._answers[key]["answers"] for name, key in keys.items()}
+
+    def write(self, image: Image.Image | None, prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
+        """The decoded text in one piece; photos are not part of our text prompts.
+
+        Raises:
+            ValueError: a photo was given.
+        """
+        if image is not None:
+            raise ValueError("texts are written from facts alone; a photo would need a key of its own")
+        key = f"{max_tokens} {self._key(prompt)}"
+        if key not in self._texts:
+            text = "".join(self.backend.write(None, prompt, max_tokens=max_tokens))
+            self._texts.put({"tokens": max_tokens, "prompt": self._key(prompt), "text": text})
+        yield self._texts[key]["text"]
+
+    # What else belongs to a backend; opinions and the pipeline's writers are used to it.
+
+    def score(self, image: Image.Image, questions: Sequence[ChoiceQuestion]) -> Answers:
+        """Not kept: see ``ask``."""
+        return self.backend.score(image, questions)
+
+    def score_many(self, images: Sequence[Image.Image], questions: Sequence[ChoiceQuestion]) -> list[Answers]:
+        """Not kept: see ``collected``."""
+        return self.backend.score_many(images, questions)
+
+    def opinions(self, image: Image.Image) -> Answers:
+        """The tower's own heads."""
+        return self.backend.opinions(image)
+
+    def describe(self) -> dict[str, Any]:
+        """Model, device and precision."""
+        return self.backend.describe()
+
+    def _key(self, prompt: str) -> str:
+        return prompt if len(prompt) <= self._limit else hashlib.sha256(prompt.encode()).hexdigest()
+
+
+def stamp(source: str | Path) -> str:
+    """A name for files that changes with the weights: the manifest's fingerprint, else the folder's or hub's name."""
+    manifest = Path(source) / "ipl.json"
+    if manifest.is_file():
+        return str(json.loads(manifest.read_text(encoding="utf-8"))["fingerprint"])
+    return str(source).rstrip("/").rpartition("/")[2]

@@ -1,0 +1,177 @@
+"""Title and description of an arm's statements, before the pipeline's checks and after them.
+
+Before: decoded from everything that the arm holds for likeliest. After: decoded from what passed its thresholds, then
+mended claim by claim (``listing.injection.guard``). Arms that do not decode (template, copier) have one text for both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from finetune import voice
+from finetune.arms.material import Material, Row
+from finetune.arms.mllm import SHOTS
+from finetune.arms.statement import Statement
+from finetune.arms.system import thresholded
+from finetune.arms.yardsticks import nearest_listings
+from finetune.voices import annotated_facts
+from listing import checks, describe, injection, prompts
+from listing.schema import Evidence
+from listing.taxonomy import Taxonomy
+
+TEXTS = 100  # photos whose texts are judged
+Write = Callable[[Material, Sequence[Statement], Sequence[int]], list["Draft"]]
+
+
+@dataclass(frozen=True)
+class Text:
+    """Title, description, and the facts they were made from."""
+
+    title: str
+    description: str
+    facts: Mapping[str, str]
+
+    @property
+    def whole(self) -> str:
+        """Both in one."""
+        return f"{self.title}\n{self.description}"
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The texts about one photo."""
+
+    category: str
+    before: Text
+    after: Text
+
+
+def chosen(rows: Sequence[Row], count: int = TEXTS) -> list[int]:
+    """Numbers of the photos whose texts are judged: the first by a hash of their names, the same in every run."""
+    order = sorted(range(len(rows)), key=lambda i: hashlib.sha256(Path(rows[i]["image"]).name.encode()).digest())
+    return sorted(order[:count])
+
+
+def told(facts: Mapping[str, str]) -> dict[str, str]:
+    """The facts that a text may use, in the prompts' order."""
+    stated = [checks.read_fact(n, v, Evidence(source="mllm"), 1.0) for n, v in facts.items()]
+    return describe.told_facts(stated)
+
+
+def decoded(backend: Any, category: str, facts: Mapping[str, str], taxonomy: Taxonomy) -> Text:
+    """What the model writes of the facts, as it stands."""
+    if category not in taxonomy.categories:
+        return Text("", "", {})
+    node, shown = taxonomy.categories[category], told(facts)
+    title = "".join(describe.write_title(backend, node, shown))
+    description = "".join(describe.write_description(backend, node, shown, "plain"))
+    return Text(" ".join(title.split()), " ".join(description.split()), shown)
+
+
+def mended(text: Text, category: str, taxonomy: Taxonomy) -> Text:
+    """The text after the pipeline's checks of claims; what they leave empty gets the least honest words."""
+    if category not in taxonomy.categories:
+        return text
+    node, ocr = taxonomy.categories[category], [text.facts["text"]] if "text" in text.facts else []
+
+    def checked(said: str, field: Any, stop: str) -> str:
+        kept, _ = injection.guard(said, text.facts, category, taxonomy, ocr=ocr, field=field)
+        return kept if kept.strip(" .") else describe.without_facts(node, text.facts) + stop
+
+    return Text(checked(text.title, "title", ""), checked(text.description, "description", "."), text.facts)
+
+
+def by_model(model: str, shots: bool = False) -> Write:
+    """An arm of the multimodal model by itself; ``shots``: three examples in words before each prompt."""
+
+    def write(material: Material, statements: Sequence[Statement], numbers: Sequence[int]) -> list[Draft]:
+        taxonomy = material.taxonomy
+        backend: Any = material.models[model]
+        if shots:
+            backend = Shots(backend, text_exemplars(material.train, taxonomy))
+        sure = thresholded(material.rows, statements)
+        return [_draft(backend, statements[i], statements[i].facts, sure[i].facts, taxonomy) for i in numbers]
+
+    return write
+
+
+def by_system(material: Material, statements: Sequence[Statement], numbers: Sequence[int]) -> list[Draft]:
+    """The whole system; before its checks everything likeliest counts as a fact."""
+    out = []
+    for i in numbers:
+        likely = {name: value for name, (value, _) in statements[i].guesses.items()}
+        everything = {**likely, **statements[i].facts}
+        out.append(_draft(material.models["tuned"], statements[i], everything, statements[i].facts, material.taxonomy))
+    return out
+
+
+def _draft(
+    backend: Any, said: Statement, everything: Mapping[str, str], sure: Mapping[str, str], taxonomy: Taxonomy
+) -> Draft:
+    before = decoded(backend, said.category, everything, taxonomy)
+    after = mended(decoded(backend, said.category, sure, taxonomy), said.category, taxonomy)
+    return Draft(said.category, before, after)
+
+
+def by_template(material: Material, statements: Sequence[Statement], numbers: Sequence[int]) -> list[Draft]:
+    """The system's facts in a fixed form."""
+    out = []
+    for i in numbers:
+        said = statements[i]
+        node, facts = material.taxonomy.categories.get(said.category), told(said.facts)
+        thing = node.phrase if node else "item"
+        words = [facts.get("brand", ""), facts.get("colour", ""), thing]
+        rest = [f"{name.capitalize()}: {value}." for name, value in facts.items()]
+        text = Text(" ".join(w for w in words if w).capitalize(), " ".join([f"Item: {thing}.", *rest]), facts)
+        out.append(Draft(said.category, text, text))
+    return out
+
+
+def by_copying(material: Material, statements: Sequence[Statement], numbers: Sequence[int]) -> list[Draft]:
+    """The nearest past listing's own text."""
+    near = nearest_listings(material)
+    out = []
+    for i in numbers:
+        title, _, description = (near[i]["nearest"] or {"text": ""})["text"].partition("\n")
+        text = Text(title, description, dict(statements[i].facts))
+        out.append(Draft(statements[i].category, text, text))
+    return out
+
+
+class Shots:
+    """A writer whose prompts stand behind examples of the same kind."""
+
+    def __init__(self, backend: Any, examples: Sequence[tuple[str, str]]) -> None:
+        self._backend = backend
+        self._examples = examples
+
+    def write(self, image: Any, prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
+        """See ``Backend.write``."""
+        kind = prompt.rpartition("\n")[2]
+        shown = [f"{asked}\n{answer}" for asked, answer in self._examples if asked.rpartition("\n")[2] == kind]
+        return iter(self._backend.write(image, "\n\n".join([*shown, prompt]), max_tokens=max_tokens))
+
+
+def text_exemplars(train: Sequence[Row], taxonomy: Taxonomy, seed: int = 0) -> list[tuple[str, str]]:
+    """(prompt, answer) of titles and descriptions of three training photos, written by the voice's rules."""
+    rng, found = Random(seed), []
+    for row in rng.sample([r for r in train if r.get("label_ok", True)], SHOTS):
+        node, facts = taxonomy.categories[row["label"]], annotated_facts(row, taxonomy)
+        found.append((prompts.title_prompt(node, facts), voice.title(node, facts, rng)))
+        found.append((prompts.description_prompt(node, facts), voice.description(node, facts, "plain", rng)))
+    return found
+
+
+WRITERS: dict[str, Write] = {
+    "base": by_model("base"),
+    "base-few-shot": by_model("base", shots=True),
+    "tuned": by_model("tuned"),
+    "system": by_system,
+    "template": by_template,
+    "copy-nearest": by_copying,
+}
