@@ -39,11 +39,13 @@ class LessonPlan:
     """How often each family is drawn for a photo (shares 0..1), and how often hints are wrong.
 
     attributes: most attributes asked of one photo at a time; short sequences let the category come by more often.
+    always: attributes that are asked of every photo, beside those; the ones with many values need more practice.
     text_share: of the steps; such a step has half the photos, each with a text, so that no short sequence is padded to
     the length of a long one.
     """
 
     attributes: int = 99
+    always: tuple[str, ...] = ()
     hint_share: float = 0.25
     hint_wrong: float = 0.4
     claim_share: float = 0.5
@@ -88,7 +90,9 @@ def visual(
         if answer is None or (attribute.name == "colour2" and rng.random() > plan.second_colour_share):
             continue
         known.append((attribute, answer))
-    for attribute, answer in rng.sample(known, min(plan.attributes, len(known))):
+    must = [pair for pair in known if pair[0].name in plan.always]
+    others = [pair for pair in known if pair[0].name not in plan.always]
+    for attribute, answer in must + rng.sample(others, min(plan.attributes, len(others))):
         question = prompts.attribute_question(attribute, _hints(attribute, answer, plan, rng))
         shares = {value: share for value, share in soft.get(attribute.name, {}).items() if value in attribute.answers}
         lessons.append(Lesson(attribute.name, question, answer, soft=shares))

@@ -77,3 +77,11 @@ def test_a_text_says_nothing_that_its_prompt_does_not_state(seed):
             if value in lesson.answer.lower():
                 assert value in facts
         assert not lesson.photo
+
+
+def test_what_is_always_asked_comes_beside_the_drawn_ones():
+    plan = LessonPlan(attributes=1, always=("colour",), claim_share=0)
+    for seed in range(20):
+        families = [lesson.family for lesson in visual(annotated(), TAXONOMY, plan, Random(seed))]
+        assert families.count("colour") == 1
+        assert len(families) == 3, "category, colour and one other"
