@@ -16,6 +16,7 @@ _LOOKALIKES = str.maketrans(
 )
 _MIXED_WORD = re.compile(r"[^\W\d_]*(?:[a-z][а-яєіѕһјԁԛԝα-ω]|[а-яєіѕһјԁԛԝα-ω][a-z])[^\W\d_]*")
 # Letters in boxes and discs that Unicode does not decompose: first code point of each run of 26.
+_RINGS = frozenset("○◯⚪⭕")  # drawn for a zero
 _BOXED = (0x1F130, 0x1F150, 0x1F170)
 
 
@@ -60,6 +61,8 @@ def _fold_char(char: str) -> str:
         return char
     if _is_mark(char):
         return ""
+    if char in _RINGS:
+        return "0"
     digit = unicodedata.digit(char, None)
     if digit is not None:
         return str(digit)

@@ -41,7 +41,7 @@ _DECADE_OR_BRAND = re.compile(r"(?:[a-z]\.){2,}[a-z]?\.?|(?:e\.g|i\.e|a\.m|p\.m|
 # 'the paper plane app', 'ghost app': what people call a network that they do not want to name.
 _APP = re.compile(r"\b(?:plane|ghost|green|blue|bird|camera|clock|yellow|purple|chat|photo|dance|video)\W+(?:\w+\W+)?app\W")
 _SPACED = re.compile(r"(?<![\w'])(?:[a-z0-9_.] ){4,}[a-z0-9_](?![\w'])")
-_SURE = re.compile(r"(?<![\w/])u/[\w-]{3,}|@[\w.]{2,}@[\w-]+(?:\.[\w-]+)+")
+_SURE = re.compile(r"(?<![\w/])u/[\w.-]{3,}|@[\w.]{2,}@[\w-]+(?:\.[\w-]+)+")
 _SAME = re.compile(r"same\s+(?:as\s+)?(?:my\s+|the\s+)?(?:user\s?|shop\s?|profile\s?)?(?:name|nick|handle|as here)(?:\s+(?:as\s+)?(?:here|on here))?|"
                    r"(?:is|=|like)\s+(?:the\s+same|my\s+(?:user\s?|shop\s?|profile\s?)name)(?:\s+(?:as|on|here|my|user\s?name|name|shop))*")  # fmt: skip
 

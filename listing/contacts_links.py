@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from functools import cache
 
 from listing.contacts_fold import ContactSpan, Folded
-from listing.words import words
 from listing.contacts_handles import word_list
+from listing.lexicon import load_lexicon
+from listing.words import words
 
 _PROVIDERS = r"(?:g\W?mail|googlemail|outlook|hotmail|yahoo|icloud|proton(?:mail)?|gmx|aol|yandex|live|msn|tutanota|posteo|web\W?de|163|126)"
 _SURE = (
@@ -83,6 +84,13 @@ def _spoken() -> tuple[tuple[str, re.Pattern[str]], ...]:
     sign = r"\s?[\[({<*]\s?(?:at|@|a|ät|arroba|klammeraffe|aet)\s?[\])}>*]\s?"
     stop = r"\s?[\[({<*]\s?(?:\.|dot|d0t|punkt|point|punto)\s?[\])}>*]\s?"
     return (
+        ("email", re.compile(rf"(?<![\w.@])[a-z0-9][a-z0-9_.+-]*\s?(?:艾特|圈\s?a|@|at|爱特)\s?[a-z0-9][a-z0-9-]*\s?[点點]\s?{tld}")),
+        ("email", re.compile(rf"{name}\sa\scommercial\s[a-z0-9][\w-]*{dot}{tld}")),
+        ("email", re.compile(rf"(?<![\w.@])[a-z0-9][\w.+-]*\s(?:at|@)\s{_PROVIDERS},?\s(?:dot|punkt|point|punto)\s(?:com|de|fr|net)\b")),
+        ("url", re.compile(rf"(?<![\w.@-])[a-z0-9][a-z0-9-]{{2,}}\s?[点點]\s?{tld}")),
+        ("url", re.compile(r"(?<!\w)h t t p (?:s )?: ?/ ?/ ?[a-z0-9][\w-]*(?:\s?\.\s?[a-z]{2,})+")),
+        ("url", re.compile(rf"(?<!\w)w w w\W+[a-z0-9][\w-]{{2,}}\W+{tld}")),
+        ("url", re.compile(r"(?<![\w.@-])[a-z][\w-]{4,}\s(?:com|net|org)\b(?=[^.\n]{0,40}\b(?:dots?|period)\b)")),
         ("email", re.compile(rf"{name}[\s(\[{{-]+(?:{ats})[\s)\]}}-]+[a-z0-9][\w-]*(?:{dot}[\w-]+){{0,2}}?{dot}{any_tld}")),
         ("email", re.compile(rf"{name}\s(?:at|chez|@)\s[a-z0-9][\w-]*{dot}{tld}")),
         ("email", re.compile(rf"(?<![\w.@])[a-z0-9][\w.+-]*\s?(?:@{{1,3}}|📧|✉️?|📩|ⓐ|﹫)\s?[a-z0-9][\w-]*[.,]{{1,3}}\s?{tld}")),
@@ -99,9 +107,10 @@ def _spoken() -> tuple[tuple[str, re.Pattern[str]], ...]:
     )
 
 
+_NEVER_WORDS = frozenset(("com", "net", "org", "co.uk"))
 _PLAIN_LABELS = words("no_domains")
 _LINK_CUE = re.compile(
-    r"(?:see|visit|at|on|shop|site|link|more|web|buy|order|check|google|page|url|homepage|store|from|via|to)\W{0,3}$"
+    r"\b(?:see|visit|at|on|shop|site|link|more|web|buy|order|check|google|page|url|homepage|store|from|via|to)\W{0,3}$"
 )
 
 
@@ -122,6 +131,8 @@ def _bare_is_link(folded: Folded, found: re.Match[str]) -> bool:
     dotted = folded.lower[start - 1] in ".·•・。" and folded.lower[start - 2 : start - 1] not in (" ", "")
     if sentence and dotted:
         return False
+    if not found["path"] and len(tld) < 5 and tld not in _NEVER_WORDS and _runs_together(folded, found):
+        return False
     if re.fullmatch(rf"(?:{_SURE})|co\.uk|co\s+dot\s+uk|com\.\w\w", tld):
         spaced = text[start - 2 : start - 1] == " " and text[start - 1] == "."
         return not (spaced and tld not in ("com", "net", "org", "de", "co.uk"))
@@ -136,6 +147,20 @@ def _bare_is_link(folded: Folded, found: re.Match[str]) -> bool:
         or (not runs_on and (len(tld) > 2 or bool(re.search(r"[\d-]", label)) or tld in ("me", "co", "it", "us", "at")))
         or (bool(re.search(r"[\d_-]", label)) and len(tld) > 2)
     )
+
+
+def _runs_together(folded: Folded, found: re.Match[str]) -> bool:
+    """'robe noire.fr 38', 'wool jumper.ca. 60 cm': a sentence ends at the dot, and the next begins with what looks like a domain."""
+    text, end = folded.lower, found.end()
+    before = text[max(0, found.start() - 12) : found.start()]
+    if "." not in found["labels"][-1:] or re.search(r"[\d_-]", found["label"]) or found["labels"].count(".") > 1:
+        return False
+    if _LINK_CUE.search(before) or re.search(r"[:@/]\s*$", before):
+        return False
+    size = re.match(r"\s\d{1,2}(?:[.,]5)?(?!\d)|\.?\s\d{1,3}\s?(?:cm|mm|kg|g|%)", text[end : end + 9])
+    lexicon = load_lexicon()
+    everyday = found["label"] in lexicon.common or found["label"] in lexicon.nouns or bool(lexicon.meaning(found["label"]))
+    return bool(size) or (everyday and bool(re.match(r"[.]?\s+[a-z]", folded.cased[end : end + 4])))
 
 
 def find_links(folded: Folded) -> Iterator[ContactSpan]:

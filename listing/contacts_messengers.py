@@ -9,6 +9,7 @@ from functools import cache
 
 from listing.contacts_fold import ContactSpan, Folded, fold
 from listing.contacts_handles import misspelt_networks
+from listing.lexicon import load_lexicon
 from listing.words import words
 
 _LEET = {"a": "[a@4]", "e": "[e3]", "i": "[i1!|]", "o": "[o0]", "s": "[s5$z]", "t": "[t7]", "l": "[l1|]"}
@@ -16,7 +17,7 @@ _LEET = {"a": "[a@4]", "e": "[e3]", "i": "[i1!|]", "o": "[o0]", "s": "[s5$z]", "
 _CLEAR = words("networks")
 _SHORT = words("short_networks")
 _EAST = "微信|薇信|威信|維信|维信|徽信|微亻言|溦信|嶶信|v信|薇心|扣扣|企鹅|电报|飞机|纸飞机|陌陌|抖音|小红书|支付宝|旺旺|ライン|카톡|라인|绿泡泡|телеграм|телега|тг|вотсап|ватсап|вацап|вайбер|инстаграм|инста|绿色软件|小飞机|围信|葳信|韦信|威芯|薇芯|v芯|v心|微芯|球球|丘丘|카카오톡|인스타|텔레그램|인스타그램|カカオ|インスタ|テレグラム|小红薯|ватсапп|телеге|телегу|инсте|V我|嶶"
-_LINK = r"(?:\s*(?:id|name|username|user|handle|account|acc|nr|no|number|num|me|is|its|it's|it|contact|konto|号|號|号码|账号|私|or|only|under|as|add|on|at|to|dm|please|pls|search|also|there|soy|est|es|c'est|ist|heisse|ich|sono|como|come|als|jako|to|on there|shop|store|page|profile)\b|\s*(?:号码?|號|账号|帐号|搜索?|找|关注|吧|哦|呀|啊|哈)|[\W_])"
+_LINK = r"(?:\s*(?:id|name|username|user|handle|account|acc|nr|no|number|num|me|is|its|it's|it|contact|konto|号|號|号码|账号|私|or|only|under|as|add|on|at|to|dm|please|pls|search|also|there|soy|est|es|c'est|ist|heisse|ich|sono|como|come|als|jako|unter|under|sous|sotto|to|on there|shop|store|page|profile)\b|\s*(?:号码?|號|账号|帐号|搜索?|找|关注|吧|哦|呀|啊|哈)|[\W_])"
 _HANDLE = r"(?P<handle>[@$]?[a-z0-9](?:[\w-]|[.:](?=\w)|\#(?=\d)){2,31}(?:\#\d{2,5})?)"
 _ORDINARY = words("no_handles")
 _EVERYDAY = words("everyday_networks")
@@ -34,32 +35,36 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
     clear = "|".join(sorted((_spread(n) for n in _CLEAR), key=len, reverse=True))
     special = r"what'?s?\s?app|w[\W_]?e[\W_]?i[\W_]?\s?x[\W_]?i[\W_]?n|v\W{0,3}x|sn[4@]p|w\W?x|[i1l]\W?g|q[\s.]?q|w/a|bird\s?app|i\s?g|t\s?g|we\schat|cash\sapp|fb\smessenger|we\W?xin|s n a p|i n s t a|t i k t o k|watts?\W?app|whats\W?up\W?app|insta[\s._-]?gram"
     insta = _spread("insta")
+    depop = r"(?:on|auf|bei|sur|en|su)\s(?:vinted|depop|ebay|etsy|poshmark|mercari|grailed|vestiaire)\s(?:i\sam|i'm|im|ich\sbin|je\ssuis|soy|sono)"
     named = rf"(?:{clear}|{special}|{insta}|{'|'.join(n.replace('_', ' ') for n in _SHORT)})"
     # Hangul and voiced kana are taken apart by the folding, so these names are too.
     east = "(?:" + "|".join(r"[\W_]{0,3}".join(fold(word).lower) for word in _EAST.split("|")) + ")"
-    after = rf"(?P<link>{_LINK}{{0,9}}?)"
+    korean = fold("아이디").lower
+    after = rf"(?P<link>(?:{korean}|{_LINK}){{0,9}}?)"
     return (
         re.compile(rf"(?<![a-z0-9])(?P<name>{named})(?:id)?(?![a-z0-9]){after}{_HANDLE}"),
         re.compile(rf"(?P<name>{east}){after}{_HANDLE}"),
         re.compile(rf"(?P<name>(?:加我?|\+|➕|➡|→|⊕)\s*(?:v|微|薇|威|w|vx|q|扣)|(?<![a-z0-9])v\s?(?:❤|♥|心|我|x|信|❥|💗|💕|💚)|加我|私我|➕)(?P<link>[\W_]{{0,4}}){_HANDLE}"),
         re.compile(rf"(?<![\w.]){_HANDLE}[\s,.:;()\"'-]{{1,4}}(?:(?:on|at|via|auf|bei|in|over|is\s+my)\s+)(?:my\s+|the\s+)?(?P<name>{named})(?![a-z0-9])"),
-        re.compile(rf"(?<![a-z0-9])(?P<name>微|薇|威|扣|卫星|wei|q|v)(?P<link>\s*[:：]\s*){_HANDLE}"),
+        re.compile(rf"(?<![a-z0-9])(?P<name>微|薇|威|扣|卫星|wei|q|v|dc)(?P<link>\s*[:：]\s*){_HANDLE}"),
+        re.compile(rf"(?P<name>[微薇威]|(?<![a-z0-9])v)\s?(?P<link>[❤♥❥💗💕💚💙🧡➕]\ufe0f?\s?){_HANDLE}"),
         re.compile(rf"(?<![\w.]){_HANDLE}\s?(?:\(|@\s)\s?(?P<name>{named})(?![a-z0-9])"),
         re.compile(
             r"(?<!\w)(?P<name_words>[A-Z][\w'-]+(?: [A-Z][\w'-]+){1,2}) (?:on|via|auf|bei) (?i:facebook|fb|linkedin|insta\w*)",
         ),
         re.compile(r"(?<![\w.@])(?P<handle>@[a-z_][\w.]{2,30})(?<!\.)"),
+        re.compile(rf"(?<!\w){depop}\s(?P<handle>[a-z][\w.]{{3,30}})(?=\s*(?:$|[.,;!)\n]))"),
         re.compile(rf"(?<!\w){_NAMED}\W{{1,4}}(?:(?:is|on|there|everywhere)\W+)?{_HANDLE}"),
         re.compile(r"(?<!\w)(?P<handle>wxid_\w{3,}|live:[\w.]{3,}|[a-z][\w.]{2,30}#\d{4})(?!\w)"),
         re.compile(r"(?<![\w$])(?P<handle>\$[a-z][a-z0-9]{3,20})(?!\w)"),
         re.compile(rf"(?P<name>{clear}|{special}|{east})\W{{0,6}}(?:号码?|id|nr|no|number|only|is|me|at|on|,|:)*\W{{0,4}}(?:(?:number|nr|no|me)\W{{0,3}})?(?P<digits>\+?\d[\d .\-/()]{{4,18}}\d)"),
         re.compile(r"(?<![a-z0-9])(?P<name>wa|w/a|wapp|whats|signal|viber|line|tg|kik|zalo|icq)\b\W{0,5}(?:(?:id|nr|no|number|only|is|me|at|on)\W{1,3}){0,2}(?P<digits>\+?\d[\d .\-/()]{5,18}\d)"),
-        re.compile(r"(?<![A-Za-z])(?i:facebook|fb|linkedin|insta\w*)\b\W{0,3}(?i:(?:as|under|name|page|is|marketplace|profile|:)\W{0,3}){1,4}(?P<name_words>[A-Z][\w'-]+(?: [A-Z][\w'-]+){1,3})"),
+        re.compile(r"(?<![A-Za-z])(?i:face\s?book|fb|linkedin|insta\w*)\b\W{0,3}(?i:(?:as|under|name|page|is|marketplace|profile|:)\W{0,3}){1,4}(?P<name_words>[A-Z][\w'-]+(?: [A-Z][\w'-]+){1,3})"),
         re.compile(rf"(?P<name>(?<![\u4e00-\u9fff])[微薇])(?P<link>\s){_HANDLE}"),
         re.compile(rf"(?<![\w.@])(?P<handle>[a-z][\w.]{{3,30}})\s(?:is|=)\s(?:my|the)\s(?P<name>{named})(?![a-z0-9])"),
         re.compile(r"(?P<name>(?:加|\+)\s*(?:q|扣|企鹅|球球|丘丘)|球球|丘丘|企鹅号?)[\W_]{0,4}(?P<digits>\d[\d -]{4,12}\d)"),
         re.compile(r"(?<![A-Za-z])(?:FB|Fb|Facebook|LinkedIn|Linkedin)(?:[ ,:–-]{1,3}| I am | I'm | ich bin )(?P<name_words>(?!Market|Messenger|Group|Logo|Page|Live|Shop|Ads)[A-Z][a-z]+ (?!Logo|Group|Shop)[A-Z][a-z]+)(?=\s*(?:$|[,.;!(\n]))"),
-        re.compile(r"(?<!\w)(?:t\.me|wa\.me|m\.me|ig\.me|line\.me|discord\.gg)\s?/\s?(?P<handle>\+?[\w/.-]+)"),
+        re.compile(r"(?<!\w)(?:t[.,]me|wa[.,]me|m\.me|ig\.me|line\.me|discord\.gg)\s?/\s?(?P<handle>\+?[\w/.-]+)"),
     )  # fmt: skip
 
 
@@ -70,6 +75,7 @@ def _slips(text: str) -> Iterator[re.Pattern[str]]:
         yield re.compile(rf"(?<![a-z0-9])(?P<name>{names})(?![a-z0-9])(?P<link>{_LINK}{{0,9}}?){_HANDLE}")
 
 
+_CHATTY = frozenset(("discord", "skype", "viber", "kik", "imessage", "fb", "ig", "tele"))
 _INVITED = re.compile(
     r"(?:hit\s+me\s+up|find\s+me|add\s+me|follow\s+me|reach\s+me|message\s+me|dm\s+me|write\s+me|i'?m|we're)\s+(?:on|at|over|via)\s+(?:my\s+)?$|\bmy\s+$|\badd\s+(?:my\s+)?$"
 )
@@ -83,7 +89,7 @@ def _is_handle(handle: str, name: str, link: str, rest: str) -> bool:
     if handle[0] in "@$":
         return True
     strong_link = bool(
-        re.search(r"[:：=@>]|\bid\b|handle|name|号|account|\bis\b|\bits\b|it's|nick|\badd\b|\bdm\b|\bas\b|\bme\b", link)
+        re.search(r"[:：=@>]|\bid\b|handle|name|号|account|\bis\b|\bits\b|it's|nick|\badd\b|\bdm\b|\bas\b|\bals\b|\bcomo\b|\bcome\b|\bme\b", link)
     )
     telling = bool((re.search(r"\d", bare) and re.search(r"[a-z_]", bare)) or re.search(r"\w[_.]\w", bare))
     if "-" in bare and bare.split("-")[0] in _ORDINARY and not re.search(r"[\d_.]", bare):
@@ -95,7 +101,9 @@ def _is_handle(handle: str, name: str, link: str, rest: str) -> bool:
         return not (plain_name and re.fullmatch(r"\d+\w{1,2}|[a-z]?\d{1,2}", bare))
     if "-" in bare:
         return strong_link or not plain_name
-    return strong_link or (not plain_name and not re.match(r"\s*\w", rest))
+    # 'discord oldattic': no word of any description, and the clause ends behind it.
+    unheard = name in _CHATTY and len(bare) > 5 and bare not in load_lexicon().common and bare not in load_lexicon().nouns
+    return strong_link or ((not plain_name or unheard) and not re.match(r"\s*\w", rest))
 
 
 def find_messengers(folded: Folded) -> Iterator[ContactSpan]:

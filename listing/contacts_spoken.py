@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,7 +16,9 @@ import yaml
 
 from listing.contacts_fold import ContactSpan, Folded
 
-_TOKEN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|\d+")
+_HAN = r"\u4e00-\u9fff"
+_TOKEN = re.compile(rf"[^\W\d_{_HAN}]+(?:'[^\W\d_{_HAN}]+)?|[{_HAN}]+|\d+")
+_MIXED = re.compile(rf"(?=[^\W\d_]*\d)[^\W_{_HAN}]{{8,}}")
 # What may stand between two words of a number; a full stop or a line end is allowed, two line ends are not.
 _BETWEEN = re.compile(r"[\s,.;:/|·*_~+()\[\]\-–—]{0,6}")
 _JOINTS = frozenset("and und et y e en og och i si ja va dann then puis luego poi".split())
@@ -27,11 +29,13 @@ _CUE = re.compile(r"call|ring|text|tel|phone|numb|numm|nume|numé|mob|cel|ruf|za
 _KOREAN = "공영일이삼사오육칠팔구"
 _VANITY = re.compile(r"(?<![\w-])(?:1[-. ])?0?8(?:00|08|88|77|66|55|44|33)[-. ](?=[A-Z\d -]*[A-Z]{3})(?:[A-Z\d]+[- ]?){1,3}(?![a-z])")
 
-
+# '07700 blue 900 dress 123': the figures alone are a mobile number in full.
+_INTERLEAVED = re.compile(r"(?<![\d.,])0\d{2,4}(?:\W{1,3}[a-z]{2,10}\W{1,3}\d{2,4}){2,3}(?![\d.,]\d)")
+_MOBILES = re.compile(r"07[1-9]\d{8}|01[567]\d{8,9}")
 _HALVES = re.compile(
-    r"(?:start|begin|first|dial|phone|number|call|anfang|erst|beginnt|debut|commence|premiere|empieza|primera|inizia|prima)\w*"
+    r"(?:start|begin|first|dial|phone|number|call|area code|prefix|vorwahl|indicatif|anfang|erst|beginnt|debut|commence|premiere|empieza|primera|inizia|prima)\w*"
     r"[^\d\n]{0,24}?(?P<one>(?<![\d.,])[+\d][\d ]{1,7}\d)[^\d]{1,28}?"
-    r"\b(?:end|second|then|after|rest|goes|continu|last|follow|zweit|dann|weiter|fini|suite|puis|termina|luego|poi|second)\w*"
+    r"\b(?:end|second|then|after|rest|goes|continu|last|follow|zweit|dann|weiter|fin|fini|suite|puis|termina|luego|poi|second)\w*"
     r"[^\d\n]{0,18}?(?P<two>\d[\d ]{1,8}\d)(?![\d.,]\d|\s?(?:cm|mm|eur|€|%|g|ml))"
 )
 
@@ -48,6 +52,49 @@ def _table() -> dict[str, dict[str, int]]:
 
 
 @cache
+def _pieces() -> dict[str, re.Pattern[str]]:
+    """Language -> any of its number words, the longest first."""
+    languages: dict[str, list[str]] = {}
+    for word, sizes in _table().items():
+        for language in sizes:
+            languages.setdefault(language, []).append(re.escape(word))
+    return {name: re.compile("|".join(sorted(words, key=len, reverse=True))) for name, words in languages.items()}
+
+
+@cache
+def _starts() -> frozenset[str]:
+    return frozenset(word[:3] for word in _table() if len(word) > 2)
+
+
+@lru_cache(maxsize=2048)
+def _language_of_glued(word: str) -> str | None:
+    """The language whose number words, without blanks, make up ``word``."""
+    if len(word) < 7 or word[:3] not in _starts():
+        return None
+    return next((name for name, piece in _pieces().items() if re.fullmatch(rf"(?:{piece.pattern}){{2,}}", word)), None)
+
+
+@lru_cache(maxsize=512)
+def _digits_of_mixed(word: str) -> int:
+    """How many digits figures and number words of one language make; 0 when the word has other letters."""
+    for name, piece in _pieces().items():
+        parts = re.findall(rf"\d|{piece.pattern}", word)
+        if "".join(parts) == word:
+            return sum(1 if p.isdigit() else _size(p, name) for p in parts)
+    return 0
+
+
+def _tokens(text: str) -> Iterator[re.Match[str]]:
+    """Words and figures; a word that is glued from number words gives each of them."""
+    for token in _TOKEN.finditer(text):
+        language = None if token[0] in _table() else _language_of_glued(token[0])
+        if language:
+            yield from _pieces()[language].finditer(text, token.start(), token.end())
+        else:
+            yield token
+
+
+@cache
 def _korean() -> re.Pattern[str]:
     import unicodedata
 
@@ -58,7 +105,7 @@ def _korean() -> re.Pattern[str]:
 def _size(word: str, language: str) -> int:
     """Digits that a token stands for in a language; 0 for a word that is none."""
     if word.isdigit():
-        return len(word) if len(word) <= 4 else 0
+        return len(word) if len(word) <= 6 else 0
     return _table().get(word, {}).get(language, 0)
 
 
@@ -72,9 +119,9 @@ def _counts_up(words: list[str], language: str) -> bool:
 def _rows(folded: Folded) -> Iterator[list[re.Match[str]]]:
     """Maximal rows of tokens that are number words of any language, figures, joints or multipliers."""
     row: list[re.Match[str]] = []
-    for token in _TOKEN.finditer(folded.lower):
+    for token in _tokens(folded.lower):
         word = token[0]
-        fits = word in _table() or word in _JOINTS or word in _TIMES or (word.isdigit() and len(word) <= 4)
+        fits = word in _table() or word in _JOINTS or word in _TIMES or (word.isdigit() and len(word) <= 6)
         if row and not (fits and _BETWEEN.fullmatch(folded.lower, row[-1].end(), token.start())):
             yield row
             row = []
@@ -97,6 +144,9 @@ def _best(row: list[re.Match[str]], cued: bool) -> tuple[int, int] | None:
                 part.pop()
             spoken = [t[0] for t in part if _table().get(t[0], {}).get(language)]
             digits = sum(_size(t[0], language) for t in part)
+            figures = [t for t in part if t[0].isdigit()]
+            if len(spoken) >= 3 and all(len(t[0]) <= 3 for t in figures) and len(figures) >= 2 and digits >= 9:
+                spoken += [t[0] for t in figures]  # '0 three 4 five': figures among words
             enough = digits >= _LEAST_DIGITS or (cued and digits >= _LEAST_CUED)
             if len(spoken) >= _LEAST_WORDS and enough and not _counts_up(spoken, language):
                 candidate = (digits, part[0].start(), part[-1].end())
@@ -112,10 +162,16 @@ def find_spoken(folded: Folded) -> Iterator[ContactSpan]:
             before = folded.lower[max(0, row[0].start() - 30) : row[0].start()]
             if best := _best(row, bool(_CUE.search(before))):
                 yield folded.span("phone", *best)
+    for found in _MIXED.finditer(folded.lower):  # '070ett740292'
+        if sum(c.isdigit() for c in found[0]) >= 4 and not found[0].isdigit() and _digits_of_mixed(found[0]) >= 9:
+            yield folded.span("phone", *found.span())
     for found in _HALVES.finditer(folded.lower):
         if 8 <= sum(c.isdigit() for c in found["one"] + found["two"]) <= 14:
             yield folded.span("phone", *found.span("one"))
             yield folded.span("phone", *found.span("two"))
+    for found in _INTERLEAVED.finditer(folded.lower):
+        if _MOBILES.fullmatch("".join(c for c in found[0] if c.isdigit())):
+            yield folded.span("phone", *found.span())
     for pattern, text in ((_korean(), folded.lower), (_VANITY, folded.cased)):
         for found in pattern.finditer(text):
             end = found.start() + len(found[0].rstrip(" -.,"))
