@@ -92,7 +92,7 @@ def _plan(args: argparse.Namespace, evaluate: Any, root: Path) -> Any:
         raise CommandError("--limit and --texts take numbers from 0 on.", 2)
     rag = tuple(way for way in (False, True) if ("on" if way else "off") in ways)
     catalogue = args.catalogue or root / "fashion_catalog"
-    return evaluate.Plan(tuple(names), rag, args.limit, args.texts, catalogue)
+    return evaluate.Plan(arms=tuple(names), rag=rag, limit=args.limit, texts=args.texts, catalogue=catalogue)
 
 
 def _list_arms(args: argparse.Namespace) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+import finetune.evaluate
 from app.commands import CommandError, evaluate
 from finetune.arms.statement import Statement
 from finetune.asking import AskedModel
 from finetune.drafting import Text, chosen
-from finetune.evaluate import Plan, calibrate, gather, run, versions
+from finetune.evaluate import ARMS, QUICK, Plan, calibrate, gather, run, versions
 from finetune.implicit_ave import measure, read_pairs
 from finetune.opinions import collect
 from finetune.photosets import DataError
@@ -133,6 +134,21 @@ def arguments(*given):
 def test_a_mistake_is_one_sentence(given, message):
     with pytest.raises(CommandError, match=message):
         evaluate.run(arguments(*given))
+
+
+@pytest.mark.parametrize(
+    ("given", "arms", "rag", "texts"),
+    [
+        ((), tuple(ARMS), (False, True), 100),
+        (("--calibrate",), QUICK, (False,), 0),  # fitting needs no other arm
+        (("--calibrate", "--arms", "base", "--rag", "on"), ("base",), (True,), 100),
+        (("--drafts", "sheet.jsonl"), ("base", "tuned"), (False, True), 100),
+    ],
+)
+def test_what_is_evaluated_follows_the_options(given, arms, rag, texts, tmp_path):
+    plan = evaluate._plan(arguments(*given), finetune.evaluate, tmp_path)
+    assert (plan.arms, plan.rag, plan.texts) == (arms, rag, texts)
+    assert plan.catalogue == tmp_path / "fashion_catalog"
 
 
 def test_arms_are_listed(capsys):
