@@ -35,6 +35,7 @@ class GoodsRule:
     unless: re.Pattern[str] | None
     needs: re.Pattern[str] | None
     hard: bool
+    categories: re.Pattern[str] | None
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,9 @@ class GoodsRules:
     keeps_for: re.Pattern[str]
     decor_after: re.Pattern[str]
     decor_before: re.Pattern[str]
+    drawn_after: re.Pattern[str]
+    garments: re.Pattern[str]
+    offered: re.Pattern[str]
     rules: tuple[GoodsRule, ...]
 
 
@@ -73,6 +77,7 @@ def load_rules(path: Path = DEFAULT_FILE) -> GoodsRules:
             unless=re.compile(_unfold(rule["unless"])) if "unless" in rule else None,
             needs=_words(rule["needs"]) if "needs" in rule else None,
             hard=rule.get("hard", False),
+            categories=_words(rule["categories"]) if "categories" in rule else None,
         )
         for rule in raw["rules"]
     )
@@ -84,6 +89,9 @@ def load_rules(path: Path = DEFAULT_FILE) -> GoodsRules:
         keeps_for=re.compile(_unfold(raw["keeps_for"])),
         decor_after=re.compile(rf"[\s'’-]+(?:{_NO_LINK}\w+[\s-]+)?(?:{decor})(?!\w)"),
         decor_before=re.compile(rf"(?<!\w)(?:{decor})[\s-]+(?:{_NO_LINK}\w+[\s-]+)?$"),
+        drawn_after=re.compile(rf"[-\s]free(?!\w)|\s(?:and|&|n)\s\w+\s(?:{_unfold(raw['drawn'])})(?!\w)"),
+        garments=_words(raw["garments"]),
+        offered=re.compile(rf"(?:{_unfold(raw['offered'])})$"),
         rules=rules,
     )
 
@@ -94,6 +102,8 @@ def _excused(rules: GoodsRules, rule: GoodsRule, text: str, found: re.Match[str]
         return True
     if rule.hard:
         return False
+    if rules.drawn_after.match(text, found.end()):
+        return True
     if rules.keeps_for.search(text[max(0, found.start() - 36) : found.start()]):
         return True
     return bool(rules.decor_after.match(text, found.end()) or rules.decor_before.search(text[: found.start()]))
@@ -109,6 +119,14 @@ def _shown_only(rules: GoodsRules, rule: GoodsRule, category: str, text: str) ->
     return bool(rules.media.search(category) or rules.playthings.search(category) or rules.media.search(text))
 
 
+def _names_a_garment(rules: GoodsRules, rule: GoodsRule, category: str, text: str, found: re.Match[str]) -> bool:
+    """Whether the word only names a garment or scent ('Guns purple t-shirt'): nothing offers the goods beside it."""
+    if rule.hard or not rules.garments.search(category) or rules.sold_itself.search(text):
+        return False
+    named = rules.garments.search(text[len(category) + 1 :])
+    return bool(named) and not rules.offered.search(text[max(0, found.start() - 24) : found.start()])
+
+
 def check_goods(category: str | None, text: str) -> Refusal | None:
     """A refusal when the category's name or the title and description offer goods that may not be listed, else None."""
     rules = load_rules()
@@ -116,10 +134,15 @@ def check_goods(category: str | None, text: str) -> Refusal | None:
     kind = fold(category or "").lower
     masked = rules.safe.sub(lambda m: "_" * len(m[0]), lowered)
     for rule in rules.rules:
+        if rule.categories and rule.categories.fullmatch(kind):
+            return Refusal(rule.code, rule.message)
         if rule.needs and not rule.needs.search(masked):
             continue
         if not (kind and rule.terms.search(kind)) and _shown_only(rules, rule, kind, lowered):
             continue
-        if any(not _excused(rules, rule, masked, found) for found in rule.terms.finditer(masked)):
+        if any(
+            not _excused(rules, rule, masked, found) and not _names_a_garment(rules, rule, kind, masked, found)
+            for found in rule.terms.finditer(masked)
+        ):
             return Refusal(rule.code, rule.message)
     return None
