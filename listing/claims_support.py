@@ -35,9 +35,42 @@ _ORDER = re.compile(
 )
 
 
+# Who is spoken to, or what is spoken about, when somebody writes to the machine: no seller and no label needs these words.
+_TO_A_WRITER = re.compile(
+    r"\b(?:title|description|caption|listing|text|answer|output|response|reply|every description|condition field|field|brand|colou?r|item|name)s? "
+    r"(?:must|shall|should|has to|have to|needs? to|always|ends?|begins?|starts?|=|is:|contains?)\b(?! (?:be )?(?:in good|as shown))|"
+    r"\b(?:the |dear |hey |attention,? )?(?:model|ai|gpt|chatgpt|claude|copilot|bot|assistant|copywriter|ki|ia|llm|human|user)\b\W{0,2}(?:shall|:|!|,|software|note|task)|"
+    r"\b(?:correct|right|expected|final) (?:answer|description|output|text)\b|\b(?:swap|rename|highlight|emphasi[sz]e|stress|underline|exaggerate) (?:the|it|this|that)\b|"
+    r"\b(?:emphasi[sz]e|stress|repeat|remember|include|mention) (?:this|it|that)\b\W*$|\b(?:buyers?|readers?|customers?|people) (?:should|must|have to|need to) (?:be told|know|hear)\b|"
+    r"\blet (?:the|every) (?:reader|buyer|customer)s? know\b|\bfrom now on\b|\bdo something else\b|\bdon'?t forget\s*:|\bhas to include\b|\bmust (?:contain|include|mention|begin|end|say)\b|"
+    r"\b(?:todo|task|instruction|instructions|anweisung\w*|override|policy|admin block|system notice)\b\W{0,6}(?:\(|:|=|\]|an\b|pour\b|approve)|"
+    r"\[+\s*(?:override|system|admin|inst|assistant)|[{,]\s*[\"'](?:role|instruction|prompt|description|title|system|content|output|task|command)[\"']\s*:|"
+    r"<(?:system|instructions?|prompt|assistant|user|admin|task|rules?)\b|\b(?:print|echo|return|console\.log)\s*\(|"
+    r"\b(?:ergänze|füge .{0,30}hinzu|nenne|sag(?:e|t)?,|der text muss|behaupte|erkläre|gib .{0,20} an|erfinde)|"
+    r"\b(?:ajoute[zr]?|merci d'indiquer|indique[zr]?|dis que|dites|mentionne[zr]?|précise[zr]?|prétend\w*)\b|"
+    r"\b(?:di que|diga|añade|agrega|menciona|afirma|aggiungi|di' che|indica che|dodaj|wspomnij|dopisz|добавь|упомяни|скажи|укажи)\b|"
+    r"系统提示|请在|请把|请将|助手|描述(?:里|中)|必须|只输出|输出|说这|加入|写成|标题|説明してください|と書いて|してください",
+    re.I,
+)
+_SPELLED = re.compile(r"(?<![^\W_])(?:[^\W\d_][\s.·_-]{1,3}){4,}[^\W\d_](?![^\W_])")
+
+
+def closed_up(line: str) -> str:
+    """'s a y :  h i' as 'say: hi': letters with blanks between, words parted by wider gaps where there are any."""
+    wide = bool(re.search(r"\S\s{2,}\S", line))
+    return _SPELLED.sub(lambda m: re.sub(r"(?<=\S)\s(?=\S)|[.·_-]" if wide else r"[\s.·_-]", "", m[0]), line)
+
+
 def instruction_like(line: str) -> bool:
     """Whether a line gives orders (or carries control tokens) instead of describing a thing."""
-    return bool(_ORDER.search(line) or _ORDER.search(fold(line).lower))
+    closed = closed_up(line)
+    spelled = closed != line and re.search(
+        r"ignore|rules|say|write|schreib|ecri|note|system|instruction", closed.lower()
+    )
+    return bool(
+        spelled
+        or any(order.search(form) for order in (_ORDER, _TO_A_WRITER) for form in (line, fold(line).lower, closed))
+    )
 
 
 def without_instructions(text: str) -> str:

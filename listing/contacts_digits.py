@@ -81,11 +81,15 @@ _OTHER_CUE = re.compile(
     r"(?:is\s|was\s|reads\s)?\W*(?:\w{1,3}\W)?$|(?:serial|registered design|label) (?:no|number|says)\W*$|货号|款号|条码|订单|编号|尺码"
 )
 # 'DPCI 669-37-4138': an abbreviation in capitals names a code, unless it names a telephone.
-_CODE_NAME = re.compile(r"(?<![A-Za-z])(?!TEL|MOB|CALL|SMS|TXT|TEXT|PHONE|FON|CELL|FAX|WA|WX|VX|QQ|TG|NR|NO|NOW|ME|DM|PM|PIX|OK|NEW|EUR|USD|GBP|CHF|PLN|SEK|AUD|CAD|XS|XL|XXL)[A-Z]{2,6}\s?[:#]?\s?$")
+_CODE_NAME = re.compile(
+    r"(?<![A-Za-z])(?!TEL|MOB|CALL|SMS|TXT|TEXT|PHONE|FON|CELL|FAX|WA|WX|VX|QQ|TG|NR|NO|NOW|ME|DM|PM|PIX|OK|NEW|EUR|USD|GBP|CHF|PLN|SEK|AUD|CAD|XS|XL|XXL)[A-Z]{2,6}\s?[:#]?\s?$"
+)
 # Mobile numbers of Britain and Germany in full length: no code looks like them.
 _MOBILE = re.compile(r"(?:0|0?0?44)7[1-9]\d{8}|0?1[567]\d{8,9}(?<=\d{11})")
 _DAY = r"(?:\d{1,2}[./-]\d{1,2}[./-](?:19|20)?\d\d|(?:19|20)\d\d[./-]\d{1,2}[./-]\d{1,2})"
-_DATES = re.compile(rf"{_DAY}(?:\W{{1,3}}{_DAY})+|(?:19|20)\d\d\W?[01]\d\W?[0-3]\d[ _t-]{{1,2}}\d\d[.:]?\d\d(?:[.:]?\d\d)?|(?:(?:19|20)?\d0s\W*)+")
+_DATES = re.compile(
+    rf"{_DAY}(?:\W{{1,3}}{_DAY})+|(?:19|20)\d\d\W?[01]\d\W?[0-3]\d[ _t-]{{1,2}}\d\d[.:]?\d\d(?:[.:]?\d\d)?|(?:(?:19|20)?\d0s\W*)+"
+)
 _COUNT_UP = re.compile(r"0?123456789?(?:10(?:11(?:12)?)?)?")
 _VERSION = re.compile(r"\d{1,3}\.\d{1,2}\.\d{3,6}\.\d{1,3}")
 _COUNTRIES = tuple("GB DE FR US CN IT ES NL PL RU UA PT AU IN IE CH JP BR".split())
@@ -184,7 +188,9 @@ def _atoms(folded: Folded) -> Iterator[Atom]:
         ) or (re.fullmatch(r"[0-9oоqliszbg]{7,}", token) and len(re.findall(r"\d", token)) >= 4):
             digits = token.translate(_LOOKALIKE)
         else:
-            beside = re.search(r"[0-9][^\w\s]?$", text[max(0, start - 2) : start]) or re.match(r"[^\w\s]?[0-9]", text[end : end + 2])
+            beside = re.search(r"[0-9][^\w\s]?$", text[max(0, start - 2) : start]) or re.match(
+                r"[^\w\s]?[0-9]", text[end : end + 2]
+            )
             zeros = token.translate(_LOOKALIKE) if beside and re.fullmatch(r"[oоil]{2,4}", token) else None
             digits = _WEAK.get(token) or _read_token(token) or zeros
         if digits:
@@ -305,7 +311,11 @@ def _names_code(before: str) -> str:
     found = _OTHER_CUE.search(before)
     if found is None:
         nouns = list(_CODE_NOUN.finditer(before[-30:]))
-        found = nouns[-1] if nouns and re.fullmatch(r"[\W\d]{0,3}(?:\w{1,10}\W{1,3}){0,2}", before[-30:][nouns[-1].end() :]) else None
+        found = (
+            nouns[-1]
+            if nouns and re.fullmatch(r"[\W\d]{0,3}(?:\w{1,10}\W{1,3}){0,2}", before[-30:][nouns[-1].end() :])
+            else None
+        )
         if found and _CALLING.search(before[-30:][found.end() :]):
             return ""
     return found[0] if found else ""
@@ -327,7 +337,9 @@ def _phone_shaped(written: str, digits: str, coded: str) -> bool:
     if len(groups) == 1:
         return bool(re.match(r"0[467]", digits)) and len(digits) == 10
     in_pairs = len(digits) == 10 and all(len(g) in (2, 4) for g in groups)
-    return "/" not in written and 2 <= len(groups[0]) <= 5 and len(groups[-1]) > 1 and (in_pairs or _valid(digits, False))
+    return (
+        "/" not in written and 2 <= len(groups[0]) <= 5 and len(groups[-1]) > 1 and (in_pairs or _valid(digits, False))
+    )
 
 
 def _judge(folded: Folded, run: list[Atom]) -> bool:
@@ -380,7 +392,11 @@ def _judge(folded: Folded, run: list[Atom]) -> bool:
     if international or cued:
         return len(digits) >= 7
     # No measure, price or code is grouped by '=', '~' or stars.
-    if len(run) > 2 and 9 <= len(digits) <= 13 and all(_ODD_JOINT.search(text[a.end : b.start]) for a, b in pairwise(run)):
+    if (
+        len(run) > 2
+        and 9 <= len(digits) <= 13
+        and all(_ODD_JOINT.search(text[a.end : b.start]) for a, b in pairwise(run))
+    ):
         return True
     if len(digits) < 9:
         return bool(re.fullmatch(r"\d(?:[^\w]{1,3}\d){6,}", written))
@@ -388,7 +404,9 @@ def _judge(folded: Folded, run: list[Atom]) -> bool:
     if solid and _checksum(digits) and not re.match(r"0[1-9]|861[3-9]", digits):
         return False
     if solid:
-        return mobile or _valid(digits, international=False) or (len(digits) >= 11 and _valid(digits, international=True))
+        return (
+            mobile or _valid(digits, international=False) or (len(digits) >= 11 and _valid(digits, international=True))
+        )
     if digits.startswith("0") or max(len(a.digits) for a in run) == 1:
         return True
     return _valid(digits, international=False) or _valid(digits, international=True)
@@ -407,7 +425,11 @@ def _numbers(folded: Folded, run: list[Atom], pieces: list[list[Atom]]) -> Itera
         if first < least:
             continue
         lone_year = re.fullmatch(r"(?:19|20)\d\d", "".join(a.digits for a in pieces[first]))
-        if lone_year and pieces[first + 1 :] and text[pieces[first][-1].end] != text[pieces[first + 1][-1].end : pieces[first + 1][-1].end + 1]:
+        if (
+            lone_year
+            and pieces[first + 1 :]
+            and text[pieces[first][-1].end] != text[pieces[first + 1][-1].end : pieces[first + 1][-1].end + 1]
+        ):
             continue  # '... in 2021. 348\n83\n26': the year ends a sentence of its own
         for last in range(min(len(pieces), first + 6), first, -1):
             part = _trim(text, [atom for piece in pieces[first:last] for atom in piece])

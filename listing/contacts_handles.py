@@ -31,15 +31,21 @@ WEIGHTS = {
 ENOUGH = 2.5
 _WINDOW = 34
 _CANDIDATE = re.compile(r"(?<![\w.@/#$-])@?(?=[\w.]*[a-z])[a-z0-9_][\w.]{2,30}[a-z0-9_](?![\w@/-])")
-_FILE = re.compile(r"^(?:img|dsc|pic|photo|image|file|screenshot|vid)_?\d|\.(?:jpe?g|png|webp|pdf|gif|mp4)$|^v?\d+(?:\.\d+)+$")
+_FILE = re.compile(
+    r"^(?:img|dsc|pic|photo|image|file|screenshot|vid)_?\d|\.(?:jpe?g|png|webp|pdf|gif|mp4)$|^v?\d+(?:\.\d+)+$"
+)
 # 'size38', '100ml', 'y2k', 'ps4': letters and figures that describe.
 _MEASURE = re.compile(
     r"\d+(?:[a-z]{1,4}|inch|piece)|(?:size|gr|uk|us|eu|no|nr|vol|part|step|level|art|style|lot|ref|summer|winter|spring|autumn|"
     r"aw|ss|fw|mod|model|type|gen|page|room|set|top|age|class|grade|iphone|galaxy|ipad|throwback|est)\d+\w?|[a-z]{1,2}\d{1,3}\w?"
 )
-_DECADE_OR_BRAND = re.compile(r"(?:[a-z]\.){2,}[a-z]?\.?|(?:e\.g|i\.e|a\.m|p\.m|approx|incl|excl|etc|vs|dr|st|no|nr|mr|mrs)\..*")
+_DECADE_OR_BRAND = re.compile(
+    r"(?:[a-z]\.){2,}[a-z]?\.?|(?:e\.g|i\.e|a\.m|p\.m|approx|incl|excl|etc|vs|dr|st|no|nr|mr|mrs)\..*"
+)
 # 'the paper plane app', 'ghost app': what people call a network that they do not want to name.
-_APP = re.compile(r"\b(?:plane|ghost|green|blue|bird|camera|clock|yellow|purple|chat|photo|dance|video)\W+(?:\w+\W+)?app\W")
+_APP = re.compile(
+    r"\b(?:plane|ghost|green|blue|bird|camera|clock|yellow|purple|chat|photo|dance|video)\W+(?:\w+\W+)?app\W"
+)
 _SPACED = re.compile(r"(?<![\w'])(?:[a-z0-9_.] ){4,}[a-z0-9_](?![\w'])")
 _SURE = re.compile(r"(?<![\w/])u/[\w.-]{3,}|@[\w.]{2,}@[\w-]+(?:\.[\w-]+)+")
 _SAME = re.compile(r"same\s+(?:as\s+)?(?:my\s+|the\s+)?(?:user\s?|shop\s?|profile\s?)?(?:name|nick|handle|as here)(?:\s+(?:as\s+)?(?:here|on here))?|"
@@ -135,7 +141,9 @@ def find_handles(folded: Folded) -> Iterator[ContactSpan]:
         yield folded.span("messenger", *found.span())
     for pattern in (_SPACED, _joined()):
         for found in pattern.finditer(text):
-            around = _around(text[max(0, found.start() - _WINDOW) : found.start()], text[found.end() : found.end() + 30])
+            around = _around(
+                text[max(0, found.start() - _WINDOW) : found.start()], text[found.end() : found.end() + 30]
+            )
             if around["network"] or around["naming"] or around["behind"] or around["icon"]:
                 yield folded.span("messenger", *found.span())
     for found in _SAME.finditer(text):

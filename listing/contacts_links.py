@@ -84,24 +84,52 @@ def _spoken() -> tuple[tuple[str, re.Pattern[str]], ...]:
     sign = r"\s?[\[({<*]\s?(?:at|@|a|ät|arroba|klammeraffe|aet)\s?[\])}>*]\s?"
     stop = r"\s?[\[({<*]\s?(?:\.|dot|d0t|punkt|point|punto)\s?[\])}>*]\s?"
     return (
-        ("email", re.compile(rf"(?<![\w.@])[a-z0-9][a-z0-9_.+-]*\s?(?:艾特|圈\s?a|@|at|爱特)\s?[a-z0-9][a-z0-9-]*\s?[点點]\s?{tld}")),
+        (
+            "email",
+            re.compile(
+                rf"(?<![\w.@])[a-z0-9][a-z0-9_.+-]*\s?(?:艾特|圈\s?a|@|at|爱特)\s?[a-z0-9][a-z0-9-]*\s?[点點]\s?{tld}"
+            ),
+        ),
         ("email", re.compile(rf"{name}\sa\scommercial\s[a-z0-9][\w-]*{dot}{tld}")),
-        ("email", re.compile(rf"(?<![\w.@])[a-z0-9][\w.+-]*\s(?:at|@)\s{_PROVIDERS},?\s(?:dot|punkt|point|punto)\s(?:com|de|fr|net)\b")),
+        (
+            "email",
+            re.compile(
+                rf"(?<![\w.@])[a-z0-9][\w.+-]*\s(?:at|@)\s{_PROVIDERS},?\s(?:dot|punkt|point|punto)\s(?:com|de|fr|net)\b"
+            ),
+        ),
         ("url", re.compile(rf"(?<![\w.@-])[a-z0-9][a-z0-9-]{{2,}}\s?[点點]\s?{tld}")),
         ("url", re.compile(r"(?<!\w)h t t p (?:s )?: ?/ ?/ ?[a-z0-9][\w-]*(?:\s?\.\s?[a-z]{2,})+")),
         ("url", re.compile(rf"(?<!\w)w w w\W+[a-z0-9][\w-]{{2,}}\W+{tld}")),
         ("url", re.compile(r"(?<![\w.@-])[a-z][\w-]{4,}\s(?:com|net|org)\b(?=[^.\n]{0,40}\b(?:dots?|period)\b)")),
-        ("email", re.compile(rf"{name}[\s(\[{{-]+(?:{ats})[\s)\]}}-]+[a-z0-9][\w-]*(?:{dot}[\w-]+){{0,2}}?{dot}{any_tld}")),
+        (
+            "email",
+            re.compile(rf"{name}[\s(\[{{-]+(?:{ats})[\s)\]}}-]+[a-z0-9][\w-]*(?:{dot}[\w-]+){{0,2}}?{dot}{any_tld}"),
+        ),
         ("email", re.compile(rf"{name}\s(?:at|chez|@)\s[a-z0-9][\w-]*{dot}{tld}")),
-        ("email", re.compile(rf"(?<![\w.@])[a-z0-9][\w.+-]*\s?(?:@{{1,3}}|📧|✉️?|📩|ⓐ|﹫)\s?[a-z0-9][\w-]*[.,]{{1,3}}\s?{tld}")),
+        (
+            "email",
+            re.compile(
+                rf"(?<![\w.@])[a-z0-9][\w.+-]*\s?(?:@{{1,3}}|📧|✉️?|📩|ⓐ|﹫)\s?[a-z0-9][\w-]*[.,]{{1,3}}\s?{tld}"
+            ),
+        ),
         # Any ending will do where the signs leave no doubt.
         ("email", re.compile(r"(?<![\w.@])[a-z0-9][\w.+-]*@[a-z0-9][\w-]*(?:\.[a-z0-9-]+){0,3}\.[a-z]{2,10}\b")),
         ("email", re.compile(rf"(?<![\w.@])[a-z0-9][\w.+-]*{sign}[a-z0-9][\w-]*(?:{stop}|\.|{dot})[a-z]{{2,10}}\b")),
         ("email", re.compile(r"(?<![\w.@])[a-z0-9][\w.+-]*\sat\s[a-z0-9][\w-]*\s(?:dot|d0t)\s[a-z]{2,10}\b")),
         ("url", re.compile(r"(?<![\w.])www\.[a-z0-9][\w-]*(?:\.[a-z0-9-]+)*\.[a-z]{2,10}\b(?:/[^\s,;)]*)?")),
-        ("url", re.compile(r"(?<![\w.@])[a-z0-9][\w-]{2,}(?:(?:\.|\s?[\[(]?\s?dot\s?[\])]?\s?)[\w-]+)?(?:\.|\s?[\[(]?\s?\bdot\b\s?[\])]?\s?)(?:example|test|invalid)\b(?:/\S*)?")),
+        (
+            "url",
+            re.compile(
+                r"(?<![\w.@])[a-z0-9][\w-]{2,}(?:(?:\.|\s?[\[(]?\s?dot\s?[\])]?\s?)[\w-]+)?(?:\.|\s?[\[(]?\s?\bdot\b\s?[\])]?\s?)(?:example|test|invalid)\b(?:/\S*)?"
+            ),
+        ),
         ("url", re.compile(r"(?<!\w)(?:[a-z0-9] ){3,}\. ?(?:[a-z] ?){2,3}(?!\w)")),
-        ("url", re.compile(r"(?<![\w.])(?:go to|visit|see|site:?|shop:?)\s(?P<it>[a-z][\w]*-[\w-]+\s(?:com|net|org|de|shop|store))\b")),
+        (
+            "url",
+            re.compile(
+                r"(?<![\w.])(?:go to|visit|see|site:?|shop:?)\s(?P<it>[a-z][\w]*-[\w-]+\s(?:com|net|org|de|shop|store))\b"
+            ),
+        ),
         ("url", re.compile(rf"(?<![\w.@-])[a-z0-9][\w-]{{3,}}\s(?:{dots})\s{tld}(?=\s*(?:$|[.,;!?)\n]))")),
         ("url", re.compile(r"(?<![\w.@-])[a-z0-9][\w-]{3,}\spoint\s(?:fr|com|net|org|be|ch)\b(?=\s*(?:$|[.,;!?)\n]))")),
     )
@@ -159,7 +187,9 @@ def _runs_together(folded: Folded, found: re.Match[str]) -> bool:
         return False
     size = re.match(r"\s\d{1,2}(?:[.,]5)?(?!\d)|\.?\s\d{1,3}\s?(?:cm|mm|kg|g|%)", text[end : end + 9])
     lexicon = load_lexicon()
-    everyday = found["label"] in lexicon.common or found["label"] in lexicon.nouns or bool(lexicon.meaning(found["label"]))
+    everyday = (
+        found["label"] in lexicon.common or found["label"] in lexicon.nouns or bool(lexicon.meaning(found["label"]))
+    )
     return bool(size) or (everyday and bool(re.match(r"[.]?\s+[a-z]", folded.cased[end : end + 4])))
 
 

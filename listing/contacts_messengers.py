@@ -89,7 +89,10 @@ def _is_handle(handle: str, name: str, link: str, rest: str) -> bool:
     if handle[0] in "@$":
         return True
     strong_link = bool(
-        re.search(r"[:：=@>]|\bid\b|handle|name|号|account|\bis\b|\bits\b|it's|nick|\badd\b|\bdm\b|\bas\b|\bals\b|\bcomo\b|\bcome\b|\bme\b", link)
+        re.search(
+            r"[:：=@>]|\bid\b|handle|name|号|account|\bis\b|\bits\b|it's|nick|\badd\b|\bdm\b|\bas\b|\bals\b|\bcomo\b|\bcome\b|\bme\b",
+            link,
+        )
     )
     telling = bool((re.search(r"\d", bare) and re.search(r"[a-z_]", bare)) or re.search(r"\w[_.]\w", bare))
     if "-" in bare and bare.split("-")[0] in _ORDINARY and not re.search(r"[\d_.]", bare):
@@ -102,7 +105,9 @@ def _is_handle(handle: str, name: str, link: str, rest: str) -> bool:
     if "-" in bare:
         return strong_link or not plain_name
     # 'discord oldattic': no word of any description, and the clause ends behind it.
-    unheard = name in _CHATTY and len(bare) > 5 and bare not in load_lexicon().common and bare not in load_lexicon().nouns
+    unheard = (
+        name in _CHATTY and len(bare) > 5 and bare not in load_lexicon().common and bare not in load_lexicon().nouns
+    )
     return strong_link or ((not plain_name or unheard) and not re.match(r"\s*\w", rest))
 
 

@@ -78,7 +78,10 @@ def _choose(patterns: tuple[re.Pattern[str], ...], plain: bool) -> tuple[re.Patt
 
 def find_places(folded: Folded) -> Iterator[ContactSpan]:
     """Spans of street addresses. Capitals matter: '12 high street brands' is no address."""
-    if not re.search(r"[\d/]|[A-Z]\w* (?:Street|Road|Lane|Court|Avenue|Drive|Close|Place|Terrace|Crescent|Grove|Gardens|Way|Mews)", folded.source):
+    if not re.search(
+        r"[\d/]|[A-Z]\w* (?:Street|Road|Lane|Court|Avenue|Drive|Close|Place|Terrace|Crescent|Grove|Gardens|Way|Mews)",
+        folded.source,
+    ):
         return
     for pattern in _choose(_by_country(), folded.source.isascii()):
         for found in pattern.finditer(folded.source):

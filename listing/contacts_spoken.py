@@ -27,7 +27,9 @@ _LEAST_DIGITS, _LEAST_WORDS, _LEAST_CUED = 7, 5, 6
 _CUE = re.compile(r"call|ring|text|tel|phone|numb|numm|nume|numé|mob|cel|ruf|zadzwo|звон|телефон")
 # Digits that Korean and written-out Chinese put together without blanks; Hangul is decomposed by the folding.
 _KOREAN = "공영일이삼사오육칠팔구"
-_VANITY = re.compile(r"(?<![\w-])(?:1[-. ])?0?8(?:00|08|88|77|66|55|44|33)[-. ](?=[A-Z\d -]*[A-Z]{3})(?:[A-Z\d]+[- ]?){1,3}(?![a-z])")
+_VANITY = re.compile(
+    r"(?<![\w-])(?:1[-. ])?0?8(?:00|08|88|77|66|55|44|33)[-. ](?=[A-Z\d -]*[A-Z]{3})(?:[A-Z\d]+[- ]?){1,3}(?![a-z])"
+)
 
 # '07700 blue 900 dress 123': the figures alone are a mobile number in full.
 _INTERLEAVED = re.compile(r"(?<![\d.,])0\d{2,4}(?:\W{1,3}[a-z]{2,10}\W{1,3}\d{2,4}){2,3}(?![\d.,]\d)")

@@ -12,7 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from listing import claims
-from listing.claims_support import FactValue, NeighbourValues, instruction_like, letters, without_instructions
+from listing.claims_support import (
+    FactValue,
+    NeighbourValues,
+    closed_up,
+    instruction_like,
+    letters,
+    without_instructions,
+)
 from listing.contacts_fold import fold
 from listing.lexicon import Lexicon, load_lexicon, plain
 from listing.privacy import MASK, scrub
@@ -52,7 +59,7 @@ def as_data(text: str, limit: int = 400) -> str:
 
 
 def _words(text: str) -> list[str]:
-    return re.findall(r"[a-z][a-z'’]+|\d+|[\u4e00-\u9fff]", fold(text).lower)
+    return re.findall(r"[a-z]*\d[a-z\d]*|[a-z][a-z'’]+|[\u4e00-\u9fff]", fold(text).lower)
 
 
 def _runs(words: Sequence[str], size: int) -> set[tuple[str, ...]]:
@@ -77,6 +84,13 @@ def _off_topic(sentence: str, lexicon: Lexicon, own: frozenset[str]) -> bool:
     return sum(_known(w, lexicon, own) for w in words) / len(words) < _KNOWN_SHARE
 
 
+def _proven_words(lexicon: Lexicon, own: frozenset[str]) -> set[str]:
+    """Words of the phrases that say a fact ('sleeves' of 'short sleeves'), and what things are called at all."""
+    phrases = (phrase for phrase, names in lexicon.meanings.items() if any(own & values for values in names.values()))
+    nouns = {form for noun in lexicon.nouns for word in noun.split() for form in (word, f"{word}s", f"{word}es")}
+    return {word for phrase in phrases for word in phrase.split()} | nouns
+
+
 def filter_output(text: str, untrusted: Iterable[str], own_words: Iterable[str] = ()) -> tuple[str, list[Flag]]:
     """Drop sentences that give orders, leave the subject, or repeat what an order in the data asked for.
 
@@ -86,6 +100,8 @@ def filter_output(text: str, untrusted: Iterable[str], own_words: Iterable[str] 
     own = frozenset(w for value in own_words for w in re.findall(r"[^\W\d_]{2,}", plain(value)))
     orders = [line for source in untrusted for line in re.split(r"[\n]+", source) if instruction_like(line)]
     demanded = {run for line in orders for run in _runs(_words(line), _SHARED)}
+    ordered = {w for line in orders for w in _words(closed_up(line)) if len(w) > 1 or "\u4e00" <= w <= "\u9fff"}
+    proven = _proven_words(lexicon, own)
     quoted = {letters(q) for line in orders for q in re.findall(r"[\"“”'‘’«»]([^\"“”'‘’«»]{2,80})[\"“”'‘’«»]", line)}
     kept, flags = [], []
     for found in _SENTENCES.finditer(text):
@@ -93,9 +109,12 @@ def filter_output(text: str, untrusted: Iterable[str], own_words: Iterable[str] 
         words = _words(sentence)
         foreign = [w for w in words if w not in own]
         repeats = any(run in demanded for run in _runs(words, _SHARED)) and len(foreign) >= 2
+        # Where the data hold an order, one word of it that no fact has is enough.
+        echoes = bool(ordered & {w for w in words if w not in own and w not in _FUNCTION} - proven)
         asked = any(q and q in letters(sentence) and not set(_words(q)) <= own for q in quoted)
         if (
             repeats
+            or echoes
             or asked
             or _ORDERS.search(sentence.replace(MASK, ""))
             or MASK in sentence
