@@ -41,23 +41,23 @@ class StyleClassifier:
 
         self._model: Any = make_pipeline(
             make_union(
-                TfidfVectorizer(preprocessor=masked, analyzer="word", ngram_range=(1, 2), sublinear_tf=True, min_df=2),
-                TfidfVectorizer(
-                    preprocessor=masked, analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, min_df=3
-                ),
+                TfidfVectorizer(analyzer="word", ngram_range=(1, 2), sublinear_tf=True, min_df=2),
+                TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, min_df=3),
             ),
             LogisticRegression(C=4.0, class_weight="balanced", max_iter=400),
         )
         texts = [*voices.platform, *voices.catalogue]
-        self._model.fit(texts, [PLATFORM] * len(voices.platform) + [CATALOGUE] * len(voices.catalogue))
+        self._model.fit(
+            [masked(t) for t in texts], [PLATFORM] * len(voices.platform) + [CATALOGUE] * len(voices.catalogue)
+        )
         held = [*voices.platform_held, *voices.catalogue_held]
         truth = [PLATFORM] * len(voices.platform_held) + [CATALOGUE] * len(voices.catalogue_held)
-        self.held_accuracy = float(balanced_accuracy_score(truth, self._model.predict(held)))
+        self.held_accuracy = float(balanced_accuracy_score(truth, self._model.predict([masked(t) for t in held])))
 
     def platform(self, texts: Sequence[str]) -> list[bool]:
         """Which of the texts are in the platform's voice; an empty text is in none."""
-        said = self._model.predict(list(texts)) if texts else []
-        return [bool(words(text)) and label == PLATFORM for text, label in zip(texts, said, strict=True)]
+        said = self._model.predict([masked(t) for t in texts]) if texts else []
+        return [bool(words(text) and label == PLATFORM) for text, label in zip(texts, said, strict=True)]
 
 
 @cache
