@@ -1,4 +1,4 @@
-"""Writes ``dev3_contacts.jsonl`` from ``dev3_contacts.yaml``. ``python -m tests.sets.make_contacts3``.
+"""Writes ``dev{3,4}_contacts.jsonl`` from their YAML files. ``python -m tests.sets.make_contacts3``.
 
 Phone numbers are a grid: numbers of a country x ways to write digits x sentences around them, drawn with a fixed seed.
 The numbers lie in ranges that regulators keep for fiction where there are any, else they are drawn by chance. The other
@@ -181,8 +181,9 @@ def phones(rng: random.Random, frames: list[str], copies: int) -> list[tuple[str
     return rows
 
 
-def main() -> None:
-    raw = yaml.safe_load((HERE / "dev3_contacts.yaml").read_text(encoding="utf-8"))
+def deal(name: str) -> None:
+    """Write ``NAME.jsonl`` from the frames and lines of ``NAME.yaml``."""
+    raw = yaml.safe_load((HERE / f"{name}.yaml").read_text(encoding="utf-8"))
     rng = random.Random(SEED)
     lines = phones(rng, raw.pop("frames"), raw.pop("per_dressing"))
     copies = raw.pop("copies")
@@ -192,7 +193,13 @@ def main() -> None:
     for r in texts.values():
         assert all(c["text"] in r["text"] for c in r["contacts"]), r
         assert bool(r["contacts"]) != r["group"].startswith("clean"), r
-    write("dev3_contacts.jsonl", [{"id": f"x{i:04d}", **r} for i, r in enumerate(texts.values())])
+    letter = {"dev3_contacts": "x", "dev4_contacts": "y"}[name]
+    write(f"{name}.jsonl", [{"id": f"{letter}{i:04d}", **r} for i, r in enumerate(texts.values())])
+
+
+def main() -> None:
+    for name in ("dev3_contacts", "dev4_contacts"):
+        deal(name)
 
 
 if __name__ == "__main__":
