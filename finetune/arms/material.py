@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from finetune.asking import AskedModel
+from finetune.calibrate import cross_fitted
 from finetune.features import features
 from finetune.neighbours import Neighbourhood
 from finetune.seen import look
+from listing.fusion import Calibration
 from listing.taxonomy import Taxonomy
 
 Row = dict[str, Any]
@@ -41,6 +43,11 @@ class Material:
         if model not in self._opinions:
             self._opinions[model] = self.models[model].collected(self.rows)
         return self._opinions[model]
+
+    @cached_property
+    def rules(self) -> list[Calibration]:
+        """Weights and thresholds for each photo, fitted on the other half's senders without past listings."""
+        return cross_fitted(self.rows, self.opinions("tuned"), self.taxonomy)
 
     @cached_property
     def seen(self) -> list[Row]:

@@ -12,7 +12,7 @@ from typing import Any
 from finetune.arms.material import Material, Row
 from finetune.arms.mllm import with_hints
 from finetune.arms.statement import Statement
-from finetune.calibrate import PRECISION, cross_fitted, halves, sources, threshold
+from finetune.calibrate import PRECISION, halves, sources, threshold
 from finetune.measures import judge
 from finetune.photosets import ATTRIBUTES
 from listing import checks
@@ -45,9 +45,8 @@ def judged(material: Material, again: Again | None, neighbours: bool) -> list[St
     """Statements; ``again`` asks the model once more when the category is known (hints)."""
     taxonomy = material.taxonomy
     said = material.opinions("tuned")
-    rules = cross_fitted(material.rows, said, taxonomy)
     out = []
-    for row, opinion, seen, rule in zip(material.rows, said, material.seen, rules, strict=True):
+    for row, opinion, seen, rule in zip(material.rows, said, material.seen, material.rules, strict=True):
         heard = {"mllm": opinion["mllm"]["category"], "classifier": opinion["classifier"].get("label", {})}
         if neighbours:
             heard["neighbours"] = material.neighbourhood.found(row, None).categories
