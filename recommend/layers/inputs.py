@@ -1,0 +1,92 @@
+"""The shared first layer of every model: a batch to context, target and history vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from recommend.features.feature_map import Feature, FeatureMap
+from recommend.features.ragged import Batch, Ragged, rows_of
+from recommend.layers.embedding import Make, Tables, make
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a model works on.
+
+    Attributes:
+        context: (rows, context width): user and page.
+        target: (rows, target width): the candidate, all of its features.
+        matched: per history group, (rows, w): the target's features that the history has too.
+        histories: per history group, ragged (total, w).
+    """
+
+    context: Tensor
+    target: Tensor
+    matched: dict[str, Tensor]
+    histories: dict[str, Ragged]
+
+
+class InputLayer(nn.Module):
+    """Embeds ids, appends numbers and vectors.
+
+    Attributes:
+        context_width, target_width: last dimensions of the two parts.
+        history_widths: per history group.
+    """
+
+    def __init__(
+        self,
+        features: FeatureMap,
+        sizes: Mapping[str, int],
+        width: int,
+        sparse_rows: int,
+        std: float,
+        build: Make = make,
+    ) -> None:
+        super().__init__()
+        self.features = features
+        self.tables = Tables(sizes, width, sparse_rows, std, build)
+        self.context_width = sum(self._width(f) for f in features.role("context"))
+        self.target_width = sum(self._width(f) for f in features.role("target"))
+        self.groups = {g: [f for f in features.role("history") if f.group == g] for g in features.groups()}
+        self.history_widths = {g: sum(map(self._width, members)) for g, members in self.groups.items()}
+
+    def _width(self, feature: Feature) -> int:
+        return self.tables.width if feature.kind == "id" else feature.size
+
+    def forward(self, batch: Batch) -> Inputs:
+        """Look everything up once."""
+        target = {f.column: self._part(f, batch) for f in self.features.role("target")}
+        return Inputs(
+            context=self._join([self._part(f, batch) for f in self.features.role("context")], batch),
+            target=self._join(list(target.values()), batch),
+            matched={g: torch.cat([target[f.match] for f in members], 1) for g, members in self.groups.items()},
+            histories={g: self._history(members, batch) for g, members in self.groups.items()},
+        )
+
+    def _part(self, feature: Feature, batch: Batch) -> Tensor:
+        column = batch[feature.column]
+        assert isinstance(column, Tensor)
+        if feature.kind == "id":
+            return self.tables(feature.vocabulary, column)
+        return column.float().reshape(len(column), feature.size)
+
+    def _history(self, members: list[Feature], batch: Batch) -> Ragged:
+        parts = [self._past(f, batch) for f in members]
+        return parts[0].with_values(torch.cat([part.values for part in parts], 1))
+
+    def _past(self, feature: Feature, batch: Batch) -> Ragged:
+        column = batch[feature.column]
+        assert isinstance(column, Ragged)
+        if feature.kind == "id":
+            return column.with_values(self.tables(feature.vocabulary, column.values))
+        return column.with_values(column.values.float().reshape(len(column.values), feature.size))
+
+    def _join(self, parts: list[Tensor], batch: Batch) -> Tensor:
+        if parts:
+            return torch.cat(parts, 1)
+        return next(self.parameters()).new_zeros(rows_of(batch), 0)

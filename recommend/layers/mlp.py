@@ -1,0 +1,45 @@
+"""A plain multi-layer perceptron."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from recommend.layers.activations import activation
+
+
+class MLP(nn.Module):
+    """Hidden layers of ``widths``, then ``out`` linear outputs (none when 0).
+
+    Attributes:
+        width: size of the last dimension of the output.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        widths: Sequence[int],
+        out: int = 1,
+        act: str = "prelu",
+        dropout: float = 0.0,
+        batch_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for width in widths:
+            layers.append(nn.Linear(inputs, width))
+            if batch_norm:
+                layers.append(nn.BatchNorm1d(width))
+            layers.append(activation(act, width))
+            if dropout:
+                layers.append(nn.Dropout(dropout))
+            inputs = width
+        if out:
+            layers.append(nn.Linear(inputs, out))
+        self.layers = nn.Sequential(*layers)
+        self.width = out or inputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, inputs) to (n, width)."""
+        return self.layers(x)

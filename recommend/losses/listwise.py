@@ -1,0 +1,46 @@
+"""Losses on lists: rows are given flat, with the lengths of the lists. Lists of fewer than two rows do not count."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from recommend.features.ragged import Ragged
+
+LOW = -1e30
+
+
+def log_softmax(scores: Tensor, lengths: Tensor) -> Tensor:
+    """(total,) log-softmax within each list."""
+    padded, mask = Ragged(scores, lengths).padded(fill=LOW)
+    return padded.log_softmax(1)[mask]
+
+
+def listnet(scores: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
+    """Cross-entropy between a target distribution and the softmax of the scores (Cao et al., 2007).
+
+    Args:
+        target: (total,) non-negative; normalised within each list. Lists with nothing but zeros do not count.
+    """
+    rows = Ragged(scores, lengths).rows
+    total = target.new_zeros(len(lengths)).index_add(0, rows, target)
+    counted = (lengths > 1) & (total > 0)
+    losses = -(target / total.clamp(min=1e-12)[rows]) * log_softmax(scores, lengths)
+    return _mean_over_lists(losses, rows, counted)
+
+
+def listmle(scores: Tensor, order: Tensor, lengths: Tensor) -> Tensor:
+    """Negative log-likelihood of the order of ``order`` (descending) under Plackett-Luce (Xia et al., 2008)."""
+    padded, mask = Ragged(scores, lengths).padded(fill=LOW)
+    keys, _ = Ragged(order.to(scores.dtype), lengths).padded(fill=LOW)
+    place = keys.argsort(stable=True, dim=1, descending=True)
+    ranked = padded.gather(1, place)
+    tail = ranked.flip(1).logcumsumexp(1).flip(1)
+    losses = torch.where(mask, tail - ranked, 0.0).sum(1)
+    counted = lengths > 1
+    return (losses * counted).sum() / counted.sum().clamp(min=1)
+
+
+def _mean_over_lists(losses: Tensor, rows: Tensor, counted: Tensor) -> Tensor:
+    per_list = losses.new_zeros(len(counted)).index_add(0, rows, losses)
+    return (per_list * counted).sum() / counted.sum().clamp(min=1)

@@ -1,0 +1,115 @@
+"""Layers beside their textbook forms."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from recommend.config import ConfigError
+from recommend.features.ragged import Ragged
+from recommend.layers.activations import Dice, activation
+from recommend.layers.attention import TargetAttention, mean_pool
+from recommend.layers.embedding import Tables
+from recommend.layers.experts import PLE, MMoE
+from recommend.layers.mlp import MLP
+
+WIDTH = 6
+
+
+def ragged(seed: int = 0, longest: int = 7, rows: int = 40) -> tuple[torch.Tensor, Ragged]:
+    """Targets and histories, some of them empty."""
+    torch.manual_seed(seed)
+    lengths = torch.randint(0, longest + 1, (rows,))
+    lengths[:2] = 0
+    return torch.randn(rows, WIDTH), Ragged(torch.randn(int(lengths.sum()), WIDTH), lengths)
+
+
+def padded_interest(layer: TargetAttention, target: torch.Tensor, history: Ragged) -> torch.Tensor:
+    """The layer as DIN's paper writes it: padded, the four parts side by side, one linear layer, a mask."""
+    h, mask = history.padded()
+    t = target[:, None].expand_as(h)
+    hidden = layer.act(layer.first(torch.cat([t, h, t - h, t * h], -1).flatten(0, 1)))
+    score = layer.rest(hidden).reshape(mask.shape)
+    if layer.softmax:
+        score = score.masked_fill(~mask, -torch.inf).softmax(1)
+    return (torch.where(mask, score, 0.0).nan_to_num()[..., None] * h).sum(1)
+
+
+@pytest.mark.parametrize("softmax", [False, True])
+@pytest.mark.parametrize("hidden", [(16,), (16, 8)])
+def test_packed_attention_is_the_padded_one_with_its_gradients(softmax: bool, hidden: tuple[int, ...]) -> None:
+    target, history = ragged()
+    layer = TargetAttention(WIDTH, hidden, softmax=softmax)
+    packed, padded = layer(target, history), padded_interest(layer, target, history)
+    torch.testing.assert_close(packed, padded, atol=1e-5, rtol=1e-4)
+    weights = list(layer.parameters())
+    one = torch.autograd.grad(packed.square().sum(), weights)
+    two = torch.autograd.grad(padded.square().sum(), weights)
+    for first, second in zip(one, two, strict=True):
+        torch.testing.assert_close(first, second, atol=1e-3, rtol=1e-3)
+    assert not packed[:2].any()
+
+
+def test_attention_does_not_depend_on_who_else_is_in_the_batch() -> None:
+    target, history = ragged()
+    layer = TargetAttention(WIDTH)
+    index = torch.tensor([5, 30, 2])
+    torch.testing.assert_close(layer(target, history)[index], layer(target[index], history.select(index)))
+
+
+def test_mean_pool() -> None:
+    got = mean_pool(Ragged(torch.tensor([[1.0], [3.0], [5.0]]), torch.tensor([2, 0, 1])))
+    assert got.tolist() == [[2], [0], [5]]
+
+
+def test_dice_is_the_papers_formula() -> None:
+    layer = Dice(3)
+    nn.init.constant_(layer.alpha, 0.25)
+    x = torch.randn(64, 3)
+    p = torch.sigmoid((x - x.mean(0)) / (x.var(0, unbiased=False) + 1e-8).sqrt())
+    torch.testing.assert_close(layer(x), p * x + (1 - p) * 0.25 * x)
+    layer.eval()
+    norm = layer.norm
+    assert norm.running_mean is not None
+    p = torch.sigmoid((x - norm.running_mean) / (norm.running_var + 1e-8).sqrt())
+    torch.testing.assert_close(layer(x), p * x + (1 - p) * 0.25 * x)
+    layer.train()
+    assert torch.isfinite(layer(x[:1])).all()  # a last batch of one row
+
+
+def test_an_unknown_activation_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'prelu'"):
+        activation("preluu", 3)
+
+
+def test_mmoe_mixes_its_experts_by_the_tasks_gate() -> None:
+    layer, x = MMoE(5, tasks=2, experts=3, widths=(4,)), torch.randn(7, 5)
+    outputs = torch.stack([expert(x) for expert in layer.experts], 1)
+    for task, got in enumerate(layer(x)):
+        gate = layer.gates[task](x).softmax(1)
+        torch.testing.assert_close(got, (gate[:, :, None] * outputs).sum(1))
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_ple_keeps_a_tasks_own_experts_from_the_other(layers: int) -> None:
+    layer, x = PLE(5, tasks=2, experts=2, widths=(4,), layers=layers), torch.randn(7, 5)
+    first, second = layer(x)
+    assert first.shape == second.shape == (7, 4)
+    own = list(layer.layers[-1].own[0].parameters())
+    gradients = torch.autograd.grad(second.sum(), own, allow_unused=True, retain_graph=True)
+    assert all(g is None or not g.any() for g in gradients)
+    assert any(g.any() for g in torch.autograd.grad(first.square().sum(), own))
+
+
+def test_big_tables_get_sparse_gradients() -> None:
+    tables = Tables({"big": 11, "small": 10}, 4, sparse_rows=10)
+    (tables("big", torch.tensor([1, 1, 3])).sum() + tables("small", torch.tensor([2])).sum()).backward()
+    assert tables.tables["big"].weight.grad.is_sparse
+    assert not tables.tables["small"].weight.grad.is_sparse
+
+
+def test_mlp_shapes() -> None:
+    assert MLP(5, (8, 4), 2, dropout=0.1, batch_norm=True)(torch.randn(3, 5)).shape == (3, 2)
+    assert MLP(5, (8, 4), 0).width == 4
+    assert MLP(5, (), 1)(torch.randn(3, 5)).shape == (3, 1)

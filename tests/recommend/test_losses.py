@@ -1,0 +1,135 @@
+"""Losses beside loops that follow the definitions."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional
+
+from recommend.losses.alignment import distil, info_nce
+from recommend.losses.delayed import exponential_delay, fake_negative_weighted
+from recommend.losses.listwise import listmle, listnet
+from recommend.losses.pairwise import bpr, in_batch_softmax, ranknet
+from recommend.losses.pointwise import bce, bce_of_product
+
+LENGTHS = torch.tensor([3, 1, 4, 0, 2])
+
+
+def lists(seed: int = 0) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    torch.manual_seed(seed)
+    scores = torch.randn(10, requires_grad=True)
+    return scores, list(torch.arange(10).split(LENGTHS.tolist()))
+
+
+def test_bce_with_weights() -> None:
+    logits, labels, weight = torch.tensor([0.3, -1.0]), torch.tensor([1, 0]), torch.tensor([1.0, 3.0])
+    each = functional.binary_cross_entropy_with_logits(logits, labels.float(), reduction="none")
+    assert bce(logits, labels).item() == pytest.approx(each.mean().item())
+    assert bce(logits, labels, weight).item() == pytest.approx(((each * weight).sum() / 4).item())
+    assert bce(logits, labels, torch.zeros(2)).item() == 0
+
+
+def test_cross_entropy_of_a_product() -> None:
+    a, b, y = torch.randn(50), torch.randn(50), torch.randint(0, 2, (50,))
+    expected = functional.binary_cross_entropy(a.sigmoid() * b.sigmoid(), y.float())
+    torch.testing.assert_close(bce_of_product(a, b, y), expected)
+    far = bce_of_product(torch.tensor([-200.0]), torch.tensor([-200.0]), torch.tensor([1]))
+    assert far.item() == pytest.approx(400, rel=1e-3)
+
+
+def test_listnet_follows_its_definition() -> None:
+    scores, members = lists()
+    target = torch.tensor([1.0, 0, 2, 5, 0, 0, 0, 0, 1, 1])
+    counted = [i for i in members if len(i) > 1 and target[i].sum() > 0]
+    expected = sum(-(target[i] / target[i].sum() * scores[i].log_softmax(0)).sum() for i in counted) / len(counted)
+    got = listnet(scores, target, LENGTHS)
+    torch.testing.assert_close(got, expected)
+    got.backward()
+    assert scores.grad is not None
+    assert not scores.grad[3:8].any()  # a list of one row and a list without a gain
+
+
+def test_listmle_follows_its_definition() -> None:
+    scores, members = lists()
+    order = torch.rand(10)
+    losses = []
+    for i in members:
+        if len(i) > 1:
+            ranked = scores[i][order[i].argsort(descending=True)]
+            losses.append(-sum(ranked[k:].log_softmax(0)[0] for k in range(len(ranked))))
+    torch.testing.assert_close(listmle(scores, order, LENGTHS), sum(losses) / len(losses))
+
+
+def test_ranknet_follows_its_definition() -> None:
+    scores, labels, groups = torch.randn(8), torch.tensor([0, 1, 2, 0, 1, 1, 0, 2]), torch.arange(8) % 3
+    pairs = [
+        -functional.logsigmoid(scores[i] - scores[j])
+        for i in range(8)
+        for j in range(8)
+        if groups[i] == groups[j] and labels[i] > labels[j]
+    ]
+    torch.testing.assert_close(ranknet(scores, labels, groups), sum(pairs) / len(pairs))
+    assert ranknet(scores, torch.zeros(8), groups).item() == 0
+    weight = torch.zeros(8, 8)
+    weight[5, 2] = weight[7, 4] = 3.0
+    expected = -functional.logsigmoid(scores[7] - scores[4])
+    torch.testing.assert_close(ranknet(scores, labels, groups, weight), expected)
+
+
+def test_bpr_and_softmax_in_the_batch() -> None:
+    assert bpr(torch.tensor([1.0]), torch.tensor([1.0])).item() == pytest.approx(math.log(2))
+    users, items = torch.eye(3) * 20, torch.eye(3)
+    assert in_batch_softmax(users, items, torch.ones(3, dtype=torch.bool)).item() < 1e-6
+    assert in_batch_softmax(users, items, torch.zeros(3, dtype=torch.bool)).item() == 0
+    popular = torch.tensor([0.98, 0.01, 0.01]).log()
+    corrected = in_batch_softmax(torch.zeros(3, 2), torch.zeros(3, 2), torch.tensor([True, False, False]), popular)
+    assert corrected.item() == pytest.approx(-math.log((1 / 0.98) / (1 / 0.98 + 200)), rel=1e-4)
+
+
+def test_distillation_is_least_at_the_teacher() -> None:
+    teacher = torch.tensor([0.2, 0.7])
+    logits = torch.logit(teacher).requires_grad_()
+    (gradient,) = torch.autograd.grad(distil(logits, teacher), logits)
+    assert gradient.abs().max() < 1e-6
+    views = torch.eye(4)
+    assert info_nce(views, views) < info_nce(views, views.roll(1, 0))
+
+
+def test_fake_negative_weights_find_the_true_rate() -> None:
+    """Every sample arrives as a negative, converted ones once more as positives; the least loss is at the true rate."""
+    rate, n = 0.3, 1_000
+    labels = torch.cat([torch.zeros(n), torch.ones(int(rate * n))])
+    assert labels.mean().item() < 0.24  # what an unweighted fit would find
+
+    def slope(p: float) -> float:
+        logit = torch.logit(torch.tensor([p])).requires_grad_()
+        (gradient,) = torch.autograd.grad(fake_negative_weighted(logit.expand(len(labels)), labels), logit)
+        return float(gradient)
+
+    assert slope(rate) == pytest.approx(0, abs=1e-6)
+    assert slope(0.24) < -1e-3
+    assert slope(0.36) > 1e-3
+
+
+def test_exponential_delays_find_rate_and_conversion() -> None:
+    torch.manual_seed(0)
+    n, rate, speed = 20_000, 0.4, 0.1
+    delay = torch.distributions.Exponential(speed).sample((n,))
+    watched = torch.rand(n) * 20
+    seen = (torch.rand(n) < rate) & (delay < watched)
+    hours = torch.where(seen, delay, watched)
+    both = torch.tensor([0.0, -2.0], requires_grad=True)
+    optimizer = torch.optim.LBFGS([both], max_iter=15)
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = exponential_delay(both[0].expand(n), both[1].expand(n), seen, hours)
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    assert seen.float().mean() < 0.27
+    assert both[0].sigmoid().item() == pytest.approx(rate, abs=0.03)
+    assert both[1].exp().item() == pytest.approx(speed, rel=0.12)
