@@ -1,0 +1,45 @@
+"""DIN: Deep Interest Network for Click-Through Rate Prediction (KDD 2018, arXiv 1706.06978)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from recommend.config import ModelConfig
+from recommend.features.feature_map import FeatureMap
+from recommend.features.ragged import Batch
+from recommend.layers.attention import TargetAttention
+from recommend.layers.embedding import Make, make
+from recommend.layers.inputs import Inputs
+from recommend.models.base import Logits, Ranker
+
+
+class DIN(Ranker):
+    """Target attention over each history (eq. 3-5), then an MLP; the scores are not normalised unless asked for."""
+
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
+        super().__init__(features, sizes, config, build)
+        self.attention = nn.ModuleDict(
+            {
+                group: TargetAttention(width, config.attention, config.activation, config.softmax)
+                for group, width in self.inputs.history_widths.items()
+            }
+        )
+        self.top = self.mlp(self.body_width, len(features.labels))
+
+    @property
+    def body_width(self) -> int:
+        """Width of what the MLP reads."""
+        i = self.inputs
+        return i.context_width + i.target_width + sum(i.history_widths.values())
+
+    def body(self, x: Inputs) -> Tensor:
+        """(rows, body_width): context, target and the attended interests."""
+        interests = [attend(x.matched[group], x.histories[group]) for group, attend in self.attention.items()]
+        return torch.cat([x.context, x.target, *interests], 1)
+
+    def forward(self, batch: Batch) -> Logits:
+        out = self.top(self.body(self.inputs(batch)))
+        return dict(zip(self.features.labels, out.unbind(1), strict=True))

@@ -1,0 +1,29 @@
+"""DNN: embeddings, mean-pooled history, one MLP (the base model of DIN's paper; Covington et al., RecSys 2016)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from recommend.config import ModelConfig
+from recommend.features.feature_map import FeatureMap
+from recommend.features.ragged import Batch
+from recommend.layers.attention import mean_pool
+from recommend.layers.embedding import Make, make
+from recommend.models.base import Logits, Ranker
+
+
+class DNN(Ranker):
+    """Every task has a logit of its own on the shared MLP."""
+
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
+        super().__init__(features, sizes, config, build)
+        i = self.inputs
+        self.top = self.mlp(i.context_width + i.target_width + sum(i.history_widths.values()), len(features.labels))
+
+    def forward(self, batch: Batch) -> Logits:
+        x = self.inputs(batch)
+        pooled = [mean_pool(history) for history in x.histories.values()]
+        out = self.top(torch.cat([x.context, x.target, *pooled], 1))
+        return dict(zip(self.features.labels, out.unbind(1), strict=True))

@@ -1,0 +1,45 @@
+"""Models by name; a paper's model adds one line here."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+
+from recommend.config import ConfigError, ModelConfig, nearest
+from recommend.features.feature_map import FeatureMap
+from recommend.layers.embedding import Make, make
+from recommend.models.base import Ranker
+
+MODELS = {
+    "dnn": "recommend.models.dnn:DNN",
+    "din": "recommend.models.din:DIN",
+    "dcn": "recommend.models.dcn:DCN",
+    "bst": "recommend.models.bst:BST",
+    "esmm": "recommend.models.esmm:ESMM",
+    "mmoe": "recommend.models.multitask:MMoE",
+    "ple": "recommend.models.multitask:PLE",
+    "two_tower": "recommend.models.two_tower:TwoTower",
+}
+
+
+TWO_TASKS = frozenset({"esmm", "mmoe", "ple"})  # made for clicks and orders together
+
+
+def two_tasks(name: str) -> bool:
+    """Whether a model predicts orders beside clicks unless told otherwise."""
+    return name in TWO_TASKS
+
+
+def build_model(
+    features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, seed: int = 0, build: Make = make
+) -> Ranker:
+    """A freshly initialised model; equal arguments give equal weights, whatever was drawn before."""
+    import torch
+
+    if config.name not in MODELS:
+        raise ConfigError(f"there is no model '{config.name}'; {nearest(config.name, list(MODELS))}")
+    module, name = MODELS[config.name].split(":")
+    cls = getattr(importlib.import_module(module), name)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return cls(features, sizes, config, build)
