@@ -1,0 +1,1 @@
+"""Training: loop, optimisers, checkpoints, several processes, logs."""

@@ -1,0 +1,63 @@
+"""Several processes under ``torchrun``: who this one is, and what the others do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+
+from recommend.data.parquet import Position
+
+
+@dataclass(frozen=True)
+class Group:
+    """This process's number among ``size``."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes the files."""
+        return self.rank == 0
+
+    def counts(self, rows: int) -> list[int]:
+        """Rows that every process is about to train on; zero means that one has reached its end."""
+        if self.size == 1:
+            return [rows]
+        all_counts = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
+        dist.all_gather(all_counts, torch.tensor([rows], dtype=torch.int64))
+        return [int(count) for count in all_counts]
+
+    def positions(self, own: Position) -> list[Position]:
+        """Where every process reads next: shards of unequal row groups move on at unequal pace."""
+        if self.size == 1:
+            return [own]
+        mine = torch.tensor([own.group, own.row, own.epoch], dtype=torch.int64)
+        found = [torch.zeros_like(mine) for _ in range(self.size)]
+        dist.all_gather(found, mine)
+        return [Position(*map(int, values)) for values in found]
+
+    def wait(self) -> None:
+        """Until all are here."""
+        if self.size > 1:
+            dist.barrier()
+
+
+@contextmanager
+def group(backend: str = "gloo") -> Iterator[Group]:
+    """The processes that ``torchrun`` started, or a group of one."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield Group()
+        return
+    dist.init_process_group(backend)
+    mine = Group(dist.get_rank(), dist.get_world_size())
+    try:
+        yield mine
+        mine.wait()  # whoever leaves first would cut the others' connections
+    finally:
+        dist.destroy_process_group()

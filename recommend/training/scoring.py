@@ -1,0 +1,43 @@
+"""Predictions of a whole stream, with the columns that the measures need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import torch
+
+from recommend.features.ragged import Batch
+from recommend.metrics.report import measures
+from recommend.models.base import Ranker
+from recommend.training.trainer import Encode
+
+
+def predictions(
+    model: Ranker, batches: Iterable[Batch], encode: Encode | None = None, keep: Sequence[str] = ()
+) -> dict[str, np.ndarray]:
+    """``p_TASK`` of each task and the raw columns ``keep``, all (rows,), in the stream's order."""
+    parts: dict[str, list[np.ndarray]] = {}
+    for batch in batches:
+        for name, value in model.predict(encode(batch) if encode else batch).items():
+            parts.setdefault(f"p_{name}", []).append(value.numpy())
+        for name in keep:
+            column = batch[name]
+            assert isinstance(column, torch.Tensor)
+            parts.setdefault(name, []).append(column.numpy())
+    return {name: np.concatenate(values) for name, values in parts.items()}
+
+
+def evaluate(
+    model: Ranker, batches: Iterable[Batch], encode: Encode | None = None
+) -> Mapping[str, Mapping[str, float]]:
+    """Measures of each prediction against its label, on the rows to which it applies: name to measure to value."""
+    f = model.features
+    table = predictions(model, batches, encode, list(dict.fromkeys([*f.labels, f.group])))
+    if not table:
+        return {}
+    found = {}
+    for name, (label, given) in model.measured().items():
+        rows = np.ones(len(table[label]), dtype=bool) if given is None else table[given].astype(bool)
+        found[name] = measures(table[label][rows], table[f"p_{name}"][rows], table[f.group][rows])
+    return found
