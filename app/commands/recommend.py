@@ -1,0 +1,160 @@
+"""``ipl recommend world | train | evaluate | experiment``: the simulated marketplace and the feed's models."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from app.commands import CommandError
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    tasks = parser.add_subparsers(dest="task", required=True, metavar="world|train|evaluate|experiment")
+
+    world = tasks.add_parser("world", help="simulate a marketplace and write its log", allow_abbrev=False)
+    world.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets log/, oracle/ and manifest.json")
+    _scale(world, "full")
+    world.add_argument("--seed", type=_count, default=0, metavar="S", help="another seed, another world (default: 0)")
+    _set(world, "a knob of the world")
+
+    train = tasks.add_parser(
+        "train", help="train a model on a log; goes on with an interrupted run", allow_abbrev=False
+    )
+    train.add_argument("--data", type=Path, required=True, metavar="DIR", help="a world, or a folder with a log")
+    train.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets encoders, checkpoint and log")
+    train.add_argument(
+        "--model", default="din", metavar="NAME", help="dnn, din, dcn, bst, esmm, mmoe, ple or two_tower"
+    )
+    train.add_argument("--labels", default="", metavar="A,B", help="what is predicted (default: click; or click,order)")
+    train.add_argument("--test-days", type=_positive, default=4, metavar="N", help="last days held back (default: 4)")
+    train.add_argument("--seed", type=_count, default=0, metavar="S")
+    _set(train, "a setting of model or training, such as learning_rate=0.002 or mlp=[128,64]")
+
+    evaluate = tasks.add_parser("evaluate", help="measure a trained model on the days held back", allow_abbrev=False)
+    evaluate.add_argument("--run", type=Path, required=True, metavar="DIR", help="what 'train --out' wrote")
+    evaluate.add_argument("--data", type=Path, required=True, metavar="DIR", help="a world, or a folder with a log")
+    evaluate.add_argument("--out", type=Path, metavar="FILE", help="write the measures as JSON")
+
+    experiment = tasks.add_parser("experiment", help="run a recipe over paired seeds", allow_abbrev=False)
+    experiment.add_argument("name", metavar="NAME", help="baselines or dcn")
+    experiment.add_argument("--seeds", type=_positive, default=5, metavar="N", help="how many seeds (default: 5)")
+    experiment.add_argument("--seed", type=_count, default=0, metavar="S", help="the first of them (default: 0)")
+    _scale(experiment, "small")
+    _set(experiment, "a knob of world, model or training; needs --out")
+    experiment.add_argument("--out", type=Path, metavar="FILE", help="write there instead of to the code's results")
+
+
+def _scale(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument(
+        "--scale",
+        choices=("small", "full"),
+        default=default,
+        help=f"200,000 or a million impressions (default: {default})",
+    )
+
+
+def _set(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--set", action="append", default=[], metavar="KNOB=VALUE", help=f"{what}; may be repeated")
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must be 0 or more")
+    return value
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it; errors of the recommender carry one sentence each."""
+    tasks: dict[str, Callable[[argparse.Namespace], None]] = {
+        "world": _world,
+        "train": _train,
+        "evaluate": _evaluate,
+        "experiment": _experiment,
+    }
+    try:
+        tasks[args.task](args)
+    except FileExistsError as error:
+        raise CommandError(str(error), 2) from error
+    return 0
+
+
+def _world(args: argparse.Namespace) -> None:
+    from recommend.data.world import write_world
+    from recommend.experiments.recipe import sort_changes
+
+    changes = sort_changes(args.set, args.scale, only="world")
+    manifest = write_world(args.out, scale=args.scale, seed=args.seed, knobs=changes.world)
+    rows = ", ".join(f"{count:,} {table}" for table, count in manifest["rows"].items())
+    print(f"world {manifest['world_version']}, seed {args.seed}, in {args.out}: {rows}")
+
+
+def _train(args: argparse.Namespace) -> None:
+    import sys
+
+    from recommend.config import ModelConfig, TrainConfig
+    from recommend.data.world.oracle import no_oracle
+    from recommend.experiments.recipe import sort_changes
+    from recommend.models.registry import MODELS, two_tasks
+    from recommend.training.distributed import group
+    from recommend.training.runs import log_of, plan, train_run
+
+    changes = sort_changes(args.set, only="training")
+    if args.model not in MODELS:
+        raise CommandError(f"there is no model '{args.model}'; valid: {', '.join(MODELS)}.", 2)
+    model = ModelConfig(name=args.model).changed(changes.model)
+    train = TrainConfig(seed=args.seed, checkpoint_every=200).changed(changes.train)
+    labels = (
+        tuple(args.labels.split(",")) if args.labels else (("click", "order") if two_tasks(args.model) else ("click",))
+    )
+    log = log_of(args.data)
+    with group() as mine, no_oracle():
+        done = train_run(log, plan(log, model, train, labels, args.test_days), args.out, mine, sys.stderr.isatty())
+    print(
+        f"{args.model}: {done.rows:,} rows in {done.steps:,} steps, {done.seconds:.0f} s, {done.optimizer}; "
+        f"mean loss {done.loss:.4f}; in {args.out}"
+    )
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    import json
+
+    from recommend.experiments.evaluation import evaluate_run
+    from recommend.experiments.runner import line
+    from recommend.training.runs import log_of
+
+    found = evaluate_run(args.run, log_of(args.data))
+    print(f"days {found['days'][0]} to {found['days'][1]}, {found['rows']:,} rows")
+    for name, values in found["measures"].items():
+        print(f"  {name}: {line(values)}")
+    if args.out:
+        args.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def _experiment(args: argparse.Namespace) -> None:
+    import sys
+    from functools import partial
+
+    from listing.home import ipl_home
+    from recommend.experiments.recipe import find_recipe, sort_changes
+    from recommend.experiments.runner import result_file, run_recipe, table
+
+    recipe = find_recipe(args.name)
+    changes = sort_changes(args.set, args.scale)
+    if args.set and args.out is None:
+        raise CommandError("a run with --set is a trial of its own: name its file with --out FILE.", 2)
+    out = args.out or result_file(recipe.name, args.scale)
+    seeds = range(args.seed, args.seed + args.seeds)
+    say = partial(print, file=sys.stderr, flush=True)
+    results = run_recipe(recipe, seeds, args.scale, changes, ipl_home() / "worlds", out, say)
+    print(table(results))
+    print(f"written to {out}")

@@ -1,0 +1,1 @@
+"""Recipes: one claim each, run over paired seeds."""

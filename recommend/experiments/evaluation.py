@@ -1,0 +1,39 @@
+"""A trained run on the days that were held back, beside popularity and, in a simulated world, the oracle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recommend.data.parquet import DataError, ParquetStream
+from recommend.data.schema import table_files
+from recommend.data.world.oracle import FOLDER, no_oracle, open_oracle
+from recommend.metrics.lists import normalised_regret
+from recommend.metrics.report import measures
+from recommend.training.runs import EVALUATED_ROWS, load_run
+from recommend.training.scoring import predictions
+
+
+def evaluate_run(folder: Path, log: Path) -> dict[str, Any]:
+    """Measures of each prediction, and of the oracle where there is one: ``{days, rows, measures: {name: {...}}}``."""
+    model, encode, split = load_run(folder, log)
+    files = table_files(log, "impression", *split.test)
+    if not files:
+        raise DataError(f"{log} has no rows of the days {split.test[0]}..{split.test[1]}, on which this run is tested.")
+    keep = list(dict.fromkeys([*model.features.labels, model.features.group, "impression_id", "request_id"]))
+    columns = list(dict.fromkeys([*model.features.columns, *keep]))
+    with no_oracle():
+        table = predictions(model, ParquetStream(files, columns, EVALUATED_ROWS), encode, keep)
+    group = table[model.features.group]
+    found: dict[str, dict[str, float]] = {}
+    for name, (label, given) in model.measured().items():
+        rows = np.ones(len(group), dtype=bool) if given is None else table[given].astype(bool)
+        found[name] = measures(table[label][rows], table[f"p_{name}"][rows], group[rows])
+    if (log.parent / FOLDER).is_dir() and "p_click" in table:
+        truth = open_oracle(log.parent)["p_click_without_page"][table["impression_id"]]
+        found["oracle of click"] = measures(table["click"], truth, group)
+        for name, p in (("click", table["p_click"]), ("oracle of click", truth)):
+            found[name]["regret"] = normalised_regret(truth, p, table["request_id"])
+    return {"days": list(split.test), "rows": len(group), "measures": found}
