@@ -19,9 +19,9 @@ from listing.prompts import UNKNOWN
 OTHER = frozenset({"category", "claim", *TEXTS})  # all other tasks are attributes
 
 
-def likeliest(logits: Any, labels: Any) -> Any:
-    """[b, n, vocabulary] -> [b, n], so that an evaluation does not keep every logit."""
-    return (logits[0] if isinstance(logits, tuple) else logits).argmax(-1)
+def likeliest(outputs: Any) -> Any:
+    """[b, n, vocabulary] (the first of several outputs) -> [b, n], so that an evaluation does not keep every logit."""
+    return (outputs[0] if isinstance(outputs, tuple) else outputs).argmax(-1)
 
 
 def spans(labels: np.ndarray) -> Iterator[slice]:

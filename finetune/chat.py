@@ -15,7 +15,7 @@ from typing import Any
 
 from finetune.answers import answer_scores, likeliest
 from finetune.collator import Collator, Encoded, SampleError, encode, read_samples
-from finetune.loading import LoadError, load_base, whole, with_lora
+from finetune.loading import LoadError, dtype_of, load_base, whole, with_lora
 from finetune.runlog import RunLog, manifest
 from finetune.samples import say_samples
 
@@ -74,8 +74,8 @@ def training_arguments(cfg: ChatConfig, bf16: bool, use_cpu: bool) -> Any:
         warmup_steps=cfg.warmup,
         lr_scheduler_type="cosine",
         max_grad_norm=1.0,
-        gradient_checkpointing=cfg.checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False},
+        activation_checkpointing=cfg.checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": False},
         bf16=bf16,
         use_cpu=use_cpu,
         ddp_backend="gloo" if use_cpu and "WORLD_SIZE" in os.environ else None,
@@ -108,7 +108,7 @@ def train_chat(cfg: ChatConfig) -> None:
         LoadError, FamilyError, TemplateError: the model cannot be tuned.
     """
     import torch
-    from transformers import PrinterCallback, Trainer, set_seed
+    from transformers import PrinterCallback, set_seed
     from transformers.trainer_utils import get_last_checkpoint
 
     set_seed(cfg.seed)
@@ -118,6 +118,10 @@ def train_chat(cfg: ChatConfig) -> None:
         raise SampleError(f"{out} holds no checkpoint to resume from; leave --resume out to begin.")
     if not cfg.rank and cfg.init_from:
         raise LoadError("rank 0 starts from the model itself: leave --init-from out.")
+    bf16 = dtype_of(cfg.quantize, cfg.precision) == torch.bfloat16
+    # Before anything is loaded: this picks each process's GPU, and tells transformers when weights are to be cut.
+    arguments = training_arguments(cfg, bf16, not torch.cuda.is_available())
+    _ = arguments.device
     base, processor, family = load_base(cfg.model, cfg.quantize, cfg.pixels, cfg.precision)
     (train, dropped), (unseen, _) = (encode(read_samples(file), processor, cfg.max_tokens) for file in files)
     if not train or not unseen:
@@ -128,17 +132,15 @@ def train_chat(cfg: ChatConfig) -> None:
         model = with_lora(base, family, cfg.rank, cfg.alpha, cfg.dropout, cfg.trains, cfg.init_from)
     else:
         model = whole(base, family, cfg.trains)
-    model.config.use_cache = False
-    arguments = training_arguments(cfg, base.dtype == torch.bfloat16, not torch.cuda.is_available())
+    model.config.use_cache = False  # a pass of training keeps nothing for the next one
     watched = unseen[: cfg.evaluate_on]
-    trainer = Trainer(
+    trainer = _trainer_kind()(
         model=model,
         args=arguments,
         data_collator=Collator(processor),
         train_dataset=train,  # type: ignore[arg-type]  # a list is a dataset
         eval_dataset=watched,  # type: ignore[arg-type]
         compute_metrics=lambda seen: answer_scores(watched, seen.predictions, seen.label_ids, processor.tokenizer),
-        preprocess_logits_for_metrics=likeliest,
     )
     trainer.remove_callback(PrinterCallback)
     sharded = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
@@ -147,13 +149,27 @@ def train_chat(cfg: ChatConfig) -> None:
         log = RunLog(out, cfg.steps, first)
         trainer.add_callback(_reporter(log, [] if sharded else unseen[: cfg.fixed_samples], processor, out))
         about = {**manifest(asdict(cfg), files, cfg.seed), "family": family.name, "dropped": dict(dropped)}
-        (out / "run.json").write_text(json.dumps({**about, "samples": len(train)}, indent=1) + "\n", encoding="utf-8")
+        about |= {"samples": len(train), "processes": arguments.world_size}
+        (out / "run.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     trainer.train(resume_from_checkpoint=last)
     folder = out / ("adapter" if cfg.rank else "model")
     trainer.save_model(str(folder))  # every process takes part: under FSDP each holds a part
     if trainer.is_world_process_zero():
         (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle of what run.json says
         processor.save_pretrained(folder)
+
+
+def _trainer_kind() -> Any:
+    from transformers import Trainer
+
+    class AnswerTrainer(Trainer):
+        """Of an evaluation's outputs it keeps the likeliest tokens alone; the rest differs from family to family."""
+
+        def prediction_step(self, *given: Any, **more: Any) -> Any:
+            loss, outputs, labels = super().prediction_step(*given, **more)
+            return loss, None if outputs is None else likeliest(outputs), labels
+
+    return AnswerTrainer
 
 
 def _reporter(log: RunLog, fixed: Sequence[Encoded], processor: Any, out: Path) -> Any:

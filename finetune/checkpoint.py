@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from finetune.loading import LoadError
 from finetune.trainable import base_of
 
 STATE = "train.state"
@@ -60,9 +61,17 @@ def _save_model(model: Any, processor: Any, out: Path) -> None:
 
 
 def resume(file: Path, model: Any, optimizer: torch.optim.Optimizer) -> int:
-    """Put a state back; returns the number of steps that are done."""
+    """Put a state back; returns the number of steps that are done.
+
+    Raises:
+        LoadError: it is of a run in which something else trained.
+    """
     state = torch.load(file, map_location="cpu", weights_only=True)
-    own = dict(model.named_parameters())
+    own = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    if {n: t.shape for n, t in state["model"].items()} != {n: p.shape for n, p in own.items()}:
+        raise LoadError(
+            f"{file} is of a run in which something else trained; leave --resume out, or name another --out."
+        )
     with torch.no_grad():
         for name, tensor in state["model"].items():
             own[name].copy_(tensor)

@@ -43,7 +43,8 @@ def read_samples(file: Path) -> list[dict[str, Any]]:
     """Lines of a JSONL file; image paths become absolute (they are relative to the file).
 
     Raises:
-        SampleError: the file is missing, or a line lacks messages, or markers and images differ in number.
+        SampleError: the file is missing, a line lacks messages, markers and images differ in number, or a photo is
+            not there.
     """
     if not file.is_file():
         raise SampleError(f"There is no {file}; write it with: ./ipl tune data --out {file.parent}")
@@ -59,6 +60,9 @@ def read_samples(file: Path) -> list[dict[str, Any]]:
             raise SampleError(f"{file}, line {number}: needs `messages` with role and content ({error}).") from error
         if marked != len(images):
             raise SampleError(f"{file}, line {number}: {marked} {MARKER} markers, but {len(images)} images.")
+        for name in images:
+            if not Path(name).is_file():
+                raise SampleError(f"{file}, line {number}: there is no photo {name}; paths are relative to the file.")
         samples.append({**sample, "images": images})
     return samples
 
@@ -86,7 +90,12 @@ def encode(samples: Iterable[Mapping[str, Any]], processor: Any, max_tokens: int
         messages = tuple(parts(m) for m in sample["messages"])
         turns = find_turns(processor, messages)
         images = tuple(Path(name) for name in sample["images"])
-        ids = _run(processor, [turns.text], [opened(images)])["input_ids"][0].tolist()
+        try:
+            photos = opened(images)
+        except (OSError, Image.DecompressionBombError):
+            dropped["unreadable photo"] += 1
+            continue
+        ids = _run(processor, [turns.text], [photos])["input_ids"][0].tolist()
         turns.expanded(ids)
         if not turns.spans:
             dropped["no answer"] += 1

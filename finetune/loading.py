@@ -5,16 +5,34 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from finetune.families import Family, family_of
 from finetune.quantize import forbid_repacking, nf4_config
 from listing.backends.local import pick_device
 from listing.backends.templates import correct_template
 
+if TYPE_CHECKING:
+    import torch
+
+EMBEDDED = "ipl-mini"
+
 
 class LoadError(ValueError):
     """The model cannot be tuned as asked; the message says what to do."""
+
+
+def located(source: str) -> str:
+    """The folder of the embedded model, assembled first if need be, where its name is given; else ``source`` itself.
+
+    Raises:
+        AssemblyError: the embedded model cannot be assembled.
+    """
+    if source != EMBEDDED:
+        return source
+    from finetune.embedded import assemble
+
+    return str(assemble())
 
 
 def load_processor(source: str | Path, family: Family, pixels: Mapping[str, Any] | None = None) -> Any:
@@ -28,31 +46,46 @@ def load_processor(source: str | Path, family: Family, pixels: Mapping[str, Any]
     return correct_template(processor, family.model_types[0])
 
 
+def dtype_of(quantize: str, precision: str = "auto") -> torch.dtype:
+    """What a base is loaded and computes in.
+
+    Raises:
+        LoadError: ``quantize`` or ``precision`` is unknown, or they contradict each other.
+    """
+    import torch
+
+    if quantize not in ("none", "nf4"):
+        raise LoadError(f"quantize: {quantize!r} is unknown; use 'nf4' or 'none'.")
+    if str(precision) not in ("auto", "32"):
+        raise LoadError(f"precision: {precision!r} is unknown; use 'auto' or '32'.")
+    if quantize == "nf4":
+        if str(precision) == "32":
+            raise LoadError("precision: 4-bit weights compute in 16-bit; use 'auto', or set quantize to none.")
+        return torch.bfloat16
+    return torch.float32 if str(precision) == "32" else pick_device()[1]
+
+
 def load_base(
     source: str | Path, quantize: str = "none", pixels: Mapping[str, Any] | None = None, precision: str = "auto"
 ) -> tuple[Any, Any, Family]:
     """(frozen model, processor, family). ``precision``: ``auto`` (16-bit where the hardware computes in it) or ``32``.
 
     Raises:
-        LoadError: ``quantize`` is neither ``none`` nor ``nf4``, or it does not go with ``precision``.
+        LoadError: the model is not there, or ``quantize`` and ``precision`` are unknown or contradict each other.
         FamilyError: the model's type is not in the table.
     """
-    import torch
     from transformers import AutoConfig, AutoModelForImageTextToText
 
-    if quantize not in ("none", "nf4"):
-        raise LoadError(f"quantize: {quantize!r} is unknown; use 'nf4' or 'none'.")
-    if str(precision) not in ("auto", "32"):
-        raise LoadError(f"precision: {precision!r} is unknown; use 'auto' or '32'.")
-    if str(precision) == "32" and quantize == "nf4":
-        raise LoadError("precision: 4-bit weights compute in 16-bit; use 'auto', or set quantize to none.")
-    family = family_of(AutoConfig.from_pretrained(source, trust_remote_code=False).model_type)
+    dtype = dtype_of(quantize, precision)
+    try:
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise LoadError(f"The model {str(source)!r} cannot be loaded; name a folder or a hub id in `model`.") from error
+    family = family_of(config.model_type)
     processor = load_processor(source, family, pixels)
-    extra: dict[str, Any] = {"dtype": torch.float32 if str(precision) == "32" else pick_device()[1]}
-    if quantize == "nf4":
-        extra = {"dtype": torch.bfloat16, "quantization_config": nf4_config(family.skipped)}
+    extra = {"quantization_config": nf4_config(family.skipped)} if quantize == "nf4" else {}
     model: Any = AutoModelForImageTextToText.from_pretrained(
-        source, trust_remote_code=False, use_safetensors=True, **extra
+        source, dtype=dtype, trust_remote_code=False, use_safetensors=True, **extra
     )
     forbid_repacking(model)
     for name in family.repeated:  # where the processor's budget stands in the model's config too
@@ -83,7 +116,7 @@ def _known(model: Any, family: Family, trains: Sequence[str]) -> None:
 
 
 def whole(model: Any, family: Family, trains: Sequence[str]) -> Any:
-    """The model with all of its language model trainable, head included, and the modules in ``trains``, in 32-bit.
+    """The model in 32-bit with all of its language model trainable, head included, and the modules in ``trains``.
 
     Raises:
         LoadError: the model is 4-bit, or ``trains`` names a module that it does not have.
@@ -91,8 +124,9 @@ def whole(model: Any, family: Family, trains: Sequence[str]) -> Any:
     if getattr(model.config, "quantization_config", None) is not None:
         raise LoadError("rank 0 tunes the whole language model, which 4-bit weights cannot: set quantize to none.")
     _known(model, family, trains)
+    model.float()  # all of it: the stock forward passes do not mix precisions
     for name in (family.language, "lm_head", *trains):
-        model.get_submodule(name).float().requires_grad_(True)
+        model.get_submodule(name).requires_grad_(True)
     return model
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from finetune.families import family_of
-from finetune.loading import load_processor
+from finetune.loading import load_processor, located
+
+BESIDE = ("tower.safetensors", "tower.json", "imagenet.safetensors")  # the embedded model's heads; tuning leaves them
 
 
 class MergeError(ValueError):
@@ -25,6 +27,7 @@ def merge(base: str, adapter: Path, out: Path) -> Path:
     Merging adds in 32-bit and rounds once. A quantised base is refused: its rounding would eat what was learnt.
 
     Raises:
+        AssemblyError: ``base`` is ``ipl-mini`` and cannot be assembled.
         MergeError: the base is quantised, no adapter lies in ``adapter``, or ``out`` is not empty.
         FamilyError: the base's type is not in the table.
     """
@@ -32,6 +35,7 @@ def merge(base: str, adapter: Path, out: Path) -> Path:
     from peft import PeftModel
     from transformers import AutoConfig, AutoModelForImageTextToText
 
+    base = located(base)
     if not (adapter / "adapter_config.json").is_file():
         raise MergeError(f"{adapter} holds no adapter (adapter_config.json); name the folder that ./ipl tune wrote.")
     if out.exists() and any(out.iterdir()):
@@ -57,6 +61,9 @@ def merge(base: str, adapter: Path, out: Path) -> Path:
     shutil.rmtree(scratch, ignore_errors=True)
     merged.to(config.dtype or torch.bfloat16).save_pretrained(scratch)
     processor.save_pretrained(scratch)
+    for name in BESIDE:
+        if (Path(base) / name).is_file():
+            shutil.copyfile(Path(base) / name, scratch / name)
     if out.exists():
         out.rmdir()
     scratch.replace(out)

@@ -37,7 +37,7 @@ def read_listings(file: Path, photos: Path) -> list[dict[str, Any]]:
         try:
             given = json.loads(line)
             ids = [photo["id"] for photo in given["photos"]]
-            sender = given["seller_id"]
+            sender, _ = given["seller_id"], given["category"]
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{file}, line {number} is no listing ({error}).") from error
         places = [p for i in ids for p in (photos / i[:2] / f"{i}.jpg", photos / f"{i}.jpg") if p.is_file()]

@@ -32,13 +32,8 @@ def still(model: Any) -> Iterator[None]:
 
 def say_samples(model: Any, processor: Any, samples: Sequence[Encoded], max_tokens: int = 60) -> list[dict[str, Any]]:
     """The greedy answer to each sample's first question, beside the wanted one."""
-    cached = model.config.use_cache
-    model.config.use_cache = True
-    try:
-        with still(model):
-            return [_say(model, processor, sample, max_tokens) for sample in samples]
-    finally:
-        model.config.use_cache = cached
+    with still(model):
+        return [_say(model, processor, sample, max_tokens) for sample in samples]
 
 
 def _say(model: Any, processor: Any, sample: Encoded, max_tokens: int) -> dict[str, Any]:
@@ -52,7 +47,9 @@ def _say(model: Any, processor: Any, sample: Encoded, max_tokens: int) -> dict[s
         return_tensors="pt",
     ).to(model.device, model.dtype)
     end = processor.tokenizer.eos_token_id
-    ids = model.generate(**inputs, max_new_tokens=max_tokens, do_sample=False, eos_token_id=end, pad_token_id=end)
+    ids = model.generate(
+        **inputs, max_new_tokens=max_tokens, do_sample=False, use_cache=True, eos_token_id=end, pad_token_id=end
+    )
     return {
         "images": [path.name for path in sample.images],
         "prompt": asked[-1]["content"][-1].get("text", ""),

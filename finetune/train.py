@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ import torch
 from finetune.batches import Drawer
 from finetune.checkpoint import STATE, resume, save
 from finetune.packing import Batch
-from finetune.photosets import load_photos, read_annotations
+from finetune.photosets import DataError, load_photos, read_annotations
+from finetune.processes import processes
 from finetune.runlog import RunLog, manifest
 from finetune.splits import split_rows
 from finetune.trainable import base_of, groups_of, load_trainable
@@ -58,7 +59,7 @@ def loss_of(model: Any, batch: Batch, maps: torch.Tensor) -> torch.Tensor:
 
 def pace(cfg: TuneConfig, step: int) -> float:
     """Share of the learning rate: linear warm-up, cosine to a twentieth."""
-    return min(1.0, (step + 1) / cfg.warmup) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / cfg.steps)))
+    return min(1.0, (step + 1) / max(1, cfg.warmup)) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / cfg.steps)))
 
 
 def average_gradients(parameters: list[torch.nn.Parameter], batches: int, processes: int) -> int:
@@ -83,69 +84,90 @@ def average_gradients(parameters: list[torch.nn.Parameter], batches: int, proces
     return batches
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What a step did: losses of all processes' batches; tokens and dropped photos of this process; gradient norm."""
+
+    losses: list[float]
+    tokens: int
+    dropped: int
+    norm: float
+
+
+def take_step(
+    cfg: TuneConfig, step: int, draw: Drawer, model: Any, optimizer: torch.optim.Optimizer, among: Any
+) -> Taken:
+    """One step on ``cfg.accumulate`` batches of each process ``among`` all; no batch short enough: nothing changes."""
+    losses, tokens, dropped, norm = [], 0, 0, 0.0
+    for number in range(among.process_index, cfg.accumulate * among.num_processes, among.num_processes):
+        drawn = draw(cfg, step, number)
+        dropped += drawn.dropped
+        if drawn.batch is not None:
+            loss = loss_of(model, drawn.batch, drawn.maps)
+            loss.backward()
+            losses.append(loss.item())
+            tokens += drawn.batch.ids.numel()
+    for group in optimizer.param_groups:
+        group["lr"] = group["base"] * pace(cfg, step)
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    if average_gradients(parameters, len(losses), among.num_processes):
+        norm = float(torch.nn.utils.clip_grad_norm_(parameters, 1.0))
+        optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return Taken(_everywhere(losses, among.num_processes), tokens, dropped, norm)
+
+
 def train_mllm(cfg: TuneConfig) -> None:
     """Train; what was trained is written every ``save_every`` steps and at the end, logs go to ``out/run``.
 
     Raises:
         LoadError: the settings contradict each other (see ``load_trainable``).
-        DataError: the annotated photos are missing.
+        DataError: the annotated photos are missing, or all of them are of one split.
     """
-    from accelerate import PartialState
-
     if cfg.threads:
         torch.set_num_threads(cfg.threads)
-    state = PartialState()
+    among = processes()
     torch.manual_seed(cfg.seed)
     taxonomy = load_taxonomy()
     train, validation = split_rows(read_annotations(Path(cfg.data)))
-    train = [row for row in train if row["label_ok"]]
+    train, validation = ([row for row in rows if row["label_ok"]] for rows in (train, validation))
+    if not train or (cfg.eval_every and not validation):
+        raise DataError(f"{cfg.data}: photos of several senders are needed, some for training and some for validation.")
     backend, model = load_trainable(cfg)
     photos = load_photos(train, 256)
     draw = Drawer(train, photos, backend, taxonomy, lambda pixels: feature_maps(model, pixels))
-    lora, projector = groups_of(model, cfg)
+    language, beside = groups_of(model, cfg)
     optimizer = torch.optim.AdamW(
-        [{"params": lora, "base": cfg.lr}, {"params": projector, "base": cfg.projector_lr}],
+        [{"params": language, "base": cfg.lr}, {"params": beside, "base": cfg.projector_lr}],
         lr=cfg.lr,
         weight_decay=cfg.weight_decay,
     )
     out = Path(cfg.out)
     first = resume(out / STATE, model, optimizer) if cfg.resume and (out / STATE).is_file() else 0
-    log = RunLog(out / "run", cfg.steps, first) if state.is_main_process else None
+    log = RunLog(out / "run", cfg.steps, first) if among.is_main_process else None
     watch = None
     if log and cfg.eval_every:
-        unseen = spread([row for row in validation if row["label_ok"]], cfg.eval_photos)
-        watch = Watch(unseen, cfg.fixed_samples, model, backend, taxonomy)
+        watch = Watch(spread(validation, cfg.eval_photos), cfg.fixed_samples, model, backend, taxonomy)
     about = manifest(asdict(cfg), [Path(cfg.data) / "annotations.jsonl"], cfg.seed)
     about["data"]["photos"] = hashlib.sha256(photos.data).hexdigest()
-    about["processes"] = state.num_processes
+    about["processes"] = among.num_processes
     model.train()
     dropped, recent = 0, []
     for step in range(first, cfg.steps):
-        losses, tokens = [], 0
-        for number in range(state.process_index, cfg.accumulate * state.num_processes, state.num_processes):
-            drawn = draw(cfg, step, number)
-            dropped += drawn.dropped
-            if drawn.batch is not None:
-                loss = loss_of(model, drawn.batch, drawn.maps)
-                loss.backward()
-                losses.append(loss.item())
-                tokens += drawn.batch.ids.numel()
-        for group in optimizer.param_groups:
-            group["lr"] = group["base"] * pace(cfg, step)
-        if average_gradients([*lora, *projector], len(losses), state.num_processes):
-            norm = torch.nn.utils.clip_grad_norm_([*lora, *projector], 1.0)
-            optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        recent += _everywhere(losses, state.num_processes)
+        taken = take_step(cfg, step, draw, model, optimizer, among)
+        dropped += taken.dropped
+        recent += taken.losses
+        if log is None:
+            continue
         done, last = step + 1, step + 1 == cfg.steps
-        if log and recent and (done % cfg.log_every == 0 or last):
-            numbers = {"loss": float(np.mean(recent)), "grad_norm": float(norm)}
-            log.write(done, **{n: round(v, 4) for n, v in numbers.items()}, tokens=tokens, dropped=dropped)
+        if recent and (done % cfg.log_every == 0 or last):
+            numbers = {"loss": float(np.mean(recent)), "grad_norm": taken.norm}
+            log.write(done, **{n: round(v, 4) for n, v in numbers.items()}, tokens=taken.tokens, dropped=dropped)
             recent = []
-        if log and watch and (done % cfg.eval_every == 0 or last):
+        if watch and (done % cfg.eval_every == 0 or last):
             log.write(done, **watch(lambda b, pixels: loss_of(model, b, feature_maps(model, pixels)), cfg.batch_size))
             watch.write_samples(out / "run" / "samples" / f"{done:06d}.jsonl")
-        if log and (done % cfg.save_every == 0 or last):
+        if done % cfg.save_every == 0 or last:
             save(model, backend.processor, optimizer, done, out, about)
     if log:
         log.close()

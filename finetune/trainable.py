@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from finetune.loading import LoadError, keep_statistics
+from finetune.loading import LoadError, dtype_of, keep_statistics
 from finetune.quantize import LORA_PATTERN, forbid_repacking, nf4_config
 from finetune.tune_config import TuneConfig
 from listing.backends.local import LocalBackend
@@ -42,7 +42,7 @@ def load_trainable(cfg: TuneConfig) -> tuple[LocalBackend, Any]:
         if name not in dict(base.named_modules()):
             raise LoadError(f"trains: the model has no module {name!r}; its projector is model.multi_modal_projector.")
     if cfg.checkpointing:
-        base.model.language_model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        base.model.language_model.activation_checkpointing_enable({"use_reentrant": False})
     model = _with_lora(base, cfg) if cfg.rank else base
     for name in cfg.trains if cfg.rank else (*cfg.trains, LANGUAGE):
         base.get_submodule(name).float().requires_grad_(True)
@@ -50,8 +50,7 @@ def load_trainable(cfg: TuneConfig) -> tuple[LocalBackend, Any]:
 
 
 def _check(cfg: TuneConfig) -> None:
-    if cfg.quantize not in ("nf4", "none"):
-        raise LoadError(f"quantize: {cfg.quantize!r} is unknown; use 'nf4' or 'none'.")
+    dtype_of(cfg.quantize)
     if not cfg.rank and cfg.quantize != "none":
         raise LoadError("rank 0 tunes the whole language model, which 4-bit weights cannot: set quantize to none.")
     if not cfg.rank and cfg.init_from:

@@ -48,9 +48,11 @@ def _projector(given: Mapping[str, Any], data: Path, out: Path) -> None:
 
 def _mllm(given: Mapping[str, Any], data: Path, out: Path, init_from: str = "", resume: bool = False) -> None:
     from finetune.lessons import LessonPlan
+    from finetune.processes import processes
     from finetune.train import TuneConfig, train_mllm
 
-    model = assemble(weights=out, adapter=False, name="ipl-mini-base")
+    with processes().main_process_first():  # the others find it assembled
+        model = given.get("model") or assemble(weights=out, adapter=False, name="ipl-mini-base")
     plan = strict(LessonPlan, given.get("plan") or {}, "stages.mllm.plan")
     given = {**given, "plan": plan, "data": str(data), "model": str(model), "out": str(out)}
     cfg = strict(TuneConfig, given, "stages.mllm")
@@ -59,15 +61,30 @@ def _mllm(given: Mapping[str, Any], data: Path, out: Path, init_from: str = "", 
 
 def _chat(given: Mapping[str, Any], data: Path, out: Path, init_from: str = "", resume: bool = False) -> None:
     from finetune.chat import ChatConfig, train_chat
+    from finetune.loading import EMBEDDED, located
+    from finetune.processes import processes
 
     if out == WEIGHTS:  # the embedded model's own weights are no place for another family's
         out = ipl_home() / "tuned" / str(given.get("model", "model")).rstrip("/").rpartition("/")[2]
+    if given.get("model") == EMBEDDED:
+        with processes().main_process_first():  # the others find it assembled
+            given = {**given, "model": located(EMBEDDED)}
     cfg = strict(ChatConfig, {**given, "data": str(data), "out": str(out)}, "stages.chat")
     train_chat(replace(cfg, init_from=init_from, resume=resume))
 
 
 STAGES: dict[str, Callable[..., None]] = {"tower": _tower, "projector": _projector, "mllm": _mllm, "chat": _chat}
 RESUMABLE = ("mllm", "chat")
+
+
+def _read(config: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(config.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise TuneError(f"{config} is no YAML ({str(error).splitlines()[0]}).") from error
+    if not isinstance(content, dict) or not isinstance(content.get("stages"), dict):
+        raise TuneError(f"{config} has no `stages`; finetune/configs/ipl-mini.yaml shows how they are written.")
+    return content
 
 
 def run(
@@ -80,7 +97,7 @@ def run(
     """
     if not config.is_file():
         raise TuneError(f"There is no config {config}; the shipped ones lie in finetune/configs.")
-    content = yaml.safe_load(config.read_text(encoding="utf-8"))
+    content = _read(config)
     chosen = stages or list(content["stages"])
     for name in chosen:
         if name not in content["stages"] or name not in STAGES:

@@ -94,7 +94,8 @@ def _turns(row: dict[str, Any], number: int, taxonomy: Taxonomy, backend: LocalB
     if number % 2:
         (lesson,) = written(row, taxonomy, PLAN, rng)
     else:
-        lessons = sorted(visual(row, taxonomy, PLAN, rng), key=lambda lesson: lesson.family)
+        lessons = visual(row, taxonomy, PLAN, rng)
+        lessons.sort(key=lambda lesson: (lesson.family != "category", lesson.family))
         lesson = lessons[number // 2 % len(lessons)]
     messages = (question(lesson.prompt, int(lesson.photo)), answer(lesson.answer))
     turns = find_turns(backend.processor, messages)
