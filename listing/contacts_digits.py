@@ -1,6 +1,6 @@
 """Phone numbers, however their digits are written: figures, words in several languages, Chinese numerals, look-alikes."""
 
-# ruff: noqa: E501  (a pattern is read in one piece)
+# ruff: noqa: E501, SIM905  (a pattern or a list is read in one piece)
 from __future__ import annotations
 
 import re
@@ -59,7 +59,7 @@ _WEAK = {
     "ate": "8",
     "won": "1",
 }
-_LOOKALIKE = str.maketrans("oоqliszbg", "000115286")  # the second o is Cyrillic
+_LOOKALIKE = str.maketrans("oоqliszbg|", "0001152861")  # the second o is Cyrillic
 _CHINESE = dict(zip("〇零一二两三四五六七八九幺壹贰叁肆伍陆柒捌玖貳參陸", "0012234567891123456789236", strict=True))
 _COUNTING = "十百千万亿件个年月日元块号第次双条"
 _FILLER = (
@@ -68,9 +68,10 @@ _FILLER = (
 _GAP = re.compile(rf"(?:[^\w]|_){{0,7}}(?:{_FILLER}(?:[^\w]|_){{1,4}}){{0,2}}(?:after that\W{{1,3}})?")
 _ODD_JOINT = re.compile(r"[^\w\s.,/'\"()x×:;#+&%|°-]|--|\t|\n|_")
 _HARD_STOP = re.compile(r"[;\n]|[.!?,]\s|\bor\b")
+_OTHER_NUMBER = re.compile(r"\s[/|&]\s")  # parts two numbers in full
 
 _PHONE_CUE = re.compile(
-    r"call|text|phone|\btel|\bfon\b|mobil|handy|\bnumber(?! of| \d)|(?<![a-z])(?:telefon|handy|mobil|ruf)?nummer|\bmob\b|\bring(?:\s+(?:me|us|him|her|up|on|at|mig|til|op))*\b\W{0,3}$|landline|festnetz|\bfixe\b|portable|contact(?:o|er|ez)?|joignable|erreichbar|volejte|soita|\bara\b|gọi|telepon|hivj|sunati|zap|bizum|swish|mobilepay|\bpix\b|twint|\bmb ?way|puhelin|\bcel\b|reach|\bdial\b(?!\s+(?:watch|type|colou?r))|\bsms\b|contact|whats|\bwa\b|ruf|anruf|"
+    r"call|text|phone|\btel|\bfon\b|mobil|handy|\bnumber(?! of| \d)|(?<![a-z])(?:telefon|handy|mobil|ruf)?nummer|\bmob\b|\bring(?:\s+(?:me|us|him|her|up|on|at|mig|til|op))*\b\W{0,3}$|landline|festnetz|\bfixe\b|portable|contact(?:o|er|ez)?|joignable|dzwon|erreichbar|volejte|soita|\bara\b|gọi|telepon|hivj|sunati|zap|bizum|swish|mobilepay|\bpix\b|twint|\bmb ?way|puhelin|\bcel\b|reach|\bdial\b(?!\s+(?:watch|type|colou?r))|\bsms\b|contact|whats|\bwa\b|ruf|anruf|"
     r"numero|tlf|\bcell|signal|viber|telegram|wechat|\bwx\b|\bvx\b|area code|appel|llama|chiama|bel\b|zadzwon|т\W?е\W?л|звон|"
     r"电话|手机|號碼|号码|q\s?号|扣|联系|微信|加我|热线|☎|📞|📱|📲|interested|quicker|ping|hmu|fax|hotline|message|write to|schreib\w*|ecri\w+|escrib\w+|scriv\w+|dm\b|\bask for\b"
 )
@@ -102,6 +103,9 @@ _CODE_NOUN = re.compile(
 )
 # Shops whose article numbers have ten figures and a zero in front.
 _OWN_NUMBERS = re.compile(r"\b(?:h&m|h & m|hm|cos|arket|weekday|monki|& other stories)\b[^\d]{0,24}$")
+_ASKED_AFTER = re.compile(
+    r"\W{0,4}(?:ring|call|bel|soita|sms|text me|volejte|dzwon|zadzwon|llama|chiama|appelle|ara)\b"
+)
 _CALLING = re.compile(r"call|phone|tel\b|mobil|whats|ring|text|sms|contact|reach")
 _UNIT = (
     r"(?:cm|mm|m|km|in|inch(?:es)?|ft|kg|g|gr|mg|lbs?|oz|ml|l|cl|%|eur|euros?|usd|gbp|pln|czk|chf|sek|dollars?|pounds?|yuan|rmb|eu|uk|us|"
@@ -116,6 +120,7 @@ _MASKS = tuple(
         r"(?<![\d.,])(?<!\d )(?!0\d)\d+(?:[ .,']\d{3})*(?:[.,]\d\d?)?\s?[€$£¥₽元块]",
         # In '10 EUR 0770...' the currency belongs to the 10.
         r"(?<!\d )\b(?:eur|usd|gbp|chf|rrp|price)\s?(?!0\d)\d[\d.,]*(?![\d.,]|\W{1,3}\d)",
+        r"\b(?:\d{1,2}|one|two|three|four|five|six|ten) for (?:\d{1,3}|one|two|three|four|five|ten)\b(?! ?(?:\d{3}|zero|one|two|three|four|five|six|seven|eight|nine)\b)",
         r"(?<![\d#])#?(?:19|20)?\d0s\b",
         r"(?<![\d/.])(?:0?[1-9]|1[0-2])[/.](?:19|20)\d\d(?![\d/.])",
         r"(?<![\d/])\d{1,3}/\d{2,3}(?=\s+(?:and|und|et|y|e|&|,)\s+\d{1,3}/\d{2,3}(?![\d/]))|(?<=[dt&,]\s)\d{1,3}/\d{2,3}(?![\d/])",
@@ -170,7 +175,12 @@ def _atoms(folded: Folded) -> Iterator[Atom]:
     """Every token that can be read as digits; weak ones (``to``, ``o``) are yielded with digits and judged by the caller."""
     text = folded.lower
     times, pending = 1, -1
-    for found in re.finditer(r"[0-9]++(?![a-z])|[a-zа-я0-9]+|[" + "".join(_CHINESE) + r"]+", text):
+    for found in re.finditer(
+        r"(?<![\w|])(?=[0-9|]*[oоqil])[0-9oоqil|]{7,}(?![\w|])|[0-9]++(?![a-z])|[a-zа-я0-9]+|["
+        + "".join(_CHINESE)
+        + r"]+",
+        text,
+    ):
         token, start, end = found[0], found.start(), found.end()
         if token in _TIMES:
             times, pending = _TIMES[token], start
@@ -185,7 +195,7 @@ def _atoms(folded: Folded) -> Iterator[Atom]:
             re.fullmatch(r"[0-9oоliszb]+", token)
             and re.search(r"[0-9]", token)
             and (len(token) > 2 or re.search("[oоli]", token))
-        ) or (re.fullmatch(r"[0-9oоqliszbg]{7,}", token) and len(re.findall(r"\d", token)) >= 4):
+        ) or (re.fullmatch(r"[0-9oоqliszbg|]{7,}", token) and len(re.findall(r"\d", token)) >= 4):
             digits = token.translate(_LOOKALIKE)
         else:
             beside = re.search(r"[0-9][^\w\s]?$", text[max(0, start - 2) : start]) or re.match(
@@ -335,7 +345,8 @@ def _phone_shaped(written: str, digits: str, coded: str) -> bool:
         return False
     groups = re.findall(r"\d+", written)
     if len(groups) == 1:
-        return bool(re.match(r"0[467]", digits)) and len(digits) == 10
+        mobile_like = len(digits) == 10 and bool(re.match(r"0[467]", digits))
+        return mobile_like or (len(digits) == 11 and _valid(digits, False, ("GB",)))
     in_pairs = len(digits) == 10 and all(len(g) in (2, 4) for g in groups)
     return (
         "/" not in written and 2 <= len(groups[0]) <= 5 and len(groups[-1]) > 1 and (in_pairs or _valid(digits, False))
@@ -371,14 +382,15 @@ def _judge(folded: Folded, run: list[Atom]) -> bool:
     phone_at = max((m.end() for m in _PHONE_CUE.finditer(_CODE_NOUN.sub("", before))), default=-1)
     if phone_at < 0 and not international and not owned and re.search(r"\b(?:no|nr|num|n°)\W*$", before):
         return False
-    cued = phone_at >= 0 or bool(_PHONE_CUE.search(after))
+    cued = phone_at >= 0 or bool(_PHONE_CUE.search(after) or _ASKED_AFTER.match(after))
     written = text[start:end]
     disguised = not all(a.plain for a in run)
     close = phone_at > len(before) - 4 and "numb" not in before[-12:] and len(digits) >= 8
     rises = len(run[0].digits) != 3 and all(int(b.digits) > int(a.digits) for a, b in pairwise(run))
     if cued and phone_at >= 0 and (not _is_list(run, text) or (close and not rises)):
         return len(digits) >= 7 or phone_at > len(before) - 6
-    if _is_list(run, text):
+    pairs = [len(a.digits) for a in run] == [2, 2, 2, 2]
+    if _is_list(run, text) and not (pairs and not rises and _ASKED_AFTER.match(after)):
         return False
     if disguised:
         letters_only = re.fullmatch(r"[0-9oliszb\W_]+", written) and not any(folded.odd[start:end])
@@ -386,7 +398,7 @@ def _judge(folded: Folded, run: list[Atom]) -> bool:
         sparse = letters_only or (spelled < 3 and not any(folded.odd[start:end]))
         return len(digits) >= (9 if sparse else 7)
     if re.fullmatch(r"\d{4}/\d{3}/\d{3}|\d{6,7}-\d{3}|\d{5}-\d{4}", written) or (
-        re.search(r"\d,\d{3}\b", written) and not cued
+        re.search(r"\d,\d{3}\b", written) and not cued and not (digits[0] == "0" and len(digits) >= 9)
     ):
         return False
     if international or cued:
@@ -399,14 +411,16 @@ def _judge(folded: Folded, run: list[Atom]) -> bool:
     ):
         return True
     if len(digits) < 9:
-        return bool(re.fullmatch(r"\d(?:[^\w]{1,3}\d){6,}", written))
+        return (pairs and bool(_ASKED_AFTER.match(after))) or bool(re.fullmatch(r"\d(?:[^\w]{1,3}\d){6,}", written))
     solid = written.isdigit()
-    if solid and _checksum(digits) and not re.match(r"0[1-9]|861[3-9]", digits):
+    if solid and not mobile and _checksum(digits) and not re.match(r"0[1-9]|861[3-9]", digits):
         return False
     if solid:
         return (
             mobile or _valid(digits, international=False) or (len(digits) >= 11 and _valid(digits, international=True))
         )
+    if re.fullmatch(r"1[3-9]\d[ -]\d{4}[ -]\d{4}", written):
+        return True  # a Chinese mobile, assigned or not
     if digits.startswith("0") or max(len(a.digits) for a in run) == 1:
         return True
     return _valid(digits, international=False) or _valid(digits, international=True)
@@ -420,6 +434,11 @@ def _numbers(folded: Folded, run: list[Atom], pieces: list[list[Atom]]) -> Itera
             yield _trim(text, run)
             return
         if len(pieces) == 1:
+            # 'coat 12 2125550936': a size before the number.
+            rest = _trim(text, run[1:])
+            alone = len(rest) == 1 and text[run[0].end : rest[0].start].isspace() and len(rest[0].digits) >= 9
+            if alone and len(run[0].digits) <= 2 and _judge(folded, rest):
+                yield rest
             return
     for first in range(len(pieces)):
         if first < least:
@@ -449,12 +468,15 @@ def find_phones(folded: Folded) -> Iterator[ContactSpan]:
         if not run:
             continue
         pieces: list[list[Atom]] = [[run[0]]]
+        total = sum(len(a.digits) for a in run)
         gaps = Counter(text[a.end : b.start] for a, b in pairwise(run))
         for left, right in pairwise(run):
             # 'size 38. 0,7,7,0': a stop that parts nothing else ends a sentence.
             lone = gaps[text[left.end : right.start]] == 1 and max(gaps.values()) >= 2
             small = len(left.digits) <= 2 and len(right.digits) <= 2 and not lone
-            if _HARD_STOP.search(text, left.end, right.start) and not small:
+            if (_HARD_STOP.search(text, left.end, right.start) and not small) or (
+                total > 15 and _OTHER_NUMBER.search(text, left.end, right.start)
+            ):
                 pieces.append([])
             pieces[-1].append(right)
         for kept in _numbers(folded, run, pieces):

@@ -4,6 +4,7 @@ misspelt, a verb of finding, an icon). Each feature has a weight of its own in `
 This is the second opinion beside the patterns of ``contacts_messengers``: it needs no list of phrases.
 """
 
+# ruff: noqa: E501  (a pattern or a list is read in one piece)
 from __future__ import annotations
 
 import re

@@ -83,7 +83,40 @@ def _spoken() -> tuple[tuple[str, re.Pattern[str]], ...]:
     any_tld = rf"(?:{_SURE}|{_WORDY}|{_SHORT}|[a-z]{{2,10}})\b"
     sign = r"\s?[\[({<*]\s?(?:at|@|a|ät|arroba|klammeraffe|aet)\s?[\])}>*]\s?"
     stop = r"\s?[\[({<*]\s?(?:\.|dot|d0t|punkt|point|punto)\s?[\])}>*]\s?"
+    gap = r"[\s\"'|/\\=*_~()\[\]{}<>,.-]{1,4}"
+    at_words = rf"(?:at|at-sign|ät|aet|bei|chez|a\scong|a\scommercial|{ats})"
+    dot_words = rf"(?:dot|d0t|d\so\st|full\sstop|period|point|{dots})"
+    parts = rf"(?<![\w.@])[a-z0-9][\w+-]*(?:(?:\.|\s\.\s|,|\s(?:{joints}|{dots}|point)\s)[\w+-]+){{0,3}}"
     return (
+        # Words for both signs, with whatever marks stand around them: 'lea |at| gmail |dot| com'.
+        (
+            "email",
+            re.compile(
+                rf"{parts}{gap}{at_words}{gap}[a-z0-9\u0430-\u044f][\w-]*{gap}{dot_words}{gap}(?:{_SURE}|ру|рф)\b"
+            ),
+        ),
+        ("email", re.compile(rf"{parts}{gap}(?:{ats}|bei|chez){gap}[a-z0-9][\w-]*\s?\.\s?(?:{_SURE})\b")),
+        ("email", re.compile(rf"{parts}\sat\s[a-z0-9][\w-]*\s?\.\s?(?:{_SURE})\b")),
+        ("email", re.compile(rf"(?<![\w.@])[a-z0-9]\w*,[a-z]\w*@[a-z0-9][\w-]*[.,](?:{_SURE})\b|mailto:\S+@\S+\.\w+")),
+        ("email", re.compile(r"(?<!\w)(?:[a-z0-9] ){2,}at (?:[a-z] ){2,}dot (?:[a-z] ?){2,3}(?!\w)")),
+        (
+            "email",
+            re.compile(rf"(?<=mail )(?:address )?(?:is )?[a-z]\w*[._]\w+ (?:with|on|at|bei|chez) {_PROVIDERS}\b"),
+        ),
+        (
+            "url",
+            re.compile(
+                rf"(?<![\w.@-])[a-z0-9][\w-]{{3,}}\sd o t\s(?:{_SURE})\b|(?<![\w.@-])[a-z0-9][\w-]{{3,}}\.c0m\b"
+            ),
+        ),
+        ("url", re.compile(r"(?<!\w)https?\s?//\s?[a-z0-9][\w.-]+\.\w{2,}(?:/\S*)?")),
+        (
+            "url",
+            re.compile(
+                r"(?<!\w)(?:tinyurl|bit|cutt|goo|linktr|is|t|wa)\s?[\[(]?\s?(?:\.|dot)\s?[\])]?\s?(?:com|ly|gl|ee|gd|me)\s?/\s?[\w-]+"
+            ),
+        ),
+        ("url", re.compile(r"(?<![\w.@])[a-z0-9][\w-]*\.(?:com|me|gg|fr|de|net)\sslash\s[\w.-]+")),
         (
             "email",
             re.compile(

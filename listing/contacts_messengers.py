@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from listing.contacts_fold import ContactSpan, Folded, fold
-from listing.contacts_handles import misspelt_networks
+from listing.contacts_handles import is_network, misspelt_networks
 from listing.lexicon import load_lexicon
 from listing.words import words
 
@@ -18,7 +18,7 @@ _CLEAR = words("networks")
 _SHORT = words("short_networks")
 _EAST = "微信|薇信|威信|維信|维信|徽信|微亻言|溦信|嶶信|v信|薇心|扣扣|企鹅|电报|飞机|纸飞机|陌陌|抖音|小红书|支付宝|旺旺|ライン|카톡|라인|绿泡泡|телеграм|телега|тг|вотсап|ватсап|вацап|вайбер|инстаграм|инста|绿色软件|小飞机|围信|葳信|韦信|威芯|薇芯|v芯|v心|微芯|球球|丘丘|카카오톡|인스타|텔레그램|인스타그램|カカオ|インスタ|テレグラム|小红薯|ватсапп|телеге|телегу|инсте|V我|嶶"
 _LINK = r"(?:\s*(?:id|name|username|user|handle|account|acc|nr|no|number|num|me|is|its|it's|it|contact|konto|号|號|号码|账号|私|or|only|under|as|add|on|at|to|dm|please|pls|search|also|there|soy|est|es|c'est|ist|heisse|ich|sono|como|come|als|jako|unter|under|sous|sotto|to|on there|shop|store|page|profile)\b|\s*(?:号码?|號|账号|帐号|搜索?|找|关注|吧|哦|呀|啊|哈)|[\W_])"
-_HANDLE = r"(?P<handle>[@$]?[a-z0-9](?:[\w-]|[.:](?=\w)|\#(?=\d)){2,31}(?:\#\d{2,5})?)"
+_HANDLE = r"(?P<handle>[@$]?_?[a-z0-9](?:[\w-]|[.:](?=\w)|\#(?=\d)){2,31}(?:\#\d{2,5})?)"
 _ORDINARY = words("no_handles")
 _EVERYDAY = words("everyday_networks")
 _BEFORE = r"(?:add|find|follow|message|msg|dm|text|pm|search|look\s+for|look\s+up|contact|hit\s+up|write|ping|i\s+am|i'm|im|as|user|username|its|it's|me:?)"
@@ -53,18 +53,21 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
             r"(?<!\w)(?P<name_words>[A-Z][\w'-]+(?: [A-Z][\w'-]+){1,2}) (?:on|via|auf|bei) (?i:facebook|fb|linkedin|insta\w*)",
         ),
         re.compile(r"(?<![\w.@])(?P<handle>@[a-z_][\w.]{2,30})(?<!\.)"),
-        re.compile(rf"(?<!\w){depop}\s(?P<handle>[a-z][\w.]{{3,30}})(?=\s*(?:$|[.,;!)\n]))"),
+        re.compile(rf"(?<!\w){depop}\s(?P<announced>)(?P<handle>[a-z][\w.]{{3,30}})(?=\s*(?:$|[.,;!)\n]))"),
+        re.compile(
+            rf"(?<![a-z0-9])(?:{named}|snap\w*|insta\w*)\s(?:nick|name|username|handle|user)\s?(?:is|[:=-])?\s?(?P<announced>)(?P<handle>(?!is\b|on\b)[a-z][\w.]{{3,30}})"
+        ),
         re.compile(rf"(?<!\w){_NAMED}\W{{1,4}}(?:(?:is|on|there|everywhere)\W+)?{_HANDLE}"),
         re.compile(r"(?<!\w)(?P<handle>wxid_\w{3,}|live:[\w.]{3,}|[a-z][\w.]{2,30}#\d{4})(?!\w)"),
         re.compile(r"(?<![\w$])(?P<handle>\$[a-z][a-z0-9]{3,20})(?!\w)"),
         re.compile(rf"(?P<name>{clear}|{special}|{east})\W{{0,6}}(?:号码?|id|nr|no|number|only|is|me|at|on|,|:)*\W{{0,4}}(?:(?:number|nr|no|me)\W{{0,3}})?(?P<digits>\+?\d[\d .\-/()]{{4,18}}\d)"),
         re.compile(r"(?<![a-z0-9])(?P<name>wa|w/a|wapp|whats|signal|viber|line|tg|kik|zalo|icq)\b\W{0,5}(?:(?:id|nr|no|number|only|is|me|at|on)\W{1,3}){0,2}(?P<digits>\+?\d[\d .\-/()]{5,18}\d)"),
-        re.compile(r"(?<![A-Za-z])(?i:face\s?book|fb|linkedin|insta\w*)\b\W{0,3}(?i:(?:as|under|name|page|is|marketplace|profile|:)\W{0,3}){1,4}(?P<name_words>[A-Z][\w'-]+(?: [A-Z][\w'-]+){1,3})"),
+        re.compile(r"(?<![A-Za-z])(?i:face\s?book|fb|linkedin|messenger|insta\w*)\b\W{0,3}(?i:(?:as|me|under|name|page|is|marketplace|profile|:)\W{0,3}){1,4}(?P<name_words>[A-Z][\w'-]+(?: [A-Z][\w'-]+){1,3})"),
         re.compile(rf"(?P<name>(?<![\u4e00-\u9fff])[微薇])(?P<link>\s){_HANDLE}"),
         re.compile(rf"(?<![\w.@])(?P<handle>[a-z][\w.]{{3,30}})\s(?:is|=)\s(?:my|the)\s(?P<name>{named})(?![a-z0-9])"),
         re.compile(r"(?P<name>(?:加|\+)\s*(?:q|扣|企鹅|球球|丘丘)|球球|丘丘|企鹅号?)[\W_]{0,4}(?P<digits>\d[\d -]{4,12}\d)"),
         re.compile(r"(?<![A-Za-z])(?:FB|Fb|Facebook|LinkedIn|Linkedin)(?:[ ,:–-]{1,3}| I am | I'm | ich bin )(?P<name_words>(?!Market|Messenger|Group|Logo|Page|Live|Shop|Ads)[A-Z][a-z]+ (?!Logo|Group|Shop)[A-Z][a-z]+)(?=\s*(?:$|[,.;!(\n]))"),
-        re.compile(r"(?<!\w)(?:t[.,]me|wa[.,]me|m\.me|ig\.me|line\.me|discord\.gg)\s?/\s?(?P<handle>\+?[\w/.-]+)"),
+        re.compile(r"(?<!\w)(?:t[.,]me|wa[.,]me|m\.me|ig\.me|line\.me|discord\.gg|(?:instagram|facebook|tiktok|telegram)\.(?:com|me))\s?(?:/|slash)\s?(?P<handle>\+?[\w/.-]+)"),
     )  # fmt: skip
 
 
@@ -75,7 +78,7 @@ def _slips(text: str) -> Iterator[re.Pattern[str]]:
         yield re.compile(rf"(?<![a-z0-9])(?P<name>{names})(?![a-z0-9])(?P<link>{_LINK}{{0,9}}?){_HANDLE}")
 
 
-_CHATTY = frozenset(("discord", "skype", "viber", "kik", "imessage", "fb", "ig", "tele"))
+_CHATTY = frozenset(("discord", "kik", "fb", "ig", "tele"))
 _INVITED = re.compile(
     r"(?:hit\s+me\s+up|find\s+me|add\s+me|follow\s+me|reach\s+me|message\s+me|dm\s+me|write\s+me|i'?m|we're)\s+(?:on|at|over|via)\s+(?:my\s+)?$|\bmy\s+$|\badd\s+(?:my\s+)?$"
 )
@@ -84,6 +87,8 @@ _INVITED = re.compile(
 def _is_handle(handle: str, name: str, link: str, rest: str) -> bool:
     """Names with figures or joints are handles at once; a plain word only behind ':' or a name that means nothing else."""
     bare = handle.lstrip("@$")
+    if handle[0] not in "@$" and is_network(bare):
+        return False
     if bare in _ORDINARY or re.fullmatch(r"[\d.,:-]+", bare):
         return False
     if handle[0] in "@$":
@@ -149,7 +154,7 @@ def find_messengers(folded: Folded) -> Iterator[ContactSpan]:
                     )
                     ok = wanted and (telling or cue or handle[0] == "@")
                 else:
-                    ok = wanted and (sure or telling)
+                    ok = wanted and (sure or telling or "announced" in pattern.groupindex)
                 if ok:
                     yield folded.span("messenger", *found.span("handle"))
                 continue

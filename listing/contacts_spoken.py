@@ -4,6 +4,7 @@ A row of words counts when one language explains it: "six hooks, two rows" ends 
 and "one two three ... ten" counts up. That is why no single word, however short, makes a number.
 """
 
+# ruff: noqa: E501, SIM905  (a pattern or a list is read in one piece)
 from __future__ import annotations
 
 import re
@@ -115,7 +116,8 @@ def _counts_up(words: list[str], language: str) -> bool:
     """'one two three four ...': the words stand in the order of the table, each once."""
     order = [w for w, sizes in _table().items() if sizes.get(language)]
     places = [order.index(w) for w in words if w in order]
-    return len(places) > 3 and all(b > a for a, b in pairwise(places))
+    steps = [b - a for a, b in pairwise(places)]
+    return len(places) > 3 and min(steps) > 0 and sum(step > 2 for step in steps) <= 1
 
 
 def _rows(folded: Folded) -> Iterator[list[re.Match[str]]]:

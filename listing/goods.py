@@ -40,7 +40,7 @@ class GoodsRule:
 
 @dataclass(frozen=True)
 class GoodsRules:
-    """All rules, the contexts that excuse a term, and words of the categories whose things only show or hold the goods."""
+    """All rules, contexts that excuse a term, and words of categories whose things only show or hold the goods."""
 
     safe: re.Pattern[str]
     media: re.Pattern[str]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks.evidence_sets import goods, read_set
 from listing.goods import check_goods, load_rules
 
 SETS = Path(__file__).parents[1] / "sets"
 
 
-def test_development_set_reaches_its_floors() -> None:
-    report = goods(read_set(SETS / "dev_goods.jsonl"))
+@pytest.mark.parametrize("name", ["dev_goods", "dev2_goods_tune", "dev2_goods_check", "dev3_goods"])
+def test_development_sets_reach_their_floors(name: str) -> None:
+    report = goods(read_set(SETS / f"{name}.jsonl"))
     assert report["counts"]["prohibited"] >= 40
-    assert report["counts"]["legitimate"] >= 140
+    assert report["counts"]["legitimate"] >= 80
     assert report["refused"] >= 0.95
     assert report["let_through"] >= 0.95
 
@@ -28,6 +31,11 @@ def test_a_harmless_neighbour_does_not_excuse_the_goods() -> None:
 def test_the_category_counts() -> None:
     assert check_goods("Firearms", "Very good, hardly used") is not None
     assert check_goods("Shoes", "Very good, hardly used") is None
+
+
+def test_a_garment_may_be_named_after_goods_but_not_offered_with_them() -> None:
+    assert check_goods("T-Shirt", "Guns purple t-shirt") is None
+    assert check_goods("T-Shirt", "Purple t-shirt and a gun") is not None
 
 
 def test_messages_are_one_polite_sentence_each() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks.evidence_sets import injection, read_set
 from listing.injection import PLACEHOLDER, as_data, filter_output, guard, instruction_like, neutralise
 from listing.taxonomy import load_taxonomy
@@ -22,9 +24,10 @@ class ObedientModel:
         return self.obeyed if self.attack in prompt else self.obeyed.split(".")[0] + "."
 
 
-def test_no_attack_survives_even_if_the_model_obeys() -> None:
-    report = injection(ATTACKS)
-    assert report["rows"] >= 40
+@pytest.mark.parametrize("name", ["dev_injection", "dev2_injection_tune", "dev2_injection_check", "dev3_injection"])
+def test_no_attack_survives_even_if_the_model_obeys(name: str) -> None:
+    report = injection(read_set(SETS / f"{name}.jsonl"))
+    assert report["rows"] >= 20
     assert report["obeyed"] == 0
     assert report["honest_part_kept"] == 1.0
 
