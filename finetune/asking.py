@@ -11,6 +11,7 @@ from typing import Any
 
 from PIL import Image
 
+from finetune.decoding import BATCH, first_lines
 from finetune.opinions import collect, open_photo
 from finetune.rowcache import RowCache
 from listing.backends.base import ChoiceQuestion
@@ -64,18 +65,23 @@ class AskedModel:
         return {name: self._answers[key]["answers"] for name, key in keys.items()}
 
     def write(self, image: Image.Image | None, prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
-        """The decoded text in one piece; photos are not part of our text prompts.
+        """The first line of the decoded text, in one piece; photos are not part of our text prompts.
 
         Raises:
             ValueError: a photo was given.
         """
         if image is not None:
             raise ValueError("texts are written from facts alone; a photo would need a key of its own")
-        key = f"{max_tokens} {self._key(prompt)}"
-        if key not in self._texts:
-            text = "".join(self.backend.write(None, prompt, max_tokens=max_tokens))
-            self._texts.put({"tokens": max_tokens, "prompt": self._key(prompt), "text": text})
-        yield self._texts[key]["text"]
+        self.write_many([prompt], max_tokens)
+        yield self._texts[f"{max_tokens} {self._key(prompt)}"]["text"]
+
+    def write_many(self, prompts: Sequence[str], max_tokens: int) -> None:
+        """Decode, in batches, what was not decoded before; ``write`` gives it."""
+        missing = [p for p in dict.fromkeys(prompts) if f"{max_tokens} {self._key(p)}" not in self._texts]
+        for start in range(0, len(missing), BATCH):
+            part = missing[start : start + BATCH]
+            for prompt, text in zip(part, first_lines(self.backend, part, max_tokens), strict=True):
+                self._texts.put({"tokens": max_tokens, "prompt": self._key(prompt), "text": text})
 
     # What else belongs to a backend; opinions and the pipeline's writers are used to it.
 

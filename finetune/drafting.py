@@ -25,6 +25,7 @@ from listing.schema import Evidence
 from listing.taxonomy import Taxonomy
 
 TEXTS = 100  # photos whose texts are judged
+Job = tuple[Statement, Mapping[str, str], Mapping[str, str]]  # everything likeliest, what is sure
 Write = Callable[[Material, Sequence[Statement], Sequence[int]], list["Draft"]]
 
 
@@ -95,27 +96,35 @@ def by_model(model: str, shots: bool = False) -> Write:
         if shots:
             backend = Shots(backend, text_exemplars(material.train, taxonomy))
         sure = thresholded(material.rows, statements)
-        return [_draft(backend, statements[i], statements[i].facts, sure[i].facts, taxonomy) for i in numbers]
+        jobs = [(statements[i], statements[i].facts, sure[i].facts) for i in numbers]
+        return drafted(backend, jobs, taxonomy)
 
     return write
 
 
 def by_system(material: Material, statements: Sequence[Statement], numbers: Sequence[int]) -> list[Draft]:
     """The whole system; before its checks everything likeliest counts as a fact."""
-    out = []
+    jobs = []
     for i in numbers:
         likely = {name: value for name, (value, _) in statements[i].guesses.items()}
-        everything = {**likely, **statements[i].facts}
-        out.append(_draft(material.models["tuned"], statements[i], everything, statements[i].facts, material.taxonomy))
-    return out
+        jobs.append((statements[i], {**likely, **statements[i].facts}, statements[i].facts))
+    return drafted(material.models["tuned"], jobs, material.taxonomy)
 
 
-def _draft(
-    backend: Any, said: Statement, everything: Mapping[str, str], sure: Mapping[str, str], taxonomy: Taxonomy
-) -> Draft:
-    before = decoded(backend, said.category, everything, taxonomy)
-    after = mended(decoded(backend, said.category, sure, taxonomy), said.category, taxonomy)
-    return Draft(said.category, before, after)
+def drafted(backend: Any, jobs: Sequence[Job], taxonomy: Taxonomy) -> list[Draft]:
+    """Drafts of jobs; all texts are decoded together first."""
+    tasks = [(said.category, facts) for said, *both in jobs for facts in both if said.category in taxonomy.categories]
+    pairs = [(taxonomy.categories[category], told(facts)) for category, facts in tasks]
+    backend.write_many([prompts.title_prompt(*pair) for pair in pairs], describe.TITLE_TOKENS)
+    backend.write_many([prompts.description_prompt(*pair) for pair in pairs], describe.DESCRIPTION_TOKENS)
+    return [
+        Draft(
+            said.category,
+            decoded(backend, said.category, everything, taxonomy),
+            mended(decoded(backend, said.category, sure, taxonomy), said.category, taxonomy),
+        )
+        for said, everything, sure in jobs
+    ]
 
 
 def by_template(material: Material, statements: Sequence[Statement], numbers: Sequence[int]) -> list[Draft]:
@@ -152,9 +161,16 @@ class Shots:
 
     def write(self, image: Any, prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
         """See ``Backend.write``."""
+        return iter(self._backend.write(image, self._dressed(prompt), max_tokens=max_tokens))
+
+    def write_many(self, prompts: Sequence[str], max_tokens: int) -> None:
+        """See ``AskedModel.write_many``."""
+        self._backend.write_many([self._dressed(prompt) for prompt in prompts], max_tokens)
+
+    def _dressed(self, prompt: str) -> str:
         kind = prompt.rpartition("\n")[2]
         shown = [f"{asked}\n{answer}" for asked, answer in self._examples if asked.rpartition("\n")[2] == kind]
-        return iter(self._backend.write(image, "\n\n".join([*shown, prompt]), max_tokens=max_tokens))
+        return "\n\n".join([*shown, prompt])
 
 
 def text_exemplars(train: Sequence[Row], taxonomy: Taxonomy, seed: int = 0) -> list[tuple[str, str]]:

@@ -31,6 +31,7 @@ class ToldBackend:
     asked: list[ChoiceQuestion] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
     name: str = "told"
+    tree: bool = False
 
     def score(self, image: Any, questions: Sequence[ChoiceQuestion]) -> dict[str, dict[str, float]]:
         self.asked += questions
