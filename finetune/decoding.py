@@ -1,7 +1,7 @@
 """Many texts at once: on a CPU a batch of sixteen costs little more than one text.
 
-Decoding is greedy as in serving. In 16-bit arithmetic a batch can round a near tie the other way, so that a single text
-may differ by a word from the one that is served; measures over a hundred texts do not.
+Decoding is greedy as in serving. In 16-bit arithmetic a batch can round a near tie the other way, and a text then goes
+another way from there on: seen often with the untuned model, which is sure of little.
 """
 
 from __future__ import annotations
