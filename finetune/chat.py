@@ -16,6 +16,7 @@ from typing import Any
 from finetune.answers import answer_scores, likeliest
 from finetune.collator import Collator, Encoded, SampleError, encode, read_samples
 from finetune.loading import LoadError, dtype_of, load_base, whole, with_lora
+from finetune.processes import sharded
 from finetune.runlog import RunLog, manifest
 from finetune.samples import say_samples
 
@@ -79,7 +80,7 @@ def training_arguments(cfg: ChatConfig, bf16: bool, use_cpu: bool) -> Any:
         bf16=bf16,
         use_cpu=use_cpu,
         ddp_backend="gloo" if use_cpu and "WORLD_SIZE" in os.environ else None,
-        ddp_find_unused_parameters=False,
+        ddp_find_unused_parameters=bool(cfg.trains),  # a text without a photo leaves the projector out
         eval_strategy="steps",
         eval_steps=cfg.evaluate_every,
         logging_steps=cfg.log_every,
@@ -100,8 +101,8 @@ def training_arguments(cfg: ChatConfig, bf16: bool, use_cpu: bool) -> Any:
 def train_chat(cfg: ChatConfig) -> None:
     """Train; ``out`` receives ``adapter/`` (``model/`` with rank 0), logs, samples, manifest, checkpoints.
 
-    What is written holds processor and chat template too. Under FSDP and DeepSpeed no samples are decoded: no process
-    has the whole model.
+    What is written holds processor and chat template too. Under FSDP and DeepSpeed samples without a photo are left
+    out, and none is decoded: no process has the whole model.
 
     Raises:
         SampleError: no usable sample, or no checkpoint to resume from.
@@ -124,6 +125,9 @@ def train_chat(cfg: ChatConfig) -> None:
     _ = arguments.device
     base, processor, family = load_base(cfg.model, cfg.quantize, cfg.pixels, cfg.precision)
     (train, dropped), (unseen, _) = (encode(read_samples(file), processor, cfg.max_tokens) for file in files)
+    if sharded():  # a process whose batch has no photo would not gather the tower, and all others would wait for it
+        dropped["no photo"] = sum(not sample.images for sample in train)
+        train, unseen = ([sample for sample in part if sample.images] for part in (train, unseen))
     if not train or not unseen:
         raise SampleError(
             f"{cfg.data} has no usable sample (dropped: {dict(dropped)}); raise max_tokens or lower the pixels."
@@ -143,11 +147,10 @@ def train_chat(cfg: ChatConfig) -> None:
         compute_metrics=lambda seen: answer_scores(watched, seen.predictions, seen.label_ids, processor.tokenizer),
     )
     trainer.remove_callback(PrinterCallback)
-    sharded = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
     if trainer.is_world_process_zero():
         first = int(last.rpartition("-")[2]) if last else 0
         log = RunLog(out, cfg.steps, first)
-        trainer.add_callback(_reporter(log, [] if sharded else unseen[: cfg.fixed_samples], processor, out))
+        trainer.add_callback(_reporter(log, [] if sharded() else unseen[: cfg.fixed_samples], processor, out))
         about = {**manifest(asdict(cfg), files, cfg.seed), "family": family.name, "dropped": dict(dropped)}
         about |= {"samples": len(train), "processes": arguments.world_size}
         (out / "run.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")

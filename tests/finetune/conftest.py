@@ -20,3 +20,9 @@ def models(tmp_path_factory):
 def conversations(tmp_path_factory):
     """Folder with a few conversations about plain photos."""
     return tiny.dataset(tmp_path_factory.mktemp("conversations"))
+
+
+@pytest.fixture(scope="session")
+def garments(tmp_path_factory):
+    """Folder with a few annotated photos."""
+    return tiny.garments(tmp_path_factory.mktemp("garments"))

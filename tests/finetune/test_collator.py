@@ -33,7 +33,7 @@ def processor(models):
 def test_exactly_the_answers_and_their_end_of_turn_carry_loss(name, processor, conversations):
     made = processor(name)
     kept, dropped = encode(read_samples(conversations / "train.jsonl"), made, 500)
-    assert len(kept) == 5
+    assert len(kept) == 8
     assert not dropped
     batch = Collator(made)([kept[0], kept[-1]])
     ids, labels = batch["input_ids"], batch["labels"]
@@ -65,7 +65,7 @@ def test_too_long_samples_are_dropped_whole_and_counted(processor, conversations
     full, _ = encode(samples, made, 500)
     kept, dropped = encode(samples, made, full[0].tokens - 1)
     assert [s.tokens for s in kept] == [full[-1].tokens]
-    assert dropped == {f"longer than {full[0].tokens - 1} tokens": 4}
+    assert dropped == {f"longer than {full[0].tokens - 1} tokens": 7}
 
 
 def test_control_tokens_in_a_listing_cannot_open_a_turn(processor):
@@ -107,6 +107,18 @@ def test_a_broken_line_is_named(tmp_path):
         read_samples(file)
     with pytest.raises(SampleError, match="tune data"):
         read_samples(tmp_path / "none.jsonl")
+
+
+def test_a_photo_that_is_not_there_is_named_and_a_broken_one_is_dropped(processor, tmp_path):
+    turns = [{"role": "user", "content": "<image>\nWhat?"}, {"role": "assistant", "content": "a"}]
+    file = tmp_path / "train.jsonl"
+    file.write_text(json.dumps({"messages": turns, "images": ["a.jpg"]}) + "\n")
+    with pytest.raises(SampleError, match=r"line 1: there is no photo .*a\.jpg"):
+        read_samples(file)
+    (tmp_path / "a.jpg").write_bytes(b"torn")
+    kept, dropped = encode(read_samples(file), processor("smolvlm"), 500)
+    assert not kept
+    assert dropped == {"unreadable photo": 1}
 
 
 def test_an_unknown_family_is_told_how_to_be_added():

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 import torch
@@ -10,12 +11,16 @@ from peft import PeftModel
 from PIL import Image
 from transformers import AutoModelForImageTextToText
 
+from app.main import main
+from finetune import embedded
 from finetune.chat import ChatConfig, train_chat
 from finetune.embedded import ROOT
 from finetune.families import FAMILIES
+from finetune.lessons import LessonPlan
 from finetune.loading import LoadError, check_trained, load_base, trained, with_lora
 from finetune.merge import MergeError, merge
 from finetune.tune import STAGES, strict
+from finetune.tune_config import TuneConfig
 from listing.backends.base import ChoiceQuestion
 from listing.backends.local import LocalBackend
 from listing.backends.turns import answer, find_turns, question
@@ -126,11 +131,42 @@ def test_a_quantised_base_is_refused_before_anything_is_loaded(models, tmp_path)
         merge(str(base), tmp_path, tmp_path / "merged")
 
 
+def test_a_quantised_base_is_one_sentence_on_the_command_line(models, tmp_path, capsys):
+    base, adapter = tmp_path / "base", tmp_path / "adapter"
+    base.mkdir()
+    adapter.mkdir()
+    config = json.loads((models("smolvlm") / "config.json").read_text())
+    quantised = {"quant_method": "bitsandbytes", "load_in_4bit": True}
+    (base / "config.json").write_text(json.dumps({**config, "quantization_config": quantised}))
+    (adapter / "adapter_config.json").write_text("{}")
+    given = ["--base", str(base), "--adapter", str(adapter), "--out", str(tmp_path / "merged")]
+    assert main(["tune", "merge", *given]) == 2
+    said = capsys.readouterr().err.strip()
+    assert len(said.splitlines()) == 1
+    assert "is quantised" in said
+
+
+def test_a_merge_with_the_embedded_model_by_its_name_keeps_what_stands_beside_its_weights(
+    models, tmp_path, monkeypatch
+):
+    base = tmp_path / "base"
+    shutil.copytree(models("ipl-mini"), base)
+    (base / "tower.json").write_text("{}")
+    loaded, _, family = load_base(base, pixels={})
+    with_lora(loaded, family, 2, 4, 0.0, ()).save_pretrained(tmp_path / "adapter")
+    monkeypatch.setattr(embedded, "assemble", lambda: base)
+    assert (merge("ipl-mini", tmp_path / "adapter", tmp_path / "merged") / "tower.json").is_file()
+
+
 @pytest.mark.parametrize("file", sorted((ROOT / "finetune" / "configs").glob("*.yaml")), ids=lambda f: f.stem)
 def test_every_shipped_config_is_valid(file):
     content = yaml.safe_load(file.read_text())
     assert content["family"] in NAMES
     assert set(content["stages"]) <= set(STAGES)
+    if "mllm" in content["stages"]:
+        stage = content["stages"]["mllm"]
+        plan = strict(LessonPlan, stage.get("plan") or {}, "plan")
+        strict(TuneConfig, {**stage, "plan": plan, "data": "d", "model": "m", "out": "o"}, "stages.mllm")
     if "chat" in content["stages"]:
         cfg = strict(ChatConfig, {**content["stages"]["chat"], "data": "d", "out": "o"}, "stages.chat")
         assert set(cfg.trains) <= set(ROWS[content["family"]].projector)

@@ -178,10 +178,21 @@ def _ipl_mini(words: Any) -> tuple[Any, Any]:
 
     from finetune.embedded import build_model, build_processor
 
-    model = build_model(LlamaConfig(**_text(words), tie_word_embeddings=True))
+    model = build_model(LlamaConfig(**_text(words), tie_word_embeddings=True)).float()
+    _fit_statistics(model.model.vision_tower)
     processor = build_processor(words)
     model.config.image_token_id = words.convert_tokens_to_ids("<repo_name>")
     return model, processor
+
+
+def _fit_statistics(tower: Any) -> None:
+    """Statistics that fit the random weights; without them nothing of a photo is left at the tower's end."""
+    norms = [m for m in tower.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = 1.0
+    with torch.no_grad():
+        tower.train()(torch.rand(4, 3, 96, 96) * 2 - 1)
+    tower.eval()
 
 
 BUILDERS = {
@@ -203,7 +214,7 @@ def build(name: str, folder: Path) -> Path:
     return folder
 
 
-def dataset(folder: Path, photos: int = 4) -> Path:
+def dataset(folder: Path, photos: int = 7) -> Path:
     """``train.jsonl`` and ``validation.jsonl`` with photos of plain colours: two questions a photo, one text."""
     import json
 
@@ -211,7 +222,7 @@ def dataset(folder: Path, photos: int = 4) -> Path:
 
     rows: list[dict[str, Any]] = []
     for k in range(photos):
-        Image.new("RGB", (60, 40), (200, 40 * k, 20)).save(folder / f"{k}.png")
+        Image.new("RGB", (60, 40), (200, 30 * k, 20)).save(folder / f"{k}.png")
         words = ("<image>\nWhat is it?", "It?", "Colour?", f"red {k}")
         turns = [{"role": ("user", "assistant")[i % 2], "content": w} for i, w in enumerate(words)]
         rows.append({"messages": turns, "images": [f"{k}.png"]})
@@ -219,4 +230,26 @@ def dataset(folder: Path, photos: int = 4) -> Path:
     rows.append({"messages": text, "images": []})
     for name in ("train", "validation"):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def garments(folder: Path) -> Path:
+    """``photos/`` and ``annotations.jsonl`` as the embedded model is trained on: seven senders, two for validation."""
+    import json
+
+    import numpy as np
+    from PIL import Image
+
+    from finetune.splits import is_validation_sender
+    from tests.finetune.rows import annotated
+
+    (folder / "photos").mkdir()
+    senders = [s for s in range(99) if not is_validation_sender(s)][:5]
+    senders += [s for s in range(99) if is_validation_sender(s)][:2]
+    rows = []
+    for k, sender in enumerate(senders):
+        rough = Image.fromarray(np.random.default_rng(k).integers(0, 255, (6, 6, 3), dtype=np.uint8))
+        rough.resize((64, 64)).save(folder / "photos" / f"{k}.png")
+        rows.append(annotated(image=f"{k}.png", sender_id=sender, label=("Hoodie", "Shirt")[k % 2]))
+    (folder / "annotations.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder
