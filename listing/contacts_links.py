@@ -84,9 +84,9 @@ def _spoken() -> tuple[tuple[str, re.Pattern[str]], ...]:
     sign = r"\s?[\[({<*]\s?(?:at|@|a|ät|arroba|klammeraffe|aet)\s?[\])}>*]\s?"
     stop = r"\s?[\[({<*]\s?(?:\.|dot|d0t|punkt|point|punto)\s?[\])}>*]\s?"
     gap = r"[\s\"'|/\\=*_~()\[\]{}<>,.-]{1,4}"
-    at_words = rf"(?:at|at-sign|ät|aet|bei|chez|a\scong|a\scommercial|{ats})"
+    at_words = rf"(?:at|at-sign|ät|aet|bei|chez|在|snabel\sa|a\scong|a\scommercial|{ats})"
     dot_words = rf"(?:dot|d0t|d\so\st|full\sstop|period|point|{dots})"
-    parts = rf"(?<![\w.@])[a-z0-9][\w+-]*(?:(?:\.|\s\.\s|,|\s(?:{joints}|{dots}|point)\s)[\w+-]+){{0,3}}"
+    parts = rf"(?<![\w.@])[a-z0-9][\w+-]*(?:(?:\.|\s[.,]\s|,|\s(?:{joints}|{dots}|point)\s)[\w+-]+){{0,3}}"
     return (
         # Words for both signs, with whatever marks stand around them: 'lea |at| gmail |dot| com'.
         (
@@ -97,7 +97,12 @@ def _spoken() -> tuple[tuple[str, re.Pattern[str]], ...]:
         ),
         ("email", re.compile(rf"{parts}{gap}(?:{ats}|bei|chez){gap}[a-z0-9][\w-]*\s?\.\s?(?:{_SURE})\b")),
         ("email", re.compile(rf"{parts}\sat\s[a-z0-9][\w-]*\s?\.\s?(?:{_SURE})\b")),
-        ("email", re.compile(rf"(?<![\w.@])[a-z0-9]\w*,[a-z]\w*@[a-z0-9][\w-]*[.,](?:{_SURE})\b|mailto:\S+@\S+\.\w+")),
+        (
+            "email",
+            re.compile(
+                rf"(?<![\w.@])[a-z0-9]\w*\s?,\s?[a-z]\w*\s?@\s?[a-z0-9][\w-]*\s?[.,]\s?(?:{_SURE})\b|mailto:\S+@\S+\.\w+"
+            ),
+        ),
         ("email", re.compile(r"(?<!\w)(?:[a-z0-9] ){2,}at (?:[a-z] ){2,}dot (?:[a-z] ?){2,3}(?!\w)")),
         (
             "email",
@@ -153,7 +158,7 @@ def _spoken() -> tuple[tuple[str, re.Pattern[str]], ...]:
         (
             "url",
             re.compile(
-                r"(?<![\w.@])[a-z0-9][\w-]{2,}(?:(?:\.|\s?[\[(]?\s?dot\s?[\])]?\s?)[\w-]+)?(?:\.|\s?[\[(]?\s?\bdot\b\s?[\])]?\s?)(?:example|test|invalid)\b(?:/\S*)?"
+                r"(?<![\w.@])[a-z0-9][\w-]{2,}(?:(?:\.|\s?[\[(]?\s?dot\s?[\])]?\s?)[\w-]+)?(?:\.|\s?[\[(]?\s?\bdot\b\s?[\])]?\s?)(?:example|test|invalid)\b(?:/\S*|\s?[(\[]?slash[)\]]?\s\S+)?"
             ),
         ),
         ("url", re.compile(r"(?<!\w)(?:[a-z0-9] ){3,}\. ?(?:[a-z] ?){2,3}(?!\w)")),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from listing.contacts_fold import ContactSpan, Folded, fold
-from listing.contacts_handles import is_network, misspelt_networks
+from listing.contacts_handles import is_network, misspelt_networks, word_list
 from listing.lexicon import load_lexicon
 from listing.words import words
 
@@ -16,7 +16,7 @@ _LEET = {"a": "[a@4]", "e": "[e3]", "i": "[i1!|]", "o": "[o0]", "s": "[s5$z]", "
 # Names that are no ordinary words: one is enough before a handle. Longest spelling first.
 _CLEAR = words("networks")
 _SHORT = words("short_networks")
-_EAST = "微信|薇信|威信|維信|维信|徽信|微亻言|溦信|嶶信|v信|薇心|扣扣|企鹅|电报|飞机|纸飞机|陌陌|抖音|小红书|支付宝|旺旺|ライン|카톡|라인|绿泡泡|телеграм|телега|тг|вотсап|ватсап|вацап|вайбер|инстаграм|инста|绿色软件|小飞机|围信|葳信|韦信|威芯|薇芯|v芯|v心|微芯|球球|丘丘|카카오톡|인스타|텔레그램|인스타그램|カカオ|インスタ|テレグラム|小红薯|ватсапп|телеге|телегу|инсте|V我|嶶"
+_EAST = "微信|薇信|威信|維信|维信|徽信|微亻言|溦信|嶶信|v信|薇心|扣扣|企鹅|电报|飞机|纸飞机|陌陌|抖音|小红书|支付宝|旺旺|ライン|카톡|라인|绿泡泡|телеграм|телега|тг|вотсап|ватсап|вацап|вайбер|инстаграм|инста|绿色软件|小飞机|围信|葳❤|葳信|韦信|威芯|薇芯|v芯|v心|微芯|球球|丘丘|카카오톡|인스타|텔레그램|인스타그램|カカオ|インスタ|テレグラム|小红薯|ватсапп|телеге|телегу|инсте|V我|嶶"
 _LINK = r"(?:\s*(?:id|name|username|user|handle|account|acc|nr|no|number|num|me|is|its|it's|it|contact|konto|号|號|号码|账号|私|or|only|under|as|add|on|at|to|dm|please|pls|search|also|there|soy|est|es|c'est|ist|heisse|ich|sono|como|come|als|jako|unter|under|sous|sotto|to|on there|shop|store|page|profile)\b|\s*(?:号码?|號|账号|帐号|搜索?|找|关注|吧|哦|呀|啊|哈)|[\W_])"
 _HANDLE = r"(?P<handle>[@$]?_?[a-z0-9](?:[\w-]|[.:](?=\w)|\#(?=\d)){2,31}(?:\#\d{2,5})?)"
 _ORDINARY = words("no_handles")
@@ -62,7 +62,7 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
         re.compile(r"(?<![\w$])(?P<handle>\$[a-z][a-z0-9]{3,20})(?!\w)"),
         re.compile(rf"(?P<name>{clear}|{special}|{east})\W{{0,6}}(?:号码?|id|nr|no|number|only|is|me|at|on|,|:)*\W{{0,4}}(?:(?:number|nr|no|me)\W{{0,3}})?(?P<digits>\+?\d[\d .\-/()]{{4,18}}\d)"),
         re.compile(r"(?<![a-z0-9])(?P<name>wa|w/a|wapp|whats|signal|viber|line|tg|kik|zalo|icq)\b\W{0,5}(?:(?:id|nr|no|number|only|is|me|at|on)\W{1,3}){0,2}(?P<digits>\+?\d[\d .\-/()]{5,18}\d)"),
-        re.compile(r"(?<![A-Za-z])(?i:face\s?book|fb|linkedin|messenger|insta\w*)\b\W{0,3}(?i:(?:as|me|under|name|page|is|marketplace|profile|:)\W{0,3}){1,4}(?P<name_words>[A-Z][\w'-]+(?: [A-Z][\w'-]+){1,3})"),
+        re.compile(r"(?<![A-Za-z])(?i:face\s?book|fbook|fb|linkedin|messenger|insta\w*)\b\W{0,3}(?i:(?:as|me|under|name|page|is|marketplace|profile|:)\W{0,3}){1,4}(?P<name_words>[A-Z][\w'-]+(?: [A-Z][\w'-]+){1,3})"),
         re.compile(rf"(?P<name>(?<![\u4e00-\u9fff])[微薇])(?P<link>\s){_HANDLE}"),
         re.compile(rf"(?<![\w.@])(?P<handle>[a-z][\w.]{{3,30}})\s(?:is|=)\s(?:my|the)\s(?P<name>{named})(?![a-z0-9])"),
         re.compile(r"(?P<name>(?:加|\+)\s*(?:q|扣|企鹅|球球|丘丘)|球球|丘丘|企鹅号?)[\W_]{0,4}(?P<digits>\d[\d -]{4,12}\d)"),
@@ -79,6 +79,8 @@ def _slips(text: str) -> Iterator[re.Pattern[str]]:
 
 
 _CHATTY = frozenset(("discord", "kik", "fb", "ig", "tele"))
+# 'velvetfox on Telegram': a word nobody describes things with, where a clause begins.
+_FIRST = re.compile(r"(?:^|[.!?,;\n]\s*)$")
 _INVITED = re.compile(
     r"(?:hit\s+me\s+up|find\s+me|add\s+me|follow\s+me|reach\s+me|message\s+me|dm\s+me|write\s+me|i'?m|we're)\s+(?:on|at|over|via)\s+(?:my\s+)?$|\bmy\s+$|\badd\s+(?:my\s+)?$"
 )
@@ -114,6 +116,13 @@ def _is_handle(handle: str, name: str, link: str, rest: str) -> bool:
         name in _CHATTY and len(bare) > 5 and bare not in load_lexicon().common and bare not in load_lexicon().nouns
     )
     return strong_link or ((not plain_name or unheard) and not re.match(r"\s*\w", rest))
+
+
+def _unheard(word: str) -> bool:
+    """Whether no description of things has the word, and it asks nobody to write or look."""
+    lexicon = load_lexicon()
+    asks = word in word_list("asking") or word in word_list("naming")
+    return not asks and word not in lexicon.common and word not in lexicon.nouns and not lexicon.meaning(word)
 
 
 def find_messengers(folded: Folded) -> Iterator[ContactSpan]:
@@ -152,7 +161,9 @@ def find_messengers(folded: Folded) -> Iterator[ContactSpan]:
                     cue = bool(re.search(rf"{_BEFORE}\W{{1,3}}$", text[: found.start("handle")])) or bool(
                         re.search(r"\s(?:is|=) my |\w @ ", found[0])
                     )
-                    ok = wanted and (telling or cue or handle[0] == "@")
+                    odd = len(bare) > 5 and not re.search(r"(?:ing|ed|ous|al|ly|s)$", bare) and _unheard(bare)
+                    opens = odd and bool(_FIRST.search(text[: found.start("handle")]))
+                    ok = wanted and (telling or cue or opens or handle[0] == "@")
                 else:
                     ok = wanted and (sure or telling or "announced" in pattern.groupindex)
                 if ok:

@@ -15,7 +15,7 @@ from listing.contacts_fold import ContactSpan, Folded
 _UK_CODE = r"[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2}"
 _TAIL = rf"(?:,?\s+(?:{_UK_CODE}|[A-Z]{{2}}\s\d{{5}}(?:-\d{{4}})?|\d{{4,5}}(?:\s[A-Z][\w'-]+)?)|,\s*(?:\d{{4,5}}\s|[A-Z]-?\d{{4,5}}\s)?[A-Z][^\W\d_'-]*(?:['-][^\W\d_]+)*\b(?:\s[A-Z][^\W\d_]+\b){{0,2}}(?:\s\d{{4,5}}|\s{_UK_CODE})?)"
 _TYPES = (
-    r"(?:[Ss]treet|[Ss]t|[Rr]oad|[Rr]d|[Aa]venue|[Aa]ve|[Ll]ane|[Ll]n|[Dd]rive|[Dd]r|[Bb]oulevard|[Bb]lvd|[Cc]ourt|[Cc]t|[Cc]lose|[Pp]lace|[Pp]l|[Ss]quare|[Ss]q|"
+    r"(?:[Ss]treet|[Ss]t|[Rr]oad|[Rr]d|[Aa]venue|[Aa]ve|[Ll]ane|[Ll]n|[Dd]rive|[Dd]r|[Bb]oulevard|[Bb]lvd|[Cc]ourt|[Cc]t|[Cc]lose|Cl|[Pp]lace|[Pp]l|[Ss]quare|[Ss]q|"
     r"[Tt]errace|[Ww]ay|[Cc]rescent|[Gg]rove|[Gg]ardens|[Pp]ark|[Hh]ill|[Rr]ow|[Mm]ews|[Pp]arade|[Ww]alk|[Hh]ighway|[Hh]wy|[Pp]arkway|[Cc]ircle|[Rr]ise|[Gg]ate|[Yy]ard|[Gg]reen|[Qq]uay|[Vv]iew)"
 )
 _STOPS = r"(?=\.?\s*(?:$|[,.;:!?()\n/|–]|-\s|[A-Z]{1,2}\d|\d|#|[A-Z][a-z]+(?:\s[A-Z][a-z]+)?,?\s[A-Z]{2}\b|NW|NE|SW|SE|(?:in|near|any|after|between|from|on|if|please|pls|for|or|and|tomorrow|today|weekdays|evenings?|at|is|flat|[Aa]pt|[Uu]nit|[Aa]partment|[Ss]uite|Flat|opposite|next|behind|by|buzzer|ring|bell|then|when)\b))"
@@ -39,7 +39,7 @@ _PLACES = tuple(
         rf"(?<!\w)(?:[A-ZÄÖÜ][\wäöüß-]+(?:er|[- ])\s?)(?:Straße|Strasse|Str\.|Weg|Platz|Allee|Gasse|Ring|Damm|Ufer|Chaussee|Markt)\s\d{{1,4}}\s?[a-zA-Z]?\b(?:\s?[-/]\s?\d{{1,4}}\b){{0,3}}{_TAIL}{{0,3}}",
         rf"(?<!\w)[A-ZÄÖÜ][\wäöüß-]{{2,}}ring\s\d{{1,4}}\b{_TAIL}{{1,3}}",
         rf"(?<!\w)(?:An der|An den|Am|Im|In der|Zum|Zur|Auf der|Auf dem|Unter den|Hinter der|Vor dem|Alte[rs]?|Neue[rs]?)\s[A-ZÄÖÜ][\wäöüß-]+(?:\s[A-ZÄÖÜ][\wäöüß-]+)?\s\d{{1,3}}\s?[a-z]?(?=\W|$){_TAIL}{{1,3}}",
-        rf"(?<![\w])\d{{1,4}}\s?(?:bis|ter|[a-cA-C])?,?\s(?i:rue|avenue|av\.|boulevard|bd\.?|place|chemin|impasse|all[ée]e|quai|cours|route|square|passage|sentier)\s(?:(?:de|du|des|la|le|les|l'|d'|à|aux)\s?)*[A-Z\d][\w'’.-]+(?:[\s-][A-Z][\w'’-]+){{0,3}}{_TAIL}{{0,3}}",
+        rf"(?<![\w])\d{{1,4}}\s?(?:bis|ter|[a-cA-C])?,?\s(?i:rue|avenue|av\.|boulevard|bd\.?|place|chemin|impasse|all[ée]es?|quai|cours|route|square|passage|sentier)\s(?:(?:de|du|des|la|le|les|l'|d'|à|aux)\s?)*[A-Z\d][\w'’.-]+(?:[\s-][A-Z][\w'’-]+){{0,3}}{_TAIL}{{0,3}}",
         rf"(?<!\w)(?:Via|Viale|Piazza|Corso|Vicolo|Largo|Strada|Calle|C/|Avenida|Avda\.?|Av\.|Plaza|Paseo|Carrer|Ronda|Camino|Rua|Praça|Praca|Travessa|Estrada|Alameda|Rue)\s?(?:(?:de|del|della|delle|degli|dello|dell|dei|da|do|dos|di|la|las|los|el)\s)*(?:[A-Z][\w'’.-]+\s?){{1,4}},?\s(?:[Nn][.º°o]*\s?)?\d{{1,4}}[a-zA-Z]?\b(?:,?\s\d[°ºª])?{_TAIL}{{0,3}}",
         rf"(?<!\w)(?:ul\.|ul(?=\s[A-ZŁŚŻĆ])|al\.|os\.|pl\.|[Uu]lica)\s?(?:[\wÀ-ž.-]+\s){{1,4}}\d{{1,4}}[a-zA-Z]?(?:/\d{{1,4}})?{_TAIL}{{0,3}}",
         r"(?<!\w)(?:ул\.?|улица|пр\.?|проспект|пр-т|пер\.?|бульвар|вул\.?)\s[\w .-]{2,30}?,?\s(?:д\.?|дом|буд\.?)?\s?\d{1,4}\w?(?:,?\s?(?:кв\.?|квартира)\s?\d{1,4})?",
@@ -76,8 +76,25 @@ def _choose(patterns: tuple[re.Pattern[str], ...], plain: bool) -> tuple[re.Patt
     return tuple(p for p in patterns if not (plain and other.search(p.pattern) and "-(?:ku" not in p.pattern))
 
 
+# What may follow an address: the door, the floor, the postcode of countries that put it last.
+_MORE = re.compile(
+    r"(?:,?\s(?:(?i:appt|apt|app|piso|puerta|lok|кв|et|floor|stock|etage|flat|unit)\.?\s?\w{1,4}\b|m\.\s?\d{1,4}|bis\b|ter\b|hs\b)"
+    r"|,?\s\d\d-\d{3}\s[^\W\d_]+|,\s\d{4,5}\s[A-Z][^\W\d_]+|\s[A-Z]\d[A-Z]\s\d[A-Z]\d\b|\s\([A-Z][a-zäöüß]{2,16}\)|[A-Z]座\d+室?)+"
+)
+_TOWN_FIRST = re.compile(r"(?:г|м)\.\s?[А-ЯЁ][а-яё-]+,\s$")
+
+
 def find_places(folded: Folded) -> Iterator[ContactSpan]:
-    """Spans of street addresses. Capitals matter: '12 high street brands' is no address."""
+    """Spans of street addresses with what belongs to them on either side."""
+    text = folded.source
+    for span in _bare_places(folded):
+        before, after = _TOWN_FIRST.search(text[: span.start]), _MORE.match(text, span.end)
+        start, end = before.start() if before else span.start, after.end() if after else span.end
+        yield ContactSpan("address", start, end, text[start:end])
+
+
+def _bare_places(folded: Folded) -> Iterator[ContactSpan]:
+    """Streets and numbers. Capitals matter: '12 high street brands' is no address."""
     if not re.search(
         r"[\d/]|[A-Z]\w* (?:Street|Road|Lane|Court|Avenue|Drive|Close|Place|Terrace|Crescent|Grove|Gardens|Way|Mews)",
         folded.source,
