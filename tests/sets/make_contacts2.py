@@ -1,5 +1,6 @@
 """Writes ``dev2_contacts_{tune,check,more}.jsonl`` from their YAML files. ``python -m tests.sets.make_contacts2``."""
 
+# ruff: noqa: E501, SIM905, PLW0108, PLC0207  (one slot or list a line)
 from __future__ import annotations
 
 import random

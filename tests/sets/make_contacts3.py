@@ -5,6 +5,7 @@ The numbers lie in ranges that regulators keep for fiction where there are any, 
 kinds are single lines, with the slots of ``make_contacts2`` and the ones below.
 """
 
+# ruff: noqa: E501, SIM905  (one slot or list a line)
 from __future__ import annotations
 
 import random

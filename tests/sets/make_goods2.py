@@ -1,4 +1,4 @@
-"""Writes ``dev2_goods_{tune,check}.jsonl`` and ``dev3_goods.jsonl`` from their YAML. ``python -m tests.sets.make_goods2``."""
+"""Writes ``dev2_goods_{tune,check}`` and ``dev3_goods`` from their YAML. ``python -m tests.sets.make_goods2``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes ``dev2_injection_{tune,check}.jsonl`` and ``dev3_injection.jsonl``. ``python -m tests.sets.make_injection2``."""
+"""Writes ``dev2_injection_{tune,check}`` and ``dev3_injection``. ``python -m tests.sets.make_injection2``."""
 
 from __future__ import annotations
 
