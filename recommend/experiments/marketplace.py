@@ -78,7 +78,7 @@ class Marketplace:
         }
 
 
-def open_marketplace(setting: Setting, features: FeatureMap, test_days: int = 4, min_count: int = 2) -> Marketplace:
+def open_marketplace(setting: Setting, features: FeatureMap, test_days: int = 4, min_count: int = 10) -> Marketplace:
     """Simulate or find the world and load it.
 
     Args:

@@ -44,11 +44,15 @@ class Encoders:
     def fit(features: FeatureMap, batches: Iterable[Batch], min_count: int = 1) -> Encoders:
         """One pass over the training window.
 
+        Ids are counted where they are shown, not where they stand in a history: what was clicked stands in many
+        histories, so that counting those would make "known" mean "clicked", and leak the label.
+
         Args:
             batches: the training stream; nothing of validation or test may be in it.
-            min_count: ids seen less often stay out of the vocabulary.
+            min_count: ids shown less often stay out of the vocabulary.
         """
-        counts = {f.vocabulary: (torch.empty(0, dtype=torch.int64),) * 2 for f in features.features if _is_id(f)}
+        counted = [f for f in features.features if _is_id(f) and f.role != "history"]
+        counts = {f.vocabulary: (torch.empty(0, dtype=torch.int64),) * 2 for f in counted}
         sums: dict[str, Tensor] = {
             f.column: torch.zeros(3, dtype=torch.float64) for f in features.features if _scaled(f)
         }
@@ -57,7 +61,7 @@ class Encoders:
         for batch in batches:
             seen += 1
             for name, known in counts.items():
-                ids = [_flat(batch[f.column]) for f in features.features if _is_id(f) and f.vocabulary == name]
+                ids = [_flat(batch[f.column]) for f in counted if f.vocabulary == name]
                 counts[name] = _merge(known, torch.cat(ids).to(torch.int64))
             for name in scaled:
                 x = _squash(_flat(batch[name])).double()

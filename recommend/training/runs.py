@@ -63,7 +63,7 @@ def plan(log: Path, model: ModelConfig, config: TrainConfig, labels: tuple[str, 
         labels=labels,
         content=_content_size(log),
         history=20,
-        min_count=2,
+        min_count=10,
         train_days=split.train,
         test_days=split.test,
     )

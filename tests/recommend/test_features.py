@@ -26,7 +26,7 @@ def encoders() -> Encoders:
 
 def test_rows_of_the_window_get_rows_and_others_the_unknown_row(encoders: Encoders) -> None:
     window = tiny.columns(400)
-    seen = torch.cat([window["item_id"], window["history_item"].values]).unique()
+    seen = window["item_id"].unique()
     assert encoders.sizes()["item_id"] == len(seen) + 1
     assert encoders.row("item_id", seen).tolist() == list(range(1, len(seen) + 1))
     assert encoders.row("item_id", torch.tensor([10**12, -1])).tolist() == [0, 0]
@@ -57,6 +57,18 @@ def test_rare_ids_stay_unknown_when_asked() -> None:
     assert encoders(batch)["item_id"].tolist() == [1, 1, 0]
 
 
+def test_the_vocabulary_does_not_tell_what_was_clicked() -> None:
+    """Both things were shown once; the clicked one stands in later histories and must not become known by it."""
+    features = FeatureMap(features=(TARGET, Feature(column="history_item", role="history", match="item_id")))
+    batch = {
+        "item_id": torch.tensor([1, 2, 3, 3]),
+        "history_item": Ragged.of([[], [1], [1], [1]]),
+        "click": torch.tensor([1, 0, 0, 0]),
+    }
+    encoded = Encoders.fit(features, [batch], min_count=2)(batch)
+    assert encoded["item_id"].tolist() == [0, 0, 1, 1]
+
+
 def test_saved_encoders_are_the_same(encoders: Encoders, tmp_path) -> None:
     encoders.save(tmp_path)
     again = Encoders.load(tmp_path)
@@ -75,7 +87,7 @@ def test_histories_keep_their_last_values() -> None:
     batch = {"item_id": torch.tensor([5, 6]), "history_item": Ragged.of([[5, 6, 7], [6]])}
     encoded = Encoders.fit(features, [batch])(batch)["history_item"]
     assert encoded.lengths.tolist() == [2, 1]
-    assert encoded.values.tolist() == [2, 3, 2]
+    assert encoded.values.tolist() == [2, 0, 2]
 
 
 def test_an_empty_window_or_a_missing_column_is_one_sentence(encoders: Encoders) -> None:
