@@ -119,6 +119,8 @@ def _train(args: argparse.Namespace) -> None:
     log = log_of(args.data)
     with group() as mine, no_oracle():
         done = train_run(log, plan(log, model, train, labels, args.test_days), args.out, mine, sys.stderr.isatty())
+    if not mine.first:
+        return
     print(
         f"{args.model}: {done.rows:,} rows in {done.steps:,} steps, {done.seconds:.0f} s, {done.optimizer}; "
         f"mean loss {done.loss:.4f}; in {args.out}"
