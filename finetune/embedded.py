@@ -6,6 +6,7 @@ safetensors in a stock transformers class, so that serving loads it like any oth
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import json
 import shutil
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 WEIGHTS = ROOT / "finetune" / "weights"
 RECIPE = 1  # raise when the assembly itself changes, so that models of an older recipe are made again
+EXTRAS = ("tower.safetensors", "tower.json", "calibration.json")
 IMAGE_TOKEN = "<repo_name>"  # reserved and unused in SmolLM2: no resize, so the head stays tied to the embedding
 SIDE, CROP, STRIDE = 256, 224, 32
 
@@ -283,6 +285,7 @@ def assemble(
     try:
         _text_encoder(home, models / "minilm")
         if is_current(target, weights):
+            copy_extras(weights, target)  # a new calibration needs no new model
             return target
         with tempfile.TemporaryDirectory(dir=models, prefix=".assembling-") as scratch:
             made = _make(home, weights, Path(scratch), stamp, adapter)
@@ -318,11 +321,19 @@ def _make(home: Path, weights: Path, scratch: Path, stamp: str, adapter: bool) -
         {n: t.half() if t.is_floating_point() and "running_" not in n else t for n, t in imagenet.items()},
         made / "imagenet.safetensors",
     )
-    for extra in ("tower.safetensors", "tower.json", "calibration.json"):
-        if (weights / extra).is_file():
-            shutil.copyfile(weights / extra, made / extra)
+    copy_extras(weights, made)
     write_manifest(made, model, stamp)
     return made
+
+
+def copy_extras(weights: Path, folder: Path) -> None:
+    """The tower's heads and the calibration beside the model, each in one rename; what is there already stays."""
+    for name in EXTRAS:
+        source, target = weights / name, folder / name
+        if source.is_file() and not (target.is_file() and filecmp.cmp(source, target, shallow=False)):
+            scratch = folder / f"{name}.tmp"
+            shutil.copyfile(source, scratch)
+            scratch.replace(target)
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from finetune import embedded
-from finetune.embedded import AssemblyError, Wheel, find_wheel, fingerprint, is_current, unpack
+from finetune.embedded import AssemblyError, Wheel, copy_extras, find_wheel, fingerprint, is_current, unpack
 from listing.home import ipl_home
 
 
@@ -84,3 +84,16 @@ def test_the_assembled_model_loads_whole_and_its_checksums_match():
     assert {group: digest.hexdigest() for group, digest in digests.items()} == written
     processor = AutoProcessor.from_pretrained(folder)
     assert processor.image_token == "<repo_name>"
+
+
+def test_a_new_calibration_reaches_a_model_that_is_current(tmp_path):
+    weights, folder = tmp_path / "weights", tmp_path / "model"
+    weights.mkdir()
+    folder.mkdir()
+    (weights / "calibration.json").write_text("{}")
+    copy_extras(weights, folder)
+    assert (folder / "calibration.json").read_text() == "{}"
+    (weights / "calibration.json").write_text('{"questions": {}}')
+    copy_extras(weights, folder)
+    assert (folder / "calibration.json").read_text() == '{"questions": {}}'
+    assert [p.name for p in folder.iterdir()] == ["calibration.json"], "what the weights lack is not made up"
