@@ -139,6 +139,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     for name, values in found["measures"].items():
         print(f"  {name}: {line(values)}")
     if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 

@@ -95,7 +95,10 @@ def sort_changes(settings: list[str], scale: Scale = "full", only: Literal["", "
         if not separator:
             raise ConfigError(f"'{setting}' is no setting; write knob=value.")
         if name in world_names:
-            world[name] = yaml.safe_load(text)
+            try:
+                world[name] = yaml.safe_load(text)
+            except yaml.YAMLError as error:
+                raise ConfigError(f"the value of '{name}' cannot be read: {text}") from error
         elif name in model_names:
             model.append(setting)
         elif name in train_names:

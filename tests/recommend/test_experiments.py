@@ -119,6 +119,8 @@ def test_settings_go_where_they_belong() -> None:
     assert found == Changes({"click_drift": 0.1}, ("mlp=[8]",), ("learning_rate=0.01",))
     with pytest.raises(ConfigError, match="no knob 'learning_rat'; did you mean 'learning_rate'"):
         sort_changes(["learning_rat=0.01"])
+    with pytest.raises(ConfigError, match="value of 'users' cannot be read"):
+        sort_changes(["users=[1"])
     with pytest.raises(ConfigError, match="no knob 'click_drift'"):
         sort_changes(["click_drift=0.1"], only="training")
     with pytest.raises(ConfigError, match="needs a value like"):
