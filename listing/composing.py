@@ -10,9 +10,10 @@ from listing import describe
 from listing.events import StageEvent, TextEvent
 from listing.injection import guard, instruction_like
 from listing.privacy import scrub
-from listing.request import DraftRequest
+from listing.request import DraftRequest, Tone
 from listing.schema import AttributeValue, Category, Flag
 from listing.similar import Found
+from listing.tidy import tidy
 
 if TYPE_CHECKING:
     from listing.parts import Parts
@@ -50,7 +51,7 @@ def compose(
         title = request.title
     if request.description is None:
         pieces = describe.write_description(parts.backend, node, told, request.tone)
-        text, more = yield from _written("description", pieces, told, category.value, note, found, parts)
+        text, more = yield from _written("description", pieces, told, category.value, note, found, parts, request.tone)
         flags += more
         description = describe.with_note(text, note)
     else:
@@ -68,11 +69,13 @@ def _written(
     note: str,
     found: Found,
     parts: Parts,
+    tone: Tone = "plain",
 ) -> Generator[TextEvent, None, tuple[str, list[Flag]]]:
     whole = []
     for piece in pieces:
         whole.append(piece)
         yield TextEvent(field=name, text=piece)
+    node = parts.taxonomy.categories[category]
     text, flags = guard(
         " ".join("".join(whole).split()),
         told,
@@ -83,8 +86,8 @@ def _written(
         neighbour_values=found.values(),
         field=name,
     )
+    text = tidy(text, told, filler=tone == "warmer")
     if not text.strip(" ."):
-        node = parts.taxonomy.categories[category]
         text = describe.without_facts(node, told) + ("." if name == "description" else "")
     return text, flags
 
