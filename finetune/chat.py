@@ -18,7 +18,7 @@ from finetune.collator import Collator, Encoded, SampleError, encode, read_sampl
 from finetune.loading import LoadError, dtype_of, load_base, whole, with_lora
 from finetune.processes import sharded
 from finetune.runlog import RunLog, manifest
-from finetune.samples import say_samples
+from finetune.samples import say_samples, spread
 
 TIMES = ("_runtime", "_per_second", "_time")  # of Trainer's own; the log counts time itself
 
@@ -137,7 +137,7 @@ def train_chat(cfg: ChatConfig) -> None:
     else:
         model = whole(base, family, cfg.trains)
     model.config.use_cache = False  # a pass of training keeps nothing for the next one
-    watched = unseen[: cfg.evaluate_on]
+    watched = spread(unseen, cfg.evaluate_on)
     trainer = _trainer_kind()(
         model=model,
         args=arguments,
@@ -150,11 +150,12 @@ def train_chat(cfg: ChatConfig) -> None:
     if trainer.is_world_process_zero():
         first = int(last.rpartition("-")[2]) if last else 0
         log = RunLog(out, cfg.steps, first)
-        trainer.add_callback(_reporter(log, [] if sharded() else unseen[: cfg.fixed_samples], processor, out))
+        trainer.add_callback(_reporter(log, [] if sharded() else spread(unseen, cfg.fixed_samples), processor, out))
         about = {**manifest(asdict(cfg), files, cfg.seed), "family": family.name, "dropped": dict(dropped)}
         about |= {"samples": len(train), "processes": arguments.world_size}
         (out / "run.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     trainer.train(resume_from_checkpoint=last)
+    model.config.use_cache = True  # as it will serve
     folder = out / ("adapter" if cfg.rank else "model")
     trainer.save_model(str(folder))  # every process takes part: under FSDP each holds a part
     if trainer.is_world_process_zero():

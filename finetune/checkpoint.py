@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from finetune.loading import LoadError
+from finetune.merge import BESIDE
 from finetune.trainable import base_of
 
 STATE = "train.state"
@@ -48,14 +49,22 @@ def _save_adapter(model: Any, processor: Any, out: Path) -> None:
     scratch.replace(out / "adapter")
 
 
+def _half(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.detach().to(torch.bfloat16) if tensor.is_floating_point() else tensor.detach()
+
+
 def _save_model(model: Any, processor: Any, out: Path) -> None:
     scratch = out / "model.tmp"
     shutil.rmtree(scratch, ignore_errors=True)
-    half = {n: t.detach().to(torch.bfloat16) if t.is_floating_point() else t for n, t in model.state_dict().items()}
+    once: dict[tuple[int, torch.Size], torch.Tensor] = {}  # the head is the embedding, and stays so
+    half = {n: once.setdefault((t.data_ptr(), t.shape), _half(t)) for n, t in model.state_dict().items()}
     model.save_pretrained(scratch, state_dict=half)
     config = json.loads((scratch / "config.json").read_text(encoding="utf-8"))
     (scratch / "config.json").write_text(json.dumps({**config, "dtype": "bfloat16"}, indent=1), encoding="utf-8")
     processor.save_pretrained(scratch)
+    for name in BESIDE:
+        if (Path(model.name_or_path) / name).is_file():
+            shutil.copyfile(Path(model.name_or_path) / name, scratch / name)
     shutil.rmtree(out / "model", ignore_errors=True)
     scratch.replace(out / "model")
 

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from finetune.collator import Encoded, opened
 from listing.backends.turns import render
+
+Row = TypeVar("Row")
+
+
+def spread(rows: Sequence[Row], count: int) -> list[Row]:
+    """``count`` rows at equal distances: the same ones in every run, of as many sellers as can be."""
+    count = min(count, len(rows))
+    return [rows[i * len(rows) // count] for i in range(count)]
 
 
 @contextmanager

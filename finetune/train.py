@@ -20,10 +20,11 @@ from finetune.packing import Batch
 from finetune.photosets import DataError, load_photos, read_annotations
 from finetune.processes import processes
 from finetune.runlog import RunLog, manifest
+from finetune.samples import spread
 from finetune.splits import split_rows
 from finetune.trainable import base_of, groups_of, load_trainable
 from finetune.tune_config import TuneConfig
-from finetune.watch import Watch, spread
+from finetune.watch import Watch
 from listing.taxonomy import load_taxonomy
 
 __all__ = ["TuneConfig", "feature_maps", "load_trainable", "loss_of", "train_mllm"]

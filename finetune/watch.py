@@ -17,7 +17,7 @@ from finetune.measures import attribute_scores
 from finetune.opinions import all_questions
 from finetune.packing import Batch, collate, pack
 from finetune.photosets import letterbox
-from finetune.samples import say_samples, still
+from finetune.samples import say_samples, spread, still
 from finetune.tower import normalise
 from listing.attributes import within
 from listing.backends.local import LocalBackend
@@ -28,12 +28,6 @@ from listing.taxonomy import Taxonomy
 
 PLAN = LessonPlan(hint_share=0.0, claim_share=0.0, second_colour_share=1.0, untuned_share=0.0, drop_fact=0.0)
 Loss = Callable[[Batch, torch.Tensor], torch.Tensor]  # (batch, pixels [b, 3, h, w]) -> mean loss
-
-
-def spread(rows: Sequence[dict[str, Any]], count: int) -> list[dict[str, Any]]:
-    """``count`` rows at equal distances: the same ones in every run."""
-    count = min(count, len(rows))
-    return [rows[i * len(rows) // count] for i in range(count)]
 
 
 class Watch:

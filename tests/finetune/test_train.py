@@ -1,6 +1,7 @@
 """The language stage on a tiny random model: what trains, and that evaluating and resuming change nothing."""
 
 import json
+import shutil
 from dataclasses import asdict, replace
 
 import pytest
@@ -132,10 +133,14 @@ def test_exactly_lora_and_what_the_config_lists_is_trained(config, trains):
 def test_rank_0_trains_the_whole_language_model_and_writes_a_model(config, tmp_path, models):
     from transformers import AutoModelForImageTextToText
 
-    train_mllm(replace(config, rank=0, steps=1, checkpointing=True))
+    base = tmp_path / "base"
+    shutil.copytree(models("ipl-mini"), base)
+    (base / "tower.json").write_text('{"values": {}}')
+    train_mllm(replace(config, model=str(base), rank=0, steps=1, checkpointing=True))
     out = tmp_path / "whole"
     assert not (out / "adapter").exists()
     assert (out / "model" / "chat_template.jinja").is_file()
+    assert (out / "model" / "tower.json").is_file(), "what stands beside the weights is kept"
     before = AutoModelForImageTextToText.from_pretrained(models("ipl-mini"), dtype=torch.bfloat16).state_dict()
     model = AutoModelForImageTextToText.from_pretrained(out / "model")
     after = model.state_dict()
@@ -143,6 +148,7 @@ def test_rank_0_trains_the_whole_language_model_and_writes_a_model(config, tmp_p
     changed = {n for n in before if not torch.equal(before[n], after[n])}
     assert {n.split(".")[1] for n in changed} == {"language_model", "multi_modal_projector", "weight"}, "with the head"
     assert torch.equal(after["lm_head.weight"], after["model.language_model.embed_tokens.weight"])
+    assert "lm_head.weight" not in load_file(out / "model" / "model.safetensors"), "written once"
     assert load_file(out / "projector.safetensors").keys()
 
 
