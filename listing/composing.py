@@ -41,19 +41,21 @@ def compose(
         return Text(title=request.title or "", description=description, flags=flags)
     node = parts.taxonomy.categories[category.value]
     told = describe.told_facts(facts)
+    size = told.pop("size", "")
     if instruction_like(told.get("text", "")):  # print that gives orders is kept as a fact, but not told to the model
         del told["text"]
     if request.title is None:
         pieces = describe.write_title(parts.backend, node, told)
         title, more = yield from _written("title", pieces, told, category.value, note, found, parts)
         flags += more
+        title = describe.with_size(title, size, "title")
     else:
         title = request.title
     if request.description is None:
         pieces = describe.write_description(parts.backend, node, told, request.tone)
         text, more = yield from _written("description", pieces, told, category.value, note, found, parts, request.tone)
         flags += more
-        description = describe.with_note(text, note)
+        description = describe.with_note(describe.with_size(text, size, "description"), note)
     else:
         description = request.description
     yield TextEvent(field="title", text=title, replace=True)

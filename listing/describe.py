@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 from listing import prompts
 from listing.backends.base import Backend
@@ -65,6 +67,13 @@ def _first_line(pieces: Iterator[str]) -> Iterator[str]:
             yield head
         if broken:
             return
+
+
+def with_size(text: str, size: str, field: Literal["title", "description"]) -> str:
+    """A known size in fixed words: a code such as M or 38 is nothing for a language model to play with."""
+    if not size or re.search(rf"\bsize {re.escape(size)}\b", text, re.IGNORECASE):
+        return text
+    return f"{text}, size {size}" if field == "title" else f"{text} Size {size}."
 
 
 def with_note(description: str, note: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from listing.describe import with_size
 from listing.tidy import tidy
 
 HOODIE = {"material": "cotton", "sleeve": "long", "neckline": "hood", "text": "HARBOUR", "audience": "women"}
@@ -48,3 +49,10 @@ def test_a_friendly_line_belongs_to_the_warmer_tone() -> None:
 def test_an_empty_text_stays_empty() -> None:
     assert tidy("", DRESS) == ""
     assert tidy(" . ", DRESS) == ""
+
+
+def test_a_size_is_said_in_fixed_words_and_once() -> None:
+    assert with_size("Navy hoodie", "M", "title") == "Navy hoodie, size M"
+    assert with_size("A navy hoodie.", "M", "description") == "A navy hoodie. Size M."
+    assert with_size("A hoodie in size M.", "M", "description") == "A hoodie in size M."
+    assert with_size("Navy hoodie", "", "title") == "Navy hoodie"
