@@ -18,8 +18,12 @@ def launch_two(*arguments: str | Path) -> None:
     """
     launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
     launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-    done = subprocess.run(
-        [sys.executable, *launch, "-m", "app.main", "tune", *map(str, arguments)],
-        cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False, capture_output=True, text=True, timeout=280,
-    )  # fmt: skip
+    command = [sys.executable, *launch, "-m", "app.main", "tune", *map(str, arguments)]
+    for _ in range(2):
+        done = subprocess.run(
+            command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False, capture_output=True, text=True,
+            timeout=280,
+        )  # fmt: skip
+        if "EADDRINUSE" not in done.stderr:  # accelerate looks for a free port, and something else may take it
+            break
     assert done.returncode == 0, done.stderr[-2000:]
