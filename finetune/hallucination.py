@@ -103,13 +103,16 @@ def sheet_row(photo: Row, arm: str, draft: Draft, taxonomy: Taxonomy) -> SheetRo
 
 
 def proposed(text: str, when: When) -> list[ClaimLabel]:
-    """The claims that the program finds in a text."""
+    """The claims that the program finds in the lines of a text (title, description)."""
     lexicon = load_lexicon()
-    out = []
-    for claim in find_claims(text):
-        meaning = lexicon.meaning(claim.text)
-        fact = claim.kind if claim.kind in ("category", "brand", "text") else next(iter(meaning), None)
-        out.append(ClaimLabel(text=when, span=claim.span, words=claim.text, fact=fact))
+    out, start = [], 0
+    for part in text.split("\n"):
+        for claim in find_claims(part):
+            meaning = lexicon.meaning(claim.text)
+            fact = claim.kind if claim.kind in ("category", "brand", "text") else next(iter(meaning), None)
+            span = (start + claim.start, start + claim.end)
+            out.append(ClaimLabel(text=when, span=span, words=claim.text, fact=fact))
+        start += len(part) + 1
     return out
 
 

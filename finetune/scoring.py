@@ -120,7 +120,10 @@ def automatic(text: Text, row: Row, taxonomy: Taxonomy) -> dict[str, int]:
     A claim about a guessed attribute is not counted: the annotation cannot judge it.
     """
     facts, lexicon = annotated_facts(row, taxonomy), load_lexicon()
-    found = claims.verify(text.whole, facts, row["label"], taxonomy, ocr=[facts["text"]] if "text" in facts else [])
+    ocr = [facts["text"]] if "text" in facts else []
+    found = [
+        c for t in (text.title, text.description) for c in claims.verify(t, facts, row["label"], taxonomy, ocr=ocr)
+    ]
     judged = [c for c in found if not set(lexicon.meaning(c.text)) & set(row["guess"])]
     supported = [c for c in judged if c.verdict == "supported"]
     told = {name for name in facts if any(_tells(c, name, facts[name]) for c in supported)}

@@ -47,12 +47,13 @@ def test_saying_one_fact_twice_covers_it_once():
 
 
 def test_a_sheet_proposes_spans_of_both_texts_and_leaves_verdicts_open():
-    before = Text("Navy hoodie", "A navy hoodie by Prada.", {})
+    before = Text("Navy hoodie", "Here is a navy hoodie by Prada.", {})
     after = Text("Navy hoodie", "A navy hoodie.", {})
     row = sheet_row(annotated(), "tuned", Draft("Hoodie", before, after), load_taxonomy())
     found = {(c.text, c.words, c.fact) for c in row.claims}
     assert {("before", "Navy", "colour"), ("before", "Prada", "brand"), ("after", "hoodie", "category")} <= found
     assert ("after", "Prada", "brand") not in found
+    assert "Here" not in {c.words for c in row.claims}  # a description begins like a sentence
     assert all(c.verdict is None for c in row.claims)
     assert all(getattr(row, c.text)[slice(*c.span)] == c.words for c in row.claims)
     assert "colour" in row.known
