@@ -15,6 +15,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.ikea_300 import wilson
 from finetune.photosets import data_root, read_annotations
 from finetune.seen import look
 from finetune.splits import split_rows
@@ -31,16 +32,6 @@ def legible(row: Row) -> bool:
     return bool(known) and fold(row["brand"]) in fold(row["text"])
 
 
-def wilson(part: int, whole: int, z: float = 1.96) -> tuple[float, float]:
-    """95 % interval of a share."""
-    if not whole:
-        return float("nan"), float("nan")
-    p, n = part / whole, whole
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    width = z / (1 + z * z / n) * ((p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5)
-    return max(0.0, middle - width), min(1.0, middle + width)
-
-
 def measure(rows: list[Row], read: list[dict[str, str]]) -> dict[str, Any]:
     """Recall on legible brands, and stated brands that are not the annotated one; ``read`` per photo."""
     wanted = [(row["brand"], found.get("brand")) for row, found in zip(rows, read, strict=True) if legible(row)]
@@ -54,7 +45,7 @@ def measure(rows: list[Row], read: list[dict[str, str]]) -> dict[str, Any]:
         "legible": len(wanted),
         "found": right,
         "recall": right / len(wanted) if wanted else None,
-        "recall_interval": wilson(right, len(wanted)),
+        "recall_interval": wilson(right, len(wanted)) if wanted else None,
         "missed": [brand for brand, found in wanted if found is None],
         "stated": len(stated),
         "wrong": wrong,
@@ -77,7 +68,7 @@ def main() -> None:
     for name, rows in sets.items():
         seen = look(rows, args.model, load_taxonomy(), args.cache)
         found = results[name] = measure(rows, [row["read"] for row in seen])
-        low, high = found["recall_interval"]
+        low, high = found["recall_interval"] or (float("nan"), float("nan"))
         print(
             f"{name}: {found['photos']} photos, {found['found']} of {found['legible']} legible brands found "
             f"[{low:.2f}, {high:.2f}], {found['stated']} brands stated, "
