@@ -25,6 +25,10 @@ from listing.schema import Evidence
 from listing.taxonomy import Taxonomy
 
 TEXTS = 100  # photos whose texts are judged
+SLOTS = {  # what the template says of a fact; the rest by its value alone
+    "brand": "by {}", "closure": "closes with {}", "audience": "for {}", "size": "size {}", "text": 'with "{}"',
+    "sleeve": "{} sleeves", "neckline": "{} neck",
+}  # fmt: skip
 Job = tuple[Statement, Mapping[str, str], Mapping[str, str]]  # everything likeliest, what is sure
 Write = Callable[[Material, Sequence[Statement], Sequence[int]], list["Draft"]]
 
@@ -134,9 +138,9 @@ def by_template(material: Material, statements: Sequence[Statement], numbers: Se
         said = statements[i]
         node, facts = material.taxonomy.categories.get(said.category), told(said.facts)
         thing = node.phrase if node else "item"
-        words = [facts.get("brand", ""), facts.get("colour", ""), thing]
-        rest = [f"{name.capitalize()}: {value}." for name, value in facts.items()]
-        text = Text(" ".join(w for w in words if w).capitalize(), " ".join([f"Item: {thing}.", *rest]), facts)
+        title = " ".join(w for w in (facts.get("brand", ""), facts.get("colour", ""), thing) if w)
+        slots = ", ".join([f"Item: {thing}", *(SLOTS.get(n, "{}").format(v) for n, v in facts.items())])
+        text = Text(title[:1].upper() + title[1:], f"{slots}.", facts)
         out.append(Draft(said.category, text, text))
     return out
 
