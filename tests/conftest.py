@@ -13,6 +13,7 @@ import pytest
 
 from app.programs import find_chromium, find_postgres
 from listing.home import ipl_home
+from listing.request import DraftPipeline
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL_HOME = ipl_home()
@@ -156,3 +157,13 @@ def data_folder() -> Path:
 def model_folder() -> Path:
     """The assembled embedded model; only for tests with the marker ``model``."""
     return REAL_HOME / "models" / "ipl-mini"
+
+
+@pytest.fixture(scope="session")
+def real_pipeline() -> DraftPipeline:
+    """The embedded model over the sample index, which has one owner; only for tests with the marker ``model``."""
+    from app.main import main
+    from listing.pipeline import build_pipeline
+
+    assert main(["index", "build", "--sample", "--if-missing"]) == 0
+    return build_pipeline(None, True, ipl_home())

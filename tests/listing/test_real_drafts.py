@@ -5,26 +5,16 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
-from app.main import main
 from finetune.photosets import read_annotations
 from finetune.splits import split_rows
-from listing.home import ipl_home
 from listing.photos import intake
-from listing.pipeline import Pipeline, build_pipeline
-from listing.request import DraftRequest
+from listing.request import DraftPipeline, DraftRequest
 from listing.schema import Draft
 
 pytestmark = pytest.mark.model
 
 
-@pytest.fixture(scope="module")
-def pipeline() -> Pipeline:
-    """The real pipeline over the sample index."""
-    assert main(["index", "build", "--sample", "--if-missing"]) == 0
-    return build_pipeline(None, True, ipl_home())
-
-
-def draft(pipeline: Pipeline, *sources, **request) -> Draft:
+def draft(pipeline: DraftPipeline, *sources, **request) -> Draft:
     return list(pipeline.run(DraftRequest(photos=intake(sources), **request)))[-1].draft
 
 
@@ -32,8 +22,8 @@ def stated(made: Draft) -> dict[str, str]:
     return {a.name: a.value for a in made.attributes if a.value is not None}
 
 
-def test_the_demo_photo_gives_a_complete_draft(pipeline, repository):
-    made = draft(pipeline, repository / "demo" / "hoodie.jpg")
+def test_the_demo_photo_gives_a_complete_draft(real_pipeline, repository):
+    made = draft(real_pipeline, repository / "demo" / "hoodie.jpg")
     assert "Hoodie" in {c.value for c in made.category.candidates}
     assert made.title
     assert made.description
@@ -44,9 +34,9 @@ def test_the_demo_photo_gives_a_complete_draft(pipeline, repository):
     assert made.price is None, "sample listings carry no price"
 
 
-def test_a_label_close_up_is_read_and_the_order_of_photos_does_not_matter(pipeline, repository):
+def test_a_label_close_up_is_read_and_the_order_of_photos_does_not_matter(real_pipeline, repository):
     hoodie, label = repository / "demo" / "hoodie.jpg", repository / "demo" / "hoodie_label.jpg"
-    one, two = draft(pipeline, hoodie, label), draft(pipeline, label, hoodie)
+    one, two = draft(real_pipeline, hoodie, label), draft(real_pipeline, label, hoodie)
     assert stated(one) == stated(two)
     assert one.category.value == two.category.value
     assert stated(one)["brand"] == "Wrangler"
@@ -55,24 +45,24 @@ def test_a_label_close_up_is_read_and_the_order_of_photos_does_not_matter(pipeli
     assert two.attribute("brand").evidence[0].photo == 0
 
 
-def test_something_else_than_a_garment_is_marked_as_outside_the_tuned_range(pipeline, repository):
-    made = draft(pipeline, repository / "demo" / "mug.jpg")
+def test_something_else_than_a_garment_is_marked_as_outside_the_tuned_range(real_pipeline, repository):
+    made = draft(real_pipeline, repository / "demo" / "mug.jpg")
     assert made.flags[0].code in ("outside-tuned", "outside-known")
     assert "sleeve" not in {a.name for a in made.attributes}
 
 
-def test_a_grey_picture_states_next_to_nothing(pipeline, tmp_path):
+def test_a_grey_picture_states_next_to_nothing(real_pipeline, tmp_path):
     grey = tmp_path / "grey.png"
     Image.new("RGB", (320, 320), (127, 127, 127)).save(grey)
-    made = draft(pipeline, grey, category="Hoodie")
+    made = draft(real_pipeline, grey, category="Hoodie")
     assert set(stated(made)) <= {"colour", "condition", "pattern", "sleeve", "neckline"}
     assert len(stated(made)) <= 2
 
 
 @pytest.mark.data
-def test_real_photos_give_valid_drafts_that_depend_on_the_photo(pipeline, data_folder):
+def test_real_photos_give_valid_drafts_that_depend_on_the_photo(real_pipeline, data_folder):
     _, rows = split_rows(read_annotations(data_folder / "clothing_cc0"))
-    drafts = [draft(pipeline, row["image"], category="T-Shirt") for row in rows[::80]]
+    drafts = [draft(real_pipeline, row["image"], category="T-Shirt") for row in rows[::80]]
     for made in drafts:
         Draft.model_validate_json(made.model_dump_json())
         for fact in made.attributes:

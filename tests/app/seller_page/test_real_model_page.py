@@ -7,9 +7,6 @@ from typing import Any
 
 import pytest
 
-from app.main import main
-from listing.home import ipl_home
-from listing.pipeline import build_pipeline
 from tests.app.seller_page.conftest import add, expect, publish
 
 pytestmark = [pytest.mark.browser, pytest.mark.model, pytest.mark.timeout(600)]
@@ -30,9 +27,8 @@ PIECES = {
 }
 
 
-def test_a_real_draft_streams_into_the_page(serve: Any, visit: Any, repository: Path) -> None:
-    assert main(["index", "build", "--sample", "--if-missing"]) == 0
-    page = visit(serve(build_pipeline(None, True, ipl_home())))
+def test_a_real_draft_streams_into_the_page(serve: Any, visit: Any, repository: Path, real_pipeline: Any) -> None:
+    page = visit(serve(real_pipeline))
     add(page, [str(repository / "demo" / name) for name in ("hoodie.jpg", "hoodie_label.jpg")])
     page.get_by_label("Anything a buyer should know?").fill("Worn twice.")
     page.evaluate(WATCH, PIECES)
