@@ -35,6 +35,11 @@ from rag_index.sample.make import attributes
 
 NEAREST = 8
 BITS, COSINE = 6, 0.95
+WAYS = {
+    "on": Rules(),
+    "off but for the item itself": Rules(same_seller=False, near_duplicate=False),
+    "off": Rules.off(),
+}
 Row = dict[str, Any]
 
 
@@ -78,7 +83,7 @@ def measure(rows: list[Row], own: list[IndexRecord], base: list[IndexRecord], en
         place = Path(scratch) / "index"
         build([*base, *own], place, encoders.info)
         with ListingIndex.open(place, encoders.info) as index:
-            for name, rules in {"on": Rules(), "off": Rules.off()}.items():
+            for name, rules in WAYS.items():
                 near = [retrieve(index, _query(r), NEAREST, rules) for r in own]
                 broken = [violations(r, found, vectors) for r, found in zip(own, near, strict=True)]
                 counts = {
