@@ -14,10 +14,11 @@ from listing.lexicon import load_lexicon
 _SENTENCE = re.compile(r"[^.!?]+[.!?]*(?:[\"”])?\s*")
 _TWICE = re.compile(r"\b((?:an? |the )?[\w'’-]+) and \1\b", re.IGNORECASE)
 _PIECE = re.compile(
-    r"(?P<link>,| and| with) (?:an? |the )?(?P<words>[\w'’-]+(?: [\w'’-]+){0,2}?)(?=[,.!?]| and | with |$)"
+    r"(?P<link>,| and| with| has| have) (?:an? |the )?(?P<words>[\w'’-]+(?: [\w'’-]+){0,2}?)(?=[,.!?]| and | with |$)"
 )
 _TORN = re.compile(r"(?:and|or|with|on|of|by|in)\b", re.IGNORECASE)
-_BARE = re.compile(r"[\s.,!?]*")
+_BARE = re.compile(r"(?:It|They)?[\s.,!?]*")
+_CARRIES = (" with", " has", " have")  # what stands before the first piece stays for the next one
 
 
 def tidy(text: str, told: Mapping[str, str], *, filler: bool = False) -> str:
@@ -63,7 +64,7 @@ def _once(sentence: str, told: Mapping[str, str], said: set[str]) -> str:
             at = found.start("words")
             continue
         rest = sentence[found.end() :]
-        if found["link"] == " with" and rest.startswith(" and "):
-            rest = f" with {rest.removeprefix(' and ')}"
+        if found["link"] in _CARRIES and rest.startswith(" and "):
+            rest = f"{found['link']} {rest.removeprefix(' and ')}"
         at, sentence = found.start(), sentence[: found.start()] + rest
     return sentence

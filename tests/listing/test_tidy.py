@@ -19,6 +19,12 @@ DRESS = {"pattern": "floral", "sleeve": "short", "audience": "women"}
         ("Women's floral dress with a floral pattern", DRESS, "Women's floral dress"),
         ("A floral dress with a floral pattern and short sleeves.", DRESS, "A floral dress with short sleeves."),
         ("A women's dress with a floral pattern. For women.", DRESS, "A women's dress with a floral pattern."),
+        (
+            'A hoodie with a hood. It has a hood and "HARBOUR" on it.',
+            HOODIE,
+            'A hoodie with a hood. It has "HARBOUR" on it.',
+        ),
+        ("A hoodie with a hood. It has a hood.", HOODIE, "A hoodie with a hood."),
         ("A short-sleeved dress with a short sleeves.", DRESS, "A short-sleeved dress."),
         ("Here is a floral dress. You just look at it.", DRESS, "Here is a floral dress."),
     ],
