@@ -81,6 +81,7 @@ def _fact(fact: AttributeValue, view: DraftView) -> dict[str, Any]:
         "sign": found.sign,
         "tone": found.tone,
         "shown": shown,
+        "said": words.value_label(shown),
         "suggestion": fact.suggestion if fact.value is None and fact.status == "unsupported" else None,
         "why": words.reason(fact),
         "locked": fact.locked,

@@ -29,10 +29,10 @@ DROPPED = Mark("○", "open", "left out by you")
 TONES = {"plain": "Plain", "shorter": "Shorter", "warmer": "Warmer"}
 STAGES = {
     "photos": "Photos",
-    "reading": "Labels",
     "category": "What it is",
     "similar": "Similar things",
     "facts": "Facts",
+    "reading": "Labels",
     "text": "Text",
     "checks": "Checks",
 }
@@ -72,10 +72,18 @@ def reason(fact: AttributeValue) -> str:
     return f"{found.words}: “{read}”" if found is READ and read else found.words
 
 
+VALUES = {"none-visible": "no wear to be seen"}
+
+
 def attribute_label(name: str) -> str:
     """The attribute's name as a person says it."""
     known = load_taxonomy().attributes.get(name)
     return sentence(known.label if known else name.replace("_", " "))
+
+
+def value_label(value: str) -> str:
+    """A value in a seller's words."""
+    return VALUES.get(value, value)
 
 
 def category_label(name: str) -> str:
@@ -119,7 +127,8 @@ def how_sure(fact: AttributeValue) -> str:
     """The calibrated probability as a frequency; nothing for the seller's own words or what is not known."""
     if fact.confidence is None or fact.locked or fact.status == "unknown":
         return ""
-    return f"Where we are this sure, we are right about {round(fact.confidence * 100)} times in 100."
+    times = min(99, round(fact.confidence * 100))  # nothing that was only seen or read is certain
+    return f"Where we are this sure, we are right about {times} times in 100."
 
 
 def duration(seconds: float | None) -> str:

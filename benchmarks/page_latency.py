@@ -84,9 +84,11 @@ def pictures(browser: Browser, url: str, folder: Path) -> None:
         page = visit(browser, url, "anna", size)
         page.locator("#ipl-write").click()
         expect(page.locator(DRAFT["first_fact"]).first).to_be_visible()
-        page.screenshot(path=folder / f"real-running-{size}.png", full_page=True, animations="disabled")
+        page.screenshot(path=folder / f"real-running-{size}.png", animations="disabled")
         expect(page.locator(DRAFT["draft"])).to_be_visible()
-        page.screenshot(path=folder / f"real-draft-{size}.png", full_page=True, animations="disabled")
+        page.locator("#f-brand").click()
+        page.locator("#f-material").scroll_into_view_if_needed()
+        page.screenshot(path=folder / f"real-draft-{size}.png", animations="disabled")
         page.context.close()
 
 
