@@ -110,12 +110,10 @@ def test_two_processes_train_like_one_with_twice_the_accumulation(config, tmp_pa
     file.write_text(yaml.safe_dump({"family": "ipl-mini", "stages": {"mllm": stage}}))
     launch_two(file, "--data", config.data, "--out", tmp_path / "two")
     assert json.loads((tmp_path / "two" / "mllm.run.json").read_text())["processes"] == 2
-    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "whole"), rel=2e-3)
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "whole"), rel=1e-3)
     mine, theirs = trained(tmp_path / "whole"), trained(tmp_path / "two")
-    learnt = [name for name in mine if "lora_B" in name]  # zero at first
-    one, two = (torch.cat([tensors[name].flatten() for name in learnt]) for tensors in (mine, theirs))
-    # 16-bit sums may round otherwise in another process, and AdamW makes a whole step of the least gradient
-    assert torch.nn.functional.cosine_similarity(one, two, dim=0) > 0.95
+    for name, tensor in mine.items():
+        assert torch.allclose(tensor, theirs[name], atol=1e-4), name
 
 
 @pytest.mark.parametrize("trains", [(), (PROJECTOR,), (f"{PROJECTOR}.linear_2",)])
