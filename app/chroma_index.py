@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.search_index import Hit
 from app.shelf import OWN_PREFIX
-from listing.privacy import scrub
+from listing.privacy import scrub_for_index
 from listing.schema import Listing
 from rag_index.records import IndexRecord
 
@@ -40,7 +40,7 @@ class ChromaSearchIndex:
         for path in photos:
             with Image.open(path) as opened:
                 images.append(opened.convert("RGB"))
-        text = scrub(f"{listing.title}\n{listing.description}")[:MOST_TEXT]
+        text = scrub_for_index(f"{listing.title}\n{listing.description}")[:MOST_TEXT]
         encoders = self.past.encoders
         hashes = {ref.id: ref.phash for ref in listing.photos}
         return IndexRecord(
@@ -51,7 +51,7 @@ class ChromaSearchIndex:
             image_vectors=encoders.image_vectors(images).tolist(),
             text=text,
             text_vector=encoders.text_vectors([text])[0].tolist(),
-            attributes={name: scrub(value) for name, value in listing.attributes.items()},
+            attributes={name: scrub_for_index(value) for name, value in listing.attributes.items()},
             price=listing.price,
             currency=listing.currency if listing.price is not None else None,
             sold=listing.status == "sold",

@@ -19,6 +19,8 @@ _FINDERS = (find_links, find_messengers, find_places, find_phones, find_spoken, 
 # What one pass uncovers (a second handle beside a removed one) the next takes out; texts settle after one or two.
 _PASSES = 5
 
+_BARE_DOMAIN = re.compile(r"\b([\w-]{2,})\.(?:com|net|org)\b", re.IGNORECASE)
+
 
 def find_contacts(text: str) -> list[ContactSpan]:
     """Phone numbers, messenger handles, e-mail addresses, links and street addresses, in order, without overlaps.
@@ -62,3 +64,11 @@ def scrub(text: str, mask: str = MASK) -> str:
             break
         text = cleaned
     return text
+
+
+def scrub_for_index(text: str) -> str:
+    """``scrub``, and a brand's bare domain ("Nike.com print"), which scrubbing leaves alone, written as its name.
+
+    The index refuses every domain, so that a forgotten scrub cannot leak one; a seller's honest text must still pass.
+    """
+    return _BARE_DOMAIN.sub(r"\1", scrub(text))

@@ -18,8 +18,7 @@ SEPARATOR = "\x1f"  # between the parts of a stored id; no part may hold it
 MAX_TEXT = 8_000
 _CONTACT = {
     "an e-mail address or user name": re.compile(r"[\w.+-]+\s?[@＠]\s?[\w-]+\.\w{2,}|(?<!\w)[@＠][^\W\d]\w{2,}"),
-    # A bare domain may be a brand's name ("Nike.com print"), which scrubbing leaves alone.
-    "a link": re.compile(r"https?:/|www\.\w|\b[\w-]{2,}\.(?:com|net|org)/\w", re.IGNORECASE),
+    "a link": re.compile(r"https?:/|www\.\w|\b[\w-]{2,}\.(?:com|net|org)\b", re.IGNORECASE),
     # Article numbers, bar codes and rows of sizes are long digit runs too: a phone number has a plus, a verb, or the
     # spaced groups of a national number.
     "a phone number": re.compile(

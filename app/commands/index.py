@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _tools(encoders: Encoders) -> Tools:
-    from listing.privacy import scrub
+    from listing.privacy import scrub_for_index
     from listing.taxonomy import load_taxonomy
     from rag_index.importer import ReadPhoto, Tools
 
@@ -49,7 +49,7 @@ def _tools(encoders: Encoders) -> Tools:
         return [ReadPhoto(photo.image, photo.ref.phash) for photo in intake(paths)]
 
     return Tools(
-        scrub=scrub,
+        scrub=scrub_for_index,
         read_photos=read_photos,
         category=category,
         image_vectors=encoders.image_vectors,
