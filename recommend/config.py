@@ -78,6 +78,16 @@ class ModelConfig(Config):
     tower: PositiveInt = 32  # width of a two-tower model's vectors
     initial_std: float = 0.01
     sparse_rows: int = 100_000  # tables with more rows get sparse gradients
+    branch_length: PositiveInt = 50  # msnet: clicks kept of each stock type
+    warm: bool = True  # msnet: scale and shift the ID embedding of limited things
+    aux_weight: NonNegativeFloat = 0.1  # msnet: of the auxiliary loss
+    temperature: PositiveFloat = 0.2  # msnet: divides the cosines of the auxiliary loss
+    meta_width: PositiveInt = 16  # msnet, mwuf: hidden units of the meta networks
+    cold_count: PositiveInt = 20  # mwuf: things shown less often in training are cold
+    id_dropout: float = 0.5  # dropoutnet: share of rows that are trained without IDs
+    distillation: str = "clid"  # of a student: a name in losses/distillation.py
+    alpha: float = 0.5  # a student's share of the cross-entropy on clicks; the rest is the distillation's
+    privileged: NonNegativeInt = 4  # numbers a row of the log's privileged column, for a teacher
 
 
 class TrainConfig(Config):

@@ -15,10 +15,16 @@ MODELS = {
     "din": "recommend.models.din:DIN",
     "dcn": "recommend.models.dcn:DCN",
     "bst": "recommend.models.bst:BST",
+    "hdr": "recommend.models.hdr:HDR",
     "esmm": "recommend.models.esmm:ESMM",
     "mmoe": "recommend.models.multitask:MMoE",
     "ple": "recommend.models.multitask:PLE",
+    "clid": "recommend.models.clid:CLID",
     "two_tower": "recommend.models.two_tower:TwoTower",
+    "dropoutnet": "recommend.models.dropoutnet:DropoutNet",
+    "meta_embedding": "recommend.models.meta_embedding:MetaEmbedding",
+    "mwuf": "recommend.models.mwuf:MWUF",
+    "msnet": "recommend.models.msnet:MSNet",
 }
 
 

@@ -1,0 +1,103 @@
+"""Losses that bring a student near a teacher's probabilities, on single rows or within lists.
+
+Rows are flat, with the lengths of the lists, as in ``listwise.py``. A loss is *calibration-compatible* (CLID, arXiv
+2312.08727) when a student that gives the teacher's own probabilities is among its minima: then it can be added to the
+cross-entropy without pulling the student away from what the cross-entropy wants.
+
+| loss | its minima | contains the teacher |
+|---|---|---|
+| ``pointwise`` | the teacher's probabilities p | yes, nothing else |
+| ``clid``, ``clid_by_mass`` | c p, for every c > 0 that keeps c p below 1 | yes; the scale is free |
+| ``listnet_odds`` | the teacher's logits, each list moved by any number | yes; the level is free |
+| ``listnet`` | log p, each list moved by any number | no, unless all p of the list are equal |
+| ``listmle`` | none that is finite: gaps between logits grow without end | no |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from recommend.config import ConfigError, nearest
+from recommend.features.ragged import Ragged
+from recommend.losses import listwise
+from recommend.losses.alignment import distil
+
+Distillation = Callable[[Tensor, Tensor, Tensor], Tensor]
+EPS = 1e-6  # a teacher's probability is kept this far from 1 before it becomes odds
+
+
+def lists_of(ids: Tensor) -> tuple[Tensor, Tensor]:
+    """(n,) order that brings rows of one list together, and (lists,) their lengths; the ids may come in any order."""
+    order = ids.argsort(stable=True)
+    _, lengths = torch.unique_consecutive(ids[order], return_counts=True)
+    return order, lengths
+
+
+def pointwise(logits: Tensor, teacher: Tensor, lengths: Tensor) -> Tensor:
+    """Cross-entropy of each row to the teacher's probability (n,); mean over rows. The lists play no part."""
+    return distil(logits, teacher)
+
+
+def clid(logits: Tensor, teacher: Tensor, lengths: Tensor) -> Tensor:
+    """CLID's loss (eq. 15): cross-entropy between the lists' normalised *probabilities*; mean over lists.
+
+    With ``P(i) = p_i / sum_j p_j`` of teacher and student, ``-sum_i P_t(i) log P_s(i)``. The logarithm of the student's
+    ``P_s`` is the log-softmax of ``log sigmoid(s)``, which does not underflow. Its gradient by a student's logit is
+    ``(1 - p_j) (P_s(j) - P_t(j))``.
+
+    Args:
+        logits: (n,) of the student.
+        teacher: (n,) probabilities.
+        lengths: (lists,) rows of each list; lists of fewer than two rows do not count.
+    """
+    return listwise.listnet(functional.logsigmoid(logits), teacher.detach(), lengths)
+
+
+def clid_by_mass(logits: Tensor, teacher: Tensor, lengths: Tensor) -> Tensor:
+    """CLID with each list weighted by its teacher's mass ``sum_j p_j``, that is, with the target left unnormalised.
+
+    Not in the paper. A student that knows less than the teacher learns from many lists with equal features. The mean of
+    ``p_i / sum_j p_j`` over them is not proportional to the mean of p_i, but the mean of p_i itself is.
+    """
+    rows = Ragged(logits, lengths).rows
+    log_share = listwise.log_softmax(functional.logsigmoid(logits), lengths)
+    per_list = log_share.new_zeros(len(lengths)).index_add(0, rows, -teacher.detach() * log_share)
+    counted = lengths > 1
+    return (per_list * counted).sum() / counted.sum().clamp(min=1)
+
+
+def listnet(logits: Tensor, teacher: Tensor, lengths: Tensor) -> Tensor:
+    """ListNet whose target is the teacher's normalised probability and whose student is a softmax of *logits*."""
+    return listwise.listnet(logits, teacher.detach(), lengths)
+
+
+def listnet_odds(logits: Tensor, teacher: Tensor, lengths: Tensor) -> Tensor:
+    """ListNet of softmaxes of logits on both sides: the exponential of a logit is the odds."""
+    p = teacher.detach().clamp(max=1 - EPS)
+    return listwise.listnet(logits, p / (1 - p), lengths)
+
+
+def listmle(logits: Tensor, teacher: Tensor, lengths: Tensor) -> Tensor:
+    """ListMLE on the teacher's order."""
+    return listwise.listmle(logits, teacher.detach(), lengths)
+
+
+DISTILLATIONS: dict[str, Distillation] = {
+    "pointwise": pointwise,
+    "clid": clid,
+    "clid_by_mass": clid_by_mass,
+    "listnet": listnet,
+    "listnet_odds": listnet_odds,
+    "listmle": listmle,
+}
+
+
+def distillation(name: str) -> Distillation:
+    """The loss of a name; called with the student's logits, the teacher's probabilities and the lists' lengths."""
+    if name not in DISTILLATIONS:
+        raise ConfigError(f"there is no distillation '{name}'; {nearest(name, list(DISTILLATIONS))}")
+    return DISTILLATIONS[name]
