@@ -1,4 +1,4 @@
-"""``ipl recommend world | train | evaluate | experiment``: the simulated marketplace and the feed's models."""
+"""``ipl recommend world | train | evaluate | experiment | report``: the simulated marketplace and the feed's models."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.commands import CommandError
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    tasks = parser.add_subparsers(dest="task", required=True, metavar="world|train|evaluate|experiment")
+    tasks = parser.add_subparsers(dest="task", required=True, metavar="world|train|evaluate|experiment|report")
 
     world = tasks.add_parser("world", help="simulate a marketplace and write its log", allow_abbrev=False)
     world.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets log/, oracle/ and manifest.json")
@@ -38,12 +38,19 @@ def register(parser: argparse.ArgumentParser) -> None:
     evaluate.add_argument("--out", type=Path, metavar="FILE", help="write the measures as JSON")
 
     experiment = tasks.add_parser("experiment", help="run a recipe over paired seeds", allow_abbrev=False)
-    experiment.add_argument("name", metavar="NAME", help="baselines or dcn")
+    experiment.add_argument("name", metavar="NAME", help="a recipe of docs/recommender.md, such as baselines or msnet")
     experiment.add_argument("--seeds", type=_positive, default=5, metavar="N", help="how many seeds (default: 5)")
     experiment.add_argument("--seed", type=_count, default=0, metavar="S", help="the first of them (default: 0)")
     _scale(experiment, "small")
     _set(experiment, "a knob of world, model or training; needs --out")
     experiment.add_argument("--out", type=Path, metavar="FILE", help="write there instead of to the code's results")
+
+    report = tasks.add_parser("report", help="table and picture of an experiment's results", allow_abbrev=False)
+    report.add_argument("name", metavar="NAME", help="the recipe")
+    _scale(report, "small")
+    report.add_argument("--results", type=Path, metavar="FILE", help="read there instead of the code's results")
+    report.add_argument("--measures", default="", metavar="A,B", help="columns of the table (default: all)")
+    report.add_argument("--plot", type=Path, metavar="FILE", help="draw the claims as .png or .svg")
 
 
 def _scale(parser: argparse.ArgumentParser, default: str) -> None:
@@ -80,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
         "train": _train,
         "evaluate": _evaluate,
         "experiment": _experiment,
+        "report": _report,
     }
     try:
         tasks[args.task](args)
@@ -161,3 +169,14 @@ def _experiment(args: argparse.Namespace) -> None:
     results = run_recipe(recipe, seeds, args.scale, changes, ipl_home() / "worlds", out, say)
     print(table(results))
     print(f"written to {out}")
+
+
+def _report(args: argparse.Namespace) -> None:
+    from recommend.experiments.plot import markdown, plot, read_results
+    from recommend.experiments.recipe import find_recipe
+    from recommend.experiments.runner import result_file
+
+    results = read_results(args.results or result_file(find_recipe(args.name).name, args.scale))
+    print(markdown(results, [name for name in args.measures.split(",") if name]))
+    if args.plot:
+        plot(results, args.plot)

@@ -215,3 +215,30 @@ def test_world_train_evaluate(tmp_path: Path, capsys) -> None:
         error = capsys.readouterr().err
         assert sentence in error
         assert "Traceback" not in error
+
+
+def test_a_report_states_every_claim_and_draws_it(tmp_path):
+    from PIL import Image
+
+    from recommend.experiments.plot import markdown, plot, read_results
+    from recommend.experiments.runner import result_file
+
+    results = read_results(result_file("baselines", "small"))
+    text = markdown(results, ["auc", "gauc"])
+    assert text.count("\n| ") >= len(results["arms"]) + len(results["claims"]) + len(results["controls"])
+    mean = sum(results["arms"]["din"]["auc"]) / len(results["seeds"])
+    assert f"| din | {mean:.4f} |" in text
+    assert f"**{results['verdict']}**" in text
+    plot(results, tmp_path / "figures" / "p.png")
+    with Image.open(tmp_path / "figures" / "p.png") as picture:
+        assert picture.width > 500
+        assert picture.convert("L").getextrema()[0] < 100  # something is drawn
+
+
+def test_a_report_without_results_says_what_to_do(tmp_path):
+    from recommend.experiments.plot import markdown, read_results
+
+    with pytest.raises(ConfigError, match="run the experiment first"):
+        read_results(tmp_path / "none.json")
+    with pytest.raises(ConfigError, match="there are"):
+        markdown({"arms": {"a": {"auc": [0.5]}}, "claims": [], "controls": []}, ["ndcg"])
