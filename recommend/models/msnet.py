@@ -1,0 +1,173 @@
+"""MSNet: MetaSplit, Meta-Split Network for Limited-Stock Product Recommendation (WWW 2024, arXiv 2403.06747).
+
+The paper's equations were not at hand; those that are numbered here stand in docs/papers/msnet.md, with what was chosen
+where the paper's summary leaves it open. A thing that nobody has seen has table row 0, ``e_0``, and gets its embedding
+from its side information: ``e_0 * scale + shift``. Neither the candidate's user nor the page enters it, so that it is
+computed once, when the thing is listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from recommend.config import ModelConfig
+from recommend.features.feature_map import FeatureMap
+from recommend.features.ragged import Batch, Ragged
+from recommend.layers.attention import TargetAttention, mean_pool
+from recommend.layers.embedding import Make, make
+from recommend.layers.identity import Identity
+from recommend.layers.inputs import Inputs
+from recommend.layers.mlp import MLP
+from recommend.losses.pointwise import bce
+from recommend.models.base import Logits, Ranker, label
+
+FLAG = "single"  # the listing's attribute "offered with one piece": known at the request, never counted from the log
+LIMITED_ROW = 2  # of the flag's table, whose rows are unknown, no, yes
+AUX = "aux"
+
+
+class Warm(nn.Module):
+    """``e' = e * scale + shift`` with ``scale, shift = g(stop(e), side)`` (eq. 3-5).
+
+    Both networks start near scale 1 and shift 0, where a converged ID may stay.
+
+    Args:
+        width: of the ID embedding.
+        side: width of the side information.
+        hidden: units of the hidden layer of either network.
+    """
+
+    def __init__(self, width: int, side: int, hidden: int, act: str) -> None:
+        super().__init__()
+        self.scale = MLP(width + side, (hidden,), width, act)
+        self.shift = MLP(width + side, (hidden,), width, act)
+        for network in (self.scale, self.shift):
+            last = network.layers[-1]
+            assert isinstance(last, nn.Linear)
+            nn.init.uniform_(last.weight, -0.01, 0.01)
+            nn.init.zeros_(last.bias)
+
+    def forward(self, own: Tensor, side: Tensor) -> Tensor:
+        """(n, width) embeddings of ``own`` (n, width) and ``side`` (n, side)."""
+        # Only the copy that the networks read is stopped: the embedding itself goes on learning through the product.
+        z = torch.cat([own.detach(), side], 1)
+        return own * (1 + self.scale(z)) + self.shift(z)
+
+
+@dataclass(frozen=True)
+class State:
+    """What a batch is turned into before the top network.
+
+    Attributes:
+        x: the inputs, with the warmed embedding where the candidate is limited.
+        limited, deep: the two parts of the history, ragged (total, history width), limited IDs warmed.
+        of_limited: (rows,) 1 where the candidate is limited.
+    """
+
+    x: Inputs
+    limited: Ragged
+    deep: Ragged
+    of_limited: Tensor
+
+
+class MSNet(Ranker):
+    """Two histories by stock type, each with its own encoder; limited IDs warmed; a loss that reaches what was sold.
+
+    ``config.warm`` switches the meta networks, ``config.aux_weight = 0`` the auxiliary loss: with both off it is the
+    split alone. Data without the flag, or with one stock type only, count as limited throughout.
+    """
+
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
+        super().__init__(features, sizes, config, build)
+        i = self.inputs
+        self.identity = identity = Identity.find(features, i, "msnet")
+        of_flag = {f.match: f.column for f in i.groups[identity.group]}.get(FLAG)
+        self.flag = of_flag if of_flag is not None and sizes[FLAG] > LIMITED_ROW else None
+        self.warm = (
+            Warm(identity.width, identity.side_width, config.meta_width, config.activation) if config.warm else None
+        )
+        width = i.history_widths[identity.group]
+        self.encoders = nn.ModuleDict(
+            {kind: TargetAttention(width, config.attention, config.activation, True) for kind in ("limited", "deep")}
+        )
+        self.nothing = nn.ParameterDict({kind: nn.Parameter(torch.zeros(width)) for kind in self.encoders})
+        others = {g: w for g, w in i.history_widths.items() if g != identity.group}
+        self.others = nn.ModuleDict(
+            {g: TargetAttention(w, config.attention, config.activation, True) for g, w in others.items()}
+        )
+        self.top = self.mlp(
+            i.context_width + i.target_width + 2 * (width + 1) + sum(others.values()), len(features.labels)
+        )
+        self.slope = nn.Parameter(torch.tensor(1.0))
+        self.bias = nn.Parameter(torch.tensor(-2.0))  # near the log-odds of a click, which Adam takes long to reach
+
+    def is_limited(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(rows,) and (history entries,) masks: which candidates and which clicks are of limited things."""
+        if self.flag is None:
+            candidate, past = self.identity.known(batch)
+            return torch.ones_like(candidate), torch.ones_like(past)
+        of_candidate, of_past = batch[FLAG], batch[self.flag]
+        assert isinstance(of_candidate, Tensor)
+        assert isinstance(of_past, Ragged)
+        return of_candidate == LIMITED_ROW, of_past.values == LIMITED_ROW
+
+    def state(self, batch: Batch) -> State:
+        """Split the history (eq. 1), cut each part on its own, warm what is limited."""
+        x, place = self.inputs(batch), self.identity
+        candidate, past = self.is_limited(batch)
+        history = x.histories[place.group]
+        limited = history.keep(past).last(self.config.branch_length)
+        deep = history.keep(~past).last(self.config.branch_length)
+        if self.warm is not None:
+            limited = limited.with_values(place.put(limited.values, self.warm(*place.parts(limited.values))))
+            own, side = place.parts(x.matched[place.group])
+            x = place.candidate(x, torch.where(candidate[:, None], self.warm(own, side), own))
+        return State(x, limited, deep, candidate)
+
+    def interest(self, kind: str, query: Tensor, history: Ragged) -> Tensor:
+        """(rows, width + 1): attention over one part of the history (eq. 2, 6) and whether there is one."""
+        there = (history.lengths > 0)[:, None]
+        found = torch.where(there, self.encoders[kind](query, history), self.nothing[kind])
+        return torch.cat([found, there.to(found.dtype)], 1)
+
+    def forward(self, batch: Batch) -> Logits:
+        """Logits by task (eq. 7); in training also ``aux``, whose loss applies to ``with_aux(batch)``."""
+        s = self.state(batch)
+        query = s.x.matched[self.identity.group]
+        interests = [self.interest("limited", query, s.limited), self.interest("deep", query, s.deep)]
+        interests += [attend(s.x.matched[g], s.x.histories[g]) for g, attend in self.others.items()]
+        out = self.top(torch.cat([s.x.context, s.x.target, *interests], 1))
+        logits = dict(zip(self.features.labels, out.unbind(1), strict=True))
+        if self.training and self.config.aux_weight:
+            logits[AUX] = self.aux(s)
+        return logits
+
+    def aux(self, s: State) -> Tensor:
+        """(rows,) logits that see nothing but the limited history's mean and the candidate (eq. 8)."""
+        past, _ = self.identity.parts(mean_pool(s.limited))
+        own, _ = self.identity.parts(s.x.matched[self.identity.group])
+        return self.slope * functional.cosine_similarity(past, own, dim=1) / self.config.temperature + self.bias
+
+    def with_aux(self, batch: Batch) -> Tensor:
+        """(rows,) 1 where candidate and some of the history are limited: no deep ID learns from the auxiliary loss."""
+        candidate, past = self.is_limited(batch)
+        history = batch[self.identity.past]
+        assert isinstance(history, Ragged)
+        return (candidate & (history.keep(past).lengths > 0)).float()
+
+    def loss(self, logits: Logits, batch: Batch) -> Tensor:
+        """Cross-entropies, and ``aux_weight`` times the auxiliary one (eq. 9) where the logits hold it.
+
+        It needs the rows that were not clicked as well: clicks alone would pull all embeddings into one direction.
+        """
+        total = super().loss(logits, batch)
+        if AUX not in logits:
+            return total
+        return total + self.config.aux_weight * bce(
+            logits[AUX], label(batch, self.features.labels[0]), self.with_aux(batch)
+        )
