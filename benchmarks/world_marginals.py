@@ -15,6 +15,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from recommend.data.parquet import DataError
+from recommend.data.public import online_retail, open_bandit, source
+from recommend.data.public import taobao as public_taobao
 from recommend.data.schema import POLICIES
 from recommend.data.world import World, make_config, simulate
 from recommend.data.world.config import DAY_MS, HOUR_MS
@@ -31,25 +34,25 @@ def quantiles(name: str, values: np.ndarray, at: tuple[int, ...]) -> Figures:
 
 def taobao() -> Figures:
     """Delays, carts, new items, activity, hours of the Taobao UserBehavior sample (UTC+8 days)."""
-    log = pd.read_parquet(DATA / "taobao_userbehavior_sample/userbehavior.parquet").sort_values("ts", kind="stable")
-    day = (log.ts + 8 * 3600) // 86_400
-    day -= day.max() - 8  # the sample's whole days are 0..8
-    clicks, buys = log[log.behavior == "pv"], log[log.behavior == "buy"]
+    log = pd.DataFrame(source.numpy(public_taobao.read(DATA)))
+    day = log.day - (log.day.max() - 8)  # the sample's whole days are 0..8
+    view, cart, _, buy = range(len(public_taobao.BEHAVIOURS))
+    clicks, buys = log[log.behaviour == view], log[log.behaviour == buy]
     pair = ["user_id", "item_id"]
-    first = clicks.groupby(pair).ts.min().rename("first").reset_index()
-    bought = buys.merge(first, on=pair).query("ts >= first")
-    hours = (bought.ts - bought["first"]) / 3600
+    first = clicks.groupby(pair).time_ms.min().rename("first").reset_index()
+    bought = buys.merge(first, on=pair).query("time_ms >= first")
+    hours = (bought.time_ms - bought["first"]) / HOUR_MS
     # Slow orders of late clicks fall outside the sample: only its first two days can be followed for a week.
-    followed = hours[bought["first"] < log.ts.max() - 7 * 86_400]
-    kinds = log.groupby(pair).behavior.agg(set)
-    kinds = kinds[[("pv" in k) for k in kinds]]
-    has = {name: np.array([name in k for k in kinds]) for name in ("buy", "cart")}
+    followed = hours[bought["first"] < log.time_ms.max() - 7 * DAY_MS]
+    kinds = log.groupby(pair).behaviour.agg(set)
+    kinds = kinds[[(view in k) for k in kinds]]
+    has = {name: np.array([code in k for k in kinds]) for name, code in (("buy", buy), ("cart", cart))}
     late = day >= 7
     seen = log.item_id[~late].unique()
     count = log.groupby("item_id").size()
     per_user = log.groupby("user_id").size()
     per_day = log.groupby(day).size()
-    hour = np.bincount((((log.ts + 8 * 3600) % 86_400) // 3600).astype(int), minlength=24) / len(log)
+    hour = np.bincount(log.time_ms % DAY_MS // HOUR_MS, minlength=24) / len(log)
     return {
         **quantiles("click to order, hours", followed.to_numpy(), (50, 75, 90)),
         **{f"(truncated) {k}": v for k, v in quantiles("click to order, hours", hours.to_numpy(), (50, 90)).items()},
@@ -67,22 +70,16 @@ def taobao() -> Figures:
 
 def retail() -> Figures:
     """Cancellations and reduced prices of Online Retail."""
-    log = pd.read_parquet(DATA / "online_retail_uci/online_retail.parquet")
-    log["time"] = pd.to_datetime(log.InvoiceDate)
-    known = log[log.CustomerID.notna()].sort_values("time", kind="stable")
-    bought = known[~known.is_cancel & (known.Quantity > 0)]
-    cancelled = known[known.is_cancel]
-    by = ["CustomerID", "StockCode"]
-    left = bought[[*by, "time"]].rename(columns={"time": "bought"})
-    match = pd.merge_asof(cancelled[[*by, "time"]], left, left_on="time", right_on="bought", by=by).dropna()
-    days = (match.time - match.bought).dt.total_seconds().to_numpy() / 86_400
-    lines = log[~log.is_cancel & (log.UnitPrice > 0)]
-    share = lines.UnitPrice / lines.groupby("StockCode").UnitPrice.transform("median")
+    lines = online_retail.read(DATA)
+    days = np.asarray(online_retail.cancellations(lines)["delay_ms"]) / DAY_MS
+    n = source.numpy(lines, ("price", "cancelled"))
+    sold = ~n["cancelled"] & (n["price"] > 0)
+    share = n["price"][sold] / online_retail.median_prices(lines)[sold]
     return {
-        "refunds per order": len(match) / len(bought),
+        "refunds per order": len(days) / online_retail.purchases(lines).sum(),
         **quantiles("order to refund, days", days, (10, 25, 50, 75, 90)),
         "orders reduced by 20 % or more": float((share <= 0.8).mean()),
-        "reduction there, median": float((1 - share[share <= 0.8]).median()),
+        "reduction there, median": float(np.median(1 - share[share <= 0.8])),
     }
 
 
@@ -100,11 +97,11 @@ def ebay() -> Figures:
 
 def bandit() -> Figures:
     """Click rates of Open Bandit, by policy."""
-    log = pd.read_parquet(DATA / "open_bandit_small/obd.parquet", columns=["policy", "click"])
-    rate = log.groupby("policy").click.mean()
+    n = source.numpy(open_bandit.read(DATA), ("policy", "click"))
+    uniform, selected = (n["click"][n["policy"] == open_bandit.POLICIES.index(p)].mean() for p in ("random", "bts"))
     return {
-        "click rate": float(log.click.mean()),
-        "selected rows' click rate over uniform": rate["bts"] / rate["random"],
+        "click rate": float(n["click"].mean()),
+        "selected rows' click rate over uniform": float(selected / uniform),
     }
 
 
@@ -170,7 +167,7 @@ def real_figures() -> dict[str, tuple[float, str]]:
     for log in LOGS:
         try:
             found |= {name: (value, log.name) for name, value in log.read().items()}
-        except FileNotFoundError:
+        except (DataError, FileNotFoundError):
             print(f"{log.name} is not in {DATA}; set IPL_DATA to the folder of the logs.")
     return found
 
