@@ -89,4 +89,4 @@ class InputLayer(nn.Module):
     def _join(self, parts: list[Tensor], batch: Batch) -> Tensor:
         if parts:
             return torch.cat(parts, 1)
-        return next(self.parameters()).new_zeros(rows_of(batch), 0)
+        return next(self.parameters(), torch.empty(0)).new_zeros(rows_of(batch), 0)  # vectors alone: no table

@@ -61,7 +61,7 @@ class _OneTask(DIN):
 
 
 class Teacher(_OneTask):
-    """DIN whose MLP reads ``[V_r; V_p]``: what is known at the request, and the privileged features. It never serves."""
+    """DIN whose MLP reads ``[V_r; V_p]``: what is known at the request and what is known after. It never serves."""
 
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
         super().__init__(features, sizes, config, build)
