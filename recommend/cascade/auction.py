@@ -1,0 +1,36 @@
+"""Ads: a reserve and the second price, by expected revenue for a thousand impressions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``winners``: (slots,) places of the candidates that are shown, best first; ``price``: (slots,) for a click."""
+
+    winners: np.ndarray
+    price: np.ndarray
+    ecpm: np.ndarray  # (n,) of every candidate
+
+
+def second_price(pctr: np.ndarray, bid: np.ndarray, slots: int, reserve: float) -> Outcome:
+    """The ``slots`` candidates of highest eCPM win; each pays, for a click, what the next one would have earned.
+
+    Args:
+        pctr: (n,) click probabilities, calibrated: prices are wrong by as much as they are.
+        bid: (n,) for a click, at least 0.
+        reserve: lowest price for a click; bids below it do not take part.
+
+    Returns:
+        Prices lie between the reserve and the winner's own bid.
+    """
+    ecpm = 1000 * pctr * bid
+    able = np.flatnonzero((bid >= reserve) & (bid > 0))
+    order = able[np.argsort(-ecpm[able], kind="stable")]
+    winners = order[:slots]
+    following = np.append(ecpm[order[1 : slots + 1]], 0.0)[: len(winners)]
+    fair = following / (1000 * np.maximum(pctr[winners], 1e-9))
+    return Outcome(winners, np.clip(fair, reserve, bid[winners]), ecpm)

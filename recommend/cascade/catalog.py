@@ -1,0 +1,200 @@
+"""What is on sale now, as columns: the one place that the stages read, changed in place and at once.
+
+A thing that is sold leaves here first; nothing else keeps a copy of it, so that no stage can show it again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+FIELDS: dict[str, type[np.generic]] = {
+    "item_id": np.int64,
+    "seller_id": np.int64,
+    "category": np.int32,
+    "condition": np.int32,
+    "price": np.float32,
+    "price_bucket": np.int32,
+    "single": np.bool_,
+    "stock": np.int32,
+    "listed_ms": np.int64,
+    "bid": np.float32,
+    "impressions": np.int32,
+    "clicks": np.int32,
+    "orders": np.int32,
+    "first_shown_ms": np.int64,
+    "first_click_ms": np.int64,
+}
+NEVER = -1  # of the moments above
+FIRST_ROWS = 1024
+SAID = ("item_id", "seller_id", "category", "condition", "price", "price_bucket", "single", "stock", "bid")
+REST = 1024  # rows of things that left rest until so many have: a request that is under way still points at them
+
+
+@dataclass(frozen=True)
+class Item:
+    """A thing as it comes in. ``content`` has the catalogue's size; a bid of 0 means that it is no ad."""
+
+    item_id: int
+    seller_id: int
+    category: int
+    condition: int
+    price: float
+    price_bucket: int
+    stock: int
+    single: bool
+    listed_ms: int
+    content: Sequence[float]
+    bid: float = 0.0
+
+
+class Catalog:
+    """Live things by row. Every public method may be called from any thread.
+
+    Args:
+        content: numbers of a content vector.
+
+    Attributes:
+        version: rises with every thing that comes or goes.
+    """
+
+    def __init__(self, content: int) -> None:
+        self.version = 0
+        self.lock = threading.RLock()
+        self._rows: dict[int, int] = {}
+        self._free: deque[int] = deque()
+        self._columns = {name: np.zeros(FIRST_ROWS, kind) for name, kind in FIELDS.items()}
+        self._content = np.zeros((FIRST_ROWS, content), np.float32)
+        self._alive = np.zeros(FIRST_ROWS, np.bool_)
+        self._used = 0
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, item_id: int) -> bool:
+        return item_id in self._rows
+
+    @property
+    def content_size(self) -> int:
+        """Numbers of a content vector."""
+        return self._content.shape[1]
+
+    def put(self, item: Item) -> int:
+        """Add a thing, or change one: counters and the moment of listing of a known thing stay. Returns its row.
+
+        Raises:
+            ValueError: the content vector has another size.
+        """
+        vector = np.asarray(item.content, np.float32)
+        if vector.shape != (self.content_size,):
+            raise ValueError(f"item {item.item_id} needs {self.content_size} numbers of content, not {vector.shape}.")
+        with self.lock:
+            row = self._rows.get(item.item_id)
+            if row is None:
+                row = self._new_row(item.item_id)
+                for name in ("impressions", "clicks", "orders"):
+                    self._columns[name][row] = 0
+                for name in ("first_shown_ms", "first_click_ms"):
+                    self._columns[name][row] = NEVER
+                self._columns["listed_ms"][row] = item.listed_ms
+            for name in (
+                "item_id",
+                "seller_id",
+                "category",
+                "condition",
+                "price",
+                "price_bucket",
+                "single",
+                "stock",
+                "bid",
+            ):
+                self._columns[name][row] = getattr(item, name)
+            self._content[row] = vector
+            self._alive[row] = item.stock > 0
+            self.version += 1
+            return row
+
+    def remove(self, item_id: int) -> bool:
+        """Take a thing off sale; False when it was not there."""
+        with self.lock:
+            row = self._rows.pop(item_id, None)
+            if row is None:
+                return False
+            self._alive[row] = False
+            self._free.append(row)
+            self.version += 1
+            return True
+
+    def take(self, item_id: int) -> bool:
+        """Sell one piece: True for exactly as many callers as there are pieces; the last one takes the thing away."""
+        with self.lock:
+            row = self._rows.get(item_id)
+            if row is None or self._columns["stock"][row] <= 0:
+                return False
+            self._columns["stock"][row] -= 1
+            self._columns["orders"][row] += 1
+            if self._columns["stock"][row] == 0:
+                self.remove(item_id)
+            return True
+
+    def rows(self, item_ids: Iterable[int]) -> np.ndarray:
+        """Rows of the ids that are on sale, in the order given."""
+        with self.lock:
+            return np.array([self._rows[i] for i in item_ids if i in self._rows], np.int64)
+
+    def live(self) -> np.ndarray:
+        """Rows of everything on sale."""
+        with self.lock:
+            return np.flatnonzero(self._alive[: self._used])
+
+    def on_sale(self, rows: np.ndarray) -> np.ndarray:
+        """(n,) which of the rows are on sale."""
+        with self.lock:
+            return self._alive[rows]
+
+    def get(self, name: str, rows: np.ndarray) -> np.ndarray:
+        """(n,) values of a column of ``FIELDS``."""
+        with self.lock:
+            return self._columns[name][rows]
+
+    def content(self, rows: np.ndarray) -> np.ndarray:
+        """(n, size) content vectors."""
+        with self.lock:
+            return self._content[rows]
+
+    def shown(self, item_ids: Iterable[int], time_ms: int) -> None:
+        """Count an impression of each."""
+        self._count("impressions", "first_shown_ms", item_ids, time_ms)
+
+    def clicked(self, item_ids: Iterable[int], time_ms: int) -> None:
+        """Count a click on each."""
+        self._count("clicks", "first_click_ms", item_ids, time_ms)
+
+    def _count(self, counter: str, first: str, item_ids: Iterable[int], time_ms: int) -> None:
+        with self.lock:
+            for item_id in item_ids:
+                row = self._rows.get(item_id)
+                if row is not None:
+                    self._columns[counter][row] += 1
+                    if self._columns[first][row] == NEVER:
+                        self._columns[first][row] = time_ms
+
+    def _new_row(self, item_id: int) -> int:
+        if len(self._free) > REST:
+            row = self._free.popleft()
+        else:
+            if self._used == len(self._alive):
+                self._grow()
+            row, self._used = self._used, self._used + 1
+        self._rows[item_id] = row
+        return row
+
+    def _grow(self) -> None:
+        more = len(self._alive)
+        self._columns = {n: np.concatenate([c, np.zeros(more, c.dtype)]) for n, c in self._columns.items()}
+        self._content = np.concatenate([self._content, np.zeros((more, self.content_size), np.float32)])
+        self._alive = np.concatenate([self._alive, np.zeros(more, np.bool_)])

@@ -1,0 +1,244 @@
+"""The cascade: sources -> pre-ranking -> ranking -> auction -> mixing -> a page, with everything that explains it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from recommend.cascade.auction import second_price
+from recommend.cascade.catalog import Catalog, Item
+from recommend.cascade.mixing import AD_SLOTS, Exposure, mix
+from recommend.cascade.request import HOUR_MS, Moment
+from recommend.cascade.scoring import Models, PreRanker, click_scores, conversions
+from recommend.cascade.sources import Neighbours, Sources
+from recommend.cascade.visitors import Visitors
+
+SHARES = {"new": 0.3, "content": 0.35, "category": 0.2, "popular": 0.15}
+
+
+@dataclass(frozen=True)
+class FeedConfig:
+    """Sizes of the stages and what a page is worth.
+
+    Attributes:
+        candidates, ranked, size: things that reach pre-ranking, ranking, the page.
+        order_worth: of an order that stays, in clicks; 0 ranks by clicks alone.
+        reserve: lowest price of an ad's click.
+        explained: ranked things kept in the trace beside the page.
+    """
+
+    candidates: int = 2_000
+    ranked: int = 200
+    size: int = 20
+    order_worth: float = 4.0
+    reserve: float = 0.02
+    explained: int = 30
+    exposure: Exposure = field(default_factory=Exposure)
+    shares: Mapping[str, float] = field(default_factory=lambda: dict(SHARES))
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A thing in the trace: on the page when ``position`` is not None."""
+
+    item_id: int
+    position: int | None
+    reason: str  # ranked | exploration | ad | fell: why
+    sources: tuple[str, ...]
+    pre_rank: int
+    pre_score: float
+    rank: int
+    pctr: float
+    pcvr: float | None
+    score: float
+    bid: float
+    ecpm: float | None
+    price_per_click: float | None
+    seller_id: int
+    category: int
+    single: bool
+    stock: int
+    age_h: float
+    impressions: int
+
+
+@dataclass(frozen=True)
+class Slate:
+    """A page and its trace. ``counts`` and ``ms`` go by stage; ``models`` says what scored, by role."""
+
+    user_id: int
+    moment: Moment
+    page: tuple[Shown, ...]
+    fell: tuple[Shown, ...]
+    counts: dict[str, int]
+    ms: dict[str, float]
+    models: dict[str, str]
+    degraded: tuple[str, ...]
+
+
+class Feed:
+    """One live feed. Every public method may be called from any thread.
+
+    Args:
+        content: numbers of a content vector.
+        models: what scores; empty ones degrade to popularity.
+        seed: of the draws of exploration.
+    """
+
+    def __init__(self, content: int, models: Models, config: FeedConfig | None = None, seed: int = 0) -> None:
+        self.config = config or FeedConfig()
+        self.catalog, self.visitors, self.models = Catalog(content), Visitors(), models
+        self.neighbours = Neighbours(content)
+        self.sources = Sources(self.catalog, self.neighbours, self.config.shares)
+        self.pre_ranker = PreRanker(self.catalog, models)
+        self._rng = np.random.default_rng(seed)
+
+    def put(self, item: Item, moment: Moment) -> None:
+        """A thing is on sale, or has changed: it can be shown by the next request."""
+        row = self.catalog.put(item)
+        self.neighbours.put(item.item_id, np.asarray(item.content, np.float32))
+        self.pre_ranker.put(row, moment)
+
+    def remove(self, item_id: int) -> None:
+        """A thing is off sale: no later page shows it."""
+        self.catalog.remove(item_id)
+        self.neighbours.remove(item_id)
+
+    def take(self, item_id: int) -> bool:
+        """Sell a piece; True for as many callers as there are pieces."""
+        sold = self.catalog.take(item_id)
+        if sold and item_id not in self.catalog:
+            self.neighbours.remove(item_id)
+        return sold
+
+    def clicked(self, user_id: int, item_id: int, moment: Moment) -> None:
+        """A visitor opened a thing."""
+        self.visitors.clicked(user_id, item_id, self.catalog, moment.time_ms)
+        self.catalog.clicked([item_id], moment.time_ms)
+
+    def slate(self, user_id: int, moment: Moment, size: int | None = None) -> Slate:
+        """A page for a visitor. Impressions are not counted here but by ``shown``, when the page was seen."""
+        config, clock = self.config, _Clock()
+        size = min(size or config.size, config.ranked)
+        visitor = self.visitors.get(user_id)
+        found = self.sources.find(visitor, moment.time_ms, config.candidates)
+        rows = np.unique(np.concatenate(list(found.values()))) if found else np.empty(0, np.int64)
+        rows = rows[np.argsort(-self.catalog.get("listed_ms", rows), kind="stable")]  # among equals the newest first
+        clock.lap("sources")
+        pre = self.pre_ranker.score(rows, visitor, moment) if len(rows) else None
+        bids = self.catalog.get("bid", rows)
+        values = pre.values if pre is not None else np.empty(0)
+        # Ads are pre-ranked by expected revenue, beside the organic things: clicks alone would starve the auction.
+        chosen = self._survivors(values, bids)
+        clock.lap("pre_ranking")
+        ranked = rows[chosen]
+        click = click_scores(self.models, "ranking", self.catalog, ranked, visitor, moment)
+        order = conversions(self.models, self.catalog, ranked, visitor, moment)
+        worth = config.order_worth if order.by != "none" else 0.0
+        score = click.values * (1 + worth * order.values)
+        clock.lap("ranking")
+        bid = self.catalog.get("bid", ranked)
+        paying = np.flatnonzero(bid >= config.reserve)
+        ads = click_scores(self.models, "ads", self.catalog, ranked[paying], visitor, moment)
+        outcome = second_price(ads.values, bid[paying], len([s for s in AD_SLOTS if s < size]), config.reserve)
+        clock.lap("auction")
+        age_h = np.maximum(moment.time_ms - self.catalog.get("listed_ms", ranked), 0) / HOUR_MS
+        impressions = self.catalog.get("impressions", ranked)
+        new = (impressions < config.exposure.enough) & (age_h < config.exposure.young_h)
+        seller = self.catalog.get("seller_id", ranked)
+        winners = [int(i) for i in paying[outcome.winners]]
+        places = mix(score, impressions, new, seller, winners, size, config.exposure, self._rng)
+        # Sold between retrieval and here: never shown, whatever the stages thought of it.
+        alive = self.catalog.on_sale(ranked)
+        places = [place for place in places if alive[place.candidate]]
+        clock.lap("mixing")
+
+        rank_of = np.empty(len(ranked), np.int64)
+        rank_of[np.argsort(-score, kind="stable")] = np.arange(len(ranked))
+        pre_rank = np.empty(len(rows), np.int64)
+        pre_rank[np.argsort(-values, kind="stable")] = np.arange(len(rows))
+        ecpm = dict(zip(paying.tolist(), outcome.ecpm.tolist(), strict=True))
+        paid = dict(zip(winners, outcome.price.tolist(), strict=True))
+        ids = self.catalog.get("item_id", ranked)
+        sources = {name: set(got.tolist()) for name, got in found.items()}
+        stock, category = self.catalog.get("stock", ranked), self.catalog.get("category", ranked)
+        single = self.catalog.get("single", ranked)
+
+        def explain(i: int, position: int | None, reason: str) -> Shown:
+            row = int(ranked[i])
+            return Shown(
+                item_id=int(ids[i]),
+                position=position,
+                reason=reason,
+                sources=tuple(name for name, got in sources.items() if row in got),
+                pre_rank=int(pre_rank[chosen[i]]),
+                pre_score=float(values[chosen[i]]),
+                rank=int(rank_of[i]),
+                pctr=float(click.values[i]),
+                pcvr=None if order.by == "none" else float(order.values[i]),
+                score=float(score[i]),
+                bid=float(bid[i]),
+                ecpm=ecpm.get(i),
+                price_per_click=paid.get(i) if reason == "ad" else None,
+                seller_id=int(seller[i]),
+                category=int(category[i]),
+                single=bool(single[i]),
+                stock=int(stock[i]),
+                age_h=float(age_h[i]),
+                impressions=int(impressions[i]),
+            )
+
+        page = tuple(explain(p.candidate, n, p.reason) for n, p in enumerate(places))
+        on_page = {p.candidate for p in places}
+        others = [int(i) for i in np.argsort(-score, kind="stable") if int(i) not in on_page][: config.explained]
+        fell = tuple(explain(i, None, self._why(i, alive, seller, places, rank_of)) for i in others)
+        clock.lap("trace")
+        used = {"pre_ranking": pre.by if pre else "-", "ranking": click.by, "conversion": order.by, "ads": ads.by}
+        simpler = (("pre_ranking", pre is None or pre.degraded), ("ranking", click.degraded),
+                   ("conversion", order.degraded), ("ads", ads.degraded))  # fmt: skip
+        counts = {"live": len(self.catalog), "candidates": len(rows), "ranked": len(ranked), "page": len(page)}
+        degraded = tuple(role for role, is_so in simpler if is_so)
+        return Slate(user_id, moment, page, fell, counts, clock.ms, used, degraded)
+
+    def shown(self, item_ids: list[int], moment: Moment) -> None:
+        """A page was seen: its things have one impression more."""
+        self.catalog.shown(item_ids, moment.time_ms)
+
+    def _survivors(self, values: np.ndarray, bids: np.ndarray) -> np.ndarray:
+        """Places of the candidates that reach ranking: by pCTR, a tenth of them by pCTR x bid."""
+        most = self.config.ranked
+        if len(values) <= most:
+            return np.arange(len(values))
+        money = values * bids
+        for_ads = min(most // 10, int((money > 0).sum()))
+        best_ads = np.argsort(-money, kind="stable")[:for_ads]
+        rest = np.argsort(-values, kind="stable")
+        return np.concatenate([best_ads, rest[~np.isin(rest, best_ads)][: most - for_ads]])
+
+    @staticmethod
+    def _why(i: int, alive: np.ndarray, seller: np.ndarray, places: list, rank_of: np.ndarray) -> str:
+        if not alive[i]:
+            return "fell: sold meanwhile"
+        of_seller = sum(seller[p.candidate] == seller[i] for p in places)
+        last = max((rank_of[p.candidate] for p in places if p.reason == "ranked"), default=-1)
+        if rank_of[i] < last and of_seller:
+            return f"fell: {of_seller} of this seller on the page already"
+        if rank_of[i] < last:
+            return "fell: made room for exploration or an ad"
+        return f"fell: ranked {rank_of[i] + 1}., below the last on the page"
+
+
+class _Clock:
+    """Milliseconds by stage."""
+
+    def __init__(self) -> None:
+        self.ms: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.ms[stage] = 1000 * (now - self._last)
+        self._last = now

@@ -1,0 +1,45 @@
+"""What a model has to show before it serves: numbers that are probabilities, that differ, and that are not absurd."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+import torch
+
+from recommend.cascade.catalog import Catalog, Item
+from recommend.cascade.registry import Loaded
+from recommend.cascade.request import DAY_MS, FEED, Moment, columns
+from recommend.cascade.visitors import Past, Visitor
+
+ROWS, CLICKS = 64, 8
+HIGHEST_MEAN = 0.9  # nothing that people are shown is clicked or bought that often
+
+
+def healthy(loaded: Loaded) -> str:
+    """What is wrong with a model on made-up things and a made-up visitor; empty when nothing is."""
+    content = next((f.size for f in loaded.encoders.features.features if f.column == "content"), 1)
+    catalog, visitor = Catalog(content), Visitor(0, deque(maxlen=CLICKS))
+    rng, moment = np.random.default_rng(0), Moment(20 * DAY_MS)
+    known = loaded.encoders.vocabularies.get("item_id")
+    ids = known[:ROWS].tolist() if known is not None and len(known) >= ROWS else list(range(ROWS))
+    for n, item_id in enumerate(ids):
+        vector = rng.normal(size=content).astype(np.float32)
+        catalog.put(
+            Item(item_id, n % 9, n % 12, n % 5, 10.0 + n, n % 10, 1, n % 2 == 0, moment.time_ms - n * 60_000, vector)
+        )
+        if n < CLICKS:
+            visitor.history.append(Past(item_id, n % 12, True, moment.time_ms - n, vector))
+    batch = loaded.encoders(columns(catalog, catalog.live(), visitor, moment, FEED))
+    with torch.inference_mode():
+        found = loaded.model.predict(batch)
+    for task, values in found.items():
+        if not bool(torch.isfinite(values).all()):
+            return f"its probabilities of {task} are no numbers"
+        if float(values.min()) < 0 or float(values.max()) > 1:
+            return f"its probabilities of {task} lie outside 0 and 1"
+        if float(values.std()) < 1e-9:
+            return f"it says the same of everything ({task})"
+        if float(values.mean()) > HIGHEST_MEAN:
+            return f"its mean probability of {task} is {float(values.mean()):.2f}"
+    return ""

@@ -1,0 +1,186 @@
+"""Models on the disk: one folder a role, one a version in it; which one serves, what to fall back to, what failed.
+
+``ROOT/ROLE/VERSION/`` holds a training run and ``manifest.json`` with the checksum of its weights;
+``ROOT/ROLE/current`` names the version that serves and is replaced in one step. What happened (installed, activated,
+failed, rolled back) is appended to ``ROOT/events.jsonl``, which the dashboard shows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recommend.config import ConfigError, nearest
+from recommend.data.parquet import DataError
+from recommend.features.encoders import Encoders
+from recommend.models.base import Ranker
+from recommend.models.registry import build_model
+from recommend.training import checkpoint
+from recommend.training.runs import ENCODERS, RUN, read_run
+
+ROLES = ("pre_ranking", "ranking", "conversion", "ads")
+MANIFEST, CURRENT, EVENTS = "manifest.json", "current", "events.jsonl"
+Check = Callable[["Loaded"], str]  # what is wrong with a model; empty when nothing is
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model that can serve."""
+
+    role: str
+    version: str
+    model: Ranker
+    encoders: Encoders
+    manifest: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Model and version, as people see it."""
+        return f"{self.manifest['model']} {self.version}"
+
+
+class Registry:
+    """Versions of models by role.
+
+    Args:
+        root: made when it is not there.
+        check: health check that a model has to pass before it serves.
+    """
+
+    def __init__(self, root: Path, check: Check) -> None:
+        self.root, self._check = Path(root), check
+        self.root.mkdir(parents=True, exist_ok=True)
+
+    def versions(self, role: str) -> list[str]:
+        """Installed versions, oldest first."""
+        folder = self._folder(role)
+        found = [p for p in folder.glob("*") if (p / MANIFEST).is_file()] if folder.is_dir() else []
+        return [p.name for p in sorted(found, key=lambda p: (self._manifest(p).get("installed", 0), p.name))]
+
+    def current(self, role: str) -> str:
+        """The version that is meant to serve; empty when there is none."""
+        try:
+            return (self._folder(role) / CURRENT).read_text(encoding="utf-8").strip()
+        except OSError:
+            return ""
+
+    def install(self, run: Path, role: str, measures: dict[str, Any] | None = None, activate: bool = True) -> str:
+        """Copy a finished training run in; returns its version.
+
+        Raises:
+            ConfigError: no such role. DataError: the folder holds no finished run.
+        """
+        folder, run = self._folder(role), Path(run)
+        config = read_run(run)
+        weights = run / checkpoint.NAME
+        if not weights.is_file():
+            raise DataError(f"{run} holds no checkpoint yet; let './ipl recommend train' end first.")
+        number = 1 + max((int(v) for v in self.versions(role) if v.isdigit()), default=0)
+        version = f"{number:04d}"
+        draft = folder / f".{version}.{os.getpid()}.part"
+        draft.mkdir(parents=True)
+        for name in (RUN, checkpoint.NAME):
+            shutil.copy2(run / name, draft / name)
+        shutil.copytree(run / ENCODERS, draft / ENCODERS)
+        manifest = {
+            "role": role,
+            "model": config.model.name,
+            "installed": time.time(),
+            "train_days": list(config.train_days),
+            "sha256": _sha256(draft / checkpoint.NAME),
+            "measures": measures or {},
+        }
+        (draft / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        draft.rename(folder / version)
+        self.note("installed", role, version, "")
+        if activate:
+            self.activate(role, version)
+        return version
+
+    def activate(self, role: str, version: str) -> None:
+        """Let a version serve from the next look at the registry on.
+
+        Raises:
+            ConfigError: it is not installed.
+        """
+        if version not in self.versions(role):
+            raise ConfigError(f"there is no version '{version}' for {role}; {nearest(version, self.versions(role))}")
+        draft = self._folder(role) / f".{CURRENT}.{os.getpid()}"
+        draft.write_text(version + "\n", encoding="utf-8")
+        draft.replace(self._folder(role) / CURRENT)
+        self.note("activated", role, version, "")
+
+    def load(self, role: str) -> Loaded | None:
+        """The current version if it is healthy; else the newest older one that is, to which the role is rolled back.
+
+        None when no version of the role can serve. A version that failed is not tried again before it is activated.
+        """
+        wanted = self.current(role)
+        versions = self.versions(role)
+        if not wanted or not versions:
+            return None
+        older = [v for v in versions[: versions.index(wanted)] if v] if wanted in versions else versions
+        for version in [wanted, *reversed(older)]:
+            found, problem = self._try(role, version)
+            if found is not None:
+                if version != wanted:
+                    self.activate(role, version)
+                    self.note("rolled back", role, version, f"from {wanted}")
+                return found
+            self.note("failed", role, version, problem)
+        return None
+
+    def events(self, most: int = 200) -> list[dict[str, Any]]:
+        """What happened, newest first."""
+        try:
+            lines = (self.root / EVENTS).read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return []
+        return [json.loads(line) for line in reversed(lines[-most:]) if line.strip()]
+
+    def note(self, what: str, role: str, version: str, why: str) -> None:
+        """Append an event."""
+        row = {"at": time.time(), "what": what, "role": role, "version": version, "why": why}
+        with (self.root / EVENTS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def _try(self, role: str, version: str) -> tuple[Loaded | None, str]:
+        folder = self._folder(role) / version
+        try:
+            manifest = self._manifest(folder)
+            if _sha256(folder / checkpoint.NAME) != manifest.get("sha256"):
+                return None, "the weights are not those that were installed"
+            config, encoders = read_run(folder), Encoders.load(folder / ENCODERS)
+            model = build_model(encoders.features, encoders.sizes(), config.model)
+            checkpoint.load(folder / checkpoint.NAME, model)
+            model.eval()
+            loaded = Loaded(role, version, model, encoders, manifest)
+            problem = self._check(loaded)
+        except (DataError, ConfigError, OSError, ValueError, KeyError, RuntimeError) as error:
+            return None, str(error)
+        return (None, problem) if problem else (loaded, "")
+
+    def _folder(self, role: str) -> Path:
+        if role not in ROLES:
+            raise ConfigError(f"there is no role '{role}'; {nearest(role, ROLES)}")
+        return self.root / role
+
+    @staticmethod
+    def _manifest(folder: Path) -> dict[str, Any]:
+        try:
+            found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

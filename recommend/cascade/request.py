@@ -1,0 +1,93 @@
+"""One request as the raw columns that the models' encoders read: a visitor, a moment, and some things on sale.
+
+The columns are those of an impression that are known at the request (``recommend/data/schema.py``), so that what serves
+is what was trained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recommend.cascade.catalog import Catalog
+from recommend.cascade.visitors import Visitor
+from recommend.data.schema import CHANNELS
+from recommend.features.ragged import Column, Ragged
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+IDS = ("item_id", "seller_id", "category", "condition", "price_bucket", "stock")
+FEED, ADS = CHANNELS.index("feed"), CHANNELS.index("ads")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When a request comes. ``time_ms`` counts from the log's own start, as everywhere in the log."""
+
+    time_ms: int
+    promotion: int = 0
+    days_to_promotion: int = 0
+
+    @property
+    def hour(self) -> int:
+        return self.time_ms // HOUR_MS % 24
+
+    @property
+    def day(self) -> int:
+        return self.time_ms // DAY_MS
+
+
+def columns(catalog: Catalog, rows: np.ndarray, visitor: Visitor, moment: Moment, channel: int) -> dict[str, Column]:
+    """Raw columns of ``len(rows)`` candidates for one visitor.
+
+    Args:
+        rows: (n,) rows of the catalogue.
+        channel: code of ``CHANNELS``.
+    """
+    count = len(rows)
+    out: dict[str, Column] = {name: _ids(catalog.get(name, rows)) for name in IDS}
+    out["single"] = torch.from_numpy(catalog.get("single", rows))
+    out["price"] = torch.from_numpy(catalog.get("price", rows))
+    age = (moment.time_ms - catalog.get("listed_ms", rows)) / HOUR_MS
+    out["item_age_h"] = torch.from_numpy(np.maximum(age, 0).astype(np.float32))
+    out["content"] = torch.from_numpy(catalog.content(rows))
+    same = {
+        "user_id": visitor.user_id,
+        "hour": moment.hour,
+        "day": moment.day,
+        "time_ms": moment.time_ms,
+        "channel": channel,
+        "promotion": moment.promotion,
+        "days_to_promotion": moment.days_to_promotion,
+        "entity": 0,
+        "post_id": -1,
+        "is_ad": int(channel == ADS),
+    }
+    out.update({name: torch.full((count,), value, dtype=torch.int64) for name, value in same.items()})
+    return {**out, **histories(visitor, moment, count, catalog.content_size)}
+
+
+def histories(visitor: Visitor, moment: Moment, count: int, content: int) -> dict[str, Column]:
+    """The visitor's clicks as ragged columns, the same for each of ``count`` rows."""
+    past = list(visitor.history)
+    vectors = np.stack([p.content for p in past]) if past else np.zeros((0, content), np.float32)
+    values = {
+        "history_item": torch.tensor([p.item_id for p in past], dtype=torch.int64),
+        "history_category": torch.tensor([p.category for p in past], dtype=torch.int64),
+        "history_single": torch.tensor([int(p.single) for p in past], dtype=torch.int64),
+        "history_age_h": torch.tensor([(moment.time_ms - p.time_ms) / HOUR_MS for p in past], dtype=torch.float32),
+        "history_content": torch.from_numpy(vectors),
+    }
+    lengths = torch.full((count,), len(past), dtype=torch.int64)
+    repeated: dict[str, Column] = {
+        name: Ragged(v.repeat(count, *([1] * (v.dim() - 1))), lengths) for name, v in values.items()
+    }
+    repeated["history_post"] = Ragged(torch.empty(0, dtype=torch.int64), torch.zeros(count, dtype=torch.int64))
+    return repeated
+
+
+def _ids(values: np.ndarray) -> Tensor:
+    return torch.from_numpy(values.astype(np.int64))

@@ -1,0 +1,194 @@
+"""The models at work: each role's best model that is healthy, or the next simpler way, and which of them it was."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from recommend.cascade.catalog import Catalog
+from recommend.cascade.registry import ROLES, Loaded, Registry
+from recommend.cascade.request import ADS, FEED, Moment, columns
+from recommend.cascade.sources import smoothed_rate
+from recommend.cascade.visitors import Visitor
+from recommend.models.two_tower import TwoTower
+
+CHUNK = 4_096  # rows for which vectors are made at once
+SIMPLE = "popularity"  # what is left when no model is: clicks over impressions, drawn to the mean
+
+
+@dataclass(frozen=True)
+class Scores:
+    """(n,) values of candidates, and the model's name; ``degraded`` when a simpler way had to do."""
+
+    values: np.ndarray
+    by: str
+    degraded: bool = False
+
+
+class Models:
+    """The models that serve, by role; ``refresh`` looks for new versions and swaps them in while requests go on."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self._loaded: dict[str, Loaded] = {}
+        self._swap = threading.Lock()
+
+    def get(self, role: str) -> Loaded | None:
+        """The role's model, or None."""
+        return self._loaded.get(role)
+
+    def refresh(self) -> list[str]:
+        """Load what has changed in the registry; returns the roles whose model is another now."""
+        changed = []
+        with self._swap:
+            for role in ROLES:
+                have = self._loaded.get(role)
+                wanted = self.registry.current(role)
+                if wanted == (have.version if have else ""):
+                    continue
+                found = self.registry.load(role) if wanted else None
+                if wanted and found is None and have is not None:
+                    continue  # nothing that can be loaded is healthy: what serves goes on
+                if found is None:
+                    self._loaded.pop(role, None)
+                else:
+                    self._loaded[role] = found
+                if (found.version if found else "") != (have.version if have else ""):
+                    changed.append(role)
+        return changed
+
+    def state(self) -> list[dict[str, str]]:
+        """A row a role for people: what serves, and what is meant to."""
+        rows = []
+        for role in ROLES:
+            have, wanted = self._loaded.get(role), self.registry.current(role)
+            serves = have.name if have else f"{SIMPLE} (no model)"
+            rows.append({"role": role, "serves": serves, "wanted": wanted or "-"})
+        return rows
+
+
+@torch.inference_mode()
+def probabilities(
+    loaded: Loaded, catalog: Catalog, rows: np.ndarray, visitor: Visitor, moment: Moment, channel: int
+) -> dict[str, np.ndarray]:
+    """(n,) probabilities of every task of a model for the candidates."""
+    if not len(rows):
+        return {name: np.empty(0) for name in loaded.model.measured()}
+    batch = loaded.encoders(columns(catalog, rows, visitor, moment, channel))
+    return {name: value.double().numpy() for name, value in loaded.model.predict(batch).items()}
+
+
+def click_scores(
+    models: Models, role: str, catalog: Catalog, rows: np.ndarray, visitor: Visitor, moment: Moment
+) -> Scores:
+    """pCTR of the candidates by the role's model; by the ranking model when ads have none; else by popularity."""
+    channel = ADS if role == "ads" else FEED
+    for tried in dict.fromkeys((role, "ranking")):
+        loaded = models.get(tried)
+        if loaded is not None:
+            found = probabilities(loaded, catalog, rows, visitor, moment, channel)
+            return Scores(found["click"], loaded.name, degraded=tried != role)
+    return Scores(smoothed_rate(catalog, rows), SIMPLE, degraded=True)
+
+
+def conversions(models: Models, catalog: Catalog, rows: np.ndarray, visitor: Visitor, moment: Moment) -> Scores:
+    """(n,) probability that a click ends in an order that stays; 1 everywhere when no model says anything else.
+
+    A model with ``effective`` gives it directly (ECAD); one with ``order`` gives the order's.
+    """
+    loaded = models.get("conversion")
+    if loaded is None:
+        return Scores(np.ones(len(rows)), "none", degraded=True)
+    found = probabilities(loaded, catalog, rows, visitor, moment, FEED)
+    task = next((name for name in ("effective", "order") if name in found), "")
+    if not task:
+        return Scores(np.ones(len(rows)), "none", degraded=True)
+    return Scores(found[task], loaded.name)
+
+
+@dataclass
+class _Vectors:
+    """Item vectors by row of the catalogue, all of one model."""
+
+    loaded: Loaded
+    values: np.ndarray
+    known: np.ndarray
+    made_ms: int
+
+    @torch.inference_mode()
+    def fill(self, catalog: Catalog, rows: np.ndarray, moment: Moment) -> None:
+        """Make the vectors of rows."""
+        model = self.loaded.model
+        assert isinstance(model, TwoTower)
+        nobody = Visitor(-1, deque())
+        for start in range(0, len(rows), CHUNK):
+            part = rows[start : start + CHUNK]
+            batch = self.loaded.encoders(columns(catalog, part, nobody, moment, FEED))
+            made = model.item_vector(model.inputs(batch)).numpy()
+            missing = int(part.max()) + 1 - len(self.known)
+            if missing > 0:
+                more = max(missing, len(self.known))
+                self.values = np.concatenate([self.values, np.zeros((more, made.shape[1]), np.float32)])
+                self.known = np.concatenate([self.known, np.zeros(more, np.bool_)])
+            self.values[part], self.known[part] = made, True
+
+
+class PreRanker:
+    """Vectors of everything on sale by a two-tower model: a request costs one user vector and one product.
+
+    Vectors are made when a thing comes. ``rebuild`` makes all anew, for another model or because they are old (a
+    thing's age is among its features); requests go on with the old ones until the new ones are there.
+    """
+
+    def __init__(self, catalog: Catalog, models: Models) -> None:
+        self.catalog, self.models = catalog, models
+        self._lock = threading.Lock()
+        self._state: _Vectors | None = None
+
+    def rebuild(self, moment: Moment) -> None:
+        """All vectors anew."""
+        loaded, state = self.models.get("pre_ranking"), None
+        if loaded is not None and isinstance(loaded.model, TwoTower):
+            state = _Vectors(
+                loaded, np.zeros((0, loaded.model.config.tower), np.float32), np.zeros(0, bool), moment.time_ms
+            )
+            state.fill(self.catalog, self.catalog.live(), moment)
+        with self._lock:
+            self._state = state
+
+    def age_s(self, moment: Moment) -> float:
+        """Seconds since the vectors were made; 0 without any."""
+        return (moment.time_ms - self._state.made_ms) / 1000 if self._state else 0.0
+
+    def put(self, row: int, moment: Moment) -> None:
+        """The vector of a thing that has come or changed."""
+        with self._lock:
+            if self._state is not None:
+                self._state.fill(self.catalog, np.array([row]), moment)
+
+    def score(self, rows: np.ndarray, visitor: Visitor, moment: Moment) -> Scores:
+        """pCTR of the candidates, cheaply."""
+        loaded = self.models.get("pre_ranking")
+        if loaded is None or not isinstance(loaded.model, TwoTower):
+            return Scores(smoothed_rate(self.catalog, rows), SIMPLE, degraded=True)
+        if self._state is None or self._state.loaded is not loaded:
+            self.rebuild(moment)
+        with self._lock:
+            state = self._state
+            assert state is not None
+            inside = rows[rows < len(state.known)]
+            missing = np.concatenate([rows[rows >= len(state.known)], inside[~state.known[inside]]])
+            if len(missing):
+                state.fill(self.catalog, missing, moment)
+            vectors = state.values[rows]
+        model = state.loaded.model
+        assert isinstance(model, TwoTower)
+        with torch.inference_mode():
+            one = state.loaded.encoders(columns(self.catalog, rows[:1], visitor, moment, FEED))
+            user = model.user_vector(model.inputs(one))[0].numpy()
+            logit = float(model.scale) * (vectors @ user) + float(model.bias)
+        return Scores(1 / (1 + np.exp(-logit.astype(np.float64))), state.loaded.name)

@@ -1,0 +1,116 @@
+"""Where candidates come from: what is new, what is like the visitor's past, its categories, what is popular.
+
+Each source names rows of the catalogue; a thing may come from several, and the trace keeps all of them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from usearch.index import Index
+
+from recommend.cascade.catalog import Catalog
+from recommend.cascade.visitors import Visitor
+
+Source = Callable[[Visitor, int, int], np.ndarray]  # visitor, moment in ms, how many -> rows
+PRIOR = 20.0  # impressions with which a smoothed click rate starts
+EXACT = 2_000  # things up to which the neighbours are counted out instead of looked up
+
+
+class Neighbours:
+    """Approximate nearest neighbours of content vectors (usearch, HNSW, cosine), kept in step with the catalogue."""
+
+    def __init__(self, size: int) -> None:
+        self._index = Index(ndim=size, metric="cos", dtype="f32")
+        self._lock = threading.Lock()  # changes one at a time; searching runs beside them
+
+    def put(self, item_id: int, content: np.ndarray) -> None:
+        """Add a thing or change its vector."""
+        with self._lock:
+            if item_id in self._index:
+                self._index.remove(item_id)
+            self._index.add(item_id, content.astype(np.float32))
+
+    def remove(self, item_id: int) -> None:
+        """Forget a thing."""
+        with self._lock:
+            if item_id in self._index:
+                self._index.remove(item_id)
+
+    def find(self, vector: np.ndarray, count: int) -> list[int]:
+        """Ids of the ``count`` nearest things, nearest first; fewer when there are fewer."""
+        if not len(self._index):
+            return []
+        found = self._index.search(vector.astype(np.float32), min(count, len(self._index)))
+        return [int(key) for key in found.keys]
+
+
+class Sources:
+    """The sources by name, each with its share of the candidates."""
+
+    def __init__(self, catalog: Catalog, neighbours: Neighbours, shares: Mapping[str, float]) -> None:
+        self.catalog, self.neighbours = catalog, neighbours
+        self._sources: dict[str, Source] = {
+            "new": self._new,
+            "content": self._content,
+            "category": self._category,
+            "popular": self._popular,
+        }
+        unknown = sorted(set(shares) - set(self._sources))
+        if unknown:
+            raise ValueError(f"there is no source '{unknown[0]}'; there are {', '.join(self._sources)}.")
+        self.shares = dict(shares)
+        self._views: dict[str, tuple[int, np.ndarray]] = {}
+
+    def find(self, visitor: Visitor, time_ms: int, count: int) -> dict[str, np.ndarray]:
+        """Rows by source, about ``count`` in all; what a source cannot fill is filled with the newest things."""
+        total = sum(self.shares.values())
+        found: dict[str, np.ndarray] = {}
+        for name, share in self.shares.items():
+            rows = self._sources[name](visitor, time_ms, round(count * share / total))
+            found[name] = rows[self.catalog.on_sale(rows)] if len(rows) else rows
+        known = np.unique(np.concatenate(list(found.values()))) if found else np.empty(0, np.int64)
+        if len(known) < count:
+            newest = self._new(visitor, time_ms, count)
+            more = newest[~np.isin(newest, known)][: count - len(known)]
+            found["new"] = np.concatenate([found.get("new", np.empty(0, np.int64)), more])
+        return found
+
+    def _new(self, visitor: Visitor, time_ms: int, count: int) -> np.ndarray:
+        return self._view("new", lambda rows: -self.catalog.get("listed_ms", rows))[:count]
+
+    def _popular(self, visitor: Visitor, time_ms: int, count: int) -> np.ndarray:
+        return self._view("popular", lambda rows: -smoothed_rate(self.catalog, rows), every=50)[:count]
+
+    def _content(self, visitor: Visitor, time_ms: int, count: int) -> np.ndarray:
+        taste = visitor.taste()
+        if taste is None:
+            return np.empty(0, np.int64)
+        return self.catalog.rows(self.neighbours.find(taste, count))
+
+    def _category(self, visitor: Visitor, time_ms: int, count: int) -> np.ndarray:
+        if not visitor.history:
+            return np.empty(0, np.int64)
+        wanted = {past.category for past in visitor.history}
+        rows = self._view("new", lambda rows: -self.catalog.get("listed_ms", rows))
+        return rows[np.isin(self.catalog.get("category", rows), list(wanted))][:count]
+
+    def _view(self, name: str, key: Callable[[np.ndarray], np.ndarray], every: int = 1) -> np.ndarray:
+        """Live rows in an order that is made anew when the catalogue has changed ``every`` times."""
+        version, order = self._views.get(name, (-every, np.empty(0, np.int64)))
+        if self.catalog.version - version >= every or not len(order):
+            version = self.catalog.version
+            rows = self.catalog.live()
+            order = rows[np.argsort(key(rows), kind="stable")]
+            self._views[name] = (version, order)
+        return order
+
+
+def smoothed_rate(catalog: Catalog, rows: np.ndarray) -> np.ndarray:
+    """(n,) clicks over impressions, drawn to the mean of all live things where impressions are few."""
+    live = catalog.live()
+    shown, clicked = catalog.get("impressions", live).sum(), catalog.get("clicks", live).sum()
+    mean = (clicked + 1.0) / (shown + PRIOR)
+    return (catalog.get("clicks", rows) + PRIOR * mean) / (catalog.get("impressions", rows) + PRIOR)
