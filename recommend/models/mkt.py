@@ -1,0 +1,256 @@
+"""MKT: Effective Two-Stage Knowledge Transfer for Multi-Entity Cross-Domain Recommendation (arXiv 2402.19101).
+
+Stage 1 trains one model (``MEM``) on the rows of all entities, whose own fields differ. Stage 2 freezes it and adds what
+it knows of user, histories, shared fields and their interaction, each through a gate, to the target entity's model
+(``TEM``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from recommend.config import ModelConfig
+from recommend.features.feature_map import Feature, FeatureMap
+from recommend.features.ragged import Batch
+from recommend.layers.embedding import Make, Tables, make
+from recommend.layers.mlp import MLP
+from recommend.models.base import Logits, label
+from recommend.models.din import DIN
+from recommend.models.multi_entity import SHARED, EntityExperts, MultiEntity, entities
+
+Polarity = Literal["signed", "absolute", "none"]
+WEIGHT = 0.1  # gamma, of the polarised loss
+
+
+def part_of(features: FeatureMap, groups: tuple[str, ...]) -> FeatureMap:
+    """The map with the target fields of some groups only, ``shared`` first; all else stays."""
+    kept = [f for group in groups for f in features.role("target") if f.group == group]
+    others = [f for f in features.features if f.role not in ("target", "raw")]
+    return features.model_copy(update={"features": (*others, *kept)})
+
+
+def tables_of(features: tuple[Feature, ...], sizes: Mapping[str, int]) -> dict[str, int]:
+    """The sizes of the tables that these features need."""
+    return {f.vocabulary: sizes[f.vocabulary] for f in features if f.kind == "id" and f.role != "raw"}
+
+
+class Aligned(nn.Module):
+    """HFA (eq. 3-8): an entity's own fields, however many, to a vector of a width that all entities share.
+
+    Args:
+        fields: number of the entity's own fields, each of ``width``.
+        out: width of the result.
+        printed: the cross layer as eq. 4 prints it, which multiplies ``x_l`` by a product of ``x_0``; by default the
+            form of DCN, which is cited there and has the two the other way round.
+    """
+
+    def __init__(self, fields: int, width: int, out: int, layers: int = 2, printed: bool = False) -> None:
+        super().__init__()
+        size = fields * width
+        self.fields, self.printed = fields, printed
+        self.cross = nn.ModuleList(nn.Linear(size, 1, bias=False) for _ in range(layers))
+        self.shift = nn.ParameterList(nn.Parameter(torch.zeros(size)) for _ in range(layers))
+        self.implicit = nn.Linear(size, size)
+        self.score = nn.Linear(2 * size, fields)
+        self.out = nn.Linear(size, out)
+
+    def importance(self, first: Tensor) -> Tensor:
+        """(n, fields) weights between 0 and 2 from explicit and implicit products of the (n, fields * width) fields."""
+        x = first
+        for weigh, shift in zip(self.cross, self.shift, strict=True):  # eq. 4
+            x = x * weigh(first) + shift + first if self.printed else first * weigh(x) + shift + x
+        implicit = functional.relu(self.implicit(first))  # eq. 5
+        return 2 * self.score(torch.cat([x, implicit], 1)).sigmoid()  # eq. 6
+
+    def forward(self, own: Tensor) -> Tensor:
+        """(n, fields * width) to (n, out)."""
+        weighed = own.unflatten(1, (self.fields, -1)) * self.importance(own)[:, :, None]  # eq. 7-8
+        return functional.relu(self.out(weighed.flatten(1)))
+
+
+class Plain(Aligned):
+    """The ablation without HFA: fields are brought to the width and shared, but nothing weighs them."""
+
+    def forward(self, own: Tensor) -> Tensor:
+        return functional.relu(self.out(own))
+
+
+class Gate(nn.Module):
+    """GLU (for eq. 14): ``(W_1 x + b_1) * sigmoid(W_2 x + b_2)``: what of the transferred vector is let through."""
+
+    def __init__(self, inputs: int, out: int) -> None:
+        super().__init__()
+        self.both = nn.Linear(inputs, 2 * out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, inputs) to (n, out)."""
+        return functional.glu(self.both(x), 1)
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What stage 1 hands to stage 2, all (rows, width): user, histories, shared fields, and ``g_com``."""
+
+    user: Tensor
+    past: Tensor
+    shared: Tensor
+    common: Tensor
+
+
+class MEM(MultiEntity):
+    """The multi-entity model of stage 1.
+
+    ``config.experts`` experts, one of them an entity's own; experts and independent extractors take all widths but the
+    last of ``config.mlp``, towers the last.
+
+    Args:
+        features: target fields with their group; the last entity is the one to which is transferred.
+        polarity: ``signed`` (the paper's cosine), ``absolute`` (its size) or ``none``.
+        aligned: HFA, or the plain projection.
+        printed: see ``Aligned``.
+    """
+
+    def __init__(
+        self,
+        features: FeatureMap,
+        sizes: Mapping[str, int],
+        config: ModelConfig,
+        build: Make = make,
+        polarity: Polarity = "signed",
+        aligned: bool = True,
+        printed: bool = False,
+    ) -> None:
+        common = part_of(features, (SHARED,))
+        super().__init__(common, tables_of(common.features, sizes), config, build, entities(features))
+        c, names = config, self.names
+        fields = {n: [f for f in features.role("target") if f.group == n] for n in names}
+        self.own = {n: [(f.vocabulary, f.column) for f in members] for n, members in fields.items()}
+        self.polarity = polarity
+        self.tables = nn.ModuleDict(
+            {
+                n: Tables(tables_of(tuple(fields[n]), sizes), c.embedding, c.sparse_rows, c.initial_std, build)
+                for n in names
+            }
+        )
+        kind, width = (Aligned if aligned else Plain), c.mlp[0]
+        self.align = nn.ModuleDict({n: kind(len(fields[n]), c.embedding, width, 2, printed) for n in names})
+        self.extract = EntityExperts(self.body_width + width, names, max(c.experts - 1, 1), 1, c.mlp[:-1], c.activation)
+        whole = {n: self.body_width + len(fields[n]) * c.embedding for n in names}
+        self.independent = nn.ModuleDict({n: MLP(whole[n], c.mlp[:-1], 0, c.activation) for n in names})
+        self.towers = nn.ModuleDict({n: MLP(2 * self.extract.width, c.mlp[-1:], 1, c.activation) for n in names})
+
+    @property
+    def target(self) -> str:
+        """The entity to which is transferred."""
+        return self.names[-1]
+
+    def own_fields(self, batch: Batch, entity: str, index: Tensor) -> Tensor:
+        """(n, fields * width) embeddings of the entity's own fields in its rows."""
+        return torch.cat(
+            [self.tables[entity](table, label(batch, column)[index]) for table, column in self.own[entity]], 1
+        )
+
+    def common(self, body: Tensor, own: Tensor, entity: str) -> Tensor:
+        """(n, width): ``g_com = f_CKE(q)`` (eq. 9).
+
+        Eq. 8 has the shared and the aligned fields in ``q``; user and histories stand there too, since no interaction
+        with them could be transferred otherwise.
+        """
+        return self.extract(torch.cat([body, self.align[entity](own)], 1), entity)
+
+    def forward(self, batch: Batch) -> Logits:
+        body = self.body(self.inputs(batch))
+        logit, turned = body.new_zeros(len(body)), body.new_zeros(())
+        for name, index in self.rows(batch):
+            x, own = body[index], self.own_fields(batch, name, index)
+            common = self.common(x, own, name)
+            alone = self.independent[name](torch.cat([x, own], 1))  # eq. 10
+            # The tower reads both, or else only the polarised loss would train the independent extractor.
+            score = self.towers[name](torch.cat([common, alone], 1)).squeeze(1)
+            logit = logit.index_copy(0, index, score)
+            turned = turned + self.cosine(common, alone)
+        task = self.features.labels[0]
+        return {task: logit, "polarity": turned} if self.training else {task: logit}
+
+    def cosine(self, common: Tensor, alone: Tensor) -> Tensor:
+        """An entity's part of the polarised loss (eq. 11-12): mean cosine of the two vectors over its rows."""
+        if self.polarity == "none":
+            return common.new_zeros(())
+        cosine = functional.cosine_similarity(common, alone, dim=1)
+        return (cosine if self.polarity == "signed" else cosine.abs()).mean()
+
+    def loss(self, logits: Logits, batch: Batch) -> Tensor:
+        """``CE_s + CE_t + gamma L_pdl`` (eq. 13, but with means for sums, so that gamma does not hang on the batch)."""
+        return super().loss(logits, batch) + WEIGHT * logits.get("polarity", torch.zeros(()))
+
+    def knowledge(self, batch: Batch) -> Knowledge:
+        """Of rows that are all of the target entity; nothing of the other entities is read."""
+        x = self.inputs(batch)
+        body = self.body(x)
+        everything = torch.arange(len(body), device=body.device)
+        user, shared, past = body.split([x.context.shape[1], x.target.shape[1], self.past_width], 1)
+        own = self.own_fields(batch, self.target, everything)
+        return Knowledge(user, past, shared, self.common(body, own, self.target))
+
+    @property
+    def past_width(self) -> int:
+        """Width of the attended histories."""
+        return sum(self.inputs.history_widths.values())
+
+    def keep_target(self) -> Self:
+        """Drop all parts that serve other entities only; what is served stays as it is."""
+        for parts in (self.tables, self.align, self.independent, self.towers, self.extract.own, self.extract.gates):
+            for name in self.names[:-1]:
+                del parts[name]
+        return self
+
+
+class TEM(DIN):
+    """The target entity's model of stage 2: its own DIN, to whose parts the gated knowledge of the frozen MEM is added.
+
+    With gates that give 0 it is that DIN. Trained and served on rows of the target entity only.
+
+    Args:
+        features: the whole map; the target entity's fields are taken from it.
+        mem: trained; frozen here.
+    """
+
+    def __init__(
+        self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, mem: MEM, build: Make = make
+    ) -> None:
+        own = part_of(features, (SHARED, mem.target))
+        super().__init__(own, tables_of(own.features, sizes), config, build)
+        self.mem = mem.requires_grad_(False)
+        i, known = self.inputs, mem.inputs
+        # The gates come last, so that all before them is drawn as in a DIN of the same seed.
+        self.user = Gate(known.context_width, i.context_width)
+        self.past = Gate(mem.past_width, sum(i.history_widths.values()))
+        self.shared = Gate(known.target_width, known.target_width)
+        linear = [n for n, layer in enumerate(self.top.layers) if isinstance(layer, nn.Linear)]
+        self.cut = linear[-2]  # g_cross: where MEM's experts end as well
+        self.cross = Gate(mem.extract.width, config.mlp[-2])
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """MEM stays in evaluation mode: running statistics must not move either."""
+        super().train(mode)
+        self.mem.eval()
+        return self
+
+    def forward(self, batch: Batch) -> Logits:
+        with torch.no_grad():
+            known = self.mem.knowledge(batch)
+        x = self.inputs(batch)
+        interests = [attend(x.matched[group], x.histories[group]) for group, attend in self.attention.items()]
+        shared, own = x.target.tensor_split([known.shared.shape[1]], 1)
+        user = x.context + self.user(known.user)
+        past = torch.cat(interests, 1) + self.past(known.past)
+        crossed = self.top.layers[: self.cut](torch.cat([user, shared + self.shared(known.shared), own, past], 1))
+        out = self.top.layers[self.cut :](crossed + self.cross(known.common))  # eq. 15
+        return {self.features.labels[0]: out[:, 0]}
