@@ -21,6 +21,8 @@ MODELS = {
     "ple": "recommend.models.multitask:PLE",
     "clid": "recommend.models.clid:CLID",
     "two_tower": "recommend.models.two_tower:TwoTower",
+    "copr": "recommend.models.copr:COPR",
+    "rec4ad": "recommend.models.rec4ad:Rec4Ad",
     "dropoutnet": "recommend.models.dropoutnet:DropoutNet",
     "meta_embedding": "recommend.models.meta_embedding:MetaEmbedding",
     "mwuf": "recommend.models.mwuf:MWUF",

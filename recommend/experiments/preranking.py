@@ -1,0 +1,257 @@
+"""Pre-ranking, ranking, auction: the logged ranking candidates of a world, what trains on them, and what comes of them.
+
+Candidates are not impressions: most were never shown, so that nobody knows whether they would have been clicked. What the
+log has of them is the ranking model's score and the bid. Their features are those of an impression on the same page in
+the ads' channel, all known at the request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recommend.data.contents import Contents
+from recommend.data.parquet import ParquetStream, Position
+from recommend.data.schema import CHANNELS, table_files
+from recommend.data.splits import TimeSplit
+from recommend.data.world.config import HOUR_MS
+from recommend.data.world.oracle import open_oracle
+from recommend.data.world.write import LOG
+from recommend.features.encoders import Encoders
+from recommend.features.feature_map import FeatureMap
+from recommend.features.ragged import Batch, Column, concat_batches, rows_of, select_batch, slice_batch
+from recommend.metrics.lists import mean_average_precision, ndcg
+
+OF_PAGE = ("hour", "promotion", "history_item", "history_category")  # columns that all rows of a page share
+OF_ITEM = ("category", "condition", "price_bucket", "seller_id", "single")
+SLOTS = 2  # ads on a feed page
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Ranking candidates of some days, request by request in the order of time.
+
+    Attributes:
+        columns: encoded features.
+        request: (rows,) ascending.
+        user, score, bid: (rows,) as logged; ``score`` is the ranking model's click probability.
+        truth: (rows,) true click probability in the first ad slot; NaN while training may look.
+    """
+
+    columns: dict[str, Column]
+    request: np.ndarray
+    user: np.ndarray
+    score: np.ndarray
+    bid: np.ndarray
+    truth: np.ndarray
+
+    @property
+    def revenue(self) -> np.ndarray:
+        """(rows,) ``e* = p* b``, by which the ranking stage orders."""
+        return self.score * self.bid
+
+    def lists(self) -> list[np.ndarray]:
+        """Places of each request's rows."""
+        return np.split(np.arange(len(self.request)), np.flatnonzero(np.diff(self.request)) + 1)
+
+
+def read_candidates(folder: Path, split: TimeSplit, encoders: Encoders) -> dict[str, Candidates]:
+    """The logged candidates of the training window and of the test days, encoded with the training window's encoders.
+
+    Args:
+        folder: of a world. The truth is read for the test days only.
+    """
+    log, features = folder / LOG, encoders.features
+    contents = Contents.read(log, features, split.test[1])
+    items = _table(table_files(log, "item", 0, split.test[1]), ["item_id", "listed_ms", *OF_ITEM])
+    truth = open_oracle(folder, "candidate")["p_click_without_page"]
+    found, before = {}, 0
+    for part in ("train", "test"):
+        names = ["request_id", "time_ms", "user_id", "item_id", "rank_score", "bid"]
+        rows = _table(split.files(log, part, "candidate"), names)
+        pages = _table(split.files(log, part), ["request_id", *OF_PAGE])
+        count = rows_of(rows)
+        at = _array(pages["request_id"])
+        first = np.searchsorted(at, _array(rows["request_id"]))
+        of_page = select_batch({n: pages[n] for n in OF_PAGE}, torch.from_numpy(first))
+        listed = torch.searchsorted(_tensor(items["item_id"]), _tensor(rows["item_id"]))
+        of_item = select_batch({n: items[n] for n in ("listed_ms", *OF_ITEM)}, listed)
+        raw = {
+            **rows,
+            **of_page,
+            **of_item,
+            "post_id": torch.full((count,), -1),
+            "channel": torch.full((count,), CHANNELS.index("ads")),
+            "item_age_h": (_tensor(rows["time_ms"]) - _tensor(of_item["listed_ms"])).float() / HOUR_MS,
+        }
+        encoded = encoders(contents(raw))
+        found[part] = Candidates(
+            columns={f.column: encoded[f.column] for f in features.features},
+            request=_array(rows["request_id"]),
+            user=_array(rows["user_id"]),
+            score=_array(rows["rank_score"]).astype(np.float64),
+            bid=_array(rows["bid"]).astype(np.float64),
+            truth=truth[before : before + count] if part == "test" else np.full(count, np.nan),
+        )
+        before += count
+    return found
+
+
+def _table(files: list[Path], columns: list[str]) -> dict[str, Column]:
+    return concat_batches(list(ParquetStream(files, columns, batch_rows=65_536)))
+
+
+def _tensor(column: Column) -> Tensor:
+    assert isinstance(column, Tensor)
+    return column
+
+
+def _array(column: Column) -> np.ndarray:
+    return _tensor(column).numpy()
+
+
+@dataclass(frozen=True)
+class CutStream:
+    """Batches of columns in memory, cut at given rows: what belongs together stays together.
+
+    Attributes:
+        cuts: first row of each batch, and the number of rows.
+    """
+
+    columns: Batch
+    cuts: tuple[int, ...]
+    start: Position = field(default_factory=Position)
+
+    def rows(self) -> int:
+        """Rows of a pass."""
+        return self.cuts[-1] - self.cuts[0]
+
+    def with_positions(self) -> Iterator[tuple[dict[str, Column], Position]]:
+        """Batches, each with the position after it."""
+        for number in range(self.start.group, len(self.cuts) - 1):
+            batch = slice_batch(self.columns, self.cuts[number], self.cuts[number + 1])
+            yield batch, Position(number + 1, 0, self.start.epoch)
+
+
+def interleave(first: Batch, second: Batch, batch_rows: int, lengths: np.ndarray) -> CutStream:
+    """Batches of ``batch_rows`` rows of ``first``, each followed by its share of ``second``, both in their order.
+
+    Args:
+        lengths: of consecutive groups of ``second`` that must not be parted; each batch gets about equally many groups.
+    """
+    rows = rows_of(first)
+    begins = np.arange(0, rows, batch_rows)
+    ends = np.append(begins[1:], rows)
+    place = np.concatenate([[0], np.cumsum(lengths)])
+    shared = place[np.linspace(0, len(lengths), len(begins) + 1).round().astype(int)]
+    order, cuts = [], [0]
+    for number, (begin, end) in enumerate(zip(begins, ends, strict=True)):
+        order += [np.arange(begin, end), rows + np.arange(shared[number], shared[number + 1])]
+        cuts.append(cuts[-1] + end - begin + shared[number + 1] - shared[number])
+    both = concat_batches([first, {name: second[name] for name in first}])
+    return CutStream(select_batch(both, torch.from_numpy(np.concatenate(order))), tuple(int(c) for c in cuts))
+
+
+def consistency(candidates: Candidates, value: np.ndarray, found: int = 6, passed: int = 12) -> dict[str, float]:
+    """How far a pre-ranking order agrees with the ranking stage's.
+
+    Args:
+        value: (rows,) what the pre-ranking stage orders by.
+        found, passed: a tenth and a fifth of about 58 candidates.
+
+    Returns:
+        ``hr``: share of the ranking stage's first ``found`` among the first ``passed``. ``ndcg``: at 10, gain ``e*``.
+        ``map``: the first ``found`` as the answers, up to ``passed``. ``inversions``: share of a request's pairs in the
+        other order.
+    """
+    lists = candidates.lists()
+    revenue, request = candidates.revenue, candidates.request
+    wanted = _first(revenue, lists, found)
+    hits = [np.mean(_first(value, [rows], passed)[rows][wanted[rows]]) for rows in lists]
+    one, other = _pairs(lists)
+    return {
+        "hr": float(np.mean(hits)),
+        "ndcg": ndcg(revenue, value, request, 10),
+        "map": mean_average_precision(wanted, value, request, passed),
+        "inversions": float(_inverted(revenue, value, one, other).mean()),
+    }
+
+
+def cascade(candidates: Candidates, value: np.ndarray, passed: int = 6) -> dict[str, float]:
+    """What the auction earns when the pre-ranking stage passes ``passed`` ads to the ranking stage.
+
+    The ranking stage orders what it gets by ``e*``; the first two are shown and pay, for a click, what the next one would
+    have earned in clicks of their own predicted rate. Clicks come with the true probability.
+
+    Returns:
+        ``revenue`` and ``clicks`` over what they are without a pre-ranking stage.
+    """
+    lists = candidates.lists()
+    kept = _first(value, lists, passed)
+    some = np.array([_sold(candidates, rows[kept[rows]]) for rows in lists]).sum(0)
+    every = np.array([_sold(candidates, rows) for rows in lists]).sum(0)
+    return {"revenue": float(some[0] / every[0]), "clicks": float(some[1] / every[1])}
+
+
+def _sold(c: Candidates, rows: np.ndarray) -> tuple[float, float]:
+    """Expected revenue and clicks of a page's slots."""
+    order = rows[np.argsort(-c.revenue[rows], kind="stable")]
+    shown, following = order[:SLOTS], order[1 : SLOTS + 1]
+    price = c.revenue[following] / c.score[shown]
+    return float((c.truth[shown] * price).sum()), float(c.truth[shown].sum())
+
+
+def inversions_by_bids(candidates: Candidates, p: np.ndarray, value: np.ndarray) -> dict[str, float]:
+    """Do bids amplify what is left of the error of the scores? Pairs by the ratio of their bids.
+
+    Args:
+        p: (rows,) the pre-ranker's click probability.
+
+    Returns:
+        ``inverted_near`` and ``inverted_far``: share of inverted pairs among those whose bids differ by a factor below 1.3
+        and above 2. ``inverted_matched``: of the far ones, weighted so that their errors ``|log p/p* - log p'/p'*|`` are
+        distributed as those of the near ones. ``lost_near`` and ``lost_far``: revenue ``|e* - e*'|`` at stake in the
+        inverted pairs, over that in all pairs of the class.
+    """
+    one, other = _pairs(candidates.lists())
+    revenue = candidates.revenue
+    inverted = _inverted(revenue, value, one, other)
+    stake = np.abs(revenue[one] - revenue[other])
+    ratio = np.abs(np.log(candidates.bid[one] / candidates.bid[other]))
+    error = np.log(p) - np.log(candidates.score)
+    error = np.abs(error[one] - error[other])
+    near, far = ratio < np.log(1.3), ratio > np.log(2)
+    edges = np.quantile(error[near], np.linspace(0, 1, 21)[1:-1])
+    bin_near, bin_far = np.searchsorted(edges, error[near]), np.searchsorted(edges, error[far])
+    share = np.bincount(bin_near, minlength=20) / np.maximum(np.bincount(bin_far, minlength=20), 1)
+    return {
+        "inverted_near": float(inverted[near].mean()),
+        "inverted_far": float(inverted[far].mean()),
+        "inverted_matched": float(np.average(inverted[far], weights=share[bin_far])),
+        "lost_near": float(stake[near & inverted].sum() / stake[near].sum()),
+        "lost_far": float(stake[far & inverted].sum() / stake[far].sum()),
+    }
+
+
+def _first(value: np.ndarray, lists: list[np.ndarray], k: int) -> np.ndarray:
+    """(rows,) whether a row is among the first k of its list."""
+    out = np.zeros(len(value), dtype=bool)
+    for rows in lists:
+        out[rows[np.argsort(-value[rows], kind="stable")[:k]]] = True
+    return out
+
+
+def _pairs(lists: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Both places of every pair within a list."""
+    found = [np.triu_indices(len(rows), 1) for rows in lists]
+    return tuple(np.concatenate([rows[f[i]] for rows, f in zip(lists, found, strict=True)]) for i in (0, 1))  # type: ignore[return-value]
+
+
+def _inverted(wanted: np.ndarray, value: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """(pairs,) whether both orders differ; a tie of ``value`` counts as inverted."""
+    return (wanted[one] - wanted[other]) * (value[one] - value[other]) <= 0

@@ -1,0 +1,204 @@
+"""COPR: Consistency-Oriented Pre-Ranking for Online Advertising (CIKM 2023, arXiv 2306.03516).
+
+A pre-ranker passes a few of many ads on to the ranking model, which orders them by expected revenue ``e* = p* b`` (click
+probability times bid). What the pre-ranker must know is that order, not the probabilities. The equations are numbered as
+in ``docs/papers/copr.md``, since the paper's own numbering was not at hand.
+
+A batch mixes impressions, which teach clicks, with candidates of the ranking stage, which teach the order: ``draw`` is
+-1 on impressions and numbers the drawn lists elsewhere, ``chunk`` is the candidate's chunk, ``teacher`` and ``bid`` what
+the ranking stage logged. A batch without ``draw`` holds impressions alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from recommend.config import ModelConfig
+from recommend.features.feature_map import FeatureMap
+from recommend.features.ragged import Batch
+from recommend.layers.embedding import Make, make
+from recommend.layers.mlp import MLP
+from recommend.losses.alignment import distil
+from recommend.losses.listwise import listnet
+from recommend.losses.pairwise import ranknet
+from recommend.losses.pointwise import bce
+from recommend.models.base import Logits, label
+from recommend.models.two_tower import TwoTower
+
+EXTRA = ("draw", "chunk", "teacher", "bid")  # columns of a mixed batch, beside the features
+LIMIT = 2.0  # log alpha stays within +-2: an ad's score changes by a factor of 7.4 at most
+NOTHING = 1e-6  # stands for a bid of 0
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Which parts of the loss are on; the defaults are COPR.
+
+    Attributes:
+        click, score, order: weights of the click, distillation and rank alignment terms (eq. 6).
+        distance: of the scores: cross-entropy to the teacher's probability, squared error of log-odds, or ListNet's
+            cross-entropy between the softmax of both stages' log revenue.
+        chunks: size of a drawn list.
+        weighted: pairs weigh what their exchange costs in NDCG (eq. 4); otherwise all alike.
+        bids: order by revenue; otherwise by click probability, and bids are multiplied on afterwards.
+        relaxed: align ``alpha p b`` (eq. 5) and serve it; otherwise ``p b``.
+        detached: the alignment moves alpha alone and leaves p to clicks and scores.
+        temperature: tau of eq. 3.
+    """
+
+    click: float = 1.0
+    score: float = 1.0
+    order: float = 1.0
+    distance: Literal["entropy", "squared", "list"] = "entropy"
+    chunks: int = 10
+    weighted: bool = True
+    bids: bool = True
+    relaxed: bool = True
+    detached: bool = False
+    temperature: float = 1.0
+
+
+def draw_lists(revenue: np.ndarray, chunks: int, rng: np.random.Generator, chunked: bool = True) -> np.ndarray:
+    """Eq. 1-2: the candidates of one request in order of the teacher's revenue, cut into chunks, one drawn of each.
+
+    As many lists are drawn as the largest chunk has members, without putting back, so that one pass reads every
+    candidate; a smaller chunk begins again when it runs out.
+
+    Args:
+        revenue: (n,) ``e*`` of the request's candidates, n at least ``chunks``.
+        chunked: off for the ablation: lists of the same size drawn from all candidates alike, in order of revenue.
+
+    Returns:
+        (lists, chunks) places in ``revenue``, best chunk first.
+    """
+    order = np.argsort(-revenue, kind="stable")
+    if chunked:
+        parts = [rng.permutation(part) for part in np.array_split(order, chunks)]
+        longest = max(map(len, parts))
+        return np.stack([np.resize(part, longest) for part in parts], 1)
+    lists = -(-len(order) // chunks)
+    first = rng.permutation(len(order))
+    again = rng.permutation(first[: (lists - 1) * chunks])  # fills the last list with what it does not hold
+    places = np.concatenate([first, again[: lists * chunks - len(first)]]).reshape(lists, chunks)
+    return order[np.sort(places, 1)]
+
+
+def exchange_weights(size: int) -> Tensor:
+    """Eq. 4: (size, size) change of NDCG when two places of the teacher's list are exchanged.
+
+    Gains fall linearly by chunk, from ``size - 1`` to 0.
+    """
+    gain = torch.arange(size - 1, -1, -1, dtype=torch.float32)
+    discount = 1 / torch.log2(torch.arange(2, size + 2, dtype=torch.float32))
+    ideal = (gain * discount).sum().clamp(min=torch.finfo(torch.float32).tiny)
+    return (gain[:, None] - gain[None, :]).abs() * (discount[:, None] - discount[None, :]).abs() / ideal
+
+
+def order_loss(log_value: Tensor, chunk: Tensor, draw: Tensor, weights: Tensor | None, temperature: float) -> Tensor:
+    """Eq. 3: ``-w_ij log sigmoid((log e_i - log e_j) / tau)`` over the pairs of a list with i above j, weighted mean.
+
+    Args:
+        log_value: (n,) logarithm of what is to be ordered; a factor common to a list changes nothing.
+        chunk: (n,) 0 for the best.
+        draw: (n,) the list of each row.
+        weights: (chunks, chunks) of eq. 4, or None.
+    """
+    pairs = None if weights is None else weights.to(log_value)[chunk][:, chunk]
+    return ranknet(log_value / temperature, -chunk, draw, pairs)
+
+
+def log_bid(bid: Tensor) -> Tensor:
+    """Logarithm of bids; who bids nothing comes last and gives no infinite gradient."""
+    return bid.clamp(min=NOTHING).log()
+
+
+class COPR(TwoTower):
+    """Two towers as the pre-ranker, aligned with the ranking stage's order; ``rank_score`` is what it serves."""
+
+    def __init__(
+        self,
+        features: FeatureMap,
+        sizes: Mapping[str, int],
+        config: ModelConfig,
+        build: Make = make,
+        terms: Terms | None = None,
+    ) -> None:
+        super().__init__(features, sizes, config, build)
+        self.terms = terms or Terms()
+        # Last, so that towers start from the same weights with and without it.
+        self.relaxation = MLP(2 * config.tower, (config.tower,), 1, config.activation) if self.terms.relaxed else None
+        if self.relaxation is not None:
+            last = self.relaxation.layers[-1]
+            assert isinstance(last, nn.Linear)
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+        self.register_buffer("weights", exchange_weights(self.terms.chunks), persistent=False)
+
+    def scores(self, user: Tensor, item: Tensor) -> tuple[Tensor, Tensor]:
+        """(rows,) click logit and log alpha of user and item vectors (rows, tower); log alpha starts at 0."""
+        logit = self.scale * (user * item).sum(1) + self.bias
+        if self.relaxation is None:
+            return logit, torch.zeros_like(logit)
+        # The vectors belong to p: only the net itself learns from what alpha does.
+        both = torch.cat([user, item], 1).detach()
+        return logit, self.relaxation(both).squeeze(1).clamp(-LIMIT, LIMIT)
+
+    def forward(self, batch: Batch) -> Logits:
+        x = self.inputs(batch)
+        logit, log_alpha = self.scores(self.user_vector(x), self.item_vector(x))
+        return {self.features.labels[0]: logit, "log_alpha": log_alpha}
+
+    def loss(self, logits: Logits, batch: Batch) -> Tensor:
+        """Eq. 6."""
+        name, t = self.features.labels[0], self.terms
+        logit = logits[name]
+        if "draw" not in batch:
+            return bce(logit, label(batch, name))
+        draw = label(batch, "draw")
+        shown, listed = draw < 0, draw >= 0
+        loss = t.click * bce(logit[shown], label(batch, name)[shown])
+        if not bool(listed.any()):
+            return loss
+        logit, log_alpha, draw = logit[listed], logits["log_alpha"][listed], draw[listed]
+        chunk, teacher, bid = (label(batch, c)[listed] for c in ("chunk", "teacher", "bid"))
+        if t.score:
+            loss = loss + t.score * self._score_loss(logit, teacher, bid)
+        if t.order:
+            log_p = functional.logsigmoid(logit)  # of the logit: a small p would lose its digits first
+            value = (log_p.detach() if t.detached else log_p) + log_alpha
+            value = value + log_bid(bid) if t.bids else value
+            weights = self.get_buffer("weights") if t.weighted else None
+            loss = loss + t.order * order_loss(value, chunk, draw, weights, t.temperature)
+        return loss
+
+    def _score_loss(self, logit: Tensor, teacher: Tensor, bid: Tensor) -> Tensor:
+        """Score alignment, the baseline that COPR argues with."""
+        if self.terms.distance == "entropy":
+            return distil(logit, teacher)
+        if self.terms.distance == "squared":
+            return functional.mse_loss(logit, torch.logit(teacher))
+        lengths = torch.full((len(logit) // self.terms.chunks,), self.terms.chunks)
+        return listnet(functional.logsigmoid(logit) + log_bid(bid), teacher * bid, lengths)
+
+    @torch.no_grad()
+    def rank_score(self, batch: Batch, bid: Tensor) -> Tensor:
+        """(rows,) log of what the pre-ranking stage orders by: ``alpha p b`` (eq. 5), in evaluation mode."""
+        training = self.training
+        self.eval()
+        try:
+            out = self(batch)
+        finally:
+            self.train(training)
+        return functional.logsigmoid(out[self.features.labels[0]]) + out["log_alpha"] + log_bid(bid)
+
+    @torch.no_grad()
+    def predict(self, batch: Batch) -> dict[str, Tensor]:
+        """(rows,) click probabilities; alpha orders ads and is no part of them."""
+        return {name: p for name, p in super().predict(batch).items() if name != "log_alpha"}

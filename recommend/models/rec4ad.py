@@ -1,0 +1,238 @@
+"""Rec4Ad: A Free Lunch to Mitigate Sample Selection Bias for Ads CTR Prediction (CIKM 2023, arXiv 2306.03527).
+
+An ads system learns from the ads that it chose itself and must judge all that it might choose. What the organic system
+showed to the same people was chosen by another rule: free samples of what the ads lack. Two systems also differ in what
+they do to a click (an ad is clicked less because it is one), so a representation is parted in what both share and what
+is a system's own. In the spirit of the paper, whose section on the method was not at hand; equations are numbered as in
+``docs/papers/rec4ad.md``.
+
+A batch holds ``system`` (0 ads, 1 organic; without it all rows are ads) and whatever ``Parts.own`` names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from recommend.config import ModelConfig
+from recommend.features.feature_map import FeatureMap
+from recommend.features.ragged import Batch, rows_of
+from recommend.layers.embedding import Make, make
+from recommend.layers.experts import MMoE as Mixture
+from recommend.layers.mlp import MLP
+from recommend.losses.pointwise import bce
+from recommend.models.base import Logits, label
+from recommend.models.din import DIN
+
+ADS, ORGANIC = 0, 1
+WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # of the RBF kernels, in units of the mean squared distance
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Which parts are on; the defaults are Rec4Ad.
+
+    Attributes:
+        organic: mu of eq. 5, weight of the organic rows' clicks (both systems' are means over their rows).
+        align, decorrelate: lambda 1 and 2 of eq. 5.
+        alignment: of z_inv: ``given`` the click (eq. 3), ``marginal`` (whether clicked or not), or ``adversarial``: a
+            discriminator of the system behind a reversed gradient (Ganin et al., 2016).
+        specific: with branches of the systems; otherwise one head reads z_inv alone.
+        gated: the branch passes eq. 1's gate.
+        warm_steps: lambdas rise linearly from 0 over so many steps.
+        own: columns of numbers that only a system's own branch reads (what only ads have, such as a bid).
+    """
+
+    organic: float = 1.0
+    align: float = 0.1
+    decorrelate: float = 0.1
+    alignment: Literal["given", "marginal", "adversarial"] = "given"
+    specific: bool = True
+    gated: bool = True
+    warm_steps: int = 50
+    own: tuple[str, ...] = ()
+
+
+class Branch(nn.Module):
+    """What is a system's own: ``z_s = G_s(h)``, ``g_s = sigmoid(W_s [z_inv; z_s])`` (eq. 1) and the head F_s (eq. 2)."""
+
+    def __init__(self, inputs: int, width: int, act: str, specific: bool, gated: bool) -> None:
+        super().__init__()
+        self.encode = MLP(inputs, (width,), 0, act) if specific else None
+        self.gate = nn.Linear(2 * width, width) if specific and gated else None
+        self.head = MLP(2 * width if specific else width, (width,), 1, act)
+
+    def forward(self, h: Tensor, invariant: Tensor) -> tuple[Tensor, Tensor]:
+        """(rows,) logits and (rows, width) z_s, which is zero without a branch."""
+        if self.encode is None:
+            return self.head(invariant).squeeze(1), torch.zeros_like(invariant)
+        own = self.encode(h)
+        gate = 1.0 if self.gate is None else self.gate(torch.cat([invariant, own], 1)).sigmoid()
+        return self.head(torch.cat([invariant, gate * own], 1)).squeeze(1), own
+
+
+class Rec4Ad(DIN):
+    """DIN's inputs and attention, an encoder E, G_inv shared by both systems and a branch for each.
+
+    The last of ``config.mlp`` is the width of z_inv and z_s, the others are E's.
+    """
+
+    def __init__(
+        self,
+        features: FeatureMap,
+        sizes: Mapping[str, int],
+        config: ModelConfig,
+        build: Make = make,
+        parts: Parts | None = None,
+    ) -> None:
+        super().__init__(features, sizes, config, build)
+        self.parts = p = parts or Parts()
+        self.top = nn.Identity()  # type: ignore[assignment]
+        width = config.mlp[-1]
+        self.encoder = MLP(self.body_width, config.mlp[:-1] or config.mlp, 0, config.activation)
+        self.shared = MLP(self.encoder.width, (width,), 0, config.activation)
+        inputs = self.encoder.width + len(p.own)
+        self.branches = nn.ModuleList(
+            Branch(inputs, width, config.activation, p.specific, p.gated) for _ in (ADS, ORGANIC)
+        )
+        self.discriminator = MLP(width, (width,), 1, config.activation) if p.alignment == "adversarial" else None
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+
+    def encoded(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """What the branches read, (rows, E + own), and z_inv (rows, width), which never sees the own columns."""
+        h = self.encoder(self.body(self.inputs(batch)))
+        own = [label(batch, name).float()[:, None] for name in self.parts.own]
+        return torch.cat([h, *own], 1), self.shared(h)
+
+    def forward(self, batch: Batch) -> Logits:
+        h, invariant = self.encoded(batch)
+        system = label(batch, "system") if "system" in batch else torch.zeros(rows_of(batch), dtype=torch.int64)
+        logit, own = h.new_zeros(len(h)), torch.zeros_like(invariant)
+        for number, branch in enumerate(self.branches):
+            rows = (system == number).nonzero().squeeze(1)
+            # Each system's rows pass its own branch alone, so that the other's weights get no gradient from them.
+            if len(rows):
+                of_rows, z = branch(h[rows], invariant[rows])
+                logit, own = logit.index_copy(0, rows, of_rows), own.index_copy(0, rows, z)
+        return {self.features.labels[0]: logit, "invariant": invariant, "own": own}
+
+    def loss(self, logits: Logits, batch: Batch) -> Tensor:
+        """Eq. 5."""
+        name, p = self.features.labels[0], self.parts
+        logit, click = logits[name], label(batch, name)
+        if "system" not in batch:
+            return bce(logit, click)
+        organic = label(batch, "system") == ORGANIC
+        loss = bce(logit[~organic], click[~organic]) + p.organic * bce(logit[organic], click[organic])
+        warm = min(1.0, float(self.get_buffer("steps")) / max(p.warm_steps, 1))
+        if self.training:
+            self.get_buffer("steps").add_(1)
+        z, own = logits["invariant"], logits["own"]
+        if p.align:
+            loss = loss + self._alignment(z, click.bool(), organic, p.align * warm)
+        if p.decorrelate and p.specific:
+            both = [correlation(z[rows], own[rows]).square().mean() for rows in (~organic, organic)]
+            loss = loss + p.decorrelate * warm * (both[0] + both[1])
+        return loss
+
+    def _alignment(self, z: Tensor, click: Tensor, organic: Tensor, weight: float) -> Tensor:
+        if self.discriminator is not None:
+            guess = self.discriminator(Reversed.apply(z, weight)).squeeze(1)
+            share = organic.float().mean()
+            balance = torch.where(organic, 0.5 / share.clamp(min=1e-6), 0.5 / (1 - share).clamp(min=1e-6))
+            return bce(guess, organic, balance)
+        classes = (click, ~click) if self.parts.alignment == "given" else (torch.ones_like(click),)
+        return weight * torch.stack([mmd(z[c & ~organic], z[c & organic]) for c in classes]).sum()
+
+    @torch.no_grad()
+    def predict(self, batch: Batch) -> dict[str, Tensor]:
+        """(rows,) click probabilities as ads, whoever showed the rows: E, G_inv and the ads' branch, nothing else."""
+        training = self.training
+        self.eval()
+        try:
+            logit, _ = self.branches[ADS](*self.encoded(batch))
+            return {self.features.labels[0]: logit.float().sigmoid()}
+        finally:
+            self.train(training)
+
+
+class Domains(DIN):
+    """MMoE over systems instead of tasks (a baseline): shared experts, a gate and a tower for each system."""
+
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
+        super().__init__(features, sizes, config, build)
+        self.top = nn.Identity()  # type: ignore[assignment]
+        widths = config.mlp[:-1] or config.mlp
+        self.experts = Mixture(self.body_width, 2, config.experts, widths, config.activation)
+        self.towers = nn.ModuleList(MLP(widths[-1], config.mlp[-1:], 1, config.activation) for _ in (ADS, ORGANIC))
+
+    def forward(self, batch: Batch) -> Logits:
+        of_systems = self.experts(self.body(self.inputs(batch)))
+        logits = [tower(part).squeeze(1) for tower, part in zip(self.towers, of_systems, strict=True)]
+        organic = (
+            label(batch, "system") == ORGANIC if "system" in batch else torch.zeros(len(logits[0]), dtype=torch.bool)
+        )
+        return {self.features.labels[0]: torch.where(organic, logits[ORGANIC], logits[ADS])}
+
+
+class Propensity(DIN):
+    """DIN with inverse propensity weights (column ``weight``) and, where a batch has imputed labels, doubly robust.
+
+    A row with ``listed`` is a candidate that was not shown: its label is the imputed one. Cross-entropy is linear in the
+    label, so that the doubly robust loss is the imputed loss of all candidates plus ``-w (y - imputed) logit`` of the
+    shown ones.
+    """
+
+    def loss(self, logits: Logits, batch: Batch) -> Tensor:
+        name = self.features.labels[0]
+        logit, click = logits[name], label(batch, name).float()
+        if "weight" not in batch:
+            return bce(logit, click)
+        weight = label(batch, "weight")
+        if "listed" not in batch:
+            return bce(logit, click, weight)
+        listed, imputed = label(batch, "listed").bool(), label(batch, "imputed")
+        of_all = bce(logit[listed], imputed[listed]) if bool(listed.any()) else logit.sum() * 0
+        shown = ~listed
+        return of_all - (weight[shown] * (click - imputed)[shown] * logit[shown]).mean()
+
+
+def mmd(first: Tensor, second: Tensor) -> Tensor:
+    """Eq. 3: squared maximum mean discrepancy of (n, w) and (m, w), unbiased, mean over kernels of several widths.
+
+    0 where a side has fewer than two rows. The widths follow the batch's mean squared distance, without gradient.
+    """
+    n, m = len(first), len(second)
+    if min(n, m) < 2:
+        return first.sum() * 0
+    both = torch.cat([first, second])
+    square = both.square().sum(1)
+    distance = (square[:, None] + square[None, :] - 2 * both @ both.T).clamp(min=0)
+    scale = distance.detach().mean().clamp(min=1e-12)
+    kernel = torch.stack([(-distance / (scale * width)).exp() for width in WIDTHS]).mean(0)
+    kernel = kernel - torch.diag(kernel.diagonal())  # a row is not compared with itself
+    within = kernel[:n, :n].sum() / (n * (n - 1)) + kernel[n:, n:].sum() / (m * (m - 1))
+    return within - 2 * kernel[:n, n:].mean()
+
+
+def correlation(first: Tensor, second: Tensor) -> Tensor:
+    """Eq. 4: (w, v) correlations between the columns of (n, w) and (n, v) over the rows."""
+    parts = [(x - x.mean(0)) / (x.std(0, correction=0) + 1e-4) for x in (first, second)]
+    return parts[0].T @ parts[1] / max(len(first), 1)
+
+
+class Reversed(torch.autograd.Function):
+    """Passes values as they are and gradients turned round, times a weight."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: float) -> Tensor:  # type: ignore[no-untyped-def]  # noqa: ANN001
+        ctx.weight = weight
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[no-untyped-def]  # noqa: ANN001
+        return -ctx.weight * gradient, None
