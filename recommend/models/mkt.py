@@ -1,7 +1,7 @@
 """MKT: Effective Two-Stage Knowledge Transfer for Multi-Entity Cross-Domain Recommendation (arXiv 2402.19101).
 
-Stage 1 trains one model (``MEM``) on the rows of all entities, whose own fields differ. Stage 2 freezes it and adds what
-it knows of user, histories, shared fields and their interaction, each through a gate, to the target entity's model
+Stage 1 trains one model (``MEM``) on the rows of all entities, whose own fields differ. Stage 2 freezes it and adds
+what it knows of user, histories, shared fields and their interaction, each through a gate, to the target entity's model
 (``TEM``).
 """
 
@@ -16,28 +16,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recommend.config import ModelConfig
-from recommend.features.feature_map import Feature, FeatureMap
+from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch
 from recommend.layers.embedding import Make, Tables, make
 from recommend.layers.mlp import MLP
 from recommend.models.base import Logits, label
 from recommend.models.din import DIN
-from recommend.models.multi_entity import SHARED, EntityExperts, MultiEntity, entities
+from recommend.models.multi_entity import SHARED, EntityExperts, MultiEntity, entities, part_of, tables_of
 
 Polarity = Literal["signed", "absolute", "none"]
 WEIGHT = 0.1  # gamma, of the polarised loss
-
-
-def part_of(features: FeatureMap, groups: tuple[str, ...]) -> FeatureMap:
-    """The map with the target fields of some groups only, ``shared`` first; all else stays."""
-    kept = [f for group in groups for f in features.role("target") if f.group == group]
-    others = [f for f in features.features if f.role not in ("target", "raw")]
-    return features.model_copy(update={"features": (*others, *kept)})
-
-
-def tables_of(features: tuple[Feature, ...], sizes: Mapping[str, int]) -> dict[str, int]:
-    """The sizes of the tables that these features need."""
-    return {f.vocabulary: sizes[f.vocabulary] for f in features if f.kind == "id" and f.role != "raw"}
 
 
 class Aligned(nn.Module):
@@ -226,6 +214,7 @@ class TEM(DIN):
     ) -> None:
         own = part_of(features, (SHARED, mem.target))
         super().__init__(own, tables_of(own.features, sizes), config, build)
+        mem.zero_grad()  # what stage 1 left would be kept in memory for nothing
         self.mem = mem.requires_grad_(False)
         i, known = self.inputs, mem.inputs
         # The gates come last, so that all before them is drawn as in a DIN of the same seed.

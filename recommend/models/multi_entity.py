@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from recommend.config import ConfigError, ModelConfig
-from recommend.features.feature_map import FeatureMap
+from recommend.features.feature_map import Feature, FeatureMap
 from recommend.features.ragged import Batch
 from recommend.layers.embedding import Make, make
 from recommend.layers.experts import mix
@@ -30,6 +30,18 @@ def entities(features: FeatureMap) -> list[str]:
     """Names of the entities: the groups of the target fields but ``shared``, in their order."""
     groups = list(dict.fromkeys(f.group for f in features.role("target")))
     return [g for g in groups if g != SHARED]
+
+
+def part_of(features: FeatureMap, groups: tuple[str, ...]) -> FeatureMap:
+    """The map with the target fields of some groups only, ``shared`` first; all else stays."""
+    kept = [f for group in groups for f in features.role("target") if f.group == group]
+    others = [f for f in features.features if f.role not in ("target", "raw")]
+    return features.model_copy(update={"features": (*others, *kept)})
+
+
+def tables_of(features: tuple[Feature, ...], sizes: Mapping[str, int]) -> dict[str, int]:
+    """The sizes of the tables that these features need."""
+    return {f.vocabulary: sizes[f.vocabulary] for f in features if f.kind == "id" and f.role != "raw"}
 
 
 class EntityExperts(nn.Module):

@@ -1,0 +1,250 @@
+"""Things and posts of a marketplace as two entities with schemas of their own, encoded for multi-entity models.
+
+Shared fields: category, maker, age, content. A thing has five fields of its own, a post three. Topic and length of a
+post, age group and city of a user stand in tables beside the log's rows and are joined by id, as are category, maker
+and content of what was clicked. All of them are known before a page is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recommend.data.contents import Contents, Vectors
+from recommend.data.parquet import ParquetStream
+from recommend.data.schema import ENTITIES, table_files
+from recommend.data.splits import last_days
+from recommend.data.world.oracle import open_oracle
+from recommend.data.world.write import LOG
+from recommend.experiments.marketplace import KEPT, Marketplace, popularity, world_folder
+from recommend.experiments.recipe import Setting
+from recommend.features.encoders import Encoders
+from recommend.features.feature_map import Feature, FeatureMap
+from recommend.features.ragged import Batch, Column, Ragged, concat_batches, select_batch
+from recommend.models.multi_entity import ENTITY, SHARED
+
+HISTORY, CONTENT, TEST_DAYS, MIN_COUNT = 20, 16, 4, 10
+POST = ENTITIES.index("post")
+OF_USER = ("user_id", "age_group", "city", "hour", "promotion")
+OF_ITEM = ("item_id", "condition", "price_bucket", "single", "channel")
+OF_POST = ("post_id", "topic", "length_step")
+LOGGED = (
+    *("user_id", "hour", "promotion", "entity", "item_id", "post_id", "seller_id", "category", "condition"),
+    *("price_bucket", "single", "channel", "item_age_h", "history_item", "history_post", "click"),
+    *("impression_id", "request_id"),
+)
+GROUPS = {"low": (0, 10), "middle": (10, 30), "high": (30, np.inf)}  # clicks of a user in the training window
+
+
+def _vector(column: str, *keys: str, kind: str = "") -> Feature:
+    """The content of the candidate, or of what was clicked of a kind."""
+    return Feature(
+        column=column,
+        role="history" if kind else "target",
+        match="content" if kind else "",
+        group=kind or SHARED,
+        kind="vector",
+        size=CONTENT,
+        max_length=HISTORY,
+        joined_by=keys,
+    )
+
+
+CONTENTS = (
+    _vector("content", "post_id", "item_id"),
+    *(_vector(f"{kind}_content", f"history_{kind}", kind=kind) for kind in ENTITIES),
+)
+FEATURES = FeatureMap(
+    features=(
+        *(Feature(column=c, role="context") for c in OF_USER),
+        Feature(column="category", role="target", group=SHARED),
+        Feature(column="seller_id", role="target", group=SHARED),
+        Feature(column="item_age_h", role="target", group=SHARED, kind="number"),
+        CONTENTS[0],
+        *(Feature(column=c, role="target", group="item") for c in OF_ITEM),
+        *(Feature(column=c, role="target", group="post") for c in OF_POST),
+        *(
+            Feature(column=f"{kind}_{match}", role="history", match=match, group=kind, max_length=HISTORY)
+            for kind in ENTITIES
+            for match in ("category", "seller_id")
+        ),
+        *CONTENTS[1:],
+        Feature(column=ENTITY, role="raw"),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """Whole numbers by id; an unknown id gives -1."""
+
+    vectors: Vectors
+
+    @staticmethod
+    def of(ids: Column, values: Column) -> Lookup:
+        known, found = _dense(ids), _dense(values)
+        order = known.argsort()
+        return Lookup(Vectors(known[order], found[order].double()[:, None]))
+
+    def __call__(self, ids: Tensor) -> Tensor:
+        found, known = self.vectors(ids)
+        return torch.where(known, found[:, 0].long(), -1)
+
+
+class Facts:
+    """What the tables of things, posts and users say of the ids in the log's rows.
+
+    Args:
+        rows: ``post_id`` and ``category`` of all rows: a post's category stands only where it was shown.
+        last_day: things listed later are left out.
+    """
+
+    def __init__(self, log: Path, rows: Batch, last_day: int) -> None:
+        def read(table: str, *columns: str) -> Batch:
+            return concat_batches(list(ParquetStream(table_files(log, table, 0, last_day), columns, batch_rows=65_536)))
+
+        items = read("item", "item_id", "seller_id", "category")
+        posts = read("post", "post_id", "author_id", "topic", "length")
+        users = read("user", "user_id", "age_group", "city")
+        steps = (2 * _dense(posts["length"]).double().log()).floor().long()  # steps of a factor of 1.65
+        self.of = {
+            "item": {n: Lookup.of(items["item_id"], items[n]) for n in ("seller_id", "category")},
+            "post": {
+                "seller_id": Lookup.of(posts["post_id"], posts["author_id"]),
+                "category": Lookup.of(rows["post_id"], rows["category"]),
+                "topic": Lookup.of(posts["post_id"], posts["topic"]),
+                "length_step": Lookup.of(posts["post_id"], steps),
+            },
+            "user": {n: Lookup.of(users["user_id"], users[n]) for n in ("age_group", "city")},
+        }
+
+    def join(self, rows: Batch) -> dict[str, Column]:
+        """Rows with all columns of ``FEATURES`` but the contents."""
+        out = dict(rows)
+        is_post = _dense(rows[ENTITY]) == POST
+        # The thing that a post may show is no field of the post here.
+        out["item_id"] = torch.where(is_post, -1, _dense(rows["item_id"]))
+        for name, of_user in self.of["user"].items():
+            out[name] = of_user(_dense(rows["user_id"]))
+        for name in ("topic", "length_step"):
+            out[name] = self.of["post"][name](_dense(rows["post_id"]))
+        for kind in ENTITIES:
+            past = rows[f"history_{kind}"]
+            assert isinstance(past, Ragged)
+            out[f"history_{kind}"] = past = past.last(HISTORY)
+            for name in ("category", "seller_id"):
+                out[f"{kind}_{name}"] = past.with_values(self.of[kind][name](past.values))
+        return out
+
+
+@dataclass
+class Ready:
+    """A world's rows, encoded, and what was trained on them in this process.
+
+    Attributes:
+        market: the test rows are posts only; the training rows are those of both entities, in the order of time.
+        things, posts: the training rows of each entity.
+        activity: clicks of each test row's user in the training window.
+        kept: trained models that several arms need, with what they cost.
+    """
+
+    market: Marketplace
+    things: dict[str, Column]
+    posts: dict[str, Column]
+    activity: np.ndarray
+    kept: dict[Any, Any] = field(default_factory=dict)
+
+    def judge(self, p: np.ndarray) -> dict[str, float]:
+        """The marketplace's measures of the test rows' click probabilities, and those expected under the truth; the
+        latter also by activity."""
+        user, truth = self.market.raw["user_id"], self.market.truth
+        found = self.market.judge(p) | {
+            "auc_true": expected_auc(truth, p),
+            "gauc_true": expected_auc(truth, p, user),
+        }
+        for name, (low, high) in GROUPS.items():
+            at = (self.activity >= low) & (self.activity < high)
+            found |= {
+                f"auc_true_{name}": expected_auc(truth[at], p[at]),
+                f"gauc_true_{name}": expected_auc(truth[at], p[at], user[at]),
+                f"rows_{name}": float(at.sum()),
+            }
+        return found
+
+
+def open_entities(setting: Setting, knobs: Mapping[str, Any]) -> Ready:
+    """Simulate or find the world with these knobs and encode it; tested are the posts of its last days."""
+    folder = world_folder(setting.worlds, setting.scale, setting.seed, knobs)
+    log = folder / LOG
+    split = last_days(log, TEST_DAYS)
+    parts = {
+        part: concat_batches(list(ParquetStream(split.files(log, part), LOGGED, batch_rows=65_536)))
+        for part in ("train", "test")
+    }
+    shown = concat_batches([{n: rows[n] for n in ("post_id", "category")} for rows in parts.values()])
+    facts = Facts(log, shown, split.test[1])
+    parts["test"] = _of(parts["test"], post=True)
+    contents = Contents.read(log, FeatureMap(features=CONTENTS), split.test[1])
+    joined = {part: contents(facts.join(rows)) for part, rows in parts.items()}
+    encoders = Encoders.fit(FEATURES, [joined["train"]], MIN_COUNT)
+    wanted = list(dict.fromkeys([*(f.column for f in FEATURES.features), *FEATURES.labels, FEATURES.group]))
+    encoded = {part: _only(encoders(rows), wanted) for part, rows in joined.items()}
+    raw = {part: {n: _dense(rows[n]).numpy() for n in KEPT} for part, rows in parts.items()}
+    market = Marketplace(
+        split=split,
+        encoders=encoders,
+        train=encoded["train"],
+        test=encoded["test"],
+        raw=raw["test"],
+        truth=open_oracle(folder)["p_click_without_page"][raw["test"]["impression_id"]],
+        popularity=popularity(raw["train"], raw["test"]),
+    )
+    user = raw["test"]["user_id"]
+    clicks = np.bincount(raw["train"]["user_id"], weights=raw["train"]["click"], minlength=user.max() + 1)
+    return Ready(market, _of(market.train, post=False), _of(market.train, post=True), clicks[user])
+
+
+def expected_auc(truth: np.ndarray, scores: np.ndarray, groups: np.ndarray | None = None) -> float:
+    """AUC of rows that are clicked with their true probabilities, without the luck of one draw.
+
+    The share of rightly ordered pairs of rows, each weighed by the probability that its first is clicked and its second
+    is not; ties count half. With ``groups``, the mean of the groups weighed by their rows; one row alone has no pair.
+
+    Args:
+        truth, scores: (rows,).
+        groups: (rows,) whole numbers.
+    """
+    g = np.zeros(len(truth), dtype=np.int64) if groups is None else np.unique(groups, return_inverse=True)[1]
+    order = np.lexsort((scores, g))
+    p, s, g = truth[order].astype(np.float64), scores[order], g[order]
+    tie = np.r_[True, (g[1:] != g[:-1]) | (s[1:] != s[:-1])].cumsum() - 1
+    of_tie = np.bincount(tie, weights=1 - p)
+    lower = np.r_[0.0, of_tie.cumsum()[:-1]]  # unclicked weight of all lower scores, of earlier groups too
+    first = np.r_[0.0, np.bincount(g, weights=1 - p).cumsum()[:-1]]
+    below = lower[tie] - first[g] + (of_tie[tie] - (1 - p)) / 2
+    pairs = np.bincount(g, weights=p) * np.bincount(g, weights=1 - p) - np.bincount(g, weights=p * (1 - p))
+    rows = np.bincount(g)
+    use = rows > 1
+    if not use.any():
+        return float("nan")
+    value = np.bincount(g, weights=p * below)[use] / pairs[use]
+    return float((value * rows[use]).sum() / rows[use].sum())
+
+
+def _of(rows: Batch, post: bool) -> dict[str, Column]:
+    return select_batch(rows, ((_dense(rows[ENTITY]) == POST) == post).nonzero()[:, 0])
+
+
+def _only(rows: Batch, names: Sequence[str]) -> dict[str, Column]:
+    return {name: rows[name] for name in names}
+
+
+def _dense(column: Column) -> Tensor:
+    assert isinstance(column, Tensor)
+    return column
