@@ -48,7 +48,7 @@ class Item:
     stock: int
     single: bool
     listed_ms: int
-    content: Sequence[float]
+    content: Sequence[float] | np.ndarray
     bid: float = 0.0
 
 
