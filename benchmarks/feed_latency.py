@@ -2,8 +2,8 @@
 
     python -m benchmarks.feed_latency [--items 20000] [--requests 400] [--ranking din]
 
-A small world gives the models (trained here, once, into --work) and the things on sale, copied under new ids until there
-are enough. The stages are those of serving: 2,000 candidates pre-ranked, 200 ranked, a page of 20.
+A small world gives the models (trained here, once, into --work) and the things on sale, copied under new ids until
+there are enough. The stages are those of serving: 2,000 candidates pre-ranked, 200 ranked, a page of 20.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -98,7 +98,11 @@ class Feed:
         self.sources = Sources(self.catalog, self.neighbours, self.config.shares)
         self.pre_ranker = PreRanker(self.catalog, models)
         self._rng = np.random.default_rng(seed)
-        self._places = threading.Semaphore(self.config.at_once)
+        self._workers = ThreadPoolExecutor(self.config.at_once, thread_name_prefix="feed")
+
+    def close(self) -> None:
+        """Let the workers go."""
+        self._workers.shutdown()
 
     def put(self, item: Item, moment: Moment) -> None:
         """A thing is on sale, or has changed: it can be shown by the next request."""
@@ -125,8 +129,8 @@ class Feed:
 
     def slate(self, user_id: int, moment: Moment, size: int | None = None) -> Slate:
         """A page for a visitor. Impressions are not counted here but by ``shown``, when the page was seen."""
-        with self._places:
-            return self._slate(user_id, moment, size)
+        # First come, first served: a semaphore would let some visitors wait for seconds.
+        return self._workers.submit(self._slate, user_id, moment, size).result()
 
     def _slate(self, user_id: int, moment: Moment, size: int | None) -> Slate:
         config, clock = self.config, _Clock()
