@@ -17,6 +17,8 @@ MODELS = {
     "bst": "recommend.models.bst:BST",
     "hdr": "recommend.models.hdr:HDR",
     "esmm": "recommend.models.esmm:ESMM",
+    "keep": "recommend.models.keep:KEEP",
+    "keep_extractor": "recommend.models.keep:Extractor",
     "mmoe": "recommend.models.multitask:MMoE",
     "ple": "recommend.models.multitask:PLE",
     "clid": "recommend.models.clid:CLID",

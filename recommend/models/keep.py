@@ -1,0 +1,154 @@
+"""KEEP: Knowledge Extraction and Plugging (CIKM 2022, arXiv 2208.10174).
+
+Industrial-scale pre-training for display advertising in two stages. ``Extractor`` learns clicks, carts and orders from
+the impressions of all channels (the super-domain); what it knows is computed once for every key and stored. ``KEEP`` is
+the ranker of one channel (the sub-domain), which looks that knowledge up and adds it to its first hidden layer.
+
+The paper's equations could not be had; these are numbered by us, and docs/papers/keep.md says which follow it:
+
+    z_u = LN(f_u(u, behaviour)),  z_i = LN(f_i(item)),  z_uc = LN(f_uc(u, c, behaviour in c))        (1)
+    y_k = sigmoid(w_k [z_u | z_i | z_uc | z_u * z_i | e_page] + b_k)                                 (2)
+    L_pre = sum_k lambda_k BCE(y_k, label_k),  lambda_k = 1, all over all impressions                (3)
+    k = stop_gradient([k_u | k_i | k_uc]),  looked up                                                (4)
+    a_1 <- a_1 + [k known] MLP_plug(k),  the last layer of MLP_plug starts at 0                      (5)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from recommend.config import ModelConfig
+from recommend.features.feature_map import Feature, FeatureMap
+from recommend.features.ragged import Batch, Ragged
+from recommend.layers.attention import mean_pool
+from recommend.layers.embedding import Make, make
+from recommend.layers.mlp import MLP
+from recommend.models.base import Logits, Ranker
+from recommend.models.din import DIN
+
+KINDS = ("user", "item", "pair")  # of knowledge: by user, by item, by user and category
+CATEGORY = "category"
+PLUG_WIDTH = 128
+
+
+class Extractor(Ranker):
+    """Three towers (eq. 1), each of which reads the fields of its own key and nothing else, so that it can be stored.
+
+    The user is the feature map's ``group``; its other context features describe the page: they take part in the logit
+    (eq. 2), lest a channel's habits be taken for taste, and are not part of the knowledge.
+    """
+
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
+        super().__init__(features, sizes, config, build)
+        context, width = features.role("context"), config.embedding
+        self.of_user = [f for f in context if f.column == features.group]
+        self.of_page = [f for f in context if f.column != features.group]
+        self.of_item = features.role("target")
+        self.past = features.role("history")
+        behaviour = sum(map(self._width, self.past))
+        self.user = self.mlp(width + behaviour, config.tower)
+        self.item = self.mlp(sum(map(self._width, self.of_item)), config.tower)
+        self.pair = self.mlp(2 * width + behaviour + 1, config.tower)
+        self.heads = nn.Linear(4 * config.tower + sum(map(self._width, self.of_page)), len(features.labels))
+
+    def user_vector(self, batch: Batch) -> Tensor:
+        """(rows, tower) z_u of the user's columns: the id and the histories."""
+        behaviour = mean_pool(self._behaviour(batch))
+        return self._tower(self.user, [*self._embed(self.of_user, batch), behaviour])
+
+    def item_vector(self, batch: Batch) -> Tensor:
+        """(rows, tower) z_i of the target's columns."""
+        return self._tower(self.item, self._embed(self.of_item, batch))
+
+    def pair_vector(self, batch: Batch) -> Tensor:
+        """(rows, tower) z_uc of the user's columns and the category: what the user did within it, and how often."""
+        category, past = batch[CATEGORY], batch[f"history_{CATEGORY}"]
+        assert isinstance(category, Tensor)
+        assert isinstance(past, Ragged)
+        inside = self._behaviour(batch).keep(past.values == category[past.rows])
+        often = inside.lengths[:, None].float().log1p()
+        of_key = self._embed(self.of_user, batch) + self._embed([self._feature(CATEGORY)], batch)
+        return self._tower(self.pair, [*of_key, mean_pool(inside), often])
+
+    def forward(self, batch: Batch) -> Logits:
+        user, item, pair = self.user_vector(batch), self.item_vector(batch), self.pair_vector(batch)
+        joint = torch.cat([user, item, pair, user * item, *self._embed(self.of_page, batch)], 1)
+        return dict(zip(self.features.labels, self.heads(joint).unbind(1), strict=True))
+
+    def _tower(self, tower: MLP, parts: list[Tensor]) -> Tensor:
+        # Every vector has unit scale, so that plug-ins need not follow the scale of each extraction.
+        return functional.layer_norm(tower(torch.cat(parts, 1)), (self.config.tower,))
+
+    def _width(self, feature: Feature) -> int:
+        return self.config.embedding if feature.kind == "id" else feature.size
+
+    def _feature(self, column: str) -> Feature:
+        return next(f for f in self.of_item if f.column == column)
+
+    def _embed(self, features: list[Feature], batch: Batch) -> list[Tensor]:
+        return [self._values(f, batch[f.column]) for f in features]  # type: ignore[arg-type]
+
+    def _values(self, feature: Feature, values: Tensor) -> Tensor:
+        if feature.kind == "id":
+            return self.inputs.tables(feature.vocabulary, values)
+        return values.float().reshape(len(values), feature.size)
+
+    def _behaviour(self, batch: Batch) -> Ragged:
+        columns = {f: batch[f.column] for f in self.past}
+        parts = [self._values(f, c.values) for f, c in columns.items() if isinstance(c, Ragged)]
+        first = columns[self.past[0]]
+        assert isinstance(first, Ragged)
+        return first.with_values(torch.cat(parts, 1))
+
+
+def knowledge_features(width: int, kinds: tuple[str, ...] = KINDS) -> tuple[Feature, ...]:
+    """The columns in which looked-up knowledge travels; ``raw``, since nothing embeds or scales them."""
+    return tuple(Feature(column=f"knowledge_{kind}", role="raw", kind="vector", size=width) for kind in kinds)
+
+
+class KEEP(DIN):
+    """DIN with a plug-in (eq. 4-5). Without knowledge columns in its feature map it is DIN.
+
+    Every weight of a DIN has the same name and shape here, so that a checkpoint of years is loaded and goes on: at that
+    moment both give the same predictions, since the plug starts at 0. A row whose keys are all missing (zeros) is
+    scored by the DIN alone, always.
+    """
+
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
+        super().__init__(features, sizes, config, build)
+        self.knowledge = [f.column for f in features.role("raw", "vector") if f.column.startswith("knowledge_")]
+        width = sum(f.size for f in features.role("raw", "vector") if f.column in self.knowledge)
+        self.plug = MLP(width, (PLUG_WIDTH,), config.mlp[0], config.activation) if width else None
+        if self.plug is not None:
+            last = self.plug.layers[-1]
+            assert isinstance(last, nn.Linear)
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+
+    def forward(self, batch: Batch) -> Logits:
+        hidden = self.top.layers[0](self.body(self.inputs(batch)))  # a_1, before its activation
+        hidden = hidden + self.plugged(batch) if self.plug is not None else hidden
+        out = self.top.layers[1:](hidden)
+        return dict(zip(self.features.labels, out.unbind(1), strict=True))
+
+    def plugged(self, batch: Batch) -> Tensor:
+        """(rows, first hidden width) what the knowledge adds; exactly 0 where no key of a row is known."""
+        assert self.plug is not None
+        parts = [batch[name] for name in self.knowledge]
+        k = torch.cat(parts, 1).detach()  # type: ignore[arg-type]
+        return self.plug(k) * (k != 0).any(1, keepdim=True)
+
+    def inherit(self, old: DIN) -> None:
+        """Take over all weights of an old checkpoint; the plug alone keeps its own.
+
+        Raises:
+            RuntimeError: the old model lacks a weight of the new one, or has one of another shape.
+        """
+        found = self.load_state_dict(old.state_dict(), strict=False)
+        left = [name for name in found.missing_keys if not name.startswith("plug.")]
+        if left or found.unexpected_keys:
+            raise RuntimeError(f"the old model does not fit: {', '.join([*left, *found.unexpected_keys])}.")
