@@ -23,6 +23,8 @@ MODELS = {
     "ple": "recommend.models.multitask:PLE",
     "clid": "recommend.models.clid:CLID",
     "two_tower": "recommend.models.two_tower:TwoTower",
+    "fibinet": "recommend.models.fibinet:FiBiNET",
+    "ecad": "recommend.models.ecad:ECAD",
     "copr": "recommend.models.copr:COPR",
     "rec4ad": "recommend.models.rec4ad:Rec4Ad",
     "dropoutnet": "recommend.models.dropoutnet:DropoutNet",
