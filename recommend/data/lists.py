@@ -49,7 +49,9 @@ class ListStream:
             order = self._order(len(lengths), epoch)
             starts = (lengths.cumsum(0) - lengths)[order]
             lengths = lengths[order]
-            index = torch.arange(int(lengths.sum())) + (starts - (lengths.cumsum(0) - lengths)).repeat_interleave(lengths)
+            index = torch.arange(int(lengths.sum())) + (starts - (lengths.cumsum(0) - lengths)).repeat_interleave(
+                lengths
+            )
         cuts = _cuts(lengths, self.batch_rows)[self.shard :: self.shards]
         for number in range(self.start.group, len(cuts)):
             at, stop = cuts[number]

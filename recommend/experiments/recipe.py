@@ -18,6 +18,7 @@ from recommend.experiments.statistics import Claim
 RECIPES = {
     "baselines": "recommend.experiments.recipes.baselines",
     "dcn": "recommend.experiments.recipes.dcn",
+    "clid": "recommend.experiments.recipes.clid",
 }
 Measures = Mapping[str, float]
 

@@ -1,11 +1,16 @@
 """CLID (WSDM 2024, arXiv 2312.08727): distilling a teacher's lists helps ranking, and CLID's form keeps calibration.
 
 Teacher: DIN with the four privileged signals of a page. Students: DIN without them. The other world, in which the rest
-of the page moves no click (``page_effect=0``) and so the privileged signals are noise, is made in ``prepare``.
+of the page moves no click (``page_effect=0``), is made in ``prepare``. A second control is a teacher without privileged
+signals (``clid_itself``).
 
-Expected: +0.0025 GAUC within pages, of CLID over pointwise distillation and over none (between the +0.0027 and the
-+0.0036 of a pilot on simulated lists; the paper's production figure is +0.38 % GAUC); an ECE of 0.0135 below ListNet's
-(the same pilot), and CLID's own ECE as without distillation.
+Expected, as stated before the seeds of the verdict were run: +0.0025 GAUC within pages, of CLID over pointwise
+distillation and over none (a pilot on simulated lists saw +0.0036 and +0.0027; the paper's production figure is +0.38 %
+GAUC); an ECE of 0.0135 below that of ListNet with a probability target (the same pilot) and below that of ListMLE (a
+direction); and CLID's own ECE as without distillation.
+
+The weights were set on seed 100: of 0.01, 0.1, 1, 10, 100, the smallest whose GAUC within pages is within 0.002 of the
+loss's best there.
 """
 
 from __future__ import annotations
@@ -36,7 +41,7 @@ from recommend.training.trainer import train
 
 LOGGED = AT_REQUEST.model_copy(update={"extra": (LIST, PRIVILEGED)})
 TAUGHT = AT_REQUEST.model_copy(update={"extra": (LIST, TEACHER)})
-CALIBRATED = "calibrated where ListNet is not"
+LISTNET, LISTMLE = "calibrated where ListNet is not", "calibrated where ListMLE is not"
 NOISE = {"page_effect": 0.0}  # knobs of the control's world
 
 
@@ -48,6 +53,7 @@ class Arm:
         ratio: of a student, weight of the distillation over that of the clicks, (1 - alpha) / alpha.
         teacher: whose probabilities a student learns from, an arm of the same world.
         noise: in the control's world.
+        rate: learning rate.
     """
 
     model: type[Ranker]
@@ -56,6 +62,7 @@ class Arm:
     ratio: float = 0.0
     teacher: str = ""
     noise: bool = False
+    rate: float = 1e-3
 
     def config(self, setting: Setting) -> ModelConfig:
         """Sizes of all arms, and this one's own."""
@@ -74,7 +81,7 @@ ARMS = {
     "pointwise": student("pointwise", 1.0),
     "listnet": student("listnet", 1.0),
     "listnet_odds": student("listnet_odds", 1.0),
-    "listmle": student("listmle", 1.0),
+    "listmle": student("listmle", 0.1),
     "pridropout": Arm(PriDropOut, LOGGED),
     "pal": Arm(PAL, LOGGED),
     "clid": student("clid", 1.0),
@@ -134,7 +141,7 @@ def fit(name: str, arms: dict[str, Arm], prepared: Prepared) -> Fit:
     learned = dict(market.train)
     if arm.teacher:
         learned[TEACHER] = torch.from_numpy(prepared.fitted(arm.teacher, arms).train)
-    config = TRAIN.changed([*setting.train, f"seed={setting.seed}"])
+    config = TRAIN.changed([f"learning_rate={arm.rate}", *setting.train, f"seed={setting.seed}"])
     with torch.random.fork_rng(devices=[]):  # equal seeds give equal weights, whatever was drawn before
         torch.manual_seed(setting.seed)
         model = arm.model(arm.features, market.encoders.sizes(), arm.config(setting))
@@ -189,12 +196,14 @@ RECIPE = Recipe(
     claims=(
         Claim("lists over rows", "gauc_list", "clid", "pointwise", expected=0.0025),
         Claim("lists over none", "gauc_list", "clid", "none", expected=0.0025),
-        Claim(CALIBRATED, "ece", "clid", "listnet", expected=0.0135, lower_is_better=True),
+        Claim(LISTNET, "ece", "clid", "listnet", expected=0.0135, lower_is_better=True),
+        Claim(LISTMLE, "ece", "clid", "listmle", lower_is_better=True),
     ),
     controls=(
         Claim("noise: lists over rows", "gauc_list", "clid_noise", "pointwise_noise", controls="lists over rows"),
         Claim("noise: lists over none", "gauc_list", "clid_noise", "none_noise", controls="lists over none"),
+        Claim("a teacher who knows no more", "gauc_list", "clid_itself", "none", controls="lists over none"),
         # Turned round: above 0 where CLID's error is above that of no distillation.
-        Claim("calibration as without", "ece", "none", "clid", controls=CALIBRATED, lower_is_better=True),
+        Claim("calibration as without", "ece", "none", "clid", controls=LISTMLE, lower_is_better=True),
     ),
 )
