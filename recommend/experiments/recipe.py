@@ -18,6 +18,8 @@ from recommend.experiments.statistics import Claim
 RECIPES = {
     "baselines": "recommend.experiments.recipes.baselines",
     "dcn": "recommend.experiments.recipes.dcn",
+    "mkt": "recommend.experiments.recipes.mkt",
+    "mkt_amazon": "recommend.experiments.recipes.mkt_amazon",
     "clid": "recommend.experiments.recipes.clid",
 }
 Measures = Mapping[str, float]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from torch import nn
@@ -14,6 +16,8 @@ from recommend.data.memory import MemoryStream
 from recommend.experiments.entities import FEATURES as WORLD_FEATURES
 from recommend.experiments.entities import POST, Ready, expected_auc, open_entities
 from recommend.experiments.recipe import Setting
+from recommend.experiments.recipes import mkt
+from recommend.experiments.recipes import mkt_amazon as amazon
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.features.ragged import Ragged, select_batch
@@ -393,3 +397,64 @@ def test_the_world_s_map_knows_both_schemas() -> None:
     assert entities(WORLD_FEATURES) == ["item", "post"]
     counts = [sum(f.group == e for f in WORLD_FEATURES.role("target")) for e in ("item", "post")]
     assert counts == [5, 3]
+
+
+# The real log
+
+
+def fake_log(domain: str) -> pa.Table:
+    """Thirty users with 4 to 9 items each, the last of which is held back."""
+    rng = np.random.default_rng(len(domain))
+    counts = rng.integers(4, 10, 30)
+    user = np.repeat(np.arange(30), counts)
+    item = np.concatenate([rng.choice(60, c, replace=False) for c in counts])
+    return pa.table({"user_id": user, "item_id": item, "held_back": np.r_[np.diff(user) > 0, True]})
+
+
+def test_history_says_nothing_of_the_label_in_the_amazon_rows(monkeypatch) -> None:
+    monkeypatch.setattr(amazon.amazon_cross_domain, "read", fake_log)
+    monkeypatch.setattr(amazon, "USERS", {"small": 20, "full": 30})
+    logs = amazon.prepare(Setting("small", 1, Path(), {}))
+    for ready in logs.values():
+        parts = (ready.together, ready.source, ready.target, ready.test)
+        assert [float(p["click"].float().mean()) for p in parts] == pytest.approx([0.5, 0.5, 0.5, 1 / 21])
+        for rows in parts:
+            y = rows["click"]
+            for past in (rows["electronics_item"], rows["cell_phones_item"]):
+                lengths = past.lengths.float()
+                assert lengths[y].mean() == pytest.approx(lengths[~y].mean())
+                known = past.keep(past.values > 0)
+                assert not bool((rows["item_id"][known.rows] == known.values)[y[known.rows]].any())
+    # In the control a user keeps the phones but has the electronics of another.
+    own, other = (
+        {int(u): sorted(h.tolist()) for u, h in zip(r.test["user_id"], history(r, "electronics"), strict=True)}
+        for r in logs.values()
+    )
+    assert len(own) == 20
+    assert sum(own[u] != other[u] for u in own) > 15
+    for name in ("user_id", "cell_phones_id", "click"):
+        assert torch.equal(logs[False].target[name].sort().values, logs[True].target[name].sort().values)
+        assert torch.equal(logs[False].test[name], logs[True].test[name])
+
+
+def history(ready: amazon.Ready, domain: str) -> list[torch.Tensor]:
+    """Each test row's history of a domain."""
+    return list(ready.test[f"{domain}_item"].values.split(ready.test[f"{domain}_item"].lengths.tolist()))
+
+
+def test_every_arm_of_both_recipes_runs(ready: Ready, monkeypatch) -> None:
+    monkeypatch.setattr(amazon.amazon_cross_domain, "read", fake_log)
+    monkeypatch.setattr(amazon, "USERS", {"small": 20, "full": 30})
+    setting = Setting("small", 1, Path(), {}, ("mlp=[8,6,4]", "embedding=2"), ("threads=1", "batch_rows=512"))
+    logs = amazon.prepare(setting)
+    for name in amazon.RECIPE.arms:
+        assert 0 <= amazon.run(name, logs, setting)["auc"] <= 1, name
+    worlds = {False: ready, True: ready}
+    found = {name: mkt.run(name, worlds, setting) for name in mkt.RECIPE.arms}
+    assert all(0 < m["gauc_true"] < 1 for m in found.values())
+    assert found["oracle"]["gauc_true"] == max(m["gauc_true"] for m in found.values())
+    rows = len(ready.market.train["click"])
+    assert found["without_tem"]["train_rows"] == rows  # all rows once, then those of posts once more
+    assert found["mkt"]["train_rows"] == found["without_pdl"]["train_rows"] == rows + len(ready.posts["click"])
+    assert found["finetune"]["train_rows"] == rows
+    assert found["din"]["train_rows"] == len(ready.posts["click"])
