@@ -21,6 +21,8 @@ RECIPES = {
     "mkt": "recommend.experiments.recipes.mkt",
     "mkt_amazon": "recommend.experiments.recipes.mkt_amazon",
     "clid": "recommend.experiments.recipes.clid",
+    "copr": "recommend.experiments.recipes.copr",
+    "msnet": "recommend.experiments.recipes.msnet",
 }
 Measures = Mapping[str, float]
 

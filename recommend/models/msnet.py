@@ -93,12 +93,15 @@ class MSNet(Ranker):
         )
         width = i.history_widths[identity.group]
         self.encoders = nn.ModuleDict(
-            {kind: TargetAttention(width, config.attention, config.activation, True) for kind in ("limited", "deep")}
+            {
+                kind: TargetAttention(width, config.attention, config.activation, config.softmax)
+                for kind in ("limited", "deep")
+            }
         )
         self.nothing = nn.ParameterDict({kind: nn.Parameter(torch.zeros(width)) for kind in self.encoders})
         others = {g: w for g, w in i.history_widths.items() if g != identity.group}
         self.others = nn.ModuleDict(
-            {g: TargetAttention(w, config.attention, config.activation, True) for g, w in others.items()}
+            {g: TargetAttention(w, config.attention, config.activation, config.softmax) for g, w in others.items()}
         )
         self.top = self.mlp(
             i.context_width + i.target_width + 2 * (width + 1) + sum(others.values()), len(features.labels)
