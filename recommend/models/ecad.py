@@ -1,0 +1,200 @@
+"""ECAD: Entire Space Cascade Delayed Feedback Modeling for Effective Conversion Rate Prediction (CIKM 2023, arXiv 2308.04768).
+
+A click is *effective* when it is ordered (y) and not refunded (z). Both are known late and err in opposite directions: an
+order that is still to come looks like a failure, a refund that is still to come like a success. ECAD learns only from
+settled labels, but settles them early: the attribution windows are cut into parts, and a tower for each part learns from
+every click that is old enough for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from recommend.config import ConfigError, ModelConfig
+from recommend.data.ripening import DAY_MS, NEVER, Known, Samples
+from recommend.features.feature_map import FeatureMap
+from recommend.features.ragged import Batch
+from recommend.layers.embedding import Make, make
+from recommend.layers.mlp import MLP
+from recommend.losses.pointwise import bce
+from recommend.models.base import Logits, label
+from recommend.models.din import DIN
+
+FIRST_RATE = 0.05  # what a tower says before it has learned anything
+# Columns that a stream adds to a click: its age now and when it was last trained on, and the time from the click to its
+# order and to its refund, NEVER where none is known yet. All in ms.
+AGE, AGE_BEFORE, ORDER_AFTER, REFUND_AFTER = "age_ms", "age_before_ms", "order_after_ms", "refund_after_ms"
+TIMES = (AGE, AGE_BEFORE, ORDER_AFTER, REFUND_AFTER)
+
+
+class Towers(DIN):
+    """DIN's body, a shared bottom, and one tower for each named head; ``forward`` gives their (rows,) logits.
+
+    Args:
+        heads: names, with the probability at which each starts.
+    """
+
+    def __init__(
+        self,
+        features: FeatureMap,
+        sizes: Mapping[str, int],
+        config: ModelConfig,
+        heads: Mapping[str, float],
+        build: Make = make,
+    ) -> None:
+        super().__init__(features, sizes, config, build)
+        c = config
+        self.top = MLP(self.body_width, c.mlp[:-1], 0, c.activation, c.dropout, c.batch_norm)  # the shared bottom
+        self.towers = nn.ModuleDict({n: MLP(self.top.width, c.mlp[-1:], 1, c.activation) for n in heads})
+        for name, rate in heads.items():
+            nn.init.constant_(self.towers[name].layers[-1].bias, math.log(rate / (1 - rate)))  # type: ignore[index, union-attr]
+
+    def forward(self, batch: Batch) -> Logits:
+        bottom = self.top(self.body(self.inputs(batch)))
+        return {name: tower(bottom).squeeze(1) for name, tower in self.towers.items()}
+
+    def probabilities(self, logits: Logits) -> dict[str, Tensor]:
+        """(rows,) ``ecvr`` and whatever else follows from the heads' logits."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def predict(self, batch: Batch) -> dict[str, Tensor]:
+        """(rows,) ``probabilities``, in evaluation mode."""
+        training = self.training
+        self.eval()
+        try:
+            found = self.probabilities({name: value.double() for name, value in self(batch).items()})
+            return {name: value.float() for name, value in found.items()}
+        finally:
+            self.train(training)
+
+
+class ECAD(Towers):
+    """Window towers over the entire space of clicks.
+
+    ``features.labels`` are (order, refund); every row is a click. ``predict`` gives both by their names (the refund being
+    the joint "ordered and refunded"), and beside them ``rfr``, the refund rate after an order, and ``ecvr``.
+
+    Args:
+        order_edges: ends w_1 < ... < w_n of the windows on the delay click to order, days; w_n is the attribution
+            window of the order.
+        refund_edges: ends u_1 < ... < u_m of the windows on the delay *click* to refund, days; u_m is both attribution
+            windows together. One window each gives ESMM on settled labels.
+        main: learn p_v and p_vr in towers of their own from fully aged clicks; the windows only help the bottom.
+    """
+
+    def __init__(
+        self,
+        features: FeatureMap,
+        sizes: Mapping[str, int],
+        config: ModelConfig,
+        build: Make = make,
+        order_edges: Sequence[float] = (3.0,),
+        refund_edges: Sequence[float] = (6.0,),
+        main: bool = False,
+    ) -> None:
+        if len(features.labels) != 2:
+            raise ConfigError("ecad needs two labels: the order and the refund (--labels order,refund).")
+        for edges in (order_edges, refund_edges):
+            if not edges or sorted({0.0, *edges}) != [0.0, *edges]:
+                raise ConfigError(f"the windows end at {list(edges)}; the ends must rise, from above 0.")
+        self.order_ms, self.refund_ms = ([round(e * DAY_MS) for e in edges] for edges in (order_edges, refund_edges))
+        self.order_names = [f"order_{k}" for k in range(len(order_edges))]
+        self.refund_names = [f"refund_{j}" for j in range(len(refund_edges))]
+        rates = {n: FIRST_RATE / len(order_edges) for n in self.order_names}
+        rates |= {n: FIRST_RATE / len(refund_edges) for n in self.refund_names}
+        super().__init__(features, sizes, config, rates | ({"order": FIRST_RATE, "refund": FIRST_RATE} if main else {}), build)
+        self.main = main
+
+    def loss(self, logits: Logits, batch: Batch) -> Tensor:
+        """``sum_k M_k BCE(f_k) + sum_j M_j BCE(g_j)``: each head over all clicks that ripened for it since the last time.
+
+        Without the columns of a stream the labels are taken as settled, which needs a single window each.
+        """
+        found = heads(logits, self.order_names, self.refund_names)
+        if AGE not in batch:
+            if len(found) != 2:
+                raise ConfigError("with several windows, ecad needs the times of a stream (recommend/experiments/streaming.py).")
+            order, refund = (label(batch, name).to(found.dtype) for name in self.features.labels)
+            return bce_of_log(found[0], order) + bce_of_log(found[1], order * refund)
+        targets, masks = ripened(batch, self.order_ms, self.refund_ms)
+        losses = [bce_of_log(*row) for row in zip(found, targets, masks, strict=True)]
+        if self.main:  # variant B: aged over the whole windows
+            full = ripened(batch, self.order_ms[-1:], self.refund_ms[-1:])
+            losses += [bce_of_log(*row) for row in zip(heads(logits, ["order"], ["refund"]), *full, strict=True)]
+        return torch.stack(losses).sum()
+
+    def probabilities(self, logits: Logits) -> dict[str, Tensor]:
+        """p_v = sum_k f_k, p_vr = sum_j g_j and ECVR = p_v - p_vr, each (rows,)."""
+        names = (["order"], ["refund"]) if self.main else (self.order_names, self.refund_names)
+        # Sums of softmax shares pass 1 by rounding; ECVR must not become negative for it.
+        order, rfr = (_windows(logits, n).exp().sum(0).clamp(max=1) for n in names)
+        of_order, of_refund = self.features.labels
+        return {of_order: order, of_refund: order * rfr, "rfr": rfr, "ecvr": order * (1 - rfr)}
+
+    def samples(self, known: Known, since: int) -> Samples:
+        """The clicks for which a head ripened after ``since``, with their times as known now."""
+        age, before = known.now - known.click_ms, since - known.click_ms
+        ends = torch.tensor([*self.order_ms, *self.refund_ms])[:, None]
+        index = ((age >= ends) & (before < ends)).any(0).nonzero().squeeze(1)
+        return Samples(index, {AGE: age[index], AGE_BEFORE: before[index], **after_click(known, index)})
+
+
+def after_click(known: Known, index: Tensor) -> dict[str, Tensor]:
+    """Time from the click to its order and to its refund, of some rows, as far as known."""
+    found = zip((ORDER_AFTER, REFUND_AFTER), (known.order_ms, known.refund_ms), strict=True)
+    return {name: torch.where(t < NEVER, t - known.click_ms, NEVER)[index] for name, t in found}
+
+
+def heads(logits: Logits, order: Sequence[str], refund: Sequence[str]) -> Tensor:
+    """(n + m, rows) logarithms of f_k = P(y=1, order in window k) and g_j = P(z=1, refund in window j).
+
+    f is a softmax over the windows and "no order"; g_j = p_v r_j with r a softmax over the windows and "no refund", so
+    that 0 <= p_vr <= p_v <= 1 holds for any weights.
+    """
+    f = _windows(logits, order)
+    return torch.cat([f, f.logsumexp(0) + _windows(logits, refund)])
+
+
+def _windows(logits: Logits, names: Sequence[str]) -> Tensor:
+    scores = torch.stack([logits[name] for name in names])
+    return torch.cat([torch.zeros_like(scores[:1]), scores]).log_softmax(0)[1:]
+
+
+def ripened(batch: Batch, order_ms: Sequence[int], refund_ms: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """(n + m, rows) targets and masks.
+
+    A head's mask is 1 when the click reached the end of its window since the last training, so that nobody learns a label
+    that may still change, and nobody learns one twice. The refund must lie in its own window after the order as well:
+    what comes later does not count, and no age can bring it back.
+    """
+    age, before, order, refund = (label(batch, name) for name in TIMES)
+    bought = order <= order_ms[-1]
+    back = bought & (refund <= refund_ms[-1]) & (refund - order <= refund_ms[-1] - order_ms[-1])
+    ends = torch.tensor([*order_ms, *refund_ms])[:, None]
+    starts = torch.tensor([-1, *order_ms[:-1], -1, *refund_ms[:-1]])[:, None]
+    n = len(order_ms)
+    happened = torch.cat([order.expand(n, -1), refund.expand(len(refund_ms), -1)])
+    counts = torch.cat([bought.expand(n, -1), back.expand(len(refund_ms), -1)])
+    targets = counts & (happened > starts) & (happened <= ends)
+    return targets, (age >= ends) & (before < ends)
+
+
+def bce_of_log(log_p: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Cross-entropy of (rows,) probabilities given as logarithms, mean over the rows of the mask (0 where it is empty)."""
+    # log p is the logit of p less log(1 - p); as a logit the shared loss can take it.
+    return bce(log_p - log_complement(log_p), target, None if mask is None else mask.to(log_p.dtype))
+
+
+def log_complement(log_p: Tensor) -> Tensor:
+    """log(1 - p) without cancellation on either side of p = 1/2."""
+    log_p = log_p.clamp(max=-1e-6)
+    small = log_p < -math.log(2)
+    # Each branch sees values that it can take: the other one's would give NaN gradients.
+    near_zero = torch.where(small, log_p, torch.full_like(log_p, -1.0))
+    near_one = torch.where(small, torch.full_like(log_p, -0.5), log_p)
+    return torch.where(small, torch.log1p(-near_zero.exp()), torch.log(-torch.expm1(near_one)))
