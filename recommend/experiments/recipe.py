@@ -18,6 +18,7 @@ from recommend.experiments.statistics import Claim
 RECIPES = {
     "baselines": "recommend.experiments.recipes.baselines",
     "dcn": "recommend.experiments.recipes.dcn",
+    "keep": "recommend.experiments.recipes.keep",
     "mkt": "recommend.experiments.recipes.mkt",
     "mkt_amazon": "recommend.experiments.recipes.mkt_amazon",
     "clid": "recommend.experiments.recipes.clid",

@@ -23,7 +23,7 @@ from recommend.data.world.oracle import open_oracle
 from recommend.data.world.write import LOG
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, Column, Ragged, concat_batches, select_batch
+from recommend.features.ragged import Batch, Column, Ragged, concat_batches, select_batch, slice_batch
 from recommend.models.base import Ranker
 from recommend.models.keep import CATEGORY, Extractor
 from recommend.training.optim import optimizers
@@ -65,9 +65,7 @@ class SuperDomain:
         columns = list(dict.fromkeys([*features.columns, *TASKS, *RAW]))
         data = concat_batches(list(ParquetStream(files, columns, batch_rows=65_536)))
         raw = {name: _numpy(data[name]) for name in RAW}
-        earlier = concat_batches(
-            list(ParquetStream(table_files(log, "impression", 0, first - 1), columns, batch_rows=65_536))
-        )
+        earlier = slice_batch(data, 0, int((raw["day"] < first).sum()))  # the rows are in the order of time
         encoders = Encoders.fit(features, [earlier], min_count)
         encoded = encoders(Contents.read(log, features)(data))
         names = {*(f.column for f in features.features), *TASKS, features.group}
@@ -111,11 +109,8 @@ class SuperDomain:
     def behaviour(self, users: np.ndarray, until_ms: int) -> dict[str, Column]:
         """The users' encoded id and history columns as a request at ``until_ms`` would find them."""
         past = {name: values[self.clicks["time_ms"] < until_ms] for name, values in self.clicks.items()}
-        begin, end = (np.searchsorted(past["user_id"], users, side) for side in ("left", "right"))
         longest = max(f.max_length for f in self.features.role("history"))
-        begin = np.maximum(begin, end - longest)
-        lengths = end - begin
-        flat = np.repeat(begin - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
+        flat, lengths = newest(past["user_id"], users, longest)
         item = past["item_id"][flat]
         out: dict[str, Column] = {self.features.group: self._encoded(self.features.group, users)}
         for feature in self.features.role("history"):
@@ -138,6 +133,14 @@ class SuperDomain:
     def _of_items(self, column: str, items: np.ndarray) -> Tensor:
         values = items if column == "item_id" else self.items[column][items]
         return torch.from_numpy(values) if column == "content" else self._encoded(column, values)
+
+
+def newest(owner: np.ndarray, users: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndarray]:
+    """Places of the users' last ``longest`` events in a list ordered by user and time, and how many each user has."""
+    begin, end = (np.searchsorted(owner, users, side) for side in ("left", "right"))
+    begin = np.maximum(begin, end - longest)
+    lengths = end - begin
+    return np.repeat(begin - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum()), lengths
 
 
 def extract(extractor: Extractor, domain: SuperDomain, until_ms: int) -> dict[str, Table]:

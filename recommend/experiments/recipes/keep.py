@@ -1,0 +1,379 @@
+"""KEEP (CIKM 2022, arXiv 2208.10174): knowledge of all channels, plugged into the ranker of the ads.
+
+Before day 14 an extractor learns clicks, carts and orders of all channels (the super-domain), and a DIN the clicks of
+the ads alone (the sub-domain, an eighth of the impressions). From then on every arm goes day by day: it predicts the
+ads of a day, then learns them. On day 22 the extractor learns what came since and publishes its knowledge anew.
+
+Claims, stated before the seeds of the verdict were run. The paper's offline tables could not be had; its online figures
+(+5.4 % CTR) are no AUC. Expected from industrial reports of that kind: +0.005 AUC over the sub-domain's ranker. For the
+other claims only the direction is known: knowledge over random vectors of the same size; over fine-tuning on the later
+days (22 to 29); and that fine-tuning forgets what the pre-trained model knew of the other channels. Controls: the lift
+vanishes when taste in the ads is independent of taste elsewhere, and when users and items have the knowledge of others.
+"""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recommend.config import TrainConfig
+from recommend.data.knowledge import KnowledgeStore
+from recommend.data.memory import MemoryStream
+from recommend.data.schema import CHANNELS
+from recommend.data.world.config import DAY_MS
+from recommend.data.world.oracle import no_oracle
+from recommend.experiments.arms import EVALUATED_ROWS, FEATURES, MODEL, TRAIN
+from recommend.experiments.marketplace import world_folder
+from recommend.experiments.recipe import Measures, Recipe, Setting
+from recommend.experiments.statistics import Claim
+from recommend.experiments.superdomain import (
+    TASKS,
+    SuperDomain,
+    day_by_day,
+    extract,
+    list_items,
+    looked_up,
+    publish,
+    vectors,
+)
+from recommend.features.feature_map import FeatureMap
+from recommend.features.ragged import Batch, Column
+from recommend.metrics.ranks import auc
+from recommend.metrics.report import measures
+from recommend.models.base import Logits, Ranker
+from recommend.models.din import DIN
+from recommend.models.keep import KEEP, KINDS, Extractor, knowledge_features
+from recommend.training.scoring import predictions
+from recommend.training.trainer import train
+
+FIRST, REFRESH, LAST = 14, 22, 29  # days: the plug goes in, knowledge is published again, the log ends
+ADS = "ads"
+INDEPENDENT = {"channel_taste_corr": 0.0}
+# Learning rates and batches were set on seeds 100 and 101, each for its own arm; no verdict uses those seeds.
+PRETRAIN = TRAIN.changed(["learning_rate=0.001", "threads=1"])
+BASE = TRAIN.changed(["batch_rows=64", "learning_rate=0.002", "threads=1"])
+DAILY, FINE, JOINT = 0.002, 0.0003, 0.001  # on ads alone, of a pre-trained model, of all channels
+EXTRACTED = FeatureMap(features=tuple(f for f in FEATURES.features if f.kind != "number"), labels=TASKS)
+FULL = "full"  # knowledge of a row instead of a key: nothing that could be stored
+
+Rows = dict[str, Column]
+Knowledge = dict[int, dict[str, Tensor]]  # by day, of its ads in their order
+Model = TypeVar("Model", bound=Ranker)
+
+
+class SharedBottom(DIN):
+    """One DIN for all channels with an output for each; the channel of a row says which one counts."""
+
+    def __init__(self, features: FeatureMap, *rest: object) -> None:
+        super().__init__(features, *rest)  # type: ignore[arg-type]
+        self.top = self.mlp(self.body_width, len(CHANNELS) + 1)  # and one for channels never seen
+
+    def forward(self, batch: Batch) -> Logits:
+        out, channel = self.top(self.body(self.inputs(batch))), batch["channel"]
+        assert isinstance(channel, Tensor)
+        return {self.features.labels[0]: out.gather(1, channel[:, None]).squeeze(1)}
+
+
+class Concatenated(KEEP):
+    """The knowledge beside DIN's own inputs: a first layer of another shape, which no old checkpoint fits."""
+
+    def __init__(self, features: FeatureMap, *rest: object) -> None:
+        super().__init__(features, *rest)  # type: ignore[arg-type]
+        self.plug = None
+        width = sum(f.size for f in features.role("raw", "vector"))
+        self.top = self.mlp(self.body_width + width, len(features.labels))
+
+    def forward(self, batch: Batch) -> Logits:
+        parts = [self.body(self.inputs(batch)), *(batch[name] for name in self.knowledge)]
+        return dict(zip(self.features.labels, self.top(torch.cat(parts, 1)).unbind(1), strict=True))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A world with what its arms share; each part is made when the first arm asks for it."""
+
+    domain: SuperDomain
+    setting: Setting
+
+    @cached_property
+    def asked(self) -> np.ndarray:
+        """Rows of the ads of all days that are predicted."""
+        return self.domain.where(FIRST, LAST, ADS)
+
+    @cached_property
+    def base(self) -> DIN:
+        """The ranker of the ads as it stands when the plug comes: one pass over the ads of days 0 to 13."""
+        return self.trained(self.new(DIN, FEATURES), self.domain.rows(self.domain.where(0, FIRST - 1, ADS)), BASE)
+
+    @cached_property
+    def extractor(self) -> Extractor:
+        return self.pretrained(self.new(Extractor, EXTRACTED), 0, FIRST - 1)
+
+    @cached_property
+    def refreshed(self) -> Extractor:
+        """Goes on from the weights that it had, so that its coordinates stay."""
+        return self.pretrained(copy.deepcopy(self.extractor), FIRST, REFRESH - 1)
+
+    @cached_property
+    def rotated(self) -> Extractor:
+        """Learned anew from other initial weights: the same knowledge in other coordinates."""
+        return self.pretrained(self.new(Extractor, EXTRACTED, shift=1_000), 0, REFRESH - 1)
+
+    @cached_property
+    def clicks_only(self) -> tuple[Extractor, Extractor]:
+        first = self.new(Extractor, EXTRACTED.model_copy(update={"labels": TASKS[:1]}))
+        self.pretrained(first, 0, FIRST - 1)
+        return first, self.pretrained(copy.deepcopy(first), FIRST, REFRESH - 1)
+
+    @cached_property
+    def whole(self) -> DIN:
+        """The undecomposed multi-task DIN of all channels."""
+        return self.pretrained(self.new(DIN, FEATURES.model_copy(update={"labels": TASKS})), 0, FIRST - 1)
+
+    @cached_property
+    def knowledge(self) -> Knowledge:
+        return self.stored(self.extractor, self.refreshed)
+
+    def new(self, cls: type[Model], features: FeatureMap, shift: int = 0) -> Model:
+        """A fresh model; equal seeds give equal weights."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.setting.seed + shift)
+            return cls(features, self.domain.encoders.sizes(), MODEL.changed(list(self.setting.model)))
+
+    def config(self, config: TrainConfig, rate: float | None = None) -> TrainConfig:
+        own = [] if rate is None else [f"learning_rate={rate}"]
+        return config.changed([*own, *self.setting.train, f"seed={self.setting.seed}"])
+
+    def trained(self, model: Model, rows: Rows, config: TrainConfig) -> Model:
+        """One pass in the order of time; returns the model."""
+        config = self.config(config)
+        train(model, MemoryStream(rows, config.batch_rows), config)
+        return model.eval()
+
+    def pretrained(self, model: Model, first: int, last: int) -> Model:
+        """One pass over all channels of a window, with the labels known at its end."""
+        return self.trained(model, self.domain.window(first, last), PRETRAIN)
+
+    def stored(
+        self, extractor: Extractor, after: Extractor | None, raw: dict[str, np.ndarray] | None = None
+    ) -> Knowledge:
+        """Knowledge of each day's ads through a store: published on the first day and, by ``after``, on the day of
+        refresh; items are added when they are listed.
+
+        Args:
+            raw: the keys to look up instead of the rows' own.
+        """
+        found, raw = {}, raw or self.domain.raw
+        with tempfile.TemporaryDirectory() as folder, KnowledgeStore(Path(folder)) as store:
+            publish(store, extractor, self.domain, FIRST * DAY_MS)
+            for day in range(FIRST, LAST + 1):
+                if day == REFRESH and after is not None:
+                    extractor = after
+                    publish(store, extractor, self.domain, REFRESH * DAY_MS)
+                list_items(store, extractor, self.domain, day * DAY_MS, (day + 1) * DAY_MS)
+                index = self.domain.where(day, day, ADS)
+                with store.snapshot() as snapshot:
+                    found[day] = looked_up(snapshot, {name: values[index] for name, values in raw.items()})
+        return found
+
+    def days(self, knowledge: Knowledge | None = None, channel: str | None = ADS) -> Iterator[tuple[Rows, Rows]]:
+        """What is asked and what is learned on each day."""
+        for day in range(FIRST, LAST + 1):
+            asked = {**self.domain.rows(self.domain.where(day, day, ADS)), **(knowledge or {}).get(day, {})}
+            yield asked, (asked if channel else self.domain.rows(self.domain.where(day, day)))
+
+    def daily(self, model: Ranker, knowledge: Knowledge | None = None, rate: float = DAILY) -> np.ndarray:
+        """Predictions of the ads, each day's before it is learned."""
+        return day_by_day(model, self.days(knowledge), self.config(BASE, rate))
+
+    def plugged(self, knowledge: Knowledge, kinds: tuple[str, ...] = KINDS) -> np.ndarray:
+        """The base with knowledge of some kinds plugged in, from day 14 on."""
+        width = next(iter(knowledge[FIRST].values())).shape[1]
+        model = self.new(KEEP, FeatureMap(features=(*FEATURES.features, *knowledge_features(width, kinds))))
+        model.inherit(self.base)
+        return self.daily(model, knowledge)
+
+    def judge(self, p: np.ndarray) -> dict[str, float]:
+        """Measures over all days; AUC of the first and last four, after the refresh, and of users with few ads."""
+        raw = {name: values[self.asked] for name, values in self.domain.raw.items()}
+        day, user, click = raw["day"], raw["user_id"], raw["click"]
+        earlier = self.domain.where(0, FIRST - 1, ADS)
+        seen = np.bincount(self.domain.raw["user_id"][earlier], minlength=int(user.max()) + 1)[user]
+        parts = {
+            "auc_first": day < FIRST + 4,
+            "auc_late": day >= REFRESH,
+            "auc_refresh": (day >= REFRESH) & (day < REFRESH + 2),
+            "auc_last": day > LAST - 4,
+            "auc_few": seen <= np.median(seen),
+        }
+        return {**measures(click, p, user), **{name: auc(click[at], p[at]) for name, at in parts.items()}}
+
+    def elsewhere(self, model: Ranker) -> float:
+        """AUC of clicks in the other channels on the last four days: what a model still knows of the super-domain."""
+        index = self.domain.where(LAST - 3, LAST)
+        index = index[self.domain.raw["channel"][index] != CHANNELS.index(ADS)]
+        p = predictions(model, MemoryStream(self.domain.rows(index), EVALUATED_ROWS))["p_click"]
+        return auc(self.domain.raw["click"][index], p)
+
+
+def _fine_tuned(lab: Lab, learn: bool = True) -> tuple[np.ndarray, dict[str, float]]:
+    """The pre-trained DIN with its click output, all weights trained on the ads day by day (or left as they are)."""
+    model = lab.new(DIN, FEATURES)
+    old, shapes = lab.whole.state_dict(), model.state_dict()
+    model.load_state_dict({name: v if v.shape == shapes[name].shape else v[:1] for name, v in old.items()})
+    if learn:
+        p = lab.daily(model, rate=FINE)
+    else:
+        p = predictions(model, MemoryStream(lab.domain.rows(lab.asked), EVALUATED_ROWS))["p_click"]
+    return p, {"auc_elsewhere": lab.elsewhere(model)}
+
+
+def _joint(lab: Lab) -> np.ndarray:
+    model = lab.new(SharedBottom, FEATURES)
+    lab.trained(model, lab.domain.rows(lab.domain.where(0, FIRST - 1)), PRETRAIN)
+    return day_by_day(model, lab.days(channel=None), lab.config(PRETRAIN, JOINT))
+
+
+def _random(lab: Lab) -> Knowledge:
+    """A fixed random vector for each key, of the same size and scale; missing where the knowledge is."""
+    raw, generator = lab.domain.raw, torch.Generator().manual_seed(lab.setting.seed)
+    users, items = int(raw["user_id"].max()) + 1, int(raw["item_id"].max()) + 1
+    categories, width = int(raw["category"].max()) + 1, MODEL.changed(list(lab.setting.model)).tower
+    sizes = dict(zip(KINDS, (users, items, users * categories), strict=True))
+    drawn = {kind: torch.randn(size, width, generator=generator) for kind, size in sizes.items()}
+    found: Knowledge = {}
+    for day, known in lab.knowledge.items():
+        user, item, category = (raw[n][lab.domain.where(day, day, ADS)] for n in ("user_id", "item_id", "category"))
+        keys = dict(zip(KINDS, (user, item, user * categories + category), strict=True))
+        found[day] = {}
+        for kind, key in keys.items():
+            column = f"knowledge_{kind}"
+            there = (known[column] != 0).any(1, keepdim=True)
+            found[day][column] = drawn[kind][torch.from_numpy(key.astype(np.int64))] * there
+    return found
+
+
+def _of_others(lab: Lab) -> Knowledge:
+    """Every user has the knowledge of one other, and so has every item (of one listed about as long)."""
+    rng, raw = np.random.default_rng(lab.setting.seed), lab.domain.raw
+    users, items = rng.permutation(int(raw["user_id"].max()) + 1), len(lab.domain.items["listed_ms"])
+    near = np.argsort(np.arange(items) + rng.uniform(0, 1_000, items))
+    others = {"user_id": users[raw["user_id"]], "item_id": np.where(raw["item_id"] < 0, -1, near[raw["item_id"]])}
+    return lab.stored(lab.extractor, lab.refreshed, {**raw, **others})
+
+
+def _leaky(lab: Lab) -> Knowledge:
+    """What must not be: knowledge that has seen the days that are predicted, passed off as old."""
+    extractor = lab.pretrained(lab.new(Extractor, EXTRACTED), 0, LAST)
+    found: Knowledge = {}
+    with tempfile.TemporaryDirectory() as folder, KnowledgeStore(Path(folder)) as store:
+        store.publish(extract(extractor, lab.domain, (LAST + 1) * DAY_MS), until_ms=FIRST * DAY_MS)
+        for day in range(FIRST, LAST + 1):
+            index = lab.domain.where(day, day, ADS)
+            with store.snapshot() as snapshot:
+                found[day] = looked_up(snapshot, {name: values[index] for name, values in lab.domain.raw.items()})
+    return found
+
+
+def _whole(lab: Lab) -> np.ndarray:
+    """The upper bound: the last hidden layer of the undecomposed model, computed for each request."""
+
+    def hidden(batch: Batch) -> Tensor:
+        model = lab.whole
+        return model.top.layers[:-1](model.body(model.inputs(batch)))
+
+    found: Knowledge = {}
+    for day in range(FIRST, LAST + 1):
+        rows = lab.domain.rows(lab.domain.where(day, day, ADS))
+        found[day] = {f"knowledge_{FULL}": torch.from_numpy(vectors(hidden, rows))}
+    return lab.plugged(found, (FULL,))
+
+
+def _concatenated(lab: Lab) -> np.ndarray:
+    features = FeatureMap(features=(*FEATURES.features, *knowledge_features(lab.extractor.config.tower)))
+    return lab.daily(lab.new(Concatenated, features), lab.knowledge)
+
+
+def _of_kinds(lab: Lab, kinds: tuple[str, ...]) -> np.ndarray:
+    return lab.plugged(lab.knowledge, kinds)
+
+
+def _sub(lab: Lab) -> np.ndarray:
+    return lab.daily(copy.deepcopy(lab.base))
+
+
+def _keep(lab: Lab) -> np.ndarray:
+    return lab.plugged(lab.knowledge)
+
+
+ARMS: dict[str, Callable[[Lab], np.ndarray | tuple[np.ndarray, dict[str, float]]]] = {
+    "sub": _sub,
+    "joint": _joint,
+    "pretrained": partial(_fine_tuned, learn=False),
+    "finetune": _fine_tuned,
+    "keep": _keep,
+    "keep_concat": _concatenated,
+    "keep_random": lambda lab: lab.plugged(_random(lab)),
+    "keep_others": lambda lab: lab.plugged(_of_others(lab)),
+    "keep_click": lambda lab: lab.plugged(lab.stored(*lab.clicks_only)),
+    "keep_user": partial(_of_kinds, kinds=KINDS[:1]),
+    "keep_item": partial(_of_kinds, kinds=KINDS[1:2]),
+    "keep_pair": partial(_of_kinds, kinds=KINDS[2:]),
+    "keep_static": lambda lab: lab.plugged(lab.stored(lab.extractor, None)),
+    "keep_rotated": lambda lab: lab.plugged(lab.stored(lab.extractor, lab.rotated)),
+    "keep_whole": _whole,
+    "keep_leaky": lambda lab: lab.plugged(_leaky(lab)),
+    "sub_independent": _sub,
+    "keep_independent": _keep,
+}
+
+
+def prepare(setting: Setting) -> dict[str, Lab]:
+    """The seed's world, and a control world in which taste inside the ads has nothing to do with taste elsewhere."""
+    knobs = {"default": setting.knobs, "independent": {**setting.knobs, **INDEPENDENT}}
+    folders = {name: world_folder(setting.worlds, setting.scale, setting.seed, k) for name, k in knobs.items()}
+    return {name: Lab(SuperDomain.read(folder, FEATURES, FIRST), setting) for name, folder in folders.items()}
+
+
+def run(name: str, labs: dict[str, Lab], setting: Setting) -> Measures:
+    lab = labs["independent" if name.endswith("independent") else "default"]
+    if name == "oracle":
+        return lab.judge(lab.domain.truth[lab.asked])
+    with no_oracle():
+        found = ARMS[name](lab)
+    p, more = found if isinstance(found, tuple) else (found, {})
+    return {**lab.judge(p), **more}
+
+
+RECIPE = Recipe(
+    name="keep",
+    paper="2208.10174",
+    arms=(*ARMS, "oracle"),
+    prepare=prepare,
+    run=run,
+    claims=(
+        Claim("knowledge over the sub-domain alone", "auc", "keep", "sub", expected=0.005),
+        Claim("knowledge over random vectors", "auc", "keep", "keep_random"),
+        Claim("knowledge over fine-tuning, later days", "auc_late", "keep", "finetune"),
+        Claim("fine-tuning forgets the other channels", "auc_elsewhere", "pretrained", "finetune"),
+    ),
+    controls=(
+        Claim(
+            "taste in ads independent",
+            "auc",
+            "keep_independent",
+            "sub_independent",
+            controls="knowledge over the sub-domain alone",
+        ),
+        Claim("knowledge of others", "auc", "keep_others", "sub", controls="knowledge over the sub-domain alone"),
+    ),
+)
