@@ -70,6 +70,11 @@ class ChromaSearchIndex:
         """See ``SearchIndex.close``."""
         self.past.index.close()
 
+    def vectors(self, listing_ids: Collection[str]) -> dict[str, list[float]]:
+        """See ``SearchIndex.vectors``."""
+        found = {i: self.past.index.get(i) for i in listing_ids}
+        return {i: list(r.image_vectors[0]) for i, r in found.items() if r is not None and r.image_vectors}
+
     def search(self, text: str, photo: Image | None, *, limit: int) -> list[Hit]:
         """See ``SearchIndex.search``; only what is near enough to be called a match."""
         index, encoders = self.past.index, self.past.encoders

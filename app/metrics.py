@@ -28,6 +28,14 @@ class Metrics:
         self.queue_length = Gauge("ipl_queue_length", "Drafts that wait or run", registry=self.registry)
         self.published = Counter("ipl_published", "Listings published", registry=self.registry)
         self.outbox = Gauge("ipl_index_outbox", "Listings whose index entry is behind", registry=self.registry)
+        self.feed_live = Gauge("ipl_feed_live", "Listings that the feed can show", registry=self.registry)
+        self.feed_seconds = Histogram(
+            "ipl_feed_seconds",
+            "Seconds for a page of the feed, waiting included",
+            buckets=(0.01, 0.02, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2, 5),
+            registry=self.registry,
+        )
+        self.orders = Counter("ipl_orders", "Orders by how they ended", ["outcome"], registry=self.registry)
         self.requests = Counter(
             "ipl_requests", "Requests by route and status", ["route", "status"], registry=self.registry
         )

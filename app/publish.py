@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.exc import IntegrityError
@@ -47,11 +47,24 @@ class Healed:
     stopped_drafts: int = 0
 
 
+class Follower(Protocol):
+    """Whoever else keeps a copy of the listings, such as the feed."""
+
+    def put(self, listings: Sequence[Listing]) -> None:
+        """Listings that came or changed."""
+        ...
+
+    def remove(self, listing_ids: Collection[str]) -> None:
+        """Listings that left."""
+        ...
+
+
 class Publisher:
-    """Changes listings and keeps photos and index in step with them."""
+    """Changes listings and keeps photos, index and ``follower`` in step with them."""
 
     def __init__(self, settings: Settings, store: Store, media: Media, index: SearchIndex, metrics: Metrics) -> None:
         self.settings, self.store, self.media, self.index, self.metrics = settings, store, media, index, metrics
+        self.follower: Follower | None = None
         self._one_at_a_time = threading.Lock()
 
     def publish(self, seller: str, draft_id: str, key: str) -> Listing:
@@ -218,13 +231,20 @@ class Publisher:
             found = session.scalars(select(ListingRow).where(ListingRow.id.in_(wanted)))
             listings = {x.id: x for x in shelf.to_listings(session, list(found)) if x.status in shelf.INDEXED}
         gone = [i for i in wanted if i not in listings]
+        self._tell(list(listings.values()), gone)  # at once, whatever the index is up to
         if gone:
             self.index.remove(gone)
         for listing in listings.values():
             self._put(listing)
+        self._tell(list(listings.values()), [])  # again, now that the index has their vectors
         with self.store.write() as session:
             session.execute(delete(OutboxRow).where(OutboxRow.id.in_([row.id for row in rows])))
         return True
+
+    def _tell(self, listings: Sequence[Listing], gone: Collection[str]) -> None:
+        if self.follower is not None:
+            self.follower.put(listings)
+            self.follower.remove(gone)
 
     def _put(self, listing: Listing) -> None:
         try:

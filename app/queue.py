@@ -7,17 +7,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from app.views import AppError
+from app.views import AppError, Busy
 
 _WEIGHT_OF_LAST = 0.3
 
 
-class QueueFull(AppError):
-    """The line is full; ``retry_after`` is in seconds."""
-
-    def __init__(self, message: str, retry_after: int) -> None:
-        super().__init__("busy", message, 429)
-        self.retry_after = retry_after
+class QueueFull(Busy):
+    """The line is full."""
 
 
 @dataclass(eq=False)

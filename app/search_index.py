@@ -40,6 +40,10 @@ class SearchIndex(Protocol):
         """The best matches for words, a photo, or both; best first."""
         ...
 
+    def vectors(self, listing_ids: Collection[str]) -> dict[str, list[float]]:
+        """Image vectors by listing (of its first photo); listings without one are left out."""
+        ...
+
     def close(self) -> None:
         """Let another process open it."""
         ...
@@ -61,6 +65,10 @@ class NoIndex:
     def search(self, text: str, photo: Image | None, *, limit: int) -> list[Hit]:
         """Nothing is found."""
         return []
+
+    def vectors(self, listing_ids: Collection[str]) -> dict[str, list[float]]:
+        """There are none."""
+        return {}
 
     def close(self) -> None:
         """Nothing to do."""

@@ -12,13 +12,14 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from app import api, signin
+from app import api, feed_api, signin
 from app.services import Services, build_services
 from app.settings import Settings
 from app.web import Guard, install_errors
 
 log = logging.getLogger(__name__)
 TIDY_SECONDS = 3600.0
+MODEL_SECONDS = 5.0
 DESCRIPTION = (
     "Photos of one used thing in, an honest listing out. Authorization: Bearer TOKEN (python -m app.sellers token NAME "
     "makes one); in the single-user mode on this machine none is needed. Errors are "
@@ -31,9 +32,10 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        tidying = asyncio.create_task(_tidy(services))
+        tasks = [asyncio.create_task(_tidy(services)), asyncio.create_task(_look_for_models(services))]
         yield
-        tidying.cancel()
+        for task in tasks:
+            task.cancel()
 
     app = FastAPI(
         title="IPL",
@@ -48,7 +50,7 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
     app.state.tries = signin.Tries()
     app.add_middleware(Guard, settings=services.settings, metrics=services.metrics)
     install_errors(app, services.metrics)
-    for router in (api.v1, api.health, signin.pages):
+    for router in (feed_api.v1_feed, api.v1, api.health, signin.pages):
         app.include_router(router)
     if page:
         _mount_page(app, services)
@@ -81,6 +83,16 @@ async def _tidy(services: Services) -> None:
             await run_in_threadpool(services.publisher.follow)
         except Exception:
             log.exception("tidying up failed; it is tried again in an hour")
+
+
+async def _look_for_models(services: Services) -> None:
+    """Every few seconds: another model in the registry serves without a restart."""
+    while True:
+        await asyncio.sleep(MODEL_SECONDS)
+        try:
+            await run_in_threadpool(services.feed.refresh)
+        except Exception:
+            log.exception("looking for other models failed; what serves goes on")
 
 
 def serve(settings: Settings) -> int:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from app.chroma_index import ChromaSearchIndex
 from app.db import Store, StoreError, open_store
+from app.live_feed import LiveFeed
 from app.media import Media
 from app.metrics import Metrics
+from app.orders import Orders
 from app.publish import Publisher
 from app.queue import DraftQueue
 from app.search_index import NoIndex, SearchIndex
@@ -32,11 +34,14 @@ class Services:
     sellers: Sellers
     queue: DraftQueue
     publisher: Publisher
+    feed: LiveFeed
+    orders: Orders
     pipeline: DraftPipeline
     metrics: Metrics
 
     def close(self) -> None:
         """Give the database's connections and the index back."""
+        self.feed.close()
         self.store.engine.dispose()
         self.index.close()
 
@@ -65,8 +70,11 @@ def build_services(
     queue = DraftQueue(settings.queue_length, settings.queue_per_seller, settings.draft_seconds)
     metrics.queue_length.set_function(queue.__len__)
     publisher = Publisher(settings, store, media, index, metrics)
+    feed = LiveFeed(settings, store, index, metrics)
     publisher.retire()
     publisher.reconcile()
+    feed.start()
+    publisher.follower = feed
     return Services(
         settings=settings,
         store=store,
@@ -75,6 +83,8 @@ def build_services(
         sellers=Sellers(store, passwords),
         queue=queue,
         publisher=publisher,
+        feed=feed,
+        orders=Orders(store, feed, publisher),
         pipeline=pipeline,
         metrics=metrics,
     )

@@ -45,6 +45,8 @@ class Settings(BaseModel):
     draft_minutes: float = Field(10.0, gt=0, description="A draft that takes longer is stopped.")
     retention_days: float = Field(30.0, ge=0, description="Unpublished drafts are deleted after that long untouched.")
     body_mb: float = Field(210.0, gt=0, description="Most megabytes of one request.")
+    feed_waiting: int = Field(64, ge=1, description="Most pages of the feed that wait; further ones are refused.")
+    feed_per_second: float = Field(20.0, gt=0, description="Most requests of one visitor in a second.")
     title_length: int = Field(120, ge=10, description="Most characters of a title.")
     description_length: int = Field(4000, ge=100, description="Most characters of a description.")
     fact_length: int = Field(80, ge=10, description="Most characters of a fact.")

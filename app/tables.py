@@ -5,7 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Float, ForeignKey, Index, Integer, String, Text, TypeDecorator
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -146,3 +157,74 @@ class KeyRow(Base):
     listing_id: Mapped[str] = mapped_column(String(32), index=True)
     draft_id: Mapped[str] = mapped_column(String(32))
     at: Mapped[datetime] = mapped_column(default=now)
+
+
+class NumberRow(Base):
+    """The number by which the feed's logs and models know a listing, a visitor or a seller; never given twice."""
+
+    __tablename__ = "feed_numbers"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    key: Mapped[str] = mapped_column(String(64))
+    __table_args__ = (UniqueConstraint("kind", "key", name="uq_feed_numbers_kind_key"),)
+
+
+class AdRow(Base):
+    """What a seller bids for a click on a listing."""
+
+    __tablename__ = "ads"
+    listing_id: Mapped[str] = mapped_column(ForeignKey("listings.id", ondelete="CASCADE"), primary_key=True)
+    bid: Mapped[float] = mapped_column(Float)
+    at: Mapped[datetime] = mapped_column(default=now)
+
+
+class FeedPageRow(Base):
+    """A page that was asked for, with what was known of the visitor then (request columns of the log's schema)."""
+
+    __tablename__ = "feed_pages"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    visitor: Mapped[int] = mapped_column(Integer, index=True)
+    at: Mapped[datetime] = mapped_column(default=now, index=True)
+    known: Mapped[dict[str, Any]]
+    models: Mapped[dict[str, Any]]
+
+
+class FeedRow(Base):
+    """A thing on a page, with what was known of it then and how it was scored. It outlives the listing."""
+
+    __tablename__ = "feed_rows"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    page_id: Mapped[str] = mapped_column(ForeignKey("feed_pages.id", ondelete="CASCADE"), index=True)
+    listing_id: Mapped[str] = mapped_column(String(32), index=True)
+    position: Mapped[int]
+    reason: Mapped[str] = mapped_column(String(16))
+    seen_at: Mapped[datetime | None]
+    known: Mapped[dict[str, Any]]
+    scores: Mapped[dict[str, Any]]
+
+
+class FeedEventRow(Base):
+    """A click on a thing of a page, or its way into a cart; each at most once a page."""
+
+    __tablename__ = "feed_events"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    row_id: Mapped[int] = mapped_column(ForeignKey("feed_rows.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(16))
+    at: Mapped[datetime] = mapped_column(default=now)
+    __table_args__ = (UniqueConstraint("row_id", "kind", name="uq_feed_events_row_kind"),)
+
+
+class OrderRow(Base):
+    """An order of one piece; the buyer's idempotency key makes a repeated wish the same order."""
+
+    __tablename__ = "orders"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    buyer: Mapped[str] = mapped_column(String(64))
+    key: Mapped[str] = mapped_column(String(200))
+    listing_id: Mapped[str] = mapped_column(String(32), index=True)
+    row_id: Mapped[int | None] = mapped_column(Integer)
+    amount: Mapped[float | None] = mapped_column(Float)
+    currency: Mapped[str] = mapped_column(String(3))
+    at: Mapped[datetime] = mapped_column(default=now)
+    refunded_at: Mapped[datetime | None]
+    __table_args__ = (UniqueConstraint("buyer", "key", name="uq_orders_buyer_key"),)

@@ -25,6 +25,14 @@ class AppError(Exception):
         self.status = status
 
 
+class Busy(AppError):
+    """Too much is asked for at once (429); ``retry_after`` says after how many seconds to ask again."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__("busy", message, 429)
+        self.retry_after = retry_after
+
+
 @dataclass(frozen=True)
 class Problem:
     """Why a draft failed: a short code and one sentence."""

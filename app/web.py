@@ -13,9 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.metrics import Metrics
-from app.queue import QueueFull
 from app.settings import Settings
-from app.views import AppError
+from app.views import AppError, Busy
 from listing.photos import PhotoError
 
 log = logging.getLogger(__name__)
@@ -148,7 +147,7 @@ def install_errors(app: FastAPI, metrics: Metrics) -> None:
 
     async def ours(_: Request, error: Exception) -> Response:
         assert isinstance(error, AppError)
-        headers = {"Retry-After": str(error.retry_after)} if isinstance(error, QueueFull) else {}
+        headers = {"Retry-After": str(error.retry_after)} if isinstance(error, Busy) else {}
         if error.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
         return answer(error.code, str(error), error.status, headers)

@@ -126,7 +126,10 @@ def _train(args: argparse.Namespace) -> None:
     )
     log = log_of(args.data)
     with group() as mine, no_oracle():
-        done = train_run(log, plan(log, model, train, labels, args.test_days), args.out, mine, sys.stderr.isatty())
+        run = plan(log, model, train, labels, args.test_days)
+        done = train_run(
+            log, run, args.out, mine, sys.stderr.isatty(), lambda text: print(f"\n{text}", file=sys.stderr)
+        )
     if not mine.first:
         return
     print(

@@ -1,0 +1,171 @@
+"""The feed in the REST API: pages, events, orders, ads. Thin layers over ``app.live_feed`` and ``app.orders``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.bodies import ErrorBody
+from app.sellers import Seller
+from app.services import Services
+from app.signin import request_seller
+from app.views import AppError
+from listing.schema import Listing
+
+Text32 = Annotated[str, Field(max_length=64)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class FeedPlace(_Body):
+    """A thing on the page."""
+
+    position: int
+    listing: Listing
+    reason: Literal["ranked", "exploration", "ad"] = Field(description="An ad is shown because its seller pays.")
+    pctr: float = Field(description="Predicted probability of a click.")
+
+
+class FeedBody(_Body):
+    """A page. Send back its ``id`` with the events on it."""
+
+    id: str
+    places: list[FeedPlace]
+    models: dict[str, str] = Field(description="What scored, by stage.")
+    degraded: list[str] = Field(description="Stages in which a simpler way had to do.")
+
+
+class Event(_Body):
+    """Something that happened on a page."""
+
+    kind: Literal["impression", "click", "cart"]
+    page_id: Text32
+    listing_id: Text32
+
+
+class EventsBody(_Body):
+    """Up to 500 events of one visitor."""
+
+    visitor: Text32 = Field("", description="Whose; default: the one who asks.")
+    events: list[Event] = Field(max_length=500)
+
+
+class EventsTaken(_Body):
+    """How many of the events were new; repeated ones count once."""
+
+    new: int
+
+
+class OrderBody(_Body):
+    """A wish to buy."""
+
+    listing_id: Text32
+    buyer: Text32 = Field("", description="Who buys; default: the one who asks.")
+    page_id: Text32 = Field("", description="The page of the feed that led here.")
+
+
+class OrderTaken(_Body):
+    """An order."""
+
+    id: str
+    listing_id: str
+    amount: float | None
+    currency: str
+    at: datetime
+    refunded_at: datetime | None
+
+
+class AdBody(_Body):
+    """A bid for a click, in the listing's currency; 0 ends the ad."""
+
+    bid: float = Field(ge=0, le=1_000, allow_inf_nan=False)
+
+
+v1_feed = APIRouter(prefix="/v1", tags=["feed"])
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+Deps = Annotated[Services, Depends(_services)]
+Who = Annotated[Seller, Depends(request_seller)]
+Id = Annotated[str, Path(max_length=64)]
+_ERRORS: dict[int | str, dict[str, object]] = {
+    401: {"model": ErrorBody, "description": "No valid token or sign-in."},
+    403: {"model": ErrorBody, "description": "It is somebody else's."},
+    404: {"model": ErrorBody, "description": "No such thing."},
+    409: {"model": ErrorBody, "description": "Sold, or the key was used for something else."},
+    422: {"model": ErrorBody, "description": "What was given is unusable; the message says why."},
+    429: {"model": ErrorBody, "description": "Too much at once; see Retry-After."},
+    503: {"model": ErrorBody, "description": "Busy; try again."},
+}
+
+
+def acting_for(services: Services, who: Seller, named: str) -> str:
+    """The id under which a visitor acts: one's own; in the single-user mode anybody may be played.
+
+    Raises:
+        AppError: somebody else's (403).
+    """
+    if not named or named in ("me", who.id, who.name):
+        return who.id
+    if services.sellers.single:
+        return named
+    raise AppError("not_yours", "A token acts for its owner alone; leave the visitor out.", 403)
+
+
+@v1_feed.get("/feed/{user}", responses=_ERRORS)
+def feed_page(
+    services: Deps, seller: Who, user: Id, size: Annotated[int, Query(ge=1, le=50, description="Places.")] = 20
+) -> FeedBody:
+    """A page for a visitor: `me`, or one's own id. Report what was seen and clicked to /v1/events."""
+    page = services.feed.page(acting_for(services, seller, user), size)
+    places = [
+        FeedPlace(position=n, listing=page.listings[s.item_id], reason=s.reason, pctr=s.pctr)  # type: ignore[arg-type]
+        for n, s in enumerate(s for s in page.slate.page if s.item_id in page.listings)
+    ]
+    return FeedBody(id=page.id, places=places, models=page.slate.models, degraded=list(page.slate.degraded))
+
+
+@v1_feed.post("/events", responses=_ERRORS)
+def events(services: Deps, seller: Who, body: EventsBody) -> EventsTaken:
+    """What was seen, clicked, put into a cart. All of the events are taken, or none."""
+    visitor = acting_for(services, seller, body.visitor)
+    return EventsTaken(new=services.feed.events(visitor, [(e.kind, e.page_id, e.listing_id) for e in body.events]))
+
+
+@v1_feed.post("/orders", status_code=201, responses=_ERRORS)
+def order(
+    services: Deps,
+    seller: Who,
+    body: OrderBody,
+    idempotency_key: Annotated[str, Header(max_length=200, description="The same key again: the same order.")] = "",
+) -> OrderTaken:
+    """Buy one piece. Of two buyers at the same time, one gets it and the other a 409."""
+    buyer = acting_for(services, seller, body.buyer)
+    try:
+        taken = services.orders.buy(buyer, body.listing_id, idempotency_key, body.page_id)
+    except AppError as error:
+        services.metrics.orders.labels(error.code).inc()
+        raise
+    services.metrics.orders.labels("bought").inc()
+    return OrderTaken(**vars(taken))
+
+
+@v1_feed.post("/orders/{order_id}/refund", responses=_ERRORS)
+def refund(services: Deps, seller: Who, order_id: Id) -> OrderTaken:
+    """The seller takes an order back; asking again changes nothing."""
+    return OrderTaken(**vars(services.orders.refund(seller.id, order_id)))
+
+
+@v1_feed.put("/listings/{listing_id}/ad", status_code=204, responses=_ERRORS)
+def ad(services: Deps, seller: Who, listing_id: Id, body: AdBody) -> None:
+    """Advertise an own listing, or stop doing so."""
+    services.feed.place_ad(seller.id, listing_id, body.bid)

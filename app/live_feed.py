@@ -1,0 +1,364 @@
+"""The live feed of a server: follows the store, makes pages, writes down what was shown and what came of it.
+
+The store is the truth. The cascade's catalogue is a copy in memory: filled at the start, brought up to date with every
+change that goes through the outbox, and at once when something is sold.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app import shelf
+from app.db import Store
+from app.drafts import new_id
+from app.feed_items import CONTENT, Prices, Projection, milliseconds, number, numbers, to_item
+from app.metrics import Metrics
+from app.search_index import SearchIndex
+from app.settings import Settings
+from app.tables import AdRow, FeedEventRow, FeedPageRow, FeedRow, ListingRow, NumberRow, now
+from app.views import AppError, Busy
+from listing.schema import Listing
+from recommend.cascade.feed import Feed, Shown, Slate
+from recommend.cascade.health import healthy
+from recommend.cascade.registry import Registry
+from recommend.cascade.request import Moment
+from recommend.cascade.scoring import Models
+from recommend.cascade.visitors import Past
+
+log = logging.getLogger(__name__)
+REMEMBERED_DAYS = 30  # clicks that a new server reads back
+STALE_S = 900.0  # vectors of the pre-ranking stage are made anew after that long
+KINDS = ("impression", "click", "cart")
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page as it is answered."""
+
+    id: str
+    slate: Slate
+    listings: dict[int, Listing]  # by the feed's number
+
+
+class LiveFeed:
+    """See the module. Every public method may be called from any thread."""
+
+    def __init__(self, settings: Settings, store: Store, index: SearchIndex, metrics: Metrics) -> None:
+        self.settings, self.store, self.index, self.metrics = settings, store, index, metrics
+        self.registry = Registry(settings.home / "feed" / "models", healthy)
+        self.models = Models(self.registry)
+        self.feed = Feed(CONTENT, self.models)
+        self._projection: Projection | None = None
+        self._prices = Prices.read([])
+        self._keys: dict[int, str] = {}
+        self._singles: dict[str, bool] = {}
+        self._waiting = 0
+        self._count = threading.Lock()
+        self._rates = Rates(settings.feed_per_second)
+
+    def start(self) -> None:
+        """Fill the catalogue and read the visitors' latest clicks back."""
+        self.models.refresh()
+        self._projection = Projection.load(self.settings.home / "feed" / "projection.safetensors", self._sample())
+        with self.store.read() as session:
+            priced = session.execute(select(ListingRow.category, ListingRow.price).where(ListingRow.price.is_not(None)))
+            self._prices = Prices.read([(c, float(p)) for c, p in priced if p is not None])
+            rows = list(session.scalars(select(ListingRow).where(ListingRow.status == "active")))
+            listings = shelf.to_listings(session, rows)
+        self.put(listings)
+        self._remember()
+        self.feed.pre_ranker.rebuild(self.moment())
+
+    def close(self) -> None:
+        """Let the workers go."""
+        self.feed.close()
+
+    @staticmethod
+    def moment() -> Moment:
+        """Now."""
+        return Moment(int(time.time() * 1000))
+
+    def refresh(self) -> None:
+        """Look for other models, and make the vectors anew when they are old. Called every few seconds."""
+        changed = self.models.refresh()
+        moment = self.moment()
+        if "pre_ranking" in changed or self.feed.pre_ranker.age_s(moment) > STALE_S:
+            self.feed.pre_ranker.rebuild(moment)
+
+    def put(self, listings: Sequence[Listing]) -> None:
+        """Listings that came or changed; those that cannot be bought leave."""
+        on_sale = [x for x in listings if x.status == "active" and x.stock > 0]
+        self.remove([x.id for x in listings if x not in on_sale])
+        if not on_sale:
+            return
+        try:
+            vectors = self.index.vectors([x.id for x in on_sale])
+        except Exception:
+            log.exception("the index gives no vectors; the feed goes on without them")
+            vectors = {}
+        with self.store.write() as session:
+            ids = numbers(session, "listing", [x.id for x in on_sale])
+            sellers = numbers(session, "seller", [x.seller_id for x in on_sale])
+            bids = {ad.listing_id: ad.bid for ad in session.scalars(select(AdRow).where(AdRow.listing_id.in_(ids)))}
+        assert self._projection is not None
+        moment = self.moment()
+        for x in on_sale:
+            # Single is an attribute of the listing when it came, not of what is left of it.
+            single = self._singles.setdefault(x.id, x.stock == 1)
+            content = self._projection(vectors.get(x.id))
+            item = to_item(x, ids[x.id], sellers[x.seller_id], content, self._prices, bids.get(x.id, 0.0), single)
+            self._keys[item.item_id] = x.id
+            self.feed.put(item, moment)
+        self.metrics.feed_live.set(len(self.feed.catalog))
+
+    def remove(self, listing_ids: Collection[str]) -> None:
+        """Listings that left."""
+        if not listing_ids:
+            return
+        with self.store.read() as session:
+            found = session.execute(
+                select(NumberRow.id).where(NumberRow.kind == "listing", NumberRow.key.in_(list(listing_ids)))
+            )
+            for (n,) in found:
+                self.feed.remove(n)
+        self.metrics.feed_live.set(len(self.feed.catalog))
+
+    def page(self, visitor: str, size: int) -> Page:
+        """A page for a visitor, written down.
+
+        Raises:
+            Busy: too many pages are waiting, or this visitor asks too often.
+        """
+        self._rates.check(visitor)
+        with self._count:
+            if self._waiting >= self.settings.feed_waiting:
+                raise Busy("The feed is busy; ask again in a moment.", 1)
+            self._waiting += 1
+        began = time.perf_counter()
+        try:
+            with self.store.write() as session:
+                who = number(session, "visitor", visitor)
+            slate = self.feed.slate(who, self.moment(), size)
+            page = self._written(who, slate)
+        finally:
+            with self._count:
+                self._waiting -= 1
+        self.metrics.feed_seconds.observe(time.perf_counter() - began)
+        return page
+
+    def explain(self, visitor: str, size: int) -> tuple[Slate, dict[int, Listing]]:
+        """What a visitor would see now, and why; nothing is written down or counted. For operators."""
+        with self.store.read() as session:
+            who = session.scalar(select(NumberRow.id).where(NumberRow.kind == "visitor", NumberRow.key == visitor))
+        slate = self.feed.slate(who if who is not None else -1, self.moment(), size)
+        return slate, self._listings((*slate.page, *slate.fell))
+
+    def events(self, visitor: str, events: Iterable[tuple[str, str, str]]) -> int:
+        """Write (kind, page id, listing id) down; a repeated one counts once. Returns how many were new.
+
+        Raises:
+            AppError: no such page of this visitor, or the listing did not stand on it (404); unknown kind (422).
+        """
+        new = 0
+        clicks: list[int] = []
+        shown: list[int] = []
+        with self.store.write() as session:
+            who = number(session, "visitor", visitor)
+            for kind, page_id, listing_id in events:
+                if kind not in KINDS:
+                    raise AppError("no_kind", f"An event is one of {', '.join(KINDS)}.", 422)
+                row = self._row(session, who, page_id, listing_id)
+                if kind == "impression":
+                    if row.seen_at is None:
+                        row.seen_at, new = now(), new + 1
+                        shown.append(int(row.known["item_id"]))
+                    continue
+                query = select(FeedEventRow.id).where(FeedEventRow.row_id == row.id, FeedEventRow.kind == kind)
+                if session.scalar(query) is not None:
+                    continue
+                session.add(FeedEventRow(row_id=row.id, kind=kind))
+                session.flush()
+                new += 1
+                if row.seen_at is None:  # who clicked has seen
+                    row.seen_at = now()
+                    shown.append(int(row.known["item_id"]))
+                if kind == "click":
+                    clicks.append(int(row.known["item_id"]))
+        moment = self.moment()
+        self.feed.shown(shown, moment)
+        for item_id in clicks:
+            self.feed.clicked(who, item_id, moment)
+        return new
+
+    def sold(self, listing_id: str, left: int) -> None:
+        """The store has sold a piece: the last one leaves the feed before the buyer is answered."""
+        if left == 0:
+            self.remove([listing_id])
+
+    def place_ad(self, seller: str, listing_id: str, bid: float) -> None:
+        """What a seller bids for a click on an own listing; 0 ends the ad.
+
+        Raises:
+            AppError: 404.
+        """
+        with self.store.write() as session:
+            row = shelf.own_listing(session, seller, listing_id, lock=True)
+            ad = session.get(AdRow, listing_id)
+            if bid == 0 and ad is not None:
+                session.delete(ad)
+            elif bid > 0 and ad is None:
+                session.add(AdRow(listing_id=listing_id, bid=bid))
+            elif ad is not None:
+                ad.bid, ad.at = bid, now()
+            session.flush()
+            listing = shelf.to_listing(session, row)
+        self.put([listing])
+
+    def _row(self, session: Session, who: int, page_id: str, listing_id: str) -> FeedRow:
+        query = (
+            select(FeedRow)
+            .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
+            .where(FeedRow.page_id == page_id, FeedRow.listing_id == listing_id, FeedPageRow.visitor == who)
+        )
+        row = session.scalar(query)
+        if row is None:
+            raise AppError("not_found", "That listing did not stand on such a page of this visitor.", 404)
+        return row
+
+    def _written(self, who: int, slate: Slate) -> Page:
+        listings = self._listings(slate.page)
+        page_id = new_id()
+        visitor = self.feed.visitors.get(who)
+        past = list(visitor.history)
+        moment = slate.moment
+        known: dict[str, Any] = {
+            "hour": moment.hour,
+            "promotion": moment.promotion,
+            "days_to_promotion": moment.days_to_promotion,
+            "history_item": [p.item_id for p in past],
+            "history_category": [p.category for p in past],
+            "history_single": [int(p.single) for p in past],
+            "history_age_h": [round((moment.time_ms - p.time_ms) / 3_600_000, 3) for p in past],
+        }
+        with self.store.write() as session:
+            session.add(FeedPageRow(id=page_id, visitor=who, known=known, models=slate.models))
+            session.flush()
+            for shown in slate.page:
+                if shown.item_id in listings:
+                    session.add(self._feed_row(page_id, shown, listings[shown.item_id].id))
+        return Page(page_id, slate, listings)
+
+    def _feed_row(self, page_id: str, shown: Shown, listing_id: str) -> FeedRow:
+        rows = self.feed.catalog.rows([shown.item_id])
+        catalog = self.feed.catalog
+        content = catalog.content(rows)[0] if len(rows) else np.zeros(CONTENT)
+        one = {n: catalog.get(n, rows)[0].item() if len(rows) else 0 for n in ("condition", "price", "price_bucket")}
+        known = {
+            "item_id": shown.item_id,
+            "seller_id": shown.seller_id,
+            "category": shown.category,
+            "single": shown.single,
+            "stock": shown.stock,
+            "item_age_h": round(shown.age_h, 3),
+            "content": [round(float(v), 4) for v in content],
+            **one,
+        }
+        scores = {
+            "pctr": shown.pctr,
+            "pcvr": shown.pcvr,
+            "score": shown.score,
+            "bid": shown.bid,
+            "ecpm": shown.ecpm,
+            "price_per_click": shown.price_per_click,
+            "pre_rank": shown.pre_rank,
+            "rank": shown.rank,
+        }
+        return FeedRow(
+            page_id=page_id,
+            listing_id=listing_id,
+            position=shown.position or 0,
+            reason=shown.reason,
+            known=known,
+            scores=scores,
+        )
+
+    def _listings(self, shown: Iterable[Shown]) -> dict[int, Listing]:
+        """Listings by the feed's number; those that are gone meanwhile are left out."""
+        wanted = {s.item_id: self._keys[s.item_id] for s in shown if s.item_id in self._keys}
+        with self.store.read() as session:
+            found = {x.id: x for x in shelf.to_listings(session, shelf.by_ids(session, wanted.values()))}
+        return {n: found[key] for n, key in wanted.items() if key in found and found[key].status == "active"}
+
+    def _remember(self) -> None:
+        """The visitors' clicks and the listings' counts of the last weeks."""
+        since = now() - timedelta(days=REMEMBERED_DAYS)
+        with self.store.read() as session:
+            query = (
+                select(FeedPageRow.visitor, FeedRow.known, FeedEventRow.at)
+                .join(FeedRow, FeedRow.page_id == FeedPageRow.id)
+                .join(FeedEventRow, FeedEventRow.row_id == FeedRow.id)
+                .where(FeedEventRow.kind == "click", FeedEventRow.at >= since)
+                .order_by(FeedEventRow.id)
+            )
+            clicks = session.execute(query).all()
+            seen = session.execute(
+                select(FeedRow.known, FeedRow.seen_at)
+                .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
+                .where(FeedRow.seen_at.is_not(None), FeedPageRow.at >= since)
+                .order_by(FeedRow.id)
+            ).all()
+        for known, at in seen:
+            self.feed.catalog.shown([int(known["item_id"])], milliseconds(at))
+        for who, known, at in clicks:
+            past = Past(
+                int(known["item_id"]),
+                int(known["category"]),
+                bool(known["single"]),
+                milliseconds(at),
+                np.array(known["content"], np.float32),
+            )
+            self.feed.visitors.get(who).history.append(past)
+            self.feed.catalog.clicked([past.item_id], past.time_ms)
+
+    def _sample(self) -> np.ndarray | None:
+        """Image vectors of the sample listings, on which the content vectors' axes are fitted."""
+        past = getattr(self.index, "past", None)
+        if past is None:
+            return None
+        try:
+            found = [r.image_vectors[0] for r in past.index.records() if r.image_vectors]
+        except Exception:
+            log.exception("the index gives no vectors; the feed's content vectors are drawn at random")
+            return None
+        return np.array(found, np.float32) if found else None
+
+
+class Rates:
+    """Requests of each visitor in a second, by a bucket that fills steadily."""
+
+    def __init__(self, per_second: float, burst: float = 2.0) -> None:
+        self._rate, self._most = per_second, per_second * burst
+        self._lock = threading.Lock()
+        self._left: dict[str, tuple[float, float]] = {}
+
+    def check(self, visitor: str) -> None:
+        """Raises Busy when the visitor asks too often."""
+        at = time.monotonic()
+        with self._lock:
+            left, last = self._left.get(visitor, (self._most, at))
+            left = min(self._most, left + (at - last) * self._rate)
+            if left < 1:
+                raise Busy("You ask too often; wait a moment.", 1)
+            self._left[visitor] = (left - 1, at)
+            if len(self._left) > 10_000:
+                self._left = {v: kept for v, kept in self._left.items() if at - kept[1] < 60}
