@@ -97,11 +97,14 @@ class FeatureMap(Config):
         return cls.model_validate_json(Path(path).read_text(encoding="utf-8"))
 
 
-def impression_map(labels: tuple[str, ...] = ("click",), history: int = 50, content: int = 0) -> FeatureMap:
+def impression_map(
+    labels: tuple[str, ...] = ("click",), history: int = 50, content: int = 0, stock: bool = False
+) -> FeatureMap:
     """The features that every model may read of the log's impressions: all known at the request, none of its future.
 
     Args:
         content: size of the content vectors to join to target and history; 0 for ids alone.
+        stock: whether the history says which of its things were listed with one piece, as the target does anyway.
     """
     context = ("user_id", "hour", "channel", "promotion")
     target = ("item_id", "category", "condition", "price_bucket", "seller_id", "single")
@@ -112,6 +115,8 @@ def impression_map(labels: tuple[str, ...] = ("click",), history: int = 50, cont
         Feature(column="history_item", role="history", match="item_id", max_length=history),
         Feature(column="history_category", role="history", match="category", max_length=history),
     ]
+    if stock:
+        features.append(Feature(column="history_single", role="history", match="single", max_length=history))
     if content:
         of_target = Feature(
             column="content", role="target", kind="vector", size=content, joined_by=("post_id", "item_id")

@@ -24,7 +24,7 @@ from recommend.experiments.arms import EVALUATED_ROWS, MODEL, TRAIN, Arm
 from recommend.experiments.marketplace import Marketplace, open_marketplace
 from recommend.experiments.recipe import Recipe, Setting
 from recommend.experiments.statistics import Claim
-from recommend.features.feature_map import Feature, FeatureMap, impression_map
+from recommend.features.feature_map import impression_map
 from recommend.features.ragged import Column, Ragged
 from recommend.layers.attention import TargetAttention
 from recommend.metrics.ranks import auc, gauc
@@ -36,14 +36,7 @@ from recommend.training.scoring import predictions
 from recommend.training.trainer import train
 
 LENGTH = 50  # all clicks that the log keeps
-_LOG = impression_map(history=LENGTH, content=16)
-FEATURES = FeatureMap(
-    features=(
-        *_LOG.features,
-        Feature(column="history_single", role="history", match="single", max_length=LENGTH),
-    ),
-    extra=("history_age_h",),
-)
+FEATURES = impression_map(history=LENGTH, content=16, stock=True).model_copy(update={"extra": ("history_age_h",)})
 NO_IDS = FEATURES.model_copy(
     update={"features": tuple(f for f in FEATURES.features if f.column not in ("item_id", "history_item"))}
 )
