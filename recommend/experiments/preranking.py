@@ -1,8 +1,8 @@
-"""Pre-ranking, ranking, auction: the logged ranking candidates of a world, what trains on them, and what comes of them.
+"""Pre-ranking, ranking, auction: a world's logged ranking candidates, what trains on them, and what comes of them.
 
-Candidates are not impressions: most were never shown, so that nobody knows whether they would have been clicked. What the
-log has of them is the ranking model's score and the bid. Their features are those of an impression on the same page in
-the ads' channel, all known at the request.
+Candidates are not impressions: most were never shown, so that nobody knows whether they would have been clicked. What
+the log has of them is the ranking model's score and the bid. Their features are those of an impression on the same page
+in the ads' channel, all known at the request.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from torch import Tensor
 
 from recommend.data.contents import Contents
 from recommend.data.parquet import ParquetStream, Position
-from recommend.data.schema import CHANNELS, table_files
+from recommend.data.schema import CHANNELS, POLICIES, table_files
 from recommend.data.splits import TimeSplit
 from recommend.data.world.config import HOUR_MS
 from recommend.data.world.oracle import open_oracle
 from recommend.data.world.write import LOG
 from recommend.features.encoders import Encoders
-from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch, Column, concat_batches, rows_of, select_batch, slice_batch
 from recommend.metrics.lists import mean_average_precision, ndcg
 
@@ -41,6 +40,8 @@ class Candidates:
         request: (rows,) ascending.
         user, score, bid: (rows,) as logged; ``score`` is the ranking model's click probability.
         truth: (rows,) true click probability in the first ad slot; NaN while training may look.
+        shown: (rows,) whether it became an impression.
+        uniform: (rows,) whether the page showed a uniform draw of its candidates.
     """
 
     columns: dict[str, Column]
@@ -49,6 +50,8 @@ class Candidates:
     score: np.ndarray
     bid: np.ndarray
     truth: np.ndarray
+    shown: np.ndarray
+    uniform: np.ndarray
 
     @property
     def revenue(self) -> np.ndarray:
@@ -72,7 +75,7 @@ def read_candidates(folder: Path, split: TimeSplit, encoders: Encoders) -> dict[
     truth = open_oracle(folder, "candidate")["p_click_without_page"]
     found, before = {}, 0
     for part in ("train", "test"):
-        names = ["request_id", "time_ms", "user_id", "item_id", "rank_score", "bid"]
+        names = ["request_id", "time_ms", "user_id", "item_id", "policy", "rank_score", "bid", "shown"]
         rows = _table(split.files(log, part, "candidate"), names)
         pages = _table(split.files(log, part), ["request_id", *OF_PAGE])
         count = rows_of(rows)
@@ -97,6 +100,8 @@ def read_candidates(folder: Path, split: TimeSplit, encoders: Encoders) -> dict[
             score=_array(rows["rank_score"]).astype(np.float64),
             bid=_array(rows["bid"]).astype(np.float64),
             truth=truth[before : before + count] if part == "test" else np.full(count, np.nan),
+            shown=_array(rows["shown"]).astype(bool),
+            uniform=_array(rows["policy"]) == POLICIES.index("uniform"),
         )
         before += count
     return found
@@ -185,8 +190,8 @@ def consistency(candidates: Candidates, value: np.ndarray, found: int = 6, passe
 def cascade(candidates: Candidates, value: np.ndarray, passed: int = 6) -> dict[str, float]:
     """What the auction earns when the pre-ranking stage passes ``passed`` ads to the ranking stage.
 
-    The ranking stage orders what it gets by ``e*``; the first two are shown and pay, for a click, what the next one would
-    have earned in clicks of their own predicted rate. Clicks come with the true probability.
+    The ranking stage orders what it gets by ``e*``; the first two are shown and pay, for a click, what the next one
+    would have earned in clicks of their own predicted rate. Clicks come with the true probability.
 
     Returns:
         ``revenue`` and ``clicks`` over what they are without a pre-ranking stage.
@@ -213,10 +218,10 @@ def inversions_by_bids(candidates: Candidates, p: np.ndarray, value: np.ndarray)
         p: (rows,) the pre-ranker's click probability.
 
     Returns:
-        ``inverted_near`` and ``inverted_far``: share of inverted pairs among those whose bids differ by a factor below 1.3
-        and above 2. ``inverted_matched``: of the far ones, weighted so that their errors ``|log p/p* - log p'/p'*|`` are
-        distributed as those of the near ones. ``lost_near`` and ``lost_far``: revenue ``|e* - e*'|`` at stake in the
-        inverted pairs, over that in all pairs of the class.
+        ``inverted_near`` and ``inverted_far``: share of inverted pairs among those whose bids differ by a factor below
+        1.3 and above 2. ``inverted_matched``: of the far ones, weighted so that their errors ``|log p/p* - log p'/p'*|``
+        are distributed as those of the near ones. ``lost_near`` and ``lost_far``: revenue ``|e* - e*'|`` at stake in
+        the inverted pairs, a pair, over the mean revenue of a candidate.
     """
     one, other = _pairs(candidates.lists())
     revenue = candidates.revenue
@@ -233,8 +238,8 @@ def inversions_by_bids(candidates: Candidates, p: np.ndarray, value: np.ndarray)
         "inverted_near": float(inverted[near].mean()),
         "inverted_far": float(inverted[far].mean()),
         "inverted_matched": float(np.average(inverted[far], weights=share[bin_far])),
-        "lost_near": float(stake[near & inverted].sum() / stake[near].sum()),
-        "lost_far": float(stake[far & inverted].sum() / stake[far].sum()),
+        "lost_near": float((stake * inverted)[near].mean() / revenue.mean()),
+        "lost_far": float((stake * inverted)[far].mean() / revenue.mean()),
     }
 
 

@@ -24,6 +24,8 @@ RECIPES = {
     "clid": "recommend.experiments.recipes.clid",
     "copr": "recommend.experiments.recipes.copr",
     "msnet": "recommend.experiments.recipes.msnet",
+    "one_epoch": "recommend.experiments.recipes.one_epoch",
+    "one_epoch_amazon": "recommend.experiments.recipes.one_epoch_amazon",
 }
 Measures = Mapping[str, float]
 

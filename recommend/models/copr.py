@@ -1,12 +1,12 @@
 """COPR: Consistency-Oriented Pre-Ranking for Online Advertising (CIKM 2023, arXiv 2306.03516).
 
-A pre-ranker passes a few of many ads on to the ranking model, which orders them by expected revenue ``e* = p* b`` (click
-probability times bid). What the pre-ranker must know is that order, not the probabilities. The equations are numbered as
-in ``docs/papers/copr.md``, since the paper's own numbering was not at hand.
+A pre-ranker passes a few of many ads on to the ranking model, which orders them by expected revenue ``e* = p* b``
+(click probability times bid). What the pre-ranker must know is that order, not the probabilities. The equations are
+numbered as in ``docs/papers/copr.md``, since the paper's own numbering was not at hand.
 
 A batch mixes impressions, which teach clicks, with candidates of the ranking stage, which teach the order: ``draw`` is
--1 on impressions and numbers the drawn lists elsewhere, ``chunk`` is the candidate's chunk, ``teacher`` and ``bid`` what
-the ranking stage logged. A batch without ``draw`` holds impressions alone.
+-1 on impressions and numbers the drawn lists elsewhere, ``chunk`` is the candidate's chunk, ``teacher`` and ``bid``
+are what the ranking stage logged. A batch without ``draw`` holds impressions alone.
 """
 
 from __future__ import annotations
@@ -43,26 +43,28 @@ class Terms:
 
     Attributes:
         click, score, order: weights of the click, distillation and rank alignment terms (eq. 6).
-        distance: of the scores: cross-entropy to the teacher's probability, squared error of log-odds, or ListNet's
-            cross-entropy between the softmax of both stages' log revenue.
+        distance: of the scores: cross-entropy to the teacher's probability, squared error of log-odds, ListNet's
+            cross-entropy between both stages' distributions over a list (``list``, in proportion to p), or the same
+            in proportion to revenue, ``p b`` (``revenue``), which is no score alignment any more.
         chunks: size of a drawn list.
         weighted: pairs weigh what their exchange costs in NDCG (eq. 4); otherwise all alike.
         bids: order by revenue; otherwise by click probability, and bids are multiplied on afterwards.
         relaxed: align ``alpha p b`` (eq. 5) and serve it; otherwise ``p b``.
         detached: the alignment moves alpha alone and leaves p to clicks and scores.
-        temperature: tau of eq. 3.
+        temperature: tau of eq. 3. Bids cannot grow with the scores: where tau is larger than the error that is left in
+            ``log p``, the loss pays for scores that are spread too far, and bids lose their say.
     """
 
     click: float = 1.0
     score: float = 1.0
-    order: float = 1.0
-    distance: Literal["entropy", "squared", "list"] = "entropy"
+    order: float = 8.0
+    distance: Literal["entropy", "squared", "list", "revenue"] = "entropy"
     chunks: int = 10
     weighted: bool = True
     bids: bool = True
     relaxed: bool = True
     detached: bool = False
-    temperature: float = 1.0
+    temperature: float = 0.4
 
 
 def draw_lists(revenue: np.ndarray, chunks: int, rng: np.random.Generator, chunked: bool = True) -> np.ndarray:
@@ -185,7 +187,8 @@ class COPR(TwoTower):
         if self.terms.distance == "squared":
             return functional.mse_loss(logit, torch.logit(teacher))
         lengths = torch.full((len(logit) // self.terms.chunks,), self.terms.chunks)
-        return listnet(functional.logsigmoid(logit) + log_bid(bid), teacher * bid, lengths)
+        stake = bid if self.terms.distance == "revenue" else torch.ones_like(bid)
+        return listnet(functional.logsigmoid(logit) + log_bid(stake), teacher * stake, lengths)
 
     @torch.no_grad()
     def rank_score(self, batch: Batch, bid: Tensor) -> Tensor:

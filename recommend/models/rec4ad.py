@@ -1,4 +1,4 @@
-"""Rec4Ad: A Free Lunch to Mitigate Sample Selection Bias for Ads CTR Prediction (CIKM 2023, arXiv 2306.03527).
+"""Rec4Ad: A Free Lunch to Mitigate Sample Selection Bias for Ads CTR Prediction in Taobao (CIKM 2023, arXiv 2306.03527).
 
 An ads system learns from the ads that it chose itself and must judge all that it might choose. What the organic system
 showed to the same people was chosen by another rule: free samples of what the ads lack. Two systems also differ in what
@@ -58,7 +58,7 @@ class Parts:
 
 
 class Branch(nn.Module):
-    """What is a system's own: ``z_s = G_s(h)``, ``g_s = sigmoid(W_s [z_inv; z_s])`` (eq. 1) and the head F_s (eq. 2)."""
+    """What is a system's own: ``z_s = G_s(h)``, ``g_s = sigmoid(W_s [z_inv; z_s])`` (eq. 1), the head F_s (eq. 2)."""
 
     def __init__(self, inputs: int, width: int, act: str, specific: bool, gated: bool) -> None:
         super().__init__()
@@ -182,9 +182,8 @@ class Domains(DIN):
 class Propensity(DIN):
     """DIN with inverse propensity weights (column ``weight``) and, where a batch has imputed labels, doubly robust.
 
-    A row with ``listed`` is a candidate that was not shown: its label is the imputed one. Cross-entropy is linear in the
-    label, so that the doubly robust loss is the imputed loss of all candidates plus ``-w (y - imputed) logit`` of the
-    shown ones.
+    A row with ``listed`` is a candidate whose label is the imputed one. Cross-entropy is linear in the label, so that
+    the doubly robust loss is the imputed loss of all candidates plus ``-w (y - imputed) logit`` of the shown ones.
     """
 
     def loss(self, logits: Logits, batch: Batch) -> Tensor:
@@ -229,10 +228,10 @@ class Reversed(torch.autograd.Function):
     """Passes values as they are and gradients turned round, times a weight."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, weight: float) -> Tensor:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    def forward(ctx, x: Tensor, weight: float) -> Tensor:  # type: ignore[no-untyped-def]
         ctx.weight = weight
         return x.view_as(x)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[no-untyped-def]
         return -ctx.weight * gradient, None
