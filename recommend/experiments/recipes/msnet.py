@@ -10,6 +10,7 @@ loss should have nothing to add.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -113,11 +114,14 @@ def run(name: str, worlds: Worlds, setting: Setting) -> dict[str, float]:
     model = build_model(features, market.encoders.sizes(), model_config, setting.seed)
     with no_oracle():
         summary = train(model, MemoryStream(market.train, train_config.batch_rows), train_config)
-        found = measured(market, _click(model, market.test))
+        began = time.process_time()
+        p = _click(model, market.test)
+        predict = time.process_time() - began
+        found = measured(market, p)
         found["limited_reach"] = reach(model, market.test)
         if isinstance(model, DIN):
             found["limited_mass"] = mass(model, market.test)
-    return {**found, "train_cpu_s": summary.cpu_seconds}
+    return {**found, "train_cpu_s": summary.cpu_seconds, "predict_cpu_s": predict}
 
 
 def prepare(setting: Setting) -> Worlds:
