@@ -1,4 +1,4 @@
-"""``ipl recommend world | train | evaluate | experiment | report``: the simulated marketplace and the feed's models."""
+"""``ipl recommend world | train | evaluate | experiment | report | log | install``: a market, the feed's models."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from app.commands import CommandError
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    tasks = parser.add_subparsers(dest="task", required=True, metavar="world|train|evaluate|experiment|report")
+    tasks = parser.add_subparsers(
+        dest="task", required=True, metavar="world|train|evaluate|experiment|report|log|install"
+    )
 
     world = tasks.add_parser("world", help="simulate a marketplace and write its log", allow_abbrev=False)
     world.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets log/, oracle/ and manifest.json")
@@ -44,6 +46,13 @@ def register(parser: argparse.ArgumentParser) -> None:
     _scale(experiment, "small")
     _set(experiment, "a knob of world, model or training; needs --out")
     experiment.add_argument("--out", type=Path, metavar="FILE", help="write there instead of to the code's results")
+
+    log = tasks.add_parser("log", help="write the store's own feed as a log to train on", allow_abbrev=False)
+    log.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets one folder a table")
+
+    install = tasks.add_parser("install", help="let a trained model serve in the live feed", allow_abbrev=False)
+    install.add_argument("--run", type=Path, required=True, metavar="DIR", help="what 'train --out' wrote")
+    install.add_argument("--role", required=True, metavar="ROLE", help="pre_ranking, ranking, conversion or ads")
 
     report = tasks.add_parser("report", help="table and picture of an experiment's results", allow_abbrev=False)
     report.add_argument("name", metavar="NAME", help="the recipe")
@@ -88,6 +97,8 @@ def run(args: argparse.Namespace) -> int:
         "evaluate": _evaluate,
         "experiment": _experiment,
         "report": _report,
+        "log": _log,
+        "install": _install,
     }
     try:
         tasks[args.task](args)
@@ -183,3 +194,31 @@ def _report(args: argparse.Namespace) -> None:
     print(markdown(results, [name for name in args.measures.split(",") if name]))
     if args.plot:
         plot(results, args.plot)
+
+
+def _log(args: argparse.Namespace) -> None:
+    from app.db import open_store
+    from app.feed_log import write_log
+    from app.settings import load_settings
+
+    store = open_store(load_settings().store_url)
+    try:
+        written = write_log(store, args.out)
+    finally:
+        store.engine.dispose()
+    rows = ", ".join(f"{count} {name}" for name, count in written.rows.items() if count)
+    print(f"{args.out}: {written.days} days; {rows or 'nothing has been seen yet'}")
+
+
+def _install(args: argparse.Namespace) -> None:
+    from app.settings import load_settings
+    from recommend.cascade.health import healthy
+    from recommend.cascade.registry import Registry
+
+    registry = Registry(load_settings().home / "feed" / "models", healthy)
+    version = registry.install(args.run, args.role)
+    found = registry.load(args.role)
+    if found is None or found.version != version:
+        why = next((e["why"] for e in registry.events() if e["what"] == "failed" and e["version"] == version), "")
+        raise CommandError(f"{args.run} does not serve as {args.role}: {why or 'its health check failed'}.", 2)
+    print(f"{args.role}: {found.name} serves within seconds")

@@ -77,7 +77,10 @@ def _read(root: Path, table: str, size: int, last_day: int | None) -> Vectors:
     files = table_files(root, table, 0, last_day)
     if not files:
         raise DataError(f"there is no table '{table}' in {root}, which holds the content vectors.")
-    rows = concat_batches(list(ParquetStream(files, [key, "content"], batch_rows=65_536)))
+    parts = list(ParquetStream(files, [key, "content"], batch_rows=65_536))
+    if not parts:  # a marketplace without posts
+        return Vectors(torch.empty(0, dtype=torch.int64), torch.zeros(0, size))
+    rows = concat_batches(parts)
     ids, content = rows[key], rows["content"]
     assert isinstance(ids, Tensor)
     assert isinstance(content, Ragged)

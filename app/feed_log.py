@@ -1,0 +1,173 @@
+"""The store's own feed as a log to train on: the tables and columns of ``recommend.data.schema``, one partition a day.
+
+What a model reads was written down when the page was made, not looked up afterwards, so that nothing of the future is in
+it. Labels are what is known when the log is written; an order that comes later stands in the next log.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.db import Store
+from app.feed_items import CONTENT, milliseconds
+from app.tables import FeedEventRow, FeedPageRow, FeedRow, OrderRow
+from recommend.cascade.request import ADS, DAY_MS, FEED
+from recommend.data.schema import POLICIES, TABLES, columns, conform, day_file
+
+Rows = dict[str, list[Any]]
+ORGANIC, ADS_POLICY = POLICIES.index("organic"), POLICIES.index("ads")
+PAGES_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Written:
+    """Rows of a log by table, and its days."""
+
+    rows: dict[str, int]
+    days: int
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    clicked: datetime | None = None
+    carted: datetime | None = None
+    order: OrderRow | None = None
+
+
+def write_log(store: Store, out: Path, seen_only: bool = True) -> Written:
+    """Write the log into a folder.
+
+    Args:
+        seen_only: leave out what was on a page but was never reported as seen.
+    """
+    tables: dict[str, dict[int, Rows]] = {name: defaultdict(_empty(name)) for name in TABLES}
+    items: dict[int, dict[str, Any]] = {}
+    visitors: set[int] = set()
+    request = 0
+    with store.read() as session:
+        for page, rows in _pages(session):
+            request += 1
+            kept = [row for row in rows if row.seen_at is not None or not seen_only]
+            outcomes = _outcomes(session, kept)
+            for row in kept:
+                visitors.add(page.visitor)
+                items.setdefault(
+                    int(row.known["item_id"]), {**row.known, "at": milliseconds(page.at), "bid": row.scores["bid"]}
+                )
+                _add(tables, page, row, outcomes.get(row.id, _Outcome()), request)
+    for item_id, known in items.items():
+        _append(tables["item"][0], _item(item_id, known))
+    for visitor in visitors:
+        _append(tables["user"][0], {"user_id": visitor, "age_group": 0, "city": 0, "activity": 0, "joined_ms": 0})
+    days = sorted(tables["impression"])
+    count: dict[str, int] = {}
+    for name, by_day in tables.items():
+        for day in by_day or {days[0] if days else 0: _empty(name)()}:
+            table = conform(name, by_day[day])
+            # Things and people belong to no day; they stand on the log's first.
+            file = day_file(out, name, day or (days[0] if days else 0))
+            file.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(table, file, write_page_checksum=True)
+            count[name] = count.get(name, 0) + table.num_rows
+    return Written(count, len(days))
+
+
+def _pages(session: Session) -> Iterator[tuple[FeedPageRow, list[FeedRow]]]:
+    pages = session.scalars(select(FeedPageRow).order_by(FeedPageRow.at, FeedPageRow.id)).all()
+    for start in range(0, len(pages), PAGES_AT_ONCE):
+        part = pages[start : start + PAGES_AT_ONCE]
+        query = select(FeedRow).where(FeedRow.page_id.in_([p.id for p in part])).order_by(FeedRow.position)
+        rows = defaultdict(list)
+        for row in session.scalars(query):
+            rows[row.page_id].append(row)
+        for page in part:
+            yield page, rows[page.id]
+
+
+def _outcomes(session: Session, rows: list[FeedRow]) -> dict[int, _Outcome]:
+    ids = [row.id for row in rows]
+    at: dict[tuple[int, str], datetime] = {}
+    for event in session.scalars(select(FeedEventRow).where(FeedEventRow.row_id.in_(ids))):
+        at[event.row_id, event.kind] = event.at
+    orders = {o.row_id: o for o in session.scalars(select(OrderRow).where(OrderRow.row_id.in_(ids)))}
+    return {i: _Outcome(at.get((i, "click")), at.get((i, "cart")), orders.get(i)) for i in ids}
+
+
+def _add(tables: dict[str, dict[int, Rows]], page: FeedPageRow, row: FeedRow, came: _Outcome, request: int) -> None:
+    time_ms = milliseconds(page.at)
+    day = time_ms // DAY_MS
+    ad = row.reason == "ad"
+    # An order without a reported click was a click all the same: nobody buys what they did not open.
+    clicked = came.clicked or (came.order.at if came.order else None)
+    known = {**page.known, **{k: v for k, v in row.known.items() if k != "content"}}
+    impression = {
+        **known,
+        "impression_id": row.id,
+        "request_id": request,
+        "time_ms": time_ms,
+        "day": day,
+        "user_id": page.visitor,
+        "entity": 0,
+        "post_id": -1,
+        "channel": ADS if ad else FEED,
+        "policy": ADS_POLICY if ad else ORGANIC,
+        "is_ad": ad,
+        "position": row.position,
+        "propensity": 1.0,
+        "history_post": [],
+        "dwell_s": 0.0,
+        "privileged": [],
+        "click": clicked is not None,
+        "cart": came.carted is not None,
+        "order": came.order is not None,
+        "refund": came.order is not None and came.order.refunded_at is not None,
+    }
+    _append(tables["impression"][day], {name: impression[name] for name in columns("impression")})
+    base = {"impression_id": row.id, "user_id": page.visitor, "item_id": int(row.known["item_id"])}
+    if clicked is not None:
+        _append(tables["click"][milliseconds(clicked) // DAY_MS],
+                {**base, **_when(clicked, time_ms), "post_id": -1, "channel": impression["channel"]})  # fmt: skip
+    if came.carted is not None:
+        _append(tables["cart"][milliseconds(came.carted) // DAY_MS], {**base, **_when(came.carted, time_ms)})
+    if came.order is not None and clicked is not None:
+        amount = came.order.amount or 0.0
+        more = {"order_id": row.id, "amount": amount}
+        bought = milliseconds(came.order.at)
+        _append(tables["order"][bought // DAY_MS], {**base, **_when(came.order.at, milliseconds(clicked)), **more})
+        if came.order.refunded_at is not None:
+            back = came.order.refunded_at
+            _append(tables["refund"][milliseconds(back) // DAY_MS], {**base, **_when(back, bought), **more})
+
+
+def _when(at: datetime, cause_ms: int) -> dict[str, int]:
+    time_ms = milliseconds(at)
+    return {"time_ms": time_ms, "day": time_ms // DAY_MS, "delay_ms": max(time_ms - cause_ms, 0)}
+
+
+def _item(item_id: int, known: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "item_id": item_id,
+        **{n: known[n] for n in ("seller_id", "category", "condition", "price", "price_bucket", "stock", "single")},
+        "is_ad": known["bid"] > 0,
+        "bid": known["bid"],
+        "listed_ms": known["at"] - int(known["item_age_h"] * 3_600_000),
+        "content": known["content"] or [0.0] * CONTENT,
+    }
+
+
+def _empty(table: str) -> Any:
+    return lambda: {column.name: [] for column in TABLES[table]}
+
+
+def _append(rows: Rows, values: dict[str, Any]) -> None:
+    for name, column in rows.items():
+        column.append(values[name])
