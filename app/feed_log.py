@@ -1,7 +1,7 @@
 """The store's own feed as a log to train on: the tables and columns of ``recommend.data.schema``, one partition a day.
 
-What a model reads was written down when the page was made, not looked up afterwards, so that nothing of the future is in
-it. Labels are what is known when the log is written; an order that comes later stands in the next log.
+What a model reads was written down when the page was made, not looked up afterwards, so that nothing of the future is
+in it. Labels are what is known when the log is written; an order that comes later stands in the next log.
 """
 
 from __future__ import annotations
