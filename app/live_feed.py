@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -64,6 +65,7 @@ class LiveFeed:
         self._singles: dict[str, bool] = {}
         self._waiting = 0
         self._count = threading.Lock()
+        self._taken: deque[float] = deque(maxlen=500)
         self._rates = Rates(settings.feed_per_second)
 
     def start(self) -> None:
@@ -153,8 +155,14 @@ class LiveFeed:
         finally:
             with self._count:
                 self._waiting -= 1
-        self.metrics.feed_seconds.observe(time.perf_counter() - began)
+        taken = time.perf_counter() - began
+        self.metrics.feed_seconds.observe(taken)
+        self._taken.append(1000 * taken)
         return page
+
+    def p99_ms(self) -> float | None:
+        """Of the last pages, waiting included; None before there are 20."""
+        return float(np.percentile(list(self._taken), 99)) if len(self._taken) >= 20 else None
 
     def explain(self, visitor: str, size: int) -> tuple[Slate, dict[int, Listing]]:
         """What a visitor would see now, and why; nothing is written down or counted. For operators."""

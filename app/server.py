@@ -9,10 +9,10 @@ import os
 import sys
 from collections.abc import AsyncIterator
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 
-from app import api, feed_api, signin
+from app import api, feed_api, ops_api, signin
 from app.services import Services, build_services
 from app.settings import Settings
 from app.web import Guard, install_errors
@@ -50,7 +50,7 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
     app.state.tries = signin.Tries()
     app.add_middleware(Guard, settings=services.settings, metrics=services.metrics)
     install_errors(app, services.metrics)
-    for router in (feed_api.v1_feed, api.v1, api.health, signin.pages):
+    for router in (feed_api.v1_feed, ops_api.ops, api.v1, api.health, signin.pages):
         app.include_router(router)
     if page:
         _mount_page(app, services)
@@ -64,8 +64,14 @@ def _mount_page(app: FastAPI, services: Services) -> None:
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
     import gradio as gr
 
+    from app import ops
     from app.seller import build_page, page_options
 
+    def operator(request: Request) -> str | None:
+        name = signin.page_user(request, app.state)
+        return name if ops_api.is_operator(services, name) else None
+
+    gr.mount_gradio_app(app, ops.build_page(services), path="/ops", auth_dependency=operator, **ops.page_options())
     sign_out = None if services.sellers.single else "/sign-out"
     app.add_middleware(signin.SignInFirst)
     blocks = build_page(services, sign_out)

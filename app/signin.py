@@ -104,7 +104,7 @@ class SignInFirst:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, or send to the form."""
-        if scope["type"] == "http" and scope["path"] == "/" and page_user(Request(scope)) is None:
+        if scope["type"] == "http" and scope["path"] in ("/", "/ops", "/ops/") and page_user(Request(scope)) is None:
             await RedirectResponse("/sign-in", 303)(scope, receive, send)
             return
         await self.app(scope, receive, send)
