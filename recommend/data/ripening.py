@@ -31,7 +31,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Samples:
-    """What to train on: (n,) rows of the clicks, each as often as it is to be seen, and (n, ...) columns for the loss."""
+    """What to train on: (n,) rows of the clicks, repeated if seen twice, and (n, ...) columns for the loss."""
 
     index: Tensor
     columns: Mapping[str, Tensor]

@@ -1,23 +1,25 @@
 """Training day by day while labels ripen: at each midnight a model learns from what is known then, and is asked for the
 clicks of the day that begins.
 
-A model is a ``Ranker`` that also says, from what is known, what it wants to train on (``samples``). It never gets the log
-itself; ``ClickLog.known`` hides what has not happened yet.
+A model is a ``Ranker`` that also says, from what is known, what it wants to train on (``samples``). It never gets the
+log itself; ``ClickLog.known`` hides what has not happened yet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from torch import Tensor
 
-from recommend.config import TrainConfig
+from recommend.config import ModelConfig, TrainConfig
 from recommend.data.contents import Contents
+from recommend.data.memory import MemoryStream
 from recommend.data.parquet import ParquetStream
 from recommend.data.ripening import DAY_MS, NEVER, ClickLog, Known, Samples
 from recommend.data.schema import ENTITIES, table_files
@@ -28,12 +30,15 @@ from recommend.experiments.marketplace import world_folder
 from recommend.experiments.recipe import Setting
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Column, concat_batches, select_batch, slice_batch
-from recommend.metrics.calibration import logloss, pcoc
-from recommend.metrics.ranks import auc
+from recommend.features.ragged import Batch, Column, concat_batches, select_batch, slice_batch
+from recommend.losses.pointwise import bce
+from recommend.models.base import Logits, label
+from recommend.models.ecad import FIRST_RATE, Towers
 from recommend.training.optim import optimizers
+from recommend.training.trainer import train
 
 ASKED_ROWS = 4_096
+WARM_ROWS = 256
 
 
 class Streamed(Protocol):
@@ -104,6 +109,25 @@ def stream(
     return Asked(np.arange(first, last), {n: np.concatenate(p) for n, p in found.items()}, count, trained)
 
 
+class Clicks(Towers):
+    """Clicks are known at once: what a body can learn from them before the first order has settled."""
+
+    def loss(self, logits: Logits, batch: Batch) -> Tensor:
+        return bce(logits["click"], label(batch, "click"))
+
+
+def warm_start(
+    features: FeatureMap, sizes: Mapping[str, int], shown: Batch, config: ModelConfig, seed: int
+) -> dict[str, Tensor]:
+    """Weights of tables, attention and bottom after one pass over impressions and their clicks: where all start."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = Clicks(features, sizes, config, {"click": FIRST_RATE})
+    with no_oracle():
+        train(model, MemoryStream(shown, WARM_ROWS), TrainConfig(batch_rows=WARM_ROWS, threads=1, seed=seed))
+    return {n: v.clone() for n, v in model.state_dict().items() if not n.startswith("towers.")}
+
+
 @dataclass(frozen=True)
 class Truth:
     """(clicks,) true probabilities within the attribution windows; for measuring only."""
@@ -129,13 +153,12 @@ class Market:
     truth: Truth
     sizes: dict[str, int]
     days: int
-    shown: dict[str, Column]
 
 
 def open_clicks(
     setting: Setting, features: FeatureMap, warm_up: int, order_days: float, refund_days: float, min_count: int = 10
-) -> Market:
-    """Simulate or find a world and load its clicks.
+) -> tuple[Market, dict[str, Column]]:
+    """Simulate or find a world and load its clicks, and beside them the warm-up's impressions with their clicks.
 
     Args:
         warm_up: days on whose impressions ids and scales are fitted.
@@ -171,7 +194,7 @@ def open_clicks(
     )
     first = slice_batch(shown, 0, early)
     warm = encoders(contents(first))
-    return Market(log, truth, encoders.sizes(), world.days, {n: warm[n] for n in (*inputs, "click")})
+    return Market(log, truth, encoders.sizes(), world.days), {n: warm[n] for n in (*inputs, "click")}
 
 
 def share_within(quantiles: Sequence[tuple[float, float]], limit: float) -> float:

@@ -14,6 +14,12 @@ def logloss(labels: ArrayLike, probabilities: ArrayLike) -> float:
     return float(-(y * np.log(p) + (1 - y) * np.log1p(-p)).mean()) if len(y) else float("nan")
 
 
+def divergence(truth: ArrayLike, probabilities: ArrayLike) -> float:
+    """Mean Kullback-Leibler divergence of predictions from true probabilities, nats: logloss beyond the least one."""
+    t, p = (np.asarray(x, dtype=np.float64).clip(EPS, 1 - EPS) for x in (truth, probabilities))
+    return float((t * np.log(t / p) + (1 - t) * np.log((1 - t) / (1 - p))).mean()) if len(t) else float("nan")
+
+
 def pcoc(labels: ArrayLike, probabilities: ArrayLike) -> float:
     """Predicted over observed rate: 1 is calibrated, above 1 promises too much; NaN without a positive."""
     y, p = np.asarray(labels, dtype=np.float64), np.asarray(probabilities, dtype=np.float64)

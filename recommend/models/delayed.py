@@ -1,14 +1,15 @@
 """What ECAD is compared with: other ways to learn effective conversion while labels are still to come.
 
 All have DIN's body, the same bottom and one tower a head (``ecad.Towers``); they differ in which clicks they see when
-(``samples``) and in their loss. Those made for one delay are applied stage by stage: clicks wait for their order, orders
-for their refund, and ECVR = p_v (1 - p_r), with p_r learned from orders only.
+(``samples``) and in their loss. Those made for one delay are applied stage by stage: clicks wait for their order,
+orders for their refund, and ECVR = p_v (1 - p_r), with p_r learned from orders only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -37,7 +38,7 @@ class Delayed(Towers):
         wait_days: what ES-DFM and DEFER wait before a first label.
     """
 
-    names: Mapping[str, float] = {"order": FIRST_RATE, "refund": FIRST_RATE}
+    names: ClassVar[Mapping[str, float]] = {"order": FIRST_RATE, "refund": FIRST_RATE}
 
     def __init__(
         self,
@@ -60,7 +61,7 @@ class Delayed(Towers):
 class Direct(Delayed):
     """One head for ECVR, from clicks aged over both windows (daily batches of settled labels)."""
 
-    names = {"ecvr": FIRST_RATE}
+    names: ClassVar[Mapping[str, float]] = {"ecvr": FIRST_RATE}
 
     def samples(self, known: Known, since: int) -> Samples:
         return self._labelled(known, known.click_ms + self.order_ms + self.refund_ms, since)
@@ -169,7 +170,8 @@ class Staged(Delayed):
             if bool(rows.any()):
                 mine = {n: value[rows] for n, value in logits.items()}
                 share = rows.float().mean()
-                total.append(share * self.of_stage(mine, name, {n: label(batch, n)[rows] for n in (LABEL, HOURS, LATE)}))
+                columns = {n: label(batch, n)[rows] for n in (LABEL, HOURS, LATE)}
+                total.append(share * self.of_stage(mine, name, columns))
         return torch.stack(total).sum()
 
     def of_stage(self, logits: Logits, name: str, rows: Mapping[str, Tensor]) -> Tensor:
@@ -242,7 +244,7 @@ class DEFER(ESDFM):
 class DFM(Staged):
     """Exponential delays (Chapelle, KDD 2014): at the end of the first day, and aged over the window."""
 
-    names = {**Delayed.names, "order_rate": FIRST_RATE, "refund_rate": FIRST_RATE}
+    names: ClassVar[Mapping[str, float]] = {**Delayed.names, "order_rate": FIRST_RATE, "refund_rate": FIRST_RATE}
 
     def seen(self, stage: Stage) -> list[Seen]:
         return [(at, stage.delay <= stage.window) for at in (stage.due(0), stage.due(stage.window))]

@@ -1,9 +1,10 @@
-"""ECAD: Entire Space Cascade Delayed Feedback Modeling for Effective Conversion Rate Prediction (CIKM 2023, arXiv 2308.04768).
+"""ECAD: Entire Space Cascade Delayed Feedback Modeling for Effective Conversion Rate Prediction (CIKM 2023, arXiv
+2308.04768).
 
-A click is *effective* when it is ordered (y) and not refunded (z). Both are known late and err in opposite directions: an
-order that is still to come looks like a failure, a refund that is still to come like a success. ECAD learns only from
-settled labels, but settles them early: the attribution windows are cut into parts, and a tower for each part learns from
-every click that is old enough for it.
+A click is *effective* when it is ordered (y) and not refunded (z). Both are known late and err in opposite directions:
+an order that is still to come looks like a failure, a refund that is still to come like a success. ECAD learns only
+from settled labels, but settles them early: the attribution windows are cut into parts, and a tower for each part
+learns from every click that is old enough for it.
 """
 
 from __future__ import annotations
@@ -76,8 +77,8 @@ class Towers(DIN):
 class ECAD(Towers):
     """Window towers over the entire space of clicks.
 
-    ``features.labels`` are (order, refund); every row is a click. ``predict`` gives both by their names (the refund being
-    the joint "ordered and refunded"), and beside them ``rfr``, the refund rate after an order, and ``ecvr``.
+    ``features.labels`` are (order, refund); every row is a click. ``predict`` gives both by their names (the refund
+    being the joint "ordered and refunded"), and beside them ``rfr``, the refund rate after an order, and ``ecvr``.
 
     Args:
         order_edges: ends w_1 < ... < w_n of the windows on the delay click to order, days; w_n is the attribution
@@ -107,18 +108,19 @@ class ECAD(Towers):
         self.refund_names = [f"refund_{j}" for j in range(len(refund_edges))]
         rates = {n: FIRST_RATE / len(order_edges) for n in self.order_names}
         rates |= {n: FIRST_RATE / len(refund_edges) for n in self.refund_names}
-        super().__init__(features, sizes, config, rates | ({"order": FIRST_RATE, "refund": FIRST_RATE} if main else {}), build)
+        rates |= {"order": FIRST_RATE, "refund": FIRST_RATE} if main else {}
+        super().__init__(features, sizes, config, rates, build)
         self.main = main
 
     def loss(self, logits: Logits, batch: Batch) -> Tensor:
-        """``sum_k M_k BCE(f_k) + sum_j M_j BCE(g_j)``: each head over all clicks that ripened for it since the last time.
+        """``sum_k M_k BCE(f_k) + sum_j M_j BCE(g_j)``: each head over the clicks that ripened for it just now.
 
         Without the columns of a stream the labels are taken as settled, which needs a single window each.
         """
         found = heads(logits, self.order_names, self.refund_names)
         if AGE not in batch:
             if len(found) != 2:
-                raise ConfigError("with several windows, ecad needs the times of a stream (recommend/experiments/streaming.py).")
+                raise ConfigError("with several windows, ecad needs the times of a stream (experiments/streaming.py).")
             order, refund = (label(batch, name).to(found.dtype) for name in self.features.labels)
             return bce_of_log(found[0], order) + bce_of_log(found[1], order * refund)
         targets, masks = ripened(batch, self.order_ms, self.refund_ms)
@@ -168,9 +170,9 @@ def _windows(logits: Logits, names: Sequence[str]) -> Tensor:
 def ripened(batch: Batch, order_ms: Sequence[int], refund_ms: Sequence[int]) -> tuple[Tensor, Tensor]:
     """(n + m, rows) targets and masks.
 
-    A head's mask is 1 when the click reached the end of its window since the last training, so that nobody learns a label
-    that may still change, and nobody learns one twice. The refund must lie in its own window after the order as well:
-    what comes later does not count, and no age can bring it back.
+    A head's mask is 1 when the click reached the end of its window since the last training, so that nobody learns a
+    label that may still change, and nobody learns one twice. The refund must lie in its own window after the order as
+    well: what comes later does not count, and no age can bring it back.
     """
     age, before, order, refund = (label(batch, name) for name in TIMES)
     bought = order <= order_ms[-1]
@@ -185,7 +187,7 @@ def ripened(batch: Batch, order_ms: Sequence[int], refund_ms: Sequence[int]) -> 
 
 
 def bce_of_log(log_p: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Cross-entropy of (rows,) probabilities given as logarithms, mean over the rows of the mask (0 where it is empty)."""
+    """Cross-entropy of (rows,) probabilities given as logarithms, mean over the rows of the mask (0 if none)."""
     # log p is the logit of p less log(1 - p); as a logit the shared loss can take it.
     return bce(log_p - log_complement(log_p), target, None if mask is None else mask.to(log_p.dtype))
 

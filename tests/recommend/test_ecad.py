@@ -34,14 +34,14 @@ DAYS = 12
 STAGED = (delayed.Settled, delayed.FNW, delayed.FNC, delayed.ESDFM, delayed.DEFER, delayed.DFM)
 
 
-def log_of(rows: int = 1_500, seed: int = 0, days: int = DAYS, order_h: float = 14.0, refund_h: float = 20.0) -> ClickLog:
+def log_of(rows: int = 1_500, seed: int = 0, days: int = DAYS) -> ClickLog:
     """Clicks at random moments; orders and refunds with exponential delays, some of them beyond their windows."""
     rng = np.random.default_rng(seed)
     data = tiny.columns(rows, seed)
     columns = Encoders.fit(FEATURES, [data])(data)
     click = np.sort(rng.integers(0, days * DAY_MS, rows))
-    order = click + (rng.exponential(order_h, rows) * DAY_MS / 24).astype(np.int64)
-    refund = order + (rng.exponential(refund_h, rows) * DAY_MS / 24).astype(np.int64)
+    order = click + (rng.exponential(14, rows) * DAY_MS / 24).astype(np.int64)
+    refund = order + (rng.exponential(20, rows) * DAY_MS / 24).astype(np.int64)
     bought = rng.random(rows) < P_V
     back = bought & (rng.random(rows) < P_R)
     moments = (click, np.where(bought, order, NEVER), np.where(back, refund, NEVER))
@@ -70,9 +70,8 @@ def test_no_label_that_a_head_learns_ever_changes_and_none_is_learned_twice() ->
     everything = LOG.known(10**12, foresight=True)
     aged = torch.full_like(everything.click_ms, 10**12)
     index = torch.arange(len(aged))
-    final, _ = ripened(
-        {"age_ms": aged, "age_before_ms": aged, **delayed.after_click(everything, index)}, model.order_ms, model.refund_ms
-    )
+    of_click = {"age_ms": aged, "age_before_ms": aged, **delayed.after_click(everything, index)}
+    final, _ = ripened(of_click, model.order_ms, model.refund_ms)
     times = torch.zeros_like(final, dtype=torch.int64)
     for samples in days_of(model):
         targets, masks = ripened(samples.columns, model.order_ms, model.refund_ms)
@@ -115,8 +114,7 @@ def test_probabilities_are_in_order_whatever_the_weights(scale: float) -> None:
     """Fidelity test 3: 0 <= p_vr <= p_v <= 1, and so 0 <= ECVR <= 1."""
     for options in (WINDOWS, {}, {**WINDOWS, "main": True}):
         model = model_of(**options)
-        names = [n for n in model.towers]
-        p = model.probabilities({n: (scale * torch.randn(500)).double() for n in names})
+        p = model.probabilities({n: (scale * torch.randn(500)).double() for n in model.towers})
         assert bool(((p["refund"] >= 0) & (p["refund"] <= p["order"]) & (p["order"] <= 1 + 1e-12)).all())
         assert bool(((p["ecvr"] >= 0) & (p["ecvr"] <= 1)).all())
         torch.testing.assert_close(p["ecvr"], p["order"] - p["refund"])
@@ -137,7 +135,7 @@ def test_fully_aged_windows_add_up_to_the_labels() -> None:
 
 
 def test_a_refund_outside_of_its_own_window_never_counts() -> None:
-    """Ordered after 0.1 days, refunded 3.5 days later: within six days of the click, but not within three of the order."""
+    """Ordered after 0.1 days, refunded 3.5 days later: within six days of the click, not within three of the order."""
     model = model_of(**WINDOWS)
     for refund, counts in ((3.0, 1), (3.6, 0)):
         targets, _ = ripened(times_of(9, 0.1, refund), model.order_ms, model.refund_ms)
@@ -232,7 +230,8 @@ def test_stream_weights_undo_what_the_stream_does() -> None:
     """Weighted shares of positives and negatives are p and 1 - p for any p and share of late ones."""
     p, late = torch.meshgrid(torch.linspace(0.02, 0.9, 9), torch.linspace(0, 0.95, 5), indexing="ij")
     yes, no = torch.ones_like(p), torch.zeros_like(p)
-    for weights, positive, units in ((elapsed_weights, p, 1 + p * late), (doubled_weights, 2 * p - p * late, 2 + 0 * p)):
+    once, twice = (elapsed_weights, p, 1 + p * late), (doubled_weights, 2 * p - p * late, 2 + 0 * p)
+    for weights, positive, units in (once, twice):
         torch.testing.assert_close(weights(p, late, yes) * positive / units, p)
         torch.testing.assert_close(weights(p, late, no) * (units - positive) / units, 1 - p)
 
@@ -365,7 +364,7 @@ def test_the_worlds_truth_within_the_windows_is_what_happens(tmp_path: Path) -> 
     knobs = {"impressions": 30_000, "users": 100, "new_items_per_day": 600, "order_rate": 0.3, "refund_rate": 0.3}
     knobs |= {"fast_delays": 0.3, "promotion_days": 0}
     features = FeatureMap(features=FEATURES.features, labels=FEATURES.labels)
-    market = open_clicks(Setting("small", 7, tmp_path, knobs), features, 10, 3.0, 3.0)
+    market, _ = open_clicks(Setting("small", 7, tmp_path, knobs), features, 10, 3.0, 3.0)
     rows = np.arange(len(market.log.click_ms))
     bought, back = settled(market.log, rows, 3, 3)
     for happened, p in ((bought, market.truth.order), (bought & ~back, market.truth.ecvr)):

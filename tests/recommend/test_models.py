@@ -20,7 +20,7 @@ from . import tiny
 
 SMALL = ModelConfig(embedding=8, attention=(16,), mlp=(24, 12), initial_std=0.1, experts=2, tower=8)
 TWO = FeatureMap(features=tiny.FEATURES.features, labels=("click", "order"))
-LABELS = {"esmm": TWO, "mmoe": TWO, "ple": TWO}
+LABELS = {"esmm": TWO, "mmoe": TWO, "ple": TWO, "ecad": TWO}
 ROWS = 2_048
 
 
