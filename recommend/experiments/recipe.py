@@ -18,6 +18,7 @@ from recommend.experiments.statistics import Claim
 RECIPES = {
     "baselines": "recommend.experiments.recipes.baselines",
     "dcn": "recommend.experiments.recipes.dcn",
+    "hdr": "recommend.experiments.recipes.hdr",
     "keep": "recommend.experiments.recipes.keep",
     "mkt": "recommend.experiments.recipes.mkt",
     "mkt_amazon": "recommend.experiments.recipes.mkt_amazon",
@@ -26,6 +27,7 @@ RECIPES = {
     "msnet": "recommend.experiments.recipes.msnet",
     "one_epoch": "recommend.experiments.recipes.one_epoch",
     "one_epoch_amazon": "recommend.experiments.recipes.one_epoch_amazon",
+    "rec4ad": "recommend.experiments.recipes.rec4ad",
 }
 Measures = Mapping[str, float]
 

@@ -5,6 +5,7 @@ The same call goes on where an interrupted one ended. Under ``torchrun`` every p
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -21,7 +22,9 @@ from recommend.models.base import Ranker
 from recommend.models.registry import build_model
 from recommend.training import checkpoint
 from recommend.training.distributed import Group
+from recommend.training.scoring import evaluate
 from recommend.training.trainer import Encode, Summary, train
+from recommend.training.watch import Watch
 
 RUN = "run.json"
 ENCODERS = "encoders"
@@ -34,6 +37,7 @@ class RunConfig(Config):
     Attributes:
         content: size of the log's content vectors; 0 leaves them out.
         train_days, test_days: days of the log, both ends included.
+        watch_days: between the two, trained on by nobody: there a second pass is watched for overfitting.
     """
 
     model: ModelConfig
@@ -44,6 +48,7 @@ class RunConfig(Config):
     min_count: int
     train_days: tuple[int, int]
     test_days: tuple[int, int]
+    watch_days: tuple[int, int] | None = None
 
 
 def log_of(data: Path) -> Path:
@@ -55,8 +60,8 @@ def log_of(data: Path) -> Path:
 
 
 def plan(log: Path, model: ModelConfig, config: TrainConfig, labels: tuple[str, ...], test_days: int) -> RunConfig:
-    """A run over a log that holds back its last days."""
-    split = last_days(log, test_days)
+    """A run over a log that holds back its last days, and one more to watch when there is more than one pass."""
+    split = last_days(log, test_days, valid_days=1 if config.epochs > 1 else 0)
     return RunConfig(
         model=model,
         train=config,
@@ -66,11 +71,22 @@ def plan(log: Path, model: ModelConfig, config: TrainConfig, labels: tuple[str, 
         min_count=10,
         train_days=split.train,
         test_days=split.test,
+        watch_days=split.valid,
     )
 
 
-def train_run(log: Path, run: RunConfig, out: Path, group: Group | None = None, progress: bool = False) -> Summary:
+def train_run(
+    log: Path,
+    run: RunConfig,
+    out: Path,
+    group: Group | None = None,
+    progress: bool = False,
+    say: Callable[[str], None] | None = None,
+) -> Summary:
     """Train and write the folder.
+
+    Args:
+        say: gets the warning that a second pass overfits; None watches nothing.
 
     Raises:
         ConfigError: the folder holds another run.
@@ -94,7 +110,24 @@ def train_run(log: Path, run: RunConfig, out: Path, group: Group | None = None, 
     group.wait()
     model = build_model(features, encoders.sizes(), run.model, run.train.seed)
     share = stream.share(group.rank, group.size)
-    return train(model, share, run.train, chain(contents, encoders), out, group, progress)
+    encode = chain(contents, encoders)
+    watch = _watch(model, run, log, encode, share.rows(), out, say) if say is not None and group.first else None
+    return train(model, share, run.train, encode, out, group, progress, watch=watch)
+
+
+def _watch(
+    model: Ranker, run: RunConfig, log: Path, encode: Encode, rows: int, out: Path, say: Callable[[str], None]
+) -> Watch | None:
+    """What looks at the days that are kept for it; None for a run of one pass."""
+    if run.watch_days is None:
+        return None
+    files = table_files(log, "impression", *run.watch_days)
+
+    def measure() -> float:
+        found = evaluate(model, ParquetStream(files, model.features.columns, EVALUATED_ROWS), encode)
+        return next(iter(found.values()))["auc"]
+
+    return Watch(measure, rows, say, out, f"day {run.watch_days[1]}, which is not trained on,")
 
 
 def chain(contents: Contents, encoders: Encoders) -> Encode:

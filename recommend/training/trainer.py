@@ -22,6 +22,7 @@ from recommend.training import checkpoint
 from recommend.training.distributed import Group
 from recommend.training.logs import RunLog
 from recommend.training.optim import kinds, optimizers
+from recommend.training.watch import Watch
 
 Encode = Callable[[Batch], Mapping[str, Column]]
 
@@ -74,6 +75,7 @@ def train(
     group: Group | None = None,
     progress: bool = False,
     stop_after: int | None = None,
+    watch: Watch | None = None,
 ) -> Summary:
     """Train a model in place.
 
@@ -84,6 +86,7 @@ def train(
         group: the processes; gradients are averaged over all rows of a global step, and training ends with the first
             process that runs out (what the others have left then, up to a row group, stays unread).
         stop_after: end after this many steps of this call (tests and interrupted runs).
+        watch: looks at rows that are not trained on, at the end of the first pass and within later ones.
     """
     group = group or Group()
     torch.set_num_threads(config.threads or idle_cores())
@@ -102,10 +105,14 @@ def train(
     log = RunLog(folder if group.first else None, stream.rows() * config.epochs, rows, progress and group.first)
     began, cpu, first, loss_sum, loss_rows = time.monotonic(), time.process_time(), step, 0.0, 0
     model.train()
+    seen = rows % max(stream.rows(), 1)  # of this pass
     try:
         for batch, after, together in _epochs(stream, position, config.epochs, group):
             data = encode(batch) if encode else batch
             size = rows_of(batch)
+            if watch is not None and after.epoch != position.epoch:
+                watch.epoch(after.epoch)
+                seen = 0
             for optimizer in steps:
                 optimizer.zero_grad(set_to_none=True)
             with _autocast(config.precision):
@@ -118,6 +125,9 @@ def train(
                 optimizer.step()
             step, rows, position = step + 1, rows + size, after
             loss_sum, loss_rows = loss_sum + loss.detach() * size, loss_rows + size
+            if watch is not None:
+                watch.step(after.epoch, seen, seen + size)
+                seen += size
             if step % config.log_every == 0:
                 _finite(loss, step)
                 log.step(step, rows, loss=float(loss.detach()))
