@@ -107,7 +107,11 @@ class Feed:
     def put(self, item: Item, moment: Moment) -> None:
         """A thing is on sale, or has changed: it can be shown by the next request."""
         row = self.catalog.put(item)
-        self.neighbours.put(item.item_id, np.asarray(item.content, np.float32))
+        content = np.asarray(item.content, np.float32)
+        if content.any():  # a thing of which nothing is known is nobody's neighbour
+            self.neighbours.put(item.item_id, content)
+        else:
+            self.neighbours.remove(item.item_id)
         self.pre_ranker.put(row, moment)
 
     def remove(self, item_id: int) -> None:
