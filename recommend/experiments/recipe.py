@@ -18,6 +18,7 @@ from recommend.experiments.statistics import Claim
 RECIPES = {
     "baselines": "recommend.experiments.recipes.baselines",
     "dcn": "recommend.experiments.recipes.dcn",
+    "ecad": "recommend.experiments.recipes.ecad",
     "hdr": "recommend.experiments.recipes.hdr",
     "keep": "recommend.experiments.recipes.keep",
     "mkt": "recommend.experiments.recipes.mkt",
