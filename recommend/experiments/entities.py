@@ -29,7 +29,7 @@ from recommend.features.feature_map import Feature, FeatureMap
 from recommend.features.ragged import Batch, Column, Ragged, concat_batches, select_batch
 from recommend.models.multi_entity import ENTITY, SHARED
 
-HISTORY, CONTENT, TEST_DAYS, MIN_COUNT = 20, 16, 4, 10
+HISTORY, CONTENT, TEST_DAYS, MIN_COUNT = 10, 16, 4, 10
 POST = ENTITIES.index("post")
 OF_USER = ("user_id", "age_group", "city", "hour", "promotion")
 OF_ITEM = ("item_id", "condition", "price_bucket", "single", "channel")

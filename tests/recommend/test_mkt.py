@@ -373,7 +373,7 @@ def test_a_post_s_clicks_are_in_later_histories_with_the_post_s_own_facts(ready:
     for at in clicked[:40].tolist():
         later = (rows["user_id"] == rows["user_id"][at]).nonzero()[:, 0]
         last = int(later[-1])
-        if last == at or int(history.lengths[last]) == 20:
+        if last == at or int(history.lengths[last]) == 10:
             continue
         contents = history.slice(last, last + 1).values
         match = (contents - rows["content"][at]).abs().sum(1).argmin() if len(contents) else None
