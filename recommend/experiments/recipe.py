@@ -21,6 +21,7 @@ RECIPES = {
     "ecad": "recommend.experiments.recipes.ecad",
     "hdr": "recommend.experiments.recipes.hdr",
     "keep": "recommend.experiments.recipes.keep",
+    "keep_parts": "recommend.experiments.recipes.keep_parts",
     "mkt": "recommend.experiments.recipes.mkt",
     "mkt_amazon": "recommend.experiments.recipes.mkt_amazon",
     "clid": "recommend.experiments.recipes.clid",
