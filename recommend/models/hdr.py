@@ -1,0 +1,253 @@
+"""HDR: Capturing Conversion Rate Fluctuation during Sales Promotions: A Novel Historical Data Reuse Approach (KDD 2023,
+arXiv 2305.12837).
+
+A promotion changes how often clicks convert, and its own labels come too late. HDR takes the complete labels of similar
+earlier days (``nearest``), weighs their positives so that their conversion level becomes today's (``prevalence``), and
+fine-tunes a small block on top of a copy of the production model (``TransBlock``, ``fine_tune``), which is served for
+that day and thrown away (``Deployment``).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from recommend.config import ConfigError, ModelConfig
+from recommend.features.feature_map import FeatureMap
+from recommend.features.ragged import Batch
+from recommend.layers.embedding import Make, make
+from recommend.models.base import Logits, label
+from recommend.models.din import DIN
+
+FLOOR = 0.1  # the block takes at most nine tenths of a class's probability
+WEIGHTS = (0.2, 5.0)  # a conversion level further off than that is not believed
+SPREAD = 0.3  # how far two similar promotions' conversion rates are apart, relative: the prior of the correction
+RIPE = "ripe"  # column: share of the conversions of a click of that age that is in by now
+Form = Literal["residual", "transition"]
+Floats = NDArray[np.float64]
+
+
+class TransBlock(nn.Module):
+    """Moves probability between the two classes, by two numbers that one linear layer reads off the hidden state.
+
+    ``residual`` (the authors' main program): ``p1' = p1 + (w p0 + b)``, ``w = 2 sigmoid(w~) - 1``.
+    ``transition`` (their small one): ``p1' = p1 + v p0 - u p1``, both squashed: v flips 0 to 1, u flips 1 to 0.
+    The layer starts at zero, where both are the identity. What leaves (0, 1) is cut off; the authors cut at 0 and 1 and
+    add 1e-8, where a single conversion then costs as much logloss as a hundred usual ones.
+    """
+
+    def __init__(self, width: int, form: Form = "residual") -> None:
+        super().__init__()
+        self.form = form
+        self.linear = nn.Linear(width, 2)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, hidden: Tensor, p: Tensor) -> Tensor:
+        """(n, width) and (n,) probabilities to (n,), inside (0, 1); what is cut off gives the block no gradient."""
+        first, second = self.linear(hidden).unbind(1)
+        moved = 2 * first.sigmoid() - 1
+        if self.form == "residual":
+            moved = p + moved * (1 - p) + second
+        else:
+            moved = p + moved * (1 - p) - (2 * second.sigmoid() - 1) * p
+        return torch.minimum(torch.maximum(moved, FLOOR * p), 1 - FLOOR * (1 - p))
+
+
+class HDR(DIN):
+    """The production model (DIN on clicks, one label: the conversion) with a TransBlock on its probability."""
+
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
+        super().__init__(features, sizes, config, build)
+        if len(features.labels) != 1 or not config.mlp:
+            raise ConfigError("hdr needs one label, the conversion, and a hidden layer.")
+        self.block = TransBlock(config.mlp[-1])
+
+    def forward(self, batch: Batch) -> Logits:
+        layers = self.top.layers
+        hidden = layers[:-1](self.body(self.inputs(batch)))
+        p = layers[-1](hidden).squeeze(1).float().sigmoid()
+        return {self.features.labels[0]: torch.logit(self.block(hidden.float(), p), 1e-7)}
+
+    def loss(self, logits: Logits, batch: Batch) -> Tensor:
+        """Cross-entropy; where labels are still coming in (column ``ripe``), of ``p ripe``, what can be in by now."""
+        name = self.features.labels[0]
+        y, z = label(batch, name).to(logits[name].dtype), logits[name]
+        share = label(batch, RIPE) if RIPE in batch else torch.ones_like(z)
+        return -(y * nn.functional.logsigmoid(z) + (1 - y) * torch.log1p(-share * z.sigmoid())).mean()
+
+
+def corrected_loss(logits: Tensor, labels: Tensor, ratio: float) -> Tensor:
+    """``ratio L_pos + L_neg`` (eq. 6), both parts over all rows; ratio = today's over the retrieved conversion rate."""
+    y = labels.to(logits.dtype)
+    positive, negative = nn.functional.logsigmoid(logits), nn.functional.logsigmoid(-logits)
+    return -(ratio * y * positive + (1 - y) * negative).mean()
+
+
+def edges_of(scores: Floats, bins: int) -> Floats:
+    """Inner edges of bins that hold equally many of the scores."""
+    return np.unique(np.quantile(scores, np.linspace(0, 1, bins + 1)[1:-1], method="higher"))
+
+
+def answers(scores: Floats, edges: Floats | None) -> Floats:
+    """(n, bins) one-hot bins of the scores; without edges the published soft answer, (n, 2) = [1 - p, p]."""
+    if edges is None:
+        return np.column_stack([1 - scores, scores])
+    return np.eye(len(edges) + 1)[np.searchsorted(edges, scores, side="right")]
+
+
+def prevalence(confusion: Floats, today: Floats, strength: float, history: Floats) -> Floats:
+    """``argmin_p |C p - q|^2 + strength |p - h'|^2 = (C'C + sI)^-1 (C'q + s h')`` (eq. 7, its solution eq. 14).
+
+    Args:
+        confusion: (bins, 2), column y = mean answer to historical clicks of class y.
+        today: (bins,) mean answer to today's clicks, whose labels nobody knows.
+        strength: what holds the estimate at ``history``. At 1, and with a few percent of conversions, little moves.
+        history: (2,) class shares of the historical clicks.
+
+    Returns:
+        (2,) class shares of today, brought back into the simplex.
+    """
+    left = confusion.T @ confusion + strength * np.eye(2)
+    found = np.linalg.lstsq(left, confusion.T @ today + strength * history, rcond=None)[0]
+    found = found.clip(0)
+    return found / found.sum() if found.sum() > 0 else history
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What the correction found: conversion rates of the historical and of today's first hours."""
+
+    history: float
+    today: float
+
+    @property
+    def ratio(self) -> float:
+        """Weight of the positives, eq. 6; 1 where history has no conversion."""
+        return float(np.clip(self.today / self.history, *WEIGHTS)) if self.history > 0 else 1.0
+
+
+def balanced(answer: Floats, clicks: float, rate: float) -> float:
+    """The strength at which sampling noise and prior weigh alike: variance of an answer over (SPREAD rate)^2.
+
+    With a hundred clicks it is about 1 and nothing moves; with a hundred thousand 1e-3 and the scores decide. A small
+    fixed strength takes the noise of a hundred clicks for a change of the rate.
+    """
+    return float((answer * (1 - answer)).mean() / clicks / (SPREAD * rate) ** 2)
+
+
+def correct(scores: Floats, labels: Floats, today: Floats, bins: int = 10, strength: float | None = None) -> Correction:
+    """Today's conversion rate from unlabelled scores, if today's clicks differ by their class shares alone.
+
+    A change of p(conversion | click) leaves the scores where they are and is not seen.
+
+    Args:
+        scores, labels: (n,) of the historical clicks, in the same hours of the day as today's.
+        today: (m,) scores of today's clicks, by the same frozen model.
+        bins: score bins of the confusion; 0 for the published 2 x 2.
+        strength: of ``prevalence``; None: ``balanced``.
+    """
+    y = labels.astype(bool)
+    rate = float(y.mean()) if len(y) else 0.0
+    if not len(today) or y.all() or not y.any():
+        return Correction(rate, rate)
+    edges = edges_of(scores, bins) if bins else None
+    said = answers(scores, edges)
+    confusion = np.column_stack([said[~y].mean(0), said[y].mean(0)])
+    answer = answers(today, edges).mean(0)
+    if strength is None:
+        strength = balanced(answer, 1 / (1 / len(scores) + 1 / len(today)), rate)
+    found = prevalence(confusion, answer, strength, np.array([1 - rate, rate]))
+    return Correction(rate, float(found[1]))
+
+
+def nearest(today: Sequence[Floats], history: Sequence[Floats], count: int) -> NDArray[np.int64]:
+    """Numbers of the ``count`` historical days whose vectors have the largest cosine with today's, best first.
+
+    Args:
+        today: blocks of the day's vector (recent conversion rates, shares of categories), each (size,).
+        history: the same blocks of the historical days, each (days, size). Every number is standardised over these
+            days and every block weighs alike: raw shares would swamp the conversion rates.
+    """
+    parts = []
+    for now, before in zip(today, history, strict=True):
+        scale = before.std(0)
+        rows = (np.vstack([now[None], before]) - before.mean(0)) / np.where(scale > 0, scale, 1)
+        parts.append(rows / np.sqrt(rows.shape[1]))
+    rows = np.concatenate(parts, axis=1)
+    rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return np.argsort(-(rows[1:] @ rows[0]), kind="stable")[:count]
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Learning rates of a fine-tuning. The production net gets the small one, the block the large one; not the other
+    way round. Embedding tables hold ids of another time and stay as they are unless ``tables`` says otherwise."""
+
+    net: float = 1e-5
+    block: float = 1e-3
+    last: float | None = None  # of the net's last layer; None: that of the net
+    tables: float = 0.0
+
+
+def optimizers(model: HDR, rates: Rates) -> list[torch.optim.Adam]:
+    """One Adam (0.9, 0.999, 1e-8) for each part with a rate above 0; the other parts stay frozen."""
+    last = list(model.top.layers[-1].parameters())
+    parts = {
+        "tables": (list(model.inputs.tables.parameters()), rates.tables),
+        "block": (list(model.block.parameters()), rates.block),
+        "last": (last, rates.net if rates.last is None else rates.last),
+    }
+    taken = {id(p) for group, _ in parts.values() for p in group}
+    parts["net"] = ([p for p in model.parameters() if id(p) not in taken], rates.net)
+    return [torch.optim.Adam(group, lr=rate) for group, rate in parts.values() if rate > 0]
+
+
+def fine_tune(model: HDR, batches: Iterable[Batch], rates: Rates, ratio: float) -> HDR:
+    """A copy of the model, trained on the batches with ``corrected_loss``; the model itself is not touched."""
+    tuned = copy.deepcopy(model).train()
+    steps = optimizers(tuned, rates)
+    name = tuned.features.labels[0]
+    for batch in batches:
+        tuned.zero_grad(set_to_none=True)
+        corrected_loss(tuned(batch)[name], label(batch, name), ratio).backward()
+        for step in steps:
+            step.step()
+    return tuned.eval()
+
+
+class Deployment:
+    """What is served: the production model, or for a day the copy that was fine-tuned for it.
+
+    Args:
+        tolerance: a copy that predicts more than this factor above or below the rate that the correction expects of
+            today's clicks is not served.
+    """
+
+    def __init__(self, base: HDR, tolerance: float = 2.0) -> None:
+        self.base, self.tolerance = base, tolerance
+        self.copy: HDR | None = None
+        self.day: int | None = None
+
+    def push(self, tuned: HDR, day: int, predicted: float, expected: float) -> bool:
+        """Serve a copy on a day, unless its mean prediction is no number or out of tolerance; True when served."""
+        near = expected > 0 and 1 / self.tolerance <= predicted / expected <= self.tolerance
+        self.copy, self.day = (tuned, day) if np.isfinite(predicted) and near else (None, None)
+        return self.copy is not None
+
+    def model(self, day: int) -> HDR:
+        """The model of a day: a copy is gone when its day is over, and nothing of it remains."""
+        if self.day != day:
+            self.roll_back()
+        return self.base if self.copy is None else self.copy
+
+    def roll_back(self) -> None:
+        """Serve the production model again, at once."""
+        self.copy, self.day = None, None
