@@ -89,6 +89,8 @@ class MultiEntity(DIN):
         self.names = list(names) or entities(features)
         if len(self.names) < 2 or len(features.labels) != 1:
             raise ConfigError("a multi-entity model needs target fields of two entities (their group) and one label.")
+        if len(config.mlp) < 2:
+            raise ConfigError("a multi-entity model needs two widths in 'mlp': the experts' and the towers'.")
 
     def rows(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """The entities that a batch holds, each with the numbers of its rows."""

@@ -285,6 +285,8 @@ def test_both_stages_learn() -> None:
 def test_a_map_of_one_entity_is_refused() -> None:
     with pytest.raises(ConfigError, match="two entities"):
         made(EntityPLE, TARGET)
+    with pytest.raises(ConfigError, match="two widths"):
+        made(MEM, config=CONFIG.model_copy(update={"mlp": (8,)}))
 
 
 # What it is compared with
