@@ -42,6 +42,14 @@ def two_tasks(name: str) -> bool:
     return name in TWO_TASKS
 
 
+BY_STOCK = frozenset({"msnet"})  # reads which things of the history were listed with one piece
+
+
+def by_stock(name: str) -> bool:
+    """Whether a model's features hold the stock type of what was clicked."""
+    return name in BY_STOCK
+
+
 def build_model(
     features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, seed: int = 0, build: Make = make
 ) -> Ranker:

@@ -19,7 +19,7 @@ from recommend.features.encoders import Encoders
 from recommend.features.feature_map import impression_map
 from recommend.features.ragged import Batch, Column, Ragged
 from recommend.models.base import Ranker
-from recommend.models.registry import build_model
+from recommend.models.registry import build_model, by_stock
 from recommend.training import checkpoint
 from recommend.training.distributed import Group
 from recommend.training.scoring import evaluate
@@ -36,6 +36,7 @@ class RunConfig(Config):
 
     Attributes:
         content: size of the log's content vectors; 0 leaves them out.
+        stock: whether the history's stock types are read (``by_stock``).
         train_days, test_days: days of the log, both ends included.
         watch_days: between the two, trained on by nobody: there a second pass is watched for overfitting.
     """
@@ -49,6 +50,7 @@ class RunConfig(Config):
     train_days: tuple[int, int]
     test_days: tuple[int, int]
     watch_days: tuple[int, int] | None = None
+    stock: bool = False
 
 
 def log_of(data: Path) -> Path:
@@ -72,6 +74,7 @@ def plan(log: Path, model: ModelConfig, config: TrainConfig, labels: tuple[str, 
         train_days=split.train,
         test_days=split.test,
         watch_days=split.valid,
+        stock=by_stock(model.name),
     )
 
 
@@ -94,7 +97,7 @@ def train_run(
     """
     group = group or Group()
     out = Path(out)
-    features = impression_map(run.labels, run.history, run.content)
+    features = impression_map(run.labels, run.history, run.content, run.stock)
     contents = Contents.read(log, features)
     stream = ParquetStream(table_files(log, "impression", *run.train_days), features.columns, run.train.batch_rows)
     if (out / RUN).exists():
@@ -150,7 +153,7 @@ def read_run(folder: Path) -> RunConfig:
 def load_run(folder: Path, log: Path) -> tuple[Ranker, Encode, TimeSplit]:
     """A run's model as trained, what encodes a log's rows for it, and its days."""
     run = read_run(folder)
-    features = impression_map(run.labels, run.history, run.content)
+    features = impression_map(run.labels, run.history, run.content, run.stock)
     encoders = Encoders.load(Path(folder) / ENCODERS)
     model = build_model(features, encoders.sizes(), run.model)
     path = Path(folder) / checkpoint.NAME

@@ -10,6 +10,7 @@ from torch import nn
 
 from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
+from recommend.data.world import write_world
 from recommend.experiments.recipe import Setting
 from recommend.experiments.recipes.msnet import even_mass, mass, newest_limited, reach, staying
 from recommend.features.encoders import Encoders
@@ -22,6 +23,7 @@ from recommend.models.meta_embedding import MetaEmbedding
 from recommend.models.msnet import AUX, LIMITED_ROW, MSNet
 from recommend.models.mwuf import MWUF
 from recommend.models.registry import build_model
+from recommend.training.runs import load_run, plan, train_run
 from recommend.training.trainer import train
 
 from . import tiny
@@ -419,3 +421,16 @@ def test_an_attention_that_sees_deep_clicks_alone_has_no_mass_and_no_reach_on_li
 def test_in_the_staying_world_as_much_is_on_sale_and_nothing_leaves() -> None:
     knobs = staying(Setting("small", 0, Path(), {}))
     assert knobs == {"sold_leave": False, "life_days": 1_000.0, "new_items_per_day": 6}
+
+
+def test_a_training_run_gives_it_the_stock_types_of_the_history(tmp_path: Path) -> None:
+    """``./ipl recommend train --model msnet``; other models' features, and old runs, stay as they were."""
+    write_world(tmp_path, scale="small", seed=3, knobs={"impressions": 2_000, "users": 20, "days": 6})
+    config = TrainConfig(threads=1)
+    run = plan(tmp_path / "log", SMALL, config, ("click",), test_days=2)
+    assert run.stock
+    assert not plan(tmp_path / "log", SMALL.model_copy(update={"name": "din"}), config, ("click",), 2).stock
+    train_run(tmp_path / "log", run, tmp_path / "run")
+    model, _, _ = load_run(tmp_path / "run", tmp_path / "log")
+    assert isinstance(model, MSNet)
+    assert model.flag == "history_single"
