@@ -35,9 +35,9 @@ class Din:
         self.model.compile("adam", "binary_crossentropy", metrics=[])
         self.learn, self.click = inputs(learn), learn.click.astype(np.float32)
 
-    def fit(self) -> None:
-        """One pass."""
-        self.model.fit(self.learn, self.click, batch_size=self.work.batch_rows, epochs=1, verbose=0, shuffle=True)
+    def fit(self, shuffle: bool = True) -> None:
+        """One pass; without ``shuffle`` in the rows' own order."""
+        self.model.fit(self.learn, self.click, batch_size=self.work.batch_rows, epochs=1, verbose=0, shuffle=shuffle)
 
     def predict(self, part: Part) -> np.ndarray:
         """Click probabilities."""

@@ -10,7 +10,7 @@ from recommend.config import ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.features.ragged import Ragged
-from recommend.models.registry import build_model
+from recommend.models.din import DIN
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train
 
@@ -29,6 +29,7 @@ class Din:
     """Dense tables; ``sparse`` gives the tables of users and items sparse gradients."""
 
     sparse_rows = 10**9
+    cls = DIN
 
     def __init__(self, work: Workload, learn: Part) -> None:
         self.work = work
@@ -39,18 +40,19 @@ class Din:
             mlp=work.mlp,
             sparse_rows=self.sparse_rows,
         )
-        self.model = build_model(FEATURES, work.sizes, config, work.seed)
+        torch.manual_seed(work.seed)
+        self.model = self.cls(FEATURES, work.sizes, config)
         self.columns = batch(learn)
 
-    def fit(self) -> None:
-        """One pass."""
+    def fit(self, shuffle: bool = True) -> None:
+        """One pass; without ``shuffle`` in the rows' own order."""
         config = TrainConfig(
             batch_rows=self.work.batch_rows,
             learning_rate=self.work.learning_rate,
             threads=torch.get_num_threads(),
             log_every=10**9,
         )
-        train(self.model, MemoryStream(self.columns, self.work.batch_rows, shuffle=0), config)
+        train(self.model, MemoryStream(self.columns, self.work.batch_rows, shuffle=0 if shuffle else None), config)
 
     def predict(self, part: Part) -> np.ndarray:
         """Click probabilities."""

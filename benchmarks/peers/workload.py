@@ -29,6 +29,7 @@ class Workload:
     batch_rows: int = 1024
     learning_rate: float = 1e-3
     train_share: float = 0.9
+    full: bool = False  # every history of the longest length
     seed: int = 7
 
     @property
@@ -63,6 +64,8 @@ def make(work: Workload) -> tuple[Part, Part]:
     favourites = rng.integers(1, work.categories, (work.users, 3))
     user, item = rng.integers(1, work.users, work.rows), draw_items(work.rows)
     length = rng.integers(1, work.longest + 1, work.rows)
+    if work.full:
+        length[:] = work.longest
     history = draw_items(shape)
     liked = favourites[user[:, None], rng.integers(0, 3, shape)]
     history_category = np.where(rng.random(shape) < 0.5, liked, category_of[history])
