@@ -48,7 +48,7 @@ class _Page:
     def __init__(self, services: Services) -> None:
         self.services = services
         with gr.Blocks(title="IPL operations", analytics_enabled=False) as self.blocks:
-            gr.HTML("<div class='ops'><h1>Why does this thing stand here?</h1></div>", apply_default_css=False)
+            gr.HTML("<div class='ops'><h1>IPL operations</h1></div>", apply_default_css=False)
             self.answers = gr.HTML("", elem_id="ops-answers", apply_default_css=False)
             with gr.Tabs():
                 with gr.Tab("Feed", id="feed"):

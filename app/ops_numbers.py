@@ -151,7 +151,7 @@ def _chance(new: Table) -> Answer:
     shown = [row for row in new.rows if row[3]]
     starved = [row for row in new.rows if row[6] == "starved"]
     waited = sorted(float(row[4]) for row in shown if row[4] is not None)
-    median = f"median {_minutes(waited[len(waited) // 2])} to the first impression; " if waited else ""
+    median = f"median {minutes(waited[len(waited) // 2])} to the first impression; " if waited else ""
     detail = f"{median}{share(len(shown), len(new.rows))} of {len(new.rows)} shown at all"
     if len(starved) > 0.1 * len(new.rows):
         return Answer(question, "bad", f"{len(starved)} are starved: unseen for over {STARVED_H:.0f} hours.", detail)
@@ -340,11 +340,14 @@ def experiments(services: Services) -> Table:
                 for c in found[kind]:
                     reach = f"{_signed(c['mean'])} [{_signed(c['low'])}, {_signed(c['high'])}]"
                     holds = "holds" if c["holds"] else "does not hold"
-                    out.append((found["recipe"], found["scale"], found["verdict"], kind[:-1], c["name"], c["metric"],
-                                f"{c['arm']} - {c['baseline']}", reach, holds))  # fmt: skip
+                    name = f"control: {c['name']}" if kind == "controls" else c["name"]
+                    pair = f"{c['arm']} - {c['baseline']}"
+                    out.append(
+                        (found["recipe"], found["scale"], found["verdict"], name, pair, c["metric"], reach, holds)
+                    )
         except (OSError, ValueError, KeyError):
             continue
-    headers = ("recipe", "scale", "verdict", "kind", "name", "measure", "difference", "mean [95 %]", "reads")
+    headers = ("recipe", "scale", "verdict", "claim", "difference", "in", "mean [95 %]", "reads")
     return Table(headers, tuple(out), "Above 0 is better; a control holds when its effect has vanished.")
 
 
@@ -371,8 +374,9 @@ def _waited(published: datetime, first: datetime | None) -> float | None:
     return None if first is None else round((milliseconds(first) - milliseconds(published)) / 60_000, 1)
 
 
-def _minutes(minutes: float) -> str:
-    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
+def minutes(value: float) -> str:
+    """Minutes for people; hours from two on."""
+    return f"{value:.0f} min" if value < 120 else f"{value / 60:.1f} h"
 
 
 def _ms(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""The pictures of the operator's page. Each title states what is seen; one palette, readable in grey."""
+"""The pictures of the operator's page: titles state what is seen; one palette, readable in grey and in the dark."""
 
 from __future__ import annotations
 
@@ -6,25 +6,31 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.ops_numbers import HIGH, LOW, Impressions, Table, wilson
+from app.ops_numbers import HIGH, LOW, Impressions, Table, minutes, wilson
 from recommend.metrics.calibration import pcoc
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-GREEN, ORANGE, GREY = "#0b6655", "#c2571a", "#7b8682"
+GREEN, ORANGE, GREY = "#1a8a72", "#c2571a", "#7b8682"
 BINS = 8
 
 
 def _figure(width: float = 6.2, height: float = 3.2) -> tuple[Figure, Axes]:
     from matplotlib.figure import Figure as New
 
-    figure = New(figsize=(width, height), dpi=110, layout="constrained")
+    figure = New(figsize=(width, height), dpi=110, layout="constrained", facecolor="none")
     axis = figure.subplots()
+    axis.set_facecolor("none")
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)
-    axis.tick_params(labelsize=8)
+    # Grey that reads on a light and on a dark page alike.
+    axis.tick_params(labelsize=8, colors=GREY)
+    for part in (axis.xaxis.label, axis.yaxis.label, axis.title):
+        part.set_color(GREY)
+    for side in ("bottom", "left"):
+        axis.spines[side].set_color(GREY)
     return figure, axis
 
 
@@ -53,7 +59,7 @@ def reliability(seen: Impressions) -> Figure:
     reads = (
         "agree with clicks" if LOW <= found <= HIGH else ("promise too much" if found > HIGH else "promise too little")
     )
-    axis.set_title(f"Predictions {reads} (PCOC {found:.2f})", fontsize=10, loc="left")
+    axis.set_title(f"Predictions {reads} (PCOC {found:.2f})", fontsize=10, loc="left", color=GREY)
     axis.set_xlabel("predicted click rate", fontsize=8)
     axis.set_ylabel("observed, 95 % interval", fontsize=8)
     return figure
@@ -69,16 +75,16 @@ def by_day(table: Table) -> Figure:
     days = [str(row[0])[5:] for row in rows]
     rates = [100 * int(row[3] or 0) / int(row[2] or 1) for row in rows]
     reach = [wilson(int(row[3] or 0), int(row[2] or 0)) for row in rows]
-    axis.errorbar(days, rates, yerr=[[r - 100 * a for r, (a, _) in zip(rates, reach, strict=True)],
-                                     [100 * b - r for r, (_, b) in zip(rates, reach, strict=True)]],
-                  fmt="o-", color=GREEN, capsize=3, label="observed")  # fmt: skip
+    below = [max(r - 100 * a, 0) for r, (a, _) in zip(rates, reach, strict=True)]
+    above = [max(100 * b - r, 0) for r, (_, b) in zip(rates, reach, strict=True)]
+    axis.errorbar(days, rates, yerr=[below, above], fmt="o-", color=GREEN, capsize=3, label="observed")
     axis.plot(days, [100 * float(row[9] or 0) for row in rows], "s--", color=ORANGE, label="predicted")
     off = [d for d, row in zip(days, rows, strict=True) if row[7] is not None and not LOW <= float(row[7]) <= HIGH]
     says = f"Predictions were off on {', '.join(off[-3:])}" if off else "Predictions followed the clicks"
-    axis.set_title(says, fontsize=10, loc="left")
+    axis.set_title(says, fontsize=10, loc="left", color=GREY)
     axis.set_ylabel("click rate, %", fontsize=8)
     axis.set_ylim(0, None)
-    axis.legend(frameon=False, fontsize=8)
+    axis.legend(frameon=False, fontsize=8, labelcolor=GREY)
     return figure
 
 
@@ -98,23 +104,25 @@ def first_impressions(table: Table) -> Figure:
     axis.set_xlabel("minutes from publishing to the first impression (log)", fontsize=8)
     axis.set_ylabel("share of new listings, %", fontsize=8)
     half = float(np.median(waited))
-    says = f"Half are seen within {half:.0f} min" if half >= 1 else "Half are seen within a minute"
-    axis.set_title(f"{says}; {unseen} not yet", fontsize=10, loc="left")
+    says = f"Half of those that were seen waited {minutes(half)} or less"
+    axis.set_title(f"{says}; {unseen} are unseen", fontsize=10, loc="left", color=GREY)
     return figure
 
 
 def funnel(counts: dict[str, int], ms: dict[str, float]) -> Figure:
     """How many things each stage kept, and where the time went."""
-    figure, axis = _figure(6.2, 1.9)
+    figure, axis = _figure(9.0, 1.7)
     names = list(counts)
     values = [max(v, 0) for v in counts.values()]
     axis.barh(names[::-1], np.maximum(values[::-1], 0.8), color=[GREEN, GREEN, GREEN, GREY][: len(names)])
     axis.set_xscale("log")
     for place, value in enumerate(values[::-1]):
-        axis.text(max(value, 0.8) * 1.1, place, f"{value:,}", va="center", fontsize=8)
+        axis.text(max(value, 0.8) * 1.1, place, f"{value:,}", va="center", fontsize=8, color=GREY)
     axis.set_xlim(0.8, max([*values, 10]) * 4)
     axis.get_xaxis().set_visible(False)
     axis.spines["bottom"].set_visible(False)
     slowest = max(ms, key=lambda stage: ms[stage]) if ms else ""
-    axis.set_title(f"{sum(ms.values()):.0f} ms, most of it in {slowest.replace('_', '-')}", fontsize=10, loc="left")
+    axis.set_title(
+        f"{sum(ms.values()):.0f} ms, most of it in {slowest.replace('_', '-')}", fontsize=10, loc="left", color=GREY
+    )
     return figure

@@ -244,7 +244,7 @@ class Feed:
             return f"fell: {of_seller} of this seller on the page already"
         if rank_of[i] < last:
             return "fell: made room for exploration or an ad"
-        return f"fell: ranked {rank_of[i] + 1}., below the last on the page"
+        return f"fell: rank {rank_of[i] + 1} is below the last on the page"
 
 
 class _Clock:
