@@ -100,9 +100,8 @@ def main() -> None:
     for seed in range(args.seed, args.seed + args.seeds):
         learned, asked, sizes = prepared(seed)
         click, user, limited = asked["click"].numpy(), asked["raw_user"].numpy(), asked["single"].numpy() == 2
-        print(
-            f"flag alone: AUC {auc(click, limited):.4f}; rows on unseen things {(asked['item_id'] == 0).float().mean():.3f}"
-        )
+        unseen = float((asked["item_id"] == 0).float().mean())
+        print(f"flag alone: AUC {auc(click, limited):.4f}; rows on things that training did not hold: {unseen:.3f}")
         predicted = {}
         for name, changes in ARMS.items():
             model = build_model(FEATURES, sizes, MODEL.changed(changes), seed)
