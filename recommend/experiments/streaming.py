@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -171,7 +172,7 @@ def open_clicks(
     keep = list(dict.fromkeys([*names, "impression_id", "entity", "click", "day"]))
     shown = concat_batches(list(ParquetStream(files, keep, batch_rows=65_536)))
     contents = Contents.read(folder / LOG, features, world.days)
-    early = int((shown["day"] < warm_up).sum())  # type: ignore[operator]
+    early = int((_tensor(shown["day"]) < warm_up).sum())
     encoders = Encoders.fit(features, [slice_batch(shown, 0, early)], min_count)
     clicks = _events(folder, "click")
     row = torch.full((len(shown["impression_id"]),), NEVER)
@@ -179,7 +180,7 @@ def open_clicks(
     for table, at in moment.items():
         ids, time = clicks if table == "click" else _events(folder, table)
         at[torch.from_numpy(ids)] = torch.from_numpy(time)
-    sold = (shown["entity"] == ENTITIES.index("item")) & shown["click"]  # type: ignore[operator]
+    sold = (_tensor(shown["entity"]) == ENTITIES.index("item")) & _tensor(shown["click"])
     index = sold.nonzero().squeeze(1)
     index = index[moment["click"][index].argsort(stable=True)]
     columns = encoders(contents(select_batch(shown, index)))
@@ -203,7 +204,12 @@ def share_within(quantiles: Sequence[tuple[float, float]], limit: float) -> floa
     return float(np.interp(np.log(limit), np.log(values), shares))
 
 
-def _events(folder, table: str) -> tuple[np.ndarray, np.ndarray]:
+def _tensor(column: Column) -> Tensor:
+    assert isinstance(column, Tensor)
+    return column
+
+
+def _events(folder: Path, table: str) -> tuple[np.ndarray, np.ndarray]:
     parts = [pq.read_table(f, columns=["impression_id", "time_ms"]) for f in table_files(folder / LOG, table)]
     whole = pa.concat_tables(parts) if parts else pa.table({"impression_id": [], "time_ms": []})
     return tuple(whole[n].to_numpy().astype(np.int64) for n in ("impression_id", "time_ms"))  # type: ignore[return-value]

@@ -370,3 +370,20 @@ def test_the_worlds_truth_within_the_windows_is_what_happens(tmp_path: Path) -> 
     for happened, p in ((bought, market.truth.order), (bought & ~back, market.truth.ecvr)):
         assert happened.sum() == pytest.approx(p.sum(), abs=4 * np.sqrt((p * (1 - p)).sum()))
     assert back.sum() > 30
+
+
+def test_every_arm_of_the_recipe_runs(tmp_path: Path) -> None:
+    """On a world of a few hundred clicks; the truth costs nothing, and a control's world is another one."""
+    from recommend.experiments.recipe import Setting
+    from recommend.experiments.recipes.ecad import RECIPE, Worlds
+
+    knobs = {"impressions": 12_000, "users": 60, "new_items_per_day": 200, "many_items": 60, "posts_per_day": 10}
+    setting = Setting("small", 5, tmp_path, knobs, ("mlp=[8,4]", "embedding=4", "attention=[4]"))
+    worlds = Worlds(setting)
+    found = {arm: RECIPE.run(arm, worlds, setting) for arm in RECIPE.arms}
+    assert found["truth"]["kl"] == found["truth"]["rfr_kl"] == 0
+    assert all(of_arm["kl"] > 0 for arm, of_arm in found.items() if arm != "truth")
+    assert np.isnan(found["direct"]["rfr_kl"])
+    assert np.isfinite(found["ecad"]["rfr_kl"])
+    assert found["ecad"]["trained"] > found["direct"]["trained"] > 0
+    assert len(worlds[""][0].log.click_ms) != len(worlds["calm"][0].log.click_ms)

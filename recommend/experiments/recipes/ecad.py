@@ -8,14 +8,15 @@ Claims, all on the clicks of the last 16 days, each predicted before its own day
 ECVR than daily batches of fully aged labels (``direct``) and than the best stream with importance weights (``defer``),
 and closer to the true refund rate, over all clicks, than a tower for orders alone (``cvr_rfr``).
 
-Controls, in which the first effect must vanish: a world whose appetite never moves (``_still``), and one whose delays,
-and windows, are a hundredth (``_fast``), so that by midnight nearly all has settled for everybody.
+Control, in which the first effect must vanish (``_calm``): a world whose appetite never moves and whose delays, and
+windows, are a hundredth, so that there is nothing to wait for and by midnight nearly all has settled for everybody.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -39,8 +40,8 @@ WARM_UP = 14  # days; those after it are asked for
 DAYS = 3.0  # of each attribution window
 WAIT = 0.25  # days until the first label of ES-DFM and DEFER
 WINDOWS = {"order_edges": (0.25, 1.0, 3.0), "refund_edges": (1.0, 3.0, 6.0)}
-STILL = {"order_drift": 0.0, "click_drift": 0.0, "promotion_days": 0}
-FAST = 0.01
+CALM = {"order_drift": 0.0, "click_drift": 0.0, "promotion_days": 0}
+SHORT = 0.01  # the calm world's delays and windows, of the usual ones
 
 
 STAGES = {"order_days": DAYS, "refund_days": DAYS, "wait_days": WAIT}
@@ -66,11 +67,6 @@ class Method:
         return self.model(FEATURES, sizes, config, **options)
 
 
-def auxiliary(*args: Any, **options: Any) -> ECAD:
-    """Variant B: the windows beside main heads."""
-    return ECAD(*args, main=True, **options)
-
-
 METHODS = {
     "direct": Method(delayed.Direct),
     "naive": Method(delayed.ObservedNow, TWICE),
@@ -82,17 +78,16 @@ METHODS = {
     "es_dfm": Method(delayed.ESDFM, TWICE),
     "defer": Method(delayed.DEFER),
     "ecad": Method(ECAD, days=WINDOWS),
-    "ecad_aux": Method(auxiliary, days=WINDOWS),
+    "ecad_aux": Method(partial(ECAD, main=True), days=WINDOWS),
     "oracle": Method(delayed.Oracle, ("epochs=4",), days=ESMM, foresight=True),
 }
-METHODS |= {f"{name}_still": replace(METHODS[name], world="still") for name in ("direct", "ecad", "oracle")}
-METHODS |= {f"{name}_fast": replace(METHODS[name], world="fast") for name in ("direct", "ecad")}
+METHODS |= {f"{name}_calm": replace(METHODS[name], world="calm") for name in ("direct", "ecad")}
 
 
 class Worlds:
-    """The seed's world and its variants for the controls, each opened when first asked for.
+    """The seed's world and its variant for the control, each opened when first asked for.
 
-    A variant comes with its clicks, the body that was trained on its warm-up, and the scale of its days.
+    Each comes with its clicks, the body that was trained on its warm-up, and the scale of its days.
     """
 
     def __init__(self, setting: Setting) -> None:
@@ -102,8 +97,8 @@ class Worlds:
     def __getitem__(self, name: str) -> tuple[Market, dict[str, torch.Tensor], float]:
         if name not in self._open:
             knobs = self.setting.knobs
-            scale = FAST if name == "fast" else 1.0
-            changed = {"": {}, "still": STILL, "fast": {"fast_delays": FAST * knobs.get("fast_delays", 1.0)}}[name]
+            scale = SHORT if name == "calm" else 1.0
+            changed = CALM | {"fast_delays": SHORT * knobs.get("fast_delays", 1.0)} if name == "calm" else {}
             setting = replace(self.setting, knobs={**knobs, **changed})
             market, shown = open_clicks(setting, FEATURES, WARM_UP, scale * DAYS, scale * DAYS)
             body = warm_start(FEATURES, market.sizes, shown, MODEL.changed(setting.model), setting.seed)
@@ -165,7 +160,8 @@ RECIPE = Recipe(
         Claim("all clicks over orders alone", "rfr_kl", "ecad", "cvr_rfr", lower_is_better=True),
     ),
     controls=(
-        Claim("nothing moves", "kl", "ecad_still", "direct_still", controls=FIRST, lower_is_better=True),
-        Claim("nothing to wait for", "kl", "ecad_fast", "direct_fast", controls=FIRST, lower_is_better=True),
+        Claim(
+            "nothing moves, nothing to wait for", "kl", "ecad_calm", "direct_calm", controls=FIRST, lower_is_better=True
+        ),
     ),
 )
