@@ -1,8 +1,9 @@
-"""KEEP: Knowledge Extraction and Plugging (CIKM 2022, arXiv 2208.10174).
+"""KEEP: An Industrial Pre-Training Framework for Online Recommendation via Knowledge Extraction and Plugging
+(CIKM 2022, arXiv 2208.10174).
 
-Industrial-scale pre-training for display advertising in two stages. ``Extractor`` learns clicks, carts and orders from
-the impressions of all channels (the super-domain); what it knows is computed once for every key and stored. ``KEEP`` is
-the ranker of one channel (the sub-domain), which looks that knowledge up and adds it to its first hidden layer.
+``Extractor`` learns clicks, carts and orders from the impressions of all channels (the super-domain); what it knows is
+computed once for every key and stored. ``KEEP`` is the ranker of one channel (the sub-domain), which looks that
+knowledge up and adds it to its first hidden layer.
 
 The paper's equations could not be had; these are numbered by us, and docs/papers/keep.md says which follow it:
 
@@ -44,16 +45,16 @@ class Extractor(Ranker):
 
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
         super().__init__(features, sizes, config, build)
-        context, width = features.role("context"), config.embedding
+        context = features.role("context")
         self.of_user = [f for f in context if f.column == features.group]
         self.of_page = [f for f in context if f.column != features.group]
         self.of_item = features.role("target")
         self.past = features.role("history")
-        behaviour = sum(map(self._width, self.past))
-        self.user = self.mlp(width + behaviour, config.tower)
-        self.item = self.mlp(sum(map(self._width, self.of_item)), config.tower)
-        self.pair = self.mlp(2 * width + behaviour + 1, config.tower)
-        self.heads = nn.Linear(4 * config.tower + sum(map(self._width, self.of_page)), len(features.labels))
+        of_user, of_item = self._widths(self.of_user) + self._widths(self.past), self._widths(self.of_item)
+        self.user = self.mlp(of_user, config.tower)
+        self.item = self.mlp(of_item, config.tower)
+        self.pair = self.mlp(of_user + self._width(self._feature(CATEGORY)) + 1, config.tower)
+        self.heads = nn.Linear(4 * config.tower + self._widths(self.of_page), len(features.labels))
 
     def user_vector(self, batch: Batch) -> Tensor:
         """(rows, tower) z_u of the user's columns: the id and the histories."""
@@ -85,6 +86,9 @@ class Extractor(Ranker):
 
     def _width(self, feature: Feature) -> int:
         return self.config.embedding if feature.kind == "id" else feature.size
+
+    def _widths(self, features: list[Feature]) -> int:
+        return sum(map(self._width, features))
 
     def _feature(self, column: str) -> Feature:
         return next(f for f in self.of_item if f.column == column)
