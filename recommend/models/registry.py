@@ -50,6 +50,14 @@ def by_stock(name: str) -> bool:
     return name in BY_STOCK
 
 
+READS_ALONG = {"clid": ("request_id", "privileged")}  # columns of the log that a loss reads; never inputs that serve
+
+
+def reads_along(name: str) -> tuple[str, ...]:
+    """Further columns that a model's training reads: ``FeatureMap.extra``."""
+    return READS_ALONG.get(name, ())
+
+
 def build_model(
     features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, seed: int = 0, build: Make = make
 ) -> Ranker:

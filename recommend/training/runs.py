@@ -16,10 +16,10 @@ from recommend.data.parquet import DataError, ParquetStream
 from recommend.data.schema import table_files
 from recommend.data.splits import TimeSplit, last_days
 from recommend.features.encoders import Encoders
-from recommend.features.feature_map import impression_map
+from recommend.features.feature_map import FeatureMap, impression_map
 from recommend.features.ragged import Batch, Column, Ragged
 from recommend.models.base import Ranker
-from recommend.models.registry import build_model, by_stock
+from recommend.models.registry import build_model, by_stock, reads_along
 from recommend.training import checkpoint
 from recommend.training.distributed import Group
 from recommend.training.scoring import evaluate
@@ -37,6 +37,7 @@ class RunConfig(Config):
     Attributes:
         content: size of the log's content vectors; 0 leaves them out.
         stock: whether the history's stock types are read (``by_stock``).
+        extra: columns that only the loss reads (``reads_along``).
         train_days, test_days: days of the log, both ends included.
         watch_days: between the two, trained on by nobody: there a second pass is watched for overfitting.
     """
@@ -51,6 +52,7 @@ class RunConfig(Config):
     test_days: tuple[int, int]
     watch_days: tuple[int, int] | None = None
     stock: bool = False
+    extra: tuple[str, ...] = ()
 
 
 def log_of(data: Path) -> Path:
@@ -75,6 +77,7 @@ def plan(log: Path, model: ModelConfig, config: TrainConfig, labels: tuple[str, 
         test_days=split.test,
         watch_days=split.valid,
         stock=by_stock(model.name),
+        extra=reads_along(model.name),
     )
 
 
@@ -97,7 +100,7 @@ def train_run(
     """
     group = group or Group()
     out = Path(out)
-    features = impression_map(run.labels, run.history, run.content, run.stock)
+    features = _features(run)
     contents = Contents.read(log, features)
     stream = ParquetStream(table_files(log, "impression", *run.train_days), features.columns, run.train.batch_rows)
     if (out / RUN).exists():
@@ -116,6 +119,11 @@ def train_run(
     encode = chain(contents, encoders)
     watch = _watch(model, run, log, encode, share.rows(), out, say) if say is not None and group.first else None
     return train(model, share, run.train, encode, out, group, progress, watch=watch)
+
+
+def _features(run: RunConfig) -> FeatureMap:
+    """What the run's model and its loss read of the log."""
+    return impression_map(run.labels, run.history, run.content, run.stock).model_copy(update={"extra": run.extra})
 
 
 def _watch(
@@ -153,7 +161,7 @@ def read_run(folder: Path) -> RunConfig:
 def load_run(folder: Path, log: Path) -> tuple[Ranker, Encode, TimeSplit]:
     """A run's model as trained, what encodes a log's rows for it, and its days."""
     run = read_run(folder)
-    features = impression_map(run.labels, run.history, run.content, run.stock)
+    features = _features(run)
     encoders = Encoders.load(Path(folder) / ENCODERS)
     model = build_model(features, encoders.sizes(), run.model)
     path = Path(folder) / checkpoint.NAME

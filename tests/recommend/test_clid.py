@@ -11,9 +11,10 @@ from torch.nn import functional
 
 from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.lists import ListStream
-from recommend.data.parquet import DataError
+from recommend.data.parquet import DataError, ParquetStream
 from recommend.data.public import ltr
-from recommend.data.schema import TABLES, columns
+from recommend.data.schema import TABLES, columns, table_files
+from recommend.data.world import write_world
 from recommend.experiments.recipes import clid as recipe
 from recommend.features.encoders import Encoders
 from recommend.features.ragged import Ragged, slice_batch
@@ -21,6 +22,7 @@ from recommend.losses.distillation import DISTILLATIONS, clid, clid_by_mass, lis
 from recommend.losses.pointwise import bce
 from recommend.metrics.ranks import auc
 from recommend.models.clid import CLID, LIST, PAL, PRIVILEGED, TEACHER, PriDropOut, Teacher
+from recommend.training import runs
 from recommend.training.trainer import train
 
 from . import tiny
@@ -278,6 +280,24 @@ def test_batches_hold_whole_lists() -> None:
     assert torch.equal(torch.cat([b["h"].values for b in mixed]), rows)
     assert ListStream(data, batch_rows=6, shuffle=3).rows() == 23
     assert list(ListStream({LIST: torch.empty(0)}, batch_rows=6)) == []
+
+
+def test_the_command_trains_a_teacher_along(tmp_path: Path) -> None:
+    """On a log, `--model clid` reads the pages and the privileged column; predictions need neither."""
+    small = {"impressions": 6_000, "users": 40, "new_items_per_day": 100, "many_items": 40, "posts_per_day": 8}
+    write_world(tmp_path / "world", scale="small", seed=3, knobs=small)
+    log = runs.log_of(tmp_path / "world")
+    config = SMALL.model_copy(update={"name": "clid", "privileged": 4})
+    plan = runs.plan(log, config, TrainConfig(batch_rows=256, threads=1), ("click",), 4)
+    runs.train_run(log, plan, tmp_path / "run")
+    model, encode, _ = runs.load_run(tmp_path / "run", log)
+    assert isinstance(model, CLID)
+    assert model.privileged.width == 4
+    assert model.list_column == LIST
+    assert int(model.privileged.norm.num_batches_tracked) > 10
+    served = [name for name in model.features.columns if name not in (LIST, PRIVILEGED)]
+    batch = next(iter(ParquetStream(table_files(log, "impression")[-1:], served, 64)))
+    assert torch.isfinite(model.predict(encode(batch))["click"]).all()
 
 
 SVMLIGHT = """2 qid:10 1:0.5 3:4 # doc a

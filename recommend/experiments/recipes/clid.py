@@ -154,7 +154,7 @@ def fit(name: str, arms: dict[str, Arm], prepared: Prepared) -> Fit:
 
 def probabilities(model: Ranker, columns: dict[str, Column]) -> np.ndarray:
     """(rows,) float32 probabilities; the privileged column is taken away from all but the teacher."""
-    kept = columns if isinstance(model, Teacher) else {n: c for n, c in columns.items() if n != PRIVILEGED}
+    kept = columns if type(model) is Teacher else {n: c for n, c in columns.items() if n != PRIVILEGED}
     task = model.features.labels[0]
     return np.concatenate([model.predict(batch)[task].numpy() for batch in MemoryStream(kept, EVALUATED_ROWS)])
 
