@@ -149,7 +149,6 @@ ARMS = {
     "mkt": BOTH,
     "without_pdl": replace(BOTH, settings={"polarity": "none"}),
     "without_hfa": replace(BOTH, settings={"aligned": False}),
-    "mkt_absolute": replace(BOTH, settings={"polarity": "absolute"}),
     "fibinet_independent": Arm("single", FiBiNET, second=5e-3, independent=True),
     "mkt_independent": replace(BOTH, independent=True),
 }
