@@ -219,9 +219,9 @@ def inversions_by_bids(candidates: Candidates, p: np.ndarray, value: np.ndarray)
 
     Returns:
         ``inverted_near`` and ``inverted_far``: share of inverted pairs among those whose bids differ by a factor below
-        1.3 and above 2. ``inverted_matched``: of the far ones, weighted so that their errors ``|log p/p* - log p'/p'*|``
-        are distributed as those of the near ones. ``lost_near`` and ``lost_far``: revenue ``|e* - e*'|`` at stake in
-        the inverted pairs, a pair, over the mean revenue of a candidate.
+        1.3 and above 2. ``inverted_matched``: of the far ones, weighted so that their errors
+        ``|log p/p* - log p'/p'*|`` are distributed as those of the near ones. ``lost_near`` and ``lost_far``: revenue
+        ``|e* - e*'|`` at stake in the inverted pairs, a pair, over the mean revenue of a candidate.
     """
     one, other = _pairs(candidates.lists())
     revenue = candidates.revenue

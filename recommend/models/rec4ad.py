@@ -1,4 +1,6 @@
-"""Rec4Ad: A Free Lunch to Mitigate Sample Selection Bias for Ads CTR Prediction in Taobao (CIKM 2023, arXiv 2306.03527).
+"""Rec4Ad: A Free Lunch to Mitigate Sample Selection Bias for Ads CTR Prediction in Taobao (CIKM 2023).
+
+arXiv 2306.03527.
 
 An ads system learns from the ads that it chose itself and must judge all that it might choose. What the organic system
 showed to the same people was chosen by another rule: free samples of what the ads lack. Two systems also differ in what
@@ -38,6 +40,8 @@ class Parts:
 
     Attributes:
         organic: mu of eq. 5, weight of the organic rows' clicks (both systems' are means over their rows).
+        rationale: nu of eq. 5: both systems' clicks are also told from z_inv alone, in training. Without it nothing
+            keeps the shared signal in z_inv, whose alignment is then best served by saying nothing.
         align, decorrelate: lambda 1 and 2 of eq. 5.
         alignment: of z_inv: ``given`` the click (eq. 3), ``marginal`` (whether clicked or not), or ``adversarial``: a
             discriminator of the system behind a reversed gradient (Ganin et al., 2016).
@@ -48,6 +52,7 @@ class Parts:
     """
 
     organic: float = 1.0
+    rationale: float = 1.0
     align: float = 0.1
     decorrelate: float = 0.1
     alignment: Literal["given", "marginal", "adversarial"] = "given"
@@ -99,6 +104,7 @@ class Rec4Ad(DIN):
         self.branches = nn.ModuleList(
             Branch(inputs, width, config.activation, p.specific, p.gated) for _ in (ADS, ORGANIC)
         )
+        self.told = MLP(width, (), 1, config.activation) if p.rationale else None
         self.discriminator = MLP(width, (width,), 1, config.activation) if p.alignment == "adversarial" else None
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
@@ -128,6 +134,9 @@ class Rec4Ad(DIN):
             return bce(logit, click)
         organic = label(batch, "system") == ORGANIC
         loss = bce(logit[~organic], click[~organic]) + p.organic * bce(logit[organic], click[organic])
+        if self.told is not None:
+            alone = self.told(logits["invariant"]).squeeze(1)
+            loss = loss + p.rationale * bce(alone, click)
         warm = min(1.0, float(self.get_buffer("steps")) / max(p.warm_steps, 1))
         if self.training:
             self.get_buffer("steps").add_(1)
