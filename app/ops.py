@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import html
-from typing import Any
+import io
+from typing import TYPE_CHECKING, Any
 
 # Gradio reads the annotations of its listeners at run time, so that it cannot be imported later than here.
 import gradio as gr
@@ -13,6 +15,9 @@ from app import ops_pictures as pictures
 from app.ops_numbers import Answer, Table
 from app.services import Services
 from app.theme import make_theme, stylesheet
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 HEAD = (
     '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="referrer" content="no-referrer">'
@@ -54,7 +59,7 @@ class _Page:
                 with gr.Tab("Feed", id="feed"):
                     self._feed()
                 with gr.Tab("New listings", id="new") as new:
-                    picture, table = gr.Plot(show_label=False), self._table("new-listings")
+                    picture, table = _block(), self._table("new-listings")
                     new.select(self._new, None, [picture, table], show_progress="hidden")
                 with gr.Tab("Model health", id="models") as health:
                     self._health(health)
@@ -73,7 +78,7 @@ class _Page:
             self.visitor = gr.Dropdown([], label="Visitor", allow_custom_value=True, elem_id="ops-visitor", scale=3)
             look = gr.Button("Show what they would see now", variant="primary", elem_id="ops-look", scale=1)
         said = gr.HTML("", elem_id="ops-said", apply_default_css=False)
-        picture = gr.Plot(show_label=False)
+        picture = _block()
         slate = gr.HTML("", elem_id="ops-slate", apply_default_css=False)
         outputs = [said, picture, slate]
         look.click(self._look, self.visitor, outputs, show_progress="minimal")
@@ -81,7 +86,7 @@ class _Page:
 
     def _health(self, tab: gr.Tab) -> None:
         with gr.Row():
-            days, reliable = gr.Plot(show_label=False, scale=3), gr.Plot(show_label=False, scale=2)
+            days, reliable = _block(3), _block(2)
         said = gr.HTML("", elem_id="ops-agreement", apply_default_css=False)
         tables = [self._table(name) for name in ("model-health", "models", "drift", "model-events")]
         tab.select(self._models, None, [days, reliable, said, *tables], show_progress="hidden")
@@ -96,10 +101,10 @@ class _Page:
         names = numbers.visitors(self.services)
         return _cards(numbers.answers(self.services)), gr.update(choices=names, value=names[0] if names else None)
 
-    def _look(self, visitor: str | None) -> tuple[str, Any, str]:
+    def _look(self, visitor: str | None) -> tuple[str, str, str]:
         name = (visitor or "").strip()[:64]
         if not name:
-            return "<div class='ops'><p>Choose a visitor, or write a name.</p></div>", None, ""
+            return "<div class='ops'><p>Choose a visitor, or write a name.</p></div>", "", ""
         slate, listings = self.services.feed.explain(name, 20)
         titles = {n: x.title for n, x in listings.items()}
         table = numbers.feed_table(slate, titles, {n: x.category for n, x in listings.items()})
@@ -107,11 +112,11 @@ class _Page:
         models = ", ".join(f"{role.replace('_', '-')}: {by}" for role, by in slate.models.items())
         without = f" Without a model of its own: {', '.join(simple)}." if simple else ""
         said = f"<div class='ops'><p>{html.escape(models)}.{html.escape(without)}</p></div>"
-        return said, pictures.funnel(slate.counts, slate.ms), _slate(table)
+        return said, _picture(pictures.funnel(slate.counts, slate.ms)), _slate(table)
 
-    def _new(self) -> tuple[Any, Any]:
+    def _new(self) -> tuple[str, Any]:
         table = numbers.new_listings(self.services)
-        return pictures.first_impressions(table), _frame(table)
+        return _picture(pictures.first_impressions(table)), _frame(table)
 
     def _models(self) -> tuple[Any, ...]:
         seen = numbers.impressions(self.services.store)
@@ -124,12 +129,27 @@ class _Page:
         )
         rest = (numbers.models, numbers.drift, numbers.model_events)
         return (
-            pictures.by_day(table),
-            pictures.reliability(seen),
+            _picture(pictures.by_day(table)),
+            _picture(pictures.reliability(seen)),
             f"<div class='ops'><p>{agree}</p></div>",
             _frame(table),
             *(_frame(make(self.services)) for make in rest),
         )
+
+
+def _block(scale: int = 1) -> gr.HTML:
+    """A place for a picture. Gradio's own plot, while it is empty, is announced wrongly to screen readers."""
+    with gr.Column(scale=scale, min_width=280):
+        return gr.HTML("", apply_default_css=False)
+
+
+def _picture(figure: Figure) -> str:
+    """The figure as an SVG image; its title, which states what is seen, is also its description."""
+    file = io.StringIO()
+    figure.savefig(file, format="svg")
+    said = html.escape(figure.axes[0].get_title(loc="left") or "Nothing to show yet", quote=True)
+    data = base64.b64encode(file.getvalue().encode()).decode()
+    return f"<figure class='ops picture'><img alt='{said}' src='data:image/svg+xml;base64,{data}'></figure>"
 
 
 def _frame(table: Table) -> Any:
