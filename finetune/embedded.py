@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 WEIGHTS = ROOT / "finetune" / "weights"
 RECIPE = 1  # raise when the assembly itself changes, so that models of an older recipe are made again
-EXTRAS = ("tower.safetensors", "tower.json", "calibration.json")
+EXTRAS = ("tower.safetensors", "tower.json", "second.safetensors", "second.json", "calibration.json")
+STAMPED = ("tower.safetensors", "projector.safetensors", "adapter/adapter_model.safetensors", "second.safetensors")
 IMAGE_TOKEN = "<repo_name>"  # reserved and unused in SmolLM2: no resize, so the head stays tied to the embedding
 SIDE, CROP, STRIDE = 256, 224, 32
 
@@ -221,7 +222,7 @@ def fill(model: Any, language: dict[str, torch.Tensor], weights: Path, imagenet:
 def fingerprint(weights: Path = WEIGHTS) -> str:
     """Changes whenever a pinned wheel, a shipped weight file or the recipe changes."""
     parts = [str(RECIPE), *(w.sha256 for w in WHEELS.values())]
-    for name in ("tower.safetensors", "projector.safetensors", "adapter/adapter_model.safetensors"):
+    for name in STAMPED:
         path = weights / name
         parts.append(sha256(path) if path.is_file() else "-")
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
@@ -327,7 +328,7 @@ def _make(home: Path, weights: Path, scratch: Path, stamp: str, adapter: bool) -
 
 
 def copy_extras(weights: Path, folder: Path) -> None:
-    """The tower's heads and the calibration beside the model, each in one rename; what is there already stays."""
+    """Heads, second tower and calibration beside the model, each in one rename; what is there already stays."""
     for name in EXTRAS:
         source, target = weights / name, folder / name
         if source.is_file() and not (target.is_file() and filecmp.cmp(source, target, shallow=False)):

@@ -9,7 +9,8 @@ from typing import Any
 from finetune.families import family_of
 from finetune.loading import load_processor, located
 
-BESIDE = ("tower.safetensors", "tower.json", "imagenet.safetensors")  # the embedded model's heads; tuning leaves them
+# The embedded model's classifiers; tuning leaves them.
+BESIDE = ("tower.safetensors", "tower.json", "second.safetensors", "second.json", "imagenet.safetensors")
 
 
 class MergeError(ValueError):

@@ -12,6 +12,7 @@ from PIL import Image
 
 from listing.backends.base import BackendError, ChoiceQuestion
 from listing.backends.full_prompts import TREE_USABLE, score_full
+from listing.backends.second import SecondTower, mean_of
 from listing.backends.templates import correct_template
 from listing.tree import Tree
 
@@ -43,6 +44,7 @@ class LocalBackend:
         self.tree = self.model.config.model_type in TREE_USABLE
         self._frames = {photo: self._frame(photo=photo) for photo in (True, False)} if self.tree else {}
         self.heads = TowerHeads.load(Path(self.source))
+        self.second = SecondTower.load(Path(self.source))
 
     def _load(self) -> tuple[Any, Any]:
         from transformers import AutoModelForImageTextToText, AutoProcessor
@@ -221,7 +223,7 @@ class LocalBackend:
     # -- the tower's own heads --------------------------------------------------------------------------------------
 
     def opinions(self, image: Image.Image) -> dict[str, dict[str, float]]:
-        """See ``Backend.opinions``; mean over the photo and its mirror image."""
+        """See ``Backend.opinions``; mean over the photo and its mirror image, and over both towers."""
         if self.heads is None:
             return {}
         import torch
@@ -230,7 +232,8 @@ class LocalBackend:
         pixels = self.processor.image_processor([image, mirrored], return_tensors="pt")["pixel_values"]
         with torch.inference_mode():
             maps = self.model.model.vision_tower(pixels.to(self.device, self.dtype)).last_hidden_state
-        return self.heads(maps.float().mean((2, 3)).cpu())
+        first = self.heads(maps.float().mean((2, 3)).cpu())
+        return first if self.second is None else mean_of(first, self.second(pixels))
 
     def describe(self) -> dict[str, Any]:
         """Model, device and precision."""
