@@ -13,6 +13,7 @@ import torch
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import ParquetStream
+from recommend.data.schema import day_file
 from recommend.experiments import epochs
 from recommend.experiments.epochs import Plan, Second
 from recommend.features.encoders import Encoders
@@ -21,6 +22,7 @@ from recommend.features.ragged import Ragged
 from recommend.metrics.ranks import auc
 from recommend.models.registry import build_model
 from recommend.training import checkpoint
+from recommend.training.runs import plan
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train
 from recommend.training.watch import STATE, Watch
@@ -58,10 +60,10 @@ def rows():
     return features, learn, sparse_log(6_000, 2)[1]
 
 
-def go(rows, plan: Plan, seed: int = 0) -> epochs.Trace:
+def go(rows, chosen: Plan, seed: int = 0) -> epochs.Trace:
     torch.set_num_threads(1)
     features, learn, test = rows
-    return epochs.run(plan, features, SIZES, learn, test, SMALL, seed)[0]
+    return epochs.run(chosen, features, SIZES, learn, test, SMALL, seed)[0]
 
 
 @pytest.fixture(scope="module")
@@ -88,23 +90,23 @@ def test_the_probes_find_the_jump_in_the_sparse_field_only(base):
 
 
 def test_without_sparse_ids_or_layers_nothing_falls(rows):
-    for plan in (
+    for calm in (
         Plan(buckets=0.001, learning_rate=3e-3, batch_rows=128),
         Plan(model="lr", learning_rate=1e-2, batch_rows=128),
     ):
-        at_1, lowest = epochs.boundary(go(rows, plan), plan)
-        assert at_1 - lowest < 0.01, plan
+        at_1, lowest = epochs.boundary(go(rows, calm), calm)
+        assert at_1 - lowest < 0.01, calm
 
 
 @pytest.mark.parametrize("part", ["mlp", "embedding"])
 def test_partial_training_moves_its_part_only(rows, part):
     features, learn, test = rows
-    plan = Plan(evaluations=2, batch_rows=1024, learning_rate=3e-3)
-    middle = epochs.run(plan, features, SIZES, learn, test, SMALL, 0)[1]
+    short = Plan(evaluations=2, batch_rows=1024, learning_rate=3e-3)
+    middle = epochs.run(short, features, SIZES, learn, test, SMALL, 0)[1]
     model = build_model(features, SIZES, SMALL, 0)
     model.load_state_dict(middle.weights)
     old = torch.optim.AdamW(model.parameters())
-    step_of = epochs.go_on(replace(plan, second=Second(part, learning_rate=1e-4)), model, old, 1)
+    step_of = epochs.go_on(replace(short, second=Second(part, learning_rate=1e-4)), model, old, 1)
     model.loss(model(learn), learn).backward()
     step_of.step()
     assert step_of.param_groups[0]["lr"] == 1e-4
@@ -115,11 +117,11 @@ def test_partial_training_moves_its_part_only(rows, part):
 
 def test_runs_that_share_their_first_epoch_go_on_as_one(rows):
     features, learn, test = rows
-    plan = Plan(evaluations=2, batch_rows=1024, learning_rate=3e-3)
-    whole, middle = epochs.run(plan, features, SIZES, learn, test, SMALL, 0)
-    again, _ = epochs.run(plan, features, SIZES, learn, test, SMALL, 0, middle)
+    short = Plan(evaluations=2, batch_rows=1024, learning_rate=3e-3)
+    whole, middle = epochs.run(short, features, SIZES, learn, test, SMALL, 0)
+    again, _ = epochs.run(short, features, SIZES, learn, test, SMALL, 0, middle)
     assert again.auc == whole.auc
-    other, _ = epochs.run(replace(plan, second=Second(renew=True)), features, SIZES, learn, test, SMALL, 0, middle)
+    other, _ = epochs.run(replace(short, second=Second(renew=True)), features, SIZES, learn, test, SMALL, 0, middle)
     assert other.auc[:2] == whole.auc[:2]
     assert other.auc[2:] != whole.auc[2:]
 
@@ -182,9 +184,9 @@ def test_the_regression_is_a_sum_of_weights():
 
 
 def test_equal_seeds_give_equal_traces(rows):
-    plan = Plan(evaluations=2, batch_rows=2048)
-    assert go(rows, plan, 3).auc == go(rows, plan, 3).auc
-    assert go(rows, plan, 3).auc != go(rows, plan, 4).auc
+    short = Plan(evaluations=2, batch_rows=2048)
+    assert go(rows, short, 3).auc == go(rows, short, 3).auc
+    assert go(rows, short, 3).auc != go(rows, short, 4).auc
 
 
 # The warning of training.
@@ -236,3 +238,15 @@ def test_one_pass_is_not_watched(tmp_path):
     train(model, stream, TrainConfig(threads=1), encoders, tmp_path, watch=watch)
     assert not looks
     assert (tmp_path / checkpoint.NAME).exists()
+
+
+def test_a_run_of_several_passes_keeps_a_day_to_watch(tmp_path):
+    for day in range(9):
+        path = day_file(tmp_path, "impression", day)
+        path.parent.mkdir(parents=True)
+        path.touch()
+    model = ModelConfig(name="dnn")
+    once = plan(tmp_path, model, TrainConfig(), ("click",), 2)
+    twice = plan(tmp_path, model, TrainConfig(epochs=2), ("click",), 2)
+    assert (once.train_days, once.watch_days, once.test_days) == ((0, 6), None, (7, 8))
+    assert (twice.train_days, twice.watch_days, twice.test_days) == ((0, 5), (6, 6), (7, 8))
