@@ -99,7 +99,8 @@ class MEM(MultiEntity):
 
     Args:
         features: target fields with their group; the last entity is the one to which is transferred.
-        polarity: ``signed`` (the paper's cosine), ``absolute`` (its size) or ``none``.
+        polarity: ``signed`` (the paper's cosine), ``absolute`` (its size; the same where the activation is ReLU) or
+            ``none``.
         aligned: HFA, or the plain projection.
         printed: see ``Aligned``.
     """

@@ -228,6 +228,19 @@ def test_the_polarised_loss_turns_the_extractors_apart_and_leaves_knowledge_in_t
     assert probe(common, posts["click"], len(common) // 2) > 0.62
 
 
+def test_after_relu_the_cosine_and_its_size_are_one() -> None:
+    """No entry is negative then: the vectors can become orthogonal but not opposite."""
+    for activation, alike in (("relu", True), ("prelu", False)):
+        config = CONFIG.model_copy(update={"activation": activation})
+        losses = []
+        for polarity in ("signed", "absolute"):
+            mem = taught(made(MEM, config=config))
+            mem.polarity = polarity
+            mem.train()
+            losses.append(float(mem.loss(mem(BATCH), BATCH).detach()))
+        assert (losses[0] == losses[1]) is alike
+
+
 # Stage 2
 
 
