@@ -9,7 +9,7 @@ plug on day 7, and predicts each of days 7 to 9 before learning it. ``keep_rando
 so that it knows which keys are known and nothing else.
 
 Intervals over seeds say how far initial weights and the draws of negatives move a difference; those over users (drawn
-anew 500 times, predictions averaged over the seeds) how far the sample does. The wider one's half is about the smallest
+anew 500 times, the rows of all seeds together) how far the sample does. The wider one's half is about the smallest
 difference that this log could have shown.
 """
 
