@@ -98,13 +98,13 @@ def click_scores(
 def conversions(models: Models, catalog: Catalog, rows: np.ndarray, visitor: Visitor, moment: Moment) -> Scores:
     """(n,) probability that a click ends in an order that stays; 1 everywhere when no model says anything else.
 
-    A model with ``effective`` gives it directly (ECAD); one with ``order`` gives the order's.
+    A model with ``ecvr`` gives it directly (ECAD); one with ``order`` gives the order's.
     """
     loaded = models.get("conversion")
     if loaded is None:
         return Scores(np.ones(len(rows)), "none", degraded=True)
     found = probabilities(loaded, catalog, rows, visitor, moment, FEED)
-    task = next((name for name in ("effective", "order") if name in found), "")
+    task = next((name for name in ("ecvr", "order") if name in found), "")
     if not task:
         return Scores(np.ones(len(rows)), "none", degraded=True)
     return Scores(found[task], loaded.name)

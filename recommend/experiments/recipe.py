@@ -16,6 +16,7 @@ from recommend.data.world.config import Scale, make_config
 from recommend.experiments.statistics import Claim
 
 RECIPES = {
+    "closed_loop": "recommend.experiments.recipes.closed_loop",
     "baselines": "recommend.experiments.recipes.baselines",
     "dcn": "recommend.experiments.recipes.dcn",
     "ecad": "recommend.experiments.recipes.ecad",
