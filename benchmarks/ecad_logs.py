@@ -122,6 +122,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--every", type=int, default=1, help="retail: take one of so many customers")
+    parser.add_argument("--passes", type=int, default=0, help="over a day's samples, for every arm; 0: each its own")
     args = parser.parse_args()
     log = views() if args.log == "taobao" else purchases(args.every)
     found: dict[str, list[list[float]]] = {}
@@ -131,7 +132,11 @@ def main() -> None:
             torch.manual_seed(seed)
             model = kind(log.features, log.sizes, ModelConfig(embedding=8, mlp=(32, 16)), **options)
             train = TrainConfig(
-                batch_rows=log.batch_rows, learning_rate=args.learning_rate, epochs=epochs, seed=seed, threads=1
+                batch_rows=log.batch_rows,
+                learning_rate=args.learning_rate,
+                epochs=args.passes or epochs,
+                seed=seed,
+                threads=1,
             )
             asked = stream(model, log.log, log.days, log.asked_from, train, foresight=name == "oracle")
             y = settled(log.log, asked.rows, log.window, 0)[0]
