@@ -30,6 +30,7 @@ RECIPES = {
     "msnet": "recommend.experiments.recipes.msnet",
     "one_epoch": "recommend.experiments.recipes.one_epoch",
     "one_epoch_amazon": "recommend.experiments.recipes.one_epoch_amazon",
+    "one_epoch_taobao": "recommend.experiments.recipes.one_epoch_taobao",
     "rec4ad": "recommend.experiments.recipes.rec4ad",
 }
 Measures = Mapping[str, float]

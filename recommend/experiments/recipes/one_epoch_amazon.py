@@ -18,6 +18,7 @@ from recommend.experiments.recipe import Recipe, Setting
 from recommend.experiments.recipes.one_epoch import FALL, MODEL, Data, fall, runner, studies
 from recommend.experiments.statistics import Claim
 from recommend.features.encoders import Encoders
+from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Column, select_batch
 
 USERS, LONGEST = 11_000, 50
@@ -34,15 +35,15 @@ def prepare(setting: Setting) -> Data:
     user, item, step, category = (events[n][chosen] for n in ("user_id", "item_id", "step", "category"))
     columns = sequences.samples(user, item, step, category, seed=setting.seed, longest=LONGEST)
     asked = torch.from_numpy(np.isin(_array(columns["user_id"]), users[: USERS // 10]))
-    learn, test = (select_batch(columns, part.nonzero().ravel()) for part in (~asked, asked))
-    features = sequences.feature_map(longest=LONGEST)
+    parts = (select_batch(columns, part.nonzero().ravel()) for part in (~asked, asked))
+    return encoded(sequences.feature_map(longest=LONGEST), *parts)
+
+
+def encoded(features: FeatureMap, learn: Columns, test: Columns) -> Data:
+    """What the runs share: all ids of the training rows, and only the columns that a model reads."""
     encoders = Encoders.fit(features, [learn])
-    return Data(features, encoders.sizes(), _read(encoders, learn), _read(encoders, test))
-
-
-def _read(encoders: Encoders, columns: Columns) -> dict[str, Column]:
-    """Encoded, and only what a model reads."""
-    return {name: column for name, column in encoders(columns).items() if name in encoders.features.columns}
+    rows = ({n: c for n, c in encoders(part).items() if n in features.columns} for part in (learn, test))
+    return Data(features, encoders.sizes(), *rows)  # type: ignore[arg-type]
 
 
 def _array(column: Column) -> np.ndarray:
