@@ -14,11 +14,15 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import select
 
 from app import handlers
 from app.adoption import adoption
 from app.programs import find_postgres
-from app.tables import Base
+from app.tables import Base, OrderRow
+from app.views import AppError
+from listing.photos import intake
+from tests.fakes import jpeg
 
 pytestmark = pytest.mark.postgres
 
@@ -90,3 +94,36 @@ def test_the_store_on_postgresql(build, url, photos):
     handlers.delete(again, me, found[0])
     assert handlers.my_listings(again, me) == []
     assert list(again.media.ids()) == []
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_fifty_buyers_race_for_one_piece(build, url, database, request):
+    """``--rounds 200`` runs it as often as the docs say; by default a few rounds."""
+    # SQLite lets one writer in at a time, PostgreSQL thirty connections and the rest in line: both have to say who won.
+    services = build(feed_per_second=1e6, **({"store": url} if database == "postgresql" else {}))
+    me = services.sellers.named("me").id
+    for round_ in range(request.config.getoption("--rounds")):
+        views = list(handlers.start_draft(services, me, intake([jpeg()])))
+        listing = handlers.publish(services, me, views[-1].draft_id, key=f"k{round_}")
+        number = next(n for n, key in services.feed._keys.items() if key == listing.id)
+        assert number in services.feed.feed.catalog
+        start, answers = threading.Barrier(50), []
+
+        def buy(buyer, listing=listing, start=start, answers=answers, round_=round_):
+            start.wait()
+            try:
+                services.orders.buy(f"b{buyer}", listing.id, f"{round_}")
+                answers.append("bought")
+            except AppError as error:
+                answers.append(error.code)
+
+        threads = [threading.Thread(target=buy, args=(n,)) for n in range(50)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(answers) == ["bought"] + ["sold"] * 49
+        assert number not in services.feed.feed.catalog
+        with services.store.read() as session:
+            orders = session.scalars(select(OrderRow).where(OrderRow.listing_id == listing.id)).all()
+        assert len(orders) == 1
