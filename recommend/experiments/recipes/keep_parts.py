@@ -14,5 +14,9 @@ RECIPE = Recipe(
     arms=("sub", "keep", "keep_user", "keep_item", "keep_pair", "keep_rotated", "keep_leaky", "joint"),
     prepare=prepare,
     run=run,
-    claims=(Claim("aligned refresh over another basis, first two days", "auc_refresh", "keep", "keep_rotated"),),
+    claims=(Claim("aligned refresh over another basis", "auc_refresh", "keep", "keep_rotated"),),
+    controls=(
+        # Both look the same knowledge up until the refresh.
+        Claim("before the refresh", "auc_first", "keep", "keep_rotated", controls="aligned refresh over another basis"),
+    ),
 )
