@@ -27,7 +27,7 @@ from recommend.models.fibinet import FiBiNET
 from recommend.models.multi_entity import ENTITY, SHARED, EntityPLE
 
 SOURCE, TARGET = amazon_cross_domain.DOMAINS
-USERS = {"small": 800, "full": 3_325}  # of the log's, drawn by seed
+USERS = {"small": 400, "full": 3_325}  # of the log's, drawn by seed
 HISTORY, NEGATIVES, MIN_COUNT = 20, 20, 5
 EPOCHS = 3  # there is no order of time to keep to, and after one pass over ids alone all arms stand at chance
 FAR = 1_000_000  # between the ids of the two domains, which share a table
