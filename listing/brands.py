@@ -20,6 +20,7 @@ _BETWEEN_WORDS = re.compile(r"[\s./|,;:()\[\]\"*·•_+\-]+")
 _SHORT = 3  # letters; so short a name is read by chance too often
 _CONFUSABLE = 5  # letters from which on 0/O and 1/I may be swapped
 _NEAR = 8  # letters from which on one wrong letter is allowed
+_TORN = 7  # letters from which on a name may have been torn in two
 _SURE, _VERY_SURE = 0.6, 0.85  # least OCR score: of a name, of a name that is also a word
 _NEAR_FACTOR = 0.9
 _STRICT_SHARE = 0.6  # of a line's letters
@@ -175,19 +176,22 @@ def _in_line(span: OcrSpan) -> Iterator[BrandMatch]:
             if match is None:
                 continue
             spelling, factor = match
+            if length > spelling.words and len(words) > length:
+                continue  # "super dry fabric": two words of a sentence are no torn name
             if spelling.strict and (span.score < _VERY_SURE or not _alone(words, spelling)):
                 continue
             yield BrandMatch(spelling.name, span, span.score * factor)
 
 
 def _named(words: list[str]) -> tuple[Spelling, float] | None:
-    """The spelling that these words are, and how far the match can be trusted. Print may lose spaces, not gain them."""
+    """The spelling that these words are, and how far it can be trusted; a long name may be torn in two ("NAU TICA")."""
     key = "".join(words)
     spelling = _by_key().get(key)
     if spelling is None and len(key) >= _CONFUSABLE:
         spelling = _by_confused_key().get(fold_confused(key))
     if spelling is not None:
-        return (spelling, 1.0) if len(words) in (1, spelling.words) else None
+        torn = len(words) == 2 and spelling.words == 1 and len(key) >= _TORN and not spelling.strict
+        return (spelling, 1.0) if len(words) in (1, spelling.words) or torn else None
     if len(key) < _NEAR:
         return None
     near = {s.name: s for s in _spellings() if len(s.key) >= _NEAR and not s.strict and one_edit_apart(key, s.key)}

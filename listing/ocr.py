@@ -24,6 +24,9 @@ _WEIGHTS = {
 _CONFUSED = str.maketrans({"0": "o", "1": "i", "l": "i", "|": "i", "!": "i", "5": "s", "8": "b", "$": "s"})
 
 
+_SAME_PLACE = 0.5  # overlap of two readings of the same print
+
+
 class OcrError(RuntimeError):
     """Text cannot be read; the message is one sentence that says what to do."""
 
@@ -43,12 +46,15 @@ class ReaderSettings:
 
     small_side: photos with a longer side below this (px) are scaled up to it. In photos of 320 px print was found
         most often at 480 px, less often at 640 and 960.
+    second_side: a photo below this in which there is text is read a second time at this size; of two readings of a
+        place the surer one is kept.
     detect_side: longest side (px) at which text is located; the lines are then read at the photo's own resolution.
     most_lines: places looked at in one photo, so that a page of a book cannot hold up a draft.
     least_score: lines read with a lower score are left out.
     """
 
     small_side: int = 480
+    second_side: int = 640
     detect_side: int = 960
     most_lines: int = 60
     least_box_score: float = 0.4
@@ -73,7 +79,14 @@ class Reader:
         Raises:
             OcrError: RapidOCR or its weights are missing.
         """
-        pixels = np.asarray(_enlarged(image.convert("RGB"), self._settings.small_side))
+        image = image.convert("RGB")
+        spans = self._read_at(image, self._settings.small_side)
+        if spans and max(image.size) < self._settings.second_side:
+            spans = _surer(spans, self._read_at(image, self._settings.second_side))
+        return spans
+
+    def _read_at(self, image: Image.Image, side: int) -> list[OcrSpan]:
+        pixels = np.asarray(_enlarged(image, side))
         with self._lock:
             if self._engine is None:
                 self._engine = _load(self._settings)
@@ -86,6 +99,23 @@ class Reader:
             for text, points, score in zip(found.txts, found.boxes, found.scores, strict=True)
         ]
         return [span for span in spans if any(c.isalnum() for c in span.text)]
+
+
+def _surer(first: list[OcrSpan], second: list[OcrSpan]) -> list[OcrSpan]:
+    """Both readings from top to bottom; where two overlap, the surer one."""
+    kept: list[OcrSpan] = []
+    for span in sorted([*first, *second], key=lambda s: -s.score):
+        if not any(_overlap(span.box, other.box) > _SAME_PLACE for other in kept):
+            kept.append(span)
+    return sorted(kept, key=lambda s: (s.box[1], s.box[0]))
+
+
+def _overlap(a: Box, b: Box) -> float:
+    """Shared area over the smaller box's."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    smaller = min((a[2] - a[0]) * (a[3] - a[1]), (b[2] - b[0]) * (b[3] - b[1]))
+    return max(width, 0) * max(height, 0) / smaller if smaller > 0 else 0.0
 
 
 def _load(settings: ReaderSettings) -> Any:

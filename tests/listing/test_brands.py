@@ -155,3 +155,9 @@ def test_one_edit() -> None:
     assert not one_edit_apart("lonsdale", "lonsdale")
     assert not one_edit_apart("lonsdale", "lansdole")
     assert not one_edit_apart("lonsdale", "onsdal")
+
+
+def test_a_long_name_may_be_torn_in_two_but_not_a_short_or_common_one():
+    assert named(line("NAU TICA")) == "Nautica"
+    assert named(line("PU MA")) is None
+    assert named(line("NAU TI CA")) is None

@@ -81,3 +81,11 @@ def test_folding() -> None:
 def test_merge() -> None:
     both = merge([OcrSpan("JACK", (0.1, 0.2, 0.3, 0.3), 0.9), OcrSpan("WOLFSKIN", (0.05, 0.31, 0.4, 0.4), 0.7)])
     assert both == OcrSpan("JACK WOLFSKIN", (0.05, 0.2, 0.4, 0.4), 0.7)
+
+
+def test_of_two_readings_of_one_place_the_surer_is_kept() -> None:
+    from listing.ocr import OcrSpan, _surer
+
+    first = [OcrSpan("Ree tok", (0.1, 0.1, 0.5, 0.2), 0.9), OcrSpan("MODIS", (0.1, 0.5, 0.5, 0.6), 0.99)]
+    second = [OcrSpan("Reebok", (0.12, 0.1, 0.5, 0.21), 1.0), OcrSpan("new", (0.7, 0.7, 0.8, 0.8), 0.6)]
+    assert [span.text for span in _surer(first, second)] == ["Reebok", "MODIS", "new"]
