@@ -2,10 +2,12 @@
 
     python -m benchmarks.feed_traffic fill --home HOME --listings 2000       # before the server starts
     python -m benchmarks.feed_traffic play --url http://127.0.0.1:7860 --seconds 60 --rate 20
+    python -m benchmarks.feed_traffic age --home HOME --hours 24             # while no server runs
 
 ``fill`` writes listings without photos into the store of an empty home. ``play`` lets visitors come at a rate (pages a
 second, Poisson), each with two categories that they like and a limit to their money; they look at pages, click, put
 into the cart, buy, and report all of it. One JSON line at the end: latencies, answers by status, clicks, orders.
+``age`` moves all that was written so far into the past, so that a log of several days can be played in minutes.
 """
 
 from __future__ import annotations
@@ -23,11 +25,12 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+from sqlalchemy import select
 
 from app.db import open_store
 from app.sellers import Sellers
 from app.settings import load_settings
-from app.tables import ListingRow, SellerRow, now
+from app.tables import FeedEventRow, FeedPageRow, FeedRow, ListingRow, OrderRow, SellerRow, now
 from listing.taxonomy import load_taxonomy
 
 COLOURS = ("navy", "black", "white", "red", "green", "grey")
@@ -58,6 +61,26 @@ def fill(home: Path, listings: int, seed: int) -> None:
                     published_at=now() - timedelta(hours=float(rng.uniform(0, 47))),
                 )
             )
+    store.engine.dispose()
+
+
+def age(home: Path, hours: float) -> None:
+    """Move pages, events, orders and the listings' publishing into the past."""
+    store = open_store(load_settings({}, home=home).store_url)
+    by = timedelta(hours=hours)
+    with store.write() as session:
+        moved = {
+            FeedPageRow: ["at"],
+            FeedRow: ["seen_at"],
+            FeedEventRow: ["at"],
+            OrderRow: ["at", "refunded_at"],
+            ListingRow: ["published_at", "created_at"],
+        }
+        for table, names in moved.items():
+            for row in session.scalars(select(table)):
+                for name in names:
+                    if getattr(row, name) is not None:
+                        setattr(row, name, getattr(row, name) - by)
     store.engine.dispose()
 
 
@@ -143,19 +166,23 @@ def play(url: str, seconds: float, rate: float, visitors: int, seed: int) -> Tol
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("fill", "play"))
+    parser.add_argument("what", choices=("fill", "play", "age"))
     parser.add_argument("--home", type=Path)
     parser.add_argument("--listings", type=int, default=2_000)
+    parser.add_argument("--hours", type=float, default=24)
     parser.add_argument("--url", default="http://127.0.0.1:7860")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--rate", type=float, default=20, help="pages a second")
     parser.add_argument("--visitors", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    if args.what == "fill":
+    if args.what != "play":
         if args.home is None:
             parser.error("name the server's home with --home")
-        fill(args.home, args.listings, args.seed)
+        if args.what == "fill":
+            fill(args.home, args.listings, args.seed)
+        else:
+            age(args.home, args.hours)
         return
     told = play(args.url, args.seconds, args.rate, args.visitors, args.seed)
     p50, p99 = np.percentile(told.pages_ms, [50, 99]) if told.pages_ms else (float("nan"), float("nan"))
