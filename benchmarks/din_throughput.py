@@ -137,6 +137,7 @@ def main() -> int:
     for _ in range(options.repeats):
         for name in options.only:
             runs[name].append(child(name, options))
+            print(json.dumps(runs[name][-1]), file=sys.stderr, flush=True)
     middle = {
         n: {k: statistics.median(r[k] for r in f) for k in ("per_cpu_s", "per_s", "scored", "auc")}
         for n, f in runs.items()
