@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from recommend.config import ModelConfig
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, rows_of
+from recommend.features.ragged import Batch
 from recommend.layers.embedding import Make, make
 from recommend.layers.experts import MMoE as Mixture
 from recommend.layers.mlp import MLP
@@ -115,8 +115,11 @@ class Rec4Ad(DIN):
         return torch.cat([h, *own], 1), self.shared(h)
 
     def forward(self, batch: Batch) -> Logits:
+        """(rows,) logits and, where both systems' rows are mixed, (rows, width) z_inv and z_s for the loss."""
         h, invariant = self.encoded(batch)
-        system = label(batch, "system") if "system" in batch else torch.zeros(rows_of(batch), dtype=torch.int64)
+        if "system" not in batch:
+            return {self.features.labels[0]: self.branches[ADS](h, invariant)[0]}
+        system = label(batch, "system")
         logit, own = h.new_zeros(len(h)), torch.zeros_like(invariant)
         for number, branch in enumerate(self.branches):
             rows = (system == number).nonzero().squeeze(1)
