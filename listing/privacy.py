@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from listing.contacts_digits import find_phones
 from listing.contacts_fold import ContactSpan, fold
 from listing.contacts_handles import find_handles
 from listing.contacts_links import find_links
 from listing.contacts_messengers import find_messengers
+from listing.contacts_phones import find_phones
 from listing.contacts_places import find_places
 from listing.contacts_spoken import find_spoken
 
