@@ -187,6 +187,8 @@ def report(rows: Sequence[SheetRow], out: Path | None = None) -> list[str]:
     lines = []
     for arm, moments in scores.items():
         for when, found in moments.items():
+            if not found["claims"]:  # this text was not labelled
+                continue
             shown = "  ".join(
                 f"{name} {found[name]:.3f} [{found['intervals'][name][0]:.3f}, {found['intervals'][name][1]:.3f}]"
                 for name in ("h_ins", "h_doc", "coverage")

@@ -25,7 +25,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--calibrate", action="store_true", help="fit calibration.json; by itself only the quick arms")
     further = parser.add_argument_group("hallucination by hand, and a public set")
     further.add_argument(
-        "--drafts", type=Path, metavar="FILE", help="write the drafts of base and tuned to be labelled"
+        "--drafts", type=Path, metavar="FILE", help="write the arms' drafts to be labelled (default: base and tuned)"
     )
     further.add_argument("--labels", type=Path, metavar="FILE", help="score a labelled file of drafts; nothing else")
     further.add_argument(
@@ -68,7 +68,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     if args.drafts:
         from finetune.hallucination import write_sheet
 
-        write_sheet(material, args.drafts, args.texts)
+        write_sheet(material, args.drafts, args.texts, plan.arms)
         print(f"drafts to be labelled: {args.drafts}")
         return
     evaluate.run(material, plan, args.out)
@@ -80,7 +80,7 @@ def _plan(args: argparse.Namespace, evaluate: Any, root: Path) -> Any:
     names = [name.strip() for name in args.arms.split(",")] if args.arms else list(evaluate.ARMS)
     if args.calibrate and not args.arms:
         names, args.rag, args.texts = list(evaluate.QUICK), "off", 0
-    if args.drafts:
+    if args.drafts and not args.arms:
         names = ["base", "tuned"]
     for name in names:
         if name not in evaluate.ARMS:
