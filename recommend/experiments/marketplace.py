@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,10 +37,16 @@ def world_folder(worlds: Path, scale: Scale, seed: int, knobs: Mapping[str, Any]
     changed = hashlib.sha256(json.dumps(dict(knobs), sort_keys=True).encode()).hexdigest()[:8] if knobs else "default"
     folder = Path(worlds) / f"{WORLD_VERSION}-{scale}-{changed}-{seed}"
     if not (folder / MANIFEST).exists():
-        # Written aside and renamed: an interrupted simulation leaves nothing that looks like a world.
-        draft = folder.with_name(folder.name + ".draft")
+        # Written aside and renamed: an interrupted simulation leaves nothing that looks like a world, and two processes
+        # that want the same one do not write into each other's.
+        draft = folder.with_name(f"{folder.name}.{os.getpid()}.draft")
         write_world(draft, scale=scale, seed=seed, knobs=knobs)
-        draft.rename(folder)
+        try:
+            draft.rename(folder)
+        except OSError:
+            if not (folder / MANIFEST).exists():
+                raise
+            shutil.rmtree(draft)  # another process was faster; its world is the same
     return folder
 
 
