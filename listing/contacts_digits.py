@@ -62,7 +62,7 @@ _WEAK = {
 }
 _LOOKALIKE = str.maketrans("oоqliszbg|", "0001152861")  # the second o is Cyrillic
 _CHINESE = dict(zip("〇零一二两三四五六七八九幺壹贰叁肆伍陆柒捌玖貳參陸", "0012234567891123456789236", strict=True))
-_COUNTING = "十百千万亿件个年月日元块号第次双条"
+_COUNTING = "十百千万亿件个年月日元块号第次双条盒套包对只张本瓶款种"
 _FILLER = (
     r"(?:then|and|und|et|dash|dot|point|space|minus|hyphen|slash|strich|dann|plus|punkt|tiret|next|followed\W+by|again)"
 )
@@ -88,6 +88,8 @@ _MASKS = tuple(
         r"(?<!\d[ .\-/])(?<!\d)(?:19|20)\d\d\s?[-/–]\s?(?:(?:19|20)\d\d|\d\d)(?![\d]|[ .\-/]\d)",
         r"(?<!\d[ .\-/])(?<!\d)\d{1,2}[./-]\d{1,2}[./-](?:19|20)?\d\d(?![\d]|[ .\-/]\d)",
         r"(?<!\d[ .\-/])(?<!\d)(?:19|20)\d\d[./-]\d{1,2}[./-]\d{1,2}(?![\d]|[ .\-/]\d)",
+        # Hours of the day from and to.
+        r"(?<![\d.:-])(?:[01]?\d|2[0-4])[.:][0-5]\d\s?[-–]\s?(?:[01]?\d|2[0-4])[.:][0-5]\d(?![\d.:-])",
         r"\b(?!0\d)\d{1,2}\s?-\s?\d{1,2}(?:(?:\s?,\s?|\s)(?!0\d)\d{1,2}\s?-\s?\d{1,2})+\b",
         r"\b\d{1,4}\s?x\s?\d{1,4}(?:\s?x\s?\d{1,4})?\b",
     )
@@ -170,8 +172,15 @@ def _atoms(folded: Folded) -> Iterator[Atom]:
         times, pending = 1, -1
 
 
+_LISTED = re.compile(r"\b(?:and|und|et)\b")  # parts two article numbers
+
+
 def _joinable(text: str, left: Atom, right: Atom) -> bool:
-    return bool(_GAP.fullmatch(text, left.end, right.start)) and "  \n" not in text[left.end : right.start]
+    gap = text[left.end : right.start]
+    if left.plain and right.plain and min(len(left.digits), len(right.digits)) >= 4 and _LISTED.search(gap):
+        return False
+    bracketed = left.plain and gap.endswith("(") and text[right.start : right.end].isalpha()  # '081 (four skeins)'
+    return bool(_GAP.fullmatch(gap)) and "  \n" not in gap and not bracketed
 
 
 def _joined_runs(folded: Folded) -> Iterator[list[Atom]]:

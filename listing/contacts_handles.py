@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 from listing.contacts_fold import ContactSpan, Folded
+from listing.lexicon import load_lexicon
 
 WEIGHTS = {
     "underscore": 2.0,
@@ -28,9 +29,14 @@ WEIGHTS = {
     "colon": 0.5,
     "behind": 1.5,
     "pointing": 0.5,
+    "unheard": 0.5,
+    "announced": 1.0,
 }
 ENOUGH = 2.5
-_WINDOW = 34
+_WINDOW, _AHEAD = 34, 24
+_WORD_CHARS = "abcdefghijklmnopqrstuvwxyz"
+_PLACED = re.compile(r"\b(?:(?:on|at|auf|bei|su|sur|en|em|no|na|w|op|di|de|do|в|на)\s)?([^\W\d_]+)")
+_NOT_A_NETWORK = re.compile(r"\b(?:north|poker|baby|smiley) face\b|\bsignal (?:red|blue|orange|yellow|green)\b")
 _CANDIDATE = re.compile(r"(?<![\w.@/#$-])@?(?=[\w.]*[a-z])[a-z0-9_][\w.]{2,30}[a-z0-9_](?![\w@/-])")
 _FILE = re.compile(
     r"^(?:img|dsc|pic|photo|image|file|screenshot|vid)_?\d|\.(?:jpe?g|png|webp|pdf|gif|mp4)$|^v?\d+(?:\.\d+)+$"
@@ -102,9 +108,38 @@ def _shape(word: str) -> dict[str, bool]:
     }
 
 
+_CLAUSE_ENDS = re.compile(
+    r"\W{0,2}(?:$|[.,;:!?)\n(/|&]|[-–] |(?:on|at|over|auf|bei|sur|chez|en|em|su|op|w|na|no|на|в|and|und|et|y|e|i|и)\b)"
+)
+
+
+def _unheard(word: str, before: str, after: str) -> bool:
+    """A plain word that no description of things has, at the end of a clause: announced, it is a name."""
+    lexicon = load_lexicon()
+    known = word in lexicon.common or word in lexicon.nouns or word in word_list("never_handles")
+    return (
+        word.isalpha()
+        and len(word) > 4
+        and not known
+        and not is_network(word)
+        and bool(_CLAUSE_ENDS.match(after))
+        and bool(_announcing().search(_without_networks(before)))
+    )
+
+
+def _sides(text: str, start: int, end: int) -> tuple[str, str]:
+    """What stands before and after, without the words that the window cuts in two ('analogue wa|tch')."""
+    before, after = text[max(0, start - _WINDOW) : start], text[end : end + _AHEAD]
+    if start > _WINDOW and text[start - _WINDOW - 1].isalnum():
+        before = before.lstrip(_WORD_CHARS)
+    if end + _AHEAD < len(text) and text[end + _AHEAD].isalnum():
+        after = after.rstrip(_WORD_CHARS)
+    return before, after
+
+
 def _around(before: str, after: str) -> dict[str, bool]:
     lists = _lists()
-    clause = re.split(r"[.!?]\s|\n", before)[-1]
+    clause = _NOT_A_NETWORK.sub(" ", re.split(r"[.!?]\s|\n", before)[-1])
     words = re.findall(r"[^\W\d_]+", clause)[-5:]
     return {
         "network": any(is_network(w) for w in words) or bool(_APP.search(clause)),
@@ -112,19 +147,34 @@ def _around(before: str, after: str) -> dict[str, bool]:
         "naming": any(w in lists["naming"] for w in words[-3:]),
         "icon": any(icon in before[-5:] for icon in lists["icons"]),
         "colon": bool(re.search(r"(?:[:=~|>→➡-]|\b(?:is|as|est|es|e|soy|ist|ich|sono|to))\s*$", before)),
-        "behind": any(is_network(w) for w in re.findall(r"[^\W\d_]+", after[:24])[:5]),
+        "behind": any(is_network(w) for w in re.findall(r"[^\W\d_]+", after)[:5]),
         "pointing": any(w in lists["places"] for w in words[-3:]),
+        "announced": bool(_announcing().search(_without_networks(clause))),
     }
+
+
+def _without_networks(clause: str) -> str:
+    """'nick su telegram e ' as 'nick  e '."""
+    return _PLACED.sub(lambda m: "" if is_network(m[1]) else m[0], clause)
+
+
+@cache
+def _announcing() -> re.Pattern[str]:
+    """Phrases of ``announcing``, where they end a text: 'in telegram ich heisse |'."""
+    phrases = "|".join(sorted((p.replace("_", r"\W{1,2}") for p in word_list("announcing")), key=len, reverse=True))
+    return re.compile(
+        rf"(?<!\w)(?:{phrases})\W{{0,3}}(?:(?:is|ist|est|es|e|to|on|auf|op|sur|en|su|no|na)\s+)?(?:(?:the|dem|le|el|il)\s+)?['\"«„“]?$"
+    )
 
 
 def score(word: str, before: str, after: str) -> float:
     """Sum of the weights of the features that hold; words without any feature of shape score 0."""
-    shape = _shape(word)
+    shape = {**_shape(word), "unheard": _unheard(word, before, after)}
     if not any(shape.values()) or _FILE.search(word) or _DECADE_OR_BRAND.fullmatch(word):
         return 0.0
     around = _around(before, after)
     around["asking"] &= not around["naming"]
-    if not any(around[name] for name in ("network", "asking", "naming", "icon", "behind", "pointing")):
+    if not any(around[name] for name in ("network", "asking", "naming", "icon", "behind", "pointing", "announced")):
         return 0.0
     return sum(WEIGHTS[name] for name, holds in {**shape, **around}.items() if holds)
 
@@ -135,16 +185,14 @@ def find_handles(folded: Folded) -> Iterator[ContactSpan]:
     for found in _CANDIDATE.finditer(text):
         if re.search(r"[a-z0-9]\.[A-Z]", folded.cased[found.start() : found.end()]):
             continue  # two sentences without a blank
-        before, after = text[max(0, found.start() - _WINDOW) : found.start()], text[found.end() : found.end() + 30]
+        before, after = _sides(text, *found.span())
         if score(found[0], before, after) >= ENOUGH:
             yield folded.span("messenger", *found.span())
     for found in _SURE.finditer(text):
         yield folded.span("messenger", *found.span())
     for pattern in (_SPACED, _joined()):
         for found in pattern.finditer(text):
-            around = _around(
-                text[max(0, found.start() - _WINDOW) : found.start()], text[found.end() : found.end() + 30]
-            )
+            around = _around(*_sides(text, *found.span()))
             if around["network"] or around["naming"] or around["behind"] or around["icon"]:
                 yield folded.span("messenger", *found.span())
     for found in _SAME.finditer(text):

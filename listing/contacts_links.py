@@ -77,6 +77,7 @@ _BARE = re.compile(
 def _spoken() -> tuple[tuple[str, re.Pattern[str]], ...]:
     """Addresses whose signs are words of any language: 'lea chiocciola libero punto it'."""
     dots, ats, joints = ("|".join(sorted(word_list(name), key=len, reverse=True)) for name in ("dot", "at", "joint"))
+    sites = "|".join(word_list("site_cues"))
     name = rf"(?<![\w.@])[a-z0-9][\w.+-]*(?:[\s(\[-]+(?:{dots}|{joints}|point)[\s)\]-]+[\w.+-]+){{0,3}}"
     dot = rf"(?:\s?[.,·。•]\s?|[\s(\[{{-]+(?:{dots}|point)[\s)\]}}-]+)"
     tld = rf"(?:{_SURE})\b"
@@ -125,7 +126,7 @@ def _spoken() -> tuple[tuple[str, re.Pattern[str]], ...]:
         (
             "email",
             re.compile(
-                rf"(?<![\w.@])[a-z0-9][a-z0-9_.+-]*\s?(?:艾特|圈\s?a|@|at|爱特)\s?[a-z0-9][a-z0-9-]*\s?[点點]\s?{tld}"
+                rf"(?<![\w.@])[a-z0-9][a-z0-9_.+-]*\s?(?:艾特|圈\s?a?|小老鼠|@|at|爱特)\s?[a-z0-9][a-z0-9-]*\s?[点點]\s?{tld}"
             ),
         ),
         ("email", re.compile(rf"{name}\sa\scommercial\s[a-z0-9][\w-]*{dot}{tld}")),
@@ -168,6 +169,21 @@ def _spoken() -> tuple[tuple[str, re.Pattern[str]], ...]:
                 r"(?<![\w.])(?:go to|visit|see|site:?|shop:?)\s(?P<it>[a-z][\w]*-[\w-]+\s(?:com|net|org|de|shop|store))\b"
             ),
         ),
+        # 'il sito è armadiogiulia punto it', 'brechodabia ponto com ponto br', '店铺 mumu点taobao点com'
+        (
+            "url",
+            re.compile(
+                rf"(?:{sites})\W{{1,3}}(?:[a-z\u0430-\u044f]{{1,5}}\W{{1,2}})?(?P<it>[a-z0-9][\w-]{{2,}}\s(?:{dots}|point|dot)\s(?:{_SURE}|{_WORDY}|{_SHORT}|ру|рф|ком)\b)"
+            ),
+        ),
+        (
+            "url",
+            re.compile(
+                rf"(?<![\w.@-])[a-z0-9][\w-]{{2,}}(?:\s(?:{dots}|point|dot)\s[a-z0-9-]{{2,12}}){{1,2}}\s(?:{dots}|point|dot)\s(?:{_SURE}|{_SHORT})\b"
+            ),
+        ),
+        ("url", re.compile(r"(?<![\w.@-])[a-z0-9][\w-]{3,}\sточка\s(?:ру|рф|ком|com|ru|net)\b")),
+        ("url", re.compile(rf"(?<![\w.@-])[a-z0-9][a-z0-9-]{{2,}}(?:\s?[点點]\s?[a-z0-9-]{{2,}})?\s?[点點]\s?{tld}")),
         ("url", re.compile(rf"(?<![\w.@-])[a-z0-9][\w-]{{3,}}\s(?:{dots})\s{tld}(?=\s*(?:$|[.,;!?)\n]))")),
         ("url", re.compile(r"(?<![\w.@-])[a-z0-9][\w-]{3,}\spoint\s(?:fr|com|net|org|be|ch)\b(?=\s*(?:$|[.,;!?)\n]))")),
     )

@@ -16,7 +16,7 @@ _LEET = {"a": "[a@4]", "e": "[e3]", "i": "[i1!|]", "o": "[o0]", "s": "[s5$z]", "
 # Names that are no ordinary words: one is enough before a handle. Longest spelling first.
 _CLEAR = words("networks")
 _SHORT = words("short_networks")
-_EAST = "微信|薇信|威信|維信|维信|徽信|微亻言|溦信|嶶信|v信|薇心|扣扣|企鹅|电报|飞机|纸飞机|陌陌|抖音|小红书|支付宝|旺旺|ライン|카톡|라인|绿泡泡|телеграм|телега|тг|вотсап|ватсап|вацап|вайбер|инстаграм|инста|绿色软件|小飞机|围信|葳❤|葳信|韦信|威芯|薇芯|v芯|v心|微芯|球球|丘丘|카카오톡|인스타|텔레그램|인스타그램|カカオ|インスタ|テレグラム|小红薯|ватсапп|телеге|телегу|инсте|V我|嶶"
+_EAST = "微信|薇信|威信|維信|维信|徽信|微亻言|溦信|嶶信|v信|薇心|扣扣|企鹅|电报|飞机|纸飞机|陌陌|抖音|小红书|支付宝|旺旺|ライン|카톡|라인|绿泡泡|телеграм|телега|тг|вотсап|ватсап|вацап|вайбер|инстаграм|инста|绿色软件|小飞机|围信|葳❤|葳信|韦信|威芯|薇芯|v芯|v心|微芯|球球|丘丘|카카오톡|인스타|텔레그램|인스타그램|カカオ|インスタ|テレグラム|小红薯|ватсапп|телеге|телегу|инсте|V我|嶶|卫星号?|衛星號?|加賴|加赖|賴"
 _LINK = r"(?:\s*(?:id|name|username|user|handle|account|acc|nr|no|number|num|me|is|its|it's|it|contact|konto|号|號|号码|账号|私|or|only|under|as|add|on|at|to|dm|please|pls|search|also|there|soy|est|es|c'est|ist|heisse|ich|sono|como|come|als|jako|unter|under|sous|sotto|to|on there|shop|store|page|profile)\b|\s*(?:号码?|號|账号|帐号|搜索?|找|关注|吧|哦|呀|啊|哈)|[\W_])"
 _HANDLE = r"(?P<handle>[@$]?_?[a-z0-9](?:[\w-]|[.:](?=\w)|\#(?=\d)){2,31}(?:\#\d{2,5})?)"
 _ORDINARY = words("no_handles")
@@ -46,7 +46,7 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
         re.compile(rf"(?P<name>{east}){after}{_HANDLE}"),
         re.compile(rf"(?P<name>(?:加我?|\+|➕|➡|→|⊕)\s*(?:v|微|薇|威|w|vx|q|扣)|(?<![a-z0-9])v\s?(?:❤|♥|心|我|x|信|❥|💗|💕|💚)|加我|私我|➕)(?P<link>[\W_]{{0,4}}){_HANDLE}"),
         re.compile(rf"(?<![\w.]){_HANDLE}[\s,.:;()\"'-]{{1,4}}(?:(?:on|at|via|auf|bei|in|over|is\s+my)\s+)(?:my\s+|the\s+)?(?P<name>{named})(?![a-z0-9])"),
-        re.compile(rf"(?<![a-z0-9])(?P<name>微|薇|威|扣|卫星|wei|q|v|dc)(?P<link>\s*[:：]\s*){_HANDLE}"),
+        re.compile(rf"(?<![a-z0-9])(?P<name>微|薇|威|扣|卫星|wei|(?:q|v|dc)(?!:\s[a-z]+\b(?!\d)[\s,?!]+\S))(?P<link>\s*[:：]\s*){_HANDLE}"),
         re.compile(rf"(?P<name>[微薇威]|(?<![a-z0-9])v)\s?(?P<link>[❤♥❥💗💕💚💙🧡➕]\ufe0f?\s?){_HANDLE}"),
         re.compile(rf"(?<![\w.]){_HANDLE}\s?(?:\(|@\s)\s?(?P<name>{named})(?![a-z0-9])"),
         re.compile(
@@ -66,7 +66,10 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
         re.compile(rf"(?P<name>(?<![\u4e00-\u9fff])[微薇])(?P<link>\s){_HANDLE}"),
         re.compile(rf"(?<![\w.@])(?P<handle>[a-z][\w.]{{3,30}})\s(?:is|=)\s(?:my|the)\s(?P<name>{named})(?![a-z0-9])"),
         re.compile(r"(?P<name>(?:加|\+)\s*(?:q|扣|企鹅|球球|丘丘)|球球|丘丘|企鹅号?)[\W_]{0,4}(?P<digits>\d[\d -]{4,12}\d)"),
-        re.compile(r"(?<![A-Za-z])(?:FB|Fb|Facebook|LinkedIn|Linkedin)(?:[ ,:–-]{1,3}| I am | I'm | ich bin )(?P<name_words>(?!Market|Messenger|Group|Logo|Page|Live|Shop|Ads)[A-Z][a-z]+ (?!Logo|Group|Shop)[A-Z][a-z]+)(?=\s*(?:$|[,.;!(\n]))"),
+        re.compile(r"(?<![A-Za-z])(?:FB|Fb|Facebook|LinkedIn|Linkedin)(?:[ ,:–-]{1,3}| I am | I'm | ich bin | soy | sou | sono | je suis | jako | als | como | comme )(?P<name_words>(?!Market|Messenger|Group|Logo|Page|Live|Shop|Ads)[A-Z][a-z]+(?: (?!Logo|Group|Shop)[A-Z][a-z]+){1,2})(?=\s*(?:$|[,.;!(\n]))"),
+        # A Russian name in a Russian network, a Chinese nickname in a Chinese one.
+        re.compile(r"(?:(?<!\w)(?:ВК|вк|Вконтакте|вконтакте|фейсбук\w*|Фейсбук\w*|одноклассник\w*|ОК))\W{1,3}(?:(?:меня зовут|зовут|я|как|ищите|под именем)\W{1,3}){0,2}(?P<name_words>[А-Я][а-я]+ [А-Я][а-я]+)"),
+        re.compile(r"(?:小红书|抖音|微博|闲鱼|快手|淘宝|b站)(?:\s?(?:账?号|搜索?|找|关注|叫|店铺?|[:：])){1,3}\s?(?P<name_words>[\u4e00-\u9fff\w]{2,12})"),
         re.compile(r"(?<!\w)(?:t[.,]me|wa[.,]me|m\.me|ig\.me|line\.me|discord\.gg|(?:instagram|facebook|tiktok|telegram)\.(?:com|me))\s?(?:/|slash)\s?(?P<handle>\+?[\w/.-]+)"),
     )  # fmt: skip
 
@@ -91,7 +94,7 @@ def _is_handle(handle: str, name: str, link: str, rest: str) -> bool:
     bare = handle.lstrip("@$")
     if handle[0] not in "@$" and is_network(bare):
         return False
-    if bare in _ORDINARY or re.fullmatch(r"[\d.,:-]+", bare):
+    if bare in _ORDINARY or bare in word_list("never_handles") or re.fullmatch(r"[\d.,:-]+", bare):
         return False
     if handle[0] in "@$":
         return True

@@ -16,7 +16,7 @@ _HARD_STOP = re.compile(r"[;\n]|[.!?,]\s|\bor\b")
 _OTHER_NUMBER = re.compile(r"\s[/|&]\s")  # parts two numbers in full
 
 _PHONE_CUE = re.compile(
-    r"call|text|phone|\btel|\bfon\b|mobil|handy|\bnumber(?! of| \d)|(?<![a-z])(?:telefon|handy|mobil|ruf)?nummer|\bmob\b|\bring(?:\s+(?:me|us|him|her|up|on|at|mig|til|op))*\b\W{0,3}$|landline|festnetz|\bfixe\b|portable|contact(?:o|er|ez)?|joignable|dzwon|erreichbar|volejte|soita|\bara\b|gọi|telepon|hivj|sunati|zap|bizum|swish|mobilepay|\bpix\b|twint|\bmb ?way|puhelin|\bcel\b|reach|\bdial\b(?!\s+(?:watch|type|colou?r))|\bsms\b|contact|whats|\bwa\b|ruf|anruf|"
+    r"call|text|phone|\btel|\bfon\b|(?<!play)mobil|handy|\bnumber(?! of| \d)|(?<![a-z])(?:telefon|handy|mobil|ruf)?nummer|\bmob\b|\bring(?:\s+(?:me|us|him|her|up|on|at|mig|til|op))*\b\W{0,3}$|landline|festnetz|\bfixe\b|portable|contact(?:o|er|ez)?|joignable|dzwon|erreichbar|volejte|soita|\bara\b|gọi|telepon|hivj|sunati|\bzap\b|bizum|swish|mobilepay|\bpix\b|twint|\bmb ?way|puhelin|\bcel\b|reach|\bdial\b(?!\s+(?:watch|type|colou?r))|\bsms\b|contact|whats|\bwa\b|ruf|anruf|"
     r"numero|tlf|\bcell|signal|viber|telegram|wechat|\bwx\b|\bvx\b|area code|appel|llama|chiama|bel\b|zadzwon|т\W?е\W?л|звон|"
     r"电话|手机|號碼|号码|q\s?号|扣|联系|微信|加我|热线|☎|📞|📱|📲|interested|quicker|ping|hmu|fax|hotline|message|write to|schreib\w*|ecri\w+|escrib\w+|scriv\w+|dm\b|\bask for\b"
 )
@@ -70,6 +70,8 @@ _OWN_NUMBERS = re.compile(r"\b(?:h&m|h & m|hm|cos|arket|weekday|monki|& other st
 _ASKED_AFTER = re.compile(
     r"\W{0,4}(?:ring|call|bel|soita|sms|text me|volejte|dzwon|zadzwon|llama|chiama|appelle|ara)\b"
 )
+# 'A 176 738 82 18': a part of a car, behind its one capital letter.
+_LETTERED_PART = re.compile(r"(?<![\w'])[A-DFKNQR] \d{3} \d{3} \d\d \d\d$")
 _CALLING = re.compile(r"call|phone|tel\b|mobil|whats|ring|text|sms|contact|reach")
 
 
@@ -192,6 +194,8 @@ def _judge(folded: Folded, run: list[Atom]) -> bool:
         return False
     if not international and digits[0] != "0" and _CODE_NAME.search(folded.cased[max(0, start - 12) : start]):
         return False
+    if not international and _LETTERED_PART.search(folded.cased[max(0, start - 3) : end]):
+        return False
     phone_at = max((m.end() for m in _PHONE_CUE.finditer(_CODE_NOUN.sub("", before))), default=-1)
     if phone_at < 0 and not international and not owned and re.search(r"\b(?:no|nr|num|n°)\W*$", before):
         return False
@@ -236,6 +240,8 @@ def _judge(folded: Folded, run: list[Atom]) -> bool:
         return True  # a Chinese mobile, assigned or not
     if digits.startswith("0") or max(len(a.digits) for a in run) == 1:
         return True
+    if len(run) == 2 and len(run[0].digits) >= 4:
+        return False  # '10265 75192', '4000032 0090': two numbers; an area code is shorter or has a zero
     return _valid(digits, international=False) or _valid(digits, international=True)
 
 

@@ -26,7 +26,7 @@ _NUMBER = r"(?<![\w.,/-])(?:[Nn]o\.?\s?|[Nn]umber\s)?\d{1,5}[A-Za-z]?(?:\s?[-/]\
 _PLACES = tuple(
     re.compile(p)
     for p in (
-        rf"{_UNIT}{_NUMBER},?[ ]+(?:(?:[NSEW]\.?|North|South|East|West)\s)?(?:[A-Z][\w'’.-]+\s+){{1,4}}{_TYPES}\b{_STOPS}\.?(?:\s(?:NW|NE|SW|SE)\b)?{_TAIL}{{0,4}}",
+        rf"{_UNIT}{_NUMBER},?[ ]+(?:(?:[NSEW]\.?|North|South|East|West)\s)?(?:[A-Z][\w'’.-]+[^\S\n]+){{1,4}}{_TYPES}\b{_STOPS}\.?(?:\s(?:NW|NE|SW|SE)\b)?{_TAIL}{{0,4}}",
         rf"{_UNIT}{_NUMBER}\s+(?:[NSEW]\.?\s|North\s|South\s|East\s|West\s)?(?:\d{{1,3}}(?:st|nd|rd|th)|Broadway|Park Lane|(?:The )?Strand|High St(?:reet)?|Whitehall|Piccadilly)(?:\s{_TYPES})?\b{_STOPS}{_TAIL}{{0,3}}",
         rf"(?<=\b){_PICKUP}(?P<it>{_NUMBER}\s+(?:[a-z][\w'-]+\s+){{1,3}}(?:street|road|rd|avenue|ave|lane|drive|blvd|close|terrace|crescent|grove|square|court){_STOPS}(?:,?\s?[a-z]+)?)",
         rf"(?i:\bunit\s\d{{1,3}}[a-z]?,?\s(?:[a-z]+\s){{1,3}}(?:park|estate|centre|center)\b){_TAIL}{{0,3}}",
@@ -49,7 +49,15 @@ _PLACES = tuple(
         rf"\b(?i:post\s?code|postal code|zip(?: code)?|plz|postcode is)\W{{0,3}}(?:is\s)?(?:{_UK_CODE}|\d{{4,5}})\b",
     )
 )  # fmt: skip
+_COMING = (
+    r"pick\W?up|collect(?:ion|ed)?|abhol\w+|abzuholen|selbstabholer|treffpunkt|treff|wohne?|adresse?|address|übergabe|"
+    r"retrait|à retirer|a retirer|remise en mains? propre|habite|rendez-vous|rdv|chercher|je suis|"
+    r"recog\w+|entrega|entreg\w+|vivo|quedamos|dirección|ritir\w+|abito|indirizzo|consegn\w+|"
+    r"ophal\w+|af te halen|afhal\w+|woon|adres|odbi[oó]r\w*|do odebrania|mieszkam|spotk\w+|"
+    r"levanta\w+|retirada|retir\w+|moro|endereço|morada|самовывоз|забрать|забирать|адрес|живу|встреч\w+"
+)
 _SLOTS = {
+    "{pickup}": rf"(?<!\w)(?i:{_COMING})\b\W{{1,3}}(?:(?!\d)[^\W\d_]{{1,7}}\W{{1,2}}){{0,3}}?",
     "{n}": r"(?<![\w.,/-])(?:[Nn]o\.?\s?|[Nn]umber\s)?\d{1,5}[A-Za-z]?(?:\s?[-/]\s?\d{1,4}[A-Za-z]?)?",
     "{name}": r"[A-ZÀ-ÞĀ-ŽȘȚ][^\W\d_]*(?:[.'’-][^\W\d_]+)*(?:\s[A-ZÀ-ÞĀ-ŽȘȚ][^\W\d_]*(?:[.'’-][^\W\d_]+)*){0,2}",
     "{tail}": rf"{_TAIL}{{0,3}}",
@@ -78,10 +86,12 @@ def _choose(patterns: tuple[re.Pattern[str], ...], plain: bool) -> tuple[re.Patt
 
 # What may follow an address: the door, the floor, the postcode of countries that put it last.
 _MORE = re.compile(
-    r"(?:,?\s(?:(?i:appt|apt|app|piso|puerta|lok|кв|et|floor|stock|etage|flat|unit)\.?\s?\w{1,4}\b|m\.\s?\d{1,4}|bis\b|ter\b|hs\b)"
+    r"(?:,?\s(?:(?i:bajo|[1-9][ºª°]\s?[A-D]|izq|dcha|rear entrance|hinterhaus|vorderhaus|seitenflügel|erdgeschoss|eg|og|huis|I{2,3}|rez-de-chaussée|rdc)\b|(?i:appt|apt|app|piso|puerta|lok|кв|et|floor|stock|etage|flat|unit)\.?\s?\w{1,4}\b|m\.\s?\d{1,4}|bis\b|ter\b|hs\b)"
     r"|,?\s\d\d-\d{3}\s[^\W\d_]+|,\s\d{4,5}\s[A-Z][^\W\d_]+|\s[A-Z]\d[A-Z]\s\d[A-Z]\d\b|\s\([A-Z][a-zäöüß]{2,16}\)|[A-Z]座\d+室?)+"
 )
-_TOWN_FIRST = re.compile(r"(?:г|м)\.\s?[А-ЯЁ][а-яё-]+,\s$")
+_TOWN_FIRST = re.compile(
+    r"(?:(?:г|м)\.\s?[А-ЯЁ][а-яё-]+,\s|(?:Résidence|Residence|Résid\.|Lotissement)\s(?:[A-ZÀ-Þ][^\W\d_]+[\s,]+){1,4}(?:[Bb][aâ]t(?:iment|\.)?\s?\w{1,2},?\s)?)$"
+)
 
 
 def find_places(folded: Folded) -> Iterator[ContactSpan]:
