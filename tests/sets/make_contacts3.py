@@ -1,4 +1,4 @@
-"""Writes ``dev{3,4,5,6}_contacts.jsonl`` from their YAML files. ``python -m tests.sets.make_contacts3``.
+"""Writes ``dev{3,4,5,6,7}_contacts.jsonl`` from their YAML files. ``python -m tests.sets.make_contacts3``.
 
 Phone numbers are a grid: numbers of a country x ways to write digits x sentences around them, drawn with a fixed seed.
 The numbers lie in ranges that regulators keep for fiction where there are any, else they are drawn by chance. The other
@@ -195,12 +195,18 @@ def deal(name: str) -> None:
     for r in texts.values():
         assert all(c["text"] in r["text"] for c in r["contacts"]), r
         assert bool(r["contacts"]) != r["group"].startswith("clean"), r
-    letter = {"dev3_contacts": "x", "dev4_contacts": "y", "dev5_contacts": "z", "dev6_contacts": "w"}[name]
+    letter = {
+        "dev3_contacts": "x",
+        "dev4_contacts": "y",
+        "dev5_contacts": "z",
+        "dev6_contacts": "w",
+        "dev7_contacts": "v",
+    }[name]
     write(f"{name}.jsonl", [{"id": f"{letter}{i:04d}", **r} for i, r in enumerate(texts.values())])
 
 
 def main() -> None:
-    for name in ("dev3_contacts", "dev4_contacts", "dev5_contacts", "dev6_contacts"):
+    for name in ("dev3_contacts", "dev4_contacts", "dev5_contacts", "dev6_contacts", "dev7_contacts"):
         deal(name)
 
 
