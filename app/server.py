@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 
 from app import api, feed_api, ops_api, signin
+from app.logs import RequestIds, log_json
 from app.services import Services, build_services
 from app.settings import Settings
 from app.web import Guard, install_errors
@@ -54,6 +55,7 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
         app.include_router(router)
     if page:
         _mount_page(app, services)
+    app.add_middleware(RequestIds)  # outermost: refusals have an id as well
     return app
 
 
@@ -102,7 +104,11 @@ async def _look_for_models(services: Services) -> None:
 
 
 def serve(settings: Settings) -> int:
-    """Serve until interrupted; returns the exit status."""
+    """Serve until interrupted or told to stop (SIGTERM); returns the exit status.
+
+    Then no new request is taken, those under way end within ``shutdown_seconds``, and store and index are closed.
+    """
+    import signal
     import socket
 
     import uvicorn
@@ -116,14 +122,26 @@ def serve(settings: Settings) -> int:
         reason = f"port {settings.port} of {settings.host} cannot be used ({error.strerror})"
         print(f"ipl: {reason}; choose another with --port.", file=sys.stderr)
         return 1
+    if settings.log_json:
+        log_json()
     services = build_services(settings)
     port = listener.getsockname()[1]
     host = f"[{settings.host}]" if family == socket.AF_INET6 else settings.host
     app = create_app(services)
     print(f"IPL is at http://{host}:{port}/  (Ctrl-C stops it; the API is described at /docs)", flush=True)
+    # uvicorn stops in order and then raises the signal again, which would end this process before anything is closed.
+    signal.signal(signal.SIGTERM, lambda number, frame: log.info("told to stop; requests under way have ended"))
     try:
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5, proxy_headers=False)
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            log_config=None if settings.log_json else uvicorn.config.LOGGING_CONFIG,
+            timeout_graceful_shutdown=max(1, round(settings.shutdown_seconds)),
+            proxy_headers=False,
+        )
+        log.info("serving", extra={"fields": {"host": settings.host, "port": port}})
         uvicorn.Server(config).run(sockets=[listener])
     finally:
         services.close()
+        log.info("closed")
     return 0

@@ -46,6 +46,8 @@ class Settings(BaseModel):
     draft_minutes: float = Field(10.0, gt=0, description="A draft that takes longer is stopped.")
     retention_days: float = Field(30.0, ge=0, description="Unpublished drafts are deleted after that long untouched.")
     body_mb: float = Field(210.0, gt=0, description="Most megabytes of one request.")
+    log_json: bool = Field(False, description="Log to stderr as JSON lines, one a request, with request ids.")
+    shutdown_seconds: float = Field(20.0, gt=0, description="Longest wait for requests under way when stopped.")
     feed_waiting: int = Field(64, ge=1, description="Most pages of the feed that wait; further ones are refused.")
     feed_per_second: float = Field(20.0, gt=0, description="Most requests of one visitor in a second.")
     title_length: int = Field(120, ge=10, description="Most characters of a title.")

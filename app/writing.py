@@ -6,6 +6,7 @@ turn in the line is given back only when the pipeline has really ended.
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import queue
 import threading
@@ -92,7 +93,9 @@ class Writing:
                 ended = True
                 return
             self._set_state("working")
-            threading.Thread(target=self._pump, name=f"draft-{self.view.draft_id[:8]}", daemon=True).start()
+            context = contextvars.copy_context()  # what is logged there belongs to this request
+            name = f"draft-{self.view.draft_id[:8]}"
+            threading.Thread(target=context.run, args=(self._pump,), name=name, daemon=True).start()
             started = True
             for view in self._follow():
                 ended = view.state in ("ready", "failed", "stopped")
