@@ -37,7 +37,9 @@ _WINDOW, _AHEAD = 34, 24
 _WORD_CHARS = "abcdefghijklmnopqrstuvwxyz"
 _PLACED = re.compile(r"\b(?:(?:on|at|auf|bei|su|sur|en|em|no|na|w|op|di|de|do|в|на)\s)?([^\W\d_]+)")
 _NOT_A_NETWORK = re.compile(r"\b(?:north|poker|baby|smiley) face\b|\bsignal (?:red|blue|orange|yellow|green)\b")
-_CANDIDATE = re.compile(r"(?<![\w.@/#$-])@?(?=[\w.]*[a-z])[a-z0-9_][\w.]{2,30}[a-z0-9_](?![\w@/-])")
+_CANDIDATE = re.compile(
+    r"(?<![\w.@/#$-])@?(?=[\w.]*[a-z])[a-z0-9_][\w.]{2,30}[a-z0-9_](?:(?![\w@/-])|-[a-z]+(?:-[a-z]+)?(?![\w@/.-]))"
+)
 _FILE = re.compile(
     r"^(?:img|dsc|pic|photo|image|file|screenshot|vid)_?\d|\.(?:jpe?g|png|webp|pdf|gif|mp4)$|^v?\d+(?:\.\d+)+$"
 )
@@ -116,9 +118,12 @@ _CLAUSE_ENDS = re.compile(
 def _unheard(word: str, before: str, after: str) -> bool:
     """A plain word that no description of things has, at the end of a clause: announced, it is a name."""
     lexicon = load_lexicon()
-    known = word in lexicon.common or word in lexicon.nouns or word in word_list("never_handles")
+    known = any(
+        part in lexicon.common or part in lexicon.nouns or part in word_list("never_handles")
+        for part in (word, *word.split("-"))
+    )
     return (
-        word.isalpha()
+        word.replace("-", "").isalpha()
         and len(word) > 4
         and not known
         and not is_network(word)

@@ -153,7 +153,7 @@ def _spoken() -> tuple[tuple[str, re.Pattern[str]], ...]:
         ),
         # Any ending will do where the signs leave no doubt.
         ("email", re.compile(r"(?<![\w.@])[a-z0-9][\w.+-]*@[a-z0-9][\w-]*(?:\.[a-z0-9-]+){0,3}\.[a-z]{2,10}\b")),
-        ("email", re.compile(rf"(?<![\w.@])[a-z0-9][\w.+-]*{sign}[a-z0-9][\w-]*(?:{stop}|\.|{dot})[a-z]{{2,10}}\b")),
+        ("email", re.compile(rf"{name}{sign}[a-z0-9][\w-]*(?:{stop}|\.|{dot})[a-z]{{2,10}}\b")),
         ("email", re.compile(r"(?<![\w.@])[a-z0-9][\w.+-]*\sat\s[a-z0-9][\w-]*\s(?:dot|d0t)\s[a-z]{2,10}\b")),
         ("url", re.compile(r"(?<![\w.])www\.[a-z0-9][\w-]*(?:\.[a-z0-9-]+)*\.[a-z]{2,10}\b(?:/[^\s,;)]*)?")),
         (
@@ -180,6 +180,12 @@ def _spoken() -> tuple[tuple[str, re.Pattern[str]], ...]:
             "url",
             re.compile(
                 rf"(?<![\w.@-])[a-z0-9][\w-]{{2,}}(?:\s(?:{dots}|point|dot)\s[a-z0-9-]{{2,12}}){{1,2}}\s(?:{dots}|point|dot)\s(?:{_SURE}|{_SHORT})\b"
+            ),
+        ),
+        (
+            "url",
+            re.compile(
+                rf"(?<![\w.@-])[a-z0-9][\w-]{{2,}}(?:\s(?:{joints})\s[a-z0-9]+){{1,3}}\s(?:{dots}|point|dot)\s(?:{_SURE}|ру|рф)\b"
             ),
         ),
         ("url", re.compile(r"(?<![\w.@-])[a-z0-9][\w-]{3,}\sточка\s(?:ру|рф|ком|com|ru|net)\b")),

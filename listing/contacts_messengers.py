@@ -62,14 +62,14 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
         re.compile(r"(?<![\w$])(?P<handle>\$[a-z][a-z0-9]{3,20})(?!\w)"),
         re.compile(rf"(?P<name>{clear}|{special}|{east})\W{{0,6}}(?:号码?|id|nr|no|number|only|is|me|at|on|,|:)*\W{{0,4}}(?:(?:number|nr|no|me)\W{{0,3}})?(?P<digits>\+?\d[\d .\-/()]{{4,18}}\d)"),
         re.compile(r"(?<![a-z0-9])(?P<name>wa|w/a|wapp|whats|signal|viber|line|tg|kik|zalo|icq)\b\W{0,5}(?:(?:id|nr|no|number|only|is|me|at|on)\W{1,3}){0,2}(?P<digits>\+?\d[\d .\-/()]{5,18}\d)"),
-        re.compile(r"(?<![A-Za-z])(?i:face\s?book|fbook|fb|linkedin|messenger|insta\w*)\b\W{0,3}(?i:(?:as|me|under|name|page|is|marketplace|profile|:)\W{0,3}){1,4}(?P<name_words>[A-Z][\w'-]+(?: [A-Z][\w'-]+){1,3})"),
+        re.compile(r"(?<![A-Za-z])(?i:face\s?book|fbook|fb|linkedin|messenger|insta\w*)\b\W{0,3}(?i:(?:as|me|under|name|page|is|marketplace|profile|als|unter|jako|pod|como|come|comme|sous|sotto|soy|sou|sono|:)\W{0,3}){1,4}(?P<name_words>[A-Z][\w'-]+(?: [A-Z][\w'-]+){1,3})"),
         re.compile(rf"(?P<name>(?<![\u4e00-\u9fff])[微薇])(?P<link>\s){_HANDLE}"),
         re.compile(rf"(?<![\w.@])(?P<handle>[a-z][\w.]{{3,30}})\s(?:is|=)\s(?:my|the)\s(?P<name>{named})(?![a-z0-9])"),
         re.compile(r"(?P<name>(?:加|\+)\s*(?:q|扣|企鹅|球球|丘丘)|球球|丘丘|企鹅号?)[\W_]{0,4}(?P<digits>\d[\d -]{4,12}\d)"),
         re.compile(r"(?<![A-Za-z])(?:FB|Fb|Facebook|LinkedIn|Linkedin)(?:[ ,:–-]{1,3}| I am | I'm | ich bin | soy | sou | sono | je suis | jako | als | como | comme )(?P<name_words>(?!Market|Messenger|Group|Logo|Page|Live|Shop|Ads)[A-Z][a-z]+(?: (?!Logo|Group|Shop)[A-Z][a-z]+){1,2})(?=\s*(?:$|[,.;!(\n]))"),
         # A Russian name in a Russian network, a Chinese nickname in a Chinese one.
         re.compile(r"(?:(?<!\w)(?:ВК|вк|Вконтакте|вконтакте|фейсбук\w*|Фейсбук\w*|одноклассник\w*|ОК))\W{1,3}(?:(?:меня зовут|зовут|я|как|ищите|под именем)\W{1,3}){0,2}(?P<name_words>[А-Я][а-я]+ [А-Я][а-я]+)"),
-        re.compile(r"(?:小红书|抖音|微博|闲鱼|快手|淘宝|b站)(?:\s?(?:账?号|搜索?|找|关注|叫|店铺?|[:：])){1,3}\s?(?P<name_words>[\u4e00-\u9fff\w]{2,12})"),
+        re.compile(r"(?:小红书|抖音|微博|闲鱼|快手|淘宝|b站)(?:\s?(?:账?号|搜索?|找|关注|叫|店铺?|[:：@])){1,3}\s?(?P<name_words>[\u4e00-\u9fff\w]{2,12})"),
         re.compile(r"(?<!\w)(?:t[.,]me|wa[.,]me|m\.me|ig\.me|line\.me|discord\.gg|(?:instagram|facebook|tiktok|telegram)\.(?:com|me))\s?(?:/|slash)\s?(?P<handle>\+?[\w/.-]+)"),
     )  # fmt: skip
 
@@ -81,6 +81,10 @@ def _slips(text: str) -> Iterator[re.Pattern[str]]:
         yield re.compile(rf"(?<![a-z0-9])(?P<name>{names})(?![a-z0-9])(?P<link>{_LINK}{{0,9}}?){_HANDLE}")
 
 
+# 'Wie auf Instagram gezeigt', 'visto su Instagram': where a thing was seen or bought.
+_SEEN = re.compile(
+    r"\b(?:wie|seen|shown|bought|vue?s?|achet\w+|vist[oaie]s?|comprad\w+|comprat\w+|gezien|gekocht|gekauft|gesehen|widzian\w+|kupion\w+|видел\w*|купил\w*|как)\s(?:(?:on|sur|en|su|no|op|na|auf|bei|в|на)\s)?$"
+)
 _CHATTY = frozenset(("discord", "kik", "fb", "ig", "tele"))
 # 'velvetfox on Telegram': a word nobody describes things with, where a clause begins.
 _FIRST = re.compile(r"(?:^|[.!?,;\n]\s*)$")
@@ -89,7 +93,7 @@ _INVITED = re.compile(
 )
 
 
-def _is_handle(handle: str, name: str, link: str, rest: str) -> bool:
+def _is_handle(handle: str, name: str, link: str, before: str, rest: str) -> bool:
     """Names with figures or joints are handles at once; a plain word only behind ':' or a name that means nothing else."""
     bare = handle.lstrip("@$")
     if handle[0] not in "@$" and is_network(bare):
@@ -106,6 +110,8 @@ def _is_handle(handle: str, name: str, link: str, rest: str) -> bool:
     )
     telling = bool((re.search(r"\d", bare) and re.search(r"[a-z_]", bare)) or re.search(r"\w[_.]\w", bare))
     if "-" in bare and bare.split("-")[0] in _ORDINARY and not re.search(r"[\d_.]", bare):
+        return False
+    if not telling and _SEEN.search(before):
         return False
     plain_name = name.replace(" ", "") in _EVERYDAY
     if plain_name and not telling:  # 'the line is straight' announces nothing
@@ -173,7 +179,13 @@ def find_messengers(folded: Folded) -> Iterator[ContactSpan]:
                     yield folded.span("messenger", *found.span("handle"))
                 continue
             invited = " id " if _INVITED.search(text[max(0, found.start() - 30) : found.start()]) else ""
-            if _is_handle(groups["handle"], name, groups["link"] + invited, text[found.end() : found.end() + 3]):
+            if _is_handle(
+                groups["handle"],
+                name,
+                groups["link"] + invited,
+                text[max(0, found.start() - 20) : found.start()],
+                text[found.end() : found.end() + 3],
+            ):
                 yield folded.span("messenger", *found.span())
             else:
                 position = found.start() + 1

@@ -70,6 +70,8 @@ _OWN_NUMBERS = re.compile(r"\b(?:h&m|h & m|hm|cos|arket|weekday|monki|& other st
 _ASKED_AFTER = re.compile(
     r"\W{0,4}(?:ring|call|bel|soita|sms|text me|volejte|dzwon|zadzwon|llama|chiama|appelle|ara)\b"
 )
+# 'L47131300': a letter and figures in one piece.
+_LETTERED_CODE = re.compile(r"[A-HJ-NP-Z]\d+[A-Z]{0,2}")
 # 'A 176 738 82 18': a part of a car, behind its one capital letter.
 _LETTERED_PART = re.compile(r"(?<![\w'])[A-DFKNQR] \d{3} \d{3} \d\d \d\d$")
 _CALLING = re.compile(r"call|phone|tel\b|mobil|whats|ring|text|sms|contact|reach")
@@ -210,6 +212,8 @@ def _judge(folded: Folded, run: list[Atom]) -> bool:
     if _is_list(run, text) and not (pairs and not rises and _ASKED_AFTER.match(after)):
         return False
     if disguised:
+        if not cued and _LETTERED_CODE.fullmatch(folded.cased[start:end]):
+            return False
         letters_only = re.fullmatch(r"[0-9oliszb\W_]+", written) and not any(folded.odd[start:end])
         spelled = sum(text[a.start : a.end].isalpha() for a in run)
         sparse = letters_only or (spelled < 3 and not any(folded.odd[start:end]))

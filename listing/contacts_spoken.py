@@ -25,7 +25,9 @@ _BETWEEN = re.compile(r"[\s,.;:/|·*_~+()\[\]\-–—]{0,6}")
 _JOINTS = frozenset("and und et y e en og och i si ja va dann then puis luego poi".split())
 _TIMES = frozenset("double triple dbl treble doppelt doble doppio dwa_razy".split())
 _LEAST_DIGITS, _LEAST_WORDS, _LEAST_CUED = 7, 5, 6
-_CUE = re.compile(r"call|ring|text|tel|phone|numb|numm|nume|numé|mob|cel|ruf|zadzwo|звон|телефон")
+_CUE = re.compile(
+    r"call|ring|text|tel|phone|numb|numm|nume|numé|(?<!play)mob|\bcel|ruf|\bbel\b|joignable|reach|erreichbar|\bnr\b|\bliga\b|llam|chiam|dzwon|zadzwo|звон|телефон"
+)
 # Digits that Korean and written-out Chinese put together without blanks; Hangul is decomposed by the folding.
 _KOREAN = "공영일이삼사오육칠팔구"
 _VANITY = re.compile(
@@ -151,8 +153,9 @@ def _best(row: list[re.Match[str]], cued: bool) -> tuple[int, int] | None:
             figures = [t for t in part if t[0].isdigit()]
             if len(spoken) >= 3 and all(len(t[0]) <= 3 for t in figures) and len(figures) >= 2 and digits >= 9:
                 spoken += [t[0] for t in figures]  # '0 three 4 five': figures among words
+            few = cued and spoken and 9 <= digits <= 13  # 'bel nul zes 12 34 77 89'
             enough = digits >= _LEAST_DIGITS or (cued and digits >= _LEAST_CUED)
-            if len(spoken) >= _LEAST_WORDS and enough and not _counts_up(spoken, language):
+            if (len(spoken) >= _LEAST_WORDS or few) and enough and not _counts_up(spoken, language):
                 candidate = (digits, part[0].start(), part[-1].end())
                 found = max(found, candidate) if found else candidate
             part = []
@@ -162,7 +165,7 @@ def _best(row: list[re.Match[str]], cued: bool) -> tuple[int, int] | None:
 def find_spoken(folded: Folded) -> Iterator[ContactSpan]:
     """Spans of phone numbers in words, and of numbers that end in a word (1-800-...)."""
     for row in _rows(folded):
-        if len(row) >= _LEAST_WORDS:
+        if len(row) >= 3:
             before = folded.lower[max(0, row[0].start() - 30) : row[0].start()]
             if best := _best(row, bool(_CUE.search(before))):
                 yield folded.span("phone", *best)
