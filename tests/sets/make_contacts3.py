@@ -1,4 +1,4 @@
-"""Writes ``dev{3,4,5,6,7}_contacts.jsonl`` from their YAML files. ``python -m tests.sets.make_contacts3``.
+"""Writes ``dev{3..8}_contacts.jsonl`` from their YAML files. ``python -m tests.sets.make_contacts3``.
 
 Phone numbers are a grid: numbers of a country x ways to write digits x sentences around them, drawn with a fixed seed.
 The numbers lie in ranges that regulators keep for fiction where there are any, else they are drawn by chance. The other
@@ -201,12 +201,13 @@ def deal(name: str) -> None:
         "dev5_contacts": "z",
         "dev6_contacts": "w",
         "dev7_contacts": "v",
+        "dev8_contacts": "u",
     }[name]
     write(f"{name}.jsonl", [{"id": f"{letter}{i:04d}", **r} for i, r in enumerate(texts.values())])
 
 
 def main() -> None:
-    for name in ("dev3_contacts", "dev4_contacts", "dev5_contacts", "dev6_contacts", "dev7_contacts"):
+    for name in (f"dev{i}_contacts" for i in range(3, 9)):
         deal(name)
 
 
