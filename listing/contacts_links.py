@@ -123,6 +123,13 @@ def _spoken() -> tuple[tuple[str, re.Pattern[str]], ...]:
             ),
         ),
         ("url", re.compile(r"(?<![\w.@])[a-z0-9][\w-]*\.(?:com|me|gg|fr|de|net)\sslash\s[\w.-]+")),
+        # 'wa dot me slash 4477...', 't punto me barra maja'
+        (
+            "url",
+            re.compile(
+                rf"(?<![\w.@-])[a-z0-9][\w-]*(?:\s(?:dot|point|{dots})\s[a-z]{{2,9}}){{1,2}}\s(?:(?:forward\s)?slash|schragstrich|barra|barre|ukosnik|slasz|слэш|слеш)\s[\w.+-]+"
+            ),
+        ),
         (
             "email",
             re.compile(

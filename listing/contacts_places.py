@@ -50,7 +50,7 @@ _PLACES = tuple(
     )
 )  # fmt: skip
 _COMING = (
-    r"laden|boutique|magasin|shop|store|pick\W?up|collect(?:ion|ed)?|abhol\w+|abzuholen|selbstabholer|treffpunkt|treff|wohne?|adresse?|address|übergabe|"
+    r"pick\W?up|collect(?:ion|ed)?|abhol\w+|abzuholen|selbstabholer|treffpunkt|treff|wohne?|adresse?|address|übergabe|"
     r"retrait|à retirer|a retirer|remise en mains? propre|habite|rendez-vous|rdv|chercher|je suis|"
     r"recog\w+|entrega|entreg\w+|vivo|quedamos|dirección|ritir\w+|abito|indirizzo|consegn\w+|"
     r"ophal\w+|af te halen|afhal\w+|woon|adres|odbi[oó]r\w*|do odebrania|mieszkam|spotk\w+|"
@@ -79,9 +79,13 @@ def _by_country() -> tuple[re.Pattern[str], ...]:
 
 @cache
 def _choose(patterns: tuple[re.Pattern[str], ...], plain: bool) -> tuple[re.Pattern[str], ...]:
-    """Patterns worth a search: those of another script cannot match plain ASCII."""
+    """Patterns worth a search: those of another script cannot match plain ASCII (those with an announcement can)."""
     other = re.compile(r"u4e00|[\u0370-\u04ff\u1ea0-\u1eff\uac00-\ud7a3\u3040-\u30ff]")
-    return tuple(p for p in patterns if not (plain and other.search(p.pattern) and "-(?:ku" not in p.pattern))
+    return tuple(
+        p
+        for p in patterns
+        if not (plain and other.search(p.pattern) and "-(?:ku" not in p.pattern and "(?P<it>" not in p.pattern)
+    )
 
 
 # What may follow an address: the door, the floor, the postcode of countries that put it last.

@@ -153,7 +153,8 @@ def _best(row: list[re.Match[str]], cued: bool) -> tuple[int, int] | None:
             figures = [t for t in part if t[0].isdigit()]
             if len(spoken) >= 3 and all(len(t[0]) <= 3 for t in figures) and len(figures) >= 2 and digits >= 9:
                 spoken += [t[0] for t in figures]  # '0 three 4 five': figures among words
-            few = cued and spoken and 9 <= digits <= 13  # 'bel nul zes 12 34 77 89'
+            years = figures and all(re.fullmatch(r"(?:19|20)\d\d", t[0]) for t in figures)
+            few = cued and spoken and not years and 9 <= digits <= 13  # 'bel nul zes 12 34 77 89'
             enough = digits >= _LEAST_DIGITS or (cued and digits >= _LEAST_CUED)
             if (len(spoken) >= _LEAST_WORDS or few) and enough and not _counts_up(spoken, language):
                 candidate = (digits, part[0].start(), part[-1].end())
