@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from listing.backends.base import BackendError
 from listing.batch_output import BatchError, Output
+from listing.batch_ray import ray_ordered
 from listing.batch_workers import Crash, PipelineFactory, ordered
 from listing.events import DraftEvent
 from listing.items import find_items
@@ -72,6 +73,7 @@ class Summary:
 
 
 Progress = Callable[[int, Mapping[str, Any]], None]
+ENGINES = {"local": ordered, "ray": ray_ordered}
 
 
 def read_rows(source: Path) -> Iterator[Row]:
@@ -155,6 +157,7 @@ def run_batch(
     factory: PipelineFactory,
     *,
     workers: int = 1,
+    engine: str = "local",
     resume: bool = False,
     progress: Progress | None = None,
 ) -> Summary:
@@ -162,7 +165,8 @@ def run_batch(
 
     Args:
         factory: makes a pipeline; with several workers it is pickled and called once in each process.
-        workers: processes; 1 works in this one.
+        workers: processes; 1 works in this one. With Ray, actors.
+        engine: whose processes, a key of ``ENGINES``; the output is the same.
         resume: go on after the last whole line of ``out``.
         progress: called with the number of rows in ``out`` and the newest of them.
 
@@ -170,6 +174,7 @@ def run_batch(
         BatchInputError: the input is unusable, or ``out`` does not belong to it.
         BatchError: ``out`` cannot be written, or a row needs more memory than there is.
         BackendError: the model cannot be used; ``resume`` goes on from there.
+        RayMissing: the engine is Ray, and Ray is not installed or does not answer.
     """
     rows = read_rows(source)
     first = next(rows, None)
@@ -179,7 +184,7 @@ def run_batch(
     with Output.open(out, resume=resume) as output:
         done, failures = _skip_done(rows, output, out)
         resumed = done
-        for row, result in ordered(rows, draft_row, factory, workers):
+        for row, result in ENGINES[engine](rows, draft_row, factory, workers):
             line = (
                 failed(row, "crashed", "The process that worked on this row died.")
                 if isinstance(result, Crash)

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,7 @@ class Need:
 NEEDS = {
     "browser": Need(lambda: find_chromium() is not None, "Chromium is not installed"),
     "postgres": Need(lambda: find_postgres() is not None, "PostgreSQL's server programs are not installed"),
+    "ray": Need(lambda: find_spec("ray") is not None, "the package ray is not installed (requirements-ray.txt)"),
     "model": Need(model_is_assembled, f"the embedded model is not assembled in {REAL_HOME}"),
     "data": Need(DATA.is_dir, f"the photo folders are not at {DATA} (IPL_DATA names them)", optional=True),
     "gpu": Need(has_gpu, "there is no CUDA device", optional=True),

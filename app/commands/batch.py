@@ -55,6 +55,13 @@ def register(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="processes, each with a model of its own on one thread (default: 1, on all threads)",
     )
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="whose processes: of this machine, or N actors of a Ray cluster (RAY_ADDRESS names it; without it, one is "
+        "started here); the output is the same (default: local)",
+    )
     parser.add_argument("--resume", action="store_true", help="go on after the last whole line of OUT.jsonl")
     parser.add_argument(
         "--max-error-rate",
@@ -86,7 +93,15 @@ def run(args: argparse.Namespace) -> int:
         print(f"{done:6d}  {time.monotonic() - started:7.1f} s  {row['id']}  {text}", file=sys.stderr, flush=True)
 
     factory = functools.partial(build, args.model, args.rag, ipl_home())
-    summary = run_batch(args.input, args.out, factory, workers=args.workers, resume=args.resume, progress=progress)
+    summary = run_batch(
+        args.input,
+        args.out,
+        factory,
+        workers=args.workers,
+        engine=args.engine,
+        resume=args.resume,
+        progress=progress,
+    )
     print(
         f"{summary.rows} items in {args.out}, {summary.failed} of them could not be drafted"
         + (f"; {summary.resumed} were there already" if summary.resumed else ""),

@@ -43,6 +43,14 @@ class FakePipeline:
         yield DraftEvent(draft=draft)
 
 
+class MarkedPipeline(FakePipeline):
+    """Leaves a file named by its process in a folder, so that a test can kill it."""
+
+    def __init__(self, folder: Path, seconds: float) -> None:
+        super().__init__(seconds)
+        (folder / str(os.getpid())).touch()
+
+
 def factory(seconds: float = 0.0) -> functools.partial[FakePipeline]:
     return functools.partial(FakePipeline, seconds)
 
