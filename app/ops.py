@@ -120,20 +120,20 @@ class _Page:
 
     def _models(self) -> tuple[Any, ...]:
         seen = numbers.impressions(self.services.store)
-        table = numbers.model_health(self.services)
-        value, pages = numbers.agreement(self.services)
+        table = numbers.model_health(self.services, seen)
+        value, pages = numbers.agreement(self.services, seen)
         agree = (
             f"Pre-ranking and ranking agree with a rank correlation of {value:.2f} over {pages} pages."
             if value is not None
             else "No page is long enough yet to compare pre-ranking with ranking."
         )
-        rest = (numbers.models, numbers.drift, numbers.model_events)
+        rest = (numbers.models(self.services), numbers.drift(self.services, seen), numbers.model_events(self.services))
         return (
             _picture(pictures.by_day(table)),
             _picture(pictures.reliability(seen)),
             f"<div class='ops'><p>{agree}</p></div>",
             _frame(table),
-            *(_frame(make(self.services)) for make in rest),
+            *(_frame(found) for found in rest),
         )
 
 

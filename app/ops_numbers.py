@@ -30,6 +30,7 @@ DAYS = 14
 YOUNG_H = 48.0  # a listing is new for that long
 STARVED_H = 6.0  # a new listing without an impression after that long is starved
 HIGH, LOW = 1.25, 0.8  # PCOC outside of which a model is off
+MOST_COMPARED = 10_000  # rows of pages in which pre-ranking is compared with ranking
 ENOUGH_CLICKS = 30  # below them PCOC says nothing
 RESULTS = Path(__file__).resolve().parents[1] / "recommend" / "experiments" / "results"
 
@@ -77,28 +78,32 @@ def impressions(store: Store, days: int = DAYS) -> Impressions:
     """What was seen in the last days, and what came of it."""
     since = now() - timedelta(days=days)
     with store.read() as session:
+        # Columns, not objects: the known side of a row is long, and only its stock type is needed.
         query = (
-            select(FeedRow, FeedPageRow)
+            select(
+                FeedRow.id, FeedRow.listing_id, FeedRow.reason, FeedRow.scores, FeedRow.page_id, FeedPageRow.at,
+                FeedPageRow.visitor, FeedRow.known["single"].as_boolean(),
+            )
             .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
             .where(FeedPageRow.at >= since, FeedRow.seen_at.is_not(None))
             .order_by(FeedRow.id)
-        )
+        )  # fmt: skip
         rows = session.execute(query).all()
         clicked = set(session.scalars(select(FeedEventRow.row_id).where(FeedEventRow.kind == "click")))
         ordered = set(session.scalars(select(OrderRow.row_id).where(OrderRow.row_id.is_not(None))))
-    of = [(row, page) for row, page in rows]
+    number, listing, reason, scores, page, at, visitor, single = zip(*rows, strict=True) if rows else ((),) * 8
     return Impressions(
-        day=np.array([page.at.date().isoformat() for _, page in of], dtype=str),
-        visitor=np.array([page.visitor for _, page in of], dtype=np.int64),
-        listing=np.array([row.listing_id for row, _ in of], dtype=str),
-        single=np.array([bool(row.known["single"]) for row, _ in of], dtype=bool),
-        pctr=np.array([float(row.scores["pctr"]) for row, _ in of], dtype=np.float64),
-        click=np.array([row.id in clicked or row.id in ordered for row, _ in of], dtype=bool),
-        order=np.array([row.id in ordered for row, _ in of], dtype=bool),
-        reason=np.array([row.reason for row, _ in of], dtype=str),
-        pre_rank=np.array([int(row.scores["pre_rank"]) for row, _ in of], dtype=np.int64),
-        rank=np.array([int(row.scores["rank"]) for row, _ in of], dtype=np.int64),
-        page=np.array([page.id for _, page in of], dtype=str),
+        day=np.array([t.date().isoformat() for t in at], dtype=str),
+        visitor=np.array(visitor, dtype=np.int64),
+        listing=np.array(listing, dtype=str),
+        single=np.array(single, dtype=bool),
+        pctr=np.array([float(s["pctr"]) for s in scores], dtype=np.float64),
+        click=np.array([n in clicked or n in ordered for n in number], dtype=bool),
+        order=np.array([n in ordered for n in number], dtype=bool),
+        reason=np.array(reason, dtype=str),
+        pre_rank=np.array([int(s["pre_rank"]) for s in scores], dtype=np.int64),
+        rank=np.array([int(s["rank"]) for s in scores], dtype=np.int64),
+        page=np.array(page, dtype=str),
     )
 
 
@@ -230,9 +235,9 @@ def new_listings(services: Services) -> Table:
     return Table(headers, tuple(out), f"Starved: unseen {STARVED_H:.0f} hours after publishing.")
 
 
-def model_health(services: Services) -> Table:
+def model_health(services: Services, seen: Impressions | None = None) -> Table:
     """By day and kind of stock: how well the served pCTR ranked and how true it was."""
-    seen = impressions(services.store)
+    seen = impressions(services.store) if seen is None else seen
     out: list[tuple[Cell, ...]] = []
     for day in sorted(set(seen.day.tolist()), reverse=True):
         for name, which in (("all", np.ones(len(seen), bool)), ("single", seen.single), ("many", ~seen.single)):
@@ -247,20 +252,22 @@ def model_health(services: Services) -> Table:
     return Table(headers, tuple(out), "PCOC: predicted over observed; 1 is calibrated. Clicks are of what was seen.")
 
 
-def agreement(services: Services) -> tuple[float | None, int]:
+def agreement(services: Services, seen: Impressions | None = None) -> tuple[float | None, int]:
     """(Spearman correlation of pre-rank and rank within pages, pages that had enough rows)."""
-    seen = impressions(services.store)
+    seen = impressions(services.store) if seen is None else seen
     found = []
-    for page in np.unique(seen.page):
-        at = (seen.page == page) & (seen.reason == "ranked")
-        if at.sum() >= 5 and len(np.unique(seen.pre_rank[at])) > 1:
+    ranked = np.flatnonzero(seen.reason == "ranked")
+    ranked = ranked[np.argsort(seen.page[ranked], kind="stable")][-MOST_COMPARED:]
+    _, starts = np.unique(seen.page[ranked], return_index=True)
+    for at in np.split(ranked, starts[1:]):
+        if len(at) >= 5 and len(np.unique(seen.pre_rank[at])) > 1:
             found.append(stats.spearmanr(seen.pre_rank[at], seen.rank[at]).statistic)
     return (float(np.mean(found)), len(found)) if found else (None, 0)
 
 
-def drift(services: Services) -> Table:
+def drift(services: Services, seen: Impressions | None = None) -> Table:
     """Population stability of the served pCTR, each day against the day before."""
-    seen = impressions(services.store)
+    seen = impressions(services.store) if seen is None else seen
     days = sorted(set(seen.day.tolist()))
     out = []
     for before, day in pairwise(days):
