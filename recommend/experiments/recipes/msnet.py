@@ -58,7 +58,7 @@ class Case:
     train: tuple[str, ...] = ()
 
 
-DIN_RATE, MSNET_RATE = ("learning_rate=0.001",), ("learning_rate=0.001",)
+DIN_RATE, MSNET_RATE = ("learning_rate=0.001",), ("learning_rate=0.0005",)
 SPLIT, WARMED = ("warm=false", "aux_weight=0"), ("aux_weight=0",)
 CASES = {
     "din": Case(Arm("din"), train=DIN_RATE),
