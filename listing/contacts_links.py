@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from listing.contacts_fold import ContactSpan, Folded
-from listing.contacts_handles import word_list
+from listing.contacts_handles import spaced, word_list
 from listing.lexicon import load_lexicon
 from listing.words import words
 
@@ -76,7 +76,7 @@ _BARE = re.compile(
 @cache
 def _spoken() -> tuple[tuple[str, re.Pattern[str]], ...]:
     """Addresses whose signs are words of any language: 'lea chiocciola libero punto it'."""
-    dots, ats, joints = ("|".join(sorted(word_list(name), key=len, reverse=True)) for name in ("dot", "at", "joint"))
+    dots, ats, joints = ("|".join(sorted(spaced(name), key=len, reverse=True)) for name in ("dot", "at", "joint"))
     sites = "|".join(word_list("site_cues"))
     name = rf"(?<![\w.@])[a-z0-9][\w.+-]*(?:[\s(\[-]+(?:{dots}|{joints}|point)[\s)\]-]+[\w.+-]+){{0,3}}"
     dot = rf"(?:\s?[.,·。•]\s?|[\s(\[{{-]+(?:{dots}|point)[\s)\]}}-]+)"
@@ -123,6 +123,18 @@ def _spoken() -> tuple[tuple[str, re.Pattern[str]], ...]:
             ),
         ),
         ("url", re.compile(r"(?<![\w.@])[a-z0-9][\w-]*\.(?:com|me|gg|fr|de|net)\sslash\s[\w.-]+")),
+        (
+            "url",
+            re.compile(
+                r"(?<!\w)(?:web)?site(?:'s|\sis|:|\s=)?\s(?:at\s)?(?P<it>[a-z0-9][\w-]{2,}\s(?:dot|d0t)\s[a-z]{2,10})\b"
+            ),
+        ),
+        (
+            "email",
+            re.compile(
+                r"(?<![\w.@])[a-z0-9][\w.]*\s?[#@]\s?(?:qq|163|126|gmail|foxmail|sina|outlook)\s?[.。点點]\s?(?:com|cn|net)\b"
+            ),
+        ),
         # 'wa dot me slash 4477...', 't punto me barra maja'
         (
             "url",

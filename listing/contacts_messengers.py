@@ -98,7 +98,12 @@ def _is_handle(handle: str, name: str, link: str, before: str, rest: str) -> boo
     bare = handle.lstrip("@$")
     if handle[0] not in "@$" and is_network(bare):
         return False
-    if bare in _ORDINARY or bare in word_list("never_handles") or re.fullmatch(r"[\d.,:-]+", bare):
+    if (
+        bare in _ORDINARY
+        or bare in word_list("never_handles")
+        or bare in word_list("asking")
+        or re.fullmatch(r"[\d.,:-]+", bare)
+    ):
         return False
     if handle[0] in "@$":
         return True

@@ -52,7 +52,7 @@ _PLACES = tuple(
 _COMING = (
     r"pick\W?up|collect(?:ion|ed)?|abhol\w+|abzuholen|selbstabholer|treffpunkt|treff|wohne?|adresse?|address|übergabe|"
     r"retrait|à retirer|a retirer|remise en mains? propre|habite|rendez-vous|rdv|chercher|je suis|"
-    r"recog\w+|entrega|entreg\w+|vivo|quedamos|dirección|ritir\w+|abito|indirizzo|consegn\w+|"
+    r"recog\w+|entrega|entreg\w+|encuentro|incontro|encontro|vivo|quedamos|dirección|ritir\w+|abito|indirizzo|consegn\w+|"
     r"ophal\w+|af te halen|afhal\w+|woon|adres|odbi[oó]r\w*|do odebrania|mieszkam|spotk\w+|"
     r"levanta\w+|retirada|retir\w+|moro|endereço|morada|самовывоз|забрать|забирать|адрес|живу|встреч\w+"
 )
@@ -90,8 +90,8 @@ def _choose(patterns: tuple[re.Pattern[str], ...], plain: bool) -> tuple[re.Patt
 
 # What may follow an address: the door, the floor, the postcode of countries that put it last.
 _MORE = re.compile(
-    r"(?:,?\s(?:(?i:bajo|(?:подъезд|под\.|этаж|эт\.)\s?\d{1,2}|[1-9][ºª°]\s?[A-D]|izq|dcha|rear entrance|hinterhaus|vorderhaus|seitenflügel|erdgeschoss|eg|og|huis|I{2,3}|rez-de-chaussée|rdc)\b|(?i:appt|apt|app|piso|puerta|lok|кв|et|floor|stock|etage|flat|unit)\.?\s?\w{1,4}\b|m\.\s?\d{1,4}|bis\b|ter\b|hs\b)"
-    r"|,?\s\d\d-\d{3}\s[^\W\d_]+|,\s\d{4,5}\s[A-Z][^\W\d_]+|\s[A-Z]\d[A-Z]\s\d[A-Z]\d\b|\s\([A-Z][a-zäöüß]{2,16}\)|[A-Z]座\d+室?|\s[A-Z]{1,2}\d{1,2}(?![\w.]))+"
+    r"(?:,?\s(?:(?i:bajo|\d{1,2}\.\s?(?:OG|Stock|Etage|Obergeschoss)|\d{1,2}(?:er|e|ème)\s(?:étage|etage)|apto\.?\s\d{1,4}|r/c|(?:подъезд|под\.|этаж|эт\.)\s?\d{1,2}|[1-9][ºª°]\s?[A-D]|izq|dcha|rear entrance|hinterhaus|vorderhaus|seitenflügel|erdgeschoss|eg|og|huis|I{2,3}|rez-de-chaussée|rdc)\b|(?i:appt|apt|app|piso|puerta|lok|кв|et|floor|stock|etage|flat|unit)\.?\s?\w{1,4}\b|m\.\s?\d{1,4}|bis\b|ter\b|hs\b)"
+    r"|,?\s\d\d-\d{3}\s[^\W\d_]+|,\s\d{4,5}\s[A-Z][^\W\d_]+|\s[A-Z]\d[A-Z]\s\d[A-Z]\d\b|\s\([A-Z][a-zäöüß]{2,16}\)|[A-Z]座\d+室?|\s[A-Z]{1,2}\d{1,2}(?![\w.])|,\s[À-ÞŁŚŻŹĆ][^\W\d_]+)+"
 )
 _TOWN_FIRST = re.compile(
     r"(?:(?:г|м)\.\s?[А-ЯЁ][а-яё-]+,\s|\b(?:bei|chez|presso|c/o)\s(?:Fam(?:ilie|\.)\s)?[A-ZÄÖÜ][^\W\d_]+,\s|(?:Résidence|Residence|Résid\.|Lotissement)\s(?:[A-ZÀ-Þ][^\W\d_]+[\s,]+){1,4}(?:[Bb][aâ]t(?:iment|\.)?\s?\w{1,2},?\s)?)$"

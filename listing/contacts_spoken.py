@@ -156,7 +156,7 @@ def _best(row: list[re.Match[str]], cued: bool) -> tuple[int, int] | None:
             years = figures and all(re.fullmatch(r"(?:19|20)\d\d", t[0]) for t in figures)
             few = cued and spoken and not years and 9 <= digits <= 13  # 'bel nul zes 12 34 77 89'
             enough = digits >= _LEAST_DIGITS or (cued and digits >= _LEAST_CUED)
-            if (len(spoken) >= _LEAST_WORDS or few) and enough and not _counts_up(spoken, language):
+            if (len(spoken) >= _LEAST_WORDS or few) and enough and (few or not _counts_up(spoken, language)):
                 candidate = (digits, part[0].start(), part[-1].end())
                 found = max(found, candidate) if found else candidate
             part = []

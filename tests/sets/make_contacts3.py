@@ -189,8 +189,8 @@ def deal(name: str) -> None:
     lines = phones(rng, raw.pop("frames"), raw.pop("per_dressing"))
     copies = raw.pop("copies")
     for group, given in raw.items():
-        given = given.splitlines() if isinstance(given, str) else given
-        lines += [(group, line) for line in given for _ in range(copies.get(group, 1))]
+        texts_of_group = given.splitlines() if isinstance(given, str) else given
+        lines += [(group, line) for line in texts_of_group for _ in range(copies.get(group, 1))]
     texts = {r["text"]: r for r in (row(group, line, rng) for group, line in lines)}
     for r in texts.values():
         assert all(c["text"] in r["text"] for c in r["contacts"]), r
