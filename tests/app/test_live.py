@@ -105,7 +105,7 @@ def test_the_routes_of_the_docs_are_the_routes_there_are(services, repository):
     text = (repository / "docs" / "api.md").read_text()
     paths = create_app(services, page=False).openapi()["paths"]
     there = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
-    assert set(re.findall(r"^\| `((?:GET|POST|PATCH|DELETE) \S+)`", text, re.MULTILINE)) == there
+    assert set(re.findall(r"^\| `((?:GET|POST|PUT|PATCH|DELETE) \S+)`", text, re.MULTILINE)) == there
 
 
 @pytest.mark.timeout(1800)
