@@ -118,6 +118,7 @@ def serve(settings: Settings) -> int:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        listener.listen(2048)  # who reads the address below may come at once, and waits instead of being turned away
     except OSError as error:
         reason = f"port {settings.port} of {settings.host} cannot be used ({error.strerror})"
         print(f"ipl: {reason}; choose another with --port.", file=sys.stderr)

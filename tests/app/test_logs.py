@@ -123,7 +123,9 @@ def test_a_server_that_is_told_to_stop_finishes_what_is_under_way(tmp_path, repo
 
         thread = threading.Thread(target=draft)
         thread.start()
-        assert begun.wait(60)
+        if not begun.wait(60):
+            server.kill()
+            pytest.fail("the draft did not begin within a minute")
         server.send_signal(signal.SIGTERM)
         _, told = server.communicate(timeout=60)
         thread.join()
