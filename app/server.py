@@ -118,7 +118,6 @@ def serve(settings: Settings) -> int:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
-        listener.listen(2048)  # who reads the address below may come at once, and waits instead of being turned away
     except OSError as error:
         reason = f"port {settings.port} of {settings.host} cannot be used ({error.strerror})"
         print(f"ipl: {reason}; choose another with --port.", file=sys.stderr)
@@ -129,6 +128,7 @@ def serve(settings: Settings) -> int:
     port = listener.getsockname()[1]
     host = f"[{settings.host}]" if family == socket.AF_INET6 else settings.host
     app = create_app(services)
+    listener.listen(2048)  # who reads this address may come at once, and waits instead of being turned away
     print(f"IPL is at http://{host}:{port}/  (Ctrl-C stops it; the API is described at /docs)", flush=True)
     # uvicorn stops in order and then raises the signal again, which would end this process before anything is closed.
     signal.signal(signal.SIGTERM, lambda number, frame: log.info("told to stop; requests under way have ended"))
