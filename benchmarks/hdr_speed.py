@@ -17,6 +17,7 @@ import torch
 from listing.home import ipl_home
 from recommend.config import TrainConfig
 from recommend.data.memory import MemoryStream
+from recommend.experiments import promotion_days
 from recommend.experiments.recipe import Setting
 from recommend.experiments.recipes import hdr as recipe
 from recommend.features.ragged import slice_batch
@@ -44,8 +45,8 @@ def main() -> None:
     data = replay.encode(day < 22, np.isfinite(replay.log.converted[day < 22]))
     data = slice_batch(data, 0, BATCH * STEPS)
     assert replay.encoders is not None
-    config = recipe.MODEL.model_copy(update={"name": "din"})
-    din = build_model(recipe.FEATURES, replay.encoders.sizes(), config)
+    config = promotion_days.MODEL.model_copy(update={"name": "din"})
+    din = build_model(promotion_days.FEATURES, replay.encoders.sizes(), config)
     stream = MemoryStream(data, BATCH)
     batches = list(stream)
     jobs = {

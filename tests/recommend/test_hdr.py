@@ -13,6 +13,7 @@ import torch
 from recommend.config import ConfigError, ModelConfig
 from recommend.data.memory import MemoryStream
 from recommend.data.world.config import DAY_MS, HOUR_MS
+from recommend.experiments import promotion_days
 from recommend.experiments.recipe import Setting
 from recommend.experiments.recipes import hdr as recipe
 from recommend.features.encoders import Encoders
@@ -276,23 +277,23 @@ KNOBS = {
 
 
 @pytest.fixture(scope="module")
-def replay(tmp_path_factory: pytest.TempPathFactory) -> recipe.Replay:
+def replay(tmp_path_factory: pytest.TempPathFactory) -> promotion_days.Replay:
     worlds: Path = tmp_path_factory.mktemp("worlds")
     return recipe.prepare(Setting("small", 5, worlds, KNOBS, model=("embedding=4", "mlp=[8]", "attention=[8]")))
 
 
-def test_no_label_of_the_future_reaches_a_prediction(replay: recipe.Replay) -> None:
+def test_no_label_of_the_future_reaches_a_prediction(replay: promotion_days.Replay) -> None:
     """Everything that is unknown in the tenth hour of the day is turned round: clicks' conversions that come later, of
     that day and of all others; the predictions stay to the bit. A label that is known changes them."""
     day, arm = 22, recipe.Arm(rates=Rates(block=0.01))
     first = recipe.adapt(replay, arm, day, replay.log.day == day)
     assert first.inside["pushed"] == 1
-    now, log = day * DAY_MS + recipe.FIRST_HOURS * HOUR_MS, replay.log
-    unknown = (log.converted > now) & (log.time + recipe.WINDOW * DAY_MS > now)
+    now, log = day * DAY_MS + promotion_days.FIRST_HOURS * HOUR_MS, replay.log
+    unknown = (log.converted > now) & (log.time + promotion_days.WINDOW * DAY_MS > now)
     midnight = log.converted > day * DAY_MS
 
     def planted(which: np.ndarray, moment: float) -> np.ndarray:
-        other = recipe.Replay(
+        other = promotion_days.Replay(
             replace(log, converted=np.where(which, moment, log.converted)), replay.setting, replay.start, replay.truth
         )
         return recipe.adapt(other, arm, day, log.day == day).probabilities
@@ -304,17 +305,17 @@ def test_no_label_of_the_future_reaches_a_prediction(replay: recipe.Replay) -> N
     assert not np.array_equal(planted(~midnight & (log.day == 4), np.inf), first.probabilities)
 
 
-def test_history_is_ripe_and_promotions_are_where_the_calendar_says(replay: recipe.Replay) -> None:
+def test_history_is_ripe_and_promotions_are_where_the_calendar_says(replay: promotion_days.Replay) -> None:
     log = replay.log
     assert np.flatnonzero(log.promotion).tolist() == [4, 5, 13, 14, 22, 23]
     for day in recipe.PROMOTION + recipe.ORDINARY:
-        now = day * DAY_MS + recipe.FIRST_HOURS * HOUR_MS
+        now = day * DAY_MS + promotion_days.FIRST_HOURS * HOUR_MS
         days = log.ripe_days(now)
-        assert ((days + 1) * DAY_MS + recipe.WINDOW * DAY_MS <= now).all()
+        assert ((days + 1) * DAY_MS + promotion_days.WINDOW * DAY_MS <= now).all()
         assert (np.unique(log.converted[np.isin(log.day, days) & np.isfinite(log.converted)]) <= now).all()
         for how in ("status", "all", "reduced", "random"):
             found = replay.retrieve(day, how)
-            assert len(set(found.tolist())) == recipe.RETRIEVED
+            assert len(set(found.tolist())) == promotion_days.RETRIEVED
             assert np.isin(found, days).all()
     assert replay.retrieve(22, "kind").tolist() == [4, 5]
     assert replay.retrieve(22, "latest").tolist() == [13, 14]
@@ -322,7 +323,7 @@ def test_history_is_ripe_and_promotions_are_where_the_calendar_says(replay: reci
     assert (log.promotion[replay.retrieve(18, "status")] == 0).all()
 
 
-def test_ripeness_is_the_share_of_conversions_that_are_in(replay: recipe.Replay) -> None:
+def test_ripeness_is_the_share_of_conversions_that_are_in(replay: promotion_days.Replay) -> None:
     now = 22 * DAY_MS
     share = replay.ripe(now, np.array([0.0, 3.0, 48.0, 167.9, 168.0]) * HOUR_MS)
     assert (np.diff(share)[:3] > 0).all()
