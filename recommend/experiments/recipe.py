@@ -34,6 +34,7 @@ RECIPES = {
     "rec4ad": "recommend.experiments.recipes.rec4ad",
 }
 Measures = Mapping[str, float]
+UNTRAINED = ("popularity", "oracle")  # arms that train nothing
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Setting:
 @dataclass(frozen=True)
 class Recipe:
     """Attributes:
-    arms: run in this order, for every seed.
+    arms: run in this order, for every seed, at scale small.
     prepare: setting to whatever the arms share (the world, its split, encoded data).
     run: arm, what was prepared, setting -> measures.
     """
@@ -69,6 +70,16 @@ class Recipe:
     run: Callable[[str, Any, Setting], Measures]
     claims: tuple[Claim, ...]
     controls: tuple[Claim, ...] = ()
+
+    def arms_at(self, scale: Scale) -> tuple[str, ...]:
+        """The arms of a scale: all at small; at full those that decide the verdict, and what trains nothing.
+
+        A million impressions cost five times as much, so the arms that only explain are left to small.
+        """
+        if scale == "small":
+            return self.arms
+        named = {arm for claim in (*self.claims, *self.controls) for arm in (claim.arm, claim.baseline)}
+        return tuple(arm for arm in self.arms if arm in named or arm in UNTRAINED)
 
 
 def find_recipe(name: str) -> Recipe:

@@ -37,7 +37,7 @@ def run_recipe(
     for number, seed in enumerate(seeds):
         setting = Setting(scale, seed, worlds, changes.world, changes.model, changes.train)
         prepared = None
-        for arm in recipe.arms:
+        for arm in recipe.arms_at(scale):
             if progress.get(arm, seed) is not None:
                 continue
             began = time.monotonic()
@@ -46,15 +46,17 @@ def run_recipe(
             measures["seconds"] = time.monotonic() - began
             progress.add(arm, seed, measures)
             say(f"seed {seed} ({number + 1} of {len(seeds)}), {arm}: {line(measures)}")
-    results = conclude(recipe, seeds, progress)
+    results = conclude(recipe, recipe.arms_at(scale), seeds, progress)
     progress.finish({"paper": recipe.paper, **progress.key, "seeds": list(seeds), **results})
     return {"paper": recipe.paper, **progress.key, "seeds": list(seeds), **results}
 
 
-def conclude(recipe: Recipe, seeds: Sequence[int], progress: Progress) -> dict[str, Any]:
-    """Verdict, claims, controls and the arms' measures by seed."""
+def conclude(
+    recipe: Recipe, names: Sequence[str], seeds: Sequence[int], progress: Progress
+) -> dict[str, Any]:
+    """Verdict, claims, controls and the measures of the arms ``names`` by seed."""
     arms: dict[str, dict[str, list[float]]] = {}
-    for arm in recipe.arms:
+    for arm in names:
         of_arm = [progress.done[f"{arm}/{seed}"] for seed in seeds]
         arms[arm] = {name: [_number(m[name]) for m in of_arm] for name in of_arm[0]}
     claims = [judge(claim, arms) for claim in recipe.claims]

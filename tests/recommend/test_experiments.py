@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -242,3 +243,10 @@ def test_a_report_without_results_says_what_to_do(tmp_path):
         read_results(tmp_path / "none.json")
     with pytest.raises(ConfigError, match="there are"):
         markdown({"arms": {"a": {"auc": [0.5]}}, "claims": [], "controls": []}, ["ndcg"])
+
+
+def test_scale_full_leaves_out_what_only_explains() -> None:
+    recipe = toy([])
+    wider = dataclasses.replace(recipe, arms=("popularity", "old", "beside", "new", "oracle"))
+    assert wider.arms_at("small") == wider.arms
+    assert wider.arms_at("full") == ("popularity", "old", "new", "oracle")
