@@ -7,27 +7,22 @@ in the ads' channel, all known at the request.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from recommend.data.candidates import read_listed
 from recommend.data.contents import Contents
-from recommend.data.parquet import ParquetStream, Position
-from recommend.data.schema import CHANNELS, POLICIES, table_files
+from recommend.data.schema import POLICIES
 from recommend.data.splits import TimeSplit
-from recommend.data.world.config import HOUR_MS
 from recommend.data.world.oracle import open_oracle
 from recommend.data.world.write import LOG
 from recommend.features.encoders import Encoders
-from recommend.features.ragged import Batch, Column, concat_batches, rows_of, select_batch, slice_batch
+from recommend.features.ragged import Column, rows_of
 from recommend.metrics.lists import mean_average_precision, ndcg
 
-OF_PAGE = ("hour", "promotion", "history_item", "history_category")  # columns that all rows of a page share
-OF_ITEM = ("category", "condition", "price_bucket", "seller_id", "single")
 SLOTS = 2  # ads on a feed page
 
 
@@ -71,28 +66,13 @@ def read_candidates(folder: Path, split: TimeSplit, encoders: Encoders) -> dict[
     """
     log, features = folder / LOG, encoders.features
     contents = Contents.read(log, features, split.test[1])
-    items = _table(table_files(log, "item", 0, split.test[1]), ["item_id", "listed_ms", *OF_ITEM])
     truth = open_oracle(folder, "candidate")["p_click_without_page"]
     found, before = {}, 0
     for part in ("train", "test"):
-        names = ["request_id", "time_ms", "user_id", "item_id", "policy", "rank_score", "bid", "shown"]
-        rows = _table(split.files(log, part, "candidate"), names)
-        pages = _table(split.files(log, part), ["request_id", *OF_PAGE])
+        first, last = split.train if part == "train" else split.test
+        rows = read_listed(log, first, last, split.test[1])
+        encoded = encoders(contents(rows))
         count = rows_of(rows)
-        at = _array(pages["request_id"])
-        first = np.searchsorted(at, _array(rows["request_id"]))
-        of_page = select_batch({n: pages[n] for n in OF_PAGE}, torch.from_numpy(first))
-        listed = torch.searchsorted(_tensor(items["item_id"]), _tensor(rows["item_id"]))
-        of_item = select_batch({n: items[n] for n in ("listed_ms", *OF_ITEM)}, listed)
-        raw = {
-            **rows,
-            **of_page,
-            **of_item,
-            "post_id": torch.full((count,), -1),
-            "channel": torch.full((count,), CHANNELS.index("ads")),
-            "item_age_h": (_tensor(rows["time_ms"]) - _tensor(of_item["listed_ms"])).float() / HOUR_MS,
-        }
-        encoded = encoders(contents(raw))
         found[part] = Candidates(
             columns={f.column: encoded[f.column] for f in features.features},
             request=_array(rows["request_id"]),
@@ -107,59 +87,9 @@ def read_candidates(folder: Path, split: TimeSplit, encoders: Encoders) -> dict[
     return found
 
 
-def _table(files: list[Path], columns: list[str]) -> dict[str, Column]:
-    return concat_batches(list(ParquetStream(files, columns, batch_rows=65_536)))
-
-
-def _tensor(column: Column) -> Tensor:
-    assert isinstance(column, Tensor)
-    return column
-
-
 def _array(column: Column) -> np.ndarray:
-    return _tensor(column).numpy()
-
-
-@dataclass(frozen=True)
-class CutStream:
-    """Batches of columns in memory, cut at given rows: what belongs together stays together.
-
-    Attributes:
-        cuts: first row of each batch, and the number of rows.
-    """
-
-    columns: Batch
-    cuts: tuple[int, ...]
-    start: Position = field(default_factory=Position)
-
-    def rows(self) -> int:
-        """Rows of a pass."""
-        return self.cuts[-1] - self.cuts[0]
-
-    def with_positions(self) -> Iterator[tuple[dict[str, Column], Position]]:
-        """Batches, each with the position after it."""
-        for number in range(self.start.group, len(self.cuts) - 1):
-            batch = slice_batch(self.columns, self.cuts[number], self.cuts[number + 1])
-            yield batch, Position(number + 1, 0, self.start.epoch)
-
-
-def interleave(first: Batch, second: Batch, batch_rows: int, lengths: np.ndarray) -> CutStream:
-    """Batches of ``batch_rows`` rows of ``first``, each followed by its share of ``second``, both in their order.
-
-    Args:
-        lengths: of consecutive groups of ``second`` that must not be parted; each batch gets about equally many groups.
-    """
-    rows = rows_of(first)
-    begins = np.arange(0, rows, batch_rows)
-    ends = np.append(begins[1:], rows)
-    place = np.concatenate([[0], np.cumsum(lengths)])
-    shared = place[np.linspace(0, len(lengths), len(begins) + 1).round().astype(int)]
-    order, cuts = [], [0]
-    for number, (begin, end) in enumerate(zip(begins, ends, strict=True)):
-        order += [np.arange(begin, end), rows + np.arange(shared[number], shared[number + 1])]
-        cuts.append(cuts[-1] + end - begin + shared[number + 1] - shared[number])
-    both = concat_batches([first, {name: second[name] for name in first}])
-    return CutStream(select_batch(both, torch.from_numpy(np.concatenate(order))), tuple(int(c) for c in cuts))
+    assert isinstance(column, torch.Tensor)
+    return column.numpy()
 
 
 def consistency(candidates: Candidates, value: np.ndarray, found: int = 6, passed: int = 12) -> dict[str, float]:

@@ -10,15 +10,14 @@ import torch
 from torch.nn import functional
 
 from recommend.config import ModelConfig
+from recommend.data.cuts import CutStream, interleave
 from recommend.data.parquet import ParquetStream, Position
 from recommend.experiments.arms import FEATURES
 from recommend.experiments.marketplace import open_marketplace
 from recommend.experiments.preranking import (
     Candidates,
-    CutStream,
     cascade,
     consistency,
-    interleave,
     inversions_by_bids,
     read_candidates,
 )

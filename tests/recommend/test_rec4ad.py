@@ -304,7 +304,7 @@ def test_what_is_no_ad_gets_the_bid_of_the_nearest_ad(setting: Setting, prepared
     bid, category = items["bid"].numpy(), items["category"].numpy()
     content = items["content"].values.reshape(-1, 16).numpy()
     content = content / np.linalg.norm(content, axis=1, keepdims=True)
-    filled = recipe.filled_bids(log, side.market.split).numpy()
+    filled = recipe.filled_bids(log, shown["item_id"], side.market.split.train[1]).numpy()
     item, is_ad = shown["item_id"].numpy(), shown["is_ad"].numpy()
     assert (filled > 0).all()
     np.testing.assert_allclose(filled[is_ad], bid[item[is_ad]])

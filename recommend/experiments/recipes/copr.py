@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from recommend.config import ModelConfig
+from recommend.data.cuts import CutStream, interleave
 from recommend.data.memory import MemoryStream
 from recommend.data.schema import POLICIES
 from recommend.data.world.oracle import no_oracle
@@ -27,10 +28,8 @@ from recommend.experiments.arms import FEATURES as READ
 from recommend.experiments.marketplace import Marketplace, open_marketplace, world_folder
 from recommend.experiments.preranking import (
     Candidates,
-    CutStream,
     cascade,
     consistency,
-    interleave,
     inversions_by_bids,
     read_candidates,
 )

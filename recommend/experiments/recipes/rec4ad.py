@@ -18,23 +18,24 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from recommend.config import TrainConfig
+from recommend.data.bids import filled_bids
+from recommend.data.cuts import CutStream, interleave
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import ParquetStream
-from recommend.data.schema import CHANNELS, POLICIES, table_files
+from recommend.data.schema import CHANNELS, POLICIES
 from recommend.data.splits import TimeSplit
 from recommend.data.world.oracle import no_oracle
 from recommend.data.world.write import LOG
 from recommend.experiments.arms import EVALUATED_ROWS, MODEL, TRAIN
 from recommend.experiments.arms import FEATURES as ALL
 from recommend.experiments.marketplace import Marketplace, open_marketplace, world_folder
-from recommend.experiments.preranking import SLOTS, Candidates, CutStream, interleave, read_candidates
+from recommend.experiments.preranking import SLOTS, Candidates, read_candidates
 from recommend.experiments.recipe import Measures, Recipe, Setting
 from recommend.experiments.statistics import Claim
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, Column, Ragged, concat_batches, rows_of, select_batch
+from recommend.features.ragged import Batch, Column, concat_batches, rows_of, select_batch
 from recommend.metrics.calibration import pcoc
 from recommend.metrics.ranks import auc
 from recommend.models.base import Ranker
@@ -83,7 +84,7 @@ def open_side(setting: Setting, knobs: Knobs, judged: Knobs) -> Side:
     rows = dict(market.train)
     is_ad = column(rows, "is_ad").bool()
     rows["system"] = torch.where(is_ad, ADS, ORGANIC)
-    rows[OWN] = filled_bids(here / LOG, market.split).log()
+    rows[OWN] = filled_bids(here / LOG, shown_things(here / LOG, market.split), market.split.train[1]).log()
     # Retrieved are organic rows of the feed, where the ads are; search and posts are other places with other wishes.
     feed = ~is_ad & (column(rows, "channel") == CHANNELS.index("feed"))
     ads, organic = (select_batch(rows, which.nonzero().squeeze(1)) for which in (is_ad, feed))
@@ -91,35 +92,16 @@ def open_side(setting: Setting, knobs: Knobs, judged: Knobs) -> Side:
     return Side(market, candidates, ads, organic)
 
 
+def shown_things(log: Path, split: TimeSplit) -> Tensor:
+    """(training rows,) the things shown."""
+    return column(concat_batches(list(ParquetStream(split.files(log, "train"), ["item_id"], 65_536))), "item_id")
+
+
 def column(rows: Batch, name: str) -> Tensor:
     """A column that is not ragged."""
     found = rows[name]
     assert isinstance(found, Tensor)
     return found
-
-
-def filled_bids(log: Path, split: TimeSplit) -> Tensor:
-    """(training rows,) bids; what is no ad gets that of the advertised thing of its category with the nearest content.
-
-    A mark such as "no bid" would tell the systems apart.
-    """
-    names = ["item_id", "category", "bid", "content"]
-    items = concat_batches(list(ParquetStream(table_files(log, "item", 0, split.train[1]), names, 65_536)))
-    content = items["content"]
-    assert isinstance(content, Ragged)
-    vectors = functional.normalize(content.values.reshape(len(content), -1), dim=1)
-    category, bid = column(items, "category"), column(items, "bid").clone()
-    advertised = bid > 0
-    for number in category.unique():
-        of_category = category == number
-        ads, others = ((of_category & which).nonzero().squeeze(1) for which in (advertised, ~advertised))
-        if not len(ads):
-            ads = advertised.nonzero().squeeze(1)
-        bid[others] = bid[ads[(vectors[others] @ vectors[ads].T).argmax(1)]]
-    shown = concat_batches(list(ParquetStream(split.files(log, "train"), ["item_id"], 65_536)))
-    wanted = column(shown, "item_id")
-    place = torch.searchsorted(column(items, "item_id"), wanted.clamp(min=0))
-    return bid[place]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,71 @@
+"""The ranking stage's candidates in a log, with the features that an impression on the same page would have had.
+
+What stands in the log of a candidate is the page, the thing, the score and the bid. The rest is joined: what all rows
+of a page share from the page's impressions, what the listing says from the table of things.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from recommend.data.parquet import DataError, ParquetStream
+from recommend.data.schema import CHANNELS, POLICIES, table_files
+from recommend.features.ragged import Column, concat_batches, rows_of, select_batch
+
+OF_PAGE = ("hour", "promotion", "history_item", "history_category")  # columns that all rows of a page share
+OF_ITEM = ("category", "condition", "price_bucket", "seller_id", "single")
+LISTED = ("request_id", "time_ms", "user_id", "item_id", "policy", "rank_score", "bid", "shown")
+HOUR_MS = 3_600_000
+
+
+def read_listed(log: Path, first: int, last: int, items_until: int | None = None) -> dict[str, Column]:
+    """Raw columns of the candidates of some days (both ends included), page by page in the order of time.
+
+    Beside those that a model reads: ``LISTED``. The channel is that in which the candidate was to be shown.
+
+    Args:
+        items_until: things listed until this day are known; None: all.
+
+    Raises:
+        DataError: the log holds no candidates of these days.
+    """
+    rows = _table(table_files(log, "candidate", first, last), LISTED)
+    if not rows_of(rows):
+        raise DataError(f"{log} holds no ranking candidates of the days {first}..{last}.")
+    items = _table(table_files(log, "item", 0, items_until), ("item_id", "listed_ms", *OF_ITEM))
+    pages = _table(table_files(log, "impression", first, last), ("request_id", *OF_PAGE))
+    listed = _place(items, rows, "item_id", log)
+    of_item = select_batch({n: items[n] for n in ("listed_ms", *OF_ITEM)}, listed)
+    of_page = select_batch({n: pages[n] for n in OF_PAGE}, _place(pages, rows, "request_id", log))
+    organic = _tensor(rows["policy"]) == POLICIES.index("organic")
+    return {
+        **rows,
+        **of_page,
+        **of_item,
+        "post_id": torch.full((rows_of(rows),), -1),
+        "channel": torch.where(organic, CHANNELS.index("feed"), CHANNELS.index("ads")),
+        "item_age_h": (_tensor(rows["time_ms"]) - _tensor(of_item["listed_ms"])).float() / HOUR_MS,
+    }
+
+
+def _table(files: list[Path], columns: tuple[str, ...]) -> dict[str, Column]:
+    parts = list(ParquetStream(files, columns, batch_rows=65_536)) if files else []
+    return concat_batches(parts) if parts else {name: torch.empty(0) for name in columns}
+
+
+def _place(table: dict[str, Column], rows: dict[str, Column], key: str, log: Path) -> Tensor:
+    """For each row the first row of the table with the same key."""
+    known, wanted = _tensor(table[key]), _tensor(rows[key])
+    order = known.argsort(stable=True)
+    place = torch.searchsorted(known[order], wanted).clamp(max=max(len(known) - 1, 0))
+    if not len(known) or bool((known[order][place] != wanted).any()):
+        raise DataError(f"{log} has candidates whose {key} stands in no other table; write the log again.")
+    return order[place]
+
+
+def _tensor(column: Column) -> Tensor:
+    assert isinstance(column, Tensor)
+    return column
