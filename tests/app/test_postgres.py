@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import pwd
-import shutil
-import socket
-import subprocess
-import tempfile
 import threading
-from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -18,51 +11,24 @@ from sqlalchemy import select
 
 from app import handlers
 from app.adoption import adoption
-from app.programs import find_postgres
 from app.tables import Base, OrderRow
 from app.views import AppError
 from listing.photos import intake
 from tests.fakes import jpeg
+from tests.servers import Postgres
 
 pytestmark = pytest.mark.postgres
-
-
-def as_owner() -> dict[str, object]:
-    """PostgreSQL refuses to run as root: then it runs as somebody without rights."""
-    return {"user": "postgres" if _exists("postgres") else "nobody"} if os.geteuid() == 0 else {}
-
-
-def _exists(user: str) -> bool:
-    try:
-        return bool(pwd.getpwnam(user))
-    except KeyError:
-        return False
 
 
 @pytest.fixture(scope="module")
 def url():
     """A fresh server on a free port, reached by TCP; gone afterwards."""
-    programs = find_postgres()
-    assert programs is not None
-    folder = Path(tempfile.mkdtemp(prefix="ipl-pg-"))
-    if os.geteuid() == 0:
-        shutil.chown(folder, as_owner()["user"])
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    data, options = folder / "data", f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-
-    def run(program, *arguments):
-        command = [programs / program, "-D", data, *arguments]
-        subprocess.run(command, check=True, capture_output=True, cwd=folder, **as_owner())
-
-    run("initdb", "-U", "ipl", "-A", "trust", "-E", "UTF8", "--locale=C")
-    run("pg_ctl", "-l", folder / "log", "-o", options, "-w", "start")
+    server = Postgres(fsync=False)
     try:
-        yield f"postgresql://ipl@127.0.0.1:{port}/postgres"
+        server.start()
+        yield server.url()
     finally:
-        run("pg_ctl", "-m", "immediate", "stop")
-        shutil.rmtree(folder, ignore_errors=True)
+        server.remove()
 
 
 def test_the_store_on_postgresql(build, url, photos):

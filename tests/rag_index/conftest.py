@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sysconfig
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
 import numpy as np
 import pytest
 
 from rag_index.manifest import EncoderInfo, EncodersInfo
 from rag_index.records import IndexRecord
+from tests.servers import Server
 
 IMAGE, TEXT = 8, 4
 INFO = EncodersInfo(
@@ -41,36 +37,6 @@ def make(number: int, **changes: object) -> IndexRecord:
         "attributes": {"colour": "blue"},
     }
     return IndexRecord.model_validate({**given, **changes})
-
-
-class Server:
-    """A ``chroma run`` process on a port of its own; ``kill`` is SIGKILL."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        program = Path(sysconfig.get_path("scripts")) / "chroma"
-        command = [str(program), "run", "--path", str(self.folder), "--host", "127.0.0.1", "--port", str(self.port)]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until = time.monotonic() + 90
-        while time.monotonic() < until:
-            try:
-                if httpx.get(f"{self.url}/api/v2/heartbeat").is_success:
-                    return
-            except httpx.HTTPError:
-                time.sleep(0.2)
-        raise RuntimeError("chroma run did not come up within 90 s")
-
-    def kill(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
 
 
 @pytest.fixture
