@@ -31,8 +31,8 @@ class PastListings:
     taxonomy: Taxonomy
 
     @classmethod
-    def open(cls, home: Path) -> PastListings:
-        """The index of ``home``.
+    def open(cls, home: Path, location: str | None = None) -> PastListings:
+        """The index at ``location``: a folder or a server's address; None takes the one of ``home``.
 
         Raises:
             BackendError: there is none, another process has it, or another model built it; the message says what to do.
@@ -43,7 +43,7 @@ class PastListings:
 
         encoders = default_encoders(home)
         try:
-            index = ListingIndex.open(default_location(home), encoders.info)
+            index = ListingIndex.open(location or default_location(home), encoders.info)
         except IndexFailure as error:
             raise BackendError(str(error)) from error
         return cls(index, encoders, load_taxonomy())

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
+import logging
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from app.commands import CommandError
 from app.commands.draft import add_model_options
 
 if TYPE_CHECKING:
+    from listing.batch_workers import PipelineFactory
     from listing.request import DraftPipeline
 
 
@@ -73,17 +76,41 @@ def register(parser: argparse.ArgumentParser) -> None:
     add_model_options(parser)
 
 
-def build(model: str | None, rag: bool, home: Path) -> DraftPipeline:
-    """Makes the pipeline, in whichever process needs one."""
+def build(model: str | None, home: Path, index: str | None) -> DraftPipeline:
+    """The pipeline of a process of its own, with its own copy of the still ``index`` (None: without past listings)."""
     from listing.pipeline import build_pipeline
 
-    return build_pipeline(model, rag, home)
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # as in app.main, which this process did not go through
+    if index is None:
+        return build_pipeline(model, False, home)
+    from listing.retrieval import PastListings
+    from rag_index.copies import own_copy
+
+    return build_pipeline(model, True, home, PastListings.open(home, own_copy(index)))
+
+
+@contextlib.contextmanager
+def factory(args: argparse.Namespace) -> Iterator[PipelineFactory]:
+    """What makes the pipelines of a run. One process opens the index itself; several cannot open one folder."""
+    from listing.home import ipl_home
+    from listing.pipeline import build_pipeline
+
+    home = ipl_home()
+    if args.workers == 1 and args.engine == "local":
+        yield functools.partial(build_pipeline, args.model, args.rag, home)
+    elif not args.rag:
+        yield functools.partial(build, args.model, home, None)
+    else:
+        from rag_index.copies import still_copy
+        from rag_index.defaults import default_location
+
+        with still_copy(default_location(home), home) as index:
+            yield functools.partial(build, args.model, home, index)
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the JSONL; the progress goes to stderr."""
     from listing.batch import run_batch
-    from listing.home import ipl_home
 
     started = time.monotonic()
 
@@ -92,16 +119,16 @@ def run(args: argparse.Namespace) -> int:
         text = f"{error['code']}: {error['message']}" if error else row["draft"]["title"]
         print(f"{done:6d}  {time.monotonic() - started:7.1f} s  {row['id']}  {text}", file=sys.stderr, flush=True)
 
-    factory = functools.partial(build, args.model, args.rag, ipl_home())
-    summary = run_batch(
-        args.input,
-        args.out,
-        factory,
-        workers=args.workers,
-        engine=args.engine,
-        resume=args.resume,
-        progress=progress,
-    )
+    with factory(args) as make:
+        summary = run_batch(
+            args.input,
+            args.out,
+            make,
+            workers=args.workers,
+            engine=args.engine,
+            resume=args.resume,
+            progress=progress,
+        )
     print(
         f"{summary.rows} items in {args.out}, {summary.failed} of them could not be drafted"
         + (f"; {summary.resumed} were there already" if summary.resumed else ""),

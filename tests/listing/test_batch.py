@@ -247,7 +247,7 @@ def test_folder_without_a_photo_and_empty_jsonl(tmp_path: Path) -> None:
 def test_exit_status_follows_the_error_rate(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: str, status: int
 ) -> None:
-    monkeypatch.setattr("app.commands.batch.build", lambda model, rag, home: FakePipeline())
+    monkeypatch.setattr("listing.pipeline.build_pipeline", lambda model, rag, home: FakePipeline())
     out = tmp_path / "out.jsonl"
     assert main(["batch", str(source), "-o", str(out), "--max-error-rate", rate]) == status
     assert len(lines(out)) == ROWS
