@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 from finetune import voice
 from finetune.arms.material import Material, Row
@@ -20,8 +20,9 @@ from finetune.arms.statement import Statement
 from finetune.arms.system import thresholded
 from finetune.arms.yardsticks import nearest_listings
 from finetune.voices import annotated_facts
-from listing import checks, describe, injection, prompts
-from listing.schema import Evidence
+from listing import checks, describe, injection, prompts, telling
+from listing.fusion import Calibration
+from listing.schema import Candidate, Category, Evidence
 from listing.taxonomy import Taxonomy
 
 TEXTS = 100  # photos whose texts are judged
@@ -29,7 +30,7 @@ SLOTS = {  # what the template says of a fact; the rest by its value alone
     "brand": "by {}", "closure": "closes with {}", "audience": "for {}", "size": "size {}", "text": 'with "{}"',
     "sleeve": "{} sleeves", "neckline": "{} neck",
 }  # fmt: skip
-Job = tuple[Statement, Mapping[str, str], Mapping[str, str]]  # everything likeliest, what is sure
+Job = tuple[Statement, Mapping[str, str], "Told"]  # the statement, everything likeliest, what is told
 Write = Callable[[Material, Sequence[Statement], Sequence[int]], list["Draft"]]
 
 
@@ -45,6 +46,15 @@ class Text:
     def whole(self) -> str:
         """Both in one."""
         return f"{self.title}\n{self.description}"
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a served text is written of: the thing's name in ``taxonomy``, and facts."""
+
+    category: str
+    facts: Mapping[str, str]
+    taxonomy: Taxonomy
 
 
 @dataclass(frozen=True)
@@ -100,34 +110,57 @@ def by_model(model: str, shots: bool = False) -> Write:
         if shots:
             backend = Shots(backend, text_exemplars(material.train, taxonomy))
         sure = thresholded(material.rows, statements)
-        jobs = [(statements[i], statements[i].facts, sure[i].facts) for i in numbers]
+        jobs = [
+            (statements[i], statements[i].facts, Told(statements[i].category, sure[i].facts, taxonomy)) for i in numbers
+        ]
         return drafted(backend, jobs, taxonomy)
 
     return write
 
 
 def by_system(material: Material, statements: Sequence[Statement], numbers: Sequence[int]) -> list[Draft]:
-    """The whole system; before its checks everything likeliest counts as a fact."""
+    """The whole system; before its checks everything likeliest counts as a fact, after them what a text may say."""
     jobs = []
     for i in numbers:
         likely = {name: value for name, (value, _) in statements[i].guesses.items()}
-        jobs.append((statements[i], {**likely, **statements[i].facts}, statements[i].facts))
+        told_of = told_by_system(statements[i], material.rules[i], material.taxonomy)
+        jobs.append((statements[i], {**likely, **statements[i].facts}, told_of))
     return drafted(material.models["tuned"], jobs, material.taxonomy)
+
+
+def told_by_system(said: Statement, rule: Calibration, taxonomy: Taxonomy) -> Told:
+    """What the pipeline would tell its text of a statement (``listing.telling``)."""
+    if said.category not in taxonomy.categories:
+        return Told(said.category, said.facts, taxonomy)
+    facts = []
+    for name, value in said.facts.items():
+        guess, p = said.guesses.get(name, (None, 1.0))
+        source: Literal["mllm", "ocr"] = "mllm" if guess == value else "ocr"
+        facts.append(checks.read_fact(name, value, Evidence(source=source), p))
+    sure = said.sure if said.sure is not None else 1.0
+    candidates = [Candidate(value=name, confidence=p) for name, p in said.candidates] or [
+        Candidate(value=said.category, confidence=sure)
+    ]
+    category = Category(value=said.category, confidence=sure, candidates=candidates, in_range=True)
+    node, known = telling.subject(category, taxonomy)
+    kept = telling.tellable(facts, taxonomy, rule)
+    return Told(node.name, {fact.name: fact.value for fact in kept if fact.value is not None}, known)
 
 
 def drafted(backend: Any, jobs: Sequence[Job], taxonomy: Taxonomy) -> list[Draft]:
     """Drafts of jobs; all texts are decoded together first."""
-    tasks = [(said.category, facts) for said, *both in jobs for facts in both if said.category in taxonomy.categories]
-    pairs = [(taxonomy.categories[category], told(facts)) for category, facts in tasks]
+    tasks = [(said.category, facts, taxonomy) for said, facts, _ in jobs]
+    tasks += [(after.category, after.facts, after.taxonomy) for *_, after in jobs]
+    pairs = [(known.categories[name], told(facts)) for name, facts, known in tasks if name in known.categories]
     backend.write_many([prompts.title_prompt(*pair) for pair in pairs], describe.TITLE_TOKENS)
     backend.write_many([prompts.description_prompt(*pair) for pair in pairs], describe.DESCRIPTION_TOKENS)
     return [
         Draft(
             said.category,
             decoded(backend, said.category, everything, taxonomy),
-            mended(decoded(backend, said.category, sure, taxonomy), said.category, taxonomy),
+            mended(decoded(backend, after.category, after.facts, after.taxonomy), after.category, after.taxonomy),
         )
-        for said, everything, sure in jobs
+        for said, everything, after in jobs
     ]
 
 

@@ -6,13 +6,14 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from listing import describe
+from listing import describe, telling
 from listing.events import StageEvent, TextEvent
 from listing.injection import guard, instruction_like
 from listing.privacy import scrub
 from listing.request import DraftRequest, Tone
 from listing.schema import AttributeValue, Category, Flag
 from listing.similar import Found
+from listing.taxonomy import CategoryNode, Taxonomy
 from listing.tidy import tidy
 
 if TYPE_CHECKING:
@@ -39,21 +40,21 @@ def compose(
     if category.value is None:
         description = describe.with_note(request.description or "", note)
         return Text(title=request.title or "", description=description, flags=flags)
-    node = parts.taxonomy.categories[category.value]
-    told = describe.told_facts(facts)
+    node, taxonomy = telling.subject(category, parts.taxonomy)
+    told = describe.told_facts(telling.tellable(facts, parts.taxonomy, parts.calibration))
     size = told.pop("size", "")
     if instruction_like(told.get("text", "")):  # print that gives orders is kept as a fact, but not told to the model
         del told["text"]
     if request.title is None:
         pieces = describe.write_title(parts.backend, node, told)
-        title, more = yield from _written("title", pieces, told, category.value, note, found, parts)
+        title, more = yield from _written("title", pieces, told, node, taxonomy, note, found)
         flags += more
         title = describe.with_size(title, size, "title")
     else:
         title = request.title
     if request.description is None:
         pieces = describe.write_description(parts.backend, node, told, request.tone)
-        text, more = yield from _written("description", pieces, told, category.value, note, found, parts, request.tone)
+        text, more = yield from _written("description", pieces, told, node, taxonomy, note, found, request.tone)
         flags += more
         description = describe.with_note(describe.with_size(text, size, "description"), note)
     else:
@@ -67,22 +68,21 @@ def _written(
     name: Field,
     pieces: Iterator[str],
     told: dict[str, str],
-    category: str,
+    node: CategoryNode,
+    taxonomy: Taxonomy,
     note: str,
     found: Found,
-    parts: Parts,
     tone: Tone = "plain",
 ) -> Generator[TextEvent, None, tuple[str, list[Flag]]]:
     whole = []
     for piece in pieces:
         whole.append(piece)
         yield TextEvent(field=name, text=piece)
-    node = parts.taxonomy.categories[category]
     text, flags = guard(
         " ".join("".join(whole).split()),
         told,
-        category,
-        parts.taxonomy,
+        node.name,
+        taxonomy,
         note=note,
         ocr=[told["text"]] if "text" in told else [],
         neighbour_values=found.values(),

@@ -19,12 +19,21 @@ _LEAST = 1e-4  # no source may veto a value
 
 
 class AttributeCalibration(BaseModel):
-    """``weights``: exponent of each source. ``threshold``: the least probability at which a value is stated."""
+    """``weights``: exponent of each source. ``threshold``: the least probability at which a value is stated.
+
+    ``told``: the least at which a text says it, which nobody checks value by value; without it, ``threshold``.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     weights: dict[str, float]
     threshold: float
+    told: float | None = None
+
+    @property
+    def least_told(self) -> float:
+        """See ``told``; never below ``threshold``."""
+        return max(self.threshold, self.told or 0.0)
 
 
 class Calibration(BaseModel):

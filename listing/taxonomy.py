@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 DEFAULT_FILE = Path(__file__).with_name("taxonomy.yaml")
 UNKNOWN = "unknown"
 IMAGENET_CLASSES = 1000
+ANYTHING = "item"  # where no group's word fits
 
 Known = Literal["seen", "read", "seller-only"]
 
@@ -30,7 +32,8 @@ class Attribute(_Frozen):
 
     ``values`` are the closed values that may be stated; empty means free text. ``absent`` is an answer that says that
     there is nothing to state (no second colour). ``many`` allows several values at once. ``instance`` marks what holds
-    for this one piece only and so must never be taken from another listing.
+    for this one piece only and so must never be taken from another listing. ``unsettled`` are the values that a photo
+    alone cannot settle (cotton looks like many things).
     """
 
     name: str
@@ -42,6 +45,7 @@ class Attribute(_Frozen):
     instance: bool = False
     question: str
     choices: tuple[str, ...] = ()
+    unsettled: tuple[str, ...] = ()
 
     @field_validator("known", mode="before")
     @classmethod
@@ -90,11 +94,15 @@ class CategoryNode(_Frozen):
 
 
 class Taxonomy(_Frozen):
-    """The tree of categories and the attributes. ``clothing`` are ImageNet classes that say 'clothes' but no leaf."""
+    """The tree of categories and the attributes. ``clothing`` are ImageNet classes that say 'clothes' but no leaf.
+
+    ``nouns``: group to the word for anything in it.
+    """
 
     attributes: dict[str, Attribute]
     categories: dict[str, CategoryNode]
     clothing: tuple[int, ...] = ()
+    nouns: dict[str, str] = {}
 
     def schema(self, category: str) -> tuple[Attribute, ...]:  # type: ignore[override]  # pydantic's own is deprecated
         """Attributes of a category in their order, with the values that occur there.
@@ -116,6 +124,12 @@ class Taxonomy(_Frozen):
     def leaves(self) -> tuple[CategoryNode, ...]:
         """All leaves in the file's order."""
         return tuple(self.categories.values())
+
+    def noun(self, names: Sequence[str]) -> str:
+        """The word for whatever may be any of these leaves: that of the deepest group that holds them all."""
+        paths = [self.categories[name].path[:-1] for name in names]
+        shared = [steps[0] for steps in takewhile(lambda s: len(set(s)) == 1, zip(*paths, strict=False))]
+        return next((self.nouns[group] for group in reversed(shared) if group in self.nouns), ANYTHING)
 
     def find(self, words: str) -> CategoryNode | None:
         """The leaf with that name, phrase or synonym (any case), or None."""
@@ -173,6 +187,7 @@ class _File(_Frozen):
     attributes: dict[str, dict[str, Any]] = Field(min_length=1)
     schemas: dict[str, _Schema] = Field(min_length=1)
     clothing_imagenet: tuple[int, ...] = ()
+    nouns: dict[str, str] = {}
     tree: dict[str, Any] = Field(min_length=1)
 
 
@@ -196,6 +211,8 @@ def _attributes(blocks: Mapping[str, Mapping[str, Any]]) -> dict[str, Attribute]
         attribute = Attribute.model_validate({"name": name, **block})
         if len(set(attribute.values)) < len(attribute.values):
             raise TaxonomyError(f"attribute {name}: a value is given twice.")
+        if foreign := sorted(set(attribute.unsettled) - set(attribute.values)):
+            raise TaxonomyError(f"attribute {name}: 'unsettled' names no value of it: {', '.join(foreign)}.")
         if {"n/a", UNKNOWN} & set(attribute.values):
             raise TaxonomyError(f"attribute {name}: 'n/a' and 'unknown' are not values; schemas say where it applies.")
         found[name] = attribute
@@ -256,7 +273,10 @@ def _build(raw: Any) -> Taxonomy:
             plural=leaf.plural,
         )
     _check_imagenet(nodes, file.clothing_imagenet)
-    return Taxonomy(attributes=attributes, categories=nodes, clothing=file.clothing_imagenet)
+    groups = {group for node in nodes.values() for group in node.path[:-1]}
+    if nowhere := sorted(set(file.nouns) - groups):
+        raise TaxonomyError(f"nouns: there is no group {', '.join(map(repr, nowhere))}.")
+    return Taxonomy(attributes=attributes, categories=nodes, clothing=file.clothing_imagenet, nouns=file.nouns)
 
 
 @lru_cache(maxsize=8)

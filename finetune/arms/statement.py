@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,13 +17,15 @@ class Statement:
     """What an arm says of one photo.
 
     facts: attribute -> value that would stand in the draft. guesses: attribute -> (likeliest value, its probability
-    0..1), stated or not; ``sure``: probability of the category. Arms without probabilities leave both empty.
+    0..1), stated or not; ``sure``: probability of the category; ``candidates``: likely categories with theirs. Arms
+    without probabilities leave them empty.
     """
 
     category: str
     facts: Mapping[str, str]
     guesses: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     sure: float | None = None
+    candidates: Sequence[tuple[str, float]] = ()
 
 
 def likeliest(category: Distribution, answers: Mapping[str, Distribution], taxonomy: Taxonomy) -> Statement:

@@ -7,6 +7,7 @@ cross-fitted: each half of the senders is judged with the constants of the other
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from finetune.arms.material import Material, Row
@@ -59,7 +60,8 @@ def judged(material: Material, again: Again | None, neighbours: bool) -> list[St
         else:
             asked = opinion
         facts, guesses = attribute_facts(asked, seen, category.value, rule, taxonomy)
-        out.append(Statement(category.value, facts, guesses, category.confidence))
+        candidates = [(c.value, c.confidence) for c in category.candidates]
+        out.append(Statement(category.value, facts, guesses, category.confidence, candidates))
     return out
 
 
@@ -104,7 +106,7 @@ def thresholded(rows: Sequence[Row], statements: Sequence[Statement]) -> list[St
                 for name, value in said.facts.items()
                 if name not in said.guesses or said.guesses[name][1] >= least.get(name, DEFAULT)
             }
-            out[i] = Statement(said.category, kept, said.guesses, said.sure)
+            out[i] = replace(said, facts=kept)
     return out
 
 
