@@ -96,6 +96,7 @@ def mended(text: Text, category: str, taxonomy: Taxonomy) -> Text:
 
     def checked(said: str, field: Any, stop: str) -> str:
         kept, _ = injection.guard(said, text.facts, category, taxonomy, ocr=ocr, field=field)
+        kept = describe.sound_title(kept, node, text.facts) if field == "title" else kept
         return kept if kept.strip(" .") else describe.without_facts(node, text.facts) + stop
 
     return Text(checked(text.title, "title", ""), checked(text.description, "description", "."), text.facts)

@@ -88,6 +88,8 @@ def _written(
         neighbour_values=found.values(),
         field=name,
     )
+    if name == "title":
+        text = describe.sound_title(text, node, {**told, "note": note})
     text = tidy(text, told, filler=tone == "warmer")
     if not text.strip(" ."):
         text = describe.without_facts(node, told) + ("." if name == "description" else "")

@@ -8,6 +8,8 @@ from typing import Literal
 
 from listing import prompts
 from listing.backends.base import Backend
+from listing.injection import known_words
+from listing.lexicon import plain
 from listing.request import Tone
 from listing.schema import AttributeValue
 from listing.taxonomy import CategoryNode
@@ -82,6 +84,15 @@ def with_note(description: str, note: str) -> str:
     if not note:
         return description
     return f"{description}\n\n{note}" if description else note
+
+
+def sound_title(title: str, node: CategoryNode, facts: Mapping[str, str]) -> str:
+    """The title without made-up words; empty where it then no longer says what the thing is."""
+    kept = known_words(title, [*facts.values(), node.phrase])
+    if kept == title:
+        return title
+    names = [plain(name) for name in (node.phrase, *node.synonyms)]
+    return kept[:1].upper() + kept[1:] if any(name in plain(kept) for name in names) else ""
 
 
 def without_facts(node: CategoryNode, facts: Mapping[str, str]) -> str:

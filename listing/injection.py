@@ -132,6 +132,21 @@ def filter_output(text: str, untrusted: Iterable[str], own_words: Iterable[str] 
     return "".join(kept).strip(), flags
 
 
+def known_words(title: str, own_words: Iterable[str]) -> str:
+    """The title without words that neither the lexicon nor the item's own words know ("Touse", "Garnet-printed").
+
+    A small model makes up words from print. A long text loses such a sentence to the other checks, a title has one.
+    """
+    lexicon = load_lexicon()
+    own = frozenset(w for value in own_words for w in re.findall(r"[^\W\d_]{2,}", plain(value)))
+    kept = []
+    for word in title.split():
+        parts = [w for w in re.findall(r"[^\W\d_]{3,}", plain(word)) if w not in _FUNCTION]
+        if all(_known(part, lexicon, own) for part in parts):
+            kept.append(word)
+    return title if len(kept) == len(title.split()) else " ".join(kept)
+
+
 def guard(
     text: str,
     facts: Mapping[str, FactValue],

@@ -93,3 +93,16 @@ def test_the_checks_find_every_leafs_name_unsupported_then() -> None:
 def test_every_noun_stands_in_a_text_as_it_is() -> None:
     for noun in TAXONOMY.nouns.values():
         assert noun == noun.lower().strip()
+
+
+@pytest.mark.parametrize(
+    ("title", "facts", "kept"),
+    [
+        ("Navy t-shirt with a crew neck", {"colour": "navy"}, "Navy t-shirt with a crew neck"),
+        ("Touse with a crew neck", {"text": "TOMMY"}, ""),  # nothing says what it is any more
+        ("Garnet-printed t-shirt", {}, "T-shirt"),
+        ('Modis t-shirt with "MODIS"', {"text": "MODIS"}, 'Modis t-shirt with "MODIS"'),
+    ],
+)
+def test_a_title_has_no_made_up_words(title: str, facts: dict[str, str], kept: str) -> None:
+    assert describe.sound_title(title, TAXONOMY.categories["T-Shirt"], facts) == kept
