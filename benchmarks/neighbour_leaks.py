@@ -5,8 +5,8 @@
 Every listing of the sample gets contact data into its text and into an attribute, and made-up values for what holds for
 one piece only (brand, size, print, condition, defects, reason). They are written into an index whose own refusal of
 contact data is switched off, as if everything before it had failed. Then drafts of validation photos are written by the
-whole pipeline beside this index. Counted: contact data anywhere in a draft (by the detector), the planted words anywhere
-in a draft, instance-level facts with a planted value that no photo supports, and those that name a neighbour as evidence.
+whole pipeline beside this index. Counted: contact data in a draft (by the detector), the planted words in a draft,
+instance-level facts with a planted value that no photo supports, and those that name a neighbour as evidence.
 """
 
 from __future__ import annotations
