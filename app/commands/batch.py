@@ -56,7 +56,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         type=_positive,
         default=1,
         metavar="N",
-        help="processes, each with a model of its own on one thread (default: 1, on all threads)",
+        help="processes, each with a model of its own on one thread (default: 1); give as many as there are cores",
     )
     parser.add_argument(
         "--engine",
@@ -76,10 +76,26 @@ def register(parser: argparse.ArgumentParser) -> None:
     add_model_options(parser)
 
 
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Sums over several threads differ in their last digits: the output would depend on the machine's cores."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def build(model: str | None, home: Path, index: str | None) -> DraftPipeline:
     """The pipeline of a process of its own, with its own copy of the still ``index`` (None: without past listings)."""
+    import torch
+
     from listing.pipeline import build_pipeline
 
+    torch.set_num_threads(1)
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # as in app.main, which this process did not go through
     if index is None:
         return build_pipeline(model, False, home)
@@ -97,7 +113,8 @@ def factory(args: argparse.Namespace) -> Iterator[PipelineFactory]:
 
     home = ipl_home()
     if args.workers == 1 and args.engine == "local":
-        yield functools.partial(build_pipeline, args.model, args.rag, home)
+        with one_thread():
+            yield functools.partial(build_pipeline, args.model, args.rag, home)
     elif not args.rag:
         yield functools.partial(build, args.model, home, None)
     else:
