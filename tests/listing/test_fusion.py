@@ -158,7 +158,7 @@ def test_a_model_without_the_file_is_taken_at_its_word_with_caution(tmp_path: Pa
 
 
 def test_the_file_speaks_for_its_questions_and_the_default_for_the_rest(tmp_path: Path) -> None:
-    colour = {"weights": {"mllm": 0.6, "classifier": 0.7}, "threshold": 0.55}
+    colour = {"weights": {"mllm": 0.6, "classifier": 0.7}, "threshold": 0.55, "told": 0.7}
     found = Calibration.load(write(tmp_path, {"questions": {"colour": colour}}))
     assert found.of("colour").model_dump() == colour
     assert found.of("pattern") == Calibration().default
