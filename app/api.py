@@ -27,7 +27,7 @@ _SAID = {
     409: "It is not in the right state for this.",
     413: "The request is too large.",
     422: "What was given is unusable; the message says why.",
-    429: "Too many drafts are waiting; see Retry-After.",
+    429: "Too many drafts or requests are waiting; see Retry-After.",
     503: "Busy; try again.",
     507: "The disk is full; nothing was saved.",
 }
@@ -72,6 +72,7 @@ async def create_draft(
     """
     if len(photos) > PhotoLimits().count:
         raise AppError("too_many_photos", f"Choose at most {PhotoLimits().count} photos.", 422)
+    services.queue.check(seller.id)  # decoding photos for nothing would slow those down who have a place
     files = [await photo.read() for photo in photos]
     clean = await run_in_threadpool(intake, files)
     run = await run_in_threadpool(

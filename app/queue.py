@@ -57,13 +57,7 @@ class DraftQueue:
             everyone = [*self._waiting, *([self._running] if self._running else [])]
             if any(t.name == name for t in everyone):
                 raise AppError("running", "This draft is being written right now; wait until it is done.", 409)
-            own = [t for t in everyone if t.seller == seller]
-            if len(own) >= self._per_seller:
-                wait = self._retry_after(len(own))
-                raise QueueFull(f"{len(own)} of your drafts are being written; wait for one of them.", wait)
-            if len(self._waiting) >= self._length:
-                wait = self._retry_after(len(self._waiting))
-                raise QueueFull(f"Many people are waiting; try again in about {wait} seconds.", wait)
+            own = self._room(seller, everyone)
             latest = max((t.round for t in own), default=self._served_round - 1)
             self._numbers += 1
             ticket = Ticket(name, seller, latest + 1, self._numbers)
@@ -71,6 +65,22 @@ class DraftQueue:
             self._waiting.sort(key=lambda t: (t.round, t.number))
             self._changed.notify_all()
             return ticket
+
+    def check(self, seller: str) -> None:
+        """Raises QueueFull when ``join`` would: said before the photos are looked at."""
+        with self._changed:
+            self._room(seller, [*self._waiting, *([self._running] if self._running else [])])
+
+    def _room(self, seller: str, everyone: list[Ticket]) -> list[Ticket]:
+        """The seller's tickets, if there is room for another."""
+        own = [t for t in everyone if t.seller == seller]
+        if len(own) >= self._per_seller:
+            wait = self._retry_after(len(own))
+            raise QueueFull(f"{len(own)} of your drafts are being written; wait for one of them.", wait)
+        if len(self._waiting) >= self._length:
+            wait = self._retry_after(len(self._waiting))
+            raise QueueFull(f"Many people are waiting; try again in about {wait} seconds.", wait)
+        return own
 
     def _retry_after(self, drafts: int) -> int:
         return max(1, round(self._seconds * drafts / 2))

@@ -38,6 +38,8 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
 }
+# Drafts wait in a line of their own, for as long as they say.
+LIMITED, OWN_LINE = "/v1/", "/v1/drafts"
 STRICT_PATHS = ("/v1/", "/docs", "/healthz", "/readyz", "/metrics", "/openapi.json", "/sign-in")
 PHOTO_STATUS = {"too_large": 413}
 
@@ -52,11 +54,12 @@ def error_response(code: str, message: str, status: int, headers: dict[str, str]
 
 
 class Guard:
-    """Pure ASGI (streams pass untouched): refuses foreign hosts, foreign origins and large bodies; adds headers."""
+    """Pure ASGI (streams pass untouched): refuses foreign hosts, foreign origins, large bodies, crowds; adds headers."""
 
     def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
         self.app, self.metrics = app, metrics
         self.limit = int(settings.body_mb * 1e6)
+        self.most, self.under_way = settings.requests_waiting, 0
         further = tuple(h.strip() for h in settings.hosts.split(",") if h.strip())
         self.hosts = (*LOOPBACK, *further) if settings.on_loopback or further else ()
 
@@ -70,7 +73,20 @@ class Guard:
         if refusal is not None:
             await refusal(scope, receive, send)
             return
-        await self._limited(scope, receive, send)
+        if not scope["path"].startswith(LIMITED) or scope["path"].startswith(OWN_LINE):
+            await self._limited(scope, receive, send)
+            return
+        if self.under_way >= self.most:
+            # Without this, calls would wait for a worker thread without end, each with its memory.
+            self.metrics.errors.labels("busy").inc()
+            busy = error_response("busy", "The server is busy; ask again in a moment.", 429, {"Retry-After": "1"})
+            await busy(scope, receive, send)
+            return
+        self.under_way += 1  # all of this runs in one thread
+        try:
+            await self._limited(scope, receive, send)
+        finally:
+            self.under_way -= 1
 
     def _refuse(self, scope: Scope, headers: dict[str, str]) -> JSONResponse | None:
         host = headers.get("host", "")
