@@ -213,8 +213,11 @@ class Feed:
         fell = tuple(explain(i, None, self._why(i, alive, seller, places, rank_of)) for i in others)
         clock.lap("trace")
         used = {"pre_ranking": pre.by if pre else "-", "ranking": click.by, "conversion": order.by, "ads": ads.by}
-        simpler = (("pre_ranking", pre is None or pre.degraded), ("ranking", click.degraded),
-                   ("conversion", order.degraded), ("ads", ads.degraded))  # fmt: skip
+        simpler = [("pre_ranking", pre is None or pre.degraded), ("ranking", click.degraded),
+                   ("conversion", order.degraded), ("ads", ads.degraded)]  # fmt: skip
+        if moment.promotion:  # whether it has a copy of its own is seen on the page
+            used["promotion"] = order.by if order.copy else "none"
+            simpler.append(("promotion", not order.copy))
         counts = {"live": len(self.catalog), "candidates": len(rows), "ranked": len(ranked), "page": len(page)}
         degraded = tuple(role for role, is_so in simpler if is_so)
         return Slate(user_id, moment, page, fell, counts, clock.ms, used, degraded)

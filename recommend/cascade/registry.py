@@ -2,7 +2,9 @@
 
 ``ROOT/ROLE/VERSION/`` holds a training run and ``manifest.json`` with the checksum of its weights;
 ``ROOT/ROLE/current`` names the version that serves and is replaced in one step. What happened (installed, activated,
-failed, rolled back) is appended to ``ROOT/events.jsonl``, which the dashboard shows.
+failed, rolled back, discarded) is appended to ``ROOT/events.jsonl``, which the dashboard shows.
+
+Beside the roles there is ``PROMOTION``: copies of the conversion model, each for the days in its manifest alone.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ from recommend.training import checkpoint
 from recommend.training.runs import ENCODERS, RUN, read_run
 
 ROLES = ("pre_ranking", "ranking", "conversion", "ads")
+PROMOTION = "promotion"
+EVERY = 100_000  # events, when all of them are asked for
 MANIFEST, CURRENT, EVENTS = "manifest.json", "current", "events.jsonl"
 Check = Callable[["Loaded"], str]  # what is wrong with a model; empty when nothing is
 
@@ -43,7 +47,8 @@ class Loaded:
     @property
     def name(self) -> str:
         """Model and version, as people see it."""
-        return f"{self.manifest['model']} {self.version}"
+        base = self.manifest.get("base")
+        return f"{self.manifest['model']} {self.version}" + (f" of {base['model']} {base['version']}" if base else "")
 
 
 class Registry:
@@ -71,8 +76,18 @@ class Registry:
         except OSError:
             return ""
 
-    def install(self, run: Path, role: str, measures: dict[str, Any] | None = None, activate: bool = True) -> str:
+    def install(
+        self,
+        run: Path,
+        role: str,
+        measures: dict[str, Any] | None = None,
+        activate: bool = True,
+        facts: dict[str, Any] | None = None,
+    ) -> str:
         """Copy a finished training run in; returns its version.
+
+        Args:
+            facts: further entries of the manifest, such as a copy's days.
 
         Raises:
             ConfigError: no such role. DataError: the folder holds no finished run.
@@ -82,7 +97,9 @@ class Registry:
         weights = run / checkpoint.NAME
         if not weights.is_file():
             raise DataError(f"{run} holds no checkpoint yet; let './ipl recommend train' end first.")
-        number = 1 + max((int(v) for v in self.versions(role) if v.isdigit()), default=0)
+        # A number that was given once is not given again, though its version may have been discarded.
+        given = [e["version"] for e in self.events(EVERY) if (e["what"], e["role"]) == ("installed", role)]
+        number = 1 + max((int(v) for v in (*self.versions(role), *given) if v.isdigit()), default=0)
         version = f"{number:04d}"
         draft = folder / f".{version}.{os.getpid()}.part"
         draft.mkdir(parents=True)
@@ -96,6 +113,7 @@ class Registry:
             "train_days": list(config.train_days),
             "sha256": _sha256(draft / checkpoint.NAME),
             "measures": measures or {},
+            **(facts or {}),
         }
         (draft / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
         draft.rename(folder / version)
@@ -137,6 +155,27 @@ class Registry:
             self.note("failed", role, version, problem)
         return None
 
+    def manifest(self, role: str, version: str) -> dict[str, Any]:
+        """What is written down of a version; empty when it is not there."""
+        return self._manifest(self.folder(role, version))
+
+    def folder(self, role: str, version: str) -> Path:
+        """Where a version lies."""
+        return self._folder(role) / version
+
+    def check(self, role: str, version: str) -> tuple[Loaded | None, str]:
+        """A version if it is healthy, and what is wrong if it is not."""
+        return self._try(role, version)
+
+    def discard(self, role: str, version: str, why: str) -> None:
+        """Delete a version; it serves nobody any more."""
+        folder = self._folder(role)
+        if self.current(role) == version:
+            (folder / CURRENT).unlink(missing_ok=True)
+        if (folder / version).is_dir():
+            shutil.rmtree(folder / version, ignore_errors=True)  # another server may be doing the same
+            self.note("discarded", role, version, why)
+
     def events(self, most: int = 200) -> list[dict[str, Any]]:
         """What happened, newest first."""
         try:
@@ -168,7 +207,7 @@ class Registry:
         return (None, problem) if problem else (loaded, "")
 
     def _folder(self, role: str) -> Path:
-        if role not in ROLES:
+        if role not in (*ROLES, PROMOTION):
             raise ConfigError(f"there is no role '{role}'; {nearest(role, ROLES)}")
         return self.root / role
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 
 from recommend.cascade.catalog import Catalog
-from recommend.cascade.registry import ROLES, Loaded, Registry
+from recommend.cascade.registry import PROMOTION, ROLES, Loaded, Registry
 from recommend.cascade.request import ADS, FEED, Moment, columns
 from recommend.cascade.sources import smoothed_rate
 from recommend.cascade.visitors import Visitor
@@ -22,11 +23,13 @@ SIMPLE = "popularity"  # what is left when no model is: clicks over impressions,
 
 @dataclass(frozen=True)
 class Scores:
-    """(n,) values of candidates, and the model's name; ``degraded`` when a simpler way had to do."""
+    """(n,) values of candidates, and the model's name; ``degraded`` when a simpler way had to do, ``copy`` when the
+    copy for the promotion's days scored."""
 
     values: np.ndarray
     by: str
     degraded: bool = False
+    copy: bool = False
 
 
 class Models:
@@ -35,14 +38,27 @@ class Models:
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         self._loaded: dict[str, Loaded] = {}
+        self._copy: Loaded | None = None
         self._swap = threading.Lock()
 
     def get(self, role: str) -> Loaded | None:
         """The role's model, or None."""
         return self._loaded.get(role)
 
-    def refresh(self) -> list[str]:
-        """Load what has changed in the registry; returns the roles whose model is another now."""
+    def copy(self, moment: Moment) -> Loaded | None:
+        """The conversion model's copy for the promotion of a moment, if there is one; never outside of its days."""
+        copy, base = self._copy, self._loaded.get("conversion")
+        if copy is None or base is None or copy.manifest["promotion"] != moment.promotion:
+            return None
+        first, last = copy.manifest["days"]
+        return copy if first <= moment.day <= last and copy.manifest["base"]["version"] == base.version else None
+
+    def refresh(self, day: int | None = None) -> list[str]:
+        """Load what has changed in the registry; returns the roles whose model is another now.
+
+        Args:
+            day: today, for copies of the conversion model; None does not look at them.
+        """
         changed = []
         with self._swap:
             for role in ROLES:
@@ -59,7 +75,26 @@ class Models:
                     self._loaded[role] = found
                 if (found.version if found else "") != (have.version if have else ""):
                     changed.append(role)
+            if day is not None:
+                self._look_at_copy(day)
         return changed
+
+    def _look_at_copy(self, day: int) -> None:
+        """Load the copy when its days have come, and discard it when they are over, when it is sick, or when the model
+        that it is a copy of serves no more: then the conversion model itself goes on."""
+        registry, base = self.registry, self._loaded.get("conversion")
+        wanted = registry.current(PROMOTION)
+        facts = registry.manifest(PROMOTION, wanted) if wanted else {}
+        problem = _outlived(facts, day, base) if facts else ""
+        if not facts or problem or base is None or day < facts["days"][0]:
+            self._copy = None
+        elif self._copy is None or self._copy.version != wanted:
+            self._copy, problem = registry.check(PROMOTION, wanted)
+            if problem:
+                registry.note("failed", PROMOTION, wanted, problem)
+                registry.note("rolled back", "conversion", base.version, f"from promotion {wanted}")
+        if problem:
+            registry.discard(PROMOTION, wanted, problem)
 
     def state(self) -> list[dict[str, str]]:
         """A row a role for people: what serves, and what is meant to."""
@@ -71,6 +106,26 @@ class Models:
         return rows
 
 
+def _outlived(facts: dict[str, Any], day: int, base: Loaded | None) -> str:
+    """Why a copy with this manifest can never serve again; empty when it can."""
+    if not facts.keys() >= {"days", "base", "promotion"}:
+        return "its manifest does not say for which days it is"
+    if day > facts["days"][1]:
+        return "its days are over"
+    of = facts["base"]
+    if base is not None and base.version != of["version"]:
+        return f"it was made from {of['model']} {of['version']}, and {base.name} serves now"
+    return ""
+
+
+def as_known(loaded: Loaded, moment: Moment) -> Moment:
+    """The moment as a model can read it: a promotion that it has never seen is none, since nothing was learned of it
+    (every promotion has a number of its own); what a promotion changes is the copy's business."""
+    known = loaded.encoders.vocabularies.get("promotion")
+    unknown = known is not None and moment.promotion not in known.tolist()
+    return replace(moment, promotion=0) if unknown else moment
+
+
 @torch.inference_mode()
 def probabilities(
     loaded: Loaded, catalog: Catalog, rows: np.ndarray, visitor: Visitor, moment: Moment, channel: int
@@ -78,7 +133,7 @@ def probabilities(
     """(n,) probabilities of every task of a model for the candidates."""
     if not len(rows):
         return {name: np.empty(0) for name in loaded.model.measured()}
-    batch = loaded.encoders(columns(catalog, rows, visitor, moment, channel))
+    batch = loaded.encoders(columns(catalog, rows, visitor, as_known(loaded, moment), channel))
     return {name: value.double().numpy() for name, value in loaded.model.predict(batch).items()}
 
 
@@ -98,16 +153,18 @@ def click_scores(
 def conversions(models: Models, catalog: Catalog, rows: np.ndarray, visitor: Visitor, moment: Moment) -> Scores:
     """(n,) probability that a click ends in an order that stays; 1 everywhere when no model says anything else.
 
-    A model with ``ecvr`` gives it directly (ECAD); one with ``order`` gives the order's.
+    A model with ``ecvr`` gives it directly (ECAD); one with ``order`` gives the order's. On a promotion's days its copy
+    for them comes first.
     """
-    loaded = models.get("conversion")
+    copy = models.copy(moment) if moment.promotion else None
+    loaded = copy or models.get("conversion")
     if loaded is None:
         return Scores(np.ones(len(rows)), "none", degraded=True)
     found = probabilities(loaded, catalog, rows, visitor, moment, FEED)
     task = next((name for name in ("ecvr", "order") if name in found), "")
     if not task:
         return Scores(np.ones(len(rows)), "none", degraded=True)
-    return Scores(found[task], loaded.name)
+    return Scores(found[task], loaded.name, copy=copy is not None)
 
 
 @dataclass
@@ -127,7 +184,7 @@ class _Vectors:
         nobody = Visitor(-1, deque())
         for start in range(0, len(rows), CHUNK):
             part = rows[start : start + CHUNK]
-            batch = self.loaded.encoders(columns(catalog, part, nobody, moment, FEED))
+            batch = self.loaded.encoders(columns(catalog, part, nobody, as_known(self.loaded, moment), FEED))
             made = model.item_vector(model.inputs(batch)).numpy()
             missing = int(part.max()) + 1 - len(self.known)
             if missing > 0:
@@ -188,7 +245,8 @@ class PreRanker:
         model = state.loaded.model
         assert isinstance(model, TwoTower)
         with torch.inference_mode():
-            one = state.loaded.encoders(columns(self.catalog, rows[:1], visitor, moment, FEED))
+            known = as_known(state.loaded, moment)
+            one = state.loaded.encoders(columns(self.catalog, rows[:1], visitor, known, FEED))
             user = model.user_vector(model.inputs(one))[0].numpy()
             logit = float(model.scale) * (vectors @ user) + float(model.bias)
         return Scores(1 / (1 + np.exp(-logit.astype(np.float64))), state.loaded.name)

@@ -10,9 +10,9 @@ that day and thrown away (``Deployment``).
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Generic, Literal, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from recommend.config import ConfigError, ModelConfig
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch
 from recommend.layers.embedding import Make, make
+from recommend.layers.inputs import InputLayer
 from recommend.models.base import Logits, label
 from recommend.models.din import DIN
 
@@ -69,6 +70,12 @@ class HDR(DIN):
         if len(features.labels) != 1 or not config.mlp:
             raise ConfigError("hdr needs one label, the conversion, and a hidden layer.")
         self.block = TransBlock(config.mlp[-1])
+        self.converted = (features.labels[0], features.labels[0])
+
+    @property
+    def last(self) -> nn.Module:
+        """The last layer under the block."""
+        return self.top.layers[-1]
 
     def forward(self, batch: Batch) -> Logits:
         layers = self.top.layers
@@ -197,9 +204,36 @@ class Rates:
     tables: float = 0.0
 
 
-def optimizers(model: HDR, rates: Rates) -> list[torch.optim.Adam]:
+class Adaptable(Protocol):
+    """A model with a block: ``HDR``, and the copies of ``models/promoted.py``.
+
+    Attributes:
+        converted: name of the conversion's logit, and of its label.
+    """
+
+    inputs: InputLayer
+    converted: tuple[str, str]
+
+    @property
+    def block(self) -> TransBlock: ...
+
+    @property
+    def last(self) -> nn.Module: ...
+
+    def __call__(self, batch: Batch) -> Logits: ...
+
+    def train(self, mode: bool = True) -> Self: ...
+
+    def eval(self) -> Self: ...
+
+    def zero_grad(self, set_to_none: bool = True) -> None: ...
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+
+
+def optimizers(model: Adaptable, rates: Rates) -> list[torch.optim.Adam]:
     """One Adam (0.9, 0.999, 1e-8) for each part with a rate above 0; the other parts stay frozen."""
-    last = list(model.top.layers[-1].parameters())
+    last = list(model.last.parameters())
     parts = {
         "tables": (list(model.inputs.tables.parameters()), rates.tables),
         "block": (list(model.block.parameters()), rates.block),
@@ -210,20 +244,27 @@ def optimizers(model: HDR, rates: Rates) -> list[torch.optim.Adam]:
     return [torch.optim.Adam(group, lr=rate) for group, rate in parts.values() if rate > 0]
 
 
-def fine_tune(model: HDR, batches: Iterable[Batch], rates: Rates, ratio: float) -> HDR:
-    """A copy of the model, trained on the batches with ``corrected_loss``; the model itself is not touched."""
+M = TypeVar("M", bound=Adaptable)
+
+
+def fine_tune(model: M, batches: Iterable[Batch], rates: Rates, ratio: float) -> M:
+    """A copy of the model, trained on the batches with ``corrected_loss``; the model itself is not touched.
+
+    Args:
+        batches: of clicks alone.
+    """
     tuned = copy.deepcopy(model).train()
     steps = optimizers(tuned, rates)
-    name = tuned.features.labels[0]
+    logit, name = tuned.converted
     for batch in batches:
         tuned.zero_grad(set_to_none=True)
-        corrected_loss(tuned(batch)[name], label(batch, name), ratio).backward()
+        corrected_loss(tuned(batch)[logit], label(batch, name), ratio).backward()
         for step in steps:
             step.step()
     return tuned.eval()
 
 
-class Deployment:
+class Deployment(Generic[M]):
     """What is served: the production model, or for a day the copy that was fine-tuned for it.
 
     Args:
@@ -231,18 +272,18 @@ class Deployment:
             today's clicks is not served.
     """
 
-    def __init__(self, base: HDR, tolerance: float = 2.0) -> None:
+    def __init__(self, base: M, tolerance: float = 2.0) -> None:
         self.base, self.tolerance = base, tolerance
-        self.copy: HDR | None = None
+        self.copy: M | None = None
         self.day: int | None = None
 
-    def push(self, tuned: HDR, day: int, predicted: float, expected: float) -> bool:
+    def push(self, tuned: M, day: int, predicted: float, expected: float) -> bool:
         """Serve a copy on a day, unless its mean prediction is no number or out of tolerance; True when served."""
         near = expected > 0 and 1 / self.tolerance <= predicted / expected <= self.tolerance
         self.copy, self.day = (tuned, day) if np.isfinite(predicted) and near else (None, None)
         return self.copy is not None
 
-    def model(self, day: int) -> HDR:
+    def model(self, day: int) -> M:
         """The model of a day: a copy is gone when its day is over, and nothing of it remains."""
         if self.day != day:
             self.roll_back()

@@ -33,6 +33,11 @@ MODELS = {
     "msnet": "recommend.models.msnet:MSNet",
 }
 
+# HDR's copies of conversion models, for a promotion's days (``cascade/promote.py``); nobody trains one from the start.
+COPIES = {
+    "esmm_copy": "recommend.models.promoted:ESMMCopy",
+    "ecad_copy": "recommend.models.promoted:ECADCopy",
+}
 
 TWO_TASKS = frozenset({"esmm", "mmoe", "ple"})  # made for clicks and orders together
 
@@ -58,15 +63,21 @@ def reads_along(name: str) -> tuple[str, ...]:
     return READS_ALONG.get(name, ())
 
 
+def copy_of(name: str) -> str:
+    """The name of a model's copy for promotions; empty for models that cannot have one."""
+    return f"{name}_copy" if f"{name}_copy" in COPIES else ""
+
+
 def build_model(
     features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, seed: int = 0, build: Make = make
 ) -> Ranker:
     """A freshly initialised model; equal arguments give equal weights, whatever was drawn before."""
     import torch
 
-    if config.name not in MODELS:
+    place = (MODELS | COPIES).get(config.name)
+    if place is None:
         raise ConfigError(f"there is no model '{config.name}'; {nearest(config.name, list(MODELS))}")
-    module, name = MODELS[config.name].split(":")
+    module, name = place.split(":")
     cls = getattr(importlib.import_module(module), name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
