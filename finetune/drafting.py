@@ -24,6 +24,7 @@ from listing import checks, describe, injection, prompts, telling
 from listing.fusion import Calibration
 from listing.schema import Candidate, Category, Evidence
 from listing.taxonomy import Taxonomy
+from listing.tidy import tidy
 
 TEXTS = 100  # photos whose texts are judged
 SLOTS = {  # what the template says of a fact; the rest by its value alone
@@ -97,6 +98,7 @@ def mended(text: Text, category: str, taxonomy: Taxonomy) -> Text:
     def checked(said: str, field: Any, stop: str) -> str:
         kept, _ = injection.guard(said, text.facts, category, taxonomy, ocr=ocr, field=field)
         kept = describe.sound_title(kept, node, text.facts) if field == "title" else kept
+        kept = tidy(kept, text.facts)
         return kept if kept.strip(" .") else describe.without_facts(node, text.facts) + stop
 
     return Text(checked(text.title, "title", ""), checked(text.description, "description", "."), text.facts)

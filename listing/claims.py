@@ -311,7 +311,12 @@ def _judge_condition(claim: Claim, sources: Sources, lexicon: Lexicon) -> tuple[
 def _judge_words(claim: Claim, sources: Sources) -> Verdict:
     """Names and print: they must stand on the item, in the facts or in the note."""
     words = claim.text.strip("\"“”„«»'‘’ ")
-    if sources.in_print(words) or sources.in_note(words) or sources.in_facts(words):
+    if sources.in_print(words) or sources.in_note(words):
+        return "supported"
+    if claim.kind != "text" and sources.in_facts(words):  # "creased" in quotation marks is no print
+        return "supported"
+    printed = (said.lower() for name in ("text", "brand", "size") for said in sources.known(name))
+    if claim.kind == "text" and any(words.lower() in said for said in printed):
         return "supported"
     owner = next((brand for mark, brand in _MARK_OF.items() if mark in words.lower()), None)
     if owner and any(owner in brand.lower() for brand in sources.known("brand")):

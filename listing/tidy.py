@@ -16,6 +16,8 @@ _TWICE = re.compile(r"\b((?:an? |the )?[\w'’-]+) and \1\b", re.IGNORECASE)
 _PIECE = re.compile(
     r"(?P<link>,| and| with| has| have) (?:an? |the )?(?P<words>[\w'’-]+(?: [\w'’-]+){0,2}?)(?=[,.!?]| and | with |$)"
 )
+_WORD = re.compile(r"[\w’'-]+")
+_PULL_ON = re.compile(r"\b(It|They) closes? with (?:an? )?\"?pull-on\"?(?=[.!?]|$)")
 _TORN = re.compile(r"(?:and|or|with|on|of|by|in)\b", re.IGNORECASE)
 _BARE = re.compile(r"(?:It|They)?[\s.,!?]*")
 _CARRIES = (" with", " has", " have")  # what stands before the first piece stays for the next one
@@ -31,7 +33,8 @@ def tidy(text: str, told: Mapping[str, str], *, filler: bool = False) -> str:
     """
     said: set[str] = set()
     kept: list[str] = []
-    for found in _SENTENCE.finditer(_TWICE.sub(r"\1", text)):
+    text = _PULL_ON.sub(lambda m: f"You just pull {'it' if m[1] == 'It' else 'them'} on", text)
+    for found in _SENTENCE.finditer(_neighbours(_TWICE.sub(r"\1", text), told)):
         sentence = _once(found[0].strip(), told, said)
         torn = _TORN.match(sentence)
         if _BARE.fullmatch(sentence) or (torn and torn[0] != "With"):
@@ -42,6 +45,19 @@ def tidy(text: str, told: Mapping[str, str], *, filler: bool = False) -> str:
         said |= new
         kept.append(sentence)
     return " ".join(kept)
+
+
+def _neighbours(text: str, told: Mapping[str, str]) -> str:
+    """Of two words side by side that are the same, or state the same fact ("plain solid"), the first."""
+    kept, end, last = [], 0, ""
+    for found in _WORD.finditer(text):
+        between = text[end : found.start()]
+        fact = _facts(found[0], told)
+        again = between == " " and (found[0].lower() == last.lower() or (fact and fact == _facts(last, told)))
+        kept.append("" if again else between + found[0])
+        end = found.end()
+        last = last if again else found[0]
+    return "".join(kept) + text[end:]
 
 
 def _facts(words: str, told: Mapping[str, str]) -> set[str]:

@@ -40,7 +40,7 @@ def test_what_no_photo_settles_waits_for_a_label_or_the_seller(name: str, value:
 
 
 def test_what_a_photo_settles_is_told() -> None:
-    assert told(fact("material", "denim"), fact("audience", "baby")) == {"material": "denim", "audience": "baby"}
+    assert told(fact("sleeve", "long"), fact("audience", "baby")) == {"sleeve": "long", "audience": "baby"}
 
 
 def test_other_measures_keep_their_own_threshold() -> None:

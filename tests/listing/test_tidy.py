@@ -8,6 +8,7 @@ from listing.describe import with_size
 from listing.tidy import tidy
 
 HOODIE = {"material": "cotton", "sleeve": "long", "neckline": "hood", "text": "HARBOUR", "audience": "women"}
+PLAIN = {"pattern": "solid", "closure": "pull-on"}
 DRESS = {"pattern": "floral", "sleeve": "short", "audience": "women"}
 
 
@@ -27,6 +28,10 @@ DRESS = {"pattern": "floral", "sleeve": "short", "audience": "women"}
         ("A hoodie with a hood. It has a hood.", HOODIE, "A hoodie with a hood."),
         ("A short-sleeved dress with a short sleeves.", DRESS, "A short-sleeved dress."),
         ("Here is a floral dress. You just look at it.", DRESS, "Here is a floral dress."),
+        ("Plain plain skirt", PLAIN, "Plain skirt"),
+        ("Plain solid trousers", PLAIN, "Plain trousers"),
+        ("A plain skirt. It closes with a pull-on.", PLAIN, "A plain skirt. You just pull it on."),
+        ("Plain trousers. They close with pull-on.", PLAIN, "Plain trousers. You just pull them on."),
     ],
 )
 def test_what_goes(text: str, told: dict[str, str], wanted: str) -> None:
