@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 TIDY_SECONDS = 3600.0
 MODEL_SECONDS = 5.0
 DESCRIPTION = (
+ROUTERS = (feed_api.v1_feed, ops_api.ops, api.v1, api.health, signin.pages)  # the API's catch-all after the feed
+CATCH_UP_SECONDS = 2.0
     "Photos of one used thing in, an honest listing out. Authorization: Bearer TOKEN (python -m app.sellers token NAME "
     "makes one); in the single-user mode on this machine none is needed. Errors are "
     '{"error": {"code", "message"}}.'
@@ -51,7 +53,7 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
     app.state.tries = signin.Tries()
     app.add_middleware(Guard, settings=services.settings, metrics=services.metrics)
     install_errors(app, services.metrics)
-    for router in (feed_api.v1_feed, ops_api.ops, api.v1, api.health, signin.pages):
+    for router in ROUTERS:
         app.include_router(router)
     if page:
         _mount_page(app, services)
