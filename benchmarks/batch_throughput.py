@@ -1,15 +1,17 @@
 """Seconds a photo of ``ipl batch`` on the real model: one process, Ray, and Ray with a worker killed in the middle.
 
-    python -m benchmarks.batch_throughput [--photos 500] [--workers 2] [--data DIR] [--only local ray killed]
+    python -m benchmarks.batch_throughput [--photos 500] [--workers 2] [--data DIR] [--only local ray killed] [--keep DIR]
 
 Every run is the real command in a process of its own, on the same photos (one an item; senders kept for validation
 first, then the others). The outputs have to be the same to the byte, else the exit status is 1. Prints a JSON line for
-each run: whole seconds with the loading of the model, and seconds a photo from the first line of the output on.
+each run: whole seconds with the loading of the model, seconds a photo from the first line of the output on, and CPU
+seconds a photo of all its processes from then on, which other work on the machine hardly changes.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import filecmp
 import json
 import os
@@ -46,10 +48,12 @@ def run(source: Path, out: Path, options: list[str], kill_at: int | None, log: P
     began, arrived, killed = time.monotonic(), [], None
     with log.open("wb") as file:
         process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=file)
+        used = Used(process.pid)
         while process.poll() is None:
-            time.sleep(0.1)
+            time.sleep(0.2)
             lines = out.read_bytes().count(b"\n") if out.exists() else 0
             arrived += [time.monotonic()] * (lines - len(arrived))
+            used.look(first_line=lines > 0)
             if kill_at is not None and killed is None and lines >= kill_at:
                 killed = kill_a_worker(process.pid)
     whole = time.monotonic() - began
@@ -62,8 +66,37 @@ def run(source: Path, out: Path, options: list[str], kill_at: int | None, log: P
         "errors": sum("error" in row for row in rows),
         "whole_s": round(whole, 1),
         "s_a_photo": round(steady, 2),
+        "cpu_s_a_photo": round(used.since_first / max(1, len(rows) - 1), 2),
+        "cpu_s": round(used.all),
         "killed": killed,
     }
+
+
+class Used:
+    """CPU seconds of a process and all below it, those that have ended included as they were last seen."""
+
+    def __init__(self, pid: int) -> None:
+        self.top = psutil.Process(pid)
+        self._of: dict[int, float] = {}
+        self._before: float | None = None
+
+    @property
+    def all(self) -> float:
+        return sum(self._of.values())
+
+    @property
+    def since_first(self) -> float:
+        return self.all - (self._before or 0.0)
+
+    def look(self, first_line: bool) -> None:
+        """Called often; ``first_line``: whether the output has begun."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for process in (self.top, *self.top.children(recursive=True)):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    times = process.cpu_times()
+                    self._of[process.pid] = times.user + times.system
+        if first_line and self._before is None:
+            self._before = self.all
 
 
 def kill_a_worker(driver: int) -> str:
@@ -82,11 +115,13 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2, help="Ray actors (default: 2)")
     parser.add_argument("--data", type=Path, default=data_root() / "clothing_cc0")
     parser.add_argument("--only", nargs="+", choices=RUNS, default=RUNS, help="which runs, the first is compared with")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep input and outputs there")
     args = parser.parse_args()
     ray = ["--engine", "ray", "--workers", str(args.workers)]
     options = {"local": [], "ray": ray, "killed": ray}
     with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
+        work = args.keep or Path(folder)
+        work.mkdir(parents=True, exist_ok=True)
         write_input(args.data, args.photos, work / "in.jsonl")
         same = True
         for name in args.only:
