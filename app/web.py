@@ -54,7 +54,7 @@ def error_response(code: str, message: str, status: int, headers: dict[str, str]
 
 
 class Guard:
-    """Pure ASGI (streams pass untouched): refuses foreign hosts, foreign origins, large bodies, crowds; adds headers."""
+    """Pure ASGI (streams pass untouched): refuses foreign hosts and origins, large bodies, crowds; adds headers."""
 
     def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
         self.app, self.metrics = app, metrics
