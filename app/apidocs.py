@@ -15,10 +15,19 @@ def render(spec: Spec) -> str:
     from jinja2 import Environment, FileSystemLoader
 
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
+    return environment.get_template("api/docs.html").render(**contents(spec))
+
+
+def contents(spec: Spec) -> dict[str, Any]:
+    """What a page of an OpenAPI document shows: info, operations, and shapes with their fields."""
     shapes = [(name, list(_fields(shape))) for name, shape in sorted(spec["components"]["schemas"].items())]
-    return environment.get_template("api/docs.html").render(
-        info=spec["info"], operations=list(_operations(spec)), shapes=[pair for pair in shapes if pair[1]]
-    )
+    shown = [pair for pair in shapes if pair[1]]
+    return {
+        "info": spec["info"],
+        "operations": list(_operations(spec)),
+        "shapes": shown,
+        "names": {name for name, _ in shown},
+    }
 
 
 def _operations(spec: Spec) -> Iterator[dict[str, Any]]:

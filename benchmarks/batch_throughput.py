@@ -1,6 +1,6 @@
 """Seconds a photo of ``ipl batch`` on the real model: one process, Ray, and Ray with a worker killed in the middle.
 
-    python -m benchmarks.batch_throughput [--photos 500] [--workers 2] [--data DIR] [--only local ray killed] [--keep DIR]
+    python -m benchmarks.batch_throughput [--photos 500] [--workers 2] [--data DIR] [--only local ray killed]
 
 Every run is the real command in a process of its own, on the same photos (one an item; senders kept for validation
 first, then the others). The outputs have to be the same to the byte, else the exit status is 1. Prints a JSON line for

@@ -95,7 +95,7 @@ def gone(pid: int) -> bool:
 def copy(tmp_path: Path) -> Iterator[Copy]:
     root = tmp_path / "a copy"  # with a space: quoting matters
     root.mkdir()
-    for name in ("ipl", "requirements.txt", "requirements-dev.txt", "requirements-weights.txt"):
+    for name in ("ipl", *(f"requirements{kind}.txt" for kind in ("", "-dev", "-docs", "-weights"))):
         shutil.copy(ROOT / name, root)
     tools = tmp_path / "bin"
     tools.mkdir()
@@ -150,6 +150,13 @@ def test_test_tools_come_with_the_first_test(copy: Copy) -> None:
     assert "packages requirements-dev.txt" in copy.done()
     copy.run("test", "--strict")
     assert copy.done() == ["run test --strict"]
+
+
+def test_the_site_needs_its_packages_and_no_model(copy: Copy) -> None:
+    copy.run("docs")
+    assert copy.done() == ["environment", "packages requirements.txt", "packages requirements-docs.txt", "run docs"]
+    copy.run("docs", "--serve")
+    assert copy.done() == ["run docs --serve"]
 
 
 @pytest.mark.parametrize("step", STEPS)
