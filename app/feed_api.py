@@ -169,3 +169,4 @@ def refund(services: Deps, seller: Who, order_id: Id) -> OrderTaken:
 def ad(services: Deps, seller: Who, listing_id: Id, body: AdBody) -> None:
     """Advertise an own listing, or stop doing so."""
     services.feed.place_ad(seller.id, listing_id, body.bid)
+    services.publisher.follow()

@@ -19,12 +19,11 @@ from sqlalchemy.orm import Session
 
 from app.db import Store
 from app.feed_items import CONTENT, milliseconds
-from app.tables import FeedEventRow, FeedPageRow, FeedRow, OrderRow
+from app.tables import FeedCandidatesRow, FeedEventRow, FeedItemRow, FeedPageRow, FeedRow, OrderRow
 from recommend.cascade.request import ADS, DAY_MS, FEED
 from recommend.data.schema import POLICIES, TABLES, columns, conform, day_file
 
 Rows = dict[str, list[Any]]
-ORGANIC, ADS_POLICY = POLICIES.index("organic"), POLICIES.index("ads")
 PAGES_AT_ONCE = 500
 
 
@@ -51,21 +50,27 @@ def write_log(store: Store, out: Path, seen_only: bool = True) -> Written:
     """
     tables: dict[str, dict[int, Rows]] = {name: defaultdict(_empty(name)) for name in TABLES}
     items: dict[int, dict[str, Any]] = {}
+    bids: dict[int, float] = {}
     visitors: set[int] = set()
     request = 0
     with store.read() as session:
+        considered = set(session.scalars(select(FeedCandidatesRow.page_id)))
         for page, rows in _pages(session):
             request += 1
             kept = [row for row in rows if row.seen_at is not None or not seen_only]
             outcomes = _outcomes(session, kept)
             for row in kept:
                 visitors.add(page.visitor)
-                items.setdefault(
-                    int(row.known["item_id"]), {**row.known, "at": milliseconds(page.at), "bid": row.scores["bid"]}
-                )
+                item_id = int(row.known["item_id"])
+                listed = milliseconds(page.at) - int(row.known["item_age_h"] * 3_600_000)
+                items.setdefault(item_id, {**row.known, "listed_ms": listed})
+                bids[item_id] = row.scores["bid"] or bids.get(item_id, 0.0)
                 _add(tables, page, row, outcomes.get(row.id, _Outcome()), request)
-    for item_id, known in items.items():
-        _append(tables["item"][0], _item(item_id, known))
+            if kept and page.id in considered:
+                _add_candidates(session, tables, page, request, bids)
+        items |= _as_they_came(session, {*items, *bids})
+    for item_id in sorted(items):
+        _append(tables["item"][0], _item(item_id, items[item_id], bids.get(item_id, 0.0)))
     for visitor in visitors:
         _append(tables["user"][0], {"user_id": visitor, "age_group": 0, "city": 0, "activity": 0, "joined_ms": 0})
     days = sorted(tables["impression"])
@@ -119,10 +124,10 @@ def _add(tables: dict[str, dict[int, Rows]], page: FeedPageRow, row: FeedRow, ca
         "entity": 0,
         "post_id": -1,
         "channel": ADS if ad else FEED,
-        "policy": ADS_POLICY if ad else ORGANIC,
+        "policy": POLICIES.index(row.scores.get("policy", "ads" if ad else "organic")),
         "is_ad": ad,
         "position": row.position,
-        "propensity": 1.0,
+        "propensity": row.scores.get("propensity", 1.0),
         "history_post": [],
         "dwell_s": 0.0,
         "privileged": [],
@@ -153,13 +158,41 @@ def _when(at: datetime, cause_ms: int) -> dict[str, int]:
     return {"time_ms": time_ms, "day": time_ms // DAY_MS, "delay_ms": max(time_ms - cause_ms, 0)}
 
 
-def _item(item_id: int, known: dict[str, Any]) -> dict[str, Any]:
+def _add_candidates(
+    session: Session, tables: dict[str, dict[int, Rows]], page: FeedPageRow, request: int, bids: dict[int, float]
+) -> None:
+    """What was considered for the page; ``bids`` gets the latest bid of each thing."""
+    row = session.get_one(FeedCandidatesRow, page.id)
+    time_ms = milliseconds(page.at)
+    same = {"request_id": request, "time_ms": time_ms, "day": time_ms // DAY_MS, "user_id": page.visitor}
+    names = ("item_id", "policy", "pctr", "bid", "rank", "shown")
+    for item_id, policy, pctr, bid, rank, shown in zip(*(row.columns[n] for n in names), strict=True):
+        bids[item_id] = bid or bids.get(item_id, 0.0)
+        _append(
+            tables["candidate"][time_ms // DAY_MS],
+            {**same, "item_id": item_id, "policy": POLICIES.index(policy), "rank_score": pctr, "bid": bid,
+             "rank": rank, "shown": shown},
+        )  # fmt: skip
+
+
+def _as_they_came(session: Session, ids: set[int]) -> dict[int, dict[str, Any]]:
+    """What was known of things when they came; of those that came before this was written down nothing."""
+    found: dict[int, dict[str, Any]] = {}
+    wanted = sorted(ids)
+    for start in range(0, len(wanted), PAGES_AT_ONCE):
+        part = wanted[start : start + PAGES_AT_ONCE]
+        for row in session.scalars(select(FeedItemRow).where(FeedItemRow.item_id.in_(part))):
+            found[row.item_id] = row.known
+    return found
+
+
+def _item(item_id: int, known: dict[str, Any], bid: float) -> dict[str, Any]:
     return {
         "item_id": item_id,
         **{n: known[n] for n in ("seller_id", "category", "condition", "price", "price_bucket", "stock", "single")},
-        "is_ad": known["bid"] > 0,
-        "bid": known["bid"],
-        "listed_ms": known["at"] - int(known["item_age_h"] * 3_600_000),
+        "is_ad": bid > 0,
+        "bid": bid,
+        "listed_ms": known["listed_ms"],
         "content": known["content"] or [0.0] * CONTENT,
     }
 

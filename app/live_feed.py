@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from app import shelf
 from app.db import Store
 from app.drafts import new_id
+from app.feed_candidates import note_candidates, note_items
 from app.feed_items import CONTENT, Prices, Projection, milliseconds, number, numbers, to_item
 from app.metrics import Metrics
 from app.search_index import SearchIndex
@@ -29,7 +30,8 @@ from app.settings import Settings
 from app.tables import AdRow, FeedEventRow, FeedPageRow, FeedRow, ListingRow, NumberRow, now
 from app.views import AppError, Busy
 from listing.schema import Listing
-from recommend.cascade.feed import Feed, Shown, Slate
+from recommend.cascade.catalog import Item
+from recommend.cascade.feed import Feed, FeedConfig, Shown, Slate
 from recommend.cascade.health import healthy
 from recommend.cascade.registry import Registry
 from recommend.cascade.request import Moment
@@ -58,10 +60,12 @@ class LiveFeed:
         self.settings, self.store, self.index, self.metrics = settings, store, index, metrics
         self.registry = Registry(settings.home / "feed" / "models", healthy)
         self.models = Models(self.registry)
-        self.feed = Feed(CONTENT, self.models)
+        self.feed = Feed(CONTENT, self.models, FeedConfig(uniform_ads=settings.feed_uniform_ads))
+        self._chance = np.random.default_rng()
         self._projection: Projection | None = None
         self._prices = Prices.read([])
         self._keys: dict[int, str] = {}
+        self._numbers: dict[str, int] = {}
         self._singles: dict[str, bool] = {}
         self._waiting = 0
         self._count = threading.Lock()
@@ -112,27 +116,27 @@ class LiveFeed:
             ids = numbers(session, "listing", [x.id for x in on_sale])
             sellers = numbers(session, "seller", [x.seller_id for x in on_sale])
             bids = {ad.listing_id: ad.bid for ad in session.scalars(select(AdRow).where(AdRow.listing_id.in_(ids)))}
-        assert self._projection is not None
+            items = [self._item(x, ids[x.id], sellers[x.seller_id], vectors, bids.get(x.id, 0.0)) for x in on_sale]
+            note_items(session, items)
         moment = self.moment()
-        for x in on_sale:
-            # Single is an attribute of the listing when it came, not of what is left of it.
-            single = self._singles.setdefault(x.id, x.stock == 1)
-            content = self._projection(vectors.get(x.id))
-            item = to_item(x, ids[x.id], sellers[x.seller_id], content, self._prices, bids.get(x.id, 0.0), single)
-            self._keys[item.item_id] = x.id
+        for x, item in zip(on_sale, items, strict=True):
+            self._keys[item.item_id], self._numbers[x.id] = x.id, item.item_id
             self.feed.put(item, moment)
         self.metrics.feed_live.set(len(self.feed.catalog))
+
+    def _item(self, x: Listing, item_id: int, seller: int, vectors: Mapping[str, Sequence[float]], bid: float) -> Item:
+        # Single is an attribute of the listing when it came, not of what is left of it.
+        single = self._singles.setdefault(x.id, x.stock == 1)
+        assert self._projection is not None
+        return to_item(x, item_id, seller, self._projection(vectors.get(x.id)), self._prices, bid, single)
 
     def remove(self, listing_ids: Collection[str]) -> None:
         """Listings that left."""
         if not listing_ids:
             return
-        with self.store.read() as session:
-            found = session.execute(
-                select(NumberRow.id).where(NumberRow.kind == "listing", NumberRow.key.in_(list(listing_ids)))
-            )
-            for (n,) in found:
-                self.feed.remove(n)
+        for listing_id in listing_ids:  # without the store: what has been sold leaves even if that goes away now
+            if listing_id in self._numbers:
+                self.feed.remove(self._numbers[listing_id])
         self.metrics.feed_live.set(len(self.feed.catalog))
 
     def page(self, visitor: str, size: int) -> Page:
@@ -222,13 +226,13 @@ class LiveFeed:
             self.remove([listing_id])
 
     def place_ad(self, seller: str, listing_id: str, bid: float) -> None:
-        """What a seller bids for a click on an own listing; 0 ends the ad.
+        """What a seller bids for a click on an own listing; 0 ends the ad. The feed learns of it through the outbox.
 
         Raises:
             AppError: 404.
         """
         with self.store.write() as session:
-            row = shelf.own_listing(session, seller, listing_id, lock=True)
+            shelf.own_listing(session, seller, listing_id, lock=True)
             ad = session.get(AdRow, listing_id)
             if bid == 0 and ad is not None:
                 session.delete(ad)
@@ -236,9 +240,7 @@ class LiveFeed:
                 session.add(AdRow(listing_id=listing_id, bid=bid))
             elif ad is not None:
                 ad.bid, ad.at = bid, now()
-            session.flush()
-            listing = shelf.to_listing(session, row)
-        self.put([listing])
+            shelf.to_index(session, listing_id)
 
     def _row(self, session: Session, who: int, page_id: str, listing_id: str) -> FeedRow:
         query = (
@@ -272,6 +274,8 @@ class LiveFeed:
             for shown in slate.page:
                 if shown.item_id in listings:
                     session.add(self._feed_row(page_id, shown, listings[shown.item_id].id))
+            if self._chance.random() < self.settings.feed_candidates:
+                note_candidates(session, page_id, slate)
         return Page(page_id, slate, listings)
 
     def _feed_row(self, page_id: str, shown: Shown, listing_id: str) -> FeedRow:
@@ -296,6 +300,8 @@ class LiveFeed:
             "bid": shown.bid,
             "ecpm": shown.ecpm,
             "price_per_click": shown.price_per_click,
+            "policy": shown.policy,
+            "propensity": shown.propensity,
             "pre_rank": shown.pre_rank,
             "rank": shown.rank,
         }

@@ -50,6 +50,8 @@ class Settings(BaseModel):
     shutdown_seconds: float = Field(20.0, gt=0, description="Longest wait for requests under way when stopped.")
     requests_waiting: int = Field(64, ge=1, description="Most calls of the API under way, drafts apart; then 429.")
     feed_waiting: int = Field(64, ge=1, description="Most pages of the feed that wait; further ones are refused.")
+    feed_candidates: float = Field(0.05, ge=0, le=1, description="Share of pages whose ranking candidates are kept.")
+    feed_uniform_ads: float = Field(0.02, ge=0, le=1, description="Share of pages whose ads are drawn, to be fair.")
     feed_per_second: float = Field(20.0, gt=0, description="Most requests of one visitor in a second.")
     title_length: int = Field(120, ge=10, description="Most characters of a title.")
     description_length: int = Field(4000, ge=100, description="Most characters of a description.")

@@ -203,6 +203,22 @@ class FeedRow(Base):
     scores: Mapped[dict[str, Any]]
 
 
+class FeedItemRow(Base):
+    """What the feed's models knew of a listing when it came: numbers only. It outlives the listing."""
+
+    __tablename__ = "feed_items"
+    item_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    known: Mapped[dict[str, Any]]
+
+
+class FeedCandidatesRow(Base):
+    """What the ranking stage considered for a page, column by column; kept of a share of the pages."""
+
+    __tablename__ = "feed_candidates"
+    page_id: Mapped[str] = mapped_column(ForeignKey("feed_pages.id", ondelete="CASCADE"), primary_key=True)
+    columns: Mapped[dict[str, Any]]
+
+
 class FeedEventRow(Base):
     """A click on a thing of a page, or its way into a cart; each at most once a page."""
 

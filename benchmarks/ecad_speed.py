@@ -78,7 +78,7 @@ def main() -> None:
     one, both = FeatureMap(features=PLAIN), FeatureMap(features=PLAIN, labels=two)
     models = {
         "DIN": DIN(one, SIZES, config),
-        "ECAD, windows 1 + 1": ECAD(both, SIZES, config),
+        "ECAD, windows 1 + 1": ECAD(both, SIZES, config, order_edges=(3.0,), refund_edges=(6.0,)),
         "ECAD, windows 3 + 3": ECAD(both, SIZES, config, order_edges=(0.25, 1, 3), refund_edges=(1, 3, 6)),
     }
     data = rows()

@@ -12,7 +12,7 @@ from app.commands import CommandError
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     tasks = parser.add_subparsers(
-        dest="task", required=True, metavar="world|train|evaluate|experiment|report|log|install"
+        dest="task", required=True, metavar="world|train|evaluate|experiment|report|log|install|knowledge"
     )
 
     world = tasks.add_parser("world", help="simulate a marketplace and write its log", allow_abbrev=False)
@@ -27,9 +27,11 @@ def register(parser: argparse.ArgumentParser) -> None:
     train.add_argument("--data", type=Path, required=True, metavar="DIR", help="a world, or a folder with a log")
     train.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets encoders, checkpoint and log")
     train.add_argument(
-        "--model", default="din", metavar="NAME", help="dnn, din, dcn, bst, esmm, mmoe, ple or two_tower"
+        "--model", default="din", metavar="NAME", help="such as din, two_tower, esmm, copr, ecad, rec4ad or msnet"
     )
-    train.add_argument("--labels", default="", metavar="A,B", help="what is predicted (default: click; or click,order)")
+    train.add_argument("--labels", default="", metavar="A,B", help="what is predicted (default: what the model is for)")
+    train.add_argument("--start", type=Path, metavar="RUN", help="go on from the weights of a run of the same model")
+    train.add_argument("--knowledge", type=Path, metavar="DIR", help="keep: store to look things up in (default: feed)")
     train.add_argument("--test-days", type=_positive, default=4, metavar="N", help="last days held back (default: 4)")
     train.add_argument("--seed", type=_count, default=0, metavar="S")
     _set(train, "a setting of model or training, such as learning_rate=0.002 or mlp=[128,64]")
@@ -52,7 +54,13 @@ def register(parser: argparse.ArgumentParser) -> None:
 
     install = tasks.add_parser("install", help="let a trained model serve in the live feed", allow_abbrev=False)
     install.add_argument("--run", type=Path, required=True, metavar="DIR", help="what 'train --out' wrote")
-    install.add_argument("--role", required=True, metavar="ROLE", help="pre_ranking, ranking, conversion or ads")
+    install.add_argument("--role", required=True, metavar="ROLE", help="pre-ranking, ranking, conversion or ads")
+
+    knowledge = tasks.add_parser(
+        "knowledge", help="publish what a trained keep_extractor knows, while servers go on", allow_abbrev=False
+    )
+    knowledge.add_argument("--run", type=Path, required=True, metavar="DIR", help="what 'train --out' wrote")
+    knowledge.add_argument("--data", type=Path, required=True, metavar="DIR", help="the log that it was trained on")
 
     report = tasks.add_parser("report", help="table and picture of an experiment's results", allow_abbrev=False)
     report.add_argument("name", metavar="NAME", help="the recipe")
@@ -99,6 +107,7 @@ def run(args: argparse.Namespace) -> int:
         "report": _report,
         "log": _log,
         "install": _install,
+        "knowledge": _knowledge,
     }
     try:
         tasks[args.task](args)
@@ -123,8 +132,10 @@ def _train(args: argparse.Namespace) -> None:
     from recommend.config import ModelConfig, TrainConfig
     from recommend.data.world.oracle import no_oracle
     from recommend.experiments.recipe import sort_changes
-    from recommend.models.registry import MODELS, two_tasks
+    from recommend.models.registry import MODELS
     from recommend.training.distributed import group
+    from recommend.training.forms import form_of
+    from recommend.training.knowledge import started
     from recommend.training.runs import log_of, plan, train_run
 
     changes = sort_changes(args.set, only="training")
@@ -132,14 +143,20 @@ def _train(args: argparse.Namespace) -> None:
         raise CommandError(f"there is no model '{args.model}'; valid: {', '.join(MODELS)}.", 2)
     model = ModelConfig(name=args.model).changed(changes.model)
     train = TrainConfig(seed=args.seed, checkpoint_every=200).changed(changes.train)
-    labels = (
-        tuple(args.labels.split(",")) if args.labels else (("click", "order") if two_tasks(args.model) else ("click",))
-    )
+    labels = tuple(args.labels.split(",")) if args.labels else form_of(args.model).labels
     log = log_of(args.data)
     with group() as mine, no_oracle():
-        run = plan(log, model, train, labels, args.test_days)
+        run = plan(log, model, train, labels, args.test_days, args.knowledge or _store())
+        if args.start is not None:
+            run = started(run, args.start)
         done = train_run(
-            log, run, args.out, mine, sys.stderr.isatty(), lambda text: print(f"\n{text}", file=sys.stderr)
+            log,
+            run,
+            args.out,
+            mine,
+            sys.stderr.isatty(),
+            lambda text: print(f"\n{text}", file=sys.stderr),
+            args.start,
         )
     if not mine.first:
         return
@@ -210,14 +227,40 @@ def _log(args: argparse.Namespace) -> None:
     print(f"{args.out}: {written.days} days; {rows or 'nothing has been seen yet'}")
 
 
-def _install(args: argparse.Namespace) -> None:
+def _models() -> Path:
+    """Where the feed's models lie."""
     from app.settings import load_settings
+
+    return load_settings().home / "feed" / "models"
+
+
+def _store() -> Path:
+    """Where what extractors know is published."""
+    from recommend.cascade.scoring import KNOWLEDGE
+
+    return _models() / KNOWLEDGE
+
+
+def _knowledge(args: argparse.Namespace) -> None:
+    from recommend.training.knowledge import publish
+    from recommend.training.runs import log_of
+
+    version = publish(args.run, log_of(args.data), _store())
+    rows = ", ".join(f"{count:,} of {kind}" for kind, count in version.rows.items())
+    print(f"knowledge version {version.number}: {rows}; servers use it from their next request on")
+
+
+def _install(args: argparse.Namespace) -> None:
     from recommend.cascade.health import healthy
     from recommend.cascade.registry import Registry
+    from recommend.training.runs import read_run
 
-    registry = Registry(load_settings().home / "feed" / "models", healthy)
-    version = registry.install(args.run, args.role)
-    found = registry.load(args.role)
+    registry = Registry(_models(), healthy)
+    role = args.role.replace("-", "_")
+    registry.current(role)  # an unknown role is what is said first
+    source = read_run(args.run).knowledge_source
+    version = registry.install(args.run, role, facts={"knowledge": {"source": source}} if source else None)
+    found = registry.load(role)
     if found is None or found.version != version:
         why = next((e["why"] for e in registry.events() if e["what"] == "failed" and e["version"] == version), "")
         raise CommandError(f"{args.run} does not serve as {args.role}: {why or 'its health check failed'}.", 2)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """``winners``: (slots,) places of the candidates that are shown, best first; ``price``: (slots,) for a click."""
+    """``winners``: (slots,) places of the candidates that are shown, best first; ``price``: (slots,) for a click.
+
+    ``uniform`` says that they were drawn and not chosen; ``propensity``: (slots,) the probability with which this page
+    showed each, drawing included.
+    """
 
     winners: np.ndarray
     price: np.ndarray
     ecpm: np.ndarray  # (n,) of every candidate
+    propensity: np.ndarray
+    uniform: bool = False
 
 
 def second_price(pctr: np.ndarray, bid: np.ndarray, slots: int, reserve: float) -> Outcome:
@@ -33,4 +39,24 @@ def second_price(pctr: np.ndarray, bid: np.ndarray, slots: int, reserve: float) 
     winners = order[:slots]
     following = np.append(ecpm[order[1 : slots + 1]], 0.0)[: len(winners)]
     fair = following / (1000 * np.maximum(pctr[winners], 1e-9))
-    return Outcome(winners, np.clip(fair, reserve, bid[winners]), ecpm)
+    return Outcome(winners, np.clip(fair, reserve, bid[winners]), ecpm, np.ones(len(winners)))
+
+
+def auction(
+    pctr: np.ndarray, bid: np.ndarray, slots: int, reserve: float, uniform: float, rng: np.random.Generator
+) -> Outcome:
+    """``second_price``, but for a share ``uniform`` of the pages, whose ads are drawn from all that could take part.
+
+    These pages are the unbiased sample that models of ads are judged by. Who is drawn pays the reserve.
+    """
+    found = second_price(pctr, bid, slots, reserve)
+    if uniform <= 0:
+        return found
+    able = np.flatnonzero((bid >= reserve) & (bid > 0))
+    count = min(slots, len(able))
+    chance = uniform * count / max(len(able), 1)
+    if rng.random() >= uniform:
+        return replace(found, propensity=np.full(len(found.winners), 1 - uniform + chance))
+    drawn = rng.permutation(able)[:count]
+    propensity = chance + (1 - uniform) * np.isin(drawn, found.winners)
+    return Outcome(drawn, np.full(count, reserve), found.ecpm, propensity, uniform=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from recommend.cascade.auction import second_price
+from recommend.cascade.auction import auction
 from recommend.cascade.catalog import Catalog, Item
 from recommend.cascade.mixing import AD_SLOTS, Exposure, mix
 from recommend.cascade.request import HOUR_MS, Moment
@@ -28,6 +28,7 @@ class FeedConfig:
         candidates, ranked, size: things that reach pre-ranking, ranking, the page.
         order_worth: of an order that stays, in clicks; 0 ranks by clicks alone.
         reserve: lowest price of an ad's click.
+        uniform_ads: share of the pages whose ads are drawn from all that could take part.
         explained: ranked things kept in the trace beside the page.
         at_once: pages made at the same time; further requests wait, which is faster than sharing the cores.
     """
@@ -37,6 +38,7 @@ class FeedConfig:
     size: int = 20
     order_worth: float = 4.0
     reserve: float = 0.02
+    uniform_ads: float = 0.0
     explained: int = 30
     at_once: int = 2
     exposure: Exposure = field(default_factory=Exposure)
@@ -66,6 +68,20 @@ class Shown:
     stock: int
     age_h: float
     impressions: int
+    policy: str = "organic"  # organic | ads | uniform: who chose it
+    propensity: float = 1.0  # of an ad: with which such a page shows it
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """(n,) what the ranking stage considered: first as things to be shown for nothing, then those that bid as ads."""
+
+    item_id: np.ndarray
+    policy: np.ndarray  # of str: organic | ads | uniform
+    pctr: np.ndarray
+    bid: np.ndarray  # 0 for what is not considered as an ad
+    rank: np.ndarray  # 0-based, of the organic things and of the ads
+    shown: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -80,6 +96,7 @@ class Slate:
     ms: dict[str, float]
     models: dict[str, str]
     degraded: tuple[str, ...]
+    ranked: Ranked
 
 
 class Feed:
@@ -146,7 +163,7 @@ class Feed:
         clock.lap("sources")
         pre = self.pre_ranker.score(rows, visitor, moment) if len(rows) else None
         bids = self.catalog.get("bid", rows)
-        values = pre.values if pre is not None else np.empty(0)
+        values = pre.order if pre is not None else np.empty(0)
         # Ads are pre-ranked by expected revenue, beside the organic things: clicks alone would starve the auction.
         chosen = self._survivors(values, bids)
         clock.lap("pre_ranking")
@@ -159,7 +176,8 @@ class Feed:
         bid = self.catalog.get("bid", ranked)
         paying = np.flatnonzero(bid >= config.reserve)
         ads = click_scores(self.models, "ads", self.catalog, ranked[paying], visitor, moment)
-        outcome = second_price(ads.values, bid[paying], len([s for s in AD_SLOTS if s < size]), config.reserve)
+        slots = len([s for s in AD_SLOTS if s < size])
+        outcome = auction(ads.values, bid[paying], slots, config.reserve, config.uniform_ads, self._rng)
         clock.lap("auction")
         age_h = np.maximum(moment.time_ms - self.catalog.get("listed_ms", ranked), 0) / HOUR_MS
         impressions = self.catalog.get("impressions", ranked)
@@ -177,14 +195,15 @@ class Feed:
         pre_rank = np.empty(len(rows), np.int64)
         pre_rank[np.argsort(-values, kind="stable")] = np.arange(len(rows))
         ecpm = dict(zip(paying.tolist(), outcome.ecpm.tolist(), strict=True))
-        paid = dict(zip(winners, outcome.price.tolist(), strict=True))
+        paid = dict(zip(winners, zip(outcome.price.tolist(), outcome.propensity.tolist(), strict=True), strict=True))
+        chooser = "uniform" if outcome.uniform else "ads"
         ids = self.catalog.get("item_id", ranked)
         sources = {name: set(got.tolist()) for name, got in found.items()}
         stock, category = self.catalog.get("stock", ranked), self.catalog.get("category", ranked)
         single = self.catalog.get("single", ranked)
 
         def explain(i: int, position: int | None, reason: str) -> Shown:
-            row = int(ranked[i])
+            row, ad = int(ranked[i]), reason == "ad"
             return Shown(
                 item_id=int(ids[i]),
                 position=position,
@@ -198,13 +217,15 @@ class Feed:
                 score=float(score[i]),
                 bid=float(bid[i]),
                 ecpm=ecpm.get(i),
-                price_per_click=paid.get(i) if reason == "ad" else None,
+                price_per_click=paid[i][0] if ad else None,
                 seller_id=int(seller[i]),
                 category=int(category[i]),
                 single=bool(single[i]),
                 stock=int(stock[i]),
                 age_h=float(age_h[i]),
                 impressions=int(impressions[i]),
+                policy=chooser if ad else "organic",
+                propensity=paid[i][1] if ad else 1.0,
             )
 
         page = tuple(explain(p.candidate, n, p.reason) for n, p in enumerate(places))
@@ -215,12 +236,24 @@ class Feed:
         used = {"pre_ranking": pre.by if pre else "-", "ranking": click.by, "conversion": order.by, "ads": ads.by}
         simpler = [("pre_ranking", pre is None or pre.degraded), ("ranking", click.degraded),
                    ("conversion", order.degraded), ("ads", ads.degraded)]  # fmt: skip
+        if click.knowledge is not None:  # so is whether a ranker that reads knowledge had any
+            used["knowledge"] = click.knowledge.by
+            simpler.append(("knowledge", click.knowledge.missing))
         if moment.promotion:  # whether it has a copy of its own is seen on the page
             used["promotion"] = order.by if order.copy else "none"
             simpler.append(("promotion", not order.copy))
         counts = {"live": len(self.catalog), "candidates": len(rows), "ranked": len(ranked), "page": len(page)}
         degraded = tuple(role for role, is_so in simpler if is_so)
-        return Slate(user_id, moment, page, fell, counts, clock.ms, used, degraded)
+        as_ads = {p.candidate for p in places if p.reason == "ad"}
+        considered = Ranked(
+            item_id=np.concatenate([ids, ids[paying]]),
+            policy=np.repeat(["organic", chooser], [len(ids), len(paying)]),
+            pctr=np.concatenate([click.values, ads.values]),
+            bid=np.concatenate([np.zeros(len(ids)), bid[paying]]),
+            rank=np.concatenate([rank_of, np.argsort(np.argsort(-outcome.ecpm, kind="stable"))]),
+            shown=np.concatenate([np.isin(np.arange(len(ids)), list(on_page - as_ads)), np.isin(paying, list(as_ads))]),
+        )
+        return Slate(user_id, moment, page, fell, counts, clock.ms, used, degraded, considered)
 
     def shown(self, item_ids: list[int], moment: Moment) -> None:
         """A page was seen: its things have one impression more."""

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from recommend.cascade.catalog import Catalog, Item
+from recommend.cascade.knowledge import without
 from recommend.cascade.registry import Loaded
 from recommend.cascade.request import DAY_MS, FEED, Moment, columns
 from recommend.cascade.visitors import Past, Visitor
@@ -25,12 +26,12 @@ def healthy(loaded: Loaded) -> str:
     ids = known[:ROWS].tolist() if known is not None and len(known) >= ROWS else list(range(ROWS))
     for n, item_id in enumerate(ids):
         vector = rng.normal(size=content).astype(np.float32)
-        catalog.put(
-            Item(item_id, n % 9, n % 12, n % 5, 10.0 + n, n % 10, 1, n % 2 == 0, moment.time_ms - n * 60_000, vector)
-        )
+        listed, bid = moment.time_ms - n * 60_000, 0.1 + 0.1 * (n % 5)
+        catalog.put(Item(item_id, n % 9, n % 12, n % 5, 10.0 + n, n % 10, 1, n % 2 == 0, listed, vector, bid))
         if n < CLICKS:
             visitor.history.append(Past(item_id, n % 12, True, moment.time_ms - n, vector))
-    batch = loaded.encoders(columns(catalog, catalog.live(), visitor, moment, FEED))
+    raw = columns(catalog, catalog.live(), visitor, moment, FEED)
+    batch = loaded.encoders(without(loaded, raw).columns)
     with torch.inference_mode():
         found = loaded.model.predict(batch)
     for task, values in found.items():

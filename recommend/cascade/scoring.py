@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from recommend.cascade.catalog import Catalog
+from recommend.cascade.knowledge import Knowledge, Known
 from recommend.cascade.registry import PROMOTION, ROLES, Loaded, Registry
 from recommend.cascade.request import ADS, FEED, Moment, columns
 from recommend.cascade.sources import smoothed_rate
@@ -18,6 +19,7 @@ from recommend.cascade.visitors import Visitor
 from recommend.models.two_tower import TwoTower
 
 CHUNK = 4_096  # rows for which vectors are made at once
+KNOWLEDGE = "knowledge"  # folder beside the models
 SIMPLE = "popularity"  # what is left when no model is: clicks over impressions, drawn to the mean
 
 
@@ -30,6 +32,13 @@ class Scores:
     by: str
     degraded: bool = False
     copy: bool = False
+    ordered: np.ndarray | None = None  # (n,) what things are ordered by, where that is not the values
+    knowledge: Known | None = None  # what a model that reads knowledge was given
+
+    @property
+    def order(self) -> np.ndarray:
+        """(n,) what things are ordered by."""
+        return self.values if self.ordered is None else self.ordered
 
 
 class Models:
@@ -39,6 +48,7 @@ class Models:
         self.registry = registry
         self._loaded: dict[str, Loaded] = {}
         self._copy: Loaded | None = None
+        self.knowledge = Knowledge(registry.root / KNOWLEDGE)
         self._swap = threading.Lock()
 
     def get(self, role: str) -> Loaded | None:
@@ -60,6 +70,7 @@ class Models:
             day: today, for copies of the conversion model; None does not look at them.
         """
         changed = []
+        self.knowledge.refresh()
         with self._swap:
             for role in ROLES:
                 have = self._loaded.get(role)
@@ -128,13 +139,20 @@ def as_known(loaded: Loaded, moment: Moment) -> Moment:
 
 @torch.inference_mode()
 def probabilities(
-    loaded: Loaded, catalog: Catalog, rows: np.ndarray, visitor: Visitor, moment: Moment, channel: int
-) -> dict[str, np.ndarray]:
-    """(n,) probabilities of every task of a model for the candidates."""
+    models: Models,
+    loaded: Loaded,
+    catalog: Catalog,
+    rows: np.ndarray,
+    visitor: Visitor,
+    moment: Moment,
+    channel: int,
+) -> tuple[dict[str, np.ndarray], Known | None]:
+    """(n,) probabilities of every task of a model for the candidates, and what it was given of published knowledge."""
     if not len(rows):
-        return {name: np.empty(0) for name in loaded.model.measured()}
-    batch = loaded.encoders(columns(catalog, rows, visitor, as_known(loaded, moment), channel))
-    return {name: value.double().numpy() for name, value in loaded.model.predict(batch).items()}
+        return {name: np.empty(0) for name in loaded.model.measured()}, None
+    known = models.knowledge.add(loaded, columns(catalog, rows, visitor, as_known(loaded, moment), channel))
+    found = loaded.model.predict(loaded.encoders(known.columns))
+    return {name: value.double().numpy() for name, value in found.items()}, known if known.by else None
 
 
 def click_scores(
@@ -145,8 +163,8 @@ def click_scores(
     for tried in dict.fromkeys((role, "ranking")):
         loaded = models.get(tried)
         if loaded is not None:
-            found = probabilities(loaded, catalog, rows, visitor, moment, channel)
-            return Scores(found["click"], loaded.name, degraded=tried != role)
+            found, known = probabilities(models, loaded, catalog, rows, visitor, moment, channel)
+            return Scores(found["click"], loaded.name, degraded=tried != role, knowledge=known)
     return Scores(smoothed_rate(catalog, rows), SIMPLE, degraded=True)
 
 
@@ -160,7 +178,7 @@ def conversions(models: Models, catalog: Catalog, rows: np.ndarray, visitor: Vis
     loaded = copy or models.get("conversion")
     if loaded is None:
         return Scores(np.ones(len(rows)), "none", degraded=True)
-    found = probabilities(loaded, catalog, rows, visitor, moment, FEED)
+    found, _ = probabilities(models, loaded, catalog, rows, visitor, moment, FEED)
     task = next((name for name in ("ecvr", "order") if name in found), "")
     if not task:
         return Scores(np.ones(len(rows)), "none", degraded=True)
@@ -249,4 +267,7 @@ class PreRanker:
             one = state.loaded.encoders(columns(self.catalog, rows[:1], visitor, known, FEED))
             user = model.user_vector(model.inputs(one))[0].numpy()
             logit = float(model.scale) * (vectors @ user) + float(model.bias)
-        return Scores(1 / (1 + np.exp(-logit.astype(np.float64))), state.loaded.name)
+            items = torch.from_numpy(vectors)
+            factor = model.factor(torch.from_numpy(user).expand_as(items), items).double().numpy()
+        p = 1 / (1 + np.exp(-logit.astype(np.float64)))
+        return Scores(p, state.loaded.name, ordered=p * factor)

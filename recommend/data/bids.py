@@ -12,6 +12,13 @@ from recommend.data.parquet import ParquetStream
 from recommend.data.schema import table_files
 from recommend.features.ragged import Column, Ragged, concat_batches
 
+LOWEST = 0.01  # what counts as bid at least: the logarithm of nothing is no number
+
+
+def log_bids(bid: Tensor) -> Tensor:
+    """(n,) logarithm of bids, as a model reads them."""
+    return bid.float().clamp(min=LOWEST).log()
+
 
 def filled_bids(log: Path, things: Tensor, last_day: int | None = None) -> Tensor:
     """(n,) bids of (n,) things; what is no ad gets that of the advertised thing of its category of nearest content.

@@ -17,7 +17,7 @@ from recommend.features.ragged import Column, concat_batches, rows_of, select_ba
 
 OF_PAGE = ("hour", "promotion", "history_item", "history_category")  # columns that all rows of a page share
 OF_ITEM = ("category", "condition", "price_bucket", "seller_id", "single")
-LISTED = ("request_id", "time_ms", "user_id", "item_id", "policy", "rank_score", "bid", "shown")
+LISTED = ("request_id", "time_ms", "user_id", "item_id", "policy", "rank_score", "bid", "rank", "shown")
 HOUR_MS = 3_600_000
 
 

@@ -51,7 +51,7 @@ class Contents:
     @staticmethod
     def read(root: Path, features: FeatureMap, last_day: int | None = None) -> Contents:
         """Read the tables that the map's features need from a log; of things listed until ``last_day``."""
-        joined = tuple(f for f in features.features if f.joined_by)
+        joined = tuple(f for f in features.features if f.joined_by and f.kind == "vector" and f.role != "raw")
         tables = {KEYS[key]: f.size for f in joined for key in f.joined_by}
         return Contents(joined, {name: _read(root, name, size, last_day) for name, size in tables.items()})
 

@@ -39,6 +39,7 @@ class Version:
     Attributes:
         until_ms: no event at or after this moment shaped it.
         widths, parts, rows: of each kind: size of its vectors, numbers in a key, keys.
+        source: whose coordinates the vectors have; empty where nobody said.
     """
 
     number: int
@@ -46,6 +47,7 @@ class Version:
     widths: Mapping[str, int]
     parts: Mapping[str, int]
     rows: Mapping[str, int]
+    source: str = ""
 
     def prefix(self, kind: str) -> bytes:
         """What the keys of a kind begin with."""
@@ -123,13 +125,14 @@ class KnowledgeStore:
                 raise DataError(f"{self.folder} keeps the versions {', '.join(map(str, known))}, not {wanted}.")
             yield Snapshot(known[wanted], transaction)
 
-    def publish(self, tables: Mapping[str, Table], until_ms: int, keep: int = 2) -> Version:
+    def publish(self, tables: Mapping[str, Table], until_ms: int, keep: int = 2, source: str = "") -> Version:
         """Write a new version and make it the current one; readers go on meanwhile.
 
         Args:
             tables: kind to its keys, (n,) or (n, parts) integers, each once, and their (n, width) vectors.
             until_ms: no event at or after it shaped the vectors.
             keep: versions that stay readable, the new one included; older ones are deleted.
+            source: see ``Version``.
         """
         with FileLock(str(self.folder / "publish.lock")), self._full():
             known = {version.number: version for version in self.versions()}
@@ -141,6 +144,7 @@ class KnowledgeStore:
                 widths={kind: vectors.shape[1] for kind, (_, vectors) in tables.items()},
                 parts={kind: _columns(keys).shape[1] for kind, (keys, _) in tables.items()},
                 rows={kind: len(keys) for kind, (keys, _) in tables.items()},
+                source=source,
             )
             for kind, (keys, vectors) in tables.items():
                 self._write(version, kind, *_sorted(kind, keys, vectors), append=True)

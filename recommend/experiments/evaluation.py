@@ -22,7 +22,10 @@ def evaluate_run(folder: Path, log: Path) -> dict[str, Any]:
     files = table_files(log, "impression", *split.test)
     if not files:
         raise DataError(f"{log} has no rows of the days {split.test[0]}..{split.test[1]}, on which this run is tested.")
-    keep = list(dict.fromkeys([*model.features.labels, model.features.group, "impression_id", "request_id"]))
+    conditions = [name for _, name in model.measured().values() if name is not None]
+    keep = list(
+        dict.fromkeys([*model.features.labels, model.features.group, *conditions, "impression_id", "request_id"])
+    )
     columns = list(dict.fromkeys([*model.features.columns, *keep]))
     with no_oracle():
         table = predictions(model, ParquetStream(files, columns, EVALUATED_ROWS), encode, keep)

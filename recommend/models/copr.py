@@ -133,7 +133,7 @@ class COPR(TwoTower):
         terms: Terms | None = None,
     ) -> None:
         super().__init__(features, sizes, config, build)
-        self.terms = terms or Terms()
+        self.terms = terms or Terms(chunks=config.chunks)
         # Last, so that towers start from the same weights with and without it.
         self.relaxation = MLP(2 * config.tower, (config.tower,), 1, config.activation) if self.terms.relaxed else None
         if self.relaxation is not None:
@@ -151,6 +151,10 @@ class COPR(TwoTower):
         # The vectors belong to p: only the net itself learns from what alpha does.
         both = torch.cat([user, item], 1).detach()
         return logit, self.relaxation(both).squeeze(1).clamp(-LIMIT, LIMIT)
+
+    def factor(self, user: Tensor, item: Tensor) -> Tensor:
+        """(n,) alpha of eq. 5."""
+        return self.scores(user, item)[1].exp()
 
     def forward(self, batch: Batch) -> Logits:
         x = self.inputs(batch)

@@ -84,7 +84,7 @@ class ECAD(Towers):
         order_edges: ends w_1 < ... < w_n of the windows on the delay click to order, days; w_n is the attribution
             window of the order.
         refund_edges: ends u_1 < ... < u_m of the windows on the delay *click* to refund, days; u_m is both attribution
-            windows together. One window each gives ESMM on settled labels.
+            windows together. One window each gives ESMM on settled labels. By default both are the config's.
         main: learn p_v and p_vr in towers of their own from fully aged clicks; the windows only help the bottom.
     """
 
@@ -94,12 +94,14 @@ class ECAD(Towers):
         sizes: Mapping[str, int],
         config: ModelConfig,
         build: Make = make,
-        order_edges: Sequence[float] = (3.0,),
-        refund_edges: Sequence[float] = (6.0,),
+        order_edges: Sequence[float] | None = None,
+        refund_edges: Sequence[float] | None = None,
         main: bool = False,
     ) -> None:
         if len(features.labels) != 2:
             raise ConfigError("ecad needs two labels: the order and the refund (--labels order,refund).")
+        order_edges = config.order_edges if order_edges is None else order_edges
+        refund_edges = config.refund_edges if refund_edges is None else refund_edges
         for edges in (order_edges, refund_edges):
             if not edges or sorted({0.0, *edges}) != [0.0, *edges]:
                 raise ConfigError(f"the windows end at {list(edges)}; the ends must rise, from above 0.")
@@ -137,6 +139,10 @@ class ECAD(Towers):
         order, rfr = (_windows(logits, n).exp().sum(0).clamp(max=1) for n in names)
         of_order, of_refund = self.features.labels
         return {of_order: order, of_refund: order * rfr, "rfr": rfr, "ecvr": order * (1 - rfr)}
+
+    def measured(self) -> dict[str, tuple[str, str | None]]:
+        """Both labels, of what was clicked."""
+        return {name: (name, "click") for name in self.features.labels}
 
     def samples(self, known: Known, since: int) -> Samples:
         """The clicks for which a head ripened after ``since``, with their times as known now."""

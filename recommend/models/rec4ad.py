@@ -95,7 +95,8 @@ class Rec4Ad(DIN):
         parts: Parts | None = None,
     ) -> None:
         super().__init__(features, sizes, config, build)
-        self.parts = p = parts or Parts()
+        own = tuple(f.column for f in features.role("raw", "number"))
+        self.parts = p = parts or Parts(organic=config.organic, own=own)
         self.top = nn.Identity()  # type: ignore[assignment]
         width = config.mlp[-1]
         self.encoder = MLP(self.body_width, config.mlp[:-1] or config.mlp, 0, config.activation)
@@ -136,7 +137,8 @@ class Rec4Ad(DIN):
         if "system" not in batch:
             return bce(logit, click)
         organic = label(batch, "system") == ORGANIC
-        loss = bce(logit[~organic], click[~organic]) + p.organic * bce(logit[organic], click[organic])
+        both = ((1.0, ~organic), (p.organic, organic))
+        loss = torch.stack([w * bce(logit[rows], click[rows]) for w, rows in both if bool(rows.any())]).sum()
         if self.told is not None:
             alone = self.told(logits["invariant"]).squeeze(1)
             loss = loss + p.rationale * bce(alone, click)
@@ -147,8 +149,8 @@ class Rec4Ad(DIN):
         if p.align:
             loss = loss + self._alignment(z, click.bool(), organic, p.align * warm)
         if p.decorrelate and p.specific:
-            both = [correlation(z[rows], own[rows]).square().mean() for rows in (~organic, organic)]
-            loss = loss + p.decorrelate * warm * (both[0] + both[1])
+            told = [correlation(z[rows], own[rows]).square().mean() for _, rows in both if bool(rows.any())]
+            loss = loss + p.decorrelate * warm * torch.stack(told).sum()
         return loss
 
     def _alignment(self, z: Tensor, click: Tensor, organic: Tensor, weight: float) -> Tensor:

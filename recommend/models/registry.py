@@ -39,14 +39,6 @@ COPIES = {
     "ecad_copy": "recommend.models.promoted:ECADCopy",
 }
 
-TWO_TASKS = frozenset({"esmm", "mmoe", "ple"})  # made for clicks and orders together
-
-
-def two_tasks(name: str) -> bool:
-    """Whether a model predicts orders beside clicks unless told otherwise."""
-    return name in TWO_TASKS
-
-
 BY_STOCK = frozenset({"msnet"})  # reads which things of the history were listed with one piece
 
 
@@ -55,7 +47,7 @@ def by_stock(name: str) -> bool:
     return name in BY_STOCK
 
 
-READS_ALONG = {"clid": ("request_id", "privileged")}  # columns of the log that a loss reads; never inputs that serve
+READS_ALONG = {"clid": ("request_id", "privileged"), "ecad": ("click",)}  # columns of the log that a loss reads; never inputs that serve
 
 
 def reads_along(name: str) -> tuple[str, ...]:

@@ -42,6 +42,10 @@ class TwoTower(Ranker):
         """(rows, tower) of unit length; depends on the candidate only."""
         return functional.normalize(self.item(x.target), dim=1)
 
+    def factor(self, user: Tensor, item: Tensor) -> Tensor:
+        """(n,) by what the probability of each is multiplied before things are ordered by it, of (n, tower) vectors."""
+        return torch.ones(len(item))
+
     def forward(self, batch: Batch) -> Logits:
         x = self.inputs(batch)
         logit = self.scale * (self.user_vector(x) * self.item_vector(x)).sum(1) + self.bias

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from recommend.config import Config, ConfigError, ModelConfig, TrainConfig
+from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.contents import Contents
+from recommend.data.knowledge import KnowledgeStore
 from recommend.data.parquet import DataError, ParquetStream
 from recommend.data.schema import table_files
 from recommend.data.splits import TimeSplit, last_days
@@ -22,6 +23,8 @@ from recommend.models.base import Ranker
 from recommend.models.registry import build_model, by_stock, reads_along
 from recommend.training import checkpoint
 from recommend.training.distributed import Group
+from recommend.training.forms import Given, form_of
+from recommend.training.run_config import RunConfig
 from recommend.training.scoring import evaluate
 from recommend.training.trainer import Encode, Summary, train
 from recommend.training.watch import Watch
@@ -29,30 +32,7 @@ from recommend.training.watch import Watch
 RUN = "run.json"
 ENCODERS = "encoders"
 EVALUATED_ROWS = 4_096
-
-
-class RunConfig(Config):
-    """All that a run depends on beside the data.
-
-    Attributes:
-        content: size of the log's content vectors; 0 leaves them out.
-        stock: whether the history's stock types are read (``by_stock``).
-        extra: columns that only the loss reads (``reads_along``).
-        train_days, test_days: days of the log, both ends included.
-        watch_days: between the two, trained on by nobody: there a second pass is watched for overfitting.
-    """
-
-    model: ModelConfig
-    train: TrainConfig
-    labels: tuple[str, ...]
-    content: int
-    history: int
-    min_count: int
-    train_days: tuple[int, int]
-    test_days: tuple[int, int]
-    watch_days: tuple[int, int] | None = None
-    stock: bool = False
-    extra: tuple[str, ...] = ()
+DAY_MS = 86_400_000
 
 
 def log_of(data: Path) -> Path:
@@ -63,10 +43,24 @@ def log_of(data: Path) -> Path:
     return found[0]
 
 
-def plan(log: Path, model: ModelConfig, config: TrainConfig, labels: tuple[str, ...], test_days: int) -> RunConfig:
-    """A run over a log that holds back its last days, and one more to watch when there is more than one pass."""
+def plan(
+    log: Path,
+    model: ModelConfig,
+    config: TrainConfig,
+    labels: tuple[str, ...],
+    test_days: int,
+    knowledge: Path | None = None,
+) -> RunConfig:
+    """A run over a log that holds back its last days, and one more to watch when there is more than one pass.
+
+    Args:
+        knowledge: folder of the store, for a model that is trained with knowledge.
+
+    Raises:
+        DataError: too few days, or nothing published that is older than some of them.
+    """
     split = last_days(log, test_days, valid_days=1 if config.epochs > 1 else 0)
-    return RunConfig(
+    run = RunConfig(
         model=model,
         train=config,
         labels=labels,
@@ -79,6 +73,33 @@ def plan(log: Path, model: ModelConfig, config: TrainConfig, labels: tuple[str, 
         stock=by_stock(model.name),
         extra=reads_along(model.name),
     )
+    return with_knowledge(run, knowledge) if form_of(model.name).knowledge else run
+
+
+def with_knowledge(run: RunConfig, folder: Path | None) -> RunConfig:
+    """The run with the store's current version, on the days after the events that shaped it."""
+    if folder is None or not Path(folder).is_dir():
+        raise DataError(
+            f"{run.model.name} is trained with published knowledge, and {folder or 'no folder'} holds none; "
+            "'./ipl recommend knowledge' publishes what a keep_extractor knows."
+        )
+    with KnowledgeStore(Path(folder), readonly=True) as store, store.snapshot() as snapshot:
+        version = snapshot.version
+    first = max(run.train_days[0], -(-version.until_ms // DAY_MS))
+    if first > run.train_days[1]:
+        raise DataError(
+            f"version {version.number} of the knowledge knows the days until {first - 1}, and {run.model.name} is "
+            f"trained on later ones, but not on those after {run.train_days[1]}, which are held back; publish what an "
+            "extractor knows that was trained with more --test-days."
+        )
+    facts = {
+        "train_days": (first, run.train_days[1]),
+        "knowledge": str(Path(folder).resolve()),
+        "knowledge_version": version.number,
+        "knowledge_width": next(iter(version.widths.values())),
+        "knowledge_source": version.source,
+    }
+    return run.model_copy(update=facts)
 
 
 def train_run(
@@ -88,10 +109,12 @@ def train_run(
     group: Group | None = None,
     progress: bool = False,
     say: Callable[[str], None] | None = None,
+    start: Path | None = None,
 ) -> Summary:
     """Train and write the folder.
 
     Args:
+        start: a finished run of the same model, whose encoders and weights this one takes over and goes on from.
         say: gets the warning that a second pass overfits; None watches nothing.
 
     Raises:
@@ -100,37 +123,55 @@ def train_run(
     """
     group = group or Group()
     out = Path(out)
-    features = _features(run)
-    contents = Contents.read(log, features)
+    form, features = form_of(run.model.name), _features(run)
+    if form.stream is not None and group.size > 1:
+        raise ConfigError(f"{run.model.name} is trained by one process; start it without torchrun.")
     stream = ParquetStream(table_files(log, "impression", *run.train_days), features.columns, run.train.batch_rows)
-    if (out / RUN).exists():
+    kept, made = (out / RUN).exists(), form.join(log, run) if form.join is not None else None
+    if kept:
         if read_run(out) != run:
             raise ConfigError(f"{out} holds a run with other settings; name another folder.")
         encoders = Encoders.load(out / ENCODERS)
     else:
         # Every process fits the same encoders, on the whole window; the first one keeps them.
-        encoders = Encoders.fit(features, stream, run.min_count)
-        if group.first:
-            encoders.save(out / ENCODERS)
-            (out / RUN).write_text(run.model_dump_json(indent=1), encoding="utf-8")
-    group.wait()
+        encoders = (
+            Encoders.load(start / ENCODERS)
+            if start is not None
+            else Encoders.fit(features, map(made, stream) if made is not None else stream, run.min_count)
+        )
     model = build_model(features, encoders.sizes(), run.model, run.train.seed)
+    if start is not None:
+        checkpoint.load(start / checkpoint.NAME, model)
+    encode = _encode(log, encoders, made)
+    own = form.stream(Given(log, run, model, features, encode)) if form.stream is not None else None
+    if group.first and not kept:  # what cannot be trained leaves no folder
+        encoders.save(out / ENCODERS)
+        (out / RUN).write_text(run.model_dump_json(indent=1), encoding="utf-8")
+    group.wait()
     share = stream.share(group.rank, group.size)
-    encode = chain(contents, encoders)
-    watch = _watch(model, run, log, encode, share.rows(), out, say) if say is not None and group.first else None
+    watch = _watch(model, run, log, encode, (own or share).rows(), out, say if group.first else None)
+    if own is not None:  # encoded already
+        return train(model, own, run.train, None, out, group, progress, watch=watch)
     return train(model, share, run.train, encode, out, group, progress, watch=watch)
 
 
 def _features(run: RunConfig) -> FeatureMap:
     """What the run's model and its loss read of the log."""
-    return impression_map(run.labels, run.history, run.content, run.stock).model_copy(update={"extra": run.extra})
+    usual = impression_map(run.labels, run.history, run.content, run.stock).model_copy(update={"extra": run.extra})
+    return form_of(run.model.name).features(usual, run)
+
+
+def _encode(log: Path, encoders: Encoders, made: Encode | None) -> Encode:
+    """Raw columns of a log to what a model reads; ``made`` adds those that its form makes."""
+    plain = chain(Contents.read(log, encoders.features), encoders)
+    return plain if made is None else lambda batch: plain(made(batch))
 
 
 def _watch(
-    model: Ranker, run: RunConfig, log: Path, encode: Encode, rows: int, out: Path, say: Callable[[str], None]
+    model: Ranker, run: RunConfig, log: Path, encode: Encode, rows: int, out: Path, say: Callable[[str], None] | None
 ) -> Watch | None:
-    """What looks at the days that are kept for it; None for a run of one pass."""
-    if run.watch_days is None:
+    """What looks at the days that are kept for it; None for a run of one pass, or where nobody listens."""
+    if run.watch_days is None or say is None:
         return None
     files = table_files(log, "impression", *run.watch_days)
 
@@ -168,7 +209,9 @@ def load_run(folder: Path, log: Path) -> tuple[Ranker, Encode, TimeSplit]:
     if not path.exists():
         raise DataError(f"{folder} holds no checkpoint yet; let './ipl recommend train' end first.")
     checkpoint.load(path, model)
-    return model, chain(Contents.read(log, features), encoders), TimeSplit(run.train_days, None, run.test_days)
+    join = form_of(run.model.name).join
+    made = join(log, run) if join is not None else None
+    return model, _encode(log, encoders, made), TimeSplit(run.train_days, None, run.test_days)
 
 
 def _content_size(log: Path) -> int:

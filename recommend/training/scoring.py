@@ -33,7 +33,8 @@ def evaluate(
 ) -> Mapping[str, Mapping[str, float]]:
     """Measures of each prediction against its label, on the rows to which it applies: name to measure to value."""
     f = model.features
-    table = predictions(model, batches, encode, list(dict.fromkeys([*f.labels, f.group])))
+    conditions = [name for _, name in model.measured().values() if name is not None]
+    table = predictions(model, batches, encode, list(dict.fromkeys([*f.labels, f.group, *conditions])))
     if not table:
         return {}
     found = {}

@@ -1,0 +1,37 @@
+"""What a training run was asked, as it is kept in its folder."""
+
+from __future__ import annotations
+
+from recommend.config import Config, ModelConfig, TrainConfig
+
+
+class RunConfig(Config):
+    """All that a run depends on beside the data.
+
+    Attributes:
+        content: size of the log's content vectors; 0 leaves them out.
+        stock: whether the history's stock types are read (``by_stock``).
+        extra: columns that only the loss reads (``reads_along``).
+        train_days, test_days: days of the log, both ends included.
+        start: coordinates of the run from whose weights this one goes on (``training/knowledge.py``).
+        knowledge: folder of the store that a KEEP looks things up in, with the version, the width of its vectors and
+            their coordinates.
+        watch_days: between the two, trained on by nobody: there a second pass is watched for overfitting.
+    """
+
+    model: ModelConfig
+    train: TrainConfig
+    labels: tuple[str, ...]
+    content: int
+    history: int
+    min_count: int
+    train_days: tuple[int, int]
+    test_days: tuple[int, int]
+    watch_days: tuple[int, int] | None = None
+    stock: bool = False
+    extra: tuple[str, ...] = ()
+    start: str = ""
+    knowledge: str = ""
+    knowledge_version: int = 0
+    knowledge_width: int = 0
+    knowledge_source: str = ""
