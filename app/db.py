@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.views import AppError
@@ -19,6 +20,11 @@ BUSY_SECONDS = 15
 _LOCK = 0x49504C  # any fixed number: the key of PostgreSQL's advisory lock during a migration
 _DISK_FULL = ("disk is full", "no space left", "diskfull", "could not extend file")
 _LOCKED = ("database is locked", "database table is locked")
+# PostgreSQL's codes: a lock did not come in time, a deadlock, two that cannot both be; a server that stops or is full.
+_TRY_AGAIN = ("55P03", "40P01", "40001")
+_AWAY = ("08", "57P", "53300")
+CONNECT_SECONDS = 5  # longest wait for PostgreSQL to take a connection
+POOL_SECONDS = 10  # longest wait for one of our own connections
 
 
 class StoreError(Exception):
@@ -42,7 +48,12 @@ def open_engine(url: str) -> Engine:
             return engine
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
-        return create_engine(parsed, pool_pre_ping=True, json_serializer=_json)
+        limits: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS}
+        if "options" not in parsed.query:
+            limits["options"] = f"-c lock_timeout={BUSY_SECONDS}s"
+        return create_engine(
+            parsed, pool_pre_ping=True, pool_timeout=POOL_SECONDS, connect_args=limits, json_serializer=_json
+        )
     except (ArgumentError, NoSuchModuleError) as error:
         raise StoreError("IPL_STORE is not a database URL; write sqlite:///FILE or postgresql://...") from error
     except ModuleNotFoundError as error:
@@ -90,7 +101,8 @@ class Store:
         """A transaction: committed at the end, rolled back whole on any error.
 
         Raises:
-            AppError: the disk is full (507) or the database stays locked (503).
+            AppError: the disk is full (507), the database stays locked or does not answer (503). When it went away in
+                the middle of a commit, the transaction may have happened all the same.
         """
         with _sentences(), self._write.begin() as session:
             yield session
@@ -104,9 +116,30 @@ def _sentences() -> Iterator[None]:
         said = f"{type(error.orig).__name__} {error.orig}".lower()
         if any(words in said for words in _DISK_FULL):
             raise disk_full() from error
-        if any(words in said for words in _LOCKED):
-            raise AppError("busy", "Somebody else is saving right now; try again in a moment.", 503) from error
+        if any(words in said for words in _LOCKED) or getattr(error.orig, "sqlstate", None) in _TRY_AGAIN:
+            raise _busy() from error
+        if _is_away(error):
+            raise store_away() from error
         raise
+    except PoolTimeout as error:
+        raise _busy() from error
+
+
+def _is_away(error: DBAPIError) -> bool:
+    """Whether the database cannot be reached, as opposed to refusing what was asked of it."""
+    code = getattr(error.orig, "sqlstate", "")  # psycopg's; None when no server answered, none at all with SQLite
+    if error.connection_invalidated or (code or "").startswith(_AWAY):
+        return True
+    return isinstance(error, OperationalError) and (code is None or "unable to open database" in str(error.orig))
+
+
+def store_away() -> AppError:
+    """The answer while the database cannot be reached."""
+    return AppError("store", "The store does not answer; try again in a moment.", 503, 2)
+
+
+def _busy() -> AppError:
+    return AppError("busy", "Somebody else is saving right now; try again in a moment.", 503, 1)
 
 
 def disk_full() -> AppError:
@@ -147,6 +180,7 @@ def migrate(engine: Engine, target: str = "head") -> None:
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     with engine.execution_options(writes=True).begin() as connection:
         if engine.dialect.name == "postgresql":
+            connection.execute(text("SET LOCAL lock_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         current = MigrationContext.configure(connection).get_current_revision()
         if current is not None and current not in known:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app import drafts, editing, find, shelf, writing
+from app.db import store_away
 from app.services import Services
 from app.tables import DraftRow, ListingRow
 from app.views import TEXT_FIELDS, AppError, DraftView, Refused
@@ -82,9 +83,11 @@ def start_draft(
             row = drafts.add_draft(session, draft_id, seller, refs, note=note, tone=tone)
             if category:
                 drafts.add_edit(session, row, editing.Edit("set", "category", category))
-    except BaseException:
+    except BaseException as error:
         run.close()
-        services.media.delete([ref.id for ref in refs])
+        if not (isinstance(error, AppError) and error.code == "store"):
+            services.media.delete([ref.id for ref in refs])
+        # else: the store may have taken the draft before it went away. Photos without a row are swept later.
         raise
     return run
 
@@ -217,8 +220,13 @@ def edit_and_publish(services: Services, seller: str, draft_id: str, edits: Mapp
     known = services.publisher.published_by(seller, draft_id, key)
     if known is not None:
         return known
-    for field, value in edits.items():
-        edit_field(services, seller, draft_id, field, value)
+    try:
+        for field, value in edits.items():
+            edit_field(services, seller, draft_id, field, value)
+    except AppError as error:
+        if error.code != "published":
+            raise
+        # The same wish runs elsewhere as well and was faster: the answer is its listing.
     return publish(services, seller, draft_id, key=key)
 
 
@@ -277,7 +285,7 @@ def check_store(services: Services) -> None:
         with services.store.read() as session:
             session.execute(select(1))
     except DBAPIError as error:
-        raise AppError("store", "The store does not answer; look at the server's log.", 503) from error
+        raise store_away() from error
 
 
 def _view(services: Services, session: Session, row: DraftRow) -> DraftView:

@@ -59,7 +59,7 @@ class Orders:
             order, left = self._buy(buyer, listing_id, key, page_id)  # the same wish ran elsewhere and was faster
         if left is not None:
             self.feed.sold(listing_id, left)
-            self.publisher.follow()
+            self.publisher.follow()  # brings the feed up to date as well, now or once the store is back
         return order
 
     def _buy(self, buyer: str, listing_id: str, key: str, page_id: str) -> tuple[Order, int | None]:

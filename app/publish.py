@@ -1,17 +1,18 @@
 """Publishing, changing and deleting: the store first, in one transaction, then the index.
 
-The transaction that changes a listing also writes a row into the outbox. The row is deleted only after the index has
-followed. Whatever dies in between, the next start finds the row and brings the index up to date: the store is the
-truth.
+The transaction that changes a listing also writes a row into the outbox. The row is deleted only after the feed and the
+index have followed. Whatever dies or is away in between, the row is found again, every few seconds and at the next
+start, and brings them up to date: the store is the truth.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, delete, select
@@ -33,6 +34,7 @@ STATUSES = ("active", "reserved", "sold", "removed")
 CHANGEABLE = ("title", "description", "price", "stock", "condition", "status", "attributes")
 KEY_REUSED = "This idempotency key was used for another draft; take a new one."
 STRAY_SECONDS = 3600.0
+REST_SECONDS = 2.0  # after a failure the index is left alone for so long, so that publishing does not wait for it
 _MOST_STOCK = 1_000_000
 _MOST_FACTS = 50
 
@@ -66,6 +68,9 @@ class Publisher:
         self.settings, self.store, self.media, self.index, self.metrics = settings, store, media, index, metrics
         self.follower: Follower | None = None
         self._one_at_a_time = threading.Lock()
+        self._told: set[int] = set()  # outbox rows that the follower has seen and the index has not
+        self._failed_at = -REST_SECONDS
+        self._failing = False
 
     def publish(self, seller: str, draft_id: str, key: str) -> Listing:
         """Publish a draft as its seller sees it; the same key, or the same draft again, gives the same listing.
@@ -211,16 +216,49 @@ class Publisher:
         return len(old)
 
     def follow(self) -> None:
-        """Bring the index up to date with the store. What fails stays in the outbox and is tried again later."""
+        """Bring feed and index up to date with the store; never raises. What fails stays in the outbox for later."""
         with self._one_at_a_time:
             try:
-                while self._follow_some():
-                    pass
-            except Exception:
-                log.exception("the index could not follow; it is tried again with the next change or start")
-                self.metrics.errors.labels("index").inc()
-            with self.store.read() as session:
-                self.metrics.outbox.set(shelf.count_waiting(session))
+                self._tell_news()
+                if time.monotonic() - self._failed_at >= REST_SECONDS:
+                    while self._follow_some():
+                        pass
+                    if self._failing:
+                        log.warning("the index has caught up")
+                    self._failing = False
+            except Exception as error:
+                self._note_failure(error)
+            try:
+                with self.store.read() as session:
+                    self.metrics.outbox.set(shelf.count_waiting(session))
+            except AppError as error:
+                log.warning("the outbox cannot be counted: %s", error)
+
+    def catch_up(self) -> None:
+        """Follow if something waits; for a clock. Raises AppError while the store is away."""
+        with self.store.read() as session:
+            waiting = shelf.count_waiting(session)
+        if waiting or self._failing:
+            self.follow()
+
+    def _note_failure(self, error: Exception) -> None:
+        """The first of a row of failures is logged with its trace, the others as a line."""
+        self._failed_at = time.monotonic()
+        log.warning("feed or index could not follow, it is tried again: %s", error, exc_info=not self._failing)
+        self._failing = True
+        self.metrics.errors.labels(error.code if isinstance(error, AppError) else "index").inc()
+
+    def _tell_news(self) -> None:
+        """What is new in the outbox goes to the follower at once, whatever the index is up to."""
+        if self.follower is None:
+            return
+        with self.store.read() as session:
+            rows = shelf.waiting_ids(session)
+            self._told &= rows.keys()
+            fresh = {row: listing for row, listing in rows.items() if row not in self._told}
+            listings = self._listings(session, fresh.values())
+        self._tell(list(listings.values()), [i for i in fresh.values() if i not in listings])
+        self._told |= fresh.keys()
 
     def _follow_some(self) -> bool:
         with self.store.read() as session:
@@ -228,18 +266,23 @@ class Publisher:
             if not rows:
                 return False
             wanted = list(dict.fromkeys(row.listing_id for row in rows))
-            found = session.scalars(select(ListingRow).where(ListingRow.id.in_(wanted)))
-            listings = {x.id: x for x in shelf.to_listings(session, list(found)) if x.status in shelf.INDEXED}
+            listings = self._listings(session, wanted)
         gone = [i for i in wanted if i not in listings]
-        self._tell(list(listings.values()), gone)  # at once, whatever the index is up to
         if gone:
             self.index.remove(gone)
         for listing in listings.values():
             self._put(listing)
-        self._tell(list(listings.values()), [])  # again, now that the index has their vectors
+        self._tell(list(listings.values()), gone)  # again, now that the index has their vectors
         with self.store.write() as session:
             session.execute(delete(OutboxRow).where(OutboxRow.id.in_([row.id for row in rows])))
+        self._told.difference_update(row.id for row in rows)  # SQLite gives their ids again
         return True
+
+    @staticmethod
+    def _listings(session: Session, wanted: Collection[str]) -> dict[str, Listing]:
+        """Those of the listings that belong into the index, as they stand now."""
+        found = session.scalars(select(ListingRow).where(ListingRow.id.in_(set(wanted))))
+        return {x.id: x for x in shelf.to_listings(session, list(found)) if x.status in shelf.INDEXED}
 
     def _tell(self, listings: Sequence[Listing], gone: Collection[str]) -> None:
         if self.follower is not None:
@@ -277,13 +320,33 @@ class Publisher:
             self.metrics.errors.labels("index").inc()
             return wanted
 
+    def stop_orphans(self, alive: Collection[str]) -> int:
+        """Stop drafts that nobody writes any more (``alive`` are being written here); returns how many.
+
+        Such drafts are left when the store went away before their end could be written, or by another server that died.
+        """
+        with self.store.write() as session:
+            return self._stop(session, DraftRow.updated_at < self._too_old(), DraftRow.id.not_in(alive))
+
+    def sweep(self) -> int:
+        """Delete photos without a row, left by what was cut off; returns how many."""
+        with self.store.read() as session:
+            known = set(session.scalars(select(PhotoRow.id)))
+        return self.media.sweep(known, STRAY_SECONDS)
+
+    def _too_old(self) -> datetime:
+        return now() - timedelta(minutes=self.settings.draft_minutes)
+
     def _stop_orphans(self, session: Session) -> int:
         """Drafts whose process died: a rewrite goes back to what was there, a first draft is stopped."""
-        orphans: list[ColumnElement[bool]] = [DraftRow.state.in_(drafts.UNFINISHED)]
-        if self.store.engine.dialect.name != "sqlite":
-            # Other servers may share this database; their drafts are younger than the time limit.
-            orphans.append(DraftRow.updated_at < now() - timedelta(minutes=self.settings.draft_minutes))
-        rows = list(session.scalars(select(DraftRow).where(*orphans)))
+        if self.store.engine.dialect.name == "sqlite":
+            return self._stop(session)
+        # Other servers may share this database; their drafts are younger than the time limit.
+        return self._stop(session, DraftRow.updated_at < self._too_old())
+
+    @staticmethod
+    def _stop(session: Session, *which: ColumnElement[bool]) -> int:
+        rows = list(session.scalars(select(DraftRow).where(DraftRow.state.in_(drafts.UNFINISHED), *which)))
         for row in rows:
             row.state = "stopped" if row.generated is None else "ready"
             if row.generated is None:

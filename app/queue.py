@@ -143,6 +143,11 @@ class DraftQueue:
             begun = self._clock() - ticket.started if ticket.started is not None else 0.0
             return max(self._seconds * (1 - share) * 0.5, self._seconds - begun) if share < 1 else 0.0
 
+    def names(self) -> list[str]:
+        """The drafts that wait or run."""
+        with self._changed:
+            return [t.name for t in (*self._waiting, self._running) if t is not None]
+
     def __len__(self) -> int:
         """How many wait or run."""
         with self._changed:

@@ -16,14 +16,15 @@ from app import api, feed_api, ops_api, signin
 from app.logs import RequestIds, log_json
 from app.services import Services, build_services
 from app.settings import Settings
+from app.views import AppError
 from app.web import Guard, install_errors
 
 log = logging.getLogger(__name__)
 TIDY_SECONDS = 3600.0
 MODEL_SECONDS = 5.0
-DESCRIPTION = (
 ROUTERS = (feed_api.v1_feed, ops_api.ops, api.v1, api.health, signin.pages)  # the API's catch-all after the feed
 CATCH_UP_SECONDS = 2.0
+DESCRIPTION = (
     "Photos of one used thing in, an honest listing out. Authorization: Bearer TOKEN (python -m app.sellers token NAME "
     "makes one); in the single-user mode on this machine none is needed. Errors are "
     '{"error": {"code", "message"}}.'
@@ -35,7 +36,7 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(_tidy(services)), asyncio.create_task(_look_for_models(services))]
+        tasks = [asyncio.create_task(keep(services)) for keep in (_tidy, _catch_up, _look_for_models)]
         yield
         for task in tasks:
             task.cancel()
@@ -85,14 +86,27 @@ def _mount_page(app: FastAPI, services: Services) -> None:
 
 
 async def _tidy(services: Services) -> None:
-    """Every hour: drafts past their retention go, the index catches up if it was behind."""
+    """Every hour: drafts past their retention go, and photos that were left behind."""
     while True:
         await asyncio.sleep(TIDY_SECONDS)
         try:
             await run_in_threadpool(services.publisher.retire)
-            await run_in_threadpool(services.publisher.follow)
+            await run_in_threadpool(services.publisher.sweep)
         except Exception:
             log.exception("tidying up failed; it is tried again in an hour")
+
+
+async def _catch_up(services: Services) -> None:
+    """Every two seconds: feed and index follow the store if they were behind; drafts that nobody writes are stopped."""
+    while True:
+        await asyncio.sleep(CATCH_UP_SECONDS)
+        try:
+            await run_in_threadpool(services.publisher.catch_up)
+            await run_in_threadpool(services.publisher.stop_orphans, services.queue.names())
+        except AppError as error:
+            log.warning("catching up has to wait: %s", error)
+        except Exception:
+            log.exception("catching up failed; it is tried again in a moment")
 
 
 async def _look_for_models(services: Services) -> None:

@@ -152,6 +152,12 @@ def waiting_for_index(session: Session, limit: int = 100) -> list[OutboxRow]:
     return list(session.scalars(select(OutboxRow).order_by(OutboxRow.id).limit(limit)))
 
 
+def waiting_ids(session: Session) -> dict[int, str]:
+    """The listing of every open wish for the index, by the wish's id, the oldest first."""
+    query = select(OutboxRow.id, OutboxRow.listing_id).order_by(OutboxRow.id)
+    return {row_id: listing_id for row_id, listing_id in session.execute(query)}  # noqa: C416  # dict() of rows has no types
+
+
 def count_waiting(session: Session) -> int:
     """How many wishes for the index are open."""
     return session.scalar(select(func.count()).select_from(OutboxRow)) or 0

@@ -16,21 +16,22 @@ TEXT_FIELDS = ("title", "description")
 class AppError(Exception):
     """Something a person asked for cannot be done; the message is one sentence that says what to do.
 
-    code: a short name for programs. status: the HTTP status the API answers with.
+    code: a short name for programs. status: the HTTP status the API answers with. retry_after: seconds after which the
+        same request may succeed; None when asking again is no help.
     """
 
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
+    def __init__(self, code: str, message: str, status: int = 400, retry_after: int | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.status = status
+        self.retry_after = retry_after
 
 
 class Busy(AppError):
     """Too much is asked for at once (429); ``retry_after`` says after how many seconds to ask again."""
 
     def __init__(self, message: str, retry_after: int) -> None:
-        super().__init__("busy", message, 429)
-        self.retry_after = retry_after
+        super().__init__("busy", message, 429, retry_after)
 
 
 @dataclass(frozen=True)

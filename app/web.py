@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.metrics import Metrics
 from app.settings import Settings
-from app.views import AppError, Busy
+from app.views import AppError
 from listing.photos import PhotoError
 
 log = logging.getLogger(__name__)
@@ -163,7 +163,7 @@ def install_errors(app: FastAPI, metrics: Metrics) -> None:
 
     async def ours(_: Request, error: Exception) -> Response:
         assert isinstance(error, AppError)
-        headers = {"Retry-After": str(error.retry_after)} if isinstance(error, Busy) else {}
+        headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
         if error.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
         return answer(error.code, str(error), error.status, headers)

@@ -193,7 +193,11 @@ class Writing:
         """End without a draft. One that was finished before (a rewrite that stopped) stays ready."""
         state = "stopped" if problem.code == "stopped" else "failed"
         self.ticket.stopped.set()
-        self._set_state(state, problem)
+        try:
+            self._set_state(state, problem)
+        except AppError as error:
+            # The row stays unfinished; ``Publisher.stop_orphans`` ends it once the store is back.
+            log.warning("draft %s could not be marked as %s: %s", self.view.draft_id, state, error)
         self.services.metrics.drafts.labels(state).inc()
         self.view = replace(self.view, state=state, problem=problem, event=None, seconds_left=None)  # type: ignore[arg-type]
         return self.view

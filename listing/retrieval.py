@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from rag_index.index import ListingIndex
     from rag_index.retrieve import Neighbour, PriceBasis
 
+log = logging.getLogger(__name__)
 NEIGHBOURS = 8
 PRICE_POOL = 30  # comparables are looked for further out than candidates
 
@@ -49,7 +51,8 @@ class PastListings:
         return cls(index, encoders, load_taxonomy())
 
     def find(self, photos: Sequence[Photo], *, category: str | None, seller_id: str | None, text: str = "") -> Found:
-        """See ``Similar.find``; instance-level attributes are never voted on."""
+        """See ``Similar.find``; instance-level attributes are never voted on. Without the index nothing is found."""
+        from rag_index.errors import IndexFailure
         from rag_index.retrieve import Query, price_range, retrieve, vote
 
         query = Query(
@@ -59,7 +62,11 @@ class PastListings:
             seller_id=seller_id,
             category=category,
         )
-        pool = retrieve(self.index, query, limit=PRICE_POOL)
+        try:
+            pool = retrieve(self.index, query, limit=PRICE_POOL)
+        except IndexFailure as error:
+            log.warning("a draft goes on without past listings: %s", error)
+            return Found()
         near = pool[:NEIGHBOURS]
         instance = {a.name for a in self.taxonomy.attributes.values() if a.instance}
         candidates = vote(near, instance)

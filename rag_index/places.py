@@ -6,6 +6,7 @@ interrupted build therefore changes nothing, and the next finished one sweeps it
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -91,6 +92,8 @@ def plain_errors(where: str) -> Iterator[None]:
         raise IndexUnreachable(unreachable) from error
     except ChromaError as error:
         raise IndexFailure(f"The index at {where} reports: {str(error).splitlines()[0][:200]}.") from error
+    except json.JSONDecodeError as error:
+        raise IndexFailure(f"The index at {where} gave an answer that is no JSON; look at its log.") from error
     except ValueError as error:
         if "Could not connect" not in str(error):
             raise
@@ -162,6 +165,16 @@ class FolderPlace:
         self._lock.release()
 
 
+SERVER_SECONDS, CONNECT_SECONDS = 30.0, 5.0  # longest wait for a server; filling one takes seconds a batch
+
+
+def _limit_waiting(client: Client) -> None:
+    """Chroma's client waits without end and has no setting for it; a server that hangs must not hang its callers."""
+    import httpx
+
+    client._server._session.timeout = httpx.Timeout(SERVER_SECONDS, connect=CONNECT_SECONDS)
+
+
 class ServerPlace:
     """A ``chroma run`` server. The manifest is the metadata of one empty collection, which is written at once."""
 
@@ -179,6 +192,7 @@ class ServerPlace:
             self._client: Client = chromadb.HttpClient(
                 host=parts.hostname, port=parts.port or (443 if secure else 80), ssl=secure, settings=_settings()
             )
+        _limit_waiting(self._client)
 
     def _collections(self) -> dict[str, Any]:
         with plain_errors(self.name):

@@ -52,6 +52,8 @@ def photos() -> tuple[Photo, ...]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", type=int, default=6, help="how often the crash test kills the publishing process")
+    parser.addoption(
+        "--kills", type=int, help="how often the crash tests kill (by default a few times)"
+    )
     parser.addoption("--rounds", type=int, default=8, help="how often fifty buyers race for one piece")
     parser.addoption("--api-calls", type=int, default=300, help="how many calls the fuzz test of the API makes")

@@ -5,59 +5,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
-
-import numpy as np
 
 from app import handlers
 from app.services import Services, build_services
 from app.settings import Settings
 from listing.photos import intake
+from tests.app.small_index import open_index
 from tests.fakes import FakePipeline, jpeg
-
-
-class SmallEncoders:
-    """Vectors of 8 numbers from the bytes; the index does not care what they mean."""
-
-    def __init__(self) -> None:
-        from rag_index.manifest import EncoderInfo, EncodersInfo
-
-        one = EncoderInfo(model="small", revision="1", dimensions=8)
-        self.info = EncodersInfo(image=one, text=one)
-
-    def image_vectors(self, photos: Sequence[object]) -> np.ndarray:
-        return np.stack([_vector(np.asarray(p).tobytes()) for p in photos])
-
-    def text_vectors(self, texts: Sequence[str]) -> np.ndarray:
-        return np.stack([_vector(t.encode()) for t in texts])
-
-
-def _vector(data: bytes) -> np.ndarray:
-    numbers = np.random.default_rng(int.from_bytes(hashlib.sha256(data).digest()[:8], "big")).normal(size=8)
-    return (numbers / np.linalg.norm(numbers)).astype(np.float32)
 
 
 def open_services(home: Path) -> Services:
     """Services on the store and the index in ``home``, as a start of the server would open them."""
-    settings = Settings(home=home)
-    from app.chroma_index import ChromaSearchIndex
-    from rag_index.errors import IndexMissing
-    from rag_index.index import ListingIndex, build
-
-    encoders = SmallEncoders()
-    try:
-        index = ListingIndex.open(home / "index", encoders.info)
-    except IndexMissing:
-        build([], home / "index", encoders.info)
-        index = ListingIndex.open(home / "index", encoders.info)
-    past = SimpleNamespace(index=index, encoders=encoders)
-    return build_services(settings, pipeline=FakePipeline(), index=ChromaSearchIndex(past))
+    return build_services(Settings(home=home), pipeline=FakePipeline(), index=open_index(home / "index"))
 
 
 WORDS = ("navy", "soft", "warm", "zip", "hooded", "plain", "long", "short")

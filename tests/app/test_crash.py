@@ -20,6 +20,7 @@ from sqlalchemy import select
 from app import handlers
 from app.tables import KeyRow, ListingRow, OutboxRow, PhotoRow
 from tests.app.crash_writer import open_services
+from tests.app.small_index import titles_in
 
 
 def said_until_killed(home: Path, repository: Path, dice: random.Random) -> list[dict[str, str]]:
@@ -66,10 +67,6 @@ def titles_in_store(services) -> dict[str, str]:
     return {x.id: x.title for x in handlers.my_listings(services, me, limit=100_000)}
 
 
-def titles_in_index(services) -> dict[str, str]:
-    return {record.listing_id: record.text.split("\n")[0] for record in services.index.past.index.records()}
-
-
 def check(services, promises: Promises) -> int:
     """Store = index = photos, and every promise kept; returns how many listings there are."""
     me = services.sellers.only().id
@@ -97,14 +94,14 @@ def check(services, promises: Promises) -> int:
 
 @pytest.mark.timeout(1800)
 def test_nothing_is_lost_or_doubled(tmp_path, repository, request):
-    kills = request.config.getoption("--kills")
+    kills = request.config.getoption("--kills") or 6
     dice, promises, published = random.Random(7), Promises(), 0
     for life in range(kills):
         promises.hear(said_until_killed(tmp_path, repository, dice))
         if life % 3 == 2 or life == kills - 1:
             services = open_services(tmp_path)
             published = check(services, promises)
-            assert titles_in_index(services) == titles_in_store(services), "the index holds an older text"
+            assert titles_in(services.index) == titles_in_store(services), "the index holds an older text"
             services.close()
     assert published > kills / 4, "the kills came before anything was published"
 

@@ -1,0 +1,94 @@
+"""A server with PostgreSQL and Chroma, each a process of its own that can be killed and started again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Literal
+
+import httpx
+
+from tests.servers import Postgres, Server, free_port
+
+Target = Literal["server", "chroma", "postgresql"]
+TARGETS: tuple[Target, ...] = ("server", "chroma", "postgresql")
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 120.0
+
+
+class Stack:
+    """Everything that runs; use it with ``with``.
+
+    Args:
+        home: folder of the server and of the index.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.postgres = Postgres(fsync=True)
+        self.chroma = Server(home / "chroma")
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Stack:
+        try:
+            for target in ("postgresql", "chroma", "server"):
+                self.start(target)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._kill_server()
+        self.chroma.kill()
+        self.postgres.remove()
+
+    def start(self, target: Target) -> None:
+        """Start it; returns when it answers, and not before the server is ready again."""
+        starts = {"server": self._start_server, "chroma": self.chroma.start, "postgresql": self.postgres.start}
+        starts[target]()
+        if self.process is not None:
+            self._wait_until_ready()
+
+    def kill(self, target: Target) -> None:
+        """SIGKILL."""
+        kills = {"server": self._kill_server, "chroma": self.chroma.kill, "postgresql": self.postgres.kill}
+        kills[target]()
+
+    def _start_server(self) -> None:
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "IPL_HOME": str(self.home),
+            "IPL_STORE": self.postgres.url(),
+            "IPL_INDEX": self.chroma.url,
+            "IPL_FEED_PER_SECOND": "1e6",
+            "IPL_DRAFT_MINUTES": "0.1",  # so that a draft that was cut off is found within the test
+        }
+        command = [sys.executable, "tests/app/kill_server.py", str(self.port)]
+        with (self.home / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+
+    def _kill_server(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def _wait_until_ready(self) -> None:
+        until = time.monotonic() + START_SECONDS
+        while time.monotonic() < until:
+            assert self.process is not None
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the server ended: {(self.home / 'server.log').read_text()[-2000:]}")
+            try:
+                if httpx.get(f"{self.url}/readyz", timeout=10).is_success:
+                    return
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.1)
+        raise RuntimeError("the server was not ready in time")
