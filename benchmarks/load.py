@@ -1,6 +1,6 @@
 """Mixed traffic against a real ``ipl serve``: steady, far too much, and steady again::
 
-    python -m benchmarks.load [--minutes 10] [--visits 2] [--sells 0.05] [--overload 200] [--url URL --pid PID]
+    python -m benchmarks.load [--minutes 10] [--visits 2] [--sells 0.02] [--overload 200] [--url URL --pid PID]
 
 A visit is a page of the feed, the events on it and now and then an order; a sale is a photo, the draft that the real
 model writes of it, its publishing, a change and a search; the operator looks at health, metrics and a table. Rates are
@@ -157,7 +157,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10, help="of the steady phase")
     parser.add_argument("--visits", type=float, default=2, help="a second")
-    parser.add_argument("--sells", type=float, default=0.05, help="drafts by the model a second")
+    parser.add_argument("--sells", type=float, default=0.02, help="drafts by the model a second")
     parser.add_argument("--looks", type=float, default=0.2, help="an operator's, a second")
     parser.add_argument("--overload", type=float, default=200, help="visits a second, far above what can be answered")
     parser.add_argument("--overload-seconds", type=float, default=60)
