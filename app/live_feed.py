@@ -25,6 +25,7 @@ from app.drafts import new_id
 from app.feed_candidates import note_candidates, note_items
 from app.feed_items import CONTENT, Prices, Projection, milliseconds, number, numbers, to_item
 from app.metrics import Metrics
+from app.promotions import Calendar, read_calendar
 from app.search_index import SearchIndex
 from app.settings import Settings
 from app.tables import AdRow, FeedEventRow, FeedPageRow, FeedRow, ListingRow, NumberRow, now
@@ -64,6 +65,7 @@ class LiveFeed:
         self._chance = np.random.default_rng()
         self._projection: Projection | None = None
         self._prices = Prices.read([])
+        self._calendar = Calendar()
         self._keys: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
         self._singles: dict[str, bool] = {}
@@ -74,7 +76,8 @@ class LiveFeed:
 
     def start(self) -> None:
         """Fill the catalogue and read the visitors' latest clicks back."""
-        self.models.refresh()
+        self.read_calendar()
+        self.models.refresh(self.moment().day)
         self._projection = Projection.load(self.settings.home / "feed" / "projection.safetensors", self._sample())
         with self.store.read() as session:
             priced = session.execute(select(ListingRow.category, ListingRow.price).where(ListingRow.price.is_not(None)))
@@ -89,14 +92,19 @@ class LiveFeed:
         """Let the workers go."""
         self.feed.close()
 
-    @staticmethod
-    def moment() -> Moment:
-        """Now."""
-        return Moment(int(time.time() * 1000))
+    def moment(self) -> Moment:
+        """Now, with what the calendar says of today."""
+        return self._calendar.moment(int(time.time() * 1000))
+
+    def read_calendar(self) -> None:
+        """Read the calendar of promotions anew."""
+        self._calendar = read_calendar(self.store)
 
     def refresh(self) -> None:
-        """Look for other models, and make the vectors anew when they are old. Called every few seconds."""
-        changed = self.models.refresh()
+        """Look for other models and promotions, and make the vectors anew when they are old. Called every few
+        seconds."""
+        changed = self.models.refresh(self.moment().day)
+        self.read_calendar()
         moment = self.moment()
         if "pre_ranking" in changed or self.feed.pre_ranker.age_s(moment) > STALE_S:
             self.feed.pre_ranker.rebuild(moment)

@@ -13,6 +13,7 @@ import gradio as gr
 from app import ops_numbers as numbers
 from app import ops_pictures as pictures
 from app.ops_numbers import Answer, Table
+from app.ops_promotions import PromotionsTab
 from app.services import Services
 from app.theme import make_theme, stylesheet
 
@@ -43,7 +44,7 @@ def page_options() -> dict[str, Any]:
 
 
 def build_page(services: Services) -> gr.Blocks:
-    """The page; it reads and changes nothing."""
+    """The page. It reads and changes nothing, but for the calendar of promotions, after a second look."""
     return _Page(services).blocks
 
 
@@ -63,6 +64,8 @@ class _Page:
                     new.select(self._new, None, [picture, table], show_progress="hidden")
                 with gr.Tab("Model health", id="models") as health:
                     self._health(health)
+                with gr.Tab("Promotions", id="promotions") as calendar:
+                    PromotionsTab(services, calendar, self._table, _frame)
                 with gr.Tab("Listing assistant", id="assistant") as assistant:
                     table = self._table("assistant")
                     assistant.select(lambda: _frame(numbers.assistant(services)), None, table, show_progress="hidden")

@@ -19,9 +19,11 @@ from sqlalchemy import select
 from app import adoption
 from app.db import Store
 from app.feed_items import milliseconds
+from app.promotions import day_of
 from app.services import Services
 from app.tables import EventRow, FeedEventRow, FeedPageRow, FeedRow, ListingRow, NumberRow, OrderRow, now
 from recommend.cascade.feed import Shown, Slate
+from recommend.cascade.registry import PROMOTION
 from recommend.metrics.calibration import ece, pcoc
 from recommend.metrics.ranks import auc, gauc
 
@@ -144,8 +146,12 @@ def _healthy(services: Services, seen: Impressions) -> Answer:
         return Answer(question, "unknown", "Nothing is on sale yet.", detail)
     if slow is not None and slow > 150:
         return Answer(question, "bad", f"Pages are slow: p99 {_ms(slow)} (limit 150 ms).", detail)
-    if simple:
-        return Answer(question, "look", f"It runs, without a model for {', '.join(simple)}.", detail)
+    lacks = [f"without a model for {', '.join(simple)}"] if simple else []
+    here = services.promotions.calendar().on(services.feed.moment().day)
+    if here is not None and services.feed.models.copy(services.feed.moment()) is None:
+        lacks.append(f"without a copy of the conversion model for “{here.name}”")
+    if lacks:
+        return Answer(question, "look", f"It runs, {' and '.join(lacks)}.", detail)
     return Answer(question, "good", "Yes: every stage has its model.", detail)
 
 
@@ -293,6 +299,27 @@ def models(services: Services) -> Table:
     return Table(("role", "serves", "meant to serve"), rows)
 
 
+def promotions(services: Services) -> Table:
+    """The calendar, the latest first, and what scores conversions on a promotion's days."""
+    registry, moment = services.feed.registry, services.feed.moment()
+    wanted = registry.current(PROMOTION)
+    facts = registry.manifest(PROMOTION, wanted) if wanted else {}
+    serving = services.feed.models.copy(moment)
+    base = services.feed.models.get("conversion")
+    otherwise = f"no copy: {base.name if base else 'no model'}"
+    day, out = day_of(moment.day), []
+    for p in reversed(services.promotions.calendar().promotions):
+        state = p.state(day)
+        scores = "-"
+        if state == "on":
+            scores = serving.name if serving is not None else otherwise
+        elif state == "to come":
+            scores = f"copy {wanted}" if facts.get("promotion") == p.id else "no copy yet"
+        out.append((p.id, p.name, str(p.first_day), str(p.last_day), state, scores))
+    headers = ("number", "name", "first day", "last day", "state", "conversions scored by")
+    return Table(headers, tuple(out), "Whole days, in UTC. './ipl recommend promote' makes the copy for a day.")
+
+
 def model_events(services: Services) -> Table:
     """What happened to the models, newest first."""
     rows = tuple(
@@ -371,6 +398,7 @@ TABLES: dict[str, Callable[[Services], Table]] = {
     "model-health": model_health,
     "drift": drift,
     "models": models,
+    "promotions": promotions,
     "model-events": model_events,
     "assistant": assistant,
     "experiments": experiments,

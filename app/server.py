@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 
-from app import api, feed_api, ops_api, signin
+from app import api, feed_api, ops_api, promotions_api, signin
 from app.logs import RequestIds, log_json
 from app.services import Services, build_services
 from app.settings import Settings
@@ -22,7 +22,8 @@ from app.web import Guard, install_errors
 log = logging.getLogger(__name__)
 TIDY_SECONDS = 3600.0
 MODEL_SECONDS = 5.0
-ROUTERS = (feed_api.v1_feed, ops_api.ops, api.v1, api.health, signin.pages)  # the API's catch-all after the feed
+# The API's catch-all comes after the feed.
+ROUTERS = (feed_api.v1_feed, promotions_api.v1_promotions, ops_api.ops, api.v1, api.health, signin.pages)
 CATCH_UP_SECONDS = 2.0
 DESCRIPTION = (
     "Photos of one used thing in, an honest listing out. Authorization: Bearer TOKEN (python -m app.sellers token NAME "

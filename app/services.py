@@ -11,6 +11,7 @@ from app.live_feed import LiveFeed
 from app.media import Media
 from app.metrics import Metrics
 from app.orders import Orders
+from app.promotions import Promotions
 from app.publish import Publisher
 from app.queue import DraftQueue
 from app.search_index import NoIndex, SearchIndex
@@ -36,6 +37,7 @@ class Services:
     publisher: Publisher
     feed: LiveFeed
     orders: Orders
+    promotions: Promotions
     pipeline: DraftPipeline
     metrics: Metrics
 
@@ -85,6 +87,7 @@ def build_services(
         publisher=publisher,
         feed=feed,
         orders=Orders(store, feed, publisher),
+        promotions=Promotions(store, feed.read_calendar),
         pipeline=pipeline,
         metrics=metrics,
     )

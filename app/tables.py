@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -244,3 +244,15 @@ class OrderRow(Base):
     at: Mapped[datetime] = mapped_column(default=now)
     refunded_at: Mapped[datetime | None]
     __table_args__ = (UniqueConstraint("buyer", "key", name="uq_orders_buyer_key"),)
+
+
+class PromotionRow(Base):
+    """Days on which there is a promotion, whole ones in UTC. Its number is never given twice: models read it."""
+
+    __tablename__ = "promotions"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    name: Mapped[str] = mapped_column(String(64))
+    first_day: Mapped[date]
+    days: Mapped[int]
+    at: Mapped[datetime] = mapped_column(default=now)
+    __table_args__ = ({"sqlite_autoincrement": True},)

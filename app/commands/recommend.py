@@ -1,4 +1,4 @@
-"""``ipl recommend world | train | evaluate | experiment | report | log | install``: a market, the feed's models."""
+"""``ipl recommend``: a simulated market, the feed's models, and the calendar of promotions with their copies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from app.commands import CommandError
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     tasks = parser.add_subparsers(
-        dest="task", required=True, metavar="world|train|evaluate|experiment|report|log|install|knowledge"
+        dest="task",
+        required=True,
+        metavar="world|train|evaluate|experiment|report|log|install|knowledge|promotions|promote",
     )
 
     world = tasks.add_parser("world", help="simulate a marketplace and write its log", allow_abbrev=False)
@@ -62,6 +64,23 @@ def register(parser: argparse.ArgumentParser) -> None:
     knowledge.add_argument("--run", type=Path, required=True, metavar="DIR", help="what 'train --out' wrote")
     knowledge.add_argument("--data", type=Path, required=True, metavar="DIR", help="the log that it was trained on")
 
+    promotions = tasks.add_parser(
+        "promotions", help="list the calendar of promotions, or change it", allow_abbrev=False
+    )
+    change = promotions.add_mutually_exclusive_group()
+    change.add_argument("--declare", metavar="NAME", help="declare one; needs --first-day")
+    change.add_argument("--withdraw", type=_positive, metavar="NUMBER", help="take one off the calendar")
+    promotions.add_argument("--first-day", metavar="DAY", help="its first day in UTC, such as 2026-11-27")
+    promotions.add_argument("--days", type=_positive, default=1, metavar="N", help="how long it lasts (default: 1)")
+
+    promote = tasks.add_parser(
+        "promote", help="make the conversion model's copy for a promotion's day", allow_abbrev=False
+    )
+    promote.add_argument("--day", metavar="DAY", help="for which day, in UTC (default: today)")
+    promote.add_argument(
+        "--data", type=Path, metavar="DIR", help="a log that 'log --out' has just written (default: written for this)"
+    )
+
     report = tasks.add_parser("report", help="table and picture of an experiment's results", allow_abbrev=False)
     report.add_argument("name", metavar="NAME", help="the recipe")
     _scale(report, "small")
@@ -108,6 +127,8 @@ def run(args: argparse.Namespace) -> int:
         "log": _log,
         "install": _install,
         "knowledge": _knowledge,
+        "promotions": _promotions,
+        "promote": _promote,
     }
     try:
         tasks[args.task](args)
@@ -265,3 +286,68 @@ def _install(args: argparse.Namespace) -> None:
         why = next((e["why"] for e in registry.events() if e["what"] == "failed" and e["version"] == version), "")
         raise CommandError(f"{args.run} does not serve as {args.role}: {why or 'its health check failed'}.", 2)
     print(f"{args.role}: {found.name} serves within seconds")
+
+
+def _promotions(args: argparse.Namespace) -> None:
+    from app.db import open_store
+    from app.promotions import Promotions, read_date, today
+    from app.settings import load_settings
+    from app.views import AppError
+
+    if args.declare is not None and not args.first_day:
+        raise CommandError("a promotion needs its --first-day, such as 2026-11-27.", 2)
+    store = open_store(load_settings().store_url)
+    calendar = Promotions(store, lambda: None)  # a running server reads the calendar every few seconds
+    try:
+        if args.declare is not None:
+            calendar.declare(args.declare, read_date(args.first_day), args.days)
+        elif args.withdraw is not None:
+            calendar.withdraw(args.withdraw)
+        declared = calendar.calendar().promotions
+    except AppError as error:
+        raise CommandError(str(error), 2) from error
+    finally:
+        store.engine.dispose()
+    for p in declared:
+        print(f"{p.id:4}  {p.first_day} to {p.last_day}  {p.state(today()):7}  {p.name}")
+    if not declared:
+        print("no promotion is declared")
+
+
+def _promote(args: argparse.Namespace) -> None:
+    import time
+    from tempfile import TemporaryDirectory
+
+    from app.db import open_store
+    from app.feed_log import write_log
+    from app.promotions import day_number, day_of, read_calendar, read_date, today
+    from app.settings import load_settings
+    from app.views import AppError
+    from recommend.cascade.health import healthy
+    from recommend.cascade.promote import promote
+    from recommend.cascade.registry import Registry
+    from recommend.training.runs import log_of
+
+    settings = load_settings()
+    store = open_store(settings.store_url)
+    try:
+        day = read_date(args.day) if args.day else today()
+        if day < today():
+            raise CommandError(f"{day} is over; a copy is made for today or a day to come.", 2)
+        target = read_calendar(store).target(day_number(day))
+        registry = Registry(settings.home / "feed" / "models", healthy)
+        with TemporaryDirectory(prefix="ipl-log-") as folder:
+            if args.data is None and not write_log(store, Path(folder)).days:
+                raise CommandError("nothing has been seen in the feed yet; a copy is made from what was.", 2)
+            moment = int(time.time() * 1000)
+            made = promote(registry, log_of(args.data or Path(folder)), target, moment)
+    except AppError as error:
+        raise CommandError(str(error), 2) from error
+    finally:
+        store.engine.dispose()
+    days = " and ".join(str(day_of(d)) for d in sorted(made.days))
+    print(
+        f"copy {made.version} for {target.name!r}: from {made.clicks} clicks with {made.orders} orders on {days}; "
+        f"positives weigh {made.found.ratio:.2f}; it predicts {made.predicted:.4f} where {made.found.today:.4f} are "
+        f"expected, and serves from {day} to {day_of(target.last)}"
+    )
