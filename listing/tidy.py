@@ -48,12 +48,12 @@ def tidy(text: str, told: Mapping[str, str], *, filler: bool = False) -> str:
 
 
 def _neighbours(text: str, told: Mapping[str, str]) -> str:
-    """Of two words side by side that are the same, or state the same fact ("plain solid"), the first."""
+    """Of two words side by side that are the same, or both say that it has no pattern ("plain solid"), the first."""
     kept, end, last = [], 0, ""
     for found in _WORD.finditer(text):
         between = text[end : found.start()]
-        fact = _facts(found[0], told)
-        again = between == " " and (found[0].lower() == last.lower() or (fact and fact == _facts(last, told)))
+        plain = told.get("pattern") == "solid" and all("pattern" in _facts(word, told) for word in (last, found[0]))
+        again = between == " " and (found[0].lower() == last.lower() or plain)
         kept.append("" if again else between + found[0])
         end = found.end()
         last = last if again else found[0]

@@ -51,6 +51,11 @@ def test_what_stays(text: str) -> None:
     assert tidy(text, {**HOODIE, **DRESS, "colour": "red"}) == text
 
 
+def test_two_words_for_one_thing_stay_together() -> None:
+    text = "A t-shirt with a printed motif and a crew neck."
+    assert tidy(text, {"pattern": "graphic", "neckline": "crew"}) == text
+
+
 def test_a_friendly_line_belongs_to_the_warmer_tone() -> None:
     text = "A floral dress. I hope it finds a good home."
     assert tidy(text, DRESS, filler=True) == text
