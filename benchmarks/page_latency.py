@@ -86,6 +86,8 @@ def pictures(browser: Browser, url: str, folder: Path) -> None:
         expect(page.locator(DRAFT["first_fact"]).first).to_be_visible()
         page.screenshot(path=folder / f"real-running-{size}.png", animations="disabled")
         expect(page.locator(DRAFT["draft"])).to_be_visible()
+        page.evaluate("window.scrollTo(0, 0)")
+        page.screenshot(path=folder / f"real-top-{size}.png", animations="disabled")
         page.locator("#f-brand").click()
         page.locator("#f-material").scroll_into_view_if_needed()
         page.screenshot(path=folder / f"real-draft-{size}.png", animations="disabled")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 from app.main import main
@@ -247,7 +248,15 @@ def test_folder_without_a_photo_and_empty_jsonl(tmp_path: Path) -> None:
 def test_exit_status_follows_the_error_rate(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: str, status: int
 ) -> None:
-    monkeypatch.setattr("listing.pipeline.build_pipeline", lambda model, rag, home: FakePipeline())
-    out = tmp_path / "out.jsonl"
+    threads: list[int] = []
+
+    def made(model: str | None, rag: bool, home: Path) -> FakePipeline:
+        threads.append(torch.get_num_threads())
+        return FakePipeline()
+
+    monkeypatch.setattr("listing.pipeline.build_pipeline", made)
+    before, out = torch.get_num_threads(), tmp_path / "out.jsonl"
     assert main(["batch", str(source), "-o", str(out), "--max-error-rate", rate]) == status
     assert len(lines(out)) == ROWS
+    assert threads == [1], "on several threads the last digits of the probabilities differ"
+    assert torch.get_num_threads() == before
