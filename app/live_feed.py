@@ -20,6 +20,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import shelf
+from app.changes import Changes
 from app.db import Store
 from app.drafts import new_id
 from app.feed_candidates import note_candidates, note_items
@@ -66,6 +67,8 @@ class LiveFeed:
         self._projection: Projection | None = None
         self._prices = Prices.read([])
         self._calendar = Calendar()
+        self._changes = Changes(store)
+        self._catching_up = threading.Lock()
         self._keys: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
         self._singles: dict[str, bool] = {}
@@ -78,6 +81,7 @@ class LiveFeed:
         """Fill the catalogue and read the visitors' latest clicks back."""
         self.read_calendar()
         self.models.refresh(self.moment().day)
+        self._changes.start()
         self._projection = Projection.load(self.settings.home / "feed" / "projection.safetensors", self._sample())
         with self.store.read() as session:
             priced = session.execute(select(ListingRow.category, ListingRow.price).where(ListingRow.price.is_not(None)))
@@ -109,6 +113,26 @@ class LiveFeed:
         if "pre_ranking" in changed or self.feed.pre_ranker.age_s(moment) > STALE_S:
             self.feed.pre_ranker.rebuild(moment)
 
+    def catch_up(self) -> int:
+        """Take in what has changed in the store, on whichever server; returns how many changes. Called every second.
+
+        Raises:
+            AppError: the store is away; the changes are taken in later.
+        """
+        with self._catching_up:
+            with self.store.read() as session:
+                news = self._changes.news(session)
+                rows = list(session.scalars(select(ListingRow).where(ListingRow.id.in_(set(news.values())))))
+                listings = shelf.to_listings(session, rows) if rows else []
+            self.put(listings)
+            self.remove(set(news.values()) - {x.id for x in listings})
+            self._changes.known(news)
+            return len(news)
+
+    def forget_changes(self) -> int:
+        """Delete changes that every server has taken in long ago."""
+        return self._changes.forget()
+
     def put(self, listings: Sequence[Listing]) -> None:
         """Listings that came or changed; those that cannot be bought leave."""
         on_sale = [x for x in listings if x.status == "active" and x.stock > 0]
@@ -130,6 +154,7 @@ class LiveFeed:
         for x, item in zip(on_sale, items, strict=True):
             self._keys[item.item_id], self._numbers[x.id] = x.id, item.item_id
             self.feed.put(item, moment)
+        self.remove(self._gone([x.id for x in on_sale]))
         self.metrics.feed_live.set(len(self.feed.catalog))
 
     def _item(self, x: Listing, item_id: int, seller: int, vectors: Mapping[str, Sequence[float]], bid: float) -> Item:
@@ -137,6 +162,14 @@ class LiveFeed:
         single = self._singles.setdefault(x.id, x.stock == 1)
         assert self._projection is not None
         return to_item(x, item_id, seller, self._projection(vectors.get(x.id)), self._prices, bid, single)
+
+    def _gone(self, listing_ids: Collection[str]) -> set[str]:
+        """Those that were sold or withdrawn while they were being put in: who sold them may have come before us."""
+        with self.store.read() as session:
+            still = select(ListingRow.id).where(
+                ListingRow.id.in_(listing_ids), ListingRow.status == "active", ListingRow.stock > 0
+            )
+            return set(listing_ids) - set(session.scalars(still))
 
     def remove(self, listing_ids: Collection[str]) -> None:
         """Listings that left."""

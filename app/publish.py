@@ -275,6 +275,8 @@ class Publisher:
         self._tell(list(listings.values()), gone)  # again, now that the index has their vectors
         with self.store.write() as session:
             session.execute(delete(OutboxRow).where(OutboxRow.id.in_([row.id for row in rows])))
+            for listing_id in listings:  # other servers look again: now there are vectors
+                shelf.note_change(session, listing_id)
         self._told.difference_update(row.id for row in rows)  # SQLite gives their ids again
         return True
 
@@ -304,7 +306,7 @@ class Publisher:
             wanted = shelf.indexed_ids(session)
             present = self._ids_in_index(wanted)
             for listing_id in sorted(wanted ^ present):
-                shelf.to_index(session, listing_id)
+                shelf.to_index_again(session, listing_id)
             stopped = self._stop_orphans(session)
             known = set(session.scalars(select(PhotoRow.id)))
         swept = self.media.sweep(known, STRAY_SECONDS)

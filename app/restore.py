@@ -208,7 +208,7 @@ def _index_again(url: str) -> int:
         with store.write() as session:
             ids = list(session.scalars(select(ListingRow.id)))
             for listing_id in ids:
-                shelf.to_index(session, listing_id)
+                shelf.to_index_again(session, listing_id)
     finally:
         store.engine.dispose()
     return len(ids)

@@ -25,6 +25,7 @@ MODEL_SECONDS = 5.0
 # The API's catch-all comes after the feed.
 ROUTERS = (feed_api.v1_feed, promotions_api.v1_promotions, ops_api.ops, api.v1, api.health, signin.pages)
 CATCH_UP_SECONDS = 2.0
+OTHERS_SECONDS = 1.0
 DESCRIPTION = (
     "Photos of one used thing in, an honest listing out. Authorization: Bearer TOKEN (python -m app.sellers token NAME "
     "makes one); in the single-user mode on this machine none is needed. Errors are "
@@ -37,7 +38,7 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(keep(services)) for keep in (_tidy, _catch_up, _look_for_models)]
+        tasks = [asyncio.create_task(keep(services)) for keep in (_tidy, _catch_up, _look_at_others, _look_for_models)]
         yield
         for task in tasks:
             task.cancel()
@@ -93,6 +94,7 @@ async def _tidy(services: Services) -> None:
         try:
             await run_in_threadpool(services.publisher.retire)
             await run_in_threadpool(services.publisher.sweep)
+            await run_in_threadpool(services.feed.forget_changes)
         except Exception:
             log.exception("tidying up failed; it is tried again in an hour")
 
@@ -108,6 +110,18 @@ async def _catch_up(services: Services) -> None:
             log.warning("catching up has to wait: %s", error)
         except Exception:
             log.exception("catching up failed; it is tried again in a moment")
+
+
+async def _look_at_others(services: Services) -> None:
+    """Every second: what another server on the same store published, sold or withdrew is in this one's feed as well."""
+    while True:
+        await asyncio.sleep(OTHERS_SECONDS)
+        try:
+            await run_in_threadpool(services.feed.catch_up)
+        except AppError as error:
+            log.warning("what other servers changed has to wait: %s", error)
+        except Exception:
+            log.exception("what other servers changed could not be taken in; it is tried again in a second")
 
 
 async def _look_for_models(services: Services) -> None:

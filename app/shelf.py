@@ -10,7 +10,7 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from app import drafts
-from app.tables import DraftRow, EditRow, KeyRow, ListingRow, OutboxRow, PhotoRow, now
+from app.tables import ChangeRow, DraftRow, EditRow, KeyRow, ListingRow, OutboxRow, PhotoRow, now
 from app.views import AppError
 from listing.schema import Draft, Listing
 
@@ -109,8 +109,20 @@ def add_listing(session: Session, draft: DraftRow, seen: Draft, price: float | N
 
 
 def to_index(session: Session, listing_id: str) -> None:
-    """Ask for the listing's place in the index to be brought up to date, once this transaction is committed."""
+    """Note that a listing has changed: once this transaction is committed, the index is brought up to date, and other
+    servers take it in."""
     session.add(OutboxRow(listing_id=listing_id))
+    note_change(session, listing_id)
+
+
+def to_index_again(session: Session, listing_id: str) -> None:
+    """Ask for the listing's place in the index to be brought up to date, though nothing has changed in the store."""
+    session.add(OutboxRow(listing_id=listing_id))
+
+
+def note_change(session: Session, listing_id: str) -> None:
+    """Let other servers take the listing in again."""
+    session.add(ChangeRow(listing_id=listing_id))
 
 
 def delete_listing(session: Session, row: ListingRow) -> list[str]:

@@ -148,6 +148,17 @@ class OutboxRow(Base):
     at: Mapped[datetime] = mapped_column(default=now)
 
 
+class ChangeRow(Base):
+    """A listing that has changed, written in the change's own transaction: other servers read on from where they stood.
+    A number is never given twice, though old rows are deleted."""
+
+    __tablename__ = "listing_changes"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    listing_id: Mapped[str] = mapped_column(String(32))
+    at: Mapped[datetime] = mapped_column(default=now, index=True)
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+
 class KeyRow(Base):
     """An idempotency key and the listing that its first use published."""
 

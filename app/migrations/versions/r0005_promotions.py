@@ -1,4 +1,4 @@
-"""The calendar of promotions."""
+"""The calendar of promotions, and the sequence of the listings' changes that servers on one store read."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,5 +17,12 @@ def upgrade() -> None:
         sa.Column("first_day", sa.Date, nullable=False),
         sa.Column("days", sa.Integer, nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "listing_changes",
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("listing_id", sa.String(32), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False, index=True),
         sqlite_autoincrement=True,
     )
