@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from app.api import health, v1
-from app.commands import docs
+from app.commands import CommandError, docs
 from app.settings import PREFIX, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,6 +61,15 @@ def test_every_link_leads_to_a_page_and_a_place_on_it(pages: dict[Path, Seen]) -
             if not target.exists() or (place and target in pages and place not in pages[target].ids):
                 lost.append(f"{file.name}: {link}")
     assert lost == []
+
+
+def test_a_link_that_leads_nowhere_stops_the_build(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "index.md").write_text("See [this](nowhere.md).", encoding="utf-8")
+    (tmp_path / "mkdocs.yml").write_text("site_name: a site\n", encoding="utf-8")
+    with pytest.raises(CommandError, match="could not be built"):
+        docs.build(tmp_path / "out", tmp_path)
+    assert "nowhere.md" in capsys.readouterr().err
 
 
 def test_nothing_is_fetched_from_elsewhere(site: Path, pages: dict[Path, Seen]) -> None:

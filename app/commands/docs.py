@@ -31,16 +31,16 @@ def run(args: argparse.Namespace) -> int:
     return serve(out, args.port) if args.serve else 0
 
 
-def build(out: Path) -> None:
-    """Build the site into a folder.
+def build(out: Path, root: Path = ROOT) -> None:
+    """Build the site of the copy at ``root`` into a folder.
 
     Raises:
         CommandError: the site's packages are missing, or a page or link is not whole; its log is on stderr.
     """
-    # NO_MKDOCS_2_WARNING: the theme's advertisement of what comes after it.
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_MKDOCS_2_WARNING": "1"}
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(out)]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    # NO_MKDOCS_2_WARNING: the theme's advertisement of what comes after it. No --quiet: it would hide warnings from --strict.
+    environment = {**os.environ, "PYTHONPATH": str(root), "NO_MKDOCS_2_WARNING": "1"}
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(out)]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     if "No module named mkdocs" in done.stderr:
         raise CommandError("the packages of the site are missing: pip install -r requirements-docs.txt.")
     if done.returncode != 0:
