@@ -75,6 +75,13 @@ class ChromaSearchIndex:
         found = {i: self.past.index.get(i) for i in listing_ids}
         return {i: list(r.image_vectors[0]) for i, r in found.items() if r is not None and r.image_vectors}
 
+    def photo_vector(self, photo: Path) -> list[float] | None:
+        """See ``SearchIndex.photo_vector``."""
+        from PIL import Image
+
+        with Image.open(photo) as opened:
+            return [float(v) for v in self.past.encoders.image_vectors([opened.convert("RGB")])[0]]
+
     def search(self, text: str, photo: Image | None, *, limit: int) -> list[Hit]:
         """See ``SearchIndex.search``; only what is near enough to be called a match."""
         index, encoders = self.past.index, self.past.encoders

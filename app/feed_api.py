@@ -5,15 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request
+from fastapi import APIRouter, Depends, File, Form, Header, Path, Query, Request, UploadFile
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
 
+from app import posts
 from app.bodies import ErrorBody
 from app.sellers import Seller
 from app.services import Services
 from app.signin import request_seller
 from app.views import AppError
-from listing.schema import Listing
+from listing.photos import intake
+from listing.schema import Listing, PhotoRef
 
 Text32 = Annotated[str, Field(max_length=64)]
 
@@ -22,12 +25,34 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class PostBody(_Body):
+    """A post: a short text with a photo. It is not for sale."""
+
+    id: str
+    author_id: str
+    category: str
+    topic: str
+    title: str
+    text: str
+    photo: PhotoRef
+    created_at: datetime
+
+
+class PostPage(_Body):
+    """Posts, newest first."""
+
+    posts: list[PostBody]
+
+
 class FeedPlace(_Body):
-    """A thing on the page."""
+    """A thing or a post on the page."""
 
     position: int
-    listing: Listing
-    reason: Literal["ranked", "exploration", "ad"] = Field(description="An ad is shown because its seller pays.")
+    listing: Annotated[Listing | None, Field(description="The thing; null where a post stands.")] = None
+    post: Annotated[PostBody | None, Field(description="The post, where one stands.")] = None
+    reason: Literal["ranked", "exploration", "ad", "post"] = Field(
+        description="An ad is shown because its seller pays."
+    )
     pctr: float = Field(description="Predicted probability of a click.")
 
 
@@ -45,7 +70,8 @@ class Event(_Body):
 
     kind: Literal["impression", "click", "cart"]
     page_id: Text32
-    listing_id: Text32
+    listing_id: Text32 = Field("", description="On which thing,")
+    post_id: Text32 = Field("", description="or on which post; one of the two.")
 
 
 class EventsBody(_Body):
@@ -128,9 +154,16 @@ def feed_page(
     """A page for a visitor: `me`, or one's own id. Report what was seen and clicked to /v1/events."""
     page = services.feed.page(acting_for(services, seller, user), size)
     places = [
-        FeedPlace(position=n, listing=page.listings[s.item_id], reason=s.reason, pctr=s.pctr)  # type: ignore[arg-type]
-        for n, s in enumerate(s for s in page.slate.page if s.item_id in page.listings)
+        FeedPlace(position=s.position or 0, listing=page.listings[s.item_id], reason=s.reason, pctr=s.pctr)  # type: ignore[arg-type]
+        for s in page.slate.page
+        if s.item_id in page.listings
     ]
+    places += [
+        FeedPlace(position=s.position, post=PostBody(**vars(post)), reason="post", pctr=s.pctr)
+        for s, post in zip(page.slate.posts, page.posts, strict=True)
+        if post is not None
+    ]
+    places = [p.model_copy(update={"position": n}) for n, p in enumerate(sorted(places, key=lambda p: p.position))]
     return FeedBody(id=page.id, places=places, models=page.slate.models, degraded=list(page.slate.degraded))
 
 
@@ -138,7 +171,40 @@ def feed_page(
 def events(services: Deps, seller: Who, body: EventsBody) -> EventsTaken:
     """What was seen, clicked, put into a cart. All of the events are taken, or none."""
     visitor = acting_for(services, seller, body.visitor)
-    return EventsTaken(new=services.feed.events(visitor, [(e.kind, e.page_id, e.listing_id) for e in body.events]))
+    found = [(e.kind, e.page_id, e.listing_id, e.post_id) for e in body.events]
+    return EventsTaken(new=services.feed.events(visitor, found))
+
+
+@v1_feed.post("/posts", status_code=201, responses=_ERRORS)
+async def publish_post(
+    services: Deps,
+    seller: Who,
+    photo: Annotated[UploadFile, File(description="One photo: JPEG, PNG, WebP or HEIC.")],
+    title: Annotated[str, Form(description="One line.")],
+    text: Annotated[str, Form(description="Plain text; contact data are taken out.")],
+    category: Annotated[str, Form(description="Of what it is about.")],
+    topic: Annotated[str, Form(description=f"One of {', '.join(posts.TOPICS)}.")],
+    idempotency_key: Annotated[str, Header(max_length=200, description="The same key again: the same post.")] = "",
+) -> PostBody:
+    """Publish a post: a short text or guide with a photo, which stands in the feed until it is withdrawn."""
+    data = await photo.read()
+
+    def put() -> posts.PostView:
+        return posts.publish(services, seller.id, intake([data])[0], title, text, category, topic, idempotency_key)
+
+    return PostBody(**vars(await run_in_threadpool(put)))
+
+
+@v1_feed.get("/posts", responses=_ERRORS)
+def my_posts(services: Deps, seller: Who) -> PostPage:
+    """Own posts, newest first."""
+    return PostPage(posts=[PostBody(**vars(p)) for p in posts.mine(services, seller.id)])
+
+
+@v1_feed.delete("/posts/{post_id}", status_code=204, responses=_ERRORS)
+def withdraw_post(services: Deps, seller: Who, post_id: Id) -> None:
+    """Withdraw an own post: it is deleted with its photo."""
+    posts.withdraw(services, seller.id, post_id)
 
 
 @v1_feed.post("/orders", status_code=201, responses=_ERRORS)

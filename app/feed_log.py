@@ -19,7 +19,8 @@ from sqlalchemy.orm import Session
 
 from app.db import Store
 from app.feed_items import CONTENT, milliseconds
-from app.tables import FeedCandidatesRow, FeedEventRow, FeedItemRow, FeedPageRow, FeedRow, OrderRow
+from app.feed_post_log import add_post, post_facts
+from app.tables import FeedCandidatesRow, FeedEventRow, FeedItemRow, FeedPageRow, FeedPostRow, FeedRow, OrderRow
 from recommend.cascade.request import ADS, DAY_MS, FEED
 from recommend.data.schema import POLICIES, TABLES, columns, conform, day_file
 
@@ -52,12 +53,23 @@ def write_log(store: Store, out: Path, seen_only: bool = True) -> Written:
     items: dict[int, dict[str, Any]] = {}
     bids: dict[int, float] = {}
     visitors: set[int] = set()
-    request = 0
+    posts: dict[int, dict[str, Any]] = {}
+    request = number = 0
+
+    def append(table: str, day: int, values: dict[str, Any]) -> None:
+        _append(tables[table][day], values)
+
     with store.read() as session:
         considered = set(session.scalars(select(FeedCandidatesRow.page_id)))
-        for page, rows in _pages(session):
+        for page, rows, of_posts in _pages(session):
             request += 1
             kept = [row for row in rows if row.seen_at is not None or not seen_only]
+            for post in of_posts:
+                if post.seen_at is not None or not seen_only:
+                    visitors.add(page.visitor)
+                    posts.setdefault(int(post.known["post_id"]), post.known)
+                    number += 1
+                    add_post(append, page, post, number, request)
             outcomes = _outcomes(session, kept)
             for row in kept:
                 visitors.add(page.visitor)
@@ -65,13 +77,16 @@ def write_log(store: Store, out: Path, seen_only: bool = True) -> Written:
                 listed = milliseconds(page.at) - int(row.known["item_age_h"] * 3_600_000)
                 items.setdefault(item_id, {**row.known, "listed_ms": listed})
                 bids[item_id] = row.scores["bid"] or bids.get(item_id, 0.0)
-                _add(tables, page, row, outcomes.get(row.id, _Outcome()), request)
+                number += 1
+                _add(tables, page, row, outcomes.get(row.id, _Outcome()), number, request)
             if kept and page.id in considered:
                 _add_candidates(session, tables, page, request, bids)
         items |= _as_they_came(session, {*items, *bids})
     for item_id in sorted(items):
         _append(tables["item"][0], _item(item_id, items[item_id], bids.get(item_id, 0.0)))
-    for visitor in visitors:
+    for post_id in sorted(posts):
+        append("post", 0, post_facts(posts[post_id]))
+    for visitor in sorted(visitors):
         _append(tables["user"][0], {"user_id": visitor, "age_group": 0, "city": 0, "activity": 0, "joined_ms": 0})
     days = sorted(tables["impression"])
     count: dict[str, int] = {}
@@ -86,7 +101,7 @@ def write_log(store: Store, out: Path, seen_only: bool = True) -> Written:
     return Written(count, len(days))
 
 
-def _pages(session: Session) -> Iterator[tuple[FeedPageRow, list[FeedRow]]]:
+def _pages(session: Session) -> Iterator[tuple[FeedPageRow, list[FeedRow], list[FeedPostRow]]]:
     pages = session.scalars(select(FeedPageRow).order_by(FeedPageRow.at, FeedPageRow.id)).all()
     for start in range(0, len(pages), PAGES_AT_ONCE):
         part = pages[start : start + PAGES_AT_ONCE]
@@ -94,8 +109,14 @@ def _pages(session: Session) -> Iterator[tuple[FeedPageRow, list[FeedRow]]]:
         rows = defaultdict(list)
         for row in session.scalars(query):
             rows[row.page_id].append(row)
+        posts = defaultdict(list)
+        of_posts = (
+            select(FeedPostRow).where(FeedPostRow.page_id.in_([p.id for p in part])).order_by(FeedPostRow.position)
+        )
+        for post in session.scalars(of_posts):
+            posts[post.page_id].append(post)
         for page in part:
-            yield page, rows[page.id]
+            yield page, rows[page.id], posts[page.id]
 
 
 def _outcomes(session: Session, rows: list[FeedRow]) -> dict[int, _Outcome]:
@@ -107,7 +128,9 @@ def _outcomes(session: Session, rows: list[FeedRow]) -> dict[int, _Outcome]:
     return {i: _Outcome(at.get((i, "click")), at.get((i, "cart")), orders.get(i)) for i in ids}
 
 
-def _add(tables: dict[str, dict[int, Rows]], page: FeedPageRow, row: FeedRow, came: _Outcome, request: int) -> None:
+def _add(
+    tables: dict[str, dict[int, Rows]], page: FeedPageRow, row: FeedRow, came: _Outcome, number: int, request: int
+) -> None:
     time_ms = milliseconds(page.at)
     day = time_ms // DAY_MS
     ad = row.reason == "ad"
@@ -116,7 +139,7 @@ def _add(tables: dict[str, dict[int, Rows]], page: FeedPageRow, row: FeedRow, ca
     known = {**page.known, **{k: v for k, v in row.known.items() if k != "content"}}
     impression = {
         **known,
-        "impression_id": row.id,
+        "impression_id": number,
         "request_id": request,
         "time_ms": time_ms,
         "day": day,
@@ -128,7 +151,7 @@ def _add(tables: dict[str, dict[int, Rows]], page: FeedPageRow, row: FeedRow, ca
         "is_ad": ad,
         "position": row.position,
         "propensity": row.scores.get("propensity", 1.0),
-        "history_post": [],
+        "history_post": page.known.get("history_post", []),
         "dwell_s": 0.0,
         "privileged": [],
         "click": clicked is not None,
@@ -137,7 +160,7 @@ def _add(tables: dict[str, dict[int, Rows]], page: FeedPageRow, row: FeedRow, ca
         "refund": came.order is not None and came.order.refunded_at is not None,
     }
     _append(tables["impression"][day], {name: impression[name] for name in columns("impression")})
-    base = {"impression_id": row.id, "user_id": page.visitor, "item_id": int(row.known["item_id"])}
+    base = {"impression_id": number, "user_id": page.visitor, "item_id": int(row.known["item_id"])}
     if clicked is not None:
         _append(tables["click"][milliseconds(clicked) // DAY_MS],
                 {**base, **_when(clicked, time_ms), "post_id": -1, "channel": impression["channel"]})  # fmt: skip

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -25,7 +25,9 @@ from app.db import Store
 from app.drafts import new_id
 from app.feed_candidates import note_candidates, note_items
 from app.feed_items import CONTENT, Prices, Projection, milliseconds, number, numbers, to_item
+from app.live_posts import LivePosts, PostEvents
 from app.metrics import Metrics
+from app.posts import PostView
 from app.promotions import Calendar, read_calendar
 from app.search_index import SearchIndex
 from app.settings import Settings
@@ -53,6 +55,7 @@ class Page:
     id: str
     slate: Slate
     listings: dict[int, Listing]  # by the feed's number
+    posts: list[PostView | None] = field(default_factory=list)  # in the slate's order; None: withdrawn meanwhile
 
 
 class LiveFeed:
@@ -63,6 +66,7 @@ class LiveFeed:
         self.registry = Registry(settings.home / "feed" / "models", healthy)
         self.models = Models(self.registry)
         self.feed = Feed(CONTENT, self.models, FeedConfig(uniform_ads=settings.feed_uniform_ads))
+        self.posts = LivePosts(store, self.feed)
         self._chance = np.random.default_rng()
         self._projection: Projection | None = None
         self._prices = Prices.read([])
@@ -89,6 +93,7 @@ class LiveFeed:
             rows = list(session.scalars(select(ListingRow).where(ListingRow.status == "active")))
             listings = shelf.to_listings(session, rows)
         self.put(listings)
+        self.posts.refresh()
         self._remember()
         self.feed.pre_ranker.rebuild(self.moment())
 
@@ -112,6 +117,7 @@ class LiveFeed:
         moment = self.moment()
         if "pre_ranking" in changed or self.feed.pre_ranker.age_s(moment) > STALE_S:
             self.feed.pre_ranker.rebuild(moment)
+        self.posts.refresh()
 
     def catch_up(self) -> int:
         """Take in what has changed in the store, on whichever server; returns how many changes. Called every second.
@@ -156,6 +162,11 @@ class LiveFeed:
             self.feed.put(item, moment)
         self.remove(self._gone([x.id for x in on_sale]))
         self.metrics.feed_live.set(len(self.feed.catalog))
+
+    def content_of(self, vector: Sequence[float] | None) -> list[float]:
+        """The content vector of an image vector; zeros without one."""
+        assert self._projection is not None
+        return [round(float(v), 4) for v in self._projection(vector)]
 
     def _item(self, x: Listing, item_id: int, seller: int, vectors: Mapping[str, Sequence[float]], bid: float) -> Item:
         # Single is an attribute of the listing when it came, not of what is left of it.
@@ -224,8 +235,10 @@ class LiveFeed:
         slate = self.feed.slate(who if who is not None else -1, self.moment(), size)
         return slate, self._listings((*slate.page, *slate.fell))
 
-    def events(self, visitor: str, events: Iterable[tuple[str, str, str]]) -> int:
-        """Write (kind, page id, listing id) down; a repeated one counts once. Returns how many were new.
+    def events(self, visitor: str, events: Iterable[tuple[str, str, str, str]]) -> int:
+        """Write (kind, page id, listing id, post id) down, of which one is empty; a repeated event counts once.
+
+        Returns how many were new.
 
         Raises:
             AppError: no such page of this visitor, or the listing did not stand on it (404); unknown kind (422).
@@ -233,11 +246,17 @@ class LiveFeed:
         new = 0
         clicks: list[int] = []
         shown: list[int] = []
+        of_posts = PostEvents()
         with self.store.write() as session:
             who = number(session, "visitor", visitor)
-            for kind, page_id, listing_id in events:
+            for kind, page_id, listing_id, post_id in events:
                 if kind not in KINDS:
                     raise AppError("no_kind", f"An event is one of {', '.join(KINDS)}.", 422)
+                if bool(listing_id) == bool(post_id):
+                    raise AppError("no_thing", "An event names a listing_id or a post_id, and not both.", 422)
+                if post_id:
+                    new += self.posts.event(session, who, kind, page_id, post_id, of_posts)
+                    continue
                 row = self._row(session, who, page_id, listing_id)
                 if kind == "impression":
                     if row.seen_at is None:
@@ -256,6 +275,7 @@ class LiveFeed:
                 if kind == "click":
                     clicks.append(int(row.known["item_id"]))
         moment = self.moment()
+        self.posts.count(who, of_posts, moment)
         self.feed.shown(shown, moment)
         for item_id in clicks:
             self.feed.clicked(who, item_id, moment)
@@ -307,6 +327,7 @@ class LiveFeed:
             "history_item": [p.item_id for p in past],
             "history_category": [p.category for p in past],
             "history_single": [int(p.single) for p in past],
+            "history_post": [p.post_id for p in visitor.posts],
             "history_age_h": [round((moment.time_ms - p.time_ms) / 3_600_000, 3) for p in past],
         }
         with self.store.write() as session:
@@ -315,9 +336,10 @@ class LiveFeed:
             for shown in slate.page:
                 if shown.item_id in listings:
                     session.add(self._feed_row(page_id, shown, listings[shown.item_id].id))
+            posts = self.posts.note(session, page_id, slate)
             if self._chance.random() < self.settings.feed_candidates:
                 note_candidates(session, page_id, slate)
-        return Page(page_id, slate, listings)
+        return Page(page_id, slate, listings, posts)
 
     def _feed_row(self, page_id: str, shown: Shown, listing_id: str) -> FeedRow:
         rows = self.feed.catalog.rows([shown.item_id])
@@ -365,6 +387,7 @@ class LiveFeed:
     def _remember(self) -> None:
         """The visitors' clicks and the listings' counts of the last weeks."""
         since = now() - timedelta(days=REMEMBERED_DAYS)
+        self.posts.remember(since)
         with self.store.read() as session:
             query = (
                 select(FeedPageRow.visitor, FeedRow.known, FeedEventRow.at)
@@ -389,6 +412,7 @@ class LiveFeed:
                 bool(known["single"]),
                 milliseconds(at),
                 np.array(known["content"], np.float32),
+                int(known["seller_id"]),
             )
             self.feed.visitors.get(who).history.append(past)
             self.feed.catalog.clicked([past.item_id], past.time_ms)

@@ -44,6 +44,10 @@ class SearchIndex(Protocol):
         """Image vectors by listing (of its first photo); listings without one are left out."""
         ...
 
+    def photo_vector(self, photo: Path) -> list[float] | None:
+        """The image vector of a JPEG file, as those of listings; None without encoders."""
+        ...
+
     def close(self) -> None:
         """Let another process open it."""
         ...
@@ -69,6 +73,10 @@ class NoIndex:
     def vectors(self, listing_ids: Collection[str]) -> dict[str, list[float]]:
         """There are none."""
         return {}
+
+    def photo_vector(self, photo: Path) -> list[float] | None:
+        """There is none."""
+        return None
 
     def close(self) -> None:
         """Nothing to do."""

@@ -10,7 +10,7 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from app import drafts
-from app.tables import ChangeRow, DraftRow, EditRow, KeyRow, ListingRow, OutboxRow, PhotoRow, now
+from app.tables import ChangeRow, DraftRow, EditRow, KeyRow, ListingRow, OutboxRow, PhotoRow, PostRow, now
 from app.views import AppError
 from listing.schema import Draft, Listing
 
@@ -176,11 +176,13 @@ def count_waiting(session: Session) -> int:
 
 
 def photo_shown(session: Session, photo_id: str, seller: str | None) -> bool:
-    """Whether the photo is the seller's own or belongs to a public listing."""
+    """Whether the photo is the seller's own or belongs to a public listing or a post."""
     row: Any = session.get(PhotoRow, photo_id)
     if row is None:
         return False
     if seller is not None and row.seller_id == seller:
+        return True
+    if session.scalar(select(PostRow.id).where(PostRow.photo_id == photo_id)) is not None:
         return True
     listing = session.get(ListingRow, row.listing_id) if row.listing_id else None
     return listing is not None and listing.status in PUBLIC

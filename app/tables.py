@@ -241,6 +241,37 @@ class FeedEventRow(Base):
     __table_args__ = (UniqueConstraint("row_id", "kind", name="uq_feed_events_row_kind"),)
 
 
+class PostRow(Base):
+    """A post: a short text with a photo. ``content`` is its photo's content vector, made once."""
+
+    __tablename__ = "posts"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    author_id: Mapped[str] = mapped_column(ForeignKey("sellers.id"), index=True)
+    key: Mapped[str | None] = mapped_column(String(200))
+    category: Mapped[str] = mapped_column(String(64))
+    topic: Mapped[str] = mapped_column(String(16))
+    title: Mapped[str]
+    text: Mapped[str]
+    photo_id: Mapped[str] = mapped_column(String(32), unique=True)
+    content: Mapped[list[Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    __table_args__ = (UniqueConstraint("author_id", "key", name="uq_posts_author_key"),)
+
+
+class FeedPostRow(Base):
+    """A post on a page, with what was known of it then. It outlives the post, of which it keeps numbers only."""
+
+    __tablename__ = "feed_post_rows"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    page_id: Mapped[str] = mapped_column(ForeignKey("feed_pages.id", ondelete="CASCADE"), index=True)
+    post_id: Mapped[str] = mapped_column(String(32), index=True)
+    position: Mapped[int]
+    seen_at: Mapped[datetime | None]
+    clicked_at: Mapped[datetime | None]
+    known: Mapped[dict[str, Any]]
+    scores: Mapped[dict[str, Any]]
+
+
 class OrderRow(Base):
     """An order of one piece; the buyer's idempotency key makes a repeated wish the same order."""
 

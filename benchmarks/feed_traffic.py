@@ -117,6 +117,8 @@ class Visit:
         events = []
         for place in page["places"]:
             listing = place["listing"]
+            if listing is None:  # a post
+                continue
             events.append({"kind": "impression", "page_id": page["id"], "listing_id": listing["id"]})
             chance = 0.3 if listing["category"] in self.likes else 0.02
             if rng.random() >= chance:

@@ -80,7 +80,7 @@ class Reader(Asks, FastHttpUser):
         if answer is None:
             return
         page = answer.json()
-        things = [place["listing"] for place in page["places"]]
+        things = [place["listing"] for place in page["places"] if place["listing"]]
         clicked = [x["id"] for x in things if random.random() < 0.05]
         events = [{"kind": "impression", "page_id": page["id"], "listing_id": x["id"]} for x in things]
         events += [{"kind": "click", "page_id": page["id"], "listing_id": one} for one in clicked]

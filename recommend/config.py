@@ -88,8 +88,8 @@ class ModelConfig(Config):
     distillation: str = "clid"  # of a student: a name in losses/distillation.py
     alpha: float = 0.5  # a student's share of the cross-entropy on clicks; the rest is the distillation's
     chunks: PositiveInt = 10  # copr: candidates of a drawn list
-    order_edges: tuple[float, ...] = (0.25, 1.0, 3.0)  # ecad: ends of the windows click to order, days
-    refund_edges: tuple[float, ...] = (1.0, 3.0, 6.0)  # ecad: ends of the windows click to refund, days
+    order_edges: tuple[float, ...] = (3.0,)  # ecad: ends of the windows click to order, days
+    refund_edges: tuple[float, ...] = (6.0,)  # ecad: ends of the windows click to refund, days
     organic: NonNegativeFloat = 4.0  # rec4ad: organic rows for each ad, and what their loss weighs
     privileged: NonNegativeInt = 4  # numbers a row of the log's privileged column, for a teacher
 

@@ -248,6 +248,10 @@ class FakeIndex:
         self._check()
         return {i: [float(len(self.entries[i].title)), 1.0] * 640 for i in listing_ids if i in self.entries}
 
+    def photo_vector(self, photo: Path) -> list[float] | None:
+        self._check()
+        return [float(photo.stat().st_size % 7), 1.0] * 640
+
     def search(self, text: str, photo: Image.Image | None, *, limit: int) -> list[Hit]:
         self._check()
         words = set(text.lower().split())

@@ -162,7 +162,7 @@ def _train(args: argparse.Namespace) -> None:
     changes = sort_changes(args.set, only="training")
     if args.model not in MODELS:
         raise CommandError(f"there is no model '{args.model}'; valid: {', '.join(MODELS)}.", 2)
-    model = ModelConfig(name=args.model).changed(changes.model)
+    model = ModelConfig(name=args.model).changed([*form_of(args.model).settings, *changes.model])
     train = TrainConfig(seed=args.seed, checkpoint_every=200).changed(changes.train)
     labels = tuple(args.labels.split(",")) if args.labels else form_of(args.model).labels
     log = log_of(args.data)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from recommend.cascade.auction import auction
 from recommend.cascade.catalog import Catalog, Item
 from recommend.cascade.mixing import AD_SLOTS, Exposure, mix
+from recommend.cascade.posts import ROLE as POSTS
+from recommend.cascade.posts import Posts, ShownPost, around, slots
 from recommend.cascade.request import HOUR_MS, Moment
-from recommend.cascade.scoring import Models, PreRanker, click_scores, conversions
+from recommend.cascade.scoring import SIMPLE, Models, PreRanker, Scores, click_scores, conversions, post_scores
 from recommend.cascade.sources import Neighbours, Sources
-from recommend.cascade.visitors import Visitors
+from recommend.cascade.visitors import Visitor, Visitors
 
 SHARES = {"new": 0.3, "content": 0.35, "category": 0.2, "popular": 0.15}
 
@@ -97,6 +99,7 @@ class Slate:
     models: dict[str, str]
     degraded: tuple[str, ...]
     ranked: Ranked
+    posts: tuple[ShownPost, ...] = ()
 
 
 class Feed:
@@ -114,6 +117,7 @@ class Feed:
         self.neighbours = Neighbours(content)
         self.sources = Sources(self.catalog, self.neighbours, self.config.shares)
         self.pre_ranker = PreRanker(self.catalog, models)
+        self.posts = Posts(content)
         self._rng = np.random.default_rng(seed)
         self._workers = ThreadPoolExecutor(self.config.at_once, thread_name_prefix="feed")
 
@@ -176,15 +180,16 @@ class Feed:
         bid = self.catalog.get("bid", ranked)
         paying = np.flatnonzero(bid >= config.reserve)
         ads = click_scores(self.models, "ads", self.catalog, ranked[paying], visitor, moment)
-        slots = len([s for s in AD_SLOTS if s < size])
-        outcome = auction(ads.values, bid[paying], slots, config.reserve, config.uniform_ads, self._rng)
+        free = len([s for s in AD_SLOTS if s < size])
+        outcome = auction(ads.values, bid[paying], free, config.reserve, config.uniform_ads, self._rng)
         clock.lap("auction")
         age_h = np.maximum(moment.time_ms - self.catalog.get("listed_ms", ranked), 0) / HOUR_MS
         impressions = self.catalog.get("impressions", ranked)
         new = (impressions < config.exposure.enough) & (age_h < config.exposure.young_h)
         seller = self.catalog.get("seller_id", ranked)
         winners = [int(i) for i in paying[outcome.winners]]
-        places = mix(score, impressions, new, seller, winners, size, config.exposure, self._rng)
+        posts, of_posts = self._posts(visitor, moment, size)
+        places = mix(score, impressions, new, seller, winners, size - len(posts), config.exposure, self._rng)
         # Sold between retrieval and here: never shown, whatever the stages thought of it.
         alive = self.catalog.on_sale(ranked)
         places = [place for place in places if alive[place.candidate]]
@@ -228,7 +233,9 @@ class Feed:
                 propensity=paid[i][1] if ad else 1.0,
             )
 
-        page = tuple(explain(p.candidate, n, p.reason) for n, p in enumerate(places))
+        of_things, at = around(len(places), slots(size, len(posts)))
+        shown_posts = tuple(replace(post, position=n) for post, n in zip(posts, at, strict=True))
+        page = tuple(explain(p.candidate, n, p.reason) for n, p in zip(of_things, places, strict=True))
         on_page = {p.candidate for p in places}
         others = [int(i) for i in np.argsort(-score, kind="stable") if int(i) not in on_page][: config.explained]
         fell = tuple(explain(i, None, self._why(i, alive, seller, places, rank_of)) for i in others)
@@ -242,7 +249,15 @@ class Feed:
         if moment.promotion:  # whether it has a copy of its own is seen on the page
             used["promotion"] = order.by if order.copy else "none"
             simpler.append(("promotion", not order.copy))
-        counts = {"live": len(self.catalog), "candidates": len(rows), "ranked": len(ranked), "page": len(page)}
+        if posts:
+            used[POSTS] = of_posts.by
+            simpler.append((POSTS, of_posts.degraded))
+        counts = {
+            "live": len(self.catalog),
+            "candidates": len(rows),
+            "ranked": len(ranked),
+            "page": len(page) + len(posts),
+        }
         degraded = tuple(role for role, is_so in simpler if is_so)
         as_ads = {p.candidate for p in places if p.reason == "ad"}
         considered = Ranked(
@@ -253,7 +268,16 @@ class Feed:
             rank=np.concatenate([rank_of, np.argsort(np.argsort(-outcome.ecpm, kind="stable"))]),
             shown=np.concatenate([np.isin(np.arange(len(ids)), list(on_page - as_ads)), np.isin(paying, list(as_ads))]),
         )
-        return Slate(user_id, moment, page, fell, counts, clock.ms, used, degraded, considered)
+        return Slate(user_id, moment, page, fell, counts, clock.ms, used, degraded, considered, shown_posts)
+
+    def _posts(self, visitor: Visitor, moment: Moment, size: int) -> tuple[list[ShownPost], Scores]:
+        """The best posts for the page's places for them; their positions are still to be set."""
+        among = self.posts.candidates(visitor)
+        scores = post_scores(self.models, self.posts, among, visitor, moment) if among else Scores(np.empty(0), SIMPLE)
+        best = np.argsort(-scores.values, kind="stable")[: len(slots(size, len(among)))]
+        age = [max(moment.time_ms - p.created_ms, 0) / HOUR_MS for p in among]
+        seen = self.posts.impressions
+        return [ShownPost(among[i], 0, float(scores.values[i]), age[i], seen(among[i].post_id)) for i in best], scores
 
     def shown(self, item_ids: list[int], moment: Moment) -> None:
         """A page was seen: its things have one impression more."""

@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 import torch
 
 from recommend.cascade.catalog import Catalog, Item
 from recommend.cascade.knowledge import without
+from recommend.cascade.posts import ROLE as POSTS
+from recommend.cascade.posts import made_up
 from recommend.cascade.registry import Loaded
 from recommend.cascade.request import DAY_MS, FEED, Moment, columns
 from recommend.cascade.visitors import Past, Visitor
+from recommend.features.ragged import Column
 
 ROWS, CLICKS = 64, 8
 HIGHEST_MEAN = 0.9  # nothing that people are shown is clicked or bought that often
 
 
 def healthy(loaded: Loaded) -> str:
-    """What is wrong with a model on made-up things and a made-up visitor; empty when nothing is."""
-    content = next((f.size for f in loaded.encoders.features.features if f.column == "content"), 1)
-    catalog, visitor = Catalog(content), Visitor(0, deque(maxlen=CLICKS))
-    rng, moment = np.random.default_rng(0), Moment(20 * DAY_MS)
-    known = loaded.encoders.vocabularies.get("item_id")
-    ids = known[:ROWS].tolist() if known is not None and len(known) >= ROWS else list(range(ROWS))
-    for n, item_id in enumerate(ids):
-        vector = rng.normal(size=content).astype(np.float32)
-        listed, bid = moment.time_ms - n * 60_000, 0.1 + 0.1 * (n % 5)
-        catalog.put(Item(item_id, n % 9, n % 12, n % 5, 10.0 + n, n % 10, 1, n % 2 == 0, listed, vector, bid))
-        if n < CLICKS:
-            visitor.history.append(Past(item_id, n % 12, True, moment.time_ms - n, vector))
-    raw = columns(catalog, catalog.live(), visitor, moment, FEED)
+    """What is wrong with a model on made-up things (or posts) and a made-up visitor; empty when nothing is."""
+    raw = SAMPLES.get(loaded.role, _things)(loaded)
     batch = loaded.encoders(without(loaded, raw).columns)
     with torch.inference_mode():
         found = loaded.model.predict(batch)
@@ -44,3 +37,21 @@ def healthy(loaded: Loaded) -> str:
         if float(values.mean()) > HIGHEST_MEAN:
             return f"its mean probability of {task} is {float(values.mean()):.2f}"
     return ""
+
+
+def _things(loaded: Loaded) -> dict[str, Column]:
+    content = next((f.size for f in loaded.encoders.features.features if f.column == "content"), 1)
+    catalog, visitor = Catalog(content), Visitor(0, deque(maxlen=CLICKS))
+    rng, moment = np.random.default_rng(0), Moment(20 * DAY_MS)
+    known = loaded.encoders.vocabularies.get("item_id")
+    ids = known[:ROWS].tolist() if known is not None and len(known) >= ROWS else list(range(ROWS))
+    for n, item_id in enumerate(ids):
+        vector = rng.normal(size=content).astype(np.float32)
+        listed, bid = moment.time_ms - n * 60_000, 0.1 + 0.1 * (n % 5)
+        catalog.put(Item(item_id, n % 9, n % 12, n % 5, 10.0 + n, n % 10, 1, n % 2 == 0, listed, vector, bid))
+        if n < CLICKS:
+            visitor.history.append(Past(item_id, n % 12, True, moment.time_ms - n, vector))
+    return columns(catalog, catalog.live(), visitor, moment, FEED)
+
+
+SAMPLES: dict[str, Callable[[Loaded], dict[str, Column]]] = {POSTS: made_up}

@@ -27,7 +27,7 @@ from recommend.models.registry import build_model
 from recommend.training import checkpoint
 from recommend.training.runs import ENCODERS, RUN, read_run
 
-ROLES = ("pre_ranking", "ranking", "conversion", "ads")
+ROLES = ("pre_ranking", "ranking", "conversion", "ads", "posts")
 PROMOTION = "promotion"
 EVERY = 100_000  # events, when all of them are asked for
 MANIFEST, CURRENT, EVENTS = "manifest.json", "current", "events.jsonl"

@@ -21,7 +21,7 @@ from recommend.features.ragged import Column, Ragged
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 IDS = ("item_id", "seller_id", "category", "condition", "price_bucket", "stock")
-FEED, ADS = CHANNELS.index("feed"), CHANNELS.index("ads")
+FEED, ADS, VIDEO = (CHANNELS.index(name) for name in ("feed", "ads", "video"))  # posts are the video channel
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,8 @@ def histories(visitor: Visitor, moment: Moment, count: int, content: int) -> dic
     repeated: dict[str, Column] = {
         name: Ragged(v.repeat(count, *([1] * (v.dim() - 1))), lengths) for name, v in values.items()
     }
-    repeated["history_post"] = Ragged(torch.empty(0, dtype=torch.int64), torch.zeros(count, dtype=torch.int64))
+    read = torch.tensor([p.post_id for p in visitor.posts], dtype=torch.int64)
+    repeated["history_post"] = Ragged(read.repeat(count), torch.full((count,), len(read), dtype=torch.int64))
     return repeated
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +13,8 @@ import torch
 
 from recommend.cascade.catalog import Catalog
 from recommend.cascade.knowledge import Knowledge, Known
+from recommend.cascade.posts import ROLE as POSTS
+from recommend.cascade.posts import Post, Posts, post_columns
 from recommend.cascade.registry import PROMOTION, ROLES, Loaded, Registry
 from recommend.cascade.request import ADS, FEED, Moment, columns
 from recommend.cascade.sources import smoothed_rate
@@ -166,6 +169,16 @@ def click_scores(
             found, known = probabilities(models, loaded, catalog, rows, visitor, moment, channel)
             return Scores(found["click"], loaded.name, degraded=tried != role, knowledge=known)
     return Scores(smoothed_rate(catalog, rows), SIMPLE, degraded=True)
+
+
+@torch.inference_mode()
+def post_scores(models: Models, posts: Posts, among: Sequence[Post], visitor: Visitor, moment: Moment) -> Scores:
+    """pCTR of posts by the model of their role; else clicks over impressions."""
+    loaded = models.get(POSTS)
+    if loaded is None:
+        return Scores(posts.rates(among), SIMPLE, degraded=True)
+    batch = loaded.encoders(post_columns(among, visitor, as_known(loaded, moment), posts.content))
+    return Scores(loaded.model.predict(batch)["click"].double().numpy(), loaded.name)
 
 
 def conversions(models: Models, catalog: Catalog, rows: np.ndarray, visitor: Visitor, moment: Moment) -> Scores:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from recommend.cascade.catalog import Catalog
+
+if TYPE_CHECKING:
+    from recommend.cascade.posts import PastPost
 
 
 @dataclass(frozen=True)
@@ -20,15 +24,18 @@ class Past:
     single: bool
     time_ms: int
     content: np.ndarray
+    seller_id: int = -1
 
 
 @dataclass
 class Visitor:
-    """``history``: clicks, oldest first; ``seen``: things shown lately, newest last."""
+    """``history``: clicks, oldest first; ``seen``: things shown lately, newest last; ``posts``: those opened, oldest
+    first."""
 
     user_id: int
     history: deque[Past]
     seen: deque[int] = field(default_factory=lambda: deque(maxlen=400))
+    posts: deque[PastPost] = field(default_factory=lambda: deque(maxlen=50))
 
     def taste(self) -> np.ndarray | None:
         """Mean content of the things clicked, the latest counting most; None without a click."""
@@ -82,6 +89,7 @@ class Visitors:
             bool(catalog.get("single", rows)[0]),
             time_ms,
             catalog.content(rows)[0].copy(),
+            int(catalog.get("seller_id", rows)[0]),
         )
         self.get(user_id).history.append(past)
         return True

@@ -9,138 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from recommend.data.contents import Contents, Vectors
+from recommend.data.contents import Contents
 from recommend.data.parquet import ParquetStream
-from recommend.data.schema import ENTITIES, table_files
 from recommend.data.splits import last_days
 from recommend.data.world.oracle import open_oracle
 from recommend.data.world.write import LOG
 from recommend.experiments.marketplace import KEPT, Marketplace, popularity, world_folder
 from recommend.experiments.recipe import Setting
 from recommend.features.encoders import Encoders
-from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import Batch, Column, Ragged, concat_batches, select_batch
-from recommend.models.multi_entity import ENTITY, SHARED
+from recommend.features.entities import ENTITY, POST, Facts, entity_map
+from recommend.features.ragged import Batch, Column, concat_batches, select_batch
 
-HISTORY, CONTENT, TEST_DAYS, MIN_COUNT = 10, 16, 4, 10
-POST = ENTITIES.index("post")
-OF_USER = ("user_id", "age_group", "city", "hour", "promotion")
-OF_ITEM = ("item_id", "condition", "price_bucket", "single", "channel")
-OF_POST = ("post_id", "topic", "length_step")
+TEST_DAYS, MIN_COUNT = 4, 10
+FEATURES = entity_map()
 LOGGED = (
     *("user_id", "hour", "promotion", "entity", "item_id", "post_id", "seller_id", "category", "condition"),
     *("price_bucket", "single", "channel", "item_age_h", "history_item", "history_post", "click"),
     *("impression_id", "request_id"),
 )
 GROUPS = {"low": (0, 10), "middle": (10, 30), "high": (30, np.inf)}  # clicks of a user in the training window
-
-
-def _vector(column: str, *keys: str, kind: str = "") -> Feature:
-    """The content of the candidate, or of what was clicked of a kind."""
-    return Feature(
-        column=column,
-        role="history" if kind else "target",
-        match="content" if kind else "",
-        group=kind or SHARED,
-        kind="vector",
-        size=CONTENT,
-        max_length=HISTORY,
-        joined_by=keys,
-    )
-
-
-CONTENTS = (
-    _vector("content", "post_id", "item_id"),
-    *(_vector(f"{kind}_content", f"history_{kind}", kind=kind) for kind in ENTITIES),
-)
-FEATURES = FeatureMap(
-    features=(
-        *(Feature(column=c, role="context") for c in OF_USER),
-        Feature(column="category", role="target", group=SHARED),
-        Feature(column="seller_id", role="target", group=SHARED),
-        Feature(column="item_age_h", role="target", group=SHARED, kind="number"),
-        CONTENTS[0],
-        *(Feature(column=c, role="target", group="item") for c in OF_ITEM),
-        *(Feature(column=c, role="target", group="post") for c in OF_POST),
-        *(
-            Feature(column=f"{kind}_{match}", role="history", match=match, group=kind, max_length=HISTORY)
-            for kind in ENTITIES
-            for match in ("category", "seller_id")
-        ),
-        *CONTENTS[1:],
-        Feature(column=ENTITY, role="raw"),
-    )
-)
-
-
-@dataclass(frozen=True)
-class Lookup:
-    """Whole numbers by id; an unknown id gives -1."""
-
-    vectors: Vectors
-
-    @staticmethod
-    def of(ids: Column, values: Column) -> Lookup:
-        known, found = _dense(ids), _dense(values)
-        order = known.argsort()
-        return Lookup(Vectors(known[order], found[order].double()[:, None]))
-
-    def __call__(self, ids: Tensor) -> Tensor:
-        found, known = self.vectors(ids)
-        return torch.where(known, found[:, 0].long(), -1)
-
-
-class Facts:
-    """What the tables of things, posts and users say of the ids in the log's rows.
-
-    Args:
-        rows: ``post_id`` and ``category`` of all rows: a post's category stands only where it was shown.
-        last_day: things listed later are left out.
-    """
-
-    def __init__(self, log: Path, rows: Batch, last_day: int) -> None:
-        def read(table: str, *columns: str) -> Batch:
-            return concat_batches(list(ParquetStream(table_files(log, table, 0, last_day), columns, batch_rows=65_536)))
-
-        items = read("item", "item_id", "seller_id", "category")
-        posts = read("post", "post_id", "author_id", "topic", "length")
-        users = read("user", "user_id", "age_group", "city")
-        steps = (2 * _dense(posts["length"]).double().log()).floor().long()  # steps of a factor of 1.65
-        self.of = {
-            "item": {n: Lookup.of(items["item_id"], items[n]) for n in ("seller_id", "category")},
-            "post": {
-                "seller_id": Lookup.of(posts["post_id"], posts["author_id"]),
-                "category": Lookup.of(rows["post_id"], rows["category"]),
-                "topic": Lookup.of(posts["post_id"], posts["topic"]),
-                "length_step": Lookup.of(posts["post_id"], steps),
-            },
-            "user": {n: Lookup.of(users["user_id"], users[n]) for n in ("age_group", "city")},
-        }
-
-    def join(self, rows: Batch) -> dict[str, Column]:
-        """Rows with all columns of ``FEATURES`` but the contents."""
-        out = dict(rows)
-        is_post = _dense(rows[ENTITY]) == POST
-        # The thing that a post may show is no field of the post here.
-        out["item_id"] = torch.where(is_post, -1, _dense(rows["item_id"]))
-        for name, of_user in self.of["user"].items():
-            out[name] = of_user(_dense(rows["user_id"]))
-        for name in ("topic", "length_step"):
-            out[name] = self.of["post"][name](_dense(rows["post_id"]))
-        for kind in ENTITIES:
-            past = rows[f"history_{kind}"]
-            assert isinstance(past, Ragged)
-            out[f"history_{kind}"] = past = past.last(HISTORY)
-            for name in ("category", "seller_id"):
-                out[f"{kind}_{name}"] = past.with_values(self.of[kind][name](past.values))
-        return out
 
 
 @dataclass
@@ -190,7 +82,7 @@ def open_entities(setting: Setting, knobs: Mapping[str, Any]) -> Ready:
     shown = concat_batches([{n: rows[n] for n in ("post_id", "category")} for rows in parts.values()])
     facts = Facts(log, shown, split.test[1])
     parts["test"] = _of(parts["test"], post=True)
-    contents = Contents.read(log, FeatureMap(features=CONTENTS), split.test[1])
+    contents = Contents.read(log, FEATURES, split.test[1])
     joined = {part: contents(facts.join(rows)) for part, rows in parts.items()}
     encoders = Encoders.fit(FEATURES, [joined["train"]], MIN_COUNT)
     wanted = list(dict.fromkeys([*(f.column for f in FEATURES.features), *FEATURES.labels, FEATURES.group]))

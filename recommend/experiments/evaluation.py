@@ -12,7 +12,8 @@ from recommend.data.schema import table_files
 from recommend.data.world.oracle import FOLDER, no_oracle, open_oracle
 from recommend.metrics.lists import normalised_regret
 from recommend.metrics.report import measures
-from recommend.training.runs import EVALUATED_ROWS, load_run
+from recommend.training.forms import form_of
+from recommend.training.runs import EVALUATED_ROWS, asked, load_run, read_run
 from recommend.training.scoring import predictions
 
 
@@ -22,13 +23,13 @@ def evaluate_run(folder: Path, log: Path) -> dict[str, Any]:
     files = table_files(log, "impression", *split.test)
     if not files:
         raise DataError(f"{log} has no rows of the days {split.test[0]}..{split.test[1]}, on which this run is tested.")
-    conditions = [name for _, name in model.measured().values() if name is not None]
-    keep = list(
-        dict.fromkeys([*model.features.labels, model.features.group, *conditions, "impression_id", "request_id"])
-    )
-    columns = list(dict.fromkeys([*model.features.columns, *keep]))
+    keep = list(dict.fromkeys([*model.features.labels, model.features.group, "impression_id", "request_id"]))
+    of = form_of(read_run(folder).model.name).rows
+    columns = list(dict.fromkeys([*model.features.columns, *keep, *([of] if of else [])]))
     with no_oracle():
-        table = predictions(model, ParquetStream(files, columns, EVALUATED_ROWS), encode, keep)
+        table = predictions(model, asked(ParquetStream(files, columns, EVALUATED_ROWS), of), encode, keep)
+    if not table:
+        raise DataError(f"{log} has no rows with '{of}' of the days {split.test[0]}..{split.test[1]}.")
     group = table[model.features.group]
     found: dict[str, dict[str, float]] = {}
     for name, (label, given) in model.measured().items():

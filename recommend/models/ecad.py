@@ -140,10 +140,6 @@ class ECAD(Towers):
         of_order, of_refund = self.features.labels
         return {of_order: order, of_refund: order * rfr, "rfr": rfr, "ecvr": order * (1 - rfr)}
 
-    def measured(self) -> dict[str, tuple[str, str | None]]:
-        """Both labels, of what was clicked."""
-        return {name: (name, "click") for name in self.features.labels}
-
     def samples(self, known: Known, since: int) -> Samples:
         """The clicks for which a head ripened after ``since``, with their times as known now."""
         age, before = known.now - known.click_ms, since - known.click_ms

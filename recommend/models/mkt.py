@@ -244,3 +244,11 @@ class TEM(DIN):
         crossed = self.top.layers[: self.cut](torch.cat([user, shared + self.shared(known.shared), own, past], 1))
         out = self.top.layers[self.cut :](crossed + self.cross(known.common))  # eq. 15
         return {self.features.labels[0]: out[:, 0]}
+
+
+class MKT(TEM):
+    """Both stages in one model: ``mem`` is trained first, then frozen, and the rest on rows of the target entity."""
+
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
+        super().__init__(features, sizes, config, MEM(features, sizes, config, build), build)
+        self.features = features  # of both entities: what is read of a log

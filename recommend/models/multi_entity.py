@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from recommend.config import ConfigError, ModelConfig
+from recommend.features.entities import ENTITY, SHARED
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.features.ragged import Batch
 from recommend.layers.embedding import Make, make
@@ -21,9 +22,6 @@ from recommend.layers.mlp import MLP
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
 from recommend.models.din import DIN
-
-SHARED = "shared"  # group of the target fields that every entity has
-ENTITY = "entity"  # raw column: which entity a row belongs to, numbered in the order of ``entities``
 
 
 def entities(features: FeatureMap) -> list[str]:

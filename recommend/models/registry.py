@@ -30,6 +30,7 @@ MODELS = {
     "dropoutnet": "recommend.models.dropoutnet:DropoutNet",
     "meta_embedding": "recommend.models.meta_embedding:MetaEmbedding",
     "mwuf": "recommend.models.mwuf:MWUF",
+    "mkt": "recommend.models.mkt:MKT",
     "msnet": "recommend.models.msnet:MSNet",
 }
 
@@ -47,7 +48,7 @@ def by_stock(name: str) -> bool:
     return name in BY_STOCK
 
 
-READS_ALONG = {"clid": ("request_id", "privileged"), "ecad": ("click",)}  # columns of the log that a loss reads; never inputs that serve
+READS_ALONG = {"clid": ("request_id", "privileged")}  # columns of the log that a loss reads; never inputs that serve
 
 
 def reads_along(name: str) -> tuple[str, ...]:

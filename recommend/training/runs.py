@@ -5,7 +5,7 @@ The same call goes on where an interrupted one ended. Under ``torchrun`` every p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -18,7 +18,7 @@ from recommend.data.schema import table_files
 from recommend.data.splits import TimeSplit, last_days
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap, impression_map
-from recommend.features.ragged import Batch, Column, Ragged
+from recommend.features.ragged import Batch, Column, Ragged, select_batch
 from recommend.models.base import Ranker
 from recommend.models.registry import build_model, by_stock, reads_along
 from recommend.training import checkpoint
@@ -143,10 +143,13 @@ def train_run(
     if start is not None:
         checkpoint.load(start / checkpoint.NAME, model)
     encode = _encode(log, encoders, made)
-    own = form.stream(Given(log, run, model, features, encode)) if form.stream is not None else None
+    given = Given(log, run, model, features, encode)
+    own = form.stream(given) if form.stream is not None else None
     if group.first and not kept:  # what cannot be trained leaves no folder
         encoders.save(out / ENCODERS)
         (out / RUN).write_text(run.model_dump_json(indent=1), encoding="utf-8")
+    if form.first_stage is not None and not (out / checkpoint.NAME).exists():
+        form.first_stage(given, out)
     group.wait()
     share = stream.share(group.rank, group.size)
     watch = _watch(model, run, log, encode, (own or share).rows(), out, say if group.first else None)
@@ -173,13 +176,21 @@ def _watch(
     """What looks at the days that are kept for it; None for a run of one pass, or where nobody listens."""
     if run.watch_days is None or say is None:
         return None
-    files = table_files(log, "impression", *run.watch_days)
+    files, of = table_files(log, "impression", *run.watch_days), form_of(run.model.name).rows
+    columns = list(dict.fromkeys([*model.features.columns, *([of] if of else [])]))
 
     def measure() -> float:
-        found = evaluate(model, ParquetStream(files, model.features.columns, EVALUATED_ROWS), encode)
+        found = evaluate(model, asked(ParquetStream(files, columns, EVALUATED_ROWS), of), encode)
         return next(iter(found.values()))["auc"]
 
     return Watch(measure, rows, say, out, f"day {run.watch_days[1]}, which is not trained on,")
+
+
+def asked(batches: Iterable[Batch], rows: str) -> Iterator[Batch]:
+    """The rows of batches in which a column is true; all without one."""
+    for batch in batches:
+        column = batch[rows] if rows else None
+        yield batch if column is None else select_batch(batch, column.bool().nonzero().squeeze(1))  # type: ignore[union-attr]
 
 
 def chain(contents: Contents, encoders: Encoders) -> Encode:

@@ -33,8 +33,7 @@ def evaluate(
 ) -> Mapping[str, Mapping[str, float]]:
     """Measures of each prediction against its label, on the rows to which it applies: name to measure to value."""
     f = model.features
-    conditions = [name for _, name in model.measured().values() if name is not None]
-    table = predictions(model, batches, encode, list(dict.fromkeys([*f.labels, f.group, *conditions])))
+    table = predictions(model, batches, encode, list(dict.fromkeys([*f.labels, f.group])))
     if not table:
         return {}
     found = {}

@@ -6,11 +6,13 @@ order. ``train`` is one command for all of them.
 
 from __future__ import annotations
 
-from recommend.training.forms import known, order, ripe, systems
+from recommend.training.forms import known, order, posts, ripe, systems
 from recommend.training.forms.form import Form, Given
 
 TWO_TASKS = Form(labels=("click", "order"))  # made for clicks and orders together
 PLAIN = Form()
+WINDOWS = ("order_edges=[0.25,1,3]", "refund_edges=[1,3,6]")
+THREE = ("mlp=[64,32,16]", "activation=relu", "experts=3")  # experts and extractors, then the towers
 FORMS = {
     "esmm": TWO_TASKS,
     "mmoe": TWO_TASKS,
@@ -18,7 +20,15 @@ FORMS = {
     "keep": Form(features=known.with_knowledge, join=known.look_up, knowledge=True),
     "keep_extractor": Form(labels=("click", "cart", "order"), features=known.of_keys),
     "copr": Form(stream=order.stream),
-    "ecad": Form(labels=("order", "refund"), stream=ripe.stream),
+    "ecad": Form(labels=("order", "refund"), stream=ripe.stream, rows="click", settings=WINDOWS),
+    "mkt": Form(
+        features=posts.features,
+        join=posts.facts,
+        first_stage=posts.first_stage,
+        stream=posts.stream,
+        rows=posts.ENTITY,
+        settings=THREE,
+    ),
     "rec4ad": Form(features=systems.features, join=systems.bids, stream=systems.stream),
 }
 

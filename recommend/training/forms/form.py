@@ -73,6 +73,9 @@ class Form:
         join: log and run to a function that adds the columns of the features that are made from others
             (``joined_by``); content vectors are added anyway.
         knowledge: trained with published knowledge, on the days after its moment.
+        rows: column that says of which rows of a log the predictions are; empty: of all.
+        settings: of the model, where nothing else is asked.
+        first_stage: trains a part of the model before the rest, with the run's folder for its checkpoint.
         stream: what is trained on; None: the impressions, read from the disk, also by several processes.
     """
 
@@ -81,3 +84,6 @@ class Form:
     join: Callable[[Path, RunConfig], Encode] | None = None
     stream: Callable[[Given], Stream] | None = None
     knowledge: bool = False
+    rows: str = ""
+    settings: tuple[str, ...] = ()
+    first_stage: Callable[[Given, Path], None] | None = None

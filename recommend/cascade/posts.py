@@ -1,0 +1,216 @@
+"""Posts in the feed: short texts with a photo, in two stated places of a page, ranked by a model of their own (MKT).
+
+A post is nothing that is sold: it is in no catalogue, no auction and no source. Without a model posts are ranked by
+clicks over impressions, drawn to the mean of all posts, so that one that nobody has seen stands in the middle.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from recommend.cascade.request import HOUR_MS, VIDEO, Moment
+from recommend.cascade.sources import PRIOR
+from recommend.data.schema import ENTITIES
+from recommend.features.ragged import Column, Ragged
+
+if TYPE_CHECKING:
+    from recommend.cascade.registry import Loaded
+    from recommend.cascade.visitors import Visitor
+
+ROLE = "posts"
+POST_SLOTS = (9, 16)  # 0-based places of the posts on a page: a tenth of a page of 20
+MOST = 500  # newest posts that are ranked
+POST = ENTITIES.index("post")
+
+
+@dataclass(frozen=True)
+class Post:
+    """A post as it comes in. ``length`` in words; ``content`` has the catalogue's size."""
+
+    post_id: int
+    author_id: int
+    category: int
+    topic: int
+    created_ms: int
+    length: int
+    content: np.ndarray
+
+
+@dataclass(frozen=True)
+class PastPost:
+    """A click on a post. It outlives the post."""
+
+    post_id: int
+    author_id: int
+    category: int
+    time_ms: int
+    content: np.ndarray
+
+
+@dataclass(frozen=True)
+class ShownPost:
+    """A post on a page, with what was known of it and how it was scored."""
+
+    post: Post
+    position: int
+    pctr: float
+    age_h: float
+    impressions: int
+
+
+class Posts:
+    """The posts that can be shown, with their counters. Every public method may be called from any thread.
+
+    Args:
+        content: numbers of a content vector.
+    """
+
+    def __init__(self, content: int) -> None:
+        self.content = content
+        self._posts: dict[int, Post] = {}
+        self._counts: dict[int, list[int]] = {}  # impressions, clicks
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._posts)
+
+    def ids(self) -> set[int]:
+        """Of the posts that can be shown."""
+        with self._lock:
+            return set(self._posts)
+
+    def put(self, post: Post) -> None:
+        """A post that came."""
+        with self._lock:
+            self._posts[post.post_id] = post
+            self._counts.setdefault(post.post_id, [0, 0])
+
+    def remove(self, post_id: int) -> None:
+        """A post that left: no later page shows it."""
+        with self._lock:
+            self._posts.pop(post_id, None)
+            self._counts.pop(post_id, None)
+
+    def shown(self, post_id: int) -> None:
+        """Count an impression."""
+        self._count(post_id, 0)
+
+    def count_click(self, post_id: int) -> None:
+        """Count a click."""
+        self._count(post_id, 1)
+
+    def clicked(self, post_id: int, visitor: Visitor, moment: Moment) -> None:
+        """Count a click, and remember it for the visitor."""
+        self.count_click(post_id)
+        post = self._posts.get(post_id)
+        if post is not None:
+            past = PastPost(post_id, post.author_id, post.category, moment.time_ms, post.content)
+            visitor.posts.append(past)
+
+    def candidates(self, visitor: Visitor) -> list[Post]:
+        """The newest posts that the visitor has not opened."""
+        opened = {past.post_id for past in visitor.posts}
+        with self._lock:
+            newest = sorted(self._posts.values(), key=lambda p: (-p.created_ms, p.post_id))
+        return [p for p in newest if p.post_id not in opened][:MOST]
+
+    def rates(self, posts: Sequence[Post]) -> np.ndarray:
+        """(n,) clicks over impressions, drawn to the mean of all posts where impressions are few."""
+        with self._lock:
+            counts = {p.post_id: tuple(self._counts.get(p.post_id, (0, 0))) for p in posts}
+            seen, clicks = (sum(c[n] for c in self._counts.values()) for n in (0, 1))
+        mean = (clicks + 1.0) / (seen + PRIOR)
+        return np.array([(counts[p.post_id][1] + PRIOR * mean) / (counts[p.post_id][0] + PRIOR) for p in posts])
+
+    def impressions(self, post_id: int) -> int:
+        """How often a post was seen."""
+        return self._counts.get(post_id, [0])[0]
+
+    def _count(self, post_id: int, which: int) -> None:
+        with self._lock:
+            if post_id in self._counts:
+                self._counts[post_id][which] += 1
+
+
+def slots(size: int, available: int) -> list[int]:
+    """Places of the posts on a page of a size."""
+    return [slot for slot in POST_SLOTS if slot < size][:available]
+
+
+def around(things: int, of_posts: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Positions of the things and of the posts on a page; on one with few things the posts stand at its end."""
+    posts = [min(slot, things + n) for n, slot in enumerate(of_posts)]
+    return [n for n in range(things + len(posts)) if n not in posts], posts
+
+
+def post_columns(posts: Sequence[Post], visitor: Visitor, moment: Moment, size: int) -> dict[str, Column]:
+    """Raw columns of ``len(posts)`` candidates for one visitor, as ``recommend.features.entities`` names them.
+
+    What a post has not, such as a price, is what the log of posts has there.
+
+    Args:
+        size: numbers of a content vector.
+    """
+    count = len(posts)
+    same: Mapping[str, int] = {
+        "user_id": visitor.user_id, "age_group": 0, "city": 0, "hour": moment.hour, "promotion": moment.promotion,
+        "entity": POST, "item_id": -1, "condition": 0, "price_bucket": 0, "single": 0, "channel": VIDEO,
+    }  # fmt: skip
+    own = {
+        "post_id": [p.post_id for p in posts],
+        "seller_id": [p.author_id for p in posts],
+        "category": [p.category for p in posts],
+        "topic": [p.topic for p in posts],
+        "length_step": [math.floor(2 * math.log(max(p.length, 1))) for p in posts],
+    }
+    age = [max(moment.time_ms - p.created_ms, 0) / HOUR_MS for p in posts]
+    content = np.stack([p.content for p in posts]) if posts else np.zeros((0, size))
+    things, read = list(visitor.history), list(visitor.posts)
+    past = {
+        "item_category": [p.category for p in things],
+        "item_seller_id": [p.seller_id for p in things],
+        "post_category": [p.category for p in read],
+        "post_seller_id": [p.author_id for p in read],
+    }
+    vectors = {"item_content": [p.content for p in things], "post_content": [p.content for p in read]}
+    out: dict[str, Column] = {name: torch.full((count,), value, dtype=torch.int64) for name, value in same.items()}
+    out |= {name: torch.tensor(values, dtype=torch.int64) for name, values in own.items()}
+    out |= {"item_age_h": torch.tensor(age, dtype=torch.float32), "content": torch.from_numpy(content).float()}
+    for name, values in past.items():
+        out[name] = _repeated(torch.tensor(values, dtype=torch.int64), count)
+    for name, rows in vectors.items():
+        out[name] = _repeated(torch.from_numpy(np.stack(rows) if rows else np.zeros((0, size))).float(), count)
+    return out
+
+
+def made_up(loaded: Loaded, count: int = 64) -> dict[str, Column]:
+    """Columns of made-up posts for a made-up visitor: what a model of posts is checked on before it serves."""
+    from collections import deque
+
+    from recommend.cascade.request import DAY_MS
+    from recommend.cascade.visitors import Past, Visitor
+
+    size = next((f.size for f in loaded.encoders.features.features if f.column == "content"), 1)
+    rng, moment = np.random.default_rng(0), Moment(20 * DAY_MS)
+    content = rng.normal(size=(count, size)).astype(np.float32)
+    known = loaded.encoders.vocabularies.get("post_id")
+    ids = known[:count].tolist() if known is not None and len(known) >= count else list(range(count))
+    posts = [
+        Post(i, n % 9, n % 12, n % 5, moment.time_ms - n * 60_000, 20 + 7 * n, content[n]) for n, i in enumerate(ids)
+    ]
+    things = [Past(n, n % 12, True, moment.time_ms - n, content[n], n % 9) for n in range(8)]
+    visitor = Visitor(0, deque(things))
+    visitor.posts.extend(PastPost(p.post_id, p.author_id, p.category, moment.time_ms, p.content) for p in posts[:4])
+    return post_columns(posts, visitor, moment, size)
+
+
+def _repeated(values: torch.Tensor, count: int) -> Ragged:
+    lengths = torch.full((count,), len(values), dtype=torch.int64)
+    return Ragged(values.repeat(count, *([1] * (values.dim() - 1))), lengths)

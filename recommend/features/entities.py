@@ -1,0 +1,140 @@
+"""Things and posts as two entities with schemas of their own: the features of multi-entity models, and their joins.
+
+Shared fields: category, maker, age, content. A thing has five fields of its own, a post three. Topic and length of a
+post, age group and city of a user stand in tables beside the log's rows and are joined by id, as are category, maker
+and content of what was clicked. All of them are known before a page is shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from recommend.data.contents import Vectors
+from recommend.data.parquet import ParquetStream
+from recommend.data.schema import ENTITIES, table_files
+from recommend.features.feature_map import Feature, FeatureMap
+from recommend.features.ragged import Batch, Column, Ragged, concat_batches
+
+HISTORY, CONTENT = 10, 16
+SHARED = "shared"  # group of the target fields that every entity has
+ENTITY = "entity"  # raw column: which entity a row belongs to, numbered as in the schema
+POST = ENTITIES.index("post")
+OF_USER = ("user_id", "age_group", "city", "hour", "promotion")
+OF_ITEM = ("item_id", "condition", "price_bucket", "single", "channel")
+OF_POST = ("post_id", "topic", "length_step")
+KEY = {"age_group": "user_id", "city": "user_id", "topic": "post_id", "length_step": "post_id"}
+
+
+def entity_map(history: int = HISTORY, content: int = CONTENT, labels: tuple[str, ...] = ("click",)) -> FeatureMap:
+    """The features of both entities.
+
+    Args:
+        history: clicks of each kind that are read.
+        content: size of the content vectors; 0 leaves them out.
+    """
+
+    def plain(column: str, group: str = "item", **more: object) -> Feature:
+        role = "context" if group == "user" else "target"
+        keys = (KEY[column],) if column in KEY else ()
+        of_group = {} if group == "user" else {"group": group}
+        return Feature.of({"column": column, "role": role, "joined_by": keys, **of_group, **more})
+
+    def past(of: str, match: str, **more: object) -> Feature:
+        facts = {"column": f"{of}_{match}", "role": "history", "match": match, "group": of}
+        return Feature.of({**facts, "max_length": history, "joined_by": (f"history_{of}",), **more})
+
+    vector: dict[str, object] = {"kind": "vector", "size": content}
+    of_target = {**vector, "max_length": history, "joined_by": ("post_id", "item_id")}
+    features = (
+        *(plain(c, "user") for c in OF_USER),
+        plain("category", SHARED),
+        plain("seller_id", SHARED),
+        plain("item_age_h", SHARED, kind="number"),
+        *([plain("content", SHARED, **of_target)] if content else []),
+        *(plain(c, "item") for c in OF_ITEM),
+        *(plain(c, "post") for c in OF_POST),
+        *(past(kind, match) for kind in ENTITIES for match in ("category", "seller_id")),
+        *([past(kind, "content", **vector) for kind in ENTITIES] if content else []),
+        Feature(column=ENTITY, role="raw"),
+    )
+    return FeatureMap(features=features, labels=labels)
+
+
+def length_steps(words: Tensor) -> Tensor:
+    """(n,) steps of a factor of 1.65 in which a length counts."""
+    return (2 * words.double().log()).floor().long()
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """Whole numbers by id; an unknown id gives -1."""
+
+    vectors: Vectors
+
+    @staticmethod
+    def of(ids: Column, values: Column) -> Lookup:
+        known, found = _dense(ids), _dense(values)
+        order = known.argsort()
+        return Lookup(Vectors(known[order], found[order].double()[:, None]))
+
+    def __call__(self, ids: Tensor) -> Tensor:
+        found, known = self.vectors(ids)
+        return torch.where(known, found[:, 0].long(), -1)
+
+
+class Facts:
+    """What the tables of things, posts and users say of the ids in the log's rows.
+
+    Args:
+        rows: ``post_id`` and ``category`` of all rows: a post's category stands only where it was shown.
+        last_day: things listed later are left out; None: all are there.
+        history: clicks of each kind that are read.
+    """
+
+    def __init__(self, log: Path, rows: Batch, last_day: int | None = None, history: int = HISTORY) -> None:
+        def read(table: str, *columns: str) -> Batch:
+            files = table_files(log, table, 0, last_day)
+            parts = list(ParquetStream(files, columns, batch_rows=65_536)) if files else []
+            return concat_batches(parts) if parts else {n: torch.empty(0, dtype=torch.int64) for n in columns}
+
+        self.history = history
+        items = read("item", "item_id", "seller_id", "category")
+        posts = read("post", "post_id", "author_id", "topic", "length")
+        users = read("user", "user_id", "age_group", "city")
+        self.of = {
+            "item": {n: Lookup.of(items["item_id"], items[n]) for n in ("seller_id", "category")},
+            "post": {
+                "seller_id": Lookup.of(posts["post_id"], posts["author_id"]),
+                "category": Lookup.of(rows["post_id"], rows["category"]),
+                "topic": Lookup.of(posts["post_id"], posts["topic"]),
+                "length_step": Lookup.of(posts["post_id"], length_steps(_dense(posts["length"]))),
+            },
+            "user": {n: Lookup.of(users["user_id"], users[n]) for n in ("age_group", "city")},
+        }
+
+    def join(self, rows: Batch) -> dict[str, Column]:
+        """Rows with all columns of the features but the contents."""
+        out = dict(rows)
+        is_post = _dense(rows[ENTITY]) == POST
+        # The thing that a post may show is no field of the post here.
+        out["item_id"] = torch.where(is_post, -1, _dense(rows["item_id"]))
+        for name, of_user in self.of["user"].items():
+            out[name] = of_user(_dense(rows["user_id"]))
+        for name in ("topic", "length_step"):
+            out[name] = self.of["post"][name](_dense(rows["post_id"]))
+        for kind in ENTITIES:
+            past = rows[f"history_{kind}"]
+            assert isinstance(past, Ragged)
+            out[f"history_{kind}"] = past = past.last(self.history)
+            for name in ("category", "seller_id"):
+                out[f"{kind}_{name}"] = past.with_values(self.of[kind][name](past.values))
+        return out
+
+
+def _dense(column: Column) -> Tensor:
+    assert isinstance(column, Tensor)
+    return column
