@@ -37,7 +37,8 @@ def build(out: Path, root: Path = ROOT) -> None:
     Raises:
         CommandError: the site's packages are missing, or a page or link is not whole; its log is on stderr.
     """
-    # NO_MKDOCS_2_WARNING: the theme's advertisement of what comes after it. No --quiet: it would hide warnings from --strict.
+    # NO_MKDOCS_2_WARNING: the theme's advertisement of what comes after it.
+    # No --quiet: it would hide the warnings from --strict.
     environment = {**os.environ, "PYTHONPATH": str(root), "NO_MKDOCS_2_WARNING": "1"}
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(out)]
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
