@@ -166,10 +166,26 @@ def run_postgres(program: str, url: URL, options: Iterable[str]) -> None:
 
 def _stage_feed(folder: Path, target: Path) -> None:
     """Projection and installed models; what is being installed at this moment (its name begins with a dot) is not."""
+    knowledge = folder / "models" / "knowledge"
     for path in folder.rglob("*") if folder.is_dir() else ():
         inside = path.relative_to(folder)
+        if path.parent == knowledge:  # its file changes in place: the store itself copies it
+            continue
         if path.is_file() and not any(part.startswith(".") for part in inside.parts) and path.suffix != ".part":
             _link(path, target / inside, copy=path.name == APPENDED)
+    if knowledge.is_dir():
+        _stage_knowledge(knowledge, target / "models" / "knowledge")
+
+
+def _stage_knowledge(folder: Path, target: Path) -> None:
+    from recommend.data.knowledge import KnowledgeStore
+    from recommend.data.parquet import DataError
+
+    try:
+        with KnowledgeStore(folder, readonly=True) as store:
+            store.copy(target)
+    except DataError as error:
+        raise BackupError(str(error)) from error
 
 
 def _link(source: Path, target: Path, *, copy: bool = False) -> bool:

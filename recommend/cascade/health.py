@@ -16,17 +16,24 @@ from recommend.cascade.registry import Loaded
 from recommend.cascade.request import DAY_MS, FEED, Moment, columns
 from recommend.cascade.visitors import Past, Visitor
 from recommend.features.ragged import Column
+from recommend.models.two_tower import TwoTower
 
 ROWS, CLICKS = 64, 8
+SAYS = {"conversion": ("ecvr", "order"), "promotion": ("ecvr", "order")}  # of the others it is the click
 HIGHEST_MEAN = 0.9  # nothing that people are shown is clicked or bought that often
 
 
 def healthy(loaded: Loaded) -> str:
     """What is wrong with a model on made-up things (or posts) and a made-up visitor; empty when nothing is."""
+    if loaded.role == "pre_ranking" and not isinstance(loaded.model, TwoTower):
+        return "it gives no vectors of visitors and things, by which pre-ranking works"
     raw = SAMPLES.get(loaded.role, _things)(loaded)
     batch = loaded.encoders(without(loaded, raw).columns)
     with torch.inference_mode():
         found = loaded.model.predict(batch)
+    wanted = SAYS.get(loaded.role, ("click",))
+    if not set(wanted) & set(found):
+        return f"it says nothing of {' or '.join(wanted)}"
     for task, values in found.items():
         if not bool(torch.isfinite(values).all()):
             return f"its probabilities of {task} are no numbers"

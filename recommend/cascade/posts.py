@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ROLE = "posts"
 POST_SLOTS = (9, 16)  # 0-based places of the posts on a page: a tenth of a page of 20
-MOST = 500  # newest posts that are ranked
+NEWEST, BEST = 50, 50  # posts that are ranked: a model takes some milliseconds for a hundred
 POST = ENTITIES.index("post")
 
 
@@ -115,11 +115,14 @@ class Posts:
             visitor.posts.append(past)
 
     def candidates(self, visitor: Visitor) -> list[Post]:
-        """The newest posts that the visitor has not opened."""
+        """Posts that the visitor has not opened: the newest, and of the others those with the highest rates."""
         opened = {past.post_id for past in visitor.posts}
         with self._lock:
-            newest = sorted(self._posts.values(), key=lambda p: (-p.created_ms, p.post_id))
-        return [p for p in newest if p.post_id not in opened][:MOST]
+            there = [p for p in self._posts.values() if p.post_id not in opened]
+        there.sort(key=lambda p: (-p.created_ms, p.post_id))
+        older = there[NEWEST:]
+        best = np.argsort(-self.rates(older), kind="stable")[:BEST] if older else ()
+        return [*there[:NEWEST], *(older[i] for i in best)]
 
     def rates(self, posts: Sequence[Post]) -> np.ndarray:
         """(n,) clicks over impressions, drawn to the mean of all posts where impressions are few."""

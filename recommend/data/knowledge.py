@@ -112,6 +112,11 @@ class KnowledgeStore:
         """Release the file; snapshots must have ended."""
         self._env.close()
 
+    def copy(self, folder: Path) -> None:
+        """Write everything that is readable now into a folder that must be empty; publications go on meanwhile."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._env.copy(str(folder), compact=True)
+
     @contextmanager
     def snapshot(self, number: int | None = None) -> Iterator[Snapshot]:
         """The current version, or one that is still kept."""

@@ -8,8 +8,11 @@ import sys
 import numpy as np
 import pytest
 
+from app.backup import back_up
 from app.feed_log import write_log
 from app.main import main
+from app.restore import restore
+from app.settings import Settings
 from recommend.cascade.knowledge import Knowledge
 from recommend.cascade.request import FEED
 from recommend.cascade.scoring import probabilities
@@ -130,3 +133,15 @@ def test_an_extractor_that_goes_on_keeps_its_coordinates(served, capsys):
     assert "differs in 'model'" in capsys.readouterr().err
     with KnowledgeStore(home / "tried") as store:
         assert not store.versions()
+
+
+def test_a_backup_holds_what_is_known(build, tmp_path):
+    services = build()
+    keys, vectors = np.array([3, 5]), np.arange(8, dtype=np.float32).reshape(2, 4)
+    with KnowledgeStore(services.feed.registry.root / "knowledge") as store:
+        store.publish({"user": (keys, vectors)}, 0)
+    back_up(services.settings, tmp_path / "b.tar")
+    other = Settings(home=tmp_path / "other" / "home")
+    restore(tmp_path / "b.tar", other)
+    with KnowledgeStore(other.home / "feed" / "models" / "knowledge", readonly=True) as store, store.snapshot() as got:
+        assert np.array_equal(got.lookup("user", keys), vectors)

@@ -187,6 +187,14 @@ def test_places_and_rates():
         shelf.shown(2)
     for _ in range(30):
         shelf.count_click(1)
+    for n in range(4, 200):  # a crowd of newer ones: the liked one still reaches ranking
+        shelf.put(Post(n, 0, 0, 0, n, 10, np.zeros(2, np.float32)))
+    ranked = [p.post_id for p in shelf.candidates(Visitors().get(1))]
+    assert len(ranked) == 100
+    assert 1 in ranked
+    assert 2 not in ranked
+    for n in range(4, 200):
+        shelf.remove(n)
     rates = shelf.rates(shelf.candidates(Visitors().get(1)))  # newest first: 3, 2, 1
     assert rates[2] > rates[0] > rates[1]  # liked, unknown, disliked
 

@@ -318,6 +318,12 @@ def test_installing_an_unfinished_run_or_activating_what_is_not_there_is_refused
         registry.install(tmp_path, "ranking")
     with pytest.raises(ConfigError, match="no role 'rank'"):
         registry.install(runs["din"], "rank")
+    registry.install(runs["din"], "pre_ranking")
+    assert registry.load("pre_ranking") is None
+    assert "gives no vectors" in registry.events(1)[0]["why"]
+    registry.install(runs["din"], "conversion")
+    assert registry.load("conversion") is None
+    assert "says nothing of ecvr or order" in registry.events(1)[0]["why"]
     with pytest.raises(ConfigError, match="no version '7'"):
         registry.activate("ranking", "7")
 
