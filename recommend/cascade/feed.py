@@ -162,6 +162,9 @@ class Feed:
         size = min(size or config.size, config.ranked)
         visitor = self.visitors.get(user_id)
         found = self.sources.find(visitor, moment.time_ms, config.candidates)
+        usual = np.concatenate(list(found.values())) if found else np.empty(0, np.int64)
+        if config.exposure.share * config.exposure.beyond > 0:
+            found["unseen"] = self.sources.unseen(moment.time_ms, config.exposure, config.ranked // 10)
         rows = np.unique(np.concatenate(list(found.values()))) if found else np.empty(0, np.int64)
         rows = rows[np.argsort(-self.catalog.get("listed_ms", rows), kind="stable")]  # among equals the newest first
         clock.lap("sources")
@@ -169,7 +172,16 @@ class Feed:
         bids = self.catalog.get("bid", rows)
         values = pre.order if pre is not None else np.empty(0)
         # Ads are pre-ranked by expected revenue, beside the organic things: clicks alone would starve the auction.
-        chosen = self._survivors(values, bids)
+        alone = ~np.isin(rows, usual)  # what no source found takes no other thing's place
+        values_found, bids_found = np.where(alone, -1.0, values), np.where(alone, 0.0, bids)
+        unseen = np.flatnonzero(np.isin(rows, found.get("unseen", usual[:0])))
+        chosen = self._survivors(values_found, bids_found, config.ranked)
+        extra = unseen[~np.isin(unseen, chosen)]
+        if len(extra):  # at most a tenth of the ranked things, as for ads, and not on top of them
+            chosen = self._survivors(values_found, bids_found, config.ranked - len(extra))
+            extra = unseen[~np.isin(unseen, chosen)][: config.ranked - len(chosen)]
+        beyond = np.concatenate([alone[chosen], np.ones(len(extra), bool)])
+        chosen = np.concatenate([chosen, extra])
         clock.lap("pre_ranking")
         ranked = rows[chosen]
         click = click_scores(self.models, "ranking", self.catalog, ranked, visitor, moment)
@@ -189,7 +201,7 @@ class Feed:
         seller = self.catalog.get("seller_id", ranked)
         winners = [int(i) for i in paying[outcome.winners]]
         posts, of_posts = self._posts(visitor, moment, size)
-        places = mix(score, impressions, new, seller, winners, size - len(posts), config.exposure, self._rng)
+        places = mix(score, impressions, new, seller, winners, size - len(posts), config.exposure, self._rng, beyond)
         # Sold between retrieval and here: never shown, whatever the stages thought of it.
         alive = self.catalog.on_sale(ranked)
         places = [place for place in places if alive[place.candidate]]
@@ -283,9 +295,9 @@ class Feed:
         """A page was seen: its things have one impression more."""
         self.catalog.shown(item_ids, moment.time_ms)
 
-    def _survivors(self, values: np.ndarray, bids: np.ndarray) -> np.ndarray:
-        """Places of the candidates that reach ranking: by pCTR, a tenth of them by pCTR x bid."""
-        most = self.config.ranked
+    @staticmethod
+    def _survivors(values: np.ndarray, bids: np.ndarray, most: int) -> np.ndarray:
+        """Places of at most ``most`` candidates that reach ranking: by pCTR, a tenth of them by pCTR x bid."""
         if len(values) <= most:
             return np.arange(len(values))
         money = values * bids

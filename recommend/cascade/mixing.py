@@ -21,12 +21,14 @@ class Exposure:
 
     Attributes:
         share: of the organic places, kept for things with fewer than ``enough`` impressions.
+        beyond: of these, the part kept for things that no source found or that pre-ranking let fall.
         enough: impressions after which a thing stands on its own.
         young_h: hours after which a thing is not new any more.
         per_seller: most places of a page for one seller.
     """
 
     share: float = 0.15
+    beyond: float = 0.5
     enough: int = 30
     young_h: float = 48.0
     per_seller: int = 3
@@ -49,6 +51,7 @@ def mix(
     size: int,
     rules: Exposure,
     rng: np.random.Generator,
+    beyond: np.ndarray | None = None,
 ) -> list[Place]:
     """Fill a page.
 
@@ -60,6 +63,7 @@ def mix(
         ads: places among the candidates of the ads that won, best first; none of them stands on the page twice.
         size: places of the page.
         rng: decides how many places explore when the share is no whole number of places, and where they stand.
+        beyond: (n,) which are here for exploration alone (``Exposure.beyond``); None: none is.
 
     Returns:
         At most ``size`` places, in order.
@@ -68,8 +72,7 @@ def mix(
     organic = size - len(slots)
     taken = set(ads[: len(slots)])
     order = [int(i) for i in np.argsort(-score, kind="stable") if i not in taken]
-    wanted = rules.share * organic
-    exploring = int(wanted) + int(rng.random() < wanted - int(wanted))
+    exploring = _whole(rules.share * organic, rng)
     count: dict[int, int] = {}
 
     def choose(among: list[int], most: int, chosen: list[int]) -> list[int]:
@@ -82,7 +85,12 @@ def mix(
                 picked.append(i)
         return picked
 
-    fresh = choose(sorted((i for i in order if new[i]), key=lambda i: int(impressions[i]) // TIER), exploring, [])
+    least = sorted((i for i in order if new[i]), key=lambda i: int(impressions[i]) // TIER)
+    far = [i for i in least if beyond is not None and beyond[i]]
+    kept = _whole(rules.beyond * exploring, rng) if far else 0
+    fresh = choose(far, kept, [])
+    fresh += choose([i for i in least if i not in far], exploring - len(fresh), [])
+    fresh += choose(far, exploring - len(fresh), fresh)  # where sources found too few new things
     best = choose(order, organic - len(fresh), fresh)
     if len(best) + len(fresh) < organic:  # too few sellers: better a full page than a rule
         best += [i for i in order if i not in best and i not in fresh][: organic - len(fresh) - len(best)]
@@ -92,3 +100,8 @@ def mix(
     for slot, ad in zip(slots, ads, strict=False):
         page.insert(min(slot, len(page)), Place(int(ad), "ad"))
     return page[:size]
+
+
+def _whole(places: float, rng: np.random.Generator) -> int:
+    """A whole number whose mean is ``places``."""
+    return int(places) + int(rng.random() < places - int(places))

@@ -12,6 +12,8 @@ import numpy as np
 from usearch.index import Index
 
 from recommend.cascade.catalog import Catalog
+from recommend.cascade.mixing import Exposure
+from recommend.cascade.request import HOUR_MS
 from recommend.cascade.visitors import Visitor
 
 Source = Callable[[Visitor, int, int], np.ndarray]  # visitor, moment in ms, how many -> rows
@@ -77,6 +79,19 @@ class Sources:
             more = newest[~np.isin(newest, known)][: count - len(known)]
             found["new"] = np.concatenate([found.get("new", np.empty(0, np.int64)), more])
         return found
+
+    def unseen(self, time_ms: int, rules: Exposure, count: int) -> np.ndarray:
+        """Rows of new things, whoever the visitor is: the least shown first, of these the oldest, which are stale
+        next."""
+        rows = self._view("new", lambda rows: -self.catalog.get("listed_ms", rows))
+        listed, shown = self.catalog.get("listed_ms", rows), self.catalog.get("impressions", rows)
+        fresh = (time_ms - listed < rules.young_h * HOUR_MS) & (shown < rules.enough) & self.catalog.on_sale(rows)
+        rows, listed, shown = rows[fresh], listed[fresh], shown[fresh]
+        if not len(rows):
+            return rows
+        key = shown.astype(np.int64) << 42 | listed - listed.min()  # 42 bits of milliseconds are a century
+        first = np.argpartition(key, count)[:count] if len(key) > count else np.arange(len(key))
+        return rows[first[np.argsort(key[first], kind="stable")]]
 
     def _new(self, visitor: Visitor, time_ms: int, count: int) -> np.ndarray:
         return self._view("new", lambda rows: -self.catalog.get("listed_ms", rows))[:count]

@@ -165,6 +165,58 @@ def test_exploration_gets_its_share_of_the_places_on_average():
     assert [p.candidate for p in none] == list(range(10))
 
 
+def test_half_of_the_exploration_goes_beyond_what_sources_found():
+    rng, rules = np.random.default_rng(0), Exposure(share=0.4, beyond=0.5)
+    new, beyond = np.arange(60) >= 40, np.arange(60) >= 50
+    count = {True: 0, False: 0}
+    for _ in range(300):
+        page = mix(np.linspace(1, 0, 60), np.zeros(60, int), new, np.arange(60), [], 10, rules, rng, beyond)
+        for place in page:
+            if place.reason == "exploration":
+                count[bool(beyond[place.candidate])] += 1
+    assert count[True] / 300 == pytest.approx(2.0, abs=0.05)
+    assert count[False] / 300 == pytest.approx(2.0, abs=0.05)
+    # Where one kind is missing, the other takes its places; without the rule all is as if nothing were beyond.
+    for have in (beyond, new & ~beyond):
+        page = mix(np.linspace(1, 0, 60), np.zeros(60, int), have, np.arange(60), [], 10, rules, rng, beyond)
+        assert sum(p.reason == "exploration" for p in page) == 4
+    same = [mix(np.linspace(1, 0, 60), np.zeros(60, int), new, np.arange(60), [], 10, Exposure(share=0.35, beyond=b),
+                np.random.default_rng(3), far) for b, far in ((0.0, np.zeros(60, bool)), (0.5, None))]  # fmt: skip
+    assert same[0] == same[1]
+
+
+@pytest.mark.parametrize("beyond", [0.0, 0.5])
+def test_what_no_source_finds_gets_its_chance_before_it_is_stale(tmp_path, beyond):
+    """Only what is popular is found: forty of 240 things. With half of the exploration beyond them every new thing has
+    been seen once all places for it have come; without it none of the others ever is."""
+    exposure = Exposure(share=0.4, beyond=beyond, young_h=24)
+    made = feed(tmp_path, 0, FeedConfig(candidates=40, ranked=40, size=10, exposure=exposure, shares={"popular": 1.0}))
+    made.sources.find = lambda visitor, time_ms, count: {"popular": made.sources._popular(visitor, time_ms, count)}
+    for item_id in range(1, 241):
+        young = item_id > 80
+        made.put(item(item_id, bid=0.0, listed_ms=NOW.time_ms - (item_id * 60_000 if young else 30 * HOUR)), NOW)
+    made.catalog.clicked(range(1, 41), NOW.time_ms)
+    seen, first = set(), {}
+    for n in range(90):
+        slate = made.slate(1, NOW)
+        far = [s for s in slate.page if s.sources == ("unseen",)]
+        assert all(s.reason == "exploration" for s in far if s.item_id not in seen)
+        ids = [s.item_id for s in slate.page]
+        for s in far:
+            first.setdefault(s.item_id, n)
+        seen |= set(ids)
+        made.shown(ids, NOW)
+    made.close()
+    young = set(range(81, 241))
+    if beyond:
+        assert young <= seen
+        order = sorted(young, key=lambda i: first[i])
+        assert np.mean(order[:40]) > np.mean(order[-40:])  # the oldest, which are stale next, come first
+        assert not set(range(41, 81)) & seen  # what is stale already is not explored
+    else:
+        assert not (young | set(range(41, 81))) & seen
+
+
 def test_a_page_has_its_ads_in_their_places_nothing_twice_and_few_of_one_seller():
     rng = np.random.default_rng(1)
     seller = np.zeros(40, np.int64)

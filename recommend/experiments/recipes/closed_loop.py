@@ -126,9 +126,10 @@ def run(name: str, prepared: Prepared, setting: Setting) -> Measures:
         missing = [role for role in arm.roles if models.get(role) is None]
         if missing:
             raise RuntimeError(f"the model of {missing[0]} failed its health check: {registry.events(3)}")
+        # Exploration among what sources found, as when the results were made.
         config = FeedConfig(
             candidates=arm.candidates, ranked=100, size=LOOP.size, explained=0, at_once=1,
-            exposure=Exposure(share=arm.explore), shares=dict.fromkeys(arm.sources, 1.0),
+            exposure=Exposure(share=arm.explore, beyond=0.0), shares=dict.fromkeys(arm.sources, 1.0),
         )  # fmt: skip
         truth = prepared.truth[arm.taste]
         feed = Feed(truth.config.taste_dims, models, config, setting.seed)
