@@ -74,6 +74,11 @@ class Watch:
             self.samples.append((time.monotonic(), self.process.memory_info().rss / 1e6))
             gevent.sleep(self.every)
 
+    def cpu_s(self) -> float:
+        """CPU seconds that the process has used."""
+        times = self.process.cpu_times()
+        return times.user + times.system
+
     def of(self, since: float) -> dict[str, float]:
         """First, last and most megabytes since a time, and the slope of the second half in megabytes a minute."""
         seen = np.array([s for s in self.samples if s[0] >= since])
@@ -134,10 +139,11 @@ def phases(url: str, pid: int, args: argparse.Namespace) -> list[str]:
         ("after", max(5.0, 6 * args.minutes), args.visits),
     )
     for phase, seconds, visits in plan:
-        since = time.monotonic()
+        since, cpu = time.monotonic(), watch.cpu_s()
         notes = play(url, seconds, visits, args.sells, args.looks)
         memory = watch.of(since)
-        print(json.dumps({**told(phase, seconds, notes), "memory": memory}), flush=True)
+        used = round(watch.cpu_s() - cpu, 1)
+        print(json.dumps({**told(phase, seconds, notes), "server_cpu_s": used, "memory": memory}), flush=True)
         refused = sum(notes.refused.values())
         if notes.errors:
             wrong.append(f"{phase}: errors {dict(notes.errors)}")
