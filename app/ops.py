@@ -12,8 +12,9 @@ import gradio as gr
 
 from app import ops_numbers as numbers
 from app import ops_pictures as pictures
-from app.ops_numbers import Answer, Table
+from app.ops_numbers import Answer
 from app.ops_promotions import PromotionsTab
+from app.ops_table import Table
 from app.services import Services
 from app.theme import make_theme, stylesheet
 
@@ -92,7 +93,8 @@ class _Page:
             days, reliable = _block(3), _block(2)
         said = gr.HTML("", elem_id="ops-agreement", apply_default_css=False)
         tables = [self._table(name) for name in ("model-health", "models", "drift", "model-events")]
-        tab.select(self._models, None, [days, reliable, said, *tables], show_progress="hidden")
+        features = [_block(), self._table("drift-by-feature")]
+        tab.select(self._models, None, [days, reliable, said, *tables, *features], show_progress="hidden")
 
     def _table(self, name: str) -> gr.Dataframe:
         links = f"<a href='/ops/export/{name}.csv'>CSV</a> · <a href='/ops/export/{name}.json'>JSON</a>"
@@ -130,6 +132,7 @@ class _Page:
             if value is not None
             else "No page is long enough yet to compare pre-ranking with ranking."
         )
+        moved = numbers.drift_by_feature(self.services)
         rest = (numbers.models(self.services), numbers.drift(self.services, seen), numbers.model_events(self.services))
         return (
             _picture(pictures.by_day(table)),
@@ -137,6 +140,8 @@ class _Page:
             f"<div class='ops'><p>{agree}</p></div>",
             _frame(table),
             *(_frame(found) for found in rest),
+            _picture(pictures.drift_by_feature(moved)),
+            _frame(moved),
         )
 
 

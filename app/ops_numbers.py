@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,9 @@ from sqlalchemy import select
 from app import adoption
 from app.db import Store
 from app.feed_items import milliseconds
+from app.ops_drift import drift_by_feature, index
+from app.ops_table import Cell, Table
+from app.ops_table import rounded as _r
 from app.promotions import day_of
 from app.services import Services
 from app.tables import EventRow, FeedEventRow, FeedPageRow, FeedRow, ListingRow, NumberRow, OrderRow, now
@@ -27,7 +29,6 @@ from recommend.cascade.registry import PROMOTION
 from recommend.metrics.calibration import ece, pcoc
 from recommend.metrics.ranks import auc, gauc
 
-Cell = str | int | float | None
 DAYS = 14
 YOUNG_H = 48.0  # a listing is new for that long
 STARVED_H = 6.0  # a new listing without an impression after that long is starved
@@ -35,15 +36,6 @@ HIGH, LOW = 1.25, 0.8  # PCOC outside of which a model is off
 MOST_COMPARED = 10_000  # rows of pages in which pre-ranking is compared with ranking
 ENOUGH_CLICKS = 30  # below them PCOC says nothing
 RESULTS = Path(__file__).resolve().parents[1] / "recommend" / "experiments" / "results"
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table for people and for export; ``note`` says how to read it."""
-
-    headers: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -287,10 +279,8 @@ def drift(services: Services, seen: Impressions | None = None) -> Table:
 def stability(before: np.ndarray, after: np.ndarray, bins: int = 10) -> float:
     """Population stability index over the deciles of ``before``; 0 for equal distributions."""
     edges = np.unique(np.quantile(before, np.linspace(0, 1, bins + 1)[1:-1]))
-    a = np.bincount(np.searchsorted(edges, before, side="right"), minlength=len(edges) + 1) + 0.5
-    b = np.bincount(np.searchsorted(edges, after, side="right"), minlength=len(edges) + 1) + 0.5
-    a, b = a / a.sum(), b / b.sum()
-    return float(((b - a) * np.log(b / a)).sum())
+    a, b = (np.bincount(np.searchsorted(edges, x, side="right"), minlength=len(edges) + 1) for x in (before, after))
+    return index(a, b)
 
 
 def models(services: Services) -> Table:
@@ -397,6 +387,7 @@ TABLES: dict[str, Callable[[Services], Table]] = {
     "new-listings": new_listings,
     "model-health": model_health,
     "drift": drift,
+    "drift-by-feature": drift_by_feature,
     "models": models,
     "promotions": promotions,
     "model-events": model_events,
@@ -416,10 +407,6 @@ def minutes(value: float) -> str:
 
 def _ms(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.0f} ms"
-
-
-def _r(value: float | None, digits: int = 4) -> float | None:
-    return None if value is None or not math.isfinite(value) else round(value, digits)
 
 
 def _signed(value: float | None) -> str:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.ops_numbers import HIGH, LOW, Impressions, Table, minutes, wilson
+from app.ops_numbers import HIGH, LOW, Impressions, minutes, wilson
+from app.ops_table import Table
 from recommend.metrics.calibration import pcoc
 
 if TYPE_CHECKING:
@@ -106,6 +107,25 @@ def first_impressions(table: Table) -> Figure:
     half = float(np.median(waited))
     says = f"Half of those that were seen waited {minutes(half)} or less"
     axis.set_title(f"{says}; {unseen} are unseen", fontsize=10, loc="left", color=GREY)
+    return figure
+
+
+def drift_by_feature(table: Table) -> Figure:
+    """How far each thing moved since training, beside what chance would give; the dozen that moved most."""
+    figure, axis = _figure(9.0, 3.4)
+    if not table.rows:
+        _empty(axis, "Too few pages yet to compare with")
+        return figure
+    rows = table.rows[:12][::-1]
+    names, psi, chance = ([row[n] for row in rows] for n in (0, 2, 3))
+    colours = [GREY if row[1] == "steady" else ORANGE for row in rows]
+    axis.barh([str(n) for n in names], [float(v or 0) for v in psi], color=colours)
+    axis.plot([float(v or 0) for v in chance], range(len(rows)), "|", color=GREEN, markersize=11, label="by chance")
+    axis.set_xlabel("population stability index", fontsize=8)
+    axis.legend(frameon=False, fontsize=8, labelcolor=GREY, loc="lower right")
+    off = [row for row in table.rows if row[1] != "steady"]
+    says = f"{str(off[0][0]).capitalize()} moved most; {len(off)} of {len(table.rows)} moved" if off else ""
+    axis.set_title(says or "Nothing moved more than by chance", fontsize=10, loc="left", color=GREY)
     return figure
 
 

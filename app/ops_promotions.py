@@ -12,7 +12,8 @@ from typing import Any
 # Gradio reads the annotations of its listeners at run time, so that it cannot be imported later than here.
 import gradio as gr
 
-from app.ops_numbers import Table, promotions
+from app.ops_numbers import promotions
+from app.ops_table import Table
 from app.promotions import MOST_DAYS, Promotion, day_number, read_date, today
 from app.services import Services
 from app.views import AppError
