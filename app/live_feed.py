@@ -147,8 +147,8 @@ class LiveFeed:
             return
         try:
             vectors = self.index.vectors([x.id for x in on_sale])
-        except Exception:
-            log.exception("the index gives no vectors; the feed goes on without them")
+        except Exception as error:
+            log.warning("the index gives no vectors, the feed goes on without them: %s", error)
             vectors = {}
         with self.store.write() as session:
             ids = numbers(session, "listing", [x.id for x in on_sale])

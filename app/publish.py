@@ -1,21 +1,18 @@
 """Publishing, changing and deleting: the store first, in one transaction, then the index.
 
-The transaction that changes a listing also writes a row into the outbox. The row is deleted only after the feed and the
-index have followed. Whatever dies or is away in between, the row is found again, every few seconds and at the next
-start, and brings them up to date: the store is the truth.
+The transaction that changes a listing also writes a row into the outbox (``app/outbox.py``), by which feed and index
+follow whatever dies or is away in between: the store is the truth.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
-import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -23,9 +20,10 @@ from app import drafts, editing, shelf
 from app.db import Store
 from app.media import Media
 from app.metrics import Metrics
+from app.outbox import Outbox
 from app.search_index import SearchIndex
 from app.settings import Settings
-from app.tables import DraftRow, KeyRow, ListingRow, OutboxRow, PhotoRow, now
+from app.tables import DraftRow, KeyRow, ListingRow, PhotoRow, now
 from app.views import AppError
 from listing.schema import Listing
 
@@ -34,7 +32,6 @@ STATUSES = ("active", "reserved", "sold", "removed")
 CHANGEABLE = ("title", "description", "price", "stock", "condition", "status", "attributes")
 KEY_REUSED = "This idempotency key was used for another draft; take a new one."
 STRAY_SECONDS = 3600.0
-REST_SECONDS = 2.0  # after a failure the index is left alone for so long, so that publishing does not wait for it
 _MOST_STOCK = 1_000_000
 _MOST_FACTS = 50
 
@@ -49,28 +46,12 @@ class Healed:
     stopped_drafts: int = 0
 
 
-class Follower(Protocol):
-    """Whoever else keeps a copy of the listings, such as the feed."""
-
-    def put(self, listings: Sequence[Listing]) -> None:
-        """Listings that came or changed."""
-        ...
-
-    def remove(self, listing_ids: Collection[str]) -> None:
-        """Listings that left."""
-        ...
-
-
 class Publisher:
-    """Changes listings and keeps photos, index and ``follower`` in step with them."""
+    """Changes listings and keeps photos, index and feed in step with them."""
 
     def __init__(self, settings: Settings, store: Store, media: Media, index: SearchIndex, metrics: Metrics) -> None:
         self.settings, self.store, self.media, self.index, self.metrics = settings, store, media, index, metrics
-        self.follower: Follower | None = None
-        self._one_at_a_time = threading.Lock()
-        self._told: set[int] = set()  # outbox rows that the follower has seen and the index has not
-        self._failed_at = -REST_SECONDS
-        self._failing = False
+        self.outbox = Outbox(store, media, index, metrics)
 
     def publish(self, seller: str, draft_id: str, key: str) -> Listing:
         """Publish a draft as its seller sees it; the same key, or the same draft again, gives the same listing.
@@ -216,89 +197,8 @@ class Publisher:
         return len(old)
 
     def follow(self) -> None:
-        """Bring feed and index up to date with the store; never raises. What fails stays in the outbox for later."""
-        with self._one_at_a_time:
-            try:
-                self._tell_news()
-                if time.monotonic() - self._failed_at >= REST_SECONDS:
-                    while self._follow_some():
-                        pass
-                    if self._failing:
-                        log.warning("the index has caught up")
-                    self._failing = False
-            except Exception as error:
-                self._note_failure(error)
-            try:
-                with self.store.read() as session:
-                    self.metrics.outbox.set(shelf.count_waiting(session))
-            except AppError as error:
-                log.warning("the outbox cannot be counted: %s", error)
-
-    def catch_up(self) -> None:
-        """Follow if something waits; for a clock. Raises AppError while the store is away."""
-        with self.store.read() as session:
-            waiting = shelf.count_waiting(session)
-        if waiting or self._failing:
-            self.follow()
-
-    def _note_failure(self, error: Exception) -> None:
-        """The first of a row of failures is logged with its trace, the others as a line."""
-        self._failed_at = time.monotonic()
-        log.warning("feed or index could not follow, it is tried again: %s", error, exc_info=not self._failing)
-        self._failing = True
-        self.metrics.errors.labels(error.code if isinstance(error, AppError) else "index").inc()
-
-    def _tell_news(self) -> None:
-        """What is new in the outbox goes to the follower at once, whatever the index is up to."""
-        if self.follower is None:
-            return
-        with self.store.read() as session:
-            rows = shelf.waiting_ids(session)
-            self._told &= rows.keys()
-            fresh = {row: listing for row, listing in rows.items() if row not in self._told}
-            listings = self._listings(session, fresh.values())
-        self._tell(list(listings.values()), [i for i in fresh.values() if i not in listings])
-        self._told |= fresh.keys()
-
-    def _follow_some(self) -> bool:
-        with self.store.read() as session:
-            rows = shelf.waiting_for_index(session)
-            if not rows:
-                return False
-            wanted = list(dict.fromkeys(row.listing_id for row in rows))
-            listings = self._listings(session, wanted)
-        gone = [i for i in wanted if i not in listings]
-        if gone:
-            self.index.remove(gone)
-        for listing in listings.values():
-            self._put(listing)
-        self._tell(list(listings.values()), gone)  # again, now that the index has their vectors
-        with self.store.write() as session:
-            session.execute(delete(OutboxRow).where(OutboxRow.id.in_([row.id for row in rows])))
-            for listing_id in listings:  # other servers look again: now there are vectors
-                shelf.note_change(session, listing_id)
-        self._told.difference_update(row.id for row in rows)  # SQLite gives their ids again
-        return True
-
-    @staticmethod
-    def _listings(session: Session, wanted: Collection[str]) -> dict[str, Listing]:
-        """Those of the listings that belong into the index, as they stand now."""
-        found = session.scalars(select(ListingRow).where(ListingRow.id.in_(set(wanted))))
-        return {x.id: x for x in shelf.to_listings(session, list(found)) if x.status in shelf.INDEXED}
-
-    def _tell(self, listings: Sequence[Listing], gone: Collection[str]) -> None:
-        if self.follower is not None:
-            self.follower.put(listings)
-            self.follower.remove(gone)
-
-    def _put(self, listing: Listing) -> None:
-        try:
-            self.index.put(listing, [p for ref in listing.photos if (p := self.media.path(ref.id)).is_file()])
-        except ValueError:
-            # This one listing cannot be indexed, whenever it is tried: it must not hold up the others.
-            log.exception("listing %s cannot be indexed; it is published all the same", listing.id)
-            self.metrics.errors.labels("index_refused").inc()
-            self.index.remove([listing.id])
+        """Bring feed and index up to date with the store; never raises. What fails is tried again later."""
+        self.outbox.follow()
 
     def reconcile(self) -> Healed:
         """After a start: whatever a crash left behind is put in order. The store is the truth."""
@@ -327,8 +227,12 @@ class Publisher:
 
         Such drafts are left when the store went away before their end could be written, or by another server that died.
         """
+        which = (DraftRow.updated_at < self._too_old(), DraftRow.id.not_in(alive))
+        with self.store.read() as session:  # there are none, nearly always: no writer has to wait for this
+            if session.scalar(select(DraftRow.id).where(DraftRow.state.in_(drafts.UNFINISHED), *which)) is None:
+                return 0
         with self.store.write() as session:
-            return self._stop(session, DraftRow.updated_at < self._too_old(), DraftRow.id.not_in(alive))
+            return self._stop(session, *which)
 
     def sweep(self) -> int:
         """Delete photos without a row, left by what was cut off; returns how many."""

@@ -104,7 +104,7 @@ async def _catch_up(services: Services) -> None:
     while True:
         await asyncio.sleep(CATCH_UP_SECONDS)
         try:
-            await run_in_threadpool(services.publisher.catch_up)
+            await run_in_threadpool(services.publisher.outbox.catch_up)
             await run_in_threadpool(services.publisher.stop_orphans, services.queue.names())
         except AppError as error:
             log.warning("catching up has to wait: %s", error)

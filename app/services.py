@@ -76,7 +76,7 @@ def build_services(
     publisher.retire()
     publisher.reconcile()
     feed.start()
-    publisher.follower = feed
+    publisher.outbox.follower = feed
     return Services(
         settings=settings,
         store=store,

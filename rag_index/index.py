@@ -199,7 +199,7 @@ class ListingIndex:
         """Run ``work`` on a collection; on a server somebody else may have rebuilt the index in the meantime."""
         from chromadb.errors import NotFoundError
 
-        with plain_errors(self._place.name):
+        with self._place.answering(), plain_errors(self._place.name):
             try:
                 return work(self._parts[part])
             except NotFoundError:

@@ -10,8 +10,9 @@ import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -47,6 +48,10 @@ class Place(Protocol):
 
     def sweep(self, keep: str) -> None:
         """Remove all generations but ``keep``."""
+        ...
+
+    def answering(self) -> AbstractContextManager[None]:
+        """Around calls: IndexUnreachable at once while it is known to hang."""
         ...
 
     def close(self) -> None:
@@ -158,6 +163,9 @@ class FolderPlace:
             if found.name != keep:
                 self.drop(found.name)
 
+    def answering(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def close(self) -> None:
         for client in self._clients.values():
             client.close()
@@ -166,6 +174,7 @@ class FolderPlace:
 
 
 SERVER_SECONDS, CONNECT_SECONDS = 30.0, 5.0  # longest wait for a server; filling one takes seconds a batch
+QUIET_SECONDS = 30.0  # one that hung is left alone for so long, so that not every caller waits for it
 
 
 def _limit_waiting(client: Client) -> None:
@@ -182,13 +191,17 @@ class ServerPlace:
 
     def __init__(self, url: str) -> None:
         import chromadb
+        import httpx
 
+        self._hangs_until = 0.0
         parts = urlsplit(url)
         if not parts.hostname:
             raise IndexUnreachable(f"{url} is no server address; write it like http://localhost:8000.")
         secure = parts.scheme == "https"
         self.name = f"{parts.scheme}://{parts.hostname}:{parts.port or (443 if secure else 80)}"
         with plain_errors(self.name):
+            # Chroma's client asks several things while it is made, each without end if the server hangs.
+            httpx.get(f"{self.name}/api/v2/heartbeat", timeout=CONNECT_SECONDS)
             self._client: Client = chromadb.HttpClient(
                 host=parts.hostname, port=parts.port or (443 if secure else 80), ssl=secure, settings=_settings()
             )
@@ -225,6 +238,19 @@ class ServerPlace:
         for name in names:
             with plain_errors(self.name):
                 self._client.delete_collection(name)
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        import httpx
+
+        if time.monotonic() < self._hangs_until:
+            raise IndexUnreachable(f"The index server at {self.name} hangs; it is asked again in a moment.")
+        try:
+            yield
+        except IndexUnreachable as error:
+            if isinstance(error.__cause__, httpx.TimeoutException):
+                self._hangs_until = time.monotonic() + QUIET_SECONDS
+            raise
 
     def close(self) -> None:
         self._client.close()

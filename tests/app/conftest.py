@@ -1,4 +1,8 @@
-"""Services on a fresh store with a pipeline and an index of the tests' own."""
+"""Services on a fresh store with a pipeline and an index of the tests' own.
+
+Tests with the marker ``stores`` run twice: on SQLite with an embedded Chroma, and on PostgreSQL with a Chroma server.
+All others run on SQLite with an index in memory.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +15,79 @@ import pytest
 from app.services import Services, build_services
 from app.settings import Settings
 from listing.photos import Photo, intake
-from tests.fakes import FakeIndex, FakePipeline, jpeg
+from tests.app.backends import Backend, Databases, on_files, on_servers
+from tests.fakes import FakePipeline, jpeg
+from tests.servers import Server
 
 Build = Callable[..., Services]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, help="how often the crash tests kill (by default a few times)")
+    parser.addoption("--rounds", type=int, default=8, help="how often fifty buyers race for one piece")
+    parser.addoption("--api-calls", type=int, default=300, help="how many calls the fuzz test of the API makes")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "backend" in metafunc.fixturenames and metafunc.definition.get_closest_marker("stores"):
+        servers = pytest.param("servers", marks=[pytest.mark.postgres, pytest.mark.server])
+        metafunc.parametrize("backend", ["files", servers], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """The PostgreSQL server of the run."""
+    made = Databases()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.server.remove()
+
+
+@pytest.fixture(scope="session")
+def chroma(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The Chroma server of the run."""
+    made = Server(tmp_path_factory.mktemp("chroma"))
+    try:
+        made.start()
+        yield made
+    finally:
+        made.kill()
+
+
 @pytest.fixture
-def build(tmp_path: Path) -> Iterator[Build]:
-    """Builds services below the test's folder; the same folder again is the same store after a restart."""
+def url(databases: Databases) -> Iterator[str]:
+    """The address of an empty PostgreSQL database."""
+    with databases.fresh() as found:
+        yield found
+
+
+@pytest.fixture
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
+    """What the services stand on; see the module."""
+    kind = getattr(request, "param", None)
+    if kind is None:
+        yield Backend()
+    elif kind == "files":
+        with on_files(tmp_path) as made:
+            yield made
+    else:
+        databases, chroma = (request.getfixturevalue(name) for name in ("databases", "chroma"))
+        with on_servers(databases, chroma) as made:
+            yield made
+
+
+@pytest.fixture
+def build(tmp_path: Path, backend: Backend) -> Iterator[Build]:
+    """Builds services below the test's folder; again is the same store (and the same real index) after a restart."""
     made: list[Services] = []
 
     def _build(*, pipeline: FakePipeline | None = None, index: Any = None, **settings: Any) -> Services:
         services = build_services(
-            Settings(home=tmp_path, **settings),
+            Settings(home=tmp_path, **{**backend.settings, **settings}),
             pipeline=pipeline or FakePipeline(),
-            index=index if index is not None else FakeIndex(),
+            index=index if index is not None else backend.index(),
         )
         made.append(services)
         return services
@@ -49,11 +111,3 @@ def me(services: Services) -> str:
 @pytest.fixture
 def photos() -> tuple[Photo, ...]:
     return intake([jpeg(), jpeg((120, 40, 40))])
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--kills", type=int, help="how often the crash tests kill (by default a few times)"
-    )
-    parser.addoption("--rounds", type=int, default=8, help="how often fifty buyers race for one piece")
-    parser.addoption("--api-calls", type=int, default=300, help="how many calls the fuzz test of the API makes")

@@ -9,6 +9,8 @@ from app.adoption import FactCounts, adoption, compare_texts
 from listing.photos import intake
 from tests.fakes import jpeg
 
+pytestmark = pytest.mark.stores
+
 
 def test_of_an_empty_store(services):
     found = adoption(services.store)

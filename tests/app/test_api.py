@@ -54,6 +54,7 @@ def code(response):
     return response.status_code, response.json()["error"]["code"]
 
 
+@pytest.mark.stores
 def test_from_photos_to_a_deleted_listing(client):
     made = draft(client, 3, note="Worn twice.", tone="warmer")
     assert made.status_code == 201
@@ -80,6 +81,7 @@ def test_from_photos_to_a_deleted_listing(client):
     assert code(client.get(f"/v1/photos/{listing['photos'][0]['id']}")) == (404, "not_found")
 
 
+@pytest.mark.stores
 def test_events_come_in_the_order_of_usefulness(client):
     files = [("photos", ("a.jpg", jpeg(), "image/jpeg"))]
     with client.stream("POST", "/v1/drafts", files=files, headers={"Accept": "text/event-stream"}) as answer:
@@ -91,6 +93,7 @@ def test_events_come_in_the_order_of_usefulness(client):
     assert kinds[-1] == "draft"
 
 
+@pytest.mark.stores
 def test_another_sellers_things_are_not_there(two):
     ann, bob, nobody = two
     listing = published(ann)
@@ -137,6 +140,7 @@ def test_guessing_passwords_becomes_slow(two):
 BAD = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 
 
+@pytest.mark.stores
 def test_markup_in_every_field_is_text(client):
     made = draft(client, note=BAD).json()["id"]
     body = {"draft_id": made, "title": BAD, "description": BAD, "facts": {"brand": BAD, "size": BAD}}
@@ -149,6 +153,7 @@ def test_markup_in_every_field_is_text(client):
     assert (listing["title"], listing["description"], listing["attributes"]["brand"]) == (BAD, BAD, BAD)
 
 
+@pytest.mark.stores
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -170,6 +175,7 @@ def test_unusable_changes_change_nothing(client, body, expected):
     assert client.get(f"/v1/listings/{listing['id']}").json() == listing
 
 
+@pytest.mark.stores
 def test_unusable_drafts(client):
     assert code(client.post("/v1/drafts", data={"note": "x"})) == (422, "invalid")
     bad = client.post("/v1/drafts", files={"photos": ("a.jpg", b"no photo")})
@@ -187,6 +193,7 @@ def test_a_large_request_is_refused_before_it_is_read(build):
         assert code(client.post("/v1/listings", content=parts)) == (413, "too_large")
 
 
+@pytest.mark.stores
 def test_a_full_line_is_429_with_the_time_to_come_back(build):
     services = build(queue_length=1)
     services.queue.wait(services.queue.join("r", "a"), 0)
@@ -197,6 +204,7 @@ def test_a_full_line_is_429_with_the_time_to_come_back(build):
     assert int(answer.headers["retry-after"]) >= 1
 
 
+@pytest.mark.stores
 def test_a_broken_model_is_a_sentence(build):
     with client_of(build(pipeline=FakePipeline(fail_at="category"))) as client:
         answer = draft(client)
@@ -213,6 +221,7 @@ def test_other_sites_and_foreign_hosts_are_refused(client):
     assert client.delete(address, headers={"Origin": "http://localhost"}).status_code == 204
 
 
+@pytest.mark.stores
 def test_health_metrics_and_the_described_api(client):
     draft(client)
     assert client.get("/healthz").json() == {"status": "ok"}

@@ -25,7 +25,6 @@ from app.tables import Base, ChangeRow, OutboxRow, PhotoRow
 from listing.photos import intake
 from tests.app.test_api import client_of, published
 from tests.app.test_feed import buy, seen
-from tests.app.test_postgres import url  # noqa: F401  # a fixture
 from tests.fakes import FakeIndex, FakePipeline, jpeg
 
 
@@ -293,7 +292,7 @@ def test_postgresql_without_its_programs_is_one_sentence(used, tmp_path, monkeyp
 
 
 @pytest.mark.postgres
-def test_the_store_on_postgresql_comes_back(build, url, tmp_path, photos):  # noqa: F811
+def test_the_store_on_postgresql_comes_back(build, url, tmp_path, photos):
     services = build(store=url)
     me = services.sellers.named("me").id
     draft = list(handlers.start_draft(services, me, photos))[-1].draft_id

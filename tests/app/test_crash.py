@@ -106,6 +106,7 @@ def test_nothing_is_lost_or_doubled(tmp_path, repository, request):
     assert published > kills / 4, "the kills came before anything was published"
 
 
+@pytest.mark.stores
 def test_a_listing_whose_index_entry_was_cut_off_is_put_in_on_the_next_start(build, photos):
     """The moment between the store's commit and the index, without chance."""
     services = build()
@@ -120,12 +121,14 @@ def test_a_listing_whose_index_entry_was_cut_off_is_put_in_on_the_next_start(bui
     assert build(index=services.index).index.ids() == set()
 
 
+@pytest.mark.stores
 def test_strangers_in_the_index_go_and_stray_photos_too(build, photos):
     services = build()
     me = services.sellers.only().id
     draft = list(handlers.start_draft(services, me, photos))[-1]
     listing = handlers.publish(services, me, draft.draft_id, key="k")
-    services.index.entries["ipl-gone"] = listing
+    stranger = listing.model_copy(update={"id": "ipl-gone"})
+    services.index.put(stranger, [services.media.path(p.id) for p in listing.photos])
     stray = services.media.save("ab" * 16, b"left behind")
     fresh = services.media.save("cd" * 16, b"being written")
     os.utime(stray, (0, 0))

@@ -15,6 +15,8 @@ from app.views import AppError, Busy
 from tests.app.test_api import client_of, code, published, two  # noqa: F401  # a fixture
 from tests.fakes import FakeIndex
 
+pytestmark = pytest.mark.stores
+
 
 @pytest.fixture
 def client(services):
@@ -163,15 +165,14 @@ def test_a_page_is_written_down_with_what_was_known_then(client, services):
 
 
 def test_a_restarted_server_knows_what_is_on_sale_and_who_clicked(build):
-    index = FakeIndex()
-    first = build(index=index)
+    first = build()
     with client_of(first) as client:
         kept, sold = published(client), published(client)
         page = seen(client)
         click = {"kind": "click", "page_id": page["id"], "listing_id": kept["id"]}
         client.post("/v1/events", json={"visitor": "vera", "events": [click]})
         buy(client, sold, "otto")
-    again = build(index=index)
+    again = build(index=first.index)
     with client_of(again) as client:
         assert [p["listing"]["id"] for p in seen(client)["places"]] == [kept["id"]]
         feed = again.feed.feed

@@ -22,6 +22,7 @@ def visit(client, visitor, click=()):
     return page
 
 
+@pytest.mark.stores
 def test_what_was_shown_is_written_with_what_came_of_it(services, tmp_path):
     with client_of(services) as client:
         first, second = published(client, price=10), published(client, price=20)

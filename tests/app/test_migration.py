@@ -144,6 +144,7 @@ def test_a_file_that_is_no_database_is_a_sentence(tmp_path):
         open_store(f"sqlite:///{file}")
 
 
+@pytest.mark.stores
 def test_the_store_keeps_times_in_utc(services, me, photos):
     draft = list(handlers.start_draft(services, me, photos))[-1]
     listing = handlers.publish(services, me, draft.draft_id, key="k")

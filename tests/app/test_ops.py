@@ -18,6 +18,8 @@ from tests.app.test_api import client_of, code, published
 from tests.app.test_feed import buy, seen
 from tests.app.test_feed_log import visit
 
+pytestmark = pytest.mark.stores
+
 
 @pytest.fixture
 def used(build):
@@ -34,8 +36,9 @@ def used(build):
         yield services, client, listings
 
 
-def test_the_three_questions_have_answers(used):
+def test_the_three_questions_have_answers(used, monkeypatch):
     services, *_ = used
+    monkeypatch.setattr(services.feed, "p99_ms", lambda: 40.0)  # how busy this machine is now is not the question
     healthy, chance, off = numbers.answers(services)
     assert (healthy.state, chance.state) == ("look", "good")
     assert "without a model for pre-ranking, ranking" in healthy.says

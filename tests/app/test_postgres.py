@@ -15,20 +15,8 @@ from app.tables import Base, OrderRow
 from app.views import AppError
 from listing.photos import intake
 from tests.fakes import jpeg
-from tests.servers import Postgres
 
 pytestmark = pytest.mark.postgres
-
-
-@pytest.fixture(scope="module")
-def url():
-    """A fresh server on a free port, reached by TCP; gone afterwards."""
-    server = Postgres(fsync=False)
-    try:
-        server.start()
-        yield server.url()
-    finally:
-        server.remove()
 
 
 def test_the_store_on_postgresql(build, url, photos):

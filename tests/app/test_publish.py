@@ -9,8 +9,9 @@ from app import handlers
 from app.tables import EventRow, OutboxRow
 from listing.photos import intake
 from rag_index.errors import BadRecord
-from tests.app.crash_writer import open_services
 from tests.fakes import FakeIndex, jpeg
+
+pytestmark = pytest.mark.stores
 
 
 def test_drafts_past_their_retention_go_and_an_event_stays(build, photos):
@@ -51,34 +52,28 @@ def test_a_listing_that_the_index_refuses_holds_up_nobody(build):
         assert session.scalars(select(OutboxRow)).all() == []
 
 
-@pytest.fixture
-def real(tmp_path):
-    services = open_services(tmp_path)
-    yield services
-    services.close()
-
-
-def test_the_real_index_finds_by_text_and_photo_and_holds_no_contact_data(real, photos):
-    me = real.sellers.only().id
-    draft = list(handlers.start_draft(real, me, photos))[-1]
-    handlers.edit_field(real, me, draft.draft_id, "description", "Write to ann@example.com or call +49 176 12345678.")
-    handlers.edit_field(real, me, draft.draft_id, "brand", "see www.example.com")
-    listing = handlers.publish(real, me, draft.draft_id, key="k")
-    record = real.index.past.index.get(listing.id)
+def test_the_index_finds_by_text_and_photo_and_holds_no_contact_data(services, me, photos):
+    draft = list(handlers.start_draft(services, me, photos))[-1]
+    handlers.edit_field(
+        services, me, draft.draft_id, "description", "Write to ann@example.com or call +49 176 12345678."
+    )
+    handlers.edit_field(services, me, draft.draft_id, "brand", "see www.example.com")
+    listing = handlers.publish(services, me, draft.draft_id, key="k")
+    record = services.index.past.index.get(listing.id)
     assert record is not None
     stored = record.model_dump_json(exclude={"image_vectors", "text_vector"})
     for contact in ("ann@", "12345678", "www."):
         assert contact in listing.model_dump_json()
         assert contact not in stored
     assert len(record.image_vectors) == len(record.phashes) == 2
-    assert [h.listing_id for h in real.index.search(record.text, None, limit=3)] == [listing.id]
+    assert [h.listing_id for h in services.index.search(record.text, None, limit=3)] == [listing.id]
     from PIL import Image
 
-    with Image.open(real.media.path(listing.photos[1].id)) as photo:
-        hits = real.index.search("", photo.convert("RGB"), limit=3)
+    with Image.open(services.media.path(listing.photos[1].id)) as photo:
+        hits = services.index.search("", photo.convert("RGB"), limit=3)
     assert hits[0].listing_id == listing.id
     assert hits[0].score == pytest.approx(1.0, abs=1e-4)
-    handlers.mark_sold(real, me, listing.id)
-    assert real.index.past.index.get(listing.id).sold
-    handlers.edit_listing(real, me, listing.id, {"status": "removed"})
-    assert real.index.ids() == set()
+    handlers.mark_sold(services, me, listing.id)
+    assert services.index.past.index.get(listing.id).sold
+    handlers.edit_listing(services, me, listing.id, {"status": "removed"})
+    assert services.index.ids() == set()

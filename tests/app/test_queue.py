@@ -13,6 +13,8 @@ from app.views import AppError
 from listing.photos import intake
 from tests.fakes import FakePipeline, jpeg
 
+pytestmark = pytest.mark.stores
+
 
 def line(length=9, per_seller=9):
     return DraftQueue(length, per_seller, 10.0)
