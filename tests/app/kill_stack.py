@@ -24,11 +24,12 @@ class Stack:
 
     Args:
         home: folder of the server and of the index.
+        fsync: whether PostgreSQL waits for the disk, as it does by default.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, fsync: bool) -> None:
         self.home = home
-        self.postgres = Postgres(fsync=True)
+        self.postgres = Postgres(fsync=fsync)
         self.chroma = Server(home / "chroma")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
