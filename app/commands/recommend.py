@@ -29,7 +29,10 @@ def register(parser: argparse.ArgumentParser) -> None:
     train.add_argument("--data", type=Path, required=True, metavar="DIR", help="a world, or a folder with a log")
     train.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets encoders, checkpoint and log")
     train.add_argument(
-        "--model", default="din", metavar="NAME", help="such as din, two_tower, esmm, copr, ecad, rec4ad or msnet"
+        "--model",
+        default="din",
+        metavar="NAME",
+        help="such as din, two_tower, esmm, copr, msnet, keep, ecad, rec4ad or mkt",
     )
     train.add_argument("--labels", default="", metavar="A,B", help="what is predicted (default: what the model is for)")
     train.add_argument("--start", type=Path, metavar="RUN", help="go on from the weights of a run of the same model")
@@ -56,7 +59,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
     install = tasks.add_parser("install", help="let a trained model serve in the live feed", allow_abbrev=False)
     install.add_argument("--run", type=Path, required=True, metavar="DIR", help="what 'train --out' wrote")
-    install.add_argument("--role", required=True, metavar="ROLE", help="pre-ranking, ranking, conversion or ads")
+    install.add_argument("--role", required=True, metavar="ROLE", help="pre-ranking, ranking, conversion, ads or posts")
 
     knowledge = tasks.add_parser(
         "knowledge", help="publish what a trained keep_extractor knows, while servers go on", allow_abbrev=False

@@ -20,12 +20,23 @@ from . import tiny
 
 SMALL = ModelConfig(embedding=8, attention=(16,), mlp=(24, 12), initial_std=0.1, experts=2, tower=8)
 TWO = FeatureMap(features=tiny.FEATURES.features, labels=("click", "order"))
-LABELS = {"esmm": TWO, "mmoe": TWO, "ple": TWO, "ecad": TWO}
+BOTH = FeatureMap(  # of two entities: the tiny log's rows are posts, whose own field is the item's id
+    features=(
+        Feature(column="user_id", role="context"),
+        Feature(column="category", role="target", group="shared"),
+        Feature(column="item_id", role="target", group="item"),
+        Feature(column="post_id", role="target", group="post"),
+        Feature(column="history_category", role="history", match="category", group="item", max_length=20),
+        Feature(column="entity", role="raw"),
+    )
+)
+LABELS = {"esmm": TWO, "mmoe": TWO, "ple": TWO, "ecad": TWO, "mkt": BOTH}
 ROWS = 2_048
 
 
 def prepared(features: FeatureMap, rows: int = ROWS) -> tuple[Encoders, dict]:
     data = tiny.columns(rows)
+    data |= {"post_id": data["item_id"], "entity": torch.ones(rows, dtype=torch.int64)}
     encoders = Encoders.fit(features, [data])
     return encoders, encoders(data)
 
