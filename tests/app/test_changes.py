@@ -66,6 +66,14 @@ def test_a_second_server_takes_in_what_the_first_one_does(both):
     story(second, first, there, here)
 
 
+@pytest.mark.postgres
+def test_it_holds_on_postgresql(build, url):
+    index = FakeIndex()
+    first, second = (build(index=index, store=url) for _ in range(2))
+    story(first, second, client_of(first), client_of(second))
+    assert second.feed.forget_changes() == 0
+
+
 def test_it_needs_no_more_than_seconds_while_both_serve(both):
     _, (here, there) = both
     with here, there:  # their clocks run
