@@ -244,7 +244,7 @@ def _with_block(base: Loaded, name: str) -> Promotable:
     config = base.model.config.model_copy(update={"name": name})
     model = build_model(base.encoders.features, base.encoders.sizes(), config)
     missing, unknown = model.load_state_dict(base.model.state_dict(), strict=False)
-    if unknown or any(".block." not in key for key in missing):
+    if unknown or any(".block." not in f".{key}" for key in missing):
         raise DataError(f"{base.name} has other weights than its copy, which cannot be made.")
     return cast("Promotable", model)
 

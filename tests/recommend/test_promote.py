@@ -46,12 +46,14 @@ MADE_OF = {"esmm": ("click", "order"), "ecad": ("order", "refund")}
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory) -> Path:
-    """A log, and a conversion model that was trained on the days before the promotion."""
+    """A log, and conversion models that were trained on the days before the promotion."""
     root = tmp_path_factory.mktemp("promotions")
     write_world(root / "world", scale="small", seed=100, knobs=KNOBS)
     log = root / "world" / "log"
-    run = plan(log, ModelConfig(name="esmm", embedding=8, mlp=(16,)), TrainConfig(batch_rows=256), MADE_OF["esmm"], 2)
-    train_run(log, run, root / "esmm")
+    for name, labels in MADE_OF.items():
+        model = ModelConfig(name=name, embedding=8, mlp=(16, 16) if name == "ecad" else (16,))
+        rows = 64 if name == "ecad" else 256  # clicks, or all impressions
+        train_run(log, plan(log, model, TrainConfig(batch_rows=rows), labels, 2), root / name)
     return root
 
 
@@ -125,9 +127,11 @@ def test_a_copy_serves_its_days_and_is_gone_afterwards(registry, world):
     served.close()
 
 
-def test_the_copy_is_nearer_to_the_promotion_s_afternoon_than_its_model(registry, world):
+@pytest.mark.parametrize("name", MADE_OF)
+def test_the_copy_is_nearer_to_the_promotion_s_afternoon_than_its_model(tmp_path, world, name):
     """The model promises half of what happens; the labels of two earlier promotion days repair most of it."""
-    log = world / "world" / "log"
+    log, registry = world / "world" / "log", Registry(tmp_path / "models", healthy)
+    registry.install(world / name, "conversion")
     base = registry.load("conversion")
     made = promote(registry, log, TARGET, NOON)
     copy, problem = registry.check(PROMOTION, made.version)
