@@ -75,6 +75,13 @@ class LivePosts:
                                         scores={"pctr": shown.pctr}))  # fmt: skip
         return [found.get(key) for key in wanted]
 
+    def titles(self, post_ids: Sequence[int]) -> dict[int, str]:
+        """By the feed's number; of posts that were withdrawn none."""
+        keys = {self._keys[n]: n for n in post_ids if n in self._keys}
+        with self.store.read() as session:
+            found = session.execute(select(PostRow.id, PostRow.title).where(PostRow.id.in_(list(keys))))
+            return {keys[post_id]: title for post_id, title in found}
+
     def event(self, session: Session, who: int, kind: str, page_id: str, post_id: str, events: PostEvents) -> int:
         """Write an event on a post down; 1 when it is new, 0 when it was known.
 

@@ -112,6 +112,7 @@ class _Page:
             return "<div class='ops'><p>Choose a visitor, or write a name.</p></div>", "", ""
         slate, listings = self.services.feed.explain(name, 20)
         titles = {n: x.title for n, x in listings.items()}
+        titles |= self.services.feed.posts.titles([s.post.post_id for s in slate.posts])
         table = numbers.feed_table(slate, titles, {n: x.category for n, x in listings.items()})
         simple = [role.replace("_", "-") for role in slate.degraded]
         models = ", ".join(f"{role.replace('_', '-')}: {by}" for role, by in slate.models.items())

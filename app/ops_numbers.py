@@ -25,6 +25,7 @@ from app.promotions import day_of
 from app.services import Services
 from app.tables import EventRow, FeedEventRow, FeedPageRow, FeedRow, ListingRow, NumberRow, OrderRow, now
 from recommend.cascade.feed import Shown, Slate
+from recommend.cascade.posts import ShownPost
 from recommend.cascade.registry import PROMOTION
 from recommend.metrics.calibration import ece, pcoc
 from recommend.metrics.ranks import auc, gauc
@@ -198,7 +199,14 @@ def feed_table(slate: Slate, titles: dict[int, str], categories: dict[int, str])
                 _r(s.age_h, 1),
                 s.impressions, ", ".join(s.sources), categories.get(s.item_id, ""))  # fmt: skip
 
-    return Table(headers, tuple(row(s) for s in (*slate.page, *slate.fell)), "Ranks count from 1; money is per click.")
+    def post(s: ShownPost) -> tuple[Cell, ...]:
+        title = titles.get(s.post.post_id, f"#{s.post.post_id}")
+        return (s.position + 1, title, "post", _r(s.pctr), None, _r(s.pctr), None, None, None, None, None, None,
+                _r(s.age_h, 1), s.impressions, "posts", "")  # fmt: skip
+
+    places = {s.position: post(s) for s in slate.posts} | {s.position: row(s) for s in slate.page}
+    page = [places[position] for position in sorted(places, key=lambda n: n or 0)]
+    return Table(headers, (*page, *(row(s) for s in slate.fell)), "Ranks count from 1; money is per click.")
 
 
 def new_listings(services: Services) -> Table:

@@ -32,7 +32,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--model",
         default="din",
         metavar="NAME",
-        help="such as din, two_tower, esmm, copr, msnet, keep, ecad, rec4ad or mkt",
+        help="such as din, two_tower, copr, msnet, keep, ecad, rec4ad or mkt",
     )
     train.add_argument("--labels", default="", metavar="A,B", help="what is predicted (default: what the model is for)")
     train.add_argument("--start", type=Path, metavar="RUN", help="go on from the weights of a run of the same model")

@@ -10,6 +10,8 @@ from sqlalchemy import select
 
 from app import posts as post_rules
 from app.main import main
+from app.ops import _slate
+from app.ops_numbers import feed_table
 from app.tables import FeedPageRow, FeedPostRow, FeedRow, PhotoRow, PostRow
 from recommend.cascade.posts import POST_SLOTS, Post, Posts, around, slots
 from recommend.cascade.visitors import Visitors
@@ -80,6 +82,20 @@ def test_a_post_stands_in_its_place_and_leaves_when_it_is_withdrawn(client):
     assert code(client.get(f"/v1/photos/{post['photo']['id']}")) == (404, "not_found")
     assert len(client.get("/v1/posts").json()["posts"]) == 1
     assert len(listings) == 30
+
+
+def test_an_operator_sees_the_post_where_the_visitor_would(client, services):
+    for n in range(1, 31):
+        published(client, price=n)
+    posted(client, title="<b>Wool</b>")
+    slate, listings = services.feed.explain("vera", 20)
+    titles = {n: x.title for n, x in listings.items()} | services.feed.posts.titles([slate.posts[0].post.post_id])
+    rows = feed_table(slate, titles, {}).rows
+    assert [row[0] for row in rows[:20]] == list(range(1, 21))
+    assert rows[POST_SLOTS[0]][1:3] == ("<b>Wool</b>", "post")
+    page = _slate(feed_table(slate, titles, {}))
+    assert "&lt;b&gt;Wool" in page
+    assert "<b>Wool" not in page
 
 
 def test_a_post_is_not_for_sale(client):
