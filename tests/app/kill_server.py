@@ -1,12 +1,21 @@
-"""``python tests/app/kill_server.py PORT``: the real server without the page, on the stores that IPL_* name.
+"""``python tests/app/kill_server.py``: the real server without the page, on the port and the stores that IPL_* name.
 
-Only the model is a stand-in; it looks past listings up as the real one does. ``/catalogue`` shows what the feed holds.
+For each line on stdin a new one is started, in a process that is forked from this one before anything was opened: what
+takes long at a start are the imports. Its id is printed. Only the model is a stand-in; it looks past listings up as the
+real one does. ``/catalogue`` shows what the feed holds.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Iterator
+
+import alembic.command  # noqa: F401  # the server imports these when it starts
+import chromadb  # noqa: F401
+import psycopg  # noqa: F401
+import uvicorn  # noqa: F401
 
 from app import server
 from app.services import Services, build_services
@@ -37,11 +46,28 @@ def catalogue(services: Services) -> dict[str, dict[str, float]]:
     return {keys[n]: {"price": float(price), "bid": float(bid)} for n, price, bid in columns}
 
 
-if __name__ == "__main__":
-    settings = load_settings(port=int(sys.argv[1]))
+def serve() -> int:
+    """Serve on the port and the stores of the environment."""
+    settings = load_settings()
     index = open_index(settings.index)
     pipeline = Looking()
     pipeline.past = index.past
     server.build_services = lambda settings: build_services(settings, pipeline=pipeline, index=index)
     server._mount_page = lambda app, services: app.add_api_route("/catalogue", lambda: catalogue(services))
-    sys.exit(server.serve(settings))
+    return server.serve(settings)
+
+
+def main() -> None:
+    """A server for each line on stdin, until that is closed."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # whoever was killed is gone at once
+    for _ in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # stdout is for the ids
+            os._exit(serve())
+        print(child, flush=True)
+
+
+if __name__ == "__main__":
+    main()

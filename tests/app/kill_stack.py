@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import httpx
+import psutil
 
 from tests.servers import Postgres, Server, free_port
 
@@ -33,7 +36,8 @@ class Stack:
         self.chroma = Server(home / "chroma")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.starter: subprocess.Popen[str] | None = None
+        self.server: int | None = None  # its process
 
     def __enter__(self) -> Stack:
         try:
@@ -46,6 +50,9 @@ class Stack:
 
     def __exit__(self, *_: object) -> None:
         self._kill_server()
+        if self.starter is not None:
+            self.starter.kill()
+            self.starter.communicate()
         self.chroma.kill()
         self.postgres.remove()
 
@@ -53,7 +60,7 @@ class Stack:
         """Start it; returns when it answers, and not before the server is ready again."""
         starts = {"server": self._start_server, "chroma": self.chroma.start, "postgresql": self.postgres.start}
         starts[target]()
-        if self.process is not None:
+        if self.server is not None:
             self._wait_until_ready()
 
     def kill(self, target: Target) -> None:
@@ -62,29 +69,41 @@ class Stack:
         kills[target]()
 
     def _start_server(self) -> None:
+        if self.starter is None:
+            self.starter = self._open_starter()
+        assert self.starter.stdin is not None
+        assert self.starter.stdout is not None
+        self.starter.stdin.write("\n")
+        self.starter.stdin.flush()
+        self.server = int(self.starter.stdout.readline())
+
+    def _open_starter(self) -> subprocess.Popen[str]:
         environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "IPL_HOME": str(self.home),
+            "IPL_PORT": str(self.port),
             "IPL_STORE": self.postgres.url(),
             "IPL_INDEX": self.chroma.url,
             "IPL_FEED_PER_SECOND": "1e6",
             "IPL_DRAFT_MINUTES": "0.1",  # so that a draft that was cut off is found within the test
         }
-        command = [sys.executable, "tests/app/kill_server.py", str(self.port)]
+        command = [sys.executable, "tests/app/kill_server.py"]
+        pipe = subprocess.PIPE
         with (self.home / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+            return subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, stderr=log, text=True)
 
     def _kill_server(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
+        if self.server is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.server, signal.SIGKILL)
+            while psutil.pid_exists(self.server):
+                time.sleep(0.01)
 
     def _wait_until_ready(self) -> None:
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until:
-            assert self.process is not None
-            if self.process.poll() is not None:
+            if not psutil.pid_exists(self.server or 0):
                 raise RuntimeError(f"the server ended: {(self.home / 'server.log').read_text()[-2000:]}")
             try:
                 if httpx.get(f"{self.url}/readyz", timeout=10).is_success:
