@@ -6,11 +6,12 @@ stage thinks (COPR). Without a ranking model there is nothing to learn, and noth
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.tables import FeedCandidatesRow, FeedItemRow
@@ -18,21 +19,24 @@ from recommend.cascade.catalog import Item
 from recommend.cascade.feed import Slate
 
 PART = 500
+INSERTS: dict[str, Callable[..., Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 def note_items(session: Session, items: Iterable[Item]) -> None:
     """Write things down as they came; of one that is known only a content vector that was missing is added."""
     by_id = {item.item_id: item for item in items}
     ids = sorted(by_id)
+    insert = INSERTS[session.get_bind().dialect.name](FeedItemRow)
     for start in range(0, len(ids), PART):
         part = ids[start : start + PART]
         known = {row.item_id: row for row in session.scalars(select(FeedItemRow).where(FeedItemRow.item_id.in_(part)))}
-        for item_id in part:
-            row, facts = known.get(item_id), _facts(by_id[item_id])
-            if row is None:
-                session.add(FeedItemRow(item_id=item_id, known=facts))
-            elif any(facts["content"]) and not any(row.known["content"]):
-                row.known = {**row.known, "content": facts["content"]}
+        new = [{"item_id": i, "known": _facts(by_id[i])} for i in part if i not in known]
+        if new:  # another server may do the same at this moment
+            session.execute(insert.on_conflict_do_nothing(), new)
+        for item_id, row in known.items():
+            content = _facts(by_id[item_id])["content"]
+            if any(content) and not any(row.known["content"]):
+                row.known = {**row.known, "content": content}
     session.flush()
 
 

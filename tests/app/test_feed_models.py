@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
+from app.feed_candidates import note_items
 from app.feed_log import write_log
 from app.main import main
 from app.tables import FeedCandidatesRow, FeedEventRow, FeedItemRow, FeedPageRow, FeedRow, OrderRow
+from recommend.cascade.catalog import Item
 from recommend.data.parquet import ParquetStream
 from recommend.data.schema import POLICIES, table_files
 from recommend.features.ragged import concat_batches
@@ -174,3 +176,19 @@ def test_a_log_that_lacks_what_a_model_needs_is_one_sentence_and_leaves_no_run(
     assert main([*train, "--test-days", "1", *SMALL]) != 0
     assert said in capsys.readouterr().err
     assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_a_thing_is_written_down_as_it_came_and_its_vector_when_it_is_there(services):
+    def item(**changes):
+        known = {"item_id": 7, "seller_id": 1, "category": 2, "condition": 1, "price": 10.0, "price_bucket": 4,
+                 "stock": 1, "single": True, "listed_ms": 5, "content": np.zeros(16, np.float32)}  # fmt: skip
+        return Item(**{**known, **changes})
+
+    for changes in ({}, {"price": 99.0, "content": np.ones(16, np.float32)}, {"content": np.full(16, 2, np.float32)}):
+        with services.store.write() as session:
+            note_items(session, [item(**changes), item(item_id=8)])
+    with services.store.read() as session:
+        rows = {row.item_id: row.known for row in session.scalars(select(FeedItemRow))}
+    assert set(rows) == {7, 8}
+    assert rows[7]["price"] == 10.0
+    assert rows[7]["content"] == [1.0] * 16
