@@ -28,7 +28,7 @@ _SAID = {
     413: "The request is too large.",
     422: "What was given is unusable; the message says why.",
     429: "Too many drafts or requests are waiting; see Retry-After.",
-    503: "Busy; try again.",
+    503: "The store is busy or does not answer (see Retry-After), or the model failed.",
     507: "The disk is full; nothing was saved.",
 }
 ERRORS: dict[int | str, dict[str, Any]] = {s: {"model": ErrorBody, "description": text} for s, text in _SAID.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 # Gradio reads the annotations of its listeners at run time, so that it cannot be imported later than here.
@@ -13,6 +14,7 @@ from app import seller_actions as actions
 from app.seller_desk import Desk, Painter
 from app.services import Services
 from app.theme import make_theme, script, stylesheet
+from app.views import AppError
 from listing.events import TextEvent
 
 FILE_TYPES = [".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif"]
@@ -45,6 +47,15 @@ def page_options() -> dict[str, Any]:
 def build_page(services: Services, sign_out: str | None = None) -> gr.Blocks:
     """The page. ``sign_out``: where its link leads; None in the single-user mode. Set GRADIO_TEMP_DIR before."""
     return _Page(services, sign_out).blocks
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    """What cannot be done now, such as anything while the store is away, is said on the page in its own sentence."""
+    try:
+        yield
+    except AppError as error:
+        raise gr.Error(str(error), print_exception=False) from error
 
 
 class _Page:
@@ -129,14 +140,25 @@ class _Page:
             html.run(self.run, [self.desk, self.note], **long)
 
     def _seller(self, request: gr.Request) -> Any:
-        return self.services.sellers.for_page(getattr(request, "username", None))
+        with _said():
+            return self.services.sellers.for_page(getattr(request, "username", None))
 
     def _paint(self, desk: Desk, seller: Any, *, clear_note: bool = False, whole: bool = True) -> list[Any]:
         """Values for all outputs; what the page shows already is not sent again. Not whole: what writing changes."""
+        with _said():
+            fresh = self._fresh(desk, seller, whole)
+        values = []
+        for name, value in fresh.items():
+            same = desk.sent.get(name) == value
+            desk.sent[name] = value
+            values.append(gr.skip() if same else gr.update(**value) if isinstance(value, dict) else value)
+        return [*values, "" if clear_note else gr.skip()]
+
+    def _fresh(self, desk: Desk, seller: Any, whole: bool) -> dict[str, Any]:
         painter = self.painter
         ready = bool(desk.shots) and not desk.busy
         label = "Write it again from the photos" if desk.view is not None else WRITE
-        fresh: dict[str, Any] = {
+        return {
             "top": painter.top(desk, seller.id, seller.name) if whole else desk.sent.get("top"),
             "photos": painter.photos(desk) if whole else desk.sent.get("photos"),
             "status": painter.status(desk) if desk.page == "sell" else "",
@@ -149,12 +171,6 @@ class _Page:
             "left": {"visible": desk.published is None},
             "write": {"value": label, "interactive": ready, "variant": "primary" if desk.view is None else "secondary"},
         }
-        values = []
-        for name, value in fresh.items():
-            same = desk.sent.get(name) == value
-            desk.sent[name] = value
-            values.append(gr.skip() if same else gr.update(**value) if isinstance(value, dict) else value)
-        return [*values, "" if clear_note else gr.skip()]
 
     def enter(self, desk: Desk, request: gr.Request) -> list[Any]:
         """A page was opened."""

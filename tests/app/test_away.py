@@ -60,6 +60,29 @@ def test_without_postgresql_every_route_says_so_and_works_again_by_itself(build)
         server.remove()
 
 
+def test_the_page_says_it_in_a_sentence(services, monkeypatch):
+    import gradio as gr
+
+    from app.seller import _Page
+
+    page = _Page(services, None)
+    desk = page.desk.value
+    here = gr.Request(username=None)
+    assert len(page.enter(desk, here)) == 12
+
+    def away():
+        raise db.store_away()
+
+    monkeypatch.setattr(services.store, "read", away)
+    monkeypatch.setattr(services.store, "write", away)
+    event = gr.EventData(None, {"do": "page", "value": "mine"})
+    for do in (lambda: page.enter(desk, here), lambda: page.press(desk, event, here)):
+        with pytest.raises(gr.Error, match="The store does not answer"):
+            do()
+    monkeypatch.undo()
+    assert len(page.enter(desk, here)) == 12
+
+
 def test_an_order_is_answered_though_the_store_goes_away_right_after_it(services, monkeypatch):
     with client_of(services) as client:
         listing = published(client)
