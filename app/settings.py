@@ -48,7 +48,7 @@ class Settings(BaseModel):
     body_mb: float = Field(210.0, gt=0, description="Most megabytes of one request.")
     log_json: bool = Field(False, description="Log to stderr as JSON lines, one a request, with request ids.")
     shutdown_seconds: float = Field(20.0, gt=0, description="Longest wait for requests under way when stopped.")
-    requests_waiting: int = Field(64, ge=1, description="Most calls of the API under way, drafts apart; then 429.")
+    requests_waiting: int = Field(32, ge=1, description="Most calls of the API under way, drafts apart; then 429.")
     feed_waiting: int = Field(64, ge=1, description="Most pages of the feed that wait; further ones are refused.")
     feed_candidates: float = Field(0.05, ge=0, le=1, description="Share of pages whose ranking candidates are kept.")
     feed_uniform_ads: float = Field(0.02, ge=0, le=1, description="Share of pages whose ads are drawn, to be fair.")
