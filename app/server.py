@@ -130,6 +130,8 @@ async def _look_for_models(services: Services) -> None:
         await asyncio.sleep(MODEL_SECONDS)
         try:
             await run_in_threadpool(services.feed.refresh)
+        except AppError as error:
+            log.warning("looking for promotions and posts has to wait: %s", error)
         except Exception:
             log.exception("looking for other models failed; what serves goes on")
 

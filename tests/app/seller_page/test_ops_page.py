@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from app.promotions import today
 from tests.app.seller_page.conftest import SIZES, add, expect, publish, write
 from tests.app.seller_page.test_seller_page_axe import findings
 
@@ -52,6 +53,29 @@ def test_the_operators_page_is_readable_by_everybody(serve, browser, pipeline):
         expect(ops.get_by_role("link", name="CSV").locator("visible=true").first).to_be_visible()
     assert not findings(ops)
     expect(ops.locator(".ops-table").locator("visible=true").first).to_contain_text("attention over pooling")
+    ops.context.close()
+
+
+def test_a_promotion_is_declared_after_a_second_look(serve, browser, pipeline):
+    ops = operations(browser, serve(pipeline))
+    ops.get_by_role("tab", name="Promotions").click()
+    sure = ops.get_by_role("button", name="Do it")
+    ops.get_by_label("Name of a new promotion").fill("Black Friday")
+    ops.get_by_label("First day (UTC)").fill("Friday")
+    look = ops.locator("#ops-promotion-look")
+    look.click()
+    expect(ops.locator("#ops-promotion-said")).to_contain_text("is no day")
+    expect(sure).to_be_hidden()
+    ops.get_by_label("First day (UTC)").fill(str(today()))
+    look.click()
+    expect(ops.locator("#ops-promotion-said")).to_contain_text("would be declared")
+    assert not findings(ops)
+    sure.click()
+    expect(ops.locator("#ops-promotion-said")).to_contain_text("is declared, as number 1")
+    expect(sure).to_be_hidden()
+    table = ops.locator(".ops-table").locator("visible=true").first
+    expect(table).to_contain_text("Black Friday")
+    expect(table).to_contain_text("no copy")
     ops.context.close()
 
 
