@@ -48,7 +48,7 @@ def server(listings: int) -> Iterator[tuple[str, int]]:
         shutil.copytree(ipl_home() / "index", home / "index")
         fill(home, listings, seed=0)
         command = [sys.executable, "-P", "-m", "app.main", "serve", "--port", "0"]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "IPL_HOME": str(home)}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "IPL_HOME": str(home), "MALLOC_ARENA_MAX": "2"}  # as ./ipl
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
         try:
             assert process.stdout is not None
