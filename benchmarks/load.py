@@ -48,8 +48,8 @@ def server(listings: int) -> Iterator[tuple[str, int]]:
         shutil.copytree(ipl_home() / "index", home / "index")
         fill(home, listings, seed=0)
         command = [sys.executable, "-P", "-m", "app.main", "serve", "--port", "0"]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "IPL_HOME": str(home), "MALLOC_ARENA_MAX": "2"}  # as ./ipl
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
+        given = {"PYTHONPATH": str(ROOT), "IPL_HOME": str(home), "MALLOC_ARENA_MAX": "2"}  # as ./ipl does
+        process = subprocess.Popen(command, env={**os.environ, **given}, stdout=subprocess.PIPE, stderr=log, text=True)
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
