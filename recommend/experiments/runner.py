@@ -51,9 +51,7 @@ def run_recipe(
     return {"paper": recipe.paper, **progress.key, "seeds": list(seeds), **results}
 
 
-def conclude(
-    recipe: Recipe, names: Sequence[str], seeds: Sequence[int], progress: Progress
-) -> dict[str, Any]:
+def conclude(recipe: Recipe, names: Sequence[str], seeds: Sequence[int], progress: Progress) -> dict[str, Any]:
     """Verdict, claims, controls and the measures of the arms ``names`` by seed."""
     arms: dict[str, dict[str, list[float]]] = {}
     for arm in names:
