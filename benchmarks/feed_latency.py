@@ -111,12 +111,12 @@ def measure(feed: Feed, moment: Moment, at_once: int, requests: int) -> dict[str
                 stages.setdefault(stage, []).append(ms)
 
     threads = [threading.Thread(target=visit, args=(n,)) for n in range(at_once)]
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    seconds = time.perf_counter() - began
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     p50, p99 = np.percentile(taken, [50, 99])
     return {
         "at_once": at_once,
@@ -124,6 +124,7 @@ def measure(feed: Feed, moment: Moment, at_once: int, requests: int) -> dict[str
         "p50_ms": round(float(p50), 1),
         "p99_ms": round(float(p99), 1),
         "per_second": round(len(taken) / seconds, 1),
+        "cpu_ms": round(1000 * cpu / len(taken), 1),
         "median_ms_by_stage": {stage: round(float(np.median(ms)), 2) for stage, ms in stages.items()},
     }
 
