@@ -7,7 +7,7 @@ import io
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from app.ops_numbers import TABLES
 from app.services import Services
@@ -34,6 +34,12 @@ def is_operator(services: Services, name: str | None) -> bool:
     """In the single-user mode the one person; else whoever IPL_OPERATORS names."""
     named = {n.strip() for n in services.settings.operators.split(",") if n.strip()}
     return services.sellers.single or (name is not None and name in named)
+
+
+@ops.get("")
+def front() -> RedirectResponse:
+    """The page's name without its last slash leads to the page."""
+    return RedirectResponse("/ops/")
 
 
 @ops.get("/export/{name}.{kind}")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import select, text
 
 from app import handlers
+from app.seller_draft import draft_html
 from app.tables import Base, DraftRow, EditRow, EventRow, PhotoRow
 from app.views import AppError
 from listing.photos import intake
@@ -174,6 +176,15 @@ def test_outside_its_range_the_seller_chooses_and_nothing_is_published_unnamed(b
     assert code_of(handlers.publish, services, me, draft.draft_id, key="k") == ("no_category", 422)
     handlers.edit_field(services, me, draft.draft_id, "category", "hoodie")
     assert handlers.publish(services, me, draft.draft_id, key="k").category == "Hoodie"
+
+
+def test_a_category_that_the_text_does_not_name_is_explained(services, me, photos):
+    view = finished(services, me, photos)
+    hint = "Not sure enough for the text to name it"
+    for confidence, locked, said in ((0.8, (), False), (0.4, (), True), (0.4, ("category",), False)):
+        category = view.category.model_copy(update={"confidence": confidence})
+        shown = replace(view, category=category, locked=frozenset(locked))
+        assert (hint in draft_html(shown, [], retrieval=True)) is said
 
 
 def test_a_failing_model_is_a_sentence_and_the_next_draft_works(build, photos):

@@ -135,6 +135,8 @@ def test_only_operators_may_look(build, tmp_path):
         return client.get("/ops/export/models.json").status_code
 
     assert (status("ann"), status("bob")) == (200, 403)
+    front = TestClient(app, base_url="http://localhost").get("/ops", follow_redirects=False)
+    assert (front.status_code, front.headers["location"]) == (307, "/ops/")  # the page itself asks who it is
     assert TestClient(app, base_url="http://localhost").get("/ops/export/models.json").status_code == 401
 
 
