@@ -61,11 +61,11 @@ def look(request: DraftRequest, parts: Parts) -> Look:
     category = parts.router.decide([photo.image for photo in request.photos], opinions)
     flags = _remarks(category, parts)
     if request.category is not None:
-        category, flags = _chosen(request.category, category), []
+        category, flags = chosen(request.category, category), []
     return Look(category, heads, trust, flags)
 
 
-def _chosen(name: str, category: Category) -> Category:
+def chosen(name: str, category: Category) -> Category:
     """The seller's choice stands first; what was seen stays among the candidates."""
     others = [c for c in category.candidates if c.value != name][:2]
     return Category(

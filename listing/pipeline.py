@@ -51,6 +51,8 @@ class Pipeline:
         known = request.known
         if known is not None and (request.category or known.category.value) == known.category.value:
             category, facts, found = known.category, self._kept(request, known), Found()
+            if request.category is not None:  # the seller's word, so that the text may name it
+                category = looking.chosen(request.category, category)
             flags: list[Flag] = []
             yield CategoryEvent(category=category)
             for fact in facts:

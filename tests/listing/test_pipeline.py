@@ -135,6 +135,18 @@ def test_writing_again_keeps_facts_and_edited_text(request_):
     assert second.attribute("closure") == first.attribute("closure")
 
 
+def test_a_doubtful_category_is_named_once_the_seller_confirms_it(request_):
+    first = draft(request_)
+    doubtful = first.category.model_copy(update={"confidence": 0.4})
+    known = first.model_copy(update={"category": doubtful})
+    for category, named in ((None, False), (doubtful.value, True)):
+        backend = StubBackend(HOODIE)
+        made = draft(DraftRequest(photos=request_.photos, known=known, category=category), backend=backend)
+        assert backend.asked == [], "nothing is asked of the photos again"
+        assert ("hoodie" in backend.prompts[0].lower()) is named
+        assert (made.category.confidence == 1.0) is named
+
+
 def test_the_sellers_category_stands_first_and_brings_its_own_schema():
     made = draft(DraftRequest(photos=intake([photo()]), category="Shoes"))
     assert made.category.value == "Shoes"
