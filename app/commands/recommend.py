@@ -51,6 +51,9 @@ def register(parser: argparse.ArgumentParser) -> None:
     experiment.add_argument("--seeds", type=_positive, default=5, metavar="N", help="how many seeds (default: 5)")
     experiment.add_argument("--seed", type=_count, default=0, metavar="S", help="the first of them (default: 0)")
     _scale(experiment, "small")
+    experiment.add_argument(
+        "--deciding", action="store_true", help="only the arms that decide the verdict, as at scale full; needs --out"
+    )
     _set(experiment, "a knob of world, model or training; needs --out")
     experiment.add_argument("--out", type=Path, metavar="FILE", help="write there instead of to the code's results")
 
@@ -218,10 +221,12 @@ def _experiment(args: argparse.Namespace) -> None:
     changes = sort_changes(args.set, args.scale)
     if args.set and args.out is None:
         raise CommandError("a run with --set is a trial of its own: name its file with --out FILE.", 2)
+    if args.deciding and args.scale == "small" and args.out is None:
+        raise CommandError("a run with --deciding leaves arms out: name its file with --out FILE.", 2)
     out = args.out or result_file(recipe.name, args.scale)
     seeds = range(args.seed, args.seed + args.seeds)
     say = partial(print, file=sys.stderr, flush=True)
-    results = run_recipe(recipe, seeds, args.scale, changes, ipl_home() / "worlds", out, say)
+    results = run_recipe(recipe, seeds, args.scale, changes, ipl_home() / "worlds", out, say, args.deciding)
     print(table(results))
     print(f"written to {out}")
 

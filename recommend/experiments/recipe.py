@@ -32,6 +32,7 @@ RECIPES = {
     "one_epoch_amazon": "recommend.experiments.recipes.one_epoch_amazon",
     "one_epoch_taobao": "recommend.experiments.recipes.one_epoch_taobao",
     "rec4ad": "recommend.experiments.recipes.rec4ad",
+    "rec4ad_amounts": "recommend.experiments.recipes.rec4ad_amounts",
 }
 Measures = Mapping[str, float]
 UNTRAINED = ("popularity", "oracle")  # arms that train nothing
@@ -71,12 +72,15 @@ class Recipe:
     claims: tuple[Claim, ...]
     controls: tuple[Claim, ...] = ()
 
-    def arms_at(self, scale: Scale) -> tuple[str, ...]:
+    def arms_at(self, scale: Scale, deciding: bool = False) -> tuple[str, ...]:
         """The arms of a scale: all at small; at full those that decide the verdict, and what trains nothing.
 
         A million impressions cost five times as much, so the arms that only explain are left to small.
+
+        Args:
+            deciding: leave them out at small, too.
         """
-        if scale == "small":
+        if scale == "small" and not deciding:
             return self.arms
         named = {arm for claim in (*self.claims, *self.controls) for arm in (claim.arm, claim.baseline)}
         return tuple(arm for arm in self.arms if arm in named or arm in UNTRAINED)

@@ -25,19 +25,27 @@ def result_file(recipe: str, scale: Scale) -> Path:
 
 
 def run_recipe(
-    recipe: Recipe, seeds: Sequence[int], scale: Scale, changes: Changes, worlds: Path, out: Path, say: Say = print
+    recipe: Recipe,
+    seeds: Sequence[int],
+    scale: Scale,
+    changes: Changes,
+    worlds: Path,
+    out: Path,
+    say: Say = print,
+    deciding: bool = False,
 ) -> dict[str, Any]:
     """Every arm on every seed, arms of a seed on the same world; returns and writes the results.
 
     Args:
         say: gets one line for each arm as it ends.
+        deciding: only the arms that decide the verdict, at every scale.
     """
     key = {"recipe": recipe.name, "world_version": WORLD_VERSION, "scale": scale, "knobs": changes.any}
-    progress = Progress(out, key)
+    progress, arms = Progress(out, key), recipe.arms_at(scale, deciding)
     for number, seed in enumerate(seeds):
         setting = Setting(scale, seed, worlds, changes.world, changes.model, changes.train)
         prepared = None
-        for arm in recipe.arms_at(scale):
+        for arm in arms:
             if progress.get(arm, seed) is not None:
                 continue
             began = time.monotonic()
@@ -46,7 +54,7 @@ def run_recipe(
             measures["seconds"] = time.monotonic() - began
             progress.add(arm, seed, measures)
             say(f"seed {seed} ({number + 1} of {len(seeds)}), {arm}: {line(measures)}")
-    results = conclude(recipe, recipe.arms_at(scale), seeds, progress)
+    results = conclude(recipe, arms, seeds, progress)
     progress.finish({"paper": recipe.paper, **progress.key, "seeds": list(seeds), **results})
     return {"paper": recipe.paper, **progress.key, "seeds": list(seeds), **results}
 

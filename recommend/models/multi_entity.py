@@ -120,8 +120,15 @@ class EntityMMoE(MultiEntity):
 
     own = 0
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(
+        self,
+        features: FeatureMap,
+        sizes: Mapping[str, int],
+        config: ModelConfig,
+        build: Make = make,
+        names: Sequence[str] = (),
+    ) -> None:
+        super().__init__(features, sizes, config, build, names)
         widths, act = config.mlp[:-1], config.activation
         shared = max(config.experts - self.own, 1)
         self.experts = EntityExperts(self.body_width, self.names, shared, self.own, widths, act)

@@ -1,7 +1,8 @@
 """STAR: One Model to Serve All: Star Topology Adaptive Recommender for Multi-Domain CTR Prediction (arXiv 2101.11427).
 
-Here a domain is an entity. Each layer's weight is the shared one times the entity's own; rows are normalised by their
-own entity's statistics; a small network that knows the entity adds to the logit.
+Here a domain is an entity, or whatever the raw column ``entity`` numbers. Each layer's weight is the shared one times
+the domain's own; rows are normalised by their own domain's statistics; a small network that knows the domain adds to
+the logit.
 """
 
 from __future__ import annotations
@@ -56,8 +57,15 @@ class StarLayer(nn.Module):
 class STAR(MultiEntity):
     """Star-shaped layers of ``config.mlp`` on DIN's inputs."""
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(
+        self,
+        features: FeatureMap,
+        sizes: Mapping[str, int],
+        config: ModelConfig,
+        build: Make = make,
+        names: Sequence[str] = (),
+    ) -> None:
+        super().__init__(features, sizes, config, build, names)
         widths = [self.body_width, *config.mlp, 1]
         self.norm = PartitionedNorm(self.body_width, self.names)
         self.layers = nn.ModuleList(StarLayer(a, b, self.names) for a, b in pairwise(widths))

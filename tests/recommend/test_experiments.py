@@ -250,3 +250,4 @@ def test_scale_full_leaves_out_what_only_explains() -> None:
     wider = dataclasses.replace(recipe, arms=("popularity", "old", "beside", "new", "oracle"))
     assert wider.arms_at("small") == wider.arms
     assert wider.arms_at("full") == ("popularity", "old", "new", "oracle")
+    assert wider.arms_at("small", deciding=True) == wider.arms_at("full")

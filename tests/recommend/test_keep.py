@@ -15,6 +15,8 @@ from recommend.data.memory import MemoryStream
 from recommend.data.parquet import DataError
 from recommend.data.world import write_world
 from recommend.experiments.arms import FEATURES
+from recommend.experiments.recipe import Setting
+from recommend.experiments.recipes import keep_parts
 from recommend.experiments.superdomain import (
     SuperDomain,
     day_by_day,
@@ -24,8 +26,9 @@ from recommend.experiments.superdomain import (
     publish,
 )
 from recommend.features.encoders import Encoders
+from recommend.features.entities import ENTITY
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Column, Ragged, select_batch, slice_batch
+from recommend.features.ragged import Column, Ragged, rows_of, select_batch, slice_batch
 from recommend.losses.pointwise import bce
 from recommend.models.base import label
 from recommend.models.din import DIN
@@ -321,3 +324,20 @@ def test_users_of_whom_nothing_is_known_are_published_and_served(domain: SuperDo
     assert int(history.lengths.sum()) == 0
     with torch.no_grad():
         assert torch.isfinite(extractor.user_vector(rows)).all()
+
+
+@pytest.mark.parametrize("name", ["star", "mmoe", "ple"])
+def test_a_joint_model_learns_all_channels_and_is_asked_for_the_ads_alone(
+    name: str, domain: SuperDomain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keep_parts, "FIRST", CUT)
+    monkeypatch.setattr(keep_parts, "LAST", 6)
+    lab = keep_parts.Lab(domain, Setting("small", 0, tmp_path, {}, ("embedding=4", "mlp=[8,4]", "attention=[4]")))
+    rows, ads = keep_parts.in_domains(lab, CUT, CUT), domain.where(CUT, CUT, "ads")
+    assert rows_of(rows) > 4 * len(ads)
+    of_row = label(rows, ENTITY)
+    assert int((of_row == 0).sum()) == len(ads)
+    assert bool((label(rows, "channel")[of_row == 0] == label(domain.rows(ads), "channel")[0]).all())
+    p = keep_parts.fitted(keep_parts.JOINT[name], lab)
+    assert len(p) == len(domain.where(CUT, 6, "ads"))
+    assert ((p > 0) & (p < 1)).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -18,6 +19,8 @@ from recommend.data.schema import table_files
 from recommend.experiments.arms import FEATURES as ALL
 from recommend.experiments.recipe import Setting, find_recipe
 from recommend.experiments.recipes import rec4ad as recipe
+from recommend.experiments.recipes.rec4ad_amounts import ARMS as AMOUNTS
+from recommend.experiments.recipes.rec4ad_amounts import SystemSTAR, measured
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.features.ragged import concat_batches, slice_batch
@@ -242,6 +245,24 @@ def test_domains_answer_by_system() -> None:
     assert torch.equal(model(rows)["click"], ads)
 
 
+def test_star_of_the_systems_answers_by_system_and_all_rows_weigh_alike() -> None:
+    data = tiny.columns(50)
+    encoders = Encoders.fit(tiny.FEATURES, [data])
+    rows = encoders(data)
+    model = SystemSTAR(tiny.FEATURES, encoders.sizes(), SMALL).eval()
+    with torch.no_grad():
+        model.layers[0].weight["organic"].mul_(2)
+    ads, organic = (model({**rows, "system": torch.full((50,), s)})["click"] for s in (ADS, ORGANIC))
+    mixed = {**rows, "system": torch.arange(50) % 2}
+    both = model(mixed)["click"]
+    torch.testing.assert_close(both[::2], ads[::2])
+    torch.testing.assert_close(both[1::2], organic[1::2])
+    assert not torch.allclose(ads, organic)
+    assert torch.equal(model(rows)["click"], ads)
+    expected = functional.binary_cross_entropy_with_logits(both, rows["click"].float())
+    assert model.loss({"click": both}, mixed).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
 def test_doubly_robust_is_right_on_the_mean_whatever_was_imputed() -> None:
     """Three candidates, one shown: over all ways to show one, its gradient is that of knowing every click."""
     data = tiny.columns(3)
@@ -344,3 +365,14 @@ def test_every_arm_runs(setting: Setting, prepared: recipe.Prepared) -> None:
         assert np.isfinite(list(measures.values())).all(), arm
         assert 0 < measures["auc"] < 1
     assert Path(setting.worlds).exists()
+
+
+def test_the_amount_of_organic_rows_is_what_an_arm_says(setting: Setting, prepared: recipe.Prepared) -> None:
+    side = prepared.side("default")
+    for name in ("mix_1", "rec4ad_2"):
+        arm = AMOUNTS[name]
+        rows = recipe.rows_to_learn(arm, side, setting, TrainConfig(batch_rows=64)).columns["system"]
+        ads, organic = (int((rows == s).sum()) for s in (ADS, ORGANIC))
+        assert organic == round(arm.organic * ads)
+    assert AMOUNTS["rec4ad_2"].parts == dataclasses.replace(recipe.ARMS["rec4ad"].parts, organic=2)
+    assert 0 < measured(AMOUNTS["star"], prepared, setting)["auc"] < 1

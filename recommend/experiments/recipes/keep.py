@@ -144,7 +144,7 @@ class Lab:
     def knowledge(self) -> Knowledge:
         return self.stored(self.extractor, self.refreshed)
 
-    def new(self, cls: type[Model], features: FeatureMap, shift: int = 0) -> Model:
+    def new(self, cls: Callable[..., Model], features: FeatureMap, shift: int = 0) -> Model:
         """A fresh model; equal seeds give equal weights."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.setting.seed + shift)

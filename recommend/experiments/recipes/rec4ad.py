@@ -282,12 +282,18 @@ HELP, PARTS = "organic rows over none", "parted over mixed"
 
 def run(name: str, prepared: Prepared, setting: Setting) -> Measures:
     """Measures of an arm; ``oracle`` knows all but the rest of the page."""
-    side = prepared.side(ARMS[name].side if name in ARMS else "default")
     if name == "oracle":
+        side = prepared.side("default")
         return judge(side, side.candidates["test"].truth, side.market.truth)
-    model, seconds = fitted(ARMS[name], side, setting)
+    return measured(ARMS[name], prepared, setting)
+
+
+def measured(arm: Arm, prepared: Prepared, setting: Setting) -> Measures:
+    """Train an arm and judge it."""
+    side = prepared.side(arm.side)
+    model, seconds = fitted(arm, side, setting)
     of_candidates = told(model, candidate_rows(side)).numpy().astype(np.float64)
-    rows = rows_of(side.ads) * (1 + ARMS[name].organic)
+    rows = rows_of(side.ads) * (1 + arm.organic)
     return {**judge(side, of_candidates, told(model, asked(side)).numpy()), "cpu_us": 1e6 * seconds / rows}
 
 
