@@ -149,6 +149,8 @@ ARMS = {
     "mkt": BOTH,
     "without_pdl": replace(BOTH, settings={"polarity": "none"}),
     "without_hfa": replace(BOTH, settings={"aligned": False}),
+    "mmoe_independent": Arm("joint", EntityMMoE, first=2e-3, independent=True),
+    "finetune_independent": Arm("finetune", first=5e-3, second=1e-3, independent=True),
     "fibinet_independent": Arm("single", FiBiNET, second=5e-3, independent=True),
     "mkt_independent": replace(BOTH, independent=True),
 }
