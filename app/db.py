@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from app.views import AppError
 
@@ -106,6 +106,15 @@ class Store:
         """
         with _sentences(), self._write.begin() as session:
             yield session
+
+
+def alone_in(session: Session, table: type[DeclarativeBase]) -> None:
+    """Nobody else writes into a table until the session's transaction ends; reading goes on.
+
+    For a rule over several rows, such as that no two overlap. On SQLite a writing transaction is alone anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text(f"LOCK TABLE {table.__tablename__} IN SHARE ROW EXCLUSIVE MODE"))
 
 
 @contextmanager

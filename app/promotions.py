@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import editing
-from app.db import Store
+from app.db import Store, alone_in
 from app.tables import PromotionRow, now
 from app.views import AppError
 from recommend.cascade.promote import Target
@@ -120,6 +120,7 @@ class Promotions:
         """
         wish = _wish(name, first_day, days)
         with self.store.write() as session:
+            alone_in(session, PromotionRow)
             _refuse_overlap(session, wish)
             row = PromotionRow(name=wish.name, first_day=wish.first_day, days=wish.days)
             session.add(row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from datetime import UTC, datetime, time, timedelta
 
 import gradio as gr
@@ -15,7 +16,7 @@ from app import ops_numbers as numbers
 from app.feed_items import CONTENT
 from app.main import main
 from app.ops_promotions import PromotionsTab
-from app.promotions import Calendar, Promotion, day_number, today
+from app.promotions import Calendar, Promotion, Promotions, day_number, today
 from app.sellers import write_password
 from app.server import create_app
 from app.tables import FeedEventRow, FeedPageRow, FeedRow, OrderRow
@@ -63,6 +64,30 @@ def test_promotions_are_declared_listed_and_taken_off(client):
     assert client.delete("/v1/promotions/1").status_code == 204
     assert code(client.delete("/v1/promotions/1")) == (404, "not_found")
     assert declared(client, today() + 3 * DAY).json()["id"] == 3  # a model may have seen the number 1
+
+
+@pytest.mark.stores
+def test_of_overlapping_promotions_declared_at_one_moment_one_is_taken(services):
+    calendars = [Promotions(services.store, lambda: None) for _ in range(6)]
+    for n in range(4):
+        start, taken, refused = threading.Barrier(len(calendars)), [], []
+        first = today() + 20 * n * DAY
+
+        def declare(calendar, days, first=first, start=start, taken=taken, refused=refused):
+            start.wait()
+            try:
+                taken.append(calendar.declare("sale", first, days))
+            except AppError as error:
+                refused.append(error.code)
+
+        threads = [threading.Thread(target=declare, args=(c, days)) for days, c in enumerate(calendars, 1)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(taken) == 1
+        assert refused == ["overlap"] * 5
+    assert len(calendars[0].calendar().promotions) == 4
 
 
 def test_a_number_is_not_given_again_though_it_was_the_last(client):
