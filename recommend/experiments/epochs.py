@@ -20,7 +20,7 @@ from recommend.config import ModelConfig
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import Position
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, Column, Ragged, concat_batches, rows_of, slice_batch
+from recommend.features.ragged import Batch, Column, Ragged, concat_batches, rows_of, select_batch
 from recommend.layers.attention import mean_pool
 from recommend.layers.inputs import InputLayer
 from recommend.metrics.ranks import auc
@@ -116,20 +116,26 @@ class Middle:
 class LogisticRegression(Ranker):
     """The paper's control without layers: the logit is the sum of one weight for each id and number."""
 
+    number: Tensor  # (width,) which parts are numbers
+
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
         super().__init__(features, sizes, config.changed(["embedding=1"]))
-        width = self.inputs.context_width + self.inputs.target_width + sum(self.inputs.history_widths.values())
         self.bias = nn.Parameter(torch.zeros(()))
-        # An id's part is its weight already; only numbers need one of their own.
-        self.scale = nn.Parameter(torch.ones(width), requires_grad=bool(self._numbers()))
-
-    def _numbers(self) -> bool:
-        return any(f.kind != "id" for f in self.features.features)
+        # An id's part is its weight already; only numbers have one of their own.
+        read = [
+            *features.role("context"),
+            *features.role("target"),
+            *(f for g in self.inputs.groups.values() for f in g),
+        ]
+        number = torch.cat([torch.full((f.size if f.kind != "id" else 1,), f.kind != "id") for f in read])
+        self.register_buffer("number", number, persistent=False)
+        self.scale = nn.Parameter(torch.ones(int(number.sum())))
 
     def forward(self, batch: Batch) -> Logits:
         x = self.inputs(batch)
         parts = [x.context, x.target, *(mean_pool(h) for h in x.histories.values())]
-        return {self.features.labels[0]: torch.cat(parts, 1) @ self.scale + self.bias}
+        scale = torch.ones(len(self.number)).masked_scatter(self.number, self.scale)
+        return {self.features.labels[0]: torch.cat(parts, 1) @ scale + self.bias}
 
 
 def run(
@@ -160,7 +166,7 @@ def run(
         model: Ranker = LogisticRegression(features, sizes, config)
     else:
         model = build_model(features, sizes, config.changed([f"name={plan.model}"]), seed)
-    watch = Watcher(model, plan, rows_of(learn))
+    watch = Watcher(model, plan, rows_of(learn), probed_rows(test, seed))
     step_of = _optimiser(plan, model, plan.learning_rate)
     if middle is not None:
         model.load_state_dict(middle.weights)
@@ -187,7 +193,7 @@ def run(
             if number + 1 in ends:
                 watch.scored(auc(clicks, predictions(model, MemoryStream(test, 8_192))[f"p_{label}"]))
                 if plan.probes and (epoch, ends.index(number + 1)) in ((0, plan.evaluations - 2), (1, 0)):
-                    watch.probe(batches[number + 1 :], test)
+                    watch.probe(batches[number + 1 :])
     assert middle is not None
     return watch.trace(), middle
 
@@ -267,11 +273,17 @@ def field_vectors(inputs: InputLayer, batch: Batch) -> dict[str, np.ndarray]:
 PROBED = 4_000  # rows of a probe
 
 
+def probed_rows(test: Columns, seed: int) -> Batch:
+    """Test rows of the probes: drawn once, since the first ones would be those of one time or of short histories."""
+    drawn = torch.randperm(rows_of(test), generator=torch.Generator().manual_seed(seed))[:PROBED]
+    return select_batch(test, drawn)
+
+
 class Watcher:
     """Collects what a ``Trace`` holds."""
 
-    def __init__(self, model: Ranker, plan: Plan, rows: int) -> None:
-        self.model, self.plan = model, plan
+    def __init__(self, model: Ranker, plan: Plan, rows: int, asked: Batch) -> None:
+        self.model, self.plan, self.asked = model, plan, asked
         self.steps = -(-rows // plan.batch_rows)
         self.tables = list(model.inputs.tables.tables.parameters())
         own = {id(p) for p in self.tables}
@@ -331,10 +343,10 @@ class Watcher:
         self.changes = {name: [] for name in self.changes}
         self.recent = []
 
-    def probe(self, ahead: Sequence[Batch], test: Batch) -> None:
+    def probe(self, ahead: Sequence[Batch]) -> None:
         """A-distances of rows to be visited next, before their step in this epoch, and of test rows."""
         soon = concat_batches(ahead[: -(-PROBED // self.plan.batch_rows)])
-        self.probes.append(Probe(self._distances(soon), self._distances(slice_batch(test, 0, PROBED))))
+        self.probes.append(Probe(self._distances(soon), self._distances(self.asked)))
 
     def _distances(self, batch: Batch) -> dict[str, float]:
         labels = _plain(batch, self.model.features.labels[0]).astype(bool)

@@ -89,13 +89,23 @@ def test_the_probes_find_the_jump_in_the_sparse_field_only(base):
     assert len(base.movement["embedding"]) == 16
 
 
+def test_training_goes_on_to_overfit_in_the_layers_and_not_in_the_embeddings(rows, base):
+    """A fresh optimiser of a third of the rate: a tenth, as in the recipe, moves little in a pass of 157 steps."""
+    end = {}
+    for part in ("mlp", "embedding"):
+        second = Second(part, learning_rate=1e-3)
+        end[part] = go(rows, Plan(learning_rate=3e-3, batch_rows=128, second=second)).auc[-1]
+    assert end["embedding"] > end["mlp"] + 0.015, end
+    assert end["embedding"] > base.auc[7] - 0.005, "the embeddings alone lose nothing"
+
+
 def test_without_sparse_ids_or_layers_nothing_falls(rows):
     for calm in (
-        Plan(buckets=0.001, learning_rate=3e-3, batch_rows=128),
+        Plan(buckets=0.01, learning_rate=3e-3, batch_rows=128),
         Plan(model="lr", learning_rate=1e-2, batch_rows=128),
     ):
         at_1, lowest = epochs.boundary(go(rows, calm), calm)
-        assert at_1 - lowest < 0.01, calm
+        assert at_1 - lowest < 0.005, calm
 
 
 @pytest.mark.parametrize("part", ["mlp", "embedding"])
@@ -180,7 +190,27 @@ def test_the_regression_is_a_sum_of_weights():
     tables = model.inputs.tables
     expected = tables("item_id", learn["item_id"]) + tables("category", learn["category"])
     assert torch.allclose(model(learn)["click"], expected.ravel())
-    assert not model.scale.requires_grad
+    assert len(model.scale) == 0, "an id's part is its weight"
+
+
+def test_the_regression_weighs_numbers_and_nothing_else():
+    features, learn = sparse_log(10, 0)
+    number = Feature(column="price", role="context", kind="number")
+    features = features.model_copy(update={"features": (*features.features, number)})
+    learn = {**learn, "price": torch.arange(10.0)}
+    model = epochs.LogisticRegression(features, SIZES, SMALL)
+    before = model(learn)["click"]
+    with torch.no_grad():
+        model.scale.fill_(3.0)
+    torch.testing.assert_close(model(learn)["click"] - before, 2 * learn["price"])
+
+
+def test_test_rows_of_the_probes_are_drawn_from_all_of_them(monkeypatch):
+    monkeypatch.setattr(epochs, "PROBED", 50)
+    drawn = epochs.probed_rows({"step": torch.arange(1_000)}, 0)["step"]
+    assert len(set(drawn.tolist())) == 50
+    assert drawn.max() > 800
+    assert torch.equal(drawn, epochs.probed_rows({"step": torch.arange(1_000)}, 0)["step"])
 
 
 def test_equal_seeds_give_equal_traces(rows):

@@ -7,8 +7,9 @@ layers move faster; training the layers alone makes it worse than training the e
 (MEDA, arXiv 2305.19531) prevents it. Controls in which the fall must vanish: dense features only, and no layers.
 
 An arm is a training run at a moment: ``NAME@1`` at the end of epoch 1, ``NAME@2`` at the start of epoch 2, ``NAME@end``
-at the end of epoch 2. Each moment is the mean over a quarter of an epoch (two evaluations), so that a model which still
-gets better can only hide the fall. Runs that part at the boundary share their first epoch.
+at the end of epoch 2, and for one control ``dnn@0``, the moment before ``dnn@1``. Each moment is the mean over a
+quarter of an epoch (two evaluations), so that a model which still gets better can only hide the fall. Runs that part at
+the boundary share their first epoch.
 """
 
 from __future__ import annotations
@@ -129,11 +130,12 @@ def runner(known: Mapping[str, Study], model: ModelConfig) -> Callable[[str, Dat
 
 
 def moments(trace: Trace, evaluations: int) -> dict[str, dict[str, float]]:
-    """Measures at the moments ``1``, ``2`` and ``end``: ``auc``, ``train_auc``, ``fall`` (of the AUC since moment 1),
-    and where there were probes ``movement`` and ``embedding_movement`` (a step's, relative to moment 1) and, of all
+    """Measures at the moments ``0``, ``1``, ``2`` and ``end``: ``auc``, ``train_auc``, ``fall`` (of the AUC since
+    moment 1), and where there were probes ``movement`` and ``embedding_movement`` (a step's, relative to moment 1) and, of all
     fields together and of each, ``gap``: A-distance of rows about to be visited less that of test rows."""
     quarter = max(evaluations // 4, 1)
-    at = {"1": slice(evaluations - quarter, evaluations), "2": slice(evaluations, evaluations + quarter)}
+    at = {"0": slice(max(evaluations - 2 * quarter, 0), evaluations - quarter)}
+    at |= {"1": slice(evaluations - quarter, evaluations), "2": slice(evaluations, evaluations + quarter)}
     at["end"] = slice(len(trace.auc) - quarter, len(trace.auc))
     found, probed = {}, len(trace.probes) == 2  # a run that shares its first epoch has no probe of its own
     for moment, part in at.items():
@@ -143,7 +145,7 @@ def moments(trace: Trace, evaluations: int) -> dict[str, dict[str, float]]:
             for name, measure in (("mlp", "movement"), ("embedding", "embedding_movement")):
                 late = np.mean(trace.movement[name][at["1"]])
                 of[measure] = float(np.mean(trace.movement[name][part]) / late)
-        if probed and moment != "end":
+        if probed and moment in ("1", "2"):
             probe = trace.probes[int(moment) - 1]
             of |= {f"gap {n}".strip(): probe.ahead[n] - probe.test[n] for n in probe.ahead}
         found[moment] = of
@@ -160,7 +162,7 @@ STUDIES = studies(BASE)
 RECIPE = Recipe(
     name="one_epoch",
     paper="2209.06053",
-    arms=tuple(f"{name}@{moment}" for name in STUDIES for moment in ("1", "2", "end")),
+    arms=("dnn@0", *(f"{name}@{moment}" for name in STUDIES for moment in ("1", "2", "end"))),
     prepare=prepare,
     run=runner(STUDIES, MODEL),
     claims=(
@@ -180,5 +182,6 @@ RECIPE = Recipe(
     controls=(
         fall("dense features only", "dense", controls="falls at the boundary"),
         fall("no layers", "lr", controls="falls at the boundary"),
+        Claim("before the boundary", "auc", "dnn@0", "dnn@1", controls="falls at the boundary"),
     ),
 )
