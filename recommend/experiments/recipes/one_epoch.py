@@ -131,8 +131,8 @@ def runner(known: Mapping[str, Study], model: ModelConfig) -> Callable[[str, Dat
 
 def moments(trace: Trace, evaluations: int) -> dict[str, dict[str, float]]:
     """Measures at the moments ``0``, ``1``, ``2`` and ``end``: ``auc``, ``train_auc``, ``fall`` (of the AUC since
-    moment 1), and where there were probes ``movement`` and ``embedding_movement`` (a step's, relative to moment 1) and, of all
-    fields together and of each, ``gap``: A-distance of rows about to be visited less that of test rows."""
+    moment 1), and where there were probes ``movement`` and ``embedding_movement`` (a step's, relative to moment 1) and,
+    of all fields together and of each, ``gap``: A-distance of rows about to be visited less that of test rows."""
     quarter = max(evaluations // 4, 1)
     at = {"0": slice(max(evaluations - 2 * quarter, 0), evaluations - quarter)}
     at |= {"1": slice(evaluations - quarter, evaluations), "2": slice(evaluations, evaluations + quarter)}
