@@ -26,6 +26,7 @@ RECIPES = {
     "mkt": "recommend.experiments.recipes.mkt",
     "mkt_amazon": "recommend.experiments.recipes.mkt_amazon",
     "clid": "recommend.experiments.recipes.clid",
+    "clid_more": "recommend.experiments.recipes.clid_more",
     "copr": "recommend.experiments.recipes.copr",
     "msnet": "recommend.experiments.recipes.msnet",
     "one_epoch": "recommend.experiments.recipes.one_epoch",

@@ -184,7 +184,7 @@ def prepared(rows: int = 2_048) -> tuple[Encoders, dict]:
 
 @pytest.mark.parametrize("model", [CLID, PriDropOut, PAL])
 def test_what_serves_never_reads_what_is_known_afterwards(model: type) -> None:
-    """Another page's privileged numbers, or none at all, give the same predictions; so does the teacher's column."""
+    """Another page's privileged numbers, or none at all, give the same predictions."""
     encoders, data = prepared(512)
     served = model(LOGGED, encoders.sizes(), SMALL)
     train(served, ListStream(data, batch_rows=128), TrainConfig(threads=1))
@@ -227,6 +227,40 @@ def test_a_teacher_knows_more_and_its_probabilities_get_no_gradient() -> None:
     along.loss(logits, data).backward()
     expected = (logits[TEACHER].sigmoid() - data["click"].float()).detach() / 5_120  # of its own cross-entropy alone
     torch.testing.assert_close(logits[TEACHER].grad, expected, atol=1e-8, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", list(DISTILLATIONS))
+def test_the_students_loss_is_the_distillation_of_each_page(name: str) -> None:
+    """With rows in any order and pages of several sizes; page by page, as the equations are written."""
+    encoders, data = prepared(256)
+    drawn = torch.Generator().manual_seed(0)
+    kept = torch.randperm(256, generator=drawn)[:200]
+    batch = {**data, TEACHER: torch.rand(256, generator=drawn) * 0.5}
+    batch = {n: c.select(kept) if isinstance(c, Ragged) else c[kept] for n, c in batch.items()}
+    student = CLID(TAUGHT, encoders.sizes(), SMALL.changed(["alpha=0", f"distillation={name}"]))
+    logits = student(batch)
+    each = []
+    for page in batch[LIST].unique():
+        rows = (batch[LIST] == page).nonzero().ravel()
+        one = DISTILLATIONS[name](logits["click"][rows], batch[TEACHER][rows], torch.tensor([len(rows)]))
+        each.append((float(one.detach()), len(rows)))
+    sizes = np.array([n for _, n in each])
+    assert len(set(sizes.tolist())) > 2
+    weight = sizes if name == "pointwise" else sizes > 1  # rows count alike there, lists of two or more elsewhere
+    expected = np.average([v for v, _ in each], weights=weight)
+    assert float(student.loss(logits, batch).detach()) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_taught_student_reads_neither_its_teacher_nor_what_is_known_afterwards() -> None:
+    """In training either: only the loss hears the teacher."""
+    encoders, data = prepared(256)
+    student = CLID(TAUGHT, encoders.sizes(), SMALL)
+    told = {**data, TEACHER: torch.rand(256)}
+    other = {**told, TEACHER: torch.rand(256), PRIVILEGED: data[PRIVILEGED].select(torch.randperm(256))}
+    for mode in (student.train(), student.eval()):
+        assert torch.equal(mode(told)["click"], mode(other)["click"])
+    assert torch.equal(student.predict(told)["click"], student.predict({**data})["click"])
+    assert not torch.equal(student.loss(student(told), told), student.loss(student(other), other))
 
 
 def test_alpha_weighs_clicks_against_the_teacher() -> None:

@@ -135,21 +135,26 @@ class Prepared:
 
 
 def fit(name: str, arms: dict[str, Arm], prepared: Prepared) -> Fit:
-    """One pass over the training window in batches of whole pages, and the probabilities of all rows after it."""
-    arm, setting = arms[name], prepared.setting
-    market = prepared.market(arm.noise)
+    """An arm's model, and the probabilities of all rows after its training."""
+    arm, market = arms[name], prepared.market(arms[name].noise)
     learned = dict(market.train)
     if arm.teacher:
         learned[TEACHER] = torch.from_numpy(prepared.fitted(arm.teacher, arms).train)
+    model, seconds = trained(arm, learned, market, prepared.setting)
+    teaches = any(name == other.teacher for other in arms.values())
+    told = probabilities(model, learned) if teaches else np.empty(0)
+    return Fit(probabilities(model, market.test), told, seconds)
+
+
+def trained(arm: Arm, rows: dict[str, Column], market: Marketplace, setting: Setting) -> tuple[Ranker, float]:
+    """A model after one pass over rows in batches of whole pages, and the CPU seconds of it."""
     config = TRAIN.changed([f"learning_rate={arm.rate}", *setting.train, f"seed={setting.seed}"])
     with torch.random.fork_rng(devices=[]):  # equal seeds give equal weights, whatever was drawn before
         torch.manual_seed(setting.seed)
         model = arm.model(arm.features, market.encoders.sizes(), arm.config(setting))
     with no_oracle():
-        summary = train(model, ListStream(learned, LIST, config.batch_rows), config)
-        teaches = any(name == other.teacher for other in arms.values())
-        told = probabilities(model, learned) if teaches else np.empty(0)
-        return Fit(probabilities(model, market.test), told, summary.cpu_seconds)
+        summary = train(model, ListStream(rows, LIST, config.batch_rows), config)
+    return model, summary.cpu_seconds
 
 
 def probabilities(model: Ranker, columns: dict[str, Column]) -> np.ndarray:
