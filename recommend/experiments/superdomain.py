@@ -16,7 +16,7 @@ from recommend.config import TrainConfig
 from recommend.data.contents import Contents
 from recommend.data.knowledge import KnowledgeStore, Snapshot, Table, Version
 from recommend.data.memory import MemoryStream
-from recommend.data.parquet import ParquetStream
+from recommend.data.parquet import DataError, ParquetStream
 from recommend.data.schema import CHANNELS, table_files
 from recommend.data.world.config import DAY_MS
 from recommend.data.world.oracle import open_oracle
@@ -163,12 +163,23 @@ def extract(extractor: Extractor, domain: SuperDomain, until_ms: int) -> dict[st
 
 
 def publish(store: KnowledgeStore, extractor: Extractor, domain: SuperDomain, until_ms: int) -> Version:
-    """A new version of all knowledge that an extractor has, of events before a moment."""
+    """A new version of all knowledge that an extractor has, of events before a moment.
+
+    Raises:
+        DataError: later events have trained the extractor.
+    """
+    _no_later(extractor, until_ms)
     return store.publish(extract(extractor, domain, until_ms), until_ms)
 
 
 def list_items(store: KnowledgeStore, extractor: Extractor, domain: SuperDomain, first_ms: int, last_ms: int) -> None:
-    """Add the items listed between two moments: their tower reads the listing alone, so nothing need happen first."""
+    """Add the items listed between two moments: their tower reads the listing alone, so nothing need happen first.
+
+    Raises:
+        DataError: events that are later than the current version's have trained the extractor.
+    """
+    with store.snapshot() as snapshot:
+        _no_later(extractor, snapshot.version.until_ms)
     listed = domain.items["listed_ms"]
     items = np.flatnonzero((listed >= first_ms) & (listed < last_ms))
     store.extend("item", items, vectors(extractor.item_vector, domain.listing(items)))
@@ -200,7 +211,8 @@ def day_by_day(
     """Predict each day's click before learning it; returns the predictions of all days.
 
     Args:
-        days: what is asked and what is learned on each day; the optimiser's moments live on from day to day.
+        days: what is asked and what is learned on each day; the optimiser's moments live on from day to day. A day is
+            drawn when the days before it are learned and before it is asked itself.
     """
     torch.set_num_threads(config.threads or 1)
     torch.manual_seed(config.seed)
@@ -215,6 +227,14 @@ def day_by_day(
             for optimizer in steps:
                 optimizer.step()
     return np.concatenate(found)
+
+
+def _no_later(extractor: Extractor, until_ms: int) -> None:
+    if extractor.until_ms > until_ms:
+        raise DataError(
+            f"the extractor has learned events until {extractor.until_ms} ms and cannot publish knowledge of events "
+            f"until {until_ms} ms."
+        )
 
 
 def _table(log: Path, table: str, columns: list[str]) -> dict[str, np.ndarray]:

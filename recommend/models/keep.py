@@ -41,10 +41,14 @@ class Extractor(Ranker):
 
     The user is the feature map's ``group``; its other context features describe the page: they take part in the logit
     (eq. 2), lest a channel's habits be taken for taste, and are not part of the knowledge.
+
+    Attributes:
+        until_ms: until when the events went that trained it, as whoever trains it says; 0: it has seen none.
     """
 
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
         super().__init__(features, sizes, config, build)
+        self.until_ms = 0
         context = features.role("context")
         self.of_user = [f for f in context if f.column == features.group]
         self.of_page = [f for f in context if f.column != features.group]

@@ -1,5 +1,10 @@
 """KEEP's parts and neighbours, exploratory: what each kind of knowledge gives, what a refresh in another basis and a
 leak look like, and what joint models of all channels reach. No verdict about the paper hangs by it; see ``keep``.
+Its control is a check of determinism: until the refresh both arms do the same, so that anything but 0 is an error.
+
+``finetune_refreshed`` gives fine-tuning what KEEP's refresh gives KEEP: on that day the undecomposed model goes on over
+all channels of the days since the first, and fine-tuning starts anew from it. ``keep_concat_cold`` learns at the rate
+at which a DIN of the ads starts, since it is a new model.
 
 Joint models learn every day's rows of all channels, eight times as many as the other arms. ``joint`` has an output for
 each channel; STAR, MMoE and PLE tell two domains apart, the ads and all else.
@@ -7,9 +12,11 @@ each channel; STAR, MMoE and PLE tell two domains apart, the ads and all else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import copy
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 
 import numpy as np
 import torch
@@ -18,7 +25,19 @@ from recommend.data.schema import CHANNELS
 from recommend.experiments.arms import FEATURES
 from recommend.experiments.recipe import Measures, Recipe, Setting
 from recommend.experiments.recipes import keep
-from recommend.experiments.recipes.keep import ADS, FIRST, LAST, PRETRAIN, Lab, Rows, prepare
+from recommend.experiments.recipes.keep import (
+    ADS,
+    BASE,
+    FINE,
+    FIRST,
+    LAST,
+    PRETRAIN,
+    REFRESH,
+    Lab,
+    Rows,
+    concatenated,
+    prepare,
+)
 from recommend.experiments.statistics import Claim
 from recommend.experiments.superdomain import day_by_day
 from recommend.features.entities import ENTITY
@@ -66,12 +85,26 @@ def fitted(joint: Joint, lab: Lab) -> np.ndarray:
     return day_by_day(model, days(), lab.config(PRETRAIN, joint.daily))
 
 
+def finetuned_with_refresh(lab: Lab) -> np.ndarray:
+    """Predictions of the ads: until the refresh fine-tuning as in ``keep``, then fine-tuning of newer weights."""
+    newer, days = lab.pretrained(copy.deepcopy(lab.whole), FIRST, REFRESH - 1), REFRESH - FIRST
+    parts = ((lab.whole, islice(lab.days(), days)), (newer, islice(lab.days(), days, None)))
+    return np.concatenate([day_by_day(lab.clicks_of(w), of, lab.config(BASE, FINE)) for w, of in parts])
+
+
+OWN: Mapping[str, Callable[[Lab], np.ndarray]] = {
+    "finetune_refreshed": finetuned_with_refresh,
+    "keep_concat_cold": partial(concatenated, rate=BASE.learning_rate),
+    **{name: partial(fitted, joint) for name, joint in JOINT.items()},
+}
+
+
 def run(name: str, labs: dict[str, Lab], setting: Setting) -> Measures:
     """An arm of this recipe or of ``keep``."""
-    if name not in JOINT:
+    if name not in OWN:
         return keep.run(name, labs, setting)
     lab = labs["default"]
-    return lab.judge(fitted(JOINT[name], lab))
+    return lab.judge(OWN[name](lab))
 
 
 RECIPE = Recipe(
@@ -79,13 +112,13 @@ RECIPE = Recipe(
     paper="2208.10174",
     arms=(
         *("sub", "finetune", "keep", "keep_user", "keep_item", "keep_pair", "keep_rotated", "keep_leaky"),
-        *("joint", *JOINT),
+        *("joint", *OWN),
     ),
     prepare=prepare,
     run=run,
     claims=(Claim("aligned refresh over another basis", "auc_refresh", "keep", "keep_rotated"),),
     controls=(
-        # Both look the same knowledge up until the refresh.
+        # Both look the same knowledge up until the refresh: it is 0 by construction.
         Claim("before the refresh", "auc_first", "keep", "keep_rotated", controls="aligned refresh over another basis"),
     ),
 )
