@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -142,7 +142,7 @@ class KnowledgeStore:
         with FileLock(str(self.folder / "publish.lock")), self._full():
             known = {version.number: version for version in self.versions()}
             number = max(known, default=0) + 1
-            self._delete_from(number)  # what an interrupted publication may have left
+            self._delete_all_but(known)  # what an interrupted publication may have left, of its own or of old versions
             version = Version(
                 number=number,
                 until_ms=int(until_ms),
@@ -157,9 +157,7 @@ class KnowledgeStore:
             with self._env.begin(write=True) as transaction:
                 _set_about(transaction, {n: v for n, v in {**known, number: version}.items() if n in kept})
                 transaction.put(CURRENT, str(number).encode())
-            for old in known:
-                if old not in kept:
-                    self._delete(struct.pack(">I", old))
+            self._delete_all_but(kept)
         return version
 
     def extend(self, kind: str, keys: np.ndarray, vectors: np.ndarray) -> Version:
@@ -201,11 +199,19 @@ class KnowledgeStore:
                         break
                     left = cursor.delete()
 
-    def _delete_from(self, number: int) -> None:
+    def _delete_all_but(self, kept: Container[int]) -> None:
+        """The rows of every version that is not kept."""
+        number = self._next(0)  # under 0 lie CURRENT and ABOUT
+        while number is not None:
+            if number not in kept:
+                self._delete(struct.pack(">I", number))
+            number = self._next(number)
+
+    def _next(self, number: int) -> int | None:
+        """The first version after a number that has rows."""
         with self._env.begin() as transaction, transaction.cursor() as cursor:
-            there = cursor.set_range(struct.pack(">I", number))
-        if there:
-            self._delete(struct.pack(">I", number))
+            there = cursor.set_range(struct.pack(">I", number + 1))
+            return struct.unpack(">I", cursor.key()[:4])[0] if there else None
 
     @contextmanager
     def _full(self) -> Iterator[None]:

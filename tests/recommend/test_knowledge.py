@@ -140,6 +140,45 @@ def test_an_interrupted_publication_changes_nothing_and_leaves_nothing(
             assert transaction.stat()["entries"] == 10 + 2
 
 
+def test_rows_that_a_crash_left_behind_go_with_the_next_publication(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The power goes when the new version is current, and the old one's rows are not deleted, or only in part."""
+
+    def entries(store: KnowledgeStore) -> int:
+        with store._env.begin() as transaction:
+            return transaction.stat()["entries"]
+
+    many, delete = np.arange(100), KnowledgeStore._delete
+    monkeypatch.setattr(knowledge, "CHUNK", 30)
+    for deleted in (0, 30):
+
+        def crash(store: KnowledgeStore, prefix: bytes, rows: int = deleted) -> None:
+            with store._env.begin(write=True) as transaction, transaction.cursor() as cursor:
+                cursor.set_range(prefix)
+                for _ in range(rows):
+                    cursor.delete()
+            raise RuntimeError("power cut")
+
+        with KnowledgeStore(tmp_path / str(deleted)) as store:
+            store.publish({"user": (many, vectors(100, seed=1))}, until_ms=0, keep=1)
+            second = vectors(100, seed=2)
+            monkeypatch.setattr(KnowledgeStore, "_delete", crash)
+            with pytest.raises(RuntimeError, match="power cut"):
+                store.publish({"user": (many, second)}, until_ms=0, keep=1)
+            monkeypatch.setattr(KnowledgeStore, "_delete", delete)
+            assert [v.number for v in store.versions()] == [2]
+            assert entries(store) == 100 - deleted + 100 + 2
+            np.testing.assert_array_equal(current(store, "user", many), second)
+            third = vectors(10, seed=3)
+            store.publish({"user": (many[:10], third)}, until_ms=0, keep=2)
+            assert [v.number for v in store.versions()] == [2, 3]
+            assert entries(store) == 100 + 10 + 2
+            np.testing.assert_array_equal(current(store, "user", many[:10]), third)
+            with store.snapshot(2) as kept:
+                np.testing.assert_array_equal(kept.lookup("user", many), second)
+
+
 def test_things_listed_later_are_added_to_the_current_version(tmp_path: Path) -> None:
     with KnowledgeStore(tmp_path) as store:
         store.publish({"item": (KEYS, vectors(4))}, until_ms=0)
