@@ -102,13 +102,15 @@ def consistency(candidates: Candidates, value: np.ndarray, found: int = 6, passe
     Returns:
         ``hr``: share of the ranking stage's first ``found`` among the first ``passed``. ``ndcg``: at 10, gain ``e*``.
         ``map``: the first ``found`` as the answers, up to ``passed``. ``inversions``: share of a request's pairs in the
-        other order.
+        other order, of those that the ranking stage orders. Of equal values the worse ads come first and their pairs
+        are inverted: a constant earns nothing.
     """
     lists = candidates.lists()
     revenue, request = candidates.revenue, candidates.request
-    wanted = _first(revenue, lists, found)
-    hits = [np.mean(_first(value, [rows], passed)[rows][wanted[rows]]) for rows in lists]
-    one, other = _pairs(lists)
+    wanted = _first(revenue, revenue, lists, found)
+    kept = _first(value, revenue, lists, passed)
+    hits = [np.mean(kept[rows][wanted[rows]]) for rows in lists]
+    one, other = _pairs(revenue, lists)
     return {
         "hr": float(np.mean(hits)),
         "ndcg": ndcg(revenue, value, request, 10),
@@ -127,7 +129,7 @@ def cascade(candidates: Candidates, value: np.ndarray, passed: int = 6) -> dict[
         ``revenue`` and ``clicks`` over what they are without a pre-ranking stage.
     """
     lists = candidates.lists()
-    kept = _first(value, lists, passed)
+    kept = _first(value, candidates.revenue, lists, passed)
     some = np.array([_sold(candidates, rows[kept[rows]]) for rows in lists]).sum(0)
     every = np.array([_sold(candidates, rows) for rows in lists]).sum(0)
     return {"revenue": float(some[0] / every[0]), "clicks": float(some[1] / every[1])}
@@ -151,10 +153,11 @@ def inversions_by_bids(candidates: Candidates, p: np.ndarray, value: np.ndarray)
         ``inverted_near`` and ``inverted_far``: share of inverted pairs among those whose bids differ by a factor below
         1.3 and above 2. ``inverted_matched``: of the far ones, weighted so that their errors
         ``|log p/p* - log p'/p'*|`` are distributed as those of the near ones. ``lost_near`` and ``lost_far``: revenue
-        ``|e* - e*'|`` at stake in the inverted pairs, a pair, over the mean revenue of a candidate.
+        ``|e* - e*'|`` at stake in the inverted pairs, spread over all near or far pairs, over the mean revenue of a
+        candidate; divided by the share that is inverted it is the stake of an inverted pair.
     """
-    one, other = _pairs(candidates.lists())
     revenue = candidates.revenue
+    one, other = _pairs(revenue, candidates.lists())
     inverted = _inverted(revenue, value, one, other)
     stake = np.abs(revenue[one] - revenue[other])
     ratio = np.abs(np.log(candidates.bid[one] / candidates.bid[other]))
@@ -173,18 +176,23 @@ def inversions_by_bids(candidates: Candidates, p: np.ndarray, value: np.ndarray)
     }
 
 
-def _first(value: np.ndarray, lists: list[np.ndarray], k: int) -> np.ndarray:
-    """(rows,) whether a row is among the first k of its list."""
+def _first(value: np.ndarray, revenue: np.ndarray, lists: list[np.ndarray], k: int) -> np.ndarray:
+    """(rows,) whether a row is among the first k of its list; of equal values those of less revenue come first.
+
+    The log holds candidates in the ranking stage's order, so that ties in the order of the log would flatter.
+    """
     out = np.zeros(len(value), dtype=bool)
     for rows in lists:
-        out[rows[np.argsort(-value[rows], kind="stable")[:k]]] = True
+        out[rows[np.lexsort((revenue[rows], -value[rows]))[:k]]] = True
     return out
 
 
-def _pairs(lists: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Both places of every pair within a list."""
+def _pairs(revenue: np.ndarray, lists: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Both places of every pair within a list whose revenues differ; equal ones have no order to agree with."""
     found = [np.triu_indices(len(rows), 1) for rows in lists]
-    return tuple(np.concatenate([rows[f[i]] for rows, f in zip(lists, found, strict=True)]) for i in (0, 1))  # type: ignore[return-value]
+    one, other = (np.concatenate([rows[f[i]] for rows, f in zip(lists, found, strict=True)]) for i in (0, 1))
+    ordered = revenue[one] != revenue[other]
+    return one[ordered], other[ordered]
 
 
 def _inverted(wanted: np.ndarray, value: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
