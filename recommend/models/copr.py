@@ -46,6 +46,8 @@ class Terms:
         distance: of the scores: cross-entropy to the teacher's probability, squared error of log-odds, ListNet's
             cross-entropy between both stages' distributions over a list (``list``, in proportion to p), or the same
             in proportion to revenue, ``p b`` (``revenue``), which is no score alignment any more.
+        level: weight of cross-entropy to the teacher's probability beside ``score``: a distance between lists is blind
+            to a factor and leaves the level of p open.
         chunks: size of a drawn list.
         weighted: pairs weigh what their exchange costs in NDCG (eq. 4); otherwise all alike.
         bids: order by revenue; otherwise by click probability, and bids are multiplied on afterwards.
@@ -59,6 +61,7 @@ class Terms:
     score: float = 1.0
     order: float = 8.0
     distance: Literal["entropy", "squared", "list", "revenue"] = "entropy"
+    level: float = 0.0
     chunks: int = 10
     weighted: bool = True
     bids: bool = True
@@ -176,6 +179,8 @@ class COPR(TwoTower):
         chunk, teacher, bid = (label(batch, c)[listed] for c in ("chunk", "teacher", "bid"))
         if t.score:
             loss = loss + t.score * self._score_loss(logit, teacher, bid)
+        if t.level:
+            loss = loss + t.level * distil(logit, teacher)
         if t.order:
             log_p = functional.logsigmoid(logit)  # of the logit: a small p would lose its digits first
             value = (log_p.detach() if t.detached else log_p) + log_alpha

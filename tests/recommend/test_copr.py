@@ -22,9 +22,11 @@ from recommend.experiments.preranking import (
     read_candidates,
 )
 from recommend.experiments.recipe import Setting, find_recipe
+from recommend.experiments.recipes.copr import ARMS, Arm, drawn
 from recommend.features.encoders import Encoders
 from recommend.features.ragged import Ragged, concat_batches, rows_of, slice_batch
 from recommend.losses.alignment import distil
+from recommend.losses.pairwise import ranknet
 from recommend.models.copr import COPR, LIMIT, Terms, draw_lists, exchange_weights, order_loss
 from recommend.models.two_tower import TwoTower
 
@@ -100,23 +102,34 @@ def test_the_loss_follows_its_equation() -> None:
 
 
 def test_a_bid_that_turns_the_order_turns_the_gradient() -> None:
+    """Of the order; the score terms, in the same loss on the same batch, see no bids."""
     teacher = np.array([0.10, 0.08])
 
-    def gradient(bids: list[float], scores: bool) -> torch.Tensor:
-        logit = torch.tensor([-2.0, -2.0], requires_grad=True)
+    def gradient(bids: list[float], **terms: object) -> torch.Tensor:
+        model, _ = model_of(Terms(**({"click": 0, "score": 0, "order": 0, "chunks": 2} | terms)))
+        logit = torch.tensor([-2.0, -2.5], requires_grad=True)
         bid = np.array(bids)
-        place = draw_lists(teacher * bid, 2, np.random.default_rng(0))[0]
-        if scores:
-            loss = distil(logit, torch.from_numpy(teacher).float())
-        else:
-            value = functional.logsigmoid(logit) + torch.from_numpy(bid).float().log()
-            loss = order_loss(value[torch.from_numpy(place)], torch.arange(2), torch.zeros(2), None, 1.0)
+        place = torch.from_numpy(draw_lists(teacher * bid, 2, np.random.default_rng(0))[0])
+        with_impression = torch.cat([torch.zeros(1), logit[place]])
+        batch = {
+            "click": torch.zeros(3, dtype=torch.bool),
+            "draw": torch.tensor([-1, 0, 0]),
+            "chunk": torch.tensor([0, 0, 1]),
+            "teacher": torch.cat([torch.zeros(1), torch.from_numpy(teacher).float()[place]]),
+            "bid": torch.cat([torch.zeros(1), torch.from_numpy(bid).float()[place]]),
+        }
+        loss = model.loss({"click": with_impression, "log_alpha": torch.zeros(3)}, batch)
         return torch.autograd.grad(loss, logit)[0]
 
-    first, turned = gradient([1.0, 1.1], False), gradient([1.0, 2.0], False)
+    first, turned = gradient([1.0, 1.1], order=1), gradient([1.0, 2.0], order=1)
     assert first[0] < 0 < first[1]
     assert turned[1] < 0 < turned[0]
-    torch.testing.assert_close(gradient([1.0, 1.1], True), gradient([1.0, 2.0], True))
+    for terms in ({"score": 1}, {"score": 1, "distance": "squared"}, {"score": 1, "distance": "list"}, {"level": 1}):
+        seen, other = gradient([1.0, 1.1], **terms), gradient([1.0, 2.0], **terms)
+        assert (seen != 0).all(), terms
+        torch.testing.assert_close(seen, other)
+    by_revenue = {"score": 1, "distance": "revenue"}
+    assert not torch.allclose(gradient([1.0, 1.1], **by_revenue), gradient([1.0, 2.0], **by_revenue))
 
 
 def test_scores_may_be_wrong_where_the_order_is_right() -> None:
@@ -139,14 +152,37 @@ def test_a_list_holds_one_of_each_chunk_and_a_pass_holds_every_candidate() -> No
     assert drawn.shape == (6, 10)
     assert (chunk_of[drawn] == np.arange(10)).all()
     assert set(drawn.ravel()) == set(range(57))
-    chunk, draw = torch.arange(10).repeat(6), torch.arange(60) // 10
-    pairs = (draw[:, None] == draw) & (chunk[:, None] < chunk)
-    assert int(pairs.sum()) == 6 * 10 * 9 // 2
     free = draw_lists(revenue, 10, np.random.default_rng(0), chunked=False)
     assert free.shape == (6, 10)
     assert (np.diff(rank[free], axis=1) > 0).all()
     assert set(free.ravel()) == set(range(57))
     assert not (chunk_of[free] == np.arange(10)).all()
+
+
+def test_a_list_of_d_ads_has_a_pair_for_each_two_chunks() -> None:
+    """The weight of a pair moves the loss where the loss counts the pair, and nowhere else."""
+    columns, lengths = drawn(Arm(Terms()), listed_teacher(requests=1), seed=0)
+    draw, chunk = columns["draw"], columns["chunk"]
+    assert (len(draw), lengths.tolist()) == (60, [60])
+    torch.manual_seed(0)
+    value = torch.randn(60)
+    weight = torch.ones(60, 60, requires_grad=True)
+    counted = torch.autograd.grad(ranknet(value, -chunk, draw, weight), weight)[0] != 0
+    assert int(counted.sum()) == 6 * 10 * 9 // 2
+    one, other = counted.nonzero().T
+    assert (draw[one] == draw[other]).all()
+    assert (chunk[one] < chunk[other]).all()
+    weights = torch.ones(10, 10, requires_grad=True)
+    moved = torch.autograd.grad(order_loss(value, chunk, draw, weights, 0.4), weights)[0] != 0
+    assert torch.equal(moved, torch.ones(10, 10, dtype=torch.bool).triu(1))
+
+
+def test_lists_without_bids_are_the_same_under_any_bids() -> None:
+    c = listed_teacher(requests=3)
+    other = replace(c, bid=c.bid[::-1].copy())
+    for name, same in (("list_scores", True), ("list_entropy", True), ("list", False)):
+        one, two = (drawn(ARMS[name], candidates, seed=0)[0]["teacher"] for candidates in (c, other))
+        assert torch.equal(one, two) is same, name
 
 
 def test_pairs_of_the_top_and_the_tail_weigh_most() -> None:
@@ -203,6 +239,9 @@ def test_each_term_reads_its_own_rows() -> None:
     assert loss(bids, score=1, distance="squared") == loss(score=1, distance="squared") > 0
     assert loss(bids, score=1, distance="revenue") != loss(score=1, distance="revenue")
     assert loss(bids, score=1, distance="list") == loss(score=1, distance="list") > 0
+    assert loss(bids, level=1) == loss(level=1) == loss(score=1)
+    both = loss(score=1, distance="list") + 3 * loss(level=1)
+    assert loss(score=1, distance="list", level=3) == pytest.approx(both, rel=1e-5)
     assert loss(bids, order=1) != loss(order=1)
     assert loss(bids, order=1, bids=False) == loss(order=1, bids=False)
     assert np.isfinite(loss({"bid": torch.zeros_like(batch["bid"])}, order=1))
@@ -248,6 +287,33 @@ def test_the_auction_earns_what_the_ranking_stage_lets_it() -> None:
     assert cascade(one, pass_three, passed=3)["revenue"] == pytest.approx((0.5 * 0.2 / 0.1 + 0.5 * 0.1 / 0.2) / full)
 
 
+def in_the_ranking_stages_order(c: Candidates) -> Candidates:
+    """As a log holds candidates: each request's best first."""
+    place = np.lexsort((-c.revenue, c.request))
+    return replace(c, score=c.score[place], bid=c.bid[place], truth=c.truth[place])
+
+
+def test_a_constant_earns_nothing_although_the_log_is_in_the_ranking_stages_order() -> None:
+    c = in_the_ranking_stages_order(listed_teacher())
+    assert all((np.diff(c.revenue[rows]) < 0).all() for rows in c.lists())
+    constant = np.zeros(len(c.score))
+    found = consistency(c, constant)
+    assert (found["hr"], found["map"], found["inversions"]) == (0, 0, 1)
+    assert cascade(c, constant) == cascade(c, -c.revenue)
+    # The sixteen best share one value: the twelve worst of them pass, two of the first six among these.
+    place = np.tile(np.arange(57), 30)
+    assert consistency(c, np.where(place < 16, 1.0, 0.0))["hr"] == pytest.approx(2 / 6)
+
+
+def test_candidates_of_equal_revenue_have_no_order_to_agree_with() -> None:
+    c = listed_teacher(requests=2, n=4)
+    c = replace(c, score=np.array([0.4, 0.2, 0.2, 0.1] * 2), bid=np.ones(8))
+    assert consistency(c, np.array([4.0, 3.0, 2.0, 1.0] * 2))["inversions"] == 0
+    assert consistency(c, np.array([4.0, 2.0, 3.0, 1.0] * 2))["inversions"] == 0
+    assert consistency(c, np.array([1.0, 3.0, 2.0, 4.0] * 2))["inversions"] == 1
+    assert consistency(c, np.array([3.0, 4.0, 2.0, 1.0] * 2))["inversions"] == pytest.approx(1 / 5)
+
+
 def test_inversions_by_bids() -> None:
     c = listed_teacher()
     found = inversions_by_bids(c, c.score * 3, np.log(c.revenue))
@@ -258,6 +324,18 @@ def test_inversions_by_bids() -> None:
     # Errors here do not depend on bids, so matching them changes nothing; far bids decide by themselves.
     assert found["inverted_matched"] == pytest.approx(found["inverted_far"], abs=0.02)
     assert found["inverted_near"] > found["inverted_far"] + 0.05
+
+
+def test_the_stake_is_spread_over_all_near_or_far_pairs() -> None:
+    """By hand: three near pairs and no far one but those with the last ad; one near and one far pair are inverted."""
+    c = replace(listed_teacher(requests=1, n=4), score=np.array([0.4, 0.3, 0.2, 0.1]), bid=np.array([1, 1, 1, 4.0]))
+    revenue = np.array([0.4, 0.3, 0.2, 0.4])  # the first and the last earn alike: no pair
+    assert c.revenue == pytest.approx(revenue)
+    found = inversions_by_bids(c, c.score, np.array([3.0, 4.0, 1.0, 2.0]))
+    assert found["inverted_near"] == pytest.approx(1 / 3)
+    assert found["lost_near"] == pytest.approx(0.1 / 3 / revenue.mean())
+    assert found["inverted_far"] == pytest.approx(1 / 2)
+    assert found["lost_far"] == pytest.approx(0.1 / 2 / revenue.mean())
 
 
 @pytest.fixture(scope="module")

@@ -55,7 +55,7 @@ class Arm:
 
     Attributes:
         terms: of the loss; weights and learning rate were tuned for each arm on seed 100.
-        chunked: lists hold one candidate of each chunk; otherwise any.
+        chunked: lists hold one candidate of each chunk, cut by revenue (by score without ``bids``); otherwise any.
         own: the ranking stage is a large model that was trained here on the same clicks, instead of the world's.
     """
 
@@ -68,11 +68,14 @@ class Arm:
 
 SCORES = Terms(order=0.0, relaxed=False)
 ENTROPY = replace(SCORES, score=20.0)
+LISTS = replace(SCORES, distance="list", score=5.0, bids=False)  # neither the loss nor its lists read a bid
 ARMS = {
     "click": Arm(replace(SCORES, score=0.0)),
     "entropy": Arm(ENTROPY),
     "squared": Arm(replace(SCORES, distance="squared")),
     "list": Arm(replace(SCORES, distance="list", score=5.0)),
+    "list_scores": Arm(LISTS, chunked=False),
+    "list_entropy": Arm(replace(LISTS, level=1.0), chunked=False),
     "revenue": Arm(replace(SCORES, distance="revenue")),
     "copr": Arm(Terms()),
     "no_chunks": Arm(Terms(), chunked=False),
@@ -155,7 +158,7 @@ def fitted(arm: Arm, prepared: Prepared, setting: Setting) -> tuple[COPR, float]
         torch.manual_seed(setting.seed + 1_000 * arm.own)
         model = COPR(READ, market.encoders.sizes(), arm.config.changed(list(setting.model)), terms=arm.terms)
     stream: MemoryStream | CutStream = MemoryStream(market.train, config.batch_rows)
-    if arm.terms.score or arm.terms.order:
+    if arm.terms.score or arm.terms.level or arm.terms.order:
         listed, lengths = drawn(arm, prepared.stage(arm.own, setting)["train"], setting.seed)
         rows = rows_of(market.train)
         shown = {name: market.train[name] for name in listed if name in market.train}
