@@ -75,7 +75,7 @@ ARMS = {
     "squared": Arm(replace(SCORES, distance="squared")),
     "list": Arm(replace(SCORES, distance="list", score=5.0)),
     "list_scores": Arm(LISTS, chunked=False),
-    "list_entropy": Arm(replace(LISTS, level=1.0), chunked=False),
+    "list_entropy": Arm(replace(LISTS, level=5.0), chunked=False),
     "revenue": Arm(replace(SCORES, distance="revenue")),
     "copr": Arm(Terms()),
     "no_chunks": Arm(Terms(), chunked=False),
