@@ -2,7 +2,7 @@
 
     python -m benchmarks.mkt_serving --worlds FOLDER
 
-Untrained models of the recipe's sizes: time does not depend on the weights. Stage 1 keeps its target path only.
+Untrained models of the recipe's sizes: time does not depend on the weights. Of stage 1 only what stage 2 reads is kept.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main() -> None:
     torch.set_num_threads(1)
     ready = open_entities(Setting("small", args.seed, args.worlds, {}), {})
     sizes, own = ready.market.encoders.sizes(), part_of(FEATURES, (SHARED, "post"))
-    mem = MEM(FEATURES, sizes, MODEL).keep_target()
+    mem = MEM(FEATURES, sizes, MODEL).keep_target(scores=False)
     models: dict[str, Ranker] = {
         "din": DIN(own, tables_of(own.features, sizes), MODEL),
         "mkt": TEM(FEATURES, sizes, MODEL, mem),

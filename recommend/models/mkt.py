@@ -192,11 +192,17 @@ class MEM(MultiEntity):
         """Width of the attended histories."""
         return sum(self.inputs.history_widths.values())
 
-    def keep_target(self) -> Self:
-        """Drop all parts that serve other entities only; what is served stays as it is."""
+    def keep_target(self, scores: bool = True) -> Self:
+        """Drop all parts that serve other entities only; what is served stays as it is.
+
+        Args:
+            scores: this model itself is served; without it only ``knowledge`` is kept, which is all that TEM reads.
+        """
         for parts in (self.tables, self.align, self.independent, self.towers, self.extract.own, self.extract.gates):
             for name in self.names[:-1]:
                 del parts[name]
+        if not scores:
+            del self.independent[self.target], self.towers[self.target]
         return self
 
 

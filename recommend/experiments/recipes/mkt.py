@@ -43,8 +43,8 @@ class Arm:
     """What is trained, and how.
 
     Attributes:
-        kind: ``single`` (posts alone), ``joint`` (all rows), ``finetune`` (things, then posts), ``stage1`` (MEM alone)
-            or ``mkt`` (both stages).
+        kind: ``single`` (posts alone), ``joint`` (all rows), ``joint_finetune`` (all rows, then posts once more, as
+            MKT), ``finetune`` (things, then posts), ``stage1`` (MEM alone) or ``mkt`` (both stages).
         model: the class of all but MKT's.
         settings: of ``MEM``.
         first, second: learning rates on all rows (or things), and on posts.
@@ -121,9 +121,11 @@ def fitted(
         if arm.kind == "single":
             model = work.fresh(arm.model, own, tables_of(own.features, sizes), work.config)
             work.learn(model, target, POSTS, arm.second)
-        elif arm.kind == "joint":
+        elif arm.kind in ("joint", "joint_finetune"):
             model = work.fresh(arm.model, features, tables_of(features.features, sizes), work.config)
             work.learn(model, together, ALL, arm.first)
+            if arm.kind == "joint_finetune":
+                work.learn(model, target, POSTS, arm.second)
         elif arm.kind == "finetune":
             model = work.fresh(arm.model, features, tables_of(features.features, sizes), work.config)
             work.learn(model, source, ALL, arm.first)
@@ -143,6 +145,7 @@ ARMS = {
     "fibinet": Arm("single", FiBiNET, second=5e-3),
     "mmoe": Arm("joint", EntityMMoE, first=2e-3),
     "ple": Arm("joint", EntityPLE, first=5e-3),
+    "mmoe_finetune": Arm("joint_finetune", EntityMMoE, first=2e-3, second=1e-3),
     "star": Arm("joint", STAR, first=2e-3),
     "finetune": Arm("finetune", first=5e-3, second=1e-3),
     "without_tem": STAGE1,
