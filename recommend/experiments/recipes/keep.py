@@ -290,7 +290,7 @@ def _random(lab: Lab) -> Knowledge:
     return found
 
 
-def _of_others(lab: Lab) -> Knowledge:
+def of_others(lab: Lab) -> Knowledge:
     """Every user has the knowledge of one other, and so has every item (of one listed about as long)."""
     rng, raw = np.random.default_rng(lab.setting.seed), lab.domain.raw
     users, items = rng.permutation(int(raw["user_id"].max()) + 1), len(lab.domain.items["listed_ms"])
@@ -355,7 +355,7 @@ ARMS: dict[str, Callable[[Lab], np.ndarray | tuple[np.ndarray, dict[str, float]]
     "keep": _keep,
     "keep_concat": concatenated,
     "keep_random": lambda lab: lab.plugged(_random(lab)),
-    "keep_others": lambda lab: lab.plugged(_of_others(lab)),
+    "keep_others": lambda lab: lab.plugged(of_others(lab)),
     "keep_click": lambda lab: lab.plugged(lab.stored(*lab.clicks_only)),
     "keep_user": partial(_of_kinds, kinds=KINDS[:1]),
     "keep_item": partial(_of_kinds, kinds=KINDS[1:2]),
@@ -375,14 +375,23 @@ VERDICT = (
 )
 
 
-def prepare(setting: Setting) -> dict[str, Lab]:
-    """The seed's world, and a control world in which taste inside the ads has nothing to do with taste elsewhere."""
-    knobs = {"default": setting.knobs, "independent": {**setting.knobs, **INDEPENDENT}}
-    folders = {name: world_folder(setting.worlds, setting.scale, setting.seed, k) for name, k in knobs.items()}
-    return {name: Lab(SuperDomain.read(folder, FEATURES, FIRST), setting) for name, folder in folders.items()}
+class Labs(dict[str, Lab]):
+    """The seed's world, ``default``, and a control world, ``independent``, in which taste inside the ads has nothing to
+    do with taste elsewhere; each is read when the first arm asks for it."""
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__()
+        self.setting = setting
+
+    def __missing__(self, name: str) -> Lab:
+        setting = self.setting
+        knobs = {"default": setting.knobs, "independent": {**setting.knobs, **INDEPENDENT}}[name]
+        folder = world_folder(setting.worlds, setting.scale, setting.seed, knobs)
+        self[name] = Lab(SuperDomain.read(folder, FEATURES, FIRST), setting)
+        return self[name]
 
 
-def run(name: str, labs: dict[str, Lab], setting: Setting) -> Measures:
+def run(name: str, labs: Labs, setting: Setting) -> Measures:
     lab = labs["independent" if name.endswith("independent") else "default"]
     if name == "oracle":
         return lab.judge(lab.domain.truth[lab.asked])
@@ -396,7 +405,7 @@ RECIPE = Recipe(
     name="keep",
     paper="2208.10174",
     arms=(*VERDICT, "oracle"),
-    prepare=prepare,
+    prepare=Labs,
     run=run,
     claims=(
         Claim("knowledge over the sub-domain alone", "auc", "keep", "sub", expected=0.005),

@@ -34,9 +34,9 @@ from recommend.experiments.recipes.keep import (
     PRETRAIN,
     REFRESH,
     Lab,
+    Labs,
     Rows,
     concatenated,
-    prepare,
 )
 from recommend.experiments.statistics import Claim
 from recommend.experiments.superdomain import day_by_day
@@ -99,7 +99,7 @@ OWN: Mapping[str, Callable[[Lab], np.ndarray]] = {
 }
 
 
-def run(name: str, labs: dict[str, Lab], setting: Setting) -> Measures:
+def run(name: str, labs: Labs, setting: Setting) -> Measures:
     """An arm of this recipe or of ``keep``."""
     if name not in OWN:
         return keep.run(name, labs, setting)
@@ -114,7 +114,7 @@ RECIPE = Recipe(
         *("sub", "finetune", "keep", "keep_user", "keep_item", "keep_pair", "keep_rotated", "keep_leaky"),
         *("joint", *OWN),
     ),
-    prepare=prepare,
+    prepare=Labs,
     run=run,
     claims=(Claim("aligned refresh over another basis", "auc_refresh", "keep", "keep_rotated"),),
     controls=(
