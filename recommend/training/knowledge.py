@@ -36,13 +36,19 @@ def started(run: RunConfig, start: Path) -> RunConfig:
     """The run as one that goes on from another's weights.
 
     Raises:
-        ConfigError: that one has another model, features or labels.
+        ConfigError: that one has another model, features or labels, or has learned later days, so that knowledge of
+            the run would be published as older than it is.
     """
     before = read_run(start)
     same = ("model", "labels", "content", "history", "stock", "extra")
     other = [name for name in same if getattr(before, name) != getattr(run, name)]
     if other:
         raise ConfigError(f"{start} differs in '{other[0]}' and cannot be gone on from.")
+    if before.train_days[1] > run.train_days[1]:
+        raise ConfigError(
+            f"{start} has learned days until {before.train_days[1]}, and what goes on from it may not end with day "
+            f"{run.train_days[1]}."
+        )
     return run.model_copy(update={"start": coordinates(start)})
 
 

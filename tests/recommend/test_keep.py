@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from recommend.config import ModelConfig, TrainConfig
+from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.knowledge import KnowledgeStore
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import DataError
@@ -41,6 +41,9 @@ from recommend.metrics.ranks import auc
 from recommend.models.base import label
 from recommend.models.din import DIN
 from recommend.models.keep import KEEP, KINDS, Extractor, knowledge_features
+from recommend.training import checkpoint, runs
+from recommend.training.knowledge import coordinates, started
+from recommend.training.run_config import RunConfig
 from recommend.training.trainer import train
 
 from . import tiny
@@ -324,6 +327,28 @@ def test_an_extractor_that_has_seen_later_events_cannot_publish(lab: keep.Lab, t
     assert [len(leaky[day]["knowledge_user"]) for day in leaky] == [
         len(lab.domain.where(day, day, "ads")) for day in range(CUT, 8)
     ]
+
+
+def test_a_run_does_not_go_on_from_one_that_has_learned_later_days(tmp_path: Path) -> None:
+    """Its own last day is what its knowledge is published under."""
+
+    def run(last: int) -> RunConfig:
+        return RunConfig(
+            model=ModelConfig(name="keep_extractor"),
+            train=TrainConfig(),
+            labels=TASKS,
+            content=0,
+            history=20,
+            min_count=1,
+            train_days=(0, last),
+            test_days=(last + 1, last + 2),
+        )
+
+    (tmp_path / runs.RUN).write_text(run(last=9).model_dump_json(), encoding="utf-8")
+    (tmp_path / checkpoint.NAME).write_bytes(b"weights")
+    assert started(run(last=9), tmp_path).start == started(run(last=12), tmp_path).start == coordinates(tmp_path)
+    with pytest.raises(ConfigError, match=r"has learned days until 9, .* may not end with day 8"):
+        started(run(last=8), tmp_path)
 
 
 def test_what_is_forgotten_is_measured_before_the_days_ads_are_learned(lab: keep.Lab) -> None:
