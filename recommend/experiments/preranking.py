@@ -154,7 +154,8 @@ def inversions_by_bids(candidates: Candidates, p: np.ndarray, value: np.ndarray)
         1.3 and above 2. ``inverted_matched``: of the far ones, weighted so that their errors
         ``|log p/p* - log p'/p'*|`` are distributed as those of the near ones. ``lost_near`` and ``lost_far``: revenue
         ``|e* - e*'|`` at stake in the inverted pairs, spread over all near or far pairs, over the mean revenue of a
-        candidate; divided by the share that is inverted it is the stake of an inverted pair.
+        candidate; divided by the share that is inverted it is the stake of an inverted pair. NaN where bids are all
+        near or all far.
     """
     revenue = candidates.revenue
     one, other = _pairs(revenue, candidates.lists())
@@ -164,16 +165,28 @@ def inversions_by_bids(candidates: Candidates, p: np.ndarray, value: np.ndarray)
     error = np.log(p) - np.log(candidates.score)
     error = np.abs(error[one] - error[other])
     near, far = ratio < np.log(1.3), ratio > np.log(2)
-    edges = np.quantile(error[near], np.linspace(0, 1, 21)[1:-1])
-    bin_near, bin_far = np.searchsorted(edges, error[near]), np.searchsorted(edges, error[far])
-    share = np.bincount(bin_near, minlength=20) / np.maximum(np.bincount(bin_far, minlength=20), 1)
+    lost = stake * inverted / revenue.mean()
     return {
-        "inverted_near": float(inverted[near].mean()),
-        "inverted_far": float(inverted[far].mean()),
-        "inverted_matched": float(np.average(inverted[far], weights=share[bin_far])),
-        "lost_near": float((stake * inverted)[near].mean() / revenue.mean()),
-        "lost_far": float((stake * inverted)[far].mean() / revenue.mean()),
+        "inverted_near": _mean(inverted[near]),
+        "inverted_far": _mean(inverted[far]),
+        "inverted_matched": _matched(inverted[far], error[far], error[near]),
+        "lost_near": _mean(lost[near]),
+        "lost_far": _mean(lost[far]),
     }
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else float("nan")
+
+
+def _matched(values: np.ndarray, error: np.ndarray, wanted: np.ndarray, bins: int = 20) -> float:
+    """Mean of ``values`` (n,), weighted so that their ``error`` (n,) is distributed as ``wanted`` (m,)."""
+    if not len(values) or not len(wanted):
+        return float("nan")
+    edges = np.quantile(wanted, np.linspace(0, 1, bins + 1)[1:-1])
+    bin_here, bin_wanted = np.searchsorted(edges, error), np.searchsorted(edges, wanted)
+    share = np.bincount(bin_wanted, minlength=bins) / np.maximum(np.bincount(bin_here, minlength=bins), 1)
+    return float(np.average(values, weights=share[bin_here]))
 
 
 def _first(value: np.ndarray, revenue: np.ndarray, lists: list[np.ndarray], k: int) -> np.ndarray:

@@ -324,6 +324,10 @@ def test_inversions_by_bids() -> None:
     # Errors here do not depend on bids, so matching them changes nothing; far bids decide by themselves.
     assert found["inverted_matched"] == pytest.approx(found["inverted_far"], abs=0.02)
     assert found["inverted_near"] > found["inverted_far"] + 0.05
+    alike = replace(c, bid=np.ones(len(p)))
+    found = inversions_by_bids(alike, p, np.log(p))
+    assert found["inverted_near"] == pytest.approx(consistency(alike, p)["inversions"])
+    assert np.isnan([found["inverted_far"], found["inverted_matched"], found["lost_far"]]).all()
 
 
 def test_the_stake_is_spread_over_all_near_or_far_pairs() -> None:
