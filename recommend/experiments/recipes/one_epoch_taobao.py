@@ -3,7 +3,7 @@
 Beside ``one_epoch_amazon``, whose things all have five reviews or more: here three quarters of them have one event. 650
 of the 815 users a seed; one negative a view, drawn from the views of the same day on the same side of the split (a
 training negative from behind it would tell which things are to come); the last fifth of the time is the test. Claims,
-control, rates and sizes are those of ``one_epoch_amazon``; nothing was tuned here.
+control, rates and sizes are those of ``one_epoch_amazon``.
 """
 
 from __future__ import annotations
