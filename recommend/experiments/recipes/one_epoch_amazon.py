@@ -22,8 +22,8 @@ from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Column, select_batch
 
 USERS, LONGEST = 11_000, 50
-# Of 0.002, 0.005, 0.01, 0.02 and 0.03 the best after one pass on seed 100, here and on Taobao's sample. A slow rate does
-# not get there in one pass, and what is still rising hides the fall.
+# Of 0.002, 0.005, 0.01, 0.02 and 0.03 the best after one pass on seed 100, here and on Taobao's sample. A slow rate
+# does not get there in one pass, and what is still rising hides the fall.
 BASE = Plan(learning_rate=2e-2, batch_rows=256)
 USED = ("dnn", "mlp only", "embedding only", "meda", "hash")
 STUDIES = {name: study for name, study in studies(BASE).items() if name in USED}
