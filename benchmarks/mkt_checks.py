@@ -1,0 +1,87 @@
+"""What the page on MKT says of the world and of stage 1, beside the arms' measures.
+
+python -m benchmarks.mkt_checks --worlds FOLDER gauc     # users and test rows that GAUC keeps, seeds 0 to 4
+python -m benchmarks.mkt_checks --worlds FOLDER cosine   # where the two extractors point, with and without the loss
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from recommend.config import TrainConfig
+from recommend.data.memory import MemoryStream
+from recommend.experiments.entities import FEATURES, Ready, open_entities
+from recommend.experiments.recipe import Setting
+from recommend.experiments.recipes.mkt import ALL, ARMS, MODEL
+from recommend.features.ragged import Batch
+from recommend.models.mkt import MEM, Polarity
+from recommend.training.trainer import train
+
+ROWS = 20_000  # of an entity, the last ones of the training window
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("gauc", "cosine"))
+    parser.add_argument("--worlds", type=Path, required=True, help="folder in which worlds are kept")
+    parser.add_argument("--seeds", type=int, nargs="+", default=None, help="default: 0 to 4 for gauc, 100 for cosine")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    for seed in args.seeds or (range(5) if args.what == "gauc" else [100]):
+        ready = open_entities(Setting("small", seed, args.worlds, {}), {})
+        if args.what == "gauc":
+            print(f"seed {seed}: {kept(ready.market.raw['user_id'], ready.market.raw['click'])}", flush=True)
+            continue
+        for polarity in ("none", "signed"):
+            mem = stage1(ready, seed, polarity)
+            for entity, rows in (("item", ready.things), ("post", ready.posts)):
+                print(f"seed {seed}, polarised loss {polarity}, {entity}: {directions(mem, entity, rows)}", flush=True)
+
+
+def kept(user: np.ndarray, click: np.ndarray) -> str:
+    """Users and rows with a pair: of a click and none, for GAUC; of any two rows, for the expected one."""
+    _, index = np.unique(user, return_inverse=True)
+    rows, clicks = np.bincount(index), np.bincount(index, weights=click)
+    both, two = (clicks > 0) & (clicks < rows), rows > 1
+    return (
+        f"{len(rows):,} users, {len(user):,} rows, {int(clicks.sum())} clicks; gauc {int(both.sum()):,} users, "
+        f"{rows[both].sum():,} rows; gauc_true {int(two.sum()):,} users, {rows[two].sum():,} rows"
+    )
+
+
+def stage1(ready: Ready, seed: int, polarity: Polarity) -> MEM:
+    """As the recipe trains it."""
+    torch.manual_seed(seed)
+    mem = MEM(FEATURES, ready.market.encoders.sizes(), MODEL, polarity=polarity)
+    config: TrainConfig = ALL.changed([f"learning_rate={ARMS['mkt'].first}", f"seed={seed}", "threads=1"])
+    train(mem, MemoryStream(ready.market.train, config.batch_rows), config)
+    return mem.eval()
+
+
+def directions(mem: MEM, entity: str, rows: Batch) -> str:
+    """Mean cosine of the two extractors over an entity's last rows, and whether either has vanished."""
+    stream = list(MemoryStream(rows, 4_096))
+    cosines, common, alone = [], [], []
+    with torch.no_grad():
+        for batch in stream[-max(ROWS // 4_096, 1) :]:
+            _, index = next(iter(mem.rows(batch)))
+            body, own = mem.body(mem.inputs(batch)), mem.own_fields(batch, entity, index)
+            a, b = mem.common(body, own, entity), mem.independent[entity](torch.cat([body, own], 1))
+            cosines.append(functional.cosine_similarity(a, b, dim=1))
+            common.append(a)
+            alone.append(b)
+    a, b = torch.cat(common), torch.cat(alone)
+    return (
+        f"mean cosine {float(torch.cat(cosines).mean()):.3f}; length of g_com {float(a.norm(dim=1).mean()):.2f}, "
+        f"of g_ind {float(b.norm(dim=1).mean()):.2f}; all zero {float((b == 0).all(1).float().mean()):.2f}; "
+        f"units in use {int((a > 0).any(0).sum())} and {int((b > 0).any(0).sum())} of {a.shape[1]}"
+    )
+
+
+if __name__ == "__main__":
+    main()
