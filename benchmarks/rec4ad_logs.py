@@ -6,8 +6,8 @@ second system with a selection of its own, so that Rec4Ad itself cannot be tried
 selected rows worse on uniform ones than one of as many uniform rows?) and its correction by inverse propensities.
 
 One model throughout: a logistic regression on ids, attributes and, for Coat, a product of two vectors of 8, fitted on
-all rows at once. Uniform rows are parted into two halves; every model is judged on one, the uniform one fitted on the
-other, and the other way round.
+all rows at once. Uniform rows are parted into two halves; every model is judged on one. Whatever is learned from
+uniform rows, a model or Coat's propensities, is learned from the other; then the other way round.
 """
 
 from __future__ import annotations
@@ -76,19 +76,30 @@ def fit(rows: Rows, sizes: list[int], width: int, seed: int) -> Callable[[Rows],
     return lambda asked: model(torch.from_numpy(asked.codes)).sigmoid().detach().numpy()
 
 
-def compare(name: str, chosen: Rows, uniform: Rows, sizes: list[int], width: int) -> None:
-    """Arms on the uniform rows' halves; the bootstrap's standard error of a difference says what could be seen."""
+def compare(
+    name: str,
+    chosen: Rows,
+    uniform: Rows,
+    sizes: list[int],
+    width: int,
+    inverse: Callable[[np.ndarray], np.ndarray],
+) -> None:
+    """Arms on the uniform rows' halves; the bootstrap's standard error of a difference says what could be seen.
+
+    Args:
+        chosen, uniform: rows of weight 1.
+        inverse: places of the uniform rows that may be looked at, to the chosen rows' inverse propensities.
+    """
     found: dict[str, list[np.ndarray]] = {n: [] for n in ("chosen", "chosen, as few", "inverse propensity", "uniform")}
     labels = []
     for seed in SEEDS:
         order = np.random.default_rng(seed).permutation(len(uniform.label))
         for half, other in ((order[::2], order[1::2]), (order[1::2], order[::2])):
             few = np.random.default_rng(seed).permutation(len(chosen.label))[: len(half)]
-            plain = Rows(chosen.codes, chosen.label, np.ones(len(chosen.label)))
             learned = {
-                "chosen": plain,
-                "chosen, as few": plain.of(few),
-                "inverse propensity": chosen,
+                "chosen": chosen,
+                "chosen, as few": chosen.of(few),
+                "inverse propensity": Rows(chosen.codes, chosen.label, inverse(half)),
                 "uniform": uniform.of(half),
             }
             for arm, rows in learned.items():
@@ -119,11 +130,15 @@ def coats() -> None:
             columns.append(codes[table[key]] + 1)
     codes = np.stack(columns, 1).astype(np.int64)
     uniform, rating = table["uniform"].astype(bool), table["rating"]
-    # P(chosen | rating) by Bayes, up to a factor (Schnabel et al., 2016).
-    shares = [np.bincount(rating[which], minlength=6) / which.sum() for which in (~uniform, uniform)]
-    inverse = (shares[1] / np.maximum(shares[0], 1e-9))[rating]
-    rows = Rows(codes, rating >= 3, inverse)
-    compare("Coat", rows.of(~uniform), rows.of(uniform), [int(c.max()) + 1 for c in columns], 8)
+    own, drawn = rating[~uniform], rating[uniform]
+
+    def inverse(seen: np.ndarray) -> np.ndarray:
+        # 1 / P(chosen | rating) by Bayes, up to a factor (Schnabel et al., 2016).
+        chosen, every = (np.bincount(r, minlength=6) / len(r) for r in (own, drawn[seen]))
+        return np.asarray((every / np.maximum(chosen, 1e-9))[own])
+
+    rows = Rows(codes, rating >= 3, np.ones(len(rating)))
+    compare("Coat", rows.of(~uniform), rows.of(uniform), [int(c.max()) + 1 for c in columns], 8, inverse)
 
 
 def bandit() -> None:
@@ -133,9 +148,11 @@ def bandit() -> None:
     columns = [plain["campaign"] * 100 + plain["item_id"], plain["position"]]
     columns += [source.codes(table[name])[0] + 1 for name in open_bandit.USER]
     codes = np.stack(columns, 1).astype(np.int64)
-    rows = Rows(codes, plain["click"].astype(bool), np.minimum(1 / plain["propensity"], 1_000))
+    rows = Rows(codes, plain["click"].astype(bool), np.ones(len(codes)))
     uniform = plain["policy"] == open_bandit.POLICIES.index("random")
-    compare("Open Bandit", rows.of(~uniform), rows.of(uniform), [int(c.max()) + 1 for c in columns], 0)
+    weight = np.minimum(1 / plain["propensity"], 1_000)[~uniform]  # logged, so that no uniform row has a say
+    sizes = [int(c.max()) + 1 for c in columns]
+    compare("Open Bandit", rows.of(~uniform), rows.of(uniform), sizes, 0, lambda _: weight)
 
 
 if __name__ == "__main__":

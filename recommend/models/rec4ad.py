@@ -54,7 +54,7 @@ class Parts:
     organic: float = 1.0
     rationale: float = 1.0
     align: float = 0.1
-    decorrelate: float = 0.1
+    decorrelate: float = 5.0
     alignment: Literal["given", "marginal", "adversarial"] = "given"
     specific: bool = True
     gated: bool = True
@@ -191,6 +191,20 @@ class Domains(DIN):
             label(batch, "system") == ORGANIC if "system" in batch else torch.zeros(len(logits[0]), dtype=torch.bool)
         )
         return {self.features.labels[0]: torch.where(organic, logits[ORGANIC], logits[ADS])}
+
+
+class SystemBias(DIN):
+    """The naive mix with a number for each system added to the logit (a baseline)."""
+
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
+        super().__init__(features, sizes, config, build)
+        self.of_system = nn.Parameter(torch.zeros(2))
+
+    def forward(self, batch: Batch) -> Logits:
+        name = self.features.labels[0]
+        logit = super().forward(batch)[name]
+        system = label(batch, "system").long() if "system" in batch else torch.full((len(logit),), ADS)
+        return {name: logit + self.of_system[system]}
 
 
 class Propensity(DIN):

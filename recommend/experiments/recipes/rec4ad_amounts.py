@@ -1,12 +1,15 @@
-"""Rec4Ad's neighbours, exploratory: how much organic data it takes, and STAR over the two systems. No verdict about the
-paper hangs by it; see ``rec4ad``.
+"""Rec4Ad's neighbours, exploratory: how much organic data it takes, other rows instead of more, baselines. No verdict
+about the paper hangs by it; see ``rec4ad``.
 
-Every arm makes the same number of steps, each on as many ad rows; what differs is how many organic rows go with them.
+Every arm makes the same number of steps. What differs is how many organic rows go with a batch's ads; but ``swapped``
+has organic rows in place of four fifths of the ads, as many rows in all as the ads alone. What it gains over these is
+what other rows are worth, not more of them; where both systems judge by one taste (``_same``) less should be left.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -14,13 +17,14 @@ from torch import Tensor
 from recommend.config import ModelConfig
 from recommend.experiments.recipe import Measures, Recipe, Setting
 from recommend.experiments.recipes.rec4ad import ARMS as VERDICT
-from recommend.experiments.recipes.rec4ad import Arm, Prepared, measured, parted
+from recommend.experiments.recipes.rec4ad import BATCH, RATIO, Arm, Prepared, measured, parted
 from recommend.experiments.statistics import Claim
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch, rows_of
 from recommend.layers.embedding import Make, make
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
+from recommend.models.rec4ad import Parts, SystemBias
 from recommend.models.star import STAR
 
 SYSTEMS = ("ads", "organic")  # numbered as in ``recommend.models.rec4ad``
@@ -48,20 +52,40 @@ class SystemSTAR(STAR):
 
 
 def of_amount(organic: float) -> Arm:
-    """Rec4Ad with so many organic rows for each ad row, each of which weighs as much as an ad row."""
-    arm = parted(organic=organic)
-    return Arm(arm.model, organic, arm.parts, arm.side, arm.rate)
+    """Rec4Ad with so many organic rows for each ad row, each of which weighs as much as an ad row.
+
+    The other parts of the loss weigh as much beside the clicks, 1 + mu, as they do in the verdict's arm.
+    """
+    arm, whole = parted(organic=organic), Parts()
+    share = (1 + organic) / (1 + RATIO)
+    parts = parted(
+        organic=organic,
+        rationale=whole.rationale * share,
+        align=whole.align * share,
+        decorrelate=whole.decorrelate * share,
+    ).parts
+    return replace(arm, organic=organic, parts=parts)
+
+
+def swapped(side: str) -> Arm:
+    """As many rows in all, and in a batch, as the ads alone: a fifth of the ads and their organic rows."""
+    share = 1 / (1 + RATIO)
+    return Arm(ads=share, batch=round(BATCH * share), side=side, rate=VERDICT["ads_only"].rate)
 
 
 ARMS: dict[str, Arm] = {
     "ads_only": VERDICT["ads_only"],
     "ads_only_fast": Arm(organic=0, rate=VERDICT["mix"].rate),  # at the rate of the arms with organic rows
+    "swapped": swapped("default"),
     **{f"mix_{n}": Arm(organic=n, rate=VERDICT["mix"].rate) for n in (1, 2)},
     "mix": VERDICT["mix"],
+    "mix_bias": Arm(SystemBias, rate=VERDICT["mix"].rate),
     **{f"rec4ad_{n}": of_amount(n) for n in (1, 2)},
     "rec4ad": VERDICT["rec4ad"],
     "star": Arm(SystemSTAR),  # 1e-3 was better than 3e-3 on seed 100
     "mmoe": VERDICT["mmoe"],
+    "ads_only_same": VERDICT["ads_only_same"],
+    "swapped_same": swapped("same"),
 }
 
 
@@ -82,6 +106,9 @@ RECIPE = Recipe(
         Claim("four over two", "auc", "mix", "mix_2"),
         Claim("parted over mixed, one", "auc", "rec4ad_1", "mix_1"),
         Claim("parted over mixed, two", "auc", "rec4ad_2", "mix_2"),
+        Claim("organic rows instead of ads", "auc", "swapped", "ads_only"),
+        Claim("organic rows instead of ads, one taste", "auc", "swapped_same", "ads_only_same"),
+        Claim("a bias for each system", "auc", "mix_bias", "mix"),
         Claim("Rec4Ad over STAR", "auc", "rec4ad", "star"),
     ),
 )
