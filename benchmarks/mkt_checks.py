@@ -2,6 +2,7 @@
 
 python -m benchmarks.mkt_checks --worlds FOLDER gauc     # users and test rows that GAUC keeps, seeds 0 to 4
 python -m benchmarks.mkt_checks --worlds FOLDER cosine   # where the two extractors point, with and without the loss
+IPL_DATA=... python -m benchmarks.mkt_checks --worlds FOLDER amazon   # test rows whose thing training never showed
 """
 
 from __future__ import annotations
@@ -15,10 +16,17 @@ from torch.nn import functional
 
 from recommend.config import TrainConfig
 from recommend.data.memory import MemoryStream
-from recommend.experiments.entities import FEATURES, Ready, open_entities
+from recommend.data.parquet import ParquetStream
+from recommend.data.splits import last_days
+from recommend.data.world.write import LOG
+from recommend.experiments.entities import FEATURES, TEST_DAYS, Ready, open_entities
+from recommend.experiments.marketplace import world_folder
 from recommend.experiments.recipe import Setting
+from recommend.experiments.recipes import mkt_amazon
 from recommend.experiments.recipes.mkt import ALL, ARMS, MODEL
-from recommend.features.ragged import Batch
+from recommend.features.entities import ENTITY, POST
+from recommend.features.ragged import Batch, concat_batches
+from recommend.models.base import label
 from recommend.models.mkt import MEM, Polarity
 from recommend.training.trainer import train
 
@@ -27,20 +35,44 @@ ROWS = 20_000  # of an entity, the last ones of the training window
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("gauc", "cosine"))
+    parser.add_argument("what", choices=("gauc", "cosine", "amazon"))
     parser.add_argument("--worlds", type=Path, required=True, help="folder in which worlds are kept")
-    parser.add_argument("--seeds", type=int, nargs="+", default=None, help="default: 0 to 4 for gauc, 100 for cosine")
+    parser.add_argument("--seeds", type=int, nargs="+", default=None, help="default: 0 to 4, and 100 for cosine")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    for seed in args.seeds or (range(5) if args.what == "gauc" else [100]):
-        ready = open_entities(Setting("small", seed, args.worlds, {}), {})
-        if args.what == "gauc":
-            print(f"seed {seed}: {kept(ready.market.raw['user_id'], ready.market.raw['click'])}", flush=True)
+    for seed in args.seeds or ([100] if args.what == "cosine" else range(5)):
+        setting = Setting("small", seed, args.worlds, {})
+        if args.what == "amazon":
+            print(f"seed {seed}: {unseen(mkt_amazon.load(setting, swapped=False))}", flush=True)
             continue
+        if args.what == "gauc":
+            print(f"seed {seed}: {kept(*tested(setting))}", flush=True)
+            continue
+        ready = open_entities(setting, {})
         for polarity in ("none", "signed"):
             mem = stage1(ready, seed, polarity)
             for entity, rows in (("item", ready.things), ("post", ready.posts)):
                 print(f"seed {seed}, polarised loss {polarity}, {entity}: {directions(mem, entity, rows)}", flush=True)
+
+
+def tested(setting: Setting) -> tuple[np.ndarray, np.ndarray]:
+    """Users and clicks of the recipe's test rows."""
+    log = world_folder(setting.worlds, setting.scale, setting.seed, {}) / LOG
+    files = last_days(log, TEST_DAYS).files(log, "test")
+    rows = concat_batches(list(ParquetStream(files, ("user_id", "click", ENTITY), batch_rows=65_536)))
+    user, click, entity = (label(rows, name).numpy() for name in ("user_id", "click", ENTITY))
+    return user[entity == POST], click[entity == POST]
+
+
+def unseen(ready: mkt_amazon.Ready) -> str:
+    """Shares of the held-back phones and of their negatives without an event or an embedding of their own."""
+    y, item = label(ready.test, "click").numpy(), label(ready.test, "item_id").numpy()
+    unknown = item == int(ready.encoders.row("item_id", torch.tensor([-1]))[0])
+    parts = [
+        f"{name}: {(ready.popularity[of] == 0).mean():.3f} without a training event, {unknown[of].mean():.3f} unknown"
+        for name, of in (("held back", y), ("negatives", ~y))
+    ]
+    return f"{len(ready.together['click']):,} training rows, {len(y):,} test rows; {'; '.join(parts)}"
 
 
 def kept(user: np.ndarray, click: np.ndarray) -> str:
