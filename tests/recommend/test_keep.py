@@ -504,7 +504,7 @@ def test_users_of_whom_nothing_is_known_are_published_and_served(domain: SuperDo
         assert torch.isfinite(extractor.user_vector(rows)).all()
 
 
-@pytest.mark.parametrize("name", ["star", "mmoe", "ple"])
+@pytest.mark.parametrize("name", ["star", "star_plain", "mmoe", "ple"])
 def test_a_joint_model_learns_all_channels_and_is_asked_for_the_ads_alone(
     name: str, domain: SuperDomain, lab: keep.Lab
 ) -> None:

@@ -42,7 +42,7 @@ from recommend.experiments.statistics import Claim
 from recommend.experiments.superdomain import day_by_day
 from recommend.features.entities import ENTITY
 from recommend.models.multi_entity import EntityMMoE, EntityPLE, MultiEntity
-from recommend.models.star import STAR
+from recommend.models.star import STAR, PlainSTAR
 
 DOMAINS = (ADS, "other channels")
 
@@ -61,6 +61,7 @@ class Joint:
 
 JOINT: Mapping[str, Joint] = {
     "star": Joint(STAR, 0.0005),
+    "star_plain": Joint(PlainSTAR, 0.0005),  # STAR's rate, not set anew
     "mmoe": Joint(EntityMMoE, 0.00025),
     "ple": Joint(EntityPLE, 0.00025),
 }

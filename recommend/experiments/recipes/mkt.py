@@ -27,7 +27,7 @@ from recommend.models.dnn import DNN
 from recommend.models.fibinet import FiBiNET
 from recommend.models.mkt import MEM, TEM
 from recommend.models.multi_entity import SHARED, EntityMMoE, EntityPLE, entities, part_of, tables_of
-from recommend.models.star import STAR
+from recommend.models.star import STAR, PlainSTAR
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train
 
@@ -147,6 +147,7 @@ ARMS = {
     "ple": Arm("joint", EntityPLE, first=5e-3),
     "mmoe_finetune": Arm("joint_finetune", EntityMMoE, first=2e-3, second=1e-3),
     "star": Arm("joint", STAR, first=2e-3),
+    "star_plain": Arm("joint", PlainSTAR, first=2e-3),  # STAR's rate, not set anew
     "finetune": Arm("finetune", first=5e-3, second=1e-3),
     "without_tem": STAGE1,
     "mkt": BOTH,
