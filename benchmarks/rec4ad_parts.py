@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ SHOWN = ("auc", "pcoc", "auc_shown", "pcoc_shown", "probe", "probe_given", "corr
 def changed(line: str) -> Arm:
     """The arm that a line names."""
     name, *settings = line.split(",")
-    values = {key: float(text) for key, text in (s.split("=") for s in settings)}
+    values: dict[str, Any] = {key: float(text) for key, text in (s.split("=") for s in settings)}
     arm = ARMS[name]
     arm = replace(arm, batch=int(values.pop("batch", arm.batch)), rate=values.pop("rate", arm.rate))
     return replace(arm, parts=replace(arm.parts, **values)) if values and arm.parts else arm
