@@ -51,6 +51,12 @@ class SystemSTAR(STAR):
         return bce(logits[task], label(batch, task))
 
 
+class PlainSystemSTAR(SystemSTAR):
+    """The same without STAR's normalisation."""
+
+    normalised = False
+
+
 def of_amount(organic: float) -> Arm:
     """Rec4Ad with so many organic rows for each ad row, each of which weighs as much as an ad row.
 
@@ -83,6 +89,7 @@ ARMS: dict[str, Arm] = {
     **{f"rec4ad_{n}": of_amount(n) for n in (1, 2)},
     "rec4ad": VERDICT["rec4ad"],
     "star": Arm(SystemSTAR),  # 1e-3 was better than 3e-3 on seed 100
+    "star_plain": Arm(PlainSystemSTAR, rate=VERDICT["mix"].rate),  # the mix's rate, not set anew
     "mmoe": VERDICT["mmoe"],
     "ads_only_same": VERDICT["ads_only_same"],
     "swapped_same": swapped("same"),
