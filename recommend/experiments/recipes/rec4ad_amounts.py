@@ -101,6 +101,7 @@ def run(name: str, prepared: Prepared, setting: Setting) -> Measures:
     return measured(ARMS[name], prepared, setting)
 
 
+OTHER_ROWS = "organic rows instead of ads"
 RECIPE = Recipe(
     name="rec4ad_amounts",
     paper="2306.03527",
@@ -113,9 +114,10 @@ RECIPE = Recipe(
         Claim("four over two", "auc", "mix", "mix_2"),
         Claim("parted over mixed, one", "auc", "rec4ad_1", "mix_1"),
         Claim("parted over mixed, two", "auc", "rec4ad_2", "mix_2"),
-        Claim("organic rows instead of ads", "auc", "swapped", "ads_only"),
-        Claim("organic rows instead of ads, one taste", "auc", "swapped_same", "ads_only_same"),
+        Claim(OTHER_ROWS, "auc", "swapped", "ads_only"),
         Claim("a bias for each system", "auc", "mix_bias", "mix"),
         Claim("Rec4Ad over STAR", "auc", "rec4ad", "star"),
+        Claim("Rec4Ad over STAR without normalisation", "auc", "rec4ad", "star_plain"),
     ),
+    controls=(Claim("one taste", "auc", "swapped_same", "ads_only_same", controls=OTHER_ROWS),),
 )
