@@ -21,6 +21,7 @@ from recommend.data.parquet import DataError
 from recommend.data.schema import CHANNELS
 from recommend.data.world import write_world
 from recommend.data.world.write import LOG
+from recommend.experiments import keep_lab
 from recommend.experiments.arms import FEATURES
 from recommend.experiments.recipe import Setting
 from recommend.experiments.recipes import keep, keep_parts
@@ -85,17 +86,17 @@ def domain(world: Path) -> SuperDomain:
 
 
 @pytest.fixture
-def lab(domain: SuperDomain, monkeypatch: pytest.MonkeyPatch) -> keep.Lab:
+def lab(domain: SuperDomain, monkeypatch: pytest.MonkeyPatch) -> keep_lab.Lab:
     """The recipe's, on the tiny world's days: the plug on day 4, the refresh on day 6, the end on day 7."""
-    for module in (keep, keep_parts):
+    for module in (keep_lab, keep, keep_parts):
         for name, day in {"FIRST": CUT, "REFRESH": 6, "LAST": 7}.items():
-            monkeypatch.setattr(module, name, day)
+            monkeypatch.setattr(module, name, day, raising=False)
     return lab_of(domain)
 
 
-def lab_of(domain: SuperDomain) -> keep.Lab:
+def lab_of(domain: SuperDomain) -> keep_lab.Lab:
     small = ("embedding=4", "mlp=[8,4]", "attention=[4]", "tower=6")
-    return keep.Lab(domain, Setting("small", 0, Path(), {}, small))
+    return keep_lab.Lab(domain, Setting("small", 0, Path(), {}, small))
 
 
 @pytest.fixture(scope="module")
@@ -292,11 +293,11 @@ def altered(world: Path, to: Path) -> Path:
 
 
 def test_later_events_have_no_part_in_what_a_labs_extractor_publishes(
-    world: Path, lab: keep.Lab, tmp_path: Path
+    world: Path, lab: keep_lab.Lab, tmp_path: Path
 ) -> None:
     """To the bit, from the fitting of the vocabularies on; with a window that is longer the knowledge is another."""
     other = lab_of(SuperDomain.read(altered(world, tmp_path / "world"), FEATURES, first=CUT, min_count=2))
-    longer = lab.pretrained(lab.new(Extractor, keep.EXTRACTED), 0, CUT)
+    longer = lab.pretrained(lab.new(Extractor, keep_lab.EXTRACTED), 0, CUT)
     assert not np.array_equal(other.domain.raw["user_id"], lab.domain.raw["user_id"])
     found, changed = {}, 0
     for name, of in {"as it was": lab, "altered": other}.items():
@@ -312,7 +313,7 @@ def test_later_events_have_no_part_in_what_a_labs_extractor_publishes(
     assert changed > 1_000
 
 
-def test_an_extractor_that_has_seen_later_events_cannot_publish(lab: keep.Lab, tmp_path: Path) -> None:
+def test_an_extractor_that_has_seen_later_events_cannot_publish(lab: keep_lab.Lab, tmp_path: Path) -> None:
     assert lab.extractor.until_ms == CUT * DAY
     assert lab.refreshed.until_ms == 6 * DAY
     with KnowledgeStore(tmp_path) as store:
@@ -351,7 +352,7 @@ def test_a_run_does_not_go_on_from_one_that_has_learned_later_days(tmp_path: Pat
         started(run(last=8), tmp_path)
 
 
-def test_what_is_forgotten_is_measured_before_the_days_ads_are_learned(lab: keep.Lab) -> None:
+def test_what_is_forgotten_is_measured_before_the_days_ads_are_learned(lab: keep_lab.Lab) -> None:
     """Other labels of the last day's ads change what the model is at the end, and not what it said of that day."""
 
     def measured(day: int) -> dict[str, float]:
@@ -374,7 +375,7 @@ def test_what_is_forgotten_is_measured_before_the_days_ads_are_learned(lab: keep
     assert left["auc_day14"] == auc(click[lab.domain.raw["day"][rows] == CUT], said[lab.domain.raw["day"][rows] == CUT])
 
 
-def test_fine_tuning_with_a_refresh_is_fine_tuning_until_then(lab: keep.Lab) -> None:
+def test_fine_tuning_with_a_refresh_is_fine_tuning_until_then(lab: keep_lab.Lab) -> None:
     p, _ = keep._fine_tuned(lab)
     refreshed = keep_parts.finetuned_with_refresh(lab)
     until = len(lab.domain.where(CUT, 5, "ads"))
@@ -506,7 +507,7 @@ def test_users_of_whom_nothing_is_known_are_published_and_served(domain: SuperDo
 
 @pytest.mark.parametrize("name", ["star", "star_plain", "mmoe", "ple"])
 def test_a_joint_model_learns_all_channels_and_is_asked_for_the_ads_alone(
-    name: str, domain: SuperDomain, lab: keep.Lab
+    name: str, domain: SuperDomain, lab: keep_lab.Lab
 ) -> None:
     rows, ads = keep_parts.in_domains(lab, CUT, CUT), domain.where(CUT, CUT, "ads")
     assert rows_of(rows) > 4 * len(ads)

@@ -23,21 +23,10 @@ import torch
 
 from recommend.data.schema import CHANNELS
 from recommend.experiments.arms import FEATURES
+from recommend.experiments.keep_lab import ADS, BASE, FINE, FIRST, LAST, PRETRAIN, REFRESH, Lab, Labs, Rows
 from recommend.experiments.recipe import Measures, Recipe, Setting
 from recommend.experiments.recipes import keep
-from recommend.experiments.recipes.keep import (
-    ADS,
-    BASE,
-    FINE,
-    FIRST,
-    LAST,
-    PRETRAIN,
-    REFRESH,
-    Lab,
-    Labs,
-    Rows,
-    concatenated,
-)
+from recommend.experiments.recipes.keep import concatenated
 from recommend.experiments.statistics import Claim
 from recommend.experiments.superdomain import day_by_day
 from recommend.features.entities import ENTITY
