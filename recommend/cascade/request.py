@@ -14,7 +14,6 @@ from torch import Tensor
 
 from recommend.cascade.catalog import Catalog
 from recommend.cascade.visitors import Visitor
-from recommend.data.bids import log_bids
 from recommend.data.schema import CHANNELS
 from recommend.features.ragged import Column, Ragged
 
@@ -55,7 +54,6 @@ def columns(catalog: Catalog, rows: np.ndarray, visitor: Visitor, moment: Moment
     age = (moment.time_ms - catalog.get("listed_ms", rows)) / HOUR_MS
     out["item_age_h"] = torch.from_numpy(np.maximum(age, 0).astype(np.float32))
     out["content"] = torch.from_numpy(catalog.content(rows))
-    out["log_bid"] = log_bids(torch.from_numpy(catalog.get("bid", rows)))
     same = {
         "user_id": visitor.user_id,
         "hour": moment.hour,

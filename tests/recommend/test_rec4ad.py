@@ -40,6 +40,8 @@ from recommend.models.rec4ad import (
     correlation,
     mmd,
 )
+from recommend.training.forms import systems
+from recommend.training.run_config import RunConfig
 from recommend.training.trainer import train
 
 from . import tiny
@@ -486,3 +488,18 @@ def test_the_amount_of_organic_rows_is_what_an_arm_says(setting: Setting, prepar
             assert share == pytest.approx(getattr(VERDICT, weight) / (1 + VERDICT.organic))
     assert AMOUNTS["rec4ad"] == recipe.ARMS["rec4ad"]
     assert 0 < measured(AMOUNTS["star"], prepared, setting)["auc"] < 1
+
+
+def test_what_trains_on_a_log_reads_neither_the_channel_nor_the_bid() -> None:
+    own = {
+        "labels": ("click",),
+        "content": 16,
+        "history": 20,
+        "min_count": 2,
+        "train_days": (0, 1),
+        "test_days": (2, 3),
+    }
+    run = RunConfig(model=ModelConfig(name="rec4ad"), train=TrainConfig(), **own)
+    found = systems.features(ALL, run)
+    assert {f.column for f in found.features} == {f.column for f in ALL.features} - {"channel"}
+    assert not any("bid" in name for name in found.columns)

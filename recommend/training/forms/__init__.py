@@ -29,7 +29,7 @@ FORMS = {
         rows=posts.ENTITY,
         settings=THREE,
     ),
-    "rec4ad": Form(features=systems.features, join=systems.bids, stream=systems.stream),
+    "rec4ad": Form(features=systems.features, stream=systems.stream),
 }
 
 __all__ = ["FORMS", "Form", "Given", "form_of"]

@@ -1,46 +1,31 @@
 """Rec4Ad from a log: ads and, beside them, organic impressions of the same feed.
 
-The channel tells the systems apart and is read by nobody. The bid, which ads alone have, is filled in for the others.
+The channel tells the systems apart and is read by nobody.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from recommend.data.bids import filled_bids, log_bids
 from recommend.data.cuts import CutStream, interleave
 from recommend.data.parquet import DataError
 from recommend.data.schema import CHANNELS
-from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import Batch, Column, rows_of, select_batch
+from recommend.features.feature_map import FeatureMap
+from recommend.features.ragged import rows_of, select_batch
 from recommend.models.rec4ad import ADS, ORGANIC
 from recommend.training.forms.form import Given
 from recommend.training.run_config import RunConfig
 
-OWN = "log_bid"
-
 
 def features(usual: FeatureMap, run: RunConfig) -> FeatureMap:
-    """The usual ones without the channel, and the bid for the branches alone."""
-    kept = tuple(f for f in usual.features if f.column != "channel")
-    own = Feature(column=OWN, role="raw", kind="number", joined_by=("item_id",))
-    return usual.model_copy(update={"features": (*kept, own)})
+    """The usual ones without the channel, and without the bid.
 
-
-def bids(log: Path, run: RunConfig) -> Callable[[Batch], dict[str, Column]]:
-    """Adds the logarithm of the bid, filled in for what is no ad."""
-
-    def join(rows: Batch) -> dict[str, Column]:
-        things = rows["item_id"]
-        assert isinstance(things, Tensor)
-        return {**rows, OWN: log_bids(filled_bids(log, things))}
-
-    return join
+    Among ads that an auction chose by estimate times bid, high bids mean few clicks. A model that learned it would
+    answer a higher bid with a lower estimate, and what it says of ads that were not chosen would be wrong.
+    """
+    return usual.model_copy(update={"features": tuple(f for f in usual.features if f.column != "channel")})
 
 
 def stream(given: Given) -> CutStream:
