@@ -375,11 +375,11 @@ def experiments(services: Services) -> Table:
                     name = f"control: {c['name']}" if kind == "controls" else c["name"]
                     pair = f"{c['arm']} - {c['baseline']}"
                     out.append(
-                        (found["recipe"], found["scale"], found["verdict"], name, pair, c["metric"], reach, holds)
+                        (found["recipe"], found["scale"], found["verdict"], name, holds, reach, c["metric"], pair)
                     )
         except (OSError, ValueError, KeyError):
             continue
-    headers = ("recipe", "scale", "verdict", "claim", "difference", "in", "mean [95 %]", "reads")
+    headers = ("recipe", "scale", "verdict", "claim", "reads", "mean [95 %]", "in", "difference")
     return Table(headers, tuple(out), "Above 0 is better; a control holds when its effect has vanished.")
 
 
