@@ -178,7 +178,12 @@ def test_killed_in_a_step_repairs_itself(copy: Copy, step: str) -> None:
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_signal_stops_the_step_and_the_next_start_goes_on(copy: Copy, number: int, status: int) -> None:
+def test_a_signal_stops_the_step_and_the_next_start_goes_on(
+    copy: Copy, number: signal.Signals, status: int, request: pytest.FixtureRequest
+) -> None:
+    if signal.getsignal(number) is signal.SIG_IGN:  # as under nohup; what is ignored from the start no shell can trap
+        signal.signal(number, signal.SIG_DFL)
+        request.addfinalizer(lambda: signal.signal(number, signal.SIG_IGN))
     process = copy.start("draft", FAKE_HANG="packages")
     step = copy.hanging()
     process.send_signal(number)
