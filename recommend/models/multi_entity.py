@@ -72,7 +72,12 @@ class MultiEntity(DIN):
 
     Args:
         names: the entities; by default those of the feature map.
+
+    Attributes:
+        column: the raw column that numbers a row's entity.
     """
+
+    column = ENTITY
 
     def __init__(
         self,
@@ -92,7 +97,7 @@ class MultiEntity(DIN):
 
     def rows(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """The entities that a batch holds, each with the numbers of its rows."""
-        of_row = label(batch, ENTITY)
+        of_row = label(batch, self.column)
         for number, name in enumerate(self.names):
             index = (of_row == number).nonzero()[:, 0]
             if len(index):

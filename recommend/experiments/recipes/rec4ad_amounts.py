@@ -33,18 +33,16 @@ SYSTEMS = ("ads", "organic")  # numbered as in ``recommend.models.rec4ad``
 class SystemSTAR(STAR):
     """STAR whose domains are the two systems; without ``system`` all rows are ads. All rows of a batch weigh alike."""
 
+    column = "system"
+
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
         super().__init__(features, sizes, config, build, SYSTEMS)
 
     def rows(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
-        if "system" not in batch:
+        if self.column not in batch:
             yield SYSTEMS[0], torch.arange(rows_of(batch))
             return
-        of_row = label(batch, "system")
-        for number, name in enumerate(SYSTEMS):
-            index = (of_row == number).nonzero()[:, 0]
-            if len(index):
-                yield name, index
+        yield from super().rows(batch)
 
     def loss(self, logits: Logits, batch: Batch) -> Tensor:
         task = self.features.labels[0]
