@@ -43,6 +43,13 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+class IdentityRow(Base):
+    """Which store this is: one random id, made with the schema, that the media folder and backups name."""
+
+    __tablename__ = "store_identity"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+
+
 class SellerRow(Base):
     __tablename__ = "sellers"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -51,13 +58,19 @@ class SellerRow(Base):
 
 
 class TokenRow(Base):
-    """A token for the API; only its SHA-256 is kept."""
+    """A token for the API; only its SHA-256 is kept.
+
+    ``fingerprint`` is that of the password under which it was made: another password ends it. ``expires_at`` None: it
+    has no end.
+    """
 
     __tablename__ = "tokens"
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     seller_id: Mapped[str] = mapped_column(ForeignKey("sellers.id", ondelete="CASCADE"), index=True)
     label: Mapped[str] = mapped_column(default="")
     created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime | None]
+    fingerprint: Mapped[str] = mapped_column(String(64), default="", server_default="")
 
 
 class DraftRow(Base):
@@ -72,6 +85,7 @@ class DraftRow(Base):
     generated: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     problem_code: Mapped[str | None] = mapped_column(String(32))
     problem: Mapped[str | None]
+    version: Mapped[int] = mapped_column(default=0, server_default="0")
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)
 
@@ -105,6 +119,7 @@ class ListingRow(Base):
     stock: Mapped[int] = mapped_column(default=1)
     condition: Mapped[str | None]
     origin: Mapped[str] = mapped_column(String(16), default="user")
+    version: Mapped[int] = mapped_column(default=0, server_default="0")
     created_at: Mapped[datetime] = mapped_column(default=now)
     published_at: Mapped[datetime | None]
     generated: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
@@ -123,6 +138,15 @@ class PhotoRow(Base):
     width: Mapped[int]
     height: Mapped[int]
     phash: Mapped[str] = mapped_column(String(16))
+
+
+class PhotoDeletionRow(Base):
+    """A photo whose row is gone and whose file has to go; written in the deleting transaction, so that no kill between
+    the two leaves the file."""
+
+    __tablename__ = "photo_deletions"
+    photo_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=now)
 
 
 class EventRow(Base):
@@ -273,18 +297,23 @@ class FeedPostRow(Base):
 
 
 class OrderRow(Base):
-    """An order of one piece; the buyer's idempotency key makes a repeated wish the same order."""
+    """An order of one piece; the buyer's idempotency key makes a repeated wish the same order.
+
+    It stands until it is refunded (``refunded_at``) or was handed over (``completed_at``).
+    """
 
     __tablename__ = "orders"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     buyer: Mapped[str] = mapped_column(String(64))
     key: Mapped[str] = mapped_column(String(200))
     listing_id: Mapped[str] = mapped_column(String(32), index=True)
+    seller_id: Mapped[str | None] = mapped_column(String(32), index=True)
     row_id: Mapped[int | None] = mapped_column(Integer)
     amount: Mapped[float | None] = mapped_column(Float)
     currency: Mapped[str] = mapped_column(String(3))
     at: Mapped[datetime] = mapped_column(default=now)
     refunded_at: Mapped[datetime | None]
+    completed_at: Mapped[datetime | None]
     __table_args__ = (UniqueConstraint("buyer", "key", name="uq_orders_buyer_key"),)
 
 
