@@ -16,24 +16,20 @@ from recommend.data.world.config import Scale, make_config
 from recommend.experiments.statistics import Claim
 
 RECIPES = {
-    "closed_loop": "recommend.experiments.recipes.closed_loop",
     "baselines": "recommend.experiments.recipes.baselines",
     "dcn": "recommend.experiments.recipes.dcn",
     "ecad": "recommend.experiments.recipes.ecad",
     "hdr": "recommend.experiments.recipes.hdr",
     "keep": "recommend.experiments.recipes.keep",
-    "keep_parts": "recommend.experiments.recipes.keep_parts",
     "mkt": "recommend.experiments.recipes.mkt",
     "mkt_amazon": "recommend.experiments.recipes.mkt_amazon",
     "clid": "recommend.experiments.recipes.clid",
-    "clid_more": "recommend.experiments.recipes.clid_more",
     "copr": "recommend.experiments.recipes.copr",
     "msnet": "recommend.experiments.recipes.msnet",
     "one_epoch": "recommend.experiments.recipes.one_epoch",
     "one_epoch_amazon": "recommend.experiments.recipes.one_epoch_amazon",
     "one_epoch_taobao": "recommend.experiments.recipes.one_epoch_taobao",
     "rec4ad": "recommend.experiments.recipes.rec4ad",
-    "rec4ad_amounts": "recommend.experiments.recipes.rec4ad_amounts",
 }
 Measures = Mapping[str, float]
 UNTRAINED = ("popularity", "oracle")  # arms that train nothing

@@ -193,20 +193,6 @@ class Domains(DIN):
         return {self.features.labels[0]: torch.where(organic, logits[ORGANIC], logits[ADS])}
 
 
-class SystemBias(DIN):
-    """The naive mix with a number for each system added to the logit (a baseline)."""
-
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
-        self.of_system = nn.Parameter(torch.zeros(2))
-
-    def forward(self, batch: Batch) -> Logits:
-        name = self.features.labels[0]
-        logit = super().forward(batch)[name]
-        system = label(batch, "system").long() if "system" in batch else torch.full((len(logit),), ADS)
-        return {name: logit + self.of_system[system]}
-
-
 class Propensity(DIN):
     """DIN with inverse propensity weights (column ``weight``) and, where a batch has imputed labels, doubly robust.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,7 +23,7 @@ from recommend.data.world.write import LOG
 from recommend.experiments import keep_lab
 from recommend.experiments.arms import FEATURES
 from recommend.experiments.recipe import Setting
-from recommend.experiments.recipes import keep, keep_parts
+from recommend.experiments.recipes import keep
 from recommend.experiments.superdomain import (
     SuperDomain,
     day_by_day,
@@ -34,9 +33,8 @@ from recommend.experiments.superdomain import (
     publish,
 )
 from recommend.features.encoders import Encoders
-from recommend.features.entities import ENTITY
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Column, Ragged, rows_of, select_batch, slice_batch
+from recommend.features.ragged import Column, Ragged, select_batch, slice_batch
 from recommend.losses.pointwise import bce
 from recommend.metrics.ranks import auc
 from recommend.models.base import label
@@ -88,7 +86,7 @@ def domain(world: Path) -> SuperDomain:
 @pytest.fixture
 def lab(domain: SuperDomain, monkeypatch: pytest.MonkeyPatch) -> keep_lab.Lab:
     """The recipe's, on the tiny world's days: the plug on day 4, the refresh on day 6, the end on day 7."""
-    for module in (keep_lab, keep, keep_parts):
+    for module in (keep_lab, keep):
         for name, day in {"FIRST": CUT, "REFRESH": 6, "LAST": 7}.items():
             monkeypatch.setattr(module, name, day, raising=False)
     return lab_of(domain)
@@ -375,18 +373,6 @@ def test_what_is_forgotten_is_measured_before_the_days_ads_are_learned(lab: keep
     assert left["auc_day14"] == auc(click[lab.domain.raw["day"][rows] == CUT], said[lab.domain.raw["day"][rows] == CUT])
 
 
-def test_fine_tuning_with_a_refresh_is_fine_tuning_until_then(lab: keep_lab.Lab) -> None:
-    p, _ = keep._fine_tuned(lab)
-    refreshed = keep_parts.finetuned_with_refresh(lab)
-    until = len(lab.domain.where(CUT, 5, "ads"))
-    np.testing.assert_array_equal(refreshed[:until], p[:until])
-    assert len(refreshed) == len(p)
-    newer = lab.pretrained(copy.deepcopy(lab.whole), CUT, 5)
-    first = lab.scored(lab.clicks_of(newer), lab.domain.where(6, 6, "ads"))  # untouched on the day of the refresh
-    np.testing.assert_allclose(refreshed[until : until + len(first)], first, atol=1e-6)
-    assert not np.allclose(first, p[until : until + len(first)], atol=1e-4)
-
-
 def test_labels_are_those_known_when_the_window_ends(domain: SuperDomain) -> None:
     """A cart or an order that comes later is not known yet, though the log's ripe label says it."""
     unripe = dict.fromkeys(TASKS, 0)
@@ -503,17 +489,3 @@ def test_users_of_whom_nothing_is_known_are_published_and_served(domain: SuperDo
     assert int(history.lengths.sum()) == 0
     with torch.no_grad():
         assert torch.isfinite(extractor.user_vector(rows)).all()
-
-
-@pytest.mark.parametrize("name", ["star", "star_plain", "mmoe", "ple"])
-def test_a_joint_model_learns_all_channels_and_is_asked_for_the_ads_alone(
-    name: str, domain: SuperDomain, lab: keep_lab.Lab
-) -> None:
-    rows, ads = keep_parts.in_domains(lab, CUT, CUT), domain.where(CUT, CUT, "ads")
-    assert rows_of(rows) > 4 * len(ads)
-    of_row = label(rows, ENTITY)
-    assert int((of_row == 0).sum()) == len(ads)
-    assert bool((label(rows, "channel")[of_row == 0] == label(domain.rows(ads), "channel")[0]).all())
-    p = keep_parts.fitted(keep_parts.JOINT[name], lab)
-    assert len(p) == len(domain.where(CUT, 7, "ads"))
-    assert ((p > 0) & (p < 1)).all()

@@ -16,12 +16,10 @@ from recommend.config import ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import ParquetStream
 from recommend.data.schema import POLICIES, table_files
-from recommend.experiments import parting as probing
+from recommend.experiments import disentanglement_probe
 from recommend.experiments.arms import FEATURES as ALL
 from recommend.experiments.recipe import Setting, find_recipe
 from recommend.experiments.recipes import rec4ad as recipe
-from recommend.experiments.recipes.rec4ad_amounts import ARMS as AMOUNTS
-from recommend.experiments.recipes.rec4ad_amounts import SystemSTAR, measured
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.features.ragged import concat_batches, slice_batch
@@ -36,7 +34,6 @@ from recommend.models.rec4ad import (
     Propensity,
     Rec4Ad,
     Reversed,
-    SystemBias,
     correlation,
     mmd,
 )
@@ -279,24 +276,6 @@ def test_domains_answer_by_system() -> None:
     assert torch.equal(model(rows)["click"], ads)
 
 
-def test_star_of_the_systems_answers_by_system_and_all_rows_weigh_alike() -> None:
-    data = tiny.columns(50)
-    encoders = Encoders.fit(tiny.FEATURES, [data])
-    rows = encoders(data)
-    model = SystemSTAR(tiny.FEATURES, encoders.sizes(), SMALL).eval()
-    with torch.no_grad():
-        model.layers[0].weight["organic"].mul_(2)
-    ads, organic = (model({**rows, "system": torch.full((50,), s)})["click"] for s in (ADS, ORGANIC))
-    mixed = {**rows, "system": torch.arange(50) % 2}
-    both = model(mixed)["click"]
-    torch.testing.assert_close(both[::2], ads[::2])
-    torch.testing.assert_close(both[1::2], organic[1::2])
-    assert not torch.allclose(ads, organic)
-    assert torch.equal(model(rows)["click"], ads)
-    expected = functional.binary_cross_entropy_with_logits(both, rows["click"].float())
-    assert model.loss({"click": both}, mixed).item() == pytest.approx(expected.item(), rel=1e-5)
-
-
 def test_doubly_robust_is_right_on_the_mean_whatever_was_imputed() -> None:
     """Three candidates, one shown: over all ways to show one, its gradient is that of knowing every click."""
     data = tiny.columns(3)
@@ -407,11 +386,11 @@ def test_a_probe_finds_what_tells_the_systems_apart_and_nothing_else() -> None:
     rng = np.random.default_rng(0)
     yes = rng.random(4_000) < 0.2
     x = rng.normal(size=(4_000, 6))
-    assert auc(yes, probing.probe(x, yes)) == pytest.approx(0.5, abs=0.03)
+    assert auc(yes, disentanglement_probe.probe(x, yes)) == pytest.approx(0.5, abs=0.03)
     x[:, 2] += yes  # two normals one deviation apart: AUC Phi(1 / sqrt 2)
-    assert auc(yes, probing.probe(x, yes)) == pytest.approx(0.76, abs=0.03)
+    assert auc(yes, disentanglement_probe.probe(x, yes)) == pytest.approx(0.76, abs=0.03)
     model, rows = learned(0.0, 0.0)
-    found = probing.parting(model, rows, 512)
+    found = disentanglement_probe.disentanglement(model, rows, 512)
     invariant, own = representations(model, rows)
     assert found["probe"] == pytest.approx(probe(invariant, rows["system"]), abs=0.02)
     assert found["probe_own"] == pytest.approx(probe(own, rows["system"]), abs=0.02)
@@ -445,49 +424,6 @@ def test_every_arm_runs(setting: Setting, prepared: recipe.Prepared) -> None:
         assert np.isfinite(list(measures.values())).all(), arm
         assert 0 < measures["auc"] < 1
     assert Path(setting.worlds).exists()
-
-
-def test_organic_rows_in_place_of_ads_are_as_many_in_all(setting: Setting, prepared: recipe.Prepared) -> None:
-    side = prepared.side("default")
-    alone, swapped = (
-        recipe.rows_to_learn(AMOUNTS[n], side, setting, TrainConfig(batch_rows=AMOUNTS[n].batch))
-        for n in ("ads_only", "swapped")
-    )
-    assert swapped.rows() == pytest.approx(alone.rows(), rel=0.01)
-    assert len(swapped.cuts) == pytest.approx(len(alone.cuts), rel=0.03)
-    assert float((swapped.columns["system"] == ADS).float().mean()) == pytest.approx(0.2, abs=0.01)
-
-
-def test_a_bias_for_each_system_is_added_and_learned() -> None:
-    data = tiny.columns(50)
-    encoders = Encoders.fit(tiny.FEATURES, [data])
-    torch.manual_seed(0)
-    model, rows = SystemBias(tiny.FEATURES, encoders.sizes(), SMALL), encoders(data)
-    with torch.no_grad():
-        model.of_system.copy_(torch.tensor([0.5, -2.0]))
-    ads, organic = (model({**rows, "system": torch.full((50,), s)})["click"] for s in (ADS, ORGANIC))
-    torch.testing.assert_close(ads - organic, torch.full((50,), 2.5))
-    assert torch.equal(model(rows)["click"], ads)
-    batch = {**rows, "system": torch.arange(50) % 2}
-    model.loss(model(batch), batch).backward()
-    assert bool((model.of_system.grad.abs() > 0).all())
-
-
-def test_the_amount_of_organic_rows_is_what_an_arm_says(setting: Setting, prepared: recipe.Prepared) -> None:
-    side = prepared.side("default")
-    for name in ("mix_1", "rec4ad_2"):
-        arm = AMOUNTS[name]
-        rows = recipe.rows_to_learn(arm, side, setting, TrainConfig(batch_rows=64)).columns["system"]
-        ads, organic = (int((rows == s).sum()) for s in (ADS, ORGANIC))
-        assert organic == round(arm.organic * ads)
-    # What the rest of the loss weighs beside the clicks, 1 + mu, does not hang on the amount.
-    for name in ("rec4ad_1", "rec4ad_2", "rec4ad"):
-        parts = AMOUNTS[name].parts
-        for weight in ("rationale", "align", "decorrelate"):
-            share = getattr(parts, weight) / (1 + parts.organic)
-            assert share == pytest.approx(getattr(VERDICT, weight) / (1 + VERDICT.organic))
-    assert AMOUNTS["rec4ad"] == recipe.ARMS["rec4ad"]
-    assert 0 < measured(AMOUNTS["star"], prepared, setting)["auc"] < 1
 
 
 def test_what_trains_on_a_log_reads_neither_the_channel_nor_the_bid() -> None:

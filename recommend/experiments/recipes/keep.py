@@ -218,7 +218,7 @@ ARMS: dict[str, Callable[[Lab], np.ndarray | tuple[np.ndarray, dict[str, float]]
     "keep_independent": _keep,
 }
 
-# What the verdict and its controls need; ``keep_parts`` has the others.
+# What the verdict and its controls need.
 VERDICT = (
     *("sub", "pretrained", "finetune", "keep", "keep_concat", "keep_random", "keep_others", "keep_click"),
     *("keep_static", "keep_whole", "sub_independent", "keep_independent"),

@@ -10,7 +10,7 @@ shown ads a high bid goes with few clicks, which holds for no other candidate; `
 Expected: +0.02 AUC over ads alone (what a pilot of the naive mix found; the paper's offline tables were not at hand),
 and no less than the naive mix, nearer to the true rate. Control: a world in which both systems choose by one taste and
 without bids. They still choose from other pools and with other strictness (two of about 58, eight of 40), so that they
-are alike in taste, not in selection; and organic rows are still more rows. ``rec4ad_amounts`` tells more from other.
+are alike in taste, not in selection; and organic rows are still more rows.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from recommend.data.world.oracle import no_oracle
 from recommend.data.world.write import LOG
 from recommend.experiments.arms import EVALUATED_ROWS, MODEL, TRAIN
 from recommend.experiments.arms import FEATURES as ALL
+from recommend.experiments.disentanglement_probe import disentanglement
 from recommend.experiments.marketplace import Marketplace, open_marketplace, world_folder
-from recommend.experiments.parting import parting
 from recommend.experiments.preranking import SLOTS, Candidates, read_candidates
 from recommend.experiments.recipe import Measures, Recipe, Setting
 from recommend.experiments.statistics import Claim
@@ -318,7 +318,7 @@ def measured(arm: Arm, prepared: Prepared, setting: Setting) -> Measures:
     of_candidates = told(model, candidate_rows(side)).numpy().astype(np.float64)
     rows = rows_of(side.ads) * arm.ads * (1 + arm.organic)
     found = {**judge(side, of_candidates, told(model, side.test).numpy()), "cpu_us": 1e6 * seconds / rows}
-    return {**found, **parting(model, feed_rows(side), EVALUATED_ROWS)} if isinstance(model, Rec4Ad) else found
+    return {**found, **disentanglement(model, feed_rows(side), EVALUATED_ROWS)} if isinstance(model, Rec4Ad) else found
 
 
 def candidate_rows(side: Side) -> dict[str, Column]:

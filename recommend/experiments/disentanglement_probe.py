@@ -16,8 +16,8 @@ NEWTON = 15  # steps; a logistic regression of some dozen numbers needs fewer
 RIDGE = 1.0  # of the probe, on standardised columns
 
 
-def parting(model: Rec4Ad, rows: Batch, batch_rows: int) -> dict[str, float]:
-    """What a reader must know before a verdict on parting.
+def disentanglement(model: Rec4Ad, rows: Batch, batch_rows: int) -> dict[str, float]:
+    """What a reader must know before a verdict on disentanglement.
 
     Args:
         rows: of both systems, not trained on, with ``system`` and the model's own columns.
