@@ -15,7 +15,9 @@ from starlette.concurrency import run_in_threadpool
 from app import api, feed_api, ops_api, promotions_api, signin
 from app.logs import RequestIds, log_json
 from app.services import Services, build_services
+from app.sessions import Sessions
 from app.settings import Settings
+from app.tries import Tries
 from app.views import AppError
 from app.web import Guard, install_errors
 
@@ -27,7 +29,7 @@ ROUTERS = (feed_api.v1_feed, promotions_api.v1_promotions, ops_api.ops, api.v1, 
 CATCH_UP_SECONDS = 2.0
 OTHERS_SECONDS = 1.0
 DESCRIPTION = (
-    "Photos of one used thing in, an honest listing out. Authorization: Bearer TOKEN (python -m app.sellers token NAME "
+    "Photos of one used thing in, an honest listing out. Authorization: Bearer TOKEN (./ipl accounts token NAME "
     "makes one); in the single-user mode on this machine none is needed. Errors are "
     '{"error": {"code", "message"}}.'
 )
@@ -52,8 +54,8 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.services = services
-    app.state.sessions = signin.Sessions(services.settings.home, services.settings.session_hours)
-    app.state.tries = signin.Tries()
+    app.state.sessions = Sessions(services.settings.home, services.settings.session_hours, services.sellers)
+    app.state.tries = Tries()
     app.add_middleware(Guard, settings=services.settings, metrics=services.metrics)
     install_errors(app, services.metrics)
     for router in ROUTERS:

@@ -17,6 +17,7 @@ from app.queue import DraftQueue
 from app.search_index import NoIndex, SearchIndex
 from app.sellers import Sellers, read_passwords
 from app.settings import Settings, load_settings
+from app.watched import Watched
 from listing.request import DraftPipeline
 from listing.taxonomy import load_taxonomy
 
@@ -59,7 +60,7 @@ def build_services(
         SettingsError, StoreError, PasswordFileError: with a sentence that says what to do.
     """
     settings = (settings or load_settings()).checked()
-    passwords = read_passwords(settings.passwords) if settings.passwords else None
+    passwords = Watched(settings.passwords, read_passwords) if settings.passwords else None
     store = open_store(settings.store_url)
     media, metrics = Media(settings.media_folder), Metrics()
     past = _open_past(settings) if settings.rag and (pipeline is None or index is None) else None

@@ -40,6 +40,7 @@ class Settings(BaseModel):
     currency: str = Field("EUR", pattern="^[A-Z]{3}$", description="Currency of prices.")
     secure_cookies: bool = Field(False, description="Send the sign-in cookie over https only.")
     session_hours: float = Field(24 * 14, gt=0, description="How long a sign-in lasts.")
+    token_days: float = Field(365.0, ge=0, le=36_500, description="How long a new token is valid; 0: without end.")
     queue_length: int = Field(16, ge=1, description="Most drafts that wait; further ones are refused for a while.")
     queue_per_seller: int = Field(4, ge=1, description="Most drafts of one seller that wait or run.")
     draft_seconds: float = Field(20.0, gt=0, description="First guess of the time for one draft; then it is measured.")
@@ -87,12 +88,12 @@ class Settings(BaseModel):
         if not self.on_loopback and self.passwords is None:
             raise SettingsError(
                 f"IPL_HOST={self.host} opens the page to others; name a password file with IPL_PASSWORDS first "
-                "(python -m app.sellers password NAME FILE makes one)."
+                "(./ipl accounts password NAME FILE makes one)."
             )
         if self.passwords is not None and not self.passwords.is_file():
             raise SettingsError(
                 f"IPL_PASSWORDS names {self.passwords}, which is not there; "
-                f"python -m app.sellers password NAME {self.passwords} makes it."
+                f"./ipl accounts password NAME {self.passwords} makes it."
             )
         return self
 

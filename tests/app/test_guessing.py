@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import time
@@ -14,6 +15,8 @@ from fastapi.testclient import TestClient
 
 from app.sellers import write_password
 from app.server import create_app
+from app.tries import MAX_COUNTS, PER_NAME, WINDOW_SECONDS, Tries, Visitor
+from app.views import AppError
 from tests.app.page_server import served
 
 RIGHT = "long enough"
@@ -144,3 +147,29 @@ def test_an_unknown_name_costs_what_a_known_one_costs(quick, monkeypatch):
         spent[name] = (costs[:], len(answers[0].text) - len(name), len(answers[-1].text) - len(name))
         costs.clear()
     assert spent["ann"] == spent["nobody"] == ([(16, 1, 1)] * 10, *spent["ann"][1:])
+
+
+def test_counts_are_bounded_and_end():
+    """Ever new names from ever new addresses; a count that still matters is not dropped for them."""
+    now = 0.0
+    tries = Tries(lambda: now)
+
+    async def guess(name, address):
+        return await tries.check(Visitor(name, address), lambda: None)
+
+    async def crowd():
+        nonlocal now
+        for _ in range(PER_NAME):
+            await guess("ann", "192.0.2.1")
+        for n in range(MAX_COUNTS // 2 - 2):
+            await guess(f"name{n}", f"place{n}")
+        with pytest.raises(AppError, match="Too many wrong passwords"):
+            await guess("ann", "192.0.2.9")
+        for n in range(MAX_COUNTS // 2):
+            await guess(f"other{n}", f"place{n}")
+            assert len(tries.counts) <= MAX_COUNTS
+        now += WINDOW_SECONDS
+        await guess("ann", "192.0.2.1")
+        assert len(tries.counts) == 2
+
+    asyncio.run(crowd())

@@ -66,9 +66,10 @@ def test_a_password_file_is_private_and_checked_line_by_line(tmp_path):
 
 def test_signing_in_and_tokens(services, tmp_path):
     sellers = Sellers(services.store, {"ann": hash_password("long enough")})
-    assert sellers.sign_in("ann", "wrong password") is None
-    assert sellers.sign_in("nobody", "long enough") is None
-    ann = sellers.sign_in("ann", "long enough")
+    assert sellers.stored_if_right("ann", "wrong password") is None
+    assert sellers.stored_if_right("nobody", "long enough") is None
+    assert sellers.stored_if_right("ann", "long enough") == sellers.passwords["ann"]
+    ann = sellers.for_page("ann")
     assert ann.name == "ann"
     token = sellers.new_token(ann)
     assert sellers.by_token(token) == ann
@@ -81,9 +82,9 @@ def test_signing_in_and_tokens(services, tmp_path):
         sellers.for_page("bob")
 
 
-def test_the_program_makes_a_password_and_a_token(tmp_path, repository):
+def test_the_command_makes_a_password_and_a_token(tmp_path, repository):
     def run(*arguments, typed=""):
-        command = [sys.executable, "-m", "app.sellers", *arguments]
+        command = [sys.executable, "-m", "app.main", "accounts", *arguments]
         environment = {"IPL_HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "IPL_PASSWORDS": str(tmp_path / "p")}
         return subprocess.run(
             command, cwd=repository, env=environment, input=typed, capture_output=True, text=True, check=False
@@ -94,4 +95,4 @@ def test_the_program_makes_a_password_and_a_token(tmp_path, repository):
     assert made.stdout.startswith("ipl_")
     refused = run("token", "bob")
     assert refused.returncode == 1
-    assert refused.stderr == "ipl: Please sign in first.\n"
+    assert refused.stderr == f"ipl: {tmp_path}/p has no bob; ./ipl accounts password bob {tmp_path}/p adds it.\n"
