@@ -61,6 +61,7 @@ COMMANDS = (
     Command("tune", "tune the model on listings of your own", "ipl tune --help"),
     Command("evaluate", "measure the drafts against known answers", "ipl evaluate --help"),
     Command("recommend", "train and compare the feed's models", "ipl recommend --help"),
+    Command("accounts", "passwords, tokens, and how they end", "ipl accounts --help"),
     Command("backup", "write listings, photos, orders and the feed's models to one archive", "ipl backup ipl.tar"),
     Command("restore", "bring an archive of 'backup' back", "ipl restore ipl.tar"),
     Command("test", "check the style, the types and the behaviour of this code", "ipl test"),
