@@ -48,9 +48,8 @@ class Sessions:
         except ValueError:
             return None
         fingerprint = self._sellers.fingerprint(name)
-        if not fingerprint or not _same(value, self._sign(body, name, fingerprint)):
-            return None
-        return name if _lasts(body) else None
+        ours = _same(value, self._sign(body, name, fingerprint or ""))
+        return name if ours and fingerprint and _lasts(body) else None
 
     def make_device(self, name: str, device: str | None = None) -> str:
         """A device cookie's value; ``device`` is the browser's id, if it has one."""

@@ -178,15 +178,12 @@ def test_one_token_is_revoked_by_its_id(services, app, accounts):
 
 
 def test_a_token_ends_after_the_days_of_the_settings(services, accounts, monkeypatch):
-    def ends():
-        return {label: made for label, made in _ends(services)}
-
     accounts("token", "ann", "--label", "default")
     monkeypatch.setenv("IPL_TOKEN_DAYS", "2")
     accounts("token", "ann", "--label", "two")
     monkeypatch.setenv("IPL_TOKEN_DAYS", "0")
     accounts("token", "ann", "--label", "none")
-    assert ends() == {"default": 365, "two": 2, "none": None}
+    assert dict(_ends(services)) == {"default": 365, "two": 2, "none": None}
 
 
 def _ends(services):

@@ -56,9 +56,14 @@ def test_a_password_file_is_private_and_checked_line_by_line(tmp_path):
     write_password(file, "bob", "long enough")
     assert set(read_passwords(file)) == {"ann", "bob"}
     assert file.stat().st_mode & 0o077 == 0
-    file.write_text("ann:plain text\n")
-    with pytest.raises(PasswordFileError, match="Line 1"):
-        read_passwords(file)
+    for mode, kept in ((0o640, 0o640), (0o644, 0o640)):  # a server of another user may go on reading it
+        file.chmod(mode)
+        write_password(file, "bob", "long enough")
+        assert file.stat().st_mode & 0o777 == kept
+    for unusable in ("plain text", "scrypt$3$8$1$AAAA$AAAA", "scrypt$16$8$1$AAAA$AAA", "scrypt$16$0$1$AAAA$AAAA"):
+        file.write_text(f"ann:{unusable}\n")
+        with pytest.raises(PasswordFileError, match="Line 1"):
+            read_passwords(file)
     file.write_text("# nobody\n")
     with pytest.raises(PasswordFileError, match="names nobody"):
         read_passwords(file)
