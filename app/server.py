@@ -54,7 +54,7 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
     app.state.services = services
     app.state.sessions = signin.Sessions(services.settings.home, services.settings.session_hours)
     app.state.tries = signin.Tries()
-    app.add_middleware(Guard, settings=services.settings, metrics=services.metrics)
+    app.add_middleware(Guard, settings=services.settings, metrics=services.metrics, state=app.state)
     install_errors(app, services.metrics)
     for router in ROUTERS:
         app.include_router(router)
@@ -80,7 +80,6 @@ def _mount_page(app: FastAPI, services: Services) -> None:
 
     gr.mount_gradio_app(app, ops.build_page(services), path="/ops", auth_dependency=operator, **ops.page_options())
     sign_out = None if services.sellers.single else "/sign-out"
-    app.add_middleware(signin.SignInFirst)
     blocks = build_page(services, sign_out)
     gr.mount_gradio_app(
         app, blocks, path="/", auth_dependency=lambda request: signin.page_user(request, app.state), **page_options()
@@ -146,6 +145,8 @@ def serve(settings: Settings) -> int:
 
     import uvicorn
 
+    from app.connections import bounded
+
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -168,6 +169,8 @@ def serve(settings: Settings) -> int:
     try:
         config = uvicorn.Config(
             app,
+            http=bounded(settings.connections, settings.connections_per_address),
+            ws="none",
             log_level="warning",
             log_config=None if settings.log_json else uvicorn.config.LOGGING_CONFIG,
             timeout_graceful_shutdown=max(1, round(settings.shutdown_seconds)),
