@@ -72,18 +72,23 @@ def _mount_page(app: FastAPI, services: Services) -> None:
     import gradio as gr
 
     from app import ops
+    from app.page_gate import add_page_gate
     from app.seller import build_page, page_options
+    from app.uploads import Uploads
 
     def operator(request: Request) -> str | None:
         name = signin.page_user(request, app.state)
         return name if ops_api.is_operator(services, name) else None
 
     gr.mount_gradio_app(app, ops.build_page(services), path="/ops", auth_dependency=operator, **ops.page_options())
+    add_page_gate(app, None)
     sign_out = None if services.sellers.single else "/sign-out"
     blocks = build_page(services, sign_out)
     gr.mount_gradio_app(
         app, blocks, path="/", auth_dependency=lambda request: signin.page_user(request, app.state), **page_options()
     )
+    settings = services.settings
+    add_page_gate(app, Uploads(uploads, int(settings.uploads_mb * 1e6), int(settings.uploads_total_mb * 1e6)))
 
 
 async def _tidy(services: Services) -> None:

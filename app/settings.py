@@ -53,6 +53,8 @@ class Settings(BaseModel):
     anonymous_waiting: int = Field(16, ge=2, description="Most requests of people not signed in; half for an address.")
     connections: int = Field(768, ge=8, description="Most connections; the one that is idle for longest makes room.")
     connections_per_address: int = Field(256, ge=4, description="Most connections of an address (behind a proxy: its).")
+    uploads_mb: float = Field(250.0, gt=0, description="Most megabytes of photos of one seller not yet taken in.")
+    uploads_total_mb: float = Field(2000.0, gt=0, description="Most megabytes of photos of everybody not yet taken in.")
     feed_waiting: int = Field(64, ge=1, description="Most pages of the feed that wait; further ones are refused.")
     feed_candidates: float = Field(0.05, ge=0, le=1, description="Share of pages whose ranking candidates are kept.")
     feed_uniform_ads: float = Field(0.02, ge=0, le=1, description="Share of pages whose ads are drawn, to be fair.")
