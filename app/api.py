@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app import apidocs, handlers
 from app.bodies import DraftBody, ErrorBody, Health, ListingChanges, ListingPage, PublishBody
+from app.request_body import release_body
 from app.sellers import Seller
 from app.services import Services
 from app.signin import request_seller
@@ -74,7 +75,11 @@ async def create_draft(
         raise AppError("too_many_photos", f"Choose at most {PhotoLimits().count} photos.", 422)
     services.queue.check(seller.id)  # decoding photos for nothing would slow those down who have a place
     files = [await photo.read() for photo in photos]
+    for photo in photos:
+        await photo.close()
     clean = await run_in_threadpool(intake, files)
+    del files
+    release_body(request)  # the draft may wait for long; others can send theirs meanwhile
     run = await run_in_threadpool(
         lambda: handlers.start_draft(services, seller.id, clean, note, tone=tone, category=category or None)
     )

@@ -34,9 +34,14 @@ class Notice:
 
 
 class Desk:
-    """What a page remembers between presses. It holds no rights: each press says anew who is asking."""
+    """What a page remembers between presses. It holds no rights: each press says anew who is asking.
+
+    It belongs to the first seller who uses it; for another one on the same page there is an empty one (``of``).
+    """
 
     def __init__(self) -> None:
+        self.owner = ""
+        self._others: dict[str, Desk] = {}
         self.page: Page = "sell"
         self.shots: list[Shot] = []
         self.refused: list[tuple[str, str]] = []
@@ -51,6 +56,12 @@ class Desk:
     def __deepcopy__(self, memo: dict[int, Any]) -> Desk:
         """A fresh page starts empty; the lock cannot be copied."""
         return Desk()
+
+    def of(self, seller: str) -> Desk:
+        """This desk, if it is the seller's (id) or nobody's yet; else one of their own."""
+        with self.lock:
+            self.owner = self.owner or seller
+            return self if self.owner == seller else self._others.setdefault(seller, Desk())
 
     @property
     def busy(self) -> bool:

@@ -56,7 +56,7 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
     app.state.services = services
     app.state.sessions = Sessions(services.settings.home, services.settings.session_hours, services.sellers)
     app.state.tries = Tries()
-    app.add_middleware(Guard, settings=services.settings, metrics=services.metrics)
+    app.add_middleware(Guard, settings=services.settings, metrics=services.metrics, state=app.state)
     install_errors(app, services.metrics)
     for router in ROUTERS:
         app.include_router(router)
@@ -74,19 +74,23 @@ def _mount_page(app: FastAPI, services: Services) -> None:
     import gradio as gr
 
     from app import ops
+    from app.page_gate import add_page_gate
     from app.seller import build_page, page_options
+    from app.uploads import Uploads
 
     def operator(request: Request) -> str | None:
         name = signin.page_user(request, app.state)
         return name if ops_api.is_operator(services, name) else None
 
     gr.mount_gradio_app(app, ops.build_page(services), path="/ops", auth_dependency=operator, **ops.page_options())
+    add_page_gate(app, None)
     sign_out = None if services.sellers.single else "/sign-out"
-    app.add_middleware(signin.SignInFirst)
     blocks = build_page(services, sign_out)
     gr.mount_gradio_app(
         app, blocks, path="/", auth_dependency=lambda request: signin.page_user(request, app.state), **page_options()
     )
+    settings = services.settings
+    add_page_gate(app, Uploads(uploads, int(settings.uploads_mb * 1e6), int(settings.uploads_total_mb * 1e6)))
 
 
 async def _tidy(services: Services) -> None:
@@ -148,6 +152,8 @@ def serve(settings: Settings) -> int:
 
     import uvicorn
 
+    from app.connections import bounded
+
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -170,6 +176,8 @@ def serve(settings: Settings) -> int:
     try:
         config = uvicorn.Config(
             app,
+            http=bounded(settings.connections, settings.connections_per_address),
+            ws="none",
             log_level="warning",
             log_config=None if settings.log_json else uvicorn.config.LOGGING_CONFIG,
             timeout_graceful_shutdown=max(1, round(settings.shutdown_seconds)),

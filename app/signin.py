@@ -12,7 +12,6 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import State
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.sellers import ONE_PERSON, Seller
 from app.services import Services
@@ -33,20 +32,6 @@ def page_user(request: Request, state: State | None = None) -> str | None:
         return ONE_PERSON  # without the store, so that the page opens while that is away
     sessions: Sessions = state.sessions
     return sessions.read(request.cookies.get(COOKIE))
-
-
-class SignInFirst:
-    """ASGI: who opens the page without being signed in is sent to the form."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, or send to the form."""
-        if scope["type"] == "http" and scope["path"] in ("/", "/ops", "/ops/") and page_user(Request(scope)) is None:
-            await RedirectResponse("/sign-in", 303)(scope, receive, send)
-            return
-        await self.app(scope, receive, send)
 
 
 def request_seller(request: Request) -> Seller:
