@@ -26,6 +26,7 @@ from sqlalchemy import URL, make_url, text
 from app.db import open_engine
 from app.media import Media
 from app.settings import Settings
+from app.store_identity import check_photos
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -76,6 +77,7 @@ def back_up(settings: Settings, out: Path, *, force: bool = False) -> Written:
     stage.mkdir(mode=0o700)
     try:
         kind, photos, lost = _hold(settings, stage)
+        _check_photos(settings)
         _stage_feed(settings.home / "feed", stage / "feed")
         files = {p.relative_to(stage).as_posix(): _entry(p) for p in sorted(stage.rglob("*")) if p.is_file()}
         manifest = _manifest(settings, kind, files, lost)
@@ -99,6 +101,17 @@ def _hold(settings: Settings, stage: Path) -> tuple[str, int, list[str]]:
         if not gone or last or not _younger(url, gone):
             return kind, len(ids) - len(gone), gone
     raise AssertionError
+
+
+def _check_photos(settings: Settings) -> None:
+    """Raises StoreError when the media folder belongs to another store."""
+    engine = open_engine(settings.store_url)
+    try:
+        with engine.connect() as connection:
+            known = set(connection.scalars(text("SELECT id FROM photos")))
+        check_photos(settings, Media(settings.media_folder), engine, lambda: known)
+    finally:
+        engine.dispose()
 
 
 def _younger(url: URL, gone: list[str]) -> bool:

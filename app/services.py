@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.chroma_index import ChromaSearchIndex
-from app.db import Store, StoreError, open_store
+from app.db import Store, StoreError
 from app.live_feed import LiveFeed
 from app.media import Media
 from app.metrics import Metrics
@@ -17,6 +17,7 @@ from app.queue import DraftQueue
 from app.search_index import NoIndex, SearchIndex
 from app.sellers import Sellers, read_passwords
 from app.settings import Settings, load_settings
+from app.store_identity import open_own_store
 from listing.request import DraftPipeline
 from listing.taxonomy import load_taxonomy
 
@@ -60,8 +61,8 @@ def build_services(
     """
     settings = (settings or load_settings()).checked()
     passwords = read_passwords(settings.passwords) if settings.passwords else None
-    store = open_store(settings.store_url)
     media, metrics = Media(settings.media_folder), Metrics()
+    store = open_own_store(settings, media)
     past = _open_past(settings) if settings.rag and (pipeline is None or index is None) else None
     if pipeline is None:
         from listing.pipeline import build_pipeline
