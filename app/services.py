@@ -14,6 +14,7 @@ from app.orders import Orders
 from app.promotions import Promotions
 from app.publish import Publisher
 from app.queue import DraftQueue
+from app.restore_journal import settle
 from app.search_index import NoIndex, SearchIndex
 from app.sellers import Sellers, read_passwords
 from app.settings import Settings, load_settings
@@ -54,13 +55,14 @@ def build_services(
 ) -> Services:
     """The services of ``settings`` (default: of the environment). Tests hand in their own pipeline and index.
 
-    The schema is migrated and whatever a crash left behind is put in order.
+    The schema is migrated and whatever a crash left behind, a restore included, is put in order.
 
     Raises:
         SettingsError, StoreError, PasswordFileError: with a sentence that says what to do.
     """
     settings = (settings or load_settings()).checked()
     passwords = read_passwords(settings.passwords) if settings.passwords else None
+    settle(settings)
     media, metrics = Media(settings.media_folder), Metrics()
     store = open_own_store(settings, media)
     past = _open_past(settings) if settings.rag and (pipeline is None or index is None) else None

@@ -1,8 +1,8 @@
 """``ipl restore`` in a process of its own that kills itself before its N-th change of the disk.
 
 ``python tests/app/kill_restore.py``: for each line of JSON on stdin, such as
-``{"arguments": ["IPL_MEDIA", "/photos", "restore", "b.tar"], "kill": 3, "only": ["os.rename"]}``, a process is forked in
-which the command runs; variables of the environment come before it. The answer is its exit status (-9: killed). What
+``{"arguments": ["IPL_MEDIA", "/photos", "restore", "b.tar"], "kill": 3, "only": ["os.rename"]}``, a process is forked
+in which the command runs; variables of the environment come before it. The answer is its exit status (-9: killed). What
 takes long are the imports, which are made once.
 """
 

@@ -20,7 +20,7 @@ import pytest
 from sqlalchemy import select, text
 
 from app import handlers
-from app.backup import back_up
+from app.backup import BackupError, back_up
 from app.db import StoreError
 from app.main import main
 from app.restore import restore
@@ -263,7 +263,7 @@ def test_a_restore_beside_a_running_server_is_refused(made, tmp_path, repository
         said = capsys.readouterr().err
         assert "stop" in said
         assert said.count("\n") == 1
-        order = {"listing_id": listing, "visitor": "vera"}
+        order = {"listing_id": listing, "buyer": "vera"}
         sold = httpx.post(f"{url}/v1/orders", json=order, headers={"Idempotency-Key": "k"})
         assert sold.status_code == 201
     services = start(Settings(home=home))
@@ -344,7 +344,7 @@ def test_what_a_killed_backup_left_is_removed_by_the_next_start(made, starter, t
     out = tmp_path / "out"
     out.mkdir()
     kill, halves = 1, 0
-    while (status := starter(["IPL_HOME", home, "backup", out / "b.tar"], kill)) == -signal.SIGKILL:
+    while (status := starter(["IPL_HOME", home, "backup", out / "b.tar", "--force"], kill)) == -signal.SIGKILL:
         halves += bool(leftovers(out))
         kill += 4
         if kill > 400:
@@ -409,7 +409,7 @@ def test_no_server_starts_on_a_database_that_is_being_restored(on_postgres, tmp_
     on_postgres.close()
     from app import restore as module
 
-    real, said = module.run_postgres, []
+    real, said = module.run_program, []
 
     def run(*arguments, **more):
         try:
@@ -418,10 +418,29 @@ def test_no_server_starts_on_a_database_that_is_being_restored(on_postgres, tmp_
             said.append(str(error))
         return real(*arguments, **more)
 
-    monkeypatch.setattr(module, "run_postgres", run)
+    monkeypatch.setattr(module, "run_program", run)
     restore(tmp_path / "p.tar", on_postgres.settings, force=True)
-    assert said
-    assert "restored" in said[0]
+    assert said == ["The store is being restored; try again when that has ended."]
+
+
+@pytest.mark.postgres
+def test_a_server_that_starts_in_the_last_moment_stops_the_restore(on_postgres, tmp_path, url, monkeypatch):
+    on_postgres.close()
+    before = state(on_postgres.settings)
+    from app import restore as module
+
+    real, servers = module.run_postgres, []
+
+    def run(*arguments, **more):
+        servers.append(start(Settings(home=tmp_path / "third", store=url)))
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(module, "run_postgres", run)
+    with pytest.raises(BackupError, match="a server uses the database"):
+        restore(tmp_path / "p.tar", on_postgres.settings, force=True)
+    servers[0].close()
+    assert state(on_postgres.settings) == before
+    assert leftovers(on_postgres.settings.home) == []
 
 
 @pytest.fixture
