@@ -18,6 +18,8 @@ from app.views import AppError
 MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_SECONDS = 15
 _LOCK = 0x49504C  # any fixed number: the key of PostgreSQL's advisory lock during a migration
+IN_USE = 0x49504D  # another one: of the lock that everybody who has opened the store holds
+JOURNAL = "restore.journal"  # in a home: a restore that was cut off, see app/restore_journal.py
 _DISK_FULL = ("disk is full", "no space left", "diskfull", "could not extend file")
 _LOCKED = ("database is locked", "database table is locked")
 # PostgreSQL's codes: a lock did not come in time, a deadlock, two that cannot both be; a server that stops or is full.
@@ -41,7 +43,8 @@ def open_engine(url: str) -> Engine:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             if parsed.database and parsed.database != ":memory:":
-                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+                Path(parsed.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                Path(parsed.database).touch(mode=0o600)
             engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS}, json_serializer=_json)
             event.listen(engine, "connect", _sqlite_connect)
             event.listen(engine, "begin", _sqlite_begin)
@@ -62,6 +65,26 @@ def open_engine(url: str) -> Engine:
         raise StoreError(
             f"The folder of the store cannot be made ({error.strerror}); name another with IPL_STORE."
         ) from error
+
+
+def share(engine: Engine) -> Engine:
+    """The engine, each of whose connections to PostgreSQL says that the store is in use; a restore waits for that.
+
+    Then connecting raises AppError (503) while the store is being restored.
+    """
+
+    def take(connection: Any, _: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_lock_shared(%s)", (IN_USE,))
+            held = cursor.fetchone()[0]
+        connection.rollback()  # the lock stays with the connection
+        if not held:
+            connection.close()
+            raise AppError("store", "The store is being restored; try again when that has ended.", 503, 10)
+
+    if engine.dialect.name == "postgresql":
+        event.listen(engine, "connect", take)
+    return engine
 
 
 def _json(value: Any) -> str:
@@ -160,9 +183,16 @@ def open_store(url: str) -> Store:
     """The store at ``url``, its schema brought up to date.
 
     Raises:
-        StoreError: it cannot be reached, is no store, or was written by a newer version.
+        StoreError: it cannot be reached, is no store, was written by a newer version, or was half restored.
+        AppError: it is being restored (503).
     """
-    engine = open_engine(url)
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite" and (Path(parsed.database or "").parent / JOURNAL).exists():
+        raise StoreError(
+            f"A restore into {Path(parsed.database or '').parent} was cut off: start ./ipl serve there, or run "
+            "./ipl restore again; either finishes it."
+        )
+    engine = share(open_engine(url))
     try:
         migrate(engine)
     except DBAPIError as error:

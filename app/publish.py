@@ -23,7 +23,7 @@ from app.metrics import Metrics
 from app.outbox import Outbox
 from app.search_index import SearchIndex
 from app.settings import Settings
-from app.tables import DraftRow, KeyRow, ListingRow, PhotoRow, now
+from app.tables import DraftRow, KeyRow, ListingRow, PhotoDeletionRow, PhotoRow, now
 from app.views import AppError
 from listing.schema import Listing
 
@@ -32,6 +32,7 @@ STATUSES = ("active", "reserved", "sold", "removed")
 CHANGEABLE = ("title", "description", "price", "stock", "condition", "status", "attributes")
 KEY_REUSED = "This idempotency key was used for another draft; take a new one."
 STRAY_SECONDS = 3600.0
+DAY_SECONDS = 86_400.0
 _MOST_STOCK = 1_000_000
 _MOST_FACTS = 50
 
@@ -208,8 +209,7 @@ class Publisher:
             for listing_id in sorted(wanted ^ present):
                 shelf.to_index_again(session, listing_id)
             stopped = self._stop_orphans(session)
-            known = set(session.scalars(select(PhotoRow.id)))
-        swept = self.media.sweep(known, STRAY_SECONDS)
+        swept = self.sweep()
         self.follow()
         return Healed(len(wanted - present), len(present - wanted), swept, stopped)
 
@@ -235,10 +235,13 @@ class Publisher:
             return self._stop(session, *which)
 
     def sweep(self) -> int:
-        """Delete photos without a row, left by what was cut off; returns how many."""
+        """Move photos without a row to the trash and empty it of old ones; returns how many were moved."""
         with self.store.read() as session:
             known = set(session.scalars(select(PhotoRow.id)))
-        return self.media.sweep(known, STRAY_SECONDS)
+            known |= set(session.scalars(select(PhotoDeletionRow.photo_id)))  # they go for good, not into the trash
+        swept = self.media.sweep(known, STRAY_SECONDS)
+        self.media.empty_trash(self.settings.trash_days * DAY_SECONDS)
+        return swept
 
     def _too_old(self) -> datetime:
         return now() - timedelta(minutes=self.settings.draft_minutes)

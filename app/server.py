@@ -13,13 +13,16 @@ from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 
 from app import api, feed_api, ops_api, promotions_api, signin
+from app.home_lock import only_user
 from app.logs import RequestIds, log_json
+from app.restore_journal import settle_alone
 from app.services import Services, build_services
 from app.sessions import Sessions
 from app.settings import Settings
 from app.tries import Tries
 from app.views import AppError
 from app.web import Guard, install_errors
+from listing.home import private_files
 
 log = logging.getLogger(__name__)
 TIDY_SECONDS = 3600.0
@@ -146,7 +149,16 @@ def serve(settings: Settings) -> int:
     """Serve until interrupted or told to stop (SIGTERM); returns the exit status.
 
     Then no new request is taken, those under way end within ``shutdown_seconds``, and store and index are closed.
+
+    Raises:
+        HomeInUse: another server or a restore uses the home. SettingsError, StoreError, PasswordFileError.
     """
+    with private_files(), only_user(settings.home):
+        settle_alone(settings)
+        return _serve(settings)
+
+
+def _serve(settings: Settings) -> int:
     import signal
     import socket
 
