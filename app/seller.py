@@ -182,7 +182,7 @@ class _Page:
         """Photos were chosen, dropped or pasted."""
         with desk.lock:
             seller = self._seller(request)
-            actions.add_photos(self.services, desk, [files] if isinstance(files, str) else files or [])
+            actions.add_photos(self.services, seller.id, desk, [files] if isinstance(files, str) else files or [])
             return self._paint(desk, seller)
 
     def look(self, desk: Desk, file: str | None, request: gr.Request) -> list[Any]:

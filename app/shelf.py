@@ -76,8 +76,11 @@ def add_listing(session: Session, draft: DraftRow, seen: Draft, price: float | N
     """A new listing from the draft as its seller sees it (``seen``); the photos become the listing's.
 
     Raises:
-        AppError: no title or no category (422).
+        AppError: no photo, no title or no category (422).
     """
+    photos = session.scalars(select(PhotoRow).where(PhotoRow.draft_id == draft.id)).all()
+    if not photos:
+        raise AppError("no_photo", "The listing has no photo; add one and publish again.", 422)
     if not seen.title.strip():
         raise AppError("no_title", "The listing has no title; write one and publish again.", 422)
     if not seen.category.value:
@@ -101,7 +104,7 @@ def add_listing(session: Session, draft: DraftRow, seen: Draft, price: float | N
         **text,
     )
     session.add(row)
-    for photo in session.scalars(select(PhotoRow).where(PhotoRow.draft_id == draft.id)):
+    for photo in photos:
         photo.listing_id = row.id
     draft.state, draft.updated_at = "published", now()
     session.flush()

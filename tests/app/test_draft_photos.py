@@ -13,6 +13,7 @@ from app import handlers
 from app.db import disk_full
 from app.seller_draft import draft_html
 from app.tables import DraftRow
+from app.views import AppError
 from listing.events import DraftEvent
 from listing.photos import intake
 from listing.schema import Quality
@@ -75,11 +76,15 @@ class TestWrittenAgain:
                 tab.press("stop")
         assert tab.draft.state == "stopped"
         first = tab.draft.draft_id
+        tab.take(picture(2), folder=tmp_path)
+        tab.press("photo_remove", photo=tab.shown[0])
+        assert tab.draft.category is not None  # what had arrived before stays
         services.pipeline.delay = 0.0
         tab.write("Now with a note.")
         assert tab.said == []
         assert (tab.draft.draft_id, tab.draft.state) == (first, "ready")
         assert "Now with a note." in tab.draft.description
+        assert [p.id for p in tab.draft.photos] == tab.shown
         tab.press("publish")
         assert files_there(services, [p.id for p in tab.desk.published.photos]) == [True]
 
@@ -96,6 +101,17 @@ class TestWrittenAgain:
         assert (tab.draft.draft_id, tab.draft.state) == (first, "ready")
         assert files_there(services, tab.shown) == [True]
 
+    def test_after_it_was_deleted_elsewhere_its_photos_become_a_new_one(self, services, me, written):
+        first, photos = written.draft.draft_id, written.shown
+        handlers.abandon(services, me, first)
+        assert files_there(services, photos) == [False] * 3
+        written.write()
+        assert written.said == []
+        assert written.draft.draft_id != first
+        assert [p.id for p in handlers.get_draft(services, me, written.draft.draft_id).photos] == written.shown
+        assert files_there(services, written.shown) == [True] * 3
+        assert not set(photos) & set(written.shown)
+
     def test_a_second_try_that_fails_leaves_the_first_one_whole(self, services, me, written):
         before = handlers.get_draft(services, me, written.draft.draft_id)
         services.pipeline.fail_at = "text"
@@ -110,8 +126,9 @@ class TestWrittenAgain:
     def test_photos_of_another_draft_are_refused_and_their_files_stay(self, services, me):
         photos = intake([picture(1), picture(2)])
         first = list(handlers.start_draft(services, me, photos))[-1]
-        with pytest.raises(Exception):  # noqa: B017, PT011  # whatever it is, the files of the first draft stay
+        with pytest.raises(AppError) as refused:
             handlers.start_draft(services, me, photos)
+        assert (refused.value.code, refused.value.status) == ("photo_taken", 409)
         assert len(services.queue) == 0
         assert files_there(services, [p.id for p in first.photos]) == [True, True]
 
