@@ -153,6 +153,12 @@ def get_listing(services: Services, seller: str, listing_id: str) -> Listing:
         return shelf.to_listing(session, shelf.own_listing(session, seller, listing_id))
 
 
+def shown_listing(services: Services, seller: str, listing_id: str) -> Listing:
+    """A listing that they may look at: an own one in any state, or a public one. Raises AppError (404) otherwise."""
+    with services.store.read() as session:
+        return shelf.to_listing(session, shelf.shown_listing(session, seller, listing_id))
+
+
 def edit_listing(services: Services, seller: str, listing_id: str, changes: Mapping[str, Any]) -> Listing:
     """Change ``title``, ``description``, ``price``, ``stock``, ``condition``, ``status`` or ``attributes``."""
     return services.publisher.change(seller, listing_id, changes)

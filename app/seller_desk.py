@@ -130,7 +130,7 @@ class Painter:
         return draft_html(desk.view, [c for c in same if c["price"]], retrieval)
 
     def _published(self, listing: Listing) -> str:
-        link = f"/v1/listings/{listing.id}"
+        link = f"/l/{listing.id}"
         price = words.money(listing.price, listing.currency)
         cover = self._picture(listing)
         return render("published", title=listing.title, price=price, cover=cover, link=link, id=listing.id)

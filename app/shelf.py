@@ -18,6 +18,7 @@ OWN_PREFIX = "ipl-"
 INDEXED = ("active", "reserved", "sold")
 PUBLIC = INDEXED
 CONDITION = "condition_grade"
+NOT_THERE = "There is no such listing; it may have been deleted."
 
 
 def new_listing_id() -> str:
@@ -34,7 +35,19 @@ def own_listing(session: Session, seller: str, listing_id: str, *, lock: bool = 
     query = select(ListingRow).where(ListingRow.id == listing_id, ListingRow.seller_id == seller)
     row = session.scalar(query.with_for_update() if lock else query)
     if row is None:
-        raise AppError("not_found", "There is no such listing; it may have been deleted.", 404)
+        raise AppError("not_found", NOT_THERE, 404)
+    return row
+
+
+def shown_listing(session: Session, seller: str, listing_id: str) -> ListingRow:
+    """A listing of the seller's own, or a public one.
+
+    Raises:
+        AppError: 404.
+    """
+    row = session.get(ListingRow, listing_id)
+    if row is None or (row.seller_id != seller and row.status not in PUBLIC):
+        raise AppError("not_found", NOT_THERE, 404)
     return row
 
 
