@@ -63,7 +63,7 @@ def add_photos(session: Session, row: DraftRow, photos: Sequence[PhotoRef], firs
 
 
 def arrange_photos(session: Session, row: DraftRow, wanted: Sequence[str]) -> list[str]:
-    """Let the draft's photos be these in this order; returns the ids of the others, which are deleted."""
+    """Let the draft's photos be these in this order; returns the ids of the others, now forgotten."""
     rows = {p.id: p for p in session.scalars(select(PhotoRow).where(PhotoRow.draft_id == row.id))}
     for place, photo_id in enumerate(wanted):
         rows.pop(photo_id).place = place
@@ -71,13 +71,13 @@ def arrange_photos(session: Session, row: DraftRow, wanted: Sequence[str]) -> li
         # What it looked like goes as well: its reference in what was written keeps nothing but its id and size.
         refs = [{**ref, "phash": ""} if ref["id"] in rows else ref for ref in row.generated["photos"]]
         row.generated = {**row.generated, "photos": refs}
-    return delete_photos(session, list(rows))
+    forget_photos(session, list(rows))
+    return list(rows)
 
 
-def delete_photos(session: Session, photo_ids: Sequence[str]) -> list[str]:
-    """Delete the rows of single photos; returns their ids, whose files the caller deletes after commit."""
+def forget_photos(session: Session, photo_ids: Sequence[str]) -> None:
+    """Delete the rows of photos, whose files the caller deletes after commit."""
     session.execute(delete(PhotoRow).where(PhotoRow.id.in_(photo_ids)))
-    return list(photo_ids)
 
 
 def note_photos(session: Session, row: DraftRow) -> None:
