@@ -9,13 +9,23 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from app import apidocs, handlers
-from app.bodies import DraftBody, ErrorBody, Health, ListingChanges, ListingPage, PublishBody
+from app.bodies import (
+    DraftBody,
+    ErrorBody,
+    Health,
+    ListingChanges,
+    ListingPage,
+    PhotosBody,
+    PublishBody,
+    WriteBody,
+)
 from app.request_body import release_body
 from app.sellers import Seller
 from app.services import Services
 from app.signin import request_seller
 from app.streams import last_view, server_sent
 from app.views import AppError
+from app.writing import Writing
 from listing.photos import PhotoLimits, intake
 from listing.request import Tone
 from listing.schema import Listing
@@ -83,13 +93,18 @@ async def create_draft(
     run = await run_in_threadpool(
         lambda: handlers.start_draft(services, seller.id, clean, note, tone=tone, category=category or None)
     )
+    return await _written(run, request, accept, 201)
+
+
+async def _written(run: Writing, request: Request, accept: str, status: int) -> Response:
+    """The draft once it is done, or its events while it is made."""
     if EVENT_STREAM in accept:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(server_sent(run), 201, headers, EVENT_STREAM)
+        return StreamingResponse(server_sent(run), status, headers, EVENT_STREAM)
     view = await last_view(run, request)
     if view.problem is not None:
         raise AppError(view.problem.code, view.problem.message, 503)
-    return JSONResponse(DraftBody.of(view).model_dump(mode="json"), 201)
+    return JSONResponse(DraftBody.of(view).model_dump(mode="json"), status)
 
 
 @v1.get("/drafts/{draft_id}", tags=["drafts"])
@@ -102,6 +117,52 @@ def get_draft(services: Deps, seller: Who, draft_id: Id) -> DraftBody:
 def delete_draft(services: Deps, seller: Who, draft_id: Id) -> None:
     """Throw an unpublished draft away, with its photos and history; one that is being written is stopped."""
     handlers.abandon(services, seller.id, draft_id)
+
+
+@v1.post(
+    "/drafts/{draft_id}/write",
+    response_model=DraftBody,
+    tags=["drafts"],
+    responses={200: {"description": "The finished draft.", "content": {EVENT_STREAM: {"schema": {"type": "string"}}}}},
+)
+async def write_draft_again(
+    request: Request,
+    services: Deps,
+    seller: Who,
+    draft_id: Id,
+    body: WriteBody | None = None,
+    accept: Annotated[str, Header(description="text/event-stream streams the draft while it is made.")] = "",
+) -> Response:
+    """Write a draft again from its photos as they are now; what the seller set stays. Answers like `POST /v1/drafts`.
+
+    A second try that fails leaves the draft as it was.
+    """
+    wish = (body or WriteBody()).model_dump()
+    run = await run_in_threadpool(lambda: handlers.write_again(services, seller.id, draft_id, **wish))
+    return await _written(run, request, accept, 200)
+
+
+@v1.post("/drafts/{draft_id}/photos", status_code=201, tags=["drafts"])
+async def add_draft_photos(
+    services: Deps,
+    seller: Who,
+    draft_id: Id,
+    photos: Annotated[list[UploadFile], File(description="Further photos of the same thing.")],
+) -> DraftBody:
+    """Add photos at the end: all of them or none. The text stays; write the draft again to have them looked at."""
+    files = [await photo.read() for photo in photos]
+
+    def add() -> DraftBody:
+        handlers.get_draft(services, seller.id, draft_id)  # no photo is decoded for somebody else's draft
+        return DraftBody.of(handlers.add_photos(services, seller.id, draft_id, intake(files)))
+
+    return await run_in_threadpool(add)
+
+
+@v1.put("/drafts/{draft_id}/photos", tags=["drafts"])
+def set_draft_photos(services: Deps, seller: Who, draft_id: Id, body: PhotosBody) -> DraftBody:
+    """Put the photos in another order; those left out are deleted at once, row and file."""
+    return DraftBody.of(handlers.set_photos(services, seller.id, draft_id, body.photos))
 
 
 @v1.post("/listings", status_code=201, tags=["listings"])

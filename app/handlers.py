@@ -7,8 +7,7 @@ or a listing of somebody else is answered like one that does not exist. Whatever
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,15 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from app import drafts, editing, find, shelf, writing
+from app import drafts, editing, find, shelf
 from app.db import store_away
+from app.draft_photos import add_photos, move_photo, remove_photo, set_photos  # noqa: F401
+from app.draft_runs import category_name as _category
+from app.draft_runs import regenerate, start_draft, write_again  # noqa: F401
 from app.services import Services
 from app.tables import DraftRow, ListingRow
 from app.views import TEXT_FIELDS, AppError, DraftView, Refused
-from listing.photos import Photo, PhotoError, PhotoLimits, intake
-from listing.request import TONES, DraftRequest, Tone
+from listing.photos import Photo, PhotoError, intake
 from listing.schema import Listing
 from listing.taxonomy import load_taxonomy
 
@@ -40,97 +41,6 @@ def take_photos(
             message = str(error).replace("photo 1", name) if isinstance(file, bytes) else str(error)
             refused.append(Refused(name, error.code, message))
     return tuple(taken), tuple(refused)
-
-
-def start_draft(
-    services: Services,
-    seller: str,
-    photos: Sequence[Photo],
-    note: str = "",
-    *,
-    tone: Tone = "plain",
-    category: str | None = None,
-) -> writing.Writing:
-    """Write a draft: ``DraftView``s with the positions in the waiting line, then every event, last one that has ended.
-
-    A view comes at least every half second, so that a clock can tick. Closing the iterator (a lost connection) stops
-    the work; the draft then is ``stopped``. The photos are stored before the first view.
-
-    Raises:
-        AppError: no photos, too many, a note that is too long, or a full waiting line (code ``busy``, status 429).
-    """
-    most = PhotoLimits().count
-    if not 1 <= len(photos) <= most:
-        raise AppError("photo_count", f"A draft needs 1 to {most} photos; there are {len(photos)}.", 422)
-    note = editing.clean_text(note, services.settings.note_length, "The note", lines=True)
-    category = _category(category) if category else None
-    request = DraftRequest(
-        photos=tuple(photos),
-        note=note,
-        seller_id=seller,
-        category=category,
-        tone=_tone(tone),
-    )
-    draft_id = drafts.new_id()
-    refs = tuple(photo.ref for photo in photos)
-    first = DraftView(draft_id, "queued", photos=refs, note=note, tone=tone, currency=services.settings.currency)
-    # The place in the line comes first: whoever is refused leaves nothing behind.
-    run = writing.write(services, request, first, seller)
-    try:
-        for photo in photos:
-            services.media.save(photo.ref.id, photo.jpeg)
-        with services.store.write() as session:
-            row = drafts.add_draft(session, draft_id, seller, refs, note=note, tone=tone)
-            if category:
-                drafts.add_edit(session, row, editing.Edit("set", "category", category))
-    except BaseException as error:
-        run.close()
-        if not (isinstance(error, AppError) and error.code == "store"):
-            services.media.delete([ref.id for ref in refs])
-        # else: the store may have taken the draft before it went away. Photos without a row are swept later.
-        raise
-    return run
-
-
-def regenerate(
-    services: Services, seller: str, draft_id: str, *, tone: Tone | None = None, category: str | None = None
-) -> writing.Writing:
-    """Write a draft again, in the waiting line like ``start_draft``; what the seller touched stays.
-
-    With the same category the facts are kept and only the text is written again; another category looks again.
-    """
-    with services.store.read() as session:
-        row = drafts.own_draft(session, seller, draft_id)
-        if row.state == "published":
-            raise AppError("published", "This draft is published already; edit its listing instead.", 409)
-        seen = drafts.view(session, row, services.settings.currency)
-        made = drafts.edits_of(session, draft_id)
-    category = _category(category) if category else None
-    other = category is not None and (seen.category is None or category != seen.category.value)
-    tone = _tone(tone or seen.tone)
-    request = DraftRequest(
-        photos=tuple(_stored(services, seen)),
-        note=seen.note,
-        seller_id=seller,
-        category=category or made.values.get("category"),
-        facts=made.facts,
-        title=made.values.get("title"),
-        description=made.values.get("description"),
-        tone=tone,
-        known=None if other else seen.draft,
-    )
-    run = writing.write(services, request, replace(seen, state="queued", tone=tone, problem=None, draft=None), seller)
-    try:
-        with services.store.write() as session:
-            row = drafts.own_draft(session, seller, draft_id, lock=True)
-            row.tone = tone
-            drafts.note_event(session, "regenerated", seller, draft=draft_id, field=tone)
-            if category is not None:
-                drafts.add_edit(session, row, editing.Edit("set", "category", category))
-    except BaseException:
-        run.close()
-        raise
-    return run
 
 
 def stop_draft(services: Services, seller: str, draft_id: str) -> None:
@@ -243,6 +153,12 @@ def get_listing(services: Services, seller: str, listing_id: str) -> Listing:
         return shelf.to_listing(session, shelf.own_listing(session, seller, listing_id))
 
 
+def shown_listing(services: Services, seller: str, listing_id: str) -> Listing:
+    """A listing that they may look at: an own one in any state, or a public one. Raises AppError (404) otherwise."""
+    with services.store.read() as session:
+        return shelf.to_listing(session, shelf.shown_listing(session, seller, listing_id))
+
+
 def edit_listing(services: Services, seller: str, listing_id: str, changes: Mapping[str, Any]) -> Listing:
     """Change ``title``, ``description``, ``price``, ``stock``, ``condition``, ``status`` or ``attributes``."""
     return services.publisher.change(seller, listing_id, changes)
@@ -309,31 +225,3 @@ def _text(services: Services, seller: str, draft_id: str, field: str, words: str
     if not words or words not in text:
         raise AppError("bad_words", "These words do not stand in the text any more.", 409)
     return str(text)
-
-
-def _category(value: str) -> str:
-    node = load_taxonomy().find(value)
-    if node is None:
-        raise AppError("bad_category", f"There is no category {value[:60]!r}; choose one of the list.", 422)
-    return node.name
-
-
-def _tone(tone: str) -> Tone:
-    found = next((t for t in TONES if t == tone), None)
-    if found is None:
-        raise AppError("bad_tone", f"The tone has to be one of {', '.join(TONES)}.", 422)
-    return found
-
-
-def _stored(services: Services, seen: DraftView) -> Iterator[Photo]:
-    """The draft's photos from the media folder; they went through intake when they came."""
-    from PIL import Image
-
-    for number, ref in enumerate(seen.photos, 1):
-        path = services.media.path(ref.id)
-        try:
-            jpeg = path.read_bytes()
-        except FileNotFoundError:
-            raise AppError("photo_gone", "A photo of this draft is gone; start again with your photos.", 410) from None
-        with Image.open(path) as opened:
-            yield Photo(ref=ref, image=opened.convert("RGB"), jpeg=jpeg, name=f"photo {number}")

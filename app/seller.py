@@ -185,7 +185,7 @@ class _Page:
         seller = self._seller(request)
         desk = desk.of(seller.id)
         with desk.lock:
-            actions.add_photos(self.services, desk, [files] if isinstance(files, str) else files or [])
+            actions.add_photos(self.services, seller.id, desk, [files] if isinstance(files, str) else files or [])
             return self._paint(desk, seller)
 
     def look(self, desk: Desk, file: str | None, request: gr.Request) -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from app.seller_desk import Desk, Notice
 from app.seller_pictures import Shot
 from app.services import Services
 from app.views import TEXT_FIELDS, AppError, DraftView
-from listing.photos import PhotoError, PhotoLimits
+from listing.photos import Photo, PhotoError, PhotoLimits
 
 log = logging.getLogger(__name__)
 Press = Mapping[str, Any]
@@ -20,23 +21,55 @@ Action = Callable[[Services, str, Desk, Press], None]
 BROKEN = "Something went wrong on our side; try it again."
 
 
-def add_photos(services: Services, desk: Desk, files: Sequence[str | Path]) -> None:
-    """Photos through intake, each judged alone; what is too many or unreadable is named with its reason."""
+def add_photos(services: Services, seller: str, desk: Desk, files: Sequence[str | Path]) -> None:
+    """Photos through intake, each judged alone; what is too many or unreadable is named with its reason.
+
+    Once there is a draft they are stored with it at once.
+    """
     desk.notices.clear()
-    room = PhotoLimits().count - len(desk.shots)
     paths = [Path(file) for file in files]
+    try:
+        with _noticed(desk, "adding photos"):
+            if desk.busy:
+                raise AppError("running", "The listing is being written right now; add photos once it is done.", 409)
+            fresh = _judged(services, desk, paths)
+            if desk.view is None:
+                desk.shots += [Shot.of(photo) for photo in fresh]
+            elif fresh:
+                desk.show(handlers.add_photos(services, seller, _draft(desk), fresh), services.media)
+    finally:
+        for path in paths:
+            path.unlink(missing_ok=True)
+
+
+def _judged(services: Services, desk: Desk, paths: Sequence[Path]) -> list[Photo]:
+    """Those photos that can be added; the others stand on the desk with their reasons."""
+    room = PhotoLimits().count - len(desk.shots)
     taken, refused = handlers.take_photos(services, [(p.name, p) for p in paths[:room]])
     known = {shot.ref.phash for shot in desk.shots}
     desk.refused = [(r.name, r.message) for r in refused]
     desk.refused += [(p.name, "A listing has room for 8 photos; remove one first.") for p in paths[room:]]
+    fresh = []
     for photo in taken:
         if photo.ref.phash in known:
             desk.refused.append((photo.name, "This photo is there already."))
             continue
         known.add(photo.ref.phash)
-        desk.shots.append(Shot.of(photo))
-    for path in paths:
-        path.unlink(missing_ok=True)
+        fresh.append(photo)
+    return fresh
+
+
+@contextmanager
+def _noticed(desk: Desk, what: str) -> Iterator[None]:
+    """What cannot be done becomes a notice of one sentence."""
+    try:
+        yield
+    except (AppError, PhotoError) as error:
+        if not (error.code == "published" and desk.published is not None):
+            desk.notices.append(Notice("bad", "That did not work", str(error)))
+    except Exception:
+        log.exception("%s failed", what)
+        desk.notices.append(Notice("bad", "That did not work", BROKEN))
 
 
 def press(services: Services, seller: str, desk: Desk, data: Press) -> None:
@@ -45,14 +78,8 @@ def press(services: Services, seller: str, desk: Desk, data: Press) -> None:
     desk.notices.clear()
     if action is None:
         return
-    try:
+    with _noticed(desk, f"the press {data.get('do')!r}"):
         action(services, seller, desk, data)
-    except (AppError, PhotoError) as error:
-        if not (error.code == "published" and desk.published is not None):
-            desk.notices.append(Notice("bad", "That did not work", str(error)))
-    except Exception:
-        log.exception("the press %r failed", data.get("do"))
-        desk.notices.append(Notice("bad", "That did not work", BROKEN))
 
 
 def writing(services: Services, seller: str, desk: Desk, data: Press) -> Iterator[DraftView | None]:
@@ -87,18 +114,24 @@ def writing(services: Services, seller: str, desk: Desk, data: Press) -> Iterato
 
 
 def _run(services: Services, seller: str, desk: Desk, data: Press) -> Iterator[DraftView] | None:
-    draft = desk.view.draft_id if desk.view is not None and desk.view.state == "ready" else None
-    tone, category = data.get("tone"), data.get("value")
-    if data.get("do") == "category" and not category:
+    do, category, note = data.get("do"), data.get("value"), str(data.get("note") or "")
+    if do == "category" and not category:
         return None
-    if data.get("do") in ("tone", "category") and draft is not None:
-        _keep_text(services, seller, desk, data)
-        return handlers.regenerate(services, seller, draft, tone=tone, category=category)
-    photos = [shot.photo() for shot in desk.shots]
-    run = handlers.start_draft(services, seller, photos, str(data.get("note") or ""), category=category)
     if desk.view is not None:
-        handlers.abandon(services, seller, desk.view.draft_id)
-    return run
+        draft = desk.view.draft_id
+        try:
+            if do in ("tone", "category") and desk.view.state == "ready":
+                _keep_text(services, seller, desk, data)
+                tone = data.get("tone")
+                return handlers.regenerate(services, seller, draft, tone=tone, category=category, note=note)
+            return handlers.write_again(services, seller, draft, note=note, category=category)
+        except AppError as error:
+            if error.code != "not_found":
+                raise
+            # It was deleted elsewhere; the photos that are on the screen become a draft of their own.
+            desk.shots = [shot.renamed() for shot in desk.shots]
+    photos = [shot.photo() for shot in desk.shots]
+    return handlers.start_draft(services, seller, photos, note, category=category)
 
 
 def _keep_text(services: Services, seller: str, desk: Desk, data: Press) -> None:
@@ -126,15 +159,22 @@ def _go(services: Services, seller: str, desk: Desk, data: Press) -> None:
 
 
 def _photo_remove(services: Services, seller: str, desk: Desk, data: Press) -> None:
-    desk.shots = [shot for shot in desk.shots if shot.ref.id != data.get("photo")]
+    photo = str(data.get("photo"))
+    if desk.view is None:
+        desk.shots = [shot for shot in desk.shots if shot.ref.id != photo]
+    else:
+        desk.show(handlers.remove_photo(services, seller, _draft(desk), photo), services.media)
     desk.refused = []
 
 
 def _photo_move(services: Services, seller: str, desk: Desk, data: Press) -> None:
-    place = next((n for n, shot in enumerate(desk.shots) if shot.ref.id == data.get("photo")), None)
+    photo, to = str(data.get("photo")), int(data.get("to", 0))
+    if desk.view is not None:
+        desk.show(handlers.move_photo(services, seller, _draft(desk), photo, to), services.media)
+        return
+    place = next((n for n, shot in enumerate(desk.shots) if shot.ref.id == photo), None)
     if place is not None:
-        to = min(max(int(data.get("to", place)), 0), len(desk.shots) - 1)
-        desk.shots.insert(to, desk.shots.pop(place))
+        desk.shots.insert(min(max(to, 0), len(desk.shots) - 1), desk.shots.pop(place))
 
 
 def _fact(services: Services, seller: str, desk: Desk, data: Press) -> None:
@@ -182,7 +222,17 @@ def _stop(services: Services, seller: str, desk: Desk, data: Press) -> None:
 def _publish(services: Services, seller: str, desk: Desk, data: Press) -> None:
     draft = _draft(desk)
     _keep_text(services, seller, desk, data)
+    _check_photos(services, seller, desk, draft)
     desk.published = handlers.publish(services, seller, draft, key=f"page-{draft}")
+
+
+def _check_photos(services: Services, seller: str, desk: Desk, draft: str) -> None:
+    """What is published is what is on the screen: photos that another page changed are shown first."""
+    view = handlers.get_draft(services, seller, draft)
+    if [p.id for p in view.photos] != [shot.ref.id for shot in desk.shots]:
+        desk.show(view, services.media)
+        words = "The photos of this draft were changed on another page; look at them and publish again."
+        raise AppError("changed", words, 409)
 
 
 def _again(services: Services, seller: str, desk: Desk, data: Press) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from app import handlers
 from app import seller_words as words
+from app.evidence import moved_facts
+from app.media import Media
 from app.search_index import NoIndex
 from app.seller_draft import BUSY, draft_html
 from app.seller_html import render
@@ -73,6 +75,15 @@ class Desk:
         view = self.view
         return view is not None and (view.state in (*BUSY, "ready") or view.category is not None)
 
+    def show(self, view: DraftView, media: Media) -> None:
+        """Show the draft with exactly its photos, in their order."""
+        before, known = self.view, {shot.ref.id: shot for shot in self.shots}
+        if view.draft is None and before is not None:  # what had arrived before it was stopped stays
+            facts = moved_facts(before.attributes, before.photos, view.photos)
+            view = replace(before, photos=view.photos, attributes=facts)
+        self.shots = [known.get(ref.id) or Shot.stored(ref, media.path(ref.id)) for ref in view.photos]
+        self.view = view
+
 
 @dataclass(frozen=True)
 class Painter:
@@ -130,7 +141,7 @@ class Painter:
         return draft_html(desk.view, [c for c in same if c["price"]], retrieval)
 
     def _published(self, listing: Listing) -> str:
-        link = f"/v1/listings/{listing.id}"
+        link = f"/l/{listing.id}"
         price = words.money(listing.price, listing.currency)
         cover = self._picture(listing)
         return render("published", title=listing.title, price=price, cover=cover, link=link, id=listing.id)

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 
-from app import api, feed_api, ops_api, promotions_api, signin
+from app import api, feed_api, ops_api, preview, promotions_api, signin
 from app.home_lock import only_user
 from app.logs import RequestIds, log_json
 from app.restore_journal import settle_alone
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 TIDY_SECONDS = 3600.0
 MODEL_SECONDS = 5.0
 # The API's catch-all comes after the feed.
-ROUTERS = (feed_api.v1_feed, promotions_api.v1_promotions, ops_api.ops, api.v1, api.health, signin.pages)
+ROUTERS = (feed_api.v1_feed, promotions_api.v1_promotions, ops_api.ops, api.v1, api.health, signin.pages, preview.pages)
 CATCH_UP_SECONDS = 2.0
 OTHERS_SECONDS = 1.0
 DESCRIPTION = (

@@ -18,6 +18,7 @@ OWN_PREFIX = "ipl-"
 INDEXED = ("active", "reserved", "sold")
 PUBLIC = INDEXED
 CONDITION = "condition_grade"
+NOT_THERE = "There is no such listing; it may have been deleted."
 
 
 def new_listing_id() -> str:
@@ -34,7 +35,19 @@ def own_listing(session: Session, seller: str, listing_id: str, *, lock: bool = 
     query = select(ListingRow).where(ListingRow.id == listing_id, ListingRow.seller_id == seller)
     row = session.scalar(query.with_for_update() if lock else query)
     if row is None:
-        raise AppError("not_found", "There is no such listing; it may have been deleted.", 404)
+        raise AppError("not_found", NOT_THERE, 404)
+    return row
+
+
+def shown_listing(session: Session, seller: str, listing_id: str) -> ListingRow:
+    """A listing of the seller's own, or a public one.
+
+    Raises:
+        AppError: 404.
+    """
+    row = session.get(ListingRow, listing_id)
+    if row is None or (row.seller_id != seller and row.status not in PUBLIC):
+        raise AppError("not_found", NOT_THERE, 404)
     return row
 
 
@@ -76,8 +89,11 @@ def add_listing(session: Session, draft: DraftRow, seen: Draft, price: float | N
     """A new listing from the draft as its seller sees it (``seen``); the photos become the listing's.
 
     Raises:
-        AppError: no title or no category (422).
+        AppError: no photo, no title or no category (422).
     """
+    photos = session.scalars(select(PhotoRow).where(PhotoRow.draft_id == draft.id)).all()
+    if not photos:
+        raise AppError("no_photo", "The listing has no photo; add one and publish again.", 422)
     if not seen.title.strip():
         raise AppError("no_title", "The listing has no title; write one and publish again.", 422)
     if not seen.category.value:
@@ -101,7 +117,7 @@ def add_listing(session: Session, draft: DraftRow, seen: Draft, price: float | N
         **text,
     )
     session.add(row)
-    for photo in session.scalars(select(PhotoRow).where(PhotoRow.draft_id == draft.id)):
+    for photo in photos:
         photo.listing_id = row.id
     draft.state, draft.updated_at = "published", now()
     session.flush()

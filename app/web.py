@@ -48,12 +48,14 @@ HEADERS = {
 }
 # A page that opens where nobody is signed in leads to the form.
 PAGES = ("/", "/ops", "/ops/")
-LIMITED, DRAFTS = "/v1/", "/v1/drafts"
+LIMITED = "/v1/"
+DRAFTING = re.compile("/v1/drafts(/[^/]+/(photos|write))?")  # what sends photos, or waits in the line of drafts
+PHOTOS = re.compile("/v1/drafts(/[^/]+/photos)?")
 ONE_PHOTO = ("/v1/posts", "/v1/listings/search")
 UPLOAD = "/gradio_api/upload"
 MAX_OPEN_BYTES, MAX_JSON_BYTES, MAX_FORM_BYTES = 16_000, 2_000_000, 1_000_000
 DRAFT_BODIES, PAGE_CALLS = 2, 64  # under way for one seller
-STRICT_PATHS = ("/v1/", "/docs", "/healthz", "/readyz", "/metrics", "/openapi.json", "/sign-in")
+STRICT_PATHS = ("/v1/", "/docs", "/healthz", "/readyz", "/metrics", "/openapi.json", "/sign-in", "/l/")
 PHOTO_STATUS = {"too_large": 413}
 
 
@@ -108,11 +110,11 @@ class Guard:
         if not length.isascii() or not length.isdigit() or len(length) > 18:
             raise AppError("bad_request", "The Content-Length is not a number.", 400)
 
-    def _limit_of(self, path: str) -> int:
+    def _limit_of(self, method: str, path: str) -> int:
         """Most bytes of a body."""
         if path in OPEN_PATHS:
             return min(MAX_OPEN_BYTES, self.limit)
-        if path.startswith(DRAFTS) or path == UPLOAD:
+        if path == UPLOAD or (method == "POST" and PHOTOS.fullmatch(path)):
             return self.limit
         one = PhotoLimits().bytes + MAX_FORM_BYTES
         return min(one if path in ONE_PHOTO else MAX_JSON_BYTES, self.limit)
@@ -121,10 +123,11 @@ class Guard:
         self, scope: Scope, headers: Mapping[str, str], receive: Receive, caller: Caller, places: ExitStack
     ) -> Body:
         """Takes the caller's place, which is given back with ``places``; returns what their body is received by."""
-        path, drafting = scope["path"], scope["method"] == "POST" and scope["path"] == DRAFTS
+        method, path = scope["method"], scope["path"]
+        drafting = method == "POST" and DRAFTING.fullmatch(path) is not None
         receiving = places.enter_context(ExitStack())
         length = int(headers.get("content-length", "0"))
-        body = Body(receive, length, self._limit_of(path), self.bytes, caller.key, receiving.close)
+        body = Body(receive, length, self._limit_of(method, path), self.bytes, caller.key, receiving.close)
         places.callback(body.release)
         if not caller.known:
             await body.receive_all()  # whoever is slow does not take a place meanwhile

@@ -72,6 +72,11 @@ class Writing:
         self.begun = True
         return next(self._views)
 
+    def leave(self) -> None:
+        """Give the place back before anything was begun; the draft stays as it is."""
+        self.begun = True
+        self.services.queue.leave(self.ticket)
+
     def close(self) -> None:
         """Stop the work, if it is not done."""
         if not self.begun:
@@ -204,10 +209,7 @@ class Writing:
 
     def _set_state(self, state: str, problem: Problem | None = None) -> None:
         with self.services.store.write() as session:
-            if self.request.known is not None and state in ("stopped", "failed"):
-                drafts.set_state(session, self.view.draft_id, "ready")
-            else:
-                drafts.set_state(session, self.view.draft_id, state, problem)
+            drafts.set_state(session, self.view.draft_id, state, problem)
 
     def _count_first_fact(self, event: Event) -> None:
         if not self.saw_fact and isinstance(event, CategoryEvent | AttributeEvent):

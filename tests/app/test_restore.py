@@ -165,7 +165,7 @@ def test_nobody_opens_the_store_of_a_restore_that_was_cut_off(made, starter, tmp
     shutil.copytree(made / "old", home)
     assert starter(["restore", made / "new.tar", "--home", home, "--force"], 4, ["os.rename"]) == -signal.SIGKILL
     done = subprocess.run(
-        [sys.executable, "-m", "app.sellers", "token", "me"],
+        [sys.executable, "-m", "app.main", "accounts", "token", "me"],
         cwd=repository,
         env={"IPL_HOME": str(home), "PATH": "/usr/bin:/bin"},
         capture_output=True,
@@ -589,6 +589,6 @@ def test_restored_files_and_backups_are_for_their_owner_alone(made, tmp_path, re
 
 def test_a_store_that_a_small_program_makes_is_private(tmp_path, repository):
     environment = {"IPL_HOME": str(tmp_path / "home"), "PATH": "/usr/bin:/bin"}
-    command = [sys.executable, "-m", "app.sellers", "token", "me"]
+    command = [sys.executable, "-m", "app.main", "accounts", "token", "me"]
     subprocess.run(command, cwd=repository, env=environment, check=True, capture_output=True, umask=0)
     assert others(tmp_path / "home") == []
