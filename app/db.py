@@ -37,14 +37,13 @@ def open_engine(url: str) -> Engine:
     """An engine for SQLite (write-ahead log, foreign keys, waits for a lock) or PostgreSQL.
 
     Raises:
-        StoreError: the URL is no database URL, or its driver is not installed.
+        StoreError: the URL is no database URL, its driver is not installed, or the file is half restored.
     """
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             if parsed.database and parsed.database != ":memory:":
-                Path(parsed.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                Path(parsed.database).touch(mode=0o600)
+                _ready_file(Path(parsed.database))
             engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS}, json_serializer=_json)
             event.listen(engine, "connect", _sqlite_connect)
             event.listen(engine, "begin", _sqlite_begin)
@@ -65,6 +64,18 @@ def open_engine(url: str) -> Engine:
         raise StoreError(
             f"The folder of the store cannot be made ({error.strerror}); name another with IPL_STORE."
         ) from error
+
+
+def _ready_file(file: Path) -> None:
+    """A new database's file is its owner's alone. Raises StoreError when a restore was cut off where it lies."""
+    if (file.parent / JOURNAL).exists():
+        raise StoreError(
+            f"A restore into {file.parent} was cut off: start ./ipl serve there, or run ./ipl restore again; either "
+            "finishes it."
+        )
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not file.exists():
+        file.touch(mode=0o600)
 
 
 def share(engine: Engine) -> Engine:
@@ -183,15 +194,9 @@ def open_store(url: str) -> Store:
     """The store at ``url``, its schema brought up to date.
 
     Raises:
-        StoreError: it cannot be reached, is no store, was written by a newer version, or was half restored.
+        StoreError: it cannot be reached, is no store, was written by a newer version, or is half restored.
         AppError: it is being restored (503).
     """
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite" and (Path(parsed.database or "").parent / JOURNAL).exists():
-        raise StoreError(
-            f"A restore into {Path(parsed.database or '').parent} was cut off: start ./ipl serve there, or run "
-            "./ipl restore again; either finishes it."
-        )
     engine = share(open_engine(url))
     try:
         migrate(engine)

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 
 from app.commands import CommandError
-from listing.home import ipl_home
+from listing.home import ipl_home, private_files
 
 OWN_PACKAGES = frozenset({"app", "finetune", "listing", "rag_index", "recommend"})
 QUIET_LIBRARIES = {
@@ -169,8 +169,9 @@ def write_trace(error: Exception) -> str:
     """Keep the trace for a bug report; says where, or nothing when it cannot be written."""
     path = ipl_home() / "logs" / "last-error.txt"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        with private_files():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
     except OSError:
         return ""
     return f" The details are in {path}."

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import Engine, inspect, make_url, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from app.db import Store, StoreError, open_engine, open_store
 from app.media import Media
@@ -58,7 +58,10 @@ def store_id(engine: Engine) -> str | None:
 
 def _is_new(url: str) -> bool:
     """Whether there is no store yet, so that opening it would make an empty one."""
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except ArgumentError:  # opening it says so
+        return False
     if parsed.get_backend_name() == "sqlite" and parsed.database and not Path(parsed.database).is_file():
         return True
     engine = open_engine(url)

@@ -192,7 +192,7 @@ def draft_seconds(client) -> float:
 
 
 @pytest.mark.postgres
-def test_a_lock_that_does_not_come_is_busy(build, url, me, monkeypatch):
+def test_a_lock_that_does_not_come_is_busy(build, url, monkeypatch):
     monkeypatch.setattr(db, "BUSY_SECONDS", 1)
     services = build(store=url)
     with client_of(services) as client:
