@@ -47,7 +47,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
 }
 # A page that opens where nobody is signed in leads to the form.
-PAGES = ("/", "/ops", "/ops/")
+PAGES = ("/", "/ops/")
 LIMITED, DRAFTS = "/v1/", "/v1/drafts"
 ONE_PHOTO = ("/v1/posts", "/v1/listings/search")
 UPLOAD = "/gradio_api/upload"

@@ -83,6 +83,14 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Guarded]]:
         server.stop()
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    """One with the usual settings, for all who only talk to it."""
+    running = Guarded(tmp_path_factory.mktemp("guarded"))
+    yield running
+    running.stop()
+
+
 def request(path: str, length: int | None = None, token: str = "", kind: str = "application/json") -> bytes:
     """The head of a POST, or of a GET where no length is given."""
     lines = [f"{'GET' if length is None else 'POST'} {path} HTTP/1.1", "Host: 127.0.0.1", f"Content-Type: {kind}"]
@@ -126,8 +134,7 @@ def timed_get(server: Guarded, name: str, path: str = "/v1/listings") -> tuple[i
     return got.status_code, time.monotonic() - began
 
 
-def test_callers_without_a_password_take_no_places(start):
-    server = start()
+def test_callers_without_a_password_take_no_places(server):
     with connections(server, 40, request("/v1/listings", 100)) as idle:
         code, seconds = timed_get(server, "ann")
         assert code == 200
@@ -138,8 +145,7 @@ def test_callers_without_a_password_take_no_places(start):
 
 
 @pytest.mark.parametrize("path", ["/v1/drafts", "/v1/posts", "/v1/listings/search"])
-def test_nothing_is_kept_of_a_body_that_nobody_sends(start, path):
-    server = start()
+def test_nothing_is_kept_of_a_body_that_nobody_sends(server, path):
     part = b'--x\r\nContent-Disposition: form-data; name="photos"; filename="a.jpg"\r\n\r\n'
     head = request(path, 100_000_000, kind="multipart/form-data; boundary=x")
     highest = 0
@@ -155,16 +161,14 @@ def test_nothing_is_kept_of_a_body_that_nobody_sends(start, path):
     assert highest == 0
 
 
-def test_open_addresses_take_small_bodies_only(start):
-    server = start()
+def test_open_addresses_take_small_bodies_only(server):
     form = {"name": "ann", "password": "x" * 100_000}
     assert httpx.post(server.url + "/sign-in", data=form, timeout=30).status_code == 413
     assert httpx.request("GET", server.url + "/healthz", content=b"x" * 100_000, timeout=30).status_code == 413
     assert httpx.get(server.url + "/healthz").status_code == 200
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(start):
-    server = start()
+def test_a_body_that_does_not_come_is_not_waited_for(server):
     token = server.tokens["ann"]
 
     def trickle(connection: socket.socket) -> None:
@@ -182,8 +186,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(start):
             assert b'"error"' in received
 
 
-def test_headers_have_to_come_in_time_and_to_an_end(start):
-    server = start()
+def test_headers_have_to_come_in_time_and_to_an_end(server):
     with connections(server, 3, b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ") as (slow, endless, second):
         second.sendall(b"x\r\n\r\n")
         second.recv(65536)
@@ -200,8 +203,7 @@ def test_headers_have_to_come_in_time_and_to_an_end(start):
     assert timed_get(server, "ann")[0] == 200
 
 
-def test_connections_of_one_address_are_bounded_and_new_ones_still_come_in(start):
-    server = start()
+def test_connections_of_one_address_are_bounded_and_new_ones_still_come_in(server):
     with connections(server, 300, b"GET /hea") as idle:
         code, seconds = timed_get(server, "ann")
         assert (code, seconds < 1) == (200, True)
@@ -209,8 +211,7 @@ def test_connections_of_one_address_are_bounded_and_new_ones_still_come_in(start
         assert left <= 256
 
 
-def test_one_seller_does_not_take_the_places_of_another(start):
-    server = start()
+def test_one_seller_does_not_take_the_places_of_another(server):
     with connections(server, 40, request("/v1/listings", 100, server.tokens["bob"])) as idle:
         time.sleep(0.5)
         code, seconds = timed_get(server, "ann")
