@@ -27,7 +27,7 @@ pytestmark = pytest.mark.server
 class Guarded:
     """A server process with a password file, tokens of three sellers, and a folder of its own for temp files."""
 
-    def __init__(self, home: Path, **settings: object) -> None:
+    def __init__(self, home: Path, *, page: bool = False, **settings: object) -> None:
         self.home, self.temp = home, home / "temp"
         self.temp.mkdir()
         passwords = home / "passwords"
@@ -46,7 +46,7 @@ class Guarded:
             "TMPDIR": str(self.temp),
         }
         environment = {**os.environ, "PYTHONPATH": str(ROOT), **own, **chosen}
-        command = [sys.executable, str(ROOT / "tests" / "app" / "guard_server.py")]
+        command = [sys.executable, str(ROOT / "tests" / "app" / "guard_server.py"), *["page"] * page]
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         found = re.search(r"http://([\d.]+):(\d+)", self.process.stdout.readline())
@@ -159,6 +159,24 @@ def test_nothing_is_kept_of_a_body_that_nobody_sends(server, path):
         time.sleep(0.3)
         highest = max(highest, server.temp_bytes())
     assert highest == 0
+
+
+def test_the_page_stores_nothing_for_nobody_and_opens_for_whoever_signed_in(start):
+    server = start(page=True)
+    part = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\n' + b"\xff" * 2_000_000
+    head = request("/gradio_api/upload", 100_000_000, kind="multipart/form-data; boundary=x")
+    with connections(server, 1, head) as (sender,):
+        with contextlib.suppress(OSError):
+            sender.sendall(part)
+        received, closed = answer(sender, 3)
+        assert (status(received), closed) in ((401, True), (0, True))  # the answer may be lost to whoever still sends
+    assert server.temp_bytes() == 0
+    assert [p for p in (server.home / "uploads").rglob("*") if p.is_file()] == []
+    with httpx.Client(base_url=server.url, timeout=30) as browser:
+        assert browser.get("/").headers["location"] == "/sign-in"
+        assert browser.post("/sign-in", data={"name": "ann", "password": "long enough"}).status_code == 303
+        for path in ("/", "/config", "/theme.css"):
+            assert browser.get(path).status_code == 200
 
 
 def test_open_addresses_take_small_bodies_only(server):
