@@ -35,6 +35,7 @@ _SAID = {
     401: "No valid token or sign-in.",
     403: "The request came from another site.",
     404: "No such thing, or it is somebody else's.",
+    408: "The request did not arrive in time.",
     409: "It is not in the right state for this.",
     413: "The request is too large.",
     422: "What was given is unusable; the message says why.",

@@ -18,7 +18,8 @@ from app.sellers import ONE_PERSON, Seller, Sellers
 from app.signin import page_user
 from app.views import AppError, Busy
 
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/sign-in", "/sign-out"})
+# /ops only leads to /ops/, which asks.
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/sign-in", "/sign-out", "/ops"})
 TOKEN_SECONDS = 1.0  # for so long a token counts that was just withdrawn; each route looks it up again
 _MAX_REMEMBERED = 10_000
 _MAX_WAITING = {True: 256, False: 16}

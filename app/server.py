@@ -92,8 +92,8 @@ def _mount_page(app: FastAPI, services: Services) -> None:
     gr.mount_gradio_app(
         app, blocks, path="/", auth_dependency=lambda request: signin.page_user(request, app.state), **page_options()
     )
-    settings = services.settings
-    add_page_gate(app, Uploads(uploads, int(settings.uploads_mb * 1e6), int(settings.uploads_total_mb * 1e6)))
+    each, total = int(services.settings.uploads_mb * 1e6), int(services.settings.uploads_total_mb * 1e6)
+    add_page_gate(app, Uploads(uploads, each, total, blocks.upload_file_set))
 
 
 async def _tidy(services: Services) -> None:

@@ -44,10 +44,11 @@ class Uploads:
 
     Args:
         each: most bytes of one person. total: most bytes of everybody.
+        listed: Gradio's list of files that it deletes after an hour.
     """
 
-    def __init__(self, folder: Path, each: int, total: int) -> None:
-        self.folder, self._each, self._total = folder.resolve(), each, total
+    def __init__(self, folder: Path, each: int, total: int, listed: set[str]) -> None:
+        self.folder, self._each, self._total, self._listed = folder.resolve(), each, total, listed
         self._lock = threading.Lock()
 
     def of(self, person: str) -> Path:
@@ -80,7 +81,9 @@ class Uploads:
                     raise AppError("no_files", "No file was sent; choose a photo.", 422)
                 for file in files:
                     await _check(file)
-                return await run_in_threadpool(self._keep, person, files)
+                kept = await run_in_threadpool(self._keep, person, files)
+            self._listed.update(kept)
+            return kept
         except HTTPException as error:
             if error.status_code != 400:
                 raise

@@ -47,7 +47,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
 }
 # A page that opens where nobody is signed in leads to the form.
-PAGES = ("/", "/ops", "/ops/")
+PAGES = ("/", "/ops/")
 LIMITED = "/v1/"
 DRAFTING = re.compile("/v1/drafts(/[^/]+/(photos|write))?")  # what sends photos, or waits in the line of drafts
 PHOTOS = re.compile("/v1/drafts(/[^/]+/photos)?")

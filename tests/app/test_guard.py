@@ -27,7 +27,7 @@ pytestmark = pytest.mark.server
 class Guarded:
     """A server process with a password file, tokens of three sellers, and a folder of its own for temp files."""
 
-    def __init__(self, home: Path, **settings: object) -> None:
+    def __init__(self, home: Path, *, page: bool = False, **settings: object) -> None:
         self.home, self.temp = home, home / "temp"
         self.temp.mkdir()
         passwords = home / "passwords"
@@ -46,7 +46,7 @@ class Guarded:
             "TMPDIR": str(self.temp),
         }
         environment = {**os.environ, "PYTHONPATH": str(ROOT), **own, **chosen}
-        command = [sys.executable, str(ROOT / "tests" / "app" / "guard_server.py")]
+        command = [sys.executable, str(ROOT / "tests" / "app" / "guard_server.py"), *["page"] * page]
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         found = re.search(r"http://([\d.]+):(\d+)", self.process.stdout.readline())
@@ -81,6 +81,14 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Guarded]]:
     yield _start
     for server in running:
         server.stop()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    """One with the usual settings, for all who only talk to it."""
+    running = Guarded(tmp_path_factory.mktemp("guarded"))
+    yield running
+    running.stop()
 
 
 def request(path: str, length: int | None = None, token: str = "", kind: str = "application/json") -> bytes:
@@ -126,8 +134,7 @@ def timed_get(server: Guarded, name: str, path: str = "/v1/listings") -> tuple[i
     return got.status_code, time.monotonic() - began
 
 
-def test_callers_without_a_password_take_no_places(start):
-    server = start()
+def test_callers_without_a_password_take_no_places(server):
     with connections(server, 40, request("/v1/listings", 100)) as idle:
         code, seconds = timed_get(server, "ann")
         assert code == 200
@@ -138,8 +145,7 @@ def test_callers_without_a_password_take_no_places(start):
 
 
 @pytest.mark.parametrize("path", ["/v1/drafts", "/v1/posts", "/v1/listings/search"])
-def test_nothing_is_kept_of_a_body_that_nobody_sends(start, path):
-    server = start()
+def test_nothing_is_kept_of_a_body_that_nobody_sends(server, path):
     part = b'--x\r\nContent-Disposition: form-data; name="photos"; filename="a.jpg"\r\n\r\n'
     head = request(path, 100_000_000, kind="multipart/form-data; boundary=x")
     highest = 0
@@ -155,16 +161,32 @@ def test_nothing_is_kept_of_a_body_that_nobody_sends(start, path):
     assert highest == 0
 
 
-def test_open_addresses_take_small_bodies_only(start):
-    server = start()
+def test_the_page_stores_nothing_for_nobody_and_opens_for_whoever_signed_in(start):
+    server = start(page=True)
+    part = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\n' + b"\xff" * 2_000_000
+    head = request("/gradio_api/upload", 100_000_000, kind="multipart/form-data; boundary=x")
+    with connections(server, 1, head) as (sender,):
+        with contextlib.suppress(OSError):
+            sender.sendall(part)
+        received, closed = answer(sender, 3)
+        assert (status(received), closed) in ((401, True), (0, True))  # the answer may be lost to whoever still sends
+    assert server.temp_bytes() == 0
+    assert [p for p in (server.home / "uploads").rglob("*") if p.is_file()] == []
+    with httpx.Client(base_url=server.url, timeout=30) as browser:
+        assert browser.get("/").headers["location"] == "/sign-in"
+        assert browser.post("/sign-in", data={"name": "ann", "password": "long enough"}).status_code == 303
+        for path in ("/", "/config", "/theme.css"):
+            assert browser.get(path).status_code == 200
+
+
+def test_open_addresses_take_small_bodies_only(server):
     form = {"name": "ann", "password": "x" * 100_000}
     assert httpx.post(server.url + "/sign-in", data=form, timeout=30).status_code == 413
     assert httpx.request("GET", server.url + "/healthz", content=b"x" * 100_000, timeout=30).status_code == 413
     assert httpx.get(server.url + "/healthz").status_code == 200
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(start):
-    server = start()
+def test_a_body_that_does_not_come_is_not_waited_for(server):
     token = server.tokens["ann"]
 
     def trickle(connection: socket.socket) -> None:
@@ -182,8 +204,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(start):
             assert b'"error"' in received
 
 
-def test_headers_have_to_come_in_time_and_to_an_end(start):
-    server = start()
+def test_headers_have_to_come_in_time_and_to_an_end(server):
     with connections(server, 3, b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ") as (slow, endless, second):
         second.sendall(b"x\r\n\r\n")
         second.recv(65536)
@@ -200,8 +221,7 @@ def test_headers_have_to_come_in_time_and_to_an_end(start):
     assert timed_get(server, "ann")[0] == 200
 
 
-def test_connections_of_one_address_are_bounded_and_new_ones_still_come_in(start):
-    server = start()
+def test_connections_of_one_address_are_bounded_and_new_ones_still_come_in(server):
     with connections(server, 300, b"GET /hea") as idle:
         code, seconds = timed_get(server, "ann")
         assert (code, seconds < 1) == (200, True)
@@ -209,8 +229,7 @@ def test_connections_of_one_address_are_bounded_and_new_ones_still_come_in(start
         assert left <= 256
 
 
-def test_one_seller_does_not_take_the_places_of_another(start):
-    server = start()
+def test_one_seller_does_not_take_the_places_of_another(server):
     with connections(server, 40, request("/v1/listings", 100, server.tokens["bob"])) as idle:
         time.sleep(0.5)
         code, seconds = timed_get(server, "ann")

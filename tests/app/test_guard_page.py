@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import time
 from pathlib import Path
@@ -246,3 +247,12 @@ def test_whoever_signs_in_after_another_starts_with_an_empty_page(people):
     ann.client.get("/sign-out")
     assert ann.client.post("/sign-in", data={"name": "bob", "password": "long enough"}).status_code == 303
     assert shots(ann.call(ann.enter, [None], "tab")) == 0
+
+
+def test_what_nobody_takes_in_is_deleted_in_an_hour(alone, services):
+    (path,) = alone.upload(jpeg()).json()
+    old = time.time() - 3700
+    os.utime(path, (old, old))
+    (other,) = alone.upload(jpeg((9, 9, 9))).json()
+    assert [str(p) for p in lying(services)] == [other]
+    assert not Path(path).parent.exists()
