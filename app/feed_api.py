@@ -91,6 +91,10 @@ class OrderBody(_Body):
     """A wish to buy."""
 
     listing_id: Text32
+    price: float | None = Field(
+        None, allow_inf_nan=False, description="The price that the buyer saw; only a repeated key goes without it."
+    )
+    currency: str = Field("", max_length=3, description="Its currency; default: the listing's.")
     buyer: Text32 = Field("", description="Who buys; default: the one who asks.")
     page_id: Text32 = Field("", description="The page of the feed that led here.")
 
@@ -127,7 +131,7 @@ _ERRORS: dict[int | str, dict[str, object]] = {
     401: {"model": ErrorBody, "description": "No valid token or sign-in."},
     403: {"model": ErrorBody, "description": "It is somebody else's."},
     404: {"model": ErrorBody, "description": "No such thing."},
-    409: {"model": ErrorBody, "description": "Sold, or the key was used for something else."},
+    409: {"model": ErrorBody, "description": "Sold, another price, or the key was used for something else."},
     422: {"model": ErrorBody, "description": "What was given is unusable; the message says why."},
     429: {"model": ErrorBody, "description": "Too much at once; see Retry-After."},
     503: {"model": ErrorBody, "description": "Busy; try again."},
@@ -214,10 +218,12 @@ def order(
     body: OrderBody,
     idempotency_key: Annotated[str, Header(max_length=200, description="The same key again: the same order.")] = "",
 ) -> OrderTaken:
-    """Buy one piece. Of two buyers at the same time, one gets it and the other a 409."""
+    """Buy one piece at the price that was seen. Of two buyers at the same time, one gets it and the other a 409."""
     buyer = acting_for(services, seller, body.buyer)
     try:
-        taken = services.orders.buy(buyer, body.listing_id, idempotency_key, body.page_id)
+        taken = services.orders.buy(
+            buyer, body.listing_id, idempotency_key, body.page_id, price=body.price, currency=body.currency
+        )
     except AppError as error:
         services.metrics.orders.labels(error.code).inc()
         raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -39,14 +39,19 @@ class Orders:
     def __init__(self, store: Store, feed: LiveFeed, publisher: Publisher) -> None:
         self.store, self.feed, self.publisher = store, feed, publisher
 
-    def buy(self, buyer: str, listing_id: str, key: str, page_id: str = "") -> Order:
-        """Buy a piece; the same key again gives the same order.
+    def buy(
+        self, buyer: str, listing_id: str, key: str, page_id: str = "", *, price: float | None, currency: str = ""
+    ) -> Order:
+        """Buy a piece at the price that the buyer saw; the same key again gives the same order, whatever the price.
 
         Args:
             page_id: the page of the feed from which the buyer came, if any.
+            price: what the buyer saw, in units of the currency; None only for a key that was used before.
+            currency: what the buyer saw; empty for the listing's own.
 
         Raises:
-            AppError: sold or the key used for something else (409), no such listing (404), an own one (422).
+            AppError: sold, no price or another one, or the key used for something else (409), no such listing (404),
+                an own one or no price named (422).
         """
         key = editing.clean_text(key, 200, "The idempotency key")
         if not key:
@@ -54,16 +59,20 @@ class Orders:
                 "no_key", "An order needs an Idempotency-Key; send any text that is unique to this wish.", 422
             )
         try:
-            order, left = self._buy(buyer, listing_id, key, page_id)
-        except IntegrityError:
-            order, left = self._buy(buyer, listing_id, key, page_id)  # the same wish ran elsewhere and was faster
+            order, left = self._buy(buyer, listing_id, key, page_id, price, currency)
+        except IntegrityError:  # the same wish ran elsewhere and was faster
+            order, left = self._buy(buyer, listing_id, key, page_id, price, currency)
         if left is not None:
             self.feed.sold(listing_id, left)
             self.publisher.follow()  # brings the feed up to date as well, now or once the store is back
         return order
 
-    def _buy(self, buyer: str, listing_id: str, key: str, page_id: str) -> tuple[Order, int | None]:
+    def _buy(
+        self, buyer: str, listing_id: str, key: str, page_id: str, price: float | None, currency: str
+    ) -> tuple[Order, int | None]:
         with self.store.write() as session:
+            # The lock comes first: buyers and changes of one listing take turns, and each sees what the last one did.
+            row = session.get(ListingRow, listing_id, with_for_update=True)
             used = session.scalar(select(OrderRow).where(OrderRow.buyer == buyer, OrderRow.key == key))
             if used is not None:
                 if used.listing_id != listing_id:
@@ -71,25 +80,14 @@ class Orders:
                         "key_reused", "This idempotency key was used for another order; take a new one.", 409
                     )
                 return _order(used), None
-            row = session.get(ListingRow, listing_id)
             if row is None or row.status not in shelf.PUBLIC:
                 raise AppError("not_found", "There is no such listing; it may have been deleted.", 404)
-            if row.seller_id == buyer:
-                raise AppError("own", "This is your own listing; nobody buys from themselves.", 422)
-            # One statement takes the piece: of two at the same time, one finds no stock left.
-            taken = session.execute(
-                update(ListingRow)
-                .where(ListingRow.id == listing_id, ListingRow.status == "active", ListingRow.stock > 0)
-                .values(stock=ListingRow.stock - 1)
-                .execution_options(synchronize_session=False)
-            )
-            if taken.rowcount != 1:  # type: ignore[attr-defined]
-                raise AppError("sold", SOLD, 409)
-            session.refresh(row)
+            _check_wish(row, buyer, price, currency)
+            row.stock -= 1
             if row.stock == 0:
                 row.status = "sold"
             order = OrderRow(
-                id=new_id(), buyer=buyer, key=key, listing_id=listing_id,
+                id=new_id(), buyer=buyer, key=key, listing_id=listing_id, seller_id=row.seller_id,
                 row_id=self._row(session, buyer, page_id, listing_id), amount=row.price, currency=row.currency,
             )  # fmt: skip
             session.add(order)
@@ -124,6 +122,22 @@ class Orders:
             .limit(1)
         )
         return session.scalar(query.where(FeedRow.page_id == page_id) if page_id else query)
+
+
+def _check_wish(row: ListingRow, buyer: str, price: float | None, currency: str) -> None:
+    """Raises AppError where the listing cannot be bought like this."""
+    if row.seller_id == buyer:
+        raise AppError("own", "This is your own listing; nobody buys from themselves.", 422)
+    if row.status != "active" or row.stock < 1:
+        raise AppError("sold", SOLD, 409)
+    if row.price is None:
+        raise AppError("no_price", "This listing has no price, so it cannot be bought until its seller names one.", 409)
+    if price is None:
+        raise AppError("price_missing", "An order names the price that you saw; send it as `price`.", 422)
+    # Prices are kept in cents; half a cent is what a client's arithmetic may lose.
+    if abs(price - row.price) >= 0.005 or currency.upper() not in ("", row.currency):
+        now_asked = f"{row.price:.2f} {row.currency}"
+        raise AppError("price_changed", f"The price is {now_asked} now; order again if that suits you.", 409)
 
 
 def _order(row: OrderRow) -> Order:
