@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+from sqlalchemy import select
+
+from app import handlers
+from app.tables import ListingRow, OrderRow
+from app.views import AppError
 from tests.app.test_api import client_of, code, published, two  # noqa: F401  # a fixture
 
 pytestmark = pytest.mark.stores
@@ -58,3 +65,124 @@ def test_a_listing_without_a_price_is_not_sold(client):
     assert pieces(client, listing) == 1
     client.patch(f"/v1/listings/{listing['id']}", json={"price": 0})  # a present has a price
     assert order(client, listing, buyer="vera", price=0).status_code == 201
+
+
+def bought(client, listing, key="k1", buyer="vera"):
+    answer = order(client, listing, key, buyer=buyer, price=listing["price"])
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+WAYS_BACK = [
+    [{"stock": 1}],
+    [{"status": "active", "stock": 1}],  # what "Sell again" sends
+    [{"status": "active"}, {"stock": 1}],
+    [{"status": "removed"}, {"status": "active", "stock": 1}],
+    [{"status": "removed", "stock": 5}, {"status": "active"}],
+    [{"status": "reserved"}, {"status": "active"}, {"stock": 1}],
+    [{"stock": 0}, {"stock": 1}, {"status": "active"}],
+]
+
+
+@pytest.mark.parametrize("changes", WAYS_BACK, ids=str)
+def test_a_sold_piece_cannot_be_bought_again_while_its_order_stands(client, changes):
+    listing = published(client)
+    bought(client, listing)
+    answers = [client.patch(f"/v1/listings/{listing['id']}", json=change) for change in changes]
+    refused = [a for a in answers if a.status_code != 200]
+    assert refused
+    assert {code(a) for a in refused} == {(409, "order_stands")}
+    assert "refund" in refused[0].json()["error"]["message"]
+    assert pieces(client, listing) == 0
+    assert code(order(client, listing, "k2", buyer="otto", price=10)) in ((409, "sold"), (404, "not_found"))
+
+
+def test_sell_again_waits_for_the_refund(services, me, client):
+    listing = published(client)
+    taken = bought(client, listing)
+    with pytest.raises(AppError) as refused:
+        handlers.relist(services, me, listing["id"])
+    assert (refused.value.code, refused.value.status) == ("order_stands", 409)
+    again = client.post("/v1/listings", json={"draft_id": listing["draft_id"], "price": 10})
+    assert (again.json()["id"], again.json()["stock"], again.json()["status"]) == (listing["id"], 0, "sold")
+    assert client.patch(f"/v1/listings/{listing['id']}", json={"title": "Still mine"}).status_code == 200
+    assert client.post(f"/v1/orders/{taken['id']}/refund").status_code == 200
+    assert pieces(client, listing) == 0  # it does not come back by itself
+    assert handlers.relist(services, me, listing["id"]).stock == 1
+    bought(client, listing, "k2", "otto")
+
+
+def test_what_was_sold_by_hand_can_be_sold_again(services, me, client):
+    listing = published(client)
+    assert handlers.mark_sold(services, me, listing["id"]).stock == 0
+    assert handlers.relist(services, me, listing["id"]).status == "active"
+    bought(client, listing)
+
+
+def test_pieces_that_are_left_may_become_more(services, me, client):
+    listing = published(client)
+    address = f"/v1/listings/{listing['id']}"
+    client.patch(address, json={"stock": 2})
+    bought(client, listing)
+    assert client.patch(address, json={"stock": 3}).json()["stock"] == 3
+    client.patch(address, json={"status": "reserved"})
+    assert handlers.relist(services, me, listing["id"]).stock == 3  # those that are there, not one
+    assert client.patch(address, json={"stock": 0}).json()["stock"] == 0
+    assert code(client.patch(address, json={"stock": 1})) == (409, "order_stands")
+
+
+def test_a_listing_with_open_orders_is_not_deleted(client):
+    listing = published(client)
+    taken = bought(client, listing)
+    refused = client.delete(f"/v1/listings/{listing['id']}")
+    assert refused.status_code == 409
+    assert code(refused) == (409, "open_orders")
+    assert "refund" in refused.json()["error"]["message"]
+    assert client.get(f"/v1/listings/{listing['id']}").status_code == 200
+    client.post(f"/v1/orders/{taken['id']}/refund")
+    assert client.delete(f"/v1/listings/{listing['id']}").status_code == 204
+
+
+def test_everybody_at_once_and_no_piece_is_sold_twice(services, me, client):
+    """Buyers, "Sell again", changes, refunds and deleting race for single pieces: whatever is refused, each piece has
+    at most one order that stands, and what stands has a listing."""
+
+    def attempts(listing, first):
+        wishes = [lambda n=n: services.orders.buy(f"b{n}", listing, f"{listing}{n}", price=10) for n in range(8)]
+        return [
+            *wishes,
+            *[lambda: handlers.relist(services, me, listing)] * 3,
+            *[lambda: handlers.edit_listing(services, me, listing, {"stock": 1})] * 2,
+            lambda: handlers.edit_listing(services, me, listing, {"status": "removed"}),
+            lambda: handlers.edit_listing(services, me, listing, {"status": "active"}),
+            lambda: services.orders.refund(me, first),
+            lambda: handlers.delete(services, me, listing),
+        ]
+
+    codes = []
+    for _ in range(6):
+        listing = published(client)
+        first = bought(client, listing, f"first {listing['id']}")
+        calls = attempts(listing["id"], first["id"])
+        start = threading.Barrier(len(calls))
+
+        def run(call, start=start):
+            start.wait()
+            try:
+                call()
+                codes.append("done")
+            except AppError as error:
+                codes.append(error.code)
+
+        with ThreadPoolExecutor(len(calls)) as pool:
+            list(pool.map(run, calls))
+        with services.store.read() as session:
+            standing = session.scalars(
+                select(OrderRow).where(OrderRow.listing_id == listing["id"], OrderRow.refunded_at.is_(None))
+            ).all()
+            row = session.get(ListingRow, listing["id"])
+        assert len(standing) <= 1
+        if standing:
+            assert row is not None, "the listing of an open order was deleted"
+            assert row.stock == 0, "a piece that is sold is on sale"
+    assert set(codes) <= {"done", "sold", "not_found", "order_stands", "open_orders"}
