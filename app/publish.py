@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app import drafts, editing, shelf
+from app import drafts, editing, order_rules, shelf
 from app.db import Store
 from app.media import Media
 from app.metrics import Metrics
@@ -111,11 +111,12 @@ class Publisher:
         """Change a listing.
 
         Raises:
-            AppError: no such field, an unusable value (422), 404.
+            AppError: no such field, an unusable value (422), a sold piece that would come back (409), 404.
         """
         clean = self._clean(changes)
         with self.store.write() as session:
             row = shelf.own_listing(session, seller, listing_id, lock=True)
+            order_rules.check_change(session, row, clean)
             for field, value in clean.items():
                 setattr(row, field, value)
             shelf.to_index(session, row.id)
@@ -164,9 +165,14 @@ class Publisher:
         return {name: text for name, text in clean.items() if name and text}
 
     def delete(self, seller: str, listing_id: str) -> None:
-        """Delete a listing: its photos, vectors and draft history are gone, events keep its id. Raises AppError 404."""
+        """Delete a listing: its photos, vectors and draft history are gone, events and ended orders keep its id.
+
+        Raises:
+            AppError: 404, or 409 while an order of it is open.
+        """
         with self.store.write() as session:
             row = shelf.own_listing(session, seller, listing_id, lock=True)
+            order_rules.check_delete(session, row)
             drafts.note_event(session, "deleted", seller, draft=row.draft_id, listing=row.id)
             photos = shelf.delete_listing(session, row)
         self.media.delete(photos)

@@ -201,7 +201,11 @@ class Seller(Person):
             self.promises.check(answer.status_code == 200, f"{thing.id} is lost: {answer.text[:200]}")
             thing.off = "removed"
         else:
-            self.ask("DELETE", f"/v1/listings/{thing.id}")  # 404: an earlier try went through
+            answer = self.ask("DELETE", f"/v1/listings/{thing.id}")  # 404: an earlier try went through
+            if answer.status_code == 409:  # bought meanwhile: it stays until the order has ended
+                self.promises.check(answer.json()["error"]["code"] == "open_orders", answer.text[:200])
+                thing.leaving = False
+                return
             thing.off = "deleted"
         self.promises.note("withdrawn")
 
