@@ -6,9 +6,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from app import handlers
+from app.sellers import write_password
+from app.server import create_app
 from app.tables import ListingRow, OrderRow
 from app.views import AppError
 from tests.app.test_api import client_of, code, published, two  # noqa: F401  # a fixture
@@ -186,3 +189,109 @@ def test_everybody_at_once_and_no_piece_is_sold_twice(services, me, client):
             assert row is not None, "the listing of an open order was deleted"
             assert row.stock == 0, "a piece that is sold is on sale"
     assert set(codes) <= {"done", "sold", "not_found", "order_stands", "open_orders"}
+
+
+def orders(client, **query):
+    answer = client.get("/v1/orders", params=query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["orders"]
+
+
+def test_buyer_and_seller_list_their_own_orders(two):  # noqa: F811
+    ann, bob, nobody = two
+    hers = [published(ann, price=10 + n, title=f"Hoodie {n}") for n in range(3)]
+    his = published(bob, price=5, title="Scarf")
+    first, second = (bought(bob, x, x["id"], buyer="") for x in hers[:2])
+    sale = bought(ann, his, "k", buyer="")
+    assert [o["id"] for o in orders(bob)] == [sale["id"], second["id"], first["id"]]  # the newest first
+    assert [o["role"] for o in orders(bob)] == ["seller", "buyer", "buyer"]
+    assert [o["id"] for o in orders(bob, **{"as": "buyer"})] == [second["id"], first["id"]]
+    assert [o["id"] for o in orders(bob, **{"as": "seller"})] == [sale["id"]]
+    assert [o["id"] for o in orders(ann, **{"as": "seller", "limit": 1})] == [second["id"]]
+    seen = orders(bob)[1]
+    expected = {"listing_id": hers[1]["id"], "title": "Hoodie 1", "amount": 11, "currency": "EUR", "state": "open"}
+    assert {name: seen[name] for name in expected} == expected
+    assert (seen["at"], seen["refunded_at"], seen["completed_at"]) == (second["at"], None, None)
+    assert bob.get(f"/v1/orders/{second['id']}").json() == seen == second
+    assert ann.get(f"/v1/orders/{second['id']}").json() == {**seen, "role": "seller"}
+    assert code(ann.get("/v1/orders/nothing")) == (404, "not_found")
+    assert code(ann.get("/v1/orders", params={"as": "thief"}))[0] == 422
+    assert code(ann.get("/v1/orders", params={"limit": 0}))[0] == 422
+    assert code(nobody.get("/v1/orders")) == (401, "sign_in")
+    assert code(nobody.get(f"/v1/orders/{second['id']}")) == (401, "sign_in")
+
+
+def test_orders_of_others_are_not_there(build, tmp_path):
+    file = tmp_path / "passwords"
+    for name in ("ann", "bob", "cora"):
+        write_password(file, name, "long enough")
+    services = build(passwords=file)
+    app = create_app(services, page=False)
+
+    def signed(name):
+        token = services.sellers.new_token(services.sellers.named(name))
+        return TestClient(app, base_url="http://localhost", headers={"Authorization": f"Bearer {token}"})
+
+    ann, bob, cora = (signed(name) for name in ("ann", "bob", "cora"))
+    taken = bought(bob, published(ann), buyer="")
+    assert orders(cora) == []
+    for call in (
+        cora.get(f"/v1/orders/{taken['id']}"),
+        cora.post(f"/v1/orders/{taken['id']}/refund"),
+        cora.post(f"/v1/orders/{taken['id']}/complete"),
+        bob.post(f"/v1/orders/{taken['id']}/complete"),
+    ):
+        assert code(call) == (404, "not_found")
+    assert orders(bob)[0]["state"] == "open"
+
+
+def test_an_order_is_handed_over_and_may_come_back(client):
+    listing = published(client)
+    address = f"/v1/orders/{bought(client, listing)['id']}"
+    done = client.post(f"{address}/complete")
+    assert done.status_code == 200
+    assert (done.json()["state"], done.json()["role"]) == ("completed", "seller")
+    assert done.json()["completed_at"]
+    assert client.post(f"{address}/complete").json() == done.json()
+    assert code(client.patch(f"/v1/listings/{listing['id']}", json={"stock": 1})) == (409, "order_stands")
+    back = client.post(f"{address}/refund")
+    assert (back.json()["state"], back.json()["completed_at"]) == ("refunded", done.json()["completed_at"])
+    assert client.post(f"{address}/refund").json() == back.json()
+    assert code(client.post(f"{address}/complete")) == (409, "refunded")
+    assert client.patch(f"/v1/listings/{listing['id']}", json={"status": "active", "stock": 1}).status_code == 200
+
+
+def test_orders_outlive_their_listing_without_its_words(two):  # noqa: F811
+    ann, bob, _ = two
+    one, other = (published(ann, title=f"A secret hoodie {n}") for n in range(2))
+    kept, returned = bought(bob, one, "k1", ""), bought(bob, other, "k2", "")
+    assert ann.post(f"/v1/orders/{kept['id']}/complete").status_code == 200
+    assert ann.post(f"/v1/orders/{returned['id']}/refund").status_code == 200
+    for listing in (one, other):
+        assert ann.delete(f"/v1/listings/{listing['id']}").status_code == 204
+    for who in (ann, bob):
+        assert [(o["id"], o["title"], o["state"], o["amount"]) for o in orders(who)] == [
+            (returned["id"], None, "refunded", 10), (kept["id"], None, "completed", 10)]  # fmt: skip
+    back = ann.post(f"/v1/orders/{kept['id']}/refund")  # a return, after the listing is gone
+    assert (back.status_code, back.json()["state"]) == (200, "refunded")
+    assert ann.post(f"/v1/orders/{kept['id']}/refund").json() == back.json()
+    assert order(bob, one, "k1").json()["id"] == kept["id"]
+
+
+def test_a_refund_and_a_handing_over_at_once_end_refunded(client):
+    for n in range(4):
+        address = f"/v1/orders/{bought(client, published(client), f'k{n}')['id']}"
+        ends = ["refund", "complete"] * 4
+        start = threading.Barrier(len(ends))
+
+        def run(end, address=address, start=start):
+            start.wait()
+            return client.post(f"{address}/{end}")
+
+        with ThreadPoolExecutor(len(ends)) as pool:
+            answers = list(zip(ends, pool.map(run, ends), strict=True))
+        assert {a.status_code for end, a in answers if end == "refund"} == {200}
+        assert all(a.status_code == 200 or code(a) == (409, "refunded") for end, a in answers if end == "complete")
+        last = client.get(address).json()
+        assert last["state"] == "refunded"
+        assert last["completed_at"] is None or last["completed_at"] <= last["refunded_at"]
