@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app import posts
 from app.bodies import ErrorBody
+from app.orders import Role, State
 from app.sellers import Seller
 from app.services import Services
 from app.signin import request_seller
@@ -100,14 +101,24 @@ class OrderBody(_Body):
 
 
 class OrderTaken(_Body):
-    """An order."""
+    """An order, as its buyer or its seller sees it."""
 
     id: str
     listing_id: str
+    title: str | None = Field(description="The listing's title; null once it is deleted.")
     amount: float | None
     currency: str
     at: datetime
+    role: Role
+    state: State = Field(description="An open order waits for being handed over.")
+    completed_at: datetime | None
     refunded_at: datetime | None
+
+
+class OrderPage(_Body):
+    """Orders, the newest first."""
+
+    orders: list[OrderTaken]
 
 
 class AdBody(_Body):
@@ -231,9 +242,32 @@ def order(
     return OrderTaken(**vars(taken))
 
 
+@v1_feed.get("/orders", responses=_ERRORS)
+def my_orders(
+    services: Deps,
+    seller: Who,
+    role: Annotated[Role | None, Query(alias="as", description="As whom; default: both.")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> OrderPage:
+    """Own orders: those that one placed and those that one received, newest first."""
+    return OrderPage(orders=[OrderTaken(**vars(o)) for o in services.orders.mine(seller.id, role, limit)])
+
+
+@v1_feed.get("/orders/{order_id}", responses=_ERRORS)
+def get_order(services: Deps, seller: Who, order_id: Id) -> OrderTaken:
+    """An order that one placed or received."""
+    return OrderTaken(**vars(services.orders.get(seller.id, order_id)))
+
+
+@v1_feed.post("/orders/{order_id}/complete", responses=_ERRORS)
+def complete(services: Deps, seller: Who, order_id: Id) -> OrderTaken:
+    """The seller has handed the piece over; asking again changes nothing."""
+    return OrderTaken(**vars(services.orders.complete(seller.id, order_id)))
+
+
 @v1_feed.post("/orders/{order_id}/refund", responses=_ERRORS)
 def refund(services: Deps, seller: Who, order_id: Id) -> OrderTaken:
-    """The seller takes an order back; asking again changes nothing."""
+    """The seller takes an order back, also one that was handed over; asking again changes nothing."""
     return OrderTaken(**vars(services.orders.refund(seller.id, order_id)))
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -18,23 +19,34 @@ from app.publish import Publisher
 from app.tables import FeedPageRow, FeedRow, ListingRow, OrderRow, now
 from app.views import AppError
 
+Role = Literal["buyer", "seller"]
+State = Literal["open", "completed", "refunded"]
+NO_ORDER = "There is no such order of yours."
 SOLD = "Somebody else was faster: this has just been sold."
 
 
 @dataclass(frozen=True)
 class Order:
-    """A piece that was bought."""
+    """A piece that was bought, as one of the two sees it.
+
+    title: the listing's, None once that is deleted. amount: in units of ``currency``; None in orders of old, when
+        listings without a price could be bought.
+    """
 
     id: str
     listing_id: str
+    title: str | None
     amount: float | None
     currency: str
     at: datetime
+    role: Role
+    state: State
+    completed_at: datetime | None
     refunded_at: datetime | None
 
 
 class Orders:
-    """Buying and giving back."""
+    """Buying, handing over, giving back."""
 
     def __init__(self, store: Store, feed: LiveFeed, publisher: Publisher) -> None:
         self.store, self.feed, self.publisher = store, feed, publisher
@@ -79,7 +91,7 @@ class Orders:
                     raise AppError(
                         "key_reused", "This idempotency key was used for another order; take a new one.", 409
                     )
-                return _order(used), None
+                return _order(used, row, "buyer"), None
             if row is None or row.status not in shelf.PUBLIC:
                 raise AppError("not_found", "There is no such listing; it may have been deleted.", 404)
             _check_wish(row, buyer, price, currency)
@@ -93,23 +105,58 @@ class Orders:
             session.add(order)
             shelf.to_index(session, listing_id)
             session.flush()
-            return _order(order), row.stock
+            return _order(order, row, "buyer"), row.stock
+
+    def mine(self, who: str, role: Role | None = None, limit: int = 100) -> list[Order]:
+        """Orders that ``who`` placed or received, or those in one role; the newest first."""
+        sides = {"buyer": OrderRow.buyer == who, "seller": OrderRow.seller_id == who}
+        query = (
+            select(OrderRow, ListingRow)
+            .outerjoin(ListingRow, ListingRow.id == OrderRow.listing_id)
+            .where(or_(*sides.values()) if role is None else sides[role])
+            .order_by(OrderRow.at.desc(), OrderRow.id)
+            .limit(limit)
+        )
+        with self.store.read() as session:
+            return [_order(row, listing, _role(row, who)) for row, listing in session.execute(query)]
+
+    def get(self, who: str, order_id: str) -> Order:
+        """An order that ``who`` placed or received.
+
+        Raises:
+            AppError: 404.
+        """
+        with self.store.read() as session:
+            row = session.get(OrderRow, order_id)
+            if row is None or who not in (row.buyer, row.seller_id):
+                raise AppError("not_found", NO_ORDER, 404)
+            return _order(row, session.get(ListingRow, row.listing_id), _role(row, who))
+
+    def complete(self, seller: str, order_id: str) -> Order:
+        """The seller has handed the piece over; a second call changes nothing.
+
+        Raises:
+            AppError: 404, or 409 for an order that was refunded.
+        """
+        with self.store.write() as session:
+            row = _received(session, seller, order_id)
+            if row.refunded_at is not None:
+                raise AppError("refunded", "This order was refunded; it cannot be completed any more.", 409)
+            row.completed_at = row.completed_at or now()
+            return _order(row, session.get(ListingRow, row.listing_id), "seller")
 
     def refund(self, seller: str, order_id: str) -> Order:
-        """The seller takes an order back; the piece does not come back on sale by itself.
+        """The seller takes an order back, also one that was handed over; a second call changes nothing.
+
+        The piece does not come back on sale by itself.
 
         Raises:
             AppError: 404.
         """
         with self.store.write() as session:
-            order = session.get(OrderRow, order_id)
-            listing = session.get(ListingRow, order.listing_id) if order is not None else None
-            if order is None or listing is None or listing.seller_id != seller:
-                raise AppError("not_found", "There is no such order of one of your listings.", 404)
-            if order.refunded_at is None:
-                order.refunded_at = now()
-            session.flush()
-            return _order(order)
+            row = _received(session, seller, order_id)
+            row.refunded_at = row.refunded_at or now()
+            return _order(row, session.get(ListingRow, row.listing_id), "seller")
 
     @staticmethod
     def _row(session: Session, buyer: str, page_id: str, listing_id: str) -> int | None:
@@ -140,5 +187,28 @@ def _check_wish(row: ListingRow, buyer: str, price: float | None, currency: str)
         raise AppError("price_changed", f"The price is {now_asked} now; order again if that suits you.", 409)
 
 
-def _order(row: OrderRow) -> Order:
-    return Order(row.id, row.listing_id, row.amount, row.currency, row.at, row.refunded_at)
+def _received(session: Session, seller: str, order_id: str) -> OrderRow:
+    """The seller's order, locked. Only its own row: orders end independently of what happens to the listing."""
+    row = session.get(OrderRow, order_id, with_for_update=True)
+    if row is None or row.seller_id != seller:
+        raise AppError("not_found", NO_ORDER, 404)
+    return row
+
+
+def _role(row: OrderRow, who: str) -> Role:
+    return "buyer" if row.buyer == who else "seller"
+
+
+def _order(row: OrderRow, listing: ListingRow | None, role: Role) -> Order:
+    return Order(
+        id=row.id,
+        listing_id=row.listing_id,
+        title=listing.title if listing is not None else None,
+        amount=row.amount,
+        currency=row.currency,
+        at=row.at,
+        role=role,
+        state="refunded" if row.refunded_at else "completed" if row.completed_at else "open",
+        completed_at=row.completed_at,
+        refunded_at=row.refunded_at,
+    )

@@ -74,7 +74,7 @@ def age(home: Path, hours: float) -> None:
             FeedPageRow: ["at"],
             FeedRow: ["seen_at"],
             FeedEventRow: ["at"],
-            OrderRow: ["at", "refunded_at"],
+            OrderRow: ["at", "completed_at", "refunded_at"],
             ListingRow: ["published_at", "created_at"],
         }
         for table, names in moved.items():
