@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -119,6 +120,24 @@ class Orders:
         )
         with self.store.read() as session:
             return [_order(row, listing, _role(row, who)) for row, listing in session.execute(query)]
+
+    def waiting(self, seller: str, limit: int = 200) -> list[Order]:
+        """Orders that the seller has to hand over, the oldest first."""
+        query = (
+            select(OrderRow, ListingRow)
+            .outerjoin(ListingRow, ListingRow.id == OrderRow.listing_id)
+            .where(OrderRow.seller_id == seller, OrderRow.refunded_at.is_(None), OrderRow.completed_at.is_(None))
+            .order_by(OrderRow.at, OrderRow.id)
+            .limit(limit)
+        )
+        with self.store.read() as session:
+            return [_order(row, listing, "seller") for row, listing in session.execute(query)]
+
+    def bought(self, listing_ids: Collection[str]) -> set[str]:
+        """Those of the listings of which an order stands, that is was not refunded."""
+        query = select(OrderRow.listing_id).where(OrderRow.listing_id.in_(listing_ids), OrderRow.refunded_at.is_(None))
+        with self.store.read() as session:
+            return set(session.scalars(query.distinct()))
 
     def get(self, who: str, order_id: str) -> Order:
         """An order that ``who`` placed or received.

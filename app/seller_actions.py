@@ -203,6 +203,16 @@ def _relist(services: Services, seller: str, desk: Desk, data: Press) -> None:
     handlers.relist(services, seller, str(data["id"]))
 
 
+def _handed(services: Services, seller: str, desk: Desk, data: Press) -> None:
+    services.orders.complete(seller, str(data["id"]))
+    desk.notices.append(Notice("good", "Handed over", "The order is complete."))
+
+
+def _refund(services: Services, seller: str, desk: Desk, data: Press) -> None:
+    services.orders.refund(seller, str(data["id"]))
+    desk.notices.append(Notice("good", "Refunded", "The order is taken back. Its piece does not go on sale by itself."))
+
+
 def _delete(services: Services, seller: str, desk: Desk, data: Press) -> None:
     handlers.delete(services, seller, str(data["id"]))
     if desk.published is not None and desk.published.id == data["id"]:
@@ -237,6 +247,8 @@ ACTIONS: dict[str, Action] = {
     "save": _save,
     "sold": _sold,
     "relist": _relist,
+    "handed": _handed,
+    "refund": _refund,
     "delete": _delete,
     "find": _find,
     "find_clear": _find_clear,
