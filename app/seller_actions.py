@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from app import handlers
+from app.own_words import taken_out
 from app.seller_desk import Desk, Notice
 from app.seller_pictures import Shot
 from app.services import Services
@@ -183,6 +184,16 @@ def _publish(services: Services, seller: str, desk: Desk, data: Press) -> None:
     draft = _draft(desk)
     _keep_text(services, seller, desk, data)
     desk.published = handlers.publish(services, seller, draft, key=f"page-{draft}")
+    if desk.view is not None:
+        _say_taken_out(desk, [desk.view.title, desk.view.description, *(a.value for a in desk.view.attributes)])
+
+
+def _say_taken_out(desk: Desk, typed: Iterable[str | None]) -> None:
+    """Name the contact data that were taken out of what the seller typed."""
+    found = ", ".join(f"“{text}”" for text in taken_out(text for text in typed if text))
+    if found:
+        sentence = f"Buyers reach you here, so this does not stand in the listing: {found}."
+        desk.notices.append(Notice("warn", "Contact data was taken out", sentence))
 
 
 def _again(services: Services, seller: str, desk: Desk, data: Press) -> None:
@@ -193,6 +204,7 @@ def _save(services: Services, seller: str, desk: Desk, data: Press) -> None:
     changes = {name: data[name] for name in ("title", "description", "price") if name in data}
     handlers.edit_listing(services, seller, str(data["id"]), changes)
     desk.notices.append(Notice("good", "Saved", "Buyers see the change now."))
+    _say_taken_out(desk, [str(changes.get("title") or ""), str(changes.get("description") or "")])
 
 
 def _sold(services: Services, seller: str, desk: Desk, data: Press) -> None:
