@@ -170,12 +170,13 @@ def mark_sold(services: Services, seller: str, listing_id: str) -> Listing:
 
 
 def relist(services: Services, seller: str, listing_id: str) -> Listing:
-    """Sell again: active."""
-    return services.publisher.change(seller, listing_id, {"status": "active", "stock": 1})
+    """Sell again: active, with the pieces that are left, or one. Raises AppError (409) while its last order stands."""
+    more = {"stock": 1} if get_listing(services, seller, listing_id).stock == 0 else {}
+    return services.publisher.change(seller, listing_id, {"status": "active", **more})
 
 
 def delete(services: Services, seller: str, listing_id: str) -> None:
-    """Delete a listing with its photos, vectors and draft history; events keep its id."""
+    """Delete a listing with its photos, vectors and draft history; events and ended orders keep its id."""
     services.publisher.delete(seller, listing_id)
 
 

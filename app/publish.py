@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app import drafts, editing, shelf
+from app import drafts, editing, order_rules, own_words, shelf
 from app.db import Store
 from app.media import Media
 from app.metrics import Metrics
@@ -25,11 +25,13 @@ from app.search_index import SearchIndex
 from app.settings import Settings
 from app.tables import DraftRow, KeyRow, ListingRow, PhotoDeletionRow, PhotoRow, now
 from app.views import AppError
+from listing.privacy import scrub
 from listing.schema import Listing
 
 log = logging.getLogger(__name__)
 STATUSES = ("active", "reserved", "sold", "removed")
 CHANGEABLE = ("title", "description", "price", "stock", "condition", "status", "attributes")
+WORDS = frozenset({"title", "description", "condition", "attributes"})
 KEY_REUSED = "This idempotency key was used for another draft; take a new one."
 STRAY_SECONDS = 3600.0
 DAY_SECONDS = 86_400.0
@@ -58,7 +60,8 @@ class Publisher:
         """Publish a draft as its seller sees it; the same key, or the same draft again, gives the same listing.
 
         Raises:
-            AppError: no title or category, the key was used for another draft (409), a full disk (507), 404.
+            AppError: no title or category, goods that may not be listed (422), the key was used for another draft
+                (409), a full disk (507), 404.
         """
         key = editing.clean_text(key, 200, "The idempotency key")
         if not key:
@@ -102,7 +105,10 @@ class Publisher:
             raise AppError("not_ready", "The draft is not done yet; wait for it, or start it again.", 409)
         made = drafts.edits_of(session, draft.id)
         price = editing.parse_price(made.values.get("price"))
-        row = shelf.add_listing(session, draft, editing.apply(written, made), price, self.settings.currency)
+        seen = own_words.without_contacts(editing.apply(written, made))
+        facts = {a.name: a.value for a in seen.attributes}
+        own_words.check_listed(seen.category.value or "", seen.title, seen.description, facts)
+        row = shelf.add_listing(session, draft, seen, price, self.settings.currency)
         shelf.to_index(session, row.id)
         drafts.note_event(session, "published", draft.seller_id, draft=draft.id, listing=row.id)
         self.metrics.published.inc()
@@ -112,17 +118,29 @@ class Publisher:
         """Change a listing.
 
         Raises:
-            AppError: no such field, an unusable value (422), 404.
+            AppError: no such field, an unusable value, goods that may not be listed (422), a sold piece that would come
+                back (409), 404.
         """
         clean = self._clean(changes)
+        if WORDS & clean.keys():
+            self._check_words(seller, listing_id, clean)
         with self.store.write() as session:
             row = shelf.own_listing(session, seller, listing_id, lock=True)
+            order_rules.check_change(session, row, clean)
             for field, value in clean.items():
                 setattr(row, field, value)
             shelf.to_index(session, row.id)
             listing = shelf.to_listing(session, row)
         self.follow()
         return listing
+
+    def _check_words(self, seller: str, listing_id: str, clean: Mapping[str, Any]) -> None:
+        """The listing as it would be. Apart from the change itself: long texts take a while, and others wait for it."""
+        with self.store.read() as session:
+            row = shelf.own_listing(session, seller, listing_id)
+            new = {field: clean.get(field, getattr(row, field)) for field in WORDS}
+            facts = {**new["attributes"], "condition": new["condition"]}
+            own_words.check_listed(row.category, new["title"], new["description"], facts)
 
     def _clean(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         unknown = sorted(set(changes) - set(CHANGEABLE))
@@ -134,16 +152,16 @@ class Publisher:
     def _value(self, field: str, value: Any) -> Any:
         limits = self.settings
         if field == "title":
-            title = editing.clean_text(str(value or ""), limits.title_length, "The title")
+            title = own_words.clean_title(editing.clean_text(str(value or ""), limits.title_length, "The title"))
             if not title:
                 raise AppError("no_title", "A listing needs a title.", 422)
             return title
         if field == "description":
-            return editing.clean_text(str(value or ""), limits.description_length, "The description", lines=True)
+            return scrub(editing.clean_text(str(value or ""), limits.description_length, "The description", lines=True))
         if field == "price":
             return editing.parse_price(value)
         if field == "condition":
-            return editing.clean_text(str(value), limits.fact_length, "The condition") or None if value else None
+            return scrub(editing.clean_text(str(value), limits.fact_length, "The condition")) or None if value else None
         if field == "status":
             if value not in STATUSES:
                 raise AppError("bad_status", f"The status has to be one of {', '.join(STATUSES)}.", 422)
@@ -159,15 +177,22 @@ class Publisher:
             raise AppError("bad_facts", f"The facts have to be pairs of name and text, at most {_MOST_FACTS}.", 422)
         most = self.settings.fact_length
         clean = {
-            editing.clean_text(str(name), 64, "The name of a fact"): editing.clean_text(str(text), most, "A fact")
+            scrub(editing.clean_text(str(name), 64, "The name of a fact")): scrub(
+                editing.clean_text(str(text), most, "A fact")
+            )
             for name, text in value.items()
         }
         return {name: text for name, text in clean.items() if name and text}
 
     def delete(self, seller: str, listing_id: str) -> None:
-        """Delete a listing: its photos, vectors and draft history are gone, events keep its id. Raises AppError 404."""
+        """Delete a listing: its photos, vectors and draft history are gone, events and ended orders keep its id.
+
+        Raises:
+            AppError: 404, or 409 while an order of it is open.
+        """
         with self.store.write() as session:
             row = shelf.own_listing(session, seller, listing_id, lock=True)
+            order_rules.check_delete(session, row)
             drafts.note_event(session, "deleted", seller, draft=row.draft_id, listing=row.id)
             photos = shelf.delete_listing(session, row)
         self.media.delete(photos)

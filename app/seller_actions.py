@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from app import handlers
+from app.own_words import taken_out
 from app.seller_desk import Desk, Notice
 from app.seller_pictures import Shot
 from app.services import Services
@@ -224,6 +225,16 @@ def _publish(services: Services, seller: str, desk: Desk, data: Press) -> None:
     _keep_text(services, seller, desk, data)
     _check_photos(services, seller, desk, draft)
     desk.published = handlers.publish(services, seller, draft, key=f"page-{draft}")
+    if desk.view is not None:
+        _say_taken_out(desk, [desk.view.title, desk.view.description, *(a.value for a in desk.view.attributes)])
+
+
+def _say_taken_out(desk: Desk, typed: Iterable[str | None]) -> None:
+    """Name the contact data that were taken out of what the seller typed."""
+    found = ", ".join(f"“{text}”" for text in taken_out(text for text in typed if text))
+    if found:
+        sentence = f"Buyers reach you here, so this does not stand in the listing: {found}."
+        desk.notices.append(Notice("warn", "Contact data was taken out", sentence))
 
 
 def _check_photos(services: Services, seller: str, desk: Desk, draft: str) -> None:
@@ -243,6 +254,7 @@ def _save(services: Services, seller: str, desk: Desk, data: Press) -> None:
     changes = {name: data[name] for name in ("title", "description", "price") if name in data}
     handlers.edit_listing(services, seller, str(data["id"]), changes)
     desk.notices.append(Notice("good", "Saved", "Buyers see the change now."))
+    _say_taken_out(desk, [str(changes.get("title") or ""), str(changes.get("description") or "")])
 
 
 def _sold(services: Services, seller: str, desk: Desk, data: Press) -> None:
@@ -251,6 +263,16 @@ def _sold(services: Services, seller: str, desk: Desk, data: Press) -> None:
 
 def _relist(services: Services, seller: str, desk: Desk, data: Press) -> None:
     handlers.relist(services, seller, str(data["id"]))
+
+
+def _handed(services: Services, seller: str, desk: Desk, data: Press) -> None:
+    services.orders.complete(seller, str(data["id"]))
+    desk.notices.append(Notice("good", "Handed over", "The order is complete."))
+
+
+def _refund(services: Services, seller: str, desk: Desk, data: Press) -> None:
+    services.orders.refund(seller, str(data["id"]))
+    desk.notices.append(Notice("good", "Refunded", "The order is taken back. Its piece does not go on sale by itself."))
 
 
 def _delete(services: Services, seller: str, desk: Desk, data: Press) -> None:
@@ -287,6 +309,8 @@ ACTIONS: dict[str, Action] = {
     "save": _save,
     "sold": _sold,
     "relist": _relist,
+    "handed": _handed,
+    "refund": _refund,
     "delete": _delete,
     "find": _find,
     "find_clear": _find_clear,

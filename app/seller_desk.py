@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from listing.photos import Photo, PhotoLimits
 from listing.schema import Listing
 
 Page = Literal["sell", "mine"]
+MOST_ORDERS = 5  # of one listing on the page; the next ones follow when these are handed over
 
 
 @dataclass(frozen=True)
@@ -157,9 +159,27 @@ class Painter:
         nothing = ("Nothing found", "Try another word, or clear the search.")
         none = ("Nothing here yet", "What you publish appears here: to edit it, mark it sold or delete it.")
         title, line = nothing if searched else none
-        items = [self._card(x) for x in found]
+        items = self._with_orders(found, seller)
         summary = f"{count} found {by}" if searched else count if found else ""
-        return render("mine", items=items, summary=summary, none_title=title, none_words=line, searched=searched)
+        return render(
+            "mine", items=items, summary=summary, none_title=title, none_words=line, searched=searched,
+            hand_over=words.HAND_OVER,
+        )  # fmt: skip
+
+    def _with_orders(self, found: Sequence[Listing], seller: str) -> list[dict[str, Any]]:
+        """Cards with what waits to be handed over, and whether the thing may be put on sale again."""
+        waiting: dict[str, list[dict[str, str]]] = {}
+        for order in self.services.orders.waiting(seller):
+            amount = words.money(order.amount, order.currency)
+            waiting.setdefault(order.listing_id, []).append({"id": order.id, "amount": amount})
+        bought = self.services.orders.bought([x.id for x in found if x.stock == 0])
+        cards = []
+        for listing in found:
+            orders = waiting.get(listing.id, [])
+            again = listing.status != "active" and listing.id not in bought
+            more = len(orders) > MOST_ORDERS
+            cards.append({**self._card(listing), "orders": orders[:MOST_ORDERS], "more": more, "again": again})
+        return cards
 
     def _card(self, listing: Listing) -> dict[str, Any]:
         return {

@@ -54,6 +54,7 @@ PROBLEM_TITLES = {
     "busy": "Many people are writing right now",
 }
 STATUSES = {"active": "For sale", "reserved": "Reserved", "sold": "Sold", "removed": "Hidden", "draft": "Draft"}
+HAND_OVER = "Sold: hand it over"
 ORDINALS = ("next", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 SLOW_SECONDS = 45.0
 

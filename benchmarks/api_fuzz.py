@@ -65,7 +65,7 @@ class Things:
         made = self.client.post("/v1/drafts", files=files).json()
         draft, self.photo_ids = made["id"], [photo["id"] for photo in made["photos"]]
         sold = self.client.post("/v1/drafts", files=files).json()["id"]
-        listing = self.client.post("/v1/listings", json={"draft_id": sold}).json()
+        listing = self.client.post("/v1/listings", json={"draft_id": sold, "price": 10}).json()
         self.known = {"draft_id": draft, "listing_id": listing["id"], "photo_id": listing["photos"][0]["id"]}
 
     def put_into(self, case: Any) -> None:

@@ -45,7 +45,7 @@ def draft(client, count=1, **fields):
 
 def published(client, **body):
     made = draft(client).json()["id"]
-    return client.post("/v1/listings", json={"draft_id": made, **body}).json()
+    return client.post("/v1/listings", json={"draft_id": made, "price": 10, **body}).json()
 
 
 def code(response):

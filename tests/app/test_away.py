@@ -93,7 +93,7 @@ def test_an_order_is_answered_though_the_store_goes_away_right_after_it(services
         real = services.store.read
         who = services.sellers.named("vera").id
         monkeypatch.setattr(services.store, "read", away)
-        assert services.orders.buy(who, listing["id"], "k").listing_id == listing["id"]
+        assert services.orders.buy(who, listing["id"], "k", price=listing["price"]).listing_id == listing["id"]
         assert len(services.feed.feed.catalog) == 0
         with services.store.write() as session:
             assert len(session.scalars(select(OutboxRow)).all()) == 1
