@@ -85,9 +85,7 @@ def start_draft(
                 drafts.add_edit(session, row, editing.Edit("set", "category", category))
     except BaseException as error:
         run.close()
-        if not (isinstance(error, AppError) and error.code == "store"):
-            services.media.delete([ref.id for ref in refs])
-        # else: the store may have taken the draft before it went away. Photos without a row are swept later.
+        services.publisher.deletions.discard([ref.id for ref in refs], error)
         raise
     return run
 

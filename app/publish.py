@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from app import drafts, editing, shelf
 from app.db import Store
+from app.deletions import Deletions
 from app.media import Media
 from app.metrics import Metrics
 from app.outbox import Outbox
@@ -52,6 +53,7 @@ class Publisher:
     def __init__(self, settings: Settings, store: Store, media: Media, index: SearchIndex, metrics: Metrics) -> None:
         self.settings, self.store, self.media, self.index, self.metrics = settings, store, media, index, metrics
         self.outbox = Outbox(store, media, index, metrics)
+        self.deletions = Deletions(store, media, index, settings.home / "uploads")
 
     def publish(self, seller: str, draft_id: str, key: str) -> Listing:
         """Publish a draft as its seller sees it; the same key, or the same draft again, gives the same listing.
@@ -168,8 +170,8 @@ class Publisher:
         with self.store.write() as session:
             row = shelf.own_listing(session, seller, listing_id, lock=True)
             drafts.note_event(session, "deleted", seller, draft=row.draft_id, listing=row.id)
-            photos = shelf.delete_listing(session, row)
-        self.media.delete(photos)
+            shelf.delete_listing(session, row)
+        self.deletions.after()
         self.follow()
 
     def abandon(self, seller: str, draft_id: str) -> None:
@@ -183,8 +185,8 @@ class Publisher:
             if row.state == "published":
                 raise AppError("published", "This draft is published; delete its listing instead.", 409)
             drafts.note_event(session, "abandoned", seller, draft=draft_id)
-            photos = drafts.delete_drafts(session, [draft_id])
-        self.media.delete(photos)
+            drafts.delete_drafts(session, [draft_id])
+        self.deletions.after()
 
     def retire(self) -> int:
         """Delete drafts that nobody touched for ``retention_days``; returns how many."""
@@ -192,8 +194,8 @@ class Publisher:
             old = drafts.untouched_since(session, now() - timedelta(days=self.settings.retention_days))
             for row in old:
                 drafts.note_event(session, "abandoned", row.seller_id, draft=row.id)
-            photos = drafts.delete_drafts(session, [row.id for row in old])
-        self.media.delete(photos)
+            drafts.delete_drafts(session, [row.id for row in old])
+        self.deletions.after()
         return len(old)
 
     def follow(self) -> None:

@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 
 from app import api, feed_api, ops_api, promotions_api, signin
+from app.deletions import empty_uploads
 from app.logs import RequestIds, log_json
 from app.services import Services, build_services
 from app.settings import Settings
@@ -25,6 +26,7 @@ MODEL_SECONDS = 5.0
 # The API's catch-all comes after the feed.
 ROUTERS = (feed_api.v1_feed, promotions_api.v1_promotions, ops_api.ops, api.v1, api.health, signin.pages)
 CATCH_UP_SECONDS = 2.0
+FORGET_SECONDS = 2.0
 OTHERS_SECONDS = 1.0
 DESCRIPTION = (
     "Photos of one used thing in, an honest listing out. Authorization: Bearer TOKEN (python -m app.sellers token NAME "
@@ -38,7 +40,7 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(keep(services)) for keep in (_tidy, _catch_up, _look_at_others, _look_for_models)]
+        tasks = [asyncio.create_task(keep(services)) for keep in KEEPERS]
         yield
         for task in tasks:
             task.cancel()
@@ -66,8 +68,8 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
 
 def _mount_page(app: FastAPI, services: Services) -> None:
     # Gradio reads this once, when it is imported: uploads in progress stay below our own home, for our eyes only.
-    uploads = services.settings.home / "uploads"
-    uploads.mkdir(mode=0o700, parents=True, exist_ok=True)
+    uploads = services.publisher.deletions.uploads
+    empty_uploads(uploads)
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
     import gradio as gr
 
@@ -95,6 +97,7 @@ async def _tidy(services: Services) -> None:
             await run_in_threadpool(services.publisher.retire)
             await run_in_threadpool(services.publisher.sweep)
             await run_in_threadpool(services.feed.forget_changes)
+            await run_in_threadpool(services.publisher.deletions.compact)
         except Exception:
             log.exception("tidying up failed; it is tried again in an hour")
 
@@ -110,6 +113,18 @@ async def _catch_up(services: Services) -> None:
             log.warning("catching up has to wait: %s", error)
         except Exception:
             log.exception("catching up failed; it is tried again in a moment")
+
+
+async def _forget(services: Services) -> None:
+    """Every two seconds: what deletions, kills and cut off uploads left on the disk goes."""
+    while True:
+        await asyncio.sleep(FORGET_SECONDS)
+        try:
+            await run_in_threadpool(services.publisher.deletions.catch_up)
+        except AppError as error:
+            log.warning("what was deleted has to wait: %s", error)
+        except Exception:
+            log.exception("what was deleted could not be worked off; it is tried again in a moment")
 
 
 async def _look_at_others(services: Services) -> None:
@@ -134,6 +149,9 @@ async def _look_for_models(services: Services) -> None:
             log.warning("looking for promotions and posts has to wait: %s", error)
         except Exception:
             log.exception("looking for other models failed; what serves goes on")
+
+
+KEEPERS = (_tidy, _catch_up, _forget, _look_at_others, _look_for_models)
 
 
 def serve(settings: Settings) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 from sqlalchemy import Engine, inspect, text
 
-GONE_SECONDS = 20.0  # what the clock works off is gone by then
+GONE_SECONDS = 60.0  # what the clock works off is gone by then, also on a busy machine
 
 
 def files_with(folder: Path, word: str) -> list[str]:
