@@ -124,7 +124,7 @@ class Store:
         return not busy
 
     def compact(self, largest: int | None = None) -> bool:
-        """Write SQLite's file anew (VACUUM): overwriting deleted rows misses copies that rows left where they moved from.
+        """Write SQLite's file anew (VACUUM): overwriting deleted rows misses what they left where they moved from.
 
         Writers wait meanwhile, about a second for 100 MB. False when somebody was in the way, or when the file has more
         than ``largest`` bytes. Other databases see to it themselves: True.

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
@@ -15,13 +15,14 @@ from starlette.concurrency import run_in_threadpool
 from app import api, feed_api, ops_api, promotions_api, signin
 from app.deletions import empty_uploads
 from app.logs import RequestIds, log_json
+from app.retention import forget_behaviour
 from app.services import Services, build_services
 from app.settings import Settings
 from app.views import AppError
 from app.web import Guard, install_errors
 
 log = logging.getLogger(__name__)
-TIDY_SECONDS = 3600.0
+FIRST_TIDY_SECONDS, TIDY_SECONDS = 60.0, 3600.0
 MODEL_SECONDS = 5.0
 # The API's catch-all comes after the feed.
 ROUTERS = (feed_api.v1_feed, promotions_api.v1_promotions, ops_api.ops, api.v1, api.health, signin.pages)
@@ -90,16 +91,26 @@ def _mount_page(app: FastAPI, services: Services) -> None:
 
 
 async def _tidy(services: Services) -> None:
-    """Every hour: drafts past their retention go, and photos that were left behind."""
+    """A minute after the start and then every hour: what is past its time goes, and photos that were left behind."""
+    publisher, settings = services.publisher, services.settings
+    work: tuple[Callable[[], object], ...] = (
+        publisher.retire,
+        publisher.sweep,
+        services.feed.forget_changes,
+        lambda: forget_behaviour(services.store, settings.log_days),
+        publisher.deletions.compact,
+    )
+    pause = min(FIRST_TIDY_SECONDS, TIDY_SECONDS)
     while True:
-        await asyncio.sleep(TIDY_SECONDS)
-        try:
-            await run_in_threadpool(services.publisher.retire)
-            await run_in_threadpool(services.publisher.sweep)
-            await run_in_threadpool(services.feed.forget_changes)
-            await run_in_threadpool(services.publisher.deletions.compact)
-        except Exception:
-            log.exception("tidying up failed; it is tried again in an hour")
+        await asyncio.sleep(pause)
+        pause = TIDY_SECONDS
+        for do in work:
+            try:
+                await run_in_threadpool(do)
+            except AppError as error:
+                log.warning("tidying up has to wait for an hour: %s", error)
+            except Exception:
+                log.exception("tidying up failed; it is tried again in an hour")
 
 
 async def _catch_up(services: Services) -> None:
