@@ -76,7 +76,7 @@ def test_behaviour_past_its_days_goes_by_the_clock_and_what_people_have_stays(bu
     with client_of(services) as client:
         listings, standing = use(client)
         with services.store.write() as session:
-            nothing = dict.fromkeys(("item_id", "policy", "pctr", "bid", "rank", "shown"), [])
+            nothing = {name: [] for name in ("item_id", "policy", "pctr", "bid", "rank", "shown")}
             page_id = session.scalars(select(FeedPageRow.id)).one()
             session.add(FeedCandidatesRow(page_id=page_id, columns=nothing))
         before, stay = counts(services, LOGS), counts(services, STAY)
