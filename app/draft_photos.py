@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app import drafts
 from app.services import Services
-from app.tables import DraftRow, PhotoRow
+from app.tables import DraftRow
 from app.views import AppError, DraftView
 from listing.photos import Photo, PhotoLimits
 from listing.schema import PhotoRef
@@ -82,22 +81,10 @@ def photo_files(services: Services, photos: Sequence[Photo]) -> Iterator[None]:
             services.media.save(photo.ref.id, photo.jpeg)
         yield
     except BaseException as error:
-        services.media.delete(_nobodys(services, new, error))
+        services.publisher.deletions.discard(new, error)
         if isinstance(error, IntegrityError):
             raise AppError("photo_taken", "These photos belong to a draft already; add them again.", 409) from error
         raise
-
-
-def _nobodys(services: Services, photo_ids: Sequence[str], error: BaseException) -> list[str]:
-    """Those of the ids that surely have no row."""
-    if isinstance(error, AppError) and error.code == "store":
-        return []  # the store may have taken the rows before it went away; photos without a row are swept later
-    try:
-        with services.store.read() as session:
-            named = set(session.scalars(select(PhotoRow.id).where(PhotoRow.id.in_(photo_ids))))
-    except AppError:
-        return []
-    return [i for i in photo_ids if i not in named]
 
 
 def _arrange(services: Services, seller: str, draft_id: str, order: Callable[[list[str]], list[str]]) -> DraftView:
@@ -106,11 +93,11 @@ def _arrange(services: Services, seller: str, draft_id: str, order: Callable[[li
         row = _changeable(session, seller, draft_id)
         have = [p.id for p in drafts.photos_of(session, draft=draft_id)]
         wanted = order(have)
-        gone = drafts.arrange_photos(session, row, wanted)
+        drafts.arrange_photos(session, row, wanted)
         if wanted != have:
             drafts.note_photos(session, row)
         view = drafts.view(session, row, services.settings.currency)
-    services.media.delete(gone)
+    services.publisher.deletions.after()
     return view
 
 

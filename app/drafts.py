@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app import editing, evidence
-from app.tables import DraftRow, EditRow, EventRow, PhotoRow, now
+from app.tables import DraftRow, EditRow, EventRow, PhotoDeletionRow, PhotoRow, now
 from app.views import AppError, DraftView, Problem
 from listing.schema import Draft, PhotoRef
 
@@ -73,11 +73,6 @@ def arrange_photos(session: Session, row: DraftRow, wanted: Sequence[str]) -> li
         row.generated = {**row.generated, "photos": refs}
     forget_photos(session, list(rows))
     return list(rows)
-
-
-def forget_photos(session: Session, photo_ids: Sequence[str]) -> None:
-    """Delete the rows of photos, whose files the caller deletes after commit."""
-    session.execute(delete(PhotoRow).where(PhotoRow.id.in_(photo_ids)))
 
 
 def note_photos(session: Session, row: DraftRow) -> None:
@@ -219,10 +214,17 @@ def set_state(session: Session, draft_id: str, state: str, problem: Problem | No
     row.problem_code, row.problem = (problem.code, problem.message) if problem else (None, None)
 
 
+def forget_photos(session: Session, photo_ids: Sequence[str]) -> None:
+    """Delete photos' rows and note that their files have to go, which ``Deletions.after`` does after commit."""
+    session.execute(delete(PhotoRow).where(PhotoRow.id.in_(photo_ids)))
+    for photo_id in photo_ids:
+        session.merge(PhotoDeletionRow(photo_id=photo_id))
+
+
 def delete_drafts(session: Session, draft_ids: Sequence[str]) -> list[str]:
-    """Delete drafts with their history; returns their photos' ids, whose files the caller deletes after commit."""
+    """Delete drafts with their history and photos (see ``forget_photos``); returns the photos' ids."""
     photos = list(session.scalars(select(PhotoRow.id).where(PhotoRow.draft_id.in_(draft_ids))))
-    session.execute(delete(PhotoRow).where(PhotoRow.id.in_(photos)))
+    forget_photos(session, photos)
     session.execute(delete(EditRow).where(EditRow.draft_id.in_(draft_ids)))
     session.execute(delete(DraftRow).where(DraftRow.id.in_(draft_ids)))
     return photos

@@ -64,6 +64,7 @@ COMMANDS = (
     Command("accounts", "passwords, tokens, and how they end", "ipl accounts --help"),
     Command("backup", "write listings, photos, orders and the feed's models to one archive", "ipl backup ipl.tar"),
     Command("restore", "bring an archive of 'backup' back", "ipl restore ipl.tar"),
+    Command("erase", "delete a person with everything of theirs", "ipl erase NAME"),
     Command("test", "check the style, the types and the behaviour of this code", "ipl test"),
     Command("docs", "build the documentation as a site, with the reference of API and modules", "ipl docs --serve"),
     Command("doctor", "say what is installed, which model and device serve, and what is missing", "ipl doctor"),

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from app import drafts, editing, order_rules, own_words, shelf
 from app.db import Store
+from app.deletions import Deletions
 from app.media import Media
 from app.metrics import Metrics
 from app.outbox import Outbox
@@ -55,6 +56,7 @@ class Publisher:
     def __init__(self, settings: Settings, store: Store, media: Media, index: SearchIndex, metrics: Metrics) -> None:
         self.settings, self.store, self.media, self.index, self.metrics = settings, store, media, index, metrics
         self.outbox = Outbox(store, media, index, metrics)
+        self.deletions = Deletions(store, media, index, settings.home / "uploads")
 
     def publish(self, seller: str, draft_id: str, key: str) -> Listing:
         """Publish a draft as its seller sees it; the same key, or the same draft again, gives the same listing.
@@ -194,8 +196,8 @@ class Publisher:
             row = shelf.own_listing(session, seller, listing_id, lock=True)
             order_rules.check_delete(session, row)
             drafts.note_event(session, "deleted", seller, draft=row.draft_id, listing=row.id)
-            photos = shelf.delete_listing(session, row)
-        self.media.delete(photos)
+            shelf.delete_listing(session, row)
+        self.deletions.after()
         self.follow()
 
     def abandon(self, seller: str, draft_id: str) -> None:
@@ -209,8 +211,8 @@ class Publisher:
             if row.state == "published":
                 raise AppError("published", "This draft is published; delete its listing instead.", 409)
             drafts.note_event(session, "abandoned", seller, draft=draft_id)
-            photos = drafts.delete_drafts(session, [draft_id])
-        self.media.delete(photos)
+            drafts.delete_drafts(session, [draft_id])
+        self.deletions.after()
 
     def retire(self) -> int:
         """Delete drafts that nobody touched for ``retention_days``; returns how many."""
@@ -218,8 +220,8 @@ class Publisher:
             old = drafts.untouched_since(session, now() - timedelta(days=self.settings.retention_days))
             for row in old:
                 drafts.note_event(session, "abandoned", row.seller_id, draft=row.id)
-            photos = drafts.delete_drafts(session, [row.id for row in old])
-        self.media.delete(photos)
+            drafts.delete_drafts(session, [row.id for row in old])
+        self.deletions.after()
         return len(old)
 
     def follow(self) -> None:

@@ -7,15 +7,17 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 
 from app import api, feed_api, ops_api, preview, promotions_api, signin
+from app.deletions import empty_uploads
 from app.home_lock import only_user
 from app.logs import RequestIds, log_json
 from app.restore_journal import settle_alone
+from app.retention import forget_behaviour
 from app.services import Services, build_services
 from app.sessions import Sessions
 from app.settings import Settings
@@ -25,11 +27,12 @@ from app.web import Guard, install_errors
 from listing.home import private_files
 
 log = logging.getLogger(__name__)
-TIDY_SECONDS = 3600.0
+FIRST_TIDY_SECONDS, TIDY_SECONDS = 60.0, 3600.0
 MODEL_SECONDS = 5.0
 # The API's catch-all comes after the feed.
 ROUTERS = (feed_api.v1_feed, promotions_api.v1_promotions, ops_api.ops, api.v1, api.health, signin.pages, preview.pages)
 CATCH_UP_SECONDS = 2.0
+FORGET_SECONDS = 2.0
 OTHERS_SECONDS = 1.0
 DESCRIPTION = (
     "Photos of one used thing in, an honest listing out. Authorization: Bearer TOKEN (./ipl accounts token NAME "
@@ -43,7 +46,7 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(keep(services)) for keep in (_tidy, _catch_up, _look_at_others, _look_for_models)]
+        tasks = [asyncio.create_task(keep(services)) for keep in KEEPERS]
         yield
         for task in tasks:
             task.cancel()
@@ -71,8 +74,8 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
 
 def _mount_page(app: FastAPI, services: Services) -> None:
     # Gradio reads this once, when it is imported: uploads in progress stay below our own home, for our eyes only.
-    uploads = services.settings.home / "uploads"
-    uploads.mkdir(mode=0o700, parents=True, exist_ok=True)
+    uploads = services.publisher.deletions.uploads
+    empty_uploads(uploads)
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
     import gradio as gr
 
@@ -97,15 +100,26 @@ def _mount_page(app: FastAPI, services: Services) -> None:
 
 
 async def _tidy(services: Services) -> None:
-    """Every hour: drafts past their retention go, and photos that were left behind."""
+    """A minute after the start and then every hour: what is past its time goes, and photos that were left behind."""
+    publisher, settings = services.publisher, services.settings
+    work: tuple[Callable[[], object], ...] = (
+        publisher.retire,
+        publisher.sweep,
+        services.feed.forget_changes,
+        lambda: forget_behaviour(services.store, settings.log_days),
+        publisher.deletions.compact,
+    )
+    pause = min(FIRST_TIDY_SECONDS, TIDY_SECONDS)
     while True:
-        await asyncio.sleep(TIDY_SECONDS)
-        try:
-            await run_in_threadpool(services.publisher.retire)
-            await run_in_threadpool(services.publisher.sweep)
-            await run_in_threadpool(services.feed.forget_changes)
-        except Exception:
-            log.exception("tidying up failed; it is tried again in an hour")
+        await asyncio.sleep(pause)
+        pause = TIDY_SECONDS
+        for do in work:
+            try:
+                await run_in_threadpool(do)
+            except AppError as error:
+                log.warning("tidying up has to wait for an hour: %s", error)
+            except Exception:
+                log.exception("tidying up failed; it is tried again in an hour")
 
 
 async def _catch_up(services: Services) -> None:
@@ -119,6 +133,18 @@ async def _catch_up(services: Services) -> None:
             log.warning("catching up has to wait: %s", error)
         except Exception:
             log.exception("catching up failed; it is tried again in a moment")
+
+
+async def _forget(services: Services) -> None:
+    """Every two seconds: what deletions, kills and cut off uploads left on the disk goes."""
+    while True:
+        await asyncio.sleep(FORGET_SECONDS)
+        try:
+            await run_in_threadpool(services.publisher.deletions.catch_up)
+        except AppError as error:
+            log.warning("what was deleted has to wait: %s", error)
+        except Exception:
+            log.exception("what was deleted could not be worked off; it is tried again in a moment")
 
 
 async def _look_at_others(services: Services) -> None:
@@ -143,6 +169,9 @@ async def _look_for_models(services: Services) -> None:
             log.warning("looking for promotions and posts has to wait: %s", error)
         except Exception:
             log.exception("looking for other models failed; what serves goes on")
+
+
+KEEPERS = (_tidy, _catch_up, _forget, _look_at_others, _look_for_models)
 
 
 def serve(settings: Settings) -> int:

@@ -47,6 +47,7 @@ class Settings(BaseModel):
     draft_minutes: float = Field(10.0, gt=0, description="A draft that takes longer is stopped.")
     retention_days: float = Field(30.0, ge=0, description="Unpublished drafts are deleted after that long untouched.")
     trash_days: float = Field(7.0, ge=0, description="Photos that no draft or listing has are deleted after so long.")
+    log_days: float = Field(180.0, ge=1, description="What was seen and clicked is deleted after that long.")
     body_mb: float = Field(210.0, gt=0, description="Most megabytes of one request.")
     log_json: bool = Field(False, description="Log to stderr as JSON lines, one a request, with request ids.")
     shutdown_seconds: float = Field(20.0, gt=0, description="Longest wait for requests under way when stopped.")

@@ -142,9 +142,9 @@ def note_change(session: Session, listing_id: str) -> None:
 
 
 def delete_listing(session: Session, row: ListingRow) -> list[str]:
-    """Delete a listing and its draft's history; returns photo ids, whose files the caller deletes after commit."""
+    """Delete a listing, its draft's history and its photos (see ``drafts.forget_photos``); returns the photos' ids."""
     photos = list(session.scalars(select(PhotoRow.id).where(PhotoRow.listing_id == row.id)))
-    session.execute(delete(PhotoRow).where(PhotoRow.id.in_(photos)))
+    drafts.forget_photos(session, photos)
     session.execute(delete(KeyRow).where(KeyRow.listing_id == row.id))
     if row.draft_id is not None:
         session.execute(delete(EditRow).where(EditRow.draft_id == row.draft_id))
