@@ -176,12 +176,6 @@ def get_photo(services: Deps, seller: Who, photo_id: Id) -> FileResponse:
     return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
 
-@v1.api_route("/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
-def nothing_here(rest: str) -> None:
-    """Whatever else is asked of the API, so that it answers like the API and not like the page."""
-    raise AppError("not_found", "There is no such address, or not for this method; /docs lists them.", 404)
-
-
 @health.get("/healthz", tags=["health"])
 def healthz() -> Health:
     """Whether the process answers."""

@@ -16,13 +16,13 @@ from app import api, feed_api, ops_api, promotions_api, signin
 from app.logs import RequestIds, log_json
 from app.services import Services, build_services
 from app.settings import Settings
+from app.unknown import install_unknown
 from app.views import AppError
 from app.web import Guard, install_errors
 
 log = logging.getLogger(__name__)
 TIDY_SECONDS = 3600.0
 MODEL_SECONDS = 5.0
-# The API's catch-all comes after the feed.
 ROUTERS = (feed_api.v1_feed, promotions_api.v1_promotions, ops_api.ops, api.v1, api.health, signin.pages)
 CATCH_UP_SECONDS = 2.0
 OTHERS_SECONDS = 1.0
@@ -49,6 +49,7 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
         description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         lifespan=lifespan,
     )
     app.state.services = services
@@ -58,8 +59,10 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
     install_errors(app, services.metrics)
     for router in ROUTERS:
         app.include_router(router)
+    install_unknown(app, services.metrics)
     if page:
         _mount_page(app, services)
+        install_unknown(app, services.metrics)
     app.add_middleware(RequestIds)  # outermost: refusals have an id as well
     return app
 
