@@ -80,7 +80,7 @@ class Orders:
             taken = session.execute(
                 update(ListingRow)
                 .where(ListingRow.id == listing_id, ListingRow.status == "active", ListingRow.stock > 0)
-                .values(stock=ListingRow.stock - 1)
+                .values(stock=ListingRow.stock - 1, version=ListingRow.version + 1)
                 .execution_options(synchronize_session=False)
             )
             if taken.rowcount != 1:  # type: ignore[attr-defined]

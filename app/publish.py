@@ -107,17 +107,27 @@ class Publisher:
         self.metrics.published.inc()
         return row
 
-    def change(self, seller: str, listing_id: str, changes: Mapping[str, Any]) -> Listing:
-        """Change a listing.
+    def change(
+        self,
+        seller: str,
+        listing_id: str,
+        changes: Mapping[str, Any],
+        *,
+        version: int | None = None,
+        shown: Mapping[str, str] | None = None,
+    ) -> Listing:
+        """Change a listing. ``version``, ``shown``: what the caller was shown, see ``handlers.edit_listing``.
 
         Raises:
-            AppError: no such field, an unusable value (422), 404.
+            AppError: no such field, an unusable value (422), changed since it was shown (409), 404.
         """
         clean = self._clean(changes)
         with self.store.write() as session:
             row = shelf.own_listing(session, seller, listing_id, lock=True)
+            shelf.check_versions(row, clean, version, shown or {})
             for field, value in clean.items():
                 setattr(row, field, value)
+            row.version += 1
             shelf.to_index(session, row.id)
             listing = shelf.to_listing(session, row)
         self.follow()

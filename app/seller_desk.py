@@ -13,7 +13,7 @@ from app.seller_draft import BUSY, draft_html
 from app.seller_html import render
 from app.seller_pictures import Shot, file_url
 from app.services import Services
-from app.views import AppError, DraftView
+from app.views import AppError, DraftView, field_text, field_version
 from listing.photos import Photo, PhotoLimits
 from listing.schema import Listing
 
@@ -22,15 +22,26 @@ Page = Literal["sell", "mine"]
 
 @dataclass(frozen=True)
 class Notice:
-    """A message with a look: ``good``, ``warn`` or ``bad``."""
+    """A message with a look: ``good``, ``warn`` or ``bad``; ``typed``: what the person typed and is not saved."""
 
     kind: str
     title: str
     words: str
+    typed: str = ""
 
     @property
     def mark(self) -> str:
         return {"good": "✓", "warn": "◐", "bad": "!"}[self.kind]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a tab saved last of a field: over which version, that one's text, and the version that this gave."""
+
+    shown: str
+    typed: str
+    text: str
+    after: str
 
 
 class Desk:
@@ -43,6 +54,7 @@ class Desk:
         self.view: DraftView | None = None
         self.published: Listing | None = None
         self.notices: list[Notice] = []
+        self.kept: dict[tuple[str, str], Kept] = {}  # by draft and field
         self.find_text = ""
         self.find_photo: Photo | None = None
         self.sent: dict[str, Any] = {}
@@ -147,6 +159,7 @@ class Painter:
             "price": words.money(listing.price, listing.currency),
             "amount": words.amount_text(listing.price),
             "currency": listing.currency,
+            "versions": {f: field_version(field_text(getattr(listing, f))) for f in ("title", "description", "price")},
             "status": listing.status,
             "state": words.STATUSES[listing.status],
             "url": self._picture(listing),

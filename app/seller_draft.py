@@ -123,6 +123,7 @@ def _text(view: DraftView, field: str) -> dict[str, Any]:
         "field": field,
         "label": {"title": "Title", "description": "Description"}[field],
         "text": text,
+        "version": view.field_version(field),
         "most": LENGTHS[field],
         "marked": marked(text, flags),
         "locked": field in view.locked,
@@ -149,6 +150,7 @@ def _price(view: DraftView, comparables: Sequence[dict[str, Any]], retrieval: bo
     return {
         "currency": view.currency,
         "value": words.amount_text(view.asked),
+        "version": view.field_version("price"),
         "hint": words.amount_text(known.mid) if known else "",
         "range": span,
         "comparables": comparables,

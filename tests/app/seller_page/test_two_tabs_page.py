@@ -62,11 +62,32 @@ def test_a_field_that_changed_elsewhere_is_shown_and_what_was_typed_stays(
         handlers.edit_field(services, me, draft, "title", "From another tab")
         title.fill("Typed here")
         page.get_by_label("Price in EUR").fill("15")
-        publish(page).click()
+        page.get_by_label("Price in EUR").blur()
         expect(page.locator("#ipl-status")).to_contain_text("changed elsewhere to “From another tab”")
         expect(page.locator("#ipl-status .typed")).to_have_text("Typed here")
         expect(title).to_have_value("From another tab")
+
+        # Publishing at once, while the field is still typed in, is no way around it.
+        handlers.edit_field(services, me, draft, "title", "Once more")
+        title.press_sequentially(", with a hood")
+        page.evaluate("document.getElementById('ipl-draft-form').requestSubmit()")
+        expect(page.locator("#ipl-status .typed")).to_have_text("From another tab, with a hood")
+        expect(title).to_have_value("Once more")
         title.fill("Typed here, knowing the other")
         publish(page).click()
         expect(page.locator(".done-page h2")).to_have_text("Typed here, knowing the other")
         expect(page.locator(".done-page")).to_contain_text("15 EUR")
+
+
+def test_what_is_being_typed_is_saved_before_words_are_taken_out(serve: Any, visit: Any, files: list[str]) -> None:
+    page = visit(serve(FakePipeline()), "desktop")
+    add(page, files)
+    write(page)
+    text = page.get_by_label("Description", exact=True)
+    text.press("Control+End")
+    text.press_sequentially(" Two buttons.")
+    page.get_by_role("button", name="Remove", exact=True).click()
+    expect(page.locator(".mirror mark")).to_have_count(0)
+    expect(text).to_have_value("Navy hoodie with a zip and a hood. Warm and soft fleece. Two buttons.")
+    page.get_by_label("Title", exact=True).focus()
+    expect(text).to_have_value("Navy hoodie with a zip and a hood. Warm and soft fleece. Two buttons.")
