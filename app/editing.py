@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -149,10 +148,11 @@ def _flags(draft: Draft, made: Changes, texts: Mapping[str, str]) -> list[Flag]:
             text = texts[flag.field]
             start = moved(written, text, words, flag.span[0])
             start = start if start >= 0 else nearest(text, words, flag.span[0])
-            flag = flag.model_copy(update={"span": (start, start + len(words))})
-            if start < 0 or flag in kept:
-                continue
-        kept.append(flag)
+            placed = flag.model_copy(update={"span": (start, start + len(words))})
+            if start >= 0 and placed not in kept:
+                kept.append(placed)
+        else:
+            kept.append(flag)
     return kept
 
 
@@ -179,10 +179,15 @@ def moved(old: str, new: str, words: str, start: int) -> int:
     found = [m.start() for m in _pattern(words).finditer(new)]
     if len(found) == 1 and len(_pattern(words).findall(old)) == 1:
         return found[0]
-    same = len(os.path.commonprefix([old, new]))
-    same_end = len(os.path.commonprefix([old[same:][::-1], new[same:][::-1]]))
+    same = _common(old, new)
+    same_end = _common(old[same:][::-1], new[same:][::-1])
     at = start if end <= same else start + len(new) - len(old) if start >= len(old) - same_end else -1
     return at if at in found else -1
+
+
+def _common(one: str, other: str) -> int:
+    """How many characters both begin with."""
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def without(text: str, words: str, start: int) -> str:

@@ -7,13 +7,9 @@ from collections.abc import Iterator
 
 from listing.claims import Claim, find_claims
 from listing.claims_rewrite import rewrite
+from listing.words import words
 
-_ARTICLES = frozenset(
-    "a an the this that these those its it my your his her our their some no very quite really".split()
-)
-_VERBS = frozenset("is are was were be been has have had comes come looks look feels feel shows features made".split())
-_LINKS = frozenset("with without by from in into for on at of to as over under around near than like".split())
-_JOINTS = frozenset("and or but nor plus".split())
+_ARTICLES, _VERBS, _LINKS, _JOINTS = map(words, ("determiners", "verbs", "prepositions", "conjunctions"))
 _NEEDS_MORE = _ARTICLES | _VERBS | _LINKS | _JOINTS  # a sentence does not end in these
 _STARTS_NONE = _VERBS | _JOINTS | _LINKS  # what is left of a sentence does not start with these
 # A full stop that ends no sentence: of an initial, or of a short form.
@@ -105,18 +101,18 @@ def _rewritten(body: str, start: int, end: int) -> str:
     others = [c for c in find_claims(body) if c.end <= start or end <= c.start]
     rest, _ = rewrite(body, sorted([*others, own], key=lambda claim: claim.start))
     left, right = _words(body[:start])[-1:], _words(body[end:])[:1]
-    words = _words(rest)
-    gap = words[-1:] == left if not right else (left + right) in [words[i : i + 2] for i in range(len(words))]
+    said = _words(rest)
+    gap = said[-1:] == left if not right else (left + right) in [said[i : i + 2] for i in range(len(said))]
     return "" if left and gap else rest
 
 
 def _broken(rest: str, whole: str) -> bool:
     """Whether what is left of ``whole`` is no sentence: no word of its own, its verb lost, or an open end."""
-    words = _words(rest)
-    if not [word for word in words if word not in _NEEDS_MORE and len(word) > 1]:
+    said = _words(rest)
+    if not [word for word in said if word not in _NEEDS_MORE and len(word) > 1]:
         return True
-    lost = words[0] in _ARTICLES and _VERBS & set(_words(whole)) and not _VERBS & set(words)
-    return bool(lost) or words[-1] in _NEEDS_MORE or words[0] in _STARTS_NONE
+    lost = said[0] in _ARTICLES and _VERBS & set(_words(whole)) and not _VERBS & set(said)
+    return bool(lost) or said[-1] in _NEEDS_MORE or said[0] in _STARTS_NONE
 
 
 def _words(text: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from app import handlers
 from app.seller_desk import Desk, Notice
-from app.seller_fields import TYPED, flagged, keep, keep_typed, refresh
+from app.seller_fields import TYPED, flagged, keep, keep_typed, not_saved, refresh
 from app.seller_pictures import Shot
 from app.services import Services
 from app.views import AppError, DraftView
@@ -205,7 +205,7 @@ def _save(services: Services, seller: str, desk: Desk, data: Press) -> None:
         except AppError as error:
             if error.status not in (409, 422):
                 raise
-            desk.notices.append(Notice("bad", f"The {field} was not saved", str(error), str(data[field])))
+            not_saved(desk, Notice("bad", f"The {field} was not saved", str(error), str(data[field])))
     if not desk.notices:
         desk.notices.append(Notice("good", "Saved", "Buyers see the change now."))
 

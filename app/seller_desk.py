@@ -54,6 +54,7 @@ class Desk:
         self.view: DraftView | None = None
         self.published: Listing | None = None
         self.notices: list[Notice] = []
+        self.conflicts = 0
         self.kept: dict[tuple[str, str], Kept] = {}  # by draft and field
         self.find_text = ""
         self.find_photo: Photo | None = None
@@ -128,7 +129,7 @@ class Painter:
         basis = desk.view.price.basis if desk.view.price is not None else []
         same = [self._card(x) for x in handlers.comparables(self.services, basis)]
         retrieval = not isinstance(self.services.index, NoIndex)
-        return draft_html(desk.view, [c for c in same if c["price"]], retrieval)
+        return draft_html(desk.view, [c for c in same if c["price"]], retrieval, desk.conflicts)
 
     def _published(self, listing: Listing) -> str:
         link = f"/v1/listings/{listing.id}"
@@ -149,7 +150,8 @@ class Painter:
         title, line = nothing if searched else none
         items = [self._card(x) for x in found]
         summary = f"{count} found {by}" if searched else count if found else ""
-        return render("mine", items=items, summary=summary, none_title=title, none_words=line, searched=searched)
+        shown = {"items": items, "summary": summary, "searched": searched, "conflicts": desk.conflicts}
+        return render("mine", **shown, none_title=title, none_words=line)
 
     def _card(self, listing: Listing) -> dict[str, Any]:
         return {

@@ -19,12 +19,16 @@ BUSY = ("queued", "working")
 LENGTHS = {"title": 120, "description": 4000}
 
 
-def draft_html(view: DraftView, comparables: Sequence[dict[str, Any]], retrieval: bool) -> str:
-    """The draft, complete or still arriving. ``comparables``: title, price and picture of those in ``price.basis``."""
+def draft_html(view: DraftView, comparables: Sequence[dict[str, Any]], retrieval: bool, conflicts: int = 0) -> str:
+    """The draft, complete or still arriving. ``comparables``: title, price and picture of those in ``price.basis``.
+
+    ``conflicts``: how many there were on this page; another one is drawn again, though the draft is the same.
+    """
     busy = view.state in BUSY
     return render(
         "draft",
         busy=busy,
+        conflicts=conflicts,
         key=view.draft_id,
         category=_category(view),
         categories=[(name, words.category_label(name)) for name in sorted(load_taxonomy().categories)],

@@ -10,7 +10,7 @@ from app import editing, handlers
 from app import seller_words as words
 from app.seller_desk import Desk, Kept, Notice
 from app.services import Services
-from app.views import TEXT_FIELDS, AppError, Changed, DraftView, field_version
+from app.views import TEXT_FIELDS, AppError, DraftView, field_version
 
 Press = Mapping[str, Any]
 TYPED = (*TEXT_FIELDS, "price")
@@ -34,7 +34,8 @@ def keep_typed(services: Services, seller: str, desk: Desk, data: Press) -> bool
     versions = data.get("versions")
     shown = versions if isinstance(versions, Mapping) else {}
     view, fields = desk.view, [f for f in TYPED if isinstance(data.get(f), str)]
-    return all([keep(services, seller, desk, view, f, data[f], shown.get(f)) for f in fields])
+    saved = [keep(services, seller, desk, view, f, data[f], shown.get(f)) for f in fields]
+    return all(saved)
 
 
 def keep(
@@ -59,9 +60,7 @@ def keep(
     except AppError as error:
         if error.status not in (409, 422) or error.code == "published":
             raise
-        title = f"The {field} was changed elsewhere" if isinstance(error, Changed) else f"The {field} was not saved"
-        desk.notices[:] = [notice for notice in desk.notices if notice.title != title]
-        desk.notices.append(Notice("bad", title, str(error), typed))
+        not_saved(desk, Notice("bad", f"The {field} was not saved", str(error), typed))
         refresh(services, seller, desk)
         return False
     text = last.text if last is not None else (view.value(field) or "") if shown == here else ""
@@ -69,6 +68,12 @@ def keep(
     if not desk.busy:
         desk.view = saved
     return True
+
+
+def not_saved(desk: Desk, notice: Notice) -> None:
+    """Show what was typed and not saved; the page is drawn again, so that the field shows what is there."""
+    desk.notices[:] = [*(n for n in desk.notices if n.title != notice.title), notice]
+    desk.conflicts += 1
 
 
 def painted(view: DraftView, field: str) -> str:
