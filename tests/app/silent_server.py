@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from listing.backends.base import ChoiceQuestion
@@ -21,7 +22,7 @@ QUESTION = ChoiceQuestion("colour", "What colour is it?", ("black", "navy"))
 
 @dataclass
 class SilentServer:
-    """``mode`` is how it treats the next request; ``open``: requests under way, as its own end of the socket sees them."""
+    """``mode`` is how it treats the next request; ``open``: requests under way, as its end of the sockets sees them."""
 
     mode: str = "silent"
     open: set[int] = field(default_factory=set)
@@ -35,10 +36,8 @@ class SilentServer:
 
     def __exit__(self, *_: object) -> None:
         for connection in [self._listener, *self._connections]:
-            try:
+            with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
             connection.close()
 
     def _accept(self) -> None:
