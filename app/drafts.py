@@ -134,7 +134,7 @@ def edits_of(session: Session, draft_id: str) -> editing.Changes:
 def add_edit(session: Session, row: DraftRow, edit: editing.Edit) -> None:
     """Write an edit and its event."""
     session.add(EditRow(draft_id=row.id, kind=edit.kind, field=edit.field, value=edit.value))
-    row.updated_at = now()
+    row.updated_at, row.version = now(), row.version + 1
     note_event(session, "edited", row.seller_id, draft=row.id, field=edit.field)
     session.flush()
 
@@ -160,6 +160,7 @@ def view(session: Session, row: DraftRow, currency: str, listing_id: str | None 
         asked=editing.parse_price(made.values.get("price")),
         problem=problem,
         listing_id=listing_id,
+        version=row.version,
     )
     if written is None:
         return known
@@ -197,6 +198,7 @@ def finish(session: Session, draft_id: str, written: Draft) -> DraftRow | None:
     kept = editing.regenerated(written, old and evidence.moved(old, written.photos), made)
     row.generated = kept.model_dump(mode="json")
     row.state, row.problem_code, row.problem, row.updated_at = "ready", None, None, now()
+    row.version += 1
     return row
 
 

@@ -57,13 +57,22 @@ def get_draft(services: Services, seller: str, draft_id: str) -> DraftView:
         return _view(services, session, row)
 
 
-def edit_field(services: Services, seller: str, draft_id: str, field: str, value: str | None) -> DraftView:
+def edit_field(
+    services: Services,
+    seller: str,
+    draft_id: str,
+    field: str,
+    value: str | None,
+    *,
+    version: editing.Version = None,
+) -> DraftView:
     """Set ``title``, ``description``, ``price`` or a fact by its attribute's name, and lock it.
 
     For a fact, None means "leave it out"; for the price, None or "" means no price. A fact's question disappears.
+    ``version``: what the seller was shown, see ``editing.check_version``.
 
     Raises:
-        AppError: too long, not a number, no such field, somebody else's draft (404).
+        AppError: too long, not a number, no such field, changed elsewhere (409), somebody else's draft (404).
     """
     limits = services.settings
     edit = editing.Edit("set", field, value)
@@ -81,33 +90,50 @@ def edit_field(services: Services, seller: str, draft_id: str, field: str, value
         edit = editing.Edit("set", field, clean) if clean else editing.Edit("drop", field)
     else:
         raise AppError("bad_field", f"There is no field {field[:60]!r}.", 422)
-    return _edit(services, seller, draft_id, edit)
+    return _edit(services, seller, draft_id, edit, version)
 
 
-def answer_question(services: Services, seller: str, draft_id: str, attribute: str, value: str) -> DraftView:
+def answer_question(
+    services: Services, seller: str, draft_id: str, attribute: str, value: str, *, version: editing.Version = None
+) -> DraftView:
     """The seller's answer to a question: a fact with the evidence "seller", locked; the question disappears."""
     if attribute not in load_taxonomy().attributes:
         raise AppError("bad_field", f"There is no question about {attribute[:60]!r}.", 422)
-    return edit_field(services, seller, draft_id, attribute, value)
+    return edit_field(services, seller, draft_id, attribute, value, version=version)
 
 
-def unlock_field(services: Services, seller: str, draft_id: str, field: str) -> DraftView:
+def unlock_field(
+    services: Services, seller: str, draft_id: str, field: str, *, version: editing.Version = None
+) -> DraftView:
     """Undo what the seller changed in a field: back to what the model wrote."""
-    return _edit(services, seller, draft_id, editing.Edit("undo", field[:64]))
+    return _edit(services, seller, draft_id, editing.Edit("undo", field[:64]), version)
 
 
 def remove_claim(
-    services: Services, seller: str, draft_id: str, field: str, words: str, *, start: int = 0
+    services: Services,
+    seller: str,
+    draft_id: str,
+    field: str,
+    words: str,
+    *,
+    start: int = 0,
+    version: str | None = None,
 ) -> DraftView:
-    """Take unsupported words out of the title or the description (the occurrence nearest to ``start``)."""
-    text = _text(services, seller, draft_id, field, words)
-    return edit_field(services, seller, draft_id, field, editing.without(text, words, start))
+    """Take unsupported words out of the title or the description (the occurrence nearest to ``start``).
+
+    ``version``: that of the text in which ``start`` was counted; in another one nothing is taken out (AppError 409).
+    """
+    seen = _with_words(services, seller, draft_id, field, words, version)
+    text = editing.without(seen.value(field) or "", words, start)
+    return edit_field(services, seller, draft_id, field, text, version=seen.field_version(field))
 
 
-def confirm_claim(services: Services, seller: str, draft_id: str, field: str, words: str) -> DraftView:
-    """The seller says that the flagged words are true: they stay, their flag goes."""
-    _text(services, seller, draft_id, field, words)
-    return _edit(services, seller, draft_id, editing.Edit("confirm", field, words))
+def confirm_claim(
+    services: Services, seller: str, draft_id: str, field: str, words: str, *, version: str | None = None
+) -> DraftView:
+    """The seller says that the flagged words are true: they stay, their flag goes, until they are changed."""
+    seen = _with_words(services, seller, draft_id, field, words, version)
+    return _edit(services, seller, draft_id, editing.Edit("confirm", field, words), seen.field_version(field))
 
 
 def abandon(services: Services, seller: str, draft_id: str) -> None:
@@ -125,14 +151,22 @@ def publish(services: Services, seller: str, draft_id: str, *, key: str) -> List
     return services.publisher.publish(seller, draft_id, key)
 
 
-def edit_and_publish(services: Services, seller: str, draft_id: str, edits: Mapping[str, str], *, key: str) -> Listing:
-    """Set fields, then publish. For a key that was used already nothing is set any more."""
+def edit_and_publish(
+    services: Services, seller: str, draft_id: str, edits: Mapping[str, str], *, key: str, version: int | None = None
+) -> Listing:
+    """Set fields, then publish. For a key that was used already nothing is set any more.
+
+    ``version``: the draft's, as it was read; one that was changed since is refused (AppError 409).
+    """
     known = services.publisher.published_by(seller, draft_id, key)
     if known is not None:
         return known
     try:
+        if version is not None:
+            editing.check_version(get_draft(services, seller, draft_id), version)
         for field, value in edits.items():
-            edit_field(services, seller, draft_id, field, value)
+            view = edit_field(services, seller, draft_id, field, value, version=version)
+            version = None if version is None else view.version
     except AppError as error:
         if error.code != "published":
             raise
@@ -159,9 +193,27 @@ def shown_listing(services: Services, seller: str, listing_id: str) -> Listing:
         return shelf.to_listing(session, shelf.shown_listing(session, seller, listing_id))
 
 
-def edit_listing(services: Services, seller: str, listing_id: str, changes: Mapping[str, Any]) -> Listing:
-    """Change ``title``, ``description``, ``price``, ``stock``, ``condition``, ``status`` or ``attributes``."""
-    return services.publisher.change(seller, listing_id, changes)
+def versioned_listing(services: Services, seller: str, listing_id: str) -> tuple[Listing, int]:
+    """``get_listing``, and its version: it grows with every change."""
+    with services.store.read() as session:
+        row = shelf.own_listing(session, seller, listing_id)
+        return shelf.to_listing(session, row), row.version
+
+
+def edit_listing(
+    services: Services,
+    seller: str,
+    listing_id: str,
+    changes: Mapping[str, Any],
+    *,
+    version: int | None = None,
+    shown: Mapping[str, str] | None = None,
+) -> Listing:
+    """Change ``title``, ``description``, ``price``, ``stock``, ``condition``, ``status`` or ``attributes``.
+
+    ``version``: the listing's, as it was read. ``shown``: versions of the single fields that the seller was shown.
+    """
+    return services.publisher.change(seller, listing_id, changes, version=version, shown=shown)
 
 
 def mark_sold(services: Services, seller: str, listing_id: str) -> Listing:
@@ -210,19 +262,26 @@ def _view(services: Services, session: Session, row: DraftRow) -> DraftView:
     return drafts.view(session, row, services.settings.currency, listing)
 
 
-def _edit(services: Services, seller: str, draft_id: str, edit: editing.Edit) -> DraftView:
+def _edit(
+    services: Services, seller: str, draft_id: str, edit: editing.Edit, version: editing.Version = None
+) -> DraftView:
     with services.store.write() as session:
         row = drafts.own_draft(session, seller, draft_id, lock=True)
         if row.state == "published":
             raise AppError("published", "This draft is published already; edit its listing instead.", 409)
-        drafts.add_edit(session, row, edit)
+        if not editing.holds(_view(services, session, row), edit, version):
+            drafts.add_edit(session, row, edit)
         return _view(services, session, row)
 
 
-def _text(services: Services, seller: str, draft_id: str, field: str, words: str) -> str:
+def _with_words(
+    services: Services, seller: str, draft_id: str, field: str, words: str, version: str | None
+) -> DraftView:
+    """The draft, whose text holds these words, in the version that was shown."""
     if field not in TEXT_FIELDS:
         raise AppError("bad_field", f"There is no text {field[:60]!r}.", 422)
-    text = getattr(get_draft(services, seller, draft_id), field)
-    if not words or words not in text:
+    seen = get_draft(services, seller, draft_id)
+    editing.check_version(seen, version, field)
+    if not words or words not in (seen.value(field) or ""):
         raise AppError("bad_words", "These words do not stand in the text any more.", 409)
-    return str(text)
+    return seen

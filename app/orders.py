@@ -97,6 +97,7 @@ class Orders:
                 raise AppError("not_found", "There is no such listing; it may have been deleted.", 404)
             _check_wish(row, buyer, price, currency)
             row.stock -= 1
+            row.version += 1
             if row.stock == 0:
                 row.status = "sold"
             order = OrderRow(

@@ -116,21 +116,31 @@ class Publisher:
         self.metrics.published.inc()
         return row
 
-    def change(self, seller: str, listing_id: str, changes: Mapping[str, Any]) -> Listing:
-        """Change a listing.
+    def change(
+        self,
+        seller: str,
+        listing_id: str,
+        changes: Mapping[str, Any],
+        *,
+        version: int | None = None,
+        shown: Mapping[str, str] | None = None,
+    ) -> Listing:
+        """Change a listing. ``version``, ``shown``: what the caller was shown, see ``handlers.edit_listing``.
 
         Raises:
-            AppError: no such field, an unusable value, goods that may not be listed (422), a sold piece that would come
-                back (409), 404.
+            AppError: no such field, an unusable value, goods that may not be listed (422), changed since it was shown, a
+                sold piece that would come back (409), 404.
         """
         clean = self._clean(changes)
         if WORDS & clean.keys():
             self._check_words(seller, listing_id, clean)
         with self.store.write() as session:
             row = shelf.own_listing(session, seller, listing_id, lock=True)
+            shelf.check_versions(row, clean, version, shown or {})
             order_rules.check_change(session, row, clean)
             for field, value in clean.items():
                 setattr(row, field, value)
+            row.version += 1
             shelf.to_index(session, row.id)
             listing = shelf.to_listing(session, row)
         self.follow()

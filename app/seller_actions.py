@@ -11,9 +11,10 @@ from typing import Any
 from app import handlers
 from app.own_words import taken_out
 from app.seller_desk import Desk, Notice
+from app.seller_fields import TYPED, flagged, keep, keep_typed, not_saved, refresh
 from app.seller_pictures import Shot
 from app.services import Services
-from app.views import TEXT_FIELDS, AppError, DraftView
+from app.views import AppError, DraftView
 from listing.photos import Photo, PhotoError, PhotoLimits
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ def add_photos(services: Services, seller: str, desk: Desk, files: Sequence[str 
     desk.notices.clear()
     paths = [Path(file) for file in files]
     try:
-        with _noticed(desk, "adding photos"):
+        with _noticed(services, seller, desk, "adding photos"):
             if desk.busy:
                 raise AppError("running", "The listing is being written right now; add photos once it is done.", 409)
             fresh = _judged(services, desk, paths)
@@ -61,11 +62,13 @@ def _judged(services: Services, desk: Desk, paths: Sequence[Path]) -> list[Photo
 
 
 @contextmanager
-def _noticed(desk: Desk, what: str) -> Iterator[None]:
+def _noticed(services: Services, seller: str, desk: Desk, what: str) -> Iterator[None]:
     """What cannot be done becomes a notice of one sentence."""
     try:
         yield
     except (AppError, PhotoError) as error:
+        if error.code == "changed":
+            refresh(services, seller, desk)
         if not (error.code == "published" and desk.published is not None):
             desk.notices.append(Notice("bad", "That did not work", str(error)))
     except Exception:
@@ -76,10 +79,11 @@ def _noticed(desk: Desk, what: str) -> Iterator[None]:
 def press(services: Services, seller: str, desk: Desk, data: Press) -> None:
     """Do what was pressed; what cannot be done becomes a notice of one sentence."""
     action = ACTIONS.get(str(data.get("do")))
-    desk.notices.clear()
+    # A field that is left while another one's conflict is shown does not take away what was typed there.
+    desk.notices[:] = [notice for notice in desk.notices if notice.typed and action is _field]
     if action is None:
         return
-    with _noticed(desk, f"the press {data.get('do')!r}"):
+    with _noticed(services, seller, desk, f"the press {data.get('do')!r}"):
         action(services, seller, desk, data)
 
 
@@ -122,7 +126,8 @@ def _run(services: Services, seller: str, desk: Desk, data: Press) -> Iterator[D
         draft = desk.view.draft_id
         try:
             if do in ("tone", "category") and desk.view.state == "ready":
-                _keep_text(services, seller, desk, data)
+                if not keep_typed(services, seller, desk, data):
+                    return None
                 tone = data.get("tone")
                 return handlers.regenerate(services, seller, draft, tone=tone, category=category, note=note)
             return handlers.write_again(services, seller, draft, note=note, category=category)
@@ -133,20 +138,6 @@ def _run(services: Services, seller: str, desk: Desk, data: Press) -> Iterator[D
             desk.shots = [shot.renamed() for shot in desk.shots]
     photos = [shot.photo() for shot in desk.shots]
     return handlers.start_draft(services, seller, photos, note, category=category)
-
-
-def _keep_text(services: Services, seller: str, desk: Desk, data: Press) -> None:
-    """What stands in the fields but was not saved yet: a press may come while a field is still being typed in."""
-    view = desk.view
-    if view is None:
-        return
-    for field in TEXT_FIELDS:
-        typed = data.get(field)
-        if isinstance(typed, str) and typed != getattr(view, field):
-            desk.view = view = handlers.edit_field(services, seller, view.draft_id, field, typed)
-    price = data.get("price")
-    if isinstance(price, str) and (price.strip() or view.asked is not None):
-        desk.view = handlers.edit_field(services, seller, view.draft_id, "price", price)
 
 
 def _draft(desk: Desk) -> str:
@@ -179,41 +170,55 @@ def _photo_move(services: Services, seller: str, desk: Desk, data: Press) -> Non
 
 
 def _fact(services: Services, seller: str, desk: Desk, data: Press) -> None:
-    desk.view = handlers.edit_field(services, seller, _draft(desk), str(data["name"]), str(data.get("value") or ""))
+    _set_fact(services, seller, desk, str(data["name"]), str(data.get("value") or ""))
 
 
 def _fact_drop(services: Services, seller: str, desk: Desk, data: Press) -> None:
-    desk.view = handlers.edit_field(services, seller, _draft(desk), str(data["name"]), None)
+    _set_fact(services, seller, desk, str(data["name"]), None)
+
+
+def _set_fact(services: Services, seller: str, desk: Desk, name: str, value: str | None) -> None:
+    draft, version = _draft(desk), _shown(desk, name)
+    desk.view = handlers.edit_field(services, seller, draft, name, value, version=version)
+
+
+def _shown(desk: Desk, field: str) -> str | None:
+    """The version of a field that this tab was showing."""
+    return desk.view.field_version(field) if desk.view is not None else None
 
 
 def _fact_unlock(services: Services, seller: str, desk: Desk, data: Press) -> None:
-    desk.view = handlers.unlock_field(services, seller, _draft(desk), str(data["name"]))
+    field = str(data["name"])
+    # What is being typed comes first: the same words may come again, with the field that was left by this press.
+    if keep_typed(services, seller, desk, data):
+        desk.view = handlers.unlock_field(services, seller, _draft(desk), field, version=_shown(desk, field))
 
 
 def _answer(services: Services, seller: str, desk: Desk, data: Press) -> None:
     value = str(data.get("value") or "").strip()
     if value:
-        desk.view = handlers.answer_question(services, seller, _draft(desk), str(data["name"]), value)
+        _set_fact(services, seller, desk, str(data["name"]), value)
 
 
 def _field(services: Services, seller: str, desk: Desk, data: Press) -> None:
     """A field was left. It may come a moment after the press that left it: then it is kept, and shown with the rest."""
-    field, value = str(data["field"]), str(data.get("value") or "")
-    if desk.published is not None or (field in TEXT_FIELDS and value == getattr(desk.view, field, None)):
-        return
-    view = handlers.edit_field(services, seller, _draft(desk), field, value)
-    if not desk.busy:
-        desk.view = view
+    if desk.published is None and _draft(desk):
+        field, value, shown = str(data["field"]), str(data.get("value") or ""), data.get("version")
+        keep(services, seller, desk, desk.view, field, value, shown)
 
 
 def _claim_remove(services: Services, seller: str, desk: Desk, data: Press) -> None:
-    start = int(data.get("start") or 0)
-    draft, field, said = _draft(desk), str(data["field"]), str(data["words"])
-    desk.view = handlers.remove_claim(services, seller, draft, field, said, start=start)
+    draft, flag = _draft(desk), flagged(services, seller, desk, data)
+    if flag is not None:
+        desk.view = handlers.remove_claim(
+            services, seller, draft, flag.field, flag.words, start=flag.start, version=flag.version
+        )
 
 
 def _claim_true(services: Services, seller: str, desk: Desk, data: Press) -> None:
-    desk.view = handlers.confirm_claim(services, seller, _draft(desk), str(data["field"]), str(data["words"]))
+    draft, flag = _draft(desk), flagged(services, seller, desk, data)
+    if flag is not None:
+        desk.view = handlers.confirm_claim(services, seller, draft, flag.field, flag.words, version=flag.version)
 
 
 def _stop(services: Services, seller: str, desk: Desk, data: Press) -> None:
@@ -222,7 +227,8 @@ def _stop(services: Services, seller: str, desk: Desk, data: Press) -> None:
 
 def _publish(services: Services, seller: str, desk: Desk, data: Press) -> None:
     draft = _draft(desk)
-    _keep_text(services, seller, desk, data)
+    if not keep_typed(services, seller, desk, data):
+        return
     _check_photos(services, seller, desk, draft)
     desk.published = handlers.publish(services, seller, draft, key=f"page-{draft}")
     if desk.view is not None:
@@ -251,10 +257,19 @@ def _again(services: Services, seller: str, desk: Desk, data: Press) -> None:
 
 
 def _save(services: Services, seller: str, desk: Desk, data: Press) -> None:
-    changes = {name: data[name] for name in ("title", "description", "price") if name in data}
-    handlers.edit_listing(services, seller, str(data["id"]), changes)
-    desk.notices.append(Notice("good", "Saved", "Buyers see the change now."))
-    _say_taken_out(desk, [str(changes.get("title") or ""), str(changes.get("description") or "")])
+    """Save the fields that came, each alone and only over the version that the tab was showing."""
+    listing, versions = str(data["id"]), data.get("versions")
+    shown = versions if isinstance(versions, Mapping) else {}
+    for field in (f for f in TYPED if f in data):
+        try:
+            handlers.edit_listing(services, seller, listing, {field: data[field]}, shown=shown)
+        except AppError as error:
+            if error.status not in (409, 422):
+                raise
+            not_saved(desk, Notice("bad", f"The {field} was not saved", str(error), str(data[field])))
+    if not desk.notices:
+        desk.notices.append(Notice("good", "Saved", "Buyers see the change now."))
+    _say_taken_out(desk, [str(data.get("title") or ""), str(data.get("description") or "")])
 
 
 def _sold(services: Services, seller: str, desk: Desk, data: Press) -> None:

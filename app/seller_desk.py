@@ -16,7 +16,7 @@ from app.seller_draft import BUSY, draft_html
 from app.seller_html import render
 from app.seller_pictures import Shot, file_url
 from app.services import Services
-from app.views import AppError, DraftView
+from app.views import AppError, DraftView, field_text, field_version
 from listing.photos import Photo, PhotoLimits
 from listing.schema import Listing
 
@@ -26,15 +26,26 @@ MOST_ORDERS = 5  # of one listing on the page; the next ones follow when these a
 
 @dataclass(frozen=True)
 class Notice:
-    """A message with a look: ``good``, ``warn`` or ``bad``."""
+    """A message with a look: ``good``, ``warn`` or ``bad``; ``typed``: what the person typed and is not saved."""
 
     kind: str
     title: str
     words: str
+    typed: str = ""
 
     @property
     def mark(self) -> str:
         return {"good": "✓", "warn": "◐", "bad": "!"}[self.kind]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a tab saved last of a field: over which version, that one's text, and the version that this gave."""
+
+    shown: str
+    typed: str
+    text: str
+    after: str
 
 
 class Desk:
@@ -52,6 +63,8 @@ class Desk:
         self.view: DraftView | None = None
         self.published: Listing | None = None
         self.notices: list[Notice] = []
+        self.conflicts = 0
+        self.kept: dict[tuple[str, str], Kept] = {}  # by draft and field
         self.find_text = ""
         self.find_photo: Photo | None = None
         self.sent: dict[str, Any] = {}
@@ -140,7 +153,7 @@ class Painter:
         basis = desk.view.price.basis if desk.view.price is not None else []
         same = [self._card(x) for x in handlers.comparables(self.services, basis)]
         retrieval = not isinstance(self.services.index, NoIndex)
-        return draft_html(desk.view, [c for c in same if c["price"]], retrieval)
+        return draft_html(desk.view, [c for c in same if c["price"]], retrieval, desk.conflicts)
 
     def _published(self, listing: Listing) -> str:
         link = f"/l/{listing.id}"
@@ -163,7 +176,7 @@ class Painter:
         summary = f"{count} found {by}" if searched else count if found else ""
         return render(
             "mine", items=items, summary=summary, none_title=title, none_words=line, searched=searched,
-            hand_over=words.HAND_OVER,
+            hand_over=words.HAND_OVER, conflicts=desk.conflicts,
         )  # fmt: skip
 
     def _with_orders(self, found: Sequence[Listing], seller: str) -> list[dict[str, Any]]:
@@ -189,6 +202,7 @@ class Painter:
             "price": words.money(listing.price, listing.currency),
             "amount": words.amount_text(listing.price),
             "currency": listing.currency,
+            "versions": {f: field_version(field_text(getattr(listing, f))) for f in ("title", "description", "price")},
             "status": listing.status,
             "state": words.STATUSES[listing.status],
             "url": self._picture(listing),

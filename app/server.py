@@ -22,6 +22,7 @@ from app.services import Services, build_services
 from app.sessions import Sessions
 from app.settings import Settings
 from app.tries import Tries
+from app.unknown import install_unknown
 from app.views import AppError
 from app.web import Guard, install_errors
 from listing.home import private_files
@@ -29,7 +30,6 @@ from listing.home import private_files
 log = logging.getLogger(__name__)
 FIRST_TIDY_SECONDS, TIDY_SECONDS = 60.0, 3600.0
 MODEL_SECONDS = 5.0
-# The API's catch-all comes after the feed.
 ROUTERS = (feed_api.v1_feed, promotions_api.v1_promotions, ops_api.ops, api.v1, api.health, signin.pages, preview.pages)
 CATCH_UP_SECONDS = 2.0
 FORGET_SECONDS = 2.0
@@ -57,6 +57,7 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
         description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         lifespan=lifespan,
     )
     app.state.services = services
@@ -66,8 +67,10 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
     install_errors(app, services.metrics)
     for router in ROUTERS:
         app.include_router(router)
+    install_unknown(app, services.metrics)
     if page:
         _mount_page(app, services)
+        install_unknown(app, services.metrics)
     app.add_middleware(RequestIds)  # outermost: refusals have an id as well
     return app
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Select, delete, func, select
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app import drafts
 from app.tables import ChangeRow, DraftRow, EditRow, KeyRow, ListingRow, OutboxRow, PhotoRow, PostRow, now
-from app.views import AppError
+from app.views import AppError, Changed, field_text, field_version
 from listing.schema import Draft, Listing
 
 OWN_PREFIX = "ipl-"
@@ -49,6 +49,16 @@ def shown_listing(session: Session, seller: str, listing_id: str) -> ListingRow:
     if row is None or (row.seller_id != seller and row.status not in PUBLIC):
         raise AppError("not_found", NOT_THERE, 404)
     return row
+
+
+def check_versions(row: ListingRow, changes: Mapping[str, Any], version: int | None, shown: Mapping[str, str]) -> None:
+    """Raises Changed (409) when the listing, or a field that is to be changed, is not what was shown any more."""
+    if version is not None and version != row.version:
+        raise Changed("listing")
+    for field in changes.keys() & shown.keys():
+        present = field_text(getattr(row, field))
+        if shown[field] != field_version(present) and field_text(changes[field]) != present:
+            raise Changed(field, present)
 
 
 def to_listing(session: Session, row: ListingRow) -> Listing:
