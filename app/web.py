@@ -41,7 +41,7 @@ HEADERS = {
 # Drafts wait in a line of their own, for as long as they say.
 LIMITED, OWN_LINE = "/v1/", "/v1/drafts"
 STRICT_PATHS = ("/v1/", "/docs", "/healthz", "/readyz", "/metrics", "/openapi.json", "/sign-in")
-PHOTO_STATUS = {"too_large": 413}
+PHOTO_STATUS = {"too_large": 413, "busy": 503}
 
 
 class TooLarge(Exception):

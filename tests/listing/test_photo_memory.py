@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import numpy as np
 import pillow_heif
 import pytest
 from PIL import Image
+
+from listing.photos import PhotoError, PhotoLimits, intake
 
 pillow_heif.register_heif_opener()
 
@@ -144,6 +147,22 @@ def test_many_at_a_time_wait_for_each_other(tmp_path: Path) -> None:
     assert together["mb"] < 2.5 * alone["mb"]
 
 
+def test_a_photo_that_waits_too_long_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "photo.jpg"
+    file.write_bytes(progressive((6000, 4500)))
+    small = saved(photo((300, 200)), "JPEG")
+    refusals: set[str] = set()
+    with ThreadPoolExecutor(4) as pool:
+        others = [pool.submit(intake, [file] * 4) for _ in range(4)]
+        while not refusals and not all(other.done() for other in others):
+            try:
+                intake([small], PhotoLimits(wait=0.01))
+            except PhotoError as error:
+                refusals.add(f"{error.code}: {error}")
+    assert refusals == {"busy: Too many photos are being read; add photo 1 again in a minute."}
+    assert all(len(other.result()) == 4 for other in others)  # who waits long enough gets a turn
+
+
 # -- files that mean harm -----------------------------------------------------------------------------------------
 
 
@@ -185,6 +204,24 @@ def lying_heic() -> bytes:
     return bytes(data)
 
 
+def shared_metadata() -> bytes:
+    """A HEIC with 40 photos, whose EXIF is the same 10 MB."""
+    file = pillow_heif.HeifFile()
+    for number in range(40):
+        file.add_from_pillow(Image.new("RGB", (64, 64), (number, 0, 0)))
+        file[number].info["exif"] = b"Exif\0\0II*\0\x08\0\0\0" + bytes(6 if number else 10_000_000)
+    buffer = io.BytesIO()
+    file.save(buffer, quality=30, save_all=True)
+    data = bytearray(buffer.getvalue())
+    first = data.index(b"iloc") + 12  # entries of 18 bytes: id, source, base, number of parts, offset, length
+    assert data[first - 4 : first - 2] == b"\x44\x40"
+    entries = [first + 18 * number for number in range(80)]
+    large = max(entries, key=lambda at: int.from_bytes(data[at + 14 : at + 18]))
+    for at in entries[1::2]:
+        data[at + 2 : at + 18] = data[large + 2 : large + 18]
+    return bytes(data)
+
+
 def many_scans() -> bytes:
     """A progressive JPEG of one colour, whose last scan is there ten thousand times."""
     data = saved(Image.new("L", (5000, 5000), 90), "JPEG", progressive=True)
@@ -200,6 +237,7 @@ HARMFUL: dict[str, Callable[[], bytes]] = {
     "texts": long_texts,
     "profile": profile_png,
     "lying-heic": lying_heic,
+    "shared-metadata": shared_metadata,
     "many-scans": many_scans,
     "cut-off-png": lambda: saved(photo(LARGE, "RGBA"), "PNG", compress_level=1)[:-2000],
     "cut-off-webp": lambda: webp(ORDINARY)[:-2000],
