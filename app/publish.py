@@ -128,8 +128,8 @@ class Publisher:
         """Change a listing. ``version``, ``shown``: what the caller was shown, see ``handlers.edit_listing``.
 
         Raises:
-            AppError: no such field, an unusable value, goods that may not be listed (422), changed since it was shown, a
-                sold piece that would come back (409), 404.
+            AppError: no such field, an unusable value, goods that may not be listed (422); changed since it was shown,
+                a sold piece that would come back (409); 404.
         """
         clean = self._clean(changes)
         if WORDS & clean.keys():

@@ -56,7 +56,7 @@ UPLOAD = "/gradio_api/upload"
 MAX_OPEN_BYTES, MAX_JSON_BYTES, MAX_FORM_BYTES = 16_000, 2_000_000, 1_000_000
 DRAFT_BODIES, PAGE_CALLS = 2, 64  # under way for one seller
 STRICT_PATHS = ("/v1/", "/docs", "/healthz", "/readyz", "/metrics", "/openapi.json", "/sign-in", "/l/")
-PHOTO_STATUS = {"too_large": 413}
+PHOTO_STATUS = {"too_large": 413, "busy": 503}
 
 
 def error_response(code: str, message: str, status: int, headers: dict[str, str] | None = None) -> JSONResponse:

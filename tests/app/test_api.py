@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 
 from app.sellers import write_password
 from app.server import create_app
+from listing.photos import PhotoError
 from tests.fakes import FakeIndex, FakePipeline, jpeg
 
 
@@ -52,6 +53,14 @@ def code(response):
     assert set(response.json()) == {"error"}
     assert set(response.json()["error"]) == {"code", "message"}
     return response.status_code, response.json()["error"]["code"]
+
+
+def test_too_many_photos_at_a_time_are_asked_to_come_back(client, monkeypatch):
+    def full(*_):
+        raise PhotoError("busy", "Too many photos are being read; add photo 1 again in a minute.")
+
+    monkeypatch.setattr("app.api.intake", full)
+    assert code(draft(client)) == (503, "busy")
 
 
 @pytest.mark.stores
