@@ -102,7 +102,9 @@ class Life:
         name, secret = self.word(), self.word()
         self.world.gone_words.update((name, secret))
         dice = np.random.default_rng(next(self.numbers))
-        tiles = Image.fromarray(dice.integers(0, 255, (10, 8, 3), dtype=np.uint8)).resize((256, 320), Image.Resampling.NEAREST)
+        tiles = Image.fromarray(dice.integers(0, 255, (10, 8, 3), dtype=np.uint8)).resize(
+            (256, 320), Image.Resampling.NEAREST
+        )
         exif = Image.Exif()
         exif[0x010E] = secret
         file = io.BytesIO()

@@ -26,7 +26,7 @@ from tests.app.life import Life, World
 from tests.app.life_server import OneServer, Starter
 from tests.app.small_index import SmallEncoders, open_index
 
-STEPS_EACH = 50
+LIVES_EACH, STEPS_EACH = 4, 50
 numbers = st.integers(0, 10**6)
 prices = st.sampled_from([None, 5.0, 12.5, 40.0])
 moments = st.floats(0.0, 0.12)  # seconds; most calls take less than that
@@ -85,7 +85,11 @@ class Machine(RuleBasedStateMachine):
     def search(self) -> None:
         """Neither a file of a deleted photo nor a word of anything deleted is anywhere."""
         world, place = self.life.world, self.place
-        files = [p for p in self.home.rglob("*") if p.is_file() and not p.relative_to(self.home).parts[0].startswith("before-restore")]
+        files = [
+            p
+            for p in self.home.rglob("*")
+            if p.is_file() and not p.relative_to(self.home).parts[0].startswith("before-restore")
+        ]
         left = {p.name[:32] for p in files} & world.gone_photos
         assert not left, f"files of deleted photos are left: {left}"
         living = {w for x in (*world.drafts.values(), *world.listings.values()) for w in x.words}
@@ -291,8 +295,8 @@ def test_nothing_is_lost_kept_or_sold_twice_in_any_life(place, request):
         run_state_machine_as_test(
             machine,
             settings=settings(
-                max_examples=1,
-                stateful_step_count=min(STEPS_EACH, max(10, steps - place.steps)),
+                max_examples=LIVES_EACH,  # the first is always the shortest there is
+                stateful_step_count=min(STEPS_EACH, steps),
                 deadline=None,
                 phases=(Phase.generate,),
                 suppress_health_check=list(HealthCheck),
