@@ -5,10 +5,10 @@
 On this machine alone and on a home of its own: idle and half-open connections, large bodies without a token, bursts of
 sign-ins, GETs from another site, addresses in the place of files; then a signed-in person's photos that unpack to
 hundreds of megabytes. Each lasts ``--seconds``; meanwhile another person reads the feed and their listings ten times a
-second. Prints JSON lines: by phase the person's calls (p50 and slowest in milliseconds, and what was not answered), the
-strangers' answers by status, the server's resident memory and how much more lies on the disk (home and temporary
-files). Exit status 1: a call of the signed-in person over ``--most-ms`` or unanswered, memory over ``--most-mb``, more than
-``--most-disk-mb`` on the disk, an address that was fetched, or a row that another site caused.
+second. Prints JSON lines: by phase the person's calls (p50 and slowest in milliseconds, and what was not answered),
+the strangers' answers by status, the server's resident memory and how much more lies on the disk (home and temporary
+files). Exit status 1: a call of the signed-in person over ``--most-ms`` or unanswered, memory over ``--most-mb``, more
+than ``--most-disk-mb`` on the disk, an address that was fetched, or a GET of another site that was answered.
 """
 
 from __future__ import annotations

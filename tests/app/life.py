@@ -1,4 +1,4 @@
-"""The life of listings as one seller and their buyers know it: every call has an expected answer, kept beside the server.
+"""The life of listings as one seller and their buyers know it: the answer that each call must have.
 
 ``Life`` makes calls through the API and keeps what must be true afterwards. A call during which the server is killed is
 repeated after the next start, as a person would do; all calls here may be repeated.

@@ -1,7 +1,7 @@
 """The life of listings against a model, on files and on servers, with kills, restarts and restores in between.
 
-``pytest tests/app/test_life.py --life-steps 2000 -s`` is the long version: so many steps on SQLite with an embedded Chroma,
-and as many on PostgreSQL with a Chroma server.
+``pytest tests/app/test_life.py --life-steps 2000 -s`` is the long version: so many steps on SQLite with an embedded
+Chroma, and as many on PostgreSQL with a Chroma server.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from tests.app.life import Life, World
 from tests.app.life_server import OneServer, Starter
 from tests.app.small_index import SmallEncoders, open_index
 
+ASIDE = "before-restore"  # what a restore moved aside is kept until somebody deletes it
 LIVES_EACH, STEPS_EACH = 4, 50
 numbers = st.integers(0, 10**6)
 prices = st.sampled_from([None, 5.0, 12.5, 40.0])
