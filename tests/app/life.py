@@ -88,7 +88,8 @@ class Life:
         self.client = httpx.Client(base_url=server.url, timeout=CALL_SECONDS)
         self.numbers = iter(range(10**9))
         self.kill_after: float | None = None  # seconds after which the next call's server is killed
-        self.kills = self.steps = 0
+        self.kills = 0
+        self.orphaned: set[str] = set()  # words of drafts that nobody was told of, since the server was killed
 
     # what is used up
 
@@ -163,8 +164,10 @@ class Life:
         """Photos and a note become a draft."""
         word = self.word()
         note = f"{word} slowly" if slow else word
-        files = [("photos", self.photo()) for _ in range(photos)]
+        files, kills = [("photos", self.photo()) for _ in range(photos)], self.kills
         body = self.expect(self.ask("POST", "/v1/drafts", files=files, data={"note": note}), 201).json()
+        if self.kills > kills:
+            self.orphaned.add(word)
         assert body["state"] == "ready"
         assert body["note"] == note
         self.world.drafts[body["id"]] = DraftModel(body["id"], [p["id"] for p in body["photos"]], [word])
@@ -201,7 +204,6 @@ class Life:
         if answer.status_code == 409:  # the killed call's draft is still open for a moment
             self._wait_for_end(draft.id)
             answer = self.ask("POST", f"/v1/drafts/{draft.id}/write", json=data)
-        self.world.gone_words.update(())
         if not draft.photos:
             self.expect(answer, 422)
             return

@@ -94,7 +94,7 @@ class Machine(RuleBasedStateMachine):
         left = {p.name[:32] for p in files} & world.gone_photos
         assert not left, f"files of deleted photos are left: {left}"
         living = {w for x in (*world.drafts.values(), *world.listings.values()) for w in x.words}
-        gone = world.gone_words - living
+        gone = world.gone_words - living - self.life.orphaned
         for path in files:
             data = path.read_bytes()
             found = [word for word in gone if word.encode() in data]
