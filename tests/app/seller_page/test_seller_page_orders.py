@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.app.seller_page.conftest import Page, add, expect, publish, write
+from tests.app.seller_page.test_seller_page_axe import findings
 from tests.fakes import jpeg
 
 pytestmark = pytest.mark.browser
@@ -52,6 +53,7 @@ def test_a_sale_is_handed_over_or_refunded(serve: Any, visit: Any, pipeline: Any
 
     # A refund is asked twice; then it can be sold again.
     item.get_by_role("button", name="Refund").click()
+    assert findings(page) == []
     item.get_by_role("button", name="Keep the order").click()
     expect(item).to_contain_text("Sold: hand it over")
     item.get_by_role("button", name="Refund").click()
