@@ -195,9 +195,10 @@ def _fact_unlock(services: Services, seller: str, desk: Desk, data: Press) -> No
 
 
 def _answer(services: Services, seller: str, desk: Desk, data: Press) -> None:
-    value = str(data.get("value") or "").strip()
+    name, value = str(data["name"]), str(data.get("value") or "").strip()
     if value:
-        _set_fact(services, seller, desk, str(data["name"]), value)
+        version = _shown(desk, name)
+        desk.view = handlers.answer_question(services, seller, _draft(desk), name, value, version=version)
 
 
 def _field(services: Services, seller: str, desk: Desk, data: Press) -> None:

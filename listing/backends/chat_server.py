@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -121,7 +121,7 @@ class ChatServer:
             raise self._nonsense() from error
 
     def _pieces(self, response: httpx.Response) -> Iterator[bytes]:
-        pieces = response.aiter_bytes()
+        pieces = cast("AsyncGenerator[bytes]", response.aiter_bytes())
 
         async def following() -> bytes | None:
             return await anext(pieces, None)
