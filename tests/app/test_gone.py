@@ -6,6 +6,8 @@ The looking is done from outside, in the raw bytes of every file, while the serv
 from __future__ import annotations
 
 import os
+import random
+import re
 import signal
 import socket
 import sqlite3
@@ -15,9 +17,11 @@ from contextlib import closing
 
 import httpx
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from app import handlers
+from app.db import Store, open_engine
 from app.tables import PhotoDeletionRow
 from app.views import AppError
 from listing.photos import intake
@@ -195,3 +199,28 @@ def test_raw_uploads_that_nobody_took_go_while_it_serves(services):
         fresh = upload(url, "fresh")
         assert files_with(folder, "fresh")
         assert fresh
+
+
+def test_writing_the_stores_file_anew_leaves_none_of_what_overwriting_missed(tmp_path):
+    """SQLite overwrites a row that is deleted, not the copies that it left when it moved to another page."""
+    dice = random.Random(5)
+    store = Store(open_engine(f"sqlite:///{tmp_path / 'store.sqlite'}"))
+    with store.write() as session:
+        session.execute(text("CREATE TABLE texts (id TEXT PRIMARY KEY, words TEXT, title TEXT UNIQUE)"))
+    live: dict[str, str] = {}
+    with store.write() as session:
+        for number in range(3_000):
+            word, key = f"zebrine{number:06d}", f"{dice.getrandbits(128):032x}"
+            if not live or dice.random() < 0.6:
+                row = {"id": key, "words": word * dice.choice([1, 5, 30, 400]), "title": word}
+                session.execute(text("INSERT INTO texts VALUES (:id, :words, :title)"), row)
+                live[key] = word
+            else:
+                gone = dice.choice(list(live))
+                session.execute(text("DELETE FROM texts WHERE id = :id"), {"id": gone})
+                del live[gone]
+    assert not store.compact(largest=1)
+    assert store.compact()
+    store.engine.dispose()
+    found = set(re.findall(rb"zebrine\d{6}", (tmp_path / "store.sqlite").read_bytes()))
+    assert found == {word.encode() for word in live.values()}
