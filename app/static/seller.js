@@ -80,7 +80,7 @@ element.addEventListener("submit", (event) => {
   event.preventDefault();
   const form = event.target;
   send({ do: form.dataset.do, run: form.dataset.run }, form);
-  if (form.id && kept.open.delete(form.id)) reveal(form.id, false);
+  if (form.getAttribute("id") && kept.open.delete(form.getAttribute("id"))) reveal(form.getAttribute("id"), false);
 });
 
 element.addEventListener("change", (event) => {
