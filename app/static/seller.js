@@ -80,7 +80,8 @@ element.addEventListener("submit", (event) => {
   event.preventDefault();
   const form = event.target;
   send({ do: form.dataset.do, run: form.dataset.run }, form);
-  if (form.getAttribute("id") && kept.open.delete(form.getAttribute("id"))) reveal(form.getAttribute("id"), false);
+  const id = form.getAttribute("id"); // form.id is its field of that name
+  if (id && kept.open.delete(id)) reveal(id, false);
 });
 
 element.addEventListener("change", (event) => {
