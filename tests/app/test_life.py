@@ -30,6 +30,7 @@ ASIDE = "before-restore"  # what a restore moved aside is kept until somebody de
 LIVES_EACH, STEPS_EACH = 4, 50
 numbers = st.integers(0, 10**6)
 prices = st.sampled_from([None, 5.0, 12.5, 40.0])
+rarely = st.sampled_from([False, False, False, True])
 moments = st.floats(0.0, 0.12)  # seconds; most calls take less than that
 
 
@@ -243,8 +244,10 @@ class Machine(RuleBasedStateMachine):
     def kill_in_the_next_call(self, after):
         self.life.kill_after = after
 
-    @rule(gently=st.booleans())
-    def restart(self, gently):
+    @rule(gently=st.booleans(), rare=rarely)
+    def restart(self, gently, rare):
+        if not rare:
+            return
         if gently:
             self.life.server.end(signal.SIGTERM)
             self.life.server.start()
@@ -252,15 +255,19 @@ class Machine(RuleBasedStateMachine):
             self.life.kill()
         self.step()
 
-    @rule()
-    def save(self):
+    @rule(rare=rarely)
+    def save(self, rare):
+        if not rare:
+            return
         back_up(self.settings(), self.archive, force=True)
         self.saved = self.life.snapshot()
         self.step()
 
     @precondition(lambda self: self.saved is not None)
-    @rule()
-    def bring_back(self):
+    @rule(rare=rarely)
+    def bring_back(self, rare):
+        if not rare:
+            return
         self.life.server.end(signal.SIGTERM)
         restore(self.archive, self.settings(), force=True)
         self.life.world = self.life.world if self.saved is None else self.saved
