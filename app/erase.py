@@ -6,12 +6,13 @@ brought up to date here. Backups are not touched.
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, make_url, or_, select, update
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from app import drafts, shelf
@@ -97,9 +98,9 @@ def erase(settings: Settings, name: str, *, settle: bool = False) -> Erased:
 
 def open_known(settings: Settings, name: str) -> Store:
     """The store, which has to be there already. Raises NobodyThere, StoreError."""
-    file = settings.home / "store.sqlite"
-    if not settings.store and not file.is_file():
-        raise NobodyThere(f"There is no store at {file}; nothing was deleted. Check IPL_HOME.")
+    url = make_url(settings.store_url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        raise NobodyThere(f"There is no store at {url.database}; nothing was deleted. Check IPL_HOME and IPL_STORE.")
     return open_store(settings.store_url)
 
 
@@ -212,4 +213,5 @@ def line_of(passwords: Path | None, name: str) -> str | None:
 
     if passwords is None or name not in read_passwords(passwords):
         return None
-    return f"sed -i '/^{name.replace('.', chr(92) + '.')}:/d' {passwords}"
+    pattern = name.replace(".", r"\.")  # nothing else that a name can hold means something to sed
+    return f"sed -i '/^{pattern}:/d' {shlex.quote(str(passwords))}"
