@@ -45,8 +45,9 @@ class Services:
     metrics: Metrics
 
     def close(self) -> None:
-        """Give the database's connections and the index back."""
+        """Give the database's connections and the index back; the store's file keeps nothing of what was deleted."""
         self.feed.close()
+        self.publisher.deletions.compact()
         self.store.engine.dispose()
         self.index.close()
 
