@@ -264,7 +264,7 @@ class Machine(RuleBasedStateMachine):
         self.step()
 
     @precondition(lambda self: self.saved is not None)
-    @rule(rare=rarely)
+    @rule(rare=st.booleans())
     def bring_back(self, rare):
         if not rare:
             return
