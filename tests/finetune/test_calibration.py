@@ -162,3 +162,18 @@ def test_answers_of_one_model_are_never_taken_for_those_of_another(tmp_path):
     names |= {stamp("one/model"), stamp("other/model")}
     assert len(names) == 4
     assert all(re.fullmatch(r"[\w.-]+", name) for name in names)
+
+
+def test_a_server_is_calibrated_from_photos_to_drafts(garments, tmp_path, monkeypatch, capsys):
+    """With the quick arms, though it has no heads of its own."""
+    monkeypatch.setenv("IPL_HOME", str(tmp_path / "home"))
+    with serving(seeing(lambda _: reply("A", {"A": 0.0}))) as stub:
+        asked = ["evaluate", "--calibrate", "--data", str(garments), "--model", stub.url]
+        assert main(asked) == 0
+        said = capsys.readouterr().out
+        questions = len(stub.chats())
+        assert main(asked) == 0  # its answers are kept
+        assert len(stub.chats()) == questions
+        pipeline = build_pipeline(stub.url, False, tmp_path / "home")
+    assert [line.split()[0] for line in said.splitlines()] == ["tuned", "classifier", "system", "calibration"]
+    assert pipeline.parts.calibration.fitted
