@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from filelock import FileLock
@@ -63,13 +64,22 @@ def hash_password(password: str, salt: bytes | None = None) -> str:
     """``scrypt$N$r$p$salt$hash``, salt and hash in base64.
 
     Raises:
-        PasswordFileError: shorter than 8 or longer than 1024 characters.
+        PasswordFileError: shorter than 8 or longer than 1024 characters, or one of the 30,000 that are guessed first.
     """
     if not 8 <= len(password) <= _MOST_PASSWORD:
         raise PasswordFileError(f"The password needs 8 to {_MOST_PASSWORD} characters; choose another.")
+    if password.lower() in _common_passwords():
+        raise PasswordFileError("This password is one of those that are guessed first; choose another.")
     salt = salt or os.urandom(16)
     parts = (base64.b64encode(part).decode() for part in (salt, _scrypt(password, salt, _N, _R, _P)))
     return "$".join(("scrypt", str(_N), str(_R), str(_P), *parts))
+
+
+@cache
+def _common_passwords() -> frozenset[str]:
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+    return frozenset(FREQUENCY_LISTS["passwords"])
 
 
 def _scrypt(password: str, salt: bytes, n: int, r: int, p: int) -> bytes:

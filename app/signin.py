@@ -111,7 +111,7 @@ def _revoke(sessions: Sessions, name: str) -> None:
 
 @pages.get("/sign-out")
 def sign_out() -> Response:
-    """Forget the cookie."""
-    response = RedirectResponse("/sign-in", 303)
+    """Forget the cookie, and what the browser keeps of the pages."""
+    response = RedirectResponse("/sign-in", 303, {"Clear-Site-Data": '"cache", "storage"'})
     response.delete_cookie(COOKIE)
     return response

@@ -46,6 +46,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
 }
+HTTPS_ONLY = {"Strict-Transport-Security": "max-age=31536000"}  # behind a proxy with a certificate
 # A page that opens where nobody is signed in leads to the form.
 PAGES = ("/", "/ops/")
 LIMITED = "/v1/"
@@ -76,6 +77,7 @@ class Guard:
         self.open_calls = Places(settings.anonymous_waiting, max(1, settings.anonymous_waiting // 2))
         self.page_calls, self.draft_bodies = Places(None, PAGE_CALLS), Places(None, DRAFT_BODIES)
         self.bytes = Places(2 * self.limit, 2 * self.limit if alone else self.limit)
+        self.headers = {**HEADERS, **(HTTPS_ONLY if settings.secure_cookies else {})}
         further = tuple(h.strip() for h in settings.hosts.split(",") if h.strip())
         self.hosts = (*LOOPBACK, *further) if settings.on_loopback or further else ()
 
@@ -179,7 +181,9 @@ class Guard:
     def _with_headers(self, scope: Scope, send: Send) -> Send:
         strict = scope["path"].startswith(STRICT_PATHS)
         policy = _STRICT if strict else _PAGE
-        extra = [(k.lower().encode(), v.encode()) for k, v in {**HEADERS, "Content-Security-Policy": policy}.items()]
+        extra = [
+            (k.lower().encode(), v.encode()) for k, v in {**self.headers, "Content-Security-Policy": policy}.items()
+        ]
 
         async def wrapped(message: Message) -> None:
             if message["type"] == "http.response.start":
