@@ -39,7 +39,7 @@ class Settings(BaseModel):
     operators: str = Field("", description="Names, with commas, who may open /ops; alone on loopback everybody may.")
     currency: str = Field("EUR", pattern="^[A-Z]{3}$", description="Currency of prices.")
     secure_cookies: bool = Field(
-        False, description="The server is reached by https only: cookies and browsers keep to it."
+        False, description="Reached by https alone: cookies and browsers keep to it."
     )
     session_hours: float = Field(24 * 14, gt=0, description="How long a sign-in lasts.")
     token_days: float = Field(365.0, ge=0, le=36_500, description="How long a new token is valid; 0: without end.")
