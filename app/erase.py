@@ -213,5 +213,4 @@ def line_of(passwords: Path | None, name: str) -> str | None:
 
     if passwords is None or name not in read_passwords(passwords):
         return None
-    pattern = name.replace(".", r"\.")  # nothing else that a name can hold means something to sed
-    return f"sed -i '/^{pattern}:/d' {shlex.quote(str(passwords))}"
+    return f"./ipl accounts remove {shlex.quote(name)} {shlex.quote(str(passwords))}"

@@ -38,9 +38,7 @@ class Settings(BaseModel):
     passwords: Path | None = Field(None, description="Password file; without one there is a single user on loopback.")
     operators: str = Field("", description="Names, with commas, who may open /ops; alone on loopback everybody may.")
     currency: str = Field("EUR", pattern="^[A-Z]{3}$", description="Currency of prices.")
-    secure_cookies: bool = Field(
-        False, description="Reached by https alone: cookies and browsers keep to it."
-    )
+    secure_cookies: bool = Field(False, description="Reached by https alone: cookies and browsers keep to it.")
     session_hours: float = Field(24 * 14, gt=0, description="How long a sign-in lasts.")
     token_days: float = Field(365.0, ge=0, le=36_500, description="How long a new token is valid; 0: without end.")
     queue_length: int = Field(16, ge=1, description="Most drafts that wait; further ones are refused for a while.")
