@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"Every backup made before still holds {args.name}, and so does a folder before-restore-...: delete them.")
     line = line_of(settings.passwords, args.name)
     if line is not None:
-        print(f"The password file still names {args.name}: run  {line}  and start the server again.")
+        print(f"The password file still names {args.name}: run  {line}")
     return 0
 
 
