@@ -158,9 +158,10 @@ def _heif(data: bytes) -> PhotoFile:
         raise ValueError("a HEIC with too much metadata")
     opened = pillow_heif.open_heif(data, remove_stride=False)
     photo = opened[opened.primary_index]
+    info: dict[str, Any] = photo.info
     width, height = photo.size
     alpha = photo.mode.endswith(("A", "a"))
-    chroma, deep = {420: 0.5, 422: 1.0, 444: 2.0}.get(photo.info.get("chroma", 0), 0.0), photo.info["bit_depth"] > 8
+    chroma, deep = {420: 0.5, 422: 1.0, 444: 2.0}.get(info.get("chroma", 0), 0.0), info["bit_depth"] > 8
     planes = (1 + chroma + alpha) * (2 if deep else 1)
     each = planes * (2 if deep or chroma > 0.5 else 1) + (4 if alpha else 3) + 0.4
 
@@ -172,7 +173,7 @@ def _heif(data: bytes) -> PhotoFile:
             part = pixels[top * stride : bottom * stride]
             return Image.frombytes(photo.mode, (width, bottom - top), part, "raw", photo.mode, stride)
 
-        return Pixels((width, height), rows, profile=photo.info.get("icc_profile"))
+        return Pixels((width, height), rows, profile=info.get("icc_profile"))
 
     return PhotoFile("HEIC", (width, height), width * height * each, decode)
 
@@ -180,7 +181,7 @@ def _heif(data: bytes) -> PhotoFile:
 # -- metadata -----------------------------------------------------------------------------------------------------
 
 
-def _orientation(info: Mapping[str, Any]) -> int:
+def _orientation(info: Mapping[Any, Any]) -> int:
     """By EXIF, by EXIF in a PNG's text, or by XMP; 1 when none says it, or what says it is broken."""
     try:
         exif = info.get("exif")
