@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, File, Form, Header, Path, Query, Request, UploadFile
@@ -9,12 +10,23 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from app import apidocs, handlers
-from app.bodies import DraftBody, ErrorBody, Health, ListingChanges, ListingPage, PublishBody
+from app.bodies import (
+    DraftBody,
+    ErrorBody,
+    Health,
+    ListingChanges,
+    ListingPage,
+    PhotosBody,
+    PublishBody,
+    WriteBody,
+)
+from app.request_body import release_body
 from app.sellers import Seller
 from app.services import Services
 from app.signin import request_seller
 from app.streams import last_view, server_sent
 from app.views import AppError
+from app.writing import Writing
 from listing.photos import PhotoLimits, intake
 from listing.request import Tone
 from listing.schema import Listing
@@ -24,7 +36,8 @@ _SAID = {
     401: "No valid token or sign-in.",
     403: "The request came from another site.",
     404: "No such thing, or it is somebody else's.",
-    409: "It is not in the right state for this.",
+    408: "The request did not arrive in time.",
+    409: "It is not in the right state for this, or it was changed elsewhere.",
     413: "The request is too large.",
     422: "What was given is unusable; the message says why.",
     429: "Too many drafts or requests are waiting; see Retry-After.",
@@ -34,6 +47,10 @@ _SAID = {
 ERRORS: dict[int | str, dict[str, Any]] = {s: {"model": ErrorBody, "description": text} for s, text in _SAID.items()}
 EVENT_STREAM = "text/event-stream"
 
+# The version of a draft or a listing travels as its ETag.
+IfMatch = Annotated[
+    str, Header(max_length=100, description="The ETag that was read: 409 when something has changed since.")
+]
 v1 = APIRouter(prefix="/v1", responses=ERRORS)
 health = APIRouter()
 
@@ -46,6 +63,29 @@ def _services(request: Request) -> Services:
 Deps = Annotated[Services, Depends(_services)]
 Who = Annotated[Seller, Depends(request_seller)]
 Id = Annotated[str, Path(max_length=64)]
+
+
+def etag(version: int) -> dict[str, str]:
+    """The header that says a version."""
+    return {"ETag": f'"{version}"'}
+
+
+def _version(if_match: str) -> int | None:
+    """The version in an ``If-Match`` header; None where any will do."""
+    if if_match.strip() in ("", "*"):
+        return None
+    found = re.fullmatch(r'"(\d{1,9})"|(\d{1,9})', if_match.strip())
+    if found is None:
+        raise AppError("bad_version", 'If-Match has to be an ETag that was read here, like "3".', 422)
+    return int(found[1] or found[2])
+
+
+def _say_version(services: Services, seller: str, listing: Listing, response: Response) -> Listing:
+    """Give a listing with its version, unless it has changed again in this moment."""
+    again, version = handlers.versioned_listing(services, seller, listing.id)
+    if again == listing:
+        response.headers.update(etag(version))
+    return listing
 
 
 @v1.post(
@@ -74,23 +114,34 @@ async def create_draft(
         raise AppError("too_many_photos", f"Choose at most {PhotoLimits().count} photos.", 422)
     services.queue.check(seller.id)  # decoding photos for nothing would slow those down who have a place
     files = [await photo.read() for photo in photos]
+    for photo in photos:
+        await photo.close()
     clean = await run_in_threadpool(intake, files)
+    del files
+    release_body(request)  # the draft may wait for long; others can send theirs meanwhile
     run = await run_in_threadpool(
         lambda: handlers.start_draft(services, seller.id, clean, note, tone=tone, category=category or None)
     )
+    return await _written(run, request, accept, 201)
+
+
+async def _written(run: Writing, request: Request, accept: str, status: int) -> Response:
+    """The draft once it is done, or its events while it is made."""
     if EVENT_STREAM in accept:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(server_sent(run), 201, headers, EVENT_STREAM)
+        return StreamingResponse(server_sent(run), status, headers, EVENT_STREAM)
     view = await last_view(run, request)
     if view.problem is not None:
         raise AppError(view.problem.code, view.problem.message, 503)
-    return JSONResponse(DraftBody.of(view).model_dump(mode="json"), 201)
+    return JSONResponse(DraftBody.of(view).model_dump(mode="json"), status, etag(view.version))
 
 
 @v1.get("/drafts/{draft_id}", tags=["drafts"])
-def get_draft(services: Deps, seller: Who, draft_id: Id) -> DraftBody:
+def get_draft(services: Deps, seller: Who, draft_id: Id, response: Response) -> DraftBody:
     """A draft with the seller's changes."""
-    return DraftBody.of(handlers.get_draft(services, seller.id, draft_id))
+    view = handlers.get_draft(services, seller.id, draft_id)
+    response.headers.update(etag(view.version))
+    return DraftBody.of(view)
 
 
 @v1.delete("/drafts/{draft_id}", status_code=204, tags=["drafts"])
@@ -99,12 +150,60 @@ def delete_draft(services: Deps, seller: Who, draft_id: Id) -> None:
     handlers.abandon(services, seller.id, draft_id)
 
 
+@v1.post(
+    "/drafts/{draft_id}/write",
+    response_model=DraftBody,
+    tags=["drafts"],
+    responses={200: {"description": "The finished draft.", "content": {EVENT_STREAM: {"schema": {"type": "string"}}}}},
+)
+async def write_draft_again(
+    request: Request,
+    services: Deps,
+    seller: Who,
+    draft_id: Id,
+    body: WriteBody | None = None,
+    accept: Annotated[str, Header(description="text/event-stream streams the draft while it is made.")] = "",
+) -> Response:
+    """Write a draft again from its photos as they are now; what the seller set stays. Answers like `POST /v1/drafts`.
+
+    A second try that fails leaves the draft as it was.
+    """
+    wish = (body or WriteBody()).model_dump()
+    run = await run_in_threadpool(lambda: handlers.write_again(services, seller.id, draft_id, **wish))
+    return await _written(run, request, accept, 200)
+
+
+@v1.post("/drafts/{draft_id}/photos", status_code=201, tags=["drafts"])
+async def add_draft_photos(
+    services: Deps,
+    seller: Who,
+    draft_id: Id,
+    photos: Annotated[list[UploadFile], File(description="Further photos of the same thing.")],
+) -> DraftBody:
+    """Add photos at the end: all of them or none. The text stays; write the draft again to have them looked at."""
+    files = [await photo.read() for photo in photos]
+
+    def add() -> DraftBody:
+        handlers.get_draft(services, seller.id, draft_id)  # no photo is decoded for somebody else's draft
+        return DraftBody.of(handlers.add_photos(services, seller.id, draft_id, intake(files)))
+
+    return await run_in_threadpool(add)
+
+
+@v1.put("/drafts/{draft_id}/photos", tags=["drafts"])
+def set_draft_photos(services: Deps, seller: Who, draft_id: Id, body: PhotosBody) -> DraftBody:
+    """Put the photos in another order; those left out are deleted at once, row and file."""
+    return DraftBody.of(handlers.set_photos(services, seller.id, draft_id, body.photos))
+
+
 @v1.post("/listings", status_code=201, tags=["listings"])
 def publish(
     services: Deps,
     seller: Who,
     body: PublishBody,
+    response: Response,
     idempotency_key: Annotated[str, Header(max_length=200, description="The same key again: the same listing.")] = "",
+    if_match: IfMatch = "",
 ) -> Listing:
     """Publish a draft. Given fields are edits; publishing the same draft again gives the same listing."""
     key = idempotency_key or f"draft:{body.draft_id}"
@@ -114,7 +213,9 @@ def publish(
             edits[name] = value
     if body.price is not None:
         edits["price"] = str(body.price)
-    return handlers.edit_and_publish(services, seller.id, body.draft_id, edits, key=key)
+    version = _version(if_match)
+    listing = handlers.edit_and_publish(services, seller.id, body.draft_id, edits, key=key, version=version)
+    return _say_version(services, seller.id, listing, response)
 
 
 @v1.get("/listings", tags=["listings"])
@@ -147,15 +248,21 @@ async def search_listings(
 
 
 @v1.get("/listings/{listing_id}", tags=["listings"])
-def get_listing(services: Deps, seller: Who, listing_id: Id) -> Listing:
+def get_listing(services: Deps, seller: Who, listing_id: Id, response: Response) -> Listing:
     """One of the seller's listings."""
-    return handlers.get_listing(services, seller.id, listing_id)
+    listing, version = handlers.versioned_listing(services, seller.id, listing_id)
+    response.headers.update(etag(version))
+    return listing
 
 
 @v1.patch("/listings/{listing_id}", tags=["listings"])
-def change_listing(services: Deps, seller: Who, listing_id: Id, body: ListingChanges) -> Listing:
-    """Change a listing."""
-    return handlers.edit_listing(services, seller.id, listing_id, body.changes())
+def change_listing(
+    services: Deps, seller: Who, listing_id: Id, body: ListingChanges, response: Response, if_match: IfMatch = ""
+) -> Listing:
+    """Change a listing; with `If-Match` only if nothing has changed since it was read."""
+    version = _version(if_match)
+    listing = handlers.edit_listing(services, seller.id, listing_id, body.changes(), version=version)
+    return _say_version(services, seller.id, listing, response)
 
 
 @v1.delete("/listings/{listing_id}", status_code=204, tags=["listings"])
@@ -174,12 +281,6 @@ def get_photo(services: Deps, seller: Who, photo_id: Id) -> FileResponse:
     """A photo of one's own, or of a public listing."""
     path = handlers.photo_file(services, seller.id, photo_id)
     return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
-
-
-@v1.api_route("/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
-def nothing_here(rest: str) -> None:
-    """Whatever else is asked of the API, so that it answers like the API and not like the page."""
-    raise AppError("not_found", "There is no such address, or not for this method; /docs lists them.", 404)
 
 
 @health.get("/healthz", tags=["health"])

@@ -14,7 +14,7 @@ import shutil
 import sqlite3
 import subprocess
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,9 +23,13 @@ from typing import IO, Any
 
 from sqlalchemy import URL, make_url, text
 
-from app.db import open_engine
+from app.db import JOURNAL, open_engine
+from app.home_lock import HomeInUse, clean_up, clean_up_parts, working_folder
 from app.media import Media
+from app.restore_journal import settle
 from app.settings import Settings
+from app.store_identity import check_photos
+from listing.home import make_home, private_files
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -65,26 +69,37 @@ def back_up(settings: Settings, out: Path, *, force: bool = False) -> Written:
 
     Raises:
         TargetExists: ``out`` is there already. BackupError: there is no store, or its program is missing.
+        StoreError: a restore runs, or the photos are those of another store.
     """
     if out.exists() and not force:
         raise TargetExists(f"{out} exists already: name another file, or add --force to replace it.")
     if not out.parent.is_dir():
         raise TargetExists(f"{out.parent} is no folder: make it, or name another file.")
-    settings.home.mkdir(parents=True, exist_ok=True)
-    stage, part = settings.home / f".backup-{os.getpid()}", out.with_name(f".{out.name}.{os.getpid()}.part")
-    shutil.rmtree(stage, ignore_errors=True)
-    stage.mkdir(mode=0o700)
-    try:
-        kind, photos, lost = _hold(settings, stage)
-        _stage_feed(settings.home / "feed", stage / "feed")
-        files = {p.relative_to(stage).as_posix(): _entry(p) for p in sorted(stage.rglob("*")) if p.is_file()}
-        manifest = _manifest(settings, kind, files, lost)
-        _write_tar(part, manifest, stage, files)
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)
-        shutil.rmtree(stage, ignore_errors=True)
+    with private_files():
+        make_home(settings.home)
+        settle(settings)
+        clean_up(settings.home, settings.home)
+        clean_up_parts(out)
+        part = out.with_name(f".{out.name}.{os.getpid()}.part")
+        with working_folder(settings.home, "backup", settings.home, part) as stage:
+            _check_no_restore(settings.home)
+            try:
+                kind, photos, lost = _hold(settings, stage)
+                _check_photos(settings)
+                _stage_feed(settings.home / "feed", stage / "feed")
+                files = {p.relative_to(stage).as_posix(): _entry(p) for p in sorted(stage.rglob("*")) if p.is_file()}
+                manifest = _manifest(settings, kind, files, lost)
+                _write_tar(part, manifest, stage, files)
+                part.replace(out)
+            finally:
+                part.unlink(missing_ok=True)
     return Written(len(files), photos, sum(f["bytes"] for f in files.values()), tuple(lost))
+
+
+def _check_no_restore(home: Path) -> None:
+    """Raises HomeInUse when a restore runs; one that begins later sees our folder and is refused."""
+    if (home / JOURNAL).exists() or any(f.name.startswith(".restore-") for f in clean_up(home, home)):
+        raise HomeInUse(f"A restore into {home} is running: run the backup again when it has ended.")
 
 
 def _hold(settings: Settings, stage: Path) -> tuple[str, int, list[str]]:
@@ -99,6 +114,17 @@ def _hold(settings: Settings, stage: Path) -> tuple[str, int, list[str]]:
         if not gone or last or not _younger(url, gone):
             return kind, len(ids) - len(gone), gone
     raise AssertionError
+
+
+def _check_photos(settings: Settings) -> None:
+    """Raises StoreError when the media folder belongs to another store."""
+    engine = open_engine(settings.store_url)
+    try:
+        with engine.connect() as connection:
+            known = set(connection.scalars(text("SELECT id FROM photos")))
+        check_photos(settings, Media(settings.media_folder), engine, lambda: known)
+    finally:
+        engine.dispose()
 
 
 def _younger(url: URL, gone: list[str]) -> bool:
@@ -157,11 +183,15 @@ def run_postgres(program: str, url: URL, options: Iterable[str]) -> None:
     """Run one of PostgreSQL's programs on the database; the password goes by the environment, which ``ps`` hides."""
     named = url.set(drivername="postgresql", password=None).render_as_string(hide_password=False)
     environment = {**os.environ, **({"PGPASSWORD": str(url.password)} if url.password else {})}
-    command = [program, *options, f"--dbname={named}"]
+    run_program([program, *options, f"--dbname={named}"], environment)
+
+
+def run_program(command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+    """Run a program; raises BackupError with the first line of what it complains about."""
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         said = next((line for line in done.stderr.splitlines() if line.strip()), "it did not say why")
-        raise BackupError(f"{Path(program).name} failed: {said[:300]}")
+        raise BackupError(f"{Path(command[0]).name} failed: {said[:300]}")
 
 
 def _stage_feed(folder: Path, target: Path) -> None:

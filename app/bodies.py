@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.views import DraftView, State
+from listing.photos import PhotoLimits
 from listing.request import Tone
 from listing.schema import Draft, Listing, PhotoRef
 
@@ -31,7 +32,11 @@ class ErrorBody(_Body):
 
 
 class DraftBody(_Body):
-    """A draft as its seller sees it; ``draft`` is null until it is done."""
+    """A draft as its seller sees it; ``draft`` is null until it is done.
+
+    Evidence names a photo by its place in ``photos``; evidence that was found in a photo, and names none, was found in
+    one that has been removed.
+    """
 
     id: str
     state: State
@@ -70,6 +75,20 @@ class DraftBody(_Body):
             problem=problem,
             listing_id=view.listing_id,
         )
+
+
+class PhotosBody(_Body):
+    """The photos that a draft is to have, in this order; those left out are deleted."""
+
+    photos: list[Short] = Field(max_length=PhotoLimits().count, description="Ids of photos of this draft.")
+
+
+class WriteBody(_Body):
+    """What is to change when a draft is written again; null or nothing: it stays."""
+
+    note: Words | None = Field(default=None, description="The seller's words, kept verbatim.")
+    tone: Tone | None = Field(default=None, description="How the text is written.")
+    category: Short | None = Field(default=None, description="What it is.")
 
 
 class PublishBody(_Body):

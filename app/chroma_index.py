@@ -66,6 +66,10 @@ class ChromaSearchIndex:
         """See ``SearchIndex.ids``."""
         return {listing_id for listing_id in self.past.index.ids() if listing_id.startswith(OWN_PREFIX)}
 
+    def wipe(self, *, at_once: bool = False) -> bool:
+        """See ``SearchIndex.wipe``."""
+        return self.past.index.wipe(at_once=at_once)
+
     def close(self) -> None:
         """See ``SearchIndex.close``."""
         self.past.index.close()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from app.views import AppError
 MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_SECONDS = 15
 _LOCK = 0x49504C  # any fixed number: the key of PostgreSQL's advisory lock during a migration
+IN_USE = 0x49504D  # another one: of the lock that everybody who has opened the store holds
+JOURNAL = "restore.journal"  # in a home: a restore that was cut off, see app/restore_journal.py
 _DISK_FULL = ("disk is full", "no space left", "diskfull", "could not extend file")
 _LOCKED = ("database is locked", "database table is locked")
 # PostgreSQL's codes: a lock did not come in time, a deadlock, two that cannot both be; a server that stops or is full.
@@ -35,13 +38,13 @@ def open_engine(url: str) -> Engine:
     """An engine for SQLite (write-ahead log, foreign keys, waits for a lock) or PostgreSQL.
 
     Raises:
-        StoreError: the URL is no database URL, or its driver is not installed.
+        StoreError: the URL is no database URL, its driver is not installed, or the file is half restored.
     """
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             if parsed.database and parsed.database != ":memory:":
-                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+                _ready_file(Path(parsed.database))
             engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS}, json_serializer=_json)
             event.listen(engine, "connect", _sqlite_connect)
             event.listen(engine, "begin", _sqlite_begin)
@@ -62,6 +65,38 @@ def open_engine(url: str) -> Engine:
         raise StoreError(
             f"The folder of the store cannot be made ({error.strerror}); name another with IPL_STORE."
         ) from error
+
+
+def _ready_file(file: Path) -> None:
+    """A new database's file is its owner's alone. Raises StoreError when a restore was cut off where it lies."""
+    if (file.parent / JOURNAL).exists():
+        raise StoreError(
+            f"A restore into {file.parent} was cut off: start ./ipl serve there, or run ./ipl restore again; either "
+            "finishes it."
+        )
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not file.exists():
+        file.touch(mode=0o600)
+
+
+def share(engine: Engine) -> Engine:
+    """The engine, each of whose connections to PostgreSQL says that the store is in use; a restore waits for that.
+
+    Then connecting raises AppError (503) while the store is being restored.
+    """
+
+    def take(connection: Any, _: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_lock_shared(%s)", (IN_USE,))
+            held = cursor.fetchone()[0]
+        connection.rollback()  # the lock stays with the connection
+        if not held:
+            connection.close()
+            raise AppError("store", "The store is being restored; try again when that has ended.", 503, 10)
+
+    if engine.dialect.name == "postgresql":
+        event.listen(engine, "connect", take)
+    return engine
 
 
 def _json(value: Any) -> str:
@@ -106,6 +141,44 @@ class Store:
         """
         with _sentences(), self._write.begin() as session:
             yield session
+
+    def empty_log(self) -> bool:
+        """Take SQLite's write-ahead log into the database and cut it to nothing, as it holds what was deleted since.
+
+        False while somebody reads or writes: nobody waits, it has to be tried again. Other databases have none: True.
+        """
+        file = self._file()
+        if file is None:
+            return True
+        try:
+            with closing(sqlite3.connect(file, timeout=0.05)) as connection:
+                busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.OperationalError:
+            return False
+        return not busy
+
+    def compact(self, largest: int | None = None) -> bool:
+        """Write SQLite's file anew (VACUUM): overwriting deleted rows misses what they left where they moved from.
+
+        Writers wait meanwhile, about a second for 100 MB. False when somebody was in the way, or when the file has more
+        than ``largest`` bytes. Other databases see to it themselves: True.
+        """
+        file = self._file()
+        if file is None:
+            return True
+        if largest is not None and file.stat().st_size > largest:
+            return False
+        try:
+            with closing(sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
+                connection.execute("VACUUM")
+        except sqlite3.OperationalError:
+            return False
+        return self.empty_log()
+
+    def _file(self) -> Path | None:
+        url = self.engine.url
+        on_disk = url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:"
+        return Path(url.database) if on_disk and url.database else None
 
 
 def alone_in(session: Session, table: type[DeclarativeBase]) -> None:
@@ -160,9 +233,10 @@ def open_store(url: str) -> Store:
     """The store at ``url``, its schema brought up to date.
 
     Raises:
-        StoreError: it cannot be reached, is no store, or was written by a newer version.
+        StoreError: it cannot be reached, is no store, was written by a newer version, or is half restored.
+        AppError: it is being restored (503).
     """
-    engine = open_engine(url)
+    engine = share(open_engine(url))
     try:
         migrate(engine)
     except DBAPIError as error:

@@ -6,11 +6,11 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from app import editing
-from app.tables import DraftRow, EditRow, EventRow, PhotoRow, now
+from app import editing, evidence
+from app.tables import DraftRow, EditRow, EventRow, PhotoDeletionRow, PhotoRow, now
 from app.views import AppError, DraftView, Problem
 from listing.schema import Draft, PhotoRef
 
@@ -41,12 +41,18 @@ def add_draft(
     """A new draft that waits, with its photos in their order."""
     row = DraftRow(id=draft_id, seller_id=seller, note=note, tone=tone, state="queued")
     session.add(row)
-    for place, ref in enumerate(photos):
+    add_photos(session, row, photos)
+    return row
+
+
+def add_photos(session: Session, row: DraftRow, photos: Sequence[PhotoRef], first: int = 0) -> None:
+    """Photos of a draft, in their order; ``first``: the place of the first one."""
+    for place, ref in enumerate(photos, first):
         session.add(
             PhotoRow(
                 id=ref.id,
-                seller_id=seller,
-                draft_id=draft_id,
+                seller_id=row.seller_id,
+                draft_id=row.id,
                 place=place,
                 width=ref.width,
                 height=ref.height,
@@ -54,7 +60,45 @@ def add_draft(
             )
         )
     session.flush()
-    return row
+
+
+def arrange_photos(session: Session, row: DraftRow, wanted: Sequence[str]) -> list[str]:
+    """Let the draft's photos be these in this order; returns the ids of the others, now forgotten."""
+    rows = {p.id: p for p in session.scalars(select(PhotoRow).where(PhotoRow.draft_id == row.id))}
+    for place, photo_id in enumerate(wanted):
+        rows.pop(photo_id).place = place
+    if rows and row.generated is not None:
+        # What it looked like goes as well: its reference in what was written keeps nothing but its id and size.
+        refs = [{**ref, "phash": ""} if ref["id"] in rows else ref for ref in row.generated["photos"]]
+        row.generated = {**row.generated, "photos": refs}
+    forget_photos(session, list(rows))
+    return list(rows)
+
+
+def note_photos(session: Session, row: DraftRow) -> None:
+    """The draft's photos have changed."""
+    row.version += 1
+    row.updated_at = now()
+    note_event(session, "edited", row.seller_id, draft=row.id, field="photos")
+    session.flush()
+
+
+def check_at_rest(row: DraftRow) -> None:
+    """Raises AppError (409) for a draft that is published, or being written right now."""
+    if row.state == "published":
+        raise AppError("published", "This draft is published already; edit its listing instead.", 409)
+    if row.state in UNFINISHED:
+        raise AppError("running", "This draft is being written right now; wait until it is done, or stop it.", 409)
+
+
+def start_again(session: Session, row: DraftRow, *, note: str, tone: str) -> None:
+    """The draft waits to be written again."""
+    if note != row.note:
+        row.version += 1
+    row.note, row.tone = note, tone
+    row.state, row.problem_code, row.problem, row.updated_at = "queued", None, None, now()
+    note_event(session, "regenerated", row.seller_id, draft=row.id, field=tone)
+    session.flush()
 
 
 def own_draft(session: Session, seller: str, draft_id: str, *, lock: bool = False) -> DraftRow:
@@ -90,7 +134,7 @@ def edits_of(session: Session, draft_id: str) -> editing.Changes:
 def add_edit(session: Session, row: DraftRow, edit: editing.Edit) -> None:
     """Write an edit and its event."""
     session.add(EditRow(draft_id=row.id, kind=edit.kind, field=edit.field, value=edit.value))
-    row.updated_at = now()
+    row.updated_at, row.version = now(), row.version + 1
     note_event(session, "edited", row.seller_id, draft=row.id, field=edit.field)
     session.flush()
 
@@ -116,8 +160,11 @@ def view(session: Session, row: DraftRow, currency: str, listing_id: str | None 
         asked=editing.parse_price(made.values.get("price")),
         problem=problem,
         listing_id=listing_id,
+        version=row.version,
     )
-    return known if written is None else filled(known, editing.apply(written, made))
+    if written is None:
+        return known
+    return filled(known, evidence.moved(editing.apply(written, made), known.photos))
 
 
 def filled(known: DraftView, draft: Draft) -> DraftView:
@@ -142,35 +189,44 @@ def filled(known: DraftView, draft: Draft) -> DraftView:
 
 
 def finish(session: Session, draft_id: str, written: Draft) -> DraftRow | None:
-    """Keep what the model wrote; None when the draft was deleted meanwhile."""
+    """Keep what the model wrote; None when the draft was deleted or published meanwhile."""
     row = session.get(DraftRow, draft_id, with_for_update=True)
-    if row is None:
+    if row is None or row.state == "published":
         return None
-    made = edits_of(session, draft_id)
-    kept = editing.regenerated(written, generated(row), made)
+    made, old = edits_of(session, draft_id), generated(row)
+    # What stays of the earlier one was found in its photos, in their order of then.
+    kept = editing.regenerated(written, old and evidence.moved(old, written.photos), made)
     row.generated = kept.model_dump(mode="json")
     row.state, row.problem_code, row.problem, row.updated_at = "ready", None, None, now()
+    row.version += 1
     return row
 
 
 def set_state(session: Session, draft_id: str, state: str, problem: Problem | None = None) -> None:
-    """A new state; a draft that is published or deleted stays as it is."""
-    session.execute(
-        update(DraftRow)
-        .where(DraftRow.id == draft_id, DraftRow.state != "published")
-        .values(
-            state=state,
-            problem_code=problem.code if problem else None,
-            problem=problem.message if problem else None,
-            updated_at=now(),
-        )
-    )
+    """A new state; a draft that is published or deleted stays as it is.
+
+    One that was finished before and could not be written again is ready: what was written before stands.
+    """
+    row = session.get(DraftRow, draft_id, with_for_update=True)
+    if row is None or row.state == "published":
+        return
+    if problem is not None and row.generated is not None:
+        state, problem = "ready", None
+    row.state, row.updated_at = state, now()
+    row.problem_code, row.problem = (problem.code, problem.message) if problem else (None, None)
+
+
+def forget_photos(session: Session, photo_ids: Sequence[str]) -> None:
+    """Delete photos' rows and note that their files have to go, which ``Deletions.after`` does after commit."""
+    session.execute(delete(PhotoRow).where(PhotoRow.id.in_(photo_ids)))
+    for photo_id in photo_ids:
+        session.merge(PhotoDeletionRow(photo_id=photo_id))
 
 
 def delete_drafts(session: Session, draft_ids: Sequence[str]) -> list[str]:
-    """Delete drafts with their history; returns their photos' ids, whose files the caller deletes after commit."""
+    """Delete drafts with their history and photos (see ``forget_photos``); returns the photos' ids."""
     photos = list(session.scalars(select(PhotoRow.id).where(PhotoRow.draft_id.in_(draft_ids))))
-    session.execute(delete(PhotoRow).where(PhotoRow.id.in_(photos)))
+    forget_photos(session, photos)
     session.execute(delete(EditRow).where(EditRow.draft_id.in_(draft_ids)))
     session.execute(delete(DraftRow).where(DraftRow.id.in_(draft_ids)))
     return photos

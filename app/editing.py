@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from app.views import TEXT_FIELDS, AppError
+from app.views import TEXT_FIELDS, AppError, Changed, DraftView, field_text, field_version
 from listing.schema import AttributeValue, Candidate, Category, Draft, Evidence, Flag, Question
 
 Kind = Literal["set", "drop", "undo", "confirm"]
+# What somebody was shown: a field's version (text), the whole draft's (a number), or None: whatever stands there now.
+Version = str | int | None
 FIELDS = (*TEXT_FIELDS, "price", "category")
 _MOST_PRICE = 10_000_000.0
 # Control characters but tab and newline, halves of surrogate pairs, and marks that reverse the reading direction.
@@ -54,6 +56,8 @@ def changes(edits: Iterable[Edit]) -> Changes:
         if edit.kind == "confirm":
             confirmed.add((edit.field, edit.value or ""))
             continue
+        if edit.field in TEXT_FIELDS and edit.kind == "set":  # words that were changed are not confirmed any more
+            confirmed -= {c for c in confirmed if c[0] == edit.field and nearest(edit.value or "", c[1], 0) < 0}
         values.pop(edit.field, None)
         dropped.discard(edit.field)
         if edit.kind == "set":
@@ -61,6 +65,29 @@ def changes(edits: Iterable[Edit]) -> Changes:
         elif edit.kind == "drop":
             dropped.add(edit.field)
     return Changes(values, frozenset(dropped), frozenset(confirmed))
+
+
+def check_version(seen: DraftView, version: Version, field: str = "") -> None:
+    """Raises Changed (409) when the draft, or the field of it, is not what was shown any more."""
+    if isinstance(version, int) and version != seen.version:
+        raise Changed("draft")
+    if isinstance(version, str) and version != seen.field_version(field):
+        raise Changed(field, seen.value(field))
+
+
+def holds(seen: DraftView, edit: Edit, version: Version) -> bool:
+    """Whether the field that changed since it was shown holds what is wanted already.
+
+    Raises:
+        Changed: it changed, and to something else.
+    """
+    price = edit.field == "price" and edit.value is not None
+    wanted = field_text(float(edit.value or 0)) if price else edit.value
+    same = edit.kind in ("set", "drop") and field_version(wanted) == seen.field_version(edit.field)
+    if same and isinstance(version, str) and version != seen.field_version(edit.field):
+        return True
+    check_version(seen, version, edit.field)
+    return False
 
 
 def apply(draft: Draft, made: Changes) -> Draft:
@@ -108,42 +135,67 @@ def _chosen(category: Category, value: str) -> Category:
 
 def _flags(draft: Draft, made: Changes, texts: Mapping[str, str]) -> list[Flag]:
     """Flags whose words still stand in the text, at the place where they now stand, and were not confirmed."""
-    kept = []
+    kept: list[Flag] = []
     for flag in draft.flags:
         if flag.field not in TEXT_FIELDS or flag.span is None:
             kept.append(flag)
             continue
-        words = getattr(draft, flag.field)[slice(*flag.span)]
+        written = getattr(draft, flag.field)
+        words = written[slice(*flag.span)]
         if (flag.field, words) in made.confirmed:
             continue
         if flag.field in texts:
-            start = nearest(texts[flag.field], words, flag.span[0])
-            if start < 0:
-                continue
-            kept.append(flag.model_copy(update={"span": (start, start + len(words))}))
+            text = texts[flag.field]
+            start = moved(written, text, words, flag.span[0])
+            start = start if start >= 0 else nearest(text, words, flag.span[0])
+            placed = flag.model_copy(update={"span": (start, start + len(words))})
+            if start >= 0 and placed not in kept:
+                kept.append(placed)
         else:
             kept.append(flag)
     return kept
+
+
+def _pattern(words: str) -> re.Pattern[str]:
+    """Finds the words as whole words: "new" does not stand in "newer"."""
+    left, right = (r"(?<!\w)" if words[:1].isalnum() else ""), (r"(?!\w)" if words[-1:].isalnum() else "")
+    return re.compile(left + re.escape(words) + right)
 
 
 def nearest(text: str, words: str, start: int) -> int:
     """Where ``words`` stand in ``text`` nearest to ``start``; -1 when they do not."""
     if not words:
         return -1
-    return min((m.start() for m in re.finditer(re.escape(words), text)), key=lambda at: abs(at - start), default=-1)
+    if text.startswith(words, start):
+        return start
+    return min((m.start() for m in _pattern(words).finditer(text)), key=lambda at: abs(at - start), default=-1)
+
+
+def moved(old: str, new: str, words: str, start: int) -> int:
+    """Where the ``words`` at ``start`` of ``old`` stand in ``new``; -1 when they changed, or might be others there."""
+    end = start + len(words)
+    if not words or old[start:end] != words:
+        return -1
+    found = [m.start() for m in _pattern(words).finditer(new)]
+    if len(found) == 1 and len(_pattern(words).findall(old)) == 1:
+        return found[0]
+    same = _common(old, new)
+    same_end = _common(old[same:][::-1], new[same:][::-1])
+    at = start if end <= same else start + len(new) - len(old) if start >= len(old) - same_end else -1
+    return at if at in found else -1
+
+
+def _common(one: str, other: str) -> int:
+    """How many characters both begin with."""
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def without(text: str, words: str, start: int) -> str:
-    """``text`` without ``words`` (the place nearest to ``start``), its spaces and full stops in order."""
+    """``text`` without ``words`` (the place nearest to ``start``); a sentence that would break goes as a whole."""
+    from app.removal import cut
+
     at = nearest(text, words, start)
-    if at < 0:
-        return text
-    before, after = text[:at].rstrip(" ,;"), text[at + len(words) :]
-    whole_sentence = not before or before[-1] in ".!?\n"
-    whole_line = not before or before.endswith("\n")
-    after = after.lstrip((" .,;!?\n" if whole_line else " .,;!?") if whole_sentence else " ")
-    joins = whole_line or after[:1] in ".,;!?\n"
-    return f"{before}{'' if joins else ' '}{after}".strip()
+    return text if at < 0 else cut(text, at, at + len(words))
 
 
 def regenerated(new: Draft, old: Draft | None, made: Changes) -> Draft:

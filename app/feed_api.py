@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app import posts
 from app.bodies import ErrorBody
+from app.orders import Role, State
 from app.sellers import Seller
 from app.services import Services
 from app.signin import request_seller
@@ -91,19 +92,33 @@ class OrderBody(_Body):
     """A wish to buy."""
 
     listing_id: Text32
+    price: float | None = Field(
+        None, allow_inf_nan=False, description="The price that the buyer saw; only a repeated key goes without it."
+    )
+    currency: str = Field("", max_length=3, description="Its currency; default: the listing's.")
     buyer: Text32 = Field("", description="Who buys; default: the one who asks.")
     page_id: Text32 = Field("", description="The page of the feed that led here.")
 
 
 class OrderTaken(_Body):
-    """An order."""
+    """An order, as its buyer or its seller sees it."""
 
     id: str
     listing_id: str
+    title: str | None = Field(description="The listing's title; null once it is deleted.")
     amount: float | None
     currency: str
     at: datetime
+    role: Role
+    state: State = Field(description="An open order waits for being handed over.")
+    completed_at: datetime | None
     refunded_at: datetime | None
+
+
+class OrderPage(_Body):
+    """Orders, the newest first."""
+
+    orders: list[OrderTaken]
 
 
 class AdBody(_Body):
@@ -127,7 +142,7 @@ _ERRORS: dict[int | str, dict[str, object]] = {
     401: {"model": ErrorBody, "description": "No valid token or sign-in."},
     403: {"model": ErrorBody, "description": "It is somebody else's."},
     404: {"model": ErrorBody, "description": "No such thing."},
-    409: {"model": ErrorBody, "description": "Sold, or the key was used for something else."},
+    409: {"model": ErrorBody, "description": "Sold, another price, or the key was used for something else."},
     422: {"model": ErrorBody, "description": "What was given is unusable; the message says why."},
     429: {"model": ErrorBody, "description": "Too much at once; see Retry-After."},
     503: {"model": ErrorBody, "description": "Busy; try again."},
@@ -214,10 +229,12 @@ def order(
     body: OrderBody,
     idempotency_key: Annotated[str, Header(max_length=200, description="The same key again: the same order.")] = "",
 ) -> OrderTaken:
-    """Buy one piece. Of two buyers at the same time, one gets it and the other a 409."""
+    """Buy one piece at the price that was seen. Of two buyers at the same time, one gets it and the other a 409."""
     buyer = acting_for(services, seller, body.buyer)
     try:
-        taken = services.orders.buy(buyer, body.listing_id, idempotency_key, body.page_id)
+        taken = services.orders.buy(
+            buyer, body.listing_id, idempotency_key, body.page_id, price=body.price, currency=body.currency
+        )
     except AppError as error:
         services.metrics.orders.labels(error.code).inc()
         raise
@@ -225,9 +242,32 @@ def order(
     return OrderTaken(**vars(taken))
 
 
+@v1_feed.get("/orders", responses=_ERRORS)
+def my_orders(
+    services: Deps,
+    seller: Who,
+    role: Annotated[Role | None, Query(alias="as", description="As whom; default: both.")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> OrderPage:
+    """Own orders: those that one placed and those that one received, newest first."""
+    return OrderPage(orders=[OrderTaken(**vars(o)) for o in services.orders.mine(seller.id, role, limit)])
+
+
+@v1_feed.get("/orders/{order_id}", responses=_ERRORS)
+def get_order(services: Deps, seller: Who, order_id: Id) -> OrderTaken:
+    """An order that one placed or received."""
+    return OrderTaken(**vars(services.orders.get(seller.id, order_id)))
+
+
+@v1_feed.post("/orders/{order_id}/complete", responses=_ERRORS)
+def complete(services: Deps, seller: Who, order_id: Id) -> OrderTaken:
+    """The seller has handed the piece over; asking again changes nothing."""
+    return OrderTaken(**vars(services.orders.complete(seller.id, order_id)))
+
+
 @v1_feed.post("/orders/{order_id}/refund", responses=_ERRORS)
 def refund(services: Deps, seller: Who, order_id: Id) -> OrderTaken:
-    """The seller takes an order back; asking again changes nothing."""
+    """The seller takes an order back, also one that was handed over; asking again changes nothing."""
     return OrderTaken(**vars(services.orders.refund(seller.id, order_id)))
 
 

@@ -7,8 +7,7 @@ or a listing of somebody else is answered like one that does not exist. Whatever
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,15 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from app import drafts, editing, find, shelf, writing
+from app import drafts, editing, find, shelf
 from app.db import store_away
+from app.draft_photos import add_photos, move_photo, remove_photo, set_photos  # noqa: F401
+from app.draft_runs import category_name as _category
+from app.draft_runs import regenerate, start_draft, write_again  # noqa: F401
 from app.services import Services
 from app.tables import DraftRow, ListingRow
 from app.views import TEXT_FIELDS, AppError, DraftView, Refused
-from listing.photos import Photo, PhotoError, PhotoLimits, intake
-from listing.request import TONES, DraftRequest, Tone
+from listing.photos import Photo, PhotoError, intake
 from listing.schema import Listing
 from listing.taxonomy import load_taxonomy
 
@@ -42,97 +43,6 @@ def take_photos(
     return tuple(taken), tuple(refused)
 
 
-def start_draft(
-    services: Services,
-    seller: str,
-    photos: Sequence[Photo],
-    note: str = "",
-    *,
-    tone: Tone = "plain",
-    category: str | None = None,
-) -> writing.Writing:
-    """Write a draft: ``DraftView``s with the positions in the waiting line, then every event, last one that has ended.
-
-    A view comes at least every half second, so that a clock can tick. Closing the iterator (a lost connection) stops
-    the work; the draft then is ``stopped``. The photos are stored before the first view.
-
-    Raises:
-        AppError: no photos, too many, a note that is too long, or a full waiting line (code ``busy``, status 429).
-    """
-    most = PhotoLimits().count
-    if not 1 <= len(photos) <= most:
-        raise AppError("photo_count", f"A draft needs 1 to {most} photos; there are {len(photos)}.", 422)
-    note = editing.clean_text(note, services.settings.note_length, "The note", lines=True)
-    category = _category(category) if category else None
-    request = DraftRequest(
-        photos=tuple(photos),
-        note=note,
-        seller_id=seller,
-        category=category,
-        tone=_tone(tone),
-    )
-    draft_id = drafts.new_id()
-    refs = tuple(photo.ref for photo in photos)
-    first = DraftView(draft_id, "queued", photos=refs, note=note, tone=tone, currency=services.settings.currency)
-    # The place in the line comes first: whoever is refused leaves nothing behind.
-    run = writing.write(services, request, first, seller)
-    try:
-        for photo in photos:
-            services.media.save(photo.ref.id, photo.jpeg)
-        with services.store.write() as session:
-            row = drafts.add_draft(session, draft_id, seller, refs, note=note, tone=tone)
-            if category:
-                drafts.add_edit(session, row, editing.Edit("set", "category", category))
-    except BaseException as error:
-        run.close()
-        if not (isinstance(error, AppError) and error.code == "store"):
-            services.media.delete([ref.id for ref in refs])
-        # else: the store may have taken the draft before it went away. Photos without a row are swept later.
-        raise
-    return run
-
-
-def regenerate(
-    services: Services, seller: str, draft_id: str, *, tone: Tone | None = None, category: str | None = None
-) -> writing.Writing:
-    """Write a draft again, in the waiting line like ``start_draft``; what the seller touched stays.
-
-    With the same category the facts are kept and only the text is written again; another category looks again.
-    """
-    with services.store.read() as session:
-        row = drafts.own_draft(session, seller, draft_id)
-        if row.state == "published":
-            raise AppError("published", "This draft is published already; edit its listing instead.", 409)
-        seen = drafts.view(session, row, services.settings.currency)
-        made = drafts.edits_of(session, draft_id)
-    category = _category(category) if category else None
-    other = category is not None and (seen.category is None or category != seen.category.value)
-    tone = _tone(tone or seen.tone)
-    request = DraftRequest(
-        photos=tuple(_stored(services, seen)),
-        note=seen.note,
-        seller_id=seller,
-        category=category or made.values.get("category"),
-        facts=made.facts,
-        title=made.values.get("title"),
-        description=made.values.get("description"),
-        tone=tone,
-        known=None if other else seen.draft,
-    )
-    run = writing.write(services, request, replace(seen, state="queued", tone=tone, problem=None, draft=None), seller)
-    try:
-        with services.store.write() as session:
-            row = drafts.own_draft(session, seller, draft_id, lock=True)
-            row.tone = tone
-            drafts.note_event(session, "regenerated", seller, draft=draft_id, field=tone)
-            if category is not None:
-                drafts.add_edit(session, row, editing.Edit("set", "category", category))
-    except BaseException:
-        run.close()
-        raise
-    return run
-
-
 def stop_draft(services: Services, seller: str, draft_id: str) -> None:
     """Stop the writing of a draft; its iterator ends with a ``stopped`` view. Nothing happens when none is running."""
     with services.store.read() as session:
@@ -147,13 +57,22 @@ def get_draft(services: Services, seller: str, draft_id: str) -> DraftView:
         return _view(services, session, row)
 
 
-def edit_field(services: Services, seller: str, draft_id: str, field: str, value: str | None) -> DraftView:
+def edit_field(
+    services: Services,
+    seller: str,
+    draft_id: str,
+    field: str,
+    value: str | None,
+    *,
+    version: editing.Version = None,
+) -> DraftView:
     """Set ``title``, ``description``, ``price`` or a fact by its attribute's name, and lock it.
 
     For a fact, None means "leave it out"; for the price, None or "" means no price. A fact's question disappears.
+    ``version``: what the seller was shown, see ``editing.check_version``.
 
     Raises:
-        AppError: too long, not a number, no such field, somebody else's draft (404).
+        AppError: too long, not a number, no such field, changed elsewhere (409), somebody else's draft (404).
     """
     limits = services.settings
     edit = editing.Edit("set", field, value)
@@ -171,33 +90,50 @@ def edit_field(services: Services, seller: str, draft_id: str, field: str, value
         edit = editing.Edit("set", field, clean) if clean else editing.Edit("drop", field)
     else:
         raise AppError("bad_field", f"There is no field {field[:60]!r}.", 422)
-    return _edit(services, seller, draft_id, edit)
+    return _edit(services, seller, draft_id, edit, version)
 
 
-def answer_question(services: Services, seller: str, draft_id: str, attribute: str, value: str) -> DraftView:
+def answer_question(
+    services: Services, seller: str, draft_id: str, attribute: str, value: str, *, version: editing.Version = None
+) -> DraftView:
     """The seller's answer to a question: a fact with the evidence "seller", locked; the question disappears."""
     if attribute not in load_taxonomy().attributes:
         raise AppError("bad_field", f"There is no question about {attribute[:60]!r}.", 422)
-    return edit_field(services, seller, draft_id, attribute, value)
+    return edit_field(services, seller, draft_id, attribute, value, version=version)
 
 
-def unlock_field(services: Services, seller: str, draft_id: str, field: str) -> DraftView:
+def unlock_field(
+    services: Services, seller: str, draft_id: str, field: str, *, version: editing.Version = None
+) -> DraftView:
     """Undo what the seller changed in a field: back to what the model wrote."""
-    return _edit(services, seller, draft_id, editing.Edit("undo", field[:64]))
+    return _edit(services, seller, draft_id, editing.Edit("undo", field[:64]), version)
 
 
 def remove_claim(
-    services: Services, seller: str, draft_id: str, field: str, words: str, *, start: int = 0
+    services: Services,
+    seller: str,
+    draft_id: str,
+    field: str,
+    words: str,
+    *,
+    start: int = 0,
+    version: str | None = None,
 ) -> DraftView:
-    """Take unsupported words out of the title or the description (the occurrence nearest to ``start``)."""
-    text = _text(services, seller, draft_id, field, words)
-    return edit_field(services, seller, draft_id, field, editing.without(text, words, start))
+    """Take unsupported words out of the title or the description (the occurrence nearest to ``start``).
+
+    ``version``: that of the text in which ``start`` was counted; in another one nothing is taken out (AppError 409).
+    """
+    seen = _with_words(services, seller, draft_id, field, words, version)
+    text = editing.without(seen.value(field) or "", words, start)
+    return edit_field(services, seller, draft_id, field, text, version=seen.field_version(field))
 
 
-def confirm_claim(services: Services, seller: str, draft_id: str, field: str, words: str) -> DraftView:
-    """The seller says that the flagged words are true: they stay, their flag goes."""
-    _text(services, seller, draft_id, field, words)
-    return _edit(services, seller, draft_id, editing.Edit("confirm", field, words))
+def confirm_claim(
+    services: Services, seller: str, draft_id: str, field: str, words: str, *, version: str | None = None
+) -> DraftView:
+    """The seller says that the flagged words are true: they stay, their flag goes, until they are changed."""
+    seen = _with_words(services, seller, draft_id, field, words, version)
+    return _edit(services, seller, draft_id, editing.Edit("confirm", field, words), seen.field_version(field))
 
 
 def abandon(services: Services, seller: str, draft_id: str) -> None:
@@ -215,14 +151,22 @@ def publish(services: Services, seller: str, draft_id: str, *, key: str) -> List
     return services.publisher.publish(seller, draft_id, key)
 
 
-def edit_and_publish(services: Services, seller: str, draft_id: str, edits: Mapping[str, str], *, key: str) -> Listing:
-    """Set fields, then publish. For a key that was used already nothing is set any more."""
+def edit_and_publish(
+    services: Services, seller: str, draft_id: str, edits: Mapping[str, str], *, key: str, version: int | None = None
+) -> Listing:
+    """Set fields, then publish. For a key that was used already nothing is set any more.
+
+    ``version``: the draft's, as it was read; one that was changed since is refused (AppError 409).
+    """
     known = services.publisher.published_by(seller, draft_id, key)
     if known is not None:
         return known
     try:
+        if version is not None:
+            editing.check_version(get_draft(services, seller, draft_id), version)
         for field, value in edits.items():
-            edit_field(services, seller, draft_id, field, value)
+            view = edit_field(services, seller, draft_id, field, value, version=version)
+            version = None if version is None else view.version
     except AppError as error:
         if error.code != "published":
             raise
@@ -243,9 +187,33 @@ def get_listing(services: Services, seller: str, listing_id: str) -> Listing:
         return shelf.to_listing(session, shelf.own_listing(session, seller, listing_id))
 
 
-def edit_listing(services: Services, seller: str, listing_id: str, changes: Mapping[str, Any]) -> Listing:
-    """Change ``title``, ``description``, ``price``, ``stock``, ``condition``, ``status`` or ``attributes``."""
-    return services.publisher.change(seller, listing_id, changes)
+def shown_listing(services: Services, seller: str, listing_id: str) -> Listing:
+    """A listing that they may look at: an own one in any state, or a public one. Raises AppError (404) otherwise."""
+    with services.store.read() as session:
+        return shelf.to_listing(session, shelf.shown_listing(session, seller, listing_id))
+
+
+def versioned_listing(services: Services, seller: str, listing_id: str) -> tuple[Listing, int]:
+    """``get_listing``, and its version: it grows with every change."""
+    with services.store.read() as session:
+        row = shelf.own_listing(session, seller, listing_id)
+        return shelf.to_listing(session, row), row.version
+
+
+def edit_listing(
+    services: Services,
+    seller: str,
+    listing_id: str,
+    changes: Mapping[str, Any],
+    *,
+    version: int | None = None,
+    shown: Mapping[str, str] | None = None,
+) -> Listing:
+    """Change ``title``, ``description``, ``price``, ``stock``, ``condition``, ``status`` or ``attributes``.
+
+    ``version``: the listing's, as it was read. ``shown``: versions of the single fields that the seller was shown.
+    """
+    return services.publisher.change(seller, listing_id, changes, version=version, shown=shown)
 
 
 def mark_sold(services: Services, seller: str, listing_id: str) -> Listing:
@@ -254,12 +222,13 @@ def mark_sold(services: Services, seller: str, listing_id: str) -> Listing:
 
 
 def relist(services: Services, seller: str, listing_id: str) -> Listing:
-    """Sell again: active."""
-    return services.publisher.change(seller, listing_id, {"status": "active", "stock": 1})
+    """Sell again: active, with the pieces that are left, or one. Raises AppError (409) while its last order stands."""
+    more = {"stock": 1} if get_listing(services, seller, listing_id).stock == 0 else {}
+    return services.publisher.change(seller, listing_id, {"status": "active", **more})
 
 
 def delete(services: Services, seller: str, listing_id: str) -> None:
-    """Delete a listing with its photos, vectors and draft history; events keep its id."""
+    """Delete a listing with its photos, vectors and draft history; events and ended orders keep its id."""
     services.publisher.delete(seller, listing_id)
 
 
@@ -293,47 +262,26 @@ def _view(services: Services, session: Session, row: DraftRow) -> DraftView:
     return drafts.view(session, row, services.settings.currency, listing)
 
 
-def _edit(services: Services, seller: str, draft_id: str, edit: editing.Edit) -> DraftView:
+def _edit(
+    services: Services, seller: str, draft_id: str, edit: editing.Edit, version: editing.Version = None
+) -> DraftView:
     with services.store.write() as session:
         row = drafts.own_draft(session, seller, draft_id, lock=True)
         if row.state == "published":
             raise AppError("published", "This draft is published already; edit its listing instead.", 409)
-        drafts.add_edit(session, row, edit)
+        if not editing.holds(_view(services, session, row), edit, version):
+            drafts.add_edit(session, row, edit)
         return _view(services, session, row)
 
 
-def _text(services: Services, seller: str, draft_id: str, field: str, words: str) -> str:
+def _with_words(
+    services: Services, seller: str, draft_id: str, field: str, words: str, version: str | None
+) -> DraftView:
+    """The draft, whose text holds these words, in the version that was shown."""
     if field not in TEXT_FIELDS:
         raise AppError("bad_field", f"There is no text {field[:60]!r}.", 422)
-    text = getattr(get_draft(services, seller, draft_id), field)
-    if not words or words not in text:
+    seen = get_draft(services, seller, draft_id)
+    editing.check_version(seen, version, field)
+    if not words or words not in (seen.value(field) or ""):
         raise AppError("bad_words", "These words do not stand in the text any more.", 409)
-    return str(text)
-
-
-def _category(value: str) -> str:
-    node = load_taxonomy().find(value)
-    if node is None:
-        raise AppError("bad_category", f"There is no category {value[:60]!r}; choose one of the list.", 422)
-    return node.name
-
-
-def _tone(tone: str) -> Tone:
-    found = next((t for t in TONES if t == tone), None)
-    if found is None:
-        raise AppError("bad_tone", f"The tone has to be one of {', '.join(TONES)}.", 422)
-    return found
-
-
-def _stored(services: Services, seen: DraftView) -> Iterator[Photo]:
-    """The draft's photos from the media folder; they went through intake when they came."""
-    from PIL import Image
-
-    for number, ref in enumerate(seen.photos, 1):
-        path = services.media.path(ref.id)
-        try:
-            jpeg = path.read_bytes()
-        except FileNotFoundError:
-            raise AppError("photo_gone", "A photo of this draft is gone; start again with your photos.", 410) from None
-        with Image.open(path) as opened:
-            yield Photo(ref=ref, image=opened.convert("RGB"), jpeg=jpeg, name=f"photo {number}")
+    return seen

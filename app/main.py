@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 
 from app.commands import CommandError
-from listing.home import ipl_home
+from listing.home import ipl_home, private_files
 
 OWN_PACKAGES = frozenset({"app", "finetune", "listing", "rag_index", "recommend"})
 QUIET_LIBRARIES = {
@@ -61,8 +61,10 @@ COMMANDS = (
     Command("tune", "tune the model on listings of your own", "ipl tune --help"),
     Command("evaluate", "measure the drafts against known answers", "ipl evaluate --help"),
     Command("recommend", "train and compare the feed's models", "ipl recommend --help"),
+    Command("accounts", "passwords, tokens, and how they end", "ipl accounts --help"),
     Command("backup", "write listings, photos, orders and the feed's models to one archive", "ipl backup ipl.tar"),
     Command("restore", "bring an archive of 'backup' back", "ipl restore ipl.tar"),
+    Command("erase", "delete a person with everything of theirs", "ipl erase NAME"),
     Command("test", "check the style, the types and the behaviour of this code", "ipl test"),
     Command("docs", "build the documentation as a site, with the reference of API and modules", "ipl docs --serve"),
     Command("doctor", "say what is installed, which model and device serve, and what is missing", "ipl doctor"),
@@ -168,8 +170,9 @@ def write_trace(error: Exception) -> str:
     """Keep the trace for a bug report; says where, or nothing when it cannot be written."""
     path = ipl_home() / "logs" / "last-error.txt"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        with private_files():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
     except OSError:
         return ""
     return f" The details are in {path}."

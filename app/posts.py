@@ -84,14 +84,14 @@ def publish(
             session.add(row)
             session.flush()
             made = view(row, ref)
-    except IntegrityError:  # the same wish ran at the same time and was faster
-        services.media.delete([photo.ref.id])
+    except IntegrityError as error:  # the same wish ran at the same time and was faster
+        services.publisher.deletions.discard([photo.ref.id], error)
         ready = _with_key(services, author, key)
         if ready is None:
             raise
         return ready
-    except BaseException:
-        services.media.delete([photo.ref.id])
+    except BaseException as error:
+        services.publisher.deletions.discard([photo.ref.id], error)
         raise
     services.feed.posts.refresh()
     return made
@@ -107,12 +107,9 @@ def withdraw(services: Services, author: str, post_id: str) -> None:
         row = session.get(PostRow, post_id)
         if row is None or row.author_id != author:
             raise AppError("not_found", NOT_THERE, 404)
-        photo = session.get(PhotoRow, row.photo_id)
-        if photo is not None:
-            session.delete(photo)
+        drafts.forget_photos(session, [row.photo_id])
         session.delete(row)
-        photo_id = row.photo_id
-    services.media.delete([photo_id])
+    services.publisher.deletions.after()
     services.feed.posts.refresh()
 
 

@@ -16,22 +16,26 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app import drafts, editing, shelf
+from app import drafts, editing, order_rules, own_words, shelf
 from app.db import Store
+from app.deletions import Deletions
 from app.media import Media
 from app.metrics import Metrics
 from app.outbox import Outbox
 from app.search_index import SearchIndex
 from app.settings import Settings
-from app.tables import DraftRow, KeyRow, ListingRow, PhotoRow, now
+from app.tables import DraftRow, KeyRow, ListingRow, PhotoDeletionRow, PhotoRow, now
 from app.views import AppError
+from listing.privacy import scrub
 from listing.schema import Listing
 
 log = logging.getLogger(__name__)
 STATUSES = ("active", "reserved", "sold", "removed")
 CHANGEABLE = ("title", "description", "price", "stock", "condition", "status", "attributes")
+WORDS = frozenset({"title", "description", "condition", "attributes"})
 KEY_REUSED = "This idempotency key was used for another draft; take a new one."
 STRAY_SECONDS = 3600.0
+DAY_SECONDS = 86_400.0
 _MOST_STOCK = 1_000_000
 _MOST_FACTS = 50
 
@@ -52,12 +56,14 @@ class Publisher:
     def __init__(self, settings: Settings, store: Store, media: Media, index: SearchIndex, metrics: Metrics) -> None:
         self.settings, self.store, self.media, self.index, self.metrics = settings, store, media, index, metrics
         self.outbox = Outbox(store, media, index, metrics)
+        self.deletions = Deletions(store, media, index, settings.home / "uploads")
 
     def publish(self, seller: str, draft_id: str, key: str) -> Listing:
         """Publish a draft as its seller sees it; the same key, or the same draft again, gives the same listing.
 
         Raises:
-            AppError: no title or category, the key was used for another draft (409), a full disk (507), 404.
+            AppError: no title or category, goods that may not be listed (422), the key was used for another draft
+                (409), a full disk (507), 404.
         """
         key = editing.clean_text(key, 200, "The idempotency key")
         if not key:
@@ -101,27 +107,52 @@ class Publisher:
             raise AppError("not_ready", "The draft is not done yet; wait for it, or start it again.", 409)
         made = drafts.edits_of(session, draft.id)
         price = editing.parse_price(made.values.get("price"))
-        row = shelf.add_listing(session, draft, editing.apply(written, made), price, self.settings.currency)
+        seen = own_words.without_contacts(editing.apply(written, made))
+        facts = {a.name: a.value for a in seen.attributes}
+        own_words.check_listed(seen.category.value or "", seen.title, seen.description, facts)
+        row = shelf.add_listing(session, draft, seen, price, self.settings.currency)
         shelf.to_index(session, row.id)
         drafts.note_event(session, "published", draft.seller_id, draft=draft.id, listing=row.id)
         self.metrics.published.inc()
         return row
 
-    def change(self, seller: str, listing_id: str, changes: Mapping[str, Any]) -> Listing:
-        """Change a listing.
+    def change(
+        self,
+        seller: str,
+        listing_id: str,
+        changes: Mapping[str, Any],
+        *,
+        version: int | None = None,
+        shown: Mapping[str, str] | None = None,
+    ) -> Listing:
+        """Change a listing. ``version``, ``shown``: what the caller was shown, see ``handlers.edit_listing``.
 
         Raises:
-            AppError: no such field, an unusable value (422), 404.
+            AppError: no such field, an unusable value, goods that may not be listed (422); changed since it was shown,
+                a sold piece that would come back (409); 404.
         """
         clean = self._clean(changes)
+        if WORDS & clean.keys():
+            self._check_words(seller, listing_id, clean)
         with self.store.write() as session:
             row = shelf.own_listing(session, seller, listing_id, lock=True)
+            shelf.check_versions(row, clean, version, shown or {})
+            order_rules.check_change(session, row, clean)
             for field, value in clean.items():
                 setattr(row, field, value)
+            row.version += 1
             shelf.to_index(session, row.id)
             listing = shelf.to_listing(session, row)
         self.follow()
         return listing
+
+    def _check_words(self, seller: str, listing_id: str, clean: Mapping[str, Any]) -> None:
+        """The listing as it would be. Apart from the change itself: long texts take a while, and others wait for it."""
+        with self.store.read() as session:
+            row = shelf.own_listing(session, seller, listing_id)
+            new = {field: clean.get(field, getattr(row, field)) for field in WORDS}
+            facts = {**new["attributes"], "condition": new["condition"]}
+            own_words.check_listed(row.category, new["title"], new["description"], facts)
 
     def _clean(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         unknown = sorted(set(changes) - set(CHANGEABLE))
@@ -133,16 +164,16 @@ class Publisher:
     def _value(self, field: str, value: Any) -> Any:
         limits = self.settings
         if field == "title":
-            title = editing.clean_text(str(value or ""), limits.title_length, "The title")
+            title = own_words.clean_title(editing.clean_text(str(value or ""), limits.title_length, "The title"))
             if not title:
                 raise AppError("no_title", "A listing needs a title.", 422)
             return title
         if field == "description":
-            return editing.clean_text(str(value or ""), limits.description_length, "The description", lines=True)
+            return scrub(editing.clean_text(str(value or ""), limits.description_length, "The description", lines=True))
         if field == "price":
             return editing.parse_price(value)
         if field == "condition":
-            return editing.clean_text(str(value), limits.fact_length, "The condition") or None if value else None
+            return scrub(editing.clean_text(str(value), limits.fact_length, "The condition")) or None if value else None
         if field == "status":
             if value not in STATUSES:
                 raise AppError("bad_status", f"The status has to be one of {', '.join(STATUSES)}.", 422)
@@ -158,18 +189,25 @@ class Publisher:
             raise AppError("bad_facts", f"The facts have to be pairs of name and text, at most {_MOST_FACTS}.", 422)
         most = self.settings.fact_length
         clean = {
-            editing.clean_text(str(name), 64, "The name of a fact"): editing.clean_text(str(text), most, "A fact")
+            scrub(editing.clean_text(str(name), 64, "The name of a fact")): scrub(
+                editing.clean_text(str(text), most, "A fact")
+            )
             for name, text in value.items()
         }
         return {name: text for name, text in clean.items() if name and text}
 
     def delete(self, seller: str, listing_id: str) -> None:
-        """Delete a listing: its photos, vectors and draft history are gone, events keep its id. Raises AppError 404."""
+        """Delete a listing: its photos, vectors and draft history are gone, events and ended orders keep its id.
+
+        Raises:
+            AppError: 404, or 409 while an order of it is open.
+        """
         with self.store.write() as session:
             row = shelf.own_listing(session, seller, listing_id, lock=True)
+            order_rules.check_delete(session, row)
             drafts.note_event(session, "deleted", seller, draft=row.draft_id, listing=row.id)
-            photos = shelf.delete_listing(session, row)
-        self.media.delete(photos)
+            shelf.delete_listing(session, row)
+        self.deletions.after()
         self.follow()
 
     def abandon(self, seller: str, draft_id: str) -> None:
@@ -183,8 +221,8 @@ class Publisher:
             if row.state == "published":
                 raise AppError("published", "This draft is published; delete its listing instead.", 409)
             drafts.note_event(session, "abandoned", seller, draft=draft_id)
-            photos = drafts.delete_drafts(session, [draft_id])
-        self.media.delete(photos)
+            drafts.delete_drafts(session, [draft_id])
+        self.deletions.after()
 
     def retire(self) -> int:
         """Delete drafts that nobody touched for ``retention_days``; returns how many."""
@@ -192,8 +230,8 @@ class Publisher:
             old = drafts.untouched_since(session, now() - timedelta(days=self.settings.retention_days))
             for row in old:
                 drafts.note_event(session, "abandoned", row.seller_id, draft=row.id)
-            photos = drafts.delete_drafts(session, [row.id for row in old])
-        self.media.delete(photos)
+            drafts.delete_drafts(session, [row.id for row in old])
+        self.deletions.after()
         return len(old)
 
     def follow(self) -> None:
@@ -208,8 +246,7 @@ class Publisher:
             for listing_id in sorted(wanted ^ present):
                 shelf.to_index_again(session, listing_id)
             stopped = self._stop_orphans(session)
-            known = set(session.scalars(select(PhotoRow.id)))
-        swept = self.media.sweep(known, STRAY_SECONDS)
+        swept = self.sweep()
         self.follow()
         return Healed(len(wanted - present), len(present - wanted), swept, stopped)
 
@@ -235,10 +272,13 @@ class Publisher:
             return self._stop(session, *which)
 
     def sweep(self) -> int:
-        """Delete photos without a row, left by what was cut off; returns how many."""
+        """Move photos without a row to the trash and empty it of old ones; returns how many were moved."""
         with self.store.read() as session:
             known = set(session.scalars(select(PhotoRow.id)))
-        return self.media.sweep(known, STRAY_SECONDS)
+            known |= set(session.scalars(select(PhotoDeletionRow.photo_id)))  # they go for good, not into the trash
+        swept = self.media.sweep(known, STRAY_SECONDS)
+        self.media.empty_trash(self.settings.trash_days * DAY_SECONDS)
+        return swept
 
     def _too_old(self) -> datetime:
         return now() - timedelta(minutes=self.settings.draft_minutes)

@@ -52,10 +52,11 @@ class DraftQueue:
 
         Raises:
             QueueFull: the line is full, or the seller has too many drafts in it; or the draft is in it already (409).
+                One that was stopped gives its turn back in a moment, and does not count.
         """
         with self._changed:
             everyone = [*self._waiting, *([self._running] if self._running else [])]
-            if any(t.name == name for t in everyone):
+            if any(t.name == name and not t.stopped.is_set() for t in everyone):
                 raise AppError("running", "This draft is being written right now; wait until it is done.", 409)
             own = self._room(seller, everyone)
             latest = max((t.round for t in own), default=self._served_round - 1)

@@ -48,8 +48,12 @@ class SearchIndex(Protocol):
         """The image vector of a JPEG file, as those of listings; None without encoders."""
         ...
 
+    def wipe(self, *, at_once: bool = False) -> bool:
+        """Leave nothing of removed listings in its files, if it is time to; True when nothing is left. For a clock."""
+        ...
+
     def close(self) -> None:
-        """Let another process open it."""
+        """Let another process open it; nothing of what was removed is left in its files."""
         ...
 
 
@@ -77,6 +81,10 @@ class NoIndex:
     def photo_vector(self, photo: Path) -> list[float] | None:
         """There is none."""
         return None
+
+    def wipe(self, *, at_once: bool = False) -> bool:
+        """There are no files."""
+        return True
 
     def close(self) -> None:
         """Nothing to do."""

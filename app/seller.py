@@ -174,28 +174,33 @@ class _Page:
 
     def enter(self, desk: Desk, request: gr.Request) -> list[Any]:
         """A page was opened."""
+        seller = self._seller(request)
+        desk = desk.of(seller.id)
         with desk.lock:
             desk.sent.clear()
-            return self._paint(desk, self._seller(request))
+            return self._paint(desk, seller)
 
     def take(self, desk: Desk, files: Sequence[str] | str | None, request: gr.Request) -> list[Any]:
         """Photos were chosen, dropped or pasted."""
+        seller = self._seller(request)
+        desk = desk.of(seller.id)
         with desk.lock:
-            seller = self._seller(request)
-            actions.add_photos(self.services, desk, [files] if isinstance(files, str) else files or [])
+            actions.add_photos(self.services, seller.id, desk, [files] if isinstance(files, str) else files or [])
             return self._paint(desk, seller)
 
     def look(self, desk: Desk, file: str | None, request: gr.Request) -> list[Any]:
         """A photo to search own listings by."""
+        seller = self._seller(request)
+        desk = desk.of(seller.id)
         with desk.lock:
-            seller = self._seller(request)
             actions.look_for(self.services, desk, file)
             return self._paint(desk, seller)
 
     def press(self, desk: Desk, event: gr.EventData, request: gr.Request) -> list[Any]:
         """Anything short."""
+        seller = self._seller(request)
+        desk = desk.of(seller.id)
         with desk.lock:
-            seller = self._seller(request)
             actions.press(self.services, seller.id, desk, event._data)
             return self._paint(desk, seller, clear_note=event._data.get("do") == "again")
 
@@ -209,6 +214,7 @@ class _Page:
 
     def _write(self, desk: Desk, data: dict[str, Any], request: gr.Request) -> Iterator[list[Any]]:
         seller, last = self._seller(request), 0.0
+        desk = desk.of(seller.id)
         for view in actions.writing(self.services, seller.id, desk, data):
             token = view is not None and isinstance(view.event, TextEvent) and not view.event.replace
             if token and time.monotonic() - last < PAINT_SECONDS:

@@ -3,46 +3,68 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from app import handlers
 from app import seller_words as words
+from app.evidence import moved_facts
+from app.media import Media
 from app.search_index import NoIndex
 from app.seller_draft import BUSY, draft_html
 from app.seller_html import render
 from app.seller_pictures import Shot, file_url
 from app.services import Services
-from app.views import AppError, DraftView
+from app.views import AppError, DraftView, field_text, field_version
 from listing.photos import Photo, PhotoLimits
 from listing.schema import Listing
 
 Page = Literal["sell", "mine"]
+MOST_ORDERS = 5  # of one listing on the page; the next ones follow when these are handed over
 
 
 @dataclass(frozen=True)
 class Notice:
-    """A message with a look: ``good``, ``warn`` or ``bad``."""
+    """A message with a look: ``good``, ``warn`` or ``bad``; ``typed``: what the person typed and is not saved."""
 
     kind: str
     title: str
     words: str
+    typed: str = ""
 
     @property
     def mark(self) -> str:
         return {"good": "✓", "warn": "◐", "bad": "!"}[self.kind]
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What a tab saved last of a field: over which version, that one's text, and the version that this gave."""
+
+    shown: str
+    typed: str
+    text: str
+    after: str
+
+
 class Desk:
-    """What a page remembers between presses. It holds no rights: each press says anew who is asking."""
+    """What a page remembers between presses. It holds no rights: each press says anew who is asking.
+
+    It belongs to the first seller who uses it; for another one on the same page there is an empty one (``of``).
+    """
 
     def __init__(self) -> None:
+        self.owner = ""
+        self._others: dict[str, Desk] = {}
         self.page: Page = "sell"
         self.shots: list[Shot] = []
         self.refused: list[tuple[str, str]] = []
         self.view: DraftView | None = None
         self.published: Listing | None = None
         self.notices: list[Notice] = []
+        self.conflicts = 0
+        self.kept: dict[tuple[str, str], Kept] = {}  # by draft and field
         self.find_text = ""
         self.find_photo: Photo | None = None
         self.sent: dict[str, Any] = {}
@@ -51,6 +73,12 @@ class Desk:
     def __deepcopy__(self, memo: dict[int, Any]) -> Desk:
         """A fresh page starts empty; the lock cannot be copied."""
         return Desk()
+
+    def of(self, seller: str) -> Desk:
+        """This desk, if it is the seller's (id) or nobody's yet; else one of their own."""
+        with self.lock:
+            self.owner = self.owner or seller
+            return self if self.owner == seller else self._others.setdefault(seller, Desk())
 
     @property
     def busy(self) -> bool:
@@ -61,6 +89,15 @@ class Desk:
         """Whether there is anything of a draft to look at."""
         view = self.view
         return view is not None and (view.state in (*BUSY, "ready") or view.category is not None)
+
+    def show(self, view: DraftView, media: Media) -> None:
+        """Show the draft with exactly its photos, in their order."""
+        before, known = self.view, {shot.ref.id: shot for shot in self.shots}
+        if view.draft is None and before is not None:  # what had arrived before it was stopped stays
+            facts = moved_facts(before.attributes, before.photos, view.photos)
+            view = replace(before, photos=view.photos, attributes=facts)
+        self.shots = [known.get(ref.id) or Shot.stored(ref, media.path(ref.id)) for ref in view.photos]
+        self.view = view
 
 
 @dataclass(frozen=True)
@@ -116,10 +153,10 @@ class Painter:
         basis = desk.view.price.basis if desk.view.price is not None else []
         same = [self._card(x) for x in handlers.comparables(self.services, basis)]
         retrieval = not isinstance(self.services.index, NoIndex)
-        return draft_html(desk.view, [c for c in same if c["price"]], retrieval)
+        return draft_html(desk.view, [c for c in same if c["price"]], retrieval, desk.conflicts)
 
     def _published(self, listing: Listing) -> str:
-        link = f"/v1/listings/{listing.id}"
+        link = f"/l/{listing.id}"
         price = words.money(listing.price, listing.currency)
         cover = self._picture(listing)
         return render("published", title=listing.title, price=price, cover=cover, link=link, id=listing.id)
@@ -135,9 +172,27 @@ class Painter:
         nothing = ("Nothing found", "Try another word, or clear the search.")
         none = ("Nothing here yet", "What you publish appears here: to edit it, mark it sold or delete it.")
         title, line = nothing if searched else none
-        items = [self._card(x) for x in found]
+        items = self._with_orders(found, seller)
         summary = f"{count} found {by}" if searched else count if found else ""
-        return render("mine", items=items, summary=summary, none_title=title, none_words=line, searched=searched)
+        return render(
+            "mine", items=items, summary=summary, none_title=title, none_words=line, searched=searched,
+            hand_over=words.HAND_OVER, conflicts=desk.conflicts,
+        )  # fmt: skip
+
+    def _with_orders(self, found: Sequence[Listing], seller: str) -> list[dict[str, Any]]:
+        """Cards with what waits to be handed over, and whether the thing may be put on sale again."""
+        waiting: dict[str, list[dict[str, str]]] = {}
+        for order in self.services.orders.waiting(seller):
+            amount = words.money(order.amount, order.currency)
+            waiting.setdefault(order.listing_id, []).append({"id": order.id, "amount": amount})
+        bought = self.services.orders.bought([x.id for x in found if x.stock == 0])
+        cards = []
+        for listing in found:
+            orders = waiting.get(listing.id, [])
+            again = listing.status != "active" and listing.id not in bought
+            more = len(orders) > MOST_ORDERS
+            cards.append({**self._card(listing), "orders": orders[:MOST_ORDERS], "more": more, "again": again})
+        return cards
 
     def _card(self, listing: Listing) -> dict[str, Any]:
         return {
@@ -147,6 +202,7 @@ class Painter:
             "price": words.money(listing.price, listing.currency),
             "amount": words.amount_text(listing.price),
             "currency": listing.currency,
+            "versions": {f: field_version(field_text(getattr(listing, f))) for f in ("title", "description", "price")},
             "status": listing.status,
             "state": words.STATUSES[listing.status],
             "url": self._picture(listing),

@@ -19,12 +19,16 @@ BUSY = ("queued", "working")
 LENGTHS = {"title": 120, "description": 4000}
 
 
-def draft_html(view: DraftView, comparables: Sequence[dict[str, Any]], retrieval: bool) -> str:
-    """The draft, complete or still arriving. ``comparables``: title, price and picture of those in ``price.basis``."""
+def draft_html(view: DraftView, comparables: Sequence[dict[str, Any]], retrieval: bool, conflicts: int = 0) -> str:
+    """The draft, complete or still arriving. ``comparables``: title, price and picture of those in ``price.basis``.
+
+    ``conflicts``: how many there were on this page; another one is drawn again, though the draft is the same.
+    """
     busy = view.state in BUSY
     return render(
         "draft",
         busy=busy,
+        conflicts=conflicts,
         key=view.draft_id,
         category=_category(view),
         categories=[(name, words.category_label(name)) for name in sorted(load_taxonomy().categories)],
@@ -123,6 +127,7 @@ def _text(view: DraftView, field: str) -> dict[str, Any]:
         "field": field,
         "label": {"title": "Title", "description": "Description"}[field],
         "text": text,
+        "version": view.field_version(field),
         "most": LENGTHS[field],
         "marked": marked(text, flags),
         "locked": field in view.locked,
@@ -149,6 +154,7 @@ def _price(view: DraftView, comparables: Sequence[dict[str, Any]], retrieval: bo
     return {
         "currency": view.currency,
         "value": words.amount_text(view.asked),
+        "version": view.field_version("price"),
         "hint": words.amount_text(known.mid) if known else "",
         "range": span,
         "comparables": comparables,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from listing.photos import Photo
+from listing.photos import Photo, random_id
 from listing.schema import Box, PhotoRef
 
 PREVIEW = 820
@@ -19,7 +19,7 @@ _MARGIN = 0.35
 
 @dataclass(frozen=True)
 class Shot:
-    """A photo that waits for its draft: the clean JPEG and a preview. Decoded pixels are not kept in a session."""
+    """A photo on the page: the clean JPEG and a preview. Decoded pixels are not kept in a session."""
 
     ref: PhotoRef
     jpeg: bytes
@@ -28,6 +28,16 @@ class Shot:
     @classmethod
     def of(cls, photo: Photo) -> Shot:
         return cls(photo.ref, photo.jpeg, data_url(photo.jpeg, PREVIEW))
+
+    @classmethod
+    def stored(cls, ref: PhotoRef, path: Path) -> Shot:
+        """A photo that is in the store already."""
+        jpeg = path.read_bytes()
+        return cls(ref, jpeg, data_url(jpeg, PREVIEW))
+
+    def renamed(self) -> Shot:
+        """The same photo under an id of its own, for a draft that begins anew."""
+        return replace(self, ref=self.ref.model_copy(update={"id": random_id()}))
 
     def photo(self) -> Photo:
         """The photo again, as intake made it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from app.evidence import VISUAL, is_gone
 from listing.schema import AttributeValue, Evidence
 from listing.taxonomy import load_taxonomy
 
@@ -25,6 +26,8 @@ MARKS = {
     "contradicted": Mark("✕", "no", "does not match your photo"),
     "unknown": Mark("○", "open", "not known"),
 }
+IN_PHOTO = {READ: "read in", SEEN: "seen in", MARKS["contradicted"]: "does not match"}
+GONE = "a photo that is no longer here"
 DROPPED = Mark("○", "open", "left out by you")
 TONES = {"plain": "Plain", "shorter": "Shorter", "warmer": "Warmer"}
 STAGES = {
@@ -51,6 +54,7 @@ PROBLEM_TITLES = {
     "busy": "Many people are writing right now",
 }
 STATUSES = {"active": "For sale", "reserved": "Reserved", "sold": "Sold", "removed": "Hidden", "draft": "Draft"}
+HAND_OVER = "Sold: hand it over"
 ORDINALS = ("next", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 SLOW_SECONDS = 45.0
 
@@ -68,6 +72,9 @@ def mark(fact: AttributeValue) -> Mark:
 def reason(fact: AttributeValue) -> str:
     """The words under a fact's value; read text is quoted."""
     found = mark(fact)
+    shown = [e for e in fact.evidence if e.source in VISUAL]
+    if found in IN_PHOTO and shown and all(is_gone(e) for e in shown):
+        return f"{IN_PHOTO[found]} {GONE}"
     read = next((e.text for e in fact.evidence if e.source == "ocr" and e.text), None)
     return f"{found.words}: “{read}”" if found is READ and read else found.words
 
@@ -99,9 +106,13 @@ def sentence(words: str) -> str:
 
 def proof_words(evidence: Evidence, contradicted: bool) -> tuple[str, str]:
     """A title and a line below it for one piece of evidence."""
+    gone = is_gone(evidence)
+    photo = GONE if gone else "your photo"
     where = "" if evidence.photo is None else f"Photo {evidence.photo + 1}"
     if evidence.source == "ocr":
-        return f"Read: “{evidence.text}”" if evidence.text else "Read in your photo", where
+        if not evidence.text:
+            return f"Read in {photo}", where
+        return f"Read: “{evidence.text}”", f"In {GONE}" if gone else where
     if evidence.source == "seller":
         return "You told us", evidence.text or ""
     if evidence.source == "neighbours":
@@ -111,10 +122,10 @@ def proof_words(evidence: Evidence, contradicted: bool) -> tuple[str, str]:
         )
         return similar, "A hint only. It never becomes a fact without you or your photos."
     if contradicted:
-        return "Your photo shows something else", where
+        return f"{sentence(photo)} {'showed' if gone else 'shows'} something else", where
     if evidence.source == "pixels":
-        return "Colour measured in your photo", " · ".join(part for part in (where, evidence.text) if part)
-    return "Seen in your photo", where
+        return f"Colour measured in {photo}", " · ".join(part for part in (where, evidence.text) if part)
+    return f"Seen in {photo}", where
 
 
 def colour_code(evidence: Evidence) -> str | None:

@@ -1,10 +1,4 @@
-"""Who is asking: one person on loopback, names with passwords for the page, tokens for programs.
-
-Run as a program it makes a password file or a token::
-
-    python -m app.sellers password NAME FILE
-    python -m app.sellers token NAME
-"""
+"""Who is asking: one person on loopback, names with passwords for the page, tokens for programs."""
 
 from __future__ import annotations
 
@@ -14,20 +8,27 @@ import hmac
 import os
 import re
 import secrets
-import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 
-from sqlalchemy import select
+from filelock import FileLock
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 from app.db import Store
 from app.drafts import new_id
-from app.tables import SellerRow, TokenRow
+from app.private_file import replace_privately
+from app.tables import SellerRow, TokenRow, now
 from app.views import AppError
+from app.watched import Watched
 
 ONE_PERSON = "me"
 TOKEN_PREFIX = "ipl_"
+LOCK_SECONDS = 10  # longest wait for another program that changes the same file
+TOKEN_ID = 8  # characters of a token's digest by which people name it
 _NAME = re.compile(r"[\w.@+-]{1,64}")
 # scrypt: 2^15 x 8 x 1 needs 32 MiB and about 0.1 s, the parameters that OWASP lists for interactive sign-in with p=3.
 _N, _R, _P = 2**15, 8, 3
@@ -47,17 +48,38 @@ class Seller:
     name: str
 
 
+@dataclass(frozen=True)
+class Token:
+    """What may be shown of a token. ``ends`` None: it has no end; ``valid``: it opens something today."""
+
+    name: str
+    id: str
+    label: str
+    made: datetime
+    ends: datetime | None
+    valid: bool
+
+
 def hash_password(password: str, salt: bytes | None = None) -> str:
     """``scrypt$N$r$p$salt$hash``, salt and hash in base64.
 
     Raises:
-        PasswordFileError: shorter than 8 or longer than 1024 characters.
+        PasswordFileError: shorter than 8 or longer than 1024 characters, or one of the 30,000 that are guessed first.
     """
     if not 8 <= len(password) <= _MOST_PASSWORD:
         raise PasswordFileError(f"The password needs 8 to {_MOST_PASSWORD} characters; choose another.")
+    if password.lower() in _common_passwords():
+        raise PasswordFileError("This password is one of those that are guessed first; choose another.")
     salt = salt or os.urandom(16)
     parts = (base64.b64encode(part).decode() for part in (salt, _scrypt(password, salt, _N, _R, _P)))
     return "$".join(("scrypt", str(_N), str(_R), str(_P), *parts))
+
+
+@cache
+def _common_passwords() -> frozenset[str]:
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+    return frozenset(FREQUENCY_LISTS["passwords"])
 
 
 def _scrypt(password: str, salt: bytes, n: int, r: int, p: int) -> bytes:
@@ -67,9 +89,19 @@ def _scrypt(password: str, salt: bytes, n: int, r: int, p: int) -> bytes:
 
 def check_password(password: str, stored: str) -> bool:
     """Whether the password is the stored one, compared in constant time."""
-    _, n, r, p, salt, expected = stored.split("$")
-    found = _scrypt(password[:_MOST_PASSWORD], base64.b64decode(salt), int(n), int(r), int(p))
-    return hmac.compare_digest(found, base64.b64decode(expected))
+    n, r, p, salt, expected = _parse(stored)
+    return hmac.compare_digest(_scrypt(password[:_MOST_PASSWORD], salt, n, r, p), expected)
+
+
+def _parse(stored: str) -> tuple[int, int, int, bytes, bytes]:
+    """N, r, p, salt and hash of a stored hash. Raises ValueError where no password could be checked against it."""
+    if not re.fullmatch(r"scrypt(\$[1-9]\d{0,9}){3}(\$[\w+/=]+){2}", stored, re.ASCII):
+        raise ValueError
+    n, r, p = (int(number) for number in stored.split("$")[1:4])
+    salt, expected = (base64.b64decode(part, validate=True) for part in stored.split("$")[4:])
+    if n < 2 or n.bit_count() != 1:
+        raise ValueError
+    return n, r, p, salt, expected
 
 
 def read_passwords(path: Path) -> dict[str, str]:
@@ -87,27 +119,42 @@ def read_passwords(path: Path) -> dict[str, str]:
         if not line.strip() or line.startswith("#"):
             continue
         name, _, stored = line.strip().partition(":")
-        if not _NAME.fullmatch(name) or name in found or not re.fullmatch(r"scrypt(\$\d+){3}(\$[\w+/=]+){2}", stored):
+        try:
+            if not _NAME.fullmatch(name) or name in found:
+                raise ValueError
+            _parse(stored)
+        except ValueError as error:
             raise PasswordFileError(
-                f"Line {number} of {path} is unusable; write it again with python -m app.sellers password NAME {path}."
-            )
+                f"Line {number} of {path} is unusable; write it again with ./ipl accounts password NAME {path}."
+            ) from error
         found[name] = stored
     if not found:
-        raise PasswordFileError(f"{path} names nobody; python -m app.sellers password NAME {path} adds somebody.")
+        raise PasswordFileError(f"{path} names nobody; ./ipl accounts password NAME {path} adds somebody.")
     return found
 
 
 class Sellers:
     """Sellers of a store. ``passwords`` None is the single-user mode: everyone who reaches the server is one person."""
 
-    def __init__(self, store: Store, passwords: dict[str, str] | None) -> None:
-        self.store, self.passwords = store, passwords
-        self._decoy = hash_password(secrets.token_hex(16)) if passwords is not None else ""
+    def __init__(self, store: Store, passwords: Mapping[str, str] | Watched[dict[str, str]] | None) -> None:
+        self.store, self._passwords = store, passwords
+
+    @property
+    def passwords(self) -> Mapping[str, str] | None:
+        """Name -> stored hash, as the password file says now; None in the single-user mode."""
+        return self._passwords.get() if isinstance(self._passwords, Watched) else self._passwords
 
     @property
     def single(self) -> bool:
         """Whether this is the single-user mode."""
-        return self.passwords is None
+        return self._passwords is None
+
+    def fingerprint(self, name: str) -> str | None:
+        """Another one for each password of a name; empty in the single-user mode, None for an unknown name."""
+        if self.passwords is None:
+            return ""
+        stored = self.passwords.get(name)
+        return None if stored is None else fingerprint_of(stored)
 
     def named(self, name: str) -> Seller:
         """The seller of that name, made on first sight. Raises AppError for what cannot be a name."""
@@ -142,27 +189,88 @@ class Sellers:
             raise AppError("sign_in", "Please sign in first.", 401)
         return self.named(username)
 
-    def sign_in(self, name: str, password: str) -> Seller | None:
-        """The seller, or None; takes as long for an unknown name as for a wrong password."""
-        stored = (self.passwords or {}).get(name)
-        right = check_password(password, stored or self._decoy or hash_password("not a password"))
-        return self.named(name) if right and stored is not None else None
+    def stored_if_right(self, name: str, password: str) -> str | None:
+        """The stored hash that the password fits, else None; an unknown name takes as long as a wrong password."""
+        passwords = self.passwords
+        if not passwords:
+            return None
+        stored = passwords.get(name)
+        right = check_password(password, stored or next(iter(passwords.values())))
+        return stored if right else None
 
-    def new_token(self, seller: Seller, label: str = "") -> str:
-        """A token for the API; only its hash is kept, so that it is shown this once."""
-        token = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    def new_token(self, seller: Seller, label: str = "", days: float = 365.0) -> str:
+        """A token for the API, valid for so many days (0: without end) and as long as the password stays the same.
+
+        Only its hash is kept, so that it is shown this once.
+        """
+        token, made = TOKEN_PREFIX + secrets.token_urlsafe(32), now()
+        row = TokenRow(
+            digest=_digest(token),
+            seller_id=seller.id,
+            label=label[:64],
+            created_at=made,
+            expires_at=made + timedelta(days=days) if days else None,
+            fingerprint=self.fingerprint(seller.name) or "",
+        )
         with self.store.write() as session:
-            session.add(TokenRow(digest=_digest(token), seller_id=seller.id, label=label[:64]))
+            session.add(row)
         return token
 
     def by_token(self, token: str) -> Seller | None:
         """Whose token it is, or None."""
         with self.store.read() as session:
-            query = select(SellerRow).join(TokenRow, TokenRow.seller_id == SellerRow.id)
-            row = session.scalar(query.where(TokenRow.digest == _digest(token)))
-            if row is None or (self.passwords is not None and row.name not in self.passwords):
+            query = select(TokenRow, SellerRow).join(SellerRow, TokenRow.seller_id == SellerRow.id)
+            found = session.execute(query.where(TokenRow.digest == _digest(token))).one_or_none()
+            if found is None or not self._valid(found[0], found[1].name):
                 return None
-            return Seller(row.id, row.name)
+            return Seller(found[1].id, found[1].name)
+
+    def _valid(self, token: TokenRow, name: str) -> bool:
+        ended = token.expires_at is not None and token.expires_at <= now()
+        return not ended and token.fingerprint == self.fingerprint(name)
+
+    def tokens(self, name: str | None = None) -> list[Token]:
+        """The tokens of a name, or all, the oldest first."""
+        query = select(TokenRow, SellerRow.name).join(SellerRow, TokenRow.seller_id == SellerRow.id)
+        if name is not None:
+            query = query.where(SellerRow.name == name)
+        with self.store.read() as session:
+            return [
+                Token(who, row.digest[:TOKEN_ID], row.label, row.created_at, row.expires_at, self._valid(row, who))
+                for row, who in session.execute(query.order_by(SellerRow.name, TokenRow.created_at))
+            ]
+
+    def revoke_tokens(self, name: str, token_id: str | None = None) -> int:
+        """Delete one token of a name, or all; returns how many there were.
+
+        Raises:
+            AppError: the name has no such token (404), or more than one (409).
+        """
+        with self.store.write() as session:
+            query = select(TokenRow.digest).join(SellerRow, TokenRow.seller_id == SellerRow.id)
+            found = list(session.scalars(query.where(SellerRow.name == name)))
+            if token_id is not None:
+                found = [digest for digest in found if len(token_id) >= TOKEN_ID and digest.startswith(token_id)]
+                if not found:
+                    raise AppError(
+                        "no_token", f"{name} has no token {token_id!r}; ./ipl accounts tokens {name} lists them.", 404
+                    )
+                if len(found) > 1:
+                    raise AppError("which_token", f"{name} has several tokens {token_id}; give more of it.", 409)
+            session.execute(delete(TokenRow).where(TokenRow.digest.in_(found)))
+            return len(found)
+
+    def known(self, name: str) -> bool:
+        """Whether the name may sign in, or once did."""
+        if self.fingerprint(name):
+            return True
+        with self.store.read() as session:
+            return session.scalar(select(SellerRow.id).where(SellerRow.name == name)) is not None
+
+
+def fingerprint_of(stored: str) -> str:
+    """The fingerprint of a stored hash. Its salt is random, so that nobody can guess the password by it."""
+    return hashlib.sha256(stored.encode()).hexdigest()
 
 
 def _digest(token: str) -> str:
@@ -178,43 +286,32 @@ def write_password(path: Path, name: str, password: str) -> None:
     """
     if not _NAME.fullmatch(name):
         raise PasswordFileError("A name has up to 64 letters, digits or . _ @ + -; choose another.")
-    known = read_passwords(path) if path.is_file() and path.stat().st_size else {}
-    known[name] = hash_password(password)
-    temporary = path.with_name(f".{path.name}.part")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.writelines(f"{who}:{stored}\n" for who, stored in known.items())
-    temporary.replace(path)
+    line = hash_password(password)
+    with _locked(path):
+        known = read_passwords(path) if path.is_file() and path.stat().st_size else {}
+        _write_passwords(path, {**known, name: line})
 
 
-def main(arguments: list[str]) -> int:
-    """The program of this module; returns the exit status."""
-    from app.db import StoreError, open_store
-    from app.settings import SettingsError, load_settings
+def remove_password(path: Path, name: str) -> None:
+    """Take a name out of the password file, which ends its sign-ins and its tokens.
 
-    try:
-        match arguments:
-            case ["password", name, file]:
-                if sys.stdin.isatty():
-                    import getpass
-
-                    password = getpass.getpass(f"Password of {name}: ")
-                else:
-                    password = sys.stdin.readline().rstrip("\n")
-                write_password(Path(file), name, password)
-            case ["token", name]:
-                settings = load_settings()
-                passwords = read_passwords(settings.passwords) if settings.passwords else None
-                sellers = Sellers(open_store(settings.store_url), passwords)
-                print(sellers.new_token(sellers.for_page(name) if passwords is not None else sellers.only()))
-            case _:
-                print(__doc__, file=sys.stderr)
-                return 2
-    except (PasswordFileError, SettingsError, StoreError, AppError) as error:
-        print(f"ipl: {error}", file=sys.stderr)
-        return 1
-    return 0
+    Raises:
+        PasswordFileError: the name is not in it, or is the last one.
+    """
+    with _locked(path):
+        known = read_passwords(path)
+        if name not in known:
+            raise PasswordFileError(f"{path} has no {name}; it names {', '.join(sorted(known))[:200]}.")
+        if len(known) == 1:
+            raise PasswordFileError(f"{name} is the last name in {path} and no server runs without one; add another.")
+        _write_passwords(path, {who: stored for who, stored in known.items() if who != name})
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def _locked(path: Path) -> FileLock:
+    if not path.parent.is_dir():
+        raise PasswordFileError(f"{path.parent} is no folder; make it, or name another file.")
+    return FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_SECONDS, mode=0o600)
+
+
+def _write_passwords(path: Path, passwords: Mapping[str, str]) -> None:
+    replace_privately(path, "".join(f"{who}:{stored}\n" for who, stored in passwords.items()).encode())

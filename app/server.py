@@ -7,27 +7,35 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 
-from app import api, feed_api, ops_api, promotions_api, signin
+from app import api, feed_api, ops_api, preview, promotions_api, signin
+from app.deletions import empty_uploads
+from app.home_lock import only_user
 from app.logs import RequestIds, log_json
+from app.restore_journal import settle_alone
+from app.retention import forget_behaviour
 from app.services import Services, build_services
+from app.sessions import Sessions
 from app.settings import Settings
+from app.tries import Tries
+from app.unknown import install_unknown
 from app.views import AppError
 from app.web import Guard, install_errors
+from listing.home import private_files
 
 log = logging.getLogger(__name__)
-TIDY_SECONDS = 3600.0
+FIRST_TIDY_SECONDS, TIDY_SECONDS = 60.0, 3600.0
 MODEL_SECONDS = 5.0
-# The API's catch-all comes after the feed.
-ROUTERS = (feed_api.v1_feed, promotions_api.v1_promotions, ops_api.ops, api.v1, api.health, signin.pages)
+ROUTERS = (feed_api.v1_feed, promotions_api.v1_promotions, ops_api.ops, api.v1, api.health, signin.pages, preview.pages)
 CATCH_UP_SECONDS = 2.0
+FORGET_SECONDS = 2.0
 OTHERS_SECONDS = 1.0
 DESCRIPTION = (
-    "Photos of one used thing in, an honest listing out. Authorization: Bearer TOKEN (python -m app.sellers token NAME "
+    "Photos of one used thing in, an honest listing out. Authorization: Bearer TOKEN (./ipl accounts token NAME "
     "makes one); in the single-user mode on this machine none is needed. Errors are "
     '{"error": {"code", "message"}}.'
 )
@@ -38,7 +46,7 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(keep(services)) for keep in (_tidy, _catch_up, _look_at_others, _look_for_models)]
+        tasks = [asyncio.create_task(keep(services)) for keep in KEEPERS]
         yield
         for task in tasks:
             task.cancel()
@@ -49,54 +57,72 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
         description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         lifespan=lifespan,
     )
     app.state.services = services
-    app.state.sessions = signin.Sessions(services.settings.home, services.settings.session_hours)
-    app.state.tries = signin.Tries()
-    app.add_middleware(Guard, settings=services.settings, metrics=services.metrics)
+    app.state.sessions = Sessions(services.settings.home, services.settings.session_hours, services.sellers)
+    app.state.tries = Tries()
+    app.add_middleware(Guard, settings=services.settings, metrics=services.metrics, state=app.state)
     install_errors(app, services.metrics)
     for router in ROUTERS:
         app.include_router(router)
+    install_unknown(app, services.metrics)
     if page:
         _mount_page(app, services)
+        install_unknown(app, services.metrics)
     app.add_middleware(RequestIds)  # outermost: refusals have an id as well
     return app
 
 
 def _mount_page(app: FastAPI, services: Services) -> None:
     # Gradio reads this once, when it is imported: uploads in progress stay below our own home, for our eyes only.
-    uploads = services.settings.home / "uploads"
-    uploads.mkdir(mode=0o700, parents=True, exist_ok=True)
+    uploads = services.publisher.deletions.uploads
+    empty_uploads(uploads)
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
     import gradio as gr
 
     from app import ops
+    from app.page_gate import add_page_gate
     from app.seller import build_page, page_options
+    from app.uploads import Uploads
 
     def operator(request: Request) -> str | None:
         name = signin.page_user(request, app.state)
         return name if ops_api.is_operator(services, name) else None
 
     gr.mount_gradio_app(app, ops.build_page(services), path="/ops", auth_dependency=operator, **ops.page_options())
+    add_page_gate(app, None)
     sign_out = None if services.sellers.single else "/sign-out"
-    app.add_middleware(signin.SignInFirst)
     blocks = build_page(services, sign_out)
     gr.mount_gradio_app(
         app, blocks, path="/", auth_dependency=lambda request: signin.page_user(request, app.state), **page_options()
     )
+    each, total = int(services.settings.uploads_mb * 1e6), int(services.settings.uploads_total_mb * 1e6)
+    add_page_gate(app, Uploads(uploads, each, total, blocks.upload_file_set))
 
 
 async def _tidy(services: Services) -> None:
-    """Every hour: drafts past their retention go, and photos that were left behind."""
+    """A minute after the start and then every hour: what is past its time goes, and photos that were left behind."""
+    publisher, settings = services.publisher, services.settings
+    work: tuple[Callable[[], object], ...] = (
+        publisher.retire,
+        publisher.sweep,
+        services.feed.forget_changes,
+        lambda: forget_behaviour(services.store, settings.log_days),
+        publisher.deletions.compact,
+    )
+    pause = min(FIRST_TIDY_SECONDS, TIDY_SECONDS)
     while True:
-        await asyncio.sleep(TIDY_SECONDS)
-        try:
-            await run_in_threadpool(services.publisher.retire)
-            await run_in_threadpool(services.publisher.sweep)
-            await run_in_threadpool(services.feed.forget_changes)
-        except Exception:
-            log.exception("tidying up failed; it is tried again in an hour")
+        await asyncio.sleep(pause)
+        pause = TIDY_SECONDS
+        for do in work:
+            try:
+                await run_in_threadpool(do)
+            except AppError as error:
+                log.warning("tidying up has to wait for an hour: %s", error)
+            except Exception:
+                log.exception("tidying up failed; it is tried again in an hour")
 
 
 async def _catch_up(services: Services) -> None:
@@ -110,6 +136,18 @@ async def _catch_up(services: Services) -> None:
             log.warning("catching up has to wait: %s", error)
         except Exception:
             log.exception("catching up failed; it is tried again in a moment")
+
+
+async def _forget(services: Services) -> None:
+    """Every two seconds: what deletions, kills and cut off uploads left on the disk goes."""
+    while True:
+        await asyncio.sleep(FORGET_SECONDS)
+        try:
+            await run_in_threadpool(services.publisher.deletions.catch_up)
+        except AppError as error:
+            log.warning("what was deleted has to wait: %s", error)
+        except Exception:
+            log.exception("what was deleted could not be worked off; it is tried again in a moment")
 
 
 async def _look_at_others(services: Services) -> None:
@@ -136,15 +174,29 @@ async def _look_for_models(services: Services) -> None:
             log.exception("looking for other models failed; what serves goes on")
 
 
+KEEPERS = (_tidy, _catch_up, _forget, _look_at_others, _look_for_models)
+
+
 def serve(settings: Settings) -> int:
     """Serve until interrupted or told to stop (SIGTERM); returns the exit status.
 
     Then no new request is taken, those under way end within ``shutdown_seconds``, and store and index are closed.
+
+    Raises:
+        HomeInUse: another server or a restore uses the home. SettingsError, StoreError, PasswordFileError.
     """
+    with private_files(), only_user(settings.home):
+        settle_alone(settings)
+        return _serve(settings)
+
+
+def _serve(settings: Settings) -> int:
     import signal
     import socket
 
     import uvicorn
+
+    from app.connections import bounded
 
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family)
@@ -168,6 +220,8 @@ def serve(settings: Settings) -> int:
     try:
         config = uvicorn.Config(
             app,
+            http=bounded(settings.connections, settings.connections_per_address),
+            ws="none",
             log_level="warning",
             log_config=None if settings.log_json else uvicorn.config.LOGGING_CONFIG,
             timeout_graceful_shutdown=max(1, round(settings.shutdown_seconds)),

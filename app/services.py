@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.chroma_index import ChromaSearchIndex
-from app.db import Store, StoreError, open_store
+from app.db import Store, StoreError
 from app.live_feed import LiveFeed
 from app.media import Media
 from app.metrics import Metrics
@@ -14,9 +14,12 @@ from app.orders import Orders
 from app.promotions import Promotions
 from app.publish import Publisher
 from app.queue import DraftQueue
+from app.restore_journal import settle
 from app.search_index import NoIndex, SearchIndex
 from app.sellers import Sellers, read_passwords
 from app.settings import Settings, load_settings
+from app.store_identity import open_own_store
+from app.watched import Watched
 from listing.request import DraftPipeline
 from listing.taxonomy import load_taxonomy
 
@@ -42,8 +45,9 @@ class Services:
     metrics: Metrics
 
     def close(self) -> None:
-        """Give the database's connections and the index back."""
+        """Give the database's connections and the index back; the store's file keeps nothing of what was deleted."""
         self.feed.close()
+        self.publisher.deletions.compact()
         self.store.engine.dispose()
         self.index.close()
 
@@ -53,15 +57,16 @@ def build_services(
 ) -> Services:
     """The services of ``settings`` (default: of the environment). Tests hand in their own pipeline and index.
 
-    The schema is migrated and whatever a crash left behind is put in order.
+    The schema is migrated and whatever a crash left behind, a restore included, is put in order.
 
     Raises:
         SettingsError, StoreError, PasswordFileError: with a sentence that says what to do.
     """
     settings = (settings or load_settings()).checked()
-    passwords = read_passwords(settings.passwords) if settings.passwords else None
-    store = open_store(settings.store_url)
+    passwords = Watched(settings.passwords, read_passwords) if settings.passwords else None
+    settle(settings)
     media, metrics = Media(settings.media_folder), Metrics()
+    store = open_own_store(settings, media)
     past = _open_past(settings) if settings.rag and (pipeline is None or index is None) else None
     if pipeline is None:
         from listing.pipeline import build_pipeline

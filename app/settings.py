@@ -38,17 +38,26 @@ class Settings(BaseModel):
     passwords: Path | None = Field(None, description="Password file; without one there is a single user on loopback.")
     operators: str = Field("", description="Names, with commas, who may open /ops; alone on loopback everybody may.")
     currency: str = Field("EUR", pattern="^[A-Z]{3}$", description="Currency of prices.")
-    secure_cookies: bool = Field(False, description="Send the sign-in cookie over https only.")
+    secure_cookies: bool = Field(False, description="Reached by https alone: cookies and browsers keep to it.")
     session_hours: float = Field(24 * 14, gt=0, description="How long a sign-in lasts.")
+    token_days: float = Field(365.0, ge=0, le=36_500, description="How long a new token is valid; 0: without end.")
     queue_length: int = Field(16, ge=1, description="Most drafts that wait; further ones are refused for a while.")
     queue_per_seller: int = Field(4, ge=1, description="Most drafts of one seller that wait or run.")
     draft_seconds: float = Field(20.0, gt=0, description="First guess of the time for one draft; then it is measured.")
     draft_minutes: float = Field(10.0, gt=0, description="A draft that takes longer is stopped.")
     retention_days: float = Field(30.0, ge=0, description="Unpublished drafts are deleted after that long untouched.")
+    trash_days: float = Field(7.0, ge=0, description="Photos that no draft or listing has are deleted after so long.")
+    log_days: float = Field(180.0, ge=1, description="What was seen and clicked is deleted after that long.")
     body_mb: float = Field(210.0, gt=0, description="Most megabytes of one request.")
     log_json: bool = Field(False, description="Log to stderr as JSON lines, one a request, with request ids.")
     shutdown_seconds: float = Field(20.0, gt=0, description="Longest wait for requests under way when stopped.")
     requests_waiting: int = Field(32, ge=1, description="Most calls of the API under way, drafts apart; then 429.")
+    requests_per_seller: int = Field(16, ge=1, description="Most calls of the API of one seller under way; then 429.")
+    anonymous_waiting: int = Field(16, ge=2, description="Most requests of people not signed in; half for an address.")
+    connections: int = Field(768, ge=8, description="Most connections; the one that is idle for longest makes room.")
+    connections_per_address: int = Field(256, ge=4, description="Most connections of an address (behind a proxy: its).")
+    uploads_mb: float = Field(250.0, gt=0, description="Most megabytes of photos of one seller not yet taken in.")
+    uploads_total_mb: float = Field(2000.0, gt=0, description="Most megabytes of photos of everybody not yet taken in.")
     feed_waiting: int = Field(64, ge=1, description="Most pages of the feed that wait; further ones are refused.")
     feed_candidates: float = Field(0.05, ge=0, le=1, description="Share of pages whose ranking candidates are kept.")
     feed_uniform_ads: float = Field(0.02, ge=0, le=1, description="Share of pages whose ads are drawn, to be fair.")
@@ -87,12 +96,12 @@ class Settings(BaseModel):
         if not self.on_loopback and self.passwords is None:
             raise SettingsError(
                 f"IPL_HOST={self.host} opens the page to others; name a password file with IPL_PASSWORDS first "
-                "(python -m app.sellers password NAME FILE makes one)."
+                "(./ipl accounts password NAME FILE makes one)."
             )
         if self.passwords is not None and not self.passwords.is_file():
             raise SettingsError(
                 f"IPL_PASSWORDS names {self.passwords}, which is not there; "
-                f"python -m app.sellers password NAME {self.passwords} makes it."
+                f"./ipl accounts password NAME {self.passwords} makes it."
             )
         return self
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Select, delete, func, select
@@ -11,13 +11,14 @@ from sqlalchemy.orm import Session
 
 from app import drafts
 from app.tables import ChangeRow, DraftRow, EditRow, KeyRow, ListingRow, OutboxRow, PhotoRow, PostRow, now
-from app.views import AppError
+from app.views import AppError, Changed, field_text, field_version
 from listing.schema import Draft, Listing
 
 OWN_PREFIX = "ipl-"
 INDEXED = ("active", "reserved", "sold")
 PUBLIC = INDEXED
 CONDITION = "condition_grade"
+NOT_THERE = "There is no such listing; it may have been deleted."
 
 
 def new_listing_id() -> str:
@@ -34,8 +35,30 @@ def own_listing(session: Session, seller: str, listing_id: str, *, lock: bool = 
     query = select(ListingRow).where(ListingRow.id == listing_id, ListingRow.seller_id == seller)
     row = session.scalar(query.with_for_update() if lock else query)
     if row is None:
-        raise AppError("not_found", "There is no such listing; it may have been deleted.", 404)
+        raise AppError("not_found", NOT_THERE, 404)
     return row
+
+
+def shown_listing(session: Session, seller: str, listing_id: str) -> ListingRow:
+    """A listing of the seller's own, or a public one.
+
+    Raises:
+        AppError: 404.
+    """
+    row = session.get(ListingRow, listing_id)
+    if row is None or (row.seller_id != seller and row.status not in PUBLIC):
+        raise AppError("not_found", NOT_THERE, 404)
+    return row
+
+
+def check_versions(row: ListingRow, changes: Mapping[str, Any], version: int | None, shown: Mapping[str, str]) -> None:
+    """Raises Changed (409) when the listing, or a field that is to be changed, is not what was shown any more."""
+    if version is not None and version != row.version:
+        raise Changed("listing")
+    for field in changes.keys() & shown.keys():
+        present = field_text(getattr(row, field))
+        if shown[field] != field_version(present) and field_text(changes[field]) != present:
+            raise Changed(field, present)
 
 
 def to_listing(session: Session, row: ListingRow) -> Listing:
@@ -76,8 +99,11 @@ def add_listing(session: Session, draft: DraftRow, seen: Draft, price: float | N
     """A new listing from the draft as its seller sees it (``seen``); the photos become the listing's.
 
     Raises:
-        AppError: no title or no category (422).
+        AppError: no photo, no title or no category (422).
     """
+    photos = session.scalars(select(PhotoRow).where(PhotoRow.draft_id == draft.id)).all()
+    if not photos:
+        raise AppError("no_photo", "The listing has no photo; add one and publish again.", 422)
     if not seen.title.strip():
         raise AppError("no_title", "The listing has no title; write one and publish again.", 422)
     if not seen.category.value:
@@ -101,7 +127,7 @@ def add_listing(session: Session, draft: DraftRow, seen: Draft, price: float | N
         **text,
     )
     session.add(row)
-    for photo in session.scalars(select(PhotoRow).where(PhotoRow.draft_id == draft.id)):
+    for photo in photos:
         photo.listing_id = row.id
     draft.state, draft.updated_at = "published", now()
     session.flush()
@@ -126,9 +152,9 @@ def note_change(session: Session, listing_id: str) -> None:
 
 
 def delete_listing(session: Session, row: ListingRow) -> list[str]:
-    """Delete a listing and its draft's history; returns photo ids, whose files the caller deletes after commit."""
+    """Delete a listing, its draft's history and its photos (see ``drafts.forget_photos``); returns the photos' ids."""
     photos = list(session.scalars(select(PhotoRow.id).where(PhotoRow.listing_id == row.id)))
-    session.execute(delete(PhotoRow).where(PhotoRow.id.in_(photos)))
+    drafts.forget_photos(session, photos)
     session.execute(delete(KeyRow).where(KeyRow.listing_id == row.id))
     if row.draft_id is not None:
         session.execute(delete(EditRow).where(EditRow.draft_id == row.draft_id))

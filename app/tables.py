@@ -60,8 +60,8 @@ class SellerRow(Base):
 class TokenRow(Base):
     """A token for the API; only its SHA-256 is kept.
 
-    ``fingerprint`` is that of the password under which it was made: another password ends it. ``expires_at`` None: it
-    has no end.
+    ``fingerprint`` is that of the password under which it was made: another password ends it. It is empty for one that
+    was made without a password file, which opens nothing where there is one. ``expires_at`` None: it has no end.
     """
 
     __tablename__ = "tokens"

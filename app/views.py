@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,6 +12,7 @@ from listing.schema import AttributeValue, Category, Draft, Flag, NeighbourRef, 
 
 State = Literal["queued", "working", "ready", "failed", "stopped", "published"]
 TEXT_FIELDS = ("title", "description")
+_SHORT = 80  # characters of a value that is quoted in a message
 
 
 class AppError(Exception):
@@ -32,6 +34,34 @@ class Busy(AppError):
 
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__("busy", message, 429, retry_after)
+
+
+class Changed(AppError):
+    """Something is not what the caller was shown any more (409), so that their change would overwrite another one.
+
+    what: a field's name, or "draft" or "listing" as a whole. present: the field's value now.
+    """
+
+    def __init__(self, what: str, present: str | None = None) -> None:
+        name = what.replace("_", " ")
+        if what in ("draft", "listing"):
+            message = f"This {name} was changed elsewhere; read it again, then repeat what you wanted."
+        elif not present:
+            message = f"The {name} was taken out elsewhere; fill it in again if it should stay."
+        else:
+            short = present if len(present) <= _SHORT else present[:_SHORT].rstrip() + "…"
+            message = f"The {name} was changed elsewhere to “{short}”; look at it, and change it again if it is wrong."
+        super().__init__("changed", message, 409)
+
+
+def field_text(value: str | float | None) -> str | None:
+    """A field's value as it stands in an input; None for no value."""
+    return f"{value:.2f}".removesuffix(".00") if isinstance(value, float | int) else value
+
+
+def field_version(text: str | None) -> str:
+    """The version of a field with this value: a digest, as what a model wrote again has no edit of its own."""
+    return hashlib.blake2b((text or "").encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -62,6 +92,7 @@ class DraftView:
     locked: names of what the seller set: ``title``, ``description``, ``price``, ``category`` or an attribute's name.
     price: the range by comparable listings; asked: the seller's own price; both in ``currency``.
     draft: the finished draft with the seller's changes; None until the state is ready.
+    version: grows with every change of the draft, whoever makes it.
     """
 
     draft_id: str
@@ -90,3 +121,18 @@ class DraftView:
     problem: Problem | None = None
     draft: Draft | None = None
     listing_id: str | None = None
+    version: int = 0
+
+    def value(self, name: str) -> str | None:
+        """What a field holds, as text: ``title``, ``description``, ``price``, ``category`` or an attribute's name."""
+        if name in TEXT_FIELDS:
+            return str(getattr(self, name))
+        if name == "price":
+            return field_text(self.asked)
+        if name == "category":
+            return self.category.value if self.category is not None else None
+        return next((a.value for a in self.attributes if a.name == name), None)
+
+    def field_version(self, name: str) -> str:
+        """The version of a field, for whoever changes what they were shown."""
+        return field_version(self.value(name))

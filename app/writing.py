@@ -1,7 +1,7 @@
 """One draft from the waiting line to its end: views for whoever watches, the pipeline in a thread of its own.
 
 The watcher never blocks on the model: it gets a view at least every half second, and may go away at any moment. The
-turn in the line is given back only when the pipeline has really ended.
+turn in the line is given back only when the pipeline has really ended; a request to a model's server is cut for it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from app import drafts
 from app.queue import Ticket
 from app.views import AppError, DraftView, Problem
+from listing.backends.stopping import Stopped, current_wish, stop_when
 from listing.events import (
     AttributeEvent,
     CategoryEvent,
@@ -72,6 +73,11 @@ class Writing:
         self.begun = True
         return next(self._views)
 
+    def leave(self) -> None:
+        """Give the place back before anything was begun; the draft stays as it is."""
+        self.begun = True
+        self.services.queue.leave(self.ticket)
+
     def close(self) -> None:
         """Stop the work, if it is not done."""
         if not self.begun:
@@ -120,7 +126,7 @@ class Writing:
             yield self.view
 
     def _follow(self) -> Iterator[DraftView]:
-        limit = time.monotonic() + self.services.settings.draft_minutes * 60
+        limit = self._limit()
         self.view = replace(self.view, state="working", position=0)
         yield self._timed(None)
         while True:
@@ -154,19 +160,27 @@ class Writing:
         return self.view
 
     def _pump(self) -> None:
-        """In the thread: pass the events on until the end, a problem, or the wish to stop."""
+        """In the thread: pass the events on until the end, a problem, the wish to stop, or the time limit.
+
+        A local model stops at its next event, a request to a model's server at once.
+        """
         finished = False
         end = _End(BROKEN)
         run: Iterator[Event] | None = None
+        limit = self._limit()
+        stop_when(lambda: self.ticket.stopped.is_set() or time.monotonic() > limit)
         try:
             run = self.services.pipeline.run(self.request)
             for event in run:
-                if self.ticket.stopped.is_set():
+                if current_wish()():
+                    end = self._stopped()
                     break
                 finished = isinstance(event, DraftEvent)
                 self.events.put(event)
                 if finished:
                     break
+        except Stopped:
+            end = self._stopped()
         except Exception as error:
             end = _End(problem_of(error))
         finally:
@@ -175,6 +189,13 @@ class Writing:
                 close()
             self.services.queue.leave(self.ticket, finished=finished)
             self.events.put(end)
+
+    def _limit(self) -> float:
+        """When the draft has taken too long, on the monotonic clock."""
+        return time.monotonic() + self.services.settings.draft_minutes * 60
+
+    def _stopped(self) -> _End:
+        return _End(STOPPED if self.ticket.stopped.is_set() else TOO_SLOW)
 
     def _keep(self, event: DraftEvent) -> DraftView:
         draft = event.draft.model_copy(update={"id": self.view.draft_id})
@@ -204,10 +225,7 @@ class Writing:
 
     def _set_state(self, state: str, problem: Problem | None = None) -> None:
         with self.services.store.write() as session:
-            if self.request.known is not None and state in ("stopped", "failed"):
-                drafts.set_state(session, self.view.draft_id, "ready")
-            else:
-                drafts.set_state(session, self.view.draft_id, state, problem)
+            drafts.set_state(session, self.view.draft_id, state, problem)
 
     def _count_first_fact(self, event: Event) -> None:
         if not self.saw_fact and isinstance(event, CategoryEvent | AttributeEvent):

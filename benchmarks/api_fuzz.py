@@ -57,13 +57,15 @@ class Things:
         self.client = TestClient(app, base_url="http://localhost")
         self.random = random.Random(seed)
         self.known: dict[str, str] = {}
+        self.photo_ids: list[str] = []
 
     def refresh(self) -> None:
         """A new draft, a new listing, its photo."""
         files = {"photos": jpeg((self.random.randrange(200), 60, 60))}
-        draft = self.client.post("/v1/drafts", files=files).json()["id"]
+        made = self.client.post("/v1/drafts", files=files).json()
+        draft, self.photo_ids = made["id"], [photo["id"] for photo in made["photos"]]
         sold = self.client.post("/v1/drafts", files=files).json()["id"]
-        listing = self.client.post("/v1/listings", json={"draft_id": sold}).json()
+        listing = self.client.post("/v1/listings", json={"draft_id": sold, "price": 10}).json()
         self.known = {"draft_id": draft, "listing_id": listing["id"], "photo_id": listing["photos"][0]["id"]}
 
     def put_into(self, case: Any) -> None:
@@ -75,7 +77,8 @@ class Things:
         if isinstance(body, dict):
             if isinstance(body.get("draft_id"), str) and self.random.random() < REAL_ID_SHARE:
                 body["draft_id"] = self.known["draft_id"]
-            for name, value in (("photos", [jpeg()]), ("photo", jpeg()), ("category", "Hoodie")):
+            photos = [jpeg()] if case.media_type == "multipart/form-data" else self.photo_ids
+            for name, value in (("photos", photos), ("photo", jpeg()), ("category", "Hoodie")):
                 if name in body and self.random.random() < PHOTO_SHARE:
                     body[name] = value
 

@@ -22,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -73,7 +74,7 @@ def age(home: Path, hours: float) -> None:
             FeedPageRow: ["at"],
             FeedRow: ["seen_at"],
             FeedEventRow: ["at"],
-            OrderRow: ["at", "refunded_at"],
+            OrderRow: ["at", "completed_at", "refunded_at"],
             ListingRow: ["published_at", "created_at"],
         }
         for table, names in moved.items():
@@ -124,15 +125,15 @@ class Visit:
             if rng.random() >= chance:
                 continue
             events.append({"kind": "click", "page_id": page["id"], "listing_id": listing["id"]})
-            if rng.random() < 0.2 and (listing["price"] or 0) <= self.money:
-                self._buy(page["id"], listing["id"])
+            if rng.random() < 0.2 and listing["price"] is not None and listing["price"] <= self.money:
+                self._buy(page["id"], listing)
         if events:
             self._ask("POST", "/v1/events", {"visitor": self.name, "events": events})
         with self.told.lock:
             self.told.clicks += sum(e["kind"] == "click" for e in events)
 
-    def _buy(self, page: str, listing: str) -> None:
-        body = {"listing_id": listing, "buyer": self.name, "page_id": page}
+    def _buy(self, page: str, listing: dict[str, Any]) -> None:
+        body = {"listing_id": listing["id"], "price": listing["price"], "buyer": self.name, "page_id": page}
         answer = self._ask("POST", "/v1/orders", body, {"Idempotency-Key": secrets.token_hex(8)})
         with self.told.lock:
             self.told.orders += answer is not None and answer.status_code == 201

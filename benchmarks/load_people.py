@@ -19,7 +19,7 @@ from locust.contrib.fasthttp import FastHttpUser
 
 PHOTO = Path(__file__).resolve().parents[1] / "demo" / "hoodie.jpg"
 VISITORS = 500
-SOLD = 409  # somebody else was faster: how a sale of single pieces goes
+SOLD = 409  # somebody else was faster, or the price was changed: how a sale of single pieces goes
 
 
 @dataclass
@@ -81,13 +81,14 @@ class Reader(Asks, FastHttpUser):
             return
         page = answer.json()
         things = [place["listing"] for place in page["places"] if place["listing"]]
-        clicked = [x["id"] for x in things if random.random() < 0.05]
+        clicked = [x for x in things if random.random() < 0.05]
         events = [{"kind": "impression", "page_id": page["id"], "listing_id": x["id"]} for x in things]
-        events += [{"kind": "click", "page_id": page["id"], "listing_id": one} for one in clicked]
+        events += [{"kind": "click", "page_id": page["id"], "listing_id": one["id"]} for one in clicked]
         if events:
             self.ask("POST", "/v1/events", "POST /v1/events", json={"visitor": name, "events": events})
         if clicked and random.random() < 0.2:
-            body = {"listing_id": clicked[0], "buyer": name, "page_id": page["id"]}
+            thing = clicked[0]
+            body = {"listing_id": thing["id"], "price": thing["price"], "buyer": name, "page_id": page["id"]}
             key = {"Idempotency-Key": secrets.token_hex(8)}
             self.ask("POST", "/v1/orders", "POST /v1/orders", (201, SOLD), json=body, headers=key)
 

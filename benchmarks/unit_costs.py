@@ -110,7 +110,7 @@ def traffic(home: Path, items: int, pages: int, orders: int) -> dict[str, float]
     rows = (home / "store.sqlite").stat().st_size + (home / "store.sqlite-wal").stat().st_size - before \
         if (home / "store.sqlite-wal").exists() else (home / "store.sqlite").stat().st_size - before  # fmt: skip
     stored = rows / (pages + 1)
-    order = cost(lambda n: services.orders.buy(buyer, ids[n + 1], f"k{n}"), orders)
+    order = cost(lambda n: services.orders.buy(buyer, ids[n + 1], f"k{n}", price=5.0 + (n + 1) % 90), orders)
     services.close()
     return {"start_cpu_s": start, "page_cpu_s": page, "page_bytes": stored, "order_cpu_s": order}
 

@@ -14,8 +14,9 @@ from PIL import Image
 from finetune.decoding import BATCH, first_lines
 from finetune.opinions import collect, open_photo
 from finetune.rowcache import RowCache
+from listing.assembly import open_backend
 from listing.backends.base import ChoiceQuestion
-from listing.backends.local import LocalBackend
+from listing.calibrations import file_stem, identity
 from listing.taxonomy import Taxonomy
 
 Answers = dict[str, dict[str, float]]
@@ -25,7 +26,7 @@ class AskedModel:
     """A model folder and three files of what it said: opinions, answers to further questions, texts.
 
     Args:
-        source: folder or hub id.
+        source: folder, hub id or a server's address.
         store: folder of the files; their names change with the model's weights.
         opinions: file of the opinions, where it is not the one in ``store``.
         limit: most characters of a prompt kept in the files in full; longer ones are kept by their digest alone.
@@ -44,9 +45,9 @@ class AskedModel:
         self._limit = limit
 
     @cached_property
-    def backend(self) -> LocalBackend:
-        """The loaded model."""
-        return LocalBackend(self.source)
+    def backend(self) -> Any:
+        """The loaded model, or the server's."""
+        return open_backend(str(self.source), Path(self.source))
 
     def collected(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """See ``finetune.opinions.collect``."""
@@ -91,7 +92,9 @@ class AskedModel:
 
     def score_many(self, images: Sequence[Image.Image], questions: Sequence[ChoiceQuestion]) -> list[Answers]:
         """Not kept: see ``collected``."""
-        return self.backend.score_many(images, questions)
+        if hasattr(self.backend, "score_many"):
+            return self.backend.score_many(images, questions)
+        return [self.backend.score(image, questions) for image in images]  # a server gets them one by one
 
     def opinions(self, image: Image.Image) -> Answers:
         """The tower's own heads."""
@@ -106,8 +109,21 @@ class AskedModel:
 
 
 def stamp(source: str | Path) -> str:
-    """A name for files that changes with the weights: the manifest's fingerprint, else the folder's or hub's name."""
+    """A name for files that changes with the weights.
+
+    The manifest's fingerprint; of another folder, its name and a digest of its place, sizes and times; else the hub's
+    id, or address and model of a server.
+
+    Raises:
+        BackendError: the server does not answer.
+    """
     manifest = Path(source) / "ipl.json"
     if manifest.is_file():
         return str(json.loads(manifest.read_text(encoding="utf-8"))["fingerprint"])
-    return str(source).rstrip("/").rpartition("/")[2]
+    folder = Path(source)
+    if not folder.is_dir():
+        return file_stem(identity(str(source)))
+    stats = [(file.name, file.stat()) for file in sorted(folder.glob("*.safetensors"))]
+    weights = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+    digest = hashlib.sha256(repr((str(folder.resolve()), weights)).encode()).hexdigest()[:12]
+    return f"{folder.resolve().name}-{digest}"

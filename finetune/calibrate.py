@@ -1,6 +1,6 @@
 """Fit how the sources are heard together, and from which probability on a value is stated, on validation senders.
 
-Writes ``calibration.json`` beside the weights. Weights minimise the log loss; the threshold of an attribute is the
+Writes a model's ``calibration.json``. Weights minimise the log loss; the threshold of an attribute is the
 lowest at which the values that it would state are right as often as asked. Figures for the docs are cross-fitted: each
 half of the senders is judged with the constants of the other half.
 """
@@ -132,8 +132,9 @@ def cross_fitted(
     return out
 
 
-def write(calibration: Calibration, folder: Path) -> None:
-    """``calibration.json``, in one rename."""
-    scratch = folder / "calibration.tmp"
+def write(calibration: Calibration, file: Path) -> None:
+    """The file, in one rename; its folder is made."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    scratch = file.with_suffix(".tmp")
     scratch.write_text(json.dumps(calibration.model_dump(), indent=1) + "\n", encoding="utf-8")
-    scratch.replace(folder / "calibration.json")
+    scratch.replace(file)

@@ -24,6 +24,7 @@ from finetune.drafting import TEXTS, WRITERS, Draft, chosen
 from finetune.photosets import DataError, read_annotations
 from finetune.scoring import DRAWS, both, closed, free
 from finetune.splits import split_rows
+from listing.fusion import CALIBRATION
 from listing.taxonomy import load_taxonomy
 
 QUICK = ("tuned", "classifier", "system")
@@ -47,9 +48,10 @@ class Plan:
     catalogue: Path | None = None
 
 
-def gather(data: Path, model: Path, base: Callable[[], Path], cache: Path, home: Path, plan: Plan) -> Material:
+def gather(data: Path, model: Path | str, base: Callable[[], Path], cache: Path, home: Path, plan: Plan) -> Material:
     """Photos and models of an evaluation; ``base`` is called only when an arm asks that model.
 
+    model: a folder, a hub id or a server's address.
     cache: the file of the tuned model's opinions; everything else is kept beside it.
 
     Raises:
@@ -64,7 +66,9 @@ def gather(data: Path, model: Path, base: Callable[[], Path], cache: Path, home:
     models = {"tuned": AskedModel(model, cache.parent, taxonomy, cache)}
     if any("base" in ARMS[name].models for name in plan.arms):
         models["base"] = AskedModel(base(), cache.parent, taxonomy)
-    return Material(rows, train, taxonomy, models, model, home, cache.parent)
+    # Where there is no folder, the photos are sorted as drafts do it: by the embedded model's ImageNet head.
+    folder = Path(model) if Path(model).is_dir() else home / "models" / "ipl-mini"
+    return Material(rows, train, taxonomy, models, folder, home, cache.parent)
 
 
 def versions(plan: Plan) -> list[tuple[str, str, bool]]:
@@ -169,6 +173,8 @@ def plain(value: Any) -> Any:
     return value
 
 
-def calibrate(material: Material, folder: Path) -> None:
-    """Fit ``calibration.json`` on all validation senders and write it beside the weights."""
-    write(fit(material.rows, material.opinions("tuned"), material.taxonomy), folder)
+def calibrate(material: Material, place: Path) -> Path:
+    """Fit a calibration on all validation senders and write it: to a file, or as ``calibration.json`` into a folder."""
+    file = place / CALIBRATION if place.is_dir() else place
+    write(fit(material.rows, material.opinions("tuned"), material.taxonomy), file)
+    return file

@@ -9,8 +9,15 @@ from typing import Any
 from finetune.families import family_of
 from finetune.loading import load_processor, located
 
-# The embedded model's classifiers; tuning leaves them.
-BESIDE = ("tower.safetensors", "tower.json", "second.safetensors", "second.json", "imagenet.safetensors")
+# What drafts read beside the weights: classifiers, which tuning leaves, and how sure a value has to be to be stated.
+BESIDE = (
+    "tower.safetensors",
+    "tower.json",
+    "second.safetensors",
+    "second.json",
+    "imagenet.safetensors",
+    "calibration.json",
+)
 
 
 class MergeError(ValueError):

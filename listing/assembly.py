@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from listing.backends.base import Backend, BackendError
+from listing.calibrations import calibration_file, command, is_server
 from listing.fusion import Calibration
 from listing.ocr import Reader
 from listing.parts import Parts
@@ -14,25 +16,34 @@ from listing.taxonomy import load_taxonomy
 
 EMBEDDED = "ipl-mini"
 
+log = logging.getLogger(__name__)
+
 
 def build_parts(model: str | None, rag: bool, home: Path, past: PastListings | None = None) -> Parts:
     """Load everything that a draft needs; see ``listing.pipeline.build_pipeline``."""
     folder = home / "models" / EMBEDDED
     taxonomy = load_taxonomy()
     backend = open_backend(model, folder)
+    calibration = Calibration.load(calibration_file(model or folder, home, backend))
+    if not calibration.fitted:
+        log.warning(
+            "The model %s is not calibrated, so that nothing it sees is stated, only suggested: run %s.",
+            backend.name,
+            command(model),
+        )
     return Parts(
         backend=backend,
         taxonomy=taxonomy,
         router=Router(folder, taxonomy),
         reader=Reader(),
-        calibration=Calibration.load(folder if model is None else model),
+        calibration=calibration,
         similar=(past or PastListings.open(home)) if rag else None,
     )
 
 
 def open_backend(model: str | None, embedded: Path) -> Backend:
     """The embedded model, a folder or hub id, or an OpenAI-compatible server by URL."""
-    if model and model.startswith(("http://", "https://")):
+    if model and is_server(model):
         from listing.backends.openai import OpenAIBackend
 
         return OpenAIBackend(model)

@@ -40,7 +40,8 @@ def compose(
     if category.value is None:
         description = describe.with_note(request.description or "", note)
         return Text(title=request.title or "", description=description, flags=flags)
-    node, taxonomy = telling.subject(category, parts.taxonomy)
+    sure = parts.calibration.fitted or request.category is not None
+    node, taxonomy = telling.subject(category, parts.taxonomy, sure=sure)
     told = describe.told_facts(telling.tellable(facts, parts.taxonomy, parts.calibration))
     size = told.pop("size", "")
     if instruction_like(told.get("text", "")):  # print that gives orders is kept as a fact, but not told to the model

@@ -14,7 +14,8 @@ _LOOKALIKES = str.maketrans(
     "абвеікморстухѕԁһјԛԝзєαβεικνορτυχωςσ",
     "aбbeikmopctyxsdhjqw3eabeiknoptuxwcs".replace("б", "b"),
 )
-_MIXED_WORD = re.compile(r"[^\W\d_]*(?:[a-z][а-яєіѕһјԁԛԝα-ω]|[а-яєіѕһјԁԛԝα-ω][a-z])[^\W\d_]*")
+_WORD = re.compile(r"[^\W\d_]+")
+_MIXED = re.compile(r"[a-z][а-яєіѕһјԁԛԝα-ω]|[а-яєіѕһјԁԛԝα-ω][a-z]")
 # Letters in boxes and discs that Unicode does not decompose: first code point of each run of 26.
 _RINGS = frozenset("○◯⚪⭕")  # drawn for a zero
 _BOXED = (0x1F130, 0x1F150, 0x1F170)
@@ -85,5 +86,5 @@ def fold(text: str) -> Folded:
             odd.append(piece.isdigit() and (keycap or not char.isascii()))
     lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in cased)
     # A word of two alphabets imitates; a whole Cyrillic or Greek word is a word.
-    lower = _MIXED_WORD.sub(lambda m: m[0].translate(_LOOKALIKES), lower)
+    lower = _WORD.sub(lambda m: m[0].translate(_LOOKALIKES) if _MIXED.search(m[0]) else m[0], lower)
     return Folded(text, lower, "".join(cased), tuple(origin), tuple(odd))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from listing.schema import AttributeValue, Category, Quality, Question
+from listing.fusion import Calibration
+from listing.schema import AttributeValue, Category, Flag, Quality, Question
 from listing.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
@@ -32,6 +33,14 @@ def questions(category: Category, facts: Sequence[AttributeValue], taxonomy: Tax
     return [
         Question(attribute=a.name, text=a.question, choices=list(a.seller_choices)) for a in open_ones[:MOST_QUESTIONS]
     ]
+
+
+def model_flags(calibration: Calibration) -> list[Flag]:
+    """What is to be said of the model that saw the photos."""
+    if calibration.fitted:
+        return []
+    message = "This model is not calibrated: what it saw, the category too, is a guess for you to check."
+    return [Flag(code="uncalibrated", message=message)]
 
 
 def quality(

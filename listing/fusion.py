@@ -1,7 +1,7 @@
 """Several sources, one probability: a weighted sum of log-probabilities, normalised again.
 
 The weights and the thresholds are fitted on validation senders and stand in ``calibration.json`` of the model folder
-(``./ipl tune calibrate``); a model without that file is taken at its own word, at a cautious threshold.
+(``./ipl evaluate --calibrate``). Of a model without that file nothing is stated: it only suggests.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ class AttributeCalibration(BaseModel):
 
 
 class Calibration(BaseModel):
-    """By question (``category`` and attribute names); ``default`` serves what is not listed."""
+    """By question (``category`` and attribute names); ``default`` serves what is not listed.
+
+    ``UNCALIBRATED`` stands for a model that has none.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -48,11 +51,19 @@ class Calibration(BaseModel):
         """The calibration of one question."""
         return self.questions.get(question, self.default)
 
+    @property
+    def fitted(self) -> bool:
+        """Whether there is one: otherwise no probability is enough to state a value."""
+        return math.isfinite(self.default.threshold)
+
     @classmethod
-    def load(cls, folder: str | Path) -> Calibration:
-        """From a model folder; the defaults where it has none."""
-        file = Path(folder) / CALIBRATION
-        return cls.model_validate(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else cls()
+    def load(cls, place: str | Path) -> Calibration:
+        """From a file or a model folder; ``UNCALIBRATED`` where there is none."""
+        file = Path(place) / CALIBRATION if Path(place).is_dir() else Path(place)
+        return cls.model_validate(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else UNCALIBRATED
+
+
+UNCALIBRATED = Calibration(default=AttributeCalibration(weights={"mllm": 1.0}, threshold=math.inf))
 
 
 def combine(opinions: Mapping[str, Distribution], weights: Mapping[str, float]) -> dict[str, float]:

@@ -171,10 +171,8 @@ def guard(
         )
         mended, found = claims.rewrite(current, judged, field=field)
         mended, foreign = filter_output(mended, [note, *ocr, *neighbour_texts], own)
-        flags += [
-            f.model_copy(update={"field": field, "span": f.span if current == text else None})
-            for f in [*found, *foreign]
-        ]
+        # What they name is gone from the text that is given back: there is no place in it to point at.
+        flags += [f.model_copy(update={"field": field, "span": None}) for f in [*found, *foreign]]
         if mended == current:
             break
         current = mended

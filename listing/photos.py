@@ -1,33 +1,44 @@
 """Safe intake: untrusted files in, clean RGB photos out.
 
 Nothing but pixels passes: the photo is decoded under limits, turned upright, converted to sRGB, scaled, and encoded
-again from bare pixels under a random id, so that GPS, camera data, comments and the file name stay behind.
+again from bare pixels under a random id, so that GPS, camera data, comments and the file name stay behind. Memory is
+bounded: by what a header says that decoding takes, and by two readers, for whom photos wait.
 """
 
 from __future__ import annotations
 
 import functools
 import io
+import os
 import secrets
 import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, PngImagePlugin
 
 from listing.phash import hamming, phash
+from listing.photo_files import PhotoFile, Pixels, open_photo, shrunk
 from listing.schema import PhotoRef
 
 __all__ = ["Photo", "PhotoError", "PhotoLimits", "hamming", "intake", "phash"]
 
-FORMATS = ("JPEG", "PNG", "WEBP", "HEIF")
 _ALLOWED = "JPEG, PNG, WebP or HEIC"
-# Formats whose further frames are depth maps, gain maps or burst shots; the first one is the photo.
-_STILL_FORMATS = frozenset({"JPEG", "MPO", "HEIF"})
 _MAX_PROFILE_BYTES = 1 << 20
-_PAPER = (255, 255, 255)
+_MAX_TEXT_BYTES = 8 << 20  # of all text chunks of a PNG, unpacked
+_TRANSPOSED = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # by EXIF's orientation
+_READERS = 2
 
 
 class PhotoError(ValueError):
@@ -45,17 +56,21 @@ class PhotoLimits:
     count: most photos of one item.
     bytes: most bytes of one file.
     pixels: most pixels of one file, checked before any pixel is decoded.
+    memory: most bytes that decoding one file may take, by its header, and checked as early.
     long_side: longest side (px) of the photo that is handed on; larger ones are scaled down.
     short_side: least shorter side (px), after that scaling.
     jpeg_quality: 1..95, of the re-encoded photo.
+    wait: most seconds until one of the readers begins with a file.
     """
 
     count: int = 8
     bytes: int = 25_000_000
     pixels: int = 60_000_000
+    memory: int = 256_000_000
     long_side: int = 1600
     short_side: int = 32
     jpeg_quality: int = 90
+    wait: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -95,7 +110,8 @@ def intake(
         new_id: gives each photo its id.
 
     Raises:
-        PhotoError: the number of photos is wrong, or one of them was refused; nothing is returned then.
+        PhotoError: the number of photos is wrong, one of them was refused, or so many are being read that the wait was
+            too long (code ``busy``); nothing is returned then.
     """
     if not sources:
         raise PhotoError("no_photo", "There is no photo; add at least one.")
@@ -106,12 +122,27 @@ def intake(
 
 def _one(source: Path | str | bytes, fallback: str, limits: PhotoLimits, new_id: Callable[[], str]) -> Photo:
     name = fallback if isinstance(source, bytes) else _display_name(source, fallback)
-    data = _read(source, name, limits)
-    image = _decode(data, name, limits)
+    image = _in_turn(lambda: _decode(_read(source, name, limits), name, limits), name, limits.wait)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=limits.jpeg_quality)
     ref = PhotoRef(id=new_id(), width=image.width, height=image.height, phash=phash(image))
     return Photo(ref=ref, image=image, jpeg=buffer.getvalue(), name=name)
+
+
+@functools.cache
+def _readers(process: int) -> ThreadPoolExecutor:
+    """The process's own; always the same threads, because each keeps some of the memory that it has used."""
+    return ThreadPoolExecutor(_READERS, thread_name_prefix="photo")
+
+
+def _in_turn(read: Callable[[], Image.Image], name: str, wait: float) -> Image.Image:
+    waiting = _readers(os.getpid()).submit(read)
+    try:
+        return waiting.result(timeout=wait)
+    except TimeoutError:
+        if waiting.cancel():
+            raise PhotoError("busy", f"Too many photos are being read; add {name} again in a minute.") from None
+        return waiting.result()  # a reader is at it
 
 
 def _display_name(source: Path | str, fallback: str) -> str:
@@ -151,10 +182,8 @@ def _read(source: Path | str | bytes, name: str, limits: PhotoLimits) -> bytes:
 
 @functools.cache
 def _prepare_pillow() -> None:
-    """HEIC support; a decompression-bomb warning becomes an error; complaints about metadata stay quiet."""
-    import pillow_heif
-
-    pillow_heif.register_heif_opener(thumbnails=False)
+    """A decompression-bomb warning becomes an error; complaints about metadata stay quiet."""
+    PngImagePlugin.MAX_TEXT_MEMORY = _MAX_TEXT_BYTES
     warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
@@ -162,15 +191,15 @@ def _prepare_pillow() -> None:
 def _decode(data: bytes, name: str, limits: PhotoLimits) -> Image.Image:
     _prepare_pillow()
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-            _check_header(opened, name, limits)
-            return _clean(opened, limits.long_side)
+        file = open_photo(data, limits.long_side)
+        if file is None:
+            raise PhotoError("not_an_image", f"{name} is not a {_ALLOWED} photo; save it as one of these.")
+        _check_header(file, name, limits)
+        return _clean(file.decode(), limits.long_side)
     except PhotoError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_many_pixels(name, limits) from error
-    except Image.UnidentifiedImageError as error:
-        raise PhotoError("not_an_image", f"{name} is not a {_ALLOWED} photo; save it as one of these.") from error
+        raise _too_many_pixels(name, limits.pixels) from error
     except Exception as error:
         # Decoders of damaged files raise almost anything (OSError, SyntaxError, struct.error, IndexError, ...).
         raise PhotoError(
@@ -178,57 +207,34 @@ def _decode(data: bytes, name: str, limits: PhotoLimits) -> Image.Image:
         ) from error
 
 
-def _too_many_pixels(name: str, limits: PhotoLimits) -> PhotoError:
+def _too_many_pixels(name: str, most: float, kind: str = "") -> PhotoError:
+    reason = f", the most for a {kind}" if kind else ""
     return PhotoError(
         "too_many_pixels",
-        f"{name} has more than {limits.pixels / 1e6:.0f} megapixels; save it smaller and add it again.",
+        f"{name} has more than {most / 1e6:.0f} megapixels{reason}; save it smaller and add it again.",
     )
 
 
-def _check_header(opened: Image.Image, name: str, limits: PhotoLimits) -> None:
+def _check_header(file: PhotoFile, name: str, limits: PhotoLimits) -> None:
     """Refuse by what the header says; no pixel is decoded yet."""
-    width, height = opened.size
-    if width * height > min(limits.pixels, Image.MAX_IMAGE_PIXELS or limits.pixels):
-        raise _too_many_pixels(name, limits)
+    width, height = file.size
+    if width * height > limits.pixels:
+        raise _too_many_pixels(name, limits.pixels)
+    if file.memory > limits.memory:
+        raise _too_many_pixels(name, width * height * limits.memory / file.memory, file.kind)
     if min(width, height) * min(1.0, limits.long_side / max(width, height)) < limits.short_side:
         raise PhotoError("too_small", f"{name} is only {width} x {height} pixels; add a larger photo.")
-    if opened.format not in _STILL_FORMATS and getattr(opened, "is_animated", False):
+    if file.animated:
         raise PhotoError("animated", f"{name} is animated; add a still photo.")
 
 
-def _clean(opened: Image.Image, long_side: int) -> Image.Image:
+def _clean(pixels: Pixels, long_side: int) -> Image.Image:
     """Upright sRGB pixels, longest side at most ``long_side``, in an image that carries nothing else."""
-    opened.draft(None, (long_side, long_side))  # JPEG only: decodes at 1/2, 1/4 or 1/8, but never below this size
-    profile = opened.info.get("icc_profile")
-    image: Image.Image = opened
-    if image.mode.startswith("I"):
-        image = _eight_bit(image)
-    elif image.mode in ("P", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-    image = _upright(image)
-    image.thumbnail((long_side, long_side), Image.Resampling.LANCZOS)
-    if image.mode == "RGBA":
-        paper = Image.new("RGBA", image.size, (*_PAPER, 255))
-        image = Image.alpha_composite(paper, image)
+    image = shrunk(pixels, long_side)
+    if pixels.orientation in _TRANSPOSED:
+        image = image.transpose(_TRANSPOSED[pixels.orientation])
     # Pillow would write ``info`` entries (a comment, for one) into the JPEG again: keep the pixels alone.
-    return Image.fromarray(np.array(_to_srgb(image, profile)))
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """Apply the EXIF orientation; a photo whose EXIF is broken stays as it lies."""
-    try:
-        turned = ImageOps.exif_transpose(image)
-        return image.copy() if turned is None else turned
-    except Exception:  # the EXIF parser raises whatever the damaged bytes lead to; the pixels may still be fine
-        image.load()
-        return image.copy()
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """16-bit grey to 8-bit grey by its high byte; ``convert`` would clip instead."""
-    grey = Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8))
-    grey.info = image.info
-    return grey
+    return Image.fromarray(np.array(_to_srgb(image, pixels.profile)))
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
@@ -236,8 +242,7 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     if isinstance(profile, bytes) and 0 < len(profile) <= _MAX_PROFILE_BYTES:
         try:
             embedded = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            source = image.convert("RGB") if image.mode == "RGBA" else image
-            converted = ImageCms.profileToProfile(source, embedded, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            converted = ImageCms.profileToProfile(image, embedded, ImageCms.createProfile("sRGB"), outputMode="RGB")
             return image.convert("RGB") if converted is None else converted
         except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
             pass

@@ -78,7 +78,7 @@ class Pipeline:
             title=text.title,
             description=text.description,
             questions=questions,
-            flags=[*flags, *text.flags],
+            flags=[*finishing.model_flags(self.parts.calibration), *flags, *text.flags],
             price=known.price if known is not None else found.price,
             neighbours=list(known.neighbours if known is not None else found.neighbours),
             quality=finishing.quality(request, category, facts, text, self.parts.taxonomy),

@@ -37,8 +37,11 @@ def _sure(fact: AttributeValue, taxonomy: Taxonomy, calibration: Calibration) ->
     return fact.confidence >= rule.least_told
 
 
-def subject(category: Category, taxonomy: Taxonomy) -> tuple[CategoryNode, Taxonomy]:
+def subject(category: Category, taxonomy: Taxonomy, *, sure: bool = True) -> tuple[CategoryNode, Taxonomy]:
     """What the text is about, and a taxonomy that knows it: the leaf, or a nameless stand-in with the group's word.
+
+    Args:
+        sure: False when the category's probability is a model's that is not calibrated.
 
     Raises:
         KeyError: the category has no value.
@@ -46,7 +49,7 @@ def subject(category: Category, taxonomy: Taxonomy) -> tuple[CategoryNode, Taxon
     if category.value is None:
         raise KeyError("a text needs a category")
     node = taxonomy.categories[category.value]
-    if category.confidence >= NAMED:
+    if sure and category.confidence >= NAMED:
         return node, taxonomy
     noun = taxonomy.noun([candidate.value for candidate in category.candidates] or [category.value])
     return _stand_in(node, noun, taxonomy)

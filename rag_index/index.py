@@ -6,6 +6,7 @@ Vectors are always given, never made here (``embedding_function=None``); the spa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -68,8 +69,16 @@ class ListingIndex:
         self.close()
 
     def close(self) -> None:
-        """Release the folder's lock or the connection."""
+        """Release the folder's lock or the connection; first the folder is wiped if this process removed anything."""
         self._place.close()
+
+    def wipe(self, *, at_once: bool = False) -> bool:
+        """Leave nothing of removed or replaced listings in the folder's files; to be called by a clock.
+
+        It waits until removals have gathered, and the longer a wipe takes, the longer until the next one (see
+        ``wipe.py``); ``at_once`` does not wait. Returns whether nothing is left. A server's files are not ours: False.
+        """
+        return self._place.wipe(self.manifest.generation, at_once=at_once)
 
     def add(self, records: Iterable[IndexRecord]) -> int:
         """Store listings; one that is there already is replaced. Returns how many were stored.
@@ -166,14 +175,16 @@ class ListingIndex:
         here = {"listing_id": {"$in": list(unique)}}
         for part, rows in zip(PARTS, to_rows(unique.values()), strict=True):
             before = self._call(part, partial(_ids_where, where=here))
-            for columns in rows.slices(BATCH):
-                self._call(part, partial(_call_method, name="upsert", **columns))
+            with self._place.removing(self.manifest.generation) if before else nullcontext():
+                for columns in rows.slices(BATCH):
+                    self._call(part, partial(_call_method, name="upsert", **columns))
             self._delete(part, sorted(set(before) - set(rows.ids)))
         return len(unique)
 
     def _delete(self, part: Part, ids: Sequence[str]) -> None:
         for group in chunks(ids, BATCH):
-            self._call(part, partial(_call_method, name="delete", ids=group))
+            with self._place.removing(self.manifest.generation):
+                self._call(part, partial(_call_method, name="delete", ids=group))
 
     def _assemble(self, where: dict[str, Any]) -> list[IndexRecord]:
         images: dict[str, dict[int, list[float]]] = {}

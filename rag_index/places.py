@@ -1,7 +1,8 @@
 """Where an index lives: a folder (one process at a time) or a Chroma server (many).
 
 Both keep *generations*: a build fills a new one, and one atomic write of the manifest makes it the current one. An
-interrupted build therefore changes nothing, and the next finished one sweeps its remains away.
+interrupted build therefore changes nothing; its remains are swept away by the next finished one, in a folder by whoever
+opens it next.
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from rag_index.errors import IndexBusy, IndexFailure, IndexMissing, IndexUnreachable
+from rag_index.errors import IndexBusy, IndexFailure, IndexMismatch, IndexMissing, IndexUnreachable
 from rag_index.manifest import Manifest
+from rag_index.wipe import Gate, Wiper
 
 # chromadb's own type of a client lacks `close`.
 Client = Any
@@ -52,6 +54,14 @@ class Place(Protocol):
 
     def answering(self) -> AbstractContextManager[None]:
         """Around calls: IndexUnreachable at once while it is known to hang."""
+        ...
+
+    def removing(self, generation: str) -> AbstractContextManager[None]:
+        """Around calls that remove or replace rows."""
+        ...
+
+    def wipe(self, generation: str, *, at_once: bool = False) -> bool:
+        """Leave nothing of removed rows in the files, if it is time to; True when nothing is left."""
         ...
 
     def close(self) -> None:
@@ -130,6 +140,11 @@ class FolderPlace:
                 "(chroma run --path FOLDER) and give both its address."
             ) from error
         self._clients: dict[str, Client] = {}
+        self._wipers: dict[str, Wiper] = {}
+        self._gate = Gate()
+        with suppress(IndexMismatch):  # a manifest that cannot be read keeps everything
+            there = (folder / "manifest.json").is_file()
+            self.sweep(keep=self.current().generation if there else "")  # what builds left that were cut off
 
     def current(self) -> Manifest:
         file = self.folder / "manifest.json"
@@ -164,11 +179,22 @@ class FolderPlace:
                 self.drop(found.name)
 
     def answering(self) -> AbstractContextManager[None]:
-        return nullcontext()
+        return self._gate.passing()
+
+    def _wiper(self, generation: str) -> Wiper:
+        return self._wipers.setdefault(generation, Wiper(self.folder / generation, self._gate))
+
+    def removing(self, generation: str) -> AbstractContextManager[None]:
+        return self._wiper(generation).change()
+
+    def wipe(self, generation: str, *, at_once: bool = False) -> bool:
+        return self._wiper(generation).wipe(at_once=at_once)
 
     def close(self) -> None:
         for client in self._clients.values():
             client.close()
+        for generation in self._clients:
+            self._wiper(generation).close()
         self._clients.clear()
         self._lock.release()
 
@@ -251,6 +277,12 @@ class ServerPlace:
             if isinstance(error.__cause__, httpx.TimeoutException):
                 self._hangs_until = time.monotonic() + QUIET_SECONDS
             raise
+
+    def removing(self, generation: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def wipe(self, generation: str, *, at_once: bool = False) -> bool:
+        return False  # a server's files are its operator's: chroma vacuum
 
     def close(self) -> None:
         self._client.close()

@@ -237,6 +237,9 @@ class FakeIndex:
         for listing_id in listing_ids:
             self.entries.pop(listing_id, None)
 
+    def wipe(self, *, at_once: bool = False) -> bool:
+        return True
+
     def close(self) -> None:
         pass
 

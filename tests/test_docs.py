@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -97,3 +98,19 @@ def test_both_lists_name_the_same_packages() -> None:
 
     assert lines("requirements-docs.txt") == lines("requirements-dev.txt")
     assert lines("requirements-docs.txt")
+
+
+@pytest.mark.parametrize("page", ["security.md", "operations.md"])
+def test_the_tests_that_a_promise_names_are_there(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    named = re.findall(r"`((?:tests/)?[a-z_/]*test_[a-z0-9_]+\.py)?((?:::test_[a-z0-9_]+)?)`", text)
+    assert len(named) > 10
+    file = ""
+    for name, function in named:
+        file = name or file
+        if not (name or function):
+            continue
+        path = ROOT / file if file.startswith("tests/") else ROOT / "tests" / "app" / file
+        assert path.is_file(), file
+        if function:
+            assert f"def {function[2:]}(" in path.read_text(encoding="utf-8"), f"{file}{function}"

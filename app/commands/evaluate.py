@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from app.commands import CommandError
+from listing.home import ipl_home
+
+EMBEDDED = "ipl-mini"
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -18,11 +21,11 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="only N photos")
     parser.add_argument("--texts", type=int, default=100, metavar="N", help="photos whose texts are judged (0: none)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the results as JSON")
-    parser.add_argument("--model", type=Path, metavar="DIR", help="a model folder (default: the embedded model)")
+    parser.add_argument("--model", metavar="ID|URL", help="folder, hub id or URL (default: the embedded model)")
     parser.add_argument("--base", type=Path, metavar="DIR", help="the untuned model (default: it is assembled)")
     parser.add_argument("--catalogue", type=Path, metavar="DIR", help="catalogue texts, the voice that is not ours")
     parser.add_argument("--cache", type=Path, metavar="FILE", help="where the model's answers are kept between runs")
-    parser.add_argument("--calibrate", action="store_true", help="fit calibration.json; by itself only the quick arms")
+    parser.add_argument("--calibrate", action="store_true", help="fit the calibration; by itself only the quick arms")
     further = parser.add_argument_group("hallucination by hand, and a public set")
     further.add_argument(
         "--drafts", type=Path, metavar="FILE", help="write the arms' drafts to be labelled (default: base and tuned)"
@@ -55,10 +58,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _evaluate(args: argparse.Namespace) -> None:
     from finetune import evaluate
-    from finetune.embedded import WEIGHTS
     from finetune.photosets import data_root
     from finetune.untuned import untuned_model
-    from listing.home import ipl_home
 
     home = ipl_home()
     model, cache = _model(args), _cache(args)
@@ -73,7 +74,23 @@ def _evaluate(args: argparse.Namespace) -> None:
         return
     evaluate.run(material, plan, args.out)
     if args.calibrate:
-        evaluate.calibrate(material, WEIGHTS)
+        _calibrate(material, args)
+
+
+def _calibrate(material: Any, args: argparse.Namespace) -> None:
+    """To the model that was asked: the embedded one takes what is shipped with its weights at the next start."""
+    from finetune import embedded, evaluate
+    from listing.calibrations import calibration_file
+    from listing.fusion import CALIBRATION
+
+    asked = _model(args)
+    file = embedded.WEIGHTS / CALIBRATION if asked == _embedded() else calibration_file(asked, ipl_home())
+    try:
+        evaluate.calibrate(material, file)
+    except OSError as error:
+        reason = error.strerror or error
+        raise CommandError(f"the calibration cannot be written to {file} ({reason}); make room or rights.") from error
+    print(f"calibration written to {file}")
 
 
 def _plan(args: argparse.Namespace, evaluate: Any, root: Path) -> Any:
@@ -120,14 +137,19 @@ def _implicit_ave(args: argparse.Namespace) -> None:
         print(line)
 
 
-def _model(args: argparse.Namespace) -> Path:
-    from listing.home import ipl_home
+def _embedded() -> Path:
+    return ipl_home() / "models" / EMBEDDED
 
-    return Path(args.model or ipl_home() / "models" / "ipl-mini")
+
+def _model(args: argparse.Namespace) -> Path | str:
+    """The folder, or the hub id or address as it was given."""
+    folder = _embedded() if args.model in (None, EMBEDDED) else Path(args.model)
+    if not folder.is_dir():
+        return _embedded() if folder == _embedded() else str(args.model)
+    return _embedded() if folder.resolve() == _embedded().resolve() else folder
 
 
 def _cache(args: argparse.Namespace) -> Path:
     from finetune.asking import stamp
-    from listing.home import ipl_home
 
     return Path(args.cache or ipl_home() / "evaluation" / f"{stamp(_model(args))}.jsonl")

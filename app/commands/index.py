@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from listing.home import ipl_home
+from listing.home import ipl_home, private_files
 from rag_index import cli
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ def run(args: argparse.Namespace) -> int:
     home = ipl_home()
     encoders = default_encoders(home)
     location = args.index or default_location(home)
-    return cli.run(args, cli.Kit(location=location, encoders=encoders, tools=lambda: _tools(encoders)))
+    with private_files():
+        return cli.run(args, cli.Kit(location=location, encoders=encoders, tools=lambda: _tools(encoders)))
 
 
 def _tools(encoders: Encoders) -> Tools:

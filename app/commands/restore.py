@@ -24,7 +24,8 @@ def run(args: argparse.Namespace) -> int:
     settings = load_settings(**given)
     done = restore(args.file, settings, force=args.force)
     print(f"{done.listings} listings and {done.photos} photos are back in {settings.home} ({done.store}).")
-    if done.aside is not None:
-        print(f"What was there lies in {done.aside}.")
+    for aside in (done.aside, done.photos_aside):
+        if aside is not None:
+            print(f"What was there lies in {aside}.")
     print("The next ./ipl serve puts the listings into the index again; everybody signs in anew.")
     return 0

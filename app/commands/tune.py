@@ -81,8 +81,14 @@ def _data(args: argparse.Namespace) -> None:
 
 def _merge(args: argparse.Namespace) -> None:
     from finetune.merge import merge
+    from listing.calibrations import command
+    from listing.fusion import Calibration
 
     for option in ("base", "adapter", "out"):
         if getattr(args, option) is None:
             raise CommandError(f"merge needs --{option}; ./ipl tune --help says what it is.", 2)
-    print(f"model written to {merge(args.base, args.adapter, args.out)}")
+    out = merge(args.base, args.adapter, args.out)
+    print(f"model written to {out}")
+    kept = Calibration.load(out).fitted
+    has = "Its calibration is that of its base" if kept else "Without a calibration it states nothing"
+    print(f"{has}; {command(str(out))} fits its own.")

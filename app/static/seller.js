@@ -2,8 +2,27 @@
 // Nothing here decides anything: it only tells the server what was pressed, and keeps what a person
 // opened or is typing while the block is drawn again around it.
 const kept = (window.iplKept ??= { open: new Set() });
-const fields = () => Object.fromEntries([...new FormData(document.getElementById("ipl-draft-form") ?? undefined)]);
-const send = ({ run, ...data }) => (run ? trigger("run", { ...fields(), ...data }) : trigger("act", data));
+
+// What a form holds. Of the fields with a version those that were changed here, with the version that was shown.
+function values(form) {
+  const data = { versions: {} };
+  for (const field of form?.elements ?? []) {
+    if (!field.name) continue;
+    if (!("version" in field.dataset)) data[field.name] = field.value;
+    else if (field.value !== field.iplText) {
+      data[field.name] = field.iplSent = field.value;
+      data.versions[field.name] = field.iplVersion;
+    }
+  }
+  return data;
+}
+
+// Every press beside the draft brings along what is being typed in it.
+function send({ run, ...data }, form) {
+  const typed = values(run ? document.getElementById("ipl-draft-form") : element.querySelector("#ipl-draft-form"));
+  const own = values(form);
+  trigger(run ? "run" : "act", { ...typed, ...own, ...data, versions: { ...typed.versions, ...own.versions } });
+}
 
 function reveal(id, on) {
   const panel = document.getElementById(id);
@@ -13,14 +32,18 @@ function reveal(id, on) {
 }
 
 function settle() {
-  // After each redraw: open panels stay open; a field takes the server's text unless its owner is typing in it.
+  // After each redraw: open panels stay open; a field takes the server's text unless its owner is typing in it. Then
+  // it also keeps the version that its owner was shown.
   kept.open.forEach((id) => element.querySelector(`[id="${CSS.escape(id)}"]`) && reveal(id, true));
   element.querySelectorAll("[data-text]").forEach((field) => {
-    const text = field.dataset.text;
-    if (field.iplText === text) return;
-    const typing = document.activeElement === field && field.value !== (field.iplText ?? "");
+    const { text, version } = field.dataset;
+    if (field.iplText === text && field.iplVersion === version) return;
+    const open = document.activeElement === field || (field.form?.dataset.do === "save" && !field.form.hidden);
+    const typing = open && field.value !== (field.iplText ?? "") && field.value !== field.iplSent;
     field.iplText = text;
-    if (!typing) field.value = text;
+    if (typing) return;
+    field.value = text;
+    field.iplVersion = version;
   });
   element.querySelectorAll("details[data-keep]").forEach((d) => { d.open = kept.open.has(d.dataset.keep); });
   const work = element.querySelector("[data-show]");
@@ -56,13 +79,16 @@ element.addEventListener("toggle", (event) => {
 element.addEventListener("submit", (event) => {
   event.preventDefault();
   const form = event.target;
-  send({ do: form.dataset.do, run: form.dataset.run, ...Object.fromEntries(new FormData(form)) });
-  if (form.id && kept.open.delete(form.id)) reveal(form.id, false);
+  send({ do: form.dataset.do, run: form.dataset.run }, form);
+  const id = form.getAttribute("id"); // form.id is its field of that name
+  if (id && kept.open.delete(id)) reveal(id, false);
 });
 
 element.addEventListener("change", (event) => {
   const field = event.target.closest("[data-change]");
-  if (field) send({ do: field.dataset.change, field: field.name, value: field.value });
+  if (!field) return;
+  field.iplSent = field.value;
+  trigger("act", { do: field.dataset.change, field: field.name, value: field.value, version: field.iplVersion });
 });
 
 let pause;

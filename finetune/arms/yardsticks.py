@@ -16,8 +16,12 @@ NEAREST = 5
 
 
 def classifier(material: Material) -> list[Statement]:
-    """The tower's own heads."""
-    return [alone(row, "classifier", material.taxonomy) for row in material.opinions("tuned")]
+    """The tower's own heads; a model without them says nothing."""
+    silent = Statement("none", {})
+    return [
+        alone(row, "classifier", material.taxonomy) if "label" in row["classifier"] else silent
+        for row in material.opinions("tuned")
+    ]
 
 
 def linear_probe(material: Material) -> list[Statement]:

@@ -1,18 +1,20 @@
 """One OpenAI-compatible server over HTTP: addresses, the key, patience, and errors that a person can act on.
 
+Every request ends when the work that it belongs to is stopped (``listing.backends.stopping``): connecting, waiting for
+an answer, reading it, and the pause before another try.
 The key goes to the named host only: redirects are never followed, and no message ever contains it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -20,7 +22,9 @@ from pydantic import BaseModel, ValidationError
 
 from listing.backends.base import BackendError
 from listing.backends.chat_faults import explain
+from listing.backends.chat_loop import ClientLoop
 from listing.backends.chat_protocol import DONE, Chunk, Completion, ModelList, sse_data
+from listing.backends.stopping import never
 
 _T = TypeVar("_T", bound=BaseModel)
 _NO_HOST = frozenset(" \t<>\"'\\")
@@ -58,32 +62,36 @@ class ChatServer:
         url: str,
         api_key: str | None = None,
         patience: Patience = Patience(),
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
     ) -> None:
         self.url = api_root(url)
         self.patience = patience
         self._key = _checked_key(api_key)
-        self._sleep = sleep
-        self._client = httpx.Client(
+        self._sleep = sleep or self._nap
+        self._client = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
             timeout=httpx.Timeout(patience.read, connect=patience.connect, pool=None),
             follow_redirects=False,
             trust_env=not _is_loopback(self.url),  # a proxy cannot reach this machine's own loopback
         )
+        self._loop = ClientLoop(self._client)
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self._loop.close()
+
+    def _nap(self, seconds: float) -> None:
+        self._loop.run(asyncio.sleep(seconds))
 
     def models(self) -> list[str]:
         """Ids of the models that the server lists."""
         with self._open("GET", "/models", None) as response:
-            return [entry.id for entry in self._parse(ModelList, response.read()).data]
+            return [entry.id for entry in self._parse(ModelList, self._loop.run(response.aread())).data]
 
     def complete(self, body: Mapping[str, Any]) -> Completion:
         """One whole answer."""
         with self._open("POST", "/chat/completions", body) as response:
-            return self._parse(Completion, response.read())
+            return self._parse(Completion, self._loop.run(response.aread()))
 
     def stream(self, body: Mapping[str, Any]) -> Iterator[str]:
         """Pieces of one answer as they are decoded; closing the iterator closes the connection, which stops the server.
@@ -108,9 +116,21 @@ class ChatServer:
 
     def _events(self, response: httpx.Response) -> Iterator[str]:
         try:
-            yield from sse_data(response.iter_bytes())
+            yield from sse_data(self._pieces(response))
         except ValueError as error:
             raise self._nonsense() from error
+
+    def _pieces(self, response: httpx.Response) -> Iterator[bytes]:
+        pieces = cast("AsyncGenerator[bytes]", response.aiter_bytes())
+
+        async def following() -> bytes | None:
+            return await anext(pieces, None)
+
+        try:
+            while (piece := self._loop.run(following())) is not None:
+                yield piece
+        finally:
+            self._loop.run(pieces.aclose(), never)
 
     @contextmanager
     def _open(self, method: str, path: str, body: Mapping[str, Any] | None) -> Iterator[httpx.Response]:
@@ -121,7 +141,7 @@ class ChatServer:
             if response.is_redirect:
                 raise self._redirected(response)
             if not response.is_success:
-                text = response.read().decode("utf-8", "replace")
+                text = self._loop.run(response.aread()).decode("utf-8", "replace")
                 model = str(body["model"]) if body else None
                 raise Refusal(
                     self._clean(explain(response.status_code, text, url=self.url, model=model)), response.status_code
@@ -131,7 +151,7 @@ class ChatServer:
             raise self._failed(error) from error
         finally:
             if response is not None:
-                response.close()
+                self._end(response)
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
         """Send until the server is neither busy nor hangs up, or patience ends; whatever it says then is returned."""
@@ -139,7 +159,7 @@ class ChatServer:
             request = self._client.build_request(method, self.url + path, json=body)
             pause = self.patience.pause * 2 ** (self.patience.tries - 1 - left)
             try:
-                response = self._client.send(request, stream=True)
+                response = self._loop.run(self._client.send(request, stream=True))
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
                 if not left:
                     raise
@@ -147,9 +167,13 @@ class ChatServer:
                 pause = _retry_after(response, pause)
                 if not left or response.status_code not in _BUSY or pause > self.patience.longest_pause:
                     return response
-                response.close()
+                self._end(response)
             self._sleep(min(pause, self.patience.longest_pause))
         raise AssertionError("tries is at least 1")
+
+    def _end(self, response: httpx.Response) -> None:
+        """Give the connection back, or cut it where the answer is not read to its end; also when work is stopped."""
+        self._loop.run(response.aclose(), never)
 
     def _parse(self, kind: type[_T], text: str | bytes) -> _T:
         try:

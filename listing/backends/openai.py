@@ -11,6 +11,7 @@ import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from threading import Lock
 from typing import Any
 from urllib.parse import urldefrag
@@ -88,7 +89,8 @@ class OpenAIBackend:
         photo = data_url(image)
         self._check_sight(photo)
         with ThreadPoolExecutor(min(self._workers, len(questions)), thread_name_prefix="ask") as pool:
-            asked = [pool.submit(self._ask, photo, question) for question in questions]
+            # Each thread takes along what belongs to this draft, the wish to stop among it.
+            asked = [pool.submit(copy_context().run, self._ask, photo, question) for question in questions]
             try:
                 return {q.name: answer.result() for q, answer in zip(questions, asked, strict=True)}
             except BackendError:

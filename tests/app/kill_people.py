@@ -201,7 +201,11 @@ class Seller(Person):
             self.promises.check(answer.status_code == 200, f"{thing.id} is lost: {answer.text[:200]}")
             thing.off = "removed"
         else:
-            self.ask("DELETE", f"/v1/listings/{thing.id}")  # 404: an earlier try went through
+            answer = self.ask("DELETE", f"/v1/listings/{thing.id}")  # 404: an earlier try went through
+            if answer.status_code == 409:  # bought meanwhile: it stays until the order has ended
+                self.promises.check(answer.json()["error"]["code"] == "open_orders", answer.text[:200])
+                thing.leaving = False
+                return
             thing.off = "deleted"
         self.promises.note("withdrawn")
 
@@ -235,18 +239,23 @@ class Buyer(Person):
         # The newest, withdrawn ones too: most buyers are after the same ones.
         thing, key = self.dice.choice(wanted[-4:]), f"{time.monotonic_ns()}"
         was_off = bool(thing.off)
-        answer = self.buy(thing.id, key)
+        price = thing.price
+        answer = self.buy(thing.id, key, price)
+        body = answer.json()
         if answer.status_code == 201:
+            self.promises.check(body["amount"] == price, f"{thing.id} was sold at a price that nobody saw: {body}")
             self.promises.check(not was_off, f"{thing.id} was sold after it was withdrawn")
-            self.promises.orders[self.name, key] = (answer.json()["id"], thing.id)
+            self.promises.orders[self.name, key] = (body["id"], thing.id)
             self.promises.note("ordered")
         else:
             self.promises.refused.add((self.name, key))
             self.promises.note("refused")
-        thing.sold = thing.sold or thing.stock == 1 or answer.status_code == 409
+        if answer.status_code == 201 or body["error"]["code"] != "price_changed":  # its seller may just have changed it
+            thing.sold = thing.sold or thing.stock == 1 or answer.status_code == 409
 
-    def buy(self, listing: str, key: str) -> httpx.Response:
-        body = {"listing_id": listing, "buyer": self.name}
+    def buy(self, listing: str, key: str, price: float | None = None) -> httpx.Response:
+        """A wish at that price; one that is repeated needs none."""
+        body = {"listing_id": listing, "buyer": self.name, "price": price}
         return self.ask("POST", "/v1/orders", json=body, headers={"Idempotency-Key": key})
 
     def repeat(self) -> None:

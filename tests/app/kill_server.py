@@ -1,15 +1,18 @@
 """``python tests/app/kill_server.py``: the real server without the page, on the port and the stores that IPL_* name.
 
 For each line on stdin a new one is started, in a process that is forked from this one before anything was opened: what
-takes long at a start are the imports. Its id is printed. Only the model is a stand-in; it looks past listings up as the
-real one does. ``/catalogue`` shows what the feed holds.
+takes long at a start are the imports. A line may hold variables for it, as JSON. Its id is printed. Only the model is a
+stand-in; it looks past listings up as the real one does, and takes its time where the note says "slowly".
+``/catalogue`` shows what the feed holds.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 
 import alembic.command  # noqa: F401  # the server imports these when it starts
@@ -34,7 +37,9 @@ class Looking(FakePipeline):
 
     def run(self, request: DraftRequest) -> Iterator[Event]:
         self.past.find(request.photos, category=None, seller_id=request.seller_id, text="hoodie")
-        yield from super().run(request)
+        for event in super().run(request):
+            time.sleep(0.02 if "slowly" in request.note else 0)
+            yield event
 
 
 def catalogue(services: Services) -> dict[str, dict[str, float]]:
@@ -60,11 +65,12 @@ def serve() -> int:
 def main() -> None:
     """A server for each line on stdin, until that is closed."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # whoever was killed is gone at once
-    for _ in sys.stdin:
+    for line in sys.stdin:
         child = os.fork()
         if child == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # stdout is for the ids
+            os.environ.update(json.loads(line.strip() or "{}"))
             os._exit(serve())
         print(child, flush=True)
 

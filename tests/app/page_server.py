@@ -12,13 +12,13 @@ CHROMIUM_ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networki
 
 
 @contextmanager
-def served(services: Services) -> Iterator[str]:
-    """Serve until the block ends; yields the page's address."""
+def served(services: Services, *, page: bool = True) -> Iterator[str]:
+    """Serve until the block ends; yields the page's address. ``page`` False: the API alone, without Gradio."""
     import uvicorn
 
     from app.server import create_app
 
-    config = uvicorn.Config(create_app(services), host="127.0.0.1", port=0, log_level="warning")
+    config = uvicorn.Config(create_app(services, page=page), host="127.0.0.1", port=0, log_level="warning")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

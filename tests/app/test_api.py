@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 
 from app.sellers import write_password
 from app.server import create_app
+from listing.photos import PhotoError
 from tests.fakes import FakeIndex, FakePipeline, jpeg
 
 
@@ -45,13 +46,21 @@ def draft(client, count=1, **fields):
 
 def published(client, **body):
     made = draft(client).json()["id"]
-    return client.post("/v1/listings", json={"draft_id": made, **body}).json()
+    return client.post("/v1/listings", json={"draft_id": made, "price": 10, **body}).json()
 
 
 def code(response):
     assert set(response.json()) == {"error"}
     assert set(response.json()["error"]) == {"code", "message"}
     return response.status_code, response.json()["error"]["code"]
+
+
+def test_too_many_photos_at_a_time_are_asked_to_come_back(client, monkeypatch):
+    def full(*_):
+        raise PhotoError("busy", "Too many photos are being read; add photo 1 again in a minute.")
+
+    monkeypatch.setattr("app.api.intake", full)
+    assert code(draft(client)) == (503, "busy")
 
 
 @pytest.mark.stores

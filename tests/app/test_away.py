@@ -93,7 +93,7 @@ def test_an_order_is_answered_though_the_store_goes_away_right_after_it(services
         real = services.store.read
         who = services.sellers.named("vera").id
         monkeypatch.setattr(services.store, "read", away)
-        assert services.orders.buy(who, listing["id"], "k").listing_id == listing["id"]
+        assert services.orders.buy(who, listing["id"], "k", price=listing["price"]).listing_id == listing["id"]
         assert len(services.feed.feed.catalog) == 0
         with services.store.write() as session:
             assert len(session.scalars(select(OutboxRow)).all()) == 1
@@ -192,7 +192,7 @@ def draft_seconds(client) -> float:
 
 
 @pytest.mark.postgres
-def test_a_lock_that_does_not_come_is_busy(build, url, me, monkeypatch):
+def test_a_lock_that_does_not_come_is_busy(build, url, monkeypatch):
     monkeypatch.setattr(db, "BUSY_SECONDS", 1)
     services = build(store=url)
     with client_of(services) as client:

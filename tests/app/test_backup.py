@@ -245,7 +245,7 @@ def test_an_archive_that_was_changed_is_refused_and_nothing_is_left(copied, tmp_
     home = tmp_path / "home"
     with pytest.raises(ArchiveError, match=words):
         restore(copied, Settings(home=home))
-    assert list(home.iterdir()) == []
+    assert [p.name for p in home.iterdir()] == ["home.lock"]
     assert not (tmp_path / "evil").exists()
 
 

@@ -45,7 +45,7 @@ def story(first, second, here, there):
     here.put(f"/v1/listings/{two}/ad", json={"bid": 0.5})
     second.feed.catch_up()
     assert (known(one, "price"), known(two, "bid")) == (12.5, 0.5)
-    assert buy(here, {"id": one}, "otto", key=one).status_code == 201
+    assert buy(here, {"id": one}, "otto", key=one, price=12.5).status_code == 201
     second.feed.catch_up()
     assert shown(there) == {two}
     here.patch(f"/v1/listings/{two}", json={"status": "reserved"})

@@ -122,7 +122,7 @@ def test_a_listing_whose_index_entry_was_cut_off_is_put_in_on_the_next_start(bui
 
 
 @pytest.mark.stores
-def test_strangers_in_the_index_go_and_stray_photos_too(build, photos):
+def test_strangers_in_the_index_go_and_stray_photos_go_to_the_trash(build, photos):
     services = build()
     me = services.sellers.only().id
     draft = list(handlers.start_draft(services, me, photos))[-1]
@@ -135,6 +135,7 @@ def test_strangers_in_the_index_go_and_stray_photos_too(build, photos):
     again = build(index=services.index)
     assert again.index.ids() == {listing.id}
     assert not stray.exists()
+    assert (services.media.folder / ".trash" / stray.name).read_bytes() == b"left behind"
     assert fresh.exists()
 
 

@@ -69,10 +69,11 @@ def busy_days(client, ads=()):
 
 def walk(client, listings, count=60):
     for n in range(count):
-        liked = [x["id"] for x in listings if (n + int(x["price"])) % 3 == 0]
+        wanted = [x for x in listings if (n + int(x["price"])) % 3 == 0]
+        liked = [x["id"] for x in wanted]
         page = visit(client, f"v{n % 7}", click=liked)
         if n % 2 == 0:
-            order = buy(client, {"id": liked[0]}, f"v{n % 7}", f"k{n}", page_id=page["id"]).json()
+            order = buy(client, wanted[0], f"v{n % 7}", f"k{n}", page_id=page["id"]).json()
             if n % 4 == 0:
                 client.post(f"/v1/orders/{order['id']}/refund")
 

@@ -58,6 +58,7 @@ def test_fifty_buyers_race_for_one_piece(build, url, database, request):
     me = services.sellers.named("me").id
     for round_ in range(request.config.getoption("--rounds")):
         views = list(handlers.start_draft(services, me, intake([jpeg()])))
+        handlers.edit_field(services, me, views[-1].draft_id, "price", "10")
         listing = handlers.publish(services, me, views[-1].draft_id, key=f"k{round_}")
         number = next(n for n, key in services.feed._keys.items() if key == listing.id)
         assert number in services.feed.feed.catalog
@@ -66,7 +67,7 @@ def test_fifty_buyers_race_for_one_piece(build, url, database, request):
         def buy(buyer, listing=listing, start=start, answers=answers, round_=round_):
             start.wait()
             try:
-                services.orders.buy(f"b{buyer}", listing.id, f"{round_}")
+                services.orders.buy(f"b{buyer}", listing.id, f"{round_}", price=10)
                 answers.append("bought")
             except AppError as error:
                 answers.append(error.code)

@@ -56,9 +56,14 @@ def test_a_password_file_is_private_and_checked_line_by_line(tmp_path):
     write_password(file, "bob", "long enough")
     assert set(read_passwords(file)) == {"ann", "bob"}
     assert file.stat().st_mode & 0o077 == 0
-    file.write_text("ann:plain text\n")
-    with pytest.raises(PasswordFileError, match="Line 1"):
-        read_passwords(file)
+    for mode, kept in ((0o640, 0o640), (0o644, 0o640)):  # a server of another user may go on reading it
+        file.chmod(mode)
+        write_password(file, "bob", "long enough")
+        assert file.stat().st_mode & 0o777 == kept
+    for unusable in ("plain text", "scrypt$3$8$1$AAAA$AAAA", "scrypt$16$8$1$AAAA$AAA", "scrypt$16$0$1$AAAA$AAAA"):
+        file.write_text(f"ann:{unusable}\n")
+        with pytest.raises(PasswordFileError, match="Line 1"):
+            read_passwords(file)
     file.write_text("# nobody\n")
     with pytest.raises(PasswordFileError, match="names nobody"):
         read_passwords(file)
@@ -66,9 +71,10 @@ def test_a_password_file_is_private_and_checked_line_by_line(tmp_path):
 
 def test_signing_in_and_tokens(services, tmp_path):
     sellers = Sellers(services.store, {"ann": hash_password("long enough")})
-    assert sellers.sign_in("ann", "wrong password") is None
-    assert sellers.sign_in("nobody", "long enough") is None
-    ann = sellers.sign_in("ann", "long enough")
+    assert sellers.stored_if_right("ann", "wrong password") is None
+    assert sellers.stored_if_right("nobody", "long enough") is None
+    assert sellers.stored_if_right("ann", "long enough") == sellers.passwords["ann"]
+    ann = sellers.for_page("ann")
     assert ann.name == "ann"
     token = sellers.new_token(ann)
     assert sellers.by_token(token) == ann
@@ -81,9 +87,9 @@ def test_signing_in_and_tokens(services, tmp_path):
         sellers.for_page("bob")
 
 
-def test_the_program_makes_a_password_and_a_token(tmp_path, repository):
+def test_the_command_makes_a_password_and_a_token(tmp_path, repository):
     def run(*arguments, typed=""):
-        command = [sys.executable, "-m", "app.sellers", *arguments]
+        command = [sys.executable, "-m", "app.main", "accounts", *arguments]
         environment = {"IPL_HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "IPL_PASSWORDS": str(tmp_path / "p")}
         return subprocess.run(
             command, cwd=repository, env=environment, input=typed, capture_output=True, text=True, check=False
@@ -94,4 +100,4 @@ def test_the_program_makes_a_password_and_a_token(tmp_path, repository):
     assert made.stdout.startswith("ipl_")
     refused = run("token", "bob")
     assert refused.returncode == 1
-    assert refused.stderr == "ipl: Please sign in first.\n"
+    assert refused.stderr == f"ipl: {tmp_path}/p has no bob; ./ipl accounts password bob {tmp_path}/p adds it.\n"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from fastapi.testclient import TestClient
 
-from app.sellers import write_password
+from app.sellers import PasswordFileError, write_password
 from app.server import create_app
 
 
@@ -32,3 +33,17 @@ def test_the_one_person_on_loopback_needs_no_password_but_other_hosts_are_refuse
     assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
     assert browser.get("/", headers={"Host": "rebound.example"}).status_code == 400
     assert browser.get("/v1/listings").json() == {"listings": []}
+
+
+def test_signing_out_leaves_nothing_of_the_pages_in_the_browser(build, tmp_path):
+    write_password(tmp_path / "passwords", "ann", "long enough")
+    services = build(passwords=tmp_path / "passwords", secure_cookies=True)
+    with TestClient(create_app(services, page=False), base_url="http://localhost") as client:
+        answer = client.get("/sign-out", follow_redirects=False)
+    assert answer.headers["clear-site-data"] == '"cache", "storage"'
+    assert answer.headers["strict-transport-security"] == "max-age=31536000"
+
+
+def test_a_password_that_is_guessed_first_is_refused(tmp_path):
+    with pytest.raises(PasswordFileError, match="guessed first"):
+        write_password(tmp_path / "passwords", "ann", "Password1")

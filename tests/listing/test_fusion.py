@@ -150,11 +150,13 @@ def write(folder: Path, content: object) -> Path:
     return folder
 
 
-def test_a_model_without_the_file_is_taken_at_its_word_with_caution(tmp_path: Path) -> None:
+def test_no_probability_is_enough_for_a_model_without_the_file(tmp_path: Path) -> None:
     found = Calibration.load(tmp_path)
-    assert found == Calibration()
-    assert (found.of("colour").weights, found.of("colour").threshold) == ({"mllm": 1.0}, 0.8)
-    assert Calibration.load("http://localhost:8000/v1") == Calibration()  # a server has no folder
+    assert not found.fitted
+    assert found.of("colour").weights == {"mllm": 1.0}
+    assert found.of("colour").threshold > 1.0
+    assert Calibration.load(tmp_path / "no-such-file.json") == found
+    assert Calibration.load(write(tmp_path, {})).fitted
 
 
 def test_the_file_speaks_for_its_questions_and_the_default_for_the_rest(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Which store this is, photos to delete, versions of drafts and listings, sellers and ends of orders, tokens that end.
 
 The order of a listing that has been deleted since has no seller any more; its row stays for its buyer. Tokens of the
-earlier schema have no end and no fingerprint: they stay valid until they are revoked.
+earlier schema have no end and no fingerprint: where there is a password file they have to be made anew.
 """
 
 import secrets

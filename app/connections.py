@@ -1,0 +1,146 @@
+"""Connections of the server: how many there may be, and how long and how large the headers of a request may be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEADER_SECONDS = 10.0
+MAX_HEADER_BYTES = 64_000
+_ANSWERS = {408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
+
+
+class Ledger:
+    """Who is connected. When there is no room, whoever has waited longest without a request has to go.
+
+    Args:
+        total: most connections. each: most of one address.
+    """
+
+    def __init__(self, total: int, each: int) -> None:
+        self.total, self.each = total, each
+        self._of: Counter[str] = Counter()
+        self._idle: dict[BoundedProtocol, None] = {}  # in the order in which they became idle
+
+    def enter(self, connection: BoundedProtocol) -> bool:
+        """Whether there is room for a new one."""
+        self._of[connection.address] += 1
+        self._idle[connection] = None
+        if self._of[connection.address] > self.each:
+            self._drop_oldest(connection.address)
+        if self._of.total() > self.total:
+            self._drop_oldest(None)
+        return connection in self._idle
+
+    def leave(self, connection: BoundedProtocol) -> None:
+        """It is closed; saying so again changes nothing."""
+        if not connection.counted:
+            return
+        connection.counted = False
+        self._idle.pop(connection, None)
+        self._of[connection.address] -= 1
+        if self._of[connection.address] <= 0:
+            del self._of[connection.address]
+
+    def idle(self, connection: BoundedProtocol, waiting: bool) -> None:
+        """Whether it waits for a request, or for the rest of one's headers."""
+        self._idle.pop(connection, None)
+        if waiting and connection.counted:
+            self._idle[connection] = None
+
+    def _drop_oldest(self, address: str | None) -> None:
+        oldest = next(c for c in self._idle if address in (None, c.address))  # at least the new one is idle
+        self.leave(oldest)
+        oldest.drop()
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with an end to headers: after some seconds, and after some bytes."""
+
+    ledger: Ledger
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.address, self.counted = "", True
+        self._unparsed = 0  # bytes since the last that were more than headers
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A place for it, or the end."""
+        super().connection_made(transport)
+        self.address = self.client[0] if self.client else ""
+        if self.ledger.enter(self):
+            self._start_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Its place is free."""
+        self._stop_timer()
+        self.ledger.leave(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came: between two requests the clock for headers starts with the first of them."""
+        if self._timer is None and self.cycle is not None and self.cycle.response_complete:
+            self._start_timer()
+        self._unparsed += len(data)
+        super().data_received(data)
+        if self._unparsed > MAX_HEADER_BYTES:
+            self._refuse(431)
+
+    def on_headers_complete(self) -> None:
+        """A request begins."""
+        self._unparsed = 0
+        self._stop_timer()
+        self.ledger.idle(self, False)
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of a body."""
+        self._unparsed = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The end of a request."""
+        self._unparsed = 0
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """The end of an answer."""
+        super().on_response_complete()
+        if self.cycle.response_complete:  # no further request of the same connection has begun
+            self.ledger.idle(self, True)
+
+    def drop(self) -> None:
+        """Close at once."""
+        self._stop_timer()
+        self.transport.abort()
+
+    def _start_timer(self) -> None:
+        self._timer = self.loop.call_later(HEADER_SECONDS, self._refuse, 408)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _refuse(self, status: int) -> None:
+        self._stop_timer()
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or self.cycle.response_complete:
+            reason = _ANSWERS[status]
+            head = b"HTTP/1.1 %d %s\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % (status, reason)
+            self.transport.write(head)
+        self.transport.close()
+
+
+def bounded(total: int, each: int) -> type[BoundedProtocol]:
+    """The protocol for one server: at most ``total`` connections, and ``each`` of one address."""
+
+    class _Bounded(BoundedProtocol):
+        ledger = Ledger(total, each)
+
+    return _Bounded

@@ -1,0 +1,147 @@
+"""Bodies of requests: how large they may be, how long they may take, and how much of them may be under way at once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from fastapi import Request
+from starlette.types import Message, Receive
+
+from app.views import AppError, Busy
+
+SILENCE_SECONDS = 10.0  # longest wait for the next bytes, and the time that any body has
+MIN_BYTES_PER_SECOND = 50_000
+_SCOPE_KEY = "ipl_body"
+
+
+class Places:
+    """How much is under way: at most ``total`` of everybody and ``each`` of one caller."""
+
+    def __init__(self, total: int | None, each: int) -> None:
+        self.total, self.each = total, each
+        self._held: Counter[str] = Counter()
+        self._sum = 0
+
+    def take(self, key: str, amount: int = 1) -> bool:
+        """Whether there was room; then ``give`` it back."""
+        full = self.total is not None and self._sum + amount > self.total
+        if full or self._held[key] + amount > self.each:
+            return False
+        self._held[key] += amount
+        self._sum += amount
+        return True
+
+    def give(self, key: str, amount: int = 1) -> None:
+        """What was taken is free again."""
+        self._sum -= amount
+        self._held[key] -= amount
+        if self._held[key] <= 0:
+            del self._held[key]
+
+
+class BodyRefused(Exception):
+    """The body will not be received to its end; ``error`` says why."""
+
+    def __init__(self, error: AppError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Body:
+    """An ASGI ``receive`` that refuses what is too large, too slow, or more than there is room for.
+
+    Args:
+        length: bytes that the headers announce; 0 where they announce none.
+        limit: most bytes. held: counts bytes under way by ``key``, until ``release``.
+        received: called once, when all of it is here.
+    """
+
+    def __init__(
+        self, receive: Receive, length: int, limit: int, held: Places, key: str, received: Callable[[], None]
+    ) -> None:
+        self._receive, self._limit, self._held, self._key, self._received = receive, limit, held, key, received
+        self._size, self._charged, self._waited = 0, 0, 0.0
+        self._ahead: Message | None = None
+        self.complete = False
+        self.refused: BodyRefused | None = None
+        if length > limit:
+            raise self._too_large()
+        self._charge(length)
+
+    async def __call__(self) -> Message:
+        """The next message; after the body's end whatever the server says (that the caller is gone)."""
+        if self._ahead is not None:
+            message, self._ahead = self._ahead, None
+            return message
+        if self.complete:
+            return await self._receive()
+        try:
+            return await self._next()
+        except AppError as error:
+            self.refused = BodyRefused(error)
+            raise self.refused from error
+
+    async def receive_all(self) -> None:
+        """Receive all of it now, for bodies that are small.
+
+        Raises:
+            AppError: as ``BodyRefused`` says it.
+        """
+        parts = []
+        while not self.complete:
+            message = await self._next()
+            parts.append(message.get("body", b""))
+            if message["type"] != "http.request":
+                return
+        self._ahead = {"type": "http.request", "body": b"".join(parts), "more_body": False}
+
+    def release(self) -> None:
+        """Nothing of it is in memory or on disk any more."""
+        self._held.give(self._key, self._charged)
+        self._charged = 0
+
+    async def _next(self) -> Message:
+        if self.refused is not None:
+            raise self.refused.error
+        left = SILENCE_SECONDS + self._size / MIN_BYTES_PER_SECOND - self._waited
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(max(0.0, min(left, SILENCE_SECONDS))):
+                message = await self._receive()
+        except TimeoutError:
+            raise AppError("slow_body", "The request did not arrive in time; send it again.", 408) from None
+        self._waited += time.monotonic() - began
+        self._size += len(message.get("body", b""))
+        if self._size > self._limit:
+            raise self._too_large()
+        self._charge(self._size)
+        if not message.get("more_body", False):
+            self.complete = True
+            self._received()
+        return message
+
+    def _charge(self, size: int) -> None:
+        more = size - self._charged
+        if more > 0:
+            if not self._held.take(self._key, more):
+                raise Busy("Too many uploads are under way; send this again in a moment.", 5)
+            self._charged = size
+
+    def _too_large(self) -> AppError:
+        size = f"{self._limit / 1e6:.0f} MB" if self._limit >= 1e6 else f"{self._limit / 1e3:.0f} kB"
+        return AppError("too_large", f"The request is larger than {size}; send less.", 413)
+
+
+def keep_body(request_scope: dict[str, object], body: Body) -> None:
+    """So that ``release_body`` finds it."""
+    request_scope[_SCOPE_KEY] = body
+
+
+def release_body(request: Request) -> None:
+    """What the request sent is not kept any more, though its answer takes longer: others may send theirs."""
+    body = request.scope.get(_SCOPE_KEY)
+    if isinstance(body, Body):
+        body.release()

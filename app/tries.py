@@ -1,0 +1,147 @@
+"""Tries at passwords: how many each name, address and browser has, and the threads that hash them."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import math
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from app.views import AppError, Busy
+
+T = TypeVar("T")
+WINDOW_SECONDS = 300.0
+PER_NAME, PER_ADDRESS = 10, 30
+# More than can be hashed in a window: while that holds, no count that still matters is dropped.
+MAX_COUNTS = 20_000
+MAX_STRANGERS, MAX_KNOWN = 16, 8
+RETRY_SECONDS = 2
+_Key = tuple[str, ...]
+
+
+class Counts:
+    """When each key was tried in the last five minutes; bounded: the key that was tried longest ago goes first."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._times: OrderedDict[_Key, list[float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._times)
+
+    def wait(self, key: _Key, limit: int) -> float:
+        """Seconds until the key may be tried again; 0 is now."""
+        recent = self._recent(key)
+        return recent[-limit] + WINDOW_SECONDS - self._clock() if len(recent) >= limit else 0.0
+
+    def take(self, key: _Key) -> float:
+        """Count a try; returns its time, by which it can be given back."""
+        now = self._clock()
+        self._times[key] = [*self._recent(key), now]
+        self._times.move_to_end(key)
+        while len(self._times) > MAX_COUNTS or next(iter(self._times.values()))[-1] <= now - WINDOW_SECONDS:
+            self._times.popitem(last=False)
+        return now
+
+    def give_back(self, key: _Key, at: float) -> None:
+        """Uncount a try."""
+        times = self._times.get(key, [])
+        if at in times:
+            times.remove(at)
+        if not times:
+            self._times.pop(key, None)
+
+    def _recent(self, key: _Key) -> list[float]:
+        since = self._clock() - WINDOW_SECONDS
+        return [at for at in self._times.get(key, ()) if at > since]
+
+
+class Lane:
+    """One thread that hashes passwords, and a bounded number of tries that wait for it."""
+
+    def __init__(self, places: int) -> None:
+        self._places = threading.BoundedSemaphore(places)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="password")
+
+    def start(self, work: Callable[[], T]) -> Future[T]:
+        """Begin, or wait in the line. Raises Busy (429) where that is full."""
+        if not self._places.acquire(blocking=False):
+            raise Busy("Many people are signing in right now; try again in a moment.", RETRY_SECONDS)
+        future = self._thread.submit(work)
+        future.add_done_callback(lambda _: self._places.release())
+        return future
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who tries: a name, the client's address, and the id of a browser with which the name signed in before."""
+
+    name: str
+    address: str
+    device: str | None = None
+
+
+class Tries:
+    """Limits of wrong passwords. A try counts from its beginning and is given back when the password was right.
+
+    Strangers share ten tries for a name, and an address has thirty. A browser or an address from which the name signed
+    in before has ten of its own, so that strangers cannot lock the owner out; browsers also have a thread of their own,
+    for which strangers do not queue. Not thread-safe: all of it runs in the event loop.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.counts = Counts(clock)
+        self._signed_in: OrderedDict[_Key, None] = OrderedDict()
+        self._strangers, self._known = Lane(MAX_STRANGERS), Lane(MAX_KNOWN)
+
+    async def check(self, visitor: Visitor, right: Callable[[], T | None]) -> T | None:
+        """What ``right`` returns, run in a thread: None is a wrong password.
+
+        Raises:
+            AppError: too many tries, or too many at once (429, with the seconds to wait).
+        """
+        limits = self._limits(visitor)
+        wait = max(self.counts.wait(key, limit) for key, limit in limits.items())
+        if wait > 0:
+            message = "Too many wrong passwords; wait five minutes and try again."
+            raise AppError("too_many_tries", message, 429, math.ceil(wait))
+        future = (self._known if visitor.device else self._strangers).start(right)
+        taken = {key: self.counts.take(key) for key in limits}
+        found = await asyncio.wrap_future(future)
+        if found is not None:
+            for key, at in taken.items():
+                self.counts.give_back(key, at)
+            self._remember(visitor)
+        return found
+
+    def _limits(self, visitor: Visitor) -> dict[_Key, int]:
+        place = ("place", visitor.name, _network(visitor.address))
+        if visitor.device:
+            return {("device", visitor.device, visitor.name): PER_NAME}
+        if place in self._signed_in:
+            return {place: PER_NAME}
+        return {("name", visitor.name): PER_NAME, ("address", place[-1]): PER_ADDRESS}
+
+    def _remember(self, visitor: Visitor) -> None:
+        place = ("place", visitor.name, _network(visitor.address))
+        self._signed_in[place] = None
+        self._signed_in.move_to_end(place)
+        if len(self._signed_in) > MAX_COUNTS:
+            self._signed_in.popitem(last=False)
+
+
+def _network(address: str) -> str:
+    """What counts as one address: of IPv6 the /64, which is what one customer has."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv6Address):
+        return str(found.ipv4_mapped or ipaddress.IPv6Network((found, 64), strict=False))
+    return str(found)

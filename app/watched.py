@@ -1,0 +1,76 @@
+"""A small file that is read again while the server runs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+CHECK_SECONDS = 0.5
+# A file system may count time in steps of two seconds: a younger file can change again and look the same.
+_UNSURE_NS = 2_000_000_000
+_Look = tuple[int, ...] | None
+
+
+class Watched(Generic[T]):
+    """What a file says, at most half a second old.
+
+    A file that became unusable changes nothing: what it said before still holds, and a warning is logged.
+
+    Args:
+        read: reads the file; its errors go to the caller here, and only here.
+    """
+
+    def __init__(self, path: Path, read: Callable[[Path], T]) -> None:
+        self._path, self._read = path, read
+        self._lock = threading.Lock()
+        self._warned = ""
+        self._seen = self._look()
+        self._value = read(path)
+        self._next = time.monotonic() + CHECK_SECONDS
+
+    def get(self) -> T:
+        """What the file says."""
+        # Whoever comes while another thread reads takes what is known, and waits for nobody.
+        if time.monotonic() >= self._next and self._lock.acquire(blocking=False):
+            try:
+                self._refresh()
+                self._next = time.monotonic() + CHECK_SECONDS
+            finally:
+                self._lock.release()
+        return self._value
+
+    def put(self, write: Callable[[], None]) -> None:
+        """Change the file by ``write`` and read it at once."""
+        with self._lock:
+            write()
+            self._refresh()
+
+    def _refresh(self) -> None:
+        look = self._look()
+        if look is not None and look == self._seen:
+            return
+        try:
+            self._value = self._read(self._path)
+        except Exception as error:
+            if str(error) != self._warned:
+                self._warned = str(error)
+                log.warning("%s Until then, what it said before holds.", error)
+        else:
+            self._warned = ""
+        self._seen = look
+
+    def _look(self) -> _Look:
+        """What tells one content from another; None for a file that is not there or too young to tell."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        if abs(time.time_ns() - found.st_mtime_ns) < _UNSURE_NS:
+            return None
+        return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino

@@ -1,0 +1,58 @@
+"""Looking for what should be gone: in the raw bytes and names of files, and in every column of a database."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PIL import Image
+from sqlalchemy import Engine, inspect, text
+
+GONE_SECONDS = 60.0  # what the clock works off is gone by then, also on a busy machine
+
+
+def files_with(folder: Path, word: str) -> list[str]:
+    """Files below the folder that hold the word, or have it in their name."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        try:
+            if path.is_file() and (word in str(path.relative_to(folder)) or word.encode() in path.read_bytes()):
+                found.append(str(path.relative_to(folder)))
+        except FileNotFoundError:  # a journal that came and went
+            continue
+    return found
+
+
+def rows_with(engine: Engine, word: str) -> list[str]:
+    """Tables that hold the word in any column (each row is compared as text)."""
+    found = []
+    with engine.connect() as connection:
+        for table in inspect(engine).get_table_names():
+            columns = " || ' ' || ".join(
+                f"COALESCE(CAST(\"{c['name']}\" AS TEXT), '')" for c in inspect(engine).get_columns(table)
+            )
+            query = text(f'SELECT count(*) FROM "{table}" WHERE {columns} LIKE :word')
+            if connection.scalar(query, {"word": f"%{word}%"}):
+                found.append(table)
+    return found
+
+
+def wait_until_gone(look: Callable[[], Sequence[str]], seconds: float = GONE_SECONDS) -> None:
+    """Wait until nothing is found any more."""
+    until = time.monotonic() + seconds
+    while left := look():
+        assert time.monotonic() < until, f"still there after {seconds:.0f} s: {left}"
+        time.sleep(0.1)
+
+
+def marked_jpeg(word: str, colour: tuple[int, int, int] = (31, 42, 68)) -> bytes:
+    """A photo with the word in its EXIF data."""
+    exif = Image.Exif()
+    exif[0x010E] = word
+    made = io.BytesIO()
+    image = Image.new("RGB", (320, 400), colour)
+    image.paste((200, 200, 200), (100, 100, 160, 180))
+    image.save(made, "JPEG", exif=exif)
+    return made.getvalue()
