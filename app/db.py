@@ -160,18 +160,18 @@ class Store:
     def compact(self, largest: int | None = None) -> bool:
         """Write SQLite's file anew (VACUUM): overwriting deleted rows misses what they left where they moved from.
 
-        Writers wait meanwhile, about a second for 100 MB. False when somebody was in the way, or when the file has more
+        Writers wait meanwhile, about a second for 100 MB. False when it cannot be done now, or when the file has more
         than ``largest`` bytes. Other databases see to it themselves: True.
         """
         file = self._file()
         if file is None:
             return True
-        if largest is not None and file.stat().st_size > largest:
-            return False
         try:
+            if largest is not None and file.stat().st_size > largest:
+                return False
             with closing(sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
                 connection.execute("VACUUM")
-        except sqlite3.OperationalError:
+        except (sqlite3.Error, OSError):
             return False
         return self.empty_log()
 

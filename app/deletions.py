@@ -73,9 +73,10 @@ class Deletions:
     def discard(self, photo_ids: Collection[str], error: BaseException) -> None:
         """Delete files that were saved for rows which ``error`` prevented; one whose row is there all the same stays.
 
-        When the store went away, it may have taken the rows: then the files stay, to be swept later if nobody has them.
+        When the store went away, it may have taken the rows, and when it was busy, the same photos may be in another
+        call's hands: then the files stay, to be swept later if nobody has them.
         """
-        if isinstance(error, AppError) and error.code == "store":
+        if isinstance(error, AppError) and error.code in ("store", "busy"):
             return
         try:
             with self.store.read() as session:

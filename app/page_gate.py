@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.datastructures import State
+from starlette.exceptions import HTTPException
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -41,7 +42,7 @@ class PageGate:
         """Pass on what the page needs.
 
         Raises:
-            AppError: nobody is signed in (401), not a part of the page (404), a call that is not the page's (400).
+            AppError: nobody is signed in (401), a call that is not the page's (400). HTTPException: not a part of it (404).
         """
         request = Request(scope, receive)
         person = page_user(request, self._state)
@@ -62,7 +63,7 @@ class PageGate:
         elif scope["method"] == "POST" and path == _UPLOAD and self._uploads is not None:
             await JSONResponse(await self._uploads.store(request, person))(scope, receive, send)
         else:
-            raise AppError("not_found", "There is no such address.", 404)
+            raise HTTPException(404)  # answered like every address that is not there
 
     async def _checked(self, request: Request, person: str) -> bytes:
         """The call with a session of the person's own and with files that they uploaded."""

@@ -26,6 +26,7 @@ from listing.photos import PhotoLimits
 
 KEEP_SECONDS = 3600.0
 MAX_FILES = PhotoLimits().count + 1
+_HEAD_BYTES = 16
 _MIN_COUNTED = 64_000  # a file counts at least so many bytes, so that many small ones are bounded as well
 _HEIF = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1", b"heif", b"avif")
 
@@ -79,9 +80,8 @@ class Uploads:
                 files: list[Any] = [f for f in form.getlist("files") if isinstance(f, FormFile)]
                 if not files:
                     raise AppError("no_files", "No file was sent; choose a photo.", 422)
-                for file in files:
-                    await _check(file)
-                kept = await run_in_threadpool(self._keep, person, files)
+                photos = [await _is_photo(file) for file in files]
+                kept = await run_in_threadpool(self._keep, person, files, photos)
             self._listed.update(kept)
             return kept
         except HTTPException as error:
@@ -90,7 +90,8 @@ class Uploads:
             message = f"The photos could not be read; send at most {MAX_FILES} at once."
             raise AppError("bad_upload", message, 422) from error
 
-    def _keep(self, person: str, files: Sequence[UploadFile]) -> list[str]:
+    def _keep(self, person: str, files: Sequence[UploadFile], photos: Sequence[bool]) -> list[str]:
+        """Keep photos, and of what is none its beginning, so that the page can say which file it was and why."""
         kept: list[Path] = []
         with self._lock:
             self._forget_old()
@@ -99,12 +100,15 @@ class Uploads:
                 message = "Too many photos wait to be taken in; wait a moment and choose them again."
                 raise AppError("uploads_full", message, 429, 60)
             try:
-                for file in files:
+                for file, photo in zip(files, photos, strict=True):
                     place = self.of(person) / secrets.token_hex(16)
                     place.mkdir(mode=0o700, parents=True)
                     kept.append(place / _name(file.filename or ""))
                     with kept[-1].open("xb") as target:
-                        shutil.copyfileobj(file.file, target)
+                        if photo:
+                            shutil.copyfileobj(file.file, target)
+                        else:
+                            target.write(file.file.read(_HEAD_BYTES))
             except OSError as error:
                 for path in kept:
                     shutil.rmtree(path.parent, ignore_errors=True)
@@ -125,12 +129,12 @@ class Uploads:
                     Path(place).rmdir()
 
 
-async def _check(file: UploadFile) -> None:
+async def _is_photo(file: UploadFile) -> bool:
     if (file.size or 0) > PhotoLimits().bytes:
         raise AppError("too_large", f"A photo may have {PhotoLimits().bytes // 10**6} MB; choose a smaller one.", 413)
-    if not looks_like_photo(await file.read(16)):
-        raise AppError("not_an_image", "This is no photo; choose JPEG, PNG, WebP or HEIC files.", 422)
+    head = await file.read(_HEAD_BYTES)
     await file.seek(0)
+    return looks_like_photo(head)
 
 
 def _size(folder: Path) -> int:

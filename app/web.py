@@ -48,8 +48,8 @@ HEADERS = {
 }
 HTTPS_ONLY = {"Strict-Transport-Security": "max-age=31536000"}  # behind a proxy with a certificate
 # A page that opens where nobody is signed in leads to the form.
-PAGES = ("/", "/ops/")
-LIMITED = "/v1/"
+PAGES = re.compile("/|/ops/|/l/.*")
+LIMITED, SIGN_IN = "/v1/", "/sign-in"
 DRAFTING = re.compile("/v1/drafts(/[^/]+/(photos|write))?")  # what sends photos, or waits in the line of drafts
 PHOTOS = re.compile("/v1/drafts(/[^/]+/photos)?")
 ONE_PHOTO = ("/v1/posts", "/v1/listings/search")
@@ -133,7 +133,8 @@ class Guard:
         places.callback(body.release)
         if not caller.known:
             await body.receive_all()  # whoever is slow does not take a place meanwhile
-            self._take(self.open_calls, caller, places)
+            if path != SIGN_IN:  # tries have a line of their own, in which those who are known come first
+                self._take(self.open_calls, caller, places)
         elif drafting:  # drafts wait in a line of their own, for as long as they say
             self._take(self.draft_bodies, caller, receiving)
         else:
@@ -149,7 +150,7 @@ class Guard:
 
     def _refusal(self, error: AppError, scope: Scope) -> Response:
         """The answer, after which the connection is closed: nobody reads what is still to come."""
-        if error.status == 401 and scope["path"] in PAGES and scope["method"] in SAFE:
+        if error.status == 401 and PAGES.fullmatch(scope["path"]) and scope["method"] in SAFE:
             return RedirectResponse("/sign-in", 303)
         self.metrics.errors.labels(error.code).inc()
         headers = {"Connection": "close"}
