@@ -42,7 +42,8 @@ class PageGate:
         """Pass on what the page needs.
 
         Raises:
-            AppError: nobody is signed in (401), a call that is not the page's (400). HTTPException: not a part of it (404).
+            AppError: nobody is signed in (401), a call that is not the page's (400).
+            HTTPException: not a part of it (404), or not by this method (405).
         """
         request = Request(scope, receive)
         person = page_user(request, self._state)
@@ -63,7 +64,8 @@ class PageGate:
         elif scope["method"] == "POST" and path == _UPLOAD and self._uploads is not None:
             await JSONResponse(await self._uploads.store(request, person))(scope, receive, send)
         else:
-            raise HTTPException(404)  # answered like every address that is not there
+            # Answered like every address that is not there, or not for this method.
+            raise HTTPException(405, headers={"Allow": "GET"}) if _FILES.fullmatch(path) else HTTPException(404)
 
     async def _checked(self, request: Request, person: str) -> bytes:
         """The call with a session of the person's own and with files that they uploaded."""
