@@ -212,7 +212,7 @@ def test_wherever_it_was_cut_off_it_goes_on_when_it_is_run_again(people, monkeyp
 
 
 def test_beside_another_media_folder_nothing_is_deleted(people, monkeypatch, tmp_path, capsys):
-    services, person, _ = people
+    _, person, _ = people
     listing = published(person, WORD, (90, 60, 60))
     monkeypatch.setenv("IPL_MEDIA", str(tmp_path / "elsewhere"))
     assert main(["erase", WORD, "--yes"]) == 1
