@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
@@ -194,6 +194,9 @@ def alone_in(session: Session, table: type[DeclarativeBase]) -> None:
 def _sentences() -> Iterator[None]:
     try:
         yield
+    except DataError as error:  # such as PostgreSQL's to a NUL in a text
+        message = "Something given here cannot be stored, such as a character without a sign; change it."
+        raise AppError("invalid", message, 422) from error
     except DBAPIError as error:
         said = f"{type(error.orig).__name__} {error.orig}".lower()
         if any(words in said for words in _DISK_FULL):

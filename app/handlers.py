@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from app import drafts, editing, find, shelf
 from app.db import store_away
-from app.draft_photos import add_photos, move_photo, remove_photo, set_photos  # noqa: F401
+from app.draft_photos import add_photos, check_room, move_photo, remove_photo, set_photos  # noqa: F401
 from app.draft_runs import category_name as _category
 from app.draft_runs import regenerate, start_draft, write_again  # noqa: F401
 from app.services import Services

@@ -340,6 +340,6 @@ def look_for(services: Services, desk: Desk, file: str | None) -> None:
     if not file:
         return
     taken, refused = handlers.take_photos(services, [(Path(file).name, Path(file))])
-    desk.find_photo, desk.find_text = (taken[0] if taken else None), ""
+    desk.find_photo, desk.find_text = (Shot.of(taken[0]) if taken else None), ""
     desk.notices += [Notice("bad", f"{r.name} cannot be searched by", r.message) for r in refused]
     Path(file).unlink(missing_ok=True)
