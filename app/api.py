@@ -27,7 +27,7 @@ from app.signin import request_seller
 from app.streams import last_view, server_sent
 from app.views import AppError
 from app.writing import Writing
-from listing.photos import PhotoLimits, intake
+from listing.photos import Photo, PhotoLimits, intake
 from listing.request import Tone
 from listing.schema import Listing
 
@@ -113,16 +113,20 @@ async def create_draft(
     if len(photos) > PhotoLimits().count:
         raise AppError("too_many_photos", f"Choose at most {PhotoLimits().count} photos.", 422)
     services.queue.check(seller.id)  # decoding photos for nothing would slow those down who have a place
-    files = [await photo.read() for photo in photos]
-    for photo in photos:
-        await photo.close()
-    clean = await run_in_threadpool(intake, files)
-    del files
+    clean = await _taken_in(photos)
     release_body(request)  # the draft may wait for long; others can send theirs meanwhile
     run = await run_in_threadpool(
         lambda: handlers.start_draft(services, seller.id, clean, note, tone=tone, category=category or None)
     )
     return await _written(run, request, accept, 201)
+
+
+async def _taken_in(uploads: list[UploadFile]) -> tuple[Photo, ...]:
+    """Clean photos of uploads, of which nothing is kept."""
+    files = [await upload.read() for upload in uploads]
+    for upload in uploads:
+        await upload.close()
+    return await run_in_threadpool(intake, files)
 
 
 async def _written(run: Writing, request: Request, accept: str, status: int) -> Response:
@@ -170,6 +174,7 @@ async def write_draft_again(
     """
     wish = (body or WriteBody()).model_dump()
     run = await run_in_threadpool(lambda: handlers.write_again(services, seller.id, draft_id, **wish))
+    release_body(request)
     return await _written(run, request, accept, 200)
 
 
@@ -181,13 +186,9 @@ async def add_draft_photos(
     photos: Annotated[list[UploadFile], File(description="Further photos of the same thing.")],
 ) -> DraftBody:
     """Add photos at the end: all of them or none. The text stays; write the draft again to have them looked at."""
-    files = [await photo.read() for photo in photos]
-
-    def add() -> DraftBody:
-        handlers.get_draft(services, seller.id, draft_id)  # no photo is decoded for somebody else's draft
-        return DraftBody.of(handlers.add_photos(services, seller.id, draft_id, intake(files)))
-
-    return await run_in_threadpool(add)
+    await run_in_threadpool(handlers.check_room, services, seller.id, draft_id, len(photos))
+    clean = await _taken_in(photos)
+    return DraftBody.of(await run_in_threadpool(handlers.add_photos, services, seller.id, draft_id, clean))
 
 
 @v1.put("/drafts/{draft_id}/photos", tags=["drafts"])

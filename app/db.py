@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
@@ -160,18 +160,18 @@ class Store:
     def compact(self, largest: int | None = None) -> bool:
         """Write SQLite's file anew (VACUUM): overwriting deleted rows misses what they left where they moved from.
 
-        Writers wait meanwhile, about a second for 100 MB. False when somebody was in the way, or when the file has more
+        Writers wait meanwhile, about a second for 100 MB. False when it cannot be done now, or when the file has more
         than ``largest`` bytes. Other databases see to it themselves: True.
         """
         file = self._file()
         if file is None:
             return True
-        if largest is not None and file.stat().st_size > largest:
-            return False
         try:
+            if largest is not None and file.stat().st_size > largest:
+                return False
             with closing(sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
                 connection.execute("VACUUM")
-        except sqlite3.OperationalError:
+        except (sqlite3.Error, OSError):
             return False
         return self.empty_log()
 
@@ -194,6 +194,9 @@ def alone_in(session: Session, table: type[DeclarativeBase]) -> None:
 def _sentences() -> Iterator[None]:
     try:
         yield
+    except DataError as error:  # such as PostgreSQL's to a NUL in a text
+        message = "Something given here cannot be stored, such as a character without a sign; change it."
+        raise AppError("invalid", message, 422) from error
     except DBAPIError as error:
         said = f"{type(error.orig).__name__} {error.orig}".lower()
         if any(words in said for words in _DISK_FULL):

@@ -7,6 +7,7 @@ a kill or a failure leaves is worked off at the next start and by the clock, on 
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import time
 from collections.abc import Collection
@@ -73,9 +74,10 @@ class Deletions:
     def discard(self, photo_ids: Collection[str], error: BaseException) -> None:
         """Delete files that were saved for rows which ``error`` prevented; one whose row is there all the same stays.
 
-        When the store went away, it may have taken the rows: then the files stay, to be swept later if nobody has them.
+        When the store went away, it may have taken the rows, and when it was busy, the same photos may be in another
+        call's hands: then the files stay, to be swept later if nobody has them.
         """
-        if isinstance(error, AppError) and error.code == "store":
+        if isinstance(error, AppError) and error.code in ("store", "busy"):
             return
         try:
             with self.store.read() as session:
@@ -112,15 +114,16 @@ def empty_uploads(folder: Path) -> None:
 def sweep_uploads(folder: Path, older_than: float) -> int:
     """Delete raw uploads (whole or cut off) that nobody wrote to for that many seconds; returns how many."""
     oldest, swept = time.time() - older_than, 0
-    for path in sorted(folder.rglob("*"), reverse=True):  # a folder after what is in it
-        try:
-            if path.lstat().st_mtime > oldest:
+    for place, folders, files in os.walk(folder, topdown=False):  # passes over what vanishes meanwhile
+        for path in (Path(place, name) for name in (*files, *folders)):
+            try:
+                if path.lstat().st_mtime > oldest:
+                    continue
+                if path.is_dir() and not path.is_symlink():
+                    path.rmdir()
+                else:
+                    path.unlink()
+                    swept += 1
+            except OSError:  # gone already, or a folder that is not empty
                 continue
-            if path.is_dir() and not path.is_symlink():
-                path.rmdir()
-            else:
-                path.unlink()
-                swept += 1
-        except OSError:  # gone already, or a folder that is not empty
-            continue
     return swept

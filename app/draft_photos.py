@@ -34,6 +34,13 @@ def add_photos(services: Services, seller: str, draft_id: str, photos: Sequence[
         return drafts.view(session, row, services.settings.currency)
 
 
+def check_room(services: Services, seller: str, draft_id: str, count: int) -> None:
+    """Raises AppError where ``add_photos`` of so many would, whatever they show: said before they are decoded."""
+    with services.store.read() as session:
+        drafts.check_at_rest(drafts.own_draft(session, seller, draft_id))
+        _check_count(len(drafts.photos_of(session, draft=draft_id)), count)
+
+
 def set_photos(services: Services, seller: str, draft_id: str, wanted: Sequence[str]) -> DraftView:
     """Let the draft's photos be those of these ids in this order; those left out are deleted, row and file.
 
@@ -107,12 +114,14 @@ def _changeable(session: Session, seller: str, draft_id: str) -> DraftRow:
     return row
 
 
-def _check_new(have: Sequence[PhotoRef], new: Sequence[PhotoRef]) -> None:
+def _check_count(have: int, new: int) -> None:
     most = PhotoLimits().count
-    if len(have) + len(new) > most:
-        raise AppError(
-            "too_many_photos", f"A listing has room for {most} photos; this one has {len(have)} already.", 422
-        )
+    if have + new > most:
+        raise AppError("too_many_photos", f"A listing has room for {most} photos; this one has {have} already.", 422)
+
+
+def _check_new(have: Sequence[PhotoRef], new: Sequence[PhotoRef]) -> None:
+    _check_count(len(have), len(new))
     looks = {p.phash for p in have}
     for ref in new:
         if ref.phash in looks:

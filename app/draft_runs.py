@@ -118,6 +118,7 @@ def _again(
         note = editing.clean_text(note, services.settings.note_length, "The note", lines=True)
     else:
         note = seen.note
+    services.queue.check(seller)  # decoding photos for nothing would slow those down who have a place
     other = category is not None and (seen.category is None or category != seen.category.value)
     came_or_went = written is None or {p.id for p in written.photos} != {p.id for p in seen.photos}
     request = DraftRequest(

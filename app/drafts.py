@@ -93,7 +93,7 @@ def check_at_rest(row: DraftRow) -> None:
 
 def start_again(session: Session, row: DraftRow, *, note: str, tone: str) -> None:
     """The draft waits to be written again."""
-    if note != row.note:
+    if (note, tone) != (row.note, row.tone):
         row.version += 1
     row.note, row.tone = note, tone
     row.state, row.problem_code, row.problem, row.updated_at = "queued", None, None, now()
@@ -233,6 +233,6 @@ def delete_drafts(session: Session, draft_ids: Sequence[str]) -> list[str]:
 
 
 def untouched_since(session: Session, moment: datetime) -> list[DraftRow]:
-    """Unpublished drafts that nobody touched since ``moment``."""
+    """Unpublished drafts that nobody touched since ``moment``, locked; one in somebody's hands is left out."""
     query = select(DraftRow).where(DraftRow.state != "published", DraftRow.updated_at < moment)
-    return list(session.scalars(query))
+    return list(session.scalars(query.with_for_update(skip_locked=True)))

@@ -16,12 +16,15 @@ from sqlalchemy import ColumnElement, delete, func, make_url, or_, select, updat
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from app import drafts, shelf
-from app.db import Store, open_store
-from app.deletions import LARGEST_COMPACTED, Deletions
+from app.db import Store, StoreError, open_store
+from app.deletions import LARGEST_COMPACTED, UPLOAD_SECONDS, Deletions, sweep_uploads
+from app.home_lock import HomeInUse, only_user
 from app.media import Media
 from app.retention import STANDING, forget_pages
 from app.search_index import NoIndex
+from app.sessions import forget_mark, key_file
 from app.settings import Settings
+from app.store_identity import check_photos
 from app.tables import (
     DraftRow,
     EditRow,
@@ -31,6 +34,7 @@ from app.tables import (
     ListingRow,
     NumberRow,
     OrderRow,
+    OutboxRow,
     PhotoRow,
     PostRow,
     SellerRow,
@@ -64,36 +68,78 @@ class Erased:
 
 
 def erase(settings: Settings, name: str, *, settle: bool = False) -> Erased:
-    """Delete the person of that name and all that is theirs. After a kill, run again: it goes on.
+    """Delete the person of that name and all that is theirs. After a kill, run again: it goes on; the name goes last.
 
     Args:
         settle: refund the orders that stand, of theirs and of their listings.
 
     Raises:
         NobodyThere: no such name in the store, or no store. OpenOrders: there are, and ``settle`` is False.
-        StoreError, AppError: the store cannot be reached.
+        StoreError, AppError: the store cannot be reached, or its photos lie elsewhere; nothing was deleted.
     """
     store = open_known(settings, name)
-    done = Erased()
+    done, media = Erased(), Media(settings.media_folder)
+    deletions = Deletions(store, media, NoIndex(), settings.home / "uploads")
     try:
         who = person_id(store, name)
+        _check_media(settings, media, store)
         with store.write() as session:
+            _lock_listings(session, who)
             if not settle:
                 refuse_open_orders(session, who, name)
             done.refunded = _settle(session, who)
-            listings = _delete_own(session, who, done)
+            _delete_own(session, who, done)
         visitors = list(_numbers(store, who, "visitor"))
         done.counts["page of the feed"] += forget_pages(store, FeedPageRow.visitor.in_(visitors))
-        with store.write() as session:
-            _delete_own(session, who, done)  # what a server took in meanwhile
-            _forget_name(session, who, done)
-        done.index = _leave_index(settings, listings)
-        deletions = Deletions(store, Media(settings.media_folder), NoIndex(), settings.home / "uploads")
+        done.index = _leave_index(settings, store)
         deletions.delete_photos()
-        deletions.compact(LARGEST_COMPACTED if done.index == "server" else None)
+        with store.write() as session:
+            _lock_listings(session, who)
+            done.refunded += _settle(session, who)
+            late = _delete_own(session, who, done)  # what a server took in meanwhile
+            _forget_name(session, who, done)
+        if late:
+            done.index = _leave_index(settings, store)
+        deletions.delete_photos()
+        sweep_uploads(deletions.uploads, UPLOAD_SECONDS)
+        _forget_mark(settings, name)
+        deletions.compact(LARGEST_COMPACTED if _is_served(settings.home) else None)
     finally:
         store.engine.dispose()
     return done
+
+
+def _check_media(settings: Settings, media: Media, store: Store) -> None:
+    """Raises StoreError when the photos of the store are not in the folder: their files would stay somewhere else."""
+    with store.read() as session:
+        known = set(session.scalars(select(PhotoRow.id)))
+    check_photos(settings, media, store.engine, lambda: known)
+    if known and media.mark() is None and not known & set(media.ids()):
+        raise StoreError(
+            f"The photos of the store are not in {media.folder}: name their folder with IPL_MEDIA or IPL_HOME."
+        )
+
+
+def _lock_listings(session: Session, who: str) -> None:
+    """Nobody buys one of them until this transaction ends."""
+    session.scalars(select(ListingRow.id).where(ListingRow.seller_id == who).with_for_update()).all()
+
+
+def _is_served(home: Path) -> bool:
+    try:
+        with only_user(home):
+            return False
+    except HomeInUse:
+        return True
+
+
+def _forget_mark(settings: Settings, name: str) -> None:
+    """The mark by which the name's cookies were ended goes, where no password is left that it could let in again."""
+    from app.sellers import read_passwords
+
+    named = settings.passwords is not None and name in read_passwords(settings.passwords)
+    if not named and (settings.home / "session.key").is_file():
+        forget_mark(key_file(settings.home), name)
 
 
 def open_known(settings: Settings, name: str) -> Store:
@@ -185,18 +231,19 @@ def _forget_name(session: Session, who: str, done: Erased) -> None:
     done.counts["account"] += session.execute(delete(SellerRow).where(SellerRow.id == who)).rowcount  # type: ignore[attr-defined]
 
 
-def _leave_index(settings: Settings, listing_ids: Sequence[str]) -> str:
-    """Take listings out of the index, where no server does it; see ``Erased.index``."""
+def _leave_index(settings: Settings, store: Store) -> str:
+    """Take listings that are gone out of the index, where no server does it; see ``Erased.index``."""
     from rag_index.defaults import default_location
     from rag_index.errors import IndexBusy, IndexFailure, IndexMissing
     from rag_index.index import ListingIndex
 
     location = settings.index or default_location(settings.home)
-    if not settings.rag:
-        return "none"
+    with store.read() as session:
+        here = select(ListingRow.id)
+        gone = set(session.scalars(select(OutboxRow.listing_id).where(OutboxRow.listing_id.not_in(here))))
     try:
         with ListingIndex.open(location) as index:
-            index.remove(listing_ids)
+            index.remove(sorted(gone))
             index.wipe(at_once=True)
     except IndexBusy:
         return "server"

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from app import drafts, editing, find, shelf
 from app.db import store_away
-from app.draft_photos import add_photos, move_photo, remove_photo, set_photos  # noqa: F401
+from app.draft_photos import add_photos, check_room, move_photo, remove_photo, set_photos  # noqa: F401
 from app.draft_runs import category_name as _category
 from app.draft_runs import regenerate, start_draft, write_again  # noqa: F401
 from app.services import Services
@@ -142,13 +142,15 @@ def abandon(services: Services, seller: str, draft_id: str) -> None:
     services.publisher.abandon(seller, draft_id)
 
 
-def publish(services: Services, seller: str, draft_id: str, *, key: str) -> Listing:
+def publish(services: Services, seller: str, draft_id: str, *, key: str, version: int | None = None) -> Listing:
     """Publish the draft as the seller sees it. The same ``key`` twice gives the same listing, never two.
 
+    ``version``: the draft's, as the seller was shown it.
+
     Raises:
-        AppError: no title, no category, a price that is no price, a disk that is full (507), somebody else's (404).
+        AppError: no title, no category, changed since it was shown (409), a full disk (507), somebody else's (404).
     """
-    return services.publisher.publish(seller, draft_id, key)
+    return services.publisher.publish(seller, draft_id, key, version)
 
 
 def edit_and_publish(
@@ -170,8 +172,8 @@ def edit_and_publish(
     except AppError as error:
         if error.code != "published":
             raise
-        # The same wish runs elsewhere as well and was faster: the answer is its listing.
-    return publish(services, seller, draft_id, key=key)
+        version = None  # the same wish runs elsewhere as well and was faster: the answer is its listing
+    return publish(services, seller, draft_id, key=key, version=version)
 
 
 def my_listings(

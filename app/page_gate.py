@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import OrderedDict
 from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.datastructures import State
+from starlette.exceptions import HTTPException
 from starlette.routing import Mount
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from app.signin import page_user
 from app.uploads import Uploads
@@ -24,24 +26,27 @@ _MESSAGES = "/gradio_api/queue/data"
 _CALLS = ("/gradio_api/run/predict", "/gradio_api/queue/join")
 _UPLOAD = "/gradio_api/upload"
 _FILE_META = {"_type": "gradio.FileData"}
+MAX_SESSIONS = 32  # open pages of one person
 
 
 class PageGate:
-    """Pure ASGI around a mounted page. ``uploads`` None: the page takes no files.
+    """Pure ASGI around a mounted page (``app``: Gradio's). ``uploads`` None: the page takes no files.
 
     Sessions: the name that a browser chose for its session is mixed with who is signed in, so that the same name is
     another session for another person. Files: a path in a call has to be one that the same person uploaded; Gradio
     itself would fetch addresses.
     """
 
-    def __init__(self, app: ASGIApp, state: State, uploads: Uploads | None) -> None:
+    def __init__(self, app: Any, state: State, uploads: Uploads | None) -> None:
         self.app, self._state, self._uploads = app, state, uploads
+        self._sessions: dict[str, OrderedDict[str, None]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what the page needs.
 
         Raises:
-            AppError: nobody is signed in (401), not a part of the page (404), a call that is not the page's (400).
+            AppError: nobody is signed in (401), a call that is not the page's (400).
+            HTTPException: not a part of it (404), or not by this method (405).
         """
         request = Request(scope, receive)
         person = page_user(request, self._state)
@@ -51,10 +56,10 @@ class PageGate:
         if reading and _FILES.fullmatch(path):
             await self.app(scope, receive, send)
         elif reading and path == _MESSAGES:
-            session = _private(person, request.query_params.get("session_hash", ""))
+            session = self._session(person, request.query_params.get("session_hash", ""))
             await self.app({**scope, "query_string": urlencode({"session_hash": session}).encode()}, receive, send)
         elif reading and (named := _HEARTBEAT.fullmatch(path)):
-            own = scope["path"][: -len(named[1])] + _private(person, named[1])
+            own = scope["path"][: -len(named[1])] + self._session(person, named[1])
             await self.app({**scope, "path": own, "raw_path": own.encode()}, receive, send)
         elif scope["method"] == "POST" and path in _CALLS:
             body = await self._checked(request, person)
@@ -62,7 +67,8 @@ class PageGate:
         elif scope["method"] == "POST" and path == _UPLOAD and self._uploads is not None:
             await JSONResponse(await self._uploads.store(request, person))(scope, receive, send)
         else:
-            raise AppError("not_found", "There is no such address.", 404)
+            # Answered like every address that is not there, or not for this method.
+            raise HTTPException(405, headers={"Allow": "GET"}) if _FILES.fullmatch(path) else HTTPException(404)
 
     async def _checked(self, request: Request, person: str) -> bytes:
         """The call with a session of the person's own and with files that they uploaded."""
@@ -71,7 +77,7 @@ class PageGate:
             call = self._with_own_files(call, person)
             session = call.get("session_hash")
             if session is not None:
-                call["session_hash"] = _private(person, session)
+                call["session_hash"] = self._session(person, session)
             return json.dumps(call).encode()
         except (ValueError, AttributeError, TypeError, RecursionError) as error:
             raise AppError("bad_call", "The page's request cannot be read; load the page again.", 400) from error
@@ -85,8 +91,21 @@ class PageGate:
             return {name: self._with_own_files(each, person) for name, each in value.items()}
         if self._uploads is None:
             raise AppError("not_uploaded", "This page takes no files.", 400)
-        path = self._uploads.own(person, value["path"])
-        return {"path": str(path), "orig_name": path.name, "size": path.stat().st_size, "meta": _FILE_META}
+        path, size = self._uploads.own(person, value["path"])
+        return {"path": str(path), "orig_name": path.name, "size": size, "meta": _FILE_META}
+
+    def _session(self, person: str, name: str) -> str:
+        """The person's own session of that name. They have a few; the one that they used longest ago is forgotten."""
+        session = _private(person, name)
+        used = self._sessions.setdefault(person, OrderedDict())
+        used[session] = None
+        used.move_to_end(session)
+        if len(used) > MAX_SESSIONS:
+            holder, (oldest, _) = self.app.state_holder, used.popitem(last=False)
+            with holder.lock:
+                holder.session_data.pop(oldest, None)
+                holder.time_last_used.pop(oldest, None)
+        return session
 
 
 def add_page_gate(app: FastAPI, uploads: Uploads | None) -> None:

@@ -25,15 +25,16 @@ from app.outbox import Outbox
 from app.search_index import SearchIndex
 from app.settings import Settings
 from app.tables import DraftRow, KeyRow, ListingRow, PhotoDeletionRow, PhotoRow, now
-from app.views import AppError
+from app.views import AppError, Busy, Changed
 from listing.privacy import scrub
-from listing.schema import Listing
+from listing.schema import Draft, Listing
 
 log = logging.getLogger(__name__)
 STATUSES = ("active", "reserved", "sold", "removed")
 CHANGEABLE = ("title", "description", "price", "stock", "condition", "status", "attributes")
 WORDS = frozenset({"title", "description", "condition", "attributes"})
 KEY_REUSED = "This idempotency key was used for another draft; take a new one."
+PUBLISH_TRIES = 5
 STRAY_SECONDS = 3600.0
 DAY_SECONDS = 86_400.0
 _MOST_STOCK = 1_000_000
@@ -50,6 +51,15 @@ class Healed:
     stopped_drafts: int = 0
 
 
+@dataclass(frozen=True)
+class Ready:
+    """A draft in one version, as it may be published: without contact data, nothing that may not be listed."""
+
+    version: int
+    seen: Draft
+    price: float | None
+
+
 class Publisher:
     """Changes listings and keeps photos, index and feed in step with them."""
 
@@ -58,23 +68,29 @@ class Publisher:
         self.outbox = Outbox(store, media, index, metrics)
         self.deletions = Deletions(store, media, index, settings.home / "uploads")
 
-    def publish(self, seller: str, draft_id: str, key: str) -> Listing:
+    def publish(self, seller: str, draft_id: str, key: str, version: int | None = None) -> Listing:
         """Publish a draft as its seller sees it; the same key, or the same draft again, gives the same listing.
 
+        Args:
+            version: the draft's, as the seller was shown it; None publishes it as it is.
+
         Raises:
-            AppError: no title or category, goods that may not be listed (422), the key was used for another draft
-                (409), a full disk (507), 404.
+            AppError: no title or category, goods that may not be listed (422), the key was used for another draft, or
+                the draft changed since it was shown (409), a full disk (507), 404.
         """
         key = editing.clean_text(key, 200, "The idempotency key")
         if not key:
             raise AppError("no_key", "The idempotency key is empty; send any text that is unique to this wish.", 422)
-        try:
-            listing = self._publish(seller, draft_id, key)
-        except IntegrityError:
-            # The same wish ran at the same time elsewhere and was faster: answer with its listing.
-            listing = self._publish(seller, draft_id, key)
-        self.follow()
-        return listing
+        for _ in range(PUBLISH_TRIES):
+            ready = self._ready(seller, draft_id)
+            try:
+                listing = self._publish(seller, draft_id, key, version, ready)
+            except IntegrityError:
+                continue  # the same wish ran elsewhere and was faster: its listing is the answer
+            if listing is not None:
+                self.follow()
+                return listing
+        raise Busy("The draft is being changed right now; publish it again in a moment.", 1)
 
     def published_by(self, seller: str, draft_id: str, key: str) -> Listing | None:
         """The listing that this key, or an earlier publishing of this draft, gave; None when there is none."""
@@ -86,7 +102,26 @@ class Publisher:
                 raise AppError("key_reused", KEY_REUSED, 409)
             return shelf.to_listing(session, row) if row is not None else None
 
-    def _publish(self, seller: str, draft_id: str, key: str) -> Listing:
+    def _ready(self, seller: str, draft_id: str) -> Ready | None:
+        """What publishing would publish, its words checked while nobody waits; None when there is no such draft to
+        publish."""
+        with self.store.read() as session:
+            where = DraftRow.id == draft_id, DraftRow.seller_id == seller, DraftRow.state == "ready"
+            draft = session.scalar(select(DraftRow).where(*where))
+            written = drafts.generated(draft) if draft is not None else None
+            if draft is None or written is None:
+                return None
+            made, version = drafts.edits_of(session, draft_id), draft.version
+        price = editing.parse_price(made.values.get("price"))
+        seen = own_words.without_contacts(editing.apply(written, made))
+        facts = {a.name: a.value for a in seen.attributes}
+        own_words.check_listed(seen.category.value or "", seen.title, seen.description, facts)
+        return Ready(version, seen, price)
+
+    def _publish(
+        self, seller: str, draft_id: str, key: str, version: int | None, ready: Ready | None
+    ) -> Listing | None:
+        """None when the draft is not what was made ready any more."""
         with self.store.write() as session:
             used = session.get(KeyRow, (seller, key))
             if used is not None:
@@ -96,21 +131,19 @@ class Publisher:
             draft = drafts.own_draft(session, seller, draft_id, lock=True)
             row = session.scalar(select(ListingRow).where(ListingRow.draft_id == draft_id))
             if row is None:
-                row = self._new_listing(session, draft)
+                if draft.state != "ready" or draft.generated is None:
+                    raise AppError("not_ready", "The draft is not done yet; wait for it, or start it again.", 409)
+                if version is not None and version != draft.version:
+                    raise Changed("draft")
+                if ready is None or ready.version != draft.version:
+                    return None
+                row = self._new_listing(session, draft, ready)
             session.add(KeyRow(seller_id=seller, key=key, listing_id=row.id, draft_id=draft_id))
             session.flush()
             return shelf.to_listing(session, row)
 
-    def _new_listing(self, session: Session, draft: DraftRow) -> ListingRow:
-        written = drafts.generated(draft)
-        if written is None or draft.state != "ready":
-            raise AppError("not_ready", "The draft is not done yet; wait for it, or start it again.", 409)
-        made = drafts.edits_of(session, draft.id)
-        price = editing.parse_price(made.values.get("price"))
-        seen = own_words.without_contacts(editing.apply(written, made))
-        facts = {a.name: a.value for a in seen.attributes}
-        own_words.check_listed(seen.category.value or "", seen.title, seen.description, facts)
-        row = shelf.add_listing(session, draft, seen, price, self.settings.currency)
+    def _new_listing(self, session: Session, draft: DraftRow, ready: Ready) -> ListingRow:
+        row = shelf.add_listing(session, draft, ready.seen, ready.price, self.settings.currency)
         shelf.to_index(session, row.id)
         drafts.note_event(session, "published", draft.seller_id, draft=draft.id, listing=row.id)
         self.metrics.published.inc()

@@ -56,13 +56,13 @@ class Body:
     Args:
         length: bytes that the headers announce; 0 where they announce none.
         limit: most bytes. held: counts bytes under way by ``key``, until ``release``.
-        received: called once, when all of it is here.
+        released: called by ``release``; more than once does nothing more.
     """
 
     def __init__(
-        self, receive: Receive, length: int, limit: int, held: Places, key: str, received: Callable[[], None]
+        self, receive: Receive, length: int, limit: int, held: Places, key: str, released: Callable[[], None]
     ) -> None:
-        self._receive, self._limit, self._held, self._key, self._received = receive, limit, held, key, received
+        self._receive, self._limit, self._held, self._key, self._released = receive, limit, held, key, released
         self._size, self._charged, self._waited = 0, 0, 0.0
         self._ahead: Message | None = None
         self.complete = False
@@ -102,6 +102,7 @@ class Body:
         """Nothing of it is in memory or on disk any more."""
         self._held.give(self._key, self._charged)
         self._charged = 0
+        self._released()
 
     async def _next(self) -> Message:
         if self.refused is not None:
@@ -120,7 +121,6 @@ class Body:
         self._charge(self._size)
         if not message.get("more_body", False):
             self.complete = True
-            self._received()
         return message
 
     def _charge(self, size: int) -> None:
@@ -141,7 +141,7 @@ def keep_body(request_scope: dict[str, object], body: Body) -> None:
 
 
 def release_body(request: Request) -> None:
-    """What the request sent is not kept any more, though its answer takes longer: others may send theirs."""
+    """What the request sent is not kept any more and its photos are decoded, though its answer takes longer."""
     body = request.scope.get(_SCOPE_KEY)
     if isinstance(body, Body):
         body.release()

@@ -20,7 +20,7 @@ from listing.events import TextEvent
 FILE_TYPES = [".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif"]
 MAX_FILE = "25mb"
 PAINT_SECONDS = 0.08
-KEEP_UPLOADS = (600, 3600)
+MAX_SESSIONS = 256  # of everybody; the one that was used longest ago goes
 HEAD = """<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">
 <meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">"""
 WRITE = "Write my listing"
@@ -68,7 +68,8 @@ class _Page:
         def block(name: str, value: str = "") -> Any:
             return gr.HTML(value, elem_id=f"ipl-{name}", js_on_load=js, apply_default_css=False)
 
-        with gr.Blocks(title="IPL", analytics_enabled=False, delete_cache=KEEP_UPLOADS) as self.blocks:
+        with gr.Blocks(title="IPL", analytics_enabled=False) as self.blocks:
+            self.blocks.state_session_capacity = MAX_SESSIONS
             self.desk = gr.State(Desk(), time_to_live=6 * 3600)
             self.top = block("top", "")
             with gr.Column(elem_id="ipl-sell") as self.sell:

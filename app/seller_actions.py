@@ -228,10 +228,13 @@ def _stop(services: Services, seller: str, desk: Desk, data: Press) -> None:
 
 def _publish(services: Services, seller: str, desk: Desk, data: Press) -> None:
     draft = _draft(desk)
-    if not keep_typed(services, seller, desk, data):
+    stale = not _is_shown(services, seller, desk, draft)
+    if not keep_typed(services, seller, desk, data) or desk.view is None:
         return
-    _check_photos(services, seller, desk, draft)
-    desk.published = handlers.publish(services, seller, draft, key=f"page-{draft}")
+    if stale:
+        desk.show(handlers.get_draft(services, seller, draft), services.media)
+        raise AppError("changed", "This draft was changed on another page; look at it and publish again.", 409)
+    desk.published = handlers.publish(services, seller, draft, key=f"page-{draft}", version=desk.view.version)
     if desk.view is not None:
         _say_taken_out(desk, [desk.view.title, desk.view.description, *(a.value for a in desk.view.attributes)])
 
@@ -244,13 +247,11 @@ def _say_taken_out(desk: Desk, typed: Iterable[str | None]) -> None:
         desk.notices.append(Notice("warn", "Contact data was taken out", sentence))
 
 
-def _check_photos(services: Services, seller: str, desk: Desk, draft: str) -> None:
-    """What is published is what is on the screen: photos that another page changed are shown first."""
+def _is_shown(services: Services, seller: str, desk: Desk, draft: str) -> bool:
+    """Whether the draft is what is on the screen, so that another page changed neither words nor photos."""
     view = handlers.get_draft(services, seller, draft)
-    if [p.id for p in view.photos] != [shot.ref.id for shot in desk.shots]:
-        desk.show(view, services.media)
-        words = "The photos of this draft were changed on another page; look at them and publish again."
-        raise AppError("changed", words, 409)
+    same = desk.view is not None and desk.view.version == view.version
+    return view.state == "published" or (same and [p.id for p in view.photos] == [shot.ref.id for shot in desk.shots])
 
 
 def _again(services: Services, seller: str, desk: Desk, data: Press) -> None:
@@ -339,6 +340,6 @@ def look_for(services: Services, desk: Desk, file: str | None) -> None:
     if not file:
         return
     taken, refused = handlers.take_photos(services, [(Path(file).name, Path(file))])
-    desk.find_photo, desk.find_text = (taken[0] if taken else None), ""
+    desk.find_photo, desk.find_text = (Shot.of(taken[0]) if taken else None), ""
     desk.notices += [Notice("bad", f"{r.name} cannot be searched by", r.message) for r in refused]
     Path(file).unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from app.seller_html import render
 from app.seller_pictures import Shot, file_url
 from app.services import Services
 from app.views import AppError, DraftView, field_text, field_version
-from listing.photos import Photo, PhotoLimits
+from listing.photos import PhotoLimits
 from listing.schema import Listing
 
 Page = Literal["sell", "mine"]
@@ -66,7 +66,7 @@ class Desk:
         self.conflicts = 0
         self.kept: dict[tuple[str, str], Kept] = {}  # by draft and field
         self.find_text = ""
-        self.find_photo: Photo | None = None
+        self.find_photo: Shot | None = None
         self.sent: dict[str, Any] = {}
         self.lock = threading.RLock()
 
@@ -165,7 +165,8 @@ class Painter:
         return render("find", text=desk.find_text)
 
     def mine(self, desk: Desk, seller: str) -> str:
-        found = handlers.my_listings(self.services, seller, text=desk.find_text, photo=desk.find_photo)
+        photo = desk.find_photo.photo() if desk.find_photo is not None else None
+        found = handlers.my_listings(self.services, seller, text=desk.find_text, photo=photo)
         searched = bool(desk.find_text.strip()) or desk.find_photo is not None
         count = f"{len(found)} listing{'' if len(found) == 1 else 's'}"
         by = "with this photo" if desk.find_photo is not None else f"with “{desk.find_text.strip()}”"

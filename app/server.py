@@ -99,7 +99,7 @@ def _mount_page(app: FastAPI, services: Services) -> None:
         app, blocks, path="/", auth_dependency=lambda request: signin.page_user(request, app.state), **page_options()
     )
     each, total = int(services.settings.uploads_mb * 1e6), int(services.settings.uploads_total_mb * 1e6)
-    add_page_gate(app, Uploads(uploads, each, total, blocks.upload_file_set))
+    add_page_gate(app, Uploads(uploads, each, total))
 
 
 async def _tidy(services: Services) -> None:

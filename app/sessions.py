@@ -105,6 +105,15 @@ def revoke_cookies(path: Path, name: str) -> None:
         replace_privately(path, key + json.dumps({**marks, name: secrets.token_hex(16)}).encode())
 
 
+def forget_mark(path: Path, name: str) -> None:
+    """Take a name's mark out of the key file; only for a name that has no password any more."""
+    with FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_SECONDS, mode=0o600):
+        key, marks = _read(path)
+        if name in marks:
+            rest = {who: mark for who, mark in marks.items() if who != name}
+            replace_privately(path, key + (json.dumps(rest).encode() if rest else b""))
+
+
 def _read(path: Path) -> _Secret:
     try:
         content = path.read_bytes()

@@ -36,12 +36,13 @@ def open_own_store(settings: Settings, media: Media) -> Store:
 def check_photos(settings: Settings, media: Media, engine: Engine, known: Callable[[], set[str]]) -> None:
     """Raises StoreError when the photos in the media folder are not those of the store.
 
-    Without a mark (an older version wrote none) the store has to know most of them.
+    Without a mark (an older version wrote none) the store has to know most of them, or most of its own are there.
     """
     mark = media.mark()
     if mark is None:
-        files = set(media.ids())
-        foreign = bool(files) and 2 * len(files & known()) <= len(files)
+        files, names = set(media.ids()), known()
+        both = 2 * len(files & names)
+        foreign = bool(files) and both <= len(files) and (not names or both <= len(names))
     else:
         foreign = mark != store_id(engine)
     if foreign:
@@ -77,5 +78,6 @@ def _foreign(settings: Settings) -> StoreError:
     store = make_url(settings.store_url).render_as_string(hide_password=True)
     return StoreError(
         f"The photos in {settings.media_folder} belong to another store than {store}: name their store with IPL_STORE "
-        "(or IPL_HOME), or another folder with IPL_MEDIA; if the store was lost, bring it back with ./ipl restore."
+        "(or IPL_HOME), or another folder with IPL_MEDIA; if the store was lost, bring it back with ./ipl restore; "
+        "photos that are nobody's can be moved away."
     )

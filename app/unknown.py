@@ -41,7 +41,9 @@ def install_unknown(app: FastAPI, metrics: Metrics) -> None:
             return await http_exception_handler(request, error)
         return answer(app, metrics, request, error)
 
-    pages = [route.app for route in app.routes if isinstance(route, Mount)]
+    pages = [
+        getattr(route.app, "app", route.app) for route in app.routes if isinstance(route, Mount)
+    ]  # behind its gate
     for mounted in pages:
         if isinstance(mounted, FastAPI):
             mounted.add_exception_handler(HTTPException, page)

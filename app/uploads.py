@@ -9,8 +9,8 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -24,8 +24,8 @@ from app.db import disk_full
 from app.views import AppError
 from listing.photos import PhotoLimits
 
-KEEP_SECONDS = 3600.0
 MAX_FILES = PhotoLimits().count + 1
+_HEAD_BYTES = 16
 _MIN_COUNTED = 64_000  # a file counts at least so many bytes, so that many small ones are bounded as well
 _HEIF = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1", b"heif", b"avif")
 
@@ -40,31 +40,31 @@ def looks_like_photo(head: bytes) -> bool:
 
 
 class Uploads:
-    """A folder ``person/random/name``.
+    """A folder ``person/random/name``; what nobody takes in, ``app.deletions`` deletes after ten minutes.
 
     Args:
         each: most bytes of one person. total: most bytes of everybody.
-        listed: Gradio's list of files that it deletes after an hour.
     """
 
-    def __init__(self, folder: Path, each: int, total: int, listed: set[str]) -> None:
-        self.folder, self._each, self._total, self._listed = folder.resolve(), each, total, listed
+    def __init__(self, folder: Path, each: int, total: int) -> None:
+        self.folder, self._each, self._total = folder.resolve(), each, total
         self._lock = threading.Lock()
 
     def of(self, person: str) -> Path:
         """The folder of a person."""
         return self.folder / hashlib.sha256(person.encode()).hexdigest()[:16]
 
-    def own(self, person: str, path: object) -> Path:
-        """The file that a person uploaded and names.
+    def own(self, person: str, path: object) -> tuple[Path, int]:
+        """The file that a person uploaded and names, and its bytes.
 
         Raises:
             AppError: it is something else (400).
         """
         if isinstance(path, str) and "\0" not in path:
-            found = Path(os.path.realpath(path))
-            if found.is_relative_to(self.of(person)) and found.is_file():
-                return found
+            with contextlib.suppress(OSError):  # a name that is too long, or a file that was swept just now
+                found = Path(os.path.realpath(path))
+                if found.is_relative_to(self.of(person)) and stat.S_ISREG((about := found.stat()).st_mode):
+                    return found, about.st_size
         raise AppError("not_uploaded", "Choose photos from this device; nothing else is taken.", 400)
 
     async def store(self, request: Request, person: str) -> list[str]:
@@ -79,58 +79,45 @@ class Uploads:
                 files: list[Any] = [f for f in form.getlist("files") if isinstance(f, FormFile)]
                 if not files:
                     raise AppError("no_files", "No file was sent; choose a photo.", 422)
-                for file in files:
-                    await _check(file)
-                kept = await run_in_threadpool(self._keep, person, files)
-            self._listed.update(kept)
-            return kept
+                photos = [await _is_photo(file) for file in files]
+                return await run_in_threadpool(self._keep, person, files, photos)
         except HTTPException as error:
             if error.status_code != 400:
                 raise
             message = f"The photos could not be read; send at most {MAX_FILES} at once."
             raise AppError("bad_upload", message, 422) from error
 
-    def _keep(self, person: str, files: Sequence[UploadFile]) -> list[str]:
+    def _keep(self, person: str, files: Sequence[UploadFile], photos: Sequence[bool]) -> list[str]:
+        """Keep photos, and of what is none its beginning, so that the page can say which file it was and why."""
         kept: list[Path] = []
         with self._lock:
-            self._forget_old()
             new = sum(max(file.size or 0, _MIN_COUNTED) for file in files)
             if _size(self.of(person)) + new > self._each or _size(self.folder) + new > self._total:
                 message = "Too many photos wait to be taken in; wait a moment and choose them again."
                 raise AppError("uploads_full", message, 429, 60)
             try:
-                for file in files:
+                for file, photo in zip(files, photos, strict=True):
                     place = self.of(person) / secrets.token_hex(16)
                     place.mkdir(mode=0o700, parents=True)
                     kept.append(place / _name(file.filename or ""))
                     with kept[-1].open("xb") as target:
-                        shutil.copyfileobj(file.file, target)
+                        if photo:
+                            shutil.copyfileobj(file.file, target)
+                        else:
+                            target.write(file.file.read(_HEAD_BYTES))
             except OSError as error:
                 for path in kept:
                     shutil.rmtree(path.parent, ignore_errors=True)
                 raise (disk_full() if error.errno == errno.ENOSPC else error) from error
         return [str(path) for path in kept]
 
-    def _forget_old(self) -> None:
-        """Files that nobody took in within an hour, and folders that are empty."""
-        before = time.time() - KEEP_SECONDS
-        for place, _, names in os.walk(self.folder, topdown=False):
-            for name in names:
-                path = Path(place, name)
-                with contextlib.suppress(OSError):
-                    if path.stat().st_mtime < before:
-                        path.unlink()
-            if Path(place) != self.folder:
-                with contextlib.suppress(OSError):
-                    Path(place).rmdir()
 
-
-async def _check(file: UploadFile) -> None:
+async def _is_photo(file: UploadFile) -> bool:
     if (file.size or 0) > PhotoLimits().bytes:
         raise AppError("too_large", f"A photo may have {PhotoLimits().bytes // 10**6} MB; choose a smaller one.", 413)
-    if not looks_like_photo(await file.read(16)):
-        raise AppError("not_an_image", "This is no photo; choose JPEG, PNG, WebP or HEIC files.", 422)
+    head = await file.read(_HEAD_BYTES)
     await file.seek(0)
+    return looks_like_photo(head)
 
 
 def _size(folder: Path) -> int:

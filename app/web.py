@@ -48,14 +48,14 @@ HEADERS = {
 }
 HTTPS_ONLY = {"Strict-Transport-Security": "max-age=31536000"}  # behind a proxy with a certificate
 # A page that opens where nobody is signed in leads to the form.
-PAGES = ("/", "/ops/")
-LIMITED = "/v1/"
+PAGES = re.compile("/|/ops/|/l/.*")
+LIMITED, SIGN_IN = "/v1/", "/sign-in"
 DRAFTING = re.compile("/v1/drafts(/[^/]+/(photos|write))?")  # what sends photos, or waits in the line of drafts
 PHOTOS = re.compile("/v1/drafts(/[^/]+/photos)?")
 ONE_PHOTO = ("/v1/posts", "/v1/listings/search")
 UPLOAD = "/gradio_api/upload"
 MAX_OPEN_BYTES, MAX_JSON_BYTES, MAX_FORM_BYTES = 16_000, 2_000_000, 1_000_000
-DRAFT_BODIES, PAGE_CALLS = 2, 64  # under way for one seller
+DRAFT_BODIES, PAGE_CALLS = 2, 64  # under way for one seller; of drafts until their photos are decoded
 STRICT_PATHS = ("/v1/", "/docs", "/healthz", "/readyz", "/metrics", "/openapi.json", "/sign-in", "/l/")
 PHOTO_STATUS = {"too_large": 413, "busy": 503}
 
@@ -127,15 +127,16 @@ class Guard:
         """Takes the caller's place, which is given back with ``places``; returns what their body is received by."""
         method, path = scope["method"], scope["path"]
         drafting = method == "POST" and DRAFTING.fullmatch(path) is not None
-        receiving = places.enter_context(ExitStack())
+        decoding = places.enter_context(ExitStack())
         length = int(headers.get("content-length", "0"))
-        body = Body(receive, length, self._limit_of(method, path), self.bytes, caller.key, receiving.close)
+        body = Body(receive, length, self._limit_of(method, path), self.bytes, caller.key, decoding.close)
         places.callback(body.release)
         if not caller.known:
             await body.receive_all()  # whoever is slow does not take a place meanwhile
-            self._take(self.open_calls, caller, places)
-        elif drafting:  # drafts wait in a line of their own, for as long as they say
-            self._take(self.draft_bodies, caller, receiving)
+            if path != SIGN_IN:  # tries have a line of their own, in which those who are known come first
+                self._take(self.open_calls, caller, places)
+        elif drafting:  # once its photos are decoded, a draft waits in a line of its own, for as long as that says
+            self._take(self.draft_bodies, caller, decoding)
         else:
             self._take(self.calls if path.startswith(LIMITED) else self.page_calls, caller, places)
         keep_body(scope, body)  # type: ignore[arg-type]
@@ -149,7 +150,7 @@ class Guard:
 
     def _refusal(self, error: AppError, scope: Scope) -> Response:
         """The answer, after which the connection is closed: nobody reads what is still to come."""
-        if error.status == 401 and scope["path"] in PAGES and scope["method"] in SAFE:
+        if error.status == 401 and PAGES.fullmatch(scope["path"]) and scope["method"] in SAFE:
             return RedirectResponse("/sign-in", 303)
         self.metrics.errors.labels(error.code).inc()
         headers = {"Connection": "close"}

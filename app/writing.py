@@ -95,8 +95,8 @@ class Writing:
         try:
             yield from self._wait()
             if self.ticket.stopped.is_set():
+                ended = True  # before: whoever holds this view may go on for long, and another run may have begun
                 yield self._close(STOPPED)
-                ended = True
                 return
             self._set_state("working")
             context = contextvars.copy_context()  # what is logged there belongs to this request

@@ -21,6 +21,24 @@ _RINGS = frozenset("○◯⚪⭕")  # drawn for a zero
 _BOXED = (0x1F130, 0x1F150, 0x1F170)
 
 
+_PIECE = re.compile(r"(?P<what>\\.|\[\^?\]?(?:\\.|[^\]\\])*\])(?:(?P<sign>[*+])|\{(?P<least>\d+),\})?", re.DOTALL)
+
+
+def bounded(pattern: str, most: int = 48) -> re.Pattern[str]:
+    """A compiled pattern in which a repeated class of word characters is repeated at most ``most`` times.
+
+    So the time of a search grows with the text's length alone, not with its square: no name, domain or street is
+    longer. Classes that also take a slash, and what only excludes, stay: paths of links are long, and end a pattern.
+    """
+
+    def bound(piece: re.Match[str]) -> str:
+        what, least = piece["what"], piece["least"] or {"*": "0", "+": "1"}.get(piece["sign"])
+        wordy = what == r"\w" or what.startswith(r"[^\W") or (what[0] == "[" and what[1] != "^" and "/" not in what)
+        return f"{what}{{{least},{most}}}" if wordy and least is not None else piece[0]
+
+    return re.compile(_PIECE.sub(bound, pattern))
+
+
 @dataclass(frozen=True)
 class ContactSpan:
     """Contact data in a text: ``kind``, and ``start``/``end`` as character offsets of the text as written."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from listing.contacts_fold import ContactSpan, Folded
+from listing.contacts_fold import ContactSpan, Folded, bounded
 from listing.contacts_handles import spaced, word_list
 from listing.lexicon import load_lexicon
 from listing.words import words
@@ -30,7 +30,7 @@ _DOT_WORD = r"(?:\s?[\[({<*]\s?(?:\.|dot|d0t|punkt|point|punto)\s?[\])}>*]\s?|[\
 _USER = r"(?<![\w.])[a-z0-9][\w.+-]{0,40}"
 
 _EMAILS = tuple(
-    re.compile(p)
+    bounded(p)
     for p in (
         rf"{_USER}{_AT_SIGN}[a-z0-9][\w-]*(?:{_DOT}[\w-]+){{0,2}}?{_DOT}(?:{_SURE}|{_WORDY}|{_SHORT})\b",
         rf"{_USER}{_AT_WORD}[a-z0-9][\w-]*(?:{_DOT_WORD}[\w-]+){{0,2}}?{_DOT_WORD}(?:{_SURE}|{_WORDY}|{_SHORT})\b",
@@ -38,7 +38,7 @@ _EMAILS = tuple(
         rf"{_USER}{_AT}{_PROVIDERS}\b(?:\W{{1,3}}com\b)?",
         rf"{_USER}\s+{_PROVIDERS}\s+(?:dot\s+)?(?:com|de|net|fr|co)\b",
         rf"{_USER}\s?[(\[]\s?(?:@\s?)?{_PROVIDERS}\s?[)\]]",
-        r"(?<!\w)(?:[\w.+-] ){2,}@ ?(?:\w ){2,}(?:\. ?(?:\w ?){2,3})+(?!\w)",
+        r"(?<!\w)(?:[\w.+-] ){2,48}@ ?(?:\w ){2,48}(?:\. ?(?:\w ?){2,3})+(?!\w)",
         rf"{_USER}@[a-z][\w-]+",
         r"(?<![\w.])(?!(?:my|your|the|a|e?mail|via|by|is|on|from|and|or)\b)[a-z][\w.]{3,40}\s(?:gmail|googlemail|hotmail|gmx|icloud)(?=\s*(?:$|[.,;!)\n]))",
         rf"\b{_PROVIDERS}\s?[:=]\s?(?=\w*[\d._])[\w.]{{4,}}",
@@ -52,7 +52,7 @@ _EMAILS = tuple(
 )
 _PATH = r"(?:\s?/[^\s,;)]*)?"
 _URLS = tuple(
-    re.compile(p)
+    bounded(p)
     for p in (
         r"h(?:tt|xx|\*\*)ps?\s?(?::|\[:\])\s?/(?:\s?/)?\s?[^\s,;)]+(?:\s?[.]\s?(?:com|net|org|de)\b[^\s]*)?",
         rf"\bw\s?w\s?w\d?{_DOT}[a-z0-9][\w-]*(?:{_DOT}[\w-]+){{0,3}}?{_DOT}(?:{_SURE}|{_WORDY}|{_SHORT})\b{_PATH}",
@@ -67,7 +67,7 @@ _URLS = tuple(
         r"(?<![\w.])[a-z0-9][\w-]{2,}\s(?:point|punto|period|punkt)\s(?:com|net|org)\b|(?<![\w.])[a-z0-9][\w-]{2,}\spunkt\s(?:de|at|ch)\b",
     )
 )
-_BARE = re.compile(
+_BARE = bounded(
     rf"(?<![\w@.$€£-])(?P<labels>(?:[a-z0-9][\w-]*{_DOT_TIGHT}){{0,3}}(?P<label>[a-z0-9][\w-]+){_DOT_TIGHT})(?P<tld>co\.uk|co\s+dot\s+uk|com\.\w\w|{_SURE}|{_WORDY}|{_SHORT})"
     rf"(?![\w'@-])(?P<path>/[^\s,;)]+|\s?/\s?(?=\S*[\d_-])[^\s,;)]+)?"
 )
@@ -92,125 +92,119 @@ def _spoken() -> tuple[tuple[str, re.Pattern[str]], ...]:
         # Words for both signs, with whatever marks stand around them: 'lea |at| gmail |dot| com'.
         (
             "email",
-            re.compile(
-                rf"{parts}{gap}{at_words}{gap}[a-z0-9\u0430-\u044f][\w-]*{gap}{dot_words}{gap}(?:{_SURE}|ру|рф)\b"
-            ),
+            bounded(rf"{parts}{gap}{at_words}{gap}[a-z0-9\u0430-\u044f][\w-]*{gap}{dot_words}{gap}(?:{_SURE}|ру|рф)\b"),
         ),
-        ("email", re.compile(rf"{parts}{gap}(?:{ats}|bei|chez){gap}[a-z0-9][\w-]*\s?\.\s?(?:{_SURE})\b")),
-        ("email", re.compile(rf"{parts}\sat\s[a-z0-9][\w-]*\s?\.\s?(?:{_SURE})\b")),
+        ("email", bounded(rf"{parts}{gap}(?:{ats}|bei|chez){gap}[a-z0-9][\w-]*\s?\.\s?(?:{_SURE})\b")),
+        ("email", bounded(rf"{parts}\sat\s[a-z0-9][\w-]*\s?\.\s?(?:{_SURE})\b")),
         (
             "email",
-            re.compile(
-                rf"(?<![\w.@])[a-z0-9]\w*\s?,\s?[a-z]\w*\s?@\s?[a-z0-9][\w-]*\s?[.,]\s?(?:{_SURE})\b|mailto:\S+@\S+\.\w+"
+            bounded(
+                rf"(?<![\w.@])[a-z0-9]\w*\s?,\s?[a-z]\w*\s?@\s?[a-z0-9][\w-]*\s?[.,]\s?(?:{_SURE})\b|mailto:[^\s@]{{1,64}}@[^\s@]{{1,64}}\.\w+"
             ),
         ),
-        ("email", re.compile(r"(?<!\w)(?:[a-z0-9] ){2,}at (?:[a-z] ){2,}dot (?:[a-z] ?){2,3}(?!\w)")),
+        ("email", bounded(r"(?<!\w)(?:[a-z0-9] ){2,48}at (?:[a-z] ){2,48}dot (?:[a-z] ?){2,3}(?!\w)")),
         (
             "email",
-            re.compile(rf"(?<=mail )(?:address )?(?:is )?[a-z]\w*[._]\w+ (?:with|on|at|bei|chez) {_PROVIDERS}\b"),
+            bounded(rf"(?<=mail )(?:address )?(?:is )?[a-z]\w*[._]\w+ (?:with|on|at|bei|chez) {_PROVIDERS}\b"),
         ),
         (
             "url",
-            re.compile(
-                rf"(?<![\w.@-])[a-z0-9][\w-]{{3,}}\sd o t\s(?:{_SURE})\b|(?<![\w.@-])[a-z0-9][\w-]{{3,}}\.c0m\b"
-            ),
+            bounded(rf"(?<![\w.@-])[a-z0-9][\w-]{{3,}}\sd o t\s(?:{_SURE})\b|(?<![\w.@-])[a-z0-9][\w-]{{3,}}\.c0m\b"),
         ),
-        ("url", re.compile(r"(?<!\w)https?\s?//\s?[a-z0-9][\w.-]+\.\w{2,}(?:/\S*)?")),
+        ("url", bounded(r"(?<!\w)https?\s?//\s?[a-z0-9][\w.-]+\.\w{2,}(?:/\S*)?")),
         (
             "url",
-            re.compile(
+            bounded(
                 r"(?<!\w)(?:tinyurl|bit|cutt|goo|linktr|is|t|wa)\s?[\[(]?\s?(?:\.|dot)\s?[\])]?\s?(?:com|ly|gl|ee|gd|me)\s?/\s?[\w-]+"
             ),
         ),
-        ("url", re.compile(r"(?<![\w.@])[a-z0-9][\w-]*\.(?:com|me|gg|fr|de|net)\sslash\s[\w.-]+")),
+        ("url", bounded(r"(?<![\w.@])[a-z0-9][\w-]*\.(?:com|me|gg|fr|de|net)\sslash\s[\w.-]+")),
         (
             "url",
-            re.compile(
+            bounded(
                 r"(?<!\w)(?:web)?site(?:'s|\sis|:|\s=)?\s(?:at\s)?(?P<it>[a-z0-9][\w-]{2,}\s(?:dot|d0t)\s[a-z]{2,10})\b"
             ),
         ),
         (
             "email",
-            re.compile(
+            bounded(
                 r"(?<![\w.@])[a-z0-9][\w.]*\s?[#@]\s?(?:qq|163|126|gmail|foxmail|sina|outlook)\s?[.。点點]\s?(?:com|cn|net)\b"
             ),
         ),
         # 'wa dot me slash 4477...', 't punto me barra maja'
         (
             "url",
-            re.compile(
+            bounded(
                 rf"(?<![\w.@-])[a-z0-9][\w-]*(?:\s(?:dot|point|{dots})\s[a-z]{{2,9}}){{1,2}}\s(?:(?:forward\s)?slash|schragstrich|barra|barre|ukosnik|slasz|слэш|слеш)\s[\w.+-]+"
             ),
         ),
         (
             "email",
-            re.compile(
+            bounded(
                 rf"(?<![\w.@])[a-z0-9][a-z0-9_.+-]*\s?(?:艾特|圈\s?a?|小老鼠|@|at|爱特)\s?[a-z0-9][a-z0-9-]*\s?[点點]\s?{tld}"
             ),
         ),
-        ("email", re.compile(rf"{name}\sa\scommercial\s[a-z0-9][\w-]*{dot}{tld}")),
+        ("email", bounded(rf"{name}\sa\scommercial\s[a-z0-9][\w-]*{dot}{tld}")),
         (
             "email",
-            re.compile(
+            bounded(
                 rf"(?<![\w.@])[a-z0-9][\w.+-]*\s(?:at|@)\s{_PROVIDERS},?\s(?:dot|punkt|point|punto)\s(?:com|de|fr|net)\b"
             ),
         ),
-        ("url", re.compile(rf"(?<![\w.@-])[a-z0-9][a-z0-9-]{{2,}}\s?[点點]\s?{tld}")),
-        ("url", re.compile(r"(?<!\w)h t t p (?:s )?: ?/ ?/ ?[a-z0-9][\w-]*(?:\s?\.\s?[a-z]{2,})+")),
-        ("url", re.compile(rf"(?<!\w)w w w\W+[a-z0-9][\w-]{{2,}}\W+{tld}")),
-        ("url", re.compile(r"(?<![\w.@-])[a-z][\w-]{4,}\s(?:com|net|org)\b(?=[^.\n]{0,40}\b(?:dots?|period)\b)")),
+        ("url", bounded(rf"(?<![\w.@-])[a-z0-9][a-z0-9-]{{2,}}\s?[点點]\s?{tld}")),
+        ("url", bounded(r"(?<!\w)h t t p (?:s )?: ?/ ?/ ?[a-z0-9][\w-]*(?:\s?\.\s?[a-z]{2,})+")),
+        ("url", bounded(rf"(?<!\w)w w w\W+[a-z0-9][\w-]{{2,}}\W+{tld}")),
+        ("url", bounded(r"(?<![\w.@-])[a-z][\w-]{4,}\s(?:com|net|org)\b(?=[^.\n]{0,40}\b(?:dots?|period)\b)")),
         (
             "email",
-            re.compile(rf"{name}[\s(\[{{-]+(?:{ats})[\s)\]}}-]+[a-z0-9][\w-]*(?:{dot}[\w-]+){{0,2}}?{dot}{any_tld}"),
+            bounded(rf"{name}[\s(\[{{-]+(?:{ats})[\s)\]}}-]+[a-z0-9][\w-]*(?:{dot}[\w-]+){{0,2}}?{dot}{any_tld}"),
         ),
-        ("email", re.compile(rf"{name}\s(?:at|chez|@)\s[a-z0-9][\w-]*{dot}{tld}")),
+        ("email", bounded(rf"{name}\s(?:at|chez|@)\s[a-z0-9][\w-]*{dot}{tld}")),
         (
             "email",
-            re.compile(
-                rf"(?<![\w.@])[a-z0-9][\w.+-]*\s?(?:@{{1,3}}|📧|✉️?|📩|ⓐ|﹫)\s?[a-z0-9][\w-]*[.,]{{1,3}}\s?{tld}"
-            ),
+            bounded(rf"(?<![\w.@])[a-z0-9][\w.+-]*\s?(?:@{{1,3}}|📧|✉️?|📩|ⓐ|﹫)\s?[a-z0-9][\w-]*[.,]{{1,3}}\s?{tld}"),
         ),
         # Any ending will do where the signs leave no doubt.
-        ("email", re.compile(r"(?<![\w.@])[a-z0-9][\w.+-]*@[a-z0-9][\w-]*(?:\.[a-z0-9-]+){0,3}\.[a-z]{2,10}\b")),
-        ("email", re.compile(rf"{name}{sign}[a-z0-9][\w-]*(?:{stop}|\.|{dot})[a-z]{{2,10}}\b")),
-        ("email", re.compile(r"(?<![\w.@])[a-z0-9][\w.+-]*\sat\s[a-z0-9][\w-]*\s(?:dot|d0t)\s[a-z]{2,10}\b")),
-        ("url", re.compile(r"(?<![\w.])www\.[a-z0-9][\w-]*(?:\.[a-z0-9-]+)*\.[a-z]{2,10}\b(?:/[^\s,;)]*)?")),
+        ("email", bounded(r"(?<![\w.@])[a-z0-9][\w.+-]*@[a-z0-9][\w-]*(?:\.[a-z0-9-]+){0,3}\.[a-z]{2,10}\b")),
+        ("email", bounded(rf"{name}{sign}[a-z0-9][\w-]*(?:{stop}|\.|{dot})[a-z]{{2,10}}\b")),
+        ("email", bounded(r"(?<![\w.@])[a-z0-9][\w.+-]*\sat\s[a-z0-9][\w-]*\s(?:dot|d0t)\s[a-z]{2,10}\b")),
+        ("url", bounded(r"(?<![\w.])www\.[a-z0-9][\w-]*(?:\.[a-z0-9-]+)*\.[a-z]{2,10}\b(?:/[^\s,;)]*)?")),
         (
             "url",
-            re.compile(
+            bounded(
                 r"(?<![\w.@])[a-z0-9][\w-]{2,}(?:(?:\.|\s?[\[(]?\s?dot\s?[\])]?\s?)[\w-]+)?(?:\.|\s?[\[(]?\s?\bdot\b\s?[\])]?\s?)(?:example|test|invalid)\b(?:/\S*|\s?[(\[]?slash[)\]]?\s\S+)?"
             ),
         ),
-        ("url", re.compile(r"(?<!\w)(?:[a-z0-9] ){3,}\. ?(?:[a-z] ?){2,3}(?!\w)")),
+        ("url", bounded(r"(?<!\w)(?:[a-z0-9] ){3,48}\. ?(?:[a-z] ?){2,3}(?!\w)")),
         (
             "url",
-            re.compile(
+            bounded(
                 r"(?<![\w.])(?:go to|visit|see|site:?|shop:?)\s(?P<it>[a-z][\w]*-[\w-]+\s(?:com|net|org|de|shop|store))\b"
             ),
         ),
         # 'il sito è armadiogiulia punto it', 'brechodabia ponto com ponto br', '店铺 mumu点taobao点com'
         (
             "url",
-            re.compile(
+            bounded(
                 rf"(?:{sites})\W{{1,3}}(?:[a-z\u0430-\u044f]{{1,5}}\W{{1,2}})?(?P<it>[a-z0-9][\w-]{{2,}}\s(?:{dots}|point|dot)\s(?:{_SURE}|{_WORDY}|{_SHORT}|ру|рф|ком)\b)"
             ),
         ),
         (
             "url",
-            re.compile(
+            bounded(
                 rf"(?<![\w.@-])[a-z0-9][\w-]{{2,}}(?:\s(?:{dots}|point|dot)\s[a-z0-9-]{{2,12}}){{1,2}}\s(?:{dots}|point|dot)\s(?:{_SURE}|{_SHORT})\b"
             ),
         ),
         (
             "url",
-            re.compile(
+            bounded(
                 rf"(?<![\w.@-])[a-z0-9][\w-]{{2,}}(?:\s(?:{joints})\s[a-z0-9]+){{1,3}}\s(?:{dots}|point|dot)\s(?:{_SURE}|ру|рф)\b"
             ),
         ),
-        ("url", re.compile(r"(?<![\w.@-])[a-z0-9][\w-]{3,}\sточка\s(?:ру|рф|ком|com|ru|net)\b")),
-        ("url", re.compile(rf"(?<![\w.@-])[a-z0-9][a-z0-9-]{{2,}}(?:\s?[点點]\s?[a-z0-9-]{{2,}})?\s?[点點]\s?{tld}")),
-        ("url", re.compile(rf"(?<![\w.@-])[a-z0-9][\w-]{{3,}}\s(?:{dots})\s{tld}(?=\s*(?:$|[.,;!?)\n]))")),
-        ("url", re.compile(r"(?<![\w.@-])[a-z0-9][\w-]{3,}\spoint\s(?:fr|com|net|org|be|ch)\b(?=\s*(?:$|[.,;!?)\n]))")),
+        ("url", bounded(r"(?<![\w.@-])[a-z0-9][\w-]{3,}\sточка\s(?:ру|рф|ком|com|ru|net)\b")),
+        ("url", bounded(rf"(?<![\w.@-])[a-z0-9][a-z0-9-]{{2,}}(?:\s?[点點]\s?[a-z0-9-]{{2,}})?\s?[点點]\s?{tld}")),
+        ("url", bounded(rf"(?<![\w.@-])[a-z0-9][\w-]{{3,}}\s(?:{dots})\s{tld}(?=\s*(?:$|[.,;!?)\n]))")),
+        ("url", bounded(r"(?<![\w.@-])[a-z0-9][\w-]{3,}\spoint\s(?:fr|com|net|org|be|ch)\b(?=\s*(?:$|[.,;!?)\n]))")),
     )
 
 

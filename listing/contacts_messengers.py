@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from listing.contacts_fold import ContactSpan, Folded, fold
+from listing.contacts_fold import ContactSpan, Folded, bounded, fold
 from listing.contacts_handles import is_network, misspelt_networks, word_list
 from listing.lexicon import load_lexicon
 from listing.words import words
@@ -49,7 +49,7 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
         re.compile(rf"(?<![a-z0-9])(?P<name>微|薇|威|扣|卫星|wei|(?:q|v|dc)(?!:\s[a-z]+\b(?!\d)[\s,?!]+\S))(?P<link>\s*[:：]\s*){_HANDLE}"),
         re.compile(rf"(?P<name>[微薇威]|(?<![a-z0-9])v)\s?(?P<link>[❤♥❥💗💕💚💙🧡➕]\ufe0f?\s?){_HANDLE}"),
         re.compile(rf"(?<![\w.]){_HANDLE}\s?(?:\(|@\s)\s?(?P<name>{named})(?![a-z0-9])"),
-        re.compile(
+        bounded(
             r"(?<!\w)(?P<name_words>[A-Z][\w'-]+(?: [A-Z][\w'-]+){1,2}) (?:on|via|auf|bei) (?i:facebook|fb|linkedin|insta\w*)",
         ),
         re.compile(r"(?<![\w.@])(?P<handle>@[a-z_][\w.]{2,30})(?<!\.)"),

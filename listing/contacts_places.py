@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from listing.contacts_fold import ContactSpan, Folded
+from listing.contacts_fold import ContactSpan, Folded, bounded
 
 _UK_CODE = r"[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2}"
 _TAIL = rf"(?:,?\s+(?:{_UK_CODE}|[A-Z]{{2}}\s\d{{5}}(?:-\d{{4}})?|\d{{4,5}}(?:\s[A-Z][\w'-]+)?)|,\s*(?:\d{{4,5}}\s|[A-Z]-?\d{{4,5}}\s)?[A-Z][^\W\d_'-]*(?:['-][^\W\d_]+)*\b(?:\s[A-Z][^\W\d_]+\b){{0,2}}(?:\s\d{{4,5}}|\s{_UK_CODE})?)"
@@ -24,7 +24,7 @@ _PICKUP = r"(?:(?i:pick\W?up|collect(?:ion)?|live|address|come|visit|meet|bring|
 _NUMBER = r"(?<![\w.,/-])(?:[Nn]o\.?\s?|[Nn]umber\s)?\d{1,5}[A-Za-z]?(?:\s?[-/]\s?\d{1,4}[A-Za-z]?)?"
 
 _PLACES = tuple(
-    re.compile(p)
+    bounded(p, 24)
     for p in (
         rf"{_UNIT}{_NUMBER},?[ ]+(?:(?:[NSEW]\.?|North|South|East|West)\s)?(?:[A-Z][\w'’.-]+[^\S\n]+){{1,4}}{_TYPES}\b{_STOPS}\.?(?:\s(?:NW|NE|SW|SE)\b)?{_TAIL}{{0,4}}",
         rf"{_UNIT}{_NUMBER}\s+(?:[NSEW]\.?\s|North\s|South\s|East\s|West\s)?(?:\d{{1,3}}(?:st|nd|rd|th)|Broadway|Park Lane|(?:The )?Strand|High St(?:reet)?|Whitehall|Piccadilly)(?:\s{_TYPES})?\b{_STOPS}{_TAIL}{{0,3}}",
@@ -35,7 +35,7 @@ _PLACES = tuple(
         r"(?i:\b(?:flat|apt|apartment|unit)\.?\s?\w{1,3},?\s+\d{1,4}[a-z]?\s+(?:[a-z][\w'-]+\s+){1,2}(?:street|st|road|rd|avenue|ave|lane|drive|close|grove|terrace|court)\b(?:,?\s[a-z]+)?)",
         rf"(?i:\b(?:house|number|no\.?|nr\.?)\s?(?:number|no\.?|nr\.?)?\s?)\d{{1,4}}[a-z]?,?\s(?:on|in|at|of)?\s?(?:[A-Z][\w'-]+\s){{1,3}}{_TYPES}\b",
         # Named street, then the number.
-        rf"(?<!\w)(?:[A-ZÄÖÜ][\wäöüß'-]*[\s-]){{0,3}}[A-ZÄÖÜa-z][\wäöüß.-]*(?:straße|strasse|[Ss]tr\.|str|weg|platz|allee|gasse|damm|ufer|chaussee|steig|straat|laan|gracht|plein|kade|gata|gatan|vej|gade|katu)\.?\s?(?:Nr\.?\s?)?\d{{1,4}}\s?[a-zA-Z]?\b(?:\s?[-/]\s?\d{{1,4}}[a-z]?\b)?{_TAIL}{{0,3}}",
+        rf"(?<!\w)(?:[A-ZÄÖÜ][\wäöüß'-]*\s|[A-ZÄÖÜ][\wäöüß']*-){{0,3}}[A-ZÄÖÜa-z][\wäöüß.-]*(?:straße|strasse|[Ss]tr\.|str|weg|platz|allee|gasse|damm|ufer|chaussee|steig|straat|laan|gracht|plein|kade|gata|gatan|vej|gade|katu)\.?\s?(?:Nr\.?\s?)?\d{{1,4}}\s?[a-zA-Z]?\b(?:\s?[-/]\s?\d{{1,4}}[a-z]?\b)?{_TAIL}{{0,3}}",
         rf"(?<!\w)(?:[A-ZÄÖÜ][\wäöüß-]+(?:er|[- ])\s?)(?:Straße|Strasse|Str\.|Weg|Platz|Allee|Gasse|Ring|Damm|Ufer|Chaussee|Markt)\s\d{{1,4}}\s?[a-zA-Z]?\b(?:\s?[-/]\s?\d{{1,4}}\b){{0,3}}{_TAIL}{{0,3}}",
         rf"(?<!\w)[A-ZÄÖÜ][\wäöüß-]{{2,}}ring\s\d{{1,4}}\b{_TAIL}{{1,3}}",
         rf"(?<!\w)(?:An der|An den|Am|Im|In der|Zum|Zur|Auf der|Auf dem|Unter den|Hinter der|Vor dem|Alte[rs]?|Neue[rs]?)\s[A-ZÄÖÜ][\wäöüß-]+(?:\s[A-ZÄÖÜ][\wäöüß-]+)?\s\d{{1,3}}\s?[a-z]?(?=\W|$){_TAIL}{{1,3}}",
@@ -59,7 +59,7 @@ _COMING = (
 _SLOTS = {
     "{pickup}": rf"(?<!\w)(?i:{_COMING})\b\W{{1,3}}(?:(?!\d)[^\W\d_]{{1,7}}\W{{1,2}}){{0,3}}?",
     "{n}": r"(?<![\w.,/-])(?:[Nn]o\.?\s?|[Nn]umber\s)?\d{1,5}[A-Za-z]?(?:\s?[-/]\s?\d{1,4}[A-Za-z]?)?",
-    "{name}": r"[A-ZÀ-ÞĀ-ŽȘȚ][^\W\d_]*(?:[.'’-][^\W\d_]+)*(?:\s[A-ZÀ-ÞĀ-ŽȘȚ][^\W\d_]*(?:[.'’-][^\W\d_]+)*){0,2}",
+    "{name}": r"[A-ZÀ-ÞĀ-ŽȘȚ][^\W\d_]*(?:[.'’-][^\W\d_]+){0,4}(?:\s[A-ZÀ-ÞĀ-ŽȘȚ][^\W\d_]*(?:[.'’-][^\W\d_]+){0,4}){0,2}",
     "{tail}": rf"{_TAIL}{{0,3}}",
 }
 # Words before the number or inside the name that make it a style, a print or a count.
@@ -74,7 +74,7 @@ def _by_country() -> tuple[re.Pattern[str], ...]:
     patterns = yaml.safe_load(Path(__file__).with_name("contacts_places.yaml").read_text(encoding="utf-8")).values()
     for slot, meaning in _SLOTS.items():
         patterns = [p.replace(slot, meaning) for p in patterns]
-    return tuple(re.compile(p) for p in patterns)
+    return tuple(bounded(p, 24) for p in patterns)
 
 
 @cache

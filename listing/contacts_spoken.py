@@ -19,7 +19,7 @@ from listing.contacts_fold import ContactSpan, Folded
 
 _HAN = r"\u4e00-\u9fff"
 _TOKEN = re.compile(rf"[^\W\d_{_HAN}]+(?:'[^\W\d_{_HAN}]+)?|[{_HAN}]+|\d+")
-_MIXED = re.compile(rf"(?=[^\W\d_]*\d)[^\W_{_HAN}]{{8,}}")
+_MIXED = re.compile(rf"(?=[^\W\d_]{{0,48}}\d)[^\W_{_HAN}]{{8,}}")
 # What may stand between two words of a number; a full stop or a line end is allowed, two line ends are not.
 _BETWEEN = re.compile(r"[\s,.;:/|·*_~+()\[\]\-–—]{0,6}")
 _JOINTS = frozenset("and und et y e en og och i si ja va dann then puis luego poi".split())

@@ -128,9 +128,10 @@ class Wiper:
                 return True
 
     def close(self) -> None:
-        """After Chroma was closed: what this process removed is wiped."""
+        """After Chroma was closed: what this process removed is wiped, or one that was killed before it."""
         if self.folder.is_dir():
-            _ = self.wipe(at_once=True) if self.changed else self._zero()
+            left = self.changed or not (self.folder / WIPED).exists()
+            _ = self.wipe(at_once=True) if left else self._zero()
 
     def _zero(self) -> bool:
         """Zero the unused places of the files of vectors that were written since the last time."""

@@ -59,7 +59,13 @@ class OneServer:
     def __init__(self, starter: Starter, home: Path, settings: dict[str, str]) -> None:
         self.starter, self.port = starter, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.settings = {"IPL_HOME": str(home), "IPL_PORT": str(self.port), "IPL_FEED_PER_SECOND": "1e6", **settings}
+        self.settings = {
+            "IPL_HOME": str(home),
+            "IPL_PORT": str(self.port),
+            "IPL_FEED_PER_SECOND": "1e6",
+            "IPL_DRAFT_MINUTES": "0.1",  # on a shared database so long passes before a draft is known to be nobody's
+            **settings,
+        }
         self.process: int | None = None
 
     def start(self) -> None:

@@ -193,3 +193,39 @@ def test_a_store_that_is_not_there_is_not_made(tmp_path, monkeypatch, capsys):
     assert main(["erase", "me", "--yes"]) == 2
     assert "nothing was deleted" in capsys.readouterr().err
     assert not (tmp_path / "none" / "store.sqlite").exists()
+
+
+@pytest.mark.parametrize("where", ["_leave_index", "_forget_name"])
+def test_wherever_it_was_cut_off_it_goes_on_when_it_is_run_again(people, monkeypatch, where):
+    services, person, bob = people
+    was = live(services, person, bob)
+
+    def fail(*_):
+        raise RuntimeError("cut off")
+
+    with monkeypatch.context() as cut:
+        cut.setattr(f"app.erase.{where}", fail)
+        assert main(["erase", WORD, "--yes"]) == 1
+    assert main(["erase", WORD, "--yes"]) == 0
+    assert set(services.media.ids()) == {p["id"] for p in was["other"]["photos"]}
+    wait_until_gone(lambda: left_of(services, was["me"]))
+
+
+def test_beside_another_media_folder_nothing_is_deleted(people, monkeypatch, tmp_path, capsys):
+    _, person, _ = people
+    listing = published(person, WORD, (90, 60, 60))
+    monkeypatch.setenv("IPL_MEDIA", str(tmp_path / "elsewhere"))
+    assert main(["erase", WORD, "--yes"]) == 1
+    assert "IPL_MEDIA" in capsys.readouterr().err
+    assert person.get(f"/v1/listings/{listing['id']}").status_code == 200
+
+
+def test_the_mark_of_a_revoked_name_goes_with_its_line(people, passwords, capsys):
+    services, person, bob = people
+    live(services, person, bob)
+    key = services.settings.home / "session.key"
+    assert main(["accounts", "revoke", WORD]) == 0
+    assert WORD.encode() in key.read_bytes()
+    assert main(["accounts", "remove", WORD, str(passwords)]) == 0
+    assert main(["erase", WORD, "--yes"]) == 0
+    assert WORD.encode() not in key.read_bytes()

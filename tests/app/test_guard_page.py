@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
+import shutil
 import socket
 import time
 from pathlib import Path
+from types import ModuleType
 
 import httpx
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 
+from app import handlers, seller, seller_actions
+from app.seller_desk import Desk, Painter
 from app.sellers import write_password
 from app.server import create_app
+from listing.photos import intake
 from tests.fakes import jpeg
 
 URL = "http://100.64.0.1/latest/meta-data/a.jpg"
@@ -182,13 +189,13 @@ def test_nobody_reaches_anything_of_gradios(people):
 
 
 def test_uploads_are_photos_of_a_size_and_a_number(alone, services):
+    # Of what is no photo its beginning is kept, so that the page can say which file it was.
     page = b"<html><script>alert(1)</script></html>"
+    for content in (page, b"%PDF-1.7 and more of it", b"", b"\0\0\0\x20ftypisom" + b"\0" * 40):
+        path = Path(alone.upload(content).json()[0])
+        assert path.read_bytes() == content[:16]
+        path.unlink()
     for answer in (
-        alone.upload(page),
-        alone.upload(jpeg(), page),
-        alone.upload(b"%PDF-1.7", name="a.pdf"),
-        alone.upload(b""),
-        alone.upload(b"\0\0\0\x20ftypisom" + b"\0" * 40),
         alone.client.post("/gradio_api/upload", files={}),
         alone.client.post("/gradio_api/upload", content=b"x", headers={"Content-Type": "multipart/form-data"}),
         alone.client.post("/gradio_api/upload", json={"files": [URL]}),
@@ -219,7 +226,7 @@ def test_what_lies_unclaimed_is_bounded_for_a_person_and_in_total(people):
 
 def shots(answer) -> int:
     assert answer.status_code == 200, answer.text
-    return answer.text.count("data:image/jpeg")
+    return shots_of(answer)
 
 
 def test_a_session_of_one_person_is_empty_for_another(people):
@@ -249,10 +256,92 @@ def test_whoever_signs_in_after_another_starts_with_an_empty_page(people):
     assert shots(ann.call(ann.enter, [None], "tab")) == 0
 
 
-def test_what_nobody_takes_in_is_deleted_in_an_hour(alone, services):
+def test_what_nobody_takes_in_is_deleted_in_ten_minutes(alone, services):
     (path,) = alone.upload(jpeg()).json()
-    old = time.time() - 3700
+    old = time.time() - 610
     os.utime(path, (old, old))
     (other,) = alone.upload(jpeg((9, 9, 9))).json()
+    services.publisher.deletions.catch_up()
     assert [str(p) for p in lying(services)] == [other]
+    for place in (Path(path).parent, Path(other).parent):
+        os.utime(place, (old, old))
+    services.publisher.deletions.catch_up()
     assert not Path(path).parent.exists()
+    assert [str(p) for p in lying(services)] == [other]
+
+
+def test_a_folder_that_vanishes_does_not_stop_the_sweep(alone, services, monkeypatch):
+    paths = [Path(alone.upload(jpeg((n, 9, 9))).json()[0]) for n in range(3)]
+    for path in paths:
+        os.utime(path, (0, 0))
+    scan, gone = os.scandir, paths[1].parent
+
+    def scandir(place):
+        if place in (gone, str(gone)):
+            shutil.rmtree(gone, ignore_errors=True)
+        return scan(place)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    services.publisher.deletions.catch_up()
+    assert lying(services) == []
+
+
+def test_a_path_that_is_no_file_any_more_is_refused(alone, monkeypatch):
+    refused(alone.call(alone.take, [None, [file_of(f"/tmp/{'a' * 5000}.jpg")]]), 400)
+    folder = Path(alone.upload(jpeg()).json()[0]).parent
+    refused(alone.call(alone.take, [None, [file_of(str(folder / ("a" * 300)))]]), 400)
+    (path,) = alone.upload(jpeg()).json()
+    look = Path.stat
+
+    def swept(self, **named):
+        found = look(self, **named)
+        if str(self) == path:
+            self.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(Path, "stat", swept)
+    answer = alone.call(alone.take, [None, [file_of(path)]])
+    assert answer.status_code in (200, 400), answer.text  # taken as unreadable, or refused
+    assert shots_of(answer) == 0
+
+
+def shots_of(answer) -> int:
+    return answer.text.count("data:image/jpeg")
+
+
+def test_the_sessions_of_one_person_are_bounded(people):
+    ann, bob, *_ = people
+    (path,) = bob.upload(jpeg()).json()
+    assert shots(bob.call(bob.take, [None, [file_of(path)]], "of-bob")) == 1
+    for name in ("first", "second"):
+        (path,) = ann.upload(jpeg()).json()
+        assert shots(ann.call(ann.take, [None, [file_of(path)]], name)) == 1
+    for number in range(31):
+        ann.call(ann.enter, [None], f"s{number}")
+        assert shots(ann.call(ann.enter, [None], "second")) == 1  # it is in use
+    assert shots(ann.call(ann.enter, [None], "first")) == 0
+    assert shots(bob.call(bob.enter, [None], "of-bob")) == 1
+
+
+def test_the_sessions_of_everybody_are_bounded(services):
+    blocks = seller.build_page(services)
+    assert 64 <= blocks.state_session_capacity <= 500
+
+
+def test_a_search_by_photo_keeps_no_pixels(services, me, tmp_path):
+    desk, photo = Desk(), tmp_path / "a.jpg"
+    view = list(handlers.start_draft(services, me, intake([jpeg()])))[-1]
+    listing = handlers.publish(services, me, view.draft_id, key="k")
+    photo.write_bytes(jpeg())
+    seller_actions.look_for(services, desk, str(photo))
+    desk.page = "mine"
+    assert listing.title in Painter(services).mine(desk, me)
+    assert "with this photo" in Painter(services).mine(desk, me)
+    kept, seen = [desk.__dict__], set()
+    while kept:
+        thing = kept.pop()
+        if id(thing) in seen or isinstance(thing, type | ModuleType):
+            continue
+        seen.add(id(thing))
+        assert not isinstance(thing, Image.Image)
+        kept += gc.get_referents(thing)

@@ -234,3 +234,17 @@ def test_a_copy_of_a_home_goes_on_by_itself(used, tmp_path):
     again = start(Settings(home=tmp_path / "copy"))
     assert len(list(again.media.ids())) == 4
     again.close()
+
+
+def test_an_older_folder_with_one_photo_and_more_strays_is_adopted(tmp_path):
+    settings = Settings(home=tmp_path)
+    services = start(settings)
+    me = services.sellers.only().id
+    draft = list(handlers.start_draft(services, me, intake([jpeg()])))[-1]
+    strays = [services.media.save(f"{n:02d}" * 16, b"left behind") for n in range(3)]
+    services.close()
+    (settings.media_folder / ".store").unlink()
+    start(settings).close()
+    assert all(path.is_file() for path in strays)
+    assert all(services.media.path(p.id).is_file() for p in draft.photos)
+    assert (settings.media_folder / ".store").is_file()

@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from app import handlers
 from app.tables import EventRow, OutboxRow
+from app.views import AppError
 from listing.photos import intake
 from rag_index.errors import BadRecord
 from tests.fakes import FakeIndex, jpeg
@@ -77,3 +78,13 @@ def test_the_index_finds_by_text_and_photo_and_holds_no_contact_data(services, m
     assert services.index.past.index.get(listing.id).sold
     handlers.edit_listing(services, me, listing.id, {"status": "removed"})
     assert services.index.ids() == set()
+
+
+def test_what_changed_since_it_was_shown_is_not_published(services, me, photos):
+    draft = list(handlers.start_draft(services, me, photos))[-1]
+    shown = handlers.get_draft(services, me, draft.draft_id).version
+    handlers.edit_field(services, me, draft.draft_id, "price", "5")
+    with pytest.raises(AppError, match="changed elsewhere"):
+        handlers.publish(services, me, draft.draft_id, key="k", version=shown)
+    now = handlers.get_draft(services, me, draft.draft_id).version
+    assert handlers.publish(services, me, draft.draft_id, key="k", version=now).price == 5.0

@@ -129,3 +129,21 @@ def test_a_refused_draft_leaves_nothing_behind(build):
     with pytest.raises(QueueFull):
         handlers.start_draft(services, services.sellers.only().id, intake([jpeg()]))
     assert list(services.media.ids()) == []
+
+
+def test_a_run_that_was_stopped_says_nothing_of_the_next_one(build, photos):
+    services = build(pipeline=FakePipeline(delay=0.05))
+    me = services.sellers.only().id
+    other = handlers.start_draft(services, me, intake([jpeg((9, 9, 99))]))
+    next(other)  # has the turn
+    first = handlers.start_draft(services, me, photos)
+    draft = next(first).draft_id
+    handlers.stop_draft(services, me, draft)
+    while next(first).state != "stopped":  # held by a slow reader
+        pass
+    second = handlers.write_again(services, me, draft)
+    assert next(second).state == "queued"
+    first.close()
+    assert handlers.get_draft(services, me, draft).state == "queued"
+    for run in (second, other):
+        run.close()

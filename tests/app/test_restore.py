@@ -259,11 +259,12 @@ def test_a_restore_beside_a_running_server_is_refused(made, tmp_path, repository
     shutil.copytree(made / "old", home)
     with server(home, repository) as (url, _):
         listing = httpx.get(f"{url}/v1/listings").json()["listings"][0]["id"]
+        httpx.patch(f"{url}/v1/listings/{listing}", json={"price": 12}).raise_for_status()
         assert main(["restore", str(made / "new.tar"), "--home", str(home), "--force"]) == 1
         said = capsys.readouterr().err
         assert "stop" in said
         assert said.count("\n") == 1
-        order = {"listing_id": listing, "buyer": "vera"}
+        order = {"listing_id": listing, "buyer": "vera", "price": 12}
         sold = httpx.post(f"{url}/v1/orders", json=order, headers={"Idempotency-Key": "k"})
         assert sold.status_code == 201
     services = start(Settings(home=home))

@@ -68,5 +68,5 @@ def test_nobody_who_is_not_signed_in_learns_more(build, tmp_path):
     write_password(tmp_path / "passwords", "ann", "long enough")
     services = build(passwords=tmp_path / "passwords")
     with client_of(services) as client:
-        assert code(client.get("/feed")) == (404, "not_found")
+        assert code(client.get("/feed")) == (401, "sign_in")
         assert code(client.get("/v1/listings")) == (401, "sign_in")
