@@ -33,6 +33,7 @@ class DraftModel:
     photos: list[str]
     words: list[str]
     state: str = "ready"
+    price: float | None = None
 
 
 @dataclass
@@ -245,7 +246,7 @@ class Life:
         word = self.word()
         body = {"draft_id": draft.id, "title": f"hoodie {word}", "facts": {"size": word}}
         if price is not None:
-            body["price"] = price
+            body["price"] = draft.price = price  # an edit of the draft, also when it is not ready yet
         key = f"key of {draft.id}"
         answer = self.ask("POST", "/v1/listings", json=body, headers={"Idempotency-Key": key})
         draft.words.append(word)
@@ -255,7 +256,7 @@ class Life:
         listing = self.expect(answer, 201).json()
         assert [p["id"] for p in listing["photos"]] == draft.photos, "other photos were published than were shown"
         self.world.listings[listing["id"]] = ListingModel(
-            listing["id"], draft.id, key, draft.photos, f"hoodie {word}", price, draft.words
+            listing["id"], draft.id, key, draft.photos, f"hoodie {word}", draft.price, draft.words
         )
         del self.world.drafts[draft.id]
 
