@@ -11,8 +11,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("app", "finetune", "listing", "rag_index", "recommend")
-# Most tests wait for servers and disks. A file's tests stay in one process, with what they share.
-SIDE_BY_SIDE = ("-n", "2", "--dist", "loadfile")
 CHECKS = (
     ("style", ("ruff", "check", ".")),
     ("format", ("ruff", "format", "--check", ".")),
@@ -35,7 +33,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the checks, then the tests; all of them run, whichever fails. Exit status 1 when one failed."""
     strict = ("--strict-left-out",) if args.strict else ()
-    tests = ("pytest", "-q", *strict, *(args.paths or (*SIDE_BY_SIDE, "tests")))
+    tests = ("pytest", "-q", *strict, *(args.paths or ["tests"]))
     jobs = (*(() if args.paths else CHECKS), ("tests", tests))
     outcomes = [(name, *_job(name, command)) for name, command in jobs]
     print(flush=True)
