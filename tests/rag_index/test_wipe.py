@@ -146,12 +146,14 @@ def test_a_wipe_that_is_killed_changes_nothing_and_the_next_one_goes_through(fol
 
 
 def test_what_a_build_left_that_was_cut_off_goes_when_the_folder_is_opened(folder: Path) -> None:
-    for name in ("g-20200101000000-abcdef", "g-20300101000000-abcdef"):
-        (folder / name).mkdir()
-        (folder / name / wipe.DATABASE).write_text(WORD)
+    left = [folder / name for name in ("g-20200101000000-abcdef", "g-20300101000000-abcdef")]
+    for generation in left:
+        generation.mkdir()
+        (generation / wipe.DATABASE).write_text(WORD)
     with ListingIndex.open(folder, INFO) as index:
         assert index.count() == 20
-        assert files_with(folder, WORD) == []
+        assert not any(generation.exists() for generation in left)
+    assert files_with(folder, WORD) == []
 
 
 def test_a_wipe_that_fails_is_said_and_tried_again(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
