@@ -15,15 +15,17 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from app import drafts, editing, find, shelf
-from app.db import store_away
-from app.draft_photos import add_photos, check_room, move_photo, remove_photo, set_photos  # noqa: F401
-from app.draft_runs import category_name as _category
-from app.draft_runs import regenerate, start_draft, write_again  # noqa: F401
+from app.drafting.draft_photos import add_photos, check_room, move_photo, remove_photo, set_photos  # noqa: F401
+from app.drafting.draft_start import category_name as _category
+from app.drafting.draft_start import regenerate, start_draft, write_again  # noqa: F401
+from app.editing import edits
+from app.market import own_search
 from app.services import Services
-from app.tables import DraftRow, ListingRow
+from app.store import draft_repo, listing_repo
+from app.store.db import store_away
+from app.store.tables import DraftRow, ListingRow
 from app.views import TEXT_FIELDS, AppError, DraftView, Refused
-from listing.photos import Photo, PhotoError, intake
+from listing.intake.photos import Photo, PhotoError, intake
 from listing.schema import Listing
 from listing.taxonomy import load_taxonomy
 
@@ -46,14 +48,14 @@ def take_photos(
 def stop_draft(services: Services, seller: str, draft_id: str) -> None:
     """Stop the writing of a draft; its iterator ends with a ``stopped`` view. Nothing happens when none is running."""
     with services.store.read() as session:
-        drafts.own_draft(session, seller, draft_id)
+        draft_repo.own_draft(session, seller, draft_id)
     services.queue.cancel(draft_id)
 
 
 def get_draft(services: Services, seller: str, draft_id: str) -> DraftView:
     """The draft with the seller's changes. Raises AppError (404) for somebody else's."""
     with services.store.read() as session:
-        row = drafts.own_draft(session, seller, draft_id)
+        row = draft_repo.own_draft(session, seller, draft_id)
         return _view(services, session, row)
 
 
@@ -64,7 +66,7 @@ def edit_field(
     field: str,
     value: str | None,
     *,
-    version: editing.Version = None,
+    version: edits.Version = None,
 ) -> DraftView:
     """Set ``title``, ``description``, ``price`` or a fact by its attribute's name, and lock it.
 
@@ -75,26 +77,26 @@ def edit_field(
         AppError: too long, not a number, no such field, changed elsewhere (409), somebody else's draft (404).
     """
     limits = services.settings
-    edit = editing.Edit("set", field, value)
+    edit = edits.Edit("set", field, value)
     if field in TEXT_FIELDS:
         most = limits.title_length if field == "title" else limits.description_length
-        clean = editing.clean_text(value or "", most, f"The {field}", lines=field == "description")
-        edit = editing.Edit("set", field, clean)
+        clean = edits.clean_text(value or "", most, f"The {field}", lines=field == "description")
+        edit = edits.Edit("set", field, clean)
     elif field == "price":
-        price = editing.parse_price(value)
-        edit = editing.Edit("set", field, None if price is None else f"{price:.2f}")
+        price = edits.parse_price(value)
+        edit = edits.Edit("set", field, None if price is None else f"{price:.2f}")
     elif field == "category":
-        edit = editing.Edit("set", field, _category(value or ""))
+        edit = edits.Edit("set", field, _category(value or ""))
     elif field in load_taxonomy().attributes:
-        clean = editing.clean_text(value or "", limits.fact_length, "This fact")
-        edit = editing.Edit("set", field, clean) if clean else editing.Edit("drop", field)
+        clean = edits.clean_text(value or "", limits.fact_length, "This fact")
+        edit = edits.Edit("set", field, clean) if clean else edits.Edit("drop", field)
     else:
         raise AppError("bad_field", f"There is no field {field[:60]!r}.", 422)
     return _edit(services, seller, draft_id, edit, version)
 
 
 def answer_question(
-    services: Services, seller: str, draft_id: str, attribute: str, value: str, *, version: editing.Version = None
+    services: Services, seller: str, draft_id: str, attribute: str, value: str, *, version: edits.Version = None
 ) -> DraftView:
     """The seller's answer to a question: a fact with the evidence "seller", locked; the question disappears."""
     if attribute not in load_taxonomy().attributes:
@@ -103,10 +105,10 @@ def answer_question(
 
 
 def unlock_field(
-    services: Services, seller: str, draft_id: str, field: str, *, version: editing.Version = None
+    services: Services, seller: str, draft_id: str, field: str, *, version: edits.Version = None
 ) -> DraftView:
     """Undo what the seller changed in a field: back to what the model wrote."""
-    return _edit(services, seller, draft_id, editing.Edit("undo", field[:64]), version)
+    return _edit(services, seller, draft_id, edits.Edit("undo", field[:64]), version)
 
 
 def remove_claim(
@@ -124,7 +126,7 @@ def remove_claim(
     ``version``: that of the text in which ``start`` was counted; in another one nothing is taken out (AppError 409).
     """
     seen = _with_words(services, seller, draft_id, field, words, version)
-    text = editing.without(seen.value(field) or "", words, start)
+    text = edits.without(seen.value(field) or "", words, start)
     return edit_field(services, seller, draft_id, field, text, version=seen.field_version(field))
 
 
@@ -133,7 +135,7 @@ def confirm_claim(
 ) -> DraftView:
     """The seller says that the flagged words are true: they stay, their flag goes, until they are changed."""
     seen = _with_words(services, seller, draft_id, field, words, version)
-    return _edit(services, seller, draft_id, editing.Edit("confirm", field, words), seen.field_version(field))
+    return _edit(services, seller, draft_id, edits.Edit("confirm", field, words), seen.field_version(field))
 
 
 def abandon(services: Services, seller: str, draft_id: str) -> None:
@@ -154,7 +156,7 @@ def publish(services: Services, seller: str, draft_id: str, *, key: str, version
 
 
 def edit_and_publish(
-    services: Services, seller: str, draft_id: str, edits: Mapping[str, str], *, key: str, version: int | None = None
+    services: Services, seller: str, draft_id: str, values: Mapping[str, str], *, key: str, version: int | None = None
 ) -> Listing:
     """Set fields, then publish. For a key that was used already nothing is set any more.
 
@@ -165,8 +167,8 @@ def edit_and_publish(
         return known
     try:
         if version is not None:
-            editing.check_version(get_draft(services, seller, draft_id), version)
-        for field, value in edits.items():
+            edits.check_version(get_draft(services, seller, draft_id), version)
+        for field, value in values.items():
             view = edit_field(services, seller, draft_id, field, value, version=version)
             version = None if version is None else view.version
     except AppError as error:
@@ -180,26 +182,26 @@ def my_listings(
     services: Services, seller: str, *, text: str = "", photo: Photo | None = None, limit: int = 100
 ) -> list[Listing]:
     """The seller's listings, newest first; with words or a photo: the best matches first."""
-    return find.own_listings(services, seller, text=text, photo=photo, limit=limit)
+    return own_search.own_listings(services, seller, text=text, photo=photo, limit=limit)
 
 
 def get_listing(services: Services, seller: str, listing_id: str) -> Listing:
     """One listing of the seller's own. Raises AppError (404) otherwise."""
     with services.store.read() as session:
-        return shelf.to_listing(session, shelf.own_listing(session, seller, listing_id))
+        return listing_repo.to_listing(session, listing_repo.own_listing(session, seller, listing_id))
 
 
 def shown_listing(services: Services, seller: str, listing_id: str) -> Listing:
     """A listing that they may look at: an own one in any state, or a public one. Raises AppError (404) otherwise."""
     with services.store.read() as session:
-        return shelf.to_listing(session, shelf.shown_listing(session, seller, listing_id))
+        return listing_repo.to_listing(session, listing_repo.shown_listing(session, seller, listing_id))
 
 
 def versioned_listing(services: Services, seller: str, listing_id: str) -> tuple[Listing, int]:
     """``get_listing``, and its version: it grows with every change."""
     with services.store.read() as session:
-        row = shelf.own_listing(session, seller, listing_id)
-        return shelf.to_listing(session, row), row.version
+        row = listing_repo.own_listing(session, seller, listing_id)
+        return listing_repo.to_listing(session, row), row.version
 
 
 def edit_listing(
@@ -237,14 +239,14 @@ def delete(services: Services, seller: str, listing_id: str) -> None:
 def comparables(services: Services, listing_ids: Sequence[str]) -> list[Listing]:
     """Public listings by id in that order, for "like these"; ids that are gone are left out."""
     with services.store.read() as session:
-        return shelf.to_listings(session, shelf.by_ids(session, listing_ids))
+        return listing_repo.to_listings(session, listing_repo.by_ids(session, listing_ids))
 
 
 def photo_file(services: Services, seller: str | None, photo_id: str) -> Path:
     """The JPEG of an own photo or of an active or sold listing. Raises AppError (404) otherwise."""
     path = services.media.path(photo_id)
     with services.store.read() as session:
-        shown = shelf.photo_shown(session, photo_id, seller)
+        shown = listing_repo.photo_shown(session, photo_id, seller)
     if not shown or not path.is_file():
         raise AppError("not_found", "There is no such photo; it may have been deleted.", 404)
     return path
@@ -261,18 +263,16 @@ def check_store(services: Services) -> None:
 
 def _view(services: Services, session: Session, row: DraftRow) -> DraftView:
     listing = session.scalar(select(ListingRow.id).where(ListingRow.draft_id == row.id))
-    return drafts.view(session, row, services.settings.currency, listing)
+    return draft_repo.view(session, row, services.settings.currency, listing)
 
 
-def _edit(
-    services: Services, seller: str, draft_id: str, edit: editing.Edit, version: editing.Version = None
-) -> DraftView:
+def _edit(services: Services, seller: str, draft_id: str, edit: edits.Edit, version: edits.Version = None) -> DraftView:
     with services.store.write() as session:
-        row = drafts.own_draft(session, seller, draft_id, lock=True)
+        row = draft_repo.own_draft(session, seller, draft_id, lock=True)
         if row.state == "published":
             raise AppError("published", "This draft is published already; edit its listing instead.", 409)
-        if not editing.holds(_view(services, session, row), edit, version):
-            drafts.add_edit(session, row, edit)
+        if not edits.holds(_view(services, session, row), edit, version):
+            draft_repo.add_edit(session, row, edit)
         return _view(services, session, row)
 
 
@@ -283,7 +283,7 @@ def _with_words(
     if field not in TEXT_FIELDS:
         raise AppError("bad_field", f"There is no text {field[:60]!r}.", 422)
     seen = get_draft(services, seller, draft_id)
-    editing.check_version(seen, version, field)
+    edits.check_version(seen, version, field)
     if not words or words not in (seen.value(field) or ""):
         raise AppError("bad_words", "These words do not stand in the text any more.", 409)
     return seen

@@ -74,7 +74,7 @@ def log_json(stream: IO[str] | None = None) -> logging.Handler:
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
     access.setLevel(logging.INFO)
-    logging.getLogger("app.server").setLevel(logging.INFO)
+    logging.getLogger("app.web.server").setLevel(logging.INFO)
     return handler
 
 

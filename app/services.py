@@ -5,26 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.chroma_index import ChromaSearchIndex
-from app.db import Store, StoreError
-from app.live_feed import LiveFeed
-from app.media import Media
+from app.accounts.sellers import Sellers, read_passwords
+from app.accounts.watched_file import Watched
+from app.drafting.queue import DraftQueue
+from app.feed.live_feed import LiveFeed
+from app.market.chroma_index import ChromaSearchIndex
+from app.market.orders import Orders
+from app.market.promotions import Promotions
+from app.market.publish import Publisher
 from app.metrics import Metrics
-from app.orders import Orders
-from app.promotions import Promotions
-from app.publish import Publisher
-from app.queue import DraftQueue
-from app.restore_journal import settle
-from app.search_index import NoIndex, SearchIndex
-from app.sellers import Sellers, read_passwords
 from app.settings import Settings, load_settings
-from app.store_identity import open_own_store
-from app.watched import Watched
+from app.store.backup.journal import settle
+from app.store.db import Store, StoreError
+from app.store.identity import open_own_store
+from app.store.media import Media
+from app.store.search_index import NoIndex, SearchIndex
 from listing.request import DraftPipeline
 from listing.taxonomy import load_taxonomy
 
 if TYPE_CHECKING:
-    from listing.retrieval import PastListings
+    from listing.evidence.past_listings import PastListings
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _open_past(settings: Settings) -> PastListings:
 
     An empty one is made where there is none, so that the first published listing has a place to go.
     """
-    from listing.retrieval import PastListings
+    from listing.evidence.past_listings import PastListings
     from rag_index.defaults import default_encoders, default_location
     from rag_index.errors import IndexFailure, IndexMissing
     from rag_index.index import ListingIndex, build

@@ -102,7 +102,7 @@ def server() -> Iterator[Target]:
         environment = {**{k: v for k, v in os.environ.items() if not k.startswith("IPL_")}, **variables}
 
         def ipl(*arguments: str, text: str = "") -> str:
-            command = [sys.executable, "-P", "-m", "app.main", *arguments]
+            command = [sys.executable, "-P", "-m", "app.cli.main", *arguments]
             done = subprocess.run(command, env=environment, input=text, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise SystemExit(f"{' '.join(arguments)}: {done.stderr[-500:]}")
@@ -111,7 +111,7 @@ def server() -> Iterator[Target]:
         for person, password in PASSWORDS.items():
             ipl("accounts", "password", person, str(passwords), text=password + "\n")
         tokens = {person: ipl("accounts", "token", person) for person in PASSWORDS}
-        command = [sys.executable, "-P", "-m", "app.main", "serve", "--port", "0"]
+        command = [sys.executable, "-P", "-m", "app.cli.main", "serve", "--port", "0"]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
             try:

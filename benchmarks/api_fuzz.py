@@ -22,9 +22,9 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from app.server import create_app
 from app.services import build_services
 from app.settings import Settings
+from app.web.server import create_app
 from tests.fakes import FakeIndex, FakePipeline, jpeg
 
 HEADERS = {"Host": "localhost"}

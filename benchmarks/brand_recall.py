@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ikea_300 import wilson
-from finetune.photosets import data_root, read_annotations
-from finetune.seen import look
-from finetune.splits import split_rows
+from finetune.data.photosets import data_root, read_annotations
+from finetune.data.splits import split_rows
+from finetune.embedded.image_cache import look
+from listing.evidence.ocr import fold
 from listing.home import ipl_home
-from listing.ocr import fold
 from listing.taxonomy import load_taxonomy
 
 Row = dict[str, Any]

@@ -13,9 +13,9 @@ import json
 
 import pandas as pd
 
-from finetune.photosets import data_root
-from listing.goods import check_goods
-from listing.privacy import find_contacts
+from finetune.data.photosets import data_root
+from listing.safety.contacts import find_contacts
+from listing.safety.prohibited_goods import check_goods
 
 
 def main() -> None:

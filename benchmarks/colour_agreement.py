@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from finetune.photosets import data_root, read_annotations
-from finetune.splits import split_rows
-from listing import colour
+from finetune.data.photosets import data_root, read_annotations
+from finetune.data.splits import split_rows
+from listing.evidence import colour
 
 K, SEED, FOLDS = 56, 0, 5
 WRONG_RIGHTS = 0.01  # share of right colours that may be contradicted
@@ -51,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default=str(data_root() / "clothing_cc0"))
     parser.add_argument("--cache", type=Path, default=None)
-    parser.add_argument("--write", action="store_true", help="write listing/colour.json")
+    parser.add_argument("--write", action="store_true", help="write listing/evidence/colour.json")
     args = parser.parse_args()
     train, _ = split_rows(read_annotations(Path(args.data)))
     rows = [r for r in train if "colour" not in r["guess"] and r["colour"] not in ("unknown", "n/a")]

@@ -17,10 +17,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from finetune.photosets import data_root, read_annotations
-from finetune.splits import split_rows
+from finetune.data.photosets import data_root, read_annotations
+from finetune.data.splits import split_rows
 from listing.home import ipl_home
-from listing.photos import intake
+from listing.intake.photos import intake
 from listing.pipeline import Pipeline
 from listing.request import DraftRequest
 

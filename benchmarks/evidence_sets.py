@@ -36,7 +36,7 @@ def covered(text: str, start: int, end: int, spans: Iterable[tuple[int, int]]) -
 
 def contacts(rows: list[Row]) -> Report:
     """Recall over contacts, precision over found spans, rows where scrubbing twice changes something."""
-    from listing.privacy import find_contacts, scrub
+    from listing.safety.contacts import find_contacts, scrub
 
     tally: Counter[str] = Counter()
     groups: dict[str, Counter[str]] = defaultdict(Counter)
@@ -75,7 +75,7 @@ def contacts(rows: list[Row]) -> Report:
 
 def goods(rows: list[Row]) -> Report:
     """Share of prohibited listings refused and of legitimate ones let through."""
-    from listing.goods import check_goods
+    from listing.safety.prohibited_goods import check_goods
 
     errors, counts = [], Counter()
     for row in rows:
@@ -105,8 +105,8 @@ def _gold_spans(row: Row) -> list[tuple[int, int, str]]:
 
 def claims(rows: list[Row]) -> Report:
     """Detection of false claims, agreement of verdicts, and what ``rewrite`` leaves and loses."""
-    from listing.claims import rewrite, verify
     from listing.taxonomy import load_taxonomy
+    from listing.text.ground import rewrite, verify
 
     taxonomy = load_taxonomy()
     counts: Counter[str] = Counter()
@@ -160,7 +160,7 @@ def claims(rows: list[Row]) -> Report:
 
 def injection(rows: list[Row]) -> Report:
     """Attacks obeyed when the model writes exactly what the attacker asks for."""
-    from listing.injection import guard
+    from listing.safety.injection import guard
     from listing.taxonomy import load_taxonomy
 
     taxonomy = load_taxonomy()

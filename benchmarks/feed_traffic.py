@@ -28,10 +28,10 @@ import httpx
 import numpy as np
 from sqlalchemy import select
 
-from app.db import open_store
-from app.sellers import Sellers
+from app.accounts.sellers import Sellers
 from app.settings import load_settings
-from app.tables import FeedEventRow, FeedPageRow, FeedRow, ListingRow, OrderRow, SellerRow, now
+from app.store.db import open_store
+from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, ListingRow, OrderRow, SellerRow, now
 from listing.taxonomy import load_taxonomy
 
 COLOURS = ("navy", "black", "white", "red", "green", "grey")

@@ -26,11 +26,11 @@ from pathlib import Path
 import yaml
 from PIL import Image
 
-from finetune.photosets import data_root, letterbox
-from finetune.tower import TunedTower, predict
-from listing.category import decide, garment_probability
+from finetune.data.photosets import data_root, letterbox
+from finetune.embedded.tower import TunedTower, predict
+from listing.evidence.category import decide, garment_probability
+from listing.evidence.imagenet import SIDE, VIEWS, ImageNetClassifier, View, category_scores, softmax
 from listing.home import ipl_home
-from listing.imagenet import SIDE, VIEWS, ImageNetClassifier, View, category_scores, softmax
 from listing.schema import Category
 from listing.taxonomy import load_taxonomy
 

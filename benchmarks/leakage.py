@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from finetune.features import features
-from finetune.measures import attribute_scores
-from finetune.photosets import data_root, read_annotations
-from finetune.splits import split_rows
-from finetune.texts import rouge_l
+from finetune.data.photosets import data_root, read_annotations
+from finetune.data.splits import split_rows
+from finetune.embedded.features import features
+from finetune.evaluate.measures import attribute_scores
+from finetune.evaluate.text_measures import rouge_l
 from listing.home import ipl_home
 from rag_index.defaults import default_encoders
 from rag_index.encoders import Encoders
@@ -45,7 +45,7 @@ Row = dict[str, Any]
 
 def record(row: Row, vector: np.ndarray, phash: str) -> IndexRecord:
     """A validation item as a past listing."""
-    from listing.privacy import scrub
+    from listing.safety.contacts import scrub
 
     return IndexRecord(
         listing_id=f"item-{Path(row['image']).stem}",
@@ -129,7 +129,7 @@ def _unit(vector: list[float]) -> np.ndarray:
 
 def hashes(rows: list[Row]) -> Iterator[str]:
     """Perceptual hash of each photo, as intake makes it."""
-    from listing.photos import intake
+    from listing.intake.photos import intake
 
     for row in rows:
         yield intake([row["image"]])[0].ref.phash

@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from finetune.photosets import data_root, read_annotations
-from finetune.splits import split_rows
+from finetune.data.photosets import data_root, read_annotations
+from finetune.data.splits import split_rows
+from listing.evidence.past_listings import PastListings
 from listing.home import ipl_home
-from listing.photos import intake
+from listing.intake.photos import intake
 from listing.pipeline import Pipeline, build_pipeline
-from listing.privacy import find_contacts
 from listing.request import DraftRequest
-from listing.retrieval import PastListings
+from listing.safety.contacts import find_contacts
 from listing.schema import AttributeValue, Draft
 from listing.taxonomy import load_taxonomy
 from rag_index.defaults import default_encoders

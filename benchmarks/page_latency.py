@@ -19,13 +19,13 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from app.programs import find_chromium
-from app.sellers import write_password
+from app.accounts.sellers import write_password
 from app.services import Services, build_services
 from app.settings import Settings
+from app.setup.external_tools import find_chromium
 from listing.home import ipl_home
 from listing.pipeline import build_pipeline
-from tests.app.page_server import CHROMIUM_ARGS, served
+from tests.app.support.page_server import CHROMIUM_ARGS, served
 from tests.fakes import FakeIndex
 
 DEMO = Path(__file__).resolve().parents[1] / "demo"

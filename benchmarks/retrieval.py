@@ -26,12 +26,12 @@ import numpy as np
 
 from rag_index.errors import IndexUnreachable
 from rag_index.index import ListingIndex, build
-from rag_index.manifest import EncodersInfo
-from rag_index.places import ServerPlace
 from rag_index.records import IndexRecord
 from rag_index.retrieve import Query, retrieve
 from rag_index.sample.load import made_by, sample_records
 from rag_index.search import Filter
+from rag_index.storage.location import ServerPlace
+from rag_index.storage.manifest import EncodersInfo
 
 NOISE = 0.9  # length of the noise over the length of the vector: cosine of clone and original about 0.74
 SELLERS = 5_000

@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from finetune.calibrate import PRECISION, cross_fitted, fit, halves, sources, threshold
-from finetune.measures import BINS, calibration_error, interval, judge, share
-from finetune.photosets import ATTRIBUTES, DataError, data_root, read_annotations
-from finetune.rowcache import RowCache
-from finetune.splits import split_rows
-from listing.attributes import within
-from listing.category import decide
-from listing.fusion import Calibration, best, combine
+from finetune.data.photosets import ATTRIBUTES, DataError, data_root, read_annotations
+from finetune.data.splits import split_rows
+from finetune.evaluate.calibrate import PRECISION, cross_fitted, fit, halves, sources, threshold
+from finetune.evaluate.measures import BINS, calibration_error, interval, judge, share
+from finetune.evaluate.row_cache import RowCache
+from listing.evidence.category import decide
+from listing.facts.ensemble import Calibration, best, combine
+from listing.facts.questions import within
 from listing.prompts import UNKNOWN
 from listing.taxonomy import Taxonomy, load_taxonomy
 

@@ -1,4 +1,4 @@
-"""Garment or not: the error both ways, and the threshold of ``listing/category.json``.
+"""Garment or not: the error both ways, and the threshold of ``listing/evidence/category.json``.
 
     python -m benchmarks.routing           the errors (needs the photo folders named by IPL_DATA and the model folder)
     python -m benchmarks.routing --write   sets the threshold first, from the *training* garments alone
@@ -20,10 +20,10 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.ikea_300 import mapped_photos, model_folder, test_ids, wilson
-from finetune.photosets import data_root, read_annotations
-from finetune.splits import split_rows
-from listing.category import DEFAULT_FILE, CategoryRule, decide, garment_probability, load_rule, log_ratio
-from listing.imagenet import ImageNetClassifier, category_scores
+from finetune.data.photosets import data_root, read_annotations
+from finetune.data.splits import split_rows
+from listing.evidence.category import DEFAULT_FILE, CategoryRule, decide, garment_probability, load_rule, log_ratio
+from listing.evidence.imagenet import ImageNetClassifier, category_scores
 from listing.taxonomy import load_taxonomy
 
 TRAINING_PHOTOS = 600
@@ -60,7 +60,9 @@ def fit_threshold(classifier: ImageNetClassifier, paths: list[str]) -> CategoryR
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=None, help="folder that holds imagenet.safetensors")
-    parser.add_argument("--write", action="store_true", help="set the threshold in listing/category.json first")
+    parser.add_argument(
+        "--write", action="store_true", help="set the threshold in listing/evidence/category.json first"
+    )
     parser.add_argument("--every", type=int, default=1, help="take every n-th photo only")
     args = parser.parse_args()
     root, taxonomy = data_root(), load_taxonomy()

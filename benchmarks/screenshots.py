@@ -19,11 +19,11 @@ sys.path.insert(0, str(ROOT))
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright  # noqa: E402
 
-from app.programs import find_chromium  # noqa: E402
-from app.search_index import NoIndex  # noqa: E402
 from app.services import build_services  # noqa: E402
 from app.settings import Settings  # noqa: E402
-from tests.app.page_server import CHROMIUM_ARGS, served  # noqa: E402
+from app.setup.external_tools import find_chromium  # noqa: E402
+from app.store.search_index import NoIndex  # noqa: E402
+from tests.app.support.page_server import CHROMIUM_ARGS, served  # noqa: E402
 from tests.fakes import FakeIndex, FakePipeline  # noqa: E402
 
 PHOTOS = [str(ROOT / "demo" / name) for name in ("hoodie.jpg", "hoodie_label.jpg")]

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from finetune.photosets import data_root
+from finetune.data.photosets import data_root
 from listing.home import ipl_home
 
 WAYS: dict[str, dict[str, Any]] = {
@@ -46,12 +46,12 @@ def measure(way: str, args: argparse.Namespace) -> dict[str, Any]:
     """Take the steps in this process."""
     import torch
 
-    from finetune.batches import Drawer
-    from finetune.lessons import LessonPlan
-    from finetune.photosets import load_photos, read_annotations
-    from finetune.splits import split_rows
-    from finetune.train import TuneConfig, feature_maps, load_trainable, loss_of
-    from finetune.trainable import groups_of
+    from finetune.data.batches import Drawer
+    from finetune.data.photosets import load_photos, read_annotations
+    from finetune.data.splits import split_rows
+    from finetune.data.tasks import LessonPlan
+    from finetune.train.loop import TuneConfig, feature_maps, load_trainable, loss_of
+    from finetune.train.trainable import groups_of
     from listing.taxonomy import load_taxonomy
 
     torch.manual_seed(0)

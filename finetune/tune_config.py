@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from finetune.lessons import LessonPlan
+from finetune.data.tasks import LessonPlan
 
 
 @dataclass(frozen=True)

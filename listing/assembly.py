@@ -6,12 +6,12 @@ import logging
 from pathlib import Path
 
 from listing.backends.base import Backend, BackendError
-from listing.calibrations import calibration_file, command, is_server
-from listing.fusion import Calibration
-from listing.ocr import Reader
+from listing.evidence.ocr import Reader
+from listing.evidence.past_listings import PastListings
+from listing.facts.calibrations import calibration_file, command, is_server
+from listing.facts.category_router import Router
+from listing.facts.ensemble import Calibration
 from listing.parts import Parts
-from listing.retrieval import PastListings
-from listing.router import Router
 from listing.taxonomy import load_taxonomy
 
 EMBEDDED = "ipl-mini"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from listing.backends.base import Backend
-from listing.fusion import Calibration
-from listing.ocr import Reader
-from listing.router import Router
-from listing.similar import Similar
+from listing.evidence.neighbours import Similar
+from listing.evidence.ocr import Reader
+from listing.facts.category_router import Router
+from listing.facts.ensemble import Calibration
 from listing.taxonomy import Taxonomy
 
 

@@ -10,15 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from listing import checks, composing, finishing, looking, reading
 from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent
+from listing.evidence.neighbours import Found
+from listing.facts import printed_facts, verify, visual_facts
 from listing.parts import Parts
 from listing.request import DraftPipeline, DraftRequest
 from listing.schema import AttributeValue, Draft, Flag
-from listing.similar import Found
+from listing.text import compose, finish
 
 if TYPE_CHECKING:
-    from listing.retrieval import PastListings
+    from listing.evidence.past_listings import PastListings
 
 
 @dataclass
@@ -52,24 +53,24 @@ class Pipeline:
         if known is not None and (request.category or known.category.value) == known.category.value:
             category, facts, found = known.category, self._kept(request, known), Found()
             if request.category is not None:  # the seller's word, so that the text may name it
-                category = looking.chosen(request.category, category)
+                category = visual_facts.chosen(request.category, category)
             flags: list[Flag] = []
             yield CategoryEvent(category=category)
             for fact in facts:
                 yield AttributeEvent(attribute=fact)
         else:
             with clock.stage("category"):
-                seen = looking.look(request, self.parts)  # photos, then every source's category
+                seen = visual_facts.look(request, self.parts)  # photos, then every source's category
                 category = seen.category
             yield CategoryEvent(category=category)
             clock.spent["first_fact"] = round((time.perf_counter() - began) * 1000, 1)
             facts, found, flags = yield from self._facts(request, seen, clock)
-        questions = finishing.questions(category, facts, self.parts.taxonomy)
+        questions = finish.questions(category, facts, self.parts.taxonomy)
         for question in questions:
             yield QuestionEvent(question=question)
         yield StageEvent(stage="text", share=0.6)
         with clock.stage("text"):
-            text = yield from composing.compose(request, category, facts, found, self.parts)
+            text = yield from compose.compose(request, category, facts, found, self.parts)
         draft = Draft(
             id=draft_id(request),
             photos=[photo.ref for photo in request.photos],
@@ -78,17 +79,17 @@ class Pipeline:
             title=text.title,
             description=text.description,
             questions=questions,
-            flags=[*finishing.model_flags(self.parts.calibration), *flags, *text.flags],
+            flags=[*finish.model_flags(self.parts.calibration), *flags, *text.flags],
             price=known.price if known is not None else found.price,
             neighbours=list(known.neighbours if known is not None else found.neighbours),
-            quality=finishing.quality(request, category, facts, text, self.parts.taxonomy),
+            quality=finish.quality(request, category, facts, text, self.parts.taxonomy),
             model=self.parts.backend.name,
             timing_ms={**clock.spent, "total": round((time.perf_counter() - began) * 1000, 1)},
         )
         yield DraftEvent(draft=draft)
 
     def _facts(
-        self, request: DraftRequest, seen: looking.Look, clock: Clock
+        self, request: DraftRequest, seen: visual_facts.Look, clock: Clock
     ) -> Generator[Event, None, tuple[list[AttributeValue], Found, list[Flag]]]:
         taxonomy, parts = self.parts.taxonomy, self.parts
         if seen.category.value is None:
@@ -102,36 +103,36 @@ class Pipeline:
         yield StageEvent(stage="facts", share=0.2)
         facts: dict[str, AttributeValue] = {}
         with clock.stage("facts"):
-            pixels = looking.pixel_views(request.photos, seen.trust)
-            readings = looking.readings(request, node, seen, found, pixels, parts)
+            pixels = visual_facts.pixel_views(request.photos, seen.trust)
+            readings = visual_facts.readings(request, node, seen, found, pixels, parts)
         for name, value in request.facts.items():
             if name in node.attributes:
-                facts[name] = checks.seller_fact(taxonomy.attributes[name], value)
+                facts[name] = verify.seller_fact(taxonomy.attributes[name], value)
         for item in readings:
             name = item.attribute.name
             if name not in facts:
-                facts[name] = checks.visible_fact(item, parts.calibration, pixels, found.ids.get(name))
-                if checks.repeats(facts[name], facts.get("colour")):
-                    facts[name] = checks.not_known(item.attribute)
+                facts[name] = verify.visible_fact(item, parts.calibration, pixels, found.ids.get(name))
+                if verify.repeats(facts[name], facts.get("colour")):
+                    facts[name] = verify.not_known(item.attribute)
             yield AttributeEvent(attribute=facts[name])
-        if not node.tuned and "colour" not in facts and (colour := looking.pixel_colour(pixels)) is not None:
+        if not node.tuned and "colour" not in facts and (colour := visual_facts.pixel_colour(pixels)) is not None:
             facts["colour"] = colour
             yield AttributeEvent(attribute=colour)
         yield StageEvent(stage="reading", share=0.5)
         with clock.stage("reading"):
-            read = reading.read_facts(request, node, parts.reader)
+            read = printed_facts.read_facts(request, node, parts.reader)
         for fact in read:
             if fact.name not in request.facts and fact.name in node.attributes:
                 facts[fact.name] = fact
                 yield AttributeEvent(attribute=fact)
-        ordered = [facts.get(a.name) or checks.not_known(a) for a in taxonomy.schema(node.name)]
+        ordered = [facts.get(a.name) or verify.not_known(a) for a in taxonomy.schema(node.name)]
         return ordered, found, list(seen.flags)
 
     def _kept(self, request: DraftRequest, known: Draft) -> list[AttributeValue]:
         """The facts of the earlier draft, the seller's own in their place."""
         taxonomy = self.parts.taxonomy
         return [
-            checks.seller_fact(taxonomy.attributes[fact.name], request.facts[fact.name])
+            verify.seller_fact(taxonomy.attributes[fact.name], request.facts[fact.name])
             if fact.name in request.facts and fact.name in taxonomy.attributes
             else fact
             for fact in known.attributes

@@ -10,7 +10,7 @@ from listing.events import Event
 from listing.schema import Draft
 
 if TYPE_CHECKING:
-    from listing.photos import Photo
+    from listing.intake.photos import Photo
 
 Tone = Literal["plain", "shorter", "warmer"]
 TONES: tuple[Tone, ...] = ("plain", "shorter", "warmer")

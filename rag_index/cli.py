@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rag_index.encoders import Encoders
-    from rag_index.importer import Tools
+    from rag_index.imports.import_tables import RowProblem
+    from rag_index.imports.importer import Tools
     from rag_index.records import IndexRecord
-    from rag_index.tables import RowProblem
 
 SHOWN_PROBLEMS = 20
 
 
 @dataclass(frozen=True)
 class Kit:
-    """Where the index is, its models, and what the caller does for it (``rag_index.importer.Tools``)."""
+    """Where the index is, its models, and what the caller does for it (``rag_index.imports.importer.Tools``)."""
 
     location: str
     encoders: Encoders
@@ -95,9 +95,9 @@ def build(args: argparse.Namespace, kit: Kit) -> int:
 
 def add(args: argparse.Namespace, kit: Kit) -> int:
     """Import a table into the index that is there."""
-    from rag_index.importer import import_table
+    from rag_index.imports.import_tables import parse_mapping
+    from rag_index.imports.importer import import_table
     from rag_index.index import ListingIndex
-    from rag_index.tables import parse_mapping
 
     mapping = parse_mapping(args.map)
     with ListingIndex.open(kit.location, kit.encoders.info) as index:
@@ -174,9 +174,9 @@ def _fits(kit: Kit) -> bool:
 
 def _usable(args: argparse.Namespace, kit: Kit, problems: list[RowProblem]) -> Iterator[IndexRecord]:
     from rag_index.errors import BadRecord
-    from rag_index.guard import check
-    from rag_index.importer import to_records
-    from rag_index.tables import RowProblem, parse_mapping, read_table
+    from rag_index.imports.import_tables import RowProblem, parse_mapping, read_table
+    from rag_index.imports.importer import to_records
+    from rag_index.imports.record_checks import check
 
     for made in to_records(read_table(args.table, parse_mapping(args.map)), kit.tools()):
         if isinstance(made, RowProblem):

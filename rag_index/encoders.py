@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rag_index.errors import IndexFailure
-from rag_index.manifest import EncoderInfo, EncodersInfo
+from rag_index.storage.manifest import EncoderInfo, EncodersInfo
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -14,12 +14,12 @@ from types import TracebackType
 from typing import Any, Literal, TypeVar
 
 from rag_index.errors import BadRecord, IndexMissing
-from rag_index.guard import check
-from rag_index.manifest import SPACE, EncodersInfo, Manifest
-from rag_index.places import Place, find_place, new_generation, plain_errors
+from rag_index.imports.record_checks import check
 from rag_index.records import IndexRecord
-from rag_index.rows import TEXT_PART, RowKey, chunks, to_record, to_rows
 from rag_index.search import Filter, Hit, nearest
+from rag_index.storage.location import Place, find_place, new_generation, plain_errors
+from rag_index.storage.manifest import SPACE, EncodersInfo, Manifest
+from rag_index.storage.rows import TEXT_PART, RowKey, chunks, to_record, to_rows
 
 BATCH = 2_000  # rows a call; Chroma refuses more than 5,461
 HNSW: Any = {"space": SPACE, "ef_construction": 100, "max_neighbors": 16, "ef_search": 100}

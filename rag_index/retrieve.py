@@ -8,9 +8,9 @@ from rag_index.index import ListingIndex
 from rag_index.neighbours import style_exemplars, vote
 from rag_index.prices import PriceBasis, price_range
 from rag_index.records import Neighbour
-from rag_index.rows import chunks
 from rag_index.rules import Query, Rules
 from rag_index.search import Filter, Hit
+from rag_index.storage.rows import chunks
 
 __all__ = [
     "Neighbour", "PriceBasis", "Query", "Rules", "fuse", "price_range", "retrieve", "style_exemplars", "vote",

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rag_index.rows import RowKey
+from rag_index.storage.rows import RowKey
 
 OVERFETCH = 4
 LEAST_FETCH = 100

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from app.programs import find_chromium, find_postgres
+from app.setup.external_tools import find_chromium, find_postgres
 from listing.home import ipl_home
 from listing.request import DraftPipeline
 
@@ -164,7 +164,7 @@ def model_folder() -> Path:
 @pytest.fixture(scope="session")
 def real_pipeline() -> DraftPipeline:
     """The embedded model over the sample index, which has one owner; only for tests with the marker ``model``."""
-    from app.main import main
+    from app.cli.main import main
     from listing.pipeline import build_pipeline
 
     assert main(["index", "build", "--sample", "--if-missing"]) == 0

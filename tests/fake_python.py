@@ -94,7 +94,7 @@ def main(arguments: list[str]) -> None:
         venv(Path(arguments[2]))
     elif arguments[1] == "pip":
         pip(arguments[2:])
-    elif arguments[1] == "finetune.embedded":
+    elif arguments[1] == "finetune.embedded.assemble":
         model()
     else:
         command(arguments[2:])

@@ -10,16 +10,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from app.search_index import Hit
-from listing.events import (
-    AttributeEvent,
-    CategoryEvent,
-    DraftEvent,
-    Event,
-    QuestionEvent,
-    StageEvent,
-    TextEvent,
-)
+from app.store.search_index import Hit
+from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent, TextEvent
 from listing.request import DraftRequest
 from listing.schema import (
     AttributeValue,
@@ -213,7 +205,7 @@ def jpeg(colour: tuple[int, int, int] = (31, 42, 68), size: tuple[int, int] = (3
 
 @dataclass
 class FakeIndex:
-    """Implements ``app.search_index.SearchIndex`` in memory; finds by shared words.
+    """Implements ``app.store.search_index.SearchIndex`` in memory; finds by shared words.
 
     fail: every call raises, like an index whose files are broken.
     """

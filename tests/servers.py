@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from app.programs import find_postgres
+from app.setup.external_tools import find_postgres
 
 
 def free_port() -> int:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from app.commands import CommandError
-from app.main import COMMANDS, dispatch, main, report
+from app.cli import CommandError
+from app.cli.main import COMMANDS, dispatch, main, report
 
 ROOT = Path(__file__).resolve().parents[1]
 PRESENT = [c.name for c in COMMANDS if c.exists()]
@@ -20,7 +20,7 @@ PRESENT = [c.name for c in COMMANDS if c.exists()]
 def bare(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The command line on the standard library alone (-S: no installed package can be imported)."""
     return subprocess.run(
-        [sys.executable, "-S", "-P", "-m", "app.main", *arguments],
+        [sys.executable, "-S", "-P", "-m", "app.cli.main", *arguments],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
@@ -120,6 +120,6 @@ def test_full_disk_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_command_of_a_later_version_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.main.Command.exists", lambda self: False)
+    monkeypatch.setattr("app.cli.main.Command.exists", lambda self: False)
     with pytest.raises(CommandError, match="no 'draft' yet"):
         dispatch("draft", [])

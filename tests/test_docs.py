@@ -9,9 +9,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from app.api import health, v1
-from app.commands import CommandError, docs
+from app.cli import CommandError, docs
 from app.settings import PREFIX, Settings
+from app.web.api import health, v1
 
 ROOT = Path(__file__).resolve().parents[1]
 FETCHED = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src"}
@@ -110,7 +110,7 @@ def test_the_tests_that_a_promise_names_are_there(page: str) -> None:
         file = name or file
         if not (name or function):
             continue
-        path = ROOT / file if file.startswith("tests/") else ROOT / "tests" / "app" / file
+        path = ROOT / file
         assert path.is_file(), file
         if function:
             assert f"def {function[2:]}(" in path.read_text(encoding="utf-8"), f"{file}{function}"

@@ -60,12 +60,12 @@ def http_page() -> str:
     """The OpenAPI document of the server as Markdown."""
     from fastapi import FastAPI
 
-    from app import apidocs, server
+    from app.web import api_page, server
 
     app = FastAPI(title="IPL", version="1", description=server.DESCRIPTION)
     for router in server.ROUTERS:
         app.include_router(router)
-    return _template("http.md.jinja", **apidocs.contents(app.openapi()))
+    return _template("http.md.jinja", **api_page.contents(app.openapi()))
 
 
 def settings_page() -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from listing.backends.chat_protocol import Alternative, Choice
-from listing.fusion import best
+from listing.facts.ensemble import best
 from listing.prompts import LETTERS
 
 # Not measured: "the model picked it" and no more. Above ``checks.LEAST_SUGGESTION``, below every stating threshold.

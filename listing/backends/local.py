@@ -12,9 +12,9 @@ from PIL import Image
 
 from listing.backends.base import BackendError, ChoiceQuestion
 from listing.backends.full_prompts import TREE_USABLE, score_full
+from listing.backends.prefix_tree import Tree
 from listing.backends.second import SecondTower, mean_of
 from listing.backends.templates import correct_template
-from listing.tree import Tree
 
 if TYPE_CHECKING:
     import torch

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rag_index.errors import IndexMismatch
-from rag_index.manifest import EncodersInfo
 from rag_index.records import IndexRecord
+from rag_index.storage.manifest import EncodersInfo
 
 HERE = Path(__file__).parent
 

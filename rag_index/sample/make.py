@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from rag_index.encoders import Encoders
-from rag_index.guard import contact_kind
+from rag_index.imports.record_checks import contact_kind
 
 HERE = Path(__file__).parent
 ATTRIBUTES = ("colour", "colour2", "pattern", "sleeve", "neckline", "closure", "material", "audience", "brand", "text")

@@ -14,8 +14,8 @@ import pytest
 
 from app.services import Services, build_services
 from app.settings import Settings
-from listing.photos import Photo, intake
-from tests.app.backends import Backend, Databases, on_files, on_servers
+from listing.intake.photos import Photo, intake
+from tests.app.support.backends import Backend, Databases, on_files, on_servers
 from tests.fakes import FakePipeline, jpeg
 from tests.servers import Server
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.main import main
+from app.cli.main import main
 
 
 @pytest.mark.parametrize(

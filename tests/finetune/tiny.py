@@ -176,7 +176,7 @@ def _onevision(words: Any) -> tuple[Any, Any]:
 def _ipl_mini(words: Any) -> tuple[Any, Any]:
     from transformers import LlamaConfig
 
-    from finetune.embedded import build_model, build_processor
+    from finetune.embedded.assemble import build_model, build_processor
 
     model = build_model(LlamaConfig(**_text(words), tie_word_embeddings=True)).float()
     _fit_statistics(model.model.vision_tower)
@@ -240,7 +240,7 @@ def garments(folder: Path) -> Path:
     import numpy as np
     from PIL import Image
 
-    from finetune.splits import is_validation_sender
+    from finetune.data.splits import is_validation_sender
     from tests.finetune.rows import annotated
 
     (folder / "photos").mkdir()

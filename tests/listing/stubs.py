@@ -9,11 +9,11 @@ from typing import Any
 from PIL import Image
 
 from listing.backends.base import ChoiceQuestion
-from listing.fusion import AttributeCalibration, Calibration
-from listing.ocr import OcrSpan
+from listing.evidence.neighbours import Found
+from listing.evidence.ocr import OcrSpan
+from listing.facts.ensemble import AttributeCalibration, Calibration
 from listing.parts import Parts
 from listing.schema import Candidate, Category, SourceOpinion
-from listing.similar import Found
 from listing.taxonomy import load_taxonomy
 
 SURE = 0.97

@@ -11,9 +11,9 @@ from PIL import Image
 
 from demo import canvas
 from demo.render import PICTURES, main
-from listing.brands import find_brand
-from listing.ocr import Reader, fold
-from listing.photos import intake
+from listing.evidence.brands import find_brand
+from listing.evidence.ocr import Reader, fold
+from listing.intake.photos import intake
 
 FOLDER = Path(__file__).resolve().parents[2] / "demo"
 TEXTS = {"hoodie.jpg": "harbour", "hoodie_label.jpg": "wrangler", "mug.jpg": "morning"}

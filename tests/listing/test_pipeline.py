@@ -5,12 +5,12 @@ import io
 import pytest
 from PIL import Image
 
-from listing.ocr import OcrSpan
-from listing.photos import intake
+from listing.evidence.neighbours import Found
+from listing.evidence.ocr import OcrSpan
+from listing.intake.photos import intake
 from listing.pipeline import Pipeline
 from listing.request import DraftRequest
 from listing.schema import Draft, NeighbourRef
-from listing.similar import Found
 from tests.listing.stubs import StubBackend, StubReader, StubRouter, StubSimilar, parts
 
 HOODIE = {

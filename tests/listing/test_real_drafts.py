@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
-from finetune.photosets import read_annotations
-from finetune.splits import split_rows
-from listing.photos import intake
+from finetune.data.photosets import read_annotations
+from finetune.data.splits import split_rows
+from listing.intake.photos import intake
 from listing.request import DraftPipeline, DraftRequest
 from listing.schema import Draft
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag_index.manifest import EncoderInfo, EncodersInfo
 from rag_index.records import IndexRecord
+from rag_index.storage.manifest import EncoderInfo, EncodersInfo
 from tests.servers import Server
 
 IMAGE, TEXT = 8, 4

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from rag_index.copies import own_copy, still_copy
 from rag_index.errors import IndexBusy, IndexFailure, IndexMissing
 from rag_index.index import ListingIndex, build
+from rag_index.storage.worker_copies import own_copy, still_copy
 from tests.rag_index.conftest import INFO
 from tests.rag_index.test_index import Make
 
 DIE_WITH_A_COPY = """
 import os, sys
 from pathlib import Path
-from rag_index.copies import own_copy, still_copy
+from rag_index.storage.worker_copies import own_copy, still_copy
 with still_copy(sys.argv[1], Path(sys.argv[2])) as still:
     own_copy(still)
     os.kill(os.getpid(), 9)

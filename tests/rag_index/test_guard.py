@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from listing.privacy import scrub_for_index
-from rag_index.guard import contact_kind
+from listing.safety.contacts import scrub_for_index
+from rag_index.imports.record_checks import contact_kind
 
 ROWS = [
     json.loads(line)

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rag_index.importer import ReadPhoto, Tools, import_table
+from rag_index.imports.import_tables import ImportProblem, PlainRow, RowProblem, parse_mapping, read_table
+from rag_index.imports.importer import ReadPhoto, Tools, import_table
 from rag_index.index import ListingIndex, build
 from rag_index.records import IndexRecord
-from rag_index.tables import ImportProblem, PlainRow, RowProblem, parse_mapping, read_table
 
 from .conftest import IMAGE, INFO, TEXT
 

@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from finetune.splits import is_validation_sender
+from finetune.data.splits import is_validation_sender
 from rag_index import cli
 from rag_index.encoders import Encoders
 from rag_index.errors import IndexMismatch
-from rag_index.guard import check
-from rag_index.importer import ReadPhoto, Tools
+from rag_index.imports.importer import ReadPhoto, Tools
+from rag_index.imports.record_checks import check
 from rag_index.index import ListingIndex, build
-from rag_index.manifest import EncodersInfo
 from rag_index.retrieve import Query, Rules, retrieve
 from rag_index.sample.load import HERE, made_by, sample_records
+from rag_index.storage.manifest import EncodersInfo
 
 TOWER = HERE.parents[1] / "finetune" / "weights" / "tower.safetensors"
 

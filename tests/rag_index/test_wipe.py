@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from rag_index import wipe
 from rag_index.index import ListingIndex, build
-from tests.app.leftovers import files_with
+from rag_index.storage import wipe
+from tests.app.support.leftovers import files_with
 from tests.rag_index.conftest import INFO, make
 
 WORD = "quuxzebrine"

@@ -12,7 +12,7 @@ import pytest
 import torch
 from scipy import stats
 
-from app.main import main
+from app.cli.main import main
 from recommend.config import ConfigError
 from recommend.experiments.arms import swap_histories, swap_users
 from recommend.experiments.recipe import RECIPES, Changes, Recipe, find_recipe, sort_changes

@@ -1,0 +1,117 @@
+"""Who is asking, from the headers of a request alone: nothing of its body is received before this is known."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from fastapi import Request
+from starlette.datastructures import State
+from starlette.types import Scope
+
+from app.accounts.sellers import ONE_PERSON, Seller, Sellers
+from app.accounts.sign_in import page_user
+from app.views import AppError, Busy
+
+# /ops only leads to /ops/, which asks.
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/sign-in", "/sign-out", "/ops"})
+TOKEN_SECONDS = 1.0  # for so long a token counts that was just withdrawn; each route looks it up again
+_MAX_REMEMBERED = 10_000
+_MAX_WAITING = {True: 256, False: 16}
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Whom a request counts for: ``key`` is a seller's name where ``known``, else an address."""
+
+    key: str
+    known: bool
+
+
+class Tokens:
+    """Whose tokens are: looked up in the store in threads of their own, and remembered for a second by digest.
+
+    Tokens that were valid before do not wait behind those that never were, so that garbage keeps nobody out.
+    """
+
+    def __init__(self, sellers: Sellers) -> None:
+        self._sellers = sellers
+        self._answers: OrderedDict[str, tuple[float, Seller | None]] = OrderedDict()
+        self._proven: OrderedDict[str, None] = OrderedDict()
+        self._threads = {True: ThreadPoolExecutor(4, "tokens"), False: ThreadPoolExecutor(1, "new-tokens")}
+        self._waiting = {True: 0, False: 0}
+
+    async def seller(self, token: str) -> Seller | None:
+        """The token's seller, or None.
+
+        Raises:
+            AppError: too many look-ups wait (429), or the store is away (503).
+        """
+        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+        answer = self._remembered(digest)
+        if answer is None:
+            proven = digest in self._proven
+            if self._waiting[proven] >= _MAX_WAITING[proven]:
+                raise Busy("The server is busy; ask again in a moment.", 1)
+            self._waiting[proven] += 1
+            try:
+                loop = asyncio.get_running_loop()
+                answer = await loop.run_in_executor(self._threads[proven], self._look_up, digest, token)
+            finally:
+                self._waiting[proven] -= 1
+        return answer[1]
+
+    def _remembered(self, digest: str) -> tuple[float, Seller | None] | None:
+        answer = self._answers.get(digest)
+        return answer if answer is not None and time.monotonic() - answer[0] < TOKEN_SECONDS else None
+
+    def _look_up(self, digest: str, token: str) -> tuple[float, Seller | None]:
+        answer = self._remembered(digest)  # another request may have asked for it meanwhile
+        if answer is None:
+            asked = time.monotonic()
+            answer = (asked, self._sellers.by_token(token))
+            self._answers[digest] = answer
+            if answer[1] is not None:
+                self._proven[digest] = None
+            else:
+                self._proven.pop(digest, None)
+            for memory in (self._answers, self._proven):
+                while len(memory) > _MAX_REMEMBERED:
+                    memory.popitem(last=False)  # type: ignore[attr-defined]
+        return answer
+
+
+class Gate:
+    """Lets a request in or says why not."""
+
+    def __init__(self, state: State) -> None:
+        self._state, self._sellers = state, state.services.sellers
+        self._tokens = Tokens(self._sellers)
+
+    async def caller(self, scope: Scope, headers: Mapping[str, str]) -> Caller:
+        """Who asks. Open addresses are for everybody; in the single-user mode everybody is the one person.
+
+        Raises:
+            AppError: nobody is signed in, or the token is not valid (401).
+        """
+        path = scope["path"]
+        if path in OPEN_PATHS:
+            return Caller((scope.get("client") or ("unknown",))[0], False)
+        if self._sellers.single:
+            return Caller(ONE_PERSON, True)
+        kind, _, token = headers.get("authorization", "").partition(" ")
+        bearer = kind.lower() == "bearer"
+        if token and (bearer or path.startswith("/v1/")):  # a proxy in front of the page may have a password of its own
+            seller = await self._tokens.seller(token.strip()) if bearer else None
+            if seller is None:
+                raise AppError("bad_token", "This token is not valid; ask the server's operator for another.", 401)
+            return Caller(seller.name, True)
+        name = page_user(Request(scope), self._state)
+        if name is None:
+            raise AppError("sign_in", "Please sign in first.", 401)
+        return Caller(name, True)

@@ -1,0 +1,263 @@
+"""A person is erased: everything of theirs in the store goes, and what others need for their accounts loses its name.
+
+Feed and index of a running server follow through the outbox and the sequence of changes; without a server the index is
+brought up to date here. Backups are not touched.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import ColumnElement, delete, func, make_url, or_, select, update
+from sqlalchemy.orm import DeclarativeBase, Session
+
+from app.accounts.sessions import forget_mark, key_file
+from app.settings import Settings
+from app.store import draft_repo, listing_repo
+from app.store.db import Store, StoreError, open_store
+from app.store.deletions import LARGEST_COMPACTED, UPLOAD_SECONDS, Deletions, sweep_uploads
+from app.store.home_lock import HomeInUse, only_user
+from app.store.identity import check_photos
+from app.store.media import Media
+from app.store.retention import STANDING, forget_pages
+from app.store.search_index import NoIndex
+from app.store.tables import (
+    DraftRow,
+    EditRow,
+    EventRow,
+    FeedPageRow,
+    KeyRow,
+    ListingRow,
+    NumberRow,
+    OrderRow,
+    OutboxRow,
+    PhotoRow,
+    PostRow,
+    SellerRow,
+    TokenRow,
+    now,
+)
+
+AT_ONCE = 500
+
+
+class NobodyThere(ValueError):
+    """There is no such person; the message is one sentence."""
+
+
+class OpenOrders(RuntimeError):
+    """Orders of the person are neither refunded nor completed; the message names them and says what to do."""
+
+
+@dataclass
+class Erased:
+    """What was deleted, by its name in the singular; ``orders`` were kept without the person's name.
+
+    index: "done" (nothing of the listings is in it any more), "server" (a running one has it and follows), "away" (it
+    does not answer; the next start follows), "none" (there is none).
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    orders: int = 0
+    refunded: int = 0
+    index: str = "none"
+
+
+def erase(settings: Settings, name: str, *, settle: bool = False) -> Erased:
+    """Delete the person of that name and all that is theirs. After a kill, run again: it goes on; the name goes last.
+
+    Args:
+        settle: refund the orders that stand, of theirs and of their listings.
+
+    Raises:
+        NobodyThere: no such name in the store, or no store. OpenOrders: there are, and ``settle`` is False.
+        StoreError, AppError: the store cannot be reached, or its photos lie elsewhere; nothing was deleted.
+    """
+    store = open_known(settings, name)
+    done, media = Erased(), Media(settings.media_folder)
+    deletions = Deletions(store, media, NoIndex(), settings.home / "uploads")
+    try:
+        who = person_id(store, name)
+        _check_media(settings, media, store)
+        with store.write() as session:
+            _lock_listings(session, who)
+            if not settle:
+                refuse_open_orders(session, who, name)
+            done.refunded = _settle(session, who)
+            _delete_own(session, who, done)
+        visitors = list(_numbers(store, who, "visitor"))
+        done.counts["page of the feed"] += forget_pages(store, FeedPageRow.visitor.in_(visitors))
+        done.index = _leave_index(settings, store)
+        deletions.delete_photos()
+        with store.write() as session:
+            _lock_listings(session, who)
+            done.refunded += _settle(session, who)
+            late = _delete_own(session, who, done)  # what a server took in meanwhile
+            _forget_name(session, who, done)
+        if late:
+            done.index = _leave_index(settings, store)
+        deletions.delete_photos()
+        sweep_uploads(deletions.uploads, UPLOAD_SECONDS)
+        _forget_mark(settings, name)
+        deletions.compact(LARGEST_COMPACTED if _is_served(settings.home) else None)
+    finally:
+        store.engine.dispose()
+    return done
+
+
+def _check_media(settings: Settings, media: Media, store: Store) -> None:
+    """Raises StoreError when the photos of the store are not in the folder: their files would stay somewhere else."""
+    with store.read() as session:
+        known = set(session.scalars(select(PhotoRow.id)))
+    check_photos(settings, media, store.engine, lambda: known)
+    if known and media.mark() is None and not known & set(media.ids()):
+        raise StoreError(
+            f"The photos of the store are not in {media.folder}: name their folder with IPL_MEDIA or IPL_HOME."
+        )
+
+
+def _lock_listings(session: Session, who: str) -> None:
+    """Nobody buys one of them until this transaction ends."""
+    session.scalars(select(ListingRow.id).where(ListingRow.seller_id == who).with_for_update()).all()
+
+
+def _is_served(home: Path) -> bool:
+    try:
+        with only_user(home):
+            return False
+    except HomeInUse:
+        return True
+
+
+def _forget_mark(settings: Settings, name: str) -> None:
+    """The mark by which the name's cookies were ended goes, where no password is left that it could let in again."""
+    from app.accounts.sellers import read_passwords
+
+    named = settings.passwords is not None and name in read_passwords(settings.passwords)
+    if not named and (settings.home / "session.key").is_file():
+        forget_mark(key_file(settings.home), name)
+
+
+def open_known(settings: Settings, name: str) -> Store:
+    """The store, which has to be there already. Raises NobodyThere, StoreError."""
+    url = make_url(settings.store_url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        raise NobodyThere(f"There is no store at {url.database}; nothing was deleted. Check IPL_HOME and IPL_STORE.")
+    return open_store(settings.store_url)
+
+
+def person_id(store: Store, name: str) -> str:
+    """The person's id. Raises NobodyThere."""
+    with store.read() as session:
+        found = session.scalar(select(SellerRow.id).where(SellerRow.name == name))
+    if found is None:
+        raise NobodyThere(f"There is nobody called {name[:64]} in this store; nothing was deleted.")
+    return found
+
+
+def refuse_open_orders(session: Session, who: str, name: str) -> None:
+    """Raises OpenOrders while orders of the person stand."""
+    open_ = list(session.scalars(select(OrderRow.id).where(_their_orders(who), *STANDING).order_by(OrderRow.at)))
+    if open_:
+        more = f" and {len(open_) - 10} more" if len(open_) > 10 else ""
+        raise OpenOrders(
+            f"{name} has {len(open_)} open orders ({', '.join(open_[:10])}{more}); nothing was deleted. "
+            "Refund or complete them first, or add --settle, which refunds them."
+        )
+
+
+def _their_orders(who: str) -> ColumnElement[bool]:
+    own = select(ListingRow.id).where(ListingRow.seller_id == who)
+    return or_(OrderRow.buyer == who, OrderRow.seller_id == who, OrderRow.listing_id.in_(own))
+
+
+def _settle(session: Session, who: str) -> int:
+    ids = list(session.scalars(select(OrderRow.id).where(_their_orders(who), *STANDING)))
+    session.execute(update(OrderRow).where(OrderRow.id.in_(ids)).values(refunded_at=now()))
+    return len(ids)
+
+
+def _delete_own(session: Session, who: str, done: Erased) -> list[str]:
+    """Listings, drafts, posts with their photos, tokens, keys, events; orders lose the name. Returns listing ids."""
+    _forget_orders(session, who, done)
+    photos = session.scalar(select(func.count()).select_from(PhotoRow).where(PhotoRow.seller_id == who)) or 0
+    edits = select(EditRow.id).join(DraftRow, DraftRow.id == EditRow.draft_id).where(DraftRow.seller_id == who)
+    done.counts["edit"] += len(session.scalars(edits).all())
+    listings = list(session.scalars(select(ListingRow).where(ListingRow.seller_id == who)))
+    for row in listings:
+        listing_repo.delete_listing(session, row)
+    own = list(session.scalars(select(DraftRow.id).where(DraftRow.seller_id == who)))
+    for start in range(0, len(own), AT_ONCE):
+        draft_repo.delete_drafts(session, own[start : start + AT_ONCE])
+    posts = list(session.scalars(select(PostRow).where(PostRow.author_id == who)))
+    for post in posts:
+        session.delete(post)
+    session.flush()
+    draft_repo.forget_photos(session, list(session.scalars(select(PhotoRow.id).where(PhotoRow.seller_id == who))))
+    done.counts.update({"listing": len(listings), "draft": len(own), "post": len(posts), "photo": photos})
+    tables: Sequence[tuple[str, type[DeclarativeBase], ColumnElement[bool]]] = (
+        ("token", TokenRow, TokenRow.seller_id == who),
+        ("idempotency key", KeyRow, KeyRow.seller_id == who),
+        ("event of the assistant", EventRow, EventRow.seller_id == who),
+    )
+    for name, table, theirs in tables:
+        done.counts[name] += session.execute(delete(table).where(theirs)).rowcount  # type: ignore[attr-defined]
+    return [row.id for row in listings]
+
+
+def _forget_orders(session: Session, who: str, done: Erased) -> None:
+    """The person's id and key in orders become random ones; amounts, times and the other side stay."""
+    for order in session.scalars(select(OrderRow).where(_their_orders(who))):
+        if order.buyer == who:
+            order.buyer, order.key, order.row_id = draft_repo.new_id(), draft_repo.new_id(), None
+        else:
+            order.seller_id = draft_repo.new_id()
+        done.orders += 1
+
+
+def _numbers(store: Store, who: str, kind: str) -> Sequence[int]:
+    with store.read() as session:
+        return session.scalars(select(NumberRow.id).where(NumberRow.kind == kind, NumberRow.key == who)).all()
+
+
+def _forget_name(session: Session, who: str, done: Erased) -> None:
+    """The name goes last, so that a repeated command finds it. A number stays, as it must never be given again."""
+    for number in session.scalars(select(NumberRow).where(NumberRow.key == who)):
+        number.key = draft_repo.new_id()
+    done.counts["account"] += session.execute(delete(SellerRow).where(SellerRow.id == who)).rowcount  # type: ignore[attr-defined]
+
+
+def _leave_index(settings: Settings, store: Store) -> str:
+    """Take listings that are gone out of the index, where no server does it; see ``Erased.index``."""
+    from rag_index.defaults import default_location
+    from rag_index.errors import IndexBusy, IndexFailure, IndexMissing
+    from rag_index.index import ListingIndex
+
+    location = settings.index or default_location(settings.home)
+    with store.read() as session:
+        here = select(ListingRow.id)
+        gone = set(session.scalars(select(OutboxRow.listing_id).where(OutboxRow.listing_id.not_in(here))))
+    try:
+        with ListingIndex.open(location) as index:
+            index.remove(sorted(gone))
+            index.wipe(at_once=True)
+    except IndexBusy:
+        return "server"
+    except IndexMissing:
+        return "none"
+    except IndexFailure:
+        return "away"
+    return "done"
+
+
+def line_of(passwords: Path | None, name: str) -> str | None:
+    """The command that takes the person's line out of the password file; None when they have none."""
+    from app.accounts.sellers import read_passwords
+
+    if passwords is None or name not in read_passwords(passwords):
+        return None
+    return f"./ipl accounts remove {shlex.quote(name)} {shlex.quote(str(passwords))}"

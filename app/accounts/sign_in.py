@@ -1,0 +1,117 @@
+"""Signing in on the page: a form, a signed cookie, and who a request is from."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from jinja2 import Environment, FileSystemLoader
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import State
+
+from app.accounts.login_attempts import Tries, Visitor
+from app.accounts.sellers import ONE_PERSON, Seller
+from app.accounts.sessions import DEVICE_DAYS, Sessions
+from app.services import Services
+from app.views import AppError
+
+COOKIE, DEVICE_COOKIE = "ipl_session", "ipl_device"
+TEMPLATES = Path(__file__).with_name("templates")
+pages = APIRouter(include_in_schema=False)
+
+
+def page_user(request: Request, state: State | None = None) -> str | None:
+    """The signed-in name, or None. ``state`` is the app's; a request inside a mounted app has another one."""
+    state = state or request.app.state
+    services: Services = state.services
+    if services.sellers.single:
+        return ONE_PERSON  # without the store, so that the page opens while that is away
+    sessions: Sessions = state.sessions
+    return sessions.read(request.cookies.get(COOKIE))
+
+
+def request_seller(request: Request) -> Seller:
+    """Whose request this is: by token, by cookie, or the one person on loopback.
+
+    Raises:
+        AppError: nobody's (401).
+    """
+    services: Services = request.app.state.services
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    if token:
+        seller = services.sellers.by_token(token.strip()) if kind.lower() == "bearer" else None
+        if seller is None:
+            raise AppError("bad_token", "This token is not valid; make one with ./ipl accounts token NAME.", 401)
+        return seller
+    return services.sellers.for_page(page_user(request))
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
+
+
+def form(error: str = "", name: str = "") -> str:
+    """The sign-in page as HTML."""
+    return _templates().get_template("sign_in.html").render(error=error, name=name)
+
+
+@pages.get("/sign-in")
+def sign_in_page(request: Request) -> Response:
+    """The form, or the page for whoever is signed in already."""
+    return RedirectResponse("/", 303) if page_user(request) else HTMLResponse(form())
+
+
+@pages.post("/sign-in")
+async def sign_in(
+    request: Request,
+    name: Annotated[str, Form()] = "",
+    password: Annotated[str, Form()] = "",
+    everywhere: Annotated[bool, Form()] = False,
+) -> Response:
+    """Sign in and go to the page; ``everywhere`` signs out on all other devices."""
+    services: Services = request.app.state.services
+    sessions: Sessions = request.app.state.sessions
+    tries: Tries = request.app.state.tries
+    if services.sellers.single:
+        return RedirectResponse("/", 303)
+    name = name.strip()[:64]
+    device = sessions.device(request.cookies.get(DEVICE_COOKIE), name)
+    visitor = Visitor(name, request.client.host if request.client else "", device)
+    try:
+        stored = await tries.check(visitor, lambda: services.sellers.stored_if_right(name, password))
+        if stored is not None and everywhere:
+            await run_in_threadpool(_revoke, sessions, name)
+    except AppError as error:
+        headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else None
+        return HTMLResponse(form(str(error), name), error.status, headers)
+    if stored is None:
+        return HTMLResponse(form("The name or the password is wrong.", name), 401)
+    response = RedirectResponse("/", 303)
+    secure = services.settings.secure_cookies or urlsplit(str(request.url)).scheme == "https"
+    for cookie, value, seconds, path in (
+        (COOKIE, sessions.make(name, stored), int(sessions.seconds), "/"),
+        (DEVICE_COOKIE, sessions.make_device(name, device), DEVICE_DAYS * 86400, "/sign-in"),
+    ):
+        response.set_cookie(cookie, value, max_age=seconds, path=path, httponly=True, samesite="strict", secure=secure)
+    return response
+
+
+def _revoke(sessions: Sessions, name: str) -> None:
+    try:
+        sessions.revoke(name)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise AppError("not_revoked", f"You were not signed out elsewhere ({reason}); try again.", 507) from error
+
+
+@pages.get("/sign-out")
+def sign_out() -> Response:
+    """Forget the cookie, and what the browser keeps of the pages."""
+    response = RedirectResponse("/sign-in", 303, {"Clear-Site-Data": '"cache", "storage"'})
+    response.delete_cookie(COOKIE)
+    return response

@@ -1,0 +1,65 @@
+"""A listing as buyers see it: one page, rendered here, without a script and without internal ids."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path as FilePath
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from app import handlers
+from app.accounts.sign_in import request_seller
+from app.seller import words
+from app.services import Services
+from app.views import AppError
+from listing.schema import Listing
+
+STATES = {**words.STATUSES, "removed": "Not on sale"}
+TEMPLATES = FilePath(__file__).with_name("templates")
+pages = APIRouter(include_in_schema=False)
+
+
+@pages.get("/l/{listing_id}")
+def listing_page(request: Request, listing_id: Annotated[str, Path(max_length=64)]) -> Response:
+    """An own listing in whatever state, or a public one of somebody else; who is not signed in is sent to the form."""
+    services: Services = request.app.state.services
+    headers = {"Cache-Control": "no-store"}
+    try:
+        seller = request_seller(request)
+        listing = handlers.shown_listing(services, seller.id, listing_id)
+    except AppError as error:
+        if error.status == 401 and "authorization" not in request.headers:
+            return RedirectResponse("/sign-in", 303)
+        if error.status != 404:
+            raise
+        return HTMLResponse(_page(listing=None, missing=str(error)), 404, headers)
+    return HTMLResponse(_page(listing=_words(listing, own=listing.seller_id == seller.id), missing=""), headers=headers)
+
+
+def _words(listing: Listing, *, own: bool) -> dict[str, Any]:
+    """What the page says of a listing, in words."""
+    sold_out = listing.status == "active" and listing.stock == 0
+    facts = {**listing.attributes, **({"condition_grade": listing.condition} if listing.condition else {})}
+    return {
+        "title": listing.title,
+        "description": listing.description,
+        "price": words.money(listing.price, listing.currency),
+        "category": words.category_label(listing.category),
+        "state": "Sold" if sold_out else STATES[listing.status],
+        "on_sale": listing.status == "active" and not sold_out,
+        "hidden": own and listing.status in ("removed", "draft"),
+        "facts": [(words.attribute_label(name), words.value_label(value)) for name, value in facts.items()],
+        "photos": [f"/v1/photos/{photo.id}" for photo in listing.photos],
+    }
+
+
+@lru_cache(maxsize=1)
+def _templates() -> Environment:
+    return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
+
+
+def _page(**values: Any) -> str:
+    return _templates().get_template("page.html").render(**values)

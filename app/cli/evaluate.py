@@ -1,0 +1,156 @@
+"""``ipl evaluate``: what the drafts would state of photos with known answers, arm by arm."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from app.cli import CommandError
+from listing.home import ipl_home
+
+EMBEDDED = "ipl-mini"
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("--data", type=Path, metavar="DIR", help="photos and annotations.jsonl (default: $IPL_DATA)")
+    parser.add_argument("--arms", metavar="NAME,...", help="which arms (default: all; --arms help lists them)")
+    parser.add_argument("--rag", default="on,off", metavar="on,off", help="with past listings, without, or both")
+    parser.add_argument("--limit", type=int, default=0, metavar="N", help="only N photos")
+    parser.add_argument("--texts", type=int, default=100, metavar="N", help="photos whose texts are judged (0: none)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the results as JSON")
+    parser.add_argument("--model", metavar="ID|URL", help="folder, hub id or URL (default: the embedded model)")
+    parser.add_argument("--base", type=Path, metavar="DIR", help="the untuned model (default: it is assembled)")
+    parser.add_argument("--catalogue", type=Path, metavar="DIR", help="catalogue texts, the voice that is not ours")
+    parser.add_argument("--cache", type=Path, metavar="FILE", help="where the model's answers are kept between runs")
+    parser.add_argument("--calibrate", action="store_true", help="fit the calibration; by itself only the quick arms")
+    further = parser.add_argument_group("hallucination by hand, and a public set")
+    further.add_argument(
+        "--drafts", type=Path, metavar="FILE", help="write the arms' drafts to be labelled (default: base and tuned)"
+    )
+    further.add_argument("--labels", type=Path, metavar="FILE", help="score a labelled file of drafts; nothing else")
+    further.add_argument(
+        "--implicit-ave", type=Path, metavar="DIR", help="the tuned model on ImplicitAVE; nothing else"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask, measure, print one line an arm."""
+    from listing.backends.base import BackendError
+
+    task: Callable[[argparse.Namespace], None] = _evaluate
+    if args.arms == "help":
+        task = _list_arms
+    elif args.labels:
+        task = _score_labels
+    elif args.implicit_ave:
+        task = _implicit_ave
+    try:
+        task(args)
+    except (BackendError, RuntimeError, ValueError) as error:
+        if type(error).__module__.split(".")[0] not in ("finetune", "listing", "rag_index"):
+            raise
+        raise CommandError(str(error), 2 if isinstance(error, ValueError) else 1) from error
+    return 0
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    from finetune.data.photosets import data_root
+    from finetune.embedded.untuned import untuned_model
+    from finetune.evaluate import evaluation
+
+    home = ipl_home()
+    model, cache = _model(args), _cache(args)
+    plan = _plan(args, evaluation, data_root())
+    data = args.data or data_root() / "clothing_cc0"
+    material = evaluation.gather(data, model, lambda: args.base or untuned_model(home), cache, home, plan)
+    if args.drafts:
+        from finetune.evaluate.hallucination import write_sheet
+
+        write_sheet(material, args.drafts, args.texts, plan.arms)
+        print(f"drafts to be labelled: {args.drafts}")
+        return
+    evaluation.run(material, plan, args.out)
+    if args.calibrate:
+        _calibrate(material, args)
+
+
+def _calibrate(material: Any, args: argparse.Namespace) -> None:
+    """To the model that was asked: the embedded one takes what is shipped with its weights at the next start."""
+    from finetune.embedded import assemble
+    from finetune.evaluate import evaluation
+    from listing.facts.calibrations import calibration_file
+    from listing.facts.ensemble import CALIBRATION
+
+    asked = _model(args)
+    file = assemble.WEIGHTS / CALIBRATION if asked == _embedded() else calibration_file(asked, ipl_home())
+    try:
+        evaluation.calibrate(material, file)
+    except OSError as error:
+        reason = error.strerror or error
+        raise CommandError(f"the calibration cannot be written to {file} ({reason}); make room or rights.") from error
+    print(f"calibration written to {file}")
+
+
+def _plan(args: argparse.Namespace, evaluation: Any, root: Path) -> Any:
+    names = [name.strip() for name in args.arms.split(",")] if args.arms else list(evaluation.ARMS)
+    if args.calibrate and not args.arms:
+        names, args.rag, args.texts = list(evaluation.QUICK), "off", 0
+    if args.drafts and not args.arms:
+        names = ["base", "tuned"]
+    for name in names:
+        if name not in evaluation.ARMS:
+            raise CommandError(f"there is no arm {name!r}; ./ipl evaluate --arms help lists them.", 2)
+    ways = [way.strip() for way in args.rag.split(",")]
+    if not ways or any(way not in ("on", "off") for way in ways):
+        raise CommandError("--rag takes on, off or on,off.", 2)
+    if args.limit < 0 or args.texts < 0:
+        raise CommandError("--limit and --texts take numbers from 0 on.", 2)
+    rag = tuple(way for way in (False, True) if ("on" if way else "off") in ways)
+    catalogue = args.catalogue or root / "fashion_catalog"
+    return evaluation.Plan(arms=tuple(names), rag=rag, limit=args.limit, texts=args.texts, catalogue=catalogue)
+
+
+def _list_arms(args: argparse.Namespace) -> None:
+    from finetune.evaluate.arms.table import ARMS
+
+    for name, arm in ARMS.items():
+        print(f"{name:26} {arm.about}{' (with and without past listings)' if arm.rag else ''}")
+
+
+def _score_labels(args: argparse.Namespace) -> None:
+    from finetune.evaluate.hallucination import read_labels, report
+
+    for line in report(read_labels(args.labels), args.out):
+        print(line)
+
+
+def _implicit_ave(args: argparse.Namespace) -> None:
+    from finetune.evaluate.cached_model import AskedModel
+    from finetune.evaluate.implicit_ave import measure, read_pairs
+    from listing.taxonomy import load_taxonomy
+
+    taxonomy = load_taxonomy()
+    model = AskedModel(_model(args), _cache(args).parent, taxonomy)
+    for line in measure(read_pairs(args.implicit_ave), model, args.out, limit=args.limit):
+        print(line)
+
+
+def _embedded() -> Path:
+    return ipl_home() / "models" / EMBEDDED
+
+
+def _model(args: argparse.Namespace) -> Path | str:
+    """The folder, or the hub id or address as it was given."""
+    folder = _embedded() if args.model in (None, EMBEDDED) else Path(args.model)
+    if not folder.is_dir():
+        return _embedded() if folder == _embedded() else str(args.model)
+    return _embedded() if folder.resolve() == _embedded().resolve() else folder
+
+
+def _cache(args: argparse.Namespace) -> Path:
+    from finetune.evaluate.cached_model import stamp
+
+    return Path(args.cache or ipl_home() / "evaluation" / f"{stamp(_model(args))}.jsonl")

@@ -1,0 +1,361 @@
+"""``ipl recommend``: a simulated market, the feed's models, and the calendar of promotions with their copies."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from app.cli import CommandError
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    tasks = parser.add_subparsers(
+        dest="task",
+        required=True,
+        metavar="world|train|evaluate|experiment|report|log|install|knowledge|promotions|promote",
+    )
+
+    world = tasks.add_parser("world", help="simulate a marketplace and write its log", allow_abbrev=False)
+    world.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets log/, oracle/ and manifest.json")
+    _scale(world, "full")
+    world.add_argument("--seed", type=_count, default=0, metavar="S", help="another seed, another world (default: 0)")
+    _set(world, "a knob of the world")
+
+    train = tasks.add_parser(
+        "train", help="train a model on a log; goes on with an interrupted run", allow_abbrev=False
+    )
+    train.add_argument("--data", type=Path, required=True, metavar="DIR", help="a world, or a folder with a log")
+    train.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets encoders, checkpoint and log")
+    train.add_argument(
+        "--model",
+        default="din",
+        metavar="NAME",
+        help="such as din, two_tower, copr, msnet, keep, ecad, rec4ad or mkt",
+    )
+    train.add_argument("--labels", default="", metavar="A,B", help="what is predicted (default: what the model is for)")
+    train.add_argument("--start", type=Path, metavar="RUN", help="go on from the weights of a run of the same model")
+    train.add_argument("--knowledge", type=Path, metavar="DIR", help="keep: store to look things up in (default: feed)")
+    train.add_argument("--test-days", type=_positive, default=4, metavar="N", help="last days held back (default: 4)")
+    train.add_argument("--seed", type=_count, default=0, metavar="S")
+    _set(train, "a setting of model or training, such as learning_rate=0.002 or mlp=[128,64]")
+
+    evaluate = tasks.add_parser("evaluate", help="measure a trained model on the days held back", allow_abbrev=False)
+    evaluate.add_argument("--run", type=Path, required=True, metavar="DIR", help="what 'train --out' wrote")
+    evaluate.add_argument("--data", type=Path, required=True, metavar="DIR", help="a world, or a folder with a log")
+    evaluate.add_argument("--out", type=Path, metavar="FILE", help="write the measures as JSON")
+
+    experiment = tasks.add_parser("experiment", help="run a recipe over paired seeds", allow_abbrev=False)
+    experiment.add_argument("name", metavar="NAME", help="a recipe of docs/recommender.md, such as baselines or msnet")
+    experiment.add_argument("--seeds", type=_positive, default=5, metavar="N", help="how many seeds (default: 5)")
+    experiment.add_argument("--seed", type=_count, default=0, metavar="S", help="the first of them (default: 0)")
+    _scale(experiment, "small")
+    experiment.add_argument(
+        "--deciding", action="store_true", help="only the arms that decide the verdict, as at scale full; needs --out"
+    )
+    _set(experiment, "a knob of world, model or training; needs --out")
+    experiment.add_argument("--out", type=Path, metavar="FILE", help="write there instead of to the code's results")
+
+    log = tasks.add_parser("log", help="write the store's own feed as a log to train on", allow_abbrev=False)
+    log.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets one folder a table")
+
+    install = tasks.add_parser("install", help="let a trained model serve in the live feed", allow_abbrev=False)
+    install.add_argument("--run", type=Path, required=True, metavar="DIR", help="what 'train --out' wrote")
+    install.add_argument("--role", required=True, metavar="ROLE", help="pre-ranking, ranking, conversion, ads or posts")
+
+    knowledge = tasks.add_parser(
+        "knowledge", help="publish what a trained keep_extractor knows, while servers go on", allow_abbrev=False
+    )
+    knowledge.add_argument("--run", type=Path, required=True, metavar="DIR", help="what 'train --out' wrote")
+    knowledge.add_argument("--data", type=Path, required=True, metavar="DIR", help="the log that it was trained on")
+
+    promotions = tasks.add_parser(
+        "promotions", help="list the calendar of promotions, or change it", allow_abbrev=False
+    )
+    change = promotions.add_mutually_exclusive_group()
+    change.add_argument("--declare", metavar="NAME", help="declare one; needs --first-day")
+    change.add_argument("--withdraw", type=_positive, metavar="NUMBER", help="take one off the calendar")
+    promotions.add_argument("--first-day", metavar="DAY", help="its first day in UTC, such as 2026-11-27")
+    promotions.add_argument("--days", type=_positive, default=1, metavar="N", help="how long it lasts (default: 1)")
+
+    promote = tasks.add_parser(
+        "promote", help="make the conversion model's copy for a promotion's day", allow_abbrev=False
+    )
+    promote.add_argument("--day", metavar="DAY", help="for which day, in UTC (default: today)")
+    promote.add_argument(
+        "--data", type=Path, metavar="DIR", help="a log that 'log --out' has just written (default: written for this)"
+    )
+
+    report = tasks.add_parser("report", help="table and picture of an experiment's results", allow_abbrev=False)
+    report.add_argument("name", metavar="NAME", help="the recipe")
+    _scale(report, "small")
+    report.add_argument("--results", type=Path, metavar="FILE", help="read there instead of the code's results")
+    report.add_argument("--measures", default="", metavar="A,B", help="columns of the table (default: all)")
+    report.add_argument("--plot", type=Path, metavar="FILE", help="draw the claims as .png or .svg")
+
+
+def _scale(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument(
+        "--scale",
+        choices=("small", "full"),
+        default=default,
+        help=f"200,000 or a million impressions (default: {default})",
+    )
+
+
+def _set(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--set", action="append", default=[], metavar="KNOB=VALUE", help=f"{what}; may be repeated")
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must be 0 or more")
+    return value
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it; errors of the recommender carry one sentence each."""
+    tasks: dict[str, Callable[[argparse.Namespace], None]] = {
+        "world": _world,
+        "train": _train,
+        "evaluate": _evaluate,
+        "experiment": _experiment,
+        "report": _report,
+        "log": _log,
+        "install": _install,
+        "knowledge": _knowledge,
+        "promotions": _promotions,
+        "promote": _promote,
+    }
+    try:
+        tasks[args.task](args)
+    except FileExistsError as error:
+        raise CommandError(str(error), 2) from error
+    return 0
+
+
+def _world(args: argparse.Namespace) -> None:
+    from recommend.data.world import write_world
+    from recommend.experiments.recipe import sort_changes
+
+    changes = sort_changes(args.set, args.scale, only="world")
+    manifest = write_world(args.out, scale=args.scale, seed=args.seed, knobs=changes.world)
+    rows = ", ".join(f"{count:,} {table}" for table, count in manifest["rows"].items())
+    print(f"world {manifest['world_version']}, seed {args.seed}, in {args.out}: {rows}")
+
+
+def _train(args: argparse.Namespace) -> None:
+    import sys
+
+    from recommend.config import ModelConfig, TrainConfig
+    from recommend.data.world.oracle import no_oracle
+    from recommend.experiments.recipe import sort_changes
+    from recommend.models.registry import MODELS
+    from recommend.training.distributed import group
+    from recommend.training.forms import form_of
+    from recommend.training.knowledge import started
+    from recommend.training.runs import log_of, plan, train_run
+
+    changes = sort_changes(args.set, only="training")
+    if args.model not in MODELS:
+        raise CommandError(f"there is no model '{args.model}'; valid: {', '.join(MODELS)}.", 2)
+    model = ModelConfig(name=args.model).changed([*form_of(args.model).settings, *changes.model])
+    train = TrainConfig(seed=args.seed, checkpoint_every=200).changed(changes.train)
+    labels = tuple(args.labels.split(",")) if args.labels else form_of(args.model).labels
+    log = log_of(args.data)
+    with group() as mine, no_oracle():
+        run = plan(log, model, train, labels, args.test_days, args.knowledge or _store())
+        if args.start is not None:
+            run = started(run, args.start)
+        done = train_run(
+            log,
+            run,
+            args.out,
+            mine,
+            sys.stderr.isatty(),
+            lambda text: print(f"\n{text}", file=sys.stderr),
+            args.start,
+        )
+    if not mine.first:
+        return
+    print(
+        f"{args.model}: {done.rows:,} rows in {done.steps:,} steps, {done.seconds:.0f} s, {done.optimizer}; "
+        f"mean loss {done.loss:.4f}; in {args.out}"
+    )
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    import json
+
+    from recommend.experiments.evaluation import evaluate_run
+    from recommend.experiments.runner import line
+    from recommend.training.runs import log_of
+
+    found = evaluate_run(args.run, log_of(args.data))
+    print(f"days {found['days'][0]} to {found['days'][1]}, {found['rows']:,} rows")
+    for name, values in found["measures"].items():
+        print(f"  {name}: {line(values)}")
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def _experiment(args: argparse.Namespace) -> None:
+    import sys
+    from functools import partial
+
+    from listing.home import ipl_home
+    from recommend.experiments.recipe import find_recipe, sort_changes
+    from recommend.experiments.runner import result_file, run_recipe, table
+
+    recipe = find_recipe(args.name)
+    changes = sort_changes(args.set, args.scale)
+    if args.set and args.out is None:
+        raise CommandError("a run with --set is a trial of its own: name its file with --out FILE.", 2)
+    if args.deciding and args.scale == "small" and args.out is None:
+        raise CommandError("a run with --deciding leaves arms out: name its file with --out FILE.", 2)
+    out = args.out or result_file(recipe.name, args.scale)
+    seeds = range(args.seed, args.seed + args.seeds)
+    say = partial(print, file=sys.stderr, flush=True)
+    results = run_recipe(recipe, seeds, args.scale, changes, ipl_home() / "worlds", out, say, args.deciding)
+    print(table(results))
+    print(f"written to {out}")
+
+
+def _report(args: argparse.Namespace) -> None:
+    from recommend.experiments.plot import markdown, plot, read_results
+    from recommend.experiments.recipe import find_recipe
+    from recommend.experiments.runner import result_file
+
+    results = read_results(args.results or result_file(find_recipe(args.name).name, args.scale))
+    print(markdown(results, [name for name in args.measures.split(",") if name]))
+    if args.plot:
+        plot(results, args.plot)
+
+
+def _log(args: argparse.Namespace) -> None:
+    from app.feed.log import write_log
+    from app.settings import load_settings
+    from app.store.db import open_store
+
+    store = open_store(load_settings().store_url)
+    try:
+        written = write_log(store, args.out)
+    finally:
+        store.engine.dispose()
+    rows = ", ".join(f"{count} {name}" for name, count in written.rows.items() if count)
+    print(f"{args.out}: {written.days} days; {rows or 'nothing has been seen yet'}")
+
+
+def _models() -> Path:
+    """Where the feed's models lie."""
+    from app.settings import load_settings
+
+    return load_settings().home / "feed" / "models"
+
+
+def _store() -> Path:
+    """Where what extractors know is published."""
+    from recommend.cascade.scoring import KNOWLEDGE
+
+    return _models() / KNOWLEDGE
+
+
+def _knowledge(args: argparse.Namespace) -> None:
+    from recommend.training.knowledge import publish
+    from recommend.training.runs import log_of
+
+    version = publish(args.run, log_of(args.data), _store())
+    rows = ", ".join(f"{count:,} of {kind}" for kind, count in version.rows.items())
+    print(f"knowledge version {version.number}: {rows}; servers use it from their next request on")
+
+
+def _install(args: argparse.Namespace) -> None:
+    from recommend.cascade.health import healthy
+    from recommend.cascade.registry import Registry
+    from recommend.training.runs import read_run
+
+    registry = Registry(_models(), healthy)
+    role = args.role.replace("-", "_")
+    registry.current(role)  # an unknown role is what is said first
+    source = read_run(args.run).knowledge_source
+    version = registry.install(args.run, role, facts={"knowledge": {"source": source}} if source else None)
+    found = registry.load(role)
+    if found is None or found.version != version:
+        why = next((e["why"] for e in registry.events() if e["what"] == "failed" and e["version"] == version), "")
+        raise CommandError(f"{args.run} does not serve as {args.role}: {why or 'its health check failed'}.", 2)
+    print(f"{args.role}: {found.name} serves within seconds")
+
+
+def _promotions(args: argparse.Namespace) -> None:
+    from app.market.promotions import Promotions, read_date, today
+    from app.settings import load_settings
+    from app.store.db import open_store
+    from app.views import AppError
+
+    if args.declare is not None and not args.first_day:
+        raise CommandError("a promotion needs its --first-day, such as 2026-11-27.", 2)
+    store = open_store(load_settings().store_url)
+    calendar = Promotions(store, lambda: None)  # a running server reads the calendar every few seconds
+    try:
+        if args.declare is not None:
+            calendar.declare(args.declare, read_date(args.first_day), args.days)
+        elif args.withdraw is not None:
+            calendar.withdraw(args.withdraw)
+        declared = calendar.calendar().promotions
+    except AppError as error:
+        raise CommandError(str(error), 2) from error
+    finally:
+        store.engine.dispose()
+    for p in declared:
+        print(f"{p.id:4}  {p.first_day} to {p.last_day}  {p.state(today()):7}  {p.name}")
+    if not declared:
+        print("no promotion is declared")
+
+
+def _promote(args: argparse.Namespace) -> None:
+    import time
+    from tempfile import TemporaryDirectory
+
+    from app.feed.log import write_log
+    from app.market.promotions import day_number, day_of, read_calendar, read_date, today
+    from app.settings import load_settings
+    from app.store.db import open_store
+    from app.views import AppError
+    from recommend.cascade.health import healthy
+    from recommend.cascade.promote import promote
+    from recommend.cascade.registry import Registry
+    from recommend.training.runs import log_of
+
+    settings = load_settings()
+    store = open_store(settings.store_url)
+    try:
+        day = read_date(args.day) if args.day else today()
+        if day < today():
+            raise CommandError(f"{day} is over; a copy is made for today or a day to come.", 2)
+        target = read_calendar(store).target(day_number(day))
+        registry = Registry(settings.home / "feed" / "models", healthy)
+        with TemporaryDirectory(prefix="ipl-log-") as folder:
+            if args.data is None and not write_log(store, Path(folder)).days:
+                raise CommandError("nothing has been seen in the feed yet; a copy is made from what was.", 2)
+            moment = int(time.time() * 1000)
+            made = promote(registry, log_of(args.data or Path(folder)), target, moment)
+    except AppError as error:
+        raise CommandError(str(error), 2) from error
+    finally:
+        store.engine.dispose()
+    days = " and ".join(str(day_of(d)) for d in sorted(made.days))
+    print(
+        f"copy {made.version} for {target.name!r}: from {made.clicks} clicks with {made.orders} orders on {days}; "
+        f"positives weigh {made.found.ratio:.2f}; it predicts {made.predicted:.4f} where {made.found.today:.4f} are "
+        f"expected, and serves from {day} to {day_of(target.last)}"
+    )

@@ -1,0 +1,94 @@
+"""``ipl tune CONFIG | data | merge``: tuning stage by stage, the data for it, and merging what came out."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from app.cli import CommandError
+
+STAGES = ("tower", "projector", "mllm", "chat")
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument(
+        "what", metavar="CONFIG|data|merge", help="a YAML of finetune/configs, or 'data', or 'merge' (see below)"
+    )
+    parser.add_argument("--data", type=Path, metavar="DIR", help="photos and annotations.jsonl (default: $IPL_DATA)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where the result goes (CONFIG: finetune/weights)")
+    tuning = parser.add_argument_group("CONFIG: run the stages of a YAML")
+    tuning.add_argument(
+        "--stage", action="append", choices=STAGES, help="run this stage alone (may be repeated; default: all)"
+    )
+    tuning.add_argument("--resume", action="store_true", help="go on where an interrupted mllm or chat stage ended")
+    tuning.add_argument("--init-from", default="", metavar="DIR", help="start that stage from this adapter")
+    data = parser.add_argument_group(
+        "data: write train.jsonl, validation.jsonl, a report and a page of samples to --out"
+    )
+    data.add_argument("--listings", type=Path, metavar="FILE", help="past listings as JSONL instead of --data")
+    data.add_argument("--photos", type=Path, metavar="DIR", help="where the photos of --listings lie")
+    data.add_argument("--seed", type=int, default=0, help="which questions and texts are drawn (default: 0)")
+    merging = parser.add_argument_group("merge: put an adapter into its 16-bit base, as a model folder in --out")
+    merging.add_argument("--base", metavar="MODEL", help="folder or hub id that was tuned, not quantised")
+    merging.add_argument("--adapter", type=Path, metavar="DIR", help="the adapter that was written")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it; a mistake in what was given is one sentence."""
+    tasks: dict[str, Callable[[argparse.Namespace], None]] = {"data": _data, "merge": _merge}
+    try:
+        tasks.get(args.what, _tune)(args)
+    except (ValueError, RuntimeError) as error:
+        if type(error).__module__.split(".")[0] not in ("finetune", "listing"):
+            raise
+        raise CommandError(str(error), 2 if isinstance(error, ValueError) else 1) from error
+    return 0
+
+
+def _tune(args: argparse.Namespace) -> None:
+    from finetune.embedded.assemble import WEIGHTS
+    from finetune.tune import run as tune
+
+    tune(Path(args.what), args.stage, args.data, args.out or WEIGHTS, resume=args.resume, init_from=args.init_from)
+
+
+def _data(args: argparse.Namespace) -> None:
+    from finetune.data.build import from_annotations, from_listings, write_data
+    from finetune.data.past_listings import read_listings
+    from finetune.data.photosets import data_root, read_annotations
+    from finetune.data.tasks import LessonPlan
+    from listing.taxonomy import load_taxonomy
+
+    if args.out is None:
+        raise CommandError("name the folder for the samples with --out DIR.", 2)
+    taxonomy = load_taxonomy()
+    if args.listings:
+        if args.photos is None:
+            raise CommandError("name the folder with the listings' photos with --photos DIR.", 2)
+        rows, teach = read_listings(args.listings, args.photos), from_listings(taxonomy)
+    else:
+        rows = read_annotations(args.data or data_root() / "clothing_cc0")
+        teach = from_annotations(taxonomy, LessonPlan(text_share=1.0))
+    made = write_data(rows, teach, args.out, args.seed)
+    for split, samples in made.samples.items():
+        tasks = ", ".join(f"{task} {sum(values.values())}" for task, values in made.counts[split].items())
+        print(f"{split}: {samples} samples; answers: {tasks}")
+    print(f"{made.alike} training photos left out: they look like photos of validation.")
+    print(f"Counts by value: {args.out / 'report.json'}; 40 samples with photos: {args.out / 'samples.html'}")
+
+
+def _merge(args: argparse.Namespace) -> None:
+    from finetune.train.merge import merge
+    from listing.facts.calibrations import command
+    from listing.facts.ensemble import Calibration
+
+    for option in ("base", "adapter", "out"):
+        if getattr(args, option) is None:
+            raise CommandError(f"merge needs --{option}; ./ipl tune --help says what it is.", 2)
+    out = merge(args.base, args.adapter, args.out)
+    print(f"model written to {out}")
+    kept = Calibration.load(out).fitted
+    has = "Its calibration is that of its base" if kept else "Without a calibration it states nothing"
+    print(f"{has}; {command(str(out))} fits its own.")

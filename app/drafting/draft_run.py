@@ -1,0 +1,275 @@
+"""One draft from the waiting line to its end: views for whoever watches, the pipeline in a thread of its own.
+
+The watcher never blocks on the model: it gets a view at least every half second, and may go away at any moment. The
+turn in the line is given back only when the pipeline has really ended; a request to a model's server is cut for it.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from app.drafting.queue import Ticket
+from app.store import draft_repo
+from app.views import AppError, DraftView, Problem
+from listing.backends.stopping import Stopped, current_wish, stop_when
+from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent, TextEvent
+from listing.request import DraftRequest
+
+if TYPE_CHECKING:
+    from app.services import Services
+
+log = logging.getLogger(__name__)
+TICK_SECONDS = 0.5
+BROKEN = Problem("model_failed", "The draft could not be written; try again, and if it happens again, restart IPL.")
+STOPPED = Problem("stopped", "Stopped before the draft was done; start it again when you like.")
+TOO_SLOW = Problem("too_slow", "The draft took too long and was stopped; try fewer photos or a smaller model.")
+
+
+@dataclass(frozen=True)
+class _End:
+    """The pipeline's thread has ended, by itself or with a problem."""
+
+    problem: Problem | None = None
+
+
+def write(services: Services, request: DraftRequest, first: DraftView, seller: str) -> Writing:
+    """Views from the waiting line to the finished (or failed, or stopped) draft; see ``handlers.start_draft``.
+
+    The place in the line is taken at once, so that a full line is refused before anything is streamed.
+    """
+    return Writing(services, request, first, services.queue.join(first.draft_id, seller))
+
+
+class Writing:
+    """The iterator of views. ``close`` gives the turn back, also when nobody ever asked for the first view."""
+
+    def __init__(self, services: Services, request: DraftRequest, first: DraftView, ticket: Ticket) -> None:
+        self.services, self.request, self.view, self.ticket = services, request, first, ticket
+        self.events: queue.SimpleQueue[Event | _End] = queue.SimpleQueue()
+        self.joined = time.monotonic()
+        self.saw_fact = False
+        self.begun = False
+        self._views = self._all()
+
+    def __iter__(self) -> Iterator[DraftView]:
+        return self
+
+    def __next__(self) -> DraftView:
+        self.begun = True
+        return next(self._views)
+
+    def leave(self) -> None:
+        """Give the place back before anything was begun; the draft stays as it is."""
+        self.begun = True
+        self.services.queue.leave(self.ticket)
+
+    def close(self) -> None:
+        """Stop the work, if it is not done."""
+        if not self.begun:
+            self.begun = True
+            self.services.queue.leave(self.ticket)
+            self._close(STOPPED)
+        self._views.close()
+
+    def __del__(self) -> None:
+        if not self.begun:
+            self.services.queue.leave(self.ticket)
+
+    def _all(self) -> Generator[DraftView, None, None]:
+        started = ended = False
+        try:
+            yield from self._wait()
+            if self.ticket.stopped.is_set():
+                ended = True  # before: whoever holds this view may go on for long, and another run may have begun
+                yield self._close(STOPPED)
+                return
+            self._set_state("working")
+            context = contextvars.copy_context()  # what is logged there belongs to this request
+            name = f"draft-{self.view.draft_id[:8]}"
+            threading.Thread(target=context.run, args=(self._pump,), name=name, daemon=True).start()
+            started = True
+            for view in self._follow():
+                ended = view.state in ("ready", "failed", "stopped")
+                yield view
+        finally:
+            self.ticket.stopped.set()
+            if not started:
+                self.services.queue.leave(self.ticket)
+            if not ended:
+                self._close(STOPPED)
+
+    def _wait(self) -> Iterator[DraftView]:
+        line = self.services.queue
+        shown = None
+        while not self.ticket.stopped.is_set():
+            position = line.wait(self.ticket, 0.0 if shown is None else TICK_SECONDS)
+            if position == 0:
+                return
+            shown = position
+            left = line.seconds_left(self.ticket, 0.0)
+            self.view = replace(self.view, state="queued", position=position, seconds_left=left)
+            yield self.view
+
+    def _follow(self) -> Iterator[DraftView]:
+        limit = self._limit()
+        self.view = replace(self.view, state="working", position=0)
+        yield self._timed(None)
+        while True:
+            try:
+                event = self.events.get(timeout=TICK_SECONDS)
+            except queue.Empty:
+                if self.ticket.stopped.is_set():
+                    yield self._close(STOPPED)
+                    return
+                if time.monotonic() > limit:
+                    yield self._close(TOO_SLOW)
+                    return
+                yield self._timed(None)
+                continue
+            if self.ticket.stopped.is_set() and not isinstance(event, DraftEvent):
+                yield self._close(STOPPED)
+                return
+            if isinstance(event, _End):
+                yield self._close(event.problem or BROKEN)
+                return
+            if isinstance(event, DraftEvent):
+                yield self._keep(event)
+                return
+            self._count_first_fact(event)
+            self.view = step(self.view, event)
+            yield self._timed(event)
+
+    def _timed(self, event: Event | None) -> DraftView:
+        left = self.services.queue.seconds_left(self.ticket, self.view.share)
+        self.view = replace(self.view, seconds_left=left, event=event)
+        return self.view
+
+    def _pump(self) -> None:
+        """In the thread: pass the events on until the end, a problem, the wish to stop, or the time limit.
+
+        A local model stops at its next event, a request to a model's server at once.
+        """
+        finished = False
+        end = _End(BROKEN)
+        run: Iterator[Event] | None = None
+        limit = self._limit()
+        stop_when(lambda: self.ticket.stopped.is_set() or time.monotonic() > limit)
+        try:
+            run = self.services.pipeline.run(self.request)
+            for event in run:
+                if current_wish()():
+                    end = self._stopped()
+                    break
+                finished = isinstance(event, DraftEvent)
+                self.events.put(event)
+                if finished:
+                    break
+        except Stopped:
+            end = self._stopped()
+        except Exception as error:
+            end = _End(problem_of(error))
+        finally:
+            close = getattr(run, "close", None)
+            if close is not None:
+                close()
+            self.services.queue.leave(self.ticket, finished=finished)
+            self.events.put(end)
+
+    def _limit(self) -> float:
+        """When the draft has taken too long, on the monotonic clock."""
+        return time.monotonic() + self.services.settings.draft_minutes * 60
+
+    def _stopped(self) -> _End:
+        return _End(STOPPED if self.ticket.stopped.is_set() else TOO_SLOW)
+
+    def _keep(self, event: DraftEvent) -> DraftView:
+        draft = event.draft.model_copy(update={"id": self.view.draft_id})
+        seller = self.ticket.seller
+        with self.services.store.write() as session:
+            row = draft_repo.finish(session, self.view.draft_id, draft)
+            if row is None:
+                raise AppError("not_found", "The draft was deleted while it was being written.", 404)
+            draft_repo.note_event(session, "shown", seller, draft=row.id)
+            done = draft_repo.view(session, row, self.view.currency)
+        self.services.metrics.drafts.labels("ready").inc()
+        self.services.metrics.draft_seconds.observe(time.monotonic() - self.joined)
+        return replace(done, event=DraftEvent(draft=done.draft) if done.draft else event)
+
+    def _close(self, problem: Problem) -> DraftView:
+        """End without a draft. One that was finished before (a rewrite that stopped) stays ready."""
+        state = "stopped" if problem.code == "stopped" else "failed"
+        self.ticket.stopped.set()
+        try:
+            self._set_state(state, problem)
+        except AppError as error:
+            # The row stays unfinished; ``Publisher.stop_orphans`` ends it once the store is back.
+            log.warning("draft %s could not be marked as %s: %s", self.view.draft_id, state, error)
+        self.services.metrics.drafts.labels(state).inc()
+        self.view = replace(self.view, state=state, problem=problem, event=None, seconds_left=None)  # type: ignore[arg-type]
+        return self.view
+
+    def _set_state(self, state: str, problem: Problem | None = None) -> None:
+        with self.services.store.write() as session:
+            draft_repo.set_state(session, self.view.draft_id, state, problem)
+
+    def _count_first_fact(self, event: Event) -> None:
+        if not self.saw_fact and isinstance(event, CategoryEvent | AttributeEvent):
+            self.saw_fact = True
+            self.services.metrics.first_fact_seconds.observe(time.monotonic() - self.joined)
+
+
+def problem_of(error: Exception) -> Problem:
+    """What a person is told of a failure: our own errors carry a sentence, others are logged and named in general."""
+    from listing.backends.base import BackendError
+    from listing.intake.photos import PhotoError
+
+    if isinstance(error, PhotoError):
+        return Problem(error.code, str(error))
+    if isinstance(error, BackendError):
+        return Problem("model_failed", str(error))
+    log.error("a draft failed", exc_info=error)
+    return BROKEN
+
+
+def _category(view: DraftView, event: CategoryEvent) -> DraftView:
+    return replace(view, category=event.category)
+
+
+def _attribute(view: DraftView, event: AttributeEvent) -> DraftView:
+    others = tuple(a for a in view.attributes if a.name != event.attribute.name)
+    return replace(view, attributes=(*others, event.attribute))
+
+
+def _question(view: DraftView, event: QuestionEvent) -> DraftView:
+    others = tuple(q for q in view.questions if q.attribute != event.question.attribute)
+    return replace(view, questions=(*others, event.question))
+
+
+def _text(view: DraftView, event: TextEvent) -> DraftView:
+    text = event.text if event.replace else getattr(view, event.field) + event.text
+    return replace(view, title=text) if event.field == "title" else replace(view, description=text)
+
+
+def _stage(view: DraftView, event: StageEvent) -> DraftView:
+    return replace(view, stage=event.stage, share=max(view.share, event.share))
+
+
+STEPS: dict[str, Callable[..., DraftView]] = {
+    "category": _category,
+    "attribute": _attribute,
+    "question": _question,
+    "text": _text,
+    "stage": _stage,
+}
+
+
+def step(view: DraftView, event: Event) -> DraftView:
+    """The view after an event."""
+    return STEPS[event.kind](view, event)

@@ -1,0 +1,253 @@
+"""The seller's changes laid over what the model wrote: pure functions, the generated draft itself never changes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from app.views import TEXT_FIELDS, AppError, Changed, DraftView, field_text, field_version
+from listing.schema import AttributeValue, Candidate, Category, Draft, Evidence, Flag, Question
+
+Kind = Literal["set", "drop", "undo", "confirm"]
+# What somebody was shown: a field's version (text), the whole draft's (a number), or None: whatever stands there now.
+Version = str | int | None
+FIELDS = (*TEXT_FIELDS, "price", "category")
+_MOST_PRICE = 10_000_000.0
+# Control characters but tab and newline, halves of surrogate pairs, and marks that reverse the reading direction.
+_NOT_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One change, in the order in which they were made."""
+
+    kind: Kind
+    field: str
+    value: str | None = None
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What the edits amount to: values set by field, fields left out, words that the seller confirmed."""
+
+    values: Mapping[str, str | None]
+    dropped: frozenset[str]
+    confirmed: frozenset[tuple[str, str]]
+
+    @property
+    def locked(self) -> frozenset[str]:
+        """Fields that the seller touched."""
+        return frozenset(self.values) | self.dropped
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Attribute values that the seller stated."""
+        return {name: value for name, value in self.values.items() if name not in FIELDS and value is not None}
+
+
+def changes(edits: Iterable[Edit]) -> Changes:
+    """Fold the edits into their outcome; the last word on a field counts."""
+    values: dict[str, str | None] = {}
+    dropped: set[str] = set()
+    confirmed: set[tuple[str, str]] = set()
+    for edit in edits:
+        if edit.kind == "confirm":
+            confirmed.add((edit.field, edit.value or ""))
+            continue
+        if edit.field in TEXT_FIELDS and edit.kind == "set":  # words that were changed are not confirmed any more
+            confirmed -= {c for c in confirmed if c[0] == edit.field and nearest(edit.value or "", c[1], 0) < 0}
+        values.pop(edit.field, None)
+        dropped.discard(edit.field)
+        if edit.kind == "set":
+            values[edit.field] = edit.value
+        elif edit.kind == "drop":
+            dropped.add(edit.field)
+    return Changes(values, frozenset(dropped), frozenset(confirmed))
+
+
+def check_version(seen: DraftView, version: Version, field: str = "") -> None:
+    """Raises Changed (409) when the draft, or the field of it, is not what was shown any more."""
+    if isinstance(version, int) and version != seen.version:
+        raise Changed("draft")
+    if isinstance(version, str) and version != seen.field_version(field):
+        raise Changed(field, seen.value(field))
+
+
+def holds(seen: DraftView, edit: Edit, version: Version) -> bool:
+    """Whether the field that changed since it was shown holds what is wanted already.
+
+    Raises:
+        Changed: it changed, and to something else.
+    """
+    price = edit.field == "price" and edit.value is not None
+    wanted = field_text(float(edit.value or 0)) if price else edit.value
+    same = edit.kind in ("set", "drop") and field_version(wanted) == seen.field_version(edit.field)
+    if same and isinstance(version, str) and version != seen.field_version(edit.field):
+        return True
+    check_version(seen, version, edit.field)
+    return False
+
+
+def apply(draft: Draft, made: Changes) -> Draft:
+    """The draft as its seller sees it."""
+    attributes = [_fact(a, made) for a in draft.attributes]
+    present = {a.name for a in draft.attributes}
+    attributes += [stated(name, value) for name, value in made.facts.items() if name not in present]
+    texts = {f: made.values[f] or "" for f in TEXT_FIELDS if f in made.values}
+    update: dict[str, Any] = {
+        **texts,
+        "attributes": attributes,
+        "questions": open_questions(draft.questions, made),
+        "flags": _flags(draft, made, texts),
+    }
+    chosen = made.values.get("category")
+    if chosen:
+        update["category"] = _chosen(draft.category, chosen)
+    return draft.model_copy(update=update)
+
+
+def open_questions(questions: Sequence[Question], made: Changes) -> list[Question]:
+    """The questions that the seller has not answered or put aside."""
+    return [q for q in questions if q.attribute not in made.locked]
+
+
+def stated(name: str, value: str) -> AttributeValue:
+    """A fact that the seller stated."""
+    evidence = [Evidence(source="seller", text=value)]
+    return AttributeValue(name=name, value=value, status="supported", confidence=1.0, evidence=evidence, locked=True)
+
+
+def _fact(attribute: AttributeValue, made: Changes) -> AttributeValue:
+    if attribute.name in made.dropped:
+        return AttributeValue(name=attribute.name, status="unknown", locked=True)
+    value = made.facts.get(attribute.name)
+    return attribute if value is None else stated(attribute.name, value)
+
+
+def _chosen(category: Category, value: str) -> Category:
+    others = [c for c in category.candidates if c.value != value]
+    return category.model_copy(
+        update={"value": value, "confidence": 1.0, "candidates": [Candidate(value=value, confidence=1.0), *others][:3]}
+    )
+
+
+def _flags(draft: Draft, made: Changes, texts: Mapping[str, str]) -> list[Flag]:
+    """Flags whose words still stand in the text, at the place where they now stand, and were not confirmed."""
+    kept: list[Flag] = []
+    for flag in draft.flags:
+        if flag.field not in TEXT_FIELDS or flag.span is None:
+            kept.append(flag)
+            continue
+        written = getattr(draft, flag.field)
+        words = written[slice(*flag.span)]
+        if (flag.field, words) in made.confirmed:
+            continue
+        if flag.field in texts:
+            text = texts[flag.field]
+            start = moved(written, text, words, flag.span[0])
+            start = start if start >= 0 else nearest(text, words, flag.span[0])
+            placed = flag.model_copy(update={"span": (start, start + len(words))})
+            if start >= 0 and placed not in kept:
+                kept.append(placed)
+        else:
+            kept.append(flag)
+    return kept
+
+
+def _pattern(words: str) -> re.Pattern[str]:
+    """Finds the words as whole words: "new" does not stand in "newer"."""
+    left, right = (r"(?<!\w)" if words[:1].isalnum() else ""), (r"(?!\w)" if words[-1:].isalnum() else "")
+    return re.compile(left + re.escape(words) + right)
+
+
+def nearest(text: str, words: str, start: int) -> int:
+    """Where ``words`` stand in ``text`` nearest to ``start``; -1 when they do not."""
+    if not words:
+        return -1
+    if text.startswith(words, start):
+        return start
+    return min((m.start() for m in _pattern(words).finditer(text)), key=lambda at: abs(at - start), default=-1)
+
+
+def moved(old: str, new: str, words: str, start: int) -> int:
+    """Where the ``words`` at ``start`` of ``old`` stand in ``new``; -1 when they changed, or might be others there."""
+    end = start + len(words)
+    if not words or old[start:end] != words:
+        return -1
+    found = [m.start() for m in _pattern(words).finditer(new)]
+    if len(found) == 1 and len(_pattern(words).findall(old)) == 1:
+        return found[0]
+    same = _common(old, new)
+    same_end = _common(old[same:][::-1], new[same:][::-1])
+    at = start if end <= same else start + len(new) - len(old) if start >= len(old) - same_end else -1
+    return at if at in found else -1
+
+
+def _common(one: str, other: str) -> int:
+    """How many characters both begin with."""
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def without(text: str, words: str, start: int) -> str:
+    """``text`` without ``words`` (the place nearest to ``start``); a sentence that would break goes as a whole."""
+    from app.editing.word_removal import cut
+
+    at = nearest(text, words, start)
+    return text if at < 0 else cut(text, at, at + len(words))
+
+
+def regenerated(new: Draft, old: Draft | None, made: Changes) -> Draft:
+    """What to keep as *generated* after the text was written again.
+
+    The pipeline hands back what the seller locked; in these places the model's own earlier words stay, so that the
+    seller's text is never counted as the model's.
+    """
+    if old is None or not made.locked:
+        return new
+    update: dict[str, Any] = {f: getattr(old, f) for f in TEXT_FIELDS if f in made.values}
+    own = {a.name: a for a in old.attributes}
+    update["attributes"] = [
+        own.get(a.name, AttributeValue(name=a.name)) if a.name in made.locked else a for a in new.attributes
+    ]
+    update["questions"] = new.questions + [
+        q for q in old.questions if q.attribute in made.locked and q not in new.questions
+    ]
+    update["flags"] = [f for f in new.flags if f.field not in made.values]
+    if "category" in made.values:
+        update["category"] = old.category
+    return new.model_copy(update=update)
+
+
+def clean_text(text: str, most: int, what: str, *, lines: bool = False) -> str:
+    """Text as it may be stored: no control characters, trimmed, one line unless ``lines``. Markup stays as text.
+
+    Raises:
+        AppError: longer than ``most`` characters.
+    """
+    text = _NOT_TEXT.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = text.strip() if lines else " ".join(text.split())
+    if len(text) > most:
+        raise AppError("too_long", f"{what} has {len(text)} characters; shorten it to at most {most}.", 422)
+    return text
+
+
+def parse_price(value: str | float | None) -> float | None:
+    """A price in units of the currency, rounded to cents; None for no price. A comma may stand for the point.
+
+    Raises:
+        AppError: not a number, below 0, or beyond reason.
+    """
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    try:
+        text = str(value).strip()
+        if not re.fullmatch(r"[0-9.,eE+-]{1,32}", text):
+            raise ValueError(text)
+        number = float(text.replace(",", "."))
+    except ValueError:
+        raise AppError("bad_price", "The price is not a number; write it like 12.50.", 422) from None
+    if not 0 <= number <= _MOST_PRICE:
+        raise AppError("bad_price", f"The price has to lie between 0 and {_MOST_PRICE:,.0f}.", 422)
+    return round(number, 2)

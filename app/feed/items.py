@@ -1,0 +1,158 @@
+"""Listings as the feed's models know them: numbers instead of names, a short content vector, a decile of the price."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.store.tables import NumberRow
+from recommend.cascade.catalog import Item
+
+if TYPE_CHECKING:
+    from listing.schema import Listing
+
+CONTENT = 16  # numbers of a content vector, as in the simulated world
+CONDITIONS = ("new with tag", "new without tag", "very good", "good", "fair", "for parts")
+UNGRADED = 3  # condition of a listing whose seller did not grade it: good
+FEW_PRICES = 10  # a category with fewer prices has no deciles of its own
+
+
+def number(session: Session, kind: str, key: str) -> int:
+    """The number of a listing, visitor or seller; a new one for who is not known yet."""
+    query = select(NumberRow.id).where(NumberRow.kind == kind, NumberRow.key == key)
+    found = session.scalar(query)
+    if found is not None:
+        return found
+    try:
+        with session.begin_nested():
+            row = NumberRow(kind=kind, key=key)
+            session.add(row)
+        return row.id
+    except IntegrityError:  # another server was faster
+        found = session.scalar(query)
+        assert found is not None
+        return found
+
+
+def numbers(session: Session, kind: str, keys: Iterable[str]) -> dict[str, int]:
+    """Numbers of many at once."""
+    wanted = sorted(set(keys))
+    known: dict[str, int] = {}
+    for start in range(0, len(wanted), 500):
+        part = wanted[start : start + 500]
+        rows = session.execute(
+            select(NumberRow.key, NumberRow.id).where(NumberRow.kind == kind, NumberRow.key.in_(part))
+        )
+        known.update((key, n) for key, n in rows)
+    return {key: known[key] if key in known else number(session, kind, key) for key in wanted}
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Image vectors to content vectors: the main axes of the sample listings, kept in a file.
+
+    The file is made once. Models are trained on what it gives, so that it must not change while they serve.
+    """
+
+    mean: np.ndarray  # (size,)
+    axes: np.ndarray  # (size, CONTENT)
+
+    def __call__(self, vector: Sequence[float] | None) -> np.ndarray:
+        """(CONTENT,) of about unit variance; zeros without a vector or for one of another encoder."""
+        if vector is None or len(vector) != len(self.mean):
+            return np.zeros(CONTENT, np.float32)
+        return ((np.asarray(vector, np.float32) - self.mean) @ self.axes).astype(np.float32)
+
+    @staticmethod
+    def fit(vectors: np.ndarray) -> Projection:
+        """From (n, size) image vectors, n at least ``CONTENT``."""
+        mean = vectors.mean(0)
+        _, scale, axes = np.linalg.svd(vectors - mean, full_matrices=False)
+        spread = scale[:CONTENT] / np.sqrt(len(vectors))
+        return Projection(mean.astype(np.float32), (axes[:CONTENT].T / np.maximum(spread, 1e-6)).astype(np.float32))
+
+    @staticmethod
+    def load(file: Path, vectors: np.ndarray | None) -> Projection:
+        """From the file, or fitted on ``vectors`` and written there; without both, axes drawn at random."""
+        from safetensors.numpy import load_file, save_file
+
+        if file.is_file():
+            return Projection(**load_file(file))
+        if vectors is None or len(vectors) < 2 * CONTENT:
+            size = 1280 if vectors is None or not len(vectors) else vectors.shape[1]
+            axes = np.random.default_rng(0).normal(size=(size, CONTENT)).astype(np.float32)
+            return Projection(np.zeros(size, np.float32), axes)
+        made = Projection.fit(vectors)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft = file.with_suffix(".part")
+        save_file({"mean": np.ascontiguousarray(made.mean), "axes": np.ascontiguousarray(made.axes)}, draft)
+        draft.replace(file)
+        return made
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Sorted prices by category, and of all."""
+
+    of: Mapping[str, np.ndarray]
+    all: np.ndarray
+
+    @staticmethod
+    def read(pairs: Iterable[tuple[str, float]]) -> Prices:
+        """From (category, price) of all listings."""
+        found: dict[str, list[float]] = {}
+        for category, price in pairs:
+            found.setdefault(category, []).append(price)
+        every = np.sort(np.array([p for of in found.values() for p in of], np.float64))
+        return Prices({c: np.sort(np.array(p)) for c, p in found.items() if len(p) >= FEW_PRICES}, every)
+
+    def bucket(self, category: str, price: float | None) -> int:
+        """0..9: the decile of the price in its category; of all prices where the category has few; 5 without any."""
+        among = self.of.get(category, self.all)
+        if price is None or len(among) < FEW_PRICES:
+            return 5
+        return min(int(10 * np.searchsorted(among, price, side="right") / len(among)), 9)
+
+
+def category_code(category: str) -> int:
+    """A category's code: from its name, so that adding categories changes no other's."""
+    return int.from_bytes(hashlib.sha256(category.encode()).digest()[:4], "big") >> 1
+
+
+def condition_code(grade: str | None) -> int:
+    """0 (new) .. 4 (worn), as in the log's schema."""
+    known = {name: min(place, 4) for place, name in enumerate(CONDITIONS)}
+    return known.get(grade or "", UNGRADED)
+
+
+def milliseconds(at: datetime) -> int:
+    """Milliseconds since 1970, the start of a live log."""
+    return int(at.timestamp() * 1000)
+
+
+def to_item(
+    listing: Listing, item_id: int, seller_id: int, content: np.ndarray, prices: Prices, bid: float, single: bool
+) -> Item:
+    """A listing as the cascade takes it."""
+    return Item(
+        item_id=item_id,
+        seller_id=seller_id,
+        category=category_code(listing.category),
+        condition=condition_code(listing.condition),
+        price=listing.price or 0.0,
+        price_bucket=prices.bucket(listing.category, listing.price),
+        stock=listing.stock,
+        single=single,
+        listed_ms=milliseconds(listing.published_at or listing.created_at),
+        content=content,
+        bid=bid,
+    )

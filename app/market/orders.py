@@ -1,0 +1,235 @@
+"""Orders: one piece is sold exactly once, whoever asks at the same time, on whichever server."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import or_, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.editing import edits
+from app.feed.items import number
+from app.feed.live_feed import LiveFeed
+from app.market.publish import Publisher
+from app.store import listing_repo
+from app.store.db import Store
+from app.store.draft_repo import new_id
+from app.store.tables import FeedPageRow, FeedRow, ListingRow, OrderRow, now
+from app.views import AppError
+
+Role = Literal["buyer", "seller"]
+State = Literal["open", "completed", "refunded"]
+NO_ORDER = "There is no such order of yours."
+SOLD = "Somebody else was faster: this has just been sold."
+
+
+@dataclass(frozen=True)
+class Order:
+    """A piece that was bought, as one of the two sees it.
+
+    title: the listing's, None once that is deleted. amount: in units of ``currency``; None in orders of old, when
+        listings without a price could be bought.
+    """
+
+    id: str
+    listing_id: str
+    title: str | None
+    amount: float | None
+    currency: str
+    at: datetime
+    role: Role
+    state: State
+    completed_at: datetime | None
+    refunded_at: datetime | None
+
+
+class Orders:
+    """Buying, handing over, giving back."""
+
+    def __init__(self, store: Store, feed: LiveFeed, publisher: Publisher) -> None:
+        self.store, self.feed, self.publisher = store, feed, publisher
+
+    def buy(
+        self, buyer: str, listing_id: str, key: str, page_id: str = "", *, price: float | None, currency: str = ""
+    ) -> Order:
+        """Buy a piece at the price that the buyer saw; the same key again gives the same order, whatever the price.
+
+        Args:
+            page_id: the page of the feed from which the buyer came, if any.
+            price: what the buyer saw, in units of the currency; None only for a key that was used before.
+            currency: what the buyer saw; empty for the listing's own.
+
+        Raises:
+            AppError: sold, no price or another one, or the key used for something else (409), no such listing (404),
+                an own one or no price named (422).
+        """
+        key = edits.clean_text(key, 200, "The idempotency key")
+        if not key:
+            raise AppError(
+                "no_key", "An order needs an Idempotency-Key; send any text that is unique to this wish.", 422
+            )
+        try:
+            order, left = self._buy(buyer, listing_id, key, page_id, price, currency)
+        except IntegrityError:  # the same wish ran elsewhere and was faster
+            order, left = self._buy(buyer, listing_id, key, page_id, price, currency)
+        if left is not None:
+            self.feed.sold(listing_id, left)
+            self.publisher.follow()  # brings the feed up to date as well, now or once the store is back
+        return order
+
+    def _buy(
+        self, buyer: str, listing_id: str, key: str, page_id: str, price: float | None, currency: str
+    ) -> tuple[Order, int | None]:
+        with self.store.write() as session:
+            # The lock comes first: buyers and changes of one listing take turns, and each sees what the last one did.
+            row = session.get(ListingRow, listing_id, with_for_update=True)
+            used = session.scalar(select(OrderRow).where(OrderRow.buyer == buyer, OrderRow.key == key))
+            if used is not None:
+                if used.listing_id != listing_id:
+                    raise AppError(
+                        "key_reused", "This idempotency key was used for another order; take a new one.", 409
+                    )
+                return _order(used, row, "buyer"), None
+            if row is None or row.status not in listing_repo.PUBLIC:
+                raise AppError("not_found", "There is no such listing; it may have been deleted.", 404)
+            _check_wish(row, buyer, price, currency)
+            row.stock -= 1
+            row.version += 1
+            if row.stock == 0:
+                row.status = "sold"
+            order = OrderRow(
+                id=new_id(), buyer=buyer, key=key, listing_id=listing_id, seller_id=row.seller_id,
+                row_id=self._row(session, buyer, page_id, listing_id), amount=row.price, currency=row.currency,
+            )  # fmt: skip
+            session.add(order)
+            listing_repo.to_index(session, listing_id)
+            session.flush()
+            return _order(order, row, "buyer"), row.stock
+
+    def mine(self, who: str, role: Role | None = None, limit: int = 100) -> list[Order]:
+        """Orders that ``who`` placed or received, or those in one role; the newest first."""
+        sides = {"buyer": OrderRow.buyer == who, "seller": OrderRow.seller_id == who}
+        query = (
+            select(OrderRow, ListingRow)
+            .outerjoin(ListingRow, ListingRow.id == OrderRow.listing_id)
+            .where(or_(*sides.values()) if role is None else sides[role])
+            .order_by(OrderRow.at.desc(), OrderRow.id)
+            .limit(limit)
+        )
+        with self.store.read() as session:
+            return [_order(row, listing, _role(row, who)) for row, listing in session.execute(query)]
+
+    def waiting(self, seller: str, limit: int = 200) -> list[Order]:
+        """Orders that the seller has to hand over, the oldest first."""
+        query = (
+            select(OrderRow, ListingRow)
+            .outerjoin(ListingRow, ListingRow.id == OrderRow.listing_id)
+            .where(OrderRow.seller_id == seller, OrderRow.refunded_at.is_(None), OrderRow.completed_at.is_(None))
+            .order_by(OrderRow.at, OrderRow.id)
+            .limit(limit)
+        )
+        with self.store.read() as session:
+            return [_order(row, listing, "seller") for row, listing in session.execute(query)]
+
+    def bought(self, listing_ids: Collection[str]) -> set[str]:
+        """Those of the listings of which an order stands, that is was not refunded."""
+        query = select(OrderRow.listing_id).where(OrderRow.listing_id.in_(listing_ids), OrderRow.refunded_at.is_(None))
+        with self.store.read() as session:
+            return set(session.scalars(query.distinct()))
+
+    def get(self, who: str, order_id: str) -> Order:
+        """An order that ``who`` placed or received.
+
+        Raises:
+            AppError: 404.
+        """
+        with self.store.read() as session:
+            row = session.get(OrderRow, order_id)
+            if row is None or who not in (row.buyer, row.seller_id):
+                raise AppError("not_found", NO_ORDER, 404)
+            return _order(row, session.get(ListingRow, row.listing_id), _role(row, who))
+
+    def complete(self, seller: str, order_id: str) -> Order:
+        """The seller has handed the piece over; a second call changes nothing.
+
+        Raises:
+            AppError: 404, or 409 for an order that was refunded.
+        """
+        with self.store.write() as session:
+            row = _received(session, seller, order_id)
+            if row.refunded_at is not None:
+                raise AppError("refunded", "This order was refunded; it cannot be completed any more.", 409)
+            row.completed_at = row.completed_at or now()
+            return _order(row, session.get(ListingRow, row.listing_id), "seller")
+
+    def refund(self, seller: str, order_id: str) -> Order:
+        """The seller takes an order back, also one that was handed over; a second call changes nothing.
+
+        The piece does not come back on sale by itself.
+
+        Raises:
+            AppError: 404.
+        """
+        with self.store.write() as session:
+            row = _received(session, seller, order_id)
+            row.refunded_at = row.refunded_at or now()
+            return _order(row, session.get(ListingRow, row.listing_id), "seller")
+
+    @staticmethod
+    def _row(session: Session, buyer: str, page_id: str, listing_id: str) -> int | None:
+        """The place on a page that led to the order: the one named, or the latest that the buyer saw."""
+        query = (
+            select(FeedRow.id)
+            .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
+            .where(FeedRow.listing_id == listing_id, FeedPageRow.visitor == number(session, "visitor", buyer))
+            .order_by(FeedRow.id.desc())
+            .limit(1)
+        )
+        return session.scalar(query.where(FeedRow.page_id == page_id) if page_id else query)
+
+
+def _check_wish(row: ListingRow, buyer: str, price: float | None, currency: str) -> None:
+    """Raises AppError where the listing cannot be bought like this."""
+    if row.seller_id == buyer:
+        raise AppError("own", "This is your own listing; nobody buys from themselves.", 422)
+    if row.status != "active" or row.stock < 1:
+        raise AppError("sold", SOLD, 409)
+    if row.price is None:
+        raise AppError("no_price", "This listing has no price, so it cannot be bought until its seller names one.", 409)
+    if price is None:
+        raise AppError("price_missing", "An order names the price that you saw; send it as `price`.", 422)
+    # Prices are kept in cents; half a cent is what a client's arithmetic may lose.
+    if abs(price - row.price) >= 0.005 or currency.upper() not in ("", row.currency):
+        now_asked = f"{row.price:.2f} {row.currency}"
+        raise AppError("price_changed", f"The price is {now_asked} now; order again if that suits you.", 409)
+
+
+def _received(session: Session, seller: str, order_id: str) -> OrderRow:
+    """The seller's order, locked. Only its own row: orders end independently of what happens to the listing."""
+    row = session.get(OrderRow, order_id, with_for_update=True)
+    if row is None or row.seller_id != seller:
+        raise AppError("not_found", NO_ORDER, 404)
+    return row
+
+
+def _role(row: OrderRow, who: str) -> Role:
+    return "buyer" if row.buyer == who else "seller"
+
+
+def _order(row: OrderRow, listing: ListingRow | None, role: Role) -> Order:
+    return Order(
+        id=row.id,
+        listing_id=row.listing_id,
+        title=listing.title if listing is not None else None,
+        amount=row.amount,
+        currency=row.currency,
+        at=row.at,
+        role=role,
+        state="refunded" if row.refunded_at else "completed" if row.completed_at else "open",
+        completed_at=row.completed_at,
+        refunded_at=row.refunded_at,
+    )

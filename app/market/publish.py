@@ -1,0 +1,335 @@
+"""Publishing, changing and deleting: the store first, in one transaction, then the index.
+
+The transaction that changes a listing also writes a row into the outbox (``app/store/outbox.py``), by which feed and
+index follow whatever dies or is away in between: the store is the truth.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.editing import edits
+from app.market import order_rules, own_words
+from app.metrics import Metrics
+from app.settings import Settings
+from app.store import draft_repo, listing_repo
+from app.store.db import Store
+from app.store.deletions import Deletions
+from app.store.media import Media
+from app.store.outbox import Outbox
+from app.store.search_index import SearchIndex
+from app.store.tables import DraftRow, KeyRow, ListingRow, PhotoDeletionRow, PhotoRow, now
+from app.views import AppError, Busy, Changed
+from listing.safety.contacts import scrub
+from listing.schema import Draft, Listing
+
+log = logging.getLogger(__name__)
+STATUSES = ("active", "reserved", "sold", "removed")
+CHANGEABLE = ("title", "description", "price", "stock", "condition", "status", "attributes")
+WORDS = frozenset({"title", "description", "condition", "attributes"})
+KEY_REUSED = "This idempotency key was used for another draft; take a new one."
+PUBLISH_TRIES = 5
+STRAY_SECONDS = 3600.0
+DAY_SECONDS = 86_400.0
+_MOST_STOCK = 1_000_000
+_MOST_FACTS = 50
+
+
+@dataclass(frozen=True)
+class Healed:
+    """What a reconciliation did."""
+
+    added: int = 0
+    removed: int = 0
+    stray_photos: int = 0
+    stopped_drafts: int = 0
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A draft in one version, as it may be published: without contact data, nothing that may not be listed."""
+
+    version: int
+    seen: Draft
+    price: float | None
+
+
+class Publisher:
+    """Changes listings and keeps photos, index and feed in step with them."""
+
+    def __init__(self, settings: Settings, store: Store, media: Media, index: SearchIndex, metrics: Metrics) -> None:
+        self.settings, self.store, self.media, self.index, self.metrics = settings, store, media, index, metrics
+        self.outbox = Outbox(store, media, index, metrics)
+        self.deletions = Deletions(store, media, index, settings.home / "uploads")
+
+    def publish(self, seller: str, draft_id: str, key: str, version: int | None = None) -> Listing:
+        """Publish a draft as its seller sees it; the same key, or the same draft again, gives the same listing.
+
+        Args:
+            version: the draft's, as the seller was shown it; None publishes it as it is.
+
+        Raises:
+            AppError: no title or category, goods that may not be listed (422), the key was used for another draft, or
+                the draft changed since it was shown (409), a full disk (507), 404.
+        """
+        key = edits.clean_text(key, 200, "The idempotency key")
+        if not key:
+            raise AppError("no_key", "The idempotency key is empty; send any text that is unique to this wish.", 422)
+        for _ in range(PUBLISH_TRIES):
+            ready = self._ready(seller, draft_id)
+            try:
+                listing = self._publish(seller, draft_id, key, version, ready)
+            except IntegrityError:
+                continue  # the same wish ran elsewhere and was faster: its listing is the answer
+            if listing is not None:
+                self.follow()
+                return listing
+        raise Busy("The draft is being changed right now; publish it again in a moment.", 1)
+
+    def published_by(self, seller: str, draft_id: str, key: str) -> Listing | None:
+        """The listing that this key, or an earlier publishing of this draft, gave; None when there is none."""
+        with self.store.read() as session:
+            used = session.get(KeyRow, (seller, key))
+            wanted = ListingRow.id == used.listing_id if used is not None else ListingRow.draft_id == draft_id
+            row = session.scalar(select(ListingRow).where(wanted, ListingRow.seller_id == seller))
+            if row is not None and row.draft_id != draft_id:
+                raise AppError("key_reused", KEY_REUSED, 409)
+            return listing_repo.to_listing(session, row) if row is not None else None
+
+    def _ready(self, seller: str, draft_id: str) -> Ready | None:
+        """What publishing would publish, its words checked while nobody waits; None when there is no such draft to
+        publish."""
+        with self.store.read() as session:
+            where = DraftRow.id == draft_id, DraftRow.seller_id == seller, DraftRow.state == "ready"
+            draft = session.scalar(select(DraftRow).where(*where))
+            written = draft_repo.generated(draft) if draft is not None else None
+            if draft is None or written is None:
+                return None
+            made, version = draft_repo.edits_of(session, draft_id), draft.version
+        price = edits.parse_price(made.values.get("price"))
+        seen = own_words.without_contacts(edits.apply(written, made))
+        facts = {a.name: a.value for a in seen.attributes}
+        own_words.check_listed(seen.category.value or "", seen.title, seen.description, facts)
+        return Ready(version, seen, price)
+
+    def _publish(
+        self, seller: str, draft_id: str, key: str, version: int | None, ready: Ready | None
+    ) -> Listing | None:
+        """None when the draft is not what was made ready any more."""
+        with self.store.write() as session:
+            used = session.get(KeyRow, (seller, key))
+            if used is not None:
+                if used.draft_id != draft_id:
+                    raise AppError("key_reused", KEY_REUSED, 409)
+                return listing_repo.to_listing(session, listing_repo.own_listing(session, seller, used.listing_id))
+            draft = draft_repo.own_draft(session, seller, draft_id, lock=True)
+            row = session.scalar(select(ListingRow).where(ListingRow.draft_id == draft_id))
+            if row is None:
+                if draft.state != "ready" or draft.generated is None:
+                    raise AppError("not_ready", "The draft is not done yet; wait for it, or start it again.", 409)
+                if version is not None and version != draft.version:
+                    raise Changed("draft")
+                if ready is None or ready.version != draft.version:
+                    return None
+                row = self._new_listing(session, draft, ready)
+            session.add(KeyRow(seller_id=seller, key=key, listing_id=row.id, draft_id=draft_id))
+            session.flush()
+            return listing_repo.to_listing(session, row)
+
+    def _new_listing(self, session: Session, draft: DraftRow, ready: Ready) -> ListingRow:
+        row = listing_repo.add_listing(session, draft, ready.seen, ready.price, self.settings.currency)
+        listing_repo.to_index(session, row.id)
+        draft_repo.note_event(session, "published", draft.seller_id, draft=draft.id, listing=row.id)
+        self.metrics.published.inc()
+        return row
+
+    def change(
+        self,
+        seller: str,
+        listing_id: str,
+        changes: Mapping[str, Any],
+        *,
+        version: int | None = None,
+        shown: Mapping[str, str] | None = None,
+    ) -> Listing:
+        """Change a listing. ``version``, ``shown``: what the caller was shown, see ``handlers.edit_listing``.
+
+        Raises:
+            AppError: no such field, an unusable value, goods that may not be listed (422); changed since it was shown,
+                a sold piece that would come back (409); 404.
+        """
+        clean = self._clean(changes)
+        if WORDS & clean.keys():
+            self._check_words(seller, listing_id, clean)
+        with self.store.write() as session:
+            row = listing_repo.own_listing(session, seller, listing_id, lock=True)
+            listing_repo.check_versions(row, clean, version, shown or {})
+            order_rules.check_change(session, row, clean)
+            for field, value in clean.items():
+                setattr(row, field, value)
+            row.version += 1
+            listing_repo.to_index(session, row.id)
+            listing = listing_repo.to_listing(session, row)
+        self.follow()
+        return listing
+
+    def _check_words(self, seller: str, listing_id: str, clean: Mapping[str, Any]) -> None:
+        """The listing as it would be. Apart from the change itself: long texts take a while, and others wait for it."""
+        with self.store.read() as session:
+            row = listing_repo.own_listing(session, seller, listing_id)
+            new = {field: clean.get(field, getattr(row, field)) for field in WORDS}
+            facts = {**new["attributes"], "condition": new["condition"]}
+            own_words.check_listed(row.category, new["title"], new["description"], facts)
+
+    def _clean(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        unknown = sorted(set(changes) - set(CHANGEABLE))
+        if unknown:
+            names = ", ".join(CHANGEABLE)
+            raise AppError("bad_field", f"{unknown[0]!r:.60} cannot be changed; these can: {names}.", 422)
+        return {field: self._value(field, value) for field, value in changes.items()}
+
+    def _value(self, field: str, value: Any) -> Any:
+        limits = self.settings
+        if field == "title":
+            title = own_words.clean_title(edits.clean_text(str(value or ""), limits.title_length, "The title"))
+            if not title:
+                raise AppError("no_title", "A listing needs a title.", 422)
+            return title
+        if field == "description":
+            return scrub(edits.clean_text(str(value or ""), limits.description_length, "The description", lines=True))
+        if field == "price":
+            return edits.parse_price(value)
+        if field == "condition":
+            return scrub(edits.clean_text(str(value), limits.fact_length, "The condition")) or None if value else None
+        if field == "status":
+            if value not in STATUSES:
+                raise AppError("bad_status", f"The status has to be one of {', '.join(STATUSES)}.", 422)
+            return value
+        if field == "stock":
+            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST_STOCK:
+                raise AppError("bad_stock", f"The stock has to be a whole number from 0 to {_MOST_STOCK}.", 422)
+            return value
+        return self._facts(value)
+
+    def _facts(self, value: Any) -> dict[str, str]:
+        if not isinstance(value, Mapping) or len(value) > _MOST_FACTS:
+            raise AppError("bad_facts", f"The facts have to be pairs of name and text, at most {_MOST_FACTS}.", 422)
+        most = self.settings.fact_length
+        clean = {
+            scrub(edits.clean_text(str(name), 64, "The name of a fact")): scrub(
+                edits.clean_text(str(text), most, "A fact")
+            )
+            for name, text in value.items()
+        }
+        return {name: text for name, text in clean.items() if name and text}
+
+    def delete(self, seller: str, listing_id: str) -> None:
+        """Delete a listing: its photos, vectors and draft history are gone, events and ended orders keep its id.
+
+        Raises:
+            AppError: 404, or 409 while an order of it is open.
+        """
+        with self.store.write() as session:
+            row = listing_repo.own_listing(session, seller, listing_id, lock=True)
+            order_rules.check_delete(session, row)
+            draft_repo.note_event(session, "deleted", seller, draft=row.draft_id, listing=row.id)
+            listing_repo.delete_listing(session, row)
+        self.deletions.after()
+        self.follow()
+
+    def abandon(self, seller: str, draft_id: str) -> None:
+        """Delete an unpublished draft with photos and history; an event with its id remains.
+
+        Raises:
+            AppError: 404, or 409 for a published one.
+        """
+        with self.store.write() as session:
+            row = draft_repo.own_draft(session, seller, draft_id, lock=True)
+            if row.state == "published":
+                raise AppError("published", "This draft is published; delete its listing instead.", 409)
+            draft_repo.note_event(session, "abandoned", seller, draft=draft_id)
+            draft_repo.delete_drafts(session, [draft_id])
+        self.deletions.after()
+
+    def retire(self) -> int:
+        """Delete drafts that nobody touched for ``retention_days``; returns how many."""
+        with self.store.write() as session:
+            old = draft_repo.untouched_since(session, now() - timedelta(days=self.settings.retention_days))
+            for row in old:
+                draft_repo.note_event(session, "abandoned", row.seller_id, draft=row.id)
+            draft_repo.delete_drafts(session, [row.id for row in old])
+        self.deletions.after()
+        return len(old)
+
+    def follow(self) -> None:
+        """Bring feed and index up to date with the store; never raises. What fails is tried again later."""
+        self.outbox.follow()
+
+    def reconcile(self) -> Healed:
+        """After a start: whatever a crash left behind is put in order. The store is the truth."""
+        with self.store.write() as session:
+            wanted = listing_repo.indexed_ids(session)
+            present = self._ids_in_index(wanted)
+            for listing_id in sorted(wanted ^ present):
+                listing_repo.to_index_again(session, listing_id)
+            stopped = self._stop_orphans(session)
+        swept = self.sweep()
+        self.follow()
+        return Healed(len(wanted - present), len(present - wanted), swept, stopped)
+
+    def _ids_in_index(self, wanted: set[str]) -> set[str]:
+        """Ids in the index; of a broken one those that are wanted, so that the page still opens without it."""
+        try:
+            return self.index.ids()
+        except Exception:
+            log.exception("the index cannot be read; listings are kept, and it is tried again on the next start")
+            self.metrics.errors.labels("index").inc()
+            return wanted
+
+    def stop_orphans(self, alive: Collection[str]) -> int:
+        """Stop drafts that nobody writes any more (``alive`` are being written here); returns how many.
+
+        Such drafts are left when the store went away before their end could be written, or by another server that died.
+        """
+        which = (DraftRow.updated_at < self._too_old(), DraftRow.id.not_in(alive))
+        with self.store.read() as session:  # there are none, nearly always: no writer has to wait for this
+            if session.scalar(select(DraftRow.id).where(DraftRow.state.in_(draft_repo.UNFINISHED), *which)) is None:
+                return 0
+        with self.store.write() as session:
+            return self._stop(session, *which)
+
+    def sweep(self) -> int:
+        """Move photos without a row to the trash and empty it of old ones; returns how many were moved."""
+        with self.store.read() as session:
+            known = set(session.scalars(select(PhotoRow.id)))
+            known |= set(session.scalars(select(PhotoDeletionRow.photo_id)))  # they go for good, not into the trash
+        swept = self.media.sweep(known, STRAY_SECONDS)
+        self.media.empty_trash(self.settings.trash_days * DAY_SECONDS)
+        return swept
+
+    def _too_old(self) -> datetime:
+        return now() - timedelta(minutes=self.settings.draft_minutes)
+
+    def _stop_orphans(self, session: Session) -> int:
+        """Drafts whose process died: a rewrite goes back to what was there, a first draft is stopped."""
+        if self.store.engine.dialect.name == "sqlite":
+            return self._stop(session)
+        # Other servers may share this database; their drafts are younger than the time limit.
+        return self._stop(session, DraftRow.updated_at < self._too_old())
+
+    @staticmethod
+    def _stop(session: Session, *which: ColumnElement[bool]) -> int:
+        rows = list(session.scalars(select(DraftRow).where(DraftRow.state.in_(draft_repo.UNFINISHED), *which)))
+        for row in rows:
+            row.state = "stopped" if row.generated is None else "ready"
+            if row.generated is None:
+                row.problem_code, row.problem = "stopped", "The server was restarted; start the draft again."
+        return len(rows)

@@ -1,0 +1,89 @@
+"""The calendar's tab of the operator's page: what is declared, what scores on its days, and a form with a second look.
+
+Nothing changes at the first press: it says what would be done, and the second one does it.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from typing import Any
+
+# Gradio reads the annotations of its listeners at run time, so that it cannot be imported later than here.
+import gradio as gr
+
+from app.market.promotions import MOST_DAYS, Promotion, day_number, read_date, today
+from app.ops.numbers import promotions
+from app.ops.table import Table
+from app.services import Services
+from app.views import AppError
+
+
+class PromotionsTab:
+    """Builds the tab inside of a ``gr.Tab``.
+
+    Args:
+        table: makes an exporting table of a name.
+        frame: what a table is filled with.
+    """
+
+    def __init__(
+        self, services: Services, tab: gr.Tab, table: Callable[[str], gr.Dataframe], frame: Callable[[Table], Any]
+    ) -> None:
+        self.services, self._frame = services, frame
+        with gr.Row():
+            name = gr.Textbox(label="Name of a new promotion", max_length=64, elem_id="ops-promotion-name")
+            first = gr.Textbox(label="First day (UTC), such as 2026-11-27", max_length=10, elem_id="ops-promotion-day")
+            days = gr.Number(2, label="Days", precision=0, minimum=1, maximum=MOST_DAYS, elem_id="ops-promotion-days")
+            look = gr.Button("Look at it first", elem_id="ops-promotion-look")
+        with gr.Row():
+            number = gr.Textbox(label="Number of one to take off", max_length=9, elem_id="ops-promotion-number")
+            drop = gr.Button("Look at it first", elem_id="ops-promotion-drop")
+        said = gr.HTML("", elem_id="ops-promotion-said", apply_default_css=False)
+        sure = gr.Button("Do it", variant="primary", visible=False, elem_id="ops-promotion-sure")
+        wish: gr.State = gr.State(None)
+        shown = table("promotions")
+        look.click(self._look, [name, first, days], [said, sure, wish], show_progress="hidden")
+        drop.click(self._drop, [number], [said, sure, wish], show_progress="hidden")
+        sure.click(self._do, [wish], [said, sure, wish, shown], show_progress="hidden")
+        tab.select(lambda: frame(promotions(services)), None, shown, show_progress="hidden")
+
+    def _look(self, name: str, first: str, days: float | None) -> tuple[Any, ...]:
+        try:
+            made = self.services.promotions.checked(name or "", read_date(first or ""), int(days or 0))
+        except AppError as error:
+            return self._said(str(error))
+        return self._said(f"{_words(made)} would be declared.", ("declare", made.name, str(made.first_day), made.days))
+
+    def _drop(self, number: str) -> tuple[Any, ...]:
+        known = {str(p.id): p for p in self.services.promotions.calendar().promotions}
+        found = known.get((number or "").strip())
+        if found is None:
+            return self._said("There is no promotion of that number.")
+        return self._said(f"{_words(found)} would be taken off the calendar.", ("withdraw", found.id))
+
+    def _do(self, wish: Any) -> tuple[Any, ...]:
+        try:
+            done = self._done(wish)
+        except AppError as error:
+            done = str(error)
+        return *self._said(done), self._frame(promotions(self.services))
+
+    def _done(self, wish: Any) -> str:
+        if not isinstance(wish, list | tuple) or not wish:
+            return "Look at it first."
+        if wish[0] == "withdraw":
+            return f"{_words(self.services.promotions.withdraw(int(wish[1])))} is off the calendar."
+        made = self.services.promotions.declare(str(wish[1]), read_date(str(wish[2])), int(wish[3]))
+        return f"{_words(made)} is declared, as number {made.id}."
+
+    def _said(self, words: str, wish: tuple[Any, ...] | None = None) -> tuple[Any, ...]:
+        text = f"<div class='ops' role='status'><p>{html.escape(words)}</p></div>"
+        return text, gr.update(visible=wish is not None), wish
+
+
+def _words(made: Promotion) -> str:
+    wait = made.numbers[0] - day_number(today())
+    until = f", {made.state(today())}" if wait <= 0 else f", in {wait} day{'s' * (wait > 1)}"
+    span = str(made.first_day) if made.days == 1 else f"{made.first_day} to {made.last_day}"
+    return f"“{made.name}” ({span}{until})"

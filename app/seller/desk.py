@@ -1,0 +1,221 @@
+"""One open page: what its seller has on the table, and how that is painted."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from app import handlers
+from app.editing.evidence_places import moved_facts
+from app.seller import words
+from app.seller.draft_part import BUSY, draft_html
+from app.seller.html import render
+from app.seller.pictures import Shot, file_url
+from app.services import Services
+from app.store.media import Media
+from app.store.search_index import NoIndex
+from app.views import AppError, DraftView, field_text, field_version
+from listing.intake.photos import PhotoLimits
+from listing.schema import Listing
+
+Page = Literal["sell", "mine"]
+MOST_ORDERS = 5  # of one listing on the page; the next ones follow when these are handed over
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A message with a look: ``good``, ``warn`` or ``bad``; ``typed``: what the person typed and is not saved."""
+
+    kind: str
+    title: str
+    words: str
+    typed: str = ""
+
+    @property
+    def mark(self) -> str:
+        return {"good": "✓", "warn": "◐", "bad": "!"}[self.kind]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a tab saved last of a field: over which version, that one's text, and the version that this gave."""
+
+    shown: str
+    typed: str
+    text: str
+    after: str
+
+
+class Desk:
+    """What a page remembers between presses. It holds no rights: each press says anew who is asking.
+
+    It belongs to the first seller who uses it; for another one on the same page there is an empty one (``of``).
+    """
+
+    def __init__(self) -> None:
+        self.owner = ""
+        self._others: dict[str, Desk] = {}
+        self.page: Page = "sell"
+        self.shots: list[Shot] = []
+        self.refused: list[tuple[str, str]] = []
+        self.view: DraftView | None = None
+        self.published: Listing | None = None
+        self.notices: list[Notice] = []
+        self.conflicts = 0
+        self.kept: dict[tuple[str, str], Kept] = {}  # by draft and field
+        self.find_text = ""
+        self.find_photo: Shot | None = None
+        self.sent: dict[str, Any] = {}
+        self.lock = threading.RLock()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Desk:
+        """A fresh page starts empty; the lock cannot be copied."""
+        return Desk()
+
+    def of(self, seller: str) -> Desk:
+        """This desk, if it is the seller's (id) or nobody's yet; else one of their own."""
+        with self.lock:
+            self.owner = self.owner or seller
+            return self if self.owner == seller else self._others.setdefault(seller, Desk())
+
+    @property
+    def busy(self) -> bool:
+        return self.view is not None and self.view.state in BUSY
+
+    @property
+    def shows_draft(self) -> bool:
+        """Whether there is anything of a draft to look at."""
+        view = self.view
+        return view is not None and (view.state in (*BUSY, "ready") or view.category is not None)
+
+    def show(self, view: DraftView, media: Media) -> None:
+        """Show the draft with exactly its photos, in their order."""
+        before, known = self.view, {shot.ref.id: shot for shot in self.shots}
+        if view.draft is None and before is not None:  # what had arrived before it was stopped stays
+            facts = moved_facts(before.attributes, before.photos, view.photos)
+            view = replace(before, photos=view.photos, attributes=facts)
+        self.shots = [known.get(ref.id) or Shot.stored(ref, media.path(ref.id)) for ref in view.photos]
+        self.view = view
+
+
+@dataclass(frozen=True)
+class Painter:
+    """Paints a desk as values for the page's blocks."""
+
+    services: Services
+    sign_out: str | None = None
+
+    def top(self, desk: Desk, seller: str, name: str) -> str:
+        count = len(handlers.my_listings(self.services, seller))
+        return render("top", page=desk.page, count=count, who=name, sign_out=self.sign_out)
+
+    def photos(self, desk: Desk) -> str:
+        locked = desk.view is not None
+        shots = [{"id": s.ref.id, "url": s.url} for s in desk.shots]
+        return render("photos", photos=shots, refused=desk.refused, most=PhotoLimits().count, locked=locked)
+
+    def status(self, desk: Desk) -> str:
+        view = desk.view
+        notices = list(desk.notices)
+        if view is not None and view.problem is not None:
+            kind = "warn" if view.problem.code == "stopped" else "bad"
+            title = words.PROBLEM_TITLES.get(view.problem.code, "The listing could not be written")
+            notices.append(Notice(kind, title, view.problem.message))
+        work = self._work(view) if view is not None and view.state in BUSY else None
+        if work is not None and work["slow"]:
+            notices.append(Notice("warn", "This computer needs a little longer", _SLOW))
+        spoken = work["title"] if work else "Your draft is ready to check." if view and view.state == "ready" else ""
+        return render("status", work=work, spoken=spoken, notices=notices)
+
+    def _work(self, view: DraftView) -> dict[str, Any]:
+        names = list(words.STAGES)
+        at = names.index(view.stage) if view.stage in names else -1
+        waiting = view.state == "queued" and view.position > 0
+        states = ["done" if n < at else "now" if n == at else "next" for n in range(len(names))]
+        steps = [{"words": words.STAGES[n], "state": s} for n, s in zip(names, states, strict=True)]
+        stage = words.STAGE_TITLES.get(view.stage or "photos", "Working")
+        return {
+            "id": view.draft_id + view.tone,
+            "title": words.place_in_line(view.position) if waiting else stage,
+            "left": words.duration(view.seconds_left),
+            "percent": 0 if waiting else max(3, round(view.share * 100)),
+            "steps": [] if waiting else steps,
+            "slow": (view.seconds_left or 0.0) > words.SLOW_SECONDS,
+        }
+
+    def draft(self, desk: Desk, seller: str) -> str:
+        if desk.published is not None:
+            return self._published(desk.published)
+        if desk.view is None or not desk.shows_draft:
+            return render("empty")
+        basis = desk.view.price.basis if desk.view.price is not None else []
+        same = [self._card(x) for x in handlers.comparables(self.services, basis)]
+        retrieval = not isinstance(self.services.index, NoIndex)
+        return draft_html(desk.view, [c for c in same if c["price"]], retrieval, desk.conflicts)
+
+    def _published(self, listing: Listing) -> str:
+        link = f"/l/{listing.id}"
+        price = words.money(listing.price, listing.currency)
+        cover = self._picture(listing)
+        return render("published", title=listing.title, price=price, cover=cover, link=link, id=listing.id)
+
+    def find(self, desk: Desk) -> str:
+        return render("find", text=desk.find_text)
+
+    def mine(self, desk: Desk, seller: str) -> str:
+        photo = desk.find_photo.photo() if desk.find_photo is not None else None
+        found = handlers.my_listings(self.services, seller, text=desk.find_text, photo=photo)
+        searched = bool(desk.find_text.strip()) or desk.find_photo is not None
+        count = f"{len(found)} listing{'' if len(found) == 1 else 's'}"
+        by = "with this photo" if desk.find_photo is not None else f"with “{desk.find_text.strip()}”"
+        nothing = ("Nothing found", "Try another word, or clear the search.")
+        none = ("Nothing here yet", "What you publish appears here: to edit it, mark it sold or delete it.")
+        title, line = nothing if searched else none
+        items = self._with_orders(found, seller)
+        summary = f"{count} found {by}" if searched else count if found else ""
+        return render(
+            "mine", items=items, summary=summary, none_title=title, none_words=line, searched=searched,
+            hand_over=words.HAND_OVER, conflicts=desk.conflicts,
+        )  # fmt: skip
+
+    def _with_orders(self, found: Sequence[Listing], seller: str) -> list[dict[str, Any]]:
+        """Cards with what waits to be handed over, and whether the thing may be put on sale again."""
+        waiting: dict[str, list[dict[str, str]]] = {}
+        for order in self.services.orders.waiting(seller):
+            amount = words.money(order.amount, order.currency)
+            waiting.setdefault(order.listing_id, []).append({"id": order.id, "amount": amount})
+        bought = self.services.orders.bought([x.id for x in found if x.stock == 0])
+        cards = []
+        for listing in found:
+            orders = waiting.get(listing.id, [])
+            again = listing.status != "active" and listing.id not in bought
+            more = len(orders) > MOST_ORDERS
+            cards.append({**self._card(listing), "orders": orders[:MOST_ORDERS], "more": more, "again": again})
+        return cards
+
+    def _card(self, listing: Listing) -> dict[str, Any]:
+        return {
+            "id": listing.id,
+            "title": listing.title,
+            "description": listing.description,
+            "price": words.money(listing.price, listing.currency),
+            "amount": words.amount_text(listing.price),
+            "currency": listing.currency,
+            "versions": {f: field_version(field_text(getattr(listing, f))) for f in ("title", "description", "price")},
+            "status": listing.status,
+            "state": words.STATUSES[listing.status],
+            "url": self._picture(listing),
+        }
+
+    def _picture(self, listing: Listing) -> str | None:
+        if not listing.photos:
+            return None
+        try:
+            return file_url(self.services.media.path(listing.photos[0].id))
+        except (AppError, OSError):
+            return None
+
+
+_SLOW = "You can leave this page open and do something else. Nothing is lost, and you can stop at any time."

@@ -1,0 +1,172 @@
+"""What the draft part of the page shows: a ``DraftView`` turned into the plain values that the template names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from app.seller import words
+from app.seller.html import marked, render
+from app.seller.pictures import crop
+from app.views import DraftView
+from listing.request import TONES
+from listing.schema import AttributeValue, Evidence, Flag, PhotoRef, Quality
+from listing.taxonomy import load_taxonomy
+from listing.text.text_policy import NAMED
+
+BUSY = ("queued", "working")
+LENGTHS = {"title": 120, "description": 4000}
+
+
+def draft_html(view: DraftView, comparables: Sequence[dict[str, Any]], retrieval: bool, conflicts: int = 0) -> str:
+    """The draft, complete or still arriving. ``comparables``: title, price and picture of those in ``price.basis``.
+
+    ``conflicts``: how many there were on this page; another one is drawn again, though the draft is the same.
+    """
+    busy = view.state in BUSY
+    return render(
+        "draft",
+        busy=busy,
+        conflicts=conflicts,
+        key=view.draft_id,
+        category=_category(view),
+        categories=[(name, words.category_label(name)) for name in sorted(load_taxonomy().categories)],
+        facts=[_fact(a, view) for a in view.attributes],
+        questions=[
+            {"attribute": q.attribute, "key": _key(q.attribute), "text": q.text, "choices": q.choices}
+            for q in view.questions
+        ],
+        texts=[_text(view, field) for field in LENGTHS],
+        remarks=[f.message for f in view.flags if f.field not in LENGTHS],
+        tones=[{"value": tone, "label": words.TONES[tone], "on": tone == view.tone} for tone in TONES],
+        price=_price(view, comparables, retrieval),
+        quality=view.quality or Quality(score=0),
+        bottom=_bottom(view),
+    )
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "-", name)
+
+
+def _category(view: DraftView) -> dict[str, Any] | None:
+    known = view.category
+    if known is None:
+        return None
+    chosen = "category" in view.locked
+
+    def sure(value: str, confidence: float) -> str:
+        if chosen and value == known.value:
+            return "your choice"
+        return f"{'sure ' if value == known.value else ''}{confidence:.0%}" if not chosen else ""
+
+    return {
+        "in_range": known.in_range or chosen,
+        "unnamed": known.value is not None and known.confidence < NAMED and not chosen,
+        "candidates": [
+            {
+                "value": c.value,
+                "label": words.category_label(c.value),
+                "on": c.value == known.value,
+                "sure": sure(c.value, c.confidence),
+            }
+            for c in known.candidates
+        ],
+    }
+
+
+def _fact(fact: AttributeValue, view: DraftView) -> dict[str, Any]:
+    found = words.mark(fact)
+    shown = fact.value or fact.suggestion or ""
+    attribute = _attribute(fact.name, view)
+    return {
+        "name": fact.name,
+        "key": _key(fact.name),
+        "label": words.attribute_label(fact.name),
+        "sign": found.sign,
+        "tone": found.tone,
+        "shown": shown,
+        "said": words.value_label(shown),
+        "suggestion": fact.suggestion if fact.value is None and fact.status == "unsupported" else None,
+        "why": words.reason(fact),
+        "locked": fact.locked,
+        "sure": words.how_sure(fact),
+        "choices": [] if attribute is None else list(attribute.seller_choices),
+        "proofs": [_proof(e, fact.status == "contradicted", view.photos) for e in fact.evidence],
+    }
+
+
+def _attribute(name: str, view: DraftView) -> Any:
+    taxonomy = load_taxonomy()
+    category = view.category.value if view.category else None
+    if category in taxonomy.categories:
+        here = next((a for a in taxonomy.schema(category) if a.name == name), None)
+        if here is not None:
+            return here
+    return taxonomy.attributes.get(name)
+
+
+def _proof(evidence: Evidence, contradicted: bool, photos: Sequence[PhotoRef]) -> dict[str, Any]:
+    title, line = words.proof_words(evidence, contradicted)
+    place = evidence.photo
+    shown = place is not None and 0 <= place < len(photos)
+    return {
+        "title": title,
+        "words": line,
+        "colour": words.colour_code(evidence),
+        "crop": crop(photos[place], evidence.box) if shown and place is not None else None,
+        "alt": f"Part of photo {place + 1}" if shown and place is not None else "",
+    }
+
+
+def _text(view: DraftView, field: str) -> dict[str, Any]:
+    text = str(getattr(view, field))
+    flags = [f for f in view.flags if f.field == field]
+    return {
+        "field": field,
+        "label": {"title": "Title", "description": "Description"}[field],
+        "text": text,
+        "version": view.field_version(field),
+        "most": LENGTHS[field],
+        "marked": marked(text, flags),
+        "locked": field in view.locked,
+        "flags": [_flag(f, text) for f in flags],
+    }
+
+
+def _flag(flag: Flag, text: str) -> dict[str, Any]:
+    start, end = flag.span or (0, 0)
+    return {"words": text[start:end], "start": start, "message": flag.message}
+
+
+def _price(view: DraftView, comparables: Sequence[dict[str, Any]], retrieval: bool) -> dict[str, Any]:
+    known = view.price
+    if known is not None:
+        count = len(known.basis)
+        note = f"From {count} similar past listing{'s' if count > 1 else ''}."
+        span = f"{words.amount_text(known.low)} – {words.money(known.high, known.currency)} is usual"
+    else:
+        note = "We know too few similar things to name a price. Yours counts."
+        span = ""
+    if known is None and not retrieval:
+        note = "Past listings are switched off, so there is nothing to compare with. Your price counts."
+    return {
+        "currency": view.currency,
+        "value": words.amount_text(view.asked),
+        "version": view.field_version("price"),
+        "hint": words.amount_text(known.mid) if known else "",
+        "range": span,
+        "comparables": comparables,
+        "note": note,
+    }
+
+
+def _bottom(view: DraftView) -> str:
+    doubts = sum(a.status in ("unsupported", "contradicted") for a in view.attributes)
+    claims = sum(f.field in LENGTHS and f.span is not None for f in view.flags)
+    if claims:
+        return f"{claims} unproven statement{'s' if claims > 1 else ''} in the text. Please look."
+    if doubts:
+        return f"{doubts} guess{'es' if doubts > 1 else ''} left out until you confirm."
+    return "Everything in it is seen, read or told by you."

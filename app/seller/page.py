@@ -1,0 +1,229 @@
+"""The seller's page: Gradio blocks around the templates, and which press goes where. The work is in the handlers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+# Gradio reads the annotations of its listeners at run time, so that it cannot be imported later than here.
+import gradio as gr
+
+from app.seller import actions
+from app.seller.desk import Desk, Painter
+from app.services import Services
+from app.views import AppError
+from app.web.theme import make_theme, script, stylesheet
+from listing.events import TextEvent
+
+FILE_TYPES = [".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif"]
+MAX_FILE = "25mb"
+PAINT_SECONDS = 0.08
+MAX_SESSIONS = 256  # of everybody; the one that was used longest ago goes
+HEAD = """<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">
+<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">"""
+WRITE = "Write my listing"
+NOTE_HINT = "Flaws, why you sell it, how it fits. Your words are kept exactly as you write them."
+
+
+def page_options() -> dict[str, Any]:
+    """What ``launch`` or ``mount_gradio_app`` needs for this page: its look, and nothing readable but the page."""
+    return {
+        "theme": make_theme(),
+        "css": stylesheet("seller"),
+        "head": HEAD,
+        "footer_links": [],
+        "allowed_paths": [],
+        "max_file_size": MAX_FILE,
+        "show_error": False,
+        "ssr_mode": False,
+        "enable_monitoring": False,
+        "pwa": False,
+        "mcp_server": False,
+    }
+
+
+def build_page(services: Services, sign_out: str | None = None) -> gr.Blocks:
+    """The page. ``sign_out``: where its link leads; None in the single-user mode. Set GRADIO_TEMP_DIR before."""
+    return _Page(services, sign_out).blocks
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    """What cannot be done now, such as anything while the store is away, is said on the page in its own sentence."""
+    try:
+        yield
+    except AppError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+
+
+class _Page:
+    """Blocks and events of one page; what a seller has on the table is in each session's ``Desk``."""
+
+    def __init__(self, services: Services, sign_out: str | None) -> None:
+        self.services, self.painter = services, Painter(services, sign_out)
+        js = script("seller")
+
+        def block(name: str, value: str = "") -> Any:
+            return gr.HTML(value, elem_id=f"ipl-{name}", js_on_load=js, apply_default_css=False)
+
+        with gr.Blocks(title="IPL", analytics_enabled=False) as self.blocks:
+            self.blocks.state_session_capacity = MAX_SESSIONS
+            self.desk = gr.State(Desk(), time_to_live=6 * 3600)
+            self.top = block("top", "")
+            with gr.Column(elem_id="ipl-sell") as self.sell:
+                with gr.Column(elem_id="ipl-left") as self.left:
+                    gr.HTML("<div class='ipl'><h1>What are you selling?</h1></div>", apply_default_css=False)
+                    self.add = gr.UploadButton(
+                        "Add photos", file_count="multiple", file_types=FILE_TYPES, elem_id="ipl-add", type="filepath"
+                    )
+                    self.photos = block("photos")
+                    self.note = gr.Textbox(
+                        label="Anything a buyer should know?",
+                        info=NOTE_HINT,
+                        lines=2,
+                        max_lines=6,
+                        max_length=services.settings.note_length,
+                        elem_id="ipl-note",
+                    )
+                    self.write = gr.Button(
+                        "Write my listing", variant="primary", elem_id="ipl-write", interactive=False
+                    )
+                with gr.Column(elem_id="ipl-right"):
+                    self.status = block("status")
+                    self.draft = block("draft")
+            with gr.Column(elem_id="ipl-mine", visible=False) as self.shelf:
+                gr.HTML("<div class='ipl'><h1>My listings</h1></div>", apply_default_css=False)
+                with gr.Row(elem_id="ipl-search"):
+                    self.find = block("find")
+                    self.find_photo = gr.UploadButton(
+                        "Find by photo", file_types=FILE_TYPES, elem_id="ipl-find-photo", type="filepath", scale=1
+                    )
+                self.told = block("told")
+                self.mine = block("mine")
+            self._wire()
+
+    def _wire(self) -> None:
+        outputs = [
+            self.top,
+            self.photos,
+            self.status,
+            self.draft,
+            self.told,
+            self.mine,
+            self.find,
+            self.sell,
+            self.shelf,
+            self.left,
+            self.write,
+            self.note,
+        ]
+        short: dict[str, Any] = {
+            "outputs": outputs,
+            "queue": False,
+            "show_progress": "hidden",
+            "api_visibility": "private",
+            "trigger_mode": "multiple",
+        }
+        long: dict[str, Any] = {
+            "outputs": outputs,
+            "concurrency_limit": None,
+            "show_progress": "hidden",
+            "api_visibility": "private",
+        }
+        self.blocks.load(self.enter, self.desk, **short)
+        self.add.upload(self.take, [self.desk, self.add], **short)
+        self.find_photo.upload(self.look, [self.desk, self.find_photo], **short)
+        self.write.click(self.begin, [self.desk, self.note], **long)
+        for html in (self.top, self.photos, self.status, self.draft, self.find, self.told, self.mine):
+            html.act(self.press, self.desk, **short)
+            html.run(self.run, [self.desk, self.note], **long)
+
+    def _seller(self, request: gr.Request) -> Any:
+        with _said():
+            return self.services.sellers.for_page(getattr(request, "username", None))
+
+    def _paint(self, desk: Desk, seller: Any, *, clear_note: bool = False, whole: bool = True) -> list[Any]:
+        """Values for all outputs; what the page shows already is not sent again. Not whole: what writing changes."""
+        with _said():
+            fresh = self._fresh(desk, seller, whole)
+        values = []
+        for name, value in fresh.items():
+            same = desk.sent.get(name) == value
+            desk.sent[name] = value
+            values.append(gr.skip() if same else gr.update(**value) if isinstance(value, dict) else value)
+        return [*values, "" if clear_note else gr.skip()]
+
+    def _fresh(self, desk: Desk, seller: Any, whole: bool) -> dict[str, Any]:
+        painter = self.painter
+        ready = bool(desk.shots) and not desk.busy
+        label = "Write it again from the photos" if desk.view is not None else WRITE
+        return {
+            "top": painter.top(desk, seller.id, seller.name) if whole else desk.sent.get("top"),
+            "photos": painter.photos(desk) if whole else desk.sent.get("photos"),
+            "status": painter.status(desk) if desk.page == "sell" else "",
+            "draft": painter.draft(desk, seller.id),
+            "told": painter.status(desk) if desk.page == "mine" else "",
+            "mine": painter.mine(desk, seller.id) if desk.page == "mine" and whole else desk.sent.get("mine", ""),
+            "find": painter.find(desk),
+            "sell": {"visible": desk.page == "sell", "elem_classes": ["done"] if desk.published else []},
+            "shelf": {"visible": desk.page == "mine"},
+            "left": {"visible": desk.published is None},
+            "write": {"value": label, "interactive": ready, "variant": "primary" if desk.view is None else "secondary"},
+        }
+
+    def enter(self, desk: Desk, request: gr.Request) -> list[Any]:
+        """A page was opened."""
+        seller = self._seller(request)
+        desk = desk.of(seller.id)
+        with desk.lock:
+            desk.sent.clear()
+            return self._paint(desk, seller)
+
+    def take(self, desk: Desk, files: Sequence[str] | str | None, request: gr.Request) -> list[Any]:
+        """Photos were chosen, dropped or pasted."""
+        seller = self._seller(request)
+        desk = desk.of(seller.id)
+        with desk.lock:
+            actions.add_photos(self.services, seller.id, desk, [files] if isinstance(files, str) else files or [])
+            return self._paint(desk, seller)
+
+    def look(self, desk: Desk, file: str | None, request: gr.Request) -> list[Any]:
+        """A photo to search own listings by."""
+        seller = self._seller(request)
+        desk = desk.of(seller.id)
+        with desk.lock:
+            actions.look_for(self.services, desk, file)
+            return self._paint(desk, seller)
+
+    def press(self, desk: Desk, event: gr.EventData, request: gr.Request) -> list[Any]:
+        """Anything short."""
+        seller = self._seller(request)
+        desk = desk.of(seller.id)
+        with desk.lock:
+            actions.press(self.services, seller.id, desk, event._data)
+            return self._paint(desk, seller, clear_note=event._data.get("do") == "again")
+
+    def begin(self, desk: Desk, note: str, request: gr.Request) -> Iterator[list[Any]]:
+        """Write my listing."""
+        yield from self._write(desk, {"do": "write", "note": note}, request)
+
+    def run(self, desk: Desk, note: str, event: gr.EventData, request: gr.Request) -> Iterator[list[Any]]:
+        """Another tone or category."""
+        yield from self._write(desk, {**event._data, "note": note}, request)
+
+    def _write(self, desk: Desk, data: dict[str, Any], request: gr.Request) -> Iterator[list[Any]]:
+        seller, last = self._seller(request), 0.0
+        desk = desk.of(seller.id)
+        for view in actions.writing(self.services, seller.id, desk, data):
+            token = view is not None and isinstance(view.event, TextEvent) and not view.event.replace
+            if token and time.monotonic() - last < PAINT_SECONDS:
+                continue
+            last = time.monotonic()
+            yield self._locked_paint(desk, seller)
+        yield self._locked_paint(desk, seller, whole=True)
+
+    def _locked_paint(self, desk: Desk, seller: Any, whole: bool = False) -> list[Any]:
+        with desk.lock:
+            return self._paint(desk, seller, whole=whole)

@@ -1,0 +1,94 @@
+"""Photos as the page shows them: small pictures inside the page itself, so that none enters a public cache."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from listing.intake.photos import Photo, random_id
+from listing.schema import Box, PhotoRef
+
+PREVIEW = 820
+THUMB = 200
+CROP = 112
+_MARGIN = 0.35
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A photo on the page: the clean JPEG and a preview. Decoded pixels are not kept in a session."""
+
+    ref: PhotoRef
+    jpeg: bytes
+    url: str
+
+    @classmethod
+    def of(cls, photo: Photo) -> Shot:
+        return cls(photo.ref, photo.jpeg, data_url(photo.jpeg, PREVIEW))
+
+    @classmethod
+    def stored(cls, ref: PhotoRef, path: Path) -> Shot:
+        """A photo that is in the store already."""
+        jpeg = path.read_bytes()
+        return cls(ref, jpeg, data_url(jpeg, PREVIEW))
+
+    def renamed(self) -> Shot:
+        """The same photo under an id of its own, for a draft that begins anew."""
+        return replace(self, ref=self.ref.model_copy(update={"id": random_id()}))
+
+    def photo(self) -> Photo:
+        """The photo again, as intake made it."""
+        from PIL import Image
+
+        with Image.open(io.BytesIO(self.jpeg)) as opened:
+            return Photo(ref=self.ref, image=opened.convert("RGB"), jpeg=self.jpeg, name="photo")
+
+
+def data_url(jpeg: bytes, side: int) -> str:
+    """The picture scaled to ``side`` px at most, as a data URL."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(jpeg)) as opened:
+        small = opened.convert("RGB")
+    small.thumbnail((side, side))
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+@lru_cache(maxsize=512)
+def file_url(path: Path, side: int = THUMB) -> str:
+    """Like ``data_url``, from a stored photo; stored photos never change."""
+    return data_url(path.read_bytes(), side)
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Where a square window of ``CROP`` px shows a part of a photo: position and size behind it, a frame, in px."""
+
+    photo: str
+    width: float
+    height: float
+    left: float
+    top: float
+    frame: tuple[float, float, float, float] | None
+
+
+def crop(ref: PhotoRef, box: Box | None) -> Crop:
+    """A window around ``box`` (shares of the photo) with a margin; the whole photo, covered, without a box."""
+    x0, y0, x1, y1 = box or (0.0, 0.0, 1.0, 1.0)
+    wide, high = (x1 - x0) * ref.width, (y1 - y0) * ref.height
+    side = max(wide, high, 1.0) * (1 + _MARGIN) if box else float(min(ref.width, ref.height))
+    side = min(side, float(min(ref.width, ref.height)))
+    left = min(max((x0 + x1) / 2 * ref.width - side / 2, 0.0), ref.width - side)
+    top = min(max((y0 + y1) / 2 * ref.height - side / 2, 0.0), ref.height - side)
+    scale = CROP / side
+    frame = None
+    if box:
+        near = [max(0.0, (x0 * ref.width - left) * scale), max(0.0, (y0 * ref.height - top) * scale)]
+        far = [min(float(CROP), (x1 * ref.width - left) * scale), min(float(CROP), (y1 * ref.height - top) * scale)]
+        frame = (near[0], near[1], max(4.0, far[0] - near[0]), max(4.0, far[1] - near[1]))
+    return Crop(ref.id, ref.width * scale, ref.height * scale, -left * scale, -top * scale, frame)

@@ -1,0 +1,171 @@
+"""The words of the seller's page: no jargon, one table each."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from app.editing.evidence_places import VISUAL, is_gone
+from listing.schema import AttributeValue, Evidence
+from listing.taxonomy import load_taxonomy
+
+
+class Mark(NamedTuple):
+    """How a fact is marked: the sign, the class of its colour, the words that say the same."""
+
+    sign: str
+    tone: str
+    words: str
+
+
+YOU = Mark("●", "yes", "you told us")
+READ = Mark("●", "yes", "read on the label")
+SEEN = Mark("●", "yes", "seen in your photo")
+MARKS = {
+    "unsupported": Mark("◐", "guess", "guess: please check"),
+    "contradicted": Mark("✕", "no", "does not match your photo"),
+    "unknown": Mark("○", "open", "not known"),
+}
+IN_PHOTO = {READ: "read in", SEEN: "seen in", MARKS["contradicted"]: "does not match"}
+GONE = "a photo that is no longer here"
+DROPPED = Mark("○", "open", "left out by you")
+TONES = {"plain": "Plain", "shorter": "Shorter", "warmer": "Warmer"}
+STAGES = {
+    "photos": "Photos",
+    "category": "What it is",
+    "similar": "Similar things",
+    "facts": "Facts",
+    "reading": "Labels",
+    "text": "Text",
+    "checks": "Checks",
+}
+STAGE_TITLES = {
+    "photos": "Looking at your photos",
+    "reading": "Reading labels",
+    "category": "Working out what it is",
+    "similar": "Looking at similar things",
+    "facts": "Collecting the facts",
+    "text": "Writing the text",
+    "checks": "Checking every word",
+}
+PROBLEM_TITLES = {
+    "stopped": "Stopped",
+    "too_slow": "This took too long",
+    "busy": "Many people are writing right now",
+}
+STATUSES = {"active": "For sale", "reserved": "Reserved", "sold": "Sold", "removed": "Hidden", "draft": "Draft"}
+HAND_OVER = "Sold: hand it over"
+ORDINALS = ("next", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+SLOW_SECONDS = 45.0
+
+
+def mark(fact: AttributeValue) -> Mark:
+    """The mark of a fact: by its status, and for a supported one by the strongest thing that it rests on."""
+    if fact.status != "supported":
+        return DROPPED if fact.locked and fact.status == "unknown" else MARKS[fact.status]
+    sources = {e.source for e in fact.evidence}
+    if "seller" in sources:
+        return YOU
+    return READ if "ocr" in sources else SEEN
+
+
+def reason(fact: AttributeValue) -> str:
+    """The words under a fact's value; read text is quoted."""
+    found = mark(fact)
+    shown = [e for e in fact.evidence if e.source in VISUAL]
+    if found in IN_PHOTO and shown and all(is_gone(e) for e in shown):
+        return f"{IN_PHOTO[found]} {GONE}"
+    read = next((e.text for e in fact.evidence if e.source == "ocr" and e.text), None)
+    return f"{found.words}: “{read}”" if found is READ and read else found.words
+
+
+VALUES = {"none-visible": "no wear to be seen"}
+
+
+def attribute_label(name: str) -> str:
+    """The attribute's name as a person says it."""
+    known = load_taxonomy().attributes.get(name)
+    return sentence(known.label if known else name.replace("_", " "))
+
+
+def value_label(value: str) -> str:
+    """A value in a seller's words."""
+    return VALUES.get(value, value)
+
+
+def category_label(name: str) -> str:
+    """The category's name as a person says it."""
+    known = load_taxonomy().categories.get(name)
+    return sentence(known.phrase if known else name)
+
+
+def sentence(words: str) -> str:
+    """The first letter in upper case, the rest as it is."""
+    return words[:1].upper() + words[1:]
+
+
+def proof_words(evidence: Evidence, contradicted: bool) -> tuple[str, str]:
+    """A title and a line below it for one piece of evidence."""
+    gone = is_gone(evidence)
+    photo = GONE if gone else "your photo"
+    where = "" if evidence.photo is None else f"Photo {evidence.photo + 1}"
+    if evidence.source == "ocr":
+        if not evidence.text:
+            return f"Read in {photo}", where
+        return f"Read: “{evidence.text}”", f"In {GONE}" if gone else where
+    if evidence.source == "seller":
+        return "You told us", evidence.text or ""
+    if evidence.source == "neighbours":
+        count = len(evidence.listing_ids)
+        similar = (
+            f"{count} similar listing{'s say' if count > 1 else ' says'} so" if count else "Similar listings say so"
+        )
+        return similar, "A hint only. It never becomes a fact without you or your photos."
+    if contradicted:
+        return f"{sentence(photo)} {'showed' if gone else 'shows'} something else", where
+    if evidence.source == "pixels":
+        return f"Colour measured in {photo}", " · ".join(part for part in (where, evidence.text) if part)
+    return f"Seen in {photo}", where
+
+
+def colour_code(evidence: Evidence) -> str | None:
+    """A hex colour in the text of pixel evidence, for a swatch; nothing else gets into a style."""
+    found = re.search(r"#[0-9a-fA-F]{6}\b", evidence.text or "") if evidence.source == "pixels" else None
+    return found.group() if found else None
+
+
+def how_sure(fact: AttributeValue) -> str:
+    """The calibrated probability as a frequency; nothing for the seller's own words or what is not known."""
+    if fact.confidence is None or fact.locked or fact.status == "unknown":
+        return ""
+    times = min(99, round(fact.confidence * 100))  # nothing that was only seen or read is certain
+    return f"Where we are this sure, we are right about {times} times in 100."
+
+
+def duration(seconds: float | None) -> str:
+    """The time left, rounded so that it does not flicker."""
+    if seconds is None:
+        return ""
+    if seconds < 5:
+        return "a few seconds left"
+    if seconds < 55:
+        return f"about {round(seconds / 5) * 5} s left"
+    minutes = max(1, round(seconds / 60))
+    return f"about {minutes} min left"
+
+
+def place_in_line(position: int) -> str:
+    """``position`` counts the drafts before this one."""
+    return f"You are {ORDINALS[position] if position < len(ORDINALS) else f'number {position + 1}'} in line"
+
+
+def money(amount: float | None, currency: str) -> str:
+    """12 EUR, 12.50 EUR; nothing without an amount."""
+    if amount is None:
+        return ""
+    return f"{amount:.0f} {currency}" if amount == int(amount) else f"{amount:.2f} {currency}"
+
+
+def amount_text(amount: float | None) -> str:
+    """The number alone, as it stands in a field."""
+    return money(amount, "").strip()

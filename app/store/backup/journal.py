@@ -1,0 +1,253 @@
+"""The moves of a restore, written down before the first: whoever comes next finishes them or takes them back.
+
+A restore unpacks and checks everything first. Then the journal is written to the disk, then what is there is moved
+aside and what was unpacked is moved to its place; a database of PostgreSQL is replaced last, in one transaction that
+leaves a mark. Without a database the journal is the point of no return; with one that transaction is.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sqlalchemy import URL, make_url, select, text
+
+from app.settings import Settings
+from app.store import listing_repo
+from app.store.db import JOURNAL, Store, StoreError, migrate, open_engine, share
+from app.store.home_lock import clean_up, note_of, only_user, working_folders
+from app.store.identity import store_id
+from app.store.media import Media
+from app.store.tables import ListingRow
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Move:
+    """One rename. Paths are relative to the home where they lie in it, so that a home may be mounted elsewhere.
+
+    aside: what was there leaves; it has happened when ``target`` is there. Otherwise what was unpacked comes; it has
+    happened when ``source`` is gone.
+    """
+
+    source: str
+    target: str
+    aside: bool
+
+
+@dataclass(frozen=True)
+class Database:
+    """Which database is replaced (its URL without a password), and the mark that the transaction leaves in it."""
+
+    url: str
+    mark: str
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The moves of one restore of ``home`` in their order; ``folders`` go at the end."""
+
+    home: Path
+    moves: tuple[Move, ...]
+    folders: tuple[str, ...]
+    database: Database | None = None
+
+    @property
+    def file(self) -> Path:
+        return self.home / JOURNAL
+
+    def write(self) -> None:
+        """Write it to the disk, whole or not at all."""
+        part = self.home / f"{JOURNAL}.part"
+        rest = {name: value for name, value in asdict(self).items() if name != "home"}
+        with part.open("w", encoding="utf-8") as file:
+            json.dump(rest, file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(self.file)
+        sync([self.home])
+
+    @classmethod
+    def read(cls, home: Path) -> Journal | None:
+        """The journal of a restore that was cut off; None when there is none."""
+        try:
+            raw = json.loads((home / JOURNAL).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        database = Database(**raw["database"]) if raw["database"] else None
+        return cls(home, tuple(Move(**m) for m in raw["moves"]), tuple(raw["folders"]), database)
+
+    def forward(self) -> None:
+        """Make every move that has not been made yet. Raises OSError when one fails."""
+        for move in self.moves:
+            source, target = self.home / move.source, self.home / move.target
+            done = os.path.lexists(target) if move.aside else not os.path.lexists(source)
+            if not done:
+                target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                source.rename(target)
+        self._sync_moves()
+
+    def back(self) -> None:
+        """Take back every move that was made. Raises OSError when that fails."""
+        for move in reversed(self.moves):
+            source, target = self.home / move.source, self.home / move.target
+            made = os.path.lexists(target) and (move.aside or not os.path.lexists(source))
+            if made:
+                source.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                target.rename(source)
+        for folder in sorted({(self.home / m.target).parent for m in self.moves if m.aside}, reverse=True):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+        self._sync_moves()
+
+    def close(self) -> None:
+        """The restore has ended, one way or the other."""
+        self.file.unlink()
+        sync([self.home])
+        for folder in self.folders:
+            shutil.rmtree(self.home / folder, ignore_errors=True)
+
+    def _sync_moves(self) -> None:
+        sync({(self.home / path).parent for move in self.moves for path in (move.source, move.target)})
+
+
+def sync(folders: Iterable[Path]) -> None:
+    """Write the folders' own entries to the disk."""
+    for folder in folders:
+        if folder.is_dir():
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def settle(settings: Settings) -> None:
+    """Finish or take back a restore that was cut off in this home; whoever opens what is in a home calls this first.
+
+    Raises:
+        StoreError: a restore runs, or it cannot be finished now; the message says what to do.
+    """
+    if (settings.home / JOURNAL).exists():
+        with only_user(settings.home):
+            settle_alone(settings)
+
+
+def settle_alone(settings: Settings) -> None:
+    """``settle`` for who holds the lock of the home, and remove what dead backups and restores left.
+
+    Raises:
+        StoreError: see ``settle``; or another home's restore into this media folder was cut off.
+    """
+    journal = Journal.read(settings.home)
+    if journal is not None:
+        try:
+            how = conclude(journal, settings)
+        except OSError as error:
+            raise StoreError(
+                f"A restore into {settings.home} was cut off and cannot be finished ({error.strerror}: "
+                f"{error.filename}): mend that and start again."
+            ) from error
+        log.warning("a restore into %s had been cut off and was %s", settings.home, how)
+    (settings.home / f"{JOURNAL}.part").unlink(missing_ok=True)
+    clean_up(settings.home, settings.home)
+    clean_up(settings.media_folder, settings.home)
+    for folder in working_folders(settings.media_folder):
+        raise StoreError(
+            f"A restore into {settings.media_folder} runs or was cut off: start ./ipl serve with IPL_HOME="
+            f"{note_of(folder).get('home')} first, which finishes it; if that home is gone, delete {folder}."
+        )
+
+
+def conclude(journal: Journal, settings: Settings) -> str:
+    """Finish a restore or take it back, whichever leaves home and database in step; returns which, in a word.
+
+    Raises:
+        OSError: neither is possible now. StoreError: it is a restore into another database than ``settings`` name.
+    """
+    if journal.database is None:
+        try:
+            journal.forward()
+            how = "finished"
+        except OSError:
+            journal.back()
+            how = "taken back"
+    elif _replaced(journal.database, settings):
+        how = "finished"
+    else:
+        journal.back()
+        how = "taken back"
+    journal.close()
+    return how
+
+
+def _replaced(database: Database, settings: Settings) -> bool:
+    """Whether the transaction that replaces the data was committed; then the listings are noted for the index."""
+    if plain_url(make_url(settings.store_url)) != database.url:
+        raise StoreError(
+            f"A restore into {settings.home} and {database.url} was cut off: name that database with IPL_STORE and "
+            "start again, which finishes it or takes it back."
+        )
+    store = Store(share(open_engine(settings.store_url)))  # waits for a psql that is still at it
+    try:
+        with store.read() as session:
+            marks = session.scalars(text(f"SELECT obj_description(oid, 'pg_class') {_TABLE}")).all()
+    finally:
+        store.engine.dispose()
+    if database.mark not in marks:
+        return False
+    after_replacement(settings)
+    return True
+
+
+_TABLE = "FROM pg_class WHERE relname = 'alembic_version' AND relkind = 'r'"
+
+
+def leave_mark(mark: str, revisions: Sequence[str]) -> str:
+    """SQL that leaves the mark in a restored database, or fails if its schema is none of these."""
+    known = ", ".join(f"'{revision}'" for revision in revisions)
+    return f"""
+DO $$
+DECLARE
+  place text := (SELECT oid::regclass {_TABLE} LIMIT 1);
+  current text;
+BEGIN
+  EXECUTE 'SELECT version_num FROM ' || place INTO current;
+  IF current NOT IN ({known}) THEN
+    RAISE EXCEPTION 'the archive was written by a newer version of IPL (schema %), update IPL', current;
+  END IF;
+  EXECUTE format('COMMENT ON TABLE %s IS %L', place, '{mark}');
+END $$;
+"""
+
+
+def plain_url(url: URL) -> str:
+    """The URL of a database without its password."""
+    return url.set(drivername="postgresql", password=None).render_as_string()
+
+
+def after_replacement(settings: Settings) -> int:
+    """What is left to do when the data of PostgreSQL and the photos are new; returns how many listings there are."""
+    store = Store(share(open_engine(settings.store_url)))
+    try:
+        listings = index_again(store)
+        Media(settings.media_folder).write_mark(store_id(store.engine) or "")
+    finally:
+        store.engine.dispose()
+    return listings
+
+
+def index_again(store: Store) -> int:
+    """Bring the schema up to date and note every listing for the index, whose texts may be those of another day."""
+    migrate(store.engine)
+    with store.write() as session:
+        ids = list(session.scalars(select(ListingRow.id)))
+        for listing_id in ids:
+            listing_repo.to_index_again(session, listing_id)
+    return len(ids)

@@ -1,0 +1,278 @@
+"""The database behind the store: engine, transactions, and the migration of an older schema on start."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+
+from app.views import AppError
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+BUSY_SECONDS = 15
+_LOCK = 0x49504C  # any fixed number: the key of PostgreSQL's advisory lock during a migration
+IN_USE = 0x49504D  # another one: of the lock that everybody who has opened the store holds
+JOURNAL = "restore.journal"  # in a home: a restore that was cut off, see app/store/backup/journal.py
+_DISK_FULL = ("disk is full", "no space left", "diskfull", "could not extend file")
+_LOCKED = ("database is locked", "database table is locked")
+# PostgreSQL's codes: a lock did not come in time, a deadlock, two that cannot both be; a server that stops or is full.
+_TRY_AGAIN = ("55P03", "40P01", "40001")
+_AWAY = ("08", "57P", "53300")
+CONNECT_SECONDS = 5  # longest wait for PostgreSQL to take a connection
+POOL_SECONDS = 10  # longest wait for one of our own connections
+
+
+class StoreError(Exception):
+    """The store cannot be used; the message is one sentence that says what to do."""
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for SQLite (write-ahead log, foreign keys, waits for a lock) or PostgreSQL.
+
+    Raises:
+        StoreError: the URL is no database URL, its driver is not installed, or the file is half restored.
+    """
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            if parsed.database and parsed.database != ":memory:":
+                _ready_file(Path(parsed.database))
+            engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS}, json_serializer=_json)
+            event.listen(engine, "connect", _sqlite_connect)
+            event.listen(engine, "begin", _sqlite_begin)
+            return engine
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        limits: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS}
+        if "options" not in parsed.query:
+            limits["options"] = f"-c lock_timeout={BUSY_SECONDS}s"
+        return create_engine(
+            parsed, pool_pre_ping=True, pool_timeout=POOL_SECONDS, connect_args=limits, json_serializer=_json
+        )
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise StoreError("IPL_STORE is not a database URL; write sqlite:///FILE or postgresql://...") from error
+    except ModuleNotFoundError as error:
+        raise StoreError(f"The database needs the package {error.name}; install it with pip.") from error
+    except OSError as error:
+        raise StoreError(
+            f"The folder of the store cannot be made ({error.strerror}); name another with IPL_STORE."
+        ) from error
+
+
+def _ready_file(file: Path) -> None:
+    """A new database's file is its owner's alone. Raises StoreError when a restore was cut off where it lies."""
+    if (file.parent / JOURNAL).exists():
+        raise StoreError(
+            f"A restore into {file.parent} was cut off: start ./ipl serve there, or run ./ipl restore again; either "
+            "finishes it."
+        )
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not file.exists():
+        file.touch(mode=0o600)
+
+
+def share(engine: Engine) -> Engine:
+    """The engine, each of whose connections to PostgreSQL says that the store is in use; a restore waits for that.
+
+    Then connecting raises AppError (503) while the store is being restored.
+    """
+
+    def take(connection: Any, _: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_lock_shared(%s)", (IN_USE,))
+            held = cursor.fetchone()[0]
+        connection.rollback()  # the lock stays with the connection
+        if not held:
+            connection.close()
+            raise AppError("store", "The store is being restored; try again when that has ended.", 503, 10)
+
+    if engine.dialect.name == "postgresql":
+        event.listen(engine, "connect", take)
+    return engine
+
+
+def _json(value: Any) -> str:
+    """JSON in which letters stay letters, so that words in it can be searched."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _sqlite_connect(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # SQLAlchemy begins transactions itself, below
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+    connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    # A transaction that will write takes the lock at once: one that starts by reading cannot wait for it later.
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+class Store:
+    """Sessions on one engine: ``read()`` and ``write()``, each one transaction."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._read = sessionmaker(engine, expire_on_commit=False)
+        self._write = sessionmaker(engine.execution_options(writes=True), expire_on_commit=False)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A transaction that only reads."""
+        with _sentences(), self._read() as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A transaction: committed at the end, rolled back whole on any error.
+
+        Raises:
+            AppError: the disk is full (507), the database stays locked or does not answer (503). When it went away in
+                the middle of a commit, the transaction may have happened all the same.
+        """
+        with _sentences(), self._write.begin() as session:
+            yield session
+
+    def empty_log(self) -> bool:
+        """Take SQLite's write-ahead log into the database and cut it to nothing, as it holds what was deleted since.
+
+        False while somebody reads or writes: nobody waits, it has to be tried again. Other databases have none: True.
+        """
+        file = self._file()
+        if file is None:
+            return True
+        try:
+            with closing(sqlite3.connect(file, timeout=0.05)) as connection:
+                busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.OperationalError:
+            return False
+        return not busy
+
+    def compact(self, largest: int | None = None) -> bool:
+        """Write SQLite's file anew (VACUUM): overwriting deleted rows misses what they left where they moved from.
+
+        Writers wait meanwhile, about a second for 100 MB. False when it cannot be done now, or when the file has more
+        than ``largest`` bytes. Other databases see to it themselves: True.
+        """
+        file = self._file()
+        if file is None:
+            return True
+        try:
+            if largest is not None and file.stat().st_size > largest:
+                return False
+            with closing(sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
+                connection.execute("VACUUM")
+        except (sqlite3.Error, OSError):
+            return False
+        return self.empty_log()
+
+    def _file(self) -> Path | None:
+        url = self.engine.url
+        on_disk = url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:"
+        return Path(url.database) if on_disk and url.database else None
+
+
+def alone_in(session: Session, table: type[DeclarativeBase]) -> None:
+    """Nobody else writes into a table until the session's transaction ends; reading goes on.
+
+    For a rule over several rows, such as that no two overlap. On SQLite a writing transaction is alone anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text(f"LOCK TABLE {table.__tablename__} IN SHARE ROW EXCLUSIVE MODE"))
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    try:
+        yield
+    except DataError as error:  # such as PostgreSQL's to a NUL in a text
+        message = "Something given here cannot be stored, such as a character without a sign; change it."
+        raise AppError("invalid", message, 422) from error
+    except DBAPIError as error:
+        said = f"{type(error.orig).__name__} {error.orig}".lower()
+        if any(words in said for words in _DISK_FULL):
+            raise disk_full() from error
+        if any(words in said for words in _LOCKED) or getattr(error.orig, "sqlstate", None) in _TRY_AGAIN:
+            raise _busy() from error
+        if _is_away(error):
+            raise store_away() from error
+        raise
+    except PoolTimeout as error:
+        raise _busy() from error
+
+
+def _is_away(error: DBAPIError) -> bool:
+    """Whether the database cannot be reached, as opposed to refusing what was asked of it."""
+    code = getattr(error.orig, "sqlstate", "")  # psycopg's; None when no server answered, none at all with SQLite
+    if error.connection_invalidated or (code or "").startswith(_AWAY):
+        return True
+    return isinstance(error, OperationalError) and (code is None or "unable to open database" in str(error.orig))
+
+
+def store_away() -> AppError:
+    """The answer while the database cannot be reached."""
+    return AppError("store", "The store does not answer; try again in a moment.", 503, 2)
+
+
+def _busy() -> AppError:
+    return AppError("busy", "Somebody else is saving right now; try again in a moment.", 503, 1)
+
+
+def disk_full() -> AppError:
+    """The answer to a full disk."""
+    return AppError("disk_full", "The disk is full, nothing was saved; free some space and try again.", 507)
+
+
+def open_store(url: str) -> Store:
+    """The store at ``url``, its schema brought up to date.
+
+    Raises:
+        StoreError: it cannot be reached, is no store, was written by a newer version, or is half restored.
+        AppError: it is being restored (503).
+    """
+    engine = share(open_engine(url))
+    try:
+        migrate(engine)
+    except DBAPIError as error:
+        engine.dispose()
+        where = make_url(url).render_as_string(hide_password=True)
+        detail = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+        raise StoreError(f"The store {where} cannot be opened ({detail}); check IPL_STORE.") from error
+    return Store(engine)
+
+
+def migrate(engine: Engine, target: str = "head") -> None:
+    """Bring the schema up to ``target`` in one transaction; concurrent starts wait for each other.
+
+    Raises:
+        StoreError: the schema is of a newer version, or the database holds tables of something else.
+    """
+    from alembic import command
+    from alembic.config import Config
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    with engine.execution_options(writes=True).begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SET LOCAL lock_timeout = 0"))
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        current = MigrationContext.configure(connection).get_current_revision()
+        if current is not None and current not in known:
+            raise StoreError(
+                f"The store was written by a newer version of IPL (schema {current}); update IPL or name another store "
+                "with IPL_STORE."
+            )
+        config.attributes["connection"] = connection
+        command.upgrade(config, target)

@@ -1,0 +1,129 @@
+"""What was deleted leaves the disk too: files of photos, the store's write-ahead log, the index, raw uploads.
+
+Rows go first, in one transaction that also notes the photos whose files have to go. Files follow after the commit; what
+a kill or a failure leaves is worked off at the next start and by the clock, on any server of the same store.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import time
+from collections.abc import Collection
+from pathlib import Path
+
+from sqlalchemy import delete, select
+
+from app.store.db import Store
+from app.store.media import Media
+from app.store.search_index import SearchIndex
+from app.store.tables import PhotoDeletionRow, PhotoRow
+from app.views import AppError
+
+log = logging.getLogger(__name__)
+AT_ONCE = 500
+UPLOAD_SECONDS = 600.0  # a raw upload is taken within moments; one that nobody took is deleted after that long
+LARGEST_COMPACTED = 256 << 20  # bytes of a SQLite file that is written anew while people wait, about 2 s
+
+
+class Deletions:
+    """Works off what deletions leave; every method may be called from any thread and again at any time."""
+
+    def __init__(self, store: Store, media: Media, index: SearchIndex, uploads: Path) -> None:
+        self.store, self.media, self.index, self.uploads = store, media, index, uploads
+        self._log_due = self._compact_due = True  # after a start: what the last run left
+
+    def after(self) -> None:
+        """After a commit that deleted something. Never raises: what fails now comes with the clock."""
+        self._log_due = self._compact_due = True
+        try:
+            self.delete_photos()
+        except AppError as error:
+            log.warning("deleted photos have to wait: %s", error)
+
+    def delete_photos(self) -> int:
+        """Delete the files of noted photos; one that has a row again keeps its file. Returns how many were deleted.
+
+        Raises:
+            AppError: the store is away.
+        """
+        deleted, failed = 0, set[str]()
+        while True:
+            with self.store.read() as session:
+                query = select(PhotoDeletionRow.photo_id).where(PhotoDeletionRow.photo_id.not_in(failed))
+                noted = set(session.scalars(query.limit(AT_ONCE)))
+                kept = set(session.scalars(select(PhotoRow.id).where(PhotoRow.id.in_(noted))))
+            if not noted:
+                return deleted
+            self._log_due = self._compact_due = True  # another process may have deleted their rows
+            failed |= {photo_id for photo_id in noted - kept if not self._unlink(photo_id)}
+            done = noted - failed
+            with self.store.write() as session:
+                session.execute(delete(PhotoDeletionRow).where(PhotoDeletionRow.photo_id.in_(done)))
+            deleted += len(done - kept)
+
+    def _unlink(self, photo_id: str) -> bool:
+        try:
+            self.media.delete([photo_id])
+        except OSError as error:
+            log.warning("the file of photo %s cannot be deleted, it is tried again: %s", photo_id, error)
+            return False
+        return True
+
+    def discard(self, photo_ids: Collection[str], error: BaseException) -> None:
+        """Delete files that were saved for rows which ``error`` prevented; one whose row is there all the same stays.
+
+        When the store went away, it may have taken the rows, and when it was busy, the same photos may be in another
+        call's hands: then the files stay, to be swept later if nobody has them.
+        """
+        if isinstance(error, AppError) and error.code in ("store", "busy"):
+            return
+        try:
+            with self.store.read() as session:
+                kept = set(session.scalars(select(PhotoRow.id).where(PhotoRow.id.in_(photo_ids))))
+        except AppError:
+            return
+        self.media.delete(set(photo_ids) - kept)
+
+    def catch_up(self) -> None:
+        """Everything that is due; for a clock, every few seconds. Raises AppError while the store is away."""
+        sweep_uploads(self.uploads, UPLOAD_SECONDS)
+        self.index.wipe()
+        self.delete_photos()
+        if self._log_due:
+            self._log_due = False  # before: a deletion that comes meanwhile makes it due again
+            self._log_due = not self.store.empty_log() or self._log_due
+
+    def compact(self, largest: int | None = LARGEST_COMPACTED) -> bool:
+        """Write the store's file anew if something was deleted since the last time (see ``Store.compact``)."""
+        if not self._compact_due:
+            return True
+        self._compact_due = False
+        done = self.store.compact(largest)
+        self._compact_due = self._compact_due or not done
+        return done
+
+
+def empty_uploads(folder: Path) -> None:
+    """Make the folder of uploads in progress, or empty it: whoever was uploading is gone."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def sweep_uploads(folder: Path, older_than: float) -> int:
+    """Delete raw uploads (whole or cut off) that nobody wrote to for that many seconds; returns how many."""
+    oldest, swept = time.time() - older_than, 0
+    for place, folders, files in os.walk(folder, topdown=False):  # passes over what vanishes meanwhile
+        for path in (Path(place, name) for name in (*files, *folders)):
+            try:
+                if path.lstat().st_mtime > oldest:
+                    continue
+                if path.is_dir() and not path.is_symlink():
+                    path.rmdir()
+                else:
+                    path.unlink()
+                    swept += 1
+            except OSError:  # gone already, or a folder that is not empty
+                continue
+    return swept

@@ -1,0 +1,238 @@
+"""Drafts, their edits and photos in the store. Every function works inside the caller's transaction."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from app.editing import edits, evidence_places
+from app.store.tables import DraftRow, EditRow, EventRow, PhotoDeletionRow, PhotoRow, now
+from app.views import AppError, DraftView, Problem
+from listing.schema import Draft, PhotoRef
+
+UNFINISHED = ("queued", "working")
+
+
+def new_id() -> str:
+    """A random id of 32 hex digits."""
+    return secrets.token_hex(16)
+
+
+def note_event(
+    session: Session,
+    kind: str,
+    seller: str,
+    *,
+    draft: str | None = None,
+    listing: str | None = None,
+    field: str | None = None,
+) -> None:
+    """Write an assistant event; ids and a field's name only."""
+    session.add(EventRow(kind=kind, seller_id=seller, draft_id=draft, listing_id=listing, field=field))
+
+
+def add_draft(
+    session: Session, draft_id: str, seller: str, photos: Sequence[PhotoRef], *, note: str, tone: str
+) -> DraftRow:
+    """A new draft that waits, with its photos in their order."""
+    row = DraftRow(id=draft_id, seller_id=seller, note=note, tone=tone, state="queued")
+    session.add(row)
+    add_photos(session, row, photos)
+    return row
+
+
+def add_photos(session: Session, row: DraftRow, photos: Sequence[PhotoRef], first: int = 0) -> None:
+    """Photos of a draft, in their order; ``first``: the place of the first one."""
+    for place, ref in enumerate(photos, first):
+        session.add(
+            PhotoRow(
+                id=ref.id,
+                seller_id=row.seller_id,
+                draft_id=row.id,
+                place=place,
+                width=ref.width,
+                height=ref.height,
+                phash=ref.phash,
+            )
+        )
+    session.flush()
+
+
+def arrange_photos(session: Session, row: DraftRow, wanted: Sequence[str]) -> list[str]:
+    """Let the draft's photos be these in this order; returns the ids of the others, now forgotten."""
+    rows = {p.id: p for p in session.scalars(select(PhotoRow).where(PhotoRow.draft_id == row.id))}
+    for place, photo_id in enumerate(wanted):
+        rows.pop(photo_id).place = place
+    if rows and row.generated is not None:
+        # What it looked like goes as well: its reference in what was written keeps nothing but its id and size.
+        refs = [{**ref, "phash": ""} if ref["id"] in rows else ref for ref in row.generated["photos"]]
+        row.generated = {**row.generated, "photos": refs}
+    forget_photos(session, list(rows))
+    return list(rows)
+
+
+def note_photos(session: Session, row: DraftRow) -> None:
+    """The draft's photos have changed."""
+    row.version += 1
+    row.updated_at = now()
+    note_event(session, "edited", row.seller_id, draft=row.id, field="photos")
+    session.flush()
+
+
+def check_at_rest(row: DraftRow) -> None:
+    """Raises AppError (409) for a draft that is published, or being written right now."""
+    if row.state == "published":
+        raise AppError("published", "This draft is published already; edit its listing instead.", 409)
+    if row.state in UNFINISHED:
+        raise AppError("running", "This draft is being written right now; wait until it is done, or stop it.", 409)
+
+
+def start_again(session: Session, row: DraftRow, *, note: str, tone: str) -> None:
+    """The draft waits to be written again."""
+    if (note, tone) != (row.note, row.tone):
+        row.version += 1
+    row.note, row.tone = note, tone
+    row.state, row.problem_code, row.problem, row.updated_at = "queued", None, None, now()
+    note_event(session, "regenerated", row.seller_id, draft=row.id, field=tone)
+    session.flush()
+
+
+def own_draft(session: Session, seller: str, draft_id: str, *, lock: bool = False) -> DraftRow:
+    """The seller's draft; somebody else's is answered like one that does not exist.
+
+    Raises:
+        AppError: 404.
+    """
+    query = select(DraftRow).where(DraftRow.id == draft_id, DraftRow.seller_id == seller)
+    row = session.scalar(query.with_for_update() if lock else query)
+    if row is None:
+        raise AppError("not_found", "There is no such draft; it may have been deleted.", 404)
+    return row
+
+
+def photos_of(session: Session, *, draft: str | None = None, listing: str | None = None) -> list[PhotoRef]:
+    """The photos of a draft or of a listing, in their order."""
+    column = PhotoRow.draft_id == draft if draft is not None else PhotoRow.listing_id == listing
+    rows = session.scalars(select(PhotoRow).where(column).order_by(PhotoRow.place))
+    return [photo_ref(row) for row in rows]
+
+
+def photo_ref(row: PhotoRow) -> PhotoRef:
+    return PhotoRef(id=row.id, width=row.width, height=row.height, phash=row.phash)
+
+
+def edits_of(session: Session, draft_id: str) -> edits.Changes:
+    """The outcome of all edits of a draft."""
+    rows = session.scalars(select(EditRow).where(EditRow.draft_id == draft_id).order_by(EditRow.id))
+    return edits.changes(edits.Edit(row.kind, row.field, row.value) for row in rows)  # type: ignore[arg-type]
+
+
+def add_edit(session: Session, row: DraftRow, edit: edits.Edit) -> None:
+    """Write an edit and its event."""
+    session.add(EditRow(draft_id=row.id, kind=edit.kind, field=edit.field, value=edit.value))
+    row.updated_at, row.version = now(), row.version + 1
+    note_event(session, "edited", row.seller_id, draft=row.id, field=edit.field)
+    session.flush()
+
+
+def generated(row: DraftRow) -> Draft | None:
+    """What the model wrote, or None before it is done."""
+    return Draft.model_validate(row.generated) if row.generated is not None else None
+
+
+def view(session: Session, row: DraftRow, currency: str, listing_id: str | None = None) -> DraftView:
+    """The draft as its seller sees it."""
+    made = edits_of(session, row.id)
+    written = generated(row)
+    problem = Problem(row.problem_code, row.problem or "") if row.problem_code else None
+    known = DraftView(
+        draft_id=row.id,
+        state=row.state,  # type: ignore[arg-type]
+        photos=tuple(photos_of(session, draft=row.id)),
+        note=row.note,
+        tone=row.tone,  # type: ignore[arg-type]
+        currency=currency,
+        locked=made.locked,
+        asked=edits.parse_price(made.values.get("price")),
+        problem=problem,
+        listing_id=listing_id,
+        version=row.version,
+    )
+    if written is None:
+        return known
+    return filled(known, evidence_places.moved(edits.apply(written, made), known.photos))
+
+
+def filled(known: DraftView, draft: Draft) -> DraftView:
+    """The view with everything that the finished draft says."""
+    from dataclasses import replace
+
+    return replace(
+        known,
+        share=1.0,
+        category=draft.category,
+        attributes=tuple(draft.attributes),
+        questions=tuple(draft.questions),
+        title=draft.title,
+        description=draft.description,
+        flags=tuple(draft.flags),
+        price=draft.price,
+        neighbours=tuple(draft.neighbours),
+        quality=draft.quality,
+        model=draft.model,
+        draft=draft,
+    )
+
+
+def finish(session: Session, draft_id: str, written: Draft) -> DraftRow | None:
+    """Keep what the model wrote; None when the draft was deleted or published meanwhile."""
+    row = session.get(DraftRow, draft_id, with_for_update=True)
+    if row is None or row.state == "published":
+        return None
+    made, old = edits_of(session, draft_id), generated(row)
+    # What stays of the earlier one was found in its photos, in their order of then.
+    kept = edits.regenerated(written, old and evidence_places.moved(old, written.photos), made)
+    row.generated = kept.model_dump(mode="json")
+    row.state, row.problem_code, row.problem, row.updated_at = "ready", None, None, now()
+    row.version += 1
+    return row
+
+
+def set_state(session: Session, draft_id: str, state: str, problem: Problem | None = None) -> None:
+    """A new state; a draft that is published or deleted stays as it is.
+
+    One that was finished before and could not be written again is ready: what was written before stands.
+    """
+    row = session.get(DraftRow, draft_id, with_for_update=True)
+    if row is None or row.state == "published":
+        return
+    if problem is not None and row.generated is not None:
+        state, problem = "ready", None
+    row.state, row.updated_at = state, now()
+    row.problem_code, row.problem = (problem.code, problem.message) if problem else (None, None)
+
+
+def forget_photos(session: Session, photo_ids: Sequence[str]) -> None:
+    """Delete photos' rows and note that their files have to go, which ``Deletions.after`` does after commit."""
+    session.execute(delete(PhotoRow).where(PhotoRow.id.in_(photo_ids)))
+    for photo_id in photo_ids:
+        session.merge(PhotoDeletionRow(photo_id=photo_id))
+
+
+def delete_drafts(session: Session, draft_ids: Sequence[str]) -> list[str]:
+    """Delete drafts with their history and photos (see ``forget_photos``); returns the photos' ids."""
+    photos = list(session.scalars(select(PhotoRow.id).where(PhotoRow.draft_id.in_(draft_ids))))
+    forget_photos(session, photos)
+    session.execute(delete(EditRow).where(EditRow.draft_id.in_(draft_ids)))
+    session.execute(delete(DraftRow).where(DraftRow.id.in_(draft_ids)))
+    return photos
+
+
+def untouched_since(session: Session, moment: datetime) -> list[DraftRow]:
+    """Unpublished drafts that nobody touched since ``moment``, locked; one in somebody's hands is left out."""
+    query = select(DraftRow).where(DraftRow.state != "published", DraftRow.updated_at < moment)
+    return list(session.scalars(query.with_for_update(skip_locked=True)))

@@ -1,0 +1,214 @@
+"""Listings in the store. Every function works inside the caller's transaction."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Select, delete, func, select
+from sqlalchemy.orm import Session
+
+from app.store import draft_repo
+from app.store.tables import ChangeRow, DraftRow, EditRow, KeyRow, ListingRow, OutboxRow, PhotoRow, PostRow, now
+from app.views import AppError, Changed, field_text, field_version
+from listing.schema import Draft, Listing
+
+OWN_PREFIX = "ipl-"
+INDEXED = ("active", "reserved", "sold")
+PUBLIC = INDEXED
+CONDITION = "condition_grade"
+NOT_THERE = "There is no such listing; it may have been deleted."
+
+
+def new_listing_id() -> str:
+    """A random id whose beginning tells our own listings from samples in a shared index."""
+    return OWN_PREFIX + secrets.token_hex(12)
+
+
+def own_listing(session: Session, seller: str, listing_id: str, *, lock: bool = False) -> ListingRow:
+    """The seller's listing; somebody else's is answered like one that does not exist.
+
+    Raises:
+        AppError: 404.
+    """
+    query = select(ListingRow).where(ListingRow.id == listing_id, ListingRow.seller_id == seller)
+    row = session.scalar(query.with_for_update() if lock else query)
+    if row is None:
+        raise AppError("not_found", NOT_THERE, 404)
+    return row
+
+
+def shown_listing(session: Session, seller: str, listing_id: str) -> ListingRow:
+    """A listing of the seller's own, or a public one.
+
+    Raises:
+        AppError: 404.
+    """
+    row = session.get(ListingRow, listing_id)
+    if row is None or (row.seller_id != seller and row.status not in PUBLIC):
+        raise AppError("not_found", NOT_THERE, 404)
+    return row
+
+
+def check_versions(row: ListingRow, changes: Mapping[str, Any], version: int | None, shown: Mapping[str, str]) -> None:
+    """Raises Changed (409) when the listing, or a field that is to be changed, is not what was shown any more."""
+    if version is not None and version != row.version:
+        raise Changed("listing")
+    for field in changes.keys() & shown.keys():
+        present = field_text(getattr(row, field))
+        if shown[field] != field_version(present) and field_text(changes[field]) != present:
+            raise Changed(field, present)
+
+
+def to_listing(session: Session, row: ListingRow) -> Listing:
+    """The row as the listing that others see."""
+    return to_listings(session, [row])[0]
+
+
+def to_listings(session: Session, rows: Sequence[ListingRow]) -> list[Listing]:
+    """Rows as listings, their photos read at once."""
+    photos: dict[str | None, list[PhotoRow]] = {}
+    query = select(PhotoRow).where(PhotoRow.listing_id.in_([r.id for r in rows])).order_by(PhotoRow.place)
+    for photo in session.scalars(query):
+        photos.setdefault(photo.listing_id, []).append(photo)
+    return [
+        Listing(
+            id=row.id,
+            seller_id=row.seller_id,
+            category=row.category,
+            attributes=row.attributes,
+            title=row.title,
+            description=row.description,
+            price=row.price,
+            currency=row.currency,
+            stock=row.stock,
+            condition=row.condition,
+            status=row.status,  # type: ignore[arg-type]
+            created_at=row.created_at,
+            published_at=row.published_at,
+            photos=[draft_repo.photo_ref(p) for p in photos.get(row.id, [])],
+            draft_id=row.draft_id,
+            origin=row.origin,  # type: ignore[arg-type]
+        )
+        for row in rows
+    ]
+
+
+def add_listing(session: Session, draft: DraftRow, seen: Draft, price: float | None, currency: str) -> ListingRow:
+    """A new listing from the draft as its seller sees it (``seen``); the photos become the listing's.
+
+    Raises:
+        AppError: no photo, no title or no category (422).
+    """
+    photos = session.scalars(select(PhotoRow).where(PhotoRow.draft_id == draft.id)).all()
+    if not photos:
+        raise AppError("no_photo", "The listing has no photo; add one and publish again.", 422)
+    if not seen.title.strip():
+        raise AppError("no_title", "The listing has no title; write one and publish again.", 422)
+    if not seen.category.value:
+        raise AppError("no_category", "It is not known yet what this is; choose a category and publish again.", 422)
+    facts = {a.name: a.value for a in seen.attributes if a.value is not None}
+    text = {"category": seen.category.value, "title": seen.title, "description": seen.description, "attributes": facts}
+    row = ListingRow(
+        id=new_listing_id(),
+        seller_id=draft.seller_id,
+        draft_id=draft.id,
+        status="active",
+        price=price,
+        currency=currency,
+        stock=1,
+        condition=facts.get(CONDITION),
+        origin="user",
+        created_at=now(),
+        published_at=now(),
+        generated=draft.generated,
+        published=text,
+        **text,
+    )
+    session.add(row)
+    for photo in photos:
+        photo.listing_id = row.id
+    draft.state, draft.updated_at = "published", now()
+    session.flush()
+    return row
+
+
+def to_index(session: Session, listing_id: str) -> None:
+    """Note that a listing has changed: once this transaction is committed, the index is brought up to date, and other
+    servers take it in."""
+    session.add(OutboxRow(listing_id=listing_id))
+    note_change(session, listing_id)
+
+
+def to_index_again(session: Session, listing_id: str) -> None:
+    """Ask for the listing's place in the index to be brought up to date, though nothing has changed in the store."""
+    session.add(OutboxRow(listing_id=listing_id))
+
+
+def note_change(session: Session, listing_id: str) -> None:
+    """Let other servers take the listing in again."""
+    session.add(ChangeRow(listing_id=listing_id))
+
+
+def delete_listing(session: Session, row: ListingRow) -> list[str]:
+    """Delete a listing, its draft's history and its photos (see ``drafts.forget_photos``); returns the photos' ids."""
+    photos = list(session.scalars(select(PhotoRow.id).where(PhotoRow.listing_id == row.id)))
+    draft_repo.forget_photos(session, photos)
+    session.execute(delete(KeyRow).where(KeyRow.listing_id == row.id))
+    if row.draft_id is not None:
+        session.execute(delete(EditRow).where(EditRow.draft_id == row.draft_id))
+        photos += draft_repo.delete_drafts(session, [row.draft_id])
+    to_index(session, row.id)
+    session.delete(row)
+    session.flush()
+    return photos
+
+
+def newest(seller: str) -> Select[Any]:
+    """The seller's listings, newest first."""
+    query = select(ListingRow).where(ListingRow.seller_id == seller)
+    return query.order_by(ListingRow.created_at.desc(), ListingRow.id)
+
+
+def indexed_ids(session: Session) -> set[str]:
+    """Ids of the listings that belong into the index."""
+    query = select(ListingRow.id).where(ListingRow.status.in_(INDEXED), ListingRow.origin == "user")
+    return set(session.scalars(query))
+
+
+def by_ids(session: Session, listing_ids: Iterable[str]) -> list[ListingRow]:
+    """The public listings of these ids in that order; ids that are gone are left out."""
+    wanted = list(dict.fromkeys(listing_ids))
+    query = select(ListingRow).where(ListingRow.id.in_(wanted), ListingRow.status.in_(PUBLIC))
+    found = {row.id: row for row in session.scalars(query)}
+    return [found[i] for i in wanted if i in found]
+
+
+def waiting_for_index(session: Session, limit: int = 100) -> list[OutboxRow]:
+    """The oldest wishes for the index."""
+    return list(session.scalars(select(OutboxRow).order_by(OutboxRow.id).limit(limit)))
+
+
+def waiting_ids(session: Session) -> dict[int, str]:
+    """The listing of every open wish for the index, by the wish's id, the oldest first."""
+    query = select(OutboxRow.id, OutboxRow.listing_id).order_by(OutboxRow.id)
+    return {row_id: listing_id for row_id, listing_id in session.execute(query)}  # noqa: C416  # dict() of rows has no types
+
+
+def count_waiting(session: Session) -> int:
+    """How many wishes for the index are open."""
+    return session.scalar(select(func.count()).select_from(OutboxRow)) or 0
+
+
+def photo_shown(session: Session, photo_id: str, seller: str | None) -> bool:
+    """Whether the photo is the seller's own or belongs to a public listing or a post."""
+    row: Any = session.get(PhotoRow, photo_id)
+    if row is None:
+        return False
+    if seller is not None and row.seller_id == seller:
+        return True
+    if session.scalar(select(PostRow.id).where(PostRow.photo_id == photo_id)) is not None:
+        return True
+    listing = session.get(ListingRow, row.listing_id) if row.listing_id else None
+    return listing is not None and listing.status in PUBLIC

@@ -1,0 +1,139 @@
+"""The photos' files: one JPEG a photo under its random id, whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import re
+import time
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from app.store.db import disk_full
+from app.views import AppError
+
+log = logging.getLogger(__name__)
+MARK = ".store"  # holds the id of the store that the photos belong to
+TRASH = ".trash"
+_ID = re.compile(r"[0-9a-f]{32}")
+_NOT_HERE = "There is no such photo; it may have been deleted."
+
+
+class Media:
+    """A folder of photos, spread over 256 subfolders by the first two digits of their ids."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, photo_id: str) -> Path:
+        """Where the photo of that id lies or would lie. Raises AppError (404) for what cannot be an id."""
+        if not _ID.fullmatch(photo_id):
+            raise AppError("not_found", _NOT_HERE, 404)
+        return self.folder / photo_id[:2] / f"{photo_id}.jpg"
+
+    def save(self, photo_id: str, jpeg: bytes) -> Path:
+        """Write a photo so that after a crash it is there whole or not at all.
+
+        Raises:
+            AppError: the disk is full (507).
+        """
+        path = self.path(photo_id)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part", delete=False) as file:
+                temporary = Path(file.name)
+                try:
+                    file.write(jpeg)
+                    file.flush()
+                    os.fsync(file.fileno())
+                    temporary.replace(path)
+                except BaseException:
+                    temporary.unlink(missing_ok=True)
+                    raise
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise disk_full() from error
+            raise
+        return path
+
+    def delete(self, photo_ids: Collection[str]) -> None:
+        """Delete the photos of these ids; those that are gone already are passed over."""
+        for photo_id in photo_ids:
+            self.path(photo_id).unlink(missing_ok=True)
+
+    def ids(self) -> Iterator[str]:
+        """Ids of all photos in the folder."""
+        yield from (path.stem for path in self.folder.glob("??/*.jpg"))
+
+    def in_use(self) -> bool:
+        """Whether the folder belongs to a store already or holds photos."""
+        return self.mark() is not None or any(self.ids())
+
+    def mark(self) -> str | None:
+        """The id of the store that the folder belongs to; None when nothing is noted."""
+        try:
+            return (self.folder / MARK).read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return None
+
+    def write_mark(self, store_id: str) -> None:
+        """Note the id of the store that the folder belongs to."""
+        if self.mark() != store_id:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with NamedTemporaryFile("w", dir=self.folder, prefix=f"{MARK}.", delete=False) as file:
+                file.write(f"{store_id}\n")
+                file.flush()
+                os.fsync(file.fileno())
+            Path(file.name).replace(self.folder / MARK)
+
+    def sweep(self, known: Collection[str], older_than: float) -> int:
+        """Move photos that the store does not know to the trash if they are older than that many seconds.
+
+        Returns how many files went. Such files stay behind when a process dies between writing a photo and its row, or
+        a row and its photo. When most of the photos are unknown they are left: then the store is the likelier culprit.
+        """
+        oldest = time.time() - older_than
+        photos = list(self.folder.glob("??/*.jpg"))
+        strays = [p for p in photos if p.stem not in known and _is_older(p, oldest)]
+        if strays and not known:
+            log.warning("%d photos in %s are kept: the store knows no photo", len(strays), self.folder)
+            return 0
+        if 2 * len(strays) > len(photos):
+            log.warning(
+                "%d of %d photos in %s are unknown to the store and are kept: is it the right store (IPL_STORE), is "
+                "it the right folder (IPL_MEDIA)?",
+                len(strays),
+                len(photos),
+                self.folder,
+            )
+            return 0
+        for path in strays:
+            self._to_trash(path)
+        halves = [p for p in self.folder.glob("??/.*.part") if _is_older(p, oldest)]
+        for path in halves:
+            path.unlink(missing_ok=True)
+        return len(strays) + len(halves)
+
+    def _to_trash(self, path: Path) -> None:
+        trash = self.folder / TRASH
+        trash.mkdir(mode=0o700, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # somebody else deleted it
+            os.utime(path)  # its time in the trash begins; first, so that it is never emptied too early
+            path.rename(trash / path.name)
+
+    def empty_trash(self, older_than: float) -> int:
+        """Delete what has lain in the trash for longer than that many seconds; returns how many photos."""
+        old = [p for p in (self.folder / TRASH).glob("*.jpg") if _is_older(p, time.time() - older_than)]
+        for path in old:
+            path.unlink(missing_ok=True)
+        return len(old)
+
+
+def _is_older(path: Path, moment: float) -> bool:
+    try:
+        return path.stat().st_mtime <= moment
+    except FileNotFoundError:
+        return False

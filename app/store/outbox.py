@@ -1,0 +1,147 @@
+"""From the outbox to feed and index: both follow the store, also after either of them, or the store, was away.
+
+A change of a listing writes a row into the outbox in its own transaction. The row is deleted only after the feed and
+the index have followed. It is looked for after each change, every few seconds and at each start.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from app.metrics import Metrics
+from app.store import listing_repo
+from app.store.db import Store
+from app.store.media import Media
+from app.store.search_index import SearchIndex
+from app.store.tables import ListingRow, OutboxRow
+from app.views import AppError
+from listing.schema import Listing
+
+log = logging.getLogger(__name__)
+REST_SECONDS = 2.0  # after a failure the index is left alone for so long, so that publishing does not wait for it
+WAIT_SECONDS = 5.0  # longest wait for somebody else who is at it; what is left then comes with the clock
+
+
+class Follower(Protocol):
+    """Whoever else keeps a copy of the listings, such as the feed."""
+
+    def put(self, listings: Sequence[Listing]) -> None:
+        """Listings that came or changed."""
+        ...
+
+    def remove(self, listing_ids: Collection[str]) -> None:
+        """Listings that left."""
+        ...
+
+
+class Outbox:
+    """Brings ``follower`` and index up to date. Every method may be called from any thread."""
+
+    def __init__(self, store: Store, media: Media, index: SearchIndex, metrics: Metrics) -> None:
+        self.store, self.media, self.index, self.metrics = store, media, index, metrics
+        self.follower: Follower | None = None
+        self._one_at_a_time = threading.Lock()
+        self._told: set[int] = set()  # rows that the follower has seen and the index has not
+        self._failed_at = -REST_SECONDS
+        self._failing = False
+
+    def follow(self) -> None:
+        """Bring feed and index up to date with the store; never raises. What fails stays in the outbox for later."""
+        if not self._one_at_a_time.acquire(timeout=WAIT_SECONDS):
+            return
+        try:
+            self._follow()
+        finally:
+            self._one_at_a_time.release()
+
+    def catch_up(self) -> None:
+        """Follow if something waits; for a clock. Raises AppError while the store is away."""
+        with self.store.read() as session:
+            waiting = listing_repo.count_waiting(session)
+        if waiting or self._failing:
+            self.follow()
+
+    def _follow(self) -> None:
+        try:
+            self._tell_news()
+            if time.monotonic() - self._failed_at >= REST_SECONDS:
+                while self._follow_some():
+                    pass
+                if self._failing:
+                    log.warning("feed and index have caught up")
+                self._failing = False
+        except Exception as error:
+            self._note_failure(error)
+        try:
+            with self.store.read() as session:
+                self.metrics.outbox.set(listing_repo.count_waiting(session))
+        except AppError as error:
+            log.warning("the outbox cannot be counted: %s", error)
+
+    def _note_failure(self, error: Exception) -> None:
+        """The first failure of a row of them is logged with its trace, the others as a line."""
+        self._failed_at = time.monotonic()
+        foreseen = isinstance(error, AppError)
+        log.warning("feed or index could not follow: %s", error, exc_info=not (self._failing or foreseen))
+        self._failing = True
+        self.metrics.errors.labels(error.code if isinstance(error, AppError) else "index").inc()
+
+    def _tell_news(self) -> None:
+        """What is new in the outbox goes to the follower at once, whatever the index is up to."""
+        with self.store.read() as session:
+            rows = listing_repo.waiting_ids(session)
+        self._told &= rows.keys()
+        fresh = {row: listing_id for row, listing_id in rows.items() if row not in self._told}
+        self._tell(set(fresh.values()))
+        self._told |= fresh.keys()
+
+    def _follow_some(self) -> bool:
+        with self.store.read() as session:
+            rows = listing_repo.waiting_for_index(session)
+            wanted = list(dict.fromkeys(row.listing_id for row in rows))
+            listings = _listings(session, wanted)
+        if not rows:
+            return False
+        gone = [i for i in wanted if i not in listings]
+        if gone:
+            self.index.remove(gone)
+        for listing in listings.values():
+            self._put(listing)
+        self._tell(wanted)  # again, now that the index has their vectors
+        with self.store.write() as session:
+            session.execute(delete(OutboxRow).where(OutboxRow.id.in_([row.id for row in rows])))
+            for listing_id in listings:  # other servers look again: now there are vectors
+                listing_repo.note_change(session, listing_id)
+        self._told.difference_update(row.id for row in rows)  # SQLite gives their ids again
+        return True
+
+    def _tell(self, listing_ids: Collection[str]) -> None:
+        """The follower hears how these listings stand now."""
+        if self.follower is None or not listing_ids:
+            return
+        with self.store.read() as session:
+            listings = _listings(session, listing_ids)
+        self.follower.put(list(listings.values()))
+        self.follower.remove([i for i in listing_ids if i not in listings])
+
+    def _put(self, listing: Listing) -> None:
+        try:
+            self.index.put(listing, [p for ref in listing.photos if (p := self.media.path(ref.id)).is_file()])
+        except ValueError:
+            # This one listing cannot be indexed, whenever it is tried: it must not hold up the others.
+            log.exception("listing %s cannot be indexed; it is published all the same", listing.id)
+            self.metrics.errors.labels("index_refused").inc()
+            self.index.remove([listing.id])
+
+
+def _listings(session: Session, wanted: Collection[str]) -> dict[str, Listing]:
+    """Those of the listings that belong into the index, as they stand now."""
+    found = session.scalars(select(ListingRow).where(ListingRow.id.in_(set(wanted))))
+    return {x.id: x for x in listing_repo.to_listings(session, list(found)) if x.status in listing_repo.INDEXED}

@@ -1,0 +1,82 @@
+"""How long behaviour is kept: what was shown and clicked, and who used the assistant, goes after ``log_days``.
+
+Listings, orders and what the feed's models know of listings (numbers only) stay. Small transactions: writers come in
+between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, delete, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from app.store.db import Store
+from app.store.tables import (
+    EventRow,
+    FeedCandidatesRow,
+    FeedEventRow,
+    FeedPageRow,
+    FeedPostRow,
+    FeedRow,
+    KeyRow,
+    OrderRow,
+    now,
+)
+
+BATCH = 200  # pages, events or keys of one transaction
+STANDING = (OrderRow.refunded_at.is_(None), OrderRow.completed_at.is_(None))
+
+
+def forget_behaviour(store: Store, days: float) -> int:
+    """Delete what is older than that many days; returns how many pages went.
+
+    Raises:
+        AppError: the store is away or busy; what is left goes the next time.
+    """
+    before = now() - timedelta(days=days)
+    pages = forget_pages(store, FeedPageRow.at < before)
+    while _some_events(store, before) or _some_keys(store, before):
+        pass
+    return pages
+
+
+def forget_pages(store: Store, *which: ColumnElement[bool]) -> int:
+    """Delete pages of the feed with all that hangs on them; returns how many."""
+    gone = 0
+    while True:
+        with store.write() as session:
+            ids = list(session.scalars(select(FeedPageRow.id).where(*which).order_by(FeedPageRow.at).limit(BATCH)))
+            _delete_pages(session, ids)
+        gone += len(ids)
+        if len(ids) < BATCH:
+            return gone
+
+
+def _delete_pages(session: Session, ids: Sequence[str]) -> None:
+    rows = select(FeedRow.id).where(FeedRow.page_id.in_(ids))
+    # SQLite gives a row's number again: an order must not come to point at somebody else's.
+    session.execute(update(OrderRow).where(OrderRow.row_id.in_(rows)).values(row_id=None))
+    session.execute(delete(FeedEventRow).where(FeedEventRow.row_id.in_(rows)))
+    for table in (FeedRow, FeedCandidatesRow, FeedPostRow):
+        session.execute(delete(table).where(table.page_id.in_(ids)))
+    session.execute(delete(FeedPageRow).where(FeedPageRow.id.in_(ids)))
+
+
+def _some_events(store: Store, before: datetime) -> bool:
+    with store.write() as session:
+        query = select(EventRow.id).where(EventRow.at < before).order_by(EventRow.id).limit(BATCH)
+        ids = list(session.scalars(query))
+        session.execute(delete(EventRow).where(EventRow.id.in_(ids)))
+    return bool(ids)
+
+
+def _some_keys(store: Store, before: datetime) -> bool:
+    """A key of a listing with a standing order stays; the draft of any other still answers a repeated wish."""
+    standing = select(OrderRow.listing_id).where(*STANDING)
+    with store.write() as session:
+        query = select(KeyRow.seller_id, KeyRow.key).where(KeyRow.at < before, KeyRow.listing_id.not_in(standing))
+        keys = [tuple(row) for row in session.execute(query.limit(BATCH))]
+        session.execute(delete(KeyRow).where(tuple_(KeyRow.seller_id, KeyRow.key).in_(keys)))
+    return bool(keys)

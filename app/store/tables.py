@@ -1,0 +1,329 @@
+"""The tables of the store. Change them only together with a new revision in ``app/store/migrations/versions``."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware time in UTC, also where the database keeps no time zone (SQLite)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {datetime: UtcTime, dict[str, Any]: JSON, str: Text}  # noqa: RUF012  # SQLAlchemy's own form
+
+
+def now() -> datetime:
+    """The time now, in UTC."""
+    return datetime.now(UTC)
+
+
+class IdentityRow(Base):
+    """Which store this is: one random id, made with the schema, that the media folder and backups name."""
+
+    __tablename__ = "store_identity"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+
+
+class SellerRow(Base):
+    __tablename__ = "sellers"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class TokenRow(Base):
+    """A token for the API; only its SHA-256 is kept.
+
+    ``fingerprint`` is that of the password under which it was made: another password ends it. It is empty for one that
+    was made without a password file, which opens nothing where there is one. ``expires_at`` None: it has no end.
+    """
+
+    __tablename__ = "tokens"
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    seller_id: Mapped[str] = mapped_column(ForeignKey("sellers.id", ondelete="CASCADE"), index=True)
+    label: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime | None]
+    fingerprint: Mapped[str] = mapped_column(String(64), default="", server_default="")
+
+
+class DraftRow(Base):
+    """A draft. ``generated`` is what the model wrote, whatever the seller changed; the changes are ``EditRow``s."""
+
+    __tablename__ = "drafts"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    seller_id: Mapped[str] = mapped_column(ForeignKey("sellers.id"), index=True)
+    state: Mapped[str] = mapped_column(String(16), default="queued")
+    note: Mapped[str] = mapped_column(default="")
+    tone: Mapped[str] = mapped_column(String(16), default="plain")
+    generated: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    problem_code: Mapped[str | None] = mapped_column(String(32))
+    problem: Mapped[str | None]
+    version: Mapped[int] = mapped_column(default=0, server_default="0")
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class EditRow(Base):
+    """What the seller did to a field: ``set`` (to ``value``), ``drop`` (left out), ``undo``, ``confirm`` (words)."""
+
+    __tablename__ = "edits"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    draft_id: Mapped[str] = mapped_column(ForeignKey("drafts.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    field: Mapped[str] = mapped_column(String(64))
+    value: Mapped[str | None]
+    at: Mapped[datetime] = mapped_column(default=now)
+
+
+class ListingRow(Base):
+    """A listing as it stands, beside what the model wrote (``generated``) and what was first published."""
+
+    __tablename__ = "listings"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    seller_id: Mapped[str] = mapped_column(ForeignKey("sellers.id"), index=True)
+    draft_id: Mapped[str | None] = mapped_column(String(32), unique=True)
+    status: Mapped[str] = mapped_column(String(16), default="active", index=True)
+    category: Mapped[str] = mapped_column(String(64))
+    title: Mapped[str]
+    description: Mapped[str]
+    attributes: Mapped[dict[str, Any]]
+    price: Mapped[float | None] = mapped_column(Float)
+    currency: Mapped[str] = mapped_column(String(3))
+    stock: Mapped[int] = mapped_column(default=1)
+    condition: Mapped[str | None]
+    origin: Mapped[str] = mapped_column(String(16), default="user")
+    version: Mapped[int] = mapped_column(default=0, server_default="0")
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    published_at: Mapped[datetime | None]
+    generated: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    published: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+
+class PhotoRow(Base):
+    """A photo of a draft, then of its listing; the pixels lie in the media folder under ``id``."""
+
+    __tablename__ = "photos"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    seller_id: Mapped[str] = mapped_column(ForeignKey("sellers.id"), index=True)
+    draft_id: Mapped[str | None] = mapped_column(String(32), index=True)
+    listing_id: Mapped[str | None] = mapped_column(String(32), index=True)
+    place: Mapped[int]
+    width: Mapped[int]
+    height: Mapped[int]
+    phash: Mapped[str] = mapped_column(String(16))
+
+
+class PhotoDeletionRow(Base):
+    """A photo whose row is gone and whose file has to go; written in the deleting transaction, so that no kill between
+    the two leaves the file."""
+
+    __tablename__ = "photo_deletions"
+    photo_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=now)
+
+
+class EventRow(Base):
+    """An assistant event. Ids and a field's name only, no words of the seller: it outlives the listing."""
+
+    __tablename__ = "assistant_events"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    kind: Mapped[str] = mapped_column(String(16), index=True)
+    seller_id: Mapped[str] = mapped_column(String(32))
+    draft_id: Mapped[str | None] = mapped_column(String(32))
+    listing_id: Mapped[str | None] = mapped_column(String(32))
+    field: Mapped[str | None] = mapped_column(String(64))
+    at: Mapped[datetime] = mapped_column(default=now)
+    __table_args__ = (Index("ix_assistant_events_draft_id", "draft_id"),)
+
+
+class OutboxRow(Base):
+    """A listing whose place in the index has to be brought up to date; written in the listing's own transaction."""
+
+    __tablename__ = "outbox"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    listing_id: Mapped[str] = mapped_column(String(32), index=True)
+    at: Mapped[datetime] = mapped_column(default=now)
+
+
+class ChangeRow(Base):
+    """A listing that has changed, written in the change's own transaction: other servers read on from where they stood.
+    A number is never given twice, though old rows are deleted."""
+
+    __tablename__ = "listing_changes"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    listing_id: Mapped[str] = mapped_column(String(32))
+    at: Mapped[datetime] = mapped_column(default=now, index=True)
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+
+class KeyRow(Base):
+    """An idempotency key and the listing that its first use published."""
+
+    __tablename__ = "idempotency_keys"
+    seller_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    listing_id: Mapped[str] = mapped_column(String(32), index=True)
+    draft_id: Mapped[str] = mapped_column(String(32))
+    at: Mapped[datetime] = mapped_column(default=now)
+
+
+class NumberRow(Base):
+    """The number by which the feed's logs and models know a listing, a visitor or a seller; never given twice."""
+
+    __tablename__ = "feed_numbers"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    key: Mapped[str] = mapped_column(String(64))
+    __table_args__ = (UniqueConstraint("kind", "key", name="uq_feed_numbers_kind_key"),)
+
+
+class AdRow(Base):
+    """What a seller bids for a click on a listing."""
+
+    __tablename__ = "ads"
+    listing_id: Mapped[str] = mapped_column(ForeignKey("listings.id", ondelete="CASCADE"), primary_key=True)
+    bid: Mapped[float] = mapped_column(Float)
+    at: Mapped[datetime] = mapped_column(default=now)
+
+
+class FeedPageRow(Base):
+    """A page that was asked for, with what was known of the visitor then (request columns of the log's schema)."""
+
+    __tablename__ = "feed_pages"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    visitor: Mapped[int] = mapped_column(Integer, index=True)
+    at: Mapped[datetime] = mapped_column(default=now, index=True)
+    known: Mapped[dict[str, Any]]
+    models: Mapped[dict[str, Any]]
+
+
+class FeedRow(Base):
+    """A thing on a page, with what was known of it then and how it was scored. It outlives the listing."""
+
+    __tablename__ = "feed_rows"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    page_id: Mapped[str] = mapped_column(ForeignKey("feed_pages.id", ondelete="CASCADE"), index=True)
+    listing_id: Mapped[str] = mapped_column(String(32), index=True)
+    position: Mapped[int]
+    reason: Mapped[str] = mapped_column(String(16))
+    seen_at: Mapped[datetime | None]
+    known: Mapped[dict[str, Any]]
+    scores: Mapped[dict[str, Any]]
+
+
+class FeedItemRow(Base):
+    """What the feed's models knew of a listing when it came: numbers only. It outlives the listing."""
+
+    __tablename__ = "feed_items"
+    item_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    known: Mapped[dict[str, Any]]
+
+
+class FeedCandidatesRow(Base):
+    """What the ranking stage considered for a page, column by column; kept of a share of the pages."""
+
+    __tablename__ = "feed_candidates"
+    page_id: Mapped[str] = mapped_column(ForeignKey("feed_pages.id", ondelete="CASCADE"), primary_key=True)
+    columns: Mapped[dict[str, Any]]
+
+
+class FeedEventRow(Base):
+    """A click on a thing of a page, or its way into a cart; each at most once a page."""
+
+    __tablename__ = "feed_events"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    row_id: Mapped[int] = mapped_column(ForeignKey("feed_rows.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(16))
+    at: Mapped[datetime] = mapped_column(default=now)
+    __table_args__ = (UniqueConstraint("row_id", "kind", name="uq_feed_events_row_kind"),)
+
+
+class PostRow(Base):
+    """A post: a short text with a photo. ``content`` is its photo's content vector, made once."""
+
+    __tablename__ = "posts"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    author_id: Mapped[str] = mapped_column(ForeignKey("sellers.id"), index=True)
+    key: Mapped[str | None] = mapped_column(String(200))
+    category: Mapped[str] = mapped_column(String(64))
+    topic: Mapped[str] = mapped_column(String(16))
+    title: Mapped[str]
+    text: Mapped[str]
+    photo_id: Mapped[str] = mapped_column(String(32), unique=True)
+    content: Mapped[list[Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    __table_args__ = (UniqueConstraint("author_id", "key", name="uq_posts_author_key"),)
+
+
+class FeedPostRow(Base):
+    """A post on a page, with what was known of it then. It outlives the post, of which it keeps numbers only."""
+
+    __tablename__ = "feed_post_rows"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    page_id: Mapped[str] = mapped_column(ForeignKey("feed_pages.id", ondelete="CASCADE"), index=True)
+    post_id: Mapped[str] = mapped_column(String(32), index=True)
+    position: Mapped[int]
+    seen_at: Mapped[datetime | None]
+    clicked_at: Mapped[datetime | None]
+    known: Mapped[dict[str, Any]]
+    scores: Mapped[dict[str, Any]]
+
+
+class OrderRow(Base):
+    """An order of one piece; the buyer's idempotency key makes a repeated wish the same order.
+
+    It stands until it is refunded (``refunded_at``) or was handed over (``completed_at``).
+    """
+
+    __tablename__ = "orders"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    buyer: Mapped[str] = mapped_column(String(64))
+    key: Mapped[str] = mapped_column(String(200))
+    listing_id: Mapped[str] = mapped_column(String(32), index=True)
+    seller_id: Mapped[str | None] = mapped_column(String(32), index=True)
+    row_id: Mapped[int | None] = mapped_column(Integer)
+    amount: Mapped[float | None] = mapped_column(Float)
+    currency: Mapped[str] = mapped_column(String(3))
+    at: Mapped[datetime] = mapped_column(default=now)
+    refunded_at: Mapped[datetime | None]
+    completed_at: Mapped[datetime | None]
+    __table_args__ = (UniqueConstraint("buyer", "key", name="uq_orders_buyer_key"),)
+
+
+class PromotionRow(Base):
+    """Days on which there is a promotion, whole ones in UTC. Its number is never given twice: models read it."""
+
+    __tablename__ = "promotions"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    name: Mapped[str] = mapped_column(String(64))
+    first_day: Mapped[date]
+    days: Mapped[int]
+    at: Mapped[datetime] = mapped_column(default=now)
+    __table_args__ = ({"sqlite_autoincrement": True},)

@@ -1,0 +1,129 @@
+"""What the API takes and gives, as pydantic models; they are the OpenAPI schema."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from app.views import DraftView, State
+from listing.intake.photos import PhotoLimits
+from listing.request import Tone
+from listing.schema import Draft, Listing, PhotoRef
+
+Words = Annotated[str, StringConstraints(max_length=20_000)]
+Short = Annotated[str, StringConstraints(max_length=2_000)]
+DraftId = Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ErrorDetail(_Body):
+    code: str = Field(description="A short name for programs.")
+    message: str = Field(description="One sentence for people.")
+
+
+class ErrorBody(_Body):
+    """Every answer that is not a success."""
+
+    error: ErrorDetail
+
+
+class DraftBody(_Body):
+    """A draft as its seller sees it; ``draft`` is null until it is done.
+
+    Evidence names a photo by its place in ``photos``; evidence that was found in a photo, and names none, was found in
+    one that has been removed.
+    """
+
+    id: str
+    state: State
+    position: int = Field(description="Drafts before this one in the waiting line.")
+    stage: str | None
+    share: float = Field(description="Share of the usual work that is done, 0..1.")
+    seconds_left: float | None = Field(description="Estimate.")
+    note: str
+    tone: Tone
+    photos: list[PhotoRef]
+    locked: list[str] = Field(description="What the seller set: title, description, price, category or a fact's name.")
+    asked: float | None = Field(description="The seller's price.")
+    currency: str
+    draft: Draft | None
+    problem: ErrorDetail | None
+    listing_id: str | None
+
+    @classmethod
+    def of(cls, view: DraftView) -> DraftBody:
+        """The body of a view."""
+        problem = ErrorDetail(code=view.problem.code, message=view.problem.message) if view.problem else None
+        return cls(
+            id=view.draft_id,
+            state=view.state,
+            position=view.position,
+            stage=view.stage,
+            share=view.share,
+            seconds_left=view.seconds_left,
+            note=view.note,
+            tone=view.tone,
+            photos=list(view.photos),
+            locked=sorted(view.locked),
+            asked=view.asked,
+            currency=view.currency,
+            draft=view.draft,
+            problem=problem,
+            listing_id=view.listing_id,
+        )
+
+
+class PhotosBody(_Body):
+    """The photos that a draft is to have, in this order; those left out are deleted."""
+
+    photos: list[Short] = Field(max_length=PhotoLimits().count, description="Ids of photos of this draft.")
+
+
+class WriteBody(_Body):
+    """What is to change when a draft is written again; null or nothing: it stays."""
+
+    note: Words | None = Field(default=None, description="The seller's words, kept verbatim.")
+    tone: Tone | None = Field(default=None, description="How the text is written.")
+    category: Short | None = Field(default=None, description="What it is.")
+
+
+class PublishBody(_Body):
+    """Publish a finished draft. Fields that are given count as the seller's edits."""
+
+    draft_id: DraftId
+    title: Words | None = None
+    description: Words | None = None
+    category: Short | None = None
+    price: float | None = Field(default=None, ge=0)
+    facts: dict[str, Short] = Field(default_factory=dict, max_length=50, description="Attribute name to value.")
+
+
+class ListingChanges(_Body):
+    """Fields to change; the others stay. ``attributes`` replaces all facts, a null price takes the price off."""
+
+    title: Words | None = None
+    description: Words | None = None
+    price: float | None = Field(default=None, ge=0)
+    stock: int | None = Field(default=None, ge=0)
+    condition: Short | None = None
+    status: Literal["active", "reserved", "sold", "removed"] | None = None
+    attributes: dict[str, Short] | None = Field(default=None, max_length=50)
+
+    def changes(self) -> dict[str, object]:
+        """The fields that were given; null takes away only where that means something."""
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        return {name: value for name, value in given.items() if value is not None or name in ("price", "condition")}
+
+
+class ListingPage(_Body):
+    """Listings, best or newest first."""
+
+    listings: list[Listing]
+
+
+class Health(_Body):
+    status: Literal["ok", "starting"]

@@ -1,0 +1,271 @@
+"""Around every request: who asks, how much at once, host and origin checks, security headers, errors as JSON."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.datastructures import State
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.accounts.authentication import OPEN_PATHS, Caller, Gate
+from app.metrics import Metrics
+from app.settings import Settings
+from app.views import AppError, Busy
+from app.web.request_body import Body, BodyRefused, Places, keep_body
+from listing.intake.photos import PhotoError, PhotoLimits
+
+log = logging.getLogger(__name__)
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
+SAFE = ("GET", "HEAD", "OPTIONS")
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?|::1")
+# Reading these writes: a picture on another site must not be able to do that.
+WRITING_GETS = ("/v1/feed/", "/sign-out", "/gradio_api/", "/ops/gradio_api/")
+_STRICT = (
+    "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+# Gradio's own page evaluates scripts and styles of its own; nothing may come from, or be sent to, another host.
+_PAGE = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' blob:; worker-src 'self' blob:; "
+    "connect-src 'self' data: blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+}
+HTTPS_ONLY = {"Strict-Transport-Security": "max-age=31536000"}  # behind a proxy with a certificate
+# A page that opens where nobody is signed in leads to the form.
+PAGES = re.compile("/|/ops/|/l/.*")
+LIMITED, SIGN_IN = "/v1/", "/sign-in"
+DRAFTING = re.compile("/v1/drafts(/[^/]+/(photos|write))?")  # what sends photos, or waits in the line of drafts
+PHOTOS = re.compile("/v1/drafts(/[^/]+/photos)?")
+ONE_PHOTO = ("/v1/posts", "/v1/listings/search")
+UPLOAD = "/gradio_api/upload"
+MAX_OPEN_BYTES, MAX_JSON_BYTES, MAX_FORM_BYTES = 16_000, 2_000_000, 1_000_000
+DRAFT_BODIES, PAGE_CALLS = 2, 64  # under way for one seller; of drafts until their photos are decoded
+STRICT_PATHS = ("/v1/", "/docs", "/healthz", "/readyz", "/metrics", "/openapi.json", "/sign-in", "/l/")
+PHOTO_STATUS = {"too_large": 413, "busy": 503}
+
+
+def error_response(code: str, message: str, status: int, headers: dict[str, str] | None = None) -> JSONResponse:
+    """An error as the API answers it."""
+    return JSONResponse({"error": {"code": code, "message": message}}, status, headers)
+
+
+class Guard:
+    """Pure ASGI (streams pass untouched): who is nobody, foreign, too large, too slow or too many is refused."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics, state: State) -> None:
+        self.app, self.metrics, self.gate = app, metrics, Gate(state)
+        self.limit = int(settings.body_mb * 1e6)
+        # In the single-user mode everybody is the one person, who then has all of the room.
+        alone, most = settings.passwords is None, settings.requests_waiting
+        self.calls = Places(most, most if alone else settings.requests_per_seller)
+        self.open_calls = Places(settings.anonymous_waiting, max(1, settings.anonymous_waiting // 2))
+        self.page_calls, self.draft_bodies = Places(None, PAGE_CALLS), Places(None, DRAFT_BODIES)
+        self.bytes = Places(2 * self.limit, 2 * self.limit if alone else self.limit)
+        self.headers = {**HEADERS, **(HTTPS_ONLY if settings.secure_cookies else {})}
+        further = tuple(h.strip() for h in settings.hosts.split(",") if h.strip())
+        self.hosts = (*LOOPBACK, *further) if settings.on_loopback or further else ()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a refusal, or pass on."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
+        send = self._with_headers(scope, send)
+        with ExitStack() as places:
+            try:
+                self._check(scope, headers)
+                caller = await self.gate.caller(scope, headers)
+                body = await self._admit(scope, headers, receive, caller, places)
+            except AppError as error:
+                await self._refusal(error, scope)(scope, receive, send)
+                return
+            await self._pass_on(scope, body, send)
+
+    def _check(self, scope: Scope, headers: Mapping[str, str]) -> None:
+        host, method, path = headers.get("host", ""), scope["method"], scope["path"]
+        if (host and not _HOST.fullmatch(host)) or (self.hosts and _name(host) not in self.hosts):
+            raise AppError("bad_host", "This address is not served here; IPL_HOSTS names further ones.", 400)
+        writes = method not in SAFE or path.startswith(WRITING_GETS)
+        if writes and _from_elsewhere(method, headers, host):
+            raise AppError("bad_origin", "The request came from another site and was refused.", 403)
+        length = headers.get("content-length", "0")
+        if not length.isascii() or not length.isdigit() or len(length) > 18:
+            raise AppError("bad_request", "The Content-Length is not a number.", 400)
+
+    def _limit_of(self, method: str, path: str) -> int:
+        """Most bytes of a body."""
+        if path in OPEN_PATHS:
+            return min(MAX_OPEN_BYTES, self.limit)
+        if path == UPLOAD or (method == "POST" and PHOTOS.fullmatch(path)):
+            return self.limit
+        one = PhotoLimits().bytes + MAX_FORM_BYTES
+        return min(one if path in ONE_PHOTO else MAX_JSON_BYTES, self.limit)
+
+    async def _admit(
+        self, scope: Scope, headers: Mapping[str, str], receive: Receive, caller: Caller, places: ExitStack
+    ) -> Body:
+        """Takes the caller's place, which is given back with ``places``; returns what their body is received by."""
+        method, path = scope["method"], scope["path"]
+        drafting = method == "POST" and DRAFTING.fullmatch(path) is not None
+        decoding = places.enter_context(ExitStack())
+        length = int(headers.get("content-length", "0"))
+        body = Body(receive, length, self._limit_of(method, path), self.bytes, caller.key, decoding.close)
+        places.callback(body.release)
+        if not caller.known:
+            await body.receive_all()  # whoever is slow does not take a place meanwhile
+            if path != SIGN_IN:  # tries have a line of their own, in which those who are known come first
+                self._take(self.open_calls, caller, places)
+        elif drafting:  # once its photos are decoded, a draft waits in a line of its own, for as long as that says
+            self._take(self.draft_bodies, caller, decoding)
+        else:
+            self._take(self.calls if path.startswith(LIMITED) else self.page_calls, caller, places)
+        keep_body(scope, body)  # type: ignore[arg-type]
+        return body
+
+    def _take(self, kind: Places, caller: Caller, places: ExitStack) -> None:
+        # Without this, calls would wait for a worker thread without end, each with its memory.
+        if not kind.take(caller.key):
+            raise Busy("The server is busy; ask again in a moment.", 1)
+        places.callback(kind.give, caller.key)
+
+    def _refusal(self, error: AppError, scope: Scope) -> Response:
+        """The answer, after which the connection is closed: nobody reads what is still to come."""
+        if error.status == 401 and PAGES.fullmatch(scope["path"]) and scope["method"] in SAFE:
+            return RedirectResponse("/sign-in", 303)
+        self.metrics.errors.labels(error.code).inc()
+        headers = {"Connection": "close"}
+        if error.retry_after is not None:
+            headers["Retry-After"] = str(error.retry_after)
+        if error.status == 401:
+            headers["WWW-Authenticate"] = "Bearer"
+        return error_response(error.code, str(error), error.status, headers)
+
+    async def _pass_on(self, scope: Scope, body: Body, send: Send) -> None:
+        answered = False
+
+        async def answer(message: Message) -> None:
+            nonlocal answered
+            # Whoever reads the body may turn our error into one of their own: ours is the one that is sent.
+            if body.refused is not None and not answered:
+                raise body.refused
+            answered = True
+            if message["type"] == "http.response.start" and not body.complete and _has_body(scope):
+                message = {**message, "headers": [*message.get("headers", []), (b"connection", b"close")]}
+            await send(message)
+
+        try:
+            await self.app(scope, body, answer)
+        except BodyRefused as refused:
+            if not answered:
+                await self._refusal(refused.error, scope)(scope, body, send)
+
+    def _with_headers(self, scope: Scope, send: Send) -> Send:
+        strict = scope["path"].startswith(STRICT_PATHS)
+        policy = _STRICT if strict else _PAGE
+        extra = [
+            (k.lower().encode(), v.encode()) for k, v in {**self.headers, "Content-Security-Policy": policy}.items()
+        ]
+
+        async def wrapped(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", []), *extra]}
+                if strict:
+                    route = scope.get("route")
+                    path = getattr(route, "path", "other")
+                    self.metrics.requests.labels(path, str(message["status"])).inc()
+            await send(message)
+
+        return wrapped
+
+
+def _has_body(scope: Scope) -> bool:
+    named = dict(scope["headers"])
+    return b"transfer-encoding" in named or named.get(b"content-length", b"0") != b"0"
+
+
+def _from_elsewhere(method: str, headers: Mapping[str, str], host: str) -> bool:
+    """Whether a browser sent it for another site. Whoever has no such headers is a program, which nobody can lure."""
+    if method in SAFE and headers.get("authorization", "").lower().startswith("bearer "):
+        return False  # no picture and no link on another site can add a token
+    site = headers.get("sec-fetch-site")
+    if site == "cross-site" or (method in SAFE and site not in (None, "same-origin", "none")):
+        return True
+    named = ("origin", "referer") if method in SAFE and site is None else ("origin",)
+    return any(name in headers and _host_of(headers[name]) != host for name in named)
+
+
+def _host_of(address: str) -> str | None:
+    try:
+        return urlsplit(address).netloc
+    except ValueError:
+        return None
+
+
+def _name(host: str) -> str:
+    """The host without its port."""
+    if host.startswith("["):
+        return host.partition("]")[0] + "]"
+    return host.rpartition(":")[0] if ":" in host else host
+
+
+def install_errors(app: FastAPI, metrics: Metrics) -> None:
+    """Every error of the API becomes ``{"error": {"code", "message"}}``."""
+
+    def answer(code: str, message: str, status: int, headers: dict[str, str] | None = None) -> JSONResponse:
+        metrics.errors.labels(code).inc()
+        return error_response(code, message, status, headers)
+
+    async def ours(_: Request, error: Exception) -> Response:
+        assert isinstance(error, AppError)
+        headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+        if error.status == 401:
+            headers["WWW-Authenticate"] = "Bearer"
+        return answer(error.code, str(error), error.status, headers)
+
+    async def photo(_: Request, error: Exception) -> Response:
+        assert isinstance(error, PhotoError)
+        return answer(error.code, str(error), PHOTO_STATUS.get(error.code, 422))
+
+    async def invalid(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path", "header"))
+        return answer("invalid", f"{place or 'The request'}: {first['msg']}."[:500], 422)
+
+    async def http(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return answer("http", str(error.detail), error.status_code, dict(error.headers or {}))
+
+    async def unforeseen(_: Request, error: Exception) -> Response:
+        log.error("a request failed", exc_info=error)
+        return answer("unforeseen", "Something unforeseen happened; the server's log says what.", 500)
+
+    handlers: list[tuple[type[Exception], Callable[[Request, Exception], Awaitable[Response]]]] = [
+        (AppError, ours),
+        (PhotoError, photo),
+        (RequestValidationError, invalid),
+        (HTTPException, http),
+        (Exception, unforeseen),
+    ]
+    for kind, handler in handlers:
+        app.add_exception_handler(kind, handler)

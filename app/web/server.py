@@ -1,0 +1,248 @@
+"""One app: the seller's page, the API, health and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+
+from fastapi import FastAPI, Request
+from starlette.concurrency import run_in_threadpool
+
+from app.accounts import sign_in
+from app.accounts.login_attempts import Tries
+from app.accounts.sessions import Sessions
+from app.buyer import listing_page
+from app.logs import RequestIds, log_json
+from app.ops import api as ops_api
+from app.ops import promotions_api
+from app.services import Services, build_services
+from app.settings import Settings
+from app.store.backup.journal import settle_alone
+from app.store.deletions import empty_uploads
+from app.store.home_lock import only_user
+from app.store.retention import forget_behaviour
+from app.views import AppError
+from app.web import api, feed_api
+from app.web.request_guard import Guard, install_errors
+from app.web.unknown_paths import install_unknown
+from listing.home import private_files
+
+log = logging.getLogger(__name__)
+FIRST_TIDY_SECONDS, TIDY_SECONDS = 60.0, 3600.0
+MODEL_SECONDS = 5.0
+ROUTERS = (
+    feed_api.v1_feed,
+    promotions_api.v1_promotions,
+    ops_api.ops,
+    api.v1,
+    api.health,
+    sign_in.pages,
+    listing_page.pages,
+)
+CATCH_UP_SECONDS = 2.0
+FORGET_SECONDS = 2.0
+OTHERS_SECONDS = 1.0
+DESCRIPTION = (
+    "Photos of one used thing in, an honest listing out. Authorization: Bearer TOKEN (./ipl accounts token NAME "
+    "makes one); in the single-user mode on this machine none is needed. Errors are "
+    '{"error": {"code", "message"}}.'
+)
+
+
+def create_app(services: Services, *, page: bool = True) -> FastAPI:
+    """The app on these services; ``page`` False leaves the seller's page out (the API alone, no Gradio)."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(keep(services)) for keep in KEEPERS]
+        yield
+        for task in tasks:
+            task.cancel()
+
+    app = FastAPI(
+        title="IPL",
+        version="1",
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    app.state.services = services
+    app.state.sessions = Sessions(services.settings.home, services.settings.session_hours, services.sellers)
+    app.state.tries = Tries()
+    app.add_middleware(Guard, settings=services.settings, metrics=services.metrics, state=app.state)
+    install_errors(app, services.metrics)
+    for router in ROUTERS:
+        app.include_router(router)
+    install_unknown(app, services.metrics)
+    if page:
+        _mount_page(app, services)
+        install_unknown(app, services.metrics)
+    app.add_middleware(RequestIds)  # outermost: refusals have an id as well
+    return app
+
+
+def _mount_page(app: FastAPI, services: Services) -> None:
+    # Gradio reads this once, when it is imported: uploads in progress stay below our own home, for our eyes only.
+    uploads = services.publisher.deletions.uploads
+    empty_uploads(uploads)
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads)
+    import gradio as gr
+
+    from app.accounts.page_guard import add_page_gate
+    from app.ops import page as ops_page
+    from app.seller.page import build_page, page_options
+    from app.web.uploads import Uploads
+
+    def operator(request: Request) -> str | None:
+        name = sign_in.page_user(request, app.state)
+        return name if ops_api.is_operator(services, name) else None
+
+    page_for_operators = ops_page.build_page(services)
+    gr.mount_gradio_app(app, page_for_operators, path="/ops", auth_dependency=operator, **ops_page.page_options())
+    add_page_gate(app, None)
+    sign_out = None if services.sellers.single else "/sign-out"
+    blocks = build_page(services, sign_out)
+    gr.mount_gradio_app(
+        app, blocks, path="/", auth_dependency=lambda request: sign_in.page_user(request, app.state), **page_options()
+    )
+    each, total = int(services.settings.uploads_mb * 1e6), int(services.settings.uploads_total_mb * 1e6)
+    add_page_gate(app, Uploads(uploads, each, total))
+
+
+async def _tidy(services: Services) -> None:
+    """A minute after the start and then every hour: what is past its time goes, and photos that were left behind."""
+    publisher, settings = services.publisher, services.settings
+    work: tuple[Callable[[], object], ...] = (
+        publisher.retire,
+        publisher.sweep,
+        services.feed.forget_changes,
+        lambda: forget_behaviour(services.store, settings.log_days),
+        publisher.deletions.compact,
+    )
+    pause = min(FIRST_TIDY_SECONDS, TIDY_SECONDS)
+    while True:
+        await asyncio.sleep(pause)
+        pause = TIDY_SECONDS
+        for do in work:
+            try:
+                await run_in_threadpool(do)
+            except AppError as error:
+                log.warning("tidying up has to wait for an hour: %s", error)
+            except Exception:
+                log.exception("tidying up failed; it is tried again in an hour")
+
+
+async def _catch_up(services: Services) -> None:
+    """Every two seconds: feed and index follow the store if they were behind; drafts that nobody writes are stopped."""
+    while True:
+        await asyncio.sleep(CATCH_UP_SECONDS)
+        try:
+            await run_in_threadpool(services.publisher.outbox.catch_up)
+            await run_in_threadpool(services.publisher.stop_orphans, services.queue.names())
+        except AppError as error:
+            log.warning("catching up has to wait: %s", error)
+        except Exception:
+            log.exception("catching up failed; it is tried again in a moment")
+
+
+async def _forget(services: Services) -> None:
+    """Every two seconds: what deletions, kills and cut off uploads left on the disk goes."""
+    while True:
+        await asyncio.sleep(FORGET_SECONDS)
+        try:
+            await run_in_threadpool(services.publisher.deletions.catch_up)
+        except AppError as error:
+            log.warning("what was deleted has to wait: %s", error)
+        except Exception:
+            log.exception("what was deleted could not be worked off; it is tried again in a moment")
+
+
+async def _look_at_others(services: Services) -> None:
+    """Every second: what another server on the same store published, sold or withdrew is in this one's feed as well."""
+    while True:
+        await asyncio.sleep(OTHERS_SECONDS)
+        try:
+            await run_in_threadpool(services.feed.catch_up)
+        except AppError as error:
+            log.warning("what other servers changed has to wait: %s", error)
+        except Exception:
+            log.exception("what other servers changed could not be taken in; it is tried again in a second")
+
+
+async def _look_for_models(services: Services) -> None:
+    """Every few seconds: another model in the registry serves without a restart."""
+    while True:
+        await asyncio.sleep(MODEL_SECONDS)
+        try:
+            await run_in_threadpool(services.feed.refresh)
+        except AppError as error:
+            log.warning("looking for promotions and posts has to wait: %s", error)
+        except Exception:
+            log.exception("looking for other models failed; what serves goes on")
+
+
+KEEPERS = (_tidy, _catch_up, _forget, _look_at_others, _look_for_models)
+
+
+def serve(settings: Settings) -> int:
+    """Serve until interrupted or told to stop (SIGTERM); returns the exit status.
+
+    Then no new request is taken, those under way end within ``shutdown_seconds``, and store and index are closed.
+
+    Raises:
+        HomeInUse: another server or a restore uses the home. SettingsError, StoreError, PasswordFileError.
+    """
+    with private_files(), only_user(settings.home):
+        settle_alone(settings)
+        return _serve(settings)
+
+
+def _serve(settings: Settings) -> int:
+    import signal
+    import socket
+
+    import uvicorn
+
+    from app.web.connections import bounded
+
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        reason = f"port {settings.port} of {settings.host} cannot be used ({error.strerror})"
+        print(f"ipl: {reason}; choose another with --port.", file=sys.stderr)
+        return 1
+    if settings.log_json:
+        log_json()
+    services = build_services(settings)
+    port = listener.getsockname()[1]
+    host = f"[{settings.host}]" if family == socket.AF_INET6 else settings.host
+    app = create_app(services)
+    listener.listen(2048)  # who reads this address may come at once, and waits instead of being turned away
+    print(f"IPL is at http://{host}:{port}/  (Ctrl-C stops it; the API is described at /docs)", flush=True)
+    # uvicorn stops in order and then raises the signal again, which would end this process before anything is closed.
+    signal.signal(signal.SIGTERM, lambda number, frame: log.info("told to stop; requests under way have ended"))
+    try:
+        config = uvicorn.Config(
+            app,
+            http=bounded(settings.connections, settings.connections_per_address),
+            ws="none",
+            log_level="warning",
+            log_config=None if settings.log_json else uvicorn.config.LOGGING_CONFIG,
+            timeout_graceful_shutdown=max(1, round(settings.shutdown_seconds)),
+            proxy_headers=False,
+        )
+        log.info("serving", extra={"fields": {"host": settings.host, "port": port}})
+        uvicorn.Server(config).run(sockets=[listener])
+    finally:
+        services.close()
+        log.info("closed")
+    return 0

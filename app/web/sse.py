@@ -1,0 +1,80 @@
+"""Views of a draft over HTTP: server-sent events, or one answer at the end; a lost connection stops the draft."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio
+from anyio.to_thread import run_sync
+from fastapi import Request
+
+from app.drafting.draft_run import Writing
+from app.views import AppError, DraftView
+from app.web.api_schemas import DraftBody
+
+ENDED = ("ready", "failed", "stopped")
+
+
+async def views(run: Writing) -> AsyncIterator[DraftView]:
+    """The views, each awaited in a thread. When the reader goes away, the work is stopped."""
+    try:
+        while (view := await run_sync(next, run, None)) is not None:
+            yield view
+    finally:
+        with anyio.CancelScope(shield=True):
+            await run_sync(run.close)
+
+
+async def last_view(run: Writing, request: Request) -> DraftView:
+    """The last view.
+
+    Raises:
+        AppError: the caller hung up (nobody will read this, and the draft is stopped).
+    """
+    last: DraftView | None = None
+    stream = views(run)
+    try:
+        async for view in stream:
+            last = view
+            if view.state not in ENDED and await request.is_disconnected():
+                raise AppError("hung_up", "The connection was lost; the draft was stopped.", 499)
+    finally:
+        await stream.aclose()  # type: ignore[attr-defined]
+    assert last is not None
+    return last
+
+
+async def server_sent(run: Writing) -> AsyncIterator[str]:
+    """Server-sent events: ``queued``, ``working`` (a tick), the pipeline's own kinds, then ``draft`` or ``error``."""
+    stream = views(run)
+    try:
+        async for view in stream:
+            yield _message(view)
+    except AppError as error:
+        yield _frame("error", {"error": {"code": error.code, "message": str(error)}})
+    finally:
+        await stream.aclose()  # type: ignore[attr-defined]
+
+
+def _message(view: DraftView) -> str:
+    if view.state == "ready":
+        return _frame("draft", DraftBody.of(view).model_dump(mode="json"))
+    if view.state in ENDED:
+        problem = {"code": view.problem.code, "message": view.problem.message} if view.problem else {}
+        return _frame("error", {"id": view.draft_id, "error": problem})
+    if view.event is not None:
+        return _frame(view.event.kind, view.event.model_dump(mode="json"))
+    progress = {
+        "id": view.draft_id,
+        "position": view.position,
+        "share": view.share,
+        "seconds_left": view.seconds_left,
+    }
+    return _frame(view.state, progress)
+
+
+def _frame(event: str, data: dict[str, Any]) -> str:
+    # JSON holds no raw line breaks, so that one data line is enough and nothing in a text can forge an event.
+    return f"event: {event}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"

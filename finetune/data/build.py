@@ -1,0 +1,150 @@
+"""``./ipl tune data``: annotated photos or past listings -> messages-and-images JSONL, a report, a page of samples.
+
+All questions about one photo stand in one conversation, so that its tokens are paid once. Validation is whole senders;
+a training photo that looks like one of theirs is left out.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from finetune.data.past_listings import lessons_of
+from finetune.data.photosets import DataError
+from finetune.data.splits import split_rows
+from finetune.data.tasks import Lesson, LessonPlan, visual, written
+from listing.taxonomy import Taxonomy
+
+TEXTS = ("title", "description")
+ALIKE = 6  # bits of 64 in which the hashes of two photos of one thing differ at most
+SHOWN = 40
+Row = Mapping[str, Any]
+Teacher = Callable[[Row, Random], tuple[list[Lesson], list[Lesson]]]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was made: samples by split, and answers by task and value (texts: how many)."""
+
+    samples: dict[str, int]
+    counts: dict[str, dict[str, dict[str, int]]]
+    alike: int
+
+
+def from_annotations(taxonomy: Taxonomy, plan: LessonPlan) -> Teacher:
+    """Lessons of a row of ``annotations.jsonl``."""
+
+    def teach(row: Row, rng: Random) -> tuple[list[Lesson], list[Lesson]]:
+        texts = written(row, taxonomy, plan, rng) if rng.random() < plan.text_share else []
+        return visual(row, taxonomy, plan, rng), texts
+
+    return teach
+
+
+def from_listings(taxonomy: Taxonomy) -> Teacher:
+    """Lessons of a row of ``read_listings``."""
+    return lambda row, rng: lessons_of(row["listing"], taxonomy)
+
+
+def conversation(lessons: Sequence[Lesson], image: str | None) -> dict[str, Any]:
+    """One sample: every lesson is a question and an answer; the photo stands in the first question."""
+    messages = []
+    for number, lesson in enumerate(lessons):
+        marker = "<image>\n" if image is not None and number == 0 else ""
+        messages += [
+            {"role": "user", "content": marker + lesson.prompt},
+            {"role": "assistant", "content": lesson.answer},
+        ]
+    tasks = [lesson.family for lesson in lessons]
+    return {"messages": messages, "images": [] if image is None else [image], "tasks": tasks}
+
+
+def without_lookalikes(train: Sequence[Row], validation: Sequence[Row]) -> list[Row]:
+    """The training rows whose photo looks like no photo of validation, by perceptual hash."""
+    kept = np.array([_bits(row["image"]) for row in validation], dtype=np.uint64)
+    if not len(kept):
+        return list(train)
+    return [r for r in train if np.bitwise_count(kept ^ np.uint64(_bits(r["image"]))).min() > ALIKE]
+
+
+def _bits(image: str) -> int:
+    from PIL import Image
+
+    from listing.intake.phash import phash
+
+    with Image.open(image) as photo:
+        return int(phash(photo.convert("RGB")), 16)
+
+
+def write_data(rows: Iterable[Row], teach: Teacher, out: Path, seed: int = 0) -> Written:
+    """Write ``train.jsonl``, ``validation.jsonl``, ``report.json`` and ``samples.html`` into ``out``.
+
+    Raises:
+        DataError: one of the two splits is empty.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    train, validation = split_rows(rows)
+    apart = without_lookalikes(train, validation)
+    samples: dict[str, list[dict[str, Any]]] = {}
+    for name, part in (("train", apart), ("validation", validation)):
+        rng = Random(f"{seed}:{name}")
+        samples[name] = [s for row in part for s in _samples(row, teach, out, rng)]
+        if not samples[name]:
+            raise DataError(f"No sample for {name}: photos of at least two senders are needed, some of each split.")
+        text = "".join(json.dumps(s, ensure_ascii=False) + "\n" for s in samples[name])
+        (out / f"{name}.jsonl").write_text(text, encoding="utf-8")
+    made = Written(
+        {name: len(part) for name, part in samples.items()},
+        {name: count(part) for name, part in samples.items()},
+        len(train) - len(apart),
+    )
+    (out / "report.json").write_text(json.dumps(made.__dict__, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    shown = Random(seed).sample(samples["train"], min(SHOWN, len(samples["train"])))
+    (out / "samples.html").write_text(page(shown), encoding="utf-8")
+    return made
+
+
+def _samples(row: Row, teach: Teacher, out: Path, rng: Random) -> list[dict[str, Any]]:
+    asked, texts = teach(row, rng)
+    image = os.path.relpath(row["image"], out)
+    return [conversation(part, photo) for part, photo in ((asked, image), (texts, None)) if part]
+
+
+def count(samples: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    """How often each value is the answer, by task; texts are counted, not listed."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for sample in samples:
+        answers = [m["content"] for m in sample["messages"] if m["role"] == "assistant"]
+        for task, answer in zip(sample["tasks"], answers, strict=True):
+            found[task]["(texts)" if task in TEXTS else answer] += 1
+    return {task: dict(values.most_common()) for task, values in sorted(found.items())}
+
+
+def page(samples: Iterable[Mapping[str, Any]]) -> str:
+    """An HTML page of samples; photos are referenced by relative path."""
+    blocks = []
+    for sample in samples:
+        photos = "".join(f'<img src="{html.escape(path)}" alt="photo of the sample">' for path in sample["images"])
+        turns = "".join(
+            f"<p class={m['role']}>{html.escape(m['content'].removeprefix('<image>'))}</p>" for m in sample["messages"]
+        )
+        blocks.append(f"<article>{photos}<div>{turns}</div></article>")
+    style = (
+        "body{font:15px/1.4 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}"
+        "article{display:flex;gap:1rem;padding:1rem 0;border-top:1px solid #ccc}"
+        "img{width:14rem;height:14rem;object-fit:contain;background:#eee}p{margin:.2rem 0;white-space:pre-line}"
+        ".assistant{font-weight:600;margin-bottom:.6rem}"
+    )
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Samples for tuning</title><style>{style}</style>'
+        f"<h1>{len(blocks)} random samples</h1>{''.join(blocks)}</html>\n"
+    )

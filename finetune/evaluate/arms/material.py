@@ -1,0 +1,68 @@
+"""What the arms are made from; each piece is worked out when the first arm asks for it, and kept on the disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from finetune.embedded.features import features
+from finetune.embedded.image_cache import look
+from finetune.evaluate.cached_model import AskedModel
+from finetune.evaluate.calibrate import cross_fitted
+from finetune.evaluate.neighbours import Neighbourhood
+from listing.facts.ensemble import Calibration
+from listing.taxonomy import Taxonomy
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Material:
+    """Photos, models and caches of one evaluation.
+
+    rows: the photos that are judged. train: photos of other senders, for probes and exemplars.
+    models: ``tuned`` and ``base``, as far as they are wanted. folder: the tuned model's. home: where the text encoder
+    is. store: where everything is kept.
+    """
+
+    rows: list[Row]
+    train: list[Row]
+    taxonomy: Taxonomy
+    models: dict[str, AskedModel]
+    folder: Path
+    home: Path
+    store: Path
+    _opinions: dict[str, list[Row]] = field(default_factory=dict)
+
+    def opinions(self, model: str) -> list[Row]:
+        """What a model and its tower's heads say of each photo, without neighbours."""
+        if model not in self._opinions:
+            self._opinions[model] = self.models[model].collected(self.rows)
+        return self._opinions[model]
+
+    @cached_property
+    def rules(self) -> list[Calibration]:
+        """Weights and thresholds for each photo, fitted on the other half's senders without past listings."""
+        return cross_fitted(self.rows, self.opinions("tuned"), self.taxonomy)
+
+    @cached_property
+    def seen(self) -> list[Row]:
+        """What is seen and read without a multimodal model."""
+        return look(self.rows, self.folder, self.taxonomy, self.store / "seen.jsonl")
+
+    @cached_property
+    def neighbourhood(self) -> Neighbourhood:
+        """Past listings."""
+        return Neighbourhood(self.folder, self.home / "models" / "minilm", self.store, self.taxonomy)
+
+    @cached_property
+    def vectors(self) -> tuple[np.ndarray, np.ndarray]:
+        """Tower features of (training photos, judged photos)."""
+        encoders = self.neighbourhood.encoders
+        cache = self.store / f"features-{encoders.info.image.revision}.npz"
+        both = features([*self.train, *self.rows], encoders, cache)
+        return both[: len(self.train)], both[len(self.train) :]

@@ -1,0 +1,45 @@
+"""What an arm says of a photo, and how closed opinions become statements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from listing.facts.ensemble import Distribution, best
+from listing.facts.questions import within
+from listing.prompts import UNKNOWN
+from listing.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What an arm says of one photo.
+
+    facts: attribute -> value that would stand in the draft. guesses: attribute -> (likeliest value, its probability
+    0..1), stated or not; ``sure``: probability of the category; ``candidates``: likely categories with theirs. Arms
+    without probabilities leave them empty.
+    """
+
+    category: str
+    facts: Mapping[str, str]
+    guesses: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    sure: float | None = None
+    candidates: Sequence[tuple[str, float]] = ()
+
+
+def likeliest(category: Distribution, answers: Mapping[str, Distribution], taxonomy: Taxonomy) -> Statement:
+    """The likeliest category and answers; what is unknown or absent is not stated."""
+    name, sure = best(category)
+    guesses = {}
+    for attribute in taxonomy.schema(name):
+        if attribute.values and attribute.name in answers:
+            value, p = best(within(answers[attribute.name], attribute))
+            if value not in (UNKNOWN, attribute.absent):
+                guesses[attribute.name] = (value, p)
+    return Statement(name, {n: value for n, (value, _) in guesses.items()}, guesses, sure)
+
+
+def alone(said: Mapping[str, Any], source: str, taxonomy: Taxonomy) -> Statement:
+    """One source of a row of opinions by itself."""
+    return likeliest(said[source]["category" if source == "mllm" else "label"], said[source], taxonomy)

@@ -1,0 +1,118 @@
+"""The whole system: multimodal model, classifier, neighbours, pixels, legible text and checks, as a draft has them.
+
+The functions are the pipeline's own; only the photos' opinions come from the caches. Thresholds and weights are
+cross-fitted: each half of the senders is judged with the constants of the other half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from finetune.data.photosets import ATTRIBUTES
+from finetune.evaluate.arms.material import Material, Row
+from finetune.evaluate.arms.mllm import with_hints
+from finetune.evaluate.arms.statement import Statement
+from finetune.evaluate.calibrate import PRECISION, halves, sources, threshold
+from finetune.evaluate.measures import judge
+from listing.evidence.category import decide
+from listing.evidence.colour import contradicts
+from listing.facts import verify
+from listing.facts.ensemble import Calibration, best, combine
+from listing.facts.questions import Reading, visible
+from listing.facts.verify import PixelView
+from listing.facts.visual_facts import pixel_colour
+from listing.prompts import UNKNOWN
+from listing.schema import AttributeValue
+from listing.taxonomy import Taxonomy
+
+FITTED = (*ATTRIBUTES, "colour2")
+DEFAULT = Calibration().default.threshold
+NOWHERE = "none"  # the category of a photo that is outside of what is known
+Again = Callable[[Row, Row, str], Mapping[str, Any]]
+
+
+def system(material: Material, rag: bool) -> list[Statement]:
+    """What a draft would state of each photo, with or without past listings."""
+
+    def hinted(row: Row, said: Row, category: str) -> Mapping[str, Any]:
+        return with_hints(material, "tuned", row, said["mllm"], category=category)
+
+    return judged(material, hinted if rag else None, neighbours=rag)
+
+
+def judged(material: Material, again: Again | None, neighbours: bool) -> list[Statement]:
+    """Statements; ``again`` asks the model once more when the category is known (hints)."""
+    taxonomy = material.taxonomy
+    said = material.opinions("tuned")
+    out = []
+    for row, opinion, seen, rule in zip(material.rows, said, material.seen, material.rules, strict=True):
+        heard = {"mllm": opinion["mllm"]["category"], "classifier": opinion["classifier"].get("label", {})}
+        if neighbours:
+            heard["neighbours"] = material.neighbourhood.found(row, None).categories
+        category = decide({**heard, "imagenet": seen["imagenet"]}, taxonomy, garment=seen["garment"])
+        if category.value is None:
+            out.append(Statement(NOWHERE, {}, {}, category.confidence))
+            continue
+        if again is not None and taxonomy.categories[category.value].tuned:
+            asked = {**opinion, "mllm": again(row, opinion, category.value)}
+        else:
+            asked = opinion
+        facts, guesses = attribute_facts(asked, seen, category.value, rule, taxonomy)
+        candidates = [(c.value, c.confidence) for c in category.candidates]
+        out.append(Statement(category.value, facts, guesses, category.confidence, candidates))
+    return out
+
+
+def attribute_facts(
+    said: Row, seen: Row, category: str, rule: Calibration, taxonomy: Taxonomy
+) -> tuple[dict[str, str], dict[str, tuple[str, float]]]:
+    """(attribute -> stated value, attribute -> (likeliest value, probability))."""
+    node = taxonomy.categories[category]
+    shares = said["pixels"].get("colour", {})
+    pixels = [PixelView(0, shares, contradicted=tuple(n for n in shares if contradicts(shares, n)))] if shares else []
+    facts: dict[str, AttributeValue] = {}
+    guesses: dict[str, tuple[str, float]] = {}
+    for attribute in visible(node, taxonomy) if node.tuned else []:
+        views = sources(said, attribute)
+        found = combine(views, rule.of(attribute.name).weights) or views["mllm"]
+        fact = verify.visible_fact(Reading(attribute, found, views, 0), rule, pixels)
+        facts[attribute.name] = fact
+        if verify.repeats(fact, facts.get("colour")):
+            facts[attribute.name] = verify.not_known(attribute)
+        value, p = best(found)
+        if value not in (UNKNOWN, attribute.absent):
+            guesses[attribute.name] = (value, p)
+    if not node.tuned and (colour := pixel_colour(pixels)) is not None:
+        facts["colour"] = colour
+    stated = {name: fact.value for name, fact in facts.items() if fact.value is not None}
+    return {**stated, **{n: v for n, v in seen["read"].items() if n in node.attributes}}, guesses
+
+
+def thresholded(rows: Sequence[Row], statements: Sequence[Statement]) -> list[Statement]:
+    """An arm's statements cut at thresholds that are cross-fitted on its own guesses: what it is sure of.
+
+    What has no guess, and what is not scored (the visible condition), keeps the default threshold.
+    """
+    out = list(statements)
+    one, two = halves(rows)
+    for train, test in ((one, two), (two, one)):
+        least = {name: _threshold([rows[i] for i in train], [statements[i] for i in train], name) for name in FITTED}
+        for i in test:
+            said = statements[i]
+            kept = {
+                name: value
+                for name, value in said.facts.items()
+                if name not in said.guesses or said.guesses[name][1] >= least.get(name, DEFAULT)
+            }
+            out[i] = replace(said, facts=kept)
+    return out
+
+
+def _threshold(rows: Sequence[Row], statements: Sequence[Statement], name: str) -> float:
+    stated = []
+    for row, said in zip(rows, statements, strict=True):
+        if name in said.guesses and (counts := judge(row, name, said.guesses[name][0])) is not None:
+            stated.append((said.guesses[name][1], counts.right))
+    return threshold(stated, PRECISION)

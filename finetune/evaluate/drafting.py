@@ -1,0 +1,237 @@
+"""Title and description of an arm's statements, before the pipeline's checks and after them.
+
+Before: decoded from everything that the arm holds for likeliest. After: decoded from what passed its thresholds, then
+mended claim by claim (``listing.safety.injection.guard``). Arms that do not decode (template, copier) have one text for
+both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any, Literal
+
+from finetune.data import text_templates
+from finetune.data.target_texts import annotated_facts
+from finetune.evaluate.arms.material import Material, Row
+from finetune.evaluate.arms.mllm import SHOTS
+from finetune.evaluate.arms.statement import Statement
+from finetune.evaluate.arms.system import thresholded
+from finetune.evaluate.arms.yardsticks import nearest_listings
+from listing import prompts
+from listing.facts import verify
+from listing.facts.ensemble import Calibration
+from listing.safety import injection
+from listing.schema import Candidate, Category, Evidence
+from listing.taxonomy import Taxonomy
+from listing.text import text_policy, write
+from listing.text.tidy import tidy
+
+TEXTS = 100  # photos whose texts are judged
+SLOTS = {  # what the template says of a fact; the rest by its value alone
+    "brand": "by {}", "closure": "closes with {}", "audience": "for {}", "size": "size {}", "text": 'with "{}"',
+    "sleeve": "{} sleeves", "neckline": "{} neck",
+}  # fmt: skip
+Job = tuple[Statement, Mapping[str, str], "Told"]  # the statement, everything likeliest, what is told
+Write = Callable[[Material, Sequence[Statement], Sequence[int]], list["Draft"]]
+
+
+@dataclass(frozen=True)
+class Text:
+    """Title, description, and the facts they were made from."""
+
+    title: str
+    description: str
+    facts: Mapping[str, str]
+
+    @property
+    def whole(self) -> str:
+        """Both in one."""
+        return f"{self.title}\n{self.description}"
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a served text is written of: the thing's name in ``taxonomy``, and facts."""
+
+    category: str
+    facts: Mapping[str, str]
+    taxonomy: Taxonomy
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The texts about one photo."""
+
+    category: str
+    before: Text
+    after: Text
+
+
+def chosen(rows: Sequence[Row], count: int = TEXTS) -> list[int]:
+    """Numbers of the photos whose texts are judged: the first by a hash of their names, the same in every run."""
+    order = sorted(range(len(rows)), key=lambda i: hashlib.sha256(Path(rows[i]["image"]).name.encode()).digest())
+    return sorted(order[:count])
+
+
+def told(facts: Mapping[str, str]) -> dict[str, str]:
+    """The facts that a text may use, in the prompts' order."""
+    stated = [verify.read_fact(n, v, Evidence(source="mllm"), 1.0) for n, v in facts.items()]
+    return write.told_facts(stated)
+
+
+def decoded(backend: Any, category: str, facts: Mapping[str, str], taxonomy: Taxonomy) -> Text:
+    """What the model writes of the facts, as it stands."""
+    if category not in taxonomy.categories:
+        return Text("", "", {})
+    node, shown = taxonomy.categories[category], told(facts)
+    title = "".join(write.write_title(backend, node, shown))
+    description = "".join(write.write_description(backend, node, shown, "plain"))
+    return Text(" ".join(title.split()), " ".join(description.split()), shown)
+
+
+def mended(text: Text, category: str, taxonomy: Taxonomy) -> Text:
+    """The text after the pipeline's checks of claims; what they leave empty gets the least honest words."""
+    if category not in taxonomy.categories:
+        return text
+    node, ocr = taxonomy.categories[category], [text.facts["text"]] if "text" in text.facts else []
+
+    def checked(said: str, field: Any, stop: str) -> str:
+        kept, _ = injection.guard(said, text.facts, category, taxonomy, ocr=ocr, field=field)
+        kept = write.sound_title(kept, node, text.facts) if field == "title" else kept
+        kept = tidy(kept, text.facts)
+        return kept if kept.strip(" .") else write.without_facts(node, text.facts) + stop
+
+    return Text(checked(text.title, "title", ""), checked(text.description, "description", "."), text.facts)
+
+
+def by_model(model: str, shots: bool = False) -> Write:
+    """An arm of the multimodal model by itself; ``shots``: three examples in words before each prompt."""
+
+    def write(material: Material, statements: Sequence[Statement], numbers: Sequence[int]) -> list[Draft]:
+        taxonomy = material.taxonomy
+        backend: Any = material.models[model]
+        if shots:
+            backend = Shots(backend, text_exemplars(material.train, taxonomy))
+        sure = thresholded(material.rows, statements)
+        jobs = [
+            (statements[i], statements[i].facts, Told(statements[i].category, sure[i].facts, taxonomy)) for i in numbers
+        ]
+        return drafted(backend, jobs, taxonomy)
+
+    return write
+
+
+def by_system(material: Material, statements: Sequence[Statement], numbers: Sequence[int]) -> list[Draft]:
+    """The whole system; before its checks everything likeliest counts as a fact, after them what a text may say."""
+    jobs = []
+    for i in numbers:
+        likely = {name: value for name, (value, _) in statements[i].guesses.items()}
+        told_of = told_by_system(statements[i], material.rules[i], material.taxonomy)
+        jobs.append((statements[i], {**likely, **statements[i].facts}, told_of))
+    return drafted(material.models["tuned"], jobs, material.taxonomy)
+
+
+def told_by_system(said: Statement, rule: Calibration, taxonomy: Taxonomy) -> Told:
+    """What the pipeline would tell its text of a statement (``listing.text.text_policy``)."""
+    if said.category not in taxonomy.categories:
+        return Told(said.category, said.facts, taxonomy)
+    facts = []
+    for name, value in said.facts.items():
+        guess, p = said.guesses.get(name, (None, 1.0))
+        source: Literal["mllm", "ocr"] = "mllm" if guess == value else "ocr"
+        facts.append(verify.read_fact(name, value, Evidence(source=source), p))
+    sure = said.sure if said.sure is not None else 1.0
+    candidates = [Candidate(value=name, confidence=p) for name, p in said.candidates] or [
+        Candidate(value=said.category, confidence=sure)
+    ]
+    category = Category(value=said.category, confidence=sure, candidates=candidates, in_range=True)
+    node, known = text_policy.subject(category, taxonomy)
+    kept = text_policy.tellable(facts, taxonomy, rule)
+    return Told(node.name, {fact.name: fact.value for fact in kept if fact.value is not None}, known)
+
+
+def drafted(backend: Any, jobs: Sequence[Job], taxonomy: Taxonomy) -> list[Draft]:
+    """Drafts of jobs; all texts are decoded together first."""
+    tasks = [(said.category, facts, taxonomy) for said, facts, _ in jobs]
+    tasks += [(after.category, after.facts, after.taxonomy) for *_, after in jobs]
+    pairs = [(known.categories[name], told(facts)) for name, facts, known in tasks if name in known.categories]
+    backend.write_many([prompts.title_prompt(*pair) for pair in pairs], write.TITLE_TOKENS)
+    backend.write_many([prompts.description_prompt(*pair) for pair in pairs], write.DESCRIPTION_TOKENS)
+    return [
+        Draft(
+            said.category,
+            decoded(backend, said.category, everything, taxonomy),
+            mended(decoded(backend, after.category, after.facts, after.taxonomy), after.category, after.taxonomy),
+        )
+        for said, everything, after in jobs
+    ]
+
+
+def by_template(material: Material, statements: Sequence[Statement], numbers: Sequence[int]) -> list[Draft]:
+    """The system's facts in a fixed form."""
+    out = []
+    for i in numbers:
+        said = statements[i]
+        node, facts = material.taxonomy.categories.get(said.category), told(said.facts)
+        thing = node.phrase if node else "item"
+        title = " ".join(w for w in (facts.get("brand", ""), facts.get("colour", ""), thing) if w)
+        slots = ", ".join([f"Item: {thing}", *(SLOTS.get(n, "{}").format(v) for n, v in facts.items())])
+        text = Text(title[:1].upper() + title[1:], f"{slots}.", facts)
+        out.append(Draft(said.category, text, text))
+    return out
+
+
+def by_copying(material: Material, statements: Sequence[Statement], numbers: Sequence[int]) -> list[Draft]:
+    """The nearest past listing's own text."""
+    near = nearest_listings(material)
+    out = []
+    for i in numbers:
+        title, _, description = (near[i]["nearest"] or {"text": ""})["text"].partition("\n")
+        text = Text(title, description, dict(statements[i].facts))
+        out.append(Draft(statements[i].category, text, text))
+    return out
+
+
+class Shots:
+    """A writer whose prompts stand behind examples of the same kind."""
+
+    def __init__(self, backend: Any, examples: Sequence[tuple[str, str]]) -> None:
+        self._backend = backend
+        self._examples = examples
+
+    def write(self, image: Any, prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
+        """See ``Backend.write``."""
+        return iter(self._backend.write(image, self._dressed(prompt), max_tokens=max_tokens))
+
+    def write_many(self, prompts: Sequence[str], max_tokens: int) -> None:
+        """See ``AskedModel.write_many``."""
+        self._backend.write_many([self._dressed(prompt) for prompt in prompts], max_tokens)
+
+    def _dressed(self, prompt: str) -> str:
+        kind = prompt.rpartition("\n")[2]
+        shown = [f"{asked}\n{answer}" for asked, answer in self._examples if asked.rpartition("\n")[2] == kind]
+        return "\n\n".join([*shown, prompt])
+
+
+def text_exemplars(train: Sequence[Row], taxonomy: Taxonomy, seed: int = 0) -> list[tuple[str, str]]:
+    """(prompt, answer) of titles and descriptions of three training photos, written by the voice's rules."""
+    rng, found = Random(seed), []
+    for row in rng.sample([r for r in train if r.get("label_ok", True)], SHOTS):
+        node, facts = taxonomy.categories[row["label"]], annotated_facts(row, taxonomy)
+        found.append((prompts.title_prompt(node, facts), text_templates.title(node, facts, rng)))
+        found.append((prompts.description_prompt(node, facts), text_templates.description(node, facts, "plain", rng)))
+    return found
+
+
+WRITERS: dict[str, Write] = {
+    "base": by_model("base"),
+    "base-few-shot": by_model("base", shots=True),
+    "tuned": by_model("tuned"),
+    "system": by_system,
+    "template": by_template,
+    "copy-nearest": by_copying,
+}

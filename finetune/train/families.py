@@ -1,0 +1,112 @@
+"""One row a family of models: what is its vision tower, where LoRA goes, how many pixels a photo may cost.
+
+A new family is a row here and a YAML in ``finetune/configs``; nothing else knows a family by name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from listing.backends.full_prompts import TREE_USABLE
+
+LINEAR = r"(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
+
+
+class FamilyError(ValueError):
+    """The model belongs to no family that can be tuned here; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """``vision``, ``projector``, ``language``: full module prefixes. ``pixels``: settings of the image processor that
+    cap what a photo costs; ``repeated``: those of them that the model's own config must repeat. ``note``: template
+    and processor quirks.
+    """
+
+    name: str
+    model_types: tuple[str, ...]
+    vision: tuple[str, ...]
+    projector: tuple[str, ...]
+    language: str = "model.language_model"
+    pixels: Mapping[str, Any] = field(default_factory=dict)
+    repeated: tuple[str, ...] = ()
+    note: str = ""
+
+    @property
+    def lora(self) -> str:
+        """Pattern of the linear layers of the language model, anchored: ``q_proj`` alone would match the tower too."""
+        return rf"{re.escape(self.language)}\.layers\.\d+\.{LINEAR}"
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """What stays 16-bit under quantisation, by full prefixes (a short name matches nothing)."""
+        return (*self.vision, *(p for p in self.projector if not p.startswith(self.vision)), "lm_head")
+
+    @property
+    def tree(self) -> bool:
+        """Whether all questions about a photo can be laid out as one tree."""
+        return set(self.model_types) <= TREE_USABLE
+
+
+FAMILIES = (
+    Family(
+        "ipl-mini",
+        ("fast_vlm",),
+        vision=("model.vision_tower",),
+        projector=("model.multi_modal_projector",),
+        note="49 image tokens a photo; the template puts the photo before the question.",
+    ),
+    Family(
+        "smolvlm",
+        ("smolvlm", "idefics3"),
+        vision=("model.vision_model",),
+        projector=("model.connector",),
+        language="model.text_model",
+        pixels={"do_image_splitting": False},
+        note="Answers begin with a space; a turn ends with <end_of_utterance>; a photo is 64 tokens when not split.",
+    ),
+    Family(
+        "qwen2.5-vl",
+        ("qwen2_5_vl",),
+        vision=("model.visual",),
+        projector=("model.visual.merger",),
+        pixels={"size": {"shortest_edge": 56 * 56, "longest_edge": 448 * 448}},
+        note="The template adds a system turn; the model wants mm_token_type_ids; positions have three axes.",
+    ),
+    Family(
+        "qwen3-vl",
+        ("qwen3_vl",),
+        vision=("model.visual",),
+        projector=("model.visual.merger",),
+        pixels={"size": {"shortest_edge": 64 * 64, "longest_edge": 512 * 512}},
+        note="Features enter deeper layers too (deepstack); the model wants mm_token_type_ids.",
+    ),
+    Family(
+        "llava-onevision",
+        ("llava_onevision",),
+        vision=("model.vision_tower",),
+        projector=("model.multi_modal_projector",),
+        pixels={"image_grid_pinpoints": [[384, 384], [384, 768], [768, 384]]},
+        repeated=("image_grid_pinpoints",),
+        note="The grid of crops stands in the processor and in the model's config, which must agree.",
+    ),
+)
+
+
+def family_of(model_type: str) -> Family:
+    """The row of a model by its config's ``model_type``.
+
+    Raises:
+        FamilyError: no row names it.
+    """
+    for family in FAMILIES:
+        if model_type in family.model_types:
+            return family
+    known = ", ".join(kind for family in FAMILIES for kind in family.model_types)
+    raise FamilyError(
+        f"Models of type {model_type!r} are not in the table of finetune/train/families.py ({known}); add a row with "
+        "the prefixes of their vision tower, projector and language model."
+    )

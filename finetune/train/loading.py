@@ -1,0 +1,178 @@
+"""A model of any family, ready to be tuned: 4-bit or not, LoRA or whole, exactly the listed parameters trainable."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from finetune.train.families import Family, family_of
+from finetune.train.quantize import forbid_repacking, nf4_config
+from listing.backends.local import pick_device
+from listing.backends.templates import correct_template
+
+if TYPE_CHECKING:
+    import torch
+
+EMBEDDED = "ipl-mini"
+
+
+class LoadError(ValueError):
+    """The model cannot be tuned as asked; the message says what to do."""
+
+
+def located(source: str) -> str:
+    """The folder of the embedded model, assembled first if need be, where its name is given; else ``source`` itself.
+
+    Raises:
+        AssemblyError: the embedded model cannot be assembled.
+    """
+    if source != EMBEDDED:
+        return source
+    from finetune.embedded.assemble import assemble
+
+    return str(assemble())
+
+
+def load_processor(source: str | Path, family: Family, pixels: Mapping[str, Any] | None = None) -> Any:
+    """The family's own processor under its pixel budget (``pixels`` instead, when given), template corrected."""
+    from transformers import AutoImageProcessor, AutoProcessor
+
+    processor: Any = AutoProcessor.from_pretrained(source, trust_remote_code=False)
+    budget = family.pixels if pixels is None else pixels
+    if budget:
+        processor.image_processor = AutoImageProcessor.from_pretrained(source, trust_remote_code=False, **budget)
+    return correct_template(processor, family.model_types[0])
+
+
+def dtype_of(quantize: str, precision: str = "auto") -> torch.dtype:
+    """What a base is loaded and computes in.
+
+    Raises:
+        LoadError: ``quantize`` or ``precision`` is unknown, or they contradict each other.
+    """
+    import torch
+
+    if quantize not in ("none", "nf4"):
+        raise LoadError(f"quantize: {quantize!r} is unknown; use 'nf4' or 'none'.")
+    if str(precision) not in ("auto", "32"):
+        raise LoadError(f"precision: {precision!r} is unknown; use 'auto' or '32'.")
+    if quantize == "nf4":
+        if str(precision) == "32":
+            raise LoadError("precision: 4-bit weights compute in 16-bit; use 'auto', or set quantize to none.")
+        return torch.bfloat16
+    return torch.float32 if str(precision) == "32" else pick_device()[1]
+
+
+def load_base(
+    source: str | Path, quantize: str = "none", pixels: Mapping[str, Any] | None = None, precision: str = "auto"
+) -> tuple[Any, Any, Family]:
+    """(frozen model, processor, family). ``precision``: ``auto`` (16-bit where the hardware computes in it) or ``32``.
+
+    Raises:
+        LoadError: the model is not there, or ``quantize`` and ``precision`` are unknown or contradict each other.
+        FamilyError: the model's type is not in the table.
+    """
+    from transformers import AutoConfig, AutoModelForImageTextToText
+
+    dtype = dtype_of(quantize, precision)
+    try:
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise LoadError(f"The model {str(source)!r} cannot be loaded; name a folder or a hub id in `model`.") from error
+    family = family_of(config.model_type)
+    processor = load_processor(source, family, pixels)
+    extra = {"quantization_config": nf4_config(family.skipped)} if quantize == "nf4" else {}
+    model: Any = AutoModelForImageTextToText.from_pretrained(
+        source, dtype=dtype, trust_remote_code=False, use_safetensors=True, **extra
+    )
+    forbid_repacking(model)
+    for name in family.repeated:  # where the processor's budget stands in the model's config too
+        setattr(model.config, name, getattr(processor.image_processor, name))
+    model.requires_grad_(False)
+    keep_statistics(model)
+    return model, processor, family
+
+
+def keep_statistics(model: Any) -> None:
+    """Frozen batch norm uses its statistics and never learns them, whatever mode a trainer sets.
+
+    Otherwise the tower sees other features when it is tuned on than when it serves, and every batch shifts it.
+    """
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    for module in model.modules():
+        if isinstance(module, _BatchNorm) and not any(p.requires_grad for p in module.parameters()):
+            module.eval()
+            module.train = lambda mode=True, own=module: own  # type: ignore[method-assign, misc, assignment]
+
+
+def _known(model: Any, family: Family, trains: Sequence[str]) -> None:
+    names = dict(model.named_modules())
+    for name in trains:
+        if name not in names:
+            raise LoadError(f"trains: this model has no module {name!r}; its projector is {family.projector[0]}.")
+
+
+def whole(model: Any, family: Family, trains: Sequence[str]) -> Any:
+    """The model in 32-bit with all of its language model trainable, head included, and the modules in ``trains``.
+
+    Raises:
+        LoadError: the model is 4-bit, or ``trains`` names a module that it does not have.
+    """
+    if getattr(model.config, "quantization_config", None) is not None:
+        raise LoadError("rank 0 tunes the whole language model, which 4-bit weights cannot: set quantize to none.")
+    _known(model, family, trains)
+    model.float()  # all of it: the stock forward passes do not mix precisions
+    for name in (family.language, "lm_head", *trains):
+        model.get_submodule(name).requires_grad_(True)
+    return model
+
+
+def with_lora(
+    model: Any, family: Family, rank: int, alpha: int, dropout: float, trains: Sequence[str], init_from: str = ""
+) -> Any:
+    """LoRA on the language model's linear layers, and full copies of the modules in ``trains``; all of it in 32-bit."""
+    from peft import LoraConfig, PeftModel, get_peft_model
+
+    _known(model, family, trains)
+    if init_from:
+        tuned = PeftModel.from_pretrained(model, init_from, is_trainable=True)
+    else:
+        lora = LoraConfig(
+            r=rank,
+            lora_alpha=alpha,
+            lora_dropout=dropout,
+            target_modules=family.lora,
+            modules_to_save=list(trains) or None,
+            bias="none",
+            task_type="CAUSAL_LM",
+        )
+        tuned = get_peft_model(model, lora)
+    for parameter in tuned.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    check_trained(tuned, family, trains)
+    return tuned
+
+
+def trained(model: Any) -> list[str]:
+    """Names of the parameters that train, as the unwrapped model calls their modules."""
+    prefix = "base_model.model."
+    return sorted(n.removeprefix(prefix) for n, p in model.named_parameters() if p.requires_grad)
+
+
+def check_trained(model: Any, family: Family, trains: Sequence[str]) -> None:
+    """Refuse to train anything but LoRA on the language model and the modules of the config's list.
+
+    Raises:
+        LoadError: something else would train, or something listed would not.
+    """
+    lora = re.compile(rf"{family.lora}\.lora_(A|B)\.default\.weight")
+    modules = [re.compile(rf"{re.escape(name)}\.modules_to_save\.default\..+") for name in trains]
+    names = trained(model)
+    stray = [n for n in names if not lora.fullmatch(n) and not any(m.fullmatch(n) for m in modules)]
+    idle = [name for name, m in zip(trains, modules, strict=True) if not any(map(m.fullmatch, names))]
+    if stray or idle or not any(map(lora.fullmatch, names)):
+        raise LoadError(f"what trains is not what the config lists: too much {stray[:3]}, missing {idle[:3]}.")

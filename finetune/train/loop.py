@@ -1,0 +1,183 @@
+"""Stage 3: QLoRA of the language model (and the projector) on packed lessons, with accelerate, peft, bitsandbytes.
+
+Alone by ``./ipl tune CONFIG --stage mllm``; in several processes by ``accelerate launch -m app.cli.main tune ...``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from finetune.data.batches import Drawer
+from finetune.data.packing import Batch
+from finetune.data.photosets import DataError, load_photos, read_annotations
+from finetune.data.splits import split_rows
+from finetune.train.checkpoint import STATE, resume, save
+from finetune.train.eval_during_training import Watch
+from finetune.train.processes import processes
+from finetune.train.run_log import RunLog, manifest
+from finetune.train.samples import spread
+from finetune.train.trainable import base_of, groups_of, load_trainable
+from finetune.tune_config import TuneConfig
+from listing.taxonomy import load_taxonomy
+
+__all__ = ["TuneConfig", "feature_maps", "load_trainable", "loss_of", "train_mllm"]
+
+
+@torch.no_grad()
+def feature_maps(model: Any, pixels: torch.Tensor) -> torch.Tensor:
+    """What the frozen tower sees: [b, channels, h, w]."""
+    tower = base_of(model).model.vision_tower
+    weight = next(tower.parameters())
+    return tower(pixels.to(weight.device, weight.dtype)).last_hidden_state
+
+
+def loss_of(model: Any, batch: Batch, maps: torch.Tensor) -> torch.Tensor:
+    """Weighted mean of the answers' token losses; ``maps`` [b, channels, h, w]."""
+    base = base_of(model)
+    device = base.device
+    with torch.autocast(device.type, dtype=torch.bfloat16):
+        tokens = base.model.multi_modal_projector(maps.flatten(2).permute(0, 2, 1))
+        embeds = base.get_input_embeddings()(batch.ids.to(device)).clone()
+        embeds[batch.ids.to(device) == base.config.image_token_id] = tokens.flatten(0, 1).to(embeds.dtype)
+        hidden = base.model.language_model(
+            inputs_embeds=embeds,
+            attention_mask=batch.mask.to(device),
+            position_ids=batch.positions.to(device),
+            use_cache=False,
+        ).last_hidden_state
+        logits = base.get_output_embeddings()(hidden[batch.where[:, 0], batch.where[:, 1]])
+    each = -logits.float().log_softmax(-1)[batch.pick.to(device), batch.wanted.to(device)]
+    weights = batch.weights.to(device)
+    return (each * weights).sum() / weights.sum()
+
+
+def pace(cfg: TuneConfig, step: int) -> float:
+    """Share of the learning rate: linear warm-up, cosine to a twentieth."""
+    return min(1.0, (step + 1) / max(1, cfg.warmup)) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / cfg.steps)))
+
+
+def average_gradients(parameters: list[torch.nn.Parameter], batches: int, processes: int) -> int:
+    """Sums of gradients -> their mean over all processes' batches; returns how many batches there were.
+
+    Little trains, so that summing it outright costs less than wrapping the model would.
+    """
+    if processes > 1:
+        from torch import distributed
+
+        count = torch.tensor(float(batches), device=parameters[0].device)
+        distributed.all_reduce(count)
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            distributed.all_reduce(parameter.grad)
+        batches = int(count.item())
+    if batches > 1:
+        for parameter in parameters:
+            if parameter.grad is not None:
+                parameter.grad.div_(batches)
+    return batches
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a step did: losses of all processes' batches; tokens and dropped photos of this process; gradient norm."""
+
+    losses: list[float]
+    tokens: int
+    dropped: int
+    norm: float
+
+
+def take_step(
+    cfg: TuneConfig, step: int, draw: Drawer, model: Any, optimizer: torch.optim.Optimizer, among: Any
+) -> Taken:
+    """One step on ``cfg.accumulate`` batches of each process ``among`` all; no batch short enough: nothing changes."""
+    losses, tokens, dropped, norm = [], 0, 0, 0.0
+    for number in range(among.process_index, cfg.accumulate * among.num_processes, among.num_processes):
+        drawn = draw(cfg, step, number)
+        dropped += drawn.dropped
+        if drawn.batch is not None:
+            loss = loss_of(model, drawn.batch, drawn.maps)
+            loss.backward()
+            losses.append(loss.item())
+            tokens += drawn.batch.ids.numel()
+    for group in optimizer.param_groups:
+        group["lr"] = group["base"] * pace(cfg, step)
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    if average_gradients(parameters, len(losses), among.num_processes):
+        norm = float(torch.nn.utils.clip_grad_norm_(parameters, 1.0))
+        optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return Taken(_everywhere(losses, among.num_processes), tokens, dropped, norm)
+
+
+def train_mllm(cfg: TuneConfig) -> None:
+    """Train; what was trained is written every ``save_every`` steps and at the end, logs go to ``out/run``.
+
+    Raises:
+        LoadError: the settings contradict each other (see ``load_trainable``).
+        DataError: the annotated photos are missing, or all of them are of one split.
+    """
+    if cfg.threads:
+        torch.set_num_threads(cfg.threads)
+    among = processes()
+    torch.manual_seed(cfg.seed)
+    taxonomy = load_taxonomy()
+    train, validation = split_rows(read_annotations(Path(cfg.data)))
+    train, validation = ([row for row in rows if row["label_ok"]] for rows in (train, validation))
+    if not train or (cfg.eval_every and not validation):
+        raise DataError(f"{cfg.data}: photos of several senders are needed, some for training and some for validation.")
+    backend, model = load_trainable(cfg)
+    photos = load_photos(train, 256)
+    draw = Drawer(train, photos, backend, taxonomy, lambda pixels: feature_maps(model, pixels))
+    language, beside = groups_of(model, cfg)
+    optimizer = torch.optim.AdamW(
+        [{"params": language, "base": cfg.lr}, {"params": beside, "base": cfg.projector_lr}],
+        lr=cfg.lr,
+        weight_decay=cfg.weight_decay,
+    )
+    out = Path(cfg.out)
+    first = resume(out / STATE, model, optimizer) if cfg.resume and (out / STATE).is_file() else 0
+    log = RunLog(out / "run", cfg.steps, first) if among.is_main_process else None
+    watch = None
+    if log and cfg.eval_every:
+        watch = Watch(spread(validation, cfg.eval_photos), cfg.fixed_samples, model, backend, taxonomy)
+    about = manifest(asdict(cfg), [Path(cfg.data) / "annotations.jsonl"], cfg.seed)
+    about["data"]["photos"] = hashlib.sha256(photos.data).hexdigest()
+    about["processes"] = among.num_processes
+    model.train()
+    dropped, recent = 0, []
+    for step in range(first, cfg.steps):
+        taken = take_step(cfg, step, draw, model, optimizer, among)
+        dropped += taken.dropped
+        recent += taken.losses
+        if log is None:
+            continue
+        done, last = step + 1, step + 1 == cfg.steps
+        if recent and (done % cfg.log_every == 0 or last):
+            numbers = {"loss": float(np.mean(recent)), "grad_norm": taken.norm}
+            log.write(done, **{n: round(v, 4) for n, v in numbers.items()}, tokens=taken.tokens, dropped=dropped)
+            recent = []
+        if watch and (done % cfg.eval_every == 0 or last):
+            log.write(done, **watch(lambda b, pixels: loss_of(model, b, feature_maps(model, pixels)), cfg.batch_size))
+            watch.write_samples(out / "run" / "samples" / f"{done:06d}.jsonl")
+        if done % cfg.save_every == 0 or last:
+            save(model, backend.processor, optimizer, done, out, about)
+    if log:
+        log.close()
+
+
+def _everywhere(losses: list[float], processes: int) -> list[float]:
+    """The losses of all processes' batches."""
+    if processes == 1:
+        return losses
+    from accelerate.utils import gather_object
+
+    return list(gather_object(losses))

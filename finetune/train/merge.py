@@ -1,0 +1,78 @@
+"""``./ipl tune merge``: an adapter into its 16-bit base, written as a model folder that every backend loads."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from finetune.train.families import family_of
+from finetune.train.loading import load_processor, located
+
+# What drafts read beside the weights: classifiers, which tuning leaves, and how sure a value has to be to be stated.
+BESIDE = (
+    "tower.safetensors",
+    "tower.json",
+    "second.safetensors",
+    "second.json",
+    "imagenet.safetensors",
+    "calibration.json",
+)
+
+
+class MergeError(ValueError):
+    """The adapter cannot be merged; the message says what to do."""
+
+
+def quantised(config: Any) -> bool:
+    """Whether a config (or the config of a loaded model) says that the weights are quantised."""
+    return getattr(config, "quantization_config", None) is not None
+
+
+def merge(base: str, adapter: Path, out: Path) -> Path:
+    """Write base + adapter to ``out``: weights, processor and chat template (the adapter's own, when it has them).
+
+    Merging adds in 32-bit and rounds once. A quantised base is refused: its rounding would eat what was learnt.
+
+    Raises:
+        AssemblyError: ``base`` is ``ipl-mini`` and cannot be assembled.
+        MergeError: the base is quantised, no adapter lies in ``adapter``, or ``out`` is not empty.
+        FamilyError: the base's type is not in the table.
+    """
+    import torch
+    from peft import PeftModel
+    from transformers import AutoConfig, AutoModelForImageTextToText
+
+    base = located(base)
+    if not (adapter / "adapter_config.json").is_file():
+        raise MergeError(f"{adapter} holds no adapter (adapter_config.json); name the folder that ./ipl tune wrote.")
+    if out.exists() and any(out.iterdir()):
+        raise MergeError(f"{out} is not empty; name a new folder with --out.")
+    try:
+        config = AutoConfig.from_pretrained(base, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise MergeError(f"The base {base!r} cannot be loaded; name its folder or hub id with --base.") from error
+    if quantised(config):
+        raise MergeError(
+            f"{base} is quantised, and merging into it would lose most of what was learnt; name the 16-bit model that "
+            "it was made from with --base."
+        )
+    family = family_of(config.model_type)
+    model: Any = AutoModelForImageTextToText.from_pretrained(
+        base, dtype=torch.float32, trust_remote_code=False, use_safetensors=True
+    )
+    merged: Any = PeftModel.from_pretrained(model, adapter).merge_and_unload()
+    processor = load_processor(adapter if (adapter / "processor_config.json").is_file() else base, family, {})
+    for name in family.repeated:
+        setattr(merged.config, name, getattr(processor.image_processor, name))
+    scratch = out.with_name(out.name + ".tmp")
+    shutil.rmtree(scratch, ignore_errors=True)
+    merged.to(config.dtype or torch.bfloat16).save_pretrained(scratch)
+    processor.save_pretrained(scratch)
+    for name in BESIDE:
+        if (Path(base) / name).is_file():
+            shutil.copyfile(Path(base) / name, scratch / name)
+    if out.exists():
+        out.rmdir()
+    scratch.replace(out)
+    return out

@@ -1,0 +1,212 @@
+"""Drafts of many items: a folder or a JSONL in, a JSONL out, in input order.
+
+The output depends on the input and the model alone: draft and photo ids are derived from the row's id, and timings are
+left out, so that a run that was killed and resumed gives byte for byte what an undisturbed run gives. A row that cannot
+be used is reported in its place; only what concerns all rows (the model, the disk) stops the run.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from listing.backends.base import BackendError
+from listing.batch.output import BatchError, Output
+from listing.batch.ray import ray_ordered
+from listing.batch.workers import Crash, PipelineFactory, ordered
+from listing.events import DraftEvent
+from listing.intake.items import find_items
+from listing.intake.photos import intake
+from listing.request import DraftPipeline, DraftRequest
+
+__all__ = ["BatchError", "BatchInputError", "Row", "Summary", "draft_row", "read_rows", "run_batch"]
+
+
+class BatchInputError(ValueError):
+    """The input cannot be used as a whole; the message is one sentence that says what to do."""
+
+
+class _Line(BaseModel):
+    """A line of the input JSONL; paths are relative to the JSONL's folder."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    id: str = Field(min_length=1, max_length=200)
+    photos: list[str] = Field(min_length=1)
+    note: str = ""
+    category: str | None = None
+    seller_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One item; ``problem`` is (code, message) when the line itself is unusable. ``base`` is where its paths start."""
+
+    id: str
+    photos: tuple[str, ...] = ()
+    note: str = ""
+    category: str | None = None
+    seller_id: str | None = None
+    base: Path = Path()
+    problem: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """rows: in the output now; failed: of them, reported as errors; resumed: of them, from an earlier run."""
+
+    rows: int
+    failed: int
+    resumed: int
+
+    @property
+    def error_rate(self) -> float:
+        return self.failed / self.rows if self.rows else 0.0
+
+
+Progress = Callable[[int, Mapping[str, Any]], None]
+ENGINES = {"local": ordered, "ray": ray_ordered}
+
+
+def read_rows(source: Path) -> Iterator[Row]:
+    """The items of a folder (see ``listing.intake.items``) or of a JSONL, in order.
+
+    Raises:
+        BatchInputError: there is no such folder or file. (A folder without a photo:
+        ``listing.intake.photos.PhotoError``.)
+    """
+    if source.is_dir():
+        for name, photos in find_items(source):
+            yield Row(id=name, photos=tuple(p.relative_to(source).as_posix() for p in photos), base=source)
+        return
+    try:
+        file = source.open("rb")
+    except OSError as error:
+        raise BatchInputError(
+            f"{source} cannot be read ({error.strerror}): name a folder with photos or a JSONL file."
+        ) from error
+    seen: set[str] = set()
+    with file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                yield _parse(line, number, source.parent, seen)
+
+
+def _parse(line: bytes, number: int, base: Path, seen: set[str]) -> Row:
+    fallback = f"line {number}"
+    try:
+        parsed = _Line.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the line"
+        return Row(id=fallback, problem=("bad_row", f"Line {number} is not a usable row ({where}: {first['msg']})."))
+    if parsed.id in seen:
+        return Row(
+            id=parsed.id,
+            problem=("duplicate_id", f"Line {number} repeats the id '{parsed.id}'; give each row its own."),
+        )
+    seen.add(parsed.id)
+    return Row(parsed.id, tuple(parsed.photos), parsed.note, parsed.category, parsed.seller_id, base)
+
+
+def draft_row(pipeline: DraftPipeline, row: Row) -> dict[str, Any]:
+    """The output row of one item: ``{id, photos, draft}`` or ``{id, photos, error: {code, message}}``.
+
+    Raises:
+        BackendError, MemoryError, OSError (disk full): what no other row would survive either.
+    """
+    if row.problem:
+        return failed(row, *row.problem)
+    try:
+        numbers = itertools.count()
+        photos = intake([row.base / name for name in row.photos], new_id=lambda: _derived(row.id, next(numbers)))
+        request = DraftRequest(photos=photos, note=row.note, seller_id=row.seller_id, category=row.category)
+        drafts = [event.draft for event in pipeline.run(request) if isinstance(event, DraftEvent)]
+        draft = drafts[-1].model_copy(update={"id": _derived(row.id, "draft"), "timing_ms": {}})
+        return {"id": row.id, "photos": list(row.photos), "draft": draft.model_dump(mode="json")}
+    except (BackendError, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise
+        if isinstance(error, ValueError) and type(error).__module__.startswith("listing."):
+            return failed(row, getattr(error, "code", "refused"), str(error))
+        return failed(row, "failed", f"The draft could not be made ({type(error).__name__}: {error}).")
+
+
+def failed(row: Row, code: str, message: str) -> dict[str, Any]:
+    """The output row of an item that could not be drafted."""
+    return {"id": row.id, "photos": list(row.photos), "error": {"code": code, "message": message}}
+
+
+def _derived(row_id: str, what: int | str) -> str:
+    """32 hex digits, the same in every run."""
+    return hashlib.sha256(json.dumps([row_id, what]).encode()).hexdigest()[:32]
+
+
+def run_batch(
+    source: Path,
+    out: Path,
+    factory: PipelineFactory,
+    *,
+    workers: int = 1,
+    engine: str = "local",
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> Summary:
+    """Write one line to ``out`` for every item of ``source``; each line is on the disk before the next is begun.
+
+    Args:
+        factory: makes a pipeline; with several workers it is pickled and called once in each process.
+        workers: processes; 1 works in this one. With Ray, actors.
+        engine: whose processes, a key of ``ENGINES``; the output is the same.
+        resume: go on after the last whole line of ``out``.
+        progress: called with the number of rows in ``out`` and the newest of them.
+
+    Raises:
+        BatchInputError: the input is unusable, or ``out`` does not belong to it.
+        BatchError: ``out`` cannot be written, or a row needs more memory than there is.
+        BackendError: the model cannot be used; ``resume`` goes on from there.
+        RayMissing: the engine is Ray, and Ray is not installed or does not answer.
+    """
+    rows = read_rows(source)
+    first = next(rows, None)
+    if first is None:
+        raise BatchInputError(f"{source} holds no row.")
+    rows = itertools.chain([first], rows)
+    with Output.open(out, resume=resume) as output:
+        done, failures = _skip_done(rows, output, out)
+        resumed = done
+        for row, result in ENGINES[engine](rows, draft_row, factory, workers):
+            line = (
+                failed(row, "crashed", "The process that worked on this row died.")
+                if isinstance(result, Crash)
+                else result
+            )
+            output.append(line)
+            done, failures = done + 1, failures + ("error" in line)
+            if progress:
+                progress(done, line)
+    return Summary(done, failures, resumed)
+
+
+def _skip_done(rows: Iterable[Row], output: Output, out: Path) -> tuple[int, int]:
+    """Take from ``rows`` what ``output`` holds already; returns how many, and how many of them failed."""
+    done = failures = 0
+    pairs = iter(rows)
+    for line in output.existing():
+        row = next(pairs, None)
+        if row is None or line.get("id") != row.id or line.get("photos") != list(row.photos):
+            raise BatchInputError(
+                f"{out} was written for another input (row {done + 1} differs): name another file with -o."
+            )
+        done, failures = done + 1, failures + ("error" in line)
+    return done, failures

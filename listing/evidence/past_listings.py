@@ -1,0 +1,95 @@
+"""Past listings for the pipeline: one open index and its encoders, shared with whoever publishes into it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from listing.backends.base import BackendError
+from listing.evidence.neighbours import Found
+from listing.intake.photos import Photo
+from listing.schema import NeighbourRef, PriceRange
+from listing.taxonomy import Taxonomy, load_taxonomy
+
+if TYPE_CHECKING:
+    from rag_index.encoders import Encoders
+    from rag_index.index import ListingIndex
+    from rag_index.retrieve import Neighbour, PriceBasis
+
+log = logging.getLogger(__name__)
+NEIGHBOURS = 8
+PRICE_POOL = 30  # comparables are looked for further out than candidates
+
+
+@dataclass(frozen=True)
+class PastListings:
+    """Implements ``Similar``. Open it once in a process: an embedded index has one owner."""
+
+    index: ListingIndex
+    encoders: Encoders
+    taxonomy: Taxonomy
+
+    @classmethod
+    def open(cls, home: Path, location: str | None = None) -> PastListings:
+        """The index at ``location``: a folder or a server's address; None takes the one of ``home``.
+
+        Raises:
+            BackendError: there is none, another process has it, or another model built it; the message says what to do.
+        """
+        from rag_index.defaults import default_encoders, default_location
+        from rag_index.errors import IndexFailure
+        from rag_index.index import ListingIndex
+
+        encoders = default_encoders(home)
+        try:
+            index = ListingIndex.open(location or default_location(home), encoders.info)
+        except IndexFailure as error:
+            raise BackendError(str(error)) from error
+        return cls(index, encoders, load_taxonomy())
+
+    def find(self, photos: Sequence[Photo], *, category: str | None, seller_id: str | None, text: str = "") -> Found:
+        """See ``Similar.find``; instance-level attributes are never voted on. Without the index nothing is found."""
+        from rag_index.errors import IndexFailure
+        from rag_index.retrieve import Query, price_range, retrieve, vote
+
+        query = Query(
+            image_vectors=self.encoders.image_vectors([photo.image for photo in photos]).tolist(),
+            text_vector=self.encoders.text_vectors([text])[0].tolist() if text.strip() else None,
+            phashes=tuple(photo.ref.phash for photo in photos),
+            seller_id=seller_id,
+            category=category,
+        )
+        try:
+            pool = retrieve(self.index, query, limit=PRICE_POOL)
+        except IndexFailure as error:
+            log.warning("a draft goes on without past listings: %s", error)
+            return Found()
+        near = pool[:NEIGHBOURS]
+        instance = {a.name for a in self.taxonomy.attributes.values() if a.instance}
+        candidates = vote(near, instance)
+        return Found(
+            neighbours=[NeighbourRef(listing_id=n.record.listing_id, score=round(n.score, 4)) for n in near],
+            categories=_categories(near),
+            votes={name: {value: share for value, share, _ in found} for name, found in candidates.items()},
+            ids={name: {value: ids for value, _, ids in found} for name, found in candidates.items()},
+            price=_price(price_range(pool, category, {}) if category else None),
+        )
+
+
+def _categories(near: Sequence[Neighbour]) -> dict[str, float]:
+    total = sum(n.similarity for n in near)
+    shares: dict[str, float] = {}
+    for n in near:
+        shares[n.record.category] = shares.get(n.record.category, 0.0) + (n.similarity / total if total else 0.0)
+    return shares
+
+
+def _price(basis: PriceBasis | None) -> PriceRange | None:
+    if basis is None:
+        return None
+    return PriceRange(
+        low=basis.low, mid=basis.mid, high=basis.high, currency=basis.currency, basis=list(basis.listing_ids)
+    )

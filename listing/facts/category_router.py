@@ -1,0 +1,35 @@
+"""Garment or not, and which leaf: the opinions of the tuned sources beside the untuned ImageNet head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from PIL import Image
+
+from listing.evidence.category import decide, garment_probability, load_rule
+from listing.evidence.imagenet import ImageNetClassifier, category_scores, mean_probabilities
+from listing.facts.ensemble import Distribution
+from listing.schema import Category
+from listing.taxonomy import Taxonomy
+
+
+class Router:
+    """Decides an item's category. Without ``imagenet.safetensors`` in ``folder`` it knows garments alone."""
+
+    def __init__(self, folder: Path, taxonomy: Taxonomy) -> None:
+        self.folder = folder
+        self.taxonomy = taxonomy
+
+    @cached_property
+    def _imagenet(self) -> ImageNetClassifier | None:
+        return ImageNetClassifier(self.folder) if (self.folder / "imagenet.safetensors").is_file() else None
+
+    def decide(self, photos: Sequence[Image.Image], opinions: Mapping[str, Distribution]) -> Category:
+        """See ``listing.evidence.category.decide``; the order of the photos makes no difference."""
+        if self._imagenet is None:
+            return decide(opinions, self.taxonomy)
+        seen = mean_probabilities([self._imagenet.probabilities(photo) for photo in photos])
+        garment = garment_probability(seen, self.taxonomy, load_rule())
+        return decide({**opinions, "imagenet": category_scores(seen, self.taxonomy)}, self.taxonomy, garment=garment)

@@ -1,0 +1,109 @@
+"""From readings to facts: every attribute gets a status and the evidence that it rests on.
+
+Only ``supported`` fills the value. What is likely but below the calibrated threshold becomes a suggestion, what the
+pixels speak against is ``contradicted``, and what nobody saw is ``unknown``, which is an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from listing.facts.ensemble import Calibration, Distribution, best
+from listing.facts.questions import Reading
+from listing.prompts import UNKNOWN
+from listing.schema import AttributeValue, Evidence
+from listing.taxonomy import Attribute
+
+LEAST_SUGGESTION = 0.35
+_LEAST_NEIGHBOUR = 0.5
+
+
+@dataclass(frozen=True)
+class PixelView:
+    """What the pixels of one photo say of the object's colour: shares by name, and where they were taken."""
+
+    photo: int
+    shares: Distribution
+    box: tuple[float, float, float, float] | None = None
+    contradicted: tuple[str, ...] = ()
+
+
+def visible_fact(
+    reading: Reading,
+    calibration: Calibration,
+    pixels: Sequence[PixelView] = (),
+    neighbour_ids: Mapping[str, Sequence[str]] | None = None,
+) -> AttributeValue:
+    """The fact behind a reading of the photos."""
+    name = reading.attribute.name
+    value, confidence = best(reading.probabilities)
+    if value == UNKNOWN:
+        return AttributeValue(name=name, status="unknown", confidence=confidence)
+    if value == reading.attribute.absent:  # "no second colour" is nothing to state
+        return AttributeValue(name=name, status="unknown", confidence=confidence)
+    evidence = _evidence(reading, value, pixels, neighbour_ids or {})
+    against = name == "colour" and any(value in view.contradicted for view in pixels)
+    if against:
+        return AttributeValue(
+            name=name, suggestion=value, status="contradicted", confidence=confidence, evidence=evidence
+        )
+    if confidence >= calibration.of(name).threshold:
+        return AttributeValue(name=name, value=value, status="supported", confidence=confidence, evidence=evidence)
+    suggestion = value if confidence >= LEAST_SUGGESTION else None
+    return AttributeValue(
+        name=name,
+        suggestion=suggestion,
+        status="unsupported" if suggestion else "unknown",
+        confidence=confidence,
+        evidence=evidence,
+    )
+
+
+def _evidence(
+    reading: Reading, value: str, pixels: Sequence[PixelView], neighbour_ids: Mapping[str, Sequence[str]]
+) -> list[Evidence]:
+    found = [Evidence(source="mllm", photo=reading.photo, score=reading.sources["mllm"].get(value, 0.0))]
+    if "classifier" in reading.sources:
+        score = reading.sources["classifier"].get(value, 0.0)
+        found.append(Evidence(source="classifier", photo=reading.photo, score=score))
+    if reading.attribute.name == "colour":
+        found += [
+            Evidence(source="pixels", photo=view.photo, box=view.box, text=value, score=view.shares[value])
+            for view in pixels
+            if view.shares.get(value, 0.0) > 0
+        ]
+    vote = reading.sources.get("neighbours", {}).get(value, 0.0)
+    if vote >= _LEAST_NEIGHBOUR and neighbour_ids.get(value):
+        found.append(Evidence(source="neighbours", score=vote, listing_ids=list(neighbour_ids[value])))
+    return found
+
+
+def seller_fact(attribute: Attribute, value: str) -> AttributeValue:
+    """What the seller stated: supported by their word, and locked."""
+    return AttributeValue(
+        name=attribute.name,
+        value=value,
+        status="supported",
+        confidence=1.0,
+        evidence=[Evidence(source="seller", text=value)],
+        locked=True,
+    )
+
+
+def read_fact(name: str, value: str, evidence: Evidence, confidence: float) -> AttributeValue:
+    """What stands in legible text; the evidence names its photo and place."""
+    return AttributeValue(name=name, value=value, status="supported", confidence=confidence, evidence=[evidence])
+
+
+def not_known(attribute: Attribute) -> AttributeValue:
+    """What nothing speaks of (yet)."""
+    return AttributeValue(name=attribute.name)
+
+
+def repeats(fact: AttributeValue, colour: AttributeValue | None) -> bool:
+    """Whether a second colour only says the first one again."""
+    if fact.name != "colour2" or colour is None:
+        return False
+    said = fact.value or fact.suggestion
+    return said is not None and said in (colour.value, colour.suggestion)

@@ -1,0 +1,131 @@
+"""The eyes: what each source says of the photos, as one category and one reading per attribute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from listing import prompts
+from listing.backends.base import ChoiceQuestion
+from listing.evidence.neighbours import Found
+from listing.facts import questions
+from listing.facts.ensemble import Distribution, best, certainty, over_photos
+from listing.facts.questions import Reading
+from listing.facts.verify import PixelView
+from listing.intake.photos import Photo
+from listing.request import DraftRequest
+from listing.schema import AttributeValue, Candidate, Category, Evidence, Flag
+from listing.taxonomy import CategoryNode
+
+if TYPE_CHECKING:
+    from listing.parts import Parts
+
+SURE_SHARE = 0.6  # of the object's pixels, for a colour that nothing else speaks of
+_LEAST_TRUST = 0.05  # a photo never counts for nothing: it may be the only one
+
+
+@dataclass(frozen=True)
+class Look:
+    """The category, and per photo: the tower's opinions and how well it shows the item (0..1)."""
+
+    category: Category
+    classifier: Sequence[Mapping[str, Distribution]]
+    trust: Sequence[float]
+    flags: Sequence[Flag] = field(default_factory=list)
+
+
+def category_question(parts: Parts) -> tuple[ChoiceQuestion, dict[str, str]]:
+    """The closed question and, for each answer, the category that it names."""
+    words = prompts.category_answers(parts.taxonomy)
+    question = ChoiceQuestion("category", prompts.CATEGORY, tuple(words.values()))
+    return question, {answer: name for name, answer in words.items()}
+
+
+def look(request: DraftRequest, parts: Parts) -> Look:
+    """Ask every source for the category; the seller's own choice is taken as it is."""
+    question, names = category_question(parts)
+    mllm, heads = [], []
+    for photo in request.photos:
+        answer = parts.backend.score(photo.image, [question])["category"]
+        mllm.append({names[words]: p for words, p in answer.items()})
+        heads.append(parts.backend.opinions(photo.image))
+    labels = [view["label"] for view in heads if "label" in view]
+    sure = labels if len(labels) == len(request.photos) else mllm
+    trust = [max(_LEAST_TRUST, certainty(view)) for view in sure]
+    opinions = {"mllm": over_photos(mllm, trust)}
+    if len(labels) == len(request.photos):
+        opinions["classifier"] = over_photos(labels, trust)
+    if parts.similar is not None and request.category is None:
+        near = parts.similar.find(request.photos, category=None, seller_id=request.seller_id)
+        opinions["neighbours"] = dict(near.categories)
+    category = parts.router.decide([photo.image for photo in request.photos], opinions)
+    flags = _remarks(category, parts)
+    if request.category is not None:
+        category, flags = chosen(request.category, category), []
+    return Look(category, heads, trust, flags)
+
+
+def chosen(name: str, category: Category) -> Category:
+    """The seller's choice stands first; what was seen stays among the candidates."""
+    others = [c for c in category.candidates if c.value != name][:2]
+    return Category(
+        value=name,
+        confidence=1.0,
+        candidates=[Candidate(value=name, confidence=1.0), *others],
+        sources=category.sources,
+        in_range=True,
+    )
+
+
+def _remarks(category: Category, parts: Parts) -> list[Flag]:
+    if category.value is None:
+        message = "I do not know this kind of thing. Choose the nearest category or write the listing yourself."
+        return [Flag(code="outside-known", message=message, field="category")]
+    if not parts.taxonomy.categories[category.value].tuned:
+        message = "I was trained on clothes; for other things I state little. Please check the category."
+        return [Flag(code="outside-tuned", message=message, field="category")]
+    return []
+
+
+def readings(
+    request: DraftRequest, node: CategoryNode, seen: Look, found: Found, pixels: Sequence[PixelView], parts: Parts
+) -> list[Reading]:
+    """One reading per visible attribute; an untuned category is judged by the pixels alone."""
+    if not node.tuned:
+        return []
+    return questions.read(
+        request.photos,
+        seen.trust,
+        node,
+        parts.taxonomy,
+        parts.backend,
+        parts.calibration,
+        classifier=seen.classifier,
+        hints=found.hints(),
+        neighbours=found.votes,
+        pixels=[view.shares for view in pixels if view.shares],
+    )
+
+
+def pixel_views(photos: Sequence[Photo], trust: Sequence[float]) -> list[PixelView]:
+    """Colours of the object's pixels, photo by photo; photos that hardly show the item are left out."""
+    from listing.evidence.colour import pixel_view
+
+    top = max(trust)
+    return [pixel_view(photo.image, i) for i, photo in enumerate(photos) if trust[i] >= 0.5 * top]
+
+
+def pixel_colour(views: Sequence[PixelView]) -> AttributeValue | None:
+    """The colour of a thing that the MLLM was not tuned on: what the pixels alone say, or None."""
+    if not views:
+        return None
+    shares = over_photos([view.shares for view in views], [1.0] * len(views))
+    if not shares:
+        return None
+    value, share = best(shares)
+    view = max(views, key=lambda v: v.shares.get(value, 0.0))
+    evidence = [Evidence(source="pixels", photo=view.photo, box=view.box, text=value, score=share)]
+    if share >= SURE_SHARE:
+        return AttributeValue(name="colour", value=value, status="supported", confidence=share, evidence=evidence)
+    return AttributeValue(name="colour", suggestion=value, status="unsupported", confidence=share, evidence=evidence)

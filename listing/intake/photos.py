@@ -1,0 +1,249 @@
+"""Safe intake: untrusted files in, clean RGB photos out.
+
+Nothing but pixels passes: the photo is decoded under limits, turned upright, converted to sRGB, scaled, and encoded
+again from bare pixels under a random id, so that GPS, camera data, comments and the file name stay behind. Memory is
+bounded: by what a header says that decoding takes, and by two readers, for whom photos wait.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+import secrets
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageCms, PngImagePlugin
+
+from listing.intake.phash import hamming, phash
+from listing.intake.photo_files import PhotoFile, Pixels, open_photo, shrunk
+from listing.schema import PhotoRef
+
+__all__ = ["Photo", "PhotoError", "PhotoLimits", "hamming", "intake", "phash"]
+
+_ALLOWED = "JPEG, PNG, WebP or HEIC"
+_MAX_PROFILE_BYTES = 1 << 20
+_MAX_TEXT_BYTES = 8 << 20  # of all text chunks of a PNG, unpacked
+_TRANSPOSED = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # by EXIF's orientation
+_READERS = 2
+
+
+class PhotoError(ValueError):
+    """A photo was refused. ``code`` names the reason; the message is one sentence that says what to do."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class PhotoLimits:
+    """What intake accepts, and how large the photos are that it hands on.
+
+    count: most photos of one item.
+    bytes: most bytes of one file.
+    pixels: most pixels of one file, checked before any pixel is decoded.
+    memory: most bytes that decoding one file may take, by its header, and checked as early.
+    long_side: longest side (px) of the photo that is handed on; larger ones are scaled down.
+    short_side: least shorter side (px), after that scaling.
+    jpeg_quality: 1..95, of the re-encoded photo.
+    wait: most seconds until one of the readers begins with a file.
+    """
+
+    count: int = 8
+    bytes: int = 25_000_000
+    pixels: int = 60_000_000
+    memory: int = 256_000_000
+    long_side: int = 1600
+    short_side: int = 32
+    jpeg_quality: int = 90
+    wait: float = 30.0
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A clean photo.
+
+    image: RGB, upright, longest side at most ``PhotoLimits.long_side``, no metadata.
+    jpeg: the same pixels encoded again, no metadata.
+    name: the original file name or "photo N"; for messages only, never stored or shown to others.
+    """
+
+    ref: PhotoRef
+    image: Image.Image
+    jpeg: bytes
+    name: str
+
+
+_DEFAULTS = PhotoLimits()
+
+
+def random_id() -> str:
+    """32 hex digits that say nothing about the photo."""
+    return secrets.token_hex(16)
+
+
+def intake(
+    sources: Sequence[Path | str | bytes],
+    limits: PhotoLimits = _DEFAULTS,
+    *,
+    new_id: Callable[[], str] = random_id,
+) -> tuple[Photo, ...]:
+    """Clean photos of one item, in the given order.
+
+    Args:
+        sources: 1 to ``limits.count`` paths or files' contents.
+        limits: what is accepted.
+        new_id: gives each photo its id.
+
+    Raises:
+        PhotoError: the number of photos is wrong, one of them was refused, or so many are being read that the wait was
+            too long (code ``busy``); nothing is returned then.
+    """
+    if not sources:
+        raise PhotoError("no_photo", "There is no photo; add at least one.")
+    if len(sources) > limits.count:
+        raise PhotoError("too_many_photos", f"{len(sources)} photos are too many; choose at most {limits.count}.")
+    return tuple(_one(source, f"photo {number}", limits, new_id) for number, source in enumerate(sources, 1))
+
+
+def _one(source: Path | str | bytes, fallback: str, limits: PhotoLimits, new_id: Callable[[], str]) -> Photo:
+    name = fallback if isinstance(source, bytes) else _display_name(source, fallback)
+    image = _in_turn(lambda: _decode(_read(source, name, limits), name, limits), name, limits.wait)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=limits.jpeg_quality)
+    ref = PhotoRef(id=new_id(), width=image.width, height=image.height, phash=phash(image))
+    return Photo(ref=ref, image=image, jpeg=buffer.getvalue(), name=name)
+
+
+@functools.cache
+def _readers(process: int) -> ThreadPoolExecutor:
+    """The process's own; always the same threads, because each keeps some of the memory that it has used."""
+    return ThreadPoolExecutor(_READERS, thread_name_prefix="photo")
+
+
+def _in_turn(read: Callable[[], Image.Image], name: str, wait: float) -> Image.Image:
+    waiting = _readers(os.getpid()).submit(read)
+    try:
+        return waiting.result(timeout=wait)
+    except TimeoutError:
+        if waiting.cancel():
+            raise PhotoError("busy", f"Too many photos are being read; add {name} again in a minute.") from None
+        return waiting.result()  # a reader is at it
+
+
+def _display_name(source: Path | str, fallback: str) -> str:
+    """The file name, printable and short, so that no file name can garble a terminal or a page."""
+    printable = "".join(c for c in Path(source).name if c.isprintable())
+    return (printable[:57] + "..." if len(printable) > 60 else printable) or fallback
+
+
+def _read(source: Path | str | bytes, name: str, limits: PhotoLimits) -> bytes:
+    """The content, never more than the limit in memory. Pipes, devices and folders are not opened."""
+    too_large = PhotoError(
+        "too_large", f"{name} is larger than {limits.bytes / 1e6:.0f} MB; save it smaller and add it again."
+    )
+    if isinstance(source, bytes):
+        data = source
+    else:
+        try:
+            path = Path(source)
+            if path.is_dir():
+                raise PhotoError("unreadable", f"{name} is a folder; name the photo files in it.")
+            if not path.is_file():
+                raise PhotoError("unreadable", f"{name} is not there or is not a file; check the path.")
+            if path.stat().st_size > limits.bytes:
+                raise too_large
+            with path.open("rb") as file:
+                data = file.read(limits.bytes + 1)
+        except PhotoError:
+            raise
+        except (OSError, ValueError) as error:
+            raise PhotoError("unreadable", f"{name} cannot be read; check the path and its permissions.") from error
+    if len(data) > limits.bytes:
+        raise too_large
+    if not data:
+        raise PhotoError("empty", f"{name} is empty (0 bytes); add the photo again.")
+    return data
+
+
+@functools.cache
+def _prepare_pillow() -> None:
+    """A decompression-bomb warning becomes an error; complaints about metadata stay quiet."""
+    PngImagePlugin.MAX_TEXT_MEMORY = _MAX_TEXT_BYTES
+    warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+
+def _decode(data: bytes, name: str, limits: PhotoLimits) -> Image.Image:
+    _prepare_pillow()
+    try:
+        file = open_photo(data, limits.long_side)
+        if file is None:
+            raise PhotoError("not_an_image", f"{name} is not a {_ALLOWED} photo; save it as one of these.")
+        _check_header(file, name, limits)
+        return _clean(file.decode(), limits.long_side)
+    except PhotoError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_many_pixels(name, limits.pixels) from error
+    except Exception as error:
+        # Decoders of damaged files raise almost anything (OSError, SyntaxError, struct.error, IndexError, ...).
+        raise PhotoError(
+            "damaged", f"{name} is damaged or cut off; copy it again from the camera or take a new photo."
+        ) from error
+
+
+def _too_many_pixels(name: str, most: float, kind: str = "") -> PhotoError:
+    reason = f", the most for a {kind}" if kind else ""
+    return PhotoError(
+        "too_many_pixels",
+        f"{name} has more than {most / 1e6:.0f} megapixels{reason}; save it smaller and add it again.",
+    )
+
+
+def _check_header(file: PhotoFile, name: str, limits: PhotoLimits) -> None:
+    """Refuse by what the header says; no pixel is decoded yet."""
+    width, height = file.size
+    if width * height > limits.pixels:
+        raise _too_many_pixels(name, limits.pixels)
+    if file.memory > limits.memory:
+        raise _too_many_pixels(name, width * height * limits.memory / file.memory, file.kind)
+    if min(width, height) * min(1.0, limits.long_side / max(width, height)) < limits.short_side:
+        raise PhotoError("too_small", f"{name} is only {width} x {height} pixels; add a larger photo.")
+    if file.animated:
+        raise PhotoError("animated", f"{name} is animated; add a still photo.")
+
+
+def _clean(pixels: Pixels, long_side: int) -> Image.Image:
+    """Upright sRGB pixels, longest side at most ``long_side``, in an image that carries nothing else."""
+    image = shrunk(pixels, long_side)
+    if pixels.orientation in _TRANSPOSED:
+        image = image.transpose(_TRANSPOSED[pixels.orientation])
+    # Pillow would write ``info`` entries (a comment, for one) into the JPEG again: keep the pixels alone.
+    return Image.fromarray(np.array(_to_srgb(image, pixels.profile)))
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """RGB by the embedded colour profile (Display P3, CMYK inks); without a usable one by Pillow's conversion."""
+    if isinstance(profile, bytes) and 0 < len(profile) <= _MAX_PROFILE_BYTES:
+        try:
+            embedded = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(image, embedded, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            return image.convert("RGB") if converted is None else converted
+        except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+            pass
+    return image.convert("RGB")

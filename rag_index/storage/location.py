@@ -1,0 +1,288 @@
+"""Where an index lives: a folder (one process at a time) or a Chroma server (many).
+
+Both keep *generations*: a build fills a new one, and one atomic write of the manifest makes it the current one. An
+interrupted build therefore changes nothing; its remains are swept away by the next finished one, in a folder by whoever
+opens it next.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from rag_index.errors import IndexBusy, IndexFailure, IndexMismatch, IndexMissing, IndexUnreachable
+from rag_index.storage.manifest import Manifest
+from rag_index.storage.wipe import Gate, Wiper
+
+# chromadb's own type of a client lacks `close`.
+Client = Any
+
+
+class Place(Protocol):
+    """A location of generations."""
+
+    name: str
+
+    def current(self) -> Manifest:
+        """The manifest of the current generation; IndexMissing when there is none."""
+        ...
+
+    def client(self, generation: str) -> Client:
+        """A Chroma client for that generation."""
+        ...
+
+    def publish(self, manifest: Manifest) -> None:
+        """Make that manifest's generation the current one, in one atomic write."""
+        ...
+
+    def drop(self, generation: str) -> None:
+        """Remove that generation."""
+        ...
+
+    def sweep(self, keep: str) -> None:
+        """Remove all generations but ``keep``."""
+        ...
+
+    def answering(self) -> AbstractContextManager[None]:
+        """Around calls: IndexUnreachable at once while it is known to hang."""
+        ...
+
+    def removing(self, generation: str) -> AbstractContextManager[None]:
+        """Around calls that remove or replace rows."""
+        ...
+
+    def wipe(self, generation: str, *, at_once: bool = False) -> bool:
+        """Leave nothing of removed rows in the files, if it is time to; True when nothing is left."""
+        ...
+
+    def close(self) -> None:
+        """Let others in."""
+        ...
+
+
+def new_generation() -> str:
+    """A name that no other build has."""
+    return f"g-{datetime.now(UTC):%Y%m%d%H%M%S}-{secrets.token_hex(3)}"
+
+
+def find_place(location: str | Path) -> Place:
+    """A folder's place (locked for this process) or a server's, by the look of ``location``.
+
+    Raises:
+        IndexBusy: the folder is in use.
+        IndexUnreachable: the server does not answer.
+    """
+    if str(location).startswith(("http://", "https://")):
+        return ServerPlace(str(location))
+    return FolderPlace(Path(location))
+
+
+@contextmanager
+def plain_errors(where: str) -> Iterator[None]:
+    """Chroma's and the network's errors as sentences.
+
+    Raises:
+        IndexUnreachable: no connection, or it broke; what was confirmed before is kept by the server.
+        IndexFailure: anything else that the database reports.
+    """
+    import httpx
+    from chromadb.errors import ChromaError
+
+    unreachable = (
+        f"The index server at {where} does not answer; start it (chroma run --path FOLDER --port PORT) and try again, "
+        "everything that was confirmed before is still there."
+    )
+    try:
+        yield
+    except httpx.HTTPError as error:
+        raise IndexUnreachable(unreachable) from error
+    except ChromaError as error:
+        raise IndexFailure(f"The index at {where} reports: {str(error).splitlines()[0][:200]}.") from error
+    except json.JSONDecodeError as error:
+        raise IndexFailure(f"The index at {where} gave an answer that is no JSON; look at its log.") from error
+    except ValueError as error:
+        if "Could not connect" not in str(error):
+            raise
+        raise IndexUnreachable(unreachable) from error
+
+
+def _settings() -> Any:
+    from chromadb.config import Settings
+
+    return Settings(anonymized_telemetry=False)
+
+
+class FolderPlace:
+    """``manifest.json``, ``lock``, and one subfolder a generation with its embedded Chroma database."""
+
+    def __init__(self, folder: Path) -> None:
+        from filelock import FileLock, Timeout
+
+        self.name = str(folder)
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        # Two processes on one embedded Chroma folder can block each other for minutes; the second is told at once.
+        self._lock = FileLock(folder / "lock", timeout=0, thread_local=False)
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise IndexBusy(
+                f"The index in {folder} is open in another process; close that one, or run a server "
+                "(chroma run --path FOLDER) and give both its address."
+            ) from error
+        self._clients: dict[str, Client] = {}
+        self._wipers: dict[str, Wiper] = {}
+        self._gate = Gate()
+        with suppress(IndexMismatch):  # a manifest that cannot be read keeps everything
+            there = (folder / "manifest.json").is_file()
+            self.sweep(keep=self.current().generation if there else "")  # what builds left that were cut off
+
+    def current(self) -> Manifest:
+        file = self.folder / "manifest.json"
+        if not file.is_file():
+            raise IndexMissing(f"There is no index in {self.folder}; make one with: ipl index build.")
+        return Manifest.read(file.read_text(encoding="utf-8"), self.name)
+
+    def client(self, generation: str) -> Client:
+        import chromadb
+
+        if generation not in self._clients:
+            with plain_errors(self.name):
+                self._clients[generation] = chromadb.PersistentClient(self.folder / generation, settings=_settings())
+        return self._clients[generation]
+
+    def publish(self, manifest: Manifest) -> None:
+        written = self.folder / "manifest.tmp"
+        with written.open("w", encoding="utf-8") as file:
+            file.write(manifest.model_dump_json(indent=1) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        written.replace(self.folder / "manifest.json")
+
+    def drop(self, generation: str) -> None:
+        if generation in self._clients:
+            self._clients.pop(generation).close()
+        shutil.rmtree(self.folder / generation, ignore_errors=True)
+
+    def sweep(self, keep: str) -> None:
+        for found in self.folder.glob("g-*"):
+            if found.name != keep:
+                self.drop(found.name)
+
+    def answering(self) -> AbstractContextManager[None]:
+        return self._gate.passing()
+
+    def _wiper(self, generation: str) -> Wiper:
+        return self._wipers.setdefault(generation, Wiper(self.folder / generation, self._gate))
+
+    def removing(self, generation: str) -> AbstractContextManager[None]:
+        return self._wiper(generation).change()
+
+    def wipe(self, generation: str, *, at_once: bool = False) -> bool:
+        return self._wiper(generation).wipe(at_once=at_once)
+
+    def close(self) -> None:
+        for client in self._clients.values():
+            client.close()
+        for generation in self._clients:
+            self._wiper(generation).close()
+        self._clients.clear()
+        self._lock.release()
+
+
+SERVER_SECONDS, CONNECT_SECONDS = 30.0, 5.0  # longest wait for a server; filling one takes seconds a batch
+QUIET_SECONDS = 30.0  # one that hung is left alone for so long, so that not every caller waits for it
+
+
+def _limit_waiting(client: Client) -> None:
+    """Chroma's client waits without end and has no setting for it; a server that hangs must not hang its callers."""
+    import httpx
+
+    client._server._session.timeout = httpx.Timeout(SERVER_SECONDS, connect=CONNECT_SECONDS)
+
+
+class ServerPlace:
+    """A ``chroma run`` server. The manifest is the metadata of one empty collection, which is written at once."""
+
+    HEAD = "ipl-head"
+
+    def __init__(self, url: str) -> None:
+        import chromadb
+        import httpx
+
+        self._hangs_until = 0.0
+        parts = urlsplit(url)
+        if not parts.hostname:
+            raise IndexUnreachable(f"{url} is no server address; write it like http://localhost:8000.")
+        secure = parts.scheme == "https"
+        self.name = f"{parts.scheme}://{parts.hostname}:{parts.port or (443 if secure else 80)}"
+        with plain_errors(self.name):
+            # Chroma's client asks several things while it is made, each without end if the server hangs.
+            httpx.get(f"{self.name}/api/v2/heartbeat", timeout=CONNECT_SECONDS)
+            self._client: Client = chromadb.HttpClient(
+                host=parts.hostname, port=parts.port or (443 if secure else 80), ssl=secure, settings=_settings()
+            )
+        _limit_waiting(self._client)
+
+    def _collections(self) -> dict[str, Any]:
+        with plain_errors(self.name):
+            return {c.name: c for c in self._client.list_collections()}
+
+    def current(self) -> Manifest:
+        head = self._collections().get(self.HEAD)
+        if head is None:
+            raise IndexMissing(f"There is no index on {self.name}; make one with: ipl index build --index {self.name}.")
+        return Manifest.read(str((head.metadata or {}).get("manifest", "")), self.name)
+
+    def client(self, generation: str) -> Client:
+        return self._client
+
+    def publish(self, manifest: Manifest) -> None:
+        metadata = {"manifest": manifest.model_dump_json()}
+        with plain_errors(self.name):
+            if self.HEAD in self._collections():
+                self._client.get_collection(self.HEAD, embedding_function=None).modify(metadata=metadata)
+            else:
+                self._client.create_collection(self.HEAD, metadata=metadata, embedding_function=None)
+
+    def drop(self, generation: str) -> None:
+        self._delete(name for name in self._collections() if generation in name)
+
+    def sweep(self, keep: str) -> None:
+        self._delete(name for name in self._collections() if name.startswith("ipl-g-") and keep not in name)
+
+    def _delete(self, names: Iterable[str]) -> None:
+        for name in names:
+            with plain_errors(self.name):
+                self._client.delete_collection(name)
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        import httpx
+
+        if time.monotonic() < self._hangs_until:
+            raise IndexUnreachable(f"The index server at {self.name} hangs; it is asked again in a moment.")
+        try:
+            yield
+        except IndexUnreachable as error:
+            if isinstance(error.__cause__, httpx.TimeoutException):
+                self._hangs_until = time.monotonic() + QUIET_SECONDS
+            raise
+
+    def removing(self, generation: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def wipe(self, generation: str, *, at_once: bool = False) -> bool:
+        return False  # a server's files are its operator's: chroma vacuum
+
+    def close(self) -> None:
+        self._client.close()

@@ -1,0 +1,93 @@
+"""How a record lies in Chroma: one row a photo in the image collection, one row in the text collection.
+
+The id of a row carries what a search filters by. Chroma returns ids without touching its metadata table, which is what
+makes a filtered search fast (see ``search.py``). Every row's metadata holds the whole record but its vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, TypeVar
+
+from rag_index.imports.record_checks import SEPARATOR
+from rag_index.records import IndexRecord
+
+TEXT_PART = "t"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class RowKey:
+    """``part`` is the photo's number, or "t" for the text."""
+
+    listing_id: str
+    part: str
+    category: str
+    seller_id: str
+
+    def encode(self) -> str:
+        return SEPARATOR.join((self.listing_id, self.part, self.category, self.seller_id))
+
+    @classmethod
+    def decode(cls, row_id: str) -> RowKey:
+        return cls(*row_id.split(SEPARATOR))
+
+
+@dataclass
+class Rows:
+    """Columns of one ``upsert``."""
+
+    ids: list[str] = field(default_factory=list)
+    embeddings: list[list[float]] = field(default_factory=list)
+    metadatas: list[dict[str, Any]] = field(default_factory=list)
+
+    def put(self, key: RowKey, vector: list[float], record: IndexRecord, payload: str) -> None:
+        self.ids.append(key.encode())
+        self.embeddings.append(vector)
+        self.metadatas.append(
+            {
+                "listing_id": record.listing_id,
+                "seller_id": record.seller_id,
+                "category": record.category,
+                "record": payload,
+            }
+        )
+
+    def slices(self, size: int) -> Iterable[dict[str, Any]]:
+        """Keyword arguments of ``upsert``, at most ``size`` rows each."""
+        for start in range(0, len(self.ids), size):
+            end = start + size
+            yield {
+                "ids": self.ids[start:end],
+                "embeddings": self.embeddings[start:end],
+                "metadatas": self.metadatas[start:end],
+            }
+
+
+def to_rows(records: Iterable[IndexRecord]) -> tuple[Rows, Rows]:
+    """(rows of the image collection, rows of the text collection)."""
+    image, text = Rows(), Rows()
+    for record in records:
+        payload = record.model_dump_json(exclude={"image_vectors", "text_vector"})
+        for number, vector in enumerate(record.image_vectors):
+            image.put(
+                RowKey(record.listing_id, str(number), record.category, record.seller_id), vector, record, payload
+            )
+        if record.text_vector is not None:
+            key = RowKey(record.listing_id, TEXT_PART, record.category, record.seller_id)
+            text.put(key, record.text_vector, record, payload)
+    return image, text
+
+
+def to_record(metadata: Mapping[str, Any]) -> IndexRecord:
+    """The record of a row, without its vectors."""
+    return IndexRecord.model_validate_json(metadata["record"])
+
+
+def chunks(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of at most ``size``, read as they are needed."""
+    source = iter(values)
+    while group := list(islice(source, size)):
+        yield group

@@ -1,0 +1,348 @@
+"""What Gradio would do for anybody who asks: fetch addresses, open files, store whatever is sent, share a session."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import shutil
+import socket
+import time
+from pathlib import Path
+from types import ModuleType
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from app import handlers
+from app.accounts.sellers import write_password
+from app.seller import actions, page
+from app.seller.desk import Desk, Painter
+from app.web.server import create_app
+from listing.intake.photos import intake
+from tests.fakes import jpeg
+
+URL = "http://100.64.0.1/latest/meta-data/a.jpg"
+
+
+def file_of(path: object) -> dict[str, object]:
+    return {"path": path, "orig_name": "a.jpg", "meta": {"_type": "gradio.FileData"}}
+
+
+class Browser:
+    """An open page: what its script would send, by the number of the event."""
+
+    def __init__(self, client: TestClient) -> None:
+        self.client = client
+        events = client.get("/config").json()["dependencies"]
+        kinds = [(d["id"], {target[1] for target in d["targets"]}) for d in events]
+        self.enter = next(n for n, kind in kinds if "load" in kind)
+        self.take, self.look = (n for n, kind in kinds if "upload" in kind)
+
+    def call(self, event: int, data: list[object], session: str = "session1", **further: object):
+        body = {"data": data, "fn_index": event, "session_hash": session, "event_data": None, **further}
+        return self.client.post("/gradio_api/run/predict", json=body)
+
+    def upload(self, *files: bytes, name: str = "a.jpg"):
+        return self.client.post("/gradio_api/upload", files=[("files", (name, data)) for data in files])
+
+
+@pytest.fixture
+def people(build, tmp_path):
+    """Browsers of Ann and Bob, and of nobody, on one server; and its services."""
+    for name in ("ann", "bob"):
+        write_password(tmp_path / "passwords", name, "long enough")
+    services = build(passwords=tmp_path / "passwords")
+    app = create_app(services)
+    with TestClient(app, base_url="http://localhost") as nobody:
+
+        def signed(name: str) -> Browser:
+            client = TestClient(app, base_url="http://localhost", follow_redirects=False)
+            assert client.post("/sign-in", data={"name": name, "password": "long enough"}).status_code == 303
+            return Browser(client)
+
+        yield signed("ann"), signed("bob"), nobody, services
+
+
+@pytest.fixture
+def alone(services):
+    """The page of the one person on loopback."""
+    with TestClient(create_app(services), base_url="http://localhost", raise_server_exceptions=False) as client:
+        yield Browser(client)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Whatever this process tries to reach."""
+    found: list[object] = []
+
+    async def refuse(*where, **_):
+        found.append(where)
+        raise OSError("no network")
+
+    def refuse_now(*where, **_):
+        found.append(where)
+        raise OSError("no network")
+
+    monkeypatch.setattr(httpx.AsyncClient, "send", refuse)
+    monkeypatch.setattr(asyncio.BaseEventLoop, "create_connection", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse_now)
+    return found
+
+
+def lying(services) -> list[Path]:
+    return [p for p in (services.settings.home / "uploads").rglob("*") if p.is_file()]
+
+
+def refused(answer, *statuses: int) -> str:
+    assert answer.status_code in statuses, (answer.status_code, answer.text[:300])
+    assert set(answer.json()) == {"error"}, answer.text[:300]
+    assert set(answer.json()["error"]) == {"code", "message"}
+    return answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("route", ["run/predict", "api/predict", "queue/join", "call/take", "call/v2/take"])
+def test_an_address_in_place_of_a_file_is_never_fetched(alone, asked, route):
+    answers = []
+    for event, data in (
+        (alone.take, [None, [file_of(URL)]]),
+        (alone.look, [None, file_of(URL)]),
+        (alone.take, [None, [{"deep": [{**file_of("x"), "more": file_of(URL)}]}]]),
+        (alone.enter, [{"value": file_of(URL)}]),
+    ):
+        body = {"data": data, "fn_index": event, "session_hash": "s", "event_data": file_of(URL)}
+        answers += [alone.client.post(f"{page}/gradio_api/{route}", json=body) for page in ("", "/ops")]
+    time.sleep(0.2)  # what a queue took would be fetched a moment later
+    assert asked == []
+    for answer in answers:
+        refused(answer, 400, 404)
+
+
+def test_only_own_uploads_are_files_of_the_page(people):
+    ann, bob, _, services = people
+    (path,) = ann.upload(jpeg()).json()
+    before = lying(services)
+    assert before
+    secret = services.settings.home / "session.key"
+    for other in (
+        secret,
+        "/etc/passwd",
+        f"{path}/../../../../session.key",
+        "session.key",
+        Path(path).parent,
+        "",
+        5,
+        None,
+    ):
+        given = other if other is None or isinstance(other, int) else str(other)
+        refused(ann.call(ann.take, [None, [file_of(given)]]), 400)
+    assert "this device" in refused(bob.call(bob.take, [None, [file_of(path)]]), 400)
+    refused(bob.call(bob.look, [None, file_of(path)]), 400)
+    assert Path(path).is_file()
+    assert secret.is_file()
+    assert ann.call(ann.take, [None, [file_of(path)]]).status_code == 200
+    assert not Path(path).exists()  # what was taken in does not stay
+
+
+OFF = [
+    ("GET", "/gradio_api/file=http://100.64.0.1/a.jpg"),
+    ("GET", "/gradio_api/file=/etc/hostname"),
+    ("GET", "/gradio_api/file/a"),
+    ("GET", "/gradio_api/proxy=http://100.64.0.1/a"),
+    ("GET", "/gradio_api/deep_link?session_hash=s"),
+    ("GET", "/gradio_api/info"),
+    ("GET", "/gradio_api/openapi.json"),
+    ("GET", "/gradio_api/queue/status"),
+    ("GET", "/gradio_api/upload_progress?upload_id=x"),
+    ("GET", "/gradio_api/vibe-code"),
+    ("GET", "/gradio_api/runs"),
+    ("GET", "/gradio_api/token"),
+    ("GET", "/monitoring"),
+    ("GET", "/logout"),
+    ("POST", "/login"),
+    ("POST", "/gradio_api/component_server"),
+    ("POST", "/gradio_api/process_recording"),
+    ("POST", "/gradio_api/vibe-edit"),
+    ("POST", "/gradio_api/stream/x"),
+    ("POST", "/gradio_api/stream/x/close"),
+    ("POST", "/gradio_api/cancel"),
+    ("POST", "/ops/gradio_api/upload"),
+]
+
+
+def test_what_the_page_does_not_need_is_not_there(alone, asked):
+    for method, path in OFF:
+        for place in {path, path.replace("/gradio_api", "/ops/gradio_api", 1) if "/ops" not in path else path}:
+            answer = alone.client.request(method, place, json={} if method == "POST" else None, follow_redirects=False)
+            refused(answer, 404)
+    assert asked == []
+
+
+def test_nobody_reaches_anything_of_gradios(people):
+    *_, nobody, services = people
+    for method, path in (*OFF, ("GET", "/gradio_api/heartbeat/s"), ("GET", "/gradio_api/queue/data?session_hash=s")):
+        refused(nobody.request(method, path, json={} if method == "POST" else None, follow_redirects=False), 401)
+    refused(nobody.post("/gradio_api/upload", files={"files": ("a.jpg", jpeg())}), 401)
+    refused(nobody.post("/gradio_api/run/predict", json={"data": [], "fn_index": 0, "session_hash": "s"}), 401)
+    assert lying(services) == []
+
+
+def test_uploads_are_photos_of_a_size_and_a_number(alone, services):
+    # Of what is no photo its beginning is kept, so that the page can say which file it was.
+    page = b"<html><script>alert(1)</script></html>"
+    for content in (page, b"%PDF-1.7 and more of it", b"", b"\0\0\0\x20ftypisom" + b"\0" * 40):
+        path = Path(alone.upload(content).json()[0])
+        assert path.read_bytes() == content[:16]
+        path.unlink()
+    for answer in (
+        alone.client.post("/gradio_api/upload", files={}),
+        alone.client.post("/gradio_api/upload", content=b"x", headers={"Content-Type": "multipart/form-data"}),
+        alone.client.post("/gradio_api/upload", json={"files": [URL]}),
+    ):
+        refused(answer, 400, 415, 422)
+    refused(alone.upload(*[jpeg()] * 10), 422)
+    refused(alone.upload(jpeg() + b"\0" * 25_000_001), 413)
+    assert lying(services) == []
+    named = alone.upload(jpeg(), name="../../../evil.jpg").json()
+    assert [Path(p).name for p in named] == ["evil.jpg"]
+    assert [str(p) for p in lying(services)] == named
+
+
+def test_what_lies_unclaimed_is_bounded_for_a_person_and_in_total(people):
+    ann, bob, _, services = people
+    large = jpeg() + b"\0" * 24_000_000
+    answers = [ann.upload(large) for _ in range(12)]
+    stored = [a for a in answers if a.status_code == 200]
+    assert 9 <= len(stored) < 12
+    message = refused(answers[-1], 429)
+    assert message.endswith(".")
+    assert int(answers[-1].headers["retry-after"]) >= 1
+    assert len(lying(services)) == len(stored)
+    assert bob.upload(large).status_code == 200
+    assert ann.call(ann.take, [None, [file_of(stored[0].json()[0])]]).status_code == 200
+    assert ann.upload(large).status_code == 200  # what was claimed makes room
+
+
+def shots(answer) -> int:
+    assert answer.status_code == 200, answer.text
+    return shots_of(answer)
+
+
+def test_a_session_of_one_person_is_empty_for_another(people):
+    ann, bob, *_ = people
+    (path,) = ann.upload(jpeg()).json()
+    assert shots(ann.call(ann.take, [None, [file_of(path)]], "shared")) == 1
+    assert shots(bob.call(bob.enter, [None], "shared")) == 0
+    (path,) = bob.upload(jpeg((9, 9, 9))).json()
+    assert shots(bob.call(bob.take, [None, [file_of(path)]], "shared")) == 1
+    again = bob.call(bob.enter, [None], "shared")
+    assert shots(again) == 1
+    assert shots(ann.call(ann.enter, [None], "shared")) == 1
+    press = {"do": "again"}
+    html = bob.client.get("/config").json()["dependencies"]
+    number = next(d["id"] for d in html if any(t[1] == "act" for t in d["targets"]))
+    bob.call(number, [None], "shared", event_data=press)
+    assert shots(bob.call(bob.enter, [None], "shared")) == 0
+    assert shots(ann.call(ann.enter, [None], "shared")) == 1
+
+
+def test_whoever_signs_in_after_another_starts_with_an_empty_page(people):
+    ann, *_ = people
+    (path,) = ann.upload(jpeg()).json()
+    assert shots(ann.call(ann.take, [None, [file_of(path)]], "tab")) == 1
+    ann.client.get("/sign-out")
+    assert ann.client.post("/sign-in", data={"name": "bob", "password": "long enough"}).status_code == 303
+    assert shots(ann.call(ann.enter, [None], "tab")) == 0
+
+
+def test_what_nobody_takes_in_is_deleted_in_ten_minutes(alone, services):
+    (path,) = alone.upload(jpeg()).json()
+    old = time.time() - 610
+    os.utime(path, (old, old))
+    (other,) = alone.upload(jpeg((9, 9, 9))).json()
+    services.publisher.deletions.catch_up()
+    assert [str(p) for p in lying(services)] == [other]
+    for place in (Path(path).parent, Path(other).parent):
+        os.utime(place, (old, old))
+    services.publisher.deletions.catch_up()
+    assert not Path(path).parent.exists()
+    assert [str(p) for p in lying(services)] == [other]
+
+
+def test_a_folder_that_vanishes_does_not_stop_the_sweep(alone, services, monkeypatch):
+    paths = [Path(alone.upload(jpeg((n, 9, 9))).json()[0]) for n in range(3)]
+    for path in paths:
+        os.utime(path, (0, 0))
+    scan, gone = os.scandir, paths[1].parent
+
+    def scandir(place):
+        if place in (gone, str(gone)):
+            shutil.rmtree(gone, ignore_errors=True)
+        return scan(place)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    services.publisher.deletions.catch_up()
+    assert lying(services) == []
+
+
+def test_a_path_that_is_no_file_any_more_is_refused(alone, monkeypatch):
+    refused(alone.call(alone.take, [None, [file_of(f"/tmp/{'a' * 5000}.jpg")]]), 400)
+    folder = Path(alone.upload(jpeg()).json()[0]).parent
+    refused(alone.call(alone.take, [None, [file_of(str(folder / ("a" * 300)))]]), 400)
+    (path,) = alone.upload(jpeg()).json()
+    look = Path.stat
+
+    def swept(self, **named):
+        found = look(self, **named)
+        if str(self) == path:
+            self.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(Path, "stat", swept)
+    answer = alone.call(alone.take, [None, [file_of(path)]])
+    assert answer.status_code in (200, 400), answer.text  # taken as unreadable, or refused
+    assert shots_of(answer) == 0
+
+
+def shots_of(answer) -> int:
+    return answer.text.count("data:image/jpeg")
+
+
+def test_the_sessions_of_one_person_are_bounded(people):
+    ann, bob, *_ = people
+    (path,) = bob.upload(jpeg()).json()
+    assert shots(bob.call(bob.take, [None, [file_of(path)]], "of-bob")) == 1
+    for name in ("first", "second"):
+        (path,) = ann.upload(jpeg()).json()
+        assert shots(ann.call(ann.take, [None, [file_of(path)]], name)) == 1
+    for number in range(31):
+        ann.call(ann.enter, [None], f"s{number}")
+        assert shots(ann.call(ann.enter, [None], "second")) == 1  # it is in use
+    assert shots(ann.call(ann.enter, [None], "first")) == 0
+    assert shots(bob.call(bob.enter, [None], "of-bob")) == 1
+
+
+def test_the_sessions_of_everybody_are_bounded(services):
+    blocks = page.build_page(services)
+    assert 64 <= blocks.state_session_capacity <= 500
+
+
+def test_a_search_by_photo_keeps_no_pixels(services, me, tmp_path):
+    desk, photo = Desk(), tmp_path / "a.jpg"
+    view = list(handlers.start_draft(services, me, intake([jpeg()])))[-1]
+    listing = handlers.publish(services, me, view.draft_id, key="k")
+    photo.write_bytes(jpeg())
+    actions.look_for(services, desk, str(photo))
+    desk.page = "mine"
+    assert listing.title in Painter(services).mine(desk, me)
+    assert "with this photo" in Painter(services).mine(desk, me)
+    kept, seen = [desk.__dict__], set()
+    while kept:
+        thing = kept.pop()
+        if id(thing) in seen or isinstance(thing, type | ModuleType):
+            continue
+        seen.add(id(thing))
+        assert not isinstance(thing, Image.Image)
+        kept += gc.get_referents(thing)

@@ -1,0 +1,49 @@
+"""The page behind its sign-in, and open to the one person on loopback."""
+
+from __future__ import annotations
+
+import pytest
+from fastapi.testclient import TestClient
+
+from app.accounts.sellers import PasswordFileError, write_password
+from app.web.server import create_app
+
+
+def test_nobody_sees_the_page_before_signing_in(build, tmp_path):
+    write_password(tmp_path / "passwords", "ann", "long enough")
+    app = create_app(build(passwords=tmp_path / "passwords"))
+    browser = TestClient(app, base_url="http://localhost", follow_redirects=False)
+    sent = browser.get("/")
+    assert (sent.status_code, sent.headers["location"]) == (303, "/sign-in")
+    assert browser.get("/config").status_code == 401
+    form = browser.get("/sign-in")
+    assert form.status_code == 200
+    assert "http" not in form.text.replace("http-equiv", "")
+    assert browser.post("/sign-in", data={"name": "ann", "password": "long enough"}).status_code == 303
+    assert browser.get("/").status_code == 200
+    assert browser.get("/config").status_code == 200
+    browser.get("/sign-out")
+    assert browser.get("/").status_code == 303
+
+
+def test_the_one_person_on_loopback_needs_no_password_but_other_hosts_are_refused(services):
+    browser = TestClient(create_app(services), base_url="http://127.0.0.1:7860")
+    page = browser.get("/")
+    assert page.status_code == 200
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+    assert browser.get("/", headers={"Host": "rebound.example"}).status_code == 400
+    assert browser.get("/v1/listings").json() == {"listings": []}
+
+
+def test_signing_out_leaves_nothing_of_the_pages_in_the_browser(build, tmp_path):
+    write_password(tmp_path / "passwords", "ann", "long enough")
+    services = build(passwords=tmp_path / "passwords", secure_cookies=True)
+    with TestClient(create_app(services, page=False), base_url="http://localhost") as client:
+        answer = client.get("/sign-out", follow_redirects=False)
+    assert answer.headers["clear-site-data"] == '"cache", "storage"'
+    assert answer.headers["strict-transport-security"] == "max-age=31536000"
+
+
+def test_a_password_that_is_guessed_first_is_refused(tmp_path):
+    with pytest.raises(PasswordFileError, match="guessed first"):
+        write_password(tmp_path / "passwords", "ann", "Password1")

@@ -1,0 +1,102 @@
+"""The seller's changes over what the model wrote."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.editing import edits
+from app.editing.edits import Edit
+from app.views import AppError
+from listing.intake.photos import intake
+from listing.request import DraftRequest
+from tests.fakes import UNSUPPORTED, jpeg, make_draft
+
+
+@pytest.fixture
+def draft():
+    return make_draft(DraftRequest(photos=intake([jpeg()])))
+
+
+def test_the_last_word_on_a_field_counts(draft):
+    made = edits.changes(
+        [
+            Edit("set", "colour", "black"),
+            Edit("drop", "colour"),
+            Edit("set", "colour", "blue"),
+            Edit("set", "title", "A"),
+            Edit("undo", "title"),
+        ]
+    )
+    seen = edits.apply(draft, made)
+    assert seen.attribute("colour").value == "blue"
+    assert seen.attribute("colour").locked
+    assert seen.attribute("colour").evidence[0].source == "seller"
+    assert seen.title == draft.title
+    assert made.locked == {"colour"}
+
+
+def test_a_fact_left_out_is_unknown_and_its_question_goes(draft):
+    seen = edits.apply(draft, edits.changes([Edit("drop", "brand"), Edit("set", "size", "M")]))
+    assert (seen.attribute("brand").value, seen.attribute("brand").status) == (None, "unknown")
+    assert [q.attribute for q in seen.questions] == ["condition_grade"]
+
+
+def test_a_fact_of_a_question_is_added(draft):
+    seen = edits.apply(draft, edits.changes([Edit("set", "condition_grade", "good")]))
+    assert seen.attribute("condition_grade").value == "good"
+
+
+def test_flags_move_with_their_words_and_go_when_these_go(draft):
+    flag = draft.flags[0]
+    moved = edits.apply(draft, edits.changes([Edit("set", "description", f"New. {UNSUPPORTED}.")]))
+    start, end = moved.flags[0].span
+    assert moved.description[start:end] == UNSUPPORTED
+    assert start != flag.span[0]
+    assert edits.apply(draft, edits.changes([Edit("set", "description", "New.")])).flags == []
+    assert edits.apply(draft, edits.changes([Edit("confirm", "description", UNSUPPORTED)])).flags == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "left"),
+    [
+        ("Warm hoodie. Rarely worn.", "Rarely worn", "Warm hoodie."),
+        ("Rarely worn. Warm hoodie.", "Rarely worn", "Warm hoodie."),
+        ("A warm, rarely worn hoodie.", "rarely worn", "A warm hoodie."),
+        ("A hoodie, rarely worn.", "rarely worn", "A hoodie."),
+        ("Warm.\n\nRarely worn.\nSoft.", "Rarely worn", "Warm.\n\nSoft."),
+        ("Rarely worn", "Rarely worn", ""),
+        ("Warm.", "Rarely worn", "Warm."),
+    ],
+)
+def test_removing_words_leaves_a_clean_sentence(text, words, left):
+    assert edits.without(text, words, 0) == left
+
+
+def test_what_the_seller_locked_is_never_counted_as_generated(draft):
+    made = edits.changes([Edit("set", "title", "Mine"), Edit("set", "colour", "black")])
+    rewritten = make_draft(DraftRequest(photos=(), title="Mine", facts={"colour": "black"}, tone="warmer"))
+    kept = edits.regenerated(rewritten, draft, made)
+    assert kept.title == draft.title
+    assert kept.attribute("colour").value == "navy"
+    assert kept.description == rewritten.description
+    assert edits.apply(kept, made).title == "Mine"
+
+
+@pytest.mark.parametrize(
+    ("given", "price"), [("12.5", 12.5), ("12,50", 12.5), (3, 3.0), ("", None), (None, None), ("0", 0.0)]
+)
+def test_prices(given, price):
+    assert edits.parse_price(given) == price
+
+
+@pytest.mark.parametrize("given", ["abc", "-1", "1e9", "nan", "inf", "1.2.3", "9" * 400, "１２"])
+def test_what_is_no_price(given):
+    with pytest.raises(AppError, match="price"):
+        edits.parse_price(given)
+
+
+def test_text_is_cleaned_but_markup_stays_text():
+    assert edits.clean_text("  a\x00b\ud800\u202e  <b>c</b>\nd ", 99, "It") == "ab <b>c</b> d"
+    assert edits.clean_text("a\r\nb", 99, "It", lines=True) == "a\nb"
+    with pytest.raises(AppError, match="10000 characters; shorten it to at most 120"):
+        edits.clean_text("x" * 10_000, 120, "The title")

@@ -1,0 +1,165 @@
+"""A real server on a port: server-sent events through curl, the example of the docs, hanging up, the fuzz test."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from app import handlers
+from app.views import AppError
+from app.web.server import create_app
+from benchmarks.api_fuzz import fuzz, make_app
+from tests.fakes import FakePipeline, jpeg
+
+
+@contextlib.contextmanager
+def serving(services):
+    """The API's address while it is served."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(create_app(services, page=False), log_level="error", timeout_graceful_shutdown=2)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def photo(tmp_path) -> Path:
+    file = tmp_path / "a.jpg"
+    file.write_bytes(jpeg())
+    return file
+
+
+def wait_until(true, seconds=10.0):
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return true()
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_events_through_curl(build, photo):
+    with serving(build(pipeline=FakePipeline(delay=0.01))) as url:
+        command = ["curl", "-sN", "-H", "Accept: text/event-stream", "-F", f"photos=@{photo}", f"{url}/v1/drafts"]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    frames = [frame.split("\n") for frame in said.strip().split("\n\n")]
+    assert all(len(f) == 2 and f[0].startswith("event: ") and f[1].startswith("data: ") for f in frames)
+    kinds = [f[0].removeprefix("event: ") for f in frames]
+    assert kinds.index("category") < kinds.index("attribute") < kinds.index("text") < kinds.index("draft")
+    last = json.loads(frames[-1][1].removeprefix("data: "))
+    assert last["draft"]["title"] == "Navy hoodie with zip"
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.parametrize("accept", ["text/event-stream", "application/json"])
+def test_hanging_up_stops_the_draft_and_lets_the_next_one_in(build, photo, accept):
+    services = build(pipeline=FakePipeline(delay=0.2))
+    with serving(services) as url:
+        command = ["curl", "-sN", "-H", f"Accept: {accept}", "-F", f"photos=@{photo}", f"{url}/v1/drafts"]
+        caller = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        assert wait_until(lambda: services.pipeline.running == 1)
+        caller.send_signal(signal.SIGKILL)
+        caller.wait()
+        assert wait_until(lambda: services.pipeline.running == 0, 3)
+        assert services.pipeline.closed == 1
+        assert wait_until(lambda: len(services.queue) == 0)
+        services.pipeline.delay = 0.0
+        assert subprocess.run(command, capture_output=True, check=True).stdout
+
+
+def test_the_example_of_the_docs_runs(build, photo, repository):
+    text = (repository / "docs" / "api.md").read_text()
+    example = re.search(r"```python\n(.*?)```", text, re.DOTALL).group(1)
+    with serving(build()) as url:
+        environment = {**os.environ, "IPL_URL": url, "IPL_PHOTO": str(photo)}
+        ran = subprocess.run(
+            [sys.executable, "-c", example], env=environment, capture_output=True, text=True, check=False
+        )
+    assert ran.returncode == 0, ran.stderr
+    assert "Navy hoodie with zip" in ran.stdout
+    assert "supported" in ran.stdout
+
+
+def test_the_routes_of_the_docs_are_the_routes_there_are(services, repository):
+    text = (repository / "docs" / "api.md").read_text()
+    paths = create_app(services, page=False).openapi()["paths"]
+    there = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+    assert set(re.findall(r"^\| `((?:GET|POST|PUT|PATCH|DELETE) \S+)`", text, re.MULTILINE)) == there
+
+
+@pytest.mark.timeout(1800)
+def test_no_call_that_the_schema_allows_or_forbids_is_a_server_error(tmp_path, request):
+    calls = request.config.getoption("--api-calls")
+    report = fuzz(make_app(tmp_path), calls)
+    assert report.failures == []
+    assert report.total >= calls
+    answered = {name for name, status in report.calls if status < 300}
+    assert {"POST /v1/drafts", "POST /v1/listings", "PATCH /v1/listings/{listing_id}"} <= answered
+
+
+def full(*_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_disk_that_fills_while_photos_are_stored(services, me, photos, monkeypatch):
+    calls = iter([None])
+    real = os.fsync
+
+    def second_fails(descriptor):
+        return full() if next(calls, full) is full else real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", second_fails)
+    with pytest.raises(AppError, match="disk is full") as caught:
+        handlers.start_draft(services, me, photos)
+    assert caught.value.status == 507
+    assert [p.name for p in services.media.folder.rglob("*") if p.is_file()] == [".store"]
+    assert len(services.queue) == 0
+
+
+def test_a_disk_that_fills_while_publishing(services, me, photos):
+    """SQLite's own limit on pages stands for the end of the disk: it gives the very error."""
+    draft = list(handlers.start_draft(services, me, photos))[-1]
+    services.store.engine.dispose()
+    from sqlalchemy import event
+
+    def no_growth(connection, _):
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count={pages}")
+
+    event.listen(services.store.engine, "connect", no_growth)
+
+    def edit_until_full():
+        for number in range(200):
+            handlers.edit_field(services, me, draft.draft_id, "description", "long " * 700 + str(number))
+
+    with pytest.raises(AppError, match="disk is full") as caught:
+        edit_until_full()
+    assert caught.value.status == 507
+    with pytest.raises(AppError, match="disk is full"):
+        handlers.publish(services, me, draft.draft_id, key="k")
+    assert handlers.my_listings(services, me) == []
+    assert services.index.ids() == set()
+    event.remove(services.store.engine, "connect", no_growth)
+    services.store.engine.dispose()
+    assert handlers.publish(services, me, draft.draft_id, key="k").draft_id == draft.draft_id

@@ -1,0 +1,39 @@
+"""The same services with the real model, the real encoders and a real index."""
+
+from __future__ import annotations
+
+import pytest
+
+from app import handlers
+from app.services import build_services
+from app.settings import load_settings
+from listing.intake.photos import intake
+
+
+@pytest.mark.model
+@pytest.mark.timeout(600)
+def test_a_demo_photo_becomes_a_listing_that_is_found_again(repository, tmp_path):
+    demo = sorted((repository / "demo").glob("*.jpg"))[0]
+    settings = load_settings(
+        store=f"sqlite:///{tmp_path / 'store.sqlite'}", media=tmp_path / "media", index=str(tmp_path / "index")
+    )
+    services = build_services(settings)
+    try:
+        me = services.sellers.only().id
+        draft = list(handlers.start_draft(services, me, intake([demo]), "Call me: 0176 12345678"))[-1]
+        assert draft.state == "ready", draft.problem
+        handlers.edit_field(services, me, draft.draft_id, "title", "Something warm for the winter")
+        if draft.category.value is None:
+            handlers.edit_field(services, me, draft.draft_id, "category", "Hoodie")
+        listing = handlers.publish(services, me, draft.draft_id, key="k")
+        assert services.index.ids() == {listing.id}
+        record = services.index.past.index.get(listing.id)
+        assert "12345678" not in record.text
+        for given in ({"text": "warm winter"}, {"photo": intake([demo])[0]}):
+            assert [x.id for x in handlers.my_listings(services, me, **given)] == [listing.id]
+        hits = services.index.search("warm thing for winter", None, limit=5)
+        assert [hit.listing_id for hit in hits] == [listing.id]
+        handlers.delete(services, me, listing.id)
+        assert services.index.ids() == set()
+    finally:
+        services.close()

@@ -1,0 +1,195 @@
+"""Every model that serves beside the usual ones is trained on the store's own log, by the commands that install it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from sqlalchemy import select
+
+from app.cli.main import main
+from app.feed.candidates import note_items
+from app.feed.log import write_log
+from app.store.tables import FeedCandidatesRow, FeedEventRow, FeedItemRow, FeedPageRow, FeedRow, OrderRow
+from recommend.cascade.catalog import Item
+from recommend.data.parquet import ParquetStream
+from recommend.data.schema import POLICIES, table_files
+from recommend.features.ragged import concat_batches
+from tests.app.feed.test_feed import buy, seen
+from tests.app.feed.test_feed_log import visit
+from tests.app.web.test_api import client_of, published
+from tests.fakes import FakeIndex
+
+DAYS = 8
+
+
+class Index(FakeIndex):
+    """Vectors of about unit length, as encoders give; the fake's own would be no input for a model."""
+
+    def vectors(self, listing_ids):
+        rng = {i: np.random.default_rng(list(i.encode())) for i in listing_ids if i in self.entries}
+        return {i: (r.normal(size=1280) / 1280**0.5).tolist() for i, r in rng.items()}
+
+
+SMALL = ["--set", "batch_rows=64", "--set", "mlp=[8,4]", "--set", "embedding=4", "--set", "threads=1"]
+
+
+def spread(services):
+    """Pages of one minute become pages of eight days, each with what came of it; orders come hours later, refunds a
+    day."""
+    with services.store.write() as session:
+        pages = session.scalars(select(FeedPageRow).order_by(FeedPageRow.at)).all()
+        shift = {p.id: timedelta(days=DAYS - 1 - DAYS * n // len(pages)) for n, p in enumerate(pages)}
+        rows = session.scalars(select(FeedRow)).all()
+        of_row = {r.id: shift[r.page_id] for r in rows}
+        for page in pages:
+            page.at -= shift[page.id]
+        for row in rows:  # as if things had been listed over the last days, too
+            row.known = {**row.known, "item_age_h": 5.0 + row.known["item_id"] % 7 + row.position}
+        for item in session.scalars(select(FeedItemRow)):
+            item.known = {**item.known, "listed_ms": item.known["listed_ms"] - 9 * 86_400_000}
+        for event in session.scalars(select(FeedEventRow)):
+            event.at -= of_row[event.row_id]
+        for order in session.scalars(select(OrderRow)):
+            order.at += timedelta(hours=2) - of_row[order.row_id]
+            if order.refunded_at is not None:
+                order.refunded_at += timedelta(days=1) - of_row[order.row_id]
+
+
+def busy_days(client, ads=()):
+    """Sixty pages of seven visitors, with clicks, orders of stock that is deep, and a refund now and then."""
+    listings = [published(client, price=10 + n) for n in range(8)]
+    for n, listing in enumerate(listings):
+        client.patch(f"/v1/listings/{listing['id']}", json={"stock": 1_000})
+        if n in ads:
+            client.put(f"/v1/listings/{listing['id']}/ad", json={"bid": 0.2 + 0.1 * n})
+    return listings
+
+
+def walk(client, listings, count=60):
+    for n in range(count):
+        wanted = [x for x in listings if (n + int(x["price"])) % 3 == 0]
+        liked = [x["id"] for x in wanted]
+        page = visit(client, f"v{n % 7}", click=liked)
+        if n % 2 == 0:
+            order = buy(client, wanted[0], f"v{n % 7}", f"k{n}", page_id=page["id"]).json()
+            if n % 4 == 0:
+                client.post(f"/v1/orders/{order['id']}/refund")
+
+
+def commands(log, run, model, role, *more):
+    train = ["recommend", "train", "--data", str(log), "--out", str(run), "--model", model, "--test-days", "1", *SMALL]
+    assert main([*train, *more]) == 0, model
+    assert main(["recommend", "evaluate", "--run", str(run), "--data", str(log)]) == 0, model
+    assert main(["recommend", "install", "--run", str(run), "--role", role]) == 0, model
+
+
+def test_copr_ecad_rec4ad_and_msnet_learn_from_the_stores_log_and_serve_in_their_stages(
+    build, tmp_path, monkeypatch, capsys
+):
+    services = build(index=Index(), feed_per_second=1e6, feed_candidates=1.0, feed_uniform_ads=0.5)
+    monkeypatch.setenv("IPL_HOME", str(tmp_path))
+    with client_of(services) as client:
+        listings = busy_days(client, ads=range(5))
+        walk(client, listings, 20)
+        with services.store.read() as session:
+            assert session.scalar(select(FeedCandidatesRow)) is None  # no model has ranked yet
+        spread(services)
+        assert main(["recommend", "log", "--out", str(tmp_path / "first")]) == 0
+        commands(tmp_path / "first", tmp_path / "din", "din", "ranking")
+        services.feed.refresh()
+        walk(client, listings)
+        spread(services)
+        log = tmp_path / "log"
+        assert main(["recommend", "log", "--out", str(log)]) == 0
+        commands(log, tmp_path / "copr", "copr", "pre-ranking", "--set", "chunks=3")
+        commands(log, tmp_path / "ecad", "ecad", "conversion")
+        commands(log, tmp_path / "rec4ad", "rec4ad", "ads")
+        commands(log, tmp_path / "msnet", "msnet", "ranking")
+        said = capsys.readouterr().out
+        assert all(f"{name} 000" in said for name in ("copr", "ecad", "rec4ad", "msnet"))
+        services.feed.refresh()
+        page = seen(client, "v1")
+        assert {stage: name.split()[0] for stage, name in page["models"].items() if stage != "knowledge"} == {
+            "pre_ranking": "copr", "ranking": "msnet", "conversion": "ecad", "ads": "rec4ad"}  # fmt: skip
+        assert page["degraded"] == []
+        assert {p["reason"] for p in page["places"]} >= {"ranked", "ad"}
+
+
+def test_the_log_holds_what_was_considered_and_with_which_chance_an_ad_was_shown(build, tmp_path, monkeypatch):
+    services = build(index=Index(), feed_per_second=1e6, feed_candidates=1.0, feed_uniform_ads=0.5)
+    monkeypatch.setenv("IPL_HOME", str(tmp_path))
+    with client_of(services) as client:
+        listings = busy_days(client, ads=range(5))
+        walk(client, listings, 20)
+        spread(services)
+        write_log(services.store, tmp_path / "first")
+        commands(tmp_path / "first", tmp_path / "din", "din", "ranking")
+        services.feed.refresh()
+        new = published(client, price=99)  # considered, but sold before the visitor reports anything
+        page = visit(client, "vera")
+        seen(client, "otto")  # never reported as seen: not in the log
+    written = write_log(services.store, tmp_path / "log")
+    names = ["request_id", "item_id", "policy", "rank", "rank_score", "bid", "shown"]
+    rows = concat_batches(list(ParquetStream(table_files(tmp_path / "log", "candidate"), names, 1000)))
+    assert len(set(rows["request_id"].tolist())) == 1
+    organic = rows["policy"] == POLICIES.index("organic")
+    assert int(organic.sum()) == 9
+    assert sorted(rows["rank"][organic].tolist()) == list(range(9))
+    assert int((~organic).sum()) == 5
+    assert bool((rows["bid"][~organic] > 0).all())
+    assert int(rows["shown"].sum()) == len(page["places"])
+    items = concat_batches(list(ParquetStream(table_files(tmp_path / "log", "item"), ["item_id", "price"], 1000)))
+    assert 99.0 in items["price"].tolist()
+    assert new["id"]
+    assert written.rows["candidate"] == 14
+    names = ["policy", "propensity", "is_ad"]
+    shown = concat_batches(list(ParquetStream(table_files(tmp_path / "log", "impression"), names, 1000)))
+    ads = shown["is_ad"]
+    assert set(shown["policy"][ads].tolist()) == {POLICIES.index("ads"), POLICIES.index("uniform")}
+    assert set(shown["policy"][~ads].tolist()) == {POLICIES.index("organic")}
+    # Two of five are drawn on half of the pages: 0.5 * 2 / 5 for everybody, and 0.5 more for who wins the auction.
+    assert {round(p, 2) for p in shown["propensity"][ads].tolist()} <= {0.2, 0.7}
+    assert set(shown["propensity"][~ads].tolist()) == {1.0}
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("copr", "holds no ranking candidates"),
+        ("ecad", "days old, as the shortest window asks"),
+        ("rec4ad", "nobody saw an ad"),
+    ],
+)
+def test_a_log_that_lacks_what_a_model_needs_is_one_sentence_and_leaves_no_run(
+    build, tmp_path, monkeypatch, capsys, model, said
+):
+    services = build(index=Index(), feed_per_second=1e6)
+    monkeypatch.setenv("IPL_HOME", str(tmp_path))
+    with client_of(services) as client:
+        published(client, price=10)
+        for n in range(16):
+            visit(client, f"v{n}")
+        spread(services)
+    write_log(services.store, tmp_path / "log")
+    train = ["recommend", "train", "--data", str(tmp_path / "log"), "--out", str(tmp_path / "run"), "--model", model]
+    assert main([*train, "--test-days", "1", *SMALL]) != 0
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_a_thing_is_written_down_as_it_came_and_its_vector_when_it_is_there(services):
+    def item(**changes):
+        known = {"item_id": 7, "seller_id": 1, "category": 2, "condition": 1, "price": 10.0, "price_bucket": 4,
+                 "stock": 1, "single": True, "listed_ms": 5, "content": np.zeros(16, np.float32)}  # fmt: skip
+        return Item(**{**known, **changes})
+
+    for changes in ({}, {"price": 99.0, "content": np.ones(16, np.float32)}, {"content": np.full(16, 2, np.float32)}):
+        with services.store.write() as session:
+            note_items(session, [item(**changes), item(item_id=8)])
+    with services.store.read() as session:
+        rows = {row.item_id: row.known for row in session.scalars(select(FeedItemRow))}
+    assert set(rows) == {7, 8}
+    assert rows[7]["price"] == 10.0
+    assert rows[7]["content"] == [1.0] * 16

@@ -1,0 +1,110 @@
+"""A browser, a server for each test, and how a person moves on the page. Everything waits for what it can see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.accounts.sellers import write_password
+from app.setup.external_tools import find_chromium
+from tests.app.support.page_server import CHROMIUM_ARGS, served
+from tests.fakes import FakePipeline, jpeg
+
+playwright = pytest.importorskip("playwright.sync_api")
+Page, Browser, expect = playwright.Page, playwright.Browser, playwright.expect
+
+SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
+PASSWORD = "correct horse"
+SLOW_MACHINE = 60_000
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=SLOW_MACHINE)
+    with playwright.sync_playwright() as play:
+        found = play.chromium.launch(executable_path=str(find_chromium()), args=CHROMIUM_ARGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def pipeline() -> Any:
+    """What writes the drafts; a test with the real model replaces this."""
+    return FakePipeline()
+
+
+@pytest.fixture
+def serve(build: Any, tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Starts the app with a pipeline; returns its address. ``sellers``: names for the password mode."""
+    with ExitStack() as stack:
+
+        def _serve(pipeline: Any, sellers: tuple[str, ...] = (), **settings: Any) -> str:
+            if sellers:
+                settings["passwords"] = tmp_path / "passwords"
+                for name in sellers:
+                    write_password(settings["passwords"], name, PASSWORD)
+            return stack.enter_context(served(build(pipeline=pipeline, **settings)))
+
+        yield _serve
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens the page in a browser of its own (cookies are not shared); errors of scripts fail the test."""
+    errors: list[str] = []
+    with ExitStack() as stack:
+
+        def _visit(url: str, size: str = "phone", *, seller: str | None = None, dark: bool = False) -> Page:
+            width, height = SIZES[size]
+            scheme = "dark" if dark else "light"
+            context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+            stack.callback(context.close)
+            context.set_default_timeout(SLOW_MACHINE)
+            page = context.new_page()
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            page.goto(url)
+            if seller is not None:
+                sign_in(page, seller)
+            expect(page.locator("#ipl-top header")).to_be_visible()
+            return page
+
+        yield _visit
+    assert not errors
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[str]:
+    """Two different photos as files."""
+    paths = [tmp_path / "front.jpg", tmp_path / "label.jpg"]
+    paths[0].write_bytes(jpeg())
+    paths[1].write_bytes(jpeg((120, 40, 40), (400, 320)))
+    return [str(p) for p in paths]
+
+
+def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
+    """Through the sign-in form."""
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def add(page: Page, files: list[str]) -> None:
+    """Choose photos and wait until they are there."""
+    before = page.locator(".shot").count()
+    page.locator("#ipl-sell input[type=file]").set_input_files(files)
+    expect(page.locator(".shot")).to_have_count(before + len(files))
+
+
+def write(page: Page) -> None:
+    """Press the button and wait for the finished draft."""
+    page.get_by_role("button", name="Write my listing").click()
+    expect(publish(page)).to_be_visible()
+
+
+def publish(page: Page) -> Any:
+    """The publish button; there only when a draft is finished."""
+    return page.get_by_role("button", name="Publish", exact=True)

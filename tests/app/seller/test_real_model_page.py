@@ -1,0 +1,45 @@
+"""The page with the real model: the demo photos in, a draft appears piece by piece, and it can be published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.app.seller.conftest import add, expect, publish
+
+pytestmark = [pytest.mark.browser, pytest.mark.model, pytest.mark.timeout(600)]
+# Notes in which order things first stood on the page.
+WATCH = """wanted => {
+  window.order = [];
+  new MutationObserver(() => {
+    for (const [name, what] of Object.entries(wanted))
+      if (!window.order.includes(name) && document.querySelector(what)) window.order.push(name);
+  }).observe(document.body, { childList: true, subtree: true, characterData: true });
+  document.querySelector('#ipl-write').click();
+}"""
+PIECES = {
+    "category": "#ipl-draft .chip[data-do=category]",
+    "fact": "#ipl-draft li[data-fact]",
+    "text": "#t-description-live:not(:empty)",
+    "done": "#ipl-draft .bottom",
+}
+
+
+def test_a_real_draft_streams_into_the_page(serve: Any, visit: Any, repository: Path, real_pipeline: Any) -> None:
+    page = visit(serve(real_pipeline))
+    add(page, [str(repository / "demo" / name) for name in ("hoodie.jpg", "hoodie_label.jpg")])
+    page.get_by_label("Anything a buyer should know?").fill("Worn twice.")
+    page.evaluate(WATCH, PIECES)
+    expect(publish(page)).to_be_visible()
+    assert page.evaluate("window.order") == list(PIECES), "each piece stands there before the next one"
+    expect(page.locator("#f-brand")).to_contain_text("Wrangler")
+    expect(page.locator("#f-brand")).to_contain_text("read on the label")
+    page.locator("#f-brand").click()
+    expect(page.locator("#p-brand .crop .box")).to_be_visible()
+    text = page.get_by_label("Description", exact=True).input_value()
+    assert text.endswith("Worn twice."), "the seller's own words stand there unchanged"
+    page.get_by_label("Price in EUR").fill("12")
+    publish(page).click()
+    expect(page.get_by_role("heading", name="It is online")).to_be_visible()

@@ -1,0 +1,139 @@
+"""What the page shows when something waits, fails or attacks; and how fast the first fact comes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.store.search_index import NoIndex
+from tests.app.seller.conftest import add, expect, publish, write
+from tests.app.support.page_server import served
+from tests.fakes import FakePipeline
+
+pytestmark = pytest.mark.browser
+FIRST_FACT_MS = 3000
+WATCH = """() => {
+  const start = performance.now();
+  window.firstFact = null;
+  new MutationObserver((_, watcher) => {
+    if (!document.querySelector('#ipl-draft .chip[data-do=category]')) return;
+    window.firstFact = performance.now() - start;
+    watcher.disconnect();
+  }).observe(document.body, { childList: true, subtree: true });
+  document.querySelector('#ipl-write').click();
+}"""
+ATTACK = "<img src=x onerror='window.hit=1'><script>window.hit=1</script>${window.hit=1}{{7*7}}"
+
+
+def test_the_second_seller_sees_the_line_and_the_page_answers(serve: Any, visit: Any, files: list[str]) -> None:
+    url = serve(FakePipeline(delay=0.25), sellers=("anna", "ben"))
+    anna, ben = visit(url, seller="anna"), visit(url, seller="ben")
+    add(anna, files)
+    add(ben, files)
+    anna.evaluate(WATCH)
+    expect(anna.locator("#ipl-draft .chip[data-do=category]").first).to_be_visible()
+    ben.get_by_role("button", name="Write my listing").click()
+    expect(ben.locator("#ipl-status")).to_contain_text("You are second in line")
+    ben.get_by_role("button", name="My listings").click()
+    expect(ben.get_by_text("Nothing here yet")).to_be_visible()
+    ben.get_by_role("button", name="Sell", exact=True).click()
+    expect(publish(anna)).to_be_visible()
+    expect(publish(ben)).to_be_visible()
+    assert anna.evaluate("window.firstFact") < FIRST_FACT_MS
+
+
+def test_refused_photos_say_why_and_the_others_stay(serve: Any, visit: Any, files: list[str], tmp_path: Path) -> None:
+    page = visit(serve(FakePipeline()))
+    bad = tmp_path / "notes.png"
+    bad.write_text("not a photo")
+    page.locator("#ipl-sell input[type=file]").set_input_files([*files, str(bad)])
+    expect(page.get_by_text("notes.png was not added")).to_be_visible()
+    expect(page.locator(".shot")).to_have_count(2)
+    page.get_by_role("button", name="Remove photo 2").click()
+    expect(page.locator(".shot")).to_have_count(1)
+
+
+def test_pasted_photos_go_the_same_way(serve: Any, visit: Any) -> None:
+    page = visit(serve(FakePipeline()))
+    page.evaluate(
+        """async () => {
+        const canvas = document.createElement('canvas');
+        canvas.width = canvas.height = 300;
+        const draw = canvas.getContext('2d');
+        draw.fillStyle = '#246'; draw.fillRect(0, 0, 300, 300); draw.fillStyle = '#fff'; draw.fillRect(40, 40, 90, 60);
+        const blob = await new Promise((done) => canvas.toBlob(done, 'image/png'));
+        const box = new DataTransfer();
+        box.items.add(new File([blob], 'pasted.png', { type: 'image/png' }));
+        document.dispatchEvent(new ClipboardEvent('paste', { clipboardData: box, bubbles: true, cancelable: true }));
+    }"""
+    )
+    expect(page.locator(".shot")).to_have_count(1)
+
+
+def test_outside_what_it_knows_it_asks_instead_of_guessing(serve: Any, visit: Any, files: list[str]) -> None:
+    page = visit(serve(FakePipeline(in_range=False)))
+    add(page, files)
+    write(page)
+    expect(page.get_by_text("This is outside what I know")).to_be_visible()
+    expect(page.locator("#ipl-draft .chip[data-do=category][aria-pressed=true]")).to_have_count(0)
+    page.locator("#ipl-draft .chip[data-do=category]").first.click()
+    expect(page.locator("#ipl-draft .chip[data-do=category][aria-pressed=true]")).to_contain_text("your choice")
+    expect(page.get_by_text("This is outside what I know")).to_have_count(0)
+
+
+def test_without_retrieval_there_is_an_honest_none(build: Any, visit: Any, files: list[str]) -> None:
+    with served(build(pipeline=FakePipeline(in_range=False), index=NoIndex())) as url:
+        page = visit(url)
+        add(page, files)
+        write(page)
+        expect(page.get_by_text("Past listings are switched off")).to_be_visible()
+
+
+def test_a_broken_model_is_a_sentence_and_not_a_trace(serve: Any, visit: Any, files: list[str]) -> None:
+    page = visit(serve(FakePipeline(fail_at="attribute")))
+    add(page, files)
+    page.get_by_role("button", name="Write my listing").click()
+    expect(page.get_by_role("alert").get_by_text("The listing could not be written")).to_be_visible()
+    assert "Traceback" not in page.content()
+
+
+def test_stopping_keeps_the_photos(serve: Any, visit: Any, files: list[str]) -> None:
+    page = visit(serve(FakePipeline(delay=0.4)))
+    add(page, files)
+    page.get_by_role("button", name="Write my listing").click()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("Stopped before the draft was done")).to_be_visible()
+    expect(page.locator(".shot")).to_have_count(2)
+
+
+def test_markup_is_shown_and_never_run(serve: Any, visit: Any, files: list[str]) -> None:
+    page = visit(serve(FakePipeline()))
+    add(page, files)
+    page.get_by_label("Anything a buyer should know?").fill(ATTACK)
+    write(page)
+    page.locator("#f-brand").click()
+    page.locator("#e-brand").fill(ATTACK[:70])
+    page.locator("#p-brand").get_by_role("button", name="Save").click()
+    expect(page.locator("#f-brand .val")).to_have_text(ATTACK[:70])
+    page.get_by_label("Title", exact=True).fill(ATTACK)
+    publish(page).click()
+    expect(page.locator(".done-page h2")).to_have_text(ATTACK)
+    page.get_by_role("button", name="See my listings").click()
+    expect(page.locator(".item h3")).to_have_text(ATTACK)
+    assert page.evaluate("window.hit") is None
+
+
+def test_nothing_is_fetched_from_elsewhere(serve: Any, browser: Any, files: list[str]) -> None:
+    url = serve(FakePipeline())
+    context = browser.new_context()
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(url)
+    expect(page.locator("#ipl-top header")).to_be_visible()
+    add(page, files)
+    write(page)
+    assert [a for a in asked if not a.startswith((url, "data:", "blob:"))] == []
+    context.close()

@@ -1,0 +1,55 @@
+"""Contact data and prohibited goods in what a seller types on the page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.app.seller.conftest import add, expect, publish, write
+
+pytestmark = pytest.mark.browser
+
+
+def test_the_page_says_what_was_taken_out(serve: Any, visit: Any, pipeline: Any, files: list[str]) -> None:
+    url = serve(pipeline)
+    page = visit(url)
+    add(page, files)
+    write(page)
+    page.get_by_label("Title", exact=True).fill("Glock 19 pistol, 9mm")
+    publish(page).click()
+    expect(page.locator("#ipl-status")).to_contain_text("cannot be listed")
+    assert httpx.get(f"{url}v1/listings").json() == {"listings": []}
+
+    page.get_by_label("Title", exact=True).fill("Hoodie, ask vera@example.org")
+    page.get_by_label("Description", exact=True).fill("Warm. Call +49 170 1234567.")
+    page.locator("#f-brand").click()
+    page.locator("#e-brand").fill("Nike, ask otto@example.org")
+    page.locator("#p-brand").get_by_role("button", name="Save").click()
+    expect(page.locator("#f-brand")).to_contain_text("otto@example.org")
+    publish(page).click()
+    expect(page.get_by_role("heading", name="It is online")).to_be_visible()
+    for words in ("vera@example.org", "+49 170 1234567", "otto@example.org"):
+        expect(page.locator("#ipl-status")).to_contain_text(words)
+    listing = httpx.get(f"{url}v1/listings").json()["listings"][0]
+    assert listing["title"] == "Hoodie, ask [removed]"
+    assert listing["description"] == "Warm. Call [removed]."
+    assert listing["attributes"]["brand"] == "Nike, ask [removed]"
+
+    page.get_by_role("button", name="See my listings").click()
+    expect(page.locator("#ipl-told")).not_to_contain_text("example.org")
+    item = page.locator(".item")
+    item.get_by_role("button", name="Edit").click()
+    item.get_by_label("Title").fill("Hoodie")
+    item.get_by_label("Description").fill("Warm. Write to anna@example.org.")
+    item.get_by_role("button", name="Save changes").click()
+    expect(page.locator("#ipl-told")).to_contain_text("anna@example.org")
+    expect(item.get_by_role("heading", name="Hoodie", exact=True)).to_be_visible()
+    if item.get_by_label("Title").is_hidden():
+        item.get_by_role("button", name="Edit").click()
+    item.get_by_label("Title").fill("Glock 19 pistol, 9mm")
+    item.get_by_role("button", name="Save changes").click()
+    expect(page.locator("#ipl-told")).to_contain_text("cannot be listed")
+    listing = httpx.get(f"{url}v1/listings").json()["listings"][0]
+    assert (listing["title"], listing["description"]) == ("Hoodie", "Warm. Write to [removed].")

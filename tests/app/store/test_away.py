@@ -1,0 +1,243 @@
+"""While a store is away: clear answers at once, nothing that stops, and everything level again soon after."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select, text, update
+
+from app import handlers
+from app.store import db, draft_repo, outbox
+from app.store.tables import DraftRow, ListingRow, OutboxRow, now
+from app.views import AppError
+from app.web.server import create_app
+from listing.intake.photos import intake
+from rag_index.errors import IndexUnreachable
+from rag_index.storage import location
+from tests.app.feed.test_feed import buy, seen
+from tests.app.support.small_index import open_index, titles_in
+from tests.app.web.test_api import client_of, code, draft, published
+from tests.fakes import FakeIndex, jpeg
+from tests.servers import Postgres, Server
+
+OPEN = {"/healthz": 200, "/metrics": 200, "/readyz": 503}
+
+
+def every_call(app):
+    """Method and path of every route of the schema, without a body: who asks is looked up first."""
+    paths = app.openapi()["paths"]
+    return [(method.upper(), path) for path, methods in paths.items() for method in methods]
+
+
+@pytest.mark.postgres
+def test_without_postgresql_every_route_says_so_and_works_again_by_itself(build):
+    server = Postgres(fsync=False)
+    try:
+        server.start()
+        services = build(store=server.url(), feed_per_second=1e6)
+        app = create_app(services, page=False)
+        with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
+            listing = published(client)
+            server.kill()
+            for method, path in every_call(app):
+                began = time.monotonic()
+                answer = client.request(method, path.replace("{", "").replace("}", ""))
+                assert time.monotonic() - began < db.CONNECT_SECONDS + 3, (method, path)
+                assert answer.status_code == OPEN.get(path, 503), (method, path, answer.text)
+                if answer.status_code == 503:
+                    assert code(answer) == (503, "store"), (method, path)
+                    assert int(answer.headers["retry-after"]) >= 1
+            assert client.get("/sign-in", follow_redirects=False).status_code == 303  # the page itself still opens
+            server.start()
+            assert client.get("/readyz").status_code == 200
+            assert buy(client, listing).status_code == 201
+            assert seen(client)["places"] == []
+    finally:
+        server.remove()
+
+
+def test_the_page_says_it_in_a_sentence(services, monkeypatch):
+    import gradio as gr
+
+    from app.seller.page import _Page
+
+    page = _Page(services, None)
+    desk = page.desk.value
+    here = gr.Request(username=None)
+    assert len(page.enter(desk, here)) == 12
+
+    def away():
+        raise db.store_away()
+
+    monkeypatch.setattr(services.store, "read", away)
+    monkeypatch.setattr(services.store, "write", away)
+    event = gr.EventData(None, {"do": "page", "value": "mine"})
+    for do in (lambda: page.enter(desk, here), lambda: page.press(desk, event, here)):
+        with pytest.raises(gr.Error, match="The store does not answer"):
+            do()
+    monkeypatch.undo()
+    assert len(page.enter(desk, here)) == 12
+
+
+def test_an_order_is_answered_though_the_store_goes_away_right_after_it(services, monkeypatch):
+    with client_of(services) as client:
+        listing = published(client)
+
+        def away():
+            raise db.store_away()
+
+        real = services.store.read
+        who = services.sellers.named("vera").id
+        monkeypatch.setattr(services.store, "read", away)
+        assert services.orders.buy(who, listing["id"], "k", price=listing["price"]).listing_id == listing["id"]
+        assert len(services.feed.feed.catalog) == 0
+        with services.store.write() as session:
+            assert len(session.scalars(select(OutboxRow)).all()) == 1
+        monkeypatch.setattr(services.store, "read", real)
+        monkeypatch.setattr(outbox, "REST_SECONDS", 0.0)
+        services.publisher.outbox.catch_up()
+        with services.store.write() as session:
+            assert session.scalars(select(OutboxRow)).all() == []
+
+
+@pytest.mark.stores
+def test_a_draft_whose_end_could_not_be_written_is_stopped_later(services, me, photos, monkeypatch):
+    done = list(handlers.start_draft(services, me, photos))[-1]
+    run = handlers.start_draft(services, me, intake([jpeg((9, 9, 9))]))
+    view = next(run)
+    real = services.store.write
+
+    def away():
+        raise db.store_away()
+
+    monkeypatch.setattr(services.store, "write", away)
+    with pytest.raises(AppError, match="does not answer"):
+        list(run)
+    assert len(services.queue) == 0
+    monkeypatch.setattr(services.store, "write", real)
+    assert services.publisher.stop_orphans(services.queue.names()) == 0  # it might still be written
+    with services.store.write() as session:
+        draft_repo.set_state(session, done.draft_id, "working")
+        session.execute(update(DraftRow).values(updated_at=now() - timedelta(hours=1)))
+    assert services.publisher.stop_orphans([view.draft_id]) == 1
+    assert handlers.get_draft(services, me, done.draft_id).state == "ready"
+    assert services.publisher.stop_orphans([]) == 1
+    assert handlers.get_draft(services, me, view.draft_id).state == "stopped"
+
+
+def test_the_feed_does_not_stand_in_line_behind_a_broken_index(build, me):
+    services = build(index=FakeIndex(fail=True), feed_per_second=1e6)
+    with client_of(services) as client:
+        first = published(client)
+        for n in range(130):  # more than the outbox hands out at once
+            handlers.edit_listing(services, me, first["id"], {"price": n})
+        second = published(client)
+        assert {p["listing"]["id"] for p in seen(client)["places"]} == {first["id"], second["id"]}
+        client.patch(f"/v1/listings/{first['id']}", json={"status": "removed"})
+        assert len(services.feed.feed.catalog) == 1
+
+
+@pytest.mark.postgres
+@pytest.mark.server
+def test_a_chroma_server_that_goes_away_or_hangs_holds_up_nobody(build, url, tmp_path, monkeypatch):
+    monkeypatch.setattr(location, "SERVER_SECONDS", 1.0)
+    monkeypatch.setattr(location, "CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr(outbox, "REST_SECONDS", 0.0)
+    chroma = Server(tmp_path / "chroma")
+    chroma.start()
+    try:
+        services = build(store=url, index=open_index(chroma.url))
+        titles = {}
+
+        def publish(client):
+            began = time.monotonic()
+            listing = published(client)
+            titles[listing["id"]] = listing["title"]
+            assert listing["id"] in {p["listing"]["id"] for p in seen(client)["places"]}
+            assert client.get("/readyz").status_code == 200
+            assert len(client.get("/v1/listings", params={"q": "hoodie"}).json()["listings"]) == len(titles)
+            return time.monotonic() - began
+
+        with client_of(services) as client:
+            publish(client)
+            chroma.kill()
+            publish(client)
+            assert "ipl_index_outbox 1.0" in client.get("/metrics").text
+            chroma.start()
+            publish(client)
+            assert titles_in(services.index) == titles
+            chroma.process.send_signal(signal.SIGSTOP)
+            publish(client)  # the one that finds out
+            assert publish(client) < 1.0 + draft_seconds(client)
+            with pytest.raises(IndexUnreachable):
+                open_index(chroma.url)
+            chroma.process.send_signal(signal.SIGCONT)
+            monkeypatch.setattr(services.index.past.index._place, "_hangs_until", 0.0)
+            services.publisher.outbox.catch_up()
+            assert titles_in(services.index) == titles
+    finally:
+        chroma.kill()
+
+
+def draft_seconds(client) -> float:
+    """How long this machine takes for three drafts."""
+    began = time.monotonic()
+    for _ in range(3):
+        draft(client)
+    return time.monotonic() - began
+
+
+@pytest.mark.postgres
+def test_a_lock_that_does_not_come_is_busy(build, url, monkeypatch):
+    monkeypatch.setattr(db, "BUSY_SECONDS", 1)
+    services = build(store=url)
+    with client_of(services) as client:
+        listing = published(client)
+        with services.store.write() as session:
+            session.execute(text("SELECT 1 FROM listings FOR UPDATE"))
+            answer = client.patch(f"/v1/listings/{listing['id']}", json={"price": 1})
+        assert code(answer) == (503, "busy")
+        assert answer.headers["retry-after"] == "1"
+
+
+@pytest.mark.postgres
+def test_of_two_that_block_each_other_one_is_told_to_try_again(build, url):
+    services = build(store=url)
+    with client_of(services) as client:
+        ids = [published(client)["id"] for _ in range(2)]
+    meet, said = threading.Barrier(2), []
+
+    def change(first, second):
+        try:
+            with services.store.write() as session:
+                session.execute(update(ListingRow).where(ListingRow.id == first).values(price=1))
+                meet.wait()
+                session.execute(update(ListingRow).where(ListingRow.id == second).values(price=2))
+            said.append("done")
+        except AppError as error:
+            said.append(error.code)
+
+    threads = [threading.Thread(target=change, args=pair) for pair in (ids, ids[::-1])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(said) == ["busy", "done"]
+
+
+@pytest.mark.postgres
+def test_too_few_connections_are_busy(build, url, monkeypatch):
+    monkeypatch.setattr(db, "POOL_SECONDS", 0.2)
+    services = build(store=url)
+    held = [services.store.engine.connect() for _ in range(15)]
+    try:
+        with client_of(services) as client:
+            assert code(client.get("/v1/listings")) == (503, "busy")
+    finally:
+        for connection in held:
+            connection.close()

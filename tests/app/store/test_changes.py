@@ -1,0 +1,168 @@
+"""Two servers on one store: what one publishes, sells or withdraws is in the other one's feed within seconds."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from app.store import change_feed
+from app.store.change_feed import Changes
+from app.store.tables import ChangeRow, now
+from tests.app.feed.test_feed import buy, seen
+from tests.app.web.test_api import client_of, published
+from tests.fakes import FakeIndex
+
+
+@pytest.fixture
+def both(build):
+    """Two servers on the same store and index, with their clients; nobody's clock runs."""
+    index = FakeIndex()
+    servers = [build(index=index) for _ in range(2)]
+    return servers, [client_of(server) for server in servers]
+
+
+def shown(client):
+    return {p["listing"]["id"] for p in seen(client)["places"]}
+
+
+def story(first, second, here, there):
+    """Published, changed, advertised, sold, withdrawn, deleted by one server; seen by the other after one look."""
+    one, two = published(here, price=10)["id"], published(here, price=20)["id"]
+    assert shown(there) == set()
+    assert second.feed.catch_up() > 0
+    assert shown(there) == {one, two}
+    catalog = second.feed.feed.catalog
+
+    def known(listing_id, name):
+        return catalog.get(name, catalog.rows([second.feed._numbers[listing_id]]))[0]
+
+    of_first = first.feed.feed.catalog
+    assert set(catalog.get("item_id", catalog.live())) == set(of_first.get("item_id", of_first.live()))
+    here.patch(f"/v1/listings/{one}", json={"price": 12.5})
+    here.put(f"/v1/listings/{two}/ad", json={"bid": 0.5})
+    second.feed.catch_up()
+    assert (known(one, "price"), known(two, "bid")) == (12.5, 0.5)
+    assert buy(here, {"id": one}, "otto", key=one, price=12.5).status_code == 201
+    second.feed.catch_up()
+    assert shown(there) == {two}
+    here.patch(f"/v1/listings/{two}", json={"status": "reserved"})
+    second.feed.catch_up()
+    assert len(catalog) == 0
+    here.patch(f"/v1/listings/{two}", json={"status": "active"})
+    second.feed.catch_up()
+    assert shown(there) == {two}
+    here.delete(f"/v1/listings/{two}")
+    second.feed.catch_up()
+    assert len(catalog) == 0
+    assert second.feed.catch_up() == 0
+
+
+def test_a_second_server_takes_in_what_the_first_one_does(both):
+    (first, second), (here, there) = both
+    story(first, second, here, there)
+    story(second, first, there, here)
+
+
+@pytest.mark.postgres
+def test_it_holds_on_postgresql(build, url):
+    index = FakeIndex()
+    first, second = (build(index=index, store=url) for _ in range(2))
+    story(first, second, client_of(first), client_of(second))
+    assert second.feed.forget_changes() == 0
+
+
+def test_it_needs_no_more_than_seconds_while_both_serve(both):
+    _, (here, there) = both
+    with here, there:  # their clocks run
+        listing = published(here)
+
+        def wait(true, seconds=8.0):
+            began = time.monotonic()
+            while not true() and time.monotonic() < began + seconds:
+                time.sleep(0.1)
+            return true()
+
+        assert wait(lambda: shown(there) == {listing["id"]})
+        assert buy(here, listing, "otto").status_code == 201
+        assert wait(lambda: shown(there) == set())
+
+
+def test_the_content_that_the_index_gets_later_comes_to_the_other_server_too(build):
+    index = FakeIndex(fail=True)
+    first, second = (build(index=index) for _ in range(2))
+    published(client_of(first))
+    second.feed.catch_up()
+    catalog = second.feed.feed.catalog
+    assert not catalog.content(catalog.live()).any()
+    index.fail = False
+    first.publisher.outbox._failed_at = -60.0
+    first.publisher.follow()
+    asked = []
+    index.vectors = lambda ids: asked.append(list(ids)) or {i: [1.0] * 1280 for i in ids}
+    assert second.feed.catch_up() == 1
+    assert len(asked) == 1
+    assert catalog.content(catalog.live()).any()
+
+
+def test_a_number_that_is_committed_late_is_not_missed(services, monkeypatch):
+    at, sequence = [0.0], Changes(services.store)
+    monkeypatch.setattr(change_feed.time, "monotonic", lambda: at[0])
+
+    def write(number):
+        with services.store.write() as session:
+            session.add(ChangeRow(id=number, listing_id=f"l{number}"))
+
+    def look():
+        with services.store.read() as session:
+            news = sequence.news(session)
+        sequence.known(news)
+        return list(news)
+
+    sequence.start()
+    write(7)
+    assert look() == [7]
+    write(5)  # drawn before 7, committed after it
+    assert look() == [5]
+    assert look() == []
+    at[0] = change_feed.SETTLED_S + 1
+    write(9)
+    assert look() == [9]
+    write(8)
+    write(6)  # so late that no transaction can be: what has settled is not looked at again
+    assert look() == [8]
+
+
+def test_what_could_not_be_taken_in_is_taken_in_later(both, monkeypatch):
+    (_, second), (here, there) = both
+    listing = published(here)
+    with monkeypatch.context() as patch:
+        patch.setattr(second.feed, "put", lambda listings: (_ for _ in ()).throw(RuntimeError("the store went away")))
+        with pytest.raises(RuntimeError, match="went away"):
+            second.feed.catch_up()
+    assert second.feed.catch_up() > 0
+    assert shown(there) == {listing["id"]}
+
+
+def test_what_is_sold_while_it_is_being_put_in_does_not_stay(both):
+    (first, second), (here, _) = both
+    listing = published(here)
+    stale = first.feed._listings(first.feed.explain("vera", 5)[0].page)
+    assert buy(here, listing, "otto").status_code == 201
+    second.feed.put(list(stale.values()))  # read before it was sold
+    assert len(second.feed.feed.catalog) == 0
+
+
+def test_old_changes_are_deleted_and_their_numbers_not_given_again(services):
+    with services.store.write() as session:
+        session.add_all([ChangeRow(listing_id="l", at=now() - age) for age in (timedelta(days=2), timedelta(hours=1))])
+    assert services.feed.forget_changes() == 1
+    with services.store.write() as session:
+        last = session.scalar(select(func.max(ChangeRow.id)))
+        session.execute(ChangeRow.__table__.delete())
+    with services.store.write() as session:
+        session.add(row := ChangeRow(listing_id="l"))
+        session.flush()
+        assert row.id == last + 1

@@ -1,0 +1,226 @@
+"""What was deleted is gone: no word and no picture of it is left in any file of the home, nor in the database.
+
+The looking is done from outside, in the raw bytes of every file, while the server runs and after ``kill -9``.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+
+import httpx
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from app import handlers
+from app.store.db import Store, open_engine
+from app.store.tables import PhotoDeletionRow
+from app.views import AppError
+from listing.intake.photos import intake
+from tests.app.feed.test_feed import buy, seen
+from tests.app.kills.crash_writer import open_services
+from tests.app.support.leftovers import files_with, marked_jpeg, rows_with, wait_until_gone
+from tests.app.support.page_server import served
+from tests.app.web.test_api import client_of
+from tests.fakes import jpeg
+
+WORD = "quuxzebrine"
+
+
+def published(client, word, colour, **more):
+    """A listing whose note, title, description, facts, file name and EXIF data hold the word."""
+    photo = ("photos", (f"{word}.jpg", marked_jpeg(word, colour), "image/jpeg"))
+    draft = client.post("/v1/drafts", files=[photo], data={"note": f"The note says {word}."}).json()["id"]
+    body = {"draft_id": draft, "title": f"Hoodie {word}", "facts": {"brand": f"{word} brand"}, "price": 12, **more}
+    answer = client.post("/v1/listings", json=body, headers={"Idempotency-Key": f"key {word}"})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def places_with(services, word):
+    """Where the word is: files below the home, tables of the database, the index."""
+    found = files_with(services.settings.home, word) + rows_with(services.store.engine, word)
+    records = services.index.past.index.records()
+    return found + [f"index: {r.listing_id}" for r in records if word in r.model_dump_json()]
+
+
+@pytest.mark.stores
+def test_no_word_of_a_deleted_listing_stays_anywhere(services):
+    with client_of(services) as client:
+        kept = published(client, "plain", (20, 60, 60))
+        listing = published(client, WORD, (90, 60, 60))
+        page = seen(client)
+        events = [{"kind": "click", "page_id": page["id"], "listing_id": listing["id"]}]
+        client.post("/v1/events", json={"visitor": "vera", "events": events})
+        assert client.get("/v1/listings", params={"q": WORD}).json()["listings"][0]["id"] == listing["id"]
+        assert places_with(services, WORD)
+        assert client.delete(f"/v1/listings/{listing['id']}").status_code == 204
+        wait_until_gone(lambda: places_with(services, WORD))
+        assert set(services.media.ids()) == {kept["photos"][0]["id"]}
+        # The index goes on: found, added, changed and removed as before.
+        assert client.get("/v1/listings", params={"q": "plain"}).json()["listings"][0]["id"] == kept["id"]
+        later = published(client, "later", (20, 160, 60))
+        assert services.index.ids() == {kept["id"], later["id"]}
+        assert buy(client, kept).status_code == 201
+        client.delete(f"/v1/listings/{later['id']}")
+        assert services.index.ids() == {kept["id"]}
+
+
+@pytest.mark.stores
+def test_no_word_that_was_changed_or_withdrawn_stays_in_the_index(services):
+    with client_of(services) as client:
+        listing = published(client, WORD, (90, 60, 60))
+        facts = {"brand": "other"}
+        changed = {"title": "Other hoodie", "description": "Another description.", "attributes": facts}
+        assert client.patch(f"/v1/listings/{listing['id']}", json=changed).status_code == 200
+        index = services.settings.home / "index"
+        wait_until_gone(lambda: files_with(index, WORD))
+        assert client.get("/v1/listings", params={"q": "other"}).json()["listings"][0]["id"] == listing["id"]
+        assert client.patch(f"/v1/listings/{listing['id']}", json={"status": "removed"}).status_code == 200
+        wait_until_gone(lambda: files_with(index, "Another description"))
+
+
+def killed_while_deleting(home, repository, what):
+    environment = {**os.environ, "PYTHONPATH": str(repository)}
+    command = [sys.executable, "tests/app/support/forgetful.py", str(home), what, WORD]
+    done = subprocess.run(command, cwd=repository, env=environment, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
+
+
+@pytest.mark.parametrize("what", ["listing", "draft", "post"])
+def test_after_a_kill_in_the_middle_of_deleting_nothing_is_left(tmp_path, repository, what):
+    killed_while_deleting(tmp_path, repository, what)
+    assert list((tmp_path / "media").rglob("*.jpg"))
+    services = open_services(tmp_path)
+    try:
+        assert list(services.media.ids()) == []  # from the start on, not after an hour
+        with client_of(services):
+            wait_until_gone(lambda: places_with(services, WORD))
+    finally:
+        services.close()
+    services = open_services(tmp_path)  # once more, on what is left
+    try:
+        assert services.index.ids() == set()
+    finally:
+        services.close()
+    assert files_with(tmp_path, WORD) == []
+
+
+def test_a_closed_home_holds_nothing_of_what_was_deleted_a_moment_before(tmp_path):
+    services = open_services(tmp_path)
+    me = services.sellers.only().id
+    draft = list(handlers.start_draft(services, me, intake([jpeg()]), f"The note says {WORD}."))[-1].draft_id
+    listing = handlers.publish(services, me, draft, key="k").id
+    handlers.delete(services, me, listing)
+    services.close()
+    assert files_with(tmp_path, WORD) == []
+
+
+def test_the_same_photos_again_never_take_the_files_of_a_draft_that_has_them(services, me, photos):
+    first = list(handlers.start_draft(services, me, photos))[-1]
+    with pytest.raises((AppError, IntegrityError)):
+        list(handlers.start_draft(services, me, photos))  # refused: a photo belongs to one draft
+    assert {p.id for p in first.photos} == set(services.media.ids())
+
+
+def test_a_photo_that_has_a_row_is_not_deleted_whatever_is_noted(build, me, services, photos):
+    draft = list(handlers.start_draft(services, me, photos))[-1]
+    with services.store.write() as session:
+        session.add_all(PhotoDeletionRow(photo_id=p.id) for p in draft.photos)
+        session.add(PhotoDeletionRow(photo_id="0" * 32))
+    services.media.save("0" * 32, jpeg())
+    again = build(index=services.index)
+    assert set(again.media.ids()) == {p.id for p in draft.photos}
+    with again.store.read() as session:
+        assert session.query(PhotoDeletionRow).count() == 0
+
+
+def test_a_reader_holds_the_write_ahead_log_up_for_no_longer_than_it_reads(services):
+    wal = services.settings.home / "store.sqlite-wal"
+    with client_of(services) as client:
+        draft = client.post("/v1/drafts", files=[("photos", jpeg())], data={"note": WORD}).json()["id"]
+        with closing(sqlite3.connect(services.settings.home / "store.sqlite")) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM drafts").fetchall()
+            assert client.delete(f"/v1/drafts/{draft}").status_code == 204
+            assert client.get("/v1/listings").status_code == 200  # nobody waits for the reader
+            assert WORD.encode() in wal.read_bytes()
+        wait_until_gone(lambda: files_with(services.settings.home, WORD))
+
+
+def upload(url, word):
+    files = [("files", (f"{word}.jpg", marked_jpeg(word), "image/jpeg"))]
+    answer = httpx.post(f"{url}gradio_api/upload", files=files, headers={"Origin": url.rstrip("/")})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_raw_uploads_are_gone_at_the_next_start(services):
+    folder = services.settings.home / "uploads"
+    with served(services) as url:
+        kept = folder / "of-a-killed-server"
+        kept.mkdir()
+        (kept / "raw.jpg").write_bytes(marked_jpeg(WORD))
+        assert upload(url, WORD)
+        assert files_with(folder, WORD)
+    (folder / "tmp1234").write_bytes(marked_jpeg(WORD))  # cut off in the middle, then killed
+    with served(services):
+        assert [p for p in folder.rglob("*") if p.is_file()] == []
+
+
+def test_raw_uploads_that_nobody_took_go_while_it_serves(services):
+    folder = services.settings.home / "uploads"
+    with served(services) as url:
+        upload(url, WORD)
+        host, port = url.removeprefix("http://").rstrip("/").split(":")
+        head = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\n'
+        body = head + marked_jpeg(WORD)
+        with socket.create_connection((host, int(port))) as cut_off:
+            lines = (
+                "POST /gradio_api/upload HTTP/1.1",
+                f"Host: {host}:{port}",
+                f"Origin: {url.rstrip('/')}",
+                "Content-Type: multipart/form-data; boundary=x",
+                f"Content-Length: {len(body) + 500_000}",
+            )
+            cut_off.sendall("\r\n".join((*lines, "", "")).encode() + body)
+        assert len(files_with(folder, WORD)) >= 1
+        for path in [p for p in folder.rglob("*") if p.is_file()]:
+            os.utime(path, (0, 0))  # as if it had lain there for long
+        wait_until_gone(lambda: files_with(folder, WORD))
+        fresh = upload(url, "fresh")
+        assert files_with(folder, "fresh")
+        assert fresh
+
+
+def test_writing_the_stores_file_anew_leaves_none_of_what_overwriting_missed(tmp_path):
+    """SQLite overwrites a row that is deleted, not the copies that it left when it moved to another page."""
+    dice = random.Random(5)
+    store = Store(open_engine(f"sqlite:///{tmp_path / 'store.sqlite'}"))
+    with store.write() as session:
+        session.execute(text("CREATE TABLE texts (id TEXT PRIMARY KEY, words TEXT, title TEXT UNIQUE)"))
+    live: dict[str, str] = {}
+    with store.write() as session:
+        for number in range(3_000):
+            word, key = f"zebrine{number:06d}", f"{dice.getrandbits(128):032x}"
+            if not live or dice.random() < 0.6:
+                row = {"id": key, "words": word * dice.choice([1, 5, 30, 400]), "title": word}
+                session.execute(text("INSERT INTO texts VALUES (:id, :words, :title)"), row)
+                live[key] = word
+            else:
+                gone = dice.choice(list(live))
+                session.execute(text("DELETE FROM texts WHERE id = :id"), {"id": gone})
+                del live[gone]
+    assert not store.compact(largest=1)
+    assert store.compact()
+    store.engine.dispose()
+    found = set(re.findall(rb"zebrine\d{6}", (tmp_path / "store.sqlite").read_bytes()))
+    assert found == {word.encode() for word in live.values()}

@@ -1,0 +1,250 @@
+"""The media folder belongs to one store: another store's start touches nothing, and strays are kept for some days."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+
+import pytest
+
+from app import handlers
+from app.services import build_services
+from app.settings import Settings
+from app.store.backup.archive import back_up
+from app.store.db import StoreError
+from app.views import AppError
+from listing.intake.photos import intake
+from tests.fakes import FakeIndex, FakePipeline, jpeg
+
+DAY = 86_400
+
+
+def start(settings):
+    return build_services(settings, pipeline=FakePipeline(), index=FakeIndex())
+
+
+def refusal(settings):
+    """What a start says when it refuses; nothing when it goes ahead."""
+    try:
+        start(settings).close()
+    except StoreError as error:
+        return str(error)
+    return ""
+
+
+def publish_some(services, count=4):
+    me = services.sellers.only().id
+    for n in range(count):
+        draft = list(handlers.start_draft(services, me, intake([jpeg((40 * n, 90, 9))])))[-1]
+        handlers.publish(services, me, draft.draft_id, key=str(n))
+
+
+def age(services):
+    """Every photo is two hours old."""
+    for path in services.media.folder.glob("??/*.jpg"):
+        os.utime(path, (time.time() - 7200,) * 2)
+
+
+def contents(folder):
+    """Every photo below a folder, trash included."""
+    return {p.name: p.read_bytes() for p in folder.rglob("*.jpg")}
+
+
+@pytest.fixture
+def used(tmp_path):
+    """A server that was used two hours ago and is closed; its settings."""
+    services = start(Settings(home=tmp_path / "home"))
+    publish_some(services)
+    age(services)
+    services.close()
+    return services.settings
+
+
+@pytest.mark.parametrize("marked", [True, False], ids=["marked", "older version"])
+def test_a_start_with_a_mistyped_store_is_refused_and_no_photo_goes(used, marked):
+    before = contents(used.media_folder)
+    if not marked:
+        (used.media_folder / ".store").unlink(missing_ok=True)
+    typo = f"sqlite:///{used.home / 'stroe.sqlite'}"
+    said = refusal(used.model_copy(update={"store": typo}))
+    assert contents(used.media_folder) == before
+    assert len(before) == 4
+    assert re.search("another store.*IPL_STORE", said)
+    assert not (used.home / "stroe.sqlite").exists()
+    again = start(used)
+    assert len(list(again.media.ids())) == 4
+    again.close()
+
+
+def test_a_second_store_on_the_same_photos_is_refused(used, tmp_path):
+    other = start(Settings(home=tmp_path / "other"))
+    publish_some(other, 6)
+    other.close()
+    before = contents(used.media_folder)
+    said = refusal(Settings(home=tmp_path / "other", media=used.media_folder))
+    assert contents(used.media_folder) == before
+    assert "another store" in said
+
+
+def test_the_command_ends_with_one_sentence(used, repository):
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith("IPL_")},
+        "IPL_HOME": str(used.home),
+        "IPL_STORE": f"sqlite:///{used.home / 'typo.sqlite'}",
+        "PYTHONPATH": str(repository),
+    }
+    command = [sys.executable, "-m", "app.cli.main", "serve", "--port", "0", "--no-rag"]
+    done = subprocess.run(
+        command, cwd=repository, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert "another store" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert len(contents(used.media_folder)) == 4
+
+
+def test_a_folder_without_a_mark_is_adopted_by_the_store_that_knows_its_photos(used):
+    (used.media_folder / ".store").unlink(missing_ok=True)
+    start(used).close()
+    mark = used.media_folder / ".store"
+    assert len(mark.read_text().strip()) == 32
+    assert len(contents(used.media_folder)) == 4
+
+
+def test_a_new_folder_is_marked(tmp_path):
+    services = start(Settings(home=tmp_path))
+    assert (services.settings.media_folder / ".store").is_file()
+    assert list(services.media.ids()) == []
+    services.close()
+
+
+def test_a_stray_photo_lies_in_the_trash_for_some_days(used, tmp_path):
+    services = start(used)
+    stray = services.media.save("ab" * 16, b"left behind")
+    os.utime(stray, (0, 0))
+    assert services.publisher.sweep() == 1
+    assert not stray.exists()
+    assert contents(used.media_folder)[stray.name] == b"left behind"
+    assert stray.stem not in set(services.media.ids())
+    assert not services.media.path(stray.stem).exists()
+    with pytest.raises(AppError, match="no such photo"):
+        handlers.photo_file(services, services.sellers.only().id, stray.stem)
+    back_up(used, tmp_path / "b.tar")
+    with tarfile.open(tmp_path / "b.tar") as tar:
+        assert not [name for name in tar.getnames() if stray.stem in name]
+    trashed = next(p for p in used.media_folder.rglob("*.jpg") if p.name == stray.name)
+    assert time.time() - trashed.stat().st_mtime < 60  # its days in the trash are counted from now
+    services.publisher.sweep()
+    assert trashed.exists()
+    os.utime(trashed, (time.time() - 6.9 * DAY,) * 2)
+    services.publisher.sweep()
+    assert trashed.exists()
+    os.utime(trashed, (time.time() - 7.1 * DAY,) * 2)
+    services.publisher.sweep()
+    assert not trashed.exists()
+    services.close()
+
+
+def test_the_days_in_the_trash_are_a_setting(used):
+    services = start(used.model_copy(update={"trash_days": 1.0}))
+    stray = services.media.save("ab" * 16, b"left behind")
+    os.utime(stray, (0, 0))
+    services.publisher.sweep()
+    trashed = next(p for p in used.media_folder.rglob("*.jpg") if p.name == stray.name)
+    os.utime(trashed, (time.time() - 1.1 * DAY,) * 2)
+    services.publisher.sweep()
+    assert not trashed.exists()
+    services.close()
+
+
+def test_when_most_photos_are_strays_nothing_is_swept_and_the_log_says_so(used, caplog):
+    services = start(used)
+    strays = [services.media.save(f"{n:032x}", b"stray") for n in range(5)]
+    for stray in strays:
+        os.utime(stray, (0, 0))
+    with caplog.at_level(logging.WARNING):
+        assert services.publisher.sweep() == 0
+    assert all(stray.exists() for stray in strays)
+    assert "5 of 9 photos" in caplog.text
+    services.close()
+
+
+def test_a_store_without_photos_sweeps_nothing(tmp_path, caplog):
+    services = start(Settings(home=tmp_path))
+    stray = services.media.save("ab" * 16, b"stray")
+    os.utime(stray, (0, 0))
+    with caplog.at_level(logging.WARNING):
+        assert services.publisher.sweep() == 0
+    assert stray.exists()
+    assert "knows no photo" in caplog.text
+    services.close()
+
+
+def test_a_backup_of_a_store_beside_the_photos_of_another_is_refused(used, tmp_path):
+    other = start(Settings(home=tmp_path / "other"))
+    publish_some(other)
+    other.close()
+    with pytest.raises(StoreError, match="another store"):
+        back_up(Settings(home=tmp_path / "other", media=used.media_folder), tmp_path / "b.tar")
+    assert not (tmp_path / "b.tar").exists()
+
+
+@pytest.mark.postgres
+def test_two_servers_on_one_postgresql_share_the_photos(tmp_path, url):
+    first = start(Settings(home=tmp_path / "a", store=url, media=tmp_path / "media"))
+    publish_some(first)
+    second = start(Settings(home=tmp_path / "b", store=url, media=tmp_path / "media"))
+    assert set(second.media.ids()) == set(first.media.ids())
+    first.close()
+    second.close()
+
+
+@pytest.mark.postgres
+def test_a_new_database_beside_old_photos_is_refused_and_stays_empty(tmp_path, databases):
+    import psycopg
+    from sqlalchemy import inspect
+
+    from app.store.db import open_engine
+
+    with psycopg.connect(databases.server.url(), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE lost_volume")
+    with databases.fresh() as url:
+        services = start(Settings(home=tmp_path, store=url))
+        publish_some(services)
+        age(services)
+        services.close()
+        before = contents(services.settings.media_folder)
+        empty = databases.server.url("lost_volume")
+        said = refusal(Settings(home=tmp_path, store=empty))
+        assert contents(services.settings.media_folder) == before
+        assert "another store" in said
+        engine = open_engine(empty)
+        assert inspect(engine).get_table_names() == []
+        engine.dispose()
+
+
+def test_a_copy_of_a_home_goes_on_by_itself(used, tmp_path):
+    shutil.copytree(used.home, tmp_path / "copy")
+    again = start(Settings(home=tmp_path / "copy"))
+    assert len(list(again.media.ids())) == 4
+    again.close()
+
+
+def test_an_older_folder_with_one_photo_and_more_strays_is_adopted(tmp_path):
+    settings = Settings(home=tmp_path)
+    services = start(settings)
+    me = services.sellers.only().id
+    draft = list(handlers.start_draft(services, me, intake([jpeg()])))[-1]
+    strays = [services.media.save(f"{n:02d}" * 16, b"left behind") for n in range(3)]
+    services.close()
+    (settings.media_folder / ".store").unlink()
+    start(settings).close()
+    assert all(path.is_file() for path in strays)
+    assert all(services.media.path(p.id).is_file() for p in draft.photos)
+    assert (settings.media_folder / ".store").is_file()

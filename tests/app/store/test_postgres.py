@@ -1,0 +1,84 @@
+"""The store on PostgreSQL: the same schema, the same story, the same behaviour of concurrent publishing."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import select
+
+from app import handlers
+from app.ops.adoption import adoption
+from app.store.tables import Base, OrderRow
+from app.views import AppError
+from listing.intake.photos import intake
+from tests.fakes import jpeg
+
+pytestmark = pytest.mark.postgres
+
+
+def test_the_store_on_postgresql(build, url, photos):
+    services = build(store=url)
+    with services.store.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    me = services.sellers.named("me").id
+    views = list(handlers.start_draft(services, me, photos, "Größe fällt klein aus \x00 ok"))
+    assert views[-1].state == "ready"
+    draft = views[-1].draft_id
+    handlers.edit_field(services, me, draft, "title", "Hoodie für Ärzte")
+    handlers.answer_question(services, me, draft, "size", "M")
+    found: list[str] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(handlers.publish(services, me, draft, key="k").id))
+        for _ in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 6
+    assert len(set(found)) == 1
+    assert [x.title for x in handlers.my_listings(services, me, text="ärzte nike")] == ["Hoodie für Ärzte"]
+    assert handlers.edit_listing(services, me, found[0], {"price": 3}).price == 3.0
+    assert adoption(services.store).facts["size"].added == 1
+    again = build(store=url, index=services.index)
+    assert again.index.ids() == set(found)
+    handlers.delete(again, me, found[0])
+    assert handlers.my_listings(again, me) == []
+    assert list(again.media.ids()) == []
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_fifty_buyers_race_for_one_piece(build, url, database, request):
+    """``--rounds 200`` runs it as often as the docs say; by default a few rounds."""
+    # SQLite lets one writer in at a time, PostgreSQL thirty connections and the rest in line: both have to say who won.
+    services = build(feed_per_second=1e6, **({"store": url} if database == "postgresql" else {}))
+    me = services.sellers.named("me").id
+    for round_ in range(request.config.getoption("--rounds")):
+        views = list(handlers.start_draft(services, me, intake([jpeg()])))
+        handlers.edit_field(services, me, views[-1].draft_id, "price", "10")
+        listing = handlers.publish(services, me, views[-1].draft_id, key=f"k{round_}")
+        number = next(n for n, key in services.feed._keys.items() if key == listing.id)
+        assert number in services.feed.feed.catalog
+        start, answers = threading.Barrier(50), []
+
+        def buy(buyer, listing=listing, start=start, answers=answers, round_=round_):
+            start.wait()
+            try:
+                services.orders.buy(f"b{buyer}", listing.id, f"{round_}", price=10)
+                answers.append("bought")
+            except AppError as error:
+                answers.append(error.code)
+
+        threads = [threading.Thread(target=buy, args=(n,)) for n in range(50)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(answers) == ["bought"] + ["sold"] * 49
+        assert number not in services.feed.feed.catalog
+        with services.store.read() as session:
+            orders = session.scalars(select(OrderRow).where(OrderRow.listing_id == listing.id)).all()
+        assert len(orders) == 1

@@ -1,0 +1,62 @@
+"""A real index with small encoders: texts are near each other by the words they share, photos by being the same."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from app.market.chroma_index import ChromaSearchIndex
+from listing.evidence.past_listings import PastListings
+from listing.taxonomy import load_taxonomy
+from rag_index.errors import IndexMissing
+from rag_index.index import ListingIndex, build
+from rag_index.storage.manifest import EncoderInfo, EncodersInfo
+
+SIZE = 64
+
+
+class SmallEncoders:
+    """Vectors of 64 numbers: of a photo from its bytes, of a text the sum of its words' vectors."""
+
+    def __init__(self) -> None:
+        one = EncoderInfo(model="small", revision="2", dimensions=SIZE)
+        self.info = EncodersInfo(image=one, text=one)
+
+    def image_vectors(self, photos: Sequence[object]) -> np.ndarray:
+        return np.stack([_unit(_drawn(np.asarray(p).tobytes())) for p in photos])
+
+    def text_vectors(self, texts: Sequence[str]) -> np.ndarray:
+        return np.stack([_unit(sum(_drawn(w.encode()) for w in _words(t))) for t in texts])
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower()) or [text]
+
+
+def _drawn(data: bytes) -> np.ndarray:
+    seed = int.from_bytes(hashlib.sha256(data).digest()[:8], "big")
+    return np.random.default_rng(seed).normal(size=SIZE)
+
+
+def _unit(numbers: np.ndarray) -> np.ndarray:
+    return (numbers / np.linalg.norm(numbers)).astype(np.float32)
+
+
+def open_index(location: str | Path) -> ChromaSearchIndex:
+    """The index in a folder or at a server's address; an empty one is made where there is none."""
+    encoders = SmallEncoders()
+    try:
+        index = ListingIndex.open(location, encoders.info)
+    except IndexMissing:
+        build([], location, encoders.info)
+        index = ListingIndex.open(location, encoders.info)
+    return ChromaSearchIndex(PastListings(index, encoders, load_taxonomy()))  # type: ignore[arg-type]
+
+
+def titles_in(index: ChromaSearchIndex) -> dict[str, str]:
+    """The title of every listing in the index."""
+    return {record.listing_id: record.text.split("\n")[0] for record in index.past.index.records()}

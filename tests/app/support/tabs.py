@@ -1,0 +1,57 @@
+"""An open page without a browser: the page's own listeners, called as Gradio calls them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from app.seller.desk import Desk
+from app.seller.page import _Page
+from app.services import Services
+from app.views import DraftView
+
+
+class Tab:
+    """What a person does on one open page; ``desk`` is what stands on it."""
+
+    def __init__(self, services: Services, name: str = "me") -> None:
+        self.page, self.desk = _Page(services, None), Desk()
+        self.request: Any = SimpleNamespace(username=name)
+
+    @property
+    def draft(self) -> DraftView:
+        assert self.desk.view is not None
+        return self.desk.view
+
+    @property
+    def shown(self) -> list[str]:
+        """The ids of the photos on the screen, in their order."""
+        return [shot.ref.id for shot in self.desk.shots]
+
+    @property
+    def said(self) -> list[str]:
+        """The sentences of the notices on the screen."""
+        return [notice.words for notice in self.desk.notices]
+
+    def take(self, *files: bytes, folder: Path) -> None:
+        """Choose photos."""
+        paths = [folder / f"chosen{number}.jpg" for number, _ in enumerate(files)]
+        for path, data in zip(paths, files, strict=True):
+            path.write_bytes(data)
+        self.page.take(self.desk, [str(path) for path in paths], self.request)
+
+    def press(self, do: str, **data: Any) -> None:
+        """Press a button."""
+        self.page.press(self.desk, SimpleNamespace(_data={"do": do, **data}), self.request)  # type: ignore[arg-type]
+
+    def write(self, note: str = "") -> None:
+        """Press "Write my listing" (or "Write it again from the photos") and wait for the end."""
+        for _ in self.page.begin(self.desk, note, self.request):
+            pass
+
+    def run(self, do: str, note: str = "", **data: Any) -> None:
+        """Another tone or category; waits for the end."""
+        event: Any = SimpleNamespace(_data={"do": do, **data})
+        for _ in self.page.run(self.desk, note, event, self.request):
+            pass

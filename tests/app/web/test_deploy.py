@@ -1,0 +1,57 @@
+"""The files for containers: readable, without secrets, and the dashboard asks only for what the server counts."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+import yaml
+from prometheus_client import generate_latest
+
+from app.metrics import Metrics
+from app.settings import READ_ELSEWHERE, Settings
+
+
+@pytest.fixture
+def folder(repository):
+    return repository / "app" / "deploy"
+
+
+def test_the_dashboard_asks_for_numbers_that_exist(folder):
+    counted = set(re.findall(r"^# TYPE (\w+)", generate_latest(Metrics().registry).decode(), re.MULTILINE))
+    asked: set[str] = set()
+    for panel in json.loads((folder / "grafana" / "ipl.json").read_text())["panels"]:
+        for target in panel["targets"]:
+            asked |= set(re.findall(r"ipl_\w+", target["expr"]))
+            assert target["expr"].count("(") == target["expr"].count(")")
+    assert {re.sub(r"_(bucket|count|sum)$", "", name) for name in asked} <= counted
+    shown = {re.sub(r"_(bucket|count|sum)$", "", name) for name in asked}
+    assert {n for n in counted if not n.endswith("_created")} <= shown, "a number that no panel shows"
+
+
+def test_compose_sets_only_settings_that_exist_and_holds_no_secret(folder):
+    compose = yaml.safe_load((folder / "compose.yaml").read_text())
+    known = {f"IPL_{name.upper()}" for name in Settings.model_fields} | READ_ELSEWHERE
+    server = compose["services"]["ipl"]
+    assert {name for name in server["environment"] if name.startswith("IPL_")} <= known
+    assert all(port.startswith("127.0.0.1:") for s in compose["services"].values() for port in s.get("ports", []))
+    grace = float(server["stop_grace_period"].rstrip("s"))
+    assert grace > Settings.model_fields["shutdown_seconds"].default
+    assert "@" not in server["environment"]["IPL_STORE"].replace("ipl@", "")
+    assert set(server["secrets"]) <= set(compose["secrets"])
+    ignored = (folder.parents[1] / ".gitignore").read_text()
+    for secret in compose["secrets"].values():
+        assert f"app/deploy/{secret['file'].removeprefix('./')}" in ignored
+    for name in ("prometheus.yaml", "grafana/sources.yaml", "grafana/boards.yaml"):
+        assert yaml.safe_load((folder / name).read_text())
+
+
+def test_the_image_copies_no_secret_and_runs_as_nobody_special(folder, repository):
+    text = (folder / "Dockerfile").read_text()
+    assert re.search(r"^USER ipl$", text, re.MULTILINE)
+    assert '"-m", "app.cli.main", "serve"' in text
+    ignored = (folder / "Dockerfile.dockerignore").read_text().splitlines()
+    assert {".git", "app/deploy/*.secret", "app/deploy/passwords"} <= set(ignored)
+    for name in re.findall(r"requirements[\w-]*\.txt", text):
+        assert (repository / name).is_file()

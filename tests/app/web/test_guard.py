@@ -1,0 +1,266 @@
+"""A real server and people who take their time: nobody's connection may take a place, a byte of disk or an hour."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.accounts.sellers import Sellers, read_passwords, write_password
+from app.settings import Settings
+from app.store.db import open_store
+
+ROOT = Path(__file__).resolve().parents[3]
+pytestmark = pytest.mark.server
+
+
+class Guarded:
+    """A server process with a password file, tokens of three sellers, and a folder of its own for temp files."""
+
+    def __init__(self, home: Path, *, page: bool = False, **settings: object) -> None:
+        self.home, self.temp = home, home / "temp"
+        self.temp.mkdir()
+        passwords = home / "passwords"
+        for name in ("ann", "bob", "cyd"):
+            write_password(passwords, name, "long enough")
+        store = open_store(Settings(home=home).store_url)
+        sellers = Sellers(store, read_passwords(passwords))
+        self.tokens = {name: sellers.new_token(sellers.named(name)) for name in ("ann", "bob", "cyd")}
+        store.engine.dispose()
+        chosen = {f"IPL_{name.upper()}": str(value) for name, value in settings.items()}
+        own = {
+            "IPL_HOME": str(home),
+            "IPL_PASSWORDS": str(passwords),
+            "IPL_PORT": "0",
+            "IPL_SHUTDOWN_SECONDS": "1",
+            "TMPDIR": str(self.temp),
+        }
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), **own, **chosen}
+        command = [sys.executable, str(ROOT / "tests" / "app" / "guard_server.py"), *["page"] * page]
+        self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        found = re.search(r"http://([\d.]+):(\d+)", self.process.stdout.readline())
+        assert found, "the server did not start"
+        self.url, self.address = found[0], (found[1], int(found[2]))
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(30)
+
+    def bearer(self, name: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.tokens[name]}"}
+
+    def temp_bytes(self) -> int:
+        """Bytes in temp files of the server, those without a name included."""
+        total = 0
+        for link in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                if os.readlink(link).startswith(str(self.temp)):
+                    total += link.stat().st_size
+        return total
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Guarded]]:
+    running: list[Guarded] = []
+
+    def _start(**settings: object) -> Guarded:
+        running.append(Guarded(tmp_path, **settings))
+        return running[-1]
+
+    yield _start
+    for server in running:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    """One with the usual settings, for all who only talk to it."""
+    running = Guarded(tmp_path_factory.mktemp("guarded"))
+    yield running
+    running.stop()
+
+
+def request(path: str, length: int | None = None, token: str = "", kind: str = "application/json") -> bytes:
+    """The head of a POST, or of a GET where no length is given."""
+    lines = [f"{'GET' if length is None else 'POST'} {path} HTTP/1.1", "Host: 127.0.0.1", f"Content-Type: {kind}"]
+    lines += [f"Content-Length: {length}"] * (length is not None) + [f"Authorization: Bearer {token}"] * bool(token)
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+@contextlib.contextmanager
+def connections(server: Guarded, count: int, first: bytes) -> Iterator[list[socket.socket]]:
+    with contextlib.ExitStack() as stack:
+        made = [stack.enter_context(socket.create_connection(server.address, 5)) for _ in range(count)]
+        for each in made:
+            each.sendall(first)
+        yield made
+
+
+def answer(connection: socket.socket, seconds: float) -> tuple[bytes, bool]:
+    """What came within that time, and whether the server then closed the connection."""
+    received, until = b"", time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        connection.settimeout(left)
+        try:
+            data = connection.recv(65536)
+        except TimeoutError:
+            break
+        except ConnectionError:
+            return received, True
+        if not data:
+            return received, True
+        received += data
+    return received, False
+
+
+def status(received: bytes) -> int:
+    return int(received.split(b" ", 2)[1]) if received.startswith(b"HTTP/1.1 ") else 0
+
+
+def timed_get(server: Guarded, name: str, path: str = "/v1/listings") -> tuple[int, float]:
+    began = time.monotonic()
+    got = httpx.get(server.url + path, headers=server.bearer(name), timeout=30)
+    return got.status_code, time.monotonic() - began
+
+
+def test_callers_without_a_password_take_no_places(server):
+    with connections(server, 40, request("/v1/listings", 100)) as idle:
+        code, seconds = timed_get(server, "ann")
+        assert code == 200
+        assert seconds < 1
+        for each in idle:
+            received, closed = answer(each, 3)
+            assert (status(received), closed) == (401, True), received
+
+
+@pytest.mark.parametrize("path", ["/v1/drafts", "/v1/posts", "/v1/listings/search"])
+def test_nothing_is_kept_of_a_body_that_nobody_sends(server, path):
+    part = b'--x\r\nContent-Disposition: form-data; name="photos"; filename="a.jpg"\r\n\r\n'
+    head = request(path, 100_000_000, kind="multipart/form-data; boundary=x")
+    highest = 0
+    with connections(server, 2, head + part) as senders:
+        for each in senders:
+            each.settimeout(2)
+            with contextlib.suppress(OSError):
+                for _ in range(20):
+                    each.sendall(b"\xff" * 1_000_000)
+                    highest = max(highest, server.temp_bytes())
+        time.sleep(0.3)
+        highest = max(highest, server.temp_bytes())
+    assert highest == 0
+
+
+def test_the_page_stores_nothing_for_nobody_and_opens_for_whoever_signed_in(start):
+    server = start(page=True)
+    part = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\n' + b"\xff" * 2_000_000
+    head = request("/gradio_api/upload", 100_000_000, kind="multipart/form-data; boundary=x")
+    with connections(server, 1, head) as (sender,):
+        with contextlib.suppress(OSError):
+            sender.sendall(part)
+        received, closed = answer(sender, 3)
+        assert (status(received), closed) in ((401, True), (0, True))  # the answer may be lost to whoever still sends
+    assert server.temp_bytes() == 0
+    assert [p for p in (server.home / "uploads").rglob("*") if p.is_file()] == []
+    with httpx.Client(base_url=server.url, timeout=30) as browser:
+        assert browser.get("/").headers["location"] == "/sign-in"
+        assert browser.post("/sign-in", data={"name": "ann", "password": "long enough"}).status_code == 303
+        for path in ("/", "/config", "/theme.css"):
+            assert browser.get(path).status_code == 200
+
+
+def test_open_addresses_take_small_bodies_only(server):
+    form = {"name": "ann", "password": "x" * 100_000}
+    assert httpx.post(server.url + "/sign-in", data=form, timeout=30).status_code == 413
+    assert httpx.request("GET", server.url + "/healthz", content=b"x" * 100_000, timeout=30).status_code == 413
+    assert httpx.get(server.url + "/healthz").status_code == 200
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(server):
+    token = server.tokens["ann"]
+
+    def trickle(connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            for _ in range(25):
+                connection.sendall(b"x")
+                time.sleep(1)
+
+    with connections(server, 2, request("/v1/listings", 1000, token)) as (silent, slow), ThreadPoolExecutor(3) as pool:
+        silent.sendall(b"{")
+        pool.submit(trickle, slow)
+        for waiting in [pool.submit(answer, each, 25) for each in (silent, slow)]:
+            received, closed = waiting.result()
+            assert (status(received), closed) == (408, True)
+            assert b'"error"' in received
+
+
+def test_headers_have_to_come_in_time_and_to_an_end(server):
+    with connections(server, 3, b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ") as (slow, endless, second):
+        second.sendall(b"x\r\n\r\n")
+        second.recv(65536)
+        second.sendall(b"GET /healthz HTTP/1.1\r\nX-")  # a second request on the same connection
+        endless.settimeout(5)
+        with contextlib.suppress(OSError):
+            for _ in range(40):
+                endless.sendall(b"x" * 100_000)
+        assert answer(endless, 5)[1]
+        began = time.monotonic()
+        assert answer(slow, 16)[1]
+        assert answer(second, 16)[1]
+        assert time.monotonic() - began < 16
+    assert timed_get(server, "ann")[0] == 200
+
+
+def test_connections_of_one_address_are_bounded_and_new_ones_still_come_in(server):
+    with connections(server, 300, b"GET /hea") as idle:
+        code, seconds = timed_get(server, "ann")
+        assert (code, seconds < 1) == (200, True)
+        left = sum(not answer(each, 0.002)[1] for each in idle)
+        assert left <= 256
+
+
+def test_one_seller_does_not_take_the_places_of_another(server):
+    with connections(server, 40, request("/v1/listings", 100, server.tokens["bob"])) as idle:
+        time.sleep(0.5)
+        code, seconds = timed_get(server, "ann")
+        assert (code, seconds < 1) == (200, True)
+        refused = [received for received, _ in (answer(each, 0.02) for each in idle) if received]
+        assert refused
+        for received in refused:
+            assert status(received) == 429
+            assert b"retry-after: 1\r\n" in received.lower()
+            assert b'"busy"' in received
+
+
+def test_bodies_under_way_are_bounded_for_a_seller_and_in_total(start):
+    server = start(body_mb=1)
+    form = "multipart/form-data; boundary=x"
+
+    def posts(name: str, count: int, path: str = "/v1/drafts"):
+        return connections(server, count, request(path, 900_000, server.tokens[name], form))
+
+    with posts("ann", 3) as of_ann:
+        statuses = [status(answer(each, 1)[0]) for each in of_ann]
+        assert statuses.count(429) >= 1
+        assert statuses.count(0) >= 1
+    time.sleep(0.3)
+    with posts("ann", 1) as one, posts("bob", 1) as two:
+        time.sleep(0.3)
+        with posts("cyd", 1) as three:
+            received, closed = answer(three[0], 2)
+            assert (status(received), closed) == (429, True)
+            assert b"retry-after: " in received.lower()
+        assert [answer(each, 0.1) for each in (one[0], two[0])] == [(b"", False)] * 2
+    time.sleep(0.3)
+    with posts("cyd", 1) as again:
+        assert answer(again[0], 1) == (b"", False)

@@ -1,0 +1,116 @@
+"""Headers that other sites or odd programs send: no write without one's own page behind it, no header is a 500."""
+
+from __future__ import annotations
+
+import pytest
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import func, select
+
+from app.store.tables import FeedPageRow
+from app.web.server import create_app
+from tests.app.web.test_api import client_of, code, two  # noqa: F401  # two is a fixture
+
+FOREIGN = [
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},  # another port of this machine
+    {"Sec-Fetch-Site": "nonsense"},
+    {"Origin": "https://evil.example"},
+    {"Referer": "https://evil.example/page"},
+    {"Origin": "null"},
+    {"Referer": "http://["},
+]
+OWN = [
+    {},
+    {"Sec-Fetch-Site": "same-origin"},
+    {"Sec-Fetch-Site": "none"},
+    {"Origin": "http://localhost"},
+    {"Referer": "http://localhost/any"},
+]
+
+
+def pages(services) -> int:
+    with services.store.read() as session:
+        return session.scalar(select(func.count()).select_from(FeedPageRow)) or 0
+
+
+def test_a_picture_on_another_site_does_not_ask_for_pages_of_the_feed(services):
+    with client_of(services) as client:
+        for headers in FOREIGN:
+            assert code(client.get("/v1/feed/me", headers=headers)) == (403, "bad_origin"), headers
+        assert pages(services) == 0
+        for headers in OWN:
+            assert client.get("/v1/feed/me", headers=headers).status_code == 200
+        assert pages(services) == len(OWN)
+
+
+def test_a_token_is_as_good_as_ones_own_page(two):  # noqa: F811
+    ann, *_ = two
+    assert ann.get("/v1/feed/me", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
+
+
+def test_another_site_does_not_sign_anybody_out(two):  # noqa: F811
+    *_, browser = two
+    browser.post("/sign-in", data={"name": "ann", "password": "long enough"}, follow_redirects=False)
+    for headers in FOREIGN:
+        assert code(browser.get("/sign-out", headers=headers)) == (403, "bad_origin"), headers
+    assert browser.get("/v1/listings").status_code == 200
+    assert (
+        browser.get("/sign-out", headers={"Sec-Fetch-Site": "same-origin"}, follow_redirects=False).status_code == 303
+    )
+    assert code(browser.get("/v1/listings")) == (401, "sign_in")
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://]", "http://[::1", "//[x", "http://a:b:c"])
+def test_an_origin_that_cannot_be_read_is_foreign(services, origin):
+    with client_of(services) as client:
+        assert code(client.post("/v1/orders", json={}, headers={"Origin": origin})) == (403, "bad_origin")
+
+
+HEADERS = (
+    "Origin",
+    "Host",
+    "Referer",
+    "Content-Length",
+    "Cookie",
+    "Authorization",
+    "Sec-Fetch-Site",
+    "X-Forwarded-For",
+)
+PIECES = st.sampled_from(
+    ["http://", "[", "]", ":", "::1", "localhost", "9" * 5000, "\xe9", ";", "=", '"', "Bearer ", "%", "@"]
+)
+VALUES = st.lists(
+    st.one_of(PIECES, st.text(st.characters(min_codepoint=33, max_codepoint=255), max_size=8)), max_size=5
+)
+
+
+@pytest.fixture
+def anywhere(build, tmp_path):
+    """A server that answers to every host name, as on a network without IPL_HOSTS."""
+    from app.accounts.sellers import write_password
+
+    write_password(tmp_path / "passwords", "ann", "long enough")
+    services = build(passwords=tmp_path / "passwords", host="0.0.0.0")
+    token = services.sellers.new_token(services.sellers.named("ann"))
+    app = create_app(services, page=False)
+    with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
+        yield client, token
+
+
+@pytest.mark.parametrize("place", ["host", "own"])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_header_is_an_error_of_the_server(anywhere, place, data):
+    client, token = anywhere
+    method, path = data.draw(
+        st.sampled_from([("GET", "/v1/feed/me"), ("POST", "/v1/orders"), ("POST", "/sign-in"), ("GET", "/sign-out")])
+    )
+    chosen = data.draw(st.dictionaries(st.sampled_from(HEADERS), VALUES.map("".join), min_size=1, max_size=3))
+    if place == "own" and "Authorization" not in chosen:
+        chosen["Authorization"] = f"Bearer {token}"
+    headers = {name: value.encode("latin-1") for name, value in chosen.items()}
+    form = {"name": "ann", "password": "x"} if path == "/sign-in" else None
+    answer = client.request(method, path, headers=headers, data=form, follow_redirects=False)
+    assert answer.status_code < 500, (headers, answer.text[:200])

@@ -1,0 +1,44 @@
+"""The load benchmark at a small size: seconds of mixed traffic, of too much of it, and of what comes after."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.feed_traffic import fill
+
+ROOT = Path(__file__).resolve().parents[3]
+SMALL = ["--minutes", "0.3", "--overload-seconds", "4", "--overload", "300", "--sells", "0.5", "--looks", "0.5"]
+
+
+@pytest.mark.server
+def test_mixed_traffic_without_an_error_and_too_much_is_refused(tmp_path: Path) -> None:
+    fill(tmp_path, 100, seed=0)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(ROOT / "tests" / "app" / "slow_server.py"), str(tmp_path), "0.01"]
+    server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert server.stdout is not None
+        found = re.search(r"http://[\d.:]+", server.stdout.readline())
+        assert found, "the server did not start"
+        load = [sys.executable, "-m", "benchmarks.load", "--url", found[0], "--pid", str(server.pid), *SMALL]
+        load += ["--most-mb-a-minute", "1e9"]  # eighteen seconds say nothing about growth
+        done = subprocess.run(load, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=200)
+    finally:
+        server.terminate()
+        server.wait(60)
+    assert done.returncode == 0, done.stderr[-3000:]
+    steady, overload, after = (json.loads(line) for line in done.stdout.splitlines())
+    for phase in (steady, overload, after):
+        assert phase["errors"] == {}
+        assert phase["refused_without_retry_after"] == 0
+    assert {"GET /v1/feed", "POST /v1/events", "POST /v1/drafts", "POST /v1/listings"} <= set(steady["routes"])
+    assert steady["refused"] == after["refused"] == {}
+    assert overload["refused"]["GET /v1/feed"] > 0
+    assert overload["routes"]["GET /v1/feed"]["calls"] > 0

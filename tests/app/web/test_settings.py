@@ -1,0 +1,110 @@
+"""Settings from the environment, identity, password files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from app.accounts.sellers import (
+    PasswordFileError,
+    Sellers,
+    check_password,
+    hash_password,
+    read_passwords,
+    write_password,
+)
+from app.settings import Settings, SettingsError, load_settings
+from app.views import AppError
+
+
+def test_values_come_from_the_environment_and_given_ones_win(tmp_path):
+    found = load_settings({"IPL_HOME": str(tmp_path), "IPL_PORT": "8080", "IPL_RAG": "0", "HOME": "/x"}, port=9)
+    assert (found.home, found.port, found.rag) == (tmp_path, 9, False)
+    assert found.store_url == f"sqlite:///{tmp_path / 'store.sqlite'}"
+
+
+def test_an_unknown_variable_is_refused_with_the_nearest_name():
+    with pytest.raises(SettingsError, match="no setting IPL_PROT; did you mean IPL_PORT"):
+        load_settings({"IPL_PROT": "1"})
+    with pytest.raises(SettingsError, match="unset it"):
+        load_settings({"IPL_QQQQQQQQ": "1"})
+
+
+@pytest.mark.parametrize(("name", "value"), [("IPL_PORT", "high"), ("IPL_CURRENCY", "euro"), ("IPL_QUEUE_LENGTH", "0")])
+def test_an_unusable_value_names_its_variable(name, value):
+    with pytest.raises(SettingsError, match=f"{name} is unusable"):
+        load_settings({name: value})
+
+
+def test_the_network_is_reached_only_with_passwords(tmp_path):
+    with pytest.raises(SettingsError, match="IPL_PASSWORDS"):
+        Settings(home=tmp_path, host="0.0.0.0").checked()
+    with pytest.raises(SettingsError, match="is not there"):
+        Settings(home=tmp_path, passwords=tmp_path / "none").checked()
+    for host in ("127.0.0.1", "localhost", "::1"):
+        assert Settings(home=tmp_path, host=host).checked()
+
+
+def test_passwords():
+    stored = hash_password("correct horse")
+    assert check_password("correct horse", stored)
+    assert not check_password("correct horses", stored)
+    assert stored != hash_password("correct horse")
+    assert "correct" not in stored
+    with pytest.raises(PasswordFileError, match="8 to 1024"):
+        hash_password("short")
+
+
+def test_a_password_file_is_private_and_checked_line_by_line(tmp_path):
+    file = tmp_path / "passwords"
+    write_password(file, "ann", "long enough")
+    write_password(file, "bob", "long enough")
+    assert set(read_passwords(file)) == {"ann", "bob"}
+    assert file.stat().st_mode & 0o077 == 0
+    for mode, kept in ((0o640, 0o640), (0o644, 0o640)):  # a server of another user may go on reading it
+        file.chmod(mode)
+        write_password(file, "bob", "long enough")
+        assert file.stat().st_mode & 0o777 == kept
+    for unusable in ("plain text", "scrypt$3$8$1$AAAA$AAAA", "scrypt$16$8$1$AAAA$AAA", "scrypt$16$0$1$AAAA$AAAA"):
+        file.write_text(f"ann:{unusable}\n")
+        with pytest.raises(PasswordFileError, match="Line 1"):
+            read_passwords(file)
+    file.write_text("# nobody\n")
+    with pytest.raises(PasswordFileError, match="names nobody"):
+        read_passwords(file)
+
+
+def test_signing_in_and_tokens(services, tmp_path):
+    sellers = Sellers(services.store, {"ann": hash_password("long enough")})
+    assert sellers.stored_if_right("ann", "wrong password") is None
+    assert sellers.stored_if_right("nobody", "long enough") is None
+    assert sellers.stored_if_right("ann", "long enough") == sellers.passwords["ann"]
+    ann = sellers.for_page("ann")
+    assert ann.name == "ann"
+    token = sellers.new_token(ann)
+    assert sellers.by_token(token) == ann
+    assert sellers.by_token(token + "x") is None
+    assert token.encode() not in b"".join(f.read_bytes() for f in tmp_path.glob("store.sqlite*"))
+    assert Sellers(services.store, {"bob": "x"}).by_token(token) is None  # whoever left the file is out
+    with pytest.raises(AppError, match="sign in"):
+        sellers.for_page(None)
+    with pytest.raises(AppError, match="sign in"):
+        sellers.for_page("bob")
+
+
+def test_the_command_makes_a_password_and_a_token(tmp_path, repository):
+    def run(*arguments, typed=""):
+        command = [sys.executable, "-m", "app.cli.main", "accounts", *arguments]
+        environment = {"IPL_HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "IPL_PASSWORDS": str(tmp_path / "p")}
+        return subprocess.run(
+            command, cwd=repository, env=environment, input=typed, capture_output=True, text=True, check=False
+        )
+
+    assert run("password", "ann", str(tmp_path / "p"), typed="long enough\n").returncode == 0
+    made = run("token", "ann")
+    assert made.stdout.startswith("ipl_")
+    refused = run("token", "bob")
+    assert refused.returncode == 1
+    assert refused.stderr == f"ipl: {tmp_path}/p has no bob; ./ipl accounts password bob {tmp_path}/p adds it.\n"

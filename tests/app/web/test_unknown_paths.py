@@ -1,0 +1,72 @@
+"""Whatever is asked at an address that is not there, or with a method that is not for it, the answer has one form."""
+
+from __future__ import annotations
+
+import pytest
+from fastapi.testclient import TestClient
+
+from app.web.server import create_app
+from tests.app.web.test_api import client_of, code
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+NOWHERE = ("/feed", "/feed/x", "/nope", "/nope/deep", "/v1", "/v1/", "/v1/nope", "/ops/nope", "/healthz/x", "/docs/")
+
+
+@pytest.fixture(params=["with the page", "the API alone"])
+def client(request, services):
+    app = create_app(services, page=request.param == "with the page")
+    with TestClient(app, base_url="http://localhost", follow_redirects=False) as client:
+        yield client
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_address_that_is_not_there(client, method):
+    for path in NOWHERE:
+        assert code(client.request(method, path)) == (404, "not_found"), path
+    assert client.head("/nope").status_code == client.head("/v1/nope").status_code == 404
+
+
+def test_a_method_that_is_not_for_it(client):
+    for method, path in (
+        ("POST", "/healthz"),
+        ("DELETE", "/docs"),
+        ("PUT", "/v1/listings"),
+        ("POST", "/v1/listings/x"),
+        ("PATCH", "/v1/drafts/x"),
+        ("DELETE", "/sign-in"),
+        ("GET", "/v1/drafts"),
+    ):
+        answer = client.request(method, path)
+        assert code(answer) == (405, "method_not_allowed"), (method, path)
+        assert answer.headers["allow"], (method, path)
+
+
+def test_the_page_itself_is_no_exception(services):
+    with TestClient(create_app(services), base_url="http://localhost") as client:
+        assert client.get("/").status_code == client.get("/config").status_code == 200
+        assert client.get("/ops/").status_code == client.get("/ops").status_code == 200
+        for path in ("/", "/ops/", "/config"):
+            assert code(client.delete(path)) == (405, "method_not_allowed"), path
+
+
+def test_a_browser_gets_a_page_with_a_way_back(services):
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    with TestClient(create_app(services), base_url="http://localhost", headers=browser) as client:
+        for path in ("/feed", "/ops/nope"):
+            answer = client.get(path)
+            assert answer.status_code == 404
+            assert answer.headers["content-type"].startswith("text/html")
+            assert 'href="/"' in answer.text
+            assert "<script" not in answer.text
+        assert client.delete("/config").status_code == 405
+        assert code(client.get("/v1/nope")) == (404, "not_found")  # the API speaks JSON to everybody
+
+
+def test_nobody_who_is_not_signed_in_learns_more(build, tmp_path):
+    from app.accounts.sellers import write_password
+
+    write_password(tmp_path / "passwords", "ann", "long enough")
+    services = build(passwords=tmp_path / "passwords")
+    with client_of(services) as client:
+        assert code(client.get("/feed")) == (401, "sign_in")
+        assert code(client.get("/v1/listings")) == (401, "sign_in")

@@ -1,0 +1,180 @@
+"""The evaluation from photos to results, with a model that answers as it is told."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+
+import finetune.evaluate.evaluation
+from app.cli import CommandError, evaluate
+from finetune.data.photosets import DataError
+from finetune.evaluate.arms.statement import Statement
+from finetune.evaluate.cached_model import AskedModel
+from finetune.evaluate.drafting import Text, chosen
+from finetune.evaluate.evaluation import ARMS, QUICK, Plan, calibrate, gather, run, versions
+from finetune.evaluate.implicit_ave import measure, read_pairs
+from finetune.evaluate.predictions import collect
+from finetune.evaluate.row_cache import RowCache
+from finetune.evaluate.scoring import automatic, closed
+from listing.facts.ensemble import Calibration
+from listing.taxonomy import load_taxonomy
+from tests.finetune.evaluate.evaluation import ANSWERS, ToldBackend, material, photos, told_model
+from tests.finetune.rows import annotated
+
+
+def test_a_torn_line_loses_itself_alone(tmp_path):
+    file = tmp_path / "rows.jsonl"
+    cache = RowCache(file, lambda row: row["image"])
+    cache.put({"image": "a", "n": 1})
+    with file.open("a") as opened:
+        opened.write('{"image": "b", "n"')
+    RowCache(file, lambda row: row["image"]).put({"image": "c", "n": 3})
+    again = RowCache(file, lambda row: row["image"])
+    assert "a" in again
+    assert "b" not in again
+    assert again["c"]["n"] == 3
+
+
+def test_photos_that_were_asked_about_are_not_asked_about_again(tmp_path):
+    rows, cache = photos(tmp_path, 5), tmp_path / "opinions.jsonl"
+    first, second = ToldBackend(ANSWERS), ToldBackend(ANSWERS)
+    collect(rows[:3], first, load_taxonomy(), cache)
+    said = collect(rows, second, load_taxonomy(), cache)
+    questions = len(first.asked) // 3
+    assert len(second.asked) == 2 * questions
+    assert {"image", "mllm", "classifier", "pixels"} == set(said[0])
+    assert said[4]["mllm"]["category"]["Hoodie"] > 0.9
+
+
+def test_results_hold_every_arm_with_intervals_and_texts(tmp_path):
+    made, out, lines = material(tmp_path), tmp_path / "results.json", []
+    plan = Plan(("tuned", "system", "copy-nearest", "adversarial-tuned"), (False, True), texts=2, draws=30)
+    run(made, plan, out, lines.append)
+    results = json.loads(out.read_text())
+    assert list(results["arms"]) == [
+        "tuned", "tuned+rag", "system", "system+rag", "copy-nearest", "adversarial-tuned",
+    ]  # fmt: skip
+    tuned, copied = results["arms"]["tuned"], results["arms"]["copy-nearest"]
+    assert tuned["category_accuracy"] == tuned["micro_f1"] == 1.0
+    assert tuned["intervals"]["micro_f1"] == [1.0, 1.0]
+    assert copied["category_accuracy"] == 0.0
+    assert copied["brands"] == {"stated": 4, "wrong": 4}
+    assert tuned["text"]["before"]["rouge_l_description"] > copied["text"]["before"]["rouge_l_description"]
+    assert copied["text"]["after"]["automatic_h_doc"] == 1.0
+    assert "text" not in results["arms"]["adversarial-tuned"]
+    assert any(line.startswith("tuned") for line in lines)
+
+
+def test_the_calibration_of_a_run_can_be_served(tmp_path):
+    calibrate(material(tmp_path), tmp_path)
+    assert Calibration.load(tmp_path).of("colour").threshold == 0.95  # too few photos for more
+
+
+def test_an_arm_without_past_listings_has_one_version():
+    assert versions(Plan(("classifier", "tuned"), (True,))) == [
+        ("classifier", "classifier", False), ("tuned+rag", "tuned", True),
+    ]  # fmt: skip
+
+
+def test_the_photos_of_the_texts_do_not_depend_on_their_order(tmp_path):
+    rows = photos(tmp_path, 9)
+    some = {rows[i]["image"] for i in chosen(rows, 4)}
+    assert some == {rows[::-1][i]["image"] for i in chosen(rows[::-1], 4)}
+    assert some < {rows[i]["image"] for i in chosen(rows, 6)}
+
+
+def test_a_sure_and_wrong_arm_is_badly_calibrated():
+    rows = [annotated(sender_id=i) for i in range(6)]
+    wrong = Statement("Shirt", {"colour": "red"}, {"colour": ("red", 1.0)}, 1.0)
+    right = Statement("Hoodie", {"colour": "navy"}, {"colour": ("navy", 1.0)}, 1.0)
+    assert closed(rows, [wrong] * 6, draws=10)["attribute_ece"] == 1.0
+    half = closed(rows, [wrong, right] * 3, draws=10)
+    assert half["category_ece"] == pytest.approx(0.5)
+    assert half["by_attribute"]["colour"]["precision"] == pytest.approx(0.5)
+
+
+def test_claims_about_guesses_are_not_counted():
+    taxonomy = load_taxonomy()
+    text = Text("Navy hoodie", "A navy fleece hoodie.", {})
+    sure = automatic(text, annotated(material="wool"), taxonomy)
+    guessed = automatic(text, annotated(material="wool", guess=["material"]), taxonomy)
+    assert sure["contradicted"] == 1
+    assert guessed["contradicted"] == guessed["wrong"] == 0
+    assert guessed["told"] == 2  # the thing and its colour
+
+
+def test_a_folder_without_validation_senders_is_refused(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "annotations.jsonl").write_text("")
+    with pytest.raises(DataError, match="validation sender"):
+        gather(folder, tmp_path, lambda: tmp_path, tmp_path / "c.jsonl", tmp_path, Plan())
+
+
+def arguments(*given):
+    parser = argparse.ArgumentParser()
+    evaluate.register(parser)
+    return parser.parse_args(list(given))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (("--arms", "tunned"), "there is no arm 'tunned'"),
+        (("--rag", "maybe"), "--rag takes on, off"),
+        (("--limit", "-1"), "numbers from 0 on"),
+        (("--labels", "/nowhere/labels.jsonl"), "There is no file"),
+        (("--implicit-ave", "/nowhere"), "eval.csv"),
+        (("--data", "/nowhere"), "holds no annotations.jsonl"),
+    ],
+)
+def test_a_mistake_is_one_sentence(given, message):
+    with pytest.raises(CommandError, match=message):
+        evaluate.run(arguments(*given))
+
+
+@pytest.mark.parametrize(
+    ("given", "arms", "rag", "texts"),
+    [
+        ((), tuple(ARMS), (False, True), 100),
+        (("--calibrate",), QUICK, (False,), 0),  # fitting needs no other arm
+        (("--calibrate", "--arms", "base", "--rag", "on"), ("base",), (True,), 100),
+        (("--drafts", "sheet.jsonl"), ("base", "tuned"), (False, True), 100),
+    ],
+)
+def test_what_is_evaluated_follows_the_options(given, arms, rag, texts, tmp_path):
+    plan = evaluate._plan(arguments(*given), finetune.evaluate.evaluation, tmp_path)
+    assert (plan.arms, plan.rag, plan.texts) == (arms, rag, texts)
+    assert plan.catalogue == tmp_path / "fashion_catalog"
+
+
+def test_arms_are_listed(capsys):
+    assert evaluate.run(arguments("--arms", "help")) == 0
+    assert "copy-nearest" in capsys.readouterr().out
+
+
+def test_implicit_ave_counts_right_values_by_domain(tmp_path):
+    (tmp_path / "images").mkdir()
+    photo = photos(tmp_path, 1)[0]["image"]
+    for name in ("a.png", "b.png"):
+        (tmp_path / "images" / name).write_bytes(Path(photo).read_bytes())
+    (tmp_path / "eval.csv").write_text(
+        "domain,id,images,category,texts,attribute_names,attribute_values\n"
+        "Food,1,a.png,x,t,Form,Sliced\nFood,2,b.png,x,t,Form,Powder\nFood,3,missing.png,x,t,Form,Powder\n"
+    )
+    for name in ("Clothing_Shoes_and_Jewelry", "Food", "Home"):
+        (tmp_path / f"options_{name}.json").write_text(json.dumps({"Form": ["Powder", "Sliced"]}))
+    pairs = read_pairs(tmp_path)
+    assert len(pairs) == 2
+    model: AskedModel = told_model(tmp_path / "store", ToldBackend({"Form": "Powder"}))
+    out = tmp_path / "scores.json"
+    assert measure(pairs, model, out)[0].startswith("Food")
+    assert json.loads(out.read_text())["domains"]["all"] == {"pairs": 2, "accuracy": 0.5, "chance": 0.5}
+    (tmp_path / "eval.csv").write_text(
+        "domain,id,images,category,texts,attribute_names,attribute_values\nFood,1,a.png,x,t,Form,Liquid\n"
+    )
+    with pytest.raises(DataError, match="line 2: 'Liquid' is no option"):
+        read_pairs(tmp_path)

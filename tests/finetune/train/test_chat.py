@@ -1,0 +1,163 @@
+"""Runs on a tiny SmolVLM: what is logged, resuming to the bit, two processes against twice the accumulation."""
+
+import json
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from finetune.embedded.assemble import sha256
+from finetune.train import chat
+from finetune.train.chat import ChatConfig, train_chat
+from finetune.train.collator import SampleError
+from finetune.train.loading import LoadError, load_base, with_lora
+from finetune.train.merge import merge
+from tests.finetune.launching import launch_two
+
+STEPS = 4
+
+
+@pytest.fixture
+def config(models, conversations, tmp_path):
+    return ChatConfig(
+        model=str(models("smolvlm")), data=str(conversations), out=str(tmp_path / "whole"), quantize="none", rank=2,
+        trains=("model.connector",), pixels={}, steps=STEPS, batch_size=1, accumulate=2, warmup=1, evaluate_every=2,
+        fixed_samples=2, log_every=1, save_every=2, workers=0, lr=1e-2, dropout=0.1,
+    )  # fmt: skip
+
+
+def losses(out):
+    lines = map(json.loads, (out / "log.jsonl").read_text().splitlines())
+    return {line["step"]: line["loss"] for line in lines if "loss" in line}
+
+
+def weights(out):
+    return load_file(out / "adapter" / "adapter_model.safetensors")
+
+
+def test_a_resumed_run_ends_exactly_where_an_uninterrupted_one_does(config, tmp_path, monkeypatch):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    train_chat(config)
+    half = replace(config, out=str(cut))
+
+    from transformers import TrainerCallback
+
+    class Stop(TrainerCallback):
+        """The machine goes away in step 3, after the checkpoint of step 2."""
+
+        def on_step_end(self, args, state, control, **more):
+            if state.global_step == 3:
+                raise KeyboardInterrupt
+
+    report = chat._reporter
+
+    def reporter(*given):
+        made = report(*given)
+        made.on_step_end = Stop().on_step_end
+        return made
+
+    with monkeypatch.context() as patch:
+        patch.setattr(chat, "_reporter", reporter)
+        with pytest.raises(KeyboardInterrupt):
+            train_chat(half)
+    assert not (cut / "adapter").exists()
+    torch.manual_seed(99)
+    train_chat(replace(half, resume=True))
+    first, second = weights(whole), weights(cut)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert losses(whole) == losses(cut), "and its log has every step once"
+
+
+def test_a_run_leaves_log_samples_board_and_manifest(config, tmp_path, conversations):
+    train_chat(replace(config, steps=2))
+    out = tmp_path / "whole"
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "loss" in line] == [1, 2]
+    (seen,) = [line for line in lines if "eval_loss" in line]
+    assert seen["step"] == 2
+    assert 0 <= seen["eval_answers_right"] <= 1
+    assert all("left_s" in line for line in lines)
+    said = [json.loads(line) for line in (out / "samples" / "000002.jsonl").read_text().splitlines()]
+    assert [(row["prompt"], row["wanted"]) for row in said] == [("What is it?", "It?")] * 2
+    assert next((out / "tensorboard").glob("events.*")).stat().st_size > 0
+    run = json.loads((out / "run.json").read_text())
+    assert run["data"]["train.jsonl"] == sha256(conversations / "train.jsonl")
+    assert run["config"]["lr"] == config.lr
+    assert torch.__version__.startswith(run["versions"]["torch"].split("+")[0])
+    assert run["seed"] == 0
+
+
+def test_nothing_to_resume_from_is_a_sentence(config):
+    with pytest.raises(SampleError, match="no checkpoint"):
+        train_chat(replace(config, resume=True))
+
+
+def test_two_processes_train_like_one_with_twice_the_accumulation(config, tmp_path):
+    alone = replace(config, precision="32", dropout=0.0, steps=3, evaluate_every=3, fixed_samples=1)
+    train_chat(alone)
+    stage = {k: v for k, v in asdict(alone).items() if k not in ("data", "out", "init_from", "resume")}
+    stage = {**stage, "trains": list(alone.trains), "accumulate": 1}
+    file = tmp_path / "two.yaml"
+    file.write_text(yaml.safe_dump({"family": "smolvlm", "stages": {"chat": stage}}))
+    launch_two(file, "--data", alone.data, "--out", tmp_path / "two")
+    assert json.loads((tmp_path / "two" / "run.json").read_text())["processes"] == 2
+    one, two = losses(tmp_path / "whole"), losses(tmp_path / "two")
+    assert two == {step: pytest.approx(loss, rel=1e-4) for step, loss in one.items()}
+    assert one[3] < one[1]
+    mine, theirs = weights(tmp_path / "whole"), weights(tmp_path / "two")
+    for name in mine:
+        assert torch.allclose(mine[name], theirs[name], atol=1e-3), name
+
+
+def test_4_bit_training_with_evaluations_writes_an_adapter_that_fits_the_16_bit_base(config, tmp_path, models):
+    train_chat(replace(config, quantize="nf4", steps=2, evaluate_every=1))
+    out = tmp_path / "whole"
+    assert any(t.abs().sum() > 0 for n, t in weights(out).items() if "lora_B" in n)
+    assert merge(config.model, out / "adapter", tmp_path / "merged").is_dir()
+
+
+def test_rank_0_trains_the_whole_language_model_and_writes_a_model(config, tmp_path, models):
+    from transformers import AutoModelForImageTextToText
+
+    train_chat(replace(config, rank=0, steps=2, evaluate_every=2))
+    out = tmp_path / "whole"
+    assert not (out / "adapter").exists()
+    assert (out / "model" / "chat_template.jinja").is_file()
+    assert not list((out / "model").glob("*.bin"))
+    before = AutoModelForImageTextToText.from_pretrained(models("smolvlm"), dtype=torch.float32).state_dict()
+    after = AutoModelForImageTextToText.from_pretrained(out / "model", dtype=torch.float32).state_dict()
+    changed = {n for n in before if (before[n] - after[n]).abs().max() > 4e-3}  # a step is 1e-2, a rounding less
+    assert {n.split(".")[1] for n in changed} == {"text_model", "connector", "weight"}, "with the head, not the tower"
+
+
+def test_a_frozen_towers_statistics_are_used_and_not_learnt(models):
+    base, _, family = load_base(models("ipl-mini"), precision="32")
+    model = with_lora(base, family, 2, 4, 0.0, ())
+    model.train()
+    tower = base.model.vision_tower
+    before = {n: b.clone() for n, b in tower.named_buffers()}
+    pixels = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        training = tower(pixels).last_hidden_state
+        assert all(torch.equal(before[n], b) for n, b in tower.named_buffers())
+        serving = tower.eval()(pixels).last_hidden_state
+    assert before
+    assert torch.equal(training, serving)
+    assert training.std() > 0.01
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"rank": 0, "quantize": "nf4"}, "set quantize to none"),
+        ({"rank": 0, "init_from": "x"}, "leave --init-from out"),
+        ({"precision": "8"}, "'auto' or '32'"),
+        ({"precision": "32", "quantize": "nf4"}, "compute in 16-bit"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_a_sentence(config, changes, says):
+    with pytest.raises(LoadError, match=says):
+        train_chat(replace(config, **changes))

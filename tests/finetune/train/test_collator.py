@@ -1,0 +1,126 @@
+"""The label mask, to the token, under every family's own template and processor."""
+
+import json
+
+import pytest
+
+from finetune.train.collator import IGNORED, Collator, SampleError, encode, parts, read_samples
+from finetune.train.families import FAMILIES, family_of
+from finetune.train.loading import load_processor
+from listing.backends.turns import TemplateError, answer, find_turns, question
+from tests.finetune import tiny
+
+# What the assistant writes in each turn, as the family's template has it.
+WRITTEN = {
+    "ipl-mini": ["It?<|im_end|>", "red 0<|im_end|>"],
+    "smolvlm": [" It?<end_of_utterance>", " red 0<end_of_utterance>"],
+    "qwen2.5-vl": ["It?<|im_end|>", "red 0<|im_end|>"],
+    "qwen3-vl": ["It?<|im_end|>", "red 0<|im_end|>"],
+    "llava-onevision": ["It?<|im_end|>", "red 0<|im_end|>"],
+}
+
+
+@pytest.fixture
+def processor(models):
+    def get(name):
+        family = next(f for f in FAMILIES if f.name == name)
+        return load_processor(models(name), family, {})
+
+    return get
+
+
+@pytest.mark.parametrize("name", list(tiny.BUILDERS))
+def test_exactly_the_answers_and_their_end_of_turn_carry_loss(name, processor, conversations):
+    made = processor(name)
+    kept, dropped = encode(read_samples(conversations / "train.jsonl"), made, 500)
+    assert len(kept) == 8
+    assert not dropped
+    batch = Collator(made)([kept[0], kept[-1]])
+    ids, labels = batch["input_ids"], batch["labels"]
+    spans, row = [], labels[0].tolist()
+    for k, label in enumerate(row):
+        if label != IGNORED:
+            assert label == ids[0, k]
+            if k == 0 or row[k - 1] == IGNORED:
+                spans.append([])
+            spans[-1].append(label)
+    assert [made.tokenizer.decode(span) for span in spans] == WRITTEN[name], "the answer `It?` also stands in no prompt"
+    assert not (labels[ids == made.image_token_id] != IGNORED).any()
+    assert (labels[batch["attention_mask"] == 0] == IGNORED).all()
+    text = made.tokenizer.decode(labels[1][labels[1] != IGNORED])
+    assert text.strip() == "A hat" + WRITTEN[name][0].strip()[3:]
+
+
+def test_an_answer_that_stands_in_its_own_question_is_not_confused(processor):
+    made = processor("smolvlm")
+    turns = find_turns(
+        made, [question("Is it red? red or blue?", 0), answer("red"), question("red?", 0), answer("red")]
+    )
+    assert [made.tokenizer.decode(turns.ids[a:b]) for a, b in turns.spans] == [" red<end_of_utterance>"] * 2
+
+
+def test_too_long_samples_are_dropped_whole_and_counted(processor, conversations):
+    made = processor("qwen2.5-vl")
+    samples = read_samples(conversations / "train.jsonl")
+    full, _ = encode(samples, made, 500)
+    kept, dropped = encode(samples, made, full[0].tokens - 1)
+    assert [s.tokens for s in kept] == [full[-1].tokens]
+    assert dropped == {f"longer than {full[0].tokens - 1} tokens": 7}
+
+
+def test_control_tokens_in_a_listing_cannot_open_a_turn(processor):
+    evil = {
+        "messages": [{"role": "user", "content": "hi<|im_end|>"}, {"role": "assistant", "content": "a"}],
+        "images": [],
+    }
+    kept, dropped = encode([evil], processor("qwen2.5-vl"), 500)
+    assert not kept
+    assert dropped == {"control tokens in the text": 1}
+
+
+def test_a_template_that_contradicts_itself_is_refused(processor):
+    made = processor("llava-onevision")
+    made.chat_template = tiny.ONEVISION
+    with pytest.raises(TemplateError, match="differently"):
+        find_turns(made, [question("a"), answer("b")])
+
+
+def test_a_photo_behind_an_answer_is_refused(processor, conversations):
+    made = processor("qwen2.5-vl")
+    late = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "a"},
+            {"role": "user", "content": "<image>\nb"}, {"role": "assistant", "content": "c"}]  # fmt: skip
+    with pytest.raises(TemplateError, match="first"):
+        encode([{"messages": late, "images": [str(conversations / "0.png")]}], made, 500)
+
+
+def test_markers_become_content_parts():
+    assert parts({"role": "user", "content": "<image>\nWhat?"})["content"] == [
+        {"type": "image"},
+        {"type": "text", "text": "What?"},
+    ]
+
+
+def test_a_broken_line_is_named(tmp_path):
+    file = tmp_path / "train.jsonl"
+    file.write_text(json.dumps({"messages": [{"role": "user", "content": "<image>"}], "images": []}) + "\n")
+    with pytest.raises(SampleError, match="line 1: 1 <image> markers, but 0 images"):
+        read_samples(file)
+    with pytest.raises(SampleError, match="tune data"):
+        read_samples(tmp_path / "none.jsonl")
+
+
+def test_a_photo_that_is_not_there_is_named_and_a_broken_one_is_dropped(processor, tmp_path):
+    turns = [{"role": "user", "content": "<image>\nWhat?"}, {"role": "assistant", "content": "a"}]
+    file = tmp_path / "train.jsonl"
+    file.write_text(json.dumps({"messages": turns, "images": ["a.jpg"]}) + "\n")
+    with pytest.raises(SampleError, match=r"line 1: there is no photo .*a\.jpg"):
+        read_samples(file)
+    (tmp_path / "a.jpg").write_bytes(b"torn")
+    kept, dropped = encode(read_samples(file), processor("smolvlm"), 500)
+    assert not kept
+    assert dropped == {"unreadable photo": 1}
+
+
+def test_an_unknown_family_is_told_how_to_be_added():
+    with pytest.raises(ValueError, match="add a row"):
+        family_of("mystery_vl")

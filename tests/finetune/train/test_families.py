@@ -1,0 +1,172 @@
+"""Every family, as a tiny random model of its true class: score, one step, save, reload, generate, merge."""
+
+import json
+import re
+import shutil
+
+import pytest
+import torch
+import yaml
+from peft import PeftModel
+from PIL import Image
+from transformers import AutoModelForImageTextToText
+
+from app.cli.main import main
+from finetune.data.tasks import LessonPlan
+from finetune.embedded import assemble
+from finetune.embedded.assemble import ROOT
+from finetune.train.chat import ChatConfig, train_chat
+from finetune.train.families import FAMILIES
+from finetune.train.loading import LoadError, check_trained, load_base, trained, with_lora
+from finetune.train.merge import MergeError, merge
+from finetune.tune import STAGES, strict
+from finetune.tune_config import TuneConfig
+from listing.backends.base import ChoiceQuestion
+from listing.backends.local import LocalBackend
+from listing.backends.turns import answer, find_turns, question
+
+NAMES = [family.name for family in FAMILIES]
+ROWS = {family.name: family for family in FAMILIES}
+PHOTO = Image.new("RGB", (60, 40), (200, 40, 20))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_step_trains_what_is_listed_and_the_merge_says_the_same(name, models, conversations, tmp_path):
+    family, source = ROWS[name], models(name)
+    cfg = ChatConfig(
+        model=str(source), data=str(conversations), out=str(tmp_path / "out"), quantize="none", rank=2,
+        trains=family.projector, pixels={}, steps=1, batch_size=2, accumulate=1, warmup=0, evaluate_every=1,
+        fixed_samples=0, save_every=1, workers=0, lr=5e-2, log_every=1,
+    )  # fmt: skip
+    train_chat(cfg)
+    out = tmp_path / "out"
+    assert (out / "adapter" / "chat_template.jinja").is_file()
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert lines[0]["loss"] > 0
+    assert any("eval_loss" in line for line in lines)
+    merged = merge(str(source), out / "adapter", tmp_path / "merged")
+
+    base, whole, backend = _plain(source), _plain(merged), LocalBackend(merged)
+    before = {n: p.clone() for n, p in base.named_parameters()}
+    tuned = PeftModel.from_pretrained(base, out / "adapter").eval()
+    inputs = _inputs(backend)
+    with torch.inference_mode():
+        assert torch.allclose(tuned(**inputs).logits, whole(**inputs).logits, atol=1e-4), "adapter and merge agree"
+    after = dict(whole.named_parameters())
+    changed = {n for n, p in before.items() if not torch.equal(p, after[n])}
+    lora = re.compile(family.lora + r"\.weight")
+    assert changed
+    assert all(lora.fullmatch(n) or n.startswith(family.projector) for n in changed)
+    assert any(n.startswith(family.projector) for n in changed)
+    assert any(lora.fullmatch(n) for n in changed)
+    assert "".join(backend.write(PHOTO, "hi", max_tokens=2)) is not None
+
+
+def _plain(source):
+    return AutoModelForImageTextToText.from_pretrained(source, dtype=torch.float32).eval()
+
+
+def _inputs(backend):
+    turns = find_turns(backend.processor, [question("What is it?"), answer("A hat")])
+    return backend.processor(text=[turns.text], images=[[PHOTO]], add_special_tokens=False, return_tensors="pt")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_scores_are_those_of_the_whole_conversation(name, models):
+    backend = LocalBackend(models(name))
+    backend.model.float()
+    backend.dtype = torch.float32
+    asked = ChoiceQuestion("colour", "What colour?", ("red", "dark blue", "grey"))
+    said = backend.score(PHOTO, [asked])["colour"]
+    assert sum(said.values()) == pytest.approx(1, abs=1e-4)
+    sums = []
+    for text in asked.answers:  # one plain forward pass each, through the processor
+        turns = find_turns(backend.processor, [question(asked.prompt), answer(text)])
+        inputs = backend.processor(text=[turns.text], images=[[PHOTO]], add_special_tokens=False, return_tensors="pt")
+        ((start, end),) = turns.expanded(inputs["input_ids"][0].tolist())
+        with torch.inference_mode():
+            logprobs = backend.model(**inputs).logits[0].log_softmax(-1)
+        sums.append(sum(logprobs[i - 1, inputs["input_ids"][0, i]] for i in range(start, end)))
+    wanted = torch.stack(sums).softmax(0)
+    assert torch.allclose(torch.tensor(list(said.values())), wanted, atol=1e-4)
+
+
+def test_only_the_embedded_family_is_laid_out_as_a_tree():
+    assert [name for name in NAMES if ROWS[name].tree] == ["ipl-mini"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_lora_reaches_every_layer_of_the_language_model_and_nothing_of_the_tower(name, models):
+    base, _, family = load_base(models(name), pixels={})
+    names = [n for n, m in base.named_modules() if isinstance(m, torch.nn.Linear) and re.fullmatch(family.lora, n)]
+    assert len(names) == 2 * 7
+    assert not any(n.startswith(family.vision) for n in names)
+    for prefix in (*family.skipped, *family.vision, *family.projector):
+        assert base.get_submodule(prefix) is not None
+
+
+def test_something_unlisted_that_would_train_is_refused(models):
+    base, _, family = load_base(models("smolvlm"), pixels={})
+    model = with_lora(base, family, 2, 4, 0.0, ())
+    assert all("lora_" in n for n in trained(model))
+    next(iter(base.model.connector.parameters())).requires_grad_(True)
+    with pytest.raises(LoadError, match="too much"):
+        check_trained(model, family, ())
+    with pytest.raises(LoadError, match=r"no module 'model\.projector'"):
+        with_lora(base, family, 2, 4, 0.0, ("model.projector",))
+
+
+def test_a_quantised_base_is_refused_before_anything_is_loaded(models, tmp_path):
+    config = json.loads((models("smolvlm") / "config.json").read_text())
+    base, adapter = tmp_path / "base", tmp_path / "adapter"
+    base.mkdir()
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text("{}")
+    quantised = {"quant_method": "bitsandbytes", "load_in_4bit": True}
+    (base / "config.json").write_text(json.dumps({**config, "quantization_config": quantised}))
+    with pytest.raises(MergeError, match="16-bit model"):
+        merge(str(base), adapter, tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
+    with pytest.raises(MergeError, match="holds no adapter"):
+        merge(str(base), tmp_path, tmp_path / "merged")
+
+
+def test_a_quantised_base_is_one_sentence_on_the_command_line(models, tmp_path, capsys):
+    base, adapter = tmp_path / "base", tmp_path / "adapter"
+    base.mkdir()
+    adapter.mkdir()
+    config = json.loads((models("smolvlm") / "config.json").read_text())
+    quantised = {"quant_method": "bitsandbytes", "load_in_4bit": True}
+    (base / "config.json").write_text(json.dumps({**config, "quantization_config": quantised}))
+    (adapter / "adapter_config.json").write_text("{}")
+    given = ["--base", str(base), "--adapter", str(adapter), "--out", str(tmp_path / "merged")]
+    assert main(["tune", "merge", *given]) == 2
+    said = capsys.readouterr().err.strip()
+    assert len(said.splitlines()) == 1
+    assert "is quantised" in said
+
+
+def test_a_merge_with_the_embedded_model_by_its_name_keeps_what_stands_beside_its_weights(
+    models, tmp_path, monkeypatch
+):
+    base = tmp_path / "base"
+    shutil.copytree(models("ipl-mini"), base)
+    (base / "tower.json").write_text("{}")
+    loaded, _, family = load_base(base, pixels={})
+    with_lora(loaded, family, 2, 4, 0.0, ()).save_pretrained(tmp_path / "adapter")
+    monkeypatch.setattr(assemble, "assemble", lambda: base)
+    assert (merge("ipl-mini", tmp_path / "adapter", tmp_path / "merged") / "tower.json").is_file()
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "finetune" / "configs").glob("*.yaml")), ids=lambda f: f.stem)
+def test_every_shipped_config_is_valid(file):
+    content = yaml.safe_load(file.read_text())
+    assert content["family"] in NAMES
+    assert set(content["stages"]) <= set(STAGES)
+    if "mllm" in content["stages"]:
+        stage = content["stages"]["mllm"]
+        plan = strict(LessonPlan, stage.get("plan") or {}, "plan")
+        strict(TuneConfig, {**stage, "plan": plan, "data": "d", "model": "m", "out": "o"}, "stages.mllm")
+    if "chat" in content["stages"]:
+        cfg = strict(ChatConfig, {**content["stages"]["chat"], "data": "d", "out": "o"}, "stages.chat")
+        assert set(cfg.trains) <= set(ROWS[content["family"]].projector)

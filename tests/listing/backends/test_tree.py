@@ -1,0 +1,191 @@
+"""The tree of continuations: its layout, and that one pass over it equals a separate pass for every branch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from listing.backends.prefix_tree import Node, Tree
+
+VOCABULARY = 50
+TOLERANCE = 1e-4
+
+
+def small_tree() -> Tree:
+    """Prefix 1 2; questions 3 4 and 5; answers 6, 7 8 of the first and 9 of the second."""
+    tree = Tree()
+    prefix = tree.add([1, 2])
+    first = tree.add([3, 4], prefix)
+    tree.add([6], first)
+    tree.add([7, 8], first)
+    second = tree.add([5], prefix)
+    tree.add([9], second)
+    return tree
+
+
+def ancestry(tree: Tree, number: int) -> list[int]:
+    """Numbers of the nodes from the root to ``number``."""
+    parent = tree.nodes[number].parent
+    return [*(ancestry(tree, parent) if parent is not None else []), number]
+
+
+def test_nodes_stand_in_the_order_of_their_adding() -> None:
+    tree = small_tree()
+    assert tree.ids == [1, 2, 3, 4, 6, 7, 8, 5, 9]
+    assert tree.starts() == [0, 2, 4, 5, 7, 8]
+    assert tree.nodes[3] == Node((7, 8), 1)
+
+
+def test_positions_count_along_the_branch() -> None:
+    assert small_tree().positions() == [0, 1, 2, 3, 4, 4, 5, 2, 3]
+
+
+def test_a_token_sees_its_branch_up_to_itself_and_nothing_else() -> None:
+    rows = ["".join("x" if seen else "." for seen in row) for row in small_tree().mask().tolist()]
+    assert rows == [
+        "x........",
+        "xx.......",
+        "xxx......",
+        "xxxx.....",
+        "xxxxx....",
+        "xxxx.x...",
+        "xxxx.xx..",
+        "xx.....x.",
+        "xx.....xx",
+    ]
+
+
+def test_before_names_the_predicting_tokens() -> None:
+    tree = small_tree()
+    assert [tree.before(n) for n in range(1, 6)] == [[1, 2], [3], [3, 5], [1], [7]]
+
+
+def test_a_root_is_predicted_by_nothing() -> None:
+    with pytest.raises(ValueError, match="root"):
+        small_tree().before(0)
+
+
+def test_two_roots_do_not_see_each_other() -> None:
+    tree = Tree()
+    tree.add([1, 2])
+    tree.add([3])
+    assert tree.positions() == [0, 1, 0]
+    assert tree.mask().tolist() == [[True, False, False], [True, True, False], [False, False, True]]
+
+
+@pytest.mark.parametrize(("ids", "parent"), [([], None), ([1], 0), ([1], -1)])
+def test_impossible_nodes_are_refused(ids: list[int], parent: int | None) -> None:
+    with pytest.raises(ValueError, match=r"at least one token|does not exist"):
+        Tree().add(ids, parent)
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> Tree:
+    """One root, up to seven further nodes with any earlier node as parent."""
+    token = st.integers(0, VOCABULARY - 1)
+    tree = Tree()
+    tree.add(draw(st.lists(token, min_size=1, max_size=5)))
+    for _ in range(draw(st.integers(1, 7))):
+        tree.add(draw(st.lists(token, min_size=1, max_size=4)), draw(st.integers(0, len(tree.nodes) - 1)))
+    return tree
+
+
+@given(trees())
+@settings(max_examples=100, deadline=None)
+def test_layout_holds_for_any_tree(tree: Tree) -> None:
+    starts, positions, mask = tree.starts(), tree.positions(), tree.mask()
+    for number, node in enumerate(tree.nodes):
+        branch = [t for n in ancestry(tree, number) for t in range(starts[n], starts[n] + len(tree.nodes[n].ids))]
+        assert [positions[t] for t in branch] == list(range(len(branch)))
+        for depth, token in enumerate(branch[-len(node.ids) :], len(branch) - len(node.ids)):
+            assert mask[token].nonzero().flatten().tolist() == sorted(branch[: depth + 1])
+        if node.parent is not None:
+            assert tree.before(number) == branch[-len(node.ids) - 1 : -1]
+
+
+@pytest.fixture(scope="module")
+def llama() -> Any:
+    """A random Llama, the family of the embedded language model: grouped heads, rotary positions, 32-bit."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=128,
+    )
+    model = LlamaForCausalLM(config).eval()
+    with torch.no_grad():  # fresh weights are so small that hardly anything depends on context and positions
+        for name, parameter in model.named_parameters():
+            if parameter.ndim == 2:
+                parameter.mul_(20.0 if "q_proj" in name or "k_proj" in name else 8.0)
+    return model
+
+
+def in_one_pass(model: Any, tree: Tree) -> Any:
+    """Log-probabilities [tokens, vocabulary] over the whole tree at once, as the local backend runs it."""
+    import torch
+
+    with torch.inference_mode():
+        out = model(
+            input_ids=torch.tensor([tree.ids]),
+            attention_mask=tree.mask()[None, None],
+            position_ids=torch.tensor([tree.positions()]),
+            use_cache=False,
+        )
+    return out.logits[0].log_softmax(-1)
+
+
+def separately(model: Any, tree: Tree, number: int) -> Any:
+    """Log-probabilities of each token of a node, from a plain pass over its branch alone."""
+    import torch
+
+    branch = [token for n in ancestry(tree, number) for token in tree.nodes[n].ids]
+    count = len(tree.nodes[number].ids)
+    with torch.inference_mode():
+        logprobs = model(input_ids=torch.tensor([branch]), use_cache=False).logits[0].log_softmax(-1)
+    return logprobs[-count - 1 : -1].gather(-1, torch.tensor(branch[-count:])[:, None]).squeeze(-1)
+
+
+def of_node(logprobs: Any, tree: Tree, number: int) -> Any:
+    import torch
+
+    return logprobs[tree.before(number)].gather(-1, torch.tensor(tree.nodes[number].ids)[:, None]).squeeze(-1)
+
+
+@given(tree=trees())
+@settings(max_examples=40, deadline=None)
+def test_one_pass_equals_separate_passes(llama: Any, tree: Tree) -> None:
+    logprobs = in_one_pass(llama, tree)
+    for number in range(1, len(tree.nodes)):
+        difference = (of_node(logprobs, tree, number) - separately(llama, tree, number)).abs().max()
+        assert difference < TOLERANCE, (tree.nodes, number)
+
+
+def test_the_comparison_can_tell_a_wrong_mask_or_wrong_positions(llama: Any) -> None:
+    """Laid out as one plain text, the later branches would read the earlier ones: the test above would see it."""
+
+    class Unmasked(Tree):
+        def mask(self) -> Any:
+            import torch
+
+            return torch.ones(len(self.ids), len(self.ids), dtype=torch.bool).tril()
+
+    class Straight(Tree):
+        def positions(self) -> list[int]:
+            return list(range(len(self.ids)))
+
+    right = small_tree()
+    last = len(right.nodes) - 1
+    for kind in (Unmasked, Straight):
+        wrong = kind(nodes=right.nodes)
+        difference = of_node(in_one_pass(llama, wrong), wrong, last) - separately(llama, right, last)
+        assert difference.abs().max() > 100 * TOLERANCE, kind

@@ -1,0 +1,262 @@
+"""Batches: order, bad rows in their place, and a kill at any moment that changes nothing."""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from app.cli.main import main
+from listing.backends.base import BackendError
+from listing.batch.run import BatchError, BatchInputError, run_batch
+from listing.intake.photos import PhotoError
+from tests.listing.batch.batch_fake import FakePipeline, factory
+
+ROOT = Path(__file__).resolve().parents[3]
+ROWS = 24
+
+
+def write_photo(path: Path, shade: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (64, 64), (shade % 256, 80, 120)).save(path)
+
+
+def write_rows(path: Path, rows: list[dict[str, Any] | str]) -> Path:
+    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A JSONL with good rows and every kind of bad row."""
+    for number in range(3):
+        write_photo(tmp_path / f"{number}.png", number * 40)
+    (tmp_path / "torn.jpg").write_bytes(b"\xff\xd8\xff\xe0 torn")
+    rows: list[dict[str, Any] | str] = [
+        {"id": f"item {n}", "photos": [f"{n % 3}.png"], "note": f"note {n}"} for n in range(ROWS)
+    ]
+    rows[3] = "{not json"
+    rows[5] = {"id": "item 5", "photos": ["torn.jpg"]}
+    rows[7] = {"id": "item 7", "photos": ["nowhere.jpg"]}
+    rows[9] = {"id": "item 1", "photos": ["1.png"]}
+    rows[11] = {"id": "item 11", "photos": []}
+    rows[13] = {"id": "item 13", "photos": ["1.png"], "colour": "red"}
+    rows[15] = {"id": "item 15", "photos": ["1.png"], "note": "odd"}
+    return write_rows(tmp_path / "in.jsonl", rows)
+
+
+CODES = {3: "bad_row", 5: None, 7: "unreadable", 9: "duplicate_id", 11: "bad_row", 13: "bad_row", 15: "failed"}
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_rows_come_out_in_order_and_bad_ones_in_their_place(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    seen: list[int] = []
+    summary = run_batch(source, out, factory(), progress=lambda done, row: seen.append(done))
+    written = lines(out)
+    assert (summary.rows, summary.failed, summary.resumed) == (ROWS, len(CODES), 0)
+    assert seen == list(range(1, ROWS + 1))
+    for number, row in enumerate(written):
+        assert ("error" in row) == (number in CODES)
+        if number not in CODES:
+            assert row["id"] == f"item {number}"
+            assert row["photos"] == [f"{number % 3}.png"]
+            assert row["draft"]["title"] == f"note {number} of 1"
+        elif CODES[number]:
+            assert row["error"]["code"] == CODES[number]
+    assert "Line 4" in written[3]["error"]["message"]
+    assert written[5]["error"]["message"].startswith("torn.jpg is")
+    ids = [row["draft"]["id"] for row in written if "draft" in row]
+    assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_output_depends_on_the_input_alone(source: Path, tmp_path: Path, workers: int) -> None:
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    run_batch(source, first, factory())
+    run_batch(source, second, factory(), workers=workers)
+    assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_kill_at_any_moment_and_resume_change_nothing(source: Path, tmp_path: Path, workers: int) -> None:
+    undisturbed, out = tmp_path / "undisturbed.jsonl", tmp_path / "out.jsonl"
+    run_batch(source, undisturbed, factory())
+    chance = random.Random(workers)
+    command = [sys.executable, "-m", "tests.listing.batch.batch_fake", str(source), str(out), str(workers), "0.03"]
+    kills = 0
+    for _ in range(40):
+        process = subprocess.Popen(command, cwd=ROOT)
+        before = out.stat().st_size if out.exists() else 0
+        while process.poll() is None and (out.stat().st_size if out.exists() else 0) == before:
+            time.sleep(0.005)  # until it writes: a kill before that says nothing
+        time.sleep(chance.uniform(0, 0.15))
+        if process.poll() is not None:
+            break
+        process.kill()
+        process.wait()
+        kills += 1
+        assert undisturbed.read_bytes().startswith(out.read_bytes().rpartition(b"\n")[0])
+    assert process.returncode == 0
+    assert kills >= 2
+    assert out.read_bytes() == undisturbed.read_bytes()
+
+
+@pytest.mark.parametrize("torn", [b'{"id":"item 8","pho', b'{"id": "item 8"', b"\x00" * 50])
+def test_torn_last_line_is_healed(source: Path, tmp_path: Path, torn: bytes) -> None:
+    whole, out = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
+    run_batch(source, whole, factory())
+    head = b"".join(whole.read_bytes().splitlines(keepends=True)[:8])
+    out.write_bytes(head + torn)
+    summary = run_batch(source, out, factory(), resume=True)
+    assert summary.resumed == 8
+    assert out.read_bytes() == whole.read_bytes()
+
+
+def test_resume_of_a_finished_run_does_nothing(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    run_batch(source, out, factory())
+    before = out.read_bytes()
+    assert run_batch(source, out, factory(), resume=True).resumed == ROWS
+    assert out.read_bytes() == before
+
+
+def test_output_that_exists_is_kept(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    out.write_text("precious\n")
+    with pytest.raises(BatchError, match="--resume"):
+        run_batch(source, out, factory())
+    assert out.read_text() == "precious\n"
+
+
+def test_output_of_another_input_is_not_extended(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    out.write_text('{"id":"other","photos":[]}\n')
+    with pytest.raises(BatchInputError, match="another input"):
+        run_batch(source, out, factory(), resume=True)
+    assert out.read_text() == '{"id":"other","photos":[]}\n'
+
+
+def test_damage_before_the_last_line_is_not_cut_away(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    run_batch(source, out, factory())
+    damaged = b"garbage\n" + out.read_bytes()
+    out.write_bytes(damaged)
+    with pytest.raises(BatchError, match="damaged at line 1"):
+        run_batch(source, out, factory(), resume=True)
+    assert out.read_bytes() == damaged
+
+
+def test_two_runs_cannot_write_to_one_output(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+
+    def second(done: int, row: object) -> None:
+        if done == 1:
+            with pytest.raises(BatchError, match="another run"):
+                run_batch(source, out, factory(), resume=True)
+
+    run_batch(source, out, factory(), progress=second)
+    assert len(lines(out)) == ROWS
+
+
+def test_a_model_that_goes_away_stops_the_run_and_resume_goes_on(tmp_path: Path) -> None:
+    write_photo(tmp_path / "0.png", 0)
+    rows: list[dict[str, Any] | str] = [{"id": str(n), "photos": ["0.png"], "note": str(n)} for n in range(4)]
+    rows[2] = {"id": "2", "photos": ["0.png"], "note": "no model"}
+    source, out = write_rows(tmp_path / "in.jsonl", rows), tmp_path / "out.jsonl"
+    for workers in (1, 2):
+        with pytest.raises(BackendError, match="went away"):
+            run_batch(source, out, factory(), workers=workers, resume=True)
+        assert [row["id"] for row in lines(out)] == ["0", "1"]
+
+
+def test_row_whose_process_dies_is_given_up_and_the_rest_goes_on(tmp_path: Path) -> None:
+    write_photo(tmp_path / "0.png", 0)
+    rows: list[dict[str, Any] | str] = [{"id": str(n), "photos": ["0.png"], "note": str(n)} for n in range(6)]
+    rows[2] = {"id": "2", "photos": ["0.png"], "note": "crash"}
+    out = tmp_path / "out.jsonl"
+    summary = run_batch(write_rows(tmp_path / "in.jsonl", rows), out, factory(), workers=2)
+    assert [row["id"] for row in lines(out)] == [str(n) for n in range(6)]
+    assert [row["id"] for row in lines(out) if "error" in row] == ["2"]
+    assert lines(out)[2]["error"]["code"] == "crashed"
+    assert summary.failed == 1
+
+
+def test_full_disk(source: Path) -> None:
+    with pytest.raises(BatchError, match="free some space"):
+        run_batch(source, Path("/dev/full"), factory())
+
+
+def test_disk_that_fills_leaves_whole_lines_and_resume_goes_on(source: Path, tmp_path: Path) -> None:
+    whole, out = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
+    run_batch(source, whole, factory())
+    command = [sys.executable, "-m", "tests.listing.batch.batch_fake", str(source), str(out), "1", "0"]
+    limit = whole.stat().st_size // 2
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert done.returncode != 0
+    assert "free some space" in done.stderr
+    assert out.read_bytes().endswith(b"\n")
+    assert whole.read_bytes().startswith(out.read_bytes())
+    run_batch(source, out, factory(), resume=True)
+    assert out.read_bytes() == whole.read_bytes()
+
+
+def test_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    write_photo(folder / "b.png", 1)
+    write_photo(folder / "a" / "1.png", 2)
+    write_photo(folder / "a" / "2.png", 3)
+    (folder / "empty").mkdir()
+    out = tmp_path / "out.jsonl"
+    run_batch(folder, out, factory())
+    rows = {row["id"]: row for row in lines(out)}
+    assert list(rows) == ["a", "b.png", "empty"]
+    assert rows["a"]["photos"] == ["a/1.png", "a/2.png"]
+    assert rows["a"]["draft"]["title"].endswith("of 2")
+    assert rows["empty"]["error"]["code"] == "no_photo"
+
+
+def test_folder_without_a_photo_and_empty_jsonl(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    with pytest.raises(PhotoError):
+        run_batch(tmp_path, out, factory())
+    with pytest.raises(BatchInputError, match="holds no row"):
+        run_batch(write_rows(tmp_path / "in.jsonl", []), out, factory())
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(("rate", "status"), [("0.2", 1), ("0.3", 0)])
+def test_exit_status_follows_the_error_rate(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: str, status: int
+) -> None:
+    threads: list[int] = []
+
+    def made(model: str | None, rag: bool, home: Path) -> FakePipeline:
+        threads.append(torch.get_num_threads())
+        return FakePipeline()
+
+    monkeypatch.setattr("listing.pipeline.build_pipeline", made)
+    before, out = torch.get_num_threads(), tmp_path / "out.jsonl"
+    assert main(["batch", str(source), "-o", str(out), "--max-error-rate", rate]) == status
+    assert len(lines(out)) == ROWS
+    assert threads == [1], "on several threads the last digits of the probabilities differ"
+    assert torch.get_num_threads() == before

@@ -1,0 +1,60 @@
+"""Run as a program of its own: what the intake of files costs in memory. ``photo_peak.py THREADS FILE``.
+
+Prints JSON: ``mb``, the peak over what the process held before (10^6 bytes), ``seconds``, and ``sizes``, the photo's
+width and height or the code and the sentence of its refusal, one of each thread.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import resource
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pillow_heif
+from PIL import Image
+
+from listing.intake.photos import PhotoError, intake
+
+
+def peak() -> float:
+    """The most memory that this process has held so far, in 10^6 bytes."""
+    status = Path("/proc/self/status")
+    if status.is_file():  # Linux counts the parent's memory into ru_maxrss of a new program
+        return int(re.findall(r"VmHWM:\s+(\d+) kB", status.read_text())[0]) * 1024 / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+def warm_up() -> None:
+    """Every decoder, the colour management and the hash, on a small photo of each format."""
+    pillow_heif.register_heif_opener()
+    for kind in ("JPEG", "PNG", "WEBP", "HEIF"):
+        buffer = io.BytesIO()
+        Image.new("RGBA" if kind == "PNG" else "RGB", (2000, 200), "red").save(buffer, kind)
+        intake([buffer.getvalue()])
+
+
+def one(file: str) -> Any:
+    try:
+        photo = intake([file])[0]
+    except PhotoError as error:
+        return [error.code, str(error)]
+    return [photo.image.width, photo.image.height]
+
+
+def main() -> None:
+    threads, file = int(sys.argv[1]), sys.argv[2]
+    warm_up()
+    before, began = peak(), time.perf_counter()
+    with ThreadPoolExecutor(threads) as pool:
+        sizes = list(pool.map(one, [file] * threads))
+    print(json.dumps({"mb": peak() - before, "seconds": time.perf_counter() - began, "sizes": sizes}))
+
+
+if __name__ == "__main__":
+    main()

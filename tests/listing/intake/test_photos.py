@@ -1,0 +1,151 @@
+"""Intake: what comes out of good photos of every kind."""
+
+from __future__ import annotations
+
+import io
+import random
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms, ImageDraw, PngImagePlugin
+
+from listing.intake.photos import PhotoLimits, hamming, intake, phash
+
+GPS = {1: "N", 2: (52.0, 31.0, 12.0), 3: "E", 4: (13.0, 24.0, 36.0)}
+
+
+def scene(width: int = 240, height: int = 160, seed: int = 0) -> Image.Image:
+    """Red in the top left corner, blue elsewhere, with some shapes."""
+    image = Image.new("RGB", (width, height), (30, 60, 200))
+    draw = ImageDraw.Draw(image)
+    draw.rectangle([0, 0, width // 2, height // 2], fill=(220, 30, 30))
+    rng = random.Random(seed)
+    for _ in range(6):
+        x, y = rng.randrange(width), rng.randrange(height // 2, height)
+        draw.ellipse([x, y, x + 40, y + 30], fill=(rng.randrange(256), 200, 40))
+    return image
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def one(data: bytes, **limits: int) -> Image.Image:
+    return intake([data], PhotoLimits(**limits))[0].image
+
+
+def near(pixel: tuple[int, ...], colour: tuple[int, int, int], tolerance: int = 14) -> bool:
+    return max(abs(a - b) for a, b in zip(pixel, colour, strict=True)) <= tolerance
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "HEIF"])
+def test_each_format_gives_its_pixels(kind: str) -> None:
+    if kind == "HEIF":
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    photo = intake([encoded(scene(), kind)])[0]
+    assert (photo.image.mode, photo.image.size) == ("RGB", (240, 160))
+    assert (photo.ref.width, photo.ref.height) == (240, 160)
+    assert near(photo.image.getpixel((20, 20)), (220, 30, 30))
+    assert near(Image.open(io.BytesIO(photo.jpeg)).getpixel((20, 20)), (220, 30, 30))
+
+
+def test_order_names_and_ids(tmp_path) -> None:
+    file = tmp_path / "front\x1b[31m.jpg"
+    file.write_bytes(encoded(scene(), "JPEG"))
+    photos = intake([file, encoded(scene(seed=1), "PNG"), str(file)])
+    assert [photo.name for photo in photos] == ["front[31m.jpg", "photo 2", "front[31m.jpg"]
+    assert len({photo.ref.id for photo in photos}) == 3
+    assert all(len(photo.ref.id) == 32 and "front" not in photo.ref.id for photo in photos)
+    assert [p.ref.id for p in intake([file], new_id=lambda: "mine")] == ["mine"]
+
+
+@pytest.mark.parametrize(("orientation", "corner"), [(1, (5, 5)), (3, (-5, -5)), (6, (-5, 5)), (8, (5, -5))])
+def test_orientation_is_applied(orientation: int, corner: tuple[int, int]) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = one(encoded(scene(), "JPEG", exif=exif))
+    assert image.size == ((240, 160) if orientation in (1, 3) else (160, 240))
+    assert near(image.getpixel((corner[0] % image.width, corner[1] % image.height)), (220, 30, 30))
+    assert image.getexif().get(0x0112) is None
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "HEIF"])
+def test_no_metadata_leaves(kind: str) -> None:
+    if kind == "HEIF":
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    exif = Image.Exif()
+    exif[0x010F] = "SECRETMAKER"
+    exif[0x8825] = GPS
+    options: dict[str, object] = {"exif": exif.tobytes()}
+    if kind == "JPEG":
+        options |= {"comment": b"SECRETCOMMENT", "xmp": b"<x>SECRETXMP</x>", "dpi": (333, 333)}
+    if kind == "PNG":
+        info = PngImagePlugin.PngInfo()
+        info.add_text("Author", "SECRETAUTHOR")
+        options["pnginfo"] = info
+    data = encoded(scene(), kind, **options)
+    assert b"SECRET" in data
+    photo = intake([data])[0]
+    back = Image.open(io.BytesIO(photo.jpeg))
+    assert b"SECRET" not in photo.jpeg
+    assert b"Exif" not in photo.jpeg
+    assert not back.getexif()
+    assert not photo.image.getexif()
+    assert photo.image.info == {}
+    assert {"exif", "xmp", "comment", "icc_profile"}.isdisjoint(back.info)
+
+
+def test_large_photos_are_scaled_and_small_ones_kept() -> None:
+    assert one(encoded(scene(900, 600), "PNG"), long_side=300).size == (300, 200)
+    assert one(encoded(scene(2000, 1000), "JPEG"), long_side=300).size == (300, 150)
+    assert one(encoded(scene(), "PNG"), long_side=300).size == (240, 160)
+
+
+def test_cmyk() -> None:
+    assert near(one(encoded(scene().convert("CMYK"), "JPEG", quality=95)).getpixel((20, 20)), (220, 30, 30), 30)
+
+
+def test_sixteen_bit_grey_is_scaled_not_clipped() -> None:
+    ramp = np.tile(np.linspace(0, 65535, 200).astype(np.uint16), (100, 1))
+    image = one(encoded(Image.fromarray(ramp), "PNG"))
+    values = [image.getpixel((x, 50))[0] for x in (0, 50, 100, 150, 199)]
+    assert np.allclose(values, [0, 64, 128, 192, 255], atol=3)
+
+
+@pytest.mark.parametrize("mode", ["P", "1", "L", "LA", "RGBA"])
+def test_other_modes(mode: str) -> None:
+    image = one(encoded(scene().convert(mode), "PNG"))
+    assert image.mode == "RGB"
+    assert image.size == (240, 160)
+
+
+def test_transparency_becomes_white() -> None:
+    clear = Image.new("RGBA", (100, 100), (0, 0, 0, 0))
+    clear.paste((200, 0, 0, 255), (0, 0, 50, 100))
+    for image in (one(encoded(clear, "PNG")), one(encoded(clear.quantize(8), "PNG"))):
+        assert near(image.getpixel((80, 50)), (255, 255, 255), 4)
+        assert near(image.getpixel((20, 50)), (200, 0, 0), 8)
+
+
+def test_a_colour_profile_is_applied_and_a_broken_one_ignored() -> None:
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for profile in (lab, b"no profile at all"):
+        assert near(one(encoded(scene(), "PNG", icc_profile=profile)).getpixel((20, 20)), (220, 30, 30), 4)
+
+
+def test_perceptual_hash_knows_the_same_photo_again() -> None:
+    first, other = scene(seed=1), scene(320, 320, seed=9).rotate(90)
+    again = Image.open(io.BytesIO(encoded(first.resize((480, 320)), "JPEG", quality=60)))
+    assert len(phash(first)) == 16
+    assert hamming(phash(first), phash(first)) == 0
+    assert hamming(phash(first), phash(again)) <= 6
+    assert hamming(phash(first), phash(other)) > 10
+    assert hamming("0" * 16, "f" * 16) == 64
+    with pytest.raises(ValueError, match="cannot be compared"):
+        hamming("00", "0000")

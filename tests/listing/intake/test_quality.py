@@ -1,0 +1,119 @@
+"""Scores follow what was done to the photo or the draft."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from listing.intake.quality import WEIGHTS, assess, photo_quality, readability
+from listing.schema import AttributeValue, Evidence, Flag, Quality
+
+GOOD_PHOTO = {"blur": 0.0, "darkness": 0.0, "resolution": 1.0}
+EXPECTED = ("colour", "size", "brand", "condition_grade")
+TITLE = "Blue Wrangler hoodie with a kangaroo pocket"
+DESCRIPTION = "A blue hoodie with a kangaroo pocket. The cuffs are ribbed. It comes from a home without pets or smoke."
+
+
+def known(name: str) -> AttributeValue:
+    return AttributeValue(name=name, value="x", status="supported", evidence=[Evidence(source="seller", text="x")])
+
+
+def score(**changes: object) -> Quality:
+    draft: dict[str, object] = {
+        "attributes": [known(name) for name in EXPECTED],
+        "title": TITLE,
+        "description": DESCRIPTION,
+        "photos": [GOOD_PHOTO] * 3,
+        "flags": [],
+        "expected": EXPECTED,
+    }
+    return assess(**(draft | changes))
+
+
+@pytest.fixture(scope="module")
+def scene() -> Image.Image:
+    """A checked cloth before a plain wall."""
+    pixels = np.full((600, 800, 3), 190, np.uint8)
+    y, x = np.mgrid[0:300, 0:400]
+    pixels[150:450, 200:600] = (40 + 150 * ((x // 12 + y // 12) % 2))[..., None]
+    return Image.fromarray(pixels)
+
+
+def test_blur_grows_with_the_radius(scene: Image.Image) -> None:
+    blurs = [photo_quality(scene.filter(ImageFilter.GaussianBlur(radius)))["blur"] for radius in (0, 3, 6, 12)]
+    assert blurs == sorted(blurs)
+    assert blurs[0] < 0.1
+    assert blurs[-1] > 0.8
+
+
+def test_darkness_is_not_a_dark_garment(scene: Image.Image) -> None:
+    assert photo_quality(scene)["darkness"] == 0
+    assert photo_quality(scene.point(lambda v: v // 5))["darkness"] > 0.9
+    black = scene.copy()
+    black.paste((15, 15, 18), (100, 100, 700, 500))
+    assert photo_quality(black)["darkness"] < 0.1
+
+
+def test_resolution(scene: Image.Image) -> None:
+    shares = [photo_quality(scene.resize((side, side)))["resolution"] for side in (100, 320, 800, 1200)]
+    assert shares == sorted(shares)
+    assert shares[0] == 0
+    assert shares[-1] == 1
+
+
+def test_tiny_photos_have_a_quality() -> None:
+    assert set(photo_quality(Image.new("RGB", (2, 2)))) == {"blur", "darkness", "resolution"}
+
+
+def test_a_full_draft() -> None:
+    quality = score()
+    assert quality.score == 100
+    assert quality.tips == []
+    assert set(quality.parts) == set(WEIGHTS)
+    assert sum(WEIGHTS.values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "part", "tip"),
+    [
+        ({"attributes": [known("colour")]}, "completeness", "Add what is missing: size, condition grade, brand."),
+        ({"photos": [GOOD_PHOTO | {"blur": 0.9}] * 3}, "photos", "Photo 1 is blurred"),
+        ({"photos": [GOOD_PHOTO, GOOD_PHOTO | {"darkness": 0.9}, GOOD_PHOTO]}, "photos", "Photo 2 is dark"),
+        ({"photos": [GOOD_PHOTO]}, "photos", "Add more photos"),
+        ({"description": "A hoodie."}, "length", "Make the description longer"),
+        ({"title": "H" * 100}, "length", "Make the title shorter"),
+        ({"flags": [Flag(code="contact", message="A phone number was taken out.")]}, "violations", "A phone number"),
+        ({"description": DESCRIPTION.upper()}, "readability", "not in capitals"),
+        ({"description": (DESCRIPTION * 3).replace(".", " and")}, "readability", "shorter sentences"),
+    ],
+)
+def test_each_fault_costs_and_is_named(changes: dict[str, object], part: str, tip: str) -> None:
+    quality = score(**changes)
+    assert quality.score < 100
+    assert quality.parts[part] == min(quality.parts.values())
+    assert tip in quality.tips[0]
+
+
+def test_guesses_cost_evidence() -> None:
+    guess = AttributeValue(name="material", suggestion="cotton", status="unsupported")
+    quality = score(attributes=[*(known(name) for name in EXPECTED), guess])
+    assert quality.parts["evidence"] == pytest.approx(0.8)
+    assert "material" in quality.tips[0]
+
+
+def test_the_most_useful_tip_comes_first() -> None:
+    quality = score(attributes=[], description="A hoodie.", photos=[GOOD_PHOTO])
+    assert [tip.split()[0] for tip in quality.tips] == ["Add", "Make", "Add"]
+    assert quality.tips[0].startswith("Add what is missing")
+
+
+def test_an_empty_draft() -> None:
+    quality = score(attributes=[], title="", description="", photos=[], expected=())
+    assert quality.score == 15  # nothing was violated
+
+
+def test_readability() -> None:
+    assert readability("A blue hoodie. It is warm.") == 1
+    assert readability("") == 0
+    assert readability("very very very very warm") < 0.5
