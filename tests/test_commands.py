@@ -20,7 +20,7 @@ PRESENT = [c.name for c in COMMANDS if c.exists()]
 def bare(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The command line on the standard library alone (-S: no installed package can be imported)."""
     return subprocess.run(
-        [sys.executable, "-S", "-P", "-m", "app.cli.main", *arguments],
+        [sys.executable, "-S", "-P", "-m", "app.cli", *arguments],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,

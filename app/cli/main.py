@@ -1,4 +1,4 @@
-"""``python -m app.cli.main COMMAND ...``: the command table, instant help, and errors as sentences.
+"""``python -m app.cli COMMAND ...``: the command table, instant help, and errors as sentences.
 
 Only the module of the command that runs is imported. Exit status: 0 done, 1 failed, 2 what was given is unusable,
 130 interrupted.
@@ -181,7 +181,3 @@ def write_trace(error: Exception) -> str:
 def say(message: str, code: int) -> int:
     print(f"ipl: {message}", file=sys.stderr)
     return code
-
-
-if __name__ == "__main__":
-    sys.exit(main())

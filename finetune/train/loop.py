@@ -1,6 +1,6 @@
 """Stage 3: QLoRA of the language model (and the projector) on packed lessons, with accelerate, peft, bitsandbytes.
 
-Alone by ``./ipl tune CONFIG --stage mllm``; in several processes by ``accelerate launch -m app.cli.main tune ...``.
+Alone by ``./ipl tune CONFIG --stage mllm``; in several processes by ``accelerate launch -m app.cli tune ...``.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ def launch_two(*arguments: str | Path) -> None:
     """
     launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
     launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-    command = [sys.executable, *launch, "-m", "app.cli.main", "tune", *map(str, arguments)]
+    command = [sys.executable, *launch, "-m", "app.cli", "tune", *map(str, arguments)]
     for _ in range(2):
         done = subprocess.run(
             command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False, capture_output=True, text=True,

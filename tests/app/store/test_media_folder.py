@@ -99,7 +99,7 @@ def test_the_command_ends_with_one_sentence(used, repository):
         "IPL_STORE": f"sqlite:///{used.home / 'typo.sqlite'}",
         "PYTHONPATH": str(repository),
     }
-    command = [sys.executable, "-m", "app.cli.main", "serve", "--port", "0", "--no-rag"]
+    command = [sys.executable, "-m", "app.cli", "serve", "--port", "0", "--no-rag"]
     done = subprocess.run(
         command, cwd=repository, env=environment, capture_output=True, text=True, timeout=60, check=False
     )

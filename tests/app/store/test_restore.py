@@ -165,7 +165,7 @@ def test_nobody_opens_the_store_of_a_restore_that_was_cut_off(made, starter, tmp
     shutil.copytree(made / "old", home)
     assert starter(["restore", made / "new.tar", "--home", home, "--force"], 4, ["os.rename"]) == -signal.SIGKILL
     done = subprocess.run(
-        [sys.executable, "-m", "app.cli.main", "accounts", "token", "me"],
+        [sys.executable, "-m", "app.cli", "accounts", "token", "me"],
         cwd=repository,
         env={"IPL_HOME": str(home), "PATH": "/usr/bin:/bin"},
         capture_output=True,
@@ -582,7 +582,7 @@ def test_restored_files_and_backups_are_for_their_owner_alone(made, tmp_path, re
     environment = {"IPL_HOME": str(tmp_path / "home"), "PATH": os.environ["PATH"], "PYTHONPATH": str(repository)}
     for command in (["restore", str(made / "new.tar")], ["backup", str(tmp_path / "b.tar")]):
         subprocess.run(
-            [sys.executable, "-m", "app.cli.main", *command], cwd=repository, env=environment, check=True, umask=0
+            [sys.executable, "-m", "app.cli", *command], cwd=repository, env=environment, check=True, umask=0
         )
     assert others(tmp_path / "home") == []
     assert stat.S_IMODE((tmp_path / "b.tar").stat().st_mode) == 0o600
@@ -590,6 +590,6 @@ def test_restored_files_and_backups_are_for_their_owner_alone(made, tmp_path, re
 
 def test_a_store_that_a_small_program_makes_is_private(tmp_path, repository):
     environment = {"IPL_HOME": str(tmp_path / "home"), "PATH": "/usr/bin:/bin"}
-    command = [sys.executable, "-m", "app.cli.main", "accounts", "token", "me"]
+    command = [sys.executable, "-m", "app.cli", "accounts", "token", "me"]
     subprocess.run(command, cwd=repository, env=environment, check=True, capture_output=True, umask=0)
     assert others(tmp_path / "home") == []

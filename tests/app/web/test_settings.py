@@ -96,7 +96,7 @@ def test_signing_in_and_tokens(services, tmp_path):
 
 def test_the_command_makes_a_password_and_a_token(tmp_path, repository):
     def run(*arguments, typed=""):
-        command = [sys.executable, "-m", "app.cli.main", "accounts", *arguments]
+        command = [sys.executable, "-m", "app.cli", "accounts", *arguments]
         environment = {"IPL_HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "IPL_PASSWORDS": str(tmp_path / "p")}
         return subprocess.run(
             command, cwd=repository, env=environment, input=typed, capture_output=True, text=True, check=False
