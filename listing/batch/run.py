@@ -80,8 +80,7 @@ def read_rows(source: Path) -> Iterator[Row]:
     """The items of a folder (see ``listing.intake.items``) or of a JSONL, in order.
 
     Raises:
-        BatchInputError: there is no such folder or file. (A folder without a photo:
-        ``listing.intake.photos.PhotoError``.)
+        BatchInputError: there is no such folder or file (a folder without a photo raises PhotoError).
     """
     if source.is_dir():
         for name, photos in find_items(source):
