@@ -30,8 +30,8 @@ from recommend.features.encoders import Encoders
 from recommend.features.ragged import Column, select_batch
 from recommend.metrics.calibration import ece, pcoc
 from recommend.metrics.report import measures
+from recommend.models.baselines.din import DIN
 from recommend.models.clid import CLID, PRIVILEGED, TEACHER, Teacher
-from recommend.models.din import DIN
 from recommend.training.trainer import train
 
 TRAIN_TO, TEST_FROM, TEST_TO = 5, 7, 8  # days; the labels of the last one reach into day 9, where the log ends

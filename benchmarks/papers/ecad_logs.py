@@ -17,15 +17,15 @@ import numpy as np
 import torch
 
 from recommend.config import ModelConfig, TrainConfig
+from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog
 from recommend.data.public import online_retail, taobao
-from recommend.data.ripening import DAY_MS, NEVER, ClickLog
+from recommend.experiments.setups.streaming import settled, stream
 from recommend.experiments.statistics import interval
-from recommend.experiments.streaming import settled, stream
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.metrics.calibration import logloss, pcoc
 from recommend.metrics.ranks import auc
-from recommend.models import delayed
+from recommend.models import ecad_baselines as delayed
 from recommend.models.ecad import ECAD
 
 RESAMPLES = 200

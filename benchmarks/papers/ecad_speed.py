@@ -16,7 +16,7 @@ from recommend.config import ModelConfig
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.features.ragged import Batch, Ragged, slice_batch
 from recommend.models.base import Ranker
-from recommend.models.din import DIN
+from recommend.models.baselines.din import DIN
 from recommend.models.ecad import ECAD, NEVER
 from recommend.training.optim import optimizers
 

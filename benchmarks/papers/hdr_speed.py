@@ -17,9 +17,9 @@ import torch
 from listing.home import ipl_home
 from recommend.config import TrainConfig
 from recommend.data.memory import MemoryStream
-from recommend.experiments import promotion_days
 from recommend.experiments.recipe import Setting
 from recommend.experiments.recipes import hdr as recipe
+from recommend.experiments.setups import hdr_replay as promotion_days
 from recommend.features.ragged import slice_batch
 from recommend.models.hdr import fine_tune
 from recommend.models.registry import build_model

@@ -22,12 +22,12 @@ from recommend.data.knowledge import KnowledgeStore
 from recommend.data.memory import MemoryStream
 from recommend.data.world.config import DAY_MS
 from recommend.experiments.arms import FEATURES
-from recommend.experiments.keep_lab import ADS, BASE, EXTRACTED, FIRST, LAST, PRETRAIN, Lab
-from recommend.experiments.marketplace import world_folder
 from recommend.experiments.recipe import Setting
-from recommend.experiments.superdomain import TASKS, SuperDomain, list_items, looked_up, publish
+from recommend.experiments.setups.keep_data import TASKS, SuperDomain, list_items, looked_up, publish
+from recommend.experiments.setups.keep_lab import ADS, BASE, EXTRACTED, FIRST, LAST, PRETRAIN, Lab
+from recommend.experiments.setups.marketplace import world_folder
 from recommend.features.feature_map import FeatureMap
-from recommend.models.din import DIN
+from recommend.models.baselines.din import DIN
 from recommend.models.keep import KEEP, Extractor, knowledge_features
 from recommend.training.trainer import train
 

@@ -18,10 +18,10 @@ import torch
 from listing.home import ipl_home
 from recommend.data.memory import MemoryStream
 from recommend.experiments.arms import EVALUATED_ROWS
-from recommend.experiments.keep_lab import FIRST, Knowledge, Lab, Labs
 from recommend.experiments.recipe import Setting
 from recommend.experiments.recipes.keep import of_others
-from recommend.experiments.superdomain import TASKS
+from recommend.experiments.setups.keep_data import TASKS
+from recommend.experiments.setups.keep_lab import FIRST, Knowledge, Lab, Labs
 from recommend.metrics.ranks import auc
 from recommend.models.keep import KINDS
 from recommend.training.scoring import predictions

@@ -30,13 +30,13 @@ from recommend.data.knowledge import KnowledgeStore, Table
 from recommend.data.memory import MemoryStream
 from recommend.data.public import sequences, taobao
 from recommend.data.public.source import DAY_MS, numpy
+from recommend.experiments.setups.keep_data import day_by_day, looked_up, newest, vectors
 from recommend.experiments.statistics import interval
-from recommend.experiments.superdomain import day_by_day, looked_up, newest, vectors
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Column, Ragged, select_batch
 from recommend.metrics.ranks import auc
-from recommend.models.din import DIN
+from recommend.models.baselines.din import DIN
 from recommend.models.keep import KEEP, KINDS, Extractor, knowledge_features
 from recommend.training.trainer import train
 

@@ -19,11 +19,11 @@ from recommend.data.memory import MemoryStream
 from recommend.data.parquet import ParquetStream
 from recommend.data.splits import last_days
 from recommend.data.world.write import LOG
-from recommend.experiments.entities import FEATURES, TEST_DAYS, Ready, open_entities
-from recommend.experiments.marketplace import world_folder
 from recommend.experiments.recipe import Setting
 from recommend.experiments.recipes import mkt_amazon
 from recommend.experiments.recipes.mkt import ALL, ARMS, MODEL
+from recommend.experiments.setups.entities import FEATURES, TEST_DAYS, Ready, open_entities
+from recommend.experiments.setups.marketplace import world_folder
 from recommend.features.entities import ENTITY, POST
 from recommend.features.ragged import Batch, concat_batches
 from recommend.models.base import label

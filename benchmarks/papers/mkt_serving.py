@@ -15,13 +15,13 @@ from pathlib import Path
 import torch
 
 from recommend.data.memory import MemoryStream
-from recommend.experiments.entities import FEATURES, open_entities
 from recommend.experiments.recipe import Setting
 from recommend.experiments.recipes.mkt import MODEL
+from recommend.experiments.setups.entities import FEATURES, open_entities
 from recommend.models.base import Ranker
-from recommend.models.din import DIN
+from recommend.models.baselines.din import DIN
+from recommend.models.baselines.multi_entity import SHARED, part_of, tables_of
 from recommend.models.mkt import MEM, TEM
-from recommend.models.multi_entity import SHARED, part_of, tables_of
 
 
 def main() -> None:

@@ -17,8 +17,8 @@ from recommend.config import ModelConfig
 from recommend.experiments.arms import FEATURES, MODEL
 from recommend.experiments.recipes.copr import LARGE, SMALL
 from recommend.features.ragged import Column, Ragged
+from recommend.models.baselines.din import DIN
 from recommend.models.copr import COPR, Terms, log_bid
-from recommend.models.din import DIN
 
 ROWS = {"user_id": 848, "hour": 25, "channel": 5, "promotion": 4, "seller_id": 848, "single": 3}
 ROWS |= {"item_id": 5_000, "category": 61, "condition": 7, "price_bucket": 12}

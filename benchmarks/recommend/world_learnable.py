@@ -67,12 +67,12 @@ def measure(scale: str, seed: int) -> dict[str, float | int | str]:
     train, click = rows["day"] < world.config.days - 2, rows["click"]
     x = StandardScaler().fit_transform(features(world, train))
     model = LogisticRegression(max_iter=200).fit(x[train], click[train])
-    goods = np.where(rows["entity"] == ITEM, rows["item"], len(world.truth.items.price) + rows["post"])
+    shown_id = np.where(rows["entity"] == ITEM, rows["item"], len(world.truth.items.price) + rows["post"])
     scores = {
         "oracle": rows["p_click"],
         "oracle_without_page": rows["p_click_without_page"],
         "logistic": model.predict_proba(x)[:, 1],
-        "popularity": smoothed_rate(goods, click, train),
+        "popularity": smoothed_rate(shown_id, click, train),
     }
     auc = {f"auc_{name}": round(float(roc_auc_score(click[~train], s[~train])), 4) for name, s in scores.items()}
     bought = rows["click"] & (rows["entity"] == ITEM)

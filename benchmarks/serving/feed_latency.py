@@ -31,8 +31,8 @@ from recommend.cascade.request import DAY_MS, Moment
 from recommend.cascade.scoring import KNOWLEDGE, Models
 from recommend.cascade.world_items import world_items
 from recommend.config import ModelConfig, TrainConfig
-from recommend.experiments.marketplace import world_folder
-from recommend.training.forms import form_of
+from recommend.experiments.setups.marketplace import world_folder
+from recommend.training.input_specs import input_spec
 from recommend.training.knowledge import publish
 from recommend.training.runs import plan, train_run
 
@@ -42,7 +42,7 @@ FEW = 26  # days held back: what is left is enough to have weights
 
 def trained(work: Path, model: str, log: Path, test_days: int = 4) -> Path:
     """A run of a model on the world's log; trained when it is not there yet."""
-    form = form_of(model)
+    form = input_spec(model)
     config = ModelConfig(name=model, embedding=16, mlp=(128, 64)).changed(form.settings)
     run = plan(log, config, TrainConfig(batch_rows=256), form.labels, test_days, work / "models" / KNOWLEDGE)
     train_run(log, run, work / model)

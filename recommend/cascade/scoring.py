@@ -19,7 +19,7 @@ from recommend.cascade.registry import PROMOTION, ROLES, Loaded, Registry
 from recommend.cascade.request import ADS, FEED, Moment, columns
 from recommend.cascade.sources import smoothed_rate
 from recommend.cascade.visitors import Visitor
-from recommend.models.two_tower import TwoTower
+from recommend.models.baselines.two_tower import TwoTower
 
 CHUNK = 4_096  # rows for which vectors are made at once
 KNOWLEDGE = "knowledge"  # folder beside the models

@@ -10,7 +10,7 @@ from recommend.config import ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.features.ragged import Ragged
-from recommend.models.din import DIN
+from recommend.models.baselines.din import DIN
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train
 

@@ -12,7 +12,7 @@ from benchmarks.recommend.peers import ours
 from recommend.features.ragged import Ragged
 from recommend.layers.attention import TargetAttention
 from recommend.layers.inputs import Inputs
-from recommend.models.din import DIN
+from recommend.models.baselines.din import DIN
 
 
 def attend(attention: TargetAttention, target: Tensor, history: Ragged) -> Tensor:
