@@ -23,8 +23,9 @@ import torch
 
 from listing.home import ipl_home
 from recommend.cascade.catalog import Item
-from recommend.cascade.feed import Feed, FeedConfig
+from recommend.cascade.feed import Feed
 from recommend.cascade.health import healthy
+from recommend.cascade.page import FeedConfig
 from recommend.cascade.posts import Post
 from recommend.cascade.registry import Registry
 from recommend.cascade.request import DAY_MS, Moment

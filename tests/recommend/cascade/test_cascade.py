@@ -13,14 +13,15 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from recommend.cascade.auction import second_price
 from recommend.cascade.catalog import REST, Catalog
-from recommend.cascade.feed import Feed, FeedConfig
+from recommend.cascade.feed import Feed
 from recommend.cascade.health import healthy
-from recommend.cascade.mixing import AD_SLOTS, Exposure, mix
+from recommend.cascade.page import AD_SLOTS, Exposure, FeedConfig
 from recommend.cascade.registry import Registry
 from recommend.cascade.request import FEED, columns
 from recommend.cascade.scoring import SIMPLE, Models
+from recommend.cascade.stages.auction import second_price
+from recommend.cascade.stages.mix import mix
 from recommend.cascade.visitors import Visitors
 from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.schema import columns as schema_columns
@@ -413,3 +414,15 @@ def test_requests_go_on_while_things_come_and_go_and_models_are_swapped(tmp_path
         thread.join()
     assert not problems
     assert len(sold) > 5
+
+
+def test_a_seed_gives_the_pages_it_always_gave(tmp_path):
+    made = feed(tmp_path, 300, FeedConfig(candidates=200, ranked=60, size=10, uniform_ads=0.3))
+    lines = []
+    for n in range(30):
+        slate = made.slate(n % 5, NOW)
+        lines += [(s.item_id, s.position, s.reason, s.sources, s.rank, s.policy) for s in (*slate.page, *slate.fell)]
+        made.shown([s.item_id for s in slate.page], NOW)
+        made.take(slate.page[0].item_id)
+    assert list(slate.ms) == ["sources", "pre_ranking", "ranking", "auction", "mixing", "trace"]
+    assert hashlib.sha256(repr(lines).encode()).hexdigest()[:16] == "6091d4ee15fe776e"

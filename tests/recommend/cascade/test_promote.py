@@ -14,8 +14,9 @@ import torch
 from safetensors.torch import load_file
 
 from recommend.cascade import promote as promoting
-from recommend.cascade.feed import Feed, FeedConfig
+from recommend.cascade.feed import Feed
 from recommend.cascade.health import healthy
+from recommend.cascade.page import FeedConfig
 from recommend.cascade.promote import Target, promote
 from recommend.cascade.registry import PROMOTION, Registry
 from recommend.cascade.request import Moment

@@ -1,4 +1,4 @@
-"""Where candidates come from: what is new, what is like the visitor's past, its categories, what is popular.
+"""Retrieval: what is new, what is like the visitor's past, its categories, what is popular, what nobody has seen.
 
 Each source names rows of the catalogue; a thing may come from several, and the trace keeps all of them.
 """
@@ -11,14 +11,37 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from usearch.index import Index
 
-from recommend.cascade.catalog import Catalog
-from recommend.cascade.mixing import Exposure
+from recommend.cascade.catalog import Catalog, smoothed_rate
+from recommend.cascade.page import Exposure, FeedConfig, PageState
 from recommend.cascade.request import HOUR_MS
 from recommend.cascade.visitors import Visitor
 
 Source = Callable[[Visitor, int, int], np.ndarray]  # visitor, moment in ms, how many -> rows
-PRIOR = 20.0  # impressions with which a smoothed click rate starts
 EXACT = 2_000  # things up to which the neighbours are counted out instead of looked up
+
+
+class Retrieve:
+    """Candidates from all sources, the newest first among equals."""
+
+    name = "sources"
+
+    def __init__(self, catalog: Catalog, sources: Sources, config: FeedConfig) -> None:
+        self.catalog, self.sources, self.config = catalog, sources, config
+
+    def __call__(self, page: PageState) -> None:
+        """Fill ``page.sources``, ``page.usual`` and ``page.rows``."""
+        config, time_ms = self.config, page.moment.time_ms
+        page.sources = self.sources.find(page.visitor, time_ms, config.candidates)
+        page.usual = joined(page.sources)
+        if config.exposure.share * config.exposure.beyond > 0:
+            page.sources["unseen"] = self.sources.unseen(time_ms, config.exposure, config.ranked // 10)
+        rows = np.unique(joined(page.sources))
+        page.rows = rows[np.argsort(-self.catalog.get("listed_ms", rows), kind="stable")]
+
+
+def joined(sources: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Rows of all sources, one after the other."""
+    return np.concatenate(list(sources.values())) if sources else np.empty(0, np.int64)
 
 
 class Neighbours:
@@ -73,7 +96,7 @@ class Sources:
         for name, share in self.shares.items():
             rows = self._sources[name](visitor, time_ms, round(count * share / total))
             found[name] = rows[self.catalog.on_sale(rows)] if len(rows) else rows
-        known = np.unique(np.concatenate(list(found.values()))) if found else np.empty(0, np.int64)
+        known = np.unique(joined(found))
         if len(known) < count:
             newest = self._new(visitor, time_ms, count)
             more = newest[~np.isin(newest, known)][: count - len(known)]
@@ -121,11 +144,3 @@ class Sources:
             order = rows[np.argsort(key(rows), kind="stable")]
             self._views[name] = (version, order)
         return order
-
-
-def smoothed_rate(catalog: Catalog, rows: np.ndarray) -> np.ndarray:
-    """(n,) clicks over impressions, drawn to the mean of all live things where impressions are few."""
-    live = catalog.live()
-    shown, clicked = catalog.get("impressions", live).sum(), catalog.get("clicks", live).sum()
-    mean = (clicked + 1.0) / (shown + PRIOR)
-    return (catalog.get("clicks", rows) + PRIOR * mean) / (catalog.get("impressions", rows) + PRIOR)

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from recommend.cascade.catalog import Catalog
+from recommend.cascade.page import AD_SLOTS, FeedConfig, Outcome, PageState
+from recommend.cascade.scoring import Models, click_scores
 
-@dataclass(frozen=True)
-class Outcome:
-    """``winners``: (slots,) places of the candidates that are shown, best first; ``price``: (slots,) for a click.
 
-    ``uniform`` says that they were drawn and not chosen; ``propensity``: (slots,) the probability with which this page
-    showed each, drawing included.
-    """
+class Auction:
+    """Ads among the ranked items that bid at least the reserve."""
 
-    winners: np.ndarray
-    price: np.ndarray
-    ecpm: np.ndarray  # (n,) of every candidate
-    propensity: np.ndarray
-    uniform: bool = False
+    name = "auction"
+
+    def __init__(self, catalog: Catalog, models: Models, config: FeedConfig, rng: np.random.Generator) -> None:
+        self.catalog, self.models, self.config, self.rng = catalog, models, config, rng
+
+    def __call__(self, page: PageState) -> None:
+        """Fill ``page.bid``, ``page.bidding``, ``page.ads``, ``page.outcome``."""
+        config = self.config
+        page.bid = self.catalog.get("bid", page.ranked)
+        page.bidding = np.flatnonzero(page.bid >= config.reserve)
+        rows, bid = page.ranked[page.bidding], page.bid[page.bidding]
+        page.ads = click_scores(self.models, "ads", self.catalog, rows, page.visitor, page.moment)
+        slots = len([slot for slot in AD_SLOTS if slot < page.size])
+        page.outcome = auction(page.ads.values, bid, slots, config.reserve, config.uniform_ads, self.rng)
 
 
 def second_price(pctr: np.ndarray, bid: np.ndarray, slots: int, reserve: float) -> Outcome:

@@ -7,39 +7,60 @@ before it is stale; the exploration share gives each its first impressions.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-AD_SLOTS = (2, 7)  # 0-based places of the ads on a page
+from recommend.cascade.catalog import Catalog
+from recommend.cascade.page import AD_SLOTS, Exposure, PageState, Place
+from recommend.cascade.posts import Posts, ShownPost, slots
+from recommend.cascade.request import HOUR_MS
+from recommend.cascade.scoring import SIMPLE, Models, Scores, post_scores
+
 TIER = 5  # impressions
 
 
-@dataclass(frozen=True)
-class Exposure:
-    """Rules for new things.
+class Mix:
+    """Organic items, ads and posts in their places; what was sold since retrieval is left out."""
 
-    Attributes:
-        share: of the organic places, kept for things with fewer than ``enough`` impressions.
-        beyond: of these, the part kept for things that no source found or that pre-ranking let fall.
-        enough: impressions after which a thing stands on its own.
-        young_h: hours after which a thing is not new any more.
-        per_seller: most places of a page for one seller.
-    """
+    name = "mixing"
 
-    share: float = 0.15
-    beyond: float = 0.5
-    enough: int = 30
-    young_h: float = 48.0
-    per_seller: int = 3
+    def __init__(
+        self, catalog: Catalog, posts: Posts, models: Models, rules: Exposure, rng: np.random.Generator
+    ) -> None:
+        self.catalog, self.posts, self.models, self.rules, self.rng = catalog, posts, models, rules, rng
 
+    def __call__(self, page: PageState) -> None:
+        """Fill ``page.posts``, ``page.places`` and what is known of the ranked items."""
+        get, ranked = self.catalog.get, page.ranked
+        page.age_h = np.maximum(page.moment.time_ms - get("listed_ms", ranked), 0) / HOUR_MS
+        page.impressions, page.seller = get("impressions", ranked), get("seller_id", ranked)
+        new = (page.impressions < self.rules.enough) & (page.age_h < self.rules.young_h)
+        self._choose_posts(page)
+        size = page.size - len(page.posts)
+        places = mix(
+            page.score, page.impressions, new, page.seller, page.winners, size, self.rules, self.rng, page.beyond
+        )
+        page.alive = self.catalog.on_sale(ranked)
+        page.places = [place for place in places if page.alive[place.candidate]]
 
-@dataclass(frozen=True)
-class Place:
-    """A place on the page: the candidate's place among the ranked ones, and why it stands here."""
-
-    candidate: int
-    reason: str  # ranked | exploration | ad
+    def _choose_posts(self, page: PageState) -> None:
+        """The best posts for the page's places for them; their positions are still to be set."""
+        among, moment = self.posts.candidates(page.visitor), page.moment
+        scores = Scores(np.empty(0), SIMPLE)
+        if among:
+            scores = post_scores(self.models, self.posts, among, page.visitor, moment)
+        best = np.argsort(-scores.values, kind="stable")[: len(slots(page.size, len(among)))]
+        page.post_scores = scores
+        page.posts = [
+            ShownPost(
+                among[i],
+                0,
+                float(scores.values[i]),
+                max(moment.time_ms - among[i].created_ms, 0) / HOUR_MS,
+                self.posts.impressions(among[i].post_id),
+            )
+            for i in best
+        ]
 
 
 def mix(
