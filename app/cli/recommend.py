@@ -161,16 +161,16 @@ def _train(args: argparse.Namespace) -> None:
     from recommend.experiments.recipe import sort_changes
     from recommend.models.registry import MODELS
     from recommend.training.distributed import group
-    from recommend.training.forms import form_of
+    from recommend.training.input_specs import input_spec
     from recommend.training.knowledge import started
     from recommend.training.runs import log_of, plan, train_run
 
     changes = sort_changes(args.set, only="training")
     if args.model not in MODELS:
         raise CommandError(f"there is no model '{args.model}'; valid: {', '.join(MODELS)}.", 2)
-    model = ModelConfig(name=args.model).changed([*form_of(args.model).settings, *changes.model])
+    model = ModelConfig(name=args.model).changed([*input_spec(args.model).settings, *changes.model])
     train = TrainConfig(seed=args.seed, checkpoint_every=200).changed(changes.train)
-    labels = tuple(args.labels.split(",")) if args.labels else form_of(args.model).labels
+    labels = tuple(args.labels.split(",")) if args.labels else input_spec(args.model).labels
     log = log_of(args.data)
     with group() as mine, no_oracle():
         run = plan(log, model, train, labels, args.test_days, args.knowledge or _store())
