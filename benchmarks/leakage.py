@@ -21,7 +21,7 @@ import numpy as np
 
 from finetune.data.photosets import data_root, read_annotations
 from finetune.data.splits import split_rows
-from finetune.embedded.features import features
+from finetune.evaluate.features import features
 from finetune.evaluate.measures import attribute_scores
 from finetune.evaluate.text_measures import rouge_l
 from listing.home import ipl_home
@@ -29,7 +29,7 @@ from rag_index.defaults import default_encoders
 from rag_index.encoders import Encoders
 from rag_index.index import ListingIndex, build
 from rag_index.records import IndexRecord
-from rag_index.retrieve import Neighbour, Query, Rules, retrieve
+from rag_index.retrieval import Neighbour, Query, Rules, retrieve
 from rag_index.sample.load import sample_records
 from rag_index.sample.make import attributes
 

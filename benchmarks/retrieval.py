@@ -27,7 +27,7 @@ import numpy as np
 from rag_index.errors import IndexUnreachable
 from rag_index.index import ListingIndex, build
 from rag_index.records import IndexRecord
-from rag_index.retrieve import Query, retrieve
+from rag_index.retrieval import Query, retrieve
 from rag_index.sample.load import made_by, sample_records
 from rag_index.search import Filter
 from rag_index.storage.location import ServerPlace

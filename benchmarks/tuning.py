@@ -46,7 +46,7 @@ def measure(way: str, args: argparse.Namespace) -> dict[str, Any]:
     """Take the steps in this process."""
     import torch
 
-    from finetune.data.batches import Drawer
+    from finetune.train.batches import Drawer
     from finetune.data.photosets import load_photos, read_annotations
     from finetune.data.splits import split_rows
     from finetune.data.tasks import LessonPlan

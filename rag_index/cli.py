@@ -109,7 +109,7 @@ def add(args: argparse.Namespace, kit: Kit) -> int:
 def search(args: argparse.Namespace, kit: Kit) -> int:
     """Print what is nearest to words or photos."""
     from rag_index.index import ListingIndex
-    from rag_index.retrieve import Query, Rules, retrieve
+    from rag_index.retrieval import Query, Rules, retrieve
 
     words = " ".join(args.words).strip()
     if not words and not args.photo:

@@ -15,7 +15,7 @@ from random import Random
 from typing import Any, Literal
 
 from finetune.data import text_templates
-from finetune.data.target_texts import annotated_facts
+from finetune.evaluate.target_texts import annotated_facts
 from finetune.evaluate.arms.material import Material, Row
 from finetune.evaluate.arms.mllm import SHOTS
 from finetune.evaluate.arms.statement import Statement

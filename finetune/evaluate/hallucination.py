@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from finetune.data.target_texts import annotated_facts
+from finetune.evaluate.target_texts import annotated_facts
 from finetune.evaluate.arms.material import Material, Row
 from finetune.evaluate.drafting import Draft
 from finetune.evaluate.measures import interval, share

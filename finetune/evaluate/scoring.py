@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from finetune.data.photosets import ATTRIBUTES
-from finetune.data.target_texts import annotated_facts
+from finetune.evaluate.target_texts import annotated_facts
 from finetune.evaluate.arms.statement import Statement
 from finetune.evaluate.drafting import Draft, Text
 from finetune.evaluate.measures import calibration_error, category_scores, count, interval, judge, scores_of, share

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from finetune.data.batches import Drawer
+from finetune.train.batches import Drawer
 from finetune.data.packing import Batch
 from finetune.data.photosets import DataError, load_photos, read_annotations
 from finetune.data.splits import split_rows
@@ -24,7 +24,7 @@ from finetune.train.processes import processes
 from finetune.train.run_log import RunLog, manifest
 from finetune.train.samples import spread
 from finetune.train.trainable import base_of, groups_of, load_trainable
-from finetune.tune_config import TuneConfig
+from finetune.train.configs import TuneConfig
 from listing.taxonomy import load_taxonomy
 
 __all__ = ["TuneConfig", "feature_maps", "load_trainable", "loss_of", "train_mllm"]

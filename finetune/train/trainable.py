@@ -9,7 +9,7 @@ import torch
 
 from finetune.train.loading import LoadError, dtype_of, keep_statistics
 from finetune.train.quantize import LORA_PATTERN, forbid_repacking, nf4_config
-from finetune.tune_config import TuneConfig
+from finetune.train.configs import TuneConfig
 from listing.backends.local import LocalBackend
 
 LANGUAGE = "model.language_model"

@@ -17,7 +17,7 @@ from listing.taxonomy import Taxonomy, load_taxonomy
 if TYPE_CHECKING:
     from rag_index.encoders import Encoders
     from rag_index.index import ListingIndex
-    from rag_index.retrieve import Neighbour, PriceBasis
+    from rag_index.retrieval import Neighbour, PriceBasis
 
 log = logging.getLogger(__name__)
 NEIGHBOURS = 8
@@ -53,7 +53,7 @@ class PastListings:
     def find(self, photos: Sequence[Photo], *, category: str | None, seller_id: str | None, text: str = "") -> Found:
         """See ``Similar.find``; instance-level attributes are never voted on. Without the index nothing is found."""
         from rag_index.errors import IndexFailure
-        from rag_index.retrieve import Query, price_range, retrieve, vote
+        from rag_index.retrieval import Query, price_range, retrieve, vote
 
         query = Query(
             image_vectors=self.encoders.image_vectors([photo.image for photo in photos]).tolist(),

@@ -12,7 +12,7 @@ from rag_index.index import ListingIndex, build
 from rag_index.neighbours import mask_facts, style_exemplars, vote
 from rag_index.prices import price_range
 from rag_index.records import IndexRecord
-from rag_index.retrieve import Neighbour, Query, Rules, fuse, retrieve
+from rag_index.retrieval import Neighbour, Query, Rules, fuse, retrieve
 
 from .conftest import IMAGE, INFO
 

@@ -19,7 +19,7 @@ from rag_index.errors import IndexMismatch
 from rag_index.imports.importer import ReadPhoto, Tools
 from rag_index.imports.record_checks import check
 from rag_index.index import ListingIndex, build
-from rag_index.retrieve import Query, Rules, retrieve
+from rag_index.retrieval import Query, Rules, retrieve
 from rag_index.sample.load import HERE, made_by, sample_records
 from rag_index.storage.manifest import EncodersInfo
 

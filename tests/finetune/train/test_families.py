@@ -20,7 +20,7 @@ from finetune.train.families import FAMILIES
 from finetune.train.loading import LoadError, check_trained, load_base, trained, with_lora
 from finetune.train.merge import MergeError, merge
 from finetune.tune import STAGES, strict
-from finetune.tune_config import TuneConfig
+from finetune.train.configs import TuneConfig
 from listing.backends.base import ChoiceQuestion
 from listing.backends.local import LocalBackend
 from listing.backends.turns import answer, find_turns, question

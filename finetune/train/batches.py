@@ -17,7 +17,7 @@ from finetune.data.mixing import blend, relabel
 from finetune.data.packing import Batch, collate, pack
 from finetune.data.tasks import visual, written
 from finetune.embedded.tower import augment, sampling_weights
-from finetune.tune_config import TuneConfig
+from finetune.train.configs import TuneConfig
 from listing.backends.local import LocalBackend
 from listing.taxonomy import Taxonomy
 
