@@ -11,8 +11,9 @@ from typing import Any
 
 from PIL import Image
 
+from finetune.data.photosets import open_photo
 from finetune.evaluate.decoding import BATCH, first_lines
-from finetune.evaluate.predictions import collect, open_photo
+from finetune.evaluate.predictions import collect
 from finetune.evaluate.row_cache import RowCache
 from listing.assembly import open_backend
 from listing.backends.base import ChoiceQuestion

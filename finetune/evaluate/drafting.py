@@ -15,12 +15,12 @@ from random import Random
 from typing import Any, Literal
 
 from finetune.data import text_templates
-from finetune.evaluate.target_texts import annotated_facts
 from finetune.evaluate.arms.material import Material, Row
 from finetune.evaluate.arms.mllm import SHOTS
 from finetune.evaluate.arms.statement import Statement
 from finetune.evaluate.arms.system import thresholded
 from finetune.evaluate.arms.yardsticks import nearest_listings
+from finetune.evaluate.target_texts import annotated_facts
 from listing import prompts
 from listing.facts import verify
 from listing.facts.ensemble import Calibration

@@ -12,15 +12,15 @@ from PIL import Image
 from transformers import AutoModelForImageTextToText
 
 from app.cli.main import main
-from finetune.data.tasks import LessonPlan
+from finetune.data.tasks import TaskPlan
 from finetune.embedded import assemble
 from finetune.embedded.assemble import ROOT
 from finetune.train.chat import ChatConfig, train_chat
+from finetune.train.configs import TuneConfig
 from finetune.train.families import FAMILIES
 from finetune.train.loading import LoadError, check_trained, load_base, trained, with_lora
 from finetune.train.merge import MergeError, merge
 from finetune.tune import STAGES, strict
-from finetune.train.configs import TuneConfig
 from listing.backends.base import ChoiceQuestion
 from listing.backends.local import LocalBackend
 from listing.backends.turns import answer, find_turns, question
@@ -165,7 +165,7 @@ def test_every_shipped_config_is_valid(file):
     assert set(content["stages"]) <= set(STAGES)
     if "mllm" in content["stages"]:
         stage = content["stages"]["mllm"]
-        plan = strict(LessonPlan, stage.get("plan") or {}, "plan")
+        plan = strict(TaskPlan, stage.get("plan") or {}, "plan")
         strict(TuneConfig, {**stage, "plan": plan, "data": "d", "model": "m", "out": "o"}, "stages.mllm")
     if "chat" in content["stages"]:
         cfg = strict(ChatConfig, {**content["stages"]["chat"], "data": "d", "out": "o"}, "stages.chat")

@@ -4,7 +4,6 @@ import re
 
 import pytest
 import torch
-
 from finetune.train.quantize import LORA_PATTERN, SKIPPED, forbid_repacking, nf4_config
 
 
