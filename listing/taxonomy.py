@@ -11,6 +11,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from listing.errors import IplError
+
 DEFAULT_FILE = Path(__file__).with_name("taxonomy.yaml")
 UNKNOWN = "unknown"
 IMAGENET_CLASSES = 1000
@@ -19,7 +21,7 @@ ANYTHING = "item"  # where no group's word fits
 Known = Literal["seen", "read", "seller-only"]
 
 
-class TaxonomyError(ValueError):
+class TaxonomyError(IplError, ValueError):
     """The taxonomy file is wrong; the message names the place and what is wrong with it."""
 
 
