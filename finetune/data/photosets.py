@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from listing.taxonomy import load_taxonomy
 from rag_index import IplError
 
 GREY = (128, 128, 128)
-ATTRIBUTES = ("colour", "pattern", "sleeve", "neckline", "closure", "material", "audience")
+ATTRIBUTES = load_taxonomy().observed()
 
 
 class DataError(IplError, ValueError):

@@ -15,9 +15,9 @@ from finetune.data.photosets import open_photo
 from finetune.evaluate.decoding import BATCH, first_lines
 from finetune.evaluate.predictions import collect
 from finetune.evaluate.row_cache import RowCache
-from listing.assembly import open_backend
 from listing.backends.base import ChoiceQuestion
 from listing.facts.calibrations import file_stem, identity
+from listing.pipeline_parts import open_backend
 from listing.taxonomy import Taxonomy
 
 Answers = dict[str, dict[str, float]]
