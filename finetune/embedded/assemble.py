@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from listing.home import ipl_home
+from rag_index import IplError
 
 if TYPE_CHECKING:
     import torch
@@ -42,7 +43,7 @@ CHAT_TEMPLATE = (
 )
 
 
-class AssemblyError(RuntimeError):
+class AssemblyError(IplError, RuntimeError):
     """The embedded model cannot be assembled; the message is one sentence that says what to do."""
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from finetune.data.photosets import open_photo
+
 
 def features(rows: Sequence[dict[str, Any]], encoders: Any, cache: Path, batch: int = 32) -> np.ndarray:
     """float32 [rows, dimensions], each of length 1; photos that the cache holds are not encoded again.
@@ -15,8 +17,6 @@ def features(rows: Sequence[dict[str, Any]], encoders: Any, cache: Path, batch: 
     Args:
         encoders: ``rag_index.encoders.Encoders``; the cache belongs to one image model.
     """
-    from finetune.evaluate.predictions import open_photo
-
     known: dict[str, np.ndarray] = {}
     if cache.is_file():
         with np.load(cache, allow_pickle=False) as kept:

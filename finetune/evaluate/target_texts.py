@@ -12,7 +12,6 @@ from finetune.evaluate.style import StyleClassifier, Voices, catalogue_texts
 from listing import prompts
 from listing.request import TONES
 from listing.taxonomy import Taxonomy
-from listing.text import write
 
 MOST = 1_000  # training photos, two texts each; 400 already tell held-out texts apart in .99 of the cases
 Row = Mapping[str, Any]
@@ -24,7 +23,7 @@ def annotated_facts(row: Row, taxonomy: Taxonomy) -> dict[str, str]:
     values = {**row, "condition": row["condition"][0]}
     return {
         name: str(values[name]).strip('"')[:60]
-        for name in write.TOLD
+        for name in (a.name for a in taxonomy.in_text())
         if name in schema
         and values.get(name) not in (None, "n/a", prompts.UNKNOWN, "none-visible")
         and name not in row["guess"]

@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rag_index.index import ListingIndex
-from rag_index.neighbours import style_exemplars, vote
-from rag_index.prices import PriceBasis, price_range
 from rag_index.records import Neighbour
 from rag_index.rules import Query, Rules
 from rag_index.search import Filter, Hit
 from rag_index.storage.rows import chunks
-
-__all__ = [
-    "Neighbour", "PriceBasis", "Query", "Rules", "fuse", "price_range", "retrieve", "style_exemplars", "vote",
-]  # fmt: skip
 
 RANK_CONSTANT = 60  # Cormack, Clarke and Buettcher 2009
 POOL = 50  # listings that each search contributes

@@ -1,22 +1,35 @@
-"""The pipeline's real parts, found in the home folder."""
+"""What a pipeline is made of, and the real parts from the home folder."""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 from listing.backends.base import Backend, BackendError
+from listing.evidence.neighbours import Similar
 from listing.evidence.ocr import Reader
 from listing.evidence.past_listings import PastListings
 from listing.facts.calibrations import calibration_file, command, is_server
 from listing.facts.category_router import Router
 from listing.facts.ensemble import Calibration
-from listing.parts import Parts
-from listing.taxonomy import load_taxonomy
+from listing.taxonomy import Taxonomy, load_taxonomy
 
 EMBEDDED = "ipl-mini"
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the pipeline is made of; ``similar`` None works without past listings."""
+
+    backend: Backend
+    taxonomy: Taxonomy
+    router: Router
+    reader: Reader
+    calibration: Calibration
+    similar: Similar | None = None
 
 
 def build_parts(model: str | None, rag: bool, home: Path, past: PastListings | None = None) -> Parts:

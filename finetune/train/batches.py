@@ -15,9 +15,9 @@ import torch
 
 from finetune.data.mixing import blend, relabel
 from finetune.data.packing import Batch, collate, pack
-from finetune.data.tasks import visual, written
+from finetune.data.tasks import photo_tasks, text_tasks
 from finetune.embedded.tower import augment, sampling_weights
-from finetune.tune_config import TuneConfig
+from finetune.train.configs import TuneConfig
 from listing.backends.local import LocalBackend
 from listing.taxonomy import Taxonomy
 
@@ -25,7 +25,7 @@ See = Callable[[torch.Tensor], torch.Tensor]  # pixels [b, 3, h, w] -> feature m
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnBatch:
     """A batch with its feature maps [b, channels, h, w] (None: nothing was short enough), and how many were dropped."""
 
     batch: Batch | None
@@ -33,8 +33,8 @@ class Drawn:
     dropped: int
 
 
-class Drawer:
-    """Draws photos by class and sender, and lessons about them. ``photos``: uint8 [rows, side, side, 3]."""
+class BatchSampler:
+    """Draws photos by class and sender, and tasks about them. ``photos``: uint8 [rows, side, side, 3]."""
 
     def __init__(
         self, rows: Sequence[dict[str, Any]], photos: np.ndarray, backend: LocalBackend, taxonomy: Taxonomy, see: See
@@ -42,10 +42,10 @@ class Drawer:
         self.rows, self.photos, self.backend, self.taxonomy, self.see = rows, photos, backend, taxonomy, see
         self.shares = sampling_weights(list(rows), 0.5, 0.25)
 
-    def __call__(self, cfg: TuneConfig, step: int, number: int = 0) -> Drawn:
+    def __call__(self, cfg: TuneConfig, step: int, number: int = 0) -> DrawnBatch:
         """Batch ``number`` of a step; seeds torch too, for dropout."""
-        rng, lesson_rng = _random(cfg.seed, step, number)
-        writing = lesson_rng.random() < cfg.plan.text_share
+        rng, task_rng = _random(cfg.seed, step, number)
+        writing = task_rng.random() < cfg.plan.text_share
         size = max(1, cfg.batch_size // 2) if writing else cfg.batch_size
         drawn = rng.choice(len(self.rows), size, p=self.shares)
         maps, blended = blend(self.see(augment(self.photos[drawn], 224, rng)), cfg.blend_share, rng)
@@ -55,14 +55,14 @@ class Drawer:
             soft = None
             if blended[k] and self.backend.heads is not None:
                 pooled = maps[k : k + 1].float().mean((2, 3)).cpu()
-                row, soft = relabel(row, self.backend.heads, pooled, self.taxonomy, lesson_rng)
-            lessons = visual(row, self.taxonomy, cfg.plan, lesson_rng, soft)
+                row, soft = relabel(row, self.backend.heads, pooled, self.taxonomy, task_rng)
+            tasks = photo_tasks(row, self.taxonomy, cfg.plan, task_rng, soft)
             if writing:
-                lessons += written(self.rows[i], self.taxonomy, cfg.plan, lesson_rng)
-            packed.append(pack(lessons, self.backend))
+                tasks += text_tasks(self.rows[i], self.taxonomy, cfg.plan, task_rng)
+            packed.append(pack(tasks, self.backend))
         keep = [k for k, p in enumerate(packed) if len(p.tree.ids) <= cfg.max_tokens]
         batch = collate([packed[k] for k in keep], self.backend.tokenizer.eos_token_id) if keep else None
-        return Drawn(batch, maps[keep], len(packed) - len(keep))
+        return DrawnBatch(batch, maps[keep], len(packed) - len(keep))
 
 
 def _random(seed: int, step: int, number: int) -> tuple[np.random.Generator, Random]:

@@ -7,9 +7,8 @@ import pytest
 from listing.facts.ensemble import AttributeCalibration, Calibration
 from listing.schema import AttributeValue, Candidate, Category, Evidence
 from listing.taxonomy import load_taxonomy
-from listing.text import write
 from listing.text.ground import verify
-from listing.text.text_policy import NAMED, subject, tellable
+from listing.text.text_policy import NAMED, subject, sure_facts, text_values
 
 TAXONOMY = load_taxonomy()
 RULE = AttributeCalibration(weights={"mllm": 1.0}, threshold=0.7, told=0.9)
@@ -24,7 +23,7 @@ def fact(name: str, value: str, confidence: float = 1.0, source: str = "mllm", l
 
 
 def told(*facts: AttributeValue) -> dict[str, str]:
-    return write.told_facts(tellable(facts, TAXONOMY, CALIBRATION))
+    return text_values(sure_facts(facts, TAXONOMY, CALIBRATION), TAXONOMY)
 
 
 @pytest.mark.parametrize(("confidence", "said"), [(0.75, False), (0.89, False), (0.9, True), (0.99, True)])
@@ -93,16 +92,3 @@ def test_the_checks_find_every_leafs_name_unsupported_then() -> None:
 def test_every_noun_stands_in_a_text_as_it_is() -> None:
     for noun in TAXONOMY.nouns.values():
         assert noun == noun.lower().strip()
-
-
-@pytest.mark.parametrize(
-    ("title", "facts", "kept"),
-    [
-        ("Navy t-shirt with a crew neck", {"colour": "navy"}, "Navy t-shirt with a crew neck"),
-        ("Touse with a crew neck", {"text": "TOMMY"}, ""),  # nothing says what it is any more
-        ("Garnet-printed t-shirt", {}, "T-shirt"),
-        ('Modis t-shirt with "MODIS"', {"text": "MODIS"}, 'Modis t-shirt with "MODIS"'),
-    ],
-)
-def test_a_title_has_no_made_up_words(title: str, facts: dict[str, str], kept: str) -> None:
-    assert write.sound_title(title, TAXONOMY.categories["T-Shirt"], facts) == kept

@@ -1,4 +1,4 @@
-"""The last touches: what to ask the seller, and how good the draft is."""
+"""What to ask the seller, what to say of the model, and how good the draft is."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from listing.request import DraftRequest
     from listing.text.compose import Text
 
-MOST_QUESTIONS = 5
-# What buyers ask first; the rest follows in the schema's order.
-_FIRST = ("size", "condition_grade", "brand", "works", "dimensions", "complete", "defects")
+MAX_QUESTIONS = 5
 
 
 def questions(category: Category, facts: Sequence[AttributeValue], taxonomy: Taxonomy) -> list[Question]:
@@ -23,16 +21,13 @@ def questions(category: Category, facts: Sequence[AttributeValue], taxonomy: Tax
     if category.value is None:
         return []
     known = {fact.name for fact in facts if fact.value is not None}
-    open_ones = [
-        attribute
+    open_ones = {
+        attribute.name: attribute
         for attribute in taxonomy.schema(category.value)
-        if attribute.name not in known and (attribute.can_be("seller-only") or attribute.name in ("size", "brand"))
-    ]
-    rank = {name: i for i, name in enumerate(_FIRST)}
-    open_ones.sort(key=lambda attribute: rank.get(attribute.name, len(rank)))
-    return [
-        Question(attribute=a.name, text=a.question, choices=list(a.seller_choices)) for a in open_ones[:MOST_QUESTIONS]
-    ]
+        if attribute.name not in known and attribute.can_be("seller-only")
+    }
+    first = [open_ones[name] for name in taxonomy.seller_order(open_ones)]
+    return [Question(attribute=a.name, text=a.question, choices=list(a.seller_choices)) for a in first[:MAX_QUESTIONS]]
 
 
 def model_flags(calibration: Calibration) -> list[Flag]:
@@ -49,7 +44,7 @@ def quality(
     """See ``listing.intake.quality.assess``."""
     from listing.intake.quality import assess, photo_quality
 
-    expected = [a.name for a in taxonomy.schema(category.value)] if category.value else []
+    expected = taxonomy.seller_order(a.name for a in taxonomy.schema(category.value)) if category.value else []
     return assess(
         attributes=facts,
         title=text.title,
