@@ -11,14 +11,17 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from listing.errors import IplError
 from listing.home import ipl_home
 
 PREFIX = "IPL_"
 READ_ELSEWHERE = frozenset({"IPL_API_KEY", "IPL_DATA", "IPL_DEBUG", "IPL_HOME", "IPL_PYTHON"})
 
 
-class SettingsError(ValueError):
+class SettingsError(IplError):
     """A setting is unknown or unusable; the message names it and says what to do."""
+
+    code, exit_status = "bad_setting", 2
 
 
 class Settings(BaseModel):

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Literal
 
+from listing.errors import IplError
 from listing.events import Event
 from listing.request import Tone
 from listing.schema import AttributeValue, Category, Draft, Flag, NeighbourRef, PhotoRef, PriceRange, Quality, Question
@@ -15,18 +16,18 @@ TEXT_FIELDS = ("title", "description")
 _SHORT = 80  # characters of a value that is quoted in a message
 
 
-class AppError(Exception):
+class AppError(IplError):
     """Something a person asked for cannot be done; the message is one sentence that says what to do.
 
-    code: a short name for programs. status: the HTTP status the API answers with. retry_after: seconds after which the
-        same request may succeed; None when asking again is no help.
+    Args:
+        code: a short name for programs.
+        status: the HTTP status that the API answers with.
+        retry_after: seconds after which the same request may succeed; None when asking again is no help.
     """
 
     def __init__(self, code: str, message: str, status: int = 400, retry_after: int | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.status = status
-        self.retry_after = retry_after
+        super().__init__(message, code=code)
+        self.http_status, self.retry_after = status, retry_after
 
 
 class Busy(AppError):

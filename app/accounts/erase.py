@@ -41,16 +41,21 @@ from app.store.tables import (
     TokenRow,
     now,
 )
+from listing.errors import IplError
 
 AT_ONCE = 500
 
 
-class NobodyThere(ValueError):
+class NobodyThere(IplError):
     """There is no such person; the message is one sentence."""
 
+    code, exit_status, http_status = "nobody_there", 2, 404
 
-class OpenOrders(RuntimeError):
+
+class OpenOrders(IplError):
     """Orders of the person are neither refunded nor completed; the message names them and says what to do."""
+
+    code, http_status = "open_orders", 409
 
 
 @dataclass

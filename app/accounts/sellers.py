@@ -24,6 +24,7 @@ from app.store.db import Store
 from app.store.draft_repo import new_id
 from app.store.tables import SellerRow, TokenRow, now
 from app.views import AppError
+from listing.errors import IplError
 
 ONE_PERSON = "me"
 TOKEN_PREFIX = "ipl_"
@@ -36,8 +37,10 @@ _MAX_MEMORY = 128 * _N * _R * 2
 _MOST_PASSWORD = 1024
 
 
-class PasswordFileError(ValueError):
+class PasswordFileError(IplError):
     """The password file is unusable; the message names the line and what to do."""
+
+    code, exit_status = "bad_password_file", 2
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ async def sign_in(
             await run_in_threadpool(_revoke, sessions, name)
     except AppError as error:
         headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else None
-        return HTMLResponse(form(str(error), name), error.status, headers)
+        return HTMLResponse(form(str(error), name), error.http_status, headers)
     if stored is None:
         return HTMLResponse(form("The name or the password is wrong.", name), 401)
     response = RedirectResponse("/", 303)

@@ -31,9 +31,9 @@ def listing_page(request: Request, listing_id: Annotated[str, Path(max_length=64
         seller = request_seller(request)
         listing = handlers.shown_listing(services, seller.id, listing_id)
     except AppError as error:
-        if error.status == 401 and "authorization" not in request.headers:
+        if error.http_status == 401 and "authorization" not in request.headers:
             return RedirectResponse("/sign-in", 303)
-        if error.status != 404:
+        if error.http_status != 404:
             raise
         return HTMLResponse(_page(listing=None, missing=str(error)), 404, headers)
     return HTMLResponse(_page(listing=_words(listing, own=listing.seller_id == seller.id), missing=""), headers=headers)

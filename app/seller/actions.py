@@ -266,7 +266,7 @@ def _save(services: Services, seller: str, desk: Desk, data: Press) -> None:
         try:
             handlers.edit_listing(services, seller, listing, {field: data[field]}, shown=shown)
         except AppError as error:
-            if error.status not in (409, 422):
+            if error.http_status not in (409, 422):
                 raise
             not_saved(desk, Notice("bad", f"The {field} was not saved", str(error), str(data[field])))
     if not desk.notices:

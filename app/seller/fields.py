@@ -59,7 +59,7 @@ def keep(
             services, seller, view.draft_id, field, typed, version=last.after if last else shown
         )
     except AppError as error:
-        if error.status not in (409, 422) or error.code == "published":
+        if error.http_status not in (409, 422) or error.code == "published":
             raise
         not_saved(desk, Notice("bad", f"The {field} was not saved", str(error), typed))
         refresh(services, seller, desk)

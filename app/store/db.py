@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from app.views import AppError
+from listing.errors import IplError
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_SECONDS = 15
@@ -30,8 +31,10 @@ CONNECT_SECONDS = 5  # longest wait for PostgreSQL to take a connection
 POOL_SECONDS = 10  # longest wait for one of our own connections
 
 
-class StoreError(Exception):
+class StoreError(IplError):
     """The store cannot be used; the message is one sentence that says what to do."""
+
+    code, http_status = "store", 503
 
 
 def open_engine(url: str) -> Engine:

@@ -150,15 +150,15 @@ class Guard:
 
     def _refusal(self, error: AppError, scope: Scope) -> Response:
         """The answer, after which the connection is closed: nobody reads what is still to come."""
-        if error.status == 401 and PAGES.fullmatch(scope["path"]) and scope["method"] in SAFE:
+        if error.http_status == 401 and PAGES.fullmatch(scope["path"]) and scope["method"] in SAFE:
             return RedirectResponse("/sign-in", 303)
         self.metrics.errors.labels(error.code).inc()
         headers = {"Connection": "close"}
         if error.retry_after is not None:
             headers["Retry-After"] = str(error.retry_after)
-        if error.status == 401:
+        if error.http_status == 401:
             headers["WWW-Authenticate"] = "Bearer"
-        return error_response(error.code, str(error), error.status, headers)
+        return error_response(error.code, str(error), error.http_status, headers)
 
     async def _pass_on(self, scope: Scope, body: Body, send: Send) -> None:
         answered = False
@@ -238,9 +238,9 @@ def install_errors(app: FastAPI, metrics: Metrics) -> None:
     async def ours(_: Request, error: Exception) -> Response:
         assert isinstance(error, AppError)
         headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
-        if error.status == 401:
+        if error.http_status == 401:
             headers["WWW-Authenticate"] = "Bearer"
-        return answer(error.code, str(error), error.status, headers)
+        return answer(error.code, str(error), error.http_status, headers)
 
     async def photo(_: Request, error: Exception) -> Response:
         assert isinstance(error, PhotoError)
@@ -254,7 +254,7 @@ def install_errors(app: FastAPI, metrics: Metrics) -> None:
 
     async def http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return answer("http", str(error.detail), error.status_code, dict(error.headers or {}))
+        return answer("http", str(error.detail), error.http_status_code, dict(error.headers or {}))
 
     async def unforeseen(_: Request, error: Exception) -> Response:
         log.error("a request failed", exc_info=error)

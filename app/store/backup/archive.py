@@ -29,6 +29,7 @@ from app.store.db import JOURNAL, open_engine
 from app.store.home_lock import HomeInUse, clean_up, clean_up_parts, working_folder
 from app.store.identity import check_photos
 from app.store.media import Media
+from listing.errors import IplError
 from listing.home import make_home, private_files
 
 FORMAT = 1
@@ -46,12 +47,16 @@ _NOT_INSIDE = {
 }
 
 
-class BackupError(RuntimeError):
+class BackupError(IplError):
     """The backup cannot be made; the message is one sentence that says what to do."""
 
+    code = "no_backup"
 
-class TargetExists(ValueError):
+
+class TargetExists(IplError):
     """Something would be overwritten; the message says what."""
+
+    code, exit_status = "target_exists", 2
 
 
 @dataclass(frozen=True)

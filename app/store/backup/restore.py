@@ -52,6 +52,7 @@ from app.store.identity import store_id
 from app.store.media import Media
 from app.store.store_lock import ALONE_OR_NOTHING, alone
 from app.store.tables import Base
+from listing.errors import IplError
 from listing.home import private_files
 
 MOST_MANIFEST = 1 << 30
@@ -61,8 +62,10 @@ _NAME = re.compile(rf"store\.sqlite|store\.pgdump|media/[0-9a-f]{{2}}/[0-9a-f]{{
 _KEPT_ASIDE = ("store.sqlite", "store.sqlite-wal", "store.sqlite-shm", "feed", "session.key")
 
 
-class ArchiveError(ValueError):
+class ArchiveError(IplError):
     """The archive cannot be trusted or read; the message is one sentence. Nothing was changed."""
+
+    code, exit_status = "bad_archive", 2
 
 
 @dataclass(frozen=True)

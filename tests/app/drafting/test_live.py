@@ -132,7 +132,7 @@ def test_a_disk_that_fills_while_photos_are_stored(services, me, photos, monkeyp
     monkeypatch.setattr(os, "fsync", second_fails)
     with pytest.raises(AppError, match="disk is full") as caught:
         handlers.start_draft(services, me, photos)
-    assert caught.value.status == 507
+    assert caught.value.http_status == 507
     assert [p.name for p in services.media.folder.rglob("*") if p.is_file()] == [".store"]
     assert len(services.queue) == 0
 
@@ -155,7 +155,7 @@ def test_a_disk_that_fills_while_publishing(services, me, photos):
 
     with pytest.raises(AppError, match="disk is full") as caught:
         edit_until_full()
-    assert caught.value.status == 507
+    assert caught.value.http_status == 507
     with pytest.raises(AppError, match="disk is full"):
         handlers.publish(services, me, draft.draft_id, key="k")
     assert handlers.my_listings(services, me) == []

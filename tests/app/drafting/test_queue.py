@@ -66,7 +66,7 @@ def test_a_full_line_says_when_to_come_back():
         queue.join(name, name)
     with pytest.raises(QueueFull, match="try again in about") as caught:
         queue.join("c", "c")
-    assert caught.value.status == 429
+    assert caught.value.http_status == 429
     assert caught.value.retry_after >= 1
     assert len(queue) == 3
 
