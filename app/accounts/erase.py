@@ -140,7 +140,7 @@ def _is_served(home: Path) -> bool:
 
 def _forget_mark(settings: Settings, name: str) -> None:
     """The mark by which the name's cookies were ended goes, where no password is left that it could let in again."""
-    from app.accounts.sellers import read_passwords
+    from app.accounts.passwords import read_passwords
 
     named = settings.passwords is not None and name in read_passwords(settings.passwords)
     if not named and (settings.home / "session.key").is_file():
@@ -261,7 +261,7 @@ def _leave_index(settings: Settings, store: Store) -> str:
 
 def line_of(passwords: Path | None, name: str) -> str | None:
     """The command that takes the person's line out of the password file; None when they have none."""
-    from app.accounts.sellers import read_passwords
+    from app.accounts.passwords import read_passwords
 
     if passwords is None or name not in read_passwords(passwords):
         return None

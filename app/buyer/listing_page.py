@@ -10,8 +10,7 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from app import handlers
-from app.accounts.sign_in import request_seller
+from app.accounts.authentication import request_seller
 from app.seller import words
 from app.services import Services
 from app.views import AppError
@@ -29,7 +28,7 @@ def listing_page(request: Request, listing_id: Annotated[str, Path(max_length=64
     headers = {"Cache-Control": "no-store"}
     try:
         seller = request_seller(request)
-        listing = handlers.shown_listing(services, seller.id, listing_id)
+        listing = services.listings.shown(seller.id, listing_id)
     except AppError as error:
         if error.http_status == 401 and "authorization" not in request.headers:
             return RedirectResponse("/sign-in", 303)

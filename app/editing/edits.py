@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from app.views import TEXT_FIELDS, AppError, Changed, DraftView, field_text, field_version
 from listing.schema import AttributeValue, Candidate, Category, Draft, Evidence, Flag, Question
+from listing.taxonomy import load_taxonomy
 
 Kind = Literal["set", "drop", "undo", "confirm"]
 # What somebody was shown: a field's version (text), the whole draft's (a number), or None: whatever stands there now.
@@ -231,6 +232,14 @@ def clean_text(text: str, most: int, what: str, *, lines: bool = False) -> str:
     if len(text) > most:
         raise AppError("too_long", f"{what} has {len(text)} characters; shorten it to at most {most}.", 422)
     return text
+
+
+def category_name(value: str) -> str:
+    """The category of that name. Raises AppError (422) when there is none."""
+    node = load_taxonomy().find(value)
+    if node is None:
+        raise AppError("bad_category", f"There is no category {value[:60]!r}; choose one of the list.", 422)
+    return node.name
 
 
 def parse_price(value: str | float | None) -> float | None:

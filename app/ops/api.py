@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from app.accounts.sign_in import request_seller
+from app.accounts.authentication import request_seller
 from app.ops.numbers import TABLES
 from app.services import Services
 from app.views import AppError

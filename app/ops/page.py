@@ -16,32 +16,12 @@ from app.ops.numbers import Answer
 from app.ops.promotions_tab import PromotionsTab
 from app.ops.table import Table
 from app.services import Services
-from app.web.theme import make_theme, stylesheet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-HEAD = (
-    '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="referrer" content="no-referrer">'
-)
 STATES = {"good": ("●", "good"), "look": ("◐", "worth a look"), "bad": ("▲", "act"), "unknown": ("○", "not known yet")}
 FEED_COLUMNS = 13  # of the feed's table that fit; the rest is in the export
-
-
-def page_options() -> dict[str, Any]:
-    """What ``mount_gradio_app`` needs for this page."""
-    return {
-        "theme": make_theme(),
-        "css": stylesheet("ops"),
-        "head": HEAD,
-        "footer_links": [],
-        "allowed_paths": [],
-        "show_error": False,
-        "ssr_mode": False,
-        "enable_monitoring": False,
-        "pwa": False,
-        "mcp_server": False,
-    }
 
 
 def build_page(services: Services) -> gr.Blocks:

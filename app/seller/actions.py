@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from app import handlers
 from app.market.own_words import taken_out
 from app.seller.desk import Desk, Notice
 from app.seller.fields import TYPED, flagged, keep, keep_typed, not_saved, refresh
-from app.seller.pictures import Shot
+from app.seller.pictures import Shot, read_photos
 from app.services import Services
 from app.views import AppError, DraftView
 from listing.intake.photos import Photo, PhotoError, PhotoLimits
@@ -34,20 +33,20 @@ def add_photos(services: Services, seller: str, desk: Desk, files: Sequence[str 
         with _noticed(services, seller, desk, "adding photos"):
             if desk.busy:
                 raise AppError("running", "The listing is being written right now; add photos once it is done.", 409)
-            fresh = _judged(services, desk, paths)
+            fresh = _judged(desk, paths)
             if desk.view is None:
                 desk.shots += [Shot.of(photo) for photo in fresh]
             elif fresh:
-                desk.show(handlers.add_photos(services, seller, _draft(desk), fresh), services.media)
+                desk.show(services.draft_photos.add(seller, _draft(desk), fresh), services.media)
     finally:
         for path in paths:
             path.unlink(missing_ok=True)
 
 
-def _judged(services: Services, desk: Desk, paths: Sequence[Path]) -> list[Photo]:
+def _judged(desk: Desk, paths: Sequence[Path]) -> list[Photo]:
     """Those photos that can be added; the others stand on the desk with their reasons."""
     room = PhotoLimits().count - len(desk.shots)
-    taken, refused = handlers.take_photos(services, [(p.name, p) for p in paths[:room]])
+    taken, refused = read_photos([(p.name, p) for p in paths[:room]])
     known = {shot.ref.phash for shot in desk.shots}
     desk.refused = [(r.name, r.message) for r in refused]
     desk.refused += [(p.name, "A listing has room for 8 photos; remove one first.") for p in paths[room:]]
@@ -101,7 +100,7 @@ def writing(services: Services, seller: str, desk: Desk, data: Press) -> Iterato
             # A rewrite that ends without a draft leaves the earlier one standing.
             keeps = view.state in ("failed", "stopped") and before is not None and before.state == "ready"
             if keeps and before is not None and view.problem is not None:
-                desk.view = handlers.get_draft(services, seller, before.draft_id)
+                desk.view = services.drafts.get(seller, before.draft_id)
                 desk.notices.append(Notice("warn", "Your earlier text is still here", view.problem.message))
             else:
                 desk.view = view
@@ -129,15 +128,17 @@ def _run(services: Services, seller: str, desk: Desk, data: Press) -> Iterator[D
                 if not keep_typed(services, seller, desk, data):
                     return None
                 tone = data.get("tone")
-                return handlers.regenerate(services, seller, draft, tone=tone, category=category, note=note)
-            return handlers.write_again(services, seller, draft, note=note, category=category)
+                return services.draft_writer.write_again(
+                    seller, draft, tone=tone, category=category, note=note, from_photos=False
+                )
+            return services.draft_writer.write_again(seller, draft, note=note, category=category)
         except AppError as error:
             if error.code != "not_found":
                 raise
             # It was deleted elsewhere; the photos that are on the screen become a draft of their own.
             desk.shots = [shot.renamed() for shot in desk.shots]
     photos = [shot.photo() for shot in desk.shots]
-    return handlers.start_draft(services, seller, photos, note, category=category)
+    return services.draft_writer.start(seller, photos, note, category=category)
 
 
 def _draft(desk: Desk) -> str:
@@ -155,14 +156,14 @@ def _photo_remove(services: Services, seller: str, desk: Desk, data: Press) -> N
     if desk.view is None:
         desk.shots = [shot for shot in desk.shots if shot.ref.id != photo]
     else:
-        desk.show(handlers.remove_photo(services, seller, _draft(desk), photo), services.media)
+        desk.show(services.draft_photos.remove(seller, _draft(desk), photo), services.media)
     desk.refused = []
 
 
 def _photo_move(services: Services, seller: str, desk: Desk, data: Press) -> None:
     photo, to = str(data.get("photo")), int(data.get("to", 0))
     if desk.view is not None:
-        desk.show(handlers.move_photo(services, seller, _draft(desk), photo, to), services.media)
+        desk.show(services.draft_photos.move(seller, _draft(desk), photo, to), services.media)
         return
     place = next((n for n, shot in enumerate(desk.shots) if shot.ref.id == photo), None)
     if place is not None:
@@ -179,7 +180,7 @@ def _fact_drop(services: Services, seller: str, desk: Desk, data: Press) -> None
 
 def _set_fact(services: Services, seller: str, desk: Desk, name: str, value: str | None) -> None:
     draft, version = _draft(desk), _shown(desk, name)
-    desk.view = handlers.edit_field(services, seller, draft, name, value, version=version)
+    desk.view = services.drafts.edit(seller, draft, name, value, version=version)
 
 
 def _shown(desk: Desk, field: str) -> str | None:
@@ -191,14 +192,14 @@ def _fact_unlock(services: Services, seller: str, desk: Desk, data: Press) -> No
     field = str(data["name"])
     # What is being typed comes first: the same words may come again, with the field that was left by this press.
     if keep_typed(services, seller, desk, data):
-        desk.view = handlers.unlock_field(services, seller, _draft(desk), field, version=_shown(desk, field))
+        desk.view = services.drafts.unlock(seller, _draft(desk), field, version=_shown(desk, field))
 
 
 def _answer(services: Services, seller: str, desk: Desk, data: Press) -> None:
     name, value = str(data["name"]), str(data.get("value") or "").strip()
     if value:
         version = _shown(desk, name)
-        desk.view = handlers.answer_question(services, seller, _draft(desk), name, value, version=version)
+        desk.view = services.drafts.answer(seller, _draft(desk), name, value, version=version)
 
 
 def _field(services: Services, seller: str, desk: Desk, data: Press) -> None:
@@ -211,19 +212,19 @@ def _field(services: Services, seller: str, desk: Desk, data: Press) -> None:
 def _claim_remove(services: Services, seller: str, desk: Desk, data: Press) -> None:
     draft, flag = _draft(desk), flagged(services, seller, desk, data)
     if flag is not None:
-        desk.view = handlers.remove_claim(
-            services, seller, draft, flag.field, flag.words, start=flag.start, version=flag.version
+        desk.view = services.drafts.remove_claim(
+            seller, draft, flag.field, flag.words, start=flag.start, version=flag.version
         )
 
 
 def _claim_true(services: Services, seller: str, desk: Desk, data: Press) -> None:
     draft, flag = _draft(desk), flagged(services, seller, desk, data)
     if flag is not None:
-        desk.view = handlers.confirm_claim(services, seller, draft, flag.field, flag.words, version=flag.version)
+        desk.view = services.drafts.confirm_claim(seller, draft, flag.field, flag.words, version=flag.version)
 
 
 def _stop(services: Services, seller: str, desk: Desk, data: Press) -> None:
-    handlers.stop_draft(services, seller, _draft(desk))
+    services.drafts.stop(seller, _draft(desk))
 
 
 def _publish(services: Services, seller: str, desk: Desk, data: Press) -> None:
@@ -232,9 +233,9 @@ def _publish(services: Services, seller: str, desk: Desk, data: Press) -> None:
     if not keep_typed(services, seller, desk, data) or desk.view is None:
         return
     if stale:
-        desk.show(handlers.get_draft(services, seller, draft), services.media)
+        desk.show(services.drafts.get(seller, draft), services.media)
         raise AppError("changed", "This draft was changed on another page; look at it and publish again.", 409)
-    desk.published = handlers.publish(services, seller, draft, key=f"page-{draft}", version=desk.view.version)
+    desk.published = services.publisher.publish(seller, draft, key=f"page-{draft}", version=desk.view.version)
     if desk.view is not None:
         _say_taken_out(desk, [desk.view.title, desk.view.description, *(a.value for a in desk.view.attributes)])
 
@@ -249,7 +250,7 @@ def _say_taken_out(desk: Desk, typed: Iterable[str | None]) -> None:
 
 def _is_shown(services: Services, seller: str, desk: Desk, draft: str) -> bool:
     """Whether the draft is what is on the screen, so that another page changed neither words nor photos."""
-    view = handlers.get_draft(services, seller, draft)
+    view = services.drafts.get(seller, draft)
     same = desk.view is not None and desk.view.version == view.version
     return view.state == "published" or (same and [p.id for p in view.photos] == [shot.ref.id for shot in desk.shots])
 
@@ -264,7 +265,7 @@ def _save(services: Services, seller: str, desk: Desk, data: Press) -> None:
     shown = versions if isinstance(versions, Mapping) else {}
     for field in (f for f in TYPED if f in data):
         try:
-            handlers.edit_listing(services, seller, listing, {field: data[field]}, shown=shown)
+            services.publisher.change(seller, listing, {field: data[field]}, shown=shown)
         except AppError as error:
             if error.http_status not in (409, 422):
                 raise
@@ -275,11 +276,11 @@ def _save(services: Services, seller: str, desk: Desk, data: Press) -> None:
 
 
 def _sold(services: Services, seller: str, desk: Desk, data: Press) -> None:
-    handlers.mark_sold(services, seller, str(data["id"]))
+    services.publisher.mark_sold(seller, str(data["id"]))
 
 
 def _relist(services: Services, seller: str, desk: Desk, data: Press) -> None:
-    handlers.relist(services, seller, str(data["id"]))
+    services.publisher.relist(seller, str(data["id"]))
 
 
 def _handed(services: Services, seller: str, desk: Desk, data: Press) -> None:
@@ -293,7 +294,7 @@ def _refund(services: Services, seller: str, desk: Desk, data: Press) -> None:
 
 
 def _delete(services: Services, seller: str, desk: Desk, data: Press) -> None:
-    handlers.delete(services, seller, str(data["id"]))
+    services.publisher.delete(seller, str(data["id"]))
     if desk.published is not None and desk.published.id == data["id"]:
         _again(services, seller, desk, data)
         desk.page = "mine"
@@ -334,12 +335,12 @@ ACTIONS: dict[str, Action] = {
 }
 
 
-def look_for(services: Services, desk: Desk, file: str | None) -> None:
+def look_for(desk: Desk, file: str | None) -> None:
     """A photo to search own listings by; an unreadable one becomes a notice."""
     desk.notices.clear()
     if not file:
         return
-    taken, refused = handlers.take_photos(services, [(Path(file).name, Path(file))])
+    taken, refused = read_photos([(Path(file).name, Path(file))])
     desk.find_photo, desk.find_text = (Shot.of(taken[0]) if taken else None), ""
     desk.notices += [Notice("bad", f"{r.name} cannot be searched by", r.message) for r in refused]
     Path(file).unlink(missing_ok=True)

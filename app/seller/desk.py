@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from app import handlers
 from app.editing.evidence_places import moved_facts
 from app.seller import words
 from app.seller.draft_part import BUSY, draft_html
@@ -108,7 +107,7 @@ class Painter:
     sign_out: str | None = None
 
     def top(self, desk: Desk, seller: str, name: str) -> str:
-        count = len(handlers.my_listings(self.services, seller))
+        count = len(self.services.listings.own(seller))
         return render("top", page=desk.page, count=count, who=name, sign_out=self.sign_out)
 
     def photos(self, desk: Desk) -> str:
@@ -151,7 +150,7 @@ class Painter:
         if desk.view is None or not desk.shows_draft:
             return render("empty")
         basis = desk.view.price.basis if desk.view.price is not None else []
-        same = [self._card(x) for x in handlers.comparables(self.services, basis)]
+        same = [self._card(x) for x in self.services.listings.comparables(basis)]
         retrieval = not isinstance(self.services.index, NoIndex)
         return draft_html(desk.view, [c for c in same if c["price"]], retrieval, desk.conflicts)
 
@@ -166,7 +165,7 @@ class Painter:
 
     def mine(self, desk: Desk, seller: str) -> str:
         photo = desk.find_photo.photo() if desk.find_photo is not None else None
-        found = handlers.my_listings(self.services, seller, text=desk.find_text, photo=photo)
+        found = self.services.listings.own(seller, text=desk.find_text, photo=photo)
         searched = bool(desk.find_text.strip()) or desk.find_photo is not None
         count = f"{len(found)} listing{'' if len(found) == 1 else 's'}"
         by = "with this photo" if desk.find_photo is not None else f"with “{desk.find_text.strip()}”"

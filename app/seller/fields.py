@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app import handlers
 from app.editing import edits
 from app.seller import words
 from app.seller.desk import Desk, Kept, Notice
@@ -55,9 +54,7 @@ def keep(
     if (last is not None and last.typed == typed) or (shown == here and typed == painted(view, field)):
         return True  # nothing new: it came with another press already, or nobody typed
     try:
-        saved = handlers.edit_field(
-            services, seller, view.draft_id, field, typed, version=last.after if last else shown
-        )
+        saved = services.drafts.edit(seller, view.draft_id, field, typed, version=last.after if last else shown)
     except AppError as error:
         if error.http_status not in (409, 422) or error.code == "published":
             raise
@@ -85,7 +82,7 @@ def painted(view: DraftView, field: str) -> str:
 def refresh(services: Services, seller: str, desk: Desk) -> None:
     """Show the draft as it stands now; one that is being written comes by itself."""
     if desk.view is not None and not desk.busy:
-        desk.view = handlers.get_draft(services, seller, desk.view.draft_id)
+        desk.view = services.drafts.get(seller, desk.view.draft_id)
 
 
 def flagged(services: Services, seller: str, desk: Desk, data: Press) -> Flagged | None:

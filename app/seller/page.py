@@ -13,35 +13,15 @@ import gradio as gr
 from app.seller import actions
 from app.seller.desk import Desk, Painter
 from app.services import Services
+from app.theme import script
 from app.views import AppError
-from app.web.theme import make_theme, script, stylesheet
 from listing.events import TextEvent
 
 FILE_TYPES = [".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif"]
-MAX_FILE = "25mb"
 PAINT_SECONDS = 0.08
 MAX_SESSIONS = 256  # of everybody; the one that was used longest ago goes
-HEAD = """<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">
-<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">"""
 WRITE = "Write my listing"
 NOTE_HINT = "Flaws, why you sell it, how it fits. Your words are kept exactly as you write them."
-
-
-def page_options() -> dict[str, Any]:
-    """What ``launch`` or ``mount_gradio_app`` needs for this page: its look, and nothing readable but the page."""
-    return {
-        "theme": make_theme(),
-        "css": stylesheet("seller"),
-        "head": HEAD,
-        "footer_links": [],
-        "allowed_paths": [],
-        "max_file_size": MAX_FILE,
-        "show_error": False,
-        "ssr_mode": False,
-        "enable_monitoring": False,
-        "pwa": False,
-        "mcp_server": False,
-    }
 
 
 def build_page(services: Services, sign_out: str | None = None) -> gr.Blocks:
@@ -194,7 +174,7 @@ class _Page:
         seller = self._seller(request)
         desk = desk.of(seller.id)
         with desk.lock:
-            actions.look_for(self.services, desk, file)
+            actions.look_for(desk, file)
             return self._paint(desk, seller)
 
     def press(self, desk: Desk, event: gr.EventData, request: gr.Request) -> list[Any]:

@@ -145,6 +145,14 @@ class Store:
         with _sentences(), self._write.begin() as session:
             yield session
 
+    def check(self) -> None:
+        """Raises AppError (503) when the database does not answer."""
+        try:
+            with self.read() as session:
+                session.execute(text("SELECT 1"))
+        except DBAPIError as error:
+            raise store_away() from error
+
     def empty_log(self) -> bool:
         """Take SQLite's write-ahead log into the database and cut it to nothing, as it holds what was deleted since.
 

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, File, Form, Header, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
+from app.accounts.authentication import request_seller
 from app.accounts.sellers import Seller
-from app.accounts.sign_in import request_seller
-from app.market import posts
 from app.market.orders import Role, State
+from app.market.posts import TOPICS, PostView
 from app.services import Services
 from app.views import AppError
 from app.web.api_schemas import ErrorBody
@@ -198,14 +198,14 @@ async def publish_post(
     title: Annotated[str, Form(description="One line.")],
     text: Annotated[str, Form(description="Plain text; contact data are taken out.")],
     category: Annotated[str, Form(description="Of what it is about.")],
-    topic: Annotated[str, Form(description=f"One of {', '.join(posts.TOPICS)}.")],
+    topic: Annotated[str, Form(description=f"One of {', '.join(TOPICS)}.")],
     idempotency_key: Annotated[str, Header(max_length=200, description="The same key again: the same post.")] = "",
 ) -> PostBody:
     """Publish a post: a short text or guide with a photo, which stands in the feed until it is withdrawn."""
     data = await photo.read()
 
-    def put() -> posts.PostView:
-        return posts.publish(services, seller.id, intake([data])[0], title, text, category, topic, idempotency_key)
+    def put() -> PostView:
+        return services.posts.publish(seller.id, intake([data])[0], title, text, category, topic, idempotency_key)
 
     return PostBody(**vars(await run_in_threadpool(put)))
 
@@ -213,13 +213,13 @@ async def publish_post(
 @v1_feed.get("/posts", responses=_ERRORS)
 def my_posts(services: Deps, seller: Who) -> PostPage:
     """Own posts, newest first."""
-    return PostPage(posts=[PostBody(**vars(p)) for p in posts.mine(services, seller.id)])
+    return PostPage(posts=[PostBody(**vars(p)) for p in services.posts.mine(seller.id)])
 
 
 @v1_feed.delete("/posts/{post_id}", status_code=204, responses=_ERRORS)
 def withdraw_post(services: Deps, seller: Who, post_id: Id) -> None:
     """Withdraw an own post: it is deleted with its photo."""
-    posts.withdraw(services, seller.id, post_id)
+    services.posts.withdraw(seller.id, post_id)
 
 
 @v1_feed.post("/orders", status_code=201, responses=_ERRORS)
@@ -275,4 +275,4 @@ def refund(services: Deps, seller: Who, order_id: Id) -> OrderTaken:
 def ad(services: Deps, seller: Who, listing_id: Id, body: AdBody) -> None:
     """Advertise an own listing, or stop doing so."""
     services.feed.place_ad(seller.id, listing_id, body.bid)
-    services.publisher.follow()
+    services.outbox.follow()

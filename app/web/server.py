@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 
-from app.accounts import sign_in
+from app.accounts.authentication import page_user
 from app.accounts.login_attempts import Tries
 from app.accounts.sessions import Sessions
 from app.buyer import listing_page
@@ -26,7 +26,7 @@ from app.store.deletions import empty_uploads
 from app.store.home_lock import only_user
 from app.store.retention import forget_behaviour
 from app.views import AppError
-from app.web import api, feed_api
+from app.web import api, feed_api, sign_in
 from app.web.request_guard import Guard, install_errors
 from app.web.unknown_paths import install_unknown
 from listing.home import private_files
@@ -34,6 +34,7 @@ from listing.home import private_files
 log = logging.getLogger(__name__)
 FIRST_TIDY_SECONDS, TIDY_SECONDS = 60.0, 3600.0
 MODEL_SECONDS = 5.0
+MAX_FILE = "25mb"
 ROUTERS = (
     feed_api.v1_feed,
     promotions_api.v1_promotions,
@@ -73,6 +74,7 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.services = services
+    app.state.sellers = services.sellers
     app.state.sessions = Sessions(services.settings.home, services.settings.session_hours, services.sellers)
     app.state.tries = Tries()
     app.add_middleware(Guard, settings=services.settings, metrics=services.metrics, state=app.state)
@@ -89,27 +91,29 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
 
 def _mount_page(app: FastAPI, services: Services) -> None:
     # Gradio reads this once, when it is imported: uploads in progress stay below our own home, for our eyes only.
-    uploads = services.publisher.deletions.uploads
+    uploads = services.deletions.uploads
     empty_uploads(uploads)
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
     import gradio as gr
 
-    from app.accounts.page_guard import add_page_gate
     from app.ops import page as ops_page
-    from app.seller.page import build_page, page_options
+    from app.seller.page import build_page
+    from app.theme import page_options
+    from app.web.page_guard import add_page_gate
     from app.web.uploads import Uploads
 
     def operator(request: Request) -> str | None:
-        name = sign_in.page_user(request, app.state)
+        name = page_user(request, app.state)
         return name if ops_api.is_operator(services, name) else None
 
     page_for_operators = ops_page.build_page(services)
-    gr.mount_gradio_app(app, page_for_operators, path="/ops", auth_dependency=operator, **ops_page.page_options())
+    gr.mount_gradio_app(app, page_for_operators, path="/ops", auth_dependency=operator, **page_options("ops"))
     add_page_gate(app, None)
     sign_out = None if services.sellers.single else "/sign-out"
     blocks = build_page(services, sign_out)
+    options = page_options("seller")
     gr.mount_gradio_app(
-        app, blocks, path="/", auth_dependency=lambda request: sign_in.page_user(request, app.state), **page_options()
+        app, blocks, path="/", auth_dependency=lambda r: page_user(r, app.state), max_file_size=MAX_FILE, **options
     )
     each, total = int(services.settings.uploads_mb * 1e6), int(services.settings.uploads_total_mb * 1e6)
     add_page_gate(app, Uploads(uploads, each, total))
@@ -117,13 +121,12 @@ def _mount_page(app: FastAPI, services: Services) -> None:
 
 async def _tidy(services: Services) -> None:
     """A minute after the start and then every hour: what is past its time goes, and photos that were left behind."""
-    publisher, settings = services.publisher, services.settings
     work: tuple[Callable[[], object], ...] = (
-        publisher.retire,
-        publisher.sweep,
+        services.housekeeping.retire,
+        services.housekeeping.sweep,
         services.feed.forget_changes,
-        lambda: forget_behaviour(services.store, settings.log_days),
-        publisher.deletions.compact,
+        lambda: forget_behaviour(services.store, services.settings.log_days),
+        services.deletions.compact,
     )
     pause = min(FIRST_TIDY_SECONDS, TIDY_SECONDS)
     while True:
@@ -143,8 +146,8 @@ async def _catch_up(services: Services) -> None:
     while True:
         await asyncio.sleep(CATCH_UP_SECONDS)
         try:
-            await run_in_threadpool(services.publisher.outbox.catch_up)
-            await run_in_threadpool(services.publisher.stop_orphans, services.queue.names())
+            await run_in_threadpool(services.outbox.catch_up)
+            await run_in_threadpool(services.housekeeping.stop_orphans, services.queue.names())
         except AppError as error:
             log.warning("catching up has to wait: %s", error)
         except Exception:
@@ -156,7 +159,7 @@ async def _forget(services: Services) -> None:
     while True:
         await asyncio.sleep(FORGET_SECONDS)
         try:
-            await run_in_threadpool(services.publisher.deletions.catch_up)
+            await run_in_threadpool(services.deletions.catch_up)
         except AppError as error:
             log.warning("what was deleted has to wait: %s", error)
         except Exception:

@@ -163,7 +163,7 @@ def test_a_post_belongs_to_its_author(two):  # noqa: F811
 
 
 def test_an_author_has_only_so_many(client, monkeypatch):
-    monkeypatch.setattr(post_rules, "MOST", 2)
+    monkeypatch.setattr(post_rules, "MAX_POSTS", 2)
     posted(client)
     posted(client)
     assert code(write(client)) == (422, "too_many_posts")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
-from app.accounts.sellers import write_password
+from app.accounts.passwords import write_password
 from app.cli.main import main
 from app.feed.items import CONTENT
 from app.market.promotions import Calendar, Promotion, Promotions, day_number, today

@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 
-from app.accounts.sellers import write_password
+from app.accounts.passwords import write_password
 from app.ops import charts as pictures
 from app.ops import numbers
 from app.store.tables import FeedPageRow, FeedRow, ListingRow, now

@@ -14,7 +14,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from app.accounts.sellers import write_password
+from app.accounts.passwords import write_password
 from app.ops import charts as pictures
 from app.ops import numbers
 from app.ops.numbers import Answer
