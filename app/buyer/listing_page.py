@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path as FilePath
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Any
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.accounts.authentication import request_seller
+from app.routing import Deps, Id
 from app.seller import words
-from app.services import Services
 from app.views import AppError
 from listing.schema import Listing
 
 STATES = {**words.STATUSES, "removed": "Not on sale"}
-TEMPLATES = FilePath(__file__).with_name("templates")
+TEMPLATES = Path(__file__).with_name("templates")
 pages = APIRouter(include_in_schema=False)
 
 
 @pages.get("/l/{listing_id}")
-def listing_page(request: Request, listing_id: Annotated[str, Path(max_length=64)]) -> Response:
+def listing_page(request: Request, services: Deps, listing_id: Id) -> Response:
     """An own listing in whatever state, or a public one of somebody else; who is not signed in is sent to the form."""
-    services: Services = request.app.state.services
     headers = {"Cache-Control": "no-store"}
     try:
         seller = request_seller(request)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.ops.numbers import HIGH, LOW, Impressions, minutes, wilson
+from app.ops.impressions import Impressions, wilson
+from app.ops.numbers import HIGH, LOW, minutes
 from app.ops.table import Table
 from recommend.metrics.calibration import pcoc
 

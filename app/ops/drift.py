@@ -17,9 +17,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.feed.items import CONDITIONS, CONTENT, category_code
+from app.feed.live_feed import LiveFeed
 from app.market.promotions import EPOCH
 from app.ops.table import Table, rounded
-from app.services import Services
+from app.store.db import Store
 from app.store.tables import FeedPageRow, FeedRow, ListingRow, now
 
 RECENT = timedelta(days=3)
@@ -101,11 +102,11 @@ def watched(categories: dict[int, str]) -> tuple[Watched, ...]:
     )
 
 
-def drift_by_feature(services: Services) -> Table:
+def drift_by_feature(store: Store, feed: LiveFeed) -> Table:
     """What has moved, the most first."""
     headers = ("what", "reads", "PSI", "by chance up to", "then", "now")
-    with services.store.read() as session:
-        first, last, against = _window(services)
+    with store.read() as session:
+        first, last, against = _window(feed)
         recent = now() - RECENT
         then = _sample(session, first, min(last, recent))
         if then.pages < FEWEST and against:  # trained elsewhere, or on the last days alone
@@ -210,9 +211,9 @@ def _last(ages: Sequence[float]) -> float | None:
     return ages[-1] if ages else None
 
 
-def _window(services: Services) -> tuple[datetime, datetime, str]:
+def _window(feed: LiveFeed) -> tuple[datetime, datetime, str]:
     """Training window of the ranking model that serves, and in words; no words without one."""
-    loaded = services.feed.models.get("ranking")
+    loaded = feed.models.get("ranking")
     if loaded is None:
         return now() - RECENT - BEFORE, now() - RECENT, ""
     first, last = (EPOCH + timedelta(days=int(day)) for day in loaded.manifest["train_days"])

@@ -12,7 +12,9 @@ import gradio as gr
 
 from app.ops import charts as pictures
 from app.ops import numbers
-from app.ops.numbers import Answer
+from app.ops.answers import Answer, answers
+from app.ops.drift import drift_by_feature
+from app.ops.impressions import impressions
 from app.ops.promotions_tab import PromotionsTab
 from app.ops.table import Table
 from app.services import Services
@@ -49,12 +51,12 @@ class _Page:
                     PromotionsTab(services, calendar, self._table, _frame)
                 with gr.Tab("Listing assistant", id="assistant") as assistant:
                     table = self._table("assistant")
-                    assistant.select(lambda: _frame(numbers.assistant(services)), None, table, show_progress="hidden")
+                    assistant.select(
+                        lambda: _frame(numbers.assistant(services.store)), None, table, show_progress="hidden"
+                    )
                 with gr.Tab("Experiments", id="experiments") as experiments:
                     table = self._table("experiments")
-                    experiments.select(
-                        lambda: _frame(numbers.experiments(services)), None, table, show_progress="hidden"
-                    )
+                    experiments.select(lambda: _frame(numbers.experiments()), None, table, show_progress="hidden")
             self.blocks.load(self._opened, None, [self.answers, self.visitor], show_progress="hidden")
 
     def _feed(self) -> None:
@@ -83,8 +85,10 @@ class _Page:
         return gr.Dataframe(interactive=False, show_label=False, wrap=True, elem_classes=["ops-table"], max_height=460)
 
     def _opened(self) -> tuple[str, Any]:
-        names = numbers.visitors(self.services)
-        return _cards(numbers.answers(self.services)), gr.update(choices=names, value=names[0] if names else None)
+        names = numbers.visitors(self.services.store, self.services.feed)
+        s = self.services
+        cards = _cards(answers(s.store, s.feed, s.promotions))
+        return cards, gr.update(choices=names, value=names[0] if names else None)
 
     def _look(self, visitor: str | None) -> tuple[str, str, str]:
         name = (visitor or "").strip()[:64]
@@ -101,26 +105,27 @@ class _Page:
         return said, _picture(pictures.funnel(slate.counts, slate.ms)), _slate(table)
 
     def _new(self) -> tuple[str, Any]:
-        table = numbers.new_listings(self.services)
+        table = numbers.new_listings(self.services.store)
         return _picture(pictures.first_impressions(table)), _frame(table)
 
     def _models(self) -> tuple[Any, ...]:
-        seen = numbers.impressions(self.services.store)
-        table = numbers.model_health(self.services, seen)
-        value, pages = numbers.agreement(self.services, seen)
+        store, feed = self.services.store, self.services.feed
+        seen = impressions(store)
+        table = numbers.model_health(seen)
+        value, pages = numbers.agreement(seen)
         agree = (
             f"Pre-ranking and ranking agree with a rank correlation of {value:.2f} over {pages} pages."
             if value is not None
             else "No page is long enough yet to compare pre-ranking with ranking."
         )
-        moved = numbers.drift_by_feature(self.services)
-        rest = (numbers.models(self.services), numbers.drift(self.services, seen), numbers.model_events(self.services))
+        moved = drift_by_feature(store, feed)
+        rest = (numbers.models(feed), numbers.drift(seen), numbers.model_events(feed))
         return (
             _picture(pictures.by_day(table)),
             _picture(pictures.reliability(seen)),
             f"<div class='ops'><p>{agree}</p></div>",
             _frame(table),
-            *(_frame(found) for found in rest),
+            *(_frame(t) for t in rest),
             _picture(pictures.drift_by_feature(moved)),
             _frame(moved),
         )
@@ -147,9 +152,9 @@ def _frame(table: Table) -> Any:
     )
 
 
-def _cards(answers: list[Answer]) -> str:
+def _cards(shown: list[Answer]) -> str:
     cards = []
-    for a in answers:
+    for a in shown:
         sign, word = STATES[a.state]
         cards.append(
             f"<article class='card {a.state}'><h2>{html.escape(a.question)}</h2>"

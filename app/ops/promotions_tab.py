@@ -46,7 +46,12 @@ class PromotionsTab:
         look.click(self._look, [name, first, days], [said, sure, wish], show_progress="hidden")
         drop.click(self._drop, [number], [said, sure, wish], show_progress="hidden")
         sure.click(self._do, [wish], [said, sure, wish, shown], show_progress="hidden")
-        tab.select(lambda: frame(promotions(services)), None, shown, show_progress="hidden")
+        tab.select(
+            lambda: frame(promotions(services.feed, services.promotions.calendar())),
+            None,
+            shown,
+            show_progress="hidden",
+        )
 
     def _look(self, name: str, first: str, days: float | None) -> tuple[Any, ...]:
         try:
@@ -67,7 +72,7 @@ class PromotionsTab:
             done = self._done(wish)
         except AppError as error:
             done = str(error)
-        return *self._said(done), self._frame(promotions(self.services))
+        return *self._said(done), self._frame(promotions(self.services.feed, self.services.promotions.calendar()))
 
     def _done(self, wish: Any) -> str:
         if not isinstance(wish, list | tuple) or not wish:

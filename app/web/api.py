@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, File, Form, Header, Path, Query, Request, UploadFile
+from fastapi import APIRouter, File, Form, Header, Query, Request, UploadFile
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from app.accounts.authentication import request_seller
-from app.accounts.sellers import Seller
 from app.drafting.draft_run import DraftRun
+from app.routing import ERRORS, Deps, Id, Who
 from app.services import Services
 from app.views import AppError
 from app.web import api_page
 from app.web.api_schemas import (
     DraftBody,
-    ErrorBody,
     Health,
     ListingChanges,
     ListingPage,
@@ -31,20 +29,6 @@ from listing.intake.photos import Photo, PhotoLimits, intake
 from listing.request import Tone
 from listing.schema import Listing
 
-_SAID = {
-    400: "The request cannot be read.",
-    401: "No valid token or sign-in.",
-    403: "The request came from another site.",
-    404: "No such thing, or it is somebody else's.",
-    408: "The request did not arrive in time.",
-    409: "It is not in the right state for this, or it was changed elsewhere.",
-    413: "The request is too large.",
-    422: "What was given is unusable; the message says why.",
-    429: "Too many drafts or requests are waiting; see Retry-After.",
-    503: "The store is busy or does not answer (see Retry-After), or the model failed.",
-    507: "The disk is full; nothing was saved.",
-}
-ERRORS: dict[int | str, dict[str, Any]] = {s: {"model": ErrorBody, "description": text} for s, text in _SAID.items()}
 EVENT_STREAM = "text/event-stream"
 
 # The version of a draft or a listing travels as its ETag.
@@ -53,16 +37,6 @@ IfMatch = Annotated[
 ]
 v1 = APIRouter(prefix="/v1", responses=ERRORS)
 health = APIRouter()
-
-
-def _services(request: Request) -> Services:
-    services: Services = request.app.state.services
-    return services
-
-
-Deps = Annotated[Services, Depends(_services)]
-Who = Annotated[Seller, Depends(request_seller)]
-Id = Annotated[str, Path(max_length=64)]
 
 
 def etag(version: int) -> dict[str, str]:

@@ -5,28 +5,23 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, File, Form, Header, Path, Query, Request, UploadFile
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, File, Form, Header, Query, UploadFile
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
-from app.accounts.authentication import request_seller
 from app.accounts.sellers import Seller
 from app.market.orders import Role, State
 from app.market.posts import TOPICS, PostView
+from app.routing import ERRORS, Body, Deps, Id, Who
 from app.services import Services
 from app.views import AppError
-from app.web.api_schemas import ErrorBody
 from listing.intake.photos import intake
 from listing.schema import Listing, PhotoRef
 
 Text32 = Annotated[str, Field(max_length=64)]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class PostBody(_Body):
+class PostBody(Body):
     """A post: a short text with a photo. It is not for sale."""
 
     id: str
@@ -39,13 +34,13 @@ class PostBody(_Body):
     created_at: datetime
 
 
-class PostPage(_Body):
+class PostPage(Body):
     """Posts, newest first."""
 
     posts: list[PostBody]
 
 
-class FeedPlace(_Body):
+class FeedPlace(Body):
     """A thing or a post on the page."""
 
     position: int
@@ -57,7 +52,7 @@ class FeedPlace(_Body):
     pctr: float = Field(description="Predicted probability of a click.")
 
 
-class FeedBody(_Body):
+class FeedBody(Body):
     """A page. Send back its ``id`` with the events on it."""
 
     id: str
@@ -66,7 +61,7 @@ class FeedBody(_Body):
     degraded: list[str] = Field(description="Stages in which a simpler way had to do.")
 
 
-class Event(_Body):
+class Event(Body):
     """Something that happened on a page."""
 
     kind: Literal["impression", "click", "cart"]
@@ -75,20 +70,20 @@ class Event(_Body):
     post_id: Text32 = Field("", description="or on which post; one of the two.")
 
 
-class EventsBody(_Body):
+class EventsBody(Body):
     """Up to 500 events of one visitor."""
 
     visitor: Text32 = Field("", description="Whose; default: the one who asks.")
     events: list[Event] = Field(max_length=500)
 
 
-class EventsTaken(_Body):
+class EventsTaken(Body):
     """How many of the events were new; repeated ones count once."""
 
     new: int
 
 
-class OrderBody(_Body):
+class OrderBody(Body):
     """A wish to buy."""
 
     listing_id: Text32
@@ -100,7 +95,7 @@ class OrderBody(_Body):
     page_id: Text32 = Field("", description="The page of the feed that led here.")
 
 
-class OrderTaken(_Body):
+class OrderTaken(Body):
     """An order, as its buyer or its seller sees it."""
 
     id: str
@@ -115,38 +110,19 @@ class OrderTaken(_Body):
     refunded_at: datetime | None
 
 
-class OrderPage(_Body):
+class OrderPage(Body):
     """Orders, the newest first."""
 
     orders: list[OrderTaken]
 
 
-class AdBody(_Body):
+class AdBody(Body):
     """A bid for a click, in the listing's currency; 0 ends the ad."""
 
     bid: float = Field(ge=0, le=1_000, allow_inf_nan=False)
 
 
-v1_feed = APIRouter(prefix="/v1", tags=["feed"])
-
-
-def _services(request: Request) -> Services:
-    services: Services = request.app.state.services
-    return services
-
-
-Deps = Annotated[Services, Depends(_services)]
-Who = Annotated[Seller, Depends(request_seller)]
-Id = Annotated[str, Path(max_length=64)]
-_ERRORS: dict[int | str, dict[str, object]] = {
-    401: {"model": ErrorBody, "description": "No valid token or sign-in."},
-    403: {"model": ErrorBody, "description": "It is somebody else's."},
-    404: {"model": ErrorBody, "description": "No such thing."},
-    409: {"model": ErrorBody, "description": "Sold, another price, or the key was used for something else."},
-    422: {"model": ErrorBody, "description": "What was given is unusable; the message says why."},
-    429: {"model": ErrorBody, "description": "Too much at once; see Retry-After."},
-    503: {"model": ErrorBody, "description": "Busy; try again."},
-}
+v1_feed = APIRouter(prefix="/v1", tags=["feed"], responses=ERRORS)
 
 
 def acting_for(services: Services, who: Seller, named: str) -> str:
@@ -162,7 +138,7 @@ def acting_for(services: Services, who: Seller, named: str) -> str:
     raise AppError("not_yours", "A token acts for its owner alone; leave the visitor out.", 403)
 
 
-@v1_feed.get("/feed/{user}", responses=_ERRORS)
+@v1_feed.get("/feed/{user}")
 def feed_page(
     services: Deps, seller: Who, user: Id, size: Annotated[int, Query(ge=1, le=50, description="Places.")] = 20
 ) -> FeedBody:
@@ -182,7 +158,7 @@ def feed_page(
     return FeedBody(id=page.id, places=places, models=page.slate.models, degraded=list(page.slate.degraded))
 
 
-@v1_feed.post("/events", responses=_ERRORS)
+@v1_feed.post("/events")
 def events(services: Deps, seller: Who, body: EventsBody) -> EventsTaken:
     """What was seen, clicked, put into a cart. All of the events are taken, or none."""
     visitor = acting_for(services, seller, body.visitor)
@@ -190,7 +166,7 @@ def events(services: Deps, seller: Who, body: EventsBody) -> EventsTaken:
     return EventsTaken(new=services.feed.events(visitor, found))
 
 
-@v1_feed.post("/posts", status_code=201, responses=_ERRORS)
+@v1_feed.post("/posts", status_code=201)
 async def publish_post(
     services: Deps,
     seller: Who,
@@ -210,19 +186,19 @@ async def publish_post(
     return PostBody(**vars(await run_in_threadpool(put)))
 
 
-@v1_feed.get("/posts", responses=_ERRORS)
+@v1_feed.get("/posts")
 def my_posts(services: Deps, seller: Who) -> PostPage:
     """Own posts, newest first."""
     return PostPage(posts=[PostBody(**vars(p)) for p in services.posts.mine(seller.id)])
 
 
-@v1_feed.delete("/posts/{post_id}", status_code=204, responses=_ERRORS)
+@v1_feed.delete("/posts/{post_id}", status_code=204)
 def withdraw_post(services: Deps, seller: Who, post_id: Id) -> None:
     """Withdraw an own post: it is deleted with its photo."""
     services.posts.withdraw(seller.id, post_id)
 
 
-@v1_feed.post("/orders", status_code=201, responses=_ERRORS)
+@v1_feed.post("/orders", status_code=201)
 def order(
     services: Deps,
     seller: Who,
@@ -242,7 +218,7 @@ def order(
     return OrderTaken(**vars(taken))
 
 
-@v1_feed.get("/orders", responses=_ERRORS)
+@v1_feed.get("/orders")
 def my_orders(
     services: Deps,
     seller: Who,
@@ -253,25 +229,25 @@ def my_orders(
     return OrderPage(orders=[OrderTaken(**vars(o)) for o in services.orders.mine(seller.id, role, limit)])
 
 
-@v1_feed.get("/orders/{order_id}", responses=_ERRORS)
+@v1_feed.get("/orders/{order_id}")
 def get_order(services: Deps, seller: Who, order_id: Id) -> OrderTaken:
     """An order that one placed or received."""
     return OrderTaken(**vars(services.orders.get(seller.id, order_id)))
 
 
-@v1_feed.post("/orders/{order_id}/complete", responses=_ERRORS)
+@v1_feed.post("/orders/{order_id}/complete")
 def complete(services: Deps, seller: Who, order_id: Id) -> OrderTaken:
     """The seller has handed the piece over; asking again changes nothing."""
     return OrderTaken(**vars(services.orders.complete(seller.id, order_id)))
 
 
-@v1_feed.post("/orders/{order_id}/refund", responses=_ERRORS)
+@v1_feed.post("/orders/{order_id}/refund")
 def refund(services: Deps, seller: Who, order_id: Id) -> OrderTaken:
     """The seller takes an order back, also one that was handed over; asking again changes nothing."""
     return OrderTaken(**vars(services.orders.refund(seller.id, order_id)))
 
 
-@v1_feed.put("/listings/{listing_id}/ad", status_code=204, responses=_ERRORS)
+@v1_feed.put("/listings/{listing_id}/ad", status_code=204)
 def ad(services: Deps, seller: Who, listing_id: Id, body: AdBody) -> None:
     """Advertise an own listing, or stop doing so."""
     services.feed.place_ad(seller.id, listing_id, body.bid)

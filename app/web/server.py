@@ -19,6 +19,7 @@ from app.buyer import listing_page
 from app.logs import RequestIds, log_json
 from app.ops import api as ops_api
 from app.ops import promotions_api
+from app.routing import is_operator
 from app.services import Services, build_services
 from app.settings import Settings
 from app.store.backup.journal import settle_alone
@@ -104,7 +105,7 @@ def _mount_page(app: FastAPI, services: Services) -> None:
 
     def operator(request: Request) -> str | None:
         name = page_user(request, app.state)
-        return name if ops_api.is_operator(services, name) else None
+        return name if is_operator(services, name) else None
 
     page_for_operators = ops_page.build_page(services)
     gr.mount_gradio_app(app, page_for_operators, path="/ops", auth_dependency=operator, **page_options("ops"))

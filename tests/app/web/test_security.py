@@ -17,7 +17,7 @@ from PIL import Image
 from app.accounts.passwords import write_password
 from app.ops import charts as pictures
 from app.ops import numbers
-from app.ops.numbers import Answer
+from app.ops.answers import Answer
 from app.ops.page import _cards, _picture, _slate, build_page
 from app.seller import html
 from app.web.server import create_app
