@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.accounts.authentication import request_seller
 from app.routing import Deps, Id
 from app.seller import words
+from app.templates import render
 from app.views import AppError
 from listing.schema import Listing
 
 STATES = {**words.STATUSES, "removed": "Not on sale"}
-TEMPLATES = Path(__file__).with_name("templates")
+PAGE = Path(__file__).with_name("templates") / "page.html"
 pages = APIRouter(include_in_schema=False)
 
 
 @pages.get("/l/{listing_id}")
-def listing_page(request: Request, services: Deps, listing_id: Id) -> Response:
+def listingrender(PAGE, request: Request, services: Deps, listing_id: Id) -> Response:
     """An own listing in whatever state, or a public one of somebody else; who is not signed in is sent to the form."""
     headers = {"Cache-Control": "no-store"}
     try:
@@ -33,8 +32,10 @@ def listing_page(request: Request, services: Deps, listing_id: Id) -> Response:
             return RedirectResponse("/sign-in", 303)
         if error.http_status != 404:
             raise
-        return HTMLResponse(_page(listing=None, missing=str(error)), 404, headers)
-    return HTMLResponse(_page(listing=_words(listing, own=listing.seller_id == seller.id), missing=""), headers=headers)
+        return HTMLResponse(render(PAGE, listing=None, missing=str(error)), 404, headers)
+    return HTMLResponse(
+        render(PAGE, listing=_words(listing, own=listing.seller_id == seller.id), missing=""), headers=headers
+    )
 
 
 def _words(listing: Listing, *, own: bool) -> dict[str, Any]:
@@ -52,12 +53,3 @@ def _words(listing: Listing, *, own: bool) -> dict[str, Any]:
         "facts": [(words.attribute_label(name), words.value_label(value)) for name, value in facts.items()],
         "photos": [f"/v1/photos/{photo.id}" for photo in listing.photos],
     }
-
-
-@lru_cache(maxsize=1)
-def _templates() -> Environment:
-    return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
-
-
-def _page(**values: Any) -> str:
-    return _templates().get_template("page.html").render(**values)

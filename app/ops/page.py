@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 # Gradio reads the annotations of its listeners at run time, so that it cannot be imported later than here.
 import gradio as gr
 
 from app.ops import charts as pictures
 from app.ops import numbers
-from app.ops.answers import Answer, answers
+from app.ops.answers import answers
 from app.ops.drift import drift_by_feature
+from app.ops.html import cards, frame, picture, slate_table
 from app.ops.impressions import impressions
 from app.ops.promotions_tab import PromotionsTab
-from app.ops.table import Table
 from app.services import Services
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-STATES = {"good": ("●", "good"), "look": ("◐", "worth a look"), "bad": ("▲", "act"), "unknown": ("○", "not known yet")}
-FEED_COLUMNS = 13  # of the feed's table that fit; the rest is in the export
 
 
 def build_page(services: Services) -> gr.Blocks:
@@ -48,15 +40,15 @@ class _Page:
                 with gr.Tab("Model health", id="models") as health:
                     self._health(health)
                 with gr.Tab("Promotions", id="promotions") as calendar:
-                    PromotionsTab(services, calendar, self._table, _frame)
+                    PromotionsTab(services, calendar, self._table, frame)
                 with gr.Tab("Listing assistant", id="assistant") as assistant:
                     table = self._table("assistant")
                     assistant.select(
-                        lambda: _frame(numbers.assistant(services.store)), None, table, show_progress="hidden"
+                        lambda: frame(numbers.assistant(services.store)), None, table, show_progress="hidden"
                     )
                 with gr.Tab("Experiments", id="experiments") as experiments:
                     table = self._table("experiments")
-                    experiments.select(lambda: _frame(numbers.experiments()), None, table, show_progress="hidden")
+                    experiments.select(lambda: frame(numbers.experiments()), None, table, show_progress="hidden")
             self.blocks.load(self._opened, None, [self.answers, self.visitor], show_progress="hidden")
 
     def _feed(self) -> None:
@@ -87,8 +79,9 @@ class _Page:
     def _opened(self) -> tuple[str, Any]:
         names = numbers.visitors(self.services.store, self.services.feed)
         s = self.services
-        cards = _cards(answers(s.store, s.feed, s.promotions))
-        return cards, gr.update(choices=names, value=names[0] if names else None)
+        return cards(answers(s.store, s.feed, s.promotions)), gr.update(
+            choices=names, value=names[0] if names else None
+        )
 
     def _look(self, visitor: str | None) -> tuple[str, str, str]:
         name = (visitor or "").strip()[:64]
@@ -102,11 +95,11 @@ class _Page:
         models = ", ".join(f"{role.replace('_', '-')}: {by}" for role, by in slate.models.items())
         without = f" Without a model of its own: {', '.join(simple)}." if simple else ""
         said = f"<div class='ops'><p>{html.escape(models)}.{html.escape(without)}</p></div>"
-        return said, _picture(pictures.funnel(slate.counts, slate.ms)), _slate(table)
+        return said, picture(pictures.funnel(slate.counts, slate.ms)), slate_table(table)
 
     def _new(self) -> tuple[str, Any]:
         table = numbers.new_listings(self.services.store)
-        return _picture(pictures.first_impressions(table)), _frame(table)
+        return picture(pictures.first_impressions(table)), frame(table)
 
     def _models(self) -> tuple[Any, ...]:
         store, feed = self.services.store, self.services.feed
@@ -121,13 +114,13 @@ class _Page:
         moved = drift_by_feature(store, feed)
         rest = (numbers.models(feed), numbers.drift(seen), numbers.model_events(feed))
         return (
-            _picture(pictures.by_day(table)),
-            _picture(pictures.reliability(seen)),
+            picture(pictures.by_day(table)),
+            picture(pictures.reliability(seen)),
             f"<div class='ops'><p>{agree}</p></div>",
-            _frame(table),
-            *(_frame(t) for t in rest),
-            _picture(pictures.drift_by_feature(moved)),
-            _frame(moved),
+            frame(table),
+            *(frame(t) for t in rest),
+            picture(pictures.drift_by_feature(moved)),
+            frame(moved),
         )
 
 
@@ -135,56 +128,3 @@ def _block(scale: int = 1) -> gr.HTML:
     """A place for a picture. Gradio's own plot, while it is empty, is announced wrongly to screen readers."""
     with gr.Column(scale=scale, min_width=280):
         return gr.HTML("", apply_default_css=False)
-
-
-def _picture(figure: Figure) -> str:
-    """The figure as an SVG image; its title, which states what is seen, is also its description."""
-    file = io.StringIO()
-    figure.savefig(file, format="svg")
-    said = html.escape(figure.axes[0].get_title(loc="left") or "Nothing to show yet", quote=True)
-    data = base64.b64encode(file.getvalue().encode()).decode()
-    return f"<figure class='ops picture'><img alt='{said}' src='data:image/svg+xml;base64,{data}'></figure>"
-
-
-def _frame(table: Table) -> Any:
-    return gr.update(
-        value={"headers": list(table.headers), "data": [list(row) for row in table.rows]}, label=table.note
-    )
-
-
-def _cards(shown: list[Answer]) -> str:
-    cards = []
-    for a in shown:
-        sign, word = STATES[a.state]
-        cards.append(
-            f"<article class='card {a.state}'><h2>{html.escape(a.question)}</h2>"
-            f"<p class='says'><span aria-hidden='true'>{sign}</span> <span class='sr'>{word}: </span>"
-            f"{html.escape(a.says)}</p><p class='detail'>{html.escape(a.detail)}</p></article>"
-        )
-    return f"<div class='ops cards'>{''.join(cards)}</div>"
-
-
-def _slate(table: Table) -> str:
-    """The slate as a table whose rows open to what explains them."""
-    if not table.rows:
-        return "<div class='ops'><p>Nothing is on sale.</p></div>"
-    head = "".join(f"<th scope='col'>{html.escape(h)}</th>" for h in table.headers[:FEED_COLUMNS])
-    body = []
-    for row in table.rows:
-        kind = "fell" if row[0] is None else ("ad" if row[2] == "ad" else "")
-        cells = "".join(f"<td>{_cell(v)}</td>" for v in row[:FEED_COLUMNS])
-        more = " · ".join(
-            f"{h}: {_cell(v)}" for h, v in zip(table.headers[FEED_COLUMNS:], row[FEED_COLUMNS:], strict=True)
-        )
-        body.append(
-            f"<tr class='{kind}'>{cells}</tr><tr class='more {kind}'><td></td><td colspan='12'>{more}</td></tr>"
-        )
-    note = html.escape(table.note)
-    return (
-        f"<div class='ops scroll'><table><caption>{note}</caption><thead><tr>{head}</tr></thead>"
-        f"<tbody>{''.join(body)}</tbody></table></div>"
-    )
-
-
-def _cell(value: object) -> str:
-    return "–" if value is None else html.escape(str(value))

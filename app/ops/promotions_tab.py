@@ -72,7 +72,10 @@ class PromotionsTab:
             done = self._done(wish)
         except AppError as error:
             done = str(error)
-        return *self._said(done), self._frame(promotions(self.services.feed, self.services.promotions.calendar()))
+        return *self._said(done), self._calendar()
+
+    def _calendar(self) -> Any:
+        return self._frame(promotions(self.services.feed, self.services.promotions.calendar()))
 
     def _done(self, wish: Any) -> str:
         if not isinstance(wish, list | tuple) or not wish:

@@ -26,7 +26,7 @@ NOTE_HINT = "Flaws, why you sell it, how it fits. Your words are kept exactly as
 
 def build_page(services: Services, sign_out: str | None = None) -> gr.Blocks:
     """The page. ``sign_out``: where its link leads; None in the single-user mode. Set GRADIO_TEMP_DIR before."""
-    return _Page(services, sign_out).blocks
+    return SellerPage(services, sign_out).blocks
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def _said() -> Iterator[None]:
         raise gr.Error(str(error), print_exception=False) from error
 
 
-class _Page:
+class SellerPage:
     """Blocks and events of one page; what a seller has on the table is in each session's ``Desk``."""
 
     def __init__(self, services: Services, sign_out: str | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import delete, select
@@ -164,13 +165,11 @@ def view(session: Session, row: DraftRow, currency: str, listing_id: str | None 
     )
     if written is None:
         return known
-    return filled(known, evidence_places.moved(edits.apply(written, made), known.photos))
+    return _filled(known, evidence_places.moved(edits.apply(written, made), known.photos))
 
 
-def filled(known: DraftView, draft: Draft) -> DraftView:
+def _filled(known: DraftView, draft: Draft) -> DraftView:
     """The view with everything that the finished draft says."""
-    from dataclasses import replace
-
     return replace(
         known,
         share=1.0,

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from jinja2 import Environment, FileSystemLoader
 from starlette.concurrency import run_in_threadpool
 
 from app.accounts.authentication import COOKIE, page_user
 from app.accounts.login_attempts import Tries, Visitor
 from app.accounts.sessions import DEVICE_DAYS, Sessions
 from app.services import Services
+from app.templates import render
 from app.views import AppError
 
 DEVICE_COOKIE = "ipl_device"
-TEMPLATES = Path(__file__).with_name("templates")
+PAGE = Path(__file__).with_name("templates") / "sign_in.html"
 pages = APIRouter(include_in_schema=False)
-
-
-@cache
-def _templates() -> Environment:
-    return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
 
 
 def form(error: str = "", name: str = "") -> str:
     """The sign-in page as HTML."""
-    return _templates().get_template("sign_in.html").render(error=error, name=name)
+    return render(PAGE, error=error, name=name)
 
 
 @pages.get("/sign-in")

@@ -16,7 +16,6 @@ from app.cli.main import main
 from app.feed.items import CONTENT
 from app.market.promotions import Calendar, Promotion, Promotions, day_number, today
 from app.ops import numbers
-from app.ops import page as ops_page
 from app.ops.answers import answers
 from app.ops.promotions_tab import PromotionsTab
 from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, OrderRow
@@ -257,7 +256,7 @@ def test_a_copy_is_made_from_the_store_serves_its_days_and_is_thrown_away(build,
 
 def test_the_tab_changes_nothing_before_the_second_look(services):
     with gr.Blocks(), gr.Tab("Promotions") as tab:
-        page = PromotionsTab(services, tab, lambda name: gr.Dataframe(), ops_page._frame)
+        page = PromotionsTab(services, tab, lambda name: gr.Dataframe(), frame)
 
     def declared_now():
         return [p.name for p in services.promotions.calendar().promotions]

@@ -13,7 +13,8 @@ from app.accounts.passwords import write_password
 from app.ops import charts as pictures
 from app.ops import numbers
 from app.ops.answers import answers
-from app.ops.impressions import impressions
+from app.ops.api import TABLES
+from app.ops.impressions import impressions, share, wilson
 from app.store.tables import FeedPageRow, FeedRow, ListingRow, now
 from app.web.server import create_app
 from tests.app.feed.test_feed import buy, seen
@@ -51,9 +52,7 @@ def test_the_three_questions_have_answers(used, monkeypatch):
 
 def test_an_empty_store_says_that_nothing_is_known(services):
     assert {a.state for a in answers(services.store, services.feed, services.promotions)} == {"unknown"}
-    assert all(
-        not make(services).rows for name, make in numbers.TABLES.items() if name not in ("models", "experiments")
-    )
+    assert all(not make(services).rows for name, make in TABLES.items() if name not in ("models", "experiments"))
 
 
 def test_a_starved_listing_is_found(used):
@@ -93,10 +92,10 @@ def test_the_stability_index_sees_a_shift_and_no_other_thing():
 
 
 def test_a_share_has_its_interval():
-    low, high = numbers.wilson(5, 50)
+    low, high = wilson(5, 50)
     assert (round(low, 3), round(high, 3)) == (0.043, 0.214)
-    assert numbers.wilson(0, 0) == (0.0, 1.0)
-    assert numbers.share(0, 0) == "-"
+    assert wilson(0, 0) == (0.0, 1.0)
+    assert share(0, 0) == "-"
 
 
 def test_looking_changes_nothing(used):
@@ -116,7 +115,7 @@ def test_looking_changes_nothing(used):
 def test_every_table_exports_and_formulas_stay_text(used):
     _, client, _ = used
     client.patch(f"/v1/listings/{published(client)['id']}", json={"title": "=cmd()"})
-    for name in numbers.TABLES:
+    for name in TABLES:
         rows = client.get(f"/ops/export/{name}.json").json()
         text = client.get(f"/ops/export/{name}.csv").text
         assert len(text.splitlines()) >= len(rows) + 1

@@ -63,9 +63,9 @@ def test_without_postgresql_every_route_says_so_and_works_again_by_itself(build)
 def test_the_page_says_it_in_a_sentence(services, monkeypatch):
     import gradio as gr
 
-    from app.seller.page import _Page
+    from app.seller.page import SellerPage
 
-    page = _Page(services, None)
+    page = SellerPage(services, None)
     desk = page.desk.value
     here = gr.Request(username=None)
     assert len(page.enter(desk, here)) == 12
