@@ -1,4 +1,4 @@
-"""The operator's page: why does this thing stand here, and which model is off. Gradio around ``ops_numbers``."""
+"""The operator's page: why does this item stand here, and which model is off. Gradio around ``numbers``."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class _Page:
                 with gr.Tab("Feed", id="feed"):
                     self._feed()
                 with gr.Tab("New listings", id="new") as new:
-                    picture, table = _block(), self._table("new-listings")
-                    new.select(self._new, None, [picture, table], show_progress="hidden")
+                    chart, table = _block(), self._table("new-listings")
+                    new.select(self._new, None, [chart, table], show_progress="hidden")
                 with gr.Tab("Model health", id="models") as health:
                     self._health(health)
                 with gr.Tab("Promotions", id="promotions") as calendar:
-                    PromotionsTab(services, calendar, self._table, frame)
+                    PromotionsTab(services, calendar, self._table)
                 with gr.Tab("Listing assistant", id="assistant") as assistant:
                     table = self._table("assistant")
                     assistant.select(
@@ -55,10 +55,10 @@ class _Page:
         with gr.Row(elem_id="ops-ask"):
             self.visitor = gr.Dropdown([], label="Visitor", allow_custom_value=True, elem_id="ops-visitor", scale=3)
             look = gr.Button("Show what they would see now", variant="primary", elem_id="ops-look", scale=1)
-        said = gr.HTML("", elem_id="ops-said", apply_default_css=False)
-        picture = _block()
+        text = gr.HTML("", elem_id="ops-said", apply_default_css=False)
+        chart = _block()
         slate = gr.HTML("", elem_id="ops-slate", apply_default_css=False)
-        outputs = [said, picture, slate]
+        outputs = [text, chart, slate]
         look.click(self._look, self.visitor, outputs, show_progress="minimal")
         self.visitor.input(self._look, self.visitor, outputs, show_progress="minimal")
 
@@ -77,11 +77,10 @@ class _Page:
         return gr.Dataframe(interactive=False, show_label=False, wrap=True, elem_classes=["ops-table"], max_height=460)
 
     def _opened(self) -> tuple[str, Any]:
-        names = numbers.visitors(self.services.store, self.services.feed)
-        s = self.services
-        return cards(answers(s.store, s.feed, s.promotions)), gr.update(
-            choices=names, value=names[0] if names else None
-        )
+        store, feed = self.services.store, self.services.feed
+        names = numbers.visitors(store, feed)
+        chosen = gr.update(choices=names, value=names[0] if names else None)
+        return cards(answers(store, feed, self.services.promotions)), chosen
 
     def _look(self, visitor: str | None) -> tuple[str, str, str]:
         name = (visitor or "").strip()[:64]

@@ -13,8 +13,8 @@ from typing import Any
 import gradio as gr
 
 from app.market.promotions import MOST_DAYS, Promotion, day_number, read_date, today
+from app.ops.html import frame
 from app.ops.numbers import promotions
-from app.ops.table import Table
 from app.services import Services
 from app.views import AppError
 
@@ -24,13 +24,10 @@ class PromotionsTab:
 
     Args:
         table: makes an exporting table of a name.
-        frame: what a table is filled with.
     """
 
-    def __init__(
-        self, services: Services, tab: gr.Tab, table: Callable[[str], gr.Dataframe], frame: Callable[[Table], Any]
-    ) -> None:
-        self.services, self._frame = services, frame
+    def __init__(self, services: Services, tab: gr.Tab, table: Callable[[str], gr.Dataframe]) -> None:
+        self.services = services
         with gr.Row():
             name = gr.Textbox(label="Name of a new promotion", max_length=64, elem_id="ops-promotion-name")
             first = gr.Textbox(label="First day (UTC), such as 2026-11-27", max_length=10, elem_id="ops-promotion-day")
@@ -46,12 +43,7 @@ class PromotionsTab:
         look.click(self._look, [name, first, days], [said, sure, wish], show_progress="hidden")
         drop.click(self._drop, [number], [said, sure, wish], show_progress="hidden")
         sure.click(self._do, [wish], [said, sure, wish, shown], show_progress="hidden")
-        tab.select(
-            lambda: frame(promotions(services.feed, services.promotions.calendar())),
-            None,
-            shown,
-            show_progress="hidden",
-        )
+        tab.select(self._calendar, None, shown, show_progress="hidden")
 
     def _look(self, name: str, first: str, days: float | None) -> tuple[Any, ...]:
         try:
@@ -75,7 +67,7 @@ class PromotionsTab:
         return *self._said(done), self._calendar()
 
     def _calendar(self) -> Any:
-        return self._frame(promotions(self.services.feed, self.services.promotions.calendar()))
+        return frame(promotions(self.services.feed, self.services.promotions.calendar()))
 
     def _done(self, wish: Any) -> str:
         if not isinstance(wish, list | tuple) or not wish:

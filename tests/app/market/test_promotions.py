@@ -256,7 +256,7 @@ def test_a_copy_is_made_from_the_store_serves_its_days_and_is_thrown_away(build,
 
 def test_the_tab_changes_nothing_before_the_second_look(services):
     with gr.Blocks(), gr.Tab("Promotions") as tab:
-        page = PromotionsTab(services, tab, lambda name: gr.Dataframe(), frame)
+        page = PromotionsTab(services, tab, lambda name: gr.Dataframe())
 
     def declared_now():
         return [p.name for p in services.promotions.calendar().promotions]
