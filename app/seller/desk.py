@@ -89,6 +89,14 @@ class Desk:
         view = self.view
         return view is not None and (view.state in (*BUSY, "ready") or view.category is not None)
 
+    def notify(self, kind: str, title: str, text: str) -> None:
+        """Show one more notice."""
+        self.notices.append(Notice(kind, title, text))
+
+    def start_over(self) -> None:
+        """An empty desk, for the next listing."""
+        self.page, self.shots, self.refused, self.view, self.published = "sell", [], [], None, None
+
     def show(self, view: DraftView, media: Media) -> None:
         """Show the draft with exactly its photos, in their order."""
         before, known = self.view, {shot.ref.id: shot for shot in self.shots}

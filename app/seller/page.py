@@ -10,7 +10,8 @@ from typing import Any
 # Gradio reads the annotations of its listeners at run time, so that it cannot be imported later than here.
 import gradio as gr
 
-from app.seller import actions
+from app.accounts.sellers import Seller
+from app.seller.actions import Actions
 from app.seller.desk import Desk, Painter
 from app.services import Services
 from app.theme import script
@@ -120,11 +121,14 @@ class SellerPage:
             html.act(self.press, self.desk, **short)
             html.run(self.run, [self.desk, self.note], **long)
 
-    def _seller(self, request: gr.Request) -> Any:
+    def _seller(self, request: gr.Request) -> Seller:
         with _said():
             return self.services.sellers.for_page(getattr(request, "username", None))
 
-    def _paint(self, desk: Desk, seller: Any, *, clear_note: bool = False, whole: bool = True) -> list[Any]:
+    def _actions(self, seller: Seller, desk: Desk) -> Actions:
+        return Actions(self.services, seller.id, desk)
+
+    def _paint(self, desk: Desk, seller: Seller, *, clear_note: bool = False, whole: bool = True) -> list[Any]:
         """Values for all outputs; what the page shows already is not sent again. Not whole: what writing changes."""
         with _said():
             fresh = self._fresh(desk, seller, whole)
@@ -135,7 +139,7 @@ class SellerPage:
             values.append(gr.skip() if same else gr.update(**value) if isinstance(value, dict) else value)
         return [*values, "" if clear_note else gr.skip()]
 
-    def _fresh(self, desk: Desk, seller: Any, whole: bool) -> dict[str, Any]:
+    def _fresh(self, desk: Desk, seller: Seller, whole: bool) -> dict[str, Any]:
         painter = self.painter
         ready = bool(desk.shots) and not desk.busy
         label = "Write it again from the photos" if desk.view is not None else WRITE
@@ -166,7 +170,7 @@ class SellerPage:
         seller = self._seller(request)
         desk = desk.of(seller.id)
         with desk.lock:
-            actions.add_photos(self.services, seller.id, desk, [files] if isinstance(files, str) else files or [])
+            self._actions(seller, desk).add_photos([files] if isinstance(files, str) else files or [])
             return self._paint(desk, seller)
 
     def look(self, desk: Desk, file: str | None, request: gr.Request) -> list[Any]:
@@ -174,7 +178,7 @@ class SellerPage:
         seller = self._seller(request)
         desk = desk.of(seller.id)
         with desk.lock:
-            actions.look_for(desk, file)
+            self._actions(seller, desk).look_for(file)
             return self._paint(desk, seller)
 
     def press(self, desk: Desk, event: gr.EventData, request: gr.Request) -> list[Any]:
@@ -182,7 +186,7 @@ class SellerPage:
         seller = self._seller(request)
         desk = desk.of(seller.id)
         with desk.lock:
-            actions.press(self.services, seller.id, desk, event._data)
+            self._actions(seller, desk).press(event._data)
             return self._paint(desk, seller, clear_note=event._data.get("do") == "again")
 
     def begin(self, desk: Desk, note: str, request: gr.Request) -> Iterator[list[Any]]:
@@ -196,7 +200,7 @@ class SellerPage:
     def _write(self, desk: Desk, data: dict[str, Any], request: gr.Request) -> Iterator[list[Any]]:
         seller, last = self._seller(request), 0.0
         desk = desk.of(seller.id)
-        for view in actions.writing(self.services, seller.id, desk, data):
+        for view in self._actions(seller, desk).writing(data):
             token = view is not None and isinstance(view.event, TextEvent) and not view.event.replace
             if token and time.monotonic() - last < PAINT_SECONDS:
                 continue
@@ -204,6 +208,6 @@ class SellerPage:
             yield self._locked_paint(desk, seller)
         yield self._locked_paint(desk, seller, whole=True)
 
-    def _locked_paint(self, desk: Desk, seller: Any, whole: bool = False) -> list[Any]:
+    def _locked_paint(self, desk: Desk, seller: Seller, whole: bool = False) -> list[Any]:
         with desk.lock:
             return self._paint(desk, seller, whole=whole)

@@ -17,7 +17,8 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from app.accounts.passwords import write_password
-from app.seller import actions, page
+from app.seller import page
+from app.seller.actions import Actions
 from app.seller.desk import Desk, Painter
 from app.web.server import create_app
 from listing.intake.photos import intake
@@ -333,7 +334,7 @@ def test_a_search_by_photo_keeps_no_pixels(services, me, tmp_path):
     view = list(services.draft_writer.start(me, intake([jpeg()])))[-1]
     listing = services.publisher.publish(me, view.draft_id, key="k")
     photo.write_bytes(jpeg())
-    actions.look_for(services, desk, str(photo))
+    Actions(services, "", desk).look_for(str(photo))
     desk.page = "mine"
     assert listing.title in Painter(services).mine(desk, me)
     assert "with this photo" in Painter(services).mine(desk, me)

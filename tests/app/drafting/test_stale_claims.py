@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.editing import edits
-from app.seller import actions
+from app.seller.actions import Actions
 from app.seller.desk import Desk, Painter
 from listing.safety.injection import guard
 from listing.taxonomy import load_taxonomy
@@ -32,7 +32,7 @@ def press(services, me, tab):
     """A press in the tab, and what it then says."""
 
     def _press(**data):
-        actions.press(services, me, tab, data)
+        Actions(services, me, tab).press(data)
         return " ".join(notice.words for notice in tab.notices)
 
     return _press

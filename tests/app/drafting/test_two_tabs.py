@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.seller import actions
+from app.seller.actions import Actions
 from app.seller.desk import Desk, Painter
 from tests.app.web.test_api import client_of, code, draft, published
 
@@ -18,7 +18,7 @@ def client(services):
 @pytest.fixture
 def press(services, me):
     """What a tab does when a button is pressed in it."""
-    return lambda tab, **data: actions.press(services, me, tab, data)
+    return lambda tab, **data: Actions(services, me, tab).press(data)
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_the_fields_of_a_press_are_saved_one_by_one(services, me, press, tabs):
 def test_another_tone_in_an_old_tab_keeps_what_was_typed_in_the_new_one(services, me, tabs, press):
     old, new = tabs
     press(new, do="text", field="title", value="Newer title")
-    list(actions.writing(services, me, old, {"do": "tone", "tone": "warmer", **fields(old)}))
+    list(Actions(services, me, old).writing({"do": "tone", "tone": "warmer", **fields(old)}))
     assert old.view.title == "Newer title"
     press(new, do="text", field="description", value="Typed over a text that was written again meanwhile.")
     assert old.view.description == services.drafts.get(me, old.view.draft_id).description
