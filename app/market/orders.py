@@ -27,7 +27,7 @@ SOLD = "Somebody else was faster: this has just been sold."
 
 @dataclass(frozen=True)
 class Order:
-    """A piece that was bought, as one of the two sees it.
+    """A piece that was bought, as its buyer or its seller sees it; an open one waits for being handed over.
 
     title: the listing's, None once that is deleted. amount: in units of ``currency``; None in orders of old, when
         listings without a price could be bought.

@@ -36,7 +36,7 @@ NOT_THERE = "There is no such post; it may have been withdrawn."
 
 @dataclass(frozen=True)
 class PostView:
-    """A post as others see it."""
+    """A post as others see it: a short text with a photo. It is not for sale."""
 
     id: str
     author_id: str

@@ -43,24 +43,9 @@ class DraftBody(Body):
     @classmethod
     def of(cls, view: DraftView) -> DraftBody:
         """The body of a view."""
+        same = {name: getattr(view, name) for name in cls.model_fields.keys() - {"id", "locked", "problem"}}
         problem = ErrorDetail(code=view.problem.code, message=view.problem.message) if view.problem else None
-        return cls(
-            id=view.draft_id,
-            state=view.state,
-            position=view.position,
-            stage=view.stage,
-            share=view.share,
-            seconds_left=view.seconds_left,
-            note=view.note,
-            tone=view.tone,
-            photos=list(view.photos),
-            locked=sorted(view.locked),
-            asked=view.asked,
-            currency=view.currency,
-            draft=view.draft,
-            problem=problem,
-            listing_id=view.listing_id,
-        )
+        return cls(id=view.draft_id, locked=sorted(view.locked), problem=problem, **same)
 
 
 class PhotosBody(Body):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, File, Form, Header, Query, UploadFile
@@ -10,34 +9,21 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from app.accounts.sellers import Seller
-from app.market.orders import Role, State
+from app.market.orders import Order, Role
 from app.market.posts import TOPICS, PostView
 from app.routing import ERRORS, Body, Deps, Id, Who
 from app.services import Services
 from app.views import AppError
 from listing.intake.photos import intake
-from listing.schema import Listing, PhotoRef
+from listing.schema import Listing
 
 Text32 = Annotated[str, Field(max_length=64)]
-
-
-class PostBody(Body):
-    """A post: a short text with a photo. It is not for sale."""
-
-    id: str
-    author_id: str
-    category: str
-    topic: str
-    title: str
-    text: str
-    photo: PhotoRef
-    created_at: datetime
 
 
 class PostPage(Body):
     """Posts, newest first."""
 
-    posts: list[PostBody]
+    posts: list[PostView]
 
 
 class FeedPlace(Body):
@@ -45,7 +31,7 @@ class FeedPlace(Body):
 
     position: int
     listing: Annotated[Listing | None, Field(description="The thing; null where a post stands.")] = None
-    post: Annotated[PostBody | None, Field(description="The post, where one stands.")] = None
+    post: Annotated[PostView | None, Field(description="The post, where one stands.")] = None
     reason: Literal["ranked", "exploration", "ad", "post"] = Field(
         description="An ad is shown because its seller pays."
     )
@@ -95,25 +81,10 @@ class OrderBody(Body):
     page_id: Text32 = Field("", description="The page of the feed that led here.")
 
 
-class OrderTaken(Body):
-    """An order, as its buyer or its seller sees it."""
-
-    id: str
-    listing_id: str
-    title: str | None = Field(description="The listing's title; null once it is deleted.")
-    amount: float | None
-    currency: str
-    at: datetime
-    role: Role
-    state: State = Field(description="An open order waits for being handed over.")
-    completed_at: datetime | None
-    refunded_at: datetime | None
-
-
 class OrderPage(Body):
     """Orders, the newest first."""
 
-    orders: list[OrderTaken]
+    orders: list[Order]
 
 
 class AdBody(Body):
@@ -150,7 +121,7 @@ def feed_page(
         if s.item_id in page.listings
     ]
     places += [
-        FeedPlace(position=s.position, post=PostBody(**vars(post)), reason="post", pctr=s.pctr)
+        FeedPlace(position=s.position, post=post, reason="post", pctr=s.pctr)
         for s, post in zip(page.slate.posts, page.posts, strict=True)
         if post is not None
     ]
@@ -176,20 +147,20 @@ async def publish_post(
     category: Annotated[str, Form(description="Of what it is about.")],
     topic: Annotated[str, Form(description=f"One of {', '.join(TOPICS)}.")],
     idempotency_key: Annotated[str, Header(max_length=200, description="The same key again: the same post.")] = "",
-) -> PostBody:
+) -> PostView:
     """Publish a post: a short text or guide with a photo, which stands in the feed until it is withdrawn."""
     data = await photo.read()
 
     def put() -> PostView:
         return services.posts.publish(seller.id, intake([data])[0], title, text, category, topic, idempotency_key)
 
-    return PostBody(**vars(await run_in_threadpool(put)))
+    return await run_in_threadpool(put)
 
 
 @v1_feed.get("/posts")
 def my_posts(services: Deps, seller: Who) -> PostPage:
     """Own posts, newest first."""
-    return PostPage(posts=[PostBody(**vars(p)) for p in services.posts.mine(seller.id)])
+    return PostPage(posts=services.posts.mine(seller.id))
 
 
 @v1_feed.delete("/posts/{post_id}", status_code=204)
@@ -204,7 +175,7 @@ def order(
     seller: Who,
     body: OrderBody,
     idempotency_key: Annotated[str, Header(max_length=200, description="The same key again: the same order.")] = "",
-) -> OrderTaken:
+) -> Order:
     """Buy one piece at the price that was seen. Of two buyers at the same time, one gets it and the other a 409."""
     buyer = acting_for(services, seller, body.buyer)
     try:
@@ -215,7 +186,7 @@ def order(
         services.metrics.orders.labels(error.code).inc()
         raise
     services.metrics.orders.labels("bought").inc()
-    return OrderTaken(**vars(taken))
+    return taken
 
 
 @v1_feed.get("/orders")
@@ -226,25 +197,25 @@ def my_orders(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> OrderPage:
     """Own orders: those that one placed and those that one received, newest first."""
-    return OrderPage(orders=[OrderTaken(**vars(o)) for o in services.orders.mine(seller.id, role, limit)])
+    return OrderPage(orders=services.orders.mine(seller.id, role, limit))
 
 
 @v1_feed.get("/orders/{order_id}")
-def get_order(services: Deps, seller: Who, order_id: Id) -> OrderTaken:
+def get_order(services: Deps, seller: Who, order_id: Id) -> Order:
     """An order that one placed or received."""
-    return OrderTaken(**vars(services.orders.get(seller.id, order_id)))
+    return services.orders.get(seller.id, order_id)
 
 
 @v1_feed.post("/orders/{order_id}/complete")
-def complete(services: Deps, seller: Who, order_id: Id) -> OrderTaken:
+def complete(services: Deps, seller: Who, order_id: Id) -> Order:
     """The seller has handed the piece over; asking again changes nothing."""
-    return OrderTaken(**vars(services.orders.complete(seller.id, order_id)))
+    return services.orders.complete(seller.id, order_id)
 
 
 @v1_feed.post("/orders/{order_id}/refund")
-def refund(services: Deps, seller: Who, order_id: Id) -> OrderTaken:
+def refund(services: Deps, seller: Who, order_id: Id) -> Order:
     """The seller takes an order back, also one that was handed over; asking again changes nothing."""
-    return OrderTaken(**vars(services.orders.refund(seller.id, order_id)))
+    return services.orders.refund(seller.id, order_id)
 
 
 @v1_feed.put("/listings/{listing_id}/ad", status_code=204)

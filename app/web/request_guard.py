@@ -241,6 +241,8 @@ def install_errors(app: FastAPI, metrics: Metrics) -> None:
 
     async def ours(_: Request, error: Exception) -> Response:
         assert isinstance(error, IplError)
+        if error.http_status >= 500 and not isinstance(error, AppError):
+            log.error("a request failed", exc_info=error)
         return answer(error)
 
     async def invalid(_: Request, error: Exception) -> Response:
