@@ -19,7 +19,7 @@ from app.accounts.sessions import forget_mark, key_file
 from app.settings import Settings
 from app.store import draft_repo, listing_repo
 from app.store.db import Store, StoreError, open_store
-from app.store.deletions import LARGEST_COMPACTED, UPLOAD_SECONDS, Deletions, sweep_uploads
+from app.store.deletions import MAX_COMPACTED_BYTES, UPLOAD_SECONDS, Deletions, sweep_uploads
 from app.store.home_lock import HomeInUse, only_user
 from app.store.identity import check_photos
 from app.store.media import Media
@@ -108,7 +108,7 @@ def erase(settings: Settings, name: str, *, settle: bool = False) -> Erased:
         deletions.delete_photos()
         sweep_uploads(deletions.uploads, UPLOAD_SECONDS)
         _forget_mark(settings, name)
-        deletions.compact(LARGEST_COMPACTED if _is_served(settings.home) else None)
+        deletions.compact(MAX_COMPACTED_BYTES if _is_served(settings.home) else None)
     finally:
         store.engine.dispose()
     return done
@@ -158,10 +158,10 @@ def open_known(settings: Settings, name: str) -> Store:
 def person_id(store: Store, name: str) -> str:
     """The person's id. Raises NobodyThere."""
     with store.read() as session:
-        found = session.scalar(select(SellerRow.id).where(SellerRow.name == name))
-    if found is None:
+        seller_id = session.scalar(select(SellerRow.id).where(SellerRow.name == name))
+    if seller_id is None:
         raise NobodyThere(f"There is nobody called {name[:64]} in this store; nothing was deleted.")
-    return found
+    return seller_id
 
 
 def refuse_open_orders(session: Session, who: str, name: str) -> None:

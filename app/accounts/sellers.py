@@ -115,13 +115,13 @@ class Sellers:
 
         Only its hash is kept, so that it is shown this once.
         """
-        token, made = TOKEN_PREFIX + secrets.token_urlsafe(32), now()
+        token, created = TOKEN_PREFIX + secrets.token_urlsafe(32), now()
         row = TokenRow(
             digest=_digest(token),
             seller_id=seller.id,
             label=label[:64],
-            created_at=made,
-            expires_at=made + timedelta(days=days) if days else None,
+            created_at=created,
+            expires_at=created + timedelta(days=days) if days else None,
             fingerprint=self.fingerprint(seller.name) or "",
         )
         with self.store.write() as session:
@@ -132,10 +132,10 @@ class Sellers:
         """Whose token it is, or None."""
         with self.store.read() as session:
             query = select(TokenRow, SellerRow).join(SellerRow, TokenRow.seller_id == SellerRow.id)
-            found = session.execute(query.where(TokenRow.digest == _digest(token))).one_or_none()
-            if found is None or not self._valid(found[0], found[1].name):
+            row = session.execute(query.where(TokenRow.digest == _digest(token))).one_or_none()
+            if row is None or not self._valid(row[0], row[1].name):
                 return None
-            return Seller(found[1].id, found[1].name)
+            return Seller(row[1].id, row[1].name)
 
     def _valid(self, token: TokenRow, name: str) -> bool:
         ended = token.expires_at is not None and token.expires_at <= now()
@@ -160,17 +160,17 @@ class Sellers:
         """
         with self.store.write() as session:
             query = select(TokenRow.digest).join(SellerRow, TokenRow.seller_id == SellerRow.id)
-            found = list(session.scalars(query.where(SellerRow.name == name)))
+            digests = list(session.scalars(query.where(SellerRow.name == name)))
             if token_id is not None:
-                found = [digest for digest in found if len(token_id) >= TOKEN_ID and digest.startswith(token_id)]
-                if not found:
+                digests = [digest for digest in digests if len(token_id) >= TOKEN_ID and digest.startswith(token_id)]
+                if not digests:
                     raise AppError(
                         "no_token", f"{name} has no token {token_id!r}; ./ipl accounts tokens {name} lists them.", 404
                     )
-                if len(found) > 1:
+                if len(digests) > 1:
                     raise AppError("which_token", f"{name} has several tokens {token_id}; give more of it.", 409)
-            session.execute(delete(TokenRow).where(TokenRow.digest.in_(found)))
-            return len(found)
+            session.execute(delete(TokenRow).where(TokenRow.digest.in_(digests)))
+            return len(digests)
 
     def known(self, name: str) -> bool:
         """Whether the name may sign in, or once did."""

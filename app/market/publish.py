@@ -33,8 +33,8 @@ CHANGEABLE = ("title", "description", "price", "stock", "condition", "status", "
 WORDS = frozenset({"title", "description", "condition", "attributes"})
 KEY_REUSED = "This idempotency key was used for another draft; take a new one."
 PUBLISH_TRIES = 5
-_MOST_STOCK = 1_000_000
-_MOST_FACTS = 50
+_MAX_STOCK = 1_000_000
+_MAX_FACTS = 50
 
 
 @dataclass(frozen=True)
@@ -239,14 +239,14 @@ class Publisher:
                 raise AppError("bad_status", f"The status has to be one of {', '.join(STATUSES)}.", 422)
             return value
         if field == "stock":
-            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST_STOCK:
-                raise AppError("bad_stock", f"The stock has to be a whole number from 0 to {_MOST_STOCK}.", 422)
+            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MAX_STOCK:
+                raise AppError("bad_stock", f"The stock has to be a whole number from 0 to {_MAX_STOCK}.", 422)
             return value
         return self._facts(value)
 
     def _facts(self, value: Any) -> dict[str, str]:
-        if not isinstance(value, Mapping) or len(value) > _MOST_FACTS:
-            raise AppError("bad_facts", f"The facts have to be pairs of name and text, at most {_MOST_FACTS}.", 422)
+        if not isinstance(value, Mapping) or len(value) > _MAX_FACTS:
+            raise AppError("bad_facts", f"The facts have to be pairs of name and text, at most {_MAX_FACTS}.", 422)
         most = self.settings.fact_length
         clean = {
             scrub(edits.clean_text(str(name), 64, "The name of a fact")): scrub(

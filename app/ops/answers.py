@@ -88,12 +88,12 @@ def _model_off(live: LiveFeed, seen: Impressions) -> Answer:
     clicks = int(seen.click.sum())
     if clicks < MIN_CLICKS:
         return Answer(question, "unknown", "Too few clicks to tell.", f"{clicks} clicks in two days")
-    found = pcoc(seen.click, seen.pctr)
+    ratio = pcoc(seen.click, seen.pctr)
     low, high = wilson(clicks, len(seen))
     mean = float(seen.pctr.mean())
-    detail = f"predicted {100 * mean:.1f} %, observed {share(clicks, len(seen))}; PCOC {found:.2f}"
-    if not LOW <= found <= HIGH and not low <= mean <= high:
-        return Answer(question, "bad", f"Ranking is miscalibrated: PCOC {found:.2f}.", detail)
+    detail = f"predicted {100 * mean:.1f} %, observed {share(clicks, len(seen))}; PCOC {ratio:.2f}"
+    if not LOW <= ratio <= HIGH and not low <= mean <= high:
+        return Answer(question, "bad", f"Ranking is miscalibrated: PCOC {ratio:.2f}.", detail)
     return Answer(question, "good", "None: predictions agree with clicks.", detail)
 
 

@@ -57,11 +57,11 @@ def reliability(seen: Impressions) -> Figure:
         axis.plot(x, seen.click[at].mean(), "o", color=GREEN, markersize=5)
     top = max(float(seen.pctr.max()), axis.get_ylim()[1])
     axis.plot([0, top], [0, top], color=GREY, linewidth=1, linestyle="--")
-    found = pcoc(seen.click, seen.pctr)
+    ratio = pcoc(seen.click, seen.pctr)
     reads = (
-        "agree with clicks" if LOW <= found <= HIGH else ("promise too much" if found > HIGH else "promise too little")
+        "agree with clicks" if LOW <= ratio <= HIGH else ("promise too much" if ratio > HIGH else "promise too little")
     )
-    axis.set_title(f"Predictions {reads} (PCOC {found:.2f})", fontsize=10, loc="left", color=GREY)
+    axis.set_title(f"Predictions {reads} (PCOC {ratio:.2f})", fontsize=10, loc="left", color=GREY)
     axis.set_xlabel("predicted click rate", fontsize=8)
     axis.set_ylabel("observed, 95 % interval", fontsize=8)
     return figure

@@ -25,7 +25,7 @@ from app.store.tables import FeedPageRow, FeedRow, ListingRow, now
 
 RECENT = timedelta(days=3)
 BEFORE = timedelta(days=14)  # what is compared with where no model serves that was trained on this store
-PAGES, FEWEST = 300, 30  # pages that are looked at, of each time; below so few nothing is said
+PAGES, MIN_PAGES = 300, 30  # pages that are looked at, of each time; below so few nothing is said
 BINS, GROUPS, MIXED = 10, 20, 40
 MOVED, A_LITTLE = 0.2, 0.1
 MISSING = "none"
@@ -109,7 +109,7 @@ def drift_by_feature(store: Store, feed: LiveFeed) -> Table:
         first, last, against = _window(feed)
         recent = now() - RECENT
         then = _sample(session, first, min(last, recent))
-        if then.pages < FEWEST and against:  # trained elsewhere, or on the last days alone
+        if then.pages < MIN_PAGES and against:  # trained elsewhere, or on the last days alone
             against = ""
             then = _sample(session, recent - BEFORE, recent)
         later = _sample(session, recent, now())
@@ -117,12 +117,12 @@ def drift_by_feature(store: Store, feed: LiveFeed) -> Table:
     other = "the two weeks before them, since no ranking model serves that was trained on earlier days of this store"
     span = against or other
     note = f"The last {RECENT.days} days ({later.pages} pages) against {span} ({then.pages} pages)."
-    if min(then.pages, later.pages) < FEWEST:
-        return Table(headers, (), f"{note} Below {FEWEST} pages nothing is said.")
-    found = {w.name: moved(w, then, later) for w in watched(categories)}
-    found["what the photos show"] = photos_moved(then, later)
-    rows = [(name, m.reads, rounded(m.psi, 3), rounded(m.chance, 3), m.then, m.now) for name, m in found.items()]
-    rows.sort(key=lambda row: -(found[row[0]].psi - found[row[0]].chance))
+    if min(then.pages, later.pages) < MIN_PAGES:
+        return Table(headers, (), f"{note} Below {MIN_PAGES} pages nothing is said.")
+    moves = {w.name: moved(w, then, later) for w in watched(categories)}
+    moves["what the photos show"] = photos_moved(then, later)
+    rows = [(name, m.reads, rounded(m.psi, 3), rounded(m.chance, 3), m.then, m.now) for name, m in moves.items()]
+    rows.sort(key=lambda row: -(moves[row[0]].psi - moves[row[0]].chance))
     return Table(headers, tuple(rows), f"{note} Above {MOVED} and above chance: it moved.")
 
 
@@ -139,8 +139,8 @@ def moved(what: Watched, then: Sample, later: Sample) -> Moved:
     of_then = len(then.rows)
     bins = _tenths(values, of_then) if what.number else _groups(values)
     psi, chance = _index(bins[:, None], then, later)
-    said = _means(values, of_then, what.digits) if what.number else _shares(values, of_then)
-    return Moved(psi, chance, *said)
+    words = _means(values, of_then, what.digits) if what.number else _shares(values, of_then)
+    return Moved(psi, chance, *words)
 
 
 def photos_moved(then: Sample, later: Sample) -> Moved:

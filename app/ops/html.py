@@ -21,9 +21,9 @@ def picture(figure: Figure) -> str:
     """The figure as an SVG image; its title, which states what is seen, is also its description."""
     file = io.StringIO()
     figure.savefig(file, format="svg")
-    said = html.escape(figure.axes[0].get_title(loc="left") or "Nothing to show yet", quote=True)
+    title = html.escape(figure.axes[0].get_title(loc="left") or "Nothing to show yet", quote=True)
     data = base64.b64encode(file.getvalue().encode()).decode()
-    return f"<figure class='ops picture'><img alt='{said}' src='data:image/svg+xml;base64,{data}'></figure>"
+    return f"<figure class='ops picture'><img alt='{title}' src='data:image/svg+xml;base64,{data}'></figure>"
 
 
 def frame(table: Table) -> Any:

@@ -72,8 +72,8 @@ def wilson(hits: int, of: int, level: float = 0.95) -> tuple[float, float]:
     """Interval of a share; (0, 1) when nothing was observed."""
     if not of:
         return 0.0, 1.0
-    found = stats.binomtest(int(hits), int(of)).proportion_ci(level, method="wilson")
-    return float(found.low), float(found.high)
+    interval = stats.binomtest(int(hits), int(of)).proportion_ci(level, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def share(hits: int, of: int) -> str:

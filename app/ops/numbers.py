@@ -109,14 +109,14 @@ def model_health(seen: Impressions) -> Table:
 
 def agreement(seen: Impressions) -> tuple[float | None, int]:
     """(Spearman correlation of pre-rank and rank within pages, pages that had enough rows)."""
-    found = []
+    correlations = []
     ranked = np.flatnonzero(seen.reason == "ranked")
     ranked = ranked[np.argsort(seen.page[ranked], kind="stable")][-MAX_COMPARED:]
     _, starts = np.unique(seen.page[ranked], return_index=True)
     for at in np.split(ranked, starts[1:]):
         if len(at) >= 5 and len(np.unique(seen.pre_rank[at])) > 1:
-            found.append(stats.spearmanr(seen.pre_rank[at], seen.rank[at]).statistic)
-    return (float(np.mean(found)), len(found)) if found else (None, 0)
+            correlations.append(stats.spearmanr(seen.pre_rank[at], seen.rank[at]).statistic)
+    return (float(np.mean(correlations)), len(correlations)) if correlations else (None, 0)
 
 
 def drift(seen: Impressions) -> Table:
@@ -214,15 +214,15 @@ def experiments() -> Table:
     out: list[tuple[Cell, ...]] = []
     for file in sorted(RESULTS.glob("*.json")):
         try:
-            found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            result: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
             for kind in ("claims", "controls"):
-                for c in found[kind]:
+                for c in result[kind]:
                     reach = f"{_signed(c['mean'])} [{_signed(c['low'])}, {_signed(c['high'])}]"
                     holds = "holds" if c["holds"] else "does not hold"
                     name = f"control: {c['name']}" if kind == "controls" else c["name"]
                     pair = f"{c['arm']} - {c['baseline']}"
                     out.append(
-                        (found["recipe"], found["scale"], found["verdict"], name, holds, reach, c["metric"], pair)
+                        (result["recipe"], result["scale"], result["verdict"], name, holds, reach, c["metric"], pair)
                     )
         except (OSError, ValueError, KeyError):
             continue

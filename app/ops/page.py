@@ -65,10 +65,10 @@ class _Page:
     def _health(self, tab: gr.Tab) -> None:
         with gr.Row():
             days, reliable = _block(3), _block(2)
-        said = gr.HTML("", elem_id="ops-agreement", apply_default_css=False)
+        text = gr.HTML("", elem_id="ops-agreement", apply_default_css=False)
         tables = [self._table(name) for name in ("model-health", "models", "drift", "model-events")]
         features = [_block(), self._table("drift-by-feature")]
-        tab.select(self._models, None, [days, reliable, said, *tables, *features], show_progress="hidden")
+        tab.select(self._models, None, [days, reliable, text, *tables, *features], show_progress="hidden")
 
     def _table(self, name: str) -> gr.Dataframe:
         links = f"<a href='/ops/export/{name}.csv'>CSV</a> · <a href='/ops/export/{name}.json'>JSON</a>"
@@ -93,8 +93,8 @@ class _Page:
         simple = [role.replace("_", "-") for role in slate.degraded]
         models = ", ".join(f"{role.replace('_', '-')}: {by}" for role, by in slate.models.items())
         without = f" Without a model of its own: {', '.join(simple)}." if simple else ""
-        said = f"<div class='ops'><p>{html.escape(models)}.{html.escape(without)}</p></div>"
-        return said, picture(pictures.funnel(slate.counts, slate.ms)), slate_table(table)
+        text = f"<div class='ops'><p>{html.escape(models)}.{html.escape(without)}</p></div>"
+        return text, picture(pictures.funnel(slate.counts, slate.ms)), slate_table(table)
 
     def _new(self) -> tuple[str, Any]:
         table = numbers.new_listings(self.services.store)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path
 from pydantic import Field
 
-from app.market.promotions import MOST_DAYS, Promotion, today
+from app.market.promotions import MAX_DAYS, Promotion, today
 from app.routing import ERRORS, Body, Operator
 
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
@@ -19,7 +19,7 @@ class PromotionWish(Body):
 
     name: str = Field(max_length=64)
     first_day: date
-    days: int = Field(ge=1, le=MOST_DAYS)
+    days: int = Field(ge=1, le=MAX_DAYS)
 
 
 class PromotionBody(PromotionWish):
@@ -57,12 +57,12 @@ def withdraw(services: Operator, number: Number) -> None:
     services.promotions.withdraw(number)
 
 
-def _body(made: Promotion) -> PromotionBody:
+def _body(promotion: Promotion) -> PromotionBody:
     return PromotionBody(
-        id=made.id,
-        name=made.name,
-        first_day=made.first_day,
-        days=made.days,
-        last_day=made.last_day,
-        state=made.state(today()),
+        id=promotion.id,
+        name=promotion.name,
+        first_day=promotion.first_day,
+        days=promotion.days,
+        last_day=promotion.last_day,
+        state=promotion.state(today()),
     )

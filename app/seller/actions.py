@@ -53,12 +53,12 @@ class Actions:
     def _judged(self, paths: Sequence[Path]) -> list[Photo]:
         """Those photos that can be added; the others stand on the desk with their reasons."""
         room = PhotoLimits().count - len(self.desk.shots)
-        taken, refused = read_photos([(p.name, p) for p in paths[:room]])
+        photos, refused = read_photos([(p.name, p) for p in paths[:room]])
         known = {shot.ref.phash for shot in self.desk.shots}
         self.desk.refused = [(r.name, r.message) for r in refused]
         self.desk.refused += [(p.name, "A listing has room for 8 photos; remove one first.") for p in paths[room:]]
         fresh = []
-        for photo in taken:
+        for photo in photos:
             if photo.ref.phash in known:
                 self.desk.refused.append((photo.name, "This photo is there already."))
                 continue
@@ -231,9 +231,9 @@ class Actions:
 
     def _say_taken_out(self, typed: Iterable[str | None]) -> None:
         """Name the contact data that were taken out of what the seller typed."""
-        found = ", ".join(f"“{text}”" for text in taken_out(text for text in typed if text))
-        if found:
-            sentence = f"Buyers reach you here, so this does not stand in the listing: {found}."
+        contacts = ", ".join(f"“{text}”" for text in taken_out(text for text in typed if text))
+        if contacts:
+            sentence = f"Buyers reach you here, so this does not stand in the listing: {contacts}."
             self.desk.notify("warn", "Contact data was taken out", sentence)
 
     def _is_shown(self, draft: str) -> bool:
@@ -291,8 +291,8 @@ class Actions:
         self.desk.notices.clear()
         if not file:
             return
-        taken, refused = read_photos([(Path(file).name, Path(file))])
-        self.desk.find_photo, self.desk.find_text = (Shot.of(taken[0]) if taken else None), ""
+        photos, refused = read_photos([(Path(file).name, Path(file))])
+        self.desk.find_photo, self.desk.find_text = (Shot.of(photos[0]) if photos else None), ""
         self.desk.notices += [Notice("bad", f"{r.name} cannot be searched by", r.message) for r in refused]
         Path(file).unlink(missing_ok=True)
 

@@ -77,15 +77,15 @@ def _category(view: DraftView) -> dict[str, Any] | None:
 
 
 def _fact(fact: AttributeValue, view: DraftView) -> dict[str, Any]:
-    found = words.mark(fact)
+    mark = words.mark(fact)
     shown = fact.value or fact.suggestion or ""
     attribute = _attribute(fact.name, view)
     return {
         "name": fact.name,
         "key": _key(fact.name),
         "label": words.attribute_label(fact.name),
-        "sign": found.sign,
-        "tone": found.tone,
+        "sign": mark.sign,
+        "tone": mark.tone,
         "shown": shown,
         "said": words.value_label(shown),
         "suggestion": fact.suggestion if fact.value is None and fact.status == "unsupported" else None,

@@ -87,7 +87,7 @@ class TypedFields:
             AppError: the text is another than the one in which the words were shown (409, code ``changed``).
         """
         assert self.desk.view is not None
-        field, said, start = str(data["field"]), str(data["words"]), int(data.get("start") or 0)
+        field, flagged_words, start = str(data["field"]), str(data["words"]), int(data.get("start") or 0)
         shown = str(data.get("version") or self.desk.view.field_version(field))
         if not self.keep_typed(data):
             return None
@@ -95,15 +95,15 @@ class TypedFields:
         text, version = self.desk.view.value(field) or "", self.desk.view.field_version(field)
         last = self.desk.kept.get((self.desk.view.draft_id, field))
         if shown == version:
-            at = start if said and text.startswith(said, start) else -1
+            at = start if flagged_words and text.startswith(flagged_words, start) else -1
         elif last is not None and (last.shown, last.after) == (shown, version):
-            at = edits.moved(last.text, text, said, start)  # this tab typed around the words
+            at = edits.moved(last.text, text, flagged_words, start)  # this tab typed around the words
         else:
             at = -1
         if at < 0:
             message = f"The {field} has changed since these words were shown; look at it again, nothing was taken out."
             raise AppError("changed", message, 409)
-        return Flagged(field, said, at, field_version(text))
+        return Flagged(field, flagged_words, at, field_version(text))
 
 
 def painted(view: DraftView, field: str) -> str:

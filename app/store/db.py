@@ -209,10 +209,10 @@ def _sentences() -> Iterator[None]:
         message = "Something given here cannot be stored, such as a character without a sign; change it."
         raise AppError("invalid", message, 422) from error
     except DBAPIError as error:
-        said = f"{type(error.orig).__name__} {error.orig}".lower()
-        if any(words in said for words in _DISK_FULL):
+        reason = f"{type(error.orig).__name__} {error.orig}".lower()
+        if any(words in reason for words in _DISK_FULL):
             raise disk_full() from error
-        if any(words in said for words in _LOCKED) or getattr(error.orig, "sqlstate", None) in _TRY_AGAIN:
+        if any(words in reason for words in _LOCKED) or getattr(error.orig, "sqlstate", None) in _TRY_AGAIN:
             raise _busy() from error
         if _is_away(error):
             raise store_away() from error

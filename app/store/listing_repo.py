@@ -168,8 +168,8 @@ def by_ids(session: Session, listing_ids: Iterable[str]) -> list[ListingRow]:
     """The public listings of these ids in that order; ids that are gone are left out."""
     wanted = list(dict.fromkeys(listing_ids))
     query = select(ListingRow).where(ListingRow.id.in_(wanted), ListingRow.status.in_(PUBLIC))
-    found = {row.id: row for row in session.scalars(query)}
-    return [found[i] for i in wanted if i in found]
+    rows = {row.id: row for row in session.scalars(query)}
+    return [rows[i] for i in wanted if i in rows]
 
 
 def waiting_for_index(session: Session, limit: int = 100) -> list[OutboxRow]:

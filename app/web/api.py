@@ -48,10 +48,10 @@ def _version(if_match: str) -> int | None:
     """The version in an ``If-Match`` header; None where any will do."""
     if if_match.strip() in ("", "*"):
         return None
-    found = re.fullmatch(r'"(\d{1,9})"|(\d{1,9})', if_match.strip())
-    if found is None:
+    match = re.fullmatch(r'"(\d{1,9})"|(\d{1,9})', if_match.strip())
+    if match is None:
         raise AppError("bad_version", 'If-Match has to be an ETag that was read here, like "3".', 422)
-    return int(found[1] or found[2])
+    return int(match[1] or match[2])
 
 
 def _say_version(services: Services, seller: str, listing: Listing, response: Response) -> Listing:

@@ -133,8 +133,8 @@ def feed_page(
 def events(services: Deps, seller: Who, body: EventsBody) -> EventsTaken:
     """What was seen, clicked, put into a cart. All of the events are taken, or none."""
     visitor = acting_for(services, seller, body.visitor)
-    found = [(e.kind, e.page_id, e.listing_id, e.post_id) for e in body.events]
-    return EventsTaken(new=services.feed.events(visitor, found))
+    reported = [(e.kind, e.page_id, e.listing_id, e.post_id) for e in body.events]
+    return EventsTaken(new=services.feed.events(visitor, reported))
 
 
 @v1_feed.post("/posts", status_code=201)
@@ -179,14 +179,14 @@ def order(
     """Buy one piece at the price that was seen. Of two buyers at the same time, one gets it and the other a 409."""
     buyer = acting_for(services, seller, body.buyer)
     try:
-        taken = services.orders.buy(
+        bought = services.orders.buy(
             buyer, body.listing_id, idempotency_key, body.page_id, price=body.price, currency=body.currency
         )
     except AppError as error:
         services.metrics.orders.labels(error.code).inc()
         raise
     services.metrics.orders.labels("bought").inc()
-    return taken
+    return bought
 
 
 @v1_feed.get("/orders")

@@ -98,7 +98,7 @@ def test_an_order_is_answered_though_the_store_goes_away_right_after_it(services
         with services.store.write() as session:
             assert len(session.scalars(select(OutboxRow)).all()) == 1
         monkeypatch.setattr(services.store, "read", real)
-        monkeypatch.setattr(outbox, "REST_SECONDS", 0.0)
+        monkeypatch.setattr(outbox, "RETRY_SECONDS", 0.0)
         services.outbox.catch_up()
         with services.store.write() as session:
             assert session.scalars(select(OutboxRow)).all() == []
@@ -146,7 +146,7 @@ def test_the_feed_does_not_stand_in_line_behind_a_broken_index(build, me):
 def test_a_chroma_server_that_goes_away_or_hangs_holds_up_nobody(build, url, tmp_path, monkeypatch):
     monkeypatch.setattr(location, "SERVER_SECONDS", 1.0)
     monkeypatch.setattr(location, "CONNECT_SECONDS", 1.0)
-    monkeypatch.setattr(outbox, "REST_SECONDS", 0.0)
+    monkeypatch.setattr(outbox, "RETRY_SECONDS", 0.0)
     chroma = Server(tmp_path / "chroma")
     chroma.start()
     try:
