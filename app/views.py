@@ -48,7 +48,7 @@ class Changed(AppError):
         if what in ("draft", "listing"):
             message = f"This {name} was changed elsewhere; read it again, then repeat what you wanted."
         elif not present:
-            message = f"The {name} was taken out elsewhere; fill it in again if it should stay."
+            message = f"The {name} was removed elsewhere; fill it in again if you want to keep it."
         else:
             short = present if len(present) <= _SHORT else present[:_SHORT].rstrip() + "…"
             message = f"The {name} was changed elsewhere to “{short}”; look at it, and change it again if it is wrong."

@@ -91,7 +91,7 @@ class DraftWriter:
             written = draft_repo.generated(row)
             changes = draft_repo.edits_of(session, draft_id)
         if not view.photos:
-            raise AppError("photo_count", "A draft needs a photo to be written from; add one.", 422)
+            raise AppError("photo_count", "Add a photo first; the draft is written from the photos.", 422)
         tone, category = _checked_tone(tone or view.tone), edits.category_name(category) if category else None
         note = view.note if note is None else self._note(note)
         self.runner.queue.check(seller)  # decoding photos for nothing would slow those down who have a place

@@ -112,7 +112,7 @@ def first_impressions(table: Table) -> Figure:
 
 
 def drift_by_feature(table: Table) -> Figure:
-    """How far each thing moved since training, beside what chance would give; the dozen that moved most."""
+    """How far each value moved since training, beside what chance would give; the dozen that moved most."""
     figure, axis = _figure(9.0, 3.4)
     if not table.rows:
         _empty(axis, "Too few pages yet to compare with")
@@ -131,7 +131,7 @@ def drift_by_feature(table: Table) -> Figure:
 
 
 def funnel(counts: dict[str, int], ms: dict[str, float]) -> Figure:
-    """How many things each stage kept, and where the time went."""
+    """How many items each stage kept, and where the time went."""
     figure, axis = _figure(9.0, 1.7)
     names = list(counts)
     values = [max(v, 0) for v in counts.values()]

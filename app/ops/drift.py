@@ -1,4 +1,4 @@
-"""What has moved since the ranking model was trained: each thing that the feed writes down, then and now.
+"""What has moved since the ranking model was trained: everything that the feed writes down, then and now.
 
 The population stability index (PSI) compares the shares of bins: tenths of the training window for numbers, the groups
 themselves for categories. Pages are compared, not rows, since the rows of a page are alike; how large an index would
@@ -36,7 +36,7 @@ CODED = (*CONDITIONS[:4], " or ".join(CONDITIONS[4:]))  # conditions by their co
 class Row:
     """A seen row with what was known then."""
 
-    thing: dict[str, Any]
+    item: dict[str, Any]
     page: dict[str, Any]
     scores: dict[str, Any]
     reason: str
@@ -81,16 +81,16 @@ class Moved:
 def watched(categories: dict[int, str]) -> tuple[Watched, ...]:
     """All that is watched, but for the photos."""
     return (
-        Watched("price", lambda r: r.thing["price"], digits=2),
-        Watched("price within its category, tenth", lambda r: int(r.thing["price_bucket"]) + 1, number=False),
+        Watched("price", lambda r: r.item["price"], digits=2),
+        Watched("price within its category, tenth", lambda r: int(r.item["price_bucket"]) + 1, number=False),
         Watched(
-            "category", lambda r: categories.get(int(r.thing["category"]), f"no. {r.thing['category']}"), number=False
+            "category", lambda r: categories.get(int(r.item["category"]), f"no. {r.item['category']}"), number=False
         ),
-        Watched("condition", lambda r: CODED[int(r.thing["condition"])], number=False),
-        Watched("seller", lambda r: f"seller {r.thing['seller_id']}", number=False),
-        Watched("one of a kind", lambda r: "single piece" if r.thing["single"] else "several pieces", number=False),
-        Watched("pieces left", lambda r: r.thing["stock"]),
-        Watched("age of the listing, hours", lambda r: r.thing["item_age_h"]),
+        Watched("condition", lambda r: CODED[int(r.item["condition"])], number=False),
+        Watched("seller", lambda r: f"seller {r.item['seller_id']}", number=False),
+        Watched("one of a kind", lambda r: "single piece" if r.item["single"] else "several pieces", number=False),
+        Watched("pieces left", lambda r: r.item["stock"]),
+        Watched("age of the listing, hours", lambda r: r.item["item_age_h"]),
         Watched("hour of the day", lambda r: f"{int(r.page['hour']):02} h", number=False),
         Watched("clicks of the visitor before", lambda r: len(r.page["history_item"])),
         Watched("hours since the visitor's last click", lambda r: _last(r.page["history_age_h"])),
@@ -134,7 +134,7 @@ def index(before: np.ndarray, after: np.ndarray) -> float:
 
 
 def moved(what: Watched, then: Sample, later: Sample) -> Moved:
-    """How far one thing moved."""
+    """How far one value moved."""
     values = [what.value(row) for row in (*then.rows, *later.rows)]
     of_then = len(then.rows)
     bins = _tenths(values, of_then) if what.number else _groups(values)
@@ -145,7 +145,7 @@ def moved(what: Watched, then: Sample, later: Sample) -> Moved:
 
 def photos_moved(then: Sample, later: Sample) -> Moved:
     """The axis of the content vectors that moved most, with the chance of the largest of all axes."""
-    vectors = np.array([row.thing["content"] or [0.0] * CONTENT for row in (*then.rows, *later.rows)])
+    vectors = np.array([row.item["content"] or [0.0] * CONTENT for row in (*then.rows, *later.rows)])
     of_then = len(then.rows)
     bins = np.column_stack([_tenths(list(axis), of_then) for axis in vectors.T])
     each = [index(np.bincount(b[:of_then], minlength=b.max() + 1), np.bincount(b[of_then:], minlength=b.max() + 1))

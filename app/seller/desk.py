@@ -188,7 +188,7 @@ class Painter:
         )  # fmt: skip
 
     def _with_orders(self, listings: Sequence[Listing], seller: str) -> list[dict[str, Any]]:
-        """Cards with what waits to be handed over, and whether the thing may be put on sale again."""
+        """Cards with what waits to be handed over, and whether the item may be put on sale again."""
         waiting: dict[str, list[dict[str, str]]] = {}
         for order in self.services.orders.waiting(seller):
             amount = words.money(order.amount, order.currency)

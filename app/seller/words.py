@@ -33,7 +33,7 @@ TONES = {"plain": "Plain", "shorter": "Shorter", "warmer": "Warmer"}
 STAGES = {
     "photos": "Photos",
     "category": "What it is",
-    "similar": "Similar things",
+    "similar": "Similar items",
     "facts": "Facts",
     "reading": "Labels",
     "text": "Text",
@@ -43,7 +43,7 @@ STAGE_TITLES = {
     "photos": "Looking at your photos",
     "reading": "Reading labels",
     "category": "Working out what it is",
-    "similar": "Looking at similar things",
+    "similar": "Looking at similar items",
     "facts": "Collecting the facts",
     "text": "Writing the text",
     "checks": "Checking every word",
@@ -60,7 +60,7 @@ SLOW_SECONDS = 45.0
 
 
 def mark(fact: AttributeValue) -> Mark:
-    """The mark of a fact: by its status, and for a supported one by the strongest thing that it rests on."""
+    """The mark of a fact: by its status, and for a supported one by the strongest evidence."""
     if fact.status != "supported":
         return DROPPED if fact.locked and fact.status == "unknown" else MARKS[fact.status]
     sources = {e.source for e in fact.evidence}

@@ -206,7 +206,7 @@ def _sentences() -> Iterator[None]:
     try:
         yield
     except DataError as error:  # such as PostgreSQL's to a NUL in a text
-        message = "Something given here cannot be stored, such as a character without a sign; change it."
+        message = "The text has a character that cannot be stored; remove it."
         raise AppError("invalid", message, 422) from error
     except DBAPIError as error:
         reason = f"{type(error.orig).__name__} {error.orig}".lower()

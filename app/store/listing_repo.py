@@ -94,7 +94,7 @@ def add_listing(session: Session, draft: DraftRow, seen: Draft, price: float | N
     if not seen.title.strip():
         raise AppError("no_title", "The listing has no title; write one and publish again.", 422)
     if not seen.category.value:
-        raise AppError("no_category", "It is not known yet what this is; choose a category and publish again.", 422)
+        raise AppError("no_category", "The listing has no category yet; choose one and publish again.", 422)
     facts = {a.name: a.value for a in seen.attributes if a.value is not None}
     text = {"category": seen.category.value, "title": seen.title, "description": seen.description, "attributes": facts}
     row = ListingRow(

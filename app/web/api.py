@@ -73,7 +73,7 @@ async def create_draft(
     request: Request,
     services: Deps,
     seller: Who,
-    photos: Annotated[list[UploadFile], File(description="1 to 8 photos of one thing: JPEG, PNG, WebP or HEIC.")],
+    photos: Annotated[list[UploadFile], File(description="1 to 8 photos of one item: JPEG, PNG, WebP or HEIC.")],
     note: Annotated[str, Form(description="The seller's words, kept verbatim.")] = "",
     category: Annotated[str, Form(description="What it is; empty lets the model decide.")] = "",
     tone: Annotated[Tone, Form(description="How the text is written.")] = "plain",
@@ -157,7 +157,7 @@ async def add_draft_photos(
     services: Deps,
     seller: Who,
     draft_id: Id,
-    photos: Annotated[list[UploadFile], File(description="Further photos of the same thing.")],
+    photos: Annotated[list[UploadFile], File(description="More photos of the same item.")],
 ) -> DraftBody:
     """Add photos at the end: all of them or none. The text stays; write the draft again to have them looked at."""
     await run_in_threadpool(services.draft_photos.check_room, seller.id, draft_id, len(photos))
@@ -208,7 +208,7 @@ def my_listings(
 async def search_listings(
     services: Deps,
     seller: Who,
-    photo: Annotated[UploadFile | None, File(description="A photo of the thing.")] = None,
+    photo: Annotated[UploadFile | None, File(description="A photo of the item.")] = None,
     q: Annotated[str, Form(max_length=300, description="Words to look for.")] = "",
     limit: Annotated[int, Form(ge=1, le=500)] = 20,
 ) -> ListingPage:

@@ -27,10 +27,10 @@ class PostPage(Body):
 
 
 class FeedPlace(Body):
-    """A thing or a post on the page."""
+    """An item or a post on the page."""
 
     position: int
-    listing: Annotated[Listing | None, Field(description="The thing; null where a post stands.")] = None
+    listing: Annotated[Listing | None, Field(description="The item; null where there is a post.")] = None
     post: Annotated[PostView | None, Field(description="The post, where one stands.")] = None
     reason: Literal["ranked", "exploration", "ad", "post"] = Field(
         description="An ad is shown because its seller pays."
@@ -52,7 +52,7 @@ class Event(Body):
 
     kind: Literal["impression", "click", "cart"]
     page_id: Text32
-    listing_id: Text32 = Field("", description="On which thing,")
+    listing_id: Text32 = Field("", description="On which item,")
     post_id: Text32 = Field("", description="or on which post; one of the two.")
 
 

@@ -49,7 +49,7 @@ ROUTERS = (
 CATCH_UP_SECONDS = 2.0
 OTHERS_SECONDS = 1.0
 DESCRIPTION = (
-    "Photos of one used thing in, an honest listing out. Authorization: Bearer TOKEN (./ipl accounts token NAME "
+    "Photos of one used item in, an honest listing out. Authorization: Bearer TOKEN (./ipl accounts token NAME "
     "makes one); in the single-user mode on this machine none is needed. Errors are "
     '{"error": {"code", "message"}}.'
 )

@@ -93,7 +93,7 @@ class Uploads:
         with self._lock:
             new = sum(max(file.size or 0, _MIN_COUNTED) for file in files)
             if _size(self.of(person)) + new > self._each or _size(self.folder) + new > self._total:
-                message = "Too many photos wait to be taken in; wait a moment and choose them again."
+                message = "Too many photos are still being processed; wait a moment and choose them again."
                 raise AppError("uploads_full", message, 429, 60)
             try:
                 for file, photo in zip(files, photos, strict=True):
