@@ -6,13 +6,17 @@ set-up; whatever is heavy is imported inside ``run``.
 
 from __future__ import annotations
 
+from listing.errors import IplError
 
-class CommandError(Exception):
+
+class CommandError(IplError):
     """The command cannot go on; the message is one sentence that says what to do.
 
-    code: exit status; 2 when what the person gave is unusable, 1 when the work failed.
+    Args:
+        message: the sentence.
+        exit_status: 2 when what the person gave is unusable, 1 when the work failed.
     """
 
-    def __init__(self, message: str, code: int = 1) -> None:
+    def __init__(self, message: str, exit_status: int = 1) -> None:
         super().__init__(message)
-        self.code = code
+        self.exit_status = exit_status

@@ -21,9 +21,9 @@ from pathlib import Path
 from types import ModuleType
 
 from app.cli import CommandError
+from listing.errors import IplError
 from listing.home import ipl_home, private_files
 
-OWN_PACKAGES = frozenset({"app", "finetune", "listing", "rag_index", "recommend"})
 QUIET_LIBRARIES = {
     "ANONYMIZED_TELEMETRY": "False",
     "GRADIO_ANALYTICS_ENABLED": "False",
@@ -152,13 +152,10 @@ def version() -> str:
 
 def report(command: str, error: Exception) -> int:
     """One sentence for the person; the trace of an unforeseen error goes to a file."""
-    if isinstance(error, CommandError):
-        return say(str(error), error.code)
+    if isinstance(error, IplError):
+        return say(str(error), error.exit_status)
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return say(f"the disk is full ({error.filename or ipl_home()}): free some space and run the command again.", 1)
-    if type(error).__module__.split(".")[0] in OWN_PACKAGES:
-        # Exceptions of our own carry one sentence; those about what the person gave are ValueErrors.
-        return say(str(error), 2 if isinstance(error, ValueError) else 1)
     if os.environ.get("IPL_DEBUG"):
         traceback.print_exception(error)
     where = write_trace(error)

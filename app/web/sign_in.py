@@ -1,63 +1,30 @@
-"""Signing in on the page: a form, a signed cookie, and who a request is from."""
+"""Signing in on the page: a form and a signed cookie."""
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from jinja2 import Environment, FileSystemLoader
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import State
 
+from app.accounts.authentication import COOKIE, page_user
 from app.accounts.login_attempts import Tries, Visitor
-from app.accounts.sellers import ONE_PERSON, Seller
 from app.accounts.sessions import DEVICE_DAYS, Sessions
 from app.services import Services
+from app.templates import render
 from app.views import AppError
 
-COOKIE, DEVICE_COOKIE = "ipl_session", "ipl_device"
-TEMPLATES = Path(__file__).with_name("templates")
+DEVICE_COOKIE = "ipl_device"
+PAGE = Path(__file__).with_name("templates") / "sign_in.html"
 pages = APIRouter(include_in_schema=False)
-
-
-def page_user(request: Request, state: State | None = None) -> str | None:
-    """The signed-in name, or None. ``state`` is the app's; a request inside a mounted app has another one."""
-    state = state or request.app.state
-    services: Services = state.services
-    if services.sellers.single:
-        return ONE_PERSON  # without the store, so that the page opens while that is away
-    sessions: Sessions = state.sessions
-    return sessions.read(request.cookies.get(COOKIE))
-
-
-def request_seller(request: Request) -> Seller:
-    """Whose request this is: by token, by cookie, or the one person on loopback.
-
-    Raises:
-        AppError: nobody's (401).
-    """
-    services: Services = request.app.state.services
-    kind, _, token = request.headers.get("authorization", "").partition(" ")
-    if token:
-        seller = services.sellers.by_token(token.strip()) if kind.lower() == "bearer" else None
-        if seller is None:
-            raise AppError("bad_token", "This token is not valid; make one with ./ipl accounts token NAME.", 401)
-        return seller
-    return services.sellers.for_page(page_user(request))
-
-
-@cache
-def _templates() -> Environment:
-    return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
 
 
 def form(error: str = "", name: str = "") -> str:
     """The sign-in page as HTML."""
-    return _templates().get_template("sign_in.html").render(error=error, name=name)
+    return render(PAGE, error=error, name=name)
 
 
 @pages.get("/sign-in")
@@ -88,7 +55,7 @@ async def sign_in(
             await run_in_threadpool(_revoke, sessions, name)
     except AppError as error:
         headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else None
-        return HTMLResponse(form(str(error), name), error.status, headers)
+        return HTMLResponse(form(str(error), name), error.http_status, headers)
     if stored is None:
         return HTMLResponse(form("The name or the password is wrong.", name), 401)
     response = RedirectResponse("/", 303)

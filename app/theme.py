@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gradio.themes import Base
@@ -20,6 +20,9 @@ SYSTEM_FONTS = (
     "sans-serif",
 )
 MONO_FONTS = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
+
+HEAD = """<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">
+<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">"""
 
 # Colours that Gradio itself needs; the pages' own names stand in static/seller.css. Each pair is light, dark.
 _COLOURS = {
@@ -51,9 +54,20 @@ def make_theme() -> Base:
     return theme.set(**both)
 
 
-def stylesheet(name: str) -> str:
-    """The text of ``static/NAME.css``."""
-    return (STATIC / f"{name}.css").read_text(encoding="utf-8")
+def page_options(name: str) -> dict[str, Any]:
+    """What ``mount_gradio_app`` needs for the page of that name: its look, and nothing readable but the page."""
+    return {
+        "theme": make_theme(),
+        "css": (STATIC / f"{name}.css").read_text(encoding="utf-8"),
+        "head": HEAD,
+        "footer_links": [],
+        "allowed_paths": [],
+        "show_error": False,
+        "ssr_mode": False,
+        "enable_monitoring": False,
+        "pwa": False,
+        "mcp_server": False,
+    }
 
 
 def script(name: str) -> str:

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Mount
 from starlette.types import Message, Receive, Scope, Send
 
-from app.accounts.sign_in import page_user
+from app.accounts.authentication import page_user
 from app.views import AppError
 from app.web.uploads import Uploads
 
