@@ -194,5 +194,6 @@ def write_trace(error: Exception) -> str:
 
 
 def say(message: str, code: int) -> int:
+    """Print a sentence for the person; returns the exit status that goes with it."""
     print(f"ipl: {message}", file=sys.stderr)
     return code
