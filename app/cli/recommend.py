@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from app.cli import CommandError
 
-
 if TYPE_CHECKING:
     Tasks = argparse._SubParsersAction[argparse.ArgumentParser]
 
