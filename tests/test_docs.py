@@ -91,15 +91,6 @@ def test_the_reference_has_every_route_setting_and_the_documented_modules(site: 
     assert "where the embedded model and the index live" in listing  # the docstring's own words
 
 
-def test_both_lists_name_the_same_packages() -> None:
-    def lines(name: str) -> list[str]:
-        found = (ROOT / name).read_text(encoding="utf-8").splitlines()
-        return [x.partition("#")[0].strip() for x in found if x.startswith("mkdocs")]
-
-    assert lines("requirements-docs.txt") == lines("requirements-dev.txt")
-    assert lines("requirements-docs.txt")
-
-
 @pytest.mark.parametrize("page", ["security.md", "operations.md"])
 def test_the_tests_that_a_promise_names_are_there(page: str) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
