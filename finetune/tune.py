@@ -92,7 +92,7 @@ def _read(config: Path) -> dict[str, Any]:
     return content
 
 
-def run(
+def run_stages(
     config: Path, stages: list[str] | None = None, data: Path | None = None, out: Path = WEIGHTS, **mllm: Any
 ) -> None:
     """Run the named stages (default: all of the file, in its order).

@@ -153,7 +153,7 @@ def score(rows: Sequence[SheetRow], when: When) -> dict[str, Any]:
     """H_ins, H_doc and coverage (0..1) of drafts, with 95 % intervals over senders."""
     sums = np.array(
         [_counts(row, when) for row in rows], float
-    )  # claims, unsupported, contradicted drafts, told, known
+    )  # claims, unsupported, contradicted drafts, covered, known
     groups = [{"sender_id": row.sender_id} for row in rows]
 
     def ratio(part: int, whole: int) -> Any:
@@ -175,13 +175,13 @@ def score(rows: Sequence[SheetRow], when: When) -> dict[str, Any]:
 
 def _counts(row: SheetRow, when: When) -> tuple[int, int, int, int, int]:
     claims = [claim for claim in row.claims if claim.text == when]
-    told = {claim.fact for claim in claims if claim.verdict == "supported"} & set(row.known)
+    covered = {claim.fact for claim in claims if claim.verdict == "supported"} & set(row.known)
     contradicted = any(claim.verdict == "contradicted" for claim in claims)
     wrong = sum(claim.verdict != "supported" for claim in claims)
-    return len(claims), wrong, int(contradicted), len(told), len(row.known)
+    return len(claims), wrong, int(contradicted), len(covered), len(row.known)
 
 
-def report(rows: Sequence[SheetRow], out: Path | None = None) -> list[str]:
+def label_report(rows: Sequence[SheetRow], out: Path | None = None) -> list[str]:
     """One line an arm, before and after the checks; written to ``out`` as JSON where it is given."""
     arms = list(dict.fromkeys(row.arm for row in rows))
     scores = {arm: {w: score([r for r in rows if r.arm == arm], w) for w in MOMENTS} for arm in arms}

@@ -10,16 +10,27 @@ import numpy as np
 from finetune.data.photosets import ATTRIBUTES
 from finetune.evaluate.arms.statement import Statement
 from finetune.evaluate.drafting import Draft, Text
-from finetune.evaluate.measures import calibration_error, category_scores, count, interval, judge, scores_of, share
+from finetune.evaluate.measures import (
+    apart,
+    calibration_error,
+    category_scores,
+    count,
+    distinct_2,
+    interval,
+    judge,
+    lengths,
+    openings,
+    rouge_l,
+    scores_of,
+    share,
+)
 from finetune.evaluate.style import StyleClassifier
 from finetune.evaluate.target_texts import annotated_facts
-from finetune.evaluate.text_measures import apart, distinct_2, lengths, openings, rouge_l
 from listing.lexicon import load_lexicon
 from listing.taxonomy import Taxonomy
 from listing.text import ground
 
 Row = Mapping[str, Any]
-Interval = tuple[float, float]
 DRAWS = 1000
 
 
@@ -91,7 +102,7 @@ def free(
     described = np.array([rouge_l(t.description, row["description"]) for t, row in zip(texts, rows, strict=True)])
     descriptions = [t.description for t in texts]
     found = [automatic(text, row, taxonomy) for text, row in zip(texts, rows, strict=True)]
-    sums = np.array([[f[k] for k in ("claims", "wrong", "told", "known")] for f in found], float)
+    sums = np.array([[f[k] for k in ("claims", "wrong", "covered", "known")] for f in found], float)
     contradicted = np.array([f["contradicted"] > 0 for f in found])
     measures: dict[str, Callable[[list[int]], float]] = {
         "rouge_l_title": lambda index: float(titles[index].mean()),
@@ -126,18 +137,18 @@ def automatic(text: Text, row: Row, taxonomy: Taxonomy) -> dict[str, int]:
     ]
     judged = [c for c in found if not set(lexicon.meaning(c.text)) & set(row["guess"])]
     supported = [c for c in judged if c.verdict == "supported"]
-    told = {name for name in facts if any(_tells(c, name, facts[name]) for c in supported)}
+    covered = {name for name in facts if any(_states(c, name, facts[name]) for c in supported)}
     thing = any(c.kind == "category" for c in supported)
     return {
         "claims": len(judged),
         "wrong": len(judged) - len(supported),
         "contradicted": sum(c.verdict == "contradicted" for c in judged),
-        "told": len(told) + thing,
+        "covered": len(covered) + thing,
         "known": len(facts) + 1,
     }
 
 
-def _tells(claim: ground.Claim, name: str, value: str) -> bool:
+def _states(claim: ground.Claim, name: str, value: str) -> bool:
     if name in ("brand", "text"):
         return claim.kind in ("brand", "text", "name") and claim.text.casefold() in value.casefold()
     return value in load_lexicon().meaning(claim.text).get("colour" if name == "colour2" else name, ())

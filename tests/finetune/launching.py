@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from finetune.embedded.assemble import ROOT
+from finetune import ROOT
 
 
 def launch_two(*arguments: str | Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from finetune.data.splits import is_validation_sender
+from finetune import is_validation_sender
 from rag_index import (
     SAMPLE_FOLDER,
     Encoders,

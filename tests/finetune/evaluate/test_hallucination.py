@@ -5,7 +5,15 @@ import json
 import pytest
 
 from finetune.evaluate.drafting import Draft, Text
-from finetune.evaluate.hallucination import LabelError, SheetRow, read_labels, report, score, sheet_row, write_sheet
+from finetune.evaluate.hallucination import (
+    LabelError,
+    SheetRow,
+    label_report,
+    read_labels,
+    score,
+    sheet_row,
+    write_sheet,
+)
 from listing.taxonomy import load_taxonomy
 from tests.finetune.evaluate.evaluation import material
 from tests.finetune.rows import annotated
@@ -70,7 +78,7 @@ def test_a_written_sheet_can_be_labelled_and_scored(tmp_path):
         for claim in row["claims"]:
             claim["verdict"] = "supported"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    lines = report(read_labels(file), tmp_path / "scores.json")
+    lines = label_report(read_labels(file), tmp_path / "scores.json")
     assert len(lines) == 4
     assert "h_ins 0.000" in lines[0]
     assert json.loads((tmp_path / "scores.json").read_text())["tuned"]["after"]["drafts"] == 2

@@ -12,14 +12,9 @@ from PIL import Image
 from transformers import AutoModelForImageTextToText
 
 from app.cli.main import main
-from finetune.data.tasks import TaskPlan
-from finetune.embedded import assemble
-from finetune.embedded.assemble import ROOT
-from finetune.train.chat import train_chat
-from finetune.train.configs import ChatConfig, TuneConfig
+from finetune import ROOT, ChatConfig, TaskPlan, TuneConfig, assemble, merge, train_chat
 from finetune.train.families import FAMILIES
 from finetune.train.loading import LoadError, check_trained, load_base, trained, with_lora
-from finetune.train.merge import merge
 from finetune.tune import STAGES, strict
 from listing.backends.base import ChoiceQuestion
 from listing.backends.local import LocalBackend

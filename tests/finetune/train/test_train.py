@@ -9,12 +9,10 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from finetune import Task, TaskPlan, TuneConfig, train_mllm
 from finetune.data.packing import collate, pack
-from finetune.data.tasks import Task, TaskPlan
 from finetune.train import loop
-from finetune.train.configs import TuneConfig
 from finetune.train.loading import LoadError, base_of, load_embedded, parameter_groups
-from finetune.train.loop import train_mllm
 from tests.finetune.launching import launch_two
 
 PROJECTOR = "model.multi_modal_projector"
