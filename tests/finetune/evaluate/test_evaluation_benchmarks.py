@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks import brand_recall, leakage, risk_coverage
+from benchmarks.finetune import brand_recall, leakage, risk_coverage
 from finetune import DataError
 from listing.facts.ensemble import AttributeCalibration, Calibration
 from rag_index import IndexRecord
