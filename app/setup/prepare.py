@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.setup.steps import SetupError, interruptible, logs_folder, run_step, say
-from finetune import assemble
+from finetune.embedded import assemble
 from listing.home import ipl_home
 
 PIP = (sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check")

@@ -12,15 +12,17 @@ from typing import Any
 from PIL import Image
 
 from finetune.data.photosets import open_photo
-from finetune.evaluate.predictions import collect
+from finetune.evaluate.questions import all_questions, named
 from finetune.evaluate.row_cache import RowCache
 from listing.backends.base import ChoiceQuestion
 from listing.backends.local import LocalBackend
+from listing.evidence.colour import pixel_view
 from listing.facts.calibrations import file_stem, identity
 from listing.pipeline_parts import open_backend
 from listing.taxonomy import Taxonomy
 
 Answers = dict[str, dict[str, float]]
+MAX_PROMPT = 2000  # characters kept in the files in full; longer prompts are kept by their digest
 BATCH = 16  # texts: on a CPU a batch of sixteen costs little more than one text
 
 
@@ -31,29 +33,44 @@ class CachedModel:
         source: folder, hub id or a server's address.
         store: folder of the files; their names change with the model's weights.
         predictions: file of the predictions, where it is not the one in ``store``.
-        limit: most characters of a prompt kept in the files in full; longer ones are kept by their digest alone.
     """
 
-    def __init__(
-        self, source: str | Path, store: Path, taxonomy: Taxonomy, predictions: Path | None = None, limit: int = 2000
-    ) -> None:
+    def __init__(self, source: str | Path, store: Path, taxonomy: Taxonomy, predictions: Path | None = None) -> None:
         self.source = source
         self.stamp = weights_stamp(source)
-        self.name = self.stamp
         self.taxonomy = taxonomy
         self._predictions_file = predictions or store / f"{self.stamp}.jsonl"
         self._answers = RowCache(store / f"{self.stamp}.answers.jsonl", lambda row: f"{row['image']} {row['prompt']}")
         self._texts = RowCache(store / f"{self.stamp}.texts.jsonl", lambda row: f"{row['tokens']} {row['prompt']}")
-        self._limit = limit
 
     @cached_property
     def backend(self) -> Any:
         """The loaded model, or the server's."""
         return open_backend(str(self.source), Path(self.source))
 
-    def collected(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """See ``finetune.evaluate.predictions.collect``."""
-        return collect(rows, self, self.taxonomy, self._predictions_file)
+    def predictions(self, rows: Sequence[dict[str, Any]], batch: int = 4) -> list[dict[str, Any]]:
+        """What every source says of each photo, ``{image, mllm, classifier, pixels}``; none is asked twice."""
+        kept = RowCache(self._predictions_file, lambda row: str(row["image"]))
+        todo = [row for row in rows if Path(row["image"]).name not in kept]
+        for start in range(0, len(todo), batch):
+            part = todo[start : start + batch]
+            photos = [open_photo(row["image"]) for row in part]
+            for row, photo, answers in zip(part, photos, self._score(photos), strict=True):
+                kept.put(
+                    {
+                        "image": Path(row["image"]).name,
+                        "mllm": named(answers, self.taxonomy),
+                        "classifier": self.backend.opinions(photo),
+                        "pixels": {"colour": dict(pixel_view(photo, 0).shares)},
+                    }
+                )
+        return [kept[Path(row["image"]).name] for row in rows]
+
+    def _score(self, photos: Sequence[Image.Image]) -> list[Answers]:
+        questions = all_questions(self.taxonomy)
+        if hasattr(self.backend, "score_many"):
+            return self.backend.score_many(photos, questions)
+        return [self.backend.score(photo, questions) for photo in photos]  # a server gets them one by one
 
     def ask(self, image: str, questions: Sequence[ChoiceQuestion]) -> Answers:
         """Answers by the question's name; one forward pass for those that were not asked about this photo before."""
@@ -86,28 +103,8 @@ class CachedModel:
             for prompt, text in zip(part, first_lines(self.backend, part, max_tokens), strict=True):
                 self._texts.put({"tokens": max_tokens, "prompt": self._key(prompt), "text": text})
 
-    # What else belongs to a backend; predictions and the pipeline's writers are used to it.
-
-    def score(self, image: Image.Image, questions: Sequence[ChoiceQuestion]) -> Answers:
-        """Not kept: see ``ask``."""
-        return self.backend.score(image, questions)
-
-    def score_many(self, images: Sequence[Image.Image], questions: Sequence[ChoiceQuestion]) -> list[Answers]:
-        """Not kept: see ``collected``."""
-        if hasattr(self.backend, "score_many"):
-            return self.backend.score_many(images, questions)
-        return [self.backend.score(image, questions) for image in images]  # a server gets them one by one
-
-    def opinions(self, image: Image.Image) -> Answers:
-        """The tower's own heads."""
-        return self.backend.opinions(image)
-
-    def describe(self) -> dict[str, Any]:
-        """Model, device and precision."""
-        return self.backend.describe()
-
     def _key(self, prompt: str) -> str:
-        return prompt if len(prompt) <= self._limit else hashlib.sha256(prompt.encode()).hexdigest()
+        return prompt if len(prompt) <= MAX_PROMPT else hashlib.sha256(prompt.encode()).hexdigest()
 
 
 def weights_stamp(source: str | Path) -> str:

@@ -13,7 +13,7 @@ from finetune.evaluate.drafting import Draft, Text
 from finetune.evaluate.measures import (
     apart,
     calibration_error,
-    category_scores,
+    category_macro_f1,
     count,
     distinct_2,
     interval,
@@ -36,8 +36,8 @@ DRAWS = 1000
 
 def closed(rows: Sequence[Row], statements: Sequence[Statement], draws: int = DRAWS) -> dict[str, Any]:
     """Category and attributes of one arm; ``intervals`` are 95 %, by bootstrap over senders."""
-    said = [s.category for s in statements]
-    right = np.array([row["label"] == category for row, category in zip(rows, said, strict=True)])
+    truth, said = np.array([row["label"] for row in rows]), np.array([s.category or "none" for s in statements])
+    right = truth == said
     counts = count(rows, [dict(s.facts) for s in statements])
     guesses = _guesses(rows, statements)
 
@@ -52,8 +52,8 @@ def closed(rows: Sequence[Row], statements: Sequence[Statement], draws: int = DR
     def of(name: str) -> Callable[[list[int]], float]:
         return lambda index: float(scores_of(counts[index].sum(0))[name])
 
-    def category(name: str) -> Callable[[list[int]], float]:
-        return lambda index: category_scores([rows[i] for i in index], [said[i] for i in index])[name]
+    def category_f1(index: list[int]) -> float:
+        return category_macro_f1(truth[index], said[index])
 
     everything = list(range(len(rows)))
     scores = scores_of(counts.sum(0))
@@ -64,10 +64,10 @@ def closed(rows: Sequence[Row], statements: Sequence[Statement], draws: int = DR
         "attribute_ece": error,
     }
     intervals = {name: interval(rows, measure, draws) for name, measure in measures.items()}
-    intervals["category_macro_f1"] = interval(rows, category("macro_f1"), min(draws, 200))
+    intervals["category_macro_f1"] = interval(rows, category_f1, min(draws, 200))
     return {
         **{name: measure(everything) for name, measure in measures.items()},
-        "category_macro_f1": category("macro_f1")(everything),
+        "category_macro_f1": category_f1(everything),
         "by_attribute": scores["by_attribute"],
         "brands": brands(rows, statements),
         "intervals": intervals,

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from finetune import ROOT
+from finetune.embedded.assemble import ROOT
 
 
 def launch_two(*arguments: str | Path) -> None:

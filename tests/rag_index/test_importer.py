@@ -10,19 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rag_index import (
-    ImportProblem,
-    IndexRecord,
-    ListingIndex,
-    PlainRow,
-    ReadPhoto,
-    RowProblem,
-    Tools,
-    build,
-    parse_mapping,
-    read_records,
-    read_table,
-)
+from rag_index import IndexRecord, ListingIndex, ReadPhoto, Tools, build
+from rag_index.imports.import_tables import ImportProblem, PlainRow, RowProblem, parse_mapping, read_table
+from rag_index.imports.importer import read_records
 from tests.rag_index.listings import IMAGE, INFO, TEXT
 
 ROWS = [

@@ -24,12 +24,12 @@ from rag_index import (
     Rules,
     Tools,
     build,
-    check,
     cli,
     retrieve,
     sample_encoders,
     sample_records,
 )
+from rag_index.imports.record_checks import check
 
 TOWER = SAMPLE_FOLDER.parents[1] / "finetune" / "weights" / "tower.safetensors"
 

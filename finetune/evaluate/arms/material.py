@@ -40,7 +40,7 @@ class Material:
     def predictions(self, model: str) -> list[Row]:
         """What a model and its tower's heads say of each photo, without neighbours."""
         if model not in self._predictions:
-            self._predictions[model] = self.models[model].collected(self.rows)
+            self._predictions[model] = self.models[model].predictions(self.rows)
         return self._predictions[model]
 
     @cached_property

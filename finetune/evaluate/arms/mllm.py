@@ -9,7 +9,7 @@ from typing import Any
 from finetune.data.tasks import annotated_answer
 from finetune.evaluate.arms.material import Material, Row
 from finetune.evaluate.arms.statement import Statement, likeliest, single_source
-from finetune.evaluate.predictions import all_questions, named
+from finetune.evaluate.questions import all_questions, named
 from listing.backends.base import ChoiceQuestion
 from listing.facts.ensemble import best
 from listing.facts.questions import questions, visible

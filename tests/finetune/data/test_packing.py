@@ -1,7 +1,7 @@
 """The label mask, to the token: answers and their end of turn carry loss, nothing else does."""
 
-from finetune import Task
 from finetune.data.packing import collate, pack
+from finetune.data.tasks import Task
 
 PHOTO, END = 3, 2
 

@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from finetune import assemble
+from finetune.embedded import assemble
 from finetune.embedded.assemble import AssemblyError, Wheel, copy_extras, find_wheel, fingerprint, is_current, unpack
 from listing.home import ipl_home
 

@@ -20,7 +20,6 @@ from finetune.evaluate.evaluation import (
     versions,
     write_calibration,
 )
-from finetune.evaluate.predictions import collect
 from finetune.evaluate.scoring import automatic, closed
 from listing.facts.ensemble import Calibration
 from listing.taxonomy import load_taxonomy
@@ -42,10 +41,10 @@ def test_a_torn_line_loses_itself_alone(tmp_path):
 
 
 def test_photos_that_were_asked_about_are_not_asked_about_again(tmp_path):
-    rows, cache = photos(tmp_path, 5), tmp_path / "opinions.jsonl"
+    rows = photos(tmp_path, 5)
     first, second = ToldBackend(ANSWERS), ToldBackend(ANSWERS)
-    collect(rows[:3], first, load_taxonomy(), cache)
-    said = collect(rows, second, load_taxonomy(), cache)
+    told_model(tmp_path / "store", first).predictions(rows[:3])
+    said = told_model(tmp_path / "store", second).predictions(rows)
     questions = len(first.asked) // 3
     assert len(second.asked) == 2 * questions
     assert {"image", "mllm", "classifier", "pixels"} == set(said[0])

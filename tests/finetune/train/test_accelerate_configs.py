@@ -11,7 +11,7 @@ import yaml
 from accelerate.commands.config.config_args import ClusterConfig
 from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 
-from finetune import ROOT
+from finetune.embedded.assemble import ROOT
 
 FOLDER = ROOT / "finetune" / "configs" / "accelerate"
 KINDS = {
