@@ -1,8 +1,8 @@
 """Past listings in Chroma: build an index, search it by photo and text, and what neighbours may contribute to a draft.
 
 Rooms, each of which imports only those before it: ``errors``, ``records``; ``storage`` (where an index lies and how);
-``imports`` (tables of past listings); ``encoders``; ``index`` and ``search``; ``rules``, ``retrieval``, ``neighbours``
-and ``prices``; ``sample`` (the shipped listings); ``cli``.
+``encoders``; ``imports`` (tables of past listings); ``index`` and ``search``; ``rules``, ``retrieval``, ``neighbours``
+and ``prices``; ``sample`` (the shipped listings).
 
 The names below are what other packages use; each is imported when it is first asked for.
 """
