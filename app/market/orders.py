@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 
 from app.editing import edits
 from app.feed.items import number
-from app.feed.live_feed import LiveFeed
 from app.market.publish import Publisher
 from app.store import listing_repo
 from app.store.db import Store
@@ -47,10 +46,17 @@ class Order:
     refunded_at: datetime | None
 
 
+class SoldFollower(Protocol):
+    """Who has to learn of a sale before the buyer is answered: the feed."""
+
+    def sold(self, listing_id: str, left: int) -> None:
+        """A piece was sold; ``left`` are still there."""
+
+
 class Orders:
     """Buying, handing over, giving back."""
 
-    def __init__(self, store: Store, feed: LiveFeed, publisher: Publisher) -> None:
+    def __init__(self, store: Store, feed: SoldFollower, publisher: Publisher) -> None:
         self.store, self.feed, self.publisher = store, feed, publisher
 
     def buy(

@@ -7,9 +7,6 @@ What holds for listings holds for them: the photo goes through the same intake, 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
@@ -18,34 +15,19 @@ from sqlalchemy.orm import Session
 
 from app.editing import edits
 from app.store import draft_repo
+from app.store.post_repo import TOPICS, PostView, view, views
 from app.store.tables import PhotoRow, PostRow, now
 from app.views import AppError
 from listing.intake.photos import Photo
 from listing.safety.contacts import scrub
-from listing.schema import PhotoRef
 from listing.taxonomy import load_taxonomy
 
 if TYPE_CHECKING:
     from app.services import Services
 
-TOPICS = ("care", "repair", "fit", "styling", "materials", "buying", "selling", "story")
 MOST = 200  # posts of one author at the same time
 PREFIX = "post-"
 NOT_THERE = "There is no such post; it may have been withdrawn."
-
-
-@dataclass(frozen=True)
-class PostView:
-    """A post as others see it."""
-
-    id: str
-    author_id: str
-    category: str
-    topic: str
-    title: str
-    text: str
-    photo: PhotoRef
-    created_at: datetime
 
 
 def publish(
@@ -119,19 +101,6 @@ def mine(services: Services, author: str) -> list[PostView]:
     with services.store.read() as session:
         query = select(PostRow).where(PostRow.author_id == author).order_by(PostRow.created_at.desc(), PostRow.id)
         return views(session, session.scalars(query).all())
-
-
-def views(session: Session, rows: Iterable[PostRow]) -> list[PostView]:
-    """Rows as others see them; one whose photo is gone is left out."""
-    rows = list(rows)
-    photos = session.scalars(select(PhotoRow).where(PhotoRow.id.in_([r.photo_id for r in rows])))
-    refs = {photo.id: draft_repo.photo_ref(photo) for photo in photos}
-    return [view(row, refs[row.photo_id]) for row in rows if row.photo_id in refs]
-
-
-def view(row: PostRow, photo: PhotoRef) -> PostView:
-    """A row as others see it."""
-    return PostView(row.id, row.author_id, row.category, row.topic, row.title, row.text, photo, row.created_at)
 
 
 def _room(session: Session, author: str) -> None:

@@ -60,7 +60,7 @@ def test_fifty_buyers_race_for_one_piece(build, url, database, request):
         views = list(handlers.start_draft(services, me, intake([jpeg()])))
         handlers.edit_field(services, me, views[-1].draft_id, "price", "10")
         listing = handlers.publish(services, me, views[-1].draft_id, key=f"k{round_}")
-        number = next(n for n, key in services.feed._keys.items() if key == listing.id)
+        number = services.feed.listings.number(listing.id)
         assert number in services.feed.feed.catalog
         start, answers = threading.Barrier(50), []
 
