@@ -16,11 +16,11 @@ from app.feed.items import CONTENT, number
 from app.feed.limits import Line, Rates
 from app.feed.posts import LivePosts
 from app.feed.sync import ListingSync
+from app.market.post_views import PostView
 from app.metrics import Metrics
 from app.settings import Settings
 from app.store.db import Store
 from app.store.draft_repo import new_id
-from app.store.post_repo import PostView
 from app.store.tables import FeedPageRow, FeedRow, NumberRow
 from listing.schema import Listing
 from recommend.cascade.catalog import Catalog

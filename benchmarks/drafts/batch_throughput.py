@@ -44,7 +44,7 @@ def write_input(data: Path, photos: int, file: Path) -> None:
 
 def run(source: Path, out: Path, options: list[str], kill_at: int | None, log: Path) -> dict[str, Any]:
     """One run of the command; at line ``kill_at`` of the output the largest Ray worker gets SIGKILL."""
-    command = [sys.executable, "-P", "-m", "app.cli.main", "batch", str(source), "-o", str(out), *options]
+    command = [sys.executable, "-P", "-m", "app.cli", "batch", str(source), "-o", str(out), *options]
     began, arrived, killed = time.monotonic(), [], None
     with log.open("wb") as file:
         process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=file)

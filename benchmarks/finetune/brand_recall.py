@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.drafts.ikea_300 import wilson
 from finetune.data.photosets import data_root, read_annotations
 from finetune.data.splits import split_rows
-from finetune.embedded.image_cache import look
+from finetune.evaluate.image_cache import look
 from listing.evidence.ocr import fold
 from listing.home import ipl_home
 from listing.taxonomy import load_taxonomy

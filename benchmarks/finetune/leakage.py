@@ -21,17 +21,23 @@ import numpy as np
 
 from finetune.data.photosets import data_root, read_annotations
 from finetune.data.splits import split_rows
-from finetune.embedded.features import features
+from finetune.evaluate.features import features
 from finetune.evaluate.measures import attribute_scores
 from finetune.evaluate.text_measures import rouge_l
 from listing.home import ipl_home
-from rag_index.defaults import default_encoders
-from rag_index.encoders import Encoders
-from rag_index.index import ListingIndex, build
-from rag_index.records import IndexRecord
-from rag_index.retrieve import Neighbour, Query, Rules, retrieve
-from rag_index.sample.load import sample_records
-from rag_index.sample.make import attributes
+from rag_index import (
+    Encoders,
+    IndexRecord,
+    ListingIndex,
+    Neighbour,
+    Query,
+    Rules,
+    build,
+    default_encoders,
+    retrieve,
+    sample_facts,
+    sample_records,
+)
 
 NEAREST = 8
 BITS, COSINE = 6, 0.95
@@ -54,7 +60,7 @@ def record(row: Row, vector: np.ndarray, phash: str) -> IndexRecord:
         phashes=[phash],
         image_vectors=[vector.astype(float).tolist()],
         text=scrub(f"{row['title']}\n{row['description']}"),
-        attributes={name: scrub(value) for name, value in attributes(row).items()},
+        attributes={name: scrub(value) for name, value in sample_facts(row).items()},
         origin="sample",
     )
 

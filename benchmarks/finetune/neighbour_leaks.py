@@ -30,11 +30,7 @@ from listing.request import DraftRequest
 from listing.safety.contacts import find_contacts
 from listing.schema import AttributeValue, Draft
 from listing.taxonomy import load_taxonomy
-from rag_index.defaults import default_encoders
-from rag_index.encoders import Encoders
-from rag_index.index import ListingIndex, build
-from rag_index.records import IndexRecord
-from rag_index.sample.load import sample_records
+from rag_index import Encoders, IndexRecord, ListingIndex, build, default_encoders, sample_records
 
 CONTACTS = (
     "call me on +49 171 5550123",

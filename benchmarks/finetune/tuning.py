@@ -46,22 +46,23 @@ def measure(way: str, args: argparse.Namespace) -> dict[str, Any]:
     """Take the steps in this process."""
     import torch
 
-    from finetune.data.batches import Drawer
     from finetune.data.photosets import load_photos, read_annotations
     from finetune.data.splits import split_rows
-    from finetune.data.tasks import LessonPlan
-    from finetune.train.loop import TuneConfig, feature_maps, load_trainable, loss_of
-    from finetune.train.trainable import groups_of
+    from finetune.data.tasks import TaskPlan
+    from finetune.train.batches import BatchSampler
+    from finetune.train.configs import TuneConfig
+    from finetune.train.loading import load_embedded, parameter_groups
+    from finetune.train.loop import feature_maps, loss_of
     from listing.taxonomy import load_taxonomy
 
     torch.manual_seed(0)
-    plan = LessonPlan(attributes=4, text_share=0.0)
+    plan = TaskPlan(attributes=4, text_share=0.0)
     cfg = TuneConfig(data=str(args.data), model=str(args.model), batch_size=args.batch, plan=plan, **WAYS[way])
     train, _ = split_rows(read_annotations(args.data))
     rows = [row for row in train if row["label_ok"]][: args.photos]
-    backend, model = load_trainable(cfg)
-    draw = Drawer(rows, load_photos(rows, 256), backend, load_taxonomy(), lambda p: feature_maps(model, p))
-    parameters = [p for group in groups_of(model, cfg) for p in group]
+    backend, model = load_embedded(cfg)
+    draw = BatchSampler(rows, load_photos(rows, 256), backend, load_taxonomy(), lambda p: feature_maps(model, p))
+    parameters = [p for group in parameter_groups(model, cfg.trains) for p in group]
     optimizer = torch.optim.AdamW(parameters, lr=cfg.lr)
     model.train()
     loaded, seconds, tokens, loss = memory("VmRSS"), [], 0, 0.0

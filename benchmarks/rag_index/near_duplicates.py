@@ -18,9 +18,7 @@ import imagehash
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
-from rag_index.encoders import Encoders
-from rag_index.rules import Rules
-from rag_index.sample.load import HERE
+from rag_index import SAMPLE_FOLDER, Encoders, Rules
 
 Edit = Callable[[Image.Image], Image.Image]
 
@@ -72,9 +70,9 @@ def different(paths: list[Path], encoders: Encoders, rules: Rules) -> None:
     """Pairs of different garments that would be taken for duplicates: within the sample, and new photos against it."""
     from safetensors.numpy import load_file
 
-    with gzip.open(HERE / "listings.jsonl.gz", "rt", encoding="utf-8") as file:
+    with gzip.open(SAMPLE_FOLDER / "listings.jsonl.gz", "rt", encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]
-    known = load_file(HERE / "vectors.safetensors")["image"].astype(np.float32)
+    known = load_file(SAMPLE_FOLDER / "vectors.safetensors")["image"].astype(np.float32)
     bits = np.array([int(r["phash"], 16) for r in rows], np.uint64)
     sellers = np.array([r["seller_id"] for r in rows])
     upper = np.triu_indices(len(rows), 1)
@@ -98,7 +96,7 @@ def different(paths: list[Path], encoders: Encoders, rules: Rules) -> None:
 
 def left_out_photos(folder: Path, count: int) -> list[Path]:
     """Up to ``count`` photos, evenly spread, of the senders that are not in the sample."""
-    left_out = frozenset((HERE / "left_out_senders.txt").read_text(encoding="utf-8").split())
+    left_out = frozenset((SAMPLE_FOLDER / "left_out_senders.txt").read_text(encoding="utf-8").split())
     lines = (folder / "annotations.jsonl").read_text(encoding="utf-8").splitlines()
     found = [folder / row["image"] for row in map(json.loads, lines) if str(row["sender_id"]) in left_out]
     return found[:: max(1, len(found) // count)][:count]

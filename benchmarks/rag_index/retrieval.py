@@ -24,14 +24,19 @@ from typing import Any
 import httpx
 import numpy as np
 
-from rag_index.errors import IndexUnreachable
-from rag_index.index import ListingIndex, build
-from rag_index.records import IndexRecord
-from rag_index.retrieve import Query, retrieve
-from rag_index.sample.load import made_by, sample_records
-from rag_index.search import Filter
-from rag_index.storage.location import ServerPlace
-from rag_index.storage.manifest import EncodersInfo
+from rag_index import (
+    EncodersInfo,
+    Filter,
+    IndexRecord,
+    IndexUnreachable,
+    ListingIndex,
+    Query,
+    ServerPlace,
+    build,
+    retrieve,
+    sample_encoders,
+    sample_records,
+)
 
 NOISE = 0.9  # length of the noise over the length of the vector: cosine of clone and original about 0.74
 SELLERS = 5_000
@@ -176,7 +181,7 @@ def kill_amid_adds(server: Server, stored: Clones, info: EncodersInfo) -> dict[s
 
 def measure(listings: int, queries: int, folder: Path) -> dict[str, Any]:
     """Everything, as a JSON-able object."""
-    info = made_by()
+    info = sample_encoders()
     base = list(sample_records(info))
     stored, asked = Clones.make(base, listings, 1), Clones.make(base, queries, 2)
     place = folder / "index"

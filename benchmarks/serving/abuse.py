@@ -97,12 +97,12 @@ def server() -> Iterator[Target]:
         (home / "models").symlink_to(ipl_home() / "models", target_is_directory=True)
         variables = {
             "PYTHONPATH": str(ROOT), "IPL_HOME": str(home), "IPL_PASSWORDS": str(passwords), "TMPDIR": str(temporary),
-            "MALLOC_ARENA_MAX": "2",
+            "MALLOC_ARENA_MAX": "2", "IPL_SETUP": "0",
         }  # fmt: skip
         environment = {**{k: v for k, v in os.environ.items() if not k.startswith("IPL_")}, **variables}
 
         def ipl(*arguments: str, text: str = "") -> str:
-            command = [sys.executable, "-P", "-m", "app.cli.main", *arguments]
+            command = [sys.executable, "-P", "-m", "app.cli", *arguments]
             done = subprocess.run(command, env=environment, input=text, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise SystemExit(f"{' '.join(arguments)}: {done.stderr[-500:]}")
@@ -111,7 +111,7 @@ def server() -> Iterator[Target]:
         for person, password in PASSWORDS.items():
             ipl("accounts", "password", person, str(passwords), text=password + "\n")
         tokens = {person: ipl("accounts", "token", person) for person in PASSWORDS}
-        command = [sys.executable, "-P", "-m", "app.cli.main", "serve", "--port", "0"]
+        command = [sys.executable, "-P", "-m", "app.cli", "serve", "--port", "0"]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
             try:

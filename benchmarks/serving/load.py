@@ -47,8 +47,8 @@ def server(listings: int) -> Iterator[tuple[str, int]]:
         (home / "models").symlink_to(ipl_home() / "models", target_is_directory=True)
         shutil.copytree(ipl_home() / "index", home / "index")
         fill(home, listings, seed=0)
-        command = [sys.executable, "-P", "-m", "app.cli.main", "serve", "--port", "0"]
-        given = {"PYTHONPATH": str(ROOT), "IPL_HOME": str(home), "MALLOC_ARENA_MAX": "2"}  # as ./ipl does
+        command = [sys.executable, "-P", "-m", "app.cli", "serve", "--port", "0"]
+        given = {"PYTHONPATH": str(ROOT), "IPL_HOME": str(home), "MALLOC_ARENA_MAX": "2", "IPL_SETUP": "0"}
         process = subprocess.Popen(command, env={**os.environ, **given}, stdout=subprocess.PIPE, stderr=log, text=True)
         try:
             assert process.stdout is not None

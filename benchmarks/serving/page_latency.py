@@ -19,7 +19,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from app.accounts.sellers import write_password
+from app.accounts.passwords import write_password
 from app.services import Services, build_services
 from app.settings import Settings
 from app.setup.external_tools import find_chromium

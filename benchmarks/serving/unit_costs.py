@@ -19,7 +19,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app import handlers
 from app.services import Services, build_services
 from app.settings import Settings
 from app.store.draft_repo import new_id
@@ -57,7 +56,7 @@ def listings(home: Path, demo: Path, count: int) -> dict[str, float]:
     files = [demo / name for name in PHOTOS]
     made: list[str] = []
     draft = cost(
-        lambda _: made.append(list(handlers.start_draft(services, me, intake(files)))[-1].draft_id),
+        lambda _: made.append(list(services.draft_writer.start(me, intake(files)))[-1].draft_id),
         count,
     )
     before = services.settings.home / "store.sqlite"
@@ -65,9 +64,9 @@ def listings(home: Path, demo: Path, count: int) -> dict[str, float]:
 
     def publish(_: int) -> None:
         one = next(categories)
-        if handlers.get_draft(services, me, one).draft.category.value is None:
-            handlers.edit_field(services, me, one, "category", "Hoodie")
-        handlers.publish(services, me, one, key=one)
+        if services.drafts.get(me, one).draft.category.value is None:
+            services.drafts.edit(me, one, "category", "Hoodie")
+        services.publisher.publish(me, one, key=one)
 
     published = cost(publish, count)
     media = folder_bytes(services.settings.media_folder) / len(made)

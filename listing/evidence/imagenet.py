@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from PIL import Image
 
+from listing.errors import IplError
+
 if TYPE_CHECKING:
     from listing.taxonomy import Taxonomy
 
@@ -23,7 +25,7 @@ View = Literal["crop", "letterbox", "whole"]
 VIEWS: tuple[View, ...] = ("crop", "letterbox")
 
 
-class ClassifierError(RuntimeError):
+class ClassifierError(IplError, RuntimeError):
     """The classifier's weights cannot be used; the message says what to do."""
 
 

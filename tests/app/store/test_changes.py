@@ -98,8 +98,8 @@ def test_the_content_that_the_index_gets_later_comes_to_the_other_server_too(bui
     catalog = second.feed.feed.catalog
     assert not catalog.content(catalog.live()).any()
     index.fail = False
-    first.publisher.outbox._failed_at = -60.0
-    first.publisher.follow()
+    first.outbox._failed_at = -60.0
+    first.outbox.follow()
     asked = []
     index.vectors = lambda ids: asked.append(list(ids)) or {i: [1.0] * 1280 for i in ids}
     assert second.feed.catch_up() == 1
@@ -137,11 +137,13 @@ def test_a_number_that_is_committed_late_is_not_missed(services, monkeypatch):
 
 def test_what_could_not_be_taken_in_is_taken_in_later(both, monkeypatch):
     (_, second), (here, there) = both
+
+    def failing(listings):
+        raise RuntimeError("the store went away")
+
     listing = published(here)
     with monkeypatch.context() as patch:
-        patch.setattr(
-            second.feed.listings, "put", lambda listings: (_ for _ in ()).throw(RuntimeError("the store went away"))
-        )
+        patch.setattr(second.feed.listings, "put", failing)
         with pytest.raises(RuntimeError, match="went away"):
             second.feed.catch_up()
     assert second.feed.catch_up() > 0

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.finetune import brand_recall, leakage, risk_coverage
 from finetune.data.photosets import DataError
 from listing.facts.ensemble import AttributeCalibration, Calibration
-from rag_index.records import IndexRecord
+from rag_index import IndexRecord
 from tests.finetune.rows import annotated
 
 
