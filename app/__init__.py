@@ -2,7 +2,7 @@
 
 Rooms know only rooms above them in this list:
 
-- ``settings``; ``views`` (what a page shows of a draft, and the errors); ``metrics``, ``logs``, ``templates``, ``theme``
+- ``settings``; ``views`` (what a page shows of a draft, errors); ``metrics``, ``logs``, ``templates``, ``theme``
 - ``editing``: a seller's changes laid over what the model wrote
 - ``store``: tables, repositories, photos, outbox, backups
 - ``accounts``: passwords, tokens, cookies, who is asking
