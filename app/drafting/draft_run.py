@@ -19,7 +19,7 @@ from app.drafting.queue import DraftQueue, Ticket
 from app.metrics import Metrics
 from app.store import draft_repo
 from app.store.db import Store
-from app.views import AppError, DraftView, Problem
+from app.views import AppError, DraftView, Problem, State
 from listing.backends.stopping import Stopped, current_wish, stop_when
 from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent, TextEvent
 from listing.request import DraftPipeline, DraftRequest
@@ -224,7 +224,7 @@ class DraftRun:
         self.view = replace(self.view, state=state, problem=problem, event=None, seconds_left=None)
         return self.view
 
-    def _set_state(self, state: str, problem: Problem | None = None) -> None:
+    def _set_state(self, state: State, problem: Problem | None = None) -> None:
         with self.runner.store.write() as session:
             draft_repo.set_state(session, self.view.draft_id, state, problem)
 

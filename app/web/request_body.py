@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from fastapi import Request
-from starlette.types import Message, Receive
+from starlette.types import Message, Receive, Scope
 
 from app.views import AppError, Busy
 from listing.errors import IplError
@@ -136,7 +136,7 @@ class Body:
         return AppError("too_large", f"The request is larger than {size}; send less.", 413)
 
 
-def keep_body(request_scope: dict[str, object], body: Body) -> None:
+def keep_body(request_scope: Scope, body: Body) -> None:
     """So that ``release_body`` finds it."""
     request_scope[_SCOPE_KEY] = body
 
