@@ -245,9 +245,6 @@ def install_errors(app: FastAPI, metrics: Metrics) -> None:
             log.error("a request failed", exc_info=error)
         return answer(error)
 
-    async def refused(_: Request, error: Exception) -> Response:
-        raise error  # the guard around the app answers it
-
     async def invalid(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
@@ -263,7 +260,6 @@ def install_errors(app: FastAPI, metrics: Metrics) -> None:
         return answer(AppError("unforeseen", "Something unforeseen happened; the server's log says what.", 500))
 
     app.add_exception_handler(IplError, ours)
-    app.add_exception_handler(BodyRefused, refused)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(Exception, unforeseen)
