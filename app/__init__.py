@@ -1,4 +1,4 @@
-"""The server: what people touch.
+"""What people touch: the commands, the pages, the API, the store and the live feed.
 
 Rooms know only rooms above them in this list:
 
@@ -14,3 +14,5 @@ Rooms know only rooms above them in this list:
 - ``web``: the server and its API
 - ``cli``, ``setup``: commands
 """
+
+__version__ = "0.1.0"

@@ -135,9 +135,7 @@ def _open_past(settings: Settings) -> PastListings:
     An empty one is made where there is none, so that the first published listing has a place to go.
     """
     from listing.evidence.past_listings import PastListings
-    from rag_index.defaults import default_encoders, default_location
-    from rag_index.errors import IndexFailure, IndexMissing
-    from rag_index.index import ListingIndex, build
+    from rag_index import IndexFailure, IndexMissing, ListingIndex, build, default_encoders, default_location
 
     location, encoders = settings.index or default_location(settings.home), default_encoders(settings.home)
     try:

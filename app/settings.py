@@ -15,7 +15,7 @@ from listing.errors import IplError
 from listing.home import ipl_home
 
 PREFIX = "IPL_"
-READ_ELSEWHERE = frozenset({"IPL_API_KEY", "IPL_DATA", "IPL_DEBUG", "IPL_HOME", "IPL_PYTHON"})
+READ_ELSEWHERE = frozenset({"IPL_API_KEY", "IPL_DATA", "IPL_DEBUG", "IPL_HOME", "IPL_PYTHON", "IPL_SETUP"})
 
 
 class SettingsError(IplError):

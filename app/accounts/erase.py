@@ -238,9 +238,7 @@ def _forget_name(session: Session, who: str, done: Erased) -> None:
 
 def _leave_index(settings: Settings, store: Store) -> str:
     """Take listings that are gone out of the index, where no server does it; see ``Erased.index``."""
-    from rag_index.defaults import default_location
-    from rag_index.errors import IndexBusy, IndexFailure, IndexMissing
-    from rag_index.index import ListingIndex
+    from rag_index import IndexBusy, IndexFailure, IndexMissing, ListingIndex, default_location
 
     location = settings.index or default_location(settings.home)
     with store.read() as session:

@@ -10,7 +10,7 @@ from app.store.listing_repo import OWN_PREFIX
 from app.store.search_index import Hit
 from listing.safety.contacts import scrub_for_index
 from listing.schema import Listing
-from rag_index.records import IndexRecord
+from rag_index import IndexRecord
 
 if TYPE_CHECKING:
     from PIL.Image import Image

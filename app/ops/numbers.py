@@ -24,7 +24,7 @@ from app.ops.table import Cell, Table
 from app.ops.table import rounded as _r
 from app.store.db import Store
 from app.store.tables import EventRow, FeedEventRow, FeedRow, ListingRow, NumberRow, now
-from recommend.cascade.feed import Shown, Slate
+from recommend.cascade.page import Shown, Slate
 from recommend.cascade.posts import ShownPost
 from recommend.cascade.registry import PROMOTION
 from recommend.metrics.calibration import ece, pcoc

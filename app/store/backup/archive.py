@@ -23,6 +23,7 @@ from typing import IO, Any
 
 from sqlalchemy import URL, make_url, text
 
+from app import __version__
 from app.settings import Settings
 from app.store.backup.journal import settle
 from app.store.db import JOURNAL, open_engine
@@ -247,14 +248,12 @@ def _entry(path: Path) -> dict[str, Any]:
 
 
 def _manifest(settings: Settings, kind: str, files: dict[str, Any], lost: list[str]) -> bytes:
-    from app.cli.main import version
-
     place = settings.index or str(settings.home / "index")
     built = Path(place) / MANIFEST
     return json.dumps(
         {
             "format": FORMAT,
-            "program": f"ipl {version()}",
+            "program": f"ipl {__version__}",
             "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "store": kind,
             "index": {

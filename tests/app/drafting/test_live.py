@@ -21,7 +21,7 @@ import uvicorn
 
 from app.views import AppError
 from app.web.server import create_app
-from benchmarks.api_fuzz import fuzz, make_app
+from benchmarks.serving.api_fuzz import fuzz, make_app
 from tests.fakes import FakePipeline, jpeg
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from app.store.tables import EventRow, OutboxRow
 from app.views import AppError
 from listing.intake.photos import intake
-from rag_index.errors import BadRecord
+from rag_index import BadRecord
 from tests.fakes import FakeIndex, jpeg
 
 pytestmark = pytest.mark.stores

@@ -16,7 +16,7 @@ from app.store.tables import DraftRow, ListingRow, OutboxRow, now
 from app.views import AppError
 from app.web.server import create_app
 from listing.intake.photos import intake
-from rag_index.errors import IndexUnreachable
+from rag_index import IndexUnreachable
 from rag_index.storage import location
 from tests.app.feed.test_feed import buy, seen
 from tests.app.support.clients import client_of, code, draft, published
