@@ -12,7 +12,7 @@ from app.feed.items import CONTENT, Prices, Projection, category_code, condition
 from app.feed.limits import Rates
 from app.store.tables import FeedEventRow, FeedRow, OrderRow
 from app.views import AppError, Busy
-from tests.app.web.test_api import client_of, code, published, two  # noqa: F401  # a fixture
+from tests.app.support.clients import client_of, code, published
 from tests.fakes import FakeIndex
 
 pytestmark = pytest.mark.stores
@@ -93,7 +93,7 @@ def test_fifty_buyers_race_for_one_piece(client, services):
         assert session.scalar(select(func.count()).select_from(OrderRow)) == 1
 
 
-def test_a_refund_belongs_to_the_seller_and_changes_nothing_twice(two):  # noqa: F811
+def test_a_refund_belongs_to_the_seller_and_changes_nothing_twice(two):
     ann, bob, _ = two
     listing = published(ann)
     body = {"listing_id": listing["id"], "price": listing["price"]}
@@ -104,7 +104,7 @@ def test_a_refund_belongs_to_the_seller_and_changes_nothing_twice(two):  # noqa:
     assert ann.post(f"/v1/orders/{order['id']}/refund").json() == first
 
 
-def test_a_token_acts_for_its_owner_alone(two):  # noqa: F811
+def test_a_token_acts_for_its_owner_alone(two):
     ann, bob, nobody = two
     assert code(nobody.get("/v1/feed/me"))[0] == 401
     assert code(ann.get("/v1/feed/bob")) == (403, "not_yours")

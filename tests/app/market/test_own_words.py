@@ -12,7 +12,7 @@ from sqlalchemy import select
 from app.store.tables import ListingRow
 from listing.safety.contacts import MASK, has_contacts
 from tests.app.feed.test_feed import seen
-from tests.app.web.test_api import client_of, code, draft, published
+from tests.app.support.clients import client_of, code, draft, published
 
 ROOT = Path(__file__).resolve().parents[3]
 PHONE, MAIL, MESSENGER = "+49 170 1234567", "vera@example.org", "WhatsApp 0170 1234567"

@@ -12,7 +12,7 @@ from app.store import change_feed
 from app.store.change_feed import Changes
 from app.store.tables import ChangeRow, now
 from tests.app.feed.test_feed import buy, seen
-from tests.app.web.test_api import client_of, published
+from tests.app.support.clients import client_of, published
 from tests.fakes import FakeIndex
 
 
