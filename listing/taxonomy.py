@@ -36,8 +36,8 @@ class Forms(_Frozen):
     """
 
     before: tuple[str, ...] = ()
-    behind: tuple[str, ...] = Field((), alias="with")
-    sentence: tuple[str, ...] = Field((), max_length=2)
+    behind: tuple[str, ...] = Field(default=(), alias="with")
+    sentence: tuple[str, ...] = Field(default=(), max_length=2)
 
 
 class Attribute(_Frozen):
