@@ -81,50 +81,54 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Candidate:
     start: int
     end: int
     kind: str
     rank: int
 
 
-def _candidates(text: str, lexicon: Lexicon) -> Iterator[_Found]:
+def _candidates(text: str, lexicon: Lexicon) -> Iterator[_Candidate]:
     """Everything that might be a claim; they may overlap. A higher rank wins at the same length."""
     lowered = text.lower()
-    for kind, pattern in lexicon.claims.items():
-        for found in pattern.finditer(lowered):
-            if kind == "feature" and _PLACE.fullmatch(found[0]) and _WHERE.search(lowered[: found.start()]):
-                continue
-            if (
-                kind == "origin"
-                and re.search(r" (?:in|from) ", found[0])
-                and not re.search(r"[A-Z]", text[found.start() + 1 : found.end()])
-            ):
-                continue
-            yield _Found(found.start(), found.end(), kind, 3 if kind in lexicon.prohibited else 2)
-    for found in lexicon.phrases.finditer(lowered):
-        yield _Found(found.start(), found.end(), next(iter(lexicon.meaning(found[0]))), 2)
+    yield from _patterned(text, lexicon)
+    for match in lexicon.phrases.finditer(lowered):
+        yield _Candidate(match.start(), match.end(), next(iter(lexicon.meaning(match[0]))), 2)
     yield from _nouns(text, lexicon)
-    for found in _PERCENT.finditer(text):
-        yield _Found(found.start(), found.end(), "material", 3)
-    for found in _QUOTED.finditer(text):
-        yield _Found(found.start(), found.end(), "text", 5)
-    for found in lexicon.brands.finditer(text):
-        yield _Found(found.start(), found.end(), "brand", 4)
-    for found in _MARKS.finditer(text):
-        yield _Found(found.start(), found.end(), "brand", 4)
+    fixed = ((_PERCENT, "material", 3), (_QUOTED, "text", 5), (lexicon.brands, "brand", 4), (_MARKS, "brand", 4))
+    for pattern, kind, rank in fixed:
+        for match in pattern.finditer(text):
+            yield _Candidate(match.start(), match.end(), kind, rank)
+    yield from _named(text, lexicon)
+
+
+def _patterned(text: str, lexicon: Lexicon) -> Iterator[_Candidate]:
+    """Claims without a value of the taxonomy: features, origin, condition, size and the like."""
+    lowered = text.lower()
+    for kind, pattern in lexicon.claims.items():
+        rank = 3 if kind in lexicon.prohibited else 2
+        for match in pattern.finditer(lowered):
+            place = kind == "feature" and _PLACE.fullmatch(match[0]) and _WHERE.search(lowered[: match.start()])
+            capital = re.search(r"[A-Z]", text[match.start() + 1 : match.end()])
+            nowhere = kind == "origin" and re.search(r" (?:in|from) ", match[0]) and not capital
+            if not place and not nowhere:
+                yield _Candidate(match.start(), match.end(), kind, rank)
+
+
+def _named(text: str, lexicon: Lexicon) -> Iterator[_Candidate]:
+    """Capitals that name a maker, a print, or anything else."""
     for pattern, kind in ((_MAKER, "brand"), (_PRINT, "text")):
-        for found in pattern.finditer(text):
-            start = found.start(1)
-            for word in re.finditer(r"\S+\s+", found[1]):  # 'White Riders print': the name begins at Riders
+        for match in pattern.finditer(text):
+            start = match.start(1)
+            for word in re.finditer(r"\S+\s+", match[1]):  # 'White Riders print': the name begins at Riders
                 if not _ordinary(word[0], lexicon, False):
                     break
-                start = found.start(1) + word.end()
-            if not _ordinary(text[start : found.end(1)], lexicon, kind == "text"):
-                yield _Found(start, found.end(1), kind, 3)
-    for found in _NAME.finditer(text):
-        if not _NO_NAME.match(found[0]) and not _ordinary(found[0], lexicon, False):
-            yield _Found(found.start(), found.end(), "name", 1)
+                start = match.start(1) + word.end()
+            if not _ordinary(text[start : match.end(1)], lexicon, kind == "text"):
+                yield _Candidate(start, match.end(1), kind, 3)
+    for match in _NAME.finditer(text):
+        if not _NO_NAME.match(match[0]) and not _ordinary(match[0], lexicon, False):
+            yield _Candidate(match.start(), match.end(), "name", 1)
 
 
 def _ordinary(words: str, lexicon: Lexicon, strict: bool) -> bool:
@@ -135,32 +139,31 @@ def _ordinary(words: str, lexicon: Lexicon, strict: bool) -> bool:
     return all(p in lexicon.common or p in lexicon.nouns or lexicon.meaning(p) for p in parts)
 
 
-def _nouns(text: str, lexicon: Lexicon) -> Iterator[_Found]:
+def _nouns(text: str, lexicon: Lexicon) -> Iterator[_Candidate]:
     lowered = text.lower()
-    found = list(lexicon.noun_words.finditer(lowered))
-    for here, following in zip(found, [*found[1:], None], strict=False):
+    matches = list(lexicon.noun_words.finditer(lowered))
+    for here, following in zip(matches, [*matches[1:], None], strict=False):
         # In 'shirt dress' only the last word says what it is; in 'goes with jeans' none does.
         if following is not None and re.fullmatch(r"[\s-]", lowered[here.end() : following.start()]):
             continue
         before = re.split(r"[.!?]", text[: here.start()])[-1]
-        if here[0] in _PART_NOUNS and (here is not found[0] or re.search(r"\b(?:the|at|on|from) $", before)):
+        if here[0] in _PART_NOUNS and (here is not matches[0] or re.search(r"\b(?:the|at|on|from) $", before)):
             continue
         if not _STYLING.search(before):
-            yield _Found(here.start(), here.end(), "category", 3)
+            yield _Candidate(here.start(), here.end(), "category", 3)
 
 
 def find_claims(text: str, lexicon: Lexicon | None = None) -> list[Claim]:
     """The claims of a text in order, without overlaps (the longest wins), not judged yet."""
     lexicon = lexicon or load_lexicon()
-    chosen: list[_Found] = []
-    for found in sorted(
-        _candidates(text, lexicon), key=lambda f: (-(f.rank == 5), -(f.end - f.start), -f.rank, f.start)
-    ):
-        if found.end > found.start and all(found.end <= c.start or c.end <= found.start for c in chosen):
-            chosen.append(found)
+    chosen: list[_Candidate] = []
+    order = sorted(_candidates(text, lexicon), key=lambda c: (-(c.rank == 5), -(c.end - c.start), -c.rank, c.start))
+    for new in order:
+        if new.end > new.start and all(new.end <= c.start or c.end <= new.start for c in chosen):
+            chosen.append(new)
     claims: list[Claim] = []
-    for found in sorted(chosen, key=lambda f: f.start):
-        start, end = _tight(text, found.start, found.end)
+    for candidate in sorted(chosen, key=lambda c: c.start):
+        start, end = _tight(text, candidate.start, candidate.end)
         named = (
             claims
             and claims[-1].kind in ("text", "brand", "name")
@@ -169,7 +172,7 @@ def find_claims(text: str, lexicon: Lexicon | None = None) -> list[Claim]:
         if named and text[start:end].lower() in PRINT_WORDS:
             continue  # 'Batman print' is one claim
         if end > start:
-            claims.append(Claim(start, end, found.kind, text[start:end]))
+            claims.append(Claim(start, end, candidate.kind, text[start:end]))
     return claims
 
 
