@@ -1,6 +1,5 @@
 """A text as claims, each matched to facts, the note, print and neighbours, with a verdict."""
 
-# ruff: noqa: E501  (a pattern is read in one piece)
 from __future__ import annotations
 
 import re
@@ -17,27 +16,37 @@ Verdict = Literal["supported", "unsupported", "contradicted", "copied", "prohibi
 _CAPITALS = r"[A-Z][\w&'’+.-]*[\w+](?:(?<![a-z]\.)[ -](?:&|and|of|the|de|[A-Z0-9](?:[\w&'’+.-]*[\w+])?))*"
 _QUOTED = re.compile(r"[\"“”„«]([^\"“”„«»]{1,60})[\"“”»]|(?<!\w)['‘]([A-Z][^'’]{1,40})['’](?!\w)")
 _PRINT = re.compile(
-    rf"(?<![\w])({_CAPITALS})[ -](?:print|logo|lettering|slogan|motif|graphic|patch|badge|emblem|text|embroidery|letters|character|branding|artwork)\b"
+    rf"(?<![\w])({_CAPITALS})[ -](?:print|logo|lettering|slogan|motif|graphic|patch|badge|emblem|text|"
+    rf"embroidery|letters|character|branding|artwork)\b"
 )
 _MAKER = re.compile(
-    rf"\b(?:by|from|brand(?: is|:)?|branded|label(?: is|:)?|made by|designed by)\s+(?:the (?:brand|label|house of)\s+)?({_CAPITALS})"
+    rf"\b(?:by|from|brand(?: is|:)?|branded|label(?: is|:)?|made by|designed by)\s+(?:the (?:brand|label|"
+    rf"house of)\s+)?({_CAPITALS})"
 )
 _MARKS = re.compile(
-    r"\b(?:crocodile|alligator|polo player|horse|pony|medusa|jumpman|panther|puma|star|eagle|moose|seagull|double[- ][gcf]|interlocking \w+) (?:logo|emblem|badge)\b|\bswoosh\b|\b(?:three|3)[- ]stripes(?: logo)?\b",
+    r"\b(?:crocodile|alligator|polo player|horse|pony|medusa|jumpman|panther|puma|star|eagle|moose|"
+    r"seagull|double[- ][gcf]|interlocking \w+) (?:logo|emblem|badge)\b|\bswoosh\b|\b(?:three|"
+    r"3)[- ]stripes(?: logo)?\b",
     re.I,
 )
 _NAME = re.compile(
-    r"(?<![.!?:\"“]\s)(?<!^)(?<![\w'’-])[A-Z][\w&'’]*[a-z]\w*(?:[ -][A-Z][\w&'’]*)*|(?<!^)(?<![\w-])[A-Z]{3,}(?:[ -][A-Z0-9]{2,})*(?![\w])"
+    r"(?<![.!?:\"“]\s)(?<!^)(?<![\w'’-])[A-Z][\w&'’]*[a-z]\w*(?:[ -][A-Z][\w&'’]*)*|"
+    r"(?<!^)(?<![\w-])[A-Z]{3,}(?:[ -][A-Z0-9]{2,})*(?![\w])"
 )
 _NO_NAME = re.compile(
-    r"^(?:I|It|A|The|This|These|EU|UK|US|XS|XL|XXL|OK|V|A|T|SALE|TV|CM|EUR|USD|GBP|January|February|March|April|May|June|July|August|September|October|November|December|Monday|Friday|Saturday|Sunday|Christmas|Easter|Halloween|Photos?|Please)$"
+    r"^(?:I|It|A|The|This|These|EU|UK|US|XS|XL|XXL|OK|V|A|T|SALE|TV|CM|EUR|USD|GBP|January|February|March|"
+    r"April|May|June|July|August|September|October|November|December|Monday|Friday|Saturday|Sunday|"
+    r"Christmas|Easter|Halloween|Photos?|Please)$"
 )
 _PERCENT = re.compile(
-    r"(?<!\w)\d{1,3} ?% (?:\w+ )?(?:cotton|polyester|silk|wool|linen|viscose|leather|cashmere|acrylic|nylon|elastane|polyamide|merino|down|recycled \w+|organic \w+|modal|lyocell|bamboo|alpaca)\b",
+    r"(?<!\w)\d{1,3} ?% (?:\w+ )?(?:cotton|polyester|silk|wool|linen|viscose|leather|cashmere|acrylic|"
+    r"nylon|elastane|polyamide|merino|down|recycled \w+|organic \w+|modal|lyocell|bamboo|alpaca)\b",
     re.I,
 )
 _STYLING = re.compile(
-    r"\b(?:goes|go|pairs?|paired|wear|wears|worn|style|styled|match(?:es)?|combine[ds]?|combines|looks? (?:good|great|nice|lovely|cute)|perfect|teams?|team) (?:\w+ )?(?:with|over|under)\b[^.!?]*$|\b(?:over|under) (?:a|an|your|any) (?:\w+ )?$",
+    r"\b(?:goes|go|pairs?|paired|wear|wears|worn|style|styled|match(?:es)?|combine[ds]?|combines|"
+    r"looks? (?:good|great|nice|lovely|cute)|perfect|teams?|team) (?:\w+ )?(?:with|over|under)\b[^.!?]*$|"
+    r"\b(?:over|under) (?:a|an|your|any) (?:\w+ )?$",
     re.I,
 )
 PRINT_WORDS = frozenset(
@@ -49,7 +58,8 @@ _PLACE = re.compile(
     r"(?:the |its |one |both )?(?:hems?|soles?|heels?|cuffs?|waistband|lining|pockets?|arch|insoles?|peak)"
 )
 _WHERE = re.compile(
-    r"\b(?:at|near|on|around|over|along|below|above|to|down|under|across|of|inside|by)\s+(?:the |its |one |both |each |front |back |upper |lower |side )*$",
+    r"\b(?:at|near|on|around|over|along|below|above|to|down|under|across|of|inside|by)\s+(?:the |its |"
+    r"one |both |each |front |back |upper |lower |side )*$",
     re.I,
 )
 _NARROWER = {"blue": frozenset(("navy", "light-blue")), "green": frozenset(("olive",))}
@@ -66,7 +76,7 @@ _MARK_OF = {
 
 @dataclass(frozen=True)
 class Claim:
-    """Characters ``start``..``end`` of the text say something checkable. ``value`` is the taxonomy's word where it has one."""
+    """Characters ``start``..``end`` of the text say something checkable; ``value``: the taxonomy's word for it."""
 
     start: int
     end: int
@@ -200,7 +210,7 @@ def verify(
     note, ocr: the seller's words and the print in the photos; they support what they say.
     neighbour_values: attribute -> values of similar listings (or just the values); what only they say is ``copied``.
     """
-    lexicon = load_lexicon()
+    lexicon = load_lexicon(taxonomy)
     sources = gather(lexicon, facts, note, ocr, neighbour_values)
     judged = []
     for claim in find_claims(text, lexicon):
@@ -289,7 +299,8 @@ def _judge_condition(claim: Claim, sources: Sources, lexicon: Lexicon) -> tuple[
     denied = (
         bool(
             re.match(
-                r"(?:there (?:is|are) |has |have |with |shows? )?(?:no|without|free|not|zero|absolutely no|doesn't|does not)\b",
+                r"(?:there (?:is|are) |has |have |with |shows? )?(?:no|without|free|not|zero|absolutely no|doesn't|"
+                r"does not)\b",
                 words,
             )
         )
