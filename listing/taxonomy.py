@@ -50,7 +50,8 @@ class Attribute(_Frozen):
     alone cannot settle (cotton looks like many things).
     ``question`` and ``choices`` are for the seller, the lowest ``seller_rank`` first; ``asked`` is for the model.
     ``in_text`` is its place among the facts that a text is written from (None: texts never mention it), ``unspoken``
-    are values that a text leaves out. ``value_labels`` are for forms, where the value is no plain word. ``forms`` says how our texts put a value, ``phrases`` how any text may.
+    are values that a text leaves out. ``value_labels`` are for forms, where the value is no plain word. ``forms`` says
+    how our texts put a value, ``phrases`` how any text may.
     ``values_of`` names the attribute whose values, forms and phrases these are.
     """
 

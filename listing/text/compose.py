@@ -41,8 +41,8 @@ def compose(
     note = scrub(request.note)
     flags = _note_flags(request.note, note)
     if category.value is None:
-        description = write.with_note(request.description or "", note)
-        return Text(title=request.title or "", description=description, flags=flags)
+        own_text = write.with_note(request.description or "", note)
+        return Text(title=request.title or "", description=own_text, flags=flags)
     sure = calibration.fitted or request.category is not None
     node, known = text_policy.subject(category, taxonomy, sure=sure)
     values = text_policy.text_values(text_policy.sure_facts(facts, taxonomy, calibration), taxonomy)
