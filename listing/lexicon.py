@@ -12,7 +12,7 @@ import yaml
 
 _HERE = Path(__file__).parent
 DEFAULT_FILE = _HERE / "lexicon.yaml"
-BRAND_FILE = _HERE / "brands.txt"
+BRAND_FILE = _HERE / "evidence" / "brands.txt"
 
 Meanings = Mapping[str, frozenset[str]]
 
