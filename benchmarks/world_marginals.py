@@ -1,6 +1,6 @@
 """Marginals of the simulated marketplace beside those of the real logs from which its rates were set.
 
-``python -m benchmarks.world_marginals [--scale small|full] [--seeds N]`` prints a Markdown table (``docs/recommender.md``
+``python -m benchmarks.world_marginals [--scale small|full] [--seeds N]`` prints a Markdown table (docs/recommender.md
 holds one). Real logs are read from ``IPL_DATA`` (default ``../shared/data``); an absent log leaves its cells empty.
 """
 
