@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,7 +83,7 @@ def build(args: argparse.Namespace, kit: Kit) -> int:
         return 0
     problems: list[RowProblem] = []
     if args.empty:
-        records: Iterator[IndexRecord] = iter(())
+        records: Iterable[IndexRecord] = ()
     elif args.table:
         records = _usable(args, kit, problems)
     else:
@@ -95,13 +95,13 @@ def build(args: argparse.Namespace, kit: Kit) -> int:
 
 def add(args: argparse.Namespace, kit: Kit) -> int:
     """Import a table into the index that is there."""
-    from rag_index.imports.import_tables import parse_mapping
-    from rag_index.imports.importer import import_table
+    from rag_index.imports.importer import BATCH
     from rag_index.index import ListingIndex
+    from rag_index.storage.rows import chunks
 
-    mapping = parse_mapping(args.map)
+    problems: list[RowProblem] = []
     with ListingIndex.open(kit.location, kit.encoders.info) as index:
-        stored, problems = import_table(args.table, mapping, kit.tools(), index.add)
+        stored = sum(index.add(group) for group in chunks(_usable(args, kit, problems), BATCH))
     print(f"{stored} listings added to {kit.location}")
     return _report(problems)
 
@@ -109,7 +109,7 @@ def add(args: argparse.Namespace, kit: Kit) -> int:
 def search(args: argparse.Namespace, kit: Kit) -> int:
     """Print what is nearest to words or photos."""
     from rag_index.index import ListingIndex
-    from rag_index.retrieve import Query, Rules, retrieve
+    from rag_index.retrieval import Query, Rules, retrieve
 
     words = " ".join(args.words).strip()
     if not words and not args.photo:
@@ -173,27 +173,20 @@ def _fits(kit: Kit) -> bool:
 
 
 def _usable(args: argparse.Namespace, kit: Kit, problems: list[RowProblem]) -> Iterator[IndexRecord]:
-    from rag_index.errors import BadRecord
-    from rag_index.imports.import_tables import RowProblem, parse_mapping, read_table
-    from rag_index.imports.importer import to_records
-    from rag_index.imports.record_checks import check
+    """Records of the table; rows that are left out go to ``problems``."""
+    from rag_index.imports.import_tables import RowProblem, parse_mapping
+    from rag_index.imports.importer import read_records
 
-    for made in to_records(read_table(args.table, parse_mapping(args.map)), kit.tools()):
-        if isinstance(made, RowProblem):
-            problems.append(made)
-            continue
-        try:
-            check(made, kit.encoders.info)
-        except BadRecord as error:
-            problems.append(RowProblem(0, str(error)))
-            continue
-        yield made
+    for item in read_records(args.table, parse_mapping(args.map), kit.tools(), kit.encoders.info):
+        if isinstance(item, RowProblem):
+            problems.append(item)
+        else:
+            yield item
 
 
 def _report(problems: list[RowProblem]) -> int:
     for problem in problems[:SHOWN_PROBLEMS]:
-        where = f"row {problem.number}: " if problem.number else ""
-        print(f"left out: {where}{problem.message}", file=sys.stderr)
+        print(f"left out: row {problem.number}: {problem.message}", file=sys.stderr)
     if len(problems) > SHOWN_PROBLEMS:
         print(f"left out: {len(problems) - SHOWN_PROBLEMS} more rows", file=sys.stderr)
     return 1 if problems else 0

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from app.cli import CommandError, docs
+from app.cli import CommandError, develop
 from app.settings import PREFIX, Settings
 from app.web.api import health, v1
 
@@ -40,7 +40,7 @@ class Seen(HTMLParser):
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
-    docs.build(folder)
+    develop.build_site(folder)
     return folder
 
 
@@ -69,7 +69,7 @@ def test_a_link_that_leads_nowhere_stops_the_build(tmp_path: Path, capsys: pytes
     (tmp_path / "docs" / "index.md").write_text("See [this](nowhere.md).", encoding="utf-8")
     (tmp_path / "mkdocs.yml").write_text("site_name: a site\n", encoding="utf-8")
     with pytest.raises(CommandError, match="could not be built"):
-        docs.build(tmp_path / "out", tmp_path)
+        develop.build_site(tmp_path / "out", tmp_path)
     assert "nowhere.md" in capsys.readouterr().err
 
 

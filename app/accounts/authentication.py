@@ -15,14 +15,41 @@ from starlette.datastructures import State
 from starlette.types import Scope
 
 from app.accounts.sellers import ONE_PERSON, Seller, Sellers
-from app.accounts.sign_in import page_user
+from app.accounts.sessions import Sessions
 from app.views import AppError, Busy
 
+COOKIE = "ipl_session"
 # /ops only leads to /ops/, which asks.
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/sign-in", "/sign-out", "/ops"})
 TOKEN_SECONDS = 1.0  # for so long a token counts that was just withdrawn; each route looks it up again
 _MAX_REMEMBERED = 10_000
 _MAX_WAITING = {True: 256, False: 16}
+
+
+def page_user(request: Request, state: State | None = None) -> str | None:
+    """The signed-in name, or None. ``state`` is the app's; a request inside a mounted app has another one."""
+    state = state or request.app.state
+    sellers: Sellers = state.sellers
+    if sellers.single:
+        return ONE_PERSON  # without the store, so that the page opens while that is away
+    sessions: Sessions = state.sessions
+    return sessions.read(request.cookies.get(COOKIE))
+
+
+def request_seller(request: Request) -> Seller:
+    """Whose request this is: by token, by cookie, or the one person on loopback.
+
+    Raises:
+        AppError: nobody's (401).
+    """
+    sellers: Sellers = request.app.state.sellers
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    if token:
+        seller = sellers.by_token(token.strip()) if kind.lower() == "bearer" else None
+        if seller is None:
+            raise AppError("bad_token", "This token is not valid; make one with ./ipl accounts token NAME.", 401)
+        return seller
+    return sellers.for_page(page_user(request))
 
 
 @dataclass(frozen=True)
@@ -90,7 +117,7 @@ class Gate:
     """Lets a request in or says why not."""
 
     def __init__(self, state: State) -> None:
-        self._state, self._sellers = state, state.services.sellers
+        self._state, self._sellers = state, state.sellers
         self._tokens = Tokens(self._sellers)
 
     async def caller(self, scope: Scope, headers: Mapping[str, str]) -> Caller:

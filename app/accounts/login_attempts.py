@@ -112,13 +112,13 @@ class Tries:
             message = "Too many wrong passwords; wait five minutes and try again."
             raise AppError("too_many_tries", message, 429, math.ceil(wait))
         future = (self._known if visitor.device else self._strangers).start(right)
-        taken = {key: self.counts.take(key) for key in limits}
-        found = await asyncio.wrap_future(future)
-        if found is not None:
-            for key, at in taken.items():
+        counted = {key: self.counts.take(key) for key in limits}
+        result = await asyncio.wrap_future(future)
+        if result is not None:
+            for key, at in counted.items():
                 self.counts.give_back(key, at)
             self._remember(visitor)
-        return found
+        return result
 
     def _limits(self, visitor: Visitor) -> dict[_Key, int]:
         place = ("place", visitor.name, _network(visitor.address))
@@ -139,9 +139,9 @@ class Tries:
 def _network(address: str) -> str:
     """What counts as one address: of IPv6 the /64, which is what one customer has."""
     try:
-        found = ipaddress.ip_address(address.partition("%")[0])
+        parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return address
-    if isinstance(found, ipaddress.IPv6Address):
-        return str(found.ipv4_mapped or ipaddress.IPv6Network((found, 64), strict=False))
-    return str(found)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(parsed.ipv4_mapped or ipaddress.IPv6Network((parsed, 64), strict=False))
+    return str(parsed)

@@ -11,8 +11,7 @@ from listing.home import ipl_home, private_files
 from rag_index import cli
 
 if TYPE_CHECKING:
-    from rag_index.encoders import Encoders
-    from rag_index.imports.importer import ReadPhoto, Tools
+    from rag_index import Encoders, ReadPhoto, Tools
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +21,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run a subcommand; returns the exit status."""
-    from rag_index.defaults import default_encoders, default_location
+    from rag_index import default_encoders, default_location
 
     home = ipl_home()
     encoders = default_encoders(home)
@@ -34,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
 def _tools(encoders: Encoders) -> Tools:
     from listing.safety.contacts import scrub_for_index
     from listing.taxonomy import load_taxonomy
-    from rag_index.imports.importer import ReadPhoto, Tools
+    from rag_index import ReadPhoto, Tools
 
     taxonomy = load_taxonomy()
 

@@ -58,7 +58,7 @@ def _data(args: argparse.Namespace) -> None:
     from finetune.data.build import from_annotations, from_listings, write_data
     from finetune.data.past_listings import read_listings
     from finetune.data.photosets import data_root, read_annotations
-    from finetune.data.tasks import LessonPlan
+    from finetune.data.tasks import TaskPlan
     from listing.taxonomy import load_taxonomy
 
     if args.out is None:
@@ -70,7 +70,7 @@ def _data(args: argparse.Namespace) -> None:
         rows, teach = read_listings(args.listings, args.photos), from_listings(taxonomy)
     else:
         rows = read_annotations(args.data or data_root() / "clothing_cc0")
-        teach = from_annotations(taxonomy, LessonPlan(text_share=1.0))
+        teach = from_annotations(taxonomy, TaskPlan(text_share=1.0))
     made = write_data(rows, teach, args.out, args.seed)
     for split, samples in made.samples.items():
         tasks = ", ".join(f"{task} {sum(values.values())}" for task, values in made.counts[split].items())

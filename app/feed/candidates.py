@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.store.tables import FeedCandidatesRow, FeedItemRow
 from recommend.cascade.catalog import Item
-from recommend.cascade.feed import Slate
+from recommend.cascade.page import Slate
 
 PART = 500
 INSERTS: dict[str, Callable[..., Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}

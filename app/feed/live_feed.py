@@ -35,8 +35,9 @@ from app.store.tables import AdRow, FeedEventRow, FeedPageRow, FeedRow, ListingR
 from app.views import AppError, Busy
 from listing.schema import Listing
 from recommend.cascade.catalog import Item
-from recommend.cascade.feed import Feed, FeedConfig, Shown, Slate
+from recommend.cascade.feed import Feed
 from recommend.cascade.health import healthy
+from recommend.cascade.page import FeedConfig, Shown, Slate
 from recommend.cascade.registry import Registry
 from recommend.cascade.request import Moment
 from recommend.cascade.scoring import Models

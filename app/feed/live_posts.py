@@ -17,9 +17,11 @@ from app.market import posts
 from app.store.db import Store
 from app.store.tables import FeedPageRow, FeedPostRow, PostRow, now
 from app.views import AppError
-from recommend.cascade.feed import Feed, Slate
-from recommend.cascade.posts import PastPost, Post, ShownPost
+from recommend.cascade.feed import Feed
+from recommend.cascade.page import Slate
+from recommend.cascade.posts import Post, ShownPost
 from recommend.cascade.request import Moment
+from recommend.cascade.visitors import PastPost
 
 
 @dataclass

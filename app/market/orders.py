@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -12,13 +12,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.editing import edits
-from app.feed.items import number
-from app.feed.live_feed import LiveFeed
-from app.market.publish import Publisher
 from app.store import listing_repo
 from app.store.db import Store
 from app.store.draft_repo import new_id
-from app.store.tables import FeedPageRow, FeedRow, ListingRow, OrderRow, now
+from app.store.outbox import Outbox
+from app.store.tables import FeedPageRow, FeedRow, ListingRow, NumberRow, OrderRow, now
 from app.views import AppError
 
 Role = Literal["buyer", "seller"]
@@ -29,7 +27,7 @@ SOLD = "Somebody else was faster: this has just been sold."
 
 @dataclass(frozen=True)
 class Order:
-    """A piece that was bought, as one of the two sees it.
+    """A piece that was bought, as its buyer or its seller sees it; an open one waits for being handed over.
 
     title: the listing's, None once that is deleted. amount: in units of ``currency``; None in orders of old, when
         listings without a price could be bought.
@@ -48,10 +46,14 @@ class Order:
 
 
 class Orders:
-    """Buying, handing over, giving back."""
+    """Buying, handing over, giving back.
 
-    def __init__(self, store: Store, feed: LiveFeed, publisher: Publisher) -> None:
-        self.store, self.feed, self.publisher = store, feed, publisher
+    Args:
+        sold: called after each sale with the listing's id and the pieces that are left.
+    """
+
+    def __init__(self, store: Store, outbox: Outbox, sold: Callable[[str, int], object]) -> None:
+        self.store, self.outbox, self._sold = store, outbox, sold
 
     def buy(
         self, buyer: str, listing_id: str, key: str, page_id: str = "", *, price: float | None, currency: str = ""
@@ -77,8 +79,8 @@ class Orders:
         except IntegrityError:  # the same wish ran elsewhere and was faster
             order, left = self._buy(buyer, listing_id, key, page_id, price, currency)
         if left is not None:
-            self.feed.sold(listing_id, left)
-            self.publisher.follow()  # brings the feed up to date as well, now or once the store is back
+            self._sold(listing_id, left)
+            self.outbox.follow()  # brings the feed up to date as well, now or once the store is back
         return order
 
     def _buy(
@@ -185,7 +187,8 @@ class Orders:
         query = (
             select(FeedRow.id)
             .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
-            .where(FeedRow.listing_id == listing_id, FeedPageRow.visitor == number(session, "visitor", buyer))
+            .join(NumberRow, NumberRow.id == FeedPageRow.visitor)
+            .where(FeedRow.listing_id == listing_id, NumberRow.kind == "visitor", NumberRow.key == buyer)
             .order_by(FeedRow.id.desc())
             .limit(1)
         )

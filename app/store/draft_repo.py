@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import delete, select
@@ -146,7 +147,7 @@ def generated(row: DraftRow) -> Draft | None:
 
 def view(session: Session, row: DraftRow, currency: str, listing_id: str | None = None) -> DraftView:
     """The draft as its seller sees it."""
-    made = edits_of(session, row.id)
+    changes = edits_of(session, row.id)
     written = generated(row)
     problem = Problem(row.problem_code, row.problem or "") if row.problem_code else None
     known = DraftView(
@@ -156,21 +157,19 @@ def view(session: Session, row: DraftRow, currency: str, listing_id: str | None 
         note=row.note,
         tone=row.tone,  # type: ignore[arg-type]
         currency=currency,
-        locked=made.locked,
-        asked=edits.parse_price(made.values.get("price")),
+        locked=changes.locked,
+        asked=edits.parse_price(changes.values.get("price")),
         problem=problem,
         listing_id=listing_id,
         version=row.version,
     )
     if written is None:
         return known
-    return filled(known, evidence_places.moved(edits.apply(written, made), known.photos))
+    return _filled(known, evidence_places.moved(edits.apply(written, changes), known.photos))
 
 
-def filled(known: DraftView, draft: Draft) -> DraftView:
+def _filled(known: DraftView, draft: Draft) -> DraftView:
     """The view with everything that the finished draft says."""
-    from dataclasses import replace
-
     return replace(
         known,
         share=1.0,
@@ -193,9 +192,9 @@ def finish(session: Session, draft_id: str, written: Draft) -> DraftRow | None:
     row = session.get(DraftRow, draft_id, with_for_update=True)
     if row is None or row.state == "published":
         return None
-    made, old = edits_of(session, draft_id), generated(row)
+    changes, old = edits_of(session, draft_id), generated(row)
     # What stays of the earlier one was found in its photos, in their order of then.
-    kept = edits.regenerated(written, old and evidence_places.moved(old, written.photos), made)
+    kept = edits.regenerated(written, old and evidence_places.moved(old, written.photos), changes)
     row.generated = kept.model_dump(mode="json")
     row.state, row.problem_code, row.problem, row.updated_at = "ready", None, None, now()
     row.version += 1

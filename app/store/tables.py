@@ -225,7 +225,7 @@ class FeedPageRow(Base):
 
 
 class FeedRow(Base):
-    """A thing on a page, with what was known of it then and how it was scored. It outlives the listing."""
+    """An item on a page, with what was known of it then and how it was scored. It outlives the listing."""
 
     __tablename__ = "feed_rows"
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
@@ -255,7 +255,7 @@ class FeedCandidatesRow(Base):
 
 
 class FeedEventRow(Base):
-    """A click on a thing of a page, or its way into a cart; each at most once a page."""
+    """A click on an item of a page, or its way into a cart; each at most once a page."""
 
     __tablename__ = "feed_events"
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)

@@ -11,6 +11,7 @@ from fastapi import Request
 from starlette.types import Message, Receive
 
 from app.views import AppError, Busy
+from listing.errors import IplError
 
 SILENCE_SECONDS = 10.0  # longest wait for the next bytes, and the time that any body has
 MIN_BYTES_PER_SECOND = 50_000
@@ -42,11 +43,11 @@ class Places:
             del self._held[key]
 
 
-class BodyRefused(Exception):
+class BodyRefused(IplError):
     """The body will not be received to its end; ``error`` says why."""
 
     def __init__(self, error: AppError) -> None:
-        super().__init__(str(error))
+        super().__init__(str(error), code=error.code)
         self.error = error
 
 

@@ -10,14 +10,14 @@ import anyio
 from anyio.to_thread import run_sync
 from fastapi import Request
 
-from app.drafting.draft_run import Writing
+from app.drafting.draft_run import DraftRun
 from app.views import AppError, DraftView
 from app.web.api_schemas import DraftBody
 
 ENDED = ("ready", "failed", "stopped")
 
 
-async def views(run: Writing) -> AsyncIterator[DraftView]:
+async def views(run: DraftRun) -> AsyncIterator[DraftView]:
     """The views, each awaited in a thread. When the reader goes away, the work is stopped."""
     try:
         while (view := await run_sync(next, run, None)) is not None:
@@ -27,7 +27,7 @@ async def views(run: Writing) -> AsyncIterator[DraftView]:
             await run_sync(run.close)
 
 
-async def last_view(run: Writing, request: Request) -> DraftView:
+async def last_view(run: DraftRun, request: Request) -> DraftView:
     """The last view.
 
     Raises:
@@ -46,7 +46,7 @@ async def last_view(run: Writing, request: Request) -> DraftView:
     return last
 
 
-async def server_sent(run: Writing) -> AsyncIterator[str]:
+async def server_sent(run: DraftRun) -> AsyncIterator[str]:
     """Server-sent events: ``queued``, ``working`` (a tick), the pipeline's own kinds, then ``draft`` or ``error``."""
     stream = views(run)
     try:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.data.photosets import DataError
-from finetune.data.tasks import Lesson
+from finetune.data.tasks import Task
 from listing import prompts
 from listing.safety.contacts import has_contacts
 from listing.taxonomy import Attribute, CategoryNode, Taxonomy
@@ -73,21 +73,21 @@ def seen(listing: Mapping[str, Any], taxonomy: Taxonomy) -> list[tuple[Attribute
     return [(a, given[a.name]) for a in schema if a.can_be("seen") and given.get(a.name) in (a.values or ())]
 
 
-def lessons_of(listing: Mapping[str, Any], taxonomy: Taxonomy) -> tuple[list[Lesson], list[Lesson]]:
+def tasks_of(listing: Mapping[str, Any], taxonomy: Taxonomy) -> tuple[list[Task], list[Task]]:
     """(questions about the photo, texts from facts). What the listing does not state is not asked."""
     node = taxonomy.categories.get(listing["category"])
     if node is None:
         return [], []
     facts = {name: str(value)[:60] for name, value in (listing.get("attributes") or {}).items() if value}
-    visual = [Lesson("category", prompts.CATEGORY, node.phrase)] if node.tuned else []
-    visual += [Lesson(a.name, prompts.attribute_question(a), value) for a, value in seen(listing, taxonomy)]
+    photo_tasks = [Task("category", prompts.CATEGORY, node.phrase)] if node.tuned else []
+    photo_tasks += [Task(a.name, prompts.attribute_question(a), value) for a, value in seen(listing, taxonomy)]
     texts = (
         ("title", prompts.title_prompt(node, facts), listing.get("title", "")),
         ("description", prompts.description_prompt(node, facts), listing.get("description", "")),
     )
     written = [
-        Lesson(name, prompt, target, photo=False)
+        Task(name, prompt, target, photo=False)
         for name, prompt, text in texts
         if (target := told(text, facts, node, taxonomy))
     ]
-    return visual, written
+    return photo_tasks, written

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from finetune.data.photosets import load_photos, read_annotations
 from finetune.data.splits import split_rows
-from finetune.data.tasks import stated
+from finetune.data.tasks import annotated_answer
 from finetune.embedded.tower import augment, normalise, sampling_weights
 from listing.backends.local import LocalBackend
 from listing.prompts import category_answers
@@ -57,7 +57,7 @@ def answers_of(row: dict[str, Any], taxonomy: Taxonomy) -> dict[str, str]:
     node = taxonomy.categories[row["label"]]
     found = {"category": node.phrase} if row["label_ok"] else {}
     for attribute in taxonomy.schema(node.name):
-        if attribute.values and attribute.can_be("seen") and (answer := stated(row, attribute)) is not None:
+        if attribute.values and attribute.can_be("seen") and (answer := annotated_answer(row, attribute)) is not None:
             found[attribute.name] = answer
     return found
 

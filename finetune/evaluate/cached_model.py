@@ -11,12 +11,13 @@ from typing import Any
 
 from PIL import Image
 
+from finetune.data.photosets import open_photo
 from finetune.evaluate.decoding import BATCH, first_lines
-from finetune.evaluate.predictions import collect, open_photo
+from finetune.evaluate.predictions import collect
 from finetune.evaluate.row_cache import RowCache
-from listing.assembly import open_backend
 from listing.backends.base import ChoiceQuestion
 from listing.facts.calibrations import file_stem, identity
+from listing.pipeline_parts import open_backend
 from listing.taxonomy import Taxonomy
 
 Answers = dict[str, dict[str, float]]

@@ -1,7 +1,7 @@
 """Title and description of an arm's statements, before the pipeline's checks and after them.
 
 Before: decoded from everything that the arm holds for likeliest. After: decoded from what passed its thresholds, then
-mended claim by claim (``listing.safety.injection.guard``). Arms that do not decode (template, copier) have one text for
+checked sentence by sentence (``listing.text.checked``). Arms that do not decode (template, copier) have one text for
 both.
 """
 
@@ -15,20 +15,19 @@ from random import Random
 from typing import Any, Literal
 
 from finetune.data import text_templates
-from finetune.data.target_texts import annotated_facts
 from finetune.evaluate.arms.material import Material, Row
 from finetune.evaluate.arms.mllm import SHOTS
 from finetune.evaluate.arms.statement import Statement
 from finetune.evaluate.arms.system import thresholded
 from finetune.evaluate.arms.yardsticks import nearest_listings
+from finetune.evaluate.target_texts import annotated_facts
 from listing import prompts
 from listing.facts import verify
 from listing.facts.ensemble import Calibration
-from listing.safety import injection
 from listing.schema import Candidate, Category, Evidence
 from listing.taxonomy import Taxonomy
 from listing.text import text_policy, write
-from listing.text.tidy import tidy
+from listing.text.checked import Subject, checked_description, checked_title
 
 TEXTS = 100  # photos whose texts are judged
 SLOTS = {  # what the template says of a fact; the rest by its value alone
@@ -77,35 +76,30 @@ def chosen(rows: Sequence[Row], count: int = TEXTS) -> list[int]:
     return sorted(order[:count])
 
 
-def told(facts: Mapping[str, str]) -> dict[str, str]:
+def told(facts: Mapping[str, str], taxonomy: Taxonomy) -> dict[str, str]:
     """The facts that a text may use, in the prompts' order."""
     stated = [verify.read_fact(n, v, Evidence(source="mllm"), 1.0) for n, v in facts.items()]
-    return write.told_facts(stated)
+    return text_policy.text_values(stated, taxonomy)
 
 
 def decoded(backend: Any, category: str, facts: Mapping[str, str], taxonomy: Taxonomy) -> Text:
     """What the model writes of the facts, as it stands."""
     if category not in taxonomy.categories:
         return Text("", "", {})
-    node, shown = taxonomy.categories[category], told(facts)
+    node, shown = taxonomy.categories[category], told(facts, taxonomy)
     title = "".join(write.write_title(backend, node, shown))
     description = "".join(write.write_description(backend, node, shown, "plain"))
     return Text(" ".join(title.split()), " ".join(description.split()), shown)
 
 
 def mended(text: Text, category: str, taxonomy: Taxonomy) -> Text:
-    """The text after the pipeline's checks of claims; what they leave empty gets the least honest words."""
+    """The text after the pipeline's checks of claims; plain words stand in for what they do not let pass."""
     if category not in taxonomy.categories:
         return text
-    node, ocr = taxonomy.categories[category], [text.facts["text"]] if "text" in text.facts else []
-
-    def checked(said: str, field: Any, stop: str) -> str:
-        kept, _ = injection.guard(said, text.facts, category, taxonomy, ocr=ocr, field=field)
-        kept = write.sound_title(kept, node, text.facts) if field == "title" else kept
-        kept = tidy(kept, text.facts)
-        return kept if kept.strip(" .") else write.without_facts(node, text.facts) + stop
-
-    return Text(checked(text.title, "title", ""), checked(text.description, "description", "."), text.facts)
+    subject = Subject(taxonomy.categories[category], text.facts, taxonomy)
+    title, _ = checked_title(text.title, subject)
+    description, _ = checked_description(text.description, subject)
+    return Text(title, description, text.facts)
 
 
 def by_model(model: str, shots: bool = False) -> Write:
@@ -150,7 +144,7 @@ def told_by_system(said: Statement, rule: Calibration, taxonomy: Taxonomy) -> To
     ]
     category = Category(value=said.category, confidence=sure, candidates=candidates, in_range=True)
     node, known = text_policy.subject(category, taxonomy)
-    kept = text_policy.tellable(facts, taxonomy, rule)
+    kept = text_policy.sure_facts(facts, taxonomy, rule)
     return Told(node.name, {fact.name: fact.value for fact in kept if fact.value is not None}, known)
 
 
@@ -158,7 +152,7 @@ def drafted(backend: Any, jobs: Sequence[Job], taxonomy: Taxonomy) -> list[Draft
     """Drafts of jobs; all texts are decoded together first."""
     tasks = [(said.category, facts, taxonomy) for said, facts, _ in jobs]
     tasks += [(after.category, after.facts, after.taxonomy) for *_, after in jobs]
-    pairs = [(known.categories[name], told(facts)) for name, facts, known in tasks if name in known.categories]
+    pairs = [(known.categories[name], told(facts, known)) for name, facts, known in tasks if name in known.categories]
     backend.write_many([prompts.title_prompt(*pair) for pair in pairs], write.TITLE_TOKENS)
     backend.write_many([prompts.description_prompt(*pair) for pair in pairs], write.DESCRIPTION_TOKENS)
     return [
@@ -176,7 +170,7 @@ def by_template(material: Material, statements: Sequence[Statement], numbers: Se
     out = []
     for i in numbers:
         said = statements[i]
-        node, facts = material.taxonomy.categories.get(said.category), told(said.facts)
+        node, facts = material.taxonomy.categories.get(said.category), told(said.facts, material.taxonomy)
         thing = node.phrase if node else "item"
         title = " ".join(w for w in (facts.get("brand", ""), facts.get("colour", ""), thing) if w)
         slots = ", ".join([f"Item: {thing}", *(SLOTS.get(n, "{}").format(v) for n, v in facts.items())])

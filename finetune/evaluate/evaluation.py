@@ -114,7 +114,7 @@ def _text_judge(
     material: Material, plan: Plan, results: dict[str, Any]
 ) -> Callable[[str, Sequence[Statement]], dict[str, Any]]:
     """Fits the style classifier where the catalogue is there; gives the function that judges an arm's texts."""
-    from finetune.data.target_texts import platform_texts, style_classifier
+    from finetune.evaluate.target_texts import platform_texts, style_classifier
 
     numbers = chosen(material.rows, plan.texts)
     rows = [material.rows[i] for i in numbers]

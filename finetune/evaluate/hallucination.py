@@ -21,21 +21,24 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from finetune.data.target_texts import annotated_facts
 from finetune.evaluate.arms.material import Material, Row
 from finetune.evaluate.drafting import Draft
 from finetune.evaluate.measures import interval, share
+from finetune.evaluate.target_texts import annotated_facts
 from listing.lexicon import load_lexicon
 from listing.taxonomy import Taxonomy
 from listing.text.ground import find_claims
+from rag_index import IplError
 
 ARMS = ("base", "tuned")
 When = Literal["before", "after"]
 MOMENTS: tuple[When, ...] = ("before", "after")
 
 
-class LabelError(ValueError):
+class LabelError(IplError, ValueError):
     """A file of labels cannot be used; the message says where and why."""
+
+    exit_status = 2
 
 
 class ClaimLabel(BaseModel):

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from PIL import Image
 
+from finetune.data.photosets import open_photo
 from finetune.evaluate.row_cache import RowCache
 from listing import prompts
 from listing.backends.base import ChoiceQuestion
@@ -71,9 +72,3 @@ def collect(
                 }
             )
     return [kept[Path(row["image"]).name] for row in rows]
-
-
-def open_photo(path: str | Path) -> Image.Image:
-    """The photo in RGB."""
-    with Image.open(path) as photo:
-        return photo.convert("RGB")

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from finetune.data.photosets import ATTRIBUTES
-from finetune.data.target_texts import annotated_facts
 from finetune.evaluate.arms.statement import Statement
 from finetune.evaluate.drafting import Draft, Text
 from finetune.evaluate.measures import calibration_error, category_scores, count, interval, judge, scores_of, share
 from finetune.evaluate.style import StyleClassifier
+from finetune.evaluate.target_texts import annotated_facts
 from finetune.evaluate.text_measures import apart, distinct_2, lengths, openings, rouge_l
 from listing.lexicon import load_lexicon
 from listing.taxonomy import Taxonomy

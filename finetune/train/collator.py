@@ -15,14 +15,18 @@ from typing import Any
 
 from PIL import Image
 
+from finetune.data.photosets import open_photo
 from listing.backends.turns import Turns, find_turns, part
+from rag_index import IplError
 
 MARKER = "<image>"
 IGNORED = -100
 
 
-class SampleError(ValueError):
+class SampleError(IplError, ValueError):
     """A line of the JSONL cannot be used; the message names it."""
+
+    exit_status = 2
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ def encode(samples: Iterable[Mapping[str, Any]], processor: Any, max_tokens: int
         turns = find_turns(processor, messages)
         images = tuple(Path(name) for name in sample["images"])
         try:
-            photos = opened(images)
+            photos = [open_photo(path) for path in images]
         except (OSError, Image.DecompressionBombError):
             dropped["unreadable photo"] += 1
             continue
@@ -104,15 +108,6 @@ def encode(samples: Iterable[Mapping[str, Any]], processor: Any, max_tokens: int
         else:
             kept.append(Encoded(turns, images, len(ids), messages, tuple(sample.get("tasks", ()))))
     return kept, dropped
-
-
-def opened(images: Sequence[Path]) -> list[Image.Image]:
-    """The photos in RGB."""
-    opened = []
-    for path in images:
-        with Image.open(path) as photo:
-            opened.append(photo.convert("RGB"))
-    return opened
 
 
 def _run(processor: Any, texts: list[str], photos: list[list[Image.Image]]) -> Any:
@@ -135,7 +130,13 @@ class Collator:
     def __call__(self, samples: Sequence[Encoded]) -> dict[str, Any]:
         import torch
 
-        batch = dict(_run(self.processor, [s.turns.text for s in samples], [opened(s.images) for s in samples]))
+        batch = dict(
+            _run(
+                self.processor,
+                [s.turns.text for s in samples],
+                [[open_photo(path) for path in s.images] for s in samples],
+            )
+        )
         ids = batch["input_ids"]
         lengths = batch["attention_mask"].sum(-1).tolist()
         labels = torch.full_like(ids, IGNORED)

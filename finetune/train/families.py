@@ -11,12 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from listing.backends.full_prompts import TREE_USABLE
+from rag_index import IplError
 
 LINEAR = r"(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
 
 
-class FamilyError(ValueError):
+class FamilyError(IplError, ValueError):
     """The model belongs to no family that can be tuned here; the message says what to do."""
+
+    exit_status = 2
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""A model of any family, ready to be tuned: 4-bit or not, LoRA or whole, exactly the listed parameters trainable."""
+"""A model, ready to be tuned: 4-bit or not, LoRA or whole, exactly the listed parameters trainable.
+
+For any family, and (``load_embedded``) for the embedded model, whose language stage runs its parts by itself.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finetune.train.configs import TuneConfig
 from finetune.train.families import Family, family_of
-from finetune.train.quantize import forbid_repacking, nf4_config
-from listing.backends.local import pick_device
+from listing.backends.local import LocalBackend, pick_device
 from listing.backends.templates import correct_template
+from rag_index import IplError
 
 if TYPE_CHECKING:
     import torch
@@ -18,8 +22,10 @@ if TYPE_CHECKING:
 EMBEDDED = "ipl-mini"
 
 
-class LoadError(ValueError):
+class LoadError(IplError, ValueError):
     """The model cannot be tuned as asked; the message says what to do."""
+
+    exit_status = 2
 
 
 def located(source: str) -> str:
@@ -65,6 +71,19 @@ def dtype_of(quantize: str, precision: str = "auto") -> torch.dtype:
     return torch.float32 if str(precision) == "32" else pick_device()[1]
 
 
+def check_settings(quantize: str, rank: int, init_from: str, precision: str = "auto") -> None:
+    """Refuse settings of a stage that are unknown or contradict each other.
+
+    Raises:
+        LoadError: the message says which.
+    """
+    dtype_of(quantize, precision)
+    if not rank and quantize != "none":
+        raise LoadError("rank 0 tunes the whole language model, which 4-bit weights cannot: set quantize to none.")
+    if not rank and init_from:
+        raise LoadError("rank 0 starts from the model itself: leave --init-from out.")
+
+
 def load_base(
     source: str | Path, quantize: str = "none", pixels: Mapping[str, Any] | None = None, precision: str = "auto"
 ) -> tuple[Any, Any, Family]:
@@ -90,25 +109,97 @@ def load_base(
     forbid_repacking(model)
     for name in family.repeated:  # where the processor's budget stands in the model's config too
         setattr(model.config, name, getattr(processor.image_processor, name))
-    model.requires_grad_(False)
-    keep_statistics(model)
+    _freeze(model)
     return model, processor, family
 
 
-def keep_statistics(model: Any) -> None:
-    """Frozen batch norm uses its statistics and never learns them, whatever mode a trainer sets.
+def nf4_config(skipped: Sequence[str]) -> Any:
+    """``BitsAndBytesConfig``: NF4, double quantisation, bf16 arithmetic; ``skipped`` modules stay 16-bit."""
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+        llm_int8_skip_modules=list(skipped),
+    )
+
+
+def forbid_repacking(model: Any) -> int:
+    """Keep bitsandbytes from repacking 4-bit weights at the first forward pass without gradients; returns the layers.
+
+    On CPUs with AVX512-BF16, bitsandbytes 0.50 swaps in another layout for inference. From then on the backward pass
+    reads the weights wrongly, without an error: LoRA gradients point elsewhere, and merging gives garbage.
+    """
+    import bitsandbytes as bnb
+
+    layers = [m for m in model.modules() if isinstance(m, bnb.nn.Linear4bit)]
+    for layer in layers:
+        layer.support_avx512bf16_for_cpu = False
+    return len(layers)
+
+
+def _freeze(model: Any) -> None:
+    """No parameter trains, and batch norm uses its statistics without learning them, whatever mode a trainer sets.
 
     Otherwise the tower sees other features when it is tuned on than when it serves, and every batch shifts it.
     """
     from torch.nn.modules.batchnorm import _BatchNorm
 
+    model.requires_grad_(False)
     for module in model.modules():
-        if isinstance(module, _BatchNorm) and not any(p.requires_grad for p in module.parameters()):
-            module.eval()
-            module.train = lambda mode=True, own=module: own  # type: ignore[method-assign, misc, assignment]
+        if isinstance(module, _BatchNorm):
+            module.register_forward_pre_hook(_use_statistics)
 
 
-def _known(model: Any, family: Family, trains: Sequence[str]) -> None:
+def _use_statistics(module: Any, inputs: Any) -> None:
+    module.eval()
+
+
+def base_of(model: Any) -> Any:
+    """The transformers model inside a PEFT model; a plain model itself."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def load_embedded(cfg: TuneConfig) -> tuple[LocalBackend, Any]:
+    """(backend for layouts, model). What trains is 32-bit: LoRA layers or the whole language model, and ``cfg.trains``.
+
+    Raises:
+        LoadError: the settings contradict each other, or ``trains`` names what is not there or cannot train here.
+    """
+    check_settings(cfg.quantize, cfg.rank, cfg.init_from)
+    if any(name.startswith("model.vision_tower") for name in cfg.trains):
+        raise LoadError("trains: the vision tower is frozen in this stage; its own stage is called tower.")
+    backend = LocalBackend(cfg.model)
+    if cfg.quantize == "nf4":
+        backend.model, *_ = load_base(cfg.model, "nf4")
+    else:
+        _freeze(backend.model)
+    base = backend.model
+    family = family_of(base.config.model_type)
+    _check_modules(base, family, cfg.trains)
+    if cfg.checkpointing:
+        base.model.language_model.activation_checkpointing_enable({"use_reentrant": False})
+    model = with_lora(base, family, cfg.rank, cfg.alpha, cfg.dropout, (), cfg.init_from) if cfg.rank else base
+    for name in cfg.trains if cfg.rank else (*cfg.trains, family.language):
+        base.get_submodule(name).float().requires_grad_(True)
+    return backend, model
+
+
+def parameter_groups(model: Any, trains: Sequence[str]) -> tuple[list[torch.nn.Parameter], list[torch.nn.Parameter]]:
+    """(parameters of the language model, those of the modules in ``trains``): the two groups of the optimizer."""
+    language: list[torch.nn.Parameter] = []
+    beside: list[torch.nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            listed = any(name.removeprefix("base_model.model.").startswith(f"{module}.") for module in trains)
+            (beside if listed else language).append(parameter)
+    return language, beside
+
+
+def _check_modules(model: Any, family: Family, trains: Sequence[str]) -> None:
     names = dict(model.named_modules())
     for name in trains:
         if name not in names:
@@ -119,11 +210,9 @@ def whole(model: Any, family: Family, trains: Sequence[str]) -> Any:
     """The model in 32-bit with all of its language model trainable, head included, and the modules in ``trains``.
 
     Raises:
-        LoadError: the model is 4-bit, or ``trains`` names a module that it does not have.
+        LoadError: ``trains`` names a module that the model does not have.
     """
-    if getattr(model.config, "quantization_config", None) is not None:
-        raise LoadError("rank 0 tunes the whole language model, which 4-bit weights cannot: set quantize to none.")
-    _known(model, family, trains)
+    _check_modules(model, family, trains)
     model.float()  # all of it: the stock forward passes do not mix precisions
     for name in (family.language, "lm_head", *trains):
         model.get_submodule(name).requires_grad_(True)
@@ -136,7 +225,7 @@ def with_lora(
     """LoRA on the language model's linear layers, and full copies of the modules in ``trains``; all of it in 32-bit."""
     from peft import LoraConfig, PeftModel, get_peft_model
 
-    _known(model, family, trains)
+    _check_modules(model, family, trains)
     if init_from:
         tuned = PeftModel.from_pretrained(model, init_from, is_trainable=True)
     else:

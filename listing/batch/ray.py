@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from listing.batch.workers import THREAD_VARIABLES, Crash, PipelineFactory, RowT, Work
+from listing.errors import IplError
 
 MISSING = "The engine 'ray' needs the package ray: pip install -r requirements-ray.txt; --engine local needs nothing."
 CHUNK = 4096  # rows of one run of the actor pool: the driver holds that many paths and notes, never the photos
@@ -27,7 +28,7 @@ _PLACE = "RAY_ADDRESS"
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_worker_niceness": "0"}
 
 
-class RayMissing(RuntimeError):
+class RayMissing(IplError, RuntimeError):
     """Ray is not installed, or its cluster does not answer; the message says what to do."""
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from listing.errors import IplError
 from listing.schema import Box
 
 _WEIGHTS = {
@@ -27,7 +28,7 @@ _CONFUSED = str.maketrans({"0": "o", "1": "i", "l": "i", "|": "i", "!": "i", "5"
 _SAME_PLACE = 0.5  # overlap of two readings of the same print
 
 
-class OcrError(RuntimeError):
+class OcrError(IplError, RuntimeError):
     """Text cannot be read; the message is one sentence that says what to do."""
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
 
+from listing.errors import IplError
 from listing.intake.phash import hamming, phash
 from listing.intake.photo_files import PhotoFile, Pixels, open_photo, shrunk
 from listing.schema import PhotoRef
@@ -41,12 +42,14 @@ _TRANSPOSED = {
 _READERS = 2
 
 
-class PhotoError(ValueError):
+class PhotoError(IplError, ValueError):
     """A photo was refused. ``code`` names the reason; the message is one sentence that says what to do."""
 
+    exit_status = 2
+    http_status = 422
+
     def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+        super().__init__(message, code=code)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A text as claims, each matched to facts: what is supported stays, the rest is named, and ``rewrite`` takes it out."""
+"""A text as claims, each matched to facts, the note, print and neighbours, with a verdict."""
 
 # ruff: noqa: E501  (a pattern is read in one piece)
 from __future__ import annotations
@@ -10,10 +10,7 @@ from typing import Literal
 
 from listing.lexicon import Lexicon, load_lexicon, plain
 from listing.taxonomy import Taxonomy
-from listing.text.claims_rewrite import rewrite
 from listing.text.support import FactValue, NeighbourValues, Sources, gather
-
-__all__ = ["Claim", "Verdict", "find_claims", "rewrite", "verify"]
 
 Verdict = Literal["supported", "unsupported", "contradicted", "copied", "prohibited"]
 
@@ -43,7 +40,7 @@ _STYLING = re.compile(
     r"\b(?:goes|go|pairs?|paired|wear|wears|worn|style|styled|match(?:es)?|combine[ds]?|combines|looks? (?:good|great|nice|lovely|cute)|perfect|teams?|team) (?:\w+ )?(?:with|over|under)\b[^.!?]*$|\b(?:over|under) (?:a|an|your|any) (?:\w+ )?$",
     re.I,
 )
-_SIMPLE_PRINT = frozenset(
+PRINT_WORDS = frozenset(
     ("print", "printed", "motif", "lettering", "lines", "emblem", "logo", "pattern", "patterned", "graphic")
 )
 # Parts of other things that have the name of a thing; and parts that only say where something is ('at the hem').
@@ -169,7 +166,7 @@ def find_claims(text: str, lexicon: Lexicon | None = None) -> list[Claim]:
             and claims[-1].kind in ("text", "brand", "name")
             and text[claims[-1].end : start].strip(" -'\"”") == ""
         )
-        if named and text[start:end].lower() in _SIMPLE_PRINT:
+        if named and text[start:end].lower() in PRINT_WORDS:
             continue  # 'Batman print' is one claim
         if end > start:
             claims.append(Claim(start, end, found.kind, text[start:end]))
@@ -246,9 +243,9 @@ def _judge_value(claim: Claim, meaning: Mapping[str, frozenset[str]], sources: S
         narrower = _NARROWER.get(plain(claim.text), frozenset()) if name == "colour" else frozenset()
         if hit or narrower & sources.known(name):
             return next(iter(hit), None), "supported"
-    if "pattern" in meaning and plain(claim.text) in _SIMPLE_PRINT and sources.known("pattern") - {"solid", "melange"}:
+    if "pattern" in meaning and plain(claim.text) in PRINT_WORDS and sources.known("pattern") - {"solid", "melange"}:
         return None, "supported"
-    if "pattern" in meaning and plain(claim.text) in _SIMPLE_PRINT and sources.known("text"):
+    if "pattern" in meaning and plain(claim.text) in PRINT_WORDS and sources.known("text"):
         return None, "supported"
     if sources.in_facts(claim.text) or (sources.in_note(claim.text) and "colour" not in meaning):
         return None, "supported"

@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from listing.lexicon import Lexicon, plain
+from listing.lexicon import Lexicon, plain, words
 from listing.safety.fold import fold
-from listing.words import words
 
 FactValue = str | Sequence[str] | None
 NeighbourValues = Mapping[str, Iterable[str]] | Iterable[str]

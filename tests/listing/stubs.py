@@ -12,7 +12,7 @@ from listing.backends.base import ChoiceQuestion
 from listing.evidence.neighbours import Found
 from listing.evidence.ocr import OcrSpan
 from listing.facts.ensemble import AttributeCalibration, Calibration
-from listing.parts import Parts
+from listing.pipeline_parts import Parts
 from listing.schema import Candidate, Category, SourceOpinion
 from listing.taxonomy import load_taxonomy
 

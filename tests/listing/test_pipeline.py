@@ -193,8 +193,8 @@ def test_neighbours_hint_but_never_at_instance_level():
 
 def test_a_model_that_writes_nothing_still_gives_an_honest_text(request_):
     made = draft(request_, backend=StubBackend(HOODIE, texts=("",)))
-    assert made.title == "Navy hoodie"
-    assert made.description == "Navy hoodie."
+    assert made.title == "Plain navy long-sleeved hoodie with a zip"
+    assert made.description == "A plain navy long-sleeved hoodie with a zip."
 
 
 def test_what_is_asked_is_what_only_the_seller_knows(request_):

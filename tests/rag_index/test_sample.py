@@ -13,17 +13,25 @@ import numpy as np
 import pytest
 
 from finetune.data.splits import is_validation_sender
-from rag_index import cli
-from rag_index.encoders import Encoders
-from rag_index.errors import IndexMismatch
-from rag_index.imports.importer import ReadPhoto, Tools
-from rag_index.imports.record_checks import check
-from rag_index.index import ListingIndex, build
-from rag_index.retrieve import Query, Rules, retrieve
-from rag_index.sample.load import HERE, made_by, sample_records
-from rag_index.storage.manifest import EncodersInfo
+from rag_index import (
+    SAMPLE_FOLDER,
+    Encoders,
+    EncodersInfo,
+    IndexMismatch,
+    ListingIndex,
+    Query,
+    ReadPhoto,
+    Rules,
+    Tools,
+    build,
+    check,
+    cli,
+    retrieve,
+    sample_encoders,
+    sample_records,
+)
 
-TOWER = HERE.parents[1] / "finetune" / "weights" / "tower.safetensors"
+TOWER = SAMPLE_FOLDER.parents[1] / "finetune" / "weights" / "tower.safetensors"
 
 
 class StandIn(Encoders):
@@ -31,7 +39,7 @@ class StandIn(Encoders):
 
     @property
     def info(self) -> EncodersInfo:  # type: ignore[override]
-        return made_by()
+        return sample_encoders()
 
     def text_vectors(self, texts: Sequence[str]) -> np.ndarray:
         known = {r.text.splitlines()[0]: r.text_vector for r in sample_records(self.info)}
@@ -45,32 +53,32 @@ class StandIn(Encoders):
 @pytest.fixture(scope="module")
 def sample_index(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("sample") / "index"
-    build(sample_records(made_by()), folder, made_by())
+    build(sample_records(sample_encoders()), folder, sample_encoders())
     return str(folder)
 
 
 def test_sample_is_complete_clean_and_without_validation_senders() -> None:
-    records = list(sample_records(made_by()))
+    records = list(sample_records(sample_encoders()))
     assert len(records) > 2_000
     assert len({r.category for r in records}) == 17
     for record in records:
-        check(record, made_by())
+        check(record, sample_encoders())
         assert record.price is None
         assert record.origin == "sample"
         assert not is_validation_sender(record.seller_id.removeprefix("sample-"))
         assert np.linalg.norm(record.image_vectors[0]) == pytest.approx(1, abs=1e-2)
-    left_out = (HERE / "left_out_senders.txt").read_text().split()
+    left_out = (SAMPLE_FOLDER / "left_out_senders.txt").read_text().split()
     assert all(is_validation_sender(sender) for sender in left_out)
 
 
 def test_sample_belongs_to_the_shipped_tower() -> None:
     """A tower that is trained again needs the sample's vectors again: python -m rag_index.sample.make."""
     folder = TOWER.parent
-    assert Encoders(str(folder), str(folder)).info.image.revision == made_by().image.revision
+    assert Encoders(str(folder), str(folder)).info.image.revision == sample_encoders().image.revision
 
 
 def test_other_weights_are_refused() -> None:
-    made = made_by()
+    made = sample_encoders()
     other = made.model_copy(update={"image": made.image.model_copy(update={"revision": "0" * 16})})
     with pytest.raises(IndexMismatch, match="--empty"):
         next(sample_records(other))
@@ -103,7 +111,7 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command(place, "build", "--sample") == 0
     assert command(place, "build", "--sample", "--if-missing") == 0
     assert "there already" in capsys.readouterr().out
-    wanted = list(sample_records(made_by()))[100]
+    wanted = list(sample_records(sample_encoders()))[100]
     title = wanted.text.splitlines()[0]
     assert command(place, "search", title, "-n", "1", "--json") == 0
     assert json.loads(capsys.readouterr().out)["listing_id"] == wanted.listing_id
@@ -115,9 +123,9 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "1 listings added" in out.out
     assert "row 2: its title is empty" in out.err
     assert command(place, "stats") == 0
-    assert re.search(rf"listings +{len(list(sample_records(made_by()))) + 1} ", capsys.readouterr().out)
+    assert re.search(rf"listings +{len(list(sample_records(sample_encoders()))) + 1} ", capsys.readouterr().out)
     assert command(place, "build", "--from", str(table)) == 1
-    with ListingIndex.open(place, made_by()) as index:
+    with ListingIndex.open(place, sample_encoders()) as index:
         assert index.ids() == {"mine-1"}
 
 
@@ -128,7 +136,7 @@ def test_set_up_never_throws_a_persons_own_listings_away(tmp_path: Path) -> None
     command(str(place), "build", "--sample")
     command(str(place), "add", str(table))
     manifest = place / "manifest.json"
-    manifest.write_text(manifest.read_text().replace(made_by().image.revision, "0" * 16))
+    manifest.write_text(manifest.read_text().replace(sample_encoders().image.revision, "0" * 16))
     with pytest.raises(IndexMismatch):
         command(str(place), "build", "--sample", "--if-missing")
     with ListingIndex.open(place) as index:
@@ -137,9 +145,9 @@ def test_set_up_never_throws_a_persons_own_listings_away(tmp_path: Path) -> None
 
 def test_no_leak_when_every_sample_listing_asks(sample_index: str) -> None:
     """Each listing asks for neighbours of itself; the rules switched off show that they have something to do."""
-    with ListingIndex.open(sample_index, made_by()) as index:
+    with ListingIndex.open(sample_index, sample_encoders()) as index:
         own, seller, near = 0, 0, 0
-        for record in list(sample_records(made_by()))[::12]:
+        for record in list(sample_records(sample_encoders()))[::12]:
             query = Query(
                 record.image_vectors,
                 record.text_vector,
@@ -174,7 +182,7 @@ def test_no_leak_on_validation_photos(sample_index: str, data_folder: Path) -> N
     vectors = encoders.image_vectors(photos).tolist()
     import imagehash
 
-    base = next(sample_records(made_by()))
+    base = next(sample_records(sample_encoders()))
     own = [
         base.model_copy(
             update={
@@ -188,7 +196,7 @@ def test_no_leak_on_validation_photos(sample_index: str, data_folder: Path) -> N
         )
         for n, row in enumerate(unseen)
     ]
-    with ListingIndex.open(sample_index, made_by()) as index:
+    with ListingIndex.open(sample_index, sample_encoders()) as index:
         index.add(own)
         try:
             leaks = 0

@@ -52,17 +52,20 @@ from app.store.identity import store_id
 from app.store.media import Media
 from app.store.store_lock import ALONE_OR_NOTHING, alone
 from app.store.tables import Base
+from listing.errors import IplError
 from listing.home import private_files
 
-MOST_MANIFEST = 1 << 30
+MAX_MANIFEST_BYTES = 1 << 30
 _BLOCK = 1 << 20
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_.\-]*"
 _NAME = re.compile(rf"store\.sqlite|store\.pgdump|media/[0-9a-f]{{2}}/[0-9a-f]{{32}}\.jpg|feed(/{_PART}){{1,6}}")
 _KEPT_ASIDE = ("store.sqlite", "store.sqlite-wal", "store.sqlite-shm", "feed", "session.key")
 
 
-class ArchiveError(ValueError):
+class ArchiveError(IplError):
     """The archive cannot be trusted or read; the message is one sentence. Nothing was changed."""
+
+    code, exit_status = "bad_archive", 2
 
 
 @dataclass(frozen=True)
@@ -315,7 +318,7 @@ def _unpack(archive: Path, places: _Places) -> dict[str, Any]:
 
 def _read_manifest(tar: tarfile.TarFile) -> dict[str, Any]:
     first = tar.next()
-    file = tar.extractfile(first) if first is not None and first.isreg() and first.size <= MOST_MANIFEST else None
+    file = tar.extractfile(first) if first is not None and first.isreg() and first.size <= MAX_MANIFEST_BYTES else None
     if first is None or file is None or first.name != MANIFEST:
         raise ArchiveError("This is no archive of ./ipl backup: it does not begin with a manifest.")
     try:
@@ -351,22 +354,22 @@ def _unpack_one(tar: tarfile.TarFile, member: tarfile.TarInfo, entry: Mapping[st
     target.parent.mkdir(parents=True, exist_ok=True)
     source = tar.extractfile(member)
     assert source is not None
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     with target.open("xb") as file:
         while block := source.read(_BLOCK):
-            found.update(block)
+            digest.update(block)
             file.write(block)
         file.flush()
         os.fsync(file.fileno())
-    if found.hexdigest() != entry["sha256"]:
+    if digest.hexdigest() != entry["sha256"]:
         raise ArchiveError(f"{member.name} in the archive is damaged or was changed: its checksum differs.")
 
 
 def _check_sqlite(file: Path) -> None:
     try:
         with closing(sqlite3.connect(file)) as connection:
-            said = connection.execute("PRAGMA integrity_check").fetchone()[0]
+            verdict = connection.execute("PRAGMA integrity_check").fetchone()[0]
     except sqlite3.DatabaseError as error:
-        said = str(error)
-    if said != "ok":
-        raise ArchiveError(f"The store in the archive is damaged ({str(said)[:200]}).")
+        verdict = str(error)
+    if verdict != "ok":
+        raise ArchiveError(f"The store in the archive is damaged ({str(verdict)[:200]}).")

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from finetune.embedded.features import features
-from finetune.embedded.image_cache import look
 from finetune.evaluate.cached_model import AskedModel
 from finetune.evaluate.calibrate import cross_fitted
+from finetune.evaluate.features import features
+from finetune.evaluate.image_cache import look
 from finetune.evaluate.neighbours import Neighbourhood
 from listing.facts.ensemble import Calibration
 from listing.taxonomy import Taxonomy

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
-from finetune.data.tasks import stated
+from finetune.data.tasks import annotated_answer
 from finetune.evaluate.arms.material import Material, Row
 from finetune.evaluate.arms.statement import Statement, alone, likeliest
 from finetune.evaluate.predictions import all_questions, named
@@ -90,7 +90,7 @@ def exemplars(train: Sequence[Row], taxonomy: Taxonomy, seed: int = 0) -> dict[s
         node = taxonomy.categories[row["label"]]
         answers = {"category": node.phrase}
         for attribute in visible(node, taxonomy):
-            if (answer := stated(row, attribute)) is not None:
+            if (answer := annotated_answer(row, attribute)) is not None:
                 answers[attribute.name] = answer
         for name, answer in answers.items():
             have = found.setdefault(name, [])

@@ -14,7 +14,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.accounts.login_attempts import MAX_COUNTS, PER_NAME, WINDOW_SECONDS, Tries, Visitor
-from app.accounts.sellers import write_password
+from app.accounts.passwords import write_password
 from app.views import AppError
 from app.web.server import create_app
 from tests.app.support.page_server import served

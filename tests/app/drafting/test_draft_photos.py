@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import pytest
 from PIL import Image
 
-from app import handlers
 from app.seller.draft_part import draft_html
 from app.store.db import disk_full
 from app.store.tables import DraftRow
@@ -61,7 +60,7 @@ class TestWrittenAgain:
         assert (written.draft.note, written.draft.title) == ("Worn three times.", "My hoodie")
         assert "Worn three times." in written.draft.description
         assert next(a for a in written.draft.attributes if a.name == "brand").value == "Umbro"
-        stored = handlers.get_draft(services, me, first)
+        stored = services.drafts.get(me, first)
         assert (stored.state, stored.note) == ("ready", "Worn three times.")
         assert files_there(services, photos) == [True] * 3
         written.press("publish")
@@ -103,21 +102,21 @@ class TestWrittenAgain:
 
     def test_after_it_was_deleted_elsewhere_its_photos_become_a_new_one(self, services, me, written):
         first, photos = written.draft.draft_id, written.shown
-        handlers.abandon(services, me, first)
+        services.drafts.abandon(me, first)
         assert files_there(services, photos) == [False] * 3
         written.write()
         assert written.said == []
         assert written.draft.draft_id != first
-        assert [p.id for p in handlers.get_draft(services, me, written.draft.draft_id).photos] == written.shown
+        assert [p.id for p in services.drafts.get(me, written.draft.draft_id).photos] == written.shown
         assert files_there(services, written.shown) == [True] * 3
         assert not set(photos) & set(written.shown)
 
     def test_a_second_try_that_fails_leaves_the_first_one_whole(self, services, me, written):
-        before = handlers.get_draft(services, me, written.draft.draft_id)
+        before = services.drafts.get(me, written.draft.draft_id)
         services.pipeline.fail_at = "text"
         written.write("Worn three times.")
         assert (written.draft.draft_id, written.draft.state) == (before.draft_id, "ready")
-        after = handlers.get_draft(services, me, before.draft_id)
+        after = services.drafts.get(me, before.draft_id)
         assert (after.state, after.title, after.problem) == ("ready", before.title, None)
         assert files_there(services, written.shown) == [True] * 3
         written.press("publish")
@@ -125,10 +124,10 @@ class TestWrittenAgain:
 
     def test_photos_of_another_draft_are_refused_and_their_files_stay(self, services, me):
         photos = intake([picture(1), picture(2)])
-        first = list(handlers.start_draft(services, me, photos))[-1]
+        first = list(services.draft_writer.start(me, photos))[-1]
         with pytest.raises(AppError) as refused:
-            handlers.start_draft(services, me, photos)
-        assert (refused.value.code, refused.value.status) == ("photo_taken", 409)
+            services.draft_writer.start(me, photos)
+        assert (refused.value.code, refused.value.http_status) == ("photo_taken", 409)
         assert len(services.queue) == 0
         assert files_there(services, [p.id for p in first.photos]) == [True, True]
 
@@ -137,7 +136,7 @@ class TestOnTheScreen:
     def test_a_removed_photo_is_not_published_and_gone_from_the_store(self, services, me, written):
         away = written.shown[1]
         written.press("photo_remove", photo=away)
-        draft = handlers.get_draft(services, me, written.draft.draft_id)
+        draft = services.drafts.get(me, written.draft.draft_id)
         assert [p.id for p in draft.photos] == written.shown
         assert files_there(services, [away]) == [False]
         written.press("publish")
@@ -149,14 +148,14 @@ class TestOnTheScreen:
         first, second, third = written.shown
         written.press("photo_move", photo=third, to=0)
         assert written.shown == [third, first, second]
-        assert [p.id for p in handlers.get_draft(services, me, written.draft.draft_id).photos] == written.shown
+        assert [p.id for p in services.drafts.get(me, written.draft.draft_id).photos] == written.shown
         written.press("publish")
         assert [p.id for p in written.desk.published.photos] == [third, first, second]
 
     def test_a_photo_added_later_is_published(self, services, me, written, tmp_path):
         written.take(picture(4), folder=tmp_path)
         assert len(written.shown) == 4
-        assert [p.id for p in handlers.get_draft(services, me, written.draft.draft_id).photos] == written.shown
+        assert [p.id for p in services.drafts.get(me, written.draft.draft_id).photos] == written.shown
         written.press("publish")
         assert [p.id for p in written.desk.published.photos] == written.shown
         assert files_there(services, written.shown) == [True] * 4
@@ -279,7 +278,7 @@ class TestEvidence:
         assert 'class="crop"' not in html
         assert "Part of photo" not in html
         assert "a photo that is no longer here" in html
-        body = handlers.get_draft(services, me, written.draft.draft_id).draft
+        body = services.drafts.get(me, written.draft.draft_id).draft
         assert first not in body.model_dump_json()
         assert {e.photo for a in body.attributes for e in a.evidence} == {None}
 
@@ -380,7 +379,7 @@ class TestForPrograms:
     def test_while_it_is_written(self, build):
         services = build(pipeline=FakePipeline(delay=0.05))
         me = services.sellers.only().id
-        run = handlers.start_draft(services, me, intake([picture(1), picture(2)]))
+        run = services.draft_writer.start(me, intake([picture(1), picture(2)]))
         view = next(v for v in run if v.category is not None)
         with client_of(services) as client:
             address = f"/v1/drafts/{view.draft_id}"

@@ -58,7 +58,7 @@ def serve() -> int:
     pipeline = Looking()
     pipeline.past = index.past
     server.build_services = lambda settings: build_services(settings, pipeline=pipeline, index=index)
-    server._mount_page = lambda app, services: app.add_api_route("/catalogue", lambda: catalogue(services))
+    server.mount_page = lambda app, services: app.add_api_route("/catalogue", lambda: catalogue(services))
     return server.serve(settings)
 
 

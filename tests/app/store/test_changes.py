@@ -98,8 +98,8 @@ def test_the_content_that_the_index_gets_later_comes_to_the_other_server_too(bui
     catalog = second.feed.feed.catalog
     assert not catalog.content(catalog.live()).any()
     index.fail = False
-    first.publisher.outbox._failed_at = -60.0
-    first.publisher.follow()
+    first.outbox._failed_at = -60.0
+    first.outbox.follow()
     asked = []
     index.vectors = lambda ids: asked.append(list(ids)) or {i: [1.0] * 1280 for i in ids}
     assert second.feed.catch_up() == 1

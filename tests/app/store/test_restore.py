@@ -19,7 +19,6 @@ import psycopg
 import pytest
 from sqlalchemy import select, text
 
-from app import handlers
 from app.cli.main import main
 from app.services import build_services
 from app.settings import Settings
@@ -43,8 +42,8 @@ def publish_some(services, count, color):
     me = services.sellers.only().id
     ids = []
     for n in range(count):
-        draft = list(handlers.start_draft(services, me, intake([jpeg((40 * n, color, 9))])))[-1]
-        ids.append(handlers.publish(services, me, draft.draft_id, key=str(n)).id)
+        draft = list(services.draft_writer.start(me, intake([jpeg((40 * n, color, 9))])))[-1]
+        ids.append(services.publisher.publish(me, draft.draft_id, key=str(n)).id)
     return ids
 
 
@@ -369,8 +368,8 @@ def on_postgres(tmp_path, url):
     write_feed(tmp_path / "home", "old")
     back_up(services.settings, tmp_path / "p.tar")
     me = services.sellers.only().id
-    draft = list(handlers.start_draft(services, me, intake([jpeg((7, 7, 7))])))[-1]
-    handlers.publish(services, me, draft.draft_id, key="later")
+    draft = list(services.draft_writer.start(me, intake([jpeg((7, 7, 7))])))[-1]
+    services.publisher.publish(me, draft.draft_id, key="later")
     yield services
     services.close()
 
@@ -379,11 +378,11 @@ def on_postgres(tmp_path, url):
 def test_a_server_with_another_home_on_the_same_database_is_not_robbed(on_postgres, tmp_path, url):
     with pytest.raises(StoreError, match="stop"):
         restore(tmp_path / "p.tar", Settings(home=tmp_path / "other", store=url), force=True)
-    assert len(handlers.my_listings(on_postgres, on_postgres.sellers.only().id)) == 3
+    assert len(on_postgres.listings.own(on_postgres.sellers.only().id)) == 3
     on_postgres.close()
     restore(tmp_path / "p.tar", Settings(home=tmp_path / "home", store=url), force=True)
     again = start(on_postgres.settings)
-    assert len(handlers.my_listings(again, again.sellers.only().id)) == 2
+    assert len(again.listings.own(again.sellers.only().id)) == 2
     again.close()
 
 
@@ -397,7 +396,7 @@ def test_nor_after_postgresql_was_restarted(tmp_path):
         back_up(services.settings, tmp_path / "p.tar")
         database.kill()
         database.start()
-        assert len(handlers.my_listings(services, services.sellers.only().id)) == 1
+        assert len(services.listings.own(services.sellers.only().id)) == 1
         with pytest.raises(StoreError, match="stop"):
             restore(tmp_path / "p.tar", Settings(home=tmp_path / "other", store=database.url()), force=True)
         services.close()

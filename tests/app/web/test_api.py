@@ -7,7 +7,7 @@ import re
 import pytest
 from fastapi.testclient import TestClient
 
-from app.accounts.sellers import write_password
+from app.accounts.passwords import write_password
 from app.web.server import create_app
 from listing.intake.photos import PhotoError
 from tests.fakes import FakeIndex, FakePipeline, jpeg

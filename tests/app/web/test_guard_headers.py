@@ -89,7 +89,7 @@ VALUES = st.lists(
 @pytest.fixture
 def anywhere(build, tmp_path):
     """A server that answers to every host name, as on a network without IPL_HOSTS."""
-    from app.accounts.sellers import write_password
+    from app.accounts.passwords import write_password
 
     write_password(tmp_path / "passwords", "ann", "long enough")
     services = build(passwords=tmp_path / "passwords", host="0.0.0.0")

@@ -14,11 +14,12 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from app.accounts.sellers import write_password
+from app.accounts.passwords import write_password
 from app.ops import charts as pictures
 from app.ops import numbers
-from app.ops.numbers import Answer
-from app.ops.page import _cards, _picture, _slate, build_page
+from app.ops.answers import Answer
+from app.ops.html import cards, picture, slate_table
+from app.ops.page import build_page
 from app.seller import html
 from app.web.server import create_app
 from tests.app.feed.test_feed_log import visit
@@ -72,12 +73,12 @@ def test_titles_are_text_on_the_operators_page(attacked):
     slate, listings = services.feed.explain("v1", 20)
     titles = {n: x.title for n, x in listings.items()}
     assert "<script>" in "".join(titles.values())
-    html = _slate(numbers.feed_table(slate, titles, dict.fromkeys(listings, BAD)))
+    html = slate_table(numbers.feed_table(slate, titles, dict.fromkeys(listings, BAD)))
     assert "&lt;script&gt;" in html
     assert harmless(html)
-    assert harmless(_cards([Answer(BAD, "bad", BAD, BAD)]))
+    assert harmless(cards([Answer(BAD, "bad", BAD, BAD)]))
     figure = pictures.funnel({BAD: 3}, {BAD: 1.0})
-    assert harmless(_picture(figure))
+    assert harmless(picture(figure))
 
 
 def test_what_an_operator_types_is_text(attacked):

@@ -2,40 +2,56 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import pytest
 
-from app.accounts.sellers import (
-    PasswordFileError,
-    Sellers,
-    check_password,
-    hash_password,
-    read_passwords,
-    write_password,
-)
+from app.accounts.passwords import PasswordFileError, check_password, hash_password, read_passwords, write_password
+from app.accounts.sellers import Sellers
 from app.settings import Settings, SettingsError, load_settings
 from app.views import AppError
 
 
-def test_values_come_from_the_environment_and_given_ones_win(tmp_path):
-    found = load_settings({"IPL_HOME": str(tmp_path), "IPL_PORT": "8080", "IPL_RAG": "0", "HOME": "/x"}, port=9)
-    assert (found.home, found.port, found.rag) == (tmp_path, 9, False)
-    assert found.store_url == f"sqlite:///{tmp_path / 'store.sqlite'}"
+@pytest.fixture(autouse=True)
+def variables(monkeypatch):
+    """Sets ``IPL_*`` variables; there are no others."""
+    for name in [name for name in os.environ if name.startswith("IPL_")]:
+        monkeypatch.delenv(name)
+    return monkeypatch.setenv
 
 
-def test_an_unknown_variable_is_refused_with_the_nearest_name():
-    with pytest.raises(SettingsError, match="no setting IPL_PROT; did you mean IPL_PORT"):
-        load_settings({"IPL_PROT": "1"})
-    with pytest.raises(SettingsError, match="unset it"):
-        load_settings({"IPL_QQQQQQQQ": "1"})
+def test_values_come_from_the_environment_and_given_ones_win(tmp_path, variables):
+    for name, value in {"IPL_HOME": str(tmp_path), "IPL_PORT": "8080", "IPL_RAG": "0", "IPL_MODEL": ""}.items():
+        variables(name, value)
+    settings = load_settings(port=9)
+    assert (settings.home, settings.port, settings.rag, settings.model) == (tmp_path, 9, False, None)
+    assert settings.store_url == f"sqlite:///{tmp_path / 'store.sqlite'}"
+
+
+def test_the_home_is_absolute(tmp_path, variables, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    variables("IPL_HOME", "here")
+    assert load_settings().home == tmp_path / "here"
+    variables("IPL_HOME", "")
+    assert load_settings().home == Settings().home
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("IPL_PROT", "no setting IPL_PROT; did you mean IPL_PORT"), ("IPL_QQQQQQQQ", "unset it")]
+)
+def test_an_unknown_variable_is_refused_with_the_nearest_name(variables, name, hint):
+    variables(name, "1")
+    with pytest.raises(SettingsError, match=hint):
+        load_settings()
 
 
 @pytest.mark.parametrize(("name", "value"), [("IPL_PORT", "high"), ("IPL_CURRENCY", "euro"), ("IPL_QUEUE_LENGTH", "0")])
-def test_an_unusable_value_names_its_variable(name, value):
+def test_an_unusable_value_names_its_variable(variables, name, value):
+    variables(name, value)
     with pytest.raises(SettingsError, match=f"{name} is unusable"):
-        load_settings({name: value})
+        load_settings()
 
 
 def test_the_network_is_reached_only_with_passwords(tmp_path):

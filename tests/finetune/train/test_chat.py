@@ -10,8 +10,9 @@ from safetensors.torch import load_file
 
 from finetune.embedded.assemble import sha256
 from finetune.train import chat
-from finetune.train.chat import ChatConfig, train_chat
+from finetune.train.chat import train_chat
 from finetune.train.collator import SampleError
+from finetune.train.configs import ChatConfig
 from finetune.train.loading import LoadError, load_base, with_lora
 from finetune.train.merge import merge
 from tests.finetune.launching import launch_two

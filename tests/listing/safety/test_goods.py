@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.evidence_sets import goods, read_set
+from benchmarks.drafts.evidence_sets import goods, read_set
 from listing.safety import check_goods, goods_groups
 
 TESTS = Path(__file__).parents[2]
