@@ -24,6 +24,8 @@ Known = Literal["seen", "read", "seller-only"]
 class TaxonomyError(IplError, ValueError):
     """The taxonomy file is wrong; the message names the place and what is wrong with it."""
 
+    exit_status = 2
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")

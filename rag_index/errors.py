@@ -50,5 +50,6 @@ class IndexUnreachable(IndexFailure):
 class BadRecord(IplError, ValueError):
     """A record cannot be indexed: contact data in it, vectors of a wrong size, an unusable id."""
 
+    exit_status = 2
     code = "bad-record"
     http_status = 422

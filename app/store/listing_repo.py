@@ -18,6 +18,7 @@ OWN_PREFIX = "ipl-"
 INDEXED = ("active", "reserved", "sold")
 PUBLIC = INDEXED
 CONDITION = "condition_grade"
+_COLUMNS = tuple(Listing.model_fields.keys() & ListingRow.__table__.columns.keys())  # the same in both
 NOT_THERE = "There is no such listing; it may have been deleted."
 
 
@@ -74,22 +75,8 @@ def to_listings(session: Session, rows: Sequence[ListingRow]) -> list[Listing]:
         photos.setdefault(photo.listing_id, []).append(photo)
     return [
         Listing(
-            id=row.id,
-            seller_id=row.seller_id,
-            category=row.category,
-            attributes=row.attributes,
-            title=row.title,
-            description=row.description,
-            price=row.price,
-            currency=row.currency,
-            stock=row.stock,
-            condition=row.condition,
-            status=row.status,  # type: ignore[arg-type]
-            created_at=row.created_at,
-            published_at=row.published_at,
+            **{name: getattr(row, name) for name in _COLUMNS},
             photos=[draft_repo.photo_ref(p) for p in photos.get(row.id, [])],
-            draft_id=row.draft_id,
-            origin=row.origin,  # type: ignore[arg-type]
         )
         for row in rows
     ]
@@ -107,7 +94,7 @@ def add_listing(session: Session, draft: DraftRow, seen: Draft, price: float | N
     if not seen.title.strip():
         raise AppError("no_title", "The listing has no title; write one and publish again.", 422)
     if not seen.category.value:
-        raise AppError("no_category", "It is not known yet what this is; choose a category and publish again.", 422)
+        raise AppError("no_category", "The listing has no category yet; choose one and publish again.", 422)
     facts = {a.name: a.value for a in seen.attributes if a.value is not None}
     text = {"category": seen.category.value, "title": seen.title, "description": seen.description, "attributes": facts}
     row = ListingRow(
@@ -181,8 +168,8 @@ def by_ids(session: Session, listing_ids: Iterable[str]) -> list[ListingRow]:
     """The public listings of these ids in that order; ids that are gone are left out."""
     wanted = list(dict.fromkeys(listing_ids))
     query = select(ListingRow).where(ListingRow.id.in_(wanted), ListingRow.status.in_(PUBLIC))
-    found = {row.id: row for row in session.scalars(query)}
-    return [found[i] for i in wanted if i in found]
+    rows = {row.id: row for row in session.scalars(query)}
+    return [rows[i] for i in wanted if i in rows]
 
 
 def waiting_for_index(session: Session, limit: int = 100) -> list[OutboxRow]:
@@ -193,7 +180,7 @@ def waiting_for_index(session: Session, limit: int = 100) -> list[OutboxRow]:
 def waiting_ids(session: Session) -> dict[int, str]:
     """The listing of every open wish for the index, by the wish's id, the oldest first."""
     query = select(OutboxRow.id, OutboxRow.listing_id).order_by(OutboxRow.id)
-    return {row_id: listing_id for row_id, listing_id in session.execute(query)}  # noqa: C416  # dict() of rows has no types
+    return {row.id: row.listing_id for row in session.execute(query)}
 
 
 def count_waiting(session: Session) -> int:

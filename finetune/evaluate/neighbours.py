@@ -26,7 +26,7 @@ class Neighbourhood:
     """
 
     def __init__(self, image: Path, text: Path, store: Path, taxonomy: Taxonomy) -> None:
-        from rag_index.encoders import Encoders
+        from rag_index import Encoders
 
         self.encoders = Encoders(str(image), str(text))
         self.store = store
@@ -38,9 +38,7 @@ class Neighbourhood:
     def past(self) -> Any:
         """The open sample; made at first."""
         from listing.evidence.past_listings import PastListings
-        from rag_index.errors import IndexMismatch, IndexMissing
-        from rag_index.index import ListingIndex, build
-        from rag_index.sample.load import sample_records
+        from rag_index import IndexMismatch, IndexMissing, ListingIndex, build, sample_records
 
         place, info = self.store / "index", self.encoders.info
         try:

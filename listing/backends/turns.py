@@ -18,6 +18,8 @@ Message = Mapping[str, Any]
 class TemplateError(IplError, ValueError):
     """The chat template does not let an answer's tokens be found exactly; the message says why."""
 
+    exit_status = 2
+
 
 @dataclass(frozen=True)
 class Turns:

@@ -34,6 +34,7 @@ __all__ = ["BatchError", "BatchInputError", "Row", "Summary", "draft_row", "read
 class BatchInputError(IplError, ValueError):
     """The input cannot be used as a whole; the message is one sentence that says what to do."""
 
+    exit_status = 2
     http_status = 422
 
 

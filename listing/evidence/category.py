@@ -36,8 +36,8 @@ class CategoryRule(BaseModel):
     """The constants of the decision, from ``category.json``.
 
     ``garment_threshold`` is the log ratio of garment share to coverage at which a photo counts as a garment: the
-    ``garment_quantile`` of the training garments lie below it (``python -m benchmarks.routing --write``). Where the
-    less likely range has at least ``unsure`` of the probability, its best is named too. ``weights`` of the sources
+    ``garment_quantile`` of the training garments lie below it (``python -m benchmarks.drafts.routing --write``). Where
+    the less likely range has at least ``unsure`` of the probability, its best is named too. ``weights`` of the sources
     in the two ranges are relative: sources that are silent drop out. ``sharpness`` is what the garments' weights add up
     to. Both were chosen on the validation senders: mllm .2 to .3 of the garments' weight is a plateau.
     """

@@ -1,8 +1,8 @@
 """Colours of the object's pixels in CIELAB: a check of what the MLLM says, and a first guess where it was not tuned.
 
 The object is what differs from the photo's border, with a prior for the centre. Its pixels are counted over a small
-codebook of colours; a linear model (fitted on the training senders by ``benchmarks.colour_agreement``) turns the counts
-into probabilities of the taxonomy's colour names. A name is *contradicted* only when it is hardly possible.
+codebook of colours; a linear model (fitted on the training senders by ``benchmarks.drafts.colour_agreement``) turns the
+counts into probabilities of the taxonomy's colour names. A name is *contradicted* only when it is hardly possible.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ SIDE = 224
 CROP = 0.875
 
 View = Literal["crop", "letterbox", "whole"]
-# Chosen on the tuning part of the ikea photos: `python -m benchmarks.ikea_300 --views`.
+# Chosen on the tuning part of the ikea photos: `python -m benchmarks.drafts.ikea_300 --views`.
 VIEWS: tuple[View, ...] = ("crop", "letterbox")
 
 

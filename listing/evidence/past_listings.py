@@ -15,9 +15,7 @@ from listing.schema import NeighbourRef, PriceRange
 from listing.taxonomy import Taxonomy, load_taxonomy
 
 if TYPE_CHECKING:
-    from rag_index.encoders import Encoders
-    from rag_index.index import ListingIndex
-    from rag_index.retrieve import Neighbour, PriceBasis
+    from rag_index import Encoders, ListingIndex, Neighbour, PriceBasis
 
 log = logging.getLogger(__name__)
 NEIGHBOURS = 8
@@ -39,9 +37,7 @@ class PastListings:
         Raises:
             BackendError: there is none, another process has it, or another model built it; the message says what to do.
         """
-        from rag_index.defaults import default_encoders, default_location
-        from rag_index.errors import IndexFailure
-        from rag_index.index import ListingIndex
+        from rag_index import IndexFailure, ListingIndex, default_encoders, default_location
 
         encoders = default_encoders(home)
         try:
@@ -54,8 +50,7 @@ class PastListings:
         self, photos: Sequence[Photo], *, category: str | None, seller_id: str | None, text: str = ""
     ) -> Neighbours:
         """See ``NeighbourSearch.find``; instance-level attributes are never voted on. Without the index: none."""
-        from rag_index.errors import IndexFailure
-        from rag_index.retrieve import Query, price_range, retrieve, vote
+        from rag_index import IndexFailure, Query, price_range, retrieve, vote
 
         query = Query(
             image_vectors=self.encoders.image_vectors([photo.image for photo in photos]).tolist(),

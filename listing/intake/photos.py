@@ -46,6 +46,7 @@ _READERS = 2
 class PhotoError(IplError, ValueError):
     """A photo was refused. ``code`` names the reason; the message is one sentence that says what to do."""
 
+    exit_status = 2
     http_status = 422
 
     def __init__(self, code: str, message: str) -> None:

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from rag_index.errors import BadRecord
 from rag_index.records import IndexRecord
 from rag_index.storage.manifest import EncodersInfo
+from rag_index.storage.rows import SEPARATOR
 
-SEPARATOR = "\x1f"  # between the parts of a stored id; no part may hold it
 MAX_TEXT = 8_000
 _CONTACT = {
     "an e-mail address or user name": re.compile(r"[\w.+-]+\s?[@＠]\s?[\w-]+\.\w{2,}|(?<!\w)[@＠][^\W\d]\w{2,}"),

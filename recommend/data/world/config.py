@@ -1,4 +1,4 @@
-"""Every knob of the world with its frozen default. ``docs/world.md`` says which log each rate was set from."""
+"""Every knob of the world with its frozen default. ``docs/recommender.md`` says which log each rate was set from."""
 
 from __future__ import annotations
 

@@ -12,9 +12,7 @@ import numpy as np
 from app.market.chroma_index import ChromaSearchIndex
 from listing.evidence.past_listings import PastListings
 from listing.taxonomy import load_taxonomy
-from rag_index.errors import IndexMissing
-from rag_index.index import ListingIndex, build
-from rag_index.storage.manifest import EncoderInfo, EncodersInfo
+from rag_index import EncoderInfo, EncodersInfo, IndexMissing, ListingIndex, build
 
 SIZE = 64
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.evidence_sets import claims as measure
-from benchmarks.evidence_sets import read_set
+from benchmarks.drafts.evidence_sets import claims as measure
+from benchmarks.drafts.evidence_sets import read_set
 from listing.taxonomy import Taxonomy, load_taxonomy
 from listing.text.ground import find_claims, verify
 from listing.text.sentences import keep_supported, split
