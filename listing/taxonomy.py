@@ -150,8 +150,8 @@ class Taxonomy(_Frozen):
         if node is None:
             raise TaxonomyError(f"There is no category {category!r}; choose one of: {', '.join(self.categories)}.")
         narrowed = dict(node.restricted)
-        found = (self.attributes[name] for name in node.attributes)
-        return tuple(a.model_copy(update={"values": narrowed[a.name]}) if a.name in narrowed else a for a in found)
+        attributes = (self.attributes[name] for name in node.attributes)
+        return tuple(a.model_copy(update={"values": narrowed[a.name]}) if a.name in narrowed else a for a in attributes)
 
     def in_text(self) -> tuple[Attribute, ...]:
         """Attributes that a text may mention, in the order in which the prompts name them."""

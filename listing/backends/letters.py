@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from listing.prompts import LETTERS
 
-# Not measured: "the model picked it" and no more. Above ``checks.LEAST_SUGGESTION``, below every stating threshold.
+# Not measured: "the model picked it" and no more. Above ``checks.MIN_SUGGESTION``, below every stating threshold.
 STAND_IN = 0.6
 AROUND = " \t\r\n()[]*.:\"'`"
 _LETTER = rf"([{LETTERS[0]}-{LETTERS[-1]}])"
@@ -103,5 +103,5 @@ def _chosen(text: str, options: Sequence[str]) -> str | None:
     for pattern in _PATTERNS:
         if (match := pattern.match(text)) and (place := LETTERS.find(match[1])) < len(options):
             return options[place]
-    said = text.strip().strip(AROUND).casefold()
-    return next((option for option in options if option.casefold() == said), None)
+    words = text.strip().strip(AROUND).casefold()
+    return next((option for option in options if option.casefold() == words), None)

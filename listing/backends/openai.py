@@ -25,7 +25,7 @@ from listing.backends.chat_server import ChatServer, Patience, Refusal
 from listing.backends.letters import AROUND, Alternative, Verdict, by_groups, verdict
 
 KEY_VARIABLE = "IPL_API_KEY"
-LONGEST_SIDE = 1024  # px; more costs tokens and shows no more of a garment
+MAX_SIDE = 1024  # px; more costs tokens and shows no more of a garment
 _JPEG_QUALITY = 90
 _LETTER_TOKENS = 8  # room for "The answer is B" from servers without log-probabilities
 MAX_LISTED = 10  # models named in a message
@@ -76,9 +76,9 @@ class OpenAIBackend:
         url = self._server.url
         if not listed:
             raise BackendError(f"The server at {url} lists no model: name one, like --model {url}#MODEL.")
-        found = ", ".join(listed[:MAX_LISTED]) + (", ..." if len(listed) > MAX_LISTED else "")
+        choices = ", ".join(listed[:MAX_LISTED]) + (", ..." if len(listed) > MAX_LISTED else "")
         what = f"does not serve {wanted!r}" if wanted is not None else "serves several models"
-        raise BackendError(f"The server at {url} {what}: name one of {found}, like --model {url}#{listed[0]}.")
+        raise BackendError(f"The server at {url} {what}: name one of {choices}, like --model {url}#{listed[0]}.")
 
     # -- closed choices ---------------------------------------------------------------------------------------------
 
@@ -175,10 +175,10 @@ def _first_alternatives(completion: ChatCompletion) -> list[Alternative]:
 
 
 def data_url(image: Image.Image) -> str:
-    """The photo as a JPEG in a data URL: longest side at most ``LONGEST_SIDE`` px, bare pixels, no metadata."""
+    """The photo as a JPEG in a data URL: longest side at most ``MAX_SIDE`` px, bare pixels, no metadata."""
     bare = Image.new("RGB", image.size)
     bare.paste(image.convert("RGB"))  # a comment or profile of the original stays with the original
-    bare.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    bare.thumbnail((MAX_SIDE, MAX_SIDE))
     buffer = io.BytesIO()
     bare.save(buffer, "JPEG", quality=_JPEG_QUALITY)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

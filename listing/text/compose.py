@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from listing.backends.base import Backend
 from listing.events import StageEvent, TextEvent
-from listing.evidence.neighbours import Found
+from listing.evidence.neighbours import Neighbours
 from listing.facts.ensemble import Calibration
 from listing.request import DraftRequest
 from listing.safety.contacts import scrub
@@ -31,7 +31,7 @@ def compose(
     request: DraftRequest,
     category: Category,
     facts: Sequence[AttributeValue],
-    neighbours: Found,
+    neighbours: Neighbours,
     *,
     backend: Backend,
     taxonomy: Taxonomy,

@@ -235,8 +235,8 @@ def _judge(
     if claim.kind == "size":
         return claim.text, _judge_size(claim, sources)
     if _PERCENT.fullmatch(claim.text):
-        said = sources.in_print(claim.text) or sources.in_note(claim.text)
-        return None, "supported" if said else "contradicted" if sources.known("material") and not set(
+        printed = sources.in_print(claim.text) or sources.in_note(claim.text)
+        return None, "supported" if printed else "contradicted" if sources.known("material") and not set(
             lexicon.meaning(claim.text).get("material", ())
         ) & sources.known("material") else "unsupported"
     meaning = lexicon.meaning(claim.text)
@@ -252,7 +252,7 @@ def _judge(
 def _judge_value(claim: Claim, meaning: Mapping[str, frozenset[str]], sources: Sources) -> tuple[str | None, Verdict]:
     """An attribute value; words with several meanings (lace: pattern, material) need only one of them."""
     for name, values in meaning.items():
-        hit = values & (sources.known(name) | sources.said.get(name, set()))
+        hit = values & (sources.known(name) | sources.mentioned.get(name, set()))
         narrower = _NARROWER.get(plain(claim.text), frozenset()) if name == "colour" else frozenset()
         if hit or narrower & sources.known(name):
             return next(iter(hit), None), "supported"
@@ -290,12 +290,12 @@ def _judge_noun(
 
 
 def _judge_condition(claim: Claim, sources: Sources, lexicon: Lexicon) -> tuple[str | None, Verdict]:
-    words, seen = claim.text.lower(), sources.known("condition")
+    words, visible = claim.text.lower(), sources.known("condition")
     if sources.in_note(claim.text):
         return None, "supported"
     cues: set[str] = set()
-    for found in lexicon.phrases.finditer(re.sub(r"^(?:no|without|free of)\s+", "", words)):
-        cues |= lexicon.meaning(found[0]).get("condition", frozenset())
+    for match in lexicon.phrases.finditer(re.sub(r"^(?:no|without|free of)\s+", "", words)):
+        cues |= lexicon.meaning(match[0]).get("condition", frozenset())
     denied = (
         bool(
             re.match(
@@ -307,14 +307,16 @@ def _judge_condition(claim: Claim, sources: Sources, lexicon: Lexicon) -> tuple[
         or "free" in words
     )
     if denied:
-        if "none-visible" in seen and "visible" in words:
+        if "none-visible" in visible and "visible" in words:
             return "none-visible", "supported"
-        return None, "contradicted" if cues & seen else "unsupported"
-    if cues & seen or (seen - {"none-visible", "tag-attached", "creased"} and re.search(r"\bwear\b|signs of", words)):
-        return next(iter(cues & seen), None), "supported"
-    if "tag-attached" in seen and re.fullmatch(r"new with (?:original )?tags?|bnwt|nwt", words):
+        return None, "contradicted" if cues & visible else "unsupported"
+    if cues & visible or (
+        visible - {"none-visible", "tag-attached", "creased"} and re.search(r"\bwear\b|signs of", words)
+    ):
+        return next(iter(cues & visible), None), "supported"
+    if "tag-attached" in visible and re.fullmatch(r"new with (?:original )?tags?|bnwt|nwt", words):
         return "tag-attached", "supported"
-    if cues and "none-visible" in seen:
+    if cues and "none-visible" in visible:
         return min(cues), "contradicted"
     return None, "copied" if sources.at_neighbours("condition", cues) else "unsupported"
 
@@ -326,8 +328,8 @@ def _judge_words(claim: Claim, sources: Sources) -> Verdict:
         return "supported"
     if claim.kind != "text" and sources.in_facts(words):  # "creased" in quotation marks is no print
         return "supported"
-    printed = (said.lower() for name in ("text", "brand", "size") for said in sources.known(name))
-    if claim.kind == "text" and any(words.lower() in said for said in printed):
+    printed = (value.lower() for name in ("text", "brand", "size") for value in sources.known(name))
+    if claim.kind == "text" and any(words.lower() in value for value in printed):
         return "supported"
     owner = next((brand for mark, brand in _MARK_OF.items() if mark in words.lower()), None)
     if owner and any(owner in brand.lower() for brand in sources.known("brand")):
