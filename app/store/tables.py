@@ -39,6 +39,8 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 class Base(DeclarativeBase):
+    """What all tables share: times in UTC, JSON for dictionaries."""
+
     type_annotation_map = {datetime: UtcTime, dict[str, Any]: JSON, str: Text}  # noqa: RUF012  # SQLAlchemy's own form
 
 
@@ -55,6 +57,8 @@ class IdentityRow(Base):
 
 
 class SellerRow(Base):
+    """A person by the name with which they sign in."""
+
     __tablename__ = "sellers"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     name: Mapped[str] = mapped_column(String(64), unique=True)
