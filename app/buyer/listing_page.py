@@ -21,7 +21,7 @@ pages = APIRouter(include_in_schema=False)
 
 
 @pages.get("/l/{listing_id}")
-def listingrender(PAGE, request: Request, services: Deps, listing_id: Id) -> Response:
+def listing_page(request: Request, services: Deps, listing_id: Id) -> Response:
     """An own listing in whatever state, or a public one of somebody else; who is not signed in is sent to the form."""
     headers = {"Cache-Control": "no-store"}
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.cli import CommandError
+from app.setup.repository import repository
 
 if TYPE_CHECKING:
     Tasks = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -163,9 +164,21 @@ def run(args: argparse.Namespace) -> int:
     }
     try:
         tasks[args.task](args)
-    except FileExistsError as error:
-        raise CommandError(str(error), 2) from error
+    except _errors() as error:
+        raise CommandError(str(error), 2 if isinstance(error, (ValueError, FileExistsError)) else 1) from error
     return 0
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """The errors of the recommender whose message is a sentence for the person; it knows nothing of ``IplError``."""
+    from recommend.config import ConfigError
+    from recommend.data.parquet import DataError
+    from recommend.data.schema import SchemaError
+    from recommend.data.world.config import KnobError
+    from recommend.data.world.oracle import OracleSealed
+    from recommend.training.trainer import TrainingError
+
+    return FileExistsError, ConfigError, DataError, SchemaError, KnobError, OracleSealed, TrainingError
 
 
 def _world(args: argparse.Namespace) -> None:
@@ -248,6 +261,8 @@ def _experiment(args: argparse.Namespace) -> None:
         raise CommandError("a run with --set is a trial of its own: name its file with --out FILE.", 2)
     if args.deciding and args.scale == "small" and args.out is None:
         raise CommandError("a run with --deciding leaves arms out: name its file with --out FILE.", 2)
+    if args.out is None and repository() is None:
+        raise CommandError("name a file for the results with --out FILE; an installed package keeps its own.", 2)
     out = args.out or result_file(recipe.name, args.scale)
     seeds = range(args.seed, args.seed + args.seeds)
     say = partial(print, file=sys.stderr, flush=True)

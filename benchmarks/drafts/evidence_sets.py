@@ -78,25 +78,26 @@ def contacts(rows: list[Row]) -> Report:
 
 
 def goods(rows: list[Row]) -> Report:
-    """Share of prohibited listings refused and of legitimate ones let through."""
-    from listing.safety.prohibited_goods import check_goods
+    """Shares of prohibited, almost prohibited and ordinary listings that are flagged (refused or reviewed) and refused."""
+    from listing.safety import check_goods
 
-    errors, counts = [], Counter()
+    errors: list[str] = []
+    counts: Counter[str] = Counter()
     for row in rows:
-        refusal = check_goods(row.get("category"), row["text"])
-        side = "prohibited" if row["prohibited"] else "legitimate"
-        right = (refusal is not None) == row["prohibited"]
-        counts[side] += 1
-        counts[f"{side} right"] += right
-        if not right:
-            errors.append(f"{row['id']} {side}: {row['category']} {row['text']!r} -> {refusal and refusal.code}")
-    return {
-        "rows": len(rows),
-        "refused": ratio(counts["prohibited right"], counts["prohibited"]),
-        "let_through": ratio(counts["legitimate right"], counts["legitimate"]),
-        "counts": dict(counts),
-        "errors": errors,
+        verdict = check_goods(row.get("category"), row["text"])
+        side = "prohibited" if row["prohibited"] else "ordinary" if row["group"] == "ordinary" else "near-misses"
+        refused = verdict is not None and verdict.level == "refuse"
+        counts.update({side: 1, f"{side} flagged": verdict is not None, f"{side} refused": refused})
+        counts.update({"allowed": not row["prohibited"], "allowed refused": refused and not row["prohibited"]})
+        if (verdict is not None) != row["prohibited"]:
+            errors.append(f"{row['id']} {side}: {row['category']} {row['text']!r} -> {verdict and verdict.code}")
+    shares = {
+        f"{side} {what}": ratio(counts[f"{side} {what}"], counts[side])
+        for side in ("prohibited", "near-misses", "ordinary", "allowed")
+        for what in ("flagged", "refused")
+        if counts[side] and f"{side} {what}" in counts
     }
+    return {"rows": len(rows), **shares, "counts": dict(counts), "errors": errors}
 
 
 def _gold_spans(row: Row) -> list[tuple[int, int, str]]:

@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from finetune.data.photosets import data_root, read_annotations
-from finetune.data.splits import split_rows
+from finetune import data_root, read_annotations, split_rows
 from listing.evidence.past_listings import PastListings
 from listing.home import ipl_home
 from listing.intake.photos import intake

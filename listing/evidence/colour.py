@@ -8,16 +8,14 @@ counts into probabilities of the taxonomy's colour names. A name is *contradicte
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
-
-if TYPE_CHECKING:
-    from listing.facts.verify import PixelView
 
 MODEL_FILE = Path(__file__).with_name("colour.json")
 SIDE = 96  # longest side, in pixels, at which colours are counted
@@ -55,6 +53,16 @@ class PixelColour(NamedTuple):
     name: str
     share: float
     box: Box
+
+
+@dataclass(frozen=True)
+class PixelView:
+    """What the pixels of one photo say of the object's colour: shares by name, and where they were taken."""
+
+    photo: int
+    shares: Mapping[str, float]
+    box: Box | None = None
+    contradicted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -207,8 +215,6 @@ def contradicts(probabilities: dict[str, float], name: str) -> bool:
 
 def pixel_view(image: Image.Image, photo: int) -> PixelView:
     """What photo number ``photo`` says: probabilities of colour names, the object's box, impossible names."""
-    from listing.facts.verify import PixelView
-
     model = load_model()
     lab, mask = object_pixels(image)
     found = dict(zip(model.names, model.probabilities(count(lab[mask], model.codebook)).tolist(), strict=True))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from listing.intake.photos import Photo
+from listing.request import Photo
 from listing.schema import NeighbourRef, PriceRange
 
 Votes = Mapping[str, Mapping[str, float]]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from listing.backends.base import BackendError
 from listing.evidence.neighbours import Found
-from listing.intake.photos import Photo
+from listing.request import Photo
 from listing.schema import NeighbourRef, PriceRange
 from listing.taxonomy import Taxonomy, load_taxonomy
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from listing import prompts
 from listing.backends.base import Backend, ChoiceQuestion
 from listing.facts.ensemble import Calibration, Distribution, best, combine, over_photos
-from listing.intake.photos import Photo
+from listing.request import Photo
 from listing.taxonomy import Attribute, CategoryNode, Taxonomy
 
 

@@ -7,9 +7,9 @@ pixels speak against is ``contradicted``, and what nobody saw is ``unknown``, wh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from listing.facts.ensemble import Calibration, Distribution, best
+from listing.evidence.colour import PixelView
+from listing.facts.ensemble import Calibration, best
 from listing.facts.questions import Reading
 from listing.prompts import UNKNOWN
 from listing.schema import AttributeValue, Evidence
@@ -17,16 +17,6 @@ from listing.taxonomy import Attribute
 
 LEAST_SUGGESTION = 0.35
 _LEAST_NEIGHBOUR = 0.5
-
-
-@dataclass(frozen=True)
-class PixelView:
-    """What the pixels of one photo say of the object's colour: shares by name, and where they were taken."""
-
-    photo: int
-    shares: Distribution
-    box: tuple[float, float, float, float] | None = None
-    contradicted: tuple[str, ...] = ()
 
 
 def visible_fact(

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 
 from listing import prompts
 from listing.backends.base import Backend, ChoiceQuestion
+from listing.evidence.colour import PixelView, pixel_view
 from listing.evidence.neighbours import Found, Similar
 from listing.facts import questions
 from listing.facts.category_router import Router
 from listing.facts.ensemble import Calibration, Distribution, best, certainty, over_photos
 from listing.facts.questions import Reading
-from listing.facts.verify import PixelView
-from listing.intake.photos import Photo
-from listing.request import DraftRequest
+from listing.request import DraftRequest, Photo
 from listing.schema import AttributeValue, Candidate, Category, Evidence, Flag
 from listing.taxonomy import CategoryNode, Taxonomy
 
@@ -117,8 +116,6 @@ def readings(
 
 def pixel_views(photos: Sequence[Photo], trust: Sequence[float]) -> list[PixelView]:
     """Colours of the object's pixels, photo by photo; photos that hardly show the item are left out."""
-    from listing.evidence.colour import pixel_view
-
     top = max(trust)
     return [pixel_view(photo.image, i) for i, photo in enumerate(photos) if trust[i] >= 0.5 * top]
 

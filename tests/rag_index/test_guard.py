@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from listing.safety.contacts import scrub_for_index
-from rag_index import contact_kind
+from rag_index.imports.record_checks import contact_kind
 
 ROWS = [
     json.loads(line)

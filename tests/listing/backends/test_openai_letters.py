@@ -15,7 +15,6 @@ from PIL.PngImagePlugin import PngInfo
 
 from listing import prompts
 from listing.backends.base import BackendError, ChoiceQuestion
-from listing.backends.chat_protocol import Choice
 from listing.backends.letters import STAND_IN, Verdict, by_groups, verdict
 from listing.backends.openai import LONGEST_SIDE, OpenAIBackend, data_url
 from listing.facts.ensemble import Calibration, best, over_photos
@@ -84,7 +83,7 @@ def test_a_request_carries_photo_letters_and_log_probabilities() -> None:
     ],
 )
 def test_without_log_probabilities_the_choice_is_only_a_suggestion(text: str, chosen: str | None) -> None:
-    said = verdict(Choice.model_validate({"message": {"content": text}}), COLOURS)
+    said = verdict(text, [], COLOURS)
     assert not said.measured
     assert_distribution(said.shares, COLOURS)
     if chosen is None:
@@ -95,7 +94,7 @@ def test_without_log_probabilities_the_choice_is_only_a_suggestion(text: str, ch
 
 def test_the_stand_in_lies_between_suggesting_and_stating() -> None:
     assert LEAST_SUGGESTION < STAND_IN < Calibration().default.threshold
-    views = [verdict(Choice.model_validate({"message": {"content": t}}), COLOURS).shares for t in ("B", "B", "A")]
+    views = [verdict(t, [], COLOURS).shares for t in ("B", "B", "A")]
     for chosen in (views, views[:2], views[:1]):  # several photos that agree make it no surer
         assert best(over_photos(chosen, [1.0] * len(chosen)))[1] <= STAND_IN + 1e-9
 

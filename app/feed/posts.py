@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.feed.items import CONTENT, category_code, milliseconds, numbers
-from app.market import posts
+from app.market import post_views
 from app.store.db import Store
 from app.store.tables import FeedPageRow, FeedPostRow, PostRow, now
 from app.views import AppError
@@ -25,8 +25,8 @@ from recommend.cascade.visitors import PastPost
 
 
 @dataclass
-class PostEvents:
-    """What happened to posts within a transaction; counted when that is committed."""
+class NewEvents:
+    """What happened to items or posts within a transaction, by the feed's number; counted when that is committed."""
 
     seen: list[int] = field(default_factory=list)
     clicked: list[int] = field(default_factory=list)
@@ -67,10 +67,11 @@ class LivePosts:
                 self.feed.posts.count_click(int(row.known["post_id"]))
                 self.feed.visitors.get(who).posts.append(_past(row))
 
-    def note(self, session: Session, page_id: str, slate: Slate) -> list[posts.PostView | None]:
+    def note(self, session: Session, page_id: str, slate: Slate) -> list[post_views.PostView | None]:
         """Write a page's posts down; gives them in the slate's order, None for one that was withdrawn meanwhile."""
         wanted = [self._keys.get(shown.post.post_id, "") for shown in slate.posts]
-        found = {p.id: p for p in posts.views(session, session.scalars(select(PostRow).where(PostRow.id.in_(wanted))))}
+        rows = session.scalars(select(PostRow).where(PostRow.id.in_(wanted)))
+        found = {post.id: post for post in post_views.views(session, rows)}
         for shown, key in zip(slate.posts, wanted, strict=True):
             if key in found:
                 session.add(FeedPostRow(page_id=page_id, post_id=key, position=shown.position, known=_known(shown),
@@ -84,7 +85,7 @@ class LivePosts:
             found = session.execute(select(PostRow.id, PostRow.title).where(PostRow.id.in_(list(keys))))
             return {keys[post_id]: title for post_id, title in found}
 
-    def event(self, session: Session, who: int, kind: str, page_id: str, post_id: str, events: PostEvents) -> int:
+    def event(self, session: Session, who: int, kind: str, page_id: str, post_id: str, events: NewEvents) -> int:
         """Write an event on a post down; 1 when it is new, 0 when it was known.
 
         Raises:
@@ -109,7 +110,7 @@ class LivePosts:
         session.flush()
         return new
 
-    def count(self, who: int, events: PostEvents, moment: Moment) -> None:
+    def count(self, who: int, events: NewEvents, moment: Moment) -> None:
         """Count what was written down."""
         for post_id in events.seen:
             self.feed.posts.shown(post_id)
@@ -127,7 +128,7 @@ class LivePosts:
                     post_id=ids[row.id],
                     author_id=authors[row.author_id],
                     category=category_code(row.category),
-                    topic=posts.TOPICS.index(row.topic) if row.topic in posts.TOPICS else -1,
+                    topic=post_views.TOPICS.index(row.topic) if row.topic in post_views.TOPICS else -1,
                     created_ms=milliseconds(row.created_at),
                     length=max(len(row.text.split()), 1),
                     content=np.array(row.content or [0.0] * CONTENT, np.float32),
