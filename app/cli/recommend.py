@@ -149,6 +149,8 @@ def _positive(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Do it; errors of the recommender carry one sentence each."""
+    from recommend.errors import RecommendError
+
     tasks: dict[str, Callable[[argparse.Namespace], None]] = {
         "world": _world,
         "train": _train,
@@ -163,6 +165,8 @@ def run(args: argparse.Namespace) -> int:
     }
     try:
         tasks[args.task](args)
+    except RecommendError as error:
+        raise CommandError(str(error), error.exit_status) from error
     except FileExistsError as error:
         raise CommandError(str(error), 2) from error
     return 0
