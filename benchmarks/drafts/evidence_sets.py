@@ -78,7 +78,7 @@ def contacts(rows: list[Row]) -> Report:
 
 
 def goods(rows: list[Row]) -> Report:
-    """Shares of prohibited, almost prohibited and ordinary listings that are flagged (refused or reviewed) and refused."""
+    """Shares of prohibited, almost prohibited and ordinary listings that are flagged, and refused."""
     from listing.safety import check_goods
 
     errors: list[str] = []
