@@ -104,6 +104,7 @@ def _open_past(settings: Settings) -> PastListings:
     An empty one is made where there is none, so that the first published listing has a place to go.
     """
     from listing.evidence.past_listings import PastListings
+    from listing.safety.contacts import sure_contact
     from rag_index.defaults import default_encoders, default_location
     from rag_index.errors import IndexFailure, IndexMissing
     from rag_index.index import ListingIndex, build
@@ -111,10 +112,10 @@ def _open_past(settings: Settings) -> PastListings:
     location, encoders = settings.index or default_location(settings.home), default_encoders(settings.home)
     try:
         try:
-            index = ListingIndex.open(location, encoders.info)
+            index = ListingIndex.open(location, encoders.info, contact_check=sure_contact)
         except IndexMissing:
             build([], location, encoders.info)
-            index = ListingIndex.open(location, encoders.info)
+            index = ListingIndex.open(location, encoders.info, contact_check=sure_contact)
     except IndexFailure as error:
         raise StoreError(str(error)) from error
     return PastListings(index, encoders, load_taxonomy())

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rag_index.encoders import Encoders
     from rag_index.imports.import_tables import RowProblem
     from rag_index.imports.importer import Tools
+    from rag_index.imports.record_checks import ContactCheck
     from rag_index.records import IndexRecord
 
 SHOWN_PROBLEMS = 20
@@ -22,11 +23,15 @@ SHOWN_PROBLEMS = 20
 
 @dataclass(frozen=True)
 class Kit:
-    """Where the index is, its models, and what the caller does for it (``rag_index.imports.importer.Tools``)."""
+    """Where the index is, its models, and what the caller does for it (``rag_index.imports.importer.Tools``).
+
+    contact_check: the kind of contact data in a text, or None; what holds any is not stored.
+    """
 
     location: str
     encoders: Encoders
     tools: Callable[[], Tools]
+    contact_check: ContactCheck | None = None
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -88,7 +93,7 @@ def build(args: argparse.Namespace, kit: Kit) -> int:
         records = _usable(args, kit, problems)
     else:
         records = sample_records(kit.encoders.info)
-    count = build_index(records, kit.location, kit.encoders.info)
+    count = build_index(records, kit.location, kit.encoders.info, contact_check=kit.contact_check)
     print(f"{count} listings in {kit.location}")
     return _report(problems)
 
@@ -100,7 +105,7 @@ def add(args: argparse.Namespace, kit: Kit) -> int:
     from rag_index.index import ListingIndex
 
     mapping = parse_mapping(args.map)
-    with ListingIndex.open(kit.location, kit.encoders.info) as index:
+    with ListingIndex.open(kit.location, kit.encoders.info, contact_check=kit.contact_check) as index:
         stored, problems = import_table(args.table, mapping, kit.tools(), index.add)
     print(f"{stored} listings added to {kit.location}")
     return _report(problems)
@@ -183,7 +188,7 @@ def _usable(args: argparse.Namespace, kit: Kit, problems: list[RowProblem]) -> I
             problems.append(made)
             continue
         try:
-            check(made, kit.encoders.info)
+            check(made, kit.encoders.info, kit.contact_check)
         except BadRecord as error:
             problems.append(RowProblem(0, str(error)))
             continue

@@ -27,8 +27,15 @@ def run(args: argparse.Namespace) -> int:
     home = ipl_home()
     encoders = default_encoders(home)
     location = args.index or default_location(home)
+    kit = cli.Kit(location, encoders, tools=lambda: _tools(encoders), contact_check=_contact_check)
     with private_files():
-        return cli.run(args, cli.Kit(location=location, encoders=encoders, tools=lambda: _tools(encoders)))
+        return cli.run(args, kit)
+
+
+def _contact_check(text: str) -> str | None:
+    from listing.safety.contacts import sure_contact
+
+    return sure_contact(text)
 
 
 def _tools(encoders: Encoders) -> Tools:

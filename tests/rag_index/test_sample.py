@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from finetune.data.splits import is_validation_sender
+from listing.safety.contacts import sure_contact
 from rag_index import cli
 from rag_index.encoders import Encoders
 from rag_index.errors import IndexMismatch
@@ -54,7 +55,7 @@ def test_sample_is_complete_clean_and_without_validation_senders() -> None:
     assert len(records) > 2_000
     assert len({r.category for r in records}) == 17
     for record in records:
-        check(record, made_by())
+        check(record, made_by(), sure_contact)
         assert record.price is None
         assert record.origin == "sample"
         assert not is_validation_sender(record.seller_id.removeprefix("sample-"))

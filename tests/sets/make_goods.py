@@ -3,7 +3,7 @@
 # ruff: noqa: E501  (one example a line)
 from __future__ import annotations
 
-from tests.sets.make_contacts import write
+from tests.sets.jsonl import write
 
 # (category or None, text)
 PROHIBITED: list[tuple[str | None, str]] = [
