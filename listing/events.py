@@ -16,16 +16,22 @@ class StageEvent(Model):
 
 
 class CategoryEvent(Model):
+    """What the item is."""
+
     kind: Literal["category"] = "category"
     category: Category
 
 
 class AttributeEvent(Model):
+    """A fact with what supports it."""
+
     kind: Literal["attribute"] = "attribute"
     attribute: AttributeValue
 
 
 class QuestionEvent(Model):
+    """What only the seller can answer."""
+
     kind: Literal["question"] = "question"
     question: Question
 

@@ -62,6 +62,8 @@ class AttributeValue(Model):
 
 
 class Candidate(Model):
+    """A category that it may be, with its probability."""
+
     value: str
     confidence: float = Field(ge=0, le=1)
 
@@ -104,6 +106,8 @@ class Flag(Model):
 
 
 class PriceRange(Model):
+    """What similar listings asked; ``basis`` are their ids."""
+
     low: float
     mid: float
     high: float
@@ -112,6 +116,8 @@ class PriceRange(Model):
 
 
 class NeighbourRef(Model):
+    """A similar past listing."""
+
     listing_id: str
     score: float
 

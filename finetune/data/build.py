@@ -64,7 +64,8 @@ def conversation(tasks: Sequence[Task], image: str | None) -> dict[str, Any]:
             {"role": "user", "content": marker + task.prompt},
             {"role": "assistant", "content": task.answer},
         ]
-    return {"messages": messages, "images": [] if image is None else [image], "tasks": [task.name for task in tasks]}
+    names = [task.name for task in tasks]
+    return {"messages": messages, "images": [] if image is None else [image], "tasks": names}
 
 
 def without_lookalikes(train: Sequence[Row], validation: Sequence[Row]) -> list[Row]:

@@ -99,8 +99,8 @@ def category_macro_f1(truth: np.ndarray, guess: np.ndarray) -> float:
     each = []
     for name in np.unique(truth):
         right = int(np.count_nonzero((truth == name) & (guess == name)))
-        guessed, there = int(np.count_nonzero(guess == name)), int(np.count_nonzero(truth == name))
-        each.append(f1(right, guessed - right, there - right))
+        guessed, true = int(np.count_nonzero(guess == name)), int(np.count_nonzero(truth == name))
+        each.append(f1(right, guessed - right, true - right))
     return float(np.mean(each))
 
 

@@ -1,8 +1,8 @@
-"""Ali-CCP (Tianchi 408; Ma et al., SIGIR 2018, ESMM): 85 million impressions with clicks and conversions.
+r"""Ali-CCP (Tianchi 408; Ma et al., SIGIR 2018, ESMM): 85 million impressions with clicks and conversions.
 
 A folder with ``sample_skeleton_{train,test}.csv`` (sample, click, conversion, key of common features, number of
 features, features) and ``common_features_{train,test}.csv`` (key, number, features), neither with a header. Features
-are ``FIELD \\x02 ID \\x03 VALUE``, parted by ``\\x01``. The common features of a part are held in memory; of every
+are ``FIELD \x02 ID \x03 VALUE``, parted by ``\x01``. The common features of a part are held in memory; of every
 feature only field and id are kept, since the fields named here are all categorical.
 """
 

@@ -226,6 +226,7 @@ VERDICT = (
 
 
 def run(name: str, labs: Labs, setting: Setting) -> Measures:
+    """Train and measure one arm."""
     lab = labs["independent" if name.endswith("independent") else "default"]
     if name == "oracle":
         return lab.judge(lab.domain.truth[lab.asked])
