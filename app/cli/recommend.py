@@ -150,6 +150,8 @@ def _positive(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Do it; errors of the recommender carry one sentence each."""
+    from recommend.errors import RecommendError
+
     tasks: dict[str, Callable[[argparse.Namespace], None]] = {
         "world": _world,
         "train": _train,
@@ -164,21 +166,11 @@ def run(args: argparse.Namespace) -> int:
     }
     try:
         tasks[args.task](args)
-    except _errors() as error:
-        raise CommandError(str(error), 2 if isinstance(error, (ValueError, FileExistsError)) else 1) from error
+    except RecommendError as error:
+        raise CommandError(str(error), error.exit_status) from error
+    except FileExistsError as error:
+        raise CommandError(str(error), 2) from error
     return 0
-
-
-def _errors() -> tuple[type[Exception], ...]:
-    """The errors of the recommender whose message is a sentence for the person; it knows nothing of ``IplError``."""
-    from recommend.config import ConfigError
-    from recommend.data.parquet import DataError
-    from recommend.data.schema import SchemaError
-    from recommend.data.world.config import KnobError
-    from recommend.data.world.oracle import OracleSealed
-    from recommend.training.trainer import TrainingError
-
-    return FileExistsError, ConfigError, DataError, SchemaError, KnobError, OracleSealed, TrainingError
 
 
 def _world(args: argparse.Namespace) -> None:

@@ -1,7 +1,8 @@
 """Posts: short texts and guides with a photo, which people publish in the feed and withdraw.
 
 What holds for listings holds for them: the photo goes through the same intake, texts have the same limits and stay text
-(no markup is read), and contact data are taken out before anything is stored.
+(no markup is read), contact data are taken out before anything is stored, and goods that may not be listed are refused.
+A post that only might offer such goods is published: it sells nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.editing import edits
+from app.market import own_words
 from app.market.post_views import TOPICS, PostView, view, views
 from app.settings import Settings
 from app.store import draft_repo
@@ -59,13 +61,15 @@ class Posts:
         """Publish a post: the next page of the feed may show it. The same key again gives the same post.
 
         Raises:
-            AppError: no title, too long, no such category or topic, too many posts (422); a full disk (507).
+            AppError: no title, too long, refused goods, no such category or topic, too many posts (422); a full
+                disk (507).
         """
         limits = self.settings
         title = scrub(edits.clean_text(title, limits.title_length, "The title"))
         text = scrub(edits.clean_text(text, limits.description_length, "The text", lines=True))
         if not title or not text:
             raise AppError("no_text", "A post needs a title and a text.", 422)
+        own_words.check_listed("", title, text)
         category = edits.category_name(category)
         if topic not in TOPICS:
             raise AppError("bad_topic", f"The topic has to be one of {', '.join(TOPICS)}.", 422)

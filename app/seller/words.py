@@ -53,7 +53,15 @@ PROBLEM_TITLES = {
     "too_slow": "This took too long",
     "busy": "Many people are writing right now",
 }
-STATUSES = {"active": "For sale", "reserved": "Reserved", "sold": "Sold", "removed": "Hidden", "draft": "Draft"}
+STATUSES = {
+    "active": "For sale",
+    "reserved": "Reserved",
+    "sold": "Sold",
+    "removed": "Hidden",
+    "draft": "Draft",
+    "review": "Waiting for a person",
+    "refused": "Refused",
+}
 HAND_OVER = "Sold: hand it over"
 ORDINALS = ("next", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 SLOW_SECONDS = 45.0

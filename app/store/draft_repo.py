@@ -124,6 +124,7 @@ def photos_of(session: Session, *, draft: str | None = None, listing: str | None
 
 
 def photo_ref(row: PhotoRow) -> PhotoRef:
+    """The row as the rest of the program knows it."""
     return PhotoRef(id=row.id, width=row.width, height=row.height, phash=row.phash)
 
 

@@ -39,6 +39,8 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 class Base(DeclarativeBase):
+    """What all tables share: times in UTC, JSON for dictionaries."""
+
     type_annotation_map = {datetime: UtcTime, dict[str, Any]: JSON, str: Text}  # noqa: RUF012  # SQLAlchemy's own form
 
 
@@ -55,6 +57,8 @@ class IdentityRow(Base):
 
 
 class SellerRow(Base):
+    """A person by the name with which they sign in."""
+
     __tablename__ = "sellers"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     name: Mapped[str] = mapped_column(String(64), unique=True)
@@ -128,6 +132,22 @@ class ListingRow(Base):
     published_at: Mapped[datetime | None]
     generated: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     published: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+
+class ReviewRow(Base):
+    """A listing that a person has to look at before it goes live, or that a person has refused (``reason``).
+
+    ``code``: the policy group that it may belong to; ``words``: those of the listing that weighed most;
+    ``status_after``: the listing's status once it is approved.
+    """
+
+    __tablename__ = "reviews"
+    listing_id: Mapped[str] = mapped_column(ForeignKey("listings.id", ondelete="CASCADE"), primary_key=True)
+    code: Mapped[str] = mapped_column(String(32))
+    words: Mapped[list[Any]] = mapped_column(JSON)
+    status_after: Mapped[str] = mapped_column(String(16), default="active")
+    reason: Mapped[str | None]
+    at: Mapped[datetime] = mapped_column(default=now, index=True)
 
 
 class PhotoRow(Base):

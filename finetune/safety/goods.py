@@ -36,12 +36,12 @@ class Recipe:
         a refused text one sentence of several has to score. seed: of the solver.
     """
 
-    strength: float = 30.0
+    strength: float = 10.0
     guilty: float = 8.0
-    near: float = 4.0
-    near_misses: float = 0.08
+    near: float = 10.0
+    near_misses: float = 0.07
     precision: float = 0.97
-    sentence: float = 1.0
+    sentence: float = 1.5
     seed: int = 7
 
 

@@ -37,11 +37,12 @@ class PastListings:
         Raises:
             BackendError: there is none, another process has it, or another model built it; the message says what to do.
         """
+        from listing.safety.contacts import sure_contact
         from rag_index import IndexFailure, ListingIndex, default_encoders, default_location
 
         encoders = default_encoders(home)
         try:
-            index = ListingIndex.open(location or default_location(home), encoders.info)
+            index = ListingIndex.open(location or default_location(home), encoders.info, contact_check=sure_contact)
         except IndexFailure as error:
             raise BackendError(str(error)) from error
         return cls(index, encoders, load_taxonomy())

@@ -16,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from recommend.config import TrainConfig
 from recommend.data.parquet import DataError, Position
+from recommend.errors import RecommendError
 from recommend.features.ragged import Batch, Column, rows_of
 from recommend.models.base import Ranker
 from recommend.training import checkpoint
@@ -27,8 +28,10 @@ from recommend.training.watch import Watch
 Encode = Callable[[Batch], Mapping[str, Column]]
 
 
-class TrainingError(RuntimeError):
+class TrainingError(RecommendError, RuntimeError):
     """Training cannot go on."""
+
+    exit_status = 1
 
 
 class Stream(Protocol):

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
+from recommend.errors import RecommendError
+
 WORLD_VERSION = "1.1.0"  # stands in every result; a changed default or mechanism needs a new version and new verdicts
 
 Scale = Literal["small", "full"]
@@ -17,7 +19,7 @@ DAY_MS = 24 * HOUR_MS
 Quantiles = tuple[tuple[float, float], ...]
 
 
-class KnobError(ValueError):
+class KnobError(RecommendError, ValueError):
     """A knob does not exist or has a value outside its range."""
 
 
