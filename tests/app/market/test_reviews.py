@@ -92,7 +92,7 @@ def test_a_doubtful_listing_is_nowhere_until_it_is_approved(people):
 
 @pytest.mark.stores
 def test_a_refused_listing_tells_its_seller_why_and_waits_again_after_an_edit(people):
-    services, op, ann, bob = people
+    services, op, ann, _ = people
     listing = doubtful(ann)
     address = f"/v1/listings/{listing['id']}"
     assert code(decide(op, "refuse", queue(op)[0], reason="  ")) == (422, "no_reason")
