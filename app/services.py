@@ -138,15 +138,16 @@ def _open_past(settings: Settings) -> PastListings:
     An empty one is made where there is none, so that the first published listing has a place to go.
     """
     from listing.evidence.past_listings import PastListings
+    from listing.safety.contacts import sure_contact
     from rag_index import IndexFailure, IndexMissing, ListingIndex, build, default_encoders, default_location
 
     location, encoders = settings.index or default_location(settings.home), default_encoders(settings.home)
     try:
         try:
-            index = ListingIndex.open(location, encoders.info)
+            index = ListingIndex.open(location, encoders.info, contact_check=sure_contact)
         except IndexMissing:
             build([], location, encoders.info)
-            index = ListingIndex.open(location, encoders.info)
+            index = ListingIndex.open(location, encoders.info, contact_check=sure_contact)
     except IndexFailure as error:
         raise StoreError(str(error)) from error
     return PastListings(index, encoders, load_taxonomy())

@@ -87,9 +87,6 @@ def reason(fact: AttributeValue) -> str:
     return f"{shown_mark.words}: “{read}”" if shown_mark is READ and read else shown_mark.words
 
 
-VALUES = {"none-visible": "no wear to be seen"}
-
-
 def attribute_label(name: str) -> str:
     """The attribute's name as a person says it."""
     known = load_taxonomy().attributes.get(name)
@@ -98,7 +95,8 @@ def attribute_label(name: str) -> str:
 
 def value_label(value: str) -> str:
     """A value in a seller's words."""
-    return VALUES.get(value, value)
+    labels = (a.value_labels.get(value) for a in load_taxonomy().attributes.values())
+    return next((label for label in labels if label), value)
 
 
 def category_label(name: str) -> str:
