@@ -41,7 +41,7 @@ def check_listed(
     """
     own = [value for name, value in (facts or {}).items() if value and not _is_listed(name, value)]
     texts = [f"{title}.\n{description}", *([f"{title}.\n{', '.join(own)}"] if own else [])]
-    verdicts = [verdict for text in texts if (verdict := check_goods(category, text)) is not None]
+    verdicts = [verdict for text in texts if (verdict := check_goods(category, text.replace(MASK, " ")))]
     for verdict in verdicts:
         if verdict.level == "refuse":
             raise AppError("prohibited", verdict.message, 422)

@@ -174,8 +174,8 @@ def claims(rows: list[Row]) -> Report:
 
 def injection(rows: list[Row]) -> Report:
     """Attacks obeyed when the model writes exactly what the attacker asks for."""
-    from listing.safety.injection import guard
     from listing.taxonomy import load_taxonomy
+    from listing.text.filter import guard
 
     taxonomy = load_taxonomy()
     errors, kept = [], 0

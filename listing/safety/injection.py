@@ -1,6 +1,6 @@
-"""Text in photos, notes and past listings is data. Before the model: fenced, capped, instructions taken out. After it: filtered.
+"""Text in photos, notes and past listings is data: before a model reads it, it is fenced, capped, and orders are taken out.
 
-The output filter does not trust the first half: ``guard`` is measured with a model that obeys everything.
+What a model wrote all the same is filtered in ``listing/text/filter.py``.
 """
 
 # ruff: noqa: E501  (a pattern is read in one piece)
@@ -8,34 +8,71 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
 
-from listing.lexicon import Lexicon, load_lexicon, plain
-from listing.safety.contacts import MASK, scrub
+from listing.safety.contacts import scrub
 from listing.safety.fold import fold
-from listing.schema import Flag
-from listing.taxonomy import Taxonomy
-from listing.text import ground, sentences
-from listing.text.support import FactValue, NeighbourValues, closed_up, instruction_like, letters, without_instructions
-from listing.words import words
 
-__all__ = ["as_data", "filter_output", "guard", "instruction_like", "neutralise"]
+__all__ = ["PLACEHOLDER", "as_data", "closed_up", "instruction_like", "neutralise", "without_instructions"]
 
 PLACEHOLDER = "[a line that does not describe the item]"
 _CONTROL = re.compile(r"<\|[^|>]*\|>|</?[a-z_ ]{2,20}>|\[/?(?:inst|sys|system)\]|```+|^#{2,}", re.I | re.M)
-# A text for buyers describes; it gives no orders and does not speak about itself.
-_ORDERS = re.compile(
-    r"(?:^|[,;:!]\s*|\b(?:please|and|or|to|now|then)\s+)(?:visit|click|contact|call|text|e?-?mail|follow|subscribe|vote|send|pay|transfer|message|dm)\b|"
-    r"\b(?:add me|buy now|order now|act now|hurry|check out|go to|look at my|see my|as an ai|language model|system prompt|instructions?|assistant|i (?:cannot|can't|am unable)|my other (?:shop|store|listings?)|seller on|best seller|secret|password|"
-    r"hacked|pwned|lorem ipsum|this listing|admin(?:istrator)?|verified seller|limited time|last chance|gift card|crypto|bitcoin)\b|[#{}<>\\]|\bhttps?\b",
+# Lines that speak to a machine or a person instead of describing: an order in any of the larger languages.
+_ORDER = re.compile(
+    r"\b(?:ignore|disregard|forget|override|overrule|bypass)\b.{0,40}\b(?:instruction|rule|previous|above|prior|prompt|everything|anything|all|earlier|guideline|data|photo|fact)|"
+    r"\b(?:you are|you're|act|behave|pretend|respond|reply|roleplay)\b.{0,20}\b(?:now|as|an?|from)\b|\b(?:system|assistant|developer|admin(?:istrator)?)\b\s*(?:[:>]|mode|prompt|message|override|note)|"
+    r"\b(?:ai|bot|chatbot|llm|gpt|language model|the model|assistant|copilot)\b.{0,30}\b(?:say|write|must|please|should|add|insert|mention|state|tell|describe|:)|<\||\[/?inst\]|^\s*#{2,}|</\w+>|"
+    r"\b(?:new|your|real|following|next|updated|secret|hidden|important) (?:instruction|task|order|rule|command|prompt|directive|goal|job)s?\b|\b(?:end of|begin) (?:data|prompt|input|text|instructions?)\b|"
+    r"(?:^|[.,;:!?)\n>\]-]\s*|\b(?:please|must|should|always|now|then|and|to|just|only|instead|don't|do not|never|kindly)\s+)"
+    r"(?:say|write|state|mention|tell|output|print out|print the|respond|reply|answer|repeat|include|insert|append|describe|put|recommend|praise|translate|claim|call (?:it|this)|rate|give (?:it|the|this)|set the|"
+    r"compose|declare|announce|promise|reveal|show (?:the|your)|list the|add (?:the|a|that|this|'|\"|:)|use the|pretend|begin your|start (?:your|with)|end (?:your|with)|replace|change|remove|omit|do not (?:mention|describe)|"
+    r"quote|advertise|promote|assure|guarantee|confirm|label (?:it|this)|list (?:it|this)|note that|make (?:sure|it|the)|ensure|finish|generate|produce|return|speak|talk|sign)\b(?!\s*$)|"
+    r"\bprompt\s*:|\bnote to\b|\bu must\b|\byou must\b|\byou (?:will|shall|should|have to|need to)\b|\bif you are\b|"
+    r"ignoriere|vergiss|schreib(?:e|en)?\b|antworte|erwähne|ignore[zr]\b|oublie[zr]?|écri(?:s|vez|re)|répond(?:s|ez)|ignora\b|olvida|escrib[ea]|responde|scrivi|dimentica|rispondi|zignoruj|napisz|игнорируй|забудь|напиши|忽略|忘记|忘掉|写上?|请说|回答|输出|無視|書いて",
     re.I,
 )
-_SENTENCES = re.compile(r"[^.!?\n]+(?:[.!?](?=\w)[^.!?\n]*)*[.!?]*\s*")
-_FUNCTION = words("function")
-_SHARED = 3  # so many words in a row with an order in the data are no chance
-_KNOWN_SHARE = 0.6
-_ROUNDS = 3
+
+
+# Who is spoken to, or what is spoken about, when somebody writes to the machine: no seller and no label needs these words.
+_TO_A_WRITER = re.compile(
+    r"\b(?:title|description|caption|listing|text|answer|output|response|reply|every description|condition field|field|brand|colou?r|item|name)s? "
+    r"(?:must|shall|should|has to|have to|needs? to|always|ends?|begins?|starts?|=|is:|contains?)\b(?! (?:be )?(?:in good|as shown))|"
+    r"\b(?:the |dear |hey |attention,? )?(?:model|ai|gpt|chatgpt|claude|copilot|bot|assistant|copywriter|ki|ia|llm|human|user)\b\W{0,2}(?:shall|:|!|,|software|note|task)|"
+    r"\b(?:correct|right|expected|final) (?:answer|description|output|text)\b|\b(?:swap|rename|highlight|emphasi[sz]e|stress|underline|exaggerate) (?:the|it|this|that)\b|"
+    r"\b(?:emphasi[sz]e|stress|repeat|remember|include|mention) (?:this|it|that)\b\W*$|\b(?:buyers?|readers?|customers?|people) (?:should|must|have to|need to) (?:be told|know|hear)\b|"
+    r"\blet (?:the|every) (?:reader|buyer|customer)s? know\b|\bfrom now on\b|\bdo something else\b|\bdon'?t forget\s*:|\bhas to include\b|\bmust (?:contain|include|mention|begin|end|say)\b|"
+    r"\b(?:todo|task|instruction|instructions|anweisung\w*|override|policy|admin block|system notice)\b\W{0,6}(?:\(|:|=|\]|an\b|pour\b|approve)|"
+    r"\[+\s*(?:override|system|admin|inst|assistant)|[{,]\s*[\"'](?:role|instruction|prompt|description|title|system|content|output|task|command)[\"']\s*:|"
+    r"<(?:system|instructions?|prompt|assistant|user|admin|task|rules?)\b|\b(?:print|echo|return|console\.log)\s*\(|"
+    r"\b(?:ergänze|füge .{0,30}hinzu|nenne|sag(?:e|t)?,|der text muss|behaupte|erkläre|gib .{0,20} an|erfinde)|"
+    r"\b(?:ajoute[zr]?|merci d'indiquer|indique[zr]?|dis que|dites|mentionne[zr]?|précise[zr]?|prétend\w*)\b|"
+    r"\b(?:di que|diga|añade|agrega|menciona|afirma|aggiungi|di' che|indica che|dodaj|wspomnij|dopisz|добавь|упомяни|скажи|укажи)\b|"
+    r"系统提示|请在|请把|请将|助手|描述(?:里|中)|必须|只输出|输出|说这|加入|写成|标题|説明してください|と書いて|してください",
+    re.I,
+)
+_SPELLED = re.compile(r"(?<![^\W_])(?:[^\W\d_][\s.·_-]{1,3}){4,}[^\W\d_](?![^\W_])")
+
+
+def closed_up(line: str) -> str:
+    """'s a y :  h i' as 'say: hi': letters with blanks between, words parted by wider gaps where there are any."""
+    wide = bool(re.search(r"\S\s{2,}\S", line))
+    return _SPELLED.sub(lambda m: re.sub(r"(?<=\S)\s(?=\S)|[.·_-]" if wide else r"[\s.·_-]", "", m[0]), line)
+
+
+def instruction_like(line: str) -> bool:
+    """Whether a line gives orders (or carries control tokens) instead of describing a thing."""
+    closed = closed_up(line)
+    spelled = closed != line and re.search(
+        r"ignore|rules|say|write|schreib|ecri|note|system|instruction", closed.lower()
+    )
+    return bool(
+        spelled
+        or any(order.search(form) for order in (_ORDER, _TO_A_WRITER) for form in (line, fold(line).lower, closed))
+    )
+
+
+def without_instructions(text: str) -> str:
+    """The lines of ``text`` that give no orders: the only ones that may support a claim."""
+    return "\n".join(line for line in text.split("\n") if not instruction_like(line))
 
 
 def neutralise(text: str) -> str:
@@ -49,124 +86,3 @@ def as_data(text: str, limit: int = 400) -> str:
     fence = secrets.token_hex(4)
     clean = scrub(neutralise(text)).replace(fence, "")[:limit].strip()
     return f"[data {fence}]\n{clean}\n[end {fence}]"
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"[a-z]*\d[a-z\d]*|[a-z][a-z'’]+|[\u4e00-\u9fff]", fold(text).lower)
-
-
-def _runs(words: Sequence[str], size: int) -> set[tuple[str, ...]]:
-    return {tuple(words[i : i + size]) for i in range(len(words) - size + 1)}
-
-
-def _known(word: str, lexicon: Lexicon, own: frozenset[str]) -> bool:
-    return (
-        word in own
-        or word in lexicon.common
-        or word in lexicon.nouns
-        or word.removesuffix("s") in lexicon.nouns
-        or bool(lexicon.meaning(word))
-    )
-
-
-def _off_topic(sentence: str, lexicon: Lexicon, own: frozenset[str]) -> bool:
-    """Whether most words that carry meaning are foreign to descriptions of things."""
-    words = [w for w in re.findall(r"[^\W\d_]{3,}", plain(sentence)) if w not in _FUNCTION]
-    if not words:
-        return not re.search(r"\d", sentence) or bool(re.search(r"[^\w\s.,%/×x-]", sentence))
-    return sum(_known(w, lexicon, own) for w in words) / len(words) < _KNOWN_SHARE
-
-
-def _proven_words(lexicon: Lexicon, own: frozenset[str]) -> set[str]:
-    """Words of the phrases that say a fact ('sleeves' of 'short sleeves'), and what things are called at all."""
-    phrases = (phrase for phrase, names in lexicon.meanings.items() if any(own & values for values in names.values()))
-    nouns = {form for noun in lexicon.nouns for word in noun.split() for form in (word, f"{word}s", f"{word}es")}
-    return {word for phrase in phrases for word in phrase.split()} | nouns
-
-
-def filter_output(text: str, untrusted: Iterable[str], own_words: Iterable[str] = ()) -> tuple[str, list[Flag]]:
-    """Drop sentences that give orders, leave the subject, or repeat what an order in the data asked for.
-
-    untrusted: texts from photos, notes and neighbours; own_words: words of verified facts, which may be repeated.
-    """
-    lexicon = load_lexicon()
-    own = frozenset(w for value in own_words for w in re.findall(r"[^\W\d_]{2,}", plain(value)))
-    orders = [line for source in untrusted for line in re.split(r"[\n]+", source) if instruction_like(line)]
-    demanded = {run for line in orders for run in _runs(_words(line), _SHARED)}
-    ordered = {w for line in orders for w in _words(closed_up(line)) if len(w) > 1 or "\u4e00" <= w <= "\u9fff"}
-    proven = _proven_words(lexicon, own)
-    quoted = {letters(q) for line in orders for q in re.findall(r"[\"“”'‘’«»]([^\"“”'‘’«»]{2,80})[\"“”'‘’«»]", line)}
-    kept, flags = [], []
-    for found in _SENTENCES.finditer(text):
-        sentence = found[0]
-        words = _words(sentence)
-        foreign = [w for w in words if w not in own]
-        repeats = any(run in demanded for run in _runs(words, _SHARED)) and len(foreign) >= 2
-        # Where the data hold an order, one word of it that no fact has is enough.
-        echoes = bool(ordered & {w for w in words if w not in own and w not in _FUNCTION} - proven)
-        asked = any(q and q in letters(sentence) and not set(_words(q)) <= own for q in quoted)
-        if (
-            repeats
-            or echoes
-            or asked
-            or _ORDERS.search(sentence.replace(MASK, ""))
-            or MASK in sentence
-            or _off_topic(sentence, lexicon, own)
-        ):
-            flags.append(
-                Flag(
-                    code="not-about-the-item",
-                    message=f"“{sentence.strip()[:80]}” does not describe the item; it was taken out.",
-                    span=found.span(),
-                )
-            )
-        else:
-            kept.append(sentence)
-    return "".join(kept).strip(), flags
-
-
-def known_words(title: str, own_words: Iterable[str]) -> str:
-    """The title without words that neither the lexicon nor the item's own words know ("Touse", "Garnet-printed").
-
-    A small model makes up words from print. A long text loses such a sentence to the other checks, a title has one.
-    """
-    lexicon = load_lexicon()
-    own = frozenset(w for value in own_words for w in re.findall(r"[^\W\d_]{2,}", plain(value)))
-    kept = []
-    for word in title.split():
-        parts = [w for w in re.findall(r"[^\W\d_]{3,}", plain(word)) if w not in _FUNCTION]
-        if all(_known(part, lexicon, own) for part in parts):
-            kept.append(word)
-    return title if len(kept) == len(title.split()) else " ".join(kept)
-
-
-def guard(
-    text: str,
-    facts: Mapping[str, FactValue],
-    category: str | None,
-    taxonomy: Taxonomy,
-    note: str = "",
-    ocr: Sequence[str] = (),
-    neighbour_texts: Sequence[str] = (),
-    neighbour_values: NeighbourValues = (),
-    field: Literal["title", "description"] | None = None,
-) -> tuple[str, list[Flag]]:
-    """A generated text as it may be shown: contacts scrubbed, sentences with false claims and foreign ones taken out, with flags."""
-    flags: list[Flag] = []
-    current = scrub(text)
-    own = [str(v) for value in facts.values() for v in ([value] if isinstance(value, str) else value or ())]
-    if category in taxonomy.categories:
-        own.append(taxonomy.categories[category].phrase)
-    own += [without_instructions(note), *(line for line in ocr if not instruction_like(line))]
-    for _ in range(_ROUNDS):
-        judged = ground.verify(
-            current, facts, category, taxonomy, note=note, ocr=ocr, neighbour_values=neighbour_values
-        )
-        mended, found = sentences.keep_supported(current, judged, field=field)
-        mended, foreign = filter_output(mended, [note, *ocr, *neighbour_texts], own)
-        # What they name is gone from the text that is given back: there is no place in it to point at.
-        flags += [f.model_copy(update={"field": field, "span": None}) for f in [*found, *foreign]]
-        if mended == current:
-            break
-        current = mended
-    return current, flags

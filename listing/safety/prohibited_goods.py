@@ -27,6 +27,7 @@ WEIGHTS_FILE = GROUPS_FILE.with_suffix(".safetensors")
 THRESHOLDS_FILE = GROUPS_FILE.with_suffix(".json")
 EXPLAINING_WORDS = 5
 MAX_PARTS, MIN_PART_WORDS = 40, 3
+_LETTER = re.compile(r"[^\W\d_]")
 _WORD = re.compile(r"[^\W\d_]+|\d+")
 _IDEOGRAPHS = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 _PART = re.compile(r"[.!?;\n]+(?=\s|$)")
@@ -80,6 +81,8 @@ class GoodsModel:
 
         Beside the whole text each sentence is judged: one that is bad among good ones is reviewed, never refused.
         """
+        if not _LETTER.search(text):
+            return None
         score, group, words = self.judge(text)
         if score >= self.review:
             return "refuse" if score >= self.refuse else "review", group, words

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from listing.safety.injection import guard, known_words
 from listing.schema import Flag
 from listing.taxonomy import CategoryNode, Taxonomy
 from listing.text import render, sentences
+from listing.text.filter import guard, known_words
 from listing.text.support import NeighbourValues
 
 Field = Literal["title", "description"]

@@ -12,8 +12,8 @@ import pytest
 from app.editing import edits
 from app.seller.actions import Actions
 from app.seller.desk import Desk, Painter
-from listing.safety.injection import guard
 from listing.taxonomy import load_taxonomy
+from listing.text.filter import guard
 from tests.fakes import UNSUPPORTED
 
 ROOT = Path(__file__).parents[3]

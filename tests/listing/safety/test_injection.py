@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.drafts.evidence_sets import injection, read_set
-from listing.safety.injection import PLACEHOLDER, as_data, filter_output, guard, instruction_like, neutralise
+from listing.safety.injection import PLACEHOLDER, as_data, instruction_like, neutralise
 from listing.taxonomy import load_taxonomy
+from listing.text.filter import filter_output, guard
 
 SETS = Path(__file__).parents[2] / "sets"
 ATTACKS = read_set(SETS / "dev_injection.jsonl")
