@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import os
 from pathlib import Path
@@ -12,6 +11,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from listing.errors import IplError
+from listing.hints import did_you_mean
 from listing.home import ipl_home
 
 PREFIX = "IPL_"
@@ -122,9 +122,7 @@ def load_settings(**given: Any) -> Settings:
     """
     names = [*(PREFIX + field.upper() for field in Settings.model_fields), *READ_ELSEWHERE]
     for variable in sorted(name for name in os.environ if name.startswith(PREFIX) and name not in names):
-        close = difflib.get_close_matches(variable, names, n=1, cutoff=0.5)
-        hint = f"did you mean {close[0]}?" if close else "unset it."
-        raise SettingsError(f"There is no setting {variable}; {hint}")
+        raise SettingsError(f"There is no setting {variable}; {did_you_mean(variable, names, 'unset it.')}")
     try:
         return Settings(**given)
     except ValidationError as error:

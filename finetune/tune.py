@@ -11,15 +11,9 @@ import yaml
 
 from finetune.data.photosets import data_root
 from finetune.embedded.assemble import WEIGHTS, WHEELS, assemble, unpack
+from finetune.errors import TuneError
 from listing.hints import did_you_mean
 from listing.home import ipl_home
-from rag_index import IplError
-
-
-class TuneError(IplError, ValueError):
-    """The config cannot be used; the message says what to change."""
-
-    exit_status = 2
 
 
 def strict(kind: type, given: Mapping[str, Any], where: str) -> Any:
@@ -92,7 +86,7 @@ def _read(config: Path) -> dict[str, Any]:
     return content
 
 
-def run(
+def run_stages(
     config: Path, stages: list[str] | None = None, data: Path | None = None, out: Path = WEIGHTS, **mllm: Any
 ) -> None:
     """Run the named stages (default: all of the file, in its order).

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from rag_index.errors import IplError
+from rag_index import IplError
 
 __all__ = ["IplError"]

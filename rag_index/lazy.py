@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
-def lazy_names(package: str, names: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
+def lazy_names(package: str, names: Mapping[str, str]) -> Callable[[str], Any]:
     """The ``__getattr__`` of a package.
 
     Args:
         package: its name.
-        names: module below the package -> public names that it defines.
+        names: module below the package -> public names that it defines, with spaces between them.
     """
-    module_of = {name: module for module, several in names.items() for name in several}
+    module_of = {name: module for module, several in names.items() for name in several.split()}
 
     def get(name: str) -> Any:
         if name not in module_of:

@@ -49,7 +49,7 @@ def _words(listing: Listing, *, own: bool) -> dict[str, Any]:
         "category": words.category_label(listing.category),
         "state": "Sold" if sold_out else STATES[listing.status],
         "on_sale": listing.status == "active" and not sold_out,
-        "hidden": own and listing.status in ("removed", "draft"),
+        "hidden": own and listing.status in ("removed", "draft", "review", "refused"),
         "facts": [(words.attribute_label(name), words.value_label(value)) for name, value in facts.items()],
         "photos": [f"/v1/photos/{photo.id}" for photo in listing.photos],
     }

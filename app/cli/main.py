@@ -7,7 +7,6 @@ Only the module of the command that runs is imported. Exit status: 0 done, 1 fai
 from __future__ import annotations
 
 import argparse
-import difflib
 import errno
 import importlib
 import logging
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from app import __version__
 from app.cli import CommandError
 from listing.errors import IplError
+from listing.hints import did_you_mean
 from listing.home import ipl_home, private_files
 
 QUIET_LIBRARIES = {
@@ -128,8 +128,7 @@ def dispatch(name: str, arguments: Sequence[str]) -> int:
     """Parse the command's own options, make ready what it needs, and run it."""
     command = next((c for c in COMMANDS if c.name == name), None)
     if command is None:
-        close = difflib.get_close_matches(name, [c.name for c in COMMANDS], n=1)
-        hint = f"did you mean '{close[0]}'?" if close else "./ipl --help lists the commands."
+        hint = did_you_mean(name, [c.name for c in COMMANDS], "./ipl --help lists the commands.")
         raise CommandError(f"there is no command '{name}'; {hint}", 2)
     register, run = command.load()
     parser = argparse.ArgumentParser(

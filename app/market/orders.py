@@ -125,7 +125,7 @@ class Orders:
         query = _WITH_LISTING.where(OrderRow.seller_id == seller, *STANDING)
         return self._orders(seller, query.order_by(OrderRow.at, OrderRow.id).limit(limit))
 
-    def _orders(self, who: str, query: Select[tuple[OrderRow, ListingRow]]) -> list[Order]:
+    def _orders(self, who: str, query: Select[OrderRow, ListingRow]) -> list[Order]:
         with self.store.read() as session:
             return [_order(row, listing, _role(row, who)) for row, listing in session.execute(query)]
 

@@ -134,6 +134,22 @@ class ListingRow(Base):
     published: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
+class ReviewRow(Base):
+    """A listing that a person has to look at before it goes live, or that a person has refused (``reason``).
+
+    ``code``: the policy group that it may belong to; ``words``: those of the listing that weighed most;
+    ``status_after``: the listing's status once it is approved.
+    """
+
+    __tablename__ = "reviews"
+    listing_id: Mapped[str] = mapped_column(ForeignKey("listings.id", ondelete="CASCADE"), primary_key=True)
+    code: Mapped[str] = mapped_column(String(32))
+    words: Mapped[list[Any]] = mapped_column(JSON)
+    status_after: Mapped[str] = mapped_column(String(16), default="active")
+    reason: Mapped[str | None]
+    at: Mapped[datetime] = mapped_column(default=now, index=True)
+
+
 class PhotoRow(Base):
     """A photo of a draft, then of its listing; the pixels lie in the media folder under ``id``."""
 

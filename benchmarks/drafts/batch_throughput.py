@@ -24,8 +24,7 @@ from typing import Any
 
 import psutil
 
-from finetune.data.photosets import data_root, read_annotations
-from finetune.data.splits import split_rows
+from finetune import data_root, read_annotations, split_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNS = ("local", "ray", "killed")

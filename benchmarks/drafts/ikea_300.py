@@ -26,8 +26,7 @@ from pathlib import Path
 import yaml
 from PIL import Image
 
-from finetune.data.photosets import data_root, letterbox
-from finetune.embedded.tower import TunedTower, predict
+from finetune import TunedTower, data_root, letterbox, predict
 from listing.evidence.category import decide, garment_probability
 from listing.evidence.imagenet import SIDE, VIEWS, ImageNetClassifier, View, category_scores, softmax
 from listing.home import ipl_home

@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.drafts.ikea_300 import wilson
-from finetune.data.photosets import data_root, read_annotations
-from finetune.data.splits import split_rows
-from finetune.evaluate.image_cache import look
+from finetune import data_root, image_views, read_annotations, split_rows
 from listing.evidence.ocr import fold
 from listing.home import ipl_home
 from listing.taxonomy import load_taxonomy
@@ -66,7 +64,7 @@ def main() -> None:
         sets["training photos with a legible brand"] = [row for row in train if legible(row)]
     results = {}
     for name, rows in sets.items():
-        seen = look(rows, args.model, load_taxonomy(), args.cache)
+        seen = image_views(rows, args.model, load_taxonomy(), args.cache)
         found = results[name] = measure(rows, [row["read"] for row in seen])
         low, high = found["recall_interval"] or (float("nan"), float("nan"))
         print(

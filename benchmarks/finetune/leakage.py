@@ -19,11 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from finetune.data.photosets import data_root, read_annotations
-from finetune.data.splits import split_rows
-from finetune.evaluate.features import features
-from finetune.evaluate.measures import attribute_scores
-from finetune.evaluate.text_measures import rouge_l
+from finetune import attribute_scores, data_root, features, read_annotations, rouge_l, split_rows
 from listing.home import ipl_home
 from rag_index import (
     Encoders,

@@ -10,17 +10,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from finetune.errors import DataError
 from listing.taxonomy import load_taxonomy
-from rag_index import IplError
 
 GREY = (128, 128, 128)
 ATTRIBUTES = load_taxonomy().observed()
-
-
-class DataError(IplError, ValueError):
-    """The annotated photos cannot be used; the message says what to do."""
-
-    exit_status = 2
 
 
 def data_root() -> Path:

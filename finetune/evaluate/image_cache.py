@@ -1,4 +1,4 @@
-"""What is seen and read in a photo without the multimodal model: the ImageNet head's view, and legible text."""
+"""What is worked out of each photo once: the ImageNet head's view, legible text, and the tower's pooled features."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from finetune.data.photosets import open_photo
 from finetune.evaluate.row_cache import RowCache
 from listing.taxonomy import Taxonomy
 
 READ = ("brand", "text", "size", "material")
 
 
-def look(rows: Sequence[dict[str, Any]], folder: Path, taxonomy: Taxonomy, cache: Path) -> list[dict[str, Any]]:
+def image_views(rows: Sequence[dict[str, Any]], folder: Path, taxonomy: Taxonomy, cache: Path) -> list[dict[str, Any]]:
     """One row per photo ``{image, garment, imagenet, read, phash}``; what the cache holds is not looked at again.
 
     Args:
@@ -50,3 +53,26 @@ def look(rows: Sequence[dict[str, Any]], folder: Path, taxonomy: Taxonomy, cache
                 }
             )
     return [kept[Path(row["image"]).name] for row in rows]
+
+
+def features(rows: Sequence[dict[str, Any]], encoders: Any, cache: Path, batch: int = 32) -> np.ndarray:
+    """float32 [rows, dimensions], each of length 1; photos that the cache holds are not encoded again.
+
+    Args:
+        encoders: ``rag_index.encoders.Encoders``; the cache belongs to one image model.
+    """
+    known: dict[str, np.ndarray] = {}
+    if cache.is_file():
+        with np.load(cache, allow_pickle=False) as kept:
+            known = dict(zip(kept["names"].tolist(), kept["vectors"].astype(np.float32), strict=True))
+    todo = [row["image"] for row in rows if Path(row["image"]).name not in known]
+    for start in range(0, len(todo), batch):
+        part = todo[start : start + batch]
+        vectors = encoders.image_vectors([open_photo(path) for path in part])
+        known.update({Path(path).name: vector for path, vector in zip(part, vectors, strict=True)})
+    if todo:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        scratch = cache.with_suffix(".tmp.npz")
+        np.savez(scratch, names=np.array(list(known)), vectors=np.stack(list(known.values())).astype(np.float16))
+        scratch.replace(cache)
+    return np.stack([known[Path(row["image"]).name] for row in rows])

@@ -13,8 +13,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from finetune.errors import TuneError
 from finetune.train.answers import answer_scores, likeliest
-from finetune.train.collator import Collator, Encoded, SampleError, encode, read_samples
+from finetune.train.collator import Collator, Encoded, encode, read_samples
 from finetune.train.configs import ChatConfig
 from finetune.train.loading import check_settings, dtype_of, load_base, whole, with_lora
 from finetune.train.processes import sharded
@@ -69,8 +70,8 @@ def train_chat(cfg: ChatConfig) -> None:
     out, and none is decoded: no process has the whole model.
 
     Raises:
-        SampleError: no usable sample, or no checkpoint to resume from.
-        LoadError, FamilyError, TemplateError: the model cannot be tuned.
+        TuneError: no usable sample, or no checkpoint to resume from.
+        TuneError, TemplateError: the model cannot be tuned.
     """
     import torch
     from transformers import PrinterCallback, set_seed
@@ -121,7 +122,7 @@ def _last_checkpoint(out: Path) -> str:
 
     last = get_last_checkpoint(str(out / "checkpoints")) if (out / "checkpoints").is_dir() else None
     if last is None:
-        raise SampleError(f"{out} holds no checkpoint to resume from; leave --resume out to begin.")
+        raise TuneError(f"{out} holds no checkpoint to resume from; leave --resume out to begin.")
     return last
 
 
@@ -134,7 +135,7 @@ def _samples(
         dropped["no photo"] = sum(not sample.images for sample in train)
         train, validation = ([sample for sample in part if sample.images] for part in (train, validation))
     if not train or not validation:
-        raise SampleError(
+        raise TuneError(
             f"{cfg.data} has no usable sample (dropped: {dict(dropped)}); raise max_tokens or lower the pixels."
         )
     return train, validation, dict(dropped)

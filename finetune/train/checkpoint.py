@@ -11,7 +11,8 @@ from typing import Any
 import torch
 
 from finetune.embedded.assemble import EXTRAS
-from finetune.train.loading import LoadError, base_of
+from finetune.errors import TuneError
+from finetune.train.loading import base_of
 
 STATE = "train.state"
 # What drafts read beside the weights: classifiers, which tuning leaves, and how sure a value has to be to be stated.
@@ -83,12 +84,12 @@ def resume(file: Path, model: Any, optimizer: torch.optim.Optimizer) -> int:
     """Put a state back; returns the number of steps that are done.
 
     Raises:
-        LoadError: it is of a run in which something else trained.
+        TuneError: it is of a run in which something else trained.
     """
     state = torch.load(file, map_location="cpu", weights_only=True)
     own = {n: p for n, p in model.named_parameters() if p.requires_grad}
     if {n: t.shape for n, t in state["model"].items()} != {n: p.shape for n, p in own.items()}:
-        raise LoadError(
+        raise TuneError(
             f"{file} is of a run in which something else trained; leave --resume out, or name another --out."
         )
     with torch.no_grad():

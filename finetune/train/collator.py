@@ -16,17 +16,11 @@ from typing import Any
 from PIL import Image
 
 from finetune.data.photosets import open_photo
+from finetune.errors import TuneError
 from listing.backends.turns import Turns, find_turns, part
-from rag_index import IplError
 
 MARKER = "<image>"
 IGNORED = -100
-
-
-class SampleError(IplError, ValueError):
-    """A line of the JSONL cannot be used; the message names it."""
-
-    exit_status = 2
 
 
 @dataclass(frozen=True)
@@ -47,11 +41,11 @@ def read_samples(file: Path) -> list[dict[str, Any]]:
     """Lines of a JSONL file; image paths become absolute (they are relative to the file).
 
     Raises:
-        SampleError: the file is missing, a line lacks messages, markers and images differ in number, or a photo is
+        TuneError: the file is missing, a line lacks messages, markers and images differ in number, or a photo is
             not there.
     """
     if not file.is_file():
-        raise SampleError(f"There is no {file}; write it with: ./ipl tune data --out {file.parent}")
+        raise TuneError(f"There is no {file}; write it with: ./ipl tune data --out {file.parent}")
     samples = []
     for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip():
@@ -61,12 +55,12 @@ def read_samples(file: Path) -> list[dict[str, Any]]:
             marked = sum(m["content"].count(MARKER) for m in sample["messages"])
             images = [str(file.parent / name) for name in sample.get("images", [])]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise SampleError(f"{file}, line {number}: needs `messages` with role and content ({error}).") from error
+            raise TuneError(f"{file}, line {number}: needs `messages` with role and content ({error}).") from error
         if marked != len(images):
-            raise SampleError(f"{file}, line {number}: {marked} {MARKER} markers, but {len(images)} images.")
+            raise TuneError(f"{file}, line {number}: {marked} {MARKER} markers, but {len(images)} images.")
         for name in images:
             if not Path(name).is_file():
-                raise SampleError(f"{file}, line {number}: there is no photo {name}; paths are relative to the file.")
+                raise TuneError(f"{file}, line {number}: there is no photo {name}; paths are relative to the file.")
         samples.append({**sample, "images": images})
     return samples
 

@@ -16,7 +16,7 @@ from finetune.data.tasks import TaskPlan, photo_tasks, text_tasks
 from finetune.embedded.tower import normalise
 from finetune.evaluate.arms.statement import Statement, likeliest
 from finetune.evaluate.measures import attribute_scores
-from finetune.evaluate.predictions import all_questions, named
+from finetune.evaluate.questions import all_questions, named
 from finetune.train.collator import Encoded
 from finetune.train.samples import evaluating, spread, write_samples
 from listing.backends.local import LocalBackend

@@ -10,22 +10,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finetune.errors import TuneError
 from finetune.train.configs import TuneConfig
 from finetune.train.families import Family, family_of
 from listing.backends.local import LocalBackend, pick_device
 from listing.backends.templates import correct_template
-from rag_index import IplError
 
 if TYPE_CHECKING:
     import torch
 
 EMBEDDED = "ipl-mini"
-
-
-class LoadError(IplError, ValueError):
-    """The model cannot be tuned as asked; the message says what to do."""
-
-    exit_status = 2
 
 
 def located(source: str) -> str:
@@ -56,17 +50,17 @@ def dtype_of(quantize: str, precision: str = "auto") -> torch.dtype:
     """What a base is loaded and computes in.
 
     Raises:
-        LoadError: ``quantize`` or ``precision`` is unknown, or they contradict each other.
+        TuneError: ``quantize`` or ``precision`` is unknown, or they contradict each other.
     """
     import torch
 
     if quantize not in ("none", "nf4"):
-        raise LoadError(f"quantize: {quantize!r} is unknown; use 'nf4' or 'none'.")
+        raise TuneError(f"quantize: {quantize!r} is unknown; use 'nf4' or 'none'.")
     if str(precision) not in ("auto", "32"):
-        raise LoadError(f"precision: {precision!r} is unknown; use 'auto' or '32'.")
+        raise TuneError(f"precision: {precision!r} is unknown; use 'auto' or '32'.")
     if quantize == "nf4":
         if str(precision) == "32":
-            raise LoadError("precision: 4-bit weights compute in 16-bit; use 'auto', or set quantize to none.")
+            raise TuneError("precision: 4-bit weights compute in 16-bit; use 'auto', or set quantize to none.")
         return torch.bfloat16
     return torch.float32 if str(precision) == "32" else pick_device()[1]
 
@@ -75,13 +69,13 @@ def check_settings(quantize: str, rank: int, init_from: str, precision: str = "a
     """Refuse settings of a stage that are unknown or contradict each other.
 
     Raises:
-        LoadError: the message says which.
+        TuneError: the message says which.
     """
     dtype_of(quantize, precision)
     if not rank and quantize != "none":
-        raise LoadError("rank 0 tunes the whole language model, which 4-bit weights cannot: set quantize to none.")
+        raise TuneError("rank 0 tunes the whole language model, which 4-bit weights cannot: set quantize to none.")
     if not rank and init_from:
-        raise LoadError("rank 0 starts from the model itself: leave --init-from out.")
+        raise TuneError("rank 0 starts from the model itself: leave --init-from out.")
 
 
 def load_base(
@@ -90,8 +84,8 @@ def load_base(
     """(frozen model, processor, family). ``precision``: ``auto`` (16-bit where the hardware computes in it) or ``32``.
 
     Raises:
-        LoadError: the model is not there, or ``quantize`` and ``precision`` are unknown or contradict each other.
-        FamilyError: the model's type is not in the table.
+        TuneError: the model is not there, or ``quantize`` and ``precision`` are unknown or contradict each other.
+        TuneError: the model's type is not in the table.
     """
     from transformers import AutoConfig, AutoModelForImageTextToText
 
@@ -99,7 +93,7 @@ def load_base(
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        raise LoadError(f"The model {str(source)!r} cannot be loaded; name a folder or a hub id in `model`.") from error
+        raise TuneError(f"The model {str(source)!r} cannot be loaded; name a folder or a hub id in `model`.") from error
     family = family_of(config.model_type)
     processor = load_processor(source, family, pixels)
     extra = {"quantization_config": nf4_config(family.skipped)} if quantize == "nf4" else {}
@@ -167,11 +161,11 @@ def load_embedded(cfg: TuneConfig) -> tuple[LocalBackend, Any]:
     """(backend for layouts, model). What trains is 32-bit: LoRA layers or the whole language model, and ``cfg.trains``.
 
     Raises:
-        LoadError: the settings contradict each other, or ``trains`` names what is not there or cannot train here.
+        TuneError: the settings contradict each other, or ``trains`` names what is not there or cannot train here.
     """
     check_settings(cfg.quantize, cfg.rank, cfg.init_from)
     if any(name.startswith("model.vision_tower") for name in cfg.trains):
-        raise LoadError("trains: the vision tower is frozen in this stage; its own stage is called tower.")
+        raise TuneError("trains: the vision tower is frozen in this stage; its own stage is called tower.")
     backend = LocalBackend(cfg.model)
     if cfg.quantize == "nf4":
         backend.model, *_ = load_base(cfg.model, "nf4")
@@ -203,14 +197,14 @@ def _check_modules(model: Any, family: Family, trains: Sequence[str]) -> None:
     names = dict(model.named_modules())
     for name in trains:
         if name not in names:
-            raise LoadError(f"trains: this model has no module {name!r}; its projector is {family.projector[0]}.")
+            raise TuneError(f"trains: this model has no module {name!r}; its projector is {family.projector[0]}.")
 
 
 def whole(model: Any, family: Family, trains: Sequence[str]) -> Any:
     """The model in 32-bit with all of its language model trainable, head included, and the modules in ``trains``.
 
     Raises:
-        LoadError: ``trains`` names a module that the model does not have.
+        TuneError: ``trains`` names a module that the model does not have.
     """
     _check_modules(model, family, trains)
     model.float()  # all of it: the stock forward passes do not mix precisions
@@ -256,7 +250,7 @@ def check_trained(model: Any, family: Family, trains: Sequence[str]) -> None:
     """Refuse to train anything but LoRA on the language model and the modules of the config's list.
 
     Raises:
-        LoadError: something else would train, or something listed would not.
+        TuneError: something else would train, or something listed would not.
     """
     lora = re.compile(rf"{family.lora}\.lora_(A|B)\.default\.weight")
     modules = [re.compile(rf"{re.escape(name)}\.modules_to_save\.default\..+") for name in trains]
@@ -264,4 +258,4 @@ def check_trained(model: Any, family: Family, trains: Sequence[str]) -> None:
     stray = [n for n in names if not lora.fullmatch(n) and not any(m.fullmatch(n) for m in modules)]
     idle = [name for name, m in zip(trains, modules, strict=True) if not any(map(m.fullmatch, names))]
     if stray or idle or not any(map(lora.fullmatch, names)):
-        raise LoadError(f"what trains is not what the config lists: too much {stray[:3]}, missing {idle[:3]}.")
+        raise TuneError(f"what trains is not what the config lists: too much {stray[:3]}, missing {idle[:3]}.")

@@ -15,8 +15,9 @@ import numpy as np
 import torch
 
 from finetune.data.packing import Batch
-from finetune.data.photosets import DataError, load_photos, read_annotations
+from finetune.data.photosets import load_photos, read_annotations
 from finetune.data.splits import split_rows
+from finetune.errors import DataError
 from finetune.train.batches import BatchSampler
 from finetune.train.checkpoint import STATE, resume, save
 from finetune.train.configs import TuneConfig
@@ -120,7 +121,7 @@ def train_mllm(cfg: TuneConfig) -> None:
     """Train; what was trained is written every ``save_every`` steps and at the end, logs go to ``out/run``.
 
     Raises:
-        LoadError: the settings contradict each other (see ``load_embedded``).
+        TuneError: the settings contradict each other (see ``load_embedded``).
         DataError: the annotated photos are missing, or all of them are of one split.
     """
     if cfg.threads:

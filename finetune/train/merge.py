@@ -5,16 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from finetune.errors import TuneError
 from finetune.train.checkpoint import write_model
 from finetune.train.families import family_of
 from finetune.train.loading import load_processor, located
-from rag_index import IplError
-
-
-class MergeError(IplError, ValueError):
-    """The adapter cannot be merged; the message says what to do."""
-
-    exit_status = 2
 
 
 def merge(base: str, adapter: Path, out: Path) -> Path:
@@ -24,8 +18,8 @@ def merge(base: str, adapter: Path, out: Path) -> Path:
 
     Raises:
         AssemblyError: ``base`` is ``ipl-mini`` and cannot be assembled.
-        MergeError: the base is quantised, no adapter lies in ``adapter``, or ``out`` is not empty.
-        FamilyError: the base's type is not in the table.
+        TuneError: the base is quantised, no adapter lies in ``adapter``, or ``out`` is not empty.
+        TuneError: the base's type is not in the table.
     """
     import torch
     from peft import PeftModel
@@ -33,15 +27,15 @@ def merge(base: str, adapter: Path, out: Path) -> Path:
 
     base = located(base)
     if not (adapter / "adapter_config.json").is_file():
-        raise MergeError(f"{adapter} holds no adapter (adapter_config.json); name the folder that ./ipl tune wrote.")
+        raise TuneError(f"{adapter} holds no adapter (adapter_config.json); name the folder that ./ipl tune wrote.")
     if out.exists() and any(out.iterdir()):
-        raise MergeError(f"{out} is not empty; name a new folder with --out.")
+        raise TuneError(f"{out} is not empty; name a new folder with --out.")
     try:
         config = AutoConfig.from_pretrained(base, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        raise MergeError(f"The base {base!r} cannot be loaded; name its folder or hub id with --base.") from error
+        raise TuneError(f"The base {base!r} cannot be loaded; name its folder or hub id with --base.") from error
     if getattr(config, "quantization_config", None) is not None:
-        raise MergeError(
+        raise TuneError(
             f"{base} is quantised, and merging into it would lose most of what was learnt; name the 16-bit model that "
             "it was made from with --base."
         )

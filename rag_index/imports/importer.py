@@ -1,7 +1,7 @@
 """A user's own past listings from a table to records of the index.
 
-Scrubbing, reading photos and computing vectors are the caller's, as passed functions; a row that cannot be used is
-reported with its number and the rest goes on.
+Scrubbing and reading photos are the caller's, as passed functions; a row that cannot be used is reported with its
+number and the rest goes on.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rag_index.encoders import Encoders
 from rag_index.errors import BadRecord
 from rag_index.imports.import_tables import PlainRow, RowProblem, read_table
-from rag_index.imports.record_checks import MAX_TEXT, check
+from rag_index.imports.record_checks import MAX_TEXT, ContactCheck, check
 from rag_index.records import IndexRecord
-from rag_index.storage.manifest import EncodersInfo
 from rag_index.storage.rows import chunks
 
 BATCH = 64
@@ -36,24 +36,26 @@ class Tools:
     scrub: text -> text without contact data.
     read_photos: paths of one item -> clean photos; raises ValueError with a sentence when one is refused.
     category: the table's word -> the category's name; raises ValueError with a sentence for an unknown one.
-    image_vectors, text_vectors: batches to float arrays [n, dimensions], as ``Encoders`` makes them.
     """
 
     scrub: Callable[[str], str]
     read_photos: Callable[[Sequence[Path]], Sequence[ReadPhoto]]
     category: Callable[[str], str]
-    image_vectors: Callable[[Sequence[Any]], Any]
-    text_vectors: Callable[[Sequence[str]], Any]
 
 
 def read_records(
-    path: Path, mapping: Mapping[str, str], tools: Tools, encoders: EncodersInfo
+    path: Path,
+    mapping: Mapping[str, str],
+    tools: Tools,
+    encoders: Encoders,
+    contact_check: ContactCheck | None = None,
 ) -> Iterator[IndexRecord | RowProblem]:
     """The rows of a table as records that the index takes, and those that it would not, in order.
 
     Args:
         mapping: field -> column (``parse_mapping``).
-        encoders: the models whose vectors the index holds.
+        encoders: the index's models.
+        contact_check: as of ``ListingIndex.open``.
 
     Raises:
         ImportProblem: the table cannot be read (see ``read_table``).
@@ -69,22 +71,22 @@ def read_records(
                 ready.append((replace(row, category=tools.category(row.category)), photos))
             except (ValueError, OSError) as error:
                 yield RowProblem(row.number, str(error))
-        for row, record in _to_records(ready, tools):
+        for row, record in _to_records(ready, tools, encoders):
             try:
-                check(record, encoders)
+                check(record, encoders.info, contact_check)
                 yield record
             except BadRecord as error:
                 yield RowProblem(row.number, str(error))
 
 
 def _to_records(
-    ready: Sequence[tuple[PlainRow, Sequence[ReadPhoto]]], tools: Tools
+    ready: Sequence[tuple[PlainRow, Sequence[ReadPhoto]]], tools: Tools, encoders: Encoders
 ) -> Iterator[tuple[PlainRow, IndexRecord]]:
     if not ready:
         return
     texts = [tools.scrub(f"{row.title}\n{row.description}".strip())[:MAX_TEXT] for row, _ in ready]
-    text_vectors = tools.text_vectors(texts)
-    image_vectors = iter(tools.image_vectors([p.image for _, photos in ready for p in photos]))
+    text_vectors = encoders.text_vectors(texts)
+    image_vectors = iter(encoders.image_vectors([p.image for _, photos in ready for p in photos]))
     for (row, photos), text, vector in zip(ready, texts, text_vectors, strict=True):
         yield (
             row,

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rag_index import SAMPLE_FOLDER, EncoderMissing, Encoders, default_encoders, default_location
+from rag_index import SAMPLE_FOLDER, Encoders, default_encoders, default_location
+from rag_index.encoders import EncoderMissing
 
 WEIGHTS = SAMPLE_FOLDER.parents[1] / "finetune" / "weights"
 

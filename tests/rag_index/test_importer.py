@@ -10,19 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rag_index import (
-    ImportProblem,
-    IndexRecord,
-    ListingIndex,
-    PlainRow,
-    ReadPhoto,
-    RowProblem,
-    Tools,
-    build,
-    parse_mapping,
-    read_records,
-    read_table,
-)
+from rag_index import Encoders, IndexRecord, ListingIndex, ReadPhoto, Tools, build
+from rag_index.imports.import_tables import ImportProblem, PlainRow, RowProblem, parse_mapping, read_table
+from rag_index.imports.importer import read_records
+from rag_index.imports.record_checks import ContactCheck
 from tests.rag_index.listings import IMAGE, INFO, TEXT
 
 ROWS = [
@@ -79,19 +70,26 @@ def category(words: str) -> str:
     return words.title()
 
 
-def tools() -> Tools:
-    def image_vectors(images: Sequence[Any]) -> np.ndarray:
-        return np.eye(IMAGE)[[{"a.jpg": 0, "b.jpg": 1}[name] for name in images]].reshape(-1, IMAGE)
+class StandIn(Encoders):
+    """Photos are their names, texts their lengths."""
 
-    def text_vectors(texts: Sequence[str]) -> np.ndarray:
+    info = INFO  # type: ignore[assignment]
+
+    def image_vectors(self, photos: Sequence[Any]) -> np.ndarray:
+        return np.eye(IMAGE)[[{"a.jpg": 0, "b.jpg": 1}[name] for name in photos]].reshape(-1, IMAGE)
+
+    def text_vectors(self, texts: Sequence[str]) -> np.ndarray:
         return np.eye(TEXT)[[len(t) % TEXT for t in texts]]
 
-    return Tools(lambda text: text.replace("SECRET", "[removed]"), read_photos, category, image_vectors, text_vectors)
+
+TOOLS = Tools(lambda text: text.replace("SECRET", "[removed]"), read_photos, category)
 
 
-def add(index: ListingIndex, table: Path, mapping: dict[str, str]) -> list[RowProblem]:
+def add(
+    index: ListingIndex, table: Path, mapping: dict[str, str], check: ContactCheck | None = None
+) -> list[RowProblem]:
     """Store what can be stored of a table; the rest is returned."""
-    rows = list(read_records(table, mapping, tools(), INFO))
+    rows = list(read_records(table, mapping, TOOLS, StandIn("", ""), check))
     index.add(row for row in rows if isinstance(row, IndexRecord))
     return [row for row in rows if isinstance(row, RowProblem)]
 
@@ -128,8 +126,9 @@ def test_a_record_that_the_index_refuses_does_not_take_its_batch_along(tmp_path:
     rows = [{"title": t, "category": "hat"} for t in ("Red hat", "Hat, call 0171 2345 67890", "Blue hat")]
     table.write_text("".join(json.dumps(r) + "\n" for r in rows))
     build([], tmp_path / "index", INFO)
-    with ListingIndex.open(tmp_path / "index", INFO) as index:
-        (problem,) = add(index, table, {})
+    check = {"Hat, call 0171 2345 67890": "phone"}.get
+    with ListingIndex.open(tmp_path / "index", INFO, contact_check=check) as index:
+        (problem,) = add(index, table, {}, check)
         assert index.count() == 2
     assert problem.number == 2
     assert "contact data" in problem.message

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag_index import ListingIndex, Neighbour, Query, Rules, build, fuse, price_range, retrieve, vote
+from rag_index import ListingIndex, Neighbour, Query, Rules, build, price_range, retrieve, vote
+from rag_index.retrieval import fuse
 from tests.rag_index.listings import IMAGE, INFO, make
 
 

@@ -42,7 +42,7 @@ def test_the_home_is_absolute(tmp_path, variables, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("IPL_PROT", "no setting IPL_PROT; did you mean IPL_PORT"), ("IPL_QQQQQQQQ", "unset it")]
+    ("name", "hint"), [("IPL_PROT", "no setting IPL_PROT; did you mean 'IPL_PORT'"), ("IPL_QQQQQQQQ", "unset it")]
 )
 def test_an_unknown_variable_is_refused_with_the_nearest_name(variables, name, hint):
     variables(name, "1")

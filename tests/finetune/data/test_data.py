@@ -7,11 +7,8 @@ import pytest
 from PIL import Image
 
 from app.cli.main import main
-from finetune.data.build import from_annotations, write_data
-from finetune.data.past_listings import read_listings, tasks_of, told
-from finetune.data.photosets import DataError
-from finetune.data.splits import is_validation_sender
-from finetune.data.tasks import TaskPlan
+from finetune import DataError, TaskPlan, from_annotations, is_validation_sender, read_listings, write_data
+from finetune.data.past_listings import supported_text, tasks_of
 from finetune.train.collator import read_samples
 from listing.taxonomy import load_taxonomy
 from tests.finetune.rows import annotated
@@ -93,7 +90,7 @@ NODE = TAXONOMY.categories["Hoodie"]
     ],
 )
 def test_only_what_the_facts_say_is_taught_of_a_sellers_text(text, kept):
-    assert told(text, FACTS, NODE, TAXONOMY) == kept
+    assert supported_text(text, FACTS, NODE, TAXONOMY) == kept
 
 
 def test_a_listing_teaches_what_a_photo_can_show_and_nothing_else(tmp_path):

@@ -2,7 +2,8 @@ from random import Random
 
 import pytest
 
-from finetune.data.tasks import TaskPlan, annotated_answer, photo_tasks, text_tasks
+from finetune import TaskPlan
+from finetune.data.tasks import annotated_answer, photo_tasks, text_tasks
 from listing.prompts import NO, UNKNOWN, YES
 from listing.taxonomy import load_taxonomy
 from tests.finetune.rows import annotated

@@ -12,14 +12,13 @@ from PIL import Image
 from transformers import AutoModelForImageTextToText
 
 from app.cli.main import main
-from finetune.data.tasks import TaskPlan
+from finetune import ChatConfig, TaskPlan, TuneConfig, merge
 from finetune.embedded import assemble
 from finetune.embedded.assemble import ROOT
+from finetune.errors import TuneError
 from finetune.train.chat import train_chat
-from finetune.train.configs import ChatConfig, TuneConfig
 from finetune.train.families import FAMILIES
-from finetune.train.loading import LoadError, check_trained, load_base, trained, with_lora
-from finetune.train.merge import merge
+from finetune.train.loading import check_trained, load_base, trained, with_lora
 from finetune.tune import STAGES, strict
 from listing.backends.base import ChoiceQuestion
 from listing.backends.local import LocalBackend
@@ -110,9 +109,9 @@ def test_something_unlisted_that_would_train_is_refused(models):
     model = with_lora(base, family, 2, 4, 0.0, ())
     assert all("lora_" in n for n in trained(model))
     next(iter(base.model.connector.parameters())).requires_grad_(True)
-    with pytest.raises(LoadError, match="too much"):
+    with pytest.raises(TuneError, match="too much"):
         check_trained(model, family, ())
-    with pytest.raises(LoadError, match=r"no module 'model\.projector'"):
+    with pytest.raises(TuneError, match=r"no module 'model\.projector'"):
         with_lora(base, family, 2, 4, 0.0, ("model.projector",))
 
 

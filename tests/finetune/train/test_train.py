@@ -9,11 +9,12 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from finetune import TaskPlan, TuneConfig
 from finetune.data.packing import collate, pack
-from finetune.data.tasks import Task, TaskPlan
+from finetune.data.tasks import Task
+from finetune.errors import TuneError
 from finetune.train import loop
-from finetune.train.configs import TuneConfig
-from finetune.train.loading import LoadError, base_of, load_embedded, parameter_groups
+from finetune.train.loading import base_of, load_embedded, parameter_groups
 from finetune.train.loop import train_mllm
 from tests.finetune.launching import launch_two
 
@@ -89,7 +90,7 @@ def test_a_resumed_run_ends_exactly_where_an_uninterrupted_one_does(config, tmp_
 
 def test_a_state_of_another_run_is_refused(config):
     train_mllm(replace(config, steps=1))
-    with pytest.raises(LoadError, match="something else trained"):
+    with pytest.raises(TuneError, match="something else trained"):
         train_mllm(replace(config, rank=4, resume=True))
 
 
@@ -187,5 +188,5 @@ def _batch(backend, model):
     ],
 )
 def test_settings_that_contradict_each_other_are_a_sentence(config, changes, says):
-    with pytest.raises(LoadError, match=says):
+    with pytest.raises(TuneError, match=says):
         load_embedded(replace(config, **changes))

@@ -8,9 +8,9 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from finetune.data.target_texts import annotated_facts
 
 from finetune.data import text_templates
+from finetune.evaluate.target_texts import annotated_facts
 from listing.taxonomy import load_taxonomy
 from listing.text import render
 from listing.text.checked import Subject, checked_description, checked_title
