@@ -1,4 +1,4 @@
-"""The seller's page: Gradio blocks around the templates, and which press goes where. The work is in the handlers."""
+"""The seller's page: Gradio blocks around the templates, and which press goes where. The work is in the actions."""
 
 from __future__ import annotations
 

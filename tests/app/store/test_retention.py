@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from app.feed.log import write_log
-from app.settings import load_settings
+from app.settings import SettingsError, load_settings
 from app.store.tables import (
     EventRow,
     FeedCandidatesRow,
@@ -123,7 +123,9 @@ def test_many_pages_go_in_small_steps_and_writers_come_in_between(build, monkeyp
         assert slowest < 5
 
 
-def test_the_setting_has_a_default_and_a_least_value():
-    assert load_settings({}).log_days == 180
-    with pytest.raises(ValueError, match="IPL_LOG_DAYS is unusable"):
-        load_settings({"IPL_LOG_DAYS": "0"})
+def test_the_setting_has_a_default_and_a_least_value(monkeypatch):
+    monkeypatch.delenv("IPL_LOG_DAYS", raising=False)
+    assert load_settings().log_days == 180
+    monkeypatch.setenv("IPL_LOG_DAYS", "0")
+    with pytest.raises(SettingsError, match="IPL_LOG_DAYS is unusable"):
+        load_settings()

@@ -47,7 +47,7 @@ class Guarded:
             "TMPDIR": str(self.temp),
         }
         environment = {**os.environ, "PYTHONPATH": str(ROOT), **own, **chosen}
-        command = [sys.executable, str(ROOT / "tests" / "app" / "guard_server.py"), *["page"] * page]
+        command = [sys.executable, str(ROOT / "tests" / "app" / "support" / "guard_server.py"), *["page"] * page]
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         found = re.search(r"http://([\d.]+):(\d+)", self.process.stdout.readline())
