@@ -12,14 +12,13 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from recommend.cascade.registry import Loaded
 from recommend.data.knowledge import KnowledgeStore
 from recommend.data.parquet import DataError
-from recommend.features.ragged import Batch, Column
+from recommend.features.ragged import Batch, Column, array_of
 from recommend.models.keep import CATEGORY
 from recommend.training.input_specs.knowledge import vectors
 
@@ -85,7 +84,7 @@ class Knowledge:
         if store is None:
             return without(loaded, raw, "no store")
         facts = loaded.manifest.get("knowledge", {})
-        user, item, category = (_array(raw[name]) for name in ("user_id", "item_id", CATEGORY))
+        user, item, category = (array_of(raw[name]) for name in ("user_id", "item_id", CATEGORY))
         try:
             with store.snapshot() as snapshot:
                 version = snapshot.version
@@ -108,8 +107,3 @@ class Knowledge:
 
 def _width(column: Column | None) -> int:
     return column.shape[1] if isinstance(column, Tensor) else 0
-
-
-def _array(column: Column) -> np.ndarray:
-    assert isinstance(column, Tensor)
-    return column.numpy()

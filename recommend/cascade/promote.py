@@ -22,7 +22,7 @@ from recommend.data.content_join import Contents
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import DataError, ParquetStream, Position
 from recommend.data.schema import ENTITIES, table_files
-from recommend.features.ragged import Batch, Column, concat_batches, select_batch
+from recommend.features.ragged import Batch, Column, array_of, concat_batches, select_batch
 from recommend.models.hdr import Correction, Deployment, Rates, correct, fine_tune, nearest
 from recommend.models.hdr_copies import ECADCopy, ESMMCopy
 from recommend.models.registry import build_model, copy_of
@@ -156,13 +156,13 @@ def read_clicks(log: Path, base: Loaded, moment: int) -> Clicks:
     wanted = [*read, "impression_id", "time_ms", "entity", "category"]
     parts, shown = [], []
     for batch in ParquetStream(files, list(dict.fromkeys(wanted)), batch_rows=65_536):
-        time, category = _numpy(batch, "time_ms"), _numpy(batch, "category")
-        item = (_numpy(batch, "entity") == ENTITIES.index("item")) & (time <= moment)
+        time, category = array_of(batch["time_ms"]), array_of(batch["category"])
+        item = (array_of(batch["entity"]) == ENTITIES.index("item")) & (time <= moment)
         shown.append(np.column_stack([time // HOUR_MS, category])[item])
-        mine = item & np.isin(_numpy(batch, "impression_id"), clicked[0])
+        mine = item & np.isin(array_of(batch["impression_id"]), clicked[0])
         parts.append(select_batch(batch, torch.from_numpy(np.flatnonzero(mine))))
     columns = Contents.read(log, features)(concat_batches(parts))
-    time, row = _numpy(columns, "time_ms"), _numpy(columns, "impression_id")
+    time, row = array_of(columns["time_ms"]), array_of(columns["impression_id"])
     number, when = _times(log, "order", moment)
     place = np.searchsorted(number, row).clip(max=max(len(number) - 1, 0))
     ordered = np.where(number[place] == row, when[place], np.inf) if len(number) else np.full(len(row), np.inf)
@@ -212,7 +212,7 @@ def _times(log: Path, table: str, moment: int) -> tuple[np.ndarray, np.ndarray]:
     if not parts:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     rows = concat_batches(parts)
-    number, time = _numpy(rows, "impression_id"), _numpy(rows, "time_ms")
+    number, time = array_of(rows["impression_id"]), array_of(rows["time_ms"])
     order = np.lexsort((time, number))
     order = order[time[order] <= moment]
     return number[order], time[order].astype(np.float64)
@@ -266,9 +266,3 @@ def _install(
         (folder / RUN).write_text(run.model_dump_json(indent=1), encoding="utf-8")
         checkpoint.save(folder / checkpoint.NAME, tuned, [], checkpoint.Progress(0, 0, (Position(),)))
         return registry.install(folder, PROMOTION, measures, facts=facts)
-
-
-def _numpy(batch: Batch, name: str) -> np.ndarray:
-    column = batch[name]
-    assert isinstance(column, torch.Tensor)
-    return column.numpy()

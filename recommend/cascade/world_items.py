@@ -8,7 +8,7 @@ from recommend.cascade.catalog import Item
 from recommend.cascade.request import Moment
 from recommend.data.parquet import ParquetStream
 from recommend.data.schema import table_files
-from recommend.features.ragged import Ragged, concat_batches
+from recommend.features.ragged import Ragged, concat_batches, tensor_of
 
 PLAIN = (
     "item_id",
@@ -30,7 +30,7 @@ def world_items(log: Path, until: Moment) -> list[Item]:
     content = rows["content"]
     assert isinstance(content, Ragged)
     vectors = content.padded()[0].numpy()
-    plain = {name: rows[name].tolist() for name in PLAIN}  # type: ignore[union-attr]
+    plain = {name: tensor_of(rows[name]).tolist() for name in PLAIN}
     items = [
         Item(**{name: values[n] for name, values in plain.items()}, content=vectors[n])
         for n in range(len(vectors))

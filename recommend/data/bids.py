@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from recommend.data.parquet import ParquetStream
 from recommend.data.schema import table_files
-from recommend.features.ragged import Column, Ragged, concat_batches
+from recommend.features.ragged import Ragged, concat_batches, tensor_of
 
 LOWEST = 0.01  # what counts as bid at least: the logarithm of nothing is no number
 
@@ -34,7 +34,7 @@ def filled_bids(log: Path, things: Tensor, last_day: int | None = None) -> Tenso
     content = items["content"]
     assert isinstance(content, Ragged)
     vectors = functional.normalize(content.values.reshape(len(content), -1), dim=1)
-    category, bid = _tensor(items["category"]), _tensor(items["bid"]).clone()
+    category, bid = tensor_of(items["category"]), tensor_of(items["bid"]).clone()
     advertised = bid > 0
     for number in category.unique() if bool(advertised.any()) else ():
         of_category = category == number
@@ -42,10 +42,5 @@ def filled_bids(log: Path, things: Tensor, last_day: int | None = None) -> Tenso
         if not len(ads):
             ads = advertised.nonzero().squeeze(1)
         bid[others] = bid[ads[(vectors[others] @ vectors[ads].T).argmax(1)]]
-    known, order = _tensor(items["item_id"]).sort()
+    known, order = tensor_of(items["item_id"]).sort()
     return bid[order[torch.searchsorted(known, things.clamp(min=0)).clamp(max=len(known) - 1)]]
-
-
-def _tensor(column: Column) -> Tensor:
-    assert isinstance(column, Tensor)
-    return column

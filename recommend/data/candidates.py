@@ -13,7 +13,7 @@ from torch import Tensor
 
 from recommend.data.parquet import DataError, ParquetStream
 from recommend.data.schema import CHANNELS, POLICIES, table_files
-from recommend.features.ragged import Column, concat_batches, rows_of, select_batch
+from recommend.features.ragged import Column, concat_batches, rows_of, select_batch, tensor_of
 
 OF_PAGE = ("hour", "promotion", "history_item", "history_category")  # columns that all rows of a page share
 OF_ITEM = ("category", "condition", "price_bucket", "seller_id", "single")
@@ -40,14 +40,14 @@ def read_listed(log: Path, first: int, last: int, items_until: int | None = None
     listed = _place(items, rows, "item_id", log)
     of_item = select_batch({n: items[n] for n in ("listed_ms", *OF_ITEM)}, listed)
     of_page = select_batch({n: pages[n] for n in OF_PAGE}, _place(pages, rows, "request_id", log))
-    organic = _tensor(rows["policy"]) == POLICIES.index("organic")
+    organic = tensor_of(rows["policy"]) == POLICIES.index("organic")
     return {
         **rows,
         **of_page,
         **of_item,
         "post_id": torch.full((rows_of(rows),), -1),
         "channel": torch.where(organic, CHANNELS.index("feed"), CHANNELS.index("ads")),
-        "item_age_h": (_tensor(rows["time_ms"]) - _tensor(of_item["listed_ms"])).float() / HOUR_MS,
+        "item_age_h": (tensor_of(rows["time_ms"]) - tensor_of(of_item["listed_ms"])).float() / HOUR_MS,
     }
 
 
@@ -58,14 +58,9 @@ def _table(files: list[Path], columns: tuple[str, ...]) -> dict[str, Column]:
 
 def _place(table: dict[str, Column], rows: dict[str, Column], key: str, log: Path) -> Tensor:
     """For each row the first row of the table with the same key."""
-    known, wanted = _tensor(table[key]), _tensor(rows[key])
+    known, wanted = tensor_of(table[key]), tensor_of(rows[key])
     order = known.argsort(stable=True)
     place = torch.searchsorted(known[order], wanted).clamp(max=max(len(known) - 1, 0))
     if not len(known) or bool((known[order][place] != wanted).any()):
         raise DataError(f"{log} has candidates whose {key} stands in no other table; write the log again.")
     return order[place]
-
-
-def _tensor(column: Column) -> Tensor:
-    assert isinstance(column, Tensor)
-    return column

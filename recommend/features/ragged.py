@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -114,6 +115,17 @@ def select_batch(batch: Batch, index: Tensor) -> dict[str, Column]:
     return {k: v.select(index) if isinstance(v, Ragged) else v[index] for k, v in batch.items()}
 
 
+def tensor_of(column: Column) -> Tensor:
+    """A column of one value (or one vector) a row."""
+    assert isinstance(column, Tensor)
+    return column
+
+
+def array_of(column: Column) -> np.ndarray:
+    """``tensor_of`` for NumPy; the memory is shared."""
+    return tensor_of(column).numpy()
+
+
 def concat_batches(parts: Sequence[Batch]) -> dict[str, Column]:
     """All rows of several batches with the same columns."""
     if len(parts) == 1:
@@ -121,5 +133,8 @@ def concat_batches(parts: Sequence[Batch]) -> dict[str, Column]:
     joined: dict[str, Column] = {}
     for name, first in parts[0].items():
         values = [part[name] for part in parts]
-        joined[name] = Ragged.concat(values) if isinstance(first, Ragged) else torch.cat(values)  # type: ignore[arg-type]
+        if isinstance(first, Ragged):
+            joined[name] = Ragged.concat([value for value in values if isinstance(value, Ragged)])
+        else:
+            joined[name] = torch.cat([tensor_of(value) for value in values])
     return joined

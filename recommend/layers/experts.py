@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +40,7 @@ class PLE(nn.Module):
         self, inputs: int, tasks: int, experts: int, widths: Sequence[int], layers: int = 1, act: str = "relu"
     ) -> None:
         super().__init__()
+        self.tasks = tasks
         sizes = [inputs] + [widths[-1]] * (layers - 1)
         self.layers = nn.ModuleList(
             _Extraction(size, tasks, experts, widths, act, shared_gate=i < layers - 1) for i, size in enumerate(sizes)
@@ -46,7 +48,7 @@ class PLE(nn.Module):
         self.width = widths[-1]
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        own, shared = [x] * len(self.layers[0].gates), x  # type: ignore[arg-type]
+        own, shared = [x] * self.tasks, x
         for layer in self.layers:
             own, shared = layer(own, shared)
         return own
@@ -66,7 +68,8 @@ class _Extraction(nn.Module):
 
     def forward(self, own: list[Tensor], shared: Tensor) -> tuple[list[Tensor], Tensor]:
         common = [expert(shared) for expert in self.shared]
-        specific = [[expert(x) for expert in group] for group, x in zip(self.own, own, strict=True)]  # type: ignore[attr-defined]
+        groups = (cast(nn.ModuleList, group) for group in self.own)
+        specific = [[expert(x) for expert in group] for group, x in zip(groups, own, strict=True)]
         mixed = [mix([*s, *common], gate(x)) for s, gate, x in zip(specific, self.gates, own, strict=True)]
         if self.shared_gate is None:
             return mixed, shared

@@ -53,16 +53,6 @@ def ndcg(gains: ArrayLike, scores: ArrayLike, groups: ArrayLike, k: int = 10) ->
     return float((dcg[counted] / ideal[counted]).mean()) if counted.any() else float("nan")
 
 
-def hit_rate(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike, k: int = 10) -> float:
-    """Share of lists with a positive that have one among the first k."""
-    rows = _sort(np.asarray(labels).astype(bool), scores, groups)
-    if rows is None:
-        return float("nan")
-    counted = rows.sums(rows.gains) > 0
-    hits = rows.sums(rows.gains * (rows.place < k)) > 0
-    return float(hits[counted].mean()) if counted.any() else float("nan")
-
-
 def mean_average_precision(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike, k: int = 10) -> float:
     """Mean over lists of the precision at each positive among the first k, over min(k, positives)."""
     rows = _sort(np.asarray(labels).astype(bool), scores, groups)

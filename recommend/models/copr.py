@@ -32,7 +32,6 @@ from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
 from recommend.models.baselines.two_tower import TwoTower
 
-EXTRA = ("draw", "chunk", "teacher", "bid")  # columns of a mixed batch, beside the features
 LIMIT = 2.0  # log alpha stays within +-2: an ad's score changes by a factor of 7.4 at most
 NOTHING = 1e-6  # stands for a bid of 0
 

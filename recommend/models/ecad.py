@@ -51,8 +51,13 @@ class Towers(DIN):
         c = config
         self.top = MLP(self.body_width, c.mlp[:-1], 0, c.activation, c.dropout, c.batch_norm)  # the shared bottom
         self.towers = nn.ModuleDict({n: MLP(self.top.width, c.mlp[-1:], 1, c.activation) for n in heads})
-        for name, rate in heads.items():
-            nn.init.constant_(self.towers[name].layers[-1].bias, math.log(rate / (1 - rate)))  # type: ignore[index, union-attr]
+        for tower, rate in zip(self.towers.values(), heads.values(), strict=True):
+            *_, last = (layer for layer in tower.modules() if isinstance(layer, nn.Linear))
+            nn.init.constant_(last.bias, math.log(rate / (1 - rate)))
+
+    def samples(self, known: Known, since: int) -> Samples:
+        """What a moment teaches beside what the moment ``since`` has taught; for training while labels come in."""
+        raise NotImplementedError
 
     def forward(self, batch: Batch) -> Logits:
         bottom = self.top(self.body(self.inputs(batch)))

@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from recommend.config import ModelConfig
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import Batch, Ragged
+from recommend.features.ragged import Batch, Ragged, tensor_of
 from recommend.layers.attention import mean_pool
 from recommend.layers.embedding import Make, make
 from recommend.layers.mlp import MLP
@@ -98,7 +98,7 @@ class Extractor(Ranker):
         return next(f for f in self.of_item if f.column == column)
 
     def _embed(self, features: list[Feature], batch: Batch) -> list[Tensor]:
-        return [self._values(f, batch[f.column]) for f in features]  # type: ignore[arg-type]
+        return [self._values(f, tensor_of(batch[f.column])) for f in features]
 
     def _values(self, feature: Feature, values: Tensor) -> Tensor:
         if feature.kind == "id":
@@ -146,8 +146,8 @@ class KEEP(DIN):
     def plugged(self, batch: Batch) -> Tensor:
         """(rows, first hidden width) what the knowledge adds; exactly 0 where no key of a row is known."""
         assert self.plug is not None
-        parts = [batch[name] for name in self.knowledge]
-        k = torch.cat(parts, 1).detach()  # type: ignore[arg-type]
+        parts = [tensor_of(batch[name]) for name in self.knowledge]
+        k = torch.cat(parts, 1).detach()
         return self.plug(k) * (k != 0).any(1, keepdim=True)
 
     def inherit(self, old: DIN) -> None:

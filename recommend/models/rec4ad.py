@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -97,7 +97,7 @@ class Rec4Ad(DIN):
         super().__init__(features, sizes, config, build)
         own = tuple(f.column for f in features.role("raw", "number"))
         self.parts = p = parts or Parts(organic=config.organic, own=own)
-        self.top = nn.Identity()  # type: ignore[assignment]
+        del self.top
         width = config.mlp[-1]
         self.encoder = MLP(self.body_width, config.mlp[:-1] or config.mlp, 0, config.activation)
         self.shared = MLP(self.encoder.width, (width,), 0, config.activation)
@@ -179,7 +179,7 @@ class Domains(DIN):
 
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
         super().__init__(features, sizes, config, build)
-        self.top = nn.Identity()  # type: ignore[assignment]
+        del self.top
         widths = config.mlp[:-1] or config.mlp
         self.experts = Mixture(self.body_width, 2, config.experts, widths, config.activation)
         self.towers = nn.ModuleList(MLP(widths[-1], config.mlp[-1:], 1, config.activation) for _ in (ADS, ORGANIC))
@@ -242,10 +242,10 @@ class Reversed(torch.autograd.Function):
     """Passes values as they are and gradients turned round, times a weight."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, weight: float) -> Tensor:  # type: ignore[no-untyped-def]
+    def forward(ctx: Any, x: Tensor, weight: float) -> Tensor:
         ctx.weight = weight
         return x.view_as(x)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[no-untyped-def]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return -ctx.weight * gradient, None

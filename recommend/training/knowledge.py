@@ -15,7 +15,7 @@ from recommend.data.knowledge import KnowledgeStore, Table, Version
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import DataError, ParquetStream
 from recommend.data.schema import TABLES, table_files
-from recommend.features.ragged import Batch, Column, Ragged, concat_batches, select_batch
+from recommend.features.ragged import Batch, Column, Ragged, concat_batches, select_batch, tensor_of
 from recommend.models.keep import CATEGORY, Extractor
 from recommend.training import checkpoint
 from recommend.training.run_config import RunConfig
@@ -76,12 +76,12 @@ def extract(model: Extractor, encode: Encode, log: Path, last_day: int) -> dict[
     """Knowledge of every user seen, thing listed and pair of user and category shown until the end of a day."""
     until = (last_day + 1) * DAY_MS
     items = _table(log, "item", (*OF_ITEM, "listed_ms"), None)
-    listed = (_tensor(items["listed_ms"]) < until).nonzero().squeeze(1)
-    items = select_batch(items, listed[_tensor(items["item_id"])[listed].argsort()])
+    listed = (tensor_of(items["listed_ms"]) < until).nonzero().squeeze(1)
+    items = select_batch(items, listed[tensor_of(items["item_id"])[listed].argsort()])
     shown = _table(log, "impression", ("user_id", "item_id", CATEGORY), last_day)
-    ids = {n: _tensor(shown[n])[_tensor(shown["item_id"]) >= 0] for n in ("user_id", CATEGORY)}
+    ids = {n: tensor_of(shown[n])[tensor_of(shown["item_id"]) >= 0] for n in ("user_id", CATEGORY)}
     pairs = torch.unique(torch.stack([ids["user_id"], ids[CATEGORY].long()], 1), dim=0)
-    users = torch.unique(_tensor(shown["user_id"]))
+    users = torch.unique(tensor_of(shown["user_id"]))
     longest = max(f.max_length for f in model.features.role("history"))
     of_user = _behaviour(log, users, items, last_day, longest)
     of_pair = select_batch(of_user, torch.searchsorted(users, pairs[:, 0].contiguous()))
@@ -89,7 +89,7 @@ def extract(model: Extractor, encode: Encode, log: Path, last_day: int) -> dict[
     of_item = {name: items[name] for name in OF_ITEM}
     return {
         "user": (users.numpy(), vectors(model.user_vector, encode, model, of_user)),
-        "item": (_tensor(items["item_id"]).numpy(), vectors(model.item_vector, encode, model, of_item)),
+        "item": (tensor_of(items["item_id"]).numpy(), vectors(model.item_vector, encode, model, of_item)),
         "pair": (pairs.numpy(), vectors(model.pair_vector, encode, model, of_pair)),
     }
 
@@ -111,8 +111,8 @@ def vectors(tower: Callable[[Batch], Tensor], encode: Encode, model: Extractor, 
 def _behaviour(log: Path, users: Tensor, items: Batch, last_day: int, longest: int) -> dict[str, Column]:
     """The users' columns as a request right after the day would find them."""
     clicks = _table(log, "click", ("user_id", "item_id", "time_ms"), last_day)
-    user, item, time = (_tensor(clicks[n]).numpy() for n in ("user_id", "item_id", "time_ms"))
-    known = _tensor(items["item_id"]).numpy()
+    user, item, time = (tensor_of(clicks[n]).numpy() for n in ("user_id", "item_id", "time_ms"))
+    known = tensor_of(items["item_id"]).numpy()
     order = np.lexsort((time, user))
     order = order[np.isin(item[order], known)]  # of posts nothing is known here
     user, item = user[order], item[order]
@@ -121,7 +121,7 @@ def _behaviour(log: Path, users: Tensor, items: Batch, last_day: int, longest: i
     lengths = end - begin
     flat = np.repeat(begin - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
     past, count = torch.from_numpy(item[flat]), torch.from_numpy(lengths)
-    category = _tensor(items[CATEGORY])[torch.searchsorted(_tensor(items["item_id"]), past)]
+    category = tensor_of(items[CATEGORY])[torch.searchsorted(tensor_of(items["item_id"]), past)]
     return {
         "user_id": users,
         "history_item": Ragged(past, count),
@@ -133,8 +133,3 @@ def _table(log: Path, table: str, columns: tuple[str, ...], last_day: int | None
     files = table_files(log, table, 0, last_day)
     parts = list(ParquetStream(files, columns, batch_rows=65_536)) if files else []
     return concat_batches(parts) if parts else {name: torch.empty(0, dtype=torch.int64) for name in columns}
-
-
-def _tensor(column: Column) -> Tensor:
-    assert isinstance(column, Tensor)
-    return column

@@ -18,7 +18,7 @@ from recommend.data.schema import table_files
 from recommend.data.splits import TimeSplit, last_days
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap, impression_map
-from recommend.features.ragged import Batch, Column, Ragged, select_batch
+from recommend.features.ragged import Batch, Column, Ragged, select_batch, tensor_of
 from recommend.models.base import Ranker
 from recommend.models.registry import build_model, by_stock, reads_along
 from recommend.training import checkpoint
@@ -190,7 +190,7 @@ def asked(batches: Iterable[Batch], rows: str) -> Iterator[Batch]:
     """The rows of batches in which a column is true; all without one."""
     for batch in batches:
         column = batch[rows] if rows else None
-        yield batch if column is None else select_batch(batch, column.bool().nonzero().squeeze(1))  # type: ignore[union-attr]
+        yield batch if column is None else select_batch(batch, tensor_of(column).bool().nonzero().squeeze(1))
 
 
 def chain(contents: Contents, encoders: Encoders) -> Encode:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 from torch.nn import functional
 
-from recommend.losses.alignment import distil, info_nce
+from recommend.losses.alignment import distil
 from recommend.losses.delayed import exponential_delay, fake_negative_weighted
 from recommend.losses.listwise import listmle, listnet
-from recommend.losses.pairwise import bpr, in_batch_softmax, ranknet
+from recommend.losses.pairwise import ranknet
 from recommend.losses.pointwise import bce, bce_of_product
 
 LENGTHS = torch.tensor([3, 1, 4, 0, 2])
@@ -78,23 +76,11 @@ def test_ranknet_follows_its_definition() -> None:
     torch.testing.assert_close(ranknet(scores, labels, groups, weight), expected)
 
 
-def test_bpr_and_softmax_in_the_batch() -> None:
-    assert bpr(torch.tensor([1.0]), torch.tensor([1.0])).item() == pytest.approx(math.log(2))
-    users, items = torch.eye(3) * 20, torch.eye(3)
-    assert in_batch_softmax(users, items, torch.ones(3, dtype=torch.bool)).item() < 1e-6
-    assert in_batch_softmax(users, items, torch.zeros(3, dtype=torch.bool)).item() == 0
-    popular = torch.tensor([0.98, 0.01, 0.01]).log()
-    corrected = in_batch_softmax(torch.zeros(3, 2), torch.zeros(3, 2), torch.tensor([True, False, False]), popular)
-    assert corrected.item() == pytest.approx(-math.log((1 / 0.98) / (1 / 0.98 + 200)), rel=1e-4)
-
-
 def test_distillation_is_least_at_the_teacher() -> None:
     teacher = torch.tensor([0.2, 0.7])
     logits = torch.logit(teacher).requires_grad_()
     (gradient,) = torch.autograd.grad(distil(logits, teacher), logits)
     assert gradient.abs().max() < 1e-6
-    views = torch.eye(4)
-    assert info_nce(views, views) < info_nce(views, views.roll(1, 0))
 
 
 def test_fake_negative_weights_find_the_true_rate() -> None:

@@ -11,7 +11,7 @@ import pytest
 from sklearn.metrics import log_loss, ndcg_score, roc_auc_score
 
 from recommend.metrics.calibration import ece, field_ece, logloss, pcoc
-from recommend.metrics.lists import hit_rate, mean_average_precision, ndcg, normalised_regret
+from recommend.metrics.lists import mean_average_precision, ndcg, normalised_regret
 from recommend.metrics.ranks import auc, auc_by_group, gauc
 from recommend.metrics.report import measures, share_of_way
 
@@ -126,17 +126,15 @@ def ranked(y: np.ndarray, s: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("k", [1, 4, 10])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_hit_rate_and_map_follow_their_definitions(seed: int, k: int) -> None:
+def test_map_follows_its_definition(seed: int, k: int) -> None:
     y, s, g = rows(seed)
-    hits, precisions = [], []
+    precisions = []
     for i in np.unique(g):
         order = ranked(y[g == i], s[g == i])
         if not order.any():
             continue
-        hits.append(order[:k].any())
         found = [order[: place + 1].mean() for place in range(min(k, len(order))) if order[place]]
         precisions.append(sum(found) / min(k, order.sum()))
-    assert hit_rate(y, s, g, k) == pytest.approx(np.mean(hits), abs=1e-12)
     assert mean_average_precision(y, s, g, k) == pytest.approx(np.mean(precisions), abs=1e-12)
 
 
@@ -166,7 +164,6 @@ EMPTY: list[Callable[[], float]] = [
     lambda: ece([], []),
     lambda: field_ece([], [], []),
     lambda: ndcg([], [], []),
-    lambda: hit_rate([], [], []),
     lambda: mean_average_precision([], [], []),
     lambda: normalised_regret([], [], []),
 ]
@@ -179,9 +176,9 @@ def test_nothing_measured_is_not_a_number(measure: Callable[[], float]) -> None:
 
 def test_lists_without_a_positive_do_not_count() -> None:
     y, s, g = [0, 0], [0.1, 0.2], [0, 0]
-    assert all(math.isnan(f(y, s, g)) for f in (ndcg, hit_rate, mean_average_precision))
+    assert all(math.isnan(f(y, s, g)) for f in (ndcg, mean_average_precision))
     both = [*y, 1, 0], [*s, 0.9, 0.1], [*g, 1, 1]
-    assert [f(*both) for f in (ndcg, hit_rate, mean_average_precision)] == [1.0, 1.0, 1.0]
+    assert [f(*both) for f in (ndcg, mean_average_precision)] == [1.0, 1.0]
 
 
 def test_the_report_names_every_measure() -> None:

@@ -17,7 +17,6 @@ from recommend.cascade.request import HOUR_MS
 from recommend.cascade.visitors import Visitor
 
 Source = Callable[[Visitor, int, int], np.ndarray]  # visitor, moment in ms, how many -> rows
-EXACT = 2_000  # things up to which the neighbours are counted out instead of looked up
 
 
 class Retrieve:

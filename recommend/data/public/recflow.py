@@ -44,11 +44,6 @@ RENAMED = {
 SECONDS_BELOW = 100_000_000_000  # a stamp below this is in seconds (as milliseconds it would lie before 1974)
 
 
-def dates(folder: Path, part: str = "all_stage") -> list[str]:
-    """Days of a part, in order."""
-    return [path.stem for path in sorted((Path(folder) / _part(part)).glob("*.feather"))]
-
-
 def read(folder: Path, date: str, part: str = "all_stage") -> pa.Table:
     """``ITEMS`` of a day, by request in the order of time; within a request, the file's order."""
     path = Path(folder) / _part(part) / f"{date}.feather"

@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,7 +53,7 @@ from recommend.experiments.setups.keep_lab import (
 )
 from recommend.experiments.statistics import Claim
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch
+from recommend.features.ragged import Batch, tensor_of
 from recommend.metrics.ranks import auc
 from recommend.models.base import Logits
 from recommend.models.baselines.din import DIN
@@ -64,8 +65,8 @@ FULL = "full"  # knowledge of a row instead of a key: nothing that could be stor
 class SharedBottom(DIN):
     """One DIN for all channels with an output for each; the channel of a row says which one counts."""
 
-    def __init__(self, features: FeatureMap, *rest: object) -> None:
-        super().__init__(features, *rest)  # type: ignore[arg-type]
+    def __init__(self, features: FeatureMap, *rest: Any) -> None:
+        super().__init__(features, *rest)
         self.top = self.mlp(self.body_width, len(CHANNELS) + 1)  # and one for channels never seen
 
     def forward(self, batch: Batch) -> Logits:
@@ -77,15 +78,15 @@ class SharedBottom(DIN):
 class Concatenated(KEEP):
     """The knowledge beside DIN's own inputs: a first layer of another shape, which no old checkpoint fits."""
 
-    def __init__(self, features: FeatureMap, *rest: object) -> None:
-        super().__init__(features, *rest)  # type: ignore[arg-type]
+    def __init__(self, features: FeatureMap, *rest: Any) -> None:
+        super().__init__(features, *rest)
         self.plug = None
         width = sum(f.size for f in features.role("raw", "vector"))
         self.top = self.mlp(self.body_width + width, len(features.labels))
 
     def forward(self, batch: Batch) -> Logits:
-        parts = [self.body(self.inputs(batch)), *(batch[name] for name in self.knowledge)]
-        return dict(zip(self.features.labels, self.top(torch.cat(parts, 1)).unbind(1), strict=True))  # type: ignore[arg-type]
+        parts = [self.body(self.inputs(batch)), *(tensor_of(batch[name]) for name in self.knowledge)]
+        return dict(zip(self.features.labels, self.top(torch.cat(parts, 1)).unbind(1), strict=True))
 
 
 def _fine_tuned(lab: Lab, learn: bool = True) -> tuple[np.ndarray, dict[str, float]]:

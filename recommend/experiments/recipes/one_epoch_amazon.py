@@ -19,7 +19,7 @@ from recommend.experiments.setups.one_epoch import Columns, Plan
 from recommend.experiments.statistics import Claim
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Column, select_batch
+from recommend.features.ragged import array_of, select_batch
 
 USERS, LONGEST = 11_000, 50
 # Of 0.002, 0.005, 0.01, 0.02 and 0.03 the best after one pass on seed 100, here and on Taobao's sample. A slow rate
@@ -36,7 +36,7 @@ def prepare(setting: Setting) -> Data:
     chosen = np.isin(events["user_id"], users)
     user, item, step, category = (events[n][chosen] for n in ("user_id", "item_id", "step", "category"))
     columns = sequences.samples(user, item, step, category, seed=setting.seed, longest=LONGEST)
-    asked = torch.from_numpy(np.isin(_array(columns["user_id"]), users[: USERS // 10]))
+    asked = torch.from_numpy(np.isin(array_of(columns["user_id"]), users[: USERS // 10]))
     parts = (select_batch(columns, part.nonzero().ravel()) for part in (~asked, asked))
     return encoded(sequences.feature_map(longest=LONGEST), *parts)
 
@@ -44,13 +44,8 @@ def prepare(setting: Setting) -> Data:
 def encoded(features: FeatureMap, learn: Columns, test: Columns) -> Data:
     """What the runs share: all ids of the training rows, and only the columns that a model reads."""
     encoders = Encoders.fit(features, [learn])
-    rows = ({n: c for n, c in encoders(part).items() if n in features.columns} for part in (learn, test))
-    return Data(features, encoders.sizes(), *rows)  # type: ignore[arg-type]
-
-
-def _array(column: Column) -> np.ndarray:
-    assert isinstance(column, torch.Tensor)
-    return column.numpy()
+    learned, asked = ({n: c for n, c in encoders(part).items() if n in features.columns} for part in (learn, test))
+    return Data(features, encoders.sizes(), learned, asked)
 
 
 RECIPE = Recipe(

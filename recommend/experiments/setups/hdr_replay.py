@@ -23,7 +23,7 @@ from recommend.data.world.config import DAY_MS, HOUR_MS
 from recommend.experiments.recipe import Setting
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap, impression_map
-from recommend.features.ragged import Column, concat_batches, select_batch
+from recommend.features.ragged import Column, array_of, concat_batches, select_batch
 from recommend.models.hdr import HDR, RIPE, nearest
 from recommend.models.registry import build_model
 from recommend.training.trainer import train
@@ -75,7 +75,7 @@ class Log:
 
     @property
     def user(self) -> np.ndarray:
-        return _numpy(self.clicks, "user_id")
+        return array_of(self.clicks["user_id"])
 
     @property
     def day(self) -> np.ndarray:
@@ -92,41 +92,35 @@ def read_log(root: Path) -> Log:
     more = ("impression_id", "time_ms", "entity", "price", "promotion")
     rows = _read(root, "impression", [*FOR_CLICKS.columns, *more])
     rows = Contents.read(root, FOR_CLICKS)(rows)
-    item = _numpy(rows, "entity") == ENTITIES.index("item")
-    clicks = select_batch(rows, _places(item & _numpy(rows, "click").astype(bool)))
+    item = array_of(rows["entity"]) == ENTITIES.index("item")
+    clicks = select_batch(rows, _places(item & array_of(rows["click"]).astype(bool)))
     orders = _read(root, "order", ["impression_id", "time_ms"])
-    time, row = _numpy(clicks, "time_ms"), _numpy(clicks, "impression_id")
+    time, row = array_of(clicks["time_ms"]), array_of(clicks["impression_id"])
     when = np.full(len(item), np.inf)
-    when[_numpy(orders, "impression_id")] = _numpy(orders, "time_ms")
+    when[array_of(orders["impression_id"])] = array_of(orders["time_ms"])
     converted = np.where(when[row] <= time + WINDOW * DAY_MS, when[row], np.inf)
 
     listed = _read(root, "item", ["item_id", "price"])
-    asked = np.zeros(int(_numpy(listed, "item_id").max()) + 1)
-    asked[_numpy(listed, "item_id")] = _numpy(listed, "price")
-    moment, category = _numpy(rows, "time_ms"), _numpy(rows, "category")
+    asked = np.zeros(int(array_of(listed["item_id"]).max()) + 1)
+    asked[array_of(listed["item_id"])] = array_of(listed["price"])
+    moment, category = array_of(rows["time_ms"]), array_of(rows["category"])
     day = moment // DAY_MS
     shape = (int(day.max()) + 1, int(category.max()) + 1)
     first = item & (moment % DAY_MS < FIRST_HOURS * HOUR_MS)
-    cut = first & (_numpy(rows, "price") < 0.98 * asked[_numpy(rows, "item_id")])
+    cut = first & (array_of(rows["price"]) < 0.98 * asked[array_of(rows["item_id"])])
     promotion = np.zeros(shape[0], dtype=np.int64)
-    promotion[day] = _numpy(rows, "promotion")
+    promotion[day] = array_of(rows["promotion"])
     shown, reduced = (
         np.bincount((day * shape[1] + category)[which], minlength=shape[0] * shape[1]).reshape(shape)
         for which in (first, cut)
     )
-    hour = _numpy(clicks, "hour")
+    hour = array_of(clicks["hour"])
     return Log(rows, clicks, time, converted, hour, row, shown, reduced, promotion)
 
 
 def _read(root: Path, table: str, columns: list[str]) -> dict[str, Column]:
     names = list(dict.fromkeys(columns))
     return concat_batches(list(ParquetStream(table_files(root, table), names, batch_rows=65_536)))
-
-
-def _numpy(batch: dict[str, Column], name: str) -> np.ndarray:
-    column = batch[name]
-    assert isinstance(column, torch.Tensor)
-    return column.numpy()
 
 
 def _places(mask: np.ndarray) -> torch.Tensor:
@@ -182,13 +176,13 @@ class Replay:
 
     def _clicks(self) -> HDR:
         if self.warm is None:
-            before = select_batch(self.log.rows, _places(_numpy(self.log.rows, "time_ms") < self.start * DAY_MS))
+            before = select_batch(self.log.rows, _places(array_of(self.log.rows["time_ms"]) < self.start * DAY_MS))
             fitted = Encoders.fit(FOR_CLICKS, [before], 10)
             self.encoders = Encoders(FEATURES, fitted.vocabularies, fitted.scales)
             data = fitted(before)
             data = {name: data[name] for name in (*(f.column for f in FOR_CLICKS.features), "click")}
             self.warm = self._build(FOR_CLICKS)
-            start_at(self.warm, float(_numpy(data, "click").mean()))
+            start_at(self.warm, float(array_of(data["click"]).mean()))
             train(self.warm, MemoryStream(data, CLICKS.batch_rows), CLICKS.changed([f"seed={self.setting.seed}"]))
         return self.warm
 

@@ -23,7 +23,7 @@ from recommend.data.world.oracle import open_oracle
 from recommend.data.world.write import LOG
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, Column, Ragged, concat_batches, select_batch, slice_batch
+from recommend.features.ragged import Batch, Column, Ragged, array_of, concat_batches, select_batch, slice_batch
 from recommend.models.base import Ranker
 from recommend.models.keep import CATEGORY, Extractor
 from recommend.training.optim import optimizers
@@ -64,7 +64,7 @@ class SuperDomain:
         files = table_files(log, "impression")
         columns = list(dict.fromkeys([*features.columns, *TASKS, *RAW]))
         data = concat_batches(list(ParquetStream(files, columns, batch_rows=65_536)))
-        raw = {name: _numpy(data[name]) for name in RAW}
+        raw = {name: array_of(data[name]) for name in RAW}
         earlier = slice_batch(data, 0, int((raw["day"] < first).sum()))  # the rows are in the order of time
         encoders = Encoders.fit(features, [earlier], min_count)
         encoded = encoders(Contents.read(log, features)(data))
@@ -239,7 +239,7 @@ def _no_later(extractor: Extractor, until_ms: int) -> None:
 
 def _table(log: Path, table: str, columns: list[str]) -> dict[str, np.ndarray]:
     found = concat_batches(list(ParquetStream(table_files(log, table), columns, batch_rows=65_536)))
-    return {name: _numpy(found[name]) for name in columns}
+    return {name: array_of(found[name]) for name in columns}
 
 
 def _items(log: Path) -> dict[str, np.ndarray]:
@@ -248,8 +248,3 @@ def _items(log: Path) -> dict[str, np.ndarray]:
     content = [pq.read_table(file, columns=["content"])["content"] for file in table_files(log, "item")]
     flat = np.concatenate([part.combine_chunks().values.to_numpy() for part in content])
     return {**found, "content": flat.reshape(len(found["category"]), -1)}
-
-
-def _numpy(column: Column) -> np.ndarray:
-    assert isinstance(column, Tensor)
-    return column.numpy()

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from recommend.data.content_join import Contents
 from recommend.data.parquet import ParquetStream
@@ -24,7 +23,7 @@ from recommend.data.world.write import LOG, MANIFEST
 from recommend.experiments.recipe import Setting
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Column, concat_batches
+from recommend.features.ragged import Column, array_of, concat_batches
 from recommend.metrics.lists import normalised_regret
 from recommend.metrics.report import measures, share_of_way
 
@@ -104,7 +103,7 @@ def open_marketplace(setting: Setting, features: FeatureMap, test_days: int = 4,
         for part in ("train", "test")
     }
     encoders = Encoders.fit(features, [parts["train"]], min_count)
-    raw = {part: {name: _array(parts[part][name]) for name in KEPT} for part in parts}
+    raw = {part: {name: array_of(parts[part][name]) for name in KEPT} for part in parts}
     encoded = {part: _only(encoders(contents(parts[part])), features) for part in parts}
     return Marketplace(
         split=split,
@@ -134,11 +133,6 @@ def _rate(known: np.ndarray, click: np.ndarray, wanted: np.ndarray, prior: np.nd
     at = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
     there = keys[at] == wanted
     return (np.where(there, clicked[at], 0) + PRIOR * prior) / (np.where(there, shown[at], 0) + PRIOR)
-
-
-def _array(column: Column) -> np.ndarray:
-    assert isinstance(column, torch.Tensor)
-    return column.numpy()
 
 
 def _only(batch: dict[str, Column], features: FeatureMap) -> dict[str, Column]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from recommend.data.candidates import read_listed
 from recommend.data.content_join import Contents
@@ -20,7 +19,7 @@ from recommend.data.splits import TimeSplit
 from recommend.data.world.oracle import open_oracle
 from recommend.data.world.write import LOG
 from recommend.features.encoders import Encoders
-from recommend.features.ragged import Column, rows_of
+from recommend.features.ragged import Column, array_of, rows_of
 from recommend.metrics.lists import mean_average_precision, ndcg
 
 SLOTS = 2  # ads on a feed page
@@ -75,21 +74,16 @@ def read_candidates(folder: Path, split: TimeSplit, encoders: Encoders) -> dict[
         count = rows_of(rows)
         found[part] = Candidates(
             columns={f.column: encoded[f.column] for f in features.features},
-            request=_array(rows["request_id"]),
-            user=_array(rows["user_id"]),
-            score=_array(rows["rank_score"]).astype(np.float64),
-            bid=_array(rows["bid"]).astype(np.float64),
+            request=array_of(rows["request_id"]),
+            user=array_of(rows["user_id"]),
+            score=array_of(rows["rank_score"]).astype(np.float64),
+            bid=array_of(rows["bid"]).astype(np.float64),
             truth=truth[before : before + count] if part == "test" else np.full(count, np.nan),
-            shown=_array(rows["shown"]).astype(bool),
-            uniform=_array(rows["policy"]) == POLICIES.index("uniform"),
+            shown=array_of(rows["shown"]).astype(bool),
+            uniform=array_of(rows["policy"]) == POLICIES.index("uniform"),
         )
         before += count
     return found
-
-
-def _array(column: Column) -> np.ndarray:
-    assert isinstance(column, torch.Tensor)
-    return column.numpy()
 
 
 def consistency(candidates: Candidates, value: np.ndarray, found: int = 6, passed: int = 12) -> dict[str, float]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +19,7 @@ from torch import Tensor
 
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.content_join import Contents
-from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog, Known, Samples
+from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import ParquetStream
 from recommend.data.schema import ENTITIES, table_files
@@ -31,7 +30,7 @@ from recommend.experiments.recipe import Setting
 from recommend.experiments.setups.marketplace import world_folder
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, Column, concat_batches, select_batch, slice_batch
+from recommend.features.ragged import Batch, Column, concat_batches, select_batch, slice_batch, tensor_of
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
 from recommend.models.ecad import FIRST_RATE, Towers
@@ -40,12 +39,6 @@ from recommend.training.trainer import train
 
 ASKED_ROWS = 4_096
 WARM_ROWS = 256
-
-
-class Streamed(Protocol):
-    """What a model must do beside ``loss`` and ``predict`` to be trained here."""
-
-    def samples(self, known: Known, since: int) -> Samples: ...
 
 
 @dataclass(frozen=True)
@@ -59,7 +52,7 @@ class Asked:
 
 
 def stream(
-    model: torch.nn.Module,
+    model: Towers,
     log: ClickLog,
     days: Sequence[int],
     asked_from: int,
@@ -83,7 +76,7 @@ def stream(
         for day in days:
             now = day * DAY_MS - 1
             known = log.known(now, foresight)
-            samples = model.samples(known, since)  # type: ignore[operator]
+            samples = model.samples(known, since)
             if len(samples.index) and int(samples.index.max()) >= len(known.click_ms):
                 raise ValueError("a model asked for clicks of the future.")
             rows = {**select_batch(log.columns, samples.index), **samples.columns}
@@ -95,7 +88,7 @@ def stream(
                     batch = select_batch(rows, part)
                     for optimizer in steps:
                         optimizer.zero_grad(set_to_none=True)
-                    model.loss(model(batch), batch).backward()  # type: ignore[operator]
+                    model.loss(model(batch), batch).backward()
                     for optimizer in steps:
                         optimizer.step()
                     count, trained = count + 1, trained + len(part)
@@ -103,7 +96,7 @@ def stream(
             if day >= asked_from:
                 start, stop = log.count(now), log.count(now + DAY_MS)
                 for at in range(start, stop, ASKED_ROWS):
-                    asked = model.predict(slice_batch(log.columns, at, min(at + ASKED_ROWS, stop)))  # type: ignore[operator]
+                    asked = model.predict(slice_batch(log.columns, at, min(at + ASKED_ROWS, stop)))
                     for name, p in asked.items():
                         found.setdefault(name, []).append(p.numpy())
     first, last = log.count(asked_from * DAY_MS - 1), log.count((days[-1] + 1) * DAY_MS - 1)
@@ -172,7 +165,7 @@ def open_clicks(
     keep = list(dict.fromkeys([*names, "impression_id", "entity", "click", "day"]))
     shown = concat_batches(list(ParquetStream(files, keep, batch_rows=65_536)))
     contents = Contents.read(folder / LOG, features, world.days)
-    early = int((_tensor(shown["day"]) < warm_up).sum())
+    early = int((tensor_of(shown["day"]) < warm_up).sum())
     encoders = Encoders.fit(features, [slice_batch(shown, 0, early)], min_count)
     clicks = _events(folder, "click")
     row = torch.full((len(shown["impression_id"]),), NEVER)
@@ -180,7 +173,7 @@ def open_clicks(
     for table, at in moment.items():
         ids, time = clicks if table == "click" else _events(folder, table)
         at[torch.from_numpy(ids)] = torch.from_numpy(time)
-    sold = (_tensor(shown["entity"]) == ENTITIES.index("item")) & _tensor(shown["click"])
+    sold = (tensor_of(shown["entity"]) == ENTITIES.index("item")) & tensor_of(shown["click"])
     index = sold.nonzero().squeeze(1)
     index = index[moment["click"][index].argsort(stable=True)]
     columns = encoders(contents(select_batch(shown, index)))
@@ -204,15 +197,11 @@ def share_within(quantiles: Sequence[tuple[float, float]], limit: float) -> floa
     return float(np.interp(np.log(limit), np.log(values), shares))
 
 
-def _tensor(column: Column) -> Tensor:
-    assert isinstance(column, Tensor)
-    return column
-
-
 def _events(folder: Path, table: str) -> tuple[np.ndarray, np.ndarray]:
     parts = [pq.read_table(f, columns=["impression_id", "time_ms"]) for f in table_files(folder / LOG, table)]
     whole = pa.concat_tables(parts) if parts else pa.table({"impression_id": [], "time_ms": []})
-    return tuple(whole[n].to_numpy().astype(np.int64) for n in ("impression_id", "time_ms"))  # type: ignore[return-value]
+    ids, time = (whole[n].to_numpy().astype(np.int64) for n in ("impression_id", "time_ms"))
+    return ids, time
 
 
 def settled(log: ClickLog, rows: np.ndarray, order_days: float, refund_days: float) -> tuple[np.ndarray, np.ndarray]:

@@ -37,6 +37,9 @@ class Squeeze(nn.Module):
 class Bilinear(nn.Module):
     """``(v_i W) * v_j`` of all pairs i < j, one W for all ("field-all", eq. 5)."""
 
+    first: Tensor
+    second: Tensor
+
     def __init__(self, fields: int, width: int) -> None:
         super().__init__()
         self.left = nn.Linear(width, width, bias=False)
@@ -46,7 +49,7 @@ class Bilinear(nn.Module):
 
     def forward(self, fields: Tensor) -> Tensor:
         """(n, fields, width) to (n, pairs * width)."""
-        return (self.left(fields)[:, self.first] * fields[:, self.second]).flatten(1)  # type: ignore[index]
+        return (self.left(fields)[:, self.first] * fields[:, self.second]).flatten(1)
 
 
 class FiBiNET(DIN):

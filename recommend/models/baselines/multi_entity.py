@@ -8,6 +8,7 @@ union of the fields; a field that an entity lacks is "unknown" in its rows.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -61,7 +62,7 @@ class EntityExperts(nn.Module):
 
     def forward(self, x: Tensor, entity: str) -> Tensor:
         """(n, inputs) rows of one entity to (n, width)."""
-        experts = [*self.own[entity], *self.shared]  # type: ignore[misc]
+        experts = [*cast(nn.ModuleList, self.own[entity]), *self.shared]
         return mix([expert(x) for expert in experts], self.gates[entity](x))
 
 
@@ -88,7 +89,7 @@ class MultiEntity(DIN):
         names: Sequence[str] = (),
     ) -> None:
         super().__init__(features, sizes, config, build)
-        self.top = nn.Identity()  # type: ignore[assignment]
+        del self.top
         self.names = list(names) or entities(features)
         if len(self.names) < 2 or len(features.labels) != 1:
             raise ConfigError("a multi-entity model needs target fields of two entities (their group) and one label.")

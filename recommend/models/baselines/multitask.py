@@ -23,7 +23,7 @@ class MMoE(DIN):
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
         super().__init__(features, sizes, config, build)
         widths = config.mlp[:-1] or config.mlp
-        self.top = nn.Identity()  # type: ignore[assignment]
+        del self.top
         self.experts = self._experts(widths)
         self.towers = nn.ModuleList(MLP(widths[-1], config.mlp[-1:], 1, config.activation) for _ in features.labels)
 

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from recommend.data.knowledge import KnowledgeStore, Snapshot
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, Column
+from recommend.features.ragged import Batch, Column, array_of
 from recommend.models.keep import CATEGORY, KINDS, knowledge_features
 from recommend.training.run_config import RunConfig
 
@@ -38,7 +37,7 @@ def look_up(log: Path, run: RunConfig) -> Callable[[Batch], dict[str, Column]]:
     store = KnowledgeStore(Path(run.knowledge), readonly=True)
 
     def join(rows: Batch) -> dict[str, Column]:
-        raw = {name: _array(rows[name]) for name in READ}
+        raw = {name: array_of(rows[name]) for name in READ}
         with store.snapshot(run.knowledge_version) as snapshot:
             return {**rows, **vectors(snapshot, raw["user_id"], raw["item_id"], raw[CATEGORY], raw["time_ms"])}
 
@@ -52,8 +51,3 @@ def vectors(
     keys = (user, item, np.column_stack([user, category]))
     found = {kind: snapshot.lookup(kind, key, time_ms) for kind, key in zip(KINDS, keys, strict=True)}
     return {f"knowledge_{kind}": torch.from_numpy(values.copy()) for kind, values in found.items()}
-
-
-def _array(column: Column) -> np.ndarray:
-    assert isinstance(column, Tensor)
-    return column.numpy()

@@ -10,13 +10,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from recommend.data.batching import CutStream, interleave
 from recommend.data.candidates import read_listed
 from recommend.data.parquet import DataError, ParquetStream
 from recommend.data.schema import POLICIES, table_files
-from recommend.features.ragged import Batch, Column, concat_batches, rows_of, select_batch
+from recommend.features.ragged import Batch, Column, array_of, concat_batches, rows_of, select_batch
 from recommend.models.copr import COPR, draw_lists
 from recommend.training.input_specs.spec import READ_ROWS, Given
 
@@ -34,8 +33,8 @@ def stream(given: Given) -> CutStream:
     chunks = given.model.terms.chunks
     shown = given.shown()
     listed = read_listed(given.log, *given.run.train_days)
-    score, bid, rank, request = (_array(listed[n]) for n in ("rank_score", "bid", "rank", "request_id"))
-    organic = _array(listed["policy"]) == POLICIES.index("organic")
+    score, bid, rank, request = (array_of(listed[n]) for n in ("rank_score", "bid", "rank", "request_id"))
+    organic = array_of(listed["policy"]) == POLICIES.index("organic")
     bid = np.where(organic, 1.0, bid)
     score = score.astype(np.float64) * level(given, listed)
     rng = np.random.default_rng(given.run.train.seed)
@@ -77,11 +76,11 @@ def level(given: Given, listed: Batch) -> float:
     """
     files = table_files(given.log, "impression", *given.run.train_days)
     rows = concat_batches(list(ParquetStream(files, ["request_id", "item_id", "click"], READ_ROWS)))
-    chosen = _array(listed["shown"]).astype(bool) & (_array(listed["policy"]) != POLICIES.index("uniform"))
+    chosen = array_of(listed["shown"]).astype(bool) & (array_of(listed["policy"]) != POLICIES.index("uniform"))
     key = _keys(rows)
     there = np.isin(key, _keys(listed)[chosen])
-    clicks = int(_array(rows["click"])[there].sum())
-    promised = float(_array(listed["rank_score"])[chosen & np.isin(_keys(listed), key)].sum())
+    clicks = int(array_of(rows["click"])[there].sum())
+    promised = float(array_of(listed["rank_score"])[chosen & np.isin(_keys(listed), key)].sum())
     if clicks < FEW_CLICKS or promised <= 0:
         return 1.0
     return clicks / promised
@@ -89,9 +88,4 @@ def level(given: Given, listed: Batch) -> float:
 
 def _keys(rows: Batch) -> np.ndarray:
     """Page and thing as one number."""
-    return _array(rows["request_id"]) * (1 << 32) + _array(rows["item_id"])
-
-
-def _array(column: Column) -> np.ndarray:
-    assert isinstance(column, Tensor)
-    return column.numpy()
+    return array_of(rows["request_id"]) * (1 << 32) + array_of(rows["item_id"])

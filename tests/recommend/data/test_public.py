@@ -349,7 +349,6 @@ def test_recflow(tmp_path):
     columns |= {"request_timestamp": [1_705_104_000_500, 1_705_104_000], "video_id": [5, 6], "request_id": [2, 1]}
     (tmp_path / "all_stage").mkdir()
     pf.write_feather(pa.table(columns), tmp_path / "all_stage" / "2024-01-13.feather")
-    assert recflow.dates(tmp_path) == ["2024-01-13"]
     table = recflow.read(tmp_path, "2024-01-13")
     assert declared(table, recflow.ITEMS)
     assert table["item_id"].to_pylist() == [6, 5], "seconds and milliseconds are told apart"
