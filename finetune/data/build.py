@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from finetune.data.past_listings import tasks_of
-from finetune.data.photosets import DataError
 from finetune.data.splits import split_rows
 from finetune.data.tasks import Task, TaskPlan, photo_tasks, text_tasks
+from finetune.errors import DataError
 from listing.taxonomy import Taxonomy
 
 TEXTS = ("title", "description")
@@ -64,8 +64,8 @@ def conversation(tasks: Sequence[Task], image: str | None) -> dict[str, Any]:
             {"role": "user", "content": marker + task.prompt},
             {"role": "assistant", "content": task.answer},
         ]
-    tasks = [task.name for task in tasks]
-    return {"messages": messages, "images": [] if image is None else [image], "tasks": tasks}
+    names = [task.name for task in tasks]
+    return {"messages": messages, "images": [] if image is None else [image], "tasks": names}
 
 
 def without_lookalikes(train: Sequence[Row], validation: Sequence[Row]) -> list[Row]:

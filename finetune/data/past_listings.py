@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from finetune.data.photosets import DataError
 from finetune.data.tasks import Task
+from finetune.errors import DataError
 from listing import prompts
 from listing.safety.contacts import has_contacts
 from listing.taxonomy import Attribute, CategoryNode, Taxonomy

@@ -249,7 +249,7 @@ class _TowerRun:
         sizes = {name: len(v) for name, v in values.items()}
         self.model = TunedTower(sizes, cfg.dropout, cfg.architecture, cfg.drop_path)
         load_backbone(self.model, cfg.base)
-        self.model = nn.Module.to(self.model, memory_format=torch.channels_last)
+        self.model = cast(Any, self.model).to(memory_format=torch.channels_last)
         self._average = torch.optim.swa_utils.AveragedModel(
             self.model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(cfg.ema), use_buffers=False
         )

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finetune.data.photosets import DataError, read_annotations
+from finetune.data.photosets import read_annotations
 from finetune.data.splits import split_rows
+from finetune.errors import DataError
 from finetune.evaluate.arms.material import Material, Row
 from finetune.evaluate.arms.statement import Statement
 from finetune.evaluate.arms.table import ARMS

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finetune.data.photosets import DataError
+from finetune.errors import DataError
 from finetune.evaluate.cached_model import CachedModel
 from listing.backends.base import ChoiceQuestion
 from listing.facts.ensemble import best
