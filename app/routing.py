@@ -20,6 +20,10 @@ class Body(BaseModel):
 
 
 class ErrorDetail(Body):
+    """What went wrong."""
+
+    """What went wrong."""
+
     code: str = Field(description="A short name for programs.")
     message: str = Field(description="One sentence for people.")
 

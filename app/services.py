@@ -20,6 +20,7 @@ from app.market.orders import Orders
 from app.market.posts import Posts
 from app.market.promotions import Promotions
 from app.market.publish import Publisher
+from app.market.reviews import Reviews
 from app.metrics import Metrics
 from app.settings import Settings, load_settings
 from app.store.backup.journal import settle
@@ -57,6 +58,7 @@ class Services:
     draft_writer: DraftWriter
     listings: Listings
     publisher: Publisher
+    reviews: Reviews
     posts: Posts
     orders: Orders
     promotions: Promotions
@@ -122,6 +124,7 @@ def build_services(
         draft_writer=DraftWriter(settings, store, media, draft_photos, runner),
         listings=Listings(store, media, index, metrics),
         publisher=Publisher(settings, store, metrics, drafts, outbox, deletions),
+        reviews=Reviews(store, outbox),
         posts=Posts(settings, store, media, index, deletions, feed.content_of, feed.posts.refresh),
         orders=Orders(store, outbox, feed.sold),
         promotions=Promotions(store, feed.read_calendar),
@@ -135,15 +138,16 @@ def _open_past(settings: Settings) -> PastListings:
     An empty one is made where there is none, so that the first published listing has a place to go.
     """
     from listing.evidence.past_listings import PastListings
+    from listing.safety.contacts import sure_contact
     from rag_index import IndexFailure, IndexMissing, ListingIndex, build, default_encoders, default_location
 
     location, encoders = settings.index or default_location(settings.home), default_encoders(settings.home)
     try:
         try:
-            index = ListingIndex.open(location, encoders.info)
+            index = ListingIndex.open(location, encoders.info, contact_check=sure_contact)
         except IndexMissing:
             build([], location, encoders.info)
-            index = ListingIndex.open(location, encoders.info)
+            index = ListingIndex.open(location, encoders.info, contact_check=sure_contact)
     except IndexFailure as error:
         raise StoreError(str(error)) from error
     return PastListings(index, encoders, load_taxonomy())

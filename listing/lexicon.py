@@ -44,11 +44,11 @@ class Lexicon:
 
     def mentions(self, text: str) -> dict[str, set[str]]:
         """Attribute -> values that a text (a note, print) speaks of."""
-        found: dict[str, set[str]] = {}
+        mentioned: dict[str, set[str]] = {}
         for match in self.phrases.finditer(text.lower()):
             for name, values in self.meaning(match[0]).items():
-                found.setdefault(name, set()).update(values)
-        return found
+                mentioned.setdefault(name, set()).update(values)
+        return mentioned
 
 
 def plain(words: str) -> str:

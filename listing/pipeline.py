@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent
-from listing.evidence.neighbours import Found
+from listing.evidence.neighbours import Neighbours
 from listing.facts import printed_facts, verify, visual_facts
 from listing.pipeline_parts import Parts, build_parts
 from listing.request import DraftPipeline, DraftRequest
@@ -51,7 +51,7 @@ class _Findings:
 
     category: Category
     facts: list[AttributeValue]
-    neighbours: Found
+    neighbours: Neighbours
     flags: Sequence[Flag] = ()
 
 
@@ -117,7 +117,7 @@ class Pipeline:
         yield CategoryEvent(category=category)
         for fact in facts:
             yield AttributeEvent(attribute=fact)
-        return _Findings(category, facts, Found())
+        return _Findings(category, facts, Neighbours())
 
     def _findings(self, request: DraftRequest, clock: Clock) -> Generator[Event, None, _Findings]:
         """Category, neighbours and facts from the photos and the seller's word."""
@@ -133,9 +133,9 @@ class Pipeline:
         yield CategoryEvent(category=seen.category)
         clock.spent["first_fact"] = clock.elapsed()
         if seen.category.value is None:
-            return _Findings(seen.category, [], Found(), seen.flags)
+            return _Findings(seen.category, [], Neighbours(), seen.flags)
         node = parts.taxonomy.categories[seen.category.value]
-        neighbours = Found()
+        neighbours = Neighbours()
         if parts.similar is not None and node.tuned:
             yield StageEvent(stage="similar", share=0.15)
             with clock.stage("similar"):
@@ -153,7 +153,7 @@ class Pipeline:
         return _Findings(seen.category, ordered, neighbours, seen.flags)
 
     def _visible(
-        self, request: DraftRequest, node: CategoryNode, seen: visual_facts.Look, neighbours: Found, clock: Clock
+        self, request: DraftRequest, node: CategoryNode, seen: visual_facts.Look, neighbours: Neighbours, clock: Clock
     ) -> Generator[Event, None, dict[str, AttributeValue]]:
         """Facts by attribute: the seller's, then what the photos show."""
         parts = self.parts

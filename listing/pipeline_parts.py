@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from listing.backends.base import Backend, BackendError
-from listing.evidence.neighbours import Similar
+from listing.evidence.neighbours import NeighbourSearch
 from listing.evidence.ocr import Reader
 from listing.evidence.past_listings import PastListings
 from listing.facts.calibrations import calibration_file, command, is_server
@@ -29,7 +29,7 @@ class Parts:
     router: Router
     reader: Reader
     calibration: Calibration
-    similar: Similar | None = None
+    similar: NeighbourSearch | None = None
 
 
 def build_parts(model: str | None, rag: bool, home: Path, past: PastListings | None = None) -> Parts:

@@ -38,8 +38,8 @@ class Forms(_Frozen):
     """
 
     before: tuple[str, ...] = ()
-    behind: tuple[str, ...] = Field((), alias="with")
-    sentence: tuple[str, ...] = Field((), max_length=2)
+    behind: tuple[str, ...] = Field(default=(), alias="with")
+    sentence: tuple[str, ...] = Field(default=(), max_length=2)
 
 
 class Attribute(_Frozen):
@@ -52,7 +52,8 @@ class Attribute(_Frozen):
     alone cannot settle (cotton looks like many things).
     ``question`` and ``choices`` are for the seller, the lowest ``seller_rank`` first; ``asked`` is for the model.
     ``in_text`` is its place among the facts that a text is written from (None: texts never mention it), ``unspoken``
-    are values that a text leaves out. ``forms`` says how our texts put a value, ``phrases`` how any text may.
+    are values that a text leaves out. ``value_labels`` are for forms, where the value is no plain word. ``forms`` says
+    how our texts put a value, ``phrases`` how any text may.
     ``values_of`` names the attribute whose values, forms and phrases these are.
     """
 
@@ -71,6 +72,7 @@ class Attribute(_Frozen):
     unsettled: tuple[str, ...] = ()
     in_text: int | None = None
     unspoken: tuple[str, ...] = ()
+    value_labels: dict[str, str] = {}
     forms: dict[str, Forms] = {}
     phrases: dict[str, tuple[str, ...]] = {}
 
@@ -148,8 +150,8 @@ class Taxonomy(_Frozen):
         if node is None:
             raise TaxonomyError(f"There is no category {category!r}; choose one of: {', '.join(self.categories)}.")
         narrowed = dict(node.restricted)
-        found = (self.attributes[name] for name in node.attributes)
-        return tuple(a.model_copy(update={"values": narrowed[a.name]}) if a.name in narrowed else a for a in found)
+        attributes = (self.attributes[name] for name in node.attributes)
+        return tuple(a.model_copy(update={"values": narrowed[a.name]}) if a.name in narrowed else a for a in attributes)
 
     def in_text(self) -> tuple[Attribute, ...]:
         """Attributes that a text may mention, in the order in which the prompts name them."""
@@ -276,7 +278,7 @@ def _check_attribute(attribute: Attribute) -> None:
     name, values = attribute.name, set(attribute.values)
     if len(values) < len(attribute.values):
         raise TaxonomyError(f"attribute {name}: a value is given twice.")
-    for key in ("unsettled", "unspoken", "forms", "phrases"):
+    for key in ("unsettled", "unspoken", "value_labels", "forms", "phrases"):
         if foreign := sorted(set(getattr(attribute, key)) - values):
             raise TaxonomyError(f"attribute {name}: '{key}' names no value of it: {', '.join(foreign)}.")
     if {"n/a", UNKNOWN} & values:

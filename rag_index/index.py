@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Literal, TypeVar
 
 from rag_index.errors import BadRecord, IndexMissing
-from rag_index.imports.record_checks import check
+from rag_index.imports.record_checks import ContactCheck, check
 from rag_index.records import IndexRecord
 from rag_index.search import Filter, Hit, nearest
 from rag_index.storage.location import Place, find_place, new_generation, plain_errors
@@ -31,18 +31,26 @@ T = TypeVar("T")
 class ListingIndex:
     """Open with ``ListingIndex.open`` or ``build``; close it (or use ``with``) to let the next process in."""
 
-    def __init__(self, place: Place, manifest: Manifest) -> None:
+    def __init__(self, place: Place, manifest: Manifest, contact_check: ContactCheck | None = None) -> None:
         self._place = place
+        self._contact_check = contact_check
         self.manifest = manifest
         self._parts = _collections(place, manifest.generation)
 
     @classmethod
-    def open(cls, location: str | Path, encoders: EncodersInfo | None = None) -> ListingIndex:
+    def open(
+        cls,
+        location: str | Path,
+        encoders: EncodersInfo | None = None,
+        *,
+        contact_check: ContactCheck | None = None,
+    ) -> ListingIndex:
         """The index in a folder or at a server's http address.
 
         Args:
             location: folder, or the address of a ``chroma run`` server.
             encoders: the models in use; None skips the check (to look at counts, never to search).
+            contact_check: names the kind of contact data in a text, or None; records in which it finds any are refused.
 
         Raises:
             IndexMissing, IndexBusy, IndexMismatch, IndexUnreachable: see ``errors.py``.
@@ -54,7 +62,7 @@ class ListingIndex:
             manifest = place.current()
             if encoders is not None:
                 manifest.check(encoders, place.name)
-            return cls(place, manifest)
+            return cls(place, manifest, contact_check)
         except BaseException:
             place.close()
             raise
@@ -90,7 +98,7 @@ class ListingIndex:
         stored = 0
         for group in chunks(records, BATCH):
             for record in group:
-                check(record, self.manifest.encoders)
+                check(record, self.manifest.encoders, self._contact_check)
             stored += self._write(group)
         return stored
 
@@ -215,7 +223,13 @@ class ListingIndex:
                 return work(self._parts[part])
 
 
-def build(records: Iterable[IndexRecord], location: str | Path, encoders: EncodersInfo) -> int:
+def build(
+    records: Iterable[IndexRecord],
+    location: str | Path,
+    encoders: EncodersInfo,
+    *,
+    contact_check: ContactCheck | None = None,
+) -> int:
     """Make an index (again) and swap it in; returns the number of listings.
 
     An interrupted build leaves the index that was there as it was.
@@ -226,19 +240,21 @@ def build(records: Iterable[IndexRecord], location: str | Path, encoders: Encode
     """
     place = find_place(location)
     try:
-        return _fill(place, records, encoders).count
+        return _fill(place, records, encoders, contact_check).count
     finally:
         place.close()
 
 
-def _fill(place: Place, records: Iterable[IndexRecord], encoders: EncodersInfo) -> Manifest:
+def _fill(
+    place: Place, records: Iterable[IndexRecord], encoders: EncodersInfo, contact_check: ContactCheck | None
+) -> Manifest:
     generation = new_generation()
     parts = _collections(place, generation, create=True)
     seen: set[str] = set()
     try:
         for group in chunks(records, BATCH):
             for record in group:
-                check(record, encoders)
+                check(record, encoders, contact_check)
                 if record.listing_id in seen:
                     raise BadRecord(f"Listing {record.listing_id!r} is given twice; give each listing its own id.")
                 seen.add(record.listing_id)

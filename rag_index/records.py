@@ -11,8 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class IndexRecord(BaseModel):
     """One past listing. ``image_vectors`` is one vector per photo; ``phashes`` are 16 hex digits, one per photo.
 
-    ``text`` must hold no contact data any more: the caller scrubs it (``listing.safety.contacts``), the index asserts
-    it.
+    ``text`` must hold no contact data any more: the caller scrubs it and passes the index a check that it was done.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -31,7 +31,7 @@ def note(name: str) -> None:
 
 
 def real(*arguments: str) -> None:
-    os.execv(REAL, [REAL, "-P", *arguments])
+    os.execv(REAL, [REAL, "-SP", *arguments])  # the standard library alone, as in an environment that is being made
 
 
 def venv(folder: Path) -> None:
@@ -82,7 +82,7 @@ def command(arguments: list[str]) -> None:
     elif arguments[0].startswith("-") or "--help" in arguments:
         note(f"run {' '.join(arguments)}")
     else:
-        real("-c", AS_THIS + AFTER_SET_UP, *arguments)
+        os.execv(REAL, [REAL, "-P", "-c", AS_THIS + AFTER_SET_UP, *arguments])
 
 
 # What app.cli.main does, with a note in place of the command: options are not parsed.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from fastapi import Request
 from starlette.datastructures import State
 from starlette.types import Scope
 
+from app.accounts.bounded import Bounded
 from app.accounts.sellers import ONE_PERSON, Seller, Sellers
 from app.accounts.sessions import Sessions
 from app.views import AppError, Busy
@@ -68,8 +68,8 @@ class Tokens:
 
     def __init__(self, sellers: Sellers) -> None:
         self._sellers = sellers
-        self._answers: OrderedDict[str, tuple[float, Seller | None]] = OrderedDict()
-        self._proven: OrderedDict[str, None] = OrderedDict()
+        self._answers: Bounded[str, tuple[float, Seller | None]] = Bounded(_MAX_REMEMBERED)
+        self._proven: Bounded[str, None] = Bounded(_MAX_REMEMBERED)
         self._threads = {True: ThreadPoolExecutor(4, "tokens"), False: ThreadPoolExecutor(1, "new-tokens")}
         self._waiting = {True: 0, False: 0}
 
@@ -102,14 +102,11 @@ class Tokens:
         if answer is None:
             asked = time.monotonic()
             answer = (asked, self._sellers.by_token(token))
-            self._answers[digest] = answer
+            self._answers.put(digest, answer)
             if answer[1] is not None:
-                self._proven[digest] = None
+                self._proven.put(digest, None)
             else:
                 self._proven.pop(digest, None)
-            for memory in (self._answers, self._proven):
-                while len(memory) > _MAX_REMEMBERED:
-                    memory.popitem(last=False)  # type: ignore[attr-defined]
         return answer
 
 

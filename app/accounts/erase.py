@@ -18,7 +18,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from app.accounts.sessions import forget_mark, key_file
 from app.settings import Settings
 from app.store import draft_repo, listing_repo
-from app.store.db import Store, StoreError, open_store
+from app.store.db import Store, StoreError, count_of, open_store
 from app.store.deletions import MAX_COMPACTED_BYTES, UPLOAD_SECONDS, Deletions, sweep_uploads
 from app.store.home_lock import HomeInUse, only_user
 from app.store.identity import check_photos
@@ -210,7 +210,7 @@ def _delete_own(session: Session, who: str, done: Erased) -> list[str]:
         ("event of the assistant", EventRow, EventRow.seller_id == who),
     )
     for name, table, theirs in tables:
-        done.counts[name] += session.execute(delete(table).where(theirs)).rowcount  # type: ignore[attr-defined]
+        done.counts[name] += count_of(session, delete(table).where(theirs))
     return [row.id for row in listings]
 
 
@@ -233,7 +233,7 @@ def _forget_name(session: Session, who: str, done: Erased) -> None:
     """The name goes last, so that a repeated command finds it. A number stays, as it must never be given again."""
     for number in session.scalars(select(NumberRow).where(NumberRow.key == who)):
         number.key = draft_repo.new_id()
-    done.counts["account"] += session.execute(delete(SellerRow).where(SellerRow.id == who)).rowcount  # type: ignore[attr-defined]
+    done.counts["account"] += count_of(session, delete(SellerRow).where(SellerRow.id == who))
 
 
 def _leave_index(settings: Settings, store: Store) -> str:

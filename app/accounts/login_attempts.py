@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
+from app.accounts.bounded import Bounded
 from app.views import AppError, Busy
 
 T = TypeVar("T")
@@ -97,7 +98,7 @@ class Tries:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.counts = Counts(clock)
-        self._signed_in: OrderedDict[_Key, None] = OrderedDict()
+        self._signed_in: Bounded[_Key, None] = Bounded(MAX_COUNTS)
         self._strangers, self._known = Lane(MAX_STRANGERS), Lane(MAX_KNOWN)
 
     async def check(self, visitor: Visitor, right: Callable[[], T | None]) -> T | None:
@@ -129,11 +130,7 @@ class Tries:
         return {("name", visitor.name): PER_NAME, ("address", place[-1]): PER_ADDRESS}
 
     def _remember(self, visitor: Visitor) -> None:
-        place = ("place", visitor.name, _network(visitor.address))
-        self._signed_in[place] = None
-        self._signed_in.move_to_end(place)
-        if len(self._signed_in) > MAX_COUNTS:
-            self._signed_in.popitem(last=False)
+        self._signed_in.put(("place", visitor.name, _network(visitor.address)), None)
 
 
 def _network(address: str) -> str:

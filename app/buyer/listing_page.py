@@ -21,7 +21,7 @@ pages = APIRouter(include_in_schema=False)
 
 
 @pages.get("/l/{listing_id}")
-def listingrender(PAGE, request: Request, services: Deps, listing_id: Id) -> Response:
+def listing_page(request: Request, services: Deps, listing_id: Id) -> Response:
     """An own listing in whatever state, or a public one of somebody else; who is not signed in is sent to the form."""
     headers = {"Cache-Control": "no-store"}
     try:
@@ -49,7 +49,7 @@ def _words(listing: Listing, *, own: bool) -> dict[str, Any]:
         "category": words.category_label(listing.category),
         "state": "Sold" if sold_out else STATES[listing.status],
         "on_sale": listing.status == "active" and not sold_out,
-        "hidden": own and listing.status in ("removed", "draft"),
+        "hidden": own and listing.status in ("removed", "draft", "review", "refused"),
         "facts": [(words.attribute_label(name), words.value_label(value)) for name, value in facts.items()],
         "photos": [f"/v1/photos/{photo.id}" for photo in listing.photos],
     }

@@ -53,7 +53,10 @@ def register_test(parser: argparse.ArgumentParser) -> None:
 
 def run_test(args: argparse.Namespace) -> int:
     """Run the checks, then the tests; all of them run, whichever fails. Exit status 1 when one failed."""
+    from app.setup.prepare import prepare
+
     root = _require_repository("test", "pytest", "dev")
+    prepare()
     pytest = ("-m", "pytest", "-q", *(("--strict-left-out",) if args.strict else ()))
     if args.paths:
         outcomes = [_run_job("tests", (*pytest, *args.paths), root)]

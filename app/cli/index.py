@@ -78,7 +78,7 @@ def build(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
         records = _usable(args, encoders, problems)
     else:
         records = rag_index.sample_records(encoders.info)
-    count = rag_index.build(records, args.index, encoders.info)
+    count = rag_index.build(records, args.index, encoders.info, contact_check=_contact_check)
     print(f"{count} listings in {args.index}")
     return _report(problems)
 
@@ -89,7 +89,7 @@ def add(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
     from rag_index.storage.rows import chunks
 
     problems: list[RowProblem] = []
-    with rag_index.ListingIndex.open(args.index, encoders.info) as index:
+    with rag_index.ListingIndex.open(args.index, encoders.info, contact_check=_contact_check) as index:
         stored = sum(index.add(group) for group in chunks(_usable(args, encoders, problems), BATCH))
     print(f"{stored} listings added to {args.index}")
     return _report(problems)
@@ -160,7 +160,7 @@ def _usable(
     from rag_index.imports.import_tables import RowProblem, parse_mapping
     from rag_index.imports.importer import read_records
 
-    for item in read_records(args.table, parse_mapping(args.map), _tools(), encoders):
+    for item in read_records(args.table, parse_mapping(args.map), _tools(), encoders, _contact_check):
         if isinstance(item, RowProblem):
             problems.append(item)
         else:
@@ -173,6 +173,12 @@ def _report(problems: list[RowProblem]) -> int:
     if len(problems) > SHOWN_PROBLEMS:
         print(f"left out: {len(problems) - SHOWN_PROBLEMS} more rows", file=sys.stderr)
     return 1 if problems else 0
+
+
+def _contact_check(text: str) -> str | None:
+    from listing.safety.contacts import sure_contact
+
+    return sure_contact(text)
 
 
 def _tools() -> rag_index.Tools:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.cli import CommandError
+from app.setup.repository import repository
 
 if TYPE_CHECKING:
     Tasks = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -149,6 +150,8 @@ def _positive(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Do it; errors of the recommender carry one sentence each."""
+    from recommend.errors import RecommendError
+
     tasks: dict[str, Callable[[argparse.Namespace], None]] = {
         "world": _world,
         "train": _train,
@@ -163,6 +166,8 @@ def run(args: argparse.Namespace) -> int:
     }
     try:
         tasks[args.task](args)
+    except RecommendError as error:
+        raise CommandError(str(error), error.exit_status) from error
     except FileExistsError as error:
         raise CommandError(str(error), 2) from error
     return 0
@@ -248,6 +253,8 @@ def _experiment(args: argparse.Namespace) -> None:
         raise CommandError("a run with --set is a trial of its own: name its file with --out FILE.", 2)
     if args.deciding and args.scale == "small" and args.out is None:
         raise CommandError("a run with --deciding leaves arms out: name its file with --out FILE.", 2)
+    if args.out is None and repository() is None:
+        raise CommandError("name a file for the results with --out FILE; an installed package keeps its own.", 2)
     out = args.out or result_file(recipe.name, args.scale)
     seeds = range(args.seed, args.seed + args.seeds)
     say = partial(print, file=sys.stderr, flush=True)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import finetune
 from app.cli import CommandError
+from app.setup.repository import ROOT, repository
 
+CONFIGS = ROOT / "finetune" / "configs"
 STAGES = ("tower", "projector", "mllm", "chat")
 
 
@@ -49,14 +51,24 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _tune(args: argparse.Namespace) -> None:
+    if args.out is None and repository() is None:
+        raise CommandError("name the folder for the weights with --out DIR; an installed package keeps its own.", 2)
     finetune.run_stages(
-        Path(args.what),
+        _config(args.what),
         args.stage,
         args.data,
         args.out or finetune.WEIGHTS,
         resume=args.resume,
         init_from=args.init_from,
     )
+
+
+def _config(name: str) -> Path:
+    """The YAML at that path, or the shipped one of that name."""
+    path = Path(name)
+    shipped = CONFIGS / path.name
+    is_shipped = path.parent in (Path(), Path("finetune/configs")) and shipped.is_file()
+    return shipped if is_shipped and not path.exists() else path
 
 
 def _data(args: argparse.Namespace) -> None:

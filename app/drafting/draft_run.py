@@ -19,7 +19,7 @@ from app.drafting.queue import DraftQueue, Ticket
 from app.metrics import Metrics
 from app.store import draft_repo
 from app.store.db import Store
-from app.views import AppError, DraftView, Problem
+from app.views import AppError, DraftView, Problem, State
 from listing.backends.stopping import Stopped, current_wish, stop_when
 from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent, TextEvent
 from listing.request import DraftPipeline, DraftRequest
@@ -129,31 +129,32 @@ class DraftRun:
     def _follow(self) -> Iterator[DraftView]:
         limit = self._limit()
         self.view = replace(self.view, state="working", position=0)
-        yield self._timed(None)
+        shown: Event | None = None
         while True:
+            yield self._timed(shown)
+            shown = None
             try:
-                event = self.events.get(timeout=TICK_SECONDS)
+                event: Event | _End | None = self.events.get(timeout=TICK_SECONDS)
             except queue.Empty:
-                if self.ticket.stopped.is_set():
-                    yield self._close(STOPPED)
-                    return
-                if time.monotonic() > limit:
-                    yield self._close(TOO_SLOW)
-                    return
-                yield self._timed(None)
-                continue
-            if self.ticket.stopped.is_set() and not isinstance(event, DraftEvent):
-                yield self._close(STOPPED)
-                return
-            if isinstance(event, _End):
-                yield self._close(event.problem or BROKEN)
-                return
+                event = None
             if isinstance(event, DraftEvent):
                 yield self._keep(event)
                 return
-            self._count_first_fact(event)
-            self.view = step(self.view, event)
-            yield self._timed(event)
+            problem = self._problem(event, limit)
+            if problem is not None:
+                yield self._close(problem)
+                return
+            if event is not None and not isinstance(event, _End):
+                self._count_first_fact(event)
+                self.view, shown = step(self.view, event), event
+
+    def _problem(self, event: Event | _End | None, limit: float) -> Problem | None:
+        """Why the draft ends here without being done; None when it goes on."""
+        if self.ticket.stopped.is_set():
+            return STOPPED
+        if isinstance(event, _End):
+            return event.problem or BROKEN
+        return TOO_SLOW if event is None and time.monotonic() > limit else None
 
     def _timed(self, event: Event | None) -> DraftView:
         left = self.runner.queue.seconds_left(self.ticket, self.view.share)
@@ -224,7 +225,7 @@ class DraftRun:
         self.view = replace(self.view, state=state, problem=problem, event=None, seconds_left=None)
         return self.view
 
-    def _set_state(self, state: str, problem: Problem | None = None) -> None:
+    def _set_state(self, state: State, problem: Problem | None = None) -> None:
         with self.runner.store.write() as session:
             draft_repo.set_state(session, self.view.draft_id, state, problem)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -16,12 +16,14 @@ from app.store import listing_repo
 from app.store.db import Store
 from app.store.draft_repo import new_id
 from app.store.outbox import Outbox
+from app.store.retention import STANDING
 from app.store.tables import FeedPageRow, FeedRow, ListingRow, NumberRow, OrderRow, now
 from app.views import AppError
 
 Role = Literal["buyer", "seller"]
 State = Literal["open", "completed", "refunded"]
 NO_ORDER = "There is no such order of yours."
+_WITH_LISTING = select(OrderRow, ListingRow).outerjoin(ListingRow, ListingRow.id == OrderRow.listing_id)
 SOLD = "Somebody else was faster: this has just been sold."
 
 
@@ -115,27 +117,17 @@ class Orders:
     def mine(self, who: str, role: Role | None = None, limit: int = 100) -> list[Order]:
         """Orders that ``who`` placed or received, or those in one role; the newest first."""
         sides = {"buyer": OrderRow.buyer == who, "seller": OrderRow.seller_id == who}
-        query = (
-            select(OrderRow, ListingRow)
-            .outerjoin(ListingRow, ListingRow.id == OrderRow.listing_id)
-            .where(or_(*sides.values()) if role is None else sides[role])
-            .order_by(OrderRow.at.desc(), OrderRow.id)
-            .limit(limit)
-        )
-        with self.store.read() as session:
-            return [_order(row, listing, _role(row, who)) for row, listing in session.execute(query)]
+        which = or_(*sides.values()) if role is None else sides[role]
+        return self._orders(who, _WITH_LISTING.where(which).order_by(OrderRow.at.desc(), OrderRow.id).limit(limit))
 
     def waiting(self, seller: str, limit: int = 200) -> list[Order]:
         """Orders that the seller has to hand over, the oldest first."""
-        query = (
-            select(OrderRow, ListingRow)
-            .outerjoin(ListingRow, ListingRow.id == OrderRow.listing_id)
-            .where(OrderRow.seller_id == seller, OrderRow.refunded_at.is_(None), OrderRow.completed_at.is_(None))
-            .order_by(OrderRow.at, OrderRow.id)
-            .limit(limit)
-        )
+        query = _WITH_LISTING.where(OrderRow.seller_id == seller, *STANDING)
+        return self._orders(seller, query.order_by(OrderRow.at, OrderRow.id).limit(limit))
+
+    def _orders(self, who: str, query: Select[OrderRow, ListingRow]) -> list[Order]:
         with self.store.read() as session:
-            return [_order(row, listing, "seller") for row, listing in session.execute(query)]
+            return [_order(row, listing, _role(row, who)) for row, listing in session.execute(query)]
 
     def bought(self, listing_ids: Collection[str]) -> set[str]:
         """Those of the listings of which an order stands, that is was not refunded."""

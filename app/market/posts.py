@@ -1,21 +1,22 @@
 """Posts: short texts and guides with a photo, which people publish in the feed and withdraw.
 
 What holds for listings holds for them: the photo goes through the same intake, texts have the same limits and stay text
-(no markup is read), and contact data are taken out before anything is stored.
+(no markup is read), contact data are taken out before anything is stored, and goods that may not be listed are refused.
+A post that only might offer such goods is published: it sells nothing.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.editing import edits
+from app.market import own_words
+from app.market.post_views import TOPICS, PostView, view, views
 from app.settings import Settings
 from app.store import draft_repo
 from app.store.db import Store
@@ -28,24 +29,9 @@ from listing.intake.photos import Photo
 from listing.safety.contacts import scrub
 from listing.schema import PhotoRef
 
-TOPICS = ("care", "repair", "fit", "styling", "materials", "buying", "selling", "story")
 MAX_POSTS = 200  # of one author at the same time
 PREFIX = "post-"
 NOT_THERE = "There is no such post; it may have been withdrawn."
-
-
-@dataclass(frozen=True)
-class PostView:
-    """A post as others see it: a short text with a photo. It is not for sale."""
-
-    id: str
-    author_id: str
-    category: str
-    topic: str
-    title: str
-    text: str
-    photo: PhotoRef
-    created_at: datetime
 
 
 class Posts:
@@ -75,13 +61,15 @@ class Posts:
         """Publish a post: the next page of the feed may show it. The same key again gives the same post.
 
         Raises:
-            AppError: no title, too long, no such category or topic, too many posts (422); a full disk (507).
+            AppError: no title, too long, refused goods, no such category or topic, too many posts (422); a full
+                disk (507).
         """
         limits = self.settings
         title = scrub(edits.clean_text(title, limits.title_length, "The title"))
         text = scrub(edits.clean_text(text, limits.description_length, "The text", lines=True))
         if not title or not text:
             raise AppError("no_text", "A post needs a title and a text.", 422)
+        own_words.check_listed("", title, text)
         category = edits.category_name(category)
         if topic not in TOPICS:
             raise AppError("bad_topic", f"The topic has to be one of {', '.join(TOPICS)}.", 422)
@@ -146,19 +134,6 @@ class Posts:
         with self.store.read() as session:
             row = session.scalar(select(PostRow).where(PostRow.author_id == author, PostRow.key == key))
             return next(iter(views(session, [row])), None) if row is not None else None
-
-
-def views(session: Session, rows: Iterable[PostRow]) -> list[PostView]:
-    """Rows as others see them; one whose photo is gone is left out."""
-    rows = list(rows)
-    photos = session.scalars(select(PhotoRow).where(PhotoRow.id.in_([r.photo_id for r in rows])))
-    refs = {photo.id: draft_repo.photo_ref(photo) for photo in photos}
-    return [view(row, refs[row.photo_id]) for row in rows if row.photo_id in refs]
-
-
-def view(row: PostRow, photo: PhotoRef) -> PostView:
-    """A row as others see it."""
-    return PostView(row.id, row.author_id, row.category, row.topic, row.title, row.text, photo, row.created_at)
 
 
 def _room(session: Session, author: str) -> None:

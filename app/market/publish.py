@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.drafting.drafts import Drafts
 from app.editing import edits
-from app.market import order_rules, own_words
+from app.market import order_rules, own_words, reviews
 from app.metrics import Metrics
 from app.settings import Settings
 from app.store import draft_repo, listing_repo
@@ -25,6 +25,7 @@ from app.store.deletions import Deletions
 from app.store.outbox import Outbox
 from app.store.tables import DraftRow, KeyRow, ListingRow
 from app.views import AppError, Busy, Changed
+from listing.safety import GoodsVerdict
 from listing.safety.contacts import scrub
 from listing.schema import Draft, Listing
 
@@ -32,6 +33,7 @@ STATUSES = ("active", "reserved", "sold", "removed")
 CHANGEABLE = ("title", "description", "price", "stock", "condition", "status", "attributes")
 WORDS = frozenset({"title", "description", "condition", "attributes"})
 KEY_REUSED = "This idempotency key was used for another draft; take a new one."
+IN_REVIEW = "A person has to look at this listing first; until then you can only edit or delete it."
 PUBLISH_TRIES = 5
 _MAX_STOCK = 1_000_000
 _MAX_FACTS = 50
@@ -39,11 +41,15 @@ _MAX_FACTS = 50
 
 @dataclass(frozen=True)
 class Ready:
-    """A draft in one version, as it may be published: without contact data, nothing that may not be listed."""
+    """A draft in one version, as it may be published: without contact data, nothing that may not be listed.
+
+    ``verdict``: what a person has to look at first.
+    """
 
     version: int
     seen: Draft
     price: float | None
+    verdict: GoodsVerdict | None
 
 
 class Publisher:
@@ -63,6 +69,8 @@ class Publisher:
 
     def publish(self, seller: str, draft_id: str, *, key: str, version: int | None = None) -> Listing:
         """Publish a draft as its seller sees it; the same key, or the same draft again, gives the same listing.
+
+        Words that need a person give a listing with the status ``review``, which others see once it is approved.
 
         Args:
             version: the draft's, as the seller was shown it; None publishes it as it is.
@@ -130,8 +138,8 @@ class Publisher:
         price = edits.parse_price(made.values.get("price"))
         seen = own_words.without_contacts(edits.apply(written, made))
         facts = {a.name: a.value for a in seen.attributes}
-        own_words.check_listed(seen.category.value or "", seen.title, seen.description, facts)
-        return Ready(version, seen, price)
+        verdict = own_words.check_listed(seen.category.value or "", seen.title, seen.description, facts)
+        return Ready(version, seen, price, verdict)
 
     def _publish(
         self, seller: str, draft_id: str, key: str, version: int | None, ready: Ready | None
@@ -159,6 +167,9 @@ class Publisher:
 
     def _new_listing(self, session: Session, draft: DraftRow, ready: Ready) -> ListingRow:
         row = listing_repo.add_listing(session, draft, ready.seen, ready.price, self.settings.currency)
+        if ready.verdict is not None:
+            row.published_at = None
+            reviews.hold(session, row, ready.verdict)
         listing_repo.to_index(session, row.id)
         draft_repo.note_event(session, "published", draft.seller_id, draft=draft.id, listing=row.id)
         self.metrics.published.inc()
@@ -179,19 +190,23 @@ class Publisher:
 
         Raises:
             AppError: no such field, an unusable value, goods that may not be listed (422); changed since it was shown,
-                a sold piece that would come back (409); 404.
+                a sold piece that would come back, a status while a person has to look at it (409); 404.
         """
         clean = self._clean(changes)
-        if WORDS & clean.keys():
-            self._check_words(seller, listing_id, clean)
+        verdict = self._check_words(seller, listing_id, clean) if WORDS & clean.keys() else None
         with self.store.write() as session:
             row = listing_repo.own_listing(session, seller, listing_id, lock=True)
             listing_repo.check_versions(row, clean, version, shown or {})
             order_rules.check_change(session, row, clean)
+            if row.status in reviews.HELD and "status" in clean:
+                raise AppError("in_review", IN_REVIEW, 409)
             for field, value in clean.items():
                 setattr(row, field, value)
+            if WORDS & clean.keys():
+                reviews.after_edit(session, row, verdict)
             row.version += 1
             listing_repo.to_index(session, row.id)
+            session.flush()
             listing = listing_repo.to_listing(session, row)
         self.outbox.follow()
         return listing
@@ -206,13 +221,13 @@ class Publisher:
             stock = listing_repo.own_listing(session, seller, listing_id).stock
         return self.change(seller, listing_id, {"status": "active", **({} if stock else {"stock": 1})})
 
-    def _check_words(self, seller: str, listing_id: str, clean: Mapping[str, Any]) -> None:
+    def _check_words(self, seller: str, listing_id: str, clean: Mapping[str, Any]) -> GoodsVerdict | None:
         """The listing as it would be. Apart from the change itself: long texts take a while, and others wait for it."""
         with self.store.read() as session:
             row = listing_repo.own_listing(session, seller, listing_id)
             new = {field: clean.get(field, getattr(row, field)) for field in WORDS}
             facts = {**new["attributes"], "condition": new["condition"]}
-            own_words.check_listed(row.category, new["title"], new["description"], facts)
+            return own_words.check_listed(row.category, new["title"], new["description"], facts)
 
     def _clean(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         unknown = sorted(set(changes) - set(CHANGEABLE))

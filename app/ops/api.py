@@ -19,6 +19,7 @@ from app.views import AppError
 
 TABLES: dict[str, Callable[[Services], Table]] = {
     "new-listings": lambda s: numbers.new_listings(s.store),
+    "reviews": lambda s: numbers.review_queue(s.reviews),
     "model-health": lambda s: numbers.model_health(impressions(s.store)),
     "drift": lambda s: numbers.drift(impressions(s.store)),
     "drift-by-feature": lambda s: drift_by_feature(s.store, s.feed),

@@ -204,7 +204,8 @@ def _shares(values: Sequence[Any], of_then: int) -> tuple[str, str]:
     before, after = names[:of_then], names[of_then:]
     change = {n: after.count(n) / len(after) - before.count(n) / len(before) for n in set(names)}
     most = max(sorted(change), key=lambda n: abs(change[n]))
-    return tuple(f"{most}: {100 * part.count(most) / len(part):.0f} %" for part in (before, after))  # type: ignore[return-value]
+    then, later = (f"{most}: {100 * part.count(most) / len(part):.0f} %" for part in (before, after))
+    return then, later
 
 
 def _last(ages: Sequence[float]) -> float | None:

@@ -17,6 +17,7 @@ from sqlalchemy import select
 from app.feed.items import milliseconds
 from app.feed.live_feed import LiveFeed
 from app.market.promotions import Calendar, day_of
+from app.market.reviews import Reviews
 from app.ops import adoption
 from app.ops.drift import index
 from app.ops.impressions import DAYS, Impressions, share
@@ -142,6 +143,16 @@ def models(feed: LiveFeed) -> Table:
     """What serves, by role."""
     rows = tuple((r["role"], r["serves"], r["wanted"]) for r in feed.models.state())
     return Table(("role", "serves", "meant to serve"), rows)
+
+
+def review_queue(reviews: Reviews) -> Table:
+    """Listings that wait for a person, the longest waiting first."""
+    out = [
+        (w.listing_id, w.title, w.name, ", ".join(w.words), w.photos, w.seller_id, f"{w.at:%Y-%m-%d %H:%M}")
+        for w in reviews.waiting()
+    ]
+    headers = ("listing", "title", "may be", "words that weighed most", "photos", "seller", "since (UTC)")
+    return Table(headers, tuple(out), "Nobody but its seller sees a listing of the queue.")
 
 
 def promotions(feed: LiveFeed, calendar: Calendar) -> Table:

@@ -15,11 +15,12 @@ from app.ops.drift import drift_by_feature
 from app.ops.html import cards, frame, picture, slate_table
 from app.ops.impressions import impressions
 from app.ops.promotions_tab import PromotionsTab
+from app.ops.reviews_tab import ReviewsTab
 from app.services import Services
 
 
 def build_page(services: Services) -> gr.Blocks:
-    """The page. It reads and changes nothing, but for the calendar of promotions, after a second look."""
+    """The page. It changes nothing but the review queue and the calendar of promotions, after a second look."""
     return _Page(services).blocks
 
 
@@ -37,6 +38,8 @@ class _Page:
                 with gr.Tab("New listings", id="new") as new:
                     chart, table = _block(), self._table("new-listings")
                     new.select(self._new, None, [chart, table], show_progress="hidden")
+                with gr.Tab("Review", id="reviews") as reviews:
+                    ReviewsTab(services, reviews, self._table)
                 with gr.Tab("Model health", id="models") as health:
                     self._health(health)
                 with gr.Tab("Promotions", id="promotions") as calendar:

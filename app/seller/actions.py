@@ -259,7 +259,8 @@ class Actions:
                     raise
                 self.fields.not_saved(Notice("bad", f"The {field} was not saved", str(error), str(data[field])))
         if not self.desk.notices:
-            self.desk.notify("good", "Saved", "Buyers see the change now.")
+            review = self.services.listings.get(self.seller, listing).review
+            self.desk.notify("warn" if review else "good", "Saved", review or "Buyers see the change now.")
         self._say_taken_out([str(data.get("title") or ""), str(data.get("description") or "")])
 
     def _sold(self, data: Press) -> None:

@@ -166,7 +166,10 @@ class Painter:
         link = f"/l/{listing.id}"
         price = words.money(listing.price, listing.currency)
         cover = self._picture(listing)
-        return render("published", title=listing.title, price=price, cover=cover, link=link, id=listing.id)
+        return render(
+            "published", title=listing.title, price=price, cover=cover, link=link, id=listing.id,
+            review=listing.review,
+        )  # fmt: skip
 
     def find(self, desk: Desk) -> str:
         return render("find", text=desk.find_text)
@@ -197,7 +200,8 @@ class Painter:
         cards = []
         for listing in listings:
             orders = waiting.get(listing.id, [])
-            again = listing.status != "active" and listing.id not in bought
+            held = listing.status in ("review", "refused")
+            again = listing.status != "active" and not held and listing.id not in bought
             more = len(orders) > MAX_ORDERS
             cards.append({**self._card(listing), "orders": orders[:MAX_ORDERS], "more": more, "again": again})
         return cards
@@ -213,6 +217,7 @@ class Painter:
             "versions": {f: field_version(field_text(getattr(listing, f))) for f in ("title", "description", "price")},
             "status": listing.status,
             "state": words.STATUSES[listing.status],
+            "review": listing.review,
             "url": self._picture(listing),
         }
 

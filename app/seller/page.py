@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -125,9 +125,6 @@ class SellerPage:
         with _said():
             return self.services.sellers.for_page(getattr(request, "username", None))
 
-    def _actions(self, seller: Seller, desk: Desk) -> Actions:
-        return Actions(self.services, seller.id, desk)
-
     def _paint(self, desk: Desk, seller: Seller, *, clear_note: bool = False, whole: bool = True) -> list[Any]:
         """Values for all outputs; what the page shows already is not sent again. Not whole: what writing changes."""
         with _said():
@@ -157,37 +154,33 @@ class SellerPage:
             "write": {"value": label, "interactive": ready, "variant": "primary" if desk.view is None else "secondary"},
         }
 
-    def enter(self, desk: Desk, request: gr.Request) -> list[Any]:
-        """A page was opened."""
+    def _do(
+        self, desk: Desk, request: gr.Request, act: Callable[[Actions], object], *, clear_note: bool = False
+    ) -> list[Any]:
+        """Act for whoever is signed in, on their own desk; then what the page shows of it."""
         seller = self._seller(request)
         desk = desk.of(seller.id)
         with desk.lock:
-            desk.sent.clear()
-            return self._paint(desk, seller)
+            act(Actions(self.services, seller.id, desk))
+            return self._paint(desk, seller, clear_note=clear_note)
+
+    def enter(self, desk: Desk, request: gr.Request) -> list[Any]:
+        """A page was opened."""
+        return self._do(desk, request, lambda actions: actions.desk.sent.clear())
 
     def take(self, desk: Desk, files: Sequence[str] | str | None, request: gr.Request) -> list[Any]:
         """Photos were chosen, dropped or pasted."""
-        seller = self._seller(request)
-        desk = desk.of(seller.id)
-        with desk.lock:
-            self._actions(seller, desk).add_photos([files] if isinstance(files, str) else files or [])
-            return self._paint(desk, seller)
+        paths = [files] if isinstance(files, str) else files or []
+        return self._do(desk, request, lambda actions: actions.add_photos(paths))
 
     def look(self, desk: Desk, file: str | None, request: gr.Request) -> list[Any]:
         """A photo to search own listings by."""
-        seller = self._seller(request)
-        desk = desk.of(seller.id)
-        with desk.lock:
-            self._actions(seller, desk).look_for(file)
-            return self._paint(desk, seller)
+        return self._do(desk, request, lambda actions: actions.look_for(file))
 
     def press(self, desk: Desk, event: gr.EventData, request: gr.Request) -> list[Any]:
         """Anything short."""
-        seller = self._seller(request)
-        desk = desk.of(seller.id)
-        with desk.lock:
-            self._actions(seller, desk).press(event._data)
-            return self._paint(desk, seller, clear_note=event._data.get("do") == "again")
+        clear = event._data.get("do") == "again"
+        return self._do(desk, request, lambda actions: actions.press(event._data), clear_note=clear)
 
     def begin(self, desk: Desk, note: str, request: gr.Request) -> Iterator[list[Any]]:
         """Write my listing."""
@@ -200,7 +193,7 @@ class SellerPage:
     def _write(self, desk: Desk, data: dict[str, Any], request: gr.Request) -> Iterator[list[Any]]:
         seller, last = self._seller(request), 0.0
         desk = desk.of(seller.id)
-        for view in self._actions(seller, desk).writing(data):
+        for view in Actions(self.services, seller.id, desk).writing(data):
             token = view is not None and isinstance(view.event, TextEvent) and not view.event.replace
             if token and time.monotonic() - last < PAINT_SECONDS:
                 continue

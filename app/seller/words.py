@@ -53,7 +53,15 @@ PROBLEM_TITLES = {
     "too_slow": "This took too long",
     "busy": "Many people are writing right now",
 }
-STATUSES = {"active": "For sale", "reserved": "Reserved", "sold": "Sold", "removed": "Hidden", "draft": "Draft"}
+STATUSES = {
+    "active": "For sale",
+    "reserved": "Reserved",
+    "sold": "Sold",
+    "removed": "Hidden",
+    "draft": "Draft",
+    "review": "Waiting for a person",
+    "refused": "Refused",
+}
 HAND_OVER = "Sold: hand it over"
 ORDINALS = ("next", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 SLOW_SECONDS = 45.0
@@ -79,9 +87,6 @@ def reason(fact: AttributeValue) -> str:
     return f"{shown_mark.words}: “{read}”" if shown_mark is READ and read else shown_mark.words
 
 
-VALUES = {"none-visible": "no wear to be seen"}
-
-
 def attribute_label(name: str) -> str:
     """The attribute's name as a person says it."""
     known = load_taxonomy().attributes.get(name)
@@ -90,7 +95,8 @@ def attribute_label(name: str) -> str:
 
 def value_label(value: str) -> str:
     """A value in a seller's words."""
-    return VALUES.get(value, value)
+    labels = (a.value_labels.get(value) for a in load_taxonomy().attributes.values())
+    return next((label for label in labels if label), value)
 
 
 def category_label(name: str) -> str:

@@ -17,6 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
+from listing.errors import IplError
+
 STEPS = 5
 GUARD = Path(__file__).with_name("guard.py")
 FULL_BYTES = 100 << 20
@@ -25,8 +27,10 @@ NO_NETWORK = re.compile(r"name resolution|failed to establish|max retries|connec
 REASON = re.compile(r"(?:ERROR|ipl|[A-Za-z.]*Error): ?|.*: No module named ")
 
 
-class SetupError(RuntimeError):
+class SetupError(IplError):
     """The set-up cannot go on; the message is one sentence that says what to do."""
+
+    code = "setup-failed"
 
 
 class _Interrupted(BaseException):

@@ -7,9 +7,9 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
@@ -190,6 +190,11 @@ class Store:
         url = self.engine.url
         on_disk = url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:"
         return Path(url.database) if on_disk and url.database else None
+
+
+def count_of(session: Session, statement: Executable) -> int:
+    """Run a deletion or a change; returns how many rows it met."""
+    return cast("CursorResult[Any]", session.execute(statement)).rowcount
 
 
 def alone_in(session: Session, table: type[DeclarativeBase]) -> None:

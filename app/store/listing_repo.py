@@ -10,8 +10,20 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from app.store import draft_repo
-from app.store.tables import ChangeRow, DraftRow, EditRow, KeyRow, ListingRow, OutboxRow, PhotoRow, PostRow, now
+from app.store.tables import (
+    ChangeRow,
+    DraftRow,
+    EditRow,
+    KeyRow,
+    ListingRow,
+    OutboxRow,
+    PhotoRow,
+    PostRow,
+    ReviewRow,
+    now,
+)
 from app.views import AppError, Changed, field_text, field_version
+from listing.safety import goods_groups
 from listing.schema import Draft, Listing
 
 OWN_PREFIX = "ipl-"
@@ -73,13 +85,31 @@ def to_listings(session: Session, rows: Sequence[ListingRow]) -> list[Listing]:
     query = select(PhotoRow).where(PhotoRow.listing_id.in_([r.id for r in rows])).order_by(PhotoRow.place)
     for photo in session.scalars(query):
         photos.setdefault(photo.listing_id, []).append(photo)
+    reviews = session.scalars(select(ReviewRow).where(ReviewRow.listing_id.in_([r.id for r in rows])))
+    sentences = {review.listing_id: review_sentence(review) for review in reviews}
     return [
         Listing(
             **{name: getattr(row, name) for name in _COLUMNS},
+            review=sentences.get(row.id),
             photos=[draft_repo.photo_ref(p) for p in photos.get(row.id, [])],
         )
         for row in rows
     ]
+
+
+def review_sentence(review: ReviewRow) -> str:
+    """What the seller is told about a listing that waits for a person, or that a person has refused."""
+    if review.reason is not None:
+        return (
+            f"A person looked at this listing and refused it: {review.reason.rstrip('.')}. "
+            "Change its words, and a person looks again, or delete it."
+        )
+    names = {group.code: group.name for group in goods_groups()}
+    words = ", ".join(f"“{word}”" for word in review.words)
+    return (
+        "A person looks at this listing before it goes live, usually because its words are like those of "
+        f"{names.get(review.code, 'goods that may not be listed')}{f' ({words})' if words else ''}."
+    )
 
 
 def add_listing(session: Session, draft: DraftRow, seen: Draft, price: float | None, currency: str) -> ListingRow:

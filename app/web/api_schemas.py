@@ -97,4 +97,6 @@ class ListingPage(Body):
 
 
 class Health(Body):
+    """Whether the server can work."""
+
     status: Literal["ok", "starting"]

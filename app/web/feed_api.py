@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from fastapi import APIRouter, File, Form, Header, Query, UploadFile
 from pydantic import Field
@@ -10,13 +10,14 @@ from starlette.concurrency import run_in_threadpool
 
 from app.accounts.sellers import Seller
 from app.market.orders import Order, Role
-from app.market.posts import TOPICS, PostView
+from app.market.post_views import TOPICS, PostView
 from app.routing import ERRORS, Body, Deps, Id, Who
 from app.services import Services
 from app.views import AppError
 from listing.intake.photos import intake
 from listing.schema import Listing
 
+Reason = Literal["ranked", "exploration", "ad", "post"]
 Text32 = Annotated[str, Field(max_length=64)]
 
 
@@ -32,9 +33,7 @@ class FeedPlace(Body):
     position: int
     listing: Annotated[Listing | None, Field(description="The item; null where there is a post.")] = None
     post: Annotated[PostView | None, Field(description="The post, where one stands.")] = None
-    reason: Literal["ranked", "exploration", "ad", "post"] = Field(
-        description="An ad is shown because its seller pays."
-    )
+    reason: Reason = Field(description="An ad is shown because its seller pays.")
     pctr: float = Field(description="Predicted probability of a click.")
 
 
@@ -116,7 +115,9 @@ def feed_page(
     """A page for a visitor: `me`, or one's own id. Report what was seen and clicked to /v1/events."""
     page = services.feed.page(acting_for(services, seller, user), size)
     places = [
-        FeedPlace(position=s.position or 0, listing=page.listings[s.item_id], reason=s.reason, pctr=s.pctr)  # type: ignore[arg-type]
+        FeedPlace(
+            position=s.position or 0, listing=page.listings[s.item_id], reason=cast(Reason, s.reason), pctr=s.pctr
+        )
         for s in page.slate.page
         if s.item_id in page.listings
     ]

@@ -144,7 +144,7 @@ class Guard:
             self._take(self.draft_bodies, caller, decoding)
         else:
             self._take(self.calls if path.startswith(LIMITED) else self.page_calls, caller, places)
-        keep_body(scope, body)  # type: ignore[arg-type]
+        keep_body(scope, body)
         return body
 
     def _take(self, kind: Places, caller: Caller, places: ExitStack) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import anyio
@@ -17,7 +17,7 @@ from app.web.api_schemas import DraftBody
 ENDED = ("ready", "failed", "stopped")
 
 
-async def views(run: DraftRun) -> AsyncIterator[DraftView]:
+async def views(run: DraftRun) -> AsyncGenerator[DraftView, None]:
     """The views, each awaited in a thread. When the reader goes away, the work is stopped."""
     try:
         while (view := await run_sync(next, run, None)) is not None:
@@ -41,7 +41,7 @@ async def last_view(run: DraftRun, request: Request) -> DraftView:
             if view.state not in ENDED and await request.is_disconnected():
                 raise AppError("hung_up", "The connection was lost; the draft was stopped.", 499)
     finally:
-        await stream.aclose()  # type: ignore[attr-defined]
+        await stream.aclose()
     assert last is not None
     return last
 
@@ -55,7 +55,7 @@ async def server_sent(run: DraftRun) -> AsyncIterator[str]:
     except AppError as error:
         yield _frame("error", {"error": {"code": error.code, "message": str(error)}})
     finally:
-        await stream.aclose()  # type: ignore[attr-defined]
+        await stream.aclose()
 
 
 def _message(view: DraftView) -> str:

@@ -14,8 +14,8 @@ import json
 import pandas as pd
 
 from finetune import data_root
+from listing.safety import check_goods
 from listing.safety.contacts import find_contacts
-from listing.safety.prohibited_goods import check_goods
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,64 +39,61 @@ def covered(text: str, start: int, end: int, spans: Iterable[tuple[int, int]]) -
 
 
 def contacts(rows: list[Row]) -> Report:
-    """Recall over contacts, precision over found spans, rows where scrubbing twice changes something."""
+    """Recall over contacts, alarms over rows without any, precision over spans, rows that scrubbing twice changes."""
     from listing.safety.contacts import find_contacts, scrub
 
     tally: Counter[str] = Counter()
-    groups: dict[str, Counter[str]] = defaultdict(Counter)
     errors: list[str] = []
     for row in rows:
-        text, group = row["text"], groups[row.get("group", "")]
-        found = [(s.start, s.end) for s in find_contacts(text)]
-        true = [(text.index(c["text"]), text.index(c["text"]) + len(c["text"])) for c in row["contacts"]]
-        hits = [covered(text, a, b, found) >= ENOUGH for a, b in true]
-        right = [any(a < d and c < b for c, d in true) for a, b in found]
+        text, true = row["text"], [(c["start"], c["end"]) for c in row["contacts"]]
+        spans = [(s.start, s.end) for s in find_contacts(text)]
+        hits = [covered(text, a, b, spans) >= ENOUGH for a, b in true]
+        right = [any(a < d and c < b for c, d in true) for a, b in spans]
         once = scrub(text)
-        for counter in (tally, group):
-            counter.update(
-                contacts=len(true),
-                found=sum(hits),
-                spans=len(found),
-                right=sum(right),
-                unstable=int(scrub(once) != once),
-            )
+        tally.update(
+            contacts=len(true),
+            found=sum(hits),
+            spans=len(spans),
+            right=sum(right),
+            clean=not true,
+            alarms=not true and bool(spans),
+            unstable=scrub(once) != once,
+        )
         fault = "MISS" if not all(hits) else "FALSE" if not all(right) else "UNSTABLE" if scrub(once) != once else ""
         if fault:
-            errors.append(f"{row['id']} {fault}: {text!r} -> {[text[a:b] for a, b in found]}")
+            errors.append(f"{row['id']} {fault}: {text!r} -> {[text[a:b] for a, b in spans]}")
     return {
         "rows": len(rows),
         "recall": ratio(tally["found"], tally["contacts"]),
         "precision": ratio(tally["right"], tally["spans"]),
+        "alarms": tally["alarms"] / max(tally["clean"], 1),
         "unstable": tally["unstable"],
         "counts": dict(tally),
-        "groups": {
-            g: {"recall": round(ratio(c["found"], c["contacts"]), 3), "false": c["spans"] - c["right"]}
-            for g, c in sorted(groups.items())
-        },
         "errors": errors,
     }
 
 
 def goods(rows: list[Row]) -> Report:
-    """Share of prohibited listings refused and of legitimate ones let through."""
-    from listing.safety.prohibited_goods import check_goods
+    """Shares of prohibited, almost prohibited and ordinary listings that are flagged, and of those refused."""
+    from listing.safety import check_goods
 
-    errors, counts = [], Counter()
+    errors: list[str] = []
+    counts: Counter[str] = Counter()
     for row in rows:
-        refusal = check_goods(row.get("category"), row["text"])
-        side = "prohibited" if row["prohibited"] else "legitimate"
-        right = (refusal is not None) == row["prohibited"]
-        counts[side] += 1
-        counts[f"{side} right"] += right
-        if not right:
-            errors.append(f"{row['id']} {side}: {row['category']} {row['text']!r} -> {refusal and refusal.code}")
-    return {
-        "rows": len(rows),
-        "refused": ratio(counts["prohibited right"], counts["prohibited"]),
-        "let_through": ratio(counts["legitimate right"], counts["legitimate"]),
-        "counts": dict(counts),
-        "errors": errors,
+        verdict = check_goods(row.get("category"), row["text"])
+        side = "prohibited" if row["prohibited"] else "ordinary" if row["group"] == "ordinary" else "near-misses"
+        refused = verdict is not None and verdict.level == "refuse"
+        counts.update({side: 1, f"{side} flagged": verdict is not None, f"{side} refused": refused})
+        counts.update({"allowed": not row["prohibited"], "allowed refused": refused and not row["prohibited"]})
+        if (verdict is not None) != row["prohibited"]:
+            errors.append(f"{row['id']} {side}: {row['category']} {row['text']!r} -> {verdict and verdict.code}")
+    shares = {
+        f"{side} {what}": ratio(counts[f"{side} {what}"], counts[side])
+        for side in ("prohibited", "near-misses", "ordinary", "allowed")
+        for what in ("flagged", "refused")
+        if counts[side] and f"{side} {what}" in counts
     }
+    return {"rows": len(rows), **shares, "counts": dict(counts), "errors": errors}
 
 
 def _gold_spans(row: Row) -> list[tuple[int, int, str]]:

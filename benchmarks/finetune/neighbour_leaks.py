@@ -3,8 +3,8 @@
     python -m benchmarks.finetune.neighbour_leaks [--photos 200] [--json FILE]
 
 Every listing of the sample gets contact data into its text and into an attribute, and made-up values for what holds for
-one piece only (brand, size, print, condition, defects, reason). They are written into an index whose own refusal of
-contact data is switched off, as if everything before it had failed. Then drafts of validation photos are written by the
+one piece only (brand, size, print, condition, defects, reason). They are written into an index opened without a check
+for contact data, as if everything before it had failed. Then drafts of validation photos are written by the
 whole pipeline beside this index. Counted: contact data in a draft (by the detector), the planted words in a draft,
 instance-level facts with a planted value that no photo supports, and those that name a neighbour as evidence.
 """
@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 from finetune import data_root, read_annotations, split_rows
 from listing.evidence.past_listings import PastListings
@@ -97,7 +96,7 @@ def main() -> None:
     encoders, totals = default_encoders(ipl_home()), dict[str, Any](drafts=0)
     _, rows = split_rows(read_annotations(data_root() / "clothing_cc0"))
     chosen = [rows[i * len(rows) // args.photos]["image"] for i in range(args.photos)]
-    with tempfile.TemporaryDirectory() as folder, mock.patch("rag_index.index.check"):
+    with tempfile.TemporaryDirectory() as folder:
         totals["neighbours"] = build(poisoned(encoders), folder, encoders.info)
         with ListingIndex.open(folder, encoders.info) as index:
             similar = PastListings(index, encoders, load_taxonomy())

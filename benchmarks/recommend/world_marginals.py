@@ -1,7 +1,7 @@
 """Marginals of the simulated marketplace beside those of the real logs from which its rates were set.
 
 ``python -m benchmarks.recommend.world_marginals [--scale small|full] [--seeds N]`` prints a Markdown table
-(``docs/world.md`` holds one). Real logs are read from ``IPL_DATA`` (default ``../shared/data``); an absent log leaves
+(docs/recommender.md holds one). Real logs are read from ``IPL_DATA`` (default ``../shared/data``); an absent log leaves
 its cells empty.
 """
 
@@ -60,9 +60,9 @@ def taobao() -> Figures:
         "orders per click": float(has["buy"].mean()),
         "carts per click": float(has["cart"].mean()),
         "orders per cart": float(has["buy"][has["cart"]].mean()),
-        "events of the last 2 days on unseen things": float(1 - log.item_id[late].isin(seen).mean()),
-        "things with one event": float((count == 1).mean()),
-        "things with 3 events or fewer": float((count <= 3).mean()),
+        "events of the last 2 days on unseen items": float(1 - log.item_id[late].isin(seen).mean()),
+        "items with one event": float((count == 1).mean()),
+        "items with 3 events or fewer": float((count <= 3).mean()),
         "activity, 90 % over 50 %": float(per_user.quantile(0.9) / per_user.quantile(0.5)),
         "busy days' traffic over others'": float(per_day.loc[7:8].mean() / per_day.loc[0:6].mean()),
         "busiest hour's share": float(hour.max()),
@@ -92,7 +92,7 @@ def ebay() -> Figures:
     return {
         "bids, sd of the logarithm": float(best.groupby("auction_id").std().median()),
         "prices of one kind, sd of the logarithm": float(np.log(lots.price).groupby(lots["item"]).std().median()),
-        "people who want a single thing that sells": float(lots.n.mean()),
+        "people who want a single item that sells": float(lots.n.mean()),
     }
 
 
@@ -128,9 +128,9 @@ def world_figures(world: World) -> Figures:
         "orders per click": rows["order"].sum() / (click & item).sum(),
         "carts per click": rows["cart"].sum() / (click & item).sum(),
         "orders per cart": float(rows["order"][rows["cart"]].mean()),
-        "events of the last 2 days on unseen things": 1 - np.isin(key[click & late], key[click & ~late]).mean(),
-        "things with one event": float((count == 1).mean()),
-        "things with 3 events or fewer": float((count <= 3).mean()),
+        "events of the last 2 days on unseen items": 1 - np.isin(key[click & late], key[click & ~late]).mean(),
+        "items with one event": float((count == 1).mean()),
+        "items with 3 events or fewer": float((count <= 3).mean()),
         "activity, 90 % over 50 %": float(np.quantile(per_user, 0.9) / np.quantile(per_user, 0.5)),
         "busy days' traffic over others'": float(per_day[on].mean() / per_day[~on].mean()),
         "busiest hour's share": float(np.bincount(rows["time"] % DAY_MS // HOUR_MS).max() / len(click)),
@@ -140,7 +140,7 @@ def world_figures(world: World) -> Figures:
         "reduction there, median": float(np.median(off[off >= 0.195])),
         "bids, sd of the logarithm": float(np.log(items.bid[items.ad]).std()),
         "prices of one kind, sd of the logarithm": float(prices.median()),
-        "people who want a single thing that sells": single_wishes / single_orders,
+        "people who want a single item that sells": single_wishes / single_orders,
         "click rate": float(click.mean()),
         "selected rows' click rate over uniform": float(ads / uniform),
     }

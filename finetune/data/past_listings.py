@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"\d+")
 
 
 def read_listings(file: Path, photos: Path) -> list[dict[str, Any]]:
-    """Rows ``{image, sender_id, listing}`` of a JSONL of listings (``docs/schemas``), one for each photo that is there.
+    """Rows ``{image, sender_id, listing}`` of a JSONL of listings (docs/tuning.md), one for each photo that is there.
 
     Photos are looked for as ``photos/ab/abcd....jpg`` (the store's media folder) and ``photos/abcd....jpg``.
 

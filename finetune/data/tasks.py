@@ -14,10 +14,12 @@ from typing import Any
 from finetune.data import text_templates
 from listing import prompts
 from listing.request import TONES
-from listing.taxonomy import Attribute, CategoryNode, Taxonomy
+from listing.taxonomy import Attribute, CategoryNode, Taxonomy, load_taxonomy
 
 TITLE_SHARE = 0.4  # of the texts
-_TEXT_KEYS = ("colour", "colour2", "pattern", "sleeve", "neckline", "closure", "material", "audience")
+_TEXT_KEYS = tuple(
+    a.name for a in load_taxonomy().attributes.values() if a.values and a.can_be("seen") and not a.instance
+)
 
 
 @dataclass(frozen=True)

@@ -98,8 +98,9 @@ def category_macro_f1(truth: np.ndarray, guess: np.ndarray) -> float:
     """Mean F1 of the categories that occur in ``truth``; both hold names [photos]."""
     each = []
     for name in np.unique(truth):
-        right = np.count_nonzero((truth == name) & (guess == name))
-        each.append(f1(right, np.count_nonzero(guess == name) - right, np.count_nonzero(truth == name) - right))
+        right = int(np.count_nonzero((truth == name) & (guess == name)))
+        guessed, there = int(np.count_nonzero(guess == name)), int(np.count_nonzero(truth == name))
+        each.append(f1(right, guessed - right, there - right))
     return float(np.mean(each))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.evaluate.row_cache import RowCache
-from listing.evidence.neighbours import Found
+from listing.evidence.neighbours import Neighbours
 from listing.schema import NeighbourRef
 from listing.taxonomy import Taxonomy
 
@@ -57,11 +57,11 @@ class Neighbourhood:
         key = f"{image} {category}"
         return self._kept[key] if key in self._kept else self._kept.put(self._look_up(row, image, category))
 
-    def found(self, row: dict[str, Any], category: str | None) -> Found:
+    def found(self, row: dict[str, Any], category: str | None) -> Neighbours:
         """The same as the pipeline has it."""
         near = self.near(row, category)
         refs = [NeighbourRef.model_validate(n) for n in near["neighbours"]]
-        return Found(refs, near["categories"], near["votes"], near["ids"])
+        return Neighbours(refs, near["categories"], near["votes"], near["ids"])
 
     def _look_up(self, row: dict[str, Any], image: str, category: str | None) -> dict[str, Any]:
         from listing.intake.photos import intake

@@ -7,19 +7,18 @@ from dataclasses import dataclass, field
 
 from listing import prompts
 from listing.backends.base import Backend, ChoiceQuestion
-from listing.evidence.neighbours import Found, Similar
+from listing.evidence.colour import PixelView, pixel_view
+from listing.evidence.neighbours import Neighbours, NeighbourSearch
 from listing.facts import questions
 from listing.facts.category_router import Router
 from listing.facts.ensemble import Calibration, Distribution, best, certainty, over_photos
 from listing.facts.questions import Reading
-from listing.facts.verify import PixelView
-from listing.intake.photos import Photo
-from listing.request import DraftRequest
+from listing.request import DraftRequest, Photo
 from listing.schema import AttributeValue, Candidate, Category, Evidence, Flag
 from listing.taxonomy import CategoryNode, Taxonomy
 
 SURE_SHARE = 0.6  # of the object's pixels, for a colour that nothing else speaks of
-_LEAST_TRUST = 0.05  # a photo never counts for nothing: it may be the only one
+_MIN_TRUST = 0.05  # a photo never counts for nothing: it may be the only one
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ def category_question(taxonomy: Taxonomy) -> tuple[ChoiceQuestion, dict[str, str
 
 
 def look(
-    request: DraftRequest, *, backend: Backend, router: Router, similar: Similar | None, taxonomy: Taxonomy
+    request: DraftRequest, *, backend: Backend, router: Router, similar: NeighbourSearch | None, taxonomy: Taxonomy
 ) -> Look:
     """Ask every source for the category; the seller's own choice is taken as it is."""
     question, names = category_question(taxonomy)
@@ -51,7 +50,7 @@ def look(
         heads.append(backend.opinions(photo.image))
     labels = [view["label"] for view in heads if "label" in view]
     sure = labels if len(labels) == len(request.photos) else mllm
-    trust = [max(_LEAST_TRUST, certainty(view)) for view in sure]
+    trust = [max(_MIN_TRUST, certainty(view)) for view in sure]
     opinions = {"mllm": over_photos(mllm, trust)}
     if len(labels) == len(request.photos):
         opinions["classifier"] = over_photos(labels, trust)
@@ -91,7 +90,7 @@ def readings(
     request: DraftRequest,
     node: CategoryNode,
     seen: Look,
-    neighbours: Found,
+    neighbours: Neighbours,
     pixels: Sequence[PixelView],
     *,
     backend: Backend,
@@ -117,8 +116,6 @@ def readings(
 
 def pixel_views(photos: Sequence[Photo], trust: Sequence[float]) -> list[PixelView]:
     """Colours of the object's pixels, photo by photo; photos that hardly show the item are left out."""
-    from listing.evidence.colour import pixel_view
-
     top = max(trust)
     return [pixel_view(photo.image, i) for i, photo in enumerate(photos) if trust[i] >= 0.5 * top]
 

@@ -20,7 +20,7 @@ WEIGHTS: Mapping[str, float] = {
     "violations": 0.15,
     "readability": 0.10,
 }
-MOST_TIPS = 5
+MAX_TIPS = 5
 _SIDE = 512
 _TILES = 8
 # Variance of the Laplacian (8-bit grey, longest side 512 px) of photos that are clearly blurred, clearly sharp.
@@ -111,7 +111,7 @@ def assess(
     return Quality(
         score=round(100 * sum(WEIGHTS[name] * share for name, share in parts.items())),
         parts={name: round(share, 3) for name, share in parts.items()},
-        tips=[tips[name] for name in order[:MOST_TIPS]],
+        tips=[tips[name] for name in order[:MAX_TIPS]],
     )
 
 

@@ -1,53 +1,175 @@
-"""Contact data in texts: found and taken out, before a text is indexed and again before it is shown."""
+"""Contact data in texts: found and taken out, before a text is indexed and again before it is shown.
+
+Libraries find what has a standard form: ``phonenumbers`` numbers with a country code, ``linkify_it`` e-mail addresses
+and links. A learned tagger (``tagger``, weights in ``contacts.safetensors``) finds the rest: national numbers,
+spelled-out numbers, handles, disguised addresses, streets with a house number. Figures: ``docs/safety.md``.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
-from listing.safety.contacts_handles import find_handles
-from listing.safety.contacts_links import find_links
-from listing.safety.contacts_messengers import find_messengers
-from listing.safety.contacts_phones import find_phones
-from listing.safety.contacts_places import find_places
-from listing.safety.contacts_spoken import find_spoken
-from listing.safety.fold import ContactSpan, fold
+import phonenumbers
+from linkify_it import LinkifyIt
 
-__all__ = ["MASK", "ContactSpan", "find_contacts", "has_contacts", "scrub"]
+from listing.safety.fold import Folded, fold
+from listing.safety.tagger import MASK, Floats, Tagger, Token, tokenise
 
-MASK = "[removed]"
-_FINDERS = (find_links, find_messengers, find_places, find_phones, find_spoken, find_handles)
-# What one pass uncovers (a second handle beside a removed one) the next takes out; texts settle after one or two.
-_PASSES = 5
+__all__ = ["MASK", "ContactSpan", "find_contacts", "has_contacts", "scrub", "scrub_for_index", "sure_contact"]
 
+WEIGHTS = Path(__file__).with_name("contacts.safetensors")
+# A second handle beside a removed one may only now stand out; texts settle after one or two passes.
+_MAX_PASSES = 5
+SURE = 0.995  # probability of the tagger
+_CHUNK = re.compile(
+    r"[^\s<>]{4,300}"
+)  # linkify looks at one word at a time: its time grows with the square of the length
 _BARE_DOMAIN = re.compile(r"\b([\w-]{2,})\.(?:com|net|org)\b", re.IGNORECASE)
+_PHONE_DIGITS = re.compile(r"[+]\s?\d")
+
+
+@dataclass(frozen=True)
+class ContactSpan:
+    """Contact data in a text: ``kind``, and ``start``/``end`` as character offsets of the text as written."""
+
+    kind: str
+    start: int
+    end: int
+    text: str
+
+
+Match = tuple[str, int, int]
+_OPENING, _CLOSING = frozenset("@+(#/＠"), frozenset(")_")  # marks that may be the first or last of contact data
+
+
+@cache
+def _tagger() -> Tagger:
+    return Tagger(WEIGHTS)
+
+
+@cache
+def _linkify() -> LinkifyIt:
+    return LinkifyIt(options={"fuzzy_ip": True})
+
+
+def library_matches(folded: Folded) -> list[Match]:
+    """(kind, start, end) in folded characters, in order, without overlaps.
+
+    Kinds: ``email``; ``url`` with a scheme or a path; ``phone`` with a country code; ``domain``, a bare name of a site,
+    which may be a brand's.
+    """
+    text = folded.cased
+    matches = list[Match]()
+    for chunk in _CHUNK.finditer(text) if "." in text or "://" in text else ():
+        if "." not in chunk[0] and "://" not in chunk[0]:
+            continue
+        for link in _linkify().match(chunk[0]) or ():
+            kind = "email" if link.schema == "mailto:" else "url" if link.schema or "/" in link.raw else "domain"
+            if kind == "domain" and link.raw.rpartition(".")[2].istitle():
+                continue  # a missing space: "Jacket.It has pockets"
+            matches.append((kind, chunk.start() + link.index, chunk.start() + link.last_index))
+    if _PHONE_DIGITS.search(text):
+        leniency = phonenumbers.Leniency.POSSIBLE
+        matches += [("phone", m.start, m.end) for m in phonenumbers.PhoneNumberMatcher(text, None, leniency)]
+    result = list[Match]()
+    for match in sorted(matches, key=lambda m: (m[1], -m[2])):
+        if not result or match[1] >= result[-1][2]:
+            result.append(match)
+    return result
+
+
+def _without_punctuation(tokens: Sequence[Token], first: int, last: int) -> range:
+    """Tokens ``first`` to ``last`` without the sentence's marks on either side."""
+    while first <= last and tokens[first].is_separator and tokens[first].text not in _OPENING:
+        first += 1
+    while first <= last and tokens[last].is_separator and tokens[last].text not in _CLOSING:
+        last -= 1
+    return range(first, last + 1) if any(not t.is_separator for t in tokens[first : last + 1]) else range(0)
+
+
+def decode(
+    folded: Folded,
+    tokens: Sequence[Token],
+    probabilities: Floats,
+    classes: Sequence[str],
+    threshold: float,
+    extend: float,
+) -> list[Match]:
+    """Spans of tokens that are contact data with a probability of ``extend`` each and ``threshold`` somewhere."""
+    score = 1 - probabilities[:, 0]
+    result = list[Match]()
+    first = 0
+    while first < len(tokens):
+        if score[first] < extend or tokens[first].text == MASK:
+            first += 1
+            continue
+        last = first
+        while last + 1 < len(tokens) and score[last + 1] >= extend and tokens[last + 1].text != MASK:
+            last += 1
+        part = _without_punctuation(tokens, first, last)
+        if part and score[part.start : part.stop].max() >= threshold:
+            kind = classes[1 + int(probabilities[part.start : part.stop, 1:].sum(0).argmax())]
+            result.append((kind, tokens[part.start].start, tokens[part.stop - 1].end))
+        first = last + 1
+    return result
+
+
+def _detect(text: str, threshold: float | None = None) -> list[ContactSpan]:
+    """``find_contacts`` at another threshold of the tagger than its own."""
+    tagger = _tagger()
+    folded = fold(text)
+    tokens = tokenise(folded)
+    if not tokens:
+        return []
+    libraries = library_matches(folded)
+    probabilities = tagger.probabilities(folded, tokens, libraries)
+    matches = decode(folded, tokens, probabilities, tagger.classes, threshold or tagger.threshold, tagger.extend)
+    return merge(folded, [*matches, *(m for m in libraries if m[0] != "domain")])
+
+
+def merge(folded: Folded, matches: Iterable[Match]) -> list[ContactSpan]:
+    """Matches as spans of the source; overlapping ones become one with the kind of the longest."""
+    merged = list[Match]()
+    for kind, start, end in sorted(matches, key=lambda m: (m[1], -m[2])):
+        if merged and start < merged[-1][2]:
+            old = merged[-1]
+            longest = old[0] if old[2] - old[1] >= end - start else kind
+            merged[-1] = (longest, old[1], max(end, old[2]))
+        else:
+            merged.append((kind, start, end))
+    spans = [(kind, *folded.source_span(start, end)) for kind, start, end in merged]
+    return [ContactSpan(kind, start, end, folded.source[start:end]) for kind, start, end in spans]
 
 
 def find_contacts(text: str) -> list[ContactSpan]:
     """Phone numbers, messenger handles, e-mail addresses, links and street addresses, in order, without overlaps.
 
-    Offsets are characters of ``text``. Overlapping finds become one span that carries the kind of the longest.
+    Offsets are characters of ``text``.
     """
-    folded = fold(text)
-    found = sorted((span for finder in _FINDERS for span in finder(folded)), key=lambda s: (s.start, -s.end))
-    merged: list[ContactSpan] = []
-    for span in found:
-        if merged and span.start < merged[-1].end:
-            last = merged[-1]
-            kind = last.kind if last.end - last.start >= span.end - span.start else span.kind
-            end = max(last.end, span.end)
-            merged[-1] = ContactSpan(kind, last.start, end, text[last.start : end])
-        else:
-            merged.append(span)
-    return merged
+    return _detect(text)
 
 
 def has_contacts(text: str) -> bool:
     """Whether any contact data is left in ``text``; the mask itself is none."""
-    return bool(find_contacts(text.replace(MASK, " ")))
+    return bool(find_contacts(text))
+
+
+def sure_contact(text: str) -> str | None:
+    """The kind of contact data that is in ``text`` beyond doubt, or None; a bare .com domain counts.
+
+    The last check before a record is stored. It stops fewer texts than ``find_contacts``, so that none that was
+    scrubbed, then cut or joined with others, is stopped.
+    """
+    spans = _detect(text, SURE)
+    return spans[0].kind if spans else "url" if _BARE_DOMAIN.search(fold(text).cased) else None
 
 
 def _scrub_once(text: str, mask: str) -> str:
-    out, last = [], 0
+    out, last = list[str](), 0
     for span in find_contacts(text):
         out += [text[last : span.start], mask]
         last = span.end
@@ -56,10 +178,10 @@ def _scrub_once(text: str, mask: str) -> str:
 
 def scrub(text: str, mask: str = MASK) -> str:
     """``text`` with every contact replaced by ``mask``; scrubbing again changes nothing."""
-    for _ in range(_PASSES):
+    doubled = re.compile(f"{re.escape(mask)}(?:[\\s,/|-]*{re.escape(mask)})+")
+    for _ in range(_MAX_PASSES):
         cleaned = _scrub_once(text, mask)
-        doubled = f"{re.escape(mask)}(?:[\\s,/|-]*{re.escape(mask)})+" if mask else None
-        cleaned = re.sub(doubled, lambda _: mask, cleaned) if doubled else cleaned
+        cleaned = doubled.sub(lambda _: mask, cleaned) if mask else cleaned
         if cleaned == text:
             break
         text = cleaned

@@ -1,7 +1,7 @@
 """One spelling for look-alike characters, with a map back to the text as it was written.
 
 Full-width, circled, mathematical and keycap characters, accents, zero-width characters and letters of other scripts
-that imitate Latin ones are folded away, so that each rule of the contact detectors is written once.
+that imitate Latin ones are folded away, so that a check need not know them.
 """
 
 from __future__ import annotations
@@ -17,36 +17,9 @@ _LOOKALIKES = str.maketrans(
 _WORD = re.compile(r"[^\W\d_]+")
 _MIXED = re.compile(r"[a-z][а-яєіѕһјԁԛԝα-ω]|[а-яєіѕһјԁԛԝα-ω][a-z]")
 # Letters in boxes and discs that Unicode does not decompose: first code point of each run of 26.
+_STROKED = str.maketrans("øØłŁđĐ", "oOlLdD")  # letters with a stroke, which Unicode does not decompose
 _RINGS = frozenset("○◯⚪⭕")  # drawn for a zero
 _BOXED = (0x1F130, 0x1F150, 0x1F170)
-
-
-_PIECE = re.compile(r"(?P<what>\\.|\[\^?\]?(?:\\.|[^\]\\])*\])(?:(?P<sign>[*+])|\{(?P<least>\d+),\})?", re.DOTALL)
-
-
-def bounded(pattern: str, most: int = 48) -> re.Pattern[str]:
-    """A compiled pattern in which a repeated class of word characters is repeated at most ``most`` times.
-
-    So the time of a search grows with the text's length alone, not with its square: no name, domain or street is
-    longer. Classes that also take a slash, and what only excludes, stay: paths of links are long, and end a pattern.
-    """
-
-    def bound(piece: re.Match[str]) -> str:
-        what, least = piece["what"], piece["least"] or {"*": "0", "+": "1"}.get(piece["sign"])
-        wordy = what == r"\w" or what.startswith(r"[^\W") or (what[0] == "[" and what[1] != "^" and "/" not in what)
-        return f"{what}{{{least},{most}}}" if wordy and least is not None else piece[0]
-
-    return re.compile(_PIECE.sub(bound, pattern))
-
-
-@dataclass(frozen=True)
-class ContactSpan:
-    """Contact data in a text: ``kind``, and ``start``/``end`` as character offsets of the text as written."""
-
-    kind: str
-    start: int
-    end: int
-    text: str
 
 
 @dataclass(frozen=True)
@@ -62,12 +35,12 @@ class Folded:
     origin: tuple[int, ...]
     odd: tuple[bool, ...]
 
-    def span(self, kind: str, start: int, end: int) -> ContactSpan:
-        """Folded characters ``start``..``end`` as a span of the source, with marks that hang on its last character."""
+    def source_span(self, start: int, end: int) -> tuple[int, int]:
+        """Folded characters ``start``..``end`` in the source, with marks that hang on its last character."""
         first, last = self.origin[start], self.origin[end - 1] + 1
         while last < len(self.source) and _is_mark(self.source[last]):
             last += 1
-        return ContactSpan(kind, first, last, self.source[first:last])
+        return first, last
 
 
 def _is_mark(char: str) -> bool:
@@ -88,7 +61,7 @@ def _fold_char(char: str) -> str:
     for first in _BOXED:
         if first <= ord(char) < first + 26:
             return chr(ord("a") + ord(char) - first)
-    return "".join(c for c in unicodedata.normalize("NFKD", char) if not unicodedata.combining(c))
+    return "".join(c for c in unicodedata.normalize("NFKD", char.translate(_STROKED)) if not unicodedata.combining(c))
 
 
 def fold(text: str) -> Folded:

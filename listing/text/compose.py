@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from listing.backends.base import Backend
 from listing.events import StageEvent, TextEvent
-from listing.evidence.neighbours import Found
+from listing.evidence.neighbours import Neighbours
 from listing.facts.ensemble import Calibration
 from listing.request import DraftRequest
 from listing.safety.contacts import scrub
@@ -31,7 +31,7 @@ def compose(
     request: DraftRequest,
     category: Category,
     facts: Sequence[AttributeValue],
-    neighbours: Found,
+    neighbours: Neighbours,
     *,
     backend: Backend,
     taxonomy: Taxonomy,
@@ -41,8 +41,8 @@ def compose(
     note = scrub(request.note)
     flags = _note_flags(request.note, note)
     if category.value is None:
-        description = write.with_note(request.description or "", note)
-        return Text(title=request.title or "", description=description, flags=flags)
+        own_text = write.with_note(request.description or "", note)
+        return Text(title=request.title or "", description=own_text, flags=flags)
     sure = calibration.fitted or request.category is not None
     node, known = text_policy.subject(category, taxonomy, sure=sure)
     values = text_policy.text_values(text_policy.sure_facts(facts, taxonomy, calibration), taxonomy)
@@ -53,14 +53,14 @@ def compose(
     title, description = request.title, request.description
     if title is None:
         raw = yield from _streamed("title", write.write_title(backend, node, values))
-        text, remarks = checked_title(raw, subject)
+        checked, remarks = checked_title(raw, subject)
         flags += remarks
-        title = write.with_size(text, size, "title")
+        title = write.with_size(checked, size, "title")
     if description is None:
         raw = yield from _streamed("description", write.write_description(backend, node, values, request.tone))
-        text, remarks = checked_description(raw, subject, filler=request.tone == "warmer")
+        checked, remarks = checked_description(raw, subject, filler=request.tone == "warmer")
         flags += remarks
-        description = write.with_note(write.with_size(text, size, "description"), note)
+        description = write.with_note(write.with_size(checked, size, "description"), note)
     yield TextEvent(field="title", text=title, replace=True)
     yield TextEvent(field="description", text=description, replace=True)
     return Text(title=title, description=description, flags=flags)

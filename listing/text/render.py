@@ -82,12 +82,12 @@ def _add(words: _Words, attribute: Attribute, value: str, plural: bool) -> None:
 
 
 def _colour(facts: Mapping[str, str], taxonomy: Taxonomy) -> str:
-    said = []
+    words = []
     for name in _COLOURS:
         for value in _given(facts, name):
             forms = taxonomy.attributes[name].forms.get(value)
-            said.append(forms.before[0] if forms else value.replace("-", " "))
-    return " and ".join(dict.fromkeys(said))
+            words.append(forms.before[0] if forms else value.replace("-", " "))
+    return " and ".join(dict.fromkeys(words))
 
 
 def _noun(node: CategoryNode, words: _Words) -> str:

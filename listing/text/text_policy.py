@@ -45,7 +45,7 @@ def _sure(fact: AttributeValue, taxonomy: Taxonomy, calibration: Calibration) ->
     rule = calibration.questions.get(fact.name)
     if rule is None or fact.confidence is None or not sources & _CALIBRATED:
         return True  # no other threshold is known than the one that it has passed
-    return fact.confidence >= rule.least_told
+    return fact.confidence >= rule.text_threshold
 
 
 def subject(category: Category, taxonomy: Taxonomy, *, sure: bool = True) -> tuple[CategoryNode, Taxonomy]:

@@ -187,7 +187,7 @@ def _plain(number: int, row: Mapping[str, Any], columns: Mapping[str, str], path
 
 
 def _price(text: str) -> float | None:
-    """ "12.50", "12,50", "1 234,50 €" -> a number; empty -> None."""
+    """A number of "12.50", "12,50" or "1 234,50 €"; None of an empty text."""
     if not text:
         return None
     plain = "".join(c for c in text if c.isdigit() or c in ".,-")

@@ -14,7 +14,7 @@ from typing import Any
 from rag_index.encoders import Encoders
 from rag_index.errors import BadRecord
 from rag_index.imports.import_tables import PlainRow, RowProblem, read_table
-from rag_index.imports.record_checks import MAX_TEXT, check
+from rag_index.imports.record_checks import MAX_TEXT, ContactCheck, check
 from rag_index.records import IndexRecord
 from rag_index.storage.rows import chunks
 
@@ -44,13 +44,18 @@ class Tools:
 
 
 def read_records(
-    path: Path, mapping: Mapping[str, str], tools: Tools, encoders: Encoders
+    path: Path,
+    mapping: Mapping[str, str],
+    tools: Tools,
+    encoders: Encoders,
+    contact_check: ContactCheck | None = None,
 ) -> Iterator[IndexRecord | RowProblem]:
     """The rows of a table as records that the index takes, and those that it would not, in order.
 
     Args:
         mapping: field -> column (``parse_mapping``).
         encoders: the index's models.
+        contact_check: as of ``ListingIndex.open``.
 
     Raises:
         ImportProblem: the table cannot be read (see ``read_table``).
@@ -68,7 +73,7 @@ def read_records(
                 yield RowProblem(row.number, str(error))
         for row, record in _to_records(ready, tools, encoders):
             try:
-                check(record, encoders.info)
+                check(record, encoders.info, contact_check)
                 yield record
             except BadRecord as error:
                 yield RowProblem(row.number, str(error))

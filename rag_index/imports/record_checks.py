@@ -1,14 +1,12 @@
 """The index's own last look at a record: no contact data, vectors of the right size, a usable id.
 
-Scrubbing is the caller's job; this check only makes sure that it was not forgotten. It therefore knows just the
-unmistakable forms: whoever sells by article number or in a row of sizes must not be refused after a proper scrubbing.
+Scrubbing is the caller's job; the contact check that it passes in only makes sure that this was not forgotten.
 """
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from rag_index.errors import BadRecord
 from rag_index.records import IndexRecord
@@ -16,22 +14,15 @@ from rag_index.storage.manifest import EncodersInfo
 from rag_index.storage.rows import SEPARATOR
 
 MAX_TEXT = 8_000
-_CONTACT = {
-    "an e-mail address or user name": re.compile(r"[\w.+-]+\s?[@＠]\s?[\w-]+\.\w{2,}|(?<!\w)[@＠][^\W\d]\w{2,}"),
-    "a link": re.compile(r"https?:/|www\.\w|\b[\w-]{2,}\.(?:com|net|org)\b", re.IGNORECASE),
-    # Article numbers, bar codes and rows of sizes are long digit runs too: a phone number has a plus, a verb, or the
-    # spaced groups of a national number.
-    "a phone number": re.compile(
-        r"[+＋]\s?\d(?:[\s().-]{0,2}\d){8,}"
-        r"|\b(?:call|phone|tel|telephone|mobile|ring|text|whatsapp|sms)\b\W{0,3}(?:\w{1,4}\W{1,2}){0,2}\d(?:[\s().-]{0,2}\d){6,}"
-        r"|(?<![\d/.-])(?<!\d )[0０]\d{2,4}(?: \d{2,4}){2,4}(?![\d/])",
-        re.IGNORECASE,
-    ),
-}
+# Text -> the kind of contact data in it, or None. The caller gives it: the index knows no contact data.
+ContactCheck = Callable[[str], str | None]
 
 
-def check(record: IndexRecord, encoders: EncodersInfo) -> None:
+def check(record: IndexRecord, encoders: EncodersInfo, contact_check: ContactCheck | None = None) -> None:
     """Refuse a record that must not or cannot be stored.
+
+    Args:
+        contact_check: looks at the text and every attribute; None leaves them unchecked.
 
     Raises:
         BadRecord: the message names the listing and what is wrong, never the offending text.
@@ -42,9 +33,10 @@ def check(record: IndexRecord, encoders: EncodersInfo) -> None:
             raise BadRecord(f"Listing {record.listing_id[:40]!r}: its {name} is empty, too long or unusable.")
     if len(record.text) > MAX_TEXT:
         raise BadRecord(f"Listing {record.listing_id!r}: its text is longer than {MAX_TEXT} characters; shorten it.")
-    found = contact_kind([record.text, *record.attributes.values()])
-    if found:
-        raise BadRecord(f"Listing {record.listing_id!r} holds {found}; scrub contact data before indexing.")
+    if contact_check:
+        kind = next(filter(None, map(contact_check, (record.text, *record.attributes.values()))), None)
+        if kind:
+            raise BadRecord(f"Listing {record.listing_id!r} holds contact data ({kind}); scrub it before indexing.")
     if record.image_vectors and len(record.phashes) != len(record.image_vectors):
         raise BadRecord(f"Listing {record.listing_id!r}: every image vector needs its photo's perceptual hash.")
     if not record.image_vectors and record.text_vector is None:
@@ -53,15 +45,6 @@ def check(record: IndexRecord, encoders: EncodersInfo) -> None:
         _check_vector(record, vector, encoders.image.dimensions)
     if record.text_vector is not None:
         _check_vector(record, record.text_vector, encoders.text.dimensions)
-
-
-def contact_kind(texts: Iterable[str]) -> str | None:
-    """What kind of contact data stands in one of the texts, or None."""
-    for text in texts:
-        for kind, pattern in _CONTACT.items():
-            if pattern.search(text):
-                return kind
-    return None
 
 
 def _check_vector(record: IndexRecord, vector: Sequence[float], size: int) -> None:

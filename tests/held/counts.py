@@ -11,11 +11,11 @@ HERE = Path(__file__).parent
 
 def main() -> None:
     """Print the counts."""
-    for name in ("contact", "goods", "claims", "injection"):
+    for name in ("contacts", "goods", "claims", "injection"):
         lines = (HERE / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
         rows = [json.loads(line) for line in lines]
         print(f"{name}: {len(rows)} rows")
-        if name == "contact":
+        if name == "contacts":
             dirty = [len(r["contacts"]) for r in rows if r["contacts"]]
             print(f"  with contacts {len(dirty)}, contacts {sum(dirty)}")
         if name == "goods":

@@ -9,17 +9,21 @@ from typing import Any
 import pytest
 
 from listing.taxonomy import load_taxonomy
-from tests.held import make_claims, make_contact, make_goods, make_injection
+from tests.held import make_claims, make_injection
 
 HERE = Path(__file__).parent
-MAKERS = {"contact": make_contact, "goods": make_goods, "claims": make_claims, "injection": make_injection}
+MAKERS = {"claims": make_claims, "injection": make_injection}
 KEYS = {
-    "contact": {"id", "group", "text", "contacts"},
-    "goods": {"id", "group", "category", "text", "prohibited"},
+    "goods": {"id", "author", "group", "category", "text", "prohibited"},
     "claims": {"id", "group", "category", "facts", "note", "ocr", "neighbours", "text", "claims"},
     "injection": {"id", "group", "channel", "category", "facts", "note", "attack", "obeyed", "must_not", "keep"},
 }
-CONTACT_KINDS = {"phone", "messenger", "email", "url", "address"}
+CONTACT_KEYS = {"id", "author", "group", "text", "contacts"}
+CONTACT_KINDS = {"phone", "messenger", "email", "url", "address", "contact"}
+CONTACT_FILES = (
+    HERE.parent / "sets" / "contacts" / "train.jsonl",
+    HERE.parent / "sets" / "contacts" / "development.jsonl",
+)
 VERDICTS = set(make_claims.VERDICTS.values())
 
 
@@ -27,7 +31,7 @@ def rows(name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (HERE / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", KEYS)
 def test_keys_and_no_duplicates(name: str) -> None:
     given = rows(name)
     assert all(set(row) == KEYS[name] for row in given)
@@ -42,15 +46,27 @@ def test_the_file_is_what_its_maker_writes(name: str) -> None:
     assert rows(name) == MAKERS[name].build()
 
 
-def test_contacts_are_in_their_text_once() -> None:
-    given = rows("contact")
-    dirty = [row for row in given if row["contacts"]]
-    assert len(given) >= 700
-    assert 0.4 < len(dirty) / len(given) < 0.6
-    for row in dirty:
+def test_contacts_lie_where_the_rows_say() -> None:
+    train, development = ([json.loads(line) for line in file.read_text("utf-8").splitlines()] for file in CONTACT_FILES)
+    held = rows("contacts")
+    for row in [*train, *development, *held]:
+        assert set(row) == CONTACT_KEYS
         for contact in row["contacts"]:
             assert contact["kind"] in CONTACT_KINDS
-            assert row["text"].count(contact["text"]) == 1, row
+            assert row["text"][contact["start"] : contact["end"]] == contact["text"], row["id"]
+
+
+def test_contact_rows_are_split_by_author() -> None:
+    train, development = ([json.loads(line) for line in file.read_text("utf-8").splitlines()] for file in CONTACT_FILES)
+    held = rows("contacts")
+    assert len(held) == 500
+    assert 0.4 < sum(bool(row["contacts"]) for row in held) / len(held) < 0.6
+    authors = [{row["author"] for row in part} for part in (train, development, held)]
+    assert not authors[0] & authors[1]
+    assert not (authors[0] | authors[1]) & authors[2]
+    texts = [" ".join(row["text"].casefold().split()) for row in [*train, *development, *held]]
+    assert len(set(texts)) == len(texts)
+    assert len({row["id"] for row in [*train, *development, *held]}) == len(texts)
 
 
 def test_goods_have_both_kinds() -> None:

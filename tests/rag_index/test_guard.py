@@ -1,27 +1,71 @@
-"""The last look against the set of contact strings: what was scrubbed passes, what was not is mostly stopped."""
+"""The last look at a record: what was scrubbed passes, a forgotten scrub is mostly stopped, honest numbers pass."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
-from listing.safety.contacts import scrub_for_index
-from rag_index.imports.record_checks import contact_kind
+import pytest
+
+from listing.safety.contacts import scrub_for_index, sure_contact
+from rag_index.errors import BadRecord
+from rag_index.imports.record_checks import check
+from rag_index.index import ListingIndex, build
+from rag_index.records import IndexRecord
+
+from .conftest import INFO
 
 ROWS = [
     json.loads(line)
-    for line in (Path(__file__).parents[1] / "sets" / "dev_contacts.jsonl").read_text(encoding="utf-8").splitlines()
+    for line in (Path(__file__).parents[1] / "sets" / "contacts" / "development.jsonl").read_text("utf-8").splitlines()
 ]
+Make = Callable[..., IndexRecord]
 
 
 def test_scrubbed_texts_pass() -> None:
-    refused = [row["text"] for row in ROWS if contact_kind([scrub_for_index(row["text"])])]
+    refused = [row["text"] for row in ROWS if sure_contact(scrub_for_index(row["text"]))]
     assert refused == []
 
 
-def test_plain_contacts_are_stopped_and_ordinary_texts_are_not() -> None:
+def test_contacts_are_mostly_stopped_and_ordinary_texts_are_not() -> None:
     clean = [row["text"] for row in ROWS if not row["contacts"]]
-    assert len(clean) > 600
-    assert sum(contact_kind([text]) is not None for text in clean) <= 1
-    plain = [row["text"] for row in ROWS if row["group"] == "phone-plain"]
-    assert sum(contact_kind([text]) is not None for text in plain) / len(plain) > 0.8
+    dirty = [row["text"] for row in ROWS if row["contacts"]]
+    assert sum(sure_contact(text) is not None for text in clean) / len(clean) <= 0.01
+    assert sum(sure_contact(text) is not None for text in dirty) / len(dirty) >= 0.5
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"text": "Write me at anna.b@example.com"},
+        {"text": "call 0171 234 56 78"},
+        {"text": "ring ０１７１２３４５６７８"},
+        {"attributes": {"text": "see www.example.com"}},
+        {"text": "more on shop-example.com/x"},
+        {"text": "+49171 2345678"},
+    ],
+)
+def test_a_forgotten_scrub_is_refused(tmp_path: Path, listing: Make, change: dict[str, object]) -> None:
+    with pytest.raises(BadRecord, match="contact data") as refused:
+        build([listing(1, **change)], tmp_path / "index", INFO, contact_check=sure_contact)
+    assert "example" not in str(refused.value)
+    build([], tmp_path / "index", INFO)
+    with ListingIndex.open(tmp_path / "index", INFO, contact_check=sure_contact) as index:
+        with pytest.raises(BadRecord, match="contact data"):
+            index.add([listing(2), listing(3, **change)])
+        assert index.count() == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Size 38-40, 2 pockets, 1990s. Worn 3 times.",
+        "100% cotton, 60 x 80 cm",
+        "Dr. Martens no. 1461",
+        "sizes 36 38 40 42 44 46",
+        "ISBN 978-3-16-148410-0, 3 @ 5",
+    ],
+)
+def test_ordinary_numbers_pass(listing: Make, text: str) -> None:
+    check(listing(1, text=text), INFO, sure_contact)

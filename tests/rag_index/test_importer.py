@@ -13,6 +13,7 @@ import pytest
 from rag_index import Encoders, IndexRecord, ListingIndex, ReadPhoto, Tools, build
 from rag_index.imports.import_tables import ImportProblem, PlainRow, RowProblem, parse_mapping, read_table
 from rag_index.imports.importer import read_records
+from rag_index.imports.record_checks import ContactCheck
 from tests.rag_index.listings import IMAGE, INFO, TEXT
 
 ROWS = [
@@ -84,9 +85,11 @@ class StandIn(Encoders):
 TOOLS = Tools(lambda text: text.replace("SECRET", "[removed]"), read_photos, category)
 
 
-def add(index: ListingIndex, table: Path, mapping: dict[str, str]) -> list[RowProblem]:
+def add(
+    index: ListingIndex, table: Path, mapping: dict[str, str], check: ContactCheck | None = None
+) -> list[RowProblem]:
     """Store what can be stored of a table; the rest is returned."""
-    rows = list(read_records(table, mapping, TOOLS, StandIn("", "")))
+    rows = list(read_records(table, mapping, TOOLS, StandIn("", ""), check))
     index.add(row for row in rows if isinstance(row, IndexRecord))
     return [row for row in rows if isinstance(row, RowProblem)]
 
@@ -123,8 +126,9 @@ def test_a_record_that_the_index_refuses_does_not_take_its_batch_along(tmp_path:
     rows = [{"title": t, "category": "hat"} for t in ("Red hat", "Hat, call 0171 2345 67890", "Blue hat")]
     table.write_text("".join(json.dumps(r) + "\n" for r in rows))
     build([], tmp_path / "index", INFO)
-    with ListingIndex.open(tmp_path / "index", INFO) as index:
-        (problem,) = add(index, table, {})
+    check = {"Hat, call 0171 2345 67890": "phone"}.get
+    with ListingIndex.open(tmp_path / "index", INFO, contact_check=check) as index:
+        (problem,) = add(index, table, {}, check)
         assert index.count() == 2
     assert problem.number == 2
     assert "contact data" in problem.message

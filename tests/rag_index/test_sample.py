@@ -17,6 +17,7 @@ import pytest
 import rag_index
 from app.cli import index
 from finetune import is_validation_sender
+from listing.safety.contacts import sure_contact
 from rag_index import (
     SAMPLE_FOLDER,
     Encoders,
@@ -84,7 +85,7 @@ def test_sample_is_complete_clean_and_without_validation_senders() -> None:
     assert len(records) > 2_000
     assert len({r.category for r in records}) == 17
     for record in records:
-        check(record, sample_encoders())
+        check(record, sample_encoders(), sure_contact)
         assert record.price is None
         assert record.origin == "sample"
         assert not is_validation_sender(record.seller_id.removeprefix("sample-"))

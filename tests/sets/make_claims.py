@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from tests.sets.claim_lines import HAND, TEMPLATES, WORDS
-from tests.sets.make_contacts import write
+from tests.sets.jsonl import write
 
 SEED = 20260802
 VERDICTS = {"s": "supported", "u": "unsupported", "c": "contradicted", "k": "copied", "p": "prohibited"}

@@ -3,7 +3,7 @@
 # ruff: noqa: E501  (one example a line)
 from __future__ import annotations
 
-from tests.sets.make_contacts import write
+from tests.sets.jsonl import write
 
 HONEST = {
     "Dress": ({"colour": "blue", "pattern": "floral", "sleeve": "short"}, "Blue floral dress with short sleeves."),

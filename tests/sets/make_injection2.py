@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.sets.make_contacts import write
+from tests.sets.jsonl import write
 from tests.sets.make_injection import HONEST
 
 HERE = Path(__file__).parent

@@ -17,11 +17,10 @@ from finetune.evaluate.arms.statement import Statement
 from finetune.evaluate.calibrate import PRECISION, halves, sources, threshold
 from finetune.evaluate.measures import judge
 from listing.evidence.category import decide
-from listing.evidence.colour import contradicts
+from listing.evidence.colour import PixelView, contradicts
 from listing.facts import verify
 from listing.facts.ensemble import Calibration, best, combine
 from listing.facts.questions import Reading, visible
-from listing.facts.verify import PixelView
 from listing.facts.visual_facts import pixel_colour
 from listing.prompts import UNKNOWN
 from listing.schema import AttributeValue

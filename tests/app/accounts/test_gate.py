@@ -15,7 +15,7 @@ from app.accounts.sellers import TOKEN_PREFIX
 from app.store.db import store_away
 from app.store.tables import TokenRow
 from app.web.server import create_app
-from tests.app.web.test_api import code
+from tests.app.support.clients import code
 
 
 @pytest.fixture

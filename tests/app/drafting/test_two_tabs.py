@@ -6,7 +6,7 @@ import pytest
 
 from app.seller.actions import Actions
 from app.seller.desk import Desk, Painter
-from tests.app.web.test_api import client_of, code, draft, published
+from tests.app.support.clients import client_of, code, draft, published
 
 
 @pytest.fixture

@@ -44,8 +44,8 @@ class Looking(FakePipeline):
 
 def catalogue(services: Services) -> dict[str, dict[str, float]]:
     """What the feed has on sale: price and bid by listing."""
-    feed, keys = services.feed.feed.catalog, services.feed._keys
-    ids = [number for number in list(keys) if number in feed]
+    feed, keys = services.feed.feed.catalog, services.feed.listings.live()
+    ids = list(keys)
     rows = feed.rows(ids)
     columns = zip(ids, feed.get("price", rows), feed.get("bid", rows), strict=True)
     return {keys[n]: {"price": float(price), "bid": float(bid)} for n, price, bid in columns}

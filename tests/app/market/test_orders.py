@@ -13,7 +13,7 @@ from app.accounts.passwords import write_password
 from app.store.tables import ListingRow, OrderRow
 from app.views import AppError
 from app.web.server import create_app
-from tests.app.web.test_api import client_of, code, published, two  # noqa: F401  # a fixture
+from tests.app.support.clients import client_of, code, published
 
 pytestmark = pytest.mark.stores
 
@@ -196,7 +196,7 @@ def orders(client, **query):
     return answer.json()["orders"]
 
 
-def test_buyer_and_seller_list_their_own_orders(two):  # noqa: F811
+def test_buyer_and_seller_list_their_own_orders(two):
     ann, bob, nobody = two
     hers = [published(ann, price=10 + n, title=f"Hoodie {n}") for n in range(3)]
     his = published(bob, price=5, title="Scarf")
@@ -260,7 +260,7 @@ def test_an_order_is_handed_over_and_may_come_back(client):
     assert client.patch(f"/v1/listings/{listing['id']}", json={"status": "active", "stock": 1}).status_code == 200
 
 
-def test_orders_outlive_their_listing_without_its_words(two):  # noqa: F811
+def test_orders_outlive_their_listing_without_its_words(two):
     ann, bob, _ = two
     one, other = (published(ann, title=f"A secret hoodie {n}") for n in range(2))
     kept, returned = bought(bob, one, "k1", ""), bought(bob, other, "k2", "")

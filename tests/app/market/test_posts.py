@@ -20,7 +20,7 @@ from recommend.data.schema import ENTITIES, table_files
 from recommend.features.ragged import concat_batches
 from tests.app.feed.test_feed import buy, seen
 from tests.app.feed.test_feed_models import SMALL, Index, spread
-from tests.app.web.test_api import client_of, code, published, two  # noqa: F401  # a fixture
+from tests.app.support.clients import client_of, code, published
 from tests.fakes import FakeIndex, jpeg
 
 
@@ -152,7 +152,7 @@ def test_the_rules_of_listings_hold_for_posts(client, services):
     assert set(services.media.ids()) == photos  # whatever was refused left nothing behind
 
 
-def test_a_post_belongs_to_its_author(two):  # noqa: F811
+def test_a_post_belongs_to_its_author(two):
     ann, bob, nobody = two
     post = posted(ann)
     assert code(bob.delete(f"/v1/posts/{post['id']}")) == (404, "not_found")

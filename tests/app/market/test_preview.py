@@ -10,8 +10,8 @@ from fastapi.testclient import TestClient
 from app.accounts.passwords import write_password
 from app.seller.desk import Painter
 from app.web.server import create_app
+from tests.app.support.clients import client_of, draft
 from tests.app.support.tabs import Tab
-from tests.app.web.test_api import client_of, draft
 from tests.app.web.test_security import Tags, harmless
 from tests.fakes import jpeg
 

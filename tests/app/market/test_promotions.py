@@ -9,6 +9,7 @@ from datetime import UTC, datetime, time, timedelta
 import gradio as gr
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from app.accounts.passwords import write_password
@@ -24,7 +25,7 @@ from app.web.server import create_app
 from recommend.cascade.registry import PROMOTION
 from recommend.cascade.request import DAY_MS
 from tests.app.feed.test_feed import seen
-from tests.app.web.test_api import TestClient, client_of, code, published
+from tests.app.support.clients import client_of, code, published
 
 DAY = timedelta(days=1)
 

@@ -19,7 +19,7 @@ from app.store.tables import FeedPageRow, FeedRow, ListingRow, now
 from app.web.server import create_app
 from tests.app.feed.test_feed import buy, seen
 from tests.app.feed.test_feed_log import visit
-from tests.app.web.test_api import client_of, code, published
+from tests.app.support.clients import client_of, code, published
 
 pytestmark = pytest.mark.stores
 

@@ -15,7 +15,7 @@ from app.ops import charts as pictures
 from app.ops import drift
 from app.ops.drift import drift_by_feature
 from app.store.tables import FeedPageRow, FeedRow, ListingRow, now
-from tests.app.web.test_api import client_of, published
+from tests.app.support.clients import client_of, published
 
 HATS, SHOES = category_code("Hat"), category_code("Shoes")
 

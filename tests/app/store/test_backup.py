@@ -23,7 +23,7 @@ from app.store.backup.restore import ArchiveError, restore
 from app.store.tables import Base, ChangeRow, OutboxRow, PhotoRow
 from listing.intake.photos import intake
 from tests.app.feed.test_feed import buy, seen
-from tests.app.web.test_api import client_of, published
+from tests.app.support.clients import client_of, published
 from tests.fakes import FakeIndex, FakePipeline, jpeg
 
 

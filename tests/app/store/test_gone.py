@@ -26,9 +26,9 @@ from app.views import AppError
 from listing.intake.photos import intake
 from tests.app.feed.test_feed import buy, seen
 from tests.app.kills.crash_writer import open_services
+from tests.app.support.clients import client_of
 from tests.app.support.leftovers import files_with, marked_jpeg, rows_with, wait_until_gone
 from tests.app.support.page_server import served
-from tests.app.web.test_api import client_of
 from tests.fakes import jpeg
 
 WORD = "quuxzebrine"

@@ -59,7 +59,7 @@ def test_fifty_buyers_race_for_one_piece(build, url, database, request):
         views = list(services.draft_writer.start(me, intake([jpeg()])))
         services.drafts.edit(me, views[-1].draft_id, "price", "10")
         listing = services.publisher.publish(me, views[-1].draft_id, key=f"k{round_}")
-        number = next(n for n, key in services.feed._keys.items() if key == listing.id)
+        number = services.feed.listings.number(listing.id)
         assert number in services.feed.feed.catalog
         start, answers = threading.Barrier(50), []
 

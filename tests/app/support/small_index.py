@@ -11,6 +11,7 @@ import numpy as np
 
 from app.market.chroma_index import ChromaSearchIndex
 from listing.evidence.past_listings import PastListings
+from listing.safety.contacts import sure_contact
 from listing.taxonomy import load_taxonomy
 from rag_index import EncoderInfo, EncodersInfo, IndexMissing, ListingIndex, build
 
@@ -48,10 +49,10 @@ def open_index(location: str | Path) -> ChromaSearchIndex:
     """The index in a folder or at a server's address; an empty one is made where there is none."""
     encoders = SmallEncoders()
     try:
-        index = ListingIndex.open(location, encoders.info)
+        index = ListingIndex.open(location, encoders.info, contact_check=sure_contact)
     except IndexMissing:
         build([], location, encoders.info)
-        index = ListingIndex.open(location, encoders.info)
+        index = ListingIndex.open(location, encoders.info, contact_check=sure_contact)
     return ChromaSearchIndex(PastListings(index, encoders, load_taxonomy()))  # type: ignore[arg-type]
 
 

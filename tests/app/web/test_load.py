@@ -21,7 +21,7 @@ SMALL = ["--minutes", "0.15", "--overload-seconds", "4", "--overload", "300", "-
 def test_mixed_traffic_without_an_error_and_too_much_is_refused(tmp_path: Path) -> None:
     fill(tmp_path, 100, seed=0)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(ROOT / "tests" / "app" / "slow_server.py"), str(tmp_path), "0.01"]
+    command = [sys.executable, str(ROOT / "tests" / "app" / "support" / "slow_server.py"), str(tmp_path), "0.01"]
     server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         assert server.stdout is not None

@@ -19,7 +19,7 @@ from fastapi.testclient import TestClient
 from app.accounts.passwords import write_password
 from app.logs import access, hide, log_json
 from app.web.server import create_app
-from tests.app.web.test_api import client_of, code
+from tests.app.support.clients import client_of, code
 from tests.fakes import FakePipeline, jpeg
 
 

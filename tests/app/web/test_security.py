@@ -23,7 +23,7 @@ from app.ops.page import build_page
 from app.seller import html
 from app.web.server import create_app
 from tests.app.feed.test_feed_log import visit
-from tests.app.web.test_api import client_of, code, draft, published, two  # noqa: F401  # two is a fixture
+from tests.app.support.clients import client_of, code, draft, published
 from tests.fakes import jpeg
 
 BAD = "</td><img src=x onerror=alert(1)><script>alert(2)</script><a href='javascript:alert(3)'>\" onclick=\"alert(4)"
@@ -214,7 +214,7 @@ def every_route(app):
     return [*described, ("GET", "/ops/export/{name}.{kind}")]
 
 
-def test_whoever_is_not_signed_in_reaches_nothing(two):  # noqa: F811
+def test_whoever_is_not_signed_in_reaches_nothing(two):
     ann, _, nobody = two
     published(ann)
     routes = [(method, path) for method, path in every_route(nobody.app) if path not in OPEN]
@@ -247,7 +247,7 @@ def test_only_operators_open_the_operators_page(build, tmp_path):
     assert opened(None) == [303, 401, 401]
 
 
-def test_a_write_from_another_site_is_refused_on_every_route(two):  # noqa: F811
+def test_a_write_from_another_site_is_refused_on_every_route(two):
     ann, *_ = two
     for method, path in every_route(ann.app):
         if method in ("POST", "PUT", "PATCH", "DELETE"):

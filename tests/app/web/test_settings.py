@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import subprocess
 import sys
 
 import pytest
+from argon2 import Type, extract_parameters
 
 from app.accounts.passwords import PasswordFileError, check_password, hash_password, read_passwords, write_password
 from app.accounts.sellers import Sellers
@@ -73,6 +76,25 @@ def test_passwords():
         hash_password("short")
 
 
+def test_two_passwords_at_once_fit_into_a_small_machine():
+    kind = extract_parameters(hash_password("correct horse"))
+    assert kind.type is Type.ID
+    assert 2 * kind.memory_cost * 1024 <= 100e6
+    assert kind.time_cost * kind.memory_cost >= 2 * 19 * 1024, "the least that OWASP lists"
+
+
+def test_a_line_of_an_older_version_still_signs_in(services, tmp_path):
+    salt, file = b"0123456789abcdef", tmp_path / "passwords"
+    hashed = hashlib.scrypt(b"long enough", salt=salt, n=2**15, r=8, p=3, maxmem=2**26, dklen=32)
+    line = "$".join(("scrypt", "32768", "8", "3", *(base64.b64encode(part).decode() for part in (salt, hashed))))
+    file.write_text(f"ann:{line}\n")
+    write_password(file, "bob", "long enough too")
+    sellers = Sellers(services.store, read_passwords(file))
+    assert sellers.stored_if_right("ann", "long enough") == line
+    assert sellers.stored_if_right("ann", "long enougj") is None
+    assert sellers.stored_if_right("bob", "long enough too").startswith("$argon2id$")
+
+
 def test_a_password_file_is_private_and_checked_line_by_line(tmp_path):
     file = tmp_path / "passwords"
     write_password(file, "ann", "long enough")
@@ -83,7 +105,13 @@ def test_a_password_file_is_private_and_checked_line_by_line(tmp_path):
         file.chmod(mode)
         write_password(file, "bob", "long enough")
         assert file.stat().st_mode & 0o777 == kept
-    for unusable in ("plain text", "scrypt$3$8$1$AAAA$AAAA", "scrypt$16$8$1$AAAA$AAA", "scrypt$16$0$1$AAAA$AAAA"):
+    for unusable in (
+        "plain text",
+        "scrypt$3$8$1$AAAA$AAAA",
+        "scrypt$16$8$1$AAAA$AAA",
+        "scrypt$16$0$1$AAAA$AAAA",
+        "$argon2id$v=19$m=8",
+    ):
         file.write_text(f"ann:{unusable}\n")
         with pytest.raises(PasswordFileError, match="Line 1"):
             read_passwords(file)

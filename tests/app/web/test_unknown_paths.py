@@ -6,7 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.web.server import create_app
-from tests.app.web.test_api import client_of, code
+from tests.app.support.clients import client_of, code
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 NOWHERE = ("/feed", "/feed/x", "/nope", "/nope/deep", "/v1", "/v1/", "/v1/nope", "/ops/nope", "/healthz/x", "/docs/")

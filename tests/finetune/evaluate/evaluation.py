@@ -13,7 +13,7 @@ from PIL import Image
 from finetune import CachedModel
 from finetune.evaluate.arms.material import Material
 from listing.backends.base import ChoiceQuestion
-from listing.evidence.neighbours import Found
+from listing.evidence.neighbours import Neighbours
 from listing.schema import NeighbourRef
 from listing.taxonomy import load_taxonomy
 from tests.finetune.rows import annotated
@@ -64,10 +64,10 @@ class MadeUpNeighbourhood:
     def near(self, row: Mapping[str, Any], category: str | None) -> dict[str, Any]:
         return {"nearest": self.nearest, "neighbours": []}
 
-    def found(self, row: Mapping[str, Any], category: str | None) -> Found:
+    def found(self, row: Mapping[str, Any], category: str | None) -> Neighbours:
         self.categories.append(category)
         refs = [NeighbourRef(listing_id="x", score=1.0)]
-        return Found(refs, {"Hoodie": 1.0}, self.votes, {})
+        return Neighbours(refs, {"Hoodie": 1.0}, self.votes, {})
 
 
 def photos(folder: Path, count: int, **changes: Any) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Contact data: the development set's floors, offsets, idempotence, and what must stay."""
+"""Contact data: floors on texts of unseen authors, offsets, what is left of a text, what must stay."""
 
 from __future__ import annotations
 
@@ -7,56 +7,83 @@ from pathlib import Path
 import pytest
 
 from benchmarks.drafts.evidence_sets import contacts, read_set
-from listing.safety.contacts import MASK, find_contacts, has_contacts, scrub
+from listing.safety.contacts import MASK, find_contacts, has_contacts, scrub, sure_contact
 
-SETS = Path(__file__).parents[2] / "sets"
+TESTS = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize(("name", "rows"), [("dev_contacts", 1300), ("dev3_contacts", 1300), ("dev4_contacts", 650)])
-def test_development_sets_reach_their_floors(name: str, rows: int) -> None:
-    report = contacts(read_set(SETS / f"{name}.jsonl"))
-    assert report["rows"] >= rows
-    assert report["recall"] >= 0.99
-    assert report["precision"] >= 0.97
+@pytest.mark.parametrize(
+    ("file", "recall", "alarms"),
+    [("sets/contacts/development.jsonl", 0.90, 0.02), ("held/contacts.jsonl", 0.90, 0.02)],
+)
+def test_texts_of_other_authors(file: str, recall: float, alarms: float) -> None:
+    report = contacts(read_set(TESTS / file))
+    assert report["rows"] >= 500
+    assert report["recall"] >= recall
+    assert report["alarms"] <= alarms
     assert report["unstable"] == 0
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "contact"),
+    ("text", "contact"),
     [
-        ("ring ０７７００ ９００１２３ now", "phone", "０７７００ ９００１２３"),
-        ("oh seven 7 double nine four six one two three", "phone", "oh seven 7 double nine four six one two three"),
-        ("wechat: jane_88", "messenger", "jane_88"),
-        ("name.x at gmail dot com please", "email", "name.x at gmail dot com"),
-        ("more at hxxp://shop[.]com", "url", "shop[.]com"),
-        ("pick up at 12 Baker Street, London", "address", "12 Baker Street, London"),
-        ("Style 020 7946 0123", "phone", "020 7946 0123"),
-        ("Jeans size 38. 0,7,7,0,0,9,0,0,2,8,1", "phone", "0,7,7,0,0,9,0,0,2,8,1"),
-        ("lea |at| gmail |dot| com", "email", "lea |at| gmail |dot| com"),
+        ("Ring me on 07700 900 412 after six", "07700 900 412"),
+        ("ring ０７７００ ９００１２３ now", "０７７００ ９００１２３"),
+        ("whatsapp +44 7700 900123 any time", "+44 7700 900123"),
+        (
+            "call oh seven seven double oh nine hundred four one two",
+            "oh seven seven double oh nine hundred four one two",
+        ),
+        (
+            "ruf an: null eins sieben eins drei neun zwei null null vier",
+            "null eins sieben eins drei neun zwei null null vier",
+        ),
+        ("wechat: jane_88", "jane_88"),
+        ("my insta is @lea.closet", "@lea.closet"),
+        ("mail a.b@web.de for more photos", "a.b@web.de"),
+        ("name.x at gmail dot com please", "name.x at gmail dot com"),
+        ("lea (at) gmail (punkt) com", "lea (at) gmail (punkt) com"),
+        ("more at https://shop.example.com/x?y=1", "https://shop.example.com/x?y=1"),
+        ("pick up at 12 Baker Street, London", "12 Baker Street"),
+        ("Abholung: Karl-Marx-Allee 12, 10178 Berlin", "Karl-Marx-Allee 12, 10178 Berlin"),
+        ("Jeans size 38. Call 0,7,7,0,0,9,0,0,2,8,1", "0,7,7,0,0,9,0,0,2,8,1"),
+        ("tel 07\u200b700\u200b 900\u200b 123", "07\u200b700\u200b 900\u200b 123"),
     ],
 )
-def test_spans_are_offsets_of_the_text_as_written(text: str, kind: str, contact: str) -> None:
+def test_spans_are_offsets_of_the_text_as_written(text: str, contact: str) -> None:
     spans = find_contacts(text)
     assert all(text[s.start : s.end] == s.text for s in spans)
-    assert any(contact in s.text and s.kind == kind for s in spans), spans
+    assert any(contact in s.text for s in spans), spans
+    assert sum(len(s.text) for s in spans) <= len(contact) + 12
 
 
 @pytest.mark.parametrize(
     "text",
     [
         "Sizes 36 38 40 42 44",
+        "size 42/44, DM 39",
+        "Levi's 501 from 1994, W32 L34, £25",
         "numéro de série 48291058",
-        "robe noire.fr 38",
         "thread count 400 600 800 1000",
         "EAN 4006381333931",
+        "ISBN 978-3-16-148410-0, 3 books",
+        "120 x 60 x 75 cm, 2019, 12.50 €",
         "A-line skirt, snap buttons",
         "Jacket.It has pockets",
+        "Telegram print tee, never worn",
+        "Nothing but [removed] and [removed]",
         "",
     ],
 )
 def test_look_alikes_stay(text: str) -> None:
     assert scrub(text) == text
     assert not has_contacts(text)
+    assert sure_contact(text) is None
+
+
+def test_scrubbing_leaves_a_readable_text() -> None:
+    text = "Blue wool coat, size 42/44, £25. Ring me on 07700 900 412 or mail a.b@web.de. Two buttons are new."
+    assert scrub(text) == f"Blue wool coat, size 42/44, £25. Ring me on {MASK} or mail {MASK}. Two buttons are new."
 
 
 def test_scrub_masks_once_and_settles() -> None:
@@ -66,3 +93,8 @@ def test_scrub_masks_once_and_settles() -> None:
     assert MASK in once
     assert not any(c.isdigit() for c in once)
     assert scrub(text, mask="") == scrub(scrub(text, mask=""), mask="")
+
+
+def test_kinds() -> None:
+    text = "Ring 07700 900 412, mail a.b@web.de, see https://example.com/shop"
+    assert [span.kind for span in find_contacts(text)] == ["phone", "email", "url"]

@@ -52,8 +52,8 @@ def test_other_measures_keep_their_own_threshold() -> None:
 
 def test_without_an_own_threshold_the_forms_counts() -> None:
     old = AttributeCalibration(weights={"mllm": 1.0}, threshold=0.7)
-    assert old.least_told == 0.7
-    assert AttributeCalibration(weights={}, threshold=0.7, told=0.5).least_told == 0.7  # a text never asks for less
+    assert old.text_threshold == 0.7
+    assert AttributeCalibration(weights={}, threshold=0.7, told=0.5).text_threshold == 0.7  # a text never asks for less
 
 
 def category(confidence: float, *names: str) -> Category:
