@@ -40,7 +40,7 @@ COLOURS = ("navy", "black", "white", "red", "green", "grey")
 def fill(home: Path, listings: int, seed: int) -> None:
     """Listings of fifty sellers, published over the last two days."""
     rng = np.random.default_rng(seed)
-    store = open_store(load_settings({}, home=home).store_url)
+    store = open_store(load_settings(home=home).store_url)
     Sellers(store, None).named("me")
     categories = sorted(load_taxonomy().categories)
     with store.write() as session:
@@ -67,7 +67,7 @@ def fill(home: Path, listings: int, seed: int) -> None:
 
 def age(home: Path, hours: float) -> None:
     """Move pages, events, orders and the listings' publishing into the past."""
-    store = open_store(load_settings({}, home=home).store_url)
+    store = open_store(load_settings(home=home).store_url)
     by = timedelta(hours=hours)
     with store.write() as session:
         moved = {

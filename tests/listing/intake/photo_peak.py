@@ -1,13 +1,15 @@
-"""Run as a program of its own: what the intake of files costs in memory. ``photo_peak.py THREADS FILE``.
+"""Run as a program of its own: what the intake of files costs in memory. Each line of its input is ``[THREADS, FILE]``.
 
-Prints JSON: ``mb``, the peak over what the process held before (10^6 bytes), ``seconds``, and ``sizes``, the photo's
-width and height or the code and the sentence of its refusal, one of each thread.
+For each it prints a line of JSON: ``mb``, the peak over what the process held before (10^6 bytes), ``seconds``, and
+``sizes``, the photo's width and height or the code and the sentence of its refusal, one of each thread. Each is
+measured in a fork of the warm program, whose peak begins with what it holds then.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import resource
 import sys
@@ -47,13 +49,23 @@ def one(file: str) -> Any:
     return [photo.image.width, photo.image.height]
 
 
-def main() -> None:
-    threads, file = int(sys.argv[1]), sys.argv[2]
-    warm_up()
+def measure(threads: int, file: str) -> dict[str, Any]:
     before, began = peak(), time.perf_counter()
     with ThreadPoolExecutor(threads) as pool:
         sizes = list(pool.map(one, [file] * threads))
-    print(json.dumps({"mb": peak() - before, "seconds": time.perf_counter() - began, "sizes": sizes}))
+    return {"mb": peak() - before, "seconds": time.perf_counter() - began, "sizes": sizes}
+
+
+def main() -> None:
+    warm_up()
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            print(json.dumps(measure(*json.loads(line))), flush=True)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if status:
+            print(json.dumps({"status": status}), flush=True)
 
 
 if __name__ == "__main__":
