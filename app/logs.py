@@ -34,7 +34,7 @@ _SECRETS = (
         rf"\1{_HIDDEN}",
     ),
     (re.compile(r"(\w://[^/\s:@]*:)[^@\s/]+(@)"), rf"\1{_HIDDEN}\2"),
-    (re.compile(r"\b[A-Za-z0-9_=-]{4,}\.\d{10}\.[0-9a-f]{64}\b"), _HIDDEN),
+    (re.compile(r"\b[A-Za-z0-9_=-]{4,}\.[\w-]{6}\.[\w-]{43}(?![\w-])"), _HIDDEN),
 )  # fmt: skip
 
 

@@ -1,24 +1,35 @@
-"""Everything the handlers stand on, built once from the settings."""
+"""The parts of a server, built once from the settings; each is handed only the parts that it needs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.accounts.sellers import Sellers, read_passwords
+from app.accounts.passwords import read_passwords
+from app.accounts.sellers import Sellers
 from app.accounts.watched_file import Watched
+from app.drafting.draft_photos import DraftPhotos
+from app.drafting.draft_run import DraftRunner
+from app.drafting.draft_writer import DraftWriter
+from app.drafting.drafts import Drafts
 from app.drafting.queue import DraftQueue
 from app.feed.live_feed import LiveFeed
 from app.market.chroma_index import ChromaSearchIndex
+from app.market.listings import Listings
 from app.market.orders import Orders
+from app.market.posts import Posts
 from app.market.promotions import Promotions
 from app.market.publish import Publisher
+from app.market.reviews import Reviews
 from app.metrics import Metrics
 from app.settings import Settings, load_settings
 from app.store.backup.journal import settle
 from app.store.db import Store, StoreError
+from app.store.deletions import Deletions
+from app.store.housekeeping import Housekeeping
 from app.store.identity import open_own_store
 from app.store.media import Media
+from app.store.outbox import Outbox
 from app.store.search_index import NoIndex, SearchIndex
 from listing.request import DraftPipeline
 from listing.taxonomy import load_taxonomy
@@ -32,22 +43,31 @@ class Services:
     """Shared by the page and the API; holds no state of a person."""
 
     settings: Settings
+    metrics: Metrics
     store: Store
     media: Media
     index: SearchIndex
+    outbox: Outbox
+    deletions: Deletions
+    housekeeping: Housekeeping
     sellers: Sellers
+    pipeline: DraftPipeline
     queue: DraftQueue
+    drafts: Drafts
+    draft_photos: DraftPhotos
+    draft_writer: DraftWriter
+    listings: Listings
     publisher: Publisher
-    feed: LiveFeed
+    reviews: Reviews
+    posts: Posts
     orders: Orders
     promotions: Promotions
-    pipeline: DraftPipeline
-    metrics: Metrics
+    feed: LiveFeed
 
     def close(self) -> None:
         """Give the database's connections and the index back; the store's file keeps nothing of what was deleted."""
         self.feed.close()
-        self.publisher.deletions.compact()
+        self.deletions.compact()
         self.store.engine.dispose()
         self.index.close()
 
@@ -74,27 +94,41 @@ def build_services(
         pipeline = build_pipeline(settings.model, settings.rag, settings.home, past)
     if index is None:
         index = ChromaSearchIndex(past) if past is not None else NoIndex()
+    outbox = Outbox(store, media, index, metrics)
+    deletions = Deletions(store, media, index, settings.home / "uploads")
+    housekeeping = Housekeeping(settings, store, media, index, outbox, deletions, metrics)
     queue = DraftQueue(settings.queue_length, settings.queue_per_seller, settings.draft_seconds)
     metrics.queue_length.set_function(queue.__len__)
-    publisher = Publisher(settings, store, media, index, metrics)
+    drafts = Drafts(settings, store, queue, deletions)
+    draft_photos = DraftPhotos(store, media, deletions, settings.currency)
+    runner = DraftRunner(queue, pipeline, store, metrics, settings.draft_minutes)
     feed = LiveFeed(settings, store, index, metrics)
-    publisher.retire()
-    publisher.reconcile()
+    housekeeping.retire()
+    housekeeping.reconcile()
     feed.start()
-    publisher.outbox.follower = feed
+    outbox.follower = feed
     return Services(
         settings=settings,
+        metrics=metrics,
         store=store,
         media=media,
         index=index,
+        outbox=outbox,
+        deletions=deletions,
+        housekeeping=housekeeping,
         sellers=Sellers(store, passwords),
-        queue=queue,
-        publisher=publisher,
-        feed=feed,
-        orders=Orders(store, feed, publisher),
-        promotions=Promotions(store, feed.read_calendar),
         pipeline=pipeline,
-        metrics=metrics,
+        queue=queue,
+        drafts=drafts,
+        draft_photos=draft_photos,
+        draft_writer=DraftWriter(settings, store, media, draft_photos, runner),
+        listings=Listings(store, media, index, metrics),
+        publisher=Publisher(settings, store, metrics, drafts, outbox, deletions),
+        reviews=Reviews(store, outbox),
+        posts=Posts(settings, store, media, index, deletions, feed.content_of, feed.posts.refresh),
+        orders=Orders(store, outbox, feed.sold),
+        promotions=Promotions(store, feed.read_calendar),
+        feed=feed,
     )
 
 
@@ -105,9 +139,7 @@ def _open_past(settings: Settings) -> PastListings:
     """
     from listing.evidence.past_listings import PastListings
     from listing.safety.contacts import sure_contact
-    from rag_index.defaults import default_encoders, default_location
-    from rag_index.errors import IndexFailure, IndexMissing
-    from rag_index.index import ListingIndex, build
+    from rag_index import IndexFailure, IndexMissing, ListingIndex, build, default_encoders, default_location
 
     location, encoders = settings.index or default_location(settings.home), default_encoders(settings.home)
     try:

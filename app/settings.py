@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from listing.errors import IplError
+from listing.hints import did_you_mean
 from listing.home import ipl_home
 
 PREFIX = "IPL_"
-READ_ELSEWHERE = frozenset({"IPL_API_KEY", "IPL_DATA", "IPL_DEBUG", "IPL_HOME", "IPL_PYTHON"})
+READ_ELSEWHERE = frozenset({"IPL_API_KEY", "IPL_DATA", "IPL_DEBUG", "IPL_HOME", "IPL_PYTHON", "IPL_SETUP"})
 
 
-class SettingsError(ValueError):
+class SettingsError(IplError):
     """A setting is unknown or unusable; the message names it and says what to do."""
 
+    code, exit_status = "bad_setting", 2
 
-class Settings(BaseModel):
-    """Settings of a server. Folders and the store default to places below ``home``."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Settings(BaseSettings):
+    """Settings of a server. Folders and the store default to places below ``home``; an empty variable is not set."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX, env_ignore_empty=True)
 
     home: Path = Field(default_factory=ipl_home, description="Folder of everything that is written (IPL_HOME).")
     host: str = Field("127.0.0.1", description="Address to listen on; others than this machine need a password file.")
@@ -67,6 +70,11 @@ class Settings(BaseModel):
     fact_length: int = Field(80, ge=10, description="Most characters of a fact.")
     note_length: int = Field(2000, ge=100, description="Most characters of the seller's note.")
 
+    @field_validator("home", mode="after")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().resolve()
+
     @property
     def store_url(self) -> str:
         """The store's database URL."""
@@ -106,35 +114,18 @@ class Settings(BaseModel):
         return self
 
 
-def load_settings(environ: Mapping[str, str] | None = None, **given: Any) -> Settings:
+def load_settings(**given: Any) -> Settings:
     """Settings from ``IPL_*`` variables; ``given`` ones win over them.
 
     Raises:
         SettingsError: a variable is unknown (the nearest name is suggested) or its value is unusable.
     """
-    environ = os.environ if environ is None else environ
-    names = {PREFIX + field.upper(): field for field in Settings.model_fields}
-    values: dict[str, Any] = {}
-    for variable in sorted(v for v in environ if v.startswith(PREFIX)):
-        if variable in names:
-            values[names[variable]] = environ[variable]
-        elif variable not in READ_ELSEWHERE:
-            raise SettingsError(_unknown(variable, [*names, *READ_ELSEWHERE]))
-    if "home" in values and not values["home"]:
-        del values["home"]
-    if isinstance(values.get("home"), str):
-        values["home"] = Path(values["home"]).expanduser().resolve()
+    names = [*(PREFIX + field.upper() for field in Settings.model_fields), *READ_ELSEWHERE]
+    for variable in sorted(name for name in os.environ if name.startswith(PREFIX) and name not in names):
+        raise SettingsError(f"There is no setting {variable}; {did_you_mean(variable, names, 'unset it.')}")
     try:
-        return Settings(**{**values, **given})
+        return Settings(**given)
     except ValidationError as error:
         first = error.errors()[0]
-        field = str(first["loc"][0]) if first["loc"] else "?"
-        raise SettingsError(
-            f"{PREFIX}{field.upper()} is unusable: {first['msg'][:1].lower()}{first['msg'][1:]}."
-        ) from None
-
-
-def _unknown(variable: str, names: list[str]) -> str:
-    close = difflib.get_close_matches(variable, names, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]}?" if close else "unset it."
-    return f"There is no setting {variable}; {hint}"
+        field, reason = str(first["loc"][0]).upper(), first["msg"]
+        raise SettingsError(f"{PREFIX}{field} is unusable: {reason[:1].lower()}{reason[1:]}.") from None

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Literal
 
+from listing.errors import IplError
 from listing.events import Event
 from listing.request import Tone
 from listing.schema import AttributeValue, Category, Draft, Flag, NeighbourRef, PhotoRef, PriceRange, Quality, Question
@@ -15,18 +16,18 @@ TEXT_FIELDS = ("title", "description")
 _SHORT = 80  # characters of a value that is quoted in a message
 
 
-class AppError(Exception):
+class AppError(IplError):
     """Something a person asked for cannot be done; the message is one sentence that says what to do.
 
-    code: a short name for programs. status: the HTTP status the API answers with. retry_after: seconds after which the
-        same request may succeed; None when asking again is no help.
+    Args:
+        code: a short name for programs.
+        status: the HTTP status that the API answers with.
+        retry_after: seconds after which the same request may succeed; None when asking again is no help.
     """
 
     def __init__(self, code: str, message: str, status: int = 400, retry_after: int | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.status = status
-        self.retry_after = retry_after
+        super().__init__(message, code=code)
+        self.http_status, self.retry_after = status, retry_after
 
 
 class Busy(AppError):
@@ -47,7 +48,7 @@ class Changed(AppError):
         if what in ("draft", "listing"):
             message = f"This {name} was changed elsewhere; read it again, then repeat what you wanted."
         elif not present:
-            message = f"The {name} was taken out elsewhere; fill it in again if it should stay."
+            message = f"The {name} was removed elsewhere; fill it in again if you want to keep it."
         else:
             short = present if len(present) <= _SHORT else present[:_SHORT].rstrip() + "…"
             message = f"The {name} was changed elsewhere to “{short}”; look at it, and change it again if it is wrong."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +11,18 @@ import yaml
 
 from finetune.data.photosets import data_root
 from finetune.embedded.assemble import WEIGHTS, WHEELS, assemble, unpack
+from finetune.errors import TuneError
+from listing.hints import did_you_mean
 from listing.home import ipl_home
-
-
-class TuneError(ValueError):
-    """The config cannot be used; the message says what to change."""
 
 
 def strict(kind: type, given: Mapping[str, Any], where: str) -> Any:
     """A config dataclass from YAML keys; an unknown key is refused with the nearest valid name."""
-    valid = {f.name for f in fields(kind)}
+    valid = [f.name for f in fields(kind)]
     for key in given:
         if key not in valid:
-            near = get_close_matches(key, sorted(valid), n=1)
-            raise TuneError(f"{where}: unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else "."))
+            hint = did_you_mean(key, valid, f"the keys are: {', '.join(valid)}.")
+            raise TuneError(f"{where}: unknown key {key!r}; {hint}")
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
 
 
@@ -47,20 +44,22 @@ def _projector(given: Mapping[str, Any], data: Path, out: Path) -> None:
 
 
 def _mllm(given: Mapping[str, Any], data: Path, out: Path, init_from: str = "", resume: bool = False) -> None:
-    from finetune.data.tasks import LessonPlan
-    from finetune.train.loop import TuneConfig, train_mllm
+    from finetune.data.tasks import TaskPlan
+    from finetune.train.configs import TuneConfig
+    from finetune.train.loop import train_mllm
     from finetune.train.processes import processes
 
     with processes().main_process_first():  # the others find it assembled
         model = given.get("model") or assemble(weights=out, adapter=False, name="ipl-mini-base")
-    plan = strict(LessonPlan, given.get("plan") or {}, "stages.mllm.plan")
+    plan = strict(TaskPlan, given.get("plan") or {}, "stages.mllm.plan")
     given = {**given, "plan": plan, "data": str(data), "model": str(model), "out": str(out)}
     cfg = strict(TuneConfig, given, "stages.mllm")
     train_mllm(replace(cfg, init_from=init_from, resume=resume))
 
 
 def _chat(given: Mapping[str, Any], data: Path, out: Path, init_from: str = "", resume: bool = False) -> None:
-    from finetune.train.chat import ChatConfig, train_chat
+    from finetune.train.chat import train_chat
+    from finetune.train.configs import ChatConfig
     from finetune.train.loading import EMBEDDED, located
     from finetune.train.processes import processes
 
@@ -87,7 +86,7 @@ def _read(config: Path) -> dict[str, Any]:
     return content
 
 
-def run(
+def run_stages(
     config: Path, stages: list[str] | None = None, data: Path | None = None, out: Path = WEIGHTS, **mllm: Any
 ) -> None:
     """Run the named stages (default: all of the file, in its order).

@@ -1,4 +1,4 @@
-"""Words of texts and what they mean in the taxonomy: ``lexicon.yaml`` as compiled patterns."""
+"""Words of texts and what they mean: the taxonomy's phrases and ``lexicon.yaml`` as compiled patterns."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pathlib import Path
 
 import yaml
 
+from listing.taxonomy import Taxonomy, load_taxonomy
+
 _HERE = Path(__file__).parent
-DEFAULT_FILE = _HERE / "lexicon.yaml"
-BRAND_FILE = _HERE / "brands.txt"
+_FILE = _HERE / "lexicon.yaml"
+BRAND_FILE = _HERE / "evidence" / "brands.txt"
 
 Meanings = Mapping[str, frozenset[str]]
 
@@ -42,11 +44,11 @@ class Lexicon:
 
     def mentions(self, text: str) -> dict[str, set[str]]:
         """Attribute -> values that a text (a note, print) speaks of."""
-        found: dict[str, set[str]] = {}
+        mentioned: dict[str, set[str]] = {}
         for match in self.phrases.finditer(text.lower()):
             for name, values in self.meaning(match[0]).items():
-                found.setdefault(name, set()).update(values)
-        return found
+                mentioned.setdefault(name, set()).update(values)
+        return mentioned
 
 
 def plain(words: str) -> str:
@@ -86,15 +88,20 @@ def _brand_pattern(ordinary: Mapping[str, object]) -> re.Pattern[str]:
     return re.compile(_whole(names))
 
 
-@lru_cache(maxsize=2)
-def load_lexicon(path: Path = DEFAULT_FILE) -> Lexicon:
-    """The lexicon of a file, compiled once per path."""
-    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+def load_lexicon(taxonomy: Taxonomy | None = None) -> Lexicon:
+    """The lexicon of a taxonomy's phrases (by default the one that comes with the package), compiled once."""
+    spoken = [a for a in (taxonomy or load_taxonomy()).in_text() if a.phrases and a.values_of is None]
+    return _compiled(tuple((a.name, tuple(a.phrases.items())) for a in spoken))
+
+
+@lru_cache(maxsize=4)
+def _compiled(phrases_of: tuple[tuple[str, tuple[tuple[str, tuple[str, ...]], ...]], ...]) -> Lexicon:
+    raw = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
     meanings: dict[str, dict[str, set[str]]] = {}
-    for name, values in raw["attributes"].items():
-        for value, phrases in values.items():
+    for name, values in phrases_of:
+        for value, phrases in values:
             for phrase in phrases:
-                meanings.setdefault(plain(str(phrase)), {}).setdefault(name, set()).add(str(value))
+                meanings.setdefault(plain(phrase), {}).setdefault(name, set()).add(value)
     colours = [p for p, names in meanings.items() if "colour" in names]
     others = [_loose(p) for p in meanings if p not in colours]
     shades = "|".join(map(_loose, sorted(raw["shades"], key=len, reverse=True)))
@@ -115,3 +122,13 @@ def load_lexicon(path: Path = DEFAULT_FILE) -> Lexicon:
         brands=_brand_pattern(meanings),
         common=frozenset((_HERE / "lexicon_words.txt").read_text(encoding="utf-8").split()),
     )
+
+
+def words(name: str) -> frozenset[str]:
+    """A list of ``words.yaml`` by its name; an underscore in the file stands for a blank."""
+    return frozenset(word.replace("_", " ") for word in _word_lists()[name].split())
+
+
+@lru_cache(maxsize=1)
+def _word_lists() -> dict[str, str]:
+    return yaml.safe_load((_HERE / "words.yaml").read_text(encoding="utf-8"))

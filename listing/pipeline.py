@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent
-from listing.evidence.neighbours import Found
+from listing.evidence.neighbours import Neighbours
 from listing.facts import printed_facts, verify, visual_facts
-from listing.parts import Parts
+from listing.pipeline_parts import Parts, build_parts
 from listing.request import DraftPipeline, DraftRequest
-from listing.schema import AttributeValue, Draft, Flag
-from listing.text import compose, finish
+from listing.schema import AttributeValue, Category, Draft, Flag
+from listing.taxonomy import CategoryNode
+from listing.text import seller_questions
+from listing.text.compose import compose
 
 if TYPE_CHECKING:
     from listing.evidence.past_listings import PastListings
@@ -27,6 +29,11 @@ class Clock:
     """Milliseconds by stage."""
 
     spent: dict[str, float] = field(default_factory=dict)
+    began: float = field(default_factory=time.perf_counter)
+
+    def elapsed(self) -> float:
+        """Milliseconds since the draft was begun."""
+        return round((time.perf_counter() - self.began) * 1000, 1)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -38,6 +45,16 @@ class Clock:
             self.spent[name] = round(self.spent.get(name, 0.0) + (time.perf_counter() - began) * 1000, 1)
 
 
+@dataclass(frozen=True)
+class _Findings:
+    """What is known of the item before its text is written."""
+
+    category: Category
+    facts: list[AttributeValue]
+    neighbours: Neighbours
+    flags: Sequence[Flag] = ()
+
+
 class Pipeline:
     """Implements ``DraftPipeline``. One draft at a time: the model is not shared between threads."""
 
@@ -46,31 +63,29 @@ class Pipeline:
 
     def run(self, request: DraftRequest) -> Iterator[Event]:
         """Yield events as they are known; see ``DraftPipeline``."""
-        clock = Clock()
-        began = time.perf_counter()
+        clock, parts = Clock(), self.parts
         yield StageEvent(stage="category", share=0.05)
         known = request.known
         if known is not None and (request.category or known.category.value) == known.category.value:
-            category, facts, found = known.category, self._kept(request, known), Found()
-            if request.category is not None:  # the seller's word, so that the text may name it
-                category = visual_facts.chosen(request.category, category)
-            flags: list[Flag] = []
-            yield CategoryEvent(category=category)
-            for fact in facts:
-                yield AttributeEvent(attribute=fact)
+            findings = yield from self._reused(request, known)
         else:
-            with clock.stage("category"):
-                seen = visual_facts.look(request, self.parts)  # photos, then every source's category
-                category = seen.category
-            yield CategoryEvent(category=category)
-            clock.spent["first_fact"] = round((time.perf_counter() - began) * 1000, 1)
-            facts, found, flags = yield from self._facts(request, seen, clock)
-        questions = finish.questions(category, facts, self.parts.taxonomy)
+            findings = yield from self._findings(request, clock)
+        category, facts = findings.category, findings.facts
+        questions = seller_questions.questions(category, facts, parts.taxonomy)
         for question in questions:
             yield QuestionEvent(question=question)
         yield StageEvent(stage="text", share=0.6)
         with clock.stage("text"):
-            text = yield from compose.compose(request, category, facts, found, self.parts)
+            text = yield from compose(
+                request,
+                category,
+                facts,
+                findings.neighbours,
+                backend=parts.backend,
+                taxonomy=parts.taxonomy,
+                calibration=parts.calibration,
+            )
+        earlier = request.known
         draft = Draft(
             id=draft_id(request),
             photos=[photo.ref for photo in request.photos],
@@ -79,64 +94,97 @@ class Pipeline:
             title=text.title,
             description=text.description,
             questions=questions,
-            flags=[*finish.model_flags(self.parts.calibration), *flags, *text.flags],
-            price=known.price if known is not None else found.price,
-            neighbours=list(known.neighbours if known is not None else found.neighbours),
-            quality=finish.quality(request, category, facts, text, self.parts.taxonomy),
-            model=self.parts.backend.name,
-            timing_ms={**clock.spent, "total": round((time.perf_counter() - began) * 1000, 1)},
+            flags=[*seller_questions.model_flags(parts.calibration), *findings.flags, *text.flags],
+            price=earlier.price if earlier is not None else findings.neighbours.price,
+            neighbours=list(earlier.neighbours if earlier is not None else findings.neighbours.neighbours),
+            quality=seller_questions.quality(request, category, facts, text, parts.taxonomy),
+            model=parts.backend.name,
+            timing_ms={**clock.spent, "total": clock.elapsed()},
         )
         yield DraftEvent(draft=draft)
 
-    def _facts(
-        self, request: DraftRequest, seen: visual_facts.Look, clock: Clock
-    ) -> Generator[Event, None, tuple[list[AttributeValue], Found, list[Flag]]]:
-        taxonomy, parts = self.parts.taxonomy, self.parts
+    def _reused(self, request: DraftRequest, known: Draft) -> Generator[Event, None, _Findings]:
+        """The findings of the earlier draft, the seller's own facts in their place."""
+        category, attributes = known.category, self.parts.taxonomy.attributes
+        if request.category is not None:  # the seller's word, so that the text may name it
+            category = visual_facts.chosen(request.category, category)
+        facts = [
+            verify.seller_fact(attributes[fact.name], request.facts[fact.name])
+            if fact.name in request.facts and fact.name in attributes
+            else fact
+            for fact in known.attributes
+        ]
+        yield CategoryEvent(category=category)
+        for fact in facts:
+            yield AttributeEvent(attribute=fact)
+        return _Findings(category, facts, Neighbours())
+
+    def _findings(self, request: DraftRequest, clock: Clock) -> Generator[Event, None, _Findings]:
+        """Category, neighbours and facts from the photos and the seller's word."""
+        parts = self.parts
+        with clock.stage("category"):
+            seen = visual_facts.look(
+                request,
+                backend=parts.backend,
+                router=parts.router,
+                similar=parts.similar,
+                taxonomy=parts.taxonomy,
+            )
+        yield CategoryEvent(category=seen.category)
+        clock.spent["first_fact"] = clock.elapsed()
         if seen.category.value is None:
-            return [], Found(), list(seen.flags)
-        node = taxonomy.categories[seen.category.value]
-        found = Found()
+            return _Findings(seen.category, [], Neighbours(), seen.flags)
+        node = parts.taxonomy.categories[seen.category.value]
+        neighbours = Neighbours()
         if parts.similar is not None and node.tuned:
             yield StageEvent(stage="similar", share=0.15)
             with clock.stage("similar"):
-                found = parts.similar.find(request.photos, category=node.name, seller_id=request.seller_id)
+                neighbours = parts.similar.find(request.photos, category=node.name, seller_id=request.seller_id)
         yield StageEvent(stage="facts", share=0.2)
-        facts: dict[str, AttributeValue] = {}
+        facts = yield from self._visible(request, node, seen, neighbours, clock)
+        yield StageEvent(stage="reading", share=0.5)
+        with clock.stage("reading"):
+            printed = printed_facts.read_facts(request, node, parts.reader)
+        for fact in printed:
+            if fact.name not in request.facts:
+                facts[fact.name] = fact
+                yield AttributeEvent(attribute=fact)
+        ordered = [facts.get(a.name) or verify.not_known(a) for a in parts.taxonomy.schema(node.name)]
+        return _Findings(seen.category, ordered, neighbours, seen.flags)
+
+    def _visible(
+        self, request: DraftRequest, node: CategoryNode, seen: visual_facts.Look, neighbours: Neighbours, clock: Clock
+    ) -> Generator[Event, None, dict[str, AttributeValue]]:
+        """Facts by attribute: the seller's, then what the photos show."""
+        parts = self.parts
         with clock.stage("facts"):
             pixels = visual_facts.pixel_views(request.photos, seen.trust)
-            readings = visual_facts.readings(request, node, seen, found, pixels, parts)
-        for name, value in request.facts.items():
-            if name in node.attributes:
-                facts[name] = verify.seller_fact(taxonomy.attributes[name], value)
-        for item in readings:
-            name = item.attribute.name
+            readings = visual_facts.readings(
+                request,
+                node,
+                seen,
+                neighbours,
+                pixels,
+                backend=parts.backend,
+                taxonomy=parts.taxonomy,
+                calibration=parts.calibration,
+            )
+        facts = {
+            name: verify.seller_fact(parts.taxonomy.attributes[name], value)
+            for name, value in request.facts.items()
+            if name in node.attributes
+        }
+        for reading in readings:
+            name = reading.attribute.name
             if name not in facts:
-                facts[name] = verify.visible_fact(item, parts.calibration, pixels, found.ids.get(name))
-                if verify.repeats(facts[name], facts.get("colour")):
-                    facts[name] = verify.not_known(item.attribute)
+                fact = verify.visible_fact(reading, parts.calibration, pixels, neighbours.ids.get(name))
+                repeated = verify.repeats(fact, facts.get("colour"))
+                facts[name] = verify.not_known(reading.attribute) if repeated else fact
             yield AttributeEvent(attribute=facts[name])
         if not node.tuned and "colour" not in facts and (colour := visual_facts.pixel_colour(pixels)) is not None:
             facts["colour"] = colour
             yield AttributeEvent(attribute=colour)
-        yield StageEvent(stage="reading", share=0.5)
-        with clock.stage("reading"):
-            read = printed_facts.read_facts(request, node, parts.reader)
-        for fact in read:
-            if fact.name not in request.facts and fact.name in node.attributes:
-                facts[fact.name] = fact
-                yield AttributeEvent(attribute=fact)
-        ordered = [facts.get(a.name) or verify.not_known(a) for a in taxonomy.schema(node.name)]
-        return ordered, found, list(seen.flags)
-
-    def _kept(self, request: DraftRequest, known: Draft) -> list[AttributeValue]:
-        """The facts of the earlier draft, the seller's own in their place."""
-        taxonomy = self.parts.taxonomy
-        return [
-            verify.seller_fact(taxonomy.attributes[fact.name], request.facts[fact.name])
-            if fact.name in request.facts and fact.name in taxonomy.attributes
-            else fact
-            for fact in known.attributes
-        ]
+        return facts
 
 
 def draft_id(request: DraftRequest) -> str:
@@ -157,6 +205,4 @@ def build_pipeline(model: str | None, rag: bool, home: Path, past: PastListings 
     Raises:
         BackendError: the model cannot be used; the message says what to do.
     """
-    from listing.assembly import build_parts
-
     return Pipeline(build_parts(model, rag, home, past))

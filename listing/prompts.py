@@ -12,22 +12,10 @@ YES, NO = "yes", "no"
 UNKNOWN = "unknown"
 LETTERS = "ABCDEFGHIJKLMNOPQRST"  # twenty: most servers list no more alternatives of a token
 
-_QUESTIONS = {
-    "colour": "What colour is it?",
-    "colour2": "What is its second colour?",
-    "pattern": "What pattern does it have?",
-    "sleeve": "How long are the sleeves?",
-    "neckline": "What neckline does it have?",
-    "closure": "How does it close?",
-    "material": "What is it made of?",
-    "audience": "Who is it made for?",
-    "condition": "What wear can be seen?",
-}
-
 
 def attribute_question(attribute: Attribute, hints: Sequence[str] = ()) -> str:
     """The closed question about one attribute. ``hints``: values of similar listings, to confirm or to reject."""
-    question = _QUESTIONS.get(attribute.name, f"What is its {attribute.label}?")
+    question = attribute.model_question
     if not hints:
         return question
     return f"{question} Similar listings say {' or '.join(hints)}; look at the photo."

@@ -7,13 +7,28 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from listing.events import Event
-from listing.schema import Draft
+from listing.schema import Draft, PhotoRef
 
 if TYPE_CHECKING:
-    from listing.intake.photos import Photo
+    from PIL import Image
 
 Tone = Literal["plain", "shorter", "warmer"]
 TONES: tuple[Tone, ...] = ("plain", "shorter", "warmer")
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A clean photo, as ``listing.intake`` makes it.
+
+    image: RGB, upright, longest side at most ``PhotoLimits.long_side``, no metadata.
+    jpeg: the same pixels encoded again, no metadata.
+    name: the original file name or "photo N"; for messages only, never stored or shown to others.
+    """
+
+    ref: PhotoRef
+    image: Image.Image
+    jpeg: bytes
+    name: str
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,11 @@ class Draft(Model):
 
 
 class Listing(Model):
-    """A listing as it is sold. ``stock`` is 1 unless the seller says otherwise."""
+    """A listing as it is sold. ``stock`` is 1 unless the seller says otherwise.
+
+    ``status``: ``review`` while a person has to look at it, ``refused`` when one has refused it; ``review`` then tells
+    the seller why.
+    """
 
     schema_version: int = SCHEMA_VERSION
     id: str
@@ -161,9 +165,10 @@ class Listing(Model):
     currency: str = "EUR"
     stock: int = Field(default=1, ge=0)
     condition: str | None = None
-    status: Literal["draft", "active", "reserved", "sold", "removed"] = "draft"
+    status: Literal["draft", "review", "refused", "active", "reserved", "sold", "removed"] = "draft"
     created_at: datetime
     published_at: datetime | None = None
     photos: list[PhotoRef] = Field(default_factory=list)
     draft_id: str | None = None
+    review: str | None = None
     origin: Literal["user", "sample", "world"] = "user"

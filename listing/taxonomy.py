@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from listing.errors import IplError
 
 DEFAULT_FILE = Path(__file__).with_name("taxonomy.yaml")
 UNKNOWN = "unknown"
@@ -19,33 +21,60 @@ ANYTHING = "item"  # where no group's word fits
 Known = Literal["seen", "read", "seller-only"]
 
 
-class TaxonomyError(ValueError):
+class TaxonomyError(IplError, ValueError):
     """The taxonomy file is wrong; the message names the place and what is wrong with it."""
+
+    exit_status = 2
 
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Attribute(_Frozen):
-    """One attribute. ``known`` says how it can come to be known; several ways are allowed.
+class Forms(_Frozen):
+    """How our own texts say one value: ``before`` the noun, ``behind`` a "with", or as a sentence of its own.
 
+    ``sentence`` is (singular, plural), or one sentence for both.
+    """
+
+    before: tuple[str, ...] = ()
+    behind: tuple[str, ...] = Field(default=(), alias="with")
+    sentence: tuple[str, ...] = Field(default=(), max_length=2)
+
+
+class Attribute(_Frozen):
+    """One attribute: all that the product says, asks and checks about it is declared here.
+
+    ``known`` says how it can come to be known; several ways are allowed.
     ``values`` are the closed values that may be stated; empty means free text. ``absent`` is an answer that says that
     there is nothing to state (no second colour). ``many`` allows several values at once. ``instance`` marks what holds
     for this one piece only and so must never be taken from another listing. ``unsettled`` are the values that a photo
     alone cannot settle (cotton looks like many things).
+    ``question`` and ``choices`` are for the seller, the lowest ``seller_rank`` first; ``asked`` is for the model.
+    ``in_text`` is its place among the facts that a text is written from (None: texts never mention it), ``unspoken``
+    are values that a text leaves out. ``value_labels`` are for forms, where the value is no plain word. ``forms`` says
+    how our texts put a value, ``phrases`` how any text may.
+    ``values_of`` names the attribute whose values, forms and phrases these are.
     """
 
     name: str
     label: str
     known: tuple[Known, ...] = Field(min_length=1)
     values: tuple[str, ...] = ()
+    values_of: str | None = None
     absent: str | None = None
     many: bool = False
     instance: bool = False
     question: str
     choices: tuple[str, ...] = ()
+    seller_rank: int | None = None
+    asked: str | None = None
     unsettled: tuple[str, ...] = ()
+    in_text: int | None = None
+    unspoken: tuple[str, ...] = ()
+    value_labels: dict[str, str] = {}
+    forms: dict[str, Forms] = {}
+    phrases: dict[str, tuple[str, ...]] = {}
 
     @field_validator("known", mode="before")
     @classmethod
@@ -64,6 +93,11 @@ class Attribute(_Frozen):
         """Choices of the seller's question; empty means free text."""
         return self.choices or self.values
 
+    @property
+    def model_question(self) -> str:
+        """The closed question that the model is asked."""
+        return self.asked or f"What is its {self.label}?"
+
     def can_be(self, way: Known) -> bool:
         """Whether the attribute can come to be known in that way."""
         return way in self.known
@@ -74,7 +108,8 @@ class CategoryNode(_Frozen):
 
     ``weights`` are pairs (ImageNet class, share of that class's photos that show this thing); the shares of one class
     over all leaves sum to at most 1, so that they turn class probabilities into leaf probabilities.
-    ``restricted`` narrows the values of attributes here (no soles on a skirt).
+    ``restricted`` narrows the values of attributes here (no soles on a skirt). ``implies`` are values that the phrase
+    says already (a hoodie has a hood).
     """
 
     name: str
@@ -86,6 +121,7 @@ class CategoryNode(_Frozen):
     synonyms: tuple[str, ...] = ()
     phrase: str
     plural: bool = False
+    implies: tuple[str, ...] = ()
 
     @property
     def imagenet(self) -> tuple[int, ...]:
@@ -114,8 +150,26 @@ class Taxonomy(_Frozen):
         if node is None:
             raise TaxonomyError(f"There is no category {category!r}; choose one of: {', '.join(self.categories)}.")
         narrowed = dict(node.restricted)
-        found = (self.attributes[name] for name in node.attributes)
-        return tuple(a.model_copy(update={"values": narrowed[a.name]}) if a.name in narrowed else a for a in found)
+        attributes = (self.attributes[name] for name in node.attributes)
+        return tuple(a.model_copy(update={"values": narrowed[a.name]}) if a.name in narrowed else a for a in attributes)
+
+    def in_text(self) -> tuple[Attribute, ...]:
+        """Attributes that a text may mention, in the order in which the prompts name them."""
+        named = [a for a in self.attributes.values() if a.in_text is not None]
+        return tuple(sorted(named, key=lambda a: a.in_text or 0))
+
+    def seller_order(self, names: Iterable[str]) -> list[str]:
+        """Names of attributes, those first that buyers ask for first."""
+        last = len(self.attributes)
+        return sorted(names, key=lambda name: self.attributes[name].seller_rank or last)
+
+    def observed(self) -> tuple[str, ...]:
+        """Attributes of a kind of thing, not of one piece, with closed values of their own that a photo can show."""
+        return tuple(
+            a.name
+            for a in self.attributes.values()
+            if a.values and a.values_of is None and a.can_be("seen") and not a.instance
+        )
 
     def tuned(self) -> tuple[str, ...]:
         """Names of the categories that the model was tuned on."""
@@ -165,6 +219,7 @@ class _Leaf(_Frozen):
     phrase: str
     plural: bool = False
     synonyms: tuple[str, ...] = ()
+    implies: tuple[str, ...] = ()
     imagenet: dict[int, float] = {}
 
     @field_validator("imagenet", mode="before")
@@ -204,19 +259,32 @@ def _walk(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple
 
 
 def _attributes(blocks: Mapping[str, Mapping[str, Any]]) -> dict[str, Attribute]:
-    found = {}
+    """The attributes in the file's order; one with ``values_of`` gets what it shares from the attribute it names."""
+    built: dict[str, Attribute] = {}
     for name, block in blocks.items():
         if "values" in block and not block["values"]:
             raise TaxonomyError(f"attribute {name}: `values` is empty; leave it out for free text.")
-        attribute = Attribute.model_validate({"name": name, **block})
-        if len(set(attribute.values)) < len(attribute.values):
-            raise TaxonomyError(f"attribute {name}: a value is given twice.")
-        if foreign := sorted(set(attribute.unsettled) - set(attribute.values)):
-            raise TaxonomyError(f"attribute {name}: 'unsettled' names no value of it: {', '.join(foreign)}.")
-        if {"n/a", UNKNOWN} & set(attribute.values):
-            raise TaxonomyError(f"attribute {name}: 'n/a' and 'unknown' are not values; schemas say where it applies.")
-        found[name] = attribute
-    return found
+        shared: dict[str, Any] = {}
+        if source := block.get("values_of"):
+            if source not in built:
+                raise TaxonomyError(f"attribute {name}: `values_of` names {source!r}, which must stand before it.")
+            shared = {key: getattr(built[source], key) for key in ("values", "forms", "phrases")}
+        built[name] = Attribute.model_validate({"name": name, **shared, **block})
+        _check_attribute(built[name])
+    return built
+
+
+def _check_attribute(attribute: Attribute) -> None:
+    name, values = attribute.name, set(attribute.values)
+    if len(values) < len(attribute.values):
+        raise TaxonomyError(f"attribute {name}: a value is given twice.")
+    for key in ("unsettled", "unspoken", "value_labels", "forms", "phrases"):
+        if foreign := sorted(set(getattr(attribute, key)) - values):
+            raise TaxonomyError(f"attribute {name}: '{key}' names no value of it: {', '.join(foreign)}.")
+    if {"n/a", UNKNOWN} & values:
+        raise TaxonomyError(f"attribute {name}: 'n/a' and 'unknown' are not values; schemas say where it applies.")
+    if attribute.in_text is not None and (bare := [v for v in attribute.values if not attribute.phrases.get(v)]):
+        raise TaxonomyError(f"attribute {name}: texts mention it, so that it needs `phrases` for {', '.join(bare)}.")
 
 
 def _check_schema(name: str, schema: _Schema, attributes: Mapping[str, Attribute]) -> None:
@@ -271,6 +339,7 @@ def _build(raw: Any) -> Taxonomy:
             synonyms=leaf.synonyms,
             phrase=leaf.phrase,
             plural=leaf.plural,
+            implies=leaf.implies,
         )
     _check_imagenet(nodes, file.clothing_imagenet)
     groups = {group for node in nodes.values() for group in node.path[:-1]}

@@ -1,18 +1,7 @@
-"""Word lists of the text checks, from ``words.yaml``."""
+"""The word lists of ``listing.lexicon``, under their former name."""
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
+from listing.lexicon import words
 
-import yaml
-
-
-@cache
-def _lists() -> dict[str, str]:
-    return yaml.safe_load(Path(__file__).with_name("words.yaml").read_text(encoding="utf-8"))
-
-
-def words(name: str) -> frozenset[str]:
-    """The list of that name; an underscore in the file stands for a blank."""
-    return frozenset(word.replace("_", " ") for word in _lists()[name].split())
+__all__ = ["words"]

@@ -1,14 +1,17 @@
 """Vectors of photos and texts, always through ``sentence_transformers``; the index never computes any itself.
 
 Image model: a folder with the tuned garment tower, or any image model of sentence-transformers by folder or hub id.
-Text model: a folder or hub id, all-MiniLM-L6-v2 by default.
+Text model: a folder or hub id, all-MiniLM-L6-v2 by default. Three settings are read from the environment:
+``IPL_INDEX`` (folder, or the address of a ``chroma run`` server), ``IPL_IMAGE_ENCODER`` and ``IPL_TEXT_ENCODER``
+(folder or hub id of a sentence-transformers model).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -85,6 +88,19 @@ class Encoders:
         if dimensions is None:
             dimensions = int((self.image_model if kind == "image" else self.text_model).get_embedding_dimension())
         return EncoderInfo(model=name, revision=revision, dimensions=dimensions)
+
+
+def default_location(home: Path, environ: Mapping[str, str] = os.environ) -> str:
+    """The index's folder or server. ``home`` is the folder for models and index (``IPL_HOME``)."""
+    return environ.get("IPL_INDEX") or str(home / "index")
+
+
+def default_encoders(home: Path, environ: Mapping[str, str] = os.environ) -> Encoders:
+    """The tuned tower of the assembled model, and MiniLM beside it."""
+    return Encoders(
+        image=environ.get("IPL_IMAGE_ENCODER") or str(home / "models" / "ipl-mini"),
+        text=environ.get("IPL_TEXT_ENCODER") or str(home / "models" / "minilm"),
+    )
 
 
 def _folder(source: str) -> Path:

@@ -1,10 +1,34 @@
-"""What can go wrong with the index; every message is one sentence that says what to do."""
+"""The one base of this project's errors, and what can go wrong with the index; every message says what to do."""
 
 from __future__ import annotations
 
 
-class IndexFailure(RuntimeError):
+class IplError(Exception):
+    """Something cannot be done; the message is a sentence that says what to do instead.
+
+    The command line prints the sentence and ends with ``exit_status``; the API answers with ``http_status`` and
+    ``code``. A subclass sets the three where they differ; ``code`` may also be given with the message.
+
+    Args:
+        message: one sentence for the person who asked.
+        code: a short name for programs; None keeps the class's own.
+    """
+
+    code: str = "failed"
+    exit_status: int = 1
+    http_status: int = 500
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+
+
+class IndexFailure(IplError, RuntimeError):
     """The index cannot be used."""
+
+    code = "index-failed"
+    http_status = 503
 
 
 class IndexMissing(IndexFailure):
@@ -23,5 +47,9 @@ class IndexUnreachable(IndexFailure):
     """The server does not answer."""
 
 
-class BadRecord(ValueError):
+class BadRecord(IplError, ValueError):
     """A record cannot be indexed: contact data in it, vectors of a wrong size, an unusable id."""
+
+    exit_status = 2
+    code = "bad-record"
+    http_status = 422

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -103,16 +102,12 @@ class ListingIndex:
             stored += self._write(group)
         return stored
 
-    def update(self, record: IndexRecord) -> None:
-        """Replace one listing."""
-        self.add([record])
-
     def remove(self, listing_ids: Iterable[str]) -> int:
         """Delete listings with all their vectors; returns how many of them were there."""
         removed = 0
         for group in chunks(listing_ids, 500):
             here = {"listing_id": {"$in": group}}
-            found: dict[Part, list[str]] = {part: self._call(part, partial(_ids_where, where=here)) for part in PARTS}
+            found: dict[Part, list[str]] = {part: self._ids(part, where=here) for part in PARTS}
             removed += len({RowKey.decode(i).listing_id for i in chain(*found.values())})
             for part, ids in found.items():
                 self._delete(part, ids)
@@ -133,17 +128,16 @@ class ListingIndex:
 
     def ids(self) -> set[str]:
         """Ids of all listings."""
-        rows = (self._call(part, lambda c: c.get(include=[])["ids"]) for part in PARTS)
-        return {RowKey.decode(row_id).listing_id for row_id in chain(*rows)}
+        return {RowKey.decode(row_id).listing_id for part in PARTS for row_id in self._ids(part)}
 
     def photo_count(self) -> int:
         """Number of photos with a vector."""
-        return int(self._call("image", lambda c: c.count()))
+        return int(self._call("image", "count"))
 
     def categories(self) -> list[str]:
         """The category of every listing, in no order."""
-        rows = (self._call(part, lambda c: c.get(include=[])["ids"]) for part in PARTS)
-        return list({(key := RowKey.decode(row_id)).listing_id: key.category for row_id in chain(*rows)}.values())
+        keys = (RowKey.decode(row_id) for part in PARTS for row_id in self._ids(part))
+        return list({key.listing_id: key.category for key in keys}.values())
 
     def search_images(
         self,
@@ -153,13 +147,13 @@ class ListingIndex:
         enough: int | None = None,
     ) -> list[Hit]:
         """Listings with a photo near one of ``vectors`` [photos, dimensions], nearest first; see ``search.nearest``."""
-        return self._call("image", lambda c: nearest(c, vectors, limit, wanted, enough)) if len(vectors) else []
+        return self._on("image", lambda c: nearest(c, vectors, limit, wanted, enough)) if len(vectors) else []
 
     def search_text(
         self, vector: Sequence[float], limit: int = 10, wanted: Filter = _EVERYTHING, enough: int | None = None
     ) -> list[Hit]:
         """Listings whose text is near ``vector`` [dimensions], nearest first."""
-        return self._call("text", lambda c: nearest(c, [vector], limit, wanted, enough))
+        return self._on("text", lambda c: nearest(c, [vector], limit, wanted, enough))
 
     def fetch(self, hits: Sequence[Hit]) -> dict[str, IndexRecord]:
         """Records (without vectors) of hits of either search, by listing id."""
@@ -167,39 +161,33 @@ class ListingIndex:
         for part in PARTS:
             ids = [h.row_id for h in hits if (RowKey.decode(h.row_id).part == TEXT_PART) == (part == "text")]
             if ids:
-                rows = self._call(part, partial(_call_method, name="get", ids=ids, include=["metadatas"]))
+                rows = self._call(part, "get", ids=ids, include=["metadatas"])
                 found.update({m["listing_id"]: to_record(m) for m in rows["metadatas"]})
         return found
-
-    def rebuild(self, records: Iterable[IndexRecord]) -> int:
-        """Fill a new generation from the store and swap it in; until then searches use the old one."""
-        manifest = _fill(self._place, records, self.manifest.encoders, self._contact_check)
-        self.manifest, self._parts = manifest, _collections(self._place, manifest.generation)
-        return manifest.count
 
     def _write(self, records: Sequence[IndexRecord]) -> int:
         """New rows first, surplus rows of earlier versions afterwards, so that a stop in between loses nothing."""
         unique = {record.listing_id: record for record in records}
         here = {"listing_id": {"$in": list(unique)}}
         for part, rows in zip(PARTS, to_rows(unique.values()), strict=True):
-            before = self._call(part, partial(_ids_where, where=here))
+            before = self._ids(part, where=here)
             with self._place.removing(self.manifest.generation) if before else nullcontext():
                 for columns in rows.slices(BATCH):
-                    self._call(part, partial(_call_method, name="upsert", **columns))
+                    self._call(part, "upsert", **columns)
             self._delete(part, sorted(set(before) - set(rows.ids)))
         return len(unique)
 
     def _delete(self, part: Part, ids: Sequence[str]) -> None:
         for group in chunks(ids, BATCH):
             with self._place.removing(self.manifest.generation):
-                self._call(part, partial(_call_method, name="delete", ids=group))
+                self._call(part, "delete", ids=group)
 
     def _assemble(self, where: dict[str, Any]) -> list[IndexRecord]:
         images: dict[str, dict[int, list[float]]] = {}
         texts: dict[str, list[float]] = {}
         plain: dict[str, IndexRecord] = {}
         for part in PARTS:
-            rows = self._call(part, lambda c: c.get(where=where, include=["metadatas", "embeddings"]))
+            rows = self._call(part, "get", where=where, include=["metadatas", "embeddings"])
             for row_id, vector, metadata in zip(rows["ids"], rows["embeddings"], rows["metadatas"], strict=True):
                 key, numbers = RowKey.decode(row_id), [float(x) for x in vector]
                 plain[key.listing_id] = to_record(metadata)
@@ -214,7 +202,14 @@ class ListingIndex:
             for i, record in plain.items()
         ]
 
-    def _call(self, part: Part, work: Callable[[Any], T]) -> T:
+    def _ids(self, part: Part, where: dict[str, Any] | None = None) -> list[str]:
+        return list(self._call(part, "get", where=where, include=[])["ids"])
+
+    def _call(self, part: Part, method: str, **arguments: Any) -> Any:
+        """A method of a collection."""
+        return self._on(part, lambda collection: getattr(collection, method)(**arguments))
+
+    def _on(self, part: Part, work: Callable[[Any], T]) -> T:
         """Run ``work`` on a collection; on a server somebody else may have rebuilt the index in the meantime."""
         from chromadb.errors import NotFoundError
 
@@ -226,14 +221,6 @@ class ListingIndex:
                 newer.check(self.manifest.encoders, self._place.name)
                 self.manifest, self._parts = newer, _collections(self._place, newer.generation)
                 return work(self._parts[part])
-
-
-def _call_method(collection: Any, name: str, **arguments: Any) -> Any:
-    return getattr(collection, name)(**arguments)
-
-
-def _ids_where(collection: Any, where: dict[str, Any]) -> list[str]:
-    return list(collection.get(where=where, include=[])["ids"])
 
 
 def build(

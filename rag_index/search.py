@@ -7,7 +7,7 @@ say. Only when too few are left (a category far from the photo, hence seldom a l
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,8 +88,3 @@ def _group(found: Any, wanted: Filter) -> list[Hit]:
             if key.listing_id not in best or cosine > best[key.listing_id].cosine:
                 best[key.listing_id] = Hit(key.listing_id, cosine, row_id)
     return sorted(best.values(), key=lambda hit: (-hit.cosine, hit.listing_id))
-
-
-def row_ids(hits: Collection[Hit]) -> list[str]:
-    """Ids of the rows that hold the hits' records."""
-    return [hit.row_id for hit in hits]

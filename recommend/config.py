@@ -18,8 +18,10 @@ from pydantic import (
     ValidationError,
 )
 
+from recommend.errors import RecommendError
 
-class ConfigError(ValueError):
+
+class ConfigError(RecommendError, ValueError):
     """A setting is unknown or has a value that cannot be used."""
 
 

@@ -71,7 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
             (home / shared).symlink_to(REAL_HOME / shared, target_is_directory=True)
     for name in [n for n in os.environ if n.startswith("IPL_") and n not in KEPT]:
         del os.environ[name]
-    os.environ.update(SETTINGS, IPL_HOME=str(home))
+    os.environ.update(SETTINGS, IPL_HOME=str(home), IPL_SETUP="0")
     for name in THREAD_VARIABLES:
         os.environ.setdefault(name, THREADS)
     config.stash[HOME_KEY] = home

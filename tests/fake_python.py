@@ -1,7 +1,8 @@
 """Stands in for Python and pip in the launcher's tests: does in milliseconds what a set-up leaves behind.
 
-FAKE_CALLS: file that gets a line for each thing done. FAKE_HANG: name of the step that hangs (its process id goes to
-FAKE_CALLS.hang). FAKE_FAIL: name of the step that fails, with FAKE_MESSAGE in its log.
+What is not ``venv``, ``pip``, the assembly or a command is given to the Python that runs the tests, which takes this
+file for itself. FAKE_CALLS: file that gets a line for each thing done. FAKE_HANG: name of the step that hangs (its
+process id goes to FAKE_CALLS.hang). FAKE_FAIL: name of the step that fails, with FAKE_MESSAGE in its log.
 """
 
 import os
@@ -12,6 +13,8 @@ import time
 from pathlib import Path
 
 HERE = Path(sys.argv[0]).absolute()
+REAL = sys.executable
+AS_THIS = f"import sys; sys.executable = {str(HERE)!r}; "
 
 
 def note(name: str) -> None:
@@ -27,12 +30,8 @@ def note(name: str) -> None:
         sys.exit(1)
 
 
-def code(text: str, rest: list[str]) -> None:
-    if "setsid" in text:
-        sys.argv = ["-c", *rest]
-        exec(text)
-    if "print(sys.executable)" in text:
-        print(HERE)
+def real(*arguments: str) -> None:
+    os.execv(REAL, [REAL, "-SP", *arguments])  # the standard library alone, as in an environment that is being made
 
 
 def venv(folder: Path) -> None:
@@ -44,31 +43,65 @@ def venv(folder: Path) -> None:
 
 
 def pip(arguments: list[str]) -> None:
-    listed = Path(arguments[arguments.index("-r") + 1]).name
-    if arguments[0] == "install":
-        note(f"packages {listed}")
+    if "install" in arguments:
+        extra = arguments[-1].partition("[")[2].rstrip("]")
+        note(f"packages {extra}".strip())
         return
+    listed = Path(arguments[arguments.index("-r") + 1]).read_text().split()
+    note(f"weights {sum('==' in word for word in listed)}")
     target = Path(arguments[arguments.index("-d") + 1])
-    if "--no-index" in arguments:
-        found = sorted(Path(arguments[arguments.index("--find-links") + 1]).glob("*.whl"))
-        if not found:
-            sys.exit(1)
-        target.mkdir()
-        for wheel in found:
-            shutil.copy(wheel, target)
-        return
-    target.mkdir()
-    note("weights")
-    (target / "weights-1-py3-none-any.whl").touch()
+    for file in Path(os.environ["FAKE_WHEELS"]).glob("*.whl"):
+        if any(word.partition("==")[0].replace("-", "_") == file.name.partition("-")[0] for word in listed):
+            shutil.copy(file, target)
+
+
+def model() -> None:
+    """What an assembly leaves: the real one's manifest, no tensors."""
+    note("model")
+    real(
+        "-c",
+        "import json, pathlib\n"
+        "from finetune.embedded import assemble\n"
+        "from listing.home import ipl_home\n"
+        "models = ipl_home() / 'models'\n"
+        "for folder in (models / 'ipl-mini', models / 'minilm'):\n"
+        "    folder.mkdir(parents=True, exist_ok=True)\n"
+        "(models / 'minilm' / 'model.safetensors').touch()\n"
+        "assemble.copy_extras(assemble.WEIGHTS, models / 'ipl-mini')\n"
+        "(models / 'ipl-mini' / 'ipl.json').write_text(json.dumps({'fingerprint': assemble.fingerprint()}))\n",
+    )
 
 
 def command(arguments: list[str]) -> None:
-    home = Path(os.environ["IPL_HOME"])
     if arguments[:2] == ["index", "build"]:
         note("index")
-        (home / "index").mkdir(exist_ok=True)
-        return
-    note("run " + " ".join(arguments))
+        (Path(os.environ["IPL_HOME"]) / "index").mkdir(exist_ok=True)
+    elif arguments[0] == "run":  # the command itself, after its set-up
+        note(" ".join(arguments))
+        ends(arguments[1:])
+    elif arguments[0].startswith("-") or "--help" in arguments:
+        note(f"run {' '.join(arguments)}")
+    else:
+        os.execv(REAL, [REAL, "-P", "-c", AS_THIS + AFTER_SET_UP, *arguments])
+
+
+# What app.cli.main does, with a note in place of the command: options are not parsed.
+AFTER_SET_UP = """
+import os
+from app.cli.main import COMMANDS
+from app.setup.prepare import prepare
+from app.setup.steps import SetupError
+command = next((c for c in COMMANDS if c.name == sys.argv[1]), None)
+try:
+    if command is not None and command.needs_model:
+        prepare()
+except SetupError as error:
+    sys.exit(f"ipl: {error}")
+os.execv(sys.executable, [sys.executable, "-P", "-m", "app.cli", "run", *sys.argv[1:]])
+"""
+
+
+def ends(arguments: list[str]) -> None:
     if arguments[0] == "exit":
         sys.exit(int(arguments[1]))
     if arguments[0] == "wait":
@@ -78,26 +111,27 @@ def command(arguments: list[str]) -> None:
             time.sleep(0.05)
 
 
-def model() -> None:
-    home = Path(os.environ["IPL_HOME"])
-    note("model")
-    (home / "models" / "ipl-mini").mkdir(exist_ok=True)
-    (home / "models" / "ipl-mini" / "ipl.json").touch()
-
-
 def main(arguments: list[str]) -> None:
     if arguments[0] == "-P":
         arguments = arguments[1:]
-    if arguments[0] == "-c":
-        code(arguments[1], arguments[2:])
-    elif arguments[1] == "venv":
+    module = arguments[1] if arguments[0] == "-m" else ""
+    if arguments[0] == "-c" and "print(sys.executable)" in arguments[1]:
+        print(HERE)
+    elif arguments[0] == "-c":
+        pass  # "does it fit?": it does
+    elif module == "venv":
         venv(Path(arguments[2]))
-    elif arguments[1] == "pip":
+    elif module == "pip":
         pip(arguments[2:])
-    elif arguments[1] == "finetune.embedded.assemble":
+    elif module == "finetune.embedded.assemble":
         model()
-    else:
+    elif module == "app.cli":
         command(arguments[2:])
+    elif module:
+        code = f"import runpy; sys.argv = sys.argv[1:]; runpy.run_module({module!r}, run_name='__main__')"
+        real("-c", AS_THIS + code, module, *arguments[2:])
+    else:
+        real(*arguments)
 
 
 main(sys.argv[1:])

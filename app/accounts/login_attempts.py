@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
+from app.accounts.bounded import Bounded
 from app.views import AppError, Busy
 
 T = TypeVar("T")
@@ -97,7 +98,7 @@ class Tries:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.counts = Counts(clock)
-        self._signed_in: OrderedDict[_Key, None] = OrderedDict()
+        self._signed_in: Bounded[_Key, None] = Bounded(MAX_COUNTS)
         self._strangers, self._known = Lane(MAX_STRANGERS), Lane(MAX_KNOWN)
 
     async def check(self, visitor: Visitor, right: Callable[[], T | None]) -> T | None:
@@ -112,13 +113,13 @@ class Tries:
             message = "Too many wrong passwords; wait five minutes and try again."
             raise AppError("too_many_tries", message, 429, math.ceil(wait))
         future = (self._known if visitor.device else self._strangers).start(right)
-        taken = {key: self.counts.take(key) for key in limits}
-        found = await asyncio.wrap_future(future)
-        if found is not None:
-            for key, at in taken.items():
+        counted = {key: self.counts.take(key) for key in limits}
+        result = await asyncio.wrap_future(future)
+        if result is not None:
+            for key, at in counted.items():
                 self.counts.give_back(key, at)
             self._remember(visitor)
-        return found
+        return result
 
     def _limits(self, visitor: Visitor) -> dict[_Key, int]:
         place = ("place", visitor.name, _network(visitor.address))
@@ -129,19 +130,15 @@ class Tries:
         return {("name", visitor.name): PER_NAME, ("address", place[-1]): PER_ADDRESS}
 
     def _remember(self, visitor: Visitor) -> None:
-        place = ("place", visitor.name, _network(visitor.address))
-        self._signed_in[place] = None
-        self._signed_in.move_to_end(place)
-        if len(self._signed_in) > MAX_COUNTS:
-            self._signed_in.popitem(last=False)
+        self._signed_in.put(("place", visitor.name, _network(visitor.address)), None)
 
 
 def _network(address: str) -> str:
     """What counts as one address: of IPv6 the /64, which is what one customer has."""
     try:
-        found = ipaddress.ip_address(address.partition("%")[0])
+        parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return address
-    if isinstance(found, ipaddress.IPv6Address):
-        return str(found.ipv4_mapped or ipaddress.IPv6Network((found, 64), strict=False))
-    return str(found)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(parsed.ipv4_mapped or ipaddress.IPv6Network((parsed, 64), strict=False))
+    return str(parsed)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import base64
-import hmac
+import hashlib
 import json
 import os
 import secrets
-import time
 from pathlib import Path
 
 from filelock import FileLock
+from itsdangerous import BadSignature, TimestampSigner
 
+from app.accounts.passwords import LOCK_SECONDS, fingerprint_of
 from app.accounts.private_file import replace_privately
-from app.accounts.sellers import LOCK_SECONDS, Sellers, fingerprint_of
+from app.accounts.sellers import Sellers
 from app.accounts.watched_file import Watched
 from app.views import AppError
 
@@ -23,11 +24,11 @@ _Secret = tuple[bytes, dict[str, str]]
 
 
 class Sessions:
-    """Cookies ``name.expiry.signature``; the key lies in the home folder, so that a restart signs nobody out.
+    """Signed cookies; the key lies in the home folder, so that a restart signs nobody out.
 
-    The signature also covers the stored hash of the password and the name's mark: whenever one of them changes, the
-    cookie is over. A device cookie ``id.expiry.signature`` is bound to a name and its mark alone. It opens nothing, it
-    only says that somebody signed in with that browser before.
+    The signature of a session cookie also covers the stored hash of the password and the name's mark: whenever one of
+    them changes, the cookie is over. A device cookie is bound to a name and its mark alone. It opens nothing, it only
+    shows that somebody signed in with that browser before.
     """
 
     def __init__(self, home: Path, hours: float, sellers: Sellers) -> None:
@@ -37,49 +38,41 @@ class Sessions:
 
     def make(self, name: str, stored: str) -> str:
         """A cookie's value for a seller who has just signed in with the password of that stored hash."""
-        body = f"{base64.urlsafe_b64encode(name.encode()).decode()}.{int(time.time() + self.seconds)}"
-        return self._sign(body, name, fingerprint_of(stored))
+        return self._signer(name, fingerprint_of(stored)).sign(base64.urlsafe_b64encode(name.encode())).decode()
 
     def read(self, value: str | None) -> str | None:
         """The name in a cookie that we made and that is still valid, else None."""
-        body, _, _ = (value or "").rpartition(".")
         try:
-            name = base64.urlsafe_b64decode(body.partition(".")[0]).decode()
+            name = base64.urlsafe_b64decode((value or "").partition(".")[0]).decode()
         except ValueError:
             return None
         fingerprint = self._sellers.fingerprint(name)
-        ours = _same(value, self._sign(body, name, fingerprint or ""))
-        return name if ours and fingerprint and _lasts(body) else None
+        return name if fingerprint and self._is_ours(value, name, fingerprint, self.seconds) else None
 
     def make_device(self, name: str, device: str | None = None) -> str:
         """A device cookie's value; ``device`` is the browser's id, if it has one."""
-        body = f"{device or secrets.token_hex(8)}.{int(time.time() + DEVICE_DAYS * 86400)}"
-        return self._sign(body, name, "device")
+        return self._signer(name, "device").sign(device or secrets.token_hex(8)).decode()
 
     def device(self, value: str | None, name: str) -> str | None:
         """The id of a browser with which this name signed in before, else None."""
-        body, _, _ = (value or "").rpartition(".")
-        if not body or not _same(value, self._sign(body, name, "device")):
-            return None
-        return body.partition(".")[0] if _lasts(body) else None
+        ours = value and self._is_ours(value, name, "device", DEVICE_DAYS * 86400)
+        return value.partition(".")[0] if value and ours else None
 
     def revoke(self, name: str) -> None:
         """End all cookies of a name, here at once and in other servers on this home within a second."""
         self._secret.put(lambda: revoke_cookies(self._path, name))
 
-    def _sign(self, body: str, name: str, purpose: str) -> str:
+    def _is_ours(self, value: str | None, name: str, purpose: str, seconds: float) -> bool:
+        try:
+            self._signer(name, purpose).unsign(value or "", max_age=int(seconds))
+        except (BadSignature, UnicodeError):
+            return False
+        return True
+
+    def _signer(self, name: str, purpose: str) -> TimestampSigner:
         key, marks = self._secret.get()
-        text = json.dumps([body, name, marks.get(name, ""), purpose])
-        return f"{body}.{hmac.digest(key, text.encode(), 'sha256').hex()}"
-
-
-def _same(value: str | None, expected: str) -> bool:
-    return hmac.compare_digest((value or "").encode("utf-8", "surrogatepass"), expected.encode())
-
-
-def _lasts(body: str) -> bool:
-    """Whether a cookie's expiry is still to come; ``body`` has been verified."""
-    return float(body.rpartition(".")[2]) > time.time()
+        salt = json.dumps([name, marks.get(name, ""), purpose])
+        return TimestampSigner(key, salt, digest_method=hashlib.sha256)
 
 
 def key_file(home: Path) -> Path:

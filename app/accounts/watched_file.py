@@ -68,9 +68,9 @@ class Watched(Generic[T]):
     def _look(self) -> _Look:
         """What tells one content from another; None for a file that is not there or too young to tell."""
         try:
-            found = self._path.stat()
+            state = self._path.stat()
         except OSError:
             return None
-        if abs(time.time_ns() - found.st_mtime_ns) < _UNSURE_NS:
+        if abs(time.time_ns() - state.st_mtime_ns) < _UNSURE_NS:
             return None
-        return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
+        return state.st_mtime_ns, state.st_ctime_ns, state.st_size, state.st_ino

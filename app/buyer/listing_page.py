@@ -2,41 +2,40 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from pathlib import Path as FilePath
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Any
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from app import handlers
-from app.accounts.sign_in import request_seller
+from app.accounts.authentication import request_seller
+from app.routing import Deps, Id
 from app.seller import words
-from app.services import Services
+from app.templates import render
 from app.views import AppError
 from listing.schema import Listing
 
 STATES = {**words.STATUSES, "removed": "Not on sale"}
-TEMPLATES = FilePath(__file__).with_name("templates")
+PAGE = Path(__file__).with_name("templates") / "page.html"
 pages = APIRouter(include_in_schema=False)
 
 
 @pages.get("/l/{listing_id}")
-def listing_page(request: Request, listing_id: Annotated[str, Path(max_length=64)]) -> Response:
+def listing_page(request: Request, services: Deps, listing_id: Id) -> Response:
     """An own listing in whatever state, or a public one of somebody else; who is not signed in is sent to the form."""
-    services: Services = request.app.state.services
     headers = {"Cache-Control": "no-store"}
     try:
         seller = request_seller(request)
-        listing = handlers.shown_listing(services, seller.id, listing_id)
+        listing = services.listings.shown(seller.id, listing_id)
     except AppError as error:
-        if error.status == 401 and "authorization" not in request.headers:
+        if error.http_status == 401 and "authorization" not in request.headers:
             return RedirectResponse("/sign-in", 303)
-        if error.status != 404:
+        if error.http_status != 404:
             raise
-        return HTMLResponse(_page(listing=None, missing=str(error)), 404, headers)
-    return HTMLResponse(_page(listing=_words(listing, own=listing.seller_id == seller.id), missing=""), headers=headers)
+        return HTMLResponse(render(PAGE, listing=None, missing=str(error)), 404, headers)
+    return HTMLResponse(
+        render(PAGE, listing=_words(listing, own=listing.seller_id == seller.id), missing=""), headers=headers
+    )
 
 
 def _words(listing: Listing, *, own: bool) -> dict[str, Any]:
@@ -50,16 +49,7 @@ def _words(listing: Listing, *, own: bool) -> dict[str, Any]:
         "category": words.category_label(listing.category),
         "state": "Sold" if sold_out else STATES[listing.status],
         "on_sale": listing.status == "active" and not sold_out,
-        "hidden": own and listing.status in ("removed", "draft"),
+        "hidden": own and listing.status in ("removed", "draft", "review", "refused"),
         "facts": [(words.attribute_label(name), words.value_label(value)) for name, value in facts.items()],
         "photos": [f"/v1/photos/{photo.id}" for photo in listing.photos],
     }
-
-
-@lru_cache(maxsize=1)
-def _templates() -> Environment:
-    return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
-
-
-def _page(**values: Any) -> str:
-    return _templates().get_template("page.html").render(**values)

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _password(args: argparse.Namespace) -> None:
-    from app.accounts.sellers import write_password
+    from app.accounts.passwords import write_password
 
     if sys.stdin.isatty():
         import getpass
@@ -63,7 +63,7 @@ def _password(args: argparse.Namespace) -> None:
 
 
 def _remove(args: argparse.Namespace) -> None:
-    from app.accounts.sellers import remove_password
+    from app.accounts.passwords import remove_password
 
     remove_password(args.file, args.name)
     print(f"{args.file}: {args.name} is gone; sign-ins and tokens have ended.")
@@ -109,7 +109,8 @@ def _revoke(args: argparse.Namespace) -> None:
 
 def _open() -> tuple[Settings, Sellers]:
     """The settings, and the sellers of their store."""
-    from app.accounts.sellers import Sellers, read_passwords
+    from app.accounts.passwords import read_passwords
+    from app.accounts.sellers import Sellers
     from app.settings import load_settings
     from app.store.db import open_store
 

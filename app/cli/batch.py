@@ -102,7 +102,7 @@ def build(model: str | None, home: Path, index: str | None) -> DraftPipeline:
     if index is None:
         return build_pipeline(model, False, home)
     from listing.evidence.past_listings import PastListings
-    from rag_index.storage.worker_copies import own_copy
+    from rag_index import own_copy
 
     return build_pipeline(model, True, home, PastListings.open(home, own_copy(index)))
 
@@ -120,8 +120,7 @@ def factory(args: argparse.Namespace) -> Iterator[PipelineFactory]:
     elif not args.rag:
         yield functools.partial(build, args.model, home, None)
     else:
-        from rag_index.defaults import default_location
-        from rag_index.storage.worker_copies import still_copy
+        from rag_index import default_location, still_copy
 
         with still_copy(default_location(home), home) as index:
             yield functools.partial(build, args.model, home, index)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import finetune
 from app.cli import CommandError
 from listing.home import ipl_home
 
@@ -57,51 +58,45 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    from finetune.data.photosets import data_root
-    from finetune.embedded.untuned import untuned_model
-    from finetune.evaluate import evaluation
-
     home = ipl_home()
     model, cache = _model(args), _cache(args)
-    plan = _plan(args, evaluation, data_root())
-    data = args.data or data_root() / "clothing_cc0"
-    material = evaluation.gather(data, model, lambda: args.base or untuned_model(home), cache, home, plan)
+    plan = _plan(args)
+    data = args.data or finetune.data_root() / "clothing_cc0"
+    material = finetune.gather_material(
+        data, model, lambda: args.base or finetune.untuned_model(home), cache, home, plan
+    )
     if args.drafts:
-        from finetune.evaluate.hallucination import write_sheet
-
-        write_sheet(material, args.drafts, args.texts, plan.arms)
+        finetune.write_sheet(material, args.drafts, args.texts, plan.arms)
         print(f"drafts to be labelled: {args.drafts}")
         return
-    evaluation.run(material, plan, args.out)
+    finetune.run_evaluation(material, plan, args.out)
     if args.calibrate:
         _calibrate(material, args)
 
 
 def _calibrate(material: Any, args: argparse.Namespace) -> None:
     """To the model that was asked: the embedded one takes what is shipped with its weights at the next start."""
-    from finetune.embedded import assemble
-    from finetune.evaluate import evaluation
     from listing.facts.calibrations import calibration_file
     from listing.facts.ensemble import CALIBRATION
 
     asked = _model(args)
-    file = assemble.WEIGHTS / CALIBRATION if asked == _embedded() else calibration_file(asked, ipl_home())
+    file = finetune.WEIGHTS / CALIBRATION if asked == _embedded() else calibration_file(asked, ipl_home())
     try:
-        evaluation.calibrate(material, file)
+        finetune.write_calibration(material, file)
     except OSError as error:
         reason = error.strerror or error
         raise CommandError(f"the calibration cannot be written to {file} ({reason}); make room or rights.") from error
     print(f"calibration written to {file}")
 
 
-def _plan(args: argparse.Namespace, evaluation: Any, root: Path) -> Any:
-    names = [name.strip() for name in args.arms.split(",")] if args.arms else list(evaluation.ARMS)
+def _plan(args: argparse.Namespace) -> finetune.EvaluationPlan:
+    names = [name.strip() for name in args.arms.split(",")] if args.arms else list(finetune.ARMS)
     if args.calibrate and not args.arms:
-        names, args.rag, args.texts = list(evaluation.QUICK), "off", 0
+        names, args.rag, args.texts = list(finetune.QUICK_ARMS), "off", 0
     if args.drafts and not args.arms:
         names = ["base", "tuned"]
     for name in names:
-        if name not in evaluation.ARMS:
+        if name not in finetune.ARMS:
             raise CommandError(f"there is no arm {name!r}; ./ipl evaluate --arms help lists them.", 2)
     ways = [way.strip() for way in args.rag.split(",")]
     if not ways or any(way not in ("on", "off") for way in ways):
@@ -109,32 +104,26 @@ def _plan(args: argparse.Namespace, evaluation: Any, root: Path) -> Any:
     if args.limit < 0 or args.texts < 0:
         raise CommandError("--limit and --texts take numbers from 0 on.", 2)
     rag = tuple(way for way in (False, True) if ("on" if way else "off") in ways)
-    catalogue = args.catalogue or root / "fashion_catalog"
-    return evaluation.Plan(arms=tuple(names), rag=rag, limit=args.limit, texts=args.texts, catalogue=catalogue)
+    catalogue = args.catalogue or finetune.data_root() / "fashion_catalog"
+    return finetune.EvaluationPlan(arms=tuple(names), rag=rag, limit=args.limit, texts=args.texts, catalogue=catalogue)
 
 
 def _list_arms(args: argparse.Namespace) -> None:
-    from finetune.evaluate.arms.table import ARMS
-
-    for name, arm in ARMS.items():
+    for name, arm in finetune.ARMS.items():
         print(f"{name:26} {arm.about}{' (with and without past listings)' if arm.rag else ''}")
 
 
 def _score_labels(args: argparse.Namespace) -> None:
-    from finetune.evaluate.hallucination import read_labels, report
-
-    for line in report(read_labels(args.labels), args.out):
+    for line in finetune.label_report(finetune.read_labels(args.labels), args.out):
         print(line)
 
 
 def _implicit_ave(args: argparse.Namespace) -> None:
-    from finetune.evaluate.cached_model import AskedModel
-    from finetune.evaluate.implicit_ave import measure, read_pairs
     from listing.taxonomy import load_taxonomy
 
     taxonomy = load_taxonomy()
-    model = AskedModel(_model(args), _cache(args).parent, taxonomy)
-    for line in measure(read_pairs(args.implicit_ave), model, args.out, limit=args.limit):
+    model = finetune.CachedModel(_model(args), _cache(args).parent, taxonomy)
+    for line in finetune.measure_pairs(finetune.read_pairs(args.implicit_ave), model, args.out, limit=args.limit):
         print(line)
 
 
@@ -151,6 +140,4 @@ def _model(args: argparse.Namespace) -> Path | str:
 
 
 def _cache(args: argparse.Namespace) -> Path:
-    from finetune.evaluate.cached_model import stamp
-
-    return Path(args.cache or ipl_home() / "evaluation" / f"{stamp(_model(args))}.jsonl")
+    return Path(args.cache or ipl_home() / "evaluation" / f"{finetune.weights_stamp(_model(args))}.jsonl")

@@ -1,35 +1,178 @@
-"""``ipl index``: gives the index's commands the scrubbing, the photo intake and the category names of this program."""
+"""``ipl index build|add|search|stats``: past listings into the index, and a look at what is there."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import rag_index
 from listing.home import ipl_home, private_files
-from rag_index import cli
 
 if TYPE_CHECKING:
-    from rag_index.encoders import Encoders
-    from rag_index.imports.importer import ReadPhoto, Tools
+    from rag_index.imports.import_tables import RowProblem
+
+SHOWN_PROBLEMS = 20
 
 
 def register(parser: argparse.ArgumentParser) -> None:
-    """Options of ``ipl index``."""
-    cli.register(parser)
+    """Add the subcommands; nothing heavy is imported."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--index", metavar="PLACE", help="folder, or address of a chroma server (default: IPL_INDEX)")
+    table = argparse.ArgumentParser(add_help=False)
+    table.add_argument(
+        "--map",
+        default="",
+        metavar="FIELD=COLUMN,...",
+        help="which column is which field: listing_id, seller_id, category, title, description, price, currency, sold, "
+        "photos, attributes.NAME",
+    )
+    commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    made = commands.add_parser(
+        "build", parents=[common, table], help="make the index: from the sample, or from a table"
+    )
+    source = made.add_mutually_exclusive_group()
+    source.add_argument("--sample", action="store_true", help="from the sample listings (this is the default)")
+    source.add_argument(
+        "--from", dest="table", type=Path, metavar="TABLE", help="CSV, JSONL or Parquet of past listings"
+    )
+    source.add_argument("--empty", action="store_true", help="an index without listings")
+    made.add_argument("--if-missing", action="store_true", help="do nothing when there is a fitting index")
+
+    more = commands.add_parser("add", parents=[common, table], help="add your own past listings")
+    more.add_argument("table", type=Path, metavar="TABLE", help="CSV, JSONL or Parquet")
+
+    search_ = commands.add_parser("search", parents=[common], help="find past listings by words or by photos")
+    search_.add_argument("words", nargs="*", help="what to look for")
+    search_.add_argument("--photo", action="append", type=Path, default=[], metavar="FILE", help="may be given again")
+    search_.add_argument("--category", help="only this category")
+    search_.add_argument("-n", type=int, default=5, metavar="N", help="how many (default 5)")
+    search_.add_argument("--json", action="store_true", help="one JSON object a line")
+
+    commands.add_parser("stats", parents=[common], help="what is in the index and which models made it")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run a subcommand; returns the exit status."""
-    from rag_index.defaults import default_encoders, default_location
-
     home = ipl_home()
-    encoders = default_encoders(home)
-    location = args.index or default_location(home)
-    kit = cli.Kit(location, encoders, tools=lambda: _tools(encoders), contact_check=_contact_check)
+    args.index = args.index or rag_index.default_location(home)
+    actions = {"build": build, "add": add, "search": search, "stats": stats}
     with private_files():
-        return cli.run(args, kit)
+        return actions[args.action](args, rag_index.default_encoders(home))
+
+
+def build(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
+    """Make the index and swap it in."""
+    if args.if_missing and _fits(args.index, encoders):
+        print(f"the index in {args.index} is there already")
+        return 0
+    problems: list[RowProblem] = []
+    if args.empty:
+        records: Iterable[rag_index.IndexRecord] = ()
+    elif args.table:
+        records = _usable(args, encoders, problems)
+    else:
+        records = rag_index.sample_records(encoders.info)
+    count = rag_index.build(records, args.index, encoders.info, contact_check=_contact_check)
+    print(f"{count} listings in {args.index}")
+    return _report(problems)
+
+
+def add(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
+    """Import a table into the index that is there."""
+    from rag_index.imports.importer import BATCH
+    from rag_index.storage.rows import chunks
+
+    problems: list[RowProblem] = []
+    with rag_index.ListingIndex.open(args.index, encoders.info, contact_check=_contact_check) as index:
+        stored = sum(index.add(group) for group in chunks(_usable(args, encoders, problems), BATCH))
+    print(f"{stored} listings added to {args.index}")
+    return _report(problems)
+
+
+def search(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
+    """Print what is nearest to words or photos."""
+    words = " ".join(args.words).strip()
+    if not words and not args.photo:
+        print("ipl: name words to look for, or a photo (--photo FILE)", file=sys.stderr)
+        return 2
+    photos = _read_photos(args.photo) if args.photo else []
+    with rag_index.ListingIndex.open(args.index, encoders.info) as index:
+        query = rag_index.Query(
+            image_vectors=encoders.image_vectors([p.image for p in photos]).tolist(),
+            text_vector=encoders.text_vectors([words])[0].tolist() if words else None,
+            category=args.category,
+        )
+        # A person who looks around may see everything; the rules guard what reaches a draft.
+        for found in rag_index.retrieve(index, query, args.n, rag_index.Rules.off()):
+            record = found.record
+            if args.json:
+                plain = record.model_dump(exclude={"image_vectors", "text_vector"})
+                print(json.dumps({"score": round(found.score, 4), **plain}, ensure_ascii=False))
+            else:
+                title = record.text.splitlines()[0] if record.text else ""
+                print(f"{found.similarity:.2f}  {record.listing_id}  {record.category}  {title}")
+    return 0
+
+
+def stats(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
+    """Print counts and models; loads no model."""
+    with rag_index.ListingIndex.open(args.index) as index:
+        manifest = index.manifest
+        print(f"place      {args.index}")
+        print(f"listings   {index.count()} ({index.photo_count()} photos)")
+        print(f"built      {manifest.built_at} with {manifest.count} listings")
+        for kind in ("image", "text"):
+            info = getattr(manifest.encoders, kind)
+            print(f"{kind:<10} {info.model}, weights {info.revision}, {info.dimensions} numbers")
+        for name, count in Counter(index.categories()).most_common():
+            print(f"  {count:>7}  {name}")
+    return 0
+
+
+def _fits(location: str, encoders: rag_index.Encoders) -> bool:
+    """Whether there is an index of these models.
+
+    Raises:
+        IndexMismatch: it is another model's and holds more than the sample, which only its owner may give up.
+    """
+    try:
+        rag_index.ListingIndex.open(location, encoders.info).close()
+    except rag_index.IndexMissing:
+        return False
+    except rag_index.IndexMismatch:
+        with rag_index.ListingIndex.open(location) as index:
+            if any(not name.startswith("sample-") for name in index.ids()):
+                raise
+        return False
+    return True
+
+
+def _usable(
+    args: argparse.Namespace, encoders: rag_index.Encoders, problems: list[RowProblem]
+) -> Iterator[rag_index.IndexRecord]:
+    """Records of the table; rows that are left out go to ``problems``."""
+    from rag_index.imports.import_tables import RowProblem, parse_mapping
+    from rag_index.imports.importer import read_records
+
+    for item in read_records(args.table, parse_mapping(args.map), _tools(), encoders, _contact_check):
+        if isinstance(item, RowProblem):
+            problems.append(item)
+        else:
+            yield item
+
+
+def _report(problems: list[RowProblem]) -> int:
+    for problem in problems[:SHOWN_PROBLEMS]:
+        print(f"left out: row {problem.number}: {problem.message}", file=sys.stderr)
+    if len(problems) > SHOWN_PROBLEMS:
+        print(f"left out: {len(problems) - SHOWN_PROBLEMS} more rows", file=sys.stderr)
+    return 1 if problems else 0
 
 
 def _contact_check(text: str) -> str | None:
@@ -38,10 +181,9 @@ def _contact_check(text: str) -> str | None:
     return sure_contact(text)
 
 
-def _tools(encoders: Encoders) -> Tools:
+def _tools() -> rag_index.Tools:
     from listing.safety.contacts import scrub_for_index
     from listing.taxonomy import load_taxonomy
-    from rag_index.imports.importer import ReadPhoto, Tools
 
     taxonomy = load_taxonomy()
 
@@ -51,15 +193,10 @@ def _tools(encoders: Encoders) -> Tools:
             raise ValueError(f"there is no category {words[:40]!r}; listing/taxonomy.yaml names them.")
         return node.name
 
-    def read_photos(paths: Sequence[Path]) -> list[ReadPhoto]:
-        from listing.intake.photos import intake
+    return rag_index.Tools(scrub_for_index, _read_photos, category)
 
-        return [ReadPhoto(photo.image, photo.ref.phash) for photo in intake(paths)]
 
-    return Tools(
-        scrub=scrub_for_index,
-        read_photos=read_photos,
-        category=category,
-        image_vectors=encoders.image_vectors,
-        text_vectors=encoders.text_vectors,
-    )
+def _read_photos(paths: Sequence[Path]) -> list[rag_index.ReadPhoto]:
+    from listing.intake.photos import intake
+
+    return [rag_index.ReadPhoto(photo.image, photo.ref.phash) for photo in intake(paths)]

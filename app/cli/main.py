@@ -7,23 +7,21 @@ Only the module of the command that runs is imported. Exit status: 0 done, 1 fai
 from __future__ import annotations
 
 import argparse
-import difflib
 import errno
 import importlib
-import importlib.util
 import logging
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from types import ModuleType
 
+from app import __version__
 from app.cli import CommandError
+from listing.errors import IplError
+from listing.hints import did_you_mean
 from listing.home import ipl_home, private_files
 
-OWN_PACKAGES = frozenset({"app", "finetune", "listing", "rag_index", "recommend"})
 QUIET_LIBRARIES = {
     "ANONYMIZED_TELEMETRY": "False",
     "GRADIO_ANALYTICS_ENABLED": "False",
@@ -36,38 +34,69 @@ QUIET_LIBRARIES = {
 
 @dataclass(frozen=True)
 class Command:
-    """A row of the command table; ``module`` is imported when the command runs."""
+    """A row of the command table.
+
+    Args:
+        module: module of this package with the command's ``register`` and ``run``; where it holds several commands
+            they are called ``register_NAME`` and ``run_NAME``. It is imported when the command runs.
+        needs_model: the model and the sample index are made ready before the command runs.
+    """
 
     name: str
+    module: str
     help: str
     example: str
+    needs_model: bool = False
 
-    @property
-    def module(self) -> str:
-        return f"app.cli.{self.name}"
-
-    def exists(self) -> bool:
-        """Whether this copy has the command's module (nothing of the command itself is imported)."""
-        return importlib.util.find_spec(self.module) is not None
+    def load(self) -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int | None]]:
+        """The functions that add the command's options and run it."""
+        try:
+            module = importlib.import_module(f"app.cli.{self.module}")
+        except ModuleNotFoundError as error:
+            raise CommandError(
+                f"the package '{error.name}' is missing; run ./ipl doctor, it says what to do."
+            ) from error
+        suffix = "" if self.module == self.name else f"_{self.name}"
+        return getattr(module, f"register{suffix}"), getattr(module, f"run{suffix}")
 
 
 COMMANDS = (
-    Command("serve", "open the page on which photos become a listing", "ipl serve"),
-    Command("draft", "write the draft listing of one item from its photos", "ipl draft demo/hoodie.jpg"),
+    Command("serve", "serve", "open the page on which photos become a listing", "ipl serve", needs_model=True),
     Command(
-        "batch", "write the drafts of many items: a folder or a JSONL in, a JSONL out", "ipl batch photos/ -o out.jsonl"
+        "draft",
+        "draft",
+        "write the draft listing of one item from its photos",
+        "ipl draft demo/hoodie.jpg",
+        needs_model=True,
     ),
-    Command("index", "build, extend and search the index of past listings", "ipl index stats"),
-    Command("tune", "tune the model on listings of your own", "ipl tune --help"),
-    Command("evaluate", "measure the drafts against known answers", "ipl evaluate --help"),
-    Command("recommend", "train and compare the feed's models", "ipl recommend --help"),
-    Command("accounts", "passwords, tokens, and how they end", "ipl accounts --help"),
-    Command("backup", "write listings, photos, orders and the feed's models to one archive", "ipl backup ipl.tar"),
-    Command("restore", "bring an archive of 'backup' back", "ipl restore ipl.tar"),
-    Command("erase", "delete a person with everything of theirs", "ipl erase NAME"),
-    Command("test", "check the style, the types and the behaviour of this code", "ipl test"),
-    Command("docs", "build the documentation as a site, with the reference of API and modules", "ipl docs --serve"),
-    Command("doctor", "say what is installed, which model and device serve, and what is missing", "ipl doctor"),
+    Command(
+        "batch",
+        "batch",
+        "write the drafts of many items: a folder or a JSONL in, a JSONL out",
+        "ipl batch photos/ -o out.jsonl",
+        needs_model=True,
+    ),
+    Command(
+        "index", "index", "build, extend and search the index of past listings", "ipl index stats", needs_model=True
+    ),
+    Command("tune", "tune", "tune the model on listings of your own", "ipl tune --help", needs_model=True),
+    Command(
+        "evaluate", "evaluate", "measure the drafts against known answers", "ipl evaluate --help", needs_model=True
+    ),
+    Command("recommend", "recommend", "train and compare the feed's models", "ipl recommend --help"),
+    Command("accounts", "accounts", "passwords, tokens, and how they end", "ipl accounts --help"),
+    Command(
+        "backup", "data", "write listings, photos, orders and the feed's models to one archive", "ipl backup ipl.tar"
+    ),
+    Command("restore", "data", "bring an archive of 'backup' back", "ipl restore ipl.tar"),
+    Command("erase", "data", "delete a person with everything of theirs", "ipl erase NAME"),
+    Command(
+        "test", "develop", "check the style, the types and the behaviour of this code", "ipl test", needs_model=True
+    ),
+    Command("docs", "develop", "build the documentation as a site, with the reference of API and modules", "ipl docs"),
+    Command(
+        "doctor", "doctor", "say what is installed, which model and device serve, and what is missing", "ipl doctor"
+    ),
 )
 
 
@@ -78,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(overview())
         return 0
     if arguments[0] == "--version":
-        print(f"ipl {version()}")
+        print(f"ipl {__version__}")
         return 0
     for name, value in QUIET_LIBRARIES.items():
         os.environ.setdefault(name, value)
@@ -96,42 +125,35 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def dispatch(name: str, arguments: Sequence[str]) -> int:
-    """Parse the command's own options and run it."""
+    """Parse the command's own options, make ready what it needs, and run it."""
     command = next((c for c in COMMANDS if c.name == name), None)
     if command is None:
-        close = difflib.get_close_matches(name, [c.name for c in COMMANDS if c.exists()], n=1)
-        hint = f"did you mean '{close[0]}'?" if close else "./ipl --help lists the commands."
+        hint = did_you_mean(name, [c.name for c in COMMANDS], "./ipl --help lists the commands.")
         raise CommandError(f"there is no command '{name}'; {hint}", 2)
-    if not command.exists():
-        raise CommandError(f"this version has no '{name}' yet; ./ipl --help lists what it can do.", 2)
-    module = load(command)
+    register, run = command.load()
     parser = argparse.ArgumentParser(
         prog=f"ipl {name}", description=f"{command.help[0].upper()}{command.help[1:]}.", allow_abbrev=False
     )
-    module.register(parser)
-    return int(module.run(parser.parse_args(arguments)) or 0)
+    register(parser)
+    args = parser.parse_args(arguments)
+    if command.needs_model:
+        from app.setup.prepare import prepare
 
-
-def load(command: Command) -> ModuleType:
-    """The command's module."""
-    try:
-        return importlib.import_module(command.module)
-    except ModuleNotFoundError as error:
-        raise CommandError(f"the package '{error.name}' is missing; run ./ipl doctor, it says what to do.") from error
+        prepare()
+    return int(run(args) or 0)
 
 
 def overview() -> str:
-    """What ``ipl --help`` prints: the commands of this copy, one line each."""
-    rows = [c for c in COMMANDS if c.exists()]
-    width = max((len(c.name) for c in rows), default=0)
-    examples = [c.example for c in rows if c.name in ("draft", "serve", "batch")]
+    """What ``ipl --help`` prints: the commands, one line each."""
+    width = max(len(c.name) for c in COMMANDS)
+    examples = [c.example for c in COMMANDS if c.name in ("draft", "serve", "batch")]
     lines = [
         "usage: ipl COMMAND [OPTIONS]",
         "",
         "From photos of one used thing to an honest listing; every fact shows what supports it.",
         "",
         "commands:",
-        *(f"  {c.name:<{width}}  {c.help}" for c in rows),
+        *(f"  {c.name:<{width}}  {c.help}" for c in COMMANDS),
         "",
         "examples:",
         *(f"  {example}" for example in examples),
@@ -142,23 +164,12 @@ def overview() -> str:
     return "\n".join(lines)
 
 
-def version() -> str:
-    """The version in ``pyproject.toml``: one place, read also from a copy that is not installed."""
-    import tomllib
-
-    text = (Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8")
-    return str(tomllib.loads(text)["project"]["version"])
-
-
 def report(command: str, error: Exception) -> int:
     """One sentence for the person; the trace of an unforeseen error goes to a file."""
-    if isinstance(error, CommandError):
-        return say(str(error), error.code)
+    if isinstance(error, IplError):
+        return say(str(error), error.exit_status)
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return say(f"the disk is full ({error.filename or ipl_home()}): free some space and run the command again.", 1)
-    if type(error).__module__.split(".")[0] in OWN_PACKAGES:
-        # Exceptions of our own carry one sentence; those about what the person gave are ValueErrors.
-        return say(str(error), 2 if isinstance(error, ValueError) else 1)
     if os.environ.get("IPL_DEBUG"):
         traceback.print_exception(error)
     where = write_trace(error)
@@ -179,5 +190,6 @@ def write_trace(error: Exception) -> str:
 
 
 def say(message: str, code: int) -> int:
+    """Print a sentence for the person; returns the exit status that goes with it."""
     print(f"ipl: {message}", file=sys.stderr)
     return code

@@ -5,8 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.cli import CommandError
+from app.setup.repository import repository
+
+if TYPE_CHECKING:
+    Tasks = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -16,13 +21,24 @@ def register(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="world|train|evaluate|experiment|report|log|install|knowledge|promotions|promote",
     )
+    _register_world(tasks)
+    _register_train(tasks)
+    _register_evaluate(tasks)
+    _register_experiment(tasks)
+    _register_serving(tasks)
+    _register_promotions(tasks)
+    _register_report(tasks)
 
+
+def _register_world(tasks: Tasks) -> None:
     world = tasks.add_parser("world", help="simulate a marketplace and write its log", allow_abbrev=False)
     world.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets log/, oracle/ and manifest.json")
     _scale(world, "full")
     world.add_argument("--seed", type=_count, default=0, metavar="S", help="another seed, another world (default: 0)")
     _set(world, "a knob of the world")
 
+
+def _register_train(tasks: Tasks) -> None:
     train = tasks.add_parser(
         "train", help="train a model on a log; goes on with an interrupted run", allow_abbrev=False
     )
@@ -41,11 +57,15 @@ def register(parser: argparse.ArgumentParser) -> None:
     train.add_argument("--seed", type=_count, default=0, metavar="S")
     _set(train, "a setting of model or training, such as learning_rate=0.002 or mlp=[128,64]")
 
+
+def _register_evaluate(tasks: Tasks) -> None:
     evaluate = tasks.add_parser("evaluate", help="measure a trained model on the days held back", allow_abbrev=False)
     evaluate.add_argument("--run", type=Path, required=True, metavar="DIR", help="what 'train --out' wrote")
     evaluate.add_argument("--data", type=Path, required=True, metavar="DIR", help="a world, or a folder with a log")
     evaluate.add_argument("--out", type=Path, metavar="FILE", help="write the measures as JSON")
 
+
+def _register_experiment(tasks: Tasks) -> None:
     experiment = tasks.add_parser("experiment", help="run a recipe over paired seeds", allow_abbrev=False)
     experiment.add_argument("name", metavar="NAME", help="a recipe of docs/recommender.md, such as baselines or msnet")
     experiment.add_argument("--seeds", type=_positive, default=5, metavar="N", help="how many seeds (default: 5)")
@@ -57,6 +77,8 @@ def register(parser: argparse.ArgumentParser) -> None:
     _set(experiment, "a knob of world, model or training; needs --out")
     experiment.add_argument("--out", type=Path, metavar="FILE", help="write there instead of to the code's results")
 
+
+def _register_serving(tasks: Tasks) -> None:
     log = tasks.add_parser("log", help="write the store's own feed as a log to train on", allow_abbrev=False)
     log.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets one folder a table")
 
@@ -70,6 +92,8 @@ def register(parser: argparse.ArgumentParser) -> None:
     knowledge.add_argument("--run", type=Path, required=True, metavar="DIR", help="what 'train --out' wrote")
     knowledge.add_argument("--data", type=Path, required=True, metavar="DIR", help="the log that it was trained on")
 
+
+def _register_promotions(tasks: Tasks) -> None:
     promotions = tasks.add_parser(
         "promotions", help="list the calendar of promotions, or change it", allow_abbrev=False
     )
@@ -87,6 +111,8 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, metavar="DIR", help="a log that 'log --out' has just written (default: written for this)"
     )
 
+
+def _register_report(tasks: Tasks) -> None:
     report = tasks.add_parser("report", help="table and picture of an experiment's results", allow_abbrev=False)
     report.add_argument("name", metavar="NAME", help="the recipe")
     _scale(report, "small")
@@ -124,6 +150,8 @@ def _positive(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Do it; errors of the recommender carry one sentence each."""
+    from recommend.errors import RecommendError
+
     tasks: dict[str, Callable[[argparse.Namespace], None]] = {
         "world": _world,
         "train": _train,
@@ -138,6 +166,8 @@ def run(args: argparse.Namespace) -> int:
     }
     try:
         tasks[args.task](args)
+    except RecommendError as error:
+        raise CommandError(str(error), error.exit_status) from error
     except FileExistsError as error:
         raise CommandError(str(error), 2) from error
     return 0
@@ -161,16 +191,16 @@ def _train(args: argparse.Namespace) -> None:
     from recommend.experiments.recipe import sort_changes
     from recommend.models.registry import MODELS
     from recommend.training.distributed import group
-    from recommend.training.forms import form_of
+    from recommend.training.input_specs import input_spec
     from recommend.training.knowledge import started
     from recommend.training.runs import log_of, plan, train_run
 
     changes = sort_changes(args.set, only="training")
     if args.model not in MODELS:
         raise CommandError(f"there is no model '{args.model}'; valid: {', '.join(MODELS)}.", 2)
-    model = ModelConfig(name=args.model).changed([*form_of(args.model).settings, *changes.model])
+    model = ModelConfig(name=args.model).changed([*input_spec(args.model).settings, *changes.model])
     train = TrainConfig(seed=args.seed, checkpoint_every=200).changed(changes.train)
-    labels = tuple(args.labels.split(",")) if args.labels else form_of(args.model).labels
+    labels = tuple(args.labels.split(",")) if args.labels else input_spec(args.model).labels
     log = log_of(args.data)
     with group() as mine, no_oracle():
         run = plan(log, model, train, labels, args.test_days, args.knowledge or _store())
@@ -223,6 +253,8 @@ def _experiment(args: argparse.Namespace) -> None:
         raise CommandError("a run with --set is a trial of its own: name its file with --out FILE.", 2)
     if args.deciding and args.scale == "small" and args.out is None:
         raise CommandError("a run with --deciding leaves arms out: name its file with --out FILE.", 2)
+    if args.out is None and repository() is None:
+        raise CommandError("name a file for the results with --out FILE; an installed package keeps its own.", 2)
     out = args.out or result_file(recipe.name, args.scale)
     seeds = range(args.seed, args.seed + args.seeds)
     say = partial(print, file=sys.stderr, flush=True)

@@ -13,17 +13,16 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Literal
 
-from app.drafting.queue import Ticket
+from app.drafting.queue import DraftQueue, Ticket
+from app.metrics import Metrics
 from app.store import draft_repo
-from app.views import AppError, DraftView, Problem
+from app.store.db import Store
+from app.views import AppError, DraftView, Problem, State
 from listing.backends.stopping import Stopped, current_wish, stop_when
 from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent, TextEvent
-from listing.request import DraftRequest
-
-if TYPE_CHECKING:
-    from app.services import Services
+from listing.request import DraftPipeline, DraftRequest
 
 log = logging.getLogger(__name__)
 TICK_SECONDS = 0.5
@@ -39,19 +38,29 @@ class _End:
     problem: Problem | None = None
 
 
-def write(services: Services, request: DraftRequest, first: DraftView, seller: str) -> Writing:
-    """Views from the waiting line to the finished (or failed, or stopped) draft; see ``handlers.start_draft``.
+@dataclass(frozen=True)
+class DraftRunner:
+    """What a run needs: the waiting line, the model, where the draft is kept. ``minutes``: the longest time of one."""
 
-    The place in the line is taken at once, so that a full line is refused before anything is streamed.
+    queue: DraftQueue
+    pipeline: DraftPipeline
+    store: Store
+    metrics: Metrics
+    minutes: float
+
+    def start(self, request: DraftRequest, first: DraftView, seller: str) -> DraftRun:
+        """A run; its place in the line is taken at once, so that a full line is refused before anything is streamed."""
+        return DraftRun(self, request, first, self.queue.join(first.draft_id, seller))
+
+
+class DraftRun:
+    """The views from the waiting line to the finished (or failed, or stopped) draft.
+
+    ``close`` gives the turn back, also when nobody ever asked for the first view.
     """
-    return Writing(services, request, first, services.queue.join(first.draft_id, seller))
 
-
-class Writing:
-    """The iterator of views. ``close`` gives the turn back, also when nobody ever asked for the first view."""
-
-    def __init__(self, services: Services, request: DraftRequest, first: DraftView, ticket: Ticket) -> None:
-        self.services, self.request, self.view, self.ticket = services, request, first, ticket
+    def __init__(self, runner: DraftRunner, request: DraftRequest, first: DraftView, ticket: Ticket) -> None:
+        self.runner, self.request, self.view, self.ticket = runner, request, first, ticket
         self.events: queue.SimpleQueue[Event | _End] = queue.SimpleQueue()
         self.joined = time.monotonic()
         self.saw_fact = False
@@ -68,19 +77,19 @@ class Writing:
     def leave(self) -> None:
         """Give the place back before anything was begun; the draft stays as it is."""
         self.begun = True
-        self.services.queue.leave(self.ticket)
+        self.runner.queue.leave(self.ticket)
 
     def close(self) -> None:
         """Stop the work, if it is not done."""
         if not self.begun:
             self.begun = True
-            self.services.queue.leave(self.ticket)
+            self.runner.queue.leave(self.ticket)
             self._close(STOPPED)
         self._views.close()
 
     def __del__(self) -> None:
         if not self.begun:
-            self.services.queue.leave(self.ticket)
+            self.runner.queue.leave(self.ticket)
 
     def _all(self) -> Generator[DraftView, None, None]:
         started = ended = False
@@ -101,12 +110,12 @@ class Writing:
         finally:
             self.ticket.stopped.set()
             if not started:
-                self.services.queue.leave(self.ticket)
+                self.runner.queue.leave(self.ticket)
             if not ended:
                 self._close(STOPPED)
 
     def _wait(self) -> Iterator[DraftView]:
-        line = self.services.queue
+        line = self.runner.queue
         shown = None
         while not self.ticket.stopped.is_set():
             position = line.wait(self.ticket, 0.0 if shown is None else TICK_SECONDS)
@@ -120,34 +129,35 @@ class Writing:
     def _follow(self) -> Iterator[DraftView]:
         limit = self._limit()
         self.view = replace(self.view, state="working", position=0)
-        yield self._timed(None)
+        shown: Event | None = None
         while True:
+            yield self._timed(shown)
+            shown = None
             try:
-                event = self.events.get(timeout=TICK_SECONDS)
+                event: Event | _End | None = self.events.get(timeout=TICK_SECONDS)
             except queue.Empty:
-                if self.ticket.stopped.is_set():
-                    yield self._close(STOPPED)
-                    return
-                if time.monotonic() > limit:
-                    yield self._close(TOO_SLOW)
-                    return
-                yield self._timed(None)
-                continue
-            if self.ticket.stopped.is_set() and not isinstance(event, DraftEvent):
-                yield self._close(STOPPED)
-                return
-            if isinstance(event, _End):
-                yield self._close(event.problem or BROKEN)
-                return
+                event = None
             if isinstance(event, DraftEvent):
                 yield self._keep(event)
                 return
-            self._count_first_fact(event)
-            self.view = step(self.view, event)
-            yield self._timed(event)
+            problem = self._problem(event, limit)
+            if problem is not None:
+                yield self._close(problem)
+                return
+            if event is not None and not isinstance(event, _End):
+                self._count_first_fact(event)
+                self.view, shown = step(self.view, event), event
+
+    def _problem(self, event: Event | _End | None, limit: float) -> Problem | None:
+        """Why the draft ends here without being done; None when it goes on."""
+        if self.ticket.stopped.is_set():
+            return STOPPED
+        if isinstance(event, _End):
+            return event.problem or BROKEN
+        return TOO_SLOW if event is None and time.monotonic() > limit else None
 
     def _timed(self, event: Event | None) -> DraftView:
-        left = self.services.queue.seconds_left(self.ticket, self.view.share)
+        left = self.runner.queue.seconds_left(self.ticket, self.view.share)
         self.view = replace(self.view, seconds_left=left, event=event)
         return self.view
 
@@ -162,7 +172,7 @@ class Writing:
         limit = self._limit()
         stop_when(lambda: self.ticket.stopped.is_set() or time.monotonic() > limit)
         try:
-            run = self.services.pipeline.run(self.request)
+            run = self.runner.pipeline.run(self.request)
             for event in run:
                 if current_wish()():
                     end = self._stopped()
@@ -179,12 +189,12 @@ class Writing:
             close = getattr(run, "close", None)
             if close is not None:
                 close()
-            self.services.queue.leave(self.ticket, finished=finished)
+            self.runner.queue.leave(self.ticket, finished=finished)
             self.events.put(end)
 
     def _limit(self) -> float:
         """When the draft has taken too long, on the monotonic clock."""
-        return time.monotonic() + self.services.settings.draft_minutes * 60
+        return time.monotonic() + self.runner.minutes * 60
 
     def _stopped(self) -> _End:
         return _End(STOPPED if self.ticket.stopped.is_set() else TOO_SLOW)
@@ -192,37 +202,37 @@ class Writing:
     def _keep(self, event: DraftEvent) -> DraftView:
         draft = event.draft.model_copy(update={"id": self.view.draft_id})
         seller = self.ticket.seller
-        with self.services.store.write() as session:
+        with self.runner.store.write() as session:
             row = draft_repo.finish(session, self.view.draft_id, draft)
             if row is None:
                 raise AppError("not_found", "The draft was deleted while it was being written.", 404)
             draft_repo.note_event(session, "shown", seller, draft=row.id)
             done = draft_repo.view(session, row, self.view.currency)
-        self.services.metrics.drafts.labels("ready").inc()
-        self.services.metrics.draft_seconds.observe(time.monotonic() - self.joined)
+        self.runner.metrics.drafts.labels("ready").inc()
+        self.runner.metrics.draft_seconds.observe(time.monotonic() - self.joined)
         return replace(done, event=DraftEvent(draft=done.draft) if done.draft else event)
 
     def _close(self, problem: Problem) -> DraftView:
         """End without a draft. One that was finished before (a rewrite that stopped) stays ready."""
-        state = "stopped" if problem.code == "stopped" else "failed"
+        state: Literal["stopped", "failed"] = "stopped" if problem.code == "stopped" else "failed"
         self.ticket.stopped.set()
         try:
             self._set_state(state, problem)
         except AppError as error:
-            # The row stays unfinished; ``Publisher.stop_orphans`` ends it once the store is back.
+            # The row stays unfinished; ``Housekeeping.stop_orphans`` ends it once the store is back.
             log.warning("draft %s could not be marked as %s: %s", self.view.draft_id, state, error)
-        self.services.metrics.drafts.labels(state).inc()
-        self.view = replace(self.view, state=state, problem=problem, event=None, seconds_left=None)  # type: ignore[arg-type]
+        self.runner.metrics.drafts.labels(state).inc()
+        self.view = replace(self.view, state=state, problem=problem, event=None, seconds_left=None)
         return self.view
 
-    def _set_state(self, state: str, problem: Problem | None = None) -> None:
-        with self.services.store.write() as session:
+    def _set_state(self, state: State, problem: Problem | None = None) -> None:
+        with self.runner.store.write() as session:
             draft_repo.set_state(session, self.view.draft_id, state, problem)
 
     def _count_first_fact(self, event: Event) -> None:
         if not self.saw_fact and isinstance(event, CategoryEvent | AttributeEvent):
             self.saw_fact = True
-            self.services.metrics.first_fact_seconds.observe(time.monotonic() - self.joined)
+            self.runner.metrics.first_fact_seconds.observe(time.monotonic() - self.joined)
 
 
 def problem_of(error: Exception) -> Problem:

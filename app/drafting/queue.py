@@ -127,11 +127,11 @@ class DraftQueue:
     def cancel(self, name: str) -> bool:
         """Ask the draft of that name to stop, waiting or running; returns whether there was one."""
         with self._changed:
-            found = [t for t in (*self._waiting, self._running) if t is not None and t.name == name]
-            for ticket in found:
+            tickets = [t for t in (*self._waiting, self._running) if t is not None and t.name == name]
+            for ticket in tickets:
                 ticket.stopped.set()
             self._changed.notify_all()
-            return bool(found)
+            return bool(tickets)
 
     def seconds_left(self, ticket: Ticket, share: float) -> float:
         """Estimated seconds until the ticket's draft is done, of which ``share`` (0..1) is done."""

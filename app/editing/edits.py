@@ -9,12 +9,13 @@ from typing import Any, Literal
 
 from app.views import TEXT_FIELDS, AppError, Changed, DraftView, field_text, field_version
 from listing.schema import AttributeValue, Candidate, Category, Draft, Evidence, Flag, Question
+from listing.taxonomy import load_taxonomy
 
 Kind = Literal["set", "drop", "undo", "confirm"]
 # What somebody was shown: a field's version (text), the whole draft's (a number), or None: whatever stands there now.
 Version = str | int | None
 FIELDS = (*TEXT_FIELDS, "price", "category")
-_MOST_PRICE = 10_000_000.0
+_MAX_PRICE = 10_000_000.0
 # Control characters but tab and newline, halves of surrogate pairs, and marks that reverse the reading direction.
 _NOT_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 
@@ -90,27 +91,27 @@ def holds(seen: DraftView, edit: Edit, version: Version) -> bool:
     return False
 
 
-def apply(draft: Draft, made: Changes) -> Draft:
+def apply(draft: Draft, edited: Changes) -> Draft:
     """The draft as its seller sees it."""
-    attributes = [_fact(a, made) for a in draft.attributes]
+    attributes = [_fact(a, edited) for a in draft.attributes]
     present = {a.name for a in draft.attributes}
-    attributes += [stated(name, value) for name, value in made.facts.items() if name not in present]
-    texts = {f: made.values[f] or "" for f in TEXT_FIELDS if f in made.values}
+    attributes += [stated(name, value) for name, value in edited.facts.items() if name not in present]
+    texts = {f: edited.values[f] or "" for f in TEXT_FIELDS if f in edited.values}
     update: dict[str, Any] = {
         **texts,
         "attributes": attributes,
-        "questions": open_questions(draft.questions, made),
-        "flags": _flags(draft, made, texts),
+        "questions": open_questions(draft.questions, edited),
+        "flags": _flags(draft, edited, texts),
     }
-    chosen = made.values.get("category")
+    chosen = edited.values.get("category")
     if chosen:
         update["category"] = _chosen(draft.category, chosen)
     return draft.model_copy(update=update)
 
 
-def open_questions(questions: Sequence[Question], made: Changes) -> list[Question]:
+def open_questions(questions: Sequence[Question], edited: Changes) -> list[Question]:
     """The questions that the seller has not answered or put aside."""
-    return [q for q in questions if q.attribute not in made.locked]
+    return [q for q in questions if q.attribute not in edited.locked]
 
 
 def stated(name: str, value: str) -> AttributeValue:
@@ -119,10 +120,10 @@ def stated(name: str, value: str) -> AttributeValue:
     return AttributeValue(name=name, value=value, status="supported", confidence=1.0, evidence=evidence, locked=True)
 
 
-def _fact(attribute: AttributeValue, made: Changes) -> AttributeValue:
-    if attribute.name in made.dropped:
+def _fact(attribute: AttributeValue, edited: Changes) -> AttributeValue:
+    if attribute.name in edited.dropped:
         return AttributeValue(name=attribute.name, status="unknown", locked=True)
-    value = made.facts.get(attribute.name)
+    value = edited.facts.get(attribute.name)
     return attribute if value is None else stated(attribute.name, value)
 
 
@@ -133,7 +134,7 @@ def _chosen(category: Category, value: str) -> Category:
     )
 
 
-def _flags(draft: Draft, made: Changes, texts: Mapping[str, str]) -> list[Flag]:
+def _flags(draft: Draft, edited: Changes, texts: Mapping[str, str]) -> list[Flag]:
     """Flags whose words still stand in the text, at the place where they now stand, and were not confirmed."""
     kept: list[Flag] = []
     for flag in draft.flags:
@@ -142,7 +143,7 @@ def _flags(draft: Draft, made: Changes, texts: Mapping[str, str]) -> list[Flag]:
             continue
         written = getattr(draft, flag.field)
         words = written[slice(*flag.span)]
-        if (flag.field, words) in made.confirmed:
+        if (flag.field, words) in edited.confirmed:
             continue
         if flag.field in texts:
             text = texts[flag.field]
@@ -176,13 +177,13 @@ def moved(old: str, new: str, words: str, start: int) -> int:
     end = start + len(words)
     if not words or old[start:end] != words:
         return -1
-    found = [m.start() for m in _pattern(words).finditer(new)]
-    if len(found) == 1 and len(_pattern(words).findall(old)) == 1:
-        return found[0]
+    matches = [m.start() for m in _pattern(words).finditer(new)]
+    if len(matches) == 1 and len(_pattern(words).findall(old)) == 1:
+        return matches[0]
     same = _common(old, new)
     same_end = _common(old[same:][::-1], new[same:][::-1])
     at = start if end <= same else start + len(new) - len(old) if start >= len(old) - same_end else -1
-    return at if at in found else -1
+    return at if at in matches else -1
 
 
 def _common(one: str, other: str) -> int:
@@ -198,24 +199,24 @@ def without(text: str, words: str, start: int) -> str:
     return text if at < 0 else cut(text, at, at + len(words))
 
 
-def regenerated(new: Draft, old: Draft | None, made: Changes) -> Draft:
+def regenerated(new: Draft, old: Draft | None, edited: Changes) -> Draft:
     """What to keep as *generated* after the text was written again.
 
     The pipeline hands back what the seller locked; in these places the model's own earlier words stay, so that the
     seller's text is never counted as the model's.
     """
-    if old is None or not made.locked:
+    if old is None or not edited.locked:
         return new
-    update: dict[str, Any] = {f: getattr(old, f) for f in TEXT_FIELDS if f in made.values}
+    update: dict[str, Any] = {f: getattr(old, f) for f in TEXT_FIELDS if f in edited.values}
     own = {a.name: a for a in old.attributes}
     update["attributes"] = [
-        own.get(a.name, AttributeValue(name=a.name)) if a.name in made.locked else a for a in new.attributes
+        own.get(a.name, AttributeValue(name=a.name)) if a.name in edited.locked else a for a in new.attributes
     ]
     update["questions"] = new.questions + [
-        q for q in old.questions if q.attribute in made.locked and q not in new.questions
+        q for q in old.questions if q.attribute in edited.locked and q not in new.questions
     ]
-    update["flags"] = [f for f in new.flags if f.field not in made.values]
-    if "category" in made.values:
+    update["flags"] = [f for f in new.flags if f.field not in edited.values]
+    if "category" in edited.values:
         update["category"] = old.category
     return new.model_copy(update=update)
 
@@ -233,6 +234,14 @@ def clean_text(text: str, most: int, what: str, *, lines: bool = False) -> str:
     return text
 
 
+def category_name(value: str) -> str:
+    """The category of that name. Raises AppError (422) when there is none."""
+    node = load_taxonomy().find(value)
+    if node is None:
+        raise AppError("bad_category", f"There is no category {value[:60]!r}; choose one of the list.", 422)
+    return node.name
+
+
 def parse_price(value: str | float | None) -> float | None:
     """A price in units of the currency, rounded to cents; None for no price. A comma may stand for the point.
 
@@ -248,6 +257,6 @@ def parse_price(value: str | float | None) -> float | None:
         number = float(text.replace(",", "."))
     except ValueError:
         raise AppError("bad_price", "The price is not a number; write it like 12.50.", 422) from None
-    if not 0 <= number <= _MOST_PRICE:
-        raise AppError("bad_price", f"The price has to lie between 0 and {_MOST_PRICE:,.0f}.", 422)
+    if not 0 <= number <= _MAX_PRICE:
+        raise AppError("bad_price", f"The price has to lie between 0 and {_MAX_PRICE:,.0f}.", 422)
     return round(number, 2)

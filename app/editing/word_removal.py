@@ -1,13 +1,11 @@
-"""Take words out of a text so that no broken sentence is left: the words, their phrase, or the whole sentence."""
+"""Take words out of a seller's text so that no broken sentence is left: the words alone, or their whole sentence."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from listing.text.claims_rewrite import rewrite
-from listing.text.ground import Claim, find_claims
-from listing.words import words
+from listing.lexicon import words
 
 _ARTICLES, _VERBS, _LINKS, _JOINTS = map(words, ("determiners", "verbs", "prepositions", "conjunctions"))
 _NEEDS_MORE = _ARTICLES | _VERBS | _LINKS | _JOINTS  # a sentence does not end in these
@@ -15,6 +13,8 @@ _STARTS_NONE = _VERBS | _JOINTS | _LINKS  # what is left of a sentence does not 
 # A full stop that ends no sentence: of an initial, or of a short form.
 _SHORT_FORM = re.compile(r"(?:\b\w|\b(?:approx|ca|incl|excl|no|nr|vs|etc|max|min))\.$", re.IGNORECASE)
 _END = re.compile(r"[.!?]+[\"”')]*(?:\s+|$)|\n+")
+_ARTICLE_END = re.compile(r"\b(?:an?|the)\s+$", re.IGNORECASE)
+_JOINT_START = re.compile(r"\s*(?:,|and\b|or\b)\s*(?=an?\b|the\b)", re.IGNORECASE)
 _WORD = re.compile(r"[\w'’%&-]+")
 
 
@@ -60,9 +60,13 @@ def _mended(body: str, start: int, end: int) -> str:
     stop_at = max(start, stop.start()) if stop else len(body)
     inner, end = body[:stop_at], min(end, stop_at)
     before, after = inner[:start], inner[end:]
-    rest = _joined(before, after)
-    if not _clean(before, after) or _broken(rest, inner):
-        rest = _rewritten(inner, start, end)
+    article, joint = _ARTICLE_END.search(before), _JOINT_START.match(after)
+    if article and joint:  # "with [a zip and] a hood"
+        rest = before[: article.start()] + after[joint.end() :]
+    elif _clean(before, after):
+        rest = _joined(before, after)
+    else:
+        return ""
     if _broken(rest, inner):
         return ""
     rest = rest[:1].upper() + rest[1:] if body[:1].isupper() else rest
@@ -88,22 +92,11 @@ def _clean(before: str, after: str) -> bool:
     closed = not right or right[0] in _NEEDS_MORE or after.lstrip()[:1] in ",;:–—"
     if not left:
         return not closed or not right or after.lstrip()[:1] in ",;:"
-    if before.rstrip()[-1:] in ",;:(–—":
+    if before.rstrip()[-1:] in ",;:(–—" or _words(before)[-1] in _JOINTS:
         return closed or left[-1] not in _NEEDS_MORE
     # "has a deep [hood] and ...": what an article or a preposition opened has lost its noun.
     opened = any(word in _ARTICLES | _LINKS | _VERBS for word in left)
     return not closed or not opened
-
-
-def _rewritten(body: str, start: int, end: int) -> str:
-    """The sentence by the rules for unproven claims; empty where these leave the gap as it is."""
-    own = Claim(start, end, "feature", body[start:end], None, "unsupported")
-    others = [c for c in find_claims(body) if c.end <= start or end <= c.start]
-    rest, _ = rewrite(body, sorted([*others, own], key=lambda claim: claim.start))
-    left, right = _words(body[:start])[-1:], _words(body[end:])[:1]
-    said = _words(rest)
-    gap = said[-1:] == left if not right else (left + right) in [said[i : i + 2] for i in range(len(said))]
-    return "" if left and gap else rest
 
 
 def _broken(rest: str, whole: str) -> bool:

@@ -1,4 +1,4 @@
-"""What the ranking stage considered, kept for the log: things as they came, candidates of a share of the pages.
+"""What the ranking stage considered, kept for the log: items as they came, candidates of a share of the pages.
 
 A candidate that nobody saw teaches nobody what is clicked, but a pre-ranking model learns from it what the ranking
 stage thinks (COPR). Without a ranking model there is nothing to learn, and nothing is kept.
@@ -16,14 +16,14 @@ from sqlalchemy.orm import Session
 
 from app.store.tables import FeedCandidatesRow, FeedItemRow
 from recommend.cascade.catalog import Item
-from recommend.cascade.feed import Slate
+from recommend.cascade.page import Slate
 
 PART = 500
 INSERTS: dict[str, Callable[..., Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 def note_items(session: Session, items: Iterable[Item]) -> None:
-    """Write things down as they came; of one that is known only a content vector that was missing is added."""
+    """Write items down as they came; of one that is known only a content vector that was missing is added."""
     by_id = {item.item_id: item for item in items}
     ids = sorted(by_id)
     insert = INSERTS[session.get_bind().dialect.name](FeedItemRow)

@@ -10,16 +10,16 @@ from app.store.listing_repo import OWN_PREFIX
 from app.store.search_index import Hit
 from listing.safety.contacts import scrub_for_index
 from listing.schema import Listing
-from rag_index.records import IndexRecord
+from rag_index import IndexRecord
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from listing.evidence.past_listings import PastListings
 
-MOST_TEXT = 6_000
+MAX_CHARACTERS = 6_000
 # Cosine below which a neighbour is merely the nearest of what there is, not a match.
-LEAST_TEXT, LEAST_IMAGE = 0.35, 0.80
+MIN_TEXT_COSINE, MIN_IMAGE_COSINE = 0.35, 0.80
 
 
 class ChromaSearchIndex:
@@ -40,7 +40,7 @@ class ChromaSearchIndex:
         for path in photos:
             with Image.open(path) as opened:
                 images.append(opened.convert("RGB"))
-        text = scrub_for_index(f"{listing.title}\n{listing.description}")[:MOST_TEXT]
+        text = scrub_for_index(f"{listing.title}\n{listing.description}")[:MAX_CHARACTERS]
         encoders = self.past.encoders
         hashes = {ref.id: ref.phash for ref in listing.photos}
         return IndexRecord(
@@ -76,8 +76,8 @@ class ChromaSearchIndex:
 
     def vectors(self, listing_ids: Collection[str]) -> dict[str, list[float]]:
         """See ``SearchIndex.vectors``."""
-        found = {i: self.past.index.get(i) for i in listing_ids}
-        return {i: list(r.image_vectors[0]) for i, r in found.items() if r is not None and r.image_vectors}
+        records = {i: self.past.index.get(i) for i in listing_ids}
+        return {i: list(r.image_vectors[0]) for i, r in records.items() if r is not None and r.image_vectors}
 
     def photo_vector(self, photo: Path) -> list[float] | None:
         """See ``SearchIndex.photo_vector``."""
@@ -92,10 +92,10 @@ class ChromaSearchIndex:
         best: dict[str, float] = {}
         if photo is not None:
             for hit in index.search_images(encoders.image_vectors([photo]).tolist(), limit):
-                if hit.cosine >= LEAST_IMAGE:
+                if hit.cosine >= MIN_IMAGE_COSINE:
                     best[hit.listing_id] = hit.cosine
         if text:
             for hit in index.search_text(encoders.text_vectors([text])[0].tolist(), limit):
-                if hit.cosine >= LEAST_TEXT:
+                if hit.cosine >= MIN_TEXT_COSINE:
                     best[hit.listing_id] = max(hit.cosine, best.get(hit.listing_id, 0.0))
         return [Hit(i, score) for i, score in sorted(best.items(), key=lambda pair: -pair[1])][:limit]

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.store.retention import STANDING
 from app.store.tables import ListingRow, OrderRow
 from app.views import AppError
 
@@ -40,8 +41,7 @@ def check_delete(session: Session, row: ListingRow) -> None:
     Raises:
         AppError: one is open (409, code ``open_orders``).
     """
-    open_ = OrderRow.refunded_at.is_(None), OrderRow.completed_at.is_(None)
-    if session.scalar(select(OrderRow.id).where(OrderRow.listing_id == row.id, *open_).limit(1)) is not None:
+    if session.scalar(select(OrderRow.id).where(OrderRow.listing_id == row.id, *STANDING).limit(1)) is not None:
         raise AppError(
             "open_orders", "This listing has open orders; complete or refund them first, then delete it.", 409
         )

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.editing import edits
-from app.feed.items import number
-from app.feed.live_feed import LiveFeed
-from app.market.publish import Publisher
 from app.store import listing_repo
 from app.store.db import Store
 from app.store.draft_repo import new_id
-from app.store.tables import FeedPageRow, FeedRow, ListingRow, OrderRow, now
+from app.store.outbox import Outbox
+from app.store.retention import STANDING
+from app.store.tables import FeedPageRow, FeedRow, ListingRow, NumberRow, OrderRow, now
 from app.views import AppError
 
 Role = Literal["buyer", "seller"]
 State = Literal["open", "completed", "refunded"]
 NO_ORDER = "There is no such order of yours."
+_WITH_LISTING = select(OrderRow, ListingRow).outerjoin(ListingRow, ListingRow.id == OrderRow.listing_id)
 SOLD = "Somebody else was faster: this has just been sold."
 
 
 @dataclass(frozen=True)
 class Order:
-    """A piece that was bought, as one of the two sees it.
+    """A piece that was bought, as its buyer or its seller sees it; an open one waits for being handed over.
 
     title: the listing's, None once that is deleted. amount: in units of ``currency``; None in orders of old, when
         listings without a price could be bought.
@@ -48,10 +48,14 @@ class Order:
 
 
 class Orders:
-    """Buying, handing over, giving back."""
+    """Buying, handing over, giving back.
 
-    def __init__(self, store: Store, feed: LiveFeed, publisher: Publisher) -> None:
-        self.store, self.feed, self.publisher = store, feed, publisher
+    Args:
+        sold: called after each sale with the listing's id and the pieces that are left.
+    """
+
+    def __init__(self, store: Store, outbox: Outbox, sold: Callable[[str, int], object]) -> None:
+        self.store, self.outbox, self._sold = store, outbox, sold
 
     def buy(
         self, buyer: str, listing_id: str, key: str, page_id: str = "", *, price: float | None, currency: str = ""
@@ -77,8 +81,8 @@ class Orders:
         except IntegrityError:  # the same wish ran elsewhere and was faster
             order, left = self._buy(buyer, listing_id, key, page_id, price, currency)
         if left is not None:
-            self.feed.sold(listing_id, left)
-            self.publisher.follow()  # brings the feed up to date as well, now or once the store is back
+            self._sold(listing_id, left)
+            self.outbox.follow()  # brings the feed up to date as well, now or once the store is back
         return order
 
     def _buy(
@@ -113,27 +117,17 @@ class Orders:
     def mine(self, who: str, role: Role | None = None, limit: int = 100) -> list[Order]:
         """Orders that ``who`` placed or received, or those in one role; the newest first."""
         sides = {"buyer": OrderRow.buyer == who, "seller": OrderRow.seller_id == who}
-        query = (
-            select(OrderRow, ListingRow)
-            .outerjoin(ListingRow, ListingRow.id == OrderRow.listing_id)
-            .where(or_(*sides.values()) if role is None else sides[role])
-            .order_by(OrderRow.at.desc(), OrderRow.id)
-            .limit(limit)
-        )
-        with self.store.read() as session:
-            return [_order(row, listing, _role(row, who)) for row, listing in session.execute(query)]
+        which = or_(*sides.values()) if role is None else sides[role]
+        return self._orders(who, _WITH_LISTING.where(which).order_by(OrderRow.at.desc(), OrderRow.id).limit(limit))
 
     def waiting(self, seller: str, limit: int = 200) -> list[Order]:
         """Orders that the seller has to hand over, the oldest first."""
-        query = (
-            select(OrderRow, ListingRow)
-            .outerjoin(ListingRow, ListingRow.id == OrderRow.listing_id)
-            .where(OrderRow.seller_id == seller, OrderRow.refunded_at.is_(None), OrderRow.completed_at.is_(None))
-            .order_by(OrderRow.at, OrderRow.id)
-            .limit(limit)
-        )
+        query = _WITH_LISTING.where(OrderRow.seller_id == seller, *STANDING)
+        return self._orders(seller, query.order_by(OrderRow.at, OrderRow.id).limit(limit))
+
+    def _orders(self, who: str, query: Select[tuple[OrderRow, ListingRow]]) -> list[Order]:
         with self.store.read() as session:
-            return [_order(row, listing, "seller") for row, listing in session.execute(query)]
+            return [_order(row, listing, _role(row, who)) for row, listing in session.execute(query)]
 
     def bought(self, listing_ids: Collection[str]) -> set[str]:
         """Those of the listings of which an order stands, that is was not refunded."""
@@ -185,7 +179,8 @@ class Orders:
         query = (
             select(FeedRow.id)
             .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
-            .where(FeedRow.listing_id == listing_id, FeedPageRow.visitor == number(session, "visitor", buyer))
+            .join(NumberRow, NumberRow.id == FeedPageRow.visitor)
+            .where(FeedRow.listing_id == listing_id, NumberRow.kind == "visitor", NumberRow.key == buyer)
             .order_by(FeedRow.id.desc())
             .limit(1)
         )

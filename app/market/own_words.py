@@ -1,4 +1,5 @@
-"""Sellers' own words before others see them: contact data are taken out, goods that may not be listed are refused.
+"""Sellers' own words before others see them: contact data are taken out, goods that may not be listed are refused,
+and what might be such goods waits for a person.
 
 Whatever else they say, markup or what sounds like an instruction, is text and stays as it is.
 """
@@ -9,9 +10,10 @@ import re
 from collections.abc import Iterable, Mapping
 
 from app.views import AppError
+from listing.safety import GoodsVerdict, check_goods
 from listing.safety.contacts import MASK, find_contacts, scrub
-from listing.safety.prohibited_goods import check_goods
 from listing.schema import Draft
+from listing.taxonomy import load_taxonomy
 
 
 def without_contacts(draft: Draft) -> Draft:
@@ -27,17 +29,32 @@ def clean_title(title: str) -> str:
     return cleaned if cleaned == title or re.search(r"\w", cleaned.replace(MASK, "")) else ""
 
 
-def check_listed(category: str, title: str, description: str, facts: Mapping[str, str | None]) -> None:
-    """Title and description are judged together, as sentences of their own; each fact with its name.
+def check_listed(
+    category: str, title: str, description: str, facts: Mapping[str, str | None] | None = None
+) -> GoodsVerdict | None:
+    """What a person has to look at, or None. Title and description are judged together, and so are the facts.
+
+    Values of the taxonomy's own lists say nothing by themselves ("ivory" is a colour) and are left out.
 
     Raises:
         AppError: this may not be listed (422).
     """
-    texts = [f"{title}.\n{description}", *(f"{name}: {value}" for name, value in facts.items() if value)]
-    for text in texts:
-        refusal = check_goods(category, text)
-        if refusal is not None:
-            raise AppError("prohibited", refusal.message, 422)
+    own = [value for name, value in (facts or {}).items() if value and not _is_listed(name, value)]
+    texts = [f"{title}.\n{description}", *([f"{title}.\n{', '.join(own)}"] if own else [])]
+    verdicts = [verdict for text in texts if (verdict := check_goods(category, text)) is not None]
+    for verdict in verdicts:
+        if verdict.level == "refuse":
+            raise AppError("prohibited", verdict.message, 422)
+    return next(iter(verdicts), None)
+
+
+def _is_listed(name: str, value: str) -> bool:
+    attributes = load_taxonomy().attributes
+    attribute = attributes.get(name)
+    if attribute is None:
+        return False
+    values = attributes[attribute.values_of].values if attribute.values_of else attribute.values
+    return set(value.split(", ")) <= set(values)
 
 
 def taken_out(texts: Iterable[str]) -> list[str]:

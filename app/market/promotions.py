@@ -21,7 +21,7 @@ from app.views import AppError
 from recommend.cascade.promote import Target
 from recommend.cascade.request import DAY_MS, Moment
 
-MOST_DAYS = 14
+MAX_DAYS = 14
 YEARS = 3  # into the past and the future
 EPOCH = date(1970, 1, 1)
 NONE_DECLARED = -1  # days to the next promotion when there is none
@@ -125,9 +125,9 @@ class Promotions:
             row = PromotionRow(name=wish.name, first_day=wish.first_day, days=wish.days)
             session.add(row)
             session.flush()
-            made = _promotion(row)
+            promotion = _promotion(row)
         self._changed()
-        return made
+        return promotion
 
     def withdraw(self, number: int) -> Promotion:
         """Take a promotion off the calendar; a copy that was made for it serves no more.
@@ -183,8 +183,8 @@ def _wish(name: str, first_day: date, days: int) -> Promotion:
     name = edits.clean_text(name, 64, "The promotion's name")
     if not name:
         raise AppError("no_name", "A promotion needs a name.", 422)
-    if not 1 <= days <= MOST_DAYS:
-        raise AppError("bad_days", f"A promotion lasts 1 to {MOST_DAYS} days.", 422)
+    if not 1 <= days <= MAX_DAYS:
+        raise AppError("bad_days", f"A promotion lasts 1 to {MAX_DAYS} days.", 422)
     if abs((first_day - now().date()).days) > 366 * YEARS:
         raise AppError("bad_day", f"{first_day} is more than {YEARS} years away; check the year.", 422)
     return Promotion(0, name, first_day, days)
@@ -192,7 +192,7 @@ def _wish(name: str, first_day: date, days: int) -> Promotion:
 
 def _refuse_overlap(session: Session, wish: Promotion) -> None:
     near = select(PromotionRow).where(
-        PromotionRow.first_day <= wish.last_day, PromotionRow.first_day > wish.first_day - timedelta(days=MOST_DAYS)
+        PromotionRow.first_day <= wish.last_day, PromotionRow.first_day > wish.first_day - timedelta(days=MAX_DAYS)
     )
     for row in session.scalars(near.order_by(PromotionRow.first_day)):
         other = _promotion(row)

@@ -6,72 +6,71 @@ index follow whatever dies or is away in between: the store is the truth.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from app.drafting.drafts import Drafts
 from app.editing import edits
-from app.market import order_rules, own_words
+from app.market import order_rules, own_words, reviews
 from app.metrics import Metrics
 from app.settings import Settings
 from app.store import draft_repo, listing_repo
 from app.store.db import Store
 from app.store.deletions import Deletions
-from app.store.media import Media
 from app.store.outbox import Outbox
-from app.store.search_index import SearchIndex
-from app.store.tables import DraftRow, KeyRow, ListingRow, PhotoDeletionRow, PhotoRow, now
+from app.store.tables import DraftRow, KeyRow, ListingRow
 from app.views import AppError, Busy, Changed
+from listing.safety import GoodsVerdict
 from listing.safety.contacts import scrub
 from listing.schema import Draft, Listing
 
-log = logging.getLogger(__name__)
 STATUSES = ("active", "reserved", "sold", "removed")
 CHANGEABLE = ("title", "description", "price", "stock", "condition", "status", "attributes")
 WORDS = frozenset({"title", "description", "condition", "attributes"})
 KEY_REUSED = "This idempotency key was used for another draft; take a new one."
+IN_REVIEW = "A person has to look at this listing first; until then you can only edit or delete it."
 PUBLISH_TRIES = 5
-STRAY_SECONDS = 3600.0
-DAY_SECONDS = 86_400.0
-_MOST_STOCK = 1_000_000
-_MOST_FACTS = 50
-
-
-@dataclass(frozen=True)
-class Healed:
-    """What a reconciliation did."""
-
-    added: int = 0
-    removed: int = 0
-    stray_photos: int = 0
-    stopped_drafts: int = 0
+_MAX_STOCK = 1_000_000
+_MAX_FACTS = 50
 
 
 @dataclass(frozen=True)
 class Ready:
-    """A draft in one version, as it may be published: without contact data, nothing that may not be listed."""
+    """A draft in one version, as it may be published: without contact data, nothing that may not be listed.
+
+    ``verdict``: what a person has to look at first.
+    """
 
     version: int
     seen: Draft
     price: float | None
+    verdict: GoodsVerdict | None
 
 
 class Publisher:
     """Changes listings and keeps photos, index and feed in step with them."""
 
-    def __init__(self, settings: Settings, store: Store, media: Media, index: SearchIndex, metrics: Metrics) -> None:
-        self.settings, self.store, self.media, self.index, self.metrics = settings, store, media, index, metrics
-        self.outbox = Outbox(store, media, index, metrics)
-        self.deletions = Deletions(store, media, index, settings.home / "uploads")
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        metrics: Metrics,
+        drafts: Drafts,
+        outbox: Outbox,
+        deletions: Deletions,
+    ) -> None:
+        self.settings, self.store, self.metrics = settings, store, metrics
+        self.drafts, self.outbox, self.deletions = drafts, outbox, deletions
 
-    def publish(self, seller: str, draft_id: str, key: str, version: int | None = None) -> Listing:
+    def publish(self, seller: str, draft_id: str, *, key: str, version: int | None = None) -> Listing:
         """Publish a draft as its seller sees it; the same key, or the same draft again, gives the same listing.
+
+        Words that need a person give a listing with the status ``review``, which others see once it is approved.
 
         Args:
             version: the draft's, as the seller was shown it; None publishes it as it is.
@@ -90,9 +89,31 @@ class Publisher:
             except IntegrityError:
                 continue  # the same wish ran elsewhere and was faster: its listing is the answer
             if listing is not None:
-                self.follow()
+                self.outbox.follow()
                 return listing
         raise Busy("The draft is being changed right now; publish it again in a moment.", 1)
+
+    def edit_and_publish(
+        self, seller: str, draft_id: str, values: Mapping[str, str], *, key: str, version: int | None = None
+    ) -> Listing:
+        """Set fields, then publish. For a key that was used already nothing is set any more.
+
+        ``version``: the draft's, as it was read; one that was changed since is refused (AppError 409).
+        """
+        known = self.published_by(seller, draft_id, key)
+        if known is not None:
+            return known
+        try:
+            if version is not None:
+                edits.check_version(self.drafts.get(seller, draft_id), version)
+            for field, value in values.items():
+                view = self.drafts.edit(seller, draft_id, field, value, version=version)
+                version = None if version is None else view.version
+        except AppError as error:
+            if error.code != "published":
+                raise
+            version = None  # the same wish runs elsewhere as well and was faster: the answer is its listing
+        return self.publish(seller, draft_id, key=key, version=version)
 
     def published_by(self, seller: str, draft_id: str, key: str) -> Listing | None:
         """The listing that this key, or an earlier publishing of this draft, gave; None when there is none."""
@@ -117,8 +138,8 @@ class Publisher:
         price = edits.parse_price(made.values.get("price"))
         seen = own_words.without_contacts(edits.apply(written, made))
         facts = {a.name: a.value for a in seen.attributes}
-        own_words.check_listed(seen.category.value or "", seen.title, seen.description, facts)
-        return Ready(version, seen, price)
+        verdict = own_words.check_listed(seen.category.value or "", seen.title, seen.description, facts)
+        return Ready(version, seen, price, verdict)
 
     def _publish(
         self, seller: str, draft_id: str, key: str, version: int | None, ready: Ready | None
@@ -146,6 +167,9 @@ class Publisher:
 
     def _new_listing(self, session: Session, draft: DraftRow, ready: Ready) -> ListingRow:
         row = listing_repo.add_listing(session, draft, ready.seen, ready.price, self.settings.currency)
+        if ready.verdict is not None:
+            row.published_at = None
+            reviews.hold(session, row, ready.verdict)
         listing_repo.to_index(session, row.id)
         draft_repo.note_event(session, "published", draft.seller_id, draft=draft.id, listing=row.id)
         self.metrics.published.inc()
@@ -160,34 +184,50 @@ class Publisher:
         version: int | None = None,
         shown: Mapping[str, str] | None = None,
     ) -> Listing:
-        """Change a listing. ``version``, ``shown``: what the caller was shown, see ``handlers.edit_listing``.
+        """Change ``title``, ``description``, ``price``, ``stock``, ``condition``, ``status`` or ``attributes``.
+
+        ``version``: the listing's, as it was read. ``shown``: versions of the single fields that the seller was shown.
 
         Raises:
             AppError: no such field, an unusable value, goods that may not be listed (422); changed since it was shown,
-                a sold piece that would come back (409); 404.
+                a sold piece that would come back, a status while a person has to look at it (409); 404.
         """
         clean = self._clean(changes)
-        if WORDS & clean.keys():
-            self._check_words(seller, listing_id, clean)
+        verdict = self._check_words(seller, listing_id, clean) if WORDS & clean.keys() else None
         with self.store.write() as session:
             row = listing_repo.own_listing(session, seller, listing_id, lock=True)
             listing_repo.check_versions(row, clean, version, shown or {})
             order_rules.check_change(session, row, clean)
+            if row.status in reviews.HELD and "status" in clean:
+                raise AppError("in_review", IN_REVIEW, 409)
             for field, value in clean.items():
                 setattr(row, field, value)
+            if WORDS & clean.keys():
+                reviews.after_edit(session, row, verdict)
             row.version += 1
             listing_repo.to_index(session, row.id)
+            session.flush()
             listing = listing_repo.to_listing(session, row)
-        self.follow()
+        self.outbox.follow()
         return listing
 
-    def _check_words(self, seller: str, listing_id: str, clean: Mapping[str, Any]) -> None:
+    def mark_sold(self, seller: str, listing_id: str) -> Listing:
+        """Sold: out of the feed, kept as a comparable."""
+        return self.change(seller, listing_id, {"status": "sold", "stock": 0})
+
+    def relist(self, seller: str, listing_id: str) -> Listing:
+        """Sell again: active, with the pieces that are left, or one; AppError (409) while its last order stands."""
+        with self.store.read() as session:
+            stock = listing_repo.own_listing(session, seller, listing_id).stock
+        return self.change(seller, listing_id, {"status": "active", **({} if stock else {"stock": 1})})
+
+    def _check_words(self, seller: str, listing_id: str, clean: Mapping[str, Any]) -> GoodsVerdict | None:
         """The listing as it would be. Apart from the change itself: long texts take a while, and others wait for it."""
         with self.store.read() as session:
             row = listing_repo.own_listing(session, seller, listing_id)
             new = {field: clean.get(field, getattr(row, field)) for field in WORDS}
             facts = {**new["attributes"], "condition": new["condition"]}
-            own_words.check_listed(row.category, new["title"], new["description"], facts)
+            return own_words.check_listed(row.category, new["title"], new["description"], facts)
 
     def _clean(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         unknown = sorted(set(changes) - set(CHANGEABLE))
@@ -214,14 +254,14 @@ class Publisher:
                 raise AppError("bad_status", f"The status has to be one of {', '.join(STATUSES)}.", 422)
             return value
         if field == "stock":
-            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST_STOCK:
-                raise AppError("bad_stock", f"The stock has to be a whole number from 0 to {_MOST_STOCK}.", 422)
+            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MAX_STOCK:
+                raise AppError("bad_stock", f"The stock has to be a whole number from 0 to {_MAX_STOCK}.", 422)
             return value
         return self._facts(value)
 
     def _facts(self, value: Any) -> dict[str, str]:
-        if not isinstance(value, Mapping) or len(value) > _MOST_FACTS:
-            raise AppError("bad_facts", f"The facts have to be pairs of name and text, at most {_MOST_FACTS}.", 422)
+        if not isinstance(value, Mapping) or len(value) > _MAX_FACTS:
+            raise AppError("bad_facts", f"The facts have to be pairs of name and text, at most {_MAX_FACTS}.", 422)
         most = self.settings.fact_length
         clean = {
             scrub(edits.clean_text(str(name), 64, "The name of a fact")): scrub(
@@ -243,93 +283,4 @@ class Publisher:
             draft_repo.note_event(session, "deleted", seller, draft=row.draft_id, listing=row.id)
             listing_repo.delete_listing(session, row)
         self.deletions.after()
-        self.follow()
-
-    def abandon(self, seller: str, draft_id: str) -> None:
-        """Delete an unpublished draft with photos and history; an event with its id remains.
-
-        Raises:
-            AppError: 404, or 409 for a published one.
-        """
-        with self.store.write() as session:
-            row = draft_repo.own_draft(session, seller, draft_id, lock=True)
-            if row.state == "published":
-                raise AppError("published", "This draft is published; delete its listing instead.", 409)
-            draft_repo.note_event(session, "abandoned", seller, draft=draft_id)
-            draft_repo.delete_drafts(session, [draft_id])
-        self.deletions.after()
-
-    def retire(self) -> int:
-        """Delete drafts that nobody touched for ``retention_days``; returns how many."""
-        with self.store.write() as session:
-            old = draft_repo.untouched_since(session, now() - timedelta(days=self.settings.retention_days))
-            for row in old:
-                draft_repo.note_event(session, "abandoned", row.seller_id, draft=row.id)
-            draft_repo.delete_drafts(session, [row.id for row in old])
-        self.deletions.after()
-        return len(old)
-
-    def follow(self) -> None:
-        """Bring feed and index up to date with the store; never raises. What fails is tried again later."""
         self.outbox.follow()
-
-    def reconcile(self) -> Healed:
-        """After a start: whatever a crash left behind is put in order. The store is the truth."""
-        with self.store.write() as session:
-            wanted = listing_repo.indexed_ids(session)
-            present = self._ids_in_index(wanted)
-            for listing_id in sorted(wanted ^ present):
-                listing_repo.to_index_again(session, listing_id)
-            stopped = self._stop_orphans(session)
-        swept = self.sweep()
-        self.follow()
-        return Healed(len(wanted - present), len(present - wanted), swept, stopped)
-
-    def _ids_in_index(self, wanted: set[str]) -> set[str]:
-        """Ids in the index; of a broken one those that are wanted, so that the page still opens without it."""
-        try:
-            return self.index.ids()
-        except Exception:
-            log.exception("the index cannot be read; listings are kept, and it is tried again on the next start")
-            self.metrics.errors.labels("index").inc()
-            return wanted
-
-    def stop_orphans(self, alive: Collection[str]) -> int:
-        """Stop drafts that nobody writes any more (``alive`` are being written here); returns how many.
-
-        Such drafts are left when the store went away before their end could be written, or by another server that died.
-        """
-        which = (DraftRow.updated_at < self._too_old(), DraftRow.id.not_in(alive))
-        with self.store.read() as session:  # there are none, nearly always: no writer has to wait for this
-            if session.scalar(select(DraftRow.id).where(DraftRow.state.in_(draft_repo.UNFINISHED), *which)) is None:
-                return 0
-        with self.store.write() as session:
-            return self._stop(session, *which)
-
-    def sweep(self) -> int:
-        """Move photos without a row to the trash and empty it of old ones; returns how many were moved."""
-        with self.store.read() as session:
-            known = set(session.scalars(select(PhotoRow.id)))
-            known |= set(session.scalars(select(PhotoDeletionRow.photo_id)))  # they go for good, not into the trash
-        swept = self.media.sweep(known, STRAY_SECONDS)
-        self.media.empty_trash(self.settings.trash_days * DAY_SECONDS)
-        return swept
-
-    def _too_old(self) -> datetime:
-        return now() - timedelta(minutes=self.settings.draft_minutes)
-
-    def _stop_orphans(self, session: Session) -> int:
-        """Drafts whose process died: a rewrite goes back to what was there, a first draft is stopped."""
-        if self.store.engine.dialect.name == "sqlite":
-            return self._stop(session)
-        # Other servers may share this database; their drafts are younger than the time limit.
-        return self._stop(session, DraftRow.updated_at < self._too_old())
-
-    @staticmethod
-    def _stop(session: Session, *which: ColumnElement[bool]) -> int:
-        rows = list(session.scalars(select(DraftRow).where(DraftRow.state.in_(draft_repo.UNFINISHED), *which)))
-        for row in rows:
-            row.state = "stopped" if row.generated is None else "ready"
-            if row.generated is None:
-                row.problem_code, row.problem = "stopped", "The server was restarted; start the draft again."
-        return len(rows)

@@ -118,8 +118,8 @@ def _outcome(stated: str | None, sold: str | None) -> str:
 
 
 def _mean(values: Iterable[float]) -> float | None:
-    found = list(values)
-    return fmean(found) if found else None
+    numbers = list(values)
+    return fmean(numbers) if numbers else None
 
 
 def main() -> int:

@@ -1,39 +1,35 @@
-"""Export of the operator's tables, and who may open the operator's pages."""
+"""Export of the operator's tables."""
 
 from __future__ import annotations
 
 import csv
 import io
-from typing import Annotated
+from collections.abc import Callable
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from app.accounts.sign_in import request_seller
-from app.ops.numbers import TABLES
+from app.ops import numbers
+from app.ops.drift import drift_by_feature
+from app.ops.impressions import impressions
+from app.ops.table import Table
+from app.routing import Operator
 from app.services import Services
 from app.views import AppError
 
+TABLES: dict[str, Callable[[Services], Table]] = {
+    "new-listings": lambda s: numbers.new_listings(s.store),
+    "reviews": lambda s: numbers.review_queue(s.reviews),
+    "model-health": lambda s: numbers.model_health(impressions(s.store)),
+    "drift": lambda s: numbers.drift(impressions(s.store)),
+    "drift-by-feature": lambda s: drift_by_feature(s.store, s.feed),
+    "models": lambda s: numbers.models(s.feed),
+    "promotions": lambda s: numbers.promotions(s.feed, s.promotions.calendar()),
+    "model-events": lambda s: numbers.model_events(s.feed),
+    "assistant": lambda s: numbers.assistant(s.store),
+    "experiments": lambda s: numbers.experiments(),
+}
 ops = APIRouter(prefix="/ops", include_in_schema=False)
-
-
-def operator(request: Request) -> Services:
-    """The services, for an operator.
-
-    Raises:
-        AppError: not signed in (401), or no operator (403).
-    """
-    services: Services = request.app.state.services
-    seller = request_seller(request)
-    if not is_operator(services, seller.name):
-        raise AppError("no_operator", "This page is for operators; IPL_OPERATORS names them.", 403)
-    return services
-
-
-def is_operator(services: Services, name: str | None) -> bool:
-    """In the single-user mode the one person; else whoever IPL_OPERATORS names."""
-    named = {n.strip() for n in services.settings.operators.split(",") if n.strip()}
-    return services.sellers.single or (name is not None and name in named)
 
 
 @ops.get("")
@@ -43,7 +39,7 @@ def front() -> RedirectResponse:
 
 
 @ops.get("/export/{name}.{kind}")
-def export(services: Annotated[Services, Depends(operator)], name: str, kind: str) -> Response:
+def export(services: Operator, name: str, kind: str) -> Response:
     """A table as CSV or JSON."""
     if name not in TABLES or kind not in ("csv", "json"):
         raise AppError(

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.ops.numbers import HIGH, LOW, Impressions, minutes, wilson
+from app.ops.impressions import Impressions, wilson
+from app.ops.numbers import HIGH, LOW, minutes
 from app.ops.table import Table
 from recommend.metrics.calibration import pcoc
 
@@ -56,11 +57,11 @@ def reliability(seen: Impressions) -> Figure:
         axis.plot(x, seen.click[at].mean(), "o", color=GREEN, markersize=5)
     top = max(float(seen.pctr.max()), axis.get_ylim()[1])
     axis.plot([0, top], [0, top], color=GREY, linewidth=1, linestyle="--")
-    found = pcoc(seen.click, seen.pctr)
+    ratio = pcoc(seen.click, seen.pctr)
     reads = (
-        "agree with clicks" if LOW <= found <= HIGH else ("promise too much" if found > HIGH else "promise too little")
+        "agree with clicks" if LOW <= ratio <= HIGH else ("promise too much" if ratio > HIGH else "promise too little")
     )
-    axis.set_title(f"Predictions {reads} (PCOC {found:.2f})", fontsize=10, loc="left", color=GREY)
+    axis.set_title(f"Predictions {reads} (PCOC {ratio:.2f})", fontsize=10, loc="left", color=GREY)
     axis.set_xlabel("predicted click rate", fontsize=8)
     axis.set_ylabel("observed, 95 % interval", fontsize=8)
     return figure
@@ -111,7 +112,7 @@ def first_impressions(table: Table) -> Figure:
 
 
 def drift_by_feature(table: Table) -> Figure:
-    """How far each thing moved since training, beside what chance would give; the dozen that moved most."""
+    """How far each value moved since training, beside what chance would give; the dozen that moved most."""
     figure, axis = _figure(9.0, 3.4)
     if not table.rows:
         _empty(axis, "Too few pages yet to compare with")
@@ -130,7 +131,7 @@ def drift_by_feature(table: Table) -> Figure:
 
 
 def funnel(counts: dict[str, int], ms: dict[str, float]) -> Figure:
-    """How many things each stage kept, and where the time went."""
+    """How many items each stage kept, and where the time went."""
     figure, axis = _figure(9.0, 1.7)
     names = list(counts)
     values = [max(v, 0) for v in counts.values()]

@@ -1,4 +1,4 @@
-"""What has moved since the ranking model was trained: each thing that the feed writes down, then and now.
+"""What has moved since the ranking model was trained: everything that the feed writes down, then and now.
 
 The population stability index (PSI) compares the shares of bins: tenths of the training window for numbers, the groups
 themselves for categories. Pages are compared, not rows, since the rows of a page are alike; how large an index would
@@ -17,14 +17,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.feed.items import CONDITIONS, CONTENT, category_code
+from app.feed.live_feed import LiveFeed
 from app.market.promotions import EPOCH
 from app.ops.table import Table, rounded
-from app.services import Services
+from app.store.db import Store
 from app.store.tables import FeedPageRow, FeedRow, ListingRow, now
 
 RECENT = timedelta(days=3)
 BEFORE = timedelta(days=14)  # what is compared with where no model serves that was trained on this store
-PAGES, FEWEST = 300, 30  # pages that are looked at, of each time; below so few nothing is said
+PAGES, MIN_PAGES = 300, 30  # pages that are looked at, of each time; below so few nothing is said
 BINS, GROUPS, MIXED = 10, 20, 40
 MOVED, A_LITTLE = 0.2, 0.1
 MISSING = "none"
@@ -35,7 +36,7 @@ CODED = (*CONDITIONS[:4], " or ".join(CONDITIONS[4:]))  # conditions by their co
 class Row:
     """A seen row with what was known then."""
 
-    thing: dict[str, Any]
+    item: dict[str, Any]
     page: dict[str, Any]
     scores: dict[str, Any]
     reason: str
@@ -80,16 +81,16 @@ class Moved:
 def watched(categories: dict[int, str]) -> tuple[Watched, ...]:
     """All that is watched, but for the photos."""
     return (
-        Watched("price", lambda r: r.thing["price"], digits=2),
-        Watched("price within its category, tenth", lambda r: int(r.thing["price_bucket"]) + 1, number=False),
+        Watched("price", lambda r: r.item["price"], digits=2),
+        Watched("price within its category, tenth", lambda r: int(r.item["price_bucket"]) + 1, number=False),
         Watched(
-            "category", lambda r: categories.get(int(r.thing["category"]), f"no. {r.thing['category']}"), number=False
+            "category", lambda r: categories.get(int(r.item["category"]), f"no. {r.item['category']}"), number=False
         ),
-        Watched("condition", lambda r: CODED[int(r.thing["condition"])], number=False),
-        Watched("seller", lambda r: f"seller {r.thing['seller_id']}", number=False),
-        Watched("one of a kind", lambda r: "single piece" if r.thing["single"] else "several pieces", number=False),
-        Watched("pieces left", lambda r: r.thing["stock"]),
-        Watched("age of the listing, hours", lambda r: r.thing["item_age_h"]),
+        Watched("condition", lambda r: CODED[int(r.item["condition"])], number=False),
+        Watched("seller", lambda r: f"seller {r.item['seller_id']}", number=False),
+        Watched("one of a kind", lambda r: "single piece" if r.item["single"] else "several pieces", number=False),
+        Watched("pieces left", lambda r: r.item["stock"]),
+        Watched("age of the listing, hours", lambda r: r.item["item_age_h"]),
         Watched("hour of the day", lambda r: f"{int(r.page['hour']):02} h", number=False),
         Watched("clicks of the visitor before", lambda r: len(r.page["history_item"])),
         Watched("hours since the visitor's last click", lambda r: _last(r.page["history_age_h"])),
@@ -101,14 +102,14 @@ def watched(categories: dict[int, str]) -> tuple[Watched, ...]:
     )
 
 
-def drift_by_feature(services: Services) -> Table:
+def drift_by_feature(store: Store, feed: LiveFeed) -> Table:
     """What has moved, the most first."""
     headers = ("what", "reads", "PSI", "by chance up to", "then", "now")
-    with services.store.read() as session:
-        first, last, against = _window(services)
+    with store.read() as session:
+        first, last, against = _window(feed)
         recent = now() - RECENT
         then = _sample(session, first, min(last, recent))
-        if then.pages < FEWEST and against:  # trained elsewhere, or on the last days alone
+        if then.pages < MIN_PAGES and against:  # trained elsewhere, or on the last days alone
             against = ""
             then = _sample(session, recent - BEFORE, recent)
         later = _sample(session, recent, now())
@@ -116,12 +117,12 @@ def drift_by_feature(services: Services) -> Table:
     other = "the two weeks before them, since no ranking model serves that was trained on earlier days of this store"
     span = against or other
     note = f"The last {RECENT.days} days ({later.pages} pages) against {span} ({then.pages} pages)."
-    if min(then.pages, later.pages) < FEWEST:
-        return Table(headers, (), f"{note} Below {FEWEST} pages nothing is said.")
-    found = {w.name: moved(w, then, later) for w in watched(categories)}
-    found["what the photos show"] = photos_moved(then, later)
-    rows = [(name, m.reads, rounded(m.psi, 3), rounded(m.chance, 3), m.then, m.now) for name, m in found.items()]
-    rows.sort(key=lambda row: -(found[row[0]].psi - found[row[0]].chance))
+    if min(then.pages, later.pages) < MIN_PAGES:
+        return Table(headers, (), f"{note} Below {MIN_PAGES} pages nothing is said.")
+    moves = {w.name: moved(w, then, later) for w in watched(categories)}
+    moves["what the photos show"] = photos_moved(then, later)
+    rows = [(name, m.reads, rounded(m.psi, 3), rounded(m.chance, 3), m.then, m.now) for name, m in moves.items()]
+    rows.sort(key=lambda row: -(moves[row[0]].psi - moves[row[0]].chance))
     return Table(headers, tuple(rows), f"{note} Above {MOVED} and above chance: it moved.")
 
 
@@ -133,18 +134,18 @@ def index(before: np.ndarray, after: np.ndarray) -> float:
 
 
 def moved(what: Watched, then: Sample, later: Sample) -> Moved:
-    """How far one thing moved."""
+    """How far one value moved."""
     values = [what.value(row) for row in (*then.rows, *later.rows)]
     of_then = len(then.rows)
     bins = _tenths(values, of_then) if what.number else _groups(values)
     psi, chance = _index(bins[:, None], then, later)
-    said = _means(values, of_then, what.digits) if what.number else _shares(values, of_then)
-    return Moved(psi, chance, *said)
+    words = _means(values, of_then, what.digits) if what.number else _shares(values, of_then)
+    return Moved(psi, chance, *words)
 
 
 def photos_moved(then: Sample, later: Sample) -> Moved:
     """The axis of the content vectors that moved most, with the chance of the largest of all axes."""
-    vectors = np.array([row.thing["content"] or [0.0] * CONTENT for row in (*then.rows, *later.rows)])
+    vectors = np.array([row.item["content"] or [0.0] * CONTENT for row in (*then.rows, *later.rows)])
     of_then = len(then.rows)
     bins = np.column_stack([_tenths(list(axis), of_then) for axis in vectors.T])
     each = [index(np.bincount(b[:of_then], minlength=b.max() + 1), np.bincount(b[of_then:], minlength=b.max() + 1))
@@ -203,16 +204,17 @@ def _shares(values: Sequence[Any], of_then: int) -> tuple[str, str]:
     before, after = names[:of_then], names[of_then:]
     change = {n: after.count(n) / len(after) - before.count(n) / len(before) for n in set(names)}
     most = max(sorted(change), key=lambda n: abs(change[n]))
-    return tuple(f"{most}: {100 * part.count(most) / len(part):.0f} %" for part in (before, after))  # type: ignore[return-value]
+    then, later = (f"{most}: {100 * part.count(most) / len(part):.0f} %" for part in (before, after))
+    return then, later
 
 
 def _last(ages: Sequence[float]) -> float | None:
     return ages[-1] if ages else None
 
 
-def _window(services: Services) -> tuple[datetime, datetime, str]:
+def _window(feed: LiveFeed) -> tuple[datetime, datetime, str]:
     """Training window of the ranking model that serves, and in words; no words without one."""
-    loaded = services.feed.models.get("ranking")
+    loaded = feed.models.get("ranking")
     if loaded is None:
         return now() - RECENT - BEFORE, now() - RECENT, ""
     first, last = (EPOCH + timedelta(days=int(day)) for day in loaded.manifest["train_days"])

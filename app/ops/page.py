@@ -1,51 +1,26 @@
-"""The operator's page: why does this thing stand here, and which model is off. Gradio around ``ops_numbers``."""
+"""The operator's page: why does this item stand here, and which model is off. Gradio around ``numbers``."""
 
 from __future__ import annotations
 
-import base64
 import html
-import io
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 # Gradio reads the annotations of its listeners at run time, so that it cannot be imported later than here.
 import gradio as gr
 
 from app.ops import charts as pictures
 from app.ops import numbers
-from app.ops.numbers import Answer
+from app.ops.answers import answers
+from app.ops.drift import drift_by_feature
+from app.ops.html import cards, frame, picture, slate_table
+from app.ops.impressions import impressions
 from app.ops.promotions_tab import PromotionsTab
-from app.ops.table import Table
+from app.ops.reviews_tab import ReviewsTab
 from app.services import Services
-from app.web.theme import make_theme, stylesheet
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-HEAD = (
-    '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="referrer" content="no-referrer">'
-)
-STATES = {"good": ("●", "good"), "look": ("◐", "worth a look"), "bad": ("▲", "act"), "unknown": ("○", "not known yet")}
-FEED_COLUMNS = 13  # of the feed's table that fit; the rest is in the export
-
-
-def page_options() -> dict[str, Any]:
-    """What ``mount_gradio_app`` needs for this page."""
-    return {
-        "theme": make_theme(),
-        "css": stylesheet("ops"),
-        "head": HEAD,
-        "footer_links": [],
-        "allowed_paths": [],
-        "show_error": False,
-        "ssr_mode": False,
-        "enable_monitoring": False,
-        "pwa": False,
-        "mcp_server": False,
-    }
 
 
 def build_page(services: Services) -> gr.Blocks:
-    """The page. It reads and changes nothing, but for the calendar of promotions, after a second look."""
+    """The page. It changes nothing but the review queue and the calendar of promotions, after a second look."""
     return _Page(services).blocks
 
 
@@ -61,40 +36,42 @@ class _Page:
                 with gr.Tab("Feed", id="feed"):
                     self._feed()
                 with gr.Tab("New listings", id="new") as new:
-                    picture, table = _block(), self._table("new-listings")
-                    new.select(self._new, None, [picture, table], show_progress="hidden")
+                    chart, table = _block(), self._table("new-listings")
+                    new.select(self._new, None, [chart, table], show_progress="hidden")
+                with gr.Tab("Review", id="reviews") as reviews:
+                    ReviewsTab(services, reviews, self._table)
                 with gr.Tab("Model health", id="models") as health:
                     self._health(health)
                 with gr.Tab("Promotions", id="promotions") as calendar:
-                    PromotionsTab(services, calendar, self._table, _frame)
+                    PromotionsTab(services, calendar, self._table)
                 with gr.Tab("Listing assistant", id="assistant") as assistant:
                     table = self._table("assistant")
-                    assistant.select(lambda: _frame(numbers.assistant(services)), None, table, show_progress="hidden")
+                    assistant.select(
+                        lambda: frame(numbers.assistant(services.store)), None, table, show_progress="hidden"
+                    )
                 with gr.Tab("Experiments", id="experiments") as experiments:
                     table = self._table("experiments")
-                    experiments.select(
-                        lambda: _frame(numbers.experiments(services)), None, table, show_progress="hidden"
-                    )
+                    experiments.select(lambda: frame(numbers.experiments()), None, table, show_progress="hidden")
             self.blocks.load(self._opened, None, [self.answers, self.visitor], show_progress="hidden")
 
     def _feed(self) -> None:
         with gr.Row(elem_id="ops-ask"):
             self.visitor = gr.Dropdown([], label="Visitor", allow_custom_value=True, elem_id="ops-visitor", scale=3)
             look = gr.Button("Show what they would see now", variant="primary", elem_id="ops-look", scale=1)
-        said = gr.HTML("", elem_id="ops-said", apply_default_css=False)
-        picture = _block()
+        text = gr.HTML("", elem_id="ops-said", apply_default_css=False)
+        chart = _block()
         slate = gr.HTML("", elem_id="ops-slate", apply_default_css=False)
-        outputs = [said, picture, slate]
+        outputs = [text, chart, slate]
         look.click(self._look, self.visitor, outputs, show_progress="minimal")
         self.visitor.input(self._look, self.visitor, outputs, show_progress="minimal")
 
     def _health(self, tab: gr.Tab) -> None:
         with gr.Row():
             days, reliable = _block(3), _block(2)
-        said = gr.HTML("", elem_id="ops-agreement", apply_default_css=False)
+        text = gr.HTML("", elem_id="ops-agreement", apply_default_css=False)
         tables = [self._table(name) for name in ("model-health", "models", "drift", "model-events")]
         features = [_block(), self._table("drift-by-feature")]
-        tab.select(self._models, None, [days, reliable, said, *tables, *features], show_progress="hidden")
+        tab.select(self._models, None, [days, reliable, text, *tables, *features], show_progress="hidden")
 
     def _table(self, name: str) -> gr.Dataframe:
         links = f"<a href='/ops/export/{name}.csv'>CSV</a> · <a href='/ops/export/{name}.json'>JSON</a>"
@@ -103,8 +80,10 @@ class _Page:
         return gr.Dataframe(interactive=False, show_label=False, wrap=True, elem_classes=["ops-table"], max_height=460)
 
     def _opened(self) -> tuple[str, Any]:
-        names = numbers.visitors(self.services)
-        return _cards(numbers.answers(self.services)), gr.update(choices=names, value=names[0] if names else None)
+        store, feed = self.services.store, self.services.feed
+        names = numbers.visitors(store, feed)
+        chosen = gr.update(choices=names, value=names[0] if names else None)
+        return cards(answers(store, feed, self.services.promotions)), chosen
 
     def _look(self, visitor: str | None) -> tuple[str, str, str]:
         name = (visitor or "").strip()[:64]
@@ -117,32 +96,33 @@ class _Page:
         simple = [role.replace("_", "-") for role in slate.degraded]
         models = ", ".join(f"{role.replace('_', '-')}: {by}" for role, by in slate.models.items())
         without = f" Without a model of its own: {', '.join(simple)}." if simple else ""
-        said = f"<div class='ops'><p>{html.escape(models)}.{html.escape(without)}</p></div>"
-        return said, _picture(pictures.funnel(slate.counts, slate.ms)), _slate(table)
+        text = f"<div class='ops'><p>{html.escape(models)}.{html.escape(without)}</p></div>"
+        return text, picture(pictures.funnel(slate.counts, slate.ms)), slate_table(table)
 
     def _new(self) -> tuple[str, Any]:
-        table = numbers.new_listings(self.services)
-        return _picture(pictures.first_impressions(table)), _frame(table)
+        table = numbers.new_listings(self.services.store)
+        return picture(pictures.first_impressions(table)), frame(table)
 
     def _models(self) -> tuple[Any, ...]:
-        seen = numbers.impressions(self.services.store)
-        table = numbers.model_health(self.services, seen)
-        value, pages = numbers.agreement(self.services, seen)
+        store, feed = self.services.store, self.services.feed
+        seen = impressions(store)
+        table = numbers.model_health(seen)
+        value, pages = numbers.agreement(seen)
         agree = (
             f"Pre-ranking and ranking agree with a rank correlation of {value:.2f} over {pages} pages."
             if value is not None
             else "No page is long enough yet to compare pre-ranking with ranking."
         )
-        moved = numbers.drift_by_feature(self.services)
-        rest = (numbers.models(self.services), numbers.drift(self.services, seen), numbers.model_events(self.services))
+        moved = drift_by_feature(store, feed)
+        rest = (numbers.models(feed), numbers.drift(seen), numbers.model_events(feed))
         return (
-            _picture(pictures.by_day(table)),
-            _picture(pictures.reliability(seen)),
+            picture(pictures.by_day(table)),
+            picture(pictures.reliability(seen)),
             f"<div class='ops'><p>{agree}</p></div>",
-            _frame(table),
-            *(_frame(found) for found in rest),
-            _picture(pictures.drift_by_feature(moved)),
-            _frame(moved),
+            frame(table),
+            *(frame(t) for t in rest),
+            picture(pictures.drift_by_feature(moved)),
+            frame(moved),
         )
 
 
@@ -150,56 +130,3 @@ def _block(scale: int = 1) -> gr.HTML:
     """A place for a picture. Gradio's own plot, while it is empty, is announced wrongly to screen readers."""
     with gr.Column(scale=scale, min_width=280):
         return gr.HTML("", apply_default_css=False)
-
-
-def _picture(figure: Figure) -> str:
-    """The figure as an SVG image; its title, which states what is seen, is also its description."""
-    file = io.StringIO()
-    figure.savefig(file, format="svg")
-    said = html.escape(figure.axes[0].get_title(loc="left") or "Nothing to show yet", quote=True)
-    data = base64.b64encode(file.getvalue().encode()).decode()
-    return f"<figure class='ops picture'><img alt='{said}' src='data:image/svg+xml;base64,{data}'></figure>"
-
-
-def _frame(table: Table) -> Any:
-    return gr.update(
-        value={"headers": list(table.headers), "data": [list(row) for row in table.rows]}, label=table.note
-    )
-
-
-def _cards(answers: list[Answer]) -> str:
-    cards = []
-    for a in answers:
-        sign, word = STATES[a.state]
-        cards.append(
-            f"<article class='card {a.state}'><h2>{html.escape(a.question)}</h2>"
-            f"<p class='says'><span aria-hidden='true'>{sign}</span> <span class='sr'>{word}: </span>"
-            f"{html.escape(a.says)}</p><p class='detail'>{html.escape(a.detail)}</p></article>"
-        )
-    return f"<div class='ops cards'>{''.join(cards)}</div>"
-
-
-def _slate(table: Table) -> str:
-    """The slate as a table whose rows open to what explains them."""
-    if not table.rows:
-        return "<div class='ops'><p>Nothing is on sale.</p></div>"
-    head = "".join(f"<th scope='col'>{html.escape(h)}</th>" for h in table.headers[:FEED_COLUMNS])
-    body = []
-    for row in table.rows:
-        kind = "fell" if row[0] is None else ("ad" if row[2] == "ad" else "")
-        cells = "".join(f"<td>{_cell(v)}</td>" for v in row[:FEED_COLUMNS])
-        more = " · ".join(
-            f"{h}: {_cell(v)}" for h, v in zip(table.headers[FEED_COLUMNS:], row[FEED_COLUMNS:], strict=True)
-        )
-        body.append(
-            f"<tr class='{kind}'>{cells}</tr><tr class='more {kind}'><td></td><td colspan='12'>{more}</td></tr>"
-        )
-    note = html.escape(table.note)
-    return (
-        f"<div class='ops scroll'><table><caption>{note}</caption><thead><tr>{head}</tr></thead>"
-        f"<tbody>{''.join(body)}</tbody></table></div>"
-    )
-
-
-def _cell(value: object) -> str:
-    return "–" if value is None else html.escape(str(value))

@@ -5,36 +5,21 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Path
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Path
+from pydantic import Field
 
-from app.market.promotions import MOST_DAYS, Promotion, today
-from app.ops.api import operator
-from app.services import Services
-from app.web.api_schemas import ErrorBody
+from app.market.promotions import MAX_DAYS, Promotion, today
+from app.routing import ERRORS, Body, Operator
 
-Operator = Annotated[Services, Depends(operator)]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
-_ERRORS: dict[int | str, dict[str, object]] = {
-    401: {"model": ErrorBody, "description": "No valid token or sign-in."},
-    403: {"model": ErrorBody, "description": "Not an operator."},
-    404: {"model": ErrorBody, "description": "No such promotion."},
-    409: {"model": ErrorBody, "description": "Another promotion is on one of the days."},
-    422: {"model": ErrorBody, "description": "What was given is unusable; the message says why."},
-    503: {"model": ErrorBody, "description": "Busy; try again."},
-}
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class PromotionWish(_Body):
+class PromotionWish(Body):
     """Days of a promotion, in UTC."""
 
     name: str = Field(max_length=64)
     first_day: date
-    days: int = Field(ge=1, le=MOST_DAYS)
+    days: int = Field(ge=1, le=MAX_DAYS)
 
 
 class PromotionBody(PromotionWish):
@@ -45,39 +30,39 @@ class PromotionBody(PromotionWish):
     state: Literal["over", "on", "to come"]
 
 
-class PromotionsBody(_Body):
+class PromotionsBody(Body):
     """The calendar, the earliest first."""
 
     promotions: list[PromotionBody]
 
 
-v1_promotions = APIRouter(prefix="/v1", tags=["promotions"])
+v1_promotions = APIRouter(prefix="/v1", tags=["promotions"], responses=ERRORS)
 
 
-@v1_promotions.get("/promotions", responses=_ERRORS)
+@v1_promotions.get("/promotions")
 def promotions(services: Operator) -> PromotionsBody:
     """All promotions that are declared."""
     return PromotionsBody(promotions=[_body(p) for p in services.promotions.calendar().promotions])
 
 
-@v1_promotions.post("/promotions", status_code=201, responses=_ERRORS)
+@v1_promotions.post("/promotions", status_code=201)
 def declare(services: Operator, wish: PromotionWish) -> PromotionBody:
     """Declare a promotion. Past ones may be declared as well: their days are what a copy is made from."""
     return _body(services.promotions.declare(wish.name, wish.first_day, wish.days))
 
 
-@v1_promotions.delete("/promotions/{number}", status_code=204, responses=_ERRORS)
+@v1_promotions.delete("/promotions/{number}", status_code=204)
 def withdraw(services: Operator, number: Number) -> None:
     """Take a promotion off the calendar."""
     services.promotions.withdraw(number)
 
 
-def _body(made: Promotion) -> PromotionBody:
+def _body(promotion: Promotion) -> PromotionBody:
     return PromotionBody(
-        id=made.id,
-        name=made.name,
-        first_day=made.first_day,
-        days=made.days,
-        last_day=made.last_day,
-        state=made.state(today()),
+        id=promotion.id,
+        name=promotion.name,
+        first_day=promotion.first_day,
+        days=promotion.days,
+        last_day=promotion.last_day,
+        state=promotion.state(today()),
     )

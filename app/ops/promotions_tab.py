@@ -12,9 +12,9 @@ from typing import Any
 # Gradio reads the annotations of its listeners at run time, so that it cannot be imported later than here.
 import gradio as gr
 
-from app.market.promotions import MOST_DAYS, Promotion, day_number, read_date, today
+from app.market.promotions import MAX_DAYS, Promotion, day_number, read_date, today
+from app.ops.html import frame
 from app.ops.numbers import promotions
-from app.ops.table import Table
 from app.services import Services
 from app.views import AppError
 
@@ -24,66 +24,69 @@ class PromotionsTab:
 
     Args:
         table: makes an exporting table of a name.
-        frame: what a table is filled with.
     """
 
-    def __init__(
-        self, services: Services, tab: gr.Tab, table: Callable[[str], gr.Dataframe], frame: Callable[[Table], Any]
-    ) -> None:
-        self.services, self._frame = services, frame
+    def __init__(self, services: Services, tab: gr.Tab, table: Callable[[str], gr.Dataframe]) -> None:
+        self.services = services
         with gr.Row():
             name = gr.Textbox(label="Name of a new promotion", max_length=64, elem_id="ops-promotion-name")
             first = gr.Textbox(label="First day (UTC), such as 2026-11-27", max_length=10, elem_id="ops-promotion-day")
-            days = gr.Number(2, label="Days", precision=0, minimum=1, maximum=MOST_DAYS, elem_id="ops-promotion-days")
+            days = gr.Number(2, label="Days", precision=0, minimum=1, maximum=MAX_DAYS, elem_id="ops-promotion-days")
             look = gr.Button("Look at it first", elem_id="ops-promotion-look")
         with gr.Row():
             number = gr.Textbox(label="Number of one to take off", max_length=9, elem_id="ops-promotion-number")
             drop = gr.Button("Look at it first", elem_id="ops-promotion-drop")
-        said = gr.HTML("", elem_id="ops-promotion-said", apply_default_css=False)
+        text = gr.HTML("", elem_id="ops-promotion-said", apply_default_css=False)
         sure = gr.Button("Do it", variant="primary", visible=False, elem_id="ops-promotion-sure")
         wish: gr.State = gr.State(None)
         shown = table("promotions")
-        look.click(self._look, [name, first, days], [said, sure, wish], show_progress="hidden")
-        drop.click(self._drop, [number], [said, sure, wish], show_progress="hidden")
-        sure.click(self._do, [wish], [said, sure, wish, shown], show_progress="hidden")
-        tab.select(lambda: frame(promotions(services)), None, shown, show_progress="hidden")
+        look.click(self._look, [name, first, days], [text, sure, wish], show_progress="hidden")
+        drop.click(self._drop, [number], [text, sure, wish], show_progress="hidden")
+        sure.click(self._do, [wish], [text, sure, wish, shown], show_progress="hidden")
+        tab.select(self._calendar, None, shown, show_progress="hidden")
 
     def _look(self, name: str, first: str, days: float | None) -> tuple[Any, ...]:
         try:
-            made = self.services.promotions.checked(name or "", read_date(first or ""), int(days or 0))
+            promotion = self.services.promotions.checked(name or "", read_date(first or ""), int(days or 0))
         except AppError as error:
             return self._said(str(error))
-        return self._said(f"{_words(made)} would be declared.", ("declare", made.name, str(made.first_day), made.days))
+        return self._said(
+            f"{_words(promotion)} would be declared.",
+            ("declare", promotion.name, str(promotion.first_day), promotion.days),
+        )
 
     def _drop(self, number: str) -> tuple[Any, ...]:
         known = {str(p.id): p for p in self.services.promotions.calendar().promotions}
-        found = known.get((number or "").strip())
-        if found is None:
+        promotion = known.get((number or "").strip())
+        if promotion is None:
             return self._said("There is no promotion of that number.")
-        return self._said(f"{_words(found)} would be taken off the calendar.", ("withdraw", found.id))
+        return self._said(f"{_words(promotion)} would be taken off the calendar.", ("withdraw", promotion.id))
 
     def _do(self, wish: Any) -> tuple[Any, ...]:
         try:
             done = self._done(wish)
         except AppError as error:
             done = str(error)
-        return *self._said(done), self._frame(promotions(self.services))
+        return *self._said(done), self._calendar()
+
+    def _calendar(self) -> Any:
+        return frame(promotions(self.services.feed, self.services.promotions.calendar()))
 
     def _done(self, wish: Any) -> str:
         if not isinstance(wish, list | tuple) or not wish:
             return "Look at it first."
         if wish[0] == "withdraw":
             return f"{_words(self.services.promotions.withdraw(int(wish[1])))} is off the calendar."
-        made = self.services.promotions.declare(str(wish[1]), read_date(str(wish[2])), int(wish[3]))
-        return f"{_words(made)} is declared, as number {made.id}."
+        promotion = self.services.promotions.declare(str(wish[1]), read_date(str(wish[2])), int(wish[3]))
+        return f"{_words(promotion)} is declared, as number {promotion.id}."
 
     def _said(self, words: str, wish: tuple[Any, ...] | None = None) -> tuple[Any, ...]:
         text = f"<div class='ops' role='status'><p>{html.escape(words)}</p></div>"
         return text, gr.update(visible=wish is not None), wish
 
 
-def _words(made: Promotion) -> str:
-    wait = made.numbers[0] - day_number(today())
-    until = f", {made.state(today())}" if wait <= 0 else f", in {wait} day{'s' * (wait > 1)}"
-    span = str(made.first_day) if made.days == 1 else f"{made.first_day} to {made.last_day}"
-    return f"“{made.name}” ({span}{until})"
+def _words(promotion: Promotion) -> str:
+    wait = promotion.numbers[0] - day_number(today())
+    until = f", {promotion.state(today())}" if wait <= 0 else f", in {wait} day{'s' * (wait > 1)}"
+    span = str(promotion.first_day) if promotion.days == 1 else f"{promotion.first_day} to {promotion.last_day}"
+    return f"“{promotion.name}” ({span}{until})"

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from app import handlers
 from app.editing.evidence_places import moved_facts
 from app.seller import words
 from app.seller.draft_part import BUSY, draft_html
@@ -21,7 +20,7 @@ from listing.intake.photos import PhotoLimits
 from listing.schema import Listing
 
 Page = Literal["sell", "mine"]
-MOST_ORDERS = 5  # of one listing on the page; the next ones follow when these are handed over
+MAX_ORDERS = 5  # of one listing on the page; the next ones follow when these are handed over
 
 
 @dataclass(frozen=True)
@@ -90,6 +89,14 @@ class Desk:
         view = self.view
         return view is not None and (view.state in (*BUSY, "ready") or view.category is not None)
 
+    def notify(self, kind: str, title: str, text: str) -> None:
+        """Show one more notice."""
+        self.notices.append(Notice(kind, title, text))
+
+    def start_over(self) -> None:
+        """An empty desk, for the next listing."""
+        self.page, self.shots, self.refused, self.view, self.published = "sell", [], [], None, None
+
     def show(self, view: DraftView, media: Media) -> None:
         """Show the draft with exactly its photos, in their order."""
         before, known = self.view, {shot.ref.id: shot for shot in self.shots}
@@ -108,7 +115,7 @@ class Painter:
     sign_out: str | None = None
 
     def top(self, desk: Desk, seller: str, name: str) -> str:
-        count = len(handlers.my_listings(self.services, seller))
+        count = len(self.services.listings.own(seller))
         return render("top", page=desk.page, count=count, who=name, sign_out=self.sign_out)
 
     def photos(self, desk: Desk) -> str:
@@ -151,7 +158,7 @@ class Painter:
         if desk.view is None or not desk.shows_draft:
             return render("empty")
         basis = desk.view.price.basis if desk.view.price is not None else []
-        same = [self._card(x) for x in handlers.comparables(self.services, basis)]
+        same = [self._card(x) for x in self.services.listings.comparables(basis)]
         retrieval = not isinstance(self.services.index, NoIndex)
         return draft_html(desk.view, [c for c in same if c["price"]], retrieval, desk.conflicts)
 
@@ -159,40 +166,44 @@ class Painter:
         link = f"/l/{listing.id}"
         price = words.money(listing.price, listing.currency)
         cover = self._picture(listing)
-        return render("published", title=listing.title, price=price, cover=cover, link=link, id=listing.id)
+        return render(
+            "published", title=listing.title, price=price, cover=cover, link=link, id=listing.id,
+            review=listing.review,
+        )  # fmt: skip
 
     def find(self, desk: Desk) -> str:
         return render("find", text=desk.find_text)
 
     def mine(self, desk: Desk, seller: str) -> str:
         photo = desk.find_photo.photo() if desk.find_photo is not None else None
-        found = handlers.my_listings(self.services, seller, text=desk.find_text, photo=photo)
+        listings = self.services.listings.own(seller, text=desk.find_text, photo=photo)
         searched = bool(desk.find_text.strip()) or desk.find_photo is not None
-        count = f"{len(found)} listing{'' if len(found) == 1 else 's'}"
+        count = f"{len(listings)} listing{'' if len(listings) == 1 else 's'}"
         by = "with this photo" if desk.find_photo is not None else f"with “{desk.find_text.strip()}”"
         nothing = ("Nothing found", "Try another word, or clear the search.")
         none = ("Nothing here yet", "What you publish appears here: to edit it, mark it sold or delete it.")
         title, line = nothing if searched else none
-        items = self._with_orders(found, seller)
-        summary = f"{count} found {by}" if searched else count if found else ""
+        items = self._with_orders(listings, seller)
+        summary = f"{count} found {by}" if searched else count if listings else ""
         return render(
             "mine", items=items, summary=summary, none_title=title, none_words=line, searched=searched,
             hand_over=words.HAND_OVER, conflicts=desk.conflicts,
         )  # fmt: skip
 
-    def _with_orders(self, found: Sequence[Listing], seller: str) -> list[dict[str, Any]]:
-        """Cards with what waits to be handed over, and whether the thing may be put on sale again."""
+    def _with_orders(self, listings: Sequence[Listing], seller: str) -> list[dict[str, Any]]:
+        """Cards with what waits to be handed over, and whether the item may be put on sale again."""
         waiting: dict[str, list[dict[str, str]]] = {}
         for order in self.services.orders.waiting(seller):
             amount = words.money(order.amount, order.currency)
             waiting.setdefault(order.listing_id, []).append({"id": order.id, "amount": amount})
-        bought = self.services.orders.bought([x.id for x in found if x.stock == 0])
+        bought = self.services.orders.bought([x.id for x in listings if x.stock == 0])
         cards = []
-        for listing in found:
+        for listing in listings:
             orders = waiting.get(listing.id, [])
-            again = listing.status != "active" and listing.id not in bought
-            more = len(orders) > MOST_ORDERS
-            cards.append({**self._card(listing), "orders": orders[:MOST_ORDERS], "more": more, "again": again})
+            held = listing.status in ("review", "refused")
+            again = listing.status != "active" and not held and listing.id not in bought
+            more = len(orders) > MAX_ORDERS
+            cards.append({**self._card(listing), "orders": orders[:MAX_ORDERS], "more": more, "again": again})
         return cards
 
     def _card(self, listing: Listing) -> dict[str, Any]:
@@ -206,6 +217,7 @@ class Painter:
             "versions": {f: field_version(field_text(getattr(listing, f))) for f in ("title", "description", "price")},
             "status": listing.status,
             "state": words.STATUSES[listing.status],
+            "review": listing.review,
             "url": self._picture(listing),
         }
 

@@ -77,15 +77,15 @@ def _category(view: DraftView) -> dict[str, Any] | None:
 
 
 def _fact(fact: AttributeValue, view: DraftView) -> dict[str, Any]:
-    found = words.mark(fact)
+    mark = words.mark(fact)
     shown = fact.value or fact.suggestion or ""
     attribute = _attribute(fact.name, view)
     return {
         "name": fact.name,
         "key": _key(fact.name),
         "label": words.attribute_label(fact.name),
-        "sign": found.sign,
-        "tone": found.tone,
+        "sign": mark.sign,
+        "tone": mark.tone,
         "shown": shown,
         "said": words.value_label(shown),
         "suggestion": fact.suggestion if fact.value is None and fact.status == "unsupported" else None,
@@ -147,10 +147,10 @@ def _price(view: DraftView, comparables: Sequence[dict[str, Any]], retrieval: bo
         note = f"From {count} similar past listing{'s' if count > 1 else ''}."
         span = f"{words.amount_text(known.low)} – {words.money(known.high, known.currency)} is usual"
     else:
-        note = "We know too few similar things to name a price. Yours counts."
+        note = "There are too few similar items to suggest a price. Set your own."
         span = ""
     if known is None and not retrieval:
-        note = "Past listings are switched off, so there is nothing to compare with. Your price counts."
+        note = "Past listings are switched off, so there is nothing to compare with. Set your own price."
     return {
         "currency": view.currency,
         "value": words.amount_text(view.asked),
@@ -166,7 +166,7 @@ def _bottom(view: DraftView) -> str:
     doubts = sum(a.status in ("unsupported", "contradicted") for a in view.attributes)
     claims = sum(f.field in LENGTHS and f.span is not None for f in view.flags)
     if claims:
-        return f"{claims} unproven statement{'s' if claims > 1 else ''} in the text. Please look."
+        return f"{claims} unproven statement{'s' if claims > 1 else ''} in the text. Please check."
     if doubts:
         return f"{doubts} guess{'es' if doubts > 1 else ''} left out until you confirm."
-    return "Everything in it is seen, read or told by you."
+    return "Everything in it was seen in your photos, read on a label, or told by you."

@@ -1,34 +1,22 @@
-"""Templates of the seller's page. Autoescape is on: whatever a person or a model wrote is shown, never executed."""
+"""Templates of the seller's page, and marks in its texts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from app import templates
 from listing.schema import Flag
 
 FOLDER = Path(__file__).parent / "templates"
 
 
-@lru_cache(maxsize=1)
-def _templates() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
 def render(name: str, **values: Any) -> str:
-    """The template ``NAME.html`` filled with values; an unknown name in a template is an error."""
-    return _templates().get_template(f"{name}.html").render(**values)
+    """The template ``NAME.html`` filled with values."""
+    return templates.render(FOLDER / f"{name}.html", **values)
 
 
 def marked(text: str, flags: Iterable[Flag]) -> Markup:

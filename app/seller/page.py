@@ -3,50 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 # Gradio reads the annotations of its listeners at run time, so that it cannot be imported later than here.
 import gradio as gr
 
-from app.seller import actions
+from app.accounts.sellers import Seller
+from app.seller.actions import Actions
 from app.seller.desk import Desk, Painter
 from app.services import Services
+from app.theme import script
 from app.views import AppError
-from app.web.theme import make_theme, script, stylesheet
 from listing.events import TextEvent
 
 FILE_TYPES = [".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif"]
-MAX_FILE = "25mb"
 PAINT_SECONDS = 0.08
 MAX_SESSIONS = 256  # of everybody; the one that was used longest ago goes
-HEAD = """<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">
-<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">"""
 WRITE = "Write my listing"
 NOTE_HINT = "Flaws, why you sell it, how it fits. Your words are kept exactly as you write them."
 
 
-def page_options() -> dict[str, Any]:
-    """What ``launch`` or ``mount_gradio_app`` needs for this page: its look, and nothing readable but the page."""
-    return {
-        "theme": make_theme(),
-        "css": stylesheet("seller"),
-        "head": HEAD,
-        "footer_links": [],
-        "allowed_paths": [],
-        "max_file_size": MAX_FILE,
-        "show_error": False,
-        "ssr_mode": False,
-        "enable_monitoring": False,
-        "pwa": False,
-        "mcp_server": False,
-    }
-
-
 def build_page(services: Services, sign_out: str | None = None) -> gr.Blocks:
     """The page. ``sign_out``: where its link leads; None in the single-user mode. Set GRADIO_TEMP_DIR before."""
-    return _Page(services, sign_out).blocks
+    return SellerPage(services, sign_out).blocks
 
 
 @contextmanager
@@ -58,7 +39,7 @@ def _said() -> Iterator[None]:
         raise gr.Error(str(error), print_exception=False) from error
 
 
-class _Page:
+class SellerPage:
     """Blocks and events of one page; what a seller has on the table is in each session's ``Desk``."""
 
     def __init__(self, services: Services, sign_out: str | None) -> None:
@@ -140,11 +121,11 @@ class _Page:
             html.act(self.press, self.desk, **short)
             html.run(self.run, [self.desk, self.note], **long)
 
-    def _seller(self, request: gr.Request) -> Any:
+    def _seller(self, request: gr.Request) -> Seller:
         with _said():
             return self.services.sellers.for_page(getattr(request, "username", None))
 
-    def _paint(self, desk: Desk, seller: Any, *, clear_note: bool = False, whole: bool = True) -> list[Any]:
+    def _paint(self, desk: Desk, seller: Seller, *, clear_note: bool = False, whole: bool = True) -> list[Any]:
         """Values for all outputs; what the page shows already is not sent again. Not whole: what writing changes."""
         with _said():
             fresh = self._fresh(desk, seller, whole)
@@ -155,7 +136,7 @@ class _Page:
             values.append(gr.skip() if same else gr.update(**value) if isinstance(value, dict) else value)
         return [*values, "" if clear_note else gr.skip()]
 
-    def _fresh(self, desk: Desk, seller: Any, whole: bool) -> dict[str, Any]:
+    def _fresh(self, desk: Desk, seller: Seller, whole: bool) -> dict[str, Any]:
         painter = self.painter
         ready = bool(desk.shots) and not desk.busy
         label = "Write it again from the photos" if desk.view is not None else WRITE
@@ -173,37 +154,33 @@ class _Page:
             "write": {"value": label, "interactive": ready, "variant": "primary" if desk.view is None else "secondary"},
         }
 
-    def enter(self, desk: Desk, request: gr.Request) -> list[Any]:
-        """A page was opened."""
+    def _do(
+        self, desk: Desk, request: gr.Request, act: Callable[[Actions], object], *, clear_note: bool = False
+    ) -> list[Any]:
+        """Act for whoever is signed in, on their own desk; then what the page shows of it."""
         seller = self._seller(request)
         desk = desk.of(seller.id)
         with desk.lock:
-            desk.sent.clear()
-            return self._paint(desk, seller)
+            act(Actions(self.services, seller.id, desk))
+            return self._paint(desk, seller, clear_note=clear_note)
+
+    def enter(self, desk: Desk, request: gr.Request) -> list[Any]:
+        """A page was opened."""
+        return self._do(desk, request, lambda actions: actions.desk.sent.clear())
 
     def take(self, desk: Desk, files: Sequence[str] | str | None, request: gr.Request) -> list[Any]:
         """Photos were chosen, dropped or pasted."""
-        seller = self._seller(request)
-        desk = desk.of(seller.id)
-        with desk.lock:
-            actions.add_photos(self.services, seller.id, desk, [files] if isinstance(files, str) else files or [])
-            return self._paint(desk, seller)
+        paths = [files] if isinstance(files, str) else files or []
+        return self._do(desk, request, lambda actions: actions.add_photos(paths))
 
     def look(self, desk: Desk, file: str | None, request: gr.Request) -> list[Any]:
         """A photo to search own listings by."""
-        seller = self._seller(request)
-        desk = desk.of(seller.id)
-        with desk.lock:
-            actions.look_for(self.services, desk, file)
-            return self._paint(desk, seller)
+        return self._do(desk, request, lambda actions: actions.look_for(file))
 
     def press(self, desk: Desk, event: gr.EventData, request: gr.Request) -> list[Any]:
         """Anything short."""
-        seller = self._seller(request)
-        desk = desk.of(seller.id)
-        with desk.lock:
-            actions.press(self.services, seller.id, desk, event._data)
-            return self._paint(desk, seller, clear_note=event._data.get("do") == "again")
+        clear = event._data.get("do") == "again"
+        return self._do(desk, request, lambda actions: actions.press(event._data), clear_note=clear)
 
     def begin(self, desk: Desk, note: str, request: gr.Request) -> Iterator[list[Any]]:
         """Write my listing."""
@@ -216,7 +193,7 @@ class _Page:
     def _write(self, desk: Desk, data: dict[str, Any], request: gr.Request) -> Iterator[list[Any]]:
         seller, last = self._seller(request), 0.0
         desk = desk.of(seller.id)
-        for view in actions.writing(self.services, seller.id, desk, data):
+        for view in Actions(self.services, seller.id, desk).writing(data):
             token = view is not None and isinstance(view.event, TextEvent) and not view.event.replace
             if token and time.monotonic() - last < PAINT_SECONDS:
                 continue
@@ -224,6 +201,6 @@ class _Page:
             yield self._locked_paint(desk, seller)
         yield self._locked_paint(desk, seller, whole=True)
 
-    def _locked_paint(self, desk: Desk, seller: Any, whole: bool = False) -> list[Any]:
+    def _locked_paint(self, desk: Desk, seller: Seller, whole: bool = False) -> list[Any]:
         with desk.lock:
             return self._paint(desk, seller, whole=whole)

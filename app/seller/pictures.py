@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from listing.intake.photos import Photo, random_id
+from app.views import Refused
+from listing.intake.photos import Photo, PhotoError, intake, random_id
 from listing.schema import Box, PhotoRef
 
 PREVIEW = 820
@@ -45,6 +47,19 @@ class Shot:
 
         with Image.open(io.BytesIO(self.jpeg)) as opened:
             return Photo(ref=self.ref, image=opened.convert("RGB"), jpeg=self.jpeg, name="photo")
+
+
+def read_photos(files: Sequence[tuple[str, Path | bytes]]) -> tuple[tuple[Photo, ...], tuple[Refused, ...]]:
+    """Clean photos of (name, file) pairs, each judged alone: those that passed in their order, those that did not."""
+    photos: list[Photo] = []
+    refused: list[Refused] = []
+    for name, file in files:
+        try:
+            photos += intake([file])
+        except PhotoError as error:
+            message = str(error).replace("photo 1", name) if isinstance(file, bytes) else str(error)
+            refused.append(Refused(name, error.code, message))
+    return tuple(photos), tuple(refused)
 
 
 def data_url(jpeg: bytes, side: int) -> str:

@@ -33,7 +33,7 @@ TONES = {"plain": "Plain", "shorter": "Shorter", "warmer": "Warmer"}
 STAGES = {
     "photos": "Photos",
     "category": "What it is",
-    "similar": "Similar things",
+    "similar": "Similar items",
     "facts": "Facts",
     "reading": "Labels",
     "text": "Text",
@@ -43,7 +43,7 @@ STAGE_TITLES = {
     "photos": "Looking at your photos",
     "reading": "Reading labels",
     "category": "Working out what it is",
-    "similar": "Looking at similar things",
+    "similar": "Looking at similar items",
     "facts": "Collecting the facts",
     "text": "Writing the text",
     "checks": "Checking every word",
@@ -53,14 +53,22 @@ PROBLEM_TITLES = {
     "too_slow": "This took too long",
     "busy": "Many people are writing right now",
 }
-STATUSES = {"active": "For sale", "reserved": "Reserved", "sold": "Sold", "removed": "Hidden", "draft": "Draft"}
+STATUSES = {
+    "active": "For sale",
+    "reserved": "Reserved",
+    "sold": "Sold",
+    "removed": "Hidden",
+    "draft": "Draft",
+    "review": "Waiting for a person",
+    "refused": "Refused",
+}
 HAND_OVER = "Sold: hand it over"
 ORDINALS = ("next", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 SLOW_SECONDS = 45.0
 
 
 def mark(fact: AttributeValue) -> Mark:
-    """The mark of a fact: by its status, and for a supported one by the strongest thing that it rests on."""
+    """The mark of a fact: by its status, and for a supported one by the strongest evidence."""
     if fact.status != "supported":
         return DROPPED if fact.locked and fact.status == "unknown" else MARKS[fact.status]
     sources = {e.source for e in fact.evidence}
@@ -71,15 +79,12 @@ def mark(fact: AttributeValue) -> Mark:
 
 def reason(fact: AttributeValue) -> str:
     """The words under a fact's value; read text is quoted."""
-    found = mark(fact)
+    shown_mark = mark(fact)
     shown = [e for e in fact.evidence if e.source in VISUAL]
-    if found in IN_PHOTO and shown and all(is_gone(e) for e in shown):
-        return f"{IN_PHOTO[found]} {GONE}"
+    if shown_mark in IN_PHOTO and shown and all(is_gone(e) for e in shown):
+        return f"{IN_PHOTO[shown_mark]} {GONE}"
     read = next((e.text for e in fact.evidence if e.source == "ocr" and e.text), None)
-    return f"{found.words}: “{read}”" if found is READ and read else found.words
-
-
-VALUES = {"none-visible": "no wear to be seen"}
+    return f"{shown_mark.words}: “{read}”" if shown_mark is READ and read else shown_mark.words
 
 
 def attribute_label(name: str) -> str:
@@ -90,7 +95,8 @@ def attribute_label(name: str) -> str:
 
 def value_label(value: str) -> str:
     """A value in a seller's words."""
-    return VALUES.get(value, value)
+    labels = (a.value_labels.get(value) for a in load_taxonomy().attributes.values())
+    return next((label for label in labels if label), value)
 
 
 def category_label(name: str) -> str:
@@ -130,8 +136,8 @@ def proof_words(evidence: Evidence, contradicted: bool) -> tuple[str, str]:
 
 def colour_code(evidence: Evidence) -> str | None:
     """A hex colour in the text of pixel evidence, for a swatch; nothing else gets into a style."""
-    found = re.search(r"#[0-9a-fA-F]{6}\b", evidence.text or "") if evidence.source == "pixels" else None
-    return found.group() if found else None
+    match = re.search(r"#[0-9a-fA-F]{6}\b", evidence.text or "") if evidence.source == "pixels" else None
+    return match.group() if match else None
 
 
 def how_sure(fact: AttributeValue) -> str:

@@ -7,18 +7,18 @@ import platform
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
 from app.setup.external_tools import PROGRAMS
+from app.setup.repository import repository
 from listing.home import ipl_home
 
-ROOT = Path(__file__).resolve().parents[2]
 SETUP = "run any command, for example ./ipl draft demo/hoodie.jpg: it sets up what is missing"
-LEAST_SPACE = 1 << 30
+MIN_FREE_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ def diagnose() -> Iterator[Finding]:
 
 
 def python() -> Finding:
+    """The Python that runs this."""
     text = f"{platform.python_version()} ({sys.executable}), {platform.system()} {platform.machine()}"
     if (3, 11) <= sys.version_info[:2] <= (3, 13):
         return Finding("ok", "Python", text)
@@ -56,7 +57,11 @@ def python() -> Finding:
 
 
 def environment() -> Finding:
-    venv = ROOT / ".venv"
+    """Where the packages lie."""
+    root = repository()
+    if root is None:
+        return Finding("ok", "environment", f"{sys.prefix}, with ipl as an installed package")
+    venv = root / ".venv"
     if Path(sys.prefix) == venv:
         return Finding("ok", "environment", str(venv))
     if (venv / "bin" / "python").exists():
@@ -65,36 +70,45 @@ def environment() -> Finding:
 
 
 def packages() -> Iterator[Finding]:
-    """The packages of ``requirements.txt``: those that are absent, those outside the tested range, and a summary."""
-    wanted = requirements(ROOT / "requirements.txt")
+    """The declared packages: those that are absent, those outside the tested range, and a summary."""
+    wanted = requirements(declared())
     versions = {name: installed(name) for name in wanted}
-    absent = [name for name, found in versions.items() if found is None]
+    absent = [name for name, version in versions.items() if version is None]
     if absent:
         yield Finding("missing", "packages", f"{len(absent)} of {len(wanted)} absent: {', '.join(absent)}", SETUP)
-    for name, found in versions.items():
-        if found is not None and not allowed(found, wanted[name]):
+    for name, version in versions.items():
+        if version is not None and not allowed(version, wanted[name]):
             yield Finding(
                 "missing",
                 "packages",
-                f"{name} {found} is outside the tested {wanted[name]}",
-                f"{sys.executable} -m pip install -r {ROOT / 'requirements.txt'}",
+                f"{name} {version} is outside the tested {wanted[name]}",
+                f"{sys.executable} -m pip install '{name}{wanted[name]}'",
             )
-    told = ("torch", "transformers", "chromadb", "gradio", "bitsandbytes")
-    present = [f"{name} {versions[name]}" for name in told if versions.get(name)]
+    main_packages = ("torch", "transformers", "chromadb", "gradio", "bitsandbytes")
+    present = [f"{name} {versions[name]}" for name in main_packages if versions.get(name)]
     if present:
         yield Finding(
             "ok", "packages", f"{len(wanted) - len(absent)} of {len(wanted)} there: {', '.join(present)}, ..."
         )
 
 
-def requirements(path: Path) -> dict[str, str]:
-    """Package name -> version range, of a requirements file."""
-    lines = (line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
-    pairs = (re.fullmatch(r"([A-Za-z0-9_.-]+)(?:\[[^]]*\])?\s*(.*)", line.split(";")[0]) for line in lines if line)
+def declared() -> list[str]:
+    """The requirements of the program itself: the repository's list, or those that the package was installed with."""
+    root = repository()
+    if root is not None:
+        return (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    return [line for line in metadata.requires("ipl") or [] if "extra ==" not in line]
+
+
+def requirements(lines: Iterable[str]) -> dict[str, str]:
+    """Package name -> version range, of the lines of a requirements file."""
+    bare = (line.split("#")[0].split(";")[0].strip() for line in lines)
+    pairs = (re.fullmatch(r"([A-Za-z0-9_.-]+)(?:\[[^]]*\])?\s*(.*)", line) for line in bare if line)
     return {m[1]: m[2].strip() for m in pairs if m}
 
 
 def installed(name: str) -> str | None:
+    """The version of a package; None when it is absent."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -111,6 +125,7 @@ def allowed(version: str, specifier: str) -> bool:
 
 
 def device() -> Finding:
+    """What computes: the GPU or the processor."""
     try:
         import torch
     except ImportError:
@@ -131,7 +146,7 @@ def model(home: Path) -> Iterator[Finding]:
         yield Finding("missing", "model", f"the embedded model is not assembled in {folder}", SETUP)
         return
     try:
-        from finetune.embedded.assemble import is_current
+        from finetune import is_current
     except ImportError as error:
         yield Finding("missing", "model", f"{folder} cannot be checked ({error})", SETUP)
         return
@@ -142,6 +157,7 @@ def model(home: Path) -> Iterator[Finding]:
 
 
 def index(home: Path) -> Finding:
+    """Whether there are past listings."""
     folder = home / "index"
     if folder.is_dir() and any(folder.iterdir()):
         return Finding("ok", "index", f"{folder}; ./ipl index stats counts it")
@@ -151,9 +167,10 @@ def index(home: Path) -> Finding:
 
 
 def space(home: Path) -> Finding:
+    """Whether the disk has room."""
     where = next(p for p in (home, *home.parents) if p.exists())
     free = shutil.disk_usage(where).free
     text = f"{free / 2**30:.1f} GiB free where {home} lies"
-    if free >= LEAST_SPACE:
+    if free >= MIN_FREE_BYTES:
         return Finding("ok", "disk", text)
     return Finding("missing", "disk", text, "free some space, or set IPL_HOME to a folder on another disk")

@@ -34,6 +34,8 @@ def _version(folder: Path) -> int:
 
 @dataclass(frozen=True)
 class Program:
+    """A program: where it is, which tests need it, how to get it."""
+
     name: str
     find: Callable[[], Path | None]
     purpose: str

@@ -14,7 +14,7 @@ from datetime import timedelta
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from app.store.db import Store
+from app.store.db import Store, count_of
 from app.store.tables import ChangeRow, now
 
 SETTLED_S = 60.0  # no transaction takes longer than that between drawing its number and its end
@@ -55,5 +55,4 @@ class Changes:
     def forget(self) -> int:
         """Delete what every server has seen long ago; returns how many."""
         with self.store.write() as session:
-            gone = session.execute(delete(ChangeRow).where(ChangeRow.at < now() - KEPT))
-            return gone.rowcount  # type: ignore[attr-defined, no-any-return]
+            return count_of(session, delete(ChangeRow).where(ChangeRow.at < now() - KEPT))

@@ -7,14 +7,15 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from app.views import AppError
+from listing.errors import IplError
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_SECONDS = 15
@@ -30,8 +31,10 @@ CONNECT_SECONDS = 5  # longest wait for PostgreSQL to take a connection
 POOL_SECONDS = 10  # longest wait for one of our own connections
 
 
-class StoreError(Exception):
+class StoreError(IplError):
     """The store cannot be used; the message is one sentence that says what to do."""
+
+    code, http_status = "store", 503
 
 
 def open_engine(url: str) -> Engine:
@@ -142,6 +145,14 @@ class Store:
         with _sentences(), self._write.begin() as session:
             yield session
 
+    def check(self) -> None:
+        """Raises AppError (503) when the database does not answer."""
+        try:
+            with self.read() as session:
+                session.execute(text("SELECT 1"))
+        except DBAPIError as error:
+            raise store_away() from error
+
     def empty_log(self) -> bool:
         """Take SQLite's write-ahead log into the database and cut it to nothing, as it holds what was deleted since.
 
@@ -181,6 +192,11 @@ class Store:
         return Path(url.database) if on_disk and url.database else None
 
 
+def count_of(session: Session, statement: Executable) -> int:
+    """Run a deletion or a change; returns how many rows it met."""
+    return cast("CursorResult[Any]", session.execute(statement)).rowcount
+
+
 def alone_in(session: Session, table: type[DeclarativeBase]) -> None:
     """Nobody else writes into a table until the session's transaction ends; reading goes on.
 
@@ -195,13 +211,13 @@ def _sentences() -> Iterator[None]:
     try:
         yield
     except DataError as error:  # such as PostgreSQL's to a NUL in a text
-        message = "Something given here cannot be stored, such as a character without a sign; change it."
+        message = "The text has a character that cannot be stored; remove it."
         raise AppError("invalid", message, 422) from error
     except DBAPIError as error:
-        said = f"{type(error.orig).__name__} {error.orig}".lower()
-        if any(words in said for words in _DISK_FULL):
+        reason = f"{type(error.orig).__name__} {error.orig}".lower()
+        if any(words in reason for words in _DISK_FULL):
             raise disk_full() from error
-        if any(words in said for words in _LOCKED) or getattr(error.orig, "sqlstate", None) in _TRY_AGAIN:
+        if any(words in reason for words in _LOCKED) or getattr(error.orig, "sqlstate", None) in _TRY_AGAIN:
             raise _busy() from error
         if _is_away(error):
             raise store_away() from error

@@ -24,7 +24,7 @@ from app.views import AppError
 log = logging.getLogger(__name__)
 AT_ONCE = 500
 UPLOAD_SECONDS = 600.0  # a raw upload is taken within moments; one that nobody took is deleted after that long
-LARGEST_COMPACTED = 256 << 20  # bytes of a SQLite file that is written anew while people wait, about 2 s
+MAX_COMPACTED_BYTES = 256 << 20  # bytes of a SQLite file that is written anew while people wait, about 2 s
 
 
 class Deletions:
@@ -95,7 +95,7 @@ class Deletions:
             self._log_due = False  # before: a deletion that comes meanwhile makes it due again
             self._log_due = not self.store.empty_log() or self._log_due
 
-    def compact(self, largest: int | None = LARGEST_COMPACTED) -> bool:
+    def compact(self, largest: int | None = MAX_COMPACTED_BYTES) -> bool:
         """Write the store's file anew if something was deleted since the last time (see ``Store.compact``)."""
         if not self._compact_due:
             return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import delete, select
@@ -11,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from app.editing import edits, evidence_places
 from app.store.tables import DraftRow, EditRow, EventRow, PhotoDeletionRow, PhotoRow, now
-from app.views import AppError, DraftView, Problem
+from app.views import AppError, DraftView, Problem, State
+from listing.request import Tone
 from listing.schema import Draft, PhotoRef
 
 UNFINISHED = ("queued", "working")
@@ -36,7 +38,7 @@ def note_event(
 
 
 def add_draft(
-    session: Session, draft_id: str, seller: str, photos: Sequence[PhotoRef], *, note: str, tone: str
+    session: Session, draft_id: str, seller: str, photos: Sequence[PhotoRef], *, note: str, tone: Tone
 ) -> DraftRow:
     """A new draft that waits, with its photos in their order."""
     row = DraftRow(id=draft_id, seller_id=seller, note=note, tone=tone, state="queued")
@@ -91,7 +93,7 @@ def check_at_rest(row: DraftRow) -> None:
         raise AppError("running", "This draft is being written right now; wait until it is done, or stop it.", 409)
 
 
-def start_again(session: Session, row: DraftRow, *, note: str, tone: str) -> None:
+def start_again(session: Session, row: DraftRow, *, note: str, tone: Tone) -> None:
     """The draft waits to be written again."""
     if (note, tone) != (row.note, row.tone):
         row.version += 1
@@ -122,13 +124,14 @@ def photos_of(session: Session, *, draft: str | None = None, listing: str | None
 
 
 def photo_ref(row: PhotoRow) -> PhotoRef:
+    """The row as the rest of the program knows it."""
     return PhotoRef(id=row.id, width=row.width, height=row.height, phash=row.phash)
 
 
 def edits_of(session: Session, draft_id: str) -> edits.Changes:
     """The outcome of all edits of a draft."""
     rows = session.scalars(select(EditRow).where(EditRow.draft_id == draft_id).order_by(EditRow.id))
-    return edits.changes(edits.Edit(row.kind, row.field, row.value) for row in rows)  # type: ignore[arg-type]
+    return edits.changes(edits.Edit(row.kind, row.field, row.value) for row in rows)
 
 
 def add_edit(session: Session, row: DraftRow, edit: edits.Edit) -> None:
@@ -146,31 +149,29 @@ def generated(row: DraftRow) -> Draft | None:
 
 def view(session: Session, row: DraftRow, currency: str, listing_id: str | None = None) -> DraftView:
     """The draft as its seller sees it."""
-    made = edits_of(session, row.id)
+    changes = edits_of(session, row.id)
     written = generated(row)
     problem = Problem(row.problem_code, row.problem or "") if row.problem_code else None
     known = DraftView(
         draft_id=row.id,
-        state=row.state,  # type: ignore[arg-type]
+        state=row.state,
         photos=tuple(photos_of(session, draft=row.id)),
         note=row.note,
-        tone=row.tone,  # type: ignore[arg-type]
+        tone=row.tone,
         currency=currency,
-        locked=made.locked,
-        asked=edits.parse_price(made.values.get("price")),
+        locked=changes.locked,
+        asked=edits.parse_price(changes.values.get("price")),
         problem=problem,
         listing_id=listing_id,
         version=row.version,
     )
     if written is None:
         return known
-    return filled(known, evidence_places.moved(edits.apply(written, made), known.photos))
+    return _filled(known, evidence_places.moved(edits.apply(written, changes), known.photos))
 
 
-def filled(known: DraftView, draft: Draft) -> DraftView:
+def _filled(known: DraftView, draft: Draft) -> DraftView:
     """The view with everything that the finished draft says."""
-    from dataclasses import replace
-
     return replace(
         known,
         share=1.0,
@@ -193,16 +194,16 @@ def finish(session: Session, draft_id: str, written: Draft) -> DraftRow | None:
     row = session.get(DraftRow, draft_id, with_for_update=True)
     if row is None or row.state == "published":
         return None
-    made, old = edits_of(session, draft_id), generated(row)
+    changes, old = edits_of(session, draft_id), generated(row)
     # What stays of the earlier one was found in its photos, in their order of then.
-    kept = edits.regenerated(written, old and evidence_places.moved(old, written.photos), made)
+    kept = edits.regenerated(written, old and evidence_places.moved(old, written.photos), changes)
     row.generated = kept.model_dump(mode="json")
     row.state, row.problem_code, row.problem, row.updated_at = "ready", None, None, now()
     row.version += 1
     return row
 
 
-def set_state(session: Session, draft_id: str, state: str, problem: Problem | None = None) -> None:
+def set_state(session: Session, draft_id: str, state: State, problem: Problem | None = None) -> None:
     """A new state; a draft that is published or deleted stays as it is.
 
     One that was finished before and could not be written again is ready: what was written before stands.

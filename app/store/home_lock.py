@@ -136,8 +136,8 @@ def clean_up(parent: Path, home: Path) -> list[Path]:
 def clean_up_parts(file: Path) -> None:
     """Remove what dead backups left beside the archive ``file``."""
     for part in file.parent.glob(f".{file.name}.*.part"):
-        found = _PART.fullmatch(part.name)
-        if found and not _alive(int(found.group(1))):
+        match = _PART.fullmatch(part.name)
+        if match and not _alive(int(match.group(1))):
             part.unlink(missing_ok=True)
 
 

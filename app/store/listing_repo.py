@@ -10,14 +10,27 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from app.store import draft_repo
-from app.store.tables import ChangeRow, DraftRow, EditRow, KeyRow, ListingRow, OutboxRow, PhotoRow, PostRow, now
+from app.store.tables import (
+    ChangeRow,
+    DraftRow,
+    EditRow,
+    KeyRow,
+    ListingRow,
+    OutboxRow,
+    PhotoRow,
+    PostRow,
+    ReviewRow,
+    now,
+)
 from app.views import AppError, Changed, field_text, field_version
+from listing.safety import goods_groups
 from listing.schema import Draft, Listing
 
 OWN_PREFIX = "ipl-"
 INDEXED = ("active", "reserved", "sold")
 PUBLIC = INDEXED
 CONDITION = "condition_grade"
+_COLUMNS = tuple(Listing.model_fields.keys() & ListingRow.__table__.columns.keys())  # the same in both
 NOT_THERE = "There is no such listing; it may have been deleted."
 
 
@@ -72,27 +85,31 @@ def to_listings(session: Session, rows: Sequence[ListingRow]) -> list[Listing]:
     query = select(PhotoRow).where(PhotoRow.listing_id.in_([r.id for r in rows])).order_by(PhotoRow.place)
     for photo in session.scalars(query):
         photos.setdefault(photo.listing_id, []).append(photo)
+    reviews = session.scalars(select(ReviewRow).where(ReviewRow.listing_id.in_([r.id for r in rows])))
+    sentences = {review.listing_id: review_sentence(review) for review in reviews}
     return [
         Listing(
-            id=row.id,
-            seller_id=row.seller_id,
-            category=row.category,
-            attributes=row.attributes,
-            title=row.title,
-            description=row.description,
-            price=row.price,
-            currency=row.currency,
-            stock=row.stock,
-            condition=row.condition,
-            status=row.status,  # type: ignore[arg-type]
-            created_at=row.created_at,
-            published_at=row.published_at,
+            **{name: getattr(row, name) for name in _COLUMNS},
+            review=sentences.get(row.id),
             photos=[draft_repo.photo_ref(p) for p in photos.get(row.id, [])],
-            draft_id=row.draft_id,
-            origin=row.origin,  # type: ignore[arg-type]
         )
         for row in rows
     ]
+
+
+def review_sentence(review: ReviewRow) -> str:
+    """What the seller is told about a listing that waits for a person, or that a person has refused."""
+    if review.reason is not None:
+        return (
+            f"A person looked at this listing and refused it: {review.reason.rstrip('.')}. "
+            "Change its words, and a person looks again, or delete it."
+        )
+    names = {group.code: group.name for group in goods_groups()}
+    words = ", ".join(f"“{word}”" for word in review.words)
+    return (
+        "A person looks at this listing before it goes live, usually because its words are like those of "
+        f"{names.get(review.code, 'goods that may not be listed')}{f' ({words})' if words else ''}."
+    )
 
 
 def add_listing(session: Session, draft: DraftRow, seen: Draft, price: float | None, currency: str) -> ListingRow:
@@ -107,7 +124,7 @@ def add_listing(session: Session, draft: DraftRow, seen: Draft, price: float | N
     if not seen.title.strip():
         raise AppError("no_title", "The listing has no title; write one and publish again.", 422)
     if not seen.category.value:
-        raise AppError("no_category", "It is not known yet what this is; choose a category and publish again.", 422)
+        raise AppError("no_category", "The listing has no category yet; choose one and publish again.", 422)
     facts = {a.name: a.value for a in seen.attributes if a.value is not None}
     text = {"category": seen.category.value, "title": seen.title, "description": seen.description, "attributes": facts}
     row = ListingRow(
@@ -181,8 +198,8 @@ def by_ids(session: Session, listing_ids: Iterable[str]) -> list[ListingRow]:
     """The public listings of these ids in that order; ids that are gone are left out."""
     wanted = list(dict.fromkeys(listing_ids))
     query = select(ListingRow).where(ListingRow.id.in_(wanted), ListingRow.status.in_(PUBLIC))
-    found = {row.id: row for row in session.scalars(query)}
-    return [found[i] for i in wanted if i in found]
+    rows = {row.id: row for row in session.scalars(query)}
+    return [rows[i] for i in wanted if i in rows]
 
 
 def waiting_for_index(session: Session, limit: int = 100) -> list[OutboxRow]:
@@ -193,7 +210,7 @@ def waiting_for_index(session: Session, limit: int = 100) -> list[OutboxRow]:
 def waiting_ids(session: Session) -> dict[int, str]:
     """The listing of every open wish for the index, by the wish's id, the oldest first."""
     query = select(OutboxRow.id, OutboxRow.listing_id).order_by(OutboxRow.id)
-    return {row_id: listing_id for row_id, listing_id in session.execute(query)}  # noqa: C416  # dict() of rows has no types
+    return {row.id: row.listing_id for row in session.execute(query)}
 
 
 def count_waiting(session: Session) -> int:

@@ -25,7 +25,7 @@ from app.views import AppError
 from listing.schema import Listing
 
 log = logging.getLogger(__name__)
-REST_SECONDS = 2.0  # after a failure the index is left alone for so long, so that publishing does not wait for it
+RETRY_SECONDS = 2.0  # after a failure the index is left alone for so long, so that publishing does not wait for it
 WAIT_SECONDS = 5.0  # longest wait for somebody else who is at it; what is left then comes with the clock
 
 
@@ -48,8 +48,8 @@ class Outbox:
         self.store, self.media, self.index, self.metrics = store, media, index, metrics
         self.follower: Follower | None = None
         self._one_at_a_time = threading.Lock()
-        self._told: set[int] = set()  # rows that the follower has seen and the index has not
-        self._failed_at = -REST_SECONDS
+        self._followed: set[int] = set()  # rows that the follower has seen and the index has not
+        self._failed_at = -RETRY_SECONDS
         self._failing = False
 
     def follow(self) -> None:
@@ -71,7 +71,7 @@ class Outbox:
     def _follow(self) -> None:
         try:
             self._tell_news()
-            if time.monotonic() - self._failed_at >= REST_SECONDS:
+            if time.monotonic() - self._failed_at >= RETRY_SECONDS:
                 while self._follow_some():
                     pass
                 if self._failing:
@@ -97,10 +97,10 @@ class Outbox:
         """What is new in the outbox goes to the follower at once, whatever the index is up to."""
         with self.store.read() as session:
             rows = listing_repo.waiting_ids(session)
-        self._told &= rows.keys()
-        fresh = {row: listing_id for row, listing_id in rows.items() if row not in self._told}
+        self._followed &= rows.keys()
+        fresh = {row: listing_id for row, listing_id in rows.items() if row not in self._followed}
         self._tell(set(fresh.values()))
-        self._told |= fresh.keys()
+        self._followed |= fresh.keys()
 
     def _follow_some(self) -> bool:
         with self.store.read() as session:
@@ -119,7 +119,7 @@ class Outbox:
             session.execute(delete(OutboxRow).where(OutboxRow.id.in_([row.id for row in rows])))
             for listing_id in listings:  # other servers look again: now there are vectors
                 listing_repo.note_change(session, listing_id)
-        self._told.difference_update(row.id for row in rows)  # SQLite gives their ids again
+        self._followed.difference_update(row.id for row in rows)  # SQLite gives their ids again
         return True
 
     def _tell(self, listing_ids: Collection[str]) -> None:
@@ -143,5 +143,5 @@ class Outbox:
 
 def _listings(session: Session, wanted: Collection[str]) -> dict[str, Listing]:
     """Those of the listings that belong into the index, as they stand now."""
-    found = session.scalars(select(ListingRow).where(ListingRow.id.in_(set(wanted))))
-    return {x.id: x for x in listing_repo.to_listings(session, list(found)) if x.status in listing_repo.INDEXED}
+    rows = session.scalars(select(ListingRow).where(ListingRow.id.in_(set(wanted))))
+    return {x.id: x for x in listing_repo.to_listings(session, list(rows)) if x.status in listing_repo.INDEXED}

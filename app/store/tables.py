@@ -20,6 +20,10 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from app.editing.edits import Kind
+from app.views import State
+from listing.request import Tone
+
 
 class UtcTime(TypeDecorator[datetime]):
     """An aware time in UTC, also where the database keeps no time zone (SQLite)."""
@@ -35,6 +39,8 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 class Base(DeclarativeBase):
+    """What all tables share: times in UTC, JSON for dictionaries."""
+
     type_annotation_map = {datetime: UtcTime, dict[str, Any]: JSON, str: Text}  # noqa: RUF012  # SQLAlchemy's own form
 
 
@@ -51,6 +57,8 @@ class IdentityRow(Base):
 
 
 class SellerRow(Base):
+    """A person by the name with which they sign in."""
+
     __tablename__ = "sellers"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     name: Mapped[str] = mapped_column(String(64), unique=True)
@@ -79,9 +87,9 @@ class DraftRow(Base):
     __tablename__ = "drafts"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     seller_id: Mapped[str] = mapped_column(ForeignKey("sellers.id"), index=True)
-    state: Mapped[str] = mapped_column(String(16), default="queued")
+    state: Mapped[State] = mapped_column(String(16), default="queued")
     note: Mapped[str] = mapped_column(default="")
-    tone: Mapped[str] = mapped_column(String(16), default="plain")
+    tone: Mapped[Tone] = mapped_column(String(16), default="plain")
     generated: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     problem_code: Mapped[str | None] = mapped_column(String(32))
     problem: Mapped[str | None]
@@ -96,7 +104,7 @@ class EditRow(Base):
     __tablename__ = "edits"
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
     draft_id: Mapped[str] = mapped_column(ForeignKey("drafts.id", ondelete="CASCADE"), index=True)
-    kind: Mapped[str] = mapped_column(String(16))
+    kind: Mapped[Kind] = mapped_column(String(16))
     field: Mapped[str] = mapped_column(String(64))
     value: Mapped[str | None]
     at: Mapped[datetime] = mapped_column(default=now)
@@ -124,6 +132,22 @@ class ListingRow(Base):
     published_at: Mapped[datetime | None]
     generated: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     published: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+
+class ReviewRow(Base):
+    """A listing that a person has to look at before it goes live, or that a person has refused (``reason``).
+
+    ``code``: the policy group that it may belong to; ``words``: those of the listing that weighed most;
+    ``status_after``: the listing's status once it is approved.
+    """
+
+    __tablename__ = "reviews"
+    listing_id: Mapped[str] = mapped_column(ForeignKey("listings.id", ondelete="CASCADE"), primary_key=True)
+    code: Mapped[str] = mapped_column(String(32))
+    words: Mapped[list[Any]] = mapped_column(JSON)
+    status_after: Mapped[str] = mapped_column(String(16), default="active")
+    reason: Mapped[str | None]
+    at: Mapped[datetime] = mapped_column(default=now, index=True)
 
 
 class PhotoRow(Base):
@@ -225,7 +249,7 @@ class FeedPageRow(Base):
 
 
 class FeedRow(Base):
-    """A thing on a page, with what was known of it then and how it was scored. It outlives the listing."""
+    """An item on a page, with what was known of it then and how it was scored. It outlives the listing."""
 
     __tablename__ = "feed_rows"
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
@@ -255,7 +279,7 @@ class FeedCandidatesRow(Base):
 
 
 class FeedEventRow(Base):
-    """A click on a thing of a page, or its way into a cart; each at most once a page."""
+    """A click on an item of a page, or its way into a cart; each at most once a page."""
 
     __tablename__ = "feed_events"
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)

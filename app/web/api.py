@@ -1,24 +1,21 @@
-"""The REST API: drafts, listings, photos, health and metrics. Every route is a thin layer over ``app.handlers``."""
+"""The REST API: drafts, listings, photos, health and metrics. Every route is a thin layer over the services."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, File, Form, Header, Path, Query, Request, UploadFile
+from fastapi import APIRouter, File, Form, Header, Query, Request, UploadFile
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from app import handlers
-from app.accounts.sellers import Seller
-from app.accounts.sign_in import request_seller
-from app.drafting.draft_run import Writing
+from app.drafting.draft_run import DraftRun
+from app.routing import ERRORS, Deps, Id, Who
 from app.services import Services
 from app.views import AppError
 from app.web import api_page
 from app.web.api_schemas import (
     DraftBody,
-    ErrorBody,
     Health,
     ListingChanges,
     ListingPage,
@@ -32,20 +29,6 @@ from listing.intake.photos import Photo, PhotoLimits, intake
 from listing.request import Tone
 from listing.schema import Listing
 
-_SAID = {
-    400: "The request cannot be read.",
-    401: "No valid token or sign-in.",
-    403: "The request came from another site.",
-    404: "No such thing, or it is somebody else's.",
-    408: "The request did not arrive in time.",
-    409: "It is not in the right state for this, or it was changed elsewhere.",
-    413: "The request is too large.",
-    422: "What was given is unusable; the message says why.",
-    429: "Too many drafts or requests are waiting; see Retry-After.",
-    503: "The store is busy or does not answer (see Retry-After), or the model failed.",
-    507: "The disk is full; nothing was saved.",
-}
-ERRORS: dict[int | str, dict[str, Any]] = {s: {"model": ErrorBody, "description": text} for s, text in _SAID.items()}
 EVENT_STREAM = "text/event-stream"
 
 # The version of a draft or a listing travels as its ETag.
@@ -54,16 +37,6 @@ IfMatch = Annotated[
 ]
 v1 = APIRouter(prefix="/v1", responses=ERRORS)
 health = APIRouter()
-
-
-def _services(request: Request) -> Services:
-    services: Services = request.app.state.services
-    return services
-
-
-Deps = Annotated[Services, Depends(_services)]
-Who = Annotated[Seller, Depends(request_seller)]
-Id = Annotated[str, Path(max_length=64)]
 
 
 def etag(version: int) -> dict[str, str]:
@@ -75,15 +48,15 @@ def _version(if_match: str) -> int | None:
     """The version in an ``If-Match`` header; None where any will do."""
     if if_match.strip() in ("", "*"):
         return None
-    found = re.fullmatch(r'"(\d{1,9})"|(\d{1,9})', if_match.strip())
-    if found is None:
+    match = re.fullmatch(r'"(\d{1,9})"|(\d{1,9})', if_match.strip())
+    if match is None:
         raise AppError("bad_version", 'If-Match has to be an ETag that was read here, like "3".', 422)
-    return int(found[1] or found[2])
+    return int(match[1] or match[2])
 
 
 def _say_version(services: Services, seller: str, listing: Listing, response: Response) -> Listing:
     """Give a listing with its version, unless it has changed again in this moment."""
-    again, version = handlers.versioned_listing(services, seller, listing.id)
+    again, version = services.listings.versioned(seller, listing.id)
     if again == listing:
         response.headers.update(etag(version))
     return listing
@@ -100,7 +73,7 @@ async def create_draft(
     request: Request,
     services: Deps,
     seller: Who,
-    photos: Annotated[list[UploadFile], File(description="1 to 8 photos of one thing: JPEG, PNG, WebP or HEIC.")],
+    photos: Annotated[list[UploadFile], File(description="1 to 8 photos of one item: JPEG, PNG, WebP or HEIC.")],
     note: Annotated[str, Form(description="The seller's words, kept verbatim.")] = "",
     category: Annotated[str, Form(description="What it is; empty lets the model decide.")] = "",
     tone: Annotated[Tone, Form(description="How the text is written.")] = "plain",
@@ -117,7 +90,7 @@ async def create_draft(
     clean = await _taken_in(photos)
     release_body(request)  # the draft may wait for long; others can send theirs meanwhile
     run = await run_in_threadpool(
-        lambda: handlers.start_draft(services, seller.id, clean, note, tone=tone, category=category or None)
+        lambda: services.draft_writer.start(seller.id, clean, note, tone=tone, category=category or None)
     )
     return await _written(run, request, accept, 201)
 
@@ -130,7 +103,7 @@ async def _taken_in(uploads: list[UploadFile]) -> tuple[Photo, ...]:
     return await run_in_threadpool(intake, files)
 
 
-async def _written(run: Writing, request: Request, accept: str, status: int) -> Response:
+async def _written(run: DraftRun, request: Request, accept: str, status: int) -> Response:
     """The draft once it is done, or its events while it is made."""
     if EVENT_STREAM in accept:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -144,7 +117,7 @@ async def _written(run: Writing, request: Request, accept: str, status: int) -> 
 @v1.get("/drafts/{draft_id}", tags=["drafts"])
 def get_draft(services: Deps, seller: Who, draft_id: Id, response: Response) -> DraftBody:
     """A draft with the seller's changes."""
-    view = handlers.get_draft(services, seller.id, draft_id)
+    view = services.drafts.get(seller.id, draft_id)
     response.headers.update(etag(view.version))
     return DraftBody.of(view)
 
@@ -152,7 +125,7 @@ def get_draft(services: Deps, seller: Who, draft_id: Id, response: Response) -> 
 @v1.delete("/drafts/{draft_id}", status_code=204, tags=["drafts"])
 def delete_draft(services: Deps, seller: Who, draft_id: Id) -> None:
     """Throw an unpublished draft away, with its photos and history; one that is being written is stopped."""
-    handlers.abandon(services, seller.id, draft_id)
+    services.drafts.abandon(seller.id, draft_id)
 
 
 @v1.post(
@@ -174,7 +147,7 @@ async def write_draft_again(
     A second try that fails leaves the draft as it was.
     """
     wish = (body or WriteBody()).model_dump()
-    run = await run_in_threadpool(lambda: handlers.write_again(services, seller.id, draft_id, **wish))
+    run = await run_in_threadpool(lambda: services.draft_writer.write_again(seller.id, draft_id, **wish))
     release_body(request)
     return await _written(run, request, accept, 200)
 
@@ -184,18 +157,18 @@ async def add_draft_photos(
     services: Deps,
     seller: Who,
     draft_id: Id,
-    photos: Annotated[list[UploadFile], File(description="Further photos of the same thing.")],
+    photos: Annotated[list[UploadFile], File(description="More photos of the same item.")],
 ) -> DraftBody:
     """Add photos at the end: all of them or none. The text stays; write the draft again to have them looked at."""
-    await run_in_threadpool(handlers.check_room, services, seller.id, draft_id, len(photos))
+    await run_in_threadpool(services.draft_photos.check_room, seller.id, draft_id, len(photos))
     clean = await _taken_in(photos)
-    return DraftBody.of(await run_in_threadpool(handlers.add_photos, services, seller.id, draft_id, clean))
+    return DraftBody.of(await run_in_threadpool(services.draft_photos.add, seller.id, draft_id, clean))
 
 
 @v1.put("/drafts/{draft_id}/photos", tags=["drafts"])
 def set_draft_photos(services: Deps, seller: Who, draft_id: Id, body: PhotosBody) -> DraftBody:
     """Put the photos in another order; those left out are deleted at once, row and file."""
-    return DraftBody.of(handlers.set_photos(services, seller.id, draft_id, body.photos))
+    return DraftBody.of(services.draft_photos.arrange(seller.id, draft_id, body.photos))
 
 
 @v1.post("/listings", status_code=201, tags=["listings"])
@@ -216,7 +189,7 @@ def publish(
     if body.price is not None:
         edits["price"] = str(body.price)
     version = _version(if_match)
-    listing = handlers.edit_and_publish(services, seller.id, body.draft_id, edits, key=key, version=version)
+    listing = services.publisher.edit_and_publish(seller.id, body.draft_id, edits, key=key, version=version)
     return _say_version(services, seller.id, listing, response)
 
 
@@ -228,14 +201,14 @@ def my_listings(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> ListingPage:
     """The seller's own listings: newest first, or the best matches for words first."""
-    return ListingPage(listings=handlers.my_listings(services, seller.id, text=q, limit=limit))
+    return ListingPage(listings=services.listings.own(seller.id, text=q, limit=limit))
 
 
 @v1.post("/listings/search", tags=["listings"])
 async def search_listings(
     services: Deps,
     seller: Who,
-    photo: Annotated[UploadFile | None, File(description="A photo of the thing.")] = None,
+    photo: Annotated[UploadFile | None, File(description="A photo of the item.")] = None,
     q: Annotated[str, Form(max_length=300, description="Words to look for.")] = "",
     limit: Annotated[int, Form(ge=1, le=500)] = 20,
 ) -> ListingPage:
@@ -244,7 +217,7 @@ async def search_listings(
 
     def look() -> list[Listing]:
         seen = intake([data])[0] if photo is not None else None
-        return handlers.my_listings(services, seller.id, text=q, photo=seen, limit=limit)
+        return services.listings.own(seller.id, text=q, photo=seen, limit=limit)
 
     return ListingPage(listings=await run_in_threadpool(look))
 
@@ -252,7 +225,7 @@ async def search_listings(
 @v1.get("/listings/{listing_id}", tags=["listings"])
 def get_listing(services: Deps, seller: Who, listing_id: Id, response: Response) -> Listing:
     """One of the seller's listings."""
-    listing, version = handlers.versioned_listing(services, seller.id, listing_id)
+    listing, version = services.listings.versioned(seller.id, listing_id)
     response.headers.update(etag(version))
     return listing
 
@@ -263,14 +236,14 @@ def change_listing(
 ) -> Listing:
     """Change a listing; with `If-Match` only if nothing has changed since it was read."""
     version = _version(if_match)
-    listing = handlers.edit_listing(services, seller.id, listing_id, body.changes(), version=version)
+    listing = services.publisher.change(seller.id, listing_id, body.changes(), version=version)
     return _say_version(services, seller.id, listing, response)
 
 
 @v1.delete("/listings/{listing_id}", status_code=204, tags=["listings"])
 def delete_listing(services: Deps, seller: Who, listing_id: Id) -> None:
     """Delete a listing with its photos, vectors and draft history."""
-    handlers.delete(services, seller.id, listing_id)
+    services.publisher.delete(seller.id, listing_id)
 
 
 @v1.get(
@@ -281,7 +254,7 @@ def delete_listing(services: Deps, seller: Who, listing_id: Id) -> None:
 )
 def get_photo(services: Deps, seller: Who, photo_id: Id) -> FileResponse:
     """A photo of one's own, or of a public listing."""
-    path = handlers.photo_file(services, seller.id, photo_id)
+    path = services.listings.photo_file(seller.id, photo_id)
     return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
 
@@ -294,7 +267,7 @@ def healthz() -> Health:
 @health.get("/readyz", tags=["health"], responses={503: ERRORS[503]})
 def readyz(services: Deps) -> Health:
     """Whether drafts can be written and published: the store answers."""
-    handlers.check_store(services)
+    services.store.check()
     return Health(status="ok")
 
 

@@ -6,17 +6,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-TEMPLATES = Path(__file__).with_name("templates")
+from app import templates
+
+PAGE = Path(__file__).with_name("templates") / "docs.html"
 
 Spec = Mapping[str, Any]
 
 
 def render(spec: Spec) -> str:
     """The page of an OpenAPI document."""
-    from jinja2 import Environment, FileSystemLoader
-
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
-    return environment.get_template("docs.html").render(**contents(spec))
+    return templates.render(PAGE, **contents(spec))
 
 
 def contents(spec: Spec) -> dict[str, Any]:

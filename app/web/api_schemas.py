@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
+from app.routing import Body, ErrorDetail
 from app.views import DraftView, State
 from listing.intake.photos import PhotoLimits
 from listing.request import Tone
@@ -16,22 +17,7 @@ Short = Annotated[str, StringConstraints(max_length=2_000)]
 DraftId = Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class ErrorDetail(_Body):
-    code: str = Field(description="A short name for programs.")
-    message: str = Field(description="One sentence for people.")
-
-
-class ErrorBody(_Body):
-    """Every answer that is not a success."""
-
-    error: ErrorDetail
-
-
-class DraftBody(_Body):
+class DraftBody(Body):
     """A draft as its seller sees it; ``draft`` is null until it is done.
 
     Evidence names a photo by its place in ``photos``; evidence that was found in a photo, and names none, was found in
@@ -57,33 +43,18 @@ class DraftBody(_Body):
     @classmethod
     def of(cls, view: DraftView) -> DraftBody:
         """The body of a view."""
+        same = {name: getattr(view, name) for name in cls.model_fields.keys() - {"id", "locked", "problem"}}
         problem = ErrorDetail(code=view.problem.code, message=view.problem.message) if view.problem else None
-        return cls(
-            id=view.draft_id,
-            state=view.state,
-            position=view.position,
-            stage=view.stage,
-            share=view.share,
-            seconds_left=view.seconds_left,
-            note=view.note,
-            tone=view.tone,
-            photos=list(view.photos),
-            locked=sorted(view.locked),
-            asked=view.asked,
-            currency=view.currency,
-            draft=view.draft,
-            problem=problem,
-            listing_id=view.listing_id,
-        )
+        return cls(id=view.draft_id, locked=sorted(view.locked), problem=problem, **same)
 
 
-class PhotosBody(_Body):
+class PhotosBody(Body):
     """The photos that a draft is to have, in this order; those left out are deleted."""
 
     photos: list[Short] = Field(max_length=PhotoLimits().count, description="Ids of photos of this draft.")
 
 
-class WriteBody(_Body):
+class WriteBody(Body):
     """What is to change when a draft is written again; null or nothing: it stays."""
 
     note: Words | None = Field(default=None, description="The seller's words, kept verbatim.")
@@ -91,7 +62,7 @@ class WriteBody(_Body):
     category: Short | None = Field(default=None, description="What it is.")
 
 
-class PublishBody(_Body):
+class PublishBody(Body):
     """Publish a finished draft. Fields that are given count as the seller's edits."""
 
     draft_id: DraftId
@@ -102,7 +73,7 @@ class PublishBody(_Body):
     facts: dict[str, Short] = Field(default_factory=dict, max_length=50, description="Attribute name to value.")
 
 
-class ListingChanges(_Body):
+class ListingChanges(Body):
     """Fields to change; the others stay. ``attributes`` replaces all facts, a null price takes the price off."""
 
     title: Words | None = None
@@ -119,11 +90,13 @@ class ListingChanges(_Body):
         return {name: value for name, value in given.items() if value is not None or name in ("price", "condition")}
 
 
-class ListingPage(_Body):
+class ListingPage(Body):
     """Listings, best or newest first."""
 
     listings: list[Listing]
 
 
-class Health(_Body):
+class Health(Body):
+    """Whether the server can work."""
+
     status: Literal["ok", "starting"]

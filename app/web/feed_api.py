@@ -2,62 +2,42 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
-from fastapi import APIRouter, Depends, File, Form, Header, Path, Query, Request, UploadFile
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, File, Form, Header, Query, UploadFile
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from app.accounts.sellers import Seller
-from app.accounts.sign_in import request_seller
-from app.market import posts
-from app.market.orders import Role, State
+from app.market.orders import Order, Role
+from app.market.post_views import TOPICS, PostView
+from app.routing import ERRORS, Body, Deps, Id, Who
 from app.services import Services
 from app.views import AppError
-from app.web.api_schemas import ErrorBody
 from listing.intake.photos import intake
-from listing.schema import Listing, PhotoRef
+from listing.schema import Listing
 
+Reason = Literal["ranked", "exploration", "ad", "post"]
 Text32 = Annotated[str, Field(max_length=64)]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class PostBody(_Body):
-    """A post: a short text with a photo. It is not for sale."""
-
-    id: str
-    author_id: str
-    category: str
-    topic: str
-    title: str
-    text: str
-    photo: PhotoRef
-    created_at: datetime
-
-
-class PostPage(_Body):
+class PostPage(Body):
     """Posts, newest first."""
 
-    posts: list[PostBody]
+    posts: list[PostView]
 
 
-class FeedPlace(_Body):
-    """A thing or a post on the page."""
+class FeedPlace(Body):
+    """An item or a post on the page."""
 
     position: int
-    listing: Annotated[Listing | None, Field(description="The thing; null where a post stands.")] = None
-    post: Annotated[PostBody | None, Field(description="The post, where one stands.")] = None
-    reason: Literal["ranked", "exploration", "ad", "post"] = Field(
-        description="An ad is shown because its seller pays."
-    )
+    listing: Annotated[Listing | None, Field(description="The item; null where there is a post.")] = None
+    post: Annotated[PostView | None, Field(description="The post, where one stands.")] = None
+    reason: Reason = Field(description="An ad is shown because its seller pays.")
     pctr: float = Field(description="Predicted probability of a click.")
 
 
-class FeedBody(_Body):
+class FeedBody(Body):
     """A page. Send back its ``id`` with the events on it."""
 
     id: str
@@ -66,29 +46,29 @@ class FeedBody(_Body):
     degraded: list[str] = Field(description="Stages in which a simpler way had to do.")
 
 
-class Event(_Body):
+class Event(Body):
     """Something that happened on a page."""
 
     kind: Literal["impression", "click", "cart"]
     page_id: Text32
-    listing_id: Text32 = Field("", description="On which thing,")
+    listing_id: Text32 = Field("", description="On which item,")
     post_id: Text32 = Field("", description="or on which post; one of the two.")
 
 
-class EventsBody(_Body):
+class EventsBody(Body):
     """Up to 500 events of one visitor."""
 
     visitor: Text32 = Field("", description="Whose; default: the one who asks.")
     events: list[Event] = Field(max_length=500)
 
 
-class EventsTaken(_Body):
+class EventsTaken(Body):
     """How many of the events were new; repeated ones count once."""
 
     new: int
 
 
-class OrderBody(_Body):
+class OrderBody(Body):
     """A wish to buy."""
 
     listing_id: Text32
@@ -100,53 +80,19 @@ class OrderBody(_Body):
     page_id: Text32 = Field("", description="The page of the feed that led here.")
 
 
-class OrderTaken(_Body):
-    """An order, as its buyer or its seller sees it."""
-
-    id: str
-    listing_id: str
-    title: str | None = Field(description="The listing's title; null once it is deleted.")
-    amount: float | None
-    currency: str
-    at: datetime
-    role: Role
-    state: State = Field(description="An open order waits for being handed over.")
-    completed_at: datetime | None
-    refunded_at: datetime | None
-
-
-class OrderPage(_Body):
+class OrderPage(Body):
     """Orders, the newest first."""
 
-    orders: list[OrderTaken]
+    orders: list[Order]
 
 
-class AdBody(_Body):
+class AdBody(Body):
     """A bid for a click, in the listing's currency; 0 ends the ad."""
 
     bid: float = Field(ge=0, le=1_000, allow_inf_nan=False)
 
 
-v1_feed = APIRouter(prefix="/v1", tags=["feed"])
-
-
-def _services(request: Request) -> Services:
-    services: Services = request.app.state.services
-    return services
-
-
-Deps = Annotated[Services, Depends(_services)]
-Who = Annotated[Seller, Depends(request_seller)]
-Id = Annotated[str, Path(max_length=64)]
-_ERRORS: dict[int | str, dict[str, object]] = {
-    401: {"model": ErrorBody, "description": "No valid token or sign-in."},
-    403: {"model": ErrorBody, "description": "It is somebody else's."},
-    404: {"model": ErrorBody, "description": "No such thing."},
-    409: {"model": ErrorBody, "description": "Sold, another price, or the key was used for something else."},
-    422: {"model": ErrorBody, "description": "What was given is unusable; the message says why."},
-    429: {"model": ErrorBody, "description": "Too much at once; see Retry-After."},
-    503: {"model": ErrorBody, "description": "Busy; try again."},
-}
+v1_feed = APIRouter(prefix="/v1", tags=["feed"], responses=ERRORS)
 
 
 def acting_for(services: Services, who: Seller, named: str) -> str:
@@ -162,19 +108,21 @@ def acting_for(services: Services, who: Seller, named: str) -> str:
     raise AppError("not_yours", "A token acts for its owner alone; leave the visitor out.", 403)
 
 
-@v1_feed.get("/feed/{user}", responses=_ERRORS)
+@v1_feed.get("/feed/{user}")
 def feed_page(
     services: Deps, seller: Who, user: Id, size: Annotated[int, Query(ge=1, le=50, description="Places.")] = 20
 ) -> FeedBody:
     """A page for a visitor: `me`, or one's own id. Report what was seen and clicked to /v1/events."""
     page = services.feed.page(acting_for(services, seller, user), size)
     places = [
-        FeedPlace(position=s.position or 0, listing=page.listings[s.item_id], reason=s.reason, pctr=s.pctr)  # type: ignore[arg-type]
+        FeedPlace(
+            position=s.position or 0, listing=page.listings[s.item_id], reason=cast(Reason, s.reason), pctr=s.pctr
+        )
         for s in page.slate.page
         if s.item_id in page.listings
     ]
     places += [
-        FeedPlace(position=s.position, post=PostBody(**vars(post)), reason="post", pctr=s.pctr)
+        FeedPlace(position=s.position, post=post, reason="post", pctr=s.pctr)
         for s, post in zip(page.slate.posts, page.posts, strict=True)
         if post is not None
     ]
@@ -182,15 +130,15 @@ def feed_page(
     return FeedBody(id=page.id, places=places, models=page.slate.models, degraded=list(page.slate.degraded))
 
 
-@v1_feed.post("/events", responses=_ERRORS)
+@v1_feed.post("/events")
 def events(services: Deps, seller: Who, body: EventsBody) -> EventsTaken:
     """What was seen, clicked, put into a cart. All of the events are taken, or none."""
     visitor = acting_for(services, seller, body.visitor)
-    found = [(e.kind, e.page_id, e.listing_id, e.post_id) for e in body.events]
-    return EventsTaken(new=services.feed.events(visitor, found))
+    reported = [(e.kind, e.page_id, e.listing_id, e.post_id) for e in body.events]
+    return EventsTaken(new=services.feed.events(visitor, reported))
 
 
-@v1_feed.post("/posts", status_code=201, responses=_ERRORS)
+@v1_feed.post("/posts", status_code=201)
 async def publish_post(
     services: Deps,
     seller: Who,
@@ -198,51 +146,51 @@ async def publish_post(
     title: Annotated[str, Form(description="One line.")],
     text: Annotated[str, Form(description="Plain text; contact data are taken out.")],
     category: Annotated[str, Form(description="Of what it is about.")],
-    topic: Annotated[str, Form(description=f"One of {', '.join(posts.TOPICS)}.")],
+    topic: Annotated[str, Form(description=f"One of {', '.join(TOPICS)}.")],
     idempotency_key: Annotated[str, Header(max_length=200, description="The same key again: the same post.")] = "",
-) -> PostBody:
+) -> PostView:
     """Publish a post: a short text or guide with a photo, which stands in the feed until it is withdrawn."""
     data = await photo.read()
 
-    def put() -> posts.PostView:
-        return posts.publish(services, seller.id, intake([data])[0], title, text, category, topic, idempotency_key)
+    def put() -> PostView:
+        return services.posts.publish(seller.id, intake([data])[0], title, text, category, topic, idempotency_key)
 
-    return PostBody(**vars(await run_in_threadpool(put)))
+    return await run_in_threadpool(put)
 
 
-@v1_feed.get("/posts", responses=_ERRORS)
+@v1_feed.get("/posts")
 def my_posts(services: Deps, seller: Who) -> PostPage:
     """Own posts, newest first."""
-    return PostPage(posts=[PostBody(**vars(p)) for p in posts.mine(services, seller.id)])
+    return PostPage(posts=services.posts.mine(seller.id))
 
 
-@v1_feed.delete("/posts/{post_id}", status_code=204, responses=_ERRORS)
+@v1_feed.delete("/posts/{post_id}", status_code=204)
 def withdraw_post(services: Deps, seller: Who, post_id: Id) -> None:
     """Withdraw an own post: it is deleted with its photo."""
-    posts.withdraw(services, seller.id, post_id)
+    services.posts.withdraw(seller.id, post_id)
 
 
-@v1_feed.post("/orders", status_code=201, responses=_ERRORS)
+@v1_feed.post("/orders", status_code=201)
 def order(
     services: Deps,
     seller: Who,
     body: OrderBody,
     idempotency_key: Annotated[str, Header(max_length=200, description="The same key again: the same order.")] = "",
-) -> OrderTaken:
+) -> Order:
     """Buy one piece at the price that was seen. Of two buyers at the same time, one gets it and the other a 409."""
     buyer = acting_for(services, seller, body.buyer)
     try:
-        taken = services.orders.buy(
+        bought = services.orders.buy(
             buyer, body.listing_id, idempotency_key, body.page_id, price=body.price, currency=body.currency
         )
     except AppError as error:
         services.metrics.orders.labels(error.code).inc()
         raise
     services.metrics.orders.labels("bought").inc()
-    return OrderTaken(**vars(taken))
+    return bought
 
 
-@v1_feed.get("/orders", responses=_ERRORS)
+@v1_feed.get("/orders")
 def my_orders(
     services: Deps,
     seller: Who,
@@ -250,29 +198,29 @@ def my_orders(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> OrderPage:
     """Own orders: those that one placed and those that one received, newest first."""
-    return OrderPage(orders=[OrderTaken(**vars(o)) for o in services.orders.mine(seller.id, role, limit)])
+    return OrderPage(orders=services.orders.mine(seller.id, role, limit))
 
 
-@v1_feed.get("/orders/{order_id}", responses=_ERRORS)
-def get_order(services: Deps, seller: Who, order_id: Id) -> OrderTaken:
+@v1_feed.get("/orders/{order_id}")
+def get_order(services: Deps, seller: Who, order_id: Id) -> Order:
     """An order that one placed or received."""
-    return OrderTaken(**vars(services.orders.get(seller.id, order_id)))
+    return services.orders.get(seller.id, order_id)
 
 
-@v1_feed.post("/orders/{order_id}/complete", responses=_ERRORS)
-def complete(services: Deps, seller: Who, order_id: Id) -> OrderTaken:
+@v1_feed.post("/orders/{order_id}/complete")
+def complete(services: Deps, seller: Who, order_id: Id) -> Order:
     """The seller has handed the piece over; asking again changes nothing."""
-    return OrderTaken(**vars(services.orders.complete(seller.id, order_id)))
+    return services.orders.complete(seller.id, order_id)
 
 
-@v1_feed.post("/orders/{order_id}/refund", responses=_ERRORS)
-def refund(services: Deps, seller: Who, order_id: Id) -> OrderTaken:
+@v1_feed.post("/orders/{order_id}/refund")
+def refund(services: Deps, seller: Who, order_id: Id) -> Order:
     """The seller takes an order back, also one that was handed over; asking again changes nothing."""
-    return OrderTaken(**vars(services.orders.refund(seller.id, order_id)))
+    return services.orders.refund(seller.id, order_id)
 
 
-@v1_feed.put("/listings/{listing_id}/ad", status_code=204, responses=_ERRORS)
+@v1_feed.put("/listings/{listing_id}/ad", status_code=204)
 def ad(services: Deps, seller: Who, listing_id: Id, body: AdBody) -> None:
     """Advertise an own listing, or stop doing so."""
     services.feed.place_ad(seller.id, listing_id, body.bid)
-    services.publisher.follow()
+    services.outbox.follow()

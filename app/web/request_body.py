@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from fastapi import Request
-from starlette.types import Message, Receive
+from starlette.types import Message, Receive, Scope
 
 from app.views import AppError, Busy
 
@@ -43,7 +43,10 @@ class Places:
 
 
 class BodyRefused(Exception):
-    """The body will not be received to its end; ``error`` says why."""
+    """The body will not be received to its end; ``error`` says why.
+
+    A signal to the guard, which answers it; no ``IplError``, as the app inside would answer that a second time.
+    """
 
     def __init__(self, error: AppError) -> None:
         super().__init__(str(error))
@@ -135,7 +138,7 @@ class Body:
         return AppError("too_large", f"The request is larger than {size}; send less.", 413)
 
 
-def keep_body(request_scope: dict[str, object], body: Body) -> None:
+def keep_body(request_scope: Scope, body: Body) -> None:
     """So that ``release_body`` finds it."""
     request_scope[_SCOPE_KEY] = body
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
@@ -20,6 +20,7 @@ from app.metrics import Metrics
 from app.settings import Settings
 from app.views import AppError, Busy
 from app.web.request_body import Body, BodyRefused, Places, keep_body
+from listing.errors import IplError
 from listing.intake.photos import PhotoError, PhotoLimits
 
 log = logging.getLogger(__name__)
@@ -60,9 +61,13 @@ STRICT_PATHS = ("/v1/", "/docs", "/healthz", "/readyz", "/metrics", "/openapi.js
 PHOTO_STATUS = {"too_large": 413, "busy": 503}
 
 
-def error_response(code: str, message: str, status: int, headers: dict[str, str] | None = None) -> JSONResponse:
-    """An error as the API answers it."""
-    return JSONResponse({"error": {"code": code, "message": message}}, status, headers)
+def error_response(error: IplError) -> JSONResponse:
+    """An error as the API answers it: ``{"error": {"code", "message"}}``."""
+    status = PHOTO_STATUS.get(error.code, error.http_status) if isinstance(error, PhotoError) else error.http_status
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    if isinstance(error, AppError) and error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
+    return JSONResponse({"error": {"code": error.code, "message": str(error)}}, status, headers)
 
 
 class Guard:
@@ -139,7 +144,7 @@ class Guard:
             self._take(self.draft_bodies, caller, decoding)
         else:
             self._take(self.calls if path.startswith(LIMITED) else self.page_calls, caller, places)
-        keep_body(scope, body)  # type: ignore[arg-type]
+        keep_body(scope, body)
         return body
 
     def _take(self, kind: Places, caller: Caller, places: ExitStack) -> None:
@@ -150,15 +155,12 @@ class Guard:
 
     def _refusal(self, error: AppError, scope: Scope) -> Response:
         """The answer, after which the connection is closed: nobody reads what is still to come."""
-        if error.status == 401 and PAGES.fullmatch(scope["path"]) and scope["method"] in SAFE:
+        if error.http_status == 401 and PAGES.fullmatch(scope["path"]) and scope["method"] in SAFE:
             return RedirectResponse("/sign-in", 303)
         self.metrics.errors.labels(error.code).inc()
-        headers = {"Connection": "close"}
-        if error.retry_after is not None:
-            headers["Retry-After"] = str(error.retry_after)
-        if error.status == 401:
-            headers["WWW-Authenticate"] = "Bearer"
-        return error_response(error.code, str(error), error.status, headers)
+        response = error_response(error)
+        response.headers["Connection"] = "close"
+        return response
 
     async def _pass_on(self, scope: Scope, body: Body, send: Send) -> None:
         answered = False
@@ -231,41 +233,33 @@ def _name(host: str) -> str:
 def install_errors(app: FastAPI, metrics: Metrics) -> None:
     """Every error of the API becomes ``{"error": {"code", "message"}}``."""
 
-    def answer(code: str, message: str, status: int, headers: dict[str, str] | None = None) -> JSONResponse:
-        metrics.errors.labels(code).inc()
-        return error_response(code, message, status, headers)
+    def answer(error: IplError, headers: Mapping[str, str] | None = None) -> Response:
+        metrics.errors.labels(error.code).inc()
+        response = error_response(error)
+        response.headers.update(headers or {})
+        return response
 
     async def ours(_: Request, error: Exception) -> Response:
-        assert isinstance(error, AppError)
-        headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
-        if error.status == 401:
-            headers["WWW-Authenticate"] = "Bearer"
-        return answer(error.code, str(error), error.status, headers)
-
-    async def photo(_: Request, error: Exception) -> Response:
-        assert isinstance(error, PhotoError)
-        return answer(error.code, str(error), PHOTO_STATUS.get(error.code, 422))
+        assert isinstance(error, IplError)
+        if error.http_status >= 500 and not isinstance(error, AppError):
+            log.error("a request failed", exc_info=error)
+        return answer(error)
 
     async def invalid(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path", "header"))
-        return answer("invalid", f"{place or 'The request'}: {first['msg']}."[:500], 422)
+        return answer(AppError("invalid", f"{place or 'The request'}: {first['msg']}."[:500], 422))
 
     async def http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return answer("http", str(error.detail), error.status_code, dict(error.headers or {}))
+        return answer(AppError("http", str(error.detail), error.status_code), error.headers)
 
     async def unforeseen(_: Request, error: Exception) -> Response:
         log.error("a request failed", exc_info=error)
-        return answer("unforeseen", "Something unforeseen happened; the server's log says what.", 500)
+        return answer(AppError("unforeseen", "Something unforeseen happened; the server's log says what.", 500))
 
-    handlers: list[tuple[type[Exception], Callable[[Request, Exception], Awaitable[Response]]]] = [
-        (AppError, ours),
-        (PhotoError, photo),
-        (RequestValidationError, invalid),
-        (HTTPException, http),
-        (Exception, unforeseen),
-    ]
-    for kind, handler in handlers:
-        app.add_exception_handler(kind, handler)
+    app.add_exception_handler(IplError, ours)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(Exception, unforeseen)

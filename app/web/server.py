@@ -8,17 +8,19 @@ import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 
 from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 
-from app.accounts import sign_in
+from app.accounts.authentication import page_user
 from app.accounts.login_attempts import Tries
 from app.accounts.sessions import Sessions
 from app.buyer import listing_page
 from app.logs import RequestIds, log_json
 from app.ops import api as ops_api
-from app.ops import promotions_api
+from app.ops import promotions_api, reviews_api
+from app.routing import is_operator
 from app.services import Services, build_services
 from app.settings import Settings
 from app.store.backup.journal import settle_alone
@@ -26,7 +28,7 @@ from app.store.deletions import empty_uploads
 from app.store.home_lock import only_user
 from app.store.retention import forget_behaviour
 from app.views import AppError
-from app.web import api, feed_api
+from app.web import api, feed_api, sign_in
 from app.web.request_guard import Guard, install_errors
 from app.web.unknown_paths import install_unknown
 from listing.home import private_files
@@ -34,9 +36,11 @@ from listing.home import private_files
 log = logging.getLogger(__name__)
 FIRST_TIDY_SECONDS, TIDY_SECONDS = 60.0, 3600.0
 MODEL_SECONDS = 5.0
+MAX_FILE = "25mb"
 ROUTERS = (
     feed_api.v1_feed,
     promotions_api.v1_promotions,
+    reviews_api.v1_reviews,
     ops_api.ops,
     api.v1,
     api.health,
@@ -44,10 +48,9 @@ ROUTERS = (
     listing_page.pages,
 )
 CATCH_UP_SECONDS = 2.0
-FORGET_SECONDS = 2.0
 OTHERS_SECONDS = 1.0
 DESCRIPTION = (
-    "Photos of one used thing in, an honest listing out. Authorization: Bearer TOKEN (./ipl accounts token NAME "
+    "Photos of one used item in, an honest listing out. Authorization: Bearer TOKEN (./ipl accounts token NAME "
     "makes one); in the single-user mode on this machine none is needed. Errors are "
     '{"error": {"code", "message"}}.'
 )
@@ -58,7 +61,7 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(keep(services)) for keep in KEEPERS]
+        tasks = [asyncio.create_task(keeper.run()) for keeper in keepers(services)]
         yield
         for task in tasks:
             task.cancel()
@@ -73,6 +76,7 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.services = services
+    app.state.sellers = services.sellers
     app.state.sessions = Sessions(services.settings.home, services.settings.session_hours, services.sellers)
     app.state.tries = Tries()
     app.add_middleware(Guard, settings=services.settings, metrics=services.metrics, state=app.state)
@@ -81,113 +85,84 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
         app.include_router(router)
     install_unknown(app, services.metrics)
     if page:
-        _mount_page(app, services)
+        mount_page(app, services)
         install_unknown(app, services.metrics)
     app.add_middleware(RequestIds)  # outermost: refusals have an id as well
     return app
 
 
-def _mount_page(app: FastAPI, services: Services) -> None:
+def mount_page(app: FastAPI, services: Services) -> None:
+    """Mount the seller's page and the operators' page; imports Gradio."""
     # Gradio reads this once, when it is imported: uploads in progress stay below our own home, for our eyes only.
-    uploads = services.publisher.deletions.uploads
+    uploads = services.deletions.uploads
     empty_uploads(uploads)
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
     import gradio as gr
 
-    from app.accounts.page_guard import add_page_gate
     from app.ops import page as ops_page
-    from app.seller.page import build_page, page_options
+    from app.seller.page import build_page
+    from app.theme import page_options
+    from app.web.page_guard import add_page_gate
     from app.web.uploads import Uploads
 
     def operator(request: Request) -> str | None:
-        name = sign_in.page_user(request, app.state)
-        return name if ops_api.is_operator(services, name) else None
+        name = page_user(request, app.state)
+        return name if is_operator(services, name) else None
 
     page_for_operators = ops_page.build_page(services)
-    gr.mount_gradio_app(app, page_for_operators, path="/ops", auth_dependency=operator, **ops_page.page_options())
+    gr.mount_gradio_app(app, page_for_operators, path="/ops", auth_dependency=operator, **page_options("ops"))
     add_page_gate(app, None)
     sign_out = None if services.sellers.single else "/sign-out"
     blocks = build_page(services, sign_out)
+    options = page_options("seller")
     gr.mount_gradio_app(
-        app, blocks, path="/", auth_dependency=lambda request: sign_in.page_user(request, app.state), **page_options()
+        app, blocks, path="/", auth_dependency=lambda r: page_user(r, app.state), max_file_size=MAX_FILE, **options
     )
     each, total = int(services.settings.uploads_mb * 1e6), int(services.settings.uploads_total_mb * 1e6)
     add_page_gate(app, Uploads(uploads, each, total))
 
 
-async def _tidy(services: Services) -> None:
-    """A minute after the start and then every hour: what is past its time goes, and photos that were left behind."""
-    publisher, settings = services.publisher, services.settings
-    work: tuple[Callable[[], object], ...] = (
-        publisher.retire,
-        publisher.sweep,
-        services.feed.forget_changes,
-        lambda: forget_behaviour(services.store, settings.log_days),
-        publisher.deletions.compact,
-    )
-    pause = min(FIRST_TIDY_SECONDS, TIDY_SECONDS)
-    while True:
-        await asyncio.sleep(pause)
-        pause = TIDY_SECONDS
-        for do in work:
+@dataclass(frozen=True)
+class Keeper:
+    """Work that a server repeats by the clock, in a thread; what fails is tried again the next time."""
+
+    name: str
+    work: Callable[[], object]
+    seconds: float
+    first_seconds: float | None = None
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        pause = self.seconds if self.first_seconds is None else min(self.first_seconds, self.seconds)
+        while True:
+            await asyncio.sleep(pause)
+            pause = self.seconds
             try:
-                await run_in_threadpool(do)
+                await run_in_threadpool(self.work)
             except AppError as error:
-                log.warning("tidying up has to wait for an hour: %s", error)
+                log.warning("%s has to wait: %s", self.name, error)
             except Exception:
-                log.exception("tidying up failed; it is tried again in an hour")
+                log.exception("%s failed; it is tried again in %.0f s", self.name, pause)
 
 
-async def _catch_up(services: Services) -> None:
-    """Every two seconds: feed and index follow the store if they were behind; drafts that nobody writes are stopped."""
-    while True:
-        await asyncio.sleep(CATCH_UP_SECONDS)
-        try:
-            await run_in_threadpool(services.publisher.outbox.catch_up)
-            await run_in_threadpool(services.publisher.stop_orphans, services.queue.names())
-        except AppError as error:
-            log.warning("catching up has to wait: %s", error)
-        except Exception:
-            log.exception("catching up failed; it is tried again in a moment")
-
-
-async def _forget(services: Services) -> None:
-    """Every two seconds: what deletions, kills and cut off uploads left on the disk goes."""
-    while True:
-        await asyncio.sleep(FORGET_SECONDS)
-        try:
-            await run_in_threadpool(services.publisher.deletions.catch_up)
-        except AppError as error:
-            log.warning("what was deleted has to wait: %s", error)
-        except Exception:
-            log.exception("what was deleted could not be worked off; it is tried again in a moment")
-
-
-async def _look_at_others(services: Services) -> None:
-    """Every second: what another server on the same store published, sold or withdrew is in this one's feed as well."""
-    while True:
-        await asyncio.sleep(OTHERS_SECONDS)
-        try:
-            await run_in_threadpool(services.feed.catch_up)
-        except AppError as error:
-            log.warning("what other servers changed has to wait: %s", error)
-        except Exception:
-            log.exception("what other servers changed could not be taken in; it is tried again in a second")
-
-
-async def _look_for_models(services: Services) -> None:
-    """Every few seconds: another model in the registry serves without a restart."""
-    while True:
-        await asyncio.sleep(MODEL_SECONDS)
-        try:
-            await run_in_threadpool(services.feed.refresh)
-        except AppError as error:
-            log.warning("looking for promotions and posts has to wait: %s", error)
-        except Exception:
-            log.exception("looking for other models failed; what serves goes on")
-
-
-KEEPERS = (_tidy, _catch_up, _forget, _look_at_others, _look_for_models)
+def keepers(services: Services) -> list[Keeper]:
+    """What keeps feed, index and disk in step with the store, whatever died or was away in between."""
+    house, days = services.housekeeping, services.settings.log_days
+    hourly = {
+        "retiring old drafts": house.retire,
+        "sweeping photos": house.sweep,
+        "forgetting changes": services.feed.forget_changes,
+        "forgetting behaviour": lambda: forget_behaviour(services.store, days),
+        "compacting the store": services.deletions.compact,
+    }
+    return [
+        Keeper("catching up", services.outbox.catch_up, CATCH_UP_SECONDS),
+        Keeper("stopping orphaned drafts", lambda: house.stop_orphans(services.queue.names()), CATCH_UP_SECONDS),
+        Keeper("deleting files", services.deletions.catch_up, CATCH_UP_SECONDS),
+        Keeper("following other servers", services.feed.catch_up, OTHERS_SECONDS),
+        Keeper("looking for models and posts", services.feed.refresh, MODEL_SECONDS),
+        *(Keeper(name, work, TIDY_SECONDS, FIRST_TIDY_SECONDS) for name, work in hourly.items()),
+    ]
 
 
 def serve(settings: Settings) -> int:

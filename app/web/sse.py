@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import anyio
 from anyio.to_thread import run_sync
 from fastapi import Request
 
-from app.drafting.draft_run import Writing
+from app.drafting.draft_run import DraftRun
 from app.views import AppError, DraftView
 from app.web.api_schemas import DraftBody
 
 ENDED = ("ready", "failed", "stopped")
 
 
-async def views(run: Writing) -> AsyncIterator[DraftView]:
+async def views(run: DraftRun) -> AsyncGenerator[DraftView, None]:
     """The views, each awaited in a thread. When the reader goes away, the work is stopped."""
     try:
         while (view := await run_sync(next, run, None)) is not None:
@@ -27,7 +27,7 @@ async def views(run: Writing) -> AsyncIterator[DraftView]:
             await run_sync(run.close)
 
 
-async def last_view(run: Writing, request: Request) -> DraftView:
+async def last_view(run: DraftRun, request: Request) -> DraftView:
     """The last view.
 
     Raises:
@@ -41,12 +41,12 @@ async def last_view(run: Writing, request: Request) -> DraftView:
             if view.state not in ENDED and await request.is_disconnected():
                 raise AppError("hung_up", "The connection was lost; the draft was stopped.", 499)
     finally:
-        await stream.aclose()  # type: ignore[attr-defined]
+        await stream.aclose()
     assert last is not None
     return last
 
 
-async def server_sent(run: Writing) -> AsyncIterator[str]:
+async def server_sent(run: DraftRun) -> AsyncIterator[str]:
     """Server-sent events: ``queued``, ``working`` (a tick), the pipeline's own kinds, then ``draft`` or ``error``."""
     stream = views(run)
     try:
@@ -55,7 +55,7 @@ async def server_sent(run: Writing) -> AsyncIterator[str]:
     except AppError as error:
         yield _frame("error", {"error": {"code": error.code, "message": str(error)}})
     finally:
-        await stream.aclose()  # type: ignore[attr-defined]
+        await stream.aclose()
 
 
 def _message(view: DraftView) -> str:

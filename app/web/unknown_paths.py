@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.exception_handlers import http_exception_handler
 from fastapi.responses import HTMLResponse, JSONResponse, Response
-from jinja2 import Environment, FileSystemLoader, Template
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Mount, Route
 from starlette.types import Scope
 
 from app.metrics import Metrics
+from app.templates import render
 
-TEMPLATES = Path(__file__).with_name("templates")
+PAGE = Path(__file__).with_name("templates") / "not_here.html"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 NOT_HERE = "There is no such address here; /docs lists those of the API."
 NOT_FOR_THIS = "This address does not take {method}; it takes {methods}."
@@ -67,7 +66,7 @@ def answer(app: FastAPI, metrics: Metrics, request: Request, error: HTTPExceptio
         status, code, message = 404, "not_found", NOT_HERE
     metrics.errors.labels(code).inc()
     if "text/html" in request.headers.get("accept", "") and not f"{request.url.path}/".startswith("/v1/"):
-        return HTMLResponse(_page().render(status=status, message=message), status, headers)
+        return HTMLResponse(render(PAGE, status=status, message=message), status, headers)
     return JSONResponse({"error": {"code": code, "message": message}}, status, headers)
 
 
@@ -76,8 +75,3 @@ def allowed(app: FastAPI, scope: Scope) -> list[str]:
     routes = [r for r in app.routes if not isinstance(r, Mount) and getattr(r, "name", "") != "other"]
     asked = [(method, {**scope, "root_path": "", "method": method}) for method in METHODS]
     return [method for method, as_if in asked if any(r.matches(as_if)[0] is Match.FULL for r in routes)]
-
-
-@lru_cache(maxsize=1)
-def _page() -> Template:
-    return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True).get_template("not_here.html")

@@ -62,9 +62,9 @@ class Uploads:
         """
         if isinstance(path, str) and "\0" not in path:
             with contextlib.suppress(OSError):  # a name that is too long, or a file that was swept just now
-                found = Path(os.path.realpath(path))
-                if found.is_relative_to(self.of(person)) and stat.S_ISREG((about := found.stat()).st_mode):
-                    return found, about.st_size
+                file = Path(os.path.realpath(path))
+                if file.is_relative_to(self.of(person)) and stat.S_ISREG((about := file.stat()).st_mode):
+                    return file, about.st_size
         raise AppError("not_uploaded", "Choose photos from this device; nothing else is taken.", 400)
 
     async def store(self, request: Request, person: str) -> list[str]:
@@ -93,7 +93,7 @@ class Uploads:
         with self._lock:
             new = sum(max(file.size or 0, _MIN_COUNTED) for file in files)
             if _size(self.of(person)) + new > self._each or _size(self.folder) + new > self._total:
-                message = "Too many photos wait to be taken in; wait a moment and choose them again."
+                message = "Too many photos are still being processed; wait a moment and choose them again."
                 raise AppError("uploads_full", message, 429, 60)
             try:
                 for file, photo in zip(files, photos, strict=True):

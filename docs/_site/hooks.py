@@ -33,6 +33,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     sys.path.insert(0, str(ROOT))
     for name, source in COPIES.items():
         text = (ROOT / source).read_text(encoding="utf-8").replace("](docs/", "](")
+        for page, file in COPIES.items():
+            text = text.replace(f"]({file})", f"]({page})")
         files.append(File.generated(config, name, content=WIDE + text if name == "index.md" else text))
     made: dict[str, Callable[[], str]] = {"reference/http.md": http_page, "reference/settings.md": settings_page}
     for name, make in made.items():

@@ -18,21 +18,21 @@ from typing import Any
 
 import numpy as np
 
-from finetune.data.past_listings import lessons_of
+from finetune.data.past_listings import tasks_of
 from finetune.data.photosets import DataError
 from finetune.data.splits import split_rows
-from finetune.data.tasks import Lesson, LessonPlan, visual, written
+from finetune.data.tasks import Task, TaskPlan, photo_tasks, text_tasks
 from listing.taxonomy import Taxonomy
 
 TEXTS = ("title", "description")
-ALIKE = 6  # bits of 64 in which the hashes of two photos of one thing differ at most
-SHOWN = 40
+MAX_HASH_DISTANCE = 6  # bits of 64 in which the hashes of two photos of one thing differ at most
+SHOWN_SAMPLES = 40
 Row = Mapping[str, Any]
-Teacher = Callable[[Row, Random], tuple[list[Lesson], list[Lesson]]]
+TaskMaker = Callable[[Row, Random], tuple[list[Task], list[Task]]]
 
 
 @dataclass(frozen=True)
-class Written:
+class DataReport:
     """What was made: samples by split, and answers by task and value (texts: how many)."""
 
     samples: dict[str, int]
@@ -40,31 +40,31 @@ class Written:
     alike: int
 
 
-def from_annotations(taxonomy: Taxonomy, plan: LessonPlan) -> Teacher:
-    """Lessons of a row of ``annotations.jsonl``."""
+def from_annotations(taxonomy: Taxonomy, plan: TaskPlan) -> TaskMaker:
+    """Tasks of a row of ``annotations.jsonl``."""
 
-    def teach(row: Row, rng: Random) -> tuple[list[Lesson], list[Lesson]]:
-        texts = written(row, taxonomy, plan, rng) if rng.random() < plan.text_share else []
-        return visual(row, taxonomy, plan, rng), texts
+    def teach(row: Row, rng: Random) -> tuple[list[Task], list[Task]]:
+        texts = text_tasks(row, taxonomy, plan, rng) if rng.random() < plan.text_share else []
+        return photo_tasks(row, taxonomy, plan, rng), texts
 
     return teach
 
 
-def from_listings(taxonomy: Taxonomy) -> Teacher:
-    """Lessons of a row of ``read_listings``."""
-    return lambda row, rng: lessons_of(row["listing"], taxonomy)
+def from_listings(taxonomy: Taxonomy) -> TaskMaker:
+    """Tasks of a row of ``read_listings``."""
+    return lambda row, rng: tasks_of(row["listing"], taxonomy)
 
 
-def conversation(lessons: Sequence[Lesson], image: str | None) -> dict[str, Any]:
-    """One sample: every lesson is a question and an answer; the photo stands in the first question."""
+def conversation(tasks: Sequence[Task], image: str | None) -> dict[str, Any]:
+    """One sample: every task is a question and an answer; the photo stands in the first question."""
     messages = []
-    for number, lesson in enumerate(lessons):
+    for number, task in enumerate(tasks):
         marker = "<image>\n" if image is not None and number == 0 else ""
         messages += [
-            {"role": "user", "content": marker + lesson.prompt},
-            {"role": "assistant", "content": lesson.answer},
+            {"role": "user", "content": marker + task.prompt},
+            {"role": "assistant", "content": task.answer},
         ]
-    tasks = [lesson.family for lesson in lessons]
+    tasks = [task.name for task in tasks]
     return {"messages": messages, "images": [] if image is None else [image], "tasks": tasks}
 
 
@@ -73,7 +73,7 @@ def without_lookalikes(train: Sequence[Row], validation: Sequence[Row]) -> list[
     kept = np.array([_bits(row["image"]) for row in validation], dtype=np.uint64)
     if not len(kept):
         return list(train)
-    return [r for r in train if np.bitwise_count(kept ^ np.uint64(_bits(r["image"]))).min() > ALIKE]
+    return [r for r in train if np.bitwise_count(kept ^ np.uint64(_bits(r["image"]))).min() > MAX_HASH_DISTANCE]
 
 
 def _bits(image: str) -> int:
@@ -85,7 +85,7 @@ def _bits(image: str) -> int:
         return int(phash(photo.convert("RGB")), 16)
 
 
-def write_data(rows: Iterable[Row], teach: Teacher, out: Path, seed: int = 0) -> Written:
+def write_data(rows: Iterable[Row], teach: TaskMaker, out: Path, seed: int = 0) -> DataReport:
     """Write ``train.jsonl``, ``validation.jsonl``, ``report.json`` and ``samples.html`` into ``out``.
 
     Raises:
@@ -102,18 +102,18 @@ def write_data(rows: Iterable[Row], teach: Teacher, out: Path, seed: int = 0) ->
             raise DataError(f"No sample for {name}: photos of at least two senders are needed, some of each split.")
         text = "".join(json.dumps(s, ensure_ascii=False) + "\n" for s in samples[name])
         (out / f"{name}.jsonl").write_text(text, encoding="utf-8")
-    made = Written(
+    made = DataReport(
         {name: len(part) for name, part in samples.items()},
         {name: count(part) for name, part in samples.items()},
         len(train) - len(apart),
     )
     (out / "report.json").write_text(json.dumps(made.__dict__, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    shown = Random(seed).sample(samples["train"], min(SHOWN, len(samples["train"])))
+    shown = Random(seed).sample(samples["train"], min(SHOWN_SAMPLES, len(samples["train"])))
     (out / "samples.html").write_text(page(shown), encoding="utf-8")
     return made
 
 
-def _samples(row: Row, teach: Teacher, out: Path, rng: Random) -> list[dict[str, Any]]:
+def _samples(row: Row, teach: TaskMaker, out: Path, rng: Random) -> list[dict[str, Any]]:
     asked, texts = teach(row, rng)
     image = os.path.relpath(row["image"], out)
     return [conversation(part, photo) for part, photo in ((asked, image), (texts, None)) if part]

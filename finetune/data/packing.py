@@ -1,6 +1,6 @@
-"""Packing: all lessons about one photo share its image tokens in one sequence; every answer carries loss.
+"""Packing: all tasks about one photo share its image tokens in one sequence; every answer carries loss.
 
-The lessons are branches of a tree (``listing.backends.prefix_tree``), so that a question never sees the answer of
+The tasks are branches of a tree (``listing.backends.prefix_tree``), so that a question never sees the answer of
 another one: exactly how it is asked when serving. Prompt, image and padding tokens carry no loss; the end of turn does.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from finetune.data.tasks import Lesson
+from finetune.data.tasks import Task
 from listing.backends.prefix_tree import Tree
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 FAMILY_WEIGHTS = {"category": 2.0}  # everything else of a draft hangs on it
-LEAST_SHARE = 0.005  # of a soft label; below it an answer is left out
+MIN_SHARE = 0.005  # of a soft label; below it an answer is left out
 TEXT_WEIGHT = 2.0  # of a whole text, spread over its tokens
 
 
@@ -46,23 +46,23 @@ class Batch:
     weights: torch.Tensor
 
 
-def pack(lessons: Sequence[Lesson], backend: LocalBackend) -> Packed:
-    """Lay out the lessons of one photo. The loss of an answer counts once, however many tokens it has."""
+def pack(tasks: Sequence[Task], backend: LocalBackend) -> Packed:
+    """Lay out the tasks of one photo. The loss of an answer counts once, however many tokens it has."""
     tree = Tree()
     prefix = tree.add(backend.prefix_ids())
     answers = []
-    for lesson in lessons:
-        if lesson.photo:
-            asked = tree.add(backend.question_ids(lesson.prompt), prefix)
+    for task in tasks:
+        if task.photo:
+            asked = tree.add(backend.question_ids(task.prompt), prefix)
         else:
-            asked = tree.add(backend.prompt_ids(lesson.prompt))
-        answers.append((tree.add(backend.answer_ids(lesson.answer), asked), lesson))
+            asked = tree.add(backend.prompt_ids(task.prompt))
+        answers.append((tree.add(backend.answer_ids(task.answer), asked), task))
     targets = []
-    for number, lesson in answers:
+    for number, task in answers:
         tokens = tree.nodes[number].ids
-        weight = FAMILY_WEIGHTS.get(lesson.family, 1.0) if lesson.photo else TEXT_WEIGHT / len(tokens)
-        if lesson.soft:
-            shares = {tuple(backend.answer_ids(a)): share for a, share in lesson.soft.items() if share > LEAST_SHARE}
+        weight = FAMILY_WEIGHTS.get(task.name, 1.0) if task.photo else TEXT_WEIGHT / len(tokens)
+        if task.soft:
+            shares = {tuple(backend.answer_ids(a)): share for a, share in task.soft.items() if share > MIN_SHARE}
             targets += _soft(tree.before(number), tokens, shares, weight)
         else:
             targets += [(i, token, weight) for i, token in zip(tree.before(number), tokens, strict=True)]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.data.photosets import DataError
-from finetune.data.tasks import Lesson
+from finetune.data.tasks import Task
 from listing import prompts
 from listing.safety.contacts import has_contacts
 from listing.taxonomy import Attribute, CategoryNode, Taxonomy
@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"\d+")
 
 
 def read_listings(file: Path, photos: Path) -> list[dict[str, Any]]:
-    """Rows ``{image, sender_id, listing}`` of a JSONL of listings (``docs/schemas``), one for each photo that is there.
+    """Rows ``{image, sender_id, listing}`` of a JSONL of listings (docs/tuning.md), one for each photo that is there.
 
     Photos are looked for as ``photos/ab/abcd....jpg`` (the store's media folder) and ``photos/abcd....jpg``.
 
@@ -47,7 +47,7 @@ def read_listings(file: Path, photos: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def told(text: str, facts: Mapping[str, str], node: CategoryNode, taxonomy: Taxonomy) -> str:
+def supported_text(text: str, facts: Mapping[str, str], node: CategoryNode, taxonomy: Taxonomy) -> str:
     """The sentences of a seller's text that say nothing beyond the facts; "" with contact data in it."""
     if has_contacts(text):
         return ""
@@ -66,28 +66,30 @@ def _names(text: str, value: str) -> bool:
     return re.search(rf"\b{words}\b", text) is not None
 
 
-def seen(listing: Mapping[str, Any], taxonomy: Taxonomy) -> list[tuple[Attribute, str]]:
+def visible_values(listing: Mapping[str, Any], taxonomy: Taxonomy) -> list[tuple[Attribute, str]]:
     """Closed attributes of the listing that a photo can show, with the seller's value."""
     given = listing.get("attributes") or {}
     schema = taxonomy.schema(listing["category"])
     return [(a, given[a.name]) for a in schema if a.can_be("seen") and given.get(a.name) in (a.values or ())]
 
 
-def lessons_of(listing: Mapping[str, Any], taxonomy: Taxonomy) -> tuple[list[Lesson], list[Lesson]]:
+def tasks_of(listing: Mapping[str, Any], taxonomy: Taxonomy) -> tuple[list[Task], list[Task]]:
     """(questions about the photo, texts from facts). What the listing does not state is not asked."""
     node = taxonomy.categories.get(listing["category"])
     if node is None:
         return [], []
     facts = {name: str(value)[:60] for name, value in (listing.get("attributes") or {}).items() if value}
-    visual = [Lesson("category", prompts.CATEGORY, node.phrase)] if node.tuned else []
-    visual += [Lesson(a.name, prompts.attribute_question(a), value) for a, value in seen(listing, taxonomy)]
+    photo_tasks = [Task("category", prompts.CATEGORY, node.phrase)] if node.tuned else []
+    photo_tasks += [
+        Task(a.name, prompts.attribute_question(a), value) for a, value in visible_values(listing, taxonomy)
+    ]
     texts = (
         ("title", prompts.title_prompt(node, facts), listing.get("title", "")),
         ("description", prompts.description_prompt(node, facts), listing.get("description", "")),
     )
     written = [
-        Lesson(name, prompt, target, photo=False)
+        Task(name, prompt, target, photo=False)
         for name, prompt, text in texts
-        if (target := told(text, facts, node, taxonomy))
+        if (target := supported_text(text, facts, node, taxonomy))
     ]
-    return visual, written
+    return photo_tasks, written

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from finetune.errors import DataError
+from listing.taxonomy import load_taxonomy
+
 GREY = (128, 128, 128)
-ATTRIBUTES = ("colour", "pattern", "sleeve", "neckline", "closure", "material", "audience")
-
-
-class DataError(ValueError):
-    """The annotated photos cannot be used; the message says what to do."""
+ATTRIBUTES = load_taxonomy().observed()
 
 
 def data_root() -> Path:
@@ -41,10 +40,15 @@ def read_annotations(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def open_photo(path: str | Path) -> Image.Image:
+    """The photo in RGB."""
+    with Image.open(path) as photo:
+        return photo.convert("RGB")
+
+
 def letterbox(path: str, side: int) -> np.ndarray:
     """The photo on a grey square, uint8 [side, side, 3]; nothing is cut off."""
-    with Image.open(path) as opened:
-        photo = opened.convert("RGB")
+    photo = open_photo(path)
     edge = max(photo.size)
     square = Image.new("RGB", (edge, edge), GREY)
     square.paste(photo, ((edge - photo.width) // 2, (edge - photo.height) // 2))

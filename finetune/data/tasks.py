@@ -14,20 +14,22 @@ from typing import Any
 from finetune.data import text_templates
 from listing import prompts
 from listing.request import TONES
-from listing.taxonomy import Attribute, CategoryNode, Taxonomy
+from listing.taxonomy import Attribute, CategoryNode, Taxonomy, load_taxonomy
 
 TITLE_SHARE = 0.4  # of the texts
-_TEXT_KEYS = ("colour", "colour2", "pattern", "sleeve", "neckline", "closure", "material", "audience")
+_TEXT_KEYS = tuple(
+    a.name for a in load_taxonomy().attributes.values() if a.values and a.can_be("seen") and not a.instance
+)
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Task:
     """One question and its answer. ``photo`` False: the answer follows from the prompt alone.
 
     ``soft``: share (0..1) of each answer, where the tower was asked instead of a person; ``answer`` is drawn from it.
     """
 
-    family: str
+    name: str
     prompt: str
     answer: str
     photo: bool = True
@@ -35,7 +37,7 @@ class Lesson:
 
 
 @dataclass(frozen=True)
-class LessonPlan:
+class TaskPlan:
     """How often each family is drawn for a photo (shares 0..1), and how often hints are wrong.
 
     attributes: most attributes asked of one photo at a time; short sequences let the category come by more often.
@@ -55,7 +57,7 @@ class LessonPlan:
     drop_fact: float = 0.15
 
 
-def stated(row: Mapping[str, Any], attribute: Attribute) -> str | None:
+def annotated_answer(row: Mapping[str, Any], attribute: Attribute) -> str | None:
     """The annotated answer to an attribute's question, or None where it may not be taught (a guess)."""
     if attribute.name in row["guess"]:
         return None
@@ -67,26 +69,26 @@ def stated(row: Mapping[str, Any], attribute: Attribute) -> str | None:
     return prompts.UNKNOWN  # "n/a" within a category that has the attribute
 
 
-def visual(
+def photo_tasks(
     row: Mapping[str, Any],
     taxonomy: Taxonomy,
-    plan: LessonPlan,
+    plan: TaskPlan,
     rng: Random,
     soft: Mapping[str, Mapping[str, float]] | None = None,
-) -> list[Lesson]:
+) -> list[Task]:
     """Category, attributes (some with hints of similar listings) and one yes/no claim, in random order.
 
     ``soft``: soft labels by question (``finetune.data.mixing.relabel``).
     """
     soft = soft or {}
-    lessons = []
+    tasks = []
     node = taxonomy.categories[row["label"]]
     if row.get("label_ok", True):
-        lessons.append(Lesson("category", prompts.CATEGORY, node.phrase, soft=soft.get("category", {})))
+        tasks.append(Task("category", prompts.CATEGORY, node.phrase, soft=soft.get("category", {})))
     seen = [a for a in taxonomy.schema(node.name) if a.values and a.can_be("seen")]
     known: list[tuple[Attribute, str]] = []
     for attribute in seen:
-        answer = stated(row, attribute)
+        answer = annotated_answer(row, attribute)
         if answer is None or (attribute.name == "colour2" and rng.random() > plan.second_colour_share):
             continue
         known.append((attribute, answer))
@@ -95,14 +97,14 @@ def visual(
     for attribute, answer in must + rng.sample(others, min(plan.attributes, len(others))):
         question = prompts.attribute_question(attribute, _hints(attribute, answer, plan, rng))
         shares = {value: share for value, share in soft.get(attribute.name, {}).items() if value in attribute.answers}
-        lessons.append(Lesson(attribute.name, question, answer, soft=shares))
+        tasks.append(Task(attribute.name, question, answer, soft=shares))
     if known and rng.random() < plan.claim_share:
-        lessons.append(_claim(*rng.choice(known), rng))
-    rng.shuffle(lessons)
-    return lessons
+        tasks.append(_claim(*rng.choice(known), rng))
+    rng.shuffle(tasks)
+    return tasks
 
 
-def _hints(attribute: Attribute, answer: str, plan: LessonPlan, rng: Random) -> Sequence[str]:
+def _hints(attribute: Attribute, answer: str, plan: TaskPlan, rng: Random) -> Sequence[str]:
     """None, one or two values; wrong often enough that the photo must be looked at."""
     if attribute.instance or rng.random() > plan.hint_share:
         return ()
@@ -115,24 +117,24 @@ def _hints(attribute: Attribute, answer: str, plan: LessonPlan, rng: Random) -> 
     return hints
 
 
-def _claim(attribute: Attribute, answer: str, rng: Random) -> Lesson:
+def _claim(attribute: Attribute, answer: str, rng: Random) -> Task:
     true = rng.random() < 0.5 and answer in attribute.values
     value = answer if true else rng.choice([v for v in attribute.values if v != answer])
-    return Lesson("claim", prompts.claim_question(attribute, value), prompts.YES if true else prompts.NO, True)
+    return Task("claim", prompts.claim_question(attribute, value), prompts.YES if true else prompts.NO, True)
 
 
-def written(row: Mapping[str, Any], taxonomy: Taxonomy, plan: LessonPlan, rng: Random) -> list[Lesson]:
+def text_tasks(row: Mapping[str, Any], taxonomy: Taxonomy, plan: TaskPlan, rng: Random) -> list[Task]:
     """A title or a description from facts: what the prompt states is all that the target says."""
     node, facts = _facts(row, taxonomy, plan, rng)
     if rng.random() < TITLE_SHARE:
-        return [Lesson("title", prompts.title_prompt(node, facts), text_templates.title(node, facts, rng), False)]
+        return [Task("title", prompts.title_prompt(node, facts), text_templates.title(node, facts, rng), False)]
     tone = rng.choice(TONES)
     prompt = prompts.description_prompt(node, facts, tone)
-    return [Lesson("description", prompt, text_templates.description(node, facts, tone, rng), False)]
+    return [Task("description", prompt, text_templates.description(node, facts, tone, rng), False)]
 
 
 def _facts(
-    row: Mapping[str, Any], taxonomy: Taxonomy, plan: LessonPlan, rng: Random
+    row: Mapping[str, Any], taxonomy: Taxonomy, plan: TaskPlan, rng: Random
 ) -> tuple[CategoryNode, dict[str, str]]:
     node = taxonomy.categories[row["label"]]
     facts = {k: row[k] for k in _TEXT_KEYS if row[k] and row[k] not in ("n/a", prompts.UNKNOWN)}

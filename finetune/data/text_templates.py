@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from random import Random
 
 from listing.request import Tone
-from listing.taxonomy import CategoryNode
+from listing.taxonomy import CategoryNode, Forms, load_taxonomy
 
 FRIENDLY = (
     "Ready for its next owner.",
@@ -28,101 +28,7 @@ FRIENDLY_PLURAL = {
     "Looking for someone who will enjoy it.": "Looking for someone who will enjoy them.",
     "It would be nice to see it used again.": "It would be nice to see them used again.",
 }
-_COLOURS = {"light-blue": ("light blue",), "multicolour": ("multicoloured", "colourful"), "burgundy": ("burgundy",)}
-_BEFORE: dict[str, dict[str, tuple[str, ...]]] = {  # said before the noun
-    "pattern": {
-        "solid": ("plain", "plain", ""),
-        "striped": ("striped",),
-        "checked": ("checked",),
-        "floral": ("floral",),
-        "polka-dot": ("polka-dot",),
-        "animal": ("animal-print",),
-        "camouflage": ("camouflage",),
-        "lace": ("lace",),
-        "colour-block": ("colour-block",),
-        "melange": ("melange",),
-    },
-    "material": {
-        "knit": ("knitted", "knit"),
-        "padded": ("padded",),
-        "fur": ("fur",),
-        "wool": ("wool", "woollen"),
-        "mesh": ("mesh",),
-    },
-    "sleeve": {
-        "sleeveless": ("sleeveless",),
-        "short": ("short-sleeved",),
-        "three-quarter": (),
-        "long": ("long-sleeved",),
-    },
-    "audience": {"women": ("women's",), "men": ("men's",), "kids": ("kids'",), "baby": ("baby",)},
-}
-_WITH: dict[str, dict[str, tuple[str, ...]]] = {  # said after "with"
-    "pattern": {
-        "graphic": ("a print", "a printed motif"),
-        "logo": ("a logo",),
-        "abstract": ("an abstract pattern",),
-        "other": ("a pattern",),
-        "striped": ("stripes",),
-        "checked": ("a checked pattern",),
-        "floral": ("a floral pattern", "flowers"),
-        "polka-dot": ("polka dots",),
-        "animal": ("an animal print",),
-    },
-    "sleeve": {
-        "short": ("short sleeves",),
-        "three-quarter": ("three-quarter sleeves",),
-        "long": ("long sleeves",),
-        "sleeveless": (),
-    },
-    "neckline": {
-        "crew": ("a round neck", "a crew neck"),
-        "v-neck": ("a v-neck",),
-        "collar": ("a collar",),
-        "hood": ("a hood",),
-        "turtleneck": ("a turtleneck",),
-        "boat": ("a boat neck",),
-        "off-shoulder": ("an off-shoulder neckline",),
-        "square": ("a square neck",),
-        "halter": ("a halter neck",),
-        "scoop": ("a scoop neck",),
-        "lapel": ("lapels",),
-    },
-    "closure": {
-        "buttons": ("buttons",),
-        "zip": ("a zip",),
-        "laces": ("laces",),
-        "buckle": ("a buckle",),
-        "velcro": ("velcro",),
-        "hook": ("a hook",),
-        "tie": ("a tie fastening",),
-    },
-}
-_SENTENCES = {  # (singular, plural)
-    ("closure", "buttons"): ("It closes with buttons.", "They close with buttons."),
-    ("closure", "zip"): ("It closes with a zip.", "They close with a zip."),
-    ("closure", "pull-on"): ("You just pull it on.", "You just pull them on."),
-    ("closure", "slip-on"): ("You just slip it on.", "You just slip them on."),
-    ("closure", "laces"): ("It closes with laces.", "They close with laces."),
-    ("closure", "velcro"): ("It closes with velcro.", "They close with velcro."),
-    ("closure", "buckle"): ("It closes with a buckle.", "They close with a buckle."),
-    ("closure", "tie"): ("It is tied.", "They are tied."),
-    ("closure", "hook"): ("It closes with a hook.", "They close with a hook."),
-    ("audience", "women"): ("For women.", "For women."),
-    ("audience", "men"): ("For men.", "For men."),
-    ("audience", "kids"): ("For kids.", "For kids."),
-    ("audience", "baby"): ("For a baby.", "For a baby."),
-    ("condition", "tag-attached"): ("The tag is still attached.", "The tag is still attached."),
-    ("condition", "creased"): ("It is a little creased in the photo.", "They are a little creased in the photo."),
-    ("condition", "faded"): ("It looks faded.", "They look faded."),
-    ("condition", "scuffed"): ("It is scuffed.", "They are scuffed."),
-    ("condition", "dirty"): ("It needs a clean.", "They need a clean."),
-    ("condition", "worn-sole"): ("The soles are worn.", "The soles are worn."),
-    ("condition", "hole"): ("There is a hole.", "There is a hole."),
-    ("condition", "stain"): ("There is a stain.", "There is a stain."),
-    ("condition", "pilling"): ("There is some pilling.", "There is some pilling."),
-}
-_CATEGORY_HAS = {"Hoodie": {"hood"}, "Polo": {"collar"}, "Shirt": {"collar"}, "Blazer": {"lapel"}}
+_NO_FORMS = Forms()
 
 
 @dataclass(frozen=True)
@@ -137,8 +43,17 @@ class Parts:
     text: str
 
 
+def _forms(name: str, value: str) -> Forms:
+    """How the taxonomy says that a value is put."""
+    return load_taxonomy().attributes[name].forms.get(value, _NO_FORMS)
+
+
 def _colour(facts: Mapping[str, str], rng: Random) -> str:
-    words = [rng.choice(_COLOURS.get(v, (v.replace("-", " "),))) for k in ("colour", "colour2") if (v := facts.get(k))]
+    words = [
+        rng.choice(_forms(name, value).before or (value.replace("-", " "),))
+        for name in ("colour", "colour2")
+        if (value := facts.get(name))
+    ]
     return " and ".join(dict.fromkeys(words))
 
 
@@ -147,20 +62,16 @@ def _sort(node: CategoryNode, facts: Mapping[str, str], rng: Random) -> Parts:
     after: list[str] = []
     sentences: list[str] = []
     for name, value in facts.items():
-        if name in ("colour", "colour2", "brand", "text") or value in _CATEGORY_HAS.get(node.name, ()):
+        if name in ("colour", "colour2", "brand", "text") or value in node.implies:
             continue
         if name == "sleeve" and value.split("-")[0] in node.phrase:
             continue  # "long-sleeved long-sleeved top"
         if name == "audience" and value in node.phrase:
             continue
-        front = list(_BEFORE.get(name, {}).get(value, ()))
-        behind = _WITH.get(name, {}).get(value, ())
-        alone = _SENTENCES.get((name, value))
-        if name == "material" and not front:
-            front = [value]
-        options = [("front", w) for w in front] + [("behind", w) for w in behind]
-        if alone:
-            options.append(("alone", alone[1 if node.plural else 0]))
+        forms = _forms(name, value)
+        options = [("front", w) for w in forms.before] + [("behind", w) for w in forms.behind]
+        if forms.sentence:
+            options.append(("alone", forms.sentence[-1 if node.plural else 0]))
         if not options:
             sentences.append(f"{name.replace('_', ' ').capitalize()}: {value}.")
             continue
@@ -230,7 +141,7 @@ def description(node: CategoryNode, facts: Mapping[str, str], tone: Tone, rng: R
         has = rng.choice(("They have", "With")) if node.plural else rng.choice(("It has", "With"))
         sentences.append(f"{has} {_joined(later)}.")
     if tone == "shorter":
-        sentences += [s for s in parts.sentences if s in _CUES]
+        sentences += [s for s in parts.sentences if _is_wear(s)]
     else:
         sentences += parts.sentences
     if tone == "warmer":
@@ -243,5 +154,6 @@ def _article(noun: str) -> str:
     return "an " if noun[:1].lower() in "aeio" else "a "
 
 
-# What a buyer must be told is never dropped for brevity.
-_CUES = frozenset(s for (name, _), both in _SENTENCES.items() if name == "condition" for s in both)
+def _is_wear(sentence: str) -> bool:
+    """What a buyer must be told is never dropped for brevity."""
+    return any(sentence in forms.sentence for forms in load_taxonomy().attributes["condition"].forms.values())

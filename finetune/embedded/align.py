@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from finetune.data.photosets import load_photos, read_annotations
 from finetune.data.splits import split_rows
-from finetune.data.tasks import stated
+from finetune.data.tasks import annotated_answer
 from finetune.embedded.tower import augment, normalise, sampling_weights
 from listing.backends.local import LocalBackend
 from listing.prompts import category_answers
@@ -57,7 +57,7 @@ def answers_of(row: dict[str, Any], taxonomy: Taxonomy) -> dict[str, str]:
     node = taxonomy.categories[row["label"]]
     found = {"category": node.phrase} if row["label_ok"] else {}
     for attribute in taxonomy.schema(node.name):
-        if attribute.values and attribute.can_be("seen") and (answer := stated(row, attribute)) is not None:
+        if attribute.values and attribute.can_be("seen") and (answer := annotated_answer(row, attribute)) is not None:
             found[attribute.name] = answer
     return found
 
@@ -85,63 +85,70 @@ def train_projector(cfg: AlignConfig) -> dict[str, float]:
     taxonomy, backend = load_taxonomy(), LocalBackend(cfg.model)
     train, validation = split_rows(read_annotations(Path(cfg.data)))
     train = [row for row in train if row["label_ok"]]
-    tower, asked = backend.model.model.vision_tower, questions(taxonomy)
+    tower, answers = backend.model.model.vision_tower, questions(taxonomy)
     photos, unseen = load_photos(train, 256), load_photos(validation, 256)
     index = np.arange(0, len(train), 32)
     views = [cache_features(tower, [augment(photos[i : i + 32], 224, rng) for i in index]) for _ in range(cfg.views)]
-    still = cache_features(tower, [normalise(unseen[i : i + 32, 16:-16, 16:-16]) for i in range(0, len(unseen), 32)])
+    plain = cache_features(tower, [normalise(unseen[i : i + 32, 16:-16, 16:-16]) for i in range(0, len(unseen), 32)])
     del photos, unseen
-    vectors = {name: answer_vectors(backend, words) for name, words in asked.items()}
-    labels, checks = _labels(train, asked, taxonomy), _labels(validation, asked, taxonomy)
-    table = backend.model.get_input_embeddings().weight.detach().float()
-    usual = table.norm(dim=-1).median()
-    projector = backend.model.model.multi_modal_projector.float()
-    for module in (projector.linear_1, projector.linear_2):
-        nn.init.xavier_uniform_(module.weight)
-        nn.init.zeros_(module.bias)
-    scale = nn.Parameter(torch.full((len(asked),), 10.0))
-    optimizer = torch.optim.AdamW(
-        [{"params": projector.parameters()}, {"params": [scale], "weight_decay": 0.0}], lr=cfg.lr, weight_decay=0.02
-    )
-    per_epoch = len(train) // cfg.batch_size
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, cfg.lr, total_steps=cfg.epochs * per_epoch, pct_start=0.05
-    )
-    draw, began, result = sampling_weights(train, 0.5, 0.25), time.time(), {}
+    labels, checks = _labels(train, answers, taxonomy), _labels(validation, answers, taxonomy)
+    aligner = _Aligner(backend, answers, cfg.lr, cfg.epochs * (len(train) // cfg.batch_size))
+    shares, began, result = sampling_weights(train, 0.5, 0.25), time.time(), {}
     for epoch in range(cfg.epochs):
-        order = rng.choice(len(train), per_epoch * cfg.batch_size, p=draw)
+        order = rng.choice(len(train), len(train) // cfg.batch_size * cfg.batch_size, p=shares)
         for start in range(0, len(order), cfg.batch_size):
             rows = order[start : start + cfg.batch_size]
             features = views[int(rng.integers(cfg.views))][rows].float()
             features = features * (1 + cfg.noise * torch.randn(features.shape[0], 1, features.shape[2]))
-            tokens = projector(features)
-            loss = 0.1 * (tokens.norm(dim=-1) / usual - 1).square().mean()
-            for k, name in enumerate(asked):
-                logits = scale[k] * tokens.mean(1) / usual @ vectors[name].T
-                loss = loss + F.cross_entropy(logits, labels[name][rows], ignore_index=-100, label_smoothing=0.05)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
+            loss = aligner.step(features, {name: labels[name][rows] for name in answers})
         if epoch % 4 == 3:
-            with torch.inference_mode():
-                pooled = projector(still.float()).mean(1)
-                result = {n: _accuracy(pooled @ vectors[n].T, checks[n]) for n in asked}
-            print(
-                json.dumps(
-                    {"epoch": epoch + 1, "loss": round(loss.item(), 3), "s": round(time.time() - began), **result}
-                ),
-                flush=True,
-            )
+            result = aligner.accuracy(plain, checks)
+            line = {"epoch": epoch + 1, "loss": round(loss, 3), "s": round(time.time() - began), **result}
+            print(json.dumps(line), flush=True)
     Path(cfg.out).mkdir(parents=True, exist_ok=True)
-    state = {name: tensor.detach().half().contiguous() for name, tensor in projector.state_dict().items()}
+    state = {name: tensor.detach().half().contiguous() for name, tensor in aligner.projector.state_dict().items()}
     save_file(state, Path(cfg.out) / "projector.safetensors")
     return result
 
 
-def _labels(rows: list[dict[str, Any]], asked: dict[str, tuple[str, ...]], taxonomy: Taxonomy) -> dict[str, Tensor]:
+class _Aligner:
+    """The projector, made anew, and its optimizer for ``steps`` steps."""
+
+    def __init__(self, backend: LocalBackend, answers: dict[str, tuple[str, ...]], lr: float, steps: int) -> None:
+        self.vectors = {name: answer_vectors(backend, words) for name, words in answers.items()}
+        self.usual = backend.model.get_input_embeddings().weight.detach().float().norm(dim=-1).median()
+        self.projector = backend.model.model.multi_modal_projector.float()
+        for module in (self.projector.linear_1, self.projector.linear_2):
+            nn.init.xavier_uniform_(module.weight)
+            nn.init.zeros_(module.bias)
+        self.scale = nn.Parameter(torch.full((len(answers),), 10.0))
+        groups = [{"params": self.projector.parameters()}, {"params": [self.scale], "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, lr=lr, weight_decay=0.02)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, lr, total_steps=steps, pct_start=0.05)
+
+    def step(self, features: Tensor, labels: dict[str, Tensor]) -> float:
+        """One step on features [b, 49, 1280] and class indices [b] by question (-100: none); the loss."""
+        tokens = self.projector(features)
+        loss = 0.1 * (tokens.norm(dim=-1) / self.usual - 1).square().mean()
+        for k, (name, vectors) in enumerate(self.vectors.items()):
+            logits = self.scale[k] * tokens.mean(1) / self.usual @ vectors.T
+            loss = loss + F.cross_entropy(logits, labels[name], ignore_index=-100, label_smoothing=0.05)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.schedule.step()
+        return float(loss.item())
+
+    @torch.inference_mode()
+    def accuracy(self, features: Tensor, labels: dict[str, Tensor]) -> dict[str, float]:
+        """Share of right answers by question."""
+        pooled = self.projector(features.float()).mean(1)
+        return {name: _accuracy(pooled @ vectors.T, labels[name]) for name, vectors in self.vectors.items()}
+
+
+def _labels(rows: list[dict[str, Any]], answers: dict[str, tuple[str, ...]], taxonomy: Taxonomy) -> dict[str, Tensor]:
     taught = [answers_of(row, taxonomy) for row in rows]
-    return {n: torch.tensor([words.index(t[n]) if n in t else -100 for t in taught]) for n, words in asked.items()}
+    return {n: torch.tensor([words.index(t[n]) if n in t else -100 for t in taught]) for n, words in answers.items()}
 
 
 def _accuracy(logits: Tensor, labels: Tensor) -> float:

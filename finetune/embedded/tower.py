@@ -11,7 +11,7 @@ import math
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -125,19 +125,21 @@ def augment(photos: np.ndarray, px: int, rng: np.random.Generator) -> Tensor:
 
 def vocabularies(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
     """Values of each head, in a fixed order."""
-    found = {name: sorted({row[name] for row in rows}) for name in HEADS if name != "condition"}
-    found["condition"] = sorted({cue for row in rows for cue in row["condition"]})
-    return found
+    values = {name: sorted({row[name] for row in rows}) for name in HEADS if name != "condition"}
+    values["condition"] = sorted({cue for row in rows for cue in row["condition"]})
+    return values
 
 
-def targets(rows: list[dict[str, Any]], values: dict[str, list[str]]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """(class indices, weights) per head, both [n]; a guess weighs 0, on the weak keys less than a seen value."""
+def targets(
+    rows: list[dict[str, Any]], values: dict[str, list[str]], weak_weight: float
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """(class indices, weights) per head, both [n]; a guess weighs 0, on the weak keys ``weak_weight``."""
     classes, weights = {}, {}
     for name in HEADS:
-        said = [row["condition"][0] if name == "condition" else row[name] for row in rows]
-        classes[name] = torch.tensor([values[name].index(v) for v in said])
+        annotated = [row["condition"][0] if name == "condition" else row[name] for row in rows]
+        classes[name] = torch.tensor([values[name].index(v) for v in annotated])
         guessed = torch.tensor([name in row["guess"] for row in rows])
-        weights[name] = torch.where(guessed, 0.4 if name in WEAK_KEYS else 0.0, 1.0)
+        weights[name] = torch.where(guessed, weak_weight if name in WEAK_KEYS else 0.0, 1.0)
     return classes, weights
 
 
@@ -158,21 +160,23 @@ def sampling_weights(rows: list[dict[str, Any]], class_power: float, sender_powe
 def predict(model: TunedTower, photos: np.ndarray, px: int) -> dict[str, Tensor]:
     """Probabilities per head [n, values], mean over the photo and its mirror image."""
     model.eval()
-    found: dict[str, list[Tensor]] = {name: [] for name in model.heads}
+    probabilities: dict[str, list[Tensor]] = {name: [] for name in model.heads}
     edge = (photos.shape[1] - px) // 2
     for start in range(0, len(photos), 32):
         pixels = normalise(photos[start : start + 32, edge : edge + px, edge : edge + px])
         with torch.autocast("cpu", dtype=torch.bfloat16):
             views = [model(pixels), model(pixels.flip(3))]
-        for name, parts in found.items():
+        for name, parts in probabilities.items():
             parts.append(torch.stack([v[name].float().softmax(-1) for v in views]).mean(0))
-    return {name: torch.cat(parts) for name, parts in found.items()}
+    return {name: torch.cat(parts) for name, parts in probabilities.items()}
 
 
-def score(rows: list[dict[str, Any]], found: dict[str, Tensor], values: dict[str, list[str]]) -> dict[str, float]:
+def score(
+    rows: list[dict[str, Any]], probabilities: dict[str, Tensor], values: dict[str, list[str]]
+) -> dict[str, float]:
     """Category accuracy, its macro average, and accuracy of each attribute on keys that are neither guess nor n/a."""
-    said = {name: [values[name][i] for i in p.argmax(1).tolist()] for name, p in found.items()}
-    right = [row["label"] == guess for row, guess in zip(rows, said["label"], strict=True)]
+    guesses = {name: [values[name][i] for i in p.argmax(1).tolist()] for name, p in probabilities.items()}
+    right = [row["label"] == guess for row, guess in zip(rows, guesses["label"], strict=True)]
     by_class = [
         np.mean([r for r, row in zip(right, rows, strict=True) if row["label"] == c])
         for c in {r["label"] for r in rows}
@@ -182,7 +186,7 @@ def score(rows: list[dict[str, Any]], found: dict[str, Tensor], values: dict[str
     for name in ATTRIBUTES:
         hits = [
             guess == row[name] or (name == "colour" and guess == row["colour2"])
-            for row, guess in zip(rows, said[name], strict=True)
+            for row, guess in zip(rows, guesses[name], strict=True)
             if name not in row["guess"] and row[name] not in ("n/a", "unknown")
         ]
         out[name] = float(np.mean(hits)) if hits else float("nan")
@@ -211,72 +215,101 @@ def train_tower(cfg: TowerConfig) -> dict[str, float]:
     if cfg.threads:
         torch.set_num_threads(cfg.threads)
     torch.manual_seed(cfg.seed)
-    rng = np.random.default_rng(cfg.seed)
     train, validation = split_rows(read_annotations(Path(cfg.data)))
     train = [row for row in train if row["label_ok"]]
     values = vocabularies(train + validation)
     photos, unseen = load_photos(train, cfg.px + 32), load_photos(validation, cfg.px + 32)
-    classes, weights = targets(train, values)
-    sizes = {name: len(v) for name, v in values.items()}
-    model = TunedTower(sizes, cfg.dropout, cfg.architecture, cfg.drop_path)
-    load_backbone(model, cfg.base)
-    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = torch.optim.swa_utils.AveragedModel(
-        model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(cfg.ema), use_buffers=False
-    )
-    groups = [
-        {"params": list(model.backbone.parameters()), "base_lr": cfg.lr},
-        {"params": list(model.heads.parameters()), "base_lr": cfg.head_lr},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=cfg.lr, weight_decay=cfg.weight_decay)
-    draw = sampling_weights(train, cfg.class_power, cfg.sender_power)
-    per_epoch, total_epochs = len(train) // cfg.batch_size, cfg.small_epochs + cfg.epochs
-    step, began, result = 0, time.time(), {}
-    for epoch in range(total_epochs):
-        px = cfg.small_px if epoch < cfg.small_epochs else cfg.px
-        order = rng.choice(len(train), per_epoch * cfg.batch_size, p=draw)
-        model.train()
-        for module in model.modules():  # few photos: the ImageNet statistics are better than a batch's
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
-        losses = []
-        for start in range(0, len(order), cfg.batch_size):
-            index = order[start : start + cfg.batch_size]
-            pace = min(1.0, (step + 1) / 60) * 0.5 * (1 + math.cos(math.pi * step / (per_epoch * total_epochs)))
-            for group in optimizer.param_groups:
-                group["lr"] = group["base_lr"] * pace
-            pixels, blends = augment(photos[index], px, rng), [(index, 1.0)]
-            if cfg.mixup and epoch < cfg.small_epochs and rng.random() < cfg.mixup:
-                order_of_partners = rng.permutation(len(index))
-                share = float(rng.beta(0.4, 0.4))
-                pixels = share * pixels + (1 - share) * pixels[order_of_partners]
-                blends = [(index, share), (index[order_of_partners], 1 - share)]
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                logits = model(pixels)
-            loss = torch.zeros(())
-            for rows, share in blends:
-                for name in HEADS:
-                    each = F.cross_entropy(
-                        logits[name].float(), classes[name][rows], reduction="none", label_smoothing=cfg.label_smoothing
-                    )
-                    loss = loss + share * (1.0 if name == "label" else 0.3) * (each * weights[name][rows]).mean()
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-            optimizer.step()
-            average.update_parameters(model)
-            losses.append(loss.item())
-            step += 1
-        checked = epoch % 3 == 2 or epoch == total_epochs - 1
-        if checked:
-            averaged: TunedTower = average.module  # type: ignore[assignment]
-            result = score(validation, predict(averaged, unseen, cfg.px), values)
-            save(averaged, values, Path(cfg.out), cfg.architecture)
-            result["plain"] = score(validation, predict(model, unseen, cfg.px), values)["category"]
-        left = (time.time() - began) / (epoch + 1) * (total_epochs - epoch - 1)
-        line = {"epoch": epoch + 1, "px": px, "loss": round(float(np.mean(losses)), 4), "left_s": round(left)}
-        print(json.dumps({**line, **(result if checked else {})}), flush=True)
+    run = _TowerRun(cfg, train, photos, values)
+    began, result = time.time(), {}
+    for epoch in range(run.epochs):
+        px, loss = run.epoch(epoch)
+        line = {"epoch": epoch + 1, "px": px, "loss": round(loss, 4)}
+        line["left_s"] = round((time.time() - began) / (epoch + 1) * (run.epochs - epoch - 1))
+        if epoch % 3 == 2 or epoch == run.epochs - 1:
+            result = score(validation, predict(run.averaged, unseen, cfg.px), values)
+            save(run.averaged, values, Path(cfg.out), cfg.architecture)
+            result["plain"] = score(validation, predict(run.model, unseen, cfg.px), values)["category"]
+            line |= result
+        print(json.dumps(line), flush=True)
     (Path(cfg.out) / "tower.run.json").write_text(
         json.dumps({"config": asdict(cfg), "validation": result}, indent=1) + "\n"
     )
     return result
+
+
+class _TowerRun:
+    """Model, its average and the optimizer of one run; ``epoch`` trains one epoch."""
+
+    def __init__(
+        self, cfg: TowerConfig, rows: list[dict[str, Any]], photos: np.ndarray, values: dict[str, list[str]]
+    ) -> None:
+        self.cfg, self.photos = cfg, photos
+        self.rng = np.random.default_rng(cfg.seed)
+        self.classes, self.weights = targets(rows, values, cfg.weak_weight)
+        sizes = {name: len(v) for name, v in values.items()}
+        self.model = TunedTower(sizes, cfg.dropout, cfg.architecture, cfg.drop_path)
+        load_backbone(self.model, cfg.base)
+        self.model = nn.Module.to(self.model, memory_format=torch.channels_last)
+        self._average = torch.optim.swa_utils.AveragedModel(
+            self.model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(cfg.ema), use_buffers=False
+        )
+        groups = [
+            {"params": list(self.model.backbone.parameters()), "base_lr": cfg.lr},
+            {"params": list(self.model.heads.parameters()), "base_lr": cfg.head_lr},
+        ]
+        self.optimizer = torch.optim.AdamW(groups, lr=cfg.lr, weight_decay=cfg.weight_decay)
+        self.shares = sampling_weights(rows, cfg.class_power, cfg.sender_power)
+        self.batches, self.epochs = len(rows) // cfg.batch_size, cfg.small_epochs + cfg.epochs
+        self.step = 0
+
+    @property
+    def averaged(self) -> TunedTower:
+        """The model with averaged weights."""
+        return cast(TunedTower, self._average.module)
+
+    def epoch(self, number: int) -> tuple[int, float]:
+        """(side of the photos in pixels, mean loss) of an epoch."""
+        small = number < self.cfg.small_epochs
+        px = self.cfg.small_px if small else self.cfg.px
+        order = self.rng.choice(len(self.photos), self.batches * self.cfg.batch_size, p=self.shares)
+        self.model.train()
+        for module in self.model.modules():  # few photos: the ImageNet statistics are better than a batch's
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        losses = []
+        for start in range(0, len(order), self.cfg.batch_size):
+            share = min(1.0, (self.step + 1) / 60) * 0.5
+            share *= 1 + math.cos(math.pi * self.step / (self.batches * self.epochs))
+            for group in self.optimizer.param_groups:
+                group["lr"] = group["base_lr"] * share
+            loss = self._loss(order[start : start + self.cfg.batch_size], px, self.cfg.mixup if small else 0.0)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
+            self.optimizer.step()
+            self._average.update_parameters(self.model)
+            losses.append(loss.item())
+            self.step += 1
+        return px, float(np.mean(losses))
+
+    def _loss(self, index: np.ndarray, px: int, mixup: float) -> Tensor:
+        """Of augmented photos; ``mixup``: share of the batches whose photos are blended in pairs."""
+        pixels, blends = augment(self.photos[index], px, self.rng), [(index, 1.0)]
+        if mixup and self.rng.random() < mixup:
+            partners = self.rng.permutation(len(index))
+            share = float(self.rng.beta(0.4, 0.4))
+            pixels = share * pixels + (1 - share) * pixels[partners]
+            blends = [(index, share), (index[partners], 1 - share)]
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits = self.model(pixels)
+        loss = torch.zeros(())
+        for rows, share in blends:
+            for name in HEADS:
+                each = F.cross_entropy(
+                    logits[name].float(),
+                    self.classes[name][rows],
+                    reduction="none",
+                    label_smoothing=self.cfg.label_smoothing,
+                )
+                loss = loss + share * (1.0 if name == "label" else 0.3) * (each * self.weights[name][rows]).mean()
+        return loss

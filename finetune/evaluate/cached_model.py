@@ -11,47 +11,66 @@ from typing import Any
 
 from PIL import Image
 
-from finetune.evaluate.decoding import BATCH, first_lines
-from finetune.evaluate.predictions import collect, open_photo
+from finetune.data.photosets import open_photo
+from finetune.evaluate.questions import all_questions, named
 from finetune.evaluate.row_cache import RowCache
-from listing.assembly import open_backend
 from listing.backends.base import ChoiceQuestion
+from listing.backends.local import LocalBackend
+from listing.evidence.colour import pixel_view
 from listing.facts.calibrations import file_stem, identity
+from listing.pipeline_parts import open_backend
 from listing.taxonomy import Taxonomy
 
 Answers = dict[str, dict[str, float]]
+MAX_PROMPT = 2000  # characters kept in the files in full; longer prompts are kept by their digest
+BATCH = 16  # texts: on a CPU a batch of sixteen costs little more than one text
 
 
-class AskedModel:
-    """A model folder and three files of what it said: opinions, answers to further questions, texts.
+class CachedModel:
+    """A model folder and three files of what it answered: predictions, answers to further questions, texts.
 
     Args:
         source: folder, hub id or a server's address.
         store: folder of the files; their names change with the model's weights.
-        opinions: file of the opinions, where it is not the one in ``store``.
-        limit: most characters of a prompt kept in the files in full; longer ones are kept by their digest alone.
+        predictions: file of the predictions, where it is not the one in ``store``.
     """
 
-    def __init__(
-        self, source: str | Path, store: Path, taxonomy: Taxonomy, opinions: Path | None = None, limit: int = 2000
-    ) -> None:
+    def __init__(self, source: str | Path, store: Path, taxonomy: Taxonomy, predictions: Path | None = None) -> None:
         self.source = source
-        self.stamp = stamp(source)
-        self.name = self.stamp
+        self.stamp = weights_stamp(source)
         self.taxonomy = taxonomy
-        self._opinions = opinions or store / f"{self.stamp}.jsonl"
+        self._predictions_file = predictions or store / f"{self.stamp}.jsonl"
         self._answers = RowCache(store / f"{self.stamp}.answers.jsonl", lambda row: f"{row['image']} {row['prompt']}")
         self._texts = RowCache(store / f"{self.stamp}.texts.jsonl", lambda row: f"{row['tokens']} {row['prompt']}")
-        self._limit = limit
 
     @cached_property
     def backend(self) -> Any:
         """The loaded model, or the server's."""
         return open_backend(str(self.source), Path(self.source))
 
-    def collected(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """See ``finetune.evaluate.predictions.collect``."""
-        return collect(rows, self, self.taxonomy, self._opinions)
+    def predictions(self, rows: Sequence[dict[str, Any]], batch: int = 4) -> list[dict[str, Any]]:
+        """What every source says of each photo, ``{image, mllm, classifier, pixels}``; none is asked twice."""
+        kept = RowCache(self._predictions_file, lambda row: str(row["image"]))
+        todo = [row for row in rows if Path(row["image"]).name not in kept]
+        for start in range(0, len(todo), batch):
+            part = todo[start : start + batch]
+            photos = [open_photo(row["image"]) for row in part]
+            for row, photo, answers in zip(part, photos, self._score(photos), strict=True):
+                kept.put(
+                    {
+                        "image": Path(row["image"]).name,
+                        "mllm": named(answers, self.taxonomy),
+                        "classifier": self.backend.opinions(photo),
+                        "pixels": {"colour": dict(pixel_view(photo, 0).shares)},
+                    }
+                )
+        return [kept[Path(row["image"]).name] for row in rows]
+
+    def _score(self, photos: Sequence[Image.Image]) -> list[Answers]:
+        questions = all_questions(self.taxonomy)
+        if hasattr(self.backend, "score_many"):
+            return self.backend.score_many(photos, questions)
+        return [self.backend.score(photo, questions) for photo in photos]  # a server gets them one by one
 
     def ask(self, image: str, questions: Sequence[ChoiceQuestion]) -> Answers:
         """Answers by the question's name; one forward pass for those that were not asked about this photo before."""
@@ -59,9 +78,9 @@ class AskedModel:
         keys = {q.name: f"{name} {self._key(q.prompt)}" for q in questions}
         missing = [q for q in questions if keys[q.name] not in self._answers]
         if missing:
-            said = self.backend.score(open_photo(image), missing)
+            answers_by_name = self.backend.score(open_photo(image), missing)
             for question in missing:
-                prompt, answers = self._key(question.prompt), said[question.name]
+                prompt, answers = self._key(question.prompt), answers_by_name[question.name]
                 self._answers.put({"image": name, "prompt": prompt, "answers": answers})
         return {name: self._answers[key]["answers"] for name, key in keys.items()}
 
@@ -84,31 +103,11 @@ class AskedModel:
             for prompt, text in zip(part, first_lines(self.backend, part, max_tokens), strict=True):
                 self._texts.put({"tokens": max_tokens, "prompt": self._key(prompt), "text": text})
 
-    # What else belongs to a backend; opinions and the pipeline's writers are used to it.
-
-    def score(self, image: Image.Image, questions: Sequence[ChoiceQuestion]) -> Answers:
-        """Not kept: see ``ask``."""
-        return self.backend.score(image, questions)
-
-    def score_many(self, images: Sequence[Image.Image], questions: Sequence[ChoiceQuestion]) -> list[Answers]:
-        """Not kept: see ``collected``."""
-        if hasattr(self.backend, "score_many"):
-            return self.backend.score_many(images, questions)
-        return [self.backend.score(image, questions) for image in images]  # a server gets them one by one
-
-    def opinions(self, image: Image.Image) -> Answers:
-        """The tower's own heads."""
-        return self.backend.opinions(image)
-
-    def describe(self) -> dict[str, Any]:
-        """Model, device and precision."""
-        return self.backend.describe()
-
     def _key(self, prompt: str) -> str:
-        return prompt if len(prompt) <= self._limit else hashlib.sha256(prompt.encode()).hexdigest()
+        return prompt if len(prompt) <= MAX_PROMPT else hashlib.sha256(prompt.encode()).hexdigest()
 
 
-def stamp(source: str | Path) -> str:
+def weights_stamp(source: str | Path) -> str:
     """A name for files that changes with the weights.
 
     The manifest's fingerprint; of another folder, its name and a digest of its place, sizes and times; else the hub's
@@ -127,3 +126,54 @@ def stamp(source: str | Path) -> str:
     weights = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
     digest = hashlib.sha256(repr((str(folder.resolve()), weights)).encode()).hexdigest()[:12]
     return f"{folder.resolve().name}-{digest}"
+
+
+def first_lines(backend: LocalBackend, prompts: Sequence[str], max_tokens: int, batch: int = BATCH) -> list[str]:
+    """The first line of the answer to each prompt, in order; the rest of an answer is never shown.
+
+    Decoding is greedy as in serving. In 16-bit arithmetic a batch can round a near tie the other way, and a text then
+    goes another way from there on: often with the untuned model, which is sure of little. Families that are not served
+    by one tree are decoded one by one.
+    """
+    if not backend.tree:
+        return [first_line("".join(backend.write(None, p, max_tokens=max_tokens))) for p in prompts]
+    ids = [backend.prompt_ids(prompt) for prompt in prompts]
+    order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
+    stops = [backend.tokenizer.eos_token_id, *line_breaks(backend)]
+    texts = [""] * len(ids)
+    for start in range(0, len(order), batch):
+        part = order[start : start + batch]
+        for i, text in zip(part, _decode(backend, [ids[i] for i in part], max_tokens, stops), strict=True):
+            # A break before the first word ends a batch's text, but not a served one.
+            texts[i] = text or first_line("".join(backend.write(None, prompts[i], max_tokens=max_tokens)))
+    return texts
+
+
+def first_line(text: str) -> str:
+    """Up to the first break behind a word, as ``listing.text.write`` shows it."""
+    return text.lstrip().partition("\n")[0]
+
+
+def line_breaks(backend: LocalBackend) -> list[int]:
+    """Tokens that hold a line break."""
+    count = len(backend.tokenizer)
+    pieces = backend.tokenizer.batch_decode([[i] for i in range(count)])
+    return [i for i, piece in enumerate(pieces) if "\n" in piece]
+
+
+def _decode(backend: LocalBackend, ids: Sequence[Sequence[int]], max_tokens: int, stops: Sequence[int]) -> list[str]:
+    import torch
+
+    width, pad = max(map(len, ids)), backend.tokenizer.pad_token_id or backend.tokenizer.eos_token_id
+    padded = torch.tensor([[pad] * (width - len(row)) + list(row) for row in ids], device=backend.device)
+    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in ids], device=backend.device)
+    with torch.inference_mode():
+        made = backend.model.generate(
+            input_ids=padded,
+            attention_mask=mask,
+            max_new_tokens=max_tokens,
+            do_sample=False,
+            eos_token_id=list(stops),
+            pad_token_id=pad,
+        )
+    return [first_line(t) for t in backend.tokenizer.batch_decode(made[:, width:], skip_special_tokens=True)]

@@ -1,4 +1,4 @@
-"""Fit how the sources are heard together, and from which probability on a value is stated, on validation senders.
+"""Fit how the sources are combined, and from which probability on a value is stated, on validation senders.
 
 Writes a model's ``calibration.json``. Weights minimise the log loss; the threshold of an attribute is the
 lowest at which the values that it would state are right as often as asked. Figures for the docs are cross-fitted: each
@@ -25,16 +25,16 @@ from listing.taxonomy import Attribute, Taxonomy
 Row = Mapping[str, Any]
 GRID = (0.0, 0.25, 0.5, 0.75, 1.0, 1.4)
 PRECISION = 0.93
-TOLD_PRECISION = 0.97  # of what a text says: four facts at .93 leave one text in four with a wrong one
-LOWEST, HIGHEST = 0.35, 0.98
+TEXT_PRECISION = 0.97  # of what a text says: four facts at .93 leave one text in four with a wrong one
+MIN_THRESHOLD, MAX_THRESHOLD = 0.35, 0.98
 
 
-def sources(said: Row, attribute: Attribute) -> dict[str, dict[str, float]]:
+def sources(predictions: Row, attribute: Attribute) -> dict[str, dict[str, float]]:
     """The sources' distributions over the attribute's answers."""
-    out = {"mllm": within(said["mllm"][attribute.name], attribute)}
+    out = {"mllm": within(predictions["mllm"][attribute.name], attribute)}
     for source in ("classifier", "pixels"):
-        if attribute.name in said[source]:
-            out[source] = within(said[source][attribute.name], attribute)
+        if attribute.name in predictions[source]:
+            out[source] = within(predictions[source][attribute.name], attribute)
     return out
 
 
@@ -44,23 +44,23 @@ def attribute_of(row: Row, name: str, taxonomy: Taxonomy) -> Attribute | None:
 
 
 def fit_attribute(
-    rows: Sequence[Row], said: Sequence[Row], name: str, taxonomy: Taxonomy, precision: float = PRECISION
+    rows: Sequence[Row], predictions: Sequence[Row], name: str, taxonomy: Taxonomy, precision: float = PRECISION
 ) -> AttributeCalibration:
     """Weights of the sources and the threshold for one attribute."""
     cases = []
-    for row, opinion in zip(rows, said, strict=True):
+    for row, prediction in zip(rows, predictions, strict=True):
         attribute = attribute_of(row, name, taxonomy)
         if attribute is not None and name not in row["guess"]:
             truth = row[name] if row[name] in attribute.answers else UNKNOWN
-            cases.append((row, sources(opinion, attribute), truth))
+            cases.append((row, sources(prediction, attribute), truth))
     if len(cases) < 20:
         return AttributeCalibration(weights={"mllm": 0.5, "classifier": 0.5}, threshold=0.95)
 
     def loss(weights: Mapping[str, float]) -> float:
         return float(-np.mean([np.log(max(combine(s, weights).get(t, 0.0), 1e-4)) for _, s, t in cases]))
 
-    heard = list(cases[0][1])
-    grids = [dict(zip(heard, g, strict=True)) for g in itertools.product(GRID, repeat=len(heard)) if sum(g) > 0]
+    names = list(cases[0][1])
+    grids = [dict(zip(names, g, strict=True)) for g in itertools.product(GRID, repeat=len(names)) if sum(g) > 0]
     weights = min(grids, key=loss)
     stated = []
     for row, s, _ in cases:
@@ -72,39 +72,28 @@ def fit_attribute(
     return AttributeCalibration(
         weights=weights,
         threshold=threshold([(p, right) for _, p, right in stated], precision),
-        told=threshold(settled, max(precision, TOLD_PRECISION)),
+        told=threshold(settled, max(precision, TEXT_PRECISION)),
     )
 
 
 def threshold(stated: Sequence[tuple[float, int]], precision: float) -> float:
     """The lowest probability from which on the stated values reach the precision (and keep it above)."""
     ordered = sorted(stated, reverse=True)
-    right, found = 0, HIGHEST
+    right, found = 0, MAX_THRESHOLD
     for count, (p, ok) in enumerate(ordered, 1):
         right += ok
         last = count == len(ordered) or ordered[count][0] < p  # equal probabilities pass or fall together
         if last and count >= 8 and right / count >= precision:
             found = p
-    return round(float(min(HIGHEST, max(LOWEST, found))), 4)
+    return round(float(min(MAX_THRESHOLD, max(MIN_THRESHOLD, found))), 4)
 
 
-def fit(rows: Sequence[Row], said: Sequence[Row], taxonomy: Taxonomy, precision: float = PRECISION) -> Calibration:
+def fit(
+    rows: Sequence[Row], predictions: Sequence[Row], taxonomy: Taxonomy, precision: float = PRECISION
+) -> Calibration:
     """The calibration of every attribute that is scored, and of the visible condition."""
     names = (*ATTRIBUTES, "colour2")
-    return Calibration(questions={n: fit_attribute(rows, said, n, taxonomy, precision) for n in names})
-
-
-def state(said: Row, category: str, calibration: Calibration, taxonomy: Taxonomy) -> dict[str, tuple[str, float]]:
-    """What would be stated of a photo: attribute -> (value, probability); the rest stays open."""
-    out = {}
-    for attribute in taxonomy.schema(category):
-        if not attribute.values or attribute.name not in said["mllm"]:
-            continue
-        rule = calibration.of(attribute.name)
-        value, p = best(combine(sources(said, attribute), rule.weights))
-        if value not in (UNKNOWN, attribute.absent) and p >= rule.threshold:
-            out[attribute.name] = (value, p)
-    return out
+    return Calibration(questions={n: fit_attribute(rows, predictions, n, taxonomy, precision) for n in names})
 
 
 def halves(rows: Sequence[Row]) -> tuple[list[int], list[int]]:
@@ -120,13 +109,13 @@ def halves(rows: Sequence[Row]) -> tuple[list[int], list[int]]:
 
 
 def cross_fitted(
-    rows: Sequence[Row], said: Sequence[Row], taxonomy: Taxonomy, precision: float = PRECISION
+    rows: Sequence[Row], predictions: Sequence[Row], taxonomy: Taxonomy, precision: float = PRECISION
 ) -> list[Calibration]:
     """One calibration per row, fitted on the senders of the other half."""
     out: list[Calibration] = [Calibration()] * len(rows)
     one, two = halves(rows)
     for train, test in ((one, two), (two, one)):
-        fitted = fit([rows[i] for i in train], [said[i] for i in train], taxonomy, precision)
+        fitted = fit([rows[i] for i in train], [predictions[i] for i in train], taxonomy, precision)
         for i in test:
             out[i] = fitted
     return out

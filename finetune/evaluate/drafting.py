@@ -1,7 +1,7 @@
 """Title and description of an arm's statements, before the pipeline's checks and after them.
 
 Before: decoded from everything that the arm holds for likeliest. After: decoded from what passed its thresholds, then
-mended claim by claim (``listing.safety.injection.guard``). Arms that do not decode (template, copier) have one text for
+checked sentence by sentence (``listing.text.checked``). Arms that do not decode (template, copier) have one text for
 both.
 """
 
@@ -15,28 +15,27 @@ from random import Random
 from typing import Any, Literal
 
 from finetune.data import text_templates
-from finetune.data.target_texts import annotated_facts
 from finetune.evaluate.arms.material import Material, Row
-from finetune.evaluate.arms.mllm import SHOTS
+from finetune.evaluate.arms.mllm import EXAMPLES
 from finetune.evaluate.arms.statement import Statement
 from finetune.evaluate.arms.system import thresholded
 from finetune.evaluate.arms.yardsticks import nearest_listings
+from finetune.evaluate.target_texts import annotated_facts
 from listing import prompts
 from listing.facts import verify
 from listing.facts.ensemble import Calibration
-from listing.safety import injection
 from listing.schema import Candidate, Category, Evidence
 from listing.taxonomy import Taxonomy
 from listing.text import text_policy, write
-from listing.text.tidy import tidy
+from listing.text.checked import Subject, checked_description, checked_title
 
 TEXTS = 100  # photos whose texts are judged
 SLOTS = {  # what the template says of a fact; the rest by its value alone
     "brand": "by {}", "closure": "closes with {}", "audience": "for {}", "size": "size {}", "text": 'with "{}"',
     "sleeve": "{} sleeves", "neckline": "{} neck",
 }  # fmt: skip
-Job = tuple[Statement, Mapping[str, str], "Told"]  # the statement, everything likeliest, what is told
-Write = Callable[[Material, Sequence[Statement], Sequence[int]], list["Draft"]]
+Job = tuple[Statement, Mapping[str, str], "TextFacts"]  # the statement, everything likeliest, what is told
+Writer = Callable[[Material, Sequence[Statement], Sequence[int]], list["Draft"]]
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Told:
+class TextFacts:
     """What a served text is written of: the thing's name in ``taxonomy``, and facts."""
 
     category: str
@@ -77,48 +76,44 @@ def chosen(rows: Sequence[Row], count: int = TEXTS) -> list[int]:
     return sorted(order[:count])
 
 
-def told(facts: Mapping[str, str]) -> dict[str, str]:
+def text_facts(facts: Mapping[str, str], taxonomy: Taxonomy) -> dict[str, str]:
     """The facts that a text may use, in the prompts' order."""
     stated = [verify.read_fact(n, v, Evidence(source="mllm"), 1.0) for n, v in facts.items()]
-    return write.told_facts(stated)
+    return text_policy.text_values(stated, taxonomy)
 
 
 def decoded(backend: Any, category: str, facts: Mapping[str, str], taxonomy: Taxonomy) -> Text:
     """What the model writes of the facts, as it stands."""
     if category not in taxonomy.categories:
         return Text("", "", {})
-    node, shown = taxonomy.categories[category], told(facts)
+    node, shown = taxonomy.categories[category], text_facts(facts, taxonomy)
     title = "".join(write.write_title(backend, node, shown))
     description = "".join(write.write_description(backend, node, shown, "plain"))
     return Text(" ".join(title.split()), " ".join(description.split()), shown)
 
 
-def mended(text: Text, category: str, taxonomy: Taxonomy) -> Text:
-    """The text after the pipeline's checks of claims; what they leave empty gets the least honest words."""
+def checked_text(text: Text, category: str, taxonomy: Taxonomy) -> Text:
+    """The text after the pipeline's checks of claims; plain words stand in for what they do not let pass."""
     if category not in taxonomy.categories:
         return text
-    node, ocr = taxonomy.categories[category], [text.facts["text"]] if "text" in text.facts else []
-
-    def checked(said: str, field: Any, stop: str) -> str:
-        kept, _ = injection.guard(said, text.facts, category, taxonomy, ocr=ocr, field=field)
-        kept = write.sound_title(kept, node, text.facts) if field == "title" else kept
-        kept = tidy(kept, text.facts)
-        return kept if kept.strip(" .") else write.without_facts(node, text.facts) + stop
-
-    return Text(checked(text.title, "title", ""), checked(text.description, "description", "."), text.facts)
+    subject = Subject(taxonomy.categories[category], text.facts, taxonomy)
+    title, _ = checked_title(text.title, subject)
+    description, _ = checked_description(text.description, subject)
+    return Text(title, description, text.facts)
 
 
-def by_model(model: str, shots: bool = False) -> Write:
+def by_model(model: str, shots: bool = False) -> Writer:
     """An arm of the multimodal model by itself; ``shots``: three examples in words before each prompt."""
 
     def write(material: Material, statements: Sequence[Statement], numbers: Sequence[int]) -> list[Draft]:
         taxonomy = material.taxonomy
         backend: Any = material.models[model]
         if shots:
-            backend = Shots(backend, text_exemplars(material.train, taxonomy))
+            backend = ExampleWriter(backend, text_exemplars(material.train, taxonomy))
         sure = thresholded(material.rows, statements)
         jobs = [
-            (statements[i], statements[i].facts, Told(statements[i].category, sure[i].facts, taxonomy)) for i in numbers
+            (statements[i], statements[i].facts, TextFacts(statements[i].category, sure[i].facts, taxonomy))
+            for i in numbers
         ]
         return drafted(backend, jobs, taxonomy)
 
@@ -130,15 +125,15 @@ def by_system(material: Material, statements: Sequence[Statement], numbers: Sequ
     jobs = []
     for i in numbers:
         likely = {name: value for name, (value, _) in statements[i].guesses.items()}
-        told_of = told_by_system(statements[i], material.rules[i], material.taxonomy)
-        jobs.append((statements[i], {**likely, **statements[i].facts}, told_of))
+        checked = facts_for_text(statements[i], material.rules[i], material.taxonomy)
+        jobs.append((statements[i], {**likely, **statements[i].facts}, checked))
     return drafted(material.models["tuned"], jobs, material.taxonomy)
 
 
-def told_by_system(said: Statement, rule: Calibration, taxonomy: Taxonomy) -> Told:
+def facts_for_text(said: Statement, rule: Calibration, taxonomy: Taxonomy) -> TextFacts:
     """What the pipeline would tell its text of a statement (``listing.text.text_policy``)."""
     if said.category not in taxonomy.categories:
-        return Told(said.category, said.facts, taxonomy)
+        return TextFacts(said.category, said.facts, taxonomy)
     facts = []
     for name, value in said.facts.items():
         guess, p = said.guesses.get(name, (None, 1.0))
@@ -150,22 +145,24 @@ def told_by_system(said: Statement, rule: Calibration, taxonomy: Taxonomy) -> To
     ]
     category = Category(value=said.category, confidence=sure, candidates=candidates, in_range=True)
     node, known = text_policy.subject(category, taxonomy)
-    kept = text_policy.tellable(facts, taxonomy, rule)
-    return Told(node.name, {fact.name: fact.value for fact in kept if fact.value is not None}, known)
+    kept = text_policy.sure_facts(facts, taxonomy, rule)
+    return TextFacts(node.name, {fact.name: fact.value for fact in kept if fact.value is not None}, known)
 
 
 def drafted(backend: Any, jobs: Sequence[Job], taxonomy: Taxonomy) -> list[Draft]:
     """Drafts of jobs; all texts are decoded together first."""
     tasks = [(said.category, facts, taxonomy) for said, facts, _ in jobs]
     tasks += [(after.category, after.facts, after.taxonomy) for *_, after in jobs]
-    pairs = [(known.categories[name], told(facts)) for name, facts, known in tasks if name in known.categories]
+    pairs = [
+        (known.categories[name], text_facts(facts, known)) for name, facts, known in tasks if name in known.categories
+    ]
     backend.write_many([prompts.title_prompt(*pair) for pair in pairs], write.TITLE_TOKENS)
     backend.write_many([prompts.description_prompt(*pair) for pair in pairs], write.DESCRIPTION_TOKENS)
     return [
         Draft(
             said.category,
             decoded(backend, said.category, everything, taxonomy),
-            mended(decoded(backend, after.category, after.facts, after.taxonomy), after.category, after.taxonomy),
+            checked_text(decoded(backend, after.category, after.facts, after.taxonomy), after.category, after.taxonomy),
         )
         for said, everything, after in jobs
     ]
@@ -176,7 +173,7 @@ def by_template(material: Material, statements: Sequence[Statement], numbers: Se
     out = []
     for i in numbers:
         said = statements[i]
-        node, facts = material.taxonomy.categories.get(said.category), told(said.facts)
+        node, facts = material.taxonomy.categories.get(said.category), text_facts(said.facts, material.taxonomy)
         thing = node.phrase if node else "item"
         title = " ".join(w for w in (facts.get("brand", ""), facts.get("colour", ""), thing) if w)
         slots = ", ".join([f"Item: {thing}", *(SLOTS.get(n, "{}").format(v) for n, v in facts.items())])
@@ -196,7 +193,7 @@ def by_copying(material: Material, statements: Sequence[Statement], numbers: Seq
     return out
 
 
-class Shots:
+class ExampleWriter:
     """A writer whose prompts stand behind examples of the same kind."""
 
     def __init__(self, backend: Any, examples: Sequence[tuple[str, str]]) -> None:
@@ -208,7 +205,7 @@ class Shots:
         return iter(self._backend.write(image, self._dressed(prompt), max_tokens=max_tokens))
 
     def write_many(self, prompts: Sequence[str], max_tokens: int) -> None:
-        """See ``AskedModel.write_many``."""
+        """See ``CachedModel.write_many``."""
         self._backend.write_many([self._dressed(prompt) for prompt in prompts], max_tokens)
 
     def _dressed(self, prompt: str) -> str:
@@ -220,14 +217,14 @@ class Shots:
 def text_exemplars(train: Sequence[Row], taxonomy: Taxonomy, seed: int = 0) -> list[tuple[str, str]]:
     """(prompt, answer) of titles and descriptions of three training photos, written by the voice's rules."""
     rng, found = Random(seed), []
-    for row in rng.sample([r for r in train if r.get("label_ok", True)], SHOTS):
+    for row in rng.sample([r for r in train if r.get("label_ok", True)], EXAMPLES):
         node, facts = taxonomy.categories[row["label"]], annotated_facts(row, taxonomy)
         found.append((prompts.title_prompt(node, facts), text_templates.title(node, facts, rng)))
         found.append((prompts.description_prompt(node, facts), text_templates.description(node, facts, "plain", rng)))
     return found
 
 
-WRITERS: dict[str, Write] = {
+WRITERS: dict[str, Writer] = {
     "base": by_model("base"),
     "base-few-shot": by_model("base", shots=True),
     "tuned": by_model("tuned"),

@@ -20,19 +20,18 @@ from finetune.data.splits import split_rows
 from finetune.evaluate.arms.material import Material, Row
 from finetune.evaluate.arms.statement import Statement
 from finetune.evaluate.arms.table import ARMS
-from finetune.evaluate.cached_model import AskedModel
+from finetune.evaluate.cached_model import CachedModel
 from finetune.evaluate.calibrate import fit, write
 from finetune.evaluate.drafting import TEXTS, WRITERS, Draft, chosen
 from finetune.evaluate.scoring import DRAWS, both, closed, free
 from listing.facts.ensemble import CALIBRATION
 from listing.taxonomy import load_taxonomy
 
-QUICK = ("tuned", "classifier", "system")
-Say = Callable[[str], None]
+QUICK_ARMS = ("tuned", "classifier", "system")
 
 
 @dataclass(frozen=True)
-class Plan:
+class EvaluationPlan:
     """What is evaluated.
 
     arms: names of ``ARMS``. rag: versions of the arms that have one, of False (without past listings) and True.
@@ -48,7 +47,9 @@ class Plan:
     catalogue: Path | None = None
 
 
-def gather(data: Path, model: Path | str, base: Callable[[], Path], cache: Path, home: Path, plan: Plan) -> Material:
+def gather_material(
+    data: Path, model: Path | str, base: Callable[[], Path], cache: Path, home: Path, plan: EvaluationPlan
+) -> Material:
     """Photos and models of an evaluation; ``base`` is called only when an arm asks that model.
 
     model: a folder, a hub id or a server's address.
@@ -63,15 +64,15 @@ def gather(data: Path, model: Path | str, base: Callable[[], Path], cache: Path,
         rows = [rows[i] for i in chosen(rows, plan.limit)]
     if not rows:
         raise DataError(f"{data} has no photo of a validation sender: photos of more senders are needed.")
-    models = {"tuned": AskedModel(model, cache.parent, taxonomy, cache)}
+    models = {"tuned": CachedModel(model, cache.parent, taxonomy, cache)}
     if any("base" in ARMS[name].models for name in plan.arms):
-        models["base"] = AskedModel(base(), cache.parent, taxonomy)
+        models["base"] = CachedModel(base(), cache.parent, taxonomy)
     # Where there is no folder, the photos are sorted as drafts do it: by the embedded model's ImageNet head.
     folder = Path(model) if Path(model).is_dir() else home / "models" / "ipl-mini"
     return Material(rows, train, taxonomy, models, folder, home, cache.parent)
 
 
-def versions(plan: Plan) -> list[tuple[str, str, bool]]:
+def versions(plan: EvaluationPlan) -> list[tuple[str, str, bool]]:
     """(name in the results, arm, with past listings)."""
     return [
         (arm + ("+rag" if rag else ""), arm, rag)
@@ -80,7 +81,9 @@ def versions(plan: Plan) -> list[tuple[str, str, bool]]:
     ]
 
 
-def run(material: Material, plan: Plan, out: Path | None, say: Say = print) -> dict[str, Any]:
+def run_evaluation(
+    material: Material, plan: EvaluationPlan, out: Path | None, report: Callable[[str], None] = print
+) -> dict[str, Any]:
     """Statements and texts of every arm, measured; ``out`` is written again after each arm."""
     results: dict[str, Any] = {
         "model": material.models["tuned"].stamp,
@@ -91,13 +94,13 @@ def run(material: Material, plan: Plan, out: Path | None, say: Say = print) -> d
     }
     judge_texts = _text_judge(material, plan, results) if plan.texts else None
     for name, arm, rag in versions(plan):
-        statements = ARMS[arm].say(material, rag)
+        statements = ARMS[arm].statements(material, rag)
         scores = results["arms"][name] = {"about": ARMS[arm].about, **closed(material.rows, statements, plan.draws)}
-        say(line(name, scores))
+        report(line(name, scores))
         if judge_texts is not None and arm in WRITERS:
             scores["text"] = judge_texts(arm, statements)
             for when, measured in scores["text"].items():
-                say(text_line(when, measured))
+                report(text_line(when, measured))
         if out is not None:
             out.write_text(json.dumps(plain(results), indent=1) + "\n", encoding="utf-8")
     return results
@@ -106,15 +109,15 @@ def run(material: Material, plan: Plan, out: Path | None, say: Say = print) -> d
 def drafts_of(material: Material, arm: str, count: int, rag: bool = False) -> tuple[list[Row], list[Draft]]:
     """(photos, drafts) of one arm, for the texts that are judged."""
     numbers = chosen(material.rows, count)
-    statements = ARMS[arm].say(material, rag)
+    statements = ARMS[arm].statements(material, rag)
     return [material.rows[i] for i in numbers], WRITERS[arm](material, statements, numbers)
 
 
 def _text_judge(
-    material: Material, plan: Plan, results: dict[str, Any]
+    material: Material, plan: EvaluationPlan, results: dict[str, Any]
 ) -> Callable[[str, Sequence[Statement]], dict[str, Any]]:
     """Fits the style classifier where the catalogue is there; gives the function that judges an arm's texts."""
-    from finetune.data.target_texts import platform_texts, style_classifier
+    from finetune.evaluate.target_texts import platform_texts, style_classifier
 
     numbers = chosen(material.rows, plan.texts)
     rows = [material.rows[i] for i in numbers]
@@ -173,8 +176,8 @@ def plain(value: Any) -> Any:
     return value
 
 
-def calibrate(material: Material, place: Path) -> Path:
+def write_calibration(material: Material, place: Path) -> Path:
     """Fit a calibration on all validation senders and write it: to a file, or as ``calibration.json`` into a folder."""
     file = place / CALIBRATION if place.is_dir() else place
-    write(fit(material.rows, material.opinions("tuned"), material.taxonomy), file)
+    write(fit(material.rows, material.predictions("tuned"), material.taxonomy), file)
     return file

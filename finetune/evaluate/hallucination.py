@@ -21,10 +21,11 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from finetune.data.target_texts import annotated_facts
+from finetune.errors import DataError
 from finetune.evaluate.arms.material import Material, Row
 from finetune.evaluate.drafting import Draft
 from finetune.evaluate.measures import interval, share
+from finetune.evaluate.target_texts import annotated_facts
 from listing.lexicon import load_lexicon
 from listing.taxonomy import Taxonomy
 from listing.text.ground import find_claims
@@ -32,10 +33,6 @@ from listing.text.ground import find_claims
 ARMS = ("base", "tuned")
 When = Literal["before", "after"]
 MOMENTS: tuple[When, ...] = ("before", "after")
-
-
-class LabelError(ValueError):
-    """A file of labels cannot be used; the message says where and why."""
 
 
 class ClaimLabel(BaseModel):
@@ -120,10 +117,10 @@ def read_labels(file: Path) -> list[SheetRow]:
     """Rows of a labelled sheet; drafts of which no claim is labelled yet are left out.
 
     Raises:
-        LabelError: the file or a line cannot be used, or a draft is labelled in part.
+        DataError: the file or a line cannot be used, or a draft is labelled in part.
     """
     if not file.is_file():
-        raise LabelError(f"There is no file {file}; write one with --drafts FILE and label its claims.")
+        raise DataError(f"There is no file {file}; write one with --drafts FILE and label its claims.")
     rows = []
     for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip():
@@ -132,17 +129,17 @@ def read_labels(file: Path) -> list[SheetRow]:
             row = SheetRow.model_validate(json.loads(line))
         except (ValueError, ValidationError) as error:
             reason = str(error).splitlines()[-1].strip() if isinstance(error, ValidationError) else str(error)
-            raise LabelError(f"{file}, line {number} is no draft with claims ({reason}).") from error
+            raise DataError(f"{file}, line {number} is no draft with claims ({reason}).") from error
         for claim in row.claims:
             if getattr(row, claim.text)[slice(*claim.span)] != claim.words:
-                raise LabelError(f"{file}, line {number}: span {list(claim.span)} is not {claim.words!r}.")
+                raise DataError(f"{file}, line {number}: span {list(claim.span)} is not {claim.words!r}.")
         if row.labelled:
             rows.append(row)
         elif any(claim.verdict is not None for claim in row.claims):
             missing = sum(claim.verdict is None for claim in row.claims)
-            raise LabelError(f"{file}, line {number}: {missing} claims of {row.id} have no verdict yet.")
+            raise DataError(f"{file}, line {number}: {missing} claims of {row.id} have no verdict yet.")
     if not rows:
-        raise LabelError(f"{file} holds no labelled draft yet.")
+        raise DataError(f"{file} holds no labelled draft yet.")
     return rows
 
 
@@ -150,7 +147,7 @@ def score(rows: Sequence[SheetRow], when: When) -> dict[str, Any]:
     """H_ins, H_doc and coverage (0..1) of drafts, with 95 % intervals over senders."""
     sums = np.array(
         [_counts(row, when) for row in rows], float
-    )  # claims, unsupported, contradicted drafts, told, known
+    )  # claims, unsupported, contradicted drafts, covered, known
     groups = [{"sender_id": row.sender_id} for row in rows]
 
     def ratio(part: int, whole: int) -> Any:
@@ -172,13 +169,13 @@ def score(rows: Sequence[SheetRow], when: When) -> dict[str, Any]:
 
 def _counts(row: SheetRow, when: When) -> tuple[int, int, int, int, int]:
     claims = [claim for claim in row.claims if claim.text == when]
-    told = {claim.fact for claim in claims if claim.verdict == "supported"} & set(row.known)
+    covered = {claim.fact for claim in claims if claim.verdict == "supported"} & set(row.known)
     contradicted = any(claim.verdict == "contradicted" for claim in claims)
     wrong = sum(claim.verdict != "supported" for claim in claims)
-    return len(claims), wrong, int(contradicted), len(told), len(row.known)
+    return len(claims), wrong, int(contradicted), len(covered), len(row.known)
 
 
-def report(rows: Sequence[SheetRow], out: Path | None = None) -> list[str]:
+def label_report(rows: Sequence[SheetRow], out: Path | None = None) -> list[str]:
     """One line an arm, before and after the checks; written to ``out`` as JSON where it is given."""
     arms = list(dict.fromkeys(row.arm for row in rows))
     scores = {arm: {w: score([r for r in rows if r.arm == arm], w) for w in MOMENTS} for arm in arms}

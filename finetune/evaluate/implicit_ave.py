@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.data.photosets import DataError
-from finetune.evaluate.cached_model import AskedModel
+from finetune.evaluate.cached_model import CachedModel
 from listing.backends.base import ChoiceQuestion
 from listing.facts.ensemble import best
 
@@ -72,7 +72,7 @@ def read_pairs(folder: Path) -> list[Pair]:
     return pairs
 
 
-def measure(pairs: Sequence[Pair], model: AskedModel, out: Path | None = None, limit: int = 0) -> list[str]:
+def measure_pairs(pairs: Sequence[Pair], model: CachedModel, out: Path | None = None, limit: int = 0) -> list[str]:
     """Accuracy (micro-F1 of one value a pair) by domain and together, beside what chance would give; as lines."""
     found: dict[str, list[tuple[bool, float]]] = defaultdict(list)
     for pair in pairs[: limit or None]:

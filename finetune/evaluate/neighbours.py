@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.evaluate.row_cache import RowCache
-from listing.evidence.neighbours import Found
+from listing.evidence.neighbours import Neighbours
 from listing.schema import NeighbourRef
 from listing.taxonomy import Taxonomy
 
@@ -26,7 +26,7 @@ class Neighbourhood:
     """
 
     def __init__(self, image: Path, text: Path, store: Path, taxonomy: Taxonomy) -> None:
-        from rag_index.encoders import Encoders
+        from rag_index import Encoders
 
         self.encoders = Encoders(str(image), str(text))
         self.store = store
@@ -38,9 +38,7 @@ class Neighbourhood:
     def past(self) -> Any:
         """The open sample; made at first."""
         from listing.evidence.past_listings import PastListings
-        from rag_index.errors import IndexMismatch, IndexMissing
-        from rag_index.index import ListingIndex, build
-        from rag_index.sample.load import sample_records
+        from rag_index import IndexMismatch, IndexMissing, ListingIndex, build, sample_records
 
         place, info = self.store / "index", self.encoders.info
         try:
@@ -59,11 +57,11 @@ class Neighbourhood:
         key = f"{image} {category}"
         return self._kept[key] if key in self._kept else self._kept.put(self._look_up(row, image, category))
 
-    def found(self, row: dict[str, Any], category: str | None) -> Found:
+    def found(self, row: dict[str, Any], category: str | None) -> Neighbours:
         """The same as the pipeline has it."""
         near = self.near(row, category)
         refs = [NeighbourRef.model_validate(n) for n in near["neighbours"]]
-        return Found(refs, near["categories"], near["votes"], near["ids"])
+        return Neighbours(refs, near["categories"], near["votes"], near["ids"])
 
     def _look_up(self, row: dict[str, Any], image: str, category: str | None) -> dict[str, Any]:
         from listing.intake.photos import intake

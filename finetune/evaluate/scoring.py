@@ -8,25 +8,36 @@ from typing import Any
 import numpy as np
 
 from finetune.data.photosets import ATTRIBUTES
-from finetune.data.target_texts import annotated_facts
 from finetune.evaluate.arms.statement import Statement
 from finetune.evaluate.drafting import Draft, Text
-from finetune.evaluate.measures import calibration_error, category_scores, count, interval, judge, scores_of, share
+from finetune.evaluate.measures import (
+    apart,
+    calibration_error,
+    category_macro_f1,
+    count,
+    distinct_2,
+    interval,
+    judge,
+    lengths,
+    openings,
+    rouge_l,
+    scores_of,
+    share,
+)
 from finetune.evaluate.style import StyleClassifier
-from finetune.evaluate.text_measures import apart, distinct_2, lengths, openings, rouge_l
+from finetune.evaluate.target_texts import annotated_facts
 from listing.lexicon import load_lexicon
 from listing.taxonomy import Taxonomy
 from listing.text import ground
 
 Row = Mapping[str, Any]
-Interval = tuple[float, float]
 DRAWS = 1000
 
 
 def closed(rows: Sequence[Row], statements: Sequence[Statement], draws: int = DRAWS) -> dict[str, Any]:
     """Category and attributes of one arm; ``intervals`` are 95 %, by bootstrap over senders."""
-    said = [s.category for s in statements]
-    right = np.array([row["label"] == category for row, category in zip(rows, said, strict=True)])
+    truth, said = np.array([row["label"] for row in rows]), np.array([s.category or "none" for s in statements])
+    right = truth == said
     counts = count(rows, [dict(s.facts) for s in statements])
     guesses = _guesses(rows, statements)
 
@@ -41,8 +52,8 @@ def closed(rows: Sequence[Row], statements: Sequence[Statement], draws: int = DR
     def of(name: str) -> Callable[[list[int]], float]:
         return lambda index: float(scores_of(counts[index].sum(0))[name])
 
-    def category(name: str) -> Callable[[list[int]], float]:
-        return lambda index: category_scores([rows[i] for i in index], [said[i] for i in index])[name]
+    def category_f1(index: list[int]) -> float:
+        return category_macro_f1(truth[index], said[index])
 
     everything = list(range(len(rows)))
     scores = scores_of(counts.sum(0))
@@ -53,10 +64,10 @@ def closed(rows: Sequence[Row], statements: Sequence[Statement], draws: int = DR
         "attribute_ece": error,
     }
     intervals = {name: interval(rows, measure, draws) for name, measure in measures.items()}
-    intervals["category_macro_f1"] = interval(rows, category("macro_f1"), min(draws, 200))
+    intervals["category_macro_f1"] = interval(rows, category_f1, min(draws, 200))
     return {
         **{name: measure(everything) for name, measure in measures.items()},
-        "category_macro_f1": category("macro_f1")(everything),
+        "category_macro_f1": category_f1(everything),
         "by_attribute": scores["by_attribute"],
         "brands": brands(rows, statements),
         "intervals": intervals,
@@ -91,7 +102,7 @@ def free(
     described = np.array([rouge_l(t.description, row["description"]) for t, row in zip(texts, rows, strict=True)])
     descriptions = [t.description for t in texts]
     found = [automatic(text, row, taxonomy) for text, row in zip(texts, rows, strict=True)]
-    sums = np.array([[f[k] for k in ("claims", "wrong", "told", "known")] for f in found], float)
+    sums = np.array([[f[k] for k in ("claims", "wrong", "covered", "known")] for f in found], float)
     contradicted = np.array([f["contradicted"] > 0 for f in found])
     measures: dict[str, Callable[[list[int]], float]] = {
         "rouge_l_title": lambda index: float(titles[index].mean()),
@@ -126,18 +137,18 @@ def automatic(text: Text, row: Row, taxonomy: Taxonomy) -> dict[str, int]:
     ]
     judged = [c for c in found if not set(lexicon.meaning(c.text)) & set(row["guess"])]
     supported = [c for c in judged if c.verdict == "supported"]
-    told = {name for name in facts if any(_tells(c, name, facts[name]) for c in supported)}
+    covered = {name for name in facts if any(_states(c, name, facts[name]) for c in supported)}
     thing = any(c.kind == "category" for c in supported)
     return {
         "claims": len(judged),
         "wrong": len(judged) - len(supported),
         "contradicted": sum(c.verdict == "contradicted" for c in judged),
-        "told": len(told) + thing,
+        "covered": len(covered) + thing,
         "known": len(facts) + 1,
     }
 
 
-def _tells(claim: ground.Claim, name: str, value: str) -> bool:
+def _states(claim: ground.Claim, name: str, value: str) -> bool:
     if name in ("brand", "text"):
         return claim.kind in ("brand", "text", "name") and claim.text.casefold() in value.casefold()
     return value in load_lexicon().meaning(claim.text).get("colour" if name == "colour2" else name, ())

@@ -14,14 +14,14 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from finetune.evaluate.text_measures import words
+from finetune.evaluate.measures import words
 
 PLATFORM, CATALOGUE = 1, 0
 _MASKED = "thing"
 
 
 @dataclass(frozen=True)
-class Voices:
+class StyleTexts:
     """Texts of both voices: to fit on, and held out (other senders, other brands)."""
 
     platform: Sequence[str]
@@ -31,9 +31,9 @@ class Voices:
 
 
 class StyleClassifier:
-    """Fitted on ``Voices``; ``held_accuracy`` (0..1, balanced) is that of texts it did not see."""
+    """Fitted on ``StyleTexts``; ``held_accuracy`` (0..1, balanced) is that of texts it did not see."""
 
-    def __init__(self, voices: Voices) -> None:
+    def __init__(self, voices: StyleTexts) -> None:
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
         from sklearn.metrics import balanced_accuracy_score

@@ -8,56 +8,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from finetune.errors import TuneError
 from finetune.train.answers import answer_scores, likeliest
-from finetune.train.collator import Collator, Encoded, SampleError, encode, read_samples
-from finetune.train.loading import LoadError, dtype_of, load_base, whole, with_lora
+from finetune.train.collator import Collator, Encoded, encode, read_samples
+from finetune.train.configs import ChatConfig
+from finetune.train.loading import check_settings, dtype_of, load_base, whole, with_lora
 from finetune.train.processes import sharded
 from finetune.train.run_log import RunLog, manifest
-from finetune.train.samples import say_samples, spread
+from finetune.train.samples import spread, write_samples
 
 TIMES = ("_runtime", "_per_second", "_time")  # of Trainer's own; the log counts time itself
-
-
-@dataclass(frozen=True)
-class ChatConfig:
-    """``data``: folder with ``train.jsonl`` and ``validation.jsonl``. ``trains``: modules that train beside LoRA.
-
-    rank: 0 tunes the whole language model. precision: auto | 32. pixels: settings of the image processor; None takes
-    the family's budget. Lengths in tokens, times in steps.
-    """
-
-    model: str
-    data: str
-    out: str
-    quantize: str = "nf4"
-    precision: str = "auto"
-    rank: int = 16
-    alpha: int = 32
-    dropout: float = 0.0
-    trains: tuple[str, ...] = ()
-    pixels: Mapping[str, Any] | None = None
-    steps: int = 500
-    batch_size: int = 4
-    accumulate: int = 4
-    lr: float = 1e-4
-    weight_decay: float = 0.0
-    warmup: int = 20
-    max_tokens: int = 2048
-    evaluate_every: int = 100
-    evaluate_on: int = 64
-    fixed_samples: int = 10
-    log_every: int = 10
-    save_every: int = 100
-    checkpointing: bool = True
-    workers: int = 2
-    init_from: str = ""
-    resume: bool = False
-    seed: int = 0
 
 
 def training_arguments(cfg: ChatConfig, bf16: bool, use_cpu: bool) -> Any:
@@ -105,53 +70,42 @@ def train_chat(cfg: ChatConfig) -> None:
     out, and none is decoded: no process has the whole model.
 
     Raises:
-        SampleError: no usable sample, or no checkpoint to resume from.
-        LoadError, FamilyError, TemplateError: the model cannot be tuned.
+        TuneError: no usable sample, or no checkpoint to resume from.
+        TuneError, TemplateError: the model cannot be tuned.
     """
     import torch
     from transformers import PrinterCallback, set_seed
-    from transformers.trainer_utils import get_last_checkpoint
 
     set_seed(cfg.seed)
     out, files = Path(cfg.out), [Path(cfg.data) / name for name in ("train.jsonl", "validation.jsonl")]
-    last = get_last_checkpoint(str(out / "checkpoints")) if cfg.resume and (out / "checkpoints").is_dir() else None
-    if cfg.resume and last is None:
-        raise SampleError(f"{out} holds no checkpoint to resume from; leave --resume out to begin.")
-    if not cfg.rank and cfg.init_from:
-        raise LoadError("rank 0 starts from the model itself: leave --init-from out.")
+    last = _last_checkpoint(out) if cfg.resume else None
+    check_settings(cfg.quantize, cfg.rank, cfg.init_from, cfg.precision)
     bf16 = dtype_of(cfg.quantize, cfg.precision) == torch.bfloat16
     # Before anything is loaded: this picks each process's GPU, and tells transformers when weights are to be cut.
     arguments = training_arguments(cfg, bf16, not torch.cuda.is_available())
     _ = arguments.device
     base, processor, family = load_base(cfg.model, cfg.quantize, cfg.pixels, cfg.precision)
-    (train, dropped), (unseen, _) = (encode(read_samples(file), processor, cfg.max_tokens) for file in files)
-    if sharded():  # a process whose batch has no photo would not gather the tower, and all others would wait for it
-        dropped["no photo"] = sum(not sample.images for sample in train)
-        train, unseen = ([sample for sample in part if sample.images] for part in (train, unseen))
-    if not train or not unseen:
-        raise SampleError(
-            f"{cfg.data} has no usable sample (dropped: {dict(dropped)}); raise max_tokens or lower the pixels."
-        )
+    train, validation, dropped = _samples(cfg, files, processor)
     if cfg.rank:
         model = with_lora(base, family, cfg.rank, cfg.alpha, cfg.dropout, cfg.trains, cfg.init_from)
     else:
         model = whole(base, family, cfg.trains)
     model.config.use_cache = False  # a pass of training keeps nothing for the next one
-    watched = spread(unseen, cfg.evaluate_on)
+    judged = spread(validation, cfg.evaluate_on)
     trainer = _trainer_kind()(
         model=model,
         args=arguments,
         data_collator=Collator(processor),
-        train_dataset=train,  # type: ignore[arg-type]  # a list is a dataset
-        eval_dataset=watched,  # type: ignore[arg-type]
-        compute_metrics=lambda seen: answer_scores(watched, seen.predictions, seen.label_ids, processor.tokenizer),
+        train_dataset=train,
+        eval_dataset=judged,
+        compute_metrics=lambda output: answer_scores(judged, output.predictions, output.label_ids, processor.tokenizer),
     )
     trainer.remove_callback(PrinterCallback)
     if trainer.is_world_process_zero():
         first = int(last.rpartition("-")[2]) if last else 0
-        log = RunLog(out, cfg.steps, first)
-        trainer.add_callback(_reporter(log, [] if sharded() else spread(unseen, cfg.fixed_samples), processor, out))
-        about = {**manifest(asdict(cfg), files, cfg.seed), "family": family.name, "dropped": dict(dropped)}
+        fixed = [] if sharded() else spread(validation, cfg.fixed_samples)
+        trainer.add_callback(_reporter(RunLog(out, cfg.steps, first), fixed, processor, out))
+        about = {**manifest(asdict(cfg), files, cfg.seed), "family": family.name, "dropped": dropped}
         about |= {"samples": len(train), "processes": arguments.world_size}
         (out / "run.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     trainer.train(resume_from_checkpoint=last)
@@ -161,6 +115,30 @@ def train_chat(cfg: ChatConfig) -> None:
     if trainer.is_world_process_zero():
         (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle of what run.json says
         processor.save_pretrained(folder)
+
+
+def _last_checkpoint(out: Path) -> str:
+    from transformers.trainer_utils import get_last_checkpoint
+
+    last = get_last_checkpoint(str(out / "checkpoints")) if (out / "checkpoints").is_dir() else None
+    if last is None:
+        raise TuneError(f"{out} holds no checkpoint to resume from; leave --resume out to begin.")
+    return last
+
+
+def _samples(
+    cfg: ChatConfig, files: Sequence[Path], processor: Any
+) -> tuple[list[Encoded], list[Encoded], dict[str, int]]:
+    """(training samples, validation samples, how many training samples were dropped by reason)."""
+    (train, dropped), (validation, _) = (encode(read_samples(file), processor, cfg.max_tokens) for file in files)
+    if sharded():  # a process whose batch has no photo would not gather the tower, and all others would wait for it
+        dropped["no photo"] = sum(not sample.images for sample in train)
+        train, validation = ([sample for sample in part if sample.images] for part in (train, validation))
+    if not train or not validation:
+        raise TuneError(
+            f"{cfg.data} has no usable sample (dropped: {dict(dropped)}); raise max_tokens or lower the pixels."
+        )
+    return train, validation, dict(dropped)
 
 
 def _trainer_kind() -> Any:
@@ -188,12 +166,8 @@ def _reporter(log: RunLog, fixed: Sequence[Encoded], processor: Any, out: Path) 
                 log.write(state.global_step, **numbers)
 
         def on_evaluate(self, args: Any, state: Any, control: Any, model: Any = None, **more: Any) -> None:
-            if not fixed:
-                return
-            said = say_samples(model, processor, fixed)
-            (out / "samples").mkdir(exist_ok=True)
-            lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in said)
-            (out / "samples" / f"{state.global_step:06d}.jsonl").write_text(lines, encoding="utf-8")
+            if fixed:
+                write_samples(out / "samples" / f"{state.global_step:06d}.jsonl", model, processor, fixed)
 
         def on_train_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
             log.close()

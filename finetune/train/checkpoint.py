@@ -1,4 +1,4 @@
-"""What the language stage writes: weights to ship in 16-bit, and a 32-bit state to resume from. Each in one rename."""
+"""Weights on the disk: model folders in 16-bit, and a 32-bit state to resume from. Each is written in one rename."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from typing import Any
 
 import torch
 
-from finetune.train.loading import LoadError
-from finetune.train.merge import BESIDE
-from finetune.train.trainable import base_of
+from finetune.embedded.assemble import EXTRAS
+from finetune.errors import TuneError
+from finetune.train.loading import base_of
 
 STATE = "train.state"
+# What drafts read beside the weights: classifiers, which tuning leaves, and how sure a value has to be to be stated.
+BESIDE = (*EXTRAS, "imagenet.safetensors")
 
 
 def save(
@@ -22,14 +24,43 @@ def save(
 ) -> None:
     """``adapter/`` (or ``model/`` when all of the language model trains), projector, state, and ``mllm.run.json``."""
     out.mkdir(parents=True, exist_ok=True)
-    (_save_adapter if hasattr(model, "peft_config") else _save_model)(model, processor, out)
-    projector = base_of(model).model.multi_modal_projector.state_dict()
-    _save_halves(projector, out / "projector.tmp")
+    if hasattr(model, "peft_config"):
+        _save_adapter(model, out)
+    else:
+        tensors: dict[tuple[int, torch.Size], torch.Tensor] = {}  # the head is the embedding, and stays so
+        half = {n: tensors.setdefault((t.data_ptr(), t.shape), _half(t)) for n, t in model.state_dict().items()}
+        write_model(model, processor, Path(model.name_or_path), out / "model", half)
+    _save_halves(base_of(model).model.multi_modal_projector.state_dict(), out / "projector.tmp")
     (out / "projector.tmp").replace(out / "projector.safetensors")
     trained = {n: p.detach() for n, p in model.named_parameters() if p.requires_grad}
     torch.save({"step": step, "model": trained, "optimizer": optimizer.state_dict()}, out / f"{STATE}.tmp")
     (out / f"{STATE}.tmp").replace(out / STATE)
     (out / "mllm.run.json").write_text(json.dumps({"step": step, **about}, indent=1) + "\n", encoding="utf-8")
+
+
+def write_model(
+    model: Any, processor: Any, source: Path, out: Path, state: Mapping[str, torch.Tensor] | None = None
+) -> None:
+    """A model folder that every backend loads, with what stands beside the weights in ``source``; ``out`` is replaced.
+
+    state: 16-bit weights to write instead of the model's own.
+    """
+    scratch = out.with_name(out.name + ".tmp")
+    shutil.rmtree(scratch, ignore_errors=True)
+    model.save_pretrained(scratch, **({} if state is None else {"state_dict": state}))
+    if state is not None:
+        config = json.loads((scratch / "config.json").read_text(encoding="utf-8"))
+        (scratch / "config.json").write_text(json.dumps({**config, "dtype": "bfloat16"}, indent=1), encoding="utf-8")
+    processor.save_pretrained(scratch)
+    for name in BESIDE:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, scratch / name)
+    shutil.rmtree(out, ignore_errors=True)
+    scratch.replace(out)
+
+
+def _half(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.detach().to(torch.bfloat16) if tensor.is_floating_point() else tensor.detach()
 
 
 def _save_halves(tensors: Mapping[str, torch.Tensor], file: Path) -> None:
@@ -39,7 +70,7 @@ def _save_halves(tensors: Mapping[str, torch.Tensor], file: Path) -> None:
     save_file(halves, file, metadata={"format": "pt"})
 
 
-def _save_adapter(model: Any, processor: Any, out: Path) -> None:
+def _save_adapter(model: Any, out: Path) -> None:
     from safetensors.torch import load_file
 
     scratch = out / "adapter.tmp"
@@ -49,36 +80,16 @@ def _save_adapter(model: Any, processor: Any, out: Path) -> None:
     scratch.replace(out / "adapter")
 
 
-def _half(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.detach().to(torch.bfloat16) if tensor.is_floating_point() else tensor.detach()
-
-
-def _save_model(model: Any, processor: Any, out: Path) -> None:
-    scratch = out / "model.tmp"
-    shutil.rmtree(scratch, ignore_errors=True)
-    once: dict[tuple[int, torch.Size], torch.Tensor] = {}  # the head is the embedding, and stays so
-    half = {n: once.setdefault((t.data_ptr(), t.shape), _half(t)) for n, t in model.state_dict().items()}
-    model.save_pretrained(scratch, state_dict=half)
-    config = json.loads((scratch / "config.json").read_text(encoding="utf-8"))
-    (scratch / "config.json").write_text(json.dumps({**config, "dtype": "bfloat16"}, indent=1), encoding="utf-8")
-    processor.save_pretrained(scratch)
-    for name in BESIDE:
-        if (Path(model.name_or_path) / name).is_file():
-            shutil.copyfile(Path(model.name_or_path) / name, scratch / name)
-    shutil.rmtree(out / "model", ignore_errors=True)
-    scratch.replace(out / "model")
-
-
 def resume(file: Path, model: Any, optimizer: torch.optim.Optimizer) -> int:
     """Put a state back; returns the number of steps that are done.
 
     Raises:
-        LoadError: it is of a run in which something else trained.
+        TuneError: it is of a run in which something else trained.
     """
     state = torch.load(file, map_location="cpu", weights_only=True)
     own = {n: p for n, p in model.named_parameters() if p.requires_grad}
     if {n: t.shape for n, t in state["model"].items()} != {n: p.shape for n, p in own.items()}:
-        raise LoadError(
+        raise TuneError(
             f"{file} is of a run in which something else trained; leave --resume out, or name another --out."
         )
     with torch.no_grad():

@@ -15,14 +15,12 @@ from typing import Any
 
 from PIL import Image
 
+from finetune.data.photosets import open_photo
+from finetune.errors import TuneError
 from listing.backends.turns import Turns, find_turns, part
 
 MARKER = "<image>"
 IGNORED = -100
-
-
-class SampleError(ValueError):
-    """A line of the JSONL cannot be used; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +41,11 @@ def read_samples(file: Path) -> list[dict[str, Any]]:
     """Lines of a JSONL file; image paths become absolute (they are relative to the file).
 
     Raises:
-        SampleError: the file is missing, a line lacks messages, markers and images differ in number, or a photo is
+        TuneError: the file is missing, a line lacks messages, markers and images differ in number, or a photo is
             not there.
     """
     if not file.is_file():
-        raise SampleError(f"There is no {file}; write it with: ./ipl tune data --out {file.parent}")
+        raise TuneError(f"There is no {file}; write it with: ./ipl tune data --out {file.parent}")
     samples = []
     for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip():
@@ -57,12 +55,12 @@ def read_samples(file: Path) -> list[dict[str, Any]]:
             marked = sum(m["content"].count(MARKER) for m in sample["messages"])
             images = [str(file.parent / name) for name in sample.get("images", [])]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise SampleError(f"{file}, line {number}: needs `messages` with role and content ({error}).") from error
+            raise TuneError(f"{file}, line {number}: needs `messages` with role and content ({error}).") from error
         if marked != len(images):
-            raise SampleError(f"{file}, line {number}: {marked} {MARKER} markers, but {len(images)} images.")
+            raise TuneError(f"{file}, line {number}: {marked} {MARKER} markers, but {len(images)} images.")
         for name in images:
             if not Path(name).is_file():
-                raise SampleError(f"{file}, line {number}: there is no photo {name}; paths are relative to the file.")
+                raise TuneError(f"{file}, line {number}: there is no photo {name}; paths are relative to the file.")
         samples.append({**sample, "images": images})
     return samples
 
@@ -91,7 +89,7 @@ def encode(samples: Iterable[Mapping[str, Any]], processor: Any, max_tokens: int
         turns = find_turns(processor, messages)
         images = tuple(Path(name) for name in sample["images"])
         try:
-            photos = opened(images)
+            photos = [open_photo(path) for path in images]
         except (OSError, Image.DecompressionBombError):
             dropped["unreadable photo"] += 1
             continue
@@ -104,15 +102,6 @@ def encode(samples: Iterable[Mapping[str, Any]], processor: Any, max_tokens: int
         else:
             kept.append(Encoded(turns, images, len(ids), messages, tuple(sample.get("tasks", ()))))
     return kept, dropped
-
-
-def opened(images: Sequence[Path]) -> list[Image.Image]:
-    """The photos in RGB."""
-    opened = []
-    for path in images:
-        with Image.open(path) as photo:
-            opened.append(photo.convert("RGB"))
-    return opened
 
 
 def _run(processor: Any, texts: list[str], photos: list[list[Image.Image]]) -> Any:
@@ -135,7 +124,13 @@ class Collator:
     def __call__(self, samples: Sequence[Encoded]) -> dict[str, Any]:
         import torch
 
-        batch = dict(_run(self.processor, [s.turns.text for s in samples], [opened(s.images) for s in samples]))
+        batch = dict(
+            _run(
+                self.processor,
+                [s.turns.text for s in samples],
+                [[open_photo(path) for path in s.images] for s in samples],
+            )
+        )
         ids = batch["input_ids"]
         lengths = batch["attention_mask"].sum(-1).tolist()
         labels = torch.full_like(ids, IGNORED)

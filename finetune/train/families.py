@@ -10,13 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from finetune.errors import TuneError
 from listing.backends.full_prompts import TREE_USABLE
 
 LINEAR = r"(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
-
-
-class FamilyError(ValueError):
-    """The model belongs to no family that can be tuned here; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -100,13 +97,13 @@ def family_of(model_type: str) -> Family:
     """The row of a model by its config's ``model_type``.
 
     Raises:
-        FamilyError: no row names it.
+        TuneError: no row names it.
     """
     for family in FAMILIES:
         if model_type in family.model_types:
             return family
     known = ", ".join(kind for family in FAMILIES for kind in family.model_types)
-    raise FamilyError(
+    raise TuneError(
         f"Models of type {model_type!r} are not in the table of finetune/train/families.py ({known}); add a row with "
         "the prefixes of their vision tower, projector and language model."
     )

@@ -1,4 +1,7 @@
-"""A model of any family, ready to be tuned: 4-bit or not, LoRA or whole, exactly the listed parameters trainable."""
+"""A model, ready to be tuned: 4-bit or not, LoRA or whole, exactly the listed parameters trainable.
+
+For any family, and (``load_embedded``) for the embedded model, whose language stage runs its parts by itself.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finetune.errors import TuneError
+from finetune.train.configs import TuneConfig
 from finetune.train.families import Family, family_of
-from finetune.train.quantize import forbid_repacking, nf4_config
-from listing.backends.local import pick_device
+from listing.backends.local import LocalBackend, pick_device
 from listing.backends.templates import correct_template
 
 if TYPE_CHECKING:
     import torch
 
 EMBEDDED = "ipl-mini"
-
-
-class LoadError(ValueError):
-    """The model cannot be tuned as asked; the message says what to do."""
 
 
 def located(source: str) -> str:
@@ -50,19 +50,32 @@ def dtype_of(quantize: str, precision: str = "auto") -> torch.dtype:
     """What a base is loaded and computes in.
 
     Raises:
-        LoadError: ``quantize`` or ``precision`` is unknown, or they contradict each other.
+        TuneError: ``quantize`` or ``precision`` is unknown, or they contradict each other.
     """
     import torch
 
     if quantize not in ("none", "nf4"):
-        raise LoadError(f"quantize: {quantize!r} is unknown; use 'nf4' or 'none'.")
+        raise TuneError(f"quantize: {quantize!r} is unknown; use 'nf4' or 'none'.")
     if str(precision) not in ("auto", "32"):
-        raise LoadError(f"precision: {precision!r} is unknown; use 'auto' or '32'.")
+        raise TuneError(f"precision: {precision!r} is unknown; use 'auto' or '32'.")
     if quantize == "nf4":
         if str(precision) == "32":
-            raise LoadError("precision: 4-bit weights compute in 16-bit; use 'auto', or set quantize to none.")
+            raise TuneError("precision: 4-bit weights compute in 16-bit; use 'auto', or set quantize to none.")
         return torch.bfloat16
     return torch.float32 if str(precision) == "32" else pick_device()[1]
+
+
+def check_settings(quantize: str, rank: int, init_from: str, precision: str = "auto") -> None:
+    """Refuse settings of a stage that are unknown or contradict each other.
+
+    Raises:
+        TuneError: the message says which.
+    """
+    dtype_of(quantize, precision)
+    if not rank and quantize != "none":
+        raise TuneError("rank 0 tunes the whole language model, which 4-bit weights cannot: set quantize to none.")
+    if not rank and init_from:
+        raise TuneError("rank 0 starts from the model itself: leave --init-from out.")
 
 
 def load_base(
@@ -71,8 +84,8 @@ def load_base(
     """(frozen model, processor, family). ``precision``: ``auto`` (16-bit where the hardware computes in it) or ``32``.
 
     Raises:
-        LoadError: the model is not there, or ``quantize`` and ``precision`` are unknown or contradict each other.
-        FamilyError: the model's type is not in the table.
+        TuneError: the model is not there, or ``quantize`` and ``precision`` are unknown or contradict each other.
+        TuneError: the model's type is not in the table.
     """
     from transformers import AutoConfig, AutoModelForImageTextToText
 
@@ -80,7 +93,7 @@ def load_base(
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        raise LoadError(f"The model {str(source)!r} cannot be loaded; name a folder or a hub id in `model`.") from error
+        raise TuneError(f"The model {str(source)!r} cannot be loaded; name a folder or a hub id in `model`.") from error
     family = family_of(config.model_type)
     processor = load_processor(source, family, pixels)
     extra = {"quantization_config": nf4_config(family.skipped)} if quantize == "nf4" else {}
@@ -90,40 +103,110 @@ def load_base(
     forbid_repacking(model)
     for name in family.repeated:  # where the processor's budget stands in the model's config too
         setattr(model.config, name, getattr(processor.image_processor, name))
-    model.requires_grad_(False)
-    keep_statistics(model)
+    _freeze(model)
     return model, processor, family
 
 
-def keep_statistics(model: Any) -> None:
-    """Frozen batch norm uses its statistics and never learns them, whatever mode a trainer sets.
+def nf4_config(skipped: Sequence[str]) -> Any:
+    """``BitsAndBytesConfig``: NF4, double quantisation, bf16 arithmetic; ``skipped`` modules stay 16-bit."""
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+        llm_int8_skip_modules=list(skipped),
+    )
+
+
+def forbid_repacking(model: Any) -> int:
+    """Keep bitsandbytes from repacking 4-bit weights at the first forward pass without gradients; returns the layers.
+
+    On CPUs with AVX512-BF16, bitsandbytes 0.50 swaps in another layout for inference. From then on the backward pass
+    reads the weights wrongly, without an error: LoRA gradients point elsewhere, and merging gives garbage.
+    """
+    import bitsandbytes as bnb
+
+    layers = [m for m in model.modules() if isinstance(m, bnb.nn.Linear4bit)]
+    for layer in layers:
+        layer.support_avx512bf16_for_cpu = False
+    return len(layers)
+
+
+def _freeze(model: Any) -> None:
+    """No parameter trains, and batch norm uses its statistics without learning them, whatever mode a trainer sets.
 
     Otherwise the tower sees other features when it is tuned on than when it serves, and every batch shifts it.
     """
     from torch.nn.modules.batchnorm import _BatchNorm
 
+    model.requires_grad_(False)
     for module in model.modules():
-        if isinstance(module, _BatchNorm) and not any(p.requires_grad for p in module.parameters()):
-            module.eval()
-            module.train = lambda mode=True, own=module: own  # type: ignore[method-assign, misc, assignment]
+        if isinstance(module, _BatchNorm):
+            module.register_forward_pre_hook(_use_statistics)
 
 
-def _known(model: Any, family: Family, trains: Sequence[str]) -> None:
+def _use_statistics(module: Any, inputs: Any) -> None:
+    module.eval()
+
+
+def base_of(model: Any) -> Any:
+    """The transformers model inside a PEFT model; a plain model itself."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def load_embedded(cfg: TuneConfig) -> tuple[LocalBackend, Any]:
+    """(backend for layouts, model). What trains is 32-bit: LoRA layers or the whole language model, and ``cfg.trains``.
+
+    Raises:
+        TuneError: the settings contradict each other, or ``trains`` names what is not there or cannot train here.
+    """
+    check_settings(cfg.quantize, cfg.rank, cfg.init_from)
+    if any(name.startswith("model.vision_tower") for name in cfg.trains):
+        raise TuneError("trains: the vision tower is frozen in this stage; its own stage is called tower.")
+    backend = LocalBackend(cfg.model)
+    if cfg.quantize == "nf4":
+        backend.model, *_ = load_base(cfg.model, "nf4")
+    else:
+        _freeze(backend.model)
+    base = backend.model
+    family = family_of(base.config.model_type)
+    _check_modules(base, family, cfg.trains)
+    if cfg.checkpointing:
+        base.model.language_model.activation_checkpointing_enable({"use_reentrant": False})
+    model = with_lora(base, family, cfg.rank, cfg.alpha, cfg.dropout, (), cfg.init_from) if cfg.rank else base
+    for name in cfg.trains if cfg.rank else (*cfg.trains, family.language):
+        base.get_submodule(name).float().requires_grad_(True)
+    return backend, model
+
+
+def parameter_groups(model: Any, trains: Sequence[str]) -> tuple[list[torch.nn.Parameter], list[torch.nn.Parameter]]:
+    """(parameters of the language model, those of the modules in ``trains``): the two groups of the optimizer."""
+    language: list[torch.nn.Parameter] = []
+    beside: list[torch.nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            listed = any(name.removeprefix("base_model.model.").startswith(f"{module}.") for module in trains)
+            (beside if listed else language).append(parameter)
+    return language, beside
+
+
+def _check_modules(model: Any, family: Family, trains: Sequence[str]) -> None:
     names = dict(model.named_modules())
     for name in trains:
         if name not in names:
-            raise LoadError(f"trains: this model has no module {name!r}; its projector is {family.projector[0]}.")
+            raise TuneError(f"trains: this model has no module {name!r}; its projector is {family.projector[0]}.")
 
 
 def whole(model: Any, family: Family, trains: Sequence[str]) -> Any:
     """The model in 32-bit with all of its language model trainable, head included, and the modules in ``trains``.
 
     Raises:
-        LoadError: the model is 4-bit, or ``trains`` names a module that it does not have.
+        TuneError: ``trains`` names a module that the model does not have.
     """
-    if getattr(model.config, "quantization_config", None) is not None:
-        raise LoadError("rank 0 tunes the whole language model, which 4-bit weights cannot: set quantize to none.")
-    _known(model, family, trains)
+    _check_modules(model, family, trains)
     model.float()  # all of it: the stock forward passes do not mix precisions
     for name in (family.language, "lm_head", *trains):
         model.get_submodule(name).requires_grad_(True)
@@ -136,7 +219,7 @@ def with_lora(
     """LoRA on the language model's linear layers, and full copies of the modules in ``trains``; all of it in 32-bit."""
     from peft import LoraConfig, PeftModel, get_peft_model
 
-    _known(model, family, trains)
+    _check_modules(model, family, trains)
     if init_from:
         tuned = PeftModel.from_pretrained(model, init_from, is_trainable=True)
     else:
@@ -167,7 +250,7 @@ def check_trained(model: Any, family: Family, trains: Sequence[str]) -> None:
     """Refuse to train anything but LoRA on the language model and the modules of the config's list.
 
     Raises:
-        LoadError: something else would train, or something listed would not.
+        TuneError: something else would train, or something listed would not.
     """
     lora = re.compile(rf"{family.lora}\.lora_(A|B)\.default\.weight")
     modules = [re.compile(rf"{re.escape(name)}\.modules_to_save\.default\..+") for name in trains]
@@ -175,4 +258,4 @@ def check_trained(model: Any, family: Family, trains: Sequence[str]) -> None:
     stray = [n for n in names if not lora.fullmatch(n) and not any(m.fullmatch(n) for m in modules)]
     idle = [name for name, m in zip(trains, modules, strict=True) if not any(map(m.fullmatch, names))]
     if stray or idle or not any(map(lora.fullmatch, names)):
-        raise LoadError(f"what trains is not what the config lists: too much {stray[:3]}, missing {idle[:3]}.")
+        raise TuneError(f"what trains is not what the config lists: too much {stray[:3]}, missing {idle[:3]}.")

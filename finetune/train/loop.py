@@ -1,4 +1,4 @@
-"""Stage 3: QLoRA of the language model (and the projector) on packed lessons, with accelerate, peft, bitsandbytes.
+"""Stage 3: QLoRA of the language model (and the projector) on packed tasks, with accelerate, peft, bitsandbytes.
 
 Alone by ``./ipl tune CONFIG --stage mllm``; in several processes by ``accelerate launch -m app.cli tune ...``.
 """
@@ -14,20 +14,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from finetune.data.batches import Drawer
 from finetune.data.packing import Batch
-from finetune.data.photosets import DataError, load_photos, read_annotations
+from finetune.data.photosets import load_photos, read_annotations
 from finetune.data.splits import split_rows
+from finetune.errors import DataError
+from finetune.train.batches import BatchSampler
 from finetune.train.checkpoint import STATE, resume, save
-from finetune.train.eval_during_training import Watch
+from finetune.train.configs import TuneConfig
+from finetune.train.eval_during_training import Evaluator
+from finetune.train.loading import base_of, load_embedded, parameter_groups
 from finetune.train.processes import processes
 from finetune.train.run_log import RunLog, manifest
 from finetune.train.samples import spread
-from finetune.train.trainable import base_of, groups_of, load_trainable
-from finetune.tune_config import TuneConfig
 from listing.taxonomy import load_taxonomy
-
-__all__ = ["TuneConfig", "feature_maps", "load_trainable", "loss_of", "train_mllm"]
 
 
 @torch.no_grad()
@@ -58,7 +57,7 @@ def loss_of(model: Any, batch: Batch, maps: torch.Tensor) -> torch.Tensor:
     return (each * weights).sum() / weights.sum()
 
 
-def pace(cfg: TuneConfig, step: int) -> float:
+def learning_rate_share(cfg: TuneConfig, step: int) -> float:
     """Share of the learning rate: linear warm-up, cosine to a twentieth."""
     return min(1.0, (step + 1) / max(1, cfg.warmup)) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / cfg.steps)))
 
@@ -86,7 +85,7 @@ def average_gradients(parameters: list[torch.nn.Parameter], batches: int, proces
 
 
 @dataclass(frozen=True)
-class Taken:
+class StepResult:
     """What a step did: losses of all processes' batches; tokens and dropped photos of this process; gradient norm."""
 
     losses: list[float]
@@ -95,12 +94,12 @@ class Taken:
     norm: float
 
 
-def take_step(
-    cfg: TuneConfig, step: int, draw: Drawer, model: Any, optimizer: torch.optim.Optimizer, among: Any
-) -> Taken:
-    """One step on ``cfg.accumulate`` batches of each process ``among`` all; no batch short enough: nothing changes."""
+def train_step(
+    cfg: TuneConfig, step: int, draw: BatchSampler, model: Any, optimizer: torch.optim.Optimizer, group: Any
+) -> StepResult:
+    """One step on ``cfg.accumulate`` batches of each process; no batch short enough: nothing changes."""
     losses, tokens, dropped, norm = [], 0, 0, 0.0
-    for number in range(among.process_index, cfg.accumulate * among.num_processes, among.num_processes):
+    for number in range(group.process_index, cfg.accumulate * group.num_processes, group.num_processes):
         drawn = draw(cfg, step, number)
         dropped += drawn.dropped
         if drawn.batch is not None:
@@ -108,36 +107,36 @@ def take_step(
             loss.backward()
             losses.append(loss.item())
             tokens += drawn.batch.ids.numel()
-    for group in optimizer.param_groups:
-        group["lr"] = group["base"] * pace(cfg, step)
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    if average_gradients(parameters, len(losses), among.num_processes):
+    for part in optimizer.param_groups:
+        part["lr"] = part["base"] * learning_rate_share(cfg, step)
+    parameters = [p for part in optimizer.param_groups for p in part["params"]]
+    if average_gradients(parameters, len(losses), group.num_processes):
         norm = float(torch.nn.utils.clip_grad_norm_(parameters, 1.0))
         optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return Taken(_everywhere(losses, among.num_processes), tokens, dropped, norm)
+    return StepResult(_of_all_processes(losses, group.num_processes), tokens, dropped, norm)
 
 
 def train_mllm(cfg: TuneConfig) -> None:
     """Train; what was trained is written every ``save_every`` steps and at the end, logs go to ``out/run``.
 
     Raises:
-        LoadError: the settings contradict each other (see ``load_trainable``).
+        TuneError: the settings contradict each other (see ``load_embedded``).
         DataError: the annotated photos are missing, or all of them are of one split.
     """
     if cfg.threads:
         torch.set_num_threads(cfg.threads)
-    among = processes()
+    group = processes()
     torch.manual_seed(cfg.seed)
     taxonomy = load_taxonomy()
     train, validation = split_rows(read_annotations(Path(cfg.data)))
     train, validation = ([row for row in rows if row["label_ok"]] for rows in (train, validation))
     if not train or (cfg.eval_every and not validation):
         raise DataError(f"{cfg.data}: photos of several senders are needed, some for training and some for validation.")
-    backend, model = load_trainable(cfg)
+    backend, model = load_embedded(cfg)
     photos = load_photos(train, 256)
-    draw = Drawer(train, photos, backend, taxonomy, lambda pixels: feature_maps(model, pixels))
-    language, beside = groups_of(model, cfg)
+    draw = BatchSampler(train, photos, backend, taxonomy, lambda pixels: feature_maps(model, pixels))
+    language, beside = parameter_groups(model, cfg.trains)
     optimizer = torch.optim.AdamW(
         [{"params": language, "base": cfg.lr}, {"params": beside, "base": cfg.projector_lr}],
         lr=cfg.lr,
@@ -145,36 +144,52 @@ def train_mllm(cfg: TuneConfig) -> None:
     )
     out = Path(cfg.out)
     first = resume(out / STATE, model, optimizer) if cfg.resume and (out / STATE).is_file() else 0
-    log = RunLog(out / "run", cfg.steps, first) if among.is_main_process else None
-    watch = None
-    if log and cfg.eval_every:
-        watch = Watch(spread(validation, cfg.eval_photos), cfg.fixed_samples, model, backend, taxonomy)
-    about = manifest(asdict(cfg), [Path(cfg.data) / "annotations.jsonl"], cfg.seed)
-    about["data"]["photos"] = hashlib.sha256(photos.data).hexdigest()
-    about["processes"] = among.num_processes
+    recorder = None
+    if group.is_main_process:
+        about = manifest(asdict(cfg), [Path(cfg.data) / "annotations.jsonl"], cfg.seed)
+        about["data"]["photos"] = hashlib.sha256(photos.data).hexdigest()
+        about["processes"] = group.num_processes
+        judged = spread(validation, cfg.eval_photos) if cfg.eval_every else []
+        evaluator = Evaluator(judged, cfg.fixed_samples, model, backend, taxonomy) if judged else None
+        recorder = _Recorder(cfg, RunLog(out / "run", cfg.steps, first), evaluator)
     model.train()
-    dropped, recent = 0, []
     for step in range(first, cfg.steps):
-        taken = take_step(cfg, step, draw, model, optimizer, among)
-        dropped += taken.dropped
-        recent += taken.losses
-        if log is None:
-            continue
-        done, last = step + 1, step + 1 == cfg.steps
-        if recent and (done % cfg.log_every == 0 or last):
-            numbers = {"loss": float(np.mean(recent)), "grad_norm": taken.norm}
-            log.write(done, **{n: round(v, 4) for n, v in numbers.items()}, tokens=taken.tokens, dropped=dropped)
-            recent = []
-        if watch and (done % cfg.eval_every == 0 or last):
-            log.write(done, **watch(lambda b, pixels: loss_of(model, b, feature_maps(model, pixels)), cfg.batch_size))
-            watch.write_samples(out / "run" / "samples" / f"{done:06d}.jsonl")
-        if done % cfg.save_every == 0 or last:
-            save(model, backend.processor, optimizer, done, out, about)
-    if log:
-        log.close()
+        result = train_step(cfg, step, draw, model, optimizer, group)
+        if recorder:
+            recorder.step(step + 1, result, model)
+            if recorder.due(step + 1, cfg.save_every):
+                save(model, backend.processor, optimizer, step + 1, out, about)
+    if recorder:
+        recorder.log.close()
 
 
-def _everywhere(losses: list[float], processes: int) -> list[float]:
+class _Recorder:
+    """Logs steps and evaluations when they are due; the last step always."""
+
+    def __init__(self, cfg: TuneConfig, log: RunLog, evaluator: Evaluator | None) -> None:
+        self.cfg, self.log, self.evaluator = cfg, log, evaluator
+        self.dropped = 0
+        self.recent: list[float] = []
+
+    def due(self, done: int, every: int) -> bool:
+        return done % every == 0 or done == self.cfg.steps
+
+    def step(self, done: int, result: StepResult, model: Any) -> None:
+        self.dropped += result.dropped
+        self.recent += result.losses
+        if self.recent and self.due(done, self.cfg.log_every):
+            numbers = {"loss": round(float(np.mean(self.recent)), 4), "grad_norm": round(result.norm, 4)}
+            self.log.write(done, **numbers, tokens=result.tokens, dropped=self.dropped)
+            self.recent = []
+        if self.evaluator and self.due(done, self.cfg.eval_every):
+            scores = self.evaluator(
+                lambda b, pixels: loss_of(model, b, feature_maps(model, pixels)), self.cfg.batch_size
+            )
+            self.log.write(done, **scores)
+            self.evaluator.write_samples(Path(self.cfg.out) / "run" / "samples" / f"{done:06d}.jsonl")
+
+
+def _of_all_processes(losses: list[float], processes: int) -> list[float]:
     """The losses of all processes' batches."""
     if processes == 1:
         return losses

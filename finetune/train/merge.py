@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
+from finetune.errors import TuneError
+from finetune.train.checkpoint import write_model
 from finetune.train.families import family_of
 from finetune.train.loading import load_processor, located
-
-# What drafts read beside the weights: classifiers, which tuning leaves, and how sure a value has to be to be stated.
-BESIDE = (
-    "tower.safetensors",
-    "tower.json",
-    "second.safetensors",
-    "second.json",
-    "imagenet.safetensors",
-    "calibration.json",
-)
-
-
-class MergeError(ValueError):
-    """The adapter cannot be merged; the message says what to do."""
-
-
-def quantised(config: Any) -> bool:
-    """Whether a config (or the config of a loaded model) says that the weights are quantised."""
-    return getattr(config, "quantization_config", None) is not None
 
 
 def merge(base: str, adapter: Path, out: Path) -> Path:
@@ -36,8 +18,8 @@ def merge(base: str, adapter: Path, out: Path) -> Path:
 
     Raises:
         AssemblyError: ``base`` is ``ipl-mini`` and cannot be assembled.
-        MergeError: the base is quantised, no adapter lies in ``adapter``, or ``out`` is not empty.
-        FamilyError: the base's type is not in the table.
+        TuneError: the base is quantised, no adapter lies in ``adapter``, or ``out`` is not empty.
+        TuneError: the base's type is not in the table.
     """
     import torch
     from peft import PeftModel
@@ -45,15 +27,15 @@ def merge(base: str, adapter: Path, out: Path) -> Path:
 
     base = located(base)
     if not (adapter / "adapter_config.json").is_file():
-        raise MergeError(f"{adapter} holds no adapter (adapter_config.json); name the folder that ./ipl tune wrote.")
+        raise TuneError(f"{adapter} holds no adapter (adapter_config.json); name the folder that ./ipl tune wrote.")
     if out.exists() and any(out.iterdir()):
-        raise MergeError(f"{out} is not empty; name a new folder with --out.")
+        raise TuneError(f"{out} is not empty; name a new folder with --out.")
     try:
         config = AutoConfig.from_pretrained(base, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        raise MergeError(f"The base {base!r} cannot be loaded; name its folder or hub id with --base.") from error
-    if quantised(config):
-        raise MergeError(
+        raise TuneError(f"The base {base!r} cannot be loaded; name its folder or hub id with --base.") from error
+    if getattr(config, "quantization_config", None) is not None:
+        raise TuneError(
             f"{base} is quantised, and merging into it would lose most of what was learnt; name the 16-bit model that "
             "it was made from with --base."
         )
@@ -65,14 +47,5 @@ def merge(base: str, adapter: Path, out: Path) -> Path:
     processor = load_processor(adapter if (adapter / "processor_config.json").is_file() else base, family, {})
     for name in family.repeated:
         setattr(merged.config, name, getattr(processor.image_processor, name))
-    scratch = out.with_name(out.name + ".tmp")
-    shutil.rmtree(scratch, ignore_errors=True)
-    merged.to(config.dtype or torch.bfloat16).save_pretrained(scratch)
-    processor.save_pretrained(scratch)
-    for name in BESIDE:
-        if (Path(base) / name).is_file():
-            shutil.copyfile(Path(base) / name, scratch / name)
-    if out.exists():
-        out.rmdir()
-    scratch.replace(out)
+    write_model(merged.to(config.dtype or torch.bfloat16), processor, Path(base), out)
     return out

@@ -22,13 +22,14 @@ class RunLog:
     """
 
     def __init__(self, folder: Path, total: int, first: int = 0) -> None:
-        from torch.utils.tensorboard import SummaryWriter
+        from torch.utils import tensorboard
 
         folder.mkdir(parents=True, exist_ok=True)
         self.file, self.total, self.first, self.began = folder / "log.jsonl", total, first, time.time()
         kept = [line for line in self._lines() if first and json.loads(line)["step"] <= first]
         self.file.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-        self.board: Any = SummaryWriter(str(folder / "tensorboard"), purge_step=first + 1 if first else None)  # type: ignore[no-untyped-call]
+        writer: Any = tensorboard.SummaryWriter
+        self.board = writer(str(folder / "tensorboard"), purge_step=first + 1 if first else None)
 
     def _lines(self) -> list[str]:
         return self.file.read_text(encoding="utf-8").splitlines() if self.file.is_file() else []

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
-from finetune.train.collator import Encoded, opened
+from finetune.data.photosets import open_photo
+from finetune.train.collator import Encoded
 from listing.backends.turns import render
 
 Row = TypeVar("Row")
@@ -19,7 +22,7 @@ def spread(rows: Sequence[Row], count: int) -> list[Row]:
 
 
 @contextmanager
-def still(model: Any) -> Iterator[None]:
+def evaluating(model: Any) -> Iterator[None]:
     """Evaluation mode without gradients, in training's precision; modes and random state are put back afterwards."""
     import torch
 
@@ -38,19 +41,21 @@ def still(model: Any) -> Iterator[None]:
             module.training = mode
 
 
-def say_samples(model: Any, processor: Any, samples: Sequence[Encoded], max_tokens: int = 60) -> list[dict[str, Any]]:
-    """The greedy answer to each sample's first question, beside the wanted one."""
-    with still(model):
-        return [_say(model, processor, sample, max_tokens) for sample in samples]
+def write_samples(file: Path, model: Any, processor: Any, samples: Sequence[Encoded], max_tokens: int = 60) -> None:
+    """JSONL ``{images, prompt, wanted, said}``: the greedy answer to each sample's first question."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with evaluating(model):
+        rows = [_generate(model, processor, sample, max_tokens) for sample in samples]
+    file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
-def _say(model: Any, processor: Any, sample: Encoded, max_tokens: int) -> dict[str, Any]:
+def _generate(model: Any, processor: Any, sample: Encoded, max_tokens: int) -> dict[str, Any]:
     first = next(k for k, m in enumerate(sample.messages) if m["role"] == "assistant")
     asked = sample.messages[:first]
     count = sum(p["type"] == "image" for m in asked for p in m["content"])
     inputs = processor(
         text=[render(processor, asked, ask=True)],
-        images=[opened(sample.images[:count])] if count else None,
+        images=[[open_photo(path) for path in sample.images[:count]]] if count else None,
         add_special_tokens=False,
         return_tensors="pt",
     ).to(model.device, model.dtype)

@@ -8,9 +8,14 @@ from typing import Any, Protocol
 
 from PIL import Image
 
+from listing.errors import IplError
 
-class BackendError(RuntimeError):
+
+class BackendError(IplError, RuntimeError):
     """The model cannot be used; the message is one sentence that says what to do."""
+
+    code = "model"
+    http_status = 503
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""One OpenAI-compatible server over HTTP: addresses, the key, patience, and errors that a person can act on.
+"""One OpenAI-compatible server by the ``openai`` package: the address, the key, patience, and errors to act on.
 
 Every request ends when the work that it belongs to is stopped (``listing.backends.stopping``): connecting, waiting for
-an answer, reading it, and the pause before another try.
+an answer, reading it, and the pause before another try. A blocking read cannot be interrupted from another thread, a
+task can: so that the requests run in an event loop in a thread of its own.
 The key goes to the named host only: redirects are never followed, and no message ever contains it.
 """
 
@@ -9,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+import threading
+import weakref
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,18 +20,18 @@ from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-import httpx
-from pydantic import BaseModel, ValidationError
+import openai
+from openai.types.chat import ChatCompletion, ChatCompletionMessage
 
 from listing.backends.base import BackendError
 from listing.backends.chat_faults import explain
-from listing.backends.chat_loop import ClientLoop
-from listing.backends.chat_protocol import DONE, Chunk, Completion, ModelList, sse_data
-from listing.backends.stopping import never
+from listing.backends.stopping import Wish, current_wish, never, unless
 
-_T = TypeVar("_T", bound=BaseModel)
+T = TypeVar("T")
+_CLOSE_SECONDS = 5.0
 _NO_HOST = frozenset(" \t<>\"'\\")
 _BUSY = frozenset({429, 503})
+_NOT_THERE = frozenset({"ConnectError", "ConnectTimeout", "ProxyError"})  # the HTTP client's names
 
 
 @dataclass(frozen=True)
@@ -62,36 +65,49 @@ class ChatServer:
         url: str,
         api_key: str | None = None,
         patience: Patience = Patience(),
-        sleep: Callable[[float], None] | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.url = api_root(url)
         self.patience = patience
         self._key = _checked_key(api_key)
-        self._sleep = sleep or self._nap
-        self._client = httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
-            timeout=httpx.Timeout(patience.read, connect=patience.connect, pool=None),
-            follow_redirects=False,
-            trust_env=not _is_loopback(self.url),  # a proxy cannot reach this machine's own loopback
+        self._sleep = sleep
+        unsent = ("OpenAI-Organization", "OpenAI-Project", *(() if self._key else ("Authorization",)))
+        self._headers: Any = dict.fromkeys(unsent, openai.omit)  # what the environment says of another service
+        self._client = openai.AsyncOpenAI(
+            base_url=self.url,
+            api_key=self._key or "none",
+            timeout=openai.Timeout(patience.read, connect=patience.connect, pool=None),
+            max_retries=0,  # this class knows what is worth another try, and when the draft was stopped
+            # A proxy cannot reach this machine's own loopback.
+            http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False, trust_env=not _is_loopback(self.url)),
         )
-        self._loop = ClientLoop(self._client)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=_serve, args=(self._loop,), name="chat-server", daemon=True)
+        self._thread.start()
+        self._end = weakref.finalize(self, _shut, self._loop, self._client)
 
     def close(self) -> None:
-        """Close the connections."""
-        self._loop.close()
-
-    def _nap(self, seconds: float) -> None:
-        self._loop.run(asyncio.sleep(seconds))
+        """Close the connections and end the thread."""
+        self._end()
+        self._thread.join(_CLOSE_SECONDS)
 
     def models(self) -> list[str]:
         """Ids of the models that the server lists."""
-        with self._open("GET", "/models", None) as response:
-            return [entry.id for entry in self._parse(ModelList, self._loop.run(response.aread())).data]
+        with self._explained():
+            page = self._run(self._patiently(lambda: self._client.models.list(extra_headers=self._headers)))
+            if not hasattr(page, "data"):
+                raise ValueError("no list of models")
+            return [str(entry.id) for entry in page.data or [] if hasattr(entry, "id")]
 
-    def complete(self, body: Mapping[str, Any]) -> Completion:
-        """One whole answer."""
-        with self._open("POST", "/chat/completions", body) as response:
-            return self._parse(Completion, self._loop.run(response.aread()))
+    def complete(self, body: Mapping[str, Any]) -> ChatCompletion:
+        """One whole answer; it has a choice with a message, everything else may be missing."""
+        with self._explained(body["model"]):
+            answer = self._run(self._patiently(lambda: self._ask(body)))
+            choices = getattr(answer, "choices", None) or [None]
+            message = getattr(choices[0], "message", None)
+            if not isinstance(message, ChatCompletionMessage) or not isinstance(message.content, str | None):
+                raise ValueError("no message")
+            return cast(ChatCompletion, answer)
 
     def stream(self, body: Mapping[str, Any]) -> Iterator[str]:
         """Pieces of one answer as they are decoded; closing the iterator closes the connection, which stops the server.
@@ -99,105 +115,83 @@ class ChatServer:
         Raises:
             BackendError: the stream broke off; the pieces so far are not the whole answer.
         """
-        with self._open("POST", "/chat/completions", {**body, "stream": True}) as response:
-            finished = False
-            for data in self._events(response):
-                if data == DONE:
-                    return
-                chunk = self._parse(Chunk, data)
-                if chunk.error is not None:
-                    raise self._error(f"The server at {self.url} failed in the middle of an answer: its log says why.")
-                for choice in chunk.choices[:1]:
-                    finished = finished or choice.finish_reason is not None
-                    if choice.delta.content:
-                        yield choice.delta.content
-            if not finished:
-                raise self._error(f"The server at {self.url} broke off in the middle of an answer: try again.")
-
-    def _events(self, response: httpx.Response) -> Iterator[str]:
-        try:
-            yield from sse_data(self._pieces(response))
-        except ValueError as error:
-            raise self._nonsense() from error
-
-    def _pieces(self, response: httpx.Response) -> Iterator[bytes]:
-        pieces = cast("AsyncGenerator[bytes]", response.aiter_bytes())
-
-        async def following() -> bytes | None:
-            return await anext(pieces, None)
-
-        try:
-            while (piece := self._loop.run(following())) is not None:
-                yield piece
-        finally:
-            self._loop.run(pieces.aclose(), never)
-
-    @contextmanager
-    def _open(self, method: str, path: str, body: Mapping[str, Any] | None) -> Iterator[httpx.Response]:
-        """A response of status 200 whose body is still to be read; failures while reading become a ``BackendError``."""
-        response: httpx.Response | None = None
-        try:
-            response = self._send(method, path, body)
-            if response.is_redirect:
-                raise self._redirected(response)
-            if not response.is_success:
-                text = self._loop.run(response.aread()).decode("utf-8", "replace")
-                model = str(body["model"]) if body else None
-                raise Refusal(
-                    self._clean(explain(response.status_code, text, url=self.url, model=model)), response.status_code
-                )
-            yield response
-        except httpx.HTTPError as error:
-            raise self._failed(error) from error
-        finally:
-            if response is not None:
-                self._end(response)
-
-    def _send(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
-        """Send until the server is neither busy nor hangs up, or patience ends; whatever it says then is returned."""
-        for left in reversed(range(self.patience.tries)):
-            request = self._client.build_request(method, self.url + path, json=body)
-            pause = self.patience.pause * 2 ** (self.patience.tries - 1 - left)
+        finished = False
+        with self._explained(body["model"]):
+            pieces = self._run(self._patiently(lambda: self._ask({**body, "stream": True})))
             try:
-                response = self._loop.run(self._client.send(request, stream=True))
-            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
-                if not left:
+                while (chunk := self._run(anext(pieces, None))) is not None:
+                    for choice in (getattr(chunk, "choices", None) or [])[:1]:
+                        finished = finished or getattr(choice, "finish_reason", None) is not None
+                        if text := getattr(getattr(choice, "delta", None), "content", None):
+                            yield text
+            finally:
+                self._run(pieces.close(), never)
+        if not finished:
+            raise self._error(f"The server at {self.url} broke off in the middle of an answer: try again.")
+
+    async def _ask(self, body: Mapping[str, Any]) -> Any:
+        return await self._client.chat.completions.create(**body, extra_headers=self._headers)
+
+    def _run(self, work: Awaitable[T], wish: Wish | None = None) -> T:
+        """The result of ``work``. Raises Stopped when the wish (by default the context's) comes true before."""
+        future = asyncio.run_coroutine_threadsafe(unless(wish or current_wish(), work), self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # where this thread was interrupted, the request ends as well
+            raise
+
+    async def _patiently(self, send: Callable[[], Awaitable[Any]]) -> Any:
+        """Send until the server is neither busy nor hangs up, or patience ends."""
+        for attempt in range(self.patience.tries):
+            pause = self.patience.pause * 2**attempt
+            try:
+                return await send()
+            except openai.APIStatusError as error:
+                pause = _retry_after(error.response.headers.get("retry-after", "").strip(), pause)
+                given_up = error.status_code not in _BUSY or pause > self.patience.longest_pause
+                if given_up or attempt + 1 == self.patience.tries:
                     raise
-            else:
-                pause = _retry_after(response, pause)
-                if not left or response.status_code not in _BUSY or pause > self.patience.longest_pause:
-                    return response
-                self._end(response)
-            self._sleep(min(pause, self.patience.longest_pause))
+            except openai.APIConnectionError as error:
+                silent = isinstance(error, openai.APITimeoutError) or type(error.__cause__).__name__ in _NOT_THERE
+                if silent or attempt + 1 == self.patience.tries:
+                    raise
+            await self._sleep(pause)
         raise AssertionError("tries is at least 1")
 
-    def _end(self, response: httpx.Response) -> None:
-        """Give the connection back, or cut it where the answer is not read to its end; also when work is stopped."""
-        self._loop.run(response.aclose(), never)
-
-    def _parse(self, kind: type[_T], text: str | bytes) -> _T:
+    @contextmanager
+    def _explained(self, model: str | None = None) -> Iterator[None]:
+        """What goes wrong in the block, as a ``BackendError`` that says what to do."""
         try:
-            return kind.model_validate_json(text)
-        except ValidationError as error:
-            raise self._nonsense() from error
+            yield
+        except openai.APIStatusError as error:
+            if error.response.is_redirect:
+                host = urlsplit(error.response.headers.get("location", "")).netloc or "another path"
+                raise self._error(
+                    f"The server at {self.url} redirects to {host}, which is not followed: "
+                    "name the final address instead."
+                ) from error
+            message = explain(error.status_code, error.response.text, url=self.url, model=model)
+            raise Refusal(self._clean(message), error.status_code) from error
+        except openai.APIConnectionError as error:
+            raise self._error(self._unreachable(error)) from error
+        except openai.APIError as error:
+            raise self._error(
+                f"The server at {self.url} failed in the middle of an answer: its log says why."
+            ) from error
+        except ValueError as error:  # no JSON, no UTF-8, or nothing of what an answer must have
+            raise self._error(
+                f"What answers at {self.url} does not speak the OpenAI chat protocol: check the address."
+            ) from error
 
-    def _failed(self, error: httpx.HTTPError) -> BackendError:
-        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
-            return self._error(f"No server answers at {self.url}: start it, or correct the address after --model.")
-        if isinstance(error, httpx.TimeoutException):
-            return self._error(
-                f"The server at {self.url} was silent for {self.patience.read:.0f} s: give it more power or less work."
-            )
-        return self._error(f"The connection to {self.url} broke ({type(error).__name__}): see whether the server runs.")
-
-    def _redirected(self, response: httpx.Response) -> BackendError:
-        host = urlsplit(response.headers.get("location", "")).netloc or "another path"
-        return self._error(
-            f"The server at {self.url} redirects to {host}, which is not followed: name the final address instead."
-        )
-
-    def _nonsense(self) -> BackendError:
-        return self._error(f"What answers at {self.url} does not speak the OpenAI chat protocol: check the address.")
+    def _unreachable(self, error: openai.APIConnectionError) -> str:
+        cause = type(error.__cause__).__name__
+        if cause in _NOT_THERE:
+            return f"No server answers at {self.url}: start it, or correct the address after --model."
+        if isinstance(error, openai.APITimeoutError):
+            seconds = self.patience.read
+            return f"The server at {self.url} was silent for {seconds:.0f} s: give it more power or less work."
+        return f"The connection to {self.url} broke ({cause}): see whether the server runs."
 
     def _error(self, message: str) -> BackendError:
         return BackendError(self._clean(message))
@@ -205,6 +199,22 @@ class ChatServer:
     def _clean(self, message: str) -> str:
         """Servers quote what they were sent."""
         return message.replace(self._key, "***") if self._key else message
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    loop.run_forever()
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+
+
+def _shut(loop: asyncio.AbstractEventLoop, client: openai.AsyncOpenAI) -> None:
+    async def end() -> None:
+        try:
+            await client.close()
+        finally:
+            loop.stop()
+
+    asyncio.run_coroutine_threadsafe(end(), loop)
 
 
 def api_root(url: str) -> str:
@@ -215,8 +225,8 @@ def api_root(url: str) -> str:
     """
     try:
         parts = urlsplit(url.strip())
-        host = httpx.URL(url.strip()).host if parts.port != 0 and not set(parts.netloc) & _NO_HOST else None
-    except (ValueError, httpx.InvalidURL):
+        host = parts.hostname if parts.port != 0 and not set(parts.netloc) & _NO_HOST else None
+    except ValueError:
         host = None
     if not host or parts.scheme not in ("http", "https"):
         raise BackendError("The server's address is not valid: write it like http://localhost:8000/v1.")
@@ -243,9 +253,8 @@ def _is_loopback(url: str) -> bool:
         return host == "localhost"
 
 
-def _retry_after(response: httpx.Response, default: float) -> float:
+def _retry_after(value: str, default: float) -> float:
     """Seconds that the server asks to wait: a number or a date (RFC 9110, 10.2.3)."""
-    value = response.headers.get("retry-after", "").strip()
     try:
         return max(0.0, float(value))
     except ValueError:

@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from listing.backends.chat_protocol import Alternative, Choice
-from listing.facts.ensemble import best
 from listing.prompts import LETTERS
 
-# Not measured: "the model picked it" and no more. Above ``checks.LEAST_SUGGESTION``, below every stating threshold.
+# Not measured: "the model picked it" and no more. Above ``checks.MIN_SUGGESTION``, below every stating threshold.
 STAND_IN = 0.6
-_AROUND = " \t\r\n()[]*.:\"'`"
+AROUND = " \t\r\n()[]*.:\"'`"
 _LETTER = rf"([{LETTERS[0]}-{LETTERS[-1]}])"
 _PATTERNS = (
     re.compile(rf"[\W_]*{_LETTER}(?:[\W_]*$|[.):\]*])"),
     re.compile(rf".*\b(?i:answer|option|letter)\b(?:\s+is)?[\W_]*{_LETTER}(?:[\W_]*$|[.):\]*])", re.DOTALL),
 )
+
+
+Alternative = tuple[str, float | None]  # a token and its natural log-probability
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,14 @@ class Verdict:
     measured: bool
 
 
-def verdict(reply: Choice, options: Sequence[str]) -> Verdict:
-    """What the reply says of the options; they stood in the question in this order, at most ``len(LETTERS)``."""
-    listed = _first_alternatives(reply)
+def verdict(text: str, listed: Sequence[Alternative], options: Sequence[str]) -> Verdict:
+    """What a reply says of the options; they stood in the question in this order, at most ``len(LETTERS)``.
+
+    ``listed``: the alternatives at the first token that is more than ``AROUND``; none where the server lists none.
+    """
     if listed:
         return Verdict(_from_alternatives(listed, options), measured=True)
-    return Verdict(stand_in(_chosen(reply.message.content or "", options), options), measured=False)
+    return Verdict(stand_in(_chosen(text, options), options), measured=False)
 
 
 def stand_in(chosen: str | None, options: Sequence[str]) -> dict[str, float]:
@@ -61,7 +64,7 @@ def by_groups(options: Sequence[str], ask: Callable[[Sequence[str]], Verdict], m
         return ask(options)
     count = math.ceil(len(options) / most)
     heats = [ask(options[i::count]) for i in range(count)]
-    winners = [best(heat.shares)[0] for heat in heats]
+    winners = [min(heat.shares, key=lambda option: (-heat.shares[option], option)) for heat in heats]
     final = by_groups(winners, ask, most)
     if not final.measured or not all(heat.measured for heat in heats):
         top = max(final.shares.values())
@@ -76,15 +79,9 @@ def by_groups(options: Sequence[str], ask: Callable[[Sequence[str]], Verdict], m
     return Verdict({option: raw[option] / total for option in options}, measured=True)
 
 
-def _first_alternatives(reply: Choice) -> list[Alternative]:
-    """Alternatives at the first token that is more than blanks or brackets; [] where the server lists none."""
-    positions = (reply.logprobs.content if reply.logprobs else None) or []
-    return next((p.top_logprobs for p in positions if p.token.strip(_AROUND)), [])
-
-
 def _from_alternatives(listed: Sequence[Alternative], options: Sequence[str]) -> dict[str, float]:
-    found: Mapping[str, float] = _letter_mass(listed)
-    shares = [found.get(LETTERS[i], 0.0) for i in range(len(options))]
+    mass = _letter_mass(listed)
+    shares = [mass.get(LETTERS[i], 0.0) for i in range(len(options))]
     rest = max(0.0, 1.0 - sum(shares)) / len(options)
     total = sum(shares) + rest * len(options)
     return {option: (share + rest) / total for option, share in zip(options, shares, strict=True)}
@@ -93,11 +90,11 @@ def _from_alternatives(listed: Sequence[Alternative], options: Sequence[str]) ->
 def _letter_mass(listed: Sequence[Alternative]) -> dict[str, float]:
     """``A``, `` A`` and ``(A`` are different tokens that say the same."""
     mass: dict[str, float] = {}
-    for alternative in listed:
-        letter = alternative.token.strip(_AROUND)
+    for token, logprob in listed:
+        letter = token.strip(AROUND)
         # -inf, null and NaN all mean: as good as never
-        if len(letter) == 1 and alternative.logprob is not None and alternative.logprob <= 0.0:
-            mass[letter] = mass.get(letter, 0.0) + math.exp(alternative.logprob)
+        if len(letter) == 1 and logprob is not None and logprob <= 0.0:
+            mass[letter] = mass.get(letter, 0.0) + math.exp(logprob)
     return mass
 
 
@@ -106,5 +103,5 @@ def _chosen(text: str, options: Sequence[str]) -> str | None:
     for pattern in _PATTERNS:
         if (match := pattern.match(text)) and (place := LETTERS.find(match[1])) < len(options):
             return options[place]
-    said = text.strip().strip(_AROUND).casefold()
-    return next((option for option in options if option.casefold() == said), None)
+    words = text.strip().strip(AROUND).casefold()
+    return next((option for option in options if option.casefold() == words), None)

@@ -152,8 +152,8 @@ class LocalBackend:
     def _image_features(self, images: Sequence[Image.Image]) -> torch.Tensor:
         """[photos, image tokens, hidden]."""
         pixels = self.processor.image_processor(list(images), return_tensors="pt")["pixel_values"]
-        found = self.model.model.get_image_features(pixel_values=pixels.to(self.device, self.dtype))
-        return found.pooler_output
+        features = self.model.model.get_image_features(pixel_values=pixels.to(self.device, self.dtype))
+        return features.pooler_output
 
     def _run(self, tree: Tree, features: torch.Tensor) -> torch.Tensor:
         """Last hidden states [photos, tokens, hidden] of the tree under every photo."""

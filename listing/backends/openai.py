@@ -16,19 +16,19 @@ from threading import Lock
 from typing import Any
 from urllib.parse import urldefrag
 
+from openai.types.chat import ChatCompletion
 from PIL import Image
 
 from listing import prompts
 from listing.backends.base import BackendError, ChoiceQuestion
-from listing.backends.chat_protocol import Completion
 from listing.backends.chat_server import ChatServer, Patience, Refusal
-from listing.backends.letters import Verdict, by_groups, verdict
+from listing.backends.letters import AROUND, Alternative, Verdict, by_groups, verdict
 
 KEY_VARIABLE = "IPL_API_KEY"
-LONGEST_SIDE = 1024  # px; more costs tokens and shows no more of a garment
+MAX_SIDE = 1024  # px; more costs tokens and shows no more of a garment
 _JPEG_QUALITY = 90
 _LETTER_TOKENS = 8  # room for "The answer is B" from servers without log-probabilities
-_MOST_LISTED = 10  # models named in a message
+MAX_LISTED = 10  # models named in a message
 
 
 class OpenAIBackend:
@@ -76,9 +76,9 @@ class OpenAIBackend:
         url = self._server.url
         if not listed:
             raise BackendError(f"The server at {url} lists no model: name one, like --model {url}#MODEL.")
-        found = ", ".join(listed[:_MOST_LISTED]) + (", ..." if len(listed) > _MOST_LISTED else "")
+        choices = ", ".join(listed[:MAX_LISTED]) + (", ..." if len(listed) > MAX_LISTED else "")
         what = f"does not serve {wanted!r}" if wanted is not None else "serves several models"
-        raise BackendError(f"The server at {url} {what}: name one of {found}, like --model {url}#{listed[0]}.")
+        raise BackendError(f"The server at {url} {what}: name one of {choices}, like --model {url}#{listed[0]}.")
 
     # -- closed choices ---------------------------------------------------------------------------------------------
 
@@ -100,11 +100,11 @@ class OpenAIBackend:
     def _ask(self, photo: str, question: ChoiceQuestion) -> dict[str, float]:
         def ask(options: Sequence[str]) -> Verdict:
             completion = self._complete(photo, prompts.lettered(question.prompt, options), _LETTER_TOKENS)
-            return verdict(completion.choices[0], options)
+            return verdict(completion.choices[0].message.content or "", _first_alternatives(completion), options)
 
         return by_groups(question.answers, ask).shares
 
-    def _complete(self, photo: str | None, prompt: str, max_tokens: int) -> Completion:
+    def _complete(self, photo: str | None, prompt: str, max_tokens: int) -> ChatCompletion:
         body = self._body(photo, prompt, max_tokens)
         if not self._lists_logprobs:
             return self._server.complete(body)
@@ -125,10 +125,8 @@ class OpenAIBackend:
         with self._looking:
             if self._sees:
                 return
-            counts = [
-                usage.prompt_tokens if (usage := self._server.complete(self._body(p, "?", 1)).usage) else 0
-                for p in (photo, None)
-            ]
+            answers = [self._server.complete(self._body(p, "?", 1)) for p in (photo, None)]
+            counts = [getattr(answer.usage, "prompt_tokens", None) or 0 for answer in answers]
             if all(counts) and counts[0] <= counts[1]:
                 raise BackendError(
                     f"The model {self.name!r} at {self._server.url} does not see the photo: "
@@ -167,11 +165,20 @@ class OpenAIBackend:
         self._server.close()
 
 
+def _first_alternatives(completion: ChatCompletion) -> list[Alternative]:
+    """The alternatives at the first token that is more than blanks or brackets; none where the server lists none."""
+    logprobs = getattr(completion.choices[0], "logprobs", None)
+    for position in getattr(logprobs, "content", None) or []:
+        if position.token.strip(AROUND):
+            return [(other.token, other.logprob) for other in getattr(position, "top_logprobs", None) or []]
+    return []
+
+
 def data_url(image: Image.Image) -> str:
-    """The photo as a JPEG in a data URL: longest side at most ``LONGEST_SIDE`` px, bare pixels, no metadata."""
+    """The photo as a JPEG in a data URL: longest side at most ``MAX_SIDE`` px, bare pixels, no metadata."""
     bare = Image.new("RGB", image.size)
     bare.paste(image.convert("RGB"))  # a comment or profile of the original stays with the original
-    bare.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    bare.thumbnail((MAX_SIDE, MAX_SIDE))
     buffer = io.BytesIO()
     bare.save(buffer, "JPEG", quality=_JPEG_QUALITY)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -71,14 +71,14 @@ class Tree:
 
         starts = self.starts()
         total = starts[-1] + len(self.nodes[-1].ids)
-        seen = torch.zeros(total, total, dtype=torch.bool)
+        visible = torch.zeros(total, total, dtype=torch.bool)
         for node, begin in zip(self.nodes, starts, strict=True):
             end = begin + len(node.ids)
             if node.parent is not None:  # whatever the parent's last token sees, its children see
                 last = starts[node.parent] + len(self.nodes[node.parent].ids) - 1
-                seen[begin:end] = seen[last]
-            seen[begin:end, begin:end] |= torch.ones(end - begin, end - begin, dtype=torch.bool).tril()
-        return seen
+                visible[begin:end] = visible[last]
+            visible[begin:end, begin:end] |= torch.ones(end - begin, end - begin, dtype=torch.bool).tril()
+        return visible
 
     def before(self, number: int) -> list[int]:
         """Sequence index of the token that predicts each token of node ``number``.

@@ -56,8 +56,8 @@ class SecondTower:
 
         with torch.inference_mode():
             pooled = self.backbone(pixels.float()).mean((2, 3))
-            said = {name: (pooled @ w.T + b).softmax(-1).mean(0).tolist() for name, (w, b) in self.heads.items()}
-        return {name: dict(zip(self.values[name], p, strict=True)) for name, p in said.items()}
+            shares = {name: (pooled @ w.T + b).softmax(-1).mean(0).tolist() for name, (w, b) in self.heads.items()}
+        return {name: dict(zip(self.values[name], p, strict=True)) for name, p in shares.items()}
 
 
 def mean_of(first: Opinions, second: Opinions) -> Opinions:

@@ -10,11 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from listing.errors import IplError
+
 Message = Mapping[str, Any]
 
 
-class TemplateError(ValueError):
+class TemplateError(IplError, ValueError):
     """The chat template does not let an answer's tokens be found exactly; the message says why."""
+
+    exit_status = 2
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from listing.errors import IplError
 
-class BatchError(RuntimeError):
+
+class BatchError(IplError, RuntimeError):
     """The batch cannot go on; the message is one sentence that says what to do."""
 
 

@@ -15,10 +15,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from listing.batch.workers import THREAD_VARIABLES, Crash, PipelineFactory, RowT, Work
+from listing.errors import IplError
 
 MISSING = "The engine 'ray' needs the package ray: pip install -r requirements-ray.txt; --engine local needs nothing."
 CHUNK = 4096  # rows of one run of the actor pool: the driver holds that many paths and notes, never the photos
-MOST_BLOCKS = 1024  # Ray's bookkeeping grows with them; up to that many rows each row is a block of its own
+MAX_BLOCKS = 1024  # Ray's bookkeeping grows with them; up to that many rows each row is a block of its own
 RETRIES = 1  # of a block whose worker died; then the rows that were in flight are done one by one
 IN_FLIGHT = 2  # blocks that an actor is given at a time
 _STORE_BYTES = 256 << 20
@@ -27,7 +28,7 @@ _PLACE = "RAY_ADDRESS"
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_worker_niceness": "0"}
 
 
-class RayMissing(RuntimeError):
+class RayMissing(IplError, RuntimeError):
     """Ray is not installed, or its cluster does not answer; the message says what to do."""
 
 
@@ -115,10 +116,10 @@ def _chunk(rows: list[RowT], work: Work[RowT], factory: PipelineFactory, workers
 
 
 def _opened(result: bytes) -> Any:
-    found, error = pickle.loads(result)
+    draft_line, error = pickle.loads(result)
     if error is not None:
         raise error
-    return found
+    return draft_line
 
 
 def _ray_errors() -> tuple[type[BaseException], ...]:
@@ -137,7 +138,7 @@ def _through_pool(rows: list[RowT], work: Work[RowT], factory: PipelineFactory, 
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     items = [{"row": pickle.dumps(row)} for row in rows]
     gpus = ray.cluster_resources().get("GPU", 0)
-    results = ray.data.from_items(items, override_num_blocks=min(len(items), MOST_BLOCKS)).map_batches(
+    results = ray.data.from_items(items, override_num_blocks=min(len(items), MAX_BLOCKS)).map_batches(
         Worker,
         fn_constructor_args=(pickle.dumps(factory), pickle.dumps(work)),
         batch_size=None,

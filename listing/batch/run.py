@@ -22,6 +22,7 @@ from listing.backends.base import BackendError
 from listing.batch.output import BatchError, Output
 from listing.batch.ray import ray_ordered
 from listing.batch.workers import Crash, PipelineFactory, ordered
+from listing.errors import IplError
 from listing.events import DraftEvent
 from listing.intake.items import find_items
 from listing.intake.photos import intake
@@ -30,8 +31,11 @@ from listing.request import DraftPipeline, DraftRequest
 __all__ = ["BatchError", "BatchInputError", "Row", "Summary", "draft_row", "read_rows", "run_batch"]
 
 
-class BatchInputError(ValueError):
+class BatchInputError(IplError, ValueError):
     """The input cannot be used as a whole; the message is one sentence that says what to do."""
+
+    exit_status = 2
+    http_status = 422
 
 
 class _Line(BaseModel):

@@ -107,12 +107,12 @@ def find_brand(spans: Sequence[OcrSpan], note: str = "") -> BrandMatch | None:
     The seller's word counts before print; where both agree, the print is named as evidence.
     """
     printed = _best_per_name(_in_print(spans))
-    told = set(_in_note(note))
-    if len(told) == 1:
-        name = told.pop()
+    noted = set(_in_note(note))
+    if len(noted) == 1:
+        name = noted.pop()
         shown = printed.get(name)
         return shown or BrandMatch(name, None, 1.0)
-    if told:
+    if noted:
         return None
     return _largest(list(printed.values()))
 
@@ -124,7 +124,7 @@ def brand_names() -> tuple[str, ...]:
 
 @functools.cache
 def _spellings() -> tuple[Spelling, ...]:
-    found: list[Spelling] = []
+    spellings_read: list[Spelling] = []
     for line in _FILE.read_text(encoding="utf-8").splitlines():
         entry = line.strip()
         if not entry or entry.startswith("#"):
@@ -135,8 +135,10 @@ def _spellings() -> tuple[Spelling, ...]:
             words = _words(text)
             key = "".join(words)
             # A longer spelling of a common word ("Hugo Boss") is no common word itself.
-            found.append(Spelling(spellings[0], key, len(words), len(key) <= _SHORT or (marked and len(words) == 1)))
-    return tuple(found)
+            spellings_read.append(
+                Spelling(spellings[0], key, len(words), len(key) <= _SHORT or (marked and len(words) == 1))
+            )
+    return tuple(spellings_read)
 
 
 @functools.cache
@@ -253,14 +255,14 @@ def _in_note(note: str) -> Iterator[str]:
     for sentence in re.split(r"[.!?\n]+\s|\n", note):
         parts = [part for part in _BETWEEN_WORDS.split(sentence) if fold(part)]
         words = [fold(part) for part in parts]
-        taken: set[int] = set()
+        used: set[int] = set()
         for length in (4, 3, 2, 1):
             for start in range(len(words) - length + 1):
                 spelling = _by_key().get("".join(words[start : start + length]))
                 here = set(range(start, start + length))
-                if spelling is None or here & taken or length not in (1, spelling.words):
+                if spelling is None or here & used or length not in (1, spelling.words):
                     continue
-                taken |= here
+                used |= here
                 before, after = words[max(0, start - 3) : start], words[start + length : start + length + 1]
                 if _DENIALS & set(before) or _LIKENESS & set(after):
                     continue

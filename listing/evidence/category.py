@@ -36,8 +36,8 @@ class CategoryRule(BaseModel):
     """The constants of the decision, from ``category.json``.
 
     ``garment_threshold`` is the log ratio of garment share to coverage at which a photo counts as a garment: the
-    ``garment_quantile`` of the training garments lie below it (``python -m benchmarks.routing --write``). Where the
-    less likely range has at least ``unsure`` of the probability, its best is named too. ``weights`` of the sources
+    ``garment_quantile`` of the training garments lie below it (``python -m benchmarks.drafts.routing --write``). Where
+    the less likely range has at least ``unsure`` of the probability, its best is named too. ``weights`` of the sources
     in the two ranges are relative: sources that are silent drop out. ``sharpness`` is what the garments' weights add up
     to. Both were chosen on the validation senders: mllm .2 to .3 of the garments' weight is a plateau.
     """
@@ -63,8 +63,8 @@ def load_rule(path: str | Path | None = None) -> CategoryRule:
 def log_ratio(probabilities: np.ndarray[Any, Any], taxonomy: Taxonomy) -> float:
     """How much more the ImageNet head sees clothes than other things of the taxonomy; ``probabilities`` [1000]."""
     clothes = garment_share(probabilities, taxonomy)
-    things = coverage(category_scores(probabilities, taxonomy), taxonomy)
-    return math.log(clothes + SHARE_FLOOR) - math.log(things + SHARE_FLOOR)
+    others = coverage(category_scores(probabilities, taxonomy), taxonomy)
+    return math.log(clothes + SHARE_FLOOR) - math.log(others + SHARE_FLOOR)
 
 
 def garment_probability(
@@ -87,16 +87,16 @@ def _garment_pool(
     The weights are normalised to ``sharpness``, whatever speaks: sources that look through the same tower add little
     certainty by agreeing. Their mean is a little too modest, which a sharpness above 1 mends.
     """
-    spoken = {source: _within(opinions.get(source, {}), names) for source in weights}
-    spoken = {source: said for source, said in spoken.items() if said and weights[source] > 0}
-    if not spoken:
+    given = {source: _within(opinions.get(source, {}), names) for source in weights}
+    given = {source: opinion for source, opinion in given.items() if opinion and weights[source] > 0}
+    if not given:
         return {}
-    total = sum(weights[source] for source in spoken)
+    total = sum(weights[source] for source in given)
     logs = dict.fromkeys(sorted(names), 0.0)
-    for source, said in spoken.items():
-        mass = sum(said.values())
+    for source, opinion in given.items():
+        mass = sum(opinion.values())
         for name in logs:
-            share = (said.get(name, 0.0) / mass + FLOOR) / (1 + FLOOR * len(names))
+            share = (opinion.get(name, 0.0) / mass + FLOOR) / (1 + FLOOR * len(names))
             logs[name] += sharpness * weights[source] / total * math.log(share)
     peak = max(logs.values())
     raised = {name: math.exp(value - peak) for name, value in logs.items()}
@@ -106,11 +106,11 @@ def _garment_pool(
 
 def _other_pool(opinions: Mapping[str, Opinion], names: frozenset[str], weights: Opinion) -> dict[str, float]:
     """Weighted mean over the leaves beyond garments; sums to less than 1 when the sources see something else."""
-    spoken = {source: _within(opinions.get(source, {}), names) for source in weights}
-    total = sum(weights[source] for source, said in spoken.items() if said)
+    given = {source: _within(opinions.get(source, {}), names) for source in weights}
+    total = sum(weights[source] for source, opinion in given.items() if opinion)
     pool: dict[str, float] = {}
-    for source, said in spoken.items():
-        for name, p in said.items():
+    for source, opinion in given.items():
+        for name, p in opinion.items():
             pool[name] = pool.get(name, 0.0) + weights[source] / total * p
     return pool
 
@@ -142,8 +142,8 @@ def decide(
     tuned = frozenset(taxonomy.tuned())
     other = frozenset(taxonomy.categories) - tuned
     garments = {n: garment * p for n, p in _garment_pool(opinions, tuned, rule.weights, rule.sharpness).items()}
-    things = {n: (1.0 - garment) * p for n, p in _other_pool(opinions, other, rule.other_weights).items()}
-    near, far = (garments, things) if garment >= 0.5 else (things, garments)
+    others = {n: (1.0 - garment) * p for n, p in _other_pool(opinions, other, rule.other_weights).items()}
+    near, far = (garments, others) if garment >= 0.5 else (others, garments)
     # The two pools are not compared with each other: the garments' always sums to 1, however strange the photo.
     ranked = _ranked(near)[:CANDIDATES]
     if min(garment, 1.0 - garment) >= rule.unsure:
@@ -154,8 +154,8 @@ def decide(
     imagenet = _within(shown.pop("imagenet", {}), other)
     if imagenet and garment < 0.5:
         shown["classifier"] = imagenet
-    heard = {s: {n: p for n, p in said.items() if n in taxonomy.categories} for s, said in shown.items()}
-    sources = {source: _best(said) for source, said in heard.items() if any(said.values())}
+    known_leaves = {s: {n: p for n, p in opinion.items() if n in taxonomy.categories} for s, opinion in shown.items()}
+    sources = {source: _best(opinion) for source, opinion in known_leaves.items() if any(opinion.values())}
 
     confidence = candidates[0].confidence if candidates else 0.0
     known = bool(candidates) and confidence >= rule.min_confidence

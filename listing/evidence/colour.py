@@ -1,29 +1,27 @@
 """Colours of the object's pixels in CIELAB: a check of what the MLLM says, and a first guess where it was not tuned.
 
 The object is what differs from the photo's border, with a prior for the centre. Its pixels are counted over a small
-codebook of colours; a linear model (fitted on the training senders by ``benchmarks.colour_agreement``) turns the counts
-into probabilities of the taxonomy's colour names. A name is *contradicted* only when it is hardly possible.
+codebook of colours; a linear model (fitted on the training senders by ``benchmarks.drafts.colour_agreement``) turns the
+counts into probabilities of the taxonomy's colour names. A name is *contradicted* only when it is hardly possible.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
-if TYPE_CHECKING:
-    from listing.facts.verify import PixelView
-
 MODEL_FILE = Path(__file__).with_name("colour.json")
 SIDE = 96  # longest side, in pixels, at which colours are counted
 _BORDER = 0.07
-_LEAST_OBJECT, _MOST_OBJECT = 0.04, 0.92
-_LEAST_SHARE = 0.05
+_MIN_OBJECT, _MAX_OBJECT = 0.04, 0.92
+_MIN_SHARE = 0.05
 Box = tuple[float, float, float, float]
 
 # CIELAB of what people call by these names, several shades each; multicolour is no colour of a pixel.
@@ -55,6 +53,16 @@ class PixelColour(NamedTuple):
     name: str
     share: float
     box: Box
+
+
+@dataclass(frozen=True)
+class PixelView:
+    """What the pixels of one photo say of the object's colour: shares by name, and where they were taken."""
+
+    photo: int
+    shares: Mapping[str, float]
+    box: Box | None = None
+    contradicted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,7 +137,7 @@ def object_mask(lab: np.ndarray) -> np.ndarray:
     prior = np.exp(-(x**2 + y**2) / (2 * 0.55**2))
     saliency = np.minimum(distance, 60) * (0.25 + prior)
     mask = saliency > _otsu(saliency.ravel())
-    if not _LEAST_OBJECT < mask.mean() < _MOST_OBJECT:
+    if not _MIN_OBJECT < mask.mean() < _MAX_OBJECT:
         mask = x**2 + y**2 < 0.45
     return mask
 
@@ -181,12 +189,12 @@ def pixel_colours(image: Image.Image) -> list[PixelColour]:
 
 def _colours(lab: np.ndarray, mask: np.ndarray) -> list[PixelColour]:
     names, index = tuple(_SHADES), _named(lab)
-    found = [
+    colours = [
         PixelColour(name, round(float(share), 4), _box(mask & (index == i)))
         for i, name in enumerate(names)
-        if (share := (index[mask] == i).mean()) >= _LEAST_SHARE
+        if (share := (index[mask] == i).mean()) >= _MIN_SHARE
     ]
-    return sorted(found, key=lambda c: -c.share)
+    return sorted(colours, key=lambda c: -c.share)
 
 
 def colour_probabilities(image: Image.Image) -> dict[str, float]:
@@ -207,11 +215,9 @@ def contradicts(probabilities: dict[str, float], name: str) -> bool:
 
 def pixel_view(image: Image.Image, photo: int) -> PixelView:
     """What photo number ``photo`` says: probabilities of colour names, the object's box, impossible names."""
-    from listing.facts.verify import PixelView
-
     model = load_model()
     lab, mask = object_pixels(image)
-    found = dict(zip(model.names, model.probabilities(count(lab[mask], model.codebook)).tolist(), strict=True))
+    shares = dict(zip(model.names, model.probabilities(count(lab[mask], model.codebook)).tolist(), strict=True))
     return PixelView(
-        photo=photo, shares=found, box=_box(mask), contradicted=tuple(n for n in found if contradicts(found, n))
+        photo=photo, shares=shares, box=_box(mask), contradicted=tuple(n for n in shares if contradicts(shares, n))
     )

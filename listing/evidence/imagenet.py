@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from PIL import Image
 
+from listing.errors import IplError
+
 if TYPE_CHECKING:
     from listing.taxonomy import Taxonomy
 
@@ -19,11 +21,11 @@ SIDE = 224
 CROP = 0.875
 
 View = Literal["crop", "letterbox", "whole"]
-# Chosen on the tuning part of the ikea photos: `python -m benchmarks.ikea_300 --views`.
+# Chosen on the tuning part of the ikea photos: `python -m benchmarks.drafts.ikea_300 --views`.
 VIEWS: tuple[View, ...] = ("crop", "letterbox")
 
 
-class ClassifierError(RuntimeError):
+class ClassifierError(IplError, RuntimeError):
     """The classifier's weights cannot be used; the message says what to do."""
 
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from listing.intake.photos import Photo
+from listing.request import Photo
 from listing.schema import NeighbourRef, PriceRange
 
 Votes = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
-class Found:
+class Neighbours:
     """Neighbours of one item, nearest first.
 
     categories: share of the neighbours' weight by category.
@@ -41,9 +41,11 @@ class Found:
         return {value for shares in self.votes.values() for value in shares}
 
 
-class Similar(Protocol):
+class NeighbourSearch(Protocol):
     """Retrieval over past listings."""
 
-    def find(self, photos: Sequence[Photo], *, category: str | None, seller_id: str | None, text: str = "") -> Found:
+    def find(
+        self, photos: Sequence[Photo], *, category: str | None, seller_id: str | None, text: str = ""
+    ) -> Neighbours:
         """Neighbours of the photos: never the seller's own, never a near-duplicate."""
         ...

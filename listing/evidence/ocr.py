@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from listing.errors import IplError
 from listing.schema import Box
 
 _WEIGHTS = {
@@ -27,7 +28,7 @@ _CONFUSED = str.maketrans({"0": "o", "1": "i", "l": "i", "|": "i", "!": "i", "5"
 _SAME_PLACE = 0.5  # overlap of two readings of the same print
 
 
-class OcrError(RuntimeError):
+class OcrError(IplError, RuntimeError):
     """Text cannot be read; the message is one sentence that says what to do."""
 
 
@@ -49,16 +50,16 @@ class ReaderSettings:
     second_side: a photo below this in which there is text is read a second time at this size; of two readings of a
         place the surer one is kept.
     detect_side: longest side (px) at which text is located; the lines are then read at the photo's own resolution.
-    most_lines: places looked at in one photo, so that a page of a book cannot hold up a draft.
-    least_score: lines read with a lower score are left out.
+    max_lines: places looked at in one photo, so that a page of a book cannot hold up a draft.
+    min_score: lines read with a lower score are left out.
     """
 
     small_side: int = 480
     second_side: int = 640
     detect_side: int = 960
-    most_lines: int = 60
-    least_box_score: float = 0.4
-    least_score: float = 0.5
+    max_lines: int = 60
+    min_box_score: float = 0.4
+    min_score: float = 0.5
     threads: int = 2
 
 
@@ -90,13 +91,13 @@ class Reader:
         with self._lock:
             if self._engine is None:
                 self._engine = _load(self._settings)
-            found = self._engine(np.ascontiguousarray(pixels[:, :, ::-1]))
-        if found.txts is None or found.boxes is None:
+            result = self._engine(np.ascontiguousarray(pixels[:, :, ::-1]))
+        if result.txts is None or result.boxes is None:
             return []
         height, width = pixels.shape[:2]
         spans = [
             OcrSpan(text.strip(), _share(points, width, height), float(score))
-            for text, points, score in zip(found.txts, found.boxes, found.scores, strict=True)
+            for text, points, score in zip(result.txts, result.boxes, result.scores, strict=True)
         ]
         return [span for span in spans if any(c.isalnum() for c in span.text)]
 
@@ -138,13 +139,13 @@ def _load(settings: ReaderSettings) -> Any:
     return rapidocr.RapidOCR(
         params={
             "Global.log_level": "critical",
-            "Global.text_score": settings.least_score,
+            "Global.text_score": settings.min_score,
             # A path for each model: RapidOCR looks at the network only for models without one.
             **{f"{task}.model_path": str(file) for task, file in files.items()},
             "Det.limit_type": "max",
             "Det.limit_side_len": settings.detect_side,
-            "Det.box_thresh": settings.least_box_score,
-            "Det.max_candidates": settings.most_lines,
+            "Det.box_thresh": settings.min_box_score,
+            "Det.max_candidates": settings.max_lines,
             "EngineConfig.onnxruntime.intra_op_num_threads": threads,
             "EngineConfig.onnxruntime.inter_op_num_threads": 1,
         }

@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from listing.backends.base import BackendError
-from listing.evidence.neighbours import Found
-from listing.intake.photos import Photo
+from listing.evidence.neighbours import Neighbours
+from listing.request import Photo
 from listing.schema import NeighbourRef, PriceRange
 from listing.taxonomy import Taxonomy, load_taxonomy
 
 if TYPE_CHECKING:
-    from rag_index.encoders import Encoders
-    from rag_index.index import ListingIndex
-    from rag_index.retrieve import Neighbour, PriceBasis
+    from rag_index import Encoders, ListingIndex, Neighbour, PriceBasis
 
 log = logging.getLogger(__name__)
 NEIGHBOURS = 8
@@ -26,7 +24,7 @@ PRICE_POOL = 30  # comparables are looked for further out than candidates
 
 @dataclass(frozen=True)
 class PastListings:
-    """Implements ``Similar``. Open it once in a process: an embedded index has one owner."""
+    """Implements ``NeighbourSearch``. Open it once in a process: an embedded index has one owner."""
 
     index: ListingIndex
     encoders: Encoders
@@ -40,9 +38,7 @@ class PastListings:
             BackendError: there is none, another process has it, or another model built it; the message says what to do.
         """
         from listing.safety.contacts import sure_contact
-        from rag_index.defaults import default_encoders, default_location
-        from rag_index.errors import IndexFailure
-        from rag_index.index import ListingIndex
+        from rag_index import IndexFailure, ListingIndex, default_encoders, default_location
 
         encoders = default_encoders(home)
         try:
@@ -51,10 +47,11 @@ class PastListings:
             raise BackendError(str(error)) from error
         return cls(index, encoders, load_taxonomy())
 
-    def find(self, photos: Sequence[Photo], *, category: str | None, seller_id: str | None, text: str = "") -> Found:
-        """See ``Similar.find``; instance-level attributes are never voted on. Without the index nothing is found."""
-        from rag_index.errors import IndexFailure
-        from rag_index.retrieve import Query, price_range, retrieve, vote
+    def find(
+        self, photos: Sequence[Photo], *, category: str | None, seller_id: str | None, text: str = ""
+    ) -> Neighbours:
+        """See ``NeighbourSearch.find``; instance-level attributes are never voted on. Without the index: none."""
+        from rag_index import IndexFailure, Query, price_range, retrieve, vote
 
         query = Query(
             image_vectors=self.encoders.image_vectors([photo.image for photo in photos]).tolist(),
@@ -67,15 +64,15 @@ class PastListings:
             pool = retrieve(self.index, query, limit=PRICE_POOL)
         except IndexFailure as error:
             log.warning("a draft goes on without past listings: %s", error)
-            return Found()
+            return Neighbours()
         near = pool[:NEIGHBOURS]
         instance = {a.name for a in self.taxonomy.attributes.values() if a.instance}
         candidates = vote(near, instance)
-        return Found(
+        return Neighbours(
             neighbours=[NeighbourRef(listing_id=n.record.listing_id, score=round(n.score, 4)) for n in near],
             categories=_categories(near),
-            votes={name: {value: share for value, share, _ in found} for name, found in candidates.items()},
-            ids={name: {value: ids for value, _, ids in found} for name, found in candidates.items()},
+            votes={name: {value: share for value, share, _ in values} for name, values in candidates.items()},
+            ids={name: {value: ids for value, _, ids in values} for name, values in candidates.items()},
             price=_price(price_range(pool, category, {}) if category else None),
         )
 

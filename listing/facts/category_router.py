@@ -30,6 +30,8 @@ class Router:
         """See ``listing.evidence.category.decide``; the order of the photos makes no difference."""
         if self._imagenet is None:
             return decide(opinions, self.taxonomy)
-        seen = mean_probabilities([self._imagenet.probabilities(photo) for photo in photos])
-        garment = garment_probability(seen, self.taxonomy, load_rule())
-        return decide({**opinions, "imagenet": category_scores(seen, self.taxonomy)}, self.taxonomy, garment=garment)
+        probabilities = mean_probabilities([self._imagenet.probabilities(photo) for photo in photos])
+        garment = garment_probability(probabilities, self.taxonomy, load_rule())
+        return decide(
+            {**opinions, "imagenet": category_scores(probabilities, self.taxonomy)}, self.taxonomy, garment=garment
+        )

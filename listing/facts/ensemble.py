@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 Distribution = Mapping[str, float]
 CALIBRATION = "calibration.json"
-_LEAST = 1e-4  # no source may veto a value
+_FLOOR = 1e-4  # no source may veto a value
 
 
 class AttributeCalibration(BaseModel):
@@ -31,7 +31,7 @@ class AttributeCalibration(BaseModel):
     told: float | None = None
 
     @property
-    def least_told(self) -> float:
+    def text_threshold(self) -> float:
         """See ``told``; never below ``threshold``."""
         return max(self.threshold, self.told or 0.0)
 
@@ -71,12 +71,12 @@ def combine(opinions: Mapping[str, Distribution], weights: Mapping[str, float]) 
 
     A value that a source does not name gets that source's floor. Sources without a weight are not heard.
     """
-    heard = {source: d for source, d in opinions.items() if d and weights.get(source)}
-    values = list(dict.fromkeys(value for d in heard.values() for value in d))
+    weighted = {source: d for source, d in opinions.items() if d and weights.get(source)}
+    values = list(dict.fromkeys(value for d in weighted.values() for value in d))
     if not values:
         return {}
     sums = [
-        sum(weights[source] * math.log(max(d.get(value, 0.0), _LEAST)) for source, d in heard.items())
+        sum(weights[source] * math.log(max(d.get(value, 0.0), _FLOOR)) for source, d in weighted.items())
         for value in values
     ]
     top = max(sums)

@@ -14,8 +14,8 @@ from listing.schema import AttributeValue, Evidence
 from listing.taxonomy import CategoryNode
 
 _SURE_LINE = 0.8  # a line below this score is not quoted
-_LONGEST = 60
-_FEWEST_LETTERS = 3
+_MAX_LENGTH = 60
+_MIN_LETTERS = 3
 
 
 def read_facts(request: DraftRequest, node: CategoryNode, reader: Reader) -> list[AttributeValue]:
@@ -38,25 +38,25 @@ def _evidence(photo: int, span: OcrSpan) -> Evidence:
 def _brand(pages: Sequence[Sequence[OcrSpan]], note: str) -> AttributeValue | None:
     """The brand that print or note names; two different brands cancel each other."""
     printed = [(i, match) for i, page in enumerate(pages) if (match := find_brand(page)) is not None and match.span]
-    told = find_brand([], note)
-    names = {match.name for _, match in printed} | ({told.name} if told else set())
+    noted = find_brand([], note)
+    names = {match.name for _, match in printed} | ({noted.name} if noted else set())
     if len(names) != 1:
         return None
     if printed:
         photo, match = max(printed, key=lambda item: (item[1].score, -item[0]))
         assert match.span is not None
         return verify.read_fact("brand", match.name, _evidence(photo, match.span), match.score)
-    assert told is not None
-    return verify.read_fact("brand", told.name, Evidence(source="seller", text=told.name), told.score)
+    assert noted is not None
+    return verify.read_fact("brand", noted.name, Evidence(source="seller", text=noted.name), noted.score)
 
 
 def _label(pages: Sequence[Sequence[OcrSpan]], name: str) -> AttributeValue | None:
     """A statement that one photo makes and no other photo contradicts."""
     find = {"size": find_size, "material": find_material}[name]
-    found = [(i, fact) for i, page in enumerate(pages) if (fact := find(page)) is not None]
-    if not found or len({fact.value for _, fact in found}) > 1:
+    statements = [(i, fact) for i, page in enumerate(pages) if (fact := find(page)) is not None]
+    if not statements or len({fact.value for _, fact in statements}) > 1:
         return None
-    photo, fact = max(found, key=lambda item: (item[1].span.score, -item[0]))
+    photo, fact = max(statements, key=lambda item: (item[1].span.score, -item[0]))
     return verify.read_fact(name, fact.value, _evidence(photo, fact.span), fact.span.score)
 
 
@@ -65,7 +65,7 @@ def _text(pages: Sequence[Sequence[OcrSpan]]) -> AttributeValue | None:
     for photo, span in _ordered(pages):
         text = " ".join(span.text.split())
         letters = sum(c.isalpha() for c in text)
-        if span.score < _SURE_LINE or letters < _FEWEST_LETTERS or len(text) > _LONGEST:
+        if span.score < _SURE_LINE or letters < _MIN_LETTERS or len(text) > _MAX_LENGTH:
             continue
         if scrub(text) != text or find_size([span]) or find_material([span]):
             continue

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from listing import prompts
 from listing.backends.base import Backend, ChoiceQuestion
 from listing.facts.ensemble import Calibration, Distribution, best, combine, over_photos
-from listing.intake.photos import Photo
+from listing.request import Photo
 from listing.taxonomy import Attribute, CategoryNode, Taxonomy
 
 
@@ -70,10 +70,10 @@ def read(
             sources["pixels"] = within(over_photos(pixels, [1.0] * len(pixels)), attribute)
         if not attribute.instance and attribute.name in neighbours:
             sources["neighbours"] = neighbours[attribute.name]
-        found = combine(sources, calibration.of(attribute.name).weights) or dict(sources["mllm"])
-        value, _ = best(found)
+        combined = combine(sources, calibration.of(attribute.name).weights) or dict(sources["mllm"])
+        value, _ = best(combined)
         clearest = max(range(len(photos)), key=lambda i: (trust[i] * views[i].get(value, 0.0), -i))
-        readings.append(Reading(attribute, found, sources, clearest))
+        readings.append(Reading(attribute, combined, sources, clearest))
     return readings
 
 

@@ -7,26 +7,16 @@ pixels speak against is ``contradicted``, and what nobody saw is ``unknown``, wh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from listing.facts.ensemble import Calibration, Distribution, best
+from listing.evidence.colour import PixelView
+from listing.facts.ensemble import Calibration, best
 from listing.facts.questions import Reading
 from listing.prompts import UNKNOWN
 from listing.schema import AttributeValue, Evidence
 from listing.taxonomy import Attribute
 
-LEAST_SUGGESTION = 0.35
-_LEAST_NEIGHBOUR = 0.5
-
-
-@dataclass(frozen=True)
-class PixelView:
-    """What the pixels of one photo say of the object's colour: shares by name, and where they were taken."""
-
-    photo: int
-    shares: Distribution
-    box: tuple[float, float, float, float] | None = None
-    contradicted: tuple[str, ...] = ()
+MIN_SUGGESTION = 0.35
+_MIN_NEIGHBOUR_VOTE = 0.5
 
 
 def visible_fact(
@@ -50,7 +40,7 @@ def visible_fact(
         )
     if confidence >= calibration.of(name).threshold:
         return AttributeValue(name=name, value=value, status="supported", confidence=confidence, evidence=evidence)
-    suggestion = value if confidence >= LEAST_SUGGESTION else None
+    suggestion = value if confidence >= MIN_SUGGESTION else None
     return AttributeValue(
         name=name,
         suggestion=suggestion,
@@ -63,20 +53,20 @@ def visible_fact(
 def _evidence(
     reading: Reading, value: str, pixels: Sequence[PixelView], neighbour_ids: Mapping[str, Sequence[str]]
 ) -> list[Evidence]:
-    found = [Evidence(source="mllm", photo=reading.photo, score=reading.sources["mllm"].get(value, 0.0))]
+    evidence = [Evidence(source="mllm", photo=reading.photo, score=reading.sources["mllm"].get(value, 0.0))]
     if "classifier" in reading.sources:
         score = reading.sources["classifier"].get(value, 0.0)
-        found.append(Evidence(source="classifier", photo=reading.photo, score=score))
+        evidence.append(Evidence(source="classifier", photo=reading.photo, score=score))
     if reading.attribute.name == "colour":
-        found += [
+        evidence += [
             Evidence(source="pixels", photo=view.photo, box=view.box, text=value, score=view.shares[value])
             for view in pixels
             if view.shares.get(value, 0.0) > 0
         ]
     vote = reading.sources.get("neighbours", {}).get(value, 0.0)
-    if vote >= _LEAST_NEIGHBOUR and neighbour_ids.get(value):
-        found.append(Evidence(source="neighbours", score=vote, listing_ids=list(neighbour_ids[value])))
-    return found
+    if vote >= _MIN_NEIGHBOUR_VOTE and neighbour_ids.get(value):
+        evidence.append(Evidence(source="neighbours", score=vote, listing_ids=list(neighbour_ids[value])))
+    return evidence
 
 
 def seller_fact(attribute: Attribute, value: str) -> AttributeValue:
@@ -105,5 +95,5 @@ def repeats(fact: AttributeValue, colour: AttributeValue | None) -> bool:
     """Whether a second colour only says the first one again."""
     if fact.name != "colour2" or colour is None:
         return False
-    said = fact.value or fact.suggestion
-    return said is not None and said in (colour.value, colour.suggestion)
+    value = fact.value or fact.suggestion
+    return value is not None and value in (colour.value, colour.suggestion)

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from listing import prompts
-from listing.backends.base import ChoiceQuestion
-from listing.evidence.neighbours import Found
+from listing.backends.base import Backend, ChoiceQuestion
+from listing.evidence.colour import PixelView, pixel_view
+from listing.evidence.neighbours import Neighbours, NeighbourSearch
 from listing.facts import questions
-from listing.facts.ensemble import Distribution, best, certainty, over_photos
+from listing.facts.category_router import Router
+from listing.facts.ensemble import Calibration, Distribution, best, certainty, over_photos
 from listing.facts.questions import Reading
-from listing.facts.verify import PixelView
-from listing.intake.photos import Photo
-from listing.request import DraftRequest
+from listing.request import DraftRequest, Photo
 from listing.schema import AttributeValue, Candidate, Category, Evidence, Flag
-from listing.taxonomy import CategoryNode
-
-if TYPE_CHECKING:
-    from listing.parts import Parts
+from listing.taxonomy import CategoryNode, Taxonomy
 
 SURE_SHARE = 0.6  # of the object's pixels, for a colour that nothing else speaks of
-_LEAST_TRUST = 0.05  # a photo never counts for nothing: it may be the only one
+_MIN_TRUST = 0.05  # a photo never counts for nothing: it may be the only one
 
 
 @dataclass(frozen=True)
@@ -35,32 +31,34 @@ class Look:
     flags: Sequence[Flag] = field(default_factory=list)
 
 
-def category_question(parts: Parts) -> tuple[ChoiceQuestion, dict[str, str]]:
+def category_question(taxonomy: Taxonomy) -> tuple[ChoiceQuestion, dict[str, str]]:
     """The closed question and, for each answer, the category that it names."""
-    words = prompts.category_answers(parts.taxonomy)
+    words = prompts.category_answers(taxonomy)
     question = ChoiceQuestion("category", prompts.CATEGORY, tuple(words.values()))
     return question, {answer: name for name, answer in words.items()}
 
 
-def look(request: DraftRequest, parts: Parts) -> Look:
+def look(
+    request: DraftRequest, *, backend: Backend, router: Router, similar: NeighbourSearch | None, taxonomy: Taxonomy
+) -> Look:
     """Ask every source for the category; the seller's own choice is taken as it is."""
-    question, names = category_question(parts)
+    question, names = category_question(taxonomy)
     mllm, heads = [], []
     for photo in request.photos:
-        answer = parts.backend.score(photo.image, [question])["category"]
+        answer = backend.score(photo.image, [question])["category"]
         mllm.append({names[words]: p for words, p in answer.items()})
-        heads.append(parts.backend.opinions(photo.image))
+        heads.append(backend.opinions(photo.image))
     labels = [view["label"] for view in heads if "label" in view]
     sure = labels if len(labels) == len(request.photos) else mllm
-    trust = [max(_LEAST_TRUST, certainty(view)) for view in sure]
+    trust = [max(_MIN_TRUST, certainty(view)) for view in sure]
     opinions = {"mllm": over_photos(mllm, trust)}
     if len(labels) == len(request.photos):
         opinions["classifier"] = over_photos(labels, trust)
-    if parts.similar is not None and request.category is None:
-        near = parts.similar.find(request.photos, category=None, seller_id=request.seller_id)
+    if similar is not None and request.category is None:
+        near = similar.find(request.photos, category=None, seller_id=request.seller_id)
         opinions["neighbours"] = dict(near.categories)
-    category = parts.router.decide([photo.image for photo in request.photos], opinions)
-    flags = _remarks(category, parts)
+    category = router.decide([photo.image for photo in request.photos], opinions)
+    flags = _remarks(category, taxonomy)
     if request.category is not None:
         category, flags = chosen(request.category, category), []
     return Look(category, heads, trust, flags)
@@ -78,18 +76,26 @@ def chosen(name: str, category: Category) -> Category:
     )
 
 
-def _remarks(category: Category, parts: Parts) -> list[Flag]:
+def _remarks(category: Category, taxonomy: Taxonomy) -> list[Flag]:
     if category.value is None:
         message = "I do not know this kind of thing. Choose the nearest category or write the listing yourself."
         return [Flag(code="outside-known", message=message, field="category")]
-    if not parts.taxonomy.categories[category.value].tuned:
+    if not taxonomy.categories[category.value].tuned:
         message = "I was trained on clothes; for other things I state little. Please check the category."
         return [Flag(code="outside-tuned", message=message, field="category")]
     return []
 
 
 def readings(
-    request: DraftRequest, node: CategoryNode, seen: Look, found: Found, pixels: Sequence[PixelView], parts: Parts
+    request: DraftRequest,
+    node: CategoryNode,
+    seen: Look,
+    neighbours: Neighbours,
+    pixels: Sequence[PixelView],
+    *,
+    backend: Backend,
+    taxonomy: Taxonomy,
+    calibration: Calibration,
 ) -> list[Reading]:
     """One reading per visible attribute; an untuned category is judged by the pixels alone."""
     if not node.tuned:
@@ -98,20 +104,18 @@ def readings(
         request.photos,
         seen.trust,
         node,
-        parts.taxonomy,
-        parts.backend,
-        parts.calibration,
+        taxonomy,
+        backend,
+        calibration,
         classifier=seen.classifier,
-        hints=found.hints(),
-        neighbours=found.votes,
+        hints=neighbours.hints(),
+        neighbours=neighbours.votes,
         pixels=[view.shares for view in pixels if view.shares],
     )
 
 
 def pixel_views(photos: Sequence[Photo], trust: Sequence[float]) -> list[PixelView]:
     """Colours of the object's pixels, photo by photo; photos that hardly show the item are left out."""
-    from listing.evidence.colour import pixel_view
-
     top = max(trust)
     return [pixel_view(photo.image, i) for i, photo in enumerate(photos) if trust[i] >= 0.5 * top]
 

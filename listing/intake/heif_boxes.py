@@ -47,10 +47,10 @@ def _boxes(data: bytes, start: int, end: int) -> Iterator[_Box]:
 
 
 def _only(kind: bytes, data: bytes, start: int, end: int) -> _Box:
-    found = [box for box in _boxes(data, start, end) if box.kind == kind]
-    if len(found) != 1:
-        raise ValueError(f"{len(found)} boxes {kind!r}")
-    return found[0]
+    matches = [box for box in _boxes(data, start, end) if box.kind == kind]
+    if len(matches) != 1:
+        raise ValueError(f"{len(matches)} boxes {kind!r}")
+    return matches[0]
 
 
 def _items(data: bytes, box: _Box) -> tuple[int, set[int]]:

@@ -20,8 +20,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
 
+from listing.errors import IplError
 from listing.intake.phash import hamming, phash
 from listing.intake.photo_files import PhotoFile, Pixels, open_photo, shrunk
+from listing.request import Photo
 from listing.schema import PhotoRef
 
 __all__ = ["Photo", "PhotoError", "PhotoLimits", "hamming", "intake", "phash"]
@@ -41,12 +43,14 @@ _TRANSPOSED = {
 _READERS = 2
 
 
-class PhotoError(ValueError):
+class PhotoError(IplError, ValueError):
     """A photo was refused. ``code`` names the reason; the message is one sentence that says what to do."""
 
+    exit_status = 2
+    http_status = 422
+
     def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+        super().__init__(message, code=code)
 
 
 @dataclass(frozen=True)
@@ -71,21 +75,6 @@ class PhotoLimits:
     short_side: int = 32
     jpeg_quality: int = 90
     wait: float = 30.0
-
-
-@dataclass(frozen=True)
-class Photo:
-    """A clean photo.
-
-    image: RGB, upright, longest side at most ``PhotoLimits.long_side``, no metadata.
-    jpeg: the same pixels encoded again, no metadata.
-    name: the original file name or "photo N"; for messages only, never stored or shown to others.
-    """
-
-    ref: PhotoRef
-    image: Image.Image
-    jpeg: bytes
-    name: str
 
 
 _DEFAULTS = PhotoLimits()

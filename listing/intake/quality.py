@@ -20,7 +20,7 @@ WEIGHTS: Mapping[str, float] = {
     "violations": 0.15,
     "readability": 0.10,
 }
-MOST_TIPS = 5
+MAX_TIPS = 5
 _SIDE = 512
 _TILES = 8
 # Variance of the Laplacian (8-bit grey, longest side 512 px) of photos that are clearly blurred, clearly sharp.
@@ -34,8 +34,6 @@ _DESCRIPTION_LENGTH = (80, 800)
 _LONG_SENTENCE = 25
 _COUNT_SHARE = {0: 0.0, 1: 0.7, 2: 0.85}
 _WORTH_A_TIP = 0.02
-# What buyers ask for first.
-_ASKED_FIRST = ("size", "condition_grade", "brand", "material", "colour")
 
 
 def photo_quality(image: Image.Image) -> dict[str, float]:
@@ -87,7 +85,7 @@ def assess(
         attributes: the draft's facts, with and without a value.
         photos: ``photo_quality`` of each photo.
         flags: remarks of the checks; each one costs.
-        expected: names of the attributes that a listing of this category should have.
+        expected: names of the attributes that a listing of this category should have, those first that buyers ask for.
     """
     known = {fact.name for fact in attributes if fact.value is not None}
     missing = [name for name in expected if name not in known]
@@ -113,7 +111,7 @@ def assess(
     return Quality(
         score=round(100 * sum(WEIGHTS[name] * share for name, share in parts.items())),
         parts={name: round(share, 3) for name, share in parts.items()},
-        tips=[tips[name] for name in order[:MOST_TIPS]],
+        tips=[tips[name] for name in order[:MAX_TIPS]],
     )
 
 
@@ -144,8 +142,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _completeness_tip(missing: Sequence[str]) -> str:
-    first = sorted(missing, key=lambda n: _ASKED_FIRST.index(n) if n in _ASKED_FIRST else len(_ASKED_FIRST))
-    return f"Add what is missing: {_listed(first[:4])}." if first else ""
+    return f"Add what is missing: {_listed(missing[:4])}." if missing else ""
 
 
 def _photo_tip(photos: Sequence[Mapping[str, float]]) -> str:

@@ -16,7 +16,7 @@ from listing.safety.contacts import MASK, scrub
 from listing.safety.fold import fold
 from listing.schema import Flag
 from listing.taxonomy import Taxonomy
-from listing.text import ground
+from listing.text import ground, sentences
 from listing.text.support import FactValue, NeighbourValues, closed_up, instruction_like, letters, without_instructions
 from listing.words import words
 
@@ -151,7 +151,7 @@ def guard(
     neighbour_values: NeighbourValues = (),
     field: Literal["title", "description"] | None = None,
 ) -> tuple[str, list[Flag]]:
-    """A generated text as it may be shown: contacts scrubbed, false claims and foreign sentences taken out, with flags."""
+    """A generated text as it may be shown: contacts scrubbed, sentences with false claims and foreign ones taken out, with flags."""
     flags: list[Flag] = []
     current = scrub(text)
     own = [str(v) for value in facts.values() for v in ([value] if isinstance(value, str) else value or ())]
@@ -162,7 +162,7 @@ def guard(
         judged = ground.verify(
             current, facts, category, taxonomy, note=note, ocr=ocr, neighbour_values=neighbour_values
         )
-        mended, found = ground.rewrite(current, judged, field=field)
+        mended, found = sentences.keep_supported(current, judged, field=field)
         mended, foreign = filter_output(mended, [note, *ocr, *neighbour_texts], own)
         # What they name is gone from the text that is given back: there is no place in it to point at.
         flags += [f.model_copy(update={"field": field, "span": None}) for f in [*found, *foreign]]

@@ -1,148 +1,200 @@
-"""Goods that are not listed: rules from ``goods.yaml``, with the contexts in which the same words are harmless."""
+"""Goods that may not be listed: a linear model over words and groups of letters, and a short list of words.
+
+Groups and words stand in ``goods.yaml``; the model beside it gives a score for each group, and is written, with its
+thresholds, by ``python -m finetune.safety.goods``. A text is judged as a whole and, where it is longer, by its parts,
+so that harmless sentences do not hide one that is not.
+"""
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from zlib import crc32
 
+import numpy as np
 import yaml
 
 from listing.safety.fold import fold
 
-# A harmless thing beside the goods ('bag of ...', '... and a cap') does not make the goods harmless.
-_NO_LINK = r"(?!(?:and|with|in|of|for|to|full)\b)"
-DEFAULT_FILE = Path(__file__).with_name("goods.yaml")
+Level = Literal["refuse", "review"]
+GROUPS_FILE = Path(__file__).with_name("goods.yaml")
+WEIGHTS_FILE = GROUPS_FILE.with_suffix(".safetensors")
+THRESHOLDS_FILE = GROUPS_FILE.with_suffix(".json")
+EXPLAINING_WORDS = 5
+MAX_PARTS, MIN_PART_WORDS = 40, 3
+_WORD = re.compile(r"[^\W\d_]+|\d+")
+_IDEOGRAPHS = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+_PART = re.compile(r"[.!?;\n]+(?=\s|$)")
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """Why a listing is refused: a stable ``code`` and a ``message`` for the seller."""
+class GoodsVerdict:
+    """What is wrong with a listing.
 
-    code: str
-    message: str
-
-
-@dataclass(frozen=True)
-class GoodsRule:
-    """One kind of goods; see the head of ``goods.yaml``."""
-
-    code: str
-    message: str
-    terms: re.Pattern[str]
-    unless: re.Pattern[str] | None
-    needs: re.Pattern[str] | None
-    hard: bool
-    categories: re.Pattern[str] | None
-
-
-@dataclass(frozen=True)
-class GoodsRules:
-    """All rules, contexts that excuse a term, and words of categories whose things only show or hold the goods."""
-
-    safe: re.Pattern[str]
-    media: re.Pattern[str]
-    playthings: re.Pattern[str]
-    sold_itself: re.Pattern[str]
-    keeps_for: re.Pattern[str]
-    decor_after: re.Pattern[str]
-    decor_before: re.Pattern[str]
-    drawn_after: re.Pattern[str]
-    garments: re.Pattern[str]
-    offered: re.Pattern[str]
-    rules: tuple[GoodsRule, ...]
-
-
-def _unfold(pattern: str) -> str:
-    """A pattern that the file spreads over several lines, on one line again."""
-    return pattern.replace("\n", "")
-
-
-def _words(pattern: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<![\w-])(?:{_unfold(pattern)})(?![\w-])")
-
-
-@lru_cache(maxsize=4)
-def load_rules(path: Path = DEFAULT_FILE) -> GoodsRules:
-    """Rules of a file, compiled once per path."""
-    raw: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    decor = _unfold(raw["decor"])
-    rules = tuple(
-        GoodsRule(
-            code=rule["code"],
-            message=rule["message"],
-            terms=_words(rule["terms"]),
-            unless=re.compile(_unfold(rule["unless"])) if "unless" in rule else None,
-            needs=_words(rule["needs"]) if "needs" in rule else None,
-            hard=rule.get("hard", False),
-            categories=_words(rule["categories"]) if "categories" in rule else None,
-        )
-        for rule in raw["rules"]
-    )
-    return GoodsRules(
-        safe=_words("|".join(raw["safe"])),
-        media=_words(raw["media"]),
-        playthings=_words(raw["playthings"]),
-        sold_itself=_words(raw["sold_itself"]),
-        keeps_for=re.compile(_unfold(raw["keeps_for"])),
-        decor_after=re.compile(rf"[\s'’-]+(?:{_NO_LINK}\w+[\s-]+)?(?:{decor})(?!\w)"),
-        decor_before=re.compile(rf"(?<!\w)(?:{decor})[\s-]+(?:{_NO_LINK}\w+[\s-]+)?$"),
-        drawn_after=re.compile(rf"[-\s]free(?!\w)|\s(?:and|&|n)\s\w+\s(?:{_unfold(raw['drawn'])})(?!\w)"),
-        garments=_words(raw["garments"]),
-        offered=re.compile(rf"(?:{_unfold(raw['offered'])})$"),
-        rules=rules,
-    )
-
-
-def _excused(rules: GoodsRules, rule: GoodsRule, text: str, found: re.Match[str]) -> bool:
-    around = text[max(0, found.start() - 30) : found.end() + 30]
-    if rule.unless and rule.unless.search(around):
-        return True
-    if rule.hard:
-        return False
-    if rules.drawn_after.match(text, found.end()):
-        return True
-    if rules.keeps_for.search(text[max(0, found.start() - 36) : found.start()]):
-        return True
-    return bool(rules.decor_after.match(text, found.end()) or rules.decor_before.search(text[: found.start()]))
-
-
-def _shown_only(rules: GoodsRules, rule: GoodsRule, category: str, text: str) -> bool:
-    """Whether the listing is a book, film, game, toy or costume: there the word is a title or a plaything.
-
-    Never for copies of brands and the like (``hard``), nor when the text says that the thing itself is sold.
+    code: the policy group. name: its plain name. message: one sentence for the seller. level: ``refuse`` (it cannot be
+        published) or ``review`` (a person has to look at it). words: those that weighed most, the heaviest first.
     """
-    if rule.hard or rules.sold_itself.search(text):
-        return False
-    return bool(rules.media.search(category) or rules.playthings.search(category) or rules.media.search(text))
+
+    code: str
+    name: str
+    message: str
+    level: Level
+    words: tuple[str, ...] = ()
 
 
-def _names_a_garment(rules: GoodsRules, rule: GoodsRule, category: str, text: str, found: re.Match[str]) -> bool:
-    """Whether the word only names a garment or scent ('Guns purple t-shirt'): nothing offers the goods beside it."""
-    if rule.hard or not rules.garments.search(category) or rules.sold_itself.search(text):
-        return False
-    named = rules.garments.search(text[len(category) + 1 :])
-    return bool(named) and not rules.offered.search(text[max(0, found.start() - 24) : found.start()])
+@dataclass(frozen=True)
+class PolicyGroup:
+    """One kind of goods: ``words`` are refused wherever they stand, ``categories`` whatever the text says."""
+
+    code: str
+    name: str
+    message: str
+    words: re.Pattern[str] | None
+    categories: frozenset[str]
 
 
-def check_goods(category: str | None, text: str) -> Refusal | None:
-    """A refusal when the category's name or the title and description offer goods that may not be listed, else None."""
-    rules = load_rules()
-    lowered = fold(f"{category or ''}. {text}").lower.replace("’", "'")
-    kind = fold(category or "").lower
-    masked = rules.safe.sub(lambda m: "_" * len(m[0]), lowered)
-    for rule in rules.rules:
-        if rule.categories and rule.categories.fullmatch(kind):
-            return Refusal(rule.code, rule.message)
-        if rule.needs and not rule.needs.search(masked):
-            continue
-        if not (kind and rule.terms.search(kind)) and _shown_only(rules, rule, kind, lowered):
-            continue
-        if any(
-            not _excused(rules, rule, masked, found) and not _names_a_garment(rules, rule, kind, masked, found)
-            for found in rule.terms.finditer(masked)
-        ):
-            return Refusal(rule.code, rule.message)
-    return None
+@dataclass(frozen=True)
+class GoodsModel:
+    """The model as it is read from its files.
+
+    weights: int8 [buckets, groups], times ``scale`` [groups]; ``idf`` float [buckets]; ``bias`` [groups].
+    refuse, review: scores from which on a text is refused, or reviewed; ``sentence``: one of its sentences is reviewed.
+    """
+
+    groups: tuple[PolicyGroup, ...]
+    weights: np.ndarray
+    scale: np.ndarray
+    idf: np.ndarray
+    bias: np.ndarray
+    refuse: float
+    review: float
+    sentence: float
+
+    def verdict(self, text: str) -> tuple[Level, int, tuple[str, ...]] | None:
+        """The level, the group's number and the words that weighed most; None when nothing is wrong.
+
+        Beside the whole text each sentence is judged: one that is bad among good ones is reviewed, never refused.
+        """
+        score, group, words = self.judge(text)
+        if score >= self.review:
+            return "refuse" if score >= self.refuse else "review", group, words
+        parts = [part for part in _PART.split(text) if len(_WORD.findall(part)) >= MIN_PART_WORDS]
+        if len(parts) > 1:
+            score, group, words = max(map(self.judge, parts[:MAX_PARTS]))
+            if score >= self.sentence:
+                return "review", group, words
+        return None
+
+    def judge(self, text: str) -> tuple[float, int, tuple[str, ...]]:
+        """The score of a text (higher is worse), its group's number, and the words that weighed most."""
+        found = vector(text, self.idf)
+        per_word = np.zeros((len(found.words) + 1, len(self.groups)))
+        np.add.at(per_word, found.owners, found.values[:, None] * (self.weights[found.buckets] * self.scale))
+        scores = per_word.sum(axis=0) + self.bias
+        group = int(scores.argmax())
+        heaviest = np.argsort(-per_word[:-1, group])[:EXPLAINING_WORDS]
+        words = dict.fromkeys(found.words[n] for n in heaviest if per_word[n, group] > 0)
+        return float(np.logaddexp.reduce(scores)), group, tuple(words)
+
+
+def _words_pattern(words: Sequence[str]) -> re.Pattern[str] | None:
+    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)") if words else None
+
+
+@lru_cache(maxsize=1)
+def load_groups() -> tuple[PolicyGroup, ...]:
+    """The policy groups, in the order of the model's columns."""
+    raw: dict[str, Any] = yaml.safe_load(GROUPS_FILE.read_text(encoding="utf-8"))
+    return tuple(
+        PolicyGroup(
+            code,
+            group["name"],
+            group["message"],
+            _words_pattern([fold(word).lower for word in group.get("words", [])]),
+            frozenset(group.get("categories", [])),
+        )
+        for code, group in raw["groups"].items()
+    )
+
+
+@lru_cache(maxsize=1)
+def load_model() -> GoodsModel:
+    """The model of this folder, read once."""
+    from safetensors.numpy import load_file
+
+    tensors = load_file(WEIGHTS_FILE)
+    thresholds = json.loads(THRESHOLDS_FILE.read_text(encoding="utf-8"))
+    return GoodsModel(
+        groups=load_groups(), weights=tensors["weights"], scale=tensors["scale"], idf=tensors["idf"],
+        bias=tensors["bias"], **thresholds,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TextVector:
+    """A text for the model: its words and, for each feature at each place, word number, bucket and value (float)."""
+
+    words: list[str]
+    owners: np.ndarray
+    buckets: np.ndarray
+    values: np.ndarray
+
+
+def vector(text: str, idf: np.ndarray) -> TextVector:
+    """The features of a text, hashed into ``len(idf)`` buckets.
+
+    Words, their first two thirds, pairs of neighbours, and groups of three to five letters; of Chinese and Japanese,
+    groups of one to three characters. Figures count by their length only. Values are sublinear counts times ``idf``;
+    letter groups and the other features have length 1 each. What occurs at several places shares its value among them.
+    """
+    words = _WORD.findall(fold(text).lower)
+    pairs = [(n, f"b{words[n - 1]} {words[n]}") for n in range(1, len(words))]
+    features = [(n, feature) for n, word in enumerate(words) for feature in _of_word(word)] + pairs
+    owners = np.array([n for n, _ in features], np.int64)
+    keys = np.array([2 * (crc32(f.encode()) % len(idf)) + (f[0] == "c") for _, f in features], np.int64)
+    unique, place, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    value = (1.0 + np.log(counts)) * idf[unique // 2].astype(np.float64)
+    for kind in (0, 1):
+        of_kind = unique % 2 == kind
+        value[of_kind] /= np.sqrt((value[of_kind] ** 2).sum()) or 1.0
+    return TextVector(words, owners, keys // 2, (value / counts)[place])
+
+
+def _of_word(word: str) -> Iterator[str]:
+    if _IDEOGRAPHS.search(word):
+        yield from (f"z{word[i : i + n]}" for n in (1, 2, 3) for i in range(len(word) - n + 1))
+        return
+    word = "0" * min(len(word), 4) if word.isdigit() else word[:40]
+    yield f"w{word}"
+    padded = f" {word} "
+    yield from (f"c{padded[i : i + n]}" for n in (3, 4, 5) for i in range(len(padded) - n + 1))
+    if len(word) > 3:
+        yield f"s{word[: max(4, len(word) * 2 // 3)]}"
+
+
+def check_goods(category: str | None, text: str) -> GoodsVerdict | None:
+    """What is wrong with offering this, or None.
+
+    Args:
+        category: the category's name; the names of some are refused whatever the text says.
+        text: title and description.
+    """
+    groups = load_groups()
+    lowered, kind = fold(text).lower, fold(category or "").lower.strip()
+    for group in groups:
+        if kind in group.categories:
+            return _verdict(group, "refuse", (kind,))
+        if group.words and (match := group.words.search(lowered)):
+            return _verdict(group, "refuse", (match[0],))
+    model = load_model()
+    found = model.verdict(text)
+    return None if found is None else _verdict(model.groups[found[1]], found[0], found[2])
+
+
+def _verdict(group: PolicyGroup, level: Level, words: tuple[str, ...]) -> GoodsVerdict:
+    return GoodsVerdict(group.code, group.name, group.message, level, words)

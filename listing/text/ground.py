@@ -1,6 +1,5 @@
-"""A text as claims, each matched to facts: what is supported stays, the rest is named, and ``rewrite`` takes it out."""
+"""A text as claims, each matched to facts, the note, print and neighbours, with a verdict."""
 
-# ruff: noqa: E501  (a pattern is read in one piece)
 from __future__ import annotations
 
 import re
@@ -10,40 +9,47 @@ from typing import Literal
 
 from listing.lexicon import Lexicon, load_lexicon, plain
 from listing.taxonomy import Taxonomy
-from listing.text.claims_rewrite import rewrite
 from listing.text.support import FactValue, NeighbourValues, Sources, gather
-
-__all__ = ["Claim", "Verdict", "find_claims", "rewrite", "verify"]
 
 Verdict = Literal["supported", "unsupported", "contradicted", "copied", "prohibited"]
 
 _CAPITALS = r"[A-Z][\w&'’+.-]*[\w+](?:(?<![a-z]\.)[ -](?:&|and|of|the|de|[A-Z0-9](?:[\w&'’+.-]*[\w+])?))*"
 _QUOTED = re.compile(r"[\"“”„«]([^\"“”„«»]{1,60})[\"“”»]|(?<!\w)['‘]([A-Z][^'’]{1,40})['’](?!\w)")
 _PRINT = re.compile(
-    rf"(?<![\w])({_CAPITALS})[ -](?:print|logo|lettering|slogan|motif|graphic|patch|badge|emblem|text|embroidery|letters|character|branding|artwork)\b"
+    rf"(?<![\w])({_CAPITALS})[ -](?:print|logo|lettering|slogan|motif|graphic|patch|badge|emblem|text|"
+    rf"embroidery|letters|character|branding|artwork)\b"
 )
 _MAKER = re.compile(
-    rf"\b(?:by|from|brand(?: is|:)?|branded|label(?: is|:)?|made by|designed by)\s+(?:the (?:brand|label|house of)\s+)?({_CAPITALS})"
+    rf"\b(?:by|from|brand(?: is|:)?|branded|label(?: is|:)?|made by|designed by)\s+(?:the (?:brand|label|"
+    rf"house of)\s+)?({_CAPITALS})"
 )
 _MARKS = re.compile(
-    r"\b(?:crocodile|alligator|polo player|horse|pony|medusa|jumpman|panther|puma|star|eagle|moose|seagull|double[- ][gcf]|interlocking \w+) (?:logo|emblem|badge)\b|\bswoosh\b|\b(?:three|3)[- ]stripes(?: logo)?\b",
+    r"\b(?:crocodile|alligator|polo player|horse|pony|medusa|jumpman|panther|puma|star|eagle|moose|"
+    r"seagull|double[- ][gcf]|interlocking \w+) (?:logo|emblem|badge)\b|\bswoosh\b|\b(?:three|"
+    r"3)[- ]stripes(?: logo)?\b",
     re.I,
 )
 _NAME = re.compile(
-    r"(?<![.!?:\"“]\s)(?<!^)(?<![\w'’-])[A-Z][\w&'’]*[a-z]\w*(?:[ -][A-Z][\w&'’]*)*|(?<!^)(?<![\w-])[A-Z]{3,}(?:[ -][A-Z0-9]{2,})*(?![\w])"
+    r"(?<![.!?:\"“]\s)(?<!^)(?<![\w'’-])[A-Z][\w&'’]*[a-z]\w*(?:[ -][A-Z][\w&'’]*)*|"
+    r"(?<!^)(?<![\w-])[A-Z]{3,}(?:[ -][A-Z0-9]{2,})*(?![\w])"
 )
 _NO_NAME = re.compile(
-    r"^(?:I|It|A|The|This|These|EU|UK|US|XS|XL|XXL|OK|V|A|T|SALE|TV|CM|EUR|USD|GBP|January|February|March|April|May|June|July|August|September|October|November|December|Monday|Friday|Saturday|Sunday|Christmas|Easter|Halloween|Photos?|Please)$"
+    r"^(?:I|It|A|The|This|These|EU|UK|US|XS|XL|XXL|OK|V|A|T|SALE|TV|CM|EUR|USD|GBP|January|February|March|"
+    r"April|May|June|July|August|September|October|November|December|Monday|Friday|Saturday|Sunday|"
+    r"Christmas|Easter|Halloween|Photos?|Please)$"
 )
 _PERCENT = re.compile(
-    r"(?<!\w)\d{1,3} ?% (?:\w+ )?(?:cotton|polyester|silk|wool|linen|viscose|leather|cashmere|acrylic|nylon|elastane|polyamide|merino|down|recycled \w+|organic \w+|modal|lyocell|bamboo|alpaca)\b",
+    r"(?<!\w)\d{1,3} ?% (?:\w+ )?(?:cotton|polyester|silk|wool|linen|viscose|leather|cashmere|acrylic|"
+    r"nylon|elastane|polyamide|merino|down|recycled \w+|organic \w+|modal|lyocell|bamboo|alpaca)\b",
     re.I,
 )
 _STYLING = re.compile(
-    r"\b(?:goes|go|pairs?|paired|wear|wears|worn|style|styled|match(?:es)?|combine[ds]?|combines|looks? (?:good|great|nice|lovely|cute)|perfect|teams?|team) (?:\w+ )?(?:with|over|under)\b[^.!?]*$|\b(?:over|under) (?:a|an|your|any) (?:\w+ )?$",
+    r"\b(?:goes|go|pairs?|paired|wear|wears|worn|style|styled|match(?:es)?|combine[ds]?|combines|"
+    r"looks? (?:good|great|nice|lovely|cute)|perfect|teams?|team) (?:\w+ )?(?:with|over|under)\b[^.!?]*$|"
+    r"\b(?:over|under) (?:a|an|your|any) (?:\w+ )?$",
     re.I,
 )
-_SIMPLE_PRINT = frozenset(
+PRINT_WORDS = frozenset(
     ("print", "printed", "motif", "lettering", "lines", "emblem", "logo", "pattern", "patterned", "graphic")
 )
 # Parts of other things that have the name of a thing; and parts that only say where something is ('at the hem').
@@ -52,7 +58,8 @@ _PLACE = re.compile(
     r"(?:the |its |one |both )?(?:hems?|soles?|heels?|cuffs?|waistband|lining|pockets?|arch|insoles?|peak)"
 )
 _WHERE = re.compile(
-    r"\b(?:at|near|on|around|over|along|below|above|to|down|under|across|of|inside|by)\s+(?:the |its |one |both |each |front |back |upper |lower |side )*$",
+    r"\b(?:at|near|on|around|over|along|below|above|to|down|under|across|of|inside|by)\s+(?:the |its |"
+    r"one |both |each |front |back |upper |lower |side )*$",
     re.I,
 )
 _NARROWER = {"blue": frozenset(("navy", "light-blue")), "green": frozenset(("olive",))}
@@ -69,7 +76,7 @@ _MARK_OF = {
 
 @dataclass(frozen=True)
 class Claim:
-    """Characters ``start``..``end`` of the text say something checkable. ``value`` is the taxonomy's word where it has one."""
+    """Characters ``start``..``end`` of the text say something checkable; ``value``: the taxonomy's word for it."""
 
     start: int
     end: int
@@ -84,50 +91,54 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Candidate:
     start: int
     end: int
     kind: str
     rank: int
 
 
-def _candidates(text: str, lexicon: Lexicon) -> Iterator[_Found]:
+def _candidates(text: str, lexicon: Lexicon) -> Iterator[_Candidate]:
     """Everything that might be a claim; they may overlap. A higher rank wins at the same length."""
     lowered = text.lower()
-    for kind, pattern in lexicon.claims.items():
-        for found in pattern.finditer(lowered):
-            if kind == "feature" and _PLACE.fullmatch(found[0]) and _WHERE.search(lowered[: found.start()]):
-                continue
-            if (
-                kind == "origin"
-                and re.search(r" (?:in|from) ", found[0])
-                and not re.search(r"[A-Z]", text[found.start() + 1 : found.end()])
-            ):
-                continue
-            yield _Found(found.start(), found.end(), kind, 3 if kind in lexicon.prohibited else 2)
-    for found in lexicon.phrases.finditer(lowered):
-        yield _Found(found.start(), found.end(), next(iter(lexicon.meaning(found[0]))), 2)
+    yield from _patterned(text, lexicon)
+    for match in lexicon.phrases.finditer(lowered):
+        yield _Candidate(match.start(), match.end(), next(iter(lexicon.meaning(match[0]))), 2)
     yield from _nouns(text, lexicon)
-    for found in _PERCENT.finditer(text):
-        yield _Found(found.start(), found.end(), "material", 3)
-    for found in _QUOTED.finditer(text):
-        yield _Found(found.start(), found.end(), "text", 5)
-    for found in lexicon.brands.finditer(text):
-        yield _Found(found.start(), found.end(), "brand", 4)
-    for found in _MARKS.finditer(text):
-        yield _Found(found.start(), found.end(), "brand", 4)
+    fixed = ((_PERCENT, "material", 3), (_QUOTED, "text", 5), (lexicon.brands, "brand", 4), (_MARKS, "brand", 4))
+    for pattern, kind, rank in fixed:
+        for match in pattern.finditer(text):
+            yield _Candidate(match.start(), match.end(), kind, rank)
+    yield from _named(text, lexicon)
+
+
+def _patterned(text: str, lexicon: Lexicon) -> Iterator[_Candidate]:
+    """Claims without a value of the taxonomy: features, origin, condition, size and the like."""
+    lowered = text.lower()
+    for kind, pattern in lexicon.claims.items():
+        rank = 3 if kind in lexicon.prohibited else 2
+        for match in pattern.finditer(lowered):
+            place = kind == "feature" and _PLACE.fullmatch(match[0]) and _WHERE.search(lowered[: match.start()])
+            capital = re.search(r"[A-Z]", text[match.start() + 1 : match.end()])
+            nowhere = kind == "origin" and re.search(r" (?:in|from) ", match[0]) and not capital
+            if not place and not nowhere:
+                yield _Candidate(match.start(), match.end(), kind, rank)
+
+
+def _named(text: str, lexicon: Lexicon) -> Iterator[_Candidate]:
+    """Capitals that name a maker, a print, or anything else."""
     for pattern, kind in ((_MAKER, "brand"), (_PRINT, "text")):
-        for found in pattern.finditer(text):
-            start = found.start(1)
-            for word in re.finditer(r"\S+\s+", found[1]):  # 'White Riders print': the name begins at Riders
+        for match in pattern.finditer(text):
+            start = match.start(1)
+            for word in re.finditer(r"\S+\s+", match[1]):  # 'White Riders print': the name begins at Riders
                 if not _ordinary(word[0], lexicon, False):
                     break
-                start = found.start(1) + word.end()
-            if not _ordinary(text[start : found.end(1)], lexicon, kind == "text"):
-                yield _Found(start, found.end(1), kind, 3)
-    for found in _NAME.finditer(text):
-        if not _NO_NAME.match(found[0]) and not _ordinary(found[0], lexicon, False):
-            yield _Found(found.start(), found.end(), "name", 1)
+                start = match.start(1) + word.end()
+            if not _ordinary(text[start : match.end(1)], lexicon, kind == "text"):
+                yield _Candidate(start, match.end(1), kind, 3)
+    for match in _NAME.finditer(text):
+        if not _NO_NAME.match(match[0]) and not _ordinary(match[0], lexicon, False):
+            yield _Candidate(match.start(), match.end(), "name", 1)
 
 
 def _ordinary(words: str, lexicon: Lexicon, strict: bool) -> bool:
@@ -138,41 +149,40 @@ def _ordinary(words: str, lexicon: Lexicon, strict: bool) -> bool:
     return all(p in lexicon.common or p in lexicon.nouns or lexicon.meaning(p) for p in parts)
 
 
-def _nouns(text: str, lexicon: Lexicon) -> Iterator[_Found]:
+def _nouns(text: str, lexicon: Lexicon) -> Iterator[_Candidate]:
     lowered = text.lower()
-    found = list(lexicon.noun_words.finditer(lowered))
-    for here, following in zip(found, [*found[1:], None], strict=False):
+    matches = list(lexicon.noun_words.finditer(lowered))
+    for here, following in zip(matches, [*matches[1:], None], strict=False):
         # In 'shirt dress' only the last word says what it is; in 'goes with jeans' none does.
         if following is not None and re.fullmatch(r"[\s-]", lowered[here.end() : following.start()]):
             continue
         before = re.split(r"[.!?]", text[: here.start()])[-1]
-        if here[0] in _PART_NOUNS and (here is not found[0] or re.search(r"\b(?:the|at|on|from) $", before)):
+        if here[0] in _PART_NOUNS and (here is not matches[0] or re.search(r"\b(?:the|at|on|from) $", before)):
             continue
         if not _STYLING.search(before):
-            yield _Found(here.start(), here.end(), "category", 3)
+            yield _Candidate(here.start(), here.end(), "category", 3)
 
 
 def find_claims(text: str, lexicon: Lexicon | None = None) -> list[Claim]:
     """The claims of a text in order, without overlaps (the longest wins), not judged yet."""
     lexicon = lexicon or load_lexicon()
-    chosen: list[_Found] = []
-    for found in sorted(
-        _candidates(text, lexicon), key=lambda f: (-(f.rank == 5), -(f.end - f.start), -f.rank, f.start)
-    ):
-        if found.end > found.start and all(found.end <= c.start or c.end <= found.start for c in chosen):
-            chosen.append(found)
+    chosen: list[_Candidate] = []
+    order = sorted(_candidates(text, lexicon), key=lambda c: (-(c.rank == 5), -(c.end - c.start), -c.rank, c.start))
+    for new in order:
+        if new.end > new.start and all(new.end <= c.start or c.end <= new.start for c in chosen):
+            chosen.append(new)
     claims: list[Claim] = []
-    for found in sorted(chosen, key=lambda f: f.start):
-        start, end = _tight(text, found.start, found.end)
+    for candidate in sorted(chosen, key=lambda c: c.start):
+        start, end = _tight(text, candidate.start, candidate.end)
         named = (
             claims
             and claims[-1].kind in ("text", "brand", "name")
             and text[claims[-1].end : start].strip(" -'\"”") == ""
         )
-        if named and text[start:end].lower() in _SIMPLE_PRINT:
+        if named and text[start:end].lower() in PRINT_WORDS:
             continue  # 'Batman print' is one claim
         if end > start:
-            claims.append(Claim(start, end, found.kind, text[start:end]))
+            claims.append(Claim(start, end, candidate.kind, text[start:end]))
     return claims
 
 
@@ -200,7 +210,7 @@ def verify(
     note, ocr: the seller's words and the print in the photos; they support what they say.
     neighbour_values: attribute -> values of similar listings (or just the values); what only they say is ``copied``.
     """
-    lexicon = load_lexicon()
+    lexicon = load_lexicon(taxonomy)
     sources = gather(lexicon, facts, note, ocr, neighbour_values)
     judged = []
     for claim in find_claims(text, lexicon):
@@ -225,8 +235,8 @@ def _judge(
     if claim.kind == "size":
         return claim.text, _judge_size(claim, sources)
     if _PERCENT.fullmatch(claim.text):
-        said = sources.in_print(claim.text) or sources.in_note(claim.text)
-        return None, "supported" if said else "contradicted" if sources.known("material") and not set(
+        printed = sources.in_print(claim.text) or sources.in_note(claim.text)
+        return None, "supported" if printed else "contradicted" if sources.known("material") and not set(
             lexicon.meaning(claim.text).get("material", ())
         ) & sources.known("material") else "unsupported"
     meaning = lexicon.meaning(claim.text)
@@ -242,13 +252,13 @@ def _judge(
 def _judge_value(claim: Claim, meaning: Mapping[str, frozenset[str]], sources: Sources) -> tuple[str | None, Verdict]:
     """An attribute value; words with several meanings (lace: pattern, material) need only one of them."""
     for name, values in meaning.items():
-        hit = values & (sources.known(name) | sources.said.get(name, set()))
+        hit = values & (sources.known(name) | sources.mentioned.get(name, set()))
         narrower = _NARROWER.get(plain(claim.text), frozenset()) if name == "colour" else frozenset()
         if hit or narrower & sources.known(name):
             return next(iter(hit), None), "supported"
-    if "pattern" in meaning and plain(claim.text) in _SIMPLE_PRINT and sources.known("pattern") - {"solid", "melange"}:
+    if "pattern" in meaning and plain(claim.text) in PRINT_WORDS and sources.known("pattern") - {"solid", "melange"}:
         return None, "supported"
-    if "pattern" in meaning and plain(claim.text) in _SIMPLE_PRINT and sources.known("text"):
+    if "pattern" in meaning and plain(claim.text) in PRINT_WORDS and sources.known("text"):
         return None, "supported"
     if sources.in_facts(claim.text) or (sources.in_note(claim.text) and "colour" not in meaning):
         return None, "supported"
@@ -280,30 +290,33 @@ def _judge_noun(
 
 
 def _judge_condition(claim: Claim, sources: Sources, lexicon: Lexicon) -> tuple[str | None, Verdict]:
-    words, seen = claim.text.lower(), sources.known("condition")
+    words, visible = claim.text.lower(), sources.known("condition")
     if sources.in_note(claim.text):
         return None, "supported"
     cues: set[str] = set()
-    for found in lexicon.phrases.finditer(re.sub(r"^(?:no|without|free of)\s+", "", words)):
-        cues |= lexicon.meaning(found[0]).get("condition", frozenset())
+    for match in lexicon.phrases.finditer(re.sub(r"^(?:no|without|free of)\s+", "", words)):
+        cues |= lexicon.meaning(match[0]).get("condition", frozenset())
     denied = (
         bool(
             re.match(
-                r"(?:there (?:is|are) |has |have |with |shows? )?(?:no|without|free|not|zero|absolutely no|doesn't|does not)\b",
+                r"(?:there (?:is|are) |has |have |with |shows? )?(?:no|without|free|not|zero|absolutely no|doesn't|"
+                r"does not)\b",
                 words,
             )
         )
         or "free" in words
     )
     if denied:
-        if "none-visible" in seen and "visible" in words:
+        if "none-visible" in visible and "visible" in words:
             return "none-visible", "supported"
-        return None, "contradicted" if cues & seen else "unsupported"
-    if cues & seen or (seen - {"none-visible", "tag-attached", "creased"} and re.search(r"\bwear\b|signs of", words)):
-        return next(iter(cues & seen), None), "supported"
-    if "tag-attached" in seen and re.fullmatch(r"new with (?:original )?tags?|bnwt|nwt", words):
+        return None, "contradicted" if cues & visible else "unsupported"
+    if cues & visible or (
+        visible - {"none-visible", "tag-attached", "creased"} and re.search(r"\bwear\b|signs of", words)
+    ):
+        return next(iter(cues & visible), None), "supported"
+    if "tag-attached" in visible and re.fullmatch(r"new with (?:original )?tags?|bnwt|nwt", words):
         return "tag-attached", "supported"
-    if cues and "none-visible" in seen:
+    if cues and "none-visible" in visible:
         return min(cues), "contradicted"
     return None, "copied" if sources.at_neighbours("condition", cues) else "unsupported"
 
@@ -315,8 +328,8 @@ def _judge_words(claim: Claim, sources: Sources) -> Verdict:
         return "supported"
     if claim.kind != "text" and sources.in_facts(words):  # "creased" in quotation marks is no print
         return "supported"
-    printed = (said.lower() for name in ("text", "brand", "size") for said in sources.known(name))
-    if claim.kind == "text" and any(words.lower() in said for said in printed):
+    printed = (value.lower() for name in ("text", "brand", "size") for value in sources.known(name))
+    if claim.kind == "text" and any(words.lower() in value for value in printed):
         return "supported"
     owner = next((brand for mark, brand in _MARK_OF.items() if mark in words.lower()), None)
     if owner and any(owner in brand.lower() for brand in sources.known("brand")):

@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from listing.lexicon import Lexicon, plain
+from listing.lexicon import Lexicon, plain, words
 from listing.safety.fold import fold
-from listing.words import words
 
 FactValue = str | Sequence[str] | None
 NeighbourValues = Mapping[str, Iterable[str]] | Iterable[str]
@@ -103,7 +102,7 @@ class Sources:
 
     facts: Mapping[str, frozenset[str]]
     note: str
-    said: Mapping[str, set[str]]
+    mentioned: Mapping[str, set[str]]
     print_letters: str
     print_stems: frozenset[str]
     neighbours: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -179,7 +178,7 @@ def gather(
     return Sources(
         facts=known,
         note=note,
-        said=lexicon.mentions(" . ".join([note, *ocr])),
+        mentioned=lexicon.mentions(" . ".join([note, *ocr])),
         print_letters=" ".join(letters(line) for line in [*printed, "".join(ocr)]),
         print_stems=frozenset(s for line in printed for s in stems(line)),
         neighbours=near,

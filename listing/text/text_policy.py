@@ -14,14 +14,25 @@ from listing.facts.ensemble import Calibration
 from listing.schema import AttributeValue, Category
 from listing.taxonomy import CategoryNode, Taxonomy
 
+MAX_VALUE_LENGTH = 60  # characters
 NAMED = 0.5  # the least probability at which a text names the category
 _OWN_WORDS = frozenset({"seller", "ocr"})
 _CALIBRATED = frozenset({"mllm", "classifier"})
 
 
-def tellable(facts: Sequence[AttributeValue], taxonomy: Taxonomy, calibration: Calibration) -> list[AttributeValue]:
+def sure_facts(facts: Sequence[AttributeValue], taxonomy: Taxonomy, calibration: Calibration) -> list[AttributeValue]:
     """The facts that a text may state, in their order."""
     return [fact for fact in facts if fact.value is not None and _sure(fact, taxonomy, calibration)]
+
+
+def text_values(facts: Sequence[AttributeValue], taxonomy: Taxonomy) -> dict[str, str]:
+    """Attribute -> value of the facts that texts mention at all, in the prompts' order; long print is cut."""
+    values = {fact.name: fact.value for fact in facts if fact.value is not None}
+    return {
+        a.name: " ".join(value.replace('"', " ").split())[:MAX_VALUE_LENGTH]
+        for a in taxonomy.in_text()
+        if (value := values.get(a.name)) and value not in a.unspoken
+    }
 
 
 def _sure(fact: AttributeValue, taxonomy: Taxonomy, calibration: Calibration) -> bool:
@@ -34,7 +45,7 @@ def _sure(fact: AttributeValue, taxonomy: Taxonomy, calibration: Calibration) ->
     rule = calibration.questions.get(fact.name)
     if rule is None or fact.confidence is None or not sources & _CALIBRATED:
         return True  # no other threshold is known than the one that it has passed
-    return fact.confidence >= rule.least_told
+    return fact.confidence >= rule.text_threshold
 
 
 def subject(category: Category, taxonomy: Taxonomy, *, sure: bool = True) -> tuple[CategoryNode, Taxonomy]:

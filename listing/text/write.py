@@ -3,46 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from listing import prompts
 from listing.backends.base import Backend
-from listing.lexicon import plain
 from listing.request import Tone
-from listing.safety.injection import known_words
-from listing.schema import AttributeValue
 from listing.taxonomy import CategoryNode
 
-# What may stand in a text, in the order in which the prompts name it. Questions to the seller are not text.
-TOLD = (
-    "brand",
-    "colour",
-    "colour2",
-    "pattern",
-    "material",
-    "sleeve",
-    "neckline",
-    "closure",
-    "audience",
-    "size",
-    "condition",
-    "text",
-)
-# Values that say nothing to a buyer, or that only a person who held the thing may claim.
-_SILENT = {("condition", "none-visible"), ("pattern", "other")}
-_LONGEST_TEXT = 60
 TITLE_TOKENS, DESCRIPTION_TOKENS = 28, 96
-
-
-def told_facts(attributes: Sequence[AttributeValue]) -> dict[str, str]:
-    """Verified values that the text may use, in the prompts' order."""
-    values = {a.name: a.value for a in attributes if a.value is not None}
-    return {
-        name: " ".join(value.replace('"', " ").split())[:_LONGEST_TEXT]
-        for name in TOLD
-        if (value := values.get(name)) and (name, value) not in _SILENT
-    }
 
 
 def write_title(backend: Backend, node: CategoryNode, facts: Mapping[str, str]) -> Iterator[str]:
@@ -84,19 +53,3 @@ def with_note(description: str, note: str) -> str:
     if not note:
         return description
     return f"{description}\n\n{note}" if description else note
-
-
-def sound_title(title: str, node: CategoryNode, facts: Mapping[str, str]) -> str:
-    """The title without made-up words; empty where it then no longer says what the thing is."""
-    kept = known_words(title, [*facts.values(), node.phrase])
-    if kept == title:
-        return title
-    names = [plain(name) for name in (node.phrase, *node.synonyms)]
-    return kept[:1].upper() + kept[1:] if any(name in plain(kept) for name in names) else ""
-
-
-def without_facts(node: CategoryNode, facts: Mapping[str, str]) -> str:
-    """The least text that is honest: what the thing is called, and its colour. For a model that wrote nothing."""
-    words = [facts.get("colour", "").replace("-", " "), node.phrase]
-    text = " ".join(word for word in words if word)
-    return text[:1].upper() + text[1:]

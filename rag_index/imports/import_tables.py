@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rag_index.errors import IplError
+
 FIELDS = ("listing_id", "seller_id", "category", "title", "description", "price", "currency", "sold", "photos")
 REQUIRED = ("category", "title")
 ATTRIBUTE_PREFIX = "attributes."
@@ -17,8 +19,10 @@ DEFAULT_SELLER = "me"
 _TRUE = frozenset({"1", "true", "yes", "y", "sold"})
 
 
-class ImportProblem(ValueError):
+class ImportProblem(IplError, ValueError):
     """The table or the mapping cannot be used; the message is one sentence that says what to do."""
+
+    exit_status = 2
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from rag_index.errors import BadRecord
 from rag_index.records import IndexRecord
 from rag_index.storage.manifest import EncodersInfo
+from rag_index.storage.rows import SEPARATOR
 
-SEPARATOR = "\x1f"  # between the parts of a stored id; no part may hold it
 MAX_TEXT = 8_000
 # Text -> the kind of contact data in it, or None. The caller gives it: the index knows no contact data.
 ContactCheck = Callable[[str], str | None]

@@ -11,10 +11,10 @@ from rag_index.errors import IndexMismatch
 from rag_index.records import IndexRecord
 from rag_index.storage.manifest import EncodersInfo
 
-HERE = Path(__file__).parent
+SAMPLE_FOLDER = Path(__file__).parent
 
 
-def made_by(folder: Path = HERE) -> EncodersInfo:
+def sample_encoders(folder: Path = SAMPLE_FOLDER) -> EncodersInfo:
     """The models that made the sample's vectors."""
     from safetensors import safe_open
 
@@ -22,7 +22,7 @@ def made_by(folder: Path = HERE) -> EncodersInfo:
         return EncodersInfo.model_validate_json(file.metadata()["encoders"])
 
 
-def sample_records(encoders: EncodersInfo, folder: Path = HERE) -> Iterator[IndexRecord]:
+def sample_records(encoders: EncodersInfo, folder: Path = SAMPLE_FOLDER) -> Iterator[IndexRecord]:
     """All listings of the sample.
 
     Raises:
@@ -30,7 +30,7 @@ def sample_records(encoders: EncodersInfo, folder: Path = HERE) -> Iterator[Inde
     """
     from safetensors.numpy import load_file
 
-    made = made_by(folder)
+    made = sample_encoders(folder)
     for kind in ("image", "text"):
         if getattr(made, kind).revision != getattr(encoders, kind).revision:
             raise IndexMismatch(

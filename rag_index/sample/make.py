@@ -22,7 +22,7 @@ ATTRIBUTES = ("colour", "colour2", "pattern", "sleeve", "neckline", "closure", "
 NOTHING = frozenset({None, "", "n/a", "unknown"})
 
 
-def attributes(row: Mapping[str, Any]) -> dict[str, str]:
+def sample_facts(row: Mapping[str, Any]) -> dict[str, str]:
     """What the photo shows: no guesses, nothing that does not apply."""
     said = {name: row[name] for name in ATTRIBUTES if name not in row["guess"] and row.get(name) not in NOTHING}
     cues = [cue for cue in row["condition"] if cue != "none-visible"]
@@ -34,7 +34,7 @@ def sample_rows(folder: Path, left_out: frozenset[str]) -> Iterator[tuple[Path, 
     for line in (folder / "annotations.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         text = f"{row['title']}\n{row['description']}"
-        facts = attributes(row)
+        facts = sample_facts(row)
         if str(row["sender_id"]) in left_out or not row["label_ok"]:
             continue
         yield (

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 from rag_index.errors import IndexBusy, IndexFailure, IndexMismatch, IndexMissing, IndexUnreachable
@@ -27,54 +27,12 @@ from rag_index.storage.wipe import Gate, Wiper
 Client = Any
 
 
-class Place(Protocol):
-    """A location of generations."""
-
-    name: str
-
-    def current(self) -> Manifest:
-        """The manifest of the current generation; IndexMissing when there is none."""
-        ...
-
-    def client(self, generation: str) -> Client:
-        """A Chroma client for that generation."""
-        ...
-
-    def publish(self, manifest: Manifest) -> None:
-        """Make that manifest's generation the current one, in one atomic write."""
-        ...
-
-    def drop(self, generation: str) -> None:
-        """Remove that generation."""
-        ...
-
-    def sweep(self, keep: str) -> None:
-        """Remove all generations but ``keep``."""
-        ...
-
-    def answering(self) -> AbstractContextManager[None]:
-        """Around calls: IndexUnreachable at once while it is known to hang."""
-        ...
-
-    def removing(self, generation: str) -> AbstractContextManager[None]:
-        """Around calls that remove or replace rows."""
-        ...
-
-    def wipe(self, generation: str, *, at_once: bool = False) -> bool:
-        """Leave nothing of removed rows in the files, if it is time to; True when nothing is left."""
-        ...
-
-    def close(self) -> None:
-        """Let others in."""
-        ...
-
-
 def new_generation() -> str:
     """A name that no other build has."""
     return f"g-{datetime.now(UTC):%Y%m%d%H%M%S}-{secrets.token_hex(3)}"
 
 
-def find_place(location: str | Path) -> Place:
+def find_place(location: str | Path) -> FolderPlace | ServerPlace:
     """A folder's place (locked for this process) or a server's, by the look of ``location``.
 
     Raises:
@@ -147,12 +105,14 @@ class FolderPlace:
             self.sweep(keep=self.current().generation if there else "")  # what builds left that were cut off
 
     def current(self) -> Manifest:
+        """The manifest of the current generation; IndexMissing when there is none."""
         file = self.folder / "manifest.json"
         if not file.is_file():
             raise IndexMissing(f"There is no index in {self.folder}; make one with: ipl index build.")
         return Manifest.read(file.read_text(encoding="utf-8"), self.name)
 
     def client(self, generation: str) -> Client:
+        """A Chroma client for that generation."""
         import chromadb
 
         if generation not in self._clients:
@@ -161,6 +121,7 @@ class FolderPlace:
         return self._clients[generation]
 
     def publish(self, manifest: Manifest) -> None:
+        """Make that manifest's generation the current one, in one atomic write."""
         written = self.folder / "manifest.tmp"
         with written.open("w", encoding="utf-8") as file:
             file.write(manifest.model_dump_json(indent=1) + "\n")
@@ -169,28 +130,34 @@ class FolderPlace:
         written.replace(self.folder / "manifest.json")
 
     def drop(self, generation: str) -> None:
+        """Remove that generation."""
         if generation in self._clients:
             self._clients.pop(generation).close()
         shutil.rmtree(self.folder / generation, ignore_errors=True)
 
     def sweep(self, keep: str) -> None:
+        """Remove all generations but ``keep``."""
         for found in self.folder.glob("g-*"):
             if found.name != keep:
                 self.drop(found.name)
 
     def answering(self) -> AbstractContextManager[None]:
+        """Around calls: they wait while the folder is wiped."""
         return self._gate.passing()
 
     def _wiper(self, generation: str) -> Wiper:
         return self._wipers.setdefault(generation, Wiper(self.folder / generation, self._gate))
 
     def removing(self, generation: str) -> AbstractContextManager[None]:
+        """Around calls that remove or replace rows."""
         return self._wiper(generation).change()
 
     def wipe(self, generation: str, *, at_once: bool = False) -> bool:
+        """Leave nothing of removed rows in the files, if it is time to; True when nothing is left."""
         return self._wiper(generation).wipe(at_once=at_once)
 
     def close(self) -> None:
+        """Let others in."""
         for client in self._clients.values():
             client.close()
         for generation in self._clients:
@@ -238,15 +205,18 @@ class ServerPlace:
             return {c.name: c for c in self._client.list_collections()}
 
     def current(self) -> Manifest:
+        """The manifest of the current generation; IndexMissing when there is none."""
         head = self._collections().get(self.HEAD)
         if head is None:
             raise IndexMissing(f"There is no index on {self.name}; make one with: ipl index build --index {self.name}.")
         return Manifest.read(str((head.metadata or {}).get("manifest", "")), self.name)
 
     def client(self, generation: str) -> Client:
+        """The server's client, whatever the generation."""
         return self._client
 
     def publish(self, manifest: Manifest) -> None:
+        """Make that manifest's generation the current one: one write of metadata."""
         metadata = {"manifest": manifest.model_dump_json()}
         with plain_errors(self.name):
             if self.HEAD in self._collections():
@@ -255,9 +225,11 @@ class ServerPlace:
                 self._client.create_collection(self.HEAD, metadata=metadata, embedding_function=None)
 
     def drop(self, generation: str) -> None:
+        """Remove that generation."""
         self._delete(name for name in self._collections() if generation in name)
 
     def sweep(self, keep: str) -> None:
+        """Remove all generations but ``keep``."""
         self._delete(name for name in self._collections() if name.startswith("ipl-g-") and keep not in name)
 
     def _delete(self, names: Iterable[str]) -> None:
@@ -267,6 +239,7 @@ class ServerPlace:
 
     @contextmanager
     def answering(self) -> Iterator[None]:
+        """Around calls: IndexUnreachable at once while the server is known to hang."""
         import httpx
 
         if time.monotonic() < self._hangs_until:
@@ -279,10 +252,16 @@ class ServerPlace:
             raise
 
     def removing(self, generation: str) -> AbstractContextManager[None]:
+        """Around calls that remove or replace rows: nothing is noted."""
         return nullcontext()
 
     def wipe(self, generation: str, *, at_once: bool = False) -> bool:
-        return False  # a server's files are its operator's: chroma vacuum
+        """A server's files are its operator's (``chroma vacuum``): nothing is done."""
+        return False
 
     def close(self) -> None:
+        """Let others in."""
         self._client.close()
+
+
+Place = FolderPlace | ServerPlace

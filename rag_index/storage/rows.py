@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeVar
 
-from rag_index.imports.record_checks import SEPARATOR
 from rag_index.records import IndexRecord
 
 TEXT_PART = "t"
+SEPARATOR = "\x1f"  # between the parts of a stored id; no part may hold it
 T = TypeVar("T")
 
 

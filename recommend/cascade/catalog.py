@@ -31,7 +31,8 @@ FIELDS: dict[str, type[np.generic]] = {
 }
 NEVER = -1  # of the moments above
 FIRST_ROWS = 1024
-SAID = ("item_id", "seller_id", "category", "condition", "price", "price_bucket", "single", "stock", "bid")
+PRIOR = 20.0  # impressions with which a smoothed click rate starts
+CHANGING = ("item_id", "seller_id", "category", "condition", "price", "price_bucket", "single", "stock", "bid")
 REST = 1024  # rows of things that left rest until so many have: a request that is under way still points at them
 
 
@@ -101,17 +102,7 @@ class Catalog:
                 for name in ("first_shown_ms", "first_click_ms"):
                     self._columns[name][row] = NEVER
                 self._columns["listed_ms"][row] = item.listed_ms
-            for name in (
-                "item_id",
-                "seller_id",
-                "category",
-                "condition",
-                "price",
-                "price_bucket",
-                "single",
-                "stock",
-                "bid",
-            ):
+            for name in CHANGING:
                 self._columns[name][row] = getattr(item, name)
             self._content[row] = vector
             self._alive[row] = item.stock > 0
@@ -198,3 +189,11 @@ class Catalog:
         self._columns = {n: np.concatenate([c, np.zeros(more, c.dtype)]) for n, c in self._columns.items()}
         self._content = np.concatenate([self._content, np.zeros((more, self.content_size), np.float32)])
         self._alive = np.concatenate([self._alive, np.zeros(more, np.bool_)])
+
+
+def smoothed_rate(catalog: Catalog, rows: np.ndarray) -> np.ndarray:
+    """(n,) clicks over impressions, drawn to the mean of all live things where impressions are few."""
+    live = catalog.live()
+    shown, clicked = catalog.get("impressions", live).sum(), catalog.get("clicks", live).sum()
+    mean = (clicked + 1.0) / (shown + PRIOR)
+    return (catalog.get("clicks", rows) + PRIOR * mean) / (catalog.get("impressions", rows) + PRIOR)

@@ -16,7 +16,7 @@ from recommend.cascade.registry import Loaded
 from recommend.cascade.request import DAY_MS, FEED, Moment, columns
 from recommend.cascade.visitors import Past, Visitor
 from recommend.features.ragged import Column
-from recommend.models.two_tower import TwoTower
+from recommend.models.baselines.two_tower import TwoTower
 
 ROWS, CLICKS = 64, 8
 SAYS = {"conversion": ("ecvr", "order"), "promotion": ("ecvr", "order")}  # of the others it is the click

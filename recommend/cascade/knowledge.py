@@ -21,7 +21,7 @@ from recommend.data.knowledge import KnowledgeStore
 from recommend.data.parquet import DataError
 from recommend.features.ragged import Batch, Column
 from recommend.models.keep import CATEGORY
-from recommend.training.forms.known import vectors
+from recommend.training.input_specs.knowledge import vectors
 
 log = logging.getLogger(__name__)
 PREFIX = "knowledge_"

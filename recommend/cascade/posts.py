@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import math
 import threading
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from recommend.cascade.request import HOUR_MS, VIDEO, Moment
-from recommend.cascade.sources import PRIOR
+from recommend.cascade.catalog import PRIOR
+from recommend.cascade.registry import Loaded
+from recommend.cascade.request import DAY_MS, HOUR_MS, VIDEO, Moment
+from recommend.cascade.visitors import Past, PastPost, Visitor
 from recommend.data.schema import ENTITIES
 from recommend.features.ragged import Column, Ragged
-
-if TYPE_CHECKING:
-    from recommend.cascade.registry import Loaded
-    from recommend.cascade.visitors import Visitor
 
 ROLE = "posts"
 POST_SLOTS = (9, 16)  # 0-based places of the posts on a page: a tenth of a page of 20
@@ -40,17 +38,6 @@ class Post:
     topic: int
     created_ms: int
     length: int
-    content: np.ndarray
-
-
-@dataclass(frozen=True)
-class PastPost:
-    """A click on a post. It outlives the post."""
-
-    post_id: int
-    author_id: int
-    category: int
-    time_ms: int
     content: np.ndarray
 
 
@@ -195,11 +182,6 @@ def post_columns(posts: Sequence[Post], visitor: Visitor, moment: Moment, size: 
 
 def made_up(loaded: Loaded, count: int = 64) -> dict[str, Column]:
     """Columns of made-up posts for a made-up visitor: what a model of posts is checked on before it serves."""
-    from collections import deque
-
-    from recommend.cascade.request import DAY_MS
-    from recommend.cascade.visitors import Past, Visitor
-
     size = next((f.size for f in loaded.encoders.features.features if f.column == "content"), 1)
     rng, moment = np.random.default_rng(0), Moment(20 * DAY_MS)
     content = rng.normal(size=(count, size)).astype(np.float32)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,17 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from recommend.cascade.catalog import Catalog
+from recommend.cascade.catalog import Catalog, smoothed_rate
 from recommend.cascade.knowledge import Knowledge, Known
 from recommend.cascade.posts import ROLE as POSTS
 from recommend.cascade.posts import Post, Posts, post_columns
 from recommend.cascade.registry import PROMOTION, ROLES, Loaded, Registry
 from recommend.cascade.request import ADS, FEED, Moment, columns
-from recommend.cascade.sources import smoothed_rate
 from recommend.cascade.visitors import Visitor
-from recommend.models.two_tower import TwoTower
 
-CHUNK = 4_096  # rows for which vectors are made at once
 KNOWLEDGE = "knowledge"  # folder beside the models
 SIMPLE = "popularity"  # what is left when no model is: clicks over impressions, drawn to the mean
 
@@ -196,91 +192,3 @@ def conversions(models: Models, catalog: Catalog, rows: np.ndarray, visitor: Vis
     if not task:
         return Scores(np.ones(len(rows)), "none", degraded=True)
     return Scores(found[task], loaded.name, copy=copy is not None)
-
-
-@dataclass
-class _Vectors:
-    """Item vectors by row of the catalogue, all of one model."""
-
-    loaded: Loaded
-    values: np.ndarray
-    known: np.ndarray
-    made_ms: int
-
-    @torch.inference_mode()
-    def fill(self, catalog: Catalog, rows: np.ndarray, moment: Moment) -> None:
-        """Make the vectors of rows."""
-        model = self.loaded.model
-        assert isinstance(model, TwoTower)
-        nobody = Visitor(-1, deque())
-        for start in range(0, len(rows), CHUNK):
-            part = rows[start : start + CHUNK]
-            batch = self.loaded.encoders(columns(catalog, part, nobody, as_known(self.loaded, moment), FEED))
-            made = model.item_vector(model.inputs(batch)).numpy()
-            missing = int(part.max()) + 1 - len(self.known)
-            if missing > 0:
-                more = max(missing, len(self.known))
-                self.values = np.concatenate([self.values, np.zeros((more, made.shape[1]), np.float32)])
-                self.known = np.concatenate([self.known, np.zeros(more, np.bool_)])
-            self.values[part], self.known[part] = made, True
-
-
-class PreRanker:
-    """Vectors of everything on sale by a two-tower model: a request costs one user vector and one product.
-
-    Vectors are made when a thing comes. ``rebuild`` makes all anew, for another model or because they are old (a
-    thing's age is among its features); requests go on with the old ones until the new ones are there.
-    """
-
-    def __init__(self, catalog: Catalog, models: Models) -> None:
-        self.catalog, self.models = catalog, models
-        self._lock = threading.Lock()
-        self._state: _Vectors | None = None
-
-    def rebuild(self, moment: Moment) -> None:
-        """All vectors anew."""
-        loaded, state = self.models.get("pre_ranking"), None
-        if loaded is not None and isinstance(loaded.model, TwoTower):
-            state = _Vectors(
-                loaded, np.zeros((0, loaded.model.config.tower), np.float32), np.zeros(0, bool), moment.time_ms
-            )
-            state.fill(self.catalog, self.catalog.live(), moment)
-        with self._lock:
-            self._state = state
-
-    def age_s(self, moment: Moment) -> float:
-        """Seconds since the vectors were made; 0 without any."""
-        return (moment.time_ms - self._state.made_ms) / 1000 if self._state else 0.0
-
-    def put(self, row: int, moment: Moment) -> None:
-        """The vector of a thing that has come or changed."""
-        with self._lock:
-            if self._state is not None:
-                self._state.fill(self.catalog, np.array([row]), moment)
-
-    def score(self, rows: np.ndarray, visitor: Visitor, moment: Moment) -> Scores:
-        """pCTR of the candidates, cheaply."""
-        loaded = self.models.get("pre_ranking")
-        if loaded is None or not isinstance(loaded.model, TwoTower):
-            return Scores(smoothed_rate(self.catalog, rows), SIMPLE, degraded=True)
-        if self._state is None or self._state.loaded is not loaded:
-            self.rebuild(moment)
-        with self._lock:
-            state = self._state
-            assert state is not None
-            inside = rows[rows < len(state.known)]
-            missing = np.concatenate([rows[rows >= len(state.known)], inside[~state.known[inside]]])
-            if len(missing):
-                state.fill(self.catalog, missing, moment)
-            vectors = state.values[rows]
-        model = state.loaded.model
-        assert isinstance(model, TwoTower)
-        with torch.inference_mode():
-            known = as_known(state.loaded, moment)
-            one = state.loaded.encoders(columns(self.catalog, rows[:1], visitor, known, FEED))
-            user = model.user_vector(model.inputs(one))[0].numpy()
-            logit = float(model.scale) * (vectors @ user) + float(model.bias)
-            items = torch.from_numpy(vectors)
-            factor = model.factor(torch.from_numpy(user).expand_as(items), items).double().numpy()
-        p = 1 / (1 + np.exp(-logit.astype(np.float64)))
-        return Scores(p, state.loaded.name, ordered=p * factor)

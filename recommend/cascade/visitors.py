@@ -5,14 +5,10 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from recommend.cascade.catalog import Catalog
-
-if TYPE_CHECKING:
-    from recommend.cascade.posts import PastPost
 
 
 @dataclass(frozen=True)
@@ -25,6 +21,17 @@ class Past:
     time_ms: int
     content: np.ndarray
     seller_id: int = -1
+
+
+@dataclass(frozen=True)
+class PastPost:
+    """A click on a post. It outlives the post."""
+
+    post_id: int
+    author_id: int
+    category: int
+    time_ms: int
+    content: np.ndarray
 
 
 @dataclass

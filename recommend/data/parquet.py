@@ -15,13 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from recommend.errors import RecommendError
 from recommend.features.ragged import Column, Ragged, concat_batches, rows_of, slice_batch
 
 # What Arrow raises on damaged bytes: names that are no text and sizes that are no sizes among it.
 FAULTS = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError)
 
 
-class DataError(ValueError):
+class DataError(RecommendError, ValueError):
     """A data file is missing, damaged or not of the expected form."""
 
 

@@ -19,6 +19,8 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+from recommend.errors import RecommendError
+
 Known = Literal["request", "after", "label"]
 
 # Codes of small integer columns, in one place for writers and readers.
@@ -169,7 +171,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
 }
 
 
-class SchemaError(ValueError):
+class SchemaError(RecommendError, ValueError):
     """A table does not have the columns that the log's schema promises."""
 
 

@@ -11,8 +11,8 @@ import torch
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
 from recommend.data.world.oracle import no_oracle
-from recommend.experiments.marketplace import Marketplace, open_marketplace
 from recommend.experiments.recipe import Measures, Setting
+from recommend.experiments.setups.marketplace import Marketplace, open_marketplace
 from recommend.features.feature_map import FeatureMap, impression_map
 from recommend.features.ragged import Column, Ragged
 from recommend.models.registry import build_model

@@ -12,7 +12,7 @@ from recommend.data.schema import table_files
 from recommend.data.world.oracle import FOLDER, no_oracle, open_oracle
 from recommend.metrics.lists import normalised_regret
 from recommend.metrics.report import measures
-from recommend.training.forms import form_of
+from recommend.training.input_specs import input_spec
 from recommend.training.runs import EVALUATED_ROWS, asked, load_run, read_run
 from recommend.training.scoring import predictions
 
@@ -24,7 +24,7 @@ def evaluate_run(folder: Path, log: Path) -> dict[str, Any]:
     if not files:
         raise DataError(f"{log} has no rows of the days {split.test[0]}..{split.test[1]}, on which this run is tested.")
     keep = list(dict.fromkeys([*model.features.labels, model.features.group, "impression_id", "request_id"]))
-    of = form_of(read_run(folder).model.name).rows
+    of = input_spec(read_run(folder).model.name).rows
     columns = list(dict.fromkeys([*model.features.columns, *keep, *([of] if of else [])]))
     with no_oracle():
         table = predictions(model, asked(ParquetStream(files, columns, EVALUATED_ROWS), of), encode, keep)

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from recommend.data.contents import Vectors
+from recommend.data.content_join import Vectors
 from recommend.data.parquet import ParquetStream
 from recommend.data.schema import ENTITIES, table_files
 from recommend.features.feature_map import Feature, FeatureMap

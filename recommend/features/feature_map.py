@@ -26,7 +26,7 @@ class Feature(Config):
         kind: ``id`` is embedded, ``number`` is normalised, ``vector`` is a ragged column of ``size`` numbers.
         table: name of the embedding table; by default the column. Features of one vocabulary share it.
         joined_by: the column is not in the log but joined from a table of vectors by these ids; the first known one
-            counts (``data/contents.py``).
+            counts (``data/content_join.py``).
     """
 
     column: str

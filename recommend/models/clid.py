@@ -21,7 +21,7 @@ from recommend.layers.embedding import Make, make
 from recommend.losses.distillation import distillation, lists_of
 from recommend.losses.pointwise import bce, bce_of_product
 from recommend.models.base import Logits, label
-from recommend.models.din import DIN
+from recommend.models.baselines.din import DIN
 
 PRIVILEGED = "privileged"  # extra column: (rows, n) numbers or ragged lists of n
 TEACHER = "teacher"  # extra column: (rows,) probabilities of a teacher that was trained before

@@ -30,7 +30,7 @@ from recommend.losses.listwise import listnet
 from recommend.losses.pairwise import ranknet
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
-from recommend.models.two_tower import TwoTower
+from recommend.models.baselines.two_tower import TwoTower
 
 EXTRA = ("draw", "chunk", "teacher", "bid")  # columns of a mixed batch, beside the features
 LIMIT = 2.0  # log alpha stays within +-2: an ad's score changes by a factor of 7.4 at most

@@ -16,14 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from recommend.config import ConfigError, ModelConfig
-from recommend.data.ripening import DAY_MS, NEVER, Known, Samples
+from recommend.data.delayed_labels import DAY_MS, NEVER, Known, Samples
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch
 from recommend.layers.embedding import Make, make
 from recommend.layers.mlp import MLP
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
-from recommend.models.din import DIN
+from recommend.models.baselines.din import DIN
 
 FIRST_RATE = 0.05  # what a tower says before it has learned anything
 # Columns that a stream adds to a click: its age now and when it was last trained on, and the time from the click to its
@@ -122,7 +122,7 @@ class ECAD(Towers):
         found = heads(logits, self.order_names, self.refund_names)
         if AGE not in batch:
             if len(found) != 2:
-                raise ConfigError("with several windows, ecad needs the times of a stream (experiments/streaming.py).")
+                raise ConfigError("with several windows, ecad needs the times of a stream (setups/streaming.py).")
             order, refund = (label(batch, name).to(found.dtype) for name in self.features.labels)
             return bce_of_log(found[0], order) + bce_of_log(found[1], order * refund)
         targets, masks = ripened(batch, self.order_ms, self.refund_ms)

@@ -25,7 +25,7 @@ from recommend.features.ragged import Batch
 from recommend.layers.embedding import Make, make
 from recommend.layers.inputs import InputLayer
 from recommend.models.base import Logits, label
-from recommend.models.din import DIN
+from recommend.models.baselines.din import DIN
 
 FLOOR = 0.1  # the block takes at most nine tenths of a class's probability
 WEIGHTS = (0.2, 5.0)  # a conversion level further off than that is not believed
@@ -205,7 +205,7 @@ class Rates:
 
 
 class Adaptable(Protocol):
-    """A model with a block: ``HDR``, and the copies of ``models/promoted.py``.
+    """A model with a block: ``HDR``, and the copies of ``models/hdr_copies.py``.
 
     Attributes:
         converted: name of the conversion's logit, and of its label.

@@ -29,7 +29,7 @@ from recommend.layers.attention import mean_pool
 from recommend.layers.embedding import Make, make
 from recommend.layers.mlp import MLP
 from recommend.models.base import Logits, Ranker
-from recommend.models.din import DIN
+from recommend.models.baselines.din import DIN
 
 KINDS = ("user", "item", "pair")  # of knowledge: by user, by item, by user and category
 CATEGORY = "category"

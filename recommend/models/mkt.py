@@ -21,8 +21,8 @@ from recommend.features.ragged import Batch
 from recommend.layers.embedding import Make, Tables, make
 from recommend.layers.mlp import MLP
 from recommend.models.base import Logits, label
-from recommend.models.din import DIN
-from recommend.models.multi_entity import SHARED, EntityExperts, MultiEntity, entities, part_of, tables_of
+from recommend.models.baselines.din import DIN
+from recommend.models.baselines.multi_entity import SHARED, EntityExperts, MultiEntity, entities, part_of, tables_of
 
 Polarity = Literal["signed", "absolute", "none"]
 WEIGHT = 0.1  # gamma, of the polarised loss

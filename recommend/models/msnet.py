@@ -20,7 +20,7 @@ from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch, Ragged
 from recommend.layers.attention import TargetAttention, mean_pool
 from recommend.layers.embedding import Make, make
-from recommend.layers.identity import Identity
+from recommend.layers.id_embedding import Identity
 from recommend.layers.inputs import Inputs
 from recommend.layers.mlp import MLP
 from recommend.losses.pointwise import bce

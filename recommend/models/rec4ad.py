@@ -28,7 +28,7 @@ from recommend.layers.experts import MMoE as Mixture
 from recommend.layers.mlp import MLP
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
-from recommend.models.din import DIN
+from recommend.models.baselines.din import DIN
 
 ADS, ORGANIC = 0, 1
 WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # of the RBF kernels, in units of the mean squared distance

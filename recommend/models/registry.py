@@ -11,33 +11,33 @@ from recommend.layers.embedding import Make, make
 from recommend.models.base import Ranker
 
 MODELS = {
-    "dnn": "recommend.models.dnn:DNN",
-    "din": "recommend.models.din:DIN",
-    "dcn": "recommend.models.dcn:DCN",
-    "bst": "recommend.models.bst:BST",
+    "dnn": "recommend.models.baselines.dnn:DNN",
+    "din": "recommend.models.baselines.din:DIN",
+    "dcn": "recommend.models.baselines.dcn:DCN",
+    "bst": "recommend.models.baselines.bst:BST",
     "hdr": "recommend.models.hdr:HDR",
-    "esmm": "recommend.models.esmm:ESMM",
+    "esmm": "recommend.models.baselines.esmm:ESMM",
     "keep": "recommend.models.keep:KEEP",
     "keep_extractor": "recommend.models.keep:Extractor",
-    "mmoe": "recommend.models.multitask:MMoE",
-    "ple": "recommend.models.multitask:PLE",
+    "mmoe": "recommend.models.baselines.multitask:MMoE",
+    "ple": "recommend.models.baselines.multitask:PLE",
     "clid": "recommend.models.clid:CLID",
-    "two_tower": "recommend.models.two_tower:TwoTower",
-    "fibinet": "recommend.models.fibinet:FiBiNET",
+    "two_tower": "recommend.models.baselines.two_tower:TwoTower",
+    "fibinet": "recommend.models.baselines.fibinet:FiBiNET",
     "ecad": "recommend.models.ecad:ECAD",
     "copr": "recommend.models.copr:COPR",
     "rec4ad": "recommend.models.rec4ad:Rec4Ad",
-    "dropoutnet": "recommend.models.dropoutnet:DropoutNet",
-    "meta_embedding": "recommend.models.meta_embedding:MetaEmbedding",
-    "mwuf": "recommend.models.mwuf:MWUF",
+    "dropoutnet": "recommend.models.baselines.dropoutnet:DropoutNet",
+    "meta_embedding": "recommend.models.baselines.meta_embedding:MetaEmbedding",
+    "mwuf": "recommend.models.baselines.mwuf:MWUF",
     "mkt": "recommend.models.mkt:MKT",
     "msnet": "recommend.models.msnet:MSNet",
 }
 
 # HDR's copies of conversion models, for a promotion's days (``cascade/promote.py``); nobody trains one from the start.
 COPIES = {
-    "esmm_copy": "recommend.models.promoted:ESMMCopy",
-    "ecad_copy": "recommend.models.promoted:ECADCopy",
+    "esmm_copy": "recommend.models.hdr_copies:ESMMCopy",
+    "ecad_copy": "recommend.models.hdr_copies:ECADCopy",
 }
 
 BY_STOCK = frozenset({"msnet"})  # reads which things of the history were listed with one piece

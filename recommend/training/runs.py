@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from recommend.config import ConfigError, ModelConfig, TrainConfig
-from recommend.data.contents import Contents
+from recommend.data.content_join import Contents
 from recommend.data.knowledge import KnowledgeStore
 from recommend.data.parquet import DataError, ParquetStream
 from recommend.data.schema import table_files
@@ -23,7 +23,7 @@ from recommend.models.base import Ranker
 from recommend.models.registry import build_model, by_stock, reads_along
 from recommend.training import checkpoint
 from recommend.training.distributed import Group
-from recommend.training.forms import Given, form_of
+from recommend.training.input_specs import Given, input_spec
 from recommend.training.run_config import RunConfig
 from recommend.training.scoring import evaluate
 from recommend.training.trainer import Encode, Summary, train
@@ -73,7 +73,7 @@ def plan(
         stock=by_stock(model.name),
         extra=reads_along(model.name),
     )
-    return with_knowledge(run, knowledge) if form_of(model.name).knowledge else run
+    return with_knowledge(run, knowledge) if input_spec(model.name).knowledge else run
 
 
 def with_knowledge(run: RunConfig, folder: Path | None) -> RunConfig:
@@ -123,7 +123,7 @@ def train_run(
     """
     group = group or Group()
     out = Path(out)
-    form, features = form_of(run.model.name), _features(run)
+    form, features = input_spec(run.model.name), _features(run)
     if form.stream is not None and group.size > 1:
         raise ConfigError(f"{run.model.name} is trained by one process; start it without torchrun.")
     stream = ParquetStream(table_files(log, "impression", *run.train_days), features.columns, run.train.batch_rows)
@@ -161,7 +161,7 @@ def train_run(
 def _features(run: RunConfig) -> FeatureMap:
     """What the run's model and its loss read of the log."""
     usual = impression_map(run.labels, run.history, run.content, run.stock).model_copy(update={"extra": run.extra})
-    return form_of(run.model.name).features(usual, run)
+    return input_spec(run.model.name).features(usual, run)
 
 
 def _encode(log: Path, encoders: Encoders, made: Encode | None) -> Encode:
@@ -176,7 +176,7 @@ def _watch(
     """What looks at the days that are kept for it; None for a run of one pass, or where nobody listens."""
     if run.watch_days is None or say is None:
         return None
-    files, of = table_files(log, "impression", *run.watch_days), form_of(run.model.name).rows
+    files, of = table_files(log, "impression", *run.watch_days), input_spec(run.model.name).rows
     columns = list(dict.fromkeys([*model.features.columns, *([of] if of else [])]))
 
     def measure() -> float:
@@ -220,7 +220,7 @@ def load_run(folder: Path, log: Path) -> tuple[Ranker, Encode, TimeSplit]:
     if not path.exists():
         raise DataError(f"{folder} holds no checkpoint yet; let './ipl recommend train' end first.")
     checkpoint.load(path, model)
-    join = form_of(run.model.name).join
+    join = input_spec(run.model.name).join
     made = join(log, run) if join is not None else None
     return model, _encode(log, encoders, made), TimeSplit(run.train_days, None, run.test_days)
 

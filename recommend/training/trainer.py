@@ -16,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from recommend.config import TrainConfig
 from recommend.data.parquet import DataError, Position
+from recommend.errors import RecommendError
 from recommend.features.ragged import Batch, Column, rows_of
 from recommend.models.base import Ranker
 from recommend.training import checkpoint
@@ -27,8 +28,10 @@ from recommend.training.watch import Watch
 Encode = Callable[[Batch], Mapping[str, Column]]
 
 
-class TrainingError(RuntimeError):
+class TrainingError(RecommendError, RuntimeError):
     """Training cannot go on."""
+
+    exit_status = 1
 
 
 class Stream(Protocol):
@@ -93,17 +96,13 @@ def train(
     torch.manual_seed(config.seed)
     steps = optimizers(model, config.learning_rate)
     loss_of: nn.Module = WithLoss(model)
-    step, rows, position = 0, 0, stream.start
     path = Path(folder) / checkpoint.NAME if folder is not None else None
-    if path is not None and path.exists():
-        before = checkpoint.load(path, model, steps)
-        if len(before.positions) != group.size:
-            raise DataError(f"{path} was written by {len(before.positions)} processes; go on with as many.")
-        step, rows, position = before.step, before.rows, before.positions[group.rank]
+    step, rows, position = _resumed(path, model, steps, group) or (0, 0, stream.start)
     if group.size > 1:
         loss_of = DistributedDataParallel(loss_of)
     log = RunLog(folder if group.first else None, stream.rows() * config.epochs, rows, progress and group.first)
-    began, cpu, first, loss_sum, loss_rows = time.monotonic(), time.process_time(), step, 0.0, 0
+    began, cpu, first, loss_rows = time.monotonic(), time.process_time(), step, 0
+    loss_sum = torch.zeros(())
     model.train()
     seen = rows % max(stream.rows(), 1)  # of this pass
     try:
@@ -113,16 +112,8 @@ def train(
             if watch is not None and after.epoch != position.epoch:
                 watch.epoch(after.epoch)
                 seen = 0
-            for optimizer in steps:
-                optimizer.zero_grad(set_to_none=True)
-            with _autocast(config.precision):
-                loss = loss_of(data)
             # The mean over all processes' rows is what one process with the joined batch would compute.
-            (loss * (size * group.size / together)).backward()
-            if config.clip_norm:
-                nn.utils.clip_grad_norm_([p for g in steps[0].param_groups for p in g["params"]], config.clip_norm)
-            for optimizer in steps:
-                optimizer.step()
+            loss = _step(loss_of, data, steps, config, size * group.size / together)
             step, rows, position = step + 1, rows + size, after
             loss_sum, loss_rows = loss_sum + loss.detach() * size, loss_rows + size
             if watch is not None:
@@ -148,6 +139,34 @@ def train(
         cpu_seconds=time.process_time() - cpu,
         optimizer=kinds(model),
     )
+
+
+def _step(
+    loss_of: nn.Module, data: Batch, steps: list[torch.optim.Optimizer], config: TrainConfig, share: float
+) -> Tensor:
+    """Forward, backward, update; the loss of the batch, of which ``share`` counts."""
+    for optimizer in steps:
+        optimizer.zero_grad(set_to_none=True)
+    with _autocast(config.precision):
+        loss: Tensor = loss_of(data)
+    (loss * share).backward()
+    if config.clip_norm:
+        nn.utils.clip_grad_norm_([p for g in steps[0].param_groups for p in g["params"]], config.clip_norm)
+    for optimizer in steps:
+        optimizer.step()
+    return loss
+
+
+def _resumed(
+    path: Path | None, model: nn.Module, steps: list[torch.optim.Optimizer], group: Group
+) -> tuple[int, int, Position] | None:
+    """Step, rows and position of a checkpoint, whose weights are loaded; None without one."""
+    if path is None or not path.exists():
+        return None
+    before = checkpoint.load(path, model, steps)
+    if len(before.positions) != group.size:
+        raise DataError(f"{path} was written by {len(before.positions)} processes; go on with as many.")
+    return before.step, before.rows, before.positions[group.rank]
 
 
 def _finite(loss: Tensor, step: int) -> None:

@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 
+from app.accounts.passwords import write_password
 from app.services import Services, build_services
 from app.settings import Settings
+from app.web.server import create_app
 from listing.intake.photos import Photo, intake
 from tests.app.support.backends import Backend, Databases, on_files, on_servers
 from tests.fakes import FakePipeline, jpeg
@@ -112,3 +115,19 @@ def me(services: Services) -> str:
 @pytest.fixture
 def photos() -> tuple[Photo, ...]:
     return intake([jpeg(), jpeg((120, 40, 40))])
+
+
+@pytest.fixture
+def two(build, tmp_path):
+    """Clients of two sellers on one server with a password file."""
+    file = tmp_path / "passwords"
+    for name in ("ann", "bob"):
+        write_password(file, name, "long enough")
+    services = build(passwords=file)
+    app = create_app(services, page=False)
+
+    def signed(name):
+        token = services.sellers.new_token(services.sellers.named(name))
+        return TestClient(app, base_url="http://localhost", headers={"Authorization": f"Bearer {token}"})
+
+    return signed("ann"), signed("bob"), TestClient(app, base_url="http://localhost")

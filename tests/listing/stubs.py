@@ -9,10 +9,10 @@ from typing import Any
 from PIL import Image
 
 from listing.backends.base import ChoiceQuestion
-from listing.evidence.neighbours import Found
+from listing.evidence.neighbours import Neighbours
 from listing.evidence.ocr import OcrSpan
 from listing.facts.ensemble import AttributeCalibration, Calibration
-from listing.parts import Parts
+from listing.pipeline_parts import Parts
 from listing.schema import Candidate, Category, SourceOpinion
 from listing.taxonomy import load_taxonomy
 
@@ -82,10 +82,10 @@ class StubReader:
 class StubSimilar:
     """Gives the same neighbours to everyone and keeps who asked."""
 
-    found: Found = field(default_factory=Found)
+    found: Neighbours = field(default_factory=Neighbours)
     sellers: list[str | None] = field(default_factory=list)
 
-    def find(self, photos: Any, *, category: str | None, seller_id: str | None, text: str = "") -> Found:
+    def find(self, photos: Any, *, category: str | None, seller_id: str | None, text: str = "") -> Neighbours:
         self.sellers.append(seller_id)
         return self.found
 

@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image
 
-from listing.evidence.neighbours import Found
+from listing.evidence.neighbours import Neighbours
 from listing.evidence.ocr import OcrSpan
 from listing.intake.photos import intake
 from listing.pipeline import Pipeline
@@ -176,7 +176,7 @@ def test_the_order_of_photos_does_not_change_the_facts():
 
 
 def test_neighbours_hint_but_never_at_instance_level():
-    found = Found(
+    found = Neighbours(
         neighbours=[NeighbourRef(listing_id="n1", score=0.9)],
         votes={"colour": {"red": 1.0}, "condition": {"stain": 1.0}},
         ids={"colour": {"red": ["n1", "n2"]}},
@@ -193,8 +193,8 @@ def test_neighbours_hint_but_never_at_instance_level():
 
 def test_a_model_that_writes_nothing_still_gives_an_honest_text(request_):
     made = draft(request_, backend=StubBackend(HOODIE, texts=("",)))
-    assert made.title == "Navy hoodie"
-    assert made.description == "Navy hoodie."
+    assert made.title == "Plain navy long-sleeved hoodie with a zip"
+    assert made.description == "A plain navy long-sleeved hoodie with a zip."
 
 
 def test_what_is_asked_is_what_only_the_seller_knows(request_):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from listing.lexicon import load_lexicon
 from listing.taxonomy import DEFAULT_FILE, Taxonomy, TaxonomyError, load_taxonomy
 
 CLASSES = {
@@ -171,3 +172,33 @@ def test_missing_and_broken_files(tmp_path: Path) -> None:
     (tmp_path / "empty.yaml").write_text("")
     with pytest.raises(TaxonomyError, match="wrong at"):
         load_taxonomy(tmp_path / "empty.yaml")
+
+
+def test_how_our_texts_put_a_value_is_understood_as_that_value() -> None:
+    taxonomy = load_taxonomy()
+    lexicon = load_lexicon(taxonomy)
+    for attribute in taxonomy.in_text():
+        for value, forms in attribute.forms.items():
+            for form in filter(None, (*forms.before, *forms.behind, *forms.sentence)):
+                assert value in lexicon.mentions(form).get(attribute.values_of or attribute.name, ()), (value, form)
+
+
+def test_what_buyers_ask_for_first_comes_first() -> None:
+    taxonomy = load_taxonomy()
+    names = [a.name for a in taxonomy.schema("Hoodie")]
+    assert taxonomy.seller_order(names)[:4] == ["size", "condition_grade", "brand", "material"]
+    assert set(taxonomy.seller_order(names)) == set(names)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"values_of": "shade"}, "must stand before it"),
+        ({"in_text": 1}, "needs `phrases` for red, blue"),
+        ({"phrases": {"pink": ["pink"]}}, "names no value of it: pink"),
+        ({"forms": {"red": {"behind": ["red"]}}}, "wrong at"),
+    ],
+)
+def test_a_wrong_declaration_is_refused(tmp_path: Path, change: dict[str, object], sentence: str) -> None:
+    with pytest.raises(TaxonomyError, match=sentence):
+        load(tmp_path, lambda raw: raw["attributes"]["colour"].update(change))

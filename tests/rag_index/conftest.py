@@ -1,47 +1,28 @@
-"""Small indexes: 8 numbers a photo, 4 a text, records that only differ where a test says so."""
+"""Where the indexes of the tests lie: in a folder of their own, or on a server."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from rag_index.records import IndexRecord
-from rag_index.storage.manifest import EncoderInfo, EncodersInfo
 from tests.servers import Server
-
-IMAGE, TEXT = 8, 4
-INFO = EncodersInfo(
-    image=EncoderInfo(model="tower", revision="aaaa", dimensions=IMAGE),
-    text=EncoderInfo(model="minilm", revision="bbbb", dimensions=TEXT),
-)
-
-
-def unit(values: np.ndarray) -> list[float]:
-    return [float(x) for x in values / np.linalg.norm(values)]
-
-
-def make(number: int, **changes: object) -> IndexRecord:
-    """Listing ``number``: vectors, hash and seller of its own, reproducible."""
-    rng = np.random.default_rng(number)
-    given: dict[str, object] = {
-        "listing_id": f"l{number}",
-        "seller_id": f"s{number}",
-        "category": "Hat" if number % 2 else "Dress",
-        "phashes": [f"{int(rng.integers(0, 2**63)):016x}"],
-        "image_vectors": [unit(rng.standard_normal(IMAGE))],
-        "text": f"Listing number {number}",
-        "text_vector": unit(rng.standard_normal(TEXT)),
-        "attributes": {"colour": "blue"},
-    }
-    return IndexRecord.model_validate({**given, **changes})
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
+    """A server that the test may kill."""
     running = Server(tmp_path / "server")
+    running.start()
+    yield running
+    running.kill()
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests that only build and read: every build replaces the index before it."""
+    running = Server(tmp_path_factory.mktemp("server"))
     running.start()
     yield running
     running.kill()
@@ -52,10 +33,5 @@ def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Every test of the index runs against both kinds."""
     if request.param == "folder":
         return str(tmp_path / "index")
-    found: Server = request.getfixturevalue("server")
+    found: Server = request.getfixturevalue("shared_server")
     return found.url
-
-
-@pytest.fixture
-def listing() -> Callable[..., IndexRecord]:
-    return make

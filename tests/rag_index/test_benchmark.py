@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import retrieval
+from benchmarks.rag_index import retrieval
 
 
 @pytest.mark.server

@@ -8,16 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from rag_index.errors import IndexBusy, IndexFailure, IndexMissing
-from rag_index.index import ListingIndex, build
-from rag_index.storage.worker_copies import own_copy, still_copy
-from tests.rag_index.conftest import INFO
-from tests.rag_index.test_index import Make
+from rag_index import IndexBusy, IndexFailure, IndexMissing, ListingIndex, build, own_copy, still_copy
+from tests.rag_index.listings import INFO, make
 
 DIE_WITH_A_COPY = """
 import os, sys
 from pathlib import Path
-from rag_index.storage.worker_copies import own_copy, still_copy
+from rag_index import own_copy, still_copy
 with still_copy(sys.argv[1], Path(sys.argv[2])) as still:
     own_copy(still)
     os.kill(os.getpid(), 9)
@@ -28,9 +25,9 @@ def left(under: Path) -> list[str]:
     return [p.name for p in under.glob("index-copies-*")]
 
 
-def test_copies_are_open_at_once_and_hold_the_same(tmp_path: Path, listing: Make) -> None:
+def test_copies_are_open_at_once_and_hold_the_same(tmp_path: Path) -> None:
     folder = tmp_path / "index"
-    build([listing(n) for n in range(20)], folder, INFO)
+    build([make(n) for n in range(20)], folder, INFO)
     with still_copy(str(folder), tmp_path) as still, ListingIndex.open(folder, INFO) as original:
         with ListingIndex.open(own_copy(still), INFO) as one, ListingIndex.open(own_copy(still), INFO) as other:
             one.remove(["l3"])  # a copy is nobody else's
@@ -40,11 +37,9 @@ def test_copies_are_open_at_once_and_hold_the_same(tmp_path: Path, listing: Make
     assert not left(tmp_path)
 
 
-def test_what_a_killed_process_left_goes_and_what_is_in_use_stays(
-    tmp_path: Path, listing: Make, repository: Path
-) -> None:
+def test_what_a_killed_process_left_goes_and_what_is_in_use_stays(tmp_path: Path, repository: Path) -> None:
     folder = tmp_path / "index"
-    build([listing(1)], folder, INFO)
+    build([make(1)], folder, INFO)
     command = [sys.executable, "-c", DIE_WITH_A_COPY, str(folder), str(tmp_path)]
     assert subprocess.run(command, cwd=repository, check=False).returncode == -9
     dead = left(tmp_path)
@@ -54,12 +49,12 @@ def test_what_a_killed_process_left_goes_and_what_is_in_use_stays(
         assert own_copy(first) != own_copy(second)
 
 
-def test_what_cannot_be_copied_is_said(tmp_path: Path, listing: Make) -> None:
+def test_what_cannot_be_copied_is_said(tmp_path: Path) -> None:
     with pytest.raises(IndexMissing, match="ipl index build"), still_copy(str(tmp_path / "none"), tmp_path):
         pass
     assert not (tmp_path / "none").exists()
     folder = tmp_path / "index"
-    build([listing(1)], folder, INFO)
+    build([make(1)], folder, INFO)
     with ListingIndex.open(folder, INFO), pytest.raises(IndexBusy), still_copy(str(folder), tmp_path):
         pass
     with pytest.raises(IndexFailure, match="IPL_INDEX"):

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rag_index.defaults import default_encoders, default_location
-from rag_index.encoders import EncoderMissing, Encoders
-from rag_index.sample.load import HERE
+from rag_index import SAMPLE_FOLDER, Encoders, default_encoders, default_location
+from rag_index.encoders import EncoderMissing
 
-WEIGHTS = HERE.parents[1] / "finetune" / "weights"
+WEIGHTS = SAMPLE_FOLDER.parents[1] / "finetune" / "weights"
 
 
 @pytest.fixture(scope="module")

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from rag_index.errors import BadRecord, IndexBusy, IndexMismatch, IndexMissing, IndexUnreachable
-from rag_index.index import ListingIndex, build
-from rag_index.records import IndexRecord
-from rag_index.search import Filter
+from rag_index import (
+    BadRecord,
+    Filter,
+    IndexBusy,
+    IndexMismatch,
+    IndexMissing,
+    IndexRecord,
+    IndexUnreachable,
+    ListingIndex,
+    build,
+)
+from tests.rag_index.listings import IMAGE, INFO, make
+from tests.servers import Server
 
-from .conftest import IMAGE, INFO, Server
 
-Make = Callable[..., IndexRecord]
-
-
-def test_round_trip(location: str, listing: Make) -> None:
-    two_photos = listing(
-        1, image_vectors=[listing(8).image_vectors[0], listing(9).image_vectors[0]], phashes=["0" * 16, "f" * 16]
+def test_round_trip(location: str) -> None:
+    two_photos = make(
+        1, image_vectors=[make(8).image_vectors[0], make(9).image_vectors[0]], phashes=["0" * 16, "f" * 16]
     )
-    photo_only = listing(2, text="", text_vector=None)
-    text_only = listing(3, image_vectors=[], phashes=[])
+    photo_only = make(2, text="", text_vector=None)
+    text_only = make(3, image_vectors=[], phashes=[])
     assert build([two_photos, photo_only, text_only], location, INFO) == 3
     with ListingIndex.open(location, INFO) as index:
         assert (index.count(), index.photo_count(), index.manifest.count) == (3, 3, 3)
@@ -41,23 +46,23 @@ def test_round_trip(location: str, listing: Make) -> None:
         assert index.get("l99") is None
 
 
-def test_update_replaces_and_remove_deletes(location: str, listing: Make) -> None:
-    build([listing(1, image_vectors=listing(1).image_vectors * 2, phashes=["0" * 16] * 2), listing(2)], location, INFO)
+def test_adding_again_replaces_and_remove_deletes(location: str) -> None:
+    build([make(1, image_vectors=make(1).image_vectors * 2, phashes=["0" * 16] * 2), make(2)], location, INFO)
     with ListingIndex.open(location, INFO) as index:
-        index.update(listing(1, category="Shoes", price=12.5, currency="EUR"))
+        index.add([make(1, category="Shoes", price=12.5, currency="EUR")])
         changed = index.get("l1")
         assert changed is not None
         assert (changed.category, changed.price, len(changed.image_vectors)) == ("Shoes", 12.5, 1)
         assert (index.count(), index.photo_count()) == (2, 2)
-        assert index.search_images(listing(1).image_vectors, 5, Filter(category="Dress"))[0].listing_id == "l2"
-        assert index.add([listing(5)]) == 1
+        assert index.search_images(make(1).image_vectors, 5, Filter(category="Dress"))[0].listing_id == "l2"
+        assert index.add([make(5)]) == 1
         assert index.remove(["l1", "never-there"]) == 1
         assert index.get("l1") is None
         assert index.count() == 2
 
 
-def test_nearest_first_grouped_and_filtered(location: str, listing: Make) -> None:
-    records = [listing(n) for n in range(40)]
+def test_nearest_first_grouped_and_filtered(location: str) -> None:
+    records = [make(n) for n in range(40)]
     build(records, location, INFO)
     with ListingIndex.open(location, INFO) as index:
         query = np.array(records[7].image_vectors[0])
@@ -72,51 +77,48 @@ def test_nearest_first_grouped_and_filtered(location: str, listing: Make) -> Non
         assert fetched["l3"].text == "Listing number 3"
 
 
-def test_a_rare_category_far_from_the_photo_is_found(tmp_path: Path, listing: Make) -> None:
+def test_a_rare_category_far_from_the_photo_is_found(tmp_path: Path) -> None:
     """More near listings of other categories than are over-fetched must not hide it."""
     rng = np.random.default_rng(0)
     centre = np.zeros(IMAGE)
     centre[0] = 1
     crowd = [
-        listing(n, category="Hat", image_vectors=[(centre + 0.05 * rng.standard_normal(IMAGE)).tolist()])
+        make(n, category="Hat", image_vectors=[(centre + 0.05 * rng.standard_normal(IMAGE)).tolist()])
         for n in range(300)
     ]
-    rare = [listing(1000 + n, category="Kite", image_vectors=[(-centre + 0.1 * n).tolist()]) for n in range(3)]
+    rare = [make(1000 + n, category="Kite", image_vectors=[(-centre + 0.1 * n).tolist()]) for n in range(3)]
     build([*crowd, *rare], tmp_path / "index", INFO)
     with ListingIndex.open(tmp_path / "index", INFO) as index:
         found = index.search_images([centre.tolist()], 3, Filter(category="Kite"))
         assert {h.listing_id for h in found} == {r.listing_id for r in rare}
 
 
-def test_rebuild_swaps(location: str, listing: Make) -> None:
-    build([listing(1)], location, INFO)
+def test_building_again_replaces_everything(location: str) -> None:
+    build([make(1)], location, INFO)
+    assert build([make(2), make(3)], location, INFO) == 2
     with ListingIndex.open(location, INFO) as index:
-        assert index.rebuild([listing(2), listing(3)]) == 2
-        assert index.get("l1") is None
-        assert index.count() == 2
-    with ListingIndex.open(location, INFO) as index:
-        assert index.count() == 2
+        assert index.ids() == {"l2", "l3"}
 
 
-def test_a_build_that_breaks_off_changes_nothing(location: str, listing: Make) -> None:
-    build([listing(1)], location, INFO)
+def test_a_build_that_breaks_off_changes_nothing(location: str) -> None:
+    build([make(1)], location, INFO)
 
     def broken() -> Iterator[IndexRecord]:
-        yield from (listing(n) for n in range(10, 2500))
+        yield from (make(n) for n in range(10, 2500))
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         build(broken(), location, INFO)
     with pytest.raises(BadRecord, match="twice"):
-        build([listing(4), listing(4)], location, INFO)
+        build([make(4), make(4)], location, INFO)
     with ListingIndex.open(location, INFO) as index:
         assert [r.listing_id for r in index.records()] == ["l1"]
 
 
 BUILD_AND_DIE = """
 import os, sys
-from tests.rag_index.conftest import INFO, make
-from rag_index.index import build
+from tests.rag_index.listings import INFO, make
+from rag_index import build
 def records():
     yield from (make(n) for n in range(100, 2300))
     os.kill(os.getpid(), 9)
@@ -124,34 +126,34 @@ build(records(), sys.argv[1], INFO)
 """
 
 
-def test_a_killed_build_leaves_the_old_index(tmp_path: Path, listing: Make, repository: Path) -> None:
+def test_a_killed_build_leaves_the_old_index(tmp_path: Path, repository: Path) -> None:
     folder = tmp_path / "index"
-    build([listing(1)], folder, INFO)
+    build([make(1)], folder, INFO)
     died = subprocess.run([sys.executable, "-c", BUILD_AND_DIE, str(folder)], cwd=repository, check=False)
     assert died.returncode == -9
     assert len(list(folder.glob("g-*"))) == 2
     with ListingIndex.open(folder, INFO) as index:
         assert index.count() == 1
-    build([listing(2)], folder, INFO)
+    build([make(2)], folder, INFO)
     assert len(list(folder.glob("g-*"))) == 1
 
 
 OPEN_AND_SAY = """
 import sys
-from tests.rag_index.conftest import INFO
-from rag_index.index import ListingIndex
+from tests.rag_index.listings import INFO, make
+from rag_index import ListingIndex
 ListingIndex.open(sys.argv[1], INFO)
 """
 
 
-def test_the_second_process_is_told(tmp_path: Path, listing: Make, repository: Path) -> None:
+def test_the_second_process_is_told(tmp_path: Path, repository: Path) -> None:
     folder = tmp_path / "index"
-    build([listing(1)], folder, INFO)
+    build([make(1)], folder, INFO)
     second = [sys.executable, "-c", OPEN_AND_SAY, str(folder)]
     with ListingIndex.open(folder, INFO):
         refused = subprocess.run(second, cwd=repository, capture_output=True, text=True, check=False, timeout=120)
         with pytest.raises(IndexBusy):
-            build([listing(2)], folder, INFO)
+            build([make(2)], folder, INFO)
     assert refused.returncode == 1
     assert "open in another process" in refused.stderr
     assert subprocess.run(second, cwd=repository, check=False, timeout=120).returncode == 0
@@ -159,8 +161,8 @@ def test_the_second_process_is_told(tmp_path: Path, listing: Make, repository: P
 
 @pytest.mark.parametrize("change", [{"revision": "cccc"}, {"dimensions": 9}])
 @pytest.mark.parametrize("kind", ["image", "text"])
-def test_another_model_is_refused(tmp_path: Path, listing: Make, kind: str, change: dict[str, object]) -> None:
-    build([listing(1)], tmp_path / "index", INFO)
+def test_another_model_is_refused(tmp_path: Path, kind: str, change: dict[str, object]) -> None:
+    build([make(1)], tmp_path / "index", INFO)
     other = INFO.model_copy(update={kind: getattr(INFO, kind).model_copy(update=change)})
     with pytest.raises(IndexMismatch, match=f"{kind} model .* build the index again"):
         ListingIndex.open(tmp_path / "index", other)
@@ -168,11 +170,11 @@ def test_another_model_is_refused(tmp_path: Path, listing: Make, kind: str, chan
     ListingIndex.open(tmp_path / "index", moved).close()
 
 
-def test_no_index_and_a_foreign_manifest(tmp_path: Path, listing: Make) -> None:
+def test_no_index_and_a_foreign_manifest(tmp_path: Path) -> None:
     with pytest.raises(IndexMissing, match="ipl index build"):
         ListingIndex.open(tmp_path / "nothing", INFO)
     assert not (tmp_path / "nothing").exists()
-    build([listing(1)], tmp_path / "index", INFO)
+    build([make(1)], tmp_path / "index", INFO)
     manifest = tmp_path / "index" / "manifest.json"
     newer = manifest.read_text().replace('"schema_version": 1', '"schema_version": 2')
     for text, message in ((newer, "format 2"), ("{}", "no readable manifest")):
@@ -194,17 +196,18 @@ def test_no_index_and_a_foreign_manifest(tmp_path: Path, listing: Make) -> None:
         {"seller_id": "a\x1fb"},
     ],
 )
-def test_unusable_records_are_refused(tmp_path: Path, listing: Make, change: dict[str, object]) -> None:
-    build([listing(1)], tmp_path / "index", INFO)
+def test_unusable_records_are_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    build([make(1)], tmp_path / "index", INFO)
     with ListingIndex.open(tmp_path / "index", INFO) as index:
-        with pytest.raises(BadRecord):
-            index.add([listing(2), listing(3, **change)])
+        with pytest.raises(BadRecord) as refused:
+            index.add([make(2), make(3, **change)])
+        assert "example" not in str(refused.value)
         assert index.count() == 1
 
 
 @pytest.mark.server
-def test_a_server_killed_amid_adds_loses_nothing(server: Server, listing: Make) -> None:
-    build([listing(0)], server.url, INFO)
+def test_a_server_killed_amid_adds_loses_nothing(server: Server) -> None:
+    build([make(0)], server.url, INFO)
     confirmed = {"l0"}
     index = ListingIndex.open(server.url, INFO)
 
@@ -212,7 +215,7 @@ def test_a_server_killed_amid_adds_loses_nothing(server: Server, listing: Make) 
         for n in range(1, 200):
             if n == 60:
                 server.kill()
-            index.add([listing(n)])
+            index.add([make(n)])
             confirmed.add(f"l{n}")
 
     with pytest.raises(IndexUnreachable, match="does not answer"):
@@ -220,16 +223,16 @@ def test_a_server_killed_amid_adds_loses_nothing(server: Server, listing: Make) 
     with pytest.raises(IndexUnreachable):
         ListingIndex.open(server.url, INFO)
     server.start()
-    assert index.add([listing(n) for n in range(60, 70)]) == 10
+    assert index.add([make(n) for n in range(60, 70)]) == 10
     assert {r.listing_id for r in index.records()} == confirmed | {f"l{n}" for n in range(60, 70)}
     for n in (5, 59, 65):
-        assert index.search_images(listing(n).image_vectors, 1)[0].listing_id == f"l{n}"
+        assert index.search_images(make(n).image_vectors, 1)[0].listing_id == f"l{n}"
 
 
 @pytest.mark.server
-def test_a_reader_follows_a_rebuild_by_another(server: Server, listing: Make) -> None:
-    build([listing(1)], server.url, INFO)
+def test_a_reader_follows_a_rebuild_by_another(server: Server) -> None:
+    build([make(1)], server.url, INFO)
     reader = ListingIndex.open(server.url, INFO)
-    build([listing(2), listing(3)], server.url, INFO)
+    build([make(2), make(3)], server.url, INFO)
     assert reader.count() == 2
     assert reader.get("l2") is not None

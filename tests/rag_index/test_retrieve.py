@@ -1,26 +1,20 @@
-"""Fusion, leakage rules, votes, exemplars, prices."""
+"""Fusion, leakage rules, votes, prices."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from rag_index.index import ListingIndex, build
-from rag_index.neighbours import mask_facts, style_exemplars, vote
-from rag_index.prices import price_range
-from rag_index.records import IndexRecord
-from rag_index.retrieve import Neighbour, Query, Rules, fuse, retrieve
-
-from .conftest import IMAGE, INFO
-
-Make = Callable[..., IndexRecord]
+from rag_index import ListingIndex, Neighbour, Query, Rules, build, price_range, retrieve, vote
+from rag_index.retrieval import fuse
+from tests.rag_index.listings import IMAGE, INFO, make
 
 
-def near(listing: Make, number: int, similarity: float = 0.9, **changes: object) -> Neighbour:
-    return Neighbour(listing(number, **changes), similarity, similarity, None)
+def near(number: int, similarity: float = 0.9, **changes: object) -> Neighbour:
+    return Neighbour(make(number, **changes), similarity, similarity, None)
 
 
 def test_fusion_by_hand() -> None:
@@ -33,9 +27,9 @@ def test_fusion_by_hand() -> None:
 
 
 @pytest.fixture
-def index(tmp_path: Path, listing: Make) -> Iterator[ListingIndex]:
+def index(tmp_path: Path) -> Iterator[ListingIndex]:
     """The item itself, its seller's other piece, two near-duplicates, and strangers."""
-    item = listing(0, category="Hat")
+    item = make(0, category="Hat")
     vector = np.array(item.image_vectors[0])
     off = np.random.default_rng(1).standard_normal(IMAGE)
     off -= (off @ vector) * vector
@@ -48,20 +42,20 @@ def index(tmp_path: Path, listing: Make) -> Iterator[ListingIndex]:
     seven_bits = f"{int(item.phashes[0], 16) ^ 0b1111111:016x}"
     records = [
         item,
-        listing(1, category="Hat", seller_id="s0", image_vectors=at(0.93)),
-        listing(2, category="Hat", image_vectors=at(0.9), phashes=[five_bits]),
-        listing(3, category="Hat", image_vectors=at(0.96)),
-        listing(4, category="Hat", image_vectors=at(0.94), phashes=[seven_bits]),
-        listing(5, category="Dress", image_vectors=at(0.92)),
-        *(listing(n, category="Hat") for n in range(6, 12)),
+        make(1, category="Hat", seller_id="s0", image_vectors=at(0.93)),
+        make(2, category="Hat", image_vectors=at(0.9), phashes=[five_bits]),
+        make(3, category="Hat", image_vectors=at(0.96)),
+        make(4, category="Hat", image_vectors=at(0.94), phashes=[seven_bits]),
+        make(5, category="Dress", image_vectors=at(0.92)),
+        *(make(n, category="Hat") for n in range(6, 12)),
     ]
     build(records, tmp_path / "index", INFO)
     with ListingIndex.open(tmp_path / "index", INFO) as opened:
         yield opened
 
 
-def query(listing: Make, **changes: object) -> Query:
-    item = listing(0)
+def query(**changes: object) -> Query:
+    item = make(0)
     given: dict[str, object] = {
         "image_vectors": item.image_vectors,
         "text_vector": item.text_vector,
@@ -73,9 +67,9 @@ def query(listing: Make, **changes: object) -> Query:
     return Query(**{**given, **changes})  # type: ignore[arg-type]
 
 
-def test_nothing_leaks(index: ListingIndex, listing: Make) -> None:
-    assert retrieve(index, query(listing, text_vector=None), 1)[0].record.listing_id == "l4"
-    found = retrieve(index, query(listing), limit=20)
+def test_nothing_leaks(index: ListingIndex) -> None:
+    assert retrieve(index, query(text_vector=None), 1)[0].record.listing_id == "l4"
+    found = retrieve(index, query(), limit=20)
     assert {n.record.listing_id for n in found} == {"l4", *(f"l{n}" for n in range(6, 12))}
 
 
@@ -87,30 +81,28 @@ def test_nothing_leaks(index: ListingIndex, listing: Make) -> None:
         (Rules.off(), {"l0", "l1", "l2", "l3"}),
     ],
 )
-def test_each_rule_bites_and_can_be_switched_off(
-    index: ListingIndex, listing: Make, rules: Rules, allowed: set[str]
-) -> None:
-    found = {n.record.listing_id for n in retrieve(index, query(listing), 20, rules)}
+def test_each_rule_bites_and_can_be_switched_off(index: ListingIndex, rules: Rules, allowed: set[str]) -> None:
+    found = {n.record.listing_id for n in retrieve(index, query(), 20, rules)}
     assert found & {"l0", "l1", "l2", "l3"} == allowed
 
 
-def test_near_duplicates_found_by_text_alone_are_kept_out(index: ListingIndex, listing: Make) -> None:
-    found = retrieve(index, query(listing, image_vectors=[], listing_id=None, seller_id=None, category=None), 20)
+def test_near_duplicates_found_by_text_alone_are_kept_out(index: ListingIndex) -> None:
+    found = retrieve(index, query(image_vectors=[], listing_id=None, seller_id=None, category=None), 20)
     names = {n.record.listing_id for n in found}
     assert not names & {"l0", "l2"}
     assert {"l1", "l5"} <= names
 
 
-def test_a_seller_with_most_of_the_listings_hides_nobody(tmp_path: Path, listing: Make) -> None:
-    item = listing(0)
-    crowd = [listing(n, category="Hat", seller_id="s0", image_vectors=item.image_vectors) for n in range(1500)]
-    build([*crowd, listing(2001), listing(2003)], tmp_path / "big", INFO)
+def test_a_seller_with_most_of_the_listings_hides_nobody(tmp_path: Path) -> None:
+    item = make(0)
+    crowd = [make(n, category="Hat", seller_id="s0", image_vectors=item.image_vectors) for n in range(1500)]
+    build([*crowd, make(2001), make(2003)], tmp_path / "big", INFO)
     with ListingIndex.open(tmp_path / "big", INFO) as opened:
-        found = retrieve(opened, query(listing), 5)
+        found = retrieve(opened, query(), 5)
     assert {n.record.listing_id for n in found} == {"l2001", "l2003"}
 
 
-def test_votes_are_weighted_supported_and_never_instance_level(listing: Make) -> None:
+def test_votes_are_weighted_supported_and_never_instance_level() -> None:
     facts = [
         {"colour": "red", "size": "M", "brand": "Acme"},
         {"colour": "red", "size": "M", "brand": "Acme"},
@@ -118,38 +110,24 @@ def test_votes_are_weighted_supported_and_never_instance_level(listing: Make) ->
         {"colour": "blue", "sleeve": "long", "size": "M"},
         {"colour": "green"},
     ]
-    around = [near(listing, n, 0.95 if n < 2 else 0.7, attributes=f) for n, f in enumerate(facts)]
+    around = [near(n, 0.95 if n < 2 else 0.7, attributes=f) for n, f in enumerate(facts)]
     found = vote(around, {"size", "brand"})
     assert set(found) == {"colour", "sleeve"}
     assert [value for value, *_ in found["colour"]] == ["red", "blue"]
     assert found["colour"][0][1] > 3 * found["colour"][1][1]
     assert found["colour"][0][2] == ["l0", "l1"]
     assert found["sleeve"] == [("long", 1.0, ["l2", "l3"])]
-    one_seller = [near(listing, n, attributes={"colour": "red"}, seller_id="same") for n in range(4)]
+    one_seller = [near(n, attributes={"colour": "red"}, seller_id="same") for n in range(4)]
     assert vote(one_seller, ()) == {}
     assert vote([], ()) == {}
 
 
-def test_exemplars_lose_their_facts_but_keep_their_manner(listing: Make) -> None:
-    text = "Light-blue denim jackets by Acme Works\nWorn 3 times, size M, €12.50. ACME on the chest, two RED buttons."
-    facts = {"colour": "light-blue", "material": "denim", "brand": "Acme Works", "closure": "buttons"}
-    masked = mask_facts(text, facts, {"colour": ["red", "blue"]})
-    for fact in ("blue", "denim", "acme", "works", "3 ", "12", "red", "button", "size M"):
-        assert fact.lower() not in masked.lower()
-    assert "[colour] [material] jackets by [brand]" in masked
-    assert "on the chest, two [colour] [closure]." in masked
-    around = [near(listing, n, text=text, attributes=facts) for n in range(5)]
-    assert len(style_exemplars(around, 3)) == 3
+def priced(prices: list[float], **changes: object) -> list[Neighbour]:
+    return [near(n, **{"category": "Hat", "price": p, "currency": "EUR", **changes}) for n, p in enumerate(prices)]
 
 
-def priced(listing: Make, prices: list[float], **changes: object) -> list[Neighbour]:
-    return [
-        near(listing, n, **{"category": "Hat", "price": p, "currency": "EUR", **changes}) for n, p in enumerate(prices)
-    ]
-
-
-def test_price_quartiles_without_the_outlier(listing: Make) -> None:
-    found = price_range(priced(listing, [10, 12, 14, 16, 18, 900]), "Hat", {"colour": "blue"})
+def test_price_quartiles_without_the_outlier() -> None:
+    found = price_range(priced([10, 12, 14, 16, 18, 900]), "Hat", {"colour": "blue"})
     assert found is not None
     assert (found.low, found.mid, found.high, found.currency) == (12, 14, 16, "EUR")
     assert found.listing_ids == ("l0", "l1", "l2", "l3", "l4")
@@ -165,16 +143,15 @@ def test_price_quartiles_without_the_outlier(listing: Make) -> None:
         {"currency": None},
     ],
 )
-def test_no_price_from_what_is_not_comparable(listing: Make, changes: dict[str, object]) -> None:
-    assert price_range(priced(listing, [10, 12, 14, 16, 18, 20], **changes), "Hat", {"colour": "blue"}) is None
+def test_no_price_from_what_is_not_comparable(changes: dict[str, object]) -> None:
+    assert price_range(priced([10, 12, 14, 16, 18, 20], **changes), "Hat", {"colour": "blue"}) is None
 
 
-def test_no_price_below_five_and_sold_ones_first(listing: Make) -> None:
-    assert price_range(priced(listing, [10, 12, 14, 16]), "Hat", {}) is None
-    listed = priced(listing, [30, 32, 34, 36, 38])
+def test_no_price_below_five_and_sold_ones_first() -> None:
+    assert price_range(priced([10, 12, 14, 16]), "Hat", {}) is None
+    listed = priced([30, 32, 34, 36, 38])
     sold = [
-        near(listing, 100 + n, category="Hat", price=p, currency="EUR", sold=True)
-        for n, p in enumerate([10, 11, 12, 13, 14])
+        near(100 + n, category="Hat", price=p, currency="EUR", sold=True) for n, p in enumerate([10, 11, 12, 13, 14])
     ]
     found = price_range(listed + sold, "Hat", {})
     assert found is not None

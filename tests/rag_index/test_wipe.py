@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from rag_index.index import ListingIndex, build
+from rag_index import ListingIndex, build
 from rag_index.storage import wipe
 from tests.app.support.leftovers import files_with
-from tests.rag_index.conftest import INFO, make
+from tests.rag_index.listings import INFO, make
 
 WORD = "quuxzebrine"
 

@@ -23,19 +23,21 @@ from typing import IO, Any
 
 from sqlalchemy import URL, make_url, text
 
+from app import __version__
 from app.settings import Settings
 from app.store.backup.journal import settle
 from app.store.db import JOURNAL, open_engine
 from app.store.home_lock import HomeInUse, clean_up, clean_up_parts, working_folder
 from app.store.identity import check_photos
 from app.store.media import Media
+from listing.errors import IplError
 from listing.home import make_home, private_files
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 SQLITE, POSTGRES = "store.sqlite", "store.pgdump"
 APPENDED = "events.jsonl"  # the one file of the feed's models that grows; all others are whole and stay as they are
-AGAIN = 5
+RETRIES = 5
 _NOT_INSIDE = {
     "session.key": "whoever holds it can sign in as anybody; the restored server makes a new one, and everybody "
     "signs in again",
@@ -46,12 +48,16 @@ _NOT_INSIDE = {
 }
 
 
-class BackupError(RuntimeError):
+class BackupError(IplError):
     """The backup cannot be made; the message is one sentence that says what to do."""
 
+    code = "no_backup"
 
-class TargetExists(ValueError):
+
+class TargetExists(IplError):
     """Something would be overwritten; the message says what."""
+
+    code, exit_status = "target_exists", 2
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,7 @@ def _hold(settings: Settings, stage: Path) -> tuple[str, int, list[str]]:
     """Copy the store and hold its photos: (kind of store, photos held, photos whose file is nowhere)."""
     url = make_url(settings.store_url)
     media = Media(settings.media_folder)
-    for last in (*(False for _ in range(AGAIN)), True):
+    for last in (*(False for _ in range(RETRIES)), True):
         kind = url.get_backend_name()
         ids = _copy_sqlite(url, stage / SQLITE) if kind == "sqlite" else _dump_postgres(url, stage / POSTGRES)
         shutil.rmtree(stage / "media", ignore_errors=True)
@@ -170,13 +176,13 @@ def _dump_postgres(url: URL, target: Path) -> list[str]:
 
 def postgres_program(name: str) -> str:
     """``pg_dump`` or ``pg_restore``. Raises BackupError where there is none."""
-    found = shutil.which(name)
-    if found is None:
+    program = shutil.which(name)
+    if program is None:
         raise BackupError(
             f"A store on PostgreSQL is copied by its own program {name}, which is not installed here: install "
             "PostgreSQL's client programs (apt-get install postgresql-client), or run it where the database is."
         )
-    return found
+    return program
 
 
 def run_postgres(program: str, url: URL, options: Iterable[str]) -> None:
@@ -190,8 +196,8 @@ def run_program(command: Sequence[str], environment: Mapping[str, str] | None = 
     """Run a program; raises BackupError with the first line of what it complains about."""
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = next((line for line in done.stderr.splitlines() if line.strip()), "it did not say why")
-        raise BackupError(f"{Path(command[0]).name} failed: {said[:300]}")
+        complaint = next((line for line in done.stderr.splitlines() if line.strip()), "it did not say why")
+        raise BackupError(f"{Path(command[0]).name} failed: {complaint[:300]}")
 
 
 def _stage_feed(folder: Path, target: Path) -> None:
@@ -242,14 +248,12 @@ def _entry(path: Path) -> dict[str, Any]:
 
 
 def _manifest(settings: Settings, kind: str, files: dict[str, Any], lost: list[str]) -> bytes:
-    from app.cli.main import version
-
     place = settings.index or str(settings.home / "index")
     built = Path(place) / MANIFEST
     return json.dumps(
         {
             "format": FORMAT,
-            "program": f"ipl {version()}",
+            "program": f"ipl {__version__}",
             "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "store": kind,
             "index": {

@@ -97,8 +97,8 @@ class Journal:
         """Take back every move that was made. Raises OSError when that fails."""
         for move in reversed(self.moves):
             source, target = self.home / move.source, self.home / move.target
-            made = os.path.lexists(target) and (move.aside or not os.path.lexists(source))
-            if made:
+            was_made = os.path.lexists(target) and (move.aside or not os.path.lexists(source))
+            if was_made:
                 source.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 target.rename(source)
         for folder in sorted({(self.home / m.target).parent for m in self.moves if m.aside}, reverse=True):

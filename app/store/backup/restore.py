@@ -8,19 +8,19 @@ stated size and SHA-256, are taken; links, devices, absolute names and ``..`` ar
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import secrets
 import sqlite3
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
+from pydantic import BaseModel, StrictInt, ValidationError
 from sqlalchemy import inspect, make_url
 
 from app.settings import Settings
@@ -52,17 +52,31 @@ from app.store.identity import store_id
 from app.store.media import Media
 from app.store.store_lock import ALONE_OR_NOTHING, alone
 from app.store.tables import Base
+from listing.errors import IplError
 from listing.home import private_files
 
-MOST_MANIFEST = 1 << 30
+MAX_MANIFEST_BYTES = 1 << 30
 _BLOCK = 1 << 20
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_.\-]*"
 _NAME = re.compile(rf"store\.sqlite|store\.pgdump|media/[0-9a-f]{{2}}/[0-9a-f]{{32}}\.jpg|feed(/{_PART}){{1,6}}")
 _KEPT_ASIDE = ("store.sqlite", "store.sqlite-wal", "store.sqlite-shm", "feed", "session.key")
 
 
-class ArchiveError(ValueError):
+class ArchiveError(IplError):
     """The archive cannot be trusted or read; the message is one sentence. Nothing was changed."""
+
+    code, exit_status = "bad_archive", 2
+
+
+class _Entry(BaseModel):
+    bytes: StrictInt
+    sha256: str
+
+
+class _Manifest(BaseModel):
+    format: Any
+    store: Literal["sqlite", "postgresql"]
+    files: dict[str, _Entry]
 
 
 @dataclass(frozen=True)
@@ -126,7 +140,7 @@ def restore(archive: Path, settings: Settings, *, force: bool = False) -> Restor
             _check_no_backup(settings.home)
             hand_over = database.enter_context(alone(settings.store_url)) if _on_postgres(settings) else None
             manifest = _unpack(archive, places)
-            kind = str(manifest["store"])
+            kind = manifest.store
             _check_target(kind, settings, force)
             photos = sum(1 for _ in places.media_stage.glob("??/*.jpg"))
             if hand_over is None:
@@ -289,12 +303,12 @@ def _revisions() -> list[str]:
     return [script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
 
 
-def _unpack(archive: Path, places: _Places) -> dict[str, Any]:
+def _unpack(archive: Path, places: _Places) -> _Manifest:
     """Unpack what the manifest names and check it; returns the manifest."""
     try:
         with tarfile.open(archive, "r:") as tar:
             manifest = _read_manifest(tar)
-            files, left = manifest["files"], set(manifest["files"])
+            files, left = manifest.files, set(manifest.files)
             for member in tar:
                 if member.name == MANIFEST and member.offset == 0:
                     continue
@@ -313,60 +327,50 @@ def _unpack(archive: Path, places: _Places) -> dict[str, Any]:
     return manifest
 
 
-def _read_manifest(tar: tarfile.TarFile) -> dict[str, Any]:
+def _read_manifest(tar: tarfile.TarFile) -> _Manifest:
     first = tar.next()
-    file = tar.extractfile(first) if first is not None and first.isreg() and first.size <= MOST_MANIFEST else None
+    file = tar.extractfile(first) if first is not None and first.isreg() and first.size <= MAX_MANIFEST_BYTES else None
     if first is None or file is None or first.name != MANIFEST:
         raise ArchiveError("This is no archive of ./ipl backup: it does not begin with a manifest.")
     try:
-        manifest = json.loads(file.read())
-        files = manifest["files"]
-        whole = isinstance(files, dict) and all(
-            isinstance(f, dict) and isinstance(f.get("bytes"), int) and isinstance(f.get("sha256"), str)
-            for f in files.values()
-        )
-    except (ValueError, TypeError, KeyError) as error:
+        manifest = _Manifest.model_validate_json(file.read())
+    except ValidationError as error:
         raise ArchiveError("The archive's manifest cannot be read.") from error
-    if manifest.get("format") != FORMAT:
-        raise ArchiveError(
-            f"The archive has format {manifest.get('format')!r:.20}, this program reads {FORMAT}; update it."
-        )
-    if not whole or manifest.get("store") not in ("sqlite", "postgresql"):
-        raise ArchiveError("The archive's manifest cannot be read.")
-    for name in files:
+    if manifest.format != FORMAT:
+        message = f"The archive has format {manifest.format!r:.20}, this program reads {FORMAT}; update it."
+        raise ArchiveError(message)
+    for name in manifest.files:
         if not _NAME.fullmatch(name) or ".." in PurePosixPath(name).parts:
             raise ArchiveError(
                 f"The archive holds {name[:200]!r}, which is no name of a backup; it was not made by ./ipl."
             )
-    if {SQLITE: "sqlite", POSTGRES: "postgresql"}.get(next((n for n in files if n.startswith("store.")), "")) != (
-        manifest["store"]
-    ):
-        raise ArchiveError("The archive holds no store.")
-    return dict(manifest)
+    if {SQLITE, POSTGRES} & manifest.files.keys() != {SQLITE if manifest.store == "sqlite" else POSTGRES}:
+        raise ArchiveError("The archive holds no store, or another one than its manifest names.")
+    return manifest
 
 
-def _unpack_one(tar: tarfile.TarFile, member: tarfile.TarInfo, entry: Mapping[str, Any], target: Path) -> None:
-    if not member.isreg() or member.size != entry["bytes"]:
+def _unpack_one(tar: tarfile.TarFile, member: tarfile.TarInfo, entry: _Entry, target: Path) -> None:
+    if not member.isreg() or member.size != entry.bytes:
         raise ArchiveError(f"{member.name} in the archive is not the file that its manifest describes.")
     target.parent.mkdir(parents=True, exist_ok=True)
     source = tar.extractfile(member)
     assert source is not None
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     with target.open("xb") as file:
         while block := source.read(_BLOCK):
-            found.update(block)
+            digest.update(block)
             file.write(block)
         file.flush()
         os.fsync(file.fileno())
-    if found.hexdigest() != entry["sha256"]:
+    if digest.hexdigest() != entry.sha256:
         raise ArchiveError(f"{member.name} in the archive is damaged or was changed: its checksum differs.")
 
 
 def _check_sqlite(file: Path) -> None:
     try:
         with closing(sqlite3.connect(file)) as connection:
-            said = connection.execute("PRAGMA integrity_check").fetchone()[0]
+            verdict = connection.execute("PRAGMA integrity_check").fetchone()[0]
     except sqlite3.DatabaseError as error:
-        said = str(error)
-    if said != "ok":
-        raise ArchiveError(f"The store in the archive is damaged ({str(said)[:200]}).")
+        verdict = str(error)
+    if verdict != "ok":
+        raise ArchiveError(f"The store in the archive is damaged ({str(verdict)[:200]}).")

@@ -14,7 +14,7 @@ from typing import Any
 from finetune.evaluate.arms.material import Material, Row
 from finetune.evaluate.arms.mllm import pairs, with_hints
 from finetune.evaluate.arms.statement import Statement, likeliest
-from finetune.evaluate.arms.system import judged
+from finetune.evaluate.arms.system import system_statements
 from finetune.evaluate.arms.yardsticks import copied, nearest_listings
 from listing.evidence.brands import brand_names
 from listing.facts.ensemble import best
@@ -47,7 +47,7 @@ def poisoned_hints(material: Material, row: Row, category: str) -> dict[str, lis
 def mllm(material: Material, model: str) -> list[Statement]:
     """The multimodal model by itself under poisoned hints."""
     out = []
-    for row, said in pairs(material, material.opinions(model)):
+    for row, said in pairs(material, material.predictions(model)):
         category = best(said["mllm"]["category"])[0]
         hints = poisoned_hints(material, row, category)
         answers = with_hints(material, model, row, said["mllm"], category=category, hints=hints)
@@ -58,11 +58,11 @@ def mllm(material: Material, model: str) -> list[Statement]:
 def system(material: Material) -> list[Statement]:
     """The whole system under poisoned hints; a brand is only ever read, so that neighbours cannot give one."""
 
-    def again(row: Row, said: Row, category: str) -> Mapping[str, Any]:
+    def ask_again(row: Row, said: Row, category: str) -> Mapping[str, Any]:
         hints = poisoned_hints(material, row, category)
         return with_hints(material, "tuned", row, said["mllm"], category=category, hints=hints)
 
-    return judged(material, again, neighbours=True)
+    return system_statements(material, ask_again, neighbours=True)
 
 
 def copy_nearest(material: Material) -> list[Statement]:

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from finetune.embedded.features import features
-from finetune.embedded.image_cache import look
-from finetune.evaluate.cached_model import AskedModel
+from finetune.evaluate.cached_model import CachedModel
 from finetune.evaluate.calibrate import cross_fitted
+from finetune.evaluate.image_cache import features, image_views
 from finetune.evaluate.neighbours import Neighbourhood
 from listing.facts.ensemble import Calibration
 from listing.taxonomy import Taxonomy
@@ -32,27 +31,27 @@ class Material:
     rows: list[Row]
     train: list[Row]
     taxonomy: Taxonomy
-    models: dict[str, AskedModel]
+    models: dict[str, CachedModel]
     folder: Path
     home: Path
     store: Path
-    _opinions: dict[str, list[Row]] = field(default_factory=dict)
+    _predictions: dict[str, list[Row]] = field(default_factory=dict)
 
-    def opinions(self, model: str) -> list[Row]:
+    def predictions(self, model: str) -> list[Row]:
         """What a model and its tower's heads say of each photo, without neighbours."""
-        if model not in self._opinions:
-            self._opinions[model] = self.models[model].collected(self.rows)
-        return self._opinions[model]
+        if model not in self._predictions:
+            self._predictions[model] = self.models[model].predictions(self.rows)
+        return self._predictions[model]
 
     @cached_property
     def rules(self) -> list[Calibration]:
         """Weights and thresholds for each photo, fitted on the other half's senders without past listings."""
-        return cross_fitted(self.rows, self.opinions("tuned"), self.taxonomy)
+        return cross_fitted(self.rows, self.predictions("tuned"), self.taxonomy)
 
     @cached_property
-    def seen(self) -> list[Row]:
+    def image_views(self) -> list[Row]:
         """What is seen and read without a multimodal model."""
-        return look(self.rows, self.folder, self.taxonomy, self.store / "seen.jsonl")
+        return image_views(self.rows, self.folder, self.taxonomy, self.store / "seen.jsonl")
 
     @cached_property
     def neighbourhood(self) -> Neighbourhood:

@@ -6,25 +6,25 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
-from finetune.data.tasks import stated
+from finetune.data.tasks import annotated_answer
 from finetune.evaluate.arms.material import Material, Row
-from finetune.evaluate.arms.statement import Statement, alone, likeliest
-from finetune.evaluate.predictions import all_questions, named
+from finetune.evaluate.arms.statement import Statement, likeliest, single_source
+from finetune.evaluate.questions import all_questions, named
 from listing.backends.base import ChoiceQuestion
 from listing.facts.ensemble import best
 from listing.facts.questions import questions, visible
 from listing.taxonomy import Taxonomy
 
-SHOTS = 3
+EXAMPLES = 3
 Answers = Mapping[str, Mapping[str, float]]
 
 
 def zero_shot(material: Material, model: str, rag: bool) -> list[Statement]:
     """Every question as it is served; with retrieval, similar listings' values stand in the question."""
-    said = material.opinions(model)
+    said = material.predictions(model)
     if not rag:
-        return [alone(row, "mllm", material.taxonomy) for row in said]
-    answers = [with_hints(material, model, row, opinion["mllm"]) for row, opinion in pairs(material, said)]
+        return [single_source(row, "mllm", material.taxonomy) for row in said]
+    answers = [with_hints(material, model, row, prediction["mllm"]) for row, prediction in pairs(material, said)]
     return [likeliest(a["category"], a, material.taxonomy) for a in answers]
 
 
@@ -34,10 +34,10 @@ def few_shot(material: Material, model: str, rag: bool) -> list[Statement]:
     shots = exemplars(material.train, taxonomy)
     out = []
     for row in material.rows:
-        asked = [shown(q, shots) for q in all_questions(taxonomy)]
+        asked = [with_examples(q, shots) for q in all_questions(taxonomy)]
         answers = named(material.models[model].ask(row["image"], asked), taxonomy)
         if rag:
-            answers = with_hints(material, model, row, answers, lambda q: shown(q, shots))
+            answers = with_hints(material, model, row, answers, lambda q: with_examples(q, shots))
         out.append(likeliest(answers["category"], answers, taxonomy))
     return out
 
@@ -90,16 +90,16 @@ def exemplars(train: Sequence[Row], taxonomy: Taxonomy, seed: int = 0) -> dict[s
         node = taxonomy.categories[row["label"]]
         answers = {"category": node.phrase}
         for attribute in visible(node, taxonomy):
-            if (answer := stated(row, attribute)) is not None:
+            if (answer := annotated_answer(row, attribute)) is not None:
                 answers[attribute.name] = answer
         for name, answer in answers.items():
             have = found.setdefault(name, [])
-            if len(have) < SHOTS and answer not in have:
+            if len(have) < EXAMPLES and answer not in have:
                 have.append(answer)
     return found
 
 
-def shown(question: ChoiceQuestion, shots: Mapping[str, Sequence[str]]) -> ChoiceQuestion:
+def with_examples(question: ChoiceQuestion, shots: Mapping[str, Sequence[str]]) -> ChoiceQuestion:
     """The question behind its answered examples."""
     plain = question.prompt.partition(" Similar listings say")[0]
     lines = [f"{plain} {answer}" for answer in shots.get(question.name, ())]

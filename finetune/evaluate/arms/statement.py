@@ -40,6 +40,6 @@ def likeliest(category: Distribution, answers: Mapping[str, Distribution], taxon
     return Statement(name, {n: value for n, (value, _) in guesses.items()}, guesses, sure)
 
 
-def alone(said: Mapping[str, Any], source: str, taxonomy: Taxonomy) -> Statement:
+def single_source(said: Mapping[str, Any], source: str, taxonomy: Taxonomy) -> Statement:
     """One source of a row of opinions by itself."""
     return likeliest(said[source]["category" if source == "mllm" else "label"], said[source], taxonomy)

@@ -17,11 +17,10 @@ from finetune.evaluate.arms.statement import Statement
 from finetune.evaluate.calibrate import PRECISION, halves, sources, threshold
 from finetune.evaluate.measures import judge
 from listing.evidence.category import decide
-from listing.evidence.colour import contradicts
+from listing.evidence.colour import PixelView, contradicts
 from listing.facts import verify
 from listing.facts.ensemble import Calibration, best, combine
 from listing.facts.questions import Reading, visible
-from listing.facts.verify import PixelView
 from listing.facts.visual_facts import pixel_colour
 from listing.prompts import UNKNOWN
 from listing.schema import AttributeValue
@@ -29,8 +28,8 @@ from listing.taxonomy import Taxonomy
 
 FITTED = (*ATTRIBUTES, "colour2")
 DEFAULT = Calibration().default.threshold
-NOWHERE = "none"  # the category of a photo that is outside of what is known
-Again = Callable[[Row, Row, str], Mapping[str, Any]]
+NO_CATEGORY = "none"  # the category of a photo that is outside of what is known
+AskAgain = Callable[[Row, Row, str], Mapping[str, Any]]
 
 
 def system(material: Material, rag: bool) -> list[Statement]:
@@ -39,26 +38,26 @@ def system(material: Material, rag: bool) -> list[Statement]:
     def hinted(row: Row, said: Row, category: str) -> Mapping[str, Any]:
         return with_hints(material, "tuned", row, said["mllm"], category=category)
 
-    return judged(material, hinted if rag else None, neighbours=rag)
+    return system_statements(material, hinted if rag else None, neighbours=rag)
 
 
-def judged(material: Material, again: Again | None, neighbours: bool) -> list[Statement]:
+def system_statements(material: Material, ask_again: AskAgain | None, neighbours: bool) -> list[Statement]:
     """Statements; ``again`` asks the model once more when the category is known (hints)."""
     taxonomy = material.taxonomy
-    said = material.opinions("tuned")
+    said = material.predictions("tuned")
     out = []
-    for row, opinion, seen, rule in zip(material.rows, said, material.seen, material.rules, strict=True):
-        heard = {"mllm": opinion["mllm"]["category"], "classifier": opinion["classifier"].get("label", {})}
+    for row, prediction, seen, rule in zip(material.rows, said, material.image_views, material.rules, strict=True):
+        heard = {"mllm": prediction["mllm"]["category"], "classifier": prediction["classifier"].get("label", {})}
         if neighbours:
             heard["neighbours"] = material.neighbourhood.found(row, None).categories
         category = decide({**heard, "imagenet": seen["imagenet"]}, taxonomy, garment=seen["garment"])
         if category.value is None:
-            out.append(Statement(NOWHERE, {}, {}, category.confidence))
+            out.append(Statement(NO_CATEGORY, {}, {}, category.confidence))
             continue
-        if again is not None and taxonomy.categories[category.value].tuned:
-            asked = {**opinion, "mllm": again(row, opinion, category.value)}
+        if ask_again is not None and taxonomy.categories[category.value].tuned:
+            asked = {**prediction, "mllm": ask_again(row, prediction, category.value)}
         else:
-            asked = opinion
+            asked = prediction
         facts, guesses = attribute_facts(asked, seen, category.value, rule, taxonomy)
         candidates = [(c.value, c.confidence) for c in category.candidates]
         out.append(Statement(category.value, facts, guesses, category.confidence, candidates))

@@ -12,12 +12,12 @@ from finetune.evaluate.arms.statement import Statement
 
 @dataclass(frozen=True)
 class Arm:
-    """``say`` makes the statements. ``rag``: there is a version with past listings beside the one without.
+    """``statements`` makes them. ``rag``: there is a version with past listings beside the one without.
 
     models: which of them it asks.
     """
 
-    say: Callable[[Material, bool], list[Statement]]
+    statements: Callable[[Material, bool], list[Statement]]
     about: str
     models: tuple[str, ...] = ("tuned",)
     rag: bool = False

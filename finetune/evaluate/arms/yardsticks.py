@@ -9,7 +9,7 @@ import numpy as np
 
 from finetune.data.photosets import ATTRIBUTES
 from finetune.evaluate.arms.material import Material, Row
-from finetune.evaluate.arms.statement import Statement, alone, likeliest
+from finetune.evaluate.arms.statement import Statement, likeliest, single_source
 from finetune.evaluate.measures import NOT_STATED
 
 NEAREST = 5
@@ -19,8 +19,8 @@ def classifier(material: Material) -> list[Statement]:
     """The tower's own heads; a model without them says nothing."""
     silent = Statement("none", {})
     return [
-        alone(row, "classifier", material.taxonomy) if "label" in row["classifier"] else silent
-        for row in material.opinions("tuned")
+        single_source(row, "classifier", material.taxonomy) if "label" in row["classifier"] else silent
+        for row in material.predictions("tuned")
     ]
 
 

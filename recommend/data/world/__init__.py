@@ -1,4 +1,4 @@
-"""One simulated second-hand marketplace with known truth; see ``docs/world.md``."""
+"""One simulated second-hand marketplace with known truth; see ``docs/recommender.md``."""
 
 from recommend.data.world.config import SCALES, WORLD_VERSION, KnobError, WorldConfig, make_config
 from recommend.data.world.loop import World, simulate

@@ -9,7 +9,7 @@ import numpy as np
 from recommend.data.world.chance import Floats, Ints, normal, stream
 from recommend.data.world.config import WorldConfig
 
-# Share of events by hour of the day, Taobao UserBehavior sample (benchmarks/world_marginals.py prints it).
+# Share of events by hour of the day, Taobao UserBehavior sample (benchmarks/recommend/world_marginals.py prints it).
 HOURS = np.array(
     [35, 16, 8, 4, 5, 7, 16, 26, 33, 40, 45, 46, 40, 51, 50, 55, 54, 46, 49, 65, 78, 88, 79, 61], dtype=np.float64
 )

@@ -1,4 +1,4 @@
-"""Every knob of the world with its frozen default. ``docs/world.md`` says which log each rate was set from."""
+"""Every knob of the world with its frozen default. ``docs/recommender.md`` says which log each rate was set from."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
+
+from recommend.errors import RecommendError
 
 WORLD_VERSION = "1.1.0"  # stands in every result; a changed default or mechanism needs a new version and new verdicts
 
@@ -17,7 +19,7 @@ DAY_MS = 24 * HOUR_MS
 Quantiles = tuple[tuple[float, float], ...]
 
 
-class KnobError(ValueError):
+class KnobError(RecommendError, ValueError):
     """A knob does not exist or has a value outside its range."""
 
 

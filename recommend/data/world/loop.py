@@ -9,12 +9,12 @@ import numpy as np
 from recommend.data.world import outcomes
 from recommend.data.world.calendar import HOURS, make_calendar
 from recommend.data.world.chance import Ints, from_quantiles, stream
+from recommend.data.world.click_model import ClickModel
 from recommend.data.world.config import DAY_MS, HOUR_MS, WorldConfig
-from recommend.data.world.goods import category_vectors, make_items, make_posts
+from recommend.data.world.items import category_vectors, make_items, make_posts
 from recommend.data.world.pages import Considered, Market, PageMaker, Pages
-from recommend.data.world.people import make_people
 from recommend.data.world.stock import UNSOLD, Shelf, Wishes
-from recommend.data.world.truth import Truth
+from recommend.data.world.users import make_users
 
 Rows = dict[str, np.ndarray]
 
@@ -25,7 +25,7 @@ class World:
 
     config: WorldConfig
     seed: int
-    truth: Truth
+    truth: ClickModel
     rows: Rows
     candidates: Rows
     auctions: Rows
@@ -36,9 +36,9 @@ class World:
 
 def simulate(config: WorldConfig, seed: int) -> World:
     """Run the world; the same configuration and seed give the same arrays."""
-    people = make_people(config, seed)
-    items = make_items(config, people, seed)
-    truth = Truth(config, people, items, make_posts(config, people, items, seed), make_calendar(config, seed))
+    users = make_users(config, seed)
+    items = make_items(config, users, seed)
+    truth = ClickModel(config, users, items, make_posts(config, users, items, seed), make_calendar(config, seed))
     shelf = Shelf(items.stock, config.sold_leave)
     maker = PageMaker(truth, category_vectors(config, seed), stream(seed, "exposure"))
     run = _Run(truth, shelf, maker, seed)
@@ -51,7 +51,7 @@ def simulate(config: WorldConfig, seed: int) -> World:
 class _Run:
     """Collects the tables while the days pass."""
 
-    def __init__(self, truth: Truth, shelf: Shelf, maker: PageMaker, seed: int) -> None:
+    def __init__(self, truth: ClickModel, shelf: Shelf, maker: PageMaker, seed: int) -> None:
         self.truth, self.shelf, self.maker, self.seed = truth, shelf, maker, seed
         self.rows: list[Rows] = []
         self.candidates: list[Rows] = []
@@ -63,9 +63,9 @@ class _Run:
 
     def day(self, day: int) -> None:
         """One day: visits after the hours' curve, then its ticks."""
-        config, calendar, people = self.truth.config, self.truth.calendar, self.truth.people
+        config, calendar, users = self.truth.config, self.truth.calendar, self.truth.users
         pages = round(config.pages() * float(calendar.traffic[day] / calendar.traffic.sum()))
-        drawn = people.activity * np.exp(config.promotion_buyers * people.buyer * (calendar.kind[day] >= 0))
+        drawn = users.activity * np.exp(config.promotion_buyers * users.buyer * (calendar.kind[day] >= 0))
         share = np.cumsum(drawn, dtype=np.float64)
         user = np.searchsorted(share / share[-1], self._visits.random(pages), side="right")
         hour = np.searchsorted(np.cumsum(HOURS) / HOURS.sum(), self._visits.random(pages), side="right")

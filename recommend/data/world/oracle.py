@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from recommend.errors import RecommendError
+
 FOLDER = "oracle"
 SUFFIX = ".truth"
 _MAGIC = b"WORLD-TRUTH-1\n"
@@ -42,8 +44,10 @@ class _Seal:
 _seal = _Seal()
 
 
-class OracleSealed(PermissionError):
+class OracleSealed(RecommendError, PermissionError):
     """Training tried to read the truth."""
+
+    exit_status = 1
 
 
 def write_truth(root: Path, name: str, arrays: Mapping[str, np.ndarray]) -> Path:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from recommend.data.world.chance import Floats, Ints, from_quantiles, normal, sigmoid
+from recommend.data.world.click_model import ClickModel
 from recommend.data.world.config import HOUR_MS
 from recommend.data.world.pages import AD_CHANNEL, ITEM, ROWS, Pages
 from recommend.data.world.stock import Wishes
-from recommend.data.world.truth import Truth
 
 Rows = dict[str, np.ndarray]
 PRIVILEGED = ("price against the page", "appeal of the rivals", "share of its category", "noisy mood of the page")
@@ -16,7 +16,7 @@ _USUAL_APPEAL, _USUAL_SHARE = 0.13, 0.10  # means in the default world: the sign
 _CLICK_SECONDS = 12.0  # mean time from the page to the click
 
 
-def rows_of(truth: Truth, pages: Pages, moment: Ints, day: int, left: Ints, mood_rng: np.random.Generator) -> Rows:
+def rows_of(truth: ClickModel, pages: Pages, moment: Ints, day: int, left: Ints, mood_rng: np.random.Generator) -> Rows:
     """Flat rows of some pages, with everything a click depends on and its true probability.
 
     Args:
@@ -27,7 +27,7 @@ def rows_of(truth: Truth, pages: Pages, moment: Ints, day: int, left: Ints, mood
     flat: Rows = {
         "page": np.repeat(pages.page, ROWS),
         "user": np.repeat(pages.user, ROWS),
-        "goods": pages.goods.ravel(),
+        "shown_id": pages.shown_id.ravel(),
         "channel": pages.channel.ravel().astype(np.int64),
         "policy": pages.policy.ravel().astype(np.int64),
         "propensity": pages.propensity.ravel(),
@@ -36,22 +36,22 @@ def rows_of(truth: Truth, pages: Pages, moment: Ints, day: int, left: Ints, mood
     }
     flat["time"] = moment[flat["page"]]
     flat["ad"] = flat["channel"] == AD_CHANNEL
-    goods = flat["goods"]
+    shown_id = flat["shown_id"]
     if pages.entity == ITEM:
         items = truth.items
-        z = truth.price_z(goods, day)
-        log_odds = truth.item_click(flat["user"], goods, flat["ad"], flat["position"], day, flat["time"])
-        quality, category = items.quality[goods], items.category[goods]
-        flat["price"] = (items.price[goods] * (1 - truth.discount(goods, day))).round(2)
-        flat["stock"] = left[goods]
-        flat["item"], flat["post"] = goods, np.full(len(goods), -1)
+        z = truth.price_z(shown_id, day)
+        log_odds = truth.item_click(flat["user"], shown_id, flat["ad"], flat["position"], day, flat["time"])
+        quality, category = items.quality[shown_id], items.category[shown_id]
+        flat["price"] = (items.price[shown_id] * (1 - truth.discount(shown_id, day))).round(2)
+        flat["stock"] = left[shown_id]
+        flat["item"], flat["post"] = shown_id, np.full(len(shown_id), -1)
     else:
         posts = truth.posts
-        z = np.zeros(len(goods), dtype=np.float32)
-        log_odds = truth.post_click(flat["user"], goods, flat["position"], day)
-        quality, category = posts.quality[goods], posts.category[goods]
-        flat["price"], flat["stock"] = np.zeros(len(goods), dtype=np.float32), np.full(len(goods), -1)
-        flat["item"], flat["post"] = posts.item[goods], goods
+        z = np.zeros(len(shown_id), dtype=np.float32)
+        log_odds = truth.post_click(flat["user"], shown_id, flat["position"], day)
+        quality, category = posts.quality[shown_id], posts.category[shown_id]
+        flat["price"], flat["stock"] = np.zeros(len(shown_id), dtype=np.float32), np.full(len(shown_id), -1)
+        flat["item"], flat["post"] = posts.item[shown_id], shown_id
     flat["category"] = category
     mood = np.repeat(normal(mood_rng, n), ROWS)
     flat["privileged"] = _page_context(z, quality, category, mood, n, mood_rng)
@@ -80,7 +80,7 @@ def _page_context(
     ).astype(np.float32)
 
 
-def act(truth: Truth, rows: Rows, day: int, rng: np.random.Generator, first_row: int) -> Wishes:
+def act(truth: ClickModel, rows: Rows, day: int, rng: np.random.Generator, first_row: int) -> Wishes:
     """Draw clicks and, for items, carts and wishes to buy; adds their columns to ``rows`` and returns the wishes.
 
     Draws do not depend on how many rows clicked, so that one changed outcome leaves the others as they are.

@@ -25,7 +25,7 @@ def known_dims(config: WorldConfig, policy: str) -> slice:
 
 
 def partial_taste(user: Floats, vectors: Floats, dims: slice) -> Floats:
-    """(pages, n) match of users (pages, k) and goods (pages, n, k) in some dimensions, about unit variance."""
+    """(pages, n) match of users (pages, k) and items (pages, n, k) in some dimensions, about unit variance."""
     u, v = user[:, dims], vectors[:, :, dims]
     return np.einsum("rk,rnk->rn", u, v) / np.float32(np.sqrt(u.shape[1]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,12 @@ import pyarrow as pa
 from recommend.data.schema import CODES, FLOATS, IDS
 from recommend.data.world.chance import Ints
 from recommend.data.world.config import DAY_MS, HOUR_MS
-from recommend.data.world.history import Clicks, before, clicks_of, ragged
 from recommend.data.world.loop import Rows, World
 from recommend.data.world.pages import ITEM, POST
 
 Table = dict[str, Any]
+LONGEST = 50  # clicks kept of each kind
+_SPAN = np.int64(1) << 40  # more milliseconds than any world has: user * _SPAN + time orders by user, then time
 
 
 def day_tables(world: World) -> Iterator[tuple[str, int, Table]]:
@@ -84,7 +86,7 @@ def _history(histories: dict[int, Clicks], world: World, page: Ints, user: Ints,
     first = np.flatnonzero(np.diff(page, prepend=page[:1] - 1))
     of_page = np.searchsorted(first, np.arange(len(page)), side="right") - 1
     flat, offsets = _repeat(*before(histories[ITEM], user[first], time[first]), of_page)
-    clicked, lengths = histories[ITEM].goods[flat], np.diff(offsets)
+    clicked, lengths = histories[ITEM].shown_id[flat], np.diff(offsets)
     age = (np.repeat(time, lengths) - histories[ITEM].time[flat]) / HOUR_MS
     post_flat, post_offsets = _repeat(*before(histories[POST], user[first], time[first]), of_page)
     return {
@@ -92,7 +94,7 @@ def _history(histories: dict[int, Clicks], world: World, page: Ints, user: Ints,
         "history_category": ragged(items.category[clicked], offsets, CODES.value_type),
         "history_single": ragged(items.single[clicked].astype(np.int32), offsets, CODES.value_type),
         "history_age_h": ragged(age.astype(np.float32), offsets, FLOATS.value_type),
-        "history_post": ragged(histories[POST].goods[post_flat], post_offsets, IDS.value_type),
+        "history_post": ragged(histories[POST].shown_id[post_flat], post_offsets, IDS.value_type),
     }
 
 
@@ -169,16 +171,16 @@ def _ranking(world: World) -> Iterator[tuple[str, int, Table]]:
 
 
 def _things(world: World) -> Iterator[tuple[str, int, Table]]:
-    people, items, posts = world.truth.people, world.truth.items, world.truth.posts
-    rank = np.argsort(np.argsort(people.activity, kind="stable"), kind="stable")
-    users = {
-        "user_id": np.arange(len(people.city)),
-        "age_group": people.age_group,
-        "city": people.city,
+    users, items, posts = world.truth.users, world.truth.items, world.truth.posts
+    rank = np.argsort(np.argsort(users.activity, kind="stable"), kind="stable")
+    columns = {
+        "user_id": np.arange(len(users.city)),
+        "age_group": users.age_group,
+        "city": users.city,
         "activity": rank * 10 // len(rank),
-        "joined_ms": people.joined_ms,
+        "joined_ms": users.joined_ms,
     }
-    yield "user", 0, users
+    yield "user", 0, columns
     # What was there before the log starts lies in day 0, with its true (negative) moment.
     for day, part in _days(np.maximum(items.listed_ms, 0)):
         yield (
@@ -229,3 +231,34 @@ def _days(time: Ints, days: int | None = None) -> Iterator[tuple[int, slice]]:
     for day in range(last):
         if cut[day] < cut[day + 1]:
             yield day, slice(int(cut[day]), int(cut[day + 1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Clicks:
+    """All clicks of one kind in order of (user, time)."""
+
+    key: Ints
+    first: Ints  # (users + 1,) where each user begins
+    time: Ints
+    shown_id: Ints
+
+
+def clicks_of(user: Ints, time: Ints, shown_id: Ints, users: int) -> Clicks:
+    """Order the clicks once; every request then finds its own by bisection."""
+    key = user * _SPAN + time
+    order = np.argsort(key, kind="stable")
+    return Clicks(key[order], np.searchsorted(user[order], np.arange(users + 1)), time[order], shown_id[order])
+
+
+def before(clicks: Clicks, user: Ints, time: Ints) -> tuple[Ints, Ints]:
+    """Flat indices into ``clicks`` and the offsets (n + 1,) of the last ``LONGEST`` clicks before each ``time``."""
+    stop = np.searchsorted(clicks.key, user * _SPAN + time, side="left")
+    start = np.maximum(clicks.first[user], stop - LONGEST)
+    offsets = np.concatenate([[0], np.cumsum(stop - start)])
+    flat = np.arange(offsets[-1]) - np.repeat(offsets[:-1] - start, stop - start)
+    return flat, offsets
+
+
+def ragged(values: np.ndarray, offsets: Ints, kind: pa.DataType) -> pa.Array:
+    """An Arrow list column."""
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(values).cast(kind))

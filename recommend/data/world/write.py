@@ -79,8 +79,8 @@ def truth_tables(world: World) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     names = ("p_click", "p_click_without_page", "p_cart", "p_order", "p_refund")
     yield "impression", {name: rows[name] for name in names}
     yield "candidate", {"p_click_without_page": world.candidates["p_click_without_page"]}
-    people, items, posts = truth.people, truth.items, truth.posts
-    yield "user", {"taste": people.taste, "buyer": people.buyer, "thrift": people.thrift, "trust": people.trust}
+    users, items, posts = truth.users, truth.items, truth.posts
+    yield "user", {"taste": users.taste, "buyer": users.buyer, "thrift": users.thrift, "trust": users.trust}
     yield "item", {"vector": items.vector, "quality": items.quality, "sold_ms": world.sold_ms}
     yield "post", {"vector": posts.vector, "quality": posts.quality}
     yield "lost", {"impression_id": world.lost.row, "time_ms": world.lost.time}

@@ -21,13 +21,13 @@ import numpy as np
 import torch
 
 from recommend.config import ModelConfig
-from recommend.data.lists import ListStream
+from recommend.data.batching import ListStream
 from recommend.data.memory import MemoryStream
 from recommend.data.world.oracle import no_oracle, open_oracle
 from recommend.experiments.arms import EVALUATED_ROWS, MODEL, TRAIN
 from recommend.experiments.arms import FEATURES as AT_REQUEST
-from recommend.experiments.marketplace import Marketplace, open_marketplace, world_folder
 from recommend.experiments.recipe import Measures, Recipe, Setting
+from recommend.experiments.setups.marketplace import Marketplace, open_marketplace, world_folder
 from recommend.experiments.statistics import Claim
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Column
@@ -35,8 +35,8 @@ from recommend.metrics.calibration import field_ece
 from recommend.metrics.lists import ndcg
 from recommend.metrics.ranks import gauc
 from recommend.models.base import Ranker
+from recommend.models.baselines.din import DIN
 from recommend.models.clid import CLID, LIST, PAL, PRIVILEGED, TEACHER, PriDropOut, Teacher
-from recommend.models.din import DIN
 from recommend.training.trainer import train
 
 LOGGED = AT_REQUEST.model_copy(update={"extra": (LIST, PRIVILEGED)})

@@ -19,26 +19,26 @@ import numpy as np
 import torch
 
 from recommend.config import ModelConfig
-from recommend.data.cuts import CutStream, interleave
+from recommend.data.batching import CutStream, interleave
 from recommend.data.memory import MemoryStream
 from recommend.data.schema import POLICIES
 from recommend.data.world.oracle import no_oracle
 from recommend.experiments.arms import EVALUATED_ROWS, MODEL, TRAIN
 from recommend.experiments.arms import FEATURES as READ
-from recommend.experiments.marketplace import Marketplace, open_marketplace, world_folder
-from recommend.experiments.preranking import (
+from recommend.experiments.recipe import Measures, Recipe, Setting
+from recommend.experiments.setups.marketplace import Marketplace, open_marketplace, world_folder
+from recommend.experiments.setups.preranking import (
     Candidates,
     cascade,
     consistency,
     inversions_by_bids,
     read_candidates,
 )
-from recommend.experiments.recipe import Measures, Recipe, Setting
 from recommend.experiments.statistics import Claim
 from recommend.features.ragged import Column, rows_of, select_batch
 from recommend.metrics.calibration import pcoc
+from recommend.models.baselines.din import DIN
 from recommend.models.copr import COPR, Terms, draw_lists
-from recommend.models.din import DIN
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train
 

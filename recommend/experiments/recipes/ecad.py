@@ -23,14 +23,14 @@ import numpy as np
 import torch
 
 from recommend.config import ModelConfig, TrainConfig
-from recommend.data.ripening import DAY_MS
+from recommend.data.delayed_labels import DAY_MS
 from recommend.experiments.recipe import Measures, Recipe, Setting
+from recommend.experiments.setups.streaming import Asked, Market, open_clicks, settled, stream, warm_start
 from recommend.experiments.statistics import Claim
-from recommend.experiments.streaming import Asked, Market, open_clicks, settled, stream, warm_start
 from recommend.features.feature_map import impression_map
 from recommend.metrics.calibration import divergence
 from recommend.metrics.ranks import auc
-from recommend.models import delayed
+from recommend.models import ecad_baselines as delayed
 from recommend.models.ecad import ECAD, Towers
 
 FEATURES = impression_map(labels=("order", "refund"), history=20, content=16)

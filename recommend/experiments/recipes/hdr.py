@@ -25,9 +25,9 @@ import numpy as np
 from recommend.data.memory import MemoryStream
 from recommend.data.world.oracle import no_oracle, open_oracle
 from recommend.data.world.write import LOG
-from recommend.experiments.marketplace import world_folder
-from recommend.experiments.promotion_days import FIRST_HOURS, How, Replay, read_log
 from recommend.experiments.recipe import Measures, Recipe, Setting
+from recommend.experiments.setups.hdr_replay import FIRST_HOURS, How, Replay, read_log
+from recommend.experiments.setups.marketplace import world_folder
 from recommend.experiments.statistics import Claim
 from recommend.metrics.calibration import pcoc
 from recommend.metrics.report import measures

@@ -28,7 +28,14 @@ from recommend.data.schema import CHANNELS
 from recommend.data.world.config import DAY_MS
 from recommend.data.world.oracle import no_oracle
 from recommend.experiments.arms import FEATURES, MODEL
-from recommend.experiments.keep_lab import (
+from recommend.experiments.recipe import Measures, Recipe, Setting
+from recommend.experiments.setups.keep_data import (
+    day_by_day,
+    extract,
+    looked_up,
+    vectors,
+)
+from recommend.experiments.setups.keep_lab import (
     ADS,
     BASE,
     DAILY,
@@ -43,19 +50,12 @@ from recommend.experiments.keep_lab import (
     Labs,
     Rows,
 )
-from recommend.experiments.recipe import Measures, Recipe, Setting
 from recommend.experiments.statistics import Claim
-from recommend.experiments.superdomain import (
-    day_by_day,
-    extract,
-    looked_up,
-    vectors,
-)
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch
 from recommend.metrics.ranks import auc
 from recommend.models.base import Logits
-from recommend.models.din import DIN
+from recommend.models.baselines.din import DIN
 from recommend.models.keep import KEEP, KINDS, Extractor, knowledge_features
 
 FULL = "full"  # knowledge of a row instead of a key: nothing that could be stored

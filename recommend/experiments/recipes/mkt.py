@@ -15,19 +15,19 @@ import torch
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
 from recommend.data.world.oracle import no_oracle
-from recommend.experiments.entities import FEATURES, Ready, open_entities
 from recommend.experiments.recipe import Measures, Recipe, Setting
+from recommend.experiments.setups.entities import FEATURES, Ready, open_entities
 from recommend.experiments.statistics import Claim
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch
 from recommend.models.base import Ranker
-from recommend.models.din import DIN
-from recommend.models.dnn import DNN
-from recommend.models.fibinet import FiBiNET
+from recommend.models.baselines.din import DIN
+from recommend.models.baselines.dnn import DNN
+from recommend.models.baselines.fibinet import FiBiNET
+from recommend.models.baselines.multi_entity import SHARED, EntityMMoE, EntityPLE, entities, part_of, tables_of
+from recommend.models.baselines.star import STAR, PlainSTAR
 from recommend.models.mkt import MEM, TEM
-from recommend.models.multi_entity import SHARED, EntityMMoE, EntityPLE, entities, part_of, tables_of
-from recommend.models.star import STAR, PlainSTAR
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train
 

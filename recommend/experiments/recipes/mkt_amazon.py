@@ -25,8 +25,8 @@ from recommend.features.feature_map import Feature, FeatureMap
 from recommend.features.ragged import Column, Ragged, select_batch
 from recommend.metrics.report import measures
 from recommend.models.base import label
-from recommend.models.fibinet import FiBiNET
-from recommend.models.multi_entity import ENTITY, SHARED, EntityPLE
+from recommend.models.baselines.fibinet import FiBiNET
+from recommend.models.baselines.multi_entity import ENTITY, SHARED, EntityPLE
 
 SOURCE, TARGET = amazon_cross_domain.DOMAINS
 LOG_USERS, ASIDE = 3_325, 4  # every fourth is set aside: rates are set on these, verdicts never draw them

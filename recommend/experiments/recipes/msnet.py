@@ -22,15 +22,15 @@ from recommend.data.memory import MemoryStream
 from recommend.data.world.config import make_config
 from recommend.data.world.oracle import no_oracle
 from recommend.experiments.arms import EVALUATED_ROWS, MODEL, TRAIN, Arm
-from recommend.experiments.marketplace import Marketplace, open_marketplace
 from recommend.experiments.recipe import Recipe, Setting
+from recommend.experiments.setups.marketplace import Marketplace, open_marketplace
 from recommend.experiments.statistics import Claim
 from recommend.features.feature_map import impression_map
 from recommend.features.ragged import Column, Ragged
 from recommend.layers.attention import TargetAttention
 from recommend.metrics.ranks import auc, gauc
 from recommend.models.base import Ranker
-from recommend.models.din import DIN
+from recommend.models.baselines.din import DIN
 from recommend.models.msnet import LIMITED_ROW
 from recommend.models.registry import build_model
 from recommend.training.scoring import predictions

@@ -22,9 +22,9 @@ import numpy as np
 
 from recommend.config import ModelConfig
 from recommend.data.world.oracle import no_oracle
-from recommend.experiments.epochs import Columns, Middle, Plan, Second, Trace, run
-from recommend.experiments.marketplace import open_marketplace
 from recommend.experiments.recipe import Measures, Recipe, Setting
+from recommend.experiments.setups.marketplace import open_marketplace
+from recommend.experiments.setups.one_epoch import Columns, Middle, Plan, Second, Trace, run
 from recommend.experiments.statistics import Claim
 from recommend.features.feature_map import Feature, FeatureMap, impression_map
 

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from recommend.data.public import amazon_sequences, sequences, source
-from recommend.experiments.epochs import Columns, Plan
 from recommend.experiments.recipe import Recipe, Setting
 from recommend.experiments.recipes.one_epoch import FALL, MODEL, Data, fall, runner, studies
+from recommend.experiments.setups.one_epoch import Columns, Plan
 from recommend.experiments.statistics import Claim
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap

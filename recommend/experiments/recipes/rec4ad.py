@@ -24,8 +24,8 @@ import torch
 from torch import Tensor
 
 from recommend.config import TrainConfig
+from recommend.data.batching import CutStream, interleave
 from recommend.data.bids import filled_bids, log_bids
-from recommend.data.cuts import CutStream, interleave
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import ParquetStream
 from recommend.data.schema import CHANNELS, POLICIES
@@ -34,17 +34,17 @@ from recommend.data.world.oracle import no_oracle
 from recommend.data.world.write import LOG
 from recommend.experiments.arms import EVALUATED_ROWS, MODEL, TRAIN
 from recommend.experiments.arms import FEATURES as ALL
-from recommend.experiments.disentanglement_probe import disentanglement
-from recommend.experiments.marketplace import Marketplace, open_marketplace, world_folder
-from recommend.experiments.preranking import SLOTS, Candidates, read_candidates
 from recommend.experiments.recipe import Measures, Recipe, Setting
+from recommend.experiments.setups.disentanglement_probe import disentanglement
+from recommend.experiments.setups.marketplace import Marketplace, open_marketplace, world_folder
+from recommend.experiments.setups.preranking import SLOTS, Candidates, read_candidates
 from recommend.experiments.statistics import Claim
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch, Column, concat_batches, rows_of, select_batch
 from recommend.metrics.calibration import pcoc
 from recommend.metrics.ranks import auc
 from recommend.models.base import Ranker
-from recommend.models.din import DIN
+from recommend.models.baselines.din import DIN
 from recommend.models.rec4ad import ADS, ORGANIC, Domains, Parts, Propensity, Rec4Ad
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train

@@ -11,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import update
 
-from app.accounts.sellers import write_password
+from app.accounts.passwords import write_password
 from app.cli.main import main
 from app.store.tables import TokenRow
 from app.web.server import create_app

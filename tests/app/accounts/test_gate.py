@@ -10,11 +10,12 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import delete
 
-from app.accounts.sellers import TOKEN_PREFIX, write_password
+from app.accounts.passwords import write_password
+from app.accounts.sellers import TOKEN_PREFIX
 from app.store.db import store_away
 from app.store.tables import TokenRow
 from app.web.server import create_app
-from tests.app.web.test_api import code
+from tests.app.support.clients import code
 
 
 @pytest.fixture

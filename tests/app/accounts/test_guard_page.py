@@ -16,9 +16,9 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from app import handlers
-from app.accounts.sellers import write_password
-from app.seller import actions, page
+from app.accounts.passwords import write_password
+from app.seller import page
+from app.seller.actions import Actions
 from app.seller.desk import Desk, Painter
 from app.web.server import create_app
 from listing.intake.photos import intake
@@ -262,11 +262,11 @@ def test_what_nobody_takes_in_is_deleted_in_ten_minutes(alone, services):
     old = time.time() - 610
     os.utime(path, (old, old))
     (other,) = alone.upload(jpeg((9, 9, 9))).json()
-    services.publisher.deletions.catch_up()
+    services.deletions.catch_up()
     assert [str(p) for p in lying(services)] == [other]
     for place in (Path(path).parent, Path(other).parent):
         os.utime(place, (old, old))
-    services.publisher.deletions.catch_up()
+    services.deletions.catch_up()
     assert not Path(path).parent.exists()
     assert [str(p) for p in lying(services)] == [other]
 
@@ -283,7 +283,7 @@ def test_a_folder_that_vanishes_does_not_stop_the_sweep(alone, services, monkeyp
         return scan(place)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    services.publisher.deletions.catch_up()
+    services.deletions.catch_up()
     assert lying(services) == []
 
 
@@ -331,10 +331,10 @@ def test_the_sessions_of_everybody_are_bounded(services):
 
 def test_a_search_by_photo_keeps_no_pixels(services, me, tmp_path):
     desk, photo = Desk(), tmp_path / "a.jpg"
-    view = list(handlers.start_draft(services, me, intake([jpeg()])))[-1]
-    listing = handlers.publish(services, me, view.draft_id, key="k")
+    view = list(services.draft_writer.start(me, intake([jpeg()])))[-1]
+    listing = services.publisher.publish(me, view.draft_id, key="k")
     photo.write_bytes(jpeg())
-    actions.look_for(services, desk, str(photo))
+    Actions(services, "", desk).look_for(str(photo))
     desk.page = "mine"
     assert listing.title in Painter(services).mine(desk, me)
     assert "with this photo" in Painter(services).mine(desk, me)

@@ -11,10 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from argon2 import PasswordHasher, extract_parameters
 from fastapi.testclient import TestClient
 
 from app.accounts.login_attempts import MAX_COUNTS, PER_NAME, WINDOW_SECONDS, Tries, Visitor
-from app.accounts.sellers import write_password
+from app.accounts.passwords import write_password
 from app.views import AppError
 from app.web.server import create_app
 from tests.app.support.page_server import served
@@ -147,6 +148,21 @@ def test_an_unknown_name_costs_what_a_known_one_costs(quick, monkeypatch):
         spent[name] = (costs[:], len(answers[0].text) - len(name), len(answers[-1].text) - len(name))
         costs.clear()
     assert spent["ann"] == spent["nobody"] == ([(16, 1, 1)] * 10, *spent["ann"][1:])
+
+
+def test_an_unknown_name_costs_the_same_with_new_lines(services, monkeypatch):
+    costs, real = [], PasswordHasher.verify
+
+    def counted(self, stored, password):
+        costs.append(extract_parameters(stored))
+        return real(self, stored, password)
+
+    monkeypatch.setattr(PasswordHasher, "verify", counted)
+    browser = browser_at(create_app(services, page=False), "192.0.2.1")
+    for name in ("ann", "nobody"):
+        assert post(browser, name, "wrong guess").status_code == 401
+    assert len(costs) == 2
+    assert costs[0] == costs[1]
 
 
 def test_counts_are_bounded_and_end():

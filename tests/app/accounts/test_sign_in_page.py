@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fastapi.testclient import TestClient
 
-from app.accounts.sellers import PasswordFileError, write_password
+from app.accounts.passwords import PasswordFileError, write_password
 from app.web.server import create_app
 
 

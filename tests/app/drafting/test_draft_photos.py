@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import io
-import random
 from dataclasses import dataclass, field
 
 import pytest
-from PIL import Image
 
-from app import handlers
 from app.seller.draft_part import draft_html
-from app.store.db import disk_full
 from app.store.tables import DraftRow
 from app.views import AppError
 from listing.events import DraftEvent
 from listing.intake.photos import intake
 from listing.schema import Quality
+from tests.app.support.pictures import files_there, picture
 from tests.app.support.tabs import Tab
-from tests.app.web.test_api import client_of, code, two  # noqa: F401  # two is a fixture
 from tests.fakes import FakePipeline
-
-
-def picture(seed: int) -> bytes:
-    """A photo that looks like no other: blocks of random grey, the same ones for the same seed."""
-    dice = random.Random(seed)
-    small = Image.new("L", (8, 8))
-    small.putdata([dice.randrange(256) for _ in range(64)])
-    buffer = io.BytesIO()
-    small.resize((320, 320)).convert("RGB").save(buffer, "JPEG")
-    return buffer.getvalue()
 
 
 @pytest.fixture
@@ -46,10 +31,6 @@ def written(tab, tmp_path) -> Tab:
     return tab
 
 
-def files_there(services, photo_ids) -> list[bool]:
-    return [services.media.path(photo_id).is_file() for photo_id in photo_ids]
-
-
 class TestWrittenAgain:
     def test_it_is_the_same_draft_with_the_note_of_now_and_what_was_set(self, services, me, written):
         first, photos = written.draft.draft_id, written.shown
@@ -61,7 +42,7 @@ class TestWrittenAgain:
         assert (written.draft.note, written.draft.title) == ("Worn three times.", "My hoodie")
         assert "Worn three times." in written.draft.description
         assert next(a for a in written.draft.attributes if a.name == "brand").value == "Umbro"
-        stored = handlers.get_draft(services, me, first)
+        stored = services.drafts.get(me, first)
         assert (stored.state, stored.note) == ("ready", "Worn three times.")
         assert files_there(services, photos) == [True] * 3
         written.press("publish")
@@ -103,21 +84,21 @@ class TestWrittenAgain:
 
     def test_after_it_was_deleted_elsewhere_its_photos_become_a_new_one(self, services, me, written):
         first, photos = written.draft.draft_id, written.shown
-        handlers.abandon(services, me, first)
+        services.drafts.abandon(me, first)
         assert files_there(services, photos) == [False] * 3
         written.write()
         assert written.said == []
         assert written.draft.draft_id != first
-        assert [p.id for p in handlers.get_draft(services, me, written.draft.draft_id).photos] == written.shown
+        assert [p.id for p in services.drafts.get(me, written.draft.draft_id).photos] == written.shown
         assert files_there(services, written.shown) == [True] * 3
         assert not set(photos) & set(written.shown)
 
     def test_a_second_try_that_fails_leaves_the_first_one_whole(self, services, me, written):
-        before = handlers.get_draft(services, me, written.draft.draft_id)
+        before = services.drafts.get(me, written.draft.draft_id)
         services.pipeline.fail_at = "text"
         written.write("Worn three times.")
         assert (written.draft.draft_id, written.draft.state) == (before.draft_id, "ready")
-        after = handlers.get_draft(services, me, before.draft_id)
+        after = services.drafts.get(me, before.draft_id)
         assert (after.state, after.title, after.problem) == ("ready", before.title, None)
         assert files_there(services, written.shown) == [True] * 3
         written.press("publish")
@@ -125,10 +106,10 @@ class TestWrittenAgain:
 
     def test_photos_of_another_draft_are_refused_and_their_files_stay(self, services, me):
         photos = intake([picture(1), picture(2)])
-        first = list(handlers.start_draft(services, me, photos))[-1]
+        first = list(services.draft_writer.start(me, photos))[-1]
         with pytest.raises(AppError) as refused:
-            handlers.start_draft(services, me, photos)
-        assert (refused.value.code, refused.value.status) == ("photo_taken", 409)
+            services.draft_writer.start(me, photos)
+        assert (refused.value.code, refused.value.http_status) == ("photo_taken", 409)
         assert len(services.queue) == 0
         assert files_there(services, [p.id for p in first.photos]) == [True, True]
 
@@ -137,7 +118,7 @@ class TestOnTheScreen:
     def test_a_removed_photo_is_not_published_and_gone_from_the_store(self, services, me, written):
         away = written.shown[1]
         written.press("photo_remove", photo=away)
-        draft = handlers.get_draft(services, me, written.draft.draft_id)
+        draft = services.drafts.get(me, written.draft.draft_id)
         assert [p.id for p in draft.photos] == written.shown
         assert files_there(services, [away]) == [False]
         written.press("publish")
@@ -149,14 +130,14 @@ class TestOnTheScreen:
         first, second, third = written.shown
         written.press("photo_move", photo=third, to=0)
         assert written.shown == [third, first, second]
-        assert [p.id for p in handlers.get_draft(services, me, written.draft.draft_id).photos] == written.shown
+        assert [p.id for p in services.drafts.get(me, written.draft.draft_id).photos] == written.shown
         written.press("publish")
         assert [p.id for p in written.desk.published.photos] == [third, first, second]
 
     def test_a_photo_added_later_is_published(self, services, me, written, tmp_path):
         written.take(picture(4), folder=tmp_path)
         assert len(written.shown) == 4
-        assert [p.id for p in handlers.get_draft(services, me, written.draft.draft_id).photos] == written.shown
+        assert [p.id for p in services.drafts.get(me, written.draft.draft_id).photos] == written.shown
         written.press("publish")
         assert [p.id for p in written.desk.published.photos] == written.shown
         assert files_there(services, written.shown) == [True] * 4
@@ -279,7 +260,7 @@ class TestEvidence:
         assert 'class="crop"' not in html
         assert "Part of photo" not in html
         assert "a photo that is no longer here" in html
-        body = handlers.get_draft(services, me, written.draft.draft_id).draft
+        body = services.drafts.get(me, written.draft.draft_id).draft
         assert first not in body.model_dump_json()
         assert {e.photo for a in body.attributes for e in a.evidence} == {None}
 
@@ -293,118 +274,3 @@ class TestEvidence:
         assert tab.draft.quality.tips[0].startswith("Photo 1 is blurred")
         tab.press("photo_remove", photo=second)
         assert tab.draft.quality.tips == ["Add the size."]
-
-
-def files(*seeds: int) -> list[tuple[str, tuple[str, bytes, str]]]:
-    return [("photos", (f"{seed}.jpg", picture(seed), "image/jpeg")) for seed in seeds]
-
-
-class TestForPrograms:
-    @pytest.fixture
-    def client(self, services):
-        with client_of(services) as client:
-            yield client
-
-    @pytest.fixture
-    def made(self, client):
-        return client.post("/v1/drafts", files=files(1, 2, 3), data={"note": "Worn twice."}).json()
-
-    def test_reorder_and_remove(self, client, services, made):
-        first, second, third = (p["id"] for p in made["photos"])
-        address = f"/v1/drafts/{made['id']}/photos"
-        answer = client.put(address, json={"photos": [third, first]})
-        assert (answer.status_code, [p["id"] for p in answer.json()["photos"]]) == (200, [third, first])
-        assert files_there(services, [first, second, third]) == [True, False, True]
-        assert code(client.get(f"/v1/photos/{second}")) == (404, "not_found")
-        for bad in ([second], [first, first], ["0" * 32]):
-            assert code(client.put(address, json={"photos": bad})) == (422, "bad_photos")
-        listing = client.post("/v1/listings", json={"draft_id": made["id"]}).json()
-        assert [p["id"] for p in listing["photos"]] == [third, first]
-        assert code(client.put(address, json={"photos": [first]})) == (409, "published")
-        assert code(client.post(address, files=files(5))) == (409, "published")
-        assert [p["id"] for p in client.get(f"/v1/listings/{listing['id']}").json()["photos"]] == [third, first]
-
-    def test_add(self, client, services, made):
-        address = f"/v1/drafts/{made['id']}/photos"
-        answer = client.post(address, files=files(4, 5))
-        assert answer.status_code == 201
-        assert len(answer.json()["photos"]) == 5
-        assert answer.json()["photos"][:3] == made["photos"]
-        assert code(client.post(address, files=files(5))) == (422, "photo_twice")
-        assert code(client.post(address, files=files(6, 6))) == (422, "photo_twice")
-        assert code(client.post(address, files=files(6, 7, 8, 9))) == (422, "too_many_photos")
-        assert code(client.post(address, files=[("photos", b"no photo")])) == (422, "not_an_image")
-        assert len(client.get(f"/v1/drafts/{made['id']}").json()["photos"]) == 5
-        assert len(list(services.media.ids())) == 5
-
-    def test_no_photo_is_left(self, client, made):
-        assert client.put(f"/v1/drafts/{made['id']}/photos", json={"photos": []}).json()["photos"] == []
-        assert code(client.post("/v1/listings", json={"draft_id": made["id"]})) == (422, "no_photo")
-        assert code(client.post(f"/v1/drafts/{made['id']}/write")) == (422, "photo_count")
-
-    def test_write_again(self, client, made):
-        address = f"/v1/drafts/{made['id']}/write"
-        again = client.post(address, json={"note": "Worn three times.", "tone": "warmer"})
-        assert again.status_code == 200
-        body = again.json()
-        assert (body["id"], body["note"], body["tone"]) == (made["id"], "Worn three times.", "warmer")
-        assert body["draft"]["title"] == "Cosy navy hoodie with zip"
-        assert client.post(address).json()["note"] == "Worn three times."
-        with client.stream("POST", address, json={}, headers={"Accept": "text/event-stream"}) as answer:
-            assert answer.headers["content-type"].startswith("text/event-stream")
-            text = "".join(answer.iter_text())
-        assert "event: category" in text
-        assert text.rstrip().split("\n\n")[-1].startswith("event: draft")
-        assert code(client.post(address, json={"note": "x" * 10_000})) == (422, "too_long")
-        assert code(client.post(address, json={"category": "spaceship"})) == (422, "bad_category")
-        client.post("/v1/listings", json={"draft_id": made["id"]})
-        assert code(client.post(address)) == (409, "published")
-
-    def test_other_peoples_drafts_are_not_there(self, two):  # noqa: F811
-        ann, bob, nobody = two
-        made = ann.post("/v1/drafts", files=files(1, 2)).json()
-        ids = [p["id"] for p in made["photos"]]
-        address = f"/v1/drafts/{made['id']}"
-        for call in (
-            lambda who: who.post(f"{address}/photos", files=files(3)),
-            lambda who: who.put(f"{address}/photos", json={"photos": ids[:1]}),
-            lambda who: who.post(f"{address}/write"),
-        ):
-            assert code(call(bob)) == (404, "not_found")
-            assert code(call(nobody)) == (401, "sign_in")
-        foreign = bob.post("/v1/drafts", files=files(7)).json()
-        stolen = bob.put(f"/v1/drafts/{foreign['id']}/photos", json={"photos": ids[:1]})
-        assert code(stolen) == (422, "bad_photos")
-        assert ann.get(address).json()["photos"] == made["photos"]
-
-    def test_while_it_is_written(self, build):
-        services = build(pipeline=FakePipeline(delay=0.05))
-        me = services.sellers.only().id
-        run = handlers.start_draft(services, me, intake([picture(1), picture(2)]))
-        view = next(v for v in run if v.category is not None)
-        with client_of(services) as client:
-            address = f"/v1/drafts/{view.draft_id}"
-            keep = {"photos": [view.photos[0].id]}
-            assert code(client.put(f"{address}/photos", json=keep)) == (409, "running")
-            assert code(client.post(f"{address}/photos", files=files(3))) == (409, "running")
-            assert code(client.post(f"{address}/write")) == (409, "running")
-            assert client.get(address).json()["state"] == "working"
-            assert list(run)[-1].state == "ready"
-            assert client.put(f"{address}/photos", json=keep).status_code == 200
-
-
-def test_a_full_disk_leaves_nothing_of_the_added_photos(services, monkeypatch):
-    save, saved = services.media.save, []
-
-    def full(photo_id, jpeg):
-        if len(saved) == 3:
-            raise disk_full()
-        saved.append(photo_id)
-        return save(photo_id, jpeg)
-
-    monkeypatch.setattr(services.media, "save", full)
-    with client_of(services) as client:
-        made = client.post("/v1/drafts", files=files(1)).json()
-        assert code(client.post(f"/v1/drafts/{made['id']}/photos", files=files(2, 3, 4))) == (507, "disk_full")
-        assert client.get(f"/v1/drafts/{made['id']}").json()["photos"] == made["photos"]
-    assert [p["id"] for p in made["photos"]] == list(services.media.ids())

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select, text
 
-from app import handlers
 from app.seller.draft_part import draft_html
+from app.seller.pictures import read_photos
 from app.store.tables import Base, DraftRow, EditRow, EventRow, PhotoRow
 from app.views import AppError
 from listing.intake.photos import intake
@@ -21,17 +21,17 @@ pytestmark = pytest.mark.stores
 
 
 def finished(services, seller, photos, note=""):
-    return list(handlers.start_draft(services, seller, photos, note))[-1]
+    return list(services.draft_writer.start(seller, photos, note))[-1]
 
 
 def code_of(call, *arguments, **named):
     with pytest.raises(AppError) as caught:
         call(*arguments, **named)
-    return caught.value.code, caught.value.status
+    return caught.value.code, caught.value.http_status
 
 
 def test_the_whole_story(services, me, photos):
-    views = list(handlers.start_draft(services, me, photos, "Worn twice.\nFits small."))
+    views = list(services.draft_writer.start(me, photos, "Worn twice.\nFits small."))
     assert {v.state for v in views} == {"working", "ready"}
     draft = views[-1]
     assert "Worn twice.\nFits small." in draft.description
@@ -41,39 +41,39 @@ def test_the_whole_story(services, me, photos):
     assert not views[first_fact].title
 
     key = draft.draft_id
-    handlers.edit_field(services, me, key, "title", "My hoodie")
-    handlers.edit_field(services, me, key, "price", "14,50")
-    handlers.answer_question(services, me, key, "size", "M")
-    handlers.remove_claim(services, me, key, "description", UNSUPPORTED)
-    again = list(handlers.regenerate(services, me, key, tone="warmer"))[-1]
+    services.drafts.edit(me, key, "title", "My hoodie")
+    services.drafts.edit(me, key, "price", "14,50")
+    services.drafts.answer(me, key, "size", "M")
+    services.drafts.remove_claim(me, key, "description", UNSUPPORTED)
+    again = list(services.draft_writer.write_again(me, key, tone="warmer", from_photos=False))[-1]
     assert again.title == "My hoodie"
     assert again.asked == 14.5
     assert UNSUPPORTED not in again.description
     assert again.locked == {"title", "price", "size", "description"}
-    free = handlers.unlock_field(services, me, key, "description")
+    free = services.drafts.unlock(me, key, "description")
     assert free.description.startswith(TEXTS["warmer"][1][:20]) or free.description.startswith(TEXTS["plain"][1][:20])
 
-    listing = handlers.publish(services, me, key, key="k1")
+    listing = services.publisher.publish(me, key, key="k1")
     assert (listing.title, listing.price, listing.attributes["size"]) == ("My hoodie", 14.5, "M")
     assert [p.id for p in listing.photos] == [p.ref.id for p in photos]
-    assert [x.id for x in handlers.my_listings(services, me, text="HOODIE nike")] == [listing.id]
-    assert [x.id for x in handlers.my_listings(services, me, photo=intake([jpeg()])[0])] == [listing.id]
-    assert handlers.my_listings(services, me, text="bicycle") == []
+    assert [x.id for x in services.listings.own(me, text="HOODIE nike")] == [listing.id]
+    assert [x.id for x in services.listings.own(me, photo=intake([jpeg()])[0])] == [listing.id]
+    assert services.listings.own(me, text="bicycle") == []
 
-    changed = handlers.edit_listing(services, me, listing.id, {"title": "Hoodie, navy", "price": None})
+    changed = services.publisher.change(me, listing.id, {"title": "Hoodie, navy", "price": None})
     assert (changed.title, changed.price) == ("Hoodie, navy", None)
     assert titles_in(services.index) == {listing.id: "Hoodie, navy"}
-    assert handlers.mark_sold(services, me, listing.id).status == "sold"
-    assert handlers.relist(services, me, listing.id).stock == 1
-    handlers.delete(services, me, listing.id)
-    assert handlers.my_listings(services, me) == []
+    assert services.publisher.mark_sold(me, listing.id).status == "sold"
+    assert services.publisher.relist(me, listing.id).stock == 1
+    services.publisher.delete(me, listing.id)
+    assert services.listings.own(me) == []
 
 
 def test_deleting_leaves_ids_in_events_and_nothing_else(services, me, photos):
     draft = finished(services, me, photos, "a secret note")
-    handlers.edit_field(services, me, draft.draft_id, "title", "a secret title")
-    listing = handlers.publish(services, me, draft.draft_id, key="k")
-    handlers.delete(services, me, listing.id)
+    services.drafts.edit(me, draft.draft_id, "title", "a secret title")
+    listing = services.publisher.publish(me, draft.draft_id, key="k")
+    services.publisher.delete(me, listing.id)
     assert list(services.media.ids()) == []
     assert services.index.ids() == set()
     with services.store.read() as session:
@@ -88,40 +88,40 @@ def test_deleting_leaves_ids_in_events_and_nothing_else(services, me, photos):
 def test_a_seller_sees_and_changes_only_their_own(services, me, photos):
     other = services.sellers.named("other").id
     draft = finished(services, me, photos)
-    listing = handlers.publish(services, me, draft.draft_id, key="k")
+    listing = services.publisher.publish(me, draft.draft_id, key="k")
     unpublished = finished(services, me, intake([jpeg((9, 9, 9))]))
     hidden = ("not_found", 404)
-    assert code_of(handlers.get_draft, services, other, draft.draft_id) == hidden
-    assert code_of(handlers.edit_field, services, other, draft.draft_id, "title", "x") == hidden
-    assert code_of(handlers.regenerate, services, other, draft.draft_id) == hidden
-    assert code_of(handlers.publish, services, other, draft.draft_id, key="k") == hidden
-    assert code_of(handlers.abandon, services, other, draft.draft_id) == hidden
-    assert code_of(handlers.get_listing, services, other, listing.id) == hidden
-    assert code_of(handlers.edit_listing, services, other, listing.id, {"title": "x"}) == hidden
-    assert code_of(handlers.mark_sold, services, other, listing.id) == hidden
-    assert code_of(handlers.delete, services, other, listing.id) == hidden
-    assert handlers.my_listings(services, other, text="hoodie") == []
-    assert handlers.my_listings(services, other, photo=photos[0]) == []
-    assert code_of(handlers.photo_file, services, other, unpublished.photos[0].id) == hidden
-    assert handlers.photo_file(services, other, listing.photos[0].id).is_file()
-    assert handlers.get_listing(services, me, listing.id) == listing
+    assert code_of(services.drafts.get, other, draft.draft_id) == hidden
+    assert code_of(services.drafts.edit, other, draft.draft_id, "title", "x") == hidden
+    assert code_of(services.draft_writer.write_again, other, draft.draft_id) == hidden
+    assert code_of(services.publisher.publish, other, draft.draft_id, key="k") == hidden
+    assert code_of(services.drafts.abandon, other, draft.draft_id) == hidden
+    assert code_of(services.listings.get, other, listing.id) == hidden
+    assert code_of(services.publisher.change, other, listing.id, {"title": "x"}) == hidden
+    assert code_of(services.publisher.mark_sold, other, listing.id) == hidden
+    assert code_of(services.publisher.delete, other, listing.id) == hidden
+    assert services.listings.own(other, text="hoodie") == []
+    assert services.listings.own(other, photo=photos[0]) == []
+    assert code_of(services.listings.photo_file, other, unpublished.photos[0].id) == hidden
+    assert services.listings.photo_file(other, listing.photos[0].id).is_file()
+    assert services.listings.get(me, listing.id) == listing
 
 
 def test_the_same_publish_twice_is_one_listing(services, me, photos):
     draft = finished(services, me, photos)
-    first = handlers.publish(services, me, draft.draft_id, key="k")
-    assert handlers.publish(services, me, draft.draft_id, key="k") == first
-    assert handlers.publish(services, me, draft.draft_id, key="another") == first
+    first = services.publisher.publish(me, draft.draft_id, key="k")
+    assert services.publisher.publish(me, draft.draft_id, key="k") == first
+    assert services.publisher.publish(me, draft.draft_id, key="another") == first
     second = finished(services, me, intake([jpeg((200, 0, 0))]))
-    assert code_of(handlers.publish, services, me, second.draft_id, key="k") == ("key_reused", 409)
-    assert len(handlers.my_listings(services, me)) == 1
+    assert code_of(services.publisher.publish, me, second.draft_id, key="k") == ("key_reused", 409)
+    assert len(services.listings.own(me)) == 1
 
 
 def test_many_at_once_with_one_key_are_one_listing(services, me, photos):
     draft = finished(services, me, photos)
     found = []
     threads = [
-        threading.Thread(target=lambda: found.append(handlers.publish(services, me, draft.draft_id, key="k").id))
+        threading.Thread(target=lambda: found.append(services.publisher.publish(me, draft.draft_id, key="k").id))
         for _ in range(8)
     ]
     for thread in threads:
@@ -134,10 +134,10 @@ def test_many_at_once_with_one_key_are_one_listing(services, me, photos):
 
 def test_a_published_draft_is_not_edited_any_more(services, me, photos):
     draft = finished(services, me, photos)
-    handlers.publish(services, me, draft.draft_id, key="k")
-    assert code_of(handlers.edit_field, services, me, draft.draft_id, "title", "x") == ("published", 409)
-    assert code_of(handlers.regenerate, services, me, draft.draft_id) == ("published", 409)
-    assert code_of(handlers.abandon, services, me, draft.draft_id) == ("published", 409)
+    services.publisher.publish(me, draft.draft_id, key="k")
+    assert code_of(services.drafts.edit, me, draft.draft_id, "title", "x") == ("published", 409)
+    assert code_of(services.draft_writer.write_again, me, draft.draft_id) == ("published", 409)
+    assert code_of(services.drafts.abandon, me, draft.draft_id) == ("published", 409)
 
 
 @pytest.mark.parametrize(
@@ -153,16 +153,16 @@ def test_a_published_draft_is_not_edited_any_more(services, me, photos):
 )
 def test_unusable_edits_change_nothing(services, me, photos, field, value, code):
     draft = finished(services, me, photos)
-    assert code_of(handlers.edit_field, services, me, draft.draft_id, field, value) == (code, 422)
-    assert handlers.get_draft(services, me, draft.draft_id).locked == frozenset()
+    assert code_of(services.drafts.edit, me, draft.draft_id, field, value) == (code, 422)
+    assert services.drafts.get(me, draft.draft_id).locked == frozenset()
 
 
 def test_markup_is_stored_as_text(services, me, photos):
     bad = "<script>alert(1)</script>"
     draft = finished(services, me, photos, bad)
     for field in ("title", "description", "brand", "size"):
-        handlers.edit_field(services, me, draft.draft_id, field, bad)
-    listing = handlers.publish(services, me, draft.draft_id, key=bad)
+        services.drafts.edit(me, draft.draft_id, field, bad)
+    listing = services.publisher.publish(me, draft.draft_id, key=bad)
     assert (listing.title, listing.description, listing.attributes["brand"]) == (bad, bad, bad)
 
 
@@ -171,11 +171,11 @@ def test_outside_its_range_the_seller_chooses_and_nothing_is_published_unnamed(b
     me = services.sellers.only().id
     draft = finished(services, me, photos)
     assert not draft.category.in_range
-    assert code_of(handlers.publish, services, me, draft.draft_id, key="k") == ("no_title", 422)
-    handlers.edit_field(services, me, draft.draft_id, "title", "A thing")
-    assert code_of(handlers.publish, services, me, draft.draft_id, key="k") == ("no_category", 422)
-    handlers.edit_field(services, me, draft.draft_id, "category", "hoodie")
-    assert handlers.publish(services, me, draft.draft_id, key="k").category == "Hoodie"
+    assert code_of(services.publisher.publish, me, draft.draft_id, key="k") == ("no_title", 422)
+    services.drafts.edit(me, draft.draft_id, "title", "A thing")
+    assert code_of(services.publisher.publish, me, draft.draft_id, key="k") == ("no_category", 422)
+    services.drafts.edit(me, draft.draft_id, "category", "hoodie")
+    assert services.publisher.publish(me, draft.draft_id, key="k").category == "Hoodie"
 
 
 def test_a_category_that_the_text_does_not_name_is_explained(services, me, photos):
@@ -193,29 +193,29 @@ def test_a_failing_model_is_a_sentence_and_the_next_draft_works(build, photos):
     view = finished(services, me, photos)
     assert (view.state, view.problem.code) == ("failed", "model_failed")
     assert view.attributes
-    assert handlers.get_draft(services, me, view.draft_id).state == "failed"
+    assert services.drafts.get(me, view.draft_id).state == "failed"
     services.pipeline.fail_at = None
-    assert list(handlers.regenerate(services, me, view.draft_id))[-1].state == "ready"
+    assert list(services.draft_writer.write_again(me, view.draft_id, from_photos=False))[-1].state == "ready"
 
 
 def test_going_away_stops_the_work_and_frees_the_line(build, photos):
     services = build(pipeline=FakePipeline(delay=0.05))
     me = services.sellers.only().id
-    run = handlers.start_draft(services, me, photos)
+    run = services.draft_writer.start(me, photos)
     view = next(v for v in run if v.category is not None)
     run.close()
-    assert handlers.get_draft(services, me, view.draft_id).state == "stopped"
+    assert services.drafts.get(me, view.draft_id).state == "stopped"
     deadline = time.monotonic() + 5
     while len(services.queue) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert len(services.queue) == 0
     assert services.pipeline.closed == 1
-    handlers.abandon(services, me, view.draft_id)
+    services.drafts.abandon(me, view.draft_id)
     assert list(services.media.ids()) == []
 
 
 def test_an_iterator_that_nobody_reads_gives_its_place_back(services, me, photos):
-    run = handlers.start_draft(services, me, photos)
+    run = services.draft_writer.start(me, photos)
     assert len(services.queue) == 1
     run.close()
     assert len(services.queue) == 0
@@ -225,10 +225,10 @@ def test_stop_ends_the_stream(build, photos):
     services = build(pipeline=FakePipeline(delay=0.05))
     me = services.sellers.only().id
     states = []
-    for view in handlers.start_draft(services, me, photos):
+    for view in services.draft_writer.start(me, photos):
         states.append(view.state)
         if view.category is not None:
-            handlers.stop_draft(services, me, view.draft_id)
+            services.drafts.stop(me, view.draft_id)
     assert states[-1] == "stopped"
 
 
@@ -237,10 +237,10 @@ def test_a_rewrite_that_is_stopped_keeps_the_draft(build, photos):
     me = services.sellers.only().id
     draft = finished(services, me, photos)
     services.pipeline.delay = 0.05
-    run = handlers.regenerate(services, me, draft.draft_id, tone="shorter")
+    run = services.draft_writer.write_again(me, draft.draft_id, tone="shorter", from_photos=False)
     next(run)
     run.close()
-    kept = handlers.get_draft(services, me, draft.draft_id)
+    kept = services.drafts.get(me, draft.draft_id)
     assert (kept.state, kept.title) == ("ready", draft.title)
 
 
@@ -250,14 +250,14 @@ def test_a_broken_index_never_stops_a_seller(build, photos):
     me = services.sellers.only().id
     draft = finished(services, me, photos)
     index.fail = True
-    listing = handlers.publish(services, me, draft.draft_id, key="k")
-    assert [x.id for x in handlers.my_listings(services, me, text="hoodie")] == [listing.id]
+    listing = services.publisher.publish(me, draft.draft_id, key="k")
+    assert [x.id for x in services.listings.own(me, text="hoodie")] == [listing.id]
     index.fail = False
     assert build(index=index).index.ids() == {listing.id}
 
 
 def test_photos_are_judged_one_by_one(services):
-    taken, refused = handlers.take_photos(services, [("a.jpg", jpeg()), ("b.txt", b"not a photo"), ("c.jpg", jpeg())])
+    taken, refused = read_photos([("a.jpg", jpeg()), ("b.txt", b"not a photo"), ("c.jpg", jpeg())])
     assert len(taken) == 2
     assert [(r.name, r.code) for r in refused] == [("b.txt", "not_an_image")]
     assert "b.txt" in refused[0].message

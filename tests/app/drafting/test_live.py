@@ -19,10 +19,9 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from app import handlers
 from app.views import AppError
 from app.web.server import create_app
-from benchmarks.api_fuzz import fuzz, make_app
+from benchmarks.serving.api_fuzz import fuzz, make_app
 from tests.fakes import FakePipeline, jpeg
 
 
@@ -131,15 +130,15 @@ def test_a_disk_that_fills_while_photos_are_stored(services, me, photos, monkeyp
 
     monkeypatch.setattr(os, "fsync", second_fails)
     with pytest.raises(AppError, match="disk is full") as caught:
-        handlers.start_draft(services, me, photos)
-    assert caught.value.status == 507
+        services.draft_writer.start(me, photos)
+    assert caught.value.http_status == 507
     assert [p.name for p in services.media.folder.rglob("*") if p.is_file()] == [".store"]
     assert len(services.queue) == 0
 
 
 def test_a_disk_that_fills_while_publishing(services, me, photos):
     """SQLite's own limit on pages stands for the end of the disk: it gives the very error."""
-    draft = list(handlers.start_draft(services, me, photos))[-1]
+    draft = list(services.draft_writer.start(me, photos))[-1]
     services.store.engine.dispose()
     from sqlalchemy import event
 
@@ -151,15 +150,15 @@ def test_a_disk_that_fills_while_publishing(services, me, photos):
 
     def edit_until_full():
         for number in range(200):
-            handlers.edit_field(services, me, draft.draft_id, "description", "long " * 700 + str(number))
+            services.drafts.edit(me, draft.draft_id, "description", "long " * 700 + str(number))
 
     with pytest.raises(AppError, match="disk is full") as caught:
         edit_until_full()
-    assert caught.value.status == 507
+    assert caught.value.http_status == 507
     with pytest.raises(AppError, match="disk is full"):
-        handlers.publish(services, me, draft.draft_id, key="k")
-    assert handlers.my_listings(services, me) == []
+        services.publisher.publish(me, draft.draft_id, key="k")
+    assert services.listings.own(me) == []
     assert services.index.ids() == set()
     event.remove(services.store.engine, "connect", no_growth)
     services.store.engine.dispose()
-    assert handlers.publish(services, me, draft.draft_id, key="k").draft_id == draft.draft_id
+    assert services.publisher.publish(me, draft.draft_id, key="k").draft_id == draft.draft_id

@@ -7,7 +7,6 @@ import time
 
 import pytest
 
-from app import handlers
 from app.drafting.queue import DraftQueue, QueueFull
 from app.views import AppError
 from listing.intake.photos import intake
@@ -66,7 +65,7 @@ def test_a_full_line_says_when_to_come_back():
         queue.join(name, name)
     with pytest.raises(QueueFull, match="try again in about") as caught:
         queue.join("c", "c")
-    assert caught.value.status == 429
+    assert caught.value.http_status == 429
     assert caught.value.retry_after >= 1
     assert len(queue) == 3
 
@@ -106,12 +105,12 @@ def test_time_left_follows_what_was_measured():
 def test_the_second_person_sees_a_position_at_once_and_the_model_works_on_one_draft(build):
     services = build(pipeline=FakePipeline(delay=0.03))
     one, two = services.sellers.named("one").id, services.sellers.named("two").id
-    first = handlers.start_draft(services, one, intake([jpeg()]))
+    first = services.draft_writer.start(one, intake([jpeg()]))
     next(first)
     rest = threading.Thread(target=lambda: list(first))
     rest.start()
     begun = time.monotonic()
-    second = handlers.start_draft(services, two, intake([jpeg()]))
+    second = services.draft_writer.start(two, intake([jpeg()]))
     view = next(second)
     assert time.monotonic() - begun < 0.5
     assert (view.state, view.position) == ("queued", 1)
@@ -127,23 +126,23 @@ def test_a_refused_draft_leaves_nothing_behind(build):
     services.queue.wait(services.queue.join("running", "a"), 0)
     services.queue.join("waiting", "b")
     with pytest.raises(QueueFull):
-        handlers.start_draft(services, services.sellers.only().id, intake([jpeg()]))
+        services.draft_writer.start(services.sellers.only().id, intake([jpeg()]))
     assert list(services.media.ids()) == []
 
 
 def test_a_run_that_was_stopped_says_nothing_of_the_next_one(build, photos):
     services = build(pipeline=FakePipeline(delay=0.05))
     me = services.sellers.only().id
-    other = handlers.start_draft(services, me, intake([jpeg((9, 9, 99))]))
+    other = services.draft_writer.start(me, intake([jpeg((9, 9, 99))]))
     next(other)  # has the turn
-    first = handlers.start_draft(services, me, photos)
+    first = services.draft_writer.start(me, photos)
     draft = next(first).draft_id
-    handlers.stop_draft(services, me, draft)
+    services.drafts.stop(me, draft)
     while next(first).state != "stopped":  # held by a slow reader
         pass
-    second = handlers.write_again(services, me, draft)
+    second = services.draft_writer.write_again(me, draft)
     assert next(second).state == "queued"
     first.close()
-    assert handlers.get_draft(services, me, draft).state == "queued"
+    assert services.drafts.get(me, draft).state == "queued"
     for run in (second, other):
         run.close()

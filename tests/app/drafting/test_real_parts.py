@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from app import handlers
 from app.services import build_services
 from app.settings import load_settings
 from listing.intake.photos import intake
@@ -20,20 +19,20 @@ def test_a_demo_photo_becomes_a_listing_that_is_found_again(repository, tmp_path
     services = build_services(settings)
     try:
         me = services.sellers.only().id
-        draft = list(handlers.start_draft(services, me, intake([demo]), "Call me: 0176 12345678"))[-1]
+        draft = list(services.draft_writer.start(me, intake([demo]), "Call me: 0176 12345678"))[-1]
         assert draft.state == "ready", draft.problem
-        handlers.edit_field(services, me, draft.draft_id, "title", "Something warm for the winter")
+        services.drafts.edit(me, draft.draft_id, "title", "Something warm for the winter")
         if draft.category.value is None:
-            handlers.edit_field(services, me, draft.draft_id, "category", "Hoodie")
-        listing = handlers.publish(services, me, draft.draft_id, key="k")
+            services.drafts.edit(me, draft.draft_id, "category", "Hoodie")
+        listing = services.publisher.publish(me, draft.draft_id, key="k")
         assert services.index.ids() == {listing.id}
         record = services.index.past.index.get(listing.id)
         assert "12345678" not in record.text
         for given in ({"text": "warm winter"}, {"photo": intake([demo])[0]}):
-            assert [x.id for x in handlers.my_listings(services, me, **given)] == [listing.id]
+            assert [x.id for x in services.listings.own(me, **given)] == [listing.id]
         hits = services.index.search("warm thing for winter", None, limit=5)
         assert [hit.listing_id for hit in hits] == [listing.id]
-        handlers.delete(services, me, listing.id)
+        services.publisher.delete(me, listing.id)
         assert services.index.ids() == set()
     finally:
         services.close()

@@ -8,7 +8,6 @@ import time
 
 import pytest
 
-from app import handlers
 from listing.backends.openai import OpenAIBackend
 from listing.intake.photos import intake
 from tests.app.support.silent_server import RemotePipeline, SilentServer
@@ -41,7 +40,7 @@ def becomes(condition):
 
 def begun(services, seller, server):
     """A draft whose request the server has taken and does not answer, and its views in a thread of their own."""
-    run = handlers.start_draft(services, seller, intake([jpeg()]))
+    run = services.draft_writer.start(seller, intake([jpeg()]))
     views = [next(run)]
     rest = threading.Thread(target=lambda: views.extend(run), daemon=True)
     rest.start()
@@ -54,7 +53,7 @@ def writes(services, server):
     server.mode = "answers"
     other = services.sellers.named("other").id
     views = []
-    run = handlers.start_draft(services, other, intake([jpeg((9, 99, 9))]))
+    run = services.draft_writer.start(other, intake([jpeg((9, 99, 9))]))
     thread = threading.Thread(target=lambda: views.extend(run), daemon=True)
     thread.start()
     thread.join(SOON)
@@ -65,7 +64,7 @@ def writes(services, server):
 def test_stopping_frees_the_turn(services, me, server, mode):
     server.mode = mode
     views, rest = begun(services, me, server)
-    handlers.stop_draft(services, me, views[0].draft_id)
+    services.drafts.stop(me, views[0].draft_id)
     rest.join(SOON)
     assert views[-1].state == "stopped"
     assert becomes(lambda: len(services.queue) == 0)
@@ -76,7 +75,7 @@ def test_stopping_frees_the_turn(services, me, server, mode):
 @pytest.mark.parametrize("mode", FAULTS)
 def test_hanging_up_frees_the_turn(services, me, server, mode):
     server.mode = mode
-    run = handlers.start_draft(services, me, intake([jpeg()]))
+    run = services.draft_writer.start(me, intake([jpeg()]))
     next(view for view in run if server.open and view.stage in (("facts",) if mode == "silent" else ("text",)))
     run.close()
     assert becomes(lambda: len(services.queue) == 0)
@@ -99,7 +98,7 @@ def test_the_time_limit_frees_the_turn(build, server, mode):
 def test_nobody_watching_does_not_keep_the_turn(build, server):
     """A reader that neither reads on nor hangs up: the limit holds without anybody who asks for the next view."""
     services = build(pipeline=RemotePipeline(OpenAIBackend(server.url)), draft_minutes=1.5 / 60)
-    run = handlers.start_draft(services, services.sellers.only().id, intake([jpeg()]))
+    run = services.draft_writer.start(services.sellers.only().id, intake([jpeg()]))
     next(run)
     assert becomes(lambda: len(server.open) > 0)
     assert becomes(lambda: len(services.queue) == 0)
@@ -114,7 +113,7 @@ def test_nothing_is_left_of_twenty_such_drafts(services, me, server):
     def run(number):
         server.mode = FAULTS[number % 3]
         views, rest = begun(services, me, server)
-        handlers.stop_draft(services, me, views[0].draft_id)
+        services.drafts.stop(me, views[0].draft_id)
         rest.join(SOON)
         assert becomes(lambda: len(services.queue) == 0 and not server.open)
 

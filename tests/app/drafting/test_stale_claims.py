@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from app import handlers
 from app.editing import edits
-from app.seller import actions
+from app.seller.actions import Actions
 from app.seller.desk import Desk, Painter
 from listing.safety.injection import guard
 from listing.taxonomy import load_taxonomy
@@ -24,7 +23,7 @@ ROOT = Path(__file__).parents[3]
 def tab(services, me, photos):
     """A tab that shows a finished draft with one flag in its description."""
     desk = Desk()
-    desk.view = list(handlers.start_draft(services, me, photos))[-1]
+    desk.view = list(services.draft_writer.start(me, photos))[-1]
     return desk
 
 
@@ -33,7 +32,7 @@ def press(services, me, tab):
     """A press in the tab, and what it then says."""
 
     def _press(**data):
-        actions.press(services, me, tab, data)
+        Actions(services, me, tab).press(data)
         return " ".join(notice.words for notice in tab.notices)
 
     return _press
@@ -51,9 +50,9 @@ def flag_of(services, tab):
 def test_words_that_were_shown_in_another_text_are_not_taken_out_elsewhere(services, me, tab, press):
     flag = flag_of(services, tab)
     changed = f"The lining is {UNSUPPORTED.lower()}. This is a hoodie. {UNSUPPORTED} by me. It is soft."
-    handlers.edit_field(services, me, tab.view.draft_id, "description", changed)
+    services.drafts.edit(me, tab.view.draft_id, "description", changed)
     assert "has changed" in press(do="claim_remove", **flag)
-    assert tab.view.description == changed == handlers.get_draft(services, me, tab.view.draft_id).description
+    assert tab.view.description == changed == services.drafts.get(me, tab.view.draft_id).description
     fresh = flag_of(services, tab)
     assert press(do="claim_remove", **fresh) == ""
     assert UNSUPPORTED not in tab.view.description
@@ -62,7 +61,7 @@ def test_words_that_were_shown_in_another_text_are_not_taken_out_elsewhere(servi
 
 def test_words_that_are_typed_over_are_not_confirmed(services, me, tab, press):
     flag = flag_of(services, tab)
-    handlers.edit_field(services, me, tab.view.draft_id, "description", f"{UNSUPPORTED} or so they said.")
+    services.drafts.edit(me, tab.view.draft_id, "description", f"{UNSUPPORTED} or so they said.")
     assert "has changed" in press(do="claim_true", **flag)
     assert [f.field for f in tab.view.flags] == ["description"]
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from app import handlers
-from app.seller import actions
+from app.seller.actions import Actions
 from app.seller.desk import Desk, Painter
-from tests.app.web.test_api import client_of, code, draft, published
+from tests.app.support.clients import client_of, code, draft, published
 
 
 @pytest.fixture
@@ -19,14 +18,14 @@ def client(services):
 @pytest.fixture
 def press(services, me):
     """What a tab does when a button is pressed in it."""
-    return lambda tab, **data: actions.press(services, me, tab, data)
+    return lambda tab, **data: Actions(services, me, tab).press(data)
 
 
 @pytest.fixture
 def tabs(services, me, photos):
     """Two tabs that show the same draft, priced at 10."""
-    made = list(handlers.start_draft(services, me, photos))[-1]
-    view = handlers.edit_field(services, me, made.draft_id, "price", "10")
+    made = list(services.draft_writer.start(me, photos))[-1]
+    view = services.drafts.edit(me, made.draft_id, "price", "10")
     old, new = Desk(), Desk()
     for tab in (old, new):
         tab.show(view, services.media)
@@ -54,7 +53,7 @@ def test_a_field_that_was_changed_elsewhere_is_not_overwritten(services, me, pre
     press(new, do="price", field="price", value="20")
     press(old, do="publish", **{**fields(old), "price": "12"})
     assert old.published is None
-    assert handlers.get_draft(services, me, old.view.draft_id).asked == 20.0
+    assert services.drafts.get(me, old.view.draft_id).asked == 20.0
     assert old.view.asked == 20.0
     shown = Painter(services).status(old)
     assert "changed elsewhere to “20”" in shown
@@ -67,17 +66,17 @@ def test_the_fields_of_a_press_are_saved_one_by_one(services, me, press, tabs):
     old, new = tabs
     press(new, do="price", field="price", value="20")
     press(old, do="publish", **{**fields(old), "title": "My title", "price": "12"})
-    view = handlers.get_draft(services, me, old.view.draft_id)
+    view = services.drafts.get(me, old.view.draft_id)
     assert (view.title, view.asked, old.published) == ("My title", 20.0, None)
 
 
 def test_another_tone_in_an_old_tab_keeps_what_was_typed_in_the_new_one(services, me, tabs, press):
     old, new = tabs
     press(new, do="text", field="title", value="Newer title")
-    list(actions.writing(services, me, old, {"do": "tone", "tone": "warmer", **fields(old)}))
+    list(Actions(services, me, old).writing({"do": "tone", "tone": "warmer", **fields(old)}))
     assert old.view.title == "Newer title"
     press(new, do="text", field="description", value="Typed over a text that was written again meanwhile.")
-    assert old.view.description == handlers.get_draft(services, me, old.view.draft_id).description
+    assert old.view.description == services.drafts.get(me, old.view.draft_id).description
     assert "changed elsewhere" in new.notices[0].words
 
 
@@ -132,7 +131,7 @@ def test_a_draft_is_not_published_on_an_old_version(services, me, client):
     address, body = f"/v1/drafts/{made.json()['id']}", {"draft_id": made.json()["id"], "price": 12}
     first = client.get(address).headers.get("etag", "none")
     assert made.headers.get("etag") == first
-    handlers.edit_field(services, me, made.json()["id"], "price", "20")
+    services.drafts.edit(me, made.json()["id"], "price", "20")
     assert code(client.post("/v1/listings", json=body, headers={"If-Match": first})) == (409, "changed")
     assert client.get(address).json()["asked"] == 20
     latest = client.get(address).headers["etag"]

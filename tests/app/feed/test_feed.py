@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import func, select
 
 from app.feed.items import CONTENT, Prices, Projection, category_code, condition_code
-from app.feed.live_feed import Rates
+from app.feed.limits import Rates
 from app.store.tables import FeedEventRow, FeedRow, OrderRow
 from app.views import AppError, Busy
-from tests.app.web.test_api import client_of, code, published, two  # noqa: F401  # a fixture
+from tests.app.support.clients import client_of, code, published
 from tests.fakes import FakeIndex
 
 pytestmark = pytest.mark.stores
@@ -93,7 +93,7 @@ def test_fifty_buyers_race_for_one_piece(client, services):
         assert session.scalar(select(func.count()).select_from(OrderRow)) == 1
 
 
-def test_a_refund_belongs_to_the_seller_and_changes_nothing_twice(two):  # noqa: F811
+def test_a_refund_belongs_to_the_seller_and_changes_nothing_twice(two):
     ann, bob, _ = two
     listing = published(ann)
     body = {"listing_id": listing["id"], "price": listing["price"]}
@@ -104,7 +104,7 @@ def test_a_refund_belongs_to_the_seller_and_changes_nothing_twice(two):  # noqa:
     assert ann.post(f"/v1/orders/{order['id']}/refund").json() == first
 
 
-def test_a_token_acts_for_its_owner_alone(two):  # noqa: F811
+def test_a_token_acts_for_its_owner_alone(two):
     ann, bob, nobody = two
     assert code(nobody.get("/v1/feed/me"))[0] == 401
     assert code(ann.get("/v1/feed/bob")) == (403, "not_yours")
@@ -207,19 +207,28 @@ def test_who_asks_too_often_is_told_when_to_come_again(build):
         assert client.get("/v1/feed/otto").status_code == 200
 
 
-def test_a_full_line_is_refused_instead_of_growing(build):
+def test_a_full_line_is_refused_instead_of_growing(build, monkeypatch):
     services = build(feed_waiting=1)
-    services.feed._waiting = 1
-    with pytest.raises(Busy):
+    real, refused = services.feed.feed.slate, []
+
+    def slate(*arguments):
+        try:
+            services.feed.page("otto", 5)
+        except Busy as error:
+            refused.append(error)
+        return real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(services.feed.feed, "slate", slate)
         services.feed.page("vera", 5)
-    services.feed._waiting = 0
+        services.feed.page("vera", 5)
+    assert len(refused) == 2
     services.feed.page("vera", 5)
-    assert services.feed._waiting == 0
 
 
 def test_the_bucket_of_rates_fills_again(monkeypatch):
     at = [0.0]
-    monkeypatch.setattr("app.feed.live_feed.time.monotonic", lambda: at[0])
+    monkeypatch.setattr("app.feed.limits.time.monotonic", lambda: at[0])
     rates = Rates(1.0, burst=2)
     rates.check("a")
     rates.check("a")

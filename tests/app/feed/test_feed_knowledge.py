@@ -20,7 +20,7 @@ from recommend.data.knowledge import KnowledgeStore
 from recommend.training.knowledge import coordinates
 from tests.app.feed.test_feed import seen
 from tests.app.feed.test_feed_models import SMALL, Index, busy_days, spread, walk
-from tests.app.web.test_api import client_of, published
+from tests.app.support.clients import client_of, published
 
 # A second version, as another process publishes it: other vectors of the same keys, or of other coordinates.
 PUBLISH = """

@@ -10,7 +10,7 @@ from recommend.data.parquet import ParquetStream
 from recommend.data.schema import TABLES, table_files
 from recommend.features.ragged import concat_batches
 from tests.app.feed.test_feed import buy, seen
-from tests.app.web.test_api import client_of, published
+from tests.app.support.clients import client_of, published
 
 
 def visit(client, visitor, click=()):

@@ -18,7 +18,7 @@ from recommend.data.schema import POLICIES, table_files
 from recommend.features.ragged import concat_batches
 from tests.app.feed.test_feed import buy, seen
 from tests.app.feed.test_feed_log import visit
-from tests.app.web.test_api import client_of, published
+from tests.app.support.clients import client_of, published
 from tests.fakes import FakeIndex
 
 DAYS = 8

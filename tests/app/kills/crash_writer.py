@@ -10,7 +10,6 @@ import random
 import sys
 from pathlib import Path
 
-from app import handlers
 from app.services import Services, build_services
 from app.settings import Settings
 from listing.intake.photos import intake
@@ -38,17 +37,17 @@ def main(home: Path) -> None:
     say("ready")
     while True:
         photos = intake([jpeg((dice.randrange(200), dice.randrange(200), dice.randrange(200)))])
-        draft = list(handlers.start_draft(services, me, photos))[-1].draft_id
+        draft = list(services.draft_writer.start(me, photos))[-1].draft_id
         say("wish", draft=draft)
-        listing = handlers.publish(services, me, draft, key=draft)
+        listing = services.publisher.publish(me, draft, key=draft)
         say("published", draft=draft, listing=listing.id)
         if dice.random() < 0.3:
             title = "changed " + " ".join(dice.choices(WORDS, k=4))
-            handlers.edit_listing(services, me, listing.id, {"title": title})
+            services.publisher.change(me, listing.id, {"title": title})
             say("changed", listing=listing.id, title=title)
         elif dice.random() < 0.4:
             say("deleting", listing=listing.id)
-            handlers.delete(services, me, listing.id)
+            services.publisher.delete(me, listing.id)
             say("deleted", listing=listing.id)
 
 

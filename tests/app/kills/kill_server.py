@@ -44,8 +44,8 @@ class Looking(FakePipeline):
 
 def catalogue(services: Services) -> dict[str, dict[str, float]]:
     """What the feed has on sale: price and bid by listing."""
-    feed, keys = services.feed.feed.catalog, services.feed._keys
-    ids = [number for number in list(keys) if number in feed]
+    feed, keys = services.feed.feed.catalog, services.feed.listings.live()
+    ids = list(keys)
     rows = feed.rows(ids)
     columns = zip(ids, feed.get("price", rows), feed.get("bid", rows), strict=True)
     return {keys[n]: {"price": float(price), "bid": float(bid)} for n, price, bid in columns}
@@ -58,7 +58,7 @@ def serve() -> int:
     pipeline = Looking()
     pipeline.past = index.past
     server.build_services = lambda settings: build_services(settings, pipeline=pipeline, index=index)
-    server._mount_page = lambda app, services: app.add_api_route("/catalogue", lambda: catalogue(services))
+    server.mount_page = lambda app, services: app.add_api_route("/catalogue", lambda: catalogue(services))
     return server.serve(settings)
 
 

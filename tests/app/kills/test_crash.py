@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from app import handlers
 from app.store.tables import KeyRow, ListingRow, OutboxRow, PhotoRow
 from tests.app.kills.crash_writer import open_services
 from tests.app.support.small_index import titles_in
@@ -64,13 +63,13 @@ class Promises:
 
 def titles_in_store(services) -> dict[str, str]:
     me = services.sellers.only().id
-    return {x.id: x.title for x in handlers.my_listings(services, me, limit=100_000)}
+    return {x.id: x.title for x in services.listings.own(me, limit=100_000)}
 
 
 def check(services, promises: Promises) -> int:
     """Store = index = photos, and every promise kept; returns how many listings there are."""
     me = services.sellers.only().id
-    listings = {x.id: x for x in handlers.my_listings(services, me, limit=100_000)}
+    listings = {x.id: x for x in services.listings.own(me, limit=100_000)}
     assert services.index.ids() == set(listings), "the index and the store differ"
     with services.store.read() as session:
         assert session.scalars(select(OutboxRow)).all() == []
@@ -111,13 +110,13 @@ def test_a_listing_whose_index_entry_was_cut_off_is_put_in_on_the_next_start(bui
     """The moment between the store's commit and the index, without chance."""
     services = build()
     me = services.sellers.only().id
-    draft = list(handlers.start_draft(services, me, photos))[-1]
+    draft = list(services.draft_writer.start(me, photos))[-1]
     services.publisher.follow = lambda: None
-    listing = handlers.publish(services, me, draft.draft_id, key="k")
+    listing = services.publisher.publish(me, draft.draft_id, key="k")
     assert services.index.ids() == set()
     assert build(index=services.index).index.ids() == {listing.id}
     services.publisher.follow = lambda: None
-    handlers.delete(services, me, listing.id)
+    services.publisher.delete(me, listing.id)
     assert build(index=services.index).index.ids() == set()
 
 
@@ -125,8 +124,8 @@ def test_a_listing_whose_index_entry_was_cut_off_is_put_in_on_the_next_start(bui
 def test_strangers_in_the_index_go_and_stray_photos_go_to_the_trash(build, photos):
     services = build()
     me = services.sellers.only().id
-    draft = list(handlers.start_draft(services, me, photos))[-1]
-    listing = handlers.publish(services, me, draft.draft_id, key="k")
+    draft = list(services.draft_writer.start(me, photos))[-1]
+    listing = services.publisher.publish(me, draft.draft_id, key="k")
     stranger = listing.model_copy(update={"id": "ipl-gone"})
     services.index.put(stranger, [services.media.path(p.id) for p in listing.photos])
     stray = services.media.save("ab" * 16, b"left behind")
@@ -144,11 +143,11 @@ def test_drafts_of_a_dead_process_are_stopped(build, photos):
 
     services = build()
     me = services.sellers.only().id
-    draft = list(handlers.start_draft(services, me, photos))[-1]
+    draft = list(services.draft_writer.start(me, photos))[-1]
     with services.store.write() as session:
         draft_repo.set_state(session, draft.draft_id, "working")
         draft_repo.add_draft(session, "e" * 32, me, [], note="", tone="plain")
     again = build()
-    assert handlers.get_draft(again, me, draft.draft_id).state == "ready"
-    stopped = handlers.get_draft(again, me, "e" * 32)
+    assert again.drafts.get(me, draft.draft_id).state == "ready"
+    stopped = again.drafts.get(me, "e" * 32)
     assert (stopped.state, stopped.problem.code) == ("stopped", "stopped")

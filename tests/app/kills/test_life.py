@@ -21,7 +21,7 @@ from app.settings import Settings
 from app.store.backup.archive import back_up
 from app.store.backup.restore import restore
 from app.store.db import open_engine
-from rag_index.index import build
+from rag_index import build
 from tests.app.kills.life import Life, World
 from tests.app.kills.life_server import OneServer, Starter
 from tests.app.support.small_index import SmallEncoders, open_index

@@ -9,12 +9,11 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from app import handlers
-from app.accounts.sellers import write_password
+from app.accounts.passwords import write_password
 from app.store.tables import ListingRow, OrderRow
 from app.views import AppError
 from app.web.server import create_app
-from tests.app.web.test_api import client_of, code, published, two  # noqa: F401  # a fixture
+from tests.app.support.clients import client_of, code, published
 
 pytestmark = pytest.mark.stores
 
@@ -104,21 +103,21 @@ def test_sell_again_waits_for_the_refund(services, me, client):
     listing = published(client)
     taken = bought(client, listing)
     with pytest.raises(AppError) as refused:
-        handlers.relist(services, me, listing["id"])
-    assert (refused.value.code, refused.value.status) == ("order_stands", 409)
+        services.publisher.relist(me, listing["id"])
+    assert (refused.value.code, refused.value.http_status) == ("order_stands", 409)
     again = client.post("/v1/listings", json={"draft_id": listing["draft_id"], "price": 10})
     assert (again.json()["id"], again.json()["stock"], again.json()["status"]) == (listing["id"], 0, "sold")
     assert client.patch(f"/v1/listings/{listing['id']}", json={"title": "Still mine"}).status_code == 200
     assert client.post(f"/v1/orders/{taken['id']}/refund").status_code == 200
     assert pieces(client, listing) == 0  # it does not come back by itself
-    assert handlers.relist(services, me, listing["id"]).stock == 1
+    assert services.publisher.relist(me, listing["id"]).stock == 1
     bought(client, listing, "k2", "otto")
 
 
 def test_what_was_sold_by_hand_can_be_sold_again(services, me, client):
     listing = published(client)
-    assert handlers.mark_sold(services, me, listing["id"]).stock == 0
-    assert handlers.relist(services, me, listing["id"]).status == "active"
+    assert services.publisher.mark_sold(me, listing["id"]).stock == 0
+    assert services.publisher.relist(me, listing["id"]).status == "active"
     bought(client, listing)
 
 
@@ -129,7 +128,7 @@ def test_pieces_that_are_left_may_become_more(services, me, client):
     bought(client, listing)
     assert client.patch(address, json={"stock": 3}).json()["stock"] == 3
     client.patch(address, json={"status": "reserved"})
-    assert handlers.relist(services, me, listing["id"]).stock == 3  # those that are there, not one
+    assert services.publisher.relist(me, listing["id"]).stock == 3  # those that are there, not one
     assert client.patch(address, json={"stock": 0}).json()["stock"] == 0
     assert code(client.patch(address, json={"stock": 1})) == (409, "order_stands")
 
@@ -154,12 +153,12 @@ def test_everybody_at_once_and_no_piece_is_sold_twice(services, me, client):
         wishes = [lambda n=n: services.orders.buy(f"b{n}", listing, f"{listing}{n}", price=10) for n in range(8)]
         return [
             *wishes,
-            *[lambda: handlers.relist(services, me, listing)] * 3,
-            *[lambda: handlers.edit_listing(services, me, listing, {"stock": 1})] * 2,
-            lambda: handlers.edit_listing(services, me, listing, {"status": "removed"}),
-            lambda: handlers.edit_listing(services, me, listing, {"status": "active"}),
+            *[lambda: services.publisher.relist(me, listing)] * 3,
+            *[lambda: services.publisher.change(me, listing, {"stock": 1})] * 2,
+            lambda: services.publisher.change(me, listing, {"status": "removed"}),
+            lambda: services.publisher.change(me, listing, {"status": "active"}),
             lambda: services.orders.refund(me, first),
-            lambda: handlers.delete(services, me, listing),
+            lambda: services.publisher.delete(me, listing),
         ]
 
     codes = []
@@ -197,7 +196,7 @@ def orders(client, **query):
     return answer.json()["orders"]
 
 
-def test_buyer_and_seller_list_their_own_orders(two):  # noqa: F811
+def test_buyer_and_seller_list_their_own_orders(two):
     ann, bob, nobody = two
     hers = [published(ann, price=10 + n, title=f"Hoodie {n}") for n in range(3)]
     his = published(bob, price=5, title="Scarf")
@@ -261,7 +260,7 @@ def test_an_order_is_handed_over_and_may_come_back(client):
     assert client.patch(f"/v1/listings/{listing['id']}", json={"status": "active", "stock": 1}).status_code == 200
 
 
-def test_orders_outlive_their_listing_without_its_words(two):  # noqa: F811
+def test_orders_outlive_their_listing_without_its_words(two):
     ann, bob, _ = two
     one, other = (published(ann, title=f"A secret hoodie {n}") for n in range(2))
     kept, returned = bought(bob, one, "k1", ""), bought(bob, other, "k2", "")

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from app.store.tables import ListingRow
 from listing.safety.contacts import MASK, has_contacts
 from tests.app.feed.test_feed import seen
-from tests.app.web.test_api import client_of, code, draft, published
+from tests.app.support.clients import client_of, code, draft, published
 
 ROOT = Path(__file__).resolve().parents[3]
 PHONE, MAIL, MESSENGER = "+49 170 1234567", "vera@example.org", "WhatsApp 0170 1234567"
@@ -154,7 +154,7 @@ def test_ordinary_words_stay_as_they_are_to_the_byte(client):
         assert facts.items() <= listing["attributes"].items()
     listing = published(client, category="Hat")
     texts = [row["text"] for row in sample]
-    goods = [r for r in rows("dev_goods.jsonl") + rows("dev2_goods_check.jsonl") if not r["prohibited"]]
+    goods = [r for r in rows("goods/train.jsonl") if r["author"] == "dev" and not r["prohibited"]]
     texts += [r["text"] for r in goods if not r.get("category")][:30]
     texts += [r["text"] for r in rows("contacts/development.jsonl") if not r["contacts"]][::10]
     assert len(texts) >= 80

@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from app.cli.main import main
 from app.market import posts as post_rules
+from app.ops.html import slate_table
 from app.ops.numbers import feed_table
-from app.ops.page import _slate
 from app.store.tables import FeedPageRow, FeedPostRow, FeedRow, PhotoRow, PostRow
 from recommend.cascade.posts import POST_SLOTS, Post, Posts, around, slots
 from recommend.cascade.visitors import Visitors
@@ -20,7 +20,7 @@ from recommend.data.schema import ENTITIES, table_files
 from recommend.features.ragged import concat_batches
 from tests.app.feed.test_feed import buy, seen
 from tests.app.feed.test_feed_models import SMALL, Index, spread
-from tests.app.web.test_api import client_of, code, published, two  # noqa: F401  # a fixture
+from tests.app.support.clients import client_of, code, published
 from tests.fakes import FakeIndex, jpeg
 
 
@@ -93,7 +93,7 @@ def test_an_operator_sees_the_post_where_the_visitor_would(client, services):
     rows = feed_table(slate, titles, {}).rows
     assert [row[0] for row in rows[:20]] == list(range(1, 21))
     assert rows[POST_SLOTS[0]][1:3] == ("<b>Wool</b>", "post")
-    page = _slate(feed_table(slate, titles, {}))
+    page = slate_table(feed_table(slate, titles, {}))
     assert "&lt;b&gt;Wool" in page
     assert "<b>Wool" not in page
 
@@ -152,7 +152,7 @@ def test_the_rules_of_listings_hold_for_posts(client, services):
     assert set(services.media.ids()) == photos  # whatever was refused left nothing behind
 
 
-def test_a_post_belongs_to_its_author(two):  # noqa: F811
+def test_a_post_belongs_to_its_author(two):
     ann, bob, nobody = two
     post = posted(ann)
     assert code(bob.delete(f"/v1/posts/{post['id']}")) == (404, "not_found")
@@ -163,7 +163,7 @@ def test_a_post_belongs_to_its_author(two):  # noqa: F811
 
 
 def test_an_author_has_only_so_many(client, monkeypatch):
-    monkeypatch.setattr(post_rules, "MOST", 2)
+    monkeypatch.setattr(post_rules, "MAX_POSTS", 2)
     posted(client)
     posted(client)
     assert code(write(client)) == (422, "too_many_posts")

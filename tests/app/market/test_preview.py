@@ -7,12 +7,11 @@ import re
 import pytest
 from fastapi.testclient import TestClient
 
-from app import handlers
-from app.accounts.sellers import write_password
+from app.accounts.passwords import write_password
 from app.seller.desk import Painter
 from app.web.server import create_app
+from tests.app.support.clients import client_of, draft
 from tests.app.support.tabs import Tab
-from tests.app.web.test_api import client_of, draft
 from tests.app.web.test_security import Tags, harmless
 from tests.fakes import jpeg
 
@@ -121,7 +120,7 @@ def test_the_sellers_page_leads_there(services, me, tmp_path):
     tab.take(jpeg(), folder=tmp_path)
     tab.write()
     tab.press("publish")
-    listing = handlers.my_listings(services, me)[0]
+    listing = services.listings.own(me)[0]
     painter = Painter(services)
     for html in (painter.draft(tab.desk, me), painter.mine(tab.desk, me)):
         assert f'href="/l/{listing.id}"' in html

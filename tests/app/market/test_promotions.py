@@ -9,14 +9,15 @@ from datetime import UTC, datetime, time, timedelta
 import gradio as gr
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from app.accounts.sellers import write_password
+from app.accounts.passwords import write_password
 from app.cli.main import main
 from app.feed.items import CONTENT
 from app.market.promotions import Calendar, Promotion, Promotions, day_number, today
 from app.ops import numbers
-from app.ops import page as ops_page
+from app.ops.answers import answers
 from app.ops.promotions_tab import PromotionsTab
 from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, OrderRow
 from app.views import AppError
@@ -24,7 +25,7 @@ from app.web.server import create_app
 from recommend.cascade.registry import PROMOTION
 from recommend.cascade.request import DAY_MS
 from tests.app.feed.test_feed import seen
-from tests.app.web.test_api import TestClient, client_of, code, published
+from tests.app.support.clients import client_of, code, published
 
 DAY = timedelta(days=1)
 
@@ -166,7 +167,7 @@ def test_on_its_days_the_page_says_that_a_promotion_has_no_copy(client, services
     with services.store.read() as session:
         known = session.get(FeedPageRow, page["id"]).known
     assert (known["promotion"], known["days_to_promotion"]) == (number, 0)
-    assert numbers.promotions(services).rows[0][4:] == ("on", "no copy: no model")
+    assert numbers.promotions(services.feed, services.promotions.calendar()).rows[0][4:] == ("on", "no copy: no model")
     client.delete(f"/v1/promotions/{number}")
     assert "promotion" not in seen(client)["degraded"]
 
@@ -220,8 +221,11 @@ def test_a_copy_is_made_from_the_store_serves_its_days_and_is_thrown_away(build,
         assert before["models"]["promotion"] == "none"
         assert before["models"]["conversion"] == "esmm 0001"
         lacks = "without a copy of the conversion model for “this one”"
-        assert lacks in numbers.answers(services)[0].says
-        assert numbers.promotions(services).rows[0][4:] == ("on", "no copy: esmm 0001")
+        assert lacks in answers(services.store, services.feed, services.promotions)[0].says
+        assert numbers.promotions(services.feed, services.promotions.calendar()).rows[0][4:] == (
+            "on",
+            "no copy: esmm 0001",
+        )
 
         capsys.readouterr()
         assert main(["recommend", "promote"]) == 0
@@ -232,8 +236,8 @@ def test_a_copy_is_made_from_the_store_serves_its_days_and_is_thrown_away(build,
         copy = "esmm_copy 0001 of esmm 0001"
         assert (page["models"]["conversion"], page["models"]["promotion"]) == (copy, copy)
         assert "promotion" not in page["degraded"]
-        assert numbers.promotions(services).rows[0][4:] == ("on", copy)
-        assert lacks not in numbers.answers(services)[0].says
+        assert numbers.promotions(services.feed, services.promotions.calendar()).rows[0][4:] == ("on", copy)
+        assert lacks not in answers(services.store, services.feed, services.promotions)[0].says
         with services.store.read() as session:
             assert session.get(FeedPageRow, page["id"]).models["promotion"] == copy
             scores = [r.scores["pcvr"] for r in session.scalars(select(FeedRow).where(FeedRow.page_id == page["id"]))]
@@ -247,13 +251,13 @@ def test_a_copy_is_made_from_the_store_serves_its_days_and_is_thrown_away(build,
             services.feed.refresh()
             assert seen(client)["models"]["conversion"] == by
         assert services.feed.registry.versions(PROMOTION) == []
-        events = numbers.model_events(services).rows
+        events = numbers.model_events(services.feed).rows
         assert events[0][1:] == ("discarded", "promotion", "0001", "its days are over")
 
 
 def test_the_tab_changes_nothing_before_the_second_look(services):
     with gr.Blocks(), gr.Tab("Promotions") as tab:
-        page = PromotionsTab(services, tab, lambda name: gr.Dataframe(), ops_page._frame)
+        page = PromotionsTab(services, tab, lambda name: gr.Dataframe())
 
     def declared_now():
         return [p.name for p in services.promotions.calendar().promotions]

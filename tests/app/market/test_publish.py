@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
-from app import handlers
 from app.store.tables import EventRow, OutboxRow
 from app.views import AppError
 from listing.intake.photos import intake
-from rag_index.errors import BadRecord
+from rag_index import BadRecord
 from tests.fakes import FakeIndex, jpeg
 
 pytestmark = pytest.mark.stores
@@ -18,12 +17,12 @@ pytestmark = pytest.mark.stores
 def test_drafts_past_their_retention_go_and_an_event_stays(build, photos):
     services = build()
     me = services.sellers.only().id
-    kept = list(handlers.start_draft(services, me, photos))[-1]
-    listing = handlers.publish(services, me, kept.draft_id, key="k")
-    left = list(handlers.start_draft(services, me, intake([jpeg((200, 9, 9))])))[-1]
-    assert services.publisher.retire() == 0
+    kept = list(services.draft_writer.start(me, photos))[-1]
+    listing = services.publisher.publish(me, kept.draft_id, key="k")
+    left = list(services.draft_writer.start(me, intake([jpeg((200, 9, 9))])))[-1]
+    assert services.housekeeping.retire() == 0
     later = build(retention_days=0, index=services.index)
-    assert [x.id for x in handlers.my_listings(later, me)] == [listing.id]
+    assert [x.id for x in later.listings.own(me)] == [listing.id]
     assert set(later.media.ids()) == {p.id for p in listing.photos}
     with later.store.read() as session:
         events = list(session.scalars(select(EventRow).where(EventRow.kind == "abandoned")))
@@ -44,22 +43,20 @@ def test_a_listing_that_the_index_refuses_holds_up_nobody(build):
     me = services.sellers.only().id
     ids = []
     for number, title in enumerate(("refused", "taken")):
-        draft = list(handlers.start_draft(services, me, intake([jpeg((number, 9, 9))])))[-1]
-        handlers.edit_field(services, me, draft.draft_id, "title", title)
-        ids.append(handlers.publish(services, me, draft.draft_id, key=title).id)
+        draft = list(services.draft_writer.start(me, intake([jpeg((number, 9, 9))])))[-1]
+        services.drafts.edit(me, draft.draft_id, "title", title)
+        ids.append(services.publisher.publish(me, draft.draft_id, key=title).id)
     assert services.index.ids() == {ids[1]}
-    assert {x.id for x in handlers.my_listings(services, me)} == set(ids)
+    assert {x.id for x in services.listings.own(me)} == set(ids)
     with services.store.read() as session:
         assert session.scalars(select(OutboxRow)).all() == []
 
 
 def test_the_index_finds_by_text_and_photo_and_holds_no_contact_data(services, me, photos):
-    draft = list(handlers.start_draft(services, me, photos))[-1]
-    handlers.edit_field(
-        services, me, draft.draft_id, "description", "Write to ann@example.com or call +49 176 12345678."
-    )
-    handlers.edit_field(services, me, draft.draft_id, "brand", "see www.example.com")
-    listing = handlers.publish(services, me, draft.draft_id, key="k")
+    draft = list(services.draft_writer.start(me, photos))[-1]
+    services.drafts.edit(me, draft.draft_id, "description", "Write to ann@example.com or call +49 176 12345678.")
+    services.drafts.edit(me, draft.draft_id, "brand", "see www.example.com")
+    listing = services.publisher.publish(me, draft.draft_id, key="k")
     record = services.index.past.index.get(listing.id)
     assert record is not None
     stored = record.model_dump_json(exclude={"image_vectors", "text_vector"})
@@ -74,17 +71,17 @@ def test_the_index_finds_by_text_and_photo_and_holds_no_contact_data(services, m
         hits = services.index.search("", photo.convert("RGB"), limit=3)
     assert hits[0].listing_id == listing.id
     assert hits[0].score == pytest.approx(1.0, abs=1e-4)
-    handlers.mark_sold(services, me, listing.id)
+    services.publisher.mark_sold(me, listing.id)
     assert services.index.past.index.get(listing.id).sold
-    handlers.edit_listing(services, me, listing.id, {"status": "removed"})
+    services.publisher.change(me, listing.id, {"status": "removed"})
     assert services.index.ids() == set()
 
 
 def test_what_changed_since_it_was_shown_is_not_published(services, me, photos):
-    draft = list(handlers.start_draft(services, me, photos))[-1]
-    shown = handlers.get_draft(services, me, draft.draft_id).version
-    handlers.edit_field(services, me, draft.draft_id, "price", "5")
+    draft = list(services.draft_writer.start(me, photos))[-1]
+    shown = services.drafts.get(me, draft.draft_id).version
+    services.drafts.edit(me, draft.draft_id, "price", "5")
     with pytest.raises(AppError, match="changed elsewhere"):
-        handlers.publish(services, me, draft.draft_id, key="k", version=shown)
-    now = handlers.get_draft(services, me, draft.draft_id).version
-    assert handlers.publish(services, me, draft.draft_id, key="k", version=now).price == 5.0
+        services.publisher.publish(me, draft.draft_id, key="k", version=shown)
+    now = services.drafts.get(me, draft.draft_id).version
+    assert services.publisher.publish(me, draft.draft_id, key="k", version=now).price == 5.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from app import handlers
 from app.ops.adoption import FactCounts, adoption, compare_texts
 from listing.intake.photos import intake
 from tests.fakes import jpeg
@@ -29,18 +28,18 @@ def test_texts_by_hand():
 
 def test_from_the_story_of_three_drafts(services, me):
     def draft(shade):
-        return list(handlers.start_draft(services, me, intake([jpeg((shade, 20, 20))])))[-1].draft_id
+        return list(services.draft_writer.start(me, intake([jpeg((shade, 20, 20))])))[-1].draft_id
 
     untouched, edited, left = draft(10), draft(90), draft(200)
-    handlers.publish(services, me, untouched, key="1")
-    handlers.edit_field(services, me, edited, "colour", "black")
-    handlers.edit_field(services, me, edited, "brand", None)
-    handlers.answer_question(services, me, edited, "size", "M")
-    handlers.edit_field(services, me, edited, "title", "Other words")
-    list(handlers.regenerate(services, me, edited, tone="shorter"))
-    handlers.edit_field(services, me, edited, "category", "Longsleeve")
-    handlers.publish(services, me, edited, key="2")
-    handlers.abandon(services, me, left)
+    services.publisher.publish(me, untouched, key="1")
+    services.drafts.edit(me, edited, "colour", "black")
+    services.drafts.edit(me, edited, "brand", None)
+    services.drafts.answer(me, edited, "size", "M")
+    services.drafts.edit(me, edited, "title", "Other words")
+    list(services.draft_writer.write_again(me, edited, tone="shorter", from_photos=False))
+    services.drafts.edit(me, edited, "category", "Longsleeve")
+    services.publisher.publish(me, edited, key="2")
+    services.drafts.abandon(me, left)
 
     found = adoption(services.store)
     assert (found.shown, found.published, found.abandoned, found.measured) == (3, 2, 1, 2)
@@ -58,10 +57,10 @@ def test_from_the_story_of_three_drafts(services, me):
 
 
 def test_later_changes_of_a_listing_do_not_change_what_was_published(services, me, photos):
-    draft = list(handlers.start_draft(services, me, photos))[-1]
-    listing = handlers.publish(services, me, draft.draft_id, key="1")
-    handlers.edit_listing(services, me, listing.id, {"title": "Half a year later"})
+    draft = list(services.draft_writer.start(me, photos))[-1]
+    listing = services.publisher.publish(me, draft.draft_id, key="1")
+    services.publisher.change(me, listing.id, {"title": "Half a year later"})
     assert adoption(services.store).texts["title"].untouched == 1.0
-    handlers.delete(services, me, listing.id)
+    services.publisher.delete(me, listing.id)
     after = adoption(services.store)
     assert (after.published, after.measured) == (1, 0)

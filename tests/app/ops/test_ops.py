@@ -9,14 +9,17 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 
-from app.accounts.sellers import write_password
+from app.accounts.passwords import write_password
 from app.ops import charts as pictures
 from app.ops import numbers
+from app.ops.answers import answers
+from app.ops.api import TABLES
+from app.ops.impressions import impressions, share, wilson
 from app.store.tables import FeedPageRow, FeedRow, ListingRow, now
 from app.web.server import create_app
 from tests.app.feed.test_feed import buy, seen
 from tests.app.feed.test_feed_log import visit
-from tests.app.web.test_api import client_of, code, published
+from tests.app.support.clients import client_of, code, published
 
 pytestmark = pytest.mark.stores
 
@@ -39,7 +42,7 @@ def used(build):
 def test_the_three_questions_have_answers(used, monkeypatch):
     services, *_ = used
     monkeypatch.setattr(services.feed, "p99_ms", lambda: 40.0)  # how busy this machine is now is not the question
-    healthy, chance, off = numbers.answers(services)
+    healthy, chance, off = answers(services.store, services.feed, services.promotions)
     assert (healthy.state, chance.state) == ("look", "good")
     assert "without a model for pre-ranking, ranking" in healthy.says
     assert "7 listings live" in healthy.detail
@@ -48,10 +51,8 @@ def test_the_three_questions_have_answers(used, monkeypatch):
 
 
 def test_an_empty_store_says_that_nothing_is_known(services):
-    assert {a.state for a in numbers.answers(services)} == {"unknown"}
-    assert all(
-        not make(services).rows for name, make in numbers.TABLES.items() if name not in ("models", "experiments")
-    )
+    assert {a.state for a in answers(services.store, services.feed, services.promotions)} == {"unknown"}
+    assert all(not make(services).rows for name, make in TABLES.items() if name not in ("models", "experiments"))
 
 
 def test_a_starved_listing_is_found(used):
@@ -61,9 +62,9 @@ def test_a_starved_listing_is_found(used):
         session.execute(
             update(ListingRow).where(ListingRow.id == hidden["id"]).values(published_at=now() - timedelta(hours=9))
         )
-    table = numbers.new_listings(services)
+    table = numbers.new_listings(services.store)
     assert [row[6] for row in table.rows].count("starved") == 1
-    assert numbers.answers(services)[1].state == "bad"  # one of nine
+    assert answers(services.store, services.feed, services.promotions)[1].state == "bad"  # one of nine
     first = next(row for row in table.rows if row[7])
     assert first[3] >= first[7] > 0
     assert first[5] >= first[4] >= 0
@@ -71,16 +72,16 @@ def test_a_starved_listing_is_found(used):
 
 def test_model_health_is_what_the_rows_say(used):
     services, *_ = used
-    table = numbers.model_health(services)
+    table = numbers.model_health(impressions(services.store))
     whole = {row[0]: row for row in table.rows if row[1] == "all"}
     assert len(whole) == 2
-    seen_rows = numbers.impressions(services.store)
+    seen_rows = impressions(services.store)
     for day, row in whole.items():
         at = seen_rows.day == day
         assert row[2:4] == (at.sum(), seen_rows.click[at].sum())
         assert row[7] == pytest.approx(seen_rows.pctr[at].sum() / seen_rows.click[at].sum(), abs=0.006)
     assert sum(row[2] for row in whole.values()) == len(seen_rows)
-    assert len(numbers.drift(services).rows) == 1
+    assert len(numbers.drift(impressions(services.store)).rows) == 1
 
 
 def test_the_stability_index_sees_a_shift_and_no_other_thing():
@@ -91,10 +92,10 @@ def test_the_stability_index_sees_a_shift_and_no_other_thing():
 
 
 def test_a_share_has_its_interval():
-    low, high = numbers.wilson(5, 50)
+    low, high = wilson(5, 50)
     assert (round(low, 3), round(high, 3)) == (0.043, 0.214)
-    assert numbers.wilson(0, 0) == (0.0, 1.0)
-    assert numbers.share(0, 0) == "-"
+    assert wilson(0, 0) == (0.0, 1.0)
+    assert share(0, 0) == "-"
 
 
 def test_looking_changes_nothing(used):
@@ -114,7 +115,7 @@ def test_looking_changes_nothing(used):
 def test_every_table_exports_and_formulas_stay_text(used):
     _, client, _ = used
     client.patch(f"/v1/listings/{published(client)['id']}", json={"title": "=cmd()"})
-    for name in numbers.TABLES:
+    for name in TABLES:
         rows = client.get(f"/ops/export/{name}.json").json()
         text = client.get(f"/ops/export/{name}.csv").text
         assert len(text.splitlines()) >= len(rows) + 1
@@ -142,11 +143,16 @@ def test_only_operators_may_look(build, tmp_path):
 
 def test_pictures_state_what_is_seen(used):
     services, client, _ = used
-    table = numbers.model_health(services)
-    rows = numbers.impressions(services.store)
+    table = numbers.model_health(impressions(services.store))
+    rows = impressions(services.store)
     assert pictures.reliability(rows).axes[0].get_title(loc="left").startswith("Predictions")
     assert pictures.by_day(table).axes[0].get_title(loc="left").startswith("Predictions")
-    assert pictures.first_impressions(numbers.new_listings(services)).axes[0].get_title(loc="left").startswith("Half")
+    assert (
+        pictures.first_impressions(numbers.new_listings(services.store))
+        .axes[0]
+        .get_title(loc="left")
+        .startswith("Half")
+    )
     slate, _ = services.feed.explain("v1", 20)
     assert " ms, most of it in " in pictures.funnel(slate.counts, slate.ms).axes[0].get_title(loc="left")
     assert seen(client)["places"]

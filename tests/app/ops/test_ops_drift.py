@@ -12,9 +12,10 @@ import pytest
 from app.feed.items import CONTENT, category_code
 from app.market.promotions import day_number, today
 from app.ops import charts as pictures
-from app.ops import drift, numbers
+from app.ops import drift
+from app.ops.drift import drift_by_feature
 from app.store.tables import FeedPageRow, FeedRow, ListingRow, now
-from tests.app.web.test_api import client_of, published
+from tests.app.support.clients import client_of, published
 
 HATS, SHOES = category_code("Hat"), category_code("Shoes")
 
@@ -61,7 +62,7 @@ def test_nothing_moved_when_nothing_was_planted(services):
     trained_before(services)
     for ago in (0, 1, 2):
         pages(services, ago, seed=1)
-    table = numbers.drift_by_feature(services)
+    table = drift_by_feature(services.store, services.feed)
     assert len(table.rows) == 17
     moved = [row for row in table.rows if row[1] != "steady"]
     assert len(moved) <= 1  # one of twenty comes by chance
@@ -89,7 +90,7 @@ def test_a_planted_drift_is_named_and_everything_else_is_steady(services, plante
                                     currency="EUR") for c in ("Hat", "Shoes")])  # fmt: skip
     for ago in (0, 1, 2):
         pages(services, ago, planted, seed=1)
-    table = numbers.drift_by_feature(services)
+    table = drift_by_feature(services.store, services.feed)
     assert (table.rows[0][0], table.rows[0][1]) == (name, "moved")
     assert table.rows[0][2] > 0.2 > table.rows[0][3]
     assert said in table.rows[0][5]
@@ -100,7 +101,7 @@ def test_a_planted_drift_is_named_and_everything_else_is_steady(services, plante
 def test_few_pages_say_nothing_and_chance_is_not_taken_for_drift(services):
     pages(services, 8, count=10)
     pages(services, 0, count=200, seed=1)
-    table = numbers.drift_by_feature(services)
+    table = drift_by_feature(services.store, services.feed)
     assert table.rows == ()
     assert "Below 30 pages nothing is said" in table.note
     assert "Too few pages" in str(pictures.drift_by_feature(table).axes[0].texts[0].get_text())
@@ -110,7 +111,7 @@ def test_few_pages_say_nothing_and_chance_is_not_taken_for_drift(services):
         thing["category"] = HATS if page["hour"] < 12 else SHOES
 
     pages(services, 9, alike, count=35, seed=2)
-    table = numbers.drift_by_feature(services)
+    table = drift_by_feature(services.store, services.feed)
     chance = next(row[3] for row in table.rows if row[0] == "category")
     rows = 45 * 6
     assert chance > 3 * (1 / rows + 1 / (200 * 6))  # what rows that know nothing of each other would give
@@ -120,7 +121,7 @@ def test_a_model_from_elsewhere_is_compared_with_the_weeks_before(services):
     for ago in (0, 6):
         pages(services, ago)
     trained_on(services, 0, 25)  # the simulated marketplace
-    table = numbers.drift_by_feature(services)
+    table = drift_by_feature(services.store, services.feed)
     assert "since no ranking model serves that was trained on earlier days of this store" in table.note
     assert len(table.rows) == 17
 

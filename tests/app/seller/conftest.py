@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.accounts.sellers import write_password
+from app.accounts.passwords import write_password
 from app.setup.external_tools import find_chromium
 from tests.app.support.page_server import CHROMIUM_ARGS, served
 from tests.fakes import FakePipeline, jpeg

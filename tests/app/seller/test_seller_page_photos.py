@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.app.drafting.test_draft_photos import picture
 from tests.app.seller.conftest import SIZES, add, expect, publish, write
 from tests.app.seller.test_seller_page_axe import findings
+from tests.app.support.pictures import picture
 from tests.fakes import FakePipeline
 
 pytestmark = pytest.mark.browser

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from app import handlers
 from tests.app.seller.conftest import add, expect, publish, write
 from tests.app.support.page_server import served
 from tests.fakes import FakePipeline
@@ -59,8 +58,8 @@ def test_a_field_that_changed_elsewhere_is_shown_and_what_was_typed_stays(
         write(page)
         draft = page.locator("#ipl-draft-form input[name=key]").get_attribute("value")
         title = page.get_by_label("Title", exact=True)
-        handlers.edit_field(services, me, draft, "title", "From another tab")
-        handlers.edit_field(services, me, draft, "price", "20")
+        services.drafts.edit(me, draft, "title", "From another tab")
+        services.drafts.edit(me, draft, "price", "20")
         title.fill("Typed here")
         page.get_by_label("Price in EUR").fill("15")
         page.get_by_label("Price in EUR").blur()
@@ -71,7 +70,7 @@ def test_a_field_that_changed_elsewhere_is_shown_and_what_was_typed_stays(
         expect(title).to_have_value("From another tab")
 
         # Publishing at once, while the field is still typed in, is no way around it.
-        handlers.edit_field(services, me, draft, "title", "Once more")
+        services.drafts.edit(me, draft, "title", "Once more")
         title.press_sequentially(", with a hood")
         page.evaluate("document.getElementById('ipl-draft-form').requestSubmit()")
         expect(page.locator("#ipl-status .typed")).to_have_text(["From another tab, with a hood"])

@@ -11,17 +11,16 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select, text, update
 
-from app import handlers
 from app.store import db, draft_repo, outbox
 from app.store.tables import DraftRow, ListingRow, OutboxRow, now
 from app.views import AppError
 from app.web.server import create_app
 from listing.intake.photos import intake
-from rag_index.errors import IndexUnreachable
+from rag_index import IndexUnreachable
 from rag_index.storage import location
 from tests.app.feed.test_feed import buy, seen
+from tests.app.support.clients import client_of, code, draft, published
 from tests.app.support.small_index import open_index, titles_in
-from tests.app.web.test_api import client_of, code, draft, published
 from tests.fakes import FakeIndex, jpeg
 from tests.servers import Postgres, Server
 
@@ -64,9 +63,9 @@ def test_without_postgresql_every_route_says_so_and_works_again_by_itself(build)
 def test_the_page_says_it_in_a_sentence(services, monkeypatch):
     import gradio as gr
 
-    from app.seller.page import _Page
+    from app.seller.page import SellerPage
 
-    page = _Page(services, None)
+    page = SellerPage(services, None)
     desk = page.desk.value
     here = gr.Request(username=None)
     assert len(page.enter(desk, here)) == 12
@@ -99,16 +98,16 @@ def test_an_order_is_answered_though_the_store_goes_away_right_after_it(services
         with services.store.write() as session:
             assert len(session.scalars(select(OutboxRow)).all()) == 1
         monkeypatch.setattr(services.store, "read", real)
-        monkeypatch.setattr(outbox, "REST_SECONDS", 0.0)
-        services.publisher.outbox.catch_up()
+        monkeypatch.setattr(outbox, "RETRY_SECONDS", 0.0)
+        services.outbox.catch_up()
         with services.store.write() as session:
             assert session.scalars(select(OutboxRow)).all() == []
 
 
 @pytest.mark.stores
 def test_a_draft_whose_end_could_not_be_written_is_stopped_later(services, me, photos, monkeypatch):
-    done = list(handlers.start_draft(services, me, photos))[-1]
-    run = handlers.start_draft(services, me, intake([jpeg((9, 9, 9))]))
+    done = list(services.draft_writer.start(me, photos))[-1]
+    run = services.draft_writer.start(me, intake([jpeg((9, 9, 9))]))
     view = next(run)
     real = services.store.write
 
@@ -120,14 +119,14 @@ def test_a_draft_whose_end_could_not_be_written_is_stopped_later(services, me, p
         list(run)
     assert len(services.queue) == 0
     monkeypatch.setattr(services.store, "write", real)
-    assert services.publisher.stop_orphans(services.queue.names()) == 0  # it might still be written
+    assert services.housekeeping.stop_orphans(services.queue.names()) == 0  # it might still be written
     with services.store.write() as session:
         draft_repo.set_state(session, done.draft_id, "working")
         session.execute(update(DraftRow).values(updated_at=now() - timedelta(hours=1)))
-    assert services.publisher.stop_orphans([view.draft_id]) == 1
-    assert handlers.get_draft(services, me, done.draft_id).state == "ready"
-    assert services.publisher.stop_orphans([]) == 1
-    assert handlers.get_draft(services, me, view.draft_id).state == "stopped"
+    assert services.housekeeping.stop_orphans([view.draft_id]) == 1
+    assert services.drafts.get(me, done.draft_id).state == "ready"
+    assert services.housekeeping.stop_orphans([]) == 1
+    assert services.drafts.get(me, view.draft_id).state == "stopped"
 
 
 def test_the_feed_does_not_stand_in_line_behind_a_broken_index(build, me):
@@ -135,7 +134,7 @@ def test_the_feed_does_not_stand_in_line_behind_a_broken_index(build, me):
     with client_of(services) as client:
         first = published(client)
         for n in range(130):  # more than the outbox hands out at once
-            handlers.edit_listing(services, me, first["id"], {"price": n})
+            services.publisher.change(me, first["id"], {"price": n})
         second = published(client)
         assert {p["listing"]["id"] for p in seen(client)["places"]} == {first["id"], second["id"]}
         client.patch(f"/v1/listings/{first['id']}", json={"status": "removed"})
@@ -147,7 +146,7 @@ def test_the_feed_does_not_stand_in_line_behind_a_broken_index(build, me):
 def test_a_chroma_server_that_goes_away_or_hangs_holds_up_nobody(build, url, tmp_path, monkeypatch):
     monkeypatch.setattr(location, "SERVER_SECONDS", 1.0)
     monkeypatch.setattr(location, "CONNECT_SECONDS", 1.0)
-    monkeypatch.setattr(outbox, "REST_SECONDS", 0.0)
+    monkeypatch.setattr(outbox, "RETRY_SECONDS", 0.0)
     chroma = Server(tmp_path / "chroma")
     chroma.start()
     try:
@@ -178,7 +177,7 @@ def test_a_chroma_server_that_goes_away_or_hangs_holds_up_nobody(build, url, tmp
                 open_index(chroma.url)
             chroma.process.send_signal(signal.SIGCONT)
             monkeypatch.setattr(services.index.past.index._place, "_hangs_until", 0.0)
-            services.publisher.outbox.catch_up()
+            services.outbox.catch_up()
             assert titles_in(services.index) == titles
     finally:
         chroma.kill()

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
-from app import handlers
 from app.cli.main import main
 from app.feed.items import Projection
 from app.services import build_services
@@ -24,7 +23,7 @@ from app.store.backup.restore import ArchiveError, restore
 from app.store.tables import Base, ChangeRow, OutboxRow, PhotoRow
 from listing.intake.photos import intake
 from tests.app.feed.test_feed import buy, seen
-from tests.app.web.test_api import client_of, published
+from tests.app.support.clients import client_of, published
 from tests.fakes import FakeIndex, FakePipeline, jpeg
 
 
@@ -137,11 +136,11 @@ def test_a_backup_while_others_publish_and_delete_is_one_moment(used, tmp_path):
     def traffic():
         turn = 0
         while not stop.is_set():
-            draft = list(handlers.start_draft(used, me, intake([jpeg((turn % 200, 9, 9))])))[-1].draft_id
-            listing = handlers.publish(used, me, draft, key=draft)
+            draft = list(used.draft_writer.start(me, intake([jpeg((turn % 200, 9, 9))])))[-1].draft_id
+            listing = used.publisher.publish(me, draft, key=draft)
             turn += 1
             if turn % 2:
-                handlers.delete(used, me, listing.id)
+                used.publisher.delete(me, listing.id)
 
     thread = threading.Thread(target=traffic)
     thread.start()
@@ -295,8 +294,8 @@ def test_postgresql_without_its_programs_is_one_sentence(used, tmp_path, monkeyp
 def test_the_store_on_postgresql_comes_back(build, url, tmp_path, photos):
     services = build(store=url)
     me = services.sellers.named("me").id
-    draft = list(handlers.start_draft(services, me, photos))[-1].draft_id
-    handlers.publish(services, me, draft, key="k")
+    draft = list(services.draft_writer.start(me, photos))[-1].draft_id
+    services.publisher.publish(me, draft, key="k")
     before, files = rows_of(services.store), photos_of(services)
     assert back_up(services.settings, tmp_path / "p.tar").lost == ()
     services.store.engine.dispose()
@@ -306,7 +305,7 @@ def test_the_store_on_postgresql_comes_back(build, url, tmp_path, photos):
     with pytest.raises(ArchiveError, match="IPL_STORE"):
         restore(tmp_path / "p.tar", Settings(home=tmp_path / "third"))
     listing = before["listings"][0][0]
-    handlers.edit_listing(services, me, listing, {"title": "Later"})
+    services.publisher.change(me, listing, {"title": "Later"})
     assert rows_of(services.store) != before
     services.store.engine.dispose()
     restore(tmp_path / "p.tar", settings, force=True)

@@ -12,7 +12,7 @@ from app.store import change_feed
 from app.store.change_feed import Changes
 from app.store.tables import ChangeRow, now
 from tests.app.feed.test_feed import buy, seen
-from tests.app.web.test_api import client_of, published
+from tests.app.support.clients import client_of, published
 from tests.fakes import FakeIndex
 
 
@@ -37,7 +37,7 @@ def story(first, second, here, there):
     catalog = second.feed.feed.catalog
 
     def known(listing_id, name):
-        return catalog.get(name, catalog.rows([second.feed._numbers[listing_id]]))[0]
+        return catalog.get(name, catalog.rows([second.feed.listings.number(listing_id)]))[0]
 
     of_first = first.feed.feed.catalog
     assert set(catalog.get("item_id", catalog.live())) == set(of_first.get("item_id", of_first.live()))
@@ -98,8 +98,8 @@ def test_the_content_that_the_index_gets_later_comes_to_the_other_server_too(bui
     catalog = second.feed.feed.catalog
     assert not catalog.content(catalog.live()).any()
     index.fail = False
-    first.publisher.outbox._failed_at = -60.0
-    first.publisher.follow()
+    first.outbox._failed_at = -60.0
+    first.outbox.follow()
     asked = []
     index.vectors = lambda ids: asked.append(list(ids)) or {i: [1.0] * 1280 for i in ids}
     assert second.feed.catch_up() == 1
@@ -137,9 +137,13 @@ def test_a_number_that_is_committed_late_is_not_missed(services, monkeypatch):
 
 def test_what_could_not_be_taken_in_is_taken_in_later(both, monkeypatch):
     (_, second), (here, there) = both
+
+    def failing(listings):
+        raise RuntimeError("the store went away")
+
     listing = published(here)
     with monkeypatch.context() as patch:
-        patch.setattr(second.feed, "put", lambda listings: (_ for _ in ()).throw(RuntimeError("the store went away")))
+        patch.setattr(second.feed.listings, "put", failing)
         with pytest.raises(RuntimeError, match="went away"):
             second.feed.catch_up()
     assert second.feed.catch_up() > 0
@@ -149,7 +153,7 @@ def test_what_could_not_be_taken_in_is_taken_in_later(both, monkeypatch):
 def test_what_is_sold_while_it_is_being_put_in_does_not_stay(both):
     (first, second), (here, _) = both
     listing = published(here)
-    stale = first.feed._listings(first.feed.explain("vera", 5)[0].page)
+    stale = first.feed.explain("vera", 5)[1]
     assert buy(here, listing, "otto").status_code == 201
     second.feed.put(list(stale.values()))  # read before it was sold
     assert len(second.feed.feed.catalog) == 0

@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from app.accounts.sellers import write_password
+from app.accounts.passwords import write_password
 from app.cli.main import main
 from app.store.tables import Base, OrderRow, SellerRow
 from app.web.server import create_app

@@ -20,16 +20,15 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from app import handlers
 from app.store.db import Store, open_engine
 from app.store.tables import PhotoDeletionRow
 from app.views import AppError
 from listing.intake.photos import intake
 from tests.app.feed.test_feed import buy, seen
 from tests.app.kills.crash_writer import open_services
+from tests.app.support.clients import client_of
 from tests.app.support.leftovers import files_with, marked_jpeg, rows_with, wait_until_gone
 from tests.app.support.page_server import served
-from tests.app.web.test_api import client_of
 from tests.fakes import jpeg
 
 WORD = "quuxzebrine"
@@ -117,22 +116,22 @@ def test_after_a_kill_in_the_middle_of_deleting_nothing_is_left(tmp_path, reposi
 def test_a_closed_home_holds_nothing_of_what_was_deleted_a_moment_before(tmp_path):
     services = open_services(tmp_path)
     me = services.sellers.only().id
-    draft = list(handlers.start_draft(services, me, intake([jpeg()]), f"The note says {WORD}."))[-1].draft_id
-    listing = handlers.publish(services, me, draft, key="k").id
-    handlers.delete(services, me, listing)
+    draft = list(services.draft_writer.start(me, intake([jpeg()]), f"The note says {WORD}."))[-1].draft_id
+    listing = services.publisher.publish(me, draft, key="k").id
+    services.publisher.delete(me, listing)
     services.close()
     assert files_with(tmp_path, WORD) == []
 
 
 def test_the_same_photos_again_never_take_the_files_of_a_draft_that_has_them(services, me, photos):
-    first = list(handlers.start_draft(services, me, photos))[-1]
+    first = list(services.draft_writer.start(me, photos))[-1]
     with pytest.raises((AppError, IntegrityError)):
-        list(handlers.start_draft(services, me, photos))  # refused: a photo belongs to one draft
+        list(services.draft_writer.start(me, photos))  # refused: a photo belongs to one draft
     assert {p.id for p in first.photos} == set(services.media.ids())
 
 
 def test_a_photo_that_has_a_row_is_not_deleted_whatever_is_noted(build, me, services, photos):
-    draft = list(handlers.start_draft(services, me, photos))[-1]
+    draft = list(services.draft_writer.start(me, photos))[-1]
     with services.store.write() as session:
         session.add_all(PhotoDeletionRow(photo_id=p.id) for p in draft.photos)
         session.add(PhotoDeletionRow(photo_id="0" * 32))

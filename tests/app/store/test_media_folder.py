@@ -13,7 +13,6 @@ import time
 
 import pytest
 
-from app import handlers
 from app.services import build_services
 from app.settings import Settings
 from app.store.backup.archive import back_up
@@ -41,8 +40,8 @@ def refusal(settings):
 def publish_some(services, count=4):
     me = services.sellers.only().id
     for n in range(count):
-        draft = list(handlers.start_draft(services, me, intake([jpeg((40 * n, 90, 9))])))[-1]
-        handlers.publish(services, me, draft.draft_id, key=str(n))
+        draft = list(services.draft_writer.start(me, intake([jpeg((40 * n, 90, 9))])))[-1]
+        services.publisher.publish(me, draft.draft_id, key=str(n))
 
 
 def age(services):
@@ -128,25 +127,25 @@ def test_a_stray_photo_lies_in_the_trash_for_some_days(used, tmp_path):
     services = start(used)
     stray = services.media.save("ab" * 16, b"left behind")
     os.utime(stray, (0, 0))
-    assert services.publisher.sweep() == 1
+    assert services.housekeeping.sweep() == 1
     assert not stray.exists()
     assert contents(used.media_folder)[stray.name] == b"left behind"
     assert stray.stem not in set(services.media.ids())
     assert not services.media.path(stray.stem).exists()
     with pytest.raises(AppError, match="no such photo"):
-        handlers.photo_file(services, services.sellers.only().id, stray.stem)
+        services.listings.photo_file(services.sellers.only().id, stray.stem)
     back_up(used, tmp_path / "b.tar")
     with tarfile.open(tmp_path / "b.tar") as tar:
         assert not [name for name in tar.getnames() if stray.stem in name]
     trashed = next(p for p in used.media_folder.rglob("*.jpg") if p.name == stray.name)
     assert time.time() - trashed.stat().st_mtime < 60  # its days in the trash are counted from now
-    services.publisher.sweep()
+    services.housekeeping.sweep()
     assert trashed.exists()
     os.utime(trashed, (time.time() - 6.9 * DAY,) * 2)
-    services.publisher.sweep()
+    services.housekeeping.sweep()
     assert trashed.exists()
     os.utime(trashed, (time.time() - 7.1 * DAY,) * 2)
-    services.publisher.sweep()
+    services.housekeeping.sweep()
     assert not trashed.exists()
     services.close()
 
@@ -155,10 +154,10 @@ def test_the_days_in_the_trash_are_a_setting(used):
     services = start(used.model_copy(update={"trash_days": 1.0}))
     stray = services.media.save("ab" * 16, b"left behind")
     os.utime(stray, (0, 0))
-    services.publisher.sweep()
+    services.housekeeping.sweep()
     trashed = next(p for p in used.media_folder.rglob("*.jpg") if p.name == stray.name)
     os.utime(trashed, (time.time() - 1.1 * DAY,) * 2)
-    services.publisher.sweep()
+    services.housekeeping.sweep()
     assert not trashed.exists()
     services.close()
 
@@ -169,7 +168,7 @@ def test_when_most_photos_are_strays_nothing_is_swept_and_the_log_says_so(used, 
     for stray in strays:
         os.utime(stray, (0, 0))
     with caplog.at_level(logging.WARNING):
-        assert services.publisher.sweep() == 0
+        assert services.housekeeping.sweep() == 0
     assert all(stray.exists() for stray in strays)
     assert "5 of 9 photos" in caplog.text
     services.close()
@@ -180,7 +179,7 @@ def test_a_store_without_photos_sweeps_nothing(tmp_path, caplog):
     stray = services.media.save("ab" * 16, b"stray")
     os.utime(stray, (0, 0))
     with caplog.at_level(logging.WARNING):
-        assert services.publisher.sweep() == 0
+        assert services.housekeeping.sweep() == 0
     assert stray.exists()
     assert "knows no photo" in caplog.text
     services.close()
@@ -240,7 +239,7 @@ def test_an_older_folder_with_one_photo_and_more_strays_is_adopted(tmp_path):
     settings = Settings(home=tmp_path)
     services = start(settings)
     me = services.sellers.only().id
-    draft = list(handlers.start_draft(services, me, intake([jpeg()])))[-1]
+    draft = list(services.draft_writer.start(me, intake([jpeg()])))[-1]
     strays = [services.media.save(f"{n:02d}" * 16, b"left behind") for n in range(3)]
     services.close()
     (settings.media_folder / ".store").unlink()

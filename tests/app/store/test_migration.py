@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from app import handlers
 from app.ops.adoption import adoption
 from app.store.db import StoreError, migrate, open_engine, open_store
 from app.store.tables import Base, ListingRow
@@ -70,7 +69,7 @@ def test_an_older_store_is_brought_up_to_date_and_loses_nothing(tmp_path, build)
     services = build()
     me = services.sellers.only()
     assert me.id == "s" * 32
-    listings = {x.id: x for x in handlers.my_listings(services, me.id)}
+    listings = {x.id: x for x in services.listings.own(me.id)}
     assert set(listings) == {"l1", "l2"}
     assert (listings["l1"].price, listings["l1"].created_at) == (9.5, AT)
     assert (listings["l1"].draft_id, listings["l2"].draft_id) == ("d" * 32, None)
@@ -78,7 +77,7 @@ def test_an_older_store_is_brought_up_to_date_and_loses_nothing(tmp_path, build)
     found = adoption(services.store)
     assert found.measured == 1
     assert found.texts["title"].untouched == 1.0
-    assert handlers.edit_listing(services, me.id, "l2", {"title": "New"}).title == "New"
+    assert services.publisher.change(me.id, "l2", {"title": "New"}).title == "New"
 
 
 def test_starting_twice_changes_nothing(tmp_path):
@@ -146,8 +145,8 @@ def test_a_file_that_is_no_database_is_a_sentence(tmp_path):
 
 @pytest.mark.stores
 def test_the_store_keeps_times_in_utc(services, me, photos):
-    draft = list(handlers.start_draft(services, me, photos))[-1]
-    listing = handlers.publish(services, me, draft.draft_id, key="k")
+    draft = list(services.draft_writer.start(me, photos))[-1]
+    listing = services.publisher.publish(me, draft.draft_id, key="k")
     assert listing.created_at.utcoffset().total_seconds() == 0
     with services.store.read() as session:
         assert session.get(ListingRow, listing.id).created_at == listing.created_at

@@ -9,7 +9,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import select
 
-from app import handlers
 from app.ops.adoption import adoption
 from app.store.tables import Base, OrderRow
 from app.views import AppError
@@ -24,14 +23,14 @@ def test_the_store_on_postgresql(build, url, photos):
     with services.store.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
     me = services.sellers.named("me").id
-    views = list(handlers.start_draft(services, me, photos, "Größe fällt klein aus \x00 ok"))
+    views = list(services.draft_writer.start(me, photos, "Größe fällt klein aus \x00 ok"))
     assert views[-1].state == "ready"
     draft = views[-1].draft_id
-    handlers.edit_field(services, me, draft, "title", "Hoodie für Ärzte")
-    handlers.answer_question(services, me, draft, "size", "M")
+    services.drafts.edit(me, draft, "title", "Hoodie für Ärzte")
+    services.drafts.answer(me, draft, "size", "M")
     found: list[str] = []
     threads = [
-        threading.Thread(target=lambda: found.append(handlers.publish(services, me, draft, key="k").id))
+        threading.Thread(target=lambda: found.append(services.publisher.publish(me, draft, key="k").id))
         for _ in range(6)
     ]
     for thread in threads:
@@ -40,13 +39,13 @@ def test_the_store_on_postgresql(build, url, photos):
         thread.join()
     assert len(found) == 6
     assert len(set(found)) == 1
-    assert [x.title for x in handlers.my_listings(services, me, text="ärzte nike")] == ["Hoodie für Ärzte"]
-    assert handlers.edit_listing(services, me, found[0], {"price": 3}).price == 3.0
+    assert [x.title for x in services.listings.own(me, text="ärzte nike")] == ["Hoodie für Ärzte"]
+    assert services.publisher.change(me, found[0], {"price": 3}).price == 3.0
     assert adoption(services.store).facts["size"].added == 1
     again = build(store=url, index=services.index)
     assert again.index.ids() == set(found)
-    handlers.delete(again, me, found[0])
-    assert handlers.my_listings(again, me) == []
+    again.publisher.delete(me, found[0])
+    assert again.listings.own(me) == []
     assert list(again.media.ids()) == []
 
 
@@ -57,10 +56,10 @@ def test_fifty_buyers_race_for_one_piece(build, url, database, request):
     services = build(feed_per_second=1e6, **({"store": url} if database == "postgresql" else {}))
     me = services.sellers.named("me").id
     for round_ in range(request.config.getoption("--rounds")):
-        views = list(handlers.start_draft(services, me, intake([jpeg()])))
-        handlers.edit_field(services, me, views[-1].draft_id, "price", "10")
-        listing = handlers.publish(services, me, views[-1].draft_id, key=f"k{round_}")
-        number = next(n for n, key in services.feed._keys.items() if key == listing.id)
+        views = list(services.draft_writer.start(me, intake([jpeg()])))
+        services.drafts.edit(me, views[-1].draft_id, "price", "10")
+        listing = services.publisher.publish(me, views[-1].draft_id, key=f"k{round_}")
+        number = services.feed.listings.number(listing.id)
         assert number in services.feed.feed.catalog
         start, answers = threading.Barrier(50), []
 

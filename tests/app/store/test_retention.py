@@ -26,7 +26,7 @@ from app.store.tables import (
 from app.web import server
 from tests.app.feed.test_feed import buy, seen
 from tests.app.market.test_posts import posted, report
-from tests.app.web.test_api import client_of, published
+from tests.app.support.clients import client_of, published
 
 LOGS = (FeedPageRow, FeedRow, FeedEventRow, FeedCandidatesRow, FeedPostRow, EventRow, KeyRow)
 STAY = (ListingRow, OrderRow, FeedItemRow)

@@ -13,7 +13,7 @@ import psycopg
 
 from app.store.db import open_store
 from app.store.search_index import SearchIndex
-from rag_index.index import build
+from rag_index import build
 from tests.app.support.small_index import SmallEncoders, open_index
 from tests.fakes import FakeIndex
 from tests.servers import Postgres, Server

@@ -7,8 +7,6 @@ import signal
 import sys
 from pathlib import Path
 
-from app import handlers
-from app.market import posts
 from app.services import Services
 from listing.intake.photos import intake
 from tests.app.kills.crash_writer import open_services
@@ -26,19 +24,19 @@ def delete(services: Services, what: str, word: str) -> None:
     """Make a listing, a draft or a post that holds the word, and delete it."""
     me = services.sellers.only().id
     if what == "post":
-        post = posts.publish(services, me, intake([jpeg()])[0], f"About {word}", f"{word} again", "Hoodie", "care")
+        post = services.posts.publish(me, intake([jpeg()])[0], f"About {word}", f"{word} again", "Hoodie", "care")
         Path.unlink = die  # type: ignore[method-assign, assignment]
-        posts.withdraw(services, me, post.id)
+        services.posts.withdraw(me, post.id)
         return
-    draft = list(handlers.start_draft(services, me, intake([jpeg()]), f"The note says {word}."))[-1].draft_id
-    handlers.edit_field(services, me, draft, "title", f"Hoodie {word}")
+    draft = list(services.draft_writer.start(me, intake([jpeg()]), f"The note says {word}."))[-1].draft_id
+    services.drafts.edit(me, draft, "title", f"Hoodie {word}")
     if what == "listing":
-        listing = handlers.publish(services, me, draft, key=f"key {word}").id
+        listing = services.publisher.publish(me, draft, key=f"key {word}").id
         Path.unlink = die  # type: ignore[method-assign, assignment]
-        handlers.delete(services, me, listing)
+        services.publisher.delete(me, listing)
     elif what == "draft":
         Path.unlink = die  # type: ignore[method-assign, assignment]
-        handlers.abandon(services, me, draft)
+        services.drafts.abandon(me, draft)
 
 
 if __name__ == "__main__":

@@ -12,5 +12,5 @@ from tests.fakes import FakeIndex, FakePipeline
 if __name__ == "__main__":
     server.build_services = lambda settings: build_services(settings, pipeline=FakePipeline(), index=FakeIndex())
     if "page" not in sys.argv:
-        server._mount_page = lambda app, services: None  # the API alone: Gradio takes seconds to start
+        server.mount_page = lambda app, services: None  # the API alone: Gradio takes seconds to start
     sys.exit(server.serve(load_settings()))

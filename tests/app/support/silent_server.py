@@ -16,6 +16,7 @@ from listing.request import DraftRequest
 from tests.fakes import make_draft
 from tests.listing.backends.chat_stub import event
 
+JSON_OF = b"content-type: application/json\r\ncontent-length: "
 MODES = ("silent", "stalls", "drips", "answers")
 QUESTION = ChoiceQuestion("colour", "What colour is it?", ("black", "navy"))
 
@@ -80,7 +81,7 @@ class SilentServer:
     @staticmethod
     def _reply(connection: socket.socket, body: object) -> None:
         raw = json.dumps(body).encode()
-        connection.sendall(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b" % (len(raw), raw))
+        connection.sendall(b"HTTP/1.1 200 OK\r\nconnection: close\r\n%b%d\r\n\r\n%b" % (JSON_OF, len(raw), raw))
 
     def _chat(self, connection: socket.socket, body: dict[str, object]) -> None:
         streams = bool(body.get("stream"))

@@ -13,5 +13,5 @@ from tests.fakes import FakeIndex, FakePipeline
 if __name__ == "__main__":
     pipeline = FakePipeline(delay=float(sys.argv[2]))
     server.build_services = lambda settings: build_services(settings, pipeline=pipeline, index=FakeIndex())
-    server._mount_page = lambda app, services: None  # the API alone: Gradio takes seconds to start
+    server.mount_page = lambda app, services: None  # the API alone: Gradio takes seconds to start
     sys.exit(server.serve(Settings(home=Path(sys.argv[1]), port=0, log_json=True, shutdown_seconds=20)))

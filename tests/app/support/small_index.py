@@ -13,9 +13,7 @@ from app.market.chroma_index import ChromaSearchIndex
 from listing.evidence.past_listings import PastListings
 from listing.safety.contacts import sure_contact
 from listing.taxonomy import load_taxonomy
-from rag_index.errors import IndexMissing
-from rag_index.index import ListingIndex, build
-from rag_index.storage.manifest import EncoderInfo, EncodersInfo
+from rag_index import EncoderInfo, EncodersInfo, IndexMissing, ListingIndex, build
 
 SIZE = 64
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from app.seller.desk import Desk
-from app.seller.page import _Page
+from app.seller.page import SellerPage
 from app.services import Services
 from app.views import DraftView
 
@@ -16,7 +16,7 @@ class Tab:
     """What a person does on one open page; ``desk`` is what stands on it."""
 
     def __init__(self, services: Services, name: str = "me") -> None:
-        self.page, self.desk = _Page(services, None), Desk()
+        self.page, self.desk = SellerPage(services, None), Desk()
         self.request: Any = SimpleNamespace(username=name)
 
     @property

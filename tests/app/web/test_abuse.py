@@ -21,7 +21,7 @@ PHASES = ["quiet", "idle", "bodies", "sign_ins", "cross_site", "addresses", "unp
 @pytest.mark.server
 def test_strangers_change_nothing_for_who_is_signed_in() -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "IPL_HOME": str(REAL_HOME)}
-    command = [sys.executable, "-m", "benchmarks.abuse", *SMALL]
+    command = [sys.executable, "-m", "benchmarks.serving.abuse", *SMALL]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=250)
     assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-3000:]
     phases = {row["phase"]: row for row in map(json.loads, done.stdout.splitlines())}

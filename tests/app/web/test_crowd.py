@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from app.drafting.queue import DraftQueue, QueueFull
-from tests.app.web.test_api import client_of, code, draft
+from tests.app.support.clients import client_of, code, draft
 
 
 def test_calls_beyond_the_limit_are_refused_and_drafts_are_not(build, monkeypatch):

@@ -14,7 +14,7 @@ import PIL.Image
 import pytest
 from fastapi.testclient import TestClient
 
-from app.accounts.sellers import write_password
+from app.accounts.passwords import write_password
 from app.web import api
 from app.web.server import create_app
 from tests.fakes import FakePipeline

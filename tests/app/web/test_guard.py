@@ -16,7 +16,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.accounts.sellers import Sellers, read_passwords, write_password
+from app.accounts.passwords import read_passwords, write_password
+from app.accounts.sellers import Sellers
 from app.settings import Settings
 from app.store.db import open_store
 

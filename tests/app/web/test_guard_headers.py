@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from app.store.tables import FeedPageRow
 from app.web.server import create_app
-from tests.app.web.test_api import client_of, code, two  # noqa: F401  # two is a fixture
+from tests.app.support.clients import client_of, code
 
 FOREIGN = [
     {"Sec-Fetch-Site": "cross-site"},
@@ -45,12 +45,12 @@ def test_a_picture_on_another_site_does_not_ask_for_pages_of_the_feed(services):
         assert pages(services) == len(OWN)
 
 
-def test_a_token_is_as_good_as_ones_own_page(two):  # noqa: F811
+def test_a_token_is_as_good_as_ones_own_page(two):
     ann, *_ = two
     assert ann.get("/v1/feed/me", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
 
 
-def test_another_site_does_not_sign_anybody_out(two):  # noqa: F811
+def test_another_site_does_not_sign_anybody_out(two):
     *_, browser = two
     browser.post("/sign-in", data={"name": "ann", "password": "long enough"}, follow_redirects=False)
     for headers in FOREIGN:
@@ -89,7 +89,7 @@ VALUES = st.lists(
 @pytest.fixture
 def anywhere(build, tmp_path):
     """A server that answers to every host name, as on a network without IPL_HOSTS."""
-    from app.accounts.sellers import write_password
+    from app.accounts.passwords import write_password
 
     write_password(tmp_path / "passwords", "ann", "long enough")
     services = build(passwords=tmp_path / "passwords", host="0.0.0.0")

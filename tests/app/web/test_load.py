@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.feed_traffic import fill
+from benchmarks.serving.feed_traffic import fill
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = ["--minutes", "0.3", "--overload-seconds", "4", "--overload", "300", "--sells", "0.5", "--looks", "0.5"]
@@ -27,7 +27,7 @@ def test_mixed_traffic_without_an_error_and_too_much_is_refused(tmp_path: Path) 
         assert server.stdout is not None
         found = re.search(r"http://[\d.:]+", server.stdout.readline())
         assert found, "the server did not start"
-        load = [sys.executable, "-m", "benchmarks.load", "--url", found[0], "--pid", str(server.pid), *SMALL]
+        load = [sys.executable, "-m", "benchmarks.serving.load", "--url", found[0], "--pid", str(server.pid), *SMALL]
         load += ["--most-mb-a-minute", "1e9"]  # eighteen seconds say nothing about growth
         done = subprocess.run(load, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=200)
     finally:

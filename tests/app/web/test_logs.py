@@ -16,10 +16,10 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from app.accounts.sellers import write_password
+from app.accounts.passwords import write_password
 from app.logs import access, hide, log_json
 from app.web.server import create_app
-from tests.app.web.test_api import client_of, code
+from tests.app.support.clients import client_of, code
 from tests.fakes import FakePipeline, jpeg
 
 
@@ -85,7 +85,7 @@ def test_no_token_password_or_cookie_is_ever_logged(build, tmp_path, logged, mon
             f"failed for Authorization: Bearer {token} Cookie: ipl_session={cookie} password={password!r}"
         )
 
-    monkeypatch.setattr("app.handlers.my_listings", careless)
+    monkeypatch.setattr("app.market.listings.Listings.own", careless)
     assert browser.get("/v1/listings").status_code == 500
     logging.getLogger("careless").warning("postgresql://ann:%s@db/x %s", "hunter22", cookie)
     text = logged.getvalue()

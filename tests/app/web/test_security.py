@@ -14,15 +14,16 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from app.accounts.sellers import write_password
+from app.accounts.passwords import write_password
 from app.ops import charts as pictures
 from app.ops import numbers
-from app.ops.numbers import Answer
-from app.ops.page import _cards, _picture, _slate, build_page
+from app.ops.answers import Answer
+from app.ops.html import cards, picture, slate_table
+from app.ops.page import build_page
 from app.seller import html
 from app.web.server import create_app
 from tests.app.feed.test_feed_log import visit
-from tests.app.web.test_api import client_of, code, draft, published, two  # noqa: F401  # two is a fixture
+from tests.app.support.clients import client_of, code, draft, published
 from tests.fakes import jpeg
 
 BAD = "</td><img src=x onerror=alert(1)><script>alert(2)</script><a href='javascript:alert(3)'>\" onclick=\"alert(4)"
@@ -72,12 +73,12 @@ def test_titles_are_text_on_the_operators_page(attacked):
     slate, listings = services.feed.explain("v1", 20)
     titles = {n: x.title for n, x in listings.items()}
     assert "<script>" in "".join(titles.values())
-    html = _slate(numbers.feed_table(slate, titles, dict.fromkeys(listings, BAD)))
+    html = slate_table(numbers.feed_table(slate, titles, dict.fromkeys(listings, BAD)))
     assert "&lt;script&gt;" in html
     assert harmless(html)
-    assert harmless(_cards([Answer(BAD, "bad", BAD, BAD)]))
+    assert harmless(cards([Answer(BAD, "bad", BAD, BAD)]))
     figure = pictures.funnel({BAD: 3}, {BAD: 1.0})
-    assert harmless(_picture(figure))
+    assert harmless(picture(figure))
 
 
 def test_what_an_operator_types_is_text(attacked):
@@ -213,7 +214,7 @@ def every_route(app):
     return [*described, ("GET", "/ops/export/{name}.{kind}")]
 
 
-def test_whoever_is_not_signed_in_reaches_nothing(two):  # noqa: F811
+def test_whoever_is_not_signed_in_reaches_nothing(two):
     ann, _, nobody = two
     published(ann)
     routes = [(method, path) for method, path in every_route(nobody.app) if path not in OPEN]
@@ -246,7 +247,7 @@ def test_only_operators_open_the_operators_page(build, tmp_path):
     assert opened(None) == [303, 401, 401]
 
 
-def test_a_write_from_another_site_is_refused_on_every_route(two):  # noqa: F811
+def test_a_write_from_another_site_is_refused_on_every_route(two):
     ann, *_ = two
     for method, path in every_route(ann.app):
         if method in ("POST", "PUT", "PATCH", "DELETE"):

@@ -6,7 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.web.server import create_app
-from tests.app.web.test_api import client_of, code
+from tests.app.support.clients import client_of, code
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 NOWHERE = ("/feed", "/feed/x", "/nope", "/nope/deep", "/v1", "/v1/", "/v1/nope", "/ops/nope", "/healthz/x", "/docs/")
@@ -63,7 +63,7 @@ def test_a_browser_gets_a_page_with_a_way_back(services):
 
 
 def test_nobody_who_is_not_signed_in_learns_more(build, tmp_path):
-    from app.accounts.sellers import write_password
+    from app.accounts.passwords import write_password
 
     write_password(tmp_path / "passwords", "ann", "long enough")
     services = build(passwords=tmp_path / "passwords")

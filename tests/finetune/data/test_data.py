@@ -7,11 +7,8 @@ import pytest
 from PIL import Image
 
 from app.cli.main import main
-from finetune.data.build import from_annotations, write_data
-from finetune.data.past_listings import lessons_of, read_listings, told
-from finetune.data.photosets import DataError
-from finetune.data.splits import is_validation_sender
-from finetune.data.tasks import LessonPlan
+from finetune import DataError, TaskPlan, from_annotations, is_validation_sender, read_listings, write_data
+from finetune.data.past_listings import supported_text, tasks_of
 from finetune.train.collator import read_samples
 from listing.taxonomy import load_taxonomy
 from tests.finetune.rows import annotated
@@ -35,7 +32,7 @@ def rows(tmp_path):
 
 def test_samples_can_be_read_back_and_every_answer_is_counted(rows, tmp_path):
     out = tmp_path / "made"
-    made = write_data(rows, from_annotations(TAXONOMY, LessonPlan(text_share=1.0)), out)
+    made = write_data(rows, from_annotations(TAXONOMY, TaskPlan(text_share=1.0)), out)
     train, unseen = read_samples(out / "train.jsonl"), read_samples(out / "validation.jsonl")
     assert made.samples == {"train": len(train), "validation": len(unseen)} == {"train": 6, "validation": 2}
     answers = sum(m["role"] == "assistant" for s in train for m in s["messages"])
@@ -46,7 +43,7 @@ def test_samples_can_be_read_back_and_every_answer_is_counted(rows, tmp_path):
 
 
 def test_all_questions_about_a_photo_share_one_conversation(rows, tmp_path):
-    write_data(rows, from_annotations(TAXONOMY, LessonPlan(text_share=0)), tmp_path / "made")
+    write_data(rows, from_annotations(TAXONOMY, TaskPlan(text_share=0)), tmp_path / "made")
     samples = read_samples(tmp_path / "made" / "train.jsonl")
     assert len(samples) == 3
     assert all("".join(m["content"] for m in s["messages"]).count("<image>") == 1 for s in samples)
@@ -54,7 +51,7 @@ def test_all_questions_about_a_photo_share_one_conversation(rows, tmp_path):
 
 
 def test_the_same_seed_writes_the_same_bytes(rows, tmp_path):
-    teach = from_annotations(TAXONOMY, LessonPlan())
+    teach = from_annotations(TAXONOMY, TaskPlan())
     texts = []
     for folder, seed in (("a", 1), ("b", 1), ("c", 2)):
         write_data(rows, teach, tmp_path / folder, seed)
@@ -66,14 +63,14 @@ def test_a_training_photo_that_looks_like_one_of_validation_is_left_out(rows, tm
     same = tmp_path / "same.png"
     Image.open(rows[3]["image"]).resize((80, 80)).save(same)
     more = [*rows, annotated(image=str(same), sender_id=TRAIN)]
-    made = write_data(more, from_annotations(TAXONOMY, LessonPlan(text_share=0)), tmp_path / "made")
+    made = write_data(more, from_annotations(TAXONOMY, TaskPlan(text_share=0)), tmp_path / "made")
     assert made.alike == 1
     assert made.samples["train"] == 3
 
 
 def test_the_page_shows_the_photos_by_relative_path_and_escapes_texts(rows, tmp_path):
     rows[0]["text"] = "<b>x</b>"
-    write_data(rows, from_annotations(TAXONOMY, LessonPlan(text_share=1.0, drop_fact=0)), tmp_path / "made")
+    write_data(rows, from_annotations(TAXONOMY, TaskPlan(text_share=1.0, drop_fact=0)), tmp_path / "made")
     page = (tmp_path / "made" / "samples.html").read_text()
     assert set(re.findall(r'src="([^"]+)"', page)) == {"../0.png", "../1.png", "../2.png"}
     assert "<b>x" not in page
@@ -93,16 +90,16 @@ NODE = TAXONOMY.categories["Hoodie"]
     ],
 )
 def test_only_what_the_facts_say_is_taught_of_a_sellers_text(text, kept):
-    assert told(text, FACTS, NODE, TAXONOMY) == kept
+    assert supported_text(text, FACTS, NODE, TAXONOMY) == kept
 
 
 def test_a_listing_teaches_what_a_photo_can_show_and_nothing_else(tmp_path):
     given = {"colour": "navy", "size": "M", "brand": "Nike", "material": "odd"}
     listing = {"id": "a", "seller_id": "s", "category": "Hoodie", "photos": [{"id": "ab12"}], "attributes": given}
     listing |= {"title": "Navy hoodie", "description": ""}
-    visual, written = lessons_of(listing, TAXONOMY)
-    assert {lesson.family: lesson.answer for lesson in visual} == {"category": "hoodie", "colour": "navy"}
-    assert [(lesson.family, lesson.answer) for lesson in written] == [("title", "Navy hoodie")]
+    photo_tasks, written = tasks_of(listing, TAXONOMY)
+    assert {task.name: task.answer for task in photo_tasks} == {"category": "hoodie", "colour": "navy"}
+    assert [(task.name, task.answer) for task in written] == [("title", "Navy hoodie")]
     file = tmp_path / "l.jsonl"
     file.write_text(json.dumps(listing) + "\n")
     with pytest.raises(DataError, match="--photos"):
@@ -114,7 +111,7 @@ def test_a_listing_teaches_what_a_photo_can_show_and_nothing_else(tmp_path):
 
 def test_one_sender_alone_is_refused(tmp_path, rows):
     with pytest.raises(DataError, match="two senders"):
-        write_data(rows[:3], from_annotations(TAXONOMY, LessonPlan()), tmp_path / "made")
+        write_data(rows[:3], from_annotations(TAXONOMY, TaskPlan()), tmp_path / "made")
 
 
 @pytest.mark.parametrize(
@@ -132,5 +129,5 @@ def test_what_is_missing_on_the_command_line_is_named(arguments, says, capsys):
 
 
 def test_lessons_are_drawn_from_the_given_random_source():
-    teach = from_annotations(TAXONOMY, LessonPlan())
+    teach = from_annotations(TAXONOMY, TaskPlan())
     assert teach(annotated(), Random(3)) == teach(annotated(), Random(3))

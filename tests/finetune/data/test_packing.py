@@ -1,7 +1,7 @@
 """The label mask, to the token: answers and their end of turn carry loss, nothing else does."""
 
 from finetune.data.packing import collate, pack
-from finetune.data.tasks import Lesson
+from finetune.data.tasks import Task
 
 PHOTO, END = 3, 2
 
@@ -22,17 +22,17 @@ class Layout:
         return [ord(c) for c in answer] + [END]
 
 
-LESSONS = [Lesson("colour", "Q?", "navy"), Lesson("title", "F", "Ab", photo=False)]
+TASKS = [Task("colour", "Q?", "navy"), Task("title", "F", "Ab", photo=False)]
 
 
 def test_only_answers_and_their_end_of_turn_are_targets():
-    packed = pack(LESSONS, Layout())
+    packed = pack(TASKS, Layout())
     wanted = [token for _, token, _ in packed.targets]
     assert wanted == [*map(ord, "navy"), END, *map(ord, "Ab"), END]
 
 
 def test_each_target_is_predicted_by_the_token_right_before_it():
-    packed = pack(LESSONS, Layout())
+    packed = pack(TASKS, Layout())
     ids = packed.tree.ids
     first = packed.targets[0]
     assert ids[first[0]] == 10, "the last token of the question predicts the answer's first"
@@ -42,7 +42,7 @@ def test_each_target_is_predicted_by_the_token_right_before_it():
 
 
 def test_a_question_sees_the_photo_and_itself_alone():
-    packed = pack([Lesson("a", "x", "y"), Lesson("b", "z", "w")], Layout())
+    packed = pack([Task("a", "x", "y"), Task("b", "z", "w")], Layout())
     mask, ids = packed.tree.mask(), packed.tree.ids
     second = ids.index(ord("z"))
     seen = {ids[i] for i in range(len(ids)) if mask[second, i]}
@@ -50,7 +50,7 @@ def test_a_question_sees_the_photo_and_itself_alone():
 
 
 def test_a_text_without_photo_sees_no_image_token():
-    packed = pack(LESSONS, Layout())
+    packed = pack(TASKS, Layout())
     mask, ids = packed.tree.mask(), packed.tree.ids
     last = len(ids) - 1
     assert PHOTO not in {ids[i] for i in range(len(ids)) if mask[last, i]}
@@ -58,7 +58,7 @@ def test_a_text_without_photo_sees_no_image_token():
 
 
 def test_padding_carries_no_loss_and_sees_only_itself():
-    short, long = pack(LESSONS[:1], Layout()), pack(LESSONS, Layout())
+    short, long = pack(TASKS[:1], Layout()), pack(TASKS, Layout())
     batch = collate([short, long], pad=0)
     n = len(short.tree.ids)
     assert batch.ids.shape == (2, len(long.tree.ids))
@@ -71,7 +71,7 @@ def test_padding_carries_no_loss_and_sees_only_itself():
 
 def test_a_soft_label_spreads_over_the_next_tokens_that_its_answers_share():
     soft = {"navy": 0.6, "nude": 0.3, "red": 0.1, "grey": 0.001}
-    packed = pack([Lesson("colour", "Q?", "navy", soft=soft)], Layout())
+    packed = pack([Task("colour", "Q?", "navy", soft=soft)], Layout())
     by_index: dict[int, dict[str, float]] = {}
     for index, token, weight in packed.targets:
         by_index.setdefault(index, {})[chr(token)] = round(weight, 3)

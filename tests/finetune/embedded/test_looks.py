@@ -6,7 +6,8 @@ import pytest
 import torch
 from PIL import Image
 
-from finetune.train.chat import ChatConfig, train_chat
+from finetune import ChatConfig
+from finetune.train.chat import train_chat
 from finetune.train.collator import Collator, encode, read_samples
 from finetune.train.families import FAMILIES
 from listing.backends.base import ChoiceQuestion

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from finetune import CachedModel
 from finetune.evaluate.arms.material import Material
-from finetune.evaluate.cached_model import AskedModel
 from listing.backends.base import ChoiceQuestion
-from listing.evidence.neighbours import Found
+from listing.evidence.neighbours import Neighbours
 from listing.schema import NeighbourRef
 from listing.taxonomy import load_taxonomy
 from tests.finetune.rows import annotated
@@ -64,10 +64,10 @@ class MadeUpNeighbourhood:
     def near(self, row: Mapping[str, Any], category: str | None) -> dict[str, Any]:
         return {"nearest": self.nearest, "neighbours": []}
 
-    def found(self, row: Mapping[str, Any], category: str | None) -> Found:
+    def found(self, row: Mapping[str, Any], category: str | None) -> Neighbours:
         self.categories.append(category)
         refs = [NeighbourRef(listing_id="x", score=1.0)]
-        return Found(refs, {"Hoodie": 1.0}, self.votes, {})
+        return Neighbours(refs, {"Hoodie": 1.0}, self.votes, {})
 
 
 def photos(folder: Path, count: int, **changes: Any) -> list[dict[str, Any]]:
@@ -82,9 +82,9 @@ def photos(folder: Path, count: int, **changes: Any) -> list[dict[str, Any]]:
     return rows
 
 
-def told_model(folder: Path, backend: ToldBackend) -> AskedModel:
-    """An ``AskedModel`` around a backend that is there already."""
-    model = AskedModel("told", folder, load_taxonomy())
+def told_model(folder: Path, backend: ToldBackend) -> CachedModel:
+    """An ``CachedModel`` around a backend that is there already."""
+    model = CachedModel("told", folder, load_taxonomy())
     model.__dict__["backend"] = backend
     return model
 
@@ -105,7 +105,7 @@ def material(folder: Path, backend: ToldBackend | None = None, count: int = 4, *
     model = told_model(folder / "store", backend or ToldBackend(ANSWERS))
     made = Material(rows, photos(folder, 3), load_taxonomy(), {"tuned": model, "base": model}, folder, folder, folder)
     seen = {"garment": 1.0, "imagenet": {}, "read": {}, "phash": "0" * 16}
-    made.__dict__["seen"] = [{**seen, "image": Path(row["image"]).name} for row in rows]
+    made.__dict__["image_views"] = [{**seen, "image": Path(row["image"]).name} for row in rows]
     made.__dict__["neighbourhood"] = MadeUpNeighbourhood({"colour": {"red": 1.0}, "closure": {"zip": 1.0}}, NEAREST)
     made.__dict__["vectors"] = (np.eye(3, 8, dtype=np.float32), np.eye(count, 8, dtype=np.float32))
     return made

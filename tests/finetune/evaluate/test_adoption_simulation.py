@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchmarks.adoption import World, run
+from benchmarks.finetune.adoption import World, run
 
 
 def mean(world: World, wrong: float, name: str) -> float:

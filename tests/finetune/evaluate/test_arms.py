@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from finetune import ARMS
 from finetune.evaluate.arms import adversarial, mllm, system, yardsticks
 from finetune.evaluate.arms.statement import Statement
-from finetune.evaluate.arms.table import ARMS
 from finetune.evaluate.drafting import WRITERS
 from listing.taxonomy import load_taxonomy
 from tests.finetune.evaluate.evaluation import ANSWERS, ToldBackend, material
@@ -51,12 +51,12 @@ def test_examples_stand_before_the_question_and_are_training_answers(tmp_path):
     colour = next(q for q in backend.asked if q.name == "colour")
     assert colour.prompt == "What colour is it? navy\nWhat colour is it?"  # three equal answers count once
     rows = [annotated(sender_id=i, colour=c) for i, c in enumerate(("red", "blue", "white", "black"))]
-    assert len(mllm.exemplars(rows, load_taxonomy())["colour"]) == mllm.SHOTS
+    assert len(mllm.exemplars(rows, load_taxonomy())["colour"]) == mllm.EXAMPLES
 
 
 def test_the_system_hears_classifier_and_print_and_keeps_its_thresholds(tmp_path):
     made = material(tmp_path)
-    made.seen[0]["read"] = {"brand": "Puma", "material": "cotton"}
+    made.image_views[0]["read"] = {"brand": "Puma", "material": "cotton"}
     said = system.system(made, rag=False)
     assert said[0].category == "Hoodie"
     assert said[0].facts["brand"] == "Puma"
@@ -68,7 +68,7 @@ def test_the_system_hears_classifier_and_print_and_keeps_its_thresholds(tmp_path
 
 def test_a_photo_of_something_else_states_no_garment(tmp_path):
     made = material(tmp_path)
-    made.seen[0].update(garment=0.01, imagenet={"Chair": 0.9})
+    made.image_views[0].update(garment=0.01, imagenet={"Chair": 0.9})
     chair, hoodie = system.system(made, rag=False)[:2]
     assert chair.category == "Chair"
     assert "closure" not in chair.facts
@@ -134,7 +134,7 @@ class _Nearest:
 @pytest.mark.parametrize("arm", sorted(WRITERS))
 def test_every_arm_that_writes_has_statements(arm, tmp_path):
     made = material(tmp_path)
-    statements = ARMS[arm].say(made, False)
+    statements = ARMS[arm].statements(made, False)
     drafts = WRITERS[arm](made, statements, [0, 2])
     assert len(drafts) == 2
     assert all(draft.before.title and draft.after.description for draft in drafts)
@@ -143,7 +143,7 @@ def test_every_arm_that_writes_has_statements(arm, tmp_path):
 def test_texts_after_the_checks_lose_what_no_fact_supports(tmp_path):
     backend = ToldBackend(ANSWERS, text="Navy hoodie by Prada.")
     made = material(tmp_path, backend)
-    draft = WRITERS["tuned"](made, ARMS["tuned"].say(made, False), [0])[0]
+    draft = WRITERS["tuned"](made, ARMS["tuned"].statements(made, False), [0])[0]
     assert "Prada" in draft.before.title
     assert "Prada" not in draft.after.whole
 
@@ -151,7 +151,7 @@ def test_texts_after_the_checks_lose_what_no_fact_supports(tmp_path):
 def test_examples_of_texts_are_of_the_prompts_kind(tmp_path):
     backend = ToldBackend(ANSWERS)
     made = material(tmp_path, backend)
-    WRITERS["base-few-shot"](made, ARMS["base-few-shot"].say(made, False), [0])
+    WRITERS["base-few-shot"](made, ARMS["base-few-shot"].statements(made, False), [0])
     title = next(prompt for prompt in backend.written if prompt.endswith("Write the title."))
-    assert title.count("Write the title.") == mllm.SHOTS + 1
+    assert title.count("Write the title.") == mllm.EXAMPLES + 1
     assert "Write a plain description." not in title

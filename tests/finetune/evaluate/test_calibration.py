@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-import finetune.embedded.assemble
-import finetune.evaluate.evaluation
+import finetune
 from app.cli import evaluate
 from app.cli.main import main
-from finetune.evaluate.cached_model import stamp
+from finetune import weights_stamp
 from finetune.train.loading import load_base, with_lora
 from listing.intake.photos import intake
 from listing.pipeline import build_pipeline
@@ -101,8 +100,8 @@ def calibrate(tmp_path, monkeypatch, capsys):
     """Runs the command on a model that answers as it is told; returns what was printed."""
     (tmp_path / "shipped").mkdir()
     (tmp_path / "photos").mkdir()
-    monkeypatch.setattr(finetune.embedded.assemble, "WEIGHTS", tmp_path / "shipped")
-    monkeypatch.setattr(finetune.evaluate.evaluation, "gather", lambda *_, **__: material(tmp_path / "photos"))
+    monkeypatch.setattr(finetune, "WEIGHTS", tmp_path / "shipped")
+    monkeypatch.setattr(finetune, "gather_material", lambda *_, **__: material(tmp_path / "photos"))
     monkeypatch.setenv("IPL_HOME", str(tmp_path / "home"))
 
     def run(*given: str) -> str:
@@ -158,8 +157,8 @@ def test_answers_of_one_model_are_never_taken_for_those_of_another(tmp_path):
         folder = tmp_path / content.decode() / "merged"
         folder.mkdir(parents=True)
         (folder / "model.safetensors").write_bytes(content)
-        names.add(stamp(folder))
-    names |= {stamp("one/model"), stamp("other/model")}
+        names.add(weights_stamp(folder))
+    names |= {weights_stamp("one/model"), weights_stamp("other/model")}
     assert len(names) == 4
     assert all(re.fullmatch(r"[\w.-]+", name) for name in names)
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from finetune.evaluate.decoding import first_line, first_lines, line_breaks
+from finetune.evaluate.cached_model import first_line, first_lines, line_breaks
 from listing import prompts
 from listing.backends.local import LocalBackend
 from listing.taxonomy import load_taxonomy

@@ -8,16 +8,18 @@ from pathlib import Path
 
 import pytest
 
-import finetune.evaluate.evaluation
 from app.cli import CommandError, evaluate
-from finetune.data.photosets import DataError
+from finetune import ARMS, CachedModel, DataError, RowCache, measure_pairs, read_pairs
 from finetune.evaluate.arms.statement import Statement
-from finetune.evaluate.cached_model import AskedModel
 from finetune.evaluate.drafting import Text, chosen
-from finetune.evaluate.evaluation import ARMS, QUICK, Plan, calibrate, gather, run, versions
-from finetune.evaluate.implicit_ave import measure, read_pairs
-from finetune.evaluate.predictions import collect
-from finetune.evaluate.row_cache import RowCache
+from finetune.evaluate.evaluation import (
+    QUICK_ARMS,
+    EvaluationPlan,
+    gather_material,
+    run_evaluation,
+    versions,
+    write_calibration,
+)
 from finetune.evaluate.scoring import automatic, closed
 from listing.facts.ensemble import Calibration
 from listing.taxonomy import load_taxonomy
@@ -39,10 +41,10 @@ def test_a_torn_line_loses_itself_alone(tmp_path):
 
 
 def test_photos_that_were_asked_about_are_not_asked_about_again(tmp_path):
-    rows, cache = photos(tmp_path, 5), tmp_path / "opinions.jsonl"
+    rows = photos(tmp_path, 5)
     first, second = ToldBackend(ANSWERS), ToldBackend(ANSWERS)
-    collect(rows[:3], first, load_taxonomy(), cache)
-    said = collect(rows, second, load_taxonomy(), cache)
+    told_model(tmp_path / "store", first).predictions(rows[:3])
+    said = told_model(tmp_path / "store", second).predictions(rows)
     questions = len(first.asked) // 3
     assert len(second.asked) == 2 * questions
     assert {"image", "mllm", "classifier", "pixels"} == set(said[0])
@@ -51,8 +53,8 @@ def test_photos_that_were_asked_about_are_not_asked_about_again(tmp_path):
 
 def test_results_hold_every_arm_with_intervals_and_texts(tmp_path):
     made, out, lines = material(tmp_path), tmp_path / "results.json", []
-    plan = Plan(("tuned", "system", "copy-nearest", "adversarial-tuned"), (False, True), texts=2, draws=30)
-    run(made, plan, out, lines.append)
+    plan = EvaluationPlan(("tuned", "system", "copy-nearest", "adversarial-tuned"), (False, True), texts=2, draws=30)
+    run_evaluation(made, plan, out, lines.append)
     results = json.loads(out.read_text())
     assert list(results["arms"]) == [
         "tuned", "tuned+rag", "system", "system+rag", "copy-nearest", "adversarial-tuned",
@@ -69,12 +71,12 @@ def test_results_hold_every_arm_with_intervals_and_texts(tmp_path):
 
 
 def test_the_calibration_of_a_run_can_be_served(tmp_path):
-    calibrate(material(tmp_path), tmp_path)
+    write_calibration(material(tmp_path), tmp_path)
     assert Calibration.load(tmp_path).of("colour").threshold == 0.95  # too few photos for more
 
 
 def test_an_arm_without_past_listings_has_one_version():
-    assert versions(Plan(("classifier", "tuned"), (True,))) == [
+    assert versions(EvaluationPlan(("classifier", "tuned"), (True,))) == [
         ("classifier", "classifier", False), ("tuned+rag", "tuned", True),
     ]  # fmt: skip
 
@@ -103,7 +105,7 @@ def test_claims_about_guesses_are_not_counted():
     guessed = automatic(text, annotated(material="wool", guess=["material"]), taxonomy)
     assert sure["contradicted"] == 1
     assert guessed["contradicted"] == guessed["wrong"] == 0
-    assert guessed["told"] == 2  # the thing and its colour
+    assert guessed["covered"] == 2  # the thing and its colour
 
 
 def test_a_folder_without_validation_senders_is_refused(tmp_path):
@@ -111,7 +113,7 @@ def test_a_folder_without_validation_senders_is_refused(tmp_path):
     folder.mkdir()
     (folder / "annotations.jsonl").write_text("")
     with pytest.raises(DataError, match="validation sender"):
-        gather(folder, tmp_path, lambda: tmp_path, tmp_path / "c.jsonl", tmp_path, Plan())
+        gather_material(folder, tmp_path, lambda: tmp_path, tmp_path / "c.jsonl", tmp_path, EvaluationPlan())
 
 
 def arguments(*given):
@@ -140,13 +142,14 @@ def test_a_mistake_is_one_sentence(given, message):
     ("given", "arms", "rag", "texts"),
     [
         ((), tuple(ARMS), (False, True), 100),
-        (("--calibrate",), QUICK, (False,), 0),  # fitting needs no other arm
+        (("--calibrate",), QUICK_ARMS, (False,), 0),  # fitting needs no other arm
         (("--calibrate", "--arms", "base", "--rag", "on"), ("base",), (True,), 100),
         (("--drafts", "sheet.jsonl"), ("base", "tuned"), (False, True), 100),
     ],
 )
-def test_what_is_evaluated_follows_the_options(given, arms, rag, texts, tmp_path):
-    plan = evaluate._plan(arguments(*given), finetune.evaluate.evaluation, tmp_path)
+def test_what_is_evaluated_follows_the_options(given, arms, rag, texts, tmp_path, monkeypatch):
+    monkeypatch.setenv("IPL_DATA", str(tmp_path))
+    plan = evaluate._plan(arguments(*given))
     assert (plan.arms, plan.rag, plan.texts) == (arms, rag, texts)
     assert plan.catalogue == tmp_path / "fashion_catalog"
 
@@ -169,9 +172,9 @@ def test_implicit_ave_counts_right_values_by_domain(tmp_path):
         (tmp_path / f"options_{name}.json").write_text(json.dumps({"Form": ["Powder", "Sliced"]}))
     pairs = read_pairs(tmp_path)
     assert len(pairs) == 2
-    model: AskedModel = told_model(tmp_path / "store", ToldBackend({"Form": "Powder"}))
+    model: CachedModel = told_model(tmp_path / "store", ToldBackend({"Form": "Powder"}))
     out = tmp_path / "scores.json"
-    assert measure(pairs, model, out)[0].startswith("Food")
+    assert measure_pairs(pairs, model, out)[0].startswith("Food")
     assert json.loads(out.read_text())["domains"]["all"] == {"pairs": 2, "accuracy": 0.5, "chance": 0.5}
     (tmp_path / "eval.csv").write_text(
         "domain,id,images,category,texts,attribute_names,attribute_values\nFood,1,a.png,x,t,Form,Liquid\n"

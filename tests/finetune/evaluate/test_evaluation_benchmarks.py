@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks import brand_recall, leakage, risk_coverage
-from finetune.data.photosets import DataError
+from benchmarks.finetune import brand_recall, leakage, risk_coverage
+from finetune import DataError
 from listing.facts.ensemble import AttributeCalibration, Calibration
-from rag_index.records import IndexRecord
+from rag_index import IndexRecord
 from tests.finetune.rows import annotated
 
 

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from finetune.errors import DataError
 from finetune.evaluate.drafting import Draft, Text
-from finetune.evaluate.hallucination import LabelError, SheetRow, read_labels, report, score, sheet_row, write_sheet
+from finetune.evaluate.hallucination import SheetRow, label_report, read_labels, score, sheet_row, write_sheet
 from listing.taxonomy import load_taxonomy
 from tests.finetune.evaluate.evaluation import material
 from tests.finetune.rows import annotated
@@ -64,13 +65,13 @@ def test_a_written_sheet_can_be_labelled_and_scored(tmp_path):
     write_sheet(material(tmp_path), file, 3)
     rows = [json.loads(line) for line in file.read_text().splitlines()]
     assert [row["arm"] for row in rows] == ["base", "tuned"] * 3
-    with pytest.raises(LabelError, match="no labelled draft"):
+    with pytest.raises(DataError, match="no labelled draft"):
         read_labels(file)
     for row in rows[:4]:
         for claim in row["claims"]:
             claim["verdict"] = "supported"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    lines = report(read_labels(file), tmp_path / "scores.json")
+    lines = label_report(read_labels(file), tmp_path / "scores.json")
     assert len(lines) == 4
     assert "h_ins 0.000" in lines[0]
     assert json.loads((tmp_path / "scores.json").read_text())["tuned"]["after"]["drafts"] == 2
@@ -90,12 +91,12 @@ def test_a_spoilt_label_is_one_sentence(change, message, tmp_path):
     change(row)
     file = tmp_path / "labels.jsonl"
     file.write_text(json.dumps(row) + "\n")
-    with pytest.raises(LabelError, match=message):
+    with pytest.raises(DataError, match=message):
         read_labels(file)
 
 
 def test_a_missing_file_is_one_sentence(tmp_path):
-    with pytest.raises(LabelError, match="no file"):
+    with pytest.raises(DataError, match="no file"):
         read_labels(tmp_path / "none.jsonl")
 
 

@@ -1,8 +1,9 @@
 import math
 
+import numpy as np
 import pytest
 
-from finetune.evaluate.measures import Counts, attribute_scores, category_scores, f1, interval, judge
+from finetune.evaluate.measures import Counts, attribute_scores, category_macro_f1, f1, interval, judge
 from tests.finetune.rows import annotated
 
 
@@ -34,8 +35,9 @@ def test_micro_and_macro_f1_by_hand():
     assert math.isnan(f1(0, 0, 0))
 
 
-def test_category_accuracy_counts_silence_as_wrong():
-    assert category_scores([annotated(), annotated()], ["Hoodie", None])["accuracy"] == 0.5
+def test_macro_f1_over_the_categories_that_occur_and_silence_is_wrong():
+    truth, guess = np.array(["Hoodie", "Hoodie", "Shirt"]), np.array(["Hoodie", "none", "Hoodie"])
+    assert category_macro_f1(truth, guess) == pytest.approx((2 * 1 / (2 + 1 + 1) + 0) / 2)
 
 
 def test_the_interval_draws_whole_senders():

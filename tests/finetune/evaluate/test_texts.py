@@ -2,8 +2,8 @@
 
 import pytest
 
-from finetune.evaluate.style import StyleClassifier, Voices, masked, opening
-from finetune.evaluate.text_measures import apart, distance, distinct_2, lengths, openings, rouge_l
+from finetune.evaluate.measures import apart, distance, distinct_2, lengths, openings, rouge_l
+from finetune.evaluate.style import StyleClassifier, StyleTexts, masked, opening
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ SHOP = [
 
 
 def test_the_style_classifier_tells_voices_apart_and_an_empty_text_has_none():
-    style = StyleClassifier(Voices(SELLER[:4], SHOP[:4], SELLER[4:], SHOP[4:]))
+    style = StyleClassifier(StyleTexts(SELLER[:4], SHOP[:4], SELLER[4:], SHOP[4:]))
     assert style.held_accuracy == 1.0
     assert style.platform([SELLER[5], SHOP[5], ""]) == [True, False, False]
 

@@ -8,12 +8,12 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from finetune import ChatConfig, merge
 from finetune.embedded.assemble import sha256
+from finetune.errors import TuneError
 from finetune.train import chat
-from finetune.train.chat import ChatConfig, train_chat
-from finetune.train.collator import SampleError
-from finetune.train.loading import LoadError, load_base, with_lora
-from finetune.train.merge import merge
+from finetune.train.chat import train_chat
+from finetune.train.loading import load_base, with_lora
 from tests.finetune.launching import launch_two
 
 STEPS = 4
@@ -91,7 +91,7 @@ def test_a_run_leaves_log_samples_board_and_manifest(config, tmp_path, conversat
 
 
 def test_nothing_to_resume_from_is_a_sentence(config):
-    with pytest.raises(SampleError, match="no checkpoint"):
+    with pytest.raises(TuneError, match="no checkpoint"):
         train_chat(replace(config, resume=True))
 
 
@@ -159,5 +159,5 @@ def test_a_frozen_towers_statistics_are_used_and_not_learnt(models):
     ],
 )
 def test_settings_that_contradict_each_other_are_a_sentence(config, changes, says):
-    with pytest.raises(LoadError, match=says):
+    with pytest.raises(TuneError, match=says):
         train_chat(replace(config, **changes))

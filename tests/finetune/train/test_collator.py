@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from finetune.train.collator import IGNORED, Collator, SampleError, encode, parts, read_samples
+from finetune.errors import TuneError
+from finetune.train.collator import IGNORED, Collator, encode, parts, read_samples
 from finetune.train.families import FAMILIES, family_of
 from finetune.train.loading import load_processor
 from listing.backends.turns import TemplateError, answer, find_turns, question
@@ -103,9 +104,9 @@ def test_markers_become_content_parts():
 def test_a_broken_line_is_named(tmp_path):
     file = tmp_path / "train.jsonl"
     file.write_text(json.dumps({"messages": [{"role": "user", "content": "<image>"}], "images": []}) + "\n")
-    with pytest.raises(SampleError, match="line 1: 1 <image> markers, but 0 images"):
+    with pytest.raises(TuneError, match="line 1: 1 <image> markers, but 0 images"):
         read_samples(file)
-    with pytest.raises(SampleError, match="tune data"):
+    with pytest.raises(TuneError, match="tune data"):
         read_samples(tmp_path / "none.jsonl")
 
 
@@ -113,7 +114,7 @@ def test_a_photo_that_is_not_there_is_named_and_a_broken_one_is_dropped(processo
     turns = [{"role": "user", "content": "<image>\nWhat?"}, {"role": "assistant", "content": "a"}]
     file = tmp_path / "train.jsonl"
     file.write_text(json.dumps({"messages": turns, "images": ["a.jpg"]}) + "\n")
-    with pytest.raises(SampleError, match=r"line 1: there is no photo .*a\.jpg"):
+    with pytest.raises(TuneError, match=r"line 1: there is no photo .*a\.jpg"):
         read_samples(file)
     (tmp_path / "a.jpg").write_bytes(b"torn")
     kept, dropped = encode(read_samples(file), processor("smolvlm"), 500)

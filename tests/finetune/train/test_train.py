@@ -9,12 +9,13 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from finetune import TaskPlan, TuneConfig
 from finetune.data.packing import collate, pack
-from finetune.data.tasks import Lesson, LessonPlan
+from finetune.data.tasks import Task
+from finetune.errors import TuneError
 from finetune.train import loop
-from finetune.train.loading import LoadError
-from finetune.train.loop import TuneConfig, load_trainable, train_mllm
-from finetune.train.trainable import base_of, groups_of
+from finetune.train.loading import base_of, load_embedded, parameter_groups
+from finetune.train.loop import train_mllm
 from tests.finetune.launching import launch_two
 
 PROJECTOR = "model.multi_modal_projector"
@@ -25,7 +26,7 @@ def config(models, garments, tmp_path):
     return TuneConfig(
         data=str(garments), model=str(models("ipl-mini")), out=str(tmp_path / "whole"), quantize="none", rank=2,
         steps=3, batch_size=2, warmup=1, lr=1e-2, projector_lr=1e-2, max_tokens=5000, save_every=2, log_every=1,
-        eval_photos=2, fixed_samples=2, plan=LessonPlan(attributes=1, text_share=0.3),
+        eval_photos=2, fixed_samples=2, plan=TaskPlan(attributes=1, text_share=0.3),
     )  # fmt: skip
 
 
@@ -89,7 +90,7 @@ def test_a_resumed_run_ends_exactly_where_an_uninterrupted_one_does(config, tmp_
 
 def test_a_state_of_another_run_is_refused(config):
     train_mllm(replace(config, steps=1))
-    with pytest.raises(LoadError, match="something else trained"):
+    with pytest.raises(TuneError, match="something else trained"):
         train_mllm(replace(config, rank=4, resume=True))
 
 
@@ -119,7 +120,7 @@ def test_two_processes_train_like_one_with_twice_the_accumulation(config, tmp_pa
 @pytest.mark.parametrize("trains", [(), (PROJECTOR,), (f"{PROJECTOR}.linear_2",)])
 def test_exactly_lora_and_what_the_config_lists_is_trained(config, trains):
     cfg = replace(config, trains=trains)
-    _, model = load_trainable(cfg)
+    _, model = load_embedded(cfg)
     names = {n.removeprefix("base_model.model.") for n, p in model.named_parameters() if p.requires_grad}
     beside = {n for n in names if ".lora_" not in n}
     assert beside == {n for n, _ in base_of(model).named_parameters() if n.startswith(trains)} if trains else not beside
@@ -127,7 +128,7 @@ def test_exactly_lora_and_what_the_config_lists_is_trained(config, trains):
     assert len(lora) == 2 * 7 * 2
     assert all(n.startswith("model.language_model.layers.") for n in lora)
     assert all(p.dtype == torch.float32 for p in model.parameters() if p.requires_grad)
-    assert [len(group) for group in groups_of(model, cfg)] == [len(lora), len(beside)]
+    assert [len(group) for group in parameter_groups(model, cfg.trains)] == [len(lora), len(beside)]
 
 
 def test_rank_0_trains_the_whole_language_model_and_writes_a_model(config, tmp_path, models):
@@ -157,7 +158,7 @@ def test_checkpointing_costs_time_and_changes_no_gradient(config):
     for checkpointing in (False, True):
         torch.manual_seed(0)
         cfg = replace(config, checkpointing=checkpointing)
-        backend, model = load_trainable(cfg)
+        backend, model = load_embedded(cfg)
         model.train()
         calls = []
         layer = base_of(model).model.language_model.layers[0].self_attn  # recomputing stops before the layer's end
@@ -170,8 +171,8 @@ def test_checkpointing_costs_time_and_changes_no_gradient(config):
 
 
 def _batch(backend, model):
-    lessons = [Lesson("category", "What is it?", "hoodie"), Lesson("colour", "What colour is it?", "red")]
-    batch = collate([pack(lessons, backend)], 0)
+    tasks = [Task("category", "What is it?", "hoodie"), Task("colour", "What colour is it?", "red")]
+    batch = collate([pack(tasks, backend)], 0)
     pixels = torch.rand(1, 3, 224, 224, generator=torch.Generator().manual_seed(1))
     return batch, loop.feature_maps(model, pixels)
 
@@ -187,5 +188,5 @@ def _batch(backend, model):
     ],
 )
 def test_settings_that_contradict_each_other_are_a_sentence(config, changes, says):
-    with pytest.raises(LoadError, match=says):
-        load_trainable(replace(config, **changes))
+    with pytest.raises(TuneError, match=says):
+        load_embedded(replace(config, **changes))

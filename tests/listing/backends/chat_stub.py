@@ -86,6 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         if answer.pieces is None:
             raw = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+            self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(raw)))
             self.end_headers()
             self.wfile.write(raw)

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from listing.backends.base import BackendError, ChoiceQuestion
-from listing.backends.chat_faults import explain, spoken
+from listing.backends.chat_faults import explain, server_words
 from listing.backends.chat_server import ChatServer, Patience, api_root
 from listing.backends.openai import OpenAIBackend
 from tests.listing.backends.chat_stub import (
@@ -156,8 +156,12 @@ def test_a_busy_server_is_waited_for() -> None:
 def test_the_wait_is_the_one_that_the_server_asks_for() -> None:
     answers = [Answer(429, {}, {"retry-after": "7"}), Answer(429, {}), reply("A")]
     pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
     with serving(lambda _: answers.pop(0)) as stub:
-        server = ChatServer(stub.url, patience=Patience(pause=1.0), sleep=pauses.append)
+        server = ChatServer(stub.url, patience=Patience(pause=1.0), sleep=sleep)
         server.complete({"model": MODEL, "messages": [{"role": "user", "content": "x"}]})
     assert pauses == [7.0, 2.0]
 
@@ -190,7 +194,10 @@ def test_a_dropped_connection_is_tried_again() -> None:
             with connection:
                 connection.recv(65536)
                 if turn:
-                    connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+                    connection.sendall(
+                        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
+                        % (len(body), body)
+                    )
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
@@ -244,5 +251,5 @@ def test_one_failing_question_fails_the_score() -> None:
     ],
 )
 def test_the_servers_own_words_are_quoted_short_and_printable(body: str, words: str) -> None:
-    assert spoken(body) == words
+    assert server_words(body) == words
     assert explain(500, body, url="u", model="m").endswith(".")

@@ -15,12 +15,11 @@ from PIL.PngImagePlugin import PngInfo
 
 from listing import prompts
 from listing.backends.base import BackendError, ChoiceQuestion
-from listing.backends.chat_protocol import Choice
 from listing.backends.letters import STAND_IN, Verdict, by_groups, verdict
-from listing.backends.openai import LONGEST_SIDE, OpenAIBackend, data_url
+from listing.backends.openai import MAX_SIDE, OpenAIBackend, data_url
 from listing.facts.ensemble import Calibration, best, over_photos
 from listing.facts.questions import Reading
-from listing.facts.verify import LEAST_SUGGESTION, visible_fact
+from listing.facts.verify import MIN_SUGGESTION, visible_fact
 from listing.taxonomy import load_taxonomy
 from tests.listing.backends.chat_stub import (
     COLOURS,
@@ -84,7 +83,7 @@ def test_a_request_carries_photo_letters_and_log_probabilities() -> None:
     ],
 )
 def test_without_log_probabilities_the_choice_is_only_a_suggestion(text: str, chosen: str | None) -> None:
-    said = verdict(Choice.model_validate({"message": {"content": text}}), COLOURS)
+    said = verdict(text, [], COLOURS)
     assert not said.measured
     assert_distribution(said.shares, COLOURS)
     if chosen is None:
@@ -94,8 +93,8 @@ def test_without_log_probabilities_the_choice_is_only_a_suggestion(text: str, ch
 
 
 def test_the_stand_in_lies_between_suggesting_and_stating() -> None:
-    assert LEAST_SUGGESTION < STAND_IN < Calibration().default.threshold
-    views = [verdict(Choice.model_validate({"message": {"content": t}}), COLOURS).shares for t in ("B", "B", "A")]
+    assert MIN_SUGGESTION < STAND_IN < Calibration().default.threshold
+    views = [verdict(t, [], COLOURS).shares for t in ("B", "B", "A")]
     for chosen in (views, views[:2], views[:1]):  # several photos that agree make it no surer
         assert best(over_photos(chosen, [1.0] * len(chosen)))[1] <= STAND_IN + 1e-9
 
@@ -203,7 +202,7 @@ def test_photos_are_sent_as_bare_pixels_of_bounded_size() -> None:
     image.save(buffer, "PNG", pnginfo=note)
     raw = base64.b64decode(data_url(Image.open(buffer)).partition(",")[2])
     sent = Image.open(io.BytesIO(raw))
-    assert (sent.format, sent.size) == ("JPEG", (LONGEST_SIDE, LONGEST_SIDE // 2))
+    assert (sent.format, sent.size) == ("JPEG", (MAX_SIDE, MAX_SIDE // 2))
     assert set(sent.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
     assert b"somebody" not in raw
     original = Image.open(buffer)

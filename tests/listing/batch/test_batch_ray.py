@@ -106,10 +106,3 @@ def test_without_ray_one_sentence_says_what_to_install(
         run_batch(rows_of(tmp_path), out, factory(), engine="ray")
     assert main(["batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "b.jsonl"), "--engine", "ray"]) == 1
     assert capsys.readouterr().err.count("\n") == 1
-
-
-def test_the_two_lists_name_the_same_ray() -> None:
-    def line(name: str) -> str:
-        return next(x for x in (ROOT / name).read_text().splitlines() if x.startswith("ray")).partition("#")[0].strip()
-
-    assert line("requirements-ray.txt") == line("requirements-dev.txt")

@@ -1,4 +1,4 @@
-"""Prohibited goods: the development set's floors, and that category and text both count."""
+"""Prohibited goods: floors on the held authors, levels, and that category and text both count."""
 
 from __future__ import annotations
 
@@ -6,39 +6,76 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.evidence_sets import goods, read_set
-from listing.safety.prohibited_goods import check_goods, load_rules
+from benchmarks.drafts.evidence_sets import goods, read_set
+from listing.safety import check_goods, goods_groups
 
-SETS = Path(__file__).parents[2] / "sets"
-
-
-@pytest.mark.parametrize("name", ["dev_goods", "dev2_goods_tune", "dev2_goods_check", "dev3_goods"])
-def test_development_sets_reach_their_floors(name: str) -> None:
-    report = goods(read_set(SETS / f"{name}.jsonl"))
-    assert report["counts"]["prohibited"] >= 40
-    assert report["counts"]["legitimate"] >= 80
-    assert report["refused"] >= 0.95
-    assert report["let_through"] >= 0.95
+TESTS = Path(__file__).parents[2]
 
 
-def test_a_harmless_neighbour_does_not_excuse_the_goods() -> None:
-    refusal = check_goods("Outwear", "Camouflage jacket and a box of 9 mm ammunition")
-    assert refusal is not None
-    assert refusal.code == "ammunition"
-    assert refusal.message.endswith(".")
+@pytest.fixture(scope="module")
+def held() -> dict[str, float]:
+    return goods([row for row in read_set(TESTS / "held" / "goods.jsonl") if row["author"] == "held3"])
+
+
+def test_goods_of_an_unseen_author_are_found(held: dict[str, float]) -> None:
+    assert held["prohibited flagged"] >= 0.85
+    assert held["prohibited refused"] >= 0.5
+
+
+def test_honest_texts_of_an_unseen_author_pass(held: dict[str, float]) -> None:
+    assert held["near-misses flagged"] <= 0.08
+    assert held["ordinary flagged"] <= 0.01
+    assert held["allowed refused"] <= 0.01
+
+
+def test_an_earlier_held_set_is_still_told_apart() -> None:
+    report = goods([row for row in read_set(TESTS / "held" / "goods.jsonl") if row["author"] == "held"])
+    assert report["prohibited flagged"] >= 0.85
+    assert report["near-misses flagged"] <= 0.08
+
+
+def test_goods_beside_a_harmless_thing_are_refused() -> None:
+    verdict = check_goods("Outwear", "Camouflage jacket and a box of 9 mm ammunition, 50 rounds")
+    assert verdict is not None
+    assert (verdict.code, verdict.name, verdict.level) == ("ammunition", "ammunition", "refuse")
+    assert verdict.message == "Ammunition cannot be listed."
+    assert "ammunition" in verdict.words
+
+
+def test_goods_in_one_sentence_of_many_are_seen() -> None:
+    text = (
+        "Blue wool jacket.\nWarm and lined, two pockets. Worn for one winter. Two sealed bottles of whisky go with it."
+    )
+    verdict = check_goods("Outwear", text)
+    assert verdict is not None
+    assert verdict.code == "alcohol"
+    assert check_goods("Outwear", text.rsplit(". ", 1)[0]) is None
 
 
 def test_the_category_counts() -> None:
-    assert check_goods("Firearms", "Very good, hardly used") is not None
+    verdict = check_goods("Firearms", "Very good, hardly used")
+    assert verdict is not None
+    assert verdict.level == "refuse"
     assert check_goods("Shoes", "Very good, hardly used") is None
 
 
-def test_a_garment_may_be_named_after_goods_but_not_offered_with_them() -> None:
+def test_what_must_never_pass_is_refused_by_its_name() -> None:
+    verdict = check_goods("Hat", "Straw hat, barely worn, and some Fентаnyl left over".replace("ента", "enta"))
+    assert verdict is not None
+    assert (verdict.code, verdict.level, verdict.words) == ("drugs", "refuse", ("fentanyl",))
+
+
+def test_a_garment_may_be_named_after_goods() -> None:
     assert check_goods("T-Shirt", "Guns purple t-shirt") is None
-    assert check_goods("T-Shirt", "Purple t-shirt and a gun") is not None
+    assert check_goods("Dress", "Ivory lace dress with champagne trim") is None
+
+
+@pytest.mark.parametrize("text", ["", " ", "!!!", "42", "\U0001f600", "蓝色外套"])
+def test_texts_without_words_are_fine(text: str) -> None:
+    assert check_goods(None, text) is None
 
 
 def test_messages_are_one_polite_sentence_each() -> None:
-    rules = load_rules().rules
-    assert len({r.code for r in rules}) == len(rules) >= 15
-    assert all(r.message.count(".") == 1 and r.message[0].isupper() for r in rules)
+    groups = goods_groups()
+    assert len({g.code for g in groups}) == len({g.name for g in groups}) == len(groups) >= 20
+    assert all(g.message.count(".") == 1 and g.message[0].isupper() for g in groups)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.evidence_sets import injection, read_set
+from benchmarks.drafts.evidence_sets import injection, read_set
 from listing.safety.injection import PLACEHOLDER, as_data, filter_output, guard, instruction_like, neutralise
 from listing.taxonomy import load_taxonomy
 

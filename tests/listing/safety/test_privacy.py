@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.evidence_sets import contacts, read_set
+from benchmarks.drafts.evidence_sets import contacts, read_set
 from listing.safety.contacts import MASK, find_contacts, has_contacts, scrub, sure_contact
 
 TESTS = Path(__file__).parents[2]

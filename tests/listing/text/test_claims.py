@@ -1,19 +1,18 @@
-"""Claims: the development set's floors, verdicts, and that rewritten texts read well."""
+"""Claims: the sets' floors, verdicts, and that a sentence with an unproven claim goes as a whole."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
 
-from benchmarks.evidence_sets import claims as measure
-from benchmarks.evidence_sets import read_set
+from benchmarks.drafts.evidence_sets import claims as measure
+from benchmarks.drafts.evidence_sets import read_set
 from listing.taxonomy import Taxonomy, load_taxonomy
-from listing.text.ground import find_claims, rewrite, verify
+from listing.text.ground import find_claims, verify
+from listing.text.sentences import keep_supported, split
 
 SETS = Path(__file__).parents[2] / "sets"
-BROKEN = re.compile(r"\b(?:with|and|in|by|from|a|an|the|of|has|is) *(?:[.,;]|$)|\bwith and\b|,\s*,|  |\ba [aeio]|^\W")
 
 
 @pytest.fixture(scope="module")
@@ -27,34 +26,42 @@ def test_development_set_reaches_its_floors() -> None:
     assert report["precision"] >= 0.95
     assert report["recall"] >= 0.95
     assert report["verdict_agreement"] >= 0.95
-    assert report["false_left_after_rewrite"] <= 2
-    assert report["true_lost_by_rewrite"] <= 4
+    assert report["false_claims_shown"] <= 1
+    assert report["facts_lost"] <= 2
 
 
-def test_rewritten_texts_have_no_loose_ends(taxonomy: Taxonomy) -> None:
+def test_no_false_claim_of_the_embedded_models_own_texts_is_shown() -> None:
+    report = measure(read_set(SETS / "real_claims.jsonl"))
+    assert report["rows"] == 64
+    assert report["recall"] >= 0.96
+    assert report["false_claims_shown"] == 0
+    assert report["facts_lost"] <= 3
+
+
+def test_what_is_kept_stands_word_for_word_in_the_text(taxonomy: Taxonomy) -> None:
     for row in read_set(SETS / "dev_claims.jsonl"):
         judged = verify(
             row["text"], row["facts"], row["category"], taxonomy, row["note"], row["ocr"], row["neighbours"]
         )
-        text, flags = rewrite(row["text"], judged)
-        assert not BROKEN.search(text), (row["text"], text)
+        text, flags = keep_supported(row["text"], judged)
+        whole = [row["text"][a:b].strip() for a, b in split(row["text"], judged)]
+        assert all(text[a:b].strip() in whole for a, b in split(text)), (row["text"], text)
         assert len(flags) == sum(c.verdict != "supported" for c in judged)
 
 
 @pytest.mark.parametrize(
     ("text", "facts", "expected"),
     [
-        ("Blue dress with a zip and two pockets.", {"colour": "blue", "closure": "zip"}, "Blue dress with a zip."),
-        ("Red dress with short sleeves.", {"colour": "blue", "sleeve": "short"}, "Dress with short sleeves."),
+        ("Blue dress. It has a zip and two pockets.", {"colour": "blue", "closure": "zip"}, "Blue dress."),
+        ("Red dress. It has short sleeves.", {"colour": "blue", "sleeve": "short"}, "It has short sleeves."),
         ("Blue dress. Never worn, free shipping.", {"colour": "blue"}, "Blue dress."),
-        ("It is an original Gucci dress in blue.", {"colour": "blue"}, "It is a dress in blue."),
-        ("Blue and white striped dress.", {"colour": "blue", "pattern": "striped"}, "Blue striped dress."),
+        ("It is an original Gucci dress in blue.", {"colour": "blue"}, ""),
+        ("Blue dress by St. John. Blue.", {"colour": "blue", "brand": "St. John"}, "Blue dress by St. John. Blue."),
         ("Nice blue dress for warm days.", {"colour": "blue"}, "Nice blue dress for warm days."),
-        ("Blue jacket with short sleeves.", {"colour": "blue", "sleeve": "short"}, "Blue dress with short sleeves."),
     ],
 )
-def test_rewrite(text: str, facts: dict[str, str], expected: str, taxonomy: Taxonomy) -> None:
-    assert rewrite(text, verify(text, facts, "Dress", taxonomy))[0] == expected
+def test_a_sentence_goes_as_a_whole(text: str, facts: dict[str, str], expected: str, taxonomy: Taxonomy) -> None:
+    assert keep_supported(text, verify(text, facts, "Dress", taxonomy))[0] == expected
 
 
 def test_verdicts(taxonomy: Taxonomy) -> None:

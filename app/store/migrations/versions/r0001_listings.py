@@ -13,6 +13,12 @@ TIME = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
+    _people()
+    _drafts()
+    _listings()
+
+
+def _people() -> None:
     op.create_table(
         "sellers",
         sa.Column("id", ID, primary_key=True),
@@ -26,6 +32,9 @@ def upgrade() -> None:
         sa.Column("label", sa.Text, nullable=False),
         sa.Column("created_at", TIME, nullable=False),
     )
+
+
+def _drafts() -> None:
     op.create_table(
         "drafts",
         sa.Column("id", ID, primary_key=True),
@@ -48,6 +57,9 @@ def upgrade() -> None:
         sa.Column("value", sa.Text),
         sa.Column("at", TIME, nullable=False),
     )
+
+
+def _listings() -> None:
     op.create_table(
         "listings",
         sa.Column("id", ID, primary_key=True),

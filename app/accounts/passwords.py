@@ -1,0 +1,154 @@
+"""The password file: one ``name:hash`` a line. New hashes are Argon2id; scrypt lines of older versions still count."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from argon2 import PasswordHasher, extract_parameters
+from argon2.exceptions import VerificationError
+from filelock import FileLock
+
+from app.accounts.private_file import replace_privately
+from listing.errors import IplError
+
+LOCK_SECONDS = 10  # longest wait for another program that changes the same file
+NAME = re.compile(r"[\w.@+-]{1,64}")
+BAD_NAME = "A name has up to 64 letters, digits or . _ @ + -; choose another."
+MIN_CHARACTERS, MAX_CHARACTERS = 8, 1024
+# Argon2id, well above the least that OWASP lists (19 MiB twice): about 0.1 s, and 46 MiB in each of two threads.
+_ARGON2 = PasswordHasher(time_cost=2, memory_cost=46 * 1024, parallelism=1)
+
+
+class PasswordFileError(IplError):
+    """The password file is unusable; the message names the line and what to do."""
+
+    code, exit_status = "bad_password_file", 2
+
+
+def hash_password(password: str) -> str:
+    """The hash of a password with a random salt, in the form of the Argon2 reference (``$argon2id$...``).
+
+    Raises:
+        PasswordFileError: shorter than 8 or longer than 1024 characters, or one of the 30,000 that are guessed first.
+    """
+    if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
+        message = f"The password needs {MIN_CHARACTERS} to {MAX_CHARACTERS} characters; choose another."
+        raise PasswordFileError(message)
+    if password.lower() in _common_passwords():
+        raise PasswordFileError("This password is one of those that are guessed first; choose another.")
+    return _ARGON2.hash(_bytes(password))
+
+
+@cache
+def _common_passwords() -> frozenset[str]:
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+    return frozenset(FREQUENCY_LISTS["passwords"])
+
+
+def _bytes(password: str) -> bytes:
+    return password[:MAX_CHARACTERS].encode("utf-8", "surrogatepass")
+
+
+def check_password(password: str, stored: str) -> bool:
+    """Whether the password is the stored one, compared in constant time."""
+    if stored.startswith("scrypt$"):
+        n, r, p, salt, expected = _parse_scrypt(stored)
+        maxmem = 256 * n * r * max(1, p)
+        return hmac.compare_digest(
+            hashlib.scrypt(_bytes(password), salt=salt, n=n, r=r, p=p, maxmem=maxmem, dklen=32), expected
+        )
+    try:
+        return _ARGON2.verify(stored, _bytes(password))
+    except VerificationError:
+        return False
+
+
+def _parse_scrypt(stored: str) -> tuple[int, int, int, bytes, bytes]:
+    """N, r, p, salt and hash of ``scrypt$N$r$p$salt$hash``. Raises ValueError where nothing can be checked by it."""
+    if not re.fullmatch(r"scrypt(\$[1-9]\d{0,9}){3}(\$[\w+/=]+){2}", stored, re.ASCII):
+        raise ValueError
+    n, r, p = (int(number) for number in stored.split("$")[1:4])
+    salt, expected = (base64.b64decode(part, validate=True) for part in stored.split("$")[4:])
+    if n < 2 or n.bit_count() != 1:
+        raise ValueError
+    return n, r, p, salt, expected
+
+
+def read_passwords(path: Path) -> dict[str, str]:
+    """Name -> stored hash of a password file; empty lines and ``#`` are passed over.
+
+    Raises:
+        PasswordFileError: the file cannot be read, is empty, or a line is wrong.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PasswordFileError(f"The password file {path} cannot be read; check its path and permissions.") from error
+    passwords: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        name, _, stored = line.strip().partition(":")
+        try:
+            if not NAME.fullmatch(name) or name in passwords:
+                raise ValueError
+            (_parse_scrypt if stored.startswith("scrypt$") else extract_parameters)(stored)
+        except ValueError as error:  # argon2's InvalidHash is one as well
+            raise PasswordFileError(
+                f"Line {number} of {path} is unusable; write it again with ./ipl accounts password NAME {path}."
+            ) from error
+        passwords[name] = stored
+    if not passwords:
+        raise PasswordFileError(f"{path} names nobody; ./ipl accounts password NAME {path} adds somebody.")
+    return passwords
+
+
+def fingerprint_of(stored: str) -> str:
+    """The fingerprint of a stored hash. Its salt is random, so that nobody can guess the password by it."""
+    return hashlib.sha256(stored.encode()).hexdigest()
+
+
+def write_password(path: Path, name: str, password: str) -> None:
+    """Add or replace a line of the password file, which only its owner may read.
+
+    Raises:
+        PasswordFileError: the name or the password is unusable.
+    """
+    if not NAME.fullmatch(name):
+        raise PasswordFileError(BAD_NAME)
+    line = hash_password(password)
+    with _locked(path):
+        known = read_passwords(path) if path.is_file() and path.stat().st_size else {}
+        _write_passwords(path, {**known, name: line})
+
+
+def remove_password(path: Path, name: str) -> None:
+    """Take a name out of the password file, which ends its sign-ins and its tokens.
+
+    Raises:
+        PasswordFileError: the name is not in it, or is the last one.
+    """
+    with _locked(path):
+        known = read_passwords(path)
+        if name not in known:
+            raise PasswordFileError(f"{path} has no {name}; it names {', '.join(sorted(known))[:200]}.")
+        if len(known) == 1:
+            raise PasswordFileError(f"{name} is the last name in {path} and no server runs without one; add another.")
+        _write_passwords(path, {who: stored for who, stored in known.items() if who != name})
+
+
+def _locked(path: Path) -> FileLock:
+    if not path.parent.is_dir():
+        raise PasswordFileError(f"{path.parent} is no folder; make it, or name another file.")
+    return FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_SECONDS, mode=0o600)
+
+
+def _write_passwords(path: Path, passwords: Mapping[str, str]) -> None:
+    replace_privately(path, "".join(f"{who}:{stored}\n" for who, stored in passwords.items()).encode())

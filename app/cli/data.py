@@ -1,0 +1,122 @@
+"""``ipl backup``, ``ipl restore``, ``ipl erase``: data kept, brought back, and deleted for good."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.cli import CommandError
+
+if TYPE_CHECKING:
+    from app.accounts.erase import Erased
+
+AFTER_ERASE = {
+    "done": "The index holds nothing of it any more; the feed of a server that runs follows within seconds.",
+    "server": "The running server follows with its index and its feed within seconds.",
+    "away": "The index does not answer; a server that runs takes the listings out of it as soon as it does.",
+    "none": "There is no index; the feed of a server that runs follows within seconds.",
+}
+
+
+def register_backup(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``ipl backup``."""
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="the tar to write; only its owner will be able to read it"
+    )
+    parser.add_argument("--force", action="store_true", help="replace FILE if it is there already")
+
+
+def run_backup(args: argparse.Namespace) -> int:
+    """Write listings, photos, orders and the feed's models to one archive; the server may go on meanwhile."""
+    from app.settings import load_settings
+    from app.store.backup.archive import back_up
+
+    done = back_up(load_settings(), args.file.expanduser().absolute(), force=args.force)
+    print(f"{args.file}: {done.files} files ({done.photos} photos), {done.bytes / 1e6:.1f} MB, each with its SHA-256")
+    print("Not in it: index, embedded model, session key, password file; docs/operations.md says why.")
+    if done.lost:
+        print(f"ipl: {len(done.lost)} photos have no file any more, {done.lost[0]} is one of them.", file=sys.stderr)
+    return 0
+
+
+def register_restore(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``ipl restore``."""
+    parser.add_argument("file", type=Path, metavar="FILE", help="an archive that ./ipl backup wrote")
+    parser.add_argument("--home", type=Path, metavar="DIR", help="where to (default: IPL_HOME)")
+    parser.add_argument(
+        "--force", action="store_true", help="go ahead where there is data already; it is moved aside, not deleted"
+    )
+
+
+def run_restore(args: argparse.Namespace) -> int:
+    """Check the archive as a whole, then put everything in its place. The server must not run meanwhile."""
+    from app.settings import load_settings
+    from app.store.backup.restore import restore
+
+    given = {"home": args.home.expanduser().resolve()} if args.home else {}
+    settings = load_settings(**given)
+    done = restore(args.file, settings, force=args.force)
+    print(f"{done.listings} listings and {done.photos} photos are back in {settings.home} ({done.store}).")
+    for aside in (done.aside, done.photos_aside):
+        if aside is not None:
+            print(f"What was there lies in {aside}.")
+    print("The next ./ipl serve puts the listings into the index again; everybody signs in anew.")
+    return 0
+
+
+def register_erase(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``ipl erase``."""
+    parser.add_argument(
+        "name", metavar="NAME", help="who; on a machine of one person, who signs in nowhere, they are called me"
+    )
+    parser.add_argument("--settle", action="store_true", help="refund the person's open orders instead of refusing")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def run_erase(args: argparse.Namespace) -> int:
+    """Ask, delete, and say what was deleted and what is left to do. A server may run meanwhile."""
+    from app.accounts.erase import erase, line_of, open_known, person_id, refuse_open_orders
+    from app.settings import load_settings
+
+    settings = load_settings()
+    store = open_known(settings, args.name)
+    try:
+        who = person_id(store, args.name)
+        if not args.settle:
+            with store.read() as session:
+                refuse_open_orders(session, who, args.name)
+    finally:
+        store.engine.dispose()
+    if not args.yes:
+        _ask(args.name)
+    done = erase(settings, args.name, settle=args.settle)
+    print(f"{args.name} is erased: {_deleted(done)}.")
+    if done.orders:
+        refunded = f", {done.refunded} of them refunded now" if done.refunded else ""
+        print(f"{_count(done.orders, 'order')} stay in the accounts of the other side, without the name{refunded}.")
+    print(AFTER_ERASE[done.index])
+    print(f"Every backup made before still holds {args.name}, and so does a folder before-restore-...: delete them.")
+    line = line_of(settings.passwords, args.name)
+    if line is not None:
+        print(f"The password file still names {args.name}: run  {line}")
+    return 0
+
+
+def _ask(name: str) -> None:
+    if not sys.stdin.isatty():
+        raise CommandError(f"this deletes {name} for good; add --yes where nobody can be asked.", 2)
+    if input(f"This deletes {name} and everything of theirs for good. Type the name to go on: ").strip() != name:
+        raise CommandError("the name was not typed; nothing was deleted.")
+
+
+def _deleted(done: Erased) -> str:
+    counts = [_count(count, name) for name, count in done.counts.items() if count and name != "account"]
+    return ", ".join(counts) if counts else "there was nothing but the name"
+
+
+def _count(count: int, name: str) -> str:
+    """Such as "2 pages of the feed"."""
+    first, space, rest = name.partition(" of ")
+    return f"{count} {first}{'' if count == 1 else 's'}{space}{rest}"

@@ -1,0 +1,137 @@
+"""A seller's drafts: looked at, changed field by field, thrown away.
+
+A draft of somebody else is answered like one that does not exist.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.drafting.queue import DraftQueue
+from app.editing import edits
+from app.settings import Settings
+from app.store import draft_repo
+from app.store.db import Store
+from app.store.deletions import Deletions
+from app.store.tables import DraftRow, ListingRow
+from app.views import TEXT_FIELDS, AppError, DraftView
+from listing.taxonomy import load_taxonomy
+
+
+class Drafts:
+    """Every method raises AppError (404) for a draft that is not the seller's.
+
+    ``version``: what the seller was shown, see ``edits.check_version``; what changed since is not overwritten (409).
+    """
+
+    def __init__(self, settings: Settings, store: Store, queue: DraftQueue, deletions: Deletions) -> None:
+        self.settings, self.store, self.queue, self.deletions = settings, store, queue, deletions
+
+    def get(self, seller: str, draft_id: str) -> DraftView:
+        """The draft with the seller's changes."""
+        with self.store.read() as session:
+            return self._view(session, draft_repo.own_draft(session, seller, draft_id))
+
+    def edit(
+        self, seller: str, draft_id: str, field: str, value: str | None, *, version: edits.Version = None
+    ) -> DraftView:
+        """Set ``title``, ``description``, ``price``, ``category`` or a fact by its attribute's name, and lock it.
+
+        For a fact, None means "leave it out"; for the price, None or "" means no price. A fact's question disappears.
+
+        Raises:
+            AppError: too long, not a number, no such field (422), changed elsewhere (409).
+        """
+        return self._add(seller, draft_id, self._edit_of(field, value), version)
+
+    def answer(
+        self, seller: str, draft_id: str, attribute: str, value: str, *, version: edits.Version = None
+    ) -> DraftView:
+        """The seller's answer to a question: a fact with the evidence "seller", locked; the question disappears."""
+        if attribute not in load_taxonomy().attributes:
+            raise AppError("bad_field", f"There is no question about {attribute[:60]!r}.", 422)
+        return self.edit(seller, draft_id, attribute, value, version=version)
+
+    def unlock(self, seller: str, draft_id: str, field: str, *, version: edits.Version = None) -> DraftView:
+        """Undo what the seller changed in a field: back to what the model wrote."""
+        return self._add(seller, draft_id, edits.Edit("undo", field[:64]), version)
+
+    def remove_claim(
+        self, seller: str, draft_id: str, field: str, words: str, *, start: int = 0, version: str | None = None
+    ) -> DraftView:
+        """Take unsupported words out of the title or the description (the occurrence nearest to ``start``).
+
+        ``version``: that of the text in which ``start`` was counted.
+        """
+        view = self._with_words(seller, draft_id, field, words, version)
+        text = edits.without(view.value(field) or "", words, start)
+        return self.edit(seller, draft_id, field, text, version=view.field_version(field))
+
+    def confirm_claim(
+        self, seller: str, draft_id: str, field: str, words: str, *, version: str | None = None
+    ) -> DraftView:
+        """The seller says that the flagged words are true: they stay, their flag goes, until they are changed."""
+        view = self._with_words(seller, draft_id, field, words, version)
+        return self._add(seller, draft_id, edits.Edit("confirm", field, words), view.field_version(field))
+
+    def stop(self, seller: str, draft_id: str) -> None:
+        """Stop the writing of a draft; its iterator ends with a ``stopped`` view. Nothing happens when none runs."""
+        with self.store.read() as session:
+            draft_repo.own_draft(session, seller, draft_id)
+        self.queue.cancel(draft_id)
+
+    def abandon(self, seller: str, draft_id: str) -> None:
+        """Throw a draft away: stopped, its photos and history deleted; an event with its id remains.
+
+        Raises:
+            AppError: it is published (409).
+        """
+        self.stop(seller, draft_id)
+        with self.store.write() as session:
+            row = draft_repo.own_draft(session, seller, draft_id, lock=True)
+            if row.state == "published":
+                raise AppError("published", "This draft is published; delete its listing instead.", 409)
+            draft_repo.note_event(session, "abandoned", seller, draft=draft_id)
+            draft_repo.delete_drafts(session, [draft_id])
+        self.deletions.after()
+
+    def _edit_of(self, field: str, value: str | None) -> edits.Edit:
+        limits, text = self.settings, value or ""
+        if field == "title":
+            return edits.Edit("set", field, edits.clean_text(text, limits.title_length, "The title"))
+        if field == "description":
+            clean = edits.clean_text(text, limits.description_length, "The description", lines=True)
+            return edits.Edit("set", field, clean)
+        if field == "price":
+            price = edits.parse_price(value)
+            return edits.Edit("set", field, None if price is None else f"{price:.2f}")
+        if field == "category":
+            return edits.Edit("set", field, edits.category_name(text))
+        if field in load_taxonomy().attributes:
+            clean = edits.clean_text(text, limits.fact_length, "This fact")
+            return edits.Edit("set", field, clean) if clean else edits.Edit("drop", field)
+        raise AppError("bad_field", f"There is no field {field[:60]!r}.", 422)
+
+    def _add(self, seller: str, draft_id: str, edit: edits.Edit, version: edits.Version) -> DraftView:
+        with self.store.write() as session:
+            row = draft_repo.own_draft(session, seller, draft_id, lock=True)
+            if row.state == "published":
+                raise AppError("published", "This draft is published already; edit its listing instead.", 409)
+            if not edits.holds(self._view(session, row), edit, version):
+                draft_repo.add_edit(session, row, edit)
+            return self._view(session, row)
+
+    def _view(self, session: Session, row: DraftRow) -> DraftView:
+        listing = session.scalar(select(ListingRow.id).where(ListingRow.draft_id == row.id))
+        return draft_repo.view(session, row, self.settings.currency, listing)
+
+    def _with_words(self, seller: str, draft_id: str, field: str, words: str, version: str | None) -> DraftView:
+        """The draft, whose text holds these words, in the version that was shown."""
+        if field not in TEXT_FIELDS:
+            raise AppError("bad_field", f"There is no text {field[:60]!r}.", 422)
+        view = self.get(seller, draft_id)
+        edits.check_version(view, version, field)
+        if not words or words not in (view.value(field) or ""):
+            raise AppError("bad_words", "These words are not in the text any more.", 409)
+        return view

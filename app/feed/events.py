@@ -1,0 +1,117 @@
+"""What came of pages: impressions, clicks, carts; written down, counted, and read back after a start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.feed.items import milliseconds, number
+from app.feed.posts import LivePosts, NewEvents
+from app.store.db import Store
+from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, now
+from app.views import AppError
+from recommend.cascade.feed import Feed
+from recommend.cascade.request import Moment
+from recommend.cascade.visitors import Past
+
+KINDS = ("impression", "click", "cart")
+
+
+class FeedEvents:
+    """Takes events on the pages. Every public method may be called from any thread."""
+
+    def __init__(self, store: Store, feed: Feed, posts: LivePosts) -> None:
+        self.store, self.feed, self.posts = store, feed, posts
+
+    def take(self, visitor: str, events: Iterable[tuple[str, str, str, str]], moment: Moment) -> int:
+        """Write (kind, page id, listing id, post id) down, of which one is empty; a repeated event counts once.
+
+        Returns how many were new.
+
+        Raises:
+            AppError: no such page of this visitor, or the listing did not stand on it (404); unknown kind (422).
+        """
+        new, of_items, of_posts = 0, NewEvents(), NewEvents()
+        with self.store.write() as session:
+            visitor_id = number(session, "visitor", visitor)
+            for kind, page_id, listing_id, post_id in events:
+                if kind not in KINDS:
+                    raise AppError("no_kind", f"An event is one of {', '.join(KINDS)}.", 422)
+                if bool(listing_id) == bool(post_id):
+                    raise AppError("no_thing", "An event names a listing_id or a post_id, and not both.", 422)
+                if post_id:
+                    new += self.posts.event(session, visitor_id, kind, page_id, post_id, of_posts)
+                else:
+                    new += _note(session, kind, _row(session, visitor_id, page_id, listing_id), of_items)
+        self.posts.count(visitor_id, of_posts, moment)
+        self.feed.shown(of_items.seen, moment)
+        for item_id in of_items.clicked:
+            self.feed.clicked(visitor_id, item_id, moment)
+        return new
+
+    def remember(self, since: datetime) -> None:
+        """The visitors' clicks and the listings' counts from a moment on, after a start."""
+        self.posts.remember(since)
+        with self.store.read() as session:
+            clicks = session.execute(
+                select(FeedPageRow.visitor, FeedRow.known, FeedEventRow.at)
+                .join(FeedRow, FeedRow.page_id == FeedPageRow.id)
+                .join(FeedEventRow, FeedEventRow.row_id == FeedRow.id)
+                .where(FeedEventRow.kind == "click", FeedEventRow.at >= since)
+                .order_by(FeedEventRow.id)
+            ).all()
+            seen = session.execute(
+                select(FeedRow.known, FeedRow.seen_at)
+                .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
+                .where(FeedRow.seen_at.is_not(None), FeedPageRow.at >= since)
+                .order_by(FeedRow.id)
+            ).all()
+        for known, at in seen:
+            self.feed.catalog.shown([int(known["item_id"])], milliseconds(at))
+        for visitor_id, known, at in clicks:
+            past = Past(
+                int(known["item_id"]),
+                int(known["category"]),
+                bool(known["single"]),
+                milliseconds(at),
+                np.array(known["content"], np.float32),
+                int(known["seller_id"]),
+            )
+            self.feed.visitors.get(visitor_id).history.append(past)
+            self.feed.catalog.clicked([past.item_id], past.time_ms)
+
+
+def _row(session: Session, visitor_id: int, page_id: str, listing_id: str) -> FeedRow:
+    row = session.scalar(
+        select(FeedRow)
+        .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
+        .where(FeedRow.page_id == page_id, FeedRow.listing_id == listing_id, FeedPageRow.visitor == visitor_id)
+    )
+    if row is None:
+        raise AppError("not_found", "That listing did not stand on such a page of this visitor.", 404)
+    return row
+
+
+def _note(session: Session, kind: str, row: FeedRow, events: NewEvents) -> int:
+    """Write an event on a listing down; 1 when it is new, 0 when it was known."""
+    item_id = int(row.known["item_id"])
+    first_seen = row.seen_at is None
+    if kind == "impression":
+        if not first_seen:
+            return 0
+    else:
+        query = select(FeedEventRow.id).where(FeedEventRow.row_id == row.id, FeedEventRow.kind == kind)
+        if session.scalar(query) is not None:
+            return 0
+        session.add(FeedEventRow(row_id=row.id, kind=kind))
+        session.flush()
+        if kind == "click":
+            events.clicked.append(item_id)
+    if first_seen:  # who clicked has seen
+        row.seen_at = now()
+        events.seen.append(item_id)
+    return 1

@@ -1,0 +1,151 @@
+"""Pages of the feed: made by the cascade, written down with what was known at that moment, answered."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sqlalchemy import select
+
+from app.feed.candidates import note_candidates
+from app.feed.items import CONTENT, number
+from app.feed.limits import Line, Rates
+from app.feed.posts import LivePosts
+from app.feed.sync import ListingSync
+from app.market.post_views import PostView
+from app.metrics import Metrics
+from app.settings import Settings
+from app.store.db import Store
+from app.store.draft_repo import new_id
+from app.store.tables import FeedPageRow, FeedRow, NumberRow
+from listing.schema import Listing
+from recommend.cascade.catalog import Catalog
+from recommend.cascade.feed import Feed
+from recommend.cascade.page import Shown, Slate
+from recommend.cascade.request import HOUR_MS, Moment
+from recommend.cascade.visitors import Visitor
+
+FEWEST_TIMES = 20  # pages below which nothing is said of the 99th percentile
+SCORES = ("pctr", "pcvr", "score", "bid", "ecpm", "price_per_click", "policy", "propensity", "pre_rank", "rank")
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page as it is answered."""
+
+    id: str
+    slate: Slate
+    listings: dict[int, Listing]  # by the feed's number
+    posts: list[PostView | None] = field(default_factory=list)  # in the slate's order; None: withdrawn meanwhile
+
+
+class PageMaker:
+    """Makes pages and writes them down. Every public method may be called from any thread."""
+
+    def __init__(
+        self, settings: Settings, store: Store, feed: Feed, listings: ListingSync, posts: LivePosts, metrics: Metrics
+    ) -> None:
+        self.store, self.feed, self.listings, self.posts = store, feed, listings, posts
+        self._candidates_share = settings.feed_candidates
+        self._seconds = metrics.feed_seconds
+        self._line, self._rates = Line(settings.feed_waiting), Rates(settings.feed_per_second)
+        self._rng = np.random.default_rng()
+        self._latest_ms: deque[float] = deque(maxlen=500)
+
+    def page(self, visitor: str, size: int, moment: Moment) -> Page:
+        """A page for a visitor, written down.
+
+        Raises:
+            Busy: too many pages are waiting, or this visitor asks too often.
+        """
+        self._rates.check(visitor)
+        with self._line.place():
+            began = time.perf_counter()
+            visitor_id = self._visitor(visitor)
+            page = self._written(visitor_id, self.feed.slate(visitor_id, moment, size))
+        seconds = time.perf_counter() - began
+        self._seconds.observe(seconds)
+        self._latest_ms.append(1000 * seconds)
+        return page
+
+    def explain(self, visitor: str, size: int, moment: Moment) -> tuple[Slate, dict[int, Listing]]:
+        """What a visitor would see now, and why; nothing is written down or counted. For operators."""
+        known = self._known_visitor(visitor)
+        slate = self.feed.slate(known if known is not None else -1, moment, size)
+        return slate, self.listings.listings(s.item_id for s in (*slate.page, *slate.fell))
+
+    def p99_ms(self) -> float | None:
+        """Of the last pages, waiting included; None before there are ``FEWEST_TIMES``."""
+        return float(np.percentile(list(self._latest_ms), 99)) if len(self._latest_ms) >= FEWEST_TIMES else None
+
+    def _visitor(self, name: str) -> int:
+        """The visitor's number; only a new visitor has to wait for the store's writers."""
+        known = self._known_visitor(name)
+        if known is not None:
+            return known
+        with self.store.write() as session:
+            return number(session, "visitor", name)
+
+    def _known_visitor(self, name: str) -> int | None:
+        with self.store.read() as session:
+            return session.scalar(select(NumberRow.id).where(NumberRow.kind == "visitor", NumberRow.key == name))
+
+    def _written(self, visitor_id: int, slate: Slate) -> Page:
+        listings = self.listings.listings(s.item_id for s in slate.page)
+        page_id = new_id()
+        known = request_facts(self.feed.visitors.get(visitor_id), slate.moment)
+        with self.store.write() as session:
+            session.add(FeedPageRow(id=page_id, visitor=visitor_id, known=known, models=slate.models))
+            session.flush()
+            for shown in slate.page:
+                if shown.item_id in listings:
+                    session.add(feed_row(page_id, shown, listings[shown.item_id].id, self.feed.catalog))
+            posts = self.posts.note(session, page_id, slate)
+            if self._rng.random() < self._candidates_share:
+                note_candidates(session, page_id, slate)
+        return Page(page_id, slate, listings, posts)
+
+
+def request_facts(visitor: Visitor, moment: Moment) -> dict[str, Any]:
+    """What was known of a request when its page was made, as the log's columns."""
+    past = list(visitor.history)
+    return {
+        "hour": moment.hour,
+        "promotion": moment.promotion,
+        "days_to_promotion": moment.days_to_promotion,
+        "history_item": [p.item_id for p in past],
+        "history_category": [p.category for p in past],
+        "history_single": [int(p.single) for p in past],
+        "history_post": [p.post_id for p in visitor.posts],
+        "history_age_h": [round((moment.time_ms - p.time_ms) / HOUR_MS, 3) for p in past],
+    }
+
+
+def feed_row(page_id: str, shown: Shown, listing_id: str, catalog: Catalog) -> FeedRow:
+    """A listing on a page, with what was known of it and how it was scored."""
+    rows = catalog.rows([shown.item_id])  # none when it was sold meanwhile
+    names = ("condition", "price", "price_bucket")
+    facts: Mapping[str, Any] = {n: catalog.get(n, rows)[0].item() if len(rows) else 0 for n in names}
+    content = catalog.content(rows)[0] if len(rows) else np.zeros(CONTENT)
+    known = {
+        "item_id": shown.item_id,
+        "seller_id": shown.seller_id,
+        "category": shown.category,
+        "single": shown.single,
+        "stock": shown.stock,
+        "item_age_h": round(shown.age_h, 3),
+        "content": [round(float(v), 4) for v in content],
+        **facts,
+    }
+    return FeedRow(
+        page_id=page_id,
+        listing_id=listing_id,
+        position=shown.position or 0,
+        reason=shown.reason,
+        known=known,
+        scores={name: getattr(shown, name) for name in SCORES},
+    )

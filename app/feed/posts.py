@@ -1,0 +1,158 @@
+"""The posts of a live feed: follows the store, writes down what was shown and what came of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.feed.items import CONTENT, category_code, milliseconds, numbers
+from app.market import post_views
+from app.store.db import Store
+from app.store.tables import FeedPageRow, FeedPostRow, PostRow, now
+from app.views import AppError
+from recommend.cascade.feed import Feed
+from recommend.cascade.page import Slate
+from recommend.cascade.posts import Post, ShownPost
+from recommend.cascade.request import Moment
+from recommend.cascade.visitors import PastPost
+
+
+@dataclass
+class NewEvents:
+    """What happened to items or posts within a transaction, by the feed's number; counted when that is committed."""
+
+    seen: list[int] = field(default_factory=list)
+    clicked: list[int] = field(default_factory=list)
+
+
+class LivePosts:
+    """Keeps the feed's posts equal to the store's. Every public method may be called from any thread."""
+
+    def __init__(self, store: Store, feed: Feed) -> None:
+        self.store, self.feed = store, feed
+        self._keys: dict[int, str] = {}
+        self._one_at_a_time = threading.Lock()
+
+    def refresh(self) -> None:
+        """Follow the store: posts that came are shown, those that were withdrawn are not, whoever did it."""
+        with self._one_at_a_time:
+            have = {self._keys[n]: n for n in self.feed.posts.ids()}
+            with self.store.read() as session:
+                wanted = set(session.scalars(select(PostRow.id)))
+                new = session.scalars(select(PostRow).where(PostRow.id.in_(sorted(wanted - set(have))))).all()
+            for post_id in set(have) - wanted:
+                self.feed.posts.remove(have[post_id])
+            if new:
+                self._put(new)
+
+    def remember(self, since: datetime) -> None:
+        """Counters and visitors' clicks of the last weeks, after a start."""
+        with self.store.read() as session:
+            rows = session.execute(
+                select(FeedPostRow, FeedPageRow.visitor)
+                .join(FeedPageRow, FeedPageRow.id == FeedPostRow.page_id)
+                .where(FeedPostRow.seen_at.is_not(None), FeedPageRow.at >= since)
+                .order_by(FeedPostRow.id)
+            ).all()
+        for row, who in rows:
+            self.feed.posts.shown(int(row.known["post_id"]))
+            if row.clicked_at is not None:  # the click is remembered though the post may be gone
+                self.feed.posts.count_click(int(row.known["post_id"]))
+                self.feed.visitors.get(who).posts.append(_past(row))
+
+    def note(self, session: Session, page_id: str, slate: Slate) -> list[post_views.PostView | None]:
+        """Write a page's posts down; gives them in the slate's order, None for one that was withdrawn meanwhile."""
+        wanted = [self._keys.get(shown.post.post_id, "") for shown in slate.posts]
+        rows = session.scalars(select(PostRow).where(PostRow.id.in_(wanted)))
+        found = {post.id: post for post in post_views.views(session, rows)}
+        for shown, key in zip(slate.posts, wanted, strict=True):
+            if key in found:
+                session.add(FeedPostRow(page_id=page_id, post_id=key, position=shown.position, known=_known(shown),
+                                        scores={"pctr": shown.pctr}))  # fmt: skip
+        return [found.get(key) for key in wanted]
+
+    def titles(self, post_ids: Sequence[int]) -> dict[int, str]:
+        """By the feed's number; of posts that were withdrawn none."""
+        keys = {self._keys[n]: n for n in post_ids if n in self._keys}
+        with self.store.read() as session:
+            found = session.execute(select(PostRow.id, PostRow.title).where(PostRow.id.in_(list(keys))))
+            return {keys[post_id]: title for post_id, title in found}
+
+    def event(self, session: Session, who: int, kind: str, page_id: str, post_id: str, events: NewEvents) -> int:
+        """Write an event on a post down; 1 when it is new, 0 when it was known.
+
+        Raises:
+            AppError: the post did not stand on such a page of this visitor (404); it is no event of posts (422).
+        """
+        if kind == "cart":
+            raise AppError("not_for_sale", "A post is not for sale and cannot be put into a cart.", 422)
+        row = session.scalar(
+            select(FeedPostRow)
+            .join(FeedPageRow, FeedPageRow.id == FeedPostRow.page_id)
+            .where(FeedPostRow.page_id == page_id, FeedPostRow.post_id == post_id, FeedPageRow.visitor == who)
+        )
+        if row is None:
+            raise AppError("not_found", "That post did not stand on such a page of this visitor.", 404)
+        new = 0
+        if row.seen_at is None:  # who clicked has seen
+            row.seen_at, new = now(), 1
+            events.seen.append(int(row.known["post_id"]))
+        if kind == "click" and row.clicked_at is None:
+            row.clicked_at, new = now(), 1
+            events.clicked.append(int(row.known["post_id"]))
+        session.flush()
+        return new
+
+    def count(self, who: int, events: NewEvents, moment: Moment) -> None:
+        """Count what was written down."""
+        for post_id in events.seen:
+            self.feed.posts.shown(post_id)
+        for post_id in events.clicked:
+            self.feed.posts.clicked(post_id, self.feed.visitors.get(who), moment)
+
+    def _put(self, rows: Sequence[PostRow]) -> None:
+        with self.store.write() as session:
+            ids = numbers(session, "post", [r.id for r in rows])
+            authors = numbers(session, "seller", [r.author_id for r in rows])
+        for row in rows:
+            self._keys[ids[row.id]] = row.id
+            self.feed.posts.put(
+                Post(
+                    post_id=ids[row.id],
+                    author_id=authors[row.author_id],
+                    category=category_code(row.category),
+                    topic=post_views.TOPICS.index(row.topic) if row.topic in post_views.TOPICS else -1,
+                    created_ms=milliseconds(row.created_at),
+                    length=max(len(row.text.split()), 1),
+                    content=np.array(row.content or [0.0] * CONTENT, np.float32),
+                )
+            )
+
+
+def _known(shown: ShownPost) -> dict[str, Any]:
+    post = shown.post
+    return {
+        "post_id": post.post_id,
+        "author_id": post.author_id,
+        "category": post.category,
+        "topic": post.topic,
+        "length": post.length,
+        "created_ms": post.created_ms,
+        "item_age_h": round(shown.age_h, 3),
+        "content": [round(float(v), 4) for v in post.content],
+    }
+
+
+def _past(row: FeedPostRow) -> PastPost:
+    """A click as the visitor's history keeps it."""
+    known, at = row.known, row.clicked_at
+    assert at is not None
+    content = np.array(known["content"], np.float32)
+    return PastPost(known["post_id"], known["author_id"], known["category"], milliseconds(at), content)

@@ -1,0 +1,181 @@
+"""The cascade's catalogue follows the store: filled at the start, then with every change of a listing.
+
+The store is the truth; the catalogue is a copy in memory. Changes come through the outbox of this server, through the
+sequence of changes of all servers, and at once when something is sold.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy import select
+
+from app.feed.ads import bids
+from app.feed.candidates import note_items
+from app.feed.items import Prices, Projection, numbers, to_item
+from app.store import listing_repo
+from app.store.change_feed import Changes
+from app.store.db import Store
+from app.store.search_index import SearchIndex
+from app.store.tables import ListingRow
+from listing.schema import Listing
+from recommend.cascade.catalog import Item
+from recommend.cascade.feed import Feed
+from recommend.cascade.request import Moment
+
+log = logging.getLogger(__name__)
+
+
+class ListingSync:
+    """Keeps the cascade's items equal to the store's listings. Every public method may be called from any thread.
+
+    Args:
+        moment: gives the present moment.
+        count: is told how many items are live.
+        projection: file of the content vectors' axes.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        index: SearchIndex,
+        feed: Feed,
+        moment: Callable[[], Moment],
+        count: Callable[[float], None],
+        projection: Path,
+    ) -> None:
+        self.store, self.index, self.feed = store, index, feed
+        self._moment, self._count = moment, count
+        self._projection_file = projection
+        self._projection: Projection | None = None
+        self._prices = Prices.read([])
+        self._changes = Changes(store)
+        self._catching_up = threading.Lock()
+        self._keys: dict[int, str] = {}
+        self._numbers: dict[str, int] = {}
+        self._singles: dict[str, bool] = {}
+
+    def start(self) -> None:
+        """Fill the catalogue with the listings on sale."""
+        self._changes.start()
+        self._projection = Projection.load(self._projection_file, self._sample())
+        with self.store.read() as session:
+            priced = session.execute(select(ListingRow.category, ListingRow.price).where(ListingRow.price.is_not(None)))
+            self._prices = Prices.read([(c, float(p)) for c, p in priced if p is not None])
+            rows = list(session.scalars(select(ListingRow).where(ListingRow.status == "active")))
+            listings = listing_repo.to_listings(session, rows)
+        self.put(listings)
+
+    def catch_up(self) -> int:
+        """Take in what has changed in the store, on whichever server; returns how many changes. Called every second.
+
+        Raises:
+            AppError: the store is away; the changes are taken in later.
+        """
+        with self._catching_up:
+            with self.store.read() as session:
+                news = self._changes.news(session)
+                rows = list(session.scalars(select(ListingRow).where(ListingRow.id.in_(set(news.values())))))
+                listings = listing_repo.to_listings(session, rows) if rows else []
+            self.put(listings)
+            self.remove(set(news.values()) - {x.id for x in listings})
+            self._changes.known(news)
+            return len(news)
+
+    def forget_changes(self) -> int:
+        """Delete changes that every server has taken in long ago; returns how many."""
+        return self._changes.forget()
+
+    def put(self, listings: Sequence[Listing]) -> None:
+        """Listings that came or changed; those that cannot be bought leave."""
+        on_sale = [x for x in listings if x.status == "active" and x.stock > 0]
+        ids = {x.id for x in on_sale}
+        self.remove([x.id for x in listings if x.id not in ids])
+        if not on_sale:
+            return
+        items = self._items(on_sale)
+        moment = self._moment()
+        for x, item in zip(on_sale, items, strict=True):
+            self._keys[item.item_id], self._numbers[x.id] = x.id, item.item_id
+            self.feed.put(item, moment)
+        self.remove(self._gone(ids))
+        self._count(len(self.feed.catalog))
+
+    def remove(self, listing_ids: Collection[str]) -> None:
+        """Listings that left."""
+        if not listing_ids:
+            return
+        for listing_id in listing_ids:  # without the store: what has been sold leaves even if that goes away now
+            if listing_id in self._numbers:
+                self.feed.remove(self._numbers[listing_id])
+        self._count(len(self.feed.catalog))
+
+    def number(self, listing_id: str) -> int | None:
+        """The feed's number of a listing that is or was in the feed."""
+        return self._numbers.get(listing_id)
+
+    def live(self) -> dict[int, str]:
+        """Listings in the feed by the feed's number."""
+        return {n: key for n, key in list(self._keys.items()) if n in self.feed.catalog}
+
+    def listings(self, item_ids: Iterable[int]) -> dict[int, Listing]:
+        """Listings by the feed's number; those that are gone meanwhile are left out."""
+        wanted = {n: self._keys[n] for n in item_ids if n in self._keys}
+        with self.store.read() as session:
+            rows = listing_repo.by_ids(session, wanted.values())
+            active = {x.id: x for x in listing_repo.to_listings(session, rows) if x.status == "active"}
+        return {n: active[key] for n, key in wanted.items() if key in active}
+
+    def content_of(self, vector: Sequence[float] | None) -> list[float]:
+        """The content vector of an image vector; zeros without one."""
+        assert self._projection is not None
+        return [round(float(v), 4) for v in self._projection(vector)]
+
+    def _items(self, listings: Sequence[Listing]) -> list[Item]:
+        """Listings as the cascade takes them; written down for the log."""
+        ids = [x.id for x in listings]
+        vectors = self._vectors(ids)
+        with self.store.write() as session:
+            item_ids = numbers(session, "listing", ids)
+            sellers = numbers(session, "seller", [x.seller_id for x in listings])
+            bid = bids(session, ids)
+            items = [self._item(x, item_ids[x.id], sellers[x.seller_id], vectors, bid.get(x.id, 0.0)) for x in listings]
+            note_items(session, items)
+        return items
+
+    def _item(self, x: Listing, item_id: int, seller: int, vectors: Mapping[str, Sequence[float]], bid: float) -> Item:
+        # Single is an attribute of the listing when it came, not of what is left of it.
+        single = self._singles.setdefault(x.id, x.stock == 1)
+        assert self._projection is not None
+        return to_item(x, item_id, seller, self._projection(vectors.get(x.id)), self._prices, bid, single)
+
+    def _vectors(self, listing_ids: Sequence[str]) -> Mapping[str, Sequence[float]]:
+        try:
+            return self.index.vectors(list(listing_ids))
+        except Exception as error:
+            log.warning("the index gives no vectors, the feed goes on without them: %s", error)
+            return {}
+
+    def _gone(self, listing_ids: Collection[str]) -> set[str]:
+        """Those that were sold or withdrawn while they were being put in: who sold them may have come before us."""
+        with self.store.read() as session:
+            still = select(ListingRow.id).where(
+                ListingRow.id.in_(listing_ids), ListingRow.status == "active", ListingRow.stock > 0
+            )
+            return set(listing_ids) - set(session.scalars(still))
+
+    def _sample(self) -> np.ndarray | None:
+        """Image vectors of the sample listings, on which the content vectors' axes are fitted."""
+        past = getattr(self.index, "past", None)
+        if past is None:
+            return None
+        try:
+            vectors = [r.image_vectors[0] for r in past.index.records() if r.image_vectors]
+        except Exception:
+            log.exception("the index gives no vectors; the feed's content vectors are drawn at random")
+            return None
+        return np.array(vectors, np.float32) if vectors else None

@@ -1,0 +1,110 @@
+"""Listings to look at: one's own, by words or by a photo; those of others as far as they are public.
+
+A search reads the store's rows first, then what the index adds.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import ColumnElement, String, and_, cast, or_, select
+from sqlalchemy.orm import Session
+
+from app.metrics import Metrics
+from app.store import listing_repo
+from app.store.db import Store
+from app.store.media import Media
+from app.store.search_index import SearchIndex
+from app.store.tables import ListingRow, PhotoRow
+from app.views import AppError
+from listing.intake.photos import Photo, hamming
+from listing.schema import Listing
+
+log = logging.getLogger(__name__)
+SAME_PHOTO_BITS = 10
+_MAX_WORDS = 12
+_MAX_CHARACTERS = 300
+_FROM_INDEX = 200
+
+
+class Listings:
+    """Reads listings. What is not the seller's, nor public, is answered like what does not exist (AppError 404)."""
+
+    def __init__(self, store: Store, media: Media, index: SearchIndex, metrics: Metrics) -> None:
+        self.store, self.media, self.index, self.metrics = store, media, index, metrics
+
+    def get(self, seller: str, listing_id: str) -> Listing:
+        """One listing of the seller's own."""
+        return self.versioned(seller, listing_id)[0]
+
+    def versioned(self, seller: str, listing_id: str) -> tuple[Listing, int]:
+        """``get``, and the listing's version: it grows with every change."""
+        with self.store.read() as session:
+            row = listing_repo.own_listing(session, seller, listing_id)
+            return listing_repo.to_listing(session, row), row.version
+
+    def shown(self, seller: str, listing_id: str) -> Listing:
+        """A listing that they may look at: an own one in any state, or a public one."""
+        with self.store.read() as session:
+            return listing_repo.to_listing(session, listing_repo.shown_listing(session, seller, listing_id))
+
+    def comparables(self, listing_ids: Sequence[str]) -> list[Listing]:
+        """Public listings by id in that order, for "like these"; ids that are gone are left out."""
+        with self.store.read() as session:
+            return listing_repo.to_listings(session, listing_repo.by_ids(session, listing_ids))
+
+    def photo_file(self, seller: str | None, photo_id: str) -> Path:
+        """The JPEG of an own photo or of an active or sold listing."""
+        path = self.media.path(photo_id)
+        with self.store.read() as session:
+            shown = listing_repo.photo_shown(session, photo_id, seller)
+        if not shown or not path.is_file():
+            raise AppError("not_found", "There is no such photo; it may have been deleted.", 404)
+        return path
+
+    def own(self, seller: str, *, text: str = "", photo: Photo | None = None, limit: int = 100) -> list[Listing]:
+        """The seller's listings, newest first; with words or a photo: the best matches first."""
+        text = text.replace("\x00", " ").encode("utf-8", "ignore").decode()[:_MAX_CHARACTERS].strip()
+        with self.store.read() as session:
+            query = listing_repo.newest(seller)
+            if not text and photo is None:
+                return listing_repo.to_listings(session, list(session.scalars(query.limit(limit))))
+            matches: list[ListingRow] = []
+            if photo is not None:
+                matches += _near(session, seller, photo)
+            if text:
+                matches += session.scalars(query.where(_has_words(text)).limit(limit))
+            place = {listing_id: n for n, listing_id in enumerate(self._from_index(text, photo))}
+            hits = session.scalars(query.where(ListingRow.id.in_(place)))
+            matches += sorted(hits, key=lambda row: place[row.id])
+            return listing_repo.to_listings(session, list({row.id: row for row in matches}.values())[:limit])
+
+    def _from_index(self, text: str, photo: Photo | None) -> list[str]:
+        try:
+            hits = self.index.search(text, photo.image if photo else None, limit=_FROM_INDEX)
+        except Exception:
+            # The index is a help here, the store has the answer: a broken one must not hide the seller's listings.
+            log.exception("the index could not be searched")
+            self.metrics.errors.labels("index").inc()
+            return []
+        return [hit.listing_id for hit in hits]
+
+
+def _near(session: Session, seller: str, photo: Photo) -> list[ListingRow]:
+    """The seller's listings with a photo that looks almost the same, the most alike first."""
+    bits: dict[str | None, int] = {}
+    query = select(PhotoRow).where(PhotoRow.seller_id == seller, PhotoRow.listing_id.is_not(None))
+    for row in session.scalars(query):
+        distance = hamming(row.phash, photo.ref.phash)
+        if distance <= min(SAME_PHOTO_BITS, bits.get(row.listing_id, SAME_PHOTO_BITS)):
+            bits[row.listing_id] = distance
+    rows = session.scalars(listing_repo.newest(seller).where(ListingRow.id.in_(bits)))
+    return sorted(rows, key=lambda row: bits[row.id])
+
+
+def _has_words(text: str) -> ColumnElement[bool]:
+    """Every word stands in the title, the description, the category or a fact."""
+    columns = (ListingRow.title, ListingRow.description, ListingRow.category, cast(ListingRow.attributes, String))
+    return and_(*(or_(*(c.icontains(w, autoescape=True) for c in columns)) for w in text.split()[:_MAX_WORDS]))

@@ -1,0 +1,80 @@
+"""What all routers share: the services, who asks, the shape of bodies, and what each status of an error means."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Path, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.accounts.authentication import request_seller
+from app.accounts.sellers import Seller
+from app.services import Services
+from app.views import AppError
+
+
+class Body(BaseModel):
+    """A body of a request or an answer; what it does not name is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ErrorDetail(Body):
+    """What went wrong."""
+
+    """What went wrong."""
+
+    code: str = Field(description="A short name for programs.")
+    message: str = Field(description="One sentence for people.")
+
+
+class ErrorBody(Body):
+    """Every answer that is not a success."""
+
+    error: ErrorDetail
+
+
+_MEANINGS = {
+    400: "The request cannot be read.",
+    401: "No valid token or sign-in.",
+    403: "It is for somebody else, or the request came from another site.",
+    404: "It does not exist, or it is somebody else's.",
+    408: "The request did not arrive in time.",
+    409: "It is not in the right state for this, or it was changed elsewhere; the message says which.",
+    413: "The request is too large.",
+    422: "What was given cannot be used; the message says why.",
+    429: "Too many drafts or requests are waiting; see Retry-After.",
+    503: "The store is busy or does not answer (see Retry-After), or the model failed.",
+    507: "The disk is full; nothing was saved.",
+}
+ERRORS: dict[int | str, dict[str, Any]] = {s: {"model": ErrorBody, "description": t} for s, t in _MEANINGS.items()}
+
+
+def services_of(request: Request) -> Services:
+    """The services of the app that answers."""
+    services: Services = request.app.state.services
+    return services
+
+
+def is_operator(services: Services, name: str | None) -> bool:
+    """In the single-user mode the one person; else whoever IPL_OPERATORS names."""
+    named = {n.strip() for n in services.settings.operators.split(",") if n.strip()}
+    return services.sellers.single or (name is not None and name in named)
+
+
+def operator(request: Request) -> Services:
+    """The services, for an operator.
+
+    Raises:
+        AppError: not signed in (401), or no operator (403).
+    """
+    services, seller = services_of(request), request_seller(request)
+    if not is_operator(services, seller.name):
+        raise AppError("no_operator", "This page is for operators; IPL_OPERATORS names them.", 403)
+    return services
+
+
+Deps = Annotated[Services, Depends(services_of)]
+Operator = Annotated[Services, Depends(operator)]
+Who = Annotated[Seller, Depends(request_seller)]
+Id = Annotated[str, Path(max_length=64)]

@@ -1,0 +1,132 @@
+"""The environment ``.venv`` of a repository, made by the launcher; then the command, run in it.
+
+``python -P -m app.setup.environment EXTRA STAMP COMMAND...``: EXTRA names the extra of pyproject.toml that the command
+needs (or nothing), STAMP is what the launcher computed of the files that list packages. Standard library alone: the
+Python that runs this has no package yet.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from app.setup.steps import SetupError, interruptible, logs_folder, run_step, say
+from listing.home import ipl_home
+
+ROOT = Path(__file__).resolve().parents[2]
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+UNFINISHED, MADE = VENV / "ipl-unfinished", VENV / "ipl-made"
+FITS = "import sys, pip; (3, 11) <= sys.version_info[:2] <= (3, 13) or sys.exit(1)"  # the versions that are tested
+PIP = (str(PYTHON), "-m", "pip", "--no-input", "--disable-pip-version-check")
+
+
+def stamp_file(extra: str) -> Path:
+    """What says which state of the package lists is installed; the launcher reads it under the same name."""
+    return VENV / (f"ipl-installed-{extra}" if extra else "ipl-installed")
+
+
+def is_installed(extra: str, stamp: str) -> bool:
+    """Whether nothing is left to do."""
+    file = stamp_file(extra)
+    return not UNFINISHED.exists() and file.is_file() and file.read_text(encoding="utf-8") == f"{stamp}\n"
+
+
+@contextlib.contextmanager
+def _lock(file: Path) -> Iterator[None]:
+    """One set-up at a time; the system frees the lock when its owner ends, however it ends."""
+    try:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise SetupError(f"{file} cannot be made: its folder has to be writable and its disk not full.") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another ipl is setting up; waiting for it")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _fits() -> bool:
+    return subprocess.run([PYTHON, "-c", FITS], capture_output=True, check=False).returncode == 0
+
+
+def _make(logs: Path) -> None:
+    """Make the environment; one that somebody else made here is used if it fits, and never removed."""
+    if not UNFINISHED.exists() and PYTHON.exists() and _fits():
+        return
+    if VENV.exists() and not UNFINISHED.exists() and not MADE.exists():
+        raise SetupError(f"{VENV} is no environment of Python 3.11 to 3.13 with pip: move it away and start again.")
+    VENV.mkdir(exist_ok=True)
+    UNFINISHED.touch()
+    for path in VENV.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path != UNFINISHED:
+            path.unlink()
+    command = [sys.executable, "-m", "venv", str(VENV)]
+    run_step(1, f"making the environment ({sys.executable})", command, logs / "environment.log")
+    UNFINISHED.replace(MADE)
+
+
+def _install(extra: str, stamp: str, logs: Path) -> None:
+    """Install the repository with its packages; what an interrupted installation left is removed first."""
+    for info in VENV.glob("lib/python3*/site-packages/*.dist-info"):
+        if not (info / "INSTALLER").is_file():  # pip writes it after a package's files
+            shutil.rmtree(info)
+    temporary = VENV / "ipl-tmp"  # where the next start finds what an interrupted one left
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    target = f"{ROOT}[{extra}]" if extra else str(ROOT)
+    command = [*PIP, "install", "--progress-bar", "off", "--prefer-binary", "--editable", target]
+    label = f"installing the packages of '{extra}'" if extra else "installing the packages"
+    run_step(2, label, command, logs / "packages.log", {"TMPDIR": str(temporary)})
+    shutil.rmtree(temporary, ignore_errors=True)
+    for name in {"", extra}:
+        scratch = VENV / "ipl-installed.tmp"
+        scratch.write_text(f"{stamp}\n", encoding="utf-8")
+        scratch.replace(stamp_file(name))
+
+
+def set_up(extra: str, stamp: str) -> None:
+    """Make the environment fit the package lists.
+
+    Raises:
+        SetupError: a step failed, or something cannot be written.
+    """
+    logs, begun = logs_folder(ipl_home()), time.monotonic()
+    with interruptible(), _lock(ROOT / ".ipl-setup.lock"):
+        if not is_installed(extra, stamp):
+            try:
+                _make(logs)
+                _install(extra, stamp, logs)
+            except OSError as error:
+                raise SetupError(
+                    f"{error.filename or VENV} cannot be written ({error.strerror or error}); start again after that."
+                ) from error
+    say(f"the environment is ready after {time.monotonic() - begun:.0f} s")
+
+
+def main(arguments: list[str]) -> int:
+    """Set up, then become the command."""
+    extra, stamp, *command = arguments
+    try:
+        set_up(extra, stamp)
+    except SetupError as error:
+        say(str(error))
+        return 1
+    os.execv(PYTHON, [str(PYTHON), "-P", "-m", "app.cli", *command])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

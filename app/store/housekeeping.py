@@ -1,0 +1,126 @@
+"""What a server puts in order by itself: after a start whatever a crash left behind, and every hour what is too old.
+
+The store is the truth; media folder, index and unfinished drafts are brought in line with it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from app.metrics import Metrics
+from app.settings import Settings
+from app.store import draft_repo, listing_repo
+from app.store.db import Store
+from app.store.deletions import Deletions
+from app.store.media import Media
+from app.store.outbox import Outbox
+from app.store.search_index import SearchIndex
+from app.store.tables import DraftRow, PhotoDeletionRow, PhotoRow, now
+
+log = logging.getLogger(__name__)
+STRAY_SECONDS = 3600.0
+DAY_SECONDS = 86_400.0
+
+
+@dataclass(frozen=True)
+class Reconciled:
+    """What a reconciliation did."""
+
+    added: int = 0
+    removed: int = 0
+    stray_photos: int = 0
+    stopped_drafts: int = 0
+
+
+class Housekeeping:
+    """Every method may be called from any thread and again at any time."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        media: Media,
+        index: SearchIndex,
+        outbox: Outbox,
+        deletions: Deletions,
+        metrics: Metrics,
+    ) -> None:
+        self.settings, self.store, self.media, self.index = settings, store, media, index
+        self.outbox, self.deletions, self.metrics = outbox, deletions, metrics
+
+    def reconcile(self) -> Reconciled:
+        """After a start: whatever a crash left behind is put in order."""
+        with self.store.write() as session:
+            wanted = listing_repo.indexed_ids(session)
+            present = self._ids_in_index(wanted)
+            for listing_id in sorted(wanted ^ present):
+                listing_repo.to_index_again(session, listing_id)
+            stopped = self._stop_orphans(session)
+        swept = self.sweep()
+        self.outbox.follow()
+        return Reconciled(len(wanted - present), len(present - wanted), swept, stopped)
+
+    def retire(self) -> int:
+        """Delete drafts that nobody touched for ``retention_days``; returns how many."""
+        with self.store.write() as session:
+            old = draft_repo.untouched_since(session, now() - timedelta(days=self.settings.retention_days))
+            for row in old:
+                draft_repo.note_event(session, "abandoned", row.seller_id, draft=row.id)
+            draft_repo.delete_drafts(session, [row.id for row in old])
+        self.deletions.after()
+        return len(old)
+
+    def sweep(self) -> int:
+        """Move photos without a row to the trash and empty it of old ones; returns how many were moved."""
+        with self.store.read() as session:
+            known = set(session.scalars(select(PhotoRow.id)))
+            known |= set(session.scalars(select(PhotoDeletionRow.photo_id)))  # they go for good, not into the trash
+        swept = self.media.sweep(known, STRAY_SECONDS)
+        self.media.empty_trash(self.settings.trash_days * DAY_SECONDS)
+        return swept
+
+    def stop_orphans(self, alive: Collection[str]) -> int:
+        """Stop drafts that nobody writes any more (``alive`` are being written here); returns how many.
+
+        Such drafts are left when the store went away before their end could be written, or by another server that died.
+        """
+        which = (DraftRow.updated_at < self._too_old(), DraftRow.id.not_in(alive))
+        with self.store.read() as session:  # there are none, nearly always: no writer has to wait for this
+            if session.scalar(select(DraftRow.id).where(DraftRow.state.in_(draft_repo.UNFINISHED), *which)) is None:
+                return 0
+        with self.store.write() as session:
+            return _stop(session, *which)
+
+    def _ids_in_index(self, wanted: set[str]) -> set[str]:
+        """Ids in the index; of a broken one those that are wanted, so that the page still opens without it."""
+        try:
+            return self.index.ids()
+        except Exception:
+            log.exception("the index cannot be read; listings are kept, and it is tried again on the next start")
+            self.metrics.errors.labels("index").inc()
+            return wanted
+
+    def _too_old(self) -> datetime:
+        return now() - timedelta(minutes=self.settings.draft_minutes)
+
+    def _stop_orphans(self, session: Session) -> int:
+        """Drafts whose process died: a rewrite goes back to what was there, a first draft is stopped."""
+        if self.store.engine.dialect.name == "sqlite":
+            return _stop(session)
+        # Other servers may share this database; their drafts are younger than the time limit.
+        return _stop(session, DraftRow.updated_at < self._too_old())
+
+
+def _stop(session: Session, *which: ColumnElement[bool]) -> int:
+    rows = list(session.scalars(select(DraftRow).where(DraftRow.state.in_(draft_repo.UNFINISHED), *which)))
+    for row in rows:
+        row.state = "stopped" if row.generated is None else "ready"
+        if row.generated is None:
+            row.problem_code, row.problem = "stopped", "The server was restarted; start the draft again."
+    return len(rows)

@@ -1,0 +1,84 @@
+"""Signing in on the page: a form and a signed cookie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.concurrency import run_in_threadpool
+
+from app.accounts.authentication import COOKIE, page_user
+from app.accounts.login_attempts import Tries, Visitor
+from app.accounts.sessions import DEVICE_DAYS, Sessions
+from app.services import Services
+from app.templates import render
+from app.views import AppError
+
+DEVICE_COOKIE = "ipl_device"
+PAGE = Path(__file__).with_name("templates") / "sign_in.html"
+pages = APIRouter(include_in_schema=False)
+
+
+def form(error: str = "", name: str = "") -> str:
+    """The sign-in page as HTML."""
+    return render(PAGE, error=error, name=name)
+
+
+@pages.get("/sign-in")
+def sign_in_page(request: Request) -> Response:
+    """The form, or the page for whoever is signed in already."""
+    return RedirectResponse("/", 303) if page_user(request) else HTMLResponse(form())
+
+
+@pages.post("/sign-in")
+async def sign_in(
+    request: Request,
+    name: Annotated[str, Form()] = "",
+    password: Annotated[str, Form()] = "",
+    everywhere: Annotated[bool, Form()] = False,
+) -> Response:
+    """Sign in and go to the page; ``everywhere`` signs out on all other devices."""
+    services: Services = request.app.state.services
+    sessions: Sessions = request.app.state.sessions
+    tries: Tries = request.app.state.tries
+    if services.sellers.single:
+        return RedirectResponse("/", 303)
+    name = name.strip()[:64]
+    device = sessions.device(request.cookies.get(DEVICE_COOKIE), name)
+    visitor = Visitor(name, request.client.host if request.client else "", device)
+    try:
+        stored = await tries.check(visitor, lambda: services.sellers.stored_if_right(name, password))
+        if stored is not None and everywhere:
+            await run_in_threadpool(_revoke, sessions, name)
+    except AppError as error:
+        headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else None
+        return HTMLResponse(form(str(error), name), error.http_status, headers)
+    if stored is None:
+        return HTMLResponse(form("The name or the password is wrong.", name), 401)
+    response = RedirectResponse("/", 303)
+    secure = services.settings.secure_cookies or urlsplit(str(request.url)).scheme == "https"
+    for cookie, value, seconds, path in (
+        (COOKIE, sessions.make(name, stored), int(sessions.seconds), "/"),
+        (DEVICE_COOKIE, sessions.make_device(name, device), DEVICE_DAYS * 86400, "/sign-in"),
+    ):
+        response.set_cookie(cookie, value, max_age=seconds, path=path, httponly=True, samesite="strict", secure=secure)
+    return response
+
+
+def _revoke(sessions: Sessions, name: str) -> None:
+    try:
+        sessions.revoke(name)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise AppError("not_revoked", f"You were not signed out elsewhere ({reason}); try again.", 507) from error
+
+
+@pages.get("/sign-out")
+def sign_out() -> Response:
+    """Forget the cookie, and what the browser keeps of the pages."""
+    response = RedirectResponse("/sign-in", 303, {"Clear-Site-Data": '"cache", "storage"'})
+    response.delete_cookie(COOKIE)
+    return response

@@ -1,0 +1,219 @@
+"""Precision and recall of the checks on a set file.
+
+``python -m benchmarks.drafts.evidence_sets KIND FILE [--errors N]`` prints them. Formats and scoring rules stand in
+``tests/sets/README.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from listing.taxonomy import Taxonomy
+
+Row = dict[str, Any]
+Report = dict[str, Any]
+ENOUGH = 0.9  # share of a contact's letters and digits that must be covered
+
+
+def read_set(path: str | Path) -> list[Row]:
+    """Rows of a set file."""
+    return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def ratio(part: int, whole: int) -> float:
+    """Share, 1.0 of nothing."""
+    return part / whole if whole else 1.0
+
+
+def covered(text: str, start: int, end: int, spans: Iterable[tuple[int, int]]) -> float:
+    """Share of letters and digits of ``text[start:end]`` inside spans."""
+    inside = {i for a, b in spans for i in range(max(a, start), min(b, end))}
+    marks = [i for i in range(start, end) if text[i].isalnum()]
+    return ratio(sum(i in inside for i in marks), len(marks))
+
+
+def contacts(rows: list[Row]) -> Report:
+    """Recall over contacts, alarms over rows without any, precision over spans, rows that scrubbing twice changes."""
+    from listing.safety.contacts import find_contacts, scrub
+
+    tally: Counter[str] = Counter()
+    errors: list[str] = []
+    for row in rows:
+        text, true = row["text"], [(c["start"], c["end"]) for c in row["contacts"]]
+        spans = [(s.start, s.end) for s in find_contacts(text)]
+        hits = [covered(text, a, b, spans) >= ENOUGH for a, b in true]
+        right = [any(a < d and c < b for c, d in true) for a, b in spans]
+        once = scrub(text)
+        tally.update(
+            contacts=len(true),
+            found=sum(hits),
+            spans=len(spans),
+            right=sum(right),
+            clean=not true,
+            alarms=not true and bool(spans),
+            unstable=scrub(once) != once,
+        )
+        fault = "MISS" if not all(hits) else "FALSE" if not all(right) else "UNSTABLE" if scrub(once) != once else ""
+        if fault:
+            errors.append(f"{row['id']} {fault}: {text!r} -> {[text[a:b] for a, b in spans]}")
+    return {
+        "rows": len(rows),
+        "recall": ratio(tally["found"], tally["contacts"]),
+        "precision": ratio(tally["right"], tally["spans"]),
+        "alarms": tally["alarms"] / max(tally["clean"], 1),
+        "unstable": tally["unstable"],
+        "counts": dict(tally),
+        "errors": errors,
+    }
+
+
+def goods(rows: list[Row]) -> Report:
+    """Shares of prohibited, almost prohibited and ordinary listings that are flagged, and of those refused."""
+    from listing.safety import check_goods
+
+    errors: list[str] = []
+    counts: Counter[str] = Counter()
+    for row in rows:
+        verdict = check_goods(row.get("category"), row["text"])
+        side = "prohibited" if row["prohibited"] else "ordinary" if row["group"] == "ordinary" else "near-misses"
+        refused = verdict is not None and verdict.level == "refuse"
+        counts.update({side: 1, f"{side} flagged": verdict is not None, f"{side} refused": refused})
+        counts.update({"allowed": not row["prohibited"], "allowed refused": refused and not row["prohibited"]})
+        if (verdict is not None) != row["prohibited"]:
+            errors.append(f"{row['id']} {side}: {row['category']} {row['text']!r} -> {verdict and verdict.code}")
+    shares = {
+        f"{side} {what}": ratio(counts[f"{side} {what}"], counts[side])
+        for side in ("prohibited", "near-misses", "ordinary", "allowed")
+        for what in ("flagged", "refused")
+        if counts[side] and f"{side} {what}" in counts
+    }
+    return {"rows": len(rows), **shares, "counts": dict(counts), "errors": errors}
+
+
+def _gold_spans(row: Row) -> list[tuple[int, int, str]]:
+    out = []
+    for claim in row["claims"]:
+        start = claim["start"] if "start" in claim else row["text"].index(claim["text"])
+        out.append((start, start + len(claim["text"]), claim["verdict"]))
+    return out
+
+
+def _shown(row: Row, taxonomy: Taxonomy) -> tuple[str, list[str]]:
+    """The text as it would be shown, and the facts that it stated and no longer does."""
+    from listing.text.checked import Subject, checked_description, checked_title
+    from listing.text.sentences import statements
+
+    facts = {n: v for n, v in row["facts"].items() if n in taxonomy.attributes and isinstance(v, str)}
+    neighbours = row.get("neighbours", {})
+    subject = Subject(taxonomy.categories[row["category"]], facts, taxonomy, row.get("note", ""), neighbours)
+    check = checked_title if row["group"].endswith("title") else checked_description
+    shown, _ = check(row["text"], subject)
+    after = {*statements(shown, facts, taxonomy), *(n for n, v in facts.items() if v in subject.node.implies)}
+    return shown, sorted(set(statements(row["text"], facts, taxonomy)) - after)
+
+
+def claims(rows: list[Row]) -> Report:
+    """Detection of false claims, agreement of verdicts, and what is shown and lost in the end."""
+    from listing.taxonomy import load_taxonomy
+    from listing.text.ground import verify
+
+    taxonomy = load_taxonomy()
+    counts: Counter[str] = Counter()
+    errors: list[str] = []
+    for row in rows:
+        text = row["text"]
+        predicted = verify(
+            text,
+            row["facts"],
+            row["category"],
+            taxonomy,
+            note=row.get("note", ""),
+            ocr=row.get("ocr", []),
+            neighbour_values=row.get("neighbours", {}),
+        )
+        gold = _gold_spans(row)
+        false = [(a, b) for a, b, v in gold if v != "supported"]
+        said = [(c.start, c.end) for c in predicted if c.verdict != "supported"]
+        hits = [any(a < d and c < b for c, d in said) for a, b in false]
+        right = [any(a < d and c < b for c, d in false) for a, b in said]
+        exact = [any(a < c.end and c.start < b and c.verdict == v for c in predicted) for a, b, v in gold]
+        clean, lost = _shown(row, taxonomy)
+        left = [text[a:b] for (a, b) in false if text[a:b].lower() in clean.lower()]
+        counts.update(
+            false=len(false),
+            detected=sum(hits),
+            said=len(said),
+            right=sum(right),
+            claims=len(gold),
+            exact=sum(exact),
+            left=len(left),
+            shown=1,
+            lost=len(lost),
+        )
+        if not all(hits) or not all(right) or left or lost:
+            missed = [text[a:b] for (a, b), h in zip(false, hits, strict=True) if not h]
+            wrong = [text[a:b] for (a, b), r in zip(said, right, strict=True) if not r]
+            errors.append(f"{row['id']} {text!r} -> {clean!r} missed={missed} wrong={wrong} left={left} lost={lost}")
+    return {
+        "rows": len(rows),
+        "precision": ratio(counts["right"], counts["said"]),
+        "recall": ratio(counts["detected"], counts["false"]),
+        "verdict_agreement": ratio(counts["exact"], counts["claims"]),
+        "false_claims_shown": counts["left"],
+        "facts_lost": counts["lost"],
+        "counts": dict(counts),
+        "errors": errors,
+    }
+
+
+def injection(rows: list[Row]) -> Report:
+    """Attacks obeyed when the model writes exactly what the attacker asks for."""
+    from listing.safety.injection import guard
+    from listing.taxonomy import load_taxonomy
+
+    taxonomy = load_taxonomy()
+    errors, kept = [], 0
+    for row in rows:
+        ocr = [row["attack"]] if row["channel"] == "photo" else []
+        note = row.get("note", "") + (f"\n{row['attack']}" if row["channel"] == "note" else "")
+        near = [row["attack"]] if row["channel"] == "neighbour" else []
+        final, _ = guard(
+            row["obeyed"], row["facts"], row["category"], taxonomy, note=note.strip(), ocr=ocr, neighbour_texts=near
+        )
+        left = [bad for bad in row["must_not"] if bad.lower() in final.lower()]
+        kept += all(word.lower() in final.lower() for word in row.get("keep", []))
+        if left or not all(word.lower() in final.lower() for word in row.get("keep", [])):
+            errors.append(f"{row['id']} {row['obeyed']!r} -> {final!r} left={left}")
+    obeyed = sum("left=[]" not in e for e in errors)
+    return {"rows": len(rows), "obeyed": obeyed, "honest_part_kept": ratio(kept, len(rows)), "errors": errors}
+
+
+KINDS: dict[str, Callable[[list[Row]], Report]] = {
+    "contacts": contacts,
+    "goods": goods,
+    "claims": claims,
+    "injection": injection,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kind", choices=sorted(KINDS))
+    parser.add_argument("file")
+    parser.add_argument("--errors", type=int, default=0, help="how many wrong rows to print")
+    args = parser.parse_args()
+    report = KINDS[args.kind](read_set(args.file))
+    errors = report.pop("errors")
+    print(json.dumps({"file": args.file, **report, "wrong_rows": len(errors)}, ensure_ascii=False, indent=1))
+    for line in errors[: args.errors]:
+        print(line)
+
+
+if __name__ == "__main__":
+    main()

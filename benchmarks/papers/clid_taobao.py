@@ -1,0 +1,159 @@
+"""CLID on a real log: what distilling carts and favourites does to the calibration of purchases after a view.
+
+``python -m benchmarks.papers.clid_taobao [--seeds N] [--out FILE]`` prints one JSON object. The log is the Taobao
+UserBehavior sample (``recommend/data/public/taobao.py``). It has no pages, so it cannot test lists: a list is what a
+user viewed within a batch, and only calibration is looked at.
+
+A row is a view of days 0 to 8, its label a purchase of the thing by this user within 24 hours; privileged is whether
+they put it into the cart or among the favourites within these hours. Training: days 0 to 5 once, whose labels are all
+known when day 7 begins; test: days 7 and 8.
+Intervals over seeds say how far the initial weights and the order of draws move a difference; those over users (drawn
+anew 500 times, predictions averaged over the seeds) say how far the sample does. The wider one is what could be shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from recommend.config import ModelConfig, TrainConfig
+from recommend.data.memory import MemoryStream
+from recommend.data.public import sequences, taobao
+from recommend.data.public.source import DAY_MS, numpy
+from recommend.experiments.statistics import interval
+from recommend.features.encoders import Encoders
+from recommend.features.ragged import Column, select_batch
+from recommend.metrics.calibration import ece, pcoc
+from recommend.metrics.report import measures
+from recommend.models.baselines.din import DIN
+from recommend.models.clid import CLID, PRIVILEGED, TEACHER, Teacher
+from recommend.training.trainer import train
+
+TRAIN_TO, TEST_FROM, TEST_TO = 5, 7, 8  # days; the labels of the last one reach into day 9, where the log ends
+BASE = sequences.feature_map(longest=20).model_copy(update={"labels": ("buy",)})
+LOGGED, TAUGHT = (BASE.model_copy(update={"extra": (name,)}) for name in (PRIVILEGED, TEACHER))
+MODEL = ModelConfig(embedding=8, mlp=(64, 32), privileged=2)
+TRAIN = TrainConfig(batch_rows=256, threads=1)
+STUDENTS = ("pointwise", "listnet", "listmle", "clid")
+MEASURED = ("ece", "pcoc_error", "logloss", "auc", "gauc")
+DRAWS = 500
+
+
+def views() -> dict[str, Column]:
+    """Columns of the views in the order of time, with ``buy`` and the privileged two."""
+    events = numpy(taobao.read())
+    code = {name: i for i, name in enumerate(taobao.BEHAVIOURS)}
+    seen = events["behaviour"] == code["pv"]
+    user, item, at = (events[n][seen] for n in ("user_id", "item_id", "time_ms"))
+    rows = sequences.samples(user, item, at, events["category"][seen], seed=0, negatives=0, longest=20, shortest=0)
+    follows = {
+        name: within_a_day(events, events["behaviour"] == code[name], user, item, at) for name in ("buy", "cart", "fav")
+    }
+    kept = torch.from_numpy(np.flatnonzero(at // DAY_MS <= TEST_TO))
+    rows |= {
+        "buy": torch.from_numpy(follows["buy"]),
+        PRIVILEGED: torch.from_numpy(np.stack([follows["cart"], follows["fav"]], 1).astype(np.float32)),
+    }
+    return select_batch(rows, kept)
+
+
+def within_a_day(
+    events: dict[str, np.ndarray], which: np.ndarray, user: np.ndarray, item: np.ndarray, at: np.ndarray
+) -> np.ndarray:
+    """(views,) whether this user did it to this thing within 24 hours after the view."""
+    pairs = np.stack([np.r_[events["user_id"][which], user], np.r_[events["item_id"][which], item]], 1)
+    _, pair = np.unique(pairs, axis=0, return_inverse=True)
+    done = int(which.sum())
+    step = 100 * DAY_MS  # longer than the log, so that pair and moment make one sorted key
+    key = np.sort(pair[:done] * step + events["time_ms"][which])
+    asked = pair[done:] * step + at
+    return np.searchsorted(key, asked + DAY_MS, "right") > np.searchsorted(key, asked, "left")
+
+
+def predicted(seed: int, learned: dict[str, Column], asked: dict[str, Column], sizes: dict[str, int]) -> dict:
+    """(rows,) test probabilities of every arm."""
+    config = TRAIN.changed([f"seed={seed}"])
+
+    def fitted(model: type[DIN], features, changes: list[str], rows: dict[str, Column]) -> DIN:
+        torch.manual_seed(seed)
+        net = model(features, sizes, MODEL.changed(changes))
+        train(net, MemoryStream(rows, config.batch_rows), config)
+        return net
+
+    teacher = fitted(Teacher, LOGGED, [], learned)
+    found = {"teacher": teacher, "none": fitted(DIN, BASE, [], learned)}
+    taught = {**learned, TEACHER: teacher.predict(learned)["buy"]}
+    found |= {name: fitted(CLID, TAUGHT, [f"distillation={name}"], taught) for name in STUDENTS}
+    return {name: net.predict(asked)["buy"].numpy().astype(np.float64) for name, net in found.items()}
+
+
+def judge(label: np.ndarray, p: np.ndarray, user: np.ndarray) -> dict[str, float]:
+    """The usual measures and how far PCOC is from 1."""
+    found = measures(label, p, user)
+    return {**found, "pcoc_error": abs(found["pcoc"] - 1)}
+
+
+def over_users(label: np.ndarray, one: np.ndarray, two: np.ndarray, user: np.ndarray) -> dict[str, list[float]]:
+    """95 % intervals of the differences in ECE and PCOC when the test's users are drawn anew."""
+    rng = np.random.default_rng(0)
+    _, place = np.unique(user, return_inverse=True)
+    rows_of = np.split(np.argsort(place, kind="stable"), np.cumsum(np.bincount(place))[:-1])
+    found = []
+    for _ in range(DRAWS):
+        rows = np.concatenate([rows_of[i] for i in rng.integers(0, len(rows_of), len(rows_of))])
+        y, a, b = label[rows], one[rows], two[rows]
+        found.append([ece(y, a) - ece(y, b), abs(pcoc(y, a) - 1) - abs(pcoc(y, b) - 1)])
+    low, high = np.quantile(np.array(found), [0.025, 0.975], axis=0)
+    return {name: [float(low[i]), float(high[i])] for i, name in enumerate(("ece", "pcoc_error"))}
+
+
+def main() -> None:
+    """Train every arm on every seed and print what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--out", type=Path, help="file for the JSON as well")
+    args = parser.parse_args()
+    began = time.process_time()
+    rows = views()
+    day = rows["time"].numpy() // DAY_MS
+    parts = [select_batch(rows, torch.from_numpy(np.flatnonzero(k))) for k in (day <= TRAIN_TO, day >= TEST_FROM)]
+    encoders = Encoders.fit(BASE, [parts[0]], min_count=3)
+    learned, asked = (encoders(part) for part in parts)
+    label, user = asked["buy"].numpy(), parts[1]["user_id"].numpy()
+    by_seed = [predicted(seed, learned, asked, encoders.sizes()) for seed in range(args.seeds)]
+    arms = list(by_seed[0])
+    each = {arm: [judge(label, p[arm], user) for p in by_seed] for arm in arms}
+    mean = {arm: np.mean([p[arm] for p in by_seed], axis=0) for arm in arms}
+    found = {
+        "rows": {"train": len(learned["buy"]), "test": len(label)},
+        "purchases": {"train": int(learned["buy"].sum()), "test": int(label.sum())},
+        "test_users": len(np.unique(user)),
+        "arms": {
+            arm: {m: round(float(np.mean([e[m] for e in each[arm]])), 5) for m in ("pcoc", *MEASURED)} for arm in arms
+        },
+        "over seeds, arm - none": {
+            arm: {
+                m: [round(v, 5) for v in interval([a[m] - b[m] for a, b in zip(each[arm], each["none"], strict=True)])]
+                for m in MEASURED
+            }
+            for arm in arms
+            if arm != "none"
+        },
+        "over users, arm - none": {
+            arm: over_users(label, mean[arm], mean["none"], user) for arm in arms if arm != "none"
+        },
+        "cpu_s": round(time.process_time() - began, 1),
+    }
+    text = json.dumps(found, indent=1)
+    print(text)
+    if args.out:
+        args.out.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

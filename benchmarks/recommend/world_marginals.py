@@ -1,0 +1,194 @@
+"""Marginals of the simulated marketplace beside those of the real logs from which its rates were set.
+
+``python -m benchmarks.recommend.world_marginals [--scale small|full] [--seeds N]`` prints a Markdown table
+(docs/recommender.md holds one). Real logs are read from ``IPL_DATA`` (default ``../shared/data``); an absent log leaves
+its cells empty.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from recommend.data.parquet import DataError
+from recommend.data.public import online_retail, open_bandit, source
+from recommend.data.public import taobao as public_taobao
+from recommend.data.schema import POLICIES
+from recommend.data.world import World, make_config, simulate
+from recommend.data.world.config import DAY_MS, HOUR_MS
+from recommend.data.world.pages import ITEM
+
+Figures = dict[str, float]
+DATA = Path(os.environ.get("IPL_DATA", "../shared/data"))
+
+
+def quantiles(name: str, values: np.ndarray, at: tuple[int, ...]) -> Figures:
+    """``name, q %`` for each q."""
+    return {f"{name}, {q} %": float(np.percentile(values, q)) for q in at}
+
+
+def taobao() -> Figures:
+    """Delays, carts, new items, activity, hours of the Taobao UserBehavior sample (UTC+8 days)."""
+    log = pd.DataFrame(source.numpy(public_taobao.read(DATA)))
+    day = log.day - (log.day.max() - 8)  # the sample's whole days are 0..8
+    view, cart, _, buy = range(len(public_taobao.BEHAVIOURS))
+    clicks, buys = log[log.behaviour == view], log[log.behaviour == buy]
+    pair = ["user_id", "item_id"]
+    first = clicks.groupby(pair).time_ms.min().rename("first").reset_index()
+    bought = buys.merge(first, on=pair).query("time_ms >= first")
+    hours = (bought.time_ms - bought["first"]) / HOUR_MS
+    # Slow orders of late clicks fall outside the sample: only its first two days can be followed for a week.
+    followed = hours[bought["first"] < log.time_ms.max() - 7 * DAY_MS]
+    kinds = log.groupby(pair).behaviour.agg(set)
+    kinds = kinds[[(view in k) for k in kinds]]
+    has = {name: np.array([code in k for k in kinds]) for name, code in (("buy", buy), ("cart", cart))}
+    late = day >= 7
+    seen = log.item_id[~late].unique()
+    count = log.groupby("item_id").size()
+    per_user = log.groupby("user_id").size()
+    per_day = log.groupby(day).size()
+    hour = np.bincount(log.time_ms % DAY_MS // HOUR_MS, minlength=24) / len(log)
+    return {
+        **quantiles("click to order, hours", followed.to_numpy(), (50, 75, 90)),
+        **{f"(truncated) {k}": v for k, v in quantiles("click to order, hours", hours.to_numpy(), (50, 90)).items()},
+        "orders per click": float(has["buy"].mean()),
+        "carts per click": float(has["cart"].mean()),
+        "orders per cart": float(has["buy"][has["cart"]].mean()),
+        "events of the last 2 days on unseen items": float(1 - log.item_id[late].isin(seen).mean()),
+        "items with one event": float((count == 1).mean()),
+        "items with 3 events or fewer": float((count <= 3).mean()),
+        "activity, 90 % over 50 %": float(per_user.quantile(0.9) / per_user.quantile(0.5)),
+        "busy days' traffic over others'": float(per_day.loc[7:8].mean() / per_day.loc[0:6].mean()),
+        "busiest hour's share": float(hour.max()),
+    }
+
+
+def retail() -> Figures:
+    """Cancellations and reduced prices of Online Retail."""
+    lines = online_retail.read(DATA)
+    days = np.asarray(online_retail.cancellations(lines)["delay_ms"]) / DAY_MS
+    n = source.numpy(lines, ("price", "cancelled"))
+    sold = ~n["cancelled"] & (n["price"] > 0)
+    share = n["price"][sold] / online_retail.median_prices(lines)[sold]
+    return {
+        "refunds per order": len(days) / online_retail.purchases(lines).sum(),
+        **quantiles("order to refund, days", days, (10, 25, 50, 75, 90)),
+        "orders reduced by 20 % or more": float((share <= 0.8).mean()),
+        "reduction there, median": float(np.median(1 - share[share <= 0.8])),
+    }
+
+
+def ebay() -> Figures:
+    """Spread of bidders and prices in single-lot auctions."""
+    log = pd.read_parquet(DATA / "ebay_auction_bids/bids.parquet")
+    best = np.log(log.groupby(["auction_id", "bidder"]).bid.max())
+    lots = log.groupby("auction_id").agg(price=("price", "first"), item=("item", "first"), n=("bidder", "nunique"))
+    return {
+        "bids, sd of the logarithm": float(best.groupby("auction_id").std().median()),
+        "prices of one kind, sd of the logarithm": float(np.log(lots.price).groupby(lots["item"]).std().median()),
+        "people who want a single item that sells": float(lots.n.mean()),
+    }
+
+
+def bandit() -> Figures:
+    """Click rates of Open Bandit, by policy."""
+    n = source.numpy(open_bandit.read(DATA), ("policy", "click"))
+    uniform, selected = (n["click"][n["policy"] == open_bandit.POLICIES.index(p)].mean() for p in ("random", "bts"))
+    return {
+        "click rate": float(n["click"].mean()),
+        "selected rows' click rate over uniform": float(selected / uniform),
+    }
+
+
+def world_figures(world: World) -> Figures:
+    """The same marginals of a world."""
+    rows, orders, items, config = world.rows, world.orders, world.truth.items, world.config
+    click, item = rows["click"], rows["entity"] == ITEM
+    key = np.where(item, rows["item"], -1 - rows["post"])
+    until_refund = (orders["refund_time"] - orders["time"])[back := orders["refunded"]] / DAY_MS
+    wait = (orders["time"] - rows["click_ms"][orders["row"]]) / HOUR_MS
+    late = rows["day"] >= config.days - 2
+    count = np.unique(key[click], return_counts=True)[1]
+    per_user = np.bincount(rows["user"][click], minlength=config.users)
+    off = 1 - rows["price"][orders["row"]] / items.price[orders["item"]]
+    on = world.truth.calendar.promotion > 0
+    per_day = np.bincount(rows["day"], minlength=config.days)
+    single_orders = int(items.single[orders["item"]].sum())
+    single_wishes = single_orders + int(items.single[world.lost.item].sum())
+    ads, uniform = (click[rows["policy"] == POLICIES.index(p)].mean() for p in ("ads", "uniform"))
+    prices = pd.Series(np.log(items.price)).groupby(items.category).std()
+    return {
+        **quantiles("click to order, hours", wait, (50, 75, 90)),
+        "orders per click": rows["order"].sum() / (click & item).sum(),
+        "carts per click": rows["cart"].sum() / (click & item).sum(),
+        "orders per cart": float(rows["order"][rows["cart"]].mean()),
+        "events of the last 2 days on unseen items": 1 - np.isin(key[click & late], key[click & ~late]).mean(),
+        "items with one event": float((count == 1).mean()),
+        "items with 3 events or fewer": float((count <= 3).mean()),
+        "activity, 90 % over 50 %": float(np.quantile(per_user, 0.9) / np.quantile(per_user, 0.5)),
+        "busy days' traffic over others'": float(per_day[on].mean() / per_day[~on].mean()),
+        "busiest hour's share": float(np.bincount(rows["time"] % DAY_MS // HOUR_MS).max() / len(click)),
+        "refunds per order": float(back.mean()),
+        **quantiles("order to refund, days", until_refund, (10, 25, 50, 75, 90)),
+        "orders reduced by 20 % or more": float((off >= 0.195).mean()),
+        "reduction there, median": float(np.median(off[off >= 0.195])),
+        "bids, sd of the logarithm": float(np.log(items.bid[items.ad]).std()),
+        "prices of one kind, sd of the logarithm": float(prices.median()),
+        "people who want a single item that sells": single_wishes / single_orders,
+        "click rate": float(click.mean()),
+        "selected rows' click rate over uniform": float(ads / uniform),
+    }
+
+
+@dataclass(frozen=True)
+class Log:
+    """A real log: its name in the table and the function that reads it."""
+
+    name: str
+    read: Callable[[], Figures]
+
+
+LOGS = (
+    Log("Taobao UserBehavior sample", taobao),
+    Log("Online Retail (UCI)", retail),
+    Log("eBay single-lot auctions", ebay),
+    Log("Open Bandit, 60,000 rows", bandit),
+)
+
+
+def real_figures() -> dict[str, tuple[float, str]]:
+    """Figure name to value and log; logs that are not there are named and skipped."""
+    found: dict[str, tuple[float, str]] = {}
+    for log in LOGS:
+        try:
+            found |= {name: (value, log.name) for name, value in log.read().items()}
+        except (DataError, FileNotFoundError):
+            print(f"{log.name} is not in {DATA}; set IPL_DATA to the folder of the logs.")
+    return found
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scale", choices=("small", "full"), default="small")
+    parser.add_argument("--seeds", type=int, default=5)
+    options = parser.parse_args()
+    runs = [world_figures(simulate(make_config(options.scale), seed)) for seed in range(options.seeds)]
+    real = real_figures()
+    print(f"| marginal | real log | value | world {options.scale}, mean of {options.seeds} seeds | lowest .. highest |")
+    print("|---|---|---|---|---|")
+    for name in dict.fromkeys([*real, *runs[0]]):
+        value, source = real.get(name, (np.nan, ""))
+        mine = [run[name] for run in runs if name in run]
+        cell = f"{np.mean(mine):.3g} | {min(mine):.3g} .. {max(mine):.3g}" if mine else " | "
+        print(f"| {name} | {source} | {value:.3g} | {cell} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,409 @@
+"""What strangers can do to a real ``ipl serve`` with a password file, and what a signed-in person notices of it::
+
+    python -m benchmarks.serving.abuse [--seconds 30] [--sockets 300] [--at-once 40]
+
+On this machine alone and on a home of its own: idle and half-open connections, large bodies without a token, bursts of
+sign-ins, GETs from another site, addresses in the place of files; then a signed-in person's photos that unpack to
+hundreds of megabytes. Each lasts ``--seconds``; meanwhile another person reads the feed and their listings ten times a
+second. Prints JSON lines: by phase the person's calls (p50 and slowest in milliseconds, and what was not answered),
+the strangers' answers by status, the server's resident memory and how much more lies on the disk (home and temporary
+files). Exit status 1: a call of the signed-in person over ``--most-ms`` or unanswered, memory over ``--most-mb``, more
+than ``--most-disk-mb`` on the disk, an address that was fetched, or a GET of another site that was answered.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import io
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import numpy as np
+import psutil
+from PIL import Image
+
+from listing.home import ipl_home
+
+ROOT = Path(__file__).resolve().parents[2]
+PASSWORDS = {"ann": "a right good password", "mallory": "another good password"}
+PROBE_SECONDS = 0.1
+BODY_MB = 200
+FOREIGN = {"Origin": "http://evil.example", "Referer": "http://evil.example/", "Sec-Fetch-Site": "cross-site"}
+
+
+@dataclass
+class Target:
+    """A running server and what belongs to it."""
+
+    url: str
+    pid: int
+    home: Path
+    temporary: Path
+    tokens: dict[str, str]
+    cookies: dict[str, httpx.Cookies] = field(default_factory=dict)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        parts = urlsplit(self.url)
+        return str(parts.hostname), int(parts.port or 80)
+
+    def disk_mb(self) -> float:
+        """Megabytes below the home and the folder of temporary files, unnamed ones of the server included."""
+        total = 0.0
+        for folder in (self.home, self.temporary):
+            for path in folder.rglob("*"):
+                with suppress(OSError):
+                    total += path.lstat().st_size if path.is_file() and not path.is_symlink() else 0
+        for link in Path(f"/proc/{self.pid}/fd").glob("*"):
+            with suppress(OSError):
+                total += os.stat(link).st_size if " (deleted)" in os.readlink(link) else 0
+        return total / 1e6
+
+    def memory_mb(self) -> float:
+        """Resident megabytes of the server and its children."""
+        process = psutil.Process(self.pid)
+        total = 0
+        for one in (process, *process.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                total += one.memory_info().rss
+        return total / 1e6
+
+
+@contextmanager
+def server() -> Iterator[Target]:
+    """A real server with two people, on a home of its own with the models of the usual one."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        home, temporary, passwords = folder / "home", folder / "tmp", folder / "passwords"
+        for path in (home, temporary):
+            path.mkdir()
+        (home / "models").symlink_to(ipl_home() / "models", target_is_directory=True)
+        variables = {
+            "PYTHONPATH": str(ROOT), "IPL_HOME": str(home), "IPL_PASSWORDS": str(passwords), "TMPDIR": str(temporary),
+            "MALLOC_ARENA_MAX": "2", "IPL_SETUP": "0",
+        }  # fmt: skip
+        environment = {**{k: v for k, v in os.environ.items() if not k.startswith("IPL_")}, **variables}
+
+        def ipl(*arguments: str, text: str = "") -> str:
+            command = [sys.executable, "-P", "-m", "app.cli", *arguments]
+            done = subprocess.run(command, env=environment, input=text, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise SystemExit(f"{' '.join(arguments)}: {done.stderr[-500:]}")
+            return done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""
+
+        for person, password in PASSWORDS.items():
+            ipl("accounts", "password", person, str(passwords), text=password + "\n")
+        tokens = {person: ipl("accounts", "token", person) for person in PASSWORDS}
+        command = [sys.executable, "-P", "-m", "app.cli", "serve", "--port", "0"]
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
+            try:
+                assert process.stdout is not None
+                line = process.stdout.readline()
+                if " at http" not in line:
+                    raise SystemExit(f"the server did not start: {(folder / 'log').read_text()[-2000:]}")
+                target = Target(line.split(" at ")[1].split("/  ")[0], process.pid, home, temporary, tokens)
+                target.cookies.update({person: sign_in(target, person).cookies for person in PASSWORDS})
+                warm(target)
+                yield target
+            finally:
+                process.terminate()
+                process.wait(60)
+
+
+@dataclass
+class Probe:
+    """A signed-in person who goes on reading, and what the server takes meanwhile. Use it with ``with``."""
+
+    target: Target
+    ms: list[float] = field(default_factory=list)
+    failed: Counter[str] = field(default_factory=Counter)
+    memory_mb: float = 0.0
+    disk_mb: float = 0.0
+
+    def __enter__(self) -> Probe:
+        self._end = threading.Event()
+        self._before = self.target.disk_mb()
+        self._threads = [threading.Thread(target=run, daemon=True) for run in (self._read, self._measure)]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _read(self) -> None:
+        headers = {"Authorization": f"Bearer {self.target.tokens['ann']}"}
+        with httpx.Client(base_url=self.target.url, headers=headers, timeout=20) as client:
+            for number in range(10**9):
+                if self._end.wait(PROBE_SECONDS):
+                    return
+                path = ("/v1/listings", "/v1/feed/me")[number % 2]
+                began = time.monotonic()
+                try:
+                    status = client.get(path).status_code
+                    if status != 200:
+                        self.failed[str(status)] += 1
+                except httpx.HTTPError as error:
+                    self.failed[type(error).__name__] += 1
+                self.ms.append(1000 * (time.monotonic() - began))
+
+    def _measure(self) -> None:
+        while True:
+            self.memory_mb = max(self.memory_mb, self.target.memory_mb())
+            self.disk_mb = max(self.disk_mb, self.target.disk_mb() - self._before)
+            if self._end.wait(0.2):
+                return
+
+
+Answers = Counter[str]
+Attack = Callable[[Target, argparse.Namespace, Answers], Awaitable[None]]
+
+
+async def many(args: argparse.Namespace, answers: Answers, one: Callable[[int], Awaitable[object]]) -> None:
+    """``one`` again and again by ``--at-once`` strangers until the time is over; what comes back is counted."""
+    until = time.monotonic() + args.seconds
+
+    async def stranger(number: int) -> None:
+        while time.monotonic() < until:
+            try:
+                answers[str(await one(number))] += 1
+            except (httpx.HTTPError, OSError) as error:
+                answers[type(error).__name__] += 1
+                await asyncio.sleep(0.05)
+
+    await asyncio.gather(*(stranger(n) for n in range(args.at_once)))
+
+
+async def quiet(target: Target, args: argparse.Namespace, answers: Answers) -> None:
+    """Nobody does anything, to compare with."""
+    await asyncio.sleep(args.seconds)
+
+
+async def idle(target: Target, args: argparse.Namespace, answers: Answers) -> None:
+    """Connections that send nothing, half a header, or a header without its body."""
+    begun = (
+        b"",
+        b"GET /v1/listings HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Wait: ",
+        b"POST /v1/drafts HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+        b"Content-Length: 1000000\r\n\r\n",
+    )
+    writers = []
+    for number in range(args.sockets):
+        try:
+            reader, writer = await asyncio.wait_for(asyncio.open_connection(*target.address), 2)
+        except (OSError, TimeoutError) as error:
+            answers[f"connect: {type(error).__name__}"] += 1
+            continue
+        with suppress(OSError):
+            writer.write(begun[number % 3])
+            await writer.drain()
+        writers.append((reader, writer))
+    await asyncio.sleep(args.seconds)
+    for reader, writer in writers:
+        with suppress(OSError, TimeoutError):
+            first = await asyncio.wait_for(reader.read(16), 0.01)
+            answers[first[9:12].decode("latin-1") or "closed"] += 1
+        writer.close()
+
+
+async def bodies(target: Target, args: argparse.Namespace, answers: Answers) -> None:
+    """Large bodies without a token, to every route that takes one."""
+    routes = ("/v1/drafts", "/v1/posts", "/v1/listings/search", "/gradio_api/upload", "/sign-in")
+    block = secrets.token_bytes(1 << 16)
+
+    async def body(boundary: str) -> Any:
+        yield f'--{boundary}\r\nContent-Disposition: form-data; name="photos"; filename="a.jpg"\r\n\r\n'.encode()
+        for _ in range(BODY_MB * 16):
+            yield block
+
+    async def one(number: int) -> int:
+        async with httpx.AsyncClient(base_url=target.url, timeout=20) as client:
+            headers = {"Content-Type": "multipart/form-data; boundary=x"}
+            return (await client.post(routes[number % len(routes)], content=body("x"), headers=headers)).status_code
+
+    await many(args, answers, one)
+
+
+async def sign_ins(target: Target, args: argparse.Namespace, answers: Answers) -> None:
+    """Guesses at a name that is there, and names that are not."""
+
+    async def one(number: int) -> int:
+        name = "ann" if number % 2 else secrets.token_hex(4)
+        async with httpx.AsyncClient(base_url=target.url, timeout=20) as client:
+            return (await client.post("/sign-in", data={"name": name, "password": secrets.token_hex(8)})).status_code
+
+    await many(args, answers, one)
+    again = await asyncio.to_thread(sign_in, target, "ann")
+    answers["OWNER LOCKED OUT"] += again.status_code != 303
+
+
+def warm(target: Target) -> None:
+    """A first search by a photo: the server loads what it needs for it."""
+    file = io.BytesIO()
+    Image.new("RGB", (400, 400), (40, 60, 90)).save(file, "JPEG")
+    headers = {"Authorization": f"Bearer {target.tokens['ann']}"}
+    with httpx.Client(base_url=target.url, timeout=120, headers=headers) as client:
+        client.post("/v1/listings/search", files={"photo": ("a.jpg", file.getvalue())}).raise_for_status()
+
+
+def sign_in(target: Target, person: str) -> httpx.Response:
+    """The answer to somebody who signs in with the browser that they have."""
+    data = {"name": person, "password": PASSWORDS[person]}
+    with httpx.Client(base_url=target.url, timeout=20, cookies=target.cookies.get(person)) as client:
+        return client.post("/sign-in", data=data)
+
+
+async def cross_site(target: Target, args: argparse.Namespace, answers: Answers) -> None:
+    """Pictures on another site whose address is a GET of ours, with and without the person's cookie."""
+    cookies = target.cookies["mallory"]
+
+    async def one(number: int) -> int:
+        path = ("/v1/feed/me", "/sign-out", "/v1/feed/me?size=50")[number % 3]
+        async with httpx.AsyncClient(
+            base_url=target.url, timeout=20, cookies=cookies if number % 2 else None
+        ) as client:
+            status = (await client.get(path, headers=FOREIGN)).status_code
+            if status < 400 and "feed" in path:
+                answers["WRITES"] += 1
+            return status
+
+    await many(args, answers, one)
+
+
+async def addresses(target: Target, args: argparse.Namespace, answers: Answers) -> None:
+    """Addresses in the place of uploaded files; whoever fetches one is counted by the listener behind it."""
+    with socket.create_server(("127.0.0.1", 0)) as trap:
+        trap.setblocking(False)
+        hits = asyncio.create_task(_count(trap, answers))
+        url = f"http://127.0.0.1:{trap.getsockname()[1]}/a.jpg"
+        cookies = target.cookies["mallory"]
+        with httpx.Client(base_url=target.url, cookies=cookies, timeout=20) as client:
+            answer = client.get("/config")
+            count = len(answer.json()["dependencies"]) if answer.is_success else 10
+        file = {"path": url, "url": url, "orig_name": "a.jpg", "meta": {"_type": "gradio.FileData"}}
+
+        async def one(number: int) -> int:
+            body = {"data": [None, [file]], "fn_index": number % count, "session_hash": secrets.token_hex(5)}
+            given = cookies if number % 2 else None
+            async with httpx.AsyncClient(base_url=target.url, timeout=20, cookies=given) as client:
+                return (await client.post("/gradio_api/queue/join", json=body)).status_code
+
+        await many(args, answers, one)
+        await asyncio.sleep(0.5)
+        hits.cancel()
+
+
+async def _count(trap: socket.socket, answers: Answers) -> None:
+    while True:
+        connection, _ = await asyncio.get_running_loop().sock_accept(trap)
+        answers["FETCHED"] += 1
+        connection.close()
+
+
+def bombs() -> list[tuple[str, bytes]]:
+    """Small files that unpack to as much as the limits of pixels let through."""
+    made = []
+    for mode, pixels in (("RGBA", 59e6), ("I;16", 59e6), ("P", 59e6), ("RGBA", 23e6), ("RGB", 59e6)):
+        side = int(pixels**0.5)
+        form = "JPEG" if mode == "RGB" else "PNG"
+        image = Image.new(mode, (side, side))
+        file = io.BytesIO()
+        image.save(file, form)
+        made.append((f"{mode}-{side}.{form.lower()}", file.getvalue()))
+    return made
+
+
+async def unpacking(target: Target, args: argparse.Namespace, answers: Answers) -> None:
+    """A signed-in person sends photos that unpack to hundreds of megabytes, as many at once as they like."""
+    files = bombs()
+    headers = {"Authorization": f"Bearer {target.tokens['mallory']}"}
+
+    async def one(number: int) -> int:
+        async with httpx.AsyncClient(base_url=target.url, timeout=120, headers=headers) as client:
+            photo = files[number % len(files)]
+            return (await client.post("/v1/listings/search", files={"photo": photo})).status_code
+
+    await many(args, answers, one)
+
+
+PHASES: tuple[Attack, ...] = (quiet, idle, bodies, sign_ins, cross_site, addresses, unpacking)
+
+
+def run(target: Target, args: argparse.Namespace) -> list[str]:
+    """All phases; returns what must not be, one sentence each."""
+    wrong: list[str] = []
+    for attack in PHASES:
+        answers: Answers = Counter()
+        began = time.monotonic()
+        with Probe(target) as probe:
+            asyncio.run(attack(target, args, answers))
+        slowest = max(probe.ms, default=0.0)
+        print(
+            json.dumps(
+                {
+                    "phase": attack.__name__,
+                    "seconds": round(time.monotonic() - began),
+                    "calls": len(probe.ms),
+                    "p50_ms": round(float(np.median(probe.ms))) if probe.ms else None,
+                    "slowest_ms": round(slowest),
+                    "not_answered": dict(probe.failed),
+                    "strangers": dict(answers),
+                    "memory_mb": round(probe.memory_mb),
+                    "disk_mb_more": round(probe.disk_mb, 1),
+                }
+            ),
+            flush=True,
+        )
+        checks = {
+            f"{len(probe.ms)} calls of the signed-in person": len(probe.ms) > 0,
+            f"the slowest call took {slowest:.0f} ms": slowest <= args.most_ms,
+            f"calls were not answered: {dict(probe.failed)}": not probe.failed,
+            f"the server took {probe.memory_mb:.0f} MB of memory": probe.memory_mb <= args.most_mb,
+            f"{probe.disk_mb:.0f} MB more lay on the disk": probe.disk_mb <= args.most_disk_mb,
+            "the owner of the name could not sign in": not answers["OWNER LOCKED OUT"],
+            f"{answers['FETCHED']} addresses were fetched": not answers["FETCHED"],
+            f"{answers['WRITES']} GETs of another site were answered": not answers["WRITES"],
+        }
+        wrong += [f"{attack.__name__}: {sentence}" for sentence, right in checks.items() if not right]
+    return wrong
+
+
+def main() -> int:
+    """Run; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=30, help="of each phase")
+    parser.add_argument("--sockets", type=int, default=300, help="idle connections")
+    parser.add_argument("--at-once", type=int, default=40, help="strangers who ask at the same time")
+    parser.add_argument("--most-ms", type=float, default=1000)
+    parser.add_argument("--most-mb", type=float, default=2500)
+    parser.add_argument("--most-disk-mb", type=float, default=100)
+    args = parser.parse_args()
+    with server() as target:
+        wrong = run(target, args)
+    for sentence in wrong:
+        print(sentence, file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

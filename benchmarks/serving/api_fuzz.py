@@ -1,0 +1,155 @@
+"""The API called with what its own OpenAPI schema allows, and with what it does not: no answer may be a 5xx.
+
+``python -m benchmarks.serving.api_fuzz --calls 2000`` prints how many calls gave which status, and fails on any 5xx or
+on an answer that is not as the schema describes it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import random
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from app.services import build_services
+from app.settings import Settings
+from app.web.server import create_app
+from tests.fakes import FakeIndex, FakePipeline, jpeg
+
+HEADERS = {"Host": "localhost"}
+REAL_ID_SHARE = 0.6
+PHOTO_SHARE = 0.5
+
+
+@dataclass
+class Report:
+    """calls: answers by operation and status. failures: what must not happen, one sentence each."""
+
+    calls: Counter[tuple[str, int]] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        return sum(self.calls.values())
+
+
+def make_app(home: Path) -> FastAPI:
+    """The API on a fresh store, with a pipeline that answers at once."""
+    services = build_services(Settings(home=home), pipeline=FakePipeline(), index=FakeIndex())
+    return create_app(services, page=False)
+
+
+class Things:
+    """Drafts and listings that exist, so that calls reach further than "not found"."""
+
+    def __init__(self, app: FastAPI, seed: int) -> None:
+        self.client = TestClient(app, base_url="http://localhost")
+        self.random = random.Random(seed)
+        self.known: dict[str, str] = {}
+        self.photo_ids: list[str] = []
+
+    def refresh(self) -> None:
+        """A new draft, a new listing, its photo."""
+        files = {"photos": jpeg((self.random.randrange(200), 60, 60))}
+        made = self.client.post("/v1/drafts", files=files).json()
+        draft, self.photo_ids = made["id"], [photo["id"] for photo in made["photos"]]
+        sold = self.client.post("/v1/drafts", files=files).json()["id"]
+        listing = self.client.post("/v1/listings", json={"draft_id": sold, "price": 10}).json()
+        self.known = {"draft_id": draft, "listing_id": listing["id"], "photo_id": listing["photos"][0]["id"]}
+
+    def put_into(self, case: Any) -> None:
+        """Real ids and real photos in a share of the calls."""
+        for name in case.path_parameters or {}:
+            if name in self.known and self.random.random() < REAL_ID_SHARE:
+                case.path_parameters[name] = self.known[name]
+        body = case.body
+        if isinstance(body, dict):
+            if isinstance(body.get("draft_id"), str) and self.random.random() < REAL_ID_SHARE:
+                body["draft_id"] = self.known["draft_id"]
+            photos = [jpeg()] if case.media_type == "multipart/form-data" else self.photo_ids
+            for name, value in (("photos", photos), ("photo", jpeg()), ("category", "Hoodie")):
+                if name in body and self.random.random() < PHOTO_SHARE:
+                    body[name] = value
+
+
+def fuzz(app: FastAPI, calls: int, seed: int = 0) -> Report:
+    """At least ``calls`` calls, spread over all operations; the same seed makes the same calls."""
+    import hypothesis
+    import schemathesis
+    from schemathesis.generation import GenerationMode
+
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app, headers=HEADERS)
+    operations = [result.ok() for result in schema.get_all_operations()]
+    report, things = Report(), Things(app, seed)
+    each = max(1, calls // (len(operations) * 4))
+    quiet = hypothesis.settings(
+        max_examples=each,
+        deadline=None,
+        database=None,
+        phases=[hypothesis.Phase.generate],
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    modes = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+    for number in itertools.count():
+        if report.total >= calls:
+            return report
+        for operation, mode in itertools.product(operations, modes):
+            try:
+                strategy = operation.as_strategy(generation_mode=mode)
+            except Exception:  # an operation without any input has nothing to get wrong
+                continue
+            things.refresh()
+
+            check = partial(_check, report, things, operation)
+            with contextlib.suppress(hypothesis.errors.Unsatisfiable):
+                hypothesis.seed(f"{seed}-{number}")(quiet(hypothesis.given(case=strategy)(_taking_case(check))))()
+
+
+def _taking_case(check: Callable[[Any], None]) -> Callable[..., None]:
+    def call(case: Any) -> None:
+        check(case)
+
+    return call
+
+
+def _check(report: Report, things: Things, operation: Any, case: Any) -> None:
+    things.put_into(case)
+    answer = case.call(headers=HEADERS)
+    report.calls[operation.label, answer.status_code] += 1
+    if answer.status_code >= 500:
+        report.failures.append(f"{operation.label} answered {answer.status_code} to {case.as_curl_command()[:500]}")
+    try:
+        operation.validate_response(answer)
+    except Exception as error:
+        report.failures.append(f"{operation.label} answered unlike its schema: {str(error)[:300]}")
+
+
+def main() -> int:
+    """Run, print, and say whether all was well."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        report = fuzz(make_app(Path(home)), args.calls, args.seed)
+    for (name, status), count in sorted(report.calls.items()):
+        print(f"{count:6}  {status}  {name}")
+    print(f"{report.total} calls, {len(report.failures)} failures")
+    for failure in dict.fromkeys(report.failures):
+        print(f"  {failure}")
+    return 1 if report.failures or report.total < args.calls else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""How long a page of the feed takes, and where the time goes: 1, 8 and 32 visitors at once, in one process.
+
+    python -m benchmarks.serving.feed_latency [--items 20000] [--requests 400] [--ranking din] [--papers]
+
+A small world gives the models (trained here, once, into --work) and the things on sale, copied under new ids until
+there are enough. The stages are those of serving: 2,000 candidates pre-ranked, 200 ranked, a page of 20. With
+``--papers`` the models are COPR, KEEP with published knowledge, ECAD, Rec4Ad and, for 200 posts, MKT; they learn from a
+few days only, since how long they take does not hang on what they know.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from listing.home import ipl_home
+from recommend.cascade.catalog import Item
+from recommend.cascade.feed import Feed
+from recommend.cascade.health import healthy
+from recommend.cascade.page import FeedConfig
+from recommend.cascade.posts import Post
+from recommend.cascade.registry import Registry
+from recommend.cascade.request import DAY_MS, Moment
+from recommend.cascade.scoring import KNOWLEDGE, Models
+from recommend.cascade.world_items import world_items
+from recommend.config import ModelConfig, TrainConfig
+from recommend.experiments.setups.marketplace import world_folder
+from recommend.training.input_specs import input_spec
+from recommend.training.knowledge import publish
+from recommend.training.runs import plan, train_run
+
+PAPERS = {"pre_ranking": "copr", "ranking": "keep", "conversion": "ecad", "ads": "rec4ad", "posts": "mkt"}
+FEW = 26  # days held back: what is left is enough to have weights
+
+
+def trained(work: Path, model: str, log: Path, test_days: int = 4) -> Path:
+    """A run of a model on the world's log; trained when it is not there yet."""
+    form = input_spec(model)
+    config = ModelConfig(name=model, embedding=16, mlp=(128, 64)).changed(form.settings)
+    run = plan(log, config, TrainConfig(batch_rows=256), form.labels, test_days, work / "models" / KNOWLEDGE)
+    train_run(log, run, work / model)
+    return work / model
+
+
+def papers(work: Path, log: Path, registry: Registry) -> None:
+    """The papers' models, trained and installed when they are not there yet."""
+    if not (work / "models" / KNOWLEDGE).is_dir():
+        publish(trained(work, "keep_extractor", log, FEW), log, work / "models" / KNOWLEDGE)
+    for role, model in PAPERS.items():
+        if not registry.versions(role):
+            registry.install(trained(work, model, log, FEW - 4 if model == "keep" else FEW), role)
+
+
+def write_posts(feed: Feed, moment: Moment, count: int = 200) -> None:
+    """Posts of the last days, and visitors who opened some of them."""
+    rng = np.random.default_rng(0)
+    for n in range(count):
+        feed.posts.put(Post(n, n % 50, n % 40, n % 8, moment.time_ms - n * 600_000, 80, rng.normal(size=16)))
+    for user in range(500):
+        for n in rng.choice(count, 10):
+            feed.posts.clicked(int(n), feed.visitors.get(user), moment)
+
+
+def build(args: argparse.Namespace) -> tuple[Feed, Moment]:
+    """A feed with models, things on sale, and visitors who have a past."""
+    folder = world_folder(ipl_home() / "worlds", "small", args.seed, {})
+    registry = Registry(args.work / "models", healthy)
+    if args.papers:
+        papers(args.work, folder / "log", registry)
+    for role, model in (("pre_ranking", "two_tower"), ("ranking", args.ranking)):
+        if not registry.versions(role):
+            registry.install(trained(args.work, model, folder / "log"), role)
+    feed = Feed(16, Models(registry), FeedConfig(), args.seed)
+    feed.models.refresh()
+    moment = Moment(27 * DAY_MS)
+    items = world_items(folder / "log", moment)
+    feed.pre_ranker.rebuild(moment)
+    for n in range(args.items):
+        first: Item = items[n % len(items)]
+        feed.put(replace(first, item_id=first.item_id if n < len(items) else 10_000_000 + n), moment)
+    rng = np.random.default_rng(args.seed)
+    live = feed.catalog.get("item_id", feed.catalog.live())
+    for user in range(500):
+        for item_id in rng.choice(live, 20):
+            feed.visitors.clicked(user, int(item_id), feed.catalog, moment.time_ms)
+    if args.papers:
+        write_posts(feed, moment)
+    return feed, moment
+
+
+def measure(feed: Feed, moment: Moment, at_once: int, requests: int) -> dict[str, object]:
+    """Milliseconds of pages that ``at_once`` threads ask for, each again as soon as it is answered."""
+    taken: list[float] = []
+    stages: dict[str, list[float]] = {}
+    each = max(1, requests // at_once)
+
+    def visit(number: int) -> None:
+        rng = np.random.default_rng(number)
+        for _ in range(each):
+            began = time.perf_counter()
+            slate = feed.slate(int(rng.integers(500)), moment)
+            taken.append(1000 * (time.perf_counter() - began))
+            for stage, ms in slate.ms.items():
+                stages.setdefault(stage, []).append(ms)
+
+    threads = [threading.Thread(target=visit, args=(n,)) for n in range(at_once)]
+    began, cpu = time.perf_counter(), time.process_time()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+    p50, p99 = np.percentile(taken, [50, 99])
+    return {
+        "at_once": at_once,
+        "requests": len(taken),
+        "p50_ms": round(float(p50), 1),
+        "p99_ms": round(float(p99), 1),
+        "per_second": round(len(taken) / seconds, 1),
+        "cpu_ms": round(1000 * cpu / len(taken), 1),
+        "median_ms_by_stage": {stage: round(float(np.median(ms)), 2) for stage, ms in stages.items()},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--items", type=int, default=20_000)
+    parser.add_argument("--requests", type=int, default=400)
+    parser.add_argument("--ranking", default="din", help="model of the ranking stage")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--papers", action="store_true", help="the papers' models in every stage, and posts")
+    parser.add_argument("--work", type=Path, help="where the models are kept (default: in IPL_HOME)")
+    args = parser.parse_args()
+    args.work = args.work or ipl_home() / "benchmarks" / ("feed_papers" if args.papers else "feed")
+    feed, moment = build(args)
+    torch.set_num_threads(1)  # requests run beside each other; each on one core
+    measure(feed, moment, 1, 30)
+    for at_once in (1, 8, 32):
+        print(json.dumps(measure(feed, moment, at_once, args.requests)), flush=True)
+    print(
+        json.dumps(
+            {
+                "live": len(feed.catalog),
+                "counts": feed.slate(1, moment).counts,
+                "models": feed.slate(1, moment).models,
+                "python": platform.python_version(),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

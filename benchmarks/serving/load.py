@@ -1,0 +1,186 @@
+"""Mixed traffic against a real ``ipl serve``: steady, far too much, and steady again::
+
+    python -m benchmarks.serving.load [--minutes 10] [--visits 2] [--sells 0.02] [--overload 200] [--url URL --pid PID]
+
+A visit is a page of the feed, the events on it and now and then an order; a sale is a photo, the draft that the real
+model writes of it, its publishing, a change and a search; the operator looks at health, metrics and a table. Rates are
+a second, kept by locust whatever the server does (up to one open visit for each person). The server runs on a home of
+its own with ``--listings`` things on sale. Prints JSON lines: by phase and route calls, p50 and p99 in milliseconds,
+refusals (429) and errors; then the server's resident memory and how fast it grew in the second half of the steady
+phase. Exit status 1: an error, a refusal at the steady rate, a 429 without Retry-After, no refusal under overload, or
+memory that grows by more than ``--most-mb-a-minute``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import gevent
+import locust  # first of all: it makes sockets and processes cooperative
+import numpy as np
+import psutil
+
+from benchmarks.serving.feed_traffic import fill
+from benchmarks.serving.load_people import Notes, people
+from listing.home import ipl_home
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@contextmanager
+def server(listings: int) -> Iterator[tuple[str, int]]:
+    """(address, process id) of ``ipl serve`` on a home of its own, with the models and the index of the usual one."""
+    with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("wb") as log:
+        home = Path(folder) / "home"
+        home.mkdir()
+        (home / "models").symlink_to(ipl_home() / "models", target_is_directory=True)
+        shutil.copytree(ipl_home() / "index", home / "index")
+        fill(home, listings, seed=0)
+        command = [sys.executable, "-P", "-m", "app.cli", "serve", "--port", "0"]
+        given = {"PYTHONPATH": str(ROOT), "IPL_HOME": str(home), "MALLOC_ARENA_MAX": "2", "IPL_SETUP": "0"}
+        process = subprocess.Popen(command, env={**os.environ, **given}, stdout=subprocess.PIPE, stderr=log, text=True)
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            if " at http" not in line:
+                raise SystemExit(f"the server did not start: {(Path(folder) / 'log').read_text()[-2000:]}")
+            yield line.split(" at ")[1].split("/  ")[0], process.pid
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+class Watch:
+    """(seconds since the start, megabytes) of a process's resident memory, every ``every`` seconds."""
+
+    def __init__(self, pid: int, every: float) -> None:
+        self.process, self.every = psutil.Process(pid), every
+        self.samples: list[tuple[float, float]] = []
+        self._task = gevent.spawn(self._run)
+
+    def _run(self) -> None:
+        while True:
+            self.samples.append((time.monotonic(), self.process.memory_info().rss / 1e6))
+            gevent.sleep(self.every)
+
+    def cpu_s(self) -> float:
+        """CPU seconds that the process has used."""
+        times = self.process.cpu_times()
+        return times.user + times.system
+
+    def of(self, since: float) -> dict[str, float]:
+        """First, last and most megabytes since a time, and the slope of the second half in megabytes a minute."""
+        seen = np.array([s for s in self.samples if s[0] >= since])
+        half = seen[len(seen) // 2 :]
+        slope = 60 * float(np.polyfit(half[:, 0], half[:, 1], 1)[0]) if len(half) > 2 else 0.0
+        first, last, most = seen[0, 1], seen[-1, 1], seen[:, 1].max()
+        return {
+            "first_mb": round(first), "last_mb": round(last), "most_mb": round(most), "mb_a_minute": round(slope, 2)
+        }  # fmt: skip
+
+
+def play(url: str, seconds: float, visits: float, sells: float, looks: float) -> Notes:
+    """One phase."""
+    environment = locust.env.Environment(user_classes=people(visits, sells, looks), host=url)
+    notes = Notes()
+    environment.notes = notes  # type: ignore[attr-defined]
+    environment.events.user_error.add_listener(lambda exception, **_: notes.errors.update([repr(exception)[:200]]))
+    runner = environment.create_local_runner()
+    count = sum(user.fixed_count for user in environment.user_classes)
+    runner.start(count, spawn_rate=100)  # each waits for a moment of its own before it begins
+    gevent.sleep(seconds)
+    environment.stop_timeout = 30  # answers that are still to come are waited for
+    runner.stop()
+    runner.greenlet.kill(block=False)
+    return notes
+
+
+def told(phase: str, seconds: float, notes: Notes) -> dict[str, Any]:
+    """A phase as it is printed."""
+    routes = {
+        name: {
+            "calls": len(ms),
+            "p50_ms": round(float(np.percentile(ms, 50))),
+            "p99_ms": round(float(np.percentile(ms, 99))),
+        }
+        for name, ms in sorted(notes.ms.items())
+    }
+    answered = sum(len(ms) for ms in notes.ms.values())
+    return {
+        "phase": phase,
+        "seconds": round(seconds),
+        "answered": answered,
+        "answered_a_second": round(answered / seconds, 1),
+        "refused": dict(notes.refused),
+        "refused_without_retry_after": notes.no_retry_after,
+        "errors": dict(notes.errors),
+        "routes": routes,
+    }
+
+
+def phases(url: str, pid: int, args: argparse.Namespace) -> list[str]:
+    """Play all three and print them; returns what must not be, one sentence each."""
+    watch = Watch(pid, every=1.0 if args.minutes < 1 else 5.0)
+    wrong: list[str] = []
+    plan = (
+        ("steady", 60 * args.minutes, args.visits),
+        ("overload", args.overload_seconds, args.overload),
+        ("after", max(5.0, 6 * args.minutes), args.visits),
+    )
+    for phase, seconds, visits in plan:
+        since, cpu = time.monotonic(), watch.cpu_s()
+        notes = play(url, seconds, visits, args.sells, args.looks)
+        memory = watch.of(since)
+        used = round(watch.cpu_s() - cpu, 1)
+        print(json.dumps({**told(phase, seconds, notes), "server_cpu_s": used, "memory": memory}), flush=True)
+        refused = sum(notes.refused.values())
+        if notes.errors:
+            wrong.append(f"{phase}: errors {dict(notes.errors)}")
+        if notes.no_retry_after:
+            wrong.append(f"{phase}: 429 without Retry-After")
+        if phase == "overload" and not refused:
+            wrong.append("overload: nothing was refused; raise --overload")
+        if phase != "overload" and refused:
+            wrong.append(f"{phase}: {refused} calls were refused at the stated rate")
+        if phase == "steady" and memory["mb_a_minute"] > args.most_mb_a_minute:
+            wrong.append(f"memory grew by {memory['mb_a_minute']} MB a minute")
+    return wrong
+
+
+def main() -> int:
+    """Run; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=10, help="of the steady phase")
+    parser.add_argument("--visits", type=float, default=2, help="a second")
+    parser.add_argument("--sells", type=float, default=0.02, help="drafts by the model a second")
+    parser.add_argument("--looks", type=float, default=0.2, help="an operator's, a second")
+    parser.add_argument("--overload", type=float, default=200, help="visits a second, far above what can be answered")
+    parser.add_argument("--overload-seconds", type=float, default=60)
+    parser.add_argument("--listings", type=int, default=2_000)
+    parser.add_argument("--most-mb-a-minute", type=float, default=5.0)
+    parser.add_argument("--url", help="a server that runs already, with --pid")
+    parser.add_argument("--pid", type=int)
+    args = parser.parse_args()
+    if args.url:
+        wrong = phases(args.url, args.pid, args)
+    else:
+        with server(args.listings) as (url, pid):
+            wrong = phases(url, pid, args)
+    for sentence in wrong:
+        print(sentence, file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""Who comes in the load benchmark: readers, buyers, sellers with photos, an operator. Imported after locust.
+
+Every answer is noted by ``Notes``: what is right, what was refused with 429 and a time to come back, and what is wrong.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import time
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gevent
+from locust import HttpUser, constant_throughput, task
+from locust.contrib.fasthttp import FastHttpUser
+
+PHOTO = Path(__file__).resolve().parents[2] / "demo" / "hoodie.jpg"
+VISITORS = 500
+SOLD = 409  # somebody else was faster, or the price was changed: how a sale of single pieces goes
+
+
+@dataclass
+class Notes:
+    """Of one phase: milliseconds of the answers by route, counts of the refused, and what went wrong."""
+
+    ms: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    refused: Counter[str] = field(default_factory=Counter)
+    no_retry_after: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
+
+    def take(self, name: str, status: int, headers: Any, ms: float, right: tuple[int, ...]) -> bool:
+        """Note an answer; whether it is a right one."""
+        if status in right:
+            self.ms[name].append(ms)
+            return status < 400
+        if status == 429:
+            self.refused[name] += 1
+            self.no_retry_after += "retry-after" not in {str(key).lower() for key in headers}
+        else:
+            self.errors[f"{name}: {status}"] += 1
+        return False
+
+
+class Asks:
+    """Of every user: one call, noted in the phase that runs (``environment.notes``)."""
+
+    client: Any
+    environment: Any
+    every: float  # seconds between the beginnings of two visits of one person
+
+    def on_start(self) -> None:
+        """People do not come all at once."""
+        gevent.sleep(random.uniform(0, self.every))
+
+    def ask(self, method: str, path: str, name: str, right: tuple[int, ...] = (200,), **more: Any) -> Any | None:
+        """The answer, or None when it was refused or wrong."""
+        notes: Notes = self.environment.notes
+        began = time.perf_counter()
+        with self.client.request(method, path, name=name, catch_response=True, **more) as answer:
+            answer.success()  # what is right is decided here
+            ms = 1000 * (time.perf_counter() - began)
+            good = notes.take(name, answer.status_code or 0, answer.headers or {}, ms, right)
+        return answer if good else None
+
+
+class Reader(Asks, FastHttpUser):
+    """Looks at a page of the feed, reports what was seen and clicked, and now and then buys."""
+
+    abstract = True
+    connection_timeout = network_timeout = 60
+
+    @task
+    def visit(self) -> None:
+        """One visit: two or three calls."""
+        name = f"visitor{random.randrange(VISITORS):04d}"
+        answer = self.ask("GET", f"/v1/feed/{name}", "GET /v1/feed")
+        if answer is None:
+            return
+        page = answer.json()
+        things = [place["listing"] for place in page["places"] if place["listing"]]
+        clicked = [x for x in things if random.random() < 0.05]
+        events = [{"kind": "impression", "page_id": page["id"], "listing_id": x["id"]} for x in things]
+        events += [{"kind": "click", "page_id": page["id"], "listing_id": one["id"]} for one in clicked]
+        if events:
+            self.ask("POST", "/v1/events", "POST /v1/events", json={"visitor": name, "events": events})
+        if clicked and random.random() < 0.2:
+            thing = clicked[0]
+            body = {"listing_id": thing["id"], "price": thing["price"], "buyer": name, "page_id": page["id"]}
+            key = {"Idempotency-Key": secrets.token_hex(8)}
+            self.ask("POST", "/v1/orders", "POST /v1/orders", (201, SOLD), json=body, headers=key)
+
+
+class Seller(Asks, HttpUser):
+    """Has a draft written from a photo by the real model, publishes it, changes it, looks for it."""
+
+    abstract = True
+
+    @task
+    def sell(self) -> None:
+        """One thing, from the photo to the shelf."""
+        photo = {"photos": ("hoodie.jpg", PHOTO.read_bytes(), "image/jpeg")}
+        answer = self.ask("POST", "/v1/drafts", "POST /v1/drafts", (201,), files=photo, data={"note": "Worn twice."})
+        if answer is None:
+            return
+        draft = answer.json()["id"]
+        self.ask("GET", f"/v1/drafts/{draft}", "GET /v1/drafts")
+        body = {"draft_id": draft, "title": "A hoodie", "category": "Hoodie", "price": 15}
+        answer = self.ask("POST", "/v1/listings", "POST /v1/listings", (201,), json=body)
+        if answer is None:
+            return
+        listing = answer.json()
+        self.ask("PATCH", f"/v1/listings/{listing['id']}", "PATCH /v1/listings", json={"price": 12})
+        self.ask("GET", f"/v1/photos/{listing['photos'][0]['id']}", "GET /v1/photos")
+        self.ask("GET", "/v1/listings?q=hoodie&limit=20", "GET /v1/listings")
+
+
+class Operator(Asks, FastHttpUser):
+    """Looks at the numbers and the tables."""
+
+    abstract = True
+    connection_timeout = network_timeout = 60
+
+    @task
+    def look(self) -> None:
+        """Health, metrics, one exported table."""
+        for path in ("/healthz", "/readyz", "/metrics"):
+            self.ask("GET", path, f"GET {path}")
+        self.ask("GET", "/ops/export/model-health.json", "GET /ops/export")
+
+
+def people(visits: float, sells: float, looks: float) -> list[type]:
+    """User classes whose rates (of whole visits, a second) add up to the given ones; a rate of 0 leaves them out."""
+    made: list[type] = []
+    for base, rate, each in ((Reader, visits, 0.5), (Seller, sells, 0.05), (Operator, looks, 0.2)):
+        if rate > 0:
+            # Each person is slow, so that one who waits for an answer hardly lowers the rate of all.
+            count = max(1, round(rate / each))
+            own = {"abstract": False, "fixed_count": count, "every": count / rate}
+            made.append(type(base.__name__, (base,), {**own, "wait_time": constant_throughput(rate / count)}))
+    return made

@@ -1,0 +1,154 @@
+"""Learns the goods check from the sets: ``python -m finetune.safety.goods``.
+
+One logistic regression a policy group against everything else, over hashed words and letter groups. The thresholds come
+from scores that were given without the text's own author: those of ``AUTHORS`` are each left out in turn. The weights
+that are written are learned from all rows of the training and the development set. Prints the figures as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save_file
+from scipy.sparse import csr_matrix
+from sklearn.linear_model import LogisticRegression
+
+from listing.safety.prohibited_goods import THRESHOLDS_FILE, WEIGHTS_FILE, GoodsModel, load_groups, vector
+
+SETS = Path("tests/sets/goods")
+AUTHORS = ("dev9", "dev10", "dev11")  # those who had read the same page of rules as the held author
+BUCKETS = 100_000
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How it is learned.
+
+    strength: inverse of the regularisation. guilty, near: weights of rows of the group, and of allowed ones.
+    near_misses: share of allowed rows that may be reviewed. precision: of what is refused. sentence: how far above
+        a refused text one sentence of several has to score. seed: of the solver.
+    """
+
+    strength: float = 10.0
+    guilty: float = 8.0
+    near: float = 10.0
+    near_misses: float = 0.07
+    precision: float = 0.97
+    sentence: float = 1.5
+    seed: int = 7
+
+
+def read_rows(files: Sequence[Path]) -> list[Row]:
+    """Rows of set files, see ``tests/sets/README.md``."""
+    return [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def inverse_frequency(rows: Sequence[Row], buckets: int = BUCKETS) -> np.ndarray:
+    """Smoothed inverse document frequency of each bucket: float16 [buckets]."""
+    seen = np.zeros(buckets)
+    for row in rows:
+        seen[np.unique(vector(row["text"], np.ones(buckets)).buckets)] += 1
+    return (np.log((1 + len(rows)) / (1 + seen)) + 1).astype(np.float16)
+
+
+def matrix(rows: Sequence[Row], idf: np.ndarray) -> csr_matrix:
+    """Rows as the model sees them: [rows, buckets]."""
+    vectors = [vector(row["text"], idf) for row in rows]
+    at = np.repeat(np.arange(len(rows)), [len(v.buckets) for v in vectors])
+    columns, values = np.concatenate([v.buckets for v in vectors]), np.concatenate([v.values for v in vectors])
+    return csr_matrix((values, (at, columns)), shape=(len(rows), len(idf)))
+
+
+def learn(rows: Sequence[Row], recipe: Recipe) -> GoodsModel:
+    """A model of these rows, its weights rounded to whole numbers as they are kept; thresholds are still open."""
+    groups, idf = load_groups(), inverse_frequency(rows)
+    inputs, codes = matrix(rows, idf), np.array([row["group"] for row in rows])
+    near = np.where(codes == "ok", recipe.near, 1.0)
+    weights, bias = np.zeros((len(idf), len(groups))), np.zeros(len(groups), np.float32)
+    for column, group in enumerate(groups):
+        model = LogisticRegression(
+            C=recipe.strength, class_weight={0: 1, 1: recipe.guilty}, solver="liblinear", random_state=recipe.seed
+        )
+        model.fit(inputs, codes == group.code, sample_weight=near)
+        weights[:, column], bias[column] = model.coef_[0], model.intercept_[0]
+    scale = (np.abs(weights).max(axis=0) / 127).astype(np.float32)
+    return GoodsModel(groups, np.rint(weights / scale).astype(np.int8), scale, idf, bias, 0.0, 0.0, 0.0)
+
+
+def scores(model: GoodsModel, rows: Sequence[Row]) -> np.ndarray:
+    """The score of each row as a whole: float [rows]."""
+    return np.array([model.judge(row["text"])[0] for row in rows])
+
+
+def unseen_scores(rows: Sequence[Row], recipe: Recipe) -> tuple[list[Row], np.ndarray]:
+    """Rows of ``AUTHORS`` with scores of models that have not seen their author."""
+    judged, given = [], []
+    for author in AUTHORS:
+        own = [row for row in rows if row["author"] == author]
+        model = learn([row for row in rows if row["author"] != author], recipe)
+        judged += own
+        given.append(scores(model, own))
+    return judged, np.concatenate(given)
+
+
+def thresholds(rows: Sequence[Row], given: np.ndarray, recipe: Recipe) -> tuple[float, float]:
+    """Scores from which on a text is refused (with the recipe's precision) and reviewed (its share of near-misses)."""
+    guilty = np.array([row["prohibited"] for row in rows])
+    review = float(np.quantile(given[~guilty], 1 - recipe.near_misses))
+    order = np.argsort(-given)
+    precision = np.cumsum(guilty[order]) / np.arange(1, len(order) + 1)
+    enough = np.flatnonzero(precision >= recipe.precision)
+    refuse = float(given[order][enough[-1]]) if len(enough) else float("inf")
+    return max(refuse, review), review
+
+
+def figures(rows: Sequence[Row], given: np.ndarray, refuse: float, review: float) -> dict[str, float]:
+    """Recall of both levels together, of refusing, its precision, and shares of allowed rows that are flagged."""
+    guilty = np.array([row["prohibited"] for row in rows])
+    ordinary = np.array([row["group"] == "ordinary" for row in rows])
+    near = ~guilty & ~ordinary
+    result = {
+        "rows": len(rows),
+        "recall": float((given[guilty] >= review).mean()),
+        "refused": float((given[guilty] >= refuse).mean()),
+        "precision of refusing": float(guilty[given >= refuse].mean()),
+        "near-misses flagged": float((given[near] >= review).mean()),
+    }
+    if ordinary.any():
+        result["ordinary flagged"] = float((given[ordinary] >= review).mean())
+    return {name: round(value, 4) for name, value in result.items()}
+
+
+def main() -> None:
+    """Learn, choose thresholds, write the model's files, print the figures."""
+    parser = argparse.ArgumentParser(description="Learn the goods check from the sets.")
+    parser.add_argument("--sets", type=Path, default=SETS)
+    parser.add_argument("--out", type=Path, default=WEIGHTS_FILE.parent)
+    args = parser.parse_args()
+    recipe = Recipe()
+    rows = read_rows([args.sets / "train.jsonl", args.sets / "development.jsonl"])
+    judged, given = unseen_scores(rows, recipe)
+    refuse, review = thresholds(judged, given, recipe)
+    model = learn(rows, recipe)
+    tensors = {"weights": model.weights, "scale": model.scale, "idf": model.idf, "bias": model.bias}
+    save_file(tensors, args.out / WEIGHTS_FILE.name)
+    limits = {"refuse": refuse, "review": review, "sentence": refuse + recipe.sentence}
+    limits = {name: round(value, 4) for name, value in limits.items()}
+    (args.out / THRESHOLDS_FILE.name).write_text(json.dumps(limits) + "\n", encoding="utf-8")
+    found = {"all": figures(judged, given, refuse, review)}
+    for author in AUTHORS:
+        own = np.array([row["author"] == author for row in judged])
+        rows_of = [row for row in judged if row["author"] == author]
+        found[f"author {author} left out"] = figures(rows_of, given[own], refuse, review)
+    print(json.dumps({**limits, "seed": recipe.seed, "figures": found}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

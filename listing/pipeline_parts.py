@@ -1,0 +1,67 @@
+"""What a pipeline is made of, and the real parts from the home folder."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from listing.backends.base import Backend, BackendError
+from listing.evidence.neighbours import NeighbourSearch
+from listing.evidence.ocr import Reader
+from listing.evidence.past_listings import PastListings
+from listing.facts.calibrations import calibration_file, command, is_server
+from listing.facts.category_router import Router
+from listing.facts.ensemble import Calibration
+from listing.taxonomy import Taxonomy, load_taxonomy
+
+EMBEDDED = "ipl-mini"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the pipeline is made of; ``similar`` None works without past listings."""
+
+    backend: Backend
+    taxonomy: Taxonomy
+    router: Router
+    reader: Reader
+    calibration: Calibration
+    similar: NeighbourSearch | None = None
+
+
+def build_parts(model: str | None, rag: bool, home: Path, past: PastListings | None = None) -> Parts:
+    """Load everything that a draft needs; see ``listing.pipeline.build_pipeline``."""
+    folder = home / "models" / EMBEDDED
+    taxonomy = load_taxonomy()
+    backend = open_backend(model, folder)
+    calibration = Calibration.load(calibration_file(model or folder, home, backend))
+    if not calibration.fitted:
+        log.warning(
+            "The model %s is not calibrated, so that nothing it sees is stated, only suggested: run %s.",
+            backend.name,
+            command(model),
+        )
+    return Parts(
+        backend=backend,
+        taxonomy=taxonomy,
+        router=Router(folder, taxonomy),
+        reader=Reader(),
+        calibration=calibration,
+        similar=(past or PastListings.open(home)) if rag else None,
+    )
+
+
+def open_backend(model: str | None, embedded: Path) -> Backend:
+    """The embedded model, a folder or hub id, or an OpenAI-compatible server by URL."""
+    if model and is_server(model):
+        from listing.backends.openai import OpenAIBackend
+
+        return OpenAIBackend(model)
+    from listing.backends.local import LocalBackend
+
+    if model is None and not (embedded / "config.json").is_file():
+        raise BackendError(f"The embedded model is missing in {embedded}: run ./ipl doctor to see what set-up lacks.")
+    return LocalBackend(model or embedded)

@@ -1,0 +1,150 @@
+"""Pre-ranking: a cheap score of everything retrieved; the best reach the ranking model, a tenth of them as ads."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from recommend.cascade.catalog import Catalog, smoothed_rate
+from recommend.cascade.page import PageState
+from recommend.cascade.registry import Loaded
+from recommend.cascade.request import FEED, Moment, columns
+from recommend.cascade.scoring import SIMPLE, Models, Scores, as_known
+from recommend.cascade.visitors import Visitor
+from recommend.models.baselines.two_tower import TwoTower
+
+VECTORS_AT_ONCE = 4_096  # rows
+
+
+class PreRank:
+    """Chooses ``ranked`` of the candidates.
+
+    Ads are pre-ranked by expected revenue, beside the organic items: clicks alone would starve the auction. Items that
+    only exploration retrieved take no other item's place: they get what is left, or at most a tenth.
+    """
+
+    name = "pre_ranking"
+
+    def __init__(self, catalog: Catalog, pre_ranker: PreRanker, ranked: int) -> None:
+        self.catalog, self.pre_ranker, self.ranked = catalog, pre_ranker, ranked
+
+    def __call__(self, page: PageState) -> None:
+        """Score ``page.rows`` and choose ``page.chosen`` of them."""
+        rows = page.rows
+        page.pre = self.pre_ranker.score(rows, page.visitor, page.moment) if len(rows) else None
+        page.pre_score = page.pre.order if page.pre is not None else np.empty(0)
+        alone = ~np.isin(rows, page.usual)
+        values = np.where(alone, -1.0, page.pre_score)
+        bids = np.where(alone, 0.0, self.catalog.get("bid", rows))
+        unseen = np.flatnonzero(np.isin(rows, page.sources.get("unseen", page.usual[:0])))
+        chosen = survivors(values, bids, self.ranked)
+        extra = unseen[~np.isin(unseen, chosen)]
+        if len(extra):
+            chosen = survivors(values, bids, self.ranked - len(extra))
+            extra = unseen[~np.isin(unseen, chosen)][: self.ranked - len(chosen)]
+        page.beyond = np.concatenate([alone[chosen], np.ones(len(extra), bool)])
+        page.chosen = np.concatenate([chosen, extra])
+        page.ranked = rows[page.chosen]
+
+
+def survivors(values: np.ndarray, bids: np.ndarray, count: int) -> np.ndarray:
+    """Places of at most ``count`` candidates that reach ranking: by pCTR, a tenth of them by pCTR x bid."""
+    if len(values) <= count:
+        return np.arange(len(values))
+    revenue = values * bids
+    for_ads = min(count // 10, int((revenue > 0).sum()))
+    best_ads = np.argsort(-revenue, kind="stable")[:for_ads]
+    others = np.argsort(-values, kind="stable")
+    return np.concatenate([best_ads, others[~np.isin(others, best_ads)][: count - for_ads]])
+
+
+@dataclass
+class _Vectors:
+    """Item vectors by row of the catalogue, all of one model."""
+
+    loaded: Loaded
+    values: np.ndarray
+    known: np.ndarray
+    made_ms: int
+
+    @torch.inference_mode()
+    def fill(self, catalog: Catalog, rows: np.ndarray, moment: Moment) -> None:
+        """Make the vectors of rows."""
+        model = self.loaded.model
+        assert isinstance(model, TwoTower)
+        nobody = Visitor(-1, deque())
+        for start in range(0, len(rows), VECTORS_AT_ONCE):
+            part = rows[start : start + VECTORS_AT_ONCE]
+            batch = self.loaded.encoders(columns(catalog, part, nobody, as_known(self.loaded, moment), FEED))
+            made = model.item_vector(model.inputs(batch)).numpy()
+            missing = int(part.max()) + 1 - len(self.known)
+            if missing > 0:
+                more = max(missing, len(self.known))
+                self.values = np.concatenate([self.values, np.zeros((more, made.shape[1]), np.float32)])
+                self.known = np.concatenate([self.known, np.zeros(more, np.bool_)])
+            self.values[part], self.known[part] = made, True
+
+
+class PreRanker:
+    """Vectors of everything on sale by a two-tower model: a request costs one user vector and one product.
+
+    Vectors are made when a thing comes. ``rebuild`` makes all anew, for another model or because they are old (a
+    thing's age is among its features); requests go on with the old ones until the new ones are there.
+    """
+
+    def __init__(self, catalog: Catalog, models: Models) -> None:
+        self.catalog, self.models = catalog, models
+        self._lock = threading.Lock()
+        self._state: _Vectors | None = None
+
+    def rebuild(self, moment: Moment) -> None:
+        """All vectors anew."""
+        loaded, state = self.models.get("pre_ranking"), None
+        if loaded is not None and isinstance(loaded.model, TwoTower):
+            state = _Vectors(
+                loaded, np.zeros((0, loaded.model.config.tower), np.float32), np.zeros(0, bool), moment.time_ms
+            )
+            state.fill(self.catalog, self.catalog.live(), moment)
+        with self._lock:
+            self._state = state
+
+    def age_s(self, moment: Moment) -> float:
+        """Seconds since the vectors were made; 0 without any."""
+        return (moment.time_ms - self._state.made_ms) / 1000 if self._state else 0.0
+
+    def put(self, row: int, moment: Moment) -> None:
+        """The vector of a thing that has come or changed."""
+        with self._lock:
+            if self._state is not None:
+                self._state.fill(self.catalog, np.array([row]), moment)
+
+    def score(self, rows: np.ndarray, visitor: Visitor, moment: Moment) -> Scores:
+        """pCTR of the candidates, cheaply."""
+        loaded = self.models.get("pre_ranking")
+        if loaded is None or not isinstance(loaded.model, TwoTower):
+            return Scores(smoothed_rate(self.catalog, rows), SIMPLE, degraded=True)
+        if self._state is None or self._state.loaded is not loaded:
+            self.rebuild(moment)
+        with self._lock:
+            state = self._state
+            assert state is not None
+            inside = rows[rows < len(state.known)]
+            missing = np.concatenate([rows[rows >= len(state.known)], inside[~state.known[inside]]])
+            if len(missing):
+                state.fill(self.catalog, missing, moment)
+            vectors = state.values[rows]
+        model = state.loaded.model
+        assert isinstance(model, TwoTower)
+        with torch.inference_mode():
+            known = as_known(state.loaded, moment)
+            one = state.loaded.encoders(columns(self.catalog, rows[:1], visitor, known, FEED))
+            user = model.user_vector(model.inputs(one))[0].numpy()
+            logit = float(model.scale) * (vectors @ user) + float(model.bias)
+            items = torch.from_numpy(vectors)
+            factor = model.factor(torch.from_numpy(user).expand_as(items), items).double().numpy()
+        p = 1 / (1 + np.exp(-logit.astype(np.float64)))
+        return Scores(p, state.loaded.name, ordered=p * factor)

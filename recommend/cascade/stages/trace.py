@@ -1,0 +1,149 @@
+"""The trace: what stands on the page and why, what fell, and which model scored."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from recommend.cascade.catalog import Catalog
+from recommend.cascade.page import PageState, Ranked, Shown, Slate
+from recommend.cascade.posts import ROLE as POSTS
+from recommend.cascade.posts import around, slots
+
+
+class Trace:
+    """Writes the page and its explanation.
+
+    Args:
+        explained: ranked items kept beside the page.
+    """
+
+    name = "trace"
+
+    def __init__(self, catalog: Catalog, explained: int) -> None:
+        self.catalog, self.explained = catalog, explained
+
+    def __call__(self, page: PageState) -> None:
+        """Fill ``page.slate``."""
+        lines = _Lines(page, self.catalog)
+        of_items, of_posts = around(len(page.places), slots(page.size, len(page.posts)))
+        posts = tuple(replace(post, position=n) for post, n in zip(page.posts, of_posts, strict=True))
+        shown = tuple(lines.line(p.candidate, n, p.reason) for n, p in zip(of_items, page.places, strict=True))
+        on_page = {place.candidate for place in page.places}
+        others = [int(i) for i in np.argsort(-page.score, kind="stable") if int(i) not in on_page][: self.explained]
+        fell = tuple(lines.line(i, None, lines.why_not(i)) for i in others)
+        counts = {
+            "live": len(self.catalog),
+            "candidates": len(page.rows),
+            "ranked": len(page.ranked),
+            "page": len(shown) + len(posts),
+        }
+        models, degraded = _models(page)
+        page.slate = Slate(
+            user_id=page.visitor.user_id,
+            moment=page.moment,
+            page=shown,
+            fell=fell,
+            counts=counts,
+            ms=page.ms,
+            models=models,
+            degraded=degraded,
+            ranked=lines.considered(),
+            posts=posts,
+        )
+
+
+class _Lines:
+    """Lines of the trace for one page."""
+
+    def __init__(self, page: PageState, catalog: Catalog) -> None:
+        self.page = page
+        self.rank, self.pre_rank = _ranks(page.score), _ranks(page.pre_score)
+        names = ("item_id", "stock", "category", "single")
+        self.facts = {name: catalog.get(name, page.ranked) for name in names}
+        self.sources = {name: set(rows.tolist()) for name, rows in page.sources.items()}
+        self.ecpm = dict(zip(page.bidding.tolist(), page.outcome.ecpm.tolist(), strict=True))
+        terms = zip(page.outcome.price.tolist(), page.outcome.propensity.tolist(), strict=True)
+        self.terms = dict(zip(page.winners, terms, strict=True))
+        self.chooser = "uniform" if page.outcome.uniform else "ads"
+
+    def line(self, i: int, position: int | None, reason: str) -> Shown:
+        """The i-th ranked item."""
+        page, row, candidate = self.page, int(self.page.ranked[i]), self.page.chosen[i]
+        price, propensity = self.terms[i] if reason == "ad" else (None, 1.0)
+        return Shown(
+            item_id=int(self.facts["item_id"][i]),
+            position=position,
+            reason=reason,
+            sources=tuple(name for name, rows in self.sources.items() if row in rows),
+            pre_rank=int(self.pre_rank[candidate]),
+            pre_score=float(page.pre_score[candidate]),
+            rank=int(self.rank[i]),
+            pctr=float(page.click.values[i]),
+            pcvr=None if page.order.by == "none" else float(page.order.values[i]),
+            score=float(page.score[i]),
+            bid=float(page.bid[i]),
+            ecpm=self.ecpm.get(i),
+            price_per_click=price,
+            seller_id=int(page.seller[i]),
+            category=int(self.facts["category"][i]),
+            single=bool(self.facts["single"][i]),
+            stock=int(self.facts["stock"][i]),
+            age_h=float(page.age_h[i]),
+            impressions=int(page.impressions[i]),
+            policy=self.chooser if reason == "ad" else "organic",
+            propensity=propensity,
+        )
+
+    def why_not(self, i: int) -> str:
+        """Why the i-th ranked item is not on the page."""
+        page = self.page
+        if not page.alive[i]:
+            return "fell: sold meanwhile"
+        of_seller = sum(page.seller[p.candidate] == page.seller[i] for p in page.places)
+        last = max((self.rank[p.candidate] for p in page.places if p.reason == "ranked"), default=-1)
+        if self.rank[i] < last and of_seller:
+            return f"fell: {of_seller} of this seller on the page already"
+        if self.rank[i] < last:
+            return "fell: made room for exploration or an ad"
+        return f"fell: rank {self.rank[i] + 1} is below the last on the page"
+
+    def considered(self) -> Ranked:
+        """All ranked items: first as organic ones, then those that bid as ads."""
+        page, ids, bidding = self.page, self.facts["item_id"], self.page.bidding
+        ads = [p.candidate for p in page.places if p.reason == "ad"]
+        organic = [p.candidate for p in page.places if p.reason != "ad"]
+        return Ranked(
+            item_id=np.concatenate([ids, ids[bidding]]),
+            policy=np.repeat(["organic", self.chooser], [len(ids), len(bidding)]),
+            pctr=np.concatenate([page.click.values, page.ads.values]),
+            bid=np.concatenate([np.zeros(len(ids)), page.bid[bidding]]),
+            rank=np.concatenate([self.rank, np.argsort(np.argsort(-page.outcome.ecpm, kind="stable"))]),
+            shown=np.concatenate([np.isin(np.arange(len(ids)), organic), np.isin(bidding, ads)]),
+        )
+
+
+def _ranks(score: np.ndarray) -> np.ndarray:
+    """(n,) 0-based rank of each, best first."""
+    rank = np.empty(len(score), np.int64)
+    rank[np.argsort(-score, kind="stable")] = np.arange(len(score))
+    return rank
+
+
+def _models(page: PageState) -> tuple[dict[str, str], tuple[str, ...]]:
+    """What scored, by role, and the roles in which a simpler way had to do."""
+    pre, click, order, ads = page.pre, page.click, page.order, page.ads
+    used = {
+        "pre_ranking": (pre.by, pre.degraded) if pre else ("-", True),
+        "ranking": (click.by, click.degraded),
+        "conversion": (order.by, order.degraded),
+        "ads": (ads.by, ads.degraded),
+    }
+    if click.knowledge is not None:  # so is whether a ranker that reads knowledge had any
+        used["knowledge"] = (click.knowledge.by, click.knowledge.missing)
+    if page.moment.promotion:  # whether it has a copy of its own is seen on the page
+        used["promotion"] = (order.by if order.copy else "none", not order.copy)
+    if page.posts:
+        used[POSTS] = (page.post_scores.by, page.post_scores.degraded)
+    return {role: by for role, (by, _) in used.items()}, tuple(role for role, (_, simpler) in used.items() if simpler)

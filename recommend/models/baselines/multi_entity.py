@@ -1,0 +1,149 @@
+"""Joint models of several entities with schemas of their own: MMoE (KDD 2018), PLE (RecSys 2020); a task for each.
+
+A row belongs to one entity, so an entity's gate, tower and own experts compute only its rows. In the feature map a
+target field's ``group`` says whose it is: ``shared``, or the name of the entity that has it. Joint models read the
+union of the fields; a field that an entity lacks is "unknown" in its rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from recommend.config import ConfigError, ModelConfig
+from recommend.features.entities import ENTITY, SHARED
+from recommend.features.feature_map import Feature, FeatureMap
+from recommend.features.ragged import Batch
+from recommend.layers.embedding import Make, make
+from recommend.layers.experts import mix
+from recommend.layers.mlp import MLP
+from recommend.losses.pointwise import bce
+from recommend.models.base import Logits, label
+from recommend.models.baselines.din import DIN
+
+
+def entities(features: FeatureMap) -> list[str]:
+    """Names of the entities: the groups of the target fields but ``shared``, in their order."""
+    groups = list(dict.fromkeys(f.group for f in features.role("target")))
+    return [g for g in groups if g != SHARED]
+
+
+def part_of(features: FeatureMap, groups: tuple[str, ...]) -> FeatureMap:
+    """The map with the target fields of some groups only, ``shared`` first; all else stays."""
+    kept = [f for group in groups for f in features.role("target") if f.group == group]
+    others = [f for f in features.features if f.role not in ("target", "raw")]
+    return features.model_copy(update={"features": (*others, *kept)})
+
+
+def tables_of(features: tuple[Feature, ...], sizes: Mapping[str, int]) -> dict[str, int]:
+    """The sizes of the tables that these features need."""
+    return {f.vocabulary: sizes[f.vocabulary] for f in features if f.kind == "id" and f.role != "raw"}
+
+
+class EntityExperts(nn.Module):
+    """One extraction layer of PLE, by entity; without own experts it is MMoE.
+
+    Args:
+        shared, own: number of experts of all entities, and of each.
+        widths: of an expert's layers; the last is the width of the result.
+    """
+
+    def __init__(
+        self, inputs: int, names: Sequence[str], shared: int, own: int, widths: Sequence[int], act: str = "relu"
+    ) -> None:
+        super().__init__()
+        self.shared = nn.ModuleList(MLP(inputs, widths, 0, act) for _ in range(shared))
+        self.own = nn.ModuleDict({n: nn.ModuleList(MLP(inputs, widths, 0, act) for _ in range(own)) for n in names})
+        self.gates = nn.ModuleDict({n: nn.Linear(inputs, shared + own, bias=False) for n in names})
+        self.width = widths[-1]
+
+    def forward(self, x: Tensor, entity: str) -> Tensor:
+        """(n, inputs) rows of one entity to (n, width)."""
+        experts = [*self.own[entity], *self.shared]  # type: ignore[misc]
+        return mix([expert(x) for expert in experts], self.gates[entity](x))
+
+
+class MultiEntity(DIN):
+    """DIN's inputs, then a part of each entity's own; subclasses say ``score``.
+
+    The loss is the sum of the entities' mean cross-entropies: each entity weighs the same, however many rows it has.
+
+    Args:
+        names: the entities; by default those of the feature map.
+
+    Attributes:
+        column: the raw column that numbers a row's entity.
+    """
+
+    column = ENTITY
+
+    def __init__(
+        self,
+        features: FeatureMap,
+        sizes: Mapping[str, int],
+        config: ModelConfig,
+        build: Make = make,
+        names: Sequence[str] = (),
+    ) -> None:
+        super().__init__(features, sizes, config, build)
+        self.top = nn.Identity()  # type: ignore[assignment]
+        self.names = list(names) or entities(features)
+        if len(self.names) < 2 or len(features.labels) != 1:
+            raise ConfigError("a multi-entity model needs target fields of two entities (their group) and one label.")
+        if len(config.mlp) < 2:
+            raise ConfigError("a multi-entity model needs two widths in 'mlp': the experts' and the towers'.")
+
+    def rows(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
+        """The entities that a batch holds, each with the numbers of its rows."""
+        of_row = label(batch, self.column)
+        for number, name in enumerate(self.names):
+            index = (of_row == number).nonzero()[:, 0]
+            if len(index):
+                yield name, index
+
+    def score(self, body: Tensor, entity: str) -> Tensor:
+        """(n,) logits of rows of one entity, of their (n, body_width)."""
+        raise NotImplementedError
+
+    def forward(self, batch: Batch) -> Logits:
+        body = self.body(self.inputs(batch))
+        logit = body.new_zeros(len(body))
+        for name, index in self.rows(batch):
+            logit = logit.index_copy(0, index, self.score(body[index], name))
+        return {self.features.labels[0]: logit}
+
+    def loss(self, logits: Logits, batch: Batch) -> Tensor:
+        task = self.features.labels[0]
+        y = label(batch, task)
+        return torch.stack([bce(logits[task][i], y[i]) for _, i in self.rows(batch)]).sum()
+
+
+class EntityMMoE(MultiEntity):
+    """``config.experts`` shared experts, a gate and a tower for each entity."""
+
+    own = 0
+
+    def __init__(
+        self,
+        features: FeatureMap,
+        sizes: Mapping[str, int],
+        config: ModelConfig,
+        build: Make = make,
+        names: Sequence[str] = (),
+    ) -> None:
+        super().__init__(features, sizes, config, build, names)
+        widths, act = config.mlp[:-1], config.activation
+        shared = max(config.experts - self.own, 1)
+        self.experts = EntityExperts(self.body_width, self.names, shared, self.own, widths, act)
+        self.towers = nn.ModuleDict({n: MLP(widths[-1], config.mlp[-1:], 1, act) for n in self.names})
+
+    def score(self, body: Tensor, entity: str) -> Tensor:
+        return self.towers[entity](self.experts(body, entity)).squeeze(1)
+
+
+class EntityPLE(EntityMMoE):
+    """One of an entity's experts is its own."""
+
+    own = 1

@@ -1,0 +1,46 @@
+"""MMoE (KDD 2018) and PLE (RecSys 2020): several tasks, shared and own experts, on DIN's inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import nn
+
+from recommend.config import ModelConfig
+from recommend.features.feature_map import FeatureMap
+from recommend.features.ragged import Batch
+from recommend.layers.embedding import Make, make
+from recommend.layers.experts import PLE as Extraction
+from recommend.layers.experts import MMoE as Mixture
+from recommend.layers.mlp import MLP
+from recommend.models.base import Logits
+from recommend.models.baselines.din import DIN
+
+
+class MMoE(DIN):
+    """Experts are shared; each task has its gate and its tower. Experts take all widths but the last of ``mlp``."""
+
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
+        super().__init__(features, sizes, config, build)
+        widths = config.mlp[:-1] or config.mlp
+        self.top = nn.Identity()  # type: ignore[assignment]
+        self.experts = self._experts(widths)
+        self.towers = nn.ModuleList(MLP(widths[-1], config.mlp[-1:], 1, config.activation) for _ in features.labels)
+
+    def _experts(self, widths: tuple[int, ...]) -> nn.Module:
+        c = self.config
+        return Mixture(self.body_width, len(self.features.labels), c.experts, widths, c.activation)
+
+    def forward(self, batch: Batch) -> Logits:
+        parts = self.experts(self.body(self.inputs(batch)))
+        scores = [tower(part).squeeze(1) for tower, part in zip(self.towers, parts, strict=True)]
+        return dict(zip(self.features.labels, scores, strict=True))
+
+
+class PLE(MMoE):
+    """Experts are shared or a task's own, in ``config.layers`` layers; half of ``config.experts`` each."""
+
+    def _experts(self, widths: tuple[int, ...]) -> nn.Module:
+        c = self.config
+        own = max(c.experts // 2, 1)
+        return Extraction(self.body_width, len(self.features.labels), own, widths, c.layers, c.activation)

@@ -1,0 +1,257 @@
+"""What ECAD is compared with: other ways to learn effective conversion while labels are still to come.
+
+All have DIN's body, the same bottom and one tower a head (``ecad.Towers``); they differ in which clicks they see when
+(``samples``) and in their loss. Those made for one delay are applied stage by stage: clicks wait for their order,
+orders for their refund, and ECVR = p_v (1 - p_r), with p_r learned from orders only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from recommend.config import ModelConfig
+from recommend.data.delayed_labels import DAY_MS, NEVER, Known, Samples
+from recommend.features.feature_map import FeatureMap
+from recommend.features.ragged import Batch
+from recommend.layers.embedding import Make, make
+from recommend.losses.delayed import doubled_weights, elapsed_weights, exponential_delay, fake_negative_weighted
+from recommend.losses.pointwise import bce
+from recommend.models.base import Logits, label
+from recommend.models.ecad import AGE, AGE_BEFORE, ECAD, FIRST_RATE, Towers, after_click
+
+HOUR_MS = DAY_MS // 24
+LABEL, STAGE, HOURS, LATE = "seen", "stage", "hours", "late_share"
+STAGES = ("order", "refund")
+
+
+class Delayed(Towers):
+    """Base of the comparators.
+
+    Args:
+        order_days, refund_days: attribution windows, click to order and order to refund.
+        wait_days: what ES-DFM and DEFER wait before a first label.
+    """
+
+    names: ClassVar[Mapping[str, float]] = {"order": FIRST_RATE, "refund": FIRST_RATE}
+
+    def __init__(
+        self,
+        features: FeatureMap,
+        sizes: Mapping[str, int],
+        config: ModelConfig,
+        build: Make = make,
+        order_days: float = 3.0,
+        refund_days: float = 3.0,
+        wait_days: float = 0.25,
+    ) -> None:
+        super().__init__(features, sizes, config, self.names, build)
+        self.order_ms, self.refund_ms, self.wait_ms = (round(d * DAY_MS) for d in (order_days, refund_days, wait_days))
+
+    def samples(self, known: Known, since: int) -> Samples:
+        """What became worth a look after ``since``."""
+        raise NotImplementedError
+
+
+class Direct(Delayed):
+    """One head for ECVR, from clicks aged over both windows (daily batches of settled labels)."""
+
+    names: ClassVar[Mapping[str, float]] = {"ecvr": FIRST_RATE}
+
+    def samples(self, known: Known, since: int) -> Samples:
+        return self._labelled(known, known.click_ms + self.order_ms + self.refund_ms, since)
+
+    def _labelled(self, known: Known, due: Tensor, since: int) -> Samples:
+        """Clicks that came due, with what is known of them now."""
+        index = ((due <= known.now) & (due > since)).nonzero().squeeze(1)
+        click, order, refund = (t[index] for t in (known.click_ms, known.order_ms, known.refund_ms))
+        kept = (order - click <= self.order_ms) & ((refund == NEVER) | (refund - order > self.refund_ms))
+        return Samples(index, {LABEL: kept})
+
+    def loss(self, logits: Logits, batch: Batch) -> Tensor:
+        return bce(logits["ecvr"], label(batch, LABEL))
+
+    def probabilities(self, logits: Logits) -> dict[str, Tensor]:
+        return {"ecvr": logits["ecvr"].sigmoid()}
+
+
+class ObservedNow(Direct):
+    """Naive: every click once, at the end of its day, as if nothing could change any more."""
+
+    def samples(self, known: Known, since: int) -> Samples:
+        return self._labelled(known, known.click_ms, since)
+
+
+class Oracle(ECAD):
+    """ESMM on final labels at the end of the click's own day: the bound. Needs a log with foresight."""
+
+    def samples(self, known: Known, since: int) -> Samples:
+        index = (known.click_ms > since).nonzero().squeeze(1)
+        aged = torch.full_like(index, self.refund_ms[-1])
+        return Samples(index, {**after_click(known, index), AGE: aged, AGE_BEFORE: torch.full_like(index, -1)})
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Units that wait for one kind of event: clicks for their order, or orders for their refund.
+
+    Attributes:
+        row: (units,) row of the click.
+        start: (units,) since when it waits, ms.
+        delay: (units,) until its event, ms; NEVER if none is known.
+        window: what comes later does not count, ms.
+        now, since: of this training and the one before.
+    """
+
+    row: Tensor
+    start: Tensor
+    delay: Tensor
+    window: int
+    now: int
+    since: int
+
+    def due(self, after: Tensor | int) -> Tensor:
+        """Units whose moment ``start + after`` passed since the last training."""
+        after = torch.as_tensor(after)
+        waited, before = self.now - self.start, self.since - self.start
+        return (waited >= after) & (before < after)
+
+    @property
+    def arrived(self) -> Tensor:
+        """Units whose event came, within the window, since the last training."""
+        return self.due(self.delay) & (self.delay <= self.window)
+
+    def late_share(self, wait: int) -> float:
+        """Share of events that come after ``wait``, among units aged over the window: P(h > wait | y = 1)."""
+        settled = self.delay[(self.now - self.start >= self.window) & (self.delay <= self.window)]
+        return float(((settled > wait).sum() + 0.5) / (len(settled) + 1))
+
+
+Seen = tuple[Tensor, Tensor]  # units (mask) and their labels (all units)
+
+
+class Staged(Delayed):
+    """p_v from clicks, p_r from orders, each from the labels that ``seen`` gives."""
+
+    def seen(self, stage: Stage) -> list[Seen]:
+        """Which units enter the stream now, and with which label."""
+        raise NotImplementedError
+
+    def samples(self, known: Known, since: int) -> Samples:
+        click, order, refund = known.click_ms, known.order_ms, known.refund_ms
+        bought = (order - click <= self.order_ms).nonzero().squeeze(1)
+        wait = torch.where(order < NEVER, order - click, NEVER)
+        back = torch.where(refund[bought] < NEVER, refund[bought] - order[bought], NEVER)
+        stages = (
+            Stage(torch.arange(len(click)), click, wait, self.order_ms, known.now, since),
+            Stage(bought, order[bought], back, self.refund_ms, known.now, since),
+        )
+        rows, columns = [], []
+        for number, stage in enumerate(stages):
+            late = stage.late_share(self.wait_ms)
+            for units, labels in self.seen(stage):
+                hours = torch.minimum(stage.delay, (stage.now - stage.start).clamp(max=stage.window))[units] / HOUR_MS
+                many = len(hours)
+                rows.append(stage.row[units])
+                columns.append((labels[units], torch.full((many,), number), hours, torch.full((many,), late)))
+        joined = [torch.cat(parts) for parts in zip(*columns, strict=True)]
+        return Samples(torch.cat(rows), dict(zip((LABEL, STAGE, HOURS, LATE), joined, strict=True)))
+
+    def loss(self, logits: Logits, batch: Batch) -> Tensor:
+        """Mean over all rows, each in the loss of its stage."""
+        stage, total = label(batch, STAGE), []
+        for number, name in enumerate(STAGES):
+            rows = stage == number
+            if bool(rows.any()):
+                mine = {n: value[rows] for n, value in logits.items()}
+                share = rows.float().mean()
+                columns = {n: label(batch, n)[rows] for n in (LABEL, HOURS, LATE)}
+                total.append(share * self.of_stage(mine, name, columns))
+        return torch.stack(total).sum()
+
+    def of_stage(self, logits: Logits, name: str, rows: Mapping[str, Tensor]) -> Tensor:
+        """Mean loss of a stage's rows."""
+        return bce(logits[name], rows[LABEL])
+
+    def probabilities(self, logits: Logits) -> dict[str, Tensor]:
+        order, rfr = (self.within_window(logits, name) for name in STAGES)
+        return {"order": order, "refund": order * rfr, "rfr": rfr, "ecvr": order * (1 - rfr)}
+
+    def within_window(self, logits: Logits, name: str) -> Tensor:
+        """(rows,) probability of a stage's event within its window."""
+        return logits[name].sigmoid()
+
+
+class Settled(Staged):
+    """CVR x (1 - RFR): clicks aged over the order's window, orders aged over the refund's."""
+
+    def seen(self, stage: Stage) -> list[Seen]:
+        return [(stage.due(stage.window), stage.delay <= stage.window)]
+
+
+class FNW(Staged):
+    """Fake negatives, weighted (Ktena et al., RecSys 2019): a negative at once, a positive when the event comes."""
+
+    def seen(self, stage: Stage) -> list[Seen]:
+        none = torch.zeros_like(stage.row, dtype=torch.bool)
+        return [(stage.due(0), none), (stage.arrived, ~none)]
+
+    def of_stage(self, logits: Logits, name: str, rows: Mapping[str, Tensor]) -> Tensor:
+        return fake_negative_weighted(logits[name], rows[LABEL])
+
+
+class FNC(FNW):
+    """Fake negatives, calibrated (the same paper): learn b = p / (1 + p) without weights, serve p = b / (1 - b)."""
+
+    def of_stage(self, logits: Logits, name: str, rows: Mapping[str, Tensor]) -> Tensor:
+        return bce(logits[name], rows[LABEL])
+
+    def within_window(self, logits: Logits, name: str) -> Tensor:
+        return logits[name].exp().clamp(max=1 - 1e-6)  # b / (1 - b) is the exponential of b's logit
+
+
+class ESDFM(Staged):
+    """Elapsed-time sampling (Yang et al., AAAI 2021): the label after a wait, late positives once more."""
+
+    weights = staticmethod(elapsed_weights)
+
+    def seen(self, stage: Stage) -> list[Seen]:
+        early = stage.delay <= self.wait_ms
+        return [(stage.due(self.wait_ms), early), (stage.arrived & ~early, ~early)]
+
+    def of_stage(self, logits: Logits, name: str, rows: Mapping[str, Tensor]) -> Tensor:
+        weight = self.weights(logits[name].detach().sigmoid(), rows[LATE], rows[LABEL])
+        losses = functional.binary_cross_entropy_with_logits(logits[name], rows[LABEL].float(), reduction="none")
+        return (losses * weight).mean()
+
+
+class DEFER(ESDFM):
+    """Real negatives as well (Gu et al., KDD 2021): every unit twice, after the wait and with its final label."""
+
+    weights = staticmethod(doubled_weights)
+
+    def seen(self, stage: Stage) -> list[Seen]:
+        early = stage.delay <= self.wait_ms
+        late = ~early & (stage.delay <= stage.window)
+        return [*super().seen(stage), (stage.due(stage.window) & ~late, early)]
+
+
+class DFM(Staged):
+    """Exponential delays (Chapelle, KDD 2014): at the end of the first day, and aged over the window."""
+
+    names: ClassVar[Mapping[str, float]] = {**Delayed.names, "order_rate": FIRST_RATE, "refund_rate": FIRST_RATE}
+
+    def seen(self, stage: Stage) -> list[Seen]:
+        return [(at, stage.delay <= stage.window) for at in (stage.due(0), stage.due(stage.window))]
+
+    def of_stage(self, logits: Logits, name: str, rows: Mapping[str, Tensor]) -> Tensor:
+        return exponential_delay(logits[name], logits[f"{name}_rate"], rows[LABEL], rows[HOURS])
+
+    def within_window(self, logits: Logits, name: str) -> Tensor:
+        hours = {"order": self.order_ms, "refund": self.refund_ms}[name] / HOUR_MS
+        return logits[name].sigmoid() * -torch.expm1(-logits[f"{name}_rate"].exp() * hours)

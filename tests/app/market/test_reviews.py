@@ -1,0 +1,241 @@
+"""Listings whose words need a person: out of everybody's view until an operator approves them."""
+
+from __future__ import annotations
+
+import gradio as gr
+import pytest
+from fastapi.testclient import TestClient
+
+from app.accounts.erase import erase
+from app.accounts.passwords import write_password
+from app.ops.reviews_tab import ReviewsTab
+from app.seller.desk import Painter
+from app.web.server import create_app
+from tests.app.web.test_api import client_of, code, draft, published
+
+TITLE = "Blue wool jacket"
+HONEST = "Warm and lined, with two pockets and a collar. It was worn for one winter and has been washed since."
+DOUBTFUL = f"{HONEST} Two sealed bottles of whisky go with it."
+REFUSED = "Glock 19 pistol, 9mm, two magazines included"
+SENTENCE = "A person looks at this listing before it goes live, usually because its words are like those of alcohol"
+
+
+@pytest.fixture
+def client(services):
+    with client_of(services) as client:
+        yield client
+
+
+@pytest.fixture
+def people(build, tmp_path):
+    """Clients of an operator and two sellers on one server."""
+    file = tmp_path / "passwords"
+    for name in ("op", "ann", "bob"):
+        write_password(file, name, "long enough")
+    services = build(passwords=file, operators="op")
+    app = create_app(services, page=False)
+
+    def signed(name):
+        token = services.sellers.new_token(services.sellers.named(name))
+        return TestClient(app, base_url="http://localhost", headers={"Authorization": f"Bearer {token}"})
+
+    return services, signed("op"), signed("ann"), signed("bob")
+
+
+def doubtful(client):
+    return published(client, title=TITLE, description=DOUBTFUL)
+
+
+def queue(client):
+    return client.get("/v1/reviews").json()["reviews"]
+
+
+def decide(client, what, waiting, **more):
+    body = {"version": waiting["version"], **more}
+    return client.post(f"/v1/reviews/{waiting['listing_id']}/{what}", json=body)
+
+
+def on_sale(services, listing):
+    """Where a listing can be met: the index, a visitor's feed."""
+    fed = {x.id for x in services.feed.explain("vera", 20)[1].values()}
+    return listing["id"] in services.index.ids(), listing["id"] in fed
+
+
+@pytest.mark.stores
+def test_a_doubtful_listing_is_nowhere_until_it_is_approved(people):
+    services, op, ann, bob = people
+    listing = doubtful(ann)
+    assert listing["status"] == "review"
+    assert listing["review"].startswith(SENTENCE)
+    assert "“whisky”" in listing["review"]
+    assert listing["published_at"] is None
+    photo = f"/v1/photos/{listing['photos'][0]['id']}"
+    assert on_sale(services, listing) == (False, False)
+    assert bob.get(photo).status_code == 404
+    assert bob.get(f"/l/{listing['id']}").status_code == 404
+    assert "Waiting for a person" in ann.get(f"/l/{listing['id']}").text
+    bought = bob.post("/v1/orders", json={"listing_id": listing["id"]}, headers={"Idempotency-Key": "k"})
+    assert bought.status_code in (404, 409, 422)
+
+    (waiting,) = queue(op)
+    assert (waiting["listing_id"], waiting["title"], waiting["photos"]) == (listing["id"], TITLE, 1)
+    assert (waiting["code"], waiting["name"], waiting["seller_id"]) == ("alcohol", "alcohol", listing["seller_id"])
+    assert "whisky" in waiting["words"]
+    assert decide(op, "approve", waiting).status_code == 204
+    assert queue(op) == []
+    live = ann.get(f"/v1/listings/{listing['id']}").json()
+    assert (live["status"], live["review"]) == ("active", None)
+    assert live["published_at"] is not None
+    assert on_sale(services, listing) == (True, True)
+    assert bob.get(photo).status_code == 200
+
+
+@pytest.mark.stores
+def test_a_refused_listing_tells_its_seller_why_and_waits_again_after_an_edit(people):
+    services, op, ann, _ = people
+    listing = doubtful(ann)
+    address = f"/v1/listings/{listing['id']}"
+    assert code(decide(op, "refuse", queue(op)[0], reason="  ")) == (422, "no_reason")
+    assert decide(op, "refuse", queue(op)[0], reason="No alcohol, please.").status_code == 204
+    refused = ann.get(address).json()
+    assert refused["status"] == "refused"
+    assert refused["review"].startswith("A person looked at this listing and refused it: No alcohol, please. Change")
+    assert queue(op) == []
+    assert on_sale(services, listing) == (False, False)
+    assert code(ann.patch(address, json={"status": "active"})) == (409, "in_review")
+
+    edited = ann.patch(address, json={"description": HONEST}).json()
+    assert edited["status"] == "review"
+    assert decide(op, "approve", queue(op)[0]).status_code == 204
+    assert on_sale(services, listing) == (True, True)
+
+
+@pytest.mark.stores
+def test_an_edit_is_checked_again(services, client):
+    listing = doubtful(client)
+    address = f"/v1/listings/{listing['id']}"
+    for change in ({"status": "active"}, {"status": "removed"}, {"status": "sold", "stock": 0}):
+        assert code(client.patch(address, json=change)) == (409, "in_review")
+    assert client.patch(address, json={"price": 5}).json()["status"] == "review"
+    assert client.patch(address, json={"title": "Navy wool jacket"}).json()["status"] == "review"
+    assert code(client.patch(address, json={"description": REFUSED})) == (422, "prohibited")
+    live = client.patch(address, json={"description": HONEST}).json()
+    assert (live["status"], live["review"]) == ("active", None)
+    assert on_sale(services, listing) == (True, True)
+    assert queue(client) == []
+
+    again = client.patch(address, json={"description": DOUBTFUL}).json()
+    assert again["status"] == "review"
+    assert on_sale(services, listing) == (False, False)
+
+
+def test_a_hidden_listing_stays_hidden_after_approval(client):
+    listing = published(client, title=TITLE, description=HONEST)
+    address = f"/v1/listings/{listing['id']}"
+    client.patch(address, json={"status": "removed"})
+    assert client.patch(address, json={"description": DOUBTFUL}).json()["status"] == "review"
+    assert decide(client, "approve", queue(client)[0]).status_code == 204
+    assert client.get(address).json()["status"] == "removed"
+
+
+def test_what_was_changed_since_is_not_decided(client):
+    listing = doubtful(client)
+    waiting = queue(client)[0]
+    client.patch(f"/v1/listings/{listing['id']}", json={"title": "Navy wool jacket"})
+    assert code(decide(client, "approve", waiting)) == (409, "changed")
+    assert code(decide(client, "refuse", waiting, reason="No.")) == (409, "changed")
+    assert len(queue(client)) == 1
+    assert code(decide(client, "approve", {"listing_id": "ipl-none", "version": 0})) == (404, "not_found")
+
+
+def test_only_operators_decide(people):
+    _, _, ann, _ = people
+    listing = doubtful(ann)
+    assert code(ann.get("/v1/reviews")) == (403, "no_operator")
+    for what, more in (("approve", {}), ("refuse", {"reason": "No."})):
+        answer = decide(ann, what, {"listing_id": listing["id"], "version": 0}, **more)
+        assert code(answer) == (403, "no_operator")
+    assert code(ann.get("/ops/export/reviews.json")) == (403, "no_operator")
+
+
+def test_goods_that_are_refused_never_get_into_the_queue(client):
+    made = draft(client).json()["id"]
+    answer = client.post("/v1/listings", json={"draft_id": made, "title": REFUSED})
+    assert code(answer) == (422, "prohibited")
+    assert answer.json()["error"]["message"] == "Weapons and parts of weapons cannot be listed."
+    facts = {"brand": REFUSED}
+    assert code(client.post("/v1/listings", json={"draft_id": made, "facts": facts})) == (422, "prohibited")
+    assert queue(client) == []
+
+
+def test_the_same_wish_again_gives_the_waiting_listing(client):
+    made = draft(client).json()["id"]
+    wish = {"draft_id": made, "title": TITLE, "description": DOUBTFUL}
+    answers = [client.post("/v1/listings", json=wish, headers={"Idempotency-Key": "k"}).json() for _ in range(2)]
+    assert answers[0] == answers[1]
+    assert len(queue(client)) == 1
+
+
+@pytest.mark.stores
+def test_a_waiting_listing_is_deleted_and_erased_like_any_other(people):
+    services, op, ann, bob = people
+    kept, gone = doubtful(bob), doubtful(ann)
+    deleted = doubtful(ann)
+    assert ann.delete(f"/v1/listings/{deleted['id']}").status_code == 204
+    assert {w["listing_id"] for w in queue(op)} == {kept["id"], gone["id"]}
+    erase(services.settings, "ann")
+    assert {w["listing_id"] for w in queue(op)} == {kept["id"]}
+
+
+def test_the_operators_table_names_what_waits(client):
+    listing = doubtful(client)
+    (row,) = client.get("/ops/export/reviews.json").json()
+    assert (row["listing"], row["title"], row["photos"]) == (listing["id"], TITLE, 1)
+    assert row["may be"] == "alcohol"
+    assert "whisky" in row["words that weighed most"]
+
+
+def test_the_tab_decides_nothing_before_it_was_looked_at(services, client):
+    with gr.Blocks(), gr.Tab("Review") as tab:
+        page = ReviewsTab(services, tab, lambda name: gr.Dataframe())
+    first, second = doubtful(client), doubtful(client)
+    assert "Look at it first" in page._approve(None)[0]
+    assert "no such listing in the queue" in page._look("ipl-none")[0]
+    card, decision, shown = page._look(f" {first['id']} ")
+    assert "whisky" in card
+    assert decision["visible"] is True
+    assert len(queue(client)) == 2
+    assert "Say why" in page._refuse(shown, " ")[0]
+    text, decision, left, table = page._refuse(shown, "No <b>alcohol</b>")
+    assert ("It is refused." in text, decision["visible"], left) == (True, False, None)
+    assert [row[0] for row in table["value"]["data"]] == [second["id"]]
+    assert "It is live." in page._approve(page._look(second["id"])[2])[0]
+    assert client.get(f"/v1/listings/{second['id']}").json()["status"] == "active"
+
+
+def test_the_sellers_page_says_that_a_person_looks(services, client):
+    listing = doubtful(client)
+    seller, desk = listing["seller_id"], services_desk(services, listing)
+    painter = Painter(services)
+    assert "It is handed in" in painter.draft(desk, seller)
+    assert SENTENCE in painter.draft(desk, seller)
+    mine = painter.mine(desk, seller)
+    assert SENTENCE in mine
+    assert "Waiting for a person" in mine
+    assert "Mark sold" not in mine
+    assert "Sell again" not in mine
+
+
+def services_desk(services, listing):
+    from app.seller.desk import Desk
+
+    desk = Desk()
+    desk.published = services.listings.get(listing["seller_id"], listing["id"])
+    return desk
+
+
+def test_a_post_offers_no_goods_either(client):
+    from tests.app.market.test_posts import WORDS, write
+
+    assert code(write(client, title=REFUSED, text=REFUSED)) == (422, "prohibited")
+    assert write(client, text=WORDS).status_code == 201

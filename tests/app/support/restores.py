@@ -1,0 +1,83 @@
+"""Homes with data, real servers on them, and what a restore brings back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from sqlalchemy import select
+
+from app.services import build_services
+from app.store.tables import Base, ChangeRow, OutboxRow
+from listing.intake.photos import intake
+from tests.fakes import FakeIndex, FakePipeline, jpeg
+
+FEED = Path("feed") / "models" / "ranking" / "current"
+
+
+def start(settings):
+    return build_services(settings, pipeline=FakePipeline(), index=FakeIndex())
+
+
+def publish_some(services, count, color):
+    me = services.sellers.only().id
+    ids = []
+    for n in range(count):
+        draft = list(services.draft_writer.start(me, intake([jpeg((40 * n, color, 9))])))[-1]
+        ids.append(services.publisher.publish(me, draft.draft_id, key=str(n)).id)
+    return ids
+
+
+def write_feed(home, said):
+    (home / FEED).parent.mkdir(parents=True, exist_ok=True)
+    (home / FEED).write_text(said)
+
+
+def state(settings):
+    """Everything that a restore brings back, as the next start of a server finds it."""
+    services = start(settings)
+    try:
+        with services.store.engine.connect() as connection:
+            rows = {
+                table.name: [
+                    tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key.columns))
+                ]
+                for table in Base.metadata.sorted_tables
+                if table.name not in (OutboxRow.__tablename__, ChangeRow.__tablename__)
+            }
+        photos = {i: services.media.path(i).read_bytes() for i in services.media.ids()}
+    finally:
+        services.close()
+    key = settings.home / "session.key"
+    return rows, photos, (settings.home / FEED).read_text(), key.exists()
+
+
+def leftovers(*folders):
+    """What a killed backup or restore left."""
+    names = re.compile(r"\.backup-.*|\.restore-.*|restore\.journal.*|\..*\.part")
+    return [p.name for folder in folders if folder.is_dir() for p in folder.iterdir() if names.fullmatch(p.name)]
+
+
+@contextlib.contextmanager
+def server(home, repository, **environment):
+    """A real server on a home; yields its address and its process."""
+    command = [sys.executable, "tests/app/support/slow_server.py", str(home), "0"]
+    with subprocess.Popen(
+        command,
+        cwd=repository,
+        env={**os.environ, "PYTHONPATH": str(repository), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        umask=0o022,
+    ) as process:
+        try:
+            line = process.stdout.readline()
+            yield re.search(r"http://\S+?(?=/)", line).group(0) if line else "", process
+        finally:
+            process.kill()
+            process.communicate()

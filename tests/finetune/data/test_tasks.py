@@ -1,0 +1,88 @@
+from random import Random
+
+import pytest
+
+from finetune import TaskPlan
+from finetune.data.tasks import annotated_answer, photo_tasks, text_tasks
+from listing.prompts import NO, UNKNOWN, YES
+from listing.taxonomy import load_taxonomy
+from tests.finetune.rows import annotated
+
+TAXONOMY = load_taxonomy()
+PLAN = TaskPlan(hint_share=0.0, claim_share=0.0, second_colour_share=1.0)
+
+
+def answers(row, plan=PLAN, seed=0):
+    return {task.name: task.answer for task in photo_tasks(row, TAXONOMY, plan, Random(seed))}
+
+
+def test_each_visible_fact_is_asked_once_with_its_annotated_answer():
+    found = answers(annotated())
+    assert found["category"] == "hoodie"
+    assert found["colour"] == "navy"
+    assert found["closure"] == "zip"
+    assert found["condition"] == "creased"
+    assert found["colour2"] == "none"
+
+
+def test_a_guess_is_never_a_target():
+    found = answers(annotated(guess=["material", "colour"]))
+    assert "material" not in found
+    assert "colour" not in found
+
+
+def test_what_the_photo_does_not_show_is_answered_with_unknown():
+    assert answers(annotated(audience="unknown"))["audience"] == UNKNOWN
+    assert annotated_answer(annotated(neckline="n/a"), TAXONOMY.attributes["neckline"]) == UNKNOWN
+
+
+def test_a_category_without_the_attribute_is_not_asked_for_it():
+    found = answers(annotated(label="Shoes", sleeve="n/a", neckline="n/a"))
+    assert not {"sleeve", "neckline"} & set(found)
+
+
+def test_size_and_brand_are_never_asked_of_a_photo():
+    families = {task.name for task in photo_tasks(annotated(brand="Nike"), TAXONOMY, TaskPlan(), Random(1))}
+    assert not {"size", "brand", "text", "condition_grade"} & families
+
+
+def test_hints_are_often_wrong_and_the_answer_follows_the_photo():
+    plan = TaskPlan(hint_share=1.0, hint_wrong=1.0, claim_share=0.0)
+    tasks = {task.name: task for task in photo_tasks(annotated(), TAXONOMY, plan, Random(2))}
+    assert "Similar listings say" in tasks["colour"].prompt
+    assert "navy" not in tasks["colour"].prompt
+    assert tasks["colour"].answer == "navy"
+    assert "Similar" not in tasks["condition"].prompt, "instance-level attributes have no hints"
+
+
+def test_claims_are_true_and_false_in_about_equal_parts():
+    plan = TaskPlan(claim_share=1.0)
+    said = []
+    for seed in range(200):
+        for task in photo_tasks(annotated(), TAXONOMY, plan, Random(seed)):
+            if task.name == "claim":
+                said.append(task.answer)
+                value = task.prompt.rstrip("?").split()[-1]
+                facts = {"navy", "solid", "long", "hood", "zip", "fleece", "men", "creased"}
+                assert (task.answer == YES) == (value in facts)
+    assert 0.3 < said.count(YES) / len(said) < 0.6
+    assert set(said) == {YES, NO}
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_text_says_nothing_that_its_prompt_does_not_state(seed):
+    row = annotated(brand="Nike", text="JUST DO IT", colour2="white")
+    for task in text_tasks(row, TAXONOMY, TaskPlan(text_share=1.0), Random(seed)):
+        facts = task.prompt.lower()
+        for value in ("navy", "white", "nike", "just do it", "fleece", "zip", "creased"):
+            if value in task.answer.lower():
+                assert value in facts
+        assert not task.photo
+
+
+def test_what_is_always_asked_comes_beside_the_drawn_ones():
+    plan = TaskPlan(attributes=1, always=("colour",), claim_share=0)
+    for seed in range(20):
+        families = [task.name for task in photo_tasks(annotated(), TAXONOMY, plan, Random(seed))]
+        assert families.count("colour") == 1
+        assert len(families) == 3, "category, colour and one other"

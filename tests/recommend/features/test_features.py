@@ -1,0 +1,153 @@
+"""Encoders, feature maps and joined vectors."""
+
+from __future__ import annotations
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+from pydantic import ValidationError
+
+from recommend.data.content_join import Contents
+from recommend.data.parquet import DataError
+from recommend.data.schema import conform, day_file
+from recommend.features.encoders import Encoders
+from recommend.features.feature_map import Feature, FeatureMap, impression_map
+from recommend.features.ragged import Ragged, slice_batch
+from tests.recommend import tiny
+
+TARGET = Feature(column="item_id", role="target")
+
+
+@pytest.fixture(scope="module")
+def encoders() -> Encoders:
+    return Encoders.fit(tiny.FEATURES, [slice_batch(tiny.columns(400), a, a + 100) for a in range(0, 400, 100)])
+
+
+def test_rows_of_the_window_get_rows_and_others_the_unknown_row(encoders: Encoders) -> None:
+    window = tiny.columns(400)
+    seen = window["item_id"].unique()
+    assert encoders.sizes()["item_id"] == len(seen) + 1
+    assert encoders.row("item_id", seen).tolist() == list(range(1, len(seen) + 1))
+    assert encoders.row("item_id", torch.tensor([10**12, -1])).tolist() == [0, 0]
+
+
+def test_encoding_later_data_changes_nothing_that_was_fitted(encoders: Encoders) -> None:
+    before = {name: ids.clone() for name, ids in encoders.vocabularies.items()}
+    later = {**tiny.columns(50, seed=9), "item_id": torch.arange(1_000, 1_050)}
+    assert encoders(later)["item_id"].tolist() == [0] * 50
+    assert all(torch.equal(before[name], encoders.vocabularies[name]) for name in before)
+
+
+def test_the_batches_of_a_window_do_not_matter(encoders: Encoders) -> None:
+    at_once = Encoders.fit(tiny.FEATURES, [tiny.columns(400)])
+    assert all(torch.equal(ids, encoders.vocabularies[name]) for name, ids in at_once.vocabularies.items())
+    assert at_once.scales["price"].mean == pytest.approx(encoders.scales["price"].mean)
+
+
+def test_numbers_come_to_unit_scale(encoders: Encoders) -> None:
+    price = encoders(tiny.columns(400))["price"]
+    assert float(price.mean()) == pytest.approx(0, abs=1e-4)
+    assert float(price.std()) == pytest.approx(1, abs=1e-2)
+
+
+def test_rare_ids_stay_unknown_when_asked() -> None:
+    batch = {"item_id": torch.tensor([1, 1, 2]), "click": torch.zeros(3), "user_id": torch.zeros(3)}
+    encoders = Encoders.fit(FeatureMap(features=(TARGET,)), [batch], min_count=2)
+    assert encoders(batch)["item_id"].tolist() == [1, 1, 0]
+
+
+def test_the_vocabulary_does_not_tell_what_was_clicked() -> None:
+    """Both things were shown once; the clicked one stands in later histories and must not become known by it."""
+    features = FeatureMap(features=(TARGET, Feature(column="history_item", role="history", match="item_id")))
+    batch = {
+        "item_id": torch.tensor([1, 2, 3, 3]),
+        "history_item": Ragged.of([[], [1], [1], [1]]),
+        "click": torch.tensor([1, 0, 0, 0]),
+    }
+    encoded = Encoders.fit(features, [batch], min_count=2)(batch)
+    assert encoded["item_id"].tolist() == [0, 0, 1, 1]
+
+
+def test_saved_encoders_are_the_same(encoders: Encoders, tmp_path) -> None:
+    encoders.save(tmp_path)
+    again = Encoders.load(tmp_path)
+    first, second = encoders(tiny.columns(60, seed=2)), again(tiny.columns(60, seed=2))
+    assert again.features == encoders.features
+    assert all(tiny.same(first[name], second[name]) for name in first)
+    (tmp_path / "scales.json").write_text("{")
+    with pytest.raises(DataError, match="no readable encoders"):
+        Encoders.load(tmp_path)
+
+
+def test_histories_keep_their_last_values() -> None:
+    features = FeatureMap(
+        features=(TARGET, Feature(column="history_item", role="history", match="item_id", max_length=2))
+    )
+    batch = {"item_id": torch.tensor([5, 6]), "history_item": Ragged.of([[5, 6, 7], [6]])}
+    encoded = Encoders.fit(features, [batch])(batch)["history_item"]
+    assert encoded.lengths.tolist() == [2, 1]
+    assert encoded.values.tolist() == [2, 0, 2]
+
+
+def test_an_empty_window_or_a_missing_column_is_one_sentence(encoders: Encoders) -> None:
+    with pytest.raises(DataError, match="training window is empty"):
+        Encoders.fit(tiny.FEATURES, [])
+    batch = tiny.columns(5)
+    del batch["price"]
+    with pytest.raises(DataError, match="lack the column 'price'"):
+        encoders(batch)
+
+
+@pytest.mark.parametrize(
+    ("features", "labels", "sentence"),
+    [
+        ((Feature(column="order", role="context"),), ("click",), "order is a label"),
+        ((Feature(column="x", role="context"),), ("x",), "x is a label"),
+        ((TARGET, TARGET), ("click",), "stands in two features"),
+        ((TARGET, Feature(column="h", role="history", match="category")), ("click",), "needs 'match'"),
+        ((TARGET, Feature(column="h", role="history", match="item_id", table="own")), ("click",), "use the table"),
+        ((TARGET, Feature(column="h", role="history", match="item_id", kind="number")), ("click",), "kind and size"),
+    ],
+)
+def test_maps_that_leak_or_cannot_work_are_refused(features: tuple, labels: tuple, sentence: str) -> None:
+    with pytest.raises(ValidationError, match=sentence):
+        FeatureMap(features=features, labels=labels)
+
+
+def test_the_logs_map_reads_nothing_that_is_known_later() -> None:
+    from recommend.data.schema import columns
+
+    features = impression_map(content=16)
+    inputs = {name for f in features.features for name in (f.joined_by or (f.column,))}
+    assert inputs <= set(columns("impression", "request"))
+
+
+def test_content_is_joined_to_targets_posts_and_histories(tmp_path) -> None:
+    vectors = {"item": {7: [1.0, 2.0], 3: [3.0, 4.0]}, "post": {0: [5.0, 6.0]}}
+    filler = {"item_id": 0, "length": 1, "topic": 0, "author_id": 0, "created_ms": 0, "category": 0, "condition": 0}
+    filler |= {"price": 1.0, "price_bucket": 0, "stock": 1, "single": True, "is_ad": False, "bid": 0.0}
+    filler |= {"listed_ms": 0, "seller_id": 0}
+    from recommend.data.schema import columns
+
+    for table, of in vectors.items():
+        path = day_file(tmp_path, table, 0)
+        path.parent.mkdir(parents=True)
+        own = {f"{table}_id": list(of), "content": list(of.values())}
+        rest = {n: [v] * len(of) for n, v in filler.items() if n in columns(table) and n not in own}
+        pq.write_table(conform(table, own | rest), path)
+    features = impression_map(content=2)
+    assert "content" not in features.columns
+    assert {"item_id", "post_id", "history_item"} <= set(features.columns)
+    batch = {
+        "item_id": torch.tensor([3, 7, 99, -1]),
+        "post_id": torch.tensor([-1, 0, -1, -1]),
+        "history_item": Ragged.of([[7], [], [3, 99], []]),
+    }
+    joined = Contents.read(tmp_path, features)(batch)
+    assert joined["content"].tolist() == [[3, 4], [5, 6], [0, 0], [0, 0]]
+    assert joined["history_content"].values.tolist() == [[1, 2], [3, 4], [0, 0]]
+    assert joined["history_content"].lengths.tolist() == [1, 0, 2, 0]
+    with pytest.raises(DataError, match="do not hold 3 numbers"):
+        Contents.read(tmp_path, impression_map(content=3))
+    with pytest.raises(DataError, match="no table 'post'"):
+        Contents.read(tmp_path / "none", features)

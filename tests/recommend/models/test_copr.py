@@ -1,0 +1,300 @@
+"""COPR: what is the paper's own, beside its equations; the join of candidates; a tiny run of every arm."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from recommend.config import ModelConfig
+from recommend.data.batching import CutStream, interleave
+from recommend.data.parquet import ParquetStream, Position
+from recommend.experiments.arms import FEATURES
+from recommend.experiments.recipe import Setting, find_recipe
+from recommend.experiments.recipes.copr import ARMS, Arm, drawn
+from recommend.experiments.setups.marketplace import open_marketplace
+from recommend.experiments.setups.preranking import consistency, read_candidates
+from recommend.features.encoders import Encoders
+from recommend.features.ragged import Ragged, concat_batches, rows_of, slice_batch
+from recommend.losses.alignment import distil
+from recommend.losses.pairwise import ranknet
+from recommend.models.baselines.two_tower import TwoTower
+from recommend.models.copr import COPR, LIMIT, Terms, draw_lists, exchange_weights, order_loss
+from tests.recommend import tiny
+from tests.recommend.ranked_lists import listed_teacher
+
+SMALL = ModelConfig(embedding=8, mlp=(12,), tower=6, initial_std=0.1)
+WORLD = {"impressions": 12_000, "users": 60, "new_items_per_day": 200, "many_items": 60, "posts_per_day": 10}
+
+
+def model_of(terms: Terms | None = None, cls: type[TwoTower] = COPR) -> tuple[TwoTower, dict]:
+    data = tiny.columns(400)
+    encoders = Encoders.fit(tiny.FEATURES, [data])
+    torch.manual_seed(3)
+    more = {} if cls is TwoTower else {"terms": terms}
+    return cls(tiny.FEATURES, encoders.sizes(), SMALL, **more), encoders(data)
+
+
+def mixed(data: dict, lists: int = 5, size: int = 4) -> dict:
+    """300 impressions and some drawn lists, with a teacher's scores and bids."""
+    rng = np.random.default_rng(0)
+    n = 300 + lists * size
+    listed = np.arange(n) - 300
+    batch = slice_batch(data, 0, n)
+    return batch | {
+        "draw": torch.from_numpy(np.where(listed < 0, -1, listed // size)),
+        "chunk": torch.from_numpy(np.where(listed < 0, 0, listed % size)),
+        "teacher": torch.from_numpy(rng.uniform(0.02, 0.4, n).astype(np.float32)),
+        "bid": torch.from_numpy(rng.lognormal(0, 0.5, n).astype(np.float32)),
+    }
+
+
+def test_a_factor_common_to_a_request_changes_nothing() -> None:
+    torch.manual_seed(0)
+    logit, bid = torch.randn(8), torch.rand(8) + 0.1
+    chunk, draw = torch.arange(8) % 4, torch.arange(8) // 4
+    weights = exchange_weights(4)
+
+    def loss(bids: torch.Tensor, shift: float = 0.0) -> torch.Tensor:
+        return order_loss(functional.logsigmoid(logit) + shift + bids.log(), chunk, draw, weights, 1.0)
+
+    torch.testing.assert_close(loss(bid * torch.tensor([3.0, 0.2])[draw]), loss(bid))
+    torch.testing.assert_close(loss(bid, shift=-2.0), loss(bid))
+    assert not torch.isclose(loss(bid * torch.tensor([1.0, 2.0])[draw ^ (chunk & 1)]), loss(bid))
+
+
+def test_the_loss_follows_its_equation() -> None:
+    torch.manual_seed(0)
+    value, size = torch.randn(6), 3
+    chunk, draw = torch.tensor([0, 1, 2, 0, 1, 2]), torch.tensor([0, 0, 0, 1, 1, 1])
+    weights, total, mass = exchange_weights(size), 0.0, 0.0
+    for lst in (0, 3):
+        for i in range(size):
+            for j in range(i + 1, size):
+                total += float(-weights[i, j] * functional.logsigmoid((value[lst + i] - value[lst + j]) / 0.5))
+                mass += float(weights[i, j])
+    assert order_loss(value, chunk, draw, weights, 0.5).item() == pytest.approx(total / mass, rel=1e-5)
+
+
+def test_a_bid_that_turns_the_order_turns_the_gradient() -> None:
+    """Of the order; the score terms, in the same loss on the same batch, see no bids."""
+    teacher = np.array([0.10, 0.08])
+
+    def gradient(bids: list[float], **terms: object) -> torch.Tensor:
+        model, _ = model_of(Terms(**({"click": 0, "score": 0, "order": 0, "chunks": 2} | terms)))
+        logit = torch.tensor([-2.0, -2.5], requires_grad=True)
+        bid = np.array(bids)
+        place = torch.from_numpy(draw_lists(teacher * bid, 2, np.random.default_rng(0))[0])
+        with_impression = torch.cat([torch.zeros(1), logit[place]])
+        batch = {
+            "click": torch.zeros(3, dtype=torch.bool),
+            "draw": torch.tensor([-1, 0, 0]),
+            "chunk": torch.tensor([0, 0, 1]),
+            "teacher": torch.cat([torch.zeros(1), torch.from_numpy(teacher).float()[place]]),
+            "bid": torch.cat([torch.zeros(1), torch.from_numpy(bid).float()[place]]),
+        }
+        loss = model.loss({"click": with_impression, "log_alpha": torch.zeros(3)}, batch)
+        return torch.autograd.grad(loss, logit)[0]
+
+    first, turned = gradient([1.0, 1.1], order=1), gradient([1.0, 2.0], order=1)
+    assert first[0] < 0 < first[1]
+    assert turned[1] < 0 < turned[0]
+    for terms in ({"score": 1}, {"score": 1, "distance": "squared"}, {"score": 1, "distance": "list"}, {"level": 1}):
+        seen, other = gradient([1.0, 1.1], **terms), gradient([1.0, 2.0], **terms)
+        assert (seen != 0).all(), terms
+        torch.testing.assert_close(seen, other)
+    by_revenue = {"score": 1, "distance": "revenue"}
+    assert not torch.allclose(gradient([1.0, 1.1], **by_revenue), gradient([1.0, 2.0], **by_revenue))
+
+
+def test_scores_may_be_wrong_where_the_order_is_right() -> None:
+    c = listed_teacher()
+    bent = c.score**0.5 / 3  # another order of scores times bids
+    value = np.log(c.revenue) * 0.3 - 4  # the same order, other values
+    right = consistency(c, value)
+    assert (right["hr"], right["map"], right["inversions"]) == (1, 1, 0)
+    assert right["ndcg"] == pytest.approx(1)
+    assert consistency(c, bent * c.bid)["inversions"] > 0
+    p, teacher = np.exp(value) / c.bid, torch.from_numpy(c.score)
+    assert distil(torch.logit(torch.from_numpy(p)), teacher) > distil(torch.logit(teacher), teacher) + 0.01
+
+
+def test_a_list_holds_one_of_each_chunk_and_a_pass_holds_every_candidate() -> None:
+    revenue = np.random.default_rng(1).lognormal(size=57)
+    rank = np.argsort(np.argsort(-revenue))
+    chunk_of = np.repeat(np.arange(10), [len(c) for c in np.array_split(np.arange(57), 10)])[rank]
+    drawn = draw_lists(revenue, 10, np.random.default_rng(0))
+    assert drawn.shape == (6, 10)
+    assert (chunk_of[drawn] == np.arange(10)).all()
+    assert set(drawn.ravel()) == set(range(57))
+    free = draw_lists(revenue, 10, np.random.default_rng(0), chunked=False)
+    assert free.shape == (6, 10)
+    assert (np.diff(rank[free], axis=1) > 0).all()
+    assert set(free.ravel()) == set(range(57))
+    assert not (chunk_of[free] == np.arange(10)).all()
+
+
+def test_a_list_of_d_ads_has_a_pair_for_each_two_chunks() -> None:
+    """The weight of a pair moves the loss where the loss counts the pair, and nowhere else."""
+    columns, lengths = drawn(Arm(Terms()), listed_teacher(requests=1), seed=0)
+    draw, chunk = columns["draw"], columns["chunk"]
+    assert (len(draw), lengths.tolist()) == (60, [60])
+    torch.manual_seed(0)
+    value = torch.randn(60)
+    weight = torch.ones(60, 60, requires_grad=True)
+    counted = torch.autograd.grad(ranknet(value, -chunk, draw, weight), weight)[0] != 0
+    assert int(counted.sum()) == 6 * 10 * 9 // 2
+    one, other = counted.nonzero().T
+    assert (draw[one] == draw[other]).all()
+    assert (chunk[one] < chunk[other]).all()
+    weights = torch.ones(10, 10, requires_grad=True)
+    moved = torch.autograd.grad(order_loss(value, chunk, draw, weights, 0.4), weights)[0] != 0
+    assert torch.equal(moved, torch.ones(10, 10, dtype=torch.bool).triu(1))
+
+
+def test_lists_without_bids_are_the_same_under_any_bids() -> None:
+    c = listed_teacher(requests=3)
+    other = replace(c, bid=c.bid[::-1].copy())
+    for name, same in (("list_scores", True), ("list_entropy", True), ("list", False)):
+        one, two = (drawn(ARMS[name], candidates, seed=0)[0]["teacher"] for candidates in (c, other))
+        assert torch.equal(one, two) is same, name
+
+
+def test_pairs_of_the_top_and_the_tail_weigh_most() -> None:
+    w = exchange_weights(10)
+    assert w[0, 9] > w[0, 1] > w[8, 9] > 0
+    assert torch.equal(w, w.T)
+    gain, discount = torch.arange(9, -1, -1.0), 1 / torch.log2(torch.arange(2, 12.0))
+    swapped = gain.clone()
+    swapped[[2, 6]] = gain[[6, 2]]
+    ideal = (gain * discount).sum()
+    assert w[2, 6].item() == pytest.approx(float((ideal - (swapped * discount).sum()) / ideal), rel=1e-5)
+
+
+def test_relaxation_starts_at_one_and_stays_in_its_bounds() -> None:
+    model, data = model_of()
+    plain, _ = model_of(cls=TwoTower)
+    bid = torch.rand(400) + 0.5
+    torch.testing.assert_close(model(data)["click"], plain(data)["click"])
+    expected = functional.logsigmoid(plain(data)["click"]) + bid.log()
+    torch.testing.assert_close(model.rank_score(data, bid), expected)
+    assert set(model.predict(data)) == {"click"}
+    with torch.no_grad():
+        model.relaxation.layers[-1].bias.fill_(9.0)
+    assert model(data)["log_alpha"].max() == LIMIT
+    torch.testing.assert_close(model.predict(data)["click"], plain.predict(data)["click"])
+
+
+@pytest.mark.parametrize("detached", [True, False])
+def test_what_the_alignment_moves(detached: bool) -> None:
+    """Detached it leaves the towers alone; its relaxation net never moves them in either case."""
+    model, data = model_of(Terms(click=0, score=0, chunks=4, detached=detached))
+    batch = mixed(data)
+    model.loss(model(batch), batch).backward()
+    of_towers = sum(float(p.grad.abs().sum()) for p in model.user.parameters() if p.grad is not None)
+    assert (of_towers == 0) is detached
+    assert float(model.relaxation.layers[-1].weight.grad.abs().sum()) > 0
+
+
+def test_each_term_reads_its_own_rows() -> None:
+    model, data = model_of()
+    batch = mixed(data)
+
+    def loss(changed: dict | None = None, **terms: object) -> float:
+        model.terms = Terms(**({"click": 0, "score": 0, "order": 0, "chunks": 4} | terms))
+        model.weights = exchange_weights(4)
+        given = batch | (changed or {})
+        with torch.no_grad():
+            return float(model.loss(model(given), given))
+
+    other_clicks = {"click": batch["click"] ^ (batch["draw"] >= 0)}
+    assert loss(other_clicks, click=1) == loss(click=1) > 0
+    bids = {"bid": batch["bid"].flip(0)}
+    assert loss(bids, score=1) == loss(score=1) > 0
+    assert loss(bids, score=1, distance="squared") == loss(score=1, distance="squared") > 0
+    assert loss(bids, score=1, distance="revenue") != loss(score=1, distance="revenue")
+    assert loss(bids, score=1, distance="list") == loss(score=1, distance="list") > 0
+    assert loss(bids, level=1) == loss(level=1) == loss(score=1)
+    both = loss(score=1, distance="list") + 3 * loss(level=1)
+    assert loss(score=1, distance="list", level=3) == pytest.approx(both, rel=1e-5)
+    assert loss(bids, order=1) != loss(order=1)
+    assert loss(bids, order=1, bids=False) == loss(order=1, bids=False)
+    assert np.isfinite(loss({"bid": torch.zeros_like(batch["bid"])}, order=1))
+    assert loss(click=1, score=1, order=1) == pytest.approx(loss(click=1) + loss(score=1) + loss(order=1), rel=1e-5)
+
+
+def test_batches_keep_lists_whole_and_go_on_where_they_were() -> None:
+    first = {"x": torch.arange(23), "h": Ragged.of([[i] * (i % 3) for i in range(23)])}
+    lengths = np.array([4, 2, 6, 2, 2])
+    second = {"x": 100 + torch.arange(16), "h": Ragged.of([[100 + i] for i in range(16)])}
+    stream = interleave(first, second, 8, lengths)
+    batches = [batch for batch, _ in stream.with_positions()]
+    assert len(batches) == 3
+    groups = np.repeat(np.arange(5), lengths)
+    seen: list[int] = []
+    for batch in batches:
+        x = batch["x"].numpy()
+        inside = groups[x[x >= 100] - 100]
+        assert all((groups == g).sum() == (inside == g).sum() for g in set(inside))
+        seen += x.tolist()
+    assert sorted(seen) == [*range(23), *range(100, 116)]
+    assert [x for x in seen if x < 100] == list(range(23))
+    whole = concat_batches(batches)
+    assert torch.equal(whole["h"].lengths[whole["x"] < 100], first["h"].lengths)
+    rest = [batch for batch, _ in replace(stream, start=Position(group=2)).with_positions()]
+    assert len(rest) == 1
+    assert tiny.same(rest[0]["x"], batches[2]["x"])
+    assert isinstance(stream, CutStream)
+    assert stream.rows() == 39
+
+
+@pytest.fixture(scope="module")
+def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
+    return Setting("small", 7, tmp_path_factory.mktemp("worlds"), WORLD, ("mlp=[8]", "embedding=4"), ("threads=1",))
+
+
+def test_candidates_have_the_features_of_the_impressions_that_some_became(setting: Setting) -> None:
+    market = open_marketplace(setting, FEATURES)
+    folder = next(setting.worlds.iterdir())
+    found = read_candidates(folder, market.split, market.encoders)
+    for part, of_part in (("train", market.train), ("test", market.test)):
+        c = found[part]
+        rows = {name: [] for name in ("request_id", "item_id", "shown")}
+        for batch in ParquetStream(market.split.files(folder / "log", part, "candidate"), list(rows), 4096):
+            for name, values in rows.items():
+                values.append(batch[name])
+        shown = {n: torch.cat(v) for n, v in rows.items()}
+        pages = list(ParquetStream(market.split.files(folder / "log", part), ["request_id", "item_id"], 4096))
+        key = {
+            (int(r), int(i)): at
+            for at, (r, i) in enumerate(
+                zip(*(torch.cat([b[n] for b in pages]) for n in ("request_id", "item_id")), strict=True)
+            )
+        }
+        pairs = [
+            (at, key[r, i])
+            for at, (r, i, s) in enumerate(zip(*(shown[n].tolist() for n in shown), strict=True))
+            if s and (r, i) in key
+        ]
+        assert len(pairs) > 50 if part == "train" else pairs
+        here, there = (torch.tensor(x) for x in zip(*pairs, strict=True))
+        for feature in FEATURES.features:
+            a, b = c.columns[feature.column], of_part[feature.column]
+            if isinstance(a, Ragged):
+                assert tiny.same(a.select(here), b.select(there)), feature.column
+            else:
+                torch.testing.assert_close(a[here], b[there], msg=feature.column)
+        assert np.isnan(c.truth).all() == (part == "train")
+        assert len(c.score) == rows_of(c.columns) == sum(map(len, c.lists()))
+
+
+def test_every_arm_runs(setting: Setting) -> None:
+    recipe = find_recipe("copr")
+    prepared = recipe.prepare(setting)
+    for arm in recipe.arms:
+        measures = recipe.run(arm, prepared, setting)
+        assert np.isfinite(list(measures.values())).all(), arm
+        assert arm == "din" or 0 <= measures["hr"] <= 1

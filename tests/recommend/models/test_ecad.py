@@ -1,0 +1,388 @@
+"""ECAD and what it is compared with: only settled labels, each once; the future never trains; the truth is found."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from recommend.config import ConfigError, ModelConfig, TrainConfig
+from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog, Known, Samples
+from recommend.data.world import write_world
+from recommend.data.world.oracle import OracleSealed, open_oracle
+from recommend.experiments.setups.streaming import open_clicks, settled, share_within, stream
+from recommend.features.encoders import Encoders
+from recommend.features.feature_map import FeatureMap
+from recommend.features.ragged import select_batch
+from recommend.losses.delayed import doubled_weights, elapsed_weights
+from recommend.models import ecad_baselines as delayed
+from recommend.models.ecad import ECAD, TIMES, bce_of_log, heads, log_complement, ripened
+from recommend.models.registry import build_model
+from tests.recommend import tiny
+
+torch.set_num_threads(1)  # small tensors: a second thread only waits
+FEATURES = FeatureMap(features=tiny.FEATURES.features, labels=("order", "refund"))
+SMALL = ModelConfig(embedding=4, attention=(8,), mlp=(16, 8), initial_std=0.1)
+WINDOWS = {"order_edges": (0.25, 1.0, 3.0), "refund_edges": (1.0, 3.0, 6.0)}
+P_V, P_R = 0.4, 0.3
+DAYS = 12
+STAGED = (delayed.Settled, delayed.FNW, delayed.FNC, delayed.ESDFM, delayed.DEFER, delayed.DFM)
+
+
+def log_of(rows: int = 1_500, seed: int = 0, days: int = DAYS) -> ClickLog:
+    """Clicks at random moments; orders and refunds with exponential delays, some of them beyond their windows."""
+    rng = np.random.default_rng(seed)
+    data = tiny.columns(rows, seed)
+    columns = Encoders.fit(FEATURES, [data])(data)
+    click = np.sort(rng.integers(0, days * DAY_MS, rows))
+    order = click + (rng.exponential(14, rows) * DAY_MS / 24).astype(np.int64)
+    refund = order + (rng.exponential(20, rows) * DAY_MS / 24).astype(np.int64)
+    bought = rng.random(rows) < P_V
+    back = bought & (rng.random(rows) < P_R)
+    moments = (click, np.where(bought, order, NEVER), np.where(back, refund, NEVER))
+    inputs = {f.column: columns[f.column] for f in FEATURES.features}
+    return ClickLog(inputs, *(torch.from_numpy(m) for m in moments))
+
+
+LOG = log_of()
+SIZES = {"user_id": 31, "item_id": 41, "category": 6}
+
+
+def model_of(kind: type = ECAD, **options: object) -> torch.nn.Module:
+    torch.manual_seed(0)
+    return kind(FEATURES, SIZES, SMALL, **options)
+
+
+def days_of(model: torch.nn.Module, log: ClickLog = LOG, days: int = DAYS + 8) -> list[Samples]:
+    """What a model asks for at every midnight until all has settled."""
+    edges = [day * DAY_MS - 1 for day in range(days)]
+    return [model.samples(log.known(now), since) for since, now in pairwise(edges)]
+
+
+def test_no_label_that_a_head_learns_ever_changes_and_none_is_learned_twice() -> None:
+    """Fidelity test 1. The naive build is wrong on the same log, so that the check can fail."""
+    model = model_of(**WINDOWS)
+    everything = LOG.known(10**12, foresight=True)
+    aged = torch.full_like(everything.click_ms, 10**12)
+    index = torch.arange(len(aged))
+    of_click = {"age_ms": aged, "age_before_ms": aged, **delayed.after_click(everything, index)}
+    final, _ = ripened(of_click, model.order_ms, model.refund_ms)
+    times = torch.zeros_like(final, dtype=torch.int64)
+    for samples in days_of(model):
+        targets, masks = ripened(samples.columns, model.order_ms, model.refund_ms)
+        assert torch.equal(targets[masks], final[:, samples.index][masks])
+        assert masks.any(0).all()  # nobody is seen for nothing
+        times.index_add_(1, samples.index, masks.long())
+    assert bool((times == 1).all())
+    bought, back = settled(LOG, np.arange(len(aged)), 3, 3)
+    kept = torch.from_numpy(bought & ~back)
+    wrong = [(s.columns["seen"] != kept[s.index]).sum() for s in days_of(model_of(delayed.ObservedNow))]
+    assert int(sum(wrong)) > 50
+    right = [(s.columns["seen"] != kept[s.index]).sum() for s in days_of(model_of(delayed.Direct))]
+    assert int(sum(right)) == 0
+
+
+def times_of(age: float, order: float | None, refund: float | None, before: float = 0.0) -> dict[str, torch.Tensor]:
+    """One click's columns; days."""
+    moments = (age, before, order, refund)
+    return {n: torch.tensor([NEVER if m is None else round(m * DAY_MS)]) for n, m in zip(TIMES, moments, strict=True)}
+
+
+@pytest.mark.parametrize("main", [False, True])
+def test_a_click_younger_than_the_first_window_gives_no_gradient(main: bool) -> None:
+    """Fidelity test 2."""
+    model = model_of(main=main, **WINDOWS)
+    row = select_batch(LOG.columns, torch.tensor([5]))
+    for age, trains in ((0.2, False), (0.26, True), (7.0, True)):
+        model.zero_grad()
+        batch = {**row, **times_of(age, 0.1, None)}
+        model.loss(model(batch), batch).backward()
+        assert any(p.grad is not None and bool(p.grad.any()) for p in model.parameters()) is trains, age
+    model.zero_grad()
+    batch = {**row, **times_of(9.0, 0.1, None, before=8.0)}  # long settled: nothing is left to learn
+    model.loss(model(batch), batch).backward()
+    assert not any(p.grad is not None and bool(p.grad.any()) for p in model.parameters())
+
+
+@pytest.mark.parametrize("scale", [0.1, 3.0, 300.0])
+def test_probabilities_are_in_order_whatever_the_weights(scale: float) -> None:
+    """Fidelity test 3: 0 <= p_vr <= p_v <= 1, and so 0 <= ECVR <= 1."""
+    for options in (WINDOWS, {}, {**WINDOWS, "main": True}):
+        model = model_of(**options)
+        p = model.probabilities({n: (scale * torch.randn(500)).double() for n in model.towers})
+        assert bool(((p["refund"] >= 0) & (p["refund"] <= p["order"]) & (p["order"] <= 1 + 1e-12)).all())
+        assert bool(((p["ecvr"] >= 0) & (p["ecvr"] <= 1)).all())
+        torch.testing.assert_close(p["ecvr"], p["order"] - p["refund"])
+
+
+def test_fully_aged_windows_add_up_to_the_labels() -> None:
+    """Fidelity test 4: all masks 1, sum_k target_k = y and sum_j target_j = z."""
+    model = model_of(**WINDOWS)
+    known = LOG.known(10**12)
+    index = torch.arange(len(known.click_ms))
+    ages = {"age_ms": torch.full_like(index, 10**11), "age_before_ms": torch.full_like(index, -1)}
+    targets, masks = ripened({**ages, **delayed.after_click(known, index)}, model.order_ms, model.refund_ms)
+    bought, back = settled(LOG, index.numpy(), 3, 3)
+    assert bool(masks.all())
+    assert np.array_equal(targets[:3].sum(0).numpy(), bought)
+    assert np.array_equal(targets[3:].sum(0).numpy(), back)
+    assert 0 < back.sum() < bought.sum() < len(bought)
+
+
+def test_a_refund_outside_of_its_own_window_never_counts() -> None:
+    """Ordered after 0.1 days, refunded 3.5 days later: within six days of the click, not within three of the order."""
+    model = model_of(**WINDOWS)
+    for refund, counts in ((3.0, 1), (3.6, 0)):
+        targets, _ = ripened(times_of(9, 0.1, refund), model.order_ms, model.refund_ms)
+        assert int(targets[3:].sum()) == counts
+    targets, _ = ripened(times_of(9, 3.2, 3.3), model.order_ms, model.refund_ms)
+    assert not targets.any()  # an order outside of its window is none, and neither is its refund
+
+
+def test_the_refund_loss_is_a_mean_over_all_ripe_clicks() -> None:
+    """Fidelity test 5: the denominator counts ripe clicks, not orders."""
+    model = model_of()
+    ages = torch.tensor([7.0, 7, 7, 7, 2]) * DAY_MS
+    batch = {
+        "age_ms": ages.long(),
+        "age_before_ms": torch.zeros(5, dtype=torch.int64),
+        "order_after_ms": torch.tensor([100, 100, NEVER, NEVER, 100]),
+        "refund_after_ms": torch.tensor([200, NEVER, NEVER, NEVER, NEVER]),
+    }
+    logits = {"order_0": torch.randn(5, requires_grad=True), "refund_0": torch.randn(5, requires_grad=True)}
+    p_v = logits["order_0"].sigmoid()
+    p_vr = p_v * logits["refund_0"].sigmoid()
+    expected = functional.binary_cross_entropy(p_v[:4], torch.tensor([1.0, 1, 0, 0]))
+    expected = expected + functional.binary_cross_entropy(p_vr[:4], torch.tensor([1.0, 0, 0, 0]))
+    loss = model.loss(logits, batch)
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+    assert logits["refund_0"].grad[:4].all()  # clicks that were not ordered teach the refund's tower too
+    assert not logits["refund_0"].grad[4]
+
+
+def test_losses_of_probabilities_given_as_logarithms() -> None:
+    log_p = torch.tensor([-50.0, -3.0, -0.7, -0.69, -0.2, -1e-4], dtype=torch.float64, requires_grad=True)
+    torch.testing.assert_close(log_complement(log_p), torch.log1p(-log_p.exp()))
+    target = torch.tensor([1.0, 0, 1, 0, 1, 0], dtype=torch.float64)
+    loss = bce_of_log(log_p, target)
+    torch.testing.assert_close(loss, functional.binary_cross_entropy(log_p.exp(), target))
+    loss.backward()
+    assert bool(torch.isfinite(log_p.grad).all())
+    extreme = torch.tensor([0.0, -1e4], requires_grad=True)
+    bce_of_log(extreme, torch.tensor([0.0, 1.0])).backward()
+    assert bool(torch.isfinite(extreme.grad).all())
+
+
+def best_constant(model: torch.nn.Module, log: ClickLog) -> dict[str, float]:
+    """The probabilities that a model of constant logits finds at the least loss of a whole stream."""
+    parts = days_of(model, log, STREAM_DAYS + 8)
+    columns = {n: torch.cat([s.columns[n] for s in parts]) for n in parts[0].columns}
+    rows = len(next(iter(columns.values())))
+    logits = {name: torch.full((1,), -1.0, dtype=torch.float64, requires_grad=True) for name in model.towers}
+    optimizer = torch.optim.Adam(logits.values(), lr=0.1)
+    for step in range(80):
+        optimizer.param_groups[0]["lr"] = 0.15 if step < 50 else 0.02
+        optimizer.zero_grad()
+        model.loss({n: v.expand(rows) for n, v in logits.items()}, columns).backward()
+        optimizer.step()
+    with torch.no_grad():
+        return {n: float(v) for n, v in model.probabilities(logits).items()}
+
+
+STREAM_DAYS = 30
+STREAM = log_of(rows=2_500, seed=1, days=STREAM_DAYS)
+
+
+@pytest.fixture(scope="module")
+def rates() -> dict[str, float]:
+    """What truly happened on that stream."""
+    bought, back = settled(STREAM, np.arange(len(STREAM.click_ms)), 3, 3)
+    return {"order": bought.mean(), "rfr": back.sum() / bought.sum(), "ecvr": (bought & ~back).mean()}
+
+
+@pytest.mark.parametrize("kind", [*STAGED, delayed.Direct, ECAD])
+def test_in_a_stationary_stream_all_find_the_true_rates(kind: type, rates: dict[str, float]) -> None:
+    """Fidelity test 6, without optimisation noise; measured against what did happen on it."""
+    model = model_of(kind, **(WINDOWS if kind is ECAD else {}))
+    found = best_constant(model, STREAM)
+    for name in ("order", "rfr", "ecvr"):
+        if name in found:
+            assert found[name] == pytest.approx(rates[name], abs=0.015), name
+
+
+def test_naive_labels_are_biased_and_the_two_biases_are_opposite(rates: dict[str, float]) -> None:
+    found = best_constant(model_of(delayed.ObservedNow), STREAM)["ecvr"]
+    assert found < rates["ecvr"] - 0.02  # orders to come weigh more here
+    known = STREAM.known(int(STREAM.click_ms[-1]))
+    bought, back = known.order_ms < NEVER, known.refund_ms < NEVER
+    early = STREAM.known(int(STREAM.click_ms[-1]), foresight=True)
+    assert float(bought.float().mean()) < float((early.order_ms < NEVER).float().mean())
+    assert float((back & bought).sum() / bought.sum()) < P_R
+
+
+def test_stream_weights_undo_what_the_stream_does() -> None:
+    """Weighted shares of positives and negatives are p and 1 - p for any p and share of late ones."""
+    p, late = torch.meshgrid(torch.linspace(0.02, 0.9, 9), torch.linspace(0, 0.95, 5), indexing="ij")
+    yes, no = torch.ones_like(p), torch.zeros_like(p)
+    once, twice = (elapsed_weights, p, 1 + p * late), (doubled_weights, 2 * p - p * late, 2 + 0 * p)
+    for weights, positive, units in (once, twice):
+        torch.testing.assert_close(weights(p, late, yes) * positive / units, p)
+        torch.testing.assert_close(weights(p, late, no) * (units - positive) / units, 1 - p)
+
+
+def test_the_duplicates_that_streams_hold() -> None:
+    """One click, ordered after 30 hours, as each stream sees it from midnight to midnight."""
+    click, order = DAY_MS // 2, DAY_MS // 2 + 30 * DAY_MS // 24
+    log = ClickLog(select_batch(LOG.columns, torch.tensor([0])), *(torch.tensor([t]) for t in (click, order, NEVER)))
+    expected = {
+        delayed.FNW: [(1, 0), (2, 1)],
+        delayed.ESDFM: [(1, 0), (2, 1)],
+        delayed.DEFER: [(1, 0), (2, 1)],
+        delayed.Settled: [(4, 1)],
+        delayed.DFM: [(1, 0), (4, 1)],
+    }
+    for kind, seen in expected.items():
+        found = []
+        for day, samples in enumerate(days_of(model_of(kind), log, 9), 1):
+            first = samples.columns["stage"] == 0
+            found += [(day, int(y)) for y in samples.columns["seen"][first]]
+        assert found == seen, kind
+    never = ClickLog(log.columns, log.click_ms, torch.tensor([NEVER]), torch.tensor([NEVER]))
+    twice = [int(s.columns["seen"].sum() == 0) * len(s.index) for s in days_of(model_of(delayed.DEFER), never, 9)]
+    assert sum(twice) == 2  # after the wait and when it is settled
+
+
+TRAIN = TrainConfig(batch_rows=64, learning_rate=0.01, threads=1, seed=3)
+
+
+def trained(kind: type, log: ClickLog, days: int = 8, foresight: bool = False, **options: object) -> torch.nn.Module:
+    model = model_of(kind, **options)
+    stream(model, log, range(4, days), days, TRAIN, foresight)
+    return model
+
+
+@pytest.mark.parametrize("kind", [*STAGED, delayed.Direct, delayed.ObservedNow, ECAD])
+def test_no_label_is_seen_before_its_time(kind: type) -> None:
+    """Planted futures change no weight, to the bit; the same change in the past does."""
+    options = WINDOWS if kind is ECAD else {}
+    now = 7 * DAY_MS - 1
+
+    def planted(after: bool) -> ClickLog:
+        rng = torch.Generator().manual_seed(9)
+        moments = []
+        for t in (LOG.order_ms, LOG.refund_ms):
+            change = (t > now) if after else ((t <= now) & (torch.rand(len(t), generator=rng) < 0.5))
+            other = torch.randint(now + 1, now + 9 * DAY_MS, t.shape, generator=rng)
+            moments.append(torch.where(change, torch.where(torch.rand(t.shape, generator=rng) < 0.5, other, NEVER), t))
+        return ClickLog(LOG.columns, LOG.click_ms, *moments)
+
+    first = trained(kind, LOG, **options).state_dict()
+    assert all(torch.equal(v, first[n]) for n, v in trained(kind, planted(True), **options).state_dict().items())
+    assert not all(torch.equal(v, first[n]) for n, v in trained(kind, planted(False), **options).state_dict().items())
+
+
+def test_the_oracle_alone_sees_the_future() -> None:
+    model = model_of(delayed.Oracle)
+    now = 3 * DAY_MS - 1
+    samples = model.samples(LOG.known(now, foresight=True), 2 * DAY_MS - 1)
+    targets, masks = ripened(samples.columns, model.order_ms, model.refund_ms)
+    bought, back = settled(LOG, samples.index.numpy(), 3, 3)
+    assert bool(masks.all())
+    assert np.array_equal(targets.numpy(), np.stack([bought, back]))
+    hidden = LOG.known(now)
+    assert all(bool(((t <= now) | (t == NEVER)).all()) for t in (hidden.click_ms, hidden.order_ms, hidden.refund_ms))
+
+
+def test_the_harness_refuses_rows_of_the_future_and_seals_the_truth(tmp_path: Path) -> None:
+    class Greedy(delayed.Direct):
+        def samples(self, known: Known, since: int) -> Samples:
+            return Samples(torch.tensor([len(known.click_ms)]), {"seen": torch.tensor([1])})
+
+    with pytest.raises(ValueError, match="clicks of the future"):
+        stream(model_of(Greedy), LOG, range(3), 2, TRAIN)
+
+    class Cheat(delayed.Direct):
+        def samples(self, known: Known, since: int) -> Samples:
+            open_oracle(world)
+            return super().samples(known, since)
+
+    world = tmp_path / "w"
+    write_world(world, scale="small", seed=1, knobs={"impressions": 2000, "users": 30, "new_items_per_day": 100})
+    with pytest.raises(OracleSealed):
+        stream(model_of(Cheat), LOG, range(3), 2, TRAIN)
+    with pytest.raises(ValueError, match="order of time"):
+        ClickLog(LOG.columns, LOG.click_ms.flip(0), LOG.order_ms, LOG.refund_ms)
+
+
+def test_every_click_of_the_asked_days_is_predicted_once_before_its_day() -> None:
+    model = model_of(**WINDOWS)
+    asked = stream(model, LOG, range(DAYS), 5, TRAIN)
+    inside = ((LOG.click_ms >= 5 * DAY_MS) & (LOG.click_ms < DAYS * DAY_MS)).nonzero().squeeze(1)
+    assert np.array_equal(asked.rows, inside.numpy())
+    assert all(len(p) == len(asked.rows) for p in asked.probabilities.values())
+    # Of day 5 nothing has been learned: a model that stops there predicts the same.
+    other = model_of(**WINDOWS)
+    short = stream(other, LOG, range(6), 5, TRAIN)
+    assert np.array_equal(short.probabilities["ecvr"], asked.probabilities["ecvr"][: len(short.rows)])
+
+
+def test_sizes_and_settings_are_checked() -> None:
+    with pytest.raises(ConfigError, match="two labels"):
+        build_model(tiny.FEATURES, SIZES, SMALL.model_copy(update={"name": "ecad"}))
+    for edges in ((1.0, 1.0), (2.0, 1.0), (0.0, 1.0), ()):
+        with pytest.raises(ConfigError, match="must rise"):
+            model_of(order_edges=edges)
+    batch = {**LOG.columns, "order": torch.ones(len(LOG.click_ms)), "refund": torch.zeros(len(LOG.click_ms))}
+    model = model_of(**WINDOWS)
+    with pytest.raises(ConfigError, match="needs the times of a stream"):
+        model.loss(model(batch), batch)
+    assert not set(TIMES) & {f.column for f in FEATURES.features}
+
+
+def test_windows_of_one_are_esmm() -> None:
+    model = model_of()
+    v, r = torch.randn(20), torch.randn(20)
+    f = heads({"order_0": v, "refund_0": r}, ["order_0"], ["refund_0"]).exp()
+    torch.testing.assert_close(f[0], v.sigmoid())
+    torch.testing.assert_close(f[1], v.sigmoid() * r.sigmoid())
+    assert model.measured() == {"order": ("order", None), "refund": ("refund", None)}
+
+
+def test_the_worlds_truth_within_the_windows_is_what_happens(tmp_path: Path) -> None:
+    """Orders and refunds of a world against the true probabilities of its clicks: within four standard errors."""
+    from recommend.experiments.recipe import Setting
+
+    assert share_within(((0.0, 1.0), (0.5, 10.0), (1.0, 100.0)), 10.0) == pytest.approx(0.5)
+    assert share_within(((0.0, 1.0), (1.0, 100.0)), 10.0) == pytest.approx(0.5)
+    assert share_within(((0.0, 1.0), (1.0, 100.0)), 1000.0) == 1
+    knobs = {"impressions": 30_000, "users": 100, "new_items_per_day": 600, "order_rate": 0.3, "refund_rate": 0.3}
+    knobs |= {"fast_delays": 0.3, "promotion_days": 0}
+    features = FeatureMap(features=FEATURES.features, labels=FEATURES.labels)
+    market, _ = open_clicks(Setting("small", 7, tmp_path, knobs), features, 10, 3.0, 3.0)
+    rows = np.arange(len(market.log.click_ms))
+    bought, back = settled(market.log, rows, 3, 3)
+    for happened, p in ((bought, market.truth.order), (bought & ~back, market.truth.ecvr)):
+        assert happened.sum() == pytest.approx(p.sum(), abs=4 * np.sqrt((p * (1 - p)).sum()))
+    assert back.sum() > 30
+
+
+def test_every_arm_of_the_recipe_runs(tmp_path: Path) -> None:
+    """On a world of a few hundred clicks; the truth costs nothing, and a control's world is another one."""
+    from recommend.experiments.recipe import Setting
+    from recommend.experiments.recipes.ecad import RECIPE, Worlds
+
+    knobs = {"impressions": 12_000, "users": 60, "new_items_per_day": 200, "many_items": 60, "posts_per_day": 10}
+    setting = Setting("small", 5, tmp_path, knobs, ("mlp=[8,4]", "embedding=4", "attention=[4]"))
+    worlds = Worlds(setting)
+    found = {arm: RECIPE.run(arm, worlds, setting) for arm in RECIPE.arms}
+    assert found["truth"]["kl"] == found["truth"]["rfr_kl"] == 0
+    assert all(of_arm["kl"] > 0 for arm, of_arm in found.items() if arm != "truth")
+    assert np.isnan(found["direct"]["rfr_kl"])
+    assert np.isfinite(found["ecad"]["rfr_kl"])
+    assert found["ecad"]["trained"] > found["direct"]["trained"] > 0
+    assert len(worlds[""][0].log.click_ms) != len(worlds["calm"][0].log.click_ms)

@@ -1,0 +1,339 @@
+"""HDR: the correction, the retrieval, the block and the day's cycle, each beside what the paper says of it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from recommend.config import ConfigError, ModelConfig
+from recommend.data.memory import MemoryStream
+from recommend.data.world.config import DAY_MS, HOUR_MS
+from recommend.experiments.recipe import Setting
+from recommend.experiments.recipes import hdr as recipe
+from recommend.experiments.setups import hdr_replay as promotion_days
+from recommend.features.encoders import Encoders
+from recommend.models.hdr import (
+    HDR,
+    RIPE,
+    Correction,
+    Deployment,
+    Rates,
+    TransBlock,
+    answers,
+    correct,
+    corrected_loss,
+    edges_of,
+    fine_tune,
+    nearest,
+    prevalence,
+)
+from recommend.models.registry import build_model
+from tests.recommend import tiny
+
+SMALL = ModelConfig(name="hdr", embedding=8, attention=(16,), mlp=(24, 12), initial_std=0.1)
+
+
+def fresh(rows: int = 512) -> tuple[HDR, dict]:
+    data = tiny.columns(rows)
+    encoders = Encoders.fit(tiny.FEATURES, [data])
+    model = build_model(tiny.FEATURES, encoders.sizes(), SMALL)
+    assert isinstance(model, HDR)
+    return model, encoders(data)
+
+
+def batches(data: dict, passes: int = 3) -> list[dict]:
+    return [batch for number in range(passes) for batch in MemoryStream(data, 64, shuffle=number)]
+
+
+def weights_hash(model: HDR) -> str:
+    return hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in model.state_dict().values())).hexdigest()
+
+
+# Distribution shift correction
+
+
+@pytest.mark.parametrize("bins", [2, 10])
+def test_the_correction_returns_the_truth_without_a_prior_and_the_prior_with_nothing_else(bins: int) -> None:
+    rng = np.random.default_rng(0)
+    confusion = rng.dirichlet(np.ones(bins), size=2).T
+    history = np.array([0.95, 0.05])
+    for rate in (0.01, 0.05, 0.3):
+        truth = np.array([1 - rate, rate])
+        np.testing.assert_allclose(prevalence(confusion, confusion @ truth, 0.0, history), truth, atol=1e-9)
+        np.testing.assert_allclose(prevalence(confusion, confusion @ truth, 1e9, history), history, atol=1e-6)
+
+
+def test_the_closed_form_minimises_the_paper_s_objective() -> None:
+    """Eq. 7 by a fine grid, on answers that no class shares explain; only the sum of p is free there as in eq. 14."""
+    rng = np.random.default_rng(1)
+    confusion, today, history = rng.dirichlet(np.ones(4), size=2).T, rng.dirichlet(np.ones(4)), np.array([0.9, 0.1])
+    axis = np.linspace(0, 1.4, 701)
+    p = np.stack(np.meshgrid(axis, axis, indexing="ij"), -1)
+    error = ((p @ confusion.T - today) ** 2).sum(-1) + 0.05 * ((p - history) ** 2).sum(-1)
+    best = p[np.unravel_index(error.argmin(), error.shape)]
+    np.testing.assert_allclose(prevalence(confusion, today, 0.05, history), best / best.sum(), atol=3e-3)
+
+
+def clicks(rate: float, rows: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of a model that separates the classes by one standard deviation, and labels."""
+    y = rng.random(rows) < rate
+    return 1 / (1 + np.exp(-(rng.normal(size=rows) + y - 3.5))), y
+
+
+@pytest.mark.parametrize(("history", "today"), [(0.02, 0.03), (0.05, 0.08), (0.08, 0.05), (0.05, 0.05)])
+def test_a_label_shift_is_estimated_without_labels(history: float, today: float) -> None:
+    """Within 5 % of the true rate (3 % of a ratio of 1), 600,000 clicks on each side."""
+    rng = np.random.default_rng(2)
+    before, y = clicks(history, 600_000, rng)
+    now, true = clicks(today, 600_000, rng)
+    found = correct(before, y, now, bins=10, strength=1e-6)
+    assert found.today == pytest.approx(true.mean(), rel=0.05)
+    if history == today:
+        assert found.ratio == pytest.approx(1, abs=0.03)
+
+
+def test_the_published_strength_nearly_switches_the_correction_off() -> None:
+    rng = np.random.default_rng(3)
+    before, y = clicks(0.02, 400_000, rng)
+    now, _ = clicks(0.03, 400_000, rng)
+    published = correct(before, y, now, bins=0, strength=1.0).ratio
+    binned = correct(before, y, now, bins=10, strength=1e-3).ratio
+    assert published < 1.1
+    assert binned > 1.35
+
+
+def test_a_change_of_appetite_is_not_seen() -> None:
+    """The same clicks with other outcomes: the scores stay, and so does the estimate."""
+    rng = np.random.default_rng(4)
+    before, y = clicks(0.05, 200_000, rng)
+    now, _ = clicks(0.05, 200_000, rng)
+    keener = rng.random(200_000) < 2 * now / now.mean() * 0.05
+    assert keener.mean() > 1.7 * y.mean()
+    assert correct(before, y, now).ratio == pytest.approx(1, abs=0.12)  # what two samples of this size differ by
+
+
+def test_estimates_stay_inside_what_is_believed() -> None:
+    history = np.array([0.9, 0.1])
+    confusion = np.array([[0.6, 0.4], [0.4, 0.6]])
+    assert prevalence(confusion, np.array([0.95, 0.05]), 0.0, history) == pytest.approx([1, 0])
+    assert Correction(0.1, 0.0).ratio == pytest.approx(0.2)
+    assert Correction(0.01, 0.9).ratio == pytest.approx(5.0)
+    assert correct(np.array([0.1, 0.2]), np.zeros(2), np.array([0.3])) == Correction(0.0, 0.0)
+    assert Correction(0.0, 0.0).ratio == 1
+    scores = np.array([0.1, 0.1, 0.1, 0.5])
+    edges = edges_of(scores, 10)
+    assert (answers(scores, edges).argmax(1)[:3] == answers(scores, edges).argmax(1)[0]).all()
+    assert (answers(scores, edges).sum(1) == 1).all()
+
+
+def test_positives_alone_are_weighed() -> None:
+    """Eq. 6, by hand."""
+    logits, labels = torch.tensor([0.3, -1.0, 2.0, -0.2]), torch.tensor([1, 0, 1, 0])
+    p = logits.sigmoid()
+    expected = -(1.7 * (p[0].log() + p[2].log()) + (1 - p[1]).log() + (1 - p[3]).log()) / 4
+    torch.testing.assert_close(corrected_loss(logits, labels, 1.7), expected)
+
+
+# Retrieval
+
+
+def test_a_day_that_was_there_before_is_found_first_and_a_permuted_one_is_not() -> None:
+    rng = np.random.default_rng(5)
+    rates, shares = rng.uniform(0.02, 0.1, (12, 3)), rng.dirichlet(np.ones(20), 12)
+    today = [rates[7], shares[7]]
+    assert nearest(today, [rates, shares], 3)[0] == 7
+    permuted = shares.copy()
+    permuted[7] = permuted[7][rng.permutation(20)]
+    assert nearest([shares[7]], [permuted], 12)[0] != 7
+    # Shares are a hundred times smaller than a rate would be in percent: units must not decide.
+    np.testing.assert_array_equal(
+        nearest(today, [rates, shares], 12), nearest([rates[7] * 100, shares[7]], [rates * 100, shares], 12)
+    )
+
+
+# The block
+
+
+@pytest.mark.parametrize("form", ["residual", "transition"])
+def test_a_block_of_zeros_changes_nothing_and_a_constant_one_is_affine(form: str) -> None:
+    hidden, p = torch.randn(64, 12), torch.linspace(0.05, 0.6, 64)
+    block = TransBlock(12, form)
+    torch.testing.assert_close(block(hidden, p), p, rtol=0, atol=1e-7)
+    with torch.no_grad():
+        block.linear.bias.copy_(torch.tensor([0.3, 0.1]))
+    moved = block(hidden, p)
+    slope = moved.diff() / p.diff()
+    torch.testing.assert_close(slope, slope[0].expand(63), rtol=1e-3, atol=1e-4)
+    v, u = (2 * torch.tensor([0.3, 0.1]).sigmoid() - 1).tolist()
+    by_hand = p + v * (1 - p) + (0.1 if form == "residual" else -u * p)
+    torch.testing.assert_close(moved, by_hand)
+
+
+def test_what_is_cut_off_gives_the_block_no_gradient_and_stays_a_probability() -> None:
+    block = TransBlock(4)
+    with torch.no_grad():
+        block.linear.bias.copy_(torch.tensor([0.0, -0.5]))
+    for p, kept in ((0.1, 0.01), (0.9, 0.4)):
+        block.zero_grad()
+        out = block(torch.zeros(1, 4), torch.tensor([p]))
+        out.sum().backward()
+        assert float(out.detach()) == pytest.approx(kept)
+        assert (block.linear.bias.grad[1] == 0) == (p == 0.1)
+    with torch.no_grad():
+        block.linear.bias.copy_(torch.tensor([0.0, 0.5]))
+    assert float(block(torch.zeros(1, 4), torch.tensor([0.9])).detach()) == pytest.approx(0.99)
+
+
+def test_a_fresh_model_is_its_production_part_to_the_digit() -> None:
+    model, data = fresh()
+    plain = model.top(model.body(model.inputs(data))).squeeze(1).sigmoid()
+    torch.testing.assert_close(model.predict(data)["click"], plain, rtol=1e-5, atol=1e-7)
+    with pytest.raises(ConfigError, match="one label"):
+        build_model(
+            tiny.FEATURES.model_copy(update={"labels": ("click", "order")}),
+            model.inputs.tables.tables and {n: t.num_embeddings for n, t in model.inputs.tables.tables.items()},
+            SMALL,
+        )
+
+
+def test_labels_that_are_still_coming_in_are_not_taken_for_refusals() -> None:
+    """Half of the conversions are in: the loss with ``ripe`` is least at the eventual rate, the plain one at half."""
+    model, data = fresh(400)
+    seen = torch.arange(400) % 10 == 0  # 10 % now, 20 % in the end
+    batch = {**data, "click": seen}
+    rates = torch.linspace(0.02, 0.5, 241)
+    for ripe, best in ((None, 0.1), (0.5, 0.2)):
+        extra = {} if ripe is None else {RIPE: torch.full((400,), ripe)}
+        losses = [model.loss({"click": torch.logit(r).expand(400)}, batch | extra) for r in rates]
+        assert rates[int(torch.stack(losses).argmin())] == pytest.approx(best, abs=0.003)
+
+
+# Fine-tune, serve, discard
+
+
+def test_the_block_learns_and_the_production_weights_hardly_move() -> None:
+    model, data = fresh()
+    rates = Rates()
+    assert rates.block >= 100 * rates.net  # swapped, the production net would be relearned
+    before = weights_hash(model)
+    tuned = fine_tune(model, batches(data), rates, ratio=1.5)
+    assert weights_hash(model) == before
+    old, new = model.state_dict(), tuned.state_dict()
+
+    def moved(name: str) -> float:
+        return float(
+            (new[name] - old[name]).norm() / torch.maximum(new[name].norm(), old[name].norm()).clamp(min=1e-12)
+        )
+
+    net = [n for n in old if not n.startswith(("block", "inputs"))]
+    block = float(np.mean([moved(n) for n in old if n.startswith("block")]))
+    joint = float(sum((new[n] - old[n]).square().sum() for n in net) / sum(old[n].square().sum() for n in net)) ** 0.5
+    assert 0 < joint < 0.01 * block
+    assert all(torch.equal(new[n], old[n]) for n in old if n.startswith("inputs"))
+
+
+def test_a_larger_ratio_promises_more() -> None:
+    model, data = fresh()
+    low, high = (
+        fine_tune(model, batches(data), Rates(block=0.01), r).predict(data)["click"].mean() for r in (0.5, 2.0)
+    )
+    assert high > low + 0.03
+
+
+def test_a_copy_lives_for_its_day_and_the_base_returns_to_the_bit() -> None:
+    model, data = fresh()
+    before, plain = weights_hash(model), model.predict(data)["click"]
+    tuned = fine_tune(model, batches(data), Rates(block=0.01), 2.0)
+    deployment = Deployment(model)
+    assert deployment.push(tuned, 3, predicted=0.1, expected=0.12)
+    assert not torch.equal(deployment.model(3).predict(data)["click"], plain)
+    assert torch.equal(deployment.model(4).predict(data)["click"], plain)
+    assert deployment.model(3) is model  # discarded, not put aside
+    for predicted in (0.3, 0.01, float("nan")):
+        assert not deployment.push(tuned, 3, predicted, expected=0.12)
+        assert deployment.model(3) is model
+    assert deployment.push(tuned, 5, 0.1, 0.1)
+    deployment.roll_back()
+    assert deployment.model(5) is model
+    assert weights_hash(model) == before
+
+
+# The recipe
+
+KNOBS = {
+    "impressions": 24_000,
+    "users": 60,
+    "new_items_per_day": 300,
+    "many_items": 60,
+    "posts_per_day": 10,
+    "order_rate": 0.3,
+}
+
+
+@pytest.fixture(scope="module")
+def replay(tmp_path_factory: pytest.TempPathFactory) -> promotion_days.Replay:
+    worlds: Path = tmp_path_factory.mktemp("worlds")
+    return recipe.prepare(Setting("small", 5, worlds, KNOBS, model=("embedding=4", "mlp=[8]", "attention=[8]")))
+
+
+def test_no_label_of_the_future_reaches_a_prediction(replay: promotion_days.Replay) -> None:
+    """Everything that is unknown in the tenth hour of the day is turned round: clicks' conversions that come later, of
+    that day and of all others; the predictions stay to the bit. A label that is known changes them."""
+    day, arm = 22, recipe.Arm(rates=Rates(block=0.01))
+    first = recipe.adapt(replay, arm, day, replay.log.day == day)
+    assert first.inside["pushed"] == 1
+    now, log = day * DAY_MS + promotion_days.FIRST_HOURS * HOUR_MS, replay.log
+    unknown = (log.converted > now) & (log.time + promotion_days.WINDOW * DAY_MS > now)
+    midnight = log.converted > day * DAY_MS
+
+    def planted(which: np.ndarray, moment: float) -> np.ndarray:
+        other = promotion_days.Replay(
+            replace(log, converted=np.where(which, moment, log.converted)), replay.setting, replay.start, replay.truth
+        )
+        return recipe.adapt(other, arm, day, log.day == day).probabilities
+
+    assert unknown.sum() > 100
+    assert np.array_equal(planted(unknown, np.inf), first.probabilities)
+    assert np.array_equal(planted(unknown, float(now + 1)), first.probabilities)
+    assert np.array_equal(planted(first.which, float(now + HOUR_MS)), first.probabilities)
+    assert not np.array_equal(planted(~midnight & (log.day == 4), np.inf), first.probabilities)
+
+
+def test_history_is_ripe_and_promotions_are_where_the_calendar_says(replay: promotion_days.Replay) -> None:
+    log = replay.log
+    assert np.flatnonzero(log.promotion).tolist() == [4, 5, 13, 14, 22, 23]
+    for day in recipe.PROMOTION + recipe.ORDINARY:
+        now = day * DAY_MS + promotion_days.FIRST_HOURS * HOUR_MS
+        days = log.ripe_days(now)
+        assert ((days + 1) * DAY_MS + promotion_days.WINDOW * DAY_MS <= now).all()
+        assert (np.unique(log.converted[np.isin(log.day, days) & np.isfinite(log.converted)]) <= now).all()
+        for how in ("status", "all", "reduced", "random"):
+            found = replay.retrieve(day, how)
+            assert len(set(found.tolist())) == promotion_days.RETRIEVED
+            assert np.isin(found, days).all()
+    assert replay.retrieve(22, "kind").tolist() == [4, 5]
+    assert replay.retrieve(22, "latest").tolist() == [13, 14]
+    assert (log.promotion[replay.retrieve(22, "status")] > 0).all()
+    assert (log.promotion[replay.retrieve(18, "status")] == 0).all()
+
+
+def test_ripeness_is_the_share_of_conversions_that_are_in(replay: promotion_days.Replay) -> None:
+    now = 22 * DAY_MS
+    share = replay.ripe(now, np.array([0.0, 3.0, 48.0, 167.9, 168.0]) * HOUR_MS)
+    assert (np.diff(share)[:3] > 0).all()
+    assert share[0] < 0.1
+    assert share[-1] == 1
+    assert share[2] == pytest.approx(0.82, abs=0.1)  # of the orders within seven days
+
+
+def test_a_shift_fits_the_rate_and_keeps_the_order() -> None:
+    rng = np.random.default_rng(6)
+    scores, labels = rng.uniform(0.02, 0.2, 500), rng.random(500) < 0.3
+    moved = recipe.shifted(scores, labels, scores)
+    assert moved.mean() == pytest.approx(labels.mean(), abs=1e-6)
+    assert (np.argsort(moved) == np.argsort(scores)).all()

@@ -1,0 +1,557 @@
+"""MKT: what its paper promises of each part, and the joint models and measures that it is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from torch import nn
+
+from recommend.config import ConfigError, ModelConfig, TrainConfig
+from recommend.data.memory import MemoryStream
+from recommend.experiments.recipe import Setting
+from recommend.experiments.recipes import mkt
+from recommend.experiments.recipes import mkt_amazon as amazon
+from recommend.experiments.setups.entities import FEATURES as WORLD_FEATURES
+from recommend.experiments.setups.entities import POST, Ready, expected_auc, open_entities
+from recommend.features.encoders import Encoders
+from recommend.features.feature_map import Feature, FeatureMap
+from recommend.features.ragged import Ragged, select_batch
+from recommend.metrics.ranks import auc, auc_by_group
+from recommend.models.baselines.din import DIN
+from recommend.models.baselines.fibinet import Bilinear, FiBiNET, Squeeze
+from recommend.models.baselines.multi_entity import SHARED, EntityMMoE, EntityPLE, entities, part_of, tables_of
+from recommend.models.baselines.star import STAR
+from recommend.models.mkt import MEM, TEM, Aligned, Gate, Plain
+from recommend.training.trainer import train
+
+OWN = {"item": ("price_bucket", "condition", "single"), "post": ("topic",)}
+FEATURES = FeatureMap(
+    features=(
+        Feature(column="user_id", role="context"),
+        Feature(column="category", role="target", group=SHARED),
+        Feature(column="seller_id", role="target", group=SHARED),
+        *(Feature(column=c, role="target", group=e) for e, columns in OWN.items() for c in columns),
+        Feature(column="item_category", role="history", match="category", group="item"),
+        Feature(column="post_category", role="history", match="category", group="post"),
+        Feature(column="entity", role="raw"),
+    )
+)
+CONFIG = ModelConfig(embedding=8, attention=(8,), mlp=(24, 16, 8), experts=3, initial_std=0.1)
+ROWS = 4_000
+
+
+def columns(rows: int = ROWS, seed: int = 0) -> dict:
+    """A fifth of the rows are posts; a user likes some categories in both, and each entity has a field that matters."""
+    rng = np.random.default_rng(seed)
+    post = rng.random(rows) < 0.2
+    user, category = rng.integers(0, 40, rows), rng.integers(0, 6, rows)
+    taste = np.random.default_rng(5).normal(0, 1.5, (40, 6))
+    price, topic = rng.integers(0, 4, rows), rng.integers(0, 3, rows)
+    logit = -1 + taste[user, category] + np.where(post, topic - 1, 1.5 - price)
+
+    def past() -> Ragged:
+        lengths = rng.integers(0, 5, rows)
+        return Ragged(torch.from_numpy(rng.integers(0, 6, lengths.sum())), torch.from_numpy(lengths))
+
+    found = {
+        "user_id": user,
+        "category": category,
+        "seller_id": rng.integers(0, 9, rows),
+        "price_bucket": np.where(post, -1, price),
+        "condition": np.where(post, -1, rng.integers(0, 3, rows)),
+        "single": np.where(post, -1, rng.integers(0, 2, rows)),
+        "topic": np.where(post, topic, -1),
+        "entity": post.astype(np.int64),
+        "click": rng.random(rows) < 1 / (1 + np.exp(-logit)),
+    }
+    return {n: torch.from_numpy(v) for n, v in found.items()} | {"item_category": past(), "post_category": past()}
+
+
+DATA = columns()
+ENCODERS = Encoders.fit(FEATURES, [DATA])
+SIZES = ENCODERS.sizes()
+BATCH = ENCODERS(DATA)
+POSTS = select_batch(BATCH, BATCH["entity"].nonzero()[:, 0])
+TARGET = part_of(FEATURES, (SHARED, "post"))
+
+
+def made(build: Callable, features: FeatureMap = FEATURES, *more: object, seed: int = 0, **settings: object):
+    torch.manual_seed(seed)
+    sizes = SIZES if build in (MEM, TEM) else tables_of(features.features, SIZES)
+    return build(features, sizes, settings.pop("config", CONFIG), *more, **settings)
+
+
+def taught(model: nn.Module, rows: dict = BATCH, epochs: int = 1, rate: float = 0.01):
+    train(model, MemoryStream(rows, 200), TrainConfig(epochs=epochs, learning_rate=rate, threads=1, seed=3))
+    return model
+
+
+def score(model: nn.Module, rows: dict = POSTS) -> torch.Tensor:
+    return model.predict(rows)["click"]
+
+
+# Heterogeneous feature alignment
+
+
+def test_importance_lies_between_0_and_2_and_starts_as_a_plain_projection_when_its_score_is_0() -> None:
+    torch.manual_seed(1)
+    hfa, own = Aligned(3, 8, 12), torch.randn(50, 24) * 3
+    p = hfa.importance(own)
+    assert p.shape == (50, 3)  # one number a field
+    assert bool(((p > 0) & (p < 2)).all())
+    assert float(p.detach().std()) > 0.01
+    plain = Plain(3, 8, 12)
+    plain.load_state_dict(hfa.state_dict())
+    assert not torch.allclose(hfa(own), plain(own))
+    nn.init.zeros_(hfa.score.weight)
+    nn.init.zeros_(hfa.score.bias)
+    assert torch.equal(hfa.importance(own), torch.ones(50, 3))
+    torch.testing.assert_close(hfa(own), plain(own))
+
+
+def test_the_cross_is_dcn_s_unless_the_printed_one_is_asked_for() -> None:
+    for printed in (False, True):
+        torch.manual_seed(2)
+        hfa, x0 = Aligned(2, 3, 4, layers=2, printed=printed), torch.randn(6, 6)
+        for shift in hfa.shift:
+            nn.init.normal_(shift)
+        x = x0
+        for weigh, b in zip(hfa.cross, hfa.shift, strict=True):
+            w = weigh.weight[0]
+            rows = [(x[i] * (x0[i] @ w) + x0[i]) if printed else (x0[i] * (x[i] @ w) + x[i]) for i in range(6)]
+            x = torch.stack(rows) + b
+        implicit = torch.relu(x0 @ hfa.implicit.weight.T + hfa.implicit.bias)
+        score = torch.cat([x, implicit], 1) @ hfa.score.weight.T + hfa.score.bias
+        torch.testing.assert_close(hfa.importance(x0), 2 / (1 + (-score).exp()))
+
+
+def test_own_fields_of_other_numbers_come_to_one_width() -> None:
+    mem = made(MEM)
+    assert mem.names == ["item", "post"] == entities(FEATURES)
+    assert mem.target == "post"
+    found = {}
+    for name, index in mem.rows(BATCH):
+        own = mem.own_fields(BATCH, name, index)
+        assert own.shape == (len(index), 8 * len(OWN[name]))
+        found[name] = mem.align[name](own)
+    assert found["item"].shape[1] == found["post"].shape[1] == CONFIG.mlp[0]
+    assert mem.extract(torch.zeros(2, mem.body_width + CONFIG.mlp[0]), "item").shape == (2, CONFIG.mlp[-2])
+
+
+# Stage 1
+
+
+def test_changes_of_things_fields_never_reach_a_post_but_their_history_does() -> None:
+    mem = taught(made(MEM))
+    tem = taught(made(TEM, FEATURES, mem), POSTS)
+
+    def others(rows: dict) -> dict:
+        return {**rows, **{c: (rows[c] + 2) % SIZES[c] for c in OWN["item"]}}
+
+    other = others(POSTS)
+    assert all(bool((other[c] != POSTS[c]).all()) for c in OWN["item"])
+    things = select_batch(BATCH, (BATCH["entity"] == 0).nonzero()[:, 0])
+    assert not torch.allclose(score(mem, things), score(mem, others(things)))  # where the fields belong they count
+    past = POSTS["item_category"]
+    moved = {**POSTS, "item_category": past.with_values((past.values + 1) % 6)}
+    for model in (mem, tem):
+        assert torch.equal(score(model), score(model, other))
+        assert not torch.equal(score(model), score(model, moved))
+        assert not torch.equal(score(model), score(model, {**POSTS, "topic": (POSTS["topic"] + 1) % 3}))
+
+
+def test_rows_of_an_entity_are_scored_alike_whatever_stands_beside_them() -> None:
+    for build in (MEM, EntityMMoE, EntityPLE, STAR):
+        model = taught(made(build))
+        mixed = score(model, BATCH)
+        alone = torch.empty_like(mixed)
+        for _, index in model.rows(BATCH):
+            alone[index] = score(model, select_batch(BATCH, index))
+        torch.testing.assert_close(mixed, alone, atol=1e-6, rtol=1e-5)
+
+
+def test_without_all_parts_of_things_posts_are_scored_the_same() -> None:
+    mem = taught(made(MEM))
+    tem = taught(made(TEM, FEATURES, mem), POSTS)
+    before, after_stage1 = score(tem), score(mem)
+    size = sum(p.numel() for p in mem.parameters())
+    mem.keep_target()
+    assert sum(p.numel() for p in mem.parameters()) < size
+    assert not [n for n, _ in mem.named_parameters() if ".item." in n and "attention" not in n]
+    without = {n: c for n, c in POSTS.items() if n not in OWN["item"]}  # nobody needs their columns either
+    assert torch.equal(score(tem, without), before)
+    assert torch.equal(score(mem, without), after_stage1)
+
+
+def test_stage_2_is_served_with_nothing_of_stage_1_that_it_does_not_read() -> None:
+    mem = taught(made(MEM))
+    tem = taught(made(TEM, FEATURES, mem), POSTS)
+    before = score(tem)
+    mem.keep_target(scores=False)
+    assert torch.equal(score(tem, {n: c for n, c in POSTS.items() if n not in OWN["item"]}), before)
+    assert not [n for n, _ in mem.named_parameters() if n.startswith(("independent", "towers"))]
+    mem.requires_grad_(True)
+    known = mem.knowledge(POSTS)
+    torch.cat([known.user, known.past, known.shared, known.common], 1).sum().backward()
+    assert not [n for n, p in mem.named_parameters() if p.grad is None]  # all that is left is read
+
+
+def test_the_loss_is_the_entities_means_and_a_tenth_of_the_signed_cosine() -> None:
+    for kind in ("signed", "absolute", "none"):
+        mem = made(MEM, polarity=kind)
+        mem.train()
+        logits = mem(BATCH)
+        ce = torch.nn.functional.binary_cross_entropy_with_logits
+        post = BATCH["entity"] == 1
+        expected = sum(ce(logits["click"][w], BATCH["click"][w].float()) for w in (post, ~post))
+        turned = 0.0
+        if kind != "none":
+            for name, index in mem.rows(BATCH):
+                x, own = mem.body(mem.inputs(BATCH))[index], mem.own_fields(BATCH, name, index)
+                a, b = mem.common(x, own, name), mem.independent[name](torch.cat([x, own], 1))
+                cosine = (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))
+                turned = turned + (cosine if kind == "signed" else cosine.abs()).mean()
+        torch.testing.assert_close(mem.loss(logits, BATCH), expected + 0.1 * turned)
+
+
+def extracted(mem: MEM, entity: str, batch: dict = BATCH) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Clicks of an entity's rows, and what the common and its own extractor say of them."""
+    index = dict(mem.rows(batch))[entity]
+    mem.eval()
+    with torch.no_grad():
+        x, own = mem.body(mem.inputs(batch))[index], mem.own_fields(batch, entity, index)
+        return batch["click"][index], mem.common(x, own, entity), mem.independent[entity](torch.cat([x, own], 1))
+
+
+def turned(mem: MEM, entity: str) -> float:
+    """Mean cosine of an entity's two extractors over its rows."""
+    _, common, alone = extracted(mem, entity)
+    return float(torch.nn.functional.cosine_similarity(common, alone).mean())
+
+
+def probe(x: torch.Tensor, y: torch.Tensor, half: int) -> float:
+    """AUC of a ridge regression on the second half of the rows, fitted on the first."""
+    x = torch.cat([x, torch.ones(len(x), 1)], 1)
+    a, b = x[:half], y[:half].float()
+    weight = torch.linalg.solve(a.T @ a + torch.eye(x.shape[1]), a.T @ b)
+    return auc(y[half:], x[half:] @ weight)
+
+
+@pytest.mark.parametrize(("activation", "least", "apart"), [("prelu", -0.9, 0.3), ("relu", 0.0, 0.1)])
+def test_the_polarised_loss_turns_the_extractors_apart_and_leaves_knowledge_in_the_common_one(
+    activation: str, least: float, apart: float
+) -> None:
+    """Anti-parallel and vanished vectors satisfy it as well, so what ``g_com`` still says of clicks is measured too.
+
+    A ridge regression on that of an untrained model comes to 0.48 to 0.66 on these rows.
+    """
+    config = CONFIG.model_copy(update={"activation": activation})
+    with_loss, without = (taught(made(MEM, config=config, polarity=k), epochs=6) for k in ("signed", "none"))
+    fresh = ENCODERS(columns(ROWS, seed=9))
+    for entity in with_loss.names:
+        assert turned(with_loss, entity) < least + 0.05
+        assert turned(with_loss, entity) < turned(without, entity) - apart
+        click, common, alone = extracted(with_loss, entity, fresh)
+        assert float(common.norm(dim=1).median()) > 0.5  # a cosine with nothing would be 0
+        assert float(alone.norm(dim=1).median()) > 0.5
+        assert float(common.std(0).max()) > 0.1
+        assert probe(common, click, len(common) // 2) > 0.68
+
+
+def test_after_relu_the_cosine_and_its_size_are_one() -> None:
+    """No entry is negative then: the vectors can become orthogonal but not opposite."""
+    for activation, alike in (("relu", True), ("prelu", False)):
+        config = CONFIG.model_copy(update={"activation": activation})
+        losses = []
+        for polarity in ("signed", "absolute"):
+            mem = taught(made(MEM, config=config))
+            mem.polarity = polarity
+            mem.train()
+            losses.append(float(mem.loss(mem(BATCH), BATCH).detach()))
+        assert (losses[0] == losses[1]) is alike
+
+
+# Stage 2
+
+
+def test_stage_2_leaves_stage_1_as_it_was_to_the_bit() -> None:
+    """With Dice, whose running statistics a training pass would move."""
+    config = CONFIG.model_copy(update={"activation": "dice"})
+    mem = taught(made(MEM, config=config))
+    before = {n: v.clone() for n, v in mem.state_dict().items()}
+    assert any("running_mean" in n for n in before)
+    tem = taught(made(TEM, FEATURES, mem, config=config), POSTS)
+    assert all(torch.equal(before[n], v) for n, v in mem.state_dict().items())
+    assert all(p.grad is None for p in mem.parameters())
+    assert not any(p.requires_grad for p in mem.parameters())
+    moved = [n for n, p in tem.named_parameters() if p.requires_grad and p.grad is not None]
+    assert {n.split(".")[0] for n in moved} == {"inputs", "attention", "top", "user", "past", "shared", "cross"}
+
+
+def test_with_closed_gates_it_is_the_target_s_own_din_before_and_after_training(monkeypatch) -> None:
+    mem = taught(made(MEM))
+    din, open_gates = made(DIN, TARGET), made(TEM, FEATURES, mem)
+    assert not torch.allclose(score(open_gates), score(din))
+    monkeypatch.setattr(Gate, "forward", lambda self, x: x.new_zeros(len(x), self.both.out_features // 2))
+    closed = made(TEM, FEATURES, mem)
+    assert torch.equal(score(closed), score(din))
+    taught(closed, POSTS)
+    taught(din, POSTS)
+    assert torch.equal(score(closed), score(din))
+
+
+def test_each_of_the_four_transfers_arrives(monkeypatch) -> None:
+    mem = taught(made(MEM))
+    tem = made(TEM, FEATURES, mem)
+    whole = score(tem)
+    for name in ("user", "past", "shared", "cross"):
+        gate = getattr(tem, name)
+        with monkeypatch.context() as patch:
+            patch.setattr(gate, "forward", lambda x, g=gate: x.new_zeros(len(x), g.both.out_features // 2))
+            assert not torch.allclose(score(tem), whole, atol=1e-7), name
+    x = torch.randn(5, 16)
+    gate = tem.cross
+    w, b = gate.both.weight, gate.both.bias
+    a, s = (x @ w.T + b).chunk(2, 1)
+    torch.testing.assert_close(gate(x), a * s.sigmoid())
+
+
+def test_both_stages_learn() -> None:
+    held = ENCODERS(columns(ROWS, seed=9))
+    posts = select_batch(held, held["entity"].nonzero()[:, 0])
+    mem = taught(made(MEM), epochs=4)
+    tem = taught(made(TEM, FEATURES, mem), POSTS, epochs=4)
+    for model in (mem, tem):
+        assert auc(posts["click"], score(model, posts)) > 0.7
+
+
+def test_a_map_of_one_entity_is_refused() -> None:
+    with pytest.raises(ConfigError, match="two entities"):
+        made(EntityPLE, TARGET)
+    with pytest.raises(ConfigError, match="two widths"):
+        made(MEM, config=CONFIG.model_copy(update={"mlp": (8,)}))
+
+
+# What it is compared with
+
+
+def test_star_multiplies_shared_and_own_weights_and_own_parts_start_neutral() -> None:
+    star = made(STAR)
+    layer, x = star.layers[0], torch.randn(4, star.body_width)
+    torch.testing.assert_close(layer(x, "item"), layer.shared(x))
+    nn.init.normal_(layer.weight["item"])
+    nn.init.normal_(layer.bias["item"])
+    expected = x @ (layer.shared.weight * layer.weight["item"]).T + layer.shared.bias + layer.bias["item"]
+    torch.testing.assert_close(layer(x, "item"), expected)
+    torch.testing.assert_close(layer(x, "post"), layer.shared(x))
+    star.train()
+    normal = star.norm(x, "post")
+    torch.testing.assert_close(normal.mean(0), torch.zeros(star.body_width), atol=1e-5, rtol=0)
+    assert bool((star.norm.norm["item"].running_mean == 0).all())  # rows of posts leave things' statistics alone
+
+
+def test_fibinet_multiplies_every_pair_and_weighs_fields() -> None:
+    torch.manual_seed(0)
+    fields = torch.randn(3, 4, 5)
+    pair = Bilinear(4, 5)
+    expected = [(pair.left(fields[:, i]) * fields[:, j]) for i in range(4) for j in range(i + 1, 4)]
+    torch.testing.assert_close(pair(fields), torch.cat(expected, 1))
+    squeeze = Squeeze(4)
+    ratio = squeeze(fields) / fields
+    torch.testing.assert_close(ratio, ratio[:, :, :1].expand_as(ratio))
+    model = taught(made(FiBiNET, TARGET), POSTS, epochs=4)
+    assert auc(POSTS["click"], score(model)) > 0.7
+
+
+def test_the_expected_auc_is_the_mean_over_draws() -> None:
+    rng = np.random.default_rng(0)
+    truth, scores = rng.beta(1, 3, 60), rng.integers(0, 12, 60) / 12  # with ties
+    a, b = np.meshgrid(np.arange(60), np.arange(60), indexing="ij")
+    weight = truth[a] * (1 - truth[b]) * (a != b)
+    right = (scores[a] > scores[b]) + 0.5 * (scores[a] == scores[b])
+    assert expected_auc(truth, scores) == pytest.approx((weight * right).sum() / weight.sum())
+    draws = [auc(rng.random(60) < truth, scores) for _ in range(3_000)]
+    assert expected_auc(truth, scores) == pytest.approx(np.mean(draws), abs=0.01)
+    group = np.r_[np.zeros(20), np.full(39, 7), 9].astype(int)
+    parts = [expected_auc(truth[group == g], scores[group == g]) for g in (0, 7)]
+    assert expected_auc(truth, scores, group) == pytest.approx((20 * parts[0] + 39 * parts[1]) / 59)
+    clicks = truth > 0.5  # certain clicks: the usual measure, but that users of one class have no pair
+    value, rows = auc_by_group(clicks[:59], scores[:59], group[:59])
+    assert not np.isnan(value).any()
+    certain = expected_auc(clicks[:59].astype(float), scores[:59], group[:59])
+    assert certain == pytest.approx((value * rows).sum() / rows.sum())
+
+
+# The world's two entities
+
+KNOBS = {"impressions": 12_000, "users": 60, "new_items_per_day": 200, "many_items": 60, "posts_per_day": 10}
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Ready:
+    setting = Setting("small", 7, tmp_path_factory.mktemp("worlds"), KNOBS)
+    return open_entities(setting, KNOBS)
+
+
+def test_posts_and_things_are_read_with_their_own_fields(ready: Ready) -> None:
+    market = ready.market
+    assert bool((market.test["entity"] == POST).all())
+    assert bool((ready.posts["entity"] == POST).all())
+    assert not bool((ready.things["entity"] == POST).any())
+    assert len(ready.posts["click"]) + len(ready.things["click"]) == len(market.train["click"])
+    sizes = market.encoders.sizes()
+    assert sizes["topic"] == 14  # twelve, "none" for things, and unknown
+    row = market.encoders.row("topic", torch.tensor([-1]))
+    assert bool((ready.things["topic"] == row).all())
+    assert not bool((ready.posts["topic"] == row).any())
+    assert int(ready.posts["post_category"].lengths.max()) > 0
+    for kind in ("item", "post"):
+        assert torch.equal(ready.posts[f"{kind}_category"].lengths, ready.posts[f"{kind}_content"].lengths)
+        assert float(ready.posts[f"{kind}_content"].values.abs().sum(1).min()) > 0  # every clicked thing is known
+
+
+def test_a_post_s_clicks_are_in_later_histories_with_the_post_s_own_facts(ready: Ready) -> None:
+    """The content that a clicked post had when it was shown is the content that stands in the user's next history."""
+    rows = ready.posts
+    clicked = rows["click"].nonzero()[:, 0]
+    history, found = rows["post_content"], 0
+    for at in clicked[:40].tolist():
+        later = (rows["user_id"] == rows["user_id"][at]).nonzero()[:, 0]
+        last = int(later[-1])
+        if last == at or int(history.lengths[last]) == 10:
+            continue
+        contents = history.slice(last, last + 1).values
+        match = (contents - rows["content"][at]).abs().sum(1).argmin() if len(contents) else None
+        if match is None or not torch.equal(contents[match], rows["content"][at]):
+            continue  # clicked on the last page that the user saw
+        assert rows["post_category"].slice(last, last + 1).values[match] == rows["category"][at]
+        assert rows["post_seller_id"].slice(last, last + 1).values[match] == rows["seller_id"][at]
+        found += 1
+    assert found > 10
+
+
+def test_measures_stand_between_popularity_and_the_oracle(ready: Ready) -> None:
+    floor, ceiling = ready.judge(ready.market.popularity), ready.judge(ready.market.truth)
+    for name in ("auc_true", "gauc_true"):
+        assert 0.4 < floor[name] < ceiling[name] < 1
+    total = sum(floor[f"rows_{g}"] for g in ("low", "middle", "high"))
+    assert total == len(ready.market.truth)
+
+
+def test_the_world_s_map_knows_both_schemas() -> None:
+    assert entities(WORLD_FEATURES) == ["item", "post"]
+    counts = [sum(f.group == e for f in WORLD_FEATURES.role("target")) for e in ("item", "post")]
+    assert counts == [5, 3]
+
+
+# The real log
+
+
+def fake_log(domain: str) -> pa.Table:
+    """Thirty users with 4 to 9 items each, the last of which is held back."""
+    rng = np.random.default_rng(len(domain))
+    counts = rng.integers(4, 10, 30)
+    user = np.repeat(np.arange(30), counts)
+    item = np.concatenate([rng.choice(60, c, replace=False) for c in counts])
+    return pa.table({"user_id": user, "item_id": item, "held_back": np.r_[np.diff(user) > 0, True]})
+
+
+@pytest.fixture
+def amazon_log(monkeypatch) -> None:
+    monkeypatch.setattr(amazon.amazon_cross_domain, "read", fake_log)
+    monkeypatch.setattr(amazon, "USERS", {"small": 20, "full": 30})
+    monkeypatch.setattr(amazon, "LOG_USERS", 30)
+
+
+def test_users_on_whom_rates_are_set_are_in_no_verdict() -> None:
+    def drawn(scale: str, seeds: tuple[int, ...]) -> set[int]:
+        return {int(u) for seed in seeds for u in amazon.people(Setting(scale, seed, Path(), {}))}
+
+    tuned, judged = drawn("full", (100, 101)), drawn("full", (0, 1, 2, 3, 4))
+    assert len(tuned) + len(judged) == 3_325
+    assert len(tuned) == 832
+    assert not tuned & judged
+    small = amazon.people(Setting("small", 3, Path(), {}))
+    assert len(set(small.tolist())) == 400
+    assert {int(u) for u in small} < judged
+    assert drawn("small", (100, 101)) < tuned
+
+
+def test_a_phone_held_back_is_as_popular_as_its_negatives() -> None:
+    """Most things are bought once or twice, and an event held back is none of training: popularity would point down."""
+    rng = np.random.default_rng(0)
+    trained, tested = rng.integers(0, 3_000, 3_000), rng.integers(0, 3_000, 1_000)
+    one, own = amazon.Bought([], tested, trained, tested), tested[:1]
+    held = tested[tested != own]
+    by_test, by_training = (amazon.negatives(pool, own, 4_000, rng) for pool in (tested, trained))
+    assert not bool((by_test == own).any())
+
+    def told(negatives: np.ndarray) -> float:
+        y = np.r_[np.ones(len(held)), np.zeros(len(negatives))]
+        return auc(y, one.popularity(np.r_[held, negatives]))
+
+    assert told(by_test) == pytest.approx(0.5, abs=0.03)
+    assert told(by_training) < 0.4  # a negative drawn from training always has an event there
+    shares = [float((one.popularity(items) == 0).mean()) for items in (held, by_test)]
+    assert shares == pytest.approx([np.exp(-1)] * 2, abs=0.05)
+    assert one.popularity(np.unique(trained)).sum() == pytest.approx(1)
+
+
+def test_controls_compare_two_arms_that_read_the_same_log() -> None:
+    for recipe, arms in ((mkt.RECIPE, mkt.ARMS), (amazon.RECIPE, amazon.ARMS)):
+        for claim in (*recipe.claims, *recipe.controls):
+            assert arms[claim.arm].independent is arms[claim.baseline].independent is bool(claim.controls)
+
+
+@pytest.mark.usefixtures("amazon_log")
+def test_history_says_nothing_of_the_label_in_the_amazon_rows() -> None:
+    logs = amazon.prepare(Setting("small", 1, Path(), {}))
+    for ready in logs.values():
+        parts = (ready.together, ready.source, ready.target, ready.test)
+        assert [float(p["click"].float().mean()) for p in parts] == pytest.approx([0.5, 0.5, 0.5, 1 / 21])
+        for rows in parts:
+            y = rows["click"]
+            for past in (rows["electronics_item"], rows["cell_phones_item"]):
+                lengths = past.lengths.float()
+                assert lengths[y].mean() == pytest.approx(lengths[~y].mean())
+                known = past.keep(past.values > 0)
+                assert not bool((rows["item_id"][known.rows] == known.values)[y[known.rows]].any())
+    # In the control a user keeps the phones but has the electronics of another.
+    own, other = (
+        {int(u): sorted(h.tolist()) for u, h in zip(r.test["user_id"], history(r, "electronics"), strict=True)}
+        for r in logs.values()
+    )
+    assert len(own) == 20
+    assert sum(own[u] != other[u] for u in own) > 15
+    for name in ("user_id", "cell_phones_id", "click"):
+        assert torch.equal(logs[False].target[name].sort().values, logs[True].target[name].sort().values)
+        assert torch.equal(logs[False].test[name], logs[True].test[name])
+
+
+def history(ready: amazon.Ready, domain: str) -> list[torch.Tensor]:
+    """Each test row's history of a domain."""
+    return list(ready.test[f"{domain}_item"].values.split(ready.test[f"{domain}_item"].lengths.tolist()))
+
+
+@pytest.mark.usefixtures("amazon_log")
+def test_every_arm_of_both_recipes_runs(ready: Ready) -> None:
+    setting = Setting("small", 1, Path(), {}, ("mlp=[8,6,4]", "embedding=2"), ("threads=1", "batch_rows=512"))
+    logs = amazon.prepare(setting)
+    for name in amazon.RECIPE.arms:
+        assert 0 <= amazon.run(name, logs, setting)["auc"] <= 1, name
+    worlds = {False: ready, True: ready}
+    found = {name: mkt.run(name, worlds, setting) for name in mkt.RECIPE.arms}
+    assert all(0 < m["gauc_true"] < 1 for m in found.values())
+    assert found["oracle"]["gauc_true"] == max(m["gauc_true"] for m in found.values())
+    rows = len(ready.market.train["click"])
+    assert found["without_tem"]["train_rows"] == rows  # all rows once, then those of posts once more
+    assert found["mkt"]["train_rows"] == found["without_pdl"]["train_rows"] == rows + len(ready.posts["click"])
+    assert found["mmoe_finetune"]["train_rows"] == found["mkt"]["train_rows"]  # MKT's budget
+    assert found["mmoe_finetune"]["auc_true"] != found["mmoe"]["auc_true"]
+    assert found["finetune"]["train_rows"] == rows
+    assert found["din"]["train_rows"] == len(ready.posts["click"])

@@ -1,0 +1,435 @@
+"""MSNet splits by stock, warms limited IDs and reaches what was sold; its rivals keep their promises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from recommend.config import ConfigError, ModelConfig, TrainConfig
+from recommend.data.memory import MemoryStream
+from recommend.data.world import write_world
+from recommend.experiments.recipe import Setting
+from recommend.experiments.recipes.msnet import even_mass, mass, newest_limited, reach, staying
+from recommend.features.encoders import Encoders
+from recommend.features.feature_map import Feature, FeatureMap
+from recommend.features.ragged import Ragged, slice_batch
+from recommend.losses.pointwise import bce
+from recommend.models.base import label
+from recommend.models.baselines.dropoutnet import DropoutNet
+from recommend.models.baselines.meta_embedding import MetaEmbedding
+from recommend.models.baselines.mwuf import MWUF
+from recommend.models.msnet import AUX, LIMITED_ROW, MSNet
+from recommend.models.registry import build_model
+from recommend.training.runs import load_run, plan, train_run
+from recommend.training.trainer import train
+from tests.recommend import tiny
+
+SMALL = ModelConfig(
+    name="msnet", softmax=True, embedding=8, attention=(16,), mlp=(24, 12), initial_std=0.1, meta_width=8
+)
+FLAGGED = FeatureMap(
+    features=(
+        *tiny.FEATURES.features,
+        Feature(column="single", role="target"),
+        Feature(column="history_single", role="history", match="single", max_length=20),
+    )
+)
+NEVER_SHOWN = 40  # an ID that only histories hold
+
+
+def flagged(rows: int = 400) -> dict[str, torch.Tensor | Ragged]:
+    """The tiny log with even items limited and odd ones deep."""
+    data = tiny.columns(rows)
+    return with_flags(data)
+
+
+def with_flags(data: dict) -> dict:
+    past = data["history_item"]
+    return {**data, "single": data["item_id"] % 2 == 0, "history_single": past.with_values(past.values % 2 == 0)}
+
+
+ENCODERS = Encoders.fit(FLAGGED, [flagged(2_000)])
+
+
+def fresh(rows: int = 400, seed: int = 0, **changes: object) -> tuple[MSNet, dict]:
+    config = SMALL.model_copy(update=changes)
+    model = build_model(FLAGGED, ENCODERS.sizes(), config, seed)
+    assert isinstance(model, MSNet)
+    return model, ENCODERS(flagged(rows))
+
+
+def one(history: list[int], item: int = 4) -> dict:
+    """A row whose history holds these items."""
+    row = slice_batch(tiny.columns(1), 0, 1)
+    past = Ragged.of([history])
+    row |= {
+        "item_id": torch.tensor([item]),
+        "history_item": past,
+        "history_category": past.with_values(past.values % 5),
+    }
+    return ENCODERS(with_flags(row))
+
+
+def interests(model: MSNet, batch: dict) -> tuple[torch.Tensor, torch.Tensor]:
+    s = model.state(batch)
+    query = s.x.matched["item"]
+    return model.interest("limited", query, s.limited), model.interest("deep", query, s.deep)
+
+
+def rows_with_gradient(model: MSNet, loss: torch.Tensor) -> torch.Tensor:
+    """Which rows of the ID table a loss moves."""
+    table = model.inputs.tables.tables["item_id"].weight
+    (gradient,) = torch.autograd.grad(loss, table, retain_graph=True, allow_unused=True)
+    return torch.zeros(len(table), dtype=torch.bool) if gradient is None else gradient.abs().sum(1) > 0
+
+
+def test_one_stock_type_never_changes_the_other_ones_interest() -> None:
+    model, _ = fresh()
+    limited, deep = interests(model, one([2, 8, 3, 5]))
+    more_deep = interests(model, one([7, 2, 9, 8, 5, 3, 11]))
+    more_limited = interests(model, one([10, 3, 12, 5]))
+    torch.testing.assert_close(more_deep[0], limited)
+    torch.testing.assert_close(more_limited[1], deep)
+    assert not torch.allclose(more_deep[1], deep)
+    assert not torch.allclose(more_limited[0], limited)
+
+
+def test_attention_on_limited_history_sums_to_one_however_large_the_deep_embeddings_are() -> None:
+    """One softmax over both kinds gives limited clicks nothing where deep embeddings are large."""
+    model, data = fresh()
+    din = build_model(FLAGGED, ENCODERS.sizes(), SMALL.model_copy(update={"name": "din", "softmax": True}))
+    limited_of = data["history_single"].values == LIMITED_ROW
+    both = torch.zeros(len(data["item_id"])).index_add(0, data["history_single"].rows, limited_of.float())
+    both = (both > 0) & (both < data["history_single"].lengths)
+
+    def mass() -> tuple[torch.Tensor, torch.Tensor]:
+        s = model.state(data)
+        own = model.encoders["limited"].weights(s.x.matched["item"], s.limited)[:, 0]
+        per_row = torch.zeros(len(data["item_id"])).index_add(0, s.limited.rows, own)
+        x = din.inputs(data)
+        weights = din.attention["item"].weights(x.matched["item"], x.histories["item"])[:, 0]
+        of_din = torch.zeros(len(per_row)).index_add(0, x.histories["item"].rows, weights * limited_of)
+        return per_row, of_din
+
+    deep_rows = ENCODERS.row("item_id", torch.arange(1, 40, 2))
+    with torch.no_grad():
+        ours, theirs = mass()
+        for net in (model, din):
+            net.inputs.tables.tables["item_id"].weight[deep_rows] *= 500
+        ours_after, theirs_after = mass()
+    there = ours > 0
+    torch.testing.assert_close(ours[there], torch.ones_like(ours[there]))
+    torch.testing.assert_close(ours_after, ours)
+    assert float(theirs[both].min()) > 0.1
+    assert float((theirs_after[both] < 0.01).float().mean()) > 0.2  # DIN hears nothing of them there
+
+
+def test_each_part_is_cut_on_its_own() -> None:
+    model, _ = fresh(branch_length=2)
+    many_deep, few_deep = one([2, 8, 4, 3, 5, 7, 9, 11]), one([2, 8, 4, 9, 11])
+    s = model.state(many_deep)
+    assert s.limited.lengths.tolist() == [2]
+    assert s.deep.lengths.tolist() == [2]
+    torch.testing.assert_close(torch.cat(interests(model, many_deep)), torch.cat(interests(model, few_deep)))
+    assert torch.equal(s.deep.values, model.state(few_deep).deep.values)
+
+
+def test_with_scale_one_and_shift_zero_it_is_plain_attention() -> None:
+    model, data = fresh()
+    plain, _ = fresh(warm=False)
+    assert model.warm is not None
+    nn.init.zeros_(model.warm.scale.layers[-1].weight)
+    nn.init.zeros_(model.warm.shift.layers[-1].weight)
+    shared = {k: v for k, v in model.state_dict().items() if not k.startswith("warm.")}
+    plain.load_state_dict(shared)
+    torch.testing.assert_close(interests(model, data)[0], interests(plain, data)[0])
+    s = plain.state(data)
+    direct = plain.encoders["limited"](s.x.matched["item"], s.limited)
+    there = s.limited.lengths > 0
+    torch.testing.assert_close(interests(model, data)[0][there, :-1], direct[there])
+
+
+def test_untrained_ids_of_equal_side_information_are_nearly_one_thing() -> None:
+    torch.manual_seed(0)
+    warm = fresh()[0].warm
+    assert warm is not None
+    for network in (warm.scale, warm.shift):  # as after training: side information has a say
+        nn.init.normal_(network.layers[-1].weight, std=0.5)
+    ids, side, other = 0.01 * torch.randn(2, 8), torch.randn(1, 16).expand(2, -1), torch.randn(1, 16).expand(2, -1)
+    first, second = warm(ids, side)
+    moved = warm(ids, other)[0]
+    assert float((first - second).detach().norm()) < 0.1 * float((first - moved).detach().norm())
+    nothing = torch.zeros(1, 8)
+    assert float(warm(nothing, side[:1]).detach().norm()) > 0.1
+    nn.init.zeros_(warm.shift.layers[-1].weight)
+    assert torch.equal(warm(nothing, side[:1]), nothing)  # a scale alone cannot help an ID of zeros
+
+
+def test_a_thing_without_any_interaction_is_scored_by_its_side_information() -> None:
+    """IDs that training never held share row 0; side information tells them apart, the number itself does not."""
+    model, _ = fresh()
+    rows = [one([2, 3], item) for item in (1_000, 2_000, 1_000)]
+    rows[2]["category"] = rows[2]["category"] % 5 + 1
+    assert all(r["item_id"].tolist() == [0] for r in rows)
+    first, second, other = (float(model.predict(r)["click"]) for r in rows)
+    assert first == second
+    assert first != other
+    s = model.state(rows[0])
+    own, side = model.identity.parts(model.inputs(rows[0]).matched["item"])
+    assert model.warm is not None
+    torch.testing.assert_close(model.identity.parts(s.x.matched["item"])[0], model.warm(own, side))
+
+
+def test_warmed_embeddings_come_from_the_thing_alone() -> None:
+    """Neither candidate, user nor page enters: they are made once, when a thing is listed."""
+    model, _ = fresh()
+    here, elsewhere = one([2, 8]), one([8, 2], item=6)
+    elsewhere["user_id"] = elsewhere["user_id"] + 1
+    assert torch.equal(model.state(here).limited.values[0], model.state(elsewhere).limited.values[1])
+
+
+def sold_thing(model: MSNet, row: dict) -> tuple[torch.Tensor, torch.Tensor]:
+    """Gradients of a sold thing's ID row from the losses, with attention forced to nothing."""
+    model.encoders["limited"].weights = lambda target, history, rows=None: history.values.new_zeros(
+        len(history.values), 1
+    )
+    logits = model(row)
+    row_of_sold = int(row["history_item"].values[0])
+    main = bce(logits["click"], label(row, "click"))
+    return rows_with_gradient(model, main)[row_of_sold], rows_with_gradient(model, model.loss(logits, row))[row_of_sold]
+
+
+def test_a_sold_thing_learns_through_the_auxiliary_loss_alone() -> None:
+    """It stands in a history and gets no attention: the main loss has nothing to say to its row."""
+    row = one([2, 8, 3])
+    main, total = sold_thing(fresh()[0], row)
+    assert not main
+    assert total
+    main, total = sold_thing(fresh(aux_weight=0.0)[0], row)
+    assert not main
+    assert not total
+
+
+def test_sold_things_move_further_with_the_auxiliary_loss() -> None:
+    """Plain SGD, so that a row moves by its gradients and not by an optimiser's memory."""
+    moved = {}
+    for weight in (0.0, 1.0):
+        model, _ = fresh(aux_weight=weight)
+        table = model.inputs.tables.tables["item_id"].weight
+        before = table.detach().clone()
+        for step in range(10):
+            row = one([2, 8, 3], item=4 + 2 * (step % 5))
+            row["click"] = torch.tensor([step % 2 == 0])
+            model.zero_grad()
+            model.loss(model(row), row).backward()
+            with torch.no_grad():
+                for p in model.parameters():
+                    p.sub_(0 if p.grad is None else 0.1 * p.grad)
+        moved[weight] = (table.detach() - before)[ENCODERS.row("item_id", torch.tensor([2, 8]))].norm(dim=1)
+    assert bool((moved[1.0] > 1.5 * moved[0.0]).all())
+
+
+def test_both_losses_teach_the_meta_networks_and_no_deep_id_learns_from_the_auxiliary_one() -> None:
+    model, data = fresh()
+    logits = model(data)
+    assert model.warm is not None
+    aux = bce(logits[AUX], label(data, "click"), model.with_aux(data))
+    main = bce(logits["click"], label(data, "click"))
+    for loss in (main, aux):
+        for network in (model.warm.scale, model.warm.shift):
+            gradients = torch.autograd.grad(loss, list(network.parameters()), retain_graph=True)
+            assert all(float(g.abs().sum()) > 0 for g in gradients)
+    learned = rows_with_gradient(model, aux)
+    assert not learned[ENCODERS.row("item_id", torch.arange(1, 40, 2))].any()
+    assert learned[ENCODERS.row("item_id", torch.arange(0, 40, 2))].all()
+
+
+def test_the_auxiliary_loss_learns_from_rows_that_were_not_clicked() -> None:
+    """Clicks alone would pull every cosine to 1; the other rows push: the two gradients point apart."""
+    model, data = fresh()
+    logits, mask = model(data), model.with_aux(data)
+    table = model.inputs.tables.tables["item_id"].weight
+    pulls = []
+    for clicked in (True, False):
+        rows = mask * (data["click"] == clicked)
+        (g,) = torch.autograd.grad(bce(logits[AUX], label(data, "click"), rows), table, retain_graph=True)
+        pulls.append(g.flatten())
+    assert float(torch.nn.functional.cosine_similarity(*pulls, dim=0)) < 0
+
+
+def test_without_weight_there_is_no_auxiliary_loss_to_the_bit() -> None:
+    class NoAux(MSNet):
+        def loss(self, logits, batch):  # type: ignore[no-untyped-def]
+            assert AUX not in logits
+            return bce(logits["click"], label(batch, "click"))
+
+    run = TrainConfig(threads=1)
+    model, data = fresh(aux_weight=0.0)
+    train(model, MemoryStream(data, 64), run)
+    other = fresh(aux_weight=0.0)[0]
+    other.__class__ = NoAux
+    train(other, MemoryStream(data, 64), run)
+    nearly = fresh(aux_weight=1e-14)[0]
+    train(nearly, MemoryStream(data, 64), run)
+    for name, weight in model.state_dict().items():
+        assert torch.equal(weight, other.state_dict()[name]), name
+        torch.testing.assert_close(weight, nearly.state_dict()[name], atol=2e-5, rtol=1e-4)
+
+
+def test_predictions_hold_no_auxiliary_task() -> None:
+    model, data = fresh()
+    assert set(model(data)) == {"click", AUX}
+    assert set(model.predict(data)) == {"click"}
+
+
+def test_data_with_one_stock_type_count_as_limited() -> None:
+    data = flagged()
+    data = {**data, "single": torch.ones(400, dtype=torch.bool)}
+    data["history_single"] = data["history_item"].with_values(torch.ones_like(data["history_item"].values))
+    encoders = Encoders.fit(FLAGGED, [data])
+    model = build_model(FLAGGED, encoders.sizes(), SMALL)
+    assert isinstance(model, MSNet)
+    s = model.state(encoders(data))
+    assert int(s.deep.lengths.sum()) == 0
+    assert bool(s.of_limited.all())
+    unflagged = Encoders.fit(tiny.FEATURES, [data])
+    plain = build_model(tiny.FEATURES, unflagged.sizes(), SMALL)
+    assert isinstance(plain, MSNet)
+    assert int(plain.state(unflagged(data)).deep.lengths.sum()) == 0
+
+
+def test_without_a_history_of_ids_there_is_nothing_to_split() -> None:
+    features = FeatureMap(features=tuple(f for f in tiny.FEATURES.features if f.role != "history"))
+    with pytest.raises(ConfigError, match="history"):
+        build_model(features, {"user_id": 5, "item_id": 5, "category": 5}, SMALL)
+
+
+def test_dropoutnet_serves_unknown_ids_without_one_and_learns_without() -> None:
+    config = SMALL.model_copy(update={"name": "dropoutnet", "id_dropout": 1.0})
+    model = build_model(FLAGGED, ENCODERS.sizes(), config)
+    assert isinstance(model, DropoutNet)
+    data = ENCODERS(flagged())
+    table = model.inputs.tables.tables["item_id"].weight
+    (gradient,) = torch.autograd.grad(model.loss(model(data), data), table)
+    assert float(gradient.abs().sum()) == 0  # every ID was dropped
+    unknown = one([2, 3], item=1_000)
+    before = model.predict(unknown)["click"]
+    known = model.predict(one([2, 3]))["click"]
+    with torch.no_grad():
+        table[0] += 1
+    assert torch.equal(model.predict(unknown)["click"], before)
+    assert not torch.equal(before, known)
+
+
+def test_meta_embedding_takes_one_step_from_the_generated_value_and_leaves_din_alone() -> None:
+    config = SMALL.model_copy(update={"name": "meta_embedding"})
+    model = build_model(FLAGGED, ENCODERS.sizes(), config)
+    assert isinstance(model, MetaEmbedding)
+    data = ENCODERS(flagged(64))
+    model(data)  # rows start at their generated values
+    row = int(data["item_id"][0])
+    x = model.inputs(data)
+    torch.testing.assert_close(model.inputs.tables.tables["item_id"].weight[row], model.generated(x)[0])
+    din = [p for n, p in model.named_parameters() if not n.startswith("generator")]
+    base = torch.autograd.grad(bce(model(data)["click"], label(data, "click")), din, allow_unused=True)
+    both = torch.autograd.grad(model.loss(model(data), data), din, allow_unused=True)
+    assert all(a is b is None or torch.allclose(a, b, atol=1e-7) for a, b in zip(base, both, strict=True))
+    weights = list(model.generator.parameters())
+    (of_meta,) = torch.autograd.grad(model.meta(data), weights)
+    (of_loss,) = torch.autograd.grad(model.loss(model(data), data), weights)
+    torch.testing.assert_close(of_meta, of_loss)
+    assert model.loss(model(data), data).item() == pytest.approx(
+        (bce(model(data)["click"], label(data, "click")) + model.meta(data)).item(), rel=1e-5
+    )
+
+
+def test_meta_embeddings_second_loss_sees_the_step_of_the_first_half() -> None:
+    """The same rows in both halves: after a step down the gradient the loss is lower."""
+    model = build_model(FLAGGED, ENCODERS.sizes(), SMALL.model_copy(update={"name": "meta_embedding"}))
+    assert isinstance(model, MetaEmbedding)
+    part = ENCODERS(flagged(32))
+    twice = {k: Ragged.concat([v, v]) if isinstance(v, Ragged) else torch.cat([v, v]) for k, v in part.items()}
+    x = model.inputs(part)
+    cold = bce(model.logits(model.identity.candidate(x, model.generated(x)))["click"], label(part, "click"))
+    warm = (model.meta(twice) - 0.1 * cold) / 0.9
+    assert warm.item() < cold.item()
+
+
+def test_mwuf_scales_by_side_information_and_shifts_by_who_clicked() -> None:
+    model = build_model(FLAGGED, ENCODERS.sizes(), SMALL.model_copy(update={"name": "mwuf", "cold_count": 1_000}))
+    assert isinstance(model, MWUF)
+    data = ENCODERS(flagged(200))
+    before = model.state_dict()["clicked"].clone()
+    loss = model.loss(model(data), data)
+    assert int((model.clicked - before).sum()) == int(data["click"].sum())
+    din = [p for n, p in model.named_parameters() if not n.startswith(("scale", "shift"))]
+    base = torch.autograd.grad(bce(model(data)["click"], label(data, "click")), din, allow_unused=True)
+    both = torch.autograd.grad(loss, din, allow_unused=True)
+    assert all(a is b is None or torch.allclose(a, b, atol=1e-7) for a, b in zip(base, both, strict=True))
+    assert all(float(p.detach().abs().sum()) > 0 for p in model.shift.layers[-1].parameters() if p.ndim > 1)
+    nn.init.normal_(model.shift.layers[-1].weight)
+    nn.init.normal_(model.scale.layers[-1].weight)
+    clicked = int(data["item_id"][data["click"].bool()][0])
+    row = {**slice_batch(data, 0, 1), "item_id": torch.tensor([clicked])}
+    here = model.predict(row)["click"]
+    with torch.no_grad():
+        model.people[clicked] += 1
+    moved = model.predict(row)["click"]
+    assert not torch.equal(here, moved)
+    row["category"] = row["category"] % 5 + 1
+    assert not torch.equal(model.predict(row)["click"], moved)
+
+
+def test_mwufs_new_rows_start_at_the_mean_of_the_warm_ones() -> None:
+    model = build_model(FLAGGED, ENCODERS.sizes(), SMALL.model_copy(update={"name": "mwuf", "cold_count": 3}))
+    assert isinstance(model, MWUF)
+    table = model.inputs.tables.tables["item_id"].weight
+    model.shown[2:5] = 10
+    row = one([2, 3])
+    row["item_id"] = torch.tensor([7])
+    model(row)
+    torch.testing.assert_close(table[7], table[2:5].mean(0))
+
+
+def test_shares_of_attention_count_histories_with_both_kinds() -> None:
+    """Of [limited, deep, deep], [limited], [] and [limited, limited, deep] two count: (1/3 + 2/3) / 2."""
+    flags = Ragged.of([[2, 1, 1], [2], [], [2, 2, 1]])
+    assert even_mass({"history_single": flags}) == pytest.approx(0.5)
+    ages = Ragged.of([[5.0, 1.0, 2.0], [7.0], [], [9.0, 4.0, 1.0]], torch.float32)
+    newest = newest_limited({"history_single": flags, "history_age_h": ages})
+    assert newest[[0, 1, 3]].tolist() == [5.0, 7.0, 4.0]
+    assert newest[2] != newest[2]
+
+
+def test_an_attention_that_sees_deep_clicks_alone_has_no_mass_and_no_reach_on_limited_ones() -> None:
+    model, data = fresh(aux_weight=0.0)
+    whole = reach(model, data)
+    assert 0 < whole < 1
+    with torch.no_grad():
+        model.top.layers[0].weight[:, -50:-25] = 0  # what the top reads of the limited part
+    assert reach(model, data) == pytest.approx(0, abs=1e-6)
+    din = build_model(FLAGGED, ENCODERS.sizes(), SMALL.model_copy(update={"name": "din"}))
+    attention = din.attention["item"]
+    attention.weights = lambda target, history, rows=None: torch.ones(len(history.values), 1)
+    assert mass(din, data) == pytest.approx(even_mass(data), abs=1e-5)
+
+
+def test_in_the_staying_world_as_much_is_on_sale_and_nothing_leaves() -> None:
+    knobs = staying(Setting("small", 0, Path(), {}))
+    assert knobs == {"sold_leave": False, "life_days": 1_000.0, "new_items_per_day": 6}
+
+
+def test_a_training_run_gives_it_the_stock_types_of_the_history(tmp_path: Path) -> None:
+    """``./ipl recommend train --model msnet``; other models' features, and old runs, stay as they were."""
+    write_world(tmp_path, scale="small", seed=3, knobs={"impressions": 2_000, "users": 20, "days": 6})
+    config = TrainConfig(threads=1)
+    run = plan(tmp_path / "log", SMALL, config, ("click",), test_days=2)
+    assert run.stock
+    assert not plan(tmp_path / "log", SMALL.model_copy(update={"name": "din"}), config, ("click",), 2).stock
+    train_run(tmp_path / "log", run, tmp_path / "run")
+    model, _, _ = load_run(tmp_path / "run", tmp_path / "log")
+    assert isinstance(model, MSNet)
+    assert model.flag == "history_single"

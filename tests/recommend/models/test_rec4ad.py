@@ -1,0 +1,440 @@
+"""Rec4Ad: its parts beside their equations, what each must and must not see, and a tiny run of every arm."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from recommend.config import ModelConfig, TrainConfig
+from recommend.data.memory import MemoryStream
+from recommend.data.parquet import ParquetStream
+from recommend.data.schema import POLICIES, table_files
+from recommend.experiments.arms import FEATURES as ALL
+from recommend.experiments.recipe import Setting, find_recipe
+from recommend.experiments.recipes import rec4ad as recipe
+from recommend.experiments.setups import disentanglement_probe
+from recommend.features.encoders import Encoders
+from recommend.features.feature_map import Feature, FeatureMap
+from recommend.features.ragged import concat_batches, slice_batch
+from recommend.metrics.calibration import pcoc
+from recommend.metrics.ranks import auc
+from recommend.models.rec4ad import (
+    ADS,
+    ORGANIC,
+    WIDTHS,
+    Domains,
+    Parts,
+    Propensity,
+    Rec4Ad,
+    Reversed,
+    correlation,
+    mmd,
+)
+from recommend.training.input_specs import systems
+from recommend.training.run_config import RunConfig
+from recommend.training.trainer import train
+from tests.recommend import tiny
+
+SMALL = ModelConfig(embedding=8, attention=(8,), mlp=(16, 8), initial_std=0.1, experts=2)
+WORLD = {"impressions": 12_000, "users": 60, "new_items_per_day": 200, "many_items": 60, "posts_per_day": 10}
+DIMS = 10
+TOY = FeatureMap(features=(Feature(column="content", role="target", kind="vector", size=DIMS),), group="user_id")
+TOY_MODEL = ModelConfig(mlp=(32, 8), activation="relu")
+
+
+def two_systems(rows: int, seed: int = 0) -> dict[str, torch.Tensor]:
+    """Ads are chosen by features 0-3, organic rows by 2-5, and features 6-9 say which system it was.
+
+    Clicks follow features 0-5, organic ones a little more often.
+    """
+    rng = np.random.default_rng(seed)
+    w = np.random.default_rng(99).normal(size=DIMS) * (np.arange(DIMS) < 6)
+    parts = []
+    for system, known in ((ADS, slice(0, 4)), (ORGANIC, slice(2, 6))):
+        x = rng.normal(size=(rows * 3, DIMS)).astype(np.float32)
+        guess = x[:, known] @ w[known] + rng.normal(size=len(x))
+        x = x[np.argsort(-guess)[:rows]]
+        x[:, 6:] += np.float32(0.5 if system == ADS else -0.5)
+        odds = -2 + x @ w + 0.6 * (system == ORGANIC)
+        click = rng.random(rows) < 1 / (1 + np.exp(-odds))
+        parts.append({"content": x, "click": click, "system": np.full(rows, system)})
+    order = rng.permutation(2 * rows)
+    whole = {n: torch.from_numpy(np.concatenate([p[n] for p in parts])[order]) for n in parts[0]}
+    return {**whole, "user_id": torch.zeros(2 * rows, dtype=torch.int64)}
+
+
+VERDICT = recipe.ARMS["rec4ad"].parts
+ALIGNED = 9.0  # what the toy needs, whose features 6-9 name the system: the recipe's 0.1 leaves a probe of 0.78
+
+
+@cache
+def learned(align: float = VERDICT.align, decorrelate: float = VERDICT.decorrelate) -> tuple[Rec4Ad, dict]:
+    """A model of the toy with the verdict's weights or others, and rows that it has not seen."""
+    torch.manual_seed(0)
+    parts = dataclasses.replace(VERDICT, align=align, decorrelate=decorrelate)
+    model = Rec4Ad(TOY, {}, TOY_MODEL, parts=parts)
+    rows = two_systems(12_000)
+    train(model, MemoryStream(rows, 512), TrainConfig(epochs=4, learning_rate=4e-3, threads=1))
+    model.eval()
+    return model, two_systems(4_000, seed=1)
+
+
+def probe(z: torch.Tensor, system: torch.Tensor) -> float:
+    """Held-out AUC of a linear guess of the system, fitted on one half of the rows."""
+    x = torch.cat([z, torch.ones(len(z), 1)], 1).double()
+    half = len(x) // 2
+    w = torch.linalg.lstsq(x[:half], system[:half, None].double() * 2 - 1, driver="gelsd").solution
+    return auc(system[half:], (x[half:] @ w).squeeze(1).detach())
+
+
+def representations(model: Rec4Ad, rows: dict) -> tuple[torch.Tensor, torch.Tensor]:
+    """z_inv, and the ads' own part of every row, whoever showed it."""
+    with torch.no_grad():
+        h, invariant = model.encoded(rows)
+        return invariant, model.branches[ADS](h, invariant)[1]
+
+
+def test_the_invariant_part_does_not_tell_the_system_and_the_own_part_does() -> None:
+    model, rows = learned(ALIGNED)
+    invariant, own = representations(model, rows)
+    assert probe(invariant, rows["system"]) <= 0.6
+    assert probe(own, rows["system"]) >= 0.85
+    without, _ = learned(0.0)
+    assert probe(representations(without, rows)[0], rows["system"]) > 0.8
+    # It did not collapse to get there: alone it still tells clicks, on rows that the guess was not fitted on.
+    assert probe(invariant, rows["click"]) > 0.65
+
+
+def test_decorrelation() -> None:
+    def between(model: Rec4Ad, rows: dict) -> float:
+        with torch.no_grad():
+            out = model(rows)
+        found = [
+            correlation(out["invariant"][which], out["own"][which]).abs().mean()
+            for which in (rows["system"] == ADS, rows["system"] == ORGANIC)
+        ]
+        return float(torch.stack(found).mean())
+
+    with_it, rows = learned()
+    assert between(with_it, rows) < 0.05
+    assert between(learned(decorrelate=0.0)[0], rows) > 0.4
+
+
+def test_shown_ads_stay_calibrated_with_organic_rows() -> None:
+    model, rows = learned()
+    ads = rows["system"] == ADS
+    found = model.predict(rows)["click"][ads]
+    assert pcoc(rows["click"][ads], found) == pytest.approx(1, abs=0.05)
+
+
+def tiny_model(parts: Parts | None = None) -> tuple[Rec4Ad, dict]:
+    data = tiny.columns(400)
+    encoders = Encoders.fit(tiny.FEATURES, [data])
+    torch.manual_seed(3)
+    rows = encoders(data) | {"system": torch.arange(400) % 2, "log_bid": torch.randn(400)}
+    return Rec4Ad(tiny.FEATURES, encoders.sizes(), SMALL, parts=parts or Parts(own=("log_bid",))), rows
+
+
+def of_branches(model: Rec4Ad, rows: dict) -> list[list[torch.Tensor]]:
+    """Gradients of the whole loss, every term at full weight, on each branch's parameters."""
+    model.zero_grad()
+    model.steps.fill_(model.parts.warm_steps)
+    model.loss(model(rows), rows).backward()
+    return [[torch.zeros_like(p) if p.grad is None else p.grad.clone() for p in b.parameters()] for b in model.branches]
+
+
+@pytest.mark.parametrize("system", [ADS, ORGANIC])
+def test_a_system_teaches_its_own_branch_alone(system: int) -> None:
+    model, rows = tiny_model()
+    alone = {**rows, "system": torch.full((400,), system)}
+    for number, found in enumerate(of_branches(model, alone)):
+        assert (sum(float(g.abs().sum()) for g in found) > 0) is (number == system)
+    assert all(p.grad.abs().sum() > 0 for p in model.shared.parameters())
+
+
+@pytest.mark.parametrize("system", [ADS, ORGANIC])
+def test_in_a_mixed_batch_the_other_branch_does_not_hear_of_a_system(system: int) -> None:
+    """Other clicks of one system's rows change what its own branch learns, and nothing of the other's."""
+    model, rows = tiny_model()
+    mine = rows["system"] == system
+    other = {**rows, "click": torch.where(mine, ~rows["click"].bool(), rows["click"].bool())}
+    before, after = of_branches(model, rows), of_branches(model, other)
+    for number, (first, second) in enumerate(zip(before, after, strict=True)):
+        assert all(bool(g.abs().sum() > 0) for g in first)
+        assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True)) is (number != system)
+
+
+def test_ads_are_served_without_anything_organic() -> None:
+    model, rows = tiny_model()
+    before = model.predict(rows)["click"]
+    with torch.no_grad():
+        for p in model.branches[ORGANIC].parameters():
+            p.copy_(torch.randn_like(p) * 9)
+    assert torch.equal(model.predict(rows)["click"], before)
+    model.branches[ORGANIC] = torch.nn.Module()  # it is not even called
+    assert torch.equal(model.predict(rows)["click"], before)
+    del rows["system"]
+    assert torch.equal(model.predict(rows)["click"], before)
+
+
+def test_the_fields_of_ads_do_not_reach_the_invariant_part() -> None:
+    model, rows = tiny_model()
+    other = {**rows, "log_bid": rows["log_bid"] + 5}
+    assert torch.equal(model.encoded(rows)[1], model.encoded(other)[1])
+    assert not torch.equal(model(rows)["click"], model(other)["click"])
+
+
+def test_the_gate_and_the_head_follow_their_equations() -> None:
+    model, rows = tiny_model()
+    h, invariant = model.encoded(rows)
+    branch = model.branches[ADS]
+    own = branch.encode(h)
+    gate = (torch.cat([invariant, own], 1) @ branch.gate.weight.T + branch.gate.bias).sigmoid()
+    expected = branch.head(torch.cat([invariant, gate * own], 1)).squeeze(1)
+    ads = rows["system"] == ADS
+    torch.testing.assert_close(model(rows)["click"][ads], expected[ads])
+
+
+def test_mmd_follows_its_definition() -> None:
+    torch.manual_seed(0)
+    a, b = torch.randn(7, 3), torch.randn(5, 3) + 1
+    both = torch.cat([a, b])
+    scale = torch.cdist(both, both).square().mean()
+
+    def kernel(x: torch.Tensor, y: torch.Tensor) -> float:
+        return float(torch.stack([(-(x - y).square().sum() / (scale * w)).exp() for w in WIDTHS]).mean())
+
+    def mean(x: torch.Tensor, y: torch.Tensor, same: bool) -> float:
+        pairs = [kernel(x[i], y[j]) for i, j in product(range(len(x)), range(len(y))) if not (same and i == j)]
+        return float(np.mean(pairs))
+
+    assert mmd(a, b).item() == pytest.approx(mean(a, a, True) + mean(b, b, True) - 2 * mean(a, b, False), abs=1e-5)
+    assert mmd(a, b[:1]).item() == 0
+    many = [float(mmd(torch.randn(40, 3), torch.randn(40, 3))) for _ in range(60)]
+    assert abs(np.mean(many)) < 0.01  # unbiased: 0 for one law
+    assert mmd(torch.randn(200, 3), torch.randn(200, 3) + 1) > 0.1
+
+
+def test_correlations_are_those_of_numpy() -> None:
+    torch.manual_seed(0)
+    a, b = torch.randn(50, 3), torch.randn(50, 4)
+    expected = np.corrcoef(a.numpy().T, b.numpy().T)[:3, 3:]
+    np.testing.assert_allclose(correlation(a, b).numpy(), expected, atol=1e-3)
+
+
+def test_alignment_compares_rows_of_the_same_click() -> None:
+    """Given the click there is nothing to align here, though both systems' rows differ by their click rates."""
+    torch.manual_seed(0)
+    click, organic = torch.rand(2_000) < 0.5, torch.arange(2_000) % 2 == 1
+    click = torch.where(organic, torch.rand(2_000) < 0.6, torch.rand(2_000) < 0.2)
+    z = torch.randn(2_000, 8) + 2 * click[:, None]
+    given, _ = tiny_model(Parts(alignment="given"))
+    marginal, _ = tiny_model(Parts(alignment="marginal"))
+    assert float(given._alignment(z, click, organic, 1.0)) < 0.01
+    assert float(marginal._alignment(z, click, organic, 1.0)) > 0.03
+
+
+def test_the_discriminator_learns_and_the_representation_unlearns() -> None:
+    x = torch.randn(4, requires_grad=True)
+    Reversed.apply(x, 0.5).sum().backward()
+    assert torch.equal(x.grad, torch.full((4,), -0.5))
+    model, rows = tiny_model(Parts(alignment="adversarial", specific=False, decorrelate=0))
+    z = torch.randn(400, 8, requires_grad=True)
+    organic = rows["system"] == ORGANIC
+    loss = model._alignment(z, rows["click"].bool(), organic, 1.0)
+    loss.backward()
+    with torch.no_grad():
+        assert float(model._alignment(z + 1e-2 * z.grad / z.grad.norm(), rows["click"].bool(), organic, 1.0)) < loss
+    assert model.discriminator.layers[0].weight.grad.abs().sum() > 0
+
+
+def test_lambdas_rise_during_the_first_steps() -> None:
+    model, rows = tiny_model(Parts(align=5.0, decorrelate=5.0, warm_steps=4, own=("log_bid",)))
+    values = [model.loss(model(rows), rows).item() for _ in range(6)]
+    rise = np.diff(values)
+    assert rise[:4] == pytest.approx(rise[0], rel=1e-3)
+    assert abs(rise[0]) > 1e-3
+    assert rise[4] == pytest.approx(0, abs=1e-6)
+
+
+def test_domains_answer_by_system() -> None:
+    data = tiny.columns(50)
+    encoders = Encoders.fit(tiny.FEATURES, [data])
+    model, rows = Domains(tiny.FEATURES, encoders.sizes(), SMALL), encoders(data)
+    ads, organic = (model({**rows, "system": torch.full((50,), s)})["click"] for s in (ADS, ORGANIC))
+    both = model({**rows, "system": torch.arange(50) % 2})["click"]
+    assert torch.equal(both[::2], ads[::2])
+    assert torch.equal(both[1::2], organic[1::2])
+    assert torch.equal(model(rows)["click"], ads)
+
+
+def test_doubly_robust_is_right_on_the_mean_whatever_was_imputed() -> None:
+    """Three candidates, one shown: over all ways to show one, its gradient is that of knowing every click."""
+    data = tiny.columns(3)
+    encoders = Encoders.fit(tiny.FEATURES, [data])
+    model = Propensity(tiny.FEATURES, encoders.sizes(), SMALL)
+    logit = torch.tensor([0.3, -0.7, 0.1])
+    click, imputed = torch.tensor([1.0, 0.0, 1.0]), torch.tensor([0.2, 0.6, 0.4])
+    chance = torch.tensor([0.5, 0.2, 0.3])
+
+    def gradient(shown: int | None) -> torch.Tensor:
+        x = logit.clone().requires_grad_()
+        if shown is None:
+            loss = functional.binary_cross_entropy_with_logits(x, click)
+        else:
+            logits = {"click": torch.cat([x[shown : shown + 1], x])}
+            batch = {
+                "click": torch.cat([click[shown : shown + 1], torch.zeros(3)]),
+                "weight": torch.cat([1 / chance[shown : shown + 1] / 3, torch.zeros(3)]),
+                "listed": torch.tensor([False, True, True, True]),
+                "imputed": torch.cat([imputed[shown : shown + 1], imputed]),
+            }
+            loss = model.loss(logits, batch)
+        return torch.autograd.grad(loss, x)[0]
+
+    torch.testing.assert_close(sum(chance[i] * gradient(i) for i in range(3)), gradient(None))
+
+
+def test_the_expected_auc_is_the_mean_over_outcomes() -> None:
+    truth, scores = np.array([0.3, 0.6, 0.2, 0.5]), np.array([0.1, 0.4, 0.4, 0.2])
+    above = below = 0.0
+    for i, j in product(range(4), range(4)):
+        if i != j:
+            chance = truth[i] * (1 - truth[j])
+            above += chance * ((scores[i] > scores[j]) + 0.5 * (scores[i] == scores[j]))
+            below += chance
+    assert recipe.expected_auc(truth, scores) == pytest.approx(above / below)
+    rng = np.random.default_rng(0)
+    truth, scores = rng.beta(1, 9, 40_000), rng.random(40_000).round(2)
+    scores += truth
+    assert recipe.expected_auc(truth, scores) == pytest.approx(auc(rng.random(40_000) < truth, scores), abs=0.01)
+
+
+@pytest.fixture(scope="module")
+def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
+    model, training = ("mlp=[8, 4]", "embedding=4", "attention=[4]"), ("threads=1",)
+    return Setting("small", 7, tmp_path_factory.mktemp("worlds"), WORLD, model, training)
+
+
+@pytest.fixture(scope="module")
+def prepared(setting: Setting) -> recipe.Prepared:
+    return recipe.Prepared(setting)
+
+
+def test_what_is_no_ad_gets_the_bid_of_the_nearest_ad(setting: Setting, prepared: recipe.Prepared) -> None:
+    side = prepared.side("default")
+    log = next(p for p in setting.worlds.iterdir() if p.is_dir()) / "log"
+    names = ["item_id", "category", "bid", "content"]
+    items = concat_batches(list(ParquetStream(table_files(log, "item", 0, side.market.split.train[1]), names, 4096)))
+    shown = concat_batches(list(ParquetStream(side.market.split.files(log, "train"), ["item_id", "is_ad"], 4096)))
+    bid, category = items["bid"].numpy(), items["category"].numpy()
+    content = items["content"].values.reshape(-1, 16).numpy()
+    content = content / np.linalg.norm(content, axis=1, keepdims=True)
+    filled = recipe.filled_bids(log, shown["item_id"], side.market.split.train[1]).numpy()
+    item, is_ad = shown["item_id"].numpy(), shown["is_ad"].numpy()
+    assert (filled > 0).all()
+    np.testing.assert_allclose(filled[is_ad], bid[item[is_ad]])
+    for row in np.flatnonzero((item >= 0) & ~is_ad)[:40]:
+        i = item[row]
+        ads = np.flatnonzero((category == category[i]) & (bid > 0))
+        if bid[i] == 0 and len(ads):
+            assert filled[row] == pytest.approx(bid[ads[np.argmax(content[ads] @ content[i])]])
+    # The fill is no mark of the systems: organic rows have bids as ads have that nobody chose. Those that the policy
+    # chose by their bids have higher ones, which is why the verdict's arms do not read the bid.
+    uniform = side.ads["policy"] == POLICIES.index("uniform")
+    organic = side.organic["log_bid"]
+    apart = {
+        name: auc(torch.arange(len(ads) + len(organic)) < len(ads), torch.cat([ads, organic]))
+        for name, ads in (("drawn", side.ads["log_bid"][uniform]), ("chosen", side.ads["log_bid"][~uniform]))
+    }
+    assert abs(apart["drawn"] - 0.5) < 0.1
+    assert apart["chosen"] > 0.7
+
+
+def test_shown_ads_are_judged_with_the_bid_that_the_log_has(prepared: recipe.Prepared, setting: Setting) -> None:
+    side = prepared.side("default")
+    log = next(p for p in setting.worlds.iterdir() if p.is_dir()) / "log"
+    asked = concat_batches(list(ParquetStream(side.market.split.files(log, "test"), ["item_id", "is_ad"], 4096)))
+    items = concat_batches(list(ParquetStream(table_files(log, "item"), ["item_id", "bid"], 4096)))
+    bid = dict(zip(items["item_id"].tolist(), items["bid"].tolist(), strict=True))
+    ads = asked["is_ad"].bool()
+    expected = [np.log(bid[i]) for i in asked["item_id"][ads].tolist()]
+    np.testing.assert_allclose(side.test["log_bid"][ads].numpy(), expected, rtol=1e-5)
+    assert side.test["log_bid"][ads].std() > 0.1
+
+
+def test_the_arms_of_the_verdict_read_the_same(prepared: recipe.Prepared) -> None:
+    """Other bids change nothing for them; the arm that explains does read the bid."""
+    side = prepared.side("default")
+    named = {a for c in (*recipe.RECIPE.claims, *recipe.RECIPE.controls) for a in (c.arm, c.baseline)}
+    for name in (*named, "rec4ad_bid"):
+        model = recipe.fresh(recipe.ARMS[name], side, prepared.setting)
+        rows = slice_batch(side.test, 0, 50)
+        other = {**rows, "log_bid": rows["log_bid"] + 3}
+        assert torch.equal(recipe.told(model, rows), recipe.told(model, other)) is (name != "rec4ad_bid"), name
+
+
+def test_a_probe_finds_what_tells_the_systems_apart_and_nothing_else() -> None:
+    rng = np.random.default_rng(0)
+    yes = rng.random(4_000) < 0.2
+    x = rng.normal(size=(4_000, 6))
+    assert auc(yes, disentanglement_probe.probe(x, yes)) == pytest.approx(0.5, abs=0.03)
+    x[:, 2] += yes  # two normals one deviation apart: AUC Phi(1 / sqrt 2)
+    assert auc(yes, disentanglement_probe.probe(x, yes)) == pytest.approx(0.76, abs=0.03)
+    model, rows = learned(0.0, 0.0)
+    found = disentanglement_probe.disentanglement(model, rows, 512)
+    invariant, own = representations(model, rows)
+    assert found["probe"] == pytest.approx(probe(invariant, rows["system"]), abs=0.02)
+    assert found["probe_own"] == pytest.approx(probe(own, rows["system"]), abs=0.02)
+    assert found["spread"] == pytest.approx(float(invariant.std(0).mean()), rel=1e-4)
+    assert found["correlation"] > 0.4
+    assert found["probe_given"] > 0.85
+
+
+def test_systems_are_parted_and_the_channel_is_not_read(prepared: recipe.Prepared) -> None:
+    side = prepared.side("default")
+    assert bool(side.ads["is_ad"].all())
+    assert not bool(side.organic["is_ad"].any())
+    assert set(side.organic["channel"].tolist()) == {0}
+    read = {f.column for f in recipe.READ.features}
+    assert read == {f.column for f in ALL.features} - {"channel"}
+    arm = recipe.Arm(organic=1.0)
+    stream = recipe.rows_to_learn(arm, side, prepared.setting, TrainConfig(batch_rows=64))
+    ads = [int((batch["system"] == ADS).sum()) for batch, _ in stream.with_positions()]
+    rows = [len(batch["click"]) for batch, _ in stream.with_positions()]
+    assert set(ads[:-1]) == {64}
+    assert sum(rows) == pytest.approx(2 * sum(ads), abs=1)
+    assert np.ptp(np.subtract(rows, ads)) <= 1  # organic rows are spread evenly
+    first = slice_batch(stream.columns, 0, 64)
+    assert bool((first["system"] == ADS).all())
+
+
+def test_every_arm_runs(setting: Setting, prepared: recipe.Prepared) -> None:
+    found = find_recipe("rec4ad")
+    for arm in found.arms:
+        measures = found.run(arm, prepared, setting)
+        assert np.isfinite(list(measures.values())).all(), arm
+        assert 0 < measures["auc"] < 1
+    assert Path(setting.worlds).exists()
+
+
+def test_what_trains_on_a_log_reads_neither_the_channel_nor_the_bid() -> None:
+    own = {
+        "labels": ("click",),
+        "content": 16,
+        "history": 20,
+        "min_count": 2,
+        "train_days": (0, 1),
+        "test_days": (2, 3),
+    }
+    run = RunConfig(model=ModelConfig(name="rec4ad"), train=TrainConfig(), **own)
+    found = systems.features(ALL, run)
+    assert {f.column for f in found.features} == {f.column for f in ALL.features} - {"channel"}
+    assert not any("bid" in name for name in found.columns)

@@ -1,0 +1,246 @@
+"""Training: it goes on after a kill as if nothing had been, and two processes do what one does."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from recommend.config import ModelConfig, TrainConfig
+from recommend.data.memory import MemoryStream
+from recommend.data.parquet import DataError, ParquetStream
+from recommend.features.encoders import Encoders
+from recommend.models.base import Ranker
+from recommend.models.registry import build_model
+from recommend.training import checkpoint
+from recommend.training.optim import kinds, optimizers, sparse_parameters
+from recommend.training.scoring import evaluate
+from recommend.training.trainer import TrainingError, train
+from tests.recommend import tiny
+
+ROOT = Path(__file__).resolve().parents[3]
+SMALL = ModelConfig(embedding=4, attention=(8,), mlp=(8,), dropout=0.2, initial_std=0.1)
+PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+ONCE = TrainConfig(threads=1, checkpoint_every=3, log_every=2, epochs=2)
+
+# What the killed child and the processes of torchrun run; a test imports the same names.
+CHILD = """
+import os, signal, sys
+from pathlib import Path
+import torch
+from tests.recommend.training.test_training import ONCE, SMALL, prepared, train
+from recommend.training.distributed import group
+
+encoders, model, stream = prepared(Path(sys.argv[1]))
+calls = 0
+def encode(batch):
+    global calls
+    calls += 1
+    if calls == 8:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return encoders(batch)
+train(model, stream, ONCE, encode, Path(sys.argv[2]))
+"""
+PART = """
+import sys
+from pathlib import Path
+from tests.recommend.training.test_training import part
+
+part(Path(sys.argv[1]))
+"""
+
+
+def prepared(folder: Path, config: ModelConfig = SMALL) -> tuple[Encoders, Ranker, ParquetStream]:
+    """Encoders, a fresh model and the stream of a written log."""
+    stream = ParquetStream([folder / "a.parquet", folder / "b.parquet"], tiny.FEATURES.columns, 64)
+    encoders = Encoders.fit(tiny.FEATURES, stream)
+    return encoders, build_model(tiny.FEATURES, encoders.sizes(), config), stream
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """530 rows in two files of row groups of 70: 9 steps a pass."""
+    data = tiny.columns(530)
+    for name, (start, stop) in {"a": (0, 230), "b": (230, 530)}.items():
+        tiny.write(tmp_path / f"{name}.parquet", tiny.slice_rows(data, start, stop), 70)
+    return tmp_path
+
+
+def weights(model: Ranker) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[n], second[n]) for n in first)
+
+
+def child(code: str, *arguments: str, **environment: str) -> subprocess.Popen:
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, text=True, **PIPES)
+
+
+def test_a_killed_run_goes_on_to_the_identical_model(log: Path) -> None:
+    encoders, undisturbed, stream = prepared(log)
+    train(undisturbed, stream, ONCE, encoders, log / "whole")
+    killed = child(CHILD, str(log), str(log / "killed"))
+    _, errors = killed.communicate()
+    assert killed.returncode == -signal.SIGKILL, errors
+    _, again, _ = prepared(log)
+    torch.rand(3)  # whatever was drawn meanwhile
+    done = train(again, stream, ONCE, encoders, log / "killed")
+    assert done.steps == 18
+    assert done.rows == 1_060
+    assert equal(weights(undisturbed), weights(again))
+    ends = [load_file(log / name / checkpoint.NAME) for name in ("whole", "killed")]
+    assert equal(*ends)  # optimiser states and random state too
+
+
+@pytest.mark.parametrize("stop", [1, 4, 9, 13])
+def test_a_run_may_end_anywhere(log: Path, stop: int) -> None:
+    """Also in the middle of a row group, at the end of a pass and in the second one; with sparse tables as well."""
+    config = SMALL.model_copy(update={"sparse_rows": 10})
+    every = ONCE.model_copy(update={"checkpoint_every": 1})
+    encoders, undisturbed, stream = prepared(log, config)
+    train(undisturbed, stream, every, encoders)
+    _, model, _ = prepared(log, config)
+    train(model, stream, every, encoders, log / "run", stop_after=stop)
+    _, model, _ = prepared(log, config)
+    train(model, stream, every, encoders, log / "run")
+    assert equal(weights(undisturbed), weights(model))
+
+
+def test_one_pass_in_the_order_of_time_is_the_default(log: Path) -> None:
+    encoders, model, stream = prepared(log)
+    seen: list[float] = []
+
+    def encode(batch: dict) -> dict:
+        seen.extend(batch["price"].tolist())
+        return encoders(batch)
+
+    done = train(model, stream, TrainConfig(threads=1), encode)
+    assert done.rows == 530
+    assert seen == tiny.columns(530)["price"].tolist()
+
+
+def part(folder: Path) -> None:
+    """One of two processes: trains each kind of model on its share and, as the first, saves the weights."""
+    from safetensors.torch import save_file
+
+    from recommend.training.distributed import group
+
+    torch.set_num_threads(1)
+    with group() as mine:
+        for kind in KINDS:
+            model, data = joined(kind)
+            stream = MemoryStream(data, 32, shard=mine.rank, shards=mine.size)
+            done = train(model, stream, TrainConfig(threads=1, checkpoint_every=2), folder=folder / kind, group=mine)
+            assert done.steps == 5
+            if mine.first:
+                save_file(weights(model), folder / f"{kind}.safetensors")
+    print("done", flush=True)
+
+
+KINDS = {"dense": 1_000, "sparse": 10}  # rows above which a table gets sparse gradients
+
+
+def joined(kind: str) -> tuple[Ranker, dict]:
+    """A model, with sparse tables or without, and its encoded data."""
+    data = tiny.columns(310)
+    encoders = Encoders.fit(tiny.FEATURES, [data])
+    changes = {"dropout": 0.0, "sparse_rows": KINDS[kind]}
+    return build_model(tiny.FEATURES, encoders.sizes(), SMALL.model_copy(update=changes)), encoders(data)
+
+
+def test_two_processes_do_what_one_does(tmp_path: Path) -> None:
+    """The last step's shares are unequal (32 and 22 rows): the mean is over rows, not over processes."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    where = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    both = [child(PART, str(tmp_path), RANK=str(rank), **where) for rank in range(2)]
+    for process in both:
+        said, errors = process.communicate(timeout=200)
+        assert said == "done\n", errors  # gloo's threads can abort a process that has ended, so its status says little
+    for kind in KINDS:
+        one, data = joined(kind)
+        train(one, MemoryStream(data, 64), TrainConfig(threads=1))
+        two = load_file(tmp_path / f"{kind}.safetensors")
+        for name, value in weights(one).items():
+            torch.testing.assert_close(value, two[name], atol=2e-6, rtol=1e-4)
+    # One process cannot go on with a checkpoint of two: each has a place of its own in the data.
+    with pytest.raises(DataError, match="written by 2 processes"):
+        train(one, MemoryStream(data, 64), TrainConfig(threads=1), folder=tmp_path / "sparse")
+
+
+def test_big_tables_are_trained_lazily_and_the_summary_says_so(log: Path) -> None:
+    encoders, model, stream = prepared(log, SMALL.model_copy(update={"sparse_rows": 10}))
+    assert [type(o).__name__ for o in optimizers(model, 0.1)] == ["Adam", "SparseAdam"]
+    assert len(sparse_parameters(model)) == 2  # users and items
+    table = model.inputs.tables.tables["item_id"]
+    before = table.weight.clone()
+    done = train(model, stream, TrainConfig(threads=1), encoders, stop_after=1)
+    batch = encoders(next(iter(stream)))
+    used = torch.cat([batch["item_id"], batch["history_item"].values]).unique()
+    moved = (table.weight != before).any(1).nonzero()[:, 0]
+    assert set(moved.tolist()) <= set(used.tolist())
+    assert "SparseAdam (lazy) on 2 tables" in done.optimizer
+    assert kinds(prepared(log)[1]) == "fused Adam"
+
+
+def test_bf16_is_near_fp32_and_keeps_its_weights_in_fp32(log: Path) -> None:
+    losses = {}
+    for precision in ("fp32", "bf16"):
+        encoders, model, stream = prepared(log, SMALL.model_copy(update={"dropout": 0.0}))
+        config = TrainConfig(threads=1, precision=precision, epochs=3, learning_rate=0.01)
+        losses[precision] = train(model, stream, config, encoders).loss
+        assert all(p.dtype == torch.float32 for p in model.parameters())
+    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.02)
+    assert losses["bf16"] != losses["fp32"]
+
+
+def test_the_log_says_what_happens(log: Path) -> None:
+    encoders, model, stream = prepared(log)
+    train(model, stream, ONCE, encoders, log / "run")
+    lines = [json.loads(line) for line in (log / "run" / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(2, 19, 2))
+    assert all(line["loss"] > 0 and line["rows_per_s"] > 0 for line in lines)
+    assert lines[-1]["left_s"] == 0
+    assert list((log / "run" / "tensorboard").glob("events.*"))
+
+
+def test_a_damaged_or_foreign_checkpoint_is_one_sentence(log: Path) -> None:
+    encoders, model, stream = prepared(log)
+    train(model, stream, ONCE, encoders, log / "run", stop_after=3)
+    path = log / "run" / checkpoint.NAME
+    _, other, _ = prepared(log, SMALL.model_copy(update={"mlp": (5,)}))
+    with pytest.raises(DataError, match="belongs to another model"):
+        train(other, stream, ONCE, encoders, log / "run")
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(DataError, match="cannot be read"):
+        train(model, stream, ONCE, encoders, log / "run")
+
+
+def test_a_loss_that_is_no_number_stops_the_run(log: Path) -> None:
+    encoders, model, stream = prepared(log)
+    with torch.no_grad():
+        next(model.parameters()).fill_(torch.nan)
+    with pytest.raises(TrainingError, match="no number any more after step 2: lower learning_rate"):
+        train(model, stream, ONCE, encoders)
+
+
+def test_evaluation_measures_every_task(log: Path) -> None:
+    encoders, model, stream = prepared(log)
+    train(model, stream, ONCE.model_copy(update={"learning_rate": 0.02}), encoders)
+    found = evaluate(model, stream, encoders)
+    assert set(found) == {"click"}
+    assert found["click"]["auc"] > 0.55
+    assert 0.7 < found["click"]["pcoc"] < 1.4
+    assert evaluate(model, []) == {}

@@ -1,0 +1,108 @@
+"""What a package needs to be installed: every import declared, every data file listed, every list read once."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("app", "finetune", "listing", "rag_index", "recommend")
+OURS = {*PACKAGES, "benchmarks", "demo", "tests"}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+DYNAMIC = PROJECT["tool"]["setuptools"]["dynamic"]
+EXTRAS = {name: entry["file"] for name, entry in DYNAMIC["optional-dependencies"].items()}
+RUNTIME = DYNAMIC["dependencies"]["file"]
+# Imports that are no packages of their own on the index: which package brings them.
+NOT_INSTALLED = {"deepctr_torch": "deepctr-torch", "torch_rechub": "torch-rechub"}  # belong to the extra "bench"
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def declared(files: list[str]) -> set[str]:
+    """The packages named in requirement lists."""
+    lines = [line for file in files for line in (ROOT / file).read_text(encoding="utf-8").splitlines()]
+    names = [re.match(r"[A-Za-z0-9._-]+", line.partition("#")[0].strip()) for line in lines]
+    return {normal(match[0]) for match in names if match}
+
+
+def imported(folder: Path) -> dict[str, Path]:
+    """Third-party modules that the code below ``folder`` imports, and where, lazy imports included."""
+    result: dict[str, Path] = {}
+    for file in sorted(folder.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [str(node.module)]
+            for name in (n.partition(".")[0] for n in names):
+                if name not in sys.stdlib_module_names and name not in OURS:
+                    result.setdefault(name, file.relative_to(ROOT))
+    return result
+
+
+def undeclared(folder: str, files: list[str]) -> list[str]:
+    """Such as "tests/x.py imports y"."""
+    brings = importlib.metadata.packages_distributions()
+    known = declared(files)
+    return [
+        f"{file} imports {name}"
+        for name, file in imported(ROOT / folder).items()
+        if not {normal(package) for package in brings.get(name, [NOT_INSTALLED.get(name, name)])} & known
+    ]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_a_package_imports_is_declared(package: str) -> None:
+    assert undeclared(package, [*RUNTIME, *EXTRAS["ray"], *EXTRAS["postgres"]]) == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "extras"), [("tests", ["dev"]), ("benchmarks", ["dev", "bench"]), ("docs", ["docs"])]
+)
+def test_what_tests_benchmarks_and_the_site_import_is_declared(folder: str, extras: list[str]) -> None:
+    assert undeclared(folder, [*RUNTIME, *(file for extra in extras for file in EXTRAS[extra])]) == []
+
+
+def test_no_list_repeats_another() -> None:
+    files = sorted(ROOT.glob("requirements*.txt"))
+    lists = {file.name: declared([file.name]) for file in files}
+    assert {name for entry in (RUNTIME, *EXTRAS.values()) for name in entry} == set(lists)
+    for name, packages in lists.items():
+        for other, others in lists.items():
+            assert name == other or not packages & others, f"{name} and {other}"
+
+
+def data_files() -> Iterator[Path]:
+    for package in PACKAGES:
+        for file in (ROOT / package).rglob("*"):
+            parts = file.relative_to(ROOT).parts
+            shipped = "__pycache__" not in parts and parts[:2] != ("app", "deploy")
+            if file.is_file() and file.suffix not in (".py", ".md") and shipped:
+                yield file.relative_to(ROOT)
+
+
+def test_every_data_file_is_in_the_package() -> None:
+    patterns = PROJECT["tool"]["setuptools"]["package-data"]["*"]
+    files = list(data_files())
+    assert len(files) > 80
+    endings = {PurePath(pattern).suffix for pattern in patterns}
+    assert [str(file) for file in files if file.suffix not in endings] == []
+    for folder in {file.parent for file in files}:  # what lies beside code that is no package would be left out
+        assert (ROOT / folder.parts[0] / "__init__.py").is_file()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_types_are_shipped_and_every_folder_of_code_is_a_package(package: str) -> None:
+    assert (ROOT / package / "py.typed").is_file()
+    folders = {file.parent for file in (ROOT / package).rglob("*.py")} - {ROOT / "app" / "store" / "migrations"}
+    assert [str(folder) for folder in folders if not (folder / "__init__.py").is_file()] == []
