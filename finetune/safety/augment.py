@@ -100,7 +100,7 @@ class Augmenter:
         if rng.random() < 0.4:
             text, spans = self._beside(text, spans, rng.choice(self.clean))
         cased = rng.random()
-        for limit, change in ((0.05, str.upper), (0.17, str.lower)):
+        for limit, change in ((0.05, str.upper), (0.17, str.lower), (0.17 if spans else 0.3, str.title)):
             if cased < limit:
                 return (change(text), spans) if len(change(text)) == len(text) else (text, spans)
         return text, spans
@@ -127,8 +127,24 @@ class Augmenter:
     def clean_row(self) -> Row:
         """A generated phrase without contact data, sometimes beside a clean text."""
         rng = self.rng
-        text = phrases.clean_phrase(rng) if rng.random() < 0.5 else self.near_miss()
+        text = rng.choice((phrases.clean_phrase, lambda _: self.near_miss(), lambda _: self.title()))(rng)
         return (text, []) if rng.random() < 0.6 else self._beside(text, [], rng.choice(self.clean))
+
+    def title(self) -> str:
+        """A shop's title of a product: capitals, a brand, numbers and compounds, and no contact data."""
+        rng = self.rng
+        words = rng.choice(self.clean).split()[: rng.randint(3, 8)]
+        if rng.random() < 0.6:
+            words.insert(0, phrases.fill("{S}", rng))
+        for _ in range(rng.choice((0, 1, 1, 2))):
+            words.insert(
+                rng.randint(1, len(words)), phrases.fill(rng.choice(("{n}", "{d3}", "{d4}", "{d2}", "{L}{d3}")), rng)
+            )
+        if len(words) > 2 and rng.random() < 0.25:
+            at = rng.randint(1, len(words) - 1)
+            words[at - 1 : at + 1] = [words[at - 1] + rng.choice("+/-&") + words[at]]
+        text = " ".join(words)
+        return text.title() if rng.random() < 0.8 else text
 
     def name(self) -> str:
         """A person's or a shop's name as networks show it."""

@@ -1,4 +1,4 @@
-"""Train the tagger of contact data: ``python -m finetune.safety.contacts [--epochs 14] [--seeds 0 1] [--out FILE]``.
+"""Train the tagger of contact data: ``python -m finetune.safety.contacts [--epochs 6] [--seeds 0 1] [--out FILE]``.
 
 Learns from ``tests/sets/contacts/train.jsonl``, generated variations (``augment``) and ordinary descriptions of the
 clothing annotations, and chooses its threshold on ``development.jsonl``, whose author wrote no training row. Written:
@@ -128,7 +128,7 @@ def train_network(
         drawn = [row for row, share in rows for _ in range(int(share + rng.random()))]
         encoded = [Encoded(augment(row), words) for row in drawn]
         encoded += [Encoded(augment.phrase(), words) for _ in range(len(drawn) // 6)]
-        encoded += [Encoded(augment.clean_row(), words) for _ in range(len(drawn) // 10)]
+        encoded += [Encoded(augment.clean_row(), words) for _ in range(len(drawn) // 6)]
         total = 0.0
         epoch_batches = batches([row for row in encoded if row.tokens], rng)
         for step, batch in enumerate(epoch_batches):
@@ -152,12 +152,16 @@ def train_network(
 
 
 def save(networks: Sequence[TaggerNetwork], settings: dict[str, Any], path: Path) -> None:
-    """Weights as float16, settings as metadata."""
-    tensors = {
-        f"{i}.{name}": value.detach().numpy().astype(np.float16)
-        for i, network in enumerate(networks)
-        for name, value in network.state_dict().items()
-    }
+    """Embeddings as int8 with a scale a column, other weights as float16, settings as metadata."""
+    tensors = dict[str, Any]()
+    for i, network in enumerate(networks):
+        for name, value in network.state_dict().items():
+            weight = value.detach().numpy()
+            if name in ("words.weight", "forms.weight"):
+                scale = (np.abs(weight).max(0) / 127).astype(np.float16)
+                tensors[f"{i}.{name}.scale"] = scale
+                weight = np.round(weight / scale).clip(-127, 127).astype(np.int8)
+            tensors[f"{i}.{name}"] = weight if weight.dtype == np.int8 else weight.astype(np.float16)
     save_file(tensors, path, metadata={"settings": json.dumps(settings, ensure_ascii=False)})
 
 
@@ -229,7 +233,7 @@ def choose(predictions: Predictions) -> tuple[float, float]:
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, choose the threshold, write the file."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--epochs", type=int, default=14)
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     parser.add_argument(
@@ -243,7 +247,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     rng = random.Random(0)
     clean = [row["text"] for row in training if not row["contacts"]]
     rows = [(plain(row), SHARES[row["author"]]) for row in training]
-    rows += [((text, []), 1.0) for text in rng.sample(described, 1_500)]
+    rows += [((text, []), 1.0) for text in rng.sample(described, 2_500)]
     words = number_words()
     networks = [
         train_network(rows, [*clean, *described[:3_000]], epochs=args.epochs, seed=seed, words=words)

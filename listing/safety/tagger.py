@@ -214,8 +214,10 @@ class Tagger:
         from safetensors import safe_open
 
         with safe_open(path, framework="np") as file:
-            self._weights: dict[str, Floats] = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
+            tensors: dict[str, Floats] = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
             settings: dict[str, Any] = json.loads(file.metadata()["settings"])
+        scales = {name.removesuffix(".scale"): tensors.pop(name) for name in list(tensors) if name.endswith(".scale")}
+        self._weights = {name: tensor * scales.get(name, np.float32(1)) for name, tensor in tensors.items()}
         self.classes: list[str] = settings["classes"]
         self.threshold: float = settings["threshold"]
         self.extend: float = settings["extend"]
