@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
-from listing.lexicon import Lexicon, load_lexicon, plain
+from listing.lexicon import Lexicon, load_lexicon, plain, words
 from listing.safety.contacts import MASK, scrub
 from listing.safety.fold import fold
 from listing.safety.injection import closed_up, instruction_like, without_instructions
@@ -18,7 +18,6 @@ from listing.schema import Flag
 from listing.taxonomy import Taxonomy
 from listing.text import ground, sentences
 from listing.text.support import FactValue, NeighbourValues, letters
-from listing.words import words
 
 __all__ = ["filter_output", "guard", "known_words"]
 
