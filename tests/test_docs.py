@@ -152,7 +152,7 @@ def test_every_python_file_and_module_that_a_page_names_exists(page: Path) -> No
 
 
 def test_a_name_that_is_gone_is_noticed() -> None:
-    text = "`listing/tidy_up.py`, `gone.py`, `listing.nowhere`; `listing/words.py`, `app.cli`, tests.fakes"
+    text = "`listing/tidy_up.py`, `gone.py`, `listing.nowhere`; `listing/lexicon.py`, `app.cli`, tests.fakes"
     assert dead_names(text, ROOT) == ["gone.py", "listing/tidy_up.py", "listing.nowhere"]
 
 

@@ -3,14 +3,13 @@
 ``guard`` trusts nothing that happened before the model: it is measured with one that obeys everything.
 """
 
-# ruff: noqa: E501  (a pattern is read in one piece)
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
-from listing.lexicon import Lexicon, load_lexicon, plain
+from listing.lexicon import Lexicon, load_lexicon, plain, words
 from listing.safety.contacts import MASK, scrub
 from listing.safety.fold import fold
 from listing.safety.injection import closed_up, instruction_like, without_instructions
@@ -18,15 +17,18 @@ from listing.schema import Flag
 from listing.taxonomy import Taxonomy
 from listing.text import ground, sentences
 from listing.text.support import FactValue, NeighbourValues, letters
-from listing.words import words
 
 __all__ = ["filter_output", "guard", "known_words"]
 
 # A text for buyers describes; it gives no orders and does not speak about itself.
 _ORDERS = re.compile(
-    r"(?:^|[,;:!]\s*|\b(?:please|and|or|to|now|then)\s+)(?:visit|click|contact|call|text|e?-?mail|follow|subscribe|vote|send|pay|transfer|message|dm)\b|"
-    r"\b(?:add me|buy now|order now|act now|hurry|check out|go to|look at my|see my|as an ai|language model|system prompt|instructions?|assistant|i (?:cannot|can't|am unable)|my other (?:shop|store|listings?)|seller on|best seller|secret|password|"
-    r"hacked|pwned|lorem ipsum|this listing|admin(?:istrator)?|verified seller|limited time|last chance|gift card|crypto|bitcoin)\b|[#{}<>\\]|\bhttps?\b",
+    r"(?:^|[,;:!]\s*|\b(?:please|and|or|to|now|then)\s+)(?:visit|click|contact|call|text|e?-?mail|follow|"
+    r"subscribe|vote|send|pay|transfer|message|dm)\b|"
+    r"\b(?:add me|buy now|order now|act now|hurry|check out|go to|look at my|see my|as an ai|"
+    r"language model|system prompt|instructions?|assistant|i (?:cannot|can't|am unable)|my other (?:shop|"
+    r"store|listings?)|seller on|best seller|secret|password|"
+    r"hacked|pwned|lorem ipsum|this listing|admin(?:istrator)?|verified seller|limited time|last chance|"
+    r"gift card|crypto|bitcoin)\b|[#{}<>\\]|\bhttps?\b",
     re.I,
 )
 _SENTENCES = re.compile(r"[^.!?\n]+(?:[.!?](?=\w)[^.!?\n]*)*[.!?]*\s*")
@@ -136,7 +138,7 @@ def guard(
     neighbour_values: NeighbourValues = (),
     field: Literal["title", "description"] | None = None,
 ) -> tuple[str, list[Flag]]:
-    """A generated text as it may be shown: contacts scrubbed, sentences with false claims and foreign ones taken out, with flags."""
+    """A generated text as it may be shown, with flags: no contacts, no false claims, no sentence off the subject."""
     flags: list[Flag] = []
     current = scrub(text)
     own = [str(v) for value in facts.values() for v in ([value] if isinstance(value, str) else value or ())]
