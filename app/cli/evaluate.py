@@ -39,8 +39,6 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask, measure, print one line an arm."""
-    from listing.backends.base import BackendError
-
     task: Callable[[argparse.Namespace], None] = _evaluate
     if args.arms == "help":
         task = _list_arms
@@ -48,12 +46,7 @@ def run(args: argparse.Namespace) -> int:
         task = _score_labels
     elif args.implicit_ave:
         task = _implicit_ave
-    try:
-        task(args)
-    except (BackendError, RuntimeError, ValueError) as error:
-        if type(error).__module__.split(".")[0] not in ("finetune", "listing", "rag_index"):
-            raise
-        raise CommandError(str(error), 2 if isinstance(error, ValueError) else 1) from error
+    task(args)
     return 0
 
 

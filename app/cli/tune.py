@@ -41,12 +41,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do it; a mistake in what was given is one sentence."""
     tasks: dict[str, Callable[[argparse.Namespace], None]] = {"data": _data, "merge": _merge}
-    try:
-        tasks.get(args.what, _tune)(args)
-    except (ValueError, RuntimeError) as error:
-        if type(error).__module__.split(".")[0] not in ("finetune", "listing"):
-            raise
-        raise CommandError(str(error), 2 if isinstance(error, ValueError) else 1) from error
+    tasks.get(args.what, _tune)(args)
     return 0
 
 
