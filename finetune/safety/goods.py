@@ -39,7 +39,7 @@ class Recipe:
     strength: float = 10.0
     guilty: float = 8.0
     near: float = 10.0
-    near_misses: float = 0.06
+    near_misses: float = 0.065
     precision: float = 0.97
     sentence: float = 1.5
     seed: int = 7
