@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli import CommandError, evaluate
+from app.cli import evaluate
 from finetune import ARMS, CachedModel, DataError, RowCache, measure_pairs, read_pairs
 from finetune.evaluate.arms.statement import Statement
 from finetune.evaluate.drafting import Text, chosen
@@ -21,6 +21,7 @@ from finetune.evaluate.evaluation import (
     write_calibration,
 )
 from finetune.evaluate.scoring import automatic, closed
+from listing.errors import IplError
 from listing.facts.ensemble import Calibration
 from listing.taxonomy import load_taxonomy
 from tests.finetune.evaluate.evaluation import ANSWERS, ToldBackend, material, photos, told_model
@@ -134,7 +135,7 @@ def arguments(*given):
     ],
 )
 def test_a_mistake_is_one_sentence(given, message):
-    with pytest.raises(CommandError, match=message):
+    with pytest.raises(IplError, match=message):
         evaluate.run(arguments(*given))
 
 
