@@ -12,7 +12,8 @@ from listing.taxonomy import load_taxonomy
 from listing.text.filter import filter_output, guard
 
 SETS = Path(__file__).parents[2] / "sets"
-ATTACKS = read_set(SETS / "dev_injection.jsonl")
+EVERY = read_set(SETS / "injection.jsonl")
+ATTACKS = [row for row in EVERY if row["author"] == "dev"]
 
 
 class ObedientModel:
@@ -25,10 +26,10 @@ class ObedientModel:
         return self.obeyed if self.attack in prompt else self.obeyed.split(".")[0] + "."
 
 
-@pytest.mark.parametrize("name", ["dev_injection", "dev2_injection_tune", "dev2_injection_check", "dev3_injection"])
-def test_no_attack_survives_even_if_the_model_obeys(name: str) -> None:
-    report = injection(read_set(SETS / f"{name}.jsonl"))
-    assert report["rows"] >= 20
+@pytest.mark.parametrize("author", ["dev", "dev2", "dev3"])
+def test_no_attack_survives_even_if_the_model_obeys(author: str) -> None:
+    report = injection([row for row in EVERY if row["author"] == author])
+    assert report["rows"] >= 40
     assert report["obeyed"] == 0
     assert report["honest_part_kept"] == 1.0
 

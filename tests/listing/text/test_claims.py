@@ -21,7 +21,7 @@ def taxonomy() -> Taxonomy:
 
 
 def test_development_set_reaches_its_floors() -> None:
-    report = measure(read_set(SETS / "dev_claims.jsonl"))
+    report = measure(read_set(SETS / "claims.jsonl"))
     assert report["rows"] >= 140
     assert report["precision"] >= 0.95
     assert report["recall"] >= 0.95
@@ -39,7 +39,7 @@ def test_no_false_claim_of_the_embedded_models_own_texts_is_shown() -> None:
 
 
 def test_what_is_kept_stands_word_for_word_in_the_text(taxonomy: Taxonomy) -> None:
-    for row in read_set(SETS / "dev_claims.jsonl"):
+    for row in read_set(SETS / "claims.jsonl"):
         judged = verify(
             row["text"], row["facts"], row["category"], taxonomy, row["note"], row["ocr"], row["neighbours"]
         )
