@@ -24,7 +24,7 @@ __all__ = ["MASK", "ContactSpan", "find_contacts", "has_contacts", "scrub", "scr
 WEIGHTS = Path(__file__).with_name("contacts.safetensors")
 # A second handle beside a removed one may only now stand out; texts settle after one or two passes.
 _MAX_PASSES = 5
-SURE = 0.995  # probability of the tagger
+SURE = 0.97  # probability of the tagger
 _CHUNK = re.compile(
     r"[^\s<>]{4,300}"
 )  # linkify looks at one word at a time: its time grows with the square of the length

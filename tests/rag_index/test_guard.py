@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,15 +11,12 @@ from listing.safety.contacts import scrub_for_index, sure_contact
 from rag_index.errors import BadRecord
 from rag_index.imports.record_checks import check
 from rag_index.index import ListingIndex, build
-from rag_index.records import IndexRecord
-
-from .conftest import INFO
+from tests.rag_index.listings import INFO, make
 
 ROWS = [
     json.loads(line)
     for line in (Path(__file__).parents[1] / "sets" / "contacts" / "development.jsonl").read_text("utf-8").splitlines()
 ]
-Make = Callable[..., IndexRecord]
 
 
 def test_scrubbed_texts_pass() -> None:
@@ -46,14 +42,14 @@ def test_contacts_are_mostly_stopped_and_ordinary_texts_are_not() -> None:
         {"text": "+49171 2345678"},
     ],
 )
-def test_a_forgotten_scrub_is_refused(tmp_path: Path, listing: Make, change: dict[str, object]) -> None:
+def test_a_forgotten_scrub_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
     with pytest.raises(BadRecord, match="contact data") as refused:
-        build([listing(1, **change)], tmp_path / "index", INFO, contact_check=sure_contact)
+        build([make(1, **change)], tmp_path / "index", INFO, contact_check=sure_contact)
     assert "example" not in str(refused.value)
     build([], tmp_path / "index", INFO)
     with ListingIndex.open(tmp_path / "index", INFO, contact_check=sure_contact) as index:
         with pytest.raises(BadRecord, match="contact data"):
-            index.add([listing(2), listing(3, **change)])
+            index.add([make(2), make(3, **change)])
         assert index.count() == 0
 
 
@@ -67,5 +63,5 @@ def test_a_forgotten_scrub_is_refused(tmp_path: Path, listing: Make, change: dic
         "ISBN 978-3-16-148410-0, 3 @ 5",
     ],
 )
-def test_ordinary_numbers_pass(listing: Make, text: str) -> None:
-    check(listing(1, text=text), INFO, sure_contact)
+def test_ordinary_numbers_pass(text: str) -> None:
+    check(make(1, text=text), INFO, sure_contact)
