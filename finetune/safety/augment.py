@@ -247,7 +247,7 @@ class Augmenter:
         if rng.random() < 0.1:
             made = made.translate(str.maketrans({"e": "3", "o": "0", "i": "1"}))
         made = made.title() if rng.random() < 0.08 else made
-        return ("@" if like.startswith("@") else "") + made.lstrip("@")
+        return ("@" if like.startswith("@") else "") + str(made).lstrip("@")
 
     def email(self) -> str:
         """A made-up address, plain or in a disguise."""
@@ -281,7 +281,7 @@ def _regrouped(digits: Sequence[str], rng: random.Random) -> str:
         n = size if rng.random() < 0.8 else rng.randint(1, 5)
         groups.append("".join(digits[i : i + n]))
         i += n
-    return sep.join(groups)
+    return str(sep.join(groups))
 
 
 def _spoken(digits: Sequence[str], rng: random.Random) -> str:

@@ -199,7 +199,8 @@ def _bags(table: Floats, ids: Sequence[tuple[int, ...]], mean: bool) -> Floats:
 def _layer_norm(x: Floats, weight: Floats, bias: Floats) -> Floats:
     centred = x - x.mean(-1, keepdims=True)
     scale: Floats = np.sqrt((centred * centred).mean(-1, keepdims=True) + 1e-5)
-    return centred / scale * weight + bias
+    result: Floats = centred / scale * weight + bias
+    return result
 
 
 class Tagger:
