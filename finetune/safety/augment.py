@@ -247,7 +247,7 @@ class Augmenter:
         if rng.random() < 0.1:
             made = made.translate(str.maketrans({"e": "3", "o": "0", "i": "1"}))
         made = made.title() if rng.random() < 0.08 else made
-        return str(("@" if like.startswith("@") else "") + made.lstrip("@"))
+        return ("@" if like.startswith("@") else "") + str(made).lstrip("@")
 
     def email(self) -> str:
         """A made-up address, plain or in a disguise."""

@@ -24,7 +24,7 @@ __all__ = ["MASK", "ContactSpan", "find_contacts", "has_contacts", "scrub", "scr
 WEIGHTS = Path(__file__).with_name("contacts.safetensors")
 # A second handle beside a removed one may only now stand out; texts settle after one or two passes.
 _MAX_PASSES = 5
-SURE = 0.995  # probability of the tagger
+SURE = 0.97  # probability of the tagger
 _CHUNK = re.compile(
     r"[^\s<>]{4,300}"
 )  # linkify looks at one word at a time: its time grows with the square of the length
@@ -43,6 +43,7 @@ class ContactSpan:
 
 
 Match = tuple[str, int, int]
+_JOINING = frozenset("-_'’")  # marks within words
 _OPENING, _CLOSING = frozenset("@+(#/＠"), frozenset(")_")  # marks that may be the first or last of contact data
 
 
@@ -91,6 +92,21 @@ def _without_punctuation(tokens: Sequence[Token], first: int, last: int) -> rang
     return range(first, last + 1) if any(not t.is_separator for t in tokens[first : last + 1]) else range(0)
 
 
+def _whole_words(tokens: Sequence[Token], part: range) -> range:
+    """The part with the rest of words that it begins or ends within ("Carl-von-" of "Carl-von-Ossietzky")."""
+    first, last = part.start, part.stop - 1
+
+    def joined(left: int) -> bool:
+        both = tokens[left], tokens[left + 1]
+        return both[0].end == both[1].start and all(not t.is_separator or t.text in _JOINING for t in both)
+
+    while part and first > 0 and joined(first - 1) and tokens[first - 1].text != MASK:
+        first -= 1
+    while part and last + 1 < len(tokens) and joined(last) and tokens[last + 1].text != MASK:
+        last += 1
+    return range(first, last + 1) if part else part
+
+
 def decode(
     folded: Folded,
     tokens: Sequence[Token],
@@ -110,7 +126,7 @@ def decode(
         last = first
         while last + 1 < len(tokens) and score[last + 1] >= extend and tokens[last + 1].text != MASK:
             last += 1
-        part = _without_punctuation(tokens, first, last)
+        part = _whole_words(tokens, _without_punctuation(tokens, first, last))
         if part and score[part.start : part.stop].max() >= threshold:
             kind = classes[1 + int(probabilities[part.start : part.stop, 1:].sum(0).argmax())]
             result.append((kind, tokens[part.start].start, tokens[part.stop - 1].end))
