@@ -1,8 +1,9 @@
-"""Train the tagger of contact data: ``python -m finetune.safety.contacts [--epochs 6] [--seeds 0 1] [--out FILE]``.
+"""Train the tagger of contact data: ``python -m finetune.safety.contacts [--epochs 10] [--out FILE]``.
 
-Learns from ``tests/sets/contacts/train.jsonl``, generated variations (``augment``) and ordinary descriptions of the
-clothing annotations, and chooses its threshold on ``development.jsonl``, whose author wrote no training row. Written:
-float16 weights and settings in one safetensors file, and one line of figures.
+Learns from ``tests/sets/contacts/``, generated variations (``augment``) and ordinary texts: descriptions of the
+clothing annotations, listings of ``tests/sets/goods/``. Of ``AUTHORS`` each is left out of one network; the threshold
+is chosen on what the networks say of the author that they have not seen, and the tagger averages them. Written: int8
+and float16 weights and settings in one safetensors file, and a line of figures for each author left out and for all.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import gzip
 import json
 import math
 import random
+import re
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -33,17 +36,21 @@ CAPTIONS = ROOT / "finetune" / "annotations" / "clothing_cc0.jsonl.gz"
 CLASSES = ["none", "phone", "messenger", "email", "url", "address"]
 MAX_TOKENS = 160
 BATCH_TOKENS = 1_600
-MAX_ALARMS = 0.018  # share of clean development rows that may be flagged
+MAX_ALARMS = 0.016  # share of clean rows of unseen authors that may be flagged
+THRESHOLDS = (0.995, *(n / 100 for n in range(99, 39, -2)))
 WEIGHT_DECAY = 0.02
 # Times an epoch that a row of an author is shown: rows of one pattern less often than rows written one by one.
 SHARES = {"rules": 0.5, "second": 0.7, "third": 2.0, "parents": 3.0, "fashion": 3.0, "evading": 3.0}
 AVERAGE_DECAY = 0.998
+AUTHORS = ("parents", "fashion", "evading")  # those who had read the same page of rules as the held author
+_LIKE_CONTACTS = re.compile(
+    r"@|www|https?:|\.com|\bt\.me|whats|telegram|insta|snap|signal|wechat|\d[\d ./-]{6,}\d", re.I
+)
 
 
-def read_rows(path: Path, authors: set[str] | None = None, *, leave_out: bool = False) -> list[dict[str, Any]]:
-    """Rows of a set file, of all authors, of some, or of all others."""
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [row for row in rows if authors is None or (row["author"] in authors) is not leave_out]
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Rows of a set file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def plain(row: dict[str, Any]) -> Row:
@@ -56,6 +63,12 @@ def captions() -> list[str]:
     with gzip.open(CAPTIONS, "rt", encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]
     return [row[key] for row in rows for key in ("title", "description") if row.get(key)]
+
+
+def goods_texts() -> list[str]:
+    """Listings written for the check of goods; those that look as if they held contact data are left out."""
+    rows = [row for name in ("train", "development") for row in read_rows(SETS.parent / "goods" / f"{name}.jsonl")]
+    return [row["text"] for row in rows if not _LIKE_CONTACTS.search(row["text"])]
 
 
 class Encoded:
@@ -176,55 +189,45 @@ class Predictions:
             tokens, marks = tokenise(folded), library_matches(folded)
             self.parts.append((folded, tokens, marks, tagger.probabilities(folded, tokens, marks)))
 
-    def score(self, threshold: float, extend: float) -> dict[str, float]:
-        """Recall over contacts (90 % of the letters and digits covered), alarms over clean rows, precision of spans."""
-        contacts = matched = spans = right = clean = alarms = 0
+    def counts(self, threshold: float, extend: float) -> Counter[str]:
+        """Contacts and how many are covered to 90 %, spans and how many are right, clean rows and alarms."""
+        result = Counter[str]()
         for row, (folded, tokens, marks, probabilities) in zip(self.rows, self.parts, strict=True):
-            matches = decode(folded, tokens, probabilities, self.tagger.classes, threshold, extend)
+            matches = decode(folded, tokens, probabilities, self.tagger.classes, threshold, min(extend, threshold))
             found = merge(folded, [*matches, *(m for m in marks if m[0] != "domain")])
             inside = {i for s in found for i in range(s.start, s.end)}
             for contact in row["contacts"]:
                 marks_of = [i for i in range(contact["start"], contact["end"]) if row["text"][i].isalnum()]
-                matched += sum(i in inside for i in marks_of) >= 0.9 * len(marks_of)
-                contacts += 1
-            spans += len(found)
-            right += sum(any(s.start < c["end"] and c["start"] < s.end for c in row["contacts"]) for s in found)
-            clean += not row["contacts"]
-            alarms += not row["contacts"] and bool(found)
-        return {
-            "recall": matched / max(contacts, 1),
-            "alarms": alarms / max(clean, 1),
-            "precision": right / max(spans, 1),
-        }
+                result["matched"] += sum(i in inside for i in marks_of) >= 0.9 * len(marks_of)
+                result["contacts"] += 1
+            result["spans"] += len(found)
+            result["right"] += sum(
+                any(s.start < c["end"] and c["start"] < s.end for c in row["contacts"]) for s in found
+            )
+            result["clean"] += not row["contacts"]
+            result["alarms"] += not row["contacts"] and bool(found)
+        return result
 
 
-def choose(predictions: Predictions) -> tuple[float, float]:
+def rates(counts: Counter[str]) -> dict[str, float]:
+    """Recall over contacts, precision of spans, alarms over clean rows."""
+    return {
+        "recall": counts["matched"] / max(counts["contacts"], 1),
+        "precision": counts["right"] / max(counts["spans"], 1),
+        "alarms": counts["alarms"] / max(counts["clean"], 1),
+    }
+
+
+def _pooled(unseen: Sequence[Predictions], threshold: float, extend: float) -> dict[str, float]:
+    return rates(sum((predictions.counts(threshold, extend) for predictions in unseen), Counter[str]()))
+
+
+def choose(unseen: Sequence[Predictions]) -> tuple[float, float]:
     """Threshold and extension of the best recall whose alarms stay within ``MAX_ALARMS``; the safer one of equals."""
     best, chosen = -1.0, (0.99, 0.5)
-    for threshold in (
-        0.995,
-        0.99,
-        0.98,
-        0.97,
-        0.96,
-        0.95,
-        0.94,
-        0.92,
-        0.9,
-        0.87,
-        0.85,
-        0.8,
-        0.75,
-        0.7,
-        0.65,
-        0.6,
-        0.55,
-        0.5,
-        0.45,
-        0.4,
-    ):
+    for threshold in THRESHOLDS:
         for extend in (0.1, 0.2, 0.3, 0.4, 0.5):
-            figures = predictions.score(threshold, min(extend, threshold))
+            figures = _pooled(unseen, threshold, extend)
             if figures["alarms"] <= MAX_ALARMS and figures["recall"] > best:
                 best, chosen = figures["recall"], (threshold, extend)
     return chosen
@@ -232,37 +235,33 @@ def choose(predictions: Predictions) -> tuple[float, float]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, choose the threshold, write the file."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--out", type=Path, default=WEIGHTS)
-    parser.add_argument(
-        "--leave-out", nargs="*", default=[], help="authors of training rows to choose the threshold on instead"
-    )
     args = parser.parse_args(argv)
-    out = set(args.leave_out)
-    training = read_rows(SETS / "train.jsonl", out, leave_out=True)
-    development = read_rows(SETS / "train.jsonl", out) if out else read_rows(SETS / "development.jsonl")
-    described = captions()
-    rng = random.Random(0)
-    clean = [row["text"] for row in training if not row["contacts"]]
-    rows = [(plain(row), SHARES[row["author"]]) for row in training]
-    rows += [((text, []), 1.0) for text in rng.sample(described, 2_500)]
-    words = number_words()
-    networks = [
-        train_network(rows, [*clean, *described[:3_000]], epochs=args.epochs, seed=seed, words=words)
-        for seed in args.seeds
-    ]
-    settings = {
+    rows = [row for name in ("train", "development") for row in read_rows(SETS / f"{name}.jsonl")]
+    ordinary, words = [*captions(), *goods_texts()], number_words()
+    networks, unseen = list[TaggerNetwork](), list[Predictions]()
+    for seed, author in enumerate(AUTHORS):
+        training = [row for row in rows if row["author"] != author]
+        clean = [row["text"] for row in training if not row["contacts"]]
+        shown = [(plain(row), SHARES[row["author"]]) for row in training]
+        shown += [((text, []), 1.0) for text in random.Random(seed).sample(ordinary, 5_000)]
+        networks.append(train_network(shown, [*clean, *ordinary[:3_000]], epochs=args.epochs, seed=seed, words=words))
+        save(networks[-1:], _settings(1, args.epochs, words), args.out)
+        unseen.append(Predictions([row for row in rows if row["author"] == author], Tagger(args.out)))
+    threshold, extend = choose(unseen)
+    save(networks, {**_settings(len(networks), args.epochs, words), "threshold": threshold, "extend": extend}, args.out)
+    for author, predictions in zip(AUTHORS, unseen, strict=True):
+        print(json.dumps({"left out": author, **rates(predictions.counts(threshold, extend))}))
+    print(json.dumps({"threshold": threshold, "extend": extend, **_pooled(unseen, threshold, extend)}))
+
+
+def _settings(networks: int, epochs: int, words: frozenset[str]) -> dict[str, Any]:
+    return {
         "classes": CLASSES, "threshold": 0.9, "extend": 0.3, "number_words": sorted(words),
-        "dilations": NetworkConfig().dilations, "networks": len(networks), "epochs": args.epochs, "seeds": args.seeds,
+        "dilations": NetworkConfig().dilations, "networks": networks, "epochs": epochs,
     }  # fmt: skip
-    save(networks, settings, args.out)
-    predictions = Predictions(development, Tagger(args.out))
-    settings["threshold"], settings["extend"] = choose(predictions)
-    save(networks, settings, args.out)
-    figures = predictions.score(settings["threshold"], settings["extend"])
-    print(json.dumps({"threshold": settings["threshold"], "extend": settings["extend"], **figures}))
 
 
 if __name__ == "__main__":
