@@ -16,7 +16,7 @@ from pathlib import Path
 import phonenumbers
 from linkify_it import LinkifyIt
 
-from listing.safety.fold import Folded, fold
+from listing.safety.fold import MARKUP, Folded, fold
 from listing.safety.tagger import MASK, Floats, Tagger, Token, tokenise
 
 __all__ = ["MASK", "ContactSpan", "find_contacts", "has_contacts", "scrub", "scrub_for_index", "sure_contact"]
@@ -29,6 +29,7 @@ _CHUNK = re.compile(
     r"[^\s<>]{4,300}"
 )  # linkify looks at one word at a time: its time grows with the square of the length
 _BARE_DOMAIN = re.compile(r"\b([\w-]{2,})\.(?:com|net|org)\b", re.IGNORECASE)
+_NUMBER_OR_AT = re.compile(r"\d{5}|@")
 _PHONE_DIGITS = re.compile(r"[+]\s?\d")
 
 
@@ -138,7 +139,9 @@ def _detect(text: str, threshold: float | None = None) -> list[ContactSpan]:
     """``find_contacts`` at another threshold of the tagger than its own."""
     tagger = _tagger()
     folded = fold(text)
-    tokens = tokenise(folded)
+    # Of markup only what a library finds in it counts: the tagger has seen next to none.
+    markup = [m.span() for m in MARKUP.finditer(folded.cased) if not _NUMBER_OR_AT.search(m[0])]
+    tokens = [t for t in tokenise(folded) if not any(start <= t.start < end for start, end in markup)]
     if not tokens:
         return []
     libraries = library_matches(folded)

@@ -10,6 +10,12 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+# Tags and template fields, as somebody may paste them: no words of a seller.
+MARKUP = re.compile(
+    r"<script\b.{0,200}?</script>|</?(?:a|b|body|br|div|em|form|h[1-6]|i|iframe|img|input|li|p|script|span|strong|style|"
+    r"svg|table|td|tr|u|ul)(?:\s[^<>]{0,200})?/?>|\$\{[^{}]{0,80}\}|\{\{[^{}]{0,80}\}\}",
+    re.IGNORECASE | re.DOTALL,
+)
 _LOOKALIKES = str.maketrans(
     "абвеікморстухѕԁһјԛԝзєαβεικνορτυχωςσ",
     "aбbeikmopctyxsdhjqw3eabeiknoptuxwcs".replace("б", "b"),

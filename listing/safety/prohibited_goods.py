@@ -19,7 +19,7 @@ from zlib import crc32
 import numpy as np
 import yaml
 
-from listing.safety.fold import fold
+from listing.safety.fold import MARKUP, fold
 
 Level = Literal["refuse", "review"]
 GROUPS_FILE = Path(__file__).with_name("goods.yaml")
@@ -195,7 +195,7 @@ def check_goods(category: str | None, text: str) -> GoodsVerdict | None:
         if group.words and (match := group.words.search(lowered)):
             return _verdict(group, "refuse", (match[0],))
     model = load_model()
-    found = model.verdict(text)
+    found = model.verdict(MARKUP.sub(" ", text))
     return None if found is None else _verdict(model.groups[found[1]], found[0], found[2])
 
 

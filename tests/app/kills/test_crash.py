@@ -111,11 +111,11 @@ def test_a_listing_whose_index_entry_was_cut_off_is_put_in_on_the_next_start(bui
     services = build()
     me = services.sellers.only().id
     draft = list(services.draft_writer.start(me, photos))[-1]
-    services.publisher.follow = lambda: None
+    services.outbox.follow = lambda: None
     listing = services.publisher.publish(me, draft.draft_id, key="k")
     assert services.index.ids() == set()
     assert build(index=services.index).index.ids() == {listing.id}
-    services.publisher.follow = lambda: None
+    services.outbox.follow = lambda: None
     services.publisher.delete(me, listing.id)
     assert build(index=services.index).index.ids() == set()
 

@@ -96,6 +96,7 @@ def test_the_command_ends_with_one_sentence(used, repository):
         **{k: v for k, v in os.environ.items() if not k.startswith("IPL_")},
         "IPL_HOME": str(used.home),
         "IPL_STORE": f"sqlite:///{used.home / 'typo.sqlite'}",
+        "IPL_SETUP": "0",
         "PYTHONPATH": str(repository),
     }
     command = [sys.executable, "-m", "app.cli", "serve", "--port", "0", "--no-rag"]
