@@ -40,7 +40,7 @@ def check_listed(
         AppError: this may not be listed (422).
     """
     own = [value for name, value in (facts or {}).items() if value and not _is_listed(name, value)]
-    texts = [f"{title}.\n{description}", *([f"{title}.\n{', '.join(own)}"] if own else [])]
+    texts = [f"{title}.\n{description}", *([f"{category}. {title}.\n{', '.join(own)}"] if own else [])]
     verdicts = [verdict for text in texts if (verdict := check_goods(category, text.replace(MASK, " ")))]
     for verdict in verdicts:
         if verdict.level == "refuse":

@@ -11,9 +11,10 @@ import unicodedata
 from dataclasses import dataclass
 
 # Tags and template fields, as somebody may paste them: no words of a seller.
+_TAGS = "a|b|body|br|div|em|form|h[1-6]|i|iframe|img|input|li|p|script|span|strong|style|svg|table|td|tr|u|ul"
 MARKUP = re.compile(
-    r"<script\b.{0,200}?</script>|</?(?:a|b|body|br|div|em|form|h[1-6]|i|iframe|img|input|li|p|script|span|strong|style|"
-    r"svg|table|td|tr|u|ul)(?:\s[^<>]{0,200})?/?>|\$\{[^{}]{0,80}\}|\{\{[^{}]{0,80}\}\}",
+    rf"<script\b.{{0,200}}?</script>|<(?:{_TAGS})(?:\s[^<>]{{0,200}})?/?(?:>|$)|</[a-z][a-z0-9]{{0,9}}>|"
+    r"\bon[a-z]{4,12}=[^\s<>]{0,80}|\$\{[^{}]{0,80}\}|\{\{[^{}]{0,80}\}\}",
     re.IGNORECASE | re.DOTALL,
 )
 _LOOKALIKES = str.maketrans(
