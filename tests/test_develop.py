@@ -43,8 +43,9 @@ def test_the_exit_status_of_both_counts(failing: str) -> None:
 
 
 def test_an_interruption_ends_both(tmp_path: Path) -> None:
-    code = (
-        "import sys, pathlib; from app.cli import develop\n"
+    code = (  # Ctrl-C works, also where the tests were started in the background
+        "import signal, sys, pathlib; from app.cli import develop\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "sleep = 'import os, pathlib, sys, time; '\n"
         "sleep += 'pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(300)'\n"
         f"jobs = {{name: ('-c', sleep, {str(tmp_path)!r} + '/' + name) for name in 'ab'}}\n"
