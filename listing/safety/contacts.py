@@ -140,8 +140,11 @@ def _detect(text: str, threshold: float | None = None) -> list[ContactSpan]:
     tagger = _tagger()
     folded = fold(text)
     # Of markup only what a library finds in it counts: the tagger has seen next to none.
-    markup = [m.span() for m in MARKUP.finditer(folded.cased) if not _NUMBER_OR_AT.search(m[0])]
-    tokens = [t for t in tokenise(folded) if not any(start <= t.start < end for start, end in markup)]
+    skipped = bytearray(len(folded.cased) + 1)
+    for markup in MARKUP.finditer(folded.cased):
+        if not _NUMBER_OR_AT.search(markup[0]):
+            skipped[slice(*markup.span())] = b"\1" * len(markup[0])
+    tokens = [token for token in tokenise(folded) if not skipped[token.start]]
     if not tokens:
         return []
     libraries = library_matches(folded)

@@ -25,6 +25,7 @@ Level = Literal["refuse", "review"]
 GROUPS_FILE = Path(__file__).with_name("goods.yaml")
 WEIGHTS_FILE = GROUPS_FILE.with_suffix(".safetensors")
 THRESHOLDS_FILE = GROUPS_FILE.with_suffix(".json")
+EXPLAINING_SHARE = 0.3  # of the heaviest word's weight; lighter ones explain nothing
 EXPLAINING_WORDS = 5
 MAX_PARTS, MIN_PART_WORDS = 40, 3
 _LETTER = re.compile(r"[^\W\d_]")
@@ -101,7 +102,8 @@ class GoodsModel:
         scores = per_word.sum(axis=0) + self.bias
         group = int(scores.argmax())
         heaviest = np.argsort(-per_word[:-1, group])[:EXPLAINING_WORDS]
-        words = dict.fromkeys(found.words[n] for n in heaviest if per_word[n, group] > 0)
+        least = EXPLAINING_SHARE * per_word[heaviest[0], group] if len(heaviest) else 0.0
+        words = dict.fromkeys(found.words[n] for n in heaviest if per_word[n, group] > max(least, 0.0))
         return float(np.logaddexp.reduce(scores)), group, tuple(words)
 
 
