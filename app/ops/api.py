@@ -21,13 +21,11 @@ TABLES: dict[str, Callable[[Services], Table]] = {
     "new-listings": lambda s: numbers.new_listings(s.store),
     "reviews": lambda s: numbers.review_queue(s.reviews),
     "model-health": lambda s: numbers.model_health(impressions(s.store)),
-    "drift": lambda s: numbers.drift(impressions(s.store)),
     "drift-by-feature": lambda s: drift_by_feature(s.store, s.feed),
     "models": lambda s: numbers.models(s.feed),
     "promotions": lambda s: numbers.promotions(s.feed, s.promotions.calendar()),
     "model-events": lambda s: numbers.model_events(s.feed),
     "assistant": lambda s: numbers.assistant(s.store),
-    "experiments": lambda s: numbers.experiments(),
 }
 ops = APIRouter(prefix="/ops", include_in_schema=False)
 

@@ -111,25 +111,6 @@ def first_impressions(table: Table) -> Figure:
     return figure
 
 
-def drift_by_feature(table: Table) -> Figure:
-    """How far each value moved since training, beside what chance would give; the dozen that moved most."""
-    figure, axis = _figure(9.0, 3.4)
-    if not table.rows:
-        _empty(axis, "Too few pages yet to compare with")
-        return figure
-    rows = table.rows[:12][::-1]
-    names, psi, chance = ([row[n] for row in rows] for n in (0, 2, 3))
-    colours = [GREY if row[1] == "steady" else ORANGE for row in rows]
-    axis.barh([str(n) for n in names], [float(v or 0) for v in psi], color=colours)
-    axis.plot([float(v or 0) for v in chance], range(len(rows)), "|", color=GREEN, markersize=11, label="by chance")
-    axis.set_xlabel("population stability index", fontsize=8)
-    axis.legend(frameon=False, fontsize=8, labelcolor=GREY, loc="lower right")
-    off = [row for row in table.rows if row[1] != "steady"]
-    says = f"{str(off[0][0]).capitalize()} moved most; {len(off)} of {len(table.rows)} moved" if off else ""
-    axis.set_title(says or "Nothing moved more than by chance", fontsize=10, loc="left", color=GREY)
-    return figure
-
-
 def funnel(counts: dict[str, int], ms: dict[str, float]) -> Figure:
     """How many items each stage kept, and where the time went."""
     figure, axis = _figure(9.0, 1.7)

@@ -21,15 +21,9 @@ class Impressions:
 
     day: np.ndarray  # ISO dates
     visitor: np.ndarray
-    listing: np.ndarray
     single: np.ndarray
     pctr: np.ndarray
     click: np.ndarray
-    order: np.ndarray
-    reason: np.ndarray
-    pre_rank: np.ndarray
-    rank: np.ndarray
-    page: np.ndarray
 
     def __len__(self) -> int:
         return len(self.day)
@@ -42,29 +36,22 @@ def impressions(store: Store, days: int = DAYS) -> Impressions:
         # Columns, not objects: the known side of a row is long, and only its stock type is needed.
         query = (
             select(
-                FeedRow.id, FeedRow.listing_id, FeedRow.reason, FeedRow.scores, FeedRow.page_id, FeedPageRow.at,
-                FeedPageRow.visitor, FeedRow.known["single"].as_boolean(),
+                FeedRow.id, FeedRow.scores, FeedPageRow.at, FeedPageRow.visitor, FeedRow.known["single"].as_boolean()
             )
             .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
             .where(FeedPageRow.at >= since, FeedRow.seen_at.is_not(None))
             .order_by(FeedRow.id)
-        )  # fmt: skip
+        )
         rows = session.execute(query).all()
         clicked = set(session.scalars(select(FeedEventRow.row_id).where(FeedEventRow.kind == "click")))
         ordered = set(session.scalars(select(OrderRow.row_id).where(OrderRow.row_id.is_not(None))))
-    number, listing, reason, scores, page, at, visitor, single = zip(*rows, strict=True) if rows else ((),) * 8
+    number, scores, at, visitor, single = zip(*rows, strict=True) if rows else ((),) * 5
     return Impressions(
         day=np.array([t.date().isoformat() for t in at], dtype=str),
         visitor=np.array(visitor, dtype=np.int64),
-        listing=np.array(listing, dtype=str),
         single=np.array(single, dtype=bool),
         pctr=np.array([float(s["pctr"]) for s in scores], dtype=np.float64),
         click=np.array([n in clicked or n in ordered for n in number], dtype=bool),
-        order=np.array([n in ordered for n in number], dtype=bool),
-        reason=np.array(reason, dtype=str),
-        pre_rank=np.array([int(s["pre_rank"]) for s in scores], dtype=np.int64),
-        rank=np.array([int(s["rank"]) for s in scores], dtype=np.int64),
-        page=np.array(page, dtype=str),
     )
 
 

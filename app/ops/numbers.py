@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from itertools import pairwise
-from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from rapidfuzz.distance import Levenshtein
 from sqlalchemy import select
 
 from app.feed.items import milliseconds
 from app.feed.live_feed import LiveFeed
 from app.market.promotions import Calendar, day_of
 from app.market.reviews import Reviews
-from app.ops import adoption
-from app.ops.drift import index
 from app.ops.impressions import DAYS, Impressions, share
 from app.ops.table import Cell, Table
 from app.ops.table import rounded as _r
@@ -34,8 +30,8 @@ from recommend.metrics.ranks import auc, gauc
 YOUNG_HOURS = 48.0  # a listing is new for that long
 STARVED_HOURS = 6.0  # a new listing without an impression after that long is starved
 HIGH, LOW = 1.25, 0.8  # PCOC outside of which a model is off
-MAX_COMPARED = 10_000  # rows of pages in which pre-ranking is compared with ranking
-RESULTS = Path(__file__).resolve().parents[2] / "recommend" / "experiments" / "results"
+Pair = tuple[dict[str, Any], dict[str, Any]]
+"""What the model wrote, and what was published."""
 
 
 def feed_table(slate: Slate, titles: dict[int, str], categories: dict[int, str]) -> Table:
@@ -108,37 +104,6 @@ def model_health(seen: Impressions) -> Table:
     return Table(headers, tuple(out), "PCOC: predicted over observed; 1 is calibrated. Clicks are of what was seen.")
 
 
-def agreement(seen: Impressions) -> tuple[float | None, int]:
-    """(Spearman correlation of pre-rank and rank within pages, pages that had enough rows)."""
-    correlations = []
-    ranked = np.flatnonzero(seen.reason == "ranked")
-    ranked = ranked[np.argsort(seen.page[ranked], kind="stable")][-MAX_COMPARED:]
-    _, starts = np.unique(seen.page[ranked], return_index=True)
-    for at in np.split(ranked, starts[1:]):
-        if len(at) >= 5 and len(np.unique(seen.pre_rank[at])) > 1:
-            correlations.append(stats.spearmanr(seen.pre_rank[at], seen.rank[at]).statistic)
-    return (float(np.mean(correlations)), len(correlations)) if correlations else (None, 0)
-
-
-def drift(seen: Impressions) -> Table:
-    """Population stability of the served pCTR, each day against the day before."""
-    days = sorted(set(seen.day.tolist()))
-    out = []
-    for before, day in pairwise(days):
-        a, b = seen.pctr[seen.day == before], seen.pctr[seen.day == day]
-        psi = stability(a, b)
-        out.append((day, len(b), _r(float(b.mean()), 4), _r(psi, 3), "moved" if psi > 0.2 else "steady"))
-    headers = ("day", "impressions", "mean pCTR", "PSI", "reads")
-    return Table(headers, tuple(reversed(out)), "PSI above 0.2: the predictions moved.")
-
-
-def stability(before: np.ndarray, after: np.ndarray, bins: int = 10) -> float:
-    """Population stability index over the deciles of ``before``; 0 for equal distributions."""
-    edges = np.unique(np.quantile(before, np.linspace(0, 1, bins + 1)[1:-1]))
-    a, b = (np.bincount(np.searchsorted(edges, x, side="right"), minlength=len(edges) + 1) for x in (before, after))
-    return index(a, b)
-
-
 def models(feed: LiveFeed) -> Table:
     """What serves, by role."""
     rows = tuple((r["role"], r["serves"], r["wanted"]) for r in feed.models.state())
@@ -186,7 +151,7 @@ def model_events(feed: LiveFeed) -> Table:
 
 
 def assistant(store: Store) -> Table:
-    """Drafts and what sellers made of them, by day and category."""
+    """Drafts and what sellers made of them, by day and category; of each fact, how often it was kept."""
     with store.read() as session:
         events = session.execute(select(EventRow.kind, EventRow.draft_id, EventRow.at)).all()
         query = select(ListingRow).where(ListingRow.generated.is_not(None), ListingRow.published.is_not(None))
@@ -195,50 +160,47 @@ def assistant(store: Store) -> Table:
     for kind, draft, at in events:
         if draft is not None:
             days[at.date().isoformat()][kind].add(draft)
-    by_day: dict[str, list[ListingRow]] = defaultdict(list)
-    by_category: dict[str, list[ListingRow]] = defaultdict(list)
+    by_day: dict[str, list[Pair]] = defaultdict(list)
+    by_category: dict[str, list[Pair]] = defaultdict(list)
+    by_fact: dict[str, list[bool]] = defaultdict(list)
     for x in listings:
-        by_day[x.created_at.date().isoformat()].append(x)
-        by_category[x.category].append(x)
+        pair = (x.generated or {}, x.published or {})
+        by_day[x.created_at.date().isoformat()].append(pair)
+        by_category[x.category].append(pair)
+        for name, kept in _facts_kept(pair):
+            by_fact[name].append(kept)
     out = [_assisted("day", day, len(days[day]["shown"]), len(days[day]["published"]), by_day[day])
            for day in sorted(days.keys() | by_day.keys(), reverse=True)[:DAYS]]  # fmt: skip
-    out += [_assisted("category", c, None, len(rows), rows) for c, rows in sorted(by_category.items())]
+    out += [_assisted("category", c, None, len(pairs), pairs) for c, pairs in sorted(by_category.items())]
+    out += [("fact", name, None, len(kept), *[None] * 5, share(sum(kept), len(kept)))
+            for name, kept in sorted(by_fact.items())]  # fmt: skip
     headers = ("by", "which", "drafts", "published", "adopted", "title kept", "text edit distance", "flags a draft",
-               "unknown facts")  # fmt: skip
-    return Table(headers, tuple(out), "Adopted: drafts that were published. Kept: titles published as written.")
+               "unknown facts", "stated facts kept")  # fmt: skip
+    return Table(headers, tuple(out), "Adopted: drafts that were published. Kept: published as the model wrote it.")
 
 
-def _assisted(by: str, which: str, shown: int | None, published: int, rows: Sequence[ListingRow]) -> tuple[Cell, ...]:
-    pairs = [(x.generated, x.published) for x in rows if x.generated and x.published]
-    titles = adoption.compare_texts([(g["title"], p["title"]) for g, p in pairs])
-    texts = adoption.compare_texts([(g["description"], p["description"]) for g, p in pairs])
-    facts = [a for g, _ in pairs for a in g["attributes"]]
+def _assisted(by: str, which: str, shown: int | None, published: int, pairs: Sequence[Pair]) -> tuple[Cell, ...]:
+    facts = [a for made, _ in pairs for a in made["attributes"]]
     unknown = sum(a["status"] == "unknown" for a in facts)
-    flags = sum(len(g["flags"]) for g, _ in pairs) / len(pairs) if pairs else None
-    adopted = share(published, shown) if shown else None
-    return (by, which, shown, published, adopted, _r(titles.untouched, 2), _r(texts.edit_distance, 2), _r(flags, 2),
-            share(unknown, len(facts)) if facts else None)  # fmt: skip
+    kept = [kept for pair in pairs for _, kept in _facts_kept(pair)]
+    titles = _mean(float(made["title"] == sold["title"]) for made, sold in pairs)
+    texts = _mean(Levenshtein.normalized_distance(made["description"], sold["description"]) for made, sold in pairs)
+    flags = _mean(float(len(made["flags"])) for made, _ in pairs)
+    return (by, which, shown, published, share(published, shown) if shown else None, _r(titles, 2), _r(texts, 2),
+            _r(flags, 2), share(unknown, len(facts)) if facts else None,
+            share(sum(kept), len(kept)) if kept else None)  # fmt: skip
 
 
-def experiments() -> Table:
-    """Verdicts of the papers' recipes, from the results that come with the code."""
-    out: list[tuple[Cell, ...]] = []
-    for file in sorted(RESULTS.glob("*.json")):
-        try:
-            result: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-            for kind in ("claims", "controls"):
-                for c in result[kind]:
-                    reach = f"{_signed(c['mean'])} [{_signed(c['low'])}, {_signed(c['high'])}]"
-                    holds = "holds" if c["holds"] else "does not hold"
-                    name = f"control: {c['name']}" if kind == "controls" else c["name"]
-                    pair = f"{c['arm']} - {c['baseline']}"
-                    out.append(
-                        (result["recipe"], result["scale"], result["verdict"], name, holds, reach, c["metric"], pair)
-                    )
-        except (OSError, ValueError, KeyError):
-            continue
-    headers = ("recipe", "scale", "verdict", "claim", "reads", "mean [95 %]", "in", "difference")
-    return Table(headers, tuple(out), "Above 0 is better; a control holds when its effect has vanished.")
+def _facts_kept(pair: Pair) -> list[tuple[str, bool]]:
+    """The facts that the model stated, and whether each was published with the same value."""
+    made, sold = pair
+    stated = {a["name"]: a["value"] for a in made["attributes"] if a.get("value") is not None}
+    return [(name, sold["attributes"].get(name) == value) for name, value in stated.items()]
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    numbers = list(values)
+    return fmean(numbers) if numbers else None
 
 
 def visitors(store: Store, feed: LiveFeed, most: int = 100) -> list[str]:
@@ -256,7 +218,3 @@ def minutes(value: float) -> str:
 
 def _waited(published: datetime, first: datetime | None) -> float | None:
     return None if first is None else round((milliseconds(first) - milliseconds(published)) / 60_000, 1)
-
-
-def _signed(value: float | None) -> str:
-    return "?" if value is None else f"{value:+.4f}"

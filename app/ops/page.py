@@ -14,8 +14,7 @@ from app.ops.answers import answers
 from app.ops.drift import drift_by_feature
 from app.ops.html import cards, frame, picture, slate_table
 from app.ops.impressions import impressions
-from app.ops.promotions_tab import PromotionsTab
-from app.ops.reviews_tab import ReviewsTab
+from app.ops.tabs import PromotionsTab, ReviewsTab
 from app.services import Services
 
 
@@ -49,9 +48,6 @@ class _Page:
                     assistant.select(
                         lambda: frame(numbers.assistant(services.store)), None, table, show_progress="hidden"
                     )
-                with gr.Tab("Experiments", id="experiments") as experiments:
-                    table = self._table("experiments")
-                    experiments.select(lambda: frame(numbers.experiments()), None, table, show_progress="hidden")
             self.blocks.load(self._opened, None, [self.answers, self.visitor], show_progress="hidden")
 
     def _feed(self) -> None:
@@ -68,10 +64,8 @@ class _Page:
     def _health(self, tab: gr.Tab) -> None:
         with gr.Row():
             days, reliable = _block(3), _block(2)
-        text = gr.HTML("", elem_id="ops-agreement", apply_default_css=False)
-        tables = [self._table(name) for name in ("model-health", "models", "drift", "model-events")]
-        features = [_block(), self._table("drift-by-feature")]
-        tab.select(self._models, None, [days, reliable, text, *tables, *features], show_progress="hidden")
+        tables = [self._table(name) for name in ("model-health", "models", "model-events", "drift-by-feature")]
+        tab.select(self._models, None, [days, reliable, *tables], show_progress="hidden")
 
     def _table(self, name: str) -> gr.Dataframe:
         links = f"<a href='/ops/export/{name}.csv'>CSV</a> · <a href='/ops/export/{name}.json'>JSON</a>"
@@ -106,24 +100,9 @@ class _Page:
     def _models(self) -> tuple[Any, ...]:
         store, feed = self.services.store, self.services.feed
         seen = impressions(store)
-        table = numbers.model_health(seen)
-        value, pages = numbers.agreement(seen)
-        agree = (
-            f"Pre-ranking and ranking agree with a rank correlation of {value:.2f} over {pages} pages."
-            if value is not None
-            else "No page is long enough yet to compare pre-ranking with ranking."
-        )
-        moved = drift_by_feature(store, feed)
-        rest = (numbers.models(feed), numbers.drift(seen), numbers.model_events(feed))
-        return (
-            picture(pictures.by_day(table)),
-            picture(pictures.reliability(seen)),
-            f"<div class='ops'><p>{agree}</p></div>",
-            frame(table),
-            *(frame(t) for t in rest),
-            picture(pictures.drift_by_feature(moved)),
-            frame(moved),
-        )
+        health = numbers.model_health(seen)
+        tables = (health, numbers.models(feed), numbers.model_events(feed), drift_by_feature(store, feed))
+        return picture(pictures.by_day(health)), picture(pictures.reliability(seen)), *(frame(t) for t in tables)
 
 
 def _block(scale: int = 1) -> gr.HTML:

@@ -18,7 +18,7 @@ from app.feed.items import CONTENT
 from app.market.promotions import Calendar, Promotion, Promotions, day_number, today
 from app.ops import numbers
 from app.ops.answers import answers
-from app.ops.promotions_tab import PromotionsTab
+from app.ops.tabs import PromotionsTab
 from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, OrderRow
 from app.views import AppError
 from app.web.server import create_app

@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 
 from app.accounts.erase import erase
 from app.accounts.passwords import write_password
-from app.ops.reviews_tab import ReviewsTab
+from app.ops.tabs import ReviewsTab
 from app.seller.desk import Painter
 from app.web.server import create_app
 from tests.app.web.test_api import client_of, code, draft, published
