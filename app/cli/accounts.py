@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.cli import CommandError
+from app.cli import CommandError, number
 
 if TYPE_CHECKING:
     from app.accounts.sellers import Sellers
@@ -33,7 +33,9 @@ def register(parser: argparse.ArgumentParser) -> None:
         changing.add_argument("file", type=Path, metavar="FILE", help="the file that IPL_PASSWORDS names")
     token = action("token", "make a token for the API; it is shown this once")
     token.add_argument("--label", default="", help="what it is for, up to 64 characters")
-    token.add_argument("--days", type=_days, metavar="N", help="how long it lasts (default: IPL_TOKEN_DAYS; 0: no end)")
+    token.add_argument(
+        "--days", type=number(float, 0, MAX_DAYS), help="how long it lasts (default: IPL_TOKEN_DAYS; 0: no end)"
+    )
     action("tokens", "list the tokens of a name, or all")
     revoke = action("revoke", "end one token, or all tokens and sign-ins of a name")
     revoke.add_argument("token", nargs="?", metavar="TOKEN-ID", help="as 'tokens' lists it (default: everything)")
@@ -122,14 +124,3 @@ def _open() -> tuple[Settings, Sellers]:
 def _must_be_known(sellers: Sellers, name: str) -> None:
     if not sellers.known(name):
         raise CommandError(f"there is no {name} here; check the name, IPL_HOME and IPL_PASSWORDS.")
-
-
-def _days(text: str) -> float:
-    """An option's number of days."""
-    try:
-        days = float(text)
-    except ValueError:
-        days = -1.0
-    if not 0 <= days <= MAX_DAYS:
-        raise argparse.ArgumentTypeError(f"a number from 0 to {MAX_DAYS} is needed")
-    return days

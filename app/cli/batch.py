@@ -12,26 +12,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.cli import CommandError
+from app.cli import CommandError, number
 from app.cli.draft import add_model_options
 
 if TYPE_CHECKING:
     from listing.batch.workers import PipelineFactory
     from listing.request import DraftPipeline
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError("must lie between 0 and 1")
-    return value
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return value
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +39,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--workers",
-        type=_positive,
+        type=number(int, 1),
         default=1,
         metavar="N",
         help="processes, each with a model of its own on one thread (default: 1); give as many as there are cores",
@@ -68,7 +54,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on after the last whole line of OUT.jsonl")
     parser.add_argument(
         "--max-error-rate",
-        type=_share,
+        type=number(float, 0, 1),
         default=0.1,
         metavar="R",
         help="exit status 1 when a larger share of the items failed (default: 0.1)",

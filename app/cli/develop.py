@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import functools
-import http.server
 import importlib.util
 import os
 import subprocess
@@ -148,8 +146,6 @@ def _require_repository(command: str, package: str, extra: str) -> Path:
 def register_docs(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``ipl docs``."""
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the site (default: out/docs)")
-    parser.add_argument("--serve", action="store_true", help="then show it on this machine, until Ctrl-C")
-    parser.add_argument("--port", type=int, default=8001, help="port of --serve (default: 8001; 0 takes a free one)")
 
 
 def run_docs(args: argparse.Namespace) -> int:
@@ -157,8 +153,8 @@ def run_docs(args: argparse.Namespace) -> int:
     root = _require_repository("docs", "mkdocs", "docs")
     out = (args.out or root / "out" / "docs").resolve()
     build_site(out, root)
-    print(f"The site is in {out}; open {out / 'index.html'}, or ./ipl docs --serve (the search needs that).")
-    return _serve(out, args.port) if args.serve else 0
+    print(f"The site is in {out}; python -m http.server -d {out} shows it with its search.")
+    return 0
 
 
 def build_site(out: Path, root: Path = ROOT) -> None:
@@ -175,16 +171,3 @@ def build_site(out: Path, root: Path = ROOT) -> None:
     if done.returncode != 0:
         print(done.stderr, file=sys.stderr)
         raise CommandError("the site could not be built; what is wrong stands above.")
-
-
-def _serve(folder: Path, port: int) -> int:
-    """Show a folder on loopback until interrupted."""
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
-    try:
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
-    except OSError as error:
-        raise CommandError(f"port {port} cannot be used ({error.strerror}); choose another with --port.") from error
-    with server:
-        print(f"The site is at http://127.0.0.1:{server.server_port}/  (Ctrl-C stops it)", flush=True)
-        server.serve_forever()
-    return 0

@@ -45,7 +45,6 @@ class Command:
     name: str
     module: str
     help: str
-    example: str
     needs_model: bool = False
 
     def load(self) -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int | None]]:
@@ -61,42 +60,20 @@ class Command:
 
 
 COMMANDS = (
-    Command("serve", "serve", "open the page on which photos become a listing", "ipl serve", needs_model=True),
-    Command(
-        "draft",
-        "draft",
-        "write the draft listing of one item from its photos",
-        "ipl draft demo/hoodie.jpg",
-        needs_model=True,
-    ),
-    Command(
-        "batch",
-        "batch",
-        "write the drafts of many items: a folder or a JSONL in, a JSONL out",
-        "ipl batch photos/ -o out.jsonl",
-        needs_model=True,
-    ),
-    Command(
-        "index", "index", "build, extend and search the index of past listings", "ipl index stats", needs_model=True
-    ),
-    Command("tune", "tune", "tune the model on listings of your own", "ipl tune --help", needs_model=True),
-    Command(
-        "evaluate", "evaluate", "measure the drafts against known answers", "ipl evaluate --help", needs_model=True
-    ),
-    Command("recommend", "recommend", "train and compare the feed's models", "ipl recommend --help"),
-    Command("accounts", "accounts", "passwords, tokens, and how they end", "ipl accounts --help"),
-    Command(
-        "backup", "data", "write listings, photos, orders and the feed's models to one archive", "ipl backup ipl.tar"
-    ),
-    Command("restore", "data", "bring an archive of 'backup' back", "ipl restore ipl.tar"),
-    Command("erase", "data", "delete a person with everything of theirs", "ipl erase NAME"),
-    Command(
-        "test", "develop", "check the style, the types and the behaviour of this code", "ipl test", needs_model=True
-    ),
-    Command("docs", "develop", "build the documentation as a site, with the reference of API and modules", "ipl docs"),
-    Command(
-        "doctor", "doctor", "say what is installed, which model and device serve, and what is missing", "ipl doctor"
-    ),
+    Command("serve", "serve", "open the page on which photos become a listing", needs_model=True),
+    Command("draft", "draft", "write the draft listing of one item from its photos", needs_model=True),
+    Command("batch", "batch", "write the drafts of many items: a folder or a JSONL in, a JSONL out", needs_model=True),
+    Command("index", "index", "build, extend and search the index of past listings", needs_model=True),
+    Command("tune", "tune", "tune the model on listings of your own", needs_model=True),
+    Command("evaluate", "evaluate", "measure the drafts against known answers", needs_model=True),
+    Command("recommend", "recommend", "train and compare the feed's models"),
+    Command("accounts", "accounts", "passwords, tokens, and how they end"),
+    Command("backup", "data", "write listings, photos, orders and the feed's models to one archive"),
+    Command("restore", "data", "bring an archive of 'backup' back"),
+    Command("erase", "data", "delete a person with everything of theirs"),
+    Command("test", "develop", "check the style, the types and the behaviour of this code", needs_model=True),
+    Command("docs", "develop", "build the documentation as a site, with the reference of API and modules"),
+    Command("doctor", "doctor", "say what is installed, which model and device serve, and what is missing"),
 )
 
 
@@ -146,7 +123,6 @@ def dispatch(name: str, arguments: Sequence[str]) -> int:
 def overview() -> str:
     """What ``ipl --help`` prints: the commands, one line each."""
     width = max(len(c.name) for c in COMMANDS)
-    examples = [c.example for c in COMMANDS if c.name in ("draft", "serve", "batch")]
     lines = [
         "usage: ipl COMMAND [OPTIONS]",
         "",
@@ -156,7 +132,9 @@ def overview() -> str:
         *(f"  {c.name:<{width}}  {c.help}" for c in COMMANDS),
         "",
         "examples:",
-        *(f"  {example}" for example in examples),
+        "  ipl serve",
+        "  ipl draft demo/hoodie.jpg",
+        "  ipl batch photos/ -o out.jsonl",
         "",
         "ipl COMMAND --help shows the options of a command.",
         "IPL_HOME names the folder for models and index, IPL_MODEL another model (a hub id or a server's URL).",

@@ -1,171 +1,80 @@
-"""``ipl recommend``: a simulated market, the feed's models, and the calendar of promotions with their copies."""
+"""``ipl recommend``: a simulated market, the feed's models, and the copies of one for the days of promotions."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from app.cli import CommandError
+from app.cli import CommandError, number
 from app.setup.repository import repository
-
-if TYPE_CHECKING:
-    Tasks = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    tasks = parser.add_subparsers(
-        dest="task",
-        required=True,
-        metavar="world|train|evaluate|experiment|report|log|install|knowledge|promotions|promote",
+    tasks = parser.add_subparsers(dest="task", required=True, metavar="|".join(TASKS))
+    data = _option("--data", type=Path, required=True, metavar="DIR", help="a world, or a folder with a log")
+    trained = _option("--run", type=Path, required=True, metavar="DIR", help="what 'train --out' wrote")
+    seed = _option(
+        "--seed", type=number(int, 0), default=0, metavar="S", help="of an experiment the first (default: 0)"
     )
-    _register_world(tasks)
-    _register_train(tasks)
-    _register_evaluate(tasks)
-    _register_experiment(tasks)
-    _register_serving(tasks)
-    _register_promotions(tasks)
-    _register_report(tasks)
-
-
-def _register_world(tasks: Tasks) -> None:
-    world = tasks.add_parser("world", help="simulate a marketplace and write its log", allow_abbrev=False)
-    world.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets log/, oracle/ and manifest.json")
-    _scale(world, "full")
-    world.add_argument("--seed", type=_count, default=0, metavar="S", help="another seed, another world (default: 0)")
-    _set(world, "a knob of the world")
-
-
-def _register_train(tasks: Tasks) -> None:
-    train = tasks.add_parser(
-        "train", help="train a model on a log; goes on with an interrupted run", allow_abbrev=False
-    )
-    train.add_argument("--data", type=Path, required=True, metavar="DIR", help="a world, or a folder with a log")
-    train.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets encoders, checkpoint and log")
-    train.add_argument(
-        "--model",
-        default="din",
-        metavar="NAME",
-        help="such as din, two_tower, copr, msnet, keep, ecad, rec4ad or mkt",
-    )
-    train.add_argument("--labels", default="", metavar="A,B", help="what is predicted (default: what the model is for)")
-    train.add_argument("--start", type=Path, metavar="RUN", help="go on from the weights of a run of the same model")
-    train.add_argument("--knowledge", type=Path, metavar="DIR", help="keep: store to look things up in (default: feed)")
-    train.add_argument("--test-days", type=_positive, default=4, metavar="N", help="last days held back (default: 4)")
-    train.add_argument("--seed", type=_count, default=0, metavar="S")
-    _set(train, "a setting of model or training, such as learning_rate=0.002 or mlp=[128,64]")
-
-
-def _register_evaluate(tasks: Tasks) -> None:
-    evaluate = tasks.add_parser("evaluate", help="measure a trained model on the days held back", allow_abbrev=False)
-    evaluate.add_argument("--run", type=Path, required=True, metavar="DIR", help="what 'train --out' wrote")
-    evaluate.add_argument("--data", type=Path, required=True, metavar="DIR", help="a world, or a folder with a log")
-    evaluate.add_argument("--out", type=Path, metavar="FILE", help="write the measures as JSON")
-
-
-def _register_experiment(tasks: Tasks) -> None:
-    experiment = tasks.add_parser("experiment", help="run a recipe over paired seeds", allow_abbrev=False)
-    experiment.add_argument("name", metavar="NAME", help="a recipe of docs/recommender.md, such as baselines or msnet")
-    experiment.add_argument("--seeds", type=_positive, default=5, metavar="N", help="how many seeds (default: 5)")
-    experiment.add_argument("--seed", type=_count, default=0, metavar="S", help="the first of them (default: 0)")
-    _scale(experiment, "small")
-    experiment.add_argument(
-        "--deciding", action="store_true", help="only the arms that decide the verdict, as at scale full; needs --out"
-    )
-    _set(experiment, "a knob of world, model or training; needs --out")
-    experiment.add_argument("--out", type=Path, metavar="FILE", help="write there instead of to the code's results")
-
-
-def _register_serving(tasks: Tasks) -> None:
-    log = tasks.add_parser("log", help="write the store's own feed as a log to train on", allow_abbrev=False)
-    log.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets one folder a table")
-
-    install = tasks.add_parser("install", help="let a trained model serve in the live feed", allow_abbrev=False)
-    install.add_argument("--run", type=Path, required=True, metavar="DIR", help="what 'train --out' wrote")
-    install.add_argument("--role", required=True, metavar="ROLE", help="pre-ranking, ranking, conversion, ads or posts")
-
-    knowledge = tasks.add_parser(
-        "knowledge", help="publish what a trained keep_extractor knows, while servers go on", allow_abbrev=False
-    )
-    knowledge.add_argument("--run", type=Path, required=True, metavar="DIR", help="what 'train --out' wrote")
-    knowledge.add_argument("--data", type=Path, required=True, metavar="DIR", help="the log that it was trained on")
-
-
-def _register_promotions(tasks: Tasks) -> None:
-    promotions = tasks.add_parser(
-        "promotions", help="list the calendar of promotions, or change it", allow_abbrev=False
-    )
-    change = promotions.add_mutually_exclusive_group()
-    change.add_argument("--declare", metavar="NAME", help="declare one; needs --first-day")
-    change.add_argument("--withdraw", type=_positive, metavar="NUMBER", help="take one off the calendar")
-    promotions.add_argument("--first-day", metavar="DAY", help="its first day in UTC, such as 2026-11-27")
-    promotions.add_argument("--days", type=_positive, default=1, metavar="N", help="how long it lasts (default: 1)")
-
-    promote = tasks.add_parser(
-        "promote", help="make the conversion model's copy for a promotion's day", allow_abbrev=False
-    )
-    promote.add_argument("--day", metavar="DAY", help="for which day, in UTC (default: today)")
-    promote.add_argument(
-        "--data", type=Path, metavar="DIR", help="a log that 'log --out' has just written (default: written for this)"
+    knobs = _option("--set", action="append", default=[], metavar="KNOB=VALUE",
+                    help="a knob of world, model or training, such as mlp=[128,64]; may be repeated")  # fmt: skip
+    small, full = (
+        _option("--scale", choices=("small", "full"), default=scale, help=f"200,000 or a million rows ({scale})")
+        for scale in ("small", "full")
     )
 
+    def task(name: str, *options: argparse.ArgumentParser) -> Callable[..., argparse.Action]:
+        return tasks.add_parser(name, help=TASKS[name][1], allow_abbrev=False, parents=options).add_argument
 
-def _register_report(tasks: Tasks) -> None:
-    report = tasks.add_parser("report", help="table and picture of an experiment's results", allow_abbrev=False)
-    report.add_argument("name", metavar="NAME", help="the recipe")
-    _scale(report, "small")
-    report.add_argument("--results", type=Path, metavar="FILE", help="read there instead of the code's results")
-    report.add_argument("--measures", default="", metavar="A,B", help="columns of the table (default: all)")
-    report.add_argument("--plot", type=Path, metavar="FILE", help="draw the claims as .png or .svg")
+    world = task("world", full, seed, knobs)
+    world("--out", type=Path, required=True, metavar="DIR", help="gets log/, oracle/ and manifest.json")
+
+    train = task("train", data, seed, knobs)
+    train("--out", type=Path, required=True, metavar="DIR", help="gets encoders, checkpoint and log")
+    train("--model", default="din", metavar="NAME", help="such as din, two_tower, copr, msnet, keep, ecad or rec4ad")
+    train("--labels", default="", metavar="A,B", help="what is predicted (default: what the model is for)")
+    train("--start", type=Path, metavar="RUN", help="go on from the weights of a run of the same model")
+    train("--knowledge", type=Path, metavar="DIR", help="keep: store to look things up in (default: feed)")
+    train("--test-days", type=number(int, 1), default=4, metavar="N", help="last days held back (default: 4)")
+
+    task("evaluate", trained, data)("--out", type=Path, metavar="FILE", help="write the measures as JSON")
+
+    experiment = task("experiment", small, seed, knobs)
+    experiment("name", metavar="NAME", help="a recipe of docs/recommender.md, such as baselines or msnet")
+    experiment("--seeds", type=number(int, 1), default=5, metavar="N", help="how many seeds (default: 5)")
+    experiment("--deciding", action="store_true", help="only the arms that decide the verdict, as at scale full")
+    experiment("--out", type=Path, metavar="FILE", help="instead of the code's results; needed by --set, --deciding")
+
+    report = task("report", small)
+    report("name", metavar="NAME", help="the recipe")
+    report("--results", type=Path, metavar="FILE", help="read there instead of the code's results")
+    report("--measures", default="", metavar="A,B", help="columns of the table (default: all)")
+    report("--plot", type=Path, metavar="FILE", help="draw the claims as .png or .svg")
+
+    task("log")("--out", type=Path, required=True, metavar="DIR", help="gets one folder a table")
+    task("install", trained)("--role", required=True, help="pre-ranking, ranking, conversion, ads or posts")
+    task("knowledge", trained, data)
+    promote = task("promote")
+    promote("--day", metavar="DAY", help="for which day, in UTC (default: today)")
+    promote("--data", type=Path, metavar="DIR", help="a log that 'log --out' has just written (default: one is)")
 
 
-def _scale(parser: argparse.ArgumentParser, default: str) -> None:
-    parser.add_argument(
-        "--scale",
-        choices=("small", "full"),
-        default=default,
-        help=f"200,000 or a million impressions (default: {default})",
-    )
-
-
-def _set(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument("--set", action="append", default=[], metavar="KNOB=VALUE", help=f"{what}; may be repeated")
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError("must be 0 or more")
-    return value
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return value
+def _option(name: str, **more: Any) -> argparse.ArgumentParser:
+    """An option that several tasks have."""
+    parent = argparse.ArgumentParser(add_help=False)
+    parent.add_argument(name, **more)
+    return parent
 
 
 def run(args: argparse.Namespace) -> int:
     """Do it; errors of the recommender carry one sentence each."""
     from recommend.errors import RecommendError
 
-    tasks: dict[str, Callable[[argparse.Namespace], None]] = {
-        "world": _world,
-        "train": _train,
-        "evaluate": _evaluate,
-        "experiment": _experiment,
-        "report": _report,
-        "log": _log,
-        "install": _install,
-        "knowledge": _knowledge,
-        "promotions": _promotions,
-        "promote": _promote,
-    }
     try:
-        tasks[args.task](args)
+        TASKS[args.task][0](args)
     except RecommendError as error:
         raise CommandError(str(error), error.exit_status) from error
     except FileExistsError as error:
@@ -328,32 +237,6 @@ def _install(args: argparse.Namespace) -> None:
     print(f"{args.role}: {found.name} serves within seconds")
 
 
-def _promotions(args: argparse.Namespace) -> None:
-    from app.market.promotions import Promotions, read_date, today
-    from app.settings import load_settings
-    from app.store.db import open_store
-    from app.views import AppError
-
-    if args.declare is not None and not args.first_day:
-        raise CommandError("a promotion needs its --first-day, such as 2026-11-27.", 2)
-    store = open_store(load_settings().store_url)
-    calendar = Promotions(store, lambda: None)  # a running server reads the calendar every few seconds
-    try:
-        if args.declare is not None:
-            calendar.declare(args.declare, read_date(args.first_day), args.days)
-        elif args.withdraw is not None:
-            calendar.withdraw(args.withdraw)
-        declared = calendar.calendar().promotions
-    except AppError as error:
-        raise CommandError(str(error), 2) from error
-    finally:
-        store.engine.dispose()
-    for p in declared:
-        print(f"{p.id:4}  {p.first_day} to {p.last_day}  {p.state(today()):7}  {p.name}")
-    if not declared:
-        print("no promotion is declared")
-
-
 def _promote(args: argparse.Namespace) -> None:
     import time
     from tempfile import TemporaryDirectory
@@ -391,3 +274,16 @@ def _promote(args: argparse.Namespace) -> None:
         f"positives weigh {made.found.ratio:.2f}; it predicts {made.predicted:.4f} where {made.found.today:.4f} are "
         f"expected, and serves from {day} to {day_of(target.last)}"
     )
+
+
+TASKS: dict[str, tuple[Callable[[argparse.Namespace], None], str]] = {
+    "world": (_world, "simulate a marketplace and write its log"),
+    "train": (_train, "train a model on a log; goes on with an interrupted run"),
+    "evaluate": (_evaluate, "measure a trained model on the days held back"),
+    "experiment": (_experiment, "run a recipe over paired seeds"),
+    "report": (_report, "table and picture of an experiment's results"),
+    "log": (_log, "write the store's own feed as a log to train on"),
+    "install": (_install, "let a trained model serve in the live feed"),
+    "knowledge": (_knowledge, "publish what a trained keep_extractor knows, while servers go on"),
+    "promote": (_promote, "make the conversion model's copy for a promotion's day"),
+}

@@ -40,12 +40,12 @@ def diagnose() -> Iterator[Finding]:
     yield from model(ipl_home())
     yield index(ipl_home())
     yield space(ipl_home())
-    for program in PROGRAMS:
-        path = program.find()
+    for name, find, purpose, get in PROGRAMS:
+        path = find()
         if path:
-            yield Finding("ok", program.name, str(path))
+            yield Finding("ok", name, str(path))
         else:
-            yield Finding("optional", program.name, f"not installed; only {program.purpose} need it", program.get)
+            yield Finding("optional", name, f"not installed; only {purpose} need it", get)
 
 
 def python() -> Finding:

@@ -7,17 +7,14 @@ Python that runs this has no package yet.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-from app.setup.steps import SetupError, interruptible, logs_folder, run_step, say
+from app.setup.steps import SetupError, logs_folder, run_step, say, setting_up
 from listing.home import ipl_home
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,24 +34,6 @@ def is_installed(extra: str, stamp: str) -> bool:
     """Whether nothing is left to do."""
     file = stamp_file(extra)
     return not UNFINISHED.exists() and file.is_file() and file.read_text(encoding="utf-8") == f"{stamp}\n"
-
-
-@contextlib.contextmanager
-def _lock(file: Path) -> Iterator[None]:
-    """One set-up at a time; the system frees the lock when its owner ends, however it ends."""
-    try:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise SetupError(f"{file} cannot be made: its folder has to be writable and its disk not full.") from error
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("another ipl is setting up; waiting for it")
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _fits() -> bool:
@@ -99,21 +78,12 @@ def _install(extra: str, stamp: str, logs: Path) -> None:
 
 
 def set_up(extra: str, stamp: str) -> None:
-    """Make the environment fit the package lists.
-
-    Raises:
-        SetupError: a step failed, or something cannot be written.
-    """
+    """Make the environment fit the package lists. Raises SetupError."""
     logs, begun = logs_folder(ipl_home()), time.monotonic()
-    with interruptible(), _lock(ROOT / ".ipl-setup.lock"):
+    with setting_up(ROOT / ".ipl-setup.lock", "its folder has to be writable and its disk not full"):
         if not is_installed(extra, stamp):
-            try:
-                _make(logs)
-                _install(extra, stamp, logs)
-            except OSError as error:
-                raise SetupError(
-                    f"{error.filename or VENV} cannot be written ({error.strerror or error}); start again after that."
-                ) from error
+            _make(logs)
+            _install(extra, stamp, logs)
     say(f"the environment is ready after {time.monotonic() - begun:.0f} s")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -32,22 +31,8 @@ def _version(folder: Path) -> int:
     return int(digits) if digits else 0
 
 
-@dataclass(frozen=True)
-class Program:
-    """A program: where it is, which tests need it, how to get it."""
-
-    name: str
-    find: Callable[[], Path | None]
-    purpose: str
-    get: str
-
-
-PROGRAMS = (
-    Program("Chromium", find_chromium, "the page's browser tests", "apt-get install chromium, or install Chrome"),
-    Program(
-        "PostgreSQL",
-        find_postgres,
-        "the store's server tests",
-        "apt-get install postgresql, or brew install postgresql",
-    ),
+# Name, where it is, which tests need it, how to get it.
+PROGRAMS: tuple[tuple[str, Callable[[], Path | None], str, str], ...] = (
+    ("Chromium", find_chromium, "the page's browser tests", "apt-get install chromium, or install Chrome"),
+    ("PostgreSQL", find_postgres, "the store's server tests", "apt-get or brew install postgresql"),
 )

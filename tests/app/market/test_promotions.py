@@ -132,29 +132,17 @@ def test_the_calendar_belongs_to_operators(build, tmp_path):
     assert code(TestClient(app, base_url="http://localhost").get("/v1/promotions"))[0] == 401
 
 
-def test_the_command_lists_declares_and_withdraws(services, tmp_path, monkeypatch, capsys):
+def test_a_copy_for_a_day_that_has_none_is_refused_in_a_sentence(services, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("IPL_HOME", str(tmp_path))
-    assert main(["recommend", "promotions"]) == 0
-    assert "no promotion is declared" in capsys.readouterr().out
-    wish = ["recommend", "promotions", "--declare", "sale", "--first-day", str(today())]
-    assert main([*wish, "--days", "3"]) == 0
-    assert f"{today()} to {today() + 2 * DAY}  on       sale" in capsys.readouterr().out
+    services.promotions.declare("sale", today(), 3)
     for wrong, words in (
-        (wish, "a day has one promotion"),
-        ([*wish[:-1], "tomorrow"], "'tomorrow' is no day"),
-        (wish[:4], "needs its --first-day"),
-        (["recommend", "promotions", "--withdraw", "7"], "no such promotion"),
         (["recommend", "promote", "--day", str(today() + 9 * DAY)], "There is no promotion on"),
         (["recommend", "promote", "--day", str(today() - DAY)], "is over"),
+        (["recommend", "promote", "--day", "tomorrow"], "'tomorrow' is no day"),
         (["recommend", "promote"], "nothing has been seen in the feed yet"),
     ):
         assert main(wrong) == 2
         assert words in capsys.readouterr().err
-    services.feed.refresh()
-    assert services.feed.moment().promotion == 1
-    assert main(["recommend", "promotions", "--withdraw", "1"]) == 0
-    services.feed.refresh()
-    assert services.feed.moment().promotion == 0
 
 
 def test_on_its_days_the_page_says_that_a_promotion_has_no_copy(client, services):
