@@ -37,11 +37,7 @@ def page_user(request: Request, state: State | None = None) -> str | None:
 
 
 def request_seller(request: Request) -> Seller:
-    """Whose request this is: by token, by cookie, or the one person on loopback.
-
-    Raises:
-        AppError: nobody's (401).
-    """
+    """Whose request this is: by token, by cookie, or the one person on loopback. Raises AppError (401): nobody's."""
     sellers: Sellers = request.app.state.sellers
     kind, _, token = request.headers.get("authorization", "").partition(" ")
     if token:
@@ -74,11 +70,7 @@ class Tokens:
         self._waiting = {True: 0, False: 0}
 
     async def seller(self, token: str) -> Seller | None:
-        """The token's seller, or None.
-
-        Raises:
-            AppError: too many look-ups wait (429), or the store is away (503).
-        """
+        """The token's seller, or None. Raises AppError: too many look-ups wait (429), the store is away (503)."""
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
         answer = self._remembered(digest)
         if answer is None:
@@ -118,11 +110,7 @@ class Gate:
         self._tokens = Tokens(self._sellers)
 
     async def caller(self, scope: Scope, headers: Mapping[str, str]) -> Caller:
-        """Who asks. Open addresses are for everybody; in the single-user mode everybody is the one person.
-
-        Raises:
-            AppError: nobody is signed in, or the token is not valid (401).
-        """
+        """Who asks; open addresses are for everybody. Raises AppError (401): nobody is signed in, or a bad token."""
         path = scope["path"]
         if path in OPEN_PATHS:
             return Caller((scope.get("client") or ("unknown",))[0], False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from app.store import draft_repo, listing_repo
 from app.store.db import Store, StoreError, count_of, open_store
 from app.store.deletions import MAX_COMPACTED_BYTES, UPLOAD_SECONDS, Deletions, sweep_uploads
 from app.store.home_lock import HomeInUse, only_user
-from app.store.identity import check_photos
+from app.store.identity import check_photos, photo_ids
 from app.store.media import Media
 from app.store.retention import STANDING, forget_pages
 from app.store.search_index import NoIndex
@@ -72,26 +72,31 @@ class Erased:
     index: str = "none"
 
 
-def erase(settings: Settings, name: str, *, settle: bool = False) -> Erased:
+def erase(settings: Settings, name: str, sure: Callable[[], None] = lambda: None, *, settle: bool = False) -> Erased:
     """Delete the person of that name and all that is theirs. After a kill, run again: it goes on; the name goes last.
 
     Args:
+        sure: asked before anything happens; it raises where the person at the keyboard is not.
         settle: refund the orders that stand, of theirs and of their listings.
 
     Raises:
         NobodyThere: no such name in the store, or no store. OpenOrders: there are, and ``settle`` is False.
         StoreError, AppError: the store cannot be reached, or its photos lie elsewhere; nothing was deleted.
     """
-    store = open_known(settings, name)
+    store = _open_known(settings)
     done, media = Erased(), Media(settings.media_folder)
     deletions = Deletions(store, media, NoIndex(), settings.home / "uploads")
     try:
-        who = person_id(store, name)
+        who = _person_id(store, name)
         _check_media(settings, media, store)
+        if not settle:
+            with store.read() as session:
+                _refuse_open_orders(session, who, name)
+        sure()
         with store.write() as session:
             _lock_listings(session, who)
             if not settle:
-                refuse_open_orders(session, who, name)
+                _refuse_open_orders(session, who, name)
             done.refunded = _settle(session, who)
             _delete_own(session, who, done)
         visitors = list(_numbers(store, who, "visitor"))
@@ -116,9 +121,8 @@ def erase(settings: Settings, name: str, *, settle: bool = False) -> Erased:
 
 def _check_media(settings: Settings, media: Media, store: Store) -> None:
     """Raises StoreError when the photos of the store are not in the folder: their files would stay somewhere else."""
-    with store.read() as session:
-        known = set(session.scalars(select(PhotoRow.id)))
-    check_photos(settings, media, store.engine, lambda: known)
+    check_photos(settings, media, store.engine)
+    known = photo_ids(store.engine)
     if known and media.mark() is None and not known & set(media.ids()):
         raise StoreError(
             f"The photos of the store are not in {media.folder}: name their folder with IPL_MEDIA or IPL_HOME."
@@ -147,7 +151,7 @@ def _forget_mark(settings: Settings, name: str) -> None:
         forget_mark(key_file(settings.home), name)
 
 
-def open_known(settings: Settings, name: str) -> Store:
+def _open_known(settings: Settings) -> Store:
     """The store, which has to be there already. Raises NobodyThere, StoreError."""
     url = make_url(settings.store_url)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
@@ -155,7 +159,7 @@ def open_known(settings: Settings, name: str) -> Store:
     return open_store(settings.store_url)
 
 
-def person_id(store: Store, name: str) -> str:
+def _person_id(store: Store, name: str) -> str:
     """The person's id. Raises NobodyThere."""
     with store.read() as session:
         seller_id = session.scalar(select(SellerRow.id).where(SellerRow.name == name))
@@ -164,7 +168,7 @@ def person_id(store: Store, name: str) -> str:
     return seller_id
 
 
-def refuse_open_orders(session: Session, who: str, name: str) -> None:
+def _refuse_open_orders(session: Session, who: str, name: str) -> None:
     """Raises OpenOrders while orders of the person stand."""
     open_ = list(session.scalars(select(OrderRow.id).where(_their_orders(who), *STANDING).order_by(OrderRow.at)))
     if open_:

@@ -102,11 +102,7 @@ class Tries:
         self._strangers, self._known = Lane(MAX_STRANGERS), Lane(MAX_KNOWN)
 
     async def check(self, visitor: Visitor, right: Callable[[], T | None]) -> T | None:
-        """What ``right`` returns, run in a thread: None is a wrong password.
-
-        Raises:
-            AppError: too many tries, or too many at once (429, with the seconds to wait).
-        """
+        """What ``right`` returns, run in a thread: None is a wrong password. Raises AppError (429): too many tries."""
         limits = self._limits(visitor)
         wait = max(self.counts.wait(key, limit) for key, limit in limits.items())
         if wait > 0:

@@ -14,7 +14,7 @@ from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import VerificationError
 from filelock import FileLock
 
-from app.accounts.private_file import replace_privately
+from app.store.private_file import replace_privately
 from listing.errors import IplError
 
 LOCK_SECONDS = 10  # longest wait for another program that changes the same file
@@ -32,11 +32,7 @@ class PasswordFileError(IplError):
 
 
 def hash_password(password: str) -> str:
-    """The hash of a password with a random salt, in the form of the Argon2 reference (``$argon2id$...``).
-
-    Raises:
-        PasswordFileError: shorter than 8 or longer than 1024 characters, or one of the 30,000 that are guessed first.
-    """
+    """The Argon2id hash of a password with a random salt. Raises PasswordFileError: too short, too long, too common."""
     if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
         message = f"The password needs {MIN_CHARACTERS} to {MAX_CHARACTERS} characters; choose another."
         raise PasswordFileError(message)
@@ -82,11 +78,7 @@ def _parse_scrypt(stored: str) -> tuple[int, int, int, bytes, bytes]:
 
 
 def read_passwords(path: Path) -> dict[str, str]:
-    """Name -> stored hash of a password file; empty lines and ``#`` are passed over.
-
-    Raises:
-        PasswordFileError: the file cannot be read, is empty, or a line is wrong.
-    """
+    """Name -> stored hash; empty lines and ``#`` are passed over. Raises PasswordFileError: it is not usable."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -116,11 +108,7 @@ def fingerprint_of(stored: str) -> str:
 
 
 def write_password(path: Path, name: str, password: str) -> None:
-    """Add or replace a line of the password file, which only its owner may read.
-
-    Raises:
-        PasswordFileError: the name or the password is unusable.
-    """
+    """Add or replace a line. Raises PasswordFileError: the name or the password is unusable."""
     if not NAME.fullmatch(name):
         raise PasswordFileError(BAD_NAME)
     line = hash_password(password)
@@ -130,11 +118,7 @@ def write_password(path: Path, name: str, password: str) -> None:
 
 
 def remove_password(path: Path, name: str) -> None:
-    """Take a name out of the password file, which ends its sign-ins and its tokens.
-
-    Raises:
-        PasswordFileError: the name is not in it, or is the last one.
-    """
+    """Take a name out, which ends its sign-ins and tokens. Raises PasswordFileError: it is not there, or the last."""
     with _locked(path):
         known = read_passwords(path)
         if name not in known:

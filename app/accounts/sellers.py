@@ -88,11 +88,7 @@ class Sellers:
         return self.named(ONE_PERSON)
 
     def for_page(self, username: str | None) -> Seller:
-        """The seller of a page's request: the signed-in name, or the one person of the single-user mode.
-
-        Raises:
-            AppError: nobody is signed in (401).
-        """
+        """The signed-in seller, or the one person of the single-user mode. Raises AppError (401): nobody is."""
         if self.single:
             return self.only()
         if not username or username not in (self.passwords or {}):
@@ -153,11 +149,7 @@ class Sellers:
             ]
 
     def revoke_tokens(self, name: str, token_id: str | None = None) -> int:
-        """Delete one token of a name, or all; returns how many there were.
-
-        Raises:
-            AppError: the name has no such token (404), or more than one (409).
-        """
+        """Delete one token of a name, or all; returns how many. Raises AppError: it has none (404), several (409)."""
         with self.store.write() as session:
             query = select(TokenRow.digest).join(SellerRow, TokenRow.seller_id == SellerRow.id)
             digests = list(session.scalars(query.where(SellerRow.name == name)))

@@ -13,9 +13,9 @@ from filelock import FileLock
 from itsdangerous import BadSignature, TimestampSigner
 
 from app.accounts.passwords import LOCK_SECONDS, fingerprint_of
-from app.accounts.private_file import replace_privately
 from app.accounts.sellers import Sellers
 from app.accounts.watched_file import Watched
+from app.store.private_file import replace_privately
 from app.views import AppError
 
 DEVICE_DAYS = 365
@@ -88,23 +88,21 @@ def key_file(home: Path) -> Path:
 
 
 def revoke_cookies(path: Path, name: str) -> None:
-    """Give a name a new mark, which ends all its cookies; the key file is replaced whole or not at all.
-
-    Raises:
-        AppError: the file is damaged. OSError: it cannot be written.
-    """
-    with FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_SECONDS, mode=0o600):
-        key, marks = _read(path)
-        replace_privately(path, key + json.dumps({**marks, name: secrets.token_hex(16)}).encode())
+    """Give a name a new mark, which ends all its cookies. Raises AppError (the file is damaged), OSError."""
+    _change_mark(path, name, secrets.token_hex(16))
 
 
 def forget_mark(path: Path, name: str) -> None:
     """Take a name's mark out of the key file; only for a name that has no password any more."""
+    _change_mark(path, name, None)
+
+
+def _change_mark(path: Path, name: str, mark: str | None) -> None:
     with FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_SECONDS, mode=0o600):
-        key, marks = _read(path)
-        if name in marks:
-            rest = {who: mark for who, mark in marks.items() if who != name}
-            replace_privately(path, key + (json.dumps(rest).encode() if rest else b""))
+        key, before = _read(path)
+        marks = {who: old for who, old in before.items() if who != name} | ({name: mark} if mark else {})
+        if marks != before:
+            replace_privately(path, key + (json.dumps(marks).encode() if marks else b""))
 
 
 def _read(path: Path) -> _Secret:

@@ -16,12 +16,7 @@ from listing.errors import IplError
 
 
 class CommandError(IplError):
-    """The command cannot go on; the message is one sentence that says what to do.
-
-    Args:
-        message: the sentence.
-        exit_status: 2 when what the person gave is unusable, 1 when the work failed.
-    """
+    """The command cannot go on; one sentence says what to do. Exit status 2: what was given is unusable."""
 
     def __init__(self, message: str, exit_status: int = 1) -> None:
         super().__init__(message)

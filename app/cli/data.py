@@ -77,21 +77,11 @@ def register_erase(parser: argparse.ArgumentParser) -> None:
 
 def run_erase(args: argparse.Namespace) -> int:
     """Ask, delete, and say what was deleted and what is left to do. A server may run meanwhile."""
-    from app.accounts.erase import erase, line_of, open_known, person_id, refuse_open_orders
+    from app.accounts.erase import erase, line_of
     from app.settings import load_settings
 
     settings = load_settings()
-    store = open_known(settings, args.name)
-    try:
-        who = person_id(store, args.name)
-        if not args.settle:
-            with store.read() as session:
-                refuse_open_orders(session, who, args.name)
-    finally:
-        store.engine.dispose()
-    if not args.yes:
-        _ask(args.name)
-    done = erase(settings, args.name, settle=args.settle)
+    done = erase(settings, args.name, lambda: None if args.yes else _ask(args.name), settle=args.settle)
     print(f"{args.name} is erased: {_deleted(done)}.")
     if done.orders:
         refunded = f", {done.refunded} of them refunded now" if done.refunded else ""

@@ -57,16 +57,11 @@ def run_test(args: argparse.Namespace) -> int:
     prepare()
     pytest = ("-m", "pytest", "-q", *(("--strict-left-out",) if args.strict else ()))
     if args.paths:
-        outcomes = [_run_job("tests", (*pytest, *args.paths), root)]
+        outcomes = run_side_by_side({"tests": (*pytest, *args.paths)}, root)
     else:
-        outcomes = [_run_job(name, command, root) for name, command in CHECKS]
-        outcomes += run_side_by_side(
-            {
-                "tests 1": (*pytest, *FIRST_HALF),
-                "tests 2": (*pytest, "tests", *(f"--ignore={folder}" for folder in FIRST_HALF)),
-            },
-            root,
-        )
+        outcomes = [outcome for name, command in CHECKS for outcome in run_side_by_side({name: command}, root)]
+        others = (f"--ignore={folder}" for folder in FIRST_HALF)
+        outcomes += run_side_by_side({"tests 1": (*pytest, *FIRST_HALF), "tests 2": (*pytest, "tests", *others)}, root)
     print(flush=True)
     for name, status, seconds in outcomes:
         print(f"{name:<8} {'passed' if status == 0 else 'FAILED'}  {seconds:6.1f} s")
@@ -90,7 +85,7 @@ def run_side_by_side(jobs: dict[str, Sequence[str]], root: Path) -> list[Outcome
                 command = [sys.executable, *arguments]
                 processes.append(subprocess.Popen(command, cwd=root, env=environment, stdout=output, stderr=output))
             for (name, arguments), process, output in zip(jobs.items(), processes, outputs, strict=True):
-                _announce(name, arguments)
+                print(f"--- {name}: {' '.join(arguments[1:])}", flush=True)
                 outcomes.append((name, process.wait(), time.monotonic() - started))
                 if output is not None:
                     output.seek(0)
@@ -112,18 +107,6 @@ def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _run_job(name: str, arguments: Sequence[str], root: Path) -> Outcome:
-    """Run a tool of this environment in the repository."""
-    _announce(name, arguments)
-    started = time.monotonic()
-    status = subprocess.run([sys.executable, *arguments], cwd=root, env=_environment(root), check=False).returncode
-    return name, status, time.monotonic() - started
-
-
-def _announce(name: str, arguments: Sequence[str]) -> None:
-    print(f"--- {name}: {' '.join(arguments[1:])}", flush=True)
 
 
 def _environment(root: Path) -> dict[str, str]:
@@ -158,11 +141,7 @@ def run_docs(args: argparse.Namespace) -> int:
 
 
 def build_site(out: Path, root: Path = ROOT) -> None:
-    """Build the site of the copy at ``root`` into a folder.
-
-    Raises:
-        CommandError: a page or link is not whole; its log is on stderr.
-    """
+    """Build the site of the copy at ``root`` into a folder. Raises CommandError: a page or link is not whole."""
     # NO_MKDOCS_2_WARNING: the theme's advertisement of what comes after it.
     # No --quiet: it would hide the warnings from --strict.
     environment = {**_environment(root), "NO_MKDOCS_2_WARNING": "1"}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.store.listing_repo import OWN_PREFIX
-from app.store.search_index import Hit
+from app.store.search_index import Hit, SearchIndex
 from listing.safety.contacts import scrub_for_index
 from listing.schema import Listing
 from rag_index import IndexRecord
@@ -22,7 +22,7 @@ MAX_CHARACTERS = 6_000
 MIN_TEXT_COSINE, MIN_IMAGE_COSINE = 0.35, 0.80
 
 
-class ChromaSearchIndex:
+class ChromaSearchIndex(SearchIndex):
     """Puts our sellers' listings beside the samples in the index that the pipeline looks into."""
 
     def __init__(self, past: PastListings) -> None:

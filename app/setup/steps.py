@@ -72,11 +72,7 @@ def setting_up(lock: Path, remedy: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Within it a signal that ends programs stops the step that runs, and the program with status 128 + signal.
-
-    Raises:
-        SystemExit: a signal came.
-    """
+    """A signal that ends programs stops the step that runs, and the program with status 128 + signal."""
     numbers = [n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
 
     def stop(number: int, _frame: FrameType | None) -> None:
@@ -163,11 +159,7 @@ def _reason(log: Path, status: int) -> str:
 
 
 def logs_folder(home: Path) -> Path:
-    """The folder of the steps' logs, made if it is missing.
-
-    Raises:
-        SetupError: it cannot be made.
-    """
+    """The folder of the steps' logs, made if it is missing. Raises SetupError: it cannot be."""
     try:
         for folder in (home, home / "logs"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -38,11 +38,7 @@ class StoreError(IplError):
 
 
 def open_engine(url: str) -> Engine:
-    """An engine for SQLite (write-ahead log, foreign keys, waits for a lock) or PostgreSQL.
-
-    Raises:
-        StoreError: the URL is no database URL, its driver is not installed, or the file is half restored.
-    """
+    """An engine for SQLite (write-ahead log, foreign keys, waits for a lock) or PostgreSQL. Raises StoreError."""
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
@@ -68,6 +64,16 @@ def open_engine(url: str) -> Engine:
         raise StoreError(
             f"The folder of the store cannot be made ({error.strerror}); name another with IPL_STORE."
         ) from error
+
+
+@contextmanager
+def engine_of(url: str) -> Iterator[Engine]:
+    """``open_engine`` for a while."""
+    engine = open_engine(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def _ready_file(file: Path) -> None:

@@ -43,11 +43,7 @@ class Deletions:
             log.warning("deleted photos have to wait: %s", error)
 
     def delete_photos(self) -> int:
-        """Delete the files of noted photos; one that has a row again keeps its file. Returns how many were deleted.
-
-        Raises:
-            AppError: the store is away.
-        """
+        """Delete the files of noted photos but those that have a row again; returns how many. Raises AppError."""
         deleted, failed = 0, set[str]()
         while True:
             with self.store.read() as session:

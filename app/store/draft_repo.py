@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -104,11 +103,7 @@ def start_again(session: Session, row: DraftRow, *, note: str, tone: Tone) -> No
 
 
 def own_draft(session: Session, seller: str, draft_id: str, *, lock: bool = False) -> DraftRow:
-    """The seller's draft; somebody else's is answered like one that does not exist.
-
-    Raises:
-        AppError: 404.
-    """
+    """The seller's draft. Raises AppError (404), also for somebody else's."""
     query = select(DraftRow).where(DraftRow.id == draft_id, DraftRow.seller_id == seller)
     row = session.scalar(query.with_for_update() if lock else query)
     if row is None:
@@ -231,9 +226,3 @@ def delete_drafts(session: Session, draft_ids: Sequence[str]) -> list[str]:
     session.execute(delete(EditRow).where(EditRow.draft_id.in_(draft_ids)))
     session.execute(delete(DraftRow).where(DraftRow.id.in_(draft_ids)))
     return photos
-
-
-def untouched_since(session: Session, moment: datetime) -> list[DraftRow]:
-    """Unpublished drafts that nobody touched since ``moment``, locked; one in somebody's hands is left out."""
-    query = select(DraftRow).where(DraftRow.state != "published", DraftRow.updated_at < moment)
-    return list(session.scalars(query.with_for_update(skip_locked=True)))

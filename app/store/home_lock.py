@@ -22,7 +22,6 @@ from listing.home import make_home
 LOCK = "home.lock"
 NOTE = "note.json"  # in a working folder: whose it is, and the file that a backup was writing elsewhere
 _WORKING = re.compile(r"\.(?:backup|restore)-\d+")
-_PART = re.compile(r"\..+\.(\d+)\.part")
 
 
 class HomeInUse(StoreError):
@@ -31,11 +30,7 @@ class HomeInUse(StoreError):
 
 @contextlib.contextmanager
 def only_user(home: Path) -> Iterator[None]:
-    """Nobody else serves from this home or restores into it meanwhile; the home is made where there is none.
-
-    Raises:
-        HomeInUse: somebody does.
-    """
+    """Nobody else serves from this home, which is made if missing, or restores into it. Raises HomeInUse."""
     make_home(home)
     lock = _lock(home / LOCK)
     try:
@@ -131,21 +126,3 @@ def clean_up(parent: Path, home: Path) -> list[Path]:
         _lock_file(folder).unlink(missing_ok=True)
         lock.release()
     return living
-
-
-def clean_up_parts(file: Path) -> None:
-    """Remove what dead backups left beside the archive ``file``."""
-    for part in file.parent.glob(f".{file.name}.*.part"):
-        match = _PART.fullmatch(part.name)
-        if match and not _alive(int(match.group(1))):
-            part.unlink(missing_ok=True)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, select
@@ -28,16 +27,6 @@ STRAY_SECONDS = 3600.0
 DAY_SECONDS = 86_400.0
 
 
-@dataclass(frozen=True)
-class Reconciled:
-    """What a reconciliation did."""
-
-    added: int = 0
-    removed: int = 0
-    stray_photos: int = 0
-    stopped_drafts: int = 0
-
-
 class Housekeeping:
     """Every method may be called from any thread and again at any time."""
 
@@ -54,22 +43,23 @@ class Housekeeping:
         self.settings, self.store, self.media, self.index = settings, store, media, index
         self.outbox, self.deletions, self.metrics = outbox, deletions, metrics
 
-    def reconcile(self) -> Reconciled:
+    def reconcile(self) -> None:
         """After a start: whatever a crash left behind is put in order."""
         with self.store.write() as session:
             wanted = listing_repo.indexed_ids(session)
             present = self._ids_in_index(wanted)
             for listing_id in sorted(wanted ^ present):
                 listing_repo.to_index_again(session, listing_id)
-            stopped = self._stop_orphans(session)
-        swept = self.sweep()
+            self._stop_orphans(session)
+        self.sweep()
         self.outbox.follow()
-        return Reconciled(len(wanted - present), len(present - wanted), swept, stopped)
 
     def retire(self) -> int:
         """Delete drafts that nobody touched for ``retention_days``; returns how many."""
         with self.store.write() as session:
-            old = draft_repo.untouched_since(session, now() - timedelta(days=self.settings.retention_days))
+            before = now() - timedelta(days=self.settings.retention_days)
+            query = select(DraftRow).where(DraftRow.state != "published", DraftRow.updated_at < before)
+            old = list(session.scalars(query.with_for_update(skip_locked=True)))  # not one in somebody's hands
             for row in old:
                 draft_repo.note_event(session, "abandoned", row.seller_id, draft=row.id)
             draft_repo.delete_drafts(session, [row.id for row in old])
@@ -109,12 +99,11 @@ class Housekeeping:
     def _too_old(self) -> datetime:
         return now() - timedelta(minutes=self.settings.draft_minutes)
 
-    def _stop_orphans(self, session: Session) -> int:
+    def _stop_orphans(self, session: Session) -> None:
         """Drafts whose process died: a rewrite goes back to what was there, a first draft is stopped."""
-        if self.store.engine.dialect.name == "sqlite":
-            return _stop(session)
-        # Other servers may share this database; their drafts are younger than the time limit.
-        return _stop(session, DraftRow.updated_at < self._too_old())
+        alone = self.store.engine.dialect.name == "sqlite"
+        # Other servers may share another database; their drafts are younger than the time limit.
+        _stop(session, *(() if alone else (DraftRow.updated_at < self._too_old(),)))
 
 
 def _stop(session: Session, *which: ColumnElement[bool]) -> int:

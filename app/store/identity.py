@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy import Engine, inspect, make_url, select
+from sqlalchemy import Engine, inspect, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from app.settings import Settings
-from app.store.db import Store, StoreError, open_engine, open_store
+from app.store.db import Store, StoreError, engine_of, open_store
 from app.store.media import Media
-from app.store.tables import IdentityRow, PhotoRow
+from app.store.tables import IdentityRow
 
 
 def open_own_store(settings: Settings, media: Media) -> Store:
@@ -24,8 +23,7 @@ def open_own_store(settings: Settings, media: Media) -> Store:
         raise _foreign(settings)
     store = open_store(settings.store_url)
     try:
-        with store.read() as session:
-            check_photos(settings, media, store.engine, lambda: set(session.scalars(select(PhotoRow.id))))
+        check_photos(settings, media, store.engine)
         media.write_mark(store_id(store.engine) or "")
     except BaseException:
         store.engine.dispose()
@@ -33,20 +31,26 @@ def open_own_store(settings: Settings, media: Media) -> Store:
     return store
 
 
-def check_photos(settings: Settings, media: Media, engine: Engine, known: Callable[[], set[str]]) -> None:
+def check_photos(settings: Settings, media: Media, engine: Engine) -> None:
     """Raises StoreError when the photos in the media folder are not those of the store.
 
     Without a mark (an older version wrote none) the store has to know most of them, or most of its own are there.
     """
     mark = media.mark()
     if mark is None:
-        files, names = set(media.ids()), known()
+        files, names = set(media.ids()), photo_ids(engine)
         both = 2 * len(files & names)
         foreign = bool(files) and both <= len(files) and (not names or both <= len(names))
     else:
         foreign = mark != store_id(engine)
     if foreign:
         raise _foreign(settings)
+
+
+def photo_ids(engine: Engine) -> set[str]:
+    """The photos that a store of any version knows."""
+    with engine.connect() as connection:
+        return set(connection.scalars(text("SELECT id FROM photos")))
 
 
 def store_id(engine: Engine) -> str | None:
@@ -65,13 +69,11 @@ def _is_new(url: str) -> bool:
         return False
     if parsed.get_backend_name() == "sqlite" and parsed.database and not Path(parsed.database).is_file():
         return True
-    engine = open_engine(url)
-    try:
-        return not inspect(engine).has_table("alembic_version")
-    except DBAPIError:  # opening it says what is wrong
-        return False
-    finally:
-        engine.dispose()
+    with engine_of(url) as engine:
+        try:
+            return not inspect(engine).has_table("alembic_version")
+        except DBAPIError:  # opening it says what is wrong
+            return False
 
 
 def _foreign(settings: Settings) -> StoreError:

@@ -40,11 +40,7 @@ def new_listing_id() -> str:
 
 
 def own_listing(session: Session, seller: str, listing_id: str, *, lock: bool = False) -> ListingRow:
-    """The seller's listing; somebody else's is answered like one that does not exist.
-
-    Raises:
-        AppError: 404.
-    """
+    """The seller's listing. Raises AppError (404), also for somebody else's."""
     query = select(ListingRow).where(ListingRow.id == listing_id, ListingRow.seller_id == seller)
     row = session.scalar(query.with_for_update() if lock else query)
     if row is None:
@@ -53,11 +49,7 @@ def own_listing(session: Session, seller: str, listing_id: str, *, lock: bool = 
 
 
 def shown_listing(session: Session, seller: str, listing_id: str) -> ListingRow:
-    """A listing of the seller's own, or a public one.
-
-    Raises:
-        AppError: 404.
-    """
+    """A listing of the seller's own, or a public one. Raises AppError (404)."""
     row = session.get(ListingRow, listing_id)
     if row is None or (row.seller_id != seller and row.status not in PUBLIC):
         raise AppError("not_found", NOT_THERE, 404)
@@ -152,8 +144,7 @@ def add_listing(session: Session, draft: DraftRow, seen: Draft, price: float | N
 
 
 def to_index(session: Session, listing_id: str) -> None:
-    """Note that a listing has changed: once this transaction is committed, the index is brought up to date, and other
-    servers take it in."""
+    """Note that a listing has changed: the index follows after the commit, and other servers take it in."""
     session.add(OutboxRow(listing_id=listing_id))
     note_change(session, listing_id)
 
@@ -200,17 +191,6 @@ def by_ids(session: Session, listing_ids: Iterable[str]) -> list[ListingRow]:
     query = select(ListingRow).where(ListingRow.id.in_(wanted), ListingRow.status.in_(PUBLIC))
     rows = {row.id: row for row in session.scalars(query)}
     return [rows[i] for i in wanted if i in rows]
-
-
-def waiting_for_index(session: Session, limit: int = 100) -> list[OutboxRow]:
-    """The oldest wishes for the index."""
-    return list(session.scalars(select(OutboxRow).order_by(OutboxRow.id).limit(limit)))
-
-
-def waiting_ids(session: Session) -> dict[int, str]:
-    """The listing of every open wish for the index, by the wish's id, the oldest first."""
-    query = select(OutboxRow.id, OutboxRow.listing_id).order_by(OutboxRow.id)
-    return {row.id: row.listing_id for row in session.execute(query)}
 
 
 def count_waiting(session: Session) -> int:

@@ -10,9 +10,9 @@ import re
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from app.store.db import disk_full
+from app.store.private_file import replace_privately
 from app.views import AppError
 
 log = logging.getLogger(__name__)
@@ -35,24 +35,11 @@ class Media:
         return self.folder / photo_id[:2] / f"{photo_id}.jpg"
 
     def save(self, photo_id: str, jpeg: bytes) -> Path:
-        """Write a photo so that after a crash it is there whole or not at all.
-
-        Raises:
-            AppError: the disk is full (507).
-        """
+        """Write a photo so that after a crash it is whole or not there. Raises AppError (507): the disk is full."""
         path = self.path(photo_id)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part", delete=False) as file:
-                temporary = Path(file.name)
-                try:
-                    file.write(jpeg)
-                    file.flush()
-                    os.fsync(file.fileno())
-                    temporary.replace(path)
-                except BaseException:
-                    temporary.unlink(missing_ok=True)
-                    raise
+            replace_privately(path, jpeg)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise disk_full() from error
@@ -83,11 +70,7 @@ class Media:
         """Note the id of the store that the folder belongs to."""
         if self.mark() != store_id:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with NamedTemporaryFile("w", dir=self.folder, prefix=f"{MARK}.", delete=False) as file:
-                file.write(f"{store_id}\n")
-                file.flush()
-                os.fsync(file.fileno())
-            Path(file.name).replace(self.folder / MARK)
+            replace_privately(self.folder / MARK, f"{store_id}\n".encode())
 
     def sweep(self, known: Collection[str], older_than: float) -> int:
         """Move photos that the store does not know to the trash if they are older than that many seconds.

@@ -25,6 +25,7 @@ from app.views import AppError
 from listing.schema import Listing
 
 log = logging.getLogger(__name__)
+AT_ONCE = 100
 RETRY_SECONDS = 2.0  # after a failure the index is left alone for so long, so that publishing does not wait for it
 WAIT_SECONDS = 5.0  # longest wait for somebody else who is at it; what is left then comes with the clock
 
@@ -96,7 +97,8 @@ class Outbox:
     def _tell_news(self) -> None:
         """What is new in the outbox goes to the follower at once, whatever the index is up to."""
         with self.store.read() as session:
-            rows = listing_repo.waiting_ids(session)
+            query = select(OutboxRow.id, OutboxRow.listing_id).order_by(OutboxRow.id)
+            rows = {number: listing_id for number, listing_id in session.execute(query)}
         self._followed &= rows.keys()
         fresh = {row: listing_id for row, listing_id in rows.items() if row not in self._followed}
         self._tell(set(fresh.values()))
@@ -104,7 +106,7 @@ class Outbox:
 
     def _follow_some(self) -> bool:
         with self.store.read() as session:
-            rows = listing_repo.waiting_for_index(session)
+            rows = session.scalars(select(OutboxRow).order_by(OutboxRow.id).limit(AT_ONCE)).all()
             wanted = list(dict.fromkeys(row.listing_id for row in rows))
             listings = _listings(session, wanted)
         if not rows:

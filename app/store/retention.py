@@ -30,11 +30,7 @@ STANDING = (OrderRow.refunded_at.is_(None), OrderRow.completed_at.is_(None))
 
 
 def forget_behaviour(store: Store, days: float) -> int:
-    """Delete what is older than that many days; returns how many pages went.
-
-    Raises:
-        AppError: the store is away or busy; what is left goes the next time.
-    """
+    """Delete what is older than that many days; returns how many pages went. Raises AppError: the rest goes later."""
     before = now() - timedelta(days=days)
     pages = forget_pages(store, FeedPageRow.at < before)
     while _some_events(store, before) or _some_keys(store, before):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from listing.schema import Listing
 
@@ -21,70 +21,41 @@ class Hit:
     score: float
 
 
-class SearchIndex(Protocol):
-    """Listings of our own sellers (origin ``user``) in a search index. ``put`` and ``remove`` may be repeated."""
+class SearchIndex:
+    """Listings of our own sellers (origin ``user``) in a search index. ``put`` and ``remove`` may be repeated.
+
+    As it stands here nothing is in it and nothing is found; ``ChromaSearchIndex`` does better.
+    """
 
     def put(self, listing: Listing, photos: Sequence[Path]) -> None:
         """Add or replace a listing, whose photos are these JPEG files."""
-        ...
 
     def remove(self, listing_ids: Collection[str]) -> None:
         """Remove listings; ids that are not there are passed over."""
-        ...
 
     def ids(self) -> set[str]:
         """Ids of all listings of our own sellers in it."""
-        ...
-
-    def search(self, text: str, photo: Image | None, *, limit: int) -> list[Hit]:
-        """The best matches for words, a photo, or both; best first."""
-        ...
-
-    def vectors(self, listing_ids: Collection[str]) -> dict[str, list[float]]:
-        """Image vectors by listing (of its first photo); listings without one are left out."""
-        ...
-
-    def photo_vector(self, photo: Path) -> list[float] | None:
-        """The image vector of a JPEG file, as those of listings; None without encoders."""
-        ...
-
-    def wipe(self, *, at_once: bool = False) -> bool:
-        """Leave nothing of removed listings in its files, if it is time to; True when nothing is left. For a clock."""
-        ...
-
-    def close(self) -> None:
-        """Let another process open it; nothing of what was removed is left in its files."""
-        ...
-
-
-class NoIndex:
-    """No index at all (``IPL_RAG=0``): everything is found through the store alone."""
-
-    def put(self, listing: Listing, photos: Sequence[Path]) -> None:
-        """Nothing to do."""
-
-    def remove(self, listing_ids: Collection[str]) -> None:
-        """Nothing to do."""
-
-    def ids(self) -> set[str]:
-        """Nothing is in it."""
         return set()
 
     def search(self, text: str, photo: Image | None, *, limit: int) -> list[Hit]:
-        """Nothing is found."""
+        """The best matches for words, a photo, or both; best first."""
         return []
 
     def vectors(self, listing_ids: Collection[str]) -> dict[str, list[float]]:
-        """There are none."""
+        """Image vectors by listing (of its first photo); listings without one are left out."""
         return {}
 
     def photo_vector(self, photo: Path) -> list[float] | None:
-        """There is none."""
+        """The image vector of a JPEG file, as those of listings; None without encoders."""
         return None
 
     def wipe(self, *, at_once: bool = False) -> bool:
-        """There are no files."""
+        """Leave nothing of removed listings in its files, if it is time to; True when nothing is left. For a clock."""
         return True
 
     def close(self) -> None:
-        """Nothing to do."""
+        """Let another process open it; nothing of what was removed is left in its files."""
+
+
+class NoIndex(SearchIndex):
+    """No index at all (``IPL_RAG=0``): everything is found through the store alone."""

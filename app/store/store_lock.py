@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from app.store.db import IN_USE, StoreError, open_engine
+from app.store.db import IN_USE, StoreError, engine_of
 
 RESTORING = 0x49504E  # any fixed number, unlike those of app/store/db.py
 WAIT_SECONDS = 3.0  # a server that was stopped just now lets go within that time
@@ -23,14 +23,9 @@ BUSY = "A server, or another ./ipl command, uses the database that IPL_STORE nam
 
 @contextlib.contextmanager
 def alone(url: str) -> Iterator[Callable[[], None]]:
-    """No server uses the database until the block ends or what is yielded is called, which lets ``load`` have it.
-
-    Raises:
-        StoreError: somebody uses it, or it cannot be reached.
-    """
-    engine = open_engine(url)
+    """No server uses the database until the block ends or what is yielded is called. Raises StoreError."""
     try:
-        with engine.connect() as connection:
+        with engine_of(url) as engine, engine.connect() as connection:  # with the connection its locks go
             take = text("SELECT pg_try_advisory_lock(:key)")
             deadline = time.monotonic() + WAIT_SECONDS
             for key in (IN_USE, RESTORING):
@@ -48,8 +43,6 @@ def alone(url: str) -> Iterator[Callable[[], None]]:
     except DBAPIError as error:
         reason = (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0]
         raise StoreError(f"The database that IPL_STORE names cannot be used ({reason}); check IPL_STORE.") from error
-    finally:
-        engine.dispose()  # and with the connection its locks
 
 
 # The first statement of the transaction that replaces the data.

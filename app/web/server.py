@@ -19,7 +19,6 @@ from app.accounts.sessions import Sessions
 from app.buyer import listing_page
 from app.logs import RequestIds, log_json
 from app.ops import api as ops_api
-from app.ops import promotions_api, reviews_api
 from app.routing import is_operator
 from app.services import Services, build_services
 from app.settings import Settings
@@ -39,8 +38,7 @@ MODEL_SECONDS = 5.0
 MAX_FILE = "25mb"
 ROUTERS = (
     feed_api.v1_feed,
-    promotions_api.v1_promotions,
-    reviews_api.v1_reviews,
+    ops_api.v1,
     ops_api.ops,
     api.v1,
     api.health,

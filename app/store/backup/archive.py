@@ -8,27 +8,28 @@ if one had gone already, the store is copied again. The index is derived from th
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
 import sqlite3
 import subprocess
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import Any
 
 from sqlalchemy import URL, make_url, text
 
 from app import __version__
 from app.settings import Settings
 from app.store.backup.journal import settle
-from app.store.db import JOURNAL, open_engine
-from app.store.home_lock import HomeInUse, clean_up, clean_up_parts, working_folder
-from app.store.identity import check_photos
+from app.store.db import JOURNAL, engine_of
+from app.store.home_lock import HomeInUse, clean_up, working_folder
+from app.store.identity import check_photos, photo_ids
 from app.store.media import Media
 from listing.errors import IplError
 from listing.home import make_home, private_files
@@ -38,14 +39,6 @@ MANIFEST = "manifest.json"
 SQLITE, POSTGRES = "store.sqlite", "store.pgdump"
 APPENDED = "events.jsonl"  # the one file of the feed's models that grows; all others are whole and stay as they are
 RETRIES = 5
-_NOT_INSIDE = {
-    "session.key": "whoever holds it can sign in as anybody; the restored server makes a new one, and everybody "
-    "signs in again",
-    "passwords": "the file that IPL_PASSWORDS names belongs to the machine, not to the data; copy it by itself",
-    "index": "the next start of the server puts every listing of the store into it again; ./ipl index build --sample "
-    "makes the samples, and what came by ./ipl index add has to be added again from its files",
-    "models": "./ipl assembles the embedded model anew",
-}
 
 
 class BackupError(IplError):
@@ -85,16 +78,16 @@ def back_up(settings: Settings, out: Path, *, force: bool = False) -> Written:
         make_home(settings.home)
         settle(settings)
         clean_up(settings.home, settings.home)
-        clean_up_parts(out)
         part = out.with_name(f".{out.name}.{os.getpid()}.part")
         with working_folder(settings.home, "backup", settings.home, part) as stage:
             _check_no_restore(settings.home)
             try:
                 kind, photos, lost = _hold(settings, stage)
-                _check_photos(settings)
+                with engine_of(settings.store_url) as engine:
+                    check_photos(settings, Media(settings.media_folder), engine)
                 _stage_feed(settings.home / "feed", stage / "feed")
                 files = {p.relative_to(stage).as_posix(): _entry(p) for p in sorted(stage.rglob("*")) if p.is_file()}
-                manifest = _manifest(settings, kind, files, lost)
+                manifest = _manifest(kind, files, lost)
                 _write_tar(part, manifest, stage, files)
                 part.replace(out)
             finally:
@@ -117,31 +110,11 @@ def _hold(settings: Settings, stage: Path) -> tuple[str, int, list[str]]:
         ids = _copy_sqlite(url, stage / SQLITE) if kind == "sqlite" else _dump_postgres(url, stage / POSTGRES)
         shutil.rmtree(stage / "media", ignore_errors=True)
         gone = [i for i in ids if not _link(media.path(i), stage / "media" / i[:2] / f"{i}.jpg")]
-        if not gone or last or not _younger(url, gone):
+        with engine_of(settings.store_url) as engine:  # a photo that the store has forgotten since is in no newer copy
+            younger = bool(gone) and not set(gone) <= photo_ids(engine)
+        if last or not younger:
             return kind, len(ids) - len(gone), gone
     raise AssertionError
-
-
-def _check_photos(settings: Settings) -> None:
-    """Raises StoreError when the media folder belongs to another store."""
-    engine = open_engine(settings.store_url)
-    try:
-        with engine.connect() as connection:
-            known = set(connection.scalars(text("SELECT id FROM photos")))
-        check_photos(settings, Media(settings.media_folder), engine, lambda: known)
-    finally:
-        engine.dispose()
-
-
-def _younger(url: URL, gone: list[str]) -> bool:
-    """Whether the store has meanwhile forgotten one of these photos, so that a newer copy is whole."""
-    engine = open_engine(url.render_as_string(hide_password=False))
-    try:
-        with engine.connect() as connection:
-            known = set(connection.scalars(text("SELECT id FROM photos")))
-    finally:
-        engine.dispose()
-    return not set(gone) <= known
 
 
 def _copy_sqlite(url: URL, target: Path) -> list[str]:
@@ -162,15 +135,14 @@ def _copy_sqlite(url: URL, target: Path) -> list[str]:
 def _dump_postgres(url: URL, target: Path) -> list[str]:
     """Let pg_dump write the database as of one snapshot, in which the photos' ids are read too."""
     program = postgres_program("pg_dump")
-    engine = open_engine(url.render_as_string(hide_password=False))
-    try:
-        with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-            snapshot = connection.scalar(text("SELECT pg_export_snapshot()"))
-            ids = list(connection.scalars(text("SELECT id FROM photos ORDER BY id")))
-            options = ["--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot}"]
-            run_postgres(program, url, [*options, f"--file={target}"])
-    finally:
-        engine.dispose()
+    with (
+        engine_of(url.render_as_string(hide_password=False)) as engine,
+        engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
+    ):
+        snapshot = connection.scalar(text("SELECT pg_export_snapshot()"))
+        ids = list(connection.scalars(text("SELECT id FROM photos ORDER BY id")))
+        options = ["--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot}"]
+        run_postgres(program, url, [*options, f"--file={target}"])
     return ids
 
 
@@ -247,31 +219,22 @@ def _entry(path: Path) -> dict[str, Any]:
         return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
-def _manifest(settings: Settings, kind: str, files: dict[str, Any], lost: list[str]) -> bytes:
-    place = settings.index or str(settings.home / "index")
-    built = Path(place) / MANIFEST
-    return json.dumps(
-        {
-            "format": FORMAT,
-            "program": f"ipl {__version__}",
-            "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "store": kind,
-            "index": {
-                "location": place.rpartition("@")[2],
-                "built": json.loads(built.read_text()) if built.is_file() else None,
-            },
-            "not_inside": _NOT_INSIDE,
-            "lost_photos": lost,
-            "files": files,
-        },
-        indent=1,
-    ).encode()
+def _manifest(kind: str, files: dict[str, Any], lost: list[str]) -> bytes:
+    facts = {
+        "format": FORMAT,
+        "program": f"ipl {__version__}",
+        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "store": kind,
+        "lost_photos": lost,
+        "files": files,
+    }
+    return json.dumps(facts, indent=1).encode()
 
 
 def _write_tar(out: Path, manifest: bytes, stage: Path, files: Iterable[str]) -> None:
-    import io
-
-    with _private(out) as raw, tarfile.open(fileobj=raw, mode="w", format=tarfile.PAX_FORMAT) as tar:
+    """Write the archive into a new file that only its owner can read."""
+    descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as raw, tarfile.open(fileobj=raw, mode="w", format=tarfile.PAX_FORMAT) as tar:
         tar.addfile(_member(MANIFEST, len(manifest)), io.BytesIO(manifest))
         for name in files:
             with (stage / PurePosixPath(name)).open("rb") as file:
@@ -279,13 +242,6 @@ def _write_tar(out: Path, manifest: bytes, stage: Path, files: Iterable[str]) ->
         tar.close()
         raw.flush()
         os.fsync(raw.fileno())
-
-
-@contextmanager
-def _private(path: Path) -> Iterator[IO[bytes]]:
-    """A new file that only its owner can read."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        yield file
 
 
 def _member(name: str, size: int) -> tarfile.TarInfo:

@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,10 +19,11 @@ from sqlalchemy import URL, make_url, select, text
 
 from app.settings import Settings
 from app.store import listing_repo
-from app.store.db import JOURNAL, Store, StoreError, migrate, open_engine, share
+from app.store.db import JOURNAL, Store, StoreError, engine_of, migrate, share
 from app.store.home_lock import clean_up, note_of, only_user, working_folders
 from app.store.identity import store_id
 from app.store.media import Media
+from app.store.private_file import replace_privately, sync
 from app.store.tables import ListingRow
 
 log = logging.getLogger(__name__)
@@ -64,14 +65,8 @@ class Journal:
 
     def write(self) -> None:
         """Write it to the disk, whole or not at all."""
-        part = self.home / f"{JOURNAL}.part"
         rest = {name: value for name, value in asdict(self).items() if name != "home"}
-        with part.open("w", encoding="utf-8") as file:
-            json.dump(rest, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(self.file)
-        sync([self.home])
+        replace_privately(self.file, json.dumps(rest).encode())
 
     @classmethod
     def read(cls, home: Path) -> Journal | None:
@@ -117,17 +112,6 @@ class Journal:
         sync({(self.home / path).parent for move in self.moves for path in (move.source, move.target)})
 
 
-def sync(folders: Iterable[Path]) -> None:
-    """Write the folders' own entries to the disk."""
-    for folder in folders:
-        if folder.is_dir():
-            descriptor = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-
-
 def settle(settings: Settings) -> None:
     """Finish or take back a restore that was cut off in this home; whoever opens what is in a home calls this first.
 
@@ -140,11 +124,7 @@ def settle(settings: Settings) -> None:
 
 
 def settle_alone(settings: Settings) -> None:
-    """``settle`` for who holds the lock of the home, and remove what dead backups and restores left.
-
-    Raises:
-        StoreError: see ``settle``; or another home's restore into this media folder was cut off.
-    """
+    """``settle`` for who holds the lock of the home; also removes what dead backups and restores left."""
     journal = Journal.read(settings.home)
     if journal is not None:
         try:
@@ -155,7 +135,8 @@ def settle_alone(settings: Settings) -> None:
                 f"{error.filename}): mend that and start again."
             ) from error
         log.warning("a restore into %s had been cut off and was %s", settings.home, how)
-    (settings.home / f"{JOURNAL}.part").unlink(missing_ok=True)
+    for part in settings.home.glob(f".{JOURNAL}.*.part"):
+        part.unlink()
     clean_up(settings.home, settings.home)
     clean_up(settings.media_folder, settings.home)
     for folder in working_folders(settings.media_folder):
@@ -194,12 +175,8 @@ def _replaced(database: Database, settings: Settings) -> bool:
             f"A restore into {settings.home} and {database.url} was cut off: name that database with IPL_STORE and "
             "start again, which finishes it or takes it back."
         )
-    store = Store(share(open_engine(settings.store_url)))  # waits for a psql that is still at it
-    try:
-        with store.read() as session:
-            marks = session.scalars(text(f"SELECT obj_description(oid, 'pg_class') {_TABLE}")).all()
-    finally:
-        store.engine.dispose()
+    with engine_of(settings.store_url) as engine, Store(share(engine)).read() as session:  # waits for a psql at work
+        marks = session.scalars(text(f"SELECT obj_description(oid, 'pg_class') {_TABLE}")).all()
     if database.mark not in marks:
         return False
     after_replacement(settings)
@@ -234,12 +211,9 @@ def plain_url(url: URL) -> str:
 
 def after_replacement(settings: Settings) -> int:
     """What is left to do when the data of PostgreSQL and the photos are new; returns how many listings there are."""
-    store = Store(share(open_engine(settings.store_url)))
-    try:
-        listings = index_again(store)
-        Media(settings.media_folder).write_mark(store_id(store.engine) or "")
-    finally:
-        store.engine.dispose()
+    with engine_of(settings.store_url) as engine:
+        listings = index_again(Store(share(engine)))
+        Media(settings.media_folder).write_mark(store_id(engine) or "")
     return listings
 
 

@@ -44,12 +44,12 @@ from app.store.backup.journal import (
     leave_mark,
     plain_url,
     settle_alone,
-    sync,
 )
-from app.store.db import JOURNAL, MIGRATIONS, open_engine, open_store
-from app.store.home_lock import HomeInUse, clean_up, clean_up_parts, only_user, working_folder
+from app.store.db import JOURNAL, MIGRATIONS, engine_of, open_store
+from app.store.home_lock import HomeInUse, clean_up, only_user, working_folder
 from app.store.identity import store_id
 from app.store.media import Media
+from app.store.private_file import sync
 from app.store.store_lock import ALONE_OR_NOTHING, alone
 from app.store.tables import Base
 from listing.errors import IplError
@@ -128,7 +128,6 @@ def restore(archive: Path, settings: Settings, *, force: bool = False) -> Restor
     """
     with private_files(), only_user(settings.home):
         settle_alone(settings)
-        clean_up_parts(archive)
         occupied = _occupied(settings)
         if occupied and not force:
             names = ", ".join(str(p) for p in occupied)
@@ -252,12 +251,9 @@ def _check_target(kind: str, settings: Settings, force: bool) -> None:
         raise ArchiveError(f"The archive holds a store of {kind}: {wanted} and run the command again.")
     if kind == "sqlite":
         return
-    engine = open_engine(settings.store_url)
-    try:
+    with engine_of(settings.store_url) as engine:
         if inspect(engine).get_table_names() and not force:
             raise TargetExists("The database that IPL_STORE names holds tables already: add --force to replace them.")
-    finally:
-        engine.dispose()
 
 
 def _ready_sqlite(places: _Places) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 
@@ -89,7 +90,9 @@ def test_what_dead_backups_and_restores_left_is_removed(archived, tmp_path, repo
     for name in (".backup-999999", ".restore-999999"):
         (home / name / "media" / "ab").mkdir(parents=True)
         (home / name / "media" / "ab" / f"{'ab' * 16}.jpg").write_bytes(b"deleted since")
-    (tmp_path / ".b.tar.999999.part").write_bytes(b"half")
+    half = tmp_path / ".b.tar.999999.part"
+    half.write_bytes(b"half")
+    (home / ".backup-999999" / "note.json").write_text(json.dumps({"home": str(home), "part": str(half)}))
     if command == "serve":
         with server(home, repository) as (url, _):
             assert url
