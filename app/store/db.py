@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine, event, make_url, text
+from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine, event, insert, make_url, text
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
+from app.store.tables import Base, IdentityRow
 from app.views import AppError
 from listing.errors import IplError
 
@@ -272,11 +274,12 @@ def open_store(url: str) -> Store:
     return Store(engine)
 
 
-def migrate(engine: Engine, target: str = "head") -> None:
-    """Bring the schema up to ``target`` in one transaction; concurrent starts wait for each other.
+def migrate(engine: Engine) -> None:
+    """Make the tables, or bring an older schema up to date, in one transaction; concurrent starts wait for each other.
 
     Raises:
-        StoreError: the schema is of a newer version, or the database holds tables of something else.
+        StoreError: the schema is of a newer version, or older than any that is brought up to date.
+        DBAPIError: the database holds tables of something else.
     """
     from alembic import command
     from alembic.config import Config
@@ -290,11 +293,21 @@ def migrate(engine: Engine, target: str = "head") -> None:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL lock_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        config.attributes["connection"] = connection
         current = MigrationContext.configure(connection).get_current_revision()
-        if current is not None and current not in known:
+        if current is None:
+            Base.metadata.create_all(connection, checkfirst=False)
+            connection.execute(insert(IdentityRow).values(id=secrets.token_hex(16)))
+            command.stamp(config, "head")
+        elif current in known:
+            command.upgrade(config, "head")
+        elif current > max(known):
             raise StoreError(
                 f"The store was written by a newer version of IPL (schema {current}); update IPL or name another store "
                 "with IPL_STORE."
             )
-        config.attributes["connection"] = connection
-        command.upgrade(config, target)
+        else:
+            raise StoreError(
+                f"The store was written by an early version of IPL (schema {current}), which this one cannot bring up "
+                "to date; name another store with IPL_STORE."
+            )

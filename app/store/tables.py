@@ -1,4 +1,5 @@
-"""The tables of the store. Change them only together with a new revision in ``app/store/migrations/versions``."""
+"""The tables of the store, from which a new one is made. Change them only together with a new revision in
+``app/store/migrations/versions``, which brings older stores to the same tables."""
 
 from __future__ import annotations
 
@@ -116,7 +117,7 @@ class ListingRow(Base):
     __tablename__ = "listings"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     seller_id: Mapped[str] = mapped_column(ForeignKey("sellers.id"), index=True)
-    draft_id: Mapped[str | None] = mapped_column(String(32), unique=True)
+    draft_id: Mapped[str | None] = mapped_column(String(32))
     status: Mapped[str] = mapped_column(String(16), default="active", index=True)
     category: Mapped[str] = mapped_column(String(64))
     title: Mapped[str]
@@ -132,6 +133,7 @@ class ListingRow(Base):
     published_at: Mapped[datetime | None]
     generated: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     published: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    __table_args__ = (UniqueConstraint("draft_id", name="uq_listings_draft_id"),)
 
 
 class ReviewRow(Base):

@@ -197,7 +197,7 @@ DECLARE
 BEGIN
   EXECUTE 'SELECT version_num FROM ' || place INTO current;
   IF current NOT IN ({known}) THEN
-    RAISE EXCEPTION 'the archive was written by a newer version of IPL (schema %), update IPL', current;
+    RAISE EXCEPTION 'this version of IPL cannot read an archive of schema %, update it', current;
   END IF;
   EXECUTE format('COMMENT ON TABLE %s IS %L', place, '{mark}');
 END $$;

@@ -2,81 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import tarfile
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from app.ops import numbers
-from app.store.db import StoreError, migrate, open_engine, open_store
+from app.store.db import StoreError, open_engine, open_store
+from app.store.identity import store_id
 from app.store.tables import Base, ListingRow
-from listing.intake.photos import intake
-from listing.request import DraftRequest
-from tests.fakes import jpeg, make_draft
 
-AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+BEFORE = Path(__file__).with_name("before") / "schema-7.tar.gz"
 
 
-def old_store(url):
-    """A store as the first schema left it: two listings, one of them published twice from the same draft."""
-    engine = open_engine(url)
-    migrate(engine, "0001")
-    tables = sa.MetaData()
-    with engine.execution_options(writes=True).begin() as connection:
-        tables.reflect(connection)
-        generated = make_draft(DraftRequest(photos=intake([jpeg()]))).model_dump(mode="json")
-
-        def put(table, **values):
-            connection.execute(tables.tables[table].insert().values(**values))
-
-        put("sellers", id="s" * 32, name="me", created_at=AT)
-        put(
-            "drafts",
-            id="d" * 32,
-            seller_id="s" * 32,
-            state="published",
-            note="",
-            tone="plain",
-            generated=generated,
-            created_at=AT,
-            updated_at=AT,
-        )
-        for listing_id, draft_id in (("l1", "d" * 32), ("l2", "d" * 32)):
-            put(
-                "listings",
-                id=listing_id,
-                seller_id="s" * 32,
-                draft_id=draft_id,
-                status="active",
-                category="Hoodie",
-                title="Navy hoodie with zip",
-                description="Sold as it is.",
-                attributes={"colour": "navy"},
-                price=9.5,
-                currency="EUR",
-                stock=1,
-                origin="user",
-                created_at=AT,
-                published_at=AT,
-            )
-    engine.dispose()
-
-
-def test_an_older_store_is_brought_up_to_date_and_loses_nothing(tmp_path, build):
-    old_store(f"sqlite:///{tmp_path / 'store.sqlite'}")
-    services = build()
-    me = services.sellers.only()
-    assert me.id == "s" * 32
-    listings = {x.id: x for x in services.listings.own(me.id)}
-    assert set(listings) == {"l1", "l2"}
-    assert (listings["l1"].price, listings["l1"].created_at) == (9.5, AT)
-    assert (listings["l1"].draft_id, listings["l2"].draft_id) == ("d" * 32, None)
-    assert services.index.ids() == {"l1", "l2"}
-    (found,) = [row for row in numbers.assistant(services.store).rows if row[0] == "category"]
-    assert (found[3], found[5]) == (1, 1.0)  # one that can be compared, its title as it was written
-    assert services.publisher.change(me.id, "l2", {"title": "New"}).title == "New"
+@pytest.fixture
+def old_store(tmp_path):
+    """The URL of a store as the version before left it; ``test_before`` says what is in it."""
+    with tarfile.open(BEFORE) as archive:
+        archive.extract("home/store.sqlite", tmp_path, filter="data")
+    return f"sqlite:///{tmp_path / 'home' / 'store.sqlite'}"
 
 
 def test_starting_twice_changes_nothing(tmp_path):
@@ -85,40 +31,52 @@ def test_starting_twice_changes_nothing(tmp_path):
     open_store(url).engine.dispose()
 
 
-def test_migrations_and_models_agree(tmp_path):
-    store = open_store(f"sqlite:///{tmp_path / 'store.sqlite'}")
+@pytest.mark.parametrize("old", [True, False])
+def test_the_tables_of_an_older_store_and_of_a_new_one_are_those_of_the_models(tmp_path, old_store, old):
+    store = open_store(old_store if old else f"sqlite:///{tmp_path / 'store.sqlite'}")
     with store.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    assert store_id(store.engine)
     store.engine.dispose()
 
 
-def test_a_failed_migration_changes_nothing(tmp_path, monkeypatch):
-    url = f"sqlite:///{tmp_path / 'store.sqlite'}"
-    old_store(url)
+def test_a_failed_migration_changes_nothing(old_store, monkeypatch):
     from alembic.operations import Operations
 
     def broken(*_, **__):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(Operations, "batch_alter_table", broken)
+    monkeypatch.setattr(Operations, "create_table", broken)
     with pytest.raises(OSError, match="no space"):
-        open_store(url)
+        open_store(old_store)
     monkeypatch.undo()
-    engine = open_engine(url)
+    engine = open_engine(old_store)
     with engine.connect() as connection:
-        assert MigrationContext.configure(connection).get_current_revision() == "0001"
-        assert "outbox" not in sa.inspect(connection).get_table_names()
+        assert MigrationContext.configure(connection).get_current_revision() == "0007"
+        assert "reviews" not in sa.inspect(connection).get_table_names()
     engine.dispose()
-    assert open_store(url)
+    assert open_store(old_store)
 
 
-def test_a_newer_store_is_refused_in_a_sentence(tmp_path):
+def test_tables_of_something_else_are_left_alone(tmp_path):
+    url = f"sqlite:///{tmp_path / 'store.sqlite'}"
+    engine = open_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE orders (number INTEGER)"))
+    with pytest.raises(StoreError, match="cannot be opened"):
+        open_store(url)
+    assert sa.inspect(engine).get_table_names() == ["orders"]
+    engine.dispose()
+
+
+@pytest.mark.parametrize(("schema", "words"), [("9999", "newer version of IPL.*update IPL"), ("0003", "early version")])
+def test_a_store_of_another_schema_is_refused_in_a_sentence(tmp_path, schema, words):
     url = f"sqlite:///{tmp_path / 'store.sqlite'}"
     store = open_store(url)
     with store.engine.execution_options(writes=True).begin() as connection:
-        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(sa.text(f"UPDATE alembic_version SET version_num = '{schema}'"))
     store.engine.dispose()
-    with pytest.raises(StoreError, match="newer version of IPL \\(schema 9999\\); update IPL"):
+    with pytest.raises(StoreError, match=words):
         open_store(url)
 
 
