@@ -98,7 +98,7 @@ class Outbox:
         """What is new in the outbox goes to the follower at once, whatever the index is up to."""
         with self.store.read() as session:
             query = select(OutboxRow.id, OutboxRow.listing_id).order_by(OutboxRow.id)
-            rows = {number: listing_id for number, listing_id in session.execute(query)}
+            rows = {row.id: row.listing_id for row in session.execute(query)}
         self._followed &= rows.keys()
         fresh = {row: listing_id for row, listing_id in rows.items() if row not in self._followed}
         self._tell(set(fresh.values()))

@@ -7,17 +7,40 @@ import threading
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from app.ops import numbers
 from app.store.tables import Base, OrderRow
 from app.views import AppError
+from app.web.server import create_app
 from listing.intake.photos import intake
 from tests.fakes import jpeg
 
-pytestmark = pytest.mark.postgres
+PATHS = (
+    ("GET", "/l/%00"),
+    ("GET", "/v1/orders/%00"),
+    ("POST", "/v1/orders/%00/complete"),
+    ("POST", "/v1/orders/%00/refund"),
+    ("GET", "/v1/drafts/%00"),
+    ("DELETE", "/v1/drafts/%00"),
+    ("GET", "/v1/listings/%00"),
+    ("GET", "/v1/photos/%00"),
+    ("DELETE", "/v1/posts/%00"),
+    ("GET", "/v1/feed/%00"),
+)
+BODIES = (
+    ("/v1/orders", {"listing_id": "\0"}),
+    ("/v1/orders", {"listing_id": "a", "page_id": "\0"}),
+    ("/v1/orders", {"listing_id": "a", "buyer": "\0"}),
+    ("/v1/events", {"events": [{"kind": "click", "page_id": "\0", "listing_id": "a"}]}),
+    ("/v1/events", {"events": [{"kind": "click", "page_id": "a", "listing_id": "\0"}]}),
+    ("/v1/events", {"events": [{"kind": "click", "page_id": "a", "post_id": "\0"}]}),
+    ("/v1/events", {"visitor": "\0", "events": [{"kind": "click", "page_id": "a", "post_id": "b"}]}),
+)
 
 
+@pytest.mark.postgres
 def test_the_store_on_postgresql(build, url, photos):
     services = build(store=url)
     with services.store.engine.connect() as connection:
@@ -49,6 +72,7 @@ def test_the_store_on_postgresql(build, url, photos):
     assert list(again.media.ids()) == []
 
 
+@pytest.mark.postgres
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_fifty_buyers_race_for_one_piece(build, url, database, request):
     """``--rounds 200`` runs it as often as the docs say; by default a few rounds."""
@@ -81,3 +105,16 @@ def test_fifty_buyers_race_for_one_piece(build, url, database, request):
         with services.store.read() as session:
             orders = session.scalars(select(OrderRow).where(OrderRow.listing_id == listing.id)).all()
         assert len(orders) == 1
+
+
+@pytest.mark.stores
+def test_a_nul_is_no_error_of_the_server(services):
+    """PostgreSQL cannot keep one: it is refused with a sentence, on any store."""
+    with TestClient(create_app(services, page=False), base_url="http://localhost") as client:
+        answers = [client.request(method, path) for method, path in PATHS]
+        answers += [client.post(path, json=body) for path, body in BODIES]
+        for answer in answers:
+            assert answer.status_code < 500, (answer.url, answer.text)
+            if answer.is_error and answer.url.path.startswith("/v1/"):  # the other one is a page for people
+                assert set(answer.json()["error"]) == {"code", "message"}
+        assert client.get("/v1/listings").status_code == 200
