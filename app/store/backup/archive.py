@@ -110,9 +110,9 @@ def _hold(settings: Settings, stage: Path) -> tuple[str, int, list[str]]:
         ids = _copy_sqlite(url, stage / SQLITE) if kind == "sqlite" else _dump_postgres(url, stage / POSTGRES)
         shutil.rmtree(stage / "media", ignore_errors=True)
         gone = [i for i in ids if not _link(media.path(i), stage / "media" / i[:2] / f"{i}.jpg")]
-        with engine_of(settings.store_url) as engine:  # a photo that the store has forgotten since is in no newer copy
-            younger = bool(gone) and not set(gone) <= photo_ids(engine)
-        if last or not younger:
+        with engine_of(settings.store_url) as engine:
+            forgotten = bool(gone) and not set(gone) <= photo_ids(engine)
+        if last or not forgotten:  # where the store has forgotten one meanwhile, a newer copy is whole
             return kind, len(ids) - len(gone), gone
     raise AssertionError
 
