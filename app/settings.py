@@ -65,10 +65,6 @@ class Settings(BaseSettings):
     feed_candidates: float = Field(0.05, ge=0, le=1, description="Share of pages whose ranking candidates are kept.")
     feed_uniform_ads: float = Field(0.02, ge=0, le=1, description="Share of pages whose ads are drawn, to be fair.")
     feed_per_second: float = Field(20.0, gt=0, description="Most requests of one visitor in a second.")
-    title_length: int = Field(120, ge=10, description="Most characters of a title.")
-    description_length: int = Field(4000, ge=100, description="Most characters of a description.")
-    fact_length: int = Field(80, ge=10, description="Most characters of a fact.")
-    note_length: int = Field(2000, ge=100, description="Most characters of the seller's note.")
 
     @field_validator("home", mode="after")
     @classmethod

@@ -8,7 +8,6 @@ from dataclasses import replace
 from app.drafting.draft_photos import MAX_PHOTOS, DraftPhotos
 from app.drafting.draft_run import DraftRun, DraftRunner
 from app.editing import edits
-from app.settings import Settings
 from app.store import draft_repo
 from app.store.db import Store
 from app.store.media import Media
@@ -20,19 +19,11 @@ from listing.request import TONES, DraftRequest, Tone
 class DraftWriter:
     """Starts the writing of drafts; both methods answer with the run, an iterator of views."""
 
-    def __init__(
-        self, settings: Settings, store: Store, media: Media, photos: DraftPhotos, runner: DraftRunner
-    ) -> None:
-        self.settings, self.store, self.media, self.photos, self.runner = settings, store, media, photos, runner
+    def __init__(self, store: Store, media: Media, photos: DraftPhotos, runner: DraftRunner, currency: str) -> None:
+        self.store, self.media, self.photos, self.runner, self.currency = store, media, photos, runner, currency
 
     def start(
-        self,
-        seller: str,
-        photos: Sequence[Photo],
-        note: str = "",
-        *,
-        tone: Tone = "plain",
-        category: str | None = None,
+        self, seller: str, photos: Sequence[Photo], note: str = "", *, tone: Tone = "plain", category: str | None = None
     ) -> DraftRun:
         """Write a draft: ``DraftView``s with the positions in the waiting line, every event, last one that has ended.
 
@@ -50,7 +41,7 @@ class DraftWriter:
         )
         draft_id = draft_repo.new_id()
         refs = tuple(photo.ref for photo in photos)
-        first = DraftView(draft_id, "queued", photos=refs, note=note, tone=tone, currency=self.settings.currency)
+        first = DraftView(draft_id, "queued", photos=refs, note=note, tone=tone, currency=self.currency)
         # The place in the line comes first: whoever is refused leaves nothing behind.
         run = self.runner.start(request, first, seller)
         try:
@@ -87,7 +78,7 @@ class DraftWriter:
         with self.store.read() as session:
             row = draft_repo.own_draft(session, seller, draft_id)
             draft_repo.check_at_rest(row)
-            view = draft_repo.view(session, row, self.settings.currency)
+            view = draft_repo.view(session, row, self.currency)
             written = draft_repo.generated(row)
             changes = draft_repo.edits_of(session, draft_id)
         if not view.photos:
@@ -127,8 +118,9 @@ class DraftWriter:
             if category is not None:
                 draft_repo.add_edit(session, row, edits.Edit("set", "category", category))
 
-    def _note(self, note: str) -> str:
-        return edits.clean_text(note, self.settings.note_length, "The note", lines=True)
+    @staticmethod
+    def _note(note: str) -> str:
+        return edits.clean_text(note, edits.NOTE_LENGTH, "The note", lines=True)
 
     def _stored(self, view: DraftView) -> Iterator[Photo]:
         """The draft's photos from the media folder; they went through intake when they came."""

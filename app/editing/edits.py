@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from app.editing.word_removal import cut
 from app.views import TEXT_FIELDS, AppError, Changed, DraftView, field_text, field_version
 from listing.schema import AttributeValue, Candidate, Category, Draft, Evidence, Flag, Question
 from listing.taxonomy import load_taxonomy
@@ -15,6 +16,8 @@ Kind = Literal["set", "drop", "undo", "confirm"]
 # What somebody was shown: a field's version (text), the whole draft's (a number), or None: whatever stands there now.
 Version = str | int | None
 FIELDS = (*TEXT_FIELDS, "price", "category")
+# Most characters of what a seller writes.
+TITLE_LENGTH, DESCRIPTION_LENGTH, FACT_LENGTH, NOTE_LENGTH = 120, 4000, 80, 2000
 _MAX_PRICE = 10_000_000.0
 # Control characters but tab and newline, halves of surrogate pairs, and marks that reverse the reading direction.
 _NOT_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
@@ -128,10 +131,8 @@ def _fact(attribute: AttributeValue, edited: Changes) -> AttributeValue:
 
 
 def _chosen(category: Category, value: str) -> Category:
-    others = [c for c in category.candidates if c.value != value]
-    return category.model_copy(
-        update={"value": value, "confidence": 1.0, "candidates": [Candidate(value=value, confidence=1.0), *others][:3]}
-    )
+    candidates = [Candidate(value=value, confidence=1.0), *(c for c in category.candidates if c.value != value)]
+    return category.model_copy(update={"value": value, "confidence": 1.0, "candidates": candidates[:3]})
 
 
 def _flags(draft: Draft, edited: Changes, texts: Mapping[str, str]) -> list[Flag]:
@@ -193,8 +194,6 @@ def _common(one: str, other: str) -> int:
 
 def without(text: str, words: str, start: int) -> str:
     """``text`` without ``words`` (the place nearest to ``start``); a sentence that would break goes as a whole."""
-    from app.editing.word_removal import cut
-
     at = nearest(text, words, start)
     return text if at < 0 else cut(text, at, at + len(words))
 
@@ -248,15 +247,15 @@ def parse_price(value: str | float | None) -> float | None:
     Raises:
         AppError: not a number, below 0, or beyond reason.
     """
-    if value is None or (isinstance(value, str) and not value.strip()):
+    text = "" if value is None else str(value).strip()
+    if not text:
         return None
     try:
-        text = str(value).strip()
-        if not re.fullmatch(r"[0-9.,eE+-]{1,32}", text):
-            raise ValueError(text)
-        number = float(text.replace(",", "."))
+        number = float(text.replace(",", ".")) if re.fullmatch(r"[0-9.,eE+-]{1,32}", text) else None
     except ValueError:
-        raise AppError("bad_price", "The price is not a number; write it like 12.50.", 422) from None
+        number = None
+    if number is None:
+        raise AppError("bad_price", "The price is not a number; write it like 12.50.", 422)
     if not 0 <= number <= _MAX_PRICE:
         raise AppError("bad_price", f"The price has to lie between 0 and {_MAX_PRICE:,.0f}.", 422)
     return round(number, 2)

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.feed.items import CONTENT, category_code, milliseconds, numbers
-from app.market import post_views
+from app.market.posts import TOPICS, PostView, views
 from app.store.db import Store
 from app.store.tables import FeedPageRow, FeedPostRow, PostRow, now
 from app.views import AppError
@@ -67,11 +67,11 @@ class LivePosts:
                 self.feed.posts.count_click(int(row.known["post_id"]))
                 self.feed.visitors.get(who).posts.append(_past(row))
 
-    def note(self, session: Session, page_id: str, slate: Slate) -> list[post_views.PostView | None]:
+    def note(self, session: Session, page_id: str, slate: Slate) -> list[PostView | None]:
         """Write a page's posts down; gives them in the slate's order, None for one that was withdrawn meanwhile."""
         wanted = [self._keys.get(shown.post.post_id, "") for shown in slate.posts]
         rows = session.scalars(select(PostRow).where(PostRow.id.in_(wanted)))
-        found = {post.id: post for post in post_views.views(session, rows)}
+        found = {post.id: post for post in views(session, rows)}
         for shown, key in zip(slate.posts, wanted, strict=True):
             if key in found:
                 session.add(FeedPostRow(page_id=page_id, post_id=key, position=shown.position, known=_known(shown),
@@ -128,7 +128,7 @@ class LivePosts:
                     post_id=ids[row.id],
                     author_id=authors[row.author_id],
                     category=category_code(row.category),
-                    topic=post_views.TOPICS.index(row.topic) if row.topic in post_views.TOPICS else -1,
+                    topic=TOPICS.index(row.topic) if row.topic in TOPICS else -1,
                     created_ms=milliseconds(row.created_at),
                     length=max(len(row.text.split()), 1),
                     content=np.array(row.content or [0.0] * CONTENT, np.float32),

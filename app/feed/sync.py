@@ -14,14 +14,13 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import select
 
-from app.feed.ads import bids
 from app.feed.candidates import note_items
 from app.feed.items import Prices, Projection, numbers, to_item
 from app.store import listing_repo
 from app.store.change_feed import Changes
 from app.store.db import Store
 from app.store.search_index import SearchIndex
-from app.store.tables import ListingRow
+from app.store.tables import AdRow, ListingRow
 from listing.schema import Listing
 from recommend.cascade.catalog import Item
 from recommend.cascade.feed import Feed
@@ -33,10 +32,7 @@ log = logging.getLogger(__name__)
 class ListingSync:
     """Keeps the cascade's items equal to the store's listings. Every public method may be called from any thread.
 
-    Args:
-        moment: gives the present moment.
-        count: is told how many items are live.
-        projection: file of the content vectors' axes.
+    ``count`` is told how many items are live; ``projection``: file of the content vectors' axes.
     """
 
     def __init__(
@@ -54,6 +50,7 @@ class ListingSync:
         self._projection: Projection | None = None
         self._prices = Prices.read([])
         self._changes = Changes(store)
+        self.forget_changes = self._changes.forget
         self._catching_up = threading.Lock()
         self._keys: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
@@ -71,11 +68,7 @@ class ListingSync:
         self.put(listings)
 
     def catch_up(self) -> int:
-        """Take in what has changed in the store, on whichever server; returns how many changes. Called every second.
-
-        Raises:
-            AppError: the store is away; the changes are taken in later.
-        """
+        """Take in what has changed in the store, on whichever server; returns how many changes. Called every second."""
         with self._catching_up:
             with self.store.read() as session:
                 news = self._changes.news(session)
@@ -85,10 +78,6 @@ class ListingSync:
             self.remove(set(news.values()) - {x.id for x in listings})
             self._changes.known(news)
             return len(news)
-
-    def forget_changes(self) -> int:
-        """Delete changes that every server has taken in long ago; returns how many."""
-        return self._changes.forget()
 
     def put(self, listings: Sequence[Listing]) -> None:
         """Listings that came or changed; those that cannot be bought leave."""
@@ -107,8 +96,6 @@ class ListingSync:
 
     def remove(self, listing_ids: Collection[str]) -> None:
         """Listings that left."""
-        if not listing_ids:
-            return
         for listing_id in listing_ids:  # without the store: what has been sold leaves even if that goes away now
             if listing_id in self._numbers:
                 self.feed.remove(self._numbers[listing_id])
@@ -142,7 +129,8 @@ class ListingSync:
         with self.store.write() as session:
             item_ids = numbers(session, "listing", ids)
             sellers = numbers(session, "seller", [x.seller_id for x in listings])
-            bid = bids(session, ids)
+            ads = session.scalars(select(AdRow).where(AdRow.listing_id.in_(ids)))
+            bid = {ad.listing_id: ad.bid for ad in ads}
             items = [self._item(x, item_ids[x.id], sellers[x.seller_id], vectors, bid.get(x.id, 0.0)) for x in listings]
             note_items(session, items)
         return items

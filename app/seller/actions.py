@@ -188,7 +188,7 @@ class Actions:
         name, value = str(data["name"]), str(data.get("value") or "").strip()
         if value:
             version = self._shown(name)
-            self.desk.view = self.services.drafts.answer(self.seller, self._draft(), name, value, version=version)
+            self.desk.view = self.services.drafts.edit(self.seller, self._draft(), name, value, version=version)
 
     def _field(self, data: Press) -> None:
         """A field was left. It may come a moment after the press that left it: then it is kept, and shown later."""

@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from app.accounts.sellers import Seller
+from app.editing.edits import NOTE_LENGTH
 from app.seller.actions import Actions
 from app.seller.desk import Desk, Painter
 from app.services import Services
@@ -65,7 +66,7 @@ class SellerPage:
                         info=NOTE_HINT,
                         lines=2,
                         max_lines=6,
-                        max_length=services.settings.note_length,
+                        max_length=NOTE_LENGTH,
                         elem_id="ipl-note",
                     )
                     self.write = gr.Button(

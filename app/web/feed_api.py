@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.accounts.sellers import Seller
 from app.market.orders import Order, Role
-from app.market.post_views import TOPICS, PostView
+from app.market.posts import TOPICS, PostView
 from app.routing import ERRORS, Body, Deps, Id, Who
 from app.services import Services
 from app.views import AppError

@@ -21,7 +21,7 @@ from app.logs import RequestIds, log_json
 from app.ops import api as ops_api
 from app.ops import promotions_api, reviews_api
 from app.routing import is_operator
-from app.services import Services, build_services
+from app.services import Services
 from app.settings import Settings
 from app.store.backup.journal import settle_alone
 from app.store.deletions import empty_uploads
@@ -197,7 +197,7 @@ def _serve(settings: Settings) -> int:
         return 1
     if settings.log_json:
         log_json()
-    services = build_services(settings)
+    services = Services(settings)
     port = listener.getsockname()[1]
     host = f"[{settings.host}]" if family == socket.AF_INET6 else settings.host
     app = create_app(services)

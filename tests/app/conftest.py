@@ -14,7 +14,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.accounts.passwords import write_password
-from app.services import Services, build_services
+from app.services import Services
 from app.settings import Settings
 from app.web.server import create_app
 from listing.intake.photos import Photo, intake
@@ -88,7 +88,7 @@ def build(tmp_path: Path, backend: Backend) -> Iterator[Build]:
     made: list[Services] = []
 
     def _build(*, pipeline: FakePipeline | None = None, index: Any = None, **settings: Any) -> Services:
-        services = build_services(
+        services = Services(
             Settings(home=tmp_path, **{**backend.settings, **settings}),
             pipeline=pipeline or FakePipeline(),
             index=index if index is not None else backend.index(),

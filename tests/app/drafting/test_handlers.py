@@ -43,7 +43,7 @@ def test_the_whole_story(services, me, photos):
     key = draft.draft_id
     services.drafts.edit(me, key, "title", "My hoodie")
     services.drafts.edit(me, key, "price", "14,50")
-    services.drafts.answer(me, key, "size", "M")
+    services.drafts.edit(me, key, "size", "M")
     services.drafts.remove_claim(me, key, "description", UNSUPPORTED)
     again = list(services.draft_writer.write_again(me, key, tone="warmer", from_photos=False))[-1]
     assert again.title == "My hoodie"

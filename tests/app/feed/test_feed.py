@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from app.feed.items import CONTENT, Prices, Projection, category_code, condition_code
-from app.feed.limits import Rates
+from app.feed.pages import Rates
 from app.store.tables import FeedEventRow, FeedRow, OrderRow
 from app.views import AppError, Busy
 from tests.app.support.clients import client_of, code, published
@@ -228,7 +228,7 @@ def test_a_full_line_is_refused_instead_of_growing(build, monkeypatch):
 
 def test_the_bucket_of_rates_fills_again(monkeypatch):
     at = [0.0]
-    monkeypatch.setattr("app.feed.limits.time.monotonic", lambda: at[0])
+    monkeypatch.setattr("app.feed.pages.time.monotonic", lambda: at[0])
     rates = Rates(1.0, burst=2)
     rates.check("a")
     rates.check("a")

@@ -10,7 +10,7 @@ import random
 import sys
 from pathlib import Path
 
-from app.services import Services, build_services
+from app.services import Services
 from app.settings import Settings
 from listing.intake.photos import intake
 from tests.app.support.small_index import open_index
@@ -19,7 +19,7 @@ from tests.fakes import FakePipeline, jpeg
 
 def open_services(home: Path) -> Services:
     """Services on the store and the index in ``home``, as a start of the server would open them."""
-    return build_services(Settings(home=home), pipeline=FakePipeline(), index=open_index(home / "index"))
+    return Services(Settings(home=home), pipeline=FakePipeline(), index=open_index(home / "index"))
 
 
 WORDS = ("navy", "soft", "warm", "zip", "hooded", "plain", "long", "short")

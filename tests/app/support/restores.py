@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from app.services import build_services
+from app.services import Services
 from app.store.tables import Base, ChangeRow, OutboxRow
 from listing.intake.photos import intake
 from tests.fakes import FakeIndex, FakePipeline, jpeg
@@ -20,7 +20,7 @@ FEED = Path("feed") / "models" / "ranking" / "current"
 
 
 def start(settings):
-    return build_services(settings, pipeline=FakePipeline(), index=FakeIndex())
+    return Services(settings, pipeline=FakePipeline(), index=FakeIndex())
 
 
 def publish_some(services, count, color):
