@@ -26,11 +26,6 @@ WRITE = "Write my listing"
 NOTE_HINT = "Flaws, why you sell it, how it fits. Your words are kept exactly as you write them."
 
 
-def build_page(services: Services, sign_out: str | None = None) -> gr.Blocks:
-    """The page. ``sign_out``: where its link leads; None in the single-user mode. Set GRADIO_TEMP_DIR before."""
-    return SellerPage(services, sign_out).blocks
-
-
 @contextmanager
 def _said() -> Iterator[None]:
     """What cannot be done now, such as anything while the store is away, is said on the page in its own sentence."""
@@ -41,7 +36,10 @@ def _said() -> Iterator[None]:
 
 
 class SellerPage:
-    """Blocks and events of one page; what a seller has on the table is in each session's ``Desk``."""
+    """Blocks and events of one page; what a seller has on the table is in each session's ``Desk``.
+
+    ``sign_out``: where its link leads; None in the single-user mode. Set GRADIO_TEMP_DIR before Gradio is imported.
+    """
 
     def __init__(self, services: Services, sign_out: str | None) -> None:
         self.services, self.painter = services, Painter(services, sign_out)
@@ -69,9 +67,7 @@ class SellerPage:
                         max_length=NOTE_LENGTH,
                         elem_id="ipl-note",
                     )
-                    self.write = gr.Button(
-                        "Write my listing", variant="primary", elem_id="ipl-write", interactive=False
-                    )
+                    self.write = gr.Button(WRITE, variant="primary", elem_id="ipl-write", interactive=False)
                 with gr.Column(elem_id="ipl-right"):
                     self.status = block("status")
                     self.draft = block("draft")
@@ -87,38 +83,16 @@ class SellerPage:
             self._wire()
 
     def _wire(self) -> None:
-        outputs = [
-            self.top,
-            self.photos,
-            self.status,
-            self.draft,
-            self.told,
-            self.mine,
-            self.find,
-            self.sell,
-            self.shelf,
-            self.left,
-            self.write,
-            self.note,
-        ]
-        short: dict[str, Any] = {
-            "outputs": outputs,
-            "queue": False,
-            "show_progress": "hidden",
-            "api_visibility": "private",
-            "trigger_mode": "multiple",
-        }
-        long: dict[str, Any] = {
-            "outputs": outputs,
-            "concurrency_limit": None,
-            "show_progress": "hidden",
-            "api_visibility": "private",
-        }
+        blocks = (self.top, self.photos, self.status, self.draft, self.told, self.mine, self.find)
+        outputs = [*blocks, self.sell, self.shelf, self.left, self.write, self.note]
+        both = {"outputs": outputs, "show_progress": "hidden", "api_visibility": "private"}
+        short: dict[str, Any] = {**both, "queue": False, "trigger_mode": "multiple"}
+        long: dict[str, Any] = {**both, "concurrency_limit": None}
         self.blocks.load(self.enter, self.desk, **short)
         self.add.upload(self.take, [self.desk, self.add], **short)
         self.find_photo.upload(self.look, [self.desk, self.find_photo], **short)
         self.write.click(self.begin, [self.desk, self.note], **long)
-        for html in (self.top, self.photos, self.status, self.draft, self.find, self.told, self.mine):
+        for html in blocks:
             html.act(self.press, self.desk, **short)
             html.run(self.run, [self.desk, self.note], **long)
 

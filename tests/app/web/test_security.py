@@ -20,7 +20,7 @@ from app.ops import numbers
 from app.ops.answers import Answer
 from app.ops.html import cards, picture, slate_table
 from app.ops.page import build_page
-from app.seller import html
+from app.seller.draft_part import FOLDER, marked
 from app.web.server import create_app
 from tests.app.feed.test_feed_log import visit
 from tests.app.support.clients import client_of, code, draft, published
@@ -101,8 +101,8 @@ def test_tables_of_the_operators_page_show_no_markup(attacked):
 
 def test_every_template_of_the_sellers_page_escapes():
     for flag_text in ("plain", BAD):
-        assert harmless(str(html.marked(flag_text, [SimpleNamespace(span=(0, 5))])))
-    for file in html.FOLDER.glob("*.html"):
+        assert harmless(str(marked(flag_text, [SimpleNamespace(span=(0, 5))])))
+    for file in FOLDER.glob("*.html"):
         source = file.read_text()
         assert "|safe" not in source.replace(" ", "")
         assert "autoescape false" not in source
