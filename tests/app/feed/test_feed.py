@@ -18,12 +18,6 @@ from tests.fakes import FakeIndex
 pytestmark = pytest.mark.stores
 
 
-@pytest.fixture
-def client(services):
-    with client_of(services) as client:
-        yield client
-
-
 def seen(client, visitor="vera", size=20):
     answer = client.get(f"/v1/feed/{visitor}", params={"size": size})
     assert answer.status_code == 200, answer.text

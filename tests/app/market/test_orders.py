@@ -6,22 +6,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from app.accounts.passwords import write_password
 from app.store.tables import ListingRow, OrderRow
 from app.views import AppError
-from app.web.server import create_app
-from tests.app.support.clients import client_of, code, published
+from tests.app.support.clients import code, published
 
 pytestmark = pytest.mark.stores
-
-
-@pytest.fixture
-def client(services):
-    with client_of(services) as client:
-        yield client
 
 
 def order(client, listing, key="k1", **body):
@@ -220,18 +211,8 @@ def test_buyer_and_seller_list_their_own_orders(two):
     assert code(nobody.get(f"/v1/orders/{second['id']}")) == (401, "sign_in")
 
 
-def test_orders_of_others_are_not_there(build, tmp_path):
-    file = tmp_path / "passwords"
-    for name in ("ann", "bob", "cora"):
-        write_password(file, name, "long enough")
-    services = build(passwords=file)
-    app = create_app(services, page=False)
-
-    def signed(name):
-        token = services.sellers.new_token(services.sellers.named(name))
-        return TestClient(app, base_url="http://localhost", headers={"Authorization": f"Bearer {token}"})
-
-    ann, bob, cora = (signed(name) for name in ("ann", "bob", "cora"))
+def test_orders_of_others_are_not_there(people):
+    ann, bob, cora = map(people("ann", "bob", "cora").signed, ("ann", "bob", "cora"))
     taken = bought(bob, published(ann), buyer="")
     assert orders(cora) == []
     for call in (

@@ -9,10 +9,8 @@ from datetime import UTC, datetime, time, timedelta
 import gradio as gr
 import numpy as np
 import pytest
-from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from app.accounts.passwords import write_password
 from app.cli.main import main
 from app.feed.items import CONTENT
 from app.market.promotions import Calendar, Promotion, Promotions, day_number, today
@@ -21,19 +19,12 @@ from app.ops.answers import answers
 from app.ops.promotions_tab import PromotionsTab
 from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, OrderRow
 from app.views import AppError
-from app.web.server import create_app
 from recommend.cascade.registry import PROMOTION
 from recommend.cascade.request import DAY_MS
 from tests.app.feed.test_feed import seen
 from tests.app.support.clients import client_of, code, published
 
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def client(services):
-    with client_of(services) as client:
-        yield client
 
 
 def declared(client, first_day, days=2, name="autumn sale"):
@@ -115,21 +106,14 @@ def test_what_cannot_be_declared_is_one_sentence(client, wish, words):
     assert client.get("/v1/promotions").json() == {"promotions": []}
 
 
-def test_the_calendar_belongs_to_operators(build, tmp_path):
-    file = tmp_path / "passwords"
-    for name in ("ann", "bob"):
-        write_password(file, name, "long enough")
-    services = build(passwords=file, operators="ann")
-    app = create_app(services, page=False)
-    ann, bob = (
-        TestClient(app, base_url="http://localhost", headers={
-            "Authorization": f"Bearer {services.sellers.new_token(services.sellers.named(name))}"})
-        for name in ("ann", "bob"))  # fmt: skip
+def test_the_calendar_belongs_to_operators(people):
+    here = people("ann", "bob", operators="ann")
+    ann, bob = map(here.signed, ("ann", "bob"))
     assert declared(ann, today()).status_code == 201
     assert code(declared(bob, today() + 9 * DAY)) == (403, "no_operator")
     assert code(bob.get("/v1/promotions")) == (403, "no_operator")
     assert code(bob.delete("/v1/promotions/1")) == (403, "no_operator")
-    assert code(TestClient(app, base_url="http://localhost").get("/v1/promotions"))[0] == 401
+    assert code(here.client().get("/v1/promotions"))[0] == 401
 
 
 def test_the_command_lists_declares_and_withdraws(services, tmp_path, monkeypatch, capsys):

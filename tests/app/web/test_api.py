@@ -11,12 +11,6 @@ from tests.app.support.clients import client_of, code, draft, published
 from tests.fakes import FakeIndex, FakePipeline, jpeg
 
 
-@pytest.fixture
-def client(services):
-    with client_of(services) as client:
-        yield client
-
-
 def test_too_many_photos_at_a_time_are_asked_to_come_back(client, monkeypatch):
     def full(*_):
         raise PhotoError("busy", "Too many photos are being read; add photo 1 again in a minute.")

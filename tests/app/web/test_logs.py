@@ -14,12 +14,9 @@ import threading
 
 import httpx
 import pytest
-from fastapi.testclient import TestClient
 
-from app.accounts.passwords import write_password
 from app.logs import access, hide, log_json
-from app.web.server import create_app
-from tests.app.support.clients import client_of, code
+from tests.app.support.clients import PASSWORD, client_of, code
 from tests.fakes import FakePipeline, jpeg
 
 
@@ -67,22 +64,20 @@ def test_what_goes_wrong_in_a_worker_thread_has_the_id_of_its_request(build, log
     assert "the model broke" in traces[0]["trace"]
 
 
-def test_no_token_password_or_cookie_is_ever_logged(build, tmp_path, logged, monkeypatch):
-    file, password = tmp_path / "passwords", "correct horse battery"
-    write_password(file, "ann", password)
-    services = build(passwords=file)
-    token = services.sellers.new_token(services.sellers.named("ann"))
-    browser = TestClient(create_app(services, page=False), base_url="http://localhost", raise_server_exceptions=False)
+def test_no_token_password_or_cookie_is_ever_logged(people, logged, monkeypatch):
+    here = people("ann")
+    token = here.bearer("ann")["Authorization"].removeprefix("Bearer ")
+    browser = here.client(raise_server_exceptions=False)
     assert browser.post("/sign-in", data={"name": "ann", "password": "wrong one here"}).status_code == 401
-    signed = browser.post("/sign-in", data={"name": "ann", "password": password}, follow_redirects=False)
+    signed = browser.post("/sign-in", data={"name": "ann", "password": PASSWORD}, follow_redirects=False)
     cookie = signed.cookies["ipl_session"]
-    browser.get("/v1/listings", params={"token": token, "password": password})
+    browser.get("/v1/listings", params={"token": token, "password": PASSWORD})
     browser.get(f"/v1/listings/{token}")
     browser.get("/v1/listings", headers={"Authorization": f"Bearer {token}", "X-Request-Id": token[:60]})
 
     def careless(*_, **__):
         raise RuntimeError(
-            f"failed for Authorization: Bearer {token} Cookie: ipl_session={cookie} password={password!r}"
+            f"failed for Authorization: Bearer {token} Cookie: ipl_session={cookie} password={PASSWORD!r}"
         )
 
     monkeypatch.setattr("app.market.listings.Listings.own", careless)
@@ -90,7 +85,7 @@ def test_no_token_password_or_cookie_is_ever_logged(build, tmp_path, logged, mon
     logging.getLogger("careless").warning("postgresql://ann:%s@db/x %s", "hunter22", cookie)
     text = logged.getvalue()
     assert "failed for Authorization" in text
-    for secret in (token, token[:60], cookie, "horse", "wrong one here", "hunter22"):
+    for secret in (token, token[:60], cookie, PASSWORD, "wrong one here", "hunter22"):
         assert secret not in text
     assert len(lines(logged)) >= 7
 
