@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,8 +11,9 @@ from sqlalchemy import func, select
 from app.feed.items import CONTENT, Prices, Projection, category_code, condition_code
 from app.feed.pages import Rates
 from app.store.tables import FeedEventRow, FeedRow, OrderRow
-from app.views import AppError, Busy
+from app.views import Busy
 from tests.app.support.clients import client_of, code, published
+from tests.app.support.moments import at_once
 from tests.fakes import FakeIndex
 
 pytestmark = pytest.mark.stores
@@ -67,35 +68,11 @@ def test_several_pieces_are_sold_one_by_one(client):
 
 def test_fifty_buyers_race_for_one_piece(client, services):
     listing = published(client)
-    start, answers = threading.Barrier(50), []
-
-    def race(n):
-        start.wait()
-        try:
-            services.orders.buy(f"b{n}", listing["id"], f"k{n}", price=listing["price"])
-            answers.append("bought")
-        except AppError as error:
-            answers.append(error.code)
-
-    threads = [threading.Thread(target=race, args=(n,)) for n in range(50)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(answers) == ["bought"] + ["sold"] * 49
+    buy = partial(services.orders.buy, listing_id=listing["id"], price=listing["price"])
+    answers = at_once([partial(buy, f"b{n}", key=f"k{n}") for n in range(50)])
+    assert answers.count("sold") == 49
     with services.store.read() as session:
         assert session.scalar(select(func.count()).select_from(OrderRow)) == 1
-
-
-def test_a_refund_belongs_to_the_seller_and_changes_nothing_twice(two):
-    ann, bob, _ = two
-    listing = published(ann)
-    body = {"listing_id": listing["id"], "price": listing["price"]}
-    order = bob.post("/v1/orders", json=body, headers={"Idempotency-Key": "x"}).json()
-    assert code(bob.post(f"/v1/orders/{order['id']}/refund")) == (404, "not_found")
-    first = ann.post(f"/v1/orders/{order['id']}/refund").json()
-    assert first["refunded_at"]
-    assert ann.post(f"/v1/orders/{order['id']}/refund").json() == first
 
 
 def test_a_token_acts_for_its_owner_alone(two):

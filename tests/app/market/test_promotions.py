@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
-import threading
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 
 import gradio as gr
 import numpy as np
@@ -23,6 +22,7 @@ from recommend.cascade.registry import PROMOTION
 from recommend.cascade.request import DAY_MS
 from tests.app.feed.test_feed import seen
 from tests.app.support.clients import client_of, code, published
+from tests.app.support.moments import at_once
 
 DAY = timedelta(days=1)
 
@@ -62,23 +62,9 @@ def test_promotions_are_declared_listed_and_taken_off(client):
 def test_of_overlapping_promotions_declared_at_one_moment_one_is_taken(services):
     calendars = [Promotions(services.store, lambda: None) for _ in range(6)]
     for n in range(4):
-        start, taken, refused = threading.Barrier(len(calendars)), [], []
         first = today() + 20 * n * DAY
-
-        def declare(calendar, days, first=first, start=start, taken=taken, refused=refused):
-            start.wait()
-            try:
-                taken.append(calendar.declare("sale", first, days))
-            except AppError as error:
-                refused.append(error.code)
-
-        threads = [threading.Thread(target=declare, args=(c, days)) for days, c in enumerate(calendars, 1)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert len(taken) == 1
-        assert refused == ["overlap"] * 5
+        given = at_once([partial(c.declare, "sale", first, days) for days, c in enumerate(calendars, 1)])
+        assert given.count("overlap") == 5
     assert len(calendars[0].calendar().promotions) == 4
 
 
@@ -266,9 +252,3 @@ def test_the_tab_changes_nothing_before_the_second_look(services):
     assert declared_now() == ["sale"]
     page._do(wish)
     assert declared_now() == []
-
-
-def test_an_older_store_gets_the_calendar(build, tmp_path):
-    build()
-    with sqlite3.connect(tmp_path / "store.sqlite") as connection:
-        assert connection.execute("SELECT count(*) FROM promotions").fetchone() == (0,)

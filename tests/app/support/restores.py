@@ -63,9 +63,9 @@ def leftovers(*folders):
 
 
 @contextlib.contextmanager
-def server(home, repository, **environment):
-    """A real server on a home; yields its address and its process."""
-    command = [sys.executable, "tests/app/support/slow_server.py", str(home), "0"]
+def server(home, repository, seconds=0.0, **environment):
+    """A real server on a home, whose model waits ``seconds`` before each event; yields its address and its process."""
+    command = [sys.executable, "tests/app/support/slow_server.py", str(home), str(seconds)]
     with subprocess.Popen(
         command,
         cwd=repository,

@@ -1,4 +1,7 @@
-"""``python slow_server.py HOME SECONDS``: a real server whose fake pipeline waits before every event."""
+"""``python slow_server.py HOME SECONDS [page]``: a real server whose fake pipeline waits before every event.
+
+``IPL_*`` are its settings, apart from home and port.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,13 @@ import sys
 from pathlib import Path
 
 from app.services import Services
-from app.settings import Settings
+from app.settings import load_settings
 from app.web import server
 from tests.fakes import FakeIndex, FakePipeline
 
 if __name__ == "__main__":
     pipeline = FakePipeline(delay=float(sys.argv[2]))
     server.Services = lambda settings: Services(settings, pipeline=pipeline, index=FakeIndex())
-    server.mount_page = lambda app, services: None  # the API alone: Gradio takes seconds to start
-    sys.exit(server.serve(Settings(home=Path(sys.argv[1]), port=0, log_json=True, shutdown_seconds=20)))
+    if "page" not in sys.argv:
+        server.mount_page = lambda app, services: None  # the API alone: Gradio takes seconds to start
+    sys.exit(server.serve(load_settings(home=Path(sys.argv[1]), port=0, log_json=True)))

@@ -43,6 +43,10 @@ def test_a_picture_on_another_site_does_not_ask_for_pages_of_the_feed(services):
         assert pages(services) == len(OWN)
 
 
+def test_a_foreign_host_is_refused(client):
+    assert code(client.get("/v1/listings", headers={"Host": "evil.example"})) == (400, "bad_host")
+
+
 def test_a_token_is_as_good_as_ones_own_page(two):
     ann, *_ = two
     assert ann.get("/v1/feed/me", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200

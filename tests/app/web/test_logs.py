@@ -5,11 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
-import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 
 import httpx
@@ -17,6 +14,7 @@ import pytest
 
 from app.logs import access, hide, log_json
 from tests.app.support.clients import PASSWORD, client_of, code
+from tests.app.support.restores import server
 from tests.fakes import FakePipeline, jpeg
 
 
@@ -96,21 +94,13 @@ def test_hiding_leaves_words_alone():
 
 
 def test_a_server_that_is_told_to_stop_finishes_what_is_under_way(tmp_path, repository):
-    environment = {**os.environ, "PYTHONPATH": str(repository)}
-    command = [sys.executable, "tests/app/support/slow_server.py", str(tmp_path), "0.1"]
-    with subprocess.Popen(
-        command, cwd=repository, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as server:
-        address = re.search(r"http://\S+", server.stdout.readline())[0]
+    with server(tmp_path, repository, 0.1) as (address, process):
         kinds: list[str] = []
         begun = threading.Event()
 
         def draft():
-            wish = httpx.stream(
-                "POST", f"{address}v1/drafts", files=[("photos", jpeg())], headers={"Accept": "text/event-stream"},
-                timeout=60,
-            )  # fmt: skip
-            with wish as answer:
+            wish = {"files": [("photos", jpeg())], "headers": {"Accept": "text/event-stream"}, "timeout": 60}
+            with httpx.stream("POST", f"{address}/v1/drafts", **wish) as answer:
                 for line in answer.iter_lines():
                     if line.startswith("event: "):
                         kinds.append(line.removeprefix("event: "))
@@ -118,13 +108,11 @@ def test_a_server_that_is_told_to_stop_finishes_what_is_under_way(tmp_path, repo
 
         thread = threading.Thread(target=draft)
         thread.start()
-        if not begun.wait(60):
-            server.kill()
-            pytest.fail("the draft did not begin within a minute")
-        server.send_signal(signal.SIGTERM)
-        _, told = server.communicate(timeout=60)
+        assert begun.wait(60), "the draft did not begin within a minute"
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=60)
         thread.join()
-    assert server.returncode == 0
+    assert process.returncode == 0
     assert kinds[-1] == "draft"
     rows = [json.loads(line) for line in told.splitlines()]
     assert [row["message"] for row in rows if row["logger"] == "app.web.server"][-1] == "closed"
