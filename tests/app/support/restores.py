@@ -69,7 +69,7 @@ def server(home, repository, seconds=0.0, **environment):
     with subprocess.Popen(
         command,
         cwd=repository,
-        env={**os.environ, "PYTHONPATH": str(repository), **environment},
+        env={**os.environ, "PYTHONPATH": str(repository), "IPL_LOG_JSON": "1", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -18,4 +18,4 @@ if __name__ == "__main__":
     server.Services = lambda settings: Services(settings, pipeline=pipeline, index=FakeIndex())
     if "page" not in sys.argv:
         server.mount_page = lambda app, services: None  # the API alone: Gradio takes seconds to start
-    sys.exit(server.serve(load_settings(home=Path(sys.argv[1]), port=0, log_json=True)))
+    sys.exit(server.serve(load_settings(home=Path(sys.argv[1]), port=0)))
