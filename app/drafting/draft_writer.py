@@ -29,9 +29,6 @@ class DraftWriter:
 
         A view comes at least every half second, so that a clock can tick. Closing the iterator (a lost connection)
         stops the work; the draft then is ``stopped``. The photos are stored before the first view.
-
-        Raises:
-            AppError: no photos, too many, a note that is too long, or a full waiting line (code ``busy``, status 429).
         """
         if not 1 <= len(photos) <= MAX_PHOTOS:
             raise AppError("photo_count", f"A draft needs 1 to {MAX_PHOTOS} photos; there are {len(photos)}.", 422)

@@ -80,11 +80,7 @@ def check_version(seen: DraftView, version: Version, field: str = "") -> None:
 
 
 def holds(seen: DraftView, edit: Edit, version: Version) -> bool:
-    """Whether the field that changed since it was shown holds what is wanted already.
-
-    Raises:
-        Changed: it changed, and to something else.
-    """
+    """Whether the field that changed since it was shown holds what is wanted already."""
     price = edit.field == "price" and edit.value is not None
     wanted = field_text(float(edit.value or 0)) if price else edit.value
     same = edit.kind in ("set", "drop") and field_version(wanted) == seen.field_version(edit.field)
@@ -221,11 +217,7 @@ def regenerated(new: Draft, old: Draft | None, edited: Changes) -> Draft:
 
 
 def clean_text(text: str, most: int, what: str, *, lines: bool = False) -> str:
-    """Text as it may be stored: no control characters, trimmed, one line unless ``lines``. Markup stays as text.
-
-    Raises:
-        AppError: longer than ``most`` characters.
-    """
+    """Text as it may be stored: no control characters, trimmed, one line unless ``lines``. Markup stays as text."""
     text = _NOT_TEXT.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     text = text.strip() if lines else " ".join(text.split())
     if len(text) > most:
@@ -242,11 +234,7 @@ def category_name(value: str) -> str:
 
 
 def parse_price(value: str | float | None) -> float | None:
-    """A price in units of the currency, rounded to cents; None for no price. A comma may stand for the point.
-
-    Raises:
-        AppError: not a number, below 0, or beyond reason.
-    """
+    """A price in units of the currency, rounded to cents; None for no price. A comma may stand for the point."""
     text = "" if value is None else str(value).strip()
     if not text:
         return None

@@ -31,9 +31,6 @@ class FeedEvents:
         """Write (kind, page id, listing id, post id) down, of which one is empty; a repeated event counts once.
 
         Returns how many were new.
-
-        Raises:
-            AppError: no such page of this visitor, or the listing did not stand on it (404); unknown kind (422).
         """
         new, of_items, of_posts, moment = 0, NewEvents(), NewEvents(), self._moment()
         with self.store.write() as session:

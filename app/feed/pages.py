@@ -88,11 +88,7 @@ class PageMaker:
         self._latest_ms: deque[float] = deque(maxlen=500)
 
     def page(self, visitor: str, size: int) -> Page:
-        """A page for a visitor, written down.
-
-        Raises:
-            Busy: too many pages are waiting, or this visitor asks too often.
-        """
+        """A page for a visitor, written down."""
         self._rates.check(visitor)
         if not self._line.acquire(blocking=False):  # a full line is refused instead of growing
             raise Busy("The feed is busy; ask again in a moment.", 1)

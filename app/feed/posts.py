@@ -86,11 +86,7 @@ class LivePosts:
             return {keys[post_id]: title for post_id, title in found}
 
     def event(self, session: Session, who: int, kind: str, page_id: str, post_id: str, events: NewEvents) -> int:
-        """Write an event on a post down; 1 when it is new, 0 when it was known.
-
-        Raises:
-            AppError: the post did not stand on such a page of this visitor (404); it is no event of posts (422).
-        """
+        """Write an event on a post down; 1 when it is new, 0 when it was known."""
         if kind == "cart":
             raise AppError("not_for_sale", "A post is not for sale and cannot be put into a cart.", 422)
         row = session.scalar(

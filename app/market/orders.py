@@ -192,9 +192,6 @@ def check_change(session: Session, row: ListingRow, changes: Mapping[str, Any]) 
     """A piece that was sold by an order does not come back while the order stands, that is until it is refunded.
 
     Like ``check_delete`` it needs the listing's row locked: orders are only made under that lock.
-
-    Raises:
-        AppError: it would (409, code ``order_stands``).
     """
     if row.stock > 0:
         return

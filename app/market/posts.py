@@ -72,12 +72,7 @@ class Posts:
     def publish(
         self, author: str, photo: Photo, title: str, text: str, category: str, topic: str, key: str = ""
     ) -> PostView:
-        """Publish a post: the next page of the feed may show it. The same key again gives the same post.
-
-        Raises:
-            AppError: no title, too long, refused goods, no such category or topic, too many posts (422); a full
-                disk (507).
-        """
+        """Publish a post: the next page of the feed may show it. The same key again gives the same post."""
         title = scrub(edits.clean_text(title, edits.TITLE_LENGTH, "The title"))
         text = scrub(edits.clean_text(text, edits.DESCRIPTION_LENGTH, "The text", lines=True))
         if not title or not text:

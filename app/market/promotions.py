@@ -75,11 +75,7 @@ class Calendar:
         return Moment(time_ms, 0, min(waits, default=NONE_DECLARED))
 
     def target(self, day: int) -> Target:
-        """For which days a copy of the conversion model is made on a day, and which earlier days are of promotions.
-
-        Raises:
-            AppError: there is no promotion on that day (409).
-        """
+        """For which days a copy of the conversion model is made on a day, and which earlier days are of promotions."""
         here = self.on(day)
         if here is None:
             raise AppError("no_promotion", f"There is no promotion on {day_of(day)}; declare it first.", 409)
@@ -102,22 +98,14 @@ class Promotions:
         return read_calendar(self.store)
 
     def checked(self, name: str, first_day: date, days: int) -> Promotion:
-        """A promotion that could be declared; its number is not given yet.
-
-        Raises:
-            AppError: no name, days that cannot be (422), or another promotion is on one of them (409).
-        """
+        """A promotion that could be declared; its number is not given yet."""
         wish = _wish(name, first_day, days)
         with self.store.read() as session:
             _refuse_overlap(session, wish)
         return wish
 
     def declare(self, name: str, first_day: date, days: int) -> Promotion:
-        """Put a promotion into the calendar.
-
-        Raises:
-            AppError: as ``checked``.
-        """
+        """Put a promotion into the calendar."""
         wish = _wish(name, first_day, days)
         with self.store.write() as session:
             alone_in(session, PromotionRow)
@@ -130,11 +118,7 @@ class Promotions:
         return promotion
 
     def withdraw(self, number: int) -> Promotion:
-        """Take a promotion off the calendar; a copy that was made for it serves no more.
-
-        Raises:
-            AppError: 404.
-        """
+        """Take a promotion off the calendar; a copy that was made for it serves no more."""
         with self.store.write() as session:
             row = session.get(PromotionRow, number)
             if row is None:
@@ -168,11 +152,7 @@ def today() -> date:
 
 
 def read_date(text: str) -> date:
-    """A date that a person wrote.
-
-    Raises:
-        AppError: it is none (422).
-    """
+    """A date that a person wrote."""
     try:
         return date.fromisoformat(text.strip())
     except ValueError as error:

@@ -65,22 +65,14 @@ class Reviews:
             return [_waiting(row, review, photos.get(row.id, 0)) for row, review in rows]
 
     def one(self, listing_id: str) -> WaitingListing:
-        """A listing of the queue.
-
-        Raises:
-            AppError: it does not wait (404).
-        """
+        """A listing of the queue."""
         found = next((waiting for waiting in self.waiting() if waiting.listing_id == listing_id), None)
         if found is None:
             raise AppError("not_found", NOT_WAITING, 404)
         return found
 
     def approve(self, listing_id: str, version: int) -> None:
-        """Let a listing go live, as it was in this version.
-
-        Raises:
-            AppError: it does not wait (404), or was changed since (409).
-        """
+        """Let a listing go live, as it was in this version."""
         with self.store.write() as session:
             row, review = _held(session, listing_id, version)
             release(session, row, review)
@@ -89,11 +81,7 @@ class Reviews:
         self.outbox.follow()
 
     def refuse(self, listing_id: str, version: int, reason: str) -> None:
-        """Keep a listing off the market; its seller sees the reason.
-
-        Raises:
-            AppError: no reason, or too long (422); it does not wait (404), or was changed since (409).
-        """
+        """Keep a listing off the market; its seller sees the reason."""
         reason = edits.clean_text(reason, REASON_LENGTH, "The reason")
         if not reason:
             raise AppError("no_reason", "Say why it is refused: its seller reads the reason.", 422)

@@ -96,11 +96,7 @@ v1_feed = APIRouter(prefix="/v1", tags=["feed"], responses=ERRORS)
 
 
 def acting_for(services: Services, who: Seller, named: str) -> str:
-    """The id under which a visitor acts: one's own; in the single-user mode anybody may be played.
-
-    Raises:
-        AppError: somebody else's (403).
-    """
+    """The id under which a visitor acts: one's own; in the single-user mode anybody may be played."""
     if not named or named in ("me", who.id, who.name):
         return who.id
     if services.sellers.single:
