@@ -13,7 +13,7 @@ from app.store.db import Store
 from app.store.media import Media
 from app.views import AppError, DraftView
 from listing.intake.photos import Photo
-from listing.request import TONES, DraftRequest, Tone
+from listing.request import DraftRequest, Tone
 
 
 class DraftWriter:
@@ -33,9 +33,7 @@ class DraftWriter:
         if not 1 <= len(photos) <= MAX_PHOTOS:
             raise AppError("photo_count", f"A draft needs 1 to {MAX_PHOTOS} photos; there are {len(photos)}.", 422)
         note, category = self._note(note), edits.category_name(category) if category else None
-        request = DraftRequest(
-            photos=tuple(photos), note=note, seller_id=seller, category=category, tone=_checked_tone(tone)
-        )
+        request = DraftRequest(photos=tuple(photos), note=note, seller_id=seller, category=category, tone=tone)
         draft_id = draft_repo.new_id()
         refs = tuple(photo.ref for photo in photos)
         first = DraftView(draft_id, "queued", photos=refs, note=note, tone=tone, currency=self.currency)
@@ -80,7 +78,7 @@ class DraftWriter:
             changes = draft_repo.edits_of(session, draft_id)
         if not view.photos:
             raise AppError("photo_count", "Add a photo first; the draft is written from the photos.", 422)
-        tone, category = _checked_tone(tone or view.tone), edits.category_name(category) if category else None
+        tone, category = tone or view.tone, edits.category_name(category) if category else None
         note = view.note if note is None else self._note(note)
         self.runner.queue.check(seller)  # decoding photos for nothing would slow those down who have a place
         other = category is not None and (view.category is None or category != view.category.value)
@@ -151,10 +149,3 @@ def _blank(view: DraftView, request: DraftRequest) -> DraftView:
     if request.known is None:
         return first
     return replace(first, category=view.category, attributes=view.attributes, questions=view.questions)
-
-
-def _checked_tone(tone: str) -> Tone:
-    known = next((t for t in TONES if t == tone), None)
-    if known is None:
-        raise AppError("bad_tone", f"The tone has to be one of {', '.join(TONES)}.", 422)
-    return known

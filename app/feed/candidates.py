@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from app.feed.items import rounded
 from app.store.tables import FeedCandidatesRow, FeedItemRow
 from recommend.cascade.catalog import Item
 from recommend.cascade.page import Slate
@@ -58,5 +59,4 @@ def note_candidates(session: Session, page_id: str, slate: Slate) -> None:
 
 def _facts(item: Item) -> dict[str, Any]:
     names = ("seller_id", "category", "condition", "price", "price_bucket", "stock", "single", "listed_ms")
-    content = [round(float(v), 4) for v in item.content]
-    return {**{name: getattr(item, name) for name in names}, "content": content}
+    return {**{name: getattr(item, name) for name in names}, "content": rounded(item.content)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,17 +31,11 @@ def number(session: Session, kind: str, key: str) -> int:
     """The number of a listing, visitor or seller; a new one for who is not known yet."""
     query = select(NumberRow.id).where(NumberRow.kind == kind, NumberRow.key == key)
     found = session.scalar(query)
-    if found is not None:
-        return found
-    try:
-        with session.begin_nested():
-            row = NumberRow(kind=kind, key=key)
-            session.add(row)
-        return row.id
-    except IntegrityError:  # another server was faster
-        found = session.scalar(query)
-        assert found is not None
-        return found
+    if found is None:
+        with contextlib.suppress(IntegrityError), session.begin_nested():  # another server may be faster
+            session.add(NumberRow(kind=kind, key=key))
+        found = session.scalars(query).one()
+    return found
 
 
 def numbers(session: Session, kind: str, keys: Iterable[str]) -> dict[str, int]:
@@ -132,6 +127,11 @@ def condition_code(grade: str | None) -> int:
     """0 (new) .. 4 (worn), as in the log's schema."""
     known = {name: min(place, 4) for place, name in enumerate(CONDITIONS)}
     return known.get(grade or "", UNGRADED)
+
+
+def rounded(content: Iterable[float] | np.ndarray) -> list[float]:
+    """A content vector as it is written down."""
+    return [round(float(v), 4) for v in content]
 
 
 def milliseconds(at: datetime) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 from sqlalchemy import select
 
 from app.feed.candidates import note_candidates
-from app.feed.items import CONTENT, number
+from app.feed.items import CONTENT, number, rounded
 from app.feed.posts import LivePosts
 from app.feed.sync import ListingSync
 from app.market.posts import PostView
@@ -163,13 +163,9 @@ def feed_row(page_id: str, shown: Shown, listing_id: str, catalog: Catalog) -> F
     facts: Mapping[str, Any] = {n: catalog.get(n, rows)[0].item() if len(rows) else 0 for n in names}
     content = catalog.content(rows)[0] if len(rows) else np.zeros(CONTENT)
     known = {
-        "item_id": shown.item_id,
-        "seller_id": shown.seller_id,
-        "category": shown.category,
-        "single": shown.single,
-        "stock": shown.stock,
+        **{name: getattr(shown, name) for name in ("item_id", "seller_id", "category", "single", "stock")},
         "item_age_h": round(shown.age_h, 3),
-        "content": [round(float(v), 4) for v in content],
+        "content": rounded(content),
         **facts,
     }
     return FeedRow(

@@ -12,7 +12,7 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.feed.items import CONTENT, category_code, milliseconds, numbers
+from app.feed.items import CONTENT, category_code, milliseconds, numbers, rounded
 from app.market.posts import TOPICS, PostView, views
 from app.store.db import Store
 from app.store.tables import FeedPageRow, FeedPostRow, PostRow, now
@@ -133,17 +133,9 @@ class LivePosts:
 
 
 def _known(shown: ShownPost) -> dict[str, Any]:
-    post = shown.post
-    return {
-        "post_id": post.post_id,
-        "author_id": post.author_id,
-        "category": post.category,
-        "topic": post.topic,
-        "length": post.length,
-        "created_ms": post.created_ms,
-        "item_age_h": round(shown.age_h, 3),
-        "content": [round(float(v), 4) for v in post.content],
-    }
+    names = ("post_id", "author_id", "category", "topic", "length", "created_ms")
+    facts = {name: getattr(shown.post, name) for name in names}
+    return {**facts, "item_age_h": round(shown.age_h, 3), "content": rounded(shown.post.content)}
 
 
 def _past(row: FeedPostRow) -> PastPost:

@@ -15,7 +15,7 @@ import numpy as np
 from sqlalchemy import select
 
 from app.feed.candidates import note_items
-from app.feed.items import Prices, Projection, numbers, to_item
+from app.feed.items import Prices, Projection, numbers, rounded, to_item
 from app.store import listing_repo
 from app.store.change_feed import Changes
 from app.store.db import Store
@@ -120,7 +120,7 @@ class ListingSync:
     def content_of(self, vector: Sequence[float] | None) -> list[float]:
         """The content vector of an image vector; zeros without one."""
         assert self._projection is not None
-        return [round(float(v), 4) for v in self._projection(vector)]
+        return rounded(self._projection(vector))
 
     def _items(self, listings: Sequence[Listing]) -> list[Item]:
         """Listings as the cascade takes them; written down for the log."""

@@ -50,11 +50,9 @@ class PostView:
 
 
 class Posts:
-    """Publishing posts and withdrawing them.
+    """Publishing posts and withdrawing them; ``changed`` is called after every change.
 
-    Args:
-        content_of: the feed's content vector of an image vector.
-        changed: called after every change.
+    ``content_of`` gives the feed's content vector of an image vector.
     """
 
     def __init__(
@@ -93,15 +91,13 @@ class Posts:
                 topic=topic, title=title, text=text, photo_id=photo.ref.id, content=content, created_at=now(),
             )  # fmt: skip
             self._add(row, photo.ref)
-        except IntegrityError as error:  # the same wish ran at the same time and was faster
+        except BaseException as error:
             self.deletions.discard([photo.ref.id], error)
-            ready = self._with_key(author, key)
+            # The same wish may have run at the same time, and have been faster.
+            ready = self._with_key(author, key) if isinstance(error, IntegrityError) else None
             if ready is None:
                 raise
             return ready
-        except BaseException as error:
-            self.deletions.discard([photo.ref.id], error)
-            raise
         self._changed()
         return _view(row, photo.ref)
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.editing import edits
 from app.store.db import Store, alone_in
-from app.store.tables import PromotionRow, now
+from app.store.tables import PromotionRow
 from app.views import AppError
 from recommend.cascade.promote import Target
 from recommend.cascade.request import DAY_MS, Moment
@@ -84,11 +84,7 @@ class Calendar:
 
 
 class Promotions:
-    """Declaring promotions and taking them back.
-
-    Args:
-        changed: called after every change.
-    """
+    """Declaring promotions and taking them back; ``changed`` is called after every change."""
 
     def __init__(self, store: Store, changed: Callable[[], object]) -> None:
         self.store, self._changed = store, changed
@@ -113,9 +109,9 @@ class Promotions:
             row = PromotionRow(name=wish.name, first_day=wish.first_day, days=wish.days)
             session.add(row)
             session.flush()
-            promotion = _promotion(row)
+            wish = _promotion(row)
         self._changed()
-        return promotion
+        return wish
 
     def withdraw(self, number: int) -> Promotion:
         """Take a promotion off the calendar; a copy that was made for it serves no more."""
@@ -165,7 +161,7 @@ def _wish(name: str, first_day: date, days: int) -> Promotion:
         raise AppError("no_name", "A promotion needs a name.", 422)
     if not 1 <= days <= MAX_DAYS:
         raise AppError("bad_days", f"A promotion lasts 1 to {MAX_DAYS} days.", 422)
-    if abs((first_day - now().date()).days) > 366 * YEARS:
+    if abs((first_day - today()).days) > 366 * YEARS:
         raise AppError("bad_day", f"{first_day} is more than {YEARS} years away; check the year.", 422)
     return Promotion(0, name, first_day, days)
 
@@ -174,12 +170,10 @@ def _refuse_overlap(session: Session, wish: Promotion) -> None:
     near = select(PromotionRow).where(
         PromotionRow.first_day <= wish.last_day, PromotionRow.first_day > wish.first_day - timedelta(days=MAX_DAYS)
     )
-    for row in session.scalars(near.order_by(PromotionRow.first_day)):
-        other = _promotion(row)
+    for other in map(_promotion, session.scalars(near.order_by(PromotionRow.first_day))):
         if other.last_day >= wish.first_day:
-            raise AppError(
-                "overlap", f"{other.name!r} is on {other.first_day} to {other.last_day}; a day has one promotion.", 409
-            )
+            days = f"{other.first_day} to {other.last_day}"
+            raise AppError("overlap", f"{other.name!r} is on {days}; a day has one promotion.", 409)
 
 
 def _promotion(row: PromotionRow) -> Promotion:

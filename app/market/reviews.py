@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -87,8 +86,7 @@ class Reviews:
             raise AppError("no_reason", "Say why it is refused: its seller reads the reason.", 422)
         with self.store.write() as session:
             row, review = _held(session, listing_id, version)
-            row.status, review.reason = REFUSED, reason
-            row.version += 1
+            row.status, row.version, review.reason = REFUSED, row.version + 1, reason
             listing_repo.note_change(session, row.id)
 
 
@@ -133,9 +131,8 @@ def _held(session: Session, listing_id: str, version: int) -> tuple[ListingRow, 
 def _waiting(row: ListingRow, review: ReviewRow, photos: int) -> WaitingListing:
     names = {group.code: group.name for group in goods_groups()}
     facts = {**row.attributes, **({"condition": row.condition} if row.condition else {})}
-    words: Sequence[str] = review.words
+    same = ("version", "seller_id", "category", "title", "description")
     return WaitingListing(
-        listing_id=row.id, version=row.version, seller_id=row.seller_id, category=row.category, title=row.title,
-        description=row.description, attributes=facts, photos=photos, code=review.code,
-        name=names.get(review.code, review.code), words=tuple(words), at=review.at,
+        **{name: getattr(row, name) for name in same}, listing_id=row.id, attributes=facts, photos=photos,
+        code=review.code, name=names.get(review.code, review.code), words=tuple(review.words), at=review.at,
     )  # fmt: skip

@@ -14,6 +14,7 @@ from app.seller.pictures import Shot, read_photos
 from app.services import Services
 from app.views import AppError, DraftView
 from listing.intake.photos import Photo, PhotoError, PhotoLimits
+from listing.request import TONES
 
 log = logging.getLogger(__name__)
 FAILED = "That did not work"
@@ -51,10 +52,11 @@ class Actions:
     def _judged(self, paths: Sequence[Path]) -> list[Photo]:
         """Those photos that can be added; the others stand on the desk with their reasons."""
         room = PhotoLimits().count - len(self.desk.shots)
-        photos, refused = read_photos([(p.name, p) for p in paths[:room]])
+        photos, refused = read_photos(paths[:room])
         known = {shot.ref.phash for shot in self.desk.shots}
-        self.desk.refused = [(r.name, r.message) for r in refused]
-        self.desk.refused += [(p.name, "A listing has room for 8 photos; remove one first.") for p in paths[room:]]
+        self.desk.refused = refused + [
+            (p.name, "A listing has room for 8 photos; remove one first.") for p in paths[room:]
+        ]
         fresh = []
         for photo in photos:
             if photo.ref.phash in known:
@@ -118,7 +120,7 @@ class Actions:
                 if do in ("tone", "category") and self.desk.view.state == "ready":
                     if not self.fields.keep_typed(data):
                         return iter(())
-                    tone = data.get("tone")
+                    tone = data.get("tone") if data.get("tone") in TONES else None
                     return self.services.draft_writer.write_again(
                         self.seller, draft, tone=tone, category=category, note=note, from_photos=False
                     )
@@ -287,7 +289,7 @@ class Actions:
         self.desk.notices.clear()
         if not file:
             return
-        photos, refused = read_photos([(Path(file).name, Path(file))])
+        photos, refused = read_photos([Path(file)])
         self.desk.find_photo, self.desk.find_text = (Shot.of(photos[0]) if photos else None), ""
-        self.desk.notices += [Notice("bad", f"{r.name} cannot be searched by", r.message) for r in refused]
+        self.desk.notices += [Notice("bad", f"{name} cannot be searched by", reason) for name, reason in refused]
         Path(file).unlink(missing_ok=True)

@@ -164,9 +164,6 @@ class Painter:
     def _published(self, listing: Listing) -> str:
         return render("published", **self._card(listing))
 
-    def find(self, desk: Desk) -> str:
-        return render("find", text=desk.find_text)
-
     def mine(self, desk: Desk, seller: str) -> str:
         photo, text = desk.find_photo.photo() if desk.find_photo is not None else None, desk.find_text.strip()
         listings = self.services.listings.own(seller, text=text, photo=photo)
@@ -192,24 +189,18 @@ class Painter:
         cards = []
         for listing in listings:
             orders = waiting.get(listing.id, [])
-            held = listing.status in ("review", "refused")
-            again = listing.status != "active" and not held and listing.id not in bought
+            again = listing.status not in ("active", "review", "refused") and listing.id not in bought
             more = len(orders) > MAX_ORDERS
             cards.append({**self._card(listing), "orders": orders[:MAX_ORDERS], "more": more, "again": again})
         return cards
 
     def _card(self, listing: Listing) -> dict[str, Any]:
         return {
-            "id": listing.id,
-            "title": listing.title,
-            "description": listing.description,
+            **listing.model_dump(include={"id", "title", "description", "currency", "status", "review"}),
             "price": words.money(listing.price, listing.currency),
             "amount": words.amount_text(listing.price),
-            "currency": listing.currency,
             "versions": {f: field_version(field_text(getattr(listing, f))) for f in ("title", "description", "price")},
-            "status": listing.status,
             "state": words.STATUSES[listing.status],
-            "review": listing.review,
             "url": self._picture(listing),
         }
 

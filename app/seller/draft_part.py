@@ -126,14 +126,10 @@ def _attribute(name: str, view: DraftView) -> Any:
 def _proof(evidence: Evidence, contradicted: bool, photos: Sequence[PhotoRef]) -> dict[str, Any]:
     title, line = words.proof_words(evidence, contradicted)
     place = evidence.photo
-    shown = place is not None and 0 <= place < len(photos)
-    return {
-        "title": title,
-        "words": line,
-        "colour": words.colour_code(evidence),
-        "crop": crop(photos[place], evidence.box) if shown and place is not None else None,
-        "alt": f"Part of photo {place + 1}" if shown and place is not None else "",
-    }
+    proof = {"title": title, "words": line, "colour": words.colour_code(evidence), "crop": None, "alt": ""}
+    if place is None or not 0 <= place < len(photos):
+        return proof
+    return {**proof, "crop": crop(photos[place], evidence.box), "alt": f"Part of photo {place + 1}"}
 
 
 def _text(view: DraftView, field: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from app.accounts.sellers import Seller
 from app.editing.edits import NOTE_LENGTH
 from app.seller.actions import Actions
 from app.seller.desk import Desk, Painter
+from app.seller.draft_part import render
 from app.services import Services
 from app.theme import script
 from app.views import AppError
@@ -122,7 +123,7 @@ class SellerPage:
             "draft": painter.draft(desk, seller.id),
             "told": painter.status(desk) if desk.page == "mine" else "",
             "mine": painter.mine(desk, seller.id) if desk.page == "mine" and whole else desk.sent.get("mine", ""),
-            "find": painter.find(desk),
+            "find": render("find", text=desk.find_text),
             "sell": {"visible": desk.page == "sell", "elem_classes": ["done"] if desk.published else []},
             "shelf": {"visible": desk.page == "mine"},
             "left": {"visible": desk.published is None},

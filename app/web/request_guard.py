@@ -72,7 +72,6 @@ class Guard:
         self.hosts = (*LOOPBACK, *further) if settings.on_loopback or further else ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a refusal, or pass on."""
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
             return
