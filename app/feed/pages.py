@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from sqlalchemy import select
 
-from app.feed.candidates import note_candidates
 from app.feed.items import CONTENT, number, rounded
 from app.feed.posts import LivePosts
 from app.feed.sync import ListingSync
@@ -21,7 +20,7 @@ from app.metrics import Metrics
 from app.settings import Settings
 from app.store.db import Store
 from app.store.draft_repo import new_id
-from app.store.tables import FeedPageRow, FeedRow, NumberRow
+from app.store.tables import FeedCandidatesRow, FeedPageRow, FeedRow, NumberRow
 from app.views import Busy
 from listing.schema import Listing
 from recommend.cascade.catalog import Catalog
@@ -136,9 +135,23 @@ class PageMaker:
                 if shown.item_id in listings:
                     session.add(feed_row(page_id, shown, listings[shown.item_id].id, self.feed.catalog))
             posts = self.posts.note(session, page_id, slate)
-            if self._rng.random() < self._candidates_share:
-                note_candidates(session, page_id, slate)
+            # What nobody saw teaches a pre-ranking model what the ranking stage thinks (COPR), if a model ranked it.
+            if self._rng.random() < self._candidates_share and "ranking" not in slate.degraded:
+                session.add(FeedCandidatesRow(page_id=page_id, columns=candidates(slate)))
         return Page(page_id, slate, listings, posts)
+
+
+def candidates(slate: Slate) -> dict[str, list[Any]]:
+    """What the ranking stage considered for a page, by column."""
+    ranked = slate.ranked
+    return {
+        "item_id": ranked.item_id.tolist(),
+        "policy": [str(name) for name in ranked.policy],
+        "pctr": np.round(ranked.pctr.astype(np.float64), 6).tolist(),
+        "bid": np.round(ranked.bid.astype(np.float64), 4).tolist(),
+        "rank": ranked.rank.tolist(),
+        "shown": ranked.shown.tolist(),
+    }
 
 
 def request_facts(visitor: Visitor, moment: Moment) -> dict[str, Any]:

@@ -14,8 +14,16 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import select
 
-from app.feed.candidates import note_items
-from app.feed.items import Prices, Projection, numbers, rounded, to_item
+from app.feed.items import (
+    Prices,
+    Projection,
+    category_code,
+    condition_code,
+    milliseconds,
+    note_items,
+    numbers,
+    rounded,
+)
 from app.store import listing_repo
 from app.store.change_feed import Changes
 from app.store.db import Store
@@ -139,7 +147,19 @@ class ListingSync:
         # Single is an attribute of the listing when it came, not of what is left of it.
         single = self._singles.setdefault(x.id, x.stock == 1)
         assert self._projection is not None
-        return to_item(x, item_id, seller, self._projection(vectors.get(x.id)), self._prices, bid, single)
+        return Item(
+            item_id=item_id,
+            seller_id=seller,
+            category=category_code(x.category),
+            condition=condition_code(x.condition),
+            price=x.price or 0.0,
+            price_bucket=self._prices.bucket(x.category, x.price),
+            stock=x.stock,
+            single=single,
+            listed_ms=milliseconds(x.published_at or x.created_at),
+            content=self._projection(vectors.get(x.id)),
+            bid=bid,
+        )
 
     def _vectors(self, listing_ids: Sequence[str]) -> Mapping[str, Sequence[float]]:
         try:
