@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import IO, Any
 
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADER = "X-Request-Id"
@@ -22,17 +23,13 @@ access = logging.getLogger("app.access")
 _current: ContextVar[str] = ContextVar("request_id", default="")
 _OURS = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HIDDEN = "[hidden]"
+_NAMES = r"password|passwd|secret|api[_-]?key|token"
 # Whatever could sign somebody in, wherever a library writes it: our tokens and cookies, headers, passwords, URLs.
 _SECRETS = (
     (re.compile(r"\bipl_(?!session\b)[A-Za-z0-9_-]{20,}"), _HIDDEN),
     (re.compile(r"(?i)(ipl_session=)[^;\s\"']+"), rf"\1{_HIDDEN}"),
     (re.compile(r"(?i)\b((?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{6,}"), rf"\1{_HIDDEN}"),
-    (
-        re.compile(
-            r"(?i)((?:password|passwd|secret|api[_-]?key|token)[\"']?\s*[=:]\s*)(?:\"[^\"]*\"|'[^']*'|[^\s\"',;&})]+)"
-        ),
-        rf"\1{_HIDDEN}",
-    ),
+    (re.compile(rf"(?i)((?:{_NAMES})[\"']?\s*[=:]\s*)(?:\"[^\"]*\"|'[^']*'|[^\s\"',;&}})]+)"), rf"\1{_HIDDEN}"),
     (re.compile(r"(\w://[^/\s:@]*:)[^@\s/]+(@)"), rf"\1{_HIDDEN}\2"),
     (re.compile(r"\b[A-Za-z0-9_=-]{4,}\.[\w-]{6}\.[\w-]{43}(?![\w-])"), _HIDDEN),
 )  # fmt: skip
@@ -68,11 +65,7 @@ def log_json(stream: IO[str] | None = None) -> logging.Handler:
     """Send every log of this process to ``stream`` (stderr) as JSON lines; returns the handler."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines())
-    root = logging.getLogger()
-    for old in root.handlers[:]:
-        root.removeHandler(old)
-    root.addHandler(handler)
-    root.setLevel(logging.WARNING)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     access.setLevel(logging.INFO)
     logging.getLogger("app.web.server").setLevel(logging.INFO)
     return handler
@@ -85,11 +78,10 @@ class RequestIds:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, then log."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = next((v.decode("latin-1") for k, v in scope["headers"] if k.lower() == b"x-request-id"), "")
+        given = Headers(scope=scope).get(HEADER, "")
         request_id = given if _OURS.fullmatch(given) and hide(given) == given else secrets.token_hex(8)
         mark, started, status = _current.set(request_id), time.perf_counter(), 0
 
@@ -97,8 +89,7 @@ class RequestIds:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                header = (HEADER.lower().encode(), request_id.encode())
-                message = {**message, "headers": [*message.get("headers", []), header]}
+                MutableHeaders(scope=message).append(HEADER, request_id)
             await send(message)
 
         try:

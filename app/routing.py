@@ -22,8 +22,6 @@ class Body(BaseModel):
 class ErrorDetail(Body):
     """What went wrong."""
 
-    """What went wrong."""
-
     code: str = Field(description="A short name for programs.")
     message: str = Field(description="One sentence for people.")
 
@@ -63,11 +61,7 @@ def is_operator(services: Services, name: str | None) -> bool:
 
 
 def operator(request: Request) -> Services:
-    """The services, for an operator.
-
-    Raises:
-        AppError: not signed in (401), or no operator (403).
-    """
+    """The services, for an operator; AppError for who is not signed in (401), or is none (403)."""
     services, seller = services_of(request), request_seller(request)
     if not is_operator(services, seller.name):
         raise AppError("no_operator", "This page is for operators; IPL_OPERATORS names them.", 403)

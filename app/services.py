@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.accounts.passwords import read_passwords
@@ -24,7 +23,7 @@ from app.market.reviews import Reviews
 from app.metrics import Metrics
 from app.settings import Settings, load_settings
 from app.store.backup.journal import settle
-from app.store.db import Store, StoreError
+from app.store.db import StoreError
 from app.store.deletions import Deletions
 from app.store.housekeeping import Housekeeping
 from app.store.identity import open_own_store
@@ -38,98 +37,64 @@ if TYPE_CHECKING:
     from listing.evidence.past_listings import PastListings
 
 
-@dataclass(frozen=True)
 class Services:
-    """Shared by the page and the API; holds no state of a person."""
+    """The parts of a server, shared by the page and the API; holds no state of a person."""
 
-    settings: Settings
-    metrics: Metrics
-    store: Store
-    media: Media
-    index: SearchIndex
-    outbox: Outbox
-    deletions: Deletions
-    housekeeping: Housekeeping
-    sellers: Sellers
-    pipeline: DraftPipeline
-    queue: DraftQueue
-    drafts: Drafts
-    draft_photos: DraftPhotos
-    draft_writer: DraftWriter
-    listings: Listings
-    publisher: Publisher
-    reviews: Reviews
-    posts: Posts
-    orders: Orders
-    promotions: Promotions
-    feed: LiveFeed
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        pipeline: DraftPipeline | None = None,
+        index: SearchIndex | None = None,
+    ) -> None:
+        """Of ``settings`` (default: of the environment). Tests hand in their own pipeline and index.
+
+        The schema is migrated and whatever a crash left behind, a restore included, is put in order.
+
+        Raises:
+            SettingsError, StoreError, PasswordFileError: with a sentence that says what to do.
+        """
+        self.settings = settings = (settings or load_settings()).checked()
+        passwords = Watched(settings.passwords, read_passwords) if settings.passwords else None
+        settle(settings)
+        self.media, self.metrics = media, metrics = Media(settings.media_folder), Metrics()
+        self.store = store = open_own_store(settings, media)
+        self.sellers = Sellers(store, passwords)
+        past = _open_past(settings) if settings.rag and (pipeline is None or index is None) else None
+        if pipeline is None:
+            from listing.pipeline import build_pipeline
+
+            pipeline = build_pipeline(settings.model, settings.rag, settings.home, past)
+        if index is None:
+            index = ChromaSearchIndex(past) if past is not None else NoIndex()
+        self.pipeline, self.index = pipeline, index
+        self.outbox = Outbox(store, media, index, metrics)
+        self.deletions = deletions = Deletions(store, media, index, settings.home / "uploads")
+        self.housekeeping = Housekeeping(settings, store, media, index, self.outbox, deletions, metrics)
+        self.queue = DraftQueue(settings.queue_length, settings.queue_per_seller, settings.draft_seconds)
+        metrics.queue_length.set_function(self.queue.__len__)
+        self.drafts = Drafts(store, self.queue, deletions, settings.currency)
+        self.draft_photos = DraftPhotos(store, media, deletions, settings.currency)
+        runner = DraftRunner(self.queue, pipeline, store, metrics, settings.draft_minutes)
+        self.draft_writer = DraftWriter(store, media, self.draft_photos, runner, settings.currency)
+        self.feed = feed = LiveFeed(settings, store, index, metrics)
+        self.housekeeping.retire()
+        self.housekeeping.reconcile()
+        feed.start()
+        self.outbox.follower = feed.listings
+        self.listings = Listings(store, media, index, metrics)
+        self.publisher = Publisher(store, metrics, self.drafts, self.outbox, deletions, settings.currency)
+        self.reviews = Reviews(store, self.outbox)
+        self.posts = Posts(store, media, index, deletions, feed.listings.content_of, feed.posts.refresh)
+        self.orders = Orders(store, self.outbox, feed.listings.remove)
+        self.promotions = Promotions(store, feed.read_calendar)
 
     def close(self) -> None:
         """Give the database's connections and the index back; the store's file keeps nothing of what was deleted."""
-        self.feed.close()
+        self.feed.feed.close()
         self.deletions.compact()
         self.store.engine.dispose()
         self.index.close()
-
-
-def build_services(
-    settings: Settings | None = None, *, pipeline: DraftPipeline | None = None, index: SearchIndex | None = None
-) -> Services:
-    """The services of ``settings`` (default: of the environment). Tests hand in their own pipeline and index.
-
-    The schema is migrated and whatever a crash left behind, a restore included, is put in order.
-
-    Raises:
-        SettingsError, StoreError, PasswordFileError: with a sentence that says what to do.
-    """
-    settings = (settings or load_settings()).checked()
-    passwords = Watched(settings.passwords, read_passwords) if settings.passwords else None
-    settle(settings)
-    media, metrics = Media(settings.media_folder), Metrics()
-    store = open_own_store(settings, media)
-    past = _open_past(settings) if settings.rag and (pipeline is None or index is None) else None
-    if pipeline is None:
-        from listing.pipeline import build_pipeline
-
-        pipeline = build_pipeline(settings.model, settings.rag, settings.home, past)
-    if index is None:
-        index = ChromaSearchIndex(past) if past is not None else NoIndex()
-    outbox = Outbox(store, media, index, metrics)
-    deletions = Deletions(store, media, index, settings.home / "uploads")
-    housekeeping = Housekeeping(settings, store, media, index, outbox, deletions, metrics)
-    queue = DraftQueue(settings.queue_length, settings.queue_per_seller, settings.draft_seconds)
-    metrics.queue_length.set_function(queue.__len__)
-    drafts = Drafts(settings, store, queue, deletions)
-    draft_photos = DraftPhotos(store, media, deletions, settings.currency)
-    runner = DraftRunner(queue, pipeline, store, metrics, settings.draft_minutes)
-    feed = LiveFeed(settings, store, index, metrics)
-    housekeeping.retire()
-    housekeeping.reconcile()
-    feed.start()
-    outbox.follower = feed
-    return Services(
-        settings=settings,
-        metrics=metrics,
-        store=store,
-        media=media,
-        index=index,
-        outbox=outbox,
-        deletions=deletions,
-        housekeeping=housekeeping,
-        sellers=Sellers(store, passwords),
-        pipeline=pipeline,
-        queue=queue,
-        drafts=drafts,
-        draft_photos=draft_photos,
-        draft_writer=DraftWriter(settings, store, media, draft_photos, runner),
-        listings=Listings(store, media, index, metrics),
-        publisher=Publisher(settings, store, metrics, drafts, outbox, deletions),
-        reviews=Reviews(store, outbox),
-        posts=Posts(settings, store, media, index, deletions, feed.content_of, feed.posts.refresh),
-        orders=Orders(store, outbox, feed.sold),
-        promotions=Promotions(store, feed.read_calendar),
-        feed=feed,
-    )
 
 
 def _open_past(settings: Settings) -> PastListings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 from pathlib import Path
@@ -65,10 +66,6 @@ class Settings(BaseSettings):
     feed_candidates: float = Field(0.05, ge=0, le=1, description="Share of pages whose ranking candidates are kept.")
     feed_uniform_ads: float = Field(0.02, ge=0, le=1, description="Share of pages whose ads are drawn, to be fair.")
     feed_per_second: float = Field(20.0, gt=0, description="Most requests of one visitor in a second.")
-    title_length: int = Field(120, ge=10, description="Most characters of a title.")
-    description_length: int = Field(4000, ge=100, description="Most characters of a description.")
-    fact_length: int = Field(80, ge=10, description="Most characters of a fact.")
-    note_length: int = Field(2000, ge=100, description="Most characters of the seller's note.")
 
     @field_validator("home", mode="after")
     @classmethod
@@ -88,12 +85,9 @@ class Settings(BaseSettings):
     @property
     def on_loopback(self) -> bool:
         """Whether only this machine can reach the server."""
-        if self.host == "localhost":
-            return True
-        try:
+        with contextlib.suppress(ValueError):
             return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return self.host == "localhost"
 
     def checked(self) -> Settings:
         """These settings, if they are safe together.

@@ -74,15 +74,6 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Refused:
-    """A photo that was not added: its display name, a short code, one sentence."""
-
-    name: str
-    code: str
-    message: str
-
-
-@dataclass(frozen=True)
 class DraftView:
     """A draft as its seller sees it: what the model wrote, with everything the seller changed laid over it.
 

@@ -33,9 +33,8 @@ def listing_page(request: Request, services: Deps, listing_id: Id) -> Response:
         if error.http_status != 404:
             raise
         return HTMLResponse(render(PAGE, listing=None, missing=str(error)), 404, headers)
-    return HTMLResponse(
-        render(PAGE, listing=_words(listing, own=listing.seller_id == seller.id), missing=""), headers=headers
-    )
+    shown = _words(listing, own=listing.seller_id == seller.id)
+    return HTMLResponse(render(PAGE, listing=shown, missing=""), headers=headers)
 
 
 def _words(listing: Listing, *, own: bool) -> dict[str, Any]:

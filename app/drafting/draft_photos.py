@@ -30,11 +30,7 @@ class DraftPhotos:
         self.store, self.media, self.deletions, self.currency = store, media, deletions, currency
 
     def add(self, seller: str, draft_id: str, photos: Sequence[Photo]) -> DraftView:
-        """Add photos at the end: all of them or none.
-
-        Raises:
-            AppError: too many, or one that is there already (422), a full disk (507).
-        """
+        """Add photos at the end: all of them or none."""
         with self.files(photos), self.store.write() as session:
             row = _changeable(session, seller, draft_id)
             present = draft_repo.photos_of(session, draft=draft_id)
@@ -50,11 +46,7 @@ class DraftPhotos:
             _check_count(len(draft_repo.photos_of(session, draft=draft_id)), count)
 
     def arrange(self, seller: str, draft_id: str, wanted: Sequence[str]) -> DraftView:
-        """Let the draft's photos be those of these ids in this order; those left out are deleted, row and file.
-
-        Raises:
-            AppError: an id that is no photo of this draft, or twice (422).
-        """
+        """Let the draft's photos be those of these ids in this order; those left out are deleted, row and file."""
 
         def chosen(present: list[str]) -> list[str]:
             if len(set(wanted)) != len(wanted) or not set(wanted) <= set(present):
@@ -81,11 +73,7 @@ class DraftPhotos:
 
     @contextmanager
     def files(self, photos: Sequence[Photo]) -> Iterator[None]:
-        """The files of photos whose rows are written in the block; when it fails, those written here are deleted.
-
-        Raises:
-            AppError: a photo belongs to something else already (409), a full disk (507).
-        """
+        """The files of photos whose rows are written in the block; when it fails, those written here are deleted."""
         new = [p.ref.id for p in photos if not self.media.path(p.ref.id).is_file()]
         try:
             for photo in photos:

@@ -11,7 +11,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -166,8 +166,7 @@ class DraftRun:
 
         A local model stops at its next event, a request to a model's server at once.
         """
-        finished = False
-        end = _End(BROKEN)
+        finished, end = False, _End(BROKEN)
         run: Iterator[Event] | None = None
         limit = self._limit()
         stop_when(lambda: self.ticket.stopped.is_set() or time.monotonic() > limit)
@@ -186,9 +185,7 @@ class DraftRun:
         except Exception as error:
             end = _End(problem_of(error))
         finally:
-            close = getattr(run, "close", None)
-            if close is not None:
-                close()
+            getattr(run, "close", lambda: None)()
             self.runner.queue.leave(self.ticket, finished=finished)
             self.events.put(end)
 
@@ -248,38 +245,20 @@ def problem_of(error: Exception) -> Problem:
     return BROKEN
 
 
-def _category(view: DraftView, event: CategoryEvent) -> DraftView:
-    return replace(view, category=event.category)
-
-
-def _attribute(view: DraftView, event: AttributeEvent) -> DraftView:
-    others = tuple(a for a in view.attributes if a.name != event.attribute.name)
-    return replace(view, attributes=(*others, event.attribute))
-
-
-def _question(view: DraftView, event: QuestionEvent) -> DraftView:
-    others = tuple(q for q in view.questions if q.attribute != event.question.attribute)
-    return replace(view, questions=(*others, event.question))
-
-
-def _text(view: DraftView, event: TextEvent) -> DraftView:
-    text = event.text if event.replace else getattr(view, event.field) + event.text
-    return replace(view, title=text) if event.field == "title" else replace(view, description=text)
-
-
-def _stage(view: DraftView, event: StageEvent) -> DraftView:
-    return replace(view, stage=event.stage, share=max(view.share, event.share))
-
-
-STEPS: dict[str, Callable[..., DraftView]] = {
-    "category": _category,
-    "attribute": _attribute,
-    "question": _question,
-    "text": _text,
-    "stage": _stage,
-}
-
-
 def step(view: DraftView, event: Event) -> DraftView:
     """The view after an event."""
-    return STEPS[event.kind](view, event)
+    match event:
+        case StageEvent(stage=stage, share=share):
+            return replace(view, stage=stage, share=max(view.share, share))
+        case CategoryEvent(category=category):
+            return replace(view, category=category)
+        case AttributeEvent(attribute=fact):
+            others = (a for a in view.attributes if a.name != fact.name)
+            return replace(view, attributes=(*others, fact))
+        case QuestionEvent(question=question):
+            rest = (q for q in view.questions if q.attribute != question.attribute)
+            return replace(view, questions=(*rest, question))
+        case TextEvent(field=field, text=text):
+            whole = text if event.replace else getattr(view, field) + text
+            return replace(view, title=whole) if field == "title" else replace(view, description=whole)
+    return view

@@ -8,49 +8,35 @@ from dataclasses import replace
 from app.drafting.draft_photos import MAX_PHOTOS, DraftPhotos
 from app.drafting.draft_run import DraftRun, DraftRunner
 from app.editing import edits
-from app.settings import Settings
 from app.store import draft_repo
 from app.store.db import Store
 from app.store.media import Media
 from app.views import AppError, DraftView
 from listing.intake.photos import Photo
-from listing.request import TONES, DraftRequest, Tone
+from listing.request import DraftRequest, Tone
 
 
 class DraftWriter:
     """Starts the writing of drafts; both methods answer with the run, an iterator of views."""
 
-    def __init__(
-        self, settings: Settings, store: Store, media: Media, photos: DraftPhotos, runner: DraftRunner
-    ) -> None:
-        self.settings, self.store, self.media, self.photos, self.runner = settings, store, media, photos, runner
+    def __init__(self, store: Store, media: Media, photos: DraftPhotos, runner: DraftRunner, currency: str) -> None:
+        self.store, self.media, self.photos, self.runner, self.currency = store, media, photos, runner, currency
 
     def start(
-        self,
-        seller: str,
-        photos: Sequence[Photo],
-        note: str = "",
-        *,
-        tone: Tone = "plain",
-        category: str | None = None,
+        self, seller: str, photos: Sequence[Photo], note: str = "", *, tone: Tone = "plain", category: str | None = None
     ) -> DraftRun:
         """Write a draft: ``DraftView``s with the positions in the waiting line, every event, last one that has ended.
 
         A view comes at least every half second, so that a clock can tick. Closing the iterator (a lost connection)
         stops the work; the draft then is ``stopped``. The photos are stored before the first view.
-
-        Raises:
-            AppError: no photos, too many, a note that is too long, or a full waiting line (code ``busy``, status 429).
         """
         if not 1 <= len(photos) <= MAX_PHOTOS:
             raise AppError("photo_count", f"A draft needs 1 to {MAX_PHOTOS} photos; there are {len(photos)}.", 422)
         note, category = self._note(note), edits.category_name(category) if category else None
-        request = DraftRequest(
-            photos=tuple(photos), note=note, seller_id=seller, category=category, tone=_checked_tone(tone)
-        )
+        request = DraftRequest(photos=tuple(photos), note=note, seller_id=seller, category=category, tone=tone)
         draft_id = draft_repo.new_id()
         refs = tuple(photo.ref for photo in photos)
-        first = DraftView(draft_id, "queued", photos=refs, note=note, tone=tone, currency=self.settings.currency)
+        first = DraftView(draft_id, "queued", photos=refs, note=note, tone=tone, currency=self.currency)
         # The place in the line comes first: whoever is refused leaves nothing behind.
         run = self.runner.start(request, first, seller)
         try:
@@ -87,12 +73,12 @@ class DraftWriter:
         with self.store.read() as session:
             row = draft_repo.own_draft(session, seller, draft_id)
             draft_repo.check_at_rest(row)
-            view = draft_repo.view(session, row, self.settings.currency)
+            view = draft_repo.view(session, row, self.currency)
             written = draft_repo.generated(row)
             changes = draft_repo.edits_of(session, draft_id)
         if not view.photos:
             raise AppError("photo_count", "Add a photo first; the draft is written from the photos.", 422)
-        tone, category = _checked_tone(tone or view.tone), edits.category_name(category) if category else None
+        tone, category = tone or view.tone, edits.category_name(category) if category else None
         note = view.note if note is None else self._note(note)
         self.runner.queue.check(seller)  # decoding photos for nothing would slow those down who have a place
         other = category is not None and (view.category is None or category != view.category.value)
@@ -127,8 +113,9 @@ class DraftWriter:
             if category is not None:
                 draft_repo.add_edit(session, row, edits.Edit("set", "category", category))
 
-    def _note(self, note: str) -> str:
-        return edits.clean_text(note, self.settings.note_length, "The note", lines=True)
+    @staticmethod
+    def _note(note: str) -> str:
+        return edits.clean_text(note, edits.NOTE_LENGTH, "The note", lines=True)
 
     def _stored(self, view: DraftView) -> Iterator[Photo]:
         """The draft's photos from the media folder; they went through intake when they came."""
@@ -162,10 +149,3 @@ def _blank(view: DraftView, request: DraftRequest) -> DraftView:
     if request.known is None:
         return first
     return replace(first, category=view.category, attributes=view.attributes, questions=view.questions)
-
-
-def _checked_tone(tone: str) -> Tone:
-    known = next((t for t in TONES if t == tone), None)
-    if known is None:
-        raise AppError("bad_tone", f"The tone has to be one of {', '.join(TONES)}.", 422)
-    return known

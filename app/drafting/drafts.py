@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from app.drafting.queue import DraftQueue
 from app.editing import edits
-from app.settings import Settings
 from app.store import draft_repo
 from app.store.db import Store
 from app.store.deletions import Deletions
@@ -25,8 +24,8 @@ class Drafts:
     ``version``: what the seller was shown, see ``edits.check_version``; what changed since is not overwritten (409).
     """
 
-    def __init__(self, settings: Settings, store: Store, queue: DraftQueue, deletions: Deletions) -> None:
-        self.settings, self.store, self.queue, self.deletions = settings, store, queue, deletions
+    def __init__(self, store: Store, queue: DraftQueue, deletions: Deletions, currency: str) -> None:
+        self.store, self.queue, self.deletions, self.currency = store, queue, deletions, currency
 
     def get(self, seller: str, draft_id: str) -> DraftView:
         """The draft with the seller's changes."""
@@ -39,19 +38,9 @@ class Drafts:
         """Set ``title``, ``description``, ``price``, ``category`` or a fact by its attribute's name, and lock it.
 
         For a fact, None means "leave it out"; for the price, None or "" means no price. A fact's question disappears.
-
-        Raises:
-            AppError: too long, not a number, no such field (422), changed elsewhere (409).
+        AppError (422) says why a value cannot be used.
         """
         return self._add(seller, draft_id, self._edit_of(field, value), version)
-
-    def answer(
-        self, seller: str, draft_id: str, attribute: str, value: str, *, version: edits.Version = None
-    ) -> DraftView:
-        """The seller's answer to a question: a fact with the evidence "seller", locked; the question disappears."""
-        if attribute not in load_taxonomy().attributes:
-            raise AppError("bad_field", f"There is no question about {attribute[:60]!r}.", 422)
-        return self.edit(seller, draft_id, attribute, value, version=version)
 
     def unlock(self, seller: str, draft_id: str, field: str, *, version: edits.Version = None) -> DraftView:
         """Undo what the seller changed in a field: back to what the model wrote."""
@@ -82,11 +71,7 @@ class Drafts:
         self.queue.cancel(draft_id)
 
     def abandon(self, seller: str, draft_id: str) -> None:
-        """Throw a draft away: stopped, its photos and history deleted; an event with its id remains.
-
-        Raises:
-            AppError: it is published (409).
-        """
+        """Throw an unpublished draft away: stopped, its photos and history deleted; an event with its id remains."""
         self.stop(seller, draft_id)
         with self.store.write() as session:
             row = draft_repo.own_draft(session, seller, draft_id, lock=True)
@@ -96,12 +81,13 @@ class Drafts:
             draft_repo.delete_drafts(session, [draft_id])
         self.deletions.after()
 
-    def _edit_of(self, field: str, value: str | None) -> edits.Edit:
-        limits, text = self.settings, value or ""
+    @staticmethod
+    def _edit_of(field: str, value: str | None) -> edits.Edit:
+        text = value or ""
         if field == "title":
-            return edits.Edit("set", field, edits.clean_text(text, limits.title_length, "The title"))
+            return edits.Edit("set", field, edits.clean_text(text, edits.TITLE_LENGTH, "The title"))
         if field == "description":
-            clean = edits.clean_text(text, limits.description_length, "The description", lines=True)
+            clean = edits.clean_text(text, edits.DESCRIPTION_LENGTH, "The description", lines=True)
             return edits.Edit("set", field, clean)
         if field == "price":
             price = edits.parse_price(value)
@@ -109,7 +95,7 @@ class Drafts:
         if field == "category":
             return edits.Edit("set", field, edits.category_name(text))
         if field in load_taxonomy().attributes:
-            clean = edits.clean_text(text, limits.fact_length, "This fact")
+            clean = edits.clean_text(text, edits.FACT_LENGTH, "This fact")
             return edits.Edit("set", field, clean) if clean else edits.Edit("drop", field)
         raise AppError("bad_field", f"There is no field {field[:60]!r}.", 422)
 
@@ -124,7 +110,7 @@ class Drafts:
 
     def _view(self, session: Session, row: DraftRow) -> DraftView:
         listing = session.scalar(select(ListingRow.id).where(ListingRow.draft_id == row.id))
-        return draft_repo.view(session, row, self.settings.currency, listing)
+        return draft_repo.view(session, row, self.currency, listing)
 
     def _with_words(self, seller: str, draft_id: str, field: str, words: str, version: str | None) -> DraftView:
         """The draft, whose text holds these words, in the version that was shown."""

@@ -12,10 +12,6 @@ from app.views import AppError, Busy
 _WEIGHT_OF_LAST = 0.3
 
 
-class QueueFull(Busy):
-    """The line is full."""
-
-
 @dataclass(eq=False)
 class Ticket:
     """A place in the line. ``cancel`` may be called by anyone at any time."""
@@ -51,14 +47,13 @@ class DraftQueue:
         """A ticket at the end of the line; ``name`` is the draft's id.
 
         Raises:
-            QueueFull: the line is full, or the seller has too many drafts in it; or the draft is in it already (409).
-                One that was stopped gives its turn back in a moment, and does not count.
+            Busy: the line is full, or the seller has too many drafts in it.
+            AppError: the draft is in it already (409); one that was stopped gives its turn back in a moment.
         """
         with self._changed:
-            everyone = [*self._waiting, *([self._running] if self._running else [])]
-            if any(t.name == name and not t.stopped.is_set() for t in everyone):
+            if any(t.name == name and not t.stopped.is_set() for t in self._everyone()):
                 raise AppError("running", "This draft is being written right now; wait until it is done.", 409)
-            own = self._room(seller, everyone)
+            own = self._room(seller)
             latest = max((t.round for t in own), default=self._served_round - 1)
             self._numbers += 1
             ticket = Ticket(name, seller, latest + 1, self._numbers)
@@ -68,19 +63,22 @@ class DraftQueue:
             return ticket
 
     def check(self, seller: str) -> None:
-        """Raises QueueFull when ``join`` would: said before the photos are looked at."""
+        """Raises Busy when ``join`` would: said before the photos are looked at."""
         with self._changed:
-            self._room(seller, [*self._waiting, *([self._running] if self._running else [])])
+            self._room(seller)
 
-    def _room(self, seller: str, everyone: list[Ticket]) -> list[Ticket]:
+    def _everyone(self) -> list[Ticket]:
+        return [*self._waiting, *([self._running] if self._running else [])]
+
+    def _room(self, seller: str) -> list[Ticket]:
         """The seller's tickets, if there is room for another."""
-        own = [t for t in everyone if t.seller == seller]
+        own = [t for t in self._everyone() if t.seller == seller]
         if len(own) >= self._per_seller:
             wait = self._retry_after(len(own))
-            raise QueueFull(f"{len(own)} of your drafts are being written; wait for one of them.", wait)
+            raise Busy(f"{len(own)} of your drafts are being written; wait for one of them.", wait)
         if len(self._waiting) >= self._length:
             wait = self._retry_after(len(self._waiting))
-            raise QueueFull(f"Many people are waiting; try again in about {wait} seconds.", wait)
+            raise Busy(f"Many people are waiting; try again in about {wait} seconds.", wait)
         return own
 
     def _retry_after(self, drafts: int) -> int:
@@ -124,14 +122,13 @@ class DraftQueue:
                 self._waiting.remove(ticket)
             self._changed.notify_all()
 
-    def cancel(self, name: str) -> bool:
-        """Ask the draft of that name to stop, waiting or running; returns whether there was one."""
+    def cancel(self, name: str) -> None:
+        """Ask the draft of that name to stop, waiting or running."""
         with self._changed:
-            tickets = [t for t in (*self._waiting, self._running) if t is not None and t.name == name]
-            for ticket in tickets:
-                ticket.stopped.set()
+            for ticket in self._everyone():
+                if ticket.name == name:
+                    ticket.stopped.set()
             self._changed.notify_all()
-            return bool(tickets)
 
     def seconds_left(self, ticket: Ticket, share: float) -> float:
         """Estimated seconds until the ticket's draft is done, of which ``share`` (0..1) is done."""
@@ -147,9 +144,7 @@ class DraftQueue:
     def names(self) -> list[str]:
         """The drafts that wait or run."""
         with self._changed:
-            return [t.name for t in (*self._waiting, self._running) if t is not None]
+            return [t.name for t in self._everyone()]
 
     def __len__(self) -> int:
-        """How many wait or run."""
-        with self._changed:
-            return len(self._waiting) + (self._running is not None)
+        return len(self.names())

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from app.editing.word_removal import cut
 from app.views import TEXT_FIELDS, AppError, Changed, DraftView, field_text, field_version
 from listing.schema import AttributeValue, Candidate, Category, Draft, Evidence, Flag, Question
 from listing.taxonomy import load_taxonomy
@@ -15,6 +16,8 @@ Kind = Literal["set", "drop", "undo", "confirm"]
 # What somebody was shown: a field's version (text), the whole draft's (a number), or None: whatever stands there now.
 Version = str | int | None
 FIELDS = (*TEXT_FIELDS, "price", "category")
+# Most characters of what a seller writes.
+TITLE_LENGTH, DESCRIPTION_LENGTH, FACT_LENGTH, NOTE_LENGTH = 120, 4000, 80, 2000
 _MAX_PRICE = 10_000_000.0
 # Control characters but tab and newline, halves of surrogate pairs, and marks that reverse the reading direction.
 _NOT_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
@@ -77,11 +80,7 @@ def check_version(seen: DraftView, version: Version, field: str = "") -> None:
 
 
 def holds(seen: DraftView, edit: Edit, version: Version) -> bool:
-    """Whether the field that changed since it was shown holds what is wanted already.
-
-    Raises:
-        Changed: it changed, and to something else.
-    """
+    """Whether the field that changed since it was shown holds what is wanted already."""
     price = edit.field == "price" and edit.value is not None
     wanted = field_text(float(edit.value or 0)) if price else edit.value
     same = edit.kind in ("set", "drop") and field_version(wanted) == seen.field_version(edit.field)
@@ -128,10 +127,8 @@ def _fact(attribute: AttributeValue, edited: Changes) -> AttributeValue:
 
 
 def _chosen(category: Category, value: str) -> Category:
-    others = [c for c in category.candidates if c.value != value]
-    return category.model_copy(
-        update={"value": value, "confidence": 1.0, "candidates": [Candidate(value=value, confidence=1.0), *others][:3]}
-    )
+    candidates = [Candidate(value=value, confidence=1.0), *(c for c in category.candidates if c.value != value)]
+    return category.model_copy(update={"value": value, "confidence": 1.0, "candidates": candidates[:3]})
 
 
 def _flags(draft: Draft, edited: Changes, texts: Mapping[str, str]) -> list[Flag]:
@@ -193,8 +190,6 @@ def _common(one: str, other: str) -> int:
 
 def without(text: str, words: str, start: int) -> str:
     """``text`` without ``words`` (the place nearest to ``start``); a sentence that would break goes as a whole."""
-    from app.editing.word_removal import cut
-
     at = nearest(text, words, start)
     return text if at < 0 else cut(text, at, at + len(words))
 
@@ -222,11 +217,7 @@ def regenerated(new: Draft, old: Draft | None, edited: Changes) -> Draft:
 
 
 def clean_text(text: str, most: int, what: str, *, lines: bool = False) -> str:
-    """Text as it may be stored: no control characters, trimmed, one line unless ``lines``. Markup stays as text.
-
-    Raises:
-        AppError: longer than ``most`` characters.
-    """
+    """Text as it may be stored: no control characters, trimmed, one line unless ``lines``. Markup stays as text."""
     text = _NOT_TEXT.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     text = text.strip() if lines else " ".join(text.split())
     if len(text) > most:
@@ -243,20 +234,16 @@ def category_name(value: str) -> str:
 
 
 def parse_price(value: str | float | None) -> float | None:
-    """A price in units of the currency, rounded to cents; None for no price. A comma may stand for the point.
-
-    Raises:
-        AppError: not a number, below 0, or beyond reason.
-    """
-    if value is None or (isinstance(value, str) and not value.strip()):
+    """A price in units of the currency, rounded to cents; None for no price. A comma may stand for the point."""
+    text = "" if value is None else str(value).strip()
+    if not text:
         return None
     try:
-        text = str(value).strip()
-        if not re.fullmatch(r"[0-9.,eE+-]{1,32}", text):
-            raise ValueError(text)
-        number = float(text.replace(",", "."))
+        number = float(text.replace(",", ".")) if re.fullmatch(r"[0-9.,eE+-]{1,32}", text) else None
     except ValueError:
-        raise AppError("bad_price", "The price is not a number; write it like 12.50.", 422) from None
+        number = None
+    if number is None:
+        raise AppError("bad_price", "The price is not a number; write it like 12.50.", 422)
     if not 0 <= number <= _MAX_PRICE:
         raise AppError("bad_price", f"The price has to lie between 0 and {_MAX_PRICE:,.0f}.", 422)
     return round(number, 2)

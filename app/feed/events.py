@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 import numpy as np
@@ -24,18 +24,15 @@ KINDS = ("impression", "click", "cart")
 class FeedEvents:
     """Takes events on the pages. Every public method may be called from any thread."""
 
-    def __init__(self, store: Store, feed: Feed, posts: LivePosts) -> None:
-        self.store, self.feed, self.posts = store, feed, posts
+    def __init__(self, store: Store, feed: Feed, posts: LivePosts, moment: Callable[[], Moment]) -> None:
+        self.store, self.feed, self.posts, self._moment = store, feed, posts, moment
 
-    def take(self, visitor: str, events: Iterable[tuple[str, str, str, str]], moment: Moment) -> int:
+    def take(self, visitor: str, events: Iterable[tuple[str, str, str, str]]) -> int:
         """Write (kind, page id, listing id, post id) down, of which one is empty; a repeated event counts once.
 
         Returns how many were new.
-
-        Raises:
-            AppError: no such page of this visitor, or the listing did not stand on it (404); unknown kind (422).
         """
-        new, of_items, of_posts = 0, NewEvents(), NewEvents()
+        new, of_items, of_posts, moment = 0, NewEvents(), NewEvents(), self._moment()
         with self.store.write() as session:
             visitor_id = number(session, "visitor", visitor)
             for kind, page_id, listing_id, post_id in events:
@@ -100,10 +97,9 @@ def _note(session: Session, kind: str, row: FeedRow, events: NewEvents) -> int:
     """Write an event on a listing down; 1 when it is new, 0 when it was known."""
     item_id = int(row.known["item_id"])
     first_seen = row.seen_at is None
-    if kind == "impression":
-        if not first_seen:
-            return 0
-    else:
+    if kind == "impression" and not first_seen:
+        return 0
+    if kind != "impression":
         query = select(FeedEventRow.id).where(FeedEventRow.row_id == row.id, FeedEventRow.kind == kind)
         if session.scalar(query) is not None:
             return 0

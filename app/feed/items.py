@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.store.tables import NumberRow
+from app.store.tables import FeedItemRow, NumberRow
 from recommend.cascade.catalog import Item
-
-if TYPE_CHECKING:
-    from listing.schema import Listing
 
 CONTENT = 16  # numbers of a content vector, as in the simulated world
 CONDITIONS = ("new with tag", "new without tag", "very good", "good", "fair", "for parts")
 UNGRADED = 3  # condition of a listing whose seller did not grade it: good
+PART = 500  # rows that are looked up at once
+INSERTS: dict[str, Callable[..., Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 FEW_PRICES = 10  # a category with fewer prices has no deciles of its own
 
 
@@ -30,28 +31,20 @@ def number(session: Session, kind: str, key: str) -> int:
     """The number of a listing, visitor or seller; a new one for who is not known yet."""
     query = select(NumberRow.id).where(NumberRow.kind == kind, NumberRow.key == key)
     found = session.scalar(query)
-    if found is not None:
-        return found
-    try:
-        with session.begin_nested():
-            row = NumberRow(kind=kind, key=key)
-            session.add(row)
-        return row.id
-    except IntegrityError:  # another server was faster
-        found = session.scalar(query)
-        assert found is not None
-        return found
+    if found is None:
+        with contextlib.suppress(IntegrityError), session.begin_nested():  # another server may be faster
+            session.add(NumberRow(kind=kind, key=key))
+        found = session.scalars(query).one()
+    return found
 
 
 def numbers(session: Session, kind: str, keys: Iterable[str]) -> dict[str, int]:
     """Numbers of many at once."""
     wanted = sorted(set(keys))
     known: dict[str, int] = {}
-    for start in range(0, len(wanted), 500):
-        part = wanted[start : start + 500]
-        rows = session.execute(
-            select(NumberRow.key, NumberRow.id).where(NumberRow.kind == kind, NumberRow.key.in_(part))
-        )
+    for start in range(0, len(wanted), PART):
+        among = NumberRow.key.in_(wanted[start : start + PART])
+        rows = session.execute(select(NumberRow.key, NumberRow.id).where(NumberRow.kind == kind, among))
         known.update((key, n) for key, n in rows)
     return {key: known[key] if key in known else number(session, kind, key) for key in wanted}
 
@@ -134,25 +127,34 @@ def condition_code(grade: str | None) -> int:
     return known.get(grade or "", UNGRADED)
 
 
+def rounded(content: Iterable[float] | np.ndarray) -> list[float]:
+    """A content vector as it is written down."""
+    return [round(float(v), 4) for v in content]
+
+
 def milliseconds(at: datetime) -> int:
     """Milliseconds since 1970, the start of a live log."""
     return int(at.timestamp() * 1000)
 
 
-def to_item(
-    listing: Listing, item_id: int, seller_id: int, content: np.ndarray, prices: Prices, bid: float, single: bool
-) -> Item:
-    """A listing as the cascade takes it."""
-    return Item(
-        item_id=item_id,
-        seller_id=seller_id,
-        category=category_code(listing.category),
-        condition=condition_code(listing.condition),
-        price=listing.price or 0.0,
-        price_bucket=prices.bucket(listing.category, listing.price),
-        stock=listing.stock,
-        single=single,
-        listed_ms=milliseconds(listing.published_at or listing.created_at),
-        content=content,
-        bid=bid,
-    )
+def note_items(session: Session, items: Iterable[Item]) -> None:
+    """Write items down as they came; of one that is known only a content vector that was missing is added."""
+    by_id = {item.item_id: item for item in items}
+    ids = sorted(by_id)
+    insert = INSERTS[session.get_bind().dialect.name](FeedItemRow)
+    for start in range(0, len(ids), PART):
+        part = ids[start : start + PART]
+        known = {row.item_id: row for row in session.scalars(select(FeedItemRow).where(FeedItemRow.item_id.in_(part)))}
+        new = [{"item_id": i, "known": _facts(by_id[i])} for i in part if i not in known]
+        if new:  # another server may do the same at this moment
+            session.execute(insert.on_conflict_do_nothing(), new)
+        for item_id, row in known.items():
+            content = rounded(by_id[item_id].content)
+            if any(content) and not any(row.known["content"]):
+                row.known = {**row.known, "content": content}
+    session.flush()
+
+
+def _facts(item: Item) -> dict[str, Any]:
+    names = ("seller_id", "category", "condition", "price", "price_bucket", "stock", "single", "listed_ms")
+    return {**{name: getattr(item, name) for name in names}, "content": rounded(item.content)}

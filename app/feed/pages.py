@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from sqlalchemy import select
 
-from app.feed.candidates import note_candidates
-from app.feed.items import CONTENT, number
-from app.feed.limits import Line, Rates
+from app.feed.items import CONTENT, number, rounded
 from app.feed.posts import LivePosts
 from app.feed.sync import ListingSync
-from app.market.post_views import PostView
+from app.market.posts import PostView
 from app.metrics import Metrics
 from app.settings import Settings
 from app.store.db import Store
 from app.store.draft_repo import new_id
-from app.store.tables import FeedPageRow, FeedRow, NumberRow
+from app.store.tables import FeedCandidatesRow, FeedPageRow, FeedRow, NumberRow
+from app.views import Busy
 from listing.schema import Listing
 from recommend.cascade.catalog import Catalog
 from recommend.cascade.feed import Feed
@@ -29,6 +29,8 @@ from recommend.cascade.page import Shown, Slate
 from recommend.cascade.request import HOUR_MS, Moment
 from recommend.cascade.visitors import Visitor
 
+MAX_BUCKETS = 10_000  # visitors; beyond them those who have not come for ``FORGET_S`` are forgotten
+FORGET_S = 60.0
 FEWEST_TIMES = 20  # pages below which nothing is said of the 99th percentile
 SCORES = ("pctr", "pcvr", "score", "bid", "ecpm", "price_per_click", "policy", "propensity", "pre_rank", "rank")
 
@@ -43,39 +45,67 @@ class Page:
     posts: list[PostView | None] = field(default_factory=list)  # in the slate's order; None: withdrawn meanwhile
 
 
+class Rates:
+    """Requests of each visitor in a second, by a bucket that fills steadily."""
+
+    def __init__(self, per_second: float, burst: float = 2.0) -> None:
+        self._rate, self._most = per_second, per_second * burst
+        self._lock = threading.Lock()
+        self._left: dict[str, tuple[float, float]] = {}
+
+    def check(self, visitor: str) -> None:
+        """Raises Busy when the visitor asks too often."""
+        at = time.monotonic()
+        with self._lock:
+            left, last = self._left.get(visitor, (self._most, at))
+            left = min(self._most, left + (at - last) * self._rate)
+            if left < 1:
+                raise Busy("You ask too often; wait a moment.", 1)
+            self._left[visitor] = (left - 1, at)
+            if len(self._left) > MAX_BUCKETS:
+                self._left = {v: kept for v, kept in self._left.items() if at - kept[1] < FORGET_S}
+
+
 class PageMaker:
     """Makes pages and writes them down. Every public method may be called from any thread."""
 
     def __init__(
-        self, settings: Settings, store: Store, feed: Feed, listings: ListingSync, posts: LivePosts, metrics: Metrics
+        self,
+        settings: Settings,
+        store: Store,
+        feed: Feed,
+        listings: ListingSync,
+        posts: LivePosts,
+        metrics: Metrics,
+        moment: Callable[[], Moment],
     ) -> None:
         self.store, self.feed, self.listings, self.posts = store, feed, listings, posts
-        self._candidates_share = settings.feed_candidates
+        self._moment, self._candidates_share = moment, settings.feed_candidates
         self._seconds = metrics.feed_seconds
-        self._line, self._rates = Line(settings.feed_waiting), Rates(settings.feed_per_second)
+        self._line, self._rates = threading.Semaphore(settings.feed_waiting), Rates(settings.feed_per_second)
         self._rng = np.random.default_rng()
         self._latest_ms: deque[float] = deque(maxlen=500)
 
-    def page(self, visitor: str, size: int, moment: Moment) -> Page:
-        """A page for a visitor, written down.
-
-        Raises:
-            Busy: too many pages are waiting, or this visitor asks too often.
-        """
+    def page(self, visitor: str, size: int) -> Page:
+        """A page for a visitor, written down."""
         self._rates.check(visitor)
-        with self._line.place():
+        if not self._line.acquire(blocking=False):  # a full line is refused instead of growing
+            raise Busy("The feed is busy; ask again in a moment.", 1)
+        try:
             began = time.perf_counter()
             visitor_id = self._visitor(visitor)
-            page = self._written(visitor_id, self.feed.slate(visitor_id, moment, size))
+            page = self._written(visitor_id, self.feed.slate(visitor_id, self._moment(), size))
+        finally:
+            self._line.release()
         seconds = time.perf_counter() - began
         self._seconds.observe(seconds)
         self._latest_ms.append(1000 * seconds)
         return page
 
-    def explain(self, visitor: str, size: int, moment: Moment) -> tuple[Slate, dict[int, Listing]]:
+    def explain(self, visitor: str, size: int) -> tuple[Slate, dict[int, Listing]]:
         """What a visitor would see now, and why; nothing is written down or counted. For operators."""
         known = self._known_visitor(visitor)
-        slate = self.feed.slate(known if known is not None else -1, moment, size)
+        slate = self.feed.slate(known if known is not None else -1, self._moment(), size)
         return slate, self.listings.listings(s.item_id for s in (*slate.page, *slate.fell))
 
     def p99_ms(self) -> float | None:
@@ -105,9 +135,23 @@ class PageMaker:
                 if shown.item_id in listings:
                     session.add(feed_row(page_id, shown, listings[shown.item_id].id, self.feed.catalog))
             posts = self.posts.note(session, page_id, slate)
-            if self._rng.random() < self._candidates_share:
-                note_candidates(session, page_id, slate)
+            # What nobody saw teaches a pre-ranking model what the ranking stage thinks (COPR), if a model ranked it.
+            if self._rng.random() < self._candidates_share and "ranking" not in slate.degraded:
+                session.add(FeedCandidatesRow(page_id=page_id, columns=candidates(slate)))
         return Page(page_id, slate, listings, posts)
+
+
+def candidates(slate: Slate) -> dict[str, list[Any]]:
+    """What the ranking stage considered for a page, by column."""
+    ranked = slate.ranked
+    return {
+        "item_id": ranked.item_id.tolist(),
+        "policy": [str(name) for name in ranked.policy],
+        "pctr": np.round(ranked.pctr.astype(np.float64), 6).tolist(),
+        "bid": np.round(ranked.bid.astype(np.float64), 4).tolist(),
+        "rank": ranked.rank.tolist(),
+        "shown": ranked.shown.tolist(),
+    }
 
 
 def request_facts(visitor: Visitor, moment: Moment) -> dict[str, Any]:
@@ -132,13 +176,9 @@ def feed_row(page_id: str, shown: Shown, listing_id: str, catalog: Catalog) -> F
     facts: Mapping[str, Any] = {n: catalog.get(n, rows)[0].item() if len(rows) else 0 for n in names}
     content = catalog.content(rows)[0] if len(rows) else np.zeros(CONTENT)
     known = {
-        "item_id": shown.item_id,
-        "seller_id": shown.seller_id,
-        "category": shown.category,
-        "single": shown.single,
-        "stock": shown.stock,
+        **{name: getattr(shown, name) for name in ("item_id", "seller_id", "category", "single", "stock")},
         "item_age_h": round(shown.age_h, 3),
-        "content": [round(float(v), 4) for v in content],
+        "content": rounded(content),
         **facts,
     }
     return FeedRow(

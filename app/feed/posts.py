@@ -12,8 +12,8 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.feed.items import CONTENT, category_code, milliseconds, numbers
-from app.market import post_views
+from app.feed.items import CONTENT, category_code, milliseconds, numbers, rounded
+from app.market.posts import TOPICS, PostView, views
 from app.store.db import Store
 from app.store.tables import FeedPageRow, FeedPostRow, PostRow, now
 from app.views import AppError
@@ -67,11 +67,11 @@ class LivePosts:
                 self.feed.posts.count_click(int(row.known["post_id"]))
                 self.feed.visitors.get(who).posts.append(_past(row))
 
-    def note(self, session: Session, page_id: str, slate: Slate) -> list[post_views.PostView | None]:
+    def note(self, session: Session, page_id: str, slate: Slate) -> list[PostView | None]:
         """Write a page's posts down; gives them in the slate's order, None for one that was withdrawn meanwhile."""
         wanted = [self._keys.get(shown.post.post_id, "") for shown in slate.posts]
         rows = session.scalars(select(PostRow).where(PostRow.id.in_(wanted)))
-        found = {post.id: post for post in post_views.views(session, rows)}
+        found = {post.id: post for post in views(session, rows)}
         for shown, key in zip(slate.posts, wanted, strict=True):
             if key in found:
                 session.add(FeedPostRow(page_id=page_id, post_id=key, position=shown.position, known=_known(shown),
@@ -86,11 +86,7 @@ class LivePosts:
             return {keys[post_id]: title for post_id, title in found}
 
     def event(self, session: Session, who: int, kind: str, page_id: str, post_id: str, events: NewEvents) -> int:
-        """Write an event on a post down; 1 when it is new, 0 when it was known.
-
-        Raises:
-            AppError: the post did not stand on such a page of this visitor (404); it is no event of posts (422).
-        """
+        """Write an event on a post down; 1 when it is new, 0 when it was known."""
         if kind == "cart":
             raise AppError("not_for_sale", "A post is not for sale and cannot be put into a cart.", 422)
         row = session.scalar(
@@ -128,7 +124,7 @@ class LivePosts:
                     post_id=ids[row.id],
                     author_id=authors[row.author_id],
                     category=category_code(row.category),
-                    topic=post_views.TOPICS.index(row.topic) if row.topic in post_views.TOPICS else -1,
+                    topic=TOPICS.index(row.topic) if row.topic in TOPICS else -1,
                     created_ms=milliseconds(row.created_at),
                     length=max(len(row.text.split()), 1),
                     content=np.array(row.content or [0.0] * CONTENT, np.float32),
@@ -137,17 +133,9 @@ class LivePosts:
 
 
 def _known(shown: ShownPost) -> dict[str, Any]:
-    post = shown.post
-    return {
-        "post_id": post.post_id,
-        "author_id": post.author_id,
-        "category": post.category,
-        "topic": post.topic,
-        "length": post.length,
-        "created_ms": post.created_ms,
-        "item_age_h": round(shown.age_h, 3),
-        "content": [round(float(v), 4) for v in post.content],
-    }
+    names = ("post_id", "author_id", "category", "topic", "length", "created_ms")
+    facts = {name: getattr(shown.post, name) for name in names}
+    return {**facts, "item_age_h": round(shown.age_h, 3), "content": rounded(shown.post.content)}
 
 
 def _past(row: FeedPostRow) -> PastPost:

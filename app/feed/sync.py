@@ -14,14 +14,21 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import select
 
-from app.feed.ads import bids
-from app.feed.candidates import note_items
-from app.feed.items import Prices, Projection, numbers, to_item
+from app.feed.items import (
+    Prices,
+    Projection,
+    category_code,
+    condition_code,
+    milliseconds,
+    note_items,
+    numbers,
+    rounded,
+)
 from app.store import listing_repo
 from app.store.change_feed import Changes
 from app.store.db import Store
 from app.store.search_index import SearchIndex
-from app.store.tables import ListingRow
+from app.store.tables import AdRow, ListingRow
 from listing.schema import Listing
 from recommend.cascade.catalog import Item
 from recommend.cascade.feed import Feed
@@ -33,10 +40,7 @@ log = logging.getLogger(__name__)
 class ListingSync:
     """Keeps the cascade's items equal to the store's listings. Every public method may be called from any thread.
 
-    Args:
-        moment: gives the present moment.
-        count: is told how many items are live.
-        projection: file of the content vectors' axes.
+    ``count`` is told how many items are live; ``projection``: file of the content vectors' axes.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class ListingSync:
         self._projection: Projection | None = None
         self._prices = Prices.read([])
         self._changes = Changes(store)
+        self.forget_changes = self._changes.forget
         self._catching_up = threading.Lock()
         self._keys: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
@@ -71,11 +76,7 @@ class ListingSync:
         self.put(listings)
 
     def catch_up(self) -> int:
-        """Take in what has changed in the store, on whichever server; returns how many changes. Called every second.
-
-        Raises:
-            AppError: the store is away; the changes are taken in later.
-        """
+        """Take in what has changed in the store, on whichever server; returns how many changes. Called every second."""
         with self._catching_up:
             with self.store.read() as session:
                 news = self._changes.news(session)
@@ -85,10 +86,6 @@ class ListingSync:
             self.remove(set(news.values()) - {x.id for x in listings})
             self._changes.known(news)
             return len(news)
-
-    def forget_changes(self) -> int:
-        """Delete changes that every server has taken in long ago; returns how many."""
-        return self._changes.forget()
 
     def put(self, listings: Sequence[Listing]) -> None:
         """Listings that came or changed; those that cannot be bought leave."""
@@ -107,8 +104,6 @@ class ListingSync:
 
     def remove(self, listing_ids: Collection[str]) -> None:
         """Listings that left."""
-        if not listing_ids:
-            return
         for listing_id in listing_ids:  # without the store: what has been sold leaves even if that goes away now
             if listing_id in self._numbers:
                 self.feed.remove(self._numbers[listing_id])
@@ -133,7 +128,7 @@ class ListingSync:
     def content_of(self, vector: Sequence[float] | None) -> list[float]:
         """The content vector of an image vector; zeros without one."""
         assert self._projection is not None
-        return [round(float(v), 4) for v in self._projection(vector)]
+        return rounded(self._projection(vector))
 
     def _items(self, listings: Sequence[Listing]) -> list[Item]:
         """Listings as the cascade takes them; written down for the log."""
@@ -142,7 +137,8 @@ class ListingSync:
         with self.store.write() as session:
             item_ids = numbers(session, "listing", ids)
             sellers = numbers(session, "seller", [x.seller_id for x in listings])
-            bid = bids(session, ids)
+            ads = session.scalars(select(AdRow).where(AdRow.listing_id.in_(ids)))
+            bid = {ad.listing_id: ad.bid for ad in ads}
             items = [self._item(x, item_ids[x.id], sellers[x.seller_id], vectors, bid.get(x.id, 0.0)) for x in listings]
             note_items(session, items)
         return items
@@ -151,7 +147,19 @@ class ListingSync:
         # Single is an attribute of the listing when it came, not of what is left of it.
         single = self._singles.setdefault(x.id, x.stock == 1)
         assert self._projection is not None
-        return to_item(x, item_id, seller, self._projection(vectors.get(x.id)), self._prices, bid, single)
+        return Item(
+            item_id=item_id,
+            seller_id=seller,
+            category=category_code(x.category),
+            condition=condition_code(x.condition),
+            price=x.price or 0.0,
+            price_bucket=self._prices.bucket(x.category, x.price),
+            stock=x.stock,
+            single=single,
+            listed_ms=milliseconds(x.published_at or x.created_at),
+            content=self._projection(vectors.get(x.id)),
+            bid=bid,
+        )
 
     def _vectors(self, listing_ids: Sequence[str]) -> Mapping[str, Sequence[float]]:
         try:

@@ -29,17 +29,10 @@ class ChromaSearchIndex(SearchIndex):
         self.past = past
 
     def put(self, listing: Listing, photos: Sequence[Path]) -> None:
-        """See ``SearchIndex.put``."""
         self.past.index.add([self.record(listing, photos)])
 
     def record(self, listing: Listing, photos: Sequence[Path]) -> IndexRecord:
         """The listing as the index takes it: no contact data in any text, one vector a photo, one for the text."""
-        from PIL import Image
-
-        images = []
-        for path in photos:
-            with Image.open(path) as opened:
-                images.append(opened.convert("RGB"))
         text = scrub_for_index(f"{listing.title}\n{listing.description}")[:MAX_CHARACTERS]
         encoders = self.past.encoders
         hashes = {ref.id: ref.phash for ref in listing.photos}
@@ -48,7 +41,7 @@ class ChromaSearchIndex(SearchIndex):
             seller_id=listing.seller_id,
             category=listing.category,
             phashes=[hashes[path.stem] for path in photos],
-            image_vectors=encoders.image_vectors(images).tolist(),
+            image_vectors=encoders.image_vectors([_pixels(path) for path in photos]).tolist(),
             text=text,
             text_vector=encoders.text_vectors([text])[0].tolist(),
             attributes={name: scrub_for_index(value) for name, value in listing.attributes.items()},
@@ -59,35 +52,26 @@ class ChromaSearchIndex(SearchIndex):
         )
 
     def remove(self, listing_ids: Collection[str]) -> None:
-        """See ``SearchIndex.remove``."""
         self.past.index.remove(listing_ids)
 
     def ids(self) -> set[str]:
-        """See ``SearchIndex.ids``."""
         return {listing_id for listing_id in self.past.index.ids() if listing_id.startswith(OWN_PREFIX)}
 
     def wipe(self, *, at_once: bool = False) -> bool:
-        """See ``SearchIndex.wipe``."""
         return self.past.index.wipe(at_once=at_once)
 
     def close(self) -> None:
-        """See ``SearchIndex.close``."""
         self.past.index.close()
 
     def vectors(self, listing_ids: Collection[str]) -> dict[str, list[float]]:
-        """See ``SearchIndex.vectors``."""
         records = {i: self.past.index.get(i) for i in listing_ids}
         return {i: list(r.image_vectors[0]) for i, r in records.items() if r is not None and r.image_vectors}
 
     def photo_vector(self, photo: Path) -> list[float] | None:
-        """See ``SearchIndex.photo_vector``."""
-        from PIL import Image
-
-        with Image.open(photo) as opened:
-            return [float(v) for v in self.past.encoders.image_vectors([opened.convert("RGB")])[0]]
+        return [float(v) for v in self.past.encoders.image_vectors([_pixels(photo)])[0]]
 
     def search(self, text: str, photo: Image | None, *, limit: int) -> list[Hit]:
-        """See ``SearchIndex.search``; only what is near enough to be called a match."""
+        """Only what is near enough to be called a match."""
         index, encoders = self.past.index, self.past.encoders
         best: dict[str, float] = {}
         if photo is not None:
@@ -99,3 +83,10 @@ class ChromaSearchIndex(SearchIndex):
                 if hit.cosine >= MIN_TEXT_COSINE:
                     best[hit.listing_id] = max(hit.cosine, best.get(hit.listing_id, 0.0))
         return [Hit(i, score) for i, score in sorted(best.items(), key=lambda pair: -pair[1])][:limit]
+
+
+def _pixels(photo: Path) -> Image:
+    from PIL import Image
+
+    with Image.open(photo) as opened:
+        return opened.convert("RGB")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import Select, or_, select
 from sqlalchemy.exc import IntegrityError
@@ -24,6 +24,7 @@ Role = Literal["buyer", "seller"]
 State = Literal["open", "completed", "refunded"]
 NO_ORDER = "There is no such order of yours."
 _WITH_LISTING = select(OrderRow, ListingRow).outerjoin(ListingRow, ListingRow.id == OrderRow.listing_id)
+ON_SALE = ("active", "reserved")
 SOLD = "Somebody else was faster: this has just been sold."
 
 
@@ -48,14 +49,10 @@ class Order:
 
 
 class Orders:
-    """Buying, handing over, giving back.
+    """Buying, handing over, giving back. ``sold_out`` is called with the ids of listings whose last piece was sold."""
 
-    Args:
-        sold: called after each sale with the listing's id and the pieces that are left.
-    """
-
-    def __init__(self, store: Store, outbox: Outbox, sold: Callable[[str, int], object]) -> None:
-        self.store, self.outbox, self._sold = store, outbox, sold
+    def __init__(self, store: Store, outbox: Outbox, sold_out: Callable[[Collection[str]], object]) -> None:
+        self.store, self.outbox, self._sold_out = store, outbox, sold_out
 
     def buy(
         self, buyer: str, listing_id: str, key: str, page_id: str = "", *, price: float | None, currency: str = ""
@@ -73,15 +70,15 @@ class Orders:
         """
         key = edits.clean_text(key, 200, "The idempotency key")
         if not key:
-            raise AppError(
-                "no_key", "An order needs an Idempotency-Key; send any text that is unique to this wish.", 422
-            )
+            message = "An order needs an Idempotency-Key; send any text that is unique to this wish."
+            raise AppError("no_key", message, 422)
         try:
             order, left = self._buy(buyer, listing_id, key, page_id, price, currency)
         except IntegrityError:  # the same wish ran elsewhere and was faster
             order, left = self._buy(buyer, listing_id, key, page_id, price, currency)
         if left is not None:
-            self._sold(listing_id, left)
+            if left == 0:
+                self._sold_out([listing_id])  # the last one leaves the feed before the buyer is answered
             self.outbox.follow()  # brings the feed up to date as well, now or once the store is back
         return order
 
@@ -94,9 +91,8 @@ class Orders:
             used = session.scalar(select(OrderRow).where(OrderRow.buyer == buyer, OrderRow.key == key))
             if used is not None:
                 if used.listing_id != listing_id:
-                    raise AppError(
-                        "key_reused", "This idempotency key was used for another order; take a new one.", 409
-                    )
+                    message = "This idempotency key was used for another order; take a new one."
+                    raise AppError("key_reused", message, 409)
                 return _order(used, row, "buyer"), None
             if row is None or row.status not in listing_repo.PUBLIC:
                 raise AppError("not_found", "There is no such listing; it may have been deleted.", 404)
@@ -136,11 +132,7 @@ class Orders:
             return set(session.scalars(query.distinct()))
 
     def get(self, who: str, order_id: str) -> Order:
-        """An order that ``who`` placed or received.
-
-        Raises:
-            AppError: 404.
-        """
+        """An order that ``who`` placed or received; else AppError 404."""
         with self.store.read() as session:
             row = session.get(OrderRow, order_id)
             if row is None or who not in (row.buyer, row.seller_id):
@@ -148,11 +140,7 @@ class Orders:
             return _order(row, session.get(ListingRow, row.listing_id), _role(row, who))
 
     def complete(self, seller: str, order_id: str) -> Order:
-        """The seller has handed the piece over; a second call changes nothing.
-
-        Raises:
-            AppError: 404, or 409 for an order that was refunded.
-        """
+        """The seller has handed the piece over; a second call changes nothing. AppError 409 when it was refunded."""
         with self.store.write() as session:
             row = _received(session, seller, order_id)
             if row.refunded_at is not None:
@@ -164,9 +152,6 @@ class Orders:
         """The seller takes an order back, also one that was handed over; a second call changes nothing.
 
         The piece does not come back on sale by itself.
-
-        Raises:
-            AppError: 404.
         """
         with self.store.write() as session:
             row = _received(session, seller, order_id)
@@ -203,6 +188,31 @@ def _check_wish(row: ListingRow, buyer: str, price: float | None, currency: str)
         raise AppError("price_changed", f"The price is {now_asked} now; order again if that suits you.", 409)
 
 
+def check_change(session: Session, row: ListingRow, changes: Mapping[str, Any]) -> None:
+    """A piece that was sold by an order does not come back while the order stands, that is until it is refunded.
+
+    Like ``check_delete`` it needs the listing's row locked: orders are only made under that lock.
+    """
+    if row.stock > 0:
+        return
+    status = changes.get("status", row.status)
+    if changes.get("stock", 0) == 0 and (status == row.status or status not in ON_SALE):
+        return
+    standing = select(OrderRow.id).where(OrderRow.listing_id == row.id, OrderRow.refunded_at.is_(None)).limit(1)
+    if session.scalar(standing) is not None:
+        message = (
+            "This was bought; refund the order before you sell it again, or write a new listing for another piece."
+        )
+        raise AppError("order_stands", message, 409)
+
+
+def check_delete(session: Session, row: ListingRow) -> None:
+    """A listing stays until its orders are handed over or refunded (AppError 409, code ``open_orders``)."""
+    if session.scalar(select(OrderRow.id).where(OrderRow.listing_id == row.id, *STANDING).limit(1)) is not None:
+        message = "This listing has open orders; complete or refund them first, then delete it."
+        raise AppError("open_orders", message, 409)
+
+
 def _received(session: Session, seller: str, order_id: str) -> OrderRow:
     """The seller's order, locked. Only its own row: orders end independently of what happens to the listing."""
     row = session.get(OrderRow, order_id, with_for_update=True)
@@ -216,15 +226,10 @@ def _role(row: OrderRow, who: str) -> Role:
 
 
 def _order(row: OrderRow, listing: ListingRow | None, role: Role) -> Order:
+    same = ("id", "listing_id", "amount", "currency", "at", "completed_at", "refunded_at")
     return Order(
-        id=row.id,
-        listing_id=row.listing_id,
+        **{name: getattr(row, name) for name in same},
         title=listing.title if listing is not None else None,
-        amount=row.amount,
-        currency=row.currency,
-        at=row.at,
         role=role,
         state="refunded" if row.refunded_at else "completed" if row.completed_at else "open",
-        completed_at=row.completed_at,
-        refunded_at=row.refunded_at,
     )

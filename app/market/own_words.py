@@ -35,9 +35,6 @@ def check_listed(
     """What a person has to look at, or None. Title and description are judged together, and so are the facts.
 
     Values of the taxonomy's own lists say nothing by themselves ("ivory" is a colour) and are left out.
-
-    Raises:
-        AppError: this may not be listed (422).
     """
     own = [value for name, value in (facts or {}).items() if value and not _is_listed(name, value)]
     texts = [f"{title}.\n{description}", *([f"{category}. {title}.\n{', '.join(own)}"] if own else [])]

@@ -8,7 +8,9 @@ A post that only might offer such goods is published: it sells nothing.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
@@ -16,8 +18,6 @@ from sqlalchemy.orm import Session
 
 from app.editing import edits
 from app.market import own_words
-from app.market.post_views import TOPICS, PostView, view, views
-from app.settings import Settings
 from app.store import draft_repo
 from app.store.db import Store
 from app.store.deletions import Deletions
@@ -29,22 +29,34 @@ from listing.intake.photos import Photo
 from listing.safety.contacts import scrub
 from listing.schema import PhotoRef
 
+TOPICS = ("care", "repair", "fit", "styling", "materials", "buying", "selling", "story")
 MAX_POSTS = 200  # of one author at the same time
 PREFIX = "post-"
 NOT_THERE = "There is no such post; it may have been withdrawn."
 
 
-class Posts:
-    """Publishing posts and withdrawing them.
+@dataclass(frozen=True)
+class PostView:
+    """A post as others see it: a short text with a photo. It is not for sale."""
 
-    Args:
-        content_of: the feed's content vector of an image vector.
-        changed: called after every change.
+    id: str
+    author_id: str
+    category: str
+    topic: str
+    title: str
+    text: str
+    photo: PhotoRef
+    created_at: datetime
+
+
+class Posts:
+    """Publishing posts and withdrawing them; ``changed`` is called after every change.
+
+    ``content_of`` gives the feed's content vector of an image vector.
     """
 
     def __init__(
         self,
-        settings: Settings,
         store: Store,
         media: Media,
         index: SearchIndex,
@@ -52,21 +64,15 @@ class Posts:
         content_of: Callable[[Sequence[float] | None], list[float]],
         changed: Callable[[], object],
     ) -> None:
-        self.settings, self.store, self.media, self.index, self.deletions = settings, store, media, index, deletions
+        self.store, self.media, self.index, self.deletions = store, media, index, deletions
         self._content_of, self._changed = content_of, changed
 
     def publish(
         self, author: str, photo: Photo, title: str, text: str, category: str, topic: str, key: str = ""
     ) -> PostView:
-        """Publish a post: the next page of the feed may show it. The same key again gives the same post.
-
-        Raises:
-            AppError: no title, too long, refused goods, no such category or topic, too many posts (422); a full
-                disk (507).
-        """
-        limits = self.settings
-        title = scrub(edits.clean_text(title, limits.title_length, "The title"))
-        text = scrub(edits.clean_text(text, limits.description_length, "The text", lines=True))
+        """Publish a post: the next page of the feed may show it. The same key again gives the same post."""
+        title = scrub(edits.clean_text(title, edits.TITLE_LENGTH, "The title"))
+        text = scrub(edits.clean_text(text, edits.DESCRIPTION_LENGTH, "The text", lines=True))
         if not title or not text:
             raise AppError("no_text", "A post needs a title and a text.", 422)
         own_words.check_listed("", title, text)
@@ -85,34 +91,27 @@ class Posts:
                 topic=topic, title=title, text=text, photo_id=photo.ref.id, content=content, created_at=now(),
             )  # fmt: skip
             self._add(row, photo.ref)
-        except IntegrityError as error:  # the same wish ran at the same time and was faster
+        except BaseException as error:
             self.deletions.discard([photo.ref.id], error)
-            ready = self._with_key(author, key)
+            # The same wish may have run at the same time, and have been faster.
+            ready = self._with_key(author, key) if isinstance(error, IntegrityError) else None
             if ready is None:
                 raise
             return ready
-        except BaseException as error:
-            self.deletions.discard([photo.ref.id], error)
-            raise
         self._changed()
-        return view(row, photo.ref)
+        return _view(row, photo.ref)
 
     def _add(self, row: PostRow, ref: PhotoRef) -> None:
         with self.store.write() as session:
-            _room(session, row.author_id)
-            session.add(
-                PhotoRow(
-                    id=ref.id, seller_id=row.author_id, place=0, width=ref.width, height=ref.height, phash=ref.phash
-                )
-            )
+            count = select(func.count()).select_from(PostRow).where(PostRow.author_id == row.author_id)
+            if (session.scalar(count) or 0) >= MAX_POSTS:
+                message = f"You have {MAX_POSTS} posts; withdraw one before you publish another."
+                raise AppError("too_many_posts", message, 422)
+            session.add(PhotoRow(**ref.model_dump(), seller_id=row.author_id, place=0))
             session.add(row)
 
     def withdraw(self, author: str, post_id: str) -> None:
-        """Delete an own post with its photo: no later page shows it; what was logged of it keeps its number.
-
-        Raises:
-            AppError: 404.
-        """
+        """Delete an own post (else AppError 404) with its photo; what was logged of it keeps its number."""
         with self.store.write() as session:
             row = session.get(PostRow, post_id)
             if row is None or row.author_id != author:
@@ -136,7 +135,13 @@ class Posts:
             return next(iter(views(session, [row])), None) if row is not None else None
 
 
-def _room(session: Session, author: str) -> None:
-    have = session.scalar(select(func.count()).select_from(PostRow).where(PostRow.author_id == author)) or 0
-    if have >= MAX_POSTS:
-        raise AppError("too_many_posts", f"You have {MAX_POSTS} posts; withdraw one before you publish another.", 422)
+def views(session: Session, rows: Iterable[PostRow]) -> list[PostView]:
+    """Rows as others see them; one whose photo is gone is left out."""
+    rows = list(rows)
+    photos = session.scalars(select(PhotoRow).where(PhotoRow.id.in_([r.photo_id for r in rows])))
+    refs = {photo.id: draft_repo.photo_ref(photo) for photo in photos}
+    return [_view(row, refs[row.photo_id]) for row in rows if row.photo_id in refs]
+
+
+def _view(row: PostRow, photo: PhotoRef) -> PostView:
+    return PostView(row.id, row.author_id, row.category, row.topic, row.title, row.text, photo, row.created_at)

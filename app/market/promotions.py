@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.editing import edits
 from app.store.db import Store, alone_in
-from app.store.tables import PromotionRow, now
+from app.store.tables import PromotionRow
 from app.views import AppError
 from recommend.cascade.promote import Target
 from recommend.cascade.request import DAY_MS, Moment
@@ -75,11 +75,7 @@ class Calendar:
         return Moment(time_ms, 0, min(waits, default=NONE_DECLARED))
 
     def target(self, day: int) -> Target:
-        """For which days a copy of the conversion model is made on a day, and which earlier days are of promotions.
-
-        Raises:
-            AppError: there is no promotion on that day (409).
-        """
+        """For which days a copy of the conversion model is made on a day, and which earlier days are of promotions."""
         here = self.on(day)
         if here is None:
             raise AppError("no_promotion", f"There is no promotion on {day_of(day)}; declare it first.", 409)
@@ -88,11 +84,7 @@ class Calendar:
 
 
 class Promotions:
-    """Declaring promotions and taking them back.
-
-    Args:
-        changed: called after every change.
-    """
+    """Declaring promotions and taking them back; ``changed`` is called after every change."""
 
     def __init__(self, store: Store, changed: Callable[[], object]) -> None:
         self.store, self._changed = store, changed
@@ -102,22 +94,14 @@ class Promotions:
         return read_calendar(self.store)
 
     def checked(self, name: str, first_day: date, days: int) -> Promotion:
-        """A promotion that could be declared; its number is not given yet.
-
-        Raises:
-            AppError: no name, days that cannot be (422), or another promotion is on one of them (409).
-        """
+        """A promotion that could be declared; its number is not given yet."""
         wish = _wish(name, first_day, days)
         with self.store.read() as session:
             _refuse_overlap(session, wish)
         return wish
 
     def declare(self, name: str, first_day: date, days: int) -> Promotion:
-        """Put a promotion into the calendar.
-
-        Raises:
-            AppError: as ``checked``.
-        """
+        """Put a promotion into the calendar."""
         wish = _wish(name, first_day, days)
         with self.store.write() as session:
             alone_in(session, PromotionRow)
@@ -125,16 +109,12 @@ class Promotions:
             row = PromotionRow(name=wish.name, first_day=wish.first_day, days=wish.days)
             session.add(row)
             session.flush()
-            promotion = _promotion(row)
+            wish = _promotion(row)
         self._changed()
-        return promotion
+        return wish
 
     def withdraw(self, number: int) -> Promotion:
-        """Take a promotion off the calendar; a copy that was made for it serves no more.
-
-        Raises:
-            AppError: 404.
-        """
+        """Take a promotion off the calendar; a copy that was made for it serves no more."""
         with self.store.write() as session:
             row = session.get(PromotionRow, number)
             if row is None:
@@ -168,11 +148,7 @@ def today() -> date:
 
 
 def read_date(text: str) -> date:
-    """A date that a person wrote.
-
-    Raises:
-        AppError: it is none (422).
-    """
+    """A date that a person wrote."""
     try:
         return date.fromisoformat(text.strip())
     except ValueError as error:
@@ -185,7 +161,7 @@ def _wish(name: str, first_day: date, days: int) -> Promotion:
         raise AppError("no_name", "A promotion needs a name.", 422)
     if not 1 <= days <= MAX_DAYS:
         raise AppError("bad_days", f"A promotion lasts 1 to {MAX_DAYS} days.", 422)
-    if abs((first_day - now().date()).days) > 366 * YEARS:
+    if abs((first_day - today()).days) > 366 * YEARS:
         raise AppError("bad_day", f"{first_day} is more than {YEARS} years away; check the year.", 422)
     return Promotion(0, name, first_day, days)
 
@@ -194,12 +170,10 @@ def _refuse_overlap(session: Session, wish: Promotion) -> None:
     near = select(PromotionRow).where(
         PromotionRow.first_day <= wish.last_day, PromotionRow.first_day > wish.first_day - timedelta(days=MAX_DAYS)
     )
-    for row in session.scalars(near.order_by(PromotionRow.first_day)):
-        other = _promotion(row)
+    for other in map(_promotion, session.scalars(near.order_by(PromotionRow.first_day))):
         if other.last_day >= wish.first_day:
-            raise AppError(
-                "overlap", f"{other.name!r} is on {other.first_day} to {other.last_day}; a day has one promotion.", 409
-            )
+            days = f"{other.first_day} to {other.last_day}"
+            raise AppError("overlap", f"{other.name!r} is on {days}; a day has one promotion.", 409)
 
 
 def _promotion(row: PromotionRow) -> Promotion:

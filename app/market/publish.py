@@ -16,9 +16,8 @@ from sqlalchemy.orm import Session
 
 from app.drafting.drafts import Drafts
 from app.editing import edits
-from app.market import order_rules, own_words, reviews
+from app.market import orders, own_words, reviews
 from app.metrics import Metrics
-from app.settings import Settings
 from app.store import draft_repo, listing_repo
 from app.store.db import Store
 from app.store.deletions import Deletions
@@ -56,15 +55,9 @@ class Publisher:
     """Changes listings and keeps photos, index and feed in step with them."""
 
     def __init__(
-        self,
-        settings: Settings,
-        store: Store,
-        metrics: Metrics,
-        drafts: Drafts,
-        outbox: Outbox,
-        deletions: Deletions,
+        self, store: Store, metrics: Metrics, drafts: Drafts, outbox: Outbox, deletions: Deletions, currency: str
     ) -> None:
-        self.settings, self.store, self.metrics = settings, store, metrics
+        self.store, self.metrics, self.currency = store, metrics, currency
         self.drafts, self.outbox, self.deletions = drafts, outbox, deletions
 
     def publish(self, seller: str, draft_id: str, *, key: str, version: int | None = None) -> Listing:
@@ -166,7 +159,7 @@ class Publisher:
             return listing_repo.to_listing(session, row)
 
     def _new_listing(self, session: Session, draft: DraftRow, ready: Ready) -> ListingRow:
-        row = listing_repo.add_listing(session, draft, ready.seen, ready.price, self.settings.currency)
+        row = listing_repo.add_listing(session, draft, ready.seen, ready.price, self.currency)
         if ready.verdict is not None:
             row.published_at = None
             reviews.hold(session, row, ready.verdict)
@@ -192,12 +185,12 @@ class Publisher:
             AppError: no such field, an unusable value, goods that may not be listed (422); changed since it was shown,
                 a sold piece that would come back, a status while a person has to look at it (409); 404.
         """
-        clean = self._clean(changes)
+        clean = _clean(changes)
         verdict = self._check_words(seller, listing_id, clean) if WORDS & clean.keys() else None
         with self.store.write() as session:
             row = listing_repo.own_listing(session, seller, listing_id, lock=True)
             listing_repo.check_versions(row, clean, version, shown or {})
-            order_rules.check_change(session, row, clean)
+            orders.check_change(session, row, clean)
             if row.status in reviews.HELD and "status" in clean:
                 raise AppError("in_review", IN_REVIEW, 409)
             for field, value in clean.items():
@@ -229,58 +222,55 @@ class Publisher:
             facts = {**new["attributes"], "condition": new["condition"]}
             return own_words.check_listed(row.category, new["title"], new["description"], facts)
 
-    def _clean(self, changes: Mapping[str, Any]) -> dict[str, Any]:
-        unknown = sorted(set(changes) - set(CHANGEABLE))
-        if unknown:
-            names = ", ".join(CHANGEABLE)
-            raise AppError("bad_field", f"{unknown[0]!r:.60} cannot be changed; these can: {names}.", 422)
-        return {field: self._value(field, value) for field, value in changes.items()}
-
-    def _value(self, field: str, value: Any) -> Any:
-        limits = self.settings
-        if field == "title":
-            title = own_words.clean_title(edits.clean_text(str(value or ""), limits.title_length, "The title"))
-            if not title:
-                raise AppError("no_title", "A listing needs a title.", 422)
-            return title
-        if field == "description":
-            return scrub(edits.clean_text(str(value or ""), limits.description_length, "The description", lines=True))
-        if field == "price":
-            return edits.parse_price(value)
-        if field == "condition":
-            return scrub(edits.clean_text(str(value), limits.fact_length, "The condition")) or None if value else None
-        if field == "status":
-            if value not in STATUSES:
-                raise AppError("bad_status", f"The status has to be one of {', '.join(STATUSES)}.", 422)
-            return value
-        if field == "stock":
-            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MAX_STOCK:
-                raise AppError("bad_stock", f"The stock has to be a whole number from 0 to {_MAX_STOCK}.", 422)
-            return value
-        return self._facts(value)
-
-    def _facts(self, value: Any) -> dict[str, str]:
-        if not isinstance(value, Mapping) or len(value) > _MAX_FACTS:
-            raise AppError("bad_facts", f"The facts have to be pairs of name and text, at most {_MAX_FACTS}.", 422)
-        most = self.settings.fact_length
-        clean = {
-            scrub(edits.clean_text(str(name), 64, "The name of a fact")): scrub(
-                edits.clean_text(str(text), most, "A fact")
-            )
-            for name, text in value.items()
-        }
-        return {name: text for name, text in clean.items() if name and text}
-
     def delete(self, seller: str, listing_id: str) -> None:
-        """Delete a listing: its photos, vectors and draft history are gone, events and ended orders keep its id.
-
-        Raises:
-            AppError: 404, or 409 while an order of it is open.
-        """
+        """Delete a listing: its photos, vectors and draft history are gone, events and ended orders keep its id."""
         with self.store.write() as session:
             row = listing_repo.own_listing(session, seller, listing_id, lock=True)
-            order_rules.check_delete(session, row)
+            orders.check_delete(session, row)
             draft_repo.note_event(session, "deleted", seller, draft=row.draft_id, listing=row.id)
             listing_repo.delete_listing(session, row)
         self.deletions.after()
         self.outbox.follow()
+
+
+def _clean(changes: Mapping[str, Any]) -> dict[str, Any]:
+    unknown = sorted(set(changes) - set(CHANGEABLE))
+    if unknown:
+        names = ", ".join(CHANGEABLE)
+        raise AppError("bad_field", f"{unknown[0]!r:.60} cannot be changed; these can: {names}.", 422)
+    return {field: _value(field, value) for field, value in changes.items()}
+
+
+def _value(field: str, value: Any) -> Any:
+    if field == "title":
+        title = own_words.clean_title(edits.clean_text(str(value or ""), edits.TITLE_LENGTH, "The title"))
+        if not title:
+            raise AppError("no_title", "A listing needs a title.", 422)
+        return title
+    if field == "description":
+        return scrub(edits.clean_text(str(value or ""), edits.DESCRIPTION_LENGTH, "The description", lines=True))
+    if field == "price":
+        return edits.parse_price(value)
+    if field == "condition":
+        return scrub(edits.clean_text(str(value or ""), edits.FACT_LENGTH, "The condition")) or None
+    if field == "status":
+        if value not in STATUSES:
+            raise AppError("bad_status", f"The status has to be one of {', '.join(STATUSES)}.", 422)
+        return value
+    if field == "stock":
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MAX_STOCK:
+            raise AppError("bad_stock", f"The stock has to be a whole number from 0 to {_MAX_STOCK}.", 422)
+        return value
+    return _facts(value)
+
+
+def _facts(value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping) or len(value) > _MAX_FACTS:
+        raise AppError("bad_facts", f"The facts have to be pairs of name and text, at most {_MAX_FACTS}.", 422)
+    clean = {
+        scrub(edits.clean_text(str(name), 64, "The name of a fact")): scrub(
+            edits.clean_text(str(text), edits.FACT_LENGTH, "A fact")
+        )
+        for name, text in value.items()
+    }
+    return {name: text for name, text in clean.items() if name and text}

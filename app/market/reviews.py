@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -65,22 +64,14 @@ class Reviews:
             return [_waiting(row, review, photos.get(row.id, 0)) for row, review in rows]
 
     def one(self, listing_id: str) -> WaitingListing:
-        """A listing of the queue.
-
-        Raises:
-            AppError: it does not wait (404).
-        """
+        """A listing of the queue."""
         found = next((waiting for waiting in self.waiting() if waiting.listing_id == listing_id), None)
         if found is None:
             raise AppError("not_found", NOT_WAITING, 404)
         return found
 
     def approve(self, listing_id: str, version: int) -> None:
-        """Let a listing go live, as it was in this version.
-
-        Raises:
-            AppError: it does not wait (404), or was changed since (409).
-        """
+        """Let a listing go live, as it was in this version."""
         with self.store.write() as session:
             row, review = _held(session, listing_id, version)
             release(session, row, review)
@@ -89,18 +80,13 @@ class Reviews:
         self.outbox.follow()
 
     def refuse(self, listing_id: str, version: int, reason: str) -> None:
-        """Keep a listing off the market; its seller sees the reason.
-
-        Raises:
-            AppError: no reason, or too long (422); it does not wait (404), or was changed since (409).
-        """
+        """Keep a listing off the market; its seller sees the reason."""
         reason = edits.clean_text(reason, REASON_LENGTH, "The reason")
         if not reason:
             raise AppError("no_reason", "Say why it is refused: its seller reads the reason.", 422)
         with self.store.write() as session:
             row, review = _held(session, listing_id, version)
-            row.status, review.reason = REFUSED, reason
-            row.version += 1
+            row.status, row.version, review.reason = REFUSED, row.version + 1, reason
             listing_repo.note_change(session, row.id)
 
 
@@ -145,9 +131,8 @@ def _held(session: Session, listing_id: str, version: int) -> tuple[ListingRow, 
 def _waiting(row: ListingRow, review: ReviewRow, photos: int) -> WaitingListing:
     names = {group.code: group.name for group in goods_groups()}
     facts = {**row.attributes, **({"condition": row.condition} if row.condition else {})}
-    words: Sequence[str] = review.words
+    same = ("version", "seller_id", "category", "title", "description")
     return WaitingListing(
-        listing_id=row.id, version=row.version, seller_id=row.seller_id, category=row.category, title=row.title,
-        description=row.description, attributes=facts, photos=photos, code=review.code,
-        name=names.get(review.code, review.code), words=tuple(words), at=review.at,
+        **{name: getattr(row, name) for name in same}, listing_id=row.id, attributes=facts, photos=photos,
+        code=review.code, name=names.get(review.code, review.code), words=tuple(review.words), at=review.at,
     )  # fmt: skip

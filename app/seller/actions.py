@@ -1,9 +1,9 @@
-"""Every press on the seller's page: a table from its name to what it does. No page library here."""
+"""Every press on the seller's page: what is called NAME there is done by ``do_NAME``. No page library here."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,8 +14,10 @@ from app.seller.pictures import Shot, read_photos
 from app.services import Services
 from app.views import AppError, DraftView
 from listing.intake.photos import Photo, PhotoError, PhotoLimits
+from listing.request import TONES
 
 log = logging.getLogger(__name__)
+FAILED = "That did not work"
 BROKEN = "Something went wrong on our side; try it again."
 
 
@@ -36,16 +38,13 @@ class Actions:
         try:
             with self._noticed("adding photos"):
                 if self.desk.busy:
-                    raise AppError(
-                        "running", "The listing is being written right now; add photos once it is done.", 409
-                    )
+                    message = "The listing is being written right now; add photos once it is done."
+                    raise AppError("running", message, 409)
                 fresh = self._judged(paths)
                 if self.desk.view is None:
                     self.desk.shots += [Shot.of(photo) for photo in fresh]
                 elif fresh:
-                    self.desk.show(
-                        self.services.draft_photos.add(self.seller, self._draft(), fresh), self.services.media
-                    )
+                    self._show(self.services.draft_photos.add(self.seller, self._draft(), fresh))
         finally:
             for path in paths:
                 path.unlink(missing_ok=True)
@@ -53,10 +52,11 @@ class Actions:
     def _judged(self, paths: Sequence[Path]) -> list[Photo]:
         """Those photos that can be added; the others stand on the desk with their reasons."""
         room = PhotoLimits().count - len(self.desk.shots)
-        photos, refused = read_photos([(p.name, p) for p in paths[:room]])
+        photos, refused = read_photos(paths[:room])
         known = {shot.ref.phash for shot in self.desk.shots}
-        self.desk.refused = [(r.name, r.message) for r in refused]
-        self.desk.refused += [(p.name, "A listing has room for 8 photos; remove one first.") for p in paths[room:]]
+        self.desk.refused = refused + [
+            (p.name, "A listing has room for 8 photos; remove one first.") for p in paths[room:]
+        ]
         fresh = []
         for photo in photos:
             if photo.ref.phash in known:
@@ -67,28 +67,28 @@ class Actions:
         return fresh
 
     @contextmanager
-    def _noticed(self, what: str) -> Iterator[None]:
-        """What cannot be done becomes a notice of one sentence."""
+    def _noticed(self, what: str, busy: str = FAILED) -> Iterator[None]:
+        """What cannot be done becomes a notice of one sentence; ``busy`` is its title when too many ask at once."""
         try:
             yield
         except (AppError, PhotoError) as error:
             if error.code == "changed":
                 self.fields.refresh()
             if not (error.code == "published" and self.desk.published is not None):
-                self.desk.notify("bad", "That did not work", str(error))
+                self.desk.notify("bad", busy if error.code == "busy" else FAILED, str(error))
         except Exception:
             log.exception("%s failed", what)
-            self.desk.notify("bad", "That did not work", BROKEN)
+            self.desk.notify("bad", FAILED, BROKEN)
 
     def press(self, data: Press) -> None:
         """Do what was pressed; what cannot be done becomes a notice of one sentence."""
-        action = ACTIONS.get(str(data.get("do")))
+        name = str(data.get("do"))
         # A field that is left while another one's conflict is shown does not take away what was typed there.
-        self.desk.notices[:] = [notice for notice in self.desk.notices if notice.typed and action is Actions._field]
-        if action is None:
-            return
-        with self._noticed(f"the press {data.get('do')!r}"):
-            action(self, data)
+        self.desk.notices[:] = [notice for notice in self.desk.notices if notice.typed and name in ("text", "price")]
+        action = getattr(self, f"do_{name}", None)
+        if action is not None:
+            with self._noticed(f"the press {name!r}"):
+                action(data)
 
     def writing(self, data: Press) -> Iterator[DraftView | None]:
         """Write the listing, or write it again (another tone or category); yields whenever there is something new."""
@@ -96,11 +96,8 @@ class Actions:
         before = self.desk.view
         if self.desk.busy:
             return
-        try:
-            run = self._run(data)
-            if run is None:
-                return
-            for view in run:
+        with self._noticed("a draft", busy="Many people are writing right now"):
+            for view in self._run(data):
                 # A rewrite that ends without a draft leaves the earlier one standing.
                 keeps = view.state in ("failed", "stopped") and before is not None and before.state == "ready"
                 if keeps and before is not None and view.problem is not None:
@@ -109,28 +106,21 @@ class Actions:
                 else:
                     self.desk.view = view
                 yield view
-        except (AppError, PhotoError) as error:
-            self.desk.view = before
-            title = "Many people are writing right now" if error.code == "busy" else "That did not work"
-            self.desk.notify("bad", title, str(error))
-            yield None
-        except Exception:
-            log.exception("a draft failed")
-            self.desk.view = before
-            self.desk.notify("bad", "That did not work", BROKEN)
-            yield None
+            return
+        self.desk.view = before
+        yield None
 
-    def _run(self, data: Press) -> Iterator[DraftView] | None:
+    def _run(self, data: Press) -> Iterator[DraftView]:
         do, category, note = data.get("do"), data.get("value"), str(data.get("note") or "")
         if do == "category" and not category:
-            return None
+            return iter(())
         if self.desk.view is not None:
             draft = self.desk.view.draft_id
             try:
                 if do in ("tone", "category") and self.desk.view.state == "ready":
                     if not self.fields.keep_typed(data):
-                        return None
-                    tone = data.get("tone")
+                        return iter(())
+                    tone = data.get("tone") if data.get("tone") in TONES else None
                     return self.services.draft_writer.write_again(
                         self.seller, draft, tone=tone, category=category, note=note, from_photos=False
                     )
@@ -148,27 +138,30 @@ class Actions:
             raise AppError("not_found", "There is no draft on this page; start a new one.", 404)
         return self.desk.view.draft_id
 
-    def _go(self, data: Press) -> None:
+    def _show(self, view: DraftView) -> None:
+        self.desk.show(view, self.services.media)
+
+    def do_go(self, data: Press) -> None:
         self.desk.page = "mine" if data.get("to") == "mine" else "sell"
 
-    def _photo_remove(self, data: Press) -> None:
+    def do_photo_remove(self, data: Press) -> None:
         photo = str(data.get("photo"))
         if self.desk.view is None:
             self.desk.shots = [shot for shot in self.desk.shots if shot.ref.id != photo]
         else:
-            self.desk.show(self.services.draft_photos.remove(self.seller, self._draft(), photo), self.services.media)
+            self._show(self.services.draft_photos.remove(self.seller, self._draft(), photo))
         self.desk.refused = []
 
-    def _photo_move(self, data: Press) -> None:
+    def do_photo_move(self, data: Press) -> None:
         photo, to = str(data.get("photo")), int(data.get("to", 0))
         if self.desk.view is not None:
-            self.desk.show(self.services.draft_photos.move(self.seller, self._draft(), photo, to), self.services.media)
+            self._show(self.services.draft_photos.move(self.seller, self._draft(), photo, to))
             return
         place = next((n for n, shot in enumerate(self.desk.shots) if shot.ref.id == photo), None)
         if place is not None:
             self.desk.shots.insert(min(max(to, 0), len(self.desk.shots) - 1), self.desk.shots.pop(place))
 
-    def _fact(self, data: Press) -> None:
+    def do_fact(self, data: Press) -> None:
         """A fact was set, or left out (no value)."""
         name, value = str(data["name"]), str(data.get("value") or "")
         draft, version = self._draft(), self._shown(name)
@@ -178,56 +171,58 @@ class Actions:
         """The version of a field that this tab was showing."""
         return self.desk.view.field_version(field) if self.desk.view is not None else None
 
-    def _fact_unlock(self, data: Press) -> None:
+    do_fact_drop = do_fact
+
+    def do_fact_unlock(self, data: Press) -> None:
         field = str(data["name"])
         # What is being typed comes first: the same words may come again, with the field that was left by this press.
         if self.fields.keep_typed(data):
             self.desk.view = self.services.drafts.unlock(self.seller, self._draft(), field, version=self._shown(field))
 
-    def _answer(self, data: Press) -> None:
+    def do_answer(self, data: Press) -> None:
         name, value = str(data["name"]), str(data.get("value") or "").strip()
         if value:
             version = self._shown(name)
-            self.desk.view = self.services.drafts.answer(self.seller, self._draft(), name, value, version=version)
+            self.desk.view = self.services.drafts.edit(self.seller, self._draft(), name, value, version=version)
 
-    def _field(self, data: Press) -> None:
+    def do_field(self, data: Press) -> None:
         """A field was left. It may come a moment after the press that left it: then it is kept, and shown later."""
         if self.desk.published is None and self._draft():
             field, value, shown = str(data["field"]), str(data.get("value") or ""), data.get("version")
             self.fields.keep(self.desk.view, field, value, shown)
 
-    def _claim_remove(self, data: Press) -> None:
+    do_text = do_price = do_field
+
+    def do_claim_remove(self, data: Press) -> None:
         draft, flag = self._draft(), self.fields.flagged(data)
         if flag is not None:
             self.desk.view = self.services.drafts.remove_claim(
                 self.seller, draft, flag.field, flag.words, start=flag.start, version=flag.version
             )
 
-    def _claim_true(self, data: Press) -> None:
+    def do_claim_true(self, data: Press) -> None:
         draft, flag = self._draft(), self.fields.flagged(data)
         if flag is not None:
             self.desk.view = self.services.drafts.confirm_claim(
                 self.seller, draft, flag.field, flag.words, version=flag.version
             )
 
-    def _stop(self, data: Press) -> None:
+    def do_stop(self, data: Press) -> None:
         self.services.drafts.stop(self.seller, self._draft())
 
-    def _publish(self, data: Press) -> None:
+    def do_publish(self, data: Press) -> None:
         draft = self._draft()
         stale = not self._is_shown(draft)
         if not self.fields.keep_typed(data) or self.desk.view is None:
             return
         if stale:
-            self.desk.show(self.services.drafts.get(self.seller, draft), self.services.media)
+            self._show(self.services.drafts.get(self.seller, draft))
             raise AppError("changed", "This draft was changed on another page; look at it and publish again.", 409)
         self.desk.published = self.services.publisher.publish(
             self.seller, draft, key=f"page-{draft}", version=self.desk.view.version
         )
-        if self.desk.view is not None:
-            self._say_taken_out(
-                [self.desk.view.title, self.desk.view.description, *(a.value for a in self.desk.view.attributes)]
-            )
+        facts = (a.value for a in self.desk.view.attributes)
+        self._say_taken_out([self.desk.view.title, self.desk.view.description, *facts])
 
     def _say_taken_out(self, typed: Iterable[str | None]) -> None:
         """Name the contact data that were taken out of what the seller typed."""
@@ -244,10 +239,10 @@ class Actions:
             same and [p.id for p in view.photos] == [shot.ref.id for shot in self.desk.shots]
         )
 
-    def _again(self, data: Press) -> None:
+    def do_again(self, data: Press) -> None:
         self.desk.start_over()
 
-    def _save(self, data: Press) -> None:
+    def do_save(self, data: Press) -> None:
         """Save the fields that came, each alone and only over the version that the tab was showing."""
         listing, versions = str(data["id"]), data.get("versions")
         shown = versions if isinstance(versions, Mapping) else {}
@@ -263,62 +258,38 @@ class Actions:
             self.desk.notify("warn" if review else "good", "Saved", review or "Buyers see the change now.")
         self._say_taken_out([str(data.get("title") or ""), str(data.get("description") or "")])
 
-    def _sold(self, data: Press) -> None:
+    def do_sold(self, data: Press) -> None:
         self.services.publisher.mark_sold(self.seller, str(data["id"]))
 
-    def _relist(self, data: Press) -> None:
+    def do_relist(self, data: Press) -> None:
         self.services.publisher.relist(self.seller, str(data["id"]))
 
-    def _handed(self, data: Press) -> None:
+    def do_handed(self, data: Press) -> None:
         self.services.orders.complete(self.seller, str(data["id"]))
         self.desk.notify("good", "Handed over", "The order is complete.")
 
-    def _refund(self, data: Press) -> None:
+    def do_refund(self, data: Press) -> None:
         self.services.orders.refund(self.seller, str(data["id"]))
         self.desk.notify("good", "Refunded", "The order is taken back. Its piece does not go on sale by itself.")
 
-    def _delete(self, data: Press) -> None:
+    def do_delete(self, data: Press) -> None:
         self.services.publisher.delete(self.seller, str(data["id"]))
         if self.desk.published is not None and self.desk.published.id == data["id"]:
             self.desk.start_over()
             self.desk.page = "mine"
         self.desk.notify("good", "Deleted", "The listing, its photos and its history are gone.")
 
-    def _find(self, data: Press) -> None:
+    def do_find(self, data: Press) -> None:
         self.desk.find_text, self.desk.find_photo = str(data.get("value") or ""), None
+
+    do_find_clear = do_find
 
     def look_for(self, file: str | None) -> None:
         """A photo to search own listings by; an unreadable one becomes a notice."""
         self.desk.notices.clear()
         if not file:
             return
-        photos, refused = read_photos([(Path(file).name, Path(file))])
+        photos, refused = read_photos([Path(file)])
         self.desk.find_photo, self.desk.find_text = (Shot.of(photos[0]) if photos else None), ""
-        self.desk.notices += [Notice("bad", f"{r.name} cannot be searched by", r.message) for r in refused]
+        self.desk.notices += [Notice("bad", f"{name} cannot be searched by", reason) for name, reason in refused]
         Path(file).unlink(missing_ok=True)
-
-
-ACTIONS: dict[str, Callable[[Actions, Press], None]] = {
-    "go": Actions._go,
-    "photo_remove": Actions._photo_remove,
-    "photo_move": Actions._photo_move,
-    "fact": Actions._fact,
-    "fact_drop": Actions._fact,
-    "fact_unlock": Actions._fact_unlock,
-    "answer": Actions._answer,
-    "text": Actions._field,
-    "price": Actions._field,
-    "claim_remove": Actions._claim_remove,
-    "claim_true": Actions._claim_true,
-    "stop": Actions._stop,
-    "publish": Actions._publish,
-    "again": Actions._again,
-    "save": Actions._save,
-    "sold": Actions._sold,
-    "relist": Actions._relist,
-    "handed": Actions._handed,
-    "refund": Actions._refund,
-    "delete": Actions._delete,
-    "find": Actions._find,
-    "find_clear": Actions._find,
-}

@@ -9,8 +9,7 @@ from typing import Any, Literal
 
 from app.editing.evidence_places import moved_facts
 from app.seller import words
-from app.seller.draft_part import BUSY, draft_html
-from app.seller.html import render
+from app.seller.draft_part import BUSY, draft_html, render
 from app.seller.pictures import Shot, file_url
 from app.services import Services
 from app.store.media import Media
@@ -132,7 +131,7 @@ class Painter:
             notices.append(Notice(kind, title, view.problem.message))
         work = self._work(view) if view is not None and view.state in BUSY else None
         if work is not None and work["slow"]:
-            notices.append(Notice("warn", "This computer needs a little longer", _SLOW))
+            notices.append(Notice("warn", "This computer needs a little longer", words.SLOW))
         spoken = work["title"] if work else "Your draft is ready to check." if view and view.state == "ready" else ""
         return render("status", work=work, spoken=spoken, notices=notices)
 
@@ -163,32 +162,22 @@ class Painter:
         return draft_html(desk.view, [c for c in same if c["price"]], retrieval, desk.conflicts)
 
     def _published(self, listing: Listing) -> str:
-        link = f"/l/{listing.id}"
-        price = words.money(listing.price, listing.currency)
-        cover = self._picture(listing)
-        return render(
-            "published", title=listing.title, price=price, cover=cover, link=link, id=listing.id,
-            review=listing.review,
-        )  # fmt: skip
-
-    def find(self, desk: Desk) -> str:
-        return render("find", text=desk.find_text)
+        return render("published", **self._card(listing))
 
     def mine(self, desk: Desk, seller: str) -> str:
-        photo = desk.find_photo.photo() if desk.find_photo is not None else None
-        listings = self.services.listings.own(seller, text=desk.find_text, photo=photo)
-        searched = bool(desk.find_text.strip()) or desk.find_photo is not None
+        photo, text = desk.find_photo.photo() if desk.find_photo is not None else None, desk.find_text.strip()
+        listings = self.services.listings.own(seller, text=text, photo=photo)
+        searched = bool(text) or photo is not None
         count = f"{len(listings)} listing{'' if len(listings) == 1 else 's'}"
-        by = "with this photo" if desk.find_photo is not None else f"with “{desk.find_text.strip()}”"
-        nothing = ("Nothing found", "Try another word, or clear the search.")
-        none = ("Nothing here yet", "What you publish appears here: to edit it, mark it sold or delete it.")
-        title, line = nothing if searched else none
-        items = self._with_orders(listings, seller)
-        summary = f"{count} found {by}" if searched else count if listings else ""
+        by = "with this photo" if photo is not None else f"with “{text}”"
         return render(
-            "mine", items=items, summary=summary, none_title=title, none_words=line, searched=searched,
-            hand_over=words.HAND_OVER, conflicts=desk.conflicts,
-        )  # fmt: skip
+            "mine",
+            items=self._with_orders(listings, seller),
+            summary=f"{count} found {by}" if searched else count if listings else "",
+            searched=searched,
+            hand_over=words.HAND_OVER,
+            conflicts=desk.conflicts,
+        )
 
     def _with_orders(self, listings: Sequence[Listing], seller: str) -> list[dict[str, Any]]:
         """Cards with what waits to be handed over, and whether the item may be put on sale again."""
@@ -200,24 +189,18 @@ class Painter:
         cards = []
         for listing in listings:
             orders = waiting.get(listing.id, [])
-            held = listing.status in ("review", "refused")
-            again = listing.status != "active" and not held and listing.id not in bought
+            again = listing.status not in ("active", "review", "refused") and listing.id not in bought
             more = len(orders) > MAX_ORDERS
             cards.append({**self._card(listing), "orders": orders[:MAX_ORDERS], "more": more, "again": again})
         return cards
 
     def _card(self, listing: Listing) -> dict[str, Any]:
         return {
-            "id": listing.id,
-            "title": listing.title,
-            "description": listing.description,
+            **listing.model_dump(include={"id", "title", "description", "currency", "status", "review"}),
             "price": words.money(listing.price, listing.currency),
             "amount": words.amount_text(listing.price),
-            "currency": listing.currency,
             "versions": {f: field_version(field_text(getattr(listing, f))) for f in ("title", "description", "price")},
-            "status": listing.status,
             "state": words.STATUSES[listing.status],
-            "review": listing.review,
             "url": self._picture(listing),
         }
 
@@ -228,6 +211,3 @@ class Painter:
             return file_url(self.services.media.path(listing.photos[0].id))
         except (AppError, OSError):
             return None
-
-
-_SLOW = "You can leave this page open and do something else. Nothing is lost, and you can stop at any time."

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup, escape
+
+from app import templates
+from app.editing.edits import DESCRIPTION_LENGTH, TITLE_LENGTH
 from app.seller import words
-from app.seller.html import marked, render
 from app.seller.pictures import crop
 from app.views import DraftView
 from listing.request import TONES
@@ -15,8 +19,24 @@ from listing.schema import AttributeValue, Evidence, Flag, PhotoRef, Quality
 from listing.taxonomy import load_taxonomy
 from listing.text.text_policy import NAMED
 
+FOLDER = Path(__file__).parent / "templates"
 BUSY = ("queued", "working")
-LENGTHS = {"title": 120, "description": 4000}
+LENGTHS = {"title": TITLE_LENGTH, "description": DESCRIPTION_LENGTH}
+
+
+def render(name: str, **values: Any) -> str:
+    """The template ``NAME.html`` filled with values."""
+    return templates.render(FOLDER / f"{name}.html", **values)
+
+
+def marked(text: str, flags: Iterable[Flag]) -> Markup:
+    """The text with every flagged span in a ``<mark>``; spans outside the text or across another are passed over."""
+    parts, at = Markup(), 0
+    for start, end in sorted(flag.span for flag in flags if flag.span):
+        if at <= start < end <= len(text):
+            parts += escape(text[at:start]) + Markup("<mark>{}</mark>").format(text[start:end])
+            at = end
+    return parts + escape(text[at:]) + Markup("\u200b")
 
 
 def draft_html(view: DraftView, comparables: Sequence[dict[str, Any]], retrieval: bool, conflicts: int = 0) -> str:
@@ -24,10 +44,9 @@ def draft_html(view: DraftView, comparables: Sequence[dict[str, Any]], retrieval
 
     ``conflicts``: how many there were on this page; another one is drawn again, though the draft is the same.
     """
-    busy = view.state in BUSY
     return render(
         "draft",
-        busy=busy,
+        busy=view.state in BUSY,
         conflicts=conflicts,
         key=view.draft_id,
         category=_category(view),
@@ -100,56 +119,47 @@ def _fact(fact: AttributeValue, view: DraftView) -> dict[str, Any]:
 def _attribute(name: str, view: DraftView) -> Any:
     taxonomy = load_taxonomy()
     category = view.category.value if view.category else None
-    if category in taxonomy.categories:
-        here = next((a for a in taxonomy.schema(category) if a.name == name), None)
-        if here is not None:
-            return here
-    return taxonomy.attributes.get(name)
+    here = taxonomy.schema(category) if category in taxonomy.categories else ()
+    return next((a for a in here if a.name == name), taxonomy.attributes.get(name))
 
 
 def _proof(evidence: Evidence, contradicted: bool, photos: Sequence[PhotoRef]) -> dict[str, Any]:
     title, line = words.proof_words(evidence, contradicted)
     place = evidence.photo
-    shown = place is not None and 0 <= place < len(photos)
-    return {
-        "title": title,
-        "words": line,
-        "colour": words.colour_code(evidence),
-        "crop": crop(photos[place], evidence.box) if shown and place is not None else None,
-        "alt": f"Part of photo {place + 1}" if shown and place is not None else "",
-    }
+    proof = {"title": title, "words": line, "colour": words.colour_code(evidence), "crop": None, "alt": ""}
+    if place is None or not 0 <= place < len(photos):
+        return proof
+    return {**proof, "crop": crop(photos[place], evidence.box), "alt": f"Part of photo {place + 1}"}
 
 
 def _text(view: DraftView, field: str) -> dict[str, Any]:
     text = str(getattr(view, field))
     flags = [f for f in view.flags if f.field == field]
+    spans = [flag.span or (0, 0) for flag in flags]
     return {
         "field": field,
-        "label": {"title": "Title", "description": "Description"}[field],
+        "label": words.sentence(field),
         "text": text,
         "version": view.field_version(field),
         "most": LENGTHS[field],
         "marked": marked(text, flags),
         "locked": field in view.locked,
-        "flags": [_flag(f, text) for f in flags],
+        "flags": [
+            {"words": text[start:end], "start": start, "message": flag.message}
+            for flag, (start, end) in zip(flags, spans, strict=True)
+        ],
     }
 
 
-def _flag(flag: Flag, text: str) -> dict[str, Any]:
-    start, end = flag.span or (0, 0)
-    return {"words": text[start:end], "start": start, "message": flag.message}
-
-
 def _price(view: DraftView, comparables: Sequence[dict[str, Any]], retrieval: bool) -> dict[str, Any]:
-    known = view.price
+    known, span = view.price, ""
     if known is not None:
         count = len(known.basis)
         note = f"From {count} similar past listing{'s' if count > 1 else ''}."
         span = f"{words.amount_text(known.low)} – {words.money(known.high, known.currency)} is usual"
-    else:
+    elif retrieval:
         note = "There are too few similar items to suggest a price. Set your own."
-        span = ""
-    if known is None and not retrieval:
+    else:
         note = "Past listings are switched off, so there is nothing to compare with. Set your own price."
     return {
         "currency": view.currency,

@@ -81,11 +81,7 @@ class TypedFields:
             self.desk.view = self.drafts.get(self.seller, self.desk.view.draft_id)
 
     def flagged(self, data: Press) -> Flagged | None:
-        """The flag that was pressed, after what is being typed was saved; None when that could not be saved.
-
-        Raises:
-            AppError: the text is another than the one in which the words were shown (409, code ``changed``).
-        """
+        """The flag that was pressed, after what is being typed was saved; None when that could not be saved."""
         assert self.desk.view is not None
         field, flagged_words, start = str(data["field"]), str(data["words"]), int(data.get("start") or 0)
         shown = str(data.get("version") or self.desk.view.field_version(field))

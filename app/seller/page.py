@@ -11,8 +11,10 @@ from typing import Any
 import gradio as gr
 
 from app.accounts.sellers import Seller
+from app.editing.edits import NOTE_LENGTH
 from app.seller.actions import Actions
 from app.seller.desk import Desk, Painter
+from app.seller.draft_part import render
 from app.services import Services
 from app.theme import script
 from app.views import AppError
@@ -25,11 +27,6 @@ WRITE = "Write my listing"
 NOTE_HINT = "Flaws, why you sell it, how it fits. Your words are kept exactly as you write them."
 
 
-def build_page(services: Services, sign_out: str | None = None) -> gr.Blocks:
-    """The page. ``sign_out``: where its link leads; None in the single-user mode. Set GRADIO_TEMP_DIR before."""
-    return SellerPage(services, sign_out).blocks
-
-
 @contextmanager
 def _said() -> Iterator[None]:
     """What cannot be done now, such as anything while the store is away, is said on the page in its own sentence."""
@@ -40,7 +37,10 @@ def _said() -> Iterator[None]:
 
 
 class SellerPage:
-    """Blocks and events of one page; what a seller has on the table is in each session's ``Desk``."""
+    """Blocks and events of one page; what a seller has on the table is in each session's ``Desk``.
+
+    ``sign_out``: where its link leads; None in the single-user mode. Set GRADIO_TEMP_DIR before Gradio is imported.
+    """
 
     def __init__(self, services: Services, sign_out: str | None) -> None:
         self.services, self.painter = services, Painter(services, sign_out)
@@ -65,12 +65,10 @@ class SellerPage:
                         info=NOTE_HINT,
                         lines=2,
                         max_lines=6,
-                        max_length=services.settings.note_length,
+                        max_length=NOTE_LENGTH,
                         elem_id="ipl-note",
                     )
-                    self.write = gr.Button(
-                        "Write my listing", variant="primary", elem_id="ipl-write", interactive=False
-                    )
+                    self.write = gr.Button(WRITE, variant="primary", elem_id="ipl-write", interactive=False)
                 with gr.Column(elem_id="ipl-right"):
                     self.status = block("status")
                     self.draft = block("draft")
@@ -86,38 +84,16 @@ class SellerPage:
             self._wire()
 
     def _wire(self) -> None:
-        outputs = [
-            self.top,
-            self.photos,
-            self.status,
-            self.draft,
-            self.told,
-            self.mine,
-            self.find,
-            self.sell,
-            self.shelf,
-            self.left,
-            self.write,
-            self.note,
-        ]
-        short: dict[str, Any] = {
-            "outputs": outputs,
-            "queue": False,
-            "show_progress": "hidden",
-            "api_visibility": "private",
-            "trigger_mode": "multiple",
-        }
-        long: dict[str, Any] = {
-            "outputs": outputs,
-            "concurrency_limit": None,
-            "show_progress": "hidden",
-            "api_visibility": "private",
-        }
+        blocks = (self.top, self.photos, self.status, self.draft, self.told, self.mine, self.find)
+        outputs = [*blocks, self.sell, self.shelf, self.left, self.write, self.note]
+        both = {"outputs": outputs, "show_progress": "hidden", "api_visibility": "private"}
+        short: dict[str, Any] = {**both, "queue": False, "trigger_mode": "multiple"}
+        long: dict[str, Any] = {**both, "concurrency_limit": None}
         self.blocks.load(self.enter, self.desk, **short)
         self.add.upload(self.take, [self.desk, self.add], **short)
         self.find_photo.upload(self.look, [self.desk, self.find_photo], **short)
         self.write.click(self.begin, [self.desk, self.note], **long)
-        for html in (self.top, self.photos, self.status, self.draft, self.find, self.told, self.mine):
+        for html in blocks:
             html.act(self.press, self.desk, **short)
             html.run(self.run, [self.desk, self.note], **long)
 
@@ -147,7 +123,7 @@ class SellerPage:
             "draft": painter.draft(desk, seller.id),
             "told": painter.status(desk) if desk.page == "mine" else "",
             "mine": painter.mine(desk, seller.id) if desk.page == "mine" and whole else desk.sent.get("mine", ""),
-            "find": painter.find(desk),
+            "find": render("find", text=desk.find_text),
             "sell": {"visible": desk.page == "sell", "elem_classes": ["done"] if desk.published else []},
             "shelf": {"visible": desk.page == "mine"},
             "left": {"visible": desk.published is None},

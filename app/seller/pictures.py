@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from app.views import Refused
 from listing.intake.photos import Photo, PhotoError, intake, random_id
 from listing.schema import Box, PhotoRef
 
@@ -49,17 +48,16 @@ class Shot:
             return Photo(ref=self.ref, image=opened.convert("RGB"), jpeg=self.jpeg, name="photo")
 
 
-def read_photos(files: Sequence[tuple[str, Path | bytes]]) -> tuple[tuple[Photo, ...], tuple[Refused, ...]]:
-    """Clean photos of (name, file) pairs, each judged alone: those that passed in their order, those that did not."""
+def read_photos(files: Sequence[Path]) -> tuple[list[Photo], list[tuple[str, str]]]:
+    """Clean photos, each file judged alone: those that passed in their order; of the others names and reasons."""
     photos: list[Photo] = []
-    refused: list[Refused] = []
-    for name, file in files:
+    refused: list[tuple[str, str]] = []
+    for file in files:
         try:
             photos += intake([file])
         except PhotoError as error:
-            message = str(error).replace("photo 1", name) if isinstance(file, bytes) else str(error)
-            refused.append(Refused(name, error.code, message))
-    return tuple(photos), tuple(refused)
+            refused.append((file.name, str(error)))
+    return photos, refused
 
 
 def data_url(jpeg: bytes, side: int) -> str:

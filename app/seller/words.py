@@ -65,6 +65,7 @@ STATUSES = {
 HAND_OVER = "Sold: hand it over"
 ORDINALS = ("next", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 SLOW_SECONDS = 45.0
+SLOW = "You can leave this page open and do something else. Nothing is lost, and you can stop at any time."
 
 
 def mark(fact: AttributeValue) -> Mark:

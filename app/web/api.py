@@ -14,15 +14,7 @@ from app.routing import ERRORS, Deps, Id, Who
 from app.services import Services
 from app.views import AppError
 from app.web import api_page
-from app.web.api_schemas import (
-    DraftBody,
-    Health,
-    ListingChanges,
-    ListingPage,
-    PhotosBody,
-    PublishBody,
-    WriteBody,
-)
+from app.web.api_schemas import DraftBody, Health, ListingChanges, ListingPage, PhotosBody, PublishBody, WriteBody
 from app.web.request_body import release_body
 from app.web.sse import last_view, server_sent
 from listing.intake.photos import Photo, PhotoLimits, intake
@@ -30,7 +22,8 @@ from listing.request import Tone
 from listing.schema import Listing
 
 EVENT_STREAM = "text/event-stream"
-
+Accept = Annotated[str, Header(description="text/event-stream streams the draft while it is made.")]
+STREAMED = {"description": "The finished draft.", "content": {EVENT_STREAM: {"schema": {"type": "string"}}}}
 # The version of a draft or a listing travels as its ETag.
 IfMatch = Annotated[
     str, Header(max_length=100, description="The ETag that was read: 409 when something has changed since.")
@@ -62,13 +55,7 @@ def _say_version(services: Services, seller: str, listing: Listing, response: Re
     return listing
 
 
-@v1.post(
-    "/drafts",
-    status_code=201,
-    response_model=DraftBody,
-    tags=["drafts"],
-    responses={201: {"description": "The finished draft.", "content": {EVENT_STREAM: {"schema": {"type": "string"}}}}},
-)
+@v1.post("/drafts", status_code=201, response_model=DraftBody, tags=["drafts"], responses={201: STREAMED})
 async def create_draft(
     request: Request,
     services: Deps,
@@ -77,7 +64,7 @@ async def create_draft(
     note: Annotated[str, Form(description="The seller's words, kept verbatim.")] = "",
     category: Annotated[str, Form(description="What it is; empty lets the model decide.")] = "",
     tone: Annotated[Tone, Form(description="How the text is written.")] = "plain",
-    accept: Annotated[str, Header(description="text/event-stream streams the draft while it is made.")] = "",
+    accept: Accept = "",
 ) -> Response:
     """Write a draft from photos. Hanging up stops the work.
 
@@ -128,19 +115,9 @@ def delete_draft(services: Deps, seller: Who, draft_id: Id) -> None:
     services.drafts.abandon(seller.id, draft_id)
 
 
-@v1.post(
-    "/drafts/{draft_id}/write",
-    response_model=DraftBody,
-    tags=["drafts"],
-    responses={200: {"description": "The finished draft.", "content": {EVENT_STREAM: {"schema": {"type": "string"}}}}},
-)
+@v1.post("/drafts/{draft_id}/write", response_model=DraftBody, tags=["drafts"], responses={200: STREAMED})
 async def write_draft_again(
-    request: Request,
-    services: Deps,
-    seller: Who,
-    draft_id: Id,
-    body: WriteBody | None = None,
-    accept: Annotated[str, Header(description="text/event-stream streams the draft while it is made.")] = "",
+    request: Request, services: Deps, seller: Who, draft_id: Id, body: WriteBody | None = None, accept: Accept = ""
 ) -> Response:
     """Write a draft again from its photos as they are now; what the seller set stays. Answers like `POST /v1/drafts`.
 
@@ -181,14 +158,9 @@ def publish(
     if_match: IfMatch = "",
 ) -> Listing:
     """Publish a draft. Given fields are edits; publishing the same draft again gives the same listing."""
-    key = idempotency_key or f"draft:{body.draft_id}"
-    edits: dict[str, str] = dict(body.facts)
-    for name in ("title", "description", "category"):
-        if (value := getattr(body, name)) is not None:
-            edits[name] = value
-    if body.price is not None:
-        edits["price"] = str(body.price)
-    version = _version(if_match)
+    key, version = idempotency_key or f"draft:{body.draft_id}", _version(if_match)
+    given = body.model_dump(include={"title", "description", "category", "price"}, exclude_none=True)
+    edits = {**body.facts, **{name: str(value) for name, value in given.items()}}
     listing = services.publisher.edit_and_publish(seller.id, body.draft_id, edits, key=key, version=version)
     return _say_version(services, seller.id, listing, response)
 

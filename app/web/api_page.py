@@ -48,13 +48,8 @@ def _operations(spec: Spec) -> Iterator[dict[str, Any]]:
 
 def _parameters(operation: Spec) -> Iterator[dict[str, Any]]:
     for given in operation.get("parameters", []):
-        yield {
-            "name": given["name"],
-            "where": given["in"],
-            "type": type_of(given["schema"]),
-            "required": given.get("required", False),
-            "text": given.get("description", ""),
-        }
+        text, required = given.get("description", ""), given.get("required", False)
+        yield {**_field(given["name"], given["schema"], required), "where": given["in"], "text": text}
 
 
 def _body(spec: Spec, operation: Spec) -> Iterator[dict[str, Any]]:
@@ -66,12 +61,11 @@ def _body(spec: Spec, operation: Spec) -> Iterator[dict[str, Any]]:
 
 def _fields(shape: Spec) -> Iterator[dict[str, Any]]:
     for name, field in shape.get("properties", {}).items():
-        yield {
-            "name": name,
-            "type": type_of(field),
-            "required": name in shape.get("required", []),
-            "text": field.get("description", ""),
-        }
+        yield _field(name, field, name in shape.get("required", []))
+
+
+def _field(name: str, schema: Spec, required: bool) -> dict[str, Any]:
+    return {"name": name, "type": type_of(schema), "required": required, "text": schema.get("description", "")}
 
 
 def _content(answer: Spec) -> str:

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from app.routing import Body, ErrorDetail
-from app.views import DraftView, State
+from app.routing import Body
+from app.views import DraftView, Problem, State
 from listing.intake.photos import PhotoLimits
 from listing.request import Tone
 from listing.schema import Draft, Listing, PhotoRef
@@ -37,15 +37,14 @@ class DraftBody(Body):
     asked: float | None = Field(description="The seller's price.")
     currency: str
     draft: Draft | None
-    problem: ErrorDetail | None
+    problem: Problem | None
     listing_id: str | None
 
     @classmethod
     def of(cls, view: DraftView) -> DraftBody:
         """The body of a view."""
-        same = {name: getattr(view, name) for name in cls.model_fields.keys() - {"id", "locked", "problem"}}
-        problem = ErrorDetail(code=view.problem.code, message=view.problem.message) if view.problem else None
-        return cls(id=view.draft_id, locked=sorted(view.locked), problem=problem, **same)
+        same = {name: getattr(view, name) for name in cls.model_fields.keys() - {"id", "locked"}}
+        return cls(id=view.draft_id, locked=sorted(view.locked), **same)
 
 
 class PhotosBody(Body):
@@ -99,4 +98,4 @@ class ListingPage(Body):
 class Health(Body):
     """Whether the server can work."""
 
-    status: Literal["ok", "starting"]
+    status: Literal["ok"]

@@ -14,10 +14,9 @@ _ANSWERS = {408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
 
 
 class Ledger:
-    """Who is connected. When there is no room, whoever has waited longest without a request has to go.
+    """Who is connected: at most ``total``, and ``each`` of one address.
 
-    Args:
-        total: most connections. each: most of one address.
+    When there is no room, whoever has waited longest without a request has to go.
     """
 
     def __init__(self, total: int, each: int) -> None:
@@ -69,14 +68,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A place for it, or the end."""
         super().connection_made(transport)
         self.address = self.client[0] if self.client else ""
         if self.ledger.enter(self):
             self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Its place is free."""
         self._stop_timer()
         self.ledger.leave(self)
         super().connection_lost(exc)
@@ -91,24 +88,20 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(431)
 
     def on_headers_complete(self) -> None:
-        """A request begins."""
         self._unparsed = 0
         self._stop_timer()
         self.ledger.idle(self, False)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """A part of a body."""
         self._unparsed = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The end of a request."""
         self._unparsed = 0
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """The end of an answer."""
         super().on_response_complete()
         if self.cycle.response_complete:  # no further request of the same connection has begun
             self.ledger.idle(self, True)

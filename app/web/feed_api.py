@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.accounts.sellers import Seller
 from app.market.orders import Order, Role
-from app.market.post_views import TOPICS, PostView
+from app.market.posts import TOPICS, PostView
 from app.routing import ERRORS, Body, Deps, Id, Who
 from app.services import Services
 from app.views import AppError
@@ -92,15 +92,12 @@ class AdBody(Body):
     bid: float = Field(ge=0, le=1_000, allow_inf_nan=False)
 
 
+Key = Annotated[str, Header(max_length=200, description="The same key again: the same one.")]
 v1_feed = APIRouter(prefix="/v1", tags=["feed"], responses=ERRORS)
 
 
 def acting_for(services: Services, who: Seller, named: str) -> str:
-    """The id under which a visitor acts: one's own; in the single-user mode anybody may be played.
-
-    Raises:
-        AppError: somebody else's (403).
-    """
+    """The id under which a visitor acts: one's own; in the single-user mode anybody may be played."""
     if not named or named in ("me", who.id, who.name):
         return who.id
     if services.sellers.single:
@@ -115,11 +112,9 @@ def feed_page(
     """A page for a visitor: `me`, or one's own id. Report what was seen and clicked to /v1/events."""
     page = services.feed.page(acting_for(services, seller, user), size)
     places = [
-        FeedPlace(
-            position=s.position or 0, listing=page.listings[s.item_id], reason=cast(Reason, s.reason), pctr=s.pctr
-        )
+        FeedPlace(position=s.position or 0, listing=listing, reason=cast(Reason, s.reason), pctr=s.pctr)
         for s in page.slate.page
-        if s.item_id in page.listings
+        if (listing := page.listings.get(s.item_id)) is not None
     ]
     places += [
         FeedPlace(position=s.position, post=post, reason="post", pctr=s.pctr)
@@ -147,15 +142,12 @@ async def publish_post(
     text: Annotated[str, Form(description="Plain text; contact data are taken out.")],
     category: Annotated[str, Form(description="Of what it is about.")],
     topic: Annotated[str, Form(description=f"One of {', '.join(TOPICS)}.")],
-    idempotency_key: Annotated[str, Header(max_length=200, description="The same key again: the same post.")] = "",
+    idempotency_key: Key = "",
 ) -> PostView:
     """Publish a post: a short text or guide with a photo, which stands in the feed until it is withdrawn."""
-    data = await photo.read()
-
-    def put() -> PostView:
-        return services.posts.publish(seller.id, intake([data])[0], title, text, category, topic, idempotency_key)
-
-    return await run_in_threadpool(put)
+    taken = await run_in_threadpool(intake, [await photo.read()])
+    wish = (seller.id, taken[0], title, text, category, topic, idempotency_key)
+    return await run_in_threadpool(services.posts.publish, *wish)
 
 
 @v1_feed.get("/posts")
@@ -171,12 +163,7 @@ def withdraw_post(services: Deps, seller: Who, post_id: Id) -> None:
 
 
 @v1_feed.post("/orders", status_code=201)
-def order(
-    services: Deps,
-    seller: Who,
-    body: OrderBody,
-    idempotency_key: Annotated[str, Header(max_length=200, description="The same key again: the same order.")] = "",
-) -> Order:
+def order(services: Deps, seller: Who, body: OrderBody, idempotency_key: Key = "") -> Order:
     """Buy one piece at the price that was seen. Of two buyers at the same time, one gets it and the other a 409."""
     buyer = acting_for(services, seller, body.buyer)
     try:

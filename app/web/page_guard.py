@@ -42,12 +42,7 @@ class PageGate:
         self._sessions: dict[str, OrderedDict[str, None]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what the page needs.
-
-        Raises:
-            AppError: nobody is signed in (401), a call that is not the page's (400).
-            HTTPException: not a part of it (404), or not by this method (405).
-        """
+        """Pass on what the page needs; whatever else is asked is answered with an error."""
         request = Request(scope, receive)
         person = page_user(request, self._state)
         if person is None:
@@ -96,7 +91,7 @@ class PageGate:
 
     def _session(self, person: str, name: str) -> str:
         """The person's own session of that name. They have a few; the one that they used longest ago is forgotten."""
-        session = _private(person, name)
+        session = hashlib.sha256(f"{person}\n{name}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
         used = self._sessions.setdefault(person, OrderedDict())
         used[session] = None
         used.move_to_end(session)
@@ -113,10 +108,6 @@ def add_page_gate(app: FastAPI, uploads: Uploads | None) -> None:
     mount = app.routes[-1]
     assert isinstance(mount, Mount)
     mount.app = PageGate(mount.app, app.state, uploads)
-
-
-def _private(person: str, session: str) -> str:
-    return hashlib.sha256(f"{person}\n{session}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _with_length(scope: Scope, length: int) -> Scope:

@@ -88,11 +88,7 @@ class Body:
             raise self.refused from error
 
     async def receive_all(self) -> None:
-        """Receive all of it now, for bodies that are small.
-
-        Raises:
-            AppError: as ``BodyRefused`` says it.
-        """
+        """Receive all of it now, for bodies that are small."""
         parts = []
         while not self.complete:
             message = await self._next()

@@ -1,29 +1,24 @@
-"""Around every request: who asks, how much at once, host and origin checks, security headers, errors as JSON."""
+"""Around every request: who asks, how much at once, host and origin checks, security headers."""
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Mapping
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, RedirectResponse, Response
-from starlette.datastructures import State
-from starlette.exceptions import HTTPException
+from fastapi.responses import RedirectResponse, Response
+from starlette.datastructures import MutableHeaders, State
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.accounts.authentication import OPEN_PATHS, Caller, Gate
 from app.metrics import Metrics
 from app.settings import Settings
 from app.views import AppError, Busy
+from app.web.errors import error_response
 from app.web.request_body import Body, BodyRefused, Places, keep_body
-from listing.errors import IplError
-from listing.intake.photos import PhotoError, PhotoLimits
+from listing.intake.photos import PhotoLimits
 
-log = logging.getLogger(__name__)
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
 SAFE = ("GET", "HEAD", "OPTIONS")
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?|::1")
@@ -58,16 +53,6 @@ UPLOAD = "/gradio_api/upload"
 MAX_OPEN_BYTES, MAX_JSON_BYTES, MAX_FORM_BYTES = 16_000, 2_000_000, 1_000_000
 DRAFT_BODIES, PAGE_CALLS = 2, 64  # under way for one seller; of drafts until their photos are decoded
 STRICT_PATHS = ("/v1/", "/docs", "/healthz", "/readyz", "/metrics", "/openapi.json", "/sign-in", "/l/")
-PHOTO_STATUS = {"too_large": 413, "busy": 503}
-
-
-def error_response(error: IplError) -> JSONResponse:
-    """An error as the API answers it: ``{"error": {"code", "message"}}``."""
-    status = PHOTO_STATUS.get(error.code, error.http_status) if isinstance(error, PhotoError) else error.http_status
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
-    if isinstance(error, AppError) and error.retry_after is not None:
-        headers["Retry-After"] = str(error.retry_after)
-    return JSONResponse({"error": {"code": error.code, "message": str(error)}}, status, headers)
 
 
 class Guard:
@@ -87,7 +72,6 @@ class Guard:
         self.hosts = (*LOOPBACK, *further) if settings.on_loopback or further else ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a refusal, or pass on."""
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
             return
@@ -158,9 +142,7 @@ class Guard:
         if error.http_status == 401 and PAGES.fullmatch(scope["path"]) and scope["method"] in SAFE:
             return RedirectResponse("/sign-in", 303)
         self.metrics.errors.labels(error.code).inc()
-        response = error_response(error)
-        response.headers["Connection"] = "close"
-        return response
+        return error_response(error, {"Connection": "close"})
 
     async def _pass_on(self, scope: Scope, body: Body, send: Send) -> None:
         answered = False
@@ -172,7 +154,7 @@ class Guard:
                 raise body.refused
             answered = True
             if message["type"] == "http.response.start" and not body.complete and _has_body(scope):
-                message = {**message, "headers": [*message.get("headers", []), (b"connection", b"close")]}
+                MutableHeaders(scope=message).append("connection", "close")
             await send(message)
 
         try:
@@ -183,17 +165,13 @@ class Guard:
 
     def _with_headers(self, scope: Scope, send: Send) -> Send:
         strict = scope["path"].startswith(STRICT_PATHS)
-        policy = _STRICT if strict else _PAGE
-        extra = [
-            (k.lower().encode(), v.encode()) for k, v in {**self.headers, "Content-Security-Policy": policy}.items()
-        ]
+        extra = {**self.headers, "Content-Security-Policy": _STRICT if strict else _PAGE}
 
         async def wrapped(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", []), *extra]}
+                MutableHeaders(scope=message).update(extra)
                 if strict:
-                    route = scope.get("route")
-                    path = getattr(route, "path", "other")
+                    path = getattr(scope.get("route"), "path", "other")
                     self.metrics.requests.labels(path, str(message["status"])).inc()
             await send(message)
 
@@ -228,38 +206,3 @@ def _name(host: str) -> str:
     if host.startswith("["):
         return host.partition("]")[0] + "]"
     return host.rpartition(":")[0] if ":" in host else host
-
-
-def install_errors(app: FastAPI, metrics: Metrics) -> None:
-    """Every error of the API becomes ``{"error": {"code", "message"}}``."""
-
-    def answer(error: IplError, headers: Mapping[str, str] | None = None) -> Response:
-        metrics.errors.labels(error.code).inc()
-        response = error_response(error)
-        response.headers.update(headers or {})
-        return response
-
-    async def ours(_: Request, error: Exception) -> Response:
-        assert isinstance(error, IplError)
-        if error.http_status >= 500 and not isinstance(error, AppError):
-            log.error("a request failed", exc_info=error)
-        return answer(error)
-
-    async def invalid(_: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path", "header"))
-        return answer(AppError("invalid", f"{place or 'The request'}: {first['msg']}."[:500], 422))
-
-    async def http(_: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        return answer(AppError("http", str(error.detail), error.status_code), error.headers)
-
-    async def unforeseen(_: Request, error: Exception) -> Response:
-        log.error("a request failed", exc_info=error)
-        return answer(AppError("unforeseen", "Something unforeseen happened; the server's log says what.", 500))
-
-    app.add_exception_handler(IplError, ours)
-    app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(HTTPException, http)
-    app.add_exception_handler(Exception, unforeseen)

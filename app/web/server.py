@@ -20,7 +20,7 @@ from app.buyer import listing_page
 from app.logs import RequestIds, log_json
 from app.ops import api as ops_api
 from app.routing import is_operator
-from app.services import Services, build_services
+from app.services import Services
 from app.settings import Settings
 from app.store.backup.journal import settle_alone
 from app.store.deletions import empty_uploads
@@ -28,8 +28,8 @@ from app.store.home_lock import only_user
 from app.store.retention import forget_behaviour
 from app.views import AppError
 from app.web import api, feed_api, sign_in
-from app.web.request_guard import Guard, install_errors
-from app.web.unknown_paths import install_unknown
+from app.web.errors import install_errors
+from app.web.request_guard import Guard
 from listing.home import private_files
 
 log = logging.getLogger(__name__)
@@ -78,13 +78,11 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
     app.state.sessions = Sessions(services.settings.home, services.settings.session_hours, services.sellers)
     app.state.tries = Tries()
     app.add_middleware(Guard, settings=services.settings, metrics=services.metrics, state=app.state)
-    install_errors(app, services.metrics)
     for router in ROUTERS:
         app.include_router(router)
-    install_unknown(app, services.metrics)
+    install_errors(app, services.metrics)
     if page:
         mount_page(app, services)
-        install_unknown(app, services.metrics)
     app.add_middleware(RequestIds)  # outermost: refusals have an id as well
     return app
 
@@ -98,24 +96,24 @@ def mount_page(app: FastAPI, services: Services) -> None:
     import gradio as gr
 
     from app.ops import page as ops_page
-    from app.seller.page import build_page
+    from app.seller.page import SellerPage
     from app.theme import page_options
     from app.web.page_guard import add_page_gate
     from app.web.uploads import Uploads
 
+    def seller(request: Request) -> str | None:
+        return page_user(request, app.state)
+
     def operator(request: Request) -> str | None:
-        name = page_user(request, app.state)
+        name = seller(request)
         return name if is_operator(services, name) else None
 
-    page_for_operators = ops_page.build_page(services)
-    gr.mount_gradio_app(app, page_for_operators, path="/ops", auth_dependency=operator, **page_options("ops"))
+    ops = ops_page.build_page(services)
+    gr.mount_gradio_app(app, ops, path="/ops", auth_dependency=operator, **page_options("ops"))
     add_page_gate(app, None)
-    sign_out = None if services.sellers.single else "/sign-out"
-    blocks = build_page(services, sign_out)
+    page = SellerPage(services, None if services.sellers.single else "/sign-out").blocks
     options = page_options("seller")
-    gr.mount_gradio_app(
-        app, blocks, path="/", auth_dependency=lambda r: page_user(r, app.state), max_file_size=MAX_FILE, **options
-    )
+    gr.mount_gradio_app(app, page, path="/", auth_dependency=seller, max_file_size=MAX_FILE, **options)
     each, total = int(services.settings.uploads_mb * 1e6), int(services.settings.uploads_total_mb * 1e6)
     add_page_gate(app, Uploads(uploads, each, total))
 
@@ -167,9 +165,6 @@ def serve(settings: Settings) -> int:
     """Serve until interrupted or told to stop (SIGTERM); returns the exit status.
 
     Then no new request is taken, those under way end within ``shutdown_seconds``, and store and index are closed.
-
-    Raises:
-        HomeInUse: another server or a restore uses the home. SettingsError, StoreError, PasswordFileError.
     """
     with private_files(), only_user(settings.home):
         settle_alone(settings)
@@ -195,7 +190,7 @@ def _serve(settings: Settings) -> int:
         return 1
     if settings.log_json:
         log_json()
-    services = build_services(settings)
+    services = Services(settings)
     port = listener.getsockname()[1]
     host = f"[{settings.host}]" if family == socket.AF_INET6 else settings.host
     app = create_app(services)

@@ -22,15 +22,15 @@ PAGE = Path(__file__).with_name("templates") / "sign_in.html"
 pages = APIRouter(include_in_schema=False)
 
 
-def form(error: str = "", name: str = "") -> str:
-    """The sign-in page as HTML."""
-    return render(PAGE, error=error, name=name)
+def form(error: str = "", name: str = "", status: int = 200, headers: dict[str, str] | None = None) -> HTMLResponse:
+    """The sign-in page."""
+    return HTMLResponse(render(PAGE, error=error, name=name), status, headers)
 
 
 @pages.get("/sign-in")
 def sign_in_page(request: Request) -> Response:
     """The form, or the page for whoever is signed in already."""
-    return RedirectResponse("/", 303) if page_user(request) else HTMLResponse(form())
+    return RedirectResponse("/", 303) if page_user(request) else form()
 
 
 @pages.post("/sign-in")
@@ -55,9 +55,9 @@ async def sign_in(
             await run_in_threadpool(_revoke, sessions, name)
     except AppError as error:
         headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else None
-        return HTMLResponse(form(str(error), name), error.http_status, headers)
+        return form(str(error), name, error.http_status, headers)
     if stored is None:
-        return HTMLResponse(form("The name or the password is wrong.", name), 401)
+        return form("The name or the password is wrong.", name, 401)
     response = RedirectResponse("/", 303)
     secure = services.settings.secure_cookies or urlsplit(str(request.url)).scheme == "https"
     for cookie, value, seconds, path in (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import asdict
 from typing import Any
 
 import anyio
@@ -28,51 +30,37 @@ async def views(run: DraftRun) -> AsyncGenerator[DraftView, None]:
 
 
 async def last_view(run: DraftRun, request: Request) -> DraftView:
-    """The last view.
-
-    Raises:
-        AppError: the caller hung up (nobody will read this, and the draft is stopped).
-    """
+    """The last view. When the caller hangs up, the draft is stopped (and nobody reads the AppError)."""
     last: DraftView | None = None
-    stream = views(run)
-    try:
+    async with aclosing(views(run)) as stream:
         async for view in stream:
             last = view
             if view.state not in ENDED and await request.is_disconnected():
                 raise AppError("hung_up", "The connection was lost; the draft was stopped.", 499)
-    finally:
-        await stream.aclose()
     assert last is not None
     return last
 
 
 async def server_sent(run: DraftRun) -> AsyncIterator[str]:
     """Server-sent events: ``queued``, ``working`` (a tick), the pipeline's own kinds, then ``draft`` or ``error``."""
-    stream = views(run)
     try:
-        async for view in stream:
-            yield _message(view)
+        async with aclosing(views(run)) as stream:
+            async for view in stream:
+                yield _message(view)
     except AppError as error:
         yield _frame("error", {"error": {"code": error.code, "message": str(error)}})
-    finally:
-        await stream.aclose()
 
 
 def _message(view: DraftView) -> str:
     if view.state == "ready":
         return _frame("draft", DraftBody.of(view).model_dump(mode="json"))
     if view.state in ENDED:
-        problem = {"code": view.problem.code, "message": view.problem.message} if view.problem else {}
+        problem = asdict(view.problem) if view.problem else {}
         return _frame("error", {"id": view.draft_id, "error": problem})
     if view.event is not None:
         return _frame(view.event.kind, view.event.model_dump(mode="json"))
-    progress = {
-        "id": view.draft_id,
-        "position": view.position,
-        "share": view.share,
-        "seconds_left": view.seconds_left,
-    }
-    return _frame(view.state, progress)
+    progress = {name: getattr(view, name) for name in ("position", "share", "seconds_left")}
+    return _frame(view.state, {"id": view.draft_id, **progress})
 
 
 def _frame(event: str, data: dict[str, Any]) -> str:

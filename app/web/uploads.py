@@ -55,11 +55,7 @@ class Uploads:
         return self.folder / hashlib.sha256(person.encode()).hexdigest()[:16]
 
     def own(self, person: str, path: object) -> tuple[Path, int]:
-        """The file that a person uploaded and names, and its bytes.
-
-        Raises:
-            AppError: it is something else (400).
-        """
+        """The file that a person uploaded and names, and its bytes."""
         if isinstance(path, str) and "\0" not in path:
             with contextlib.suppress(OSError):  # a name that is too long, or a file that was swept just now
                 file = Path(os.path.realpath(path))
@@ -68,11 +64,7 @@ class Uploads:
         raise AppError("not_uploaded", "Choose photos from this device; nothing else is taken.", 400)
 
     async def store(self, request: Request, person: str) -> list[str]:
-        """Keep the files of a form (field ``files``); returns their paths. What is refused leaves nothing behind.
-
-        Raises:
-            AppError: no files, too many or unreadable (422), too large (413), too much lies there unclaimed (429).
-        """
+        """Keep the files of a form (field ``files``); returns their paths. What is refused leaves nothing behind."""
         try:
             # Until all of them are checked, they lie in temp files without a name, which vanish by themselves.
             async with request.form(max_files=MAX_FILES, max_fields=4) as form:

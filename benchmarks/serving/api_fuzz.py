@@ -22,7 +22,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from app.services import build_services
+from app.services import Services
 from app.settings import Settings
 from app.web.server import create_app
 from tests.fakes import FakeIndex, FakePipeline, jpeg
@@ -46,7 +46,7 @@ class Report:
 
 def make_app(home: Path) -> FastAPI:
     """The API on a fresh store, with a pipeline that answers at once."""
-    services = build_services(Settings(home=home), pipeline=FakePipeline(), index=FakeIndex())
+    services = Services(Settings(home=home), pipeline=FakePipeline(), index=FakeIndex())
     return create_app(services, page=False)
 
 

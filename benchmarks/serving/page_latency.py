@@ -20,7 +20,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from app.accounts.passwords import write_password
-from app.services import Services, build_services
+from app.services import Services
 from app.settings import Settings
 from app.setup.external_tools import find_chromium
 from listing.home import ipl_home
@@ -99,7 +99,7 @@ def services_of(home: Path, pipeline: Any) -> Services:
     passwords = home / "passwords"
     for name in ("anna", "ben"):
         write_password(passwords, name, PASSWORD)
-    return build_services(Settings(home=home, passwords=passwords), pipeline=pipeline, index=FakeIndex())
+    return Services(Settings(home=home, passwords=passwords), pipeline=pipeline, index=FakeIndex())
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright  # noqa: E402
 
-from app.services import build_services  # noqa: E402
+from app.services import Services  # noqa: E402
 from app.settings import Settings  # noqa: E402
 from app.setup.external_tools import find_chromium  # noqa: E402
 from app.store.search_index import NoIndex  # noqa: E402
@@ -160,7 +160,7 @@ STATES = {
 def shoot(browser: Browser, name: str, state: State, size: str, folder: Path) -> None:
     """One picture: a fresh store, a fresh browser."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
-        services = build_services(
+        services = Services(
             Settings(home=Path(home), **state.settings), pipeline=FakePipeline(**state.pipeline), index=state.index()
         )
         with served(services) as url:

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app.services import Services, build_services
+from app.services import Services
 from app.settings import Settings
 from app.store.draft_repo import new_id
 from app.store.tables import ListingRow, now
@@ -51,7 +51,7 @@ def listings(home: Path, demo: Path, count: int) -> dict[str, float]:
             (home / name).symlink_to(source)
         else:
             shutil.copytree(source, home / name)
-    services = build_services(Settings(home=home))
+    services = Services(Settings(home=home))
     me = services.sellers.only().id
     files = [demo / name for name in PHOTOS]
     made: list[str] = []
@@ -96,12 +96,12 @@ def fill(services: Services, count: int) -> list[str]:
 def traffic(home: Path, items: int, pages: int, orders: int) -> dict[str, float]:
     """Pages and orders on a store with that many things."""
     settings = Settings(home=home, feed_per_second=1e9)
-    services = build_services(settings, pipeline=FakePipeline(), index=FakeIndex())
+    services = Services(settings, pipeline=FakePipeline(), index=FakeIndex())
     ids = fill(services, items)
     services.close()
     before = (home / "store.sqlite").stat().st_size
     started = time.process_time()
-    services = build_services(settings, pipeline=FakePipeline(), index=FakeIndex())
+    services = Services(settings, pipeline=FakePipeline(), index=FakeIndex())
     start = time.process_time() - started
     buyer = services.sellers.named("buyer").id
     page = cost(lambda n: services.feed.page(f"visitor {n % 50}", 20), pages)

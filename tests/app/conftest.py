@@ -13,12 +13,11 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from app.accounts.passwords import write_password
-from app.services import Services, build_services
+from app.services import Services
 from app.settings import Settings
-from app.web.server import create_app
 from listing.intake.photos import Photo, intake
 from tests.app.support.backends import Backend, Databases, on_files, on_servers
+from tests.app.support.clients import People, client_of
 from tests.fakes import FakePipeline, jpeg
 from tests.servers import Server
 
@@ -88,7 +87,7 @@ def build(tmp_path: Path, backend: Backend) -> Iterator[Build]:
     made: list[Services] = []
 
     def _build(*, pipeline: FakePipeline | None = None, index: Any = None, **settings: Any) -> Services:
-        services = build_services(
+        services = Services(
             Settings(home=tmp_path, **{**backend.settings, **settings}),
             pipeline=pipeline or FakePipeline(),
             index=index if index is not None else backend.index(),
@@ -118,16 +117,20 @@ def photos() -> tuple[Photo, ...]:
 
 
 @pytest.fixture
-def two(build, tmp_path):
-    """Clients of two sellers on one server with a password file."""
-    file = tmp_path / "passwords"
-    for name in ("ann", "bob"):
-        write_password(file, name, "long enough")
-    services = build(passwords=file)
-    app = create_app(services, page=False)
+def client(services: Services) -> Iterator[TestClient]:
+    """A client of the one seller."""
+    with client_of(services) as made:
+        yield made
 
-    def signed(name):
-        token = services.sellers.new_token(services.sellers.named(name))
-        return TestClient(app, base_url="http://localhost", headers={"Authorization": f"Bearer {token}"})
 
-    return signed("ann"), signed("bob"), TestClient(app, base_url="http://localhost")
+@pytest.fixture
+def people(build: Build, tmp_path: Path) -> Callable[..., People]:
+    """A server for several people: ``people("ann", "bob", operators="ann")``."""
+    return lambda *names, page=False, **settings: People(build, tmp_path, names, page, **settings)
+
+
+@pytest.fixture
+def two(people: Callable[..., People]) -> tuple[TestClient, TestClient, TestClient]:
+    """Clients of two sellers on one server, and of nobody."""
+    made = people("ann", "bob")
+    return made.signed("ann"), made.signed("bob"), made.client()

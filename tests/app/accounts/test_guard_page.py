@@ -325,7 +325,7 @@ def test_the_sessions_of_one_person_are_bounded(people):
 
 
 def test_the_sessions_of_everybody_are_bounded(services):
-    blocks = page.build_page(services)
+    blocks = page.SellerPage(services, None).blocks
     assert 64 <= blocks.state_session_capacity <= 500
 
 

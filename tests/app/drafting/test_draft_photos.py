@@ -126,16 +126,11 @@ class TestOnTheScreen:
         assert away not in written.shown
         assert len(written.shown) == 2
 
-    def test_the_order_on_the_screen_is_published(self, services, me, written):
+    def test_the_order_on_the_screen_is_published_with_what_was_added_later(self, services, me, written, tmp_path):
         first, second, third = written.shown
         written.press("photo_move", photo=third, to=0)
-        assert written.shown == [third, first, second]
-        assert [p.id for p in services.drafts.get(me, written.draft.draft_id).photos] == written.shown
-        written.press("publish")
-        assert [p.id for p in written.desk.published.photos] == [third, first, second]
-
-    def test_a_photo_added_later_is_published(self, services, me, written, tmp_path):
         written.take(picture(4), folder=tmp_path)
+        assert written.shown[:3] == [third, first, second]
         assert len(written.shown) == 4
         assert [p.id for p in services.drafts.get(me, written.draft.draft_id).photos] == written.shown
         written.press("publish")

@@ -17,11 +17,6 @@ def files(*seeds: int) -> list[tuple[str, tuple[str, bytes, str]]]:
 
 class TestForPrograms:
     @pytest.fixture
-    def client(self, services):
-        with client_of(services) as client:
-            yield client
-
-    @pytest.fixture
     def made(self, client):
         return client.post("/v1/drafts", files=files(1, 2, 3), data={"note": "Worn twice."}).json()
 

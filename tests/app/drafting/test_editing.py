@@ -56,22 +56,6 @@ def test_flags_move_with_their_words_and_go_when_these_go(draft):
     assert edits.apply(draft, edits.changes([Edit("confirm", "description", UNSUPPORTED)])).flags == []
 
 
-@pytest.mark.parametrize(
-    ("text", "words", "left"),
-    [
-        ("Warm hoodie. Rarely worn.", "Rarely worn", "Warm hoodie."),
-        ("Rarely worn. Warm hoodie.", "Rarely worn", "Warm hoodie."),
-        ("A warm, rarely worn hoodie.", "rarely worn", "A warm hoodie."),
-        ("A hoodie, rarely worn.", "rarely worn", "A hoodie."),
-        ("Warm.\n\nRarely worn.\nSoft.", "Rarely worn", "Warm.\n\nSoft."),
-        ("Rarely worn", "Rarely worn", ""),
-        ("Warm.", "Rarely worn", "Warm."),
-    ],
-)
-def test_removing_words_leaves_a_clean_sentence(text, words, left):
-    assert edits.without(text, words, 0) == left
-
-
 def test_what_the_seller_locked_is_never_counted_as_generated(draft):
     made = edits.changes([Edit("set", "title", "Mine"), Edit("set", "colour", "black")])
     rewritten = make_draft(DraftRequest(photos=(), title="Mine", facts={"colour": "black"}, tone="warmer"))

@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 import pytest
-import uvicorn
 
 from app.views import AppError
 from app.web.server import create_app
 from benchmarks.serving.api_fuzz import fuzz, make_app
+from tests.app.support.moments import becomes
+from tests.app.support.page_server import served
 from tests.fakes import FakePipeline, jpeg
-
-
-@contextlib.contextmanager
-def serving(services):
-    """The API's address while it is served."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(create_app(services, page=False), log_level="error", timeout_graceful_shutdown=2)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        while not server.started:
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 @pytest.fixture
@@ -50,17 +29,10 @@ def photo(tmp_path) -> Path:
     return file
 
 
-def wait_until(true, seconds=10.0):
-    deadline = time.monotonic() + seconds
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return true()
-
-
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_events_through_curl(build, photo):
-    with serving(build(pipeline=FakePipeline(delay=0.01))) as url:
-        command = ["curl", "-sN", "-H", "Accept: text/event-stream", "-F", f"photos=@{photo}", f"{url}/v1/drafts"]
+    with served(build(pipeline=FakePipeline(delay=0.01)), page=False) as url:
+        command = ["curl", "-sN", "-H", "Accept: text/event-stream", "-F", f"photos=@{photo}", f"{url}v1/drafts"]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     frames = [frame.split("\n") for frame in said.strip().split("\n\n")]
     assert all(len(f) == 2 and f[0].startswith("event: ") and f[1].startswith("data: ") for f in frames)
@@ -74,15 +46,15 @@ def test_events_through_curl(build, photo):
 @pytest.mark.parametrize("accept", ["text/event-stream", "application/json"])
 def test_hanging_up_stops_the_draft_and_lets_the_next_one_in(build, photo, accept):
     services = build(pipeline=FakePipeline(delay=0.2))
-    with serving(services) as url:
-        command = ["curl", "-sN", "-H", f"Accept: {accept}", "-F", f"photos=@{photo}", f"{url}/v1/drafts"]
+    with served(services, page=False) as url:
+        command = ["curl", "-sN", "-H", f"Accept: {accept}", "-F", f"photos=@{photo}", f"{url}v1/drafts"]
         caller = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        assert wait_until(lambda: services.pipeline.running == 1)
+        assert becomes(lambda: services.pipeline.running == 1)
         caller.send_signal(signal.SIGKILL)
         caller.wait()
-        assert wait_until(lambda: services.pipeline.running == 0, 3)
+        assert becomes(lambda: services.pipeline.running == 0, 3)
         assert services.pipeline.closed == 1
-        assert wait_until(lambda: len(services.queue) == 0)
+        assert becomes(lambda: len(services.queue) == 0)
         services.pipeline.delay = 0.0
         assert subprocess.run(command, capture_output=True, check=True).stdout
 
@@ -90,8 +62,8 @@ def test_hanging_up_stops_the_draft_and_lets_the_next_one_in(build, photo, accep
 def test_the_example_of_the_docs_runs(build, photo, repository):
     text = (repository / "docs" / "api.md").read_text()
     example = re.search(r"```python\n(.*?)```", text, re.DOTALL).group(1)
-    with serving(build()) as url:
-        environment = {**os.environ, "IPL_URL": url, "IPL_PHOTO": str(photo)}
+    with served(build(), page=False) as url:
+        environment = {**os.environ, "IPL_URL": url.rstrip("/"), "IPL_PHOTO": str(photo)}
         ran = subprocess.run(
             [sys.executable, "-c", example], env=environment, capture_output=True, text=True, check=False
         )

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from app.drafting.queue import DraftQueue, QueueFull
-from app.views import AppError
+from app.drafting.queue import DraftQueue
+from app.views import AppError, Busy
 from listing.intake.photos import intake
 from tests.fakes import FakePipeline, jpeg
 
@@ -63,7 +63,7 @@ def test_a_full_line_says_when_to_come_back():
     queue.wait(running, 0)
     for name in "ab":
         queue.join(name, name)
-    with pytest.raises(QueueFull, match="try again in about") as caught:
+    with pytest.raises(Busy, match="try again in about") as caught:
         queue.join("c", "c")
     assert caught.value.http_status == 429
     assert caught.value.retry_after >= 1
@@ -74,7 +74,7 @@ def test_one_seller_cannot_fill_the_line():
     queue = line(per_seller=2)
     for name in "ab":
         queue.join(name, "x")
-    with pytest.raises(QueueFull):
+    with pytest.raises(Busy):
         queue.join("c", "x")
     queue.join("d", "y")
 
@@ -125,7 +125,7 @@ def test_a_refused_draft_leaves_nothing_behind(build):
     services = build(queue_length=1)
     services.queue.wait(services.queue.join("running", "a"), 0)
     services.queue.join("waiting", "b")
-    with pytest.raises(QueueFull):
+    with pytest.raises(Busy):
         services.draft_writer.start(services.sellers.only().id, intake([jpeg()]))
     assert list(services.media.ids()) == []
 

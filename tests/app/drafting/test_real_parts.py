@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.services import build_services
+from app.services import Services
 from app.settings import load_settings
 from listing.intake.photos import intake
 
@@ -16,7 +16,7 @@ def test_a_demo_photo_becomes_a_listing_that_is_found_again(repository, tmp_path
     settings = load_settings(
         store=f"sqlite:///{tmp_path / 'store.sqlite'}", media=tmp_path / "media", index=str(tmp_path / "index")
     )
-    services = build_services(settings)
+    services = Services(settings)
     try:
         me = services.sellers.only().id
         draft = list(services.draft_writer.start(me, intake([demo]), "Call me: 0176 12345678"))[-1]

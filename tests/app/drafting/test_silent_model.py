@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 
 import pytest
 
 from listing.backends.openai import OpenAIBackend
 from listing.intake.photos import intake
+from tests.app.support.moments import becomes
 from tests.app.support.silent_server import RemotePipeline, SilentServer
 from tests.fakes import jpeg
 
@@ -28,14 +28,6 @@ def services(build, server):
     backend = OpenAIBackend(server.url)
     yield build(pipeline=RemotePipeline(backend), draft_minutes=10)
     backend.close()
-
-
-def becomes(condition):
-    """Whether something comes true soon."""
-    until = time.monotonic() + SOON
-    while not condition() and time.monotonic() < until:
-        time.sleep(0.02)
-    return condition()
 
 
 def begun(services, seller, server):
@@ -60,6 +52,13 @@ def writes(services, server):
     return bool(views) and views[-1].state == "ready"
 
 
+def assert_free(services, server):
+    """The turn is given back, the request is cut, not only forgotten, and the next draft is written."""
+    assert becomes(lambda: len(services.queue) == 0)
+    assert becomes(lambda: not server.open)
+    assert writes(services, server)
+
+
 @pytest.mark.parametrize("mode", FAULTS)
 def test_stopping_frees_the_turn(services, me, server, mode):
     server.mode = mode
@@ -67,9 +66,7 @@ def test_stopping_frees_the_turn(services, me, server, mode):
     services.drafts.stop(me, views[0].draft_id)
     rest.join(SOON)
     assert views[-1].state == "stopped"
-    assert becomes(lambda: len(services.queue) == 0)
-    assert becomes(lambda: not server.open)  # the request is cut, not only forgotten
-    assert writes(services, server)
+    assert_free(services, server)
 
 
 @pytest.mark.parametrize("mode", FAULTS)
@@ -78,9 +75,7 @@ def test_hanging_up_frees_the_turn(services, me, server, mode):
     run = services.draft_writer.start(me, intake([jpeg()]))
     next(view for view in run if server.open and view.stage in (("facts",) if mode == "silent" else ("text",)))
     run.close()
-    assert becomes(lambda: len(services.queue) == 0)
-    assert becomes(lambda: not server.open)
-    assert writes(services, server)
+    assert_free(services, server)
 
 
 @pytest.mark.parametrize("mode", FAULTS)
@@ -90,9 +85,7 @@ def test_the_time_limit_frees_the_turn(build, server, mode):
     views, rest = begun(services, services.sellers.only().id, server)
     rest.join(SOON)
     assert (views[-1].state, views[-1].problem.code) == ("failed", "too_slow")
-    assert becomes(lambda: len(services.queue) == 0)
-    assert becomes(lambda: not server.open)
-    assert writes(services, server)
+    assert_free(services, server)
 
 
 def test_nobody_watching_does_not_keep_the_turn(build, server):

@@ -6,13 +6,7 @@ import pytest
 
 from app.seller.actions import Actions
 from app.seller.desk import Desk, Painter
-from tests.app.support.clients import client_of, code, draft, published
-
-
-@pytest.fixture
-def client(services):
-    with client_of(services) as client:
-        yield client
+from tests.app.support.clients import code, draft, published
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from app.cli.main import main
-from app.feed.candidates import note_items
+from app.feed.items import note_items
 from app.feed.log import write_log
 from app.store.tables import FeedCandidatesRow, FeedEventRow, FeedItemRow, FeedPageRow, FeedRow, OrderRow
 from recommend.cascade.catalog import Item

@@ -6,7 +6,8 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import httpx
@@ -58,12 +59,10 @@ class Promises:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, what: str) -> None:
-        """Count something."""
         with self.lock:
             self.counts[what] += 1
 
     def check(self, true: bool, otherwise: str) -> None:
-        """Note what is wrong."""
         if not true:
             with self.lock:
                 self.wrong.append(otherwise)
@@ -76,20 +75,20 @@ class Gate:
         self._changed = threading.Condition()
         self._open, self._inside = False, 0
 
-    def enter(self) -> None:
-        """Wait until the gate is open."""
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Wait until the gate is open, and do one thing."""
         with self._changed:
             self._changed.wait_for(lambda: self._open)
             self._inside += 1
-
-    def leave(self) -> None:
-        """Done with one thing."""
-        with self._changed:
-            self._inside -= 1
-            self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._changed.notify_all()
 
     def open(self) -> None:
-        """Let everybody in."""
         with self._changed:
             self._open = True
             self._changed.notify_all()
@@ -112,17 +111,14 @@ class Person(threading.Thread):
     def run(self) -> None:
         with httpx.Client(base_url=self.url, timeout=HANG_SECONDS) as self.client:
             while not self.gone.is_set():
-                self.gate.enter()
-                try:
-                    self.act()
-                except Exception as error:
-                    self.promises.check(False, f"{self.name}: {type(error).__name__} {error}")
-                finally:
-                    self.gate.leave()
+                with self.gate.inside():
+                    try:
+                        self.act()
+                    except Exception as error:
+                        self.promises.check(False, f"{self.name}: {type(error).__name__} {error}")
                 time.sleep(self.dice.uniform(0, 0.1))
 
     def act(self) -> None:
-        """One thing."""
         raise NotImplementedError
 
     def word(self) -> str:

@@ -20,7 +20,7 @@ import chromadb  # noqa: F401
 import psycopg  # noqa: F401
 import uvicorn  # noqa: F401
 
-from app.services import Services, build_services
+from app.services import Services
 from app.settings import load_settings
 from app.web import server
 from listing.events import Event
@@ -57,7 +57,7 @@ def serve() -> int:
     index = open_index(settings.index)
     pipeline = Looking()
     pipeline.past = index.past
-    server.build_services = lambda settings: build_services(settings, pipeline=pipeline, index=index)
+    server.Services = lambda settings: Services(settings, pipeline=pipeline, index=index)
     server.mount_page = lambda app, services: app.add_api_route("/catalogue", lambda: catalogue(services))
     return server.serve(settings)
 

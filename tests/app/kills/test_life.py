@@ -21,15 +21,17 @@ from app.settings import Settings
 from app.store.backup.archive import back_up
 from app.store.backup.restore import restore
 from app.store.db import open_engine
+from app.store.listing_repo import INDEXED
+from listing.request import TONES
 from rag_index import build
-from tests.app.kills.life import Life, World
+from tests.app.kills.life import DraftModel, Life, World
 from tests.app.kills.life_server import OneServer, Starter
-from tests.app.support.small_index import SmallEncoders, open_index
+from tests.app.support.small_index import SmallEncoders, open_index, titles_in
 
-ASIDE = "before-restore"  # what a restore moved aside is kept until somebody deletes it
 LIVES_EACH, STEPS_EACH = 4, 50
 numbers = st.integers(0, 10**6)
 prices = st.sampled_from([None, 5.0, 12.5, 40.0])
+offers = st.sampled_from([None, None, None, 1.5])
 rarely = st.sampled_from([False, False, False, True])
 moments = st.floats(0.0, 0.12)  # seconds; most calls take less than that
 
@@ -40,6 +42,28 @@ class Place:
     def __init__(self, folder: Path, starter: Starter, databases: object, chroma: object) -> None:
         self.folder, self.starter, self.databases, self.chroma = folder, starter, databases, chroma
         self.examples = self.steps = self.kills = self.restores = self.searched = 0
+
+
+def on(kind: str, **choices):
+    """A rule that does something to one of the ``drafts``, ``listings`` or ``orders``; then everything is looked at."""
+
+    def made(act):
+        @precondition(lambda self: getattr(self.life.world, kind))
+        @rule(number=numbers, **choices)
+        def run(self, number, **chosen):
+            there = list(getattr(self.life.world, kind).values())
+            act(self.life, there[number % len(there)], **chosen)
+            self.step()
+
+        return run
+
+    return made
+
+
+def shuffle_photos(life: Life, draft: DraftModel, data: st.DataObject) -> None:
+    """Photos in another order, or without some of them."""
+    order = data.draw(st.permutations(range(len(draft.photos))))
+    life.set_photos(draft, order[: data.draw(st.integers(0 if len(order) < 2 else 1, len(order)))])
 
 
 class Machine(RuleBasedStateMachine):
@@ -85,11 +109,17 @@ class Machine(RuleBasedStateMachine):
             self.archive.unlink(missing_ok=True)
 
     def search(self) -> None:
-        """Neither a file of a deleted photo nor a word of anything deleted is anywhere."""
+        """The index holds what is listed; neither a file of a deleted photo nor a deleted word is anywhere."""
         world, place = self.life.world, self.place
+        index = open_index(self.variables["IPL_INDEX"])
+        listed = {x.id: x.title for x in world.listings.values() if x.status in INDEXED}
+        indexed, records = titles_in(index), [str(record) for record in index.past.index.records()]
+        index.close()
+        assert indexed == listed, "the index and the store differ"
         files = [
             p
             for p in self.home.rglob("*")
+            # What a restore moved aside is kept until somebody deletes it.
             if p.is_file() and not p.relative_to(self.home).parts[0].startswith("before-restore")
         ]
         left = {p.name[:32] for p in files} & world.gone_photos
@@ -102,36 +132,19 @@ class Machine(RuleBasedStateMachine):
             assert not found, f"{path.relative_to(self.home)} holds {found[:3]} of {len(found)} deleted words"
         place.searched += len(gone)
         if place.databases is not None:
-            self.search_servers(gone)
+            self.search_servers(gone, records)
 
-    def search_servers(self, gone: set[str]) -> None:
-        """No column of PostgreSQL and no record of Chroma holds a deleted word."""
+    def search_servers(self, gone: set[str], rows: list[str]) -> None:
+        """No column of PostgreSQL and no record of Chroma (``rows``) holds a deleted word."""
         engine = open_engine(self.variables["IPL_STORE"])
         tables = sa.MetaData()
         with engine.connect() as connection:
             tables.reflect(connection)
-            rows = [str(row) for table in tables.sorted_tables for row in connection.execute(sa.select(table))]
+            rows += [str(row) for table in tables.sorted_tables for row in connection.execute(sa.select(table))]
         engine.dispose()
-        index = open_index(self.variables["IPL_INDEX"])
-        rows += [str(record) for record in index.past.index.records()]
-        index.close()
         text = "\n".join(rows)
         found = [word for word in gone if word in text]
         assert not found, f"the servers hold {found[:3]} of {len(found)} deleted words"
-
-    # choices
-
-    def _draft(self, number: int):
-        drafts = list(self.life.world.drafts.values())
-        return drafts[number % len(drafts)]
-
-    def _listing(self, number: int):
-        listings = list(self.life.world.listings.values())
-        return listings[number % len(listings)]
-
-    def _order(self, number: int):
-        orders = list(self.life.world.orders.values())
-        return orders[number % len(orders)]
 
     def step(self) -> None:
         """Count a step; every few, look at everything."""
@@ -154,89 +167,25 @@ class Machine(RuleBasedStateMachine):
         self.life.hang_up(photos)
         self.step()
 
-    @precondition(lambda self: self.life.world.drafts)
-    @rule(n=numbers, tone=st.sampled_from(["plain", "shorter", "warmer"]), slow=st.booleans())
-    def write_again(self, n, tone, slow):
-        self.life.write_again(self._draft(n), tone, slow)
-        self.step()
-
-    @precondition(lambda self: self.life.world.drafts)
-    @rule(n=numbers)
-    def add_photo(self, n):
-        self.life.add_photo(self._draft(n))
-        self.step()
-
-    @precondition(lambda self: self.life.world.drafts)
-    @rule(n=numbers, data=st.data())
-    def set_photos(self, n, data):
-        draft = self._draft(n)
-        order = data.draw(st.permutations(range(len(draft.photos))))
-        self.life.set_photos(draft, order[: data.draw(st.integers(0 if len(order) < 2 else 1, len(order)))])
-        self.step()
-
-    @precondition(lambda self: self.life.world.drafts)
-    @rule(n=numbers)
-    def delete_draft(self, n):
-        self.life.delete_draft(self._draft(n))
-        self.step()
-
-    @precondition(lambda self: self.life.world.drafts)
-    @rule(n=numbers, price=prices)
-    def publish(self, n, price):
-        self.life.publish(self._draft(n), price)
-        self.step()
+    write_again = on("drafts", tone=st.sampled_from(TONES), slow=st.booleans())(Life.write_again)
+    add_photo = on("drafts")(Life.add_photo)
+    set_photos = on("drafts", data=st.data())(shuffle_photos)
+    delete_draft = on("drafts")(Life.delete_draft)
+    publish = on("drafts", price=prices)(Life.publish)
 
     # a listing's life
 
-    @precondition(lambda self: self.life.world.listings)
-    @rule(n=numbers)
-    def publish_again(self, n):
-        self.life.publish_again(self._listing(n))
-        self.step()
-
-    @precondition(lambda self: self.life.world.listings)
-    @rule(n=numbers, price=prices)
-    def edit(self, n, price):
-        self.life.edit(self._listing(n), price)
-        self.step()
-
-    @precondition(lambda self: self.life.world.listings)
-    @rule(n=numbers, status=st.sampled_from(["active", "reserved", "sold", "removed"]))
-    def set_status(self, n, status):
-        self.life.set_status(self._listing(n), status)
-        self.step()
-
-    @precondition(lambda self: self.life.world.listings)
-    @rule(n=numbers)
-    def sell_again(self, n):
-        self.life.sell_again(self._listing(n))
-        self.step()
-
-    @precondition(lambda self: self.life.world.listings)
-    @rule(n=numbers)
-    def delete(self, n):
-        self.life.delete(self._listing(n))
-        self.step()
+    publish_again = on("listings")(Life.publish_again)
+    edit = on("listings", price=prices)(Life.edit)
+    set_status = on("listings", status=st.sampled_from(["active", "reserved", "sold", "removed"]))(Life.set_status)
+    sell_again = on("listings")(Life.sell_again)
+    delete = on("listings")(Life.delete)
 
     # orders
 
-    @precondition(lambda self: self.life.world.listings)
-    @rule(n=numbers, buyer=st.sampled_from(["ann", "ben", "cleo"]), offer=st.sampled_from([None, None, None, 1.5]))
-    def order(self, n, buyer, offer):
-        self.life.order(self._listing(n), buyer, offer)
-        self.step()
-
-    @precondition(lambda self: self.life.world.orders)
-    @rule(n=numbers)
-    def refund(self, n):
-        self.life.refund(self._order(n))
-        self.step()
-
-    @precondition(lambda self: self.life.world.orders)
-    @rule(n=numbers)
-    def complete(self, n):
-        self.life.complete(self._order(n))
-        self.step()
+    order = on("listings", buyer=st.sampled_from(["ann", "ben", "cleo"]), offer=offers)(Life.order)
+    refund = on("orders")(Life.refund)
+    complete = on("orders")(Life.complete)
 
     # the server's life
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import numpy as np
-import pytest
 from sqlalchemy import select
 
 from app.cli.main import main
@@ -31,12 +30,6 @@ class PostIndex(Index):
         self._check()
         rng = np.random.default_rng(photo.stat().st_size)
         return (rng.normal(size=1280) / 1280**0.5).tolist()
-
-
-@pytest.fixture
-def client(services):
-    with client_of(services) as client:
-        yield client
 
 
 WORDS = "Cold water, a drop of soap, dry it flat. " * 3

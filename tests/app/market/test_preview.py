@@ -5,23 +5,14 @@ from __future__ import annotations
 import re
 
 import pytest
-from fastapi.testclient import TestClient
 
-from app.accounts.passwords import write_password
 from app.seller.desk import Painter
-from app.web.server import create_app
-from tests.app.support.clients import client_of, draft
+from tests.app.support.clients import draft
 from tests.app.support.tabs import Tab
 from tests.app.web.test_security import Tags, harmless
 from tests.fakes import jpeg
 
 BAD = '</title><script>alert(1)</script><img src=x onerror=alert(2)>" onclick="alert(3)'
-
-
-@pytest.fixture
-def client(services):
-    with client_of(services) as client:
-        yield client
 
 
 @pytest.fixture
@@ -78,25 +69,8 @@ def test_markup_is_text(client):
     assert harmless(html)
 
 
-@pytest.fixture
-def signed(build, tmp_path):
-    """Signs browsers in on one server with a password file; None is nobody."""
-    file = tmp_path / "passwords"
-    for name in ("ann", "bob"):
-        write_password(file, name, "long enough")
-    app = create_app(build(passwords=file), page=False)
-
-    def browser(name):
-        made = TestClient(app, base_url="http://localhost", follow_redirects=False)
-        if name:
-            made.post("/sign-in", data={"name": name, "password": "long enough"})
-        return made
-
-    return browser
-
-
-def test_own_listings_in_any_state_others_only_public_ones(signed):
-    ann, bob, nobody = signed("ann"), signed("bob"), signed(None)
+def test_own_listings_in_any_state_others_only_public_ones(people):
+    ann, bob, nobody = map(people("ann", "bob").browser, ("ann", "bob", None))
     made = draft(ann).json()["id"]
     listing = ann.post("/v1/listings", json={"draft_id": made}).json()
     address = f"/l/{listing['id']}"

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
-import threading
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 
 import gradio as gr
 import numpy as np
 import pytest
-from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from app.accounts.passwords import write_password
 from app.cli.main import main
 from app.feed.items import CONTENT
 from app.market.promotions import Calendar, Promotion, Promotions, day_number, today
@@ -21,19 +18,13 @@ from app.ops.answers import answers
 from app.ops.tabs import PromotionsTab
 from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, OrderRow
 from app.views import AppError
-from app.web.server import create_app
 from recommend.cascade.registry import PROMOTION
 from recommend.cascade.request import DAY_MS
 from tests.app.feed.test_feed import seen
 from tests.app.support.clients import client_of, code, published
+from tests.app.support.moments import at_once
 
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def client(services):
-    with client_of(services) as client:
-        yield client
 
 
 def declared(client, first_day, days=2, name="autumn sale"):
@@ -71,23 +62,9 @@ def test_promotions_are_declared_listed_and_taken_off(client):
 def test_of_overlapping_promotions_declared_at_one_moment_one_is_taken(services):
     calendars = [Promotions(services.store, lambda: None) for _ in range(6)]
     for n in range(4):
-        start, taken, refused = threading.Barrier(len(calendars)), [], []
         first = today() + 20 * n * DAY
-
-        def declare(calendar, days, first=first, start=start, taken=taken, refused=refused):
-            start.wait()
-            try:
-                taken.append(calendar.declare("sale", first, days))
-            except AppError as error:
-                refused.append(error.code)
-
-        threads = [threading.Thread(target=declare, args=(c, days)) for days, c in enumerate(calendars, 1)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert len(taken) == 1
-        assert refused == ["overlap"] * 5
+        given = at_once([partial(c.declare, "sale", first, days) for days, c in enumerate(calendars, 1)])
+        assert given.count("overlap") == 5
     assert len(calendars[0].calendar().promotions) == 4
 
 
@@ -115,21 +92,14 @@ def test_what_cannot_be_declared_is_one_sentence(client, wish, words):
     assert client.get("/v1/promotions").json() == {"promotions": []}
 
 
-def test_the_calendar_belongs_to_operators(build, tmp_path):
-    file = tmp_path / "passwords"
-    for name in ("ann", "bob"):
-        write_password(file, name, "long enough")
-    services = build(passwords=file, operators="ann")
-    app = create_app(services, page=False)
-    ann, bob = (
-        TestClient(app, base_url="http://localhost", headers={
-            "Authorization": f"Bearer {services.sellers.new_token(services.sellers.named(name))}"})
-        for name in ("ann", "bob"))  # fmt: skip
+def test_the_calendar_belongs_to_operators(people):
+    here = people("ann", "bob", operators="ann")
+    ann, bob = map(here.signed, ("ann", "bob"))
     assert declared(ann, today()).status_code == 201
     assert code(declared(bob, today() + 9 * DAY)) == (403, "no_operator")
     assert code(bob.get("/v1/promotions")) == (403, "no_operator")
     assert code(bob.delete("/v1/promotions/1")) == (403, "no_operator")
-    assert code(TestClient(app, base_url="http://localhost").get("/v1/promotions"))[0] == 401
+    assert code(here.client().get("/v1/promotions"))[0] == 401
 
 
 def test_a_copy_for_a_day_that_has_none_is_refused_in_a_sentence(services, tmp_path, monkeypatch, capsys):
@@ -270,9 +240,3 @@ def test_the_tab_changes_nothing_before_the_second_look(services):
     assert declared_now() == ["sale"]
     page._do(wish)
     assert declared_now() == []
-
-
-def test_an_older_store_gets_the_calendar(build, tmp_path):
-    build()
-    with sqlite3.connect(tmp_path / "store.sqlite") as connection:
-        assert connection.execute("SELECT count(*) FROM promotions").fetchone() == (0,)

@@ -6,7 +6,6 @@ import pytest
 from sqlalchemy import select
 
 from app.store.tables import EventRow, OutboxRow
-from app.views import AppError
 from listing.intake.photos import intake
 from rag_index import BadRecord
 from tests.fakes import FakeIndex, jpeg
@@ -75,13 +74,3 @@ def test_the_index_finds_by_text_and_photo_and_holds_no_contact_data(services, m
     assert services.index.past.index.get(listing.id).sold
     services.publisher.change(me, listing.id, {"status": "removed"})
     assert services.index.ids() == set()
-
-
-def test_what_changed_since_it_was_shown_is_not_published(services, me, photos):
-    draft = list(services.draft_writer.start(me, photos))[-1]
-    shown = services.drafts.get(me, draft.draft_id).version
-    services.drafts.edit(me, draft.draft_id, "price", "5")
-    with pytest.raises(AppError, match="changed elsewhere"):
-        services.publisher.publish(me, draft.draft_id, key="k", version=shown)
-    now = services.drafts.get(me, draft.draft_id).version
-    assert services.publisher.publish(me, draft.draft_id, key="k", version=now).price == 5.0

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import gradio as gr
 import pytest
-from fastapi.testclient import TestClient
 
 from app.accounts.erase import erase
-from app.accounts.passwords import write_password
 from app.ops.tabs import ReviewsTab
-from app.seller.desk import Painter
-from app.web.server import create_app
-from tests.app.web.test_api import client_of, code, draft, published
+from app.seller.desk import Desk, Painter
+from tests.app.support.clients import code, draft, published
 
 TITLE = "Blue wool jacket"
 HONEST = "Warm and lined, with two pockets and a collar. It was worn for one winter and has been washed since."
@@ -21,25 +18,10 @@ SENTENCE = "A person looks at this listing before it goes live, usually because 
 
 
 @pytest.fixture
-def client(services):
-    with client_of(services) as client:
-        yield client
-
-
-@pytest.fixture
-def people(build, tmp_path):
-    """Clients of an operator and two sellers on one server."""
-    file = tmp_path / "passwords"
-    for name in ("op", "ann", "bob"):
-        write_password(file, name, "long enough")
-    services = build(passwords=file, operators="op")
-    app = create_app(services, page=False)
-
-    def signed(name):
-        token = services.sellers.new_token(services.sellers.named(name))
-        return TestClient(app, base_url="http://localhost", headers={"Authorization": f"Bearer {token}"})
-
-    return services, signed("op"), signed("ann"), signed("bob")
+def three(people):
+    """Services, and clients of an operator and two sellers."""
+    here = people("op", "ann", "bob", operators="op")
+    return here.services, *map(here.signed, ("op", "ann", "bob"))
 
 
 def doubtful(client):
@@ -62,8 +44,8 @@ def on_sale(services, listing):
 
 
 @pytest.mark.stores
-def test_a_doubtful_listing_is_nowhere_until_it_is_approved(people):
-    services, op, ann, bob = people
+def test_a_doubtful_listing_is_nowhere_until_it_is_approved(three):
+    services, op, ann, bob = three
     listing = doubtful(ann)
     assert listing["status"] == "review"
     assert listing["review"].startswith(SENTENCE)
@@ -91,8 +73,8 @@ def test_a_doubtful_listing_is_nowhere_until_it_is_approved(people):
 
 
 @pytest.mark.stores
-def test_a_refused_listing_tells_its_seller_why_and_waits_again_after_an_edit(people):
-    services, op, ann, _ = people
+def test_a_refused_listing_tells_its_seller_why_and_waits_again_after_an_edit(three):
+    services, op, ann, _ = three
     listing = doubtful(ann)
     address = f"/v1/listings/{listing['id']}"
     assert code(decide(op, "refuse", queue(op)[0], reason="  ")) == (422, "no_reason")
@@ -148,24 +130,14 @@ def test_what_was_changed_since_is_not_decided(client):
     assert code(decide(client, "approve", {"listing_id": "ipl-none", "version": 0})) == (404, "not_found")
 
 
-def test_only_operators_decide(people):
-    _, _, ann, _ = people
+def test_only_operators_decide(three):
+    _, _, ann, _ = three
     listing = doubtful(ann)
     assert code(ann.get("/v1/reviews")) == (403, "no_operator")
     for what, more in (("approve", {}), ("refuse", {"reason": "No."})):
         answer = decide(ann, what, {"listing_id": listing["id"], "version": 0}, **more)
         assert code(answer) == (403, "no_operator")
     assert code(ann.get("/ops/export/reviews.json")) == (403, "no_operator")
-
-
-def test_goods_that_are_refused_never_get_into_the_queue(client):
-    made = draft(client).json()["id"]
-    answer = client.post("/v1/listings", json={"draft_id": made, "title": REFUSED})
-    assert code(answer) == (422, "prohibited")
-    assert answer.json()["error"]["message"] == "Weapons and parts of weapons cannot be listed."
-    facts = {"brand": REFUSED}
-    assert code(client.post("/v1/listings", json={"draft_id": made, "facts": facts})) == (422, "prohibited")
-    assert queue(client) == []
 
 
 def test_the_same_wish_again_gives_the_waiting_listing(client):
@@ -177,8 +149,8 @@ def test_the_same_wish_again_gives_the_waiting_listing(client):
 
 
 @pytest.mark.stores
-def test_a_waiting_listing_is_deleted_and_erased_like_any_other(people):
-    services, op, ann, bob = people
+def test_a_waiting_listing_is_deleted_and_erased_like_any_other(three):
+    services, op, ann, bob = three
     kept, gone = doubtful(bob), doubtful(ann)
     deleted = doubtful(ann)
     assert ann.delete(f"/v1/listings/{deleted['id']}").status_code == 204
@@ -215,7 +187,8 @@ def test_the_tab_decides_nothing_before_it_was_looked_at(services, client):
 
 def test_the_sellers_page_says_that_a_person_looks(services, client):
     listing = doubtful(client)
-    seller, desk = listing["seller_id"], services_desk(services, listing)
+    seller, desk = listing["seller_id"], Desk()
+    desk.published = services.listings.get(seller, listing["id"])
     painter = Painter(services)
     assert "It is handed in" in painter.draft(desk, seller)
     assert SENTENCE in painter.draft(desk, seller)
@@ -224,14 +197,6 @@ def test_the_sellers_page_says_that_a_person_looks(services, client):
     assert "Waiting for a person" in mine
     assert "Mark sold" not in mine
     assert "Sell again" not in mine
-
-
-def services_desk(services, listing):
-    from app.seller.desk import Desk
-
-    desk = Desk()
-    desk.published = services.listings.get(listing["seller_id"], listing["id"])
-    return desk
 
 
 def test_a_post_offers_no_goods_either(client):

@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from app.cli.main import main
 from app.feed.items import Projection
-from app.services import build_services
+from app.services import Services
 from app.settings import Settings
 from app.store.backup.archive import MANIFEST, BackupError, TargetExists, back_up
 from app.store.backup.restore import ArchiveError, restore
@@ -81,7 +81,7 @@ def archive(used, tmp_path):
 def made(tmp_path_factory):
     """An archive that is made once and never changed."""
     home = tmp_path_factory.mktemp("made")
-    services = use(build_services(Settings(home=home), pipeline=FakePipeline(), index=FakeIndex()))
+    services = use(Services(Settings(home=home), pipeline=FakePipeline(), index=FakeIndex()))
     services.close()
     back_up(services.settings, home / "made.tar")
     return home / "made.tar"
@@ -106,7 +106,7 @@ def test_everything_comes_back(used, archive, tmp_path):
     before = rows_of(used.store)
     assert all(before[name] for name in ("listings", "orders", "photos", "feed_pages", "feed_rows", "sellers"))
     index = FakeIndex()
-    again = build_services(Settings(home=home), pipeline=FakePipeline(), index=index)
+    again = Services(Settings(home=home), pipeline=FakePipeline(), index=index)
     try:
         assert rows_of(again.store) == before
         assert photos_of(again) == photos_of(used)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from app.services import Services, build_services
+from app.services import Services
 from app.settings import Settings
 from app.store.backup.restore import restore
 from app.web.server import create_app
@@ -33,7 +33,7 @@ def before(tmp_path: Path) -> Path:
 
 def opened(home: Path, passwords: Path) -> Services:
     settings = Settings(home=home, passwords=passwords)
-    return build_services(settings, pipeline=FakePipeline(), index=open_index(home / "index"))
+    return Services(settings, pipeline=FakePipeline(), index=open_index(home / "index"))
 
 
 def check_store(services: Services, facts: dict[str, str]) -> None:

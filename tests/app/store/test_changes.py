@@ -155,7 +155,7 @@ def test_what_is_sold_while_it_is_being_put_in_does_not_stay(both):
     listing = published(here)
     stale = first.feed.explain("vera", 5)[1]
     assert buy(here, listing, "otto").status_code == 201
-    second.feed.put(list(stale.values()))  # read before it was sold
+    second.feed.listings.put(list(stale.values()))  # read before it was sold
     assert len(second.feed.feed.catalog) == 0
 
 

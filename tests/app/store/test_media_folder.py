@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from app.services import build_services
+from app.services import Services
 from app.settings import Settings
 from app.store.backup.archive import back_up
 from app.store.db import StoreError
@@ -25,7 +25,7 @@ DAY = 86_400
 
 
 def start(settings):
-    return build_services(settings, pipeline=FakePipeline(), index=FakeIndex())
+    return Services(settings, pipeline=FakePipeline(), index=FakeIndex())
 
 
 def refusal(settings):

@@ -50,7 +50,7 @@ def test_the_store_on_postgresql(build, url, photos):
     assert views[-1].state == "ready"
     draft = views[-1].draft_id
     services.drafts.edit(me, draft, "title", "Hoodie für Ärzte")
-    services.drafts.answer(me, draft, "size", "M")
+    services.drafts.edit(me, draft, "size", "M")
     found: list[str] = []
     threads = [
         threading.Thread(target=lambda: found.append(services.publisher.publish(me, draft, key="k").id))

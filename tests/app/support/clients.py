@@ -4,8 +4,39 @@ from __future__ import annotations
 
 from fastapi.testclient import TestClient
 
+from app.accounts.passwords import write_password
 from app.web.server import create_app
 from tests.fakes import jpeg
+
+PASSWORD = "long enough"
+
+
+class People:
+    """Several people on one server with a password file."""
+
+    def __init__(self, build, folder, names, page, **settings):
+        for name in names:
+            write_password(folder / "passwords", name, PASSWORD)
+        self.services = build(passwords=folder / "passwords", **settings)
+        self.app = create_app(self.services, page=page)
+
+    def client(self, **named):
+        """Of nobody."""
+        return TestClient(self.app, base_url="http://localhost", **named)
+
+    def bearer(self, name):
+        return {"Authorization": f"Bearer {self.services.sellers.new_token(self.services.sellers.named(name))}"}
+
+    def signed(self, name):
+        """With a token."""
+        return self.client(headers=self.bearer(name))
+
+    def browser(self, name):
+        """Signed in by the form; nobody for None."""
+        made = self.client(follow_redirects=False)
+        if name:
+            made.post("/sign-in", data={"name": name, "password": PASSWORD})
+        return made
 
 
 def client_of(services, **named):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.services import Services
 from listing.intake.photos import intake
-from tests.app.kills.crash_writer import open_services
+from tests.app.support.small_index import open_services
 from tests.fakes import jpeg
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from app.services import build_services
+from app.services import Services
 from app.store.tables import Base, ChangeRow, OutboxRow
 from listing.intake.photos import intake
 from tests.fakes import FakeIndex, FakePipeline, jpeg
@@ -20,7 +20,7 @@ FEED = Path("feed") / "models" / "ranking" / "current"
 
 
 def start(settings):
-    return build_services(settings, pipeline=FakePipeline(), index=FakeIndex())
+    return Services(settings, pipeline=FakePipeline(), index=FakeIndex())
 
 
 def publish_some(services, count, color):
@@ -63,13 +63,13 @@ def leftovers(*folders):
 
 
 @contextlib.contextmanager
-def server(home, repository, **environment):
-    """A real server on a home; yields its address and its process."""
-    command = [sys.executable, "tests/app/support/slow_server.py", str(home), "0"]
+def server(home, repository, seconds=0.0, **environment):
+    """A real server on a home, whose model waits ``seconds`` before each event; yields its address and its process."""
+    command = [sys.executable, "tests/app/support/slow_server.py", str(home), str(seconds)]
     with subprocess.Popen(
         command,
         cwd=repository,
-        env={**os.environ, "PYTHONPATH": str(repository), **environment},
+        env={**os.environ, "PYTHONPATH": str(repository), "IPL_LOG_JSON": "1", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

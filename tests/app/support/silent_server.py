@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from listing.backends.base import ChoiceQuestion
 from listing.backends.openai import OpenAIBackend
@@ -16,7 +15,6 @@ from listing.request import DraftRequest
 from tests.fakes import make_draft
 from tests.listing.backends.chat_stub import event
 
-JSON_OF = b"content-type: application/json\r\ncontent-length: "
 MODES = ("silent", "stalls", "drips", "answers")
 QUESTION = ChoiceQuestion("colour", "What colour is it?", ("black", "navy"))
 
@@ -29,78 +27,59 @@ class SilentServer:
     open: set[int] = field(default_factory=set)
 
     def __enter__(self) -> SilentServer:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
-        self._connections: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"owner": self}))
+        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for connection in [self._listener, *self._connections]:
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-            connection.close()
+        self.mode = "answers"
+        self._server.shutdown()
+        self._server.server_close()
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            self._connections.append(connection)
-            threading.Thread(target=self._serve, args=(connection,), daemon=True, name="silent-server").start()
 
-    def _serve(self, connection: socket.socket) -> None:
+class _Handler(BaseHTTPRequestHandler):
+    owner: SilentServer
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        self._reply("application/json", json.dumps({"data": [{"id": "one"}]}).encode())
+
+    def do_POST(self) -> None:
+        streams = bool(json.loads(self.rfile.read(int(self.headers["content-length"]))).get("stream"))
+        self.owner.open.add(id(self))
         try:
-            head, rest = self._read_head(connection)
-            length = next((int(x[15:]) for x in head.lower().split("\r\n") if x.startswith("content-length:")), 0)
-            while len(rest) < length:
-                rest += connection.recv(65536)
-            if "/models" in head:
-                self._reply(connection, {"data": [{"id": "one"}]})
-                return
-            self.open.add(id(connection))
-            self._chat(connection, json.loads(rest))
-        except (OSError, ValueError):
-            pass
+            self._chat(self.owner.mode, streams)
+        except OSError:
+            self.close_connection = True
         finally:
-            self.open.discard(id(connection))
-            connection.close()
+            self.owner.open.discard(id(self))
 
-    @staticmethod
-    def _read_head(connection: socket.socket) -> tuple[str, bytes]:
-        data = b""
-        while b"\r\n\r\n" not in data:
-            piece = connection.recv(65536)
-            if not piece:
-                raise OSError("closed")
-            data += piece
-        head, _, rest = data.partition(b"\r\n\r\n")
-        return head.decode("latin-1"), rest
+    def _reply(self, kind: str, data: bytes) -> None:
+        self.send_response(200)
+        self.send_header("content-type", kind)
+        self.end_headers()
+        self.wfile.write(data)
 
-    @staticmethod
-    def _reply(connection: socket.socket, body: object) -> None:
-        raw = json.dumps(body).encode()
-        connection.sendall(b"HTTP/1.1 200 OK\r\nconnection: close\r\n%b%d\r\n\r\n%b" % (JSON_OF, len(raw), raw))
-
-    def _chat(self, connection: socket.socket, body: dict[str, object]) -> None:
-        streams = bool(body.get("stream"))
-        if self.mode == "answers" or (self.mode != "silent" and not streams):
-            if not streams:
-                self._reply(connection, {"choices": [{"message": {"content": "A"}}]})
-                return
-            connection.sendall(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n" + event("A hoodie", finish="stop"))
+    def _chat(self, mode: str, streams: bool) -> None:
+        if not streams and mode != "silent":
+            self._reply("application/json", json.dumps({"choices": [{"message": {"content": "A"}}]}).encode())
             return
-        connection.settimeout(0.05)
-        if streams and self.mode != "silent":
-            connection.sendall(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n" + event("A "))
+        if mode == "answers":
+            self._reply("text/event-stream", event("A hoodie", finish="stop"))
+            return
+        if mode != "silent":
+            self._reply("text/event-stream", event("A "))
+        self.connection.settimeout(0.05)
         while True:
             try:
-                if connection.recv(1024) == b"":
+                if self.connection.recv(1024) == b"":
                     return  # the client hung up
             except TimeoutError:
-                if self.mode == "drips" and streams:
-                    connection.sendall(b": still here\n\n")
+                if mode == "drips":
+                    self.wfile.write(b": still here\n\n")
 
 
 @dataclass

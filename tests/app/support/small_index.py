@@ -10,10 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from app.market.chroma_index import ChromaSearchIndex
+from app.services import Services
+from app.settings import Settings
 from listing.evidence.past_listings import PastListings
 from listing.safety.contacts import sure_contact
 from listing.taxonomy import load_taxonomy
 from rag_index import EncoderInfo, EncodersInfo, IndexMissing, ListingIndex, build
+from tests.fakes import FakePipeline
 
 SIZE = 64
 
@@ -54,6 +57,11 @@ def open_index(location: str | Path) -> ChromaSearchIndex:
         build([], location, encoders.info)
         index = ListingIndex.open(location, encoders.info, contact_check=sure_contact)
     return ChromaSearchIndex(PastListings(index, encoders, load_taxonomy()))  # type: ignore[arg-type]
+
+
+def open_services(home: Path) -> Services:
+    """Services on the store and the index in ``home``, as a start of the server would open them."""
+    return Services(Settings(home=home), pipeline=FakePipeline(), index=open_index(home / "index"))
 
 
 def titles_in(index: ChromaSearchIndex) -> dict[str, str]:

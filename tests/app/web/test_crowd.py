@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.drafting.queue import DraftQueue, QueueFull
+from app.drafting.queue import DraftQueue
+from app.views import Busy
 from tests.app.support.clients import client_of, code, draft
 
 
@@ -59,7 +60,7 @@ def test_check_refuses_what_join_refuses():
     running = queue.join("d1", "a")
     assert queue.wait(running, 0) == 0
     queue.join("d2", "a")
-    with pytest.raises(QueueFull, match="your drafts"):
+    with pytest.raises(Busy, match="your drafts"):
         queue.check("a")
-    with pytest.raises(QueueFull, match="Many people"):
+    with pytest.raises(Busy, match="Many people"):
         queue.check("b")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,9 +12,8 @@ import PIL.Image
 import pytest
 from fastapi.testclient import TestClient
 
-from app.accounts.passwords import write_password
 from app.web import api
-from app.web.server import create_app
+from tests.app.support.pictures import picture
 from tests.fakes import FakePipeline
 
 SECONDS = 1.0  # that decoding takes here
@@ -43,26 +40,16 @@ class Slow:
 
 
 @pytest.fixture
-def two(build, tmp_path) -> Iterator[tuple[TestClient, dict[str, str], dict[str, str], FakePipeline]]:
+def two(people) -> Iterator[tuple[TestClient, dict[str, str], dict[str, str], FakePipeline]]:
     """A client, the headers of Ann and of Bob, and the pipeline."""
-    for name in ("ann", "bob"):
-        write_password(tmp_path / "passwords", name, "long enough")
-    pipeline = FakePipeline()
-    services = build(passwords=tmp_path / "passwords", pipeline=pipeline, queue_per_seller=1)
-    tokens = [services.sellers.new_token(services.sellers.named(name)) for name in ("ann", "bob")]
-    ann, bob = ({"Authorization": f"Bearer {token}"} for token in tokens)
-    with TestClient(create_app(services, page=False), base_url="http://localhost") as client:
-        yield client, ann, bob, pipeline
+    here = people("ann", "bob", pipeline=FakePipeline(), queue_per_seller=1)
+    with here.client() as client:
+        yield client, here.bearer("ann"), here.bearer("bob"), here.services.pipeline
 
 
 def photo_parts(count: int, start: int = 0) -> list[tuple[str, tuple[str, bytes]]]:
     """Fields of a form: photos that no two of look alike."""
-    parts = []
-    for n in range(start, start + count):
-        noise, buffer = PIL.Image.frombytes("L", (8, 8), random.Random(n).randbytes(64)), io.BytesIO()
-        noise.resize((320, 320)).convert("RGB").save(buffer, "JPEG")
-        parts.append(("photos", (f"{n}.jpg", buffer.getvalue())))
-    return parts
+    return [("photos", (f"{n}.jpg", picture(n))) for n in range(start, start + count)]
 
 
 def new_draft(client: TestClient, headers: dict[str, str], photos: int = 1) -> str:

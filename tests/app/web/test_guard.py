@@ -39,16 +39,12 @@ class Guarded:
         self.tokens = {name: sellers.new_token(sellers.named(name)) for name in ("ann", "bob", "cyd")}
         store.engine.dispose()
         chosen = {f"IPL_{name.upper()}": str(value) for name, value in settings.items()}
-        own = {
-            "IPL_HOME": str(home),
-            "IPL_PASSWORDS": str(passwords),
-            "IPL_PORT": "0",
-            "IPL_SHUTDOWN_SECONDS": "1",
-            "TMPDIR": str(self.temp),
-        }
+        own = {"IPL_PASSWORDS": str(passwords), "IPL_SHUTDOWN_SECONDS": "1", "TMPDIR": str(self.temp)}
         environment = {**os.environ, "PYTHONPATH": str(ROOT), **own, **chosen}
-        command = [sys.executable, str(ROOT / "tests" / "app" / "support" / "guard_server.py"), *["page"] * page]
-        self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        server = str(ROOT / "tests" / "app" / "support" / "slow_server.py")
+        command = [sys.executable, server, str(home), "0", *["page"] * page]
+        pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
+        self.process = subprocess.Popen(command, env=environment, stdout=pipe, stderr=nowhere, text=True)
         assert self.process.stdout is not None
         found = re.search(r"http://([\d.]+):(\d+)", self.process.stdout.readline())
         assert found, "the server did not start"

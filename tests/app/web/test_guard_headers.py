@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from app.store.tables import FeedPageRow
-from app.web.server import create_app
 from tests.app.support.clients import client_of, code
 
 FOREIGN = [
@@ -43,6 +41,10 @@ def test_a_picture_on_another_site_does_not_ask_for_pages_of_the_feed(services):
         for headers in OWN:
             assert client.get("/v1/feed/me", headers=headers).status_code == 200
         assert pages(services) == len(OWN)
+
+
+def test_a_foreign_host_is_refused(client):
+    assert code(client.get("/v1/listings", headers={"Host": "evil.example"})) == (400, "bad_host")
 
 
 def test_a_token_is_as_good_as_ones_own_page(two):
@@ -87,29 +89,24 @@ VALUES = st.lists(
 
 
 @pytest.fixture
-def anywhere(build, tmp_path):
+def anywhere(people):
     """A server that answers to every host name, as on a network without IPL_HOSTS."""
-    from app.accounts.passwords import write_password
-
-    write_password(tmp_path / "passwords", "ann", "long enough")
-    services = build(passwords=tmp_path / "passwords", host="0.0.0.0")
-    token = services.sellers.new_token(services.sellers.named("ann"))
-    app = create_app(services, page=False)
-    with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
-        yield client, token
+    here = people("ann", host="0.0.0.0")
+    with here.client(raise_server_exceptions=False) as client:
+        yield client, here.bearer("ann")
 
 
 @pytest.mark.parametrize("place", ["host", "own"])
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_header_is_an_error_of_the_server(anywhere, place, data):
-    client, token = anywhere
+    client, bearer = anywhere
     method, path = data.draw(
         st.sampled_from([("GET", "/v1/feed/me"), ("POST", "/v1/orders"), ("POST", "/sign-in"), ("GET", "/sign-out")])
     )
     chosen = data.draw(st.dictionaries(st.sampled_from(HEADERS), VALUES.map("".join), min_size=1, max_size=3))
     if place == "own" and "Authorization" not in chosen:
-        chosen["Authorization"] = f"Bearer {token}"
+        chosen |= bearer
     headers = {name: value.encode("latin-1") for name, value in chosen.items()}
     form = {"name": "ann", "password": "x"} if path == "/sign-in" else None
     answer = client.request(method, path, headers=headers, data=form, follow_redirects=False)

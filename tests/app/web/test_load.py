@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.serving.feed_traffic import fill
+from tests.app.support.restores import server
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = ["--minutes", "0.15", "--overload-seconds", "4", "--overload", "300", "--sells", "1", "--looks", "1"]
@@ -20,20 +20,12 @@ SMALL = ["--minutes", "0.15", "--overload-seconds", "4", "--overload", "300", "-
 @pytest.mark.server
 def test_mixed_traffic_without_an_error_and_too_much_is_refused(tmp_path: Path) -> None:
     fill(tmp_path, 100, seed=0)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(ROOT / "tests" / "app" / "support" / "slow_server.py"), str(tmp_path), "0.01"]
-    server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        assert server.stdout is not None
-        found = re.search(r"http://[\d.:]+", server.stdout.readline())
-        assert found, "the server did not start"
-        load = [sys.executable, "-m", "benchmarks.serving.load", "--url", found[0], "--pid", str(server.pid), *SMALL]
+    with server(tmp_path, ROOT, 0.01, IPL_LOG_JSON="0") as (url, process):
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        load = [sys.executable, "-m", "benchmarks.serving.load", "--url", url, "--pid", str(process.pid), *SMALL]
         load += ["--most-mb-a-minute", "1e9"]  # nine seconds say nothing about growth
         load += ["--most-refused", "0.05"]  # other tests run beside this one: a single call may come in a bad moment
         done = subprocess.run(load, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=200)
-    finally:
-        server.terminate()
-        server.wait(60)
     assert done.returncode == 0, done.stderr[-3000:]
     steady, overload, after = (json.loads(line) for line in done.stdout.splitlines())
     for phase in (steady, overload, after):

@@ -5,21 +5,16 @@ from __future__ import annotations
 import io
 import json
 import logging
-import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 
 import httpx
 import pytest
-from fastapi.testclient import TestClient
 
-from app.accounts.passwords import write_password
 from app.logs import access, hide, log_json
-from app.web.server import create_app
-from tests.app.support.clients import client_of, code
+from tests.app.support.clients import PASSWORD, client_of, code
+from tests.app.support.restores import server
 from tests.fakes import FakePipeline, jpeg
 
 
@@ -67,22 +62,20 @@ def test_what_goes_wrong_in_a_worker_thread_has_the_id_of_its_request(build, log
     assert "the model broke" in traces[0]["trace"]
 
 
-def test_no_token_password_or_cookie_is_ever_logged(build, tmp_path, logged, monkeypatch):
-    file, password = tmp_path / "passwords", "correct horse battery"
-    write_password(file, "ann", password)
-    services = build(passwords=file)
-    token = services.sellers.new_token(services.sellers.named("ann"))
-    browser = TestClient(create_app(services, page=False), base_url="http://localhost", raise_server_exceptions=False)
+def test_no_token_password_or_cookie_is_ever_logged(people, logged, monkeypatch):
+    here = people("ann")
+    token = here.bearer("ann")["Authorization"].removeprefix("Bearer ")
+    browser = here.client(raise_server_exceptions=False)
     assert browser.post("/sign-in", data={"name": "ann", "password": "wrong one here"}).status_code == 401
-    signed = browser.post("/sign-in", data={"name": "ann", "password": password}, follow_redirects=False)
+    signed = browser.post("/sign-in", data={"name": "ann", "password": PASSWORD}, follow_redirects=False)
     cookie = signed.cookies["ipl_session"]
-    browser.get("/v1/listings", params={"token": token, "password": password})
+    browser.get("/v1/listings", params={"token": token, "password": PASSWORD})
     browser.get(f"/v1/listings/{token}")
     browser.get("/v1/listings", headers={"Authorization": f"Bearer {token}", "X-Request-Id": token[:60]})
 
     def careless(*_, **__):
         raise RuntimeError(
-            f"failed for Authorization: Bearer {token} Cookie: ipl_session={cookie} password={password!r}"
+            f"failed for Authorization: Bearer {token} Cookie: ipl_session={cookie} password={PASSWORD!r}"
         )
 
     monkeypatch.setattr("app.market.listings.Listings.own", careless)
@@ -90,7 +83,7 @@ def test_no_token_password_or_cookie_is_ever_logged(build, tmp_path, logged, mon
     logging.getLogger("careless").warning("postgresql://ann:%s@db/x %s", "hunter22", cookie)
     text = logged.getvalue()
     assert "failed for Authorization" in text
-    for secret in (token, token[:60], cookie, "horse", "wrong one here", "hunter22"):
+    for secret in (token, token[:60], cookie, PASSWORD, "wrong one here", "hunter22"):
         assert secret not in text
     assert len(lines(logged)) >= 7
 
@@ -101,21 +94,13 @@ def test_hiding_leaves_words_alone():
 
 
 def test_a_server_that_is_told_to_stop_finishes_what_is_under_way(tmp_path, repository):
-    environment = {**os.environ, "PYTHONPATH": str(repository)}
-    command = [sys.executable, "tests/app/support/slow_server.py", str(tmp_path), "0.1"]
-    with subprocess.Popen(
-        command, cwd=repository, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as server:
-        address = re.search(r"http://\S+", server.stdout.readline())[0]
+    with server(tmp_path, repository, 0.1) as (address, process):
         kinds: list[str] = []
         begun = threading.Event()
 
         def draft():
-            wish = httpx.stream(
-                "POST", f"{address}v1/drafts", files=[("photos", jpeg())], headers={"Accept": "text/event-stream"},
-                timeout=60,
-            )  # fmt: skip
-            with wish as answer:
+            wish = {"files": [("photos", jpeg())], "headers": {"Accept": "text/event-stream"}, "timeout": 60}
+            with httpx.stream("POST", f"{address}/v1/drafts", **wish) as answer:
                 for line in answer.iter_lines():
                     if line.startswith("event: "):
                         kinds.append(line.removeprefix("event: "))
@@ -123,13 +108,11 @@ def test_a_server_that_is_told_to_stop_finishes_what_is_under_way(tmp_path, repo
 
         thread = threading.Thread(target=draft)
         thread.start()
-        if not begun.wait(60):
-            server.kill()
-            pytest.fail("the draft did not begin within a minute")
-        server.send_signal(signal.SIGTERM)
-        _, told = server.communicate(timeout=60)
+        assert begun.wait(60), "the draft did not begin within a minute"
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=60)
         thread.join()
-    assert server.returncode == 0
+    assert process.returncode == 0
     assert kinds[-1] == "draft"
     rows = [json.loads(line) for line in told.splitlines()]
     assert [row["message"] for row in rows if row["logger"] == "app.web.server"][-1] == "closed"

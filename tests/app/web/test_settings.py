@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import subprocess
-import sys
 
 import pytest
 from argon2 import Type, extract_parameters
@@ -136,19 +134,3 @@ def test_signing_in_and_tokens(services, tmp_path):
         sellers.for_page(None)
     with pytest.raises(AppError, match="sign in"):
         sellers.for_page("bob")
-
-
-def test_the_command_makes_a_password_and_a_token(tmp_path, repository):
-    def run(*arguments, typed=""):
-        command = [sys.executable, "-m", "app.cli", "accounts", *arguments]
-        environment = {"IPL_HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "IPL_PASSWORDS": str(tmp_path / "p")}
-        return subprocess.run(
-            command, cwd=repository, env=environment, input=typed, capture_output=True, text=True, check=False
-        )
-
-    assert run("password", "ann", str(tmp_path / "p"), typed="long enough\n").returncode == 0
-    made = run("token", "ann")
-    assert made.stdout.startswith("ipl_")
-    refused = run("token", "bob")
-    assert refused.returncode == 1
-    assert refused.stderr == f"ipl: {tmp_path}/p has no bob; ./ipl accounts password bob {tmp_path}/p adds it.\n"

@@ -6,7 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.web.server import create_app
-from tests.app.support.clients import client_of, code
+from tests.app.support.clients import code
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 NOWHERE = ("/feed", "/feed/x", "/nope", "/nope/deep", "/v1", "/v1/", "/v1/nope", "/ops/nope", "/healthz/x", "/docs/")
@@ -62,11 +62,7 @@ def test_a_browser_gets_a_page_with_a_way_back(services):
         assert code(client.get("/v1/nope")) == (404, "not_found")  # the API speaks JSON to everybody
 
 
-def test_nobody_who_is_not_signed_in_learns_more(build, tmp_path):
-    from app.accounts.passwords import write_password
-
-    write_password(tmp_path / "passwords", "ann", "long enough")
-    services = build(passwords=tmp_path / "passwords")
-    with client_of(services) as client:
+def test_nobody_who_is_not_signed_in_learns_more(people):
+    with people("ann").client() as client:
         assert code(client.get("/feed")) == (401, "sign_in")
         assert code(client.get("/v1/listings")) == (401, "sign_in")

@@ -1,0 +1,98 @@
+"""Errors as the API answers them, and what is answered at an address that is not there or not for the method."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.routing import Match, Mount, Route
+from starlette.types import Scope
+
+from app.metrics import Metrics
+from app.templates import render
+from app.views import AppError
+from listing.errors import IplError
+from listing.intake.photos import PhotoError
+
+log = logging.getLogger(__name__)
+PAGE = Path(__file__).with_name("templates") / "not_here.html"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+NOT_HERE = "There is no such address here; /docs lists those of the API."
+NOT_FOR_THIS = "This address does not take {method}; it takes {methods}."
+PHOTO_STATUS = {"too_large": 413, "busy": 503}
+
+
+def error_response(error: IplError, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """An error as the API answers it: ``{"error": {"code", "message"}}``."""
+    status = PHOTO_STATUS.get(error.code, error.http_status) if isinstance(error, PhotoError) else error.http_status
+    named = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    if isinstance(error, AppError) and error.retry_after is not None:
+        named["Retry-After"] = str(error.retry_after)
+    return JSONResponse({"error": {"code": error.code, "message": str(error)}}, status, {**named, **(headers or {})})
+
+
+def install_errors(app: FastAPI, metrics: Metrics) -> None:
+    """Every error of the API gets its form. Call it once all routes are there, and before a page is mounted at ``/``.
+
+    Such a page takes every address that no route before it takes: those of the API are kept from it.
+    """
+
+    def answer(error: IplError, headers: Mapping[str, str] | None = None) -> Response:
+        metrics.errors.labels(error.code).inc()
+        return error_response(error, headers)
+
+    async def ours(_: Request, error: Exception) -> Response:
+        assert isinstance(error, IplError)
+        if error.http_status >= 500 and not isinstance(error, AppError):
+            log.error("a request failed", exc_info=error)
+        return answer(error)
+
+    async def invalid(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path", "header"))
+        return answer(AppError("invalid", f"{place or 'The request'}: {first['msg']}."[:500], 422))
+
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        if error.status_code not in (404, 405):
+            return answer(AppError("http", str(error.detail), error.status_code), error.headers)
+        headers = dict(error.headers or {})
+        # A page at ``/`` says 404 of an address of ours that takes other methods.
+        methods = _allowed(app, request.scope) if error.status_code == 404 else headers.get("Allow", "GET").split(", ")
+        unknown = AppError("not_found", NOT_HERE, 404)
+        if methods:
+            headers["Allow"] = ", ".join(methods)
+            message = NOT_FOR_THIS.format(method=request.method[:20], methods=" or ".join(methods))
+            unknown = AppError("method_not_allowed", message, 405)
+        if "text/html" not in request.headers.get("accept", "") or f"{request.url.path}/".startswith("/v1/"):
+            return answer(unknown, headers)
+        metrics.errors.labels(unknown.code).inc()
+        page = render(PAGE, status=unknown.http_status, message=str(unknown))
+        return HTMLResponse(page, unknown.http_status, headers)
+
+    async def unforeseen(_: Request, error: Exception) -> Response:
+        log.error("a request failed", exc_info=error)
+        return answer(AppError("unforeseen", "Something unforeseen happened; the server's log says what.", 500))
+
+    async def nothing_here(_: Request) -> Response:
+        raise HTTPException(404)
+
+    app.add_exception_handler(IplError, ours)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(Exception, unforeseen)
+    for path in ("/v1", "/v1/{rest:path}"):
+        app.router.routes.append(Route(path, nothing_here, methods=METHODS, include_in_schema=False, name="other"))
+
+
+def _allowed(app: FastAPI, scope: Scope) -> list[str]:
+    """Methods that a route of ``app`` itself takes at this address; none where it has no route for it."""
+    routes = [r for r in app.routes if not isinstance(r, Mount) and getattr(r, "name", "") != "other"]
+    asked = [(method, {**scope, "root_path": "", "method": method}) for method in METHODS]
+    return [method for method, as_if in asked if any(r.matches(as_if)[0] is Match.FULL for r in routes)]
