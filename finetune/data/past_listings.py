@@ -15,7 +15,7 @@ from typing import Any
 from finetune.data.tasks import Task
 from finetune.errors import DataError
 from listing import prompts
-from listing.safety.contacts import has_contacts
+from listing.safety.contacts import find_contacts
 from listing.taxonomy import Attribute, CategoryNode, Taxonomy
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
@@ -49,7 +49,7 @@ def read_listings(file: Path, photos: Path) -> list[dict[str, Any]]:
 
 def supported_text(text: str, facts: Mapping[str, str], node: CategoryNode, taxonomy: Taxonomy) -> str:
     """The sentences of a seller's text that say nothing beyond the facts; "" with contact data in it."""
-    if has_contacts(text):
+    if find_contacts(text):
         return ""
     known = " ".join([node.phrase, *facts.values()]).lower()
     foreign = [v for a in taxonomy.attributes.values() for v in a.values if not _names(known, v)]

@@ -240,7 +240,7 @@ def garments(folder: Path) -> Path:
     import numpy as np
     from PIL import Image
 
-    from finetune import is_validation_sender
+    from finetune.data.splits import is_validation_sender
     from tests.finetune.rows import annotated
 
     (folder / "photos").mkdir()

@@ -16,7 +16,7 @@ import pytest
 
 import rag_index
 from app.cli import index
-from finetune import is_validation_sender
+from finetune.data.splits import is_validation_sender
 from listing.safety.contacts import sure_contact
 from rag_index import (
     SAMPLE_FOLDER,

@@ -7,8 +7,11 @@ import pytest
 from PIL import Image
 
 from app.cli.main import main
-from finetune import DataError, TaskPlan, from_annotations, is_validation_sender, read_listings, write_data
-from finetune.data.past_listings import supported_text, tasks_of
+from finetune.data.build import from_annotations, write_data
+from finetune.data.past_listings import read_listings, supported_text, tasks_of
+from finetune.data.splits import is_validation_sender
+from finetune.data.tasks import TaskPlan
+from finetune.errors import DataError
 from finetune.train.collator import read_samples
 from listing.taxonomy import load_taxonomy
 from tests.finetune.rows import annotated

@@ -1,6 +1,7 @@
 import pytest
 
-from finetune import data_root, is_validation_sender, read_annotations, split_rows
+from finetune.data.photosets import data_root, read_annotations
+from finetune.data.splits import is_validation_sender, split_rows
 
 
 def test_a_sender_is_never_on_both_sides():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from finetune import ARMS
 from finetune.evaluate.arms import adversarial, mllm, system, yardsticks
 from finetune.evaluate.arms.statement import Statement
+from finetune.evaluate.arms.table import ARMS
 from finetune.evaluate.drafting import WRITERS
 from listing.taxonomy import load_taxonomy
 from tests.finetune.evaluate.evaluation import ANSWERS, ToldBackend, material

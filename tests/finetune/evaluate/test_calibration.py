@@ -15,7 +15,7 @@ from PIL import Image
 import finetune
 from app.cli import evaluate
 from app.cli.main import main
-from finetune import weights_stamp
+from finetune.evaluate.cached_model import weights_stamp
 from finetune.train.loading import load_base, with_lora
 from listing.intake.photos import intake
 from listing.pipeline import build_pipeline

@@ -8,12 +8,13 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from finetune import ChatConfig, merge
 from finetune.embedded.assemble import sha256
 from finetune.errors import TuneError
 from finetune.train import chat
 from finetune.train.chat import train_chat
+from finetune.train.configs import ChatConfig
 from finetune.train.loading import load_base, with_lora
+from finetune.train.merge import merge
 from tests.finetune.launching import launch_two
 
 STEPS = 4

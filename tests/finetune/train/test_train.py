@@ -9,11 +9,11 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from finetune import TaskPlan, TuneConfig
 from finetune.data.packing import collate, pack
-from finetune.data.tasks import Task
+from finetune.data.tasks import Task, TaskPlan
 from finetune.errors import TuneError
 from finetune.train import loop
+from finetune.train.configs import TuneConfig
 from finetune.train.loading import base_of, load_embedded, parameter_groups
 from finetune.train.loop import train_mllm
 from tests.finetune.launching import launch_two
