@@ -141,11 +141,7 @@ class Taxonomy(_Frozen):
     nouns: dict[str, str] = {}
 
     def schema(self, category: str) -> tuple[Attribute, ...]:  # type: ignore[override]  # pydantic's own is deprecated
-        """Attributes of a category in their order, with the values that occur there.
-
-        Raises:
-            TaxonomyError: no such category.
-        """
+        """Attributes of a category in their order, with the values that occur there; TaxonomyError: no such one."""
         node = self.categories.get(category)
         if node is None:
             raise TaxonomyError(f"There is no category {category!r}; choose one of: {', '.join(self.categories)}.")

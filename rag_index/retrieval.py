@@ -29,11 +29,7 @@ def fuse(rankings: Sequence[Sequence[str]], constant: int = RANK_CONSTANT) -> di
 
 
 def retrieve(index: ListingIndex, query: Query, limit: int = 8, rules: Rules = _STRICT) -> list[Neighbour]:
-    """Up to ``limit`` neighbours, best first; fewer when the rules or the category leave no more.
-
-    Raises:
-        IndexUnreachable: the index's server went away.
-    """
+    """Up to ``limit`` neighbours, best first; fewer when the rules or the category leave no more. IndexUnreachable."""
     wanted = Filter(
         category=query.category,
         without_listings=frozenset({query.listing_id} if rules.same_item and query.listing_id else ()),

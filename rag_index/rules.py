@@ -45,11 +45,7 @@ class Rules:
         return cls(same_item=False, same_seller=False, near_duplicate=False)
 
     def violation(self, query: Query, found: IndexRecord, cosine: float | None) -> str | None:
-        """Which rule forbids ``found``: same_item, same_seller, near_duplicate; None when it may be used.
-
-        Args:
-            cosine: of the nearest pair of photos; None when photos were not compared.
-        """
+        """Which rule forbids ``found``, or None; ``cosine``: of the nearest photos, None when none were compared."""
         if self.same_item and query.listing_id is not None and found.listing_id == query.listing_id:
             return "same_item"
         if self.same_seller and query.seller_id is not None and found.seller_id == query.seller_id:

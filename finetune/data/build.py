@@ -86,11 +86,7 @@ def _bits(image: str) -> int:
 
 
 def write_data(rows: Iterable[Row], teach: TaskMaker, out: Path, seed: int = 0) -> DataReport:
-    """Write ``train.jsonl``, ``validation.jsonl``, ``report.json`` and ``samples.html`` into ``out``.
-
-    Raises:
-        DataError: one of the two splits is empty.
-    """
+    """Write ``train.jsonl``, ``validation.jsonl``, ``report.json``, ``samples.html``; DataError: a split is empty."""
     out.mkdir(parents=True, exist_ok=True)
     train, validation = split_rows(rows)
     apart = without_lookalikes(train, validation)

@@ -76,10 +76,7 @@ def photo_tasks(
     rng: Random,
     soft: Mapping[str, Mapping[str, float]] | None = None,
 ) -> list[Task]:
-    """Category, attributes (some with hints of similar listings) and one yes/no claim, in random order.
-
-    ``soft``: soft labels by question (``finetune.data.mixing.relabel``).
-    """
+    """Category, attributes (some with hints), one yes/no claim, in random order; ``soft``: see ``mixing.relabel``."""
     soft = soft or {}
     tasks = []
     node = taxonomy.categories[row["label"]]

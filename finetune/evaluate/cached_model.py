@@ -27,12 +27,9 @@ BATCH = 16  # texts: on a CPU a batch of sixteen costs little more than one text
 
 
 class CachedModel:
-    """A model folder and three files of what it answered: predictions, answers to further questions, texts.
+    """What a model (folder, hub id or address) answered: predictions, answers to further questions, texts.
 
-    Args:
-        source: folder, hub id or a server's address.
-        store: folder of the files; their names change with the model's weights.
-        predictions: file of the predictions, where it is not the one in ``store``.
+    Three files in ``store`` whose names change with the weights; ``predictions`` names another one for the predictions.
     """
 
     def __init__(self, source: str | Path, store: Path, taxonomy: Taxonomy, predictions: Path | None = None) -> None:
@@ -85,11 +82,7 @@ class CachedModel:
         return {name: self._answers[key]["answers"] for name, key in keys.items()}
 
     def write(self, image: Image.Image | None, prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
-        """The first line of the decoded text, in one piece; photos are not part of our text prompts.
-
-        Raises:
-            ValueError: a photo was given.
-        """
+        """The first line of the decoded text, in one piece; ValueError with a photo, which our text prompts have none of."""
         if image is not None:
             raise ValueError("texts are written from facts alone; a photo would need a key of its own")
         self.write_many([prompt], max_tokens)
@@ -108,13 +101,9 @@ class CachedModel:
 
 
 def weights_stamp(source: str | Path) -> str:
-    """A name for files that changes with the weights.
+    """A name for files that changes with the weights: the manifest's fingerprint, a folder's name and digest.
 
-    The manifest's fingerprint; of another folder, its name and a digest of its place, sizes and times; else the hub's
-    id, or address and model of a server.
-
-    Raises:
-        BackendError: the server does not answer.
+    Else the hub's id, or address and model of a server (BackendError where it does not answer).
     """
     manifest = Path(source) / "ipl.json"
     if manifest.is_file():

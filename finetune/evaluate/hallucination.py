@@ -114,11 +114,7 @@ def proposed(text: str, when: When) -> list[ClaimLabel]:
 
 
 def read_labels(file: Path) -> list[SheetRow]:
-    """Rows of a labelled sheet; drafts of which no claim is labelled yet are left out.
-
-    Raises:
-        DataError: the file or a line cannot be used, or a draft is labelled in part.
-    """
+    """Drafts of a labelled sheet, those without any label left out; DataError where a line cannot be used."""
     if not file.is_file():
         raise DataError(f"There is no file {file}; write one with --drafts FILE and label its claims.")
     rows = []

@@ -75,12 +75,7 @@ def guess_kind(text: str) -> str:
 
 
 class Augmenter:
-    """Random variations of rows.
-
-    Args:
-        clean: texts without contact data that others are set beside.
-        seed: of the random generator.
-    """
+    """Random variations of rows; ``clean`` are texts without contact data that others are set beside."""
 
     def __init__(self, clean: Sequence[str], seed: int) -> None:
         self.rng = random.Random(seed)

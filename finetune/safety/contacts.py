@@ -125,9 +125,7 @@ def train_network(
 ) -> TaggerNetwork:
     """One network, its weights averaged over the last steps (exponentially).
 
-    Args:
-        rows: each with the mean number of times that an epoch shows it, every time in another variation.
-        clean: texts to set beside others.
+    rows: each with the mean number of times that an epoch shows it, in new variations. clean: set beside others.
     """
     torch.manual_seed(seed)
     rng = random.Random(seed)

@@ -67,11 +67,7 @@ def train_chat(cfg: ChatConfig) -> None:
     """Train; ``out`` receives ``adapter/`` (``model/`` with rank 0), logs, samples, manifest, checkpoints.
 
     What is written holds processor and chat template too. Under FSDP and DeepSpeed samples without a photo are left
-    out, and none is decoded: no process has the whole model.
-
-    Raises:
-        TuneError: no usable sample, or no checkpoint to resume from.
-        TuneError, TemplateError: the model cannot be tuned.
+    out, and none is decoded: no process has the whole model. TuneError, TemplateError: this cannot be tuned.
     """
     import torch
     from transformers import PrinterCallback, set_seed

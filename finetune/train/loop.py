@@ -120,9 +120,7 @@ def train_step(
 def train_mllm(cfg: TuneConfig) -> None:
     """Train; what was trained is written every ``save_every`` steps and at the end, logs go to ``out/run``.
 
-    Raises:
-        TuneError: the settings contradict each other (see ``load_embedded``).
-        DataError: the annotated photos are missing, or all of them are of one split.
+    TuneError: see ``load_embedded``. DataError: the annotated photos are missing, or all of them are of one split.
     """
     if cfg.threads:
         torch.set_num_threads(cfg.threads)

@@ -112,8 +112,7 @@ class ChatServer:
     def stream(self, body: Mapping[str, Any]) -> Iterator[str]:
         """Pieces of one answer as they are decoded; closing the iterator closes the connection, which stops the server.
 
-        Raises:
-            BackendError: the stream broke off; the pieces so far are not the whole answer.
+        BackendError: the stream broke off; the pieces so far are not the whole answer.
         """
         finished = False
         with self._explained(body["model"]):
@@ -218,11 +217,7 @@ def _shut(loop: asyncio.AbstractEventLoop, client: openai.AsyncOpenAI) -> None:
 
 
 def api_root(url: str) -> str:
-    """The address that ``/models`` and ``/chat/completions`` stand under; ``/v1`` where no path is given.
-
-    Raises:
-        BackendError: not an http(s) address, or one with a password, a query or a fragment.
-    """
+    """Where ``/models`` and ``/chat/completions`` stand, ``/v1`` without a path; BackendError: no http(s) address."""
     try:
         parts = urlsplit(url.strip())
         host = parts.hostname if parts.port != 0 and not set(parts.netloc) & _NO_HOST else None

@@ -28,11 +28,7 @@ class Output:
 
     @classmethod
     def open(cls, path: Path, *, resume: bool) -> Output:
-        """Open or create ``path``.
-
-        Raises:
-            BatchError: it exists and ``resume`` is false, another run writes to it, or it cannot be written.
-        """
+        """Open or create; BatchError: it exists (without ``resume``), another run writes to it, or it is not writable."""
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
         try:
             descriptor = os.open(path, flags, 0o644)
@@ -59,8 +55,7 @@ class Output:
     def existing(self) -> Iterator[dict[str, Any]]:
         """The whole lines, in order; then a torn last line is cut off, so that appending starts a line of its own.
 
-        Raises:
-            BatchError: a line in the middle is no JSON, so the file is something else.
+        BatchError: a line in the middle is no JSON, so the file is something else.
         """
         if not os.fstat(self._descriptor).st_size:
             return
@@ -80,11 +75,7 @@ class Output:
             os.fsync(self._descriptor)
 
     def append(self, row: Mapping[str, Any]) -> None:
-        """Add one line; when this returns, the line is on the disk.
-
-        Raises:
-            BatchError: it could not be written; what was written of it is cut off again.
-        """
+        """Add one line, which is on the disk then; BatchError: it is not, and its part is cut off again."""
         line = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n").encode()
         try:
             rest = memoryview(line)

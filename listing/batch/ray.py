@@ -39,9 +39,7 @@ def ray_ordered(
 
     ``workers`` is the number of actors, each with a pipeline of its own. The cluster is the one that ``RAY_ADDRESS``
     names, else one of this machine that ends with the run. Every machine has to see the photos under the same paths.
-
-    Raises:
-        RayMissing: Ray is not installed or cannot start.
+    RayMissing: Ray is not installed or cannot start.
     """
     started = _connect(workers)
     try:

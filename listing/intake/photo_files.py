@@ -58,13 +58,9 @@ class PhotoFile:
 
 
 def open_photo(data: bytes, long_side: int) -> PhotoFile | None:
-    """Read the header; None when it is none of the formats.
+    """Read the header; None when it is none of the formats. Decoders raise almost anything, here and in ``decode``.
 
-    Args:
-        long_side: longest side (px) of the photo that is wanted; a JPEG is decoded at a fraction of its size.
-
-    Raises:
-        Exception: the file is damaged; decoders raise almost anything, here and in ``PhotoFile.decode``.
+    long_side: longest side (px) of the photo that is wanted; a JPEG is decoded at a fraction of its size.
     """
     import pillow_heif
 

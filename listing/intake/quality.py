@@ -79,13 +79,9 @@ def assess(
     flags: Sequence[Flag],
     expected: Sequence[str],
 ) -> Quality:
-    """The draft's quality.
+    """The draft's quality, by its facts, its texts, the ``photo_quality`` of each photo, and the remarks of the checks.
 
-    Args:
-        attributes: the draft's facts, with and without a value.
-        photos: ``photo_quality`` of each photo.
-        flags: remarks of the checks; each one costs.
-        expected: names of the attributes that a listing of this category should have, those first that buyers ask for.
+    expected: names of the attributes that a listing of this category should have, those first that buyers ask for.
     """
     known = {fact.name for fact in attributes if fact.value is not None}
     missing = [name for name in expected if name not in known]

@@ -51,11 +51,7 @@ class RowProblem:
 
 
 def parse_mapping(text: str) -> dict[str, str]:
-    """``"title=Name,price=Amount,attributes.colour=Farbe"`` -> field: column.
-
-    Raises:
-        ImportProblem: not of that form, or an unknown field.
-    """
+    """``"title=Name,price=Amount,attributes.colour=Farbe"`` -> field: column; ImportProblem: it is no mapping."""
     mapping = {}
     for part in filter(None, (p.strip() for p in text.split(","))):
         name, equals, column = (p.strip() for p in part.partition("="))
@@ -69,8 +65,7 @@ def parse_mapping(text: str) -> dict[str, str]:
 def read_table(path: Path, mapping: Mapping[str, str] | None = None) -> Iterator[PlainRow | RowProblem]:
     """Rows of a table in order. A column that bears a field's name needs no mapping.
 
-    Raises:
-        ImportProblem: no such file, an unknown kind, unreadable, or a needed column is missing.
+    ImportProblem: no such file, an unknown kind, unreadable, or a needed column is missing.
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:

@@ -52,13 +52,7 @@ def read_records(
 ) -> Iterator[IndexRecord | RowProblem]:
     """The rows of a table as records that the index takes, and those that it would not, in order.
 
-    Args:
-        mapping: field -> column (``parse_mapping``).
-        encoders: the index's models.
-        contact_check: as of ``ListingIndex.open``.
-
-    Raises:
-        ImportProblem: the table cannot be read (see ``read_table``).
+    mapping: see ``parse_mapping``. contact_check: as of ``ListingIndex.open``. ImportProblem: see ``read_table``.
     """
     for group in chunks(read_table(path, mapping), BATCH):
         ready: list[tuple[PlainRow, list[ReadPhoto]]] = []

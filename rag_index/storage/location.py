@@ -35,9 +35,7 @@ def new_generation() -> str:
 def find_place(location: str | Path) -> FolderPlace | ServerPlace:
     """A folder's place (locked for this process) or a server's, by the look of ``location``.
 
-    Raises:
-        IndexBusy: the folder is in use.
-        IndexUnreachable: the server does not answer.
+    IndexBusy: the folder is in use. IndexUnreachable: the server does not answer.
     """
     if str(location).startswith(("http://", "https://")):
         return ServerPlace(str(location))
@@ -46,12 +44,7 @@ def find_place(location: str | Path) -> FolderPlace | ServerPlace:
 
 @contextmanager
 def plain_errors(where: str) -> Iterator[None]:
-    """Chroma's and the network's errors as sentences.
-
-    Raises:
-        IndexUnreachable: no connection, or it broke; what was confirmed before is kept by the server.
-        IndexFailure: anything else that the database reports.
-    """
+    """Chroma's and the network's errors as sentences: IndexUnreachable without a connection, else IndexFailure."""
     import httpx
     from chromadb.errors import ChromaError
 

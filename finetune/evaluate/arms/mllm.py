@@ -19,16 +19,17 @@ EXAMPLES = 3
 Answers = Mapping[str, Mapping[str, float]]
 
 
-def zero_shot(material: Material, model: str, rag: bool) -> list[Statement]:
+def zero_shot(model: str, material: Material, rag: bool) -> list[Statement]:
     """Every question as it is served; with retrieval, similar listings' values stand in the question."""
     said = material.predictions(model)
     if not rag:
         return [single_source(row, "mllm", material.taxonomy) for row in said]
-    answers = [with_hints(material, model, row, prediction["mllm"]) for row, prediction in pairs(material, said)]
+    rows = zip(material.rows, said, strict=True)
+    answers = [with_hints(material, model, row, prediction["mllm"]) for row, prediction in rows]
     return [likeliest(a["category"], a, material.taxonomy) for a in answers]
 
 
-def few_shot(material: Material, model: str, rag: bool) -> list[Statement]:
+def few_shot(model: str, material: Material, rag: bool) -> list[Statement]:
     """Three answered questions of the same kind, in words alone, stand before each question."""
     taxonomy = material.taxonomy
     shots = exemplars(material.train, taxonomy)
@@ -42,11 +43,6 @@ def few_shot(material: Material, model: str, rag: bool) -> list[Statement]:
     return out
 
 
-def pairs(material: Material, said: Sequence[Row]) -> Sequence[tuple[Row, Row]]:
-    """Photos with what was said of them."""
-    return list(zip(material.rows, said, strict=True))
-
-
 def with_hints(
     material: Material,
     model: str,
@@ -56,28 +52,18 @@ def with_hints(
     category: str | None = None,
     hints: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
-    """The answers, asked again where similar listings state a value; neighbours never vote on the category here.
+    """The answers, asked again where similar listings (or ``hints``) state a value; these never vote on the category.
 
-    Args:
-        dress: what is done to a question before it is asked.
-        category: in which neighbours are looked for; None takes the likeliest of ``answers``.
-        hints: these instead of the neighbours' values.
+    ``dress`` is done to a question before it is asked; ``category`` None takes the likeliest of ``answers``.
     """
     name = category or best(answers["category"])[0]
     node = material.taxonomy.categories[name]
     told = material.neighbourhood.found(row, name).hints() if hints is None else hints
-    asked = [q for q, a in zip(*_asked(material.taxonomy, name, told), strict=True) if a in told]
-    if not node.tuned or not asked:
+    hinted = [a for a in visible(node, material.taxonomy) if not a.instance and a.name in told]
+    if not node.tuned or not hinted:
         return dict(answers)
-    return {**answers, **material.models[model].ask(row["image"], [dress(q) for q in asked])}
-
-
-def _asked(
-    taxonomy: Taxonomy, category: str, hints: Mapping[str, Sequence[str]]
-) -> tuple[list[ChoiceQuestion], list[str]]:
-    """Questions with hints and the names of their attributes; what holds for one piece only has none."""
-    attributes = [a for a in visible(taxonomy.categories[category], taxonomy) if not a.instance]
-    return questions(attributes, hints), [a.name for a in attributes]
+    asked = [dress(question) for question in questions(hinted, told)]
+    return {**answers, **material.models[model].ask(row["image"], asked)}
 
 
 def exemplars(train: Sequence[Row], taxonomy: Taxonomy, seed: int = 0) -> dict[str, list[str]]:

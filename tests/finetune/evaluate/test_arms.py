@@ -18,9 +18,9 @@ RIGHT = {"colour": "navy", "closure": "zip", "material": "fleece", "neckline": "
 def test_a_question_without_a_hint_is_not_asked_again(tmp_path):
     backend = ToldBackend(ANSWERS)
     made = material(tmp_path, backend)
-    plain = mllm.zero_shot(made, "tuned", rag=False)
+    plain = mllm.zero_shot("tuned", made, rag=False)
     before = len(backend.asked)
-    hinted = mllm.zero_shot(made, "tuned", rag=True)
+    hinted = mllm.zero_shot("tuned", made, rag=True)
     again = backend.asked[before:]
     assert [s.facts for s in plain] == [s.facts for s in hinted]
     assert {q.name for q in again} == {"colour", "closure"}
@@ -31,7 +31,7 @@ def test_a_question_without_a_hint_is_not_asked_again(tmp_path):
 
 def test_a_model_that_believes_its_hints_states_the_neighbours_colour(tmp_path):
     backend = ToldBackend(ANSWERS, follows_hints=True)
-    said = mllm.zero_shot(material(tmp_path, backend), "tuned", rag=True)
+    said = mllm.zero_shot("tuned", material(tmp_path, backend), rag=True)
     assert {s.facts["colour"] for s in said} == {"red"}
 
 
@@ -39,15 +39,15 @@ def test_answers_are_kept_between_runs(tmp_path):
     for expected in (True, False):
         backend = ToldBackend(ANSWERS)
         made = material(tmp_path, backend)
-        mllm.zero_shot(made, "tuned", rag=True)
-        mllm.few_shot(made, "base", rag=True)
+        mllm.zero_shot("tuned", made, rag=True)
+        mllm.few_shot("base", made, rag=True)
         assert bool(backend.asked) is expected
 
 
 def test_examples_stand_before_the_question_and_are_training_answers(tmp_path):
     backend = ToldBackend(ANSWERS)
     made = material(tmp_path, backend)
-    mllm.few_shot(made, "base", rag=False)
+    mllm.few_shot("base", made, rag=False)
     colour = next(q for q in backend.asked if q.name == "colour")
     assert colour.prompt == "What colour is it? navy\nWhat colour is it?"  # three equal answers count once
     rows = [annotated(sender_id=i, colour=c) for i, c in enumerate(("red", "blue", "white", "black"))]
@@ -100,13 +100,13 @@ def test_wrong_neighbours_reach_the_copier_alone(tmp_path):
     assert all(
         s.facts.get("colour") != c.facts["colour"] for s, c in zip(adversarial.system(made), copied, strict=True)
     )
-    assert all("brand" not in s.facts for s in adversarial.mllm(made, "tuned"))
+    assert all("brand" not in s.facts for s in adversarial.mllm(made))
 
 
 def test_wrong_neighbours_reach_a_model_that_believes_them(tmp_path):
     made = material(tmp_path, ToldBackend(ANSWERS, follows_hints=True))
     colours = made.taxonomy.attributes["colour"].values
-    said = adversarial.mllm(made, "tuned")
+    said = adversarial.mllm(made)
     assert [s.facts["colour"] for s in said] == [adversarial.wrong_colour(row, colours) for row in made.rows]
 
 
