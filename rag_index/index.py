@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, TypeVar
 
 from rag_index.errors import BadRecord, IndexMissing
@@ -18,7 +17,7 @@ from rag_index.records import IndexRecord
 from rag_index.search import Filter, Hit, nearest
 from rag_index.storage.location import Place, find_place, new_generation, plain_errors
 from rag_index.storage.manifest import SPACE, EncodersInfo, Manifest
-from rag_index.storage.rows import TEXT_PART, RowKey, chunks, to_record, to_rows
+from rag_index.storage.rows import TEXT_PART, RowKey, chunks, slices, to_record, to_rows
 
 BATCH = 2_000  # rows a call; Chroma refuses more than 5,461
 HNSW: Any = {"space": SPACE, "ef_construction": 100, "max_neighbors": 16, "ef_search": 100}
@@ -70,9 +69,7 @@ class ListingIndex:
     def __enter__(self) -> ListingIndex:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -172,9 +169,9 @@ class ListingIndex:
         for part, rows in zip(PARTS, to_rows(unique.values()), strict=True):
             before = self._ids(part, where=here)
             with self._place.removing(self.manifest.generation) if before else nullcontext():
-                for columns in rows.slices(BATCH):
+                for columns in slices(rows, BATCH):
                     self._call(part, "upsert", **columns)
-            self._delete(part, sorted(set(before) - set(rows.ids)))
+            self._delete(part, sorted(set(before) - {row_id for row_id, *_ in rows}))
         return len(unique)
 
     def _delete(self, part: Part, ids: Sequence[str]) -> None:
@@ -240,14 +237,14 @@ def build(
     """
     place = find_place(location)
     try:
-        return _fill(place, records, encoders, contact_check).count
+        return _fill(place, records, encoders, contact_check)
     finally:
         place.close()
 
 
 def _fill(
     place: Place, records: Iterable[IndexRecord], encoders: EncodersInfo, contact_check: ContactCheck | None
-) -> Manifest:
+) -> int:
     generation = new_generation()
     parts = _collections(place, generation, create=True)
     seen: set[str] = set()
@@ -259,16 +256,15 @@ def _fill(
                     raise BadRecord(f"Listing {record.listing_id!r} is given twice; give each listing its own id.")
                 seen.add(record.listing_id)
             for part, rows in zip(PARTS, to_rows(group), strict=True):
-                for columns in rows.slices(BATCH):
+                for columns in slices(rows, BATCH):
                     with plain_errors(place.name):
                         parts[part].upsert(**columns)
     except BaseException:
         place.drop(generation)
         raise
-    manifest = Manifest.now(generation, encoders, len(seen))
-    place.publish(manifest)
+    place.publish(Manifest.now(generation, encoders, len(seen)))
     place.sweep(keep=generation)
-    return manifest
+    return len(seen)
 
 
 def _collections(place: Place, generation: str, *, create: bool = False) -> dict[Part, Any]:

@@ -60,10 +60,8 @@ def conversation(tasks: Sequence[Task], image: str | None) -> dict[str, Any]:
     messages = []
     for number, task in enumerate(tasks):
         marker = "<image>\n" if image is not None and number == 0 else ""
-        messages += [
-            {"role": "user", "content": marker + task.prompt},
-            {"role": "assistant", "content": task.answer},
-        ]
+        messages.append({"role": "user", "content": marker + task.prompt})
+        messages.append({"role": "assistant", "content": task.answer})
     names = [task.name for task in tasks]
     return {"messages": messages, "images": [] if image is None else [image], "tasks": names}
 

@@ -79,17 +79,11 @@ def tasks_of(listing: Mapping[str, Any], taxonomy: Taxonomy) -> tuple[list[Task]
     if node is None:
         return [], []
     facts = {name: str(value)[:60] for name, value in (listing.get("attributes") or {}).items() if value}
-    photo_tasks = [Task("category", prompts.CATEGORY, node.phrase)] if node.tuned else []
-    photo_tasks += [
-        Task(a.name, prompts.attribute_question(a), value) for a, value in visible_values(listing, taxonomy)
-    ]
-    texts = (
-        ("title", prompts.title_prompt(node, facts), listing.get("title", "")),
-        ("description", prompts.description_prompt(node, facts), listing.get("description", "")),
-    )
+    asked = [Task("category", prompts.CATEGORY, node.phrase)] if node.tuned else []
+    asked += [Task(a.name, prompts.attribute_question(a), value) for a, value in visible_values(listing, taxonomy)]
     written = [
-        Task(name, prompt, target, photo=False)
-        for name, prompt, text in texts
-        if (target := supported_text(text, facts, node, taxonomy))
+        Task(name, prompt(node, facts), target, photo=False)
+        for name, prompt in (("title", prompts.title_prompt), ("description", prompts.description_prompt))
+        if (target := supported_text(listing.get(name, ""), facts, node, taxonomy))
     ]
-    return photo_tasks, written
+    return asked, written

@@ -82,7 +82,7 @@ class CachedModel:
         return {name: self._answers[key]["answers"] for name, key in keys.items()}
 
     def write(self, image: Image.Image | None, prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
-        """The first line of the decoded text, in one piece; ValueError with a photo, which our text prompts have none of."""
+        """The first line of the decoded text, in one piece; ValueError with a photo: our text prompts have none."""
         if image is not None:
             raise ValueError("texts are written from facts alone; a photo would need a key of its own")
         self.write_many([prompt], max_tokens)

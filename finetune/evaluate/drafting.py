@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any, Literal
+from typing import Any
 
 from finetune.data import text_templates
 from finetune.evaluate.arms.material import Material, Row
@@ -137,12 +137,10 @@ def facts_for_text(said: Statement, rule: Calibration, taxonomy: Taxonomy) -> Te
     facts = []
     for name, value in said.facts.items():
         guess, p = said.guesses.get(name, (None, 1.0))
-        source: Literal["mllm", "ocr"] = "mllm" if guess == value else "ocr"
-        facts.append(verify.read_fact(name, value, Evidence(source=source), p))
+        facts.append(verify.read_fact(name, value, Evidence(source="mllm" if guess == value else "ocr"), p))
     sure = said.sure if said.sure is not None else 1.0
-    candidates = [Candidate(value=name, confidence=p) for name, p in said.candidates] or [
-        Candidate(value=said.category, confidence=sure)
-    ]
+    likely = said.candidates or [(said.category, sure)]
+    candidates = [Candidate(value=name, confidence=p) for name, p in likely]
     category = Category(value=said.category, confidence=sure, candidates=candidates, in_range=True)
     node, known = text_policy.subject(category, taxonomy)
     kept = text_policy.sure_facts(facts, taxonomy, rule)

@@ -95,14 +95,13 @@ def load_base(
 
 def nf4_config(skipped: Sequence[str]) -> Any:
     """``BitsAndBytesConfig``: NF4, double quantisation, bf16 arithmetic; ``skipped`` modules stay 16-bit."""
-    import torch
     from transformers import BitsAndBytesConfig
 
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16,
+        bnb_4bit_compute_dtype="bfloat16",
         llm_int8_skip_modules=list(skipped),
     )
 
@@ -223,8 +222,7 @@ def with_lora(
 
 def trained(model: Any) -> list[str]:
     """Names of the parameters that train, as the unwrapped model calls their modules."""
-    prefix = "base_model.model."
-    return sorted(n.removeprefix(prefix) for n, p in model.named_parameters() if p.requires_grad)
+    return sorted(n.removeprefix("base_model.model.") for n, p in model.named_parameters() if p.requires_grad)
 
 
 def check_trained(model: Any, family: Family, trains: Sequence[str]) -> None:

@@ -114,7 +114,11 @@ def train_step(
         norm = float(torch.nn.utils.clip_grad_norm_(parameters, 1.0))
         optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return StepResult(_of_all_processes(losses, group.num_processes), tokens, dropped, norm)
+    if group.num_processes > 1:
+        from accelerate.utils import gather_object
+
+        losses = list(gather_object(losses))
+    return StepResult(losses, tokens, dropped, norm)
 
 
 def train_mllm(cfg: TuneConfig) -> None:
@@ -185,12 +189,3 @@ class _Recorder:
             )
             self.log.write(done, **scores)
             self.evaluator.write_samples(Path(self.cfg.out) / "run" / "samples" / f"{done:06d}.jsonl")
-
-
-def _of_all_processes(losses: list[float], processes: int) -> list[float]:
-    """The losses of all processes' batches."""
-    if processes == 1:
-        return losses
-    from accelerate.utils import gather_object
-
-    return list(gather_object(losses))

@@ -36,17 +36,13 @@ _NOT_THERE = frozenset({"ConnectError", "ConnectTimeout", "ProxyError"})  # the 
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds, and how often a request is sent at most.
-
-    read: the longest silence of the server. pause: before the second try, doubled each time, where the server does
-    not say how long to wait. longest_pause: a server that asks for more is given up.
-    """
+    """Seconds, and how often a request is sent at most."""
 
     connect: float = 10.0
-    read: float = 180.0
+    read: float = 180.0  # the longest silence of the server
     tries: int = 4
-    pause: float = 1.0
-    longest_pause: float = 30.0
+    pause: float = 1.0  # before the second try, doubled each time, where the server does not say how long to wait
+    longest_pause: float = 30.0  # a server that asks for more is given up
 
 
 class Refusal(BackendError):
@@ -175,13 +171,11 @@ class ChatServer:
         except openai.APIConnectionError as error:
             raise self._error(self._unreachable(error)) from error
         except openai.APIError as error:
-            raise self._error(
-                f"The server at {self.url} failed in the middle of an answer: its log says why."
-            ) from error
+            message = f"The server at {self.url} failed in the middle of an answer: its log says why."
+            raise self._error(message) from error
         except ValueError as error:  # no JSON, no UTF-8, or nothing of what an answer must have
-            raise self._error(
-                f"What answers at {self.url} does not speak the OpenAI chat protocol: check the address."
-            ) from error
+            message = f"What answers at {self.url} does not speak the OpenAI chat protocol: check the address."
+            raise self._error(message) from error
 
     def _unreachable(self, error: openai.APIConnectionError) -> str:
         cause = type(error.__cause__).__name__

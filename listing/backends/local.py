@@ -244,18 +244,18 @@ class TowerHeads:
     """Linear heads of the tuned vision tower: pooled features [views, 1280] -> probabilities by head."""
 
     def __init__(self, tensors: dict[str, torch.Tensor], values: dict[str, list[str]]) -> None:
-        self.tensors = tensors
-        self.values = values
+        self.tensors, self.values = tensors, values
 
     @classmethod
     def load(cls, folder: Path) -> TowerHeads | None:
         """Heads of a model folder, or None where it has none."""
-        if not (folder / "tower.safetensors").is_file() or not (folder / "tower.json").is_file():
+        weights, facts = folder / "tower.safetensors", folder / "tower.json"
+        if not weights.is_file() or not facts.is_file():
             return None
         from safetensors.torch import load_file
 
-        tensors = {n: t.float() for n, t in load_file(folder / "tower.safetensors").items() if n.startswith("heads.")}
-        return cls(tensors, json.loads((folder / "tower.json").read_text(encoding="utf-8"))["values"])
+        tensors = {n: t.float() for n, t in load_file(weights).items() if n.startswith("heads.")}
+        return cls(tensors, json.loads(facts.read_text(encoding="utf-8"))["values"])
 
     def __call__(self, pooled: torch.Tensor) -> dict[str, dict[str, float]]:
         out = {}

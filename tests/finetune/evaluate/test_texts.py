@@ -3,7 +3,7 @@
 import pytest
 
 from finetune.evaluate.measures import distinct_2, rouge_l
-from finetune.evaluate.style import StyleClassifier, StyleTexts, masked, opening
+from finetune.evaluate.style import StyleClassifier, masked, opening
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ SHOP = [
 
 
 def test_the_style_classifier_tells_voices_apart_and_an_empty_text_has_none():
-    style = StyleClassifier(StyleTexts(SELLER[:4], SHOP[:4], SELLER[4:], SHOP[4:]))
+    style = StyleClassifier((SELLER[:4], SELLER[4:]), (SHOP[:4], SHOP[4:]))
     assert style.held_accuracy == 1.0
     assert style.platform([SELLER[5], SHOP[5], ""]) == [True, False, False]
 
