@@ -44,10 +44,9 @@ class ListingIndex:
         *,
         contact_check: ContactCheck | None = None,
     ) -> ListingIndex:
-        """The index in a folder or at a server's http address.
+        """The index in a folder, or at the address of a ``chroma run`` server.
 
         Args:
-            location: folder, or the address of a ``chroma run`` server.
             encoders: the models in use; None skips the check (to look at counts, never to search).
             contact_check: names the kind of contact data in a text, or None; records in which it finds any are refused.
 
@@ -227,13 +226,10 @@ def build(
     *,
     contact_check: ContactCheck | None = None,
 ) -> int:
-    """Make an index (again) and swap it in; returns the number of listings.
-
-    An interrupted build leaves the index that was there as it was.
+    """Make an index (again) and swap it in; returns the number of listings. Interrupted, it changes nothing.
 
     Raises:
-        BadRecord: a record cannot be stored; the index that was there stays.
-        IndexBusy: the folder is open in another process.
+        BadRecord, IndexBusy: a record cannot be stored, or the folder is open in another process.
     """
     place = find_place(location)
     try:

@@ -75,11 +75,8 @@ def gather_material(
 
 def versions(plan: EvaluationPlan) -> list[tuple[str, str, bool]]:
     """(name in the results, arm, with past listings)."""
-    return [
-        (arm + ("+rag" if rag else ""), arm, rag)
-        for arm in plan.arms
-        for rag in (plan.rag if ARMS[arm].rag else (False,))
-    ]
+    both = [(arm, rag) for arm in plan.arms for rag in (plan.rag if ARMS[arm].rag else (False,))]
+    return [(arm + "+rag" * rag, arm, rag) for arm, rag in both]
 
 
 def run_evaluation(

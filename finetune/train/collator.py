@@ -119,13 +119,8 @@ class Collator:
     def __call__(self, samples: Sequence[Encoded]) -> dict[str, Any]:
         import torch
 
-        batch = dict(
-            _run(
-                self.processor,
-                [s.turns.text for s in samples],
-                [[open_photo(path) for path in s.images] for s in samples],
-            )
-        )
+        photos = [[open_photo(path) for path in s.images] for s in samples]
+        batch = dict(_run(self.processor, [s.turns.text for s in samples], photos))
         ids = batch["input_ids"]
         lengths = batch["attention_mask"].sum(-1).tolist()
         labels = torch.full_like(ids, IGNORED)

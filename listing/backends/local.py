@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from listing.backends import turns
 from listing.backends.base import BackendError, ChoiceQuestion
 from listing.backends.full_prompts import TREE_USABLE, score_full
 from listing.backends.prefix_tree import Tree
@@ -138,16 +139,11 @@ class LocalBackend:
 
     def _frame(self, *, photo: bool) -> tuple[str, str]:
         mark = "\u241f"  # never tokenised: only splits the rendered template
-        content: list[dict[str, str]] = [{"type": "image"}] if photo else []
-        content.append({"type": "text", "text": mark})
-        text = self.processor.apply_chat_template(
-            [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
-        )
-        before, after = text.split(mark)
+        before, after = turns.render(self.processor, [turns.question(mark, int(photo))], ask=True).split(mark)
         return before, after
 
     def _ids(self, text: str) -> list[int]:
-        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return turns.token_ids(self.processor, text)
 
     def _image_features(self, images: Sequence[Image.Image]) -> torch.Tensor:
         """[photos, image tokens, hidden]."""
@@ -178,9 +174,8 @@ class LocalBackend:
         from transformers import StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
 
         content: list[dict[str, Any]] = [{"type": "image", "image": image}] if image is not None else []
-        content.append({"type": "text", "text": prompt})
         inputs = self.processor.apply_chat_template(
-            [{"role": "user", "content": content}],
+            [{"role": "user", "content": [*content, {"type": "text", "text": prompt}]}],
             add_generation_prompt=True,
             tokenize=True,
             return_dict=True,

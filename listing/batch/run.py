@@ -163,12 +163,9 @@ def run_batch(
 ) -> Summary:
     """Write one line to ``out`` for every item of ``source``; each line is on the disk before the next is begun.
 
-    Args:
-        factory: makes a pipeline; with several workers it is pickled and called once in each process.
-        workers: processes; 1 works in this one. With Ray, actors.
-        engine: whose processes, a key of ``ENGINES``; the output is the same.
-        resume: go on after the last whole line of ``out``.
-        progress: called with the number of rows in ``out`` and the newest of them.
+    factory: makes a pipeline; with several workers it is pickled and called once in each process. workers: processes;
+    1 works in this one. engine: whose processes, a key of ``ENGINES``; the output is the same. resume: go on after the
+    last whole line of ``out``. progress: called with the number of rows in ``out`` and the newest of them.
 
     Raises:
         BatchInputError: the input is unusable, or ``out`` does not belong to it.

@@ -174,9 +174,6 @@ def _heif(data: bytes) -> PhotoFile:
     return PhotoFile("HEIC", (width, height), width * height * each, decode)
 
 
-# -- metadata -----------------------------------------------------------------------------------------------------
-
-
 def _orientation(info: Mapping[Any, Any]) -> int:
     """By EXIF, by EXIF in a PNG's text, or by XMP; 1 when none says it, or what says it is broken."""
     try:
@@ -206,9 +203,6 @@ def _first_directory(exif: bytes) -> int | None:
         if tag == _ORIENTATION:
             return int(value)
     return None
-
-
-# -- pixels -------------------------------------------------------------------------------------------------------
 
 
 def shrunk(pixels: Pixels, long_side: int) -> Image.Image:

@@ -67,14 +67,6 @@ def test_schemas_follow_the_thing() -> None:
     assert {"colour", "text", "brand", "condition"} <= names("Guitar")
 
 
-def test_not_applicable_and_unknown_are_never_values() -> None:
-    for attribute in load_taxonomy().attributes.values():
-        assert not {"n/a", "unknown"} & set(attribute.values)
-        assert not attribute.values or attribute.answers[-1] == "unknown"
-        assert attribute.question.endswith(("?", "."))
-    assert load_taxonomy().attributes["colour2"].answers[-2:] == ("none", "unknown")
-
-
 def test_what_holds_for_one_piece_is_marked() -> None:
     attributes = load_taxonomy().attributes
     assert all(attributes[n].instance for n in ("brand", "text", "size", "condition", "condition_grade", "defects"))
@@ -99,10 +91,6 @@ def test_names_in_texts_are_unambiguous() -> None:
     for node in load_taxonomy().leaves():
         for word in {node.name.lower(), node.phrase.lower(), *node.synonyms}:
             assert owner.setdefault(word, node.name) == node.name, word
-
-
-def test_it_is_read_once() -> None:
-    assert load_taxonomy() is load_taxonomy()
 
 
 def test_a_small_file_loads(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 import json
 import re
-from random import Random
 
 import numpy as np
 import pytest
@@ -129,8 +128,3 @@ def test_one_sender_alone_is_refused(tmp_path, rows):
 def test_what_is_missing_on_the_command_line_is_named(arguments, says, capsys):
     assert main(["tune", *arguments]) == 2
     assert says in capsys.readouterr().err
-
-
-def test_lessons_are_drawn_from_the_given_random_source():
-    teach = from_annotations(TAXONOMY, TaskPlan())
-    assert teach(annotated(), Random(3)) == teach(annotated(), Random(3))
