@@ -13,7 +13,7 @@ import ipaddress
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -244,11 +244,8 @@ def _is_loopback(url: str) -> bool:
 
 def _retry_after(value: str, default: float) -> float:
     """Seconds that the server asks to wait: a number or a date (RFC 9110, 10.2.3)."""
-    try:
+    with suppress(ValueError):
         return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
+    with suppress(ValueError, TypeError):
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return default
+    return default

@@ -27,7 +27,6 @@ def _plain(make: Callable[[Material], list[Statement]]) -> Callable[[Material, b
 
 ARMS: dict[str, Arm] = {
     "base": Arm(partial(mllm.zero_shot, "base"), "untuned model, likelihoods alone", ("base",), rag=True),
-    "base-few-shot": Arm(partial(mllm.few_shot, "base"), "the same behind three examples in words", ("base",), True),
     "tuned": Arm(partial(mllm.zero_shot, "tuned"), "tuned model, likelihoods alone", rag=True),
     "system": Arm(system.system, "model, classifier, neighbours, pixels, print, checks", rag=True),
     "classifier": Arm(_plain(yardsticks.classifier), "the tower's own heads"),

@@ -8,7 +8,6 @@ from finetune.evaluate.arms import adversarial, mllm, system, yardsticks
 from finetune.evaluate.arms.statement import Statement
 from finetune.evaluate.arms.table import ARMS
 from finetune.evaluate.drafting import WRITERS
-from listing.taxonomy import load_taxonomy
 from tests.finetune.evaluate.evaluation import ANSWERS, ToldBackend, material
 from tests.finetune.rows import annotated
 
@@ -40,18 +39,7 @@ def test_answers_are_kept_between_runs(tmp_path):
         backend = ToldBackend(ANSWERS)
         made = material(tmp_path, backend)
         mllm.zero_shot("tuned", made, rag=True)
-        mllm.few_shot("base", made, rag=True)
         assert bool(backend.asked) is expected
-
-
-def test_examples_stand_before_the_question_and_are_training_answers(tmp_path):
-    backend = ToldBackend(ANSWERS)
-    made = material(tmp_path, backend)
-    mllm.few_shot("base", made, rag=False)
-    colour = next(q for q in backend.asked if q.name == "colour")
-    assert colour.prompt == "What colour is it? navy\nWhat colour is it?"  # three equal answers count once
-    rows = [annotated(sender_id=i, colour=c) for i, c in enumerate(("red", "blue", "white", "black"))]
-    assert len(mllm.exemplars(rows, load_taxonomy())["colour"]) == mllm.EXAMPLES
 
 
 def test_the_system_hears_classifier_and_print_and_keeps_its_thresholds(tmp_path):
@@ -146,12 +134,3 @@ def test_texts_after_the_checks_lose_what_no_fact_supports(tmp_path):
     draft = WRITERS["tuned"](made, ARMS["tuned"].statements(made, False), [0])[0]
     assert "Prada" in draft.before.title
     assert "Prada" not in draft.after.whole
-
-
-def test_examples_of_texts_are_of_the_prompts_kind(tmp_path):
-    backend = ToldBackend(ANSWERS)
-    made = material(tmp_path, backend)
-    WRITERS["base-few-shot"](made, ARMS["base-few-shot"].statements(made, False), [0])
-    title = next(prompt for prompt in backend.written if prompt.endswith("Write the title."))
-    assert title.count("Write the title.") == mllm.EXAMPLES + 1
-    assert "Write a plain description." not in title
