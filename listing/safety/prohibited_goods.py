@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from zlib import crc32
 
 import numpy as np
@@ -124,8 +124,8 @@ def load_model() -> GoodsModel:
     """The model of this folder, read once."""
     from safetensors.numpy import load_file
 
-    thresholds = json.loads(THRESHOLDS_FILE.read_text(encoding="utf-8"))
-    return GoodsModel(load_groups(), **load_file(WEIGHTS_FILE), **thresholds)
+    given: dict[str, Any] = {**load_file(WEIGHTS_FILE), **json.loads(THRESHOLDS_FILE.read_text(encoding="utf-8"))}
+    return GoodsModel(load_groups(), **given)
 
 
 @dataclass(frozen=True)

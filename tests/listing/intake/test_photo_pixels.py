@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -89,17 +88,6 @@ def test_strips_leave_no_seams(size: tuple[int, int], monkeypatch: pytest.Monkey
     assert difference(found, expected) < 0.5
     rows = np.abs(np.asarray(found, np.int16) - np.asarray(expected, np.int16)).mean(axis=(1, 2))
     assert rows.max() < 1.5
-
-
-@pytest.mark.data
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "HEIF"])
-def test_pixels_of_real_photos(kind: str, data_folder: Path) -> None:
-    files = sorted((data_folder / "clothing_cc0" / "images").glob("*.jpg"))[:10]
-    assert len(files) == 10
-    for file in files:
-        with Image.open(file) as opened:
-            data = encoded(opened.convert("RGB"), kind)
-        assert difference(clean(data, 200), plain(data, 200)) < 1.0
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "HEIF"])
