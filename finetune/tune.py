@@ -89,11 +89,7 @@ def _read(config: Path) -> dict[str, Any]:
 def run_stages(
     config: Path, stages: list[str] | None = None, data: Path | None = None, out: Path = WEIGHTS, **mllm: Any
 ) -> None:
-    """Run the named stages (default: all of the file, in its order).
-
-    Raises:
-        TuneError: the file, a stage or a key is unknown.
-    """
+    """Run the named stages, by default all, in the file's order; TuneError: the file, a stage or a key is unknown."""
     if not config.is_file():
         raise TuneError(f"There is no config {config}; the shipped ones lie in finetune/configs.")
     content = _read(config)

@@ -62,11 +62,6 @@ def _loose(phrase: str) -> str:
     return re.escape(phrase).replace(r"\ ", r"[\s-]+").replace("'", "['’]")
 
 
-def _unfold(pattern: str) -> str:
-    """A pattern that the file spreads over several lines, on one line again."""
-    return pattern.replace("\n", "")
-
-
 def _whole(alternatives: Iterator[str] | list[str], end: str = r"(?![\w])") -> str:
     return r"(?<![\w'’])(?:" + "|".join(sorted(alternatives, key=len, reverse=True)) + ")" + end
 
@@ -74,9 +69,8 @@ def _whole(alternatives: Iterator[str] | list[str], end: str = r"(?![\w])") -> s
 def _brand_pattern(ordinary: Mapping[str, object]) -> re.Pattern[str]:
     """Brand names as they are written; names that are ordinary words (marked '!') need their capital."""
     names: list[str] = []
-    for line in BRAND_FILE.read_text(encoding="utf-8").splitlines():
-        if not line.strip() or line.startswith("#"):
-            continue
+    lines = BRAND_FILE.read_text(encoding="utf-8").splitlines()
+    for line in (line for line in lines if line.strip() and not line.startswith("#")):
         strict = line.startswith("!")
         for given in line.lstrip("! ").split(";"):
             name = given.strip()
@@ -114,7 +108,7 @@ def _compiled(phrases_of: tuple[tuple[str, tuple[tuple[str, tuple[str, ...]], ..
         nouns=nouns,
         noun_words=re.compile(_whole([_loose(n) for n in nouns], r"(?:e?s)?(?![\w'’])")),
         claims={
-            kind: re.compile("|".join(rf"(?<![\w])(?:{_unfold(p)})(?![\w])" for p in patterns))
+            kind: re.compile("|".join(rf"(?<![\w])(?:{p})(?![\w])" for p in patterns).replace("\n", ""))
             for kind, patterns in raw["claims"].items()
         },
         always=frozenset(raw["always"]),

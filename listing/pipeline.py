@@ -85,7 +85,6 @@ class Pipeline:
                 taxonomy=parts.taxonomy,
                 calibration=parts.calibration,
             )
-        earlier = request.known
         draft = Draft(
             id=draft_id(request),
             photos=[photo.ref for photo in request.photos],
@@ -95,8 +94,8 @@ class Pipeline:
             description=text.description,
             questions=questions,
             flags=[*seller_questions.model_flags(parts.calibration), *findings.flags, *text.flags],
-            price=earlier.price if earlier is not None else findings.neighbours.price,
-            neighbours=list(earlier.neighbours if earlier is not None else findings.neighbours.neighbours),
+            price=known.price if known is not None else findings.neighbours.price,
+            neighbours=list(known.neighbours if known is not None else findings.neighbours.neighbours),
             quality=seller_questions.quality(request, category, facts, text, parts.taxonomy),
             model=parts.backend.name,
             timing_ms={**clock.spent, "total": clock.elapsed()},
@@ -194,15 +193,12 @@ def draft_id(request: DraftRequest) -> str:
 
 
 def build_pipeline(model: str | None, rag: bool, home: Path, past: PastListings | None = None) -> DraftPipeline:
-    """The pipeline with its real parts; heavy imports happen here.
+    """The pipeline with its real parts; heavy imports happen here. BackendError: the model cannot be used.
 
     Args:
         model: folder, hub id, or URL of an OpenAI-compatible server; None takes the embedded model.
         rag: whether past listings are looked up.
         home: where the embedded model and the index live.
         past: an index that is open already (an embedded one has a single owner); None opens the one of ``home``.
-
-    Raises:
-        BackendError: the model cannot be used; the message says what to do.
     """
     return Pipeline(build_parts(model, rag, home, past))

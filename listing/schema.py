@@ -62,14 +62,7 @@ class AttributeValue(Model):
 
 
 class Candidate(Model):
-    """A category that it may be, with its probability."""
-
-    value: str
-    confidence: float = Field(ge=0, le=1)
-
-
-class SourceOpinion(Model):
-    """What one source alone says of the category."""
+    """A category that it may be, with its probability, by all sources or by one alone."""
 
     value: str
     confidence: float = Field(ge=0, le=1)
@@ -84,7 +77,7 @@ class Category(Model):
     value: str | None
     confidence: float = Field(ge=0, le=1)
     candidates: list[Candidate] = Field(default_factory=list, max_length=3)
-    sources: dict[str, SourceOpinion] = Field(default_factory=dict)
+    sources: dict[str, Candidate] = Field(default_factory=dict)
     in_range: bool = True
 
 

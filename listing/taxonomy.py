@@ -141,11 +141,7 @@ class Taxonomy(_Frozen):
     nouns: dict[str, str] = {}
 
     def schema(self, category: str) -> tuple[Attribute, ...]:  # type: ignore[override]  # pydantic's own is deprecated
-        """Attributes of a category in their order, with the values that occur there.
-
-        Raises:
-            TaxonomyError: no such category.
-        """
+        """Attributes of a category in their order, with the values that occur there; TaxonomyError: no such one."""
         node = self.categories.get(category)
         if node is None:
             raise TaxonomyError(f"There is no category {category!r}; choose one of: {', '.join(self.categories)}.")
@@ -165,11 +161,8 @@ class Taxonomy(_Frozen):
 
     def observed(self) -> tuple[str, ...]:
         """Attributes of a kind of thing, not of one piece, with closed values of their own that a photo can show."""
-        return tuple(
-            a.name
-            for a in self.attributes.values()
-            if a.values and a.values_of is None and a.can_be("seen") and not a.instance
-        )
+        own = (a for a in self.attributes.values() if a.values and a.values_of is None)
+        return tuple(a.name for a in own if a.can_be("seen") and not a.instance)
 
     def tuned(self) -> tuple[str, ...]:
         """Names of the categories that the model was tuned on."""
@@ -188,10 +181,8 @@ class Taxonomy(_Frozen):
     def find(self, words: str) -> CategoryNode | None:
         """The leaf with that name, phrase or synonym (any case), or None."""
         wanted = words.strip().lower()
-        for node in self.categories.values():
-            if wanted in (node.name.lower(), node.phrase.lower(), *node.synonyms):
-                return node
-        return None
+        nodes = self.categories.values()
+        return next((n for n in nodes if wanted in (n.name.lower(), n.phrase.lower(), *n.synonyms)), None)
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -296,8 +287,7 @@ def _check_schema(name: str, schema: _Schema, attributes: Mapping[str, Attribute
             raise TaxonomyError(f"schema {name}: it narrows {attribute!r}, which is not among its attributes.")
         if not values:
             raise TaxonomyError(f"schema {name}: the value list of {attribute!r} is empty.")
-        foreign = sorted(set(values) - set(attributes[attribute].values))
-        if foreign:
+        if foreign := sorted(set(values) - set(attributes[attribute].values)):
             raise TaxonomyError(f"schema {name}: {attribute!r} has no value {', '.join(map(repr, foreign))}.")
 
 
@@ -307,13 +297,12 @@ def _check_imagenet(nodes: Mapping[str, CategoryNode], clothing: tuple[int, ...]
         raise TaxonomyError("clothing_imagenet: an ImageNet class is given twice.")
     for node in nodes.values():
         for index, weight in node.weights:
+            where = f"{node.name}: ImageNet class {index}"
             if not 0 <= index < IMAGENET_CLASSES or not 0 < weight <= 1:
-                raise TaxonomyError(
-                    f"{node.name}: ImageNet class {index}: {weight} needs 0..999 and a share in (0, 1]."
-                )
+                raise TaxonomyError(f"{where}: {weight} needs 0..999 and a share in (0, 1].")
             given[index] = given.get(index, 0.0) + weight
             if given[index] > 1.0 + 1e-9:
-                raise TaxonomyError(f"{node.name}: ImageNet class {index} is used twice; its shares sum to over 1.")
+                raise TaxonomyError(f"{where} is used twice; its shares sum to over 1.")
 
 
 def _build(raw: Any) -> Taxonomy:
@@ -336,10 +325,7 @@ def _build(raw: Any) -> Taxonomy:
             attributes=chosen.attributes,
             restricted=tuple(chosen.values.items()),
             weights=tuple(leaf.imagenet.items()),
-            synonyms=leaf.synonyms,
-            phrase=leaf.phrase,
-            plural=leaf.plural,
-            implies=leaf.implies,
+            **leaf.model_dump(include={"synonyms", "phrase", "plural", "implies"}),
         )
     _check_imagenet(nodes, file.clothing_imagenet)
     groups = {group for node in nodes.values() for group in node.path[:-1]}

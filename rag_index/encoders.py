@@ -71,13 +71,7 @@ class Encoders:
     def _encode(self, model: Any, inputs: list[Any], dimensions: int) -> np.ndarray:
         if not inputs:
             return np.zeros((0, dimensions), np.float32)
-        made = model.encode(
-            inputs,
-            batch_size=self.batch_size,
-            normalize_embeddings=True,
-            convert_to_numpy=True,
-            show_progress_bar=False,
-        )
+        made = model.encode(inputs, batch_size=self.batch_size, normalize_embeddings=True, show_progress_bar=False)
         return np.asarray(made, np.float32)
 
     def _info(self, source: str, kind: str) -> EncoderInfo:
@@ -114,9 +108,8 @@ def _folder(source: str) -> Path:
     try:
         return Path(snapshot_download(source, allow_patterns=["*.json", "*.txt", "*.model", "*.safetensors"]))
     except Exception as error:
-        raise EncoderMissing(
-            f"The model {source} cannot be had from the hub: check its name and the network."
-        ) from error
+        message = f"The model {source} cannot be had from the hub: check its name and the network."
+        raise EncoderMissing(message) from error
 
 
 def _dimensions(folder: Path) -> int | None:

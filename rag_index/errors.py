@@ -7,11 +7,7 @@ class IplError(Exception):
     """Something cannot be done; the message is a sentence that says what to do instead.
 
     The command line prints the sentence and ends with ``exit_status``; the API answers with ``http_status`` and
-    ``code``. A subclass sets the three where they differ; ``code`` may also be given with the message.
-
-    Args:
-        message: one sentence for the person who asked.
-        code: a short name for programs; None keeps the class's own.
+    ``code``, a short name for programs. A subclass sets the three where they differ; ``code`` may also be given.
     """
 
     code: str = "failed"

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, TypeVar
 
 from rag_index.errors import BadRecord, IndexMissing
@@ -18,7 +17,7 @@ from rag_index.records import IndexRecord
 from rag_index.search import Filter, Hit, nearest
 from rag_index.storage.location import Place, find_place, new_generation, plain_errors
 from rag_index.storage.manifest import SPACE, EncodersInfo, Manifest
-from rag_index.storage.rows import TEXT_PART, RowKey, chunks, to_record, to_rows
+from rag_index.storage.rows import TEXT_PART, RowKey, chunks, slices, to_record, to_rows
 
 BATCH = 2_000  # rows a call; Chroma refuses more than 5,461
 HNSW: Any = {"space": SPACE, "ef_construction": 100, "max_neighbors": 16, "ef_search": 100}
@@ -45,10 +44,9 @@ class ListingIndex:
         *,
         contact_check: ContactCheck | None = None,
     ) -> ListingIndex:
-        """The index in a folder or at a server's http address.
+        """The index in a folder, or at the address of a ``chroma run`` server.
 
         Args:
-            location: folder, or the address of a ``chroma run`` server.
             encoders: the models in use; None skips the check (to look at counts, never to search).
             contact_check: names the kind of contact data in a text, or None; records in which it finds any are refused.
 
@@ -70,9 +68,7 @@ class ListingIndex:
     def __enter__(self) -> ListingIndex:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -172,9 +168,9 @@ class ListingIndex:
         for part, rows in zip(PARTS, to_rows(unique.values()), strict=True):
             before = self._ids(part, where=here)
             with self._place.removing(self.manifest.generation) if before else nullcontext():
-                for columns in rows.slices(BATCH):
+                for columns in slices(rows, BATCH):
                     self._call(part, "upsert", **columns)
-            self._delete(part, sorted(set(before) - set(rows.ids)))
+            self._delete(part, sorted(set(before) - {row_id for row_id, *_ in rows}))
         return len(unique)
 
     def _delete(self, part: Part, ids: Sequence[str]) -> None:
@@ -230,24 +226,21 @@ def build(
     *,
     contact_check: ContactCheck | None = None,
 ) -> int:
-    """Make an index (again) and swap it in; returns the number of listings.
-
-    An interrupted build leaves the index that was there as it was.
+    """Make an index (again) and swap it in; returns the number of listings. Interrupted, it changes nothing.
 
     Raises:
-        BadRecord: a record cannot be stored; the index that was there stays.
-        IndexBusy: the folder is open in another process.
+        BadRecord, IndexBusy: a record cannot be stored, or the folder is open in another process.
     """
     place = find_place(location)
     try:
-        return _fill(place, records, encoders, contact_check).count
+        return _fill(place, records, encoders, contact_check)
     finally:
         place.close()
 
 
 def _fill(
     place: Place, records: Iterable[IndexRecord], encoders: EncodersInfo, contact_check: ContactCheck | None
-) -> Manifest:
+) -> int:
     generation = new_generation()
     parts = _collections(place, generation, create=True)
     seen: set[str] = set()
@@ -259,16 +252,15 @@ def _fill(
                     raise BadRecord(f"Listing {record.listing_id!r} is given twice; give each listing its own id.")
                 seen.add(record.listing_id)
             for part, rows in zip(PARTS, to_rows(group), strict=True):
-                for columns in rows.slices(BATCH):
+                for columns in slices(rows, BATCH):
                     with plain_errors(place.name):
                         parts[part].upsert(**columns)
     except BaseException:
         place.drop(generation)
         raise
-    manifest = Manifest.now(generation, encoders, len(seen))
-    place.publish(manifest)
+    place.publish(Manifest.now(generation, encoders, len(seen)))
     place.sweep(keep=generation)
-    return manifest
+    return len(seen)
 
 
 def _collections(place: Place, generation: str, *, create: bool = False) -> dict[Part, Any]:

@@ -9,12 +9,7 @@ from typing import Any
 
 
 def lazy_names(package: str, names: Mapping[str, str]) -> Callable[[str], Any]:
-    """The ``__getattr__`` of a package.
-
-    Args:
-        package: its name.
-        names: module below the package -> public names that it defines, with spaces between them.
-    """
+    """The ``__getattr__`` of a package; ``names``: module below it -> public names, with spaces between them."""
     module_of = {name: module for module, several in names.items() for name in several.split()}
 
     def get(name: str) -> Any:

@@ -18,7 +18,7 @@ def vote(neighbours: Sequence[Neighbour], instance_attributes: Collection[str], 
     """Candidate values per attribute: (value, weight, listing ids), heaviest first.
 
     A neighbour's weight falls with its distance; the weights of an attribute are shares (0..1) of all neighbours that
-    state it, so that they sum to 1 when every value is kept. They are no probabilities: the caller confirms or rejects.
+    state it. They are no probabilities: the caller confirms or rejects.
 
     Args:
         instance_attributes: names of what holds for one piece only (condition, size, brand); never voted on.

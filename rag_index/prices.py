@@ -44,20 +44,11 @@ def price_range(
         facts: supported facts of the item, by attribute.
         currency: only prices in it; None takes the most frequent one.
     """
-    usable = [
-        n.record
-        for n in neighbours
-        if n.record.origin == "user"
-        and n.record.category == category
-        and n.record.price is not None
-        and math.isfinite(n.record.price)
-        and n.record.price > 0
-        and n.record.currency
-        and _agreement(n.record.attributes, facts) >= LEAST_AGREEMENT
-    ]
+    records = [n.record for n in neighbours if n.record.origin == "user" and n.record.category == category]
+    priced = [r for r in records if r.currency and r.price is not None and math.isfinite(r.price) and r.price > 0]
+    usable = [r for r in priced if _agreement(r.attributes, facts) >= LEAST_AGREEMENT]
     if currency is None:
-        common = Counter(r.currency for r in usable).most_common(1)
-        currency = common[0][0] if common else None
+        currency = next((name for name, _ in Counter(r.currency for r in usable).most_common(1)), None)
     usable = [r for r in usable if r.currency == currency]
     for sold_only in (True, False):
         kept = _without_outliers([r for r in usable if r.sold or not sold_only])

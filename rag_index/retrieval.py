@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rag_index.index import ListingIndex
 from rag_index.records import Neighbour
 from rag_index.rules import Query, Rules
-from rag_index.search import Filter, Hit
+from rag_index.search import Filter
 from rag_index.storage.rows import chunks
 
 RANK_CONSTANT = 60  # Cormack, Clarke and Buettcher 2009
@@ -29,11 +29,7 @@ def fuse(rankings: Sequence[Sequence[str]], constant: int = RANK_CONSTANT) -> di
 
 
 def retrieve(index: ListingIndex, query: Query, limit: int = 8, rules: Rules = _STRICT) -> list[Neighbour]:
-    """Up to ``limit`` neighbours, best first; fewer when the rules or the category leave no more.
-
-    Raises:
-        IndexUnreachable: the index's server went away.
-    """
+    """Up to ``limit`` neighbours, best first; fewer when the rules or the category leave no more. IndexUnreachable."""
     wanted = Filter(
         category=query.category,
         without_listings=frozenset({query.listing_id} if rules.same_item and query.listing_id else ()),
@@ -47,25 +43,12 @@ def retrieve(index: ListingIndex, query: Query, limit: int = 8, rules: Rules = _
     fused = fuse([list(by_image), list(by_text)])
     kept: list[Neighbour] = []
     for group in chunks(fused, 2 * limit):
-        kept += _usable(index, query, rules, {name: fused[name] for name in group}, by_image, by_text)
+        records = index.fetch([by_image.get(name) or by_text[name] for name in group])
+        for name in group:
+            record, image, text = records.get(name), by_image.get(name), by_text.get(name)
+            cosine = image.cosine if image else None
+            if record is not None and rules.violation(query, record, cosine) is None:
+                kept.append(Neighbour(record, fused[name], cosine, text.cosine if text else None))
         if len(kept) >= limit:
             break
     return kept[:limit]
-
-
-def _usable(
-    index: ListingIndex,
-    query: Query,
-    rules: Rules,
-    scores: Mapping[str, float],
-    by_image: Mapping[str, Hit],
-    by_text: Mapping[str, Hit],
-) -> list[Neighbour]:
-    records = index.fetch([by_image.get(name) or by_text[name] for name in scores])
-    found = []
-    for name, score in scores.items():
-        record, image, text = records.get(name), by_image.get(name), by_text.get(name)
-        cosine = image.cosine if image else None
-        if record is not None and rules.violation(query, record, cosine) is None:
-            found.append(Neighbour(record, score, cosine, text.cosine if text else None))
-    return found

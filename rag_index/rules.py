@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from rag_index.records import IndexRecord
 
 
 @dataclass(frozen=True)
 class Query:
-    """The item that neighbours are wanted for.
+    """The item that neighbours are wanted for, as far as it is known."""
 
-    image_vectors: [photos, dimensions]; text_vector: [dimensions] of the recognised text and predicted facts, or None.
-    phashes: 16 hex digits a photo. listing_id, seller_id: as far as they are known.
-    category: only listings of this category are found; None searches all.
-    """
-
-    image_vectors: Sequence[Sequence[float]] = ()
-    text_vector: Sequence[float] | None = None
-    phashes: Sequence[str] = field(default=())
+    image_vectors: Sequence[Sequence[float]] = ()  # [photos, dimensions]
+    text_vector: Sequence[float] | None = None  # [dimensions] of the recognised text and predicted facts
+    phashes: Sequence[str] = ()  # 16 hex digits a photo
     listing_id: str | None = None
     seller_id: str | None = None
-    category: str | None = None
+    category: str | None = None  # only listings of this category are found; None searches all
 
 
 @dataclass(frozen=True)
@@ -45,23 +40,14 @@ class Rules:
         return cls(same_item=False, same_seller=False, near_duplicate=False)
 
     def violation(self, query: Query, found: IndexRecord, cosine: float | None) -> str | None:
-        """Which rule forbids ``found``: same_item, same_seller, near_duplicate; None when it may be used.
-
-        Args:
-            cosine: of the nearest pair of photos; None when photos were not compared.
-        """
+        """Which rule forbids ``found``, or None; ``cosine``: of the nearest photos, None when none were compared."""
         if self.same_item and query.listing_id is not None and found.listing_id == query.listing_id:
             return "same_item"
         if self.same_seller and query.seller_id is not None and found.seller_id == query.seller_id:
             return "same_seller"
-        if self.near_duplicate and self._near(query, found, cosine):
-            return "near_duplicate"
-        return None
-
-    def _near(self, query: Query, found: IndexRecord, cosine: float | None) -> bool:
-        if cosine is not None and cosine > self.max_cosine:
-            return True
-        return any(hamming(a, b) <= self.max_hamming for a in query.phashes for b in found.phashes)
+        near = cosine is not None and cosine > self.max_cosine
+        near = near or any(hamming(a, b) <= self.max_hamming for a in query.phashes for b in found.phashes)
+        return "near_duplicate" if self.near_duplicate and near else None
 
 
 def hamming(a: str, b: str) -> int:

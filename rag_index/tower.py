@@ -19,10 +19,7 @@ _SIDE, _CROP = 256, 224
 
 
 def pixels(photo: Image.Image) -> np.ndarray:
-    """The photo on a grey square, 256 px, its central 224 px: float32 [3, 224, 224] in -1..1.
-
-    The same view that the tower was tuned on.
-    """
+    """The photo on a grey square, 256 px, its central 224 px, as it was tuned on: float32 [3, 224, 224] in -1..1."""
     photo = photo.convert("RGB")
     edge = max(photo.size)
     square = Image.new("RGB", (edge, edge), _GREY)
@@ -44,11 +41,7 @@ class TowerModule(InputModule):
 
     @classmethod
     def from_file(cls, file: Path) -> TowerModule:
-        """Read the tensors ``backbone.*`` of a safetensors file.
-
-        Raises:
-            ValueError: they are not this architecture's.
-        """
+        """Read the tensors ``backbone.*`` of a safetensors file; ValueError: they are not this architecture's."""
         from safetensors.torch import load_file
 
         module = cls()

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 from app.views import AppError
-from listing.safety import GoodsVerdict, check_goods
 from listing.safety.contacts import MASK, find_contacts, scrub
+from listing.safety.prohibited_goods import GoodsVerdict, check_goods
 from listing.schema import Draft
 from listing.taxonomy import load_taxonomy
 

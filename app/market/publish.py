@@ -24,8 +24,8 @@ from app.store.deletions import Deletions
 from app.store.outbox import Outbox
 from app.store.tables import DraftRow, KeyRow, ListingRow
 from app.views import AppError, Busy, Changed
-from listing.safety import GoodsVerdict
 from listing.safety.contacts import scrub
+from listing.safety.prohibited_goods import GoodsVerdict
 from listing.schema import Draft, Listing
 
 STATUSES = ("active", "reserved", "sold", "removed")

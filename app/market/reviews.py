@@ -14,7 +14,7 @@ from app.store.db import Store
 from app.store.outbox import Outbox
 from app.store.tables import ListingRow, PhotoRow, ReviewRow, now
 from app.views import AppError, Changed
-from listing.safety import GoodsVerdict, goods_groups
+from listing.safety.prohibited_goods import GoodsVerdict, load_groups
 
 REVIEW, REFUSED = "review", "refused"
 HELD = (REVIEW, REFUSED)
@@ -129,7 +129,7 @@ def _held(session: Session, listing_id: str, version: int) -> tuple[ListingRow, 
 
 
 def _waiting(row: ListingRow, review: ReviewRow, photos: int) -> WaitingListing:
-    names = {group.code: group.name for group in goods_groups()}
+    names = {group.code: group.name for group in load_groups()}
     facts = {**row.attributes, **({"condition": row.condition} if row.condition else {})}
     same = ("version", "seller_id", "category", "title", "description")
     return WaitingListing(

@@ -146,7 +146,7 @@ def model(home: Path) -> Iterator[Finding]:
         yield Finding("missing", "model", f"the embedded model is not assembled in {folder}", SETUP)
         return
     try:
-        from finetune import is_current
+        from finetune.embedded.assemble import is_current
     except ImportError as error:
         yield Finding("missing", "model", f"{folder} cannot be checked ({error})", SETUP)
         return

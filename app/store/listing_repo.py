@@ -23,7 +23,7 @@ from app.store.tables import (
     now,
 )
 from app.views import AppError, Changed, field_text, field_version
-from listing.safety import goods_groups
+from listing.safety.prohibited_goods import load_groups
 from listing.schema import Draft, Listing
 
 OWN_PREFIX = "ipl-"
@@ -96,7 +96,7 @@ def review_sentence(review: ReviewRow) -> str:
             f"A person looked at this listing and refused it: {review.reason.rstrip('.')}. "
             "Change its words, and a person looks again, or delete it."
         )
-    names = {group.code: group.name for group in goods_groups()}
+    names = {group.code: group.name for group in load_groups()}
     words = ", ".join(f"“{word}”" for word in review.words)
     return (
         "A person looks at this listing before it goes live, usually because its words are like those of "

@@ -24,7 +24,8 @@ from typing import Any
 
 import psutil
 
-from finetune import data_root, read_annotations, split_rows
+from finetune.data.photosets import data_root, read_annotations
+from finetune.data.splits import split_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNS = ("local", "ray", "killed")

@@ -13,9 +13,9 @@ import json
 
 import pandas as pd
 
-from finetune import data_root
-from listing.safety import check_goods
+from finetune.data.photosets import data_root
 from listing.safety.contacts import find_contacts
+from listing.safety.prohibited_goods import check_goods
 
 
 def main() -> None:

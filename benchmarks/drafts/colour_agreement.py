@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from finetune import data_root, read_annotations, split_rows
+from finetune.data.photosets import data_root, read_annotations
+from finetune.data.splits import split_rows
 from listing.evidence import colour
 
 K, SEED, FOLDS = 56, 0, 5

@@ -17,7 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from finetune import data_root, read_annotations, split_rows
+from finetune.data.photosets import data_root, read_annotations
+from finetune.data.splits import split_rows
 from listing.home import ipl_home
 from listing.intake.photos import intake
 from listing.pipeline import Pipeline

@@ -75,7 +75,7 @@ def contacts(rows: list[Row]) -> Report:
 
 def goods(rows: list[Row]) -> Report:
     """Shares of prohibited, almost prohibited and ordinary listings that are flagged, and of those refused."""
-    from listing.safety import check_goods
+    from listing.safety.prohibited_goods import check_goods
 
     errors: list[str] = []
     counts: Counter[str] = Counter()

@@ -26,7 +26,8 @@ from pathlib import Path
 import yaml
 from PIL import Image
 
-from finetune import TunedTower, data_root, letterbox, predict
+from finetune.data.photosets import data_root, letterbox
+from finetune.embedded.tower import TunedTower, predict
 from listing.evidence.category import decide, garment_probability
 from listing.evidence.imagenet import SIDE, VIEWS, ImageNetClassifier, View, category_scores, softmax
 from listing.home import ipl_home

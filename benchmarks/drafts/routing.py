@@ -20,7 +20,8 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.drafts.ikea_300 import mapped_photos, model_folder, test_ids, wilson
-from finetune import data_root, read_annotations, split_rows
+from finetune.data.photosets import data_root, read_annotations
+from finetune.data.splits import split_rows
 from listing.evidence.category import DEFAULT_FILE, CategoryRule, decide, garment_probability, load_rule, log_ratio
 from listing.evidence.imagenet import ImageNetClassifier, category_scores
 from listing.taxonomy import load_taxonomy

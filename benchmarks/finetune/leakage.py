@@ -19,7 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from finetune import attribute_scores, data_root, features, read_annotations, rouge_l, split_rows
+from finetune.data.photosets import data_root, read_annotations
+from finetune.data.splits import split_rows
+from finetune.evaluate.image_cache import features
+from finetune.evaluate.measures import attribute_scores, rouge_l
 from listing.home import ipl_home
 from rag_index import (
     Encoders,

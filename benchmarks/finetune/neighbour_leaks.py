@@ -19,7 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from finetune import data_root, read_annotations, split_rows
+from finetune.data.photosets import data_root, read_annotations
+from finetune.data.splits import split_rows
 from listing.evidence.past_listings import PastListings
 from listing.home import ipl_home
 from listing.intake.photos import intake

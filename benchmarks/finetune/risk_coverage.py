@@ -18,25 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from finetune import (
-    ATTRIBUTES,
-    BINS,
-    PRECISION,
-    DataError,
-    RowCache,
-    calibration_error,
-    cross_fitted,
-    data_root,
-    fit,
-    halves,
-    interval,
-    judge,
-    read_annotations,
-    share,
-    sources,
-    split_rows,
-    threshold,
-)
+from finetune.data.photosets import ATTRIBUTES, data_root, read_annotations
+from finetune.data.splits import split_rows
+from finetune.errors import DataError
+from finetune.evaluate.calibrate import PRECISION, cross_fitted, fit, halves, sources, threshold
+from finetune.evaluate.measures import BINS, calibration_error, interval, judge, share
+from finetune.evaluate.row_cache import RowCache
 from listing.evidence.category import decide
 from listing.facts.ensemble import Calibration, best, combine
 from listing.facts.questions import within

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from finetune import data_root
+from finetune.data.photosets import data_root
 from listing.home import ipl_home
 
 WAYS: dict[str, dict[str, Any]] = {
@@ -46,18 +46,13 @@ def measure(way: str, args: argparse.Namespace) -> dict[str, Any]:
     """Take the steps in this process."""
     import torch
 
-    from finetune import (
-        BatchSampler,
-        TaskPlan,
-        TuneConfig,
-        feature_maps,
-        load_embedded,
-        load_photos,
-        loss_of,
-        parameter_groups,
-        read_annotations,
-        split_rows,
-    )
+    from finetune.data.photosets import load_photos, read_annotations
+    from finetune.data.splits import split_rows
+    from finetune.data.tasks import TaskPlan
+    from finetune.train.batches import BatchSampler
+    from finetune.train.configs import TuneConfig
+    from finetune.train.loading import load_embedded, parameter_groups
+    from finetune.train.loop import feature_maps, loss_of
     from listing.taxonomy import load_taxonomy
 
     torch.manual_seed(0)

@@ -60,10 +60,8 @@ def conversation(tasks: Sequence[Task], image: str | None) -> dict[str, Any]:
     messages = []
     for number, task in enumerate(tasks):
         marker = "<image>\n" if image is not None and number == 0 else ""
-        messages += [
-            {"role": "user", "content": marker + task.prompt},
-            {"role": "assistant", "content": task.answer},
-        ]
+        messages.append({"role": "user", "content": marker + task.prompt})
+        messages.append({"role": "assistant", "content": task.answer})
     names = [task.name for task in tasks]
     return {"messages": messages, "images": [] if image is None else [image], "tasks": names}
 
@@ -86,11 +84,7 @@ def _bits(image: str) -> int:
 
 
 def write_data(rows: Iterable[Row], teach: TaskMaker, out: Path, seed: int = 0) -> DataReport:
-    """Write ``train.jsonl``, ``validation.jsonl``, ``report.json`` and ``samples.html`` into ``out``.
-
-    Raises:
-        DataError: one of the two splits is empty.
-    """
+    """Write ``train.jsonl``, ``validation.jsonl``, ``report.json``, ``samples.html``; DataError: a split is empty."""
     out.mkdir(parents=True, exist_ok=True)
     train, validation = split_rows(rows)
     apart = without_lookalikes(train, validation)

@@ -23,14 +23,9 @@ if TYPE_CHECKING:
 
 
 def blend(maps: torch.Tensor, share: float, rng: np.random.Generator) -> tuple[torch.Tensor, np.ndarray]:
-    """Blend some photos with another one of the batch.
+    """Blend some photos (share 0..1) with another one of the batch; ``maps`` [b, channels, h, w] are left as they are.
 
-    Args:
-        maps: [b, channels, h, w]; left as it is.
-        share: probability (0..1) that a photo is blended.
-
-    Returns:
-        New maps, and which of them are blends (bool [b]). A photo keeps at least half of itself.
+    New maps, and which of them are blends (bool [b]). A photo keeps at least half of itself.
     """
     count = maps.shape[0]
     chosen = (rng.random(count) < share) & (count > 1)

@@ -15,8 +15,8 @@ from typing import Any
 from finetune.data.tasks import Task
 from finetune.errors import DataError
 from listing import prompts
-from listing.safety.contacts import has_contacts
-from listing.taxonomy import Attribute, CategoryNode, Taxonomy
+from listing.safety.contacts import find_contacts
+from listing.taxonomy import CategoryNode, Taxonomy
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _NUMBER = re.compile(r"\d+")
@@ -49,7 +49,7 @@ def read_listings(file: Path, photos: Path) -> list[dict[str, Any]]:
 
 def supported_text(text: str, facts: Mapping[str, str], node: CategoryNode, taxonomy: Taxonomy) -> str:
     """The sentences of a seller's text that say nothing beyond the facts; "" with contact data in it."""
-    if has_contacts(text):
+    if find_contacts(text):
         return ""
     known = " ".join([node.phrase, *facts.values()]).lower()
     foreign = [v for a in taxonomy.attributes.values() for v in a.values if not _names(known, v)]
@@ -66,30 +66,19 @@ def _names(text: str, value: str) -> bool:
     return re.search(rf"\b{words}\b", text) is not None
 
 
-def visible_values(listing: Mapping[str, Any], taxonomy: Taxonomy) -> list[tuple[Attribute, str]]:
-    """Closed attributes of the listing that a photo can show, with the seller's value."""
-    given = listing.get("attributes") or {}
-    schema = taxonomy.schema(listing["category"])
-    return [(a, given[a.name]) for a in schema if a.can_be("seen") and given.get(a.name) in (a.values or ())]
-
-
 def tasks_of(listing: Mapping[str, Any], taxonomy: Taxonomy) -> tuple[list[Task], list[Task]]:
     """(questions about the photo, texts from facts). What the listing does not state is not asked."""
     node = taxonomy.categories.get(listing["category"])
     if node is None:
         return [], []
-    facts = {name: str(value)[:60] for name, value in (listing.get("attributes") or {}).items() if value}
-    photo_tasks = [Task("category", prompts.CATEGORY, node.phrase)] if node.tuned else []
-    photo_tasks += [
-        Task(a.name, prompts.attribute_question(a), value) for a, value in visible_values(listing, taxonomy)
-    ]
-    texts = (
-        ("title", prompts.title_prompt(node, facts), listing.get("title", "")),
-        ("description", prompts.description_prompt(node, facts), listing.get("description", "")),
-    )
+    given = listing.get("attributes") or {}
+    facts = {name: str(value)[:60] for name, value in given.items() if value}
+    asked = [Task("category", prompts.CATEGORY, node.phrase)] if node.tuned else []
+    shown = [a for a in taxonomy.schema(node.name) if a.can_be("seen") and given.get(a.name) in a.values]
+    asked += [Task(a.name, prompts.attribute_question(a), given[a.name]) for a in shown]
     written = [
-        Task(name, prompt, target, photo=False)
-        for name, prompt, text in texts
-        if (target := supported_text(text, facts, node, taxonomy))
+        Task(name, prompt(node, facts), target, photo=False)
+        for name, prompt in (("title", prompts.title_prompt), ("description", prompts.description_prompt))
+        if (target := supported_text(listing.get(name, ""), facts, node, taxonomy))
     ]
-    return photo_tasks, written
+    return asked, written

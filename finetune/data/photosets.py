@@ -23,11 +23,7 @@ def data_root() -> Path:
 
 
 def read_annotations(folder: Path) -> list[dict[str, Any]]:
-    """Rows of ``annotations.jsonl``; ``image`` becomes an absolute path.
-
-    Raises:
-        DataError: the folder or the file is missing, or a row lacks ``image`` or ``sender_id``.
-    """
+    """Rows of ``annotations.jsonl``, ``image`` as an absolute path; DataError where something is missing."""
     file = folder / "annotations.jsonl"
     if not file.is_file():
         raise DataError(f"{folder} holds no annotations.jsonl; name a folder with photos and annotations (--data DIR).")

@@ -38,21 +38,15 @@ class Task:
 
 @dataclass(frozen=True)
 class TaskPlan:
-    """How often each family is drawn for a photo (shares 0..1), and how often hints are wrong.
+    """How often each family is drawn for a photo (shares 0..1), and how often hints are wrong."""
 
-    attributes: most attributes asked of one photo at a time; short sequences let the category come by more often.
-    always: attributes that are asked of every photo, beside those; the ones with many values need more practice.
-    text_share: of the steps; such a step has half the photos, each with a text, so that no short sequence is padded to
-    the length of a long one.
-    """
-
-    attributes: int = 99
-    always: tuple[str, ...] = ()
+    attributes: int = 99  # asked of one photo at most; short sequences let the category come by more often
+    always: tuple[str, ...] = ()  # asked of every photo, beside those; many values need more practice
     hint_share: float = 0.25
     hint_wrong: float = 0.4
     claim_share: float = 0.5
     second_colour_share: float = 0.4
-    text_share: float = 0.3
+    text_share: float = 0.3  # of the steps: half the photos, each with a text, so that little is padded
     untuned_share: float = 0.15
     drop_fact: float = 0.15
 
@@ -76,22 +70,19 @@ def photo_tasks(
     rng: Random,
     soft: Mapping[str, Mapping[str, float]] | None = None,
 ) -> list[Task]:
-    """Category, attributes (some with hints of similar listings) and one yes/no claim, in random order.
-
-    ``soft``: soft labels by question (``finetune.data.mixing.relabel``).
-    """
+    """Category, attributes (some with hints), one yes/no claim, in random order; ``soft``: see ``mixing.relabel``."""
     soft = soft or {}
     tasks = []
     node = taxonomy.categories[row["label"]]
     if row.get("label_ok", True):
         tasks.append(Task("category", prompts.CATEGORY, node.phrase, soft=soft.get("category", {})))
     seen = [a for a in taxonomy.schema(node.name) if a.values and a.can_be("seen")]
-    known: list[tuple[Attribute, str]] = []
-    for attribute in seen:
-        answer = annotated_answer(row, attribute)
-        if answer is None or (attribute.name == "colour2" and rng.random() > plan.second_colour_share):
-            continue
-        known.append((attribute, answer))
+    known = [
+        (attribute, answer)
+        for attribute in seen
+        if (answer := annotated_answer(row, attribute)) is not None
+        and (attribute.name != "colour2" or rng.random() <= plan.second_colour_share)
+    ]
     must = [pair for pair in known if pair[0].name in plan.always]
     others = [pair for pair in known if pair[0].name not in plan.always]
     for attribute, answer in must + rng.sample(others, min(plan.attributes, len(others))):
@@ -120,7 +111,7 @@ def _hints(attribute: Attribute, answer: str, plan: TaskPlan, rng: Random) -> Se
 def _claim(attribute: Attribute, answer: str, rng: Random) -> Task:
     true = rng.random() < 0.5 and answer in attribute.values
     value = answer if true else rng.choice([v for v in attribute.values if v != answer])
-    return Task("claim", prompts.claim_question(attribute, value), prompts.YES if true else prompts.NO, True)
+    return Task("claim", prompts.claim_question(attribute, value), prompts.YES if true else prompts.NO)
 
 
 def text_tasks(row: Mapping[str, Any], taxonomy: Taxonomy, plan: TaskPlan, rng: Random) -> list[Task]:

@@ -22,17 +22,13 @@ from listing.pipeline_parts import open_backend
 from listing.taxonomy import Taxonomy
 
 Answers = dict[str, dict[str, float]]
-MAX_PROMPT = 2000  # characters kept in the files in full; longer prompts are kept by their digest
 BATCH = 16  # texts: on a CPU a batch of sixteen costs little more than one text
 
 
 class CachedModel:
-    """A model folder and three files of what it answered: predictions, answers to further questions, texts.
+    """What a model (folder, hub id or address) answered: predictions, answers to further questions, texts.
 
-    Args:
-        source: folder, hub id or a server's address.
-        store: folder of the files; their names change with the model's weights.
-        predictions: file of the predictions, where it is not the one in ``store``.
+    Three files in ``store`` whose names change with the weights; ``predictions`` names another one for the predictions.
     """
 
     def __init__(self, source: str | Path, store: Path, taxonomy: Taxonomy, predictions: Path | None = None) -> None:
@@ -75,46 +71,34 @@ class CachedModel:
     def ask(self, image: str, questions: Sequence[ChoiceQuestion]) -> Answers:
         """Answers by the question's name; one forward pass for those that were not asked about this photo before."""
         name = Path(image).name
-        keys = {q.name: f"{name} {self._key(q.prompt)}" for q in questions}
+        keys = {q.name: f"{name} {q.prompt}" for q in questions}
         missing = [q for q in questions if keys[q.name] not in self._answers]
         if missing:
             answers_by_name = self.backend.score(open_photo(image), missing)
-            for question in missing:
-                prompt, answers = self._key(question.prompt), answers_by_name[question.name]
-                self._answers.put({"image": name, "prompt": prompt, "answers": answers})
+            for q in missing:
+                self._answers.put({"image": name, "prompt": q.prompt, "answers": answers_by_name[q.name]})
         return {name: self._answers[key]["answers"] for name, key in keys.items()}
 
     def write(self, image: Image.Image | None, prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
-        """The first line of the decoded text, in one piece; photos are not part of our text prompts.
-
-        Raises:
-            ValueError: a photo was given.
-        """
+        """The first line of the decoded text, in one piece; ValueError with a photo: our text prompts have none."""
         if image is not None:
             raise ValueError("texts are written from facts alone; a photo would need a key of its own")
         self.write_many([prompt], max_tokens)
-        yield self._texts[f"{max_tokens} {self._key(prompt)}"]["text"]
+        yield self._texts[f"{max_tokens} {prompt}"]["text"]
 
     def write_many(self, prompts: Sequence[str], max_tokens: int) -> None:
         """Decode, in batches, what was not decoded before; ``write`` gives it."""
-        missing = [p for p in dict.fromkeys(prompts) if f"{max_tokens} {self._key(p)}" not in self._texts]
+        missing = [p for p in dict.fromkeys(prompts) if f"{max_tokens} {p}" not in self._texts]
         for start in range(0, len(missing), BATCH):
             part = missing[start : start + BATCH]
             for prompt, text in zip(part, first_lines(self.backend, part, max_tokens), strict=True):
-                self._texts.put({"tokens": max_tokens, "prompt": self._key(prompt), "text": text})
-
-    def _key(self, prompt: str) -> str:
-        return prompt if len(prompt) <= MAX_PROMPT else hashlib.sha256(prompt.encode()).hexdigest()
+                self._texts.put({"tokens": max_tokens, "prompt": prompt, "text": text})
 
 
 def weights_stamp(source: str | Path) -> str:
-    """A name for files that changes with the weights.
+    """A name for files that changes with the weights: the manifest's fingerprint, a folder's name and digest.
 
-    The manifest's fingerprint; of another folder, its name and a digest of its place, sizes and times; else the hub's
-    id, or address and model of a server.
-
-    Raises:
-        BackendError: the server does not answer.
+    Else the hub's id, or address and model of a server (BackendError where it does not answer).
     """
     manifest = Path(source) / "ipl.json"
     if manifest.is_file():

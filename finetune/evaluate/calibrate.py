@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -98,14 +99,11 @@ def fit(
 
 def halves(rows: Sequence[Row]) -> tuple[list[int], list[int]]:
     """Row numbers of two halves of the senders, alternating by their photo counts."""
-    counts: dict[Any, int] = {}
-    for row in rows:
-        counts[row["sender_id"]] = counts.get(row["sender_id"], 0) + 1
+    counts = Counter(row["sender_id"] for row in rows)
     order = sorted(counts, key=lambda s: (-counts[s], str(s)))
     first = set(order[::2])
-    return [i for i, r in enumerate(rows) if r["sender_id"] in first], [
-        i for i, r in enumerate(rows) if r["sender_id"] not in first
-    ]
+    one = [i for i, row in enumerate(rows) if row["sender_id"] in first]
+    return one, sorted(set(range(len(rows))) - set(one))
 
 
 def cross_fitted(

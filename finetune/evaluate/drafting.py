@@ -8,19 +8,15 @@ both.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
-from typing import Any, Literal
+from typing import Any
 
-from finetune.data import text_templates
 from finetune.evaluate.arms.material import Material, Row
-from finetune.evaluate.arms.mllm import EXAMPLES
 from finetune.evaluate.arms.statement import Statement
 from finetune.evaluate.arms.system import thresholded
 from finetune.evaluate.arms.yardsticks import nearest_listings
-from finetune.evaluate.target_texts import annotated_facts
 from listing import prompts
 from listing.facts import verify
 from listing.facts.ensemble import Calibration
@@ -102,20 +98,17 @@ def checked_text(text: Text, category: str, taxonomy: Taxonomy) -> Text:
     return Text(title, description, text.facts)
 
 
-def by_model(model: str, shots: bool = False) -> Writer:
-    """An arm of the multimodal model by itself; ``shots``: three examples in words before each prompt."""
+def by_model(model: str) -> Writer:
+    """An arm of the multimodal model by itself."""
 
     def write(material: Material, statements: Sequence[Statement], numbers: Sequence[int]) -> list[Draft]:
         taxonomy = material.taxonomy
-        backend: Any = material.models[model]
-        if shots:
-            backend = ExampleWriter(backend, text_exemplars(material.train, taxonomy))
         sure = thresholded(material.rows, statements)
         jobs = [
             (statements[i], statements[i].facts, TextFacts(statements[i].category, sure[i].facts, taxonomy))
             for i in numbers
         ]
-        return drafted(backend, jobs, taxonomy)
+        return drafted(material.models[model], jobs, taxonomy)
 
     return write
 
@@ -137,12 +130,10 @@ def facts_for_text(said: Statement, rule: Calibration, taxonomy: Taxonomy) -> Te
     facts = []
     for name, value in said.facts.items():
         guess, p = said.guesses.get(name, (None, 1.0))
-        source: Literal["mllm", "ocr"] = "mllm" if guess == value else "ocr"
-        facts.append(verify.read_fact(name, value, Evidence(source=source), p))
+        facts.append(verify.read_fact(name, value, Evidence(source="mllm" if guess == value else "ocr"), p))
     sure = said.sure if said.sure is not None else 1.0
-    candidates = [Candidate(value=name, confidence=p) for name, p in said.candidates] or [
-        Candidate(value=said.category, confidence=sure)
-    ]
+    likely = said.candidates or [(said.category, sure)]
+    candidates = [Candidate(value=name, confidence=p) for name, p in likely]
     category = Category(value=said.category, confidence=sure, candidates=candidates, in_range=True)
     node, known = text_policy.subject(category, taxonomy)
     kept = text_policy.sure_facts(facts, taxonomy, rule)
@@ -193,40 +184,8 @@ def by_copying(material: Material, statements: Sequence[Statement], numbers: Seq
     return out
 
 
-class ExampleWriter:
-    """A writer whose prompts stand behind examples of the same kind."""
-
-    def __init__(self, backend: Any, examples: Sequence[tuple[str, str]]) -> None:
-        self._backend = backend
-        self._examples = examples
-
-    def write(self, image: Any, prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
-        """See ``Backend.write``."""
-        return iter(self._backend.write(image, self._dressed(prompt), max_tokens=max_tokens))
-
-    def write_many(self, prompts: Sequence[str], max_tokens: int) -> None:
-        """See ``CachedModel.write_many``."""
-        self._backend.write_many([self._dressed(prompt) for prompt in prompts], max_tokens)
-
-    def _dressed(self, prompt: str) -> str:
-        kind = prompt.rpartition("\n")[2]
-        shown = [f"{asked}\n{answer}" for asked, answer in self._examples if asked.rpartition("\n")[2] == kind]
-        return "\n\n".join([*shown, prompt])
-
-
-def text_exemplars(train: Sequence[Row], taxonomy: Taxonomy, seed: int = 0) -> list[tuple[str, str]]:
-    """(prompt, answer) of titles and descriptions of three training photos, written by the voice's rules."""
-    rng, found = Random(seed), []
-    for row in rng.sample([r for r in train if r.get("label_ok", True)], EXAMPLES):
-        node, facts = taxonomy.categories[row["label"]], annotated_facts(row, taxonomy)
-        found.append((prompts.title_prompt(node, facts), text_templates.title(node, facts, rng)))
-        found.append((prompts.description_prompt(node, facts), text_templates.description(node, facts, "plain", rng)))
-    return found
-
-
 WRITERS: dict[str, Writer] = {
     "base": by_model("base"),
-    "base-few-shot": by_model("base", shots=True),
     "tuned": by_model("tuned"),
     "system": by_system,
     "template": by_template,

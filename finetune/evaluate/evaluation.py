@@ -24,7 +24,7 @@ from finetune.evaluate.arms.table import ARMS
 from finetune.evaluate.cached_model import CachedModel
 from finetune.evaluate.calibrate import fit, write
 from finetune.evaluate.drafting import TEXTS, WRITERS, Draft, chosen
-from finetune.evaluate.scoring import DRAWS, both, closed, free
+from finetune.evaluate.scoring import DRAWS, closed, free
 from listing.facts.ensemble import CALIBRATION
 from listing.taxonomy import load_taxonomy
 
@@ -75,11 +75,8 @@ def gather_material(
 
 def versions(plan: EvaluationPlan) -> list[tuple[str, str, bool]]:
     """(name in the results, arm, with past listings)."""
-    return [
-        (arm + ("+rag" if rag else ""), arm, rag)
-        for arm in plan.arms
-        for rag in (plan.rag if ARMS[arm].rag else (False,))
-    ]
+    both = [(arm, rag) for arm in plan.arms for rag in (plan.rag if ARMS[arm].rag else (False,))]
+    return [(arm + "+rag" * rag, arm, rag) for arm, rag in both]
 
 
 def run_evaluation(
@@ -118,11 +115,10 @@ def _text_judge(
     material: Material, plan: EvaluationPlan, results: dict[str, Any]
 ) -> Callable[[str, Sequence[Statement]], dict[str, Any]]:
     """Fits the style classifier where the catalogue is there; gives the function that judges an arm's texts."""
-    from finetune.evaluate.target_texts import platform_texts, style_classifier
+    from finetune.evaluate.target_texts import style_classifier
 
     numbers = chosen(material.rows, plan.texts)
     rows = [material.rows[i] for i in numbers]
-    voice = platform_texts(material.train, material.taxonomy)
     style = None
     if plan.catalogue is not None and (plan.catalogue / "text_44k.parquet").is_file():
         style = style_classifier(material.train, material.rows, plan.catalogue, material.taxonomy)
@@ -131,9 +127,8 @@ def _text_judge(
 
     def judged(arm: str, statements: Sequence[Statement]) -> dict[str, Any]:
         drafts = WRITERS[arm](material, statements, numbers)
-        return {
-            when: free(rows, texts, style, voice, material.taxonomy, plan.draws) for when, texts in both(drafts).items()
-        }
+        texts = {"before": [d.before for d in drafts], "after": [d.after for d in drafts]}
+        return {when: free(rows, part, style, material.taxonomy, plan.draws) for when, part in texts.items()}
 
     return judged
 
@@ -160,7 +155,7 @@ def text_line(when: str, scores: Mapping[str, Any]) -> str:
     return (
         f"  texts {when:7} ROUGE-L title {scores['rouge_l_title']:.3f} "
         f"description {scores['rouge_l_description']:.3f}  "
-        f"{voice}distinct-2 {scores['distinct_2']:.2f}  words {scores['words']['mean']:.1f}  "
+        f"{voice}distinct-2 {scores['distinct_2']:.2f}  words {scores['words']:.1f}  "
         f"by rule: H_ins {scores['automatic_h_ins']:.3f} H_doc {scores['automatic_h_doc']:.3f} "
         f"coverage {scores['automatic_coverage']:.3f}"
     )

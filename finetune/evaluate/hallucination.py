@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from finetune.errors import DataError
 from finetune.evaluate.arms.material import Material, Row
@@ -86,17 +86,12 @@ def write_sheet(material: Material, file: Path, count: int, arms: Sequence[str] 
 def sheet_row(photo: Row, arm: str, draft: Draft, taxonomy: Taxonomy) -> SheetRow:
     """A draft with proposed claims."""
     image = Path(photo["image"]).name
-    texts = {"before": draft.before.whole, "after": draft.after.whole}
+    texts: dict[When, str] = {"before": draft.before.whole, "after": draft.after.whole}
     return SheetRow(
-        id=f"{arm}/{image}",
-        image=image,
-        sender_id=photo["sender_id"],
-        arm=arm,
+        id=f"{arm}/{image}", image=image, sender_id=photo["sender_id"], arm=arm, **texts,
         known=["category", *annotated_facts(photo, taxonomy)],
-        before=texts["before"],
-        after=texts["after"],
-        claims=[claim for when in MOMENTS for claim in proposed(texts[when], when)],
-    )
+        claims=[claim for when, text in texts.items() for claim in proposed(text, when)],
+    )  # fmt: skip
 
 
 def proposed(text: str, when: When) -> list[ClaimLabel]:
@@ -114,11 +109,7 @@ def proposed(text: str, when: When) -> list[ClaimLabel]:
 
 
 def read_labels(file: Path) -> list[SheetRow]:
-    """Rows of a labelled sheet; drafts of which no claim is labelled yet are left out.
-
-    Raises:
-        DataError: the file or a line cannot be used, or a draft is labelled in part.
-    """
+    """Drafts of a labelled sheet, those without any label left out; DataError where a line cannot be used."""
     if not file.is_file():
         raise DataError(f"There is no file {file}; write one with --drafts FILE and label its claims.")
     rows = []
@@ -127,8 +118,8 @@ def read_labels(file: Path) -> list[SheetRow]:
             continue
         try:
             row = SheetRow.model_validate(json.loads(line))
-        except (ValueError, ValidationError) as error:
-            reason = str(error).splitlines()[-1].strip() if isinstance(error, ValidationError) else str(error)
+        except ValueError as error:  # pydantic's is one
+            reason = str(error).splitlines()[-1].strip()
             raise DataError(f"{file}, line {number} is no draft with claims ({reason}).") from error
         for claim in row.claims:
             if getattr(row, claim.text)[slice(*claim.span)] != claim.words:
@@ -145,19 +136,14 @@ def read_labels(file: Path) -> list[SheetRow]:
 
 def score(rows: Sequence[SheetRow], when: When) -> dict[str, Any]:
     """H_ins, H_doc and coverage (0..1) of drafts, with 95 % intervals over senders."""
-    sums = np.array(
-        [_counts(row, when) for row in rows], float
-    )  # claims, unsupported, contradicted drafts, covered, known
+    # columns: claims, unsupported ones, contradicted drafts, covered facts, known facts
+    sums = np.array([_counts(row, when) for row in rows], float)
     groups = [{"sender_id": row.sender_id} for row in rows]
 
     def ratio(part: int, whole: int) -> Any:
         return lambda index: share(float(sums[index, part].sum()), float(sums[index, whole].sum()))
 
-    measures = {
-        "h_ins": ratio(1, 0),
-        "h_doc": lambda index: float(sums[index, 2].mean()),
-        "coverage": ratio(3, 4),
-    }
+    measures = {"h_ins": ratio(1, 0), "h_doc": lambda index: float(sums[index, 2].mean()), "coverage": ratio(3, 4)}
     everything = list(range(len(rows)))
     return {
         "drafts": len(rows),
@@ -186,9 +172,7 @@ def label_report(rows: Sequence[SheetRow], out: Path | None = None) -> list[str]
         for when, found in moments.items():
             if not found["claims"]:  # this text was not labelled
                 continue
-            shown = "  ".join(
-                f"{name} {found[name]:.3f} [{found['intervals'][name][0]:.3f}, {found['intervals'][name][1]:.3f}]"
-                for name in ("h_ins", "h_doc", "coverage")
-            )
+            ends = {name: "{:.3f}, {:.3f}".format(*both) for name, both in found["intervals"].items()}
+            shown = "  ".join(f"{name} {found[name]:.3f} [{both}]" for name, both in ends.items())
             lines.append(f"{arm:8} {when:7} {found['drafts']} drafts, {found['claims']} claims  {shown}")
     return lines

@@ -18,10 +18,8 @@ READ = ("brand", "text", "size", "material")
 def image_views(rows: Sequence[dict[str, Any]], folder: Path, taxonomy: Taxonomy, cache: Path) -> list[dict[str, Any]]:
     """One row per photo ``{image, garment, imagenet, read, phash}``; what the cache holds is not looked at again.
 
-    Args:
-        folder: a model folder; without ``imagenet.safetensors`` everything counts as a garment, as in serving.
-
-    garment: probability 0..1. imagenet: leaf -> probability. read: attribute -> value in legible text.
+    garment: probability, 1 where ``folder`` has no ImageNet head. imagenet: leaf -> probability. read: attribute ->
+    value in legible text.
     """
     from listing.evidence.category import garment_probability, load_rule
     from listing.evidence.imagenet import ImageNetClassifier, category_scores, mean_probabilities
@@ -56,11 +54,7 @@ def image_views(rows: Sequence[dict[str, Any]], folder: Path, taxonomy: Taxonomy
 
 
 def features(rows: Sequence[dict[str, Any]], encoders: Any, cache: Path, batch: int = 32) -> np.ndarray:
-    """float32 [rows, dimensions], each of length 1; photos that the cache holds are not encoded again.
-
-    Args:
-        encoders: ``rag_index.encoders.Encoders``; the cache belongs to one image model.
-    """
+    """float32 [rows, dimensions], each of length 1; what the cache (of one image model) holds is not encoded again."""
     known: dict[str, np.ndarray] = {}
     if cache.is_file():
         with np.load(cache, allow_pickle=False) as kept:

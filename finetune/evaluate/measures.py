@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,12 +34,9 @@ def judge(row: Row, attribute: str, stated: str | None) -> Counts | None:
     if attribute in row["guess"]:
         return None
     truth = row[attribute]
-    accepted = {truth} | ({row["colour2"]} if attribute == "colour" else set())
-    if stated in NOT_STATED:
-        return Counts(missed=int(truth not in NOT_STATED))
-    if stated in accepted - set(NOT_STATED):
+    if stated not in NOT_STATED and (stated == truth or (attribute == "colour" and stated == row["colour2"])):
         return Counts(right=1)
-    return Counts(wrong=1, missed=int(truth not in NOT_STATED))
+    return Counts(wrong=int(stated not in NOT_STATED), missed=int(truth not in NOT_STATED))
 
 
 def f1(right: float, wrong: float, missed: float) -> float:
@@ -68,17 +64,13 @@ def count(rows: Sequence[Row], stated: Sequence[Mapping[str, str | None]]) -> np
 def scores_of(counts: np.ndarray) -> dict[str, Any]:
     """Measures of summed counts [attributes, 3]; ``each`` and ``by_attribute`` name the attributes."""
     right, wrong, missed = (float(n) for n in counts.sum(0))
-    each = {name: f1(*map(float, values)) for name, values in zip(ATTRIBUTES, counts, strict=True)}
+    each, by_attribute = {}, {}
+    for name, (r, w, m) in zip(ATTRIBUTES, counts.tolist(), strict=True):
+        each[name] = f1(r, w, m)
+        by_attribute[name] = {
+            "precision": share(r, r + w), "recall": share(r, r + m), "f1": each[name], "stated": int(r + w),
+        }  # fmt: skip
     known = [value for value in each.values() if not np.isnan(value)]
-    by_attribute = {
-        name: {
-            "precision": share(float(r), float(r + w)),
-            "recall": share(float(r), float(r + m)),
-            "f1": each[name],
-            "stated": int(r + w),
-        }
-        for name, (r, w, m) in zip(ATTRIBUTES, counts, strict=True)
-    }
     return {
         "micro_f1": f1(right, wrong, missed),
         "macro_f1": float(np.mean(known)) if known else float("nan"),
@@ -105,10 +97,7 @@ def category_macro_f1(truth: np.ndarray, guess: np.ndarray) -> float:
 
 
 def calibration_error(probabilities: Sequence[float], right: Sequence[bool], bins: int = BINS) -> float:
-    """Expected calibration error over bins of equal width: mean |share right - mean probability|, by bin size.
-
-    nan where there is nothing to judge.
-    """
+    """Expected calibration error over bins of equal width, weighted by size; nan where nothing is to be judged."""
     if not len(probabilities):
         return float("nan")
     p, ok = np.asarray(probabilities, float), np.asarray(right, float)
@@ -159,40 +148,6 @@ def distinct_2(texts: Sequence[str]) -> float:
     return len(set(pairs)) / len(pairs) if pairs else float("nan")
 
 
-def lengths(texts: Sequence[str]) -> dict[str, float]:
-    """Words a text: mean, standard deviation, 10th, 50th and 90th percentile."""
-    counts = np.array([len(words(text)) for text in texts] or [0])
-    low, middle, high = np.percentile(counts, [10, 50, 90])
-    return {
-        "mean": float(counts.mean()),
-        "sd": float(counts.std()),
-        "p10": float(low),
-        "p50": float(middle),
-        "p90": float(high),
-    }
-
-
-def openings(texts: Sequence[str], most: int = 5) -> dict[str, float]:
-    """The commonest first words and their shares (0..1)."""
-    first = Counter(found[0] for text in texts if (found := words(text)))
-    return {word: n / first.total() for word, n in first.most_common(most)}
-
-
-def distance(counts: Mapping[Any, float], others: Mapping[Any, float]) -> float:
-    """Total variation (0..1) between two distributions given as counts."""
-    a, b = sum(counts.values()), sum(others.values())
-    if not a or not b:
-        return float("nan")
-    return 0.5 * sum(abs(counts.get(k, 0) / a - others.get(k, 0) / b) for k in {*counts, *others})
-
-
-def apart(texts: Sequence[str], voice: Sequence[str]) -> dict[str, float]:
-    """How far texts lie from a voice's: total variation of lengths (in bins of five words) and of first words."""
-
-    def binned(part: Sequence[str]) -> Counter[int]:
-        return Counter(len(words(text)) // 5 for text in part)
-
-    def opened(part: Sequence[str]) -> Counter[str]:
-        return Counter(found[0] for text in part if (found := words(text)))
-
-    return {"length": distance(binned(texts), binned(voice)), "opening": distance(opened(texts), opened(voice))}
+def mean_words(texts: Sequence[str]) -> float:
+    """Words a text."""
+    return float(np.mean([len(words(text)) for text in texts] or [0]))

@@ -20,9 +20,7 @@ from listing.taxonomy import Taxonomy
 class Neighbourhood:
     """Looks up photos; encoders and index are opened when something has to be looked up that was not before.
 
-    Args:
-        image, text: folders of the two encoders.
-        store: folder for the index and the kept rows.
+    image, text: folders of the encoders. store: folder for the index and the kept rows.
     """
 
     def __init__(self, image: Path, text: Path, store: Path, taxonomy: Taxonomy) -> None:

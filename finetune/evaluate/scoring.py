@@ -9,21 +9,19 @@ import numpy as np
 
 from finetune.data.photosets import ATTRIBUTES
 from finetune.evaluate.arms.statement import Statement
-from finetune.evaluate.drafting import Draft, Text
+from finetune.evaluate.drafting import Text
 from finetune.evaluate.measures import (
-    apart,
     calibration_error,
     category_macro_f1,
     count,
     distinct_2,
     interval,
     judge,
-    lengths,
-    openings,
+    mean_words,
     rouge_l,
     scores_of,
     share,
-)
+)  # fmt: skip
 from finetune.evaluate.style import StyleClassifier
 from finetune.evaluate.target_texts import annotated_facts
 from listing.lexicon import load_lexicon
@@ -91,13 +89,9 @@ def brands(rows: Sequence[Row], statements: Sequence[Statement]) -> dict[str, in
 
 
 def free(
-    rows: Sequence[Row], texts: Sequence[Text], style: StyleClassifier | None, voice: Sequence[str], taxonomy: Taxonomy,
-    draws: int = DRAWS,
-) -> dict[str, Any]:  # fmt: skip
-    """Texts of one arm. ``automatic`` judges claims by the annotation with the program's own claim finder: a stand-in.
-
-    voice: descriptions of the platform, for the distances of lengths and openings.
-    """
+    rows: Sequence[Row], texts: Sequence[Text], style: StyleClassifier | None, taxonomy: Taxonomy, draws: int = DRAWS
+) -> dict[str, Any]:
+    """Texts of one arm; ``automatic_...`` are judged by the annotation with the program's own claim finder."""
     titles = np.array([rouge_l(t.title, row["title"]) for t, row in zip(texts, rows, strict=True)])
     described = np.array([rouge_l(t.description, row["description"]) for t, row in zip(texts, rows, strict=True)])
     descriptions = [t.description for t in texts]
@@ -118,9 +112,7 @@ def free(
     return {
         **{name: measure(everything) for name, measure in measures.items()},
         "distinct_2": distinct_2(descriptions),
-        "words": lengths(descriptions),
-        "openings": openings(descriptions),
-        "distance": apart(descriptions, voice),
+        "words": mean_words(descriptions),
         "intervals": {name: interval(rows, measure, draws) for name, measure in measures.items()},
     }
 
@@ -152,8 +144,3 @@ def _states(claim: ground.Claim, name: str, value: str) -> bool:
     if name in ("brand", "text"):
         return claim.kind in ("brand", "text", "name") and claim.text.casefold() in value.casefold()
     return value in load_lexicon().meaning(claim.text).get("colour" if name == "colour2" else name, ())
-
-
-def both(drafts: Sequence[Draft]) -> dict[str, list[Text]]:
-    """Texts before and after the checks."""
-    return {"before": [d.before for d in drafts], "after": [d.after for d in drafts]}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -20,20 +19,15 @@ PLATFORM, CATALOGUE = 1, 0
 _MASKED = "thing"
 
 
-@dataclass(frozen=True)
-class StyleTexts:
-    """Texts of both voices: to fit on, and held out (other senders, other brands)."""
-
-    platform: Sequence[str]
-    catalogue: Sequence[str]
-    platform_held: Sequence[str]
-    catalogue_held: Sequence[str]
-
-
 class StyleClassifier:
-    """Fitted on ``StyleTexts``; ``held_accuracy`` (0..1, balanced) is that of texts it did not see."""
+    """Fitted on texts of both voices; ``held_accuracy`` (0..1, balanced) is that of texts that it did not see.
 
-    def __init__(self, voices: StyleTexts) -> None:
+    platform, catalogue: (texts to fit on, texts held out).
+    """
+
+    def __init__(
+        self, platform: tuple[Sequence[str], Sequence[str]], catalogue: tuple[Sequence[str], Sequence[str]]
+    ) -> None:
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
         from sklearn.metrics import balanced_accuracy_score
@@ -46,13 +40,12 @@ class StyleClassifier:
             ),
             LogisticRegression(C=4.0, class_weight="balanced", max_iter=400),
         )
-        texts = [*voices.platform, *voices.catalogue]
-        self._model.fit(
-            [masked(t) for t in texts], [PLATFORM] * len(voices.platform) + [CATALOGUE] * len(voices.catalogue)
+        (fitted, kinds), (held, truth) = (
+            ([masked(t) for t in (*ours, *theirs)], [PLATFORM] * len(ours) + [CATALOGUE] * len(theirs))
+            for ours, theirs in zip(platform, catalogue, strict=True)
         )
-        held = [*voices.platform_held, *voices.catalogue_held]
-        truth = [PLATFORM] * len(voices.platform_held) + [CATALOGUE] * len(voices.catalogue_held)
-        self.held_accuracy = float(balanced_accuracy_score(truth, self._model.predict([masked(t) for t in held])))
+        self._model.fit(fitted, kinds)
+        self.held_accuracy = float(balanced_accuracy_score(truth, self._model.predict(held)))
 
     def platform(self, texts: Sequence[str]) -> list[bool]:
         """Which of the texts are in the platform's voice; an empty text is in none."""

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from finetune.data import text_templates
-from finetune.evaluate.style import StyleClassifier, StyleTexts, catalogue_texts
+from finetune.evaluate.style import StyleClassifier, catalogue_texts
 from listing import prompts
 from listing.request import TONES
 from listing.taxonomy import Taxonomy
@@ -45,5 +45,4 @@ def style_classifier(train: Sequence[Row], held: Sequence[Row], catalogue: Path,
     """Fitted on training senders and catalogue texts; ``held`` are photos of other senders."""
     some = Random(0).sample(list(train), min(len(train), MOST))
     ours, others = platform_texts(some, taxonomy), platform_texts(held, taxonomy)
-    shop, shop_held = catalogue_texts(catalogue, len(ours))
-    return StyleClassifier(StyleTexts(ours, shop, others, shop_held))
+    return StyleClassifier((ours, others), catalogue_texts(catalogue, len(ours)))

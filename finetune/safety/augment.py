@@ -32,12 +32,9 @@ _DIGIT_STYLES: tuple[Callable[[int], str], ...] = (
 )  # fmt: skip
 _LOOKALIKES = {"0": "OoO○", "1": "lIi|", "5": "Ss", "8": "B", "2": "Zz", "6": "b", "4": "A", "3": "E", "7": "T"}
 _DOUBLED = {
-    "en": ("double", "triple"),
-    "en2": ("dbl", "trip"),
-    "es": ("doble", "triple"),
-    "de": ("doppel", "dreimal"),
+    "en": ("double", "triple"), "en2": ("dbl", "trip"), "es": ("doble", "triple"), "de": ("doppel", "dreimal"),
     "pt": ("duplo", "triplo"),
-}
+}  # fmt: skip
 _ZERO_WORDS = ("oh", "o", "nought", "zero", "nil", "ow")
 
 
@@ -45,14 +42,7 @@ def number_words() -> frozenset[str]:
     """Single words, folded, that numbers below a hundred are made of, in ``LANGUAGES``."""
     from listing.safety.fold import fold
 
-    words: set[str] = {
-        *_ZERO_WORDS,
-        "zwo",
-        "meia",
-        "niner",
-        "null",
-        *(w for pair in _DOUBLED.values() for w in pair),
-    } - {"o"}
+    words = {*_ZERO_WORDS, "zwo", "meia", "niner", "null", *(w for pair in _DOUBLED.values() for w in pair)}
     for language in LANGUAGES:
         for number in range(100):
             words.update(re.findall(r"[^\W\d_]+", fold(num2words(number, lang=language)).lower))
@@ -67,20 +57,12 @@ def guess_kind(text: str) -> str:
         return "phone"
     if re.search(r"@[\w-]+\.\w", text):
         return "email"
-    return (
-        "messenger"
-        if re.fullmatch(r"@?[\w.]{4,30}", text, re.ASCII) and not re.search(r"\.\w{2,3}$", text)
-        else "contact"
-    )
+    is_handle = re.fullmatch(r"@?[\w.]{4,30}", text, re.ASCII) and not re.search(r"\.\w{2,3}$", text)
+    return "messenger" if is_handle else "contact"
 
 
 class Augmenter:
-    """Random variations of rows.
-
-    Args:
-        clean: texts without contact data that others are set beside.
-        seed: of the random generator.
-    """
+    """Random variations of rows; ``clean`` are texts without contact data that others are set beside."""
 
     def __init__(self, clean: Sequence[str], seed: int) -> None:
         self.rng = random.Random(seed)
@@ -116,10 +98,8 @@ class Augmenter:
             cue, contact = phrases.address(rng)
             before, after, kind = cue + " " * bool(cue), "", "address"
         else:
-            before, after = (
-                rng.choice(("", "call ", "tel. ", "ring ", "mail ", "Handy: ", "ask ", "tél ", "☎ ", "тел. ")),
-                "",
-            )
+            before = rng.choice(("", "call ", "tel. ", "ring ", "mail ", "Handy: ", "ask ", "tél ", "☎ ", "тел. "))
+            after = ""
             contact, kind = (self.phone(), "phone") if rng.random() < 0.6 else (self.email(), "email")
         row: Row = (before + contact + after, [(len(before), len(before) + len(contact), kind)])
         return row if rng.random() < 0.4 else self._beside(*row, rng.choice(self.clean))
@@ -137,9 +117,8 @@ class Augmenter:
         if rng.random() < 0.6:
             words.insert(0, phrases.fill("{S}", rng))
         for _ in range(rng.choice((0, 1, 1, 2))):
-            words.insert(
-                rng.randint(1, len(words)), phrases.fill(rng.choice(("{n}", "{d3}", "{d4}", "{d2}", "{L}{d3}")), rng)
-            )
+            at = rng.randint(1, len(words))
+            words.insert(at, phrases.fill(rng.choice(("{n}", "{d3}", "{d4}", "{d2}", "{L}{d3}")), rng))
         if len(words) > 2 and rng.random() < 0.25:
             at = rng.randint(1, len(words) - 1)
             words[at - 1 : at + 1] = [words[at - 1] + rng.choice("+/-&") + words[at]]
@@ -149,23 +128,13 @@ class Augmenter:
     def name(self) -> str:
         """A person's or a shop's name as networks show it."""
         rng = self.rng
-        one, two, word = (
-            rng.choice(WORDS["names"]).title(),
-            phrases.fill("{S}", rng),
-            rng.choice(WORDS["nouns"]).title(),
-        )
-        return rng.choice(
-            (
-                f"{one} {two}",
-                f"{one} {two}",
-                f"{one} {two}-{word}",
-                f"{one}s {word}",
-                f"{word} & {two}",
-                f"{two} {word}",
-                f"{one}And{two}{word}",
-                f"{word}{two}",
-            )
-        )
+        one, two = rng.choice(WORDS["names"]).title(), phrases.fill("{S}", rng)
+        word = rng.choice(WORDS["nouns"]).title()
+        shapes = (
+            f"{one} {two}", f"{one} {two}", f"{one} {two}-{word}", f"{one}s {word}", f"{word} & {two}", f"{two} {word}",
+            f"{one}And{two}{word}", f"{word}{two}",
+        )  # fmt: skip
+        return rng.choice(shapes)
 
     def near_miss(self) -> str:
         """Numbers that are no contact data: sizes, prices, years, codes, measures."""
@@ -241,9 +210,8 @@ class Augmenter:
         slots = {"one": one, "two": two, "word": word, "number": number, "sep": sep, "first": one[0]}
         slots |= {"One": one.title(), "Word": word.title(), "street": phrases.fill("{S}", rng).lower()}
         patterns = [pattern.format(**slots) for pattern in WORDS["handles"]]
-        made = (
-            rng.choice([*patterns, *(_other_letters(text, rng) for text in (f"{one}{sep}{word}", like, like))]) or one
-        )
+        others = [_other_letters(text, rng) for text in (f"{one}{sep}{word}", like, like)]
+        made = rng.choice([*patterns, *others]) or one
         if rng.random() < 0.1:
             made = made.translate(str.maketrans({"e": "3", "o": "0", "i": "1"}))
         made = made.title() if rng.random() < 0.08 else made
@@ -295,11 +263,8 @@ def _spoken(digits: Sequence[str], rng: random.Random) -> str:
             words.append(f"{doubled[same - 2]} {_word(int(digits[i]), language, rng)}")
             i += same
         elif rng.random() < pairs and i + 1 < len(digits) and digits[i] != "0":
-            words.append(
-                _word(int("".join(digits[i : i + 2])), language, rng)
-                if rng.random() < share
-                else "".join(digits[i : i + 2])
-            )
+            pair = "".join(digits[i : i + 2])
+            words.append(_word(int(pair), language, rng) if rng.random() < share else pair)
             i += 2
         else:
             words.append(_word(int(digits[i]), language, rng) if rng.random() < share else digits[i])

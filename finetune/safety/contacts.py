@@ -125,9 +125,7 @@ def train_network(
 ) -> TaggerNetwork:
     """One network, its weights averaged over the last steps (exponentially).
 
-    Args:
-        rows: each with the mean number of times that an epoch shows it, every time in another variation.
-        clean: texts to set beside others.
+    rows: each with the mean number of times that an epoch shows it, in new variations. clean: set beside others.
     """
     torch.manual_seed(seed)
     rng = random.Random(seed)
@@ -194,7 +192,7 @@ class Predictions:
         """Contacts and how many are covered to 90 %, spans and how many are right, clean rows and alarms."""
         result = Counter[str]()
         for row, (folded, tokens, marks, probabilities) in zip(self.rows, self.parts, strict=True):
-            matches = decode(folded, tokens, probabilities, self.tagger.classes, threshold, min(extend, threshold))
+            matches = decode(tokens, probabilities, self.tagger.classes, threshold, min(extend, threshold))
             found = merge(folded, [*matches, *(m for m in marks if m[0] != "domain")])
             inside = {i for s in found for i in range(s.start, s.end)}
             for contact in row["contacts"]:

@@ -43,15 +43,9 @@ class TaggerNetwork(nn.Module):
         self.drop = nn.Dropout(config.dropout)
 
     def forward(self, words: tuple[Tensor, Tensor], forms: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
-        """Logits.
+        """Logits [tokens that are there, classes].
 
-        Args:
-            words: bag members and offsets of all tokens that are there, row after row.
-            forms: likewise.
-            mask: bool [rows, tokens], which places hold a token.
-
-        Returns:
-            [tokens that are there, classes].
+        words, forms: bag members and offsets of these tokens, row after row. mask: bool [rows, tokens], token or not.
         """
         features = torch.cat([self.words(*words), self.forms(*forms)], dim=-1)
         x = torch.zeros(*mask.shape, self.project.out_features)

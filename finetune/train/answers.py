@@ -34,10 +34,7 @@ def spans(labels: np.ndarray) -> Iterator[slice]:
 def answer_scores(samples: Sequence[Encoded], predicted: Any, labels: Any, tokenizer: Any) -> dict[str, float]:
     """Shares of answers that are right: all of them, the category's, and F1 of the attributes where tasks are named.
 
-    Args:
-        predicted: int [samples, n]; the likeliest token after each position.
-        labels: int [samples, n]; IGNORED where no answer stands.
-
+    predicted: int [samples, n], the likeliest token after each position. labels: IGNORED where no answer stands.
     ``unknown`` is no statement: it is never right or wrong, but misses what was to be stated.
     """
     cases = []  # (task, wanted tokens, said tokens)

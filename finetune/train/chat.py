@@ -67,11 +67,7 @@ def train_chat(cfg: ChatConfig) -> None:
     """Train; ``out`` receives ``adapter/`` (``model/`` with rank 0), logs, samples, manifest, checkpoints.
 
     What is written holds processor and chat template too. Under FSDP and DeepSpeed samples without a photo are left
-    out, and none is decoded: no process has the whole model.
-
-    Raises:
-        TuneError: no usable sample, or no checkpoint to resume from.
-        TuneError, TemplateError: the model cannot be tuned.
+    out, and none is decoded: no process has the whole model. TuneError, TemplateError: this cannot be tuned.
     """
     import torch
     from transformers import PrinterCallback, set_seed
@@ -86,10 +82,8 @@ def train_chat(cfg: ChatConfig) -> None:
     _ = arguments.device
     base, processor, family = load_base(cfg.model, cfg.quantize, cfg.pixels, cfg.precision)
     train, validation, dropped = _samples(cfg, files, processor)
-    if cfg.rank:
-        model = with_lora(base, family, cfg.rank, cfg.alpha, cfg.dropout, cfg.trains, cfg.init_from)
-    else:
-        model = whole(base, family, cfg.trains)
+    lora = (cfg.rank, cfg.alpha, cfg.dropout, cfg.trains, cfg.init_from)
+    model = with_lora(base, family, *lora) if cfg.rank else whole(base, family, cfg.trains)
     model.config.use_cache = False  # a pass of training keeps nothing for the next one
     judged = spread(validation, cfg.evaluate_on)
     trainer = _trainer_kind()(

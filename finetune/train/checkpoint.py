@@ -81,11 +81,7 @@ def _save_adapter(model: Any, out: Path) -> None:
 
 
 def resume(file: Path, model: Any, optimizer: torch.optim.Optimizer) -> int:
-    """Put a state back; returns the number of steps that are done.
-
-    Raises:
-        TuneError: it is of a run in which something else trained.
-    """
+    """Put a state back; returns the number of steps that are done. TuneError where something else trained in it."""
     state = torch.load(file, map_location="cpu", weights_only=True)
     own = {n: p for n, p in model.named_parameters() if p.requires_grad}
     if {n: t.shape for n, t in state["model"].items()} != {n: p.shape for n, p in own.items()}:

@@ -38,12 +38,7 @@ class Encoded:
 
 
 def read_samples(file: Path) -> list[dict[str, Any]]:
-    """Lines of a JSONL file; image paths become absolute (they are relative to the file).
-
-    Raises:
-        TuneError: the file is missing, a line lacks messages, markers and images differ in number, or a photo is
-            not there.
-    """
+    """Lines of a JSONL file, image paths made absolute; TuneError where a line cannot be used or a photo is missing."""
     if not file.is_file():
         raise TuneError(f"There is no {file}; write it with: ./ipl tune data --out {file.parent}")
     samples = []
@@ -124,13 +119,8 @@ class Collator:
     def __call__(self, samples: Sequence[Encoded]) -> dict[str, Any]:
         import torch
 
-        batch = dict(
-            _run(
-                self.processor,
-                [s.turns.text for s in samples],
-                [[open_photo(path) for path in s.images] for s in samples],
-            )
-        )
+        photos = [[open_photo(path) for path in s.images] for s in samples]
+        batch = dict(_run(self.processor, [s.turns.text for s in samples], photos))
         ids = batch["input_ids"]
         lengths = batch["attention_mask"].sum(-1).tolist()
         labels = torch.full_like(ids, IGNORED)

@@ -14,7 +14,7 @@ from finetune.data.packing import Batch, collate, pack
 from finetune.data.photosets import letterbox, open_photo
 from finetune.data.tasks import TaskPlan, photo_tasks, text_tasks
 from finetune.embedded.tower import normalise
-from finetune.evaluate.arms.statement import Statement, likeliest
+from finetune.evaluate.arms.statement import Statement, single_source
 from finetune.evaluate.measures import attribute_scores
 from finetune.evaluate.questions import all_questions, named
 from finetune.train.collator import Encoded
@@ -63,8 +63,7 @@ class Evaluator:
     def _statements(self, rows: Sequence[dict[str, Any]]) -> list[Statement]:
         """The likeliest of the closed choices about each photo."""
         answers = self.backend.score_many([open_photo(row["image"]) for row in rows], all_questions(self.taxonomy))
-        by_name = [named(each, self.taxonomy) for each in answers]
-        return [likeliest(each["category"], each, self.taxonomy) for each in by_name]
+        return [single_source({"mllm": named(each, self.taxonomy)}, "mllm", self.taxonomy) for each in answers]
 
 
 def _turns(row: dict[str, Any], number: int, taxonomy: Taxonomy, backend: LocalBackend) -> Encoded:

@@ -94,11 +94,7 @@ FAMILIES = (
 
 
 def family_of(model_type: str) -> Family:
-    """The row of a model by its config's ``model_type``.
-
-    Raises:
-        TuneError: no row names it.
-    """
+    """The row of a model by its config's ``model_type``; TuneError where no row names it."""
     for family in FAMILIES:
         if model_type in family.model_types:
             return family

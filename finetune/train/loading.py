@@ -23,11 +23,7 @@ EMBEDDED = "ipl-mini"
 
 
 def located(source: str) -> str:
-    """The folder of the embedded model, assembled first if need be, where its name is given; else ``source`` itself.
-
-    Raises:
-        AssemblyError: the embedded model cannot be assembled.
-    """
+    """``source``; of the embedded model's name its folder, assembled first if need be (AssemblyError)."""
     if source != EMBEDDED:
         return source
     from finetune.embedded.assemble import assemble
@@ -47,11 +43,7 @@ def load_processor(source: str | Path, family: Family, pixels: Mapping[str, Any]
 
 
 def dtype_of(quantize: str, precision: str = "auto") -> torch.dtype:
-    """What a base is loaded and computes in.
-
-    Raises:
-        TuneError: ``quantize`` or ``precision`` is unknown, or they contradict each other.
-    """
+    """What a base is loaded and computes in; TuneError where the settings are unknown or contradict each other."""
     import torch
 
     if quantize not in ("none", "nf4"):
@@ -66,11 +58,7 @@ def dtype_of(quantize: str, precision: str = "auto") -> torch.dtype:
 
 
 def check_settings(quantize: str, rank: int, init_from: str, precision: str = "auto") -> None:
-    """Refuse settings of a stage that are unknown or contradict each other.
-
-    Raises:
-        TuneError: the message says which.
-    """
+    """Refuse (TuneError) settings of a stage that are unknown or contradict each other."""
     dtype_of(quantize, precision)
     if not rank and quantize != "none":
         raise TuneError("rank 0 tunes the whole language model, which 4-bit weights cannot: set quantize to none.")
@@ -83,9 +71,7 @@ def load_base(
 ) -> tuple[Any, Any, Family]:
     """(frozen model, processor, family). ``precision``: ``auto`` (16-bit where the hardware computes in it) or ``32``.
 
-    Raises:
-        TuneError: the model is not there, or ``quantize`` and ``precision`` are unknown or contradict each other.
-        TuneError: the model's type is not in the table.
+    TuneError: the model is not there or not in the table, or the settings contradict each other.
     """
     from transformers import AutoConfig, AutoModelForImageTextToText
 
@@ -109,14 +95,13 @@ def load_base(
 
 def nf4_config(skipped: Sequence[str]) -> Any:
     """``BitsAndBytesConfig``: NF4, double quantisation, bf16 arithmetic; ``skipped`` modules stay 16-bit."""
-    import torch
     from transformers import BitsAndBytesConfig
 
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16,
+        bnb_4bit_compute_dtype="bfloat16",
         llm_int8_skip_modules=list(skipped),
     )
 
@@ -160,8 +145,7 @@ def base_of(model: Any) -> Any:
 def load_embedded(cfg: TuneConfig) -> tuple[LocalBackend, Any]:
     """(backend for layouts, model). What trains is 32-bit: LoRA layers or the whole language model, and ``cfg.trains``.
 
-    Raises:
-        TuneError: the settings contradict each other, or ``trains`` names what is not there or cannot train here.
+    TuneError: the settings contradict each other, or ``trains`` names what is not there or cannot train here.
     """
     check_settings(cfg.quantize, cfg.rank, cfg.init_from)
     if any(name.startswith("model.vision_tower") for name in cfg.trains):
@@ -201,11 +185,7 @@ def _check_modules(model: Any, family: Family, trains: Sequence[str]) -> None:
 
 
 def whole(model: Any, family: Family, trains: Sequence[str]) -> Any:
-    """The model in 32-bit with all of its language model trainable, head included, and the modules in ``trains``.
-
-    Raises:
-        TuneError: ``trains`` names a module that the model does not have.
-    """
+    """The model in 32-bit with its language model (head included) and the modules in ``trains`` trainable."""
     _check_modules(model, family, trains)
     model.float()  # all of it: the stock forward passes do not mix precisions
     for name in (family.language, "lm_head", *trains):
@@ -242,16 +222,11 @@ def with_lora(
 
 def trained(model: Any) -> list[str]:
     """Names of the parameters that train, as the unwrapped model calls their modules."""
-    prefix = "base_model.model."
-    return sorted(n.removeprefix(prefix) for n, p in model.named_parameters() if p.requires_grad)
+    return sorted(n.removeprefix("base_model.model.") for n, p in model.named_parameters() if p.requires_grad)
 
 
 def check_trained(model: Any, family: Family, trains: Sequence[str]) -> None:
-    """Refuse to train anything but LoRA on the language model and the modules of the config's list.
-
-    Raises:
-        TuneError: something else would train, or something listed would not.
-    """
+    """Refuse (TuneError) to train anything but LoRA on the language model and the modules of the config's list."""
     lora = re.compile(rf"{family.lora}\.lora_(A|B)\.default\.weight")
     modules = [re.compile(rf"{re.escape(name)}\.modules_to_save\.default\..+") for name in trains]
     names = trained(model)

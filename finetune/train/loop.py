@@ -114,15 +114,17 @@ def train_step(
         norm = float(torch.nn.utils.clip_grad_norm_(parameters, 1.0))
         optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return StepResult(_of_all_processes(losses, group.num_processes), tokens, dropped, norm)
+    if group.num_processes > 1:
+        from accelerate.utils import gather_object
+
+        losses = list(gather_object(losses))
+    return StepResult(losses, tokens, dropped, norm)
 
 
 def train_mllm(cfg: TuneConfig) -> None:
     """Train; what was trained is written every ``save_every`` steps and at the end, logs go to ``out/run``.
 
-    Raises:
-        TuneError: the settings contradict each other (see ``load_embedded``).
-        DataError: the annotated photos are missing, or all of them are of one split.
+    TuneError: see ``load_embedded``. DataError: the annotated photos are missing, or all of them are of one split.
     """
     if cfg.threads:
         torch.set_num_threads(cfg.threads)
@@ -187,12 +189,3 @@ class _Recorder:
             )
             self.log.write(done, **scores)
             self.evaluator.write_samples(Path(self.cfg.out) / "run" / "samples" / f"{done:06d}.jsonl")
-
-
-def _of_all_processes(losses: list[float], processes: int) -> list[float]:
-    """The losses of all processes' batches."""
-    if processes == 1:
-        return losses
-    from accelerate.utils import gather_object
-
-    return list(gather_object(losses))

@@ -26,13 +26,11 @@ class RunLog:
 
         folder.mkdir(parents=True, exist_ok=True)
         self.file, self.total, self.first, self.began = folder / "log.jsonl", total, first, time.time()
-        kept = [line for line in self._lines() if first and json.loads(line)["step"] <= first]
+        before = self.file.read_text(encoding="utf-8").splitlines() if first and self.file.is_file() else []
+        kept = [line for line in before if json.loads(line)["step"] <= first]
         self.file.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
         writer: Any = tensorboard.SummaryWriter
         self.board = writer(str(folder / "tensorboard"), purge_step=first + 1 if first else None)
-
-    def _lines(self) -> list[str]:
-        return self.file.read_text(encoding="utf-8").splitlines() if self.file.is_file() else []
 
     def write(self, step: int, **numbers: float) -> None:
         """Log the numbers of a step, and print them."""

@@ -13,7 +13,7 @@ import ipaddress
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -36,17 +36,13 @@ _NOT_THERE = frozenset({"ConnectError", "ConnectTimeout", "ProxyError"})  # the 
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds, and how often a request is sent at most.
-
-    read: the longest silence of the server. pause: before the second try, doubled each time, where the server does
-    not say how long to wait. longest_pause: a server that asks for more is given up.
-    """
+    """Seconds, and how often a request is sent at most."""
 
     connect: float = 10.0
-    read: float = 180.0
+    read: float = 180.0  # the longest silence of the server
     tries: int = 4
-    pause: float = 1.0
-    longest_pause: float = 30.0
+    pause: float = 1.0  # before the second try, doubled each time, where the server does not say how long to wait
+    longest_pause: float = 30.0  # a server that asks for more is given up
 
 
 class Refusal(BackendError):
@@ -112,8 +108,7 @@ class ChatServer:
     def stream(self, body: Mapping[str, Any]) -> Iterator[str]:
         """Pieces of one answer as they are decoded; closing the iterator closes the connection, which stops the server.
 
-        Raises:
-            BackendError: the stream broke off; the pieces so far are not the whole answer.
+        BackendError: the stream broke off; the pieces so far are not the whole answer.
         """
         finished = False
         with self._explained(body["model"]):
@@ -176,13 +171,11 @@ class ChatServer:
         except openai.APIConnectionError as error:
             raise self._error(self._unreachable(error)) from error
         except openai.APIError as error:
-            raise self._error(
-                f"The server at {self.url} failed in the middle of an answer: its log says why."
-            ) from error
+            message = f"The server at {self.url} failed in the middle of an answer: its log says why."
+            raise self._error(message) from error
         except ValueError as error:  # no JSON, no UTF-8, or nothing of what an answer must have
-            raise self._error(
-                f"What answers at {self.url} does not speak the OpenAI chat protocol: check the address."
-            ) from error
+            message = f"What answers at {self.url} does not speak the OpenAI chat protocol: check the address."
+            raise self._error(message) from error
 
     def _unreachable(self, error: openai.APIConnectionError) -> str:
         cause = type(error.__cause__).__name__
@@ -218,11 +211,7 @@ def _shut(loop: asyncio.AbstractEventLoop, client: openai.AsyncOpenAI) -> None:
 
 
 def api_root(url: str) -> str:
-    """The address that ``/models`` and ``/chat/completions`` stand under; ``/v1`` where no path is given.
-
-    Raises:
-        BackendError: not an http(s) address, or one with a password, a query or a fragment.
-    """
+    """Where ``/models`` and ``/chat/completions`` stand, ``/v1`` without a path; BackendError: no http(s) address."""
     try:
         parts = urlsplit(url.strip())
         host = parts.hostname if parts.port != 0 and not set(parts.netloc) & _NO_HOST else None
@@ -255,11 +244,8 @@ def _is_loopback(url: str) -> bool:
 
 def _retry_after(value: str, default: float) -> float:
     """Seconds that the server asks to wait: a number or a date (RFC 9110, 10.2.3)."""
-    try:
+    with suppress(ValueError):
         return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
+    with suppress(ValueError, TypeError):
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return default
+    return default

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from listing.backends import turns
 from listing.backends.base import BackendError, ChoiceQuestion
 from listing.backends.full_prompts import TREE_USABLE, score_full
 from listing.backends.prefix_tree import Tree
@@ -138,16 +139,11 @@ class LocalBackend:
 
     def _frame(self, *, photo: bool) -> tuple[str, str]:
         mark = "\u241f"  # never tokenised: only splits the rendered template
-        content: list[dict[str, str]] = [{"type": "image"}] if photo else []
-        content.append({"type": "text", "text": mark})
-        text = self.processor.apply_chat_template(
-            [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
-        )
-        before, after = text.split(mark)
+        before, after = turns.render(self.processor, [turns.question(mark, int(photo))], ask=True).split(mark)
         return before, after
 
     def _ids(self, text: str) -> list[int]:
-        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return turns.token_ids(self.processor, text)
 
     def _image_features(self, images: Sequence[Image.Image]) -> torch.Tensor:
         """[photos, image tokens, hidden]."""
@@ -178,9 +174,8 @@ class LocalBackend:
         from transformers import StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
 
         content: list[dict[str, Any]] = [{"type": "image", "image": image}] if image is not None else []
-        content.append({"type": "text", "text": prompt})
         inputs = self.processor.apply_chat_template(
-            [{"role": "user", "content": content}],
+            [{"role": "user", "content": [*content, {"type": "text", "text": prompt}]}],
             add_generation_prompt=True,
             tokenize=True,
             return_dict=True,
@@ -244,18 +239,18 @@ class TowerHeads:
     """Linear heads of the tuned vision tower: pooled features [views, 1280] -> probabilities by head."""
 
     def __init__(self, tensors: dict[str, torch.Tensor], values: dict[str, list[str]]) -> None:
-        self.tensors = tensors
-        self.values = values
+        self.tensors, self.values = tensors, values
 
     @classmethod
     def load(cls, folder: Path) -> TowerHeads | None:
         """Heads of a model folder, or None where it has none."""
-        if not (folder / "tower.safetensors").is_file() or not (folder / "tower.json").is_file():
+        weights, facts = folder / "tower.safetensors", folder / "tower.json"
+        if not weights.is_file() or not facts.is_file():
             return None
         from safetensors.torch import load_file
 
-        tensors = {n: t.float() for n, t in load_file(folder / "tower.safetensors").items() if n.startswith("heads.")}
-        return cls(tensors, json.loads((folder / "tower.json").read_text(encoding="utf-8"))["values"])
+        tensors = {n: t.float() for n, t in load_file(weights).items() if n.startswith("heads.")}
+        return cls(tensors, json.loads(facts.read_text(encoding="utf-8"))["values"])
 
     def __call__(self, pooled: torch.Tensor) -> dict[str, dict[str, float]]:
         out = {}

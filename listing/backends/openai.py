@@ -32,16 +32,10 @@ MAX_LISTED = 10  # models named in a message
 
 
 class OpenAIBackend:
-    """Implements ``listing.backends.base.Backend``.
+    """Implements ``listing.backends.base.Backend``; BackendError where the server cannot be used.
 
-    Args:
-        url: the server, like ``http://localhost:8000/v1``; ``#MODEL`` behind it names the model.
-        model: its id on the server; None takes the only one.
-        api_key: sent to this server only; None takes the environment's ``IPL_API_KEY``, if it is set.
-        workers: questions that are asked at the same time.
-
-    Raises:
-        BackendError: the server cannot be used; the message says what to do.
+    url: like ``http://localhost:8000/v1``; ``#MODEL`` behind it names the model. model: None takes the only one.
+    api_key: sent to this server only; None takes ``IPL_API_KEY``. workers: questions asked at the same time.
     """
 
     def __init__(
@@ -117,10 +111,9 @@ class OpenAIBackend:
         return self._server.complete(body)
 
     def _check_sight(self, photo: str) -> None:
-        """Some servers drop the photo without a word when the model only reads; the prompt's length gives it away.
+        """Refuse (BackendError) a server that drops the photo without a word because its model only reads.
 
-        Raises:
-            BackendError: the prompt has as many tokens with the photo as without.
+        The prompt then has as many tokens with the photo as without.
         """
         with self._looking:
             if self._sees:

@@ -30,11 +30,7 @@ class Tree:
     nodes: list[Node] = field(default_factory=list)
 
     def add(self, ids: Sequence[int], parent: int | None = None) -> int:
-        """Append a node; returns its number.
-
-        Raises:
-            ValueError: the node is empty, or its parent does not exist yet.
-        """
+        """Append a node; returns its number. ValueError: it is empty, or its parent does not exist yet."""
         if not ids:
             raise ValueError("a node needs at least one token")
         if parent is not None and not 0 <= parent < len(self.nodes):
@@ -81,11 +77,7 @@ class Tree:
         return visible
 
     def before(self, number: int) -> list[int]:
-        """Sequence index of the token that predicts each token of node ``number``.
-
-        Raises:
-            ValueError: a root's first token has nothing before it.
-        """
+        """Sequence index of the token that predicts each token of node ``number``; ValueError of a root."""
         starts = self.starts()
         node = self.nodes[number]
         if node.parent is None:

@@ -47,11 +47,7 @@ class SecondTower:
         return cls(facts["architecture"], load_file(folder / WEIGHTS), facts["values"])
 
     def __call__(self, pixels: torch.Tensor) -> Opinions:
-        """Probabilities, mean over the views.
-
-        Args:
-            pixels: (views, 3, 224, 224) in -1..1, as the embedded model's processor gives them.
-        """
+        """Probabilities, mean over the views: pixels [views, 3, 224, 224] in -1..1, as its processor gives them."""
         import torch
 
         with torch.inference_mode():

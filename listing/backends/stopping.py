@@ -41,11 +41,7 @@ def current_wish() -> Wish:
 
 
 async def unless(wish: Wish, work: Awaitable[T]) -> T:
-    """The result of ``work``, which is cancelled, and has ended, before this raises.
-
-    Raises:
-        Stopped: the wish came true first.
-    """
+    """The result of ``work``; Stopped when the wish came true first: then it is cancelled, and has ended."""
     task = asyncio.ensure_future(work)
     try:
         while not task.done():

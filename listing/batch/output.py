@@ -8,7 +8,6 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from listing.errors import IplError
@@ -28,11 +27,7 @@ class Output:
 
     @classmethod
     def open(cls, path: Path, *, resume: bool) -> Output:
-        """Open or create ``path``.
-
-        Raises:
-            BatchError: it exists and ``resume`` is false, another run writes to it, or it cannot be written.
-        """
+        """Open; BatchError: it exists (without ``resume``), another run writes to it, or it cannot be written."""
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
         try:
             descriptor = os.open(path, flags, 0o644)
@@ -51,40 +46,30 @@ class Output:
     def __enter__(self) -> Output:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         os.close(self._descriptor)
 
     def existing(self) -> Iterator[dict[str, Any]]:
         """The whole lines, in order; then a torn last line is cut off, so that appending starts a line of its own.
 
-        Raises:
-            BatchError: a line in the middle is no JSON, so the file is something else.
+        BatchError: a line in the middle is no JSON, so the file is something else.
         """
         if not os.fstat(self._descriptor).st_size:
             return
-        torn = False
         with open(self._descriptor, "rb", closefd=False) as file:
             for number, line in enumerate(file, 1):
-                if torn:
-                    raise BatchError(f"{self.path} is damaged at line {number - 1}: move it away and start again.")
-                parsed = _parse(line)
-                if parsed is None:
-                    torn = True
-                    continue
+                if (parsed := _parse(line)) is None:
+                    if next(file, None) is not None:
+                        raise BatchError(f"{self.path} is damaged at line {number}: move it away and start again.")
+                    break
                 self._end += len(line)
                 yield parsed
-        if torn:
+        if self._end < os.fstat(self._descriptor).st_size:
             os.ftruncate(self._descriptor, self._end)
             os.fsync(self._descriptor)
 
     def append(self, row: Mapping[str, Any]) -> None:
-        """Add one line; when this returns, the line is on the disk.
-
-        Raises:
-            BatchError: it could not be written; what was written of it is cut off again.
-        """
+        """Add one line, which is on the disk then; BatchError: it is not, and its part is cut off again."""
         line = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n").encode()
         try:
             rest = memoryview(line)
@@ -92,16 +77,13 @@ class Output:
                 rest = rest[os.write(self._descriptor, rest) :]
             os.fsync(self._descriptor)
         except OSError as error:
-            self._cut()
+            with contextlib.suppress(OSError):  # if even that fails, the next run heals it
+                os.ftruncate(self._descriptor, self._end)
             raise BatchError(
                 f"{self.path} cannot be written any further ({error.strerror}): free some space, then run the same "
                 "command with --resume."
             ) from error
         self._end += len(line)
-
-    def _cut(self) -> None:
-        with contextlib.suppress(OSError):  # if even that fails, the next run heals it
-            os.ftruncate(self._descriptor, self._end)
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:

@@ -39,9 +39,7 @@ def ray_ordered(
 
     ``workers`` is the number of actors, each with a pipeline of its own. The cluster is the one that ``RAY_ADDRESS``
     names, else one of this machine that ends with the run. Every machine has to see the photos under the same paths.
-
-    Raises:
-        RayMissing: Ray is not installed or cannot start.
+    RayMissing: Ray is not installed or cannot start.
     """
     started = _connect(workers)
     try:
@@ -101,6 +99,8 @@ class Worker:
 
 
 def _chunk(rows: list[RowT], work: Work[RowT], factory: PipelineFactory, workers: int) -> Iterator[Any]:
+    from ray.exceptions import RayError
+
     done = 0
     while done < len(rows):
         results = _through_pool(rows[done:], work, factory, workers)
@@ -108,7 +108,7 @@ def _chunk(rows: list[RowT], work: Work[RowT], factory: PipelineFactory, workers
             for result in results:
                 yield _opened(result)
                 done += 1
-        except _ray_errors():
+        except RayError:
             # Something in the rows that were in flight kills its worker: these are done one by one.
             for result in _alone(rows[done : done + IN_FLIGHT * workers + 1], work, factory):
                 yield result
@@ -120,12 +120,6 @@ def _opened(result: bytes) -> Any:
     if error is not None:
         raise error
     return draft_line
-
-
-def _ray_errors() -> tuple[type[BaseException], ...]:
-    import ray.exceptions
-
-    return (ray.exceptions.RayError,)
 
 
 def _through_pool(rows: list[RowT], work: Work[RowT], factory: PipelineFactory, workers: int) -> Iterator[bytes]:
@@ -145,14 +139,9 @@ def _through_pool(rows: list[RowT], work: Work[RowT], factory: PipelineFactory, 
         batch_format="numpy",
         compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=IN_FLIGHT),
         num_gpus=min(1.0, gpus / workers) or None,
-        ray_remote_args_fn=_tries,
+        ray_remote_args_fn=lambda: {"max_restarts": -1, "max_task_retries": RETRIES},
     )
-    for row in results.iter_rows():
-        yield row["result"]
-
-
-def _tries() -> dict[str, Any]:
-    return {"max_restarts": -1, "max_task_retries": RETRIES}
+    yield from (row["result"] for row in results.iter_rows())
 
 
 def _alone(rows: list[RowT], work: Work[RowT], factory: PipelineFactory) -> Iterator[Any]:

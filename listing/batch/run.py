@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from listing.backends.base import BackendError
-from listing.batch.output import BatchError, Output
+from listing.batch.output import Output
 from listing.batch.ray import ray_ordered
 from listing.batch.workers import Crash, PipelineFactory, ordered
 from listing.errors import IplError
@@ -27,8 +27,6 @@ from listing.events import DraftEvent
 from listing.intake.items import find_items
 from listing.intake.photos import intake
 from listing.request import DraftPipeline, DraftRequest
-
-__all__ = ["BatchError", "BatchInputError", "Row", "Summary", "draft_row", "read_rows", "run_batch"]
 
 
 class BatchInputError(IplError, ValueError):
@@ -112,10 +110,8 @@ def _parse(line: bytes, number: int, base: Path, seen: set[str]) -> Row:
         where = ".".join(str(part) for part in first["loc"]) or "the line"
         return Row(id=fallback, problem=("bad_row", f"Line {number} is not a usable row ({where}: {first['msg']})."))
     if parsed.id in seen:
-        return Row(
-            id=parsed.id,
-            problem=("duplicate_id", f"Line {number} repeats the id '{parsed.id}'; give each row its own."),
-        )
+        repeated = f"Line {number} repeats the id '{parsed.id}'; give each row its own."
+        return Row(id=parsed.id, problem=("duplicate_id", repeated))
     seen.add(parsed.id)
     return Row(parsed.id, tuple(parsed.photos), parsed.note, parsed.category, parsed.seller_id, base)
 
@@ -167,12 +163,9 @@ def run_batch(
 ) -> Summary:
     """Write one line to ``out`` for every item of ``source``; each line is on the disk before the next is begun.
 
-    Args:
-        factory: makes a pipeline; with several workers it is pickled and called once in each process.
-        workers: processes; 1 works in this one. With Ray, actors.
-        engine: whose processes, a key of ``ENGINES``; the output is the same.
-        resume: go on after the last whole line of ``out``.
-        progress: called with the number of rows in ``out`` and the newest of them.
+    factory: makes a pipeline; with several workers it is pickled and called once in each process. workers: processes;
+    1 works in this one. engine: whose processes, a key of ``ENGINES``; the output is the same. resume: go on after the
+    last whole line of ``out``. progress: called with the number of rows in ``out`` and the newest of them.
 
     Raises:
         BatchInputError: the input is unusable, or ``out`` does not belong to it.
@@ -181,19 +174,16 @@ def run_batch(
         RayMissing: the engine is Ray, and Ray is not installed or does not answer.
     """
     rows = read_rows(source)
-    first = next(rows, None)
-    if first is None:
+    if (first := next(rows, None)) is None:
         raise BatchInputError(f"{source} holds no row.")
     rows = itertools.chain([first], rows)
     with Output.open(out, resume=resume) as output:
         done, failures = _skip_done(rows, output, out)
         resumed = done
         for row, result in ENGINES[engine](rows, draft_row, factory, workers):
-            line = (
-                failed(row, "crashed", "The process that worked on this row died.")
-                if isinstance(result, Crash)
-                else result
-            )
+            line = result
+            if isinstance(result, Crash):
+                line = failed(row, "crashed", "The process that worked on this row died.")
             output.append(line)
             done, failures = done + 1, failures + ("error" in line)
             if progress:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Any, TypeVar
@@ -80,11 +81,9 @@ def _submit(pool: ProcessPoolExecutor, work: Work[RowT], row: RowT) -> Future[An
 
 
 def _alone(row: RowT, work: Work[RowT], factory: PipelineFactory) -> Any:
-    with _pool(factory, 1) as pool:
-        try:
-            return pool.submit(_call, work, row).result()
-        except BrokenProcessPool:
-            return Crash()
+    with _pool(factory, 1) as pool, suppress(BrokenProcessPool):
+        return pool.submit(_call, work, row).result()
+    return Crash()
 
 
 def _pool(factory: PipelineFactory, workers: int) -> ProcessPoolExecutor:

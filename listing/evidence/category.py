@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from listing.evidence.imagenet import category_scores, coverage, garment_share
-from listing.schema import Candidate, Category, SourceOpinion
+from listing.schema import Candidate, Category
 from listing.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
@@ -120,9 +120,9 @@ def _ranked(opinion: Opinion) -> list[tuple[str, float]]:
     return sorted(opinion.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
-def _best(opinion: Opinion) -> SourceOpinion:
+def _best(opinion: Opinion) -> Candidate:
     name, p = _ranked(opinion)[0]
-    return SourceOpinion(value=name, confidence=min(1.0, p))
+    return Candidate(value=name, confidence=min(1.0, p))
 
 
 def decide(

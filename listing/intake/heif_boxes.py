@@ -20,11 +20,7 @@ class _Box(NamedTuple):
 
 
 def metadata_bytes(data: bytes) -> int:
-    """Photos times everything in the file that describes photos.
-
-    Raises:
-        ValueError, IndexError, struct.error: the boxes are not as they have to be.
-    """
+    """Photos times everything in the file that describes photos; ValueError, IndexError, struct.error: it is broken."""
     meta = _only(b"meta", data, 0, len(data))
     start = meta.start + 4
     photos, images = _items(data, _only(b"iinf", data, start, meta.end))

@@ -15,11 +15,7 @@ def phash(image: Image.Image) -> str:
 
 
 def hamming(a: str, b: str) -> int:
-    """Number of differing bits (0..64) of two hashes in hex.
-
-    Raises:
-        ValueError: the hashes have different lengths or are not hexadecimal.
-    """
+    """Number of differing bits (0..64) of two hashes in hex; ValueError where they have different lengths."""
     if len(a) != len(b):
         raise ValueError(
             f"Hashes of {len(a)} and {len(b)} digits cannot be compared; compute both by the same function."

@@ -58,13 +58,9 @@ class PhotoFile:
 
 
 def open_photo(data: bytes, long_side: int) -> PhotoFile | None:
-    """Read the header; None when it is none of the formats.
+    """Read the header; None when it is none of the formats. Decoders raise almost anything, here and in ``decode``.
 
-    Args:
-        long_side: longest side (px) of the photo that is wanted; a JPEG is decoded at a fraction of its size.
-
-    Raises:
-        Exception: the file is damaged; decoders raise almost anything, here and in ``PhotoFile.decode``.
+    long_side: longest side (px) of the photo that is wanted; a JPEG is decoded at a fraction of its size.
     """
     import pillow_heif
 
@@ -178,9 +174,6 @@ def _heif(data: bytes) -> PhotoFile:
     return PhotoFile("HEIC", (width, height), width * height * each, decode)
 
 
-# -- metadata -----------------------------------------------------------------------------------------------------
-
-
 def _orientation(info: Mapping[Any, Any]) -> int:
     """By EXIF, by EXIF in a PNG's text, or by XMP; 1 when none says it, or what says it is broken."""
     try:
@@ -210,9 +203,6 @@ def _first_directory(exif: bytes) -> int | None:
         if tag == _ORIENTATION:
             return int(value)
     return None
-
-
-# -- pixels -------------------------------------------------------------------------------------------------------
 
 
 def shrunk(pixels: Pixels, long_side: int) -> Image.Image:

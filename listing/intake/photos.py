@@ -26,20 +26,13 @@ from listing.intake.photo_files import PhotoFile, Pixels, open_photo, shrunk
 from listing.request import Photo
 from listing.schema import PhotoRef
 
-__all__ = ["Photo", "PhotoError", "PhotoLimits", "hamming", "intake", "phash"]
+__all__ = ["Photo", "PhotoError", "PhotoLimits", "hamming", "intake", "phash", "random_id"]
 
 _ALLOWED = "JPEG, PNG, WebP or HEIC"
 _MAX_PROFILE_BYTES = 1 << 20
 _MAX_TEXT_BYTES = 8 << 20  # of all text chunks of a PNG, unpacked
-_TRANSPOSED = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}  # by EXIF's orientation
+_TURNS = "FLIP_LEFT_RIGHT ROTATE_180 FLIP_TOP_BOTTOM TRANSPOSE ROTATE_270 TRANSVERSE ROTATE_90"
+_TRANSPOSED = {n: Image.Transpose[name] for n, name in enumerate(_TURNS.split(), 2)}  # by EXIF's orientation
 _READERS = 2
 
 
@@ -55,29 +48,16 @@ class PhotoError(IplError, ValueError):
 
 @dataclass(frozen=True)
 class PhotoLimits:
-    """What intake accepts, and how large the photos are that it hands on.
+    """What intake accepts, and how large the photos are that it hands on."""
 
-    count: most photos of one item.
-    bytes: most bytes of one file.
-    pixels: most pixels of one file, checked before any pixel is decoded.
-    memory: most bytes that decoding one file may take, by its header, and checked as early.
-    long_side: longest side (px) of the photo that is handed on; larger ones are scaled down.
-    short_side: least shorter side (px), after that scaling.
-    jpeg_quality: 1..95, of the re-encoded photo.
-    wait: most seconds until one of the readers begins with a file.
-    """
-
-    count: int = 8
-    bytes: int = 25_000_000
-    pixels: int = 60_000_000
-    memory: int = 256_000_000
-    long_side: int = 1600
-    short_side: int = 32
-    jpeg_quality: int = 90
-    wait: float = 30.0
-
-
-_DEFAULTS = PhotoLimits()
+    count: int = 8  # most photos of one item
+    bytes: int = 25_000_000  # most of one file
+    pixels: int = 60_000_000  # most of one file, checked before any pixel is decoded
+    memory: int = 256_000_000  # most bytes that decoding one file may take, by its header, and checked as early
+    long_side: int = 1600  # longest side (px) of the photo that is handed on; larger ones are scaled down
+    short_side: int = 32  # least shorter side (px), after that scaling
+    jpeg_quality: int = 90  # 1..95, of the re-encoded photo
+    wait: float = 30.0  # most seconds until one of the readers begins with a file
 
 
 def random_id() -> str:
@@ -87,16 +67,11 @@ def random_id() -> str:
 
 def intake(
     sources: Sequence[Path | str | bytes],
-    limits: PhotoLimits = _DEFAULTS,
+    limits: PhotoLimits = PhotoLimits(),
     *,
     new_id: Callable[[], str] = random_id,
 ) -> tuple[Photo, ...]:
-    """Clean photos of one item, in the given order.
-
-    Args:
-        sources: 1 to ``limits.count`` paths or files' contents.
-        limits: what is accepted.
-        new_id: gives each photo its id.
+    """Clean photos of one item, in the given order; ``sources`` are 1 to ``limits.count`` paths or files' contents.
 
     Raises:
         PhotoError: the number of photos is wrong, one of them was refused, or so many are being read that the wait was
@@ -142,9 +117,6 @@ def _display_name(source: Path | str, fallback: str) -> str:
 
 def _read(source: Path | str | bytes, name: str, limits: PhotoLimits) -> bytes:
     """The content, never more than the limit in memory. Pipes, devices and folders are not opened."""
-    too_large = PhotoError(
-        "too_large", f"{name} is larger than {limits.bytes / 1e6:.0f} MB; save it smaller and add it again."
-    )
     if isinstance(source, bytes):
         data = source
     else:
@@ -154,8 +126,6 @@ def _read(source: Path | str | bytes, name: str, limits: PhotoLimits) -> bytes:
                 raise PhotoError("unreadable", f"{name} is a folder; name the photo files in it.")
             if not path.is_file():
                 raise PhotoError("unreadable", f"{name} is not there or is not a file; check the path.")
-            if path.stat().st_size > limits.bytes:
-                raise too_large
             with path.open("rb") as file:
                 data = file.read(limits.bytes + 1)
         except PhotoError:
@@ -163,7 +133,8 @@ def _read(source: Path | str | bytes, name: str, limits: PhotoLimits) -> bytes:
         except (OSError, ValueError) as error:
             raise PhotoError("unreadable", f"{name} cannot be read; check the path and its permissions.") from error
     if len(data) > limits.bytes:
-        raise too_large
+        most = f"{limits.bytes / 1e6:.0f} MB"
+        raise PhotoError("too_large", f"{name} is larger than {most}; save it smaller and add it again.")
     if not data:
         raise PhotoError("empty", f"{name} is empty (0 bytes); add the photo again.")
     return data

@@ -13,13 +13,8 @@ from listing.schema import AttributeValue, Flag, Quality
 
 # Share of each part in the score; their sum is 1.
 WEIGHTS: Mapping[str, float] = {
-    "completeness": 0.25,
-    "photos": 0.20,
-    "evidence": 0.15,
-    "length": 0.15,
-    "violations": 0.15,
-    "readability": 0.10,
-}
+    "completeness": 0.25, "photos": 0.20, "evidence": 0.15, "length": 0.15, "violations": 0.15, "readability": 0.10,
+}  # fmt: skip
 MAX_TIPS = 5
 _SIDE = 512
 _TILES = 8
@@ -79,13 +74,9 @@ def assess(
     flags: Sequence[Flag],
     expected: Sequence[str],
 ) -> Quality:
-    """The draft's quality.
+    """The draft's quality, by its facts, its texts, the ``photo_quality`` of each photo, and the remarks of the checks.
 
-    Args:
-        attributes: the draft's facts, with and without a value.
-        photos: ``photo_quality`` of each photo.
-        flags: remarks of the checks; each one costs.
-        expected: names of the attributes that a listing of this category should have, those first that buyers ask for.
+    expected: names of the attributes that a listing of this category should have, those first that buyers ask for.
     """
     known = {fact.name for fact in attributes if fact.value is not None}
     missing = [name for name in expected if name not in known]
@@ -99,7 +90,7 @@ def assess(
         "readability": readability(f"{title}. {description}" if title or description else ""),
     }
     tips = {
-        "completeness": _completeness_tip(missing),
+        "completeness": f"Add what is missing: {_listed(missing[:4])}." if missing else "",
         "photos": _photo_tip(photos),
         "evidence": f"Please check the guesses: {_listed(guesses)}." if guesses else "",
         "length": _length_tip(title, description),
@@ -141,31 +132,25 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(name.replace("_", " ") for name in names)
 
 
-def _completeness_tip(missing: Sequence[str]) -> str:
-    return f"Add what is missing: {_listed(missing[:4])}." if missing else ""
-
-
 def _photo_tip(photos: Sequence[Mapping[str, float]]) -> str:
-    faults = {
-        "is blurred; hold the camera still and take it again": lambda p: p["blur"],
-        "is dark; take it again in daylight": lambda p: p["darkness"],
-        "is small; add it in full size": lambda p: 1 - p["resolution"],
-    }
-    worst = max(
-        ((share(photo), number, text) for number, photo in enumerate(photos, 1) for text, share in faults.items()),
-        key=lambda fault: fault[0],
-        default=None,
-    )
-    if worst and worst[0] > _BAD:
-        return f"Photo {worst[1]} {worst[2]}."
+    faults = [
+        (share, f"Photo {number} {what}.")
+        for number, photo in enumerate(photos, 1)
+        for share, what in (
+            (photo["blur"], "is blurred; hold the camera still and take it again"),
+            (photo["darkness"], "is dark; take it again in daylight"),
+            (1 - photo["resolution"], "is small; add it in full size"),
+        )
+    ]
+    worst, tip = max(faults, key=lambda fault: fault[0], default=(0.0, ""))
+    if worst > _BAD:
+        return tip
     return "Add more photos: the back, the label, any flaw." if 0 < len(photos) < 3 else ""
 
 
 def _length_tip(title: str, description: str) -> str:
-    for name, text, (least, most) in (
-        ("description", description, _DESCRIPTION_LENGTH),
-        ("title", title, _TITLE_LENGTH),
-    ):
+    texts = (("description", description, _DESCRIPTION_LENGTH), ("title", title, _TITLE_LENGTH))
+    for name, text, (least, most) in texts:
         if len(text) < least:
             return f"Make the {name} longer: at least {least} characters."
         if len(text) > most:

@@ -11,23 +11,20 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 
 import phonenumbers
 from linkify_it import LinkifyIt
 
 from listing.safety.fold import MARKUP, Folded, fold
-from listing.safety.tagger import MASK, Floats, Tagger, Token, tokenise
-
-__all__ = ["MASK", "ContactSpan", "find_contacts", "has_contacts", "scrub", "scrub_for_index", "sure_contact"]
+from listing.safety.tagger import MASK, Floats, Mark, Tagger, Token, tokenise
 
 WEIGHTS = Path(__file__).with_name("contacts.safetensors")
 # A second handle beside a removed one may only now stand out; texts settle after one or two passes.
 _MAX_PASSES = 5
 SURE = 0.97  # probability of the tagger
-_CHUNK = re.compile(
-    r"[^\s<>]{4,300}"
-)  # linkify looks at one word at a time: its time grows with the square of the length
+_CHUNK = re.compile(r"[^\s<>]{4,300}")  # linkify's time grows with the square of the length: one word at a time
 _BARE_DOMAIN = re.compile(r"\b([\w-]{2,})\.(?:com|net|org)\b", re.IGNORECASE)
 _NUMBER_OR_AT = re.compile(r"\d{5}|@")
 _PHONE_DIGITS = re.compile(r"[+]\s?\d")
@@ -43,7 +40,7 @@ class ContactSpan:
     text: str
 
 
-Match = tuple[str, int, int]
+_LINKIFY = LinkifyIt(options={"fuzzy_ip": True})
 _JOINING = frozenset("-_'’")  # marks within words
 _OPENING, _CLOSING = frozenset("@+(#/＠"), frozenset(")_")  # marks that may be the first or last of contact data
 
@@ -53,23 +50,16 @@ def _tagger() -> Tagger:
     return Tagger(WEIGHTS)
 
 
-@cache
-def _linkify() -> LinkifyIt:
-    return LinkifyIt(options={"fuzzy_ip": True})
-
-
-def library_matches(folded: Folded) -> list[Match]:
-    """(kind, start, end) in folded characters, in order, without overlaps.
-
-    Kinds: ``email``; ``url`` with a scheme or a path; ``phone`` with a country code; ``domain``, a bare name of a site,
-    which may be a brand's.
+def library_matches(folded: Folded) -> list[Mark]:
+    """What libraries find, in order, without overlaps: ``email``; ``url`` with a scheme or a path; ``phone`` with a
+    country code; ``domain``, a bare name of a site, which may be a brand's.
     """
     text = folded.cased
-    matches = list[Match]()
-    for chunk in _CHUNK.finditer(text) if "." in text or "://" in text else ():
+    matches = list[Mark]()
+    for chunk in _CHUNK.finditer(text):
         if "." not in chunk[0] and "://" not in chunk[0]:
             continue
-        for link in _linkify().match(chunk[0]) or ():
+        for link in _LINKIFY.match(chunk[0]) or ():
             kind = "email" if link.schema == "mailto:" else "url" if link.schema or "/" in link.raw else "domain"
             if kind == "domain" and link.raw.rpartition(".")[2].istitle():
                 continue  # a missing space: "Jacket.It has pockets"
@@ -77,66 +67,55 @@ def library_matches(folded: Folded) -> list[Match]:
     if _PHONE_DIGITS.search(text):
         leniency = phonenumbers.Leniency.POSSIBLE
         matches += [("phone", m.start, m.end) for m in phonenumbers.PhoneNumberMatcher(text, None, leniency)]
-    result = list[Match]()
+    result = list[Mark]()
     for match in sorted(matches, key=lambda m: (m[1], -m[2])):
         if not result or match[1] >= result[-1][2]:
             result.append(match)
     return result
 
 
-def _without_punctuation(tokens: Sequence[Token], first: int, last: int) -> range:
-    """Tokens ``first`` to ``last`` without the sentence's marks on either side."""
+def _joined(left: Token, right: Token) -> bool:
+    """Whether both belong to one word ("Carl-von-Ossietzky")."""
+    both = (left, right)
+    return left.end == right.start and all(t.text in _JOINING if t.is_separator else t.text != MASK for t in both)
+
+
+def _part(tokens: Sequence[Token], first: int, last: int) -> range:
+    """Tokens ``first`` to ``last`` without the sentence's marks on either side, with words that they cut made whole."""
     while first <= last and tokens[first].is_separator and tokens[first].text not in _OPENING:
         first += 1
     while first <= last and tokens[last].is_separator and tokens[last].text not in _CLOSING:
         last -= 1
-    return range(first, last + 1) if any(not t.is_separator for t in tokens[first : last + 1]) else range(0)
-
-
-def _whole_words(tokens: Sequence[Token], part: range) -> range:
-    """The part with the rest of words that it begins or ends within ("Carl-von-" of "Carl-von-Ossietzky")."""
-    first, last = part.start, part.stop - 1
-
-    def joined(left: int) -> bool:
-        both = tokens[left], tokens[left + 1]
-        return both[0].end == both[1].start and all(not t.is_separator or t.text in _JOINING for t in both)
-
-    while part and first > 0 and joined(first - 1) and tokens[first - 1].text != MASK:
+    if all(t.is_separator for t in tokens[first : last + 1]):
+        return range(0)
+    while first > 0 and _joined(tokens[first - 1], tokens[first]):
         first -= 1
-    while part and last + 1 < len(tokens) and joined(last) and tokens[last + 1].text != MASK:
+    while last + 1 < len(tokens) and _joined(tokens[last], tokens[last + 1]):
         last += 1
-    return range(first, last + 1) if part else part
+    return range(first, last + 1)
 
 
 def decode(
-    folded: Folded,
-    tokens: Sequence[Token],
-    probabilities: Floats,
-    classes: Sequence[str],
-    threshold: float,
-    extend: float,
-) -> list[Match]:
+    tokens: Sequence[Token], probabilities: Floats, classes: Sequence[str], threshold: float, extend: float
+) -> list[Mark]:
     """Spans of tokens that are contact data with a probability of ``extend`` each and ``threshold`` somewhere."""
     score = 1 - probabilities[:, 0]
-    result = list[Match]()
-    first = 0
-    while first < len(tokens):
-        if score[first] < extend or tokens[first].text == MASK:
-            first += 1
-            continue
-        last = first
-        while last + 1 < len(tokens) and score[last + 1] >= extend and tokens[last + 1].text != MASK:
-            last += 1
-        part = _whole_words(tokens, _without_punctuation(tokens, first, last))
+    inside = [s >= extend and t.text != MASK for s, t in zip(score, tokens, strict=True)]
+    result = list[Mark]()
+    for is_contact, group in groupby(range(len(tokens)), inside.__getitem__):
+        numbers = list(group)
+        part = _part(tokens, numbers[0], numbers[-1]) if is_contact else range(0)
         if part and score[part.start : part.stop].max() >= threshold:
             kind = classes[1 + int(probabilities[part.start : part.stop, 1:].sum(0).argmax())]
             result.append((kind, tokens[part.start].start, tokens[part.stop - 1].end))
-        first = last + 1
     return result
 
 
-def _detect(text: str, threshold: float | None = None) -> list[ContactSpan]:
-    """``find_contacts`` at another threshold of the tagger than its own."""
+def find_contacts(text: str, threshold: float | None = None) -> list[ContactSpan]:
+    """Phone numbers, messenger handles, e-mail addresses, links and street addresses, in order, without overlaps.
+
+    Offsets are characters of ``text``; ``threshold`` is the tagger's, by default its own.
+    """
     tagger = _tagger()
     folded = fold(text)
     # Of markup only what a library finds in it counts: the tagger has seen next to none.
@@ -149,13 +128,13 @@ def _detect(text: str, threshold: float | None = None) -> list[ContactSpan]:
         return []
     libraries = library_matches(folded)
     probabilities = tagger.probabilities(folded, tokens, libraries)
-    matches = decode(folded, tokens, probabilities, tagger.classes, threshold or tagger.threshold, tagger.extend)
+    matches = decode(tokens, probabilities, tagger.classes, threshold or tagger.threshold, tagger.extend)
     return merge(folded, [*matches, *(m for m in libraries if m[0] != "domain")])
 
 
-def merge(folded: Folded, matches: Iterable[Match]) -> list[ContactSpan]:
+def merge(folded: Folded, matches: Iterable[Mark]) -> list[ContactSpan]:
     """Matches as spans of the source; overlapping ones become one with the kind of the longest."""
-    merged = list[Match]()
+    merged = list[Mark]()
     for kind, start, end in sorted(matches, key=lambda m: (m[1], -m[2])):
         if merged and start < merged[-1][2]:
             old = merged[-1]
@@ -167,42 +146,24 @@ def merge(folded: Folded, matches: Iterable[Match]) -> list[ContactSpan]:
     return [ContactSpan(kind, start, end, folded.source[start:end]) for kind, start, end in spans]
 
 
-def find_contacts(text: str) -> list[ContactSpan]:
-    """Phone numbers, messenger handles, e-mail addresses, links and street addresses, in order, without overlaps.
-
-    Offsets are characters of ``text``.
-    """
-    return _detect(text)
-
-
-def has_contacts(text: str) -> bool:
-    """Whether any contact data is left in ``text``; the mask itself is none."""
-    return bool(find_contacts(text))
-
-
 def sure_contact(text: str) -> str | None:
     """The kind of contact data that is in ``text`` beyond doubt, or None; a bare .com domain counts.
 
-    The last check before a record is stored. It stops fewer texts than ``find_contacts``, so that none that was
-    scrubbed, then cut or joined with others, is stopped.
+    So that the last check before a record is stored stops no text that was scrubbed, then cut or joined with others.
     """
-    spans = _detect(text, SURE)
+    spans = find_contacts(text, SURE)
     return spans[0].kind if spans else "url" if _BARE_DOMAIN.search(fold(text).cased) else None
-
-
-def _scrub_once(text: str, mask: str) -> str:
-    out, last = list[str](), 0
-    for span in find_contacts(text):
-        out += [text[last : span.start], mask]
-        last = span.end
-    return "".join([*out, text[last:]])
 
 
 def scrub(text: str, mask: str = MASK) -> str:
     """``text`` with every contact replaced by ``mask``; scrubbing again changes nothing."""
     doubled = re.compile(f"{re.escape(mask)}(?:[\\s,/|-]*{re.escape(mask)})+")
     for _ in range(_MAX_PASSES):
-        cleaned = _scrub_once(text, mask)
+        pieces, last = list[str](), 0
+        for span in find_contacts(text):
+            pieces += [text[last : span.start], mask]
+            last = span.end
+        cleaned = "".join([*pieces, text[last:]])
         cleaned = doubled.sub(lambda _: mask, cleaned) if mask else cleaned
         if cleaned == text:
             break

@@ -23,9 +23,9 @@ _LOOKALIKES = str.maketrans(
 )
 _WORD = re.compile(r"[^\W\d_]+")
 _MIXED = re.compile(r"[a-z][а-яєіѕһјԁԛԝα-ω]|[а-яєіѕһјԁԛԝα-ω][a-z]")
-# Letters in boxes and discs that Unicode does not decompose: first code point of each run of 26.
-_STROKED = str.maketrans("øØłŁđĐ", "oOlLdD")  # letters with a stroke, which Unicode does not decompose
-_RINGS = frozenset("○◯⚪⭕")  # drawn for a zero
+# What Unicode does not decompose: letters with a stroke, rings that are drawn for a zero, and letters in boxes and
+# discs, by the first code point of each run of 26.
+_STROKES_AND_RINGS = str.maketrans("øØłŁđĐ○◯⚪⭕", "oOlLdD0000")
 _BOXED = (0x1F130, 0x1F150, 0x1F170)
 
 
@@ -60,15 +60,14 @@ def _fold_char(char: str) -> str:
         return char
     if _is_mark(char):
         return ""
-    if char in _RINGS:
-        return "0"
     digit = unicodedata.digit(char, None)
     if digit is not None:
         return str(digit)
     for first in _BOXED:
         if first <= ord(char) < first + 26:
             return chr(ord("a") + ord(char) - first)
-    return "".join(c for c in unicodedata.normalize("NFKD", char.translate(_STROKED)) if not unicodedata.combining(c))
+    plain = unicodedata.normalize("NFKD", char.translate(_STROKES_AND_RINGS))
+    return "".join(c for c in plain if not unicodedata.combining(c))
 
 
 def fold(text: str) -> Folded:

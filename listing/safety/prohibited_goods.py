@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 from zlib import crc32
@@ -36,10 +36,9 @@ _PART = re.compile(r"[.!?;\n]+(?=\s|$)")
 
 @dataclass(frozen=True)
 class GoodsVerdict:
-    """What is wrong with a listing.
+    """What is wrong with a listing: the policy group, its plain name and a sentence for the seller.
 
-    code: the policy group. name: its plain name. message: one sentence for the seller. level: ``refuse`` (it cannot be
-        published) or ``review`` (a person has to look at it). words: those that weighed most, the heaviest first.
+    level: ``refuse`` (it cannot be published) or ``review`` (a person has to look at it). words: the heaviest first.
     """
 
     code: str
@@ -59,6 +58,9 @@ class PolicyGroup:
     words: re.Pattern[str] | None
     categories: frozenset[str]
 
+    def verdict(self, level: Level, words: tuple[str, ...]) -> GoodsVerdict:
+        return GoodsVerdict(self.code, self.name, self.message, level, words)
+
 
 @dataclass(frozen=True)
 class GoodsModel:
@@ -77,21 +79,18 @@ class GoodsModel:
     review: float
     sentence: float
 
-    def verdict(self, text: str) -> tuple[Level, int, tuple[str, ...]] | None:
-        """The level, the group's number and the words that weighed most; None when nothing is wrong.
-
-        Beside the whole text each sentence is judged: one that is bad among good ones is reviewed, never refused.
-        """
+    def verdict(self, text: str) -> GoodsVerdict | None:
+        """None when nothing is wrong. A sentence that is bad among good ones is reviewed, never refused."""
         if not _LETTER.search(text):
             return None
         score, group, words = self.judge(text)
         if score >= self.review:
-            return "refuse" if score >= self.refuse else "review", group, words
+            return self.groups[group].verdict("refuse" if score >= self.refuse else "review", words)
         parts = [part for part in _PART.split(text) if len(_WORD.findall(part)) >= MIN_PART_WORDS]
         if len(parts) > 1:
             score, group, words = max(map(self.judge, parts[:MAX_PARTS]))
             if score >= self.sentence:
-                return "review", group, words
+                return self.groups[group].verdict("review", words)
         return None
 
     def judge(self, text: str) -> tuple[float, int, tuple[str, ...]]:
@@ -107,37 +106,26 @@ class GoodsModel:
         return float(np.logaddexp.reduce(scores)), group, tuple(words)
 
 
-def _words_pattern(words: Sequence[str]) -> re.Pattern[str] | None:
-    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)") if words else None
-
-
-@lru_cache(maxsize=1)
+@cache
 def load_groups() -> tuple[PolicyGroup, ...]:
     """The policy groups, in the order of the model's columns."""
-    raw: dict[str, Any] = yaml.safe_load(GROUPS_FILE.read_text(encoding="utf-8"))
-    return tuple(
-        PolicyGroup(
-            code,
-            group["name"],
-            group["message"],
-            _words_pattern([fold(word).lower for word in group.get("words", [])]),
-            frozenset(group.get("categories", [])),
+    groups = list[PolicyGroup]()
+    for code, group in yaml.safe_load(GROUPS_FILE.read_text(encoding="utf-8"))["groups"].items():
+        words = "|".join(re.escape(fold(word).lower) for word in group.get("words", []))
+        pattern = re.compile(rf"(?<!\w)(?:{words})(?!\w)") if words else None
+        groups.append(
+            PolicyGroup(code, group["name"], group["message"], pattern, frozenset(group.get("categories", [])))
         )
-        for code, group in raw["groups"].items()
-    )
+    return tuple(groups)
 
 
-@lru_cache(maxsize=1)
+@cache
 def load_model() -> GoodsModel:
     """The model of this folder, read once."""
     from safetensors.numpy import load_file
 
-    tensors = load_file(WEIGHTS_FILE)
-    thresholds = json.loads(THRESHOLDS_FILE.read_text(encoding="utf-8"))
-    return GoodsModel(
-        groups=load_groups(), weights=tensors["weights"], scale=tensors["scale"], idf=tensors["idf"],
-        bias=tensors["bias"], **thresholds,
-    )  # fmt: skip
+    given: dict[str, Any] = {**load_file(WEIGHTS_FILE), **json.loads(THRESHOLDS_FILE.read_text(encoding="utf-8"))}
+    return GoodsModel(load_groups(), **given)
 
 
 @dataclass(frozen=True)
@@ -183,23 +171,11 @@ def _of_word(word: str) -> Iterator[str]:
 
 
 def check_goods(category: str | None, text: str) -> GoodsVerdict | None:
-    """What is wrong with offering this, or None.
-
-    Args:
-        category: the category's name; the names of some are refused whatever the text says.
-        text: title and description.
-    """
-    groups = load_groups()
+    """What is wrong with offering this, or None; the names of some categories are refused whatever the text says."""
     lowered, kind = fold(text).lower, fold(category or "").lower.strip()
-    for group in groups:
+    for group in load_groups():
         if kind in group.categories:
-            return _verdict(group, "refuse", (kind,))
+            return group.verdict("refuse", (kind,))
         if group.words and (match := group.words.search(lowered)):
-            return _verdict(group, "refuse", (match[0],))
-    model = load_model()
-    found = model.verdict(MARKUP.sub(" ", text))
-    return None if found is None else _verdict(model.groups[found[1]], found[0], found[2])
-
-
-def _verdict(group: PolicyGroup, level: Level, words: tuple[str, ...]) -> GoodsVerdict:
-    return GoodsVerdict(group.code, group.name, group.message, level, words)
+            return group.verdict("refuse", (match[0],))
+    return load_model().verdict(MARKUP.sub(" ", text))

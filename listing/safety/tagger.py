@@ -1,10 +1,8 @@
 """A small convolutional tagger over the tokens of a text, run with NumPy.
 
-A token is a run of letters, a run of digits or one other character of the folded text (``fold``). It is embedded as the
-mean over hashed character n-grams (Bojanowski et al. 2017, "Enriching word vectors with subword information") plus the
-sum over hashed features of form and surroundings; residual blocks of dilated convolutions over tokens (Strubell et al.
-2017, "Fast and accurate entity recognition with iterated dilated convolutions") give each token a class. Training
-(``finetune.safety``) shares ``tokenise`` and ``token_features``.
+A token is a run of letters, a run of digits or one other character of the folded text. It is embedded as the mean over
+hashed character n-grams (Bojanowski et al. 2017) plus the sum over hashed features of form and surroundings; residual
+blocks of dilated convolutions over tokens (Strubell et al. 2017) give each token a class.
 """
 
 from __future__ import annotations
@@ -12,19 +10,16 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from listing.safety.fold import Folded
-
-__all__ = ["MASK", "Tagger", "Token", "token_features", "tokenise"]
 
 MASK = "[removed]"
 WORD_BUCKETS, FORM_BUCKETS = 12_288, 1_024
@@ -34,6 +29,8 @@ MAX_GAP = 2  # characters other than letters and digits between two parts of one
 _CJK = "\u3040-\u30ff\u3400-\u9fff"
 _TOKEN = re.compile(rf"\[removed\]|[{_CJK}]|[^\W\d_{_CJK}]{{1,{MAX_TOKEN}}}|\d{{1,{MAX_TOKEN}}}|[^\s]", re.IGNORECASE)
 _LOOKALIKE_DIGITS = frozenset({"o", "l", "i", "oo", "ooo", "q"})
+Mark = tuple[str, int, int]  # name, start and end of a library's match in folded characters
+Bags = Sequence[tuple[int, ...]]  # hashed features of every token
 Floats = NDArray[np.float32]
 
 
@@ -56,23 +53,16 @@ def tokenise(folded: Folded) -> list[Token]:
     return [Token(m[0], m.start(), m.end()) for m in _TOKEN.finditer(folded.lower)]
 
 
-def _bucket(feature: str, size: int) -> int:
-    return crc32(feature.encode()) % size
-
-
 @lru_cache(maxsize=50_000)
 def _word_ids(text: str) -> tuple[int, ...]:
     """Hashed n-grams of a token; of digits only length and first figures: no number is learned by heart."""
     if text.isdigit():
-        names = [
-            f"#{min(len(text), 13)}",
-            f"#{len(text[:8])}:{text[:1]}",
-            f"#:{text[:2]}" if len(text) > 2 else f"={text}",
-        ]
+        names = [f"#{min(len(text), 13)}", f"#{len(text[:8])}:{text[:1]}"]
+        names.append(f"#:{text[:2]}" if len(text) > 2 else f"={text}")
     else:
         edged = f"<{text}>"
         names = [text, *(edged[i : i + n] for n in (2, 3, 4) for i in range(len(edged) - n + 1) if len(edged) > n)]
-    return tuple(_bucket(name, WORD_BUCKETS) for name in names)
+    return tuple(crc32(name.encode()) % WORD_BUCKETS for name in names)
 
 
 @lru_cache(maxsize=50_000)
@@ -91,88 +81,69 @@ def _static_form(text: str, cased: str) -> tuple[str, ...]:
     return (case, f"script{script}", f"length{min(len(text), 12)}", f"{case}{len(text) == 1}")
 
 
-def _digit_count(text: str, number_words: Collection[str], glued: bool) -> int:
-    """How many digits of a number the token may stand for; 0 when it is no part of one."""
-    if text.isdigit():
-        return len(text)
-    if _spelled(text, number_words):
-        return max(1, len(text) // 5)
-    return len(text) if glued and text in _LOOKALIKE_DIGITS else 0
+def _spelled(text: str, number_words: frozenset[str]) -> bool:
+    """Whether the token is a number word, or several without a blank ("sevenseven")."""
+    return text in number_words or (len(text) > 5 and _in_words(text, number_words))
 
 
-@lru_cache(maxsize=20_000)
-def _split_words(text: str, number_words: frozenset[str]) -> bool:
-    """Whether the token is two or more number words without a blank ("sevenseven")."""
-    ends = [True] + [False] * len(text)
-    for end in range(1, len(text) + 1):
-        ends[end] = any(ends[start] and text[start:end] in number_words for start in range(max(0, end - 14), end))
-    return ends[-1]
+@lru_cache(maxsize=50_000)
+def _in_words(text: str, number_words: frozenset[str]) -> bool:
+    first = (n for n in range(1, min(len(text), 14) + 1) if text[:n] in number_words)
+    return not text or any(_in_words(text[n:], number_words) for n in first)
 
 
-def _spelled(text: str, number_words: Collection[str]) -> bool:
-    return text in number_words or (len(text) > 5 and _split_words(text, frozenset(number_words)))
-
-
-def _runs(tokens: Sequence[Token], number_words: Collection[str], loose: bool) -> list[tuple[int, int]]:
+def _runs(text: str, tokens: Sequence[Token], number_words: frozenset[str] | None) -> list[tuple[int, int]]:
     """(digits, groups) of the run of digits that each token is part of; (0, 0) outside runs.
 
-    A loose run also takes number words, look-alike letters and up to ``MAX_GAP`` separators in a row.
+    Given ``number_words`` a run also takes these, look-alike letters and up to ``MAX_GAP`` separators in a row.
     """
-    result = [(0, 0)] * len(tokens)
-    members: list[int] = []
-    digits, gap = 0, 0
 
-    def close() -> None:
-        nonlocal digits
-        for member in members:
-            result[member] = (digits, len(members))
-        members.clear()
-        digits = 0
+    def digits_of(token: Token) -> int:
+        if token.text.isdigit():
+            return len(token.text)
+        if number_words is None:
+            return 0
+        if _spelled(token.text, number_words):
+            return max(1, len(token.text) // 5)
+        beside = text[max(0, token.start - 1) : token.start], text[token.end : token.end + 1]
+        return len(token.text) if token.text in _LOOKALIKE_DIGITS and any(map(str.isdigit, beside)) else 0
 
+    runs, gap = [list[tuple[int, int]]()], 0
     for i, token in enumerate(tokens):
-        glued = any(
-            0 <= j < len(tokens)
-            and (tokens[j].end == token.start or tokens[j].start == token.end)
-            and tokens[j].text[0].isdigit()
-            for j in (i - 1, i + 1)
-        )
-        count = _digit_count(token.text, number_words if loose else (), glued and loose)
-        if count:
-            members.append(i)
-            digits, gap = digits + count, 0
-        elif token.is_separator and gap < (MAX_GAP if loose else 1):
+        if count := digits_of(token):
+            runs[-1].append((i, count))
+            gap = 0
+        elif token.is_separator and gap < (1 if number_words is None else MAX_GAP):
             gap += 1
         else:
-            close()
+            runs.append([])
             gap = 0
-    close()
+    result = [(0, 0)] * len(tokens)
+    for run in runs:
+        digits = sum(count for _, count in run)
+        for i, _ in run:
+            result[i] = (digits, len(run))
     return result
 
 
-def _gap_before(folded: Folded, tokens: Sequence[Token], i: int) -> str:
-    if i == 0:
-        return "start"
+def _gap(folded: Folded, tokens: Sequence[Token], i: int) -> str:
+    """What stands before token ``i``."""
+    if i in (0, len(tokens)):
+        return "end" if i else "start"
     between = folded.lower[tokens[i - 1].end : tokens[i].start]
     return "newline" if "\n" in between else "space" if between else "glued"
 
 
 def token_features(
-    folded: Folded, tokens: Sequence[Token], number_words: frozenset[str], marks: Sequence[tuple[str, int, int]] = ()
-) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
-    """Hashed features of every token: (n-grams, form).
-
-    Args:
-        number_words: words for numbers below a hundred, in many languages, folded.
-        marks: (name, start, end) of libraries' matches in folded characters.
-    """
-    strict, loose = _runs(tokens, (), False), _runs(tokens, number_words, True)
+    folded: Folded, tokens: Sequence[Token], number_words: frozenset[str], marks: Sequence[Mark] = ()
+) -> tuple[Bags, Bags]:
+    """(n-grams, form) of every token; ``number_words``: those below a hundred, in many languages, folded."""
+    strict, loose = _runs(folded.lower, tokens, None), _runs(folded.lower, tokens, number_words)
     words, forms = [], []
     ahead = 0
     for i, token in enumerate(tokens):
         names = [*_static_form(token.text, folded.cased[token.start : token.end])]
-        gap = _gap_before(folded, tokens, i)
-        after = "end" if i + 1 == len(tokens) else _gap_before(folded, tokens, i + 1)
-        names += [f"before {gap}", f"after {after}"]
+        names += [f"before {_gap(folded, tokens, i)}", f"after {_gap(folded, tokens, i + 1)}"]
         for kind, (digits, groups) in (("strict", strict[i]), ("loose", loose[i])):
             if groups:
                 names += [f"{kind} {min(digits, 16)}", f"{kind} groups {min(groups, 8)}"]
@@ -185,37 +156,26 @@ def token_features(
         if ahead < len(marks) and marks[ahead][1] <= token.start:
             names.append(f"library {marks[ahead][0]}")
         words.append(_word_ids(token.text))
-        forms.append(tuple(_bucket(name, FORM_BUCKETS) for name in names))
+        forms.append(tuple(crc32(name.encode()) % FORM_BUCKETS for name in names))
     return words, forms
 
 
-def _bags(table: Floats, ids: Sequence[tuple[int, ...]], mean: bool) -> Floats:
+def _bags(table: Floats, ids: Bags, mean: bool) -> Floats:
     lengths = np.fromiter((len(bag) for bag in ids), dtype=np.int64, count=len(ids))
     flat = np.fromiter((i for bag in ids for i in bag), dtype=np.int64, count=int(lengths.sum()))
     sums = np.add.reduceat(table[flat], np.concatenate([[0], np.cumsum(lengths)[:-1]]), axis=0)
     return np.asarray(sums / lengths[:, None] if mean else sums, dtype=np.float32)
 
 
-def _layer_norm(x: Floats, weight: Floats, bias: Floats) -> Floats:
-    centred = x - x.mean(-1, keepdims=True)
-    scale: Floats = np.sqrt((centred * centred).mean(-1, keepdims=True) + 1e-5)
-    normed: Floats = centred / scale * weight + bias
-    return normed
-
-
 class Tagger:
-    """Weights of one or several networks whose probabilities are averaged.
-
-    Args:
-        path: a safetensors file written by ``finetune.safety``; its metadata hold the settings.
-    """
+    """Networks whose probabilities are averaged; the file is one that ``finetune.safety`` wrote."""
 
     def __init__(self, path: Path) -> None:
         from safetensors import safe_open
 
         with safe_open(path, framework="np") as file:
             tensors: dict[str, Floats] = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
-            settings: dict[str, Any] = json.loads(file.metadata()["settings"])
+            settings = json.loads(file.metadata()["settings"])
         scales = {name.removesuffix(".scale"): tensors.pop(name) for name in list(tensors) if name.endswith(".scale")}
         self._weights = {name: tensor * scales.get(name, np.float32(1)) for name, tensor in tensors.items()}
         self.classes: list[str] = settings["classes"]
@@ -225,23 +185,22 @@ class Tagger:
         self._dilations: list[int] = settings["dilations"]
         self._networks: int = settings["networks"]
 
-    def probabilities(
-        self, folded: Folded, tokens: Sequence[Token], marks: Sequence[tuple[str, int, int]] = ()
-    ) -> Floats:
+    def probabilities(self, folded: Folded, tokens: Sequence[Token], marks: Sequence[Mark] = ()) -> Floats:
         """Probability of every class for every token, float32 [tokens, classes]; class 0 is "no contact data"."""
         words, forms = token_features(folded, tokens, self.number_words, marks)
         total = sum(self._forward(f"{n}.", words, forms) for n in range(self._networks))
         return np.asarray(total / self._networks, dtype=np.float32)
 
-    def _forward(self, net: str, words: Sequence[tuple[int, ...]], forms: Sequence[tuple[int, ...]]) -> Floats:
+    def _forward(self, net: str, words: Bags, forms: Bags) -> Floats:
         w = self._weights
         bags = [_bags(w[net + "words.weight"], words, True), _bags(w[net + "forms.weight"], forms, False)]
         x = np.concatenate(bags, axis=1) @ w[net + "project.weight"].T + w[net + "project.bias"]
         n = len(x)
         for i, dilation in enumerate(self._dilations):
             kernel = w[f"{net}convs.{i}.weight"]  # [out, in, 3]
-            y = _layer_norm(x, w[f"{net}norms.{i}.weight"], w[f"{net}norms.{i}.bias"])
-            y = np.pad(y, ((dilation, dilation), (0, 0)))
+            y = x - x.mean(-1, keepdims=True)
+            y = y / np.sqrt((y * y).mean(-1, keepdims=True) + 1e-5) * w[f"{net}norms.{i}.weight"]
+            y = np.pad(y + w[f"{net}norms.{i}.bias"], ((dilation, dilation), (0, 0)))
             z = sum(y[k * dilation : k * dilation + n] @ kernel[:, :, k].T for k in range(3))
             x = x + np.maximum(z + w[f"{net}convs.{i}.bias"], 0)
         logits = x @ w[net + "out.weight"].T + w[net + "out.bias"]

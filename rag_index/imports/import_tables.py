@@ -51,11 +51,7 @@ class RowProblem:
 
 
 def parse_mapping(text: str) -> dict[str, str]:
-    """``"title=Name,price=Amount,attributes.colour=Farbe"`` -> field: column.
-
-    Raises:
-        ImportProblem: not of that form, or an unknown field.
-    """
+    """``"title=Name,price=Amount,attributes.colour=Farbe"`` -> field: column; ImportProblem: it is no mapping."""
     mapping = {}
     for part in filter(None, (p.strip() for p in text.split(","))):
         name, equals, column = (p.strip() for p in part.partition("="))
@@ -69,8 +65,7 @@ def parse_mapping(text: str) -> dict[str, str]:
 def read_table(path: Path, mapping: Mapping[str, str] | None = None) -> Iterator[PlainRow | RowProblem]:
     """Rows of a table in order. A column that bears a field's name needs no mapping.
 
-    Raises:
-        ImportProblem: no such file, an unknown kind, unreadable, or a needed column is missing.
+    ImportProblem: no such file, an unknown kind, unreadable, or a needed column is missing.
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
@@ -82,7 +77,8 @@ def read_table(path: Path, mapping: Mapping[str, str] | None = None) -> Iterator
         if isinstance(row, str):
             yield RowProblem(number, row)
             continue
-        columns = _columns(row, mapping)
+        own = {name: name for name in row if name in FIELDS or name.startswith(ATTRIBUTE_PREFIX)}
+        columns = {**own, **mapping}
         if not checked:
             _check_columns(path, row, mapping, columns)
             checked = True
@@ -141,11 +137,6 @@ def _guarded(rows: Iterator[dict[str, Any] | str], path: Path) -> Iterator[dict[
         raise ImportProblem(f"{path.name} is damaged or of another kind than its name says.") from error
 
 
-def _columns(row: Mapping[str, Any], mapping: Mapping[str, str]) -> dict[str, str]:
-    own = {name: name for name in row if name in FIELDS or name.startswith(ATTRIBUTE_PREFIX)}
-    return {**own, **mapping}
-
-
 def _check_columns(path: Path, row: Mapping[str, Any], mapping: Mapping[str, str], columns: Mapping[str, str]) -> None:
     missing = [c for c in mapping.values() if c not in row] or [name for name in REQUIRED if name not in columns]
     if missing:
@@ -167,7 +158,6 @@ def _plain(number: int, row: Mapping[str, Any], columns: Mapping[str, str], path
     names = given.split(";") if isinstance(given, str) else given
     facts = row.get("attributes")
     named = {n.removeprefix(ATTRIBUTE_PREFIX): text(n) for n in columns if n.startswith(ATTRIBUTE_PREFIX)}
-    price = _price(text("price"))
     return PlainRow(
         number=number,
         listing_id=text("listing_id") or f"{path.stem}-{number}",
@@ -175,7 +165,7 @@ def _plain(number: int, row: Mapping[str, Any], columns: Mapping[str, str], path
         category=text("category"),
         title=text("title"),
         description=text("description"),
-        price=price,
+        price=_price(text("price")),
         currency=text("currency").upper() or None,
         sold=text("sold").lower() in _TRUE,
         photos=tuple(path.parent / str(n).strip() for n in names if str(n).strip()),

@@ -31,16 +31,11 @@ class ReadPhoto:
 
 @dataclass(frozen=True)
 class Tools:
-    """What the caller does for the importer.
+    """What the caller does for the importer; the last two raise ValueError with a sentence for what they refuse."""
 
-    scrub: text -> text without contact data.
-    read_photos: paths of one item -> clean photos; raises ValueError with a sentence when one is refused.
-    category: the table's word -> the category's name; raises ValueError with a sentence for an unknown one.
-    """
-
-    scrub: Callable[[str], str]
-    read_photos: Callable[[Sequence[Path]], Sequence[ReadPhoto]]
-    category: Callable[[str], str]
+    scrub: Callable[[str], str]  # text -> text without contact data
+    read_photos: Callable[[Sequence[Path]], Sequence[ReadPhoto]]  # paths of one item -> clean photos
+    category: Callable[[str], str]  # the table's word -> the category's name
 
 
 def read_records(
@@ -52,13 +47,7 @@ def read_records(
 ) -> Iterator[IndexRecord | RowProblem]:
     """The rows of a table as records that the index takes, and those that it would not, in order.
 
-    Args:
-        mapping: field -> column (``parse_mapping``).
-        encoders: the index's models.
-        contact_check: as of ``ListingIndex.open``.
-
-    Raises:
-        ImportProblem: the table cannot be read (see ``read_table``).
+    mapping: see ``parse_mapping``. contact_check: as of ``ListingIndex.open``. ImportProblem: see ``read_table``.
     """
     for group in chunks(read_table(path, mapping), BATCH):
         ready: list[tuple[PlainRow, list[ReadPhoto]]] = []

@@ -19,13 +19,9 @@ ContactCheck = Callable[[str], str | None]
 
 
 def check(record: IndexRecord, encoders: EncodersInfo, contact_check: ContactCheck | None = None) -> None:
-    """Refuse a record that must not or cannot be stored.
+    """Refuse (BadRecord) a record that must not or cannot be stored; the message never holds the offending text.
 
-    Args:
-        contact_check: looks at the text and every attribute; None leaves them unchecked.
-
-    Raises:
-        BadRecord: the message names the listing and what is wrong, never the offending text.
+    contact_check: looks at the text and every attribute; None leaves them unchecked.
     """
     for name in ("listing_id", "seller_id", "category"):
         value = getattr(record, name)

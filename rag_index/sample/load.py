@@ -25,8 +25,7 @@ def sample_encoders(folder: Path = SAMPLE_FOLDER) -> EncodersInfo:
 def sample_records(encoders: EncodersInfo, folder: Path = SAMPLE_FOLDER) -> Iterator[IndexRecord]:
     """All listings of the sample.
 
-    Raises:
-        IndexMismatch: their vectors were made by other weights than ``encoders``; there are no photos to make new ones.
+    IndexMismatch: their vectors were made by other weights than ``encoders``; there are no photos to make new ones.
     """
     from safetensors.numpy import load_file
 

@@ -35,9 +35,7 @@ def new_generation() -> str:
 def find_place(location: str | Path) -> FolderPlace | ServerPlace:
     """A folder's place (locked for this process) or a server's, by the look of ``location``.
 
-    Raises:
-        IndexBusy: the folder is in use.
-        IndexUnreachable: the server does not answer.
+    IndexBusy: the folder is in use. IndexUnreachable: the server does not answer.
     """
     if str(location).startswith(("http://", "https://")):
         return ServerPlace(str(location))
@@ -46,12 +44,7 @@ def find_place(location: str | Path) -> FolderPlace | ServerPlace:
 
 @contextmanager
 def plain_errors(where: str) -> Iterator[None]:
-    """Chroma's and the network's errors as sentences.
-
-    Raises:
-        IndexUnreachable: no connection, or it broke; what was confirmed before is kept by the server.
-        IndexFailure: anything else that the database reports.
-    """
+    """Chroma's and the network's errors as sentences: IndexUnreachable without a connection, else IndexFailure."""
     import httpx
     from chromadb.errors import ChromaError
 
@@ -170,13 +163,6 @@ SERVER_SECONDS, CONNECT_SECONDS = 30.0, 5.0  # longest wait for a server; fillin
 QUIET_SECONDS = 30.0  # one that hung is left alone for so long, so that not every caller waits for it
 
 
-def _limit_waiting(client: Client) -> None:
-    """Chroma's client waits without end and has no setting for it; a server that hangs must not hang its callers."""
-    import httpx
-
-    client._server._session.timeout = httpx.Timeout(SERVER_SECONDS, connect=CONNECT_SECONDS)
-
-
 class ServerPlace:
     """A ``chroma run`` server. The manifest is the metadata of one empty collection, which is written at once."""
 
@@ -191,14 +177,14 @@ class ServerPlace:
         if not parts.hostname:
             raise IndexUnreachable(f"{url} is no server address; write it like http://localhost:8000.")
         secure = parts.scheme == "https"
-        self.name = f"{parts.scheme}://{parts.hostname}:{parts.port or (443 if secure else 80)}"
+        port = parts.port or (443 if secure else 80)
+        self.name = f"{parts.scheme}://{parts.hostname}:{port}"
         with plain_errors(self.name):
             # Chroma's client asks several things while it is made, each without end if the server hangs.
             httpx.get(f"{self.name}/api/v2/heartbeat", timeout=CONNECT_SECONDS)
-            self._client: Client = chromadb.HttpClient(
-                host=parts.hostname, port=parts.port or (443 if secure else 80), ssl=secure, settings=_settings()
-            )
-        _limit_waiting(self._client)
+            self._client: Client = chromadb.HttpClient(parts.hostname, port, ssl=secure, settings=_settings())
+        # Its calls wait without end and have no setting for it; a server that hangs must not hang its callers.
+        self._client._server._session.timeout = httpx.Timeout(SERVER_SECONDS, connect=CONNECT_SECONDS)
 
     def _collections(self) -> dict[str, Any]:
         with plain_errors(self.name):

@@ -49,11 +49,7 @@ class Manifest(_Frozen):
 
     @classmethod
     def read(cls, text: str, where: str) -> Manifest:
-        """From JSON.
-
-        Raises:
-            IndexMismatch: it is not a manifest of this version.
-        """
+        """From JSON; IndexMismatch: it is not a manifest of this version."""
         try:
             found = cls.model_validate_json(text)
         except ValidationError as error:
@@ -68,13 +64,7 @@ class Manifest(_Frozen):
         return found
 
     def check(self, wanted: EncodersInfo, where: str) -> None:
-        """Refuse models other than those that made the index.
-
-        Weights decide, not names: a model that was moved to another folder is still the same.
-
-        Raises:
-            IndexMismatch: revision or dimensions differ.
-        """
+        """Refuse (IndexMismatch) other models than those that made the index. Weights decide, not names."""
         for kind in ("image", "text"):
             built: EncoderInfo = getattr(self.encoders, kind)
             given: EncoderInfo = getattr(wanted, kind)

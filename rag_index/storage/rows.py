@@ -7,7 +7,7 @@ makes a filtered search fast (see ``search.py``). Every row's metadata holds the
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -35,49 +35,26 @@ class RowKey:
         return cls(*row_id.split(SEPARATOR))
 
 
-@dataclass
-class Rows:
-    """Columns of one ``upsert``."""
+Rows = list[tuple[str, list[float], dict[str, Any]]]  # id, vector, metadata
 
-    ids: list[str] = field(default_factory=list)
-    embeddings: list[list[float]] = field(default_factory=list)
-    metadatas: list[dict[str, Any]] = field(default_factory=list)
 
-    def put(self, key: RowKey, vector: list[float], record: IndexRecord, payload: str) -> None:
-        self.ids.append(key.encode())
-        self.embeddings.append(vector)
-        self.metadatas.append(
-            {
-                "listing_id": record.listing_id,
-                "seller_id": record.seller_id,
-                "category": record.category,
-                "record": payload,
-            }
-        )
-
-    def slices(self, size: int) -> Iterable[dict[str, Any]]:
-        """Keyword arguments of ``upsert``, at most ``size`` rows each."""
-        for start in range(0, len(self.ids), size):
-            end = start + size
-            yield {
-                "ids": self.ids[start:end],
-                "embeddings": self.embeddings[start:end],
-                "metadatas": self.metadatas[start:end],
-            }
+def slices(rows: Rows, size: int) -> Iterator[dict[str, Any]]:
+    """Keyword arguments of ``upsert``, at most ``size`` rows each."""
+    for part in chunks(rows, size):
+        ids, embeddings, metadatas = map(list, zip(*part, strict=True))
+        yield {"ids": ids, "embeddings": embeddings, "metadatas": metadatas}
 
 
 def to_rows(records: Iterable[IndexRecord]) -> tuple[Rows, Rows]:
     """(rows of the image collection, rows of the text collection)."""
     image, text = Rows(), Rows()
     for record in records:
-        payload = record.model_dump_json(exclude={"image_vectors", "text_vector"})
+        named = {"listing_id": record.listing_id, "seller_id": record.seller_id, "category": record.category}
+        metadata = {**named, "record": record.model_dump_json(exclude={"image_vectors", "text_vector"})}
         for number, vector in enumerate(record.image_vectors):
-            image.put(
-                RowKey(record.listing_id, str(number), record.category, record.seller_id), vector, record, payload
-            )
+            image.append((RowKey(part=str(number), **named).encode(), vector, metadata))
         if record.text_vector is not None:
-            key = RowKey(record.listing_id, TEXT_PART, record.category, record.seller_id)
-            text.put(key, record.text_vector, record, payload)
+            text.append((RowKey(part=TEXT_PART, **named).encode(), record.text_vector, metadata))
     return image, text
 
 

@@ -59,15 +59,9 @@ def _text(words: Any, **more: Any) -> dict[str, Any]:
 
 
 def _smolvlm(words: Any) -> tuple[Any, Any]:
-    from transformers import (
-        SmolVLMConfig,
-        SmolVLMForConditionalGeneration,
-        SmolVLMImageProcessor,
-        SmolVLMProcessor,
-        SmolVLMVideoProcessor,
-    )
+    import transformers as hf
 
-    config = SmolVLMConfig(
+    config = hf.SmolVLMConfig(
         text_config={"model_type": "llama", **_text(words)},
         vision_config={**BLOCKS, "image_size": 32, "patch_size": 8},
         scale_factor=2,
@@ -75,10 +69,10 @@ def _smolvlm(words: Any) -> tuple[Any, Any]:
         pad_token_id=words.pad_token_id,
     )
     size = {"size": {"longest_edge": 64}, "max_image_size": {"longest_edge": 32}}
-    processor = SmolVLMProcessor(
-        SmolVLMImageProcessor(**size), words, SmolVLMVideoProcessor(**size), image_seq_len=4, chat_template=SMOL
+    processor = hf.SmolVLMProcessor(
+        hf.SmolVLMImageProcessor(**size), words, hf.SmolVLMVideoProcessor(**size), image_seq_len=4, chat_template=SMOL
     )
-    return SmolVLMForConditionalGeneration(config), processor
+    return hf.SmolVLMForConditionalGeneration(config), processor
 
 
 def _qwen_ids(words: Any) -> dict[str, int]:
@@ -92,16 +86,10 @@ def _qwen_ids(words: Any) -> dict[str, int]:
 
 
 def _qwen2_5(words: Any) -> tuple[Any, Any]:
-    from transformers import (
-        Qwen2_5_VLConfig,
-        Qwen2_5_VLForConditionalGeneration,
-        Qwen2_5_VLProcessor,
-        Qwen2VLImageProcessor,
-        Qwen2VLVideoProcessor,
-    )
+    import transformers as hf
 
     rope = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0}
-    config = Qwen2_5_VLConfig(
+    config = hf.Qwen2_5_VLConfig(
         text_config=_text(words, rope_parameters=rope),
         vision_config={
             "depth": 2, "hidden_size": 32, "intermediate_size": 48, "num_heads": 4, "out_hidden_size": 32,
@@ -109,26 +97,20 @@ def _qwen2_5(words: Any) -> tuple[Any, Any]:
         },
         **_qwen_ids(words),
     )  # fmt: skip
-    processor = Qwen2_5_VLProcessor(
-        Qwen2VLImageProcessor(size={"shortest_edge": 56 * 56, "longest_edge": 84 * 84}),
+    processor = hf.Qwen2_5_VLProcessor(
+        hf.Qwen2VLImageProcessor(size={"shortest_edge": 56 * 56, "longest_edge": 84 * 84}),
         words,
-        Qwen2VLVideoProcessor(),
+        hf.Qwen2VLVideoProcessor(),
         chat_template=QWEN,
     )
-    return Qwen2_5_VLForConditionalGeneration(config), processor
+    return hf.Qwen2_5_VLForConditionalGeneration(config), processor
 
 
 def _qwen3(words: Any) -> tuple[Any, Any]:
-    from transformers import (
-        Qwen2VLImageProcessor,
-        Qwen3VLConfig,
-        Qwen3VLForConditionalGeneration,
-        Qwen3VLProcessor,
-        Qwen3VLVideoProcessor,
-    )
+    import transformers as hf
 
     rope = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0}
-    config = Qwen3VLConfig(
+    config = hf.Qwen3VLConfig(
         text_config=_text(words, head_dim=8, rope_parameters=rope),
         vision_config={
             "depth": 2, "hidden_size": 32, "intermediate_size": 48, "num_heads": 4, "out_hidden_size": 32,
@@ -136,23 +118,17 @@ def _qwen3(words: Any) -> tuple[Any, Any]:
         },
         **_qwen_ids(words),
     )  # fmt: skip
-    pixels = Qwen2VLImageProcessor(size={"shortest_edge": 64 * 64, "longest_edge": 96 * 96}, patch_size=16)
-    return Qwen3VLForConditionalGeneration(config), Qwen3VLProcessor(
-        pixels, words, Qwen3VLVideoProcessor(), chat_template=QWEN
+    pixels = hf.Qwen2VLImageProcessor(size={"shortest_edge": 64 * 64, "longest_edge": 96 * 96}, patch_size=16)
+    return hf.Qwen3VLForConditionalGeneration(config), hf.Qwen3VLProcessor(
+        pixels, words, hf.Qwen3VLVideoProcessor(), chat_template=QWEN
     )
 
 
 def _onevision(words: Any) -> tuple[Any, Any]:
-    from transformers import (
-        LlavaOnevisionConfig,
-        LlavaOnevisionForConditionalGeneration,
-        LlavaOnevisionImageProcessor,
-        LlavaOnevisionProcessor,
-        LlavaOnevisionVideoProcessor,
-    )
+    import transformers as hf
 
     grid = [[28, 28], [28, 56], [56, 28]]
-    config = LlavaOnevisionConfig(
+    config = hf.LlavaOnevisionConfig(
         text_config={"model_type": "qwen2", **_text(words)},
         vision_config={
             "model_type": "siglip_vision_model", **BLOCKS, "image_size": 28, "patch_size": 14, "vision_use_head": False,
@@ -162,15 +138,15 @@ def _onevision(words: Any) -> tuple[Any, Any]:
         video_token_index=words.convert_tokens_to_ids("<video>"),
     )  # fmt: skip
     side = {"size": {"height": 28, "width": 28}}
-    processor = LlavaOnevisionProcessor(
-        LlavaOnevisionImageProcessor(image_grid_pinpoints=grid, **side),
+    processor = hf.LlavaOnevisionProcessor(
+        hf.LlavaOnevisionImageProcessor(image_grid_pinpoints=grid, **side),
         words,
-        LlavaOnevisionVideoProcessor(**side),
+        hf.LlavaOnevisionVideoProcessor(**side),
         num_image_tokens=4,
         vision_feature_select_strategy="full",
         chat_template=ONEVISION,
     )
-    return LlavaOnevisionForConditionalGeneration(config), processor
+    return hf.LlavaOnevisionForConditionalGeneration(config), processor
 
 
 def _ipl_mini(words: Any) -> tuple[Any, Any]:
@@ -240,7 +216,7 @@ def garments(folder: Path) -> Path:
     import numpy as np
     from PIL import Image
 
-    from finetune import is_validation_sender
+    from finetune.data.splits import is_validation_sender
     from tests.finetune.rows import annotated
 
     (folder / "photos").mkdir()

@@ -13,7 +13,7 @@ from listing.evidence.neighbours import Neighbours
 from listing.evidence.ocr import OcrSpan
 from listing.facts.ensemble import AttributeCalibration, Calibration
 from listing.pipeline_parts import Parts
-from listing.schema import Candidate, Category, SourceOpinion
+from listing.schema import Candidate, Category
 from listing.taxonomy import load_taxonomy
 
 SURE = 0.97
@@ -62,7 +62,7 @@ class StubRouter:
             value=value if self.known else None,
             confidence=p,
             candidates=[Candidate(value=value, confidence=p)],
-            sources={"mllm": SourceOpinion(value=value, confidence=p)},
+            sources={"mllm": Candidate(value=value, confidence=p)},
             in_range=self.known,
         )
 

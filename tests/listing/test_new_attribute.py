@@ -12,7 +12,7 @@ from PIL import Image
 from app.seller.draft_part import draft_html
 from app.views import DraftView
 from listing import taxonomy
-from listing.intake import intake
+from listing.intake.photos import intake
 from listing.pipeline import Pipeline
 from listing.request import DraftRequest
 from listing.schema import Draft

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
-from finetune import read_annotations, split_rows
+from finetune.data.photosets import read_annotations
+from finetune.data.splits import split_rows
 from listing.intake.photos import intake
 from listing.request import DraftPipeline, DraftRequest
 from listing.schema import Draft

@@ -16,29 +16,17 @@ from rag_index.imports.importer import read_records
 from rag_index.imports.record_checks import ContactCheck
 from tests.rag_index.listings import IMAGE, INFO, TEXT
 
+COLUMNS = ("Name", "Art", "Preis", "Farbe", "currency", "sold", "photos")
 ROWS = [
-    {
-        "Name": "Red hat",
-        "Art": "hat",
-        "Preis": "12,50",
-        "Farbe": "red",
-        "currency": "eur",
-        "sold": "yes",
-        "photos": "a.jpg; b.jpg",
-    },
-    {"Name": "", "Art": "hat", "Preis": "", "Farbe": "", "currency": "", "sold": "", "photos": ""},
-    {"Name": "Blue dress", "Art": "dress", "Preis": "abc", "Farbe": "blue", "currency": "", "sold": "", "photos": ""},
-    {"Name": "Thing", "Art": "gizmo", "Preis": "1", "Farbe": "", "currency": "EUR", "sold": "", "photos": ""},
-    {
-        "Name": "Green hat, mail SECRET",
-        "Art": "hat",
-        "Preis": "1.234,00",
-        "Farbe": "green",
-        "currency": "EUR",
-        "sold": "no",
-        "photos": "",
-    },
-    {"Name": "Odd hat", "Art": "hat", "Preis": "3", "Farbe": "", "currency": "EUR", "sold": "", "photos": "broken.jpg"},
+    dict(zip(COLUMNS, cells, strict=True))
+    for cells in (
+        ("Red hat", "hat", "12,50", "red", "eur", "yes", "a.jpg; b.jpg"),
+        ("", "hat", "", "", "", "", ""),
+        ("Blue dress", "dress", "abc", "blue", "", "", ""),
+        ("Thing", "gizmo", "1", "", "EUR", "", ""),
+        ("Green hat, mail SECRET", "hat", "1.234,00", "green", "EUR", "no", ""),
+        ("Odd hat", "hat", "3", "", "EUR", "", "broken.jpg"),
+    )
 ]
 MAPPING = "title=Name,category=Art,price=Preis,attributes.colour=Farbe"
 

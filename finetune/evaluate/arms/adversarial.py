@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from finetune.evaluate.arms.material import Material, Row
-from finetune.evaluate.arms.mllm import pairs, with_hints
+from finetune.evaluate.arms.mllm import with_hints
 from finetune.evaluate.arms.statement import Statement, likeliest
 from finetune.evaluate.arms.system import system_statements
 from finetune.evaluate.arms.yardsticks import copied, nearest_listings
@@ -44,13 +44,13 @@ def poisoned_hints(material: Material, row: Row, category: str) -> dict[str, lis
     return replace(found, votes={**found.votes, "colour": {wrong_colour(row, colours): 1.0}}).hints()
 
 
-def mllm(material: Material, model: str) -> list[Statement]:
+def mllm(material: Material) -> list[Statement]:
     """The multimodal model by itself under poisoned hints."""
     out = []
-    for row, said in pairs(material, material.predictions(model)):
+    for row, said in zip(material.rows, material.predictions("tuned"), strict=True):
         category = best(said["mllm"]["category"])[0]
         hints = poisoned_hints(material, row, category)
-        answers = with_hints(material, model, row, said["mllm"], category=category, hints=hints)
+        answers = with_hints(material, "tuned", row, said["mllm"], category=category, hints=hints)
         out.append(likeliest(answers["category"], answers, material.taxonomy))
     return out
 

@@ -21,20 +21,15 @@ Row = dict[str, Any]
 
 @dataclass
 class Material:
-    """Photos, models and caches of one evaluation.
+    """Photos, models and caches of one evaluation."""
 
-    rows: the photos that are judged. train: photos of other senders, for probes and exemplars.
-    models: ``tuned`` and ``base``, as far as they are wanted. folder: the tuned model's. home: where the text encoder
-    is. store: where everything is kept.
-    """
-
-    rows: list[Row]
-    train: list[Row]
+    rows: list[Row]  # the photos that are judged
+    train: list[Row]  # photos of other senders, for probes and exemplars
     taxonomy: Taxonomy
-    models: dict[str, CachedModel]
-    folder: Path
-    home: Path
-    store: Path
+    models: dict[str, CachedModel]  # ``tuned`` and ``base``, as far as they are wanted
+    folder: Path  # the tuned model's
+    home: Path  # where the text encoder is
+    store: Path  # where everything is kept
     _predictions: dict[str, list[Row]] = field(default_factory=dict)
 
     def predictions(self, model: str) -> list[Row]:

@@ -14,18 +14,13 @@ from listing.taxonomy import Taxonomy
 
 @dataclass(frozen=True)
 class Statement:
-    """What an arm says of one photo.
-
-    facts: attribute -> value that would stand in the draft. guesses: attribute -> (likeliest value, its probability
-    0..1), stated or not; ``sure``: probability of the category; ``candidates``: likely categories with theirs. Arms
-    without probabilities leave them empty.
-    """
+    """What an arm says of one photo; arms without probabilities leave the last three empty."""
 
     category: str
-    facts: Mapping[str, str]
-    guesses: Mapping[str, tuple[str, float]] = field(default_factory=dict)
-    sure: float | None = None
-    candidates: Sequence[tuple[str, float]] = ()
+    facts: Mapping[str, str]  # attribute -> value that would stand in the draft
+    guesses: Mapping[str, tuple[str, float]] = field(default_factory=dict)  # likeliest values, stated or not
+    sure: float | None = None  # probability of the category
+    candidates: Sequence[tuple[str, float]] = ()  # likely categories with theirs
 
 
 def likeliest(category: Distribution, answers: Mapping[str, Distribution], taxonomy: Taxonomy) -> Statement:

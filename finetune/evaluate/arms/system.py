@@ -54,10 +54,9 @@ def system_statements(material: Material, ask_again: AskAgain | None, neighbours
         if category.value is None:
             out.append(Statement(NO_CATEGORY, {}, {}, category.confidence))
             continue
+        asked = prediction
         if ask_again is not None and taxonomy.categories[category.value].tuned:
             asked = {**prediction, "mllm": ask_again(row, prediction, category.value)}
-        else:
-            asked = prediction
         facts, guesses = attribute_facts(asked, seen, category.value, rule, taxonomy)
         candidates = [(c.value, c.confidence) for c in category.candidates]
         out.append(Statement(category.value, facts, guesses, category.confidence, candidates))

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from app.store.tables import ListingRow
-from listing.safety.contacts import MASK, has_contacts
+from listing.safety.contacts import MASK, find_contacts
 from tests.app.feed.test_feed import seen
 from tests.app.support.clients import code, draft, published
 
@@ -64,7 +64,7 @@ def test_contact_data_are_taken_out_of_a_change(services, client, change):
     answer = client.patch(f"/v1/listings/{listing['id']}", json=change)
     assert answer.status_code == 200
     assert MASK in json.dumps(answer.json())
-    assert not has_contacts(answer.json()["description"])
+    assert not find_contacts(answer.json()["description"])
     clean(services)
 
 

@@ -1,14 +1,16 @@
 import json
 import re
-from random import Random
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from app.cli.main import main
-from finetune import DataError, TaskPlan, from_annotations, is_validation_sender, read_listings, write_data
-from finetune.data.past_listings import supported_text, tasks_of
+from finetune.data.build import from_annotations, write_data
+from finetune.data.past_listings import read_listings, supported_text, tasks_of
+from finetune.data.splits import is_validation_sender
+from finetune.data.tasks import TaskPlan
+from finetune.errors import DataError
 from finetune.train.collator import read_samples
 from listing.taxonomy import load_taxonomy
 from tests.finetune.rows import annotated
@@ -126,8 +128,3 @@ def test_one_sender_alone_is_refused(tmp_path, rows):
 def test_what_is_missing_on_the_command_line_is_named(arguments, says, capsys):
     assert main(["tune", *arguments]) == 2
     assert says in capsys.readouterr().err
-
-
-def test_lessons_are_drawn_from_the_given_random_source():
-    teach = from_annotations(TAXONOMY, TaskPlan())
-    assert teach(annotated(), Random(3)) == teach(annotated(), Random(3))

@@ -2,8 +2,7 @@ from random import Random
 
 import pytest
 
-from finetune import TaskPlan
-from finetune.data.tasks import annotated_answer, photo_tasks, text_tasks
+from finetune.data.tasks import TaskPlan, annotated_answer, photo_tasks, text_tasks
 from listing.prompts import NO, UNKNOWN, YES
 from listing.taxonomy import load_taxonomy
 from tests.finetune.rows import annotated

@@ -6,9 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
-from finetune import ChatConfig
 from finetune.train.chat import train_chat
 from finetune.train.collator import Collator, encode, read_samples
+from finetune.train.configs import ChatConfig
 from finetune.train.families import FAMILIES
 from listing.backends.base import ChoiceQuestion
 from listing.backends.local import LocalBackend

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from finetune import CachedModel
 from finetune.evaluate.arms.material import Material
+from finetune.evaluate.cached_model import CachedModel
 from listing.backends.base import ChoiceQuestion
 from listing.evidence.neighbours import Neighbours
 from listing.schema import NeighbourRef

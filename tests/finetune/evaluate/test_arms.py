@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from finetune import ARMS
 from finetune.evaluate.arms import adversarial, mllm, system, yardsticks
 from finetune.evaluate.arms.statement import Statement
+from finetune.evaluate.arms.table import ARMS
 from finetune.evaluate.drafting import WRITERS
-from listing.taxonomy import load_taxonomy
 from tests.finetune.evaluate.evaluation import ANSWERS, ToldBackend, material
 from tests.finetune.rows import annotated
 
@@ -18,9 +17,9 @@ RIGHT = {"colour": "navy", "closure": "zip", "material": "fleece", "neckline": "
 def test_a_question_without_a_hint_is_not_asked_again(tmp_path):
     backend = ToldBackend(ANSWERS)
     made = material(tmp_path, backend)
-    plain = mllm.zero_shot(made, "tuned", rag=False)
+    plain = mllm.zero_shot("tuned", made, rag=False)
     before = len(backend.asked)
-    hinted = mllm.zero_shot(made, "tuned", rag=True)
+    hinted = mllm.zero_shot("tuned", made, rag=True)
     again = backend.asked[before:]
     assert [s.facts for s in plain] == [s.facts for s in hinted]
     assert {q.name for q in again} == {"colour", "closure"}
@@ -31,7 +30,7 @@ def test_a_question_without_a_hint_is_not_asked_again(tmp_path):
 
 def test_a_model_that_believes_its_hints_states_the_neighbours_colour(tmp_path):
     backend = ToldBackend(ANSWERS, follows_hints=True)
-    said = mllm.zero_shot(material(tmp_path, backend), "tuned", rag=True)
+    said = mllm.zero_shot("tuned", material(tmp_path, backend), rag=True)
     assert {s.facts["colour"] for s in said} == {"red"}
 
 
@@ -39,19 +38,8 @@ def test_answers_are_kept_between_runs(tmp_path):
     for expected in (True, False):
         backend = ToldBackend(ANSWERS)
         made = material(tmp_path, backend)
-        mllm.zero_shot(made, "tuned", rag=True)
-        mllm.few_shot(made, "base", rag=True)
+        mllm.zero_shot("tuned", made, rag=True)
         assert bool(backend.asked) is expected
-
-
-def test_examples_stand_before_the_question_and_are_training_answers(tmp_path):
-    backend = ToldBackend(ANSWERS)
-    made = material(tmp_path, backend)
-    mllm.few_shot(made, "base", rag=False)
-    colour = next(q for q in backend.asked if q.name == "colour")
-    assert colour.prompt == "What colour is it? navy\nWhat colour is it?"  # three equal answers count once
-    rows = [annotated(sender_id=i, colour=c) for i, c in enumerate(("red", "blue", "white", "black"))]
-    assert len(mllm.exemplars(rows, load_taxonomy())["colour"]) == mllm.EXAMPLES
 
 
 def test_the_system_hears_classifier_and_print_and_keeps_its_thresholds(tmp_path):
@@ -100,13 +88,13 @@ def test_wrong_neighbours_reach_the_copier_alone(tmp_path):
     assert all(
         s.facts.get("colour") != c.facts["colour"] for s, c in zip(adversarial.system(made), copied, strict=True)
     )
-    assert all("brand" not in s.facts for s in adversarial.mllm(made, "tuned"))
+    assert all("brand" not in s.facts for s in adversarial.mllm(made))
 
 
 def test_wrong_neighbours_reach_a_model_that_believes_them(tmp_path):
     made = material(tmp_path, ToldBackend(ANSWERS, follows_hints=True))
     colours = made.taxonomy.attributes["colour"].values
-    said = adversarial.mllm(made, "tuned")
+    said = adversarial.mllm(made)
     assert [s.facts["colour"] for s in said] == [adversarial.wrong_colour(row, colours) for row in made.rows]
 
 
@@ -146,12 +134,3 @@ def test_texts_after_the_checks_lose_what_no_fact_supports(tmp_path):
     draft = WRITERS["tuned"](made, ARMS["tuned"].statements(made, False), [0])[0]
     assert "Prada" in draft.before.title
     assert "Prada" not in draft.after.whole
-
-
-def test_examples_of_texts_are_of_the_prompts_kind(tmp_path):
-    backend = ToldBackend(ANSWERS)
-    made = material(tmp_path, backend)
-    WRITERS["base-few-shot"](made, ARMS["base-few-shot"].statements(made, False), [0])
-    title = next(prompt for prompt in backend.written if prompt.endswith("Write the title."))
-    assert title.count("Write the title.") == mllm.EXAMPLES + 1
-    assert "Write a plain description." not in title

@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-import finetune
 from app.cli import evaluate
 from app.cli.main import main
-from finetune import weights_stamp
+from finetune.evaluate.cached_model import weights_stamp
 from finetune.train.loading import load_base, with_lora
 from listing.intake.photos import intake
 from listing.pipeline import build_pipeline
@@ -100,8 +99,8 @@ def calibrate(tmp_path, monkeypatch, capsys):
     """Runs the command on a model that answers as it is told; returns what was printed."""
     (tmp_path / "shipped").mkdir()
     (tmp_path / "photos").mkdir()
-    monkeypatch.setattr(finetune, "WEIGHTS", tmp_path / "shipped")
-    monkeypatch.setattr(finetune, "gather_material", lambda *_, **__: material(tmp_path / "photos"))
+    monkeypatch.setattr(evaluate, "WEIGHTS", tmp_path / "shipped")
+    monkeypatch.setattr(evaluate, "gather_material", lambda *_, **__: material(tmp_path / "photos"))
     monkeypatch.setenv("IPL_HOME", str(tmp_path / "home"))
 
     def run(*given: str) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
 import pytest
 
 from app.cli import evaluate
-from finetune import ARMS, CachedModel, DataError, RowCache, measure_pairs, read_pairs
+from finetune.errors import DataError
 from finetune.evaluate.arms.statement import Statement
+from finetune.evaluate.arms.table import ARMS
 from finetune.evaluate.drafting import Text, chosen
 from finetune.evaluate.evaluation import (
     QUICK_ARMS,
@@ -20,6 +20,7 @@ from finetune.evaluate.evaluation import (
     versions,
     write_calibration,
 )
+from finetune.evaluate.row_cache import RowCache
 from finetune.evaluate.scoring import automatic, closed
 from listing.errors import IplError
 from listing.facts.ensemble import Calibration
@@ -130,7 +131,6 @@ def arguments(*given):
         (("--rag", "maybe"), "--rag takes on, off"),
         (("--limit", "-1"), "numbers from 0 on"),
         (("--labels", "/nowhere/labels.jsonl"), "There is no file"),
-        (("--implicit-ave", "/nowhere"), "eval.csv"),
         (("--data", "/nowhere"), "holds no annotations.jsonl"),
     ],
 )
@@ -158,27 +158,3 @@ def test_what_is_evaluated_follows_the_options(given, arms, rag, texts, tmp_path
 def test_arms_are_listed(capsys):
     assert evaluate.run(arguments("--arms", "help")) == 0
     assert "copy-nearest" in capsys.readouterr().out
-
-
-def test_implicit_ave_counts_right_values_by_domain(tmp_path):
-    (tmp_path / "images").mkdir()
-    photo = photos(tmp_path, 1)[0]["image"]
-    for name in ("a.png", "b.png"):
-        (tmp_path / "images" / name).write_bytes(Path(photo).read_bytes())
-    (tmp_path / "eval.csv").write_text(
-        "domain,id,images,category,texts,attribute_names,attribute_values\n"
-        "Food,1,a.png,x,t,Form,Sliced\nFood,2,b.png,x,t,Form,Powder\nFood,3,missing.png,x,t,Form,Powder\n"
-    )
-    for name in ("Clothing_Shoes_and_Jewelry", "Food", "Home"):
-        (tmp_path / f"options_{name}.json").write_text(json.dumps({"Form": ["Powder", "Sliced"]}))
-    pairs = read_pairs(tmp_path)
-    assert len(pairs) == 2
-    model: CachedModel = told_model(tmp_path / "store", ToldBackend({"Form": "Powder"}))
-    out = tmp_path / "scores.json"
-    assert measure_pairs(pairs, model, out)[0].startswith("Food")
-    assert json.loads(out.read_text())["domains"]["all"] == {"pairs": 2, "accuracy": 0.5, "chance": 0.5}
-    (tmp_path / "eval.csv").write_text(
-        "domain,id,images,category,texts,attribute_names,attribute_values\nFood,1,a.png,x,t,Form,Liquid\n"
-    )
-    with pytest.raises(DataError, match="line 2: 'Liquid' is no option"):
-        read_pairs(tmp_path)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.finetune import brand_recall, leakage, risk_coverage
-from finetune import DataError
+from finetune.errors import DataError
 from listing.facts.ensemble import AttributeCalibration, Calibration
 from rag_index import IndexRecord
 from tests.finetune.rows import annotated

@@ -95,11 +95,6 @@ def test_a_spoilt_label_is_one_sentence(change, message, tmp_path):
         read_labels(file)
 
 
-def test_a_missing_file_is_one_sentence(tmp_path):
-    with pytest.raises(DataError, match="no file"):
-        read_labels(tmp_path / "none.jsonl")
-
-
 def test_drafts_without_a_label_are_left_out(tmp_path):
     rows = [a_row(sender=1), a_row(sender=2, verdicts=(None,))]
     assert [row.sender_id for row in read_labels(written(rows, tmp_path))] == [1]

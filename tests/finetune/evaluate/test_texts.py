@@ -2,8 +2,8 @@
 
 import pytest
 
-from finetune.evaluate.measures import apart, distance, distinct_2, lengths, openings, rouge_l
-from finetune.evaluate.style import StyleClassifier, StyleTexts, masked, opening
+from finetune.evaluate.measures import distinct_2, rouge_l
+from finetune.evaluate.style import StyleClassifier, masked, opening
 
 
 @pytest.mark.parametrize(
@@ -24,18 +24,6 @@ def test_distinct_2_counts_pairs_over_all_texts():
     assert distinct_2(["a b c", "a b d"]) == pytest.approx(3 / 4)
 
 
-def test_lengths_and_openings():
-    texts = ["selling a hoodie", "selling shoes", "this is it here now"]
-    assert lengths(texts)["mean"] == pytest.approx(10 / 3)
-    assert openings(texts) == {"selling": pytest.approx(2 / 3), "this": pytest.approx(1 / 3)}
-
-
-def test_distance_is_zero_for_equal_and_one_for_disjoint_distributions():
-    assert distance({"a": 2, "b": 2}, {"a": 1, "b": 1}) == 0
-    assert distance({"a": 1}, {"b": 1}) == 1
-    assert apart(["selling this"], ["selling that"]) == {"length": 0, "opening": 0}
-
-
 SELLER = [
     f"Selling my {thing}, it is a little creased in the photo. Just ask me."
     for thing in ("coat", "hat", "top", "skirt", "dress", "shirt")
@@ -47,7 +35,7 @@ SHOP = [
 
 
 def test_the_style_classifier_tells_voices_apart_and_an_empty_text_has_none():
-    style = StyleClassifier(StyleTexts(SELLER[:4], SHOP[:4], SELLER[4:], SHOP[4:]))
+    style = StyleClassifier((SELLER[:4], SELLER[4:]), (SHOP[:4], SHOP[4:]))
     assert style.held_accuracy == 1.0
     assert style.platform([SELLER[5], SHOP[5], ""]) == [True, False, False]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from finetune.train.answers import answer_scores, likeliest, spans
+from finetune.train.answers import answer_scores, likeliest
 from finetune.train.collator import IGNORED, Encoded
 
 WORDS = ["", "unknown", "red", "blue", "dark", "hat", "."]
@@ -25,11 +25,6 @@ def scored(tasks, wanted, said):
         predicted += [*say, END, 0]
     sample = Encoded(None, (), len(labels), (), tuple(tasks))
     return answer_scores([sample], np.array([predicted]), np.array([labels]), Words())
-
-
-def test_each_answer_is_one_span():
-    labels = np.array([IGNORED, 4, 5, IGNORED, IGNORED, 6])
-    assert list(spans(labels)) == [slice(1, 3), slice(5, 6)]
 
 
 def test_an_answer_is_right_only_as_a_whole():

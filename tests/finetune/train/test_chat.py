@@ -8,12 +8,13 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from finetune import ChatConfig, merge
 from finetune.embedded.assemble import sha256
 from finetune.errors import TuneError
 from finetune.train import chat
 from finetune.train.chat import train_chat
+from finetune.train.configs import ChatConfig
 from finetune.train.loading import load_base, with_lora
+from finetune.train.merge import merge
 from tests.finetune.launching import launch_two
 
 STEPS = 4
@@ -147,17 +148,3 @@ def test_a_frozen_towers_statistics_are_used_and_not_learnt(models):
     assert before
     assert torch.equal(training, serving)
     assert training.std() > 0.01
-
-
-@pytest.mark.parametrize(
-    ("changes", "says"),
-    [
-        ({"rank": 0, "quantize": "nf4"}, "set quantize to none"),
-        ({"rank": 0, "init_from": "x"}, "leave --init-from out"),
-        ({"precision": "8"}, "'auto' or '32'"),
-        ({"precision": "32", "quantize": "nf4"}, "compute in 16-bit"),
-    ],
-)
-def test_settings_that_contradict_each_other_are_a_sentence(config, changes, says):
-    with pytest.raises(TuneError, match=says):
-        train_chat(replace(config, **changes))

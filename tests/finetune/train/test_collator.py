@@ -5,7 +5,7 @@ import json
 import pytest
 
 from finetune.errors import TuneError
-from finetune.train.collator import IGNORED, Collator, encode, parts, read_samples
+from finetune.train.collator import IGNORED, Collator, encode, read_samples
 from finetune.train.families import FAMILIES, family_of
 from finetune.train.loading import load_processor
 from listing.backends.turns import TemplateError, answer, find_turns, question
@@ -92,13 +92,6 @@ def test_a_photo_behind_an_answer_is_refused(processor, conversations):
             {"role": "user", "content": "<image>\nb"}, {"role": "assistant", "content": "c"}]  # fmt: skip
     with pytest.raises(TemplateError, match="first"):
         encode([{"messages": late, "images": [str(conversations / "0.png")]}], made, 500)
-
-
-def test_markers_become_content_parts():
-    assert parts({"role": "user", "content": "<image>\nWhat?"})["content"] == [
-        {"type": "image"},
-        {"type": "text", "text": "What?"},
-    ]
 
 
 def test_a_broken_line_is_named(tmp_path):

@@ -12,13 +12,15 @@ from PIL import Image
 from transformers import AutoModelForImageTextToText
 
 from app.cli.main import main
-from finetune import ChatConfig, TaskPlan, TuneConfig, merge
+from finetune.data.tasks import TaskPlan
 from finetune.embedded import assemble
 from finetune.embedded.assemble import ROOT
 from finetune.errors import TuneError
 from finetune.train.chat import train_chat
+from finetune.train.configs import ChatConfig, TuneConfig
 from finetune.train.families import FAMILIES
 from finetune.train.loading import check_trained, load_base, trained, with_lora
+from finetune.train.merge import merge
 from finetune.tune import STAGES, strict
 from listing.backends.base import ChoiceQuestion
 from listing.backends.local import LocalBackend

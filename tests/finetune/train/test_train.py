@@ -9,12 +9,12 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from finetune import TaskPlan, TuneConfig
 from finetune.data.packing import collate, pack
-from finetune.data.tasks import Task
+from finetune.data.tasks import Task, TaskPlan
 from finetune.errors import TuneError
 from finetune.train import loop
-from finetune.train.loading import base_of, load_embedded, parameter_groups
+from finetune.train.configs import TuneConfig
+from finetune.train.loading import base_of, check_settings, load_embedded, parameter_groups
 from finetune.train.loop import train_mllm
 from tests.finetune.launching import launch_two
 
@@ -181,8 +181,6 @@ def _batch(backend, model):
     ("changes", "says"),
     [
         ({"rank": 0, "quantize": "nf4"}, "set quantize to none"),
-        ({"rank": 0, "init_from": "x"}, "leave --init-from out"),
-        ({"quantize": "int3"}, "'nf4' or 'none'"),
         ({"trains": ("model.projector",)}, "no module 'model.projector'"),
         ({"trains": ("model.vision_tower",)}, "its own stage"),
     ],
@@ -190,3 +188,17 @@ def _batch(backend, model):
 def test_settings_that_contradict_each_other_are_a_sentence(config, changes, says):
     with pytest.raises(TuneError, match=says):
         load_embedded(replace(config, **changes))
+
+
+@pytest.mark.parametrize(
+    ("quantize", "rank", "init_from", "precision", "says"),
+    [
+        ("none", 0, "x", "auto", "leave --init-from out"),
+        ("int3", 2, "", "auto", "'nf4' or 'none'"),
+        ("none", 2, "", "8", "'auto' or '32'"),
+        ("nf4", 2, "", "32", "compute in 16-bit"),
+    ],
+)
+def test_both_stages_refuse_the_same_settings(quantize, rank, init_from, precision, says):
+    with pytest.raises(TuneError, match=says):
+        check_settings(quantize, rank, init_from, precision)

@@ -90,12 +90,6 @@ def wait_until_ready(url: str, server: subprocess.Popen[bytes], log: Path) -> No
 @pytest.mark.model
 @pytest.mark.server
 class TestRealServer:
-    def test_takes_the_only_model_and_names_it(self, real_url: str, endless_folder: Path) -> None:
-        backend = OpenAIBackend(real_url)
-        assert backend.name == str(endless_folder)
-        assert backend.describe()["device"] == f"{real_url}/v1"
-        assert backend.opinions(photo()) == {}
-
     def test_scores_give_valid_distributions_that_are_never_stated(self, real_url: str) -> None:
         taxonomy = load_taxonomy()
         asked = [colour_question(), ChoiceQuestion("category", prompts.CATEGORY, ("hoodie", "shirt", "skirt"))]
@@ -125,18 +119,6 @@ class TestRealServer:
         assert first
         assert "".join(backend.write(None, "Tell me about wool.", max_tokens=2))
         assert time.monotonic() - began < 60.0
-
-    def test_a_photo_can_be_written_about(self, real_url: str) -> None:
-        assert "".join(OpenAIBackend(real_url).write(photo(), "What is it?", max_tokens=3))
-
-    def test_a_wrong_model_is_told_with_the_choices(self, real_url: str, endless_folder: Path) -> None:
-        with pytest.raises(BackendError, match="does not serve 'nope'") as caught:
-            OpenAIBackend(real_url, "nope")
-        assert str(endless_folder) in str(caught.value)
-
-    def test_a_wrong_path_is_told(self, real_url: str) -> None:
-        with pytest.raises(BackendError, match="no chat server at"):
-            OpenAIBackend(f"{real_url}/v2")
 
 
 # -- streams --

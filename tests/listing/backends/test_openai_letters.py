@@ -180,12 +180,6 @@ def test_questions_run_at_the_same_time_but_no_more_than_the_workers() -> None:
     assert [best(scores[q.name])[0] for q in asked] == [COLOURS[i % 4] for i in range(9)]
 
 
-def test_no_question_costs_no_request() -> None:
-    with serving(seeing(lambda _: reply("A"))) as stub:
-        assert OpenAIBackend(stub.url).score(photo(), []) == {}
-        assert stub.chats() == []
-
-
 def test_a_server_that_drops_the_photo_is_found_out() -> None:
     with serving(lambda _: reply("A", {"A": -0.01}, tokens=10)) as stub:
         backend = OpenAIBackend(stub.url)

@@ -1,8 +1,6 @@
-"""The tree of continuations: its layout, and that one pass over it equals a separate pass for every branch."""
+"""The layout of the tree of continuations; ``tests/finetune/train/test_families.py`` scores models by it."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +9,6 @@ from hypothesis import strategies as st
 from listing.backends.prefix_tree import Node, Tree
 
 VOCABULARY = 50
-TOLERANCE = 1e-4
 
 
 def small_tree() -> Tree:
@@ -104,88 +101,3 @@ def test_layout_holds_for_any_tree(tree: Tree) -> None:
             assert mask[token].nonzero().flatten().tolist() == sorted(branch[: depth + 1])
         if node.parent is not None:
             assert tree.before(number) == branch[-len(node.ids) - 1 : -1]
-
-
-@pytest.fixture(scope="module")
-def llama() -> Any:
-    """A random Llama, the family of the embedded language model: grouped heads, rotary positions, 32-bit."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=VOCABULARY,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=128,
-    )
-    model = LlamaForCausalLM(config).eval()
-    with torch.no_grad():  # fresh weights are so small that hardly anything depends on context and positions
-        for name, parameter in model.named_parameters():
-            if parameter.ndim == 2:
-                parameter.mul_(20.0 if "q_proj" in name or "k_proj" in name else 8.0)
-    return model
-
-
-def in_one_pass(model: Any, tree: Tree) -> Any:
-    """Log-probabilities [tokens, vocabulary] over the whole tree at once, as the local backend runs it."""
-    import torch
-
-    with torch.inference_mode():
-        out = model(
-            input_ids=torch.tensor([tree.ids]),
-            attention_mask=tree.mask()[None, None],
-            position_ids=torch.tensor([tree.positions()]),
-            use_cache=False,
-        )
-    return out.logits[0].log_softmax(-1)
-
-
-def separately(model: Any, tree: Tree, number: int) -> Any:
-    """Log-probabilities of each token of a node, from a plain pass over its branch alone."""
-    import torch
-
-    branch = [token for n in ancestry(tree, number) for token in tree.nodes[n].ids]
-    count = len(tree.nodes[number].ids)
-    with torch.inference_mode():
-        logprobs = model(input_ids=torch.tensor([branch]), use_cache=False).logits[0].log_softmax(-1)
-    return logprobs[-count - 1 : -1].gather(-1, torch.tensor(branch[-count:])[:, None]).squeeze(-1)
-
-
-def of_node(logprobs: Any, tree: Tree, number: int) -> Any:
-    import torch
-
-    return logprobs[tree.before(number)].gather(-1, torch.tensor(tree.nodes[number].ids)[:, None]).squeeze(-1)
-
-
-@given(tree=trees())
-@settings(max_examples=40, deadline=None)
-def test_one_pass_equals_separate_passes(llama: Any, tree: Tree) -> None:
-    logprobs = in_one_pass(llama, tree)
-    for number in range(1, len(tree.nodes)):
-        difference = (of_node(logprobs, tree, number) - separately(llama, tree, number)).abs().max()
-        assert difference < TOLERANCE, (tree.nodes, number)
-
-
-def test_the_comparison_can_tell_a_wrong_mask_or_wrong_positions(llama: Any) -> None:
-    """Laid out as one plain text, the later branches would read the earlier ones: the test above would see it."""
-
-    class Unmasked(Tree):
-        def mask(self) -> Any:
-            import torch
-
-            return torch.ones(len(self.ids), len(self.ids), dtype=torch.bool).tril()
-
-    class Straight(Tree):
-        def positions(self) -> list[int]:
-            return list(range(len(self.ids)))
-
-    right = small_tree()
-    last = len(right.nodes) - 1
-    for kind in (Unmasked, Straight):
-        wrong = kind(nodes=right.nodes)
-        difference = of_node(in_one_pass(llama, wrong), wrong, last) - separately(llama, right, last)
-        assert difference.abs().max() > 100 * TOLERANCE, kind

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from finetune import data_root, read_annotations, split_rows
+from finetune.data.photosets import data_root, read_annotations
+from finetune.data.splits import split_rows
 from listing.evidence.colour import colour_probabilities, contradicts, object_pixels, pixel_colours, pixel_view, to_lab
 
 COLOURS = {

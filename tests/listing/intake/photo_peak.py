@@ -7,7 +7,6 @@ measured in a fork of the warm program, whose peak begins with what it holds the
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
@@ -18,10 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import pillow_heif
 from PIL import Image
 
 from listing.intake.photos import PhotoError, intake
+from tests.listing.intake.files import encoded
 
 
 def peak() -> float:
@@ -34,11 +33,8 @@ def peak() -> float:
 
 def warm_up() -> None:
     """Every decoder, the colour management and the hash, on a small photo of each format."""
-    pillow_heif.register_heif_opener()
     for kind in ("JPEG", "PNG", "WEBP", "HEIF"):
-        buffer = io.BytesIO()
-        Image.new("RGBA" if kind == "PNG" else "RGB", (2000, 200), "red").save(buffer, kind)
-        intake([buffer.getvalue()])
+        intake([encoded(Image.new("RGBA" if kind == "PNG" else "RGB", (2000, 200), "red"), kind)])
 
 
 def one(file: str) -> Any:

@@ -20,8 +20,7 @@ import pytest
 from PIL import Image
 
 from listing.intake.photos import PhotoError, PhotoLimits, intake
-
-pillow_heif.register_heif_opener()
+from tests.listing.intake.files import chunk, encoded, png
 
 MOST_MB = 300
 ROOT = Path(__file__).resolve().parents[3]
@@ -57,7 +56,7 @@ def measured() -> Iterator[Measure]:
 
 @cache
 def large_heic() -> bytes:
-    return saved(photo(LARGE), "HEIF", quality=40, **FAST)
+    return encoded(photo(LARGE), "HEIF", quality=40, **FAST)
 
 
 def photo(size: tuple[int, int], mode: str = "RGB") -> Image.Image:
@@ -68,16 +67,6 @@ def photo(size: tuple[int, int], mode: str = "RGB") -> Image.Image:
     return image.resize(size, Image.Resampling.NEAREST)
 
 
-def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-
 def interlaced(size: tuple[int, int]) -> bytes:
     """An interlaced RGBA PNG, black and transparent."""
     width, height = size
@@ -86,12 +75,11 @@ def interlaced(size: tuple[int, int]) -> bytes:
     body = b"".join(
         packer.compress(bytes(1 + 4 * -(-(width - x) // dx))) for x, y, dx, dy in passes for _ in range(y, height, dy)
     )
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 1))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", body + packer.flush()) + chunk(b"IEND", b"")
+    return png((width, height, 8, 6, 0, 0, 1), body + packer.flush())
 
 
 def sixteen_bit(size: tuple[int, int]) -> bytes:
-    return saved(Image.fromarray(np.asarray(photo(size, "L")).astype(np.uint16) * 257), "PNG", compress_level=1)
+    return encoded(Image.fromarray(np.asarray(photo(size, "L")).astype(np.uint16) * 257), "PNG", compress_level=1)
 
 
 def deep_heic(size: tuple[int, int]) -> bytes:
@@ -103,25 +91,25 @@ def deep_heic(size: tuple[int, int]) -> bytes:
 
 
 def palette(size: tuple[int, int]) -> bytes:
-    return saved(photo(size, "L").convert("P"), "PNG", transparency=bytes([0] * 40 + [255] * 216))
+    return encoded(photo(size, "L").convert("P"), "PNG", transparency=bytes([0] * 40 + [255] * 216))
 
 
 def webp(size: tuple[int, int], mode: str = "RGB", **options: Any) -> bytes:
-    return saved(photo(size, mode), "WEBP", **{"quality": 30, "method": 0, **options})
+    return encoded(photo(size, mode), "WEBP", **{"quality": 30, "method": 0, **options})
 
 
 def progressive(size: tuple[int, int], mode: str = "RGB", **options: Any) -> bytes:
-    return saved(photo(size, mode), "JPEG", progressive=True, **options)
+    return encoded(photo(size, mode), "JPEG", progressive=True, **options)
 
 
 ACCEPTED: dict[str, Callable[[], bytes]] = {
-    "jpeg": lambda: saved(photo(LARGE), "JPEG"),
+    "jpeg": lambda: encoded(photo(LARGE), "JPEG"),
     "jpeg-progressive": lambda: progressive(LARGE),
-    "jpeg-square": lambda: saved(photo((6300, 6300)), "JPEG", subsampling=0),
-    "jpeg-strip": lambda: saved(photo((50_000, 1_100)), "JPEG"),
-    "jpeg-cmyk": lambda: saved(photo(LARGE, "CMYK"), "JPEG"),
-    "png": lambda: saved(photo(ORDINARY), "PNG", compress_level=1),
-    "png-alpha": lambda: saved(photo(LARGE, "RGBA"), "PNG", compress_level=1),
+    "jpeg-square": lambda: encoded(photo((6300, 6300)), "JPEG", subsampling=0),
+    "jpeg-strip": lambda: encoded(photo((50_000, 1_100)), "JPEG"),
+    "jpeg-cmyk": lambda: encoded(photo(LARGE, "CMYK"), "JPEG"),
+    "png": lambda: encoded(photo(ORDINARY), "PNG", compress_level=1),
+    "png-alpha": lambda: encoded(photo(LARGE, "RGBA"), "PNG", compress_level=1),
     "png-interlaced": lambda: interlaced(LARGE),
     "png-16-bit": lambda: sixteen_bit(LARGE),
     "png-palette": lambda: palette(LARGE),
@@ -130,7 +118,7 @@ ACCEPTED: dict[str, Callable[[], bytes]] = {
     "webp-alpha": lambda: webp(ORDINARY, "RGBA"),
     "webp-lossless-alpha": lambda: webp(ORDINARY, "RGBA", lossless=True, quality=0),
     "heic": large_heic,
-    "heic-alpha": lambda: saved(photo(ORDINARY, "RGBA"), "HEIF", quality=40, **FAST),
+    "heic-alpha": lambda: encoded(photo(ORDINARY, "RGBA"), "HEIF", quality=40, **FAST),
     "heic-10-bit": lambda: deep_heic(ORDINARY),
 }
 
@@ -147,7 +135,7 @@ def test_ordinary_photos_are_taken_within_the_bound(name: str, tmp_path: Path, m
 LIMITED: dict[str, Callable[[], bytes]] = {
     "jpeg-progressive-444": lambda: progressive(HUGE, subsampling=0),
     "jpeg-progressive-cmyk": lambda: progressive(HUGE, "CMYK"),
-    "png-alpha": lambda: saved(photo(HUGE, "RGBA"), "PNG", compress_level=1),
+    "png-alpha": lambda: encoded(photo(HUGE, "RGBA"), "PNG", compress_level=1),
     "webp": lambda: webp(HUGE),
     "webp-alpha": lambda: webp(HUGE, "RGBA"),
 }
@@ -169,7 +157,7 @@ def test_larger_ones_that_would_not_fit_are_refused_with_a_sentence(
 
 def test_many_at_a_time_wait_for_each_other(tmp_path: Path, measured: Measure) -> None:
     file = tmp_path / "photo.png"
-    file.write_bytes(saved(photo((7000, 5000), "RGBA"), "PNG", compress_level=1))
+    file.write_bytes(encoded(photo((7000, 5000), "RGBA"), "PNG", compress_level=1))
     alone, together = measured(file), measured(file, threads=6)
     assert together["sizes"] == [[1600, 1143]] * 6
     assert together["mb"] < 2.5 * alone["mb"]
@@ -178,7 +166,7 @@ def test_many_at_a_time_wait_for_each_other(tmp_path: Path, measured: Measure) -
 def test_a_photo_that_waits_too_long_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "photo.jpg"
     file.write_bytes(progressive((6000, 4500)))
-    small = saved(photo((300, 200)), "JPEG")
+    small = encoded(photo((300, 200)), "JPEG")
     refusals: set[str] = set()
     with ThreadPoolExecutor(4) as pool:
         others = [pool.submit(intake, [file] * 4) for _ in range(4)]
@@ -202,25 +190,25 @@ def directory(entries: int, size: int) -> bytes:
 
 def exif_jpeg() -> bytes:
     """EXIF of many segments, which are read as one."""
-    data, exif = saved(Image.new("RGB", (200, 200)), "JPEG"), directory(3000, 500_000)
+    data, exif = encoded(Image.new("RGB", (200, 200)), "JPEG"), directory(3000, 500_000)
     parts = [b"Exif\0\0" + exif[at : at + 65_000] for at in range(0, len(exif), 65_000)]
     return data[:2] + b"".join(b"\xff\xe1" + struct.pack(">H", len(p) + 2) + p for p in parts) + data[20:]
 
 
 def with_exif(kind: str) -> bytes:
-    return saved(Image.new("RGB", (200, 200)), kind, exif=directory(1500, 1_000_000))
+    return encoded(Image.new("RGB", (200, 200)), kind, exif=directory(1500, 1_000_000))
 
 
 def long_texts() -> bytes:
     """Text chunks that swell to megabytes, each letter of four bytes."""
     text = zlib.compress(("\U0001f600" + "a" * 1_000_000).encode(), 9)
     texts = b"".join(chunk(b"iTXt", b"k%d\0\1\0\0\0" % i + text) for i in range(60))
-    data = saved(photo((6000, 4500), "RGBA"), "PNG", compress_level=1)
+    data = encoded(photo((6000, 4500), "RGBA"), "PNG", compress_level=1)
     return data[:33] + texts + data[33:]
 
 
 def profile_png() -> bytes:
-    data = saved(Image.new("RGB", (200, 200)), "PNG")
+    data = encoded(Image.new("RGB", (200, 200)), "PNG")
     return data[:33] + chunk(b"iCCP", b"p\0\0" + zlib.compress(bytes(500_000_000), 9)) + data[33:]
 
 
@@ -252,7 +240,7 @@ def shared_metadata() -> bytes:
 
 def many_scans() -> bytes:
     """A progressive JPEG of one colour, whose last scan is there ten thousand times."""
-    data = saved(Image.new("L", (5000, 5000), 90), "JPEG", progressive=True)
+    data = encoded(Image.new("L", (5000, 5000), 90), "JPEG", progressive=True)
     last = data[data.rindex(b"\xff\xda") : -2]
     return data[:-2] + last * 10_000 + data[-2:]
 
@@ -267,7 +255,7 @@ HARMFUL: dict[str, Callable[[], bytes]] = {
     "lying-heic": lying_heic,
     "shared-metadata": shared_metadata,
     "many-scans": many_scans,
-    "cut-off-png": lambda: saved(photo(LARGE, "RGBA"), "PNG", compress_level=1)[:-2000],
+    "cut-off-png": lambda: encoded(photo(LARGE, "RGBA"), "PNG", compress_level=1)[:-2000],
     "cut-off-webp": lambda: webp(ORDINARY)[:-2000],
 }
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pillow_heif
 import pytest
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from listing.intake.photos import PhotoLimits, intake
+from tests.listing.intake.files import chunk, encoded, png
 
-pillow_heif.register_heif_opener()
 SIDE = 300
 SIZE = (1300, 950)
 
@@ -29,12 +27,6 @@ def texture(mode: str = "RGB", size: tuple[int, int] = SIZE, seed: int = 0) -> I
     grain = dice.integers(-12, 13, (size[1], size[0], 1), dtype=np.int16)
     pixels = (soft + grain).clip(0, 255).astype(np.uint8)
     return Image.merge(mode, [Image.fromarray(pixels[:, :, i]) for i in range(bands)])
-
-
-def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def plain(data: bytes, side: int) -> Image.Image:
@@ -98,17 +90,6 @@ def test_strips_leave_no_seams(size: tuple[int, int], monkeypatch: pytest.Monkey
     assert rows.max() < 1.5
 
 
-@pytest.mark.data
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "HEIF"])
-def test_pixels_of_real_photos(kind: str, data_folder: Path) -> None:
-    files = sorted((data_folder / "clothing_cc0" / "images").glob("*.jpg"))[:10]
-    assert len(files) == 10
-    for file in files:
-        with Image.open(file) as opened:
-            data = encoded(opened.convert("RGB"), kind)
-        assert difference(clean(data, 200), plain(data, 200)) < 1.0
-
-
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "HEIF"])
 def test_no_dark_fringes_around_what_is_cut_out(kind: str) -> None:
     """The transparent pixels are black; between red and white there is only a mixture of both."""
@@ -142,8 +123,7 @@ def test_orientation_in_other_places_of_a_png() -> None:
     xmp, raw = PngImagePlugin.PngInfo(), PngImagePlugin.PngInfo()
     xmp.add_itxt("XML:com.adobe.xmp", '<x tiff:Orientation="6"/>')
     raw.add_text("Raw profile type exif", f"\nexif\n {len(exif.tobytes())}\n{exif.tobytes().hex()}")
-    chunk = b"eXIf" + exif.tobytes().removeprefix(b"Exif\0\0")
-    behind = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    behind = chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
     for data in (
         encoded(texture(size=(900, 500)), "PNG", pnginfo=xmp),
         encoded(texture(size=(900, 500)), "PNG", pnginfo=raw),
@@ -187,18 +167,13 @@ def test_sixteen_bits_a_band() -> None:
     grey = np.asarray(clean(encoded(Image.fromarray(ramp), "PNG")))
     assert np.allclose(grey[60, ::50, 0], np.linspace(0, 255, 300)[::50], atol=2)
 
-    def png(colour: int, bands: int, key: bytes) -> bytes:
-        def chunk(name: bytes, data: bytes) -> bytes:
-            return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
+    def deep(colour: int, bands: int, key: bytes) -> bytes:
         value = np.full((200, 300, bands), 0x4080, ">u2")
         value[:, 150:] = 0xC010
         body = b"".join(b"\0" + row.tobytes() for row in value)
-        header = struct.pack(">IIBBBBB", 300, 200, 16, colour, 0, 0, 0)
-        parts = chunk(b"IHDR", header) + chunk(b"tRNS", key) + chunk(b"IDAT", zlib.compress(body))
-        return b"\x89PNG\r\n\x1a\n" + parts + chunk(b"IEND", b"")
+        return png((300, 200, 16, colour, 0, 0, 0), zlib.compress(body), before=chunk(b"tRNS", key))
 
-    for data in (png(0, 1, b"\x40\x80"), png(2, 3, b"\x40\x80" * 3)):  # one value of 16 bits is transparent
+    for data in (deep(0, 1, b"\x40\x80"), deep(2, 3, b"\x40\x80" * 3)):  # one value of 16 bits is transparent
         image = clean(data)
         assert image.getpixel((20, 100)) == (255, 255, 255)
         assert image.getpixel((280, 100)) == (0xC0, 0xC0, 0xC0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.drafts.evidence_sets import goods, read_set
-from listing.safety import check_goods, goods_groups
+from listing.safety.prohibited_goods import check_goods, load_groups
 
 TESTS = Path(__file__).parents[2]
 
@@ -76,6 +76,6 @@ def test_texts_without_words_are_fine(text: str) -> None:
 
 
 def test_messages_are_one_polite_sentence_each() -> None:
-    groups = goods_groups()
+    groups = load_groups()
     assert len({g.code for g in groups}) == len({g.name for g in groups}) == len(groups) >= 20
     assert all(g.message.count(".") == 1 and g.message[0].isupper() for g in groups)
