@@ -31,8 +31,8 @@ import locust  # first of all: it makes sockets and processes cooperative
 import numpy as np
 import psutil
 
-from benchmarks.serving.feed_traffic import fill
 from benchmarks.serving.load_people import Notes, people
+from benchmarks.serving.stock import fill
 from listing.home import ipl_home
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.serving.feed_traffic import fill
+from benchmarks.serving.stock import fill
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = ["--minutes", "0.15", "--overload-seconds", "4", "--overload", "300", "--sells", "1", "--looks", "1"]
