@@ -20,7 +20,7 @@ import time
 import numpy as np
 import torch
 
-from benchmarks.papers.resampling import users_anew
+from benchmarks.papers.user_logs import until_next, users_anew
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
 from recommend.data.public import sequences, taobao
@@ -52,7 +52,8 @@ def views() -> dict[str, Column]:
     user, item, at = (events[n][seen] for n in ("user_id", "item_id", "time_ms"))
     rows = sequences.samples(user, item, at, events["category"][seen], seed=0, negatives=0, longest=20, shortest=0)
     follows = {
-        name: within_a_day(events, events["behaviour"] == code[name], user, item, at) for name in ("buy", "cart", "fav")
+        name: until_next(events, events["behaviour"] == code[name], user, item, at) <= DAY_MS
+        for name in ("buy", "cart", "fav")
     }
     kept = torch.from_numpy(np.flatnonzero(at // DAY_MS <= TEST_TO))
     rows |= {
@@ -60,19 +61,6 @@ def views() -> dict[str, Column]:
         PRIVILEGED: torch.from_numpy(np.stack([follows["cart"], follows["fav"]], 1).astype(np.float32)),
     }
     return select_batch(rows, kept)
-
-
-def within_a_day(
-    events: dict[str, np.ndarray], which: np.ndarray, user: np.ndarray, item: np.ndarray, at: np.ndarray
-) -> np.ndarray:
-    """(views,) whether this user did it to this thing within 24 hours after the view."""
-    pairs = np.stack([np.r_[events["user_id"][which], user], np.r_[events["item_id"][which], item]], 1)
-    _, pair = np.unique(pairs, axis=0, return_inverse=True)
-    done = int(which.sum())
-    step = 100 * DAY_MS  # longer than the log, so that pair and moment make one sorted key
-    key = np.sort(pair[:done] * step + events["time_ms"][which])
-    asked = pair[done:] * step + at
-    return np.searchsorted(key, asked + DAY_MS, "right") > np.searchsorted(key, asked, "left")
 
 
 def predicted(seed: int, learned: dict[str, Column], asked: dict[str, Column], sizes: dict[str, int]) -> dict:

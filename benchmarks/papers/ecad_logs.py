@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from benchmarks.papers.resampling import users_anew
+from benchmarks.papers.user_logs import users_anew
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog
 from recommend.data.public import online_retail, taobao

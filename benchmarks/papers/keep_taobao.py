@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.papers.resampling import users_anew
+from benchmarks.papers.user_logs import users_anew
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.knowledge import KnowledgeStore, Table
 from recommend.data.memory import MemoryStream

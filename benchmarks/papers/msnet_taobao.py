@@ -16,7 +16,7 @@ import json
 import numpy as np
 import torch
 
-from benchmarks.papers.resampling import users_anew
+from benchmarks.papers.user_logs import users_anew
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
 from recommend.data.public import taobao

@@ -1,10 +1,11 @@
 """How long a seller waits in a real browser, with the real model::
 
-    python -m benchmarks.serving.page_latency [--rounds 5]
+    python -m benchmarks.serving.page_latency [--rounds 5] [--pictures FOLDER]
 
 Warm: one draft is written before the clock starts. Printed as one JSON line, in seconds: from the press on "Write my
 listing" until the category, the first fact and the whole draft stand on the page (median and worst), and, while that
-draft is running, from a second seller's press until the page tells the place in the line.
+draft is running, from a second seller's press until the page tells the place in the line. ``--pictures`` keeps
+screenshots of the running and of the finished draft, phone and desktop.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from tests.fakes import FakeIndex
 
 DEMO = Path(__file__).resolve().parents[2] / "demo"
 PHOTOS = [str(DEMO / "hoodie.jpg"), str(DEMO / "hoodie_label.jpg")]
+SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
 PASSWORD = "only for this run"
 WATCH = """wanted => {
   const start = performance.now();
@@ -47,9 +49,10 @@ DRAFT = {
 }
 
 
-def visit(browser: Browser, url: str, seller: str) -> Page:
-    """A signed-in page on a phone, with the photos chosen."""
-    page = browser.new_context(viewport={"width": 390, "height": 844}).new_page()
+def visit(browser: Browser, url: str, seller: str, size: str = "phone") -> Page:
+    """A signed-in page with the photos chosen."""
+    width, height = SIZES[size]
+    page = browser.new_context(viewport={"width": width, "height": height}).new_page()
     page.goto(url)
     page.get_by_label("Name").fill(seller)
     page.get_by_label("Password").fill(PASSWORD)
@@ -74,6 +77,23 @@ def one_round(browser: Browser, url: str) -> dict[str, float]:
     return seen
 
 
+def pictures(browser: Browser, url: str, folder: Path) -> None:
+    """Screenshots while the draft is written, and when it is there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for size in SIZES:
+        page = visit(browser, url, "anna", size)
+        page.locator("#ipl-write").click()
+        expect(page.locator(DRAFT["first_fact"]).first).to_be_visible()
+        page.screenshot(path=folder / f"real-running-{size}.png", animations="disabled")
+        expect(page.locator(DRAFT["draft"])).to_be_visible()
+        page.evaluate("window.scrollTo(0, 0)")
+        page.screenshot(path=folder / f"real-top-{size}.png", animations="disabled")
+        page.locator("#f-brand").click()
+        page.locator("#f-material").scroll_into_view_if_needed()
+        page.screenshot(path=folder / f"real-draft-{size}.png", animations="disabled")
+        page.context.close()
+
+
 def services_of(home: Path, pipeline: Any) -> Services:
     """A fresh store with two sellers, and the real pipeline."""
     passwords = home / "passwords"
@@ -85,6 +105,7 @@ def services_of(home: Path, pipeline: Any) -> Services:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Waiting times on the seller's page, in a browser.")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--pictures", type=Path)
     args = parser.parse_args()
     expect.set_options(timeout=120_000)
     pipeline = build_pipeline(None, True, ipl_home())
@@ -96,6 +117,8 @@ def main() -> None:
         browser = play.chromium.launch(executable_path=str(find_chromium()), args=CHROMIUM_ARGS)
         one_round(browser, url)
         rounds = [one_round(browser, url) for _ in range(args.rounds)]
+        if args.pictures:
+            pictures(browser, url, args.pictures)
         browser.close()
     times = {name: [r[name] for r in rounds] for name in rounds[0]}
     found = {n: {"median": round(statistics.median(v), 2), "worst": round(max(v), 2)} for n, v in times.items()}
