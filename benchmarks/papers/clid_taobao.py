@@ -1,6 +1,6 @@
 """CLID on a real log: what distilling carts and favourites does to the calibration of purchases after a view.
 
-``python -m benchmarks.papers.clid_taobao [--seeds N] [--out FILE]`` prints one JSON object. The log is the Taobao
+``python -m benchmarks.papers.clid_taobao [--seeds N]`` prints one JSON object. The log is the Taobao
 UserBehavior sample (``recommend/data/public/taobao.py``). It has no pages, so it cannot test lists: a list is what a
 user viewed within a batch, and only calibration is looked at.
 
@@ -16,11 +16,11 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
 
+from benchmarks.papers.user_logs import until_next, users_anew
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
 from recommend.data.public import sequences, taobao
@@ -52,7 +52,8 @@ def views() -> dict[str, Column]:
     user, item, at = (events[n][seen] for n in ("user_id", "item_id", "time_ms"))
     rows = sequences.samples(user, item, at, events["category"][seen], seed=0, negatives=0, longest=20, shortest=0)
     follows = {
-        name: within_a_day(events, events["behaviour"] == code[name], user, item, at) for name in ("buy", "cart", "fav")
+        name: until_next(events, events["behaviour"] == code[name], user, item, at) <= DAY_MS
+        for name in ("buy", "cart", "fav")
     }
     kept = torch.from_numpy(np.flatnonzero(at // DAY_MS <= TEST_TO))
     rows |= {
@@ -60,19 +61,6 @@ def views() -> dict[str, Column]:
         PRIVILEGED: torch.from_numpy(np.stack([follows["cart"], follows["fav"]], 1).astype(np.float32)),
     }
     return select_batch(rows, kept)
-
-
-def within_a_day(
-    events: dict[str, np.ndarray], which: np.ndarray, user: np.ndarray, item: np.ndarray, at: np.ndarray
-) -> np.ndarray:
-    """(views,) whether this user did it to this thing within 24 hours after the view."""
-    pairs = np.stack([np.r_[events["user_id"][which], user], np.r_[events["item_id"][which], item]], 1)
-    _, pair = np.unique(pairs, axis=0, return_inverse=True)
-    done = int(which.sum())
-    step = 100 * DAY_MS  # longer than the log, so that pair and moment make one sorted key
-    key = np.sort(pair[:done] * step + events["time_ms"][which])
-    asked = pair[done:] * step + at
-    return np.searchsorted(key, asked + DAY_MS, "right") > np.searchsorted(key, asked, "left")
 
 
 def predicted(seed: int, learned: dict[str, Column], asked: dict[str, Column], sizes: dict[str, int]) -> dict:
@@ -100,12 +88,8 @@ def judge(label: np.ndarray, p: np.ndarray, user: np.ndarray) -> dict[str, float
 
 def over_users(label: np.ndarray, one: np.ndarray, two: np.ndarray, user: np.ndarray) -> dict[str, list[float]]:
     """95 % intervals of the differences in ECE and PCOC when the test's users are drawn anew."""
-    rng = np.random.default_rng(0)
-    _, place = np.unique(user, return_inverse=True)
-    rows_of = np.split(np.argsort(place, kind="stable"), np.cumsum(np.bincount(place))[:-1])
     found = []
-    for _ in range(DRAWS):
-        rows = np.concatenate([rows_of[i] for i in rng.integers(0, len(rows_of), len(rows_of))])
+    for rows in users_anew(user, DRAWS, np.random.default_rng(0)):
         y, a, b = label[rows], one[rows], two[rows]
         found.append([ece(y, a) - ece(y, b), abs(pcoc(y, a) - 1) - abs(pcoc(y, b) - 1)])
     low, high = np.quantile(np.array(found), [0.025, 0.975], axis=0)
@@ -116,7 +100,6 @@ def main() -> None:
     """Train every arm on every seed and print what came of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--out", type=Path, help="file for the JSON as well")
     args = parser.parse_args()
     began = time.process_time()
     rows = views()
@@ -149,10 +132,7 @@ def main() -> None:
         },
         "cpu_s": round(time.process_time() - began, 1),
     }
-    text = json.dumps(found, indent=1)
-    print(text)
-    if args.out:
-        args.out.write_text(text + "\n", encoding="utf-8")
+    print(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

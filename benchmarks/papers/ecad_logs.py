@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from benchmarks.papers.user_logs import users_anew
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog
 from recommend.data.public import online_retail, taobao
@@ -149,12 +150,10 @@ def main() -> None:
     for name, values in found.items():
         print(f"| {name} | " + " | ".join(f"{v:.4f}" for v in np.mean(values, axis=0)) + " |")
     user, rng = log.user[asked.rows], np.random.default_rng(0)
-    users, code = np.unique(user, return_inverse=True)
-    rows = np.split(np.argsort(code, kind="stable"), np.cumsum(np.bincount(code))[:-1])
     for place, (name, of) in enumerate((("AUC", auc), ("logloss x 1000", lambda a, b: 1000 * logloss(a, b)))):
         a, b = (np.array(found[arm])[:, place] for arm in ("ecad", "direct"))
         mean, low, high = interval(a - b)
-        drawn = [np.concatenate([rows[u] for u in rng.integers(0, len(users), len(users))]) for _ in range(RESAMPLES)]
+        drawn = users_anew(user, RESAMPLES, rng)
         half = 1.96 * np.std([of(y[r], predicted["ecad"][r]) - of(y[r], predicted["direct"][r]) for r in drawn])
         print(
             f"ecad - direct, {name}: {mean:+.4f} [{low:+.4f}, {high:+.4f}] over seeds; users drawn anew: +-{half:.4f}"

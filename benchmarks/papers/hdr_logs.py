@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.papers.user_logs import until_next
 from recommend.data.public import online_retail, taobao
 from recommend.data.public.source import DAY_MS, numpy
 from recommend.models.hdr import nearest
@@ -95,18 +96,8 @@ def clicks(root: Path | None) -> None:
     events = numpy(taobao.read(root), ["user_id", "item_id", "behaviour", "time_ms"])
     view = events["behaviour"] == taobao.BEHAVIOURS.index("pv")
     buy = events["behaviour"] == taobao.BEHAVIOURS.index("buy")
-    place = events["user_id"] * (int(events["item_id"].max()) + 1) + events["item_id"]
-    order = np.lexsort((events["time_ms"][buy], place[buy]))
-    bought, when = place[buy][order], events["time_ms"][buy][order]
-    wanted, time = place[view], events["time_ms"][view]
-    # First purchase of the pair at or after the view: both are sorted by (pair, time).
-    keys = {pair: when[bought == pair] for pair in np.intersect1d(np.unique(bought), np.unique(wanted))}
-    delay = np.full(len(time), np.inf)
-    for n in np.flatnonzero(np.isin(wanted, list(keys))):
-        later = keys[wanted[n]]
-        later = later[later >= time[n]]
-        if len(later):
-            delay[n] = later[0] - time[n]
+    user, item, time = (events[name][view] for name in ("user_id", "item_id", "time_ms"))
+    delay = until_next(events, buy, user, item, time).astype(float)
     delay[delay > 7 * DAY_MS] = np.inf
     followed = time < 3 * DAY_MS  # a week is left to them
     ends = np.isfinite(delay)

@@ -1,6 +1,6 @@
 """KEEP on a real log: what knowledge of views, carts and purchases adds to a sub-domain, beside that of views alone.
 
-``python -m benchmarks.papers.keep_taobao [--seeds N] [--out FILE]`` prints one JSON object. The log is the Taobao
+``python -m benchmarks.papers.keep_taobao [--seeds N]`` prints one JSON object. The log is the Taobao
 UserBehavior sample (``recommend/data/public/taobao.py``; 815 users). It has views and no impressions, so a row is a
 view or, below it, the thing of another view of the same day that this user did not open at that moment. Super-domain:
 all categories, days 0 to 6; tasks: viewed, put into the cart, bought (by this user, until the window's end).
@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.papers.user_logs import users_anew
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.knowledge import KnowledgeStore, Table
 from recommend.data.memory import MemoryStream
@@ -142,12 +143,8 @@ def predicted(seed: int, events: dict[str, np.ndarray]) -> tuple[dict[str, np.nd
 def over_users(one: np.ndarray, two: np.ndarray, parts: list[tuple[np.ndarray, np.ndarray]]) -> list[float]:
     """95 % interval of a difference in AUC when the users are drawn anew; of rows of all seeds together."""
     click, user = (np.concatenate([p[i] for p in parts]) for i in (0, 1))
-    rng, (_, place) = np.random.default_rng(0), np.unique(user, return_inverse=True)
-    of_user = np.split(np.argsort(place, kind="stable"), np.cumsum(np.bincount(place))[:-1])
-    found = []
-    for _ in range(DRAWS):
-        at = np.concatenate([of_user[i] for i in rng.integers(0, len(of_user), len(of_user))])
-        found.append(auc(click[at], one[at]) - auc(click[at], two[at]))
+    drawn = users_anew(user, DRAWS, np.random.default_rng(0))
+    found = [auc(click[at], one[at]) - auc(click[at], two[at]) for at in drawn]
     return [round(float(v), 4) for v in np.quantile(found, [0.025, 0.975])]
 
 
@@ -156,7 +153,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first", type=int, default=0, help="first seed")
-    parser.add_argument("--out", type=Path, help="file for the JSON as well")
     args = parser.parse_args()
     began, events = time.process_time(), numpy(taobao.read())
     runs = [predicted(seed, events) for seed in range(args.first, args.first + args.seeds)]
@@ -178,10 +174,7 @@ def main() -> None:
         },
         "cpu_s": round(time.process_time() - began, 1),
     }
-    text = json.dumps(result, indent=1)
-    print(text)
-    if args.out:
-        args.out.write_text(text + "\n", encoding="utf-8")
+    print(json.dumps(result, indent=1))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import json
 import numpy as np
 import torch
 
+from benchmarks.papers.user_logs import users_anew
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
 from recommend.data.public import taobao
@@ -82,9 +83,7 @@ def half_width(
     click: np.ndarray, first: np.ndarray, second: np.ndarray, user: np.ndarray, rng: np.random.Generator
 ) -> float:
     """Half of the 95 % interval of a difference in AUC when the test's users are drawn anew."""
-    users, code = np.unique(user, return_inverse=True)
-    rows = np.split(np.argsort(code, kind="stable"), np.cumsum(np.bincount(code))[:-1])
-    drawn = [np.concatenate([rows[u] for u in rng.integers(0, len(users), len(users))]) for _ in range(RESAMPLES)]
+    drawn = users_anew(user, RESAMPLES, rng)
     return 1.96 * float(np.std([auc(click[r], first[r]) - auc(click[r], second[r]) for r in drawn]))
 
 

@@ -10,10 +10,7 @@ import argparse
 import json
 import os
 import platform
-import socket
-import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 
 from rag_index import (
@@ -37,6 +33,7 @@ from rag_index import (
     sample_encoders,
     sample_records,
 )
+from tests.servers import Server
 
 NOISE = 0.9  # length of the noise over the length of the vector: cosine of clone and original about 0.74
 SELLERS = 5_000
@@ -78,33 +75,6 @@ class Clones:
                 text_vector=self.text[n].tolist(),
                 attributes={"colour": "blue"},
             )
-
-
-class Server:
-    """``chroma run`` on a free port."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.folder, self.url = folder, f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        program = Path(sysconfig.get_path("scripts")) / "chroma"
-        command = [program, "run", "--path", self.folder, "--host", "127.0.0.1", "--port", str(self.port)]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until = time.monotonic() + 120
-        while time.monotonic() < until:
-            try:
-                httpx.get(f"{self.url}/api/v2/heartbeat").raise_for_status()
-                return
-            except httpx.HTTPError:
-                time.sleep(0.2)
-        raise SystemExit("chroma run did not come up within 120 s")
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
 
 
 def memory_mb(pid: int | str = "self") -> float:
@@ -204,6 +174,7 @@ def measure(listings: int, queries: int, folder: Path) -> dict[str, Any]:
         ServerPlace(server.url).publish(manifest)
         with ListingIndex.open(server.url, info) as index:
             result["server_ms"] = measure_search(index, asked)
+        assert server.process is not None
         result["memory_mb"]["server"] = round(memory_mb(server.process.pid))
         result["killed_server"] = kill_amid_adds(server, stored, info)
     finally:

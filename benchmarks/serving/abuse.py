@@ -38,9 +38,8 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from listing.home import ipl_home
+from benchmarks.serving.real_server import environment, served
 
-ROOT = Path(__file__).resolve().parents[2]
 PASSWORDS = {"ann": "a right good password", "mallory": "another good password"}
 PROBE_SECONDS = 0.1
 BODY_MB = 200
@@ -92,18 +91,12 @@ def server() -> Iterator[Target]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         home, temporary, passwords = folder / "home", folder / "tmp", folder / "passwords"
-        for path in (home, temporary):
-            path.mkdir()
-        (home / "models").symlink_to(ipl_home() / "models", target_is_directory=True)
-        variables = {
-            "PYTHONPATH": str(ROOT), "IPL_HOME": str(home), "IPL_PASSWORDS": str(passwords), "TMPDIR": str(temporary),
-            "MALLOC_ARENA_MAX": "2", "IPL_SETUP": "0",
-        }  # fmt: skip
-        environment = {**{k: v for k, v in os.environ.items() if not k.startswith("IPL_")}, **variables}
+        temporary.mkdir()
+        given = environment(home, IPL_PASSWORDS=str(passwords), TMPDIR=str(temporary))
 
         def ipl(*arguments: str, text: str = "") -> str:
             command = [sys.executable, "-P", "-m", "app.cli", *arguments]
-            done = subprocess.run(command, env=environment, input=text, capture_output=True, text=True, check=False)
+            done = subprocess.run(command, env=given, input=text, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise SystemExit(f"{' '.join(arguments)}: {done.stderr[-500:]}")
             return done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""
@@ -111,21 +104,11 @@ def server() -> Iterator[Target]:
         for person, password in PASSWORDS.items():
             ipl("accounts", "password", person, str(passwords), text=password + "\n")
         tokens = {person: ipl("accounts", "token", person) for person in PASSWORDS}
-        command = [sys.executable, "-P", "-m", "app.cli", "serve", "--port", "0"]
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
-            try:
-                assert process.stdout is not None
-                line = process.stdout.readline()
-                if " at http" not in line:
-                    raise SystemExit(f"the server did not start: {(folder / 'log').read_text()[-2000:]}")
-                target = Target(line.split(" at ")[1].split("/  ")[0], process.pid, home, temporary, tokens)
-                target.cookies.update({person: sign_in(target, person).cookies for person in PASSWORDS})
-                warm(target)
-                yield target
-            finally:
-                process.terminate()
-                process.wait(60)
+        with served(given, folder / "log") as (url, pid):
+            target = Target(url, pid, home, temporary, tokens)
+            target.cookies.update({person: sign_in(target, person).cookies for person in PASSWORDS})
+            warm(target)
+            yield target
 
 
 @dataclass

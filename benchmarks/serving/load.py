@@ -15,9 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -31,34 +29,22 @@ import locust  # first of all: it makes sockets and processes cooperative
 import numpy as np
 import psutil
 
-from benchmarks.serving.feed_traffic import fill
 from benchmarks.serving.load_people import Notes, people
+from benchmarks.serving.real_server import environment, served
+from benchmarks.serving.stock import fill
 from listing.home import ipl_home
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
 def server(listings: int) -> Iterator[tuple[str, int]]:
     """(address, process id) of ``ipl serve`` on a home of its own, with the models and the index of the usual one."""
-    with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("wb") as log:
+    with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
-        home.mkdir()
-        (home / "models").symlink_to(ipl_home() / "models", target_is_directory=True)
+        given = environment(home)
         shutil.copytree(ipl_home() / "index", home / "index")
         fill(home, listings, seed=0)
-        command = [sys.executable, "-P", "-m", "app.cli", "serve", "--port", "0"]
-        given = {"PYTHONPATH": str(ROOT), "IPL_HOME": str(home), "MALLOC_ARENA_MAX": "2", "IPL_SETUP": "0"}
-        process = subprocess.Popen(command, env={**os.environ, **given}, stdout=subprocess.PIPE, stderr=log, text=True)
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            if " at http" not in line:
-                raise SystemExit(f"the server did not start: {(Path(folder) / 'log').read_text()[-2000:]}")
-            yield line.split(" at ")[1].split("/  ")[0], process.pid
-        finally:
-            process.terminate()
-            process.wait(60)
+        with served(given, Path(folder) / "log") as server_and_pid:
+            yield server_and_pid
 
 
 class Watch:

@@ -17,8 +17,11 @@ import gevent
 from locust import HttpUser, constant_throughput, task
 from locust.contrib.fasthttp import FastHttpUser
 
+from listing.taxonomy import load_taxonomy
+
 PHOTO = Path(__file__).resolve().parents[2] / "demo" / "hoodie.jpg"
 VISITORS = 500
+CATEGORIES = sorted(load_taxonomy().categories)
 SOLD = 409  # somebody else was faster, or the price was changed: how a sale of single pieces goes
 
 
@@ -76,12 +79,13 @@ class Reader(Asks, FastHttpUser):
     def visit(self) -> None:
         """One visit: two or three calls."""
         name = f"visitor{random.randrange(VISITORS):04d}"
+        likes = random.Random(name).sample(CATEGORIES, 2)  # each visitor has a taste, which the feed can learn
         answer = self.ask("GET", f"/v1/feed/{name}", "GET /v1/feed")
         if answer is None:
             return
         page = answer.json()
         things = [place["listing"] for place in page["places"] if place["listing"]]
-        clicked = [x for x in things if random.random() < 0.05]
+        clicked = [x for x in things if random.random() < (0.3 if x["category"] in likes else 0.04)]
         events = [{"kind": "impression", "page_id": page["id"], "listing_id": x["id"]} for x in things]
         events += [{"kind": "click", "page_id": page["id"], "listing_id": one["id"]} for one in clicked]
         if events:

@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from safetensors.numpy import save_file
 
+from finetune.safety import goods
 from finetune.safety.augment import Augmenter, Row, number_words
 from finetune.safety.network import Bags, NetworkConfig, TaggerNetwork, bag_tensors
 from listing.safety.contacts import WEIGHTS, decode, library_matches, merge
@@ -68,7 +69,7 @@ def captions() -> list[str]:
 
 def goods_texts() -> list[str]:
     """Listings written for the check of goods; those that look as if they held contact data are left out."""
-    rows = [row for name in ("train", "development") for row in read_rows(SETS.parent / "goods" / f"{name}.jsonl")]
+    rows = goods.read_rows(SETS.parent / "goods")
     return [row["text"] for row in rows if not _LIKE_CONTACTS.search(row["text"])]
 
 

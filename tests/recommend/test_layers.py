@@ -12,7 +12,6 @@ from recommend.layers.activations import Dice, activation
 from recommend.layers.attention import TargetAttention, mean_pool
 from recommend.layers.embedding import Tables
 from recommend.layers.experts import PLE, MMoE
-from recommend.layers.mlp import MLP
 
 WIDTH = 6
 
@@ -49,13 +48,6 @@ def test_packed_attention_is_the_padded_one_with_its_gradients(softmax: bool, hi
     for first, second in zip(one, two, strict=True):
         torch.testing.assert_close(first, second, atol=1e-3, rtol=1e-3)
     assert not packed[:2].any()
-
-
-def test_attention_does_not_depend_on_who_else_is_in_the_batch() -> None:
-    target, history = ragged()
-    layer = TargetAttention(WIDTH)
-    index = torch.tensor([5, 30, 2])
-    torch.testing.assert_close(layer(target, history)[index], layer(target[index], history.select(index)))
 
 
 def test_mean_pool() -> None:
@@ -107,9 +99,3 @@ def test_big_tables_get_sparse_gradients() -> None:
     (tables("big", torch.tensor([1, 1, 3])).sum() + tables("small", torch.tensor([2])).sum()).backward()
     assert tables.tables["big"].weight.grad.is_sparse
     assert not tables.tables["small"].weight.grad.is_sparse
-
-
-def test_mlp_shapes() -> None:
-    assert MLP(5, (8, 4), 2, dropout=0.1, batch_norm=True)(torch.randn(3, 5)).shape == (3, 2)
-    assert MLP(5, (8, 4), 0).width == 4
-    assert MLP(5, (), 1)(torch.randn(3, 5)).shape == (3, 1)

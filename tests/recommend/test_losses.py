@@ -7,7 +7,6 @@ import torch
 from torch.nn import functional
 
 from recommend.losses.alignment import distil
-from recommend.losses.delayed import exponential_delay, fake_negative_weighted
 from recommend.losses.listwise import listmle, listnet
 from recommend.losses.pairwise import ranknet
 from recommend.losses.pointwise import bce, bce_of_product
@@ -81,41 +80,3 @@ def test_distillation_is_least_at_the_teacher() -> None:
     logits = torch.logit(teacher).requires_grad_()
     (gradient,) = torch.autograd.grad(distil(logits, teacher), logits)
     assert gradient.abs().max() < 1e-6
-
-
-def test_fake_negative_weights_find_the_true_rate() -> None:
-    """Every sample arrives as a negative, converted ones once more as positives; the least loss is at the true rate."""
-    rate, n = 0.3, 1_000
-    labels = torch.cat([torch.zeros(n), torch.ones(int(rate * n))])
-    assert labels.mean().item() < 0.24  # what an unweighted fit would find
-
-    def slope(p: float) -> float:
-        logit = torch.logit(torch.tensor([p])).requires_grad_()
-        (gradient,) = torch.autograd.grad(fake_negative_weighted(logit.expand(len(labels)), labels), logit)
-        return float(gradient)
-
-    assert slope(rate) == pytest.approx(0, abs=1e-6)
-    assert slope(0.24) < -1e-3
-    assert slope(0.36) > 1e-3
-
-
-def test_exponential_delays_find_rate_and_conversion() -> None:
-    torch.manual_seed(0)
-    n, rate, speed = 20_000, 0.4, 0.1
-    delay = torch.distributions.Exponential(speed).sample((n,))
-    watched = torch.rand(n) * 20
-    seen = (torch.rand(n) < rate) & (delay < watched)
-    hours = torch.where(seen, delay, watched)
-    both = torch.tensor([0.0, -2.0], requires_grad=True)
-    optimizer = torch.optim.LBFGS([both], max_iter=15)
-
-    def closure() -> torch.Tensor:
-        optimizer.zero_grad()
-        loss = exponential_delay(both[0].expand(n), both[1].expand(n), seen, hours)
-        loss.backward()
-        return loss
-
-    optimizer.step(closure)
-    assert seen.float().mean() < 0.27
-    assert both[0].sigmoid().item() == pytest.approx(rate, abs=0.03)
-    assert both[1].exp().item() == pytest.approx(speed, rel=0.12)

@@ -174,13 +174,6 @@ def test_nothing_measured_is_not_a_number(measure: Callable[[], float]) -> None:
     assert math.isnan(measure())
 
 
-def test_lists_without_a_positive_do_not_count() -> None:
-    y, s, g = [0, 0], [0.1, 0.2], [0, 0]
-    assert all(math.isnan(f(y, s, g)) for f in (ndcg, mean_average_precision))
-    both = [*y, 1, 0], [*s, 0.9, 0.1], [*g, 1, 1]
-    assert [f(*both) for f in (ndcg, mean_average_precision)] == [1.0, 1.0]
-
-
 def test_the_report_names_every_measure() -> None:
     y, p, g = rows(1)
     found = measures(y, p, g)

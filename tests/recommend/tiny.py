@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.features.ragged import Ragged
 
@@ -23,6 +24,16 @@ FEATURES = FeatureMap(
     ),
     labels=("click",),
 )
+
+# The knobs of a small world, for runs of every arm.
+WORLD = {"impressions": 12_000, "users": 60, "new_items_per_day": 200, "many_items": 60, "posts_per_day": 10}
+
+
+def encoded(rows: int, features: FeatureMap = FEATURES) -> tuple[dict[str, int], dict[str, torch.Tensor | Ragged]]:
+    """Sizes of the tables, and the rows as a model reads them."""
+    data = columns(rows)
+    encoders = Encoders.fit(features, [data])
+    return encoders.sizes(), encoders(data)
 
 
 def columns(rows: int = 600, seed: int = 0, items: int = 40, longest: int = 6) -> dict[str, torch.Tensor | Ragged]:

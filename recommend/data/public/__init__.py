@@ -12,9 +12,4 @@ is known travel as field metadata, as in ``recommend/data/schema.py``), or raise
 | ``online_retail.py`` | Online Retail (UCI) | lines, cancellations with their purchase |
 | ``open_bandit.py`` | Open Bandit, small and full | impressions, items |
 | ``coat.py`` | Coat | ratings, users, items |
-| ``taobao_ad.py`` | Ali_Display_Ad_Click | impressions, ads, users, behaviours |
-| ``ali_ccp.py`` | Ali-CCP | impressions |
-| ``amazon_electronics.py`` | AmazonElectronics_x1 (BARS) | samples |
-| ``cascade.py`` | CASCADE | clicks |
-| ``recflow.py`` | RecFlow | stages |
 """

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pcsv
-import pyarrow.feather as pf
 import pyarrow.parquet as pq
 
 from recommend.data.parquet import FAULTS, DataError
@@ -56,26 +55,9 @@ def read_parquet(path: Path, columns: Sequence[str]) -> pa.Table:
         raise broken(path, error) from error
 
 
-def read_feather(path: Path, columns: Sequence[str]) -> pa.Table:
-    """These columns of a Feather file."""
-    there(path)
-    try:
-        table = pf.read_table(path, use_threads=False)
-    except FAULTS as error:
-        raise broken(path, error) from error
-    _all_there(path, columns, table.column_names)
-    return table.select(list(columns))
-
-
-def read_csv(
-    path: Path,
-    types: Mapping[str, pa.DataType],
-    names: Sequence[str] | None = None,
-    delimiter: str = ",",
-    renamed: Mapping[str, str] | None = None,
-) -> pa.Table:
+def read_csv(path: Path, types: Mapping[str, pa.DataType], names: Sequence[str] | None = None) -> pa.Table:
     """The columns of ``types`` of a text file, cast to them; all batches of ``stream_csv`` as one table."""
-    batches = list(stream_csv(path, types, names, delimiter, renamed))
+    batches = list(stream_csv(path, types, names))
     return pa.concat_tables(batches) if batches else pa.table({n: pa.array([], t) for n, t in types.items()})
 
 
@@ -83,8 +65,6 @@ def stream_csv(
     path: Path,
     types: Mapping[str, pa.DataType],
     names: Sequence[str] | None = None,
-    delimiter: str = ",",
-    renamed: Mapping[str, str] | None = None,
     block_bytes: int = 1 << 24,
 ) -> Iterator[pa.Table]:
     """A text file as tables of the columns of ``types``, one block in memory at a time.
@@ -92,12 +72,10 @@ def stream_csv(
     Args:
         types: column to type; an empty cell or NULL becomes null.
         names: of the columns of a file without a header; None reads the header (spaces around its names are ignored).
-        renamed: other spellings of a header's names, by what they stand for.
     """
     there(path)
     try:
-        header = list(names) if names is not None else _header(path, delimiter)
-        header = [(renamed or {}).get(name, name) for name in header]
+        header = list(names) if names is not None else _header(path)
         _all_there(path, types, header)
         reading = pcsv.ReadOptions(
             column_names=header, skip_rows=0 if names is not None else 1, use_threads=False, block_size=block_bytes
@@ -108,8 +86,7 @@ def stream_csv(
             null_values=["", "NULL", "null", "NaN", "nan"],
             strings_can_be_null=False,
         )
-        parsing = pcsv.ParseOptions(delimiter=delimiter)
-        with pcsv.open_csv(path, reading, parsing, converting) as reader:
+        with pcsv.open_csv(path, reading, convert_options=converting) as reader:
             for batch in reader:
                 yield pa.Table.from_batches([batch])
     except DataError:
@@ -181,9 +158,9 @@ def _cast(values: Any, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
     return array.cast(kind)
 
 
-def _header(path: Path, delimiter: str) -> list[str]:
+def _header(path: Path) -> list[str]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        return [name.strip().strip('"') for name in file.readline().split(delimiter)]
+        return [name.strip().strip('"') for name in file.readline().split(",")]
 
 
 def _all_there(path: Path, wanted: Sequence[str] | Mapping[str, Any], found: Sequence[str]) -> None:

@@ -36,6 +36,7 @@ from recommend.experiments.arms import EVALUATED_ROWS, MODEL, TRAIN
 from recommend.experiments.arms import FEATURES as ALL
 from recommend.experiments.recipe import Measures, Recipe, Setting
 from recommend.experiments.setups.disentanglement_probe import disentanglement
+from recommend.experiments.setups.entities import expected_auc
 from recommend.experiments.setups.marketplace import Marketplace, open_marketplace, world_folder
 from recommend.experiments.setups.preranking import SLOTS, Candidates, read_candidates
 from recommend.experiments.statistics import Claim
@@ -261,17 +262,6 @@ def shown_ads(side: Side) -> np.ndarray:
     """(test rows,) whether the ads' own policy chose the row."""
     test = side.market.test
     return (column(test, "policy") == POLICIES.index("ads")).numpy()
-
-
-def expected_auc(truth: np.ndarray, scores: np.ndarray) -> float:
-    """AUC over all outcomes that the probabilities allow: each row is a click with weight p and none with 1 - p."""
-    order = np.argsort(scores, kind="stable")
-    p, s = truth[order].astype(np.float64), scores[order]
-    _, place = np.unique(s, return_inverse=True)
-    yes, no = np.bincount(place, weights=p), np.bincount(place, weights=1 - p)
-    below = np.cumsum(no) - no
-    itself = (p * (1 - p)).sum()  # a row is not compared with itself, which would be a tie
-    return float(((yes * (below + no / 2)).sum() - itself / 2) / (p.sum() * (1 - p).sum() - itself))
 
 
 def expected_logloss(truth: np.ndarray, p: np.ndarray) -> float:

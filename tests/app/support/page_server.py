@@ -1,4 +1,4 @@
-"""The whole app in a real server on a free port, for browser tests and screenshots."""
+"""The whole app in a real server on a free port, for browser tests."""
 
 from __future__ import annotations
 

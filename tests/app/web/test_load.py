@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.serving.feed_traffic import fill
+from benchmarks.serving.stock import fill
 from tests.app.support.restores import server
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.drafts.evidence_sets import goods, read_set
+from finetune.safety.goods import read_rows
 from listing.safety.prohibited_goods import check_goods, load_groups
 
 TESTS = Path(__file__).parents[2]
@@ -79,3 +80,13 @@ def test_messages_are_one_polite_sentence_each() -> None:
     groups = load_groups()
     assert len({g.code for g in groups}) == len({g.name for g in groups}) == len(groups) >= 20
     assert all(g.message.count(".") == 1 and g.message[0].isupper() for g in groups)
+
+
+def test_the_catalogue_teaches_what_is_honest_and_repeats_no_row() -> None:
+    rows = read_rows(TESTS / "sets" / "goods")
+    honest = [row for row in rows if row["author"] == "catalogue"]
+    assert not any(row["prohibited"] for row in honest)
+    assert {"Gap", "Hugo Boss"} & {row["text"] for row in honest} == {"Gap"}  # a name once, not each spelling of it
+    assert len(honest) > 1_500
+    learned = [row["text"].casefold() for row in rows if row["author"] != "dev11"]  # but for the development set
+    assert len(set(learned)) == len(learned)

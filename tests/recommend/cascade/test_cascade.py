@@ -139,41 +139,39 @@ def test_no_bidder_gains_by_paying_more_than_the_next_is_worth():
     assert prices == pytest.approx([0.6, 0.6, 0.6])
 
 
+def mixed(rng, share, *, new=None, shown=None, seller=None, ads=(), far=None, count=60, **rules):
+    """A page of ten of ``count`` candidates, the best first; nothing is new and all sellers differ, unless said."""
+    zeros = np.zeros(count, int)
+    shown, new = (zeros if shown is None else shown), (zeros > 0 if new is None else new)
+    seller = np.arange(count) if seller is None else seller
+    return mix(np.linspace(1, 0, count), shown, new, seller, list(ads), 10, Exposure(share=share, **rules), rng, far)
+
+
+def explored(page) -> list[int]:
+    return [place.candidate for place in page if place.reason == "exploration"]
+
+
 def test_exploration_gets_its_share_of_the_places_on_average():
-    rng, rules = np.random.default_rng(0), Exposure(share=0.15)
-    score = np.linspace(1, 0, 60)
+    rng = np.random.default_rng(0)
     new = np.arange(60) >= 40  # by score alone no new thing would ever be shown
-    seen = [
-        sum(p.reason == "exploration" for p in mix(score, np.zeros(60, int), new, np.arange(60), [], 10, rules, rng))
-        for _ in range(400)
-    ]
-    assert np.mean(seen) == pytest.approx(1.5, abs=0.1)
+    assert np.mean([len(explored(mixed(rng, 0.15, new=new))) for _ in range(400)]) == pytest.approx(1.5, abs=0.1)
     tired = np.where(new, 10, 0)
     tired[50] = 4
-    least = mix(score, tired, new, np.arange(60), [], 10, Exposure(share=0.1), rng)
-    assert [p.candidate for p in least if p.reason == "exploration"] == [50]
-    none = mix(score, np.zeros(60, int), new, np.arange(60), [], 10, Exposure(share=0.0), rng)
-    assert [p.candidate for p in none] == list(range(10))
+    assert explored(mixed(rng, 0.1, new=new, shown=tired)) == [50]
+    assert [p.candidate for p in mixed(rng, 0.0, new=new)] == list(range(10))
 
 
 def test_half_of_the_exploration_goes_beyond_what_sources_found():
-    rng, rules = np.random.default_rng(0), Exposure(share=0.4, beyond=0.5)
-    new, beyond = np.arange(60) >= 40, np.arange(60) >= 50
-    count = {True: 0, False: 0}
-    for _ in range(300):
-        page = mix(np.linspace(1, 0, 60), np.zeros(60, int), new, np.arange(60), [], 10, rules, rng, beyond)
-        for place in page:
-            if place.reason == "exploration":
-                count[bool(beyond[place.candidate])] += 1
-    assert count[True] / 300 == pytest.approx(2.0, abs=0.05)
-    assert count[False] / 300 == pytest.approx(2.0, abs=0.05)
+    rng, new, far = np.random.default_rng(0), np.arange(60) >= 40, np.arange(60) >= 50
+    pages = [explored(mixed(rng, 0.4, new=new, far=far)) for _ in range(300)]
+    assert np.mean([sum(far[page]) for page in pages]) == pytest.approx(2.0, abs=0.05)
+    assert np.mean([sum(~far[page]) for page in pages]) == pytest.approx(2.0, abs=0.05)
     # Where one kind is missing, the other takes its places; without the rule all is as if nothing were beyond.
-    for have in (beyond, new & ~beyond):
-        page = mix(np.linspace(1, 0, 60), np.zeros(60, int), have, np.arange(60), [], 10, rules, rng, beyond)
-        assert sum(p.reason == "exploration" for p in page) == 4
-    same = [mix(np.linspace(1, 0, 60), np.zeros(60, int), new, np.arange(60), [], 10, Exposure(share=0.35, beyond=b),
-                np.random.default_rng(3), far) for b, far in ((0.0, np.zeros(60, bool)), (0.5, None))]  # fmt: skip
-    assert same[0] == same[1]
+    for have in (far, new & ~far):
+        assert len(explored(mixed(rng, 0.4, new=have, far=far))) == 4
+    ways = ((0.0, np.zeros(60, bool)), (0.5, None))
+    one, two = (mixed(np.random.default_rng(3), 0.35, new=new, far=mask, beyond=share) for share, mask in ways)
+    assert one == two
 
 
 @pytest.mark.parametrize("beyond", [0.0, 0.5])
@@ -210,33 +208,13 @@ def test_what_no_source_finds_gets_its_chance_before_it_is_stale(tmp_path, beyon
 
 def test_a_page_has_its_ads_in_their_places_nothing_twice_and_few_of_one_seller():
     rng = np.random.default_rng(1)
-    seller = np.zeros(40, np.int64)
-    seller[20:] = np.arange(20)
-    page = mix(
-        np.linspace(1, 0, 40),
-        np.zeros(40, int),
-        np.zeros(40, bool),
-        seller,
-        [30, 0],
-        10,
-        Exposure(share=0, per_seller=3),
-        rng,
-    )
+    seller = np.r_[np.zeros(20, int), np.arange(20)]
+    page = mixed(rng, 0, seller=seller, ads=[30, 0], count=40, per_seller=3)
     assert [page[slot].candidate for slot in AD_SLOTS] == [30, 0]
     ids = [p.candidate for p in page]
     assert len(set(ids)) == len(ids) == 10
     assert sum(seller[i] == 0 and p.reason == "ranked" for i, p in zip(ids, page, strict=True)) <= 3
-    full = mix(
-        np.linspace(1, 0, 12),
-        np.zeros(12, int),
-        np.zeros(12, bool),
-        np.zeros(12, np.int64),
-        [],
-        10,
-        Exposure(share=0),
-        rng,
-    )
-    assert len(full) == 10  # one seller alone still fills the page
+    assert len(mixed(rng, 0, seller=np.zeros(12, int), count=12)) == 10  # one seller alone still fills the page
 
 
 def test_a_feed_without_models_ranks_by_popularity_and_says_so(tmp_path):

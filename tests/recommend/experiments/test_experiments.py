@@ -20,8 +20,9 @@ from recommend.experiments.results import Progress
 from recommend.experiments.runner import run_recipe, table
 from recommend.experiments.statistics import Claim, interval, judge, judge_control, verdict
 from recommend.features.ragged import Ragged
+from tests.recommend import tiny
 
-TINY = ["impressions=12000", "users=60", "new_items_per_day=200", "many_items=60", "posts_per_day=10"]
+TINY = [f"{knob}={value}" for knob, value in tiny.WORLD.items()]
 FORMAT = {
     *("paper", "recipe", "world_version", "scale", "seeds", "knobs", "verdict", "claims", "controls", "arms"),
     *("seconds", "machine"),

@@ -249,26 +249,6 @@ def test_no_gradient_flows_into_the_knowledge(data: tuple[Encoders, Rows]) -> No
 # Test 4: time.
 
 
-def test_no_event_at_or_after_publication_is_in_the_knowledge(domain: SuperDomain, extractor: Extractor) -> None:
-    """A log that ends at the publication gives the same knowledge and the same labels."""
-    until = CUT * DAY
-    cut = SuperDomain(
-        encoders=domain.encoders,
-        columns=select_batch(domain.columns, torch.from_numpy(domain.where(0, CUT - 1))),
-        raw={name: values[domain.raw["time_ms"] < until] for name, values in domain.raw.items()},
-        events={task: (i[t < until], t[t < until]) for task, (i, t) in domain.events.items()},
-        clicks={name: values[domain.clicks["time_ms"] < until] for name, values in domain.clicks.items()},
-        items={name: values[domain.items["listed_ms"] < until] for name, values in domain.items.items()},
-        truth=domain.truth[domain.raw["time_ms"] < until],
-    )
-    for kind, (keys, found) in extract(extractor, domain, until).items():
-        again = extract(extractor, cut, until)[kind]
-        np.testing.assert_array_equal(keys, again[0])
-        np.testing.assert_allclose(found, again[1], atol=1e-6)
-    all_of_it, shorter = domain.window(0, CUT - 1), cut.window(0, CUT - 1)
-    assert all(torch.equal(all_of_it[task], shorter[task]) for task in ("click", "cart", "order"))
-
-
 def altered(world: Path, to: Path) -> Path:
     """The same world until day 4 begins, and another from then on; ripe labels, which later events made, are others
     everywhere."""
@@ -408,25 +388,6 @@ def test_storage_is_users_and_items_and_active_pairs(domain: SuperDomain, extrac
 
 
 # Test 6: knowledge of others is worth nothing; what is one's own is.
-
-
-def test_shuffled_knowledge_loses_the_gain(data: tuple[Encoders, Rows]) -> None:
-    """Knowledge that says the click rate of the row helps; the same vectors on other rows do not."""
-    encoders, rows = data
-    clicks = label(rows, "click").float()
-    hint = clicks[:, None] + torch.randn(1_024, 1, generator=torch.Generator().manual_seed(1))
-    helpful = {**rows, **{f"knowledge_{kind}": hint.repeat(1, 6) for kind in KINDS}}
-    order = torch.randperm(1_024, generator=torch.Generator().manual_seed(2))
-    shuffled = {**helpful, **{f"knowledge_{kind}": hint[order].repeat(1, 6) for kind in KINDS}}
-    losses = {}
-    for name, asked in {"own": helpful, "shuffled": shuffled, "none": rows}.items():
-        model = make(KEEP if name != "none" else DIN, PLUGGED if name != "none" else tiny.FEATURES, encoders.sizes())
-        learned, held = slice_batch(asked, 0, 768), slice_batch(asked, 768, 1_024)
-        train(model, MemoryStream(learned, 64), TrainConfig(epochs=4, learning_rate=0.005, threads=1))
-        with torch.no_grad():
-            losses[name] = float(model.loss(model(held), held))
-    assert losses["own"] < losses["none"] - 0.03
-    assert abs(losses["shuffled"] - losses["none"]) < 0.015
 
 
 def test_an_extractors_knowledge_of_other_users_neither_helps_nor_hurts() -> None:

@@ -16,7 +16,6 @@ from recommend.data.memory import MemoryStream
 from recommend.experiments.recipe import Setting
 from recommend.experiments.recipes import mkt
 from recommend.experiments.recipes import mkt_amazon as amazon
-from recommend.experiments.setups.entities import FEATURES as WORLD_FEATURES
 from recommend.experiments.setups.entities import POST, Ready, expected_auc, open_entities
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
@@ -24,10 +23,11 @@ from recommend.features.ragged import Ragged, select_batch
 from recommend.metrics.ranks import auc, auc_by_group
 from recommend.models.baselines.din import DIN
 from recommend.models.baselines.fibinet import Bilinear, FiBiNET, Squeeze
-from recommend.models.baselines.multi_entity import SHARED, EntityMMoE, EntityPLE, entities, part_of, tables_of
+from recommend.models.baselines.multi_entity import SHARED, EntityMMoE, EntityPLE, part_of, tables_of
 from recommend.models.baselines.star import STAR
 from recommend.models.mkt import MEM, TEM, Aligned, Gate, Plain
 from recommend.training.trainer import train
+from tests.recommend import tiny
 
 OWN = {"item": ("price_bucket", "condition", "single"), "post": ("topic",)}
 FEATURES = FeatureMap(
@@ -128,19 +128,6 @@ def test_the_cross_is_dcn_s_unless_the_printed_one_is_asked_for() -> None:
         implicit = torch.relu(x0 @ hfa.implicit.weight.T + hfa.implicit.bias)
         score = torch.cat([x, implicit], 1) @ hfa.score.weight.T + hfa.score.bias
         torch.testing.assert_close(hfa.importance(x0), 2 / (1 + (-score).exp()))
-
-
-def test_own_fields_of_other_numbers_come_to_one_width() -> None:
-    mem = made(MEM)
-    assert mem.names == ["item", "post"] == entities(FEATURES)
-    assert mem.target == "post"
-    found = {}
-    for name, index in mem.rows(BATCH):
-        own = mem.own_fields(BATCH, name, index)
-        assert own.shape == (len(index), 8 * len(OWN[name]))
-        found[name] = mem.align[name](own)
-    assert found["item"].shape[1] == found["post"].shape[1] == CONFIG.mlp[0]
-    assert mem.extract(torch.zeros(2, mem.body_width + CONFIG.mlp[0]), "item").shape == (2, CONFIG.mlp[-2])
 
 
 # Stage 1
@@ -389,13 +376,11 @@ def test_the_expected_auc_is_the_mean_over_draws() -> None:
 
 # The world's two entities
 
-KNOBS = {"impressions": 12_000, "users": 60, "new_items_per_day": 200, "many_items": 60, "posts_per_day": 10}
-
 
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory: pytest.TempPathFactory) -> Ready:
-    setting = Setting("small", 7, tmp_path_factory.mktemp("worlds"), KNOBS)
-    return open_entities(setting, KNOBS)
+    setting = Setting("small", 7, tmp_path_factory.mktemp("worlds"), tiny.WORLD)
+    return open_entities(setting, tiny.WORLD)
 
 
 def test_posts_and_things_are_read_with_their_own_fields(ready: Ready) -> None:
@@ -441,12 +426,6 @@ def test_measures_stand_between_popularity_and_the_oracle(ready: Ready) -> None:
         assert 0.4 < floor[name] < ceiling[name] < 1
     total = sum(floor[f"rows_{g}"] for g in ("low", "middle", "high"))
     assert total == len(ready.market.truth)
-
-
-def test_the_world_s_map_knows_both_schemas() -> None:
-    assert entities(WORLD_FEATURES) == ["item", "post"]
-    counts = [sum(f.group == e for f in WORLD_FEATURES.role("target")) for e in ("item", "post")]
-    assert counts == [5, 3]
 
 
 # The real log

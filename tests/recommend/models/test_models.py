@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from benchmarks.recommend.peers.padded import PaddedDIN
 from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
 from recommend.features.encoders import Encoders
@@ -90,37 +91,23 @@ def test_equal_seeds_give_equal_weights(name: str) -> None:
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
 
 
-def padded_din(model: Ranker, batch: dict) -> torch.Tensor:
-    """DIN as libraries write it: padded histories, ``nn.Linear(4 d)`` over the four parts, a mask."""
-    x = model.inputs(batch)
-    target, (h, mask) = x.matched["item"], x.histories["item"].padded(12)
-    layer = model.attention["item"]
-    t = target[:, None].expand_as(h)
-    score = layer.rest(layer.act(layer.first(torch.cat([t, h, t - h, t * h], -1).flatten(0, 1)))).reshape(mask.shape)
-    interest = torch.bmm((score * mask)[:, None], h)[:, 0]
-    return model.top(torch.cat([x.context, x.target, interest], 1))[:, 0]
-
-
 def test_din_on_ragged_histories_is_din_on_padded_ones_also_after_training() -> None:
     """Same start, same data, one trained packed and one padded: the losses and predictions agree to four digits."""
-    packed, data = fresh("din")
-    padded, _ = fresh("din")
-    optimizers = [torch.optim.Adam(m.parameters(), lr=0.003) for m in (packed, padded)]
+    (packed, data), (padded, _) = fresh("din"), fresh("din")
+    padded.__class__ = PaddedDIN  # as libraries write it: padded histories, a linear layer over four parts, a mask
+    optimizers = {model: torch.optim.Adam(model.parameters(), lr=0.003) for model in (packed, padded)}
     for start in range(0, ROWS, 256):
         batch = slice_batch(data, start, start + 256)
         losses = []
-        for model, optimizer, forward in (
-            (packed, optimizers[0], lambda b: packed(b)["click"]),
-            (padded, optimizers[1], lambda b: padded_din(padded, b)),
-        ):
+        for model, optimizer in optimizers.items():
             optimizer.zero_grad()
-            loss = model.loss({"click": forward(batch)}, batch)
+            loss = model.loss(model(batch), batch)
             loss.backward()
             optimizer.step()
             losses.append(loss.item())
         assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     with torch.no_grad():
-        torch.testing.assert_close(packed(data)["click"], padded_din(padded, data), atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(packed(data)["click"], padded(data)["click"], atol=1e-3, rtol=1e-3)
 
 
 def test_esmm_learns_the_conversion_after_a_click_from_all_rows() -> None:

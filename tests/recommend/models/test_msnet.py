@@ -9,10 +9,8 @@ import torch
 from torch import nn
 
 from recommend.config import ConfigError, ModelConfig, TrainConfig
-from recommend.data.memory import MemoryStream
 from recommend.data.world import write_world
-from recommend.experiments.recipe import Setting
-from recommend.experiments.recipes.msnet import even_mass, mass, newest_limited, reach, staying
+from recommend.experiments.recipes.msnet import even_mass, mass, newest_limited, reach
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.features.ragged import Ragged, slice_batch
@@ -24,7 +22,6 @@ from recommend.models.baselines.mwuf import MWUF
 from recommend.models.msnet import AUX, LIMITED_ROW, MSNet
 from recommend.models.registry import build_model
 from recommend.training.runs import load_run, plan, train_run
-from recommend.training.trainer import train
 from tests.recommend import tiny
 
 SMALL = ModelConfig(
@@ -37,18 +34,16 @@ FLAGGED = FeatureMap(
         Feature(column="history_single", role="history", match="single", max_length=20),
     )
 )
-NEVER_SHOWN = 40  # an ID that only histories hold
-
-
-def flagged(rows: int = 400) -> dict[str, torch.Tensor | Ragged]:
-    """The tiny log with even items limited and odd ones deep."""
-    data = tiny.columns(rows)
-    return with_flags(data)
 
 
 def with_flags(data: dict) -> dict:
+    """Even items are limited, odd ones deep."""
     past = data["history_item"]
     return {**data, "single": data["item_id"] % 2 == 0, "history_single": past.with_values(past.values % 2 == 0)}
+
+
+def flagged(rows: int = 400) -> dict:
+    return with_flags(tiny.columns(rows))
 
 
 ENCODERS = Encoders.fit(FLAGGED, [flagged(2_000)])
@@ -213,25 +208,6 @@ def test_a_sold_thing_learns_through_the_auxiliary_loss_alone() -> None:
     assert not total
 
 
-def test_sold_things_move_further_with_the_auxiliary_loss() -> None:
-    """Plain SGD, so that a row moves by its gradients and not by an optimiser's memory."""
-    moved = {}
-    for weight in (0.0, 1.0):
-        model, _ = fresh(aux_weight=weight)
-        table = model.inputs.tables.tables["item_id"].weight
-        before = table.detach().clone()
-        for step in range(10):
-            row = one([2, 8, 3], item=4 + 2 * (step % 5))
-            row["click"] = torch.tensor([step % 2 == 0])
-            model.zero_grad()
-            model.loss(model(row), row).backward()
-            with torch.no_grad():
-                for p in model.parameters():
-                    p.sub_(0 if p.grad is None else 0.1 * p.grad)
-        moved[weight] = (table.detach() - before)[ENCODERS.row("item_id", torch.tensor([2, 8]))].norm(dim=1)
-    assert bool((moved[1.0] > 1.5 * moved[0.0]).all())
-
-
 def test_both_losses_teach_the_meta_networks_and_no_deep_id_learns_from_the_auxiliary_one() -> None:
     model, data = fresh()
     logits = model(data)
@@ -260,29 +236,14 @@ def test_the_auxiliary_loss_learns_from_rows_that_were_not_clicked() -> None:
     assert float(torch.nn.functional.cosine_similarity(*pulls, dim=0)) < 0
 
 
-def test_without_weight_there_is_no_auxiliary_loss_to_the_bit() -> None:
-    class NoAux(MSNet):
-        def loss(self, logits, batch):  # type: ignore[no-untyped-def]
-            assert AUX not in logits
-            return bce(logits["click"], label(batch, "click"))
-
-    run = TrainConfig(threads=1)
-    model, data = fresh(aux_weight=0.0)
-    train(model, MemoryStream(data, 64), run)
-    other = fresh(aux_weight=0.0)[0]
-    other.__class__ = NoAux
-    train(other, MemoryStream(data, 64), run)
-    nearly = fresh(aux_weight=1e-14)[0]
-    train(nearly, MemoryStream(data, 64), run)
-    for name, weight in model.state_dict().items():
-        assert torch.equal(weight, other.state_dict()[name]), name
-        torch.testing.assert_close(weight, nearly.state_dict()[name], atol=2e-5, rtol=1e-4)
-
-
-def test_predictions_hold_no_auxiliary_task() -> None:
+def test_predictions_hold_no_auxiliary_task_and_without_weight_there_is_none() -> None:
     model, data = fresh()
     assert set(model(data)) == {"click", AUX}
     assert set(model.predict(data)) == {"click"}
+    model, data = fresh(aux_weight=0.0)
+    logits = model(data)
+    assert AUX not in logits
+    assert torch.equal(model.loss(logits, data), bce(logits["click"], label(data, "click")))
 
 
 def test_data_with_one_stock_type_count_as_limited() -> None:
@@ -415,11 +376,6 @@ def test_an_attention_that_sees_deep_clicks_alone_has_no_mass_and_no_reach_on_li
     attention = din.attention["item"]
     attention.weights = lambda target, history, rows=None: torch.ones(len(history.values), 1)
     assert mass(din, data) == pytest.approx(even_mass(data), abs=1e-5)
-
-
-def test_in_the_staying_world_as_much_is_on_sale_and_nothing_leaves() -> None:
-    knobs = staying(Setting("small", 0, Path(), {}))
-    assert knobs == {"sold_leave": False, "life_days": 1_000.0, "new_items_per_day": 6}
 
 
 def test_a_training_run_gives_it_the_stock_types_of_the_history(tmp_path: Path) -> None:

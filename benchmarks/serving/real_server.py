@@ -1,0 +1,40 @@
+"""A real ``ipl serve`` on a free port and a home of its own, with the models of the usual one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from listing.home import ipl_home
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    """Of commands on a home, without the settings of whoever runs the benchmark; the models are linked into it."""
+    home.mkdir()
+    (home / "models").symlink_to(ipl_home() / "models", target_is_directory=True)
+    others = {name: value for name, value in os.environ.items() if not name.startswith("IPL_")}
+    own = {"PYTHONPATH": str(ROOT), "IPL_HOME": str(home), "MALLOC_ARENA_MAX": "2", "IPL_SETUP": "0"}
+    return {**others, **own, **more}
+
+
+@contextmanager
+def served(given: dict[str, str], log: Path) -> Iterator[tuple[str, int]]:
+    """(address, process id)"""
+    command = [sys.executable, "-P", "-m", "app.cli", "serve", "--port", "0"]
+    with log.open("wb") as errors:
+        process = subprocess.Popen(command, env=given, stdout=subprocess.PIPE, stderr=errors, text=True)
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            if " at http" not in line:
+                raise SystemExit(f"the server did not start: {log.read_text()[-2000:]}")
+            yield line.split(" at ")[1].split("/  ")[0], process.pid
+        finally:
+            process.terminate()
+            process.wait(60)
