@@ -129,6 +129,7 @@ class Pipeline:
                 router=parts.router,
                 similar=parts.similar,
                 taxonomy=parts.taxonomy,
+                eyes=parts.eyes,
             )
         yield CategoryEvent(category=seen.category)
         clock.spent["first_fact"] = clock.elapsed()
@@ -158,7 +159,7 @@ class Pipeline:
         """Facts by attribute: the seller's, then what the photos show."""
         parts = self.parts
         with clock.stage("facts"):
-            pixels = visual_facts.pixel_views(request.photos, seen.trust)
+            pixels = visual_facts.pixel_views(request.photos, seen.trust, seen.sights)
             readings = visual_facts.readings(
                 request,
                 node,

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from listing import prompts
 from listing.backends.base import Backend, ChoiceQuestion
 from listing.evidence.colour import PixelView, pixel_view
+from listing.evidence.eyes import Eyes, Sight
 from listing.evidence.neighbours import Neighbours, NeighbourSearch
 from listing.facts import questions
 from listing.facts.category_router import Router
-from listing.facts.ensemble import Calibration, Distribution, best, certainty, over_photos
+from listing.facts.ensemble import Calibration, Distribution, best, certainty, mean_of, over_photos
 from listing.facts.questions import Reading
 from listing.request import DraftRequest, Photo
 from listing.schema import AttributeValue, Candidate, Category, Evidence, Flag
@@ -23,12 +24,13 @@ _MIN_TRUST = 0.05  # a photo never counts for nothing: it may be the only one
 
 @dataclass(frozen=True)
 class Look:
-    """The category, and per photo: the tower's opinions and how well it shows the item (0..1)."""
+    """The category, and per photo: what the towers say, how well it shows the item (0..1), and what the eyes saw."""
 
     category: Category
     classifier: Sequence[Mapping[str, Distribution]]
     trust: Sequence[float]
     flags: Sequence[Flag] = field(default_factory=list)
+    sights: Sequence[Sight] = ()
 
 
 def category_question(taxonomy: Taxonomy) -> tuple[ChoiceQuestion, dict[str, str]]:
@@ -39,15 +41,23 @@ def category_question(taxonomy: Taxonomy) -> tuple[ChoiceQuestion, dict[str, str
 
 
 def look(
-    request: DraftRequest, *, backend: Backend, router: Router, similar: NeighbourSearch | None, taxonomy: Taxonomy
+    request: DraftRequest,
+    *,
+    backend: Backend,
+    router: Router,
+    similar: NeighbourSearch | None,
+    taxonomy: Taxonomy,
+    eyes: Eyes | None = None,
 ) -> Look:
     """Ask every source for the category; the seller's own choice is taken as it is."""
     question, names = category_question(taxonomy)
-    mllm, heads = [], []
+    mllm, heads, sights = [], [], []
     for photo in request.photos:
         answer = backend.score(photo.image, [question])["category"]
         mllm.append({names[words]: p for words, p in answer.items()})
-        heads.append(backend.opinions(photo.image))
+        sight = Sight() if eyes is None else eyes.look(photo.image)
+        heads.append(mean_of(backend.opinions(photo.image), sight.opinions))
+        sights.append(sight)
     labels = [view["label"] for view in heads if "label" in view]
     sure = labels if len(labels) == len(request.photos) else mllm
     trust = [max(_MIN_TRUST, certainty(view)) for view in sure]
@@ -61,7 +71,7 @@ def look(
     flags = _remarks(category, taxonomy)
     if request.category is not None:
         category, flags = chosen(request.category, category), []
-    return Look(category, heads, trust, flags)
+    return Look(category, heads, trust, flags, sights)
 
 
 def chosen(name: str, category: Category) -> Category:
@@ -114,10 +124,14 @@ def readings(
     )
 
 
-def pixel_views(photos: Sequence[Photo], trust: Sequence[float]) -> list[PixelView]:
-    """Colours of the object's pixels, photo by photo; photos that hardly show the item are left out."""
+def pixel_views(photos: Sequence[Photo], trust: Sequence[float], sights: Sequence[Sight]) -> list[PixelView]:
+    """Colours of the item's pixels, photo by photo; photos that hardly show the item are left out."""
     top = max(trust)
-    return [pixel_view(photo.image, i) for i, photo in enumerate(photos) if trust[i] >= 0.5 * top]
+    return [
+        pixel_view(photo.image, i, sights[i].mask if sights else None)
+        for i, photo in enumerate(photos)
+        if trust[i] >= 0.5 * top
+    ]
 
 
 def pixel_colour(views: Sequence[PixelView]) -> AttributeValue | None:
