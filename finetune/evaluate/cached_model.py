@@ -17,8 +17,8 @@ from finetune.evaluate.row_cache import RowCache
 from listing.backends.base import ChoiceQuestion
 from listing.backends.local import LocalBackend
 from listing.evidence.colour import pixel_view
-from listing.facts.calibrations import file_stem, identity
 from listing.evidence.eyes import Eyes, Sight
+from listing.facts.calibrations import file_stem, identity
 from listing.facts.ensemble import mean_of
 from listing.pipeline_parts import open_backend
 from listing.taxonomy import Taxonomy
@@ -56,7 +56,7 @@ class CachedModel:
         return Eyes.load(Path(self.source))
 
     def predictions(self, rows: Sequence[dict[str, Any]], batch: int = 4) -> list[dict[str, Any]]:
-        """What every source says of each photo, ``{image, mllm, classifier, pixels, details, condition}``; none is asked twice."""
+        """What every source says of each photo, by source; none is asked twice."""
         kept = RowCache(self._predictions_file, lambda row: str(row["image"]))
         todo = [row for row in rows if Path(row["image"]).name not in kept]
         for start in range(0, len(todo), batch):

@@ -1,4 +1,4 @@
-"""Details that a photo may show and a text may say ("chest pocket", "ribbed cuffs"): the phrases of ``details.yaml``."""
+"""Details that a photo may show and a text may say ("chest pocket"): the phrases of ``details.yaml``."""
 
 from __future__ import annotations
 

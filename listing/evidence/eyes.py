@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from listing.evidence.foreground import Foreground, crop_box, usable
 from listing.evidence.foreground import WEIGHTS as MASK_WEIGHTS
+from listing.evidence.foreground import Foreground, crop_box, usable
 
 WEIGHTS, FACTS, CALIBRATION = "eyes.safetensors", "eyes.json", "eyes_calibration.json"
 GREY = 128
@@ -49,6 +49,7 @@ class Eyes:
         self.side: int = facts["side"]
         self.values: dict[str, list[str]] = facts["values"]
         self.any_of: list[str] = facts["any_of"]
+        self.types: dict[str, list[str]] = facts["types"]  # category -> the specific types of its training photos
         self._backbone: Any = timm.create_model(facts["architecture"], pretrained=False, num_classes=0, global_pool="")
         state = {n.removeprefix("backbone."): t.float() for n, t in tensors.items() if n.startswith("backbone.")}
         missing, unexpected = self._backbone.load_state_dict(state, strict=False)

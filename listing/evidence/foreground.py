@@ -54,7 +54,7 @@ def usable(mask: np.ndarray) -> bool:
 
 
 def crop_box(mask: np.ndarray) -> Box:
-    """(left, top, right, bottom) around the item as shares of the photo; the whole photo where the mask is of no use."""
+    """(left, top, right, bottom) around the item as shares of the photo; all of it without a usable mask."""
     if not usable(mask):
         return (0.0, 0.0, 1.0, 1.0)
     inside = mask >= THRESHOLD

@@ -10,14 +10,17 @@ from listing.backends.base import Backend, ChoiceQuestion
 from listing.evidence.colour import PixelView, pixel_view
 from listing.evidence.eyes import Eyes, Sight
 from listing.evidence.neighbours import Neighbours, NeighbourSearch
-from listing.facts import questions
+from listing.facts import questions, verify
 from listing.facts.category_router import Router
 from listing.facts.ensemble import Calibration, Distribution, best, certainty, mean_of, over_photos
 from listing.facts.questions import Reading
 from listing.request import DraftRequest, Photo
-from listing.schema import AttributeValue, Candidate, Category, Evidence, Flag
+from listing.schema import AttributeValue, Candidate, Category, Detail, Evidence, Flag
 from listing.taxonomy import CategoryNode, Taxonomy
 
+ITEM_TYPE = "item_type"
+MIN_DETAIL = 0.5  # calibrated probability from which on a detail is said
+SURE_SIGN = 0.8
 SURE_SHARE = 0.6  # of the object's pixels, for a colour that nothing else speaks of
 _MIN_TRUST = 0.05  # a photo never counts for nothing: it may be the only one
 
@@ -122,6 +125,57 @@ def readings(
         neighbours=neighbours.votes,
         pixels=[view.shares for view in pixels if view.shares],
     )
+
+
+def item_type(seen: Look, category: str, eyes: Eyes, calibration: Calibration) -> AttributeValue:
+    """The specific type ("jeans"), among those that items of the category have."""
+    known = eyes.types.get(category, ())
+    views = [{n: p for n, p in sight.opinions.get(ITEM_TYPE, {}).items() if n in known} for sight in seen.sights]
+    kept = [(view, trust) for view, trust in zip(views, seen.trust, strict=True) if sum(view.values()) > 0]
+    if not kept:
+        return AttributeValue(name=ITEM_TYPE)
+    shares = over_photos([_normed(view) for view, _ in kept], [trust for _, trust in kept])
+    value, p = best(shares)
+    photo = max(range(len(views)), key=lambda i: (seen.trust[i] * views[i].get(value, 0.0), -i))
+    stated = p >= calibration.of(ITEM_TYPE).threshold
+    return AttributeValue(
+        name=ITEM_TYPE,
+        value=value if stated else None,
+        suggestion=None if stated else value,
+        status="supported" if stated else "unsupported",
+        confidence=p,
+        alternatives=verify.alternatives(shares, {value}),
+        evidence=[Evidence(source="classifier", photo=photo, text=value, score=p)],
+    )
+
+
+def details(seen: Look) -> list[Detail]:
+    """What the photos show beyond the attributes, the likeliest first; one photo that shows it is enough."""
+    found: dict[str, Detail] = {}
+    for photo, sight in enumerate(seen.sights):
+        if seen.trust[photo] < 0.5 * max(seen.trust):
+            continue
+        for phrase, p in sight.details.items():
+            if p >= MIN_DETAIL and (phrase not in found or p > found[phrase].confidence):
+                found[phrase] = Detail(phrase=phrase, confidence=p, photo=photo)
+    return sorted(found.values(), key=lambda d: (-d.confidence, d.phrase))
+
+
+def condition(seen: Look) -> AttributeValue | None:
+    """The likeliest sign of wear ("creased"), or None where none is likely."""
+    signs = [(p, cue, photo) for photo, sight in enumerate(seen.sights) for cue, p in sight.condition.items()]
+    p, cue, photo = max(signs, default=(0.0, "", 0))
+    if p < MIN_DETAIL:
+        return None
+    evidence = [Evidence(source="classifier", photo=photo, text=cue, score=p)]
+    if p >= SURE_SIGN:
+        return AttributeValue(name="condition", value=cue, status="supported", confidence=p, evidence=evidence)
+    return AttributeValue(name="condition", suggestion=cue, status="unsupported", confidence=p, evidence=evidence)
+
+
+def _normed(shares: Distribution) -> Distribution:
+    total = sum(shares.values())
+    return {value: p / total for value, p in shares.items()}
 
 
 def pixel_views(photos: Sequence[Photo], trust: Sequence[float], sights: Sequence[Sight]) -> list[PixelView]:

@@ -6,9 +6,8 @@ import json
 
 import pytest
 import torch
-from safetensors.torch import save_file
-
 from listing.backends.second import FACTS, WEIGHTS, SecondTower, mean_of
+from safetensors.torch import save_file
 
 ARCHITECTURE = "tf_efficientnet_lite0"
 VALUES = {"label": ["Hat", "Shoes", "Skirt"], "colour": ["red", "blue"]}
