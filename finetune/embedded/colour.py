@@ -95,6 +95,7 @@ def main() -> None:
     best = shares.argmax(1)
     either = np.array([names[b] in (row["colour"], row["colour2"]) for b, row in zip(best, rows, strict=True)])
     unseen = ~known
+    fitted = limit(shares[known], first[known])
     result = {
         "photos": int(unseen.sum()),
         "main colour": round(float((best == first)[unseen].mean()), 3),

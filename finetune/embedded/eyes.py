@@ -10,8 +10,11 @@ both.
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
+import sys
+import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,7 +28,7 @@ from torch.nn import functional as F
 
 from finetune.data.photosets import ATTRIBUTES, GREY, open_photo, read_annotations
 from finetune.data.splits import split_rows
-from finetune.embedded.assemble import Wheel
+from finetune.embedded.assemble import WEIGHTS, AssemblyError, Wheel, unpack
 from finetune.embedded.masks import masks_of
 from finetune.embedded.tower import TunedTower, load_backbone, normalise, sampling_weights, score
 from listing.evidence.details import load_details

@@ -2,8 +2,8 @@
 
 The item is where the mask is (``foreground``). Its pixels are counted over a small codebook of colours, beside their
 percentiles and those of the background, which tell the light; a small network (trained on the training senders by
-``finetune.embedded.colour``) turns them into probabilities of the taxonomy's colour names. A name is *contradicted* only
-when it is hardly possible.
+``finetune.embedded.colour``) turns them into probabilities of the taxonomy's colour names. A name is *contradicted*
+only when it is hardly possible.
 """
 
 from __future__ import annotations
