@@ -100,9 +100,7 @@ def main() -> None:
         "photos": int(unseen.sum()),
         "main colour": round(float((best == first)[unseen].mean()), 3),
         "main or second colour": round(float(either[unseen].mean()), 3),
-        "contradicted right ones": round(
-            float((shares[unseen, first[unseen]] < limit(shares[known], first[known])).mean()), 3
-        ),
+        "contradicted right ones": round(float((shares[unseen, first[unseen]] < fitted).mean()), 3),
     }
     print(json.dumps(result))
     if args.write:

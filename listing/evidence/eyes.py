@@ -38,9 +38,13 @@ class Sight:
 
 
 class Eyes:
-    """The tower of a model folder, and the network that finds the item."""
+    """The tower of a model folder, and the network that finds the item.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        raw: leave the details' probabilities as the tower gives them, to fit their calibration.
+    """
+
+    def __init__(self, folder: Path, raw: bool = False) -> None:
         import timm
         from safetensors.torch import load_file
 
@@ -60,7 +64,7 @@ class Eyes:
             n: (tensors[f"heads.{n}.weight"].float(), tensors[f"heads.{n}.bias"].float()) for n in self.values
         }
         self._foreground = Foreground(folder / MASK_WEIGHTS)
-        file = folder / CALIBRATION
+        self._raw, file = raw, folder / CALIBRATION
         self._curves = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
     @classmethod
@@ -98,10 +102,12 @@ class Eyes:
         return small[_EDGE // 2 : -_EDGE // 2, _EDGE // 2 : -_EDGE // 2]
 
     def _calibrated(self, head: str, raw: Distribution) -> Distribution:
-        """Probabilities that a reader of the photo agrees; 0 for a phrase that was never right often enough."""
+        """Probabilities that are right as often as they say; phrases without a curve are left out."""
+        if self._raw:
+            return raw
         curves = self._curves.get(head, {})
-        out = {}
-        for phrase, p in raw.items():
-            if phrase in curves:
-                out[phrase] = float(np.interp(p, curves[phrase]["raw"], curves[phrase]["right"]))
-        return out
+        return {
+            phrase: float(np.interp(p, curves[phrase]["raw"], curves[phrase]["right"]))
+            for phrase, p in raw.items()
+            if phrase in curves
+        }
