@@ -3,8 +3,8 @@
     python -m finetune.embedded.calibrate_eyes --data PHOTOS [--write]
 
 On photos of unseen senders: logit of right = a + b * logit of the tower + an offset of the phrase, drawn towards 0
-where the phrase is rare. Printed figures are cross-fitted over halves of the senders. A description does not say all that a
-photo shows, so that these probabilities are too modest; ``docs/evaluation.md`` says how much.
+where the phrase is rare. Printed figures are cross-fitted over halves of the senders. A description does not say all
+that a photo shows, so that these probabilities are too modest; ``docs/evaluation.md`` says how much.
 """
 
 from __future__ import annotations
