@@ -45,7 +45,7 @@ LITE2 = Wheel(
 ONE_OF = ("label", "item_type", *ATTRIBUTES)  # heads with one answer: softmax
 ANY_OF = ("condition", "details")  # heads with any number of answers: sigmoid
 WEAK_KEYS = ("material", "audience")
-SHARE = {"label": 1.0, "item_type": 0.5, "details": 1.0, "condition": 0.5}  # of the loss; attributes 0.3
+SHARE = {"label": 1.0, "item_type": 0.5, "colour": 0.6, "details": 1.0, "condition": 0.5}  # of the loss; attributes 0.3
 LEAST = {"details": 15, "item_type": 6, "condition": 5}  # training photos that an answer needs
 
 
