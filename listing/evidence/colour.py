@@ -1,8 +1,8 @@
 """Colours of the item's pixels in CIELAB: what the photo itself says, beside the towers.
 
-The item is where the mask is (``foreground``). Its pixels are counted over a small codebook of colours, beside their
-percentiles and those of the background, which tell the light; a small network (trained on the training senders by
-``finetune.embedded.colour``) turns them into probabilities of the taxonomy's colour names. A name is *contradicted*
+The item is where the mask is (``foreground``). Its pixels are counted over a small codebook of colours; a linear model
+(fitted on the training senders by ``finetune.embedded.colour``) turns counts and percentiles into probabilities of the
+taxonomy's colour names. A name is *contradicted*
 only when it is hardly possible.
 """
 
@@ -36,39 +36,25 @@ class PixelView:
 
 @dataclass(frozen=True)
 class ColourModel:
-    """codebook [k, 3] in CIELAB; mean, deviation [n] of the inputs; layers of (weights, bias), GELU between them."""
+    """codebook [k, 3] in CIELAB; weights [inputs + 1, names], bias last; below ``limit`` a name is contradicted."""
 
     names: tuple[str, ...]
     codebook: np.ndarray
-    mean: np.ndarray
-    deviation: np.ndarray
-    layers: tuple[tuple[np.ndarray, np.ndarray], ...]
+    weights: np.ndarray
     limit: float
 
     def probabilities(self, inputs: np.ndarray) -> np.ndarray:
-        """``inputs`` [n] of ``describe`` -> probability of each name, mean over the networks."""
-        x = (inputs - self.mean) / self.deviation
-        out = np.zeros(len(self.names))
-        for (w1, b1), (w2, b2) in zip(self.layers[::2], self.layers[1::2], strict=True):
-            scores = w2 @ _gelu(w1 @ x + b1) + b2
-            exp = np.exp(scores - scores.max())
-            out += exp / exp.sum()
-        return out / out.sum()
-
-
-def _gelu(x: np.ndarray) -> np.ndarray:
-    from scipy.special import erf
-
-    return np.asarray(0.5 * x * (1 + erf(x / np.sqrt(2))))
+        """``inputs`` of ``describe`` -> probability of each name."""
+        scores = inputs @ self.weights[:-1] + self.weights[-1]
+        exp = np.exp(scores - scores.max())
+        return np.asarray(exp / exp.sum())
 
 
 @lru_cache(maxsize=1)
 def load_model() -> ColourModel:
-    """The trained network that comes with the package."""
+    """The fitted model that comes with the package."""
     raw = json.loads(MODEL_FILE.read_text(encoding="utf-8"))
-    layers = tuple((np.array(weights), np.array(bias)) for weights, bias in raw["layers"])
-    arrays = (np.array(raw[name]) for name in ("codebook", "mean", "deviation"))
-    return ColourModel(tuple(raw["names"]), *arrays, layers, raw["limit"])
+    return ColourModel(tuple(raw["names"]), np.array(raw["codebook"]), np.array(raw["weights"]), raw["limit"])
 
 
 def to_lab(rgb: np.ndarray) -> np.ndarray:
@@ -103,17 +89,10 @@ def count(pixels: np.ndarray, codebook: np.ndarray) -> np.ndarray:
 
 
 def describe(lab: np.ndarray, inside: np.ndarray, codebook: np.ndarray) -> np.ndarray:
-    """What the network reads: counts and percentiles of the item's pixels, and of those around it."""
-    item, around = lab[inside], lab[~inside]
-    return np.concatenate(
-        [
-            np.sqrt(count(item, codebook)),
-            np.percentile(item, (10, 25, 50, 75, 90), axis=0).ravel() / 50,
-            np.percentile(around, (10, 50, 90), axis=0).ravel() / 50,
-            0.5 * np.sqrt(count(around[::4], codebook)),
-            [inside.mean()],
-        ]
-    )
+    """What the model reads: root shares of the codebook's colours among the item's pixels, and their percentiles."""
+    item = lab[inside]
+    percentiles = np.percentile(item, (10, 25, 50, 75, 90), axis=0).ravel() / 50
+    return np.concatenate([np.sqrt(count(item, codebook)), percentiles])
 
 
 def colour_probabilities(image: Image.Image, mask: np.ndarray | None = None) -> dict[str, float]:
