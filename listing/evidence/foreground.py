@@ -14,6 +14,7 @@ from PIL import Image
 WEIGHTS = "u2netp.onnx"
 SIDE = 320  # pixels, the network's input
 LEAST, MOST = 0.02, 0.98  # share of the photo that a useful mask covers
+SEEN = 0.5  # the network's own probability that at least one pixel must reach
 THRESHOLD = 100  # of 255: from here on a pixel counts as the item's
 MARGIN = 0.06  # of the item's size, left around it in the crop
 Box = tuple[float, float, float, float]
@@ -40,6 +41,8 @@ class Foreground:
         (out,) = self._session.run([self._output], {self._input: pixels.transpose(2, 0, 1)[None]})
         share = out[0, 0]
         low, high = float(share.min()), float(share.max())
+        if high < SEEN:  # nothing stands out: a wall, a close-up of cloth
+            return np.zeros((SIDE, SIDE), np.uint8)
         return np.asarray(255 * (share - low) / max(high - low, 1e-6), np.uint8)
 
 

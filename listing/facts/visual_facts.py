@@ -19,6 +19,7 @@ from listing.schema import AttributeValue, Candidate, Category, Detail, Evidence
 from listing.taxonomy import CategoryNode, Taxonomy
 
 ITEM_TYPE = "item_type"
+SURE_KIND, DIFFERENT = 0.8, 0.02  # of a photo's category: so likely, and so unlikely, to tell two things apart
 MIN_DETAIL = 0.5  # calibrated probability from which on a detail is said
 SURE_SIGN = 0.8
 SURE_SHARE = 0.6  # of the object's pixels, for a colour that nothing else speaks of
@@ -71,10 +72,23 @@ def look(
         near = similar.find(request.photos, category=None, seller_id=request.seller_id)
         opinions["neighbours"] = dict(near.categories)
     category = router.decide([photo.image for photo in request.photos], opinions)
-    flags = _remarks(category, taxonomy)
+    flags = [*_remarks(category, taxonomy), *different_items(labels, taxonomy)]
     if request.category is not None:
         category, flags = chosen(request.category, category), []
     return Look(category, heads, trust, flags, sights)
+
+
+def different_items(labels: Sequence[Distribution], taxonomy: Taxonomy) -> list[Flag]:
+    """A remark when two photos surely show two kinds of things; ``labels``: what each shows, by the towers."""
+    for i, first in enumerate(labels):
+        for second in labels[i + 1 :]:
+            (one, p), (other, q) = best(first), best(second)
+            apart = first.get(other, 0.0) <= DIFFERENT and second.get(one, 0.0) <= DIFFERENT
+            if min(p, q) >= SURE_KIND and apart and one in taxonomy.categories and other in taxonomy.categories:
+                kinds = " and ".join(taxonomy.categories[name].phrase for name in (one, other))
+                message = f"The photos seem to show two different things ({kinds}): make a listing for each."
+                return [Flag(code="several-items", message=message, field="photos")]
+    return []
 
 
 def chosen(name: str, category: Category) -> Category:

@@ -20,6 +20,7 @@ from listing.facts import visual_facts
 from listing.facts.ensemble import UNCALIBRATED, AttributeCalibration, Calibration, mean_of
 from listing.facts.visual_facts import Look
 from listing.schema import Category
+from listing.taxonomy import load_taxonomy
 
 ARCHITECTURE = "tf_efficientnet_lite0"
 VALUES = {
@@ -187,3 +188,12 @@ def test_details_are_read_off_a_description() -> None:
     said = load_details().read("Denim jacket with two chest pockets, a stand-up collar and ribbed cuffs.")
     assert {"two chest pockets", "stand-up collar", "ribbed cuffs"} <= set(said)
     assert "chest pocket" not in load_details().read("A plain tee.")
+
+
+def test_two_different_things_on_the_photos_are_said() -> None:
+    shirt, shoes, unsure = {"Shirt": 0.95, "Shoes": 0.0}, {"Shoes": 0.9, "Shirt": 0.01}, {"Shirt": 0.5, "Shoes": 0.4}
+    flags = visual_facts.different_items([shirt, shoes], load_taxonomy())
+    assert [flag.code for flag in flags] == ["several-items"]
+    assert "shirt and shoes" in flags[0].message
+    assert visual_facts.different_items([shirt, shirt], load_taxonomy()) == []
+    assert visual_facts.different_items([unsure, shoes], load_taxonomy()) == []
