@@ -15,7 +15,7 @@ from listing.evidence.neighbours import Neighbours
 from listing.facts import printed_facts, verify, visual_facts
 from listing.pipeline_parts import Parts, build_parts
 from listing.request import DraftPipeline, DraftRequest
-from listing.schema import AttributeValue, Category, Draft, Flag
+from listing.schema import AttributeValue, Category, Detail, Draft, Flag
 from listing.taxonomy import CategoryNode
 from listing.text import seller_questions
 from listing.text.compose import compose
@@ -53,6 +53,7 @@ class _Findings:
     facts: list[AttributeValue]
     neighbours: Neighbours
     flags: Sequence[Flag] = ()
+    details: Sequence[Detail] = ()
 
 
 class Pipeline:
@@ -90,6 +91,7 @@ class Pipeline:
             photos=[photo.ref for photo in request.photos],
             category=category,
             attributes=facts,
+            details=list(findings.details),
             title=text.title,
             description=text.description,
             questions=questions,
@@ -116,7 +118,7 @@ class Pipeline:
         yield CategoryEvent(category=category)
         for fact in facts:
             yield AttributeEvent(attribute=fact)
-        return _Findings(category, facts, Neighbours())
+        return _Findings(category, facts, Neighbours(), details=known.details)
 
     def _findings(self, request: DraftRequest, clock: Clock) -> Generator[Event, None, _Findings]:
         """Category, neighbours and facts from the photos and the seller's word."""
@@ -128,6 +130,7 @@ class Pipeline:
                 router=parts.router,
                 similar=parts.similar,
                 taxonomy=parts.taxonomy,
+                eyes=parts.eyes,
             )
         yield CategoryEvent(category=seen.category)
         clock.spent["first_fact"] = clock.elapsed()
@@ -149,7 +152,7 @@ class Pipeline:
                 facts[fact.name] = fact
                 yield AttributeEvent(attribute=fact)
         ordered = [facts.get(a.name) or verify.not_known(a) for a in parts.taxonomy.schema(node.name)]
-        return _Findings(seen.category, ordered, neighbours, seen.flags)
+        return _Findings(seen.category, ordered, neighbours, seen.flags, visual_facts.details(seen))
 
     def _visible(
         self, request: DraftRequest, node: CategoryNode, seen: visual_facts.Look, neighbours: Neighbours, clock: Clock
@@ -157,7 +160,7 @@ class Pipeline:
         """Facts by attribute: the seller's, then what the photos show."""
         parts = self.parts
         with clock.stage("facts"):
-            pixels = visual_facts.pixel_views(request.photos, seen.trust)
+            pixels = visual_facts.pixel_views(request.photos, seen.trust, seen.sights)
             readings = visual_facts.readings(
                 request,
                 node,
@@ -180,6 +183,12 @@ class Pipeline:
                 repeated = verify.repeats(fact, facts.get("colour"))
                 facts[name] = verify.not_known(reading.attribute) if repeated else fact
             yield AttributeEvent(attribute=facts[name])
+        if parts.eyes is not None and node.tuned:
+            kind = visual_facts.item_type(seen, node.name, parts.eyes, parts.calibration)
+            for fact in (kind, visual_facts.condition(seen)):
+                if fact is not None and fact.name not in request.facts:
+                    facts[fact.name] = fact
+                    yield AttributeEvent(attribute=fact)
         if not node.tuned and "colour" not in facts and (colour := visual_facts.pixel_colour(pixels)) is not None:
             facts["colour"] = colour
             yield AttributeEvent(attribute=colour)

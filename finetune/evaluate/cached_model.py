@@ -17,7 +17,9 @@ from finetune.evaluate.row_cache import RowCache
 from listing.backends.base import ChoiceQuestion
 from listing.backends.local import LocalBackend
 from listing.evidence.colour import pixel_view
+from listing.evidence.eyes import Eyes, Sight
 from listing.facts.calibrations import file_stem, identity
+from listing.facts.ensemble import mean_of
 from listing.pipeline_parts import open_backend
 from listing.taxonomy import Taxonomy
 
@@ -44,20 +46,28 @@ class CachedModel:
         """The loaded model, or the server's."""
         return open_backend(str(self.source), Path(self.source))
 
+    @cached_property
+    def eyes(self) -> Eyes | None:
+        """The evidence tower of the model's folder."""
+        return Eyes.load(Path(self.source))
+
     def predictions(self, rows: Sequence[dict[str, Any]], batch: int = 4) -> list[dict[str, Any]]:
-        """What every source says of each photo, ``{image, mllm, classifier, pixels}``; none is asked twice."""
+        """What every source says of each photo, by source; none is asked twice."""
         kept = RowCache(self._predictions_file, lambda row: str(row["image"]))
         todo = [row for row in rows if Path(row["image"]).name not in kept]
         for start in range(0, len(todo), batch):
             part = todo[start : start + batch]
             photos = [open_photo(row["image"]) for row in part]
             for row, photo, answers in zip(part, photos, self._score(photos), strict=True):
+                sight = self.eyes.look(photo) if self.eyes is not None else Sight()
                 kept.put(
                     {
                         "image": Path(row["image"]).name,
                         "mllm": named(answers, self.taxonomy),
-                        "classifier": self.backend.opinions(photo),
-                        "pixels": {"colour": dict(pixel_view(photo, 0).shares)},
+                        "classifier": mean_of(self.backend.opinions(photo), sight.opinions),
+                        "pixels": {"colour": dict(pixel_view(photo, 0, sight.mask).shares)},
+                        "details": sight.details,
+                        "condition": sight.condition,
                     }
                 )
         return [kept[Path(row["image"]).name] for row in rows]

@@ -18,6 +18,7 @@ import numpy as np
 
 from finetune.data.photosets import ATTRIBUTES
 from finetune.evaluate.measures import NOT_STATED, judge
+from listing.evidence.item_types import type_of
 from listing.facts.ensemble import AttributeCalibration, Calibration, best, combine
 from listing.facts.questions import within
 from listing.prompts import UNKNOWN
@@ -27,6 +28,7 @@ Row = Mapping[str, Any]
 GRID = (0.0, 0.25, 0.5, 0.75, 1.0, 1.4)
 PRECISION = 0.93
 TEXT_PRECISION = 0.97  # of what a text says: four facts at .93 leave one text in four with a wrong one
+TYPE_PRECISION = 0.88  # neighbouring types ("trainers", "lace-up shoes") are both right now and then
 MIN_THRESHOLD, MAX_THRESHOLD = 0.35, 0.98
 
 
@@ -95,6 +97,20 @@ def fit(
     """The calibration of every attribute that is scored, and of the visible condition."""
     names = (*ATTRIBUTES, "colour2")
     return Calibration(questions={n: fit_attribute(rows, predictions, n, taxonomy, precision) for n in names})
+
+
+def fit_type(
+    rows: Sequence[Row], predictions: Sequence[Row], types: Mapping[str, Sequence[str]]
+) -> AttributeCalibration:
+    """The threshold of the specific type, among those of the annotated category."""
+    stated = []
+    for row, prediction in zip(rows, predictions, strict=True):
+        known = {t: prediction["classifier"]["item_type"].get(t, 0.0) for t in types.get(row["label"], ())}
+        truth = type_of(row["item"])
+        if truth is not None and sum(known.values()) > 0:
+            value, p = best(known)
+            stated.append((p / sum(known.values()), int(value == truth)))
+    return AttributeCalibration(weights={"classifier": 1.0}, threshold=threshold(stated, TYPE_PRECISION))
 
 
 def halves(rows: Sequence[Row]) -> tuple[list[int], list[int]]:

@@ -22,7 +22,7 @@ from finetune.evaluate.arms.material import Material, Row
 from finetune.evaluate.arms.statement import Statement
 from finetune.evaluate.arms.table import ARMS
 from finetune.evaluate.cached_model import CachedModel
-from finetune.evaluate.calibrate import fit, write
+from finetune.evaluate.calibrate import fit, fit_type, write
 from finetune.evaluate.drafting import TEXTS, WRITERS, Draft, chosen
 from finetune.evaluate.scoring import DRAWS, closed, free
 from listing.facts.ensemble import CALIBRATION
@@ -175,5 +175,10 @@ def plain(value: Any) -> Any:
 def write_calibration(material: Material, place: Path) -> Path:
     """Fit a calibration on all validation senders and write it: to a file, or as ``calibration.json`` into a folder."""
     file = place / CALIBRATION if place.is_dir() else place
-    write(fit(material.rows, material.predictions("tuned"), material.taxonomy), file)
+    predictions, eyes = material.predictions("tuned"), material.models["tuned"].eyes
+    fitted = fit(material.rows, predictions, material.taxonomy)
+    if eyes is not None:
+        kind = fit_type(material.rows, predictions, eyes.types)
+        fitted = fitted.model_copy(update={"questions": {**fitted.questions, "item_type": kind}})
+    write(fitted, file)
     return file

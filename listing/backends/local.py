@@ -14,7 +14,6 @@ from listing.backends import turns
 from listing.backends.base import BackendError, ChoiceQuestion
 from listing.backends.full_prompts import TREE_USABLE, score_full
 from listing.backends.prefix_tree import Tree
-from listing.backends.second import SecondTower, mean_of
 from listing.backends.templates import correct_template
 
 if TYPE_CHECKING:
@@ -45,7 +44,6 @@ class LocalBackend:
         self.tree = self.model.config.model_type in TREE_USABLE
         self._frames = {photo: self._frame(photo=photo) for photo in (True, False)} if self.tree else {}
         self.heads = TowerHeads.load(Path(self.source))
-        self.second = SecondTower.load(Path(self.source))
 
     def _load(self) -> tuple[Any, Any]:
         from transformers import AutoModelForImageTextToText, AutoProcessor
@@ -218,7 +216,7 @@ class LocalBackend:
     # -- the tower's own heads --------------------------------------------------------------------------------------
 
     def opinions(self, image: Image.Image) -> dict[str, dict[str, float]]:
-        """See ``Backend.opinions``; mean over the photo and its mirror image, and over both towers."""
+        """See ``Backend.opinions``; mean over the photo and its mirror image."""
         if self.heads is None:
             return {}
         import torch
@@ -227,8 +225,7 @@ class LocalBackend:
         pixels = self.processor.image_processor([image, mirrored], return_tensors="pt")["pixel_values"]
         with torch.inference_mode():
             maps = self.model.model.vision_tower(pixels.to(self.device, self.dtype)).last_hidden_state
-        first = self.heads(maps.float().mean((2, 3)).cpu())
-        return first if self.second is None else mean_of(first, self.second(pixels))
+        return self.heads(maps.float().mean((2, 3)).cpu())
 
     def describe(self) -> dict[str, Any]:
         """Model, device and precision."""

@@ -96,6 +96,15 @@ def over_photos(views: Sequence[Distribution], trust: Sequence[float]) -> dict[s
     return combine({str(i): view for i, view in enumerate(views)}, {str(i): t / total for i, t in enumerate(trust)})
 
 
+def mean_of(first: Mapping[str, Distribution], second: Mapping[str, Distribution]) -> dict[str, Distribution]:
+    """The mean of two sources' answers, question by question; a question that only one answers keeps its answer."""
+    out = {**second, **first}
+    for name in first.keys() & second.keys():
+        answers = dict.fromkeys([*first[name], *second[name]])
+        out[name] = {a: (first[name].get(a, 0.0) + second[name].get(a, 0.0)) / 2 for a in answers}
+    return out
+
+
 def certainty(distribution: Distribution) -> float:
     """1 for one sure value, 0 for a uniform distribution (1 - entropy / its maximum)."""
     if len(distribution) < 2:

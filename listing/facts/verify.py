@@ -6,7 +6,7 @@ pixels speak against is ``contradicted``, and what nobody saw is ``unknown``, wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from listing.evidence.colour import PixelView
 from listing.facts.ensemble import Calibration, best
@@ -16,6 +16,7 @@ from listing.schema import AttributeValue, Evidence
 from listing.taxonomy import Attribute
 
 MIN_SUGGESTION = 0.35
+MIN_ALTERNATIVE, ALTERNATIVES = 0.04, 3
 _MIN_NEIGHBOUR_VOTE = 0.5
 
 
@@ -33,21 +34,41 @@ def visible_fact(
     if value == reading.attribute.absent:  # "no second colour" is nothing to state
         return AttributeValue(name=name, status="unknown", confidence=confidence)
     evidence = _evidence(reading, value, pixels, neighbour_ids or {})
+    others = alternatives(reading.probabilities, {value, UNKNOWN, reading.attribute.absent or UNKNOWN})
     against = name == "colour" and any(value in view.contradicted for view in pixels)
     if against:
         return AttributeValue(
-            name=name, suggestion=value, status="contradicted", confidence=confidence, evidence=evidence
+            name=name,
+            suggestion=value,
+            status="contradicted",
+            confidence=confidence,
+            alternatives=others,
+            evidence=evidence,
         )
     if confidence >= calibration.of(name).threshold:
-        return AttributeValue(name=name, value=value, status="supported", confidence=confidence, evidence=evidence)
+        return AttributeValue(
+            name=name,
+            value=value,
+            status="supported",
+            confidence=confidence,
+            alternatives=others,
+            evidence=evidence,
+        )
     suggestion = value if confidence >= MIN_SUGGESTION else None
     return AttributeValue(
         name=name,
         suggestion=suggestion,
         status="unsupported" if suggestion else "unknown",
         confidence=confidence,
+        alternatives=others,
         evidence=evidence,
     )
+
+
+def alternatives(probabilities: Mapping[str, float], without: Container[str]) -> list[str]:
+    """The next likely values, best first."""
+    left = sorted((-p, value) for value, p in probabilities.items() if p >= MIN_ALTERNATIVE and value not in without)
+    return [value for _, value in left[:ALTERNATIVES]]
 
 
 def _evidence(

@@ -8,27 +8,33 @@ from dataclasses import dataclass, field
 from listing import prompts
 from listing.backends.base import Backend, ChoiceQuestion
 from listing.evidence.colour import PixelView, pixel_view
+from listing.evidence.eyes import Eyes, Sight
 from listing.evidence.neighbours import Neighbours, NeighbourSearch
-from listing.facts import questions
+from listing.facts import questions, verify
 from listing.facts.category_router import Router
-from listing.facts.ensemble import Calibration, Distribution, best, certainty, over_photos
+from listing.facts.ensemble import Calibration, Distribution, best, certainty, mean_of, over_photos
 from listing.facts.questions import Reading
 from listing.request import DraftRequest, Photo
-from listing.schema import AttributeValue, Candidate, Category, Evidence, Flag
+from listing.schema import AttributeValue, Candidate, Category, Detail, Evidence, Flag
 from listing.taxonomy import CategoryNode, Taxonomy
 
+ITEM_TYPE = "item_type"
+SURE_KIND, DIFFERENT = 0.8, 0.02  # of a photo's category: so likely, and so unlikely, to tell two things apart
+MIN_DETAIL = 0.5  # calibrated probability from which on a detail is said
+SURE_SIGN = 0.8
 SURE_SHARE = 0.6  # of the object's pixels, for a colour that nothing else speaks of
 _MIN_TRUST = 0.05  # a photo never counts for nothing: it may be the only one
 
 
 @dataclass(frozen=True)
 class Look:
-    """The category, and per photo: the tower's opinions and how well it shows the item (0..1)."""
+    """The category, and per photo: what the towers say, how well it shows the item (0..1), and what the eyes saw."""
 
     category: Category
     classifier: Sequence[Mapping[str, Distribution]]
     trust: Sequence[float]
     flags: Sequence[Flag] = field(default_factory=list)
+    sights: Sequence[Sight] = ()
 
 
 def category_question(taxonomy: Taxonomy) -> tuple[ChoiceQuestion, dict[str, str]]:
@@ -39,15 +45,23 @@ def category_question(taxonomy: Taxonomy) -> tuple[ChoiceQuestion, dict[str, str
 
 
 def look(
-    request: DraftRequest, *, backend: Backend, router: Router, similar: NeighbourSearch | None, taxonomy: Taxonomy
+    request: DraftRequest,
+    *,
+    backend: Backend,
+    router: Router,
+    similar: NeighbourSearch | None,
+    taxonomy: Taxonomy,
+    eyes: Eyes | None = None,
 ) -> Look:
     """Ask every source for the category; the seller's own choice is taken as it is."""
     question, names = category_question(taxonomy)
-    mllm, heads = [], []
+    mllm, heads, sights = [], [], []
     for photo in request.photos:
         answer = backend.score(photo.image, [question])["category"]
         mllm.append({names[words]: p for words, p in answer.items()})
-        heads.append(backend.opinions(photo.image))
+        sight = Sight() if eyes is None else eyes.look(photo.image)
+        heads.append(mean_of(backend.opinions(photo.image), sight.opinions))
+        sights.append(sight)
     labels = [view["label"] for view in heads if "label" in view]
     sure = labels if len(labels) == len(request.photos) else mllm
     trust = [max(_MIN_TRUST, certainty(view)) for view in sure]
@@ -58,10 +72,23 @@ def look(
         near = similar.find(request.photos, category=None, seller_id=request.seller_id)
         opinions["neighbours"] = dict(near.categories)
     category = router.decide([photo.image for photo in request.photos], opinions)
-    flags = _remarks(category, taxonomy)
+    flags = [*_remarks(category, taxonomy), *different_items(labels, taxonomy)]
     if request.category is not None:
         category, flags = chosen(request.category, category), []
-    return Look(category, heads, trust, flags)
+    return Look(category, heads, trust, flags, sights)
+
+
+def different_items(labels: Sequence[Distribution], taxonomy: Taxonomy) -> list[Flag]:
+    """A remark when two photos surely show two kinds of things; ``labels``: what each shows, by the towers."""
+    for i, first in enumerate(labels):
+        for second in labels[i + 1 :]:
+            (one, p), (other, q) = best(first), best(second)
+            apart = first.get(other, 0.0) <= DIFFERENT and second.get(one, 0.0) <= DIFFERENT
+            if min(p, q) >= SURE_KIND and apart and one in taxonomy.categories and other in taxonomy.categories:
+                kinds = " and ".join(taxonomy.categories[name].phrase for name in (one, other))
+                message = f"The photos seem to show two different things ({kinds}): make a listing for each."
+                return [Flag(code="several-items", message=message, field="photos")]
+    return []
 
 
 def chosen(name: str, category: Category) -> Category:
@@ -114,10 +141,65 @@ def readings(
     )
 
 
-def pixel_views(photos: Sequence[Photo], trust: Sequence[float]) -> list[PixelView]:
-    """Colours of the object's pixels, photo by photo; photos that hardly show the item are left out."""
+def item_type(seen: Look, category: str, eyes: Eyes, calibration: Calibration) -> AttributeValue:
+    """The specific type ("jeans"), among those that items of the category have."""
+    known = eyes.types.get(category, ())
+    views = [{n: p for n, p in sight.opinions.get(ITEM_TYPE, {}).items() if n in known} for sight in seen.sights]
+    kept = [(view, trust) for view, trust in zip(views, seen.trust, strict=True) if sum(view.values()) > 0]
+    if not kept:
+        return AttributeValue(name=ITEM_TYPE)
+    shares = over_photos([_normed(view) for view, _ in kept], [trust for _, trust in kept])
+    value, p = best(shares)
+    photo = max(range(len(views)), key=lambda i: (seen.trust[i] * views[i].get(value, 0.0), -i))
+    stated = p >= calibration.of(ITEM_TYPE).threshold
+    return AttributeValue(
+        name=ITEM_TYPE,
+        value=value if stated else None,
+        suggestion=None if stated else value,
+        status="supported" if stated else "unsupported",
+        confidence=p,
+        alternatives=verify.alternatives(shares, {value}),
+        evidence=[Evidence(source="classifier", photo=photo, text=value, score=p)],
+    )
+
+
+def details(seen: Look) -> list[Detail]:
+    """What the photos show beyond the attributes, the likeliest first; one photo that shows it is enough."""
+    found: dict[str, Detail] = {}
+    for photo, sight in enumerate(seen.sights):
+        if seen.trust[photo] < 0.5 * max(seen.trust):
+            continue
+        for phrase, p in sight.details.items():
+            if p >= MIN_DETAIL and (phrase not in found or p > found[phrase].confidence):
+                found[phrase] = Detail(phrase=phrase, confidence=p, photo=photo)
+    return sorted(found.values(), key=lambda d: (-d.confidence, d.phrase))
+
+
+def condition(seen: Look) -> AttributeValue | None:
+    """The likeliest sign of wear ("creased"), or None where none is likely."""
+    signs = [(p, cue, photo) for photo, sight in enumerate(seen.sights) for cue, p in sight.condition.items()]
+    p, cue, photo = max(signs, default=(0.0, "", 0))
+    if p < MIN_DETAIL:
+        return None
+    evidence = [Evidence(source="classifier", photo=photo, text=cue, score=p)]
+    if p >= SURE_SIGN:
+        return AttributeValue(name="condition", value=cue, status="supported", confidence=p, evidence=evidence)
+    return AttributeValue(name="condition", suggestion=cue, status="unsupported", confidence=p, evidence=evidence)
+
+
+def _normed(shares: Distribution) -> Distribution:
+    total = sum(shares.values())
+    return {value: p / total for value, p in shares.items()}
+
+
+def pixel_views(photos: Sequence[Photo], trust: Sequence[float], sights: Sequence[Sight]) -> list[PixelView]:
+    """Colours of the item's pixels, photo by photo; photos that hardly show the item are left out."""
     top = max(trust)
-    return [pixel_view(photo.image, i) for i, photo in enumerate(photos) if trust[i] >= 0.5 * top]
+    return [
+        pixel_view(photo.image, i, sights[i].mask if sights else None)
+        for i, photo in enumerate(photos)
+        if trust[i] >= 0.5 * top
+    ]
 
 
 def pixel_colour(views: Sequence[PixelView]) -> AttributeValue | None:

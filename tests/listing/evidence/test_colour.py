@@ -1,14 +1,16 @@
-"""Pixel colours: conversion, the object's mask, names, and the agreement with annotated training photos."""
+"""Pixel colours: conversion, what the mask changes, and the agreement with annotated training photos."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from finetune.data.photosets import data_root, read_annotations
-from finetune.data.splits import split_rows
-from listing.evidence.colour import colour_probabilities, contradicts, object_pixels, pixel_colours, pixel_view, to_lab
+from finetune import read_annotations, split_rows
+from listing.evidence.colour import colour_probabilities, contradicts, pixel_view, small_lab, to_lab
+from listing.evidence.foreground import WEIGHTS, Foreground
 
 COLOURS = {
     "red": (190, 25, 30),
@@ -18,14 +20,18 @@ COLOURS = {
     "yellow": (235, 205, 40),
     "white": (245, 245, 245),
 }
+GROUND = (150, 140, 125)
 
 
-def thing(rgb: tuple[int, int, int], ground: tuple[int, int, int]) -> Image.Image:
-    image = Image.new("RGB", (300, 400), ground)
-    ImageDraw.Draw(image).rectangle((70, 80, 230, 330), fill=rgb)
+def thing(rgb: tuple[int, int, int]) -> tuple[Image.Image, np.ndarray]:
+    """A photo of a plain thing, and its mask."""
+    image, mask = Image.new("RGB", (300, 400), GROUND), Image.new("L", (300, 400))
+    for picture, fill in ((image, rgb), (mask, 255)):
+        ImageDraw.Draw(picture).rectangle((70, 80, 230, 330), fill=fill)
     light = np.linspace(0.75, 1.1, 400)[:, None, None] * np.linspace(0.95, 1.05, 300)[None, :, None]
     noise = np.random.default_rng(0).normal(0, 6, (400, 300, 1))  # folds and grain, as in every photo of cloth
-    return Image.fromarray((np.asarray(image) * light + noise).clip(0, 255).astype(np.uint8))
+    photo = Image.fromarray((np.asarray(image) * light + noise).clip(0, 255).astype(np.uint8))
+    return photo, np.asarray(mask.resize((320, 320)))
 
 
 def test_lab_of_known_colours() -> None:
@@ -36,29 +42,28 @@ def test_lab_of_known_colours() -> None:
 
 
 @pytest.mark.parametrize("name", COLOURS)
-def test_the_object_is_named_not_the_ground(name: str) -> None:
-    image = thing(COLOURS[name], (150, 140, 125))
-    first = pixel_colours(image)[0]
-    assert first.name == name
-    assert first.share > 0.8
-    assert first.box == pytest.approx((0.23, 0.2, 0.77, 0.83), abs=0.1)
-
-
-def test_the_mask_covers_the_object() -> None:
-    _, mask = object_pixels(thing((190, 25, 30), (150, 140, 125)))
-    assert 0.25 < mask.mean() < 0.42
+def test_the_item_is_named_not_the_ground(name: str) -> None:
+    found = colour_probabilities(*thing(COLOURS[name]))
+    assert sum(found.values()) == pytest.approx(1)
+    assert max(found, key=found.__getitem__) == name
 
 
 def test_opposite_colours_are_contradicted_and_the_right_one_is_not() -> None:
-    found = colour_probabilities(thing(COLOURS["red"], (150, 140, 125)))
-    assert sum(found.values()) == pytest.approx(1)
-    assert not contradicts(found, "red")
-    assert contradicts(found, "green")
-    assert not contradicts(found, "multicolour")
-    view = pixel_view(thing(COLOURS["red"], (150, 140, 125)), 2)
+    image, mask = thing(COLOURS["red"])
+    view = pixel_view(image, 2, mask)
     assert view.photo == 2
     assert "green" in view.contradicted
     assert "red" not in view.contradicted
+    assert not contradicts(view.shares, "multicolour")
+    assert view.box == pytest.approx((0.23, 0.2, 0.77, 0.83), abs=0.05)
+
+
+@pytest.mark.parametrize("mask", [None, np.zeros((320, 320), np.uint8), np.full((320, 320), 255, np.uint8)])
+def test_without_a_useful_mask_the_middle_counts(mask: np.ndarray | None) -> None:
+    _, inside = small_lab(thing(COLOURS["red"])[0], mask)
+    assert 0.25 < inside.mean() < 0.45
+    assert inside[48, 36]
+    assert not inside[0, 0]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (9, 500), (500, 9)])
@@ -67,17 +72,18 @@ def test_odd_photos_do_no_harm(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.data
-def test_agreement_on_training_photos() -> None:
-    folder = data_root() / "clothing_cc0"
-    if not folder.is_dir():
-        pytest.skip("needs the annotated photos: set IPL_DATA")
-    rows = [r for r in split_rows(read_annotations(folder))[0] if "colour" not in r["guess"]][::20]
+@pytest.mark.model
+def test_agreement_on_training_photos(data_folder: Path, model_folder: Path) -> None:
+    rows = [r for r in split_rows(read_annotations(data_folder / "clothing_cc0"))[0] if "colour" not in r["guess"]][
+        ::40
+    ]
+    network = Foreground(model_folder / WEIGHTS)
     right = contradicted = 0
     for row in rows:
         with Image.open(row["image"]) as photo:
-            found = colour_probabilities(photo)
+            found = colour_probabilities(photo, network.mask(photo))
         best = sorted(found, key=found.__getitem__, reverse=True)[:2]
         right += bool({row["colour"], row["colour2"]} & set(best))
         contradicted += contradicts(found, row["colour"])
-    assert right / len(rows) >= 0.75
+    assert right / len(rows) >= 0.8
     assert contradicted / len(rows) <= 0.04

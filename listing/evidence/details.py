@@ -1,0 +1,31 @@
+"""Details that a photo may show and a text may say ("chest pocket"): the phrases of ``details.yaml``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import yaml
+
+FILE = Path(__file__).with_name("details.yaml")
+
+
+@dataclass(frozen=True)
+class Details:
+    """``patterns``: phrase -> what finds it in a description."""
+
+    patterns: dict[str, re.Pattern[str]]
+
+    def read(self, text: str) -> list[str]:
+        """The phrases that a text says, in the file's order."""
+        lower = text.lower()
+        return [phrase for phrase, pattern in self.patterns.items() if pattern.search(lower)]
+
+
+@lru_cache(maxsize=1)
+def load_details() -> Details:
+    """The phrases that come with the package."""
+    raw = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    return Details({phrase: re.compile(entry["find"]) for group in raw.values() for phrase, entry in group.items()})
