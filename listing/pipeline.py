@@ -15,7 +15,7 @@ from listing.evidence.neighbours import Neighbours
 from listing.facts import printed_facts, verify, visual_facts
 from listing.pipeline_parts import Parts, build_parts
 from listing.request import DraftPipeline, DraftRequest
-from listing.schema import AttributeValue, Category, Draft, Flag
+from listing.schema import AttributeValue, Category, Detail, Draft, Flag
 from listing.taxonomy import CategoryNode
 from listing.text import seller_questions
 from listing.text.compose import compose
@@ -53,6 +53,7 @@ class _Findings:
     facts: list[AttributeValue]
     neighbours: Neighbours
     flags: Sequence[Flag] = ()
+    details: Sequence[Detail] = ()
 
 
 class Pipeline:
@@ -70,7 +71,7 @@ class Pipeline:
             findings = yield from self._reused(request, known)
         else:
             findings = yield from self._findings(request, clock)
-        category, facts = findings.category, findings.facts
+        category, facts, key = findings.category, findings.facts, draft_id(request)
         questions = seller_questions.questions(category, facts, parts.taxonomy)
         for question in questions:
             yield QuestionEvent(question=question)
@@ -80,19 +81,23 @@ class Pipeline:
                 request,
                 category,
                 facts,
+                findings.details,
                 findings.neighbours,
-                backend=parts.backend,
+                key=key,
+                writer=parts.backend if parts.writes else None,
                 taxonomy=parts.taxonomy,
                 calibration=parts.calibration,
             )
         earlier = request.known
         draft = Draft(
-            id=draft_id(request),
+            id=key,
             photos=[photo.ref for photo in request.photos],
             category=category,
             attributes=facts,
+            details=list(findings.details),
             title=text.title,
             description=text.description,
+            spans=text.spans,
             questions=questions,
             flags=[*seller_questions.model_flags(parts.calibration), *findings.flags, *text.flags],
             price=earlier.price if earlier is not None else findings.neighbours.price,
@@ -117,7 +122,7 @@ class Pipeline:
         yield CategoryEvent(category=category)
         for fact in facts:
             yield AttributeEvent(attribute=fact)
-        return _Findings(category, facts, Neighbours())
+        return _Findings(category, facts, Neighbours(), details=known.details)
 
     def _findings(self, request: DraftRequest, clock: Clock) -> Generator[Event, None, _Findings]:
         """Category, neighbours and facts from the photos and the seller's word."""

@@ -22,7 +22,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Parts:
-    """What the pipeline is made of; ``similar`` None works without past listings."""
+    """What the pipeline is made of; ``similar`` None works without past listings.
+
+    ``writes``: whether the texts are the model's own; those of the embedded one are rendered from its facts.
+    """
 
     backend: Backend
     taxonomy: Taxonomy
@@ -30,6 +33,7 @@ class Parts:
     reader: Reader
     calibration: Calibration
     similar: NeighbourSearch | None = None
+    writes: bool = True
 
 
 def build_parts(model: str | None, rag: bool, home: Path, past: PastListings | None = None) -> Parts:
@@ -51,6 +55,7 @@ def build_parts(model: str | None, rag: bool, home: Path, past: PastListings | N
         reader=Reader(),
         calibration=calibration,
         similar=(past or PastListings.open(home)) if rag else None,
+        writes=not backend.name.startswith(EMBEDDED),
     )
 
 

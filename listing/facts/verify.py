@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from listing.evidence.colour import PixelView
-from listing.facts.ensemble import Calibration, best
+from listing.facts.ensemble import Calibration
 from listing.facts.questions import Reading
 from listing.prompts import UNKNOWN
 from listing.schema import AttributeValue, Evidence
 from listing.taxonomy import Attribute
 
 MIN_SUGGESTION = 0.35
+_ALTERNATIVES, _MIN_ALTERNATIVE = 3, 0.02
 _MIN_NEIGHBOUR_VOTE = 0.5
 
 
@@ -27,7 +28,12 @@ def visible_fact(
 ) -> AttributeValue:
     """The fact behind a reading of the photos."""
     name = reading.attribute.name
-    value, confidence = best(reading.probabilities)
+    answers = sorted(reading.probabilities.items(), key=lambda answer: (-answer[1], answer[0]))
+    if name == "colour":  # everything has one
+        answers = [answer for answer in answers if answer[0] != UNKNOWN] or answers
+    (value, confidence), *others = answers
+    beside = [v for v, p in others if p >= _MIN_ALTERNATIVE and v not in (UNKNOWN, reading.attribute.absent)]
+    beside = beside[:_ALTERNATIVES]
     if value == UNKNOWN:
         return AttributeValue(name=name, status="unknown", confidence=confidence)
     if value == reading.attribute.absent:  # "no second colour" is nothing to state
@@ -36,16 +42,29 @@ def visible_fact(
     against = name == "colour" and any(value in view.contradicted for view in pixels)
     if against:
         return AttributeValue(
-            name=name, suggestion=value, status="contradicted", confidence=confidence, evidence=evidence
+            name=name,
+            suggestion=value,
+            status="contradicted",
+            confidence=confidence,
+            alternatives=beside,
+            evidence=evidence,
         )
     if confidence >= calibration.of(name).threshold:
-        return AttributeValue(name=name, value=value, status="supported", confidence=confidence, evidence=evidence)
-    suggestion = value if confidence >= MIN_SUGGESTION else None
+        return AttributeValue(
+            name=name,
+            value=value,
+            status="supported",
+            confidence=confidence,
+            alternatives=beside,
+            evidence=evidence,
+        )
+    suggestion = value if confidence >= MIN_SUGGESTION or name == "colour" else None
     return AttributeValue(
         name=name,
         suggestion=suggestion,
         status="unsupported" if suggestion else "unknown",
         confidence=confidence,
+        alternatives=beside if suggestion else [],
         evidence=evidence,
     )
 

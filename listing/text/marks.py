@@ -78,9 +78,11 @@ def capital(text: str) -> str:
 
 
 def listed(parts: Sequence[str]) -> str:
-    """``a, b and c``; what has an "and" of its own stands last."""
+    """``a, b and c``; what has an "and" of its own stands last: ``a hood, ribbed cuffs and hem``."""
     parts = sorted(parts, key=lambda part: " and " in plain(part))
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    if len(parts) == 1 or " and " in plain(parts[-1]):
+        return ", ".join(parts)
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def word_count(text: str) -> int:

@@ -46,6 +46,9 @@ def settle(claims: Sequence[Claim], taxonomy: Taxonomy) -> Item:
     silent = implied(node, name.value if name.attribute == NAME else None)
     noun = name.value if name.attribute == NAME else node.phrase
     facts = {n: c for n, c in facts.items() if not _silent(c, silent) and not _in_words(c.value, noun)}
+    many = {facts[n].value for n in ("colour", "colour2") if n in facts}
+    if len(many) == 1 or "multicolour" in many:
+        facts.pop("colour2", None)
     details = _details(claims, node, silent, noun)
     _balance(facts, details)
     order = list(detail_forms())
