@@ -59,9 +59,8 @@ def detail_forms() -> dict[str, DetailForms]:
 def implied(node: CategoryNode, item_type: str | None) -> frozenset[str]:
     """What the name of a thing says already: ``attribute=value``, attributes and details."""
     raw = _nouns()
-    own = raw["types"].get(item_type or "", ())
-    # A type that is no more than the category's word says what the category says; so does a finer one ("denim shirt").
-    return frozenset(own) | frozenset(raw["categories"].get(node.name, ())) | frozenset(f"={v}" for v in node.implies)
+    said = (*raw["types"].get(item_type or "", ()), *raw["categories"].get(node.name, ()))
+    return frozenset(said) | {f"={value}" for value in node.implies}
 
 
 @lru_cache(maxsize=1)
@@ -72,8 +71,3 @@ def _nouns() -> dict[str, dict[str, list[str]]]:
 def is_plural(noun: str) -> bool:
     """Whether a thing of that name is spoken of as several ("jeans", "ankle boots")."""
     return noun.endswith("s") and not noun.endswith("ss")
-
-
-def item_types() -> tuple[str, ...]:
-    """The types that ``nouns.yaml`` speaks of."""
-    return tuple(_nouns()["types"])

@@ -58,15 +58,17 @@ def settle(claims: Sequence[Claim], taxonomy: Taxonomy) -> Item:
 
 
 def _name(claims: Sequence[Claim], category: Claim, node: CategoryNode, facts: dict[str, Claim]) -> Claim:
-    """The item type, unless something likelier contradicts it; else the category."""
+    """The item type, or the category where something likelier contradicts the type; what is less likely goes."""
     name = next((c for c in claims if c.attribute == NAME), None)
     if name is None:
         return category
     for words in implied(node, name.value):
         attribute, _, value = words.partition("=")
         fact = facts.get(attribute)
-        if attribute in _EXCLUSIVE and value and fact and fact.value != value and _beats(fact, name):
-            return category
+        if attribute in _EXCLUSIVE and value and fact and fact.value != value:
+            if _beats(fact, name):
+                return category
+            facts.pop(attribute)
     return name
 
 
