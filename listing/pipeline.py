@@ -71,7 +71,7 @@ class Pipeline:
             findings = yield from self._reused(request, known)
         else:
             findings = yield from self._findings(request, clock)
-        category, facts = findings.category, findings.facts
+        category, facts, key = findings.category, findings.facts, draft_id(request)
         questions = seller_questions.questions(category, facts, parts.taxonomy)
         for question in questions:
             yield QuestionEvent(question=question)
@@ -81,19 +81,22 @@ class Pipeline:
                 request,
                 category,
                 facts,
+                findings.details,
                 findings.neighbours,
-                backend=parts.backend,
+                key=key,
+                writer=parts.backend if parts.writes else None,
                 taxonomy=parts.taxonomy,
                 calibration=parts.calibration,
             )
         draft = Draft(
-            id=draft_id(request),
+            id=key,
             photos=[photo.ref for photo in request.photos],
             category=category,
             attributes=facts,
             details=list(findings.details),
             title=text.title,
             description=text.description,
+            spans=text.spans,
             questions=questions,
             flags=[*seller_questions.model_flags(parts.calibration), *findings.flags, *text.flags],
             price=known.price if known is not None else findings.neighbours.price,

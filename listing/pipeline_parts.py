@@ -23,7 +23,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Parts:
-    """What the pipeline is made of; ``similar`` None works without past listings, ``eyes`` None without the tower."""
+    """What the pipeline is made of; ``similar`` None works without past listings, ``eyes`` None without the tower.
+
+    ``writes``: whether the texts are the model's own; those of the embedded one are rendered from its facts.
+    """
 
     backend: Backend
     taxonomy: Taxonomy
@@ -32,6 +35,7 @@ class Parts:
     calibration: Calibration
     similar: NeighbourSearch | None = None
     eyes: Eyes | None = None
+    writes: bool = True
 
 
 def build_parts(model: str | None, rag: bool, home: Path, past: PastListings | None = None) -> Parts:
@@ -54,6 +58,7 @@ def build_parts(model: str | None, rag: bool, home: Path, past: PastListings | N
         calibration=calibration,
         similar=(past or PastListings.open(home)) if rag else None,
         eyes=Eyes.load(folder),
+        writes=not backend.name.startswith(EMBEDDED),
     )
 
 

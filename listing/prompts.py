@@ -32,18 +32,59 @@ def category_answers(taxonomy: Taxonomy) -> dict[str, str]:
 
 
 def facts_line(node: CategoryNode, facts: Mapping[str, str]) -> str:
-    """The verified facts as the text prompts name them: ``hoodie; colour: navy; closure: zip``."""
+    """Facts as the tuning tasks name them: ``hoodie; colour: navy; closure: zip``."""
     return "; ".join([node.phrase, *(f"{name}: {value}" for name, value in facts.items())])
 
 
 def title_prompt(node: CategoryNode, facts: Mapping[str, str]) -> str:
-    """Ask for a title from the verified facts alone."""
+    """The tuning task of a title from facts alone."""
     return f"Facts: {facts_line(node, facts)}\nWrite the title."
 
 
 def description_prompt(node: CategoryNode, facts: Mapping[str, str], tone: Tone = "plain") -> str:
-    """Ask for a description from the verified facts alone, in one of the tones."""
+    """The tuning task of a description from facts alone, in one of the tones."""
     return f"Facts: {facts_line(node, facts)}\nWrite a {tone} description."
+
+
+_TONES: dict[Tone, str] = {
+    "plain": "2 to 4 plain sentences, 12 to 45 words",
+    "shorter": "one plain sentence",
+    "warmer": "2 to 4 friendly sentences, 12 to 50 words",
+}
+
+
+def listing_prompt(
+    name: str,
+    sure: Sequence[str],
+    likely: Sequence[str],
+    *,
+    printed: str = "",
+    note: str = "",
+    examples: Sequence[str] = (),
+    tone: Tone = "plain",
+) -> str:
+    """Ask a model that sees the photo for title and description.
+
+    Args:
+        name: what the thing is called.
+        sure, likely: what may be said, as ``colour: navy`` or a detail's phrase.
+        printed: the words that can be read on it.
+        note: the seller's own, which will stand below the description.
+        examples: texts of other listings of the platform.
+    """
+    lines = [f"Write a second-hand listing for this {name}, in the words of a private seller."]
+    lines += [f"Certain: {'; '.join(sure)}"] if sure else []
+    lines += [f"Likely (say it where the photo agrees): {'; '.join(likely)}"] if likely else []
+    lines += [f'Printed on it: "{printed}"'] if printed else []
+    lines += [f"The seller adds below your text (do not repeat it): {note}"] if note else []
+    if examples:
+        lines += ["Other listings, for their tone only; nothing in them is true of this one:"]
+        lines += [f"- {' '.join(text.split())}" for text in examples]
+    lines += [
+        "Say nothing else that the photo does not show: no size, brand, age, price or praise of your own.",
+        f"First line: a title of 4 to 9 words. Second line: the description, {_TONES[tone]}.",
+    ]
+    return "\n".join(lines)
 
 
 def lettered(prompt: str, answers: Sequence[str]) -> str:

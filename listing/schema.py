@@ -154,7 +154,7 @@ class Quality(Model):
 
 
 class Draft(Model):
-    """What the pipeline makes of one item's photos. ``spans``: every claim of its two texts; ``details``: best first."""
+    """What the pipeline makes of one item's photos. ``details``: best first; ``spans``: every claim of its texts."""
 
     schema_version: int = SCHEMA_VERSION
     id: str

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +15,6 @@ from listing.errors import IplError
 DEFAULT_FILE = Path(__file__).with_name("taxonomy.yaml")
 UNKNOWN = "unknown"
 IMAGENET_CLASSES = 1000
-ANYTHING = "item"  # where no group's word fits
 
 Known = Literal["seen", "read", "seller-only"]
 
@@ -130,15 +128,11 @@ class CategoryNode(_Frozen):
 
 
 class Taxonomy(_Frozen):
-    """The tree of categories and the attributes. ``clothing`` are ImageNet classes that say 'clothes' but no leaf.
-
-    ``nouns``: group to the word for anything in it.
-    """
+    """The tree of categories and the attributes. ``clothing`` are ImageNet classes that say 'clothes' but no leaf."""
 
     attributes: dict[str, Attribute]
     categories: dict[str, CategoryNode]
     clothing: tuple[int, ...] = ()
-    nouns: dict[str, str] = {}
 
     def schema(self, category: str) -> tuple[Attribute, ...]:  # type: ignore[override]  # pydantic's own is deprecated
         """Attributes of a category in their order, with the values that occur there; TaxonomyError: no such one."""
@@ -171,12 +165,6 @@ class Taxonomy(_Frozen):
     def leaves(self) -> tuple[CategoryNode, ...]:
         """All leaves in the file's order."""
         return tuple(self.categories.values())
-
-    def noun(self, names: Sequence[str]) -> str:
-        """The word for whatever may be any of these leaves: that of the deepest group that holds them all."""
-        paths = [self.categories[name].path[:-1] for name in names]
-        shared = [steps[0] for steps in takewhile(lambda s: len(set(s)) == 1, zip(*paths, strict=False))]
-        return next((self.nouns[group] for group in reversed(shared) if group in self.nouns), ANYTHING)
 
     def find(self, words: str) -> CategoryNode | None:
         """The leaf with that name, phrase or synonym (any case), or None."""
@@ -233,7 +221,6 @@ class _File(_Frozen):
     attributes: dict[str, dict[str, Any]] = Field(min_length=1)
     schemas: dict[str, _Schema] = Field(min_length=1)
     clothing_imagenet: tuple[int, ...] = ()
-    nouns: dict[str, str] = {}
     tree: dict[str, Any] = Field(min_length=1)
 
 
@@ -328,10 +315,7 @@ def _build(raw: Any) -> Taxonomy:
             **leaf.model_dump(include={"synonyms", "phrase", "plural", "implies"}),
         )
     _check_imagenet(nodes, file.clothing_imagenet)
-    groups = {group for node in nodes.values() for group in node.path[:-1]}
-    if nowhere := sorted(set(file.nouns) - groups):
-        raise TaxonomyError(f"nouns: there is no group {', '.join(map(repr, nowhere))}.")
-    return Taxonomy(attributes=attributes, categories=nodes, clothing=file.clothing_imagenet, nouns=file.nouns)
+    return Taxonomy(attributes=attributes, categories=nodes, clothing=file.clothing_imagenet)
 
 
 @lru_cache(maxsize=8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
-from listing.schema import AttributeValue, Category, Draft, Evidence
+from listing.schema import AttributeValue, Category, Draft, Evidence, TextField
 
 SIGNS = {"supported": "●", "unsupported": "◐", "unknown": "○", "contradicted": "✕"}
 LEGEND = "● supported   ◐ guess: please check   ○ not known   ✕ contradicted"
@@ -13,19 +13,41 @@ WIDTH = 92
 
 
 def draft_text(draft: Draft) -> str:
-    """The whole draft, for reading."""
+    """The whole draft, for reading: the listing first, what is marked in it, then what it rests on."""
     blocks = [
+        _wrapped(marked(draft, "title")),
+        "\n".join(map(_wrapped, marked(draft, "description").splitlines())),
+        _to_check(draft),
+        _listed("Only you can answer", (q.text + _choices(q.choices) for q in draft.questions)),
         category_line(draft.category),
         "\n".join(fact_lines(draft.attributes)),
-        _field("Title", draft.title),
-        _field("Text", draft.description),
         _price(draft),
-        _listed("Only you can answer", (q.text + _choices(q.choices) for q in draft.questions)),
         _listed("Please look at", (flag.message for flag in draft.flags)),
         _listed(f"Quality {draft.quality.score} of 100", draft.quality.tips),
         f"Written by {draft.model}",
     ]
     return "\n\n".join(block for block in blocks if block)
+
+
+def marked(draft: Draft, field: TextField) -> str:
+    """The text with what the seller should look at as ``[navy?]``."""
+    text = draft.title if field == "title" else draft.description
+    for span in sorted((s for s in draft.spans if s.field == field), key=lambda s: -s.start):
+        if span.status == "check":
+            text = f"{text[: span.start]}[{text[span.start : span.end]}?]{text[span.end :]}"
+    return text
+
+
+def _to_check(draft: Draft) -> str:
+    """One line of what is marked, with what else it may be."""
+    entries: dict[tuple[str | None, str], str] = {}
+    for span in draft.spans:
+        if span.status == "check":
+            text = draft.title if span.field == "title" else draft.description
+            other = f" (or {', '.join(span.alternatives)})" if span.alternatives else ""
+            entries.setdefault((span.attribute, span.value), text[span.start : span.end].lower() + other)
+    line = "; ".join(entries.values())
+    return textwrap.fill(f"Please check: {line}", WIDTH, subsequent_indent="  ") if line else ""
 
 
 def category_line(category: Category) -> str:
@@ -80,11 +102,8 @@ def _value(attribute: AttributeValue) -> str:
     return f"{attribute.suggestion}?" if attribute.suggestion else "-"
 
 
-def _field(label: str, text: str) -> str:
-    if not text:
-        return ""
-    lines = [textwrap.fill(part, WIDTH, initial_indent="  ", subsequent_indent="  ") for part in text.splitlines()]
-    return "\n".join([label, *lines])
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, WIDTH)
 
 
 def _price(draft: Draft) -> str:

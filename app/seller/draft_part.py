@@ -17,7 +17,7 @@ from app.views import DraftView
 from listing.request import TONES
 from listing.schema import AttributeValue, Evidence, Flag, PhotoRef, Quality
 from listing.taxonomy import load_taxonomy
-from listing.text.text_policy import NAMED
+from listing.text.claims import LIKELY
 
 FOLDER = Path(__file__).parent / "templates"
 BUSY = ("queued", "working")
@@ -82,7 +82,7 @@ def _category(view: DraftView) -> dict[str, Any] | None:
 
     return {
         "in_range": known.in_range or chosen,
-        "unnamed": known.value is not None and known.confidence < NAMED and not chosen,
+        "unnamed": known.value is not None and known.confidence < LIKELY and not chosen,
         "candidates": [
             {
                 "value": c.value,

@@ -104,22 +104,17 @@ def _gold_spans(row: Row) -> list[tuple[int, int, str]]:
     return out
 
 
-def _shown(row: Row, taxonomy: Taxonomy) -> tuple[str, list[str]]:
-    """The text as it would be shown, and the facts that it stated and no longer does."""
-    from listing.text.checked import Subject, checked_description, checked_title
-    from listing.text.sentences import statements
+def _shown(row: Row, taxonomy: Taxonomy) -> str:
+    """The text without what is not known."""
+    from listing.text.filter import guard
 
     facts = {n: v for n, v in row["facts"].items() if n in taxonomy.attributes and isinstance(v, str)}
-    neighbours = row.get("neighbours", {})
-    subject = Subject(taxonomy.categories[row["category"]], facts, taxonomy, row.get("note", ""), neighbours)
-    check = checked_title if row["group"].endswith("title") else checked_description
-    shown, _ = check(row["text"], subject)
-    after = {*statements(shown, facts, taxonomy), *(n for n, v in facts.items() if v in subject.node.implies)}
-    return shown, sorted(set(statements(row["text"], facts, taxonomy)) - after)
+    near, note = row.get("neighbours", {}), row.get("note", "")
+    return guard(row["text"], facts, row["category"], taxonomy, note=note, neighbour_values=near)[0]
 
 
 def claims(rows: list[Row]) -> Report:
-    """Detection of false claims, agreement of verdicts, and what is shown and lost in the end."""
+    """Detection of false claims, agreement of verdicts, and which of them are shown in the end."""
     from listing.taxonomy import load_taxonomy
     from listing.text.ground import verify
 
@@ -143,7 +138,7 @@ def claims(rows: list[Row]) -> Report:
         hits = [any(a < d and c < b for c, d in said) for a, b in false]
         right = [any(a < d and c < b for c, d in false) for a, b in said]
         exact = [any(a < c.end and c.start < b and c.verdict == v for c in predicted) for a, b, v in gold]
-        clean, lost = _shown(row, taxonomy)
+        clean = _shown(row, taxonomy)
         left = [text[a:b] for (a, b) in false if text[a:b].lower() in clean.lower()]
         counts.update(
             false=len(false),
@@ -154,19 +149,17 @@ def claims(rows: list[Row]) -> Report:
             exact=sum(exact),
             left=len(left),
             shown=1,
-            lost=len(lost),
         )
-        if not all(hits) or not all(right) or left or lost:
+        if not all(hits) or not all(right) or left:
             missed = [text[a:b] for (a, b), h in zip(false, hits, strict=True) if not h]
             wrong = [text[a:b] for (a, b), r in zip(said, right, strict=True) if not r]
-            errors.append(f"{row['id']} {text!r} -> {clean!r} missed={missed} wrong={wrong} left={left} lost={lost}")
+            errors.append(f"{row['id']} {text!r} -> {clean!r} missed={missed} wrong={wrong} left={left}")
     return {
         "rows": len(rows),
         "precision": ratio(counts["right"], counts["said"]),
         "recall": ratio(counts["detected"], counts["false"]),
         "verdict_agreement": ratio(counts["exact"], counts["claims"]),
         "false_claims_shown": counts["left"],
-        "facts_lost": counts["lost"],
         "counts": dict(counts),
         "errors": errors,
     }

@@ -144,7 +144,7 @@ def first_lines(backend: LocalBackend, prompts: Sequence[str], max_tokens: int, 
 
 
 def first_line(text: str) -> str:
-    """Up to the first break behind a word, as ``listing.text.write`` shows it."""
+    """Up to the first break behind a word."""
     return text.lstrip().partition("\n")[0]
 
 

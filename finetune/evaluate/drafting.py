@@ -1,8 +1,8 @@
 """Title and description of an arm's statements, before the pipeline's checks and after them.
 
 Before: decoded from everything that the arm holds for likeliest. After: decoded from what passed its thresholds, then
-checked sentence by sentence (``listing.text.checked``). Arms that do not decode (template, copier) have one text for
-both.
+checked sentence by sentence (``listing.text.write``); of the whole system, rendered from what it may say. Arms that do
+not decode (template, copier) have one text for both.
 """
 
 from __future__ import annotations
@@ -17,20 +17,23 @@ from finetune.evaluate.arms.material import Material, Row
 from finetune.evaluate.arms.statement import Statement
 from finetune.evaluate.arms.system import thresholded
 from finetune.evaluate.arms.yardsticks import nearest_listings
+from finetune.evaluate.cached_model import first_line
 from listing import prompts
 from listing.facts import verify
 from listing.facts.ensemble import Calibration
 from listing.schema import Candidate, Category, Evidence
 from listing.taxonomy import Taxonomy
-from listing.text import text_policy, write
-from listing.text.checked import Subject, checked_description, checked_title
+from listing.text.claims import MAX_VALUE_LENGTH, Claim, claims_of
+from listing.text.render import render
+from listing.text.write import checked
 
 TEXTS = 100  # photos whose texts are judged
 SLOTS = {  # what the template says of a fact; the rest by its value alone
     "brand": "by {}", "closure": "closes with {}", "audience": "for {}", "size": "size {}", "text": 'with "{}"',
     "sleeve": "{} sleeves", "neckline": "{} neck",
 }  # fmt: skip
-Job = tuple[Statement, Mapping[str, str], "TextFacts"]  # the statement, everything likeliest, what is told
+TITLE_TOKENS, DESCRIPTION_TOKENS = 28, 96
+Job = tuple[Statement, Mapping[str, str], Mapping[str, str]]  # the statement, everything likeliest, what is told
 Writer = Callable[[Material, Sequence[Statement], Sequence[int]], list["Draft"]]
 
 
@@ -46,15 +49,6 @@ class Text:
     def whole(self) -> str:
         """Both in one."""
         return f"{self.title}\n{self.description}"
-
-
-@dataclass(frozen=True)
-class TextFacts:
-    """What a served text is written of: the thing's name in ``taxonomy``, and facts."""
-
-    category: str
-    facts: Mapping[str, str]
-    taxonomy: Taxonomy
 
 
 @dataclass(frozen=True)
@@ -74,8 +68,11 @@ def chosen(rows: Sequence[Row], count: int = TEXTS) -> list[int]:
 
 def text_facts(facts: Mapping[str, str], taxonomy: Taxonomy) -> dict[str, str]:
     """The facts that a text may use, in the prompts' order."""
-    stated = [verify.read_fact(n, v, Evidence(source="mllm"), 1.0) for n, v in facts.items()]
-    return text_policy.text_values(stated, taxonomy)
+    return {
+        a.name: " ".join(value.replace('"', " ").split())[:MAX_VALUE_LENGTH]
+        for a in taxonomy.in_text()
+        if (value := facts.get(a.name)) and value not in a.unspoken
+    }
 
 
 def decoded(backend: Any, category: str, facts: Mapping[str, str], taxonomy: Taxonomy) -> Text:
@@ -83,19 +80,24 @@ def decoded(backend: Any, category: str, facts: Mapping[str, str], taxonomy: Tax
     if category not in taxonomy.categories:
         return Text("", "", {})
     node, shown = taxonomy.categories[category], text_facts(facts, taxonomy)
-    title = "".join(write.write_title(backend, node, shown))
-    description = "".join(write.write_description(backend, node, shown, "plain"))
-    return Text(" ".join(title.split()), " ".join(description.split()), shown)
+    asked = {
+        prompts.title_prompt(node, shown): TITLE_TOKENS,
+        prompts.description_prompt(node, shown): DESCRIPTION_TOKENS,
+    }
+    lines = [first_line("".join(backend.write(None, prompt, max_tokens=most))) for prompt, most in asked.items()]
+    title, description = (" ".join(line.split()) for line in lines)
+    return Text(title, description, shown)
 
 
 def checked_text(text: Text, category: str, taxonomy: Taxonomy) -> Text:
-    """The text after the pipeline's checks of claims; plain words stand in for what they do not let pass."""
+    """The text after the pipeline's checks of claims; the rendered one stands in for what they do not let pass."""
     if category not in taxonomy.categories:
         return text
-    subject = Subject(taxonomy.categories[category], text.facts, taxonomy)
-    title, _ = checked_title(text.title, subject)
-    description, _ = checked_description(text.description, subject)
-    return Text(title, description, text.facts)
+    claims = [Claim("category", category), *(Claim(name, value) for name, value in text.facts.items())]
+    plain = render(claims, taxonomy, key=text.whole)
+    title, _ = checked(text.title, "title", claims, taxonomy)
+    description, _ = checked(text.description, "description", claims, taxonomy)
+    return Text(title or plain.title, description or plain.description, text.facts)
 
 
 def by_model(model: str) -> Writer:
@@ -104,29 +106,29 @@ def by_model(model: str) -> Writer:
     def write(material: Material, statements: Sequence[Statement], numbers: Sequence[int]) -> list[Draft]:
         taxonomy = material.taxonomy
         sure = thresholded(material.rows, statements)
-        jobs = [
-            (statements[i], statements[i].facts, TextFacts(statements[i].category, sure[i].facts, taxonomy))
-            for i in numbers
-        ]
-        return drafted(material.models[model], jobs, taxonomy)
+        return drafted(
+            material.models[model],
+            [(statements[i], statements[i].facts, sure[i].facts) for i in numbers],
+            taxonomy,
+        )
 
     return write
 
 
 def by_system(material: Material, statements: Sequence[Statement], numbers: Sequence[int]) -> list[Draft]:
-    """The whole system; before its checks everything likeliest counts as a fact, after them what a text may say."""
-    jobs = []
-    for i in numbers:
-        likely = {name: value for name, (value, _) in statements[i].guesses.items()}
-        checked = facts_for_text(statements[i], material.rules[i], material.taxonomy)
-        jobs.append((statements[i], {**likely, **statements[i].facts}, checked))
-    return drafted(material.models["tuned"], jobs, material.taxonomy)
+    """The whole system; before its checks everything likeliest is told by the model, after them what may be said."""
+    likely = [{**{name: value for name, (value, _) in s.guesses.items()}, **s.facts} for s in statements]
+    jobs = [(statements[i], likely[i], statements[i].facts) for i in numbers]
+    return [
+        Draft(draft.category, draft.before, rendered(statements[i], material.rules[i], material.taxonomy, str(i)))
+        for i, draft in zip(numbers, drafted(material.models["tuned"], jobs, material.taxonomy), strict=True)
+    ]
 
 
-def facts_for_text(said: Statement, rule: Calibration, taxonomy: Taxonomy) -> TextFacts:
-    """What the pipeline would tell its text of a statement (``listing.text.text_policy``)."""
+def rendered(said: Statement, rule: Calibration, taxonomy: Taxonomy, key: str) -> Text:
+    """What the pipeline would write of a statement."""
     if said.category not in taxonomy.categories:
-        return TextFacts(said.category, said.facts, taxonomy)
+        return Text("", "", {})
     facts = []
     for name, value in said.facts.items():
         guess, p = said.guesses.get(name, (None, 1.0))
@@ -135,27 +137,26 @@ def facts_for_text(said: Statement, rule: Calibration, taxonomy: Taxonomy) -> Te
     likely = said.candidates or [(said.category, sure)]
     candidates = [Candidate(value=name, confidence=p) for name, p in likely]
     category = Category(value=said.category, confidence=sure, candidates=candidates, in_range=True)
-    node, known = text_policy.subject(category, taxonomy)
-    kept = text_policy.sure_facts(facts, taxonomy, rule)
-    return TextFacts(node.name, {fact.name: fact.value for fact in kept if fact.value is not None}, known)
+    claims = claims_of(category, facts, [], taxonomy, rule)
+    text = render(claims, taxonomy, key=key)
+    return Text(text.title, text.description, {c.attribute: c.value for c in claims if c.attribute != "category"})
 
 
 def drafted(backend: Any, jobs: Sequence[Job], taxonomy: Taxonomy) -> list[Draft]:
     """Drafts of jobs; all texts are decoded together first."""
-    tasks = [(said.category, facts, taxonomy) for said, facts, _ in jobs]
-    tasks += [(after.category, after.facts, after.taxonomy) for *_, after in jobs]
+    tasks = [(said.category, facts) for said, *both in jobs for facts in both]
     pairs = [
-        (known.categories[name], text_facts(facts, known)) for name, facts, known in tasks if name in known.categories
+        (taxonomy.categories[name], text_facts(facts, taxonomy)) for name, facts in tasks if name in taxonomy.categories
     ]
-    backend.write_many([prompts.title_prompt(*pair) for pair in pairs], write.TITLE_TOKENS)
-    backend.write_many([prompts.description_prompt(*pair) for pair in pairs], write.DESCRIPTION_TOKENS)
+    backend.write_many([prompts.title_prompt(*pair) for pair in pairs], TITLE_TOKENS)
+    backend.write_many([prompts.description_prompt(*pair) for pair in pairs], DESCRIPTION_TOKENS)
     return [
         Draft(
             said.category,
             decoded(backend, said.category, everything, taxonomy),
-            checked_text(decoded(backend, after.category, after.facts, after.taxonomy), after.category, after.taxonomy),
+            checked_text(decoded(backend, said.category, sure, taxonomy), said.category, taxonomy),
         )
-        for said, everything, after in jobs
+        for said, everything, sure in jobs
     ]
 
 

@@ -19,6 +19,7 @@ class Neighbours:
     categories: share of the neighbours' weight by category.
     votes: attribute -> value -> share of the weight; instance-level attributes are never in it.
     ids: attribute -> value -> the listings that say so.
+    texts: titles and descriptions of the nearest: for a text's tone, never for its facts.
     """
 
     neighbours: Sequence[NeighbourRef] = ()
@@ -26,6 +27,7 @@ class Neighbours:
     votes: Votes = field(default_factory=dict)
     ids: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
     price: PriceRange | None = None
+    texts: Sequence[str] = ()
 
     def hints(self, least: float = 0.25, most: int = 2) -> dict[str, list[str]]:
         """The values worth asking about, the most supported first."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 NEIGHBOURS = 8
+EXAMPLES = 2  # whose texts a writer sees
 PRICE_POOL = 30  # comparables are looked for further out than candidates
 
 
@@ -74,6 +75,7 @@ class PastListings:
             votes={name: {value: share for value, share, _ in values} for name, values in candidates.items()},
             ids={name: {value: ids for value, _, ids in values} for name, values in candidates.items()},
             price=_price(price_range(pool, category, {}) if category else None),
+            texts=[n.record.text for n in near if n.record.text][:EXAMPLES],
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 
 from listing.evidence.colour import PixelView
-from listing.facts.ensemble import Calibration, best
+from listing.facts.ensemble import Calibration
 from listing.facts.questions import Reading
 from listing.prompts import UNKNOWN
 from listing.schema import AttributeValue, Evidence
@@ -28,7 +28,10 @@ def visible_fact(
 ) -> AttributeValue:
     """The fact behind a reading of the photos."""
     name = reading.attribute.name
-    value, confidence = best(reading.probabilities)
+    answers = sorted(reading.probabilities.items(), key=lambda answer: (-answer[1], answer[0]))
+    if name == "colour":  # everything has one
+        answers = [answer for answer in answers if answer[0] != UNKNOWN] or answers
+    value, confidence = answers[0]
     if value == UNKNOWN:
         return AttributeValue(name=name, status="unknown", confidence=confidence)
     if value == reading.attribute.absent:  # "no second colour" is nothing to state
@@ -54,13 +57,13 @@ def visible_fact(
             alternatives=others,
             evidence=evidence,
         )
-    suggestion = value if confidence >= MIN_SUGGESTION else None
+    suggestion = value if confidence >= MIN_SUGGESTION or name == "colour" else None
     return AttributeValue(
         name=name,
         suggestion=suggestion,
         status="unsupported" if suggestion else "unknown",
         confidence=confidence,
-        alternatives=others,
+        alternatives=others if suggestion else [],
         evidence=evidence,
     )
 

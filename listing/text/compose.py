@@ -1,9 +1,10 @@
-"""The text: decoded from verified facts, streamed, then checked sentence by sentence."""
+"""The text: rendered from what is known, or written by a model that sees the photo and checked; every claim a span."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
+from typing import get_args
 
 from listing.backends.base import Backend
 from listing.events import StageEvent, TextEvent
@@ -11,67 +12,79 @@ from listing.evidence.neighbours import Neighbours
 from listing.facts.ensemble import Calibration
 from listing.request import DraftRequest
 from listing.safety.contacts import scrub
-from listing.safety.injection import instruction_like
-from listing.schema import AttributeValue, Category, Flag
+from listing.schema import AttributeValue, Category, Detail, Flag, Span, TextField
 from listing.taxonomy import Taxonomy
-from listing.text import text_policy, write
-from listing.text.checked import Field, Subject, checked_description, checked_title
+from listing.text.claims import claims_of
+from listing.text.render import render
+from listing.text.spans import find_spans
+from listing.text.write import checked, write
 
 
 @dataclass(frozen=True)
 class Text:
-    """Title and description as they will be shown, and the remarks of the checks."""
+    """Title and description as they will be shown, their spans, and the remarks of the checks."""
 
     title: str = ""
     description: str = ""
-    flags: Sequence[Flag] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
+    flags: Sequence[Flag] = ()
 
 
 def compose(
     request: DraftRequest,
     category: Category,
     facts: Sequence[AttributeValue],
+    details: Sequence[Detail],
     neighbours: Neighbours,
     *,
-    backend: Backend,
+    key: str,
+    writer: Backend | None,
     taxonomy: Taxonomy,
     calibration: Calibration,
 ) -> Generator[StageEvent | TextEvent, None, Text]:
-    """Stream both texts; what the seller wrote is kept and not decoded again."""
+    """Both texts; what the seller wrote is kept. ``key``: the draft's id; ``writer`` None: the text is rendered."""
     note = scrub(request.note)
     flags = _note_flags(request.note, note)
-    if category.value is None:
-        own_text = write.with_note(request.description or "", note)
-        return Text(title=request.title or "", description=own_text, flags=flags)
-    sure = calibration.fitted or request.category is not None
-    node, known = text_policy.subject(category, taxonomy, sure=sure)
-    values = text_policy.text_values(text_policy.sure_facts(facts, taxonomy, calibration), taxonomy)
-    size = values.pop("size", "")
-    if instruction_like(values.get("text", "")):  # a fact, but nothing for the model to read
-        del values["text"]
-    subject = Subject(node, values, known, note, neighbours.values())
-    title, description = request.title, request.description
-    if title is None:
-        raw = yield from _streamed("title", write.write_title(backend, node, values))
-        checked, remarks = checked_title(raw, subject)
-        flags += remarks
-        title = write.with_size(checked, size, "title")
-    if description is None:
-        raw = yield from _streamed("description", write.write_description(backend, node, values, request.tone))
-        checked, remarks = checked_description(raw, subject, filler=request.tone == "warmer")
-        flags += remarks
-        description = write.with_note(write.with_size(checked, size, "description"), note)
-    yield TextEvent(field="title", text=title, replace=True)
-    yield TextEvent(field="description", text=description, replace=True)
-    return Text(title=title, description=description, flags=flags)
+    own: dict[TextField, str | None] = {"title": request.title, "description": request.description}
+    chosen = request.category is not None
+    claims = claims_of(category, facts, details, taxonomy, calibration, category_chosen=chosen)
+    if not claims:
+        return Text(own["title"] or "", with_note(own["description"] or "", note), flags=flags)
+    rendered = render(claims, taxonomy, key=key, tone=request.tone)
+    texts: dict[TextField, str] = {"title": rendered.title, "description": rendered.description}
+    spans = rendered.spans
+    if writer is not None and None in own.values():
+        raw = yield from write(writer, request, claims, note, neighbours.texts, taxonomy)
+        for name in get_args(TextField):
+            if own[name] is None:
+                kept, remarks = checked(
+                    raw[name],
+                    name,
+                    claims,
+                    taxonomy,
+                    note=note,
+                    neighbour_values=neighbours.values(),
+                    neighbour_texts=neighbours.texts,
+                )
+                flags += remarks
+                if kept:
+                    spans = [s for s in spans if s.field != name]
+                    texts[name] = kept
+                    spans += [s for s in find_spans(texts, claims, taxonomy) if s.field == name]
+    for name, text in own.items():
+        if text is not None:
+            spans = [s for s in spans if s.field != name]
+            texts[name] = text
+    if own["description"] is None:
+        texts["description"] = with_note(texts["description"], note)
+    for name in get_args(TextField):
+        yield TextEvent(field=name, text=texts[name], replace=True)
+    return Text(texts["title"], texts["description"], spans, flags)
 
 
-def _streamed(name: Field, pieces: Iterator[str]) -> Generator[TextEvent, None, str]:
-    whole = []
-    for piece in pieces:
-        whole.append(piece)
-        yield TextEvent(field=name, text=piece)
-    return "".join(whole)
+def with_note(description: str, note: str) -> str:
+    """The seller's note, word for word, in a paragraph of its own behind the description."""
+    return "\n\n".join(part for part in (description, note.strip()) if part)
 
 
 def _note_flags(note: str, scrubbed: str) -> list[Flag]:

@@ -1,106 +1,215 @@
-"""Plain texts from verified facts alone: what stands in for a text that the model did not get right."""
+"""Title and description from what is known, in the words of a private seller: each claim once, its words a span.
+
+Several sentence plans; which one a draft gets depends on its id alone, so that the same draft always reads the same.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
 
-from listing.taxonomy import Attribute, CategoryNode, Forms, Taxonomy
+from listing.request import Tone
+from listing.schema import Span
+from listing.taxonomy import Taxonomy
+from listing.text.claims import Claim
+from listing.text.marks import Marker, article, capital, listed, plain, word_count
+from listing.text.phrases import Phrases, Words, letters
+from listing.text.settle import Item, settle, without
 
-_COLOURS = ("colour", "colour2")
-_OWNERS = re.compile(r".*'s|kids'|baby")  # "a plain navy women's dress": who it is for stands next to the noun
-
-
-@dataclass
-class _Words:
-    """What is said before the noun, behind a "with", and in sentences of their own."""
-
-    before: list[str] = field(default_factory=list)
-    behind: list[str] = field(default_factory=list)
-    sentences: list[str] = field(default_factory=list)
-
-
-def title(node: CategoryNode, facts: Mapping[str, str], taxonomy: Taxonomy) -> str:
-    """The brand, the colour, what it is, and one more thing that can be seen; never empty."""
-    words = _words(node, facts, taxonomy)
-    text = " ".join([*_given(facts, "brand"), _noun(node, words)])
-    if words.behind:
-        text += f" with {words.behind[0]}"
-    return _capital(text)
-
-
-def description(node: CategoryNode, facts: Mapping[str, str], taxonomy: Taxonomy) -> str:
-    """Every fact once, in one to a few short sentences; never empty."""
-    words = _words(node, facts, taxonomy)
-    noun = _noun(node, words)
-    article = "" if node.plural else "an " if noun[:1].lower() in "aeio" else "a "
-    text = " ".join([article + noun, *(f"by {brand}" for brand in _given(facts, "brand"))])
-    behind = [*words.behind, *(f'the words "{text}"' for text in _given(facts, "text"))]
-    if behind:
-        text += f" with {_listed(behind)}"
-    return " ".join([f"{_capital(text)}.", *words.sentences])
+MAX_TITLE, MIN_WORDS, MAX_WORDS = 9, 12, 45
+FRIENDLY = (  # (of one thing, of several): lines that claim nothing
+    ("Ready for its next owner.", "Ready for their next owner."),
+    ("I hope it finds a good home.", "I hope they find a good home."),
+    ("Just ask if you would like to know more.",) * 2,
+    ("Happy to answer any question.",) * 2,
+    ("It would be nice to see it used again.", "It would be nice to see them used again."),
+    ("Looking for someone who will enjoy it.", "Looking for someone who will enjoy them."),
+    ("Have a look at the photos.",) * 2,
+    ("The photos show it as it is.", "The photos show them as they are."),
+    ("Write to me if anything is unclear.",) * 2,
+)
+# What a title names first behind its "with": groups of details, and attributes.
+_STRONG = (
+    *("print", "hats", "fastening", "pockets", "straps", "shoes", "sleeves"),
+    *("neck", "waist", "hems", "shape", "neckline", "closure", "sleeve"),
+)
+_THERE = frozenset({"pockets", "print", "fastening", "straps"})  # what "there is" goes well with
 
 
-def additions(node: CategoryNode, facts: Mapping[str, str], taxonomy: Taxonomy) -> list[str]:
-    """Sentences that add these facts to a description; not those that only stand before a noun."""
-    words = _Words()
-    for attribute in taxonomy.in_text():
-        forms = attribute.forms.get(facts.get(attribute.name, ""), Forms())
-        if forms.behind:
-            words.behind.append(forms.behind[0])
-        elif forms.sentence:
-            words.sentences.append(forms.sentence[-1 if node.plural else 0])
-    has = [f"{'They have' if node.plural else 'It has'} {_listed(words.behind)}."] if words.behind else []
-    return [*has, *words.sentences]
+@dataclass(frozen=True)
+class Text:
+    """Title, description, and the spans of what they claim."""
+
+    title: str
+    description: str
+    spans: list[Span]
 
 
-def _words(node: CategoryNode, facts: Mapping[str, str], taxonomy: Taxonomy) -> _Words:
-    words = _Words(before=[_colour(facts, taxonomy)] if "colour" in facts or "colour2" in facts else [])
-    named = set(re.split(r"[ -]", node.phrase))
-    for attribute in taxonomy.in_text():
-        value = facts.get(attribute.name)
-        if value is None or attribute.name in (*_COLOURS, "brand", "text"):
-            continue
-        if value not in node.implies and value.split("-")[0] not in named:  # "long-sleeved long-sleeved top"
-            _add(words, attribute, value, node.plural)
-    words.before = list(dict.fromkeys(words.before))  # lace is a pattern and a material
-    words.before.sort(key=lambda word: (word != "plain", bool(_OWNERS.fullmatch(word))))
-    return words
+def render(claims: Sequence[Claim], taxonomy: Taxonomy, *, key: str, tone: Tone = "plain") -> Text:
+    """Both texts of an item.
+
+    Args:
+        claims: what may be said (``claims_of``).
+        key: the draft's id; it chooses the sentence plan.
+
+    Raises:
+        KeyError: no claim names a category.
+    """
+    item = settle(claims, taxonomy)
+    marker = Marker()
+    title, spans = marker.unmark(_title(item, Phrases(item, taxonomy, marker)), "title")
+    text = _Description(item, Phrases(item, taxonomy, marker), key).text(tone)
+    dropped = 0
+    while word_count(text) > MAX_WORDS and dropped < len(item.details):
+        dropped += 1
+        less = without(item, dropped)
+        text = _Description(less, Phrases(less, taxonomy, marker), key).text(tone)
+    description, more = marker.unmark(text, "description")
+    return Text(title, description, [*spans, *more])
 
 
-def _add(words: _Words, attribute: Attribute, value: str, plural: bool) -> None:
-    forms = attribute.forms.get(value)
-    if forms is not None and forms.before:
-        words.before.append(forms.before[0])
-    elif forms is not None and forms.behind:
-        words.behind.append(forms.behind[0])
-    elif forms is not None and forms.sentence:
-        words.sentences.append(forms.sentence[-1 if plural else 0])
-    else:
-        words.sentences.append(f"{_capital(attribute.label)}: {value}.")
+def _title(item: Item, phrases: Phrases) -> str:
+    """What a buyer searches for, in at most nine words."""
+    words = phrases.words(Random(0), title=True)
+    facts = item.facts
+    noun, brand = phrases.noun(), phrases.brand()
+    size = phrases.mark(facts["size"], f"size {facts['size'].value}") if "size" in facts else ""
+    left = MAX_TITLE - word_count(f"{brand} {words.colour} {noun} {size}")
+    strong = _strong(item, words, phrases)
+    chosen: list[tuple[int, str]] = []  # (place, adjective)
+
+    def take(place: int, adjectives: Sequence[str], reserve: int) -> None:
+        nonlocal left
+        for adjective in adjectives:
+            if word_count(adjective) <= left - reserve:
+                chosen.append((place, adjective))
+                left -= word_count(adjective)
+
+    reserve = 3 if strong else 0
+    take(2, [*words.tint, *words.pattern], 0)
+    take(4, words.kind, reserve)
+    take(0, words.shape[:1], reserve)
+    audience = facts.get("audience")
+    if audience and audience.status != "check":
+        take(5, [phrases.before("audience")], reserve)
+    tail = next((s for s in strong if word_count(s) + 1 <= left), "")
+    left -= word_count(tail) + 1 if tail else 0
+    if words.sleeve and (not tail or left >= 3):
+        take(3, [words.sleeve], 0)
+    adjectives = [text for _, text in sorted([*chosen, (1, words.colour)], key=lambda entry: entry[0])]
+    text = " ".join(w for w in (brand, *adjectives, noun) if w) + (f" with {tail}" if tail else "")
+    return capital(f"{text}, {size}" if size else text)
 
 
-def _colour(facts: Mapping[str, str], taxonomy: Taxonomy) -> str:
-    words = []
-    for name in _COLOURS:
-        for value in _given(facts, name):
-            forms = taxonomy.attributes[name].forms.get(value)
-            words.append(forms.before[0] if forms else value.replace("-", " "))
-    return " and ".join(dict.fromkeys(words))
+def _strong(item: Item, words: Words, phrases: Phrases) -> list[str]:
+    """What may stand behind the title's "with", the most telling first, without articles."""
+    ranked = sorted(words.things, key=lambda t: _STRONG.index(t[0]) if t[0] in _STRONG else len(_STRONG))
+    things = [w.removeprefix("a ").removeprefix("an ") for _, w in ranked if " and " not in plain(w)]
+    text, brand = item.facts.get("text"), item.facts.get("brand")
+    named = text and brand and letters(brand.value) in letters(text.value)
+    if text and not named and len(text.value.split()) <= 4:
+        things.insert(0, phrases.mark(text, f'"{text.value}" print'))
+    return [thing for thing in things if word_count(thing) <= 5]
 
 
-def _noun(node: CategoryNode, words: _Words) -> str:
-    return " ".join([*words.before, node.phrase])
+class _Description:
+    """Writes the description of one item."""
+
+    def __init__(self, item: Item, phrases: Phrases, key: str) -> None:
+        self.item, self.phrases, self.rng = item, phrases, Random(key)
+        self.it_has = "They have" if item.plural else "It has"
+
+    def text(self, tone: Tone) -> str:
+        """Two to four sentences; one, and what must be told, in the shorter tone."""
+        rng = self.rng
+        words = self.phrases.words(rng)
+        stamp, says = self.phrases.stamp(rng)
+        wear, said = self.phrases.wear(), [says] if says else []
+        if tone == "shorter":
+            now = min(3, len(words.things))
+            beside, has = [*said, *wear], []
+        else:
+            beside = [*said, *self.phrases.closing(), *self._looks(words), *wear]
+            now = self._first(words.things, bool(beside))
+            has = self._has(words.things[now:])
+        things = [text for _, text in words.things[:now]]
+        if stamp:
+            things.insert(0 if rng.random() < 0.5 else len(things), stamp)
+        opening = self._opening(words, things)
+        if has and wear and beside == wear and rng.random() < 0.5:
+            beside, has[-1] = wear[1:], f"{has[-1][:-1]}, and {wear[0][0].lower()}{wear[0][1:]}"
+        sentences = [says, *has, *beside[1:]] if says and rng.random() < 0.4 else [*has, *beside]
+        if tone != "shorter":
+            sentences += [*self.phrases.others(), *self.phrases.sellers_own()]
+        sentences += self.phrases.size()
+        return self._friendly(" ".join([opening, *sentences]), bool(sentences), tone)
+
+    def _friendly(self, text: str, several: bool, tone: Tone) -> str:
+        """A line that claims nothing: in the warmer tone, and where there is too little to say."""
+        lines = [line[self.item.plural] for line in FRIENDLY]
+        missing = min(MIN_WORDS - word_count(text), max(map(word_count, lines)))
+        if tone == "warmer":
+            return f"{text} {self.rng.choice(lines)}"
+        if tone == "plain" and (missing > 0 or not several):
+            return f"{text} {self.rng.choice([line for line in lines if word_count(line) >= missing])}"
+        return text
+
+    def _first(self, things: Sequence[tuple[str, str]], more: bool) -> int:
+        """How many things the opening names; something is left for a second sentence."""
+        if len(things) < 2:
+            return len(things) if more else 0
+        return min(self.rng.choice((1, 2, 2, 3)), len(things) if more else len(things) - 1)
+
+    def _opening(self, words: Words, things: Sequence[str]) -> str:
+        rng, facts = self.rng, self.item.facts
+        inner = [*words.tint, *words.pattern, *([words.sleeve] if words.sleeve else []), *words.kind]
+        shape = words.shape[:3]
+        movable = bool(words.colour) and "multi" not in words.colour and not words.tint and bool(inner or shape)
+        behind = movable and rng.random() < 0.3
+        front = [*shape, *([words.colour] if words.colour and not behind else []), *inner]
+        noun, owner = self.phrases.noun(), ""
+        if audience := facts.get("audience"):
+            if audience.value == "baby" or rng.random() < 0.5:
+                noun = f"{self.phrases.before('audience')} {noun}"
+            else:
+                owner = f" for {self.phrases.mark(audience, audience.value)}"
+        phrase = " ".join([*front, noun]) + (f" in {words.colour}" if behind else "") + owner
+        if "brand" in facts and not self.phrases.brand_is_print():
+            phrase += f" by {self.phrases.brand()}"
+        if things:
+            phrase += f" with {listed(things)}"
+        start = rng.choice(("", "", "", "article", "this"))
+        if start == "this":
+            phrase = f"These are {phrase}" if self.item.plural else f"This is {article(phrase)} {phrase}"
+        elif start == "article" and not self.item.plural:
+            phrase = f"{article(phrase)} {phrase}"
+        return capital(f"{phrase}.")
+
+    def _has(self, things: Sequence[tuple[str, str]]) -> list[str]:
+        """One or two sentences that list things."""
+        if not things:
+            return []
+        cut = len(things) if len(things) <= 4 else (len(things) + 1) // 2
+        parts = [listed([text for _, text in part]) for part in (things[:cut], things[cut:]) if part]
+        there = self.rng.random() < 0.4 and {slot for slot, _ in things[:cut]} <= _THERE
+        start = f"There {'are' if _several(parts[0]) else 'is'}" if there else self.it_has
+        also = self.it_has.replace(" ", " also ")
+        return [f"{start} {parts[0]}.", *(f"{also} {part}." for part in parts[1:])]
+
+    def _looks(self, words: Words) -> list[str]:
+        subject = "surface" if "Footwear" in self.item.node.path else "fabric"
+        looks, seems = list(words.looks), words.seems
+        if plain(seems) == "synthetic":  # an adjective
+            looks, seems = [*looks, seems], ""
+        if looks and seems:
+            return [f"The {subject} looks {listed(looks)} and seems to be {seems}."]
+        if seems:
+            return [f"The {subject} {self.rng.choice(('looks like', 'seems to be'))} {seems}."]
+        return [f"The {subject} looks {listed(looks)}."] if looks else []
 
 
-def _given(facts: Mapping[str, str], name: str) -> list[str]:
-    return [facts[name]] if facts.get(name) else []
-
-
-def _listed(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _several(words: str) -> bool:
+    """Whether a list begins with more than one thing."""
+    first = plain(words).split(" on ")[0].split(" down ")[0].split(",")[0]
+    return not first.startswith(("a ", "an ", "the ")) and first.split(" and ")[0].endswith("s")

@@ -1,55 +1,111 @@
-"""Title and description, decoded by the MLLM from the verified facts; the seller's own words are kept as they are."""
+"""Title and description by a model that sees the photo: one prompt, one answer, and the check of every claim in it."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from typing import Literal
+from collections.abc import Generator, Sequence
+from typing import get_args
 
 from listing import prompts
 from listing.backends.base import Backend
-from listing.request import Tone
-from listing.taxonomy import CategoryNode
+from listing.events import TextEvent
+from listing.lexicon import plain
+from listing.request import DraftRequest
+from listing.safety.injection import instruction_like
+from listing.schema import Flag, TextField
+from listing.taxonomy import Taxonomy
+from listing.text import sentences
+from listing.text.claims import Claim
+from listing.text.filter import guard, known_words
+from listing.text.forms import detail_forms, form_for
+from listing.text.settle import settle
+from listing.text.support import NeighbourValues
 
-TITLE_TOKENS, DESCRIPTION_TOKENS = 28, 96
-
-
-def write_title(backend: Backend, node: CategoryNode, facts: Mapping[str, str]) -> Iterator[str]:
-    """Pieces of the title as they are decoded."""
-    return _first_line(backend.write(None, prompts.title_prompt(node, facts), max_tokens=TITLE_TOKENS))
-
-
-def write_description(backend: Backend, node: CategoryNode, facts: Mapping[str, str], tone: Tone) -> Iterator[str]:
-    """Pieces of the description as they are decoded."""
-    prompt = prompts.description_prompt(node, facts, tone)
-    return _first_line(backend.write(None, prompt, max_tokens=DESCRIPTION_TOKENS))
-
-
-def _first_line(pieces: Iterator[str]) -> Iterator[str]:
-    """A text is one paragraph: whatever follows a line break was not asked for."""
-    started = False
-    for piece in pieces:
-        text = piece if started else piece.lstrip()
-        if not text:
-            continue
-        started = True
-        head, broken, _ = text.partition("\n")
-        if head:
-            yield head
-        if broken:
-            return
+MAX_TOKENS = 140
 
 
-def with_size(text: str, size: str, field: Literal["title", "description"]) -> str:
-    """A known size in fixed words: a code such as M or 38 is nothing for a language model to play with."""
-    if not size or re.search(rf"\bsize {re.escape(size)}\b", text, re.IGNORECASE):
-        return text
-    return f"{text}, size {size}" if field == "title" else f"{text} Size {size}."
+def write(
+    backend: Backend, request: DraftRequest, claims: Sequence[Claim], note: str, examples: Sequence[str], tax: Taxonomy
+) -> Generator[TextEvent, None, dict[TextField, str]]:
+    """What the model writes, streamed: its first line is the title, the next the description."""
+    texts: dict[TextField, str] = {"title": "", "description": ""}
+    asked = listing_prompt(claims, note, examples, request, tax)
+    title, description = get_args(TextField)
+    field: TextField = title
+    for piece in backend.write(request.photos[0].image, asked, max_tokens=MAX_TOKENS):
+        for i, line in enumerate(piece.split("\n")):
+            if i and texts[field].strip():  # a break behind a word
+                if field == description:
+                    return texts
+                field = description
+            text = line if texts[field] else line.lstrip()
+            if text:
+                texts[field] += text
+                yield TextEvent(field=field, text=text)
+    return texts
 
 
-def with_note(description: str, note: str) -> str:
-    """The seller's note, word for word, in a paragraph of its own behind the description."""
-    note = note.strip()
-    if not note:
-        return description
-    return f"{description}\n\n{note}" if description else note
+def listing_prompt(
+    claims: Sequence[Claim], note: str, examples: Sequence[str], request: DraftRequest, taxonomy: Taxonomy
+) -> str:
+    """The prompt of what may be said; no order hidden in print, note or other listings gets into it."""
+    item = settle(claims, taxonomy)
+    lines: dict[bool, list[str]] = {True: [], False: []}
+    for claim in [*item.facts.values(), *item.wear, *item.details]:
+        if claim.attribute != "text":
+            words = claim.value if claim.attribute == "detail" else f"{claim.attribute}: {claim.value}"
+            lines[claim.status != "check"].append(words)
+    text = item.facts.get("text")
+    return prompts.listing_prompt(
+        item.noun,
+        lines[True],
+        lines[False],
+        printed=text.value if text else "",
+        note="" if instruction_like(note) else note,
+        examples=[example for example in examples if not instruction_like(example)],
+        tone=request.tone,
+    )
+
+
+def checked(
+    text: str,
+    field: TextField,
+    claims: Sequence[Claim],
+    taxonomy: Taxonomy,
+    *,
+    note: str = "",
+    neighbour_values: NeighbourValues = (),
+    neighbour_texts: Sequence[str] = (),
+) -> tuple[str, list[Flag]]:
+    """The text without the sentences that claim what is not known; empty where too little is left of it.
+
+    Of a title every word must be known; of a description the first sentence, which names the thing.
+    """
+    text = " ".join(text.split())
+    node = taxonomy.categories[next(c.value for c in claims if c.attribute == "category")]
+    facts: dict[str, str | list[str]] = {c.attribute: c.value for c in claims if c.attribute != "detail"}
+    facts["condition"] = [c.value for c in claims if c.attribute == "condition"]
+    facts["item"] = facts.pop("item_type", node.phrase)
+    facts["detail"] = [words for c in claims if c.attribute == "detail" for words in _words(c, taxonomy, node.name)]
+    printed = [c.value for c in claims if c.attribute == "text"]
+    kept, flags = guard(
+        text,
+        facts,
+        node.name,
+        taxonomy,
+        note=note,
+        ocr=printed,
+        neighbour_texts=neighbour_texts,
+        neighbour_values=neighbour_values,
+        field=field,
+    )
+    own = [v for value in facts.values() for v in ([value] if isinstance(value, str) else value)]
+    if field == "title":
+        return (kept if kept == text == known_words(text, [*own, note, node.phrase]) else ""), flags
+    opening = sentences.first(text)
+    return (kept if opening and plain(kept).startswith(plain(opening)) else ""), flags
+
+
+def _words(claim: Claim, taxonomy: Taxonomy, category: str) -> list[str]:
+    form, node = detail_forms().get(claim.value), taxonomy.categories[category]
+    forms = [form_for(f, node) for f in (form.behind, form.adjective, form.looks)] if form else []
+    return [claim.value, *(words for words in forms if words)]

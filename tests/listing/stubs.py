@@ -24,7 +24,7 @@ class StubBackend:
     """Answers each question with ``answers[name]`` (by default the last answer), writes ``texts`` in turn."""
 
     answers: Mapping[str, str] = field(default_factory=dict)
-    texts: Sequence[str] = ("Navy hoodie", "A navy hoodie with a zip.")
+    texts: Sequence[str] = ("Navy hoodie\nA navy hoodie with a zip.",)
     name: str = "stub"
     asked: list[ChoiceQuestion] = field(default_factory=list)
     prompts: list[str] = field(default_factory=list)

@@ -16,7 +16,8 @@ from listing.intake.photos import intake
 from listing.pipeline import Pipeline
 from listing.request import DraftRequest
 from listing.schema import Draft
-from listing.text.render import description
+from listing.text.claims import Claim
+from listing.text.render import render
 from tests.listing.stubs import StubBackend, parts
 
 CUFFS = {
@@ -55,7 +56,7 @@ def drafted(backend: StubBackend) -> Draft:
 
 def test_it_is_asked_stated_and_written(declared) -> None:
     texts = ("Navy hoodie with ribbed cuffs", "A navy hoodie with ribbed cuffs.")
-    backend = StubBackend(ANSWERS, texts=texts)
+    backend = StubBackend(ANSWERS, texts=["\n".join(texts)])
     draft = drafted(backend)
     asked = {question.name: question for question in backend.asked}
     assert asked["cuffs"].prompt == "What cuffs does it have?"
@@ -63,19 +64,20 @@ def test_it_is_asked_stated_and_written(declared) -> None:
     assert draft.attribute("cuffs").value == "ribbed"
     assert all("cuffs: ribbed" in prompt for prompt in backend.prompts)
     assert (draft.title, draft.description) == texts
+    assert {s.attribute for s in draft.spans} == {"colour", "category", "cuffs"}
 
 
 def test_a_text_that_claims_another_value_is_not_shown(declared) -> None:
-    texts = ("Navy hoodie with folded cuffs", "A navy hoodie with scalloped cuffs.")
-    draft = drafted(StubBackend(ANSWERS, texts=texts))
+    draft = drafted(StubBackend(ANSWERS, texts=["Navy hoodie with folded cuffs\nA navy hoodie with scalloped cuffs."]))
     assert draft.title == "Navy hoodie with ribbed cuffs"
-    assert draft.description == "A navy hoodie with ribbed cuffs."
+    assert "ribbed cuffs" in draft.description
+    assert "scalloped" not in draft.description
     assert {flag.code for flag in draft.flags} >= {"claim-contradicted"}
 
 
 def test_a_value_without_forms_stands_behind_its_label(declared) -> None:
-    node = declared.categories["Hoodie"]
-    assert description(node, {"colour": "navy", "cuffs": "folded"}, declared) == "A navy hoodie. Cuffs: folded."
+    claims = [Claim("category", "Hoodie"), Claim("colour", "navy"), Claim("cuffs", "folded")]
+    assert "Cuffs: folded." in render(claims, declared, key="0").description
 
 
 def test_the_form_shows_it_with_its_choices(declared) -> None:

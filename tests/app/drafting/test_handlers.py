@@ -140,7 +140,7 @@ def test_outside_its_range_the_seller_chooses_and_nothing_is_published_unnamed(b
 
 def test_a_category_that_the_text_does_not_name_is_explained(services, me, photos):
     view = finished(services, me, photos)
-    hint = "Not sure enough for the text to name it"
+    hint = "the text takes the likeliest name"
     for confidence, locked, said in ((0.8, (), False), (0.4, (), True), (0.4, ("category",), False)):
         category = view.category.model_copy(update={"confidence": confidence})
         shown = replace(view, category=category, locked=frozenset(locked))

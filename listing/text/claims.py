@@ -1,0 +1,88 @@
+"""What a text may say, and how surely: facts, details and the thing's name, each with a status.
+
+``certain``: at least as probable as its threshold, or read from print or a label. ``check``: likelier than not, and
+for the seller to look at. ``seller``: their own word. What is less likely than not is left out; only a colour and a
+name are always said, because a listing without them is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from listing.facts.ensemble import Calibration
+from listing.safety.injection import instruction_like
+from listing.schema import AttributeValue, Category, Detail, SpanStatus
+from listing.taxonomy import Taxonomy
+
+LIKELY = 0.5  # the least probability at which something is said
+SURE_DETAIL = 0.8
+MAX_VALUE_LENGTH = 60  # characters
+NAME = "item_type"
+_CALIBRATED = frozenset({"mllm", "classifier"})
+_SELLERS_OWN = ("condition_grade", "defects", "works", "complete", "dimensions")  # said where the seller states them
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One thing that a text may say. ``attribute``: an attribute's name, ``category`` or ``detail``."""
+
+    attribute: str
+    value: str
+    status: SpanStatus = "certain"
+    confidence: float | None = None
+    alternatives: tuple[str, ...] = ()
+    read: bool = False  # it stands in print or on a label
+
+    @property
+    def likelihood(self) -> float:
+        """For comparing claims: what is certain without a probability counts as 1."""
+        return 1.0 if self.confidence is None or self.status == "seller" else self.confidence
+
+
+def claims_of(
+    category: Category,
+    facts: Sequence[AttributeValue],
+    details: Sequence[Detail],
+    taxonomy: Taxonomy,
+    calibration: Calibration,
+    *,
+    category_chosen: bool = False,
+) -> list[Claim]:
+    """Everything that may be said of an item; nothing where not even a category is likely."""
+    name = category.value or next((c.value for c in category.candidates), None)
+    if name is None:
+        return []
+    sure = category.value is not None and category.confidence >= calibration.of("category").text_threshold
+    others = tuple(c.value for c in category.candidates if c.value != name)
+    status: SpanStatus = "seller" if category_chosen else "certain" if sure else "check"
+    claims = [Claim("category", name, status, category.confidence, others)]
+    spoken = {NAME, *(a.name for a in taxonomy.in_text()), *_SELLERS_OWN}
+    for fact in facts:
+        if fact.name in spoken:
+            claims += _of_fact(fact, taxonomy, calibration)
+    for detail in details:
+        if detail.confidence >= LIKELY:
+            status = "certain" if detail.confidence >= SURE_DETAIL else "check"
+            claims.append(Claim("detail", detail.phrase, status, detail.confidence))
+    return claims
+
+
+def _of_fact(fact: AttributeValue, taxonomy: Taxonomy, calibration: Calibration) -> list[Claim]:
+    value = fact.value or fact.suggestion
+    attribute = taxonomy.attributes[fact.name]
+    if value is None or value in attribute.unspoken or (fact.name == "text" and instruction_like(value)):
+        return []
+    sources = {evidence.source for evidence in fact.evidence}
+    own, read = fact.locked or "seller" in sources, "ocr" in sources
+    likely = fact.confidence is None or fact.confidence >= LIKELY or fact.name == "colour"
+    if not (own or read or likely):
+        return []
+    sure = fact.value is not None and value not in attribute.unsettled
+    if sure and fact.confidence is not None and sources & _CALIBRATED:
+        sure = fact.confidence >= calibration.of(fact.name).text_threshold
+    status: SpanStatus = "seller" if own else "certain" if sure or (read and fact.value is not None) else "check"
+    values = value.split(", ") if attribute.many else [" ".join(value.replace('"', " ").split())[:MAX_VALUE_LENGTH]]
+    return [
+        Claim(fact.name, each, status, fact.confidence, tuple(fact.alternatives), read and not own) for each in values
+    ]

@@ -1,0 +1,90 @@
+"""Words that know which claim they make while a text is put together; ``unmark`` turns them into spans."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from listing.schema import Span, TextField
+from listing.text.claims import Claim
+
+_OPEN, _MIDDLE, _CLOSE = "\ue000", "\ue001", "\ue002"
+_MARK = re.compile(f"{_OPEN}(\\d+){_MIDDLE}(.*?){_CLOSE}")
+_ARTICLE = re.compile(r"(?:an?|the) ")
+_SOUNDS_LIKE_YOU = re.compile(r"uni|use|eu|one\b|one-", re.I)
+
+
+class Marker:
+    """Gives claims their numbers."""
+
+    def __init__(self) -> None:
+        self.claims: list[Claim] = []
+
+    def mark(self, claim: Claim, words: str) -> str:
+        """The words as a claim; an article in front of them is none."""
+        words = re.sub(f"[{_OPEN}{_MIDDLE}{_CLOSE}]", "", words)
+        if claim not in self.claims:
+            self.claims.append(claim)
+        article = match[0] if (match := _ARTICLE.match(words)) else ""
+        return f"{article}{_OPEN}{self.claims.index(claim)}{_MIDDLE}{words[len(article) :]}{_CLOSE}"
+
+    def unmark(self, text: str, field: TextField) -> tuple[str, list[Span]]:
+        """The plain text and the spans of its claims."""
+        plain, spans, end = "", [], 0
+        for match in _MARK.finditer(text):
+            plain += text[end : match.start()]
+            claim = self.claims[int(match[1])]
+            spans.append(span_of(claim, field, len(plain), len(plain) + len(match[2])))
+            plain, end = plain + match[2], match.end()
+        return plain + text[end:], spans
+
+
+def span_of(claim: Claim, field: TextField, start: int, end: int) -> Span:
+    """The claim as the span of these characters."""
+    return Span(
+        field=field,
+        start=start,
+        end=end,
+        attribute=claim.attribute,
+        value=claim.value,
+        status=claim.status,
+        confidence=claim.confidence,
+        alternatives=list(claim.alternatives),
+    )
+
+
+def plain(text: str) -> str:
+    """The text without marks."""
+    return _MARK.sub(r"\2", text)
+
+
+def article(words: str) -> str:
+    """``a`` or ``an``, as the first word sounds."""
+    first = plain(words)
+    return "an" if first[:1].lower() in tuple("aeiou") and not _SOUNDS_LIKE_YOU.match(first) else "a"
+
+
+def with_article(words: str) -> str:
+    """The words behind their indefinite article, the right one."""
+    bare = re.sub(r"^an? ", "", words)
+    return f"{article(bare)} {bare}"
+
+
+def capital(text: str) -> str:
+    """The first letter as a capital, inside a mark too."""
+    match = re.match(f"(?:{_OPEN}\\d+{_MIDDLE})?", text)
+    start = match.end() if match else 0
+    return text[:start] + text[start : start + 1].upper() + text[start + 1 :]
+
+
+def listed(parts: Sequence[str]) -> str:
+    """``a, b and c``; what has an "and" of its own stands last: ``a hood, ribbed cuffs and hem``."""
+    parts = sorted(parts, key=lambda part: " and " in plain(part))
+    if len(parts) == 1 or " and " in plain(parts[-1]):
+        return ", ".join(parts)
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def word_count(text: str) -> int:
+    """Words of a text with or without marks."""
+    return len(plain(text).split())

@@ -1,0 +1,283 @@
+"""The words of the single claims, by where in a sentence they can stand; each is marked with its claim."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+
+from listing.taxonomy import Forms, Taxonomy
+from listing.text.claims import Claim
+from listing.text.forms import detail_forms, form_for
+from listing.text.marks import Marker, capital, plain, with_article
+from listing.text.settle import Item
+
+# Where things stand in a description: groups of details, and attributes.
+_SLOTS = (
+    *("neckline", "neck", "straps", "sleeve", "sleeves", "closure", "fastening"),
+    *("pockets", "waist", "hems", "shoes", "hats", "shape", "fabric"),
+)
+# Where a photo only shows what a material looks like, the text says no more than that.
+_LOOKS_LIKE = {"leather": "leather-look", "suede": "suede-look", "satin": "satin-look", "fur": "fluffy"}
+_SEEMS = ("cotton", "linen", "wool", "synthetic")
+_WORN_AS_IT_IS = ("pull-on", "slip-on")
+_GRADES = {"new with tag": "It is new, with its tag.", "new without tag": "It is new, without a tag."}
+_GRADES["for parts"] = "It is for parts."
+_WORKS = {"works fully": "It works.", "works with faults": "It works, but with faults."}
+_WORKS["not tested"] = "It is not tested."
+_PLURALS = (("It is", "They are"), ("It works", "They work"), ("It does", "They do"), (" its ", " their "))
+# Attributes with a place of their own; others stand where their forms say.
+_PLACED = ("colour", "colour2", "pattern", "sleeve", "neckline", "closure", "material", "audience", "condition")
+_PLACED += ("brand", "text", "size")
+_NO_FORMS = Forms()
+
+
+@dataclass
+class Words:
+    """What can be said. ``things`` (slot, words) stand behind "with"; ``looks`` and ``seems`` behind "the fabric"."""
+
+    shape: list[str] = field(default_factory=list)
+    colour: str = ""
+    tint: list[str] = field(default_factory=list)
+    pattern: list[str] = field(default_factory=list)
+    sleeve: str = ""
+    kind: list[str] = field(default_factory=list)
+    things: list[tuple[str, str]] = field(default_factory=list)
+    looks: list[str] = field(default_factory=list)
+    seems: str = ""
+
+
+class Phrases:
+    """The claims of one item as words."""
+
+    def __init__(self, item: Item, taxonomy: Taxonomy, marker: Marker) -> None:
+        self.item, self.taxonomy, self.mark = item, taxonomy, marker.mark
+        self.wide = bool({"Bottoms", "Footwear"} & set(item.node.path))  # how it closes is a sentence of its own
+
+    def words(self, rng: Random, *, title: bool = False) -> Words:
+        """All of them sorted; ``rng`` chooses between forms, the title takes the shorter."""
+        words = Words(colour=self._colours())
+        self._details(words, title)
+        self._pattern(words)
+        self._sleeve(words, title or rng.random() < 0.5)
+        if neckline := self._neckline():
+            words.things.append(("neckline", neckline))
+        self._material(words)
+        self._closure(words, title)
+        for claim, forms in self._unplaced():
+            if forms.before:
+                words.kind.append(self.mark(claim, forms.before[0]))
+            elif forms.behind:
+                words.things.append((claim.attribute, self.mark(claim, forms.behind[0])))
+        words.shape.sort(key=lambda word: plain(word) != "plain")
+        words.things.sort(key=lambda entry: _SLOTS.index(entry[0]) if entry[0] in _SLOTS else -1)
+        return words
+
+    def noun(self) -> str:
+        """What it is called."""
+        return self.mark(self.item.name, self.item.noun)
+
+    def before(self, name: str) -> str:
+        """An attribute as an adjective."""
+        claim = self.item.facts[name]
+        return self.mark(claim, next(iter(self._forms(claim).before), claim.value))
+
+    def brand(self) -> str:
+        """The brand's name, or nothing."""
+        brand = self.item.facts.get("brand")
+        return self.mark(brand, brand.value) if brand else ""
+
+    def brand_is_print(self) -> bool:
+        """Whether the print is the brand's name."""
+        text, brand = self.item.facts.get("text"), self.item.facts.get("brand")
+        return text is not None and brand is not None and letters(text.value) == letters(brand.value)
+
+    def stamp(self, rng: Random) -> tuple[str, str]:
+        """The print as a thing to name in the opening, or as a sentence of its own."""
+        text = self.item.facts.get("text")
+        if text is None:
+            return "", ""
+        place = ""
+        for claim in self.item.details:
+            if detail_forms()[claim.value].place == "chest":
+                place = f" on the {self.mark(claim, 'front' if 'Headwear' in self.item.node.path else 'chest')}"
+        if self.brand_is_print():
+            return f"the {self.brand()} name{place}", ""
+        quoted = self.mark(text, f'"{text.value}"')
+        plan = rng.randrange(3)
+        if plan == 0:
+            return f"the {'words' if ' ' in text.value else 'word'} {quoted}{place}", ""
+        if plan == 1:
+            return f"a printed {quoted}{place}", ""
+        they = self.item.plural
+        return "", f"{'They say' if they else 'It says'} {quoted}{place or (' on them' if they else ' on it')}."
+
+    # Sentences of their own.
+
+    def closing(self) -> list[str]:
+        """How it closes, where that is no thing in a list."""
+        closure = self.item.facts.get("closure")
+        if closure is None or closure.value in _WORN_AS_IT_IS or not self.wide:
+            return []
+        return [self._own_sentence(closure, closure.value)]
+
+    def wear(self) -> list[str]:
+        """What a buyer must be told of its condition, in the taxonomy's own sentences."""
+        phrases = self.taxonomy.attributes["condition"].phrases
+        return [self._own_sentence(claim, *phrases[claim.value]) for claim in self.item.wear]
+
+    def others(self) -> list[str]:
+        """Attributes without a place: as their own sentence, or behind their label."""
+        out = []
+        for claim, forms in self._unplaced():
+            if forms.sentence and not forms.before and not forms.behind:
+                out.append(self._own_sentence(claim))
+            elif not forms.before and not forms.behind:
+                label = capital(self.taxonomy.attributes[claim.attribute].label)
+                out.append(f"{label}: {self.mark(claim, claim.value)}.")
+        return out
+
+    def size(self) -> list[str]:
+        """The size, and whose word it is."""
+        claim = self.item.facts.get("size")
+        if claim is None:
+            return []
+        start = "The label says" if claim.read else "They are" if self.item.plural else "It is"
+        return [f"{start} {self.mark(claim, f'size {claim.value}')}."]
+
+    def sellers_own(self) -> list[str]:
+        """What only the seller can know, as they answered it."""
+        out = []
+        for name in ("condition_grade", "works", "complete", "dimensions", "defects"):
+            if (claim := self.item.facts.get(name)) is None:
+                continue
+            value = claim.value.rstrip(".")
+            sentence = {
+                "condition_grade": _GRADES.get(value, f"It is in {value} condition."),
+                "works": _WORKS.get(value, "It does not work."),
+                "complete": "It is complete." if value == "complete" else f"Completeness: {value}.",
+                "dimensions": f"Measurements: {value}.",
+                "defects": f"Please note: {value}.",
+            }[name]
+            for one, several in _PLURALS if self.item.plural and name != "defects" else ():
+                sentence = sentence.replace(one, several)
+            out.append(f"{self.mark(claim, sentence[:-1])}.")
+        return out
+
+    def _own_sentence(self, claim: Claim, *phrases: str) -> str:
+        """The taxonomy's sentence of a value, the longest of the phrases in it marked, or all of it."""
+        sentence = self._forms(claim).sentence[-1 if self.item.plural else 0]
+        present = sorted((p for p in phrases if p in sentence.lower()), key=len)
+        if not present:
+            return f"{self.mark(claim, sentence.rstrip('.'))}."
+        start = sentence.lower().index(present[-1])
+        end = start + len(present[-1])
+        return f"{sentence[:start]}{self.mark(claim, sentence[start:end])}{sentence[end:]}"
+
+    # Single claims.
+
+    def _details(self, words: Words, title: bool) -> None:
+        forms, node = detail_forms(), self.item.node
+        joined: set[str] = set()
+        for claim in self.item.details:
+            form = forms[claim.value]
+            tuning = bool(form.tunes) and "neckline" in self.item.facts
+            printed = "text" in self.item.facts and form.place in ("chest", "printed")  # the print says it finer
+            if claim.value in joined or tuning or printed:
+                continue
+            other = next((o for o in form.joins if self.item.has(o) and o not in joined), None)
+            behind, adjective = form_for(form.behind, node), form_for(form.adjective, node)
+            if other and behind:
+                joined.add(other)
+                alone = form_for(forms[other].behind, node)
+                words.things = [t for t in words.things if plain(t[1]) != alone]
+                words.shape = [w for w in words.shape if plain(w) != form_for(forms[other].adjective, node)]
+                words.things.append((form.group, self._join(form.joins[other], claim, other)))
+            elif adjective and not (behind and len(words.shape) >= 2):
+                place = {"kind": words.kind, "colour": words.tint}.get(form.place, words.shape)
+                place.append(self.mark(claim, adjective))
+            elif behind:
+                words.things.append((form.group, self.mark(claim, behind)))
+            elif form.looks and not title:
+                words.looks.append(self.mark(claim, form.looks))
+
+    def _join(self, template: str, claim: Claim, other: str) -> str:
+        """``<own words>`` and ``[the other's]`` as marks."""
+        second = self.item.has(other)
+        assert second is not None
+        for one, (left, right) in ((claim, "<>"), (second, "[]")):
+            head, _, rest = template.partition(left)
+            inner, _, tail = rest.partition(right)
+            template = head + self.mark(one, inner) + tail
+        return with_article(template) if template.startswith(("a ", "an ")) else template
+
+    def _colours(self) -> str:
+        words = []
+        for name in ("colour", "colour2"):
+            if claim := self.item.facts.get(name):
+                before = self._forms(claim).before
+                words.append(self.mark(claim, before[0] if before else claim.value.replace("-", " ")))
+        return " and ".join(words)
+
+    def _pattern(self, words: Words) -> None:
+        if (pattern := self.item.facts.get("pattern")) is None:
+            return
+        forms = self._forms(pattern)
+        if pattern.value == "solid":
+            words.shape.append(self.mark(pattern, "plain"))
+        elif forms.before:
+            words.pattern.append(self.mark(pattern, forms.before[0]))
+        elif forms.behind:
+            words.things.insert(0, ("print", self.mark(pattern, forms.behind[0])))
+
+    def _sleeve(self, words: Words, as_adjective: bool) -> None:
+        if (sleeve := self.item.facts.get("sleeve")) is None:
+            return
+        forms = self._forms(sleeve)
+        if forms.before and (as_adjective or not forms.behind):
+            words.sleeve = self.mark(sleeve, forms.before[0])
+        elif forms.behind:
+            words.things.append(("sleeve", self.mark(sleeve, forms.behind[0])))
+
+    def _neckline(self) -> str:
+        neckline = self.item.facts.get("neckline")
+        if neckline is None or not (behind := self._forms(neckline).behind):
+            return ""
+        words = self.mark(neckline, behind[0])
+        for claim in self.item.details:
+            tune = detail_forms()[claim.value].tunes.get("neckline")
+            if tune and plain(words).endswith(("neck", "neckline")):
+                return with_article(f"{self.mark(claim, tune)} {words.removeprefix('a ').removeprefix('an ')}")
+        return words
+
+    def _material(self, words: Words) -> None:
+        material = self.item.facts.get("material")
+        if material is None:
+            return
+        known = material.read or material.status == "seller"
+        if material.value in _SEEMS and not known:
+            words.seems = self.mark(material, material.value)
+            return
+        look = None if known else _LOOKS_LIKE.get(material.value)
+        before = look or next(iter(self._forms(material).before), material.value)
+        if before not in {plain(w) for w in (*words.pattern, *words.kind)}:
+            words.kind.insert(0, self.mark(material, before))
+
+    def _closure(self, words: Words, title: bool) -> None:
+        if (closure := self.item.facts.get("closure")) is None:
+            return
+        if closure.value in _WORN_AS_IT_IS:
+            words.kind += [self.mark(closure, closure.value)] if "Footwear" in self.item.node.path else []
+        elif (title or not self.wide) and (behind := self._forms(closure).behind):
+            words.things.append(("closure", self.mark(closure, behind[0])))
+
+    def _unplaced(self) -> list[tuple[Claim, Forms]]:
+        names = [a.name for a in self.taxonomy.in_text() if a.name not in _PLACED]
+        return [(claim, self._forms(claim)) for name in names if (claim := self.item.facts.get(name))]
+
+    def _forms(self, claim: Claim) -> Forms:
+        return self.taxonomy.attributes[claim.attribute].forms.get(claim.value, _NO_FORMS)
+
+
+def letters(text: str) -> str:
+    """Letters and digits alone, in lower case."""
+    return "".join(c for c in text.lower() if c.isalnum())

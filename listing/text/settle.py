@@ -1,0 +1,154 @@
+"""Of all that may be said, what is worth saying together: nothing twice, nothing that contradicts what is likelier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from listing.schema import SpanStatus
+from listing.taxonomy import CategoryNode, Taxonomy
+from listing.text.claims import NAME, Claim
+from listing.text.forms import DetailForms, detail_forms, implied, is_plural
+
+_EXCLUSIVE = ("sleeve", "neckline")  # attributes of which a thing has one value
+_PRINTED = frozenset({"print"})
+
+
+@dataclass
+class Item:
+    """What a text is about. ``facts``: attribute -> claim; ``details`` are in the order of ``details.yaml``."""
+
+    node: CategoryNode
+    name: Claim
+    noun: str
+    plural: bool
+    facts: dict[str, Claim]
+    details: list[Claim]
+    wear: list[Claim] = field(default_factory=list)
+
+    def has(self, detail: str) -> Claim | None:
+        """The detail of that phrase, or None."""
+        return next((claim for claim in self.details if claim.value == detail), None)
+
+
+def settle(claims: Sequence[Claim], taxonomy: Taxonomy) -> Item:
+    """Choose the name and what is said of it.
+
+    Raises:
+        KeyError: no claim names a category.
+    """
+    category = next((c for c in claims if c.attribute == "category"), None)
+    if category is None:
+        raise KeyError("a text needs a category")
+    node = taxonomy.categories[category.value]
+    facts = {c.attribute: c for c in claims if c.attribute not in ("category", "detail", "condition", NAME)}
+    name = _name(claims, category, node, facts)
+    silent = implied(node, name.value if name.attribute == NAME else None)
+    noun = name.value if name.attribute == NAME else node.phrase
+    facts = {n: c for n, c in facts.items() if not _silent(c, silent) and not _in_words(c.value, noun)}
+    many = {facts[n].value for n in ("colour", "colour2") if n in facts}
+    if len(many) == 1 or "multicolour" in many:
+        facts.pop("colour2", None)
+    details = _details(claims, node, silent, noun)
+    _balance(facts, details)
+    order = list(detail_forms())
+    details.sort(key=lambda c: order.index(c.value))
+    plural = is_plural(noun) if name.attribute == NAME else node.plural
+    return Item(node, name, noun, plural, facts, details, [c for c in claims if c.attribute == "condition"])
+
+
+def _name(claims: Sequence[Claim], category: Claim, node: CategoryNode, facts: dict[str, Claim]) -> Claim:
+    """The item type, or the category where something likelier contradicts the type; what is less likely goes."""
+    name = next((c for c in claims if c.attribute == NAME), None)
+    if name is None:
+        return category
+    for words in implied(node, name.value):
+        attribute, _, value = words.partition("=")
+        fact = facts.get(attribute)
+        if attribute in _EXCLUSIVE and value and fact and fact.value != value:
+            if _beats(fact, name):
+                return category
+            facts.pop(attribute)
+    return name
+
+
+def _beats(one: Claim, other: Claim) -> bool:
+    rank: dict[SpanStatus, int] = {"seller": 2, "certain": 1, "check": 0}
+    return (rank[one.status] == 2, one.likelihood) > (rank[other.status] == 2, other.likelihood)
+
+
+def _silent(fact: Claim, silent: Iterable[str]) -> bool:
+    if fact.status == "seller":
+        return False
+    return bool({fact.attribute, f"{fact.attribute}={fact.value}", f"={fact.value}"} & set(silent))
+
+
+def _in_words(value: str, noun: str) -> bool:
+    """Whether a name has the value in its words ("striped" in "striped shirt")."""
+    words = noun.replace("-", " ").split()
+    return all(any(w.startswith(part.rstrip("s")) for w in words) for part in value.replace("-", " ").split())
+
+
+def _details(claims: Sequence[Claim], node: CategoryNode, silent: frozenset[str], noun: str) -> list[Claim]:
+    """Details that this thing can have, one of a kind, without those that a finer one or the name says."""
+    forms = detail_forms()
+    best = sorted((c for c in claims if c.attribute == "detail" and c.value in forms), key=lambda c: -c.likelihood)
+    kinds: set[str] = set()
+    kept: list[Claim] = []
+    for claim in best:
+        form = forms[claim.value]
+        if claim.value in silent or not form.fits(node) or form.kind in kinds or _in_words(claim.value, noun):
+            continue
+        if form.kind:
+            kinds.add(form.kind)
+        kept.append(claim)
+    covered = {coarse for claim in kept for coarse in forms[claim.value].covers}
+    return [claim for claim in kept if claim.value not in covered]
+
+
+def _balance(facts: dict[str, Claim], details: list[Claim]) -> None:
+    """Between attributes and details: what is finer is said, of two that contradict each other the likelier."""
+    forms = detail_forms()
+    for claim in list(details):
+        for attribute, values in forms[claim.value].says.items():
+            fact = facts.get(attribute)
+            if fact is None:
+                continue
+            if fact.value in values and fact.status != "seller":
+                facts.pop(attribute)
+            elif fact.value not in values and _contradicts(attribute, fact, forms[claim.value]):
+                if _beats(fact, claim):
+                    details.remove(claim)
+                    break
+                facts.pop(attribute)
+    pattern, material = facts.get("pattern"), facts.get("material")
+    if pattern and pattern.value in ("graphic", "logo") and "text" in facts and pattern.status != "seller":
+        pattern = facts.pop("pattern")
+    if material and material.value in ("satin", "leather"):
+        details[:] = [c for c in details if c.value != "shiny"]
+    if pattern and pattern.value == "solid" and _not_plain(facts, details):
+        facts.pop("pattern")
+    if _not_plain(facts, details):
+        details[:] = [c for c in details if c.value != "plain"]
+
+
+def _contradicts(attribute: str, fact: Claim, form: DetailForms) -> bool:
+    return attribute == "sleeve" or (attribute == "pattern" and fact.value == "solid" and form.group in _PRINTED)
+
+
+def _not_plain(facts: dict[str, Claim], details: Sequence[Claim]) -> bool:
+    """Whether something on it speaks against "plain"."""
+    forms = detail_forms()
+    loud = {"washed", "ripped", "melange", "denim look", "sequins or glitter", "lace trim"}
+    return (
+        "text" in facts
+        or "colour2" in facts
+        or ("pattern" in facts and facts["pattern"].value != "solid")
+        or any(c.value in loud or forms[c.value].group in _PRINTED for c in details)
+    )
+
+
+def without(item: Item, count: int) -> Item:
+    """The item without its ``count`` least likely details."""
+    dropped = sorted(item.details, key=lambda c: c.likelihood)[:count]
+    return replace(item, details=[c for c in item.details if c not in dropped])

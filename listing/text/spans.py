@@ -1,0 +1,163 @@
+"""Spans of a text: found in what a model wrote, and changed in place when the seller taps on one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import get_args
+
+from listing.request import TONES
+from listing.schema import Draft, Span, TextField
+from listing.taxonomy import Taxonomy, load_taxonomy
+from listing.text.claims import NAME, Claim
+from listing.text.forms import detail_forms, form_for, is_plural
+from listing.text.marks import article, span_of
+from listing.text.render import render
+from listing.text.sentences import split
+
+Fields = Mapping[str, str]
+_ARTICLE = re.compile(r"\b(an?) ((?:[\w-]+ )?)$", re.I)  # an adjective may stand between ("a wide boat neck")
+
+
+def find_spans(fields: Fields, claims: Sequence[Claim], taxonomy: Taxonomy) -> list[Span]:
+    """Where the texts say the claims, the longest words first; no two spans overlap."""
+    spans: list[Span] = []
+    phrases = [(phrase, claim) for claim in claims for phrase in _phrases(claim, claims, taxonomy)]
+    phrases.sort(key=lambda entry: -len(entry[0]))
+    for field in get_args(TextField):
+        for phrase, claim in phrases:
+            pattern = re.escape(phrase).replace(r"\ ", r"[\s-]+").replace(r"\-", r"[\s-]")
+            for match in re.finditer(rf"(?<!\w){pattern}(?!\w)", fields[field], re.IGNORECASE):
+                if not any(s.field == field and s.start < match.end() and match.start() < s.end for s in spans):
+                    spans.append(span_of(claim, field, *match.span()))
+    return sorted(spans, key=lambda s: (s.field == "description", s.start))
+
+
+def _phrases(claim: Claim, claims: Sequence[Claim], taxonomy: Taxonomy) -> set[str]:
+    """The words that any text may say a claim in."""
+    node = taxonomy.categories[next(c.value for c in claims if c.attribute == "category")]
+    if claim.attribute == "category":
+        return {node.phrase, *node.synonyms}
+    if claim.attribute == "detail":
+        form = detail_forms().get(claim.value)
+        words = [form_for(f, node) for f in (form.behind, form.adjective, form.looks)] if form else []
+        return {claim.value, *(re.sub(r"^an? ", "", w) for w in words if w)}
+    phrases = {claim.value, *taxonomy.attributes[claim.attribute].phrases.get(claim.value, ())}
+    return {f"size {claim.value}"} if claim.attribute == "size" else phrases
+
+
+def replace(fields: Fields, spans: Sequence[Span], index: int, value: str) -> tuple[dict[str, str], list[Span]]:
+    """Another value in the place of a span's words, in both texts; the article follows, the other spans move along."""
+    old = spans[index]
+    texts, out = dict(fields), list(spans)
+    for i in [i for i, s in enumerate(out) if (s.attribute, s.value) == (old.attribute, old.value)]:
+        span = out[i]
+        text = texts[span.field]
+        words = _words_for(span, text[span.start : span.end], value)
+        start, lead = span.start, ""
+        before, several = _ARTICLE.search(text[: span.start]), _needs_none(span, words)
+        if before and (several or not before[2]):
+            start = before.start()
+            lead = before[2] if several else f"{article(words)} "
+            lead = lead.capitalize() if before[1][0].isupper() else lead
+        elif not before and not several and _needs_none(span, text[span.start : span.end]):
+            lead = f"{article(words)} "
+        if start == span.start and text[start].isupper():
+            lead, words = (lead.capitalize(), words) if lead else ("", words[:1].upper() + words[1:])
+        texts[span.field] = text[:start] + lead + words + text[span.end :]
+        moved = start + len(lead) + len(words) - span.end
+        out = [
+            s.model_copy(update={"start": s.start + moved, "end": s.end + moved})
+            if s.field == span.field and s.start >= span.end
+            else s
+            for s in out
+        ]
+        rest = [v for v in (span.value, *span.alternatives) if v != value]
+        update = {"start": start + len(lead), "end": start + len(lead) + len(words)}
+        out[i] = span.model_copy(
+            update={**update, "value": value, "status": "seller", "confidence": None, "alternatives": rest}
+        )
+    return texts, out
+
+
+def _words_for(span: Span, words: str, value: str) -> str:
+    """How the value is said in the same place of a sentence: before the noun, or behind "with" without its article."""
+    taxonomy = load_taxonomy()
+    if span.attribute == "category":
+        return taxonomy.categories[value].phrase if value in taxonomy.categories else value
+    attribute = taxonomy.attributes.get(span.attribute or "")
+    if attribute is None:
+        return value
+    if span.attribute == "size":
+        return f"size {value}"
+    old, new = attribute.forms.get(span.value), attribute.forms.get(value)
+    stays_before = old is None or words.lower() in old.before or not old.behind
+    if new is not None and (forms := new.before if stays_before else new.behind):
+        return re.sub(r"^an? ", "", forms[0])
+    if span.attribute == "text":
+        return f'"{value}"' if words.startswith('"') else value
+    return value.replace("-", " ") if span.attribute.startswith("colour") else value
+
+
+def _needs_none(span: Span, words: str) -> bool:
+    """Whether the words are several things, so that no article stands before them."""
+    taxonomy = load_taxonomy()
+    if span.attribute in (NAME, "category"):
+        return is_plural(words)
+    attribute = taxonomy.attributes.get(span.attribute or "")
+    behind = [w for f in attribute.forms.values() for w in f.behind] if attribute else []
+    return words.lower() in behind  # a form without its own article
+
+
+def confirm(spans: Sequence[Span], index: int | None = None) -> list[Span]:
+    """The span, or all that are marked, as the seller's word; the same claim in the other text with it."""
+    chosen = None if index is None else (spans[index].attribute, spans[index].value)
+    return [
+        s.model_copy(update={"status": "seller"})
+        if s.status == "check" and (chosen is None or (s.attribute, s.value) == chosen)
+        else s
+        for s in spans
+    ]
+
+
+def remove(draft: Draft, index: int) -> Draft:
+    """The draft without what a span claims: rendered again, or without the sentence where a model wrote it.
+
+    The seller's note, the paragraph behind the description, stays as it is.
+    """
+    gone = (draft.spans[index].attribute, draft.spans[index].value)
+    own, blank, note = draft.description.partition("\n\n")
+    claims = said(draft)
+    kept = [c for c in claims if (c.attribute, c.value) != gone]
+    taxonomy = load_taxonomy()
+    tone = next((t for t in TONES if own == render(claims, taxonomy, key=draft.id, tone=t).description), None)
+    text = render(kept, taxonomy, key=draft.id, tone=tone or "plain")
+    if tone is not None:
+        title, description, spans = text.title, text.description, text.spans
+    else:
+        at = [s.start for s in draft.spans if s.field == "description" and (s.attribute, s.value) == gone]
+        left = [own[a:b] for a, b in split(own) if not any(a <= start < b for start in at)]
+        description = "".join(left).strip() or text.description
+        in_title = any(s.field == "title" and (s.attribute, s.value) == gone for s in draft.spans)
+        title = text.title if in_title else draft.title
+        spans = find_spans({"title": title, "description": description}, kept, taxonomy)
+    details = [d for d in draft.details if ("detail", d.phrase) != gone]
+    update = {"title": title, "description": description + blank + note, "spans": spans, "details": details}
+    return draft.model_copy(update=update)
+
+
+def said(draft: Draft) -> list[Claim]:
+    """The claims that a draft's spans make, and its category."""
+    claims = [_claim(span) for span in draft.spans]
+    if draft.category.value and not any(c.attribute == "category" for c in claims):
+        claims.insert(0, Claim("category", draft.category.value, confidence=draft.category.confidence))
+    return list(_first_of_each(claims))
+
+
+def _first_of_each(claims: Iterable[Claim]) -> Iterable[Claim]:
+    return {(c.attribute, c.value): c for c in claims}.values()
+
+
+def _claim(span: Span) -> Claim:
+    read = span.status == "certain" and span.attribute in ("size", "material")  # nothing else makes these certain
+    return Claim(span.attribute or "", span.value, span.status, span.confidence, tuple(span.alternatives), read)

@@ -1,0 +1,48 @@
+"""Facts, details and categories for tests of texts."""
+
+from __future__ import annotations
+
+from listing.facts.ensemble import AttributeCalibration, Calibration
+from listing.schema import AttributeValue, Candidate, Category, Detail, Evidence, Source
+from listing.taxonomy import load_taxonomy
+from listing.text.claims import Claim, claims_of
+from listing.text.render import Text, render
+
+TAXONOMY = load_taxonomy()
+RULE = AttributeCalibration(weights={"mllm": 1.0}, threshold=0.7, told=0.9)
+CALIBRATION = Calibration(default=RULE)
+
+
+def fact(name: str, value: str, p: float = 0.99, source: Source = "mllm", locked: bool = False) -> AttributeValue:
+    """A value where ``p`` passes the threshold, else a suggestion."""
+    evidence = [Evidence(source=source)]
+    if source in ("ocr", "seller") or p >= RULE.threshold:
+        return AttributeValue(
+            name=name, value=value, status="supported", confidence=p, evidence=evidence, locked=locked
+        )
+    return AttributeValue(name=name, suggestion=value, status="unsupported", confidence=p, evidence=evidence)
+
+
+def category(*names: str, p: float = 0.95) -> Category:
+    """The first name with that probability, the others behind it."""
+    candidates = [Candidate(value=name, confidence=p / (i + 1)) for i, name in enumerate(names)]
+    return Category(value=names[0], confidence=p, candidates=candidates)
+
+
+def claims(
+    kind: str, facts: dict[str, str] | None = None, details: tuple[str, ...] = (), p: float = 0.99
+) -> list[Claim]:
+    """Everything that is said of an item of which all this is known with probability ``p``."""
+    known = [fact(name, value, p) for name, value in (facts or {}).items()]
+    seen = [Detail(phrase=phrase, confidence=p) for phrase in details]
+    return claims_of(category(kind), known, seen, TAXONOMY, CALIBRATION)
+
+
+def text(kind: str, facts: dict[str, str] | None = None, details: tuple[str, ...] = (), key: str = "0") -> Text:
+    """The rendered texts of such an item."""
+    return render(claims(kind, facts, details), TAXONOMY, key=key)
+
+
+def every_plan(kind: str, facts: dict[str, str] | None = None, details: tuple[str, ...] = ()) -> list[Text]:
+    """The texts in many sentence plans."""
+    return [text(kind, facts, details, key=str(n)) for n in range(40)]

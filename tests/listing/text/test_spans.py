@@ -1,0 +1,133 @@
+"""A tap changes the text at once: replaced in place, confirmed, taken out."""
+
+from __future__ import annotations
+
+import pytest
+
+from listing.schema import Draft, Quality, Span
+from listing.text import spans
+from tests.listing.text.items import TAXONOMY, category, claims, text
+
+SHIRT = {"colour": "navy", "sleeve": "long", "neckline": "boat", "pattern": "striped"}
+
+
+def drafted(kind="Dress", facts=SHIRT, details=("pockets", "belt"), p=0.99, key="d1") -> Draft:
+    made = text(kind, facts, details, key=key)
+    return Draft(
+        id=key,
+        photos=[],
+        category=category(kind),
+        title=made.title,
+        description=made.description,
+        spans=made.spans,
+        quality=Quality(score=1),
+        model="m",
+    )
+
+
+def fields(draft: Draft) -> dict[str, str]:
+    return {"title": draft.title, "description": draft.description}
+
+
+def at(given: list[Span], attribute: str, field: str = "description") -> int:
+    return next(i for i, s in enumerate(given) if (s.attribute, s.field) == (attribute, field))
+
+
+def span(text_: str, words: str, attribute: str, value: str) -> Span:
+    start = text_.index(words)
+    return Span(
+        field="description", start=start, end=start + len(words), attribute=attribute, value=value, status="check"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text_", "words", "attribute", "value", "new", "wanted"),
+    [
+        ("A navy dress.", "navy", "colour", "navy", "olive", "An olive dress."),
+        ("This is an olive dress.", "olive", "colour", "olive", "light-blue", "This is a light blue dress."),
+        ("Navy dress.", "Navy", "colour", "navy", "red", "Red dress."),
+        ("It has a v-neck.", "v-neck", "neckline", "v-neck", "lapel", "It has lapels."),
+        ("It has a wide boat neck.", "boat neck", "neckline", "boat", "lapel", "It has wide lapels."),
+        ("It has lapels.", "lapels", "neckline", "lapel", "halter", "It has a halter neck."),
+        ("A short-sleeved dress.", "short-sleeved", "sleeve", "short", "long", "A long-sleeved dress."),
+        ("It has short sleeves.", "short sleeves", "sleeve", "short", "long", "It has long sleeves."),
+        ("It is size M.", "size M", "size", "M", "L", "It is size L."),
+        ("A blue skirt.", "skirt", "category", "Skirt", "Shorts", "Blue shorts."),
+    ],
+)
+def test_replaced_in_place_with_its_article(text_, words, attribute, value, new, wanted):
+    given = {"title": "", "description": text_}
+    changed, after = spans.replace(given, [span(text_, words, attribute, value)], 0, new)
+    assert changed["description"] == wanted
+    assert (after[0].value, after[0].status) == (new, "seller")
+
+
+def test_the_other_spans_move_along_and_the_title_follows():
+    draft = drafted()
+    changed, after = spans.replace(fields(draft), draft.spans, at(draft.spans, "colour"), "light-blue")
+    assert "light blue" in changed["title"].lower()
+    assert "light blue" in changed["description"].lower()
+    for before, now in zip(draft.spans, after, strict=True):
+        words = changed[now.field][now.start : now.end]
+        if now.attribute != "colour":
+            assert words.lower() == getattr(draft, before.field)[before.start : before.end].lower()
+        else:
+            assert words.lower() == "light blue"
+            assert now.alternatives[0] == "navy"
+
+
+def test_confirming_turns_marked_words_into_the_sellers():
+    marked = [s.model_copy(update={"status": "check"}) for s in drafted().spans]
+    one = spans.confirm(marked, at(marked, "colour"))
+    assert {s.attribute for s in one if s.status == "seller"} == {"colour"}
+    assert {s.status for s in spans.confirm(marked)} == {"seller"}
+
+
+def test_a_detail_is_taken_out_and_the_rest_is_whole():
+    draft = drafted().model_copy()
+    note = "\n\nFrom a smoke-free home."
+    draft = draft.model_copy(update={"description": draft.description + note})
+    index = next(i for i, s in enumerate(draft.spans) if s.value == "belt" and s.field == "description")
+    left = spans.remove(draft, index)
+    assert "belt" not in left.title + left.description
+    assert "pockets" in left.description
+    assert left.description.endswith(note)
+    assert all(getattr(left, s.field)[s.start : s.end] for s in left.spans)
+    assert "belt" not in {s.value for s in left.spans}
+
+
+def test_of_a_text_that_was_not_rendered_the_sentence_goes():
+    words = "A navy striped dress. It has a belt! Long sleeves."
+    draft = drafted().model_copy(update={"title": "Navy dress", "description": words})
+    known = claims("Dress", SHIRT, ("belt",))
+    given = spans.find_spans(fields(draft), known, TAXONOMY)
+    draft = draft.model_copy(update={"spans": given})
+    left = spans.remove(draft, next(i for i, s in enumerate(given) if s.value == "belt"))
+    assert left.description == "A navy striped dress. Long sleeves."
+    assert left.title == "Navy dress"
+
+
+def test_spans_are_found_in_any_text():
+    words = {
+        "title": "Navy long sleeve dress",
+        "description": "A striped dress in navy blue with a belt and boat neck.",
+    }
+    found = spans.find_spans(words, claims("Dress", SHIRT, ("belt",)), TAXONOMY)
+    shown = [(s.field, words[s.field][s.start : s.end], s.attribute) for s in found]
+    assert shown == [
+        ("title", "Navy", "colour"),
+        ("title", "long sleeve", "sleeve"),
+        ("title", "dress", "category"),
+        ("description", "striped", "pattern"),
+        ("description", "dress", "category"),
+        ("description", "navy blue", "colour"),
+        ("description", "belt", "detail"),
+        ("description", "boat neck", "neckline"),
+    ]
+
+
+def test_what_spans_say_renders_the_same_text():
+    for n in range(30):
+        draft = drafted(key=str(n), details=("pockets", "belt", "curved hem", "soft", "loose cut"))
+        again = spans.render(spans.said(draft), TAXONOMY, key=draft.id)
+        assert (again.title, again.description) == (draft.title, draft.description)
