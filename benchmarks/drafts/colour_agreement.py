@@ -21,10 +21,8 @@ K, SEED, FOLDS = 56, 0, 5
 WRONG_RIGHTS = 0.01  # share of right colours that may be contradicted
 
 
-def pixels(rows: list[dict], cache: Path | None) -> list[np.ndarray]:
+def pixels(rows: list[dict]) -> list[np.ndarray]:
     """Object pixels [n, 3] of every photo."""
-    if cache and cache.is_file():
-        return list(np.load(cache, allow_pickle=False).astype(np.float64))
     rng = np.random.default_rng(SEED)
     out = []
     for row in rows:
@@ -33,8 +31,6 @@ def pixels(rows: list[dict], cache: Path | None) -> list[np.ndarray]:
             lab, mask = colour.object_pixels(opened)
         found = lab[mask]
         out.append(found[rng.integers(0, len(found), 700)])
-    if cache:
-        np.save(cache, np.stack(out).astype(np.float32))
     return out
 
 
@@ -49,12 +45,11 @@ def fit(counts: np.ndarray, said: np.ndarray) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default=str(data_root() / "clothing_cc0"))
-    parser.add_argument("--cache", type=Path, default=None)
     parser.add_argument("--write", action="store_true", help="write listing/evidence/colour.json")
     args = parser.parse_args()
     train, _ = split_rows(read_annotations(Path(args.data)))
     rows = [r for r in train if "colour" not in r["guess"] and r["colour"] not in ("unknown", "n/a")]
-    found = pixels(rows, args.cache)
+    found = pixels(rows)
     sample = np.concatenate([p[:60] for p in found])
     codebook, _ = colour._means(sample[np.random.default_rng(SEED).permutation(len(sample))[:40000]], K, rounds=15)
     counts = np.stack([colour.count(p, codebook) for p in found])
