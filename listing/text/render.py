@@ -198,7 +198,7 @@ class _Description:
             return []
         cut = len(things) if len(things) <= 4 else (len(things) + 1) // 2
         parts = [listed([text for _, text in part]) for part in (things[:cut], things[cut:]) if part]
-        there = self.rng.random() < 0.4 and {slot for slot, _ in things[:cut]} <= _THERE
+        there = self.rng.random() < 0.4 and {slot for slot, _ in things[:cut]} <= _THERE and " cut" not in parts[0]
         start = f"There {'are' if _several(parts[0]) else 'is'}" if there else self.it_has
         also = self.it_has.replace(" ", " also ")
         return [f"{start} {parts[0]}.", *(f"{also} {part}." for part in parts[1:])]
