@@ -52,7 +52,7 @@ class Phrases:
     """The claims of one item as words."""
 
     def __init__(self, item: Item, taxonomy: Taxonomy, marker: Marker) -> None:
-        self.item, self.taxonomy, self.mark = item, taxonomy, marker.mark
+        self.item, self.taxonomy, self.mark, self.sure = item, taxonomy, marker.mark, marker.sure
         self.wide = bool({"Bottoms", "Footwear"} & set(item.node.path))  # how it closes is a sentence of its own
 
     def words(self, rng: Random, *, title: bool = False) -> Words:
