@@ -9,10 +9,23 @@ from typing import Literal
 from listing.errors import IplError
 from listing.events import Event
 from listing.request import Tone
-from listing.schema import AttributeValue, Category, Draft, Flag, NeighbourRef, PhotoRef, PriceRange, Quality, Question
+from listing.schema import (
+    AttributeValue,
+    Candidate,
+    Category,
+    Draft,
+    Flag,
+    NeighbourRef,
+    PhotoRef,
+    PriceRange,
+    Quality,
+    Question,
+)
+from listing.taxonomy import load_taxonomy
 
 State = Literal["queued", "working", "ready", "failed", "stopped", "published"]
 TEXT_FIELDS = ("title", "description")
+FAR_FETCHED = 0.15  # below: a probability at which something that is no garment is not worth showing
 _SHORT = 80  # characters of a value that is quoted in a message
 
 
@@ -53,6 +66,16 @@ class Changed(AppError):
             short = present if len(present) <= _SHORT else present[:_SHORT].rstrip() + "…"
             message = f"The {name} was changed elsewhere to “{short}”; look at it, and change it again if it is wrong."
         super().__init__("changed", message, 409)
+
+
+def likely_candidates(category: Category) -> list[Candidate]:
+    """The candidates that people are shown: the best one, garments, and of the rest what is not far-fetched."""
+    known = load_taxonomy().categories
+    return [
+        c
+        for n, c in enumerate(category.candidates)
+        if n == 0 or c.confidence >= FAR_FETCHED or (c.value in known and "Clothing" in known[c.value].path)
+    ]
 
 
 def field_text(value: str | float | None) -> str | None:
@@ -123,7 +146,8 @@ class DraftView:
             return field_text(self.asked)
         if name == "category":
             return self.category.value if self.category is not None else None
-        return next((a.value for a in self.attributes if a.name == name), None)
+        known = {f"detail:{d.phrase}": d.phrase for d in self.draft.details} if self.draft is not None else {}
+        return known.get(name) or next((a.value for a in self.attributes if a.name == name), None)
 
     def field_version(self, name: str) -> str:
         """The version of a field, for whoever changes what they were shown."""

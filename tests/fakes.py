@@ -12,11 +12,13 @@ from PIL import Image
 
 from app.store.search_index import Hit
 from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent, TextEvent
+from listing.facts.ensemble import AttributeCalibration, Calibration
 from listing.request import DraftRequest
 from listing.schema import (
     AttributeValue,
     Candidate,
     Category,
+    Detail,
     Draft,
     Evidence,
     Flag,
@@ -26,8 +28,13 @@ from listing.schema import (
     Quality,
     Question,
 )
+from listing.taxonomy import load_taxonomy
+from listing.text.claims import claims_of
+from listing.text.compose import with_note
+from listing.text.render import render
 
 CATEGORY = "Hoodie"
+_RULE = AttributeCalibration(weights={"mllm": 1.0}, threshold=0.9, told=0.9)
 TEXTS = {
     "plain": ("Navy hoodie with zip", "Navy hoodie with a zip and a hood. Warm and soft fleece. Rarely worn."),
     "shorter": ("Navy zip hoodie", "Navy hoodie with a zip."),
@@ -85,11 +92,13 @@ class FakePipeline:
     """Implements ``listing.request.DraftPipeline``; the same request gives the same events.
 
     delay: seconds before every event. in_range: False gives a photo outside what the model knows.
+    marked: the text is rendered, and says what is only likely.
     fail_at: kind of event in whose place an error is raised. running: most runs at the same time so far.
     """
 
     delay: float = 0.0
     in_range: bool = True
+    marked: bool = False
     fail_at: str | None = None
     runs: int = 0
     closed: int = 0
@@ -114,7 +123,7 @@ class FakePipeline:
             self.running -= 1
 
     def _events(self, request: DraftRequest) -> Iterator[Event]:
-        draft = make_draft(request, self.in_range)
+        draft = marked_draft(request) if self.marked else make_draft(request, self.in_range)
         yield StageEvent(stage="photos", share=0.0)
         if request.known is None:
             yield StageEvent(stage="reading", share=0.05)
@@ -173,6 +182,40 @@ def make_draft(request: DraftRequest, in_range: bool = True) -> Draft:
         quality=Quality(score=72, parts={"photos": 0.5, "facts": 0.8}, tips=["Add a photo of the label."]),
         model="fake",
         timing_ms={"total": 1.0},
+    )
+
+
+def marked_draft(request: DraftRequest) -> Draft:
+    """A draft whose rendered texts say three things that are only likely: colour, category and a detail."""
+    seen, calibration, taxonomy = [Evidence(source="mllm", photo=0)], Calibration(default=_RULE), load_taxonomy()
+    colour = AttributeValue(
+        name="colour",
+        suggestion="navy",
+        status="unsupported",
+        confidence=0.6,
+        alternatives=["black", "olive"],
+        evidence=seen,
+    )
+    closure = AttributeValue(name="closure", value="zip", status="supported", confidence=0.99, evidence=seen)
+    candidates = [
+        Candidate(value=CATEGORY, confidence=0.7),
+        Candidate(value="Dress", confidence=0.1),
+        Candidate(value="Sofa", confidence=0.04),
+    ]
+    category = Category(value=CATEGORY, confidence=0.7, candidates=candidates)
+    details = [Detail(phrase="pockets", confidence=0.6, photo=0), Detail(phrase="ribbed cuffs", confidence=0.95)]
+    claims = claims_of(category, [colour, closure], details, taxonomy, calibration)
+    text = render(claims, taxonomy, key="fake", tone=request.tone)
+    return make_draft(request).model_copy(
+        update={
+            "category": category,
+            "attributes": [colour, closure],
+            "details": details,
+            "title": text.title,
+            "description": with_note(text.description, request.note),
+            "spans": text.spans,
+            "flags": [],
+        }
     )
 
 

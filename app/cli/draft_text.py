@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
+from app.views import likely_candidates
 from listing.schema import AttributeValue, Category, Draft, Evidence, TextField
 
 SIGNS = {"supported": "●", "unsupported": "◐", "unknown": "○", "contradicted": "✕"}
@@ -41,10 +42,12 @@ def marked(draft: Draft, field: TextField) -> str:
 def _to_check(draft: Draft) -> str:
     """One line of what is marked, with what else it may be."""
     entries: dict[tuple[str | None, str], str] = {}
+    likely = {c.value for c in likely_candidates(draft.category)}
     for span in draft.spans:
         if span.status == "check":
             text = draft.title if span.field == "title" else draft.description
-            other = f" (or {', '.join(span.alternatives)})" if span.alternatives else ""
+            others = [v for v in span.alternatives if span.attribute != "category" or v in likely]
+            other = f" (or {', '.join(others)})" if others else ""
             entries.setdefault((span.attribute, span.value), text[span.start : span.end].lower() + other)
     line = "; ".join(entries.values())
     return textwrap.fill(f"Please check: {line}", WIDTH, subsequent_indent="  ") if line else ""
@@ -52,7 +55,7 @@ def _to_check(draft: Draft) -> str:
 
 def category_line(category: Category) -> str:
     """What it is, how sure, and what else it may be."""
-    others = [f"{c.value} {c.confidence:.0%}" for c in category.candidates if c.value != category.value]
+    others = [f"{c.value} {c.confidence:.0%}" for c in likely_candidates(category) if c.value != category.value]
     if category.value is None:
         return "Outside what I know" + (f"; the nearest are {', '.join(others)}" if others else "")
     tail = f" (or {', '.join(others)})" if others else ""

@@ -197,10 +197,9 @@ class DraftRun:
         return _End(STOPPED if self.ticket.stopped.is_set() else TOO_SLOW)
 
     def _keep(self, event: DraftEvent) -> DraftView:
-        draft = event.draft.model_copy(update={"id": self.view.draft_id})
         seller = self.ticket.seller
         with self.runner.store.write() as session:
-            row = draft_repo.finish(session, self.view.draft_id, draft)
+            row = draft_repo.finish(session, self.view.draft_id, event.draft)
             if row is None:
                 raise AppError("not_found", "The draft was deleted while it was being written.", 404)
             draft_repo.note_event(session, "shown", seller, draft=row.id)

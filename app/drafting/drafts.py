@@ -5,11 +5,13 @@ A draft of somebody else is answered like one that does not exist.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.drafting.queue import DraftQueue
-from app.editing import edits
+from app.editing import claims, edits
 from app.store import draft_repo
 from app.store.db import Store
 from app.store.deletions import Deletions
@@ -37,10 +39,39 @@ class Drafts:
     ) -> DraftView:
         """Set ``title``, ``description``, ``price``, ``category`` or a fact by its attribute's name, and lock it.
 
-        For a fact, None means "leave it out"; for the price, None or "" means no price. A fact's question disappears.
+        For a fact, None means "leave it out"; for the price, None or "" means no price. A fact's question disappears,
+        and the texts say what it now is. ``detail:`` and a phrase is confirmed or left out in the same way.
         AppError (422) says why a value cannot be used.
         """
         return self._add(seller, draft_id, self._edit_of(field, value), version)
+
+    def settle(
+        self,
+        seller: str,
+        draft_id: str,
+        said: Mapping[str, str | None],
+        *,
+        confirm: bool = False,
+        version: edits.Version = None,
+    ) -> DraftView:
+        """Several claims of the texts at once, all or none, by their names (see ``app.editing.claims``).
+
+        ``confirm``: what is still marked afterwards is right.
+        """
+        for name in said:
+            if name in edits.FIELDS and name != "category":
+                raise AppError("bad_field", f"The {name} is no claim; claims are the category, facts and details.", 422)
+        wanted = [self._edit_of(name, value) for name, value in said.items()]
+        with self.store.write() as session:
+            row = draft_repo.own_draft(session, seller, draft_id, lock=True)
+            draft_repo.check_at_rest(row)
+            edits.check_version(self._view(session, row), version)
+            for edit in wanted:
+                self._write(session, row, edit)
+            marked = claims.to_check(self._view(session, row).draft) if confirm else {}
+            for name, value in marked.items():
+                self._write(session, row, edits.Edit("set", name, value))
+            return self._view(session, row)
 
     def unlock(self, seller: str, draft_id: str, field: str, *, version: edits.Version = None) -> DraftView:
         """Undo what the seller changed in a field: back to what the model wrote."""
@@ -97,6 +128,8 @@ class Drafts:
         if field in load_taxonomy().attributes:
             clean = edits.clean_text(text, edits.FACT_LENGTH, "This fact")
             return edits.Edit("set", field, clean) if clean else edits.Edit("drop", field)
+        if claims.is_detail(field):
+            return edits.Edit("set", field, field.removeprefix(claims.DETAIL)) if text else edits.Edit("drop", field)
         raise AppError("bad_field", f"There is no field {field[:60]!r}.", 422)
 
     def _add(self, seller: str, draft_id: str, edit: edits.Edit, version: edits.Version) -> DraftView:
@@ -105,8 +138,13 @@ class Drafts:
             if row.state == "published":
                 raise AppError("published", "This draft is published already; edit its listing instead.", 409)
             if not edits.holds(self._view(session, row), edit, version):
-                draft_repo.add_edit(session, row, edit)
+                self._write(session, row, edit)
             return self._view(session, row)
+
+    def _write(self, session: Session, row: DraftRow, edit: edits.Edit) -> None:
+        """Keep an edit, and what it does to texts that the seller typed."""
+        for each in [edit, *edits.follow(self._view(session, row), edit)]:
+            draft_repo.add_edit(session, row, each)
 
     def _view(self, session: Session, row: DraftRow) -> DraftView:
         listing = session.scalar(select(ListingRow.id).where(ListingRow.draft_id == row.id))

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from app.editing import claims
 from app.editing.word_removal import cut
 from app.views import TEXT_FIELDS, AppError, Changed, DraftView, field_text, field_version
-from listing.schema import AttributeValue, Candidate, Category, Draft, Evidence, Flag, Question
+from listing.schema import AttributeValue, Candidate, Category, Draft, Evidence, Flag, Question, Span
 from listing.taxonomy import load_taxonomy
 
 Kind = Literal["set", "drop", "undo", "confirm"]
@@ -48,7 +49,14 @@ class Changes:
     @property
     def facts(self) -> dict[str, str]:
         """Attribute values that the seller stated."""
-        return {name: value for name, value in self.values.items() if name not in FIELDS and value is not None}
+        own = ((name, value) for name, value in self.values.items() if not name.startswith(claims.DETAIL))
+        return {name: value for name, value in own if name not in FIELDS and value is not None}
+
+    @property
+    def said(self) -> dict[str, str | None]:
+        """What the seller said of the texts' claims, by the claim's name; None: left out."""
+        said = {name: value for name, value in self.values.items() if name not in (*TEXT_FIELDS, "price")}
+        return {**said, **dict.fromkeys(sorted(self.dropped))}
 
 
 def changes(edits: Iterable[Edit]) -> Changes:
@@ -95,17 +103,28 @@ def apply(draft: Draft, edited: Changes) -> Draft:
     attributes = [_fact(a, edited) for a in draft.attributes]
     present = {a.name for a in draft.attributes}
     attributes += [stated(name, value) for name, value in edited.facts.items() if name not in present]
-    texts = {f: edited.values[f] or "" for f in TEXT_FIELDS if f in edited.values}
+    followed = claims.followed(draft, edited.said)
+    texts = {f: (edited.values[f] or "") if f in edited.values else getattr(followed, f) for f in TEXT_FIELDS}
     update: dict[str, Any] = {
         **texts,
+        "spans": _placed(followed, texts),
+        "details": followed.details,
         "attributes": attributes,
         "questions": open_questions(draft.questions, edited),
-        "flags": _flags(draft, edited, texts),
+        "flags": _flags(draft, edited, {f: text for f, text in texts.items() if text != getattr(draft, f)}),
     }
     chosen = edited.values.get("category")
     if chosen:
         update["category"] = _chosen(draft.category, chosen)
     return draft.model_copy(update=update)
+
+
+def follow(seen: DraftView, edit: Edit) -> list[Edit]:
+    """What an edit does to the texts that the seller typed; the model's own follow by themselves (``apply``)."""
+    if seen.draft is None or edit.kind not in ("set", "drop") or edit.field in (*TEXT_FIELDS, "price"):
+        return []
+    texts = claims.typed_along(seen.draft, edit.field, edit.value)
+    return [Edit("set", f, text) for f, text in texts.items() if f in seen.locked and text != seen.value(f)]
 
 
 def open_questions(questions: Sequence[Question], edited: Changes) -> list[Question]:
@@ -152,6 +171,25 @@ def _flags(draft: Draft, edited: Changes, texts: Mapping[str, str]) -> list[Flag
         else:
             kept.append(flag)
     return kept
+
+
+def _placed(draft: Draft, texts: Mapping[str, str]) -> list[Span]:
+    """The spans of the draft where their words stand in what the seller typed instead; others go."""
+    kept: list[Span] = []
+    for span in draft.spans:
+        written, text = _lower(getattr(draft, span.field)), _lower(texts[span.field])  # "Navy" moved behind "My"
+        words = written[span.start : span.end]
+        start = moved(written, text, words, span.start) if text != written else span.start
+        start = start if start >= 0 else nearest(text, words, span.start)
+        free = all(s.field != span.field or start >= s.end or start + len(words) <= s.start for s in kept)
+        if start >= 0 and free:
+            kept.append(span.model_copy(update={"start": start, "end": start + len(words)}))
+    return kept
+
+
+def _lower(text: str) -> str:
+    """In lower case, every character still at its place."""
+    return "".join(low if len(low := c.lower()) == 1 else c for c in text)
 
 
 def _pattern(words: str) -> re.Pattern[str]:
@@ -211,6 +249,7 @@ def regenerated(new: Draft, old: Draft | None, edited: Changes) -> Draft:
         q for q in old.questions if q.attribute in edited.locked and q not in new.questions
     ]
     update["flags"] = [f for f in new.flags if f.field not in edited.values]
+    update["spans"] = [s for d in (old, new) for s in d.spans if (s.field in edited.values) == (d is old)]
     if "category" in edited.values:
         update["category"] = old.category
     return new.model_copy(update=update)

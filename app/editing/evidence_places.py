@@ -22,7 +22,13 @@ def moved(draft: Draft, photos: Sequence[PhotoRef]) -> Draft:
     places = _places(draft.photos, photos)
     quality = draft.quality.model_copy(update={"tips": list(_tips(draft.quality.tips, places))})
     facts = [_fact(a, places) for a in draft.attributes]
-    return draft.model_copy(update={"photos": list(photos), "attributes": facts, "quality": quality})
+    details = [
+        d.model_copy(update={"photo": at, "box": d.box if at is not None else None})
+        for d in draft.details
+        for at in [places.get(d.photo) if d.photo is not None else None]
+    ]
+    update = {"photos": list(photos), "attributes": facts, "details": details, "quality": quality}
+    return draft.model_copy(update=update)
 
 
 def moved_facts(

@@ -163,15 +163,24 @@ class Actions:
 
     def do_fact(self, data: Press) -> None:
         """A fact was set, or left out (no value)."""
-        name, value = str(data["name"]), str(data.get("value") or "")
-        draft, version = self._draft(), self._shown(name)
-        self.desk.view = self.services.drafts.edit(self.seller, draft, name, value, version=version)
+        # The texts follow a fact, so that what is being typed in them comes first.
+        if self.fields.keep_typed(data):
+            name, value = str(data["name"]), str(data.get("value") or "")
+            draft, version = self._draft(), self._shown(name)
+            self.desk.view = self.services.drafts.edit(self.seller, draft, name, value, version=version)
 
     def _shown(self, field: str) -> str | None:
         """The version of a field that this tab was showing."""
         return self.desk.view.field_version(field) if self.desk.view is not None else None
 
     do_fact_drop = do_fact
+
+    def do_all_right(self, data: Press) -> None:
+        """Everything that is marked in the texts is as they say."""
+        draft = self._draft()
+        if self.fields.keep_typed(data) and self.desk.view is not None:
+            version = self.desk.view.version
+            self.desk.view = self.services.drafts.settle(self.seller, draft, {}, confirm=True, version=version)
 
     def do_fact_unlock(self, data: Press) -> None:
         field = str(data["name"])
@@ -180,10 +189,8 @@ class Actions:
             self.desk.view = self.services.drafts.unlock(self.seller, self._draft(), field, version=self._shown(field))
 
     def do_answer(self, data: Press) -> None:
-        name, value = str(data["name"]), str(data.get("value") or "").strip()
-        if value:
-            version = self._shown(name)
-            self.desk.view = self.services.drafts.edit(self.seller, self._draft(), name, value, version=version)
+        if str(data.get("value") or "").strip():
+            self.do_fact(data)
 
     def do_field(self, data: Press) -> None:
         """A field was left. It may come a moment after the press that left it: then it is kept, and shown later."""

@@ -10,12 +10,13 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from app import templates
+from app.editing import claims
 from app.editing.edits import DESCRIPTION_LENGTH, TITLE_LENGTH
 from app.seller import words
 from app.seller.pictures import crop
-from app.views import DraftView
+from app.views import DraftView, likely_candidates
 from listing.request import TONES
-from listing.schema import AttributeValue, Evidence, Flag, PhotoRef, Quality
+from listing.schema import AttributeValue, Evidence, Flag, PhotoRef, Quality, Span
 from listing.taxonomy import load_taxonomy
 from listing.text.claims import LIKELY
 
@@ -29,12 +30,16 @@ def render(name: str, **values: Any) -> str:
     return templates.render(FOLDER / f"{name}.html", **values)
 
 
-def marked(text: str, flags: Iterable[Flag]) -> Markup:
-    """The text with every flagged span in a ``<mark>``; spans outside the text or across another are passed over."""
+def marked(text: str, flags: Iterable[Flag], checks: Iterable[Span] = ()) -> Markup:
+    """The text with every flagged span, and every one to check, in a ``<mark>`` of its own look.
+
+    Spans outside the text or across another are passed over.
+    """
     parts, at = Markup(), 0
-    for start, end in sorted(flag.span for flag in flags if flag.span):
+    places = [(*flag.span, "flag") for flag in flags if flag.span] + [(s.start, s.end, "check") for s in checks]
+    for start, end, look in sorted(places):
         if at <= start < end <= len(text):
-            parts += escape(text[at:start]) + Markup("<mark>{}</mark>").format(text[start:end])
+            parts += escape(text[at:start]) + Markup('<mark class="{}">{}</mark>').format(look, text[start:end])
             at = end
     return parts + escape(text[at:]) + Markup("\u200b")
 
@@ -57,6 +62,7 @@ def draft_html(view: DraftView, comparables: Sequence[dict[str, Any]], retrieval
             for q in view.questions
         ],
         texts=[_text(view, field) for field in LENGTHS],
+        checks=_checks(view),
         remarks=[f.message for f in view.flags if f.field not in LENGTHS],
         tones=[{"value": tone, "label": words.TONES[tone], "on": tone == view.tone} for tone in TONES],
         price=_price(view, comparables, retrieval),
@@ -90,7 +96,7 @@ def _category(view: DraftView) -> dict[str, Any] | None:
                 "on": c.value == known.value,
                 "sure": sure(c.value, c.confidence),
             }
-            for c in known.candidates
+            for c in likely_candidates(known)
         ],
     }
 
@@ -107,13 +113,59 @@ def _fact(fact: AttributeValue, view: DraftView) -> dict[str, Any]:
         "tone": mark.tone,
         "shown": shown,
         "said": words.value_label(shown),
-        "suggestion": fact.suggestion if fact.value is None and fact.status == "unsupported" else None,
+        "suggestion": fact.suggestion if _is_guess(fact) and fact.name not in claims.to_check(view.draft) else None,
         "why": words.reason(fact),
         "locked": fact.locked,
         "sure": words.how_sure(fact),
         "choices": [] if attribute is None else list(attribute.seller_choices),
         "proofs": [_proof(e, fact.status == "contradicted", view.photos) for e in fact.evidence],
     }
+
+
+def _is_guess(fact: AttributeValue) -> bool:
+    return fact.value is None and fact.status == "unsupported"
+
+
+def _checks(view: DraftView) -> list[dict[str, Any]]:
+    """What the texts say that is to be checked: one row for each claim, with the values that it may have instead."""
+    marked = _marked_spans(view)
+    rows = []
+    for name, value in claims.to_check(view.draft).items():
+        mine = [span for span in marked if claims.name_of(span) == name]
+        kind = mine[0].attribute or ""
+        likely = {c.value for c in likely_candidates(view.category)} if kind == "category" and view.category else None
+        others = dict.fromkeys(other for span in mine for other in span.alternatives)
+        rows.append(
+            {
+                "name": name,
+                "key": _key(name),
+                "label": words.claim_label(kind),
+                "said": ", ".join(
+                    dict.fromkeys(_reads(view, span) for span in mine if span.value in value.split(", "))
+                ),
+                "choices": [
+                    {"value": other, "label": words.claim_value(kind, other)}
+                    for other in others
+                    if other not in value.split(", ")
+                    and claims.sayable(name, other)
+                    and (not likely or other in likely)
+                ],
+                "can_go": kind != "category",
+            }
+        )
+    return rows
+
+
+def _marked_spans(view: DraftView) -> list[Span]:
+    return [span for span in view.draft.spans if span.status == "check"] if view.draft is not None else []
+
+
+def _reads(view: DraftView, span: Span) -> str:
+    """The words of a span as they read within a sentence."""
+    said = str(getattr(view, span.field))[span.start : span.end]
+    attribute = load_taxonomy().attributes.get(span.attribute or "")
+    own = attribute is not None and not attribute.values  # a name, a print, a size: written as it is
+    return said if own else said[:1].lower() + said[1:]
 
 
 def _attribute(name: str, view: DraftView) -> Any:
@@ -142,7 +194,7 @@ def _text(view: DraftView, field: str) -> dict[str, Any]:
         "text": text,
         "version": view.field_version(field),
         "most": LENGTHS[field],
-        "marked": marked(text, flags),
+        "marked": marked(text, flags, (span for span in _marked_spans(view) if span.field == field)),
         "locked": field in view.locked,
         "flags": [
             {"words": text[start:end], "start": start, "message": flag.message}
@@ -173,10 +225,16 @@ def _price(view: DraftView, comparables: Sequence[dict[str, Any]], retrieval: bo
 
 
 def _bottom(view: DraftView) -> str:
-    doubts = sum(a.status in ("unsupported", "contradicted") for a in view.attributes)
-    claims = sum(f.field in LENGTHS and f.span is not None for f in view.flags)
-    if claims:
-        return f"{claims} unproven statement{'s' if claims > 1 else ''} in the text. Please check."
+    open_ = claims.to_check(view.draft)
+    doubts = sum(a.status in ("unsupported", "contradicted") and a.name not in open_ for a in view.attributes)
+    unproven = sum(f.field in LENGTHS and f.span is not None for f in view.flags)
+    said = []
+    if open_:
+        said.append(f"{len(open_)} word{'s are' if len(open_) > 1 else ' is'} not confirmed.")
+    if unproven:
+        said.append(f"{unproven} unproven statement{'s' if unproven > 1 else ''} in the text. Please check.")
+    if said:
+        return " ".join(said)
     if doubts:
         return f"{doubts} guess{'es' if doubts > 1 else ''} left out until you confirm."
     return "Everything in it was seen in your photos, read on a label, or told by you."

@@ -94,6 +94,17 @@ def attribute_label(name: str) -> str:
     return sentence(known.label if known else name.replace("_", " "))
 
 
+def claim_label(kind: str) -> str:
+    """What a claim of the text is about: an attribute, ``category`` or ``detail``."""
+    return {"category": "What it is", "detail": "Detail"}.get(kind) or attribute_label(kind)
+
+
+def claim_value(kind: str, value: str) -> str:
+    """A value that a claim may have, as a text would say it."""
+    known = load_taxonomy().categories.get(value) if kind == "category" else None
+    return known.phrase if known is not None else value_label(value)
+
+
 def value_label(value: str) -> str:
     """A value in a seller's words."""
     labels = (a.value_labels.get(value) for a in load_taxonomy().attributes.values())

@@ -166,7 +166,10 @@ def view(session: Session, row: DraftRow, currency: str, listing_id: str | None 
 
 
 def _filled(known: DraftView, draft: Draft) -> DraftView:
-    """The view with everything that the finished draft says."""
+    """The view with everything that the finished draft says.
+
+    What the model wrote is kept under the id by which its text was rendered, so that it can be rendered again.
+    """
     return replace(
         known,
         share=1.0,
@@ -180,7 +183,7 @@ def _filled(known: DraftView, draft: Draft) -> DraftView:
         neighbours=tuple(draft.neighbours),
         quality=draft.quality,
         model=draft.model,
-        draft=draft,
+        draft=draft.model_copy(update={"id": known.draft_id}),
     )
 
 

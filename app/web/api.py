@@ -14,7 +14,16 @@ from app.routing import ERRORS, Deps, Id, Who
 from app.services import Services
 from app.views import AppError
 from app.web import api_page
-from app.web.api_schemas import DraftBody, Health, ListingChanges, ListingPage, PhotosBody, PublishBody, WriteBody
+from app.web.api_schemas import (
+    ClaimsBody,
+    DraftBody,
+    Health,
+    ListingChanges,
+    ListingPage,
+    PhotosBody,
+    PublishBody,
+    WriteBody,
+)
 from app.web.request_body import release_body
 from app.web.sse import last_view, server_sent
 from listing.intake.photos import Photo, PhotoLimits, intake
@@ -146,6 +155,17 @@ async def add_draft_photos(
 def set_draft_photos(services: Deps, seller: Who, draft_id: Id, body: PhotosBody) -> DraftBody:
     """Put the photos in another order; those left out are deleted at once, row and file."""
     return DraftBody.of(services.draft_photos.arrange(seller.id, draft_id, body.photos))
+
+
+@v1.post("/drafts/{draft_id}/claims", tags=["drafts"])
+def settle_claims(
+    services: Deps, seller: Who, draft_id: Id, body: ClaimsBody, response: Response, if_match: IfMatch = ""
+) -> DraftBody:
+    """Confirm, change or leave out what a draft's texts say; title, description and facts follow at once."""
+    version = _version(if_match)
+    view = services.drafts.settle(seller.id, draft_id, body.facts, confirm=body.confirm, version=version)
+    response.headers.update(etag(view.version))
+    return DraftBody.of(view)
 
 
 @v1.post("/listings", status_code=201, tags=["listings"])

@@ -33,7 +33,9 @@ class DraftBody(Body):
     note: str
     tone: Tone
     photos: list[PhotoRef]
-    locked: list[str] = Field(description="What the seller set: title, description, price, category or a fact's name.")
+    locked: list[str] = Field(
+        description="What the seller set: title, description, price, category, a fact's name, `detail:` and a detail."
+    )
     asked: float | None = Field(description="The seller's price.")
     currency: str
     draft: Draft | None
@@ -59,6 +61,18 @@ class WriteBody(Body):
     note: Words | None = Field(default=None, description="The seller's words, kept verbatim.")
     tone: Tone | None = Field(default=None, description="How the text is written.")
     category: Short | None = Field(default=None, description="What it is.")
+
+
+class ClaimsBody(Body):
+    """What the seller says of the words of a draft's texts: all of it or nothing is done."""
+
+    facts: dict[Short, Short | None] = Field(
+        default_factory=dict,
+        max_length=50,
+        description="What it is instead, or the same value to confirm it; null leaves it out. By the span's attribute, "
+        "`category`, or `detail:` and the span's value.",
+    )
+    confirm: bool = Field(default=False, description="Everything that is still marked `check` is right.")
 
 
 class PublishBody(Body):

@@ -20,7 +20,7 @@ SURE_DETAIL = 0.8
 MAX_VALUE_LENGTH = 60  # characters
 NAME = "item_type"
 _CALIBRATED = frozenset({"mllm", "classifier"})
-_SELLERS_OWN = ("condition_grade", "defects", "works", "complete", "dimensions")  # said where the seller states them
+SELLERS_OWN = ("condition_grade", "defects", "works", "complete", "dimensions")  # said where the seller states them
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def claims_of(
     others = tuple(c.value for c in category.candidates if c.value != name)
     status: SpanStatus = "seller" if category_chosen else "certain" if sure else "check"
     claims = [Claim("category", name, status, category.confidence, others)]
-    spoken = {NAME, *(a.name for a in taxonomy.in_text()), *_SELLERS_OWN}
+    spoken = {NAME, *(a.name for a in taxonomy.in_text()), *SELLERS_OWN}
     for fact in facts:
         if fact.name in spoken:
             claims += _of_fact(fact, taxonomy, calibration)

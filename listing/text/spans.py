@@ -120,15 +120,17 @@ def confirm(spans: Sequence[Span], index: int | None = None) -> list[Span]:
     ]
 
 
-def remove(draft: Draft, index: int) -> Draft:
+def remove(draft: Draft, index: int, *, instead: str | None = None) -> Draft:
     """The draft without what a span claims: rendered again, or without the sentence where a model wrote it.
 
-    The seller's note, the paragraph behind the description, stays as it is.
+    The seller's note, the paragraph behind the description, stays as it is. ``instead``: what the seller says of the
+    same attribute; a text that is rendered again says it.
     """
     gone = (draft.spans[index].attribute, draft.spans[index].value)
     own, blank, note = draft.description.partition("\n\n")
     claims = said(draft)
     kept = [c for c in claims if (c.attribute, c.value) != gone]
+    kept += [Claim(gone[0] or "", instead, "seller")] if instead is not None else []
     taxonomy = load_taxonomy()
     tone = next((t for t in TONES if own == render(claims, taxonomy, key=draft.id, tone=t).description), None)
     text = render(kept, taxonomy, key=draft.id, tone=tone or "plain")
@@ -149,8 +151,9 @@ def remove(draft: Draft, index: int) -> Draft:
 def said(draft: Draft) -> list[Claim]:
     """The claims that a draft's spans make, and its category."""
     claims = [_claim(span) for span in draft.spans]
-    if draft.category.value and not any(c.attribute == "category" for c in claims):
-        claims.insert(0, Claim("category", draft.category.value, confidence=draft.category.confidence))
+    category = draft.category.value or next((c.value for c in draft.category.candidates), None)
+    if category and not any(c.attribute == "category" for c in claims):
+        claims.insert(0, Claim("category", category, confidence=draft.category.confidence))
     return list(_first_of_each(claims))
 
 

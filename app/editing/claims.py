@@ -1,0 +1,100 @@
+"""Texts follow the seller: what they set, confirm or leave out is said so where it stands. Pure functions.
+
+A claim goes by the name of the field that it speaks of: an attribute's, ``category``, or ``detail:`` and its phrase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from app.editing.word_removal import cut
+from listing.schema import Draft, Span
+from listing.taxonomy import load_taxonomy
+from listing.text import spans
+from listing.text.claims import SELLERS_OWN
+from listing.text.forms import detail_forms
+
+DETAIL = "detail:"
+_SENTENCES = ("condition", *SELLERS_OWN)  # said in sentences of their own, so that no single word can be replaced
+
+
+def name_of(span: Span) -> str:
+    """The name of a span's claim."""
+    return f"{DETAIL}{span.value}" if span.attribute == "detail" else span.attribute or ""
+
+
+def is_detail(name: str) -> bool:
+    """Whether it names a detail that texts know."""
+    return name.startswith(DETAIL) and name.removeprefix(DETAIL) in detail_forms()
+
+
+def to_check(draft: Draft | None) -> dict[str, str]:
+    """What the texts say that the seller has not confirmed: value by name, in the order in which it reads."""
+    values: dict[str, list[str]] = {}
+    for span in draft.spans if draft is not None else ():
+        if span.status == "check" and span.value not in values.setdefault(name_of(span), []):
+            values[name_of(span)].append(span.value)
+    return {name: ", ".join(several) for name, several in values.items()}
+
+
+def sayable(name: str, value: str) -> bool:
+    """Whether a text says this value, instead of saying nothing about the field."""
+    attribute = load_taxonomy().attributes.get(name)
+    return attribute is None or (value not in attribute.unspoken and value != attribute.absent)
+
+
+def followed(draft: Draft, said: Mapping[str, str | None]) -> Draft:
+    """The draft whose texts and details agree with what the seller said of them; None leaves a claim out."""
+    if not draft.spans:
+        return draft
+    # First what may be rendered again: that is possible only while the text is as it was rendered.
+    for name, value in said.items():
+        while (at := _first_other(draft.spans, name, value)) is not None and not _in_place(name, value):
+            again = value if value is not None and sayable(name, value) else None
+            draft = spans.remove(draft, at, instead=again)
+    for name, value in said.items():
+        while value is not None and (at := _first_other(draft.spans, name, value)) is not None:
+            texts, marks = spans.replace(
+                {"title": draft.title, "description": draft.description}, draft.spans, at, value
+            )
+            draft = draft.model_copy(update={**texts, "spans": marks})
+    marks = [s.model_copy(update={"status": "seller"}) if name_of(s) in said else s for s in draft.spans]
+    names = {d.phrase: f"{DETAIL}{d.phrase}" for d in draft.details}
+    details = [
+        d.model_copy(update={"confidence": 1.0}) if names[d.phrase] in said else d
+        for d in draft.details
+        if said.get(names[d.phrase], d.phrase) is not None
+    ]
+    return draft.model_copy(update={"spans": marks, "details": details})
+
+
+def typed_along(draft: Draft, name: str, value: str | None) -> dict[str, str]:
+    """Both texts with a claim changed or taken out in place, whoever wrote them."""
+    texts = {"title": draft.title, "description": draft.description}
+    at = _first_other(draft.spans, name, value)
+    if at is None:
+        return texts
+    if value is not None and _in_place(name, value):
+        return spans.replace(texts, draft.spans, at, value)[0]
+    for span in sorted(draft.spans, key=lambda s: -s.start):
+        if (span.attribute, span.value) == (draft.spans[at].attribute, draft.spans[at].value):
+            texts[span.field] = cut(texts[span.field], span.start, span.end)
+    return texts
+
+
+def _first_other(marks: list[Span], name: str, value: str | None) -> int | None:
+    """The first span of that name that says something else."""
+    attribute = load_taxonomy().attributes.get(name)
+    wanted = () if value is None else value.split(", ") if attribute is not None and attribute.many else (value,)
+    if name.startswith(DETAIL) and value is not None:
+        return None
+    return next((n for n, s in enumerate(marks) if name_of(s) == name and s.value not in wanted), None)
+
+
+def _in_place(name: str, value: str | None) -> bool:
+    """Whether the value can stand where another one stood."""
+    if value is None or not sayable(name, value) or name in _SENTENCES:
+        return False
+    attribute = load_taxonomy().attributes.get(name)
+    form = attribute.forms.get(value) if attribute is not None else None
+    return form is None or bool(form.before or form.behind)

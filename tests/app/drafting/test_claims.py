@@ -1,0 +1,200 @@
+"""What the texts say and nobody has confirmed: changed, confirmed or left out, by the page and by the API."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.cli.draft_text import category_line
+from app.editing import claims, edits, evidence_places
+from app.editing.edits import Edit
+from app.seller.desk import Desk, Painter
+from app.views import AppError
+from listing.intake.photos import intake
+from listing.request import DraftRequest
+from listing.schema import Candidate, Category
+from tests.app.support.clients import client_of, code
+from tests.app.support.tabs import Tab
+from tests.fakes import FakePipeline, jpeg, make_draft, marked_draft
+
+MARKED = {"colour": "navy", "category": "Hoodie", "detail:pockets": "pockets"}
+
+
+@pytest.fixture
+def draft():
+    return marked_draft(DraftRequest(photos=intake([jpeg()])))
+
+
+@pytest.fixture
+def services(build):
+    return build(pipeline=FakePipeline(marked=True))
+
+
+@pytest.fixture
+def made(services, me, photos):
+    return list(services.draft_writer.start(me, photos, "Smoke-free home."))[-1]
+
+
+def edited(draft, *made: Edit):
+    seen = edits.apply(draft, edits.changes(made))
+    for span in seen.spans:
+        words = getattr(seen, span.field)[span.start : span.end]
+        assert words
+        assert words.strip() == words
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("edit", "title", "start"),
+    [
+        (Edit("set", "colour", "black"), "Black hoodie with pockets", "Black hoodie with a zip and pockets."),
+        (Edit("drop", "colour"), "Hoodie with pockets", "Hoodie with a zip and pockets."),
+        (Edit("set", "category", "Dress"), "Navy dress with pockets", "Navy dress with a zip and pockets."),
+        (Edit("drop", "detail:pockets"), "Navy hoodie with ribbed cuffs", "Navy hoodie with a zip."),
+        (Edit("set", "closure", "buttons"), "Navy hoodie with pockets", "Navy hoodie with buttons and pockets."),
+        (Edit("set", "closure", "pull-on"), "Navy hoodie with pockets", "Navy hoodie with pockets."),
+    ],
+)
+def test_both_texts_follow_a_claim(draft, edit, title, start):
+    seen = edited(draft, edit)
+    assert seen.title == title
+    assert seen.description.startswith(start)
+    assert claims.to_check(seen) == {k: v for k, v in MARKED.items() if k != edit.field}
+    assert edited(draft, edit, Edit("undo", edit.field)) == draft
+
+
+def test_confirming_changes_no_word(draft):
+    seen = edited(draft, *(Edit("set", name, value) for name, value in MARKED.items()))
+    assert (seen.title, seen.description, claims.to_check(seen)) == (draft.title, draft.description, {})
+    assert {s.status for s in seen.spans} == {"seller", "certain"}
+    assert seen.attribute("colour").locked
+    assert seen.details[0].confidence == 1.0
+
+
+def test_spans_stay_with_their_words_in_a_typed_text_and_go_with_them(draft):
+    seen = edited(draft, Edit("set", "title", "Warm. Navy hoodie, new"))
+    assert [s.value for s in seen.spans if s.field == "title"] == ["navy", "Hoodie"]
+    assert [s for s in seen.spans if s.field == "description"] == [s for s in draft.spans if s.field == "description"]
+    gone = edited(draft, Edit("set", "title", "Mine"), Edit("set", "description", "My own words."))
+    assert (gone.spans, claims.to_check(gone)) == ([], {})
+
+
+def test_a_text_that_was_written_again_around_a_typed_title(draft):
+    made = edits.changes([Edit("set", "title", "My navy hoodie")])
+    again = marked_draft(DraftRequest(photos=(), tone="shorter"))
+    kept = edits.regenerated(again, draft, made)
+    seen = edits.apply(kept, made)
+    assert seen.title == "My navy hoodie"
+    assert {s.value for s in seen.spans if s.field == "title"} >= {"navy"}
+    assert [s for s in kept.spans if s.field == "description"] == [s for s in again.spans if s.field == "description"]
+
+
+def test_details_follow_their_photos(draft):
+    photos = [*intake([jpeg((9, 9, 90), (320, 300))]), *intake([jpeg()])]
+    draft = draft.model_copy(update={"photos": [photos[1].ref]})
+    assert evidence_places.moved(draft, [p.ref for p in photos]).details[0].photo == 1
+    assert evidence_places.moved(draft, [photos[0].ref]).details[0].photo is None
+
+
+def test_a_draft_without_spans_has_no_panel(services, me, made):
+    plain = make_draft(DraftRequest(photos=intake([jpeg()]))).model_copy(update={"schema_version": 1})
+    seen = edited(plain, Edit("set", "colour", "black"))
+    assert (seen.title, seen.description, seen.spans) == (plain.title, plain.description, [])
+    desk = Desk()
+    desk.show(made, services.media)
+    assert "Please check" in Painter(services).draft(desk, me)
+    services.drafts.settle(me, made.draft_id, {}, confirm=True)
+    desk.show(services.drafts.get(me, made.draft_id), services.media)
+    assert "Please check" not in Painter(services).draft(desk, me)
+
+
+def test_a_tap_on_the_page_is_stored_with_the_draft_and_published(services, me, tmp_path):
+    tab = Tab(services)
+    tab.take(jpeg(), folder=tmp_path)
+    tab.write("Smoke-free home.")
+    painter = Painter(services)
+    assert "3 words are not confirmed." in painter.draft(tab.desk, me)
+    shown = tab.draft.field_version("title")
+    typed = {"title": "Navy hoodie, warm", "versions": {"title": shown}}
+    tab.press("fact", name="colour", value="black", **typed)  # while the title is being typed in
+    tab.press("text", field="title", value=typed["title"], version=shown)  # which comes once more as it is left
+    assert tab.said == []
+    assert tab.draft.title == "Black hoodie, warm"
+    assert tab.draft.description.startswith("Black hoodie with a zip and pockets.")
+    tab.press("fact_drop", name="detail:pockets")
+    assert "1 word is not confirmed." in painter.draft(tab.desk, me)
+    again = services.drafts.get(me, tab.draft.draft_id)
+    assert (again.title, again.description) == (tab.draft.title, tab.draft.description)
+    assert "pockets" not in again.description
+    assert again.description.endswith("\n\nSmoke-free home.")
+    tab.press("publish")
+    listing = tab.desk.published
+    assert listing is not None
+    assert (listing.title, listing.attributes["colour"]) == ("Black hoodie, warm", "black")
+
+
+def test_what_another_tab_changed_is_not_confirmed(services, me, made):
+    tab, other = Tab(services), Tab(services)
+    for each in (tab, other):
+        each.desk.owner = me
+        each.desk.show(made, services.media)
+    other.press("fact", name="colour", value="black")
+    tab.press("all_right")
+    assert "changed elsewhere" in tab.said[0]
+    assert claims.to_check(tab.draft.draft) == {k: v for k, v in MARKED.items() if k != "colour"}
+    tab.press("all_right")
+    assert claims.to_check(tab.draft.draft) == {}
+    assert services.drafts.get(me, made.draft_id).value("colour") == "black"
+
+
+def test_written_again_what_was_said_stays(services, me, made):
+    services.drafts.settle(me, made.draft_id, {"colour": "olive", "detail:pockets": None})
+    seen = list(services.draft_writer.write_again(me, made.draft_id))[-1]  # the pipeline says navy and pockets again
+    assert seen.title.startswith("Olive hoodie")
+    assert "pockets" not in seen.title + seen.description
+    assert claims.to_check(seen.draft) == {"category": "Hoodie"}
+
+
+def test_the_api_does_the_same(services, made):
+    with client_of(services) as client:
+        url, first = f"/v1/drafts/{made.draft_id}", client.get(f"/v1/drafts/{made.draft_id}")
+        assert {s["status"] for s in first.json()["draft"]["spans"]} == {"check", "certain"}
+        assert first.json()["draft"]["id"] == made.draft_id
+        both = {"facts": {"colour": "black", "detail:pockets": None}}
+        answer = client.post(f"{url}/claims", json=both, headers={"If-Match": first.headers["ETag"]})
+        draft = answer.json()["draft"]
+        assert draft["title"] == "Black hoodie with ribbed cuffs"
+        assert [s["value"] for s in draft["spans"] if s["status"] == "check"] == ["Hoodie", "Hoodie"]
+        stale = client.post(f"{url}/claims", json={"confirm": True}, headers={"If-Match": first.headers["ETag"]})
+        assert code(stale) == (409, "changed")
+        done = client.post(f"{url}/claims", json={"confirm": True}, headers={"If-Match": answer.headers["ETag"]})
+        assert "check" not in {s["status"] for s in done.json()["draft"]["spans"]}
+        assert done.json()["locked"] == ["category", "colour", "detail:pockets"]
+        listing = client.post("/v1/listings", json={"draft_id": made.draft_id}).json()
+        assert listing["attributes"] == {"colour": "black", "closure": "zip"}
+        assert code(client.post(f"{url}/claims", json={"confirm": True})) == (409, "published")
+
+
+@pytest.mark.parametrize(
+    ("facts", "error"),
+    [
+        ({"title": "Mine"}, "bad_field"),
+        ({"colour": "black", "no such": "thing"}, "bad_field"),
+        ({"detail:no such detail": None}, "bad_field"),
+        ({"category": None}, "bad_category"),
+    ],
+)
+def test_what_is_no_claim_is_refused_whole(services, me, made, facts, error):
+    with pytest.raises(AppError) as refused:
+        services.drafts.settle(me, made.draft_id, facts)
+    assert refused.value.code == error
+    assert services.drafts.get(me, made.draft_id).version == made.version
+
+
+def test_far_fetched_things_are_not_shown():
+    def seen(*candidates: tuple[str, float]) -> str:
+        known = [Candidate(value=value, confidence=p) for value, p in candidates]
+        return category_line(Category(value=known[0].value, confidence=known[0].confidence, candidates=known))
+
+    assert seen(("Hoodie", 0.7), ("Dress", 0.1), ("Sofa", 0.04)) == "Hoodie, sure 70% (or Dress 10%)"
+    assert seen(("Sofa", 0.1), ("Chair", 0.09)) == "Sofa, sure 10%"
+    assert seen(("Sofa", 0.6), ("Chair", 0.2)) == "Sofa, sure 60% (or Chair 20%)"
