@@ -46,7 +46,7 @@ def _phrases(claim: Claim, claims: Sequence[Claim], taxonomy: Taxonomy) -> set[s
     return {f"size {claim.value}"} if claim.attribute == "size" else phrases
 
 
-def replace(fields: Fields, spans: Sequence[Span], index: int, value: str) -> tuple[dict[str, str], list[Span]]:
+def replace(fields: Fields, spans: Sequence[Span], index: int, value: str) -> tuple[dict[TextField, str], list[Span]]:
     """Another value in the place of a span's words, in both texts; the article follows, the other spans move along."""
     old = spans[index]
     texts, out = dict(fields), list(spans)
