@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from finetune import read_annotations, split_rows
+from finetune.data.photosets import read_annotations
+from finetune.data.splits import split_rows
 from listing.evidence.colour import colour_probabilities, contradicts, pixel_view, small_lab, to_lab
 from listing.evidence.foreground import WEIGHTS, Foreground
 
