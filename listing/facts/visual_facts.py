@@ -20,8 +20,8 @@ from listing.taxonomy import CategoryNode, Taxonomy
 
 ITEM_TYPE = "item_type"
 SURE_KIND, DIFFERENT = 0.8, 0.02  # of a photo's category: so likely, and so unlikely, to tell two things apart
-MIN_DETAIL = 0.5  # calibrated probability from which on a detail is said
-SURE_SIGN = 0.8
+MIN_DETAIL = 0.55  # calibrated probability from which on a detail is said
+MIN_SIGN, SURE_SIGN = 0.65, 0.85  # of wear: from when on it is said, and said without a mark
 SURE_SHARE = 0.6  # of the object's pixels, for a colour that nothing else speaks of
 _MIN_TRUST = 0.05  # a photo never counts for nothing: it may be the only one
 
@@ -179,7 +179,7 @@ def condition(seen: Look) -> AttributeValue | None:
     """The likeliest sign of wear ("creased"), or None where none is likely."""
     signs = [(p, cue, photo) for photo, sight in enumerate(seen.sights) for cue, p in sight.condition.items()]
     p, cue, photo = max(signs, default=(0.0, "", 0))
-    if p < MIN_DETAIL:
+    if p < MIN_SIGN:
         return None
     evidence = [Evidence(source="classifier", photo=photo, text=cue, score=p)]
     if p >= SURE_SIGN:

@@ -138,7 +138,7 @@ class TestSeveralPhotos:
         assert [d.phrase for d in visual_facts.details(seen)] == ["belt"]
 
     def test_wear_is_stated_when_sure_and_suggested_when_likely(self) -> None:
-        sure, likely = self.look(Sight(condition={"creased": 0.85})), self.look(Sight(condition={"creased": 0.6}))
+        sure, likely = self.look(Sight(condition={"creased": 0.9})), self.look(Sight(condition={"creased": 0.7}))
         assert visual_facts.condition(sure).value == "creased"
         assert visual_facts.condition(likely).suggestion == "creased"
         assert visual_facts.condition(self.look(Sight(condition={"creased": 0.3}))) is None
