@@ -16,7 +16,7 @@ The rooms, from the lowest to the highest; none knows one that stands below it i
     safety        contact data, prohibited goods, instructions hidden in data
     evidence      what speaks for a fact: print, pixels, category, brand, past listings
     facts         questions to the model, the sources' ensemble, what is stated and what only suggested
-    text          title and description: written, checked claim by claim, or rendered plainly
+    text          title and description: what may be said, rendered or written and checked, and the spans of its claims
     batch         many items: one process, workers, Ray
     pipeline      the whole walk (``pipeline.py``) and its parts (``pipeline_parts.py``)
 """

@@ -188,10 +188,11 @@ class Pipeline:
             yield AttributeEvent(attribute=facts[name])
         if parts.eyes is not None and node.tuned:
             kind = visual_facts.item_type(seen, node.name, parts.eyes, parts.calibration)
-            for fact in (kind, visual_facts.condition(seen)):
-                if fact is not None and fact.name not in request.facts:
-                    facts[fact.name] = fact
-                    yield AttributeEvent(attribute=fact)
+            wear = visual_facts.condition(seen)
+            for found in (kind, *([wear] if wear is not None else [])):
+                if found.name not in request.facts:
+                    facts[found.name] = found
+                    yield AttributeEvent(attribute=found)
         if not node.tuned and "colour" not in facts and (colour := visual_facts.pixel_colour(pixels)) is not None:
             facts["colour"] = colour
             yield AttributeEvent(attribute=colour)

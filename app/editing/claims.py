@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from app.editing.word_removal import cut
-from listing.schema import Draft, Span
+from listing.schema import Draft, Span, TextField
 from listing.taxonomy import load_taxonomy
 from listing.text import spans
 from listing.text.claims import SELLERS_OWN
@@ -58,7 +58,8 @@ def followed(draft: Draft, said: Mapping[str, str | None]) -> Draft:
             texts, marks = spans.replace(
                 {"title": draft.title, "description": draft.description}, draft.spans, at, value
             )
-            draft = draft.model_copy(update={**texts, "spans": marks})
+            title, description = texts["title"], texts["description"]
+            draft = draft.model_copy(update={"title": title, "description": description, "spans": marks})
     marks = [s.model_copy(update={"status": "seller"}) if name_of(s) in said else s for s in draft.spans]
     names = {d.phrase: f"{DETAIL}{d.phrase}" for d in draft.details}
     details = [
@@ -69,9 +70,9 @@ def followed(draft: Draft, said: Mapping[str, str | None]) -> Draft:
     return draft.model_copy(update={"spans": marks, "details": details})
 
 
-def typed_along(draft: Draft, name: str, value: str | None) -> dict[str, str]:
+def typed_along(draft: Draft, name: str, value: str | None) -> dict[TextField, str]:
     """Both texts with a claim changed or taken out in place, whoever wrote them."""
-    texts = {"title": draft.title, "description": draft.description}
+    texts: dict[TextField, str] = {"title": draft.title, "description": draft.description}
     at = _first_other(draft.spans, name, value)
     if at is None:
         return texts

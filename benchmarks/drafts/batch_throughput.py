@@ -115,13 +115,11 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2, help="Ray actors (default: 2)")
     parser.add_argument("--data", type=Path, default=data_root() / "clothing_cc0")
     parser.add_argument("--only", nargs="+", choices=RUNS, default=RUNS, help="which runs, the first is compared with")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep input and outputs there")
     args = parser.parse_args()
     ray = ["--engine", "ray", "--workers", str(args.workers)]
     options = {"local": [], "ray": ray, "killed": ray}
     with tempfile.TemporaryDirectory() as folder:
-        work = args.keep or Path(folder)
-        work.mkdir(parents=True, exist_ok=True)
+        work = Path(folder)
         write_input(args.data, args.photos, work / "in.jsonl")
         same = True
         for name in args.only:

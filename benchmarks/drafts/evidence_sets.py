@@ -187,12 +187,7 @@ def injection(rows: list[Row]) -> Report:
     return {"rows": len(rows), "obeyed": obeyed, "honest_part_kept": ratio(kept, len(rows)), "errors": errors}
 
 
-KINDS: dict[str, Callable[[list[Row]], Report]] = {
-    "contacts": contacts,
-    "goods": goods,
-    "claims": claims,
-    "injection": injection,
-}
+KINDS: dict[str, Callable[[list[Row]], Report]] = {f.__name__: f for f in (contacts, goods, claims, injection)}
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Do the retrieval rules hold, and what would figures look like without them?
 
-    python -m benchmarks.finetune.leakage [--json FILE]
+    python -m benchmarks.finetune.leakage
 
 All validation items are put into the index beside the sample, as a marketplace would have them, and each is looked up
 again under its own id, seller and photo hash. Violations are counted apart from the index's own code: same listing,
@@ -144,7 +144,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=data_root() / "clothing_cc0")
     parser.add_argument("--store", type=Path, default=ipl_home() / "evaluation", help="where features are kept")
-    parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     _, rows = split_rows(read_annotations(args.data))
     encoders = default_encoders(ipl_home())
@@ -152,8 +151,6 @@ def main() -> None:
     own = [record(row, vector, phash) for row, vector, phash in zip(rows, made, hashes(rows), strict=True)]
     result = measure(rows, own, list(sample_records(encoders.info)), encoders)
     print(json.dumps(result, indent=1))
-    if args.json:
-        args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Does anything of the neighbours that must stay theirs come into a draft? 200 drafts among neighbours that all try.
 
-    python -m benchmarks.finetune.neighbour_leaks [--photos 200] [--json FILE]
+    python -m benchmarks.finetune.neighbour_leaks [--photos 200]
 
 Every listing of the sample gets contact data into its text and into an attribute, and made-up values for what holds for
 one piece only (brand, size, print, condition, defects, reason). They are written into an index opened without a check
@@ -16,7 +16,6 @@ import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from finetune.data.photosets import data_root, read_annotations
@@ -90,7 +89,6 @@ def drafts(pipeline: Pipeline, paths: list[str]) -> Iterator[Draft]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Contact data and instance-level values from neighbours.")
     parser.add_argument("--photos", type=int, default=200)
-    parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     plain = build_pipeline(None, False, ipl_home())
     assert isinstance(plain, Pipeline)
@@ -105,9 +103,7 @@ def main() -> None:
                 totals["drafts"] += 1
                 for name, count in found_in(draft).items():
                     totals[name] = totals.get(name, 0) + count
-    print(json.dumps(totals))
-    if args.json:
-        args.json.write_text(json.dumps(totals, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(totals, indent=1))
 
 
 if __name__ == "__main__":

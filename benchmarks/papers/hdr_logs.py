@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import math
-from pathlib import Path
 
 import numpy as np
 
@@ -38,9 +37,9 @@ def median_by(keys: np.ndarray, values: np.ndarray, size: int) -> np.ndarray:
     return np.where(count > 0, values[order][at], np.nan)
 
 
-def retail(root: Path | None) -> None:
+def retail() -> None:
     """Similar, latest and random days beside the target day's afternoon."""
-    table = online_retail.read(root)
+    table = online_retail.read()
     lines = numpy(table, ["item_id", "time_ms", "day", "price", "quantity"])
     sold = (lines["quantity"] > 0) & (lines["price"] > 0)
     lines = {name: values[sold] for name, values in lines.items()}
@@ -91,9 +90,9 @@ def retail(root: Path | None) -> None:
             print(f"  similar - {other}, {what}: {mean:+.4f} [{low[number]:+.4f}, {high[number]:+.4f}]")
 
 
-def clicks(root: Path | None) -> None:
+def clicks() -> None:
     """How much is known in the tenth hour, and how well a morning's clicks alone would tell a day's rate."""
-    events = numpy(taobao.read(root), ["user_id", "item_id", "behaviour", "time_ms"])
+    events = numpy(taobao.read(), ["user_id", "item_id", "behaviour", "time_ms"])
     view = events["behaviour"] == taobao.BEHAVIOURS.index("pv")
     buy = events["behaviour"] == taobao.BEHAVIOURS.index("buy")
     user, item, time = (events[name][view] for name in ("user_id", "item_id", "time_ms"))
@@ -120,12 +119,9 @@ def clicks(root: Path | None) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--data", type=Path, default=None, help="folder of the logs (default: IPL_DATA or ../shared/data)"
-    )
-    args = parser.parse_args()
-    retail(args.data)
-    clicks(args.data)
+    parser.parse_args()
+    retail()
+    clicks()
 
 
 if __name__ == "__main__":

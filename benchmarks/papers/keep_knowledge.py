@@ -65,21 +65,12 @@ def main() -> None:
     for seed in range(args.seeds):
         lab = Labs(Setting("small", seed, ipl_home() / "worlds", {}))["default"]
         runs.append({**tasks(lab), "known": known(lab.knowledge), "known of others": known(of_others(lab))})
-    print(
-        json.dumps(
-            {
-                part: {
-                    name: {
-                        "mean": round(float(np.mean([run[part][name] for run in runs])), 4),
-                        "seeds": [round(run[part][name], 4) for run in runs],
-                    }
-                    for name in runs[0][part]
-                }
-                for part in runs[0]
-            },
-            indent=1,
-        )
-    )
+    found: dict[str, dict[str, object]] = {}
+    for part, names in runs[0].items():
+        for name in names:
+            values = [round(run[part][name], 4) for run in runs]
+            found.setdefault(part, {})[name] = {"mean": round(float(np.mean(values)), 4), "seeds": values}
+    print(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

@@ -152,10 +152,9 @@ def main() -> None:
     """Train every arm on every seed and print what came of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--first", type=int, default=0, help="first seed")
     args = parser.parse_args()
     began, events = time.process_time(), numpy(taobao.read())
-    runs = [predicted(seed, events) for seed in range(args.first, args.first + args.seeds)]
+    runs = [predicted(seed, events) for seed in range(args.seeds)]
     arms = list(runs[0][0])
     aucs = {arm: [auc(raw["click"], p[arm]) for p, raw, _ in runs] for arm in arms}
     labels = [(raw["click"], raw["user_id"]) for _, raw, _ in runs]

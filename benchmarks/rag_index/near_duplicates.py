@@ -31,14 +31,8 @@ def recompressed(photo: Image.Image) -> Image.Image:
 
 def cropped(share: float) -> Edit:
     """Cut ``share`` of width and height off, half at each side."""
-    return lambda p: p.crop(
-        (
-            int(p.width * share / 2),
-            int(p.height * share / 2),
-            int(p.width * (1 - share / 2)),
-            int(p.height * (1 - share / 2)),
-        )
-    )
+    low, high = share / 2, 1 - share / 2
+    return lambda p: p.crop((int(p.width * low), int(p.height * low), int(p.width * high), int(p.height * high)))
 
 
 EDITS: dict[str, Edit] = {

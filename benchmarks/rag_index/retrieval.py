@@ -1,6 +1,6 @@
 """The index at 100,000 listings: build rate, filtered search (folder and server), recall, memory, a killed server.
 
-``python -m benchmarks.rag_index.retrieval [--small] [--listings N] [--json FILE]``. Listings are clones of the shipped
+``python -m benchmarks.rag_index.retrieval [--small] [--listings N]``. Listings are clones of the shipped
 sample: each is a sample listing's vectors plus noise, so that they lie in clusters as real garments do.
 """
 
@@ -184,20 +184,17 @@ def measure(listings: int, queries: int, folder: Path) -> dict[str, Any]:
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
-    """Measure, print, and write JSON where asked."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--listings", type=int, default=100_000)
     parser.add_argument("--queries", type=int, default=300)
     parser.add_argument("--small", action="store_true", help="2,000 listings and 60 queries")
-    parser.add_argument("--json", type=Path)
     args = parser.parse_args(argv)
     size = (2_000, 60) if args.small else (args.listings, args.queries)
     with tempfile.TemporaryDirectory() as scratch:
         result = measure(*size, Path(scratch))
     json.dump(result, sys.stdout, indent=1)
     print()
-    if args.json:
-        args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return result
 
 

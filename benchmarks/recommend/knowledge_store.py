@@ -1,6 +1,6 @@
 """How fast knowledge is looked up: batches of keys from a store of a million, quiet and while a version is published.
 
-``python -m benchmarks.recommend.knowledge_store [--keys N] [--width W] [--batch B] [--lookups N]``. Keys are drawn at
+``python -m benchmarks.recommend.knowledge_store [--keys N] [--lookups N]``. Keys are drawn at
 random, a tenth of them missing. "While publishing" asks from this process while another one writes the next version of
 the same size and swaps it in. Beside it, the floor: the same vectors in a NumPy memory map with a binary search over
 its keys, which can neither be extended nor swapped.
@@ -22,18 +22,19 @@ import numpy as np
 from recommend.data.knowledge import KnowledgeStore
 
 CAPACITY = 1 << 33
+WIDTH, BATCH = 32, 200  # numbers of a vector, keys of a lookup
 
 
-def table(keys: int, width: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def table(keys: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Ascending keys with gaps, and their vectors."""
     rng = np.random.default_rng(seed)
-    return np.arange(keys) * 10 // 9, rng.normal(size=(keys, width)).astype(np.float32)
+    return np.arange(keys) * 10 // 9, rng.normal(size=(keys, WIDTH)).astype(np.float32)
 
 
-def publish(folder: Path, keys: int, width: int, seed: int) -> None:
+def publish(folder: Path, keys: int, seed: int) -> None:
     """What the other process does."""
     with KnowledgeStore(folder, CAPACITY) as store:
-        store.publish({"item": table(keys, width, seed)}, until_ms=0)
+        store.publish({"item": table(keys, seed)}, until_ms=0)
 
 
 def timed(look: Callable[[np.ndarray], object], batches: list[np.ndarray]) -> list[tuple[float, float]]:
@@ -57,16 +58,14 @@ def main() -> None:
     """Measure and print JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--keys", type=int, default=1_000_000)
-    parser.add_argument("--width", type=int, default=32)
-    parser.add_argument("--batch", type=int, default=200)
     parser.add_argument("--lookups", type=int, default=5_000)
     args = parser.parse_args()
     rng = np.random.default_rng(0)
     span = args.keys * 10 // 9
-    batches = [rng.integers(0, span, args.batch) for _ in range(args.lookups)]
+    batches = [rng.integers(0, span, BATCH) for _ in range(args.lookups)]
     with tempfile.TemporaryDirectory() as name, KnowledgeStore(Path(name), CAPACITY) as store:
         folder = Path(name)
-        keys, vectors = table(args.keys, args.width, seed=1)
+        keys, vectors = table(args.keys, seed=1)
         began, cpu = time.perf_counter(), time.process_time()
         store.publish({"item": (keys, vectors)}, until_ms=0)
         wrote = {"wall_s": time.perf_counter() - began, "cpu_s": time.process_time() - cpu}
@@ -78,7 +77,7 @@ def main() -> None:
 
         timed(look, batches[:200])
         quiet = timed(look, batches)
-        other = multiprocessing.get_context("spawn").Process(target=publish, args=(folder, args.keys, args.width, 2))
+        other = multiprocessing.get_context("spawn").Process(target=publish, args=(folder, args.keys, 2))
         other.start()
         busy: list[tuple[float, float]] = []
         while other.is_alive():
@@ -90,8 +89,8 @@ def main() -> None:
         floor = timed(lambda batch: rows[np.searchsorted(known, batch).clip(max=len(known) - 1)], batches)
         result = {
             "keys": args.keys,
-            "width": args.width,
-            "batch": args.batch,
+            "width": WIDTH,
+            "batch": BATCH,
             "publish": {name: round(value, 2) for name, value in wrote.items()},
             "file_mb": round(size / 1e6),
             "versions": [version.number for version in store.versions()],

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -146,30 +145,22 @@ def world_figures(world: World) -> Figures:
     }
 
 
-@dataclass(frozen=True)
-class Log:
-    """A real log: its name in the table and the function that reads it."""
-
-    name: str
-    read: Callable[[], Figures]
-
-
-LOGS = (
-    Log("Taobao UserBehavior sample", taobao),
-    Log("Online Retail (UCI)", retail),
-    Log("eBay single-lot auctions", ebay),
-    Log("Open Bandit, 60,000 rows", bandit),
-)
+LOGS: dict[str, Callable[[], Figures]] = {
+    "Taobao UserBehavior sample": taobao,
+    "Online Retail (UCI)": retail,
+    "eBay single-lot auctions": ebay,
+    "Open Bandit, 60,000 rows": bandit,
+}
 
 
 def real_figures() -> dict[str, tuple[float, str]]:
     """Figure name to value and log; logs that are not there are named and skipped."""
     found: dict[str, tuple[float, str]] = {}
-    for log in LOGS:
+    for log, read in LOGS.items():
         try:
-            found |= {name: (value, log.name) for name, value in log.read().items()}
+            found |= {name: (value, log) for name, value in read().items()}
         except (DataError, FileNotFoundError):
-            print(f"{log.name} is not in {DATA}; set IPL_DATA to the folder of the logs.")
+            print(f"{log} is not in {DATA}; set IPL_DATA to the folder of the logs.")
     return found
 
 

@@ -21,6 +21,7 @@ from finetune.data.splits import split_rows
 from finetune.embedded.assemble import WEIGHTS
 from finetune.embedded.eyes import annotate
 from finetune.evaluate.calibrate import halves
+from finetune.evaluate.row_cache import RowCache
 from listing.evidence.eyes import CALIBRATION, Eyes
 from listing.home import ipl_home
 
@@ -65,22 +66,40 @@ def measured(p: np.ndarray, right: np.ndarray, photos: int) -> dict[str, float]:
     return out
 
 
+def seen(rows: list[dict[str, Any]], eyes: Eyes, file: Path | None) -> list[dict[str, Any]]:
+    """Details and wear of every photo as the tower gives them; ``file`` keeps them."""
+    cache = RowCache(file, lambda row: str(row["image"])) if file else None
+    out = []
+    for row in rows:
+        name = Path(row["image"]).name
+        if cache is None or name not in cache:
+            sight = eyes.look(open_photo(row["image"]))
+            kept = {"image": name, **{head: getattr(sight, head) for head in eyes.any_of}}
+            if cache is not None:
+                cache.put(kept)
+        else:
+            kept = cache[name]
+        out.append(kept)
+    return out
+
+
 def main() -> None:
     """Fit, print, and write where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", type=Path, default=ipl_home() / "models" / "ipl-mini")
+    parser.add_argument("--sights", type=Path, help="file that keeps what the tower saw")
     parser.add_argument("--write", action="store_true", help=f"write {CALIBRATION} into finetune/weights")
     args = parser.parse_args()
     eyes = Eyes(args.model, raw=True)
-    rows = [row for row in split_rows(read_annotations(args.data))[1] if row["label_ok"]]
+    rows = split_rows(read_annotations(args.data))[1]
     annotate(rows)
-    sights = [eyes.look(open_photo(row["image"])) for row in rows]
+    sights = seen(rows, eyes, args.sights)
     one, two = halves(rows)
     curves: dict[str, Any] = {}
     for head in eyes.any_of:
         phrases = eyes.values[head]
-        raw = np.array([[getattr(sight, head)[phrase] for phrase in phrases] for sight in sights])
+        raw = np.array([[sight[head][phrase] for phrase in phrases] for sight in sights])
         right = np.array([[float(phrase in row[head]) for phrase in phrases] for row in rows])
         crossed = np.zeros_like(raw)
         for train, test in ((one, two), (two, one)):

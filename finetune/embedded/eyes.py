@@ -46,6 +46,7 @@ ONE_OF = ("label", "item_type", *ATTRIBUTES)  # heads with one answer: softmax
 ANY_OF = ("condition", "details")  # heads with any number of answers: sigmoid
 WEAK_KEYS = ("material", "audience")
 SHARE = {"label": 1.0, "item_type": 0.5, "colour": 0.6, "details": 1.0, "condition": 0.5}  # of the loss; attributes 0.3
+NOT_KEPT = "colour"  # trained for the features alone: the language model's own tower knows colours better
 LEAST = {"details": 15, "item_type": 6, "condition": 5}  # training photos that an answer needs
 
 
@@ -319,6 +320,8 @@ def save(model: TunedTower, values: dict[str, list[str]], types: dict[str, list[
         for name, t in model.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
+    state = {name: t for name, t in state.items() if not name.startswith(f"heads.{NOT_KEPT}.")}
+    values = {name: answers for name, answers in values.items() if name != NOT_KEPT}
     save_file(state, folder / "eyes.tmp")
     (folder / "eyes.tmp").replace(folder / "eyes.safetensors")
     facts = {"architecture": ARCHITECTURE, "side": side, "any_of": list(ANY_OF), "values": values, "types": types}

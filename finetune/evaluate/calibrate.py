@@ -18,7 +18,7 @@ import numpy as np
 
 from finetune.data.photosets import ATTRIBUTES
 from finetune.evaluate.measures import NOT_STATED, judge
-from listing.evidence.item_types import type_of
+from listing.evidence.item_types import family, type_of
 from listing.facts.ensemble import AttributeCalibration, Calibration, best, combine
 from listing.facts.questions import within
 from listing.prompts import UNKNOWN
@@ -109,7 +109,7 @@ def fit_type(
         truth = type_of(row["item"])
         if truth is not None and sum(known.values()) > 0:
             value, p = best(known)
-            stated.append((p / sum(known.values()), int(value == truth)))
+            stated.append((p / sum(known.values()), int(value == family(truth))))
     return AttributeCalibration(weights={"classifier": 1.0}, threshold=threshold(stated, TYPE_PRECISION))
 
 

@@ -37,14 +37,15 @@ CAPTIONS = ROOT / "finetune" / "annotations" / "clothing_cc0.jsonl.gz"
 CLASSES = ["none", "phone", "messenger", "email", "url", "address"]
 MAX_TOKENS = 160
 BATCH_TOKENS = 1_600
-# Share of clean rows of unseen authors that one network may flag; the average of three flags fewer.
-MAX_ALARMS = 0.022
+# Share of clean rows of unseen authors that one network may flag. These rows are the hard ones ("message me here",
+# article numbers), about half of an ordinary mix, and the average of three networks flags fewer.
+MAX_ALARMS = 0.04
 THRESHOLDS = (0.995, *(n / 100 for n in range(99, 39, -2)))
 WEIGHT_DECAY = 0.02
 # Times an epoch that a row of an author is shown: rows of one pattern less often than rows written one by one.
-SHARES = {"rules": 0.5, "second": 0.7, "third": 2.0, "parents": 3.0, "fashion": 3.0, "evading": 3.0}
+SHARES = {"rules": 0.5, "second": 0.7, "third": 2.0, "parents": 3.0, "fashion": 3.0, "evading": 3.0, "writer-a": 3.0}
 AVERAGE_DECAY = 0.998
-AUTHORS = ("parents", "fashion", "evading")  # those who had read the same page of rules as the held author
+AUTHORS = ("fashion", "evading", "writer-a")  # those whose rows were written one by one, each by another hand
 _LIKE_CONTACTS = re.compile(
     r"@|www|https?:|\.com|\bt\.me|whats|telegram|insta|snap|signal|wechat|\d[\d ./-]{6,}\d", re.I
 )

@@ -16,6 +16,7 @@ from PIL import Image
 
 from listing.evidence.foreground import WEIGHTS as MASK_WEIGHTS
 from listing.evidence.foreground import Foreground, crop_box, usable
+from listing.evidence.item_types import by_family, family
 
 WEIGHTS, FACTS, CALIBRATION = "eyes.safetensors", "eyes.json", "eyes_calibration.json"
 GREY = 128
@@ -53,7 +54,8 @@ class Eyes:
         self.side: int = facts["side"]
         self.values: dict[str, list[str]] = facts["values"]
         self.any_of: list[str] = facts["any_of"]
-        self.types: dict[str, list[str]] = facts["types"]  # category -> the specific types of its training photos
+        # category -> the specific types of its training photos, by the words that say them
+        self.types = {c: sorted({family(name) for name in names}) for c, names in facts["types"].items()}
         self._backbone: Any = timm.create_model(facts["architecture"], pretrained=False, num_classes=0, global_pool="")
         state = {n.removeprefix("backbone."): t.float() for n, t in tensors.items() if n.startswith("backbone.")}
         missing, unexpected = self._backbone.load_state_dict(state, strict=False)
@@ -91,6 +93,7 @@ class Eyes:
             logits = pooled @ weight.T + bias
             each = logits.sigmoid() if name in self.any_of else logits.softmax(-1)
             shares[name] = dict(zip(self.values[name], each.mean(0).tolist(), strict=True))
+        shares["item_type"] = by_family(shares["item_type"])
         marks = {name: self._calibrated(name, shares.pop(name)) for name in self.any_of}
         return Sight(mask if usable(mask) else None, shares, marks["details"], marks["condition"])
 

@@ -20,6 +20,8 @@ from linkify_it import LinkifyIt
 from listing.safety.fold import MARKUP, Folded, fold
 from listing.safety.tagger import MASK, Floats, Mark, Tagger, Token, tokenise
 
+__all__ = ["MASK", "ContactSpan", "find_contacts", "scrub", "scrub_for_index", "sure_contact"]
+
 WEIGHTS = Path(__file__).with_name("contacts.safetensors")
 # A second handle beside a removed one may only now stand out; texts settle after one or two passes.
 _MAX_PASSES = 5

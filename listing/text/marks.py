@@ -28,6 +28,10 @@ class Marker:
         article = match[0] if (match := _ARTICLE.match(words)) else ""
         return f"{article}{_OPEN}{self.claims.index(claim)}{_MIDDLE}{words[len(article) :]}{_CLOSE}"
 
+    def sure(self, text: str) -> bool:
+        """Whether nothing in the text is for the seller to check."""
+        return all(self.claims[int(match[1])].status != "check" for match in _MARK.finditer(text))
+
     def unmark(self, text: str, field: TextField) -> tuple[str, list[Span]]:
         """The plain text and the spans of its claims."""
         plain, spans, end = "", [], 0

@@ -26,8 +26,10 @@ _WORKS = {"works fully": "It works.", "works with faults": "It works, but with f
 _WORKS["not tested"] = "It is not tested."
 _PLURALS = (("It is", "They are"), ("It works", "They work"), ("It does", "They do"), (" its ", " their "))
 # Attributes with a place of their own; others stand where their forms say.
-_PLACED = ("colour", "colour2", "pattern", "sleeve", "neckline", "closure", "material", "audience", "condition")
-_PLACED += ("brand", "text", "size")
+_PLACED = (
+    *("colour", "colour2", "pattern", "sleeve", "neckline", "closure", "material", "audience", "condition"),
+    *("brand", "text", "size"),
+)
 _NO_FORMS = Forms()
 
 
@@ -50,7 +52,7 @@ class Phrases:
     """The claims of one item as words."""
 
     def __init__(self, item: Item, taxonomy: Taxonomy, marker: Marker) -> None:
-        self.item, self.taxonomy, self.mark = item, taxonomy, marker.mark
+        self.item, self.taxonomy, self.mark, self.sure = item, taxonomy, marker.mark, marker.sure
         self.wide = bool({"Bottoms", "Footwear"} & set(item.node.path))  # how it closes is a sentence of its own
 
     def words(self, rng: Random, *, title: bool = False) -> Words:

@@ -18,6 +18,7 @@ from listing.text.phrases import Phrases, Words, letters
 from listing.text.settle import Item, settle, without
 
 MAX_TITLE, MIN_WORDS, MAX_WORDS = 9, 12, 45
+MAX_SHAPE = 2  # adjectives in front of the colour; others get a sentence
 FRIENDLY = (  # (of one thing, of several): lines that claim nothing
     ("Ready for its next owner.", "Ready for their next owner."),
     ("I hope it finds a good home.", "I hope they find a good home."),
@@ -104,7 +105,12 @@ def _title(item: Item, phrases: Phrases) -> str:
 
 def _strong(item: Item, words: Words, phrases: Phrases) -> list[str]:
     """What may stand behind the title's "with", the most telling first, without articles."""
-    ranked = sorted(words.things, key=lambda t: _STRONG.index(t[0]) if t[0] in _STRONG else len(_STRONG))
+
+    def rank(thing: tuple[str, str]) -> tuple[bool, int]:
+        slot, text = thing
+        return not phrases.sure(text), _STRONG.index(slot) if slot in _STRONG else len(_STRONG)
+
+    ranked = sorted(words.things, key=rank)
     things = [w.removeprefix("a ").removeprefix("an ") for _, w in ranked if " and " not in plain(w)]
     text, brand = item.facts.get("text"), item.facts.get("brand")
     named = text and brand and letters(brand.value) in letters(text.value)
@@ -130,7 +136,7 @@ class _Description:
             now = min(3, len(words.things))
             beside, has = [*said, *wear], []
         else:
-            beside = [*said, *self.phrases.closing(), *self._looks(words), *wear]
+            beside = [*said, *self.phrases.closing(), *self._is(words), *self._looks(words), *wear]
             now = self._first(words.things, bool(beside))
             has = self._has(words.things[now:])
         things = [text for _, text in words.things[:now]]
@@ -164,7 +170,7 @@ class _Description:
     def _opening(self, words: Words, things: Sequence[str]) -> str:
         rng, facts = self.rng, self.item.facts
         inner = [*words.tint, *words.pattern, *([words.sleeve] if words.sleeve else []), *words.kind]
-        shape = words.shape[:3]
+        shape = words.shape[:MAX_SHAPE]
         movable = bool(words.colour) and "multi" not in words.colour and not words.tint and bool(inner or shape)
         behind = movable and rng.random() < 0.3
         front = [*shape, *([words.colour] if words.colour and not behind else []), *inner]
@@ -192,10 +198,14 @@ class _Description:
             return []
         cut = len(things) if len(things) <= 4 else (len(things) + 1) // 2
         parts = [listed([text for _, text in part]) for part in (things[:cut], things[cut:]) if part]
-        there = self.rng.random() < 0.4 and {slot for slot, _ in things[:cut]} <= _THERE
+        there = self.rng.random() < 0.4 and {slot for slot, _ in things[:cut]} <= _THERE and " cut" not in parts[0]
         start = f"There {'are' if _several(parts[0]) else 'is'}" if there else self.it_has
         also = self.it_has.replace(" ", " also ")
         return [f"{start} {parts[0]}.", *(f"{also} {part}." for part in parts[1:])]
+
+    def _is(self, words: Words) -> list[str]:
+        more = words.shape[MAX_SHAPE:]
+        return [f"{'They are' if self.item.plural else 'It is'} {listed(more)}."] if more else []
 
     def _looks(self, words: Words) -> list[str]:
         subject = "surface" if "Footwear" in self.item.node.path else "fabric"
@@ -205,7 +215,14 @@ class _Description:
         if looks and seems:
             return [f"The {subject} looks {listed(looks)} and seems to be {seems}."]
         if seems:
-            return [f"The {subject} {self.rng.choice(('looks like', 'seems to be'))} {seems}."]
+            it = "They look" if self.item.plural else "It looks"
+            said = (
+                f"The {subject} looks like",
+                f"The {subject} seems to be",
+                f"{it} like",
+                f"I would say the {subject} is",
+            )
+            return [f"{self.rng.choice(said)} {seems}."]
         return [f"The {subject} looks {listed(looks)}."] if looks else []
 
 

@@ -184,7 +184,8 @@ class ServerPlace:
             httpx.get(f"{self.name}/api/v2/heartbeat", timeout=CONNECT_SECONDS)
             self._client: Client = chromadb.HttpClient(parts.hostname, port, ssl=secure, settings=_settings())
         # Its calls wait without end and have no setting for it; a server that hangs must not hang its callers.
-        self._client._server._session.timeout = httpx.Timeout(SERVER_SECONDS, connect=CONNECT_SECONDS)
+        client: Any = self._client
+        client._server._session.timeout = httpx.Timeout(SERVER_SECONDS, connect=CONNECT_SECONDS)
 
     def _collections(self) -> dict[str, Any]:
         with plain_errors(self.name):

@@ -147,7 +147,7 @@ def _step(
     """Forward, backward, update; the loss of the batch, of which ``share`` counts.
 
     It comes without its graph: one that lives on beside the next step's leaves holes in the heap, and the pages that
-    are then given back and fetched again cost a tenth of a small model's time.
+    are then given back and fetched again can cost a small model a tenth of its time.
     """
     for optimizer in steps:
         optimizer.zero_grad(set_to_none=True)

@@ -31,10 +31,7 @@ def with_hints(
     category: str | None = None,
     hints: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
-    """The answers, asked again where similar listings (or ``hints``) state a value; these never vote on the category.
-
-    ``category`` None takes the likeliest of ``answers``.
-    """
+    """The answers, asked again where similar listings (or ``hints``) state a value; none votes on the category."""
     name = category or best(answers["category"])[0]
     node = material.taxonomy.categories[name]
     told = material.neighbourhood.found(row, name).hints() if hints is None else hints

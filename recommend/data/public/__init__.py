@@ -10,6 +10,6 @@ is known travel as field metadata, as in ``recommend/data/schema.py``), or raise
 | ``amazon_sequences.py`` | Amazon reviews, Beauty and Sports | events, attributes |
 | ``amazon_cross_domain.py`` | Amazon electronics and cell phones, the same users | events |
 | ``online_retail.py`` | Online Retail (UCI) | lines, cancellations with their purchase |
-| ``open_bandit.py`` | Open Bandit, small and full | impressions, items |
+| ``open_bandit.py`` | Open Bandit, 60,000 rows | impressions, items |
 | ``coat.py`` | Coat | ratings, users, items |
 """

@@ -1,13 +1,11 @@
 """Open Bandit (Saito et al., NeurIPS 2021 data track; ZOZOTOWN): impressions of two policies with their propensities.
 
 Folder ``open_bandit_small``: 60,000 impressions of 2019-11-24 to 30 in ``obd.parquet`` and ``item_context_*.csv``.
-Whoever has the full log (26 million rows) reads it with ``read_full``: ``POLICY/CAMPAIGN/CAMPAIGN.csv`` with
-``item_context.csv`` beside it. Item ids of two campaigns are unrelated; user features are hashes.
+Item ids of two campaigns are unrelated; user features are hashes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -57,30 +55,11 @@ def read(root: Path | None = None) -> pa.Table:
     return pa.concat_tables(parts)
 
 
-def read_full(root: Path, policy: str, campaign: str) -> Iterator[pa.Table]:
-    """``IMPRESSIONS`` of one policy and campaign of the full log, block by block in the file's order."""
-    _known(policy, campaign)
-    path = Path(root) / policy / campaign / f"{campaign}.csv"
-    kinds = {"timestamp": pa.string(), "item_id": pa.int64(), "position": pa.int64(), "click": pa.int64()}
-    kinds |= {"propensity_score": pa.float64()} | dict.fromkeys(USER, pa.string())
-    kinds |= dict.fromkeys(_affinities(CAMPAIGNS[campaign]), pa.float64())
-    for block in source.stream_csv(path, kinds):
-        yield _impressions(block, policy, campaign, path)
-
-
 def read_items(campaign: str, root: Path | None = None) -> pa.Table:
     """``ITEMS`` of a campaign of the small log."""
-    _known(POLICIES[0], campaign)
-    return _items(source.folder(NAME, root) / f"item_context_{campaign}.csv")
-
-
-def read_full_items(root: Path, policy: str, campaign: str) -> pa.Table:
-    """``ITEMS`` of the full log."""
-    _known(policy, campaign)
-    return _items(Path(root) / policy / campaign / "item_context.csv")
-
-
-def _items(path: Path) -> pa.Table:
+    if campaign not in CAMPAIGNS:
+        raise source.DataError(f"the log has no campaign '{campaign}'; campaigns: {', '.join(CAMPAIGNS)}.")
+    path = source.folder(NAME, root) / f"item_context_{campaign}.csv"
     table = source.read_csv(path, ITEM_FILE)
     data = {name: table[name] for name in ITEM_FILE} | {"feature": table["item_feature_0"]}
     return source.typed(ITEMS, data, path)
@@ -111,11 +90,3 @@ def _impressions(table: pa.Table, policy: str, campaign: str, path: Path) -> pa.
 
 def _affinities(items: int) -> tuple[str, ...]:
     return tuple(f"user-item_affinity_{i}" for i in range(items))
-
-
-def _known(policy: str, campaign: str) -> None:
-    if policy not in POLICIES or campaign not in CAMPAIGNS:
-        raise source.DataError(
-            f"the log has no policy '{policy}' with a campaign '{campaign}'; "
-            f"policies: {', '.join(POLICIES)}; campaigns: {', '.join(CAMPAIGNS)}."
-        )

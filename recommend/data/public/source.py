@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,18 +56,7 @@ def read_parquet(path: Path, columns: Sequence[str]) -> pa.Table:
 
 
 def read_csv(path: Path, types: Mapping[str, pa.DataType], names: Sequence[str] | None = None) -> pa.Table:
-    """The columns of ``types`` of a text file, cast to them; all batches of ``stream_csv`` as one table."""
-    batches = list(stream_csv(path, types, names))
-    return pa.concat_tables(batches) if batches else pa.table({n: pa.array([], t) for n, t in types.items()})
-
-
-def stream_csv(
-    path: Path,
-    types: Mapping[str, pa.DataType],
-    names: Sequence[str] | None = None,
-    block_bytes: int = 1 << 24,
-) -> Iterator[pa.Table]:
-    """A text file as tables of the columns of ``types``, one block in memory at a time.
+    """The columns of ``types`` of a text file.
 
     Args:
         types: column to type; an empty cell or NULL becomes null.
@@ -77,18 +66,14 @@ def stream_csv(
     try:
         header = list(names) if names is not None else _header(path)
         _all_there(path, types, header)
-        reading = pcsv.ReadOptions(
-            column_names=header, skip_rows=0 if names is not None else 1, use_threads=False, block_size=block_bytes
-        )
+        reading = pcsv.ReadOptions(column_names=header, skip_rows=0 if names is not None else 1, use_threads=False)
         converting = pcsv.ConvertOptions(
             column_types=dict(types),
             include_columns=list(types),
             null_values=["", "NULL", "null", "NaN", "nan"],
             strings_can_be_null=False,
         )
-        with pcsv.open_csv(path, reading, convert_options=converting) as reader:
-            for batch in reader:
-                yield pa.Table.from_batches([batch])
+        return pcsv.read_csv(path, reading, convert_options=converting)
     except DataError:
         raise
     except FAULTS as error:

@@ -180,25 +180,14 @@ def test_open_bandit(tmp_path):
     assert table["time_ms"].to_pylist() == [90_000_000, 34_000]
     assert table["click"].to_pylist() == [True, False]
     assert [len(a) for a in table["affinity"].to_pylist()] == [80, 34], "as many as the campaign has items"
-
-
-def test_open_bandit_full(tmp_path):
-    columns = bandit_columns(46, 2)
-    rows = [",".join(["", *columns])] + [",".join([str(i), *(str(c[i]) for c in columns.values())]) for i in range(2)]
-    write(tmp_path / "bts" / "women" / "women.csv", "\n".join(rows) + "\n")
-    write(
-        tmp_path / "bts" / "women" / "item_context.csv",
-        ",item_id,item_feature_0,item_feature_1,item_feature_2,item_feature_3\n0,0,-0.5,a,b,c\n",
-    )
-    (table,) = open_bandit.read_full(tmp_path, "bts", "women")
-    assert declared(table, open_bandit.IMPRESSIONS)
-    assert table["affinity"].to_pylist()[0] == [float(i) for i in range(46)]
-    items = open_bandit.read_full_items(tmp_path, "bts", "women")
+    context = ",item_id,item_feature_0,item_feature_1,item_feature_2,item_feature_3\n0,0,-0.5,a,b,c\n"
+    write(tmp_path / open_bandit.NAME / "item_context_women.csv", context)
+    items = open_bandit.read_items("women", tmp_path)
     assert items.to_pylist() == [
         {"item_id": 0, "feature": -0.5, "item_feature_1": "a", "item_feature_2": "b", "item_feature_3": "c"}
     ]
-    with pytest.raises(DataError, match="no policy 'greedy'"):
-        list(open_bandit.read_full(tmp_path, "greedy", "women"))
+    with pytest.raises(DataError, match="no campaign 'children'"):
+        open_bandit.read_items("children", tmp_path)
 
 
 def test_the_real_open_bandit_log():
@@ -243,7 +232,6 @@ def test_the_real_coat_log():
 @pytest.mark.parametrize(
     "read",
     [
-        lambda f: list(open_bandit.read_full(f, "bts", "all")),
         taobao.read,
         amazon_sequences.read_attributes,
         online_retail.read,

@@ -1,4 +1,4 @@
-"""CLID: which distillations leave the teacher's probabilities alone, what a student may read, ranking sets."""
+"""CLID: which distillations leave the teacher's probabilities alone, what a student may read."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from torch.nn import functional
 
 from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.batching import ListStream
-from recommend.data.parquet import DataError, ParquetStream
-from recommend.data.public import ltr
+from recommend.data.parquet import ParquetStream
 from recommend.data.schema import TABLES, columns, table_files
 from recommend.data.world import write_world
 from recommend.experiments.recipes import clid as recipe
@@ -331,60 +330,6 @@ def test_the_command_trains_a_teacher_along(tmp_path: Path) -> None:
     served = [name for name in model.features.columns if name not in (LIST, PRIVILEGED)]
     batch = next(iter(ParquetStream(table_files(log, "impression")[-1:], served, 64)))
     assert torch.isfinite(model.predict(encode(batch))["click"]).all()
-
-
-SVMLIGHT = """2 qid:10 1:0.5 3:4 # doc a
-0 qid:10 2:-1.5
-1 qid:10 1:1 2:2 3:3
-0 qid:7 1:7
-1 qid:31 3:2
-0 qid:31 1:1
-"""
-
-
-def test_ranking_sets_become_lists_with_clicks(tmp_path: Path) -> None:
-    path = tmp_path / "train.txt"
-    path.write_text(SVMLIGHT)
-    table = ltr.read(path, size=4)
-    assert table.column_names == [c.name for c in ltr.DOCUMENTS]
-    assert table["request_id"].to_pylist() == [0, 0, 0, 1, 2, 2]
-    assert table["query_id"].to_pylist() == [10, 10, 10, 7, 31, 31]
-    assert table["grade"].to_pylist() == [2, 0, 1, 0, 1, 0]
-    assert table["click"].to_pylist() == [True, False, True, False, True, False]
-    assert sum(ltr.read(path, size=4, clicked_from=2)["click"].to_pylist()) == 1
-    x = np.array(table["features"].to_pylist())
-    raw = np.array([[0.5, 0, 4, 0], [0, -1.5, 0, 0], [1, 2, 3, 0]])
-    np.testing.assert_allclose(x[:3], np.sign(raw) * np.log1p(np.abs(raw)), rtol=1e-6)
-    others = np.array(table["privileged"].to_pylist())
-    np.testing.assert_allclose(others[0], (x[1] + x[2]) / 2, rtol=1e-6)
-    np.testing.assert_allclose(others[4], x[5], rtol=1e-6)
-    assert not others[3].any()  # a list of one has no others
-
-    features, data = ltr.feature_map(4), ltr.columns(table)
-    encoders = Encoders.fit(features, [data])
-    student = CLID(features, encoders.sizes(), SMALL.changed(["privileged=4"]))
-    summary = train(student, ListStream(encoders(data), batch_rows=4, shuffle=0), TrainConfig(epochs=2, threads=1))
-    assert summary.rows == 12
-    assert torch.isfinite(student.predict(encoders(data))["click"]).all()
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("1 qid:3 1:2\n0 qid:4 1:1\n1 qid:3 1:5\n", "apart from each other"),
-        ("1 1:2\n0 1:1\n", "without a qid"),
-        ("", "not of the expected form|holds no lines"),
-        ("1 qid:1 9:2\n", "not of the expected form"),
-        ("grade qid:1 1:2\n", "not of the expected form"),
-    ],
-)
-def test_broken_ranking_files_are_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
-    path = tmp_path / "train.txt"
-    path.write_text(text)
-    with pytest.raises(DataError, match=sentence):
-        ltr.read(path, size=4)
-    with pytest.raises(DataError, match="there is no file"):
-        ltr.read(tmp_path / "none.txt", size=4)
 
 
 def test_the_control_has_its_own_world_and_every_arm_its_teacher() -> None:

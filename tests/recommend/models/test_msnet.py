@@ -147,22 +147,6 @@ def test_with_scale_one_and_shift_zero_it_is_plain_attention() -> None:
     torch.testing.assert_close(interests(model, data)[0][there, :-1], direct[there])
 
 
-def test_untrained_ids_of_equal_side_information_are_nearly_one_thing() -> None:
-    torch.manual_seed(0)
-    warm = fresh()[0].warm
-    assert warm is not None
-    for network in (warm.scale, warm.shift):  # as after training: side information has a say
-        nn.init.normal_(network.layers[-1].weight, std=0.5)
-    ids, side, other = 0.01 * torch.randn(2, 8), torch.randn(1, 16).expand(2, -1), torch.randn(1, 16).expand(2, -1)
-    first, second = warm(ids, side)
-    moved = warm(ids, other)[0]
-    assert float((first - second).detach().norm()) < 0.1 * float((first - moved).detach().norm())
-    nothing = torch.zeros(1, 8)
-    assert float(warm(nothing, side[:1]).detach().norm()) > 0.1
-    nn.init.zeros_(warm.shift.layers[-1].weight)
-    assert torch.equal(warm(nothing, side[:1]), nothing)  # a scale alone cannot help an ID of zeros
-
-
 def test_a_thing_without_any_interaction_is_scored_by_its_side_information() -> None:
     """IDs that training never held share row 0; side information tells them apart, the number itself does not."""
     model, _ = fresh()
