@@ -49,7 +49,8 @@ def followed(draft: Draft, said: Mapping[str, str | None]) -> Draft:
         return draft
     # First what may be rendered again: that is possible only while the text is as it was rendered.
     for name, value in said.items():
-        while (at := _first_other(draft.spans, name, value)) is not None and not _in_place(name, value):
+        labelled = name == "size" and "label says" in draft.description  # it does not say what the seller says
+        while (at := _first_other(draft.spans, name, value)) is not None and (labelled or not _in_place(name, value)):
             again = value if value is not None and sayable(name, value) else None
             draft = spans.remove(draft, at, instead=again)
     for name, value in said.items():

@@ -9,9 +9,13 @@ from app.editing import claims, edits, evidence_places
 from app.editing.edits import Edit
 from app.seller.desk import Desk, Painter
 from app.views import AppError
+from listing.facts.ensemble import AttributeCalibration, Calibration
 from listing.intake.photos import intake
 from listing.request import DraftRequest
-from listing.schema import Candidate, Category
+from listing.schema import AttributeValue, Candidate, Category, Evidence
+from listing.taxonomy import load_taxonomy
+from listing.text.claims import claims_of
+from listing.text.render import render
 from tests.app.support.clients import client_of, code
 from tests.app.support.tabs import Tab
 from tests.fakes import FakePipeline, jpeg, make_draft, marked_draft
@@ -60,6 +64,18 @@ def test_both_texts_follow_a_claim(draft, edit, title, start):
     assert seen.description.startswith(start)
     assert claims.to_check(seen) == {k: v for k, v in MARKED.items() if k != edit.field}
     assert edited(draft, edit, Edit("undo", edit.field)) == draft
+
+
+def test_a_label_does_not_say_what_the_seller_says():
+    read = AttributeValue(name="size", value="M", status="supported", evidence=[Evidence(source="ocr", text="M")])
+    rule = Calibration(default=AttributeCalibration(weights={"mllm": 1.0}, threshold=0.9, told=0.9))
+    draft = marked_draft(DraftRequest(photos=()))
+    text = render(claims_of(draft.category, [read], [], load_taxonomy(), rule), load_taxonomy(), key=draft.id)
+    assert "The label says size M." in text.description
+    draft = draft.model_copy(
+        update={"title": text.title, "description": text.description, "spans": text.spans, "attributes": [read]}
+    )
+    assert "It is size XL." in edited(draft, Edit("set", "size", "XL")).description
 
 
 def test_confirming_changes_no_word(draft):
