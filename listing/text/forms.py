@@ -65,7 +65,8 @@ def implied(node: CategoryNode, item_type: str | None) -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def _nouns() -> dict[str, dict[str, list[str]]]:
-    return yaml.safe_load(NOUN_FILE.read_text(encoding="utf-8"))
+    raw: dict[str, dict[str, list[str]]] = yaml.safe_load(NOUN_FILE.read_text(encoding="utf-8"))
+    return raw
 
 
 def is_plural(noun: str) -> bool:

@@ -26,8 +26,9 @@ _WORKS = {"works fully": "It works.", "works with faults": "It works, but with f
 _WORKS["not tested"] = "It is not tested."
 _PLURALS = (("It is", "They are"), ("It works", "They work"), ("It does", "They do"), (" its ", " their "))
 # Attributes with a place of their own; others stand where their forms say.
-_PLACED = ("colour", "colour2", "pattern", "sleeve", "neckline", "closure", "material", "audience", "condition")
-_PLACED += ("brand", "text", "size")
+_PLACED = frozenset(
+    "colour colour2 pattern sleeve neckline closure material audience condition brand text size".split()
+)
 _NO_FORMS = Forms()
 
 

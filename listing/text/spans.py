@@ -15,7 +15,7 @@ from listing.text.marks import article, span_of
 from listing.text.render import render
 from listing.text.sentences import split
 
-Fields = Mapping[str, str]
+Fields = Mapping[TextField, str]
 _ARTICLE = re.compile(r"\b(an?) ((?:[\w-]+ )?)$", re.I)  # an adjective may stand between ("a wide boat neck")
 
 
@@ -46,7 +46,7 @@ def _phrases(claim: Claim, claims: Sequence[Claim], taxonomy: Taxonomy) -> set[s
     return {f"size {claim.value}"} if claim.attribute == "size" else phrases
 
 
-def replace(fields: Fields, spans: Sequence[Span], index: int, value: str) -> tuple[dict[str, str], list[Span]]:
+def replace(fields: Fields, spans: Sequence[Span], index: int, value: str) -> tuple[dict[TextField, str], list[Span]]:
     """Another value in the place of a span's words, in both texts; the article follows, the other spans move along."""
     old = spans[index]
     texts, out = dict(fields), list(spans)
@@ -96,7 +96,7 @@ def _words_for(span: Span, words: str, value: str) -> str:
         return re.sub(r"^an? ", "", forms[0])
     if span.attribute == "text":
         return f'"{value}"' if words.startswith('"') else value
-    return value.replace("-", " ") if span.attribute.startswith("colour") else value
+    return value.replace("-", " ") if attribute.name.startswith("colour") else value
 
 
 def _needs_none(span: Span, words: str) -> bool:
