@@ -27,7 +27,20 @@ _WORKS["not tested"] = "It is not tested."
 _PLURALS = (("It is", "They are"), ("It works", "They work"), ("It does", "They do"), (" its ", " their "))
 # Attributes with a place of their own; others stand where their forms say.
 _PLACED = frozenset(
-    "colour colour2 pattern sleeve neckline closure material audience condition brand text size".split()
+    [
+        "colour",
+        "colour2",
+        "pattern",
+        "sleeve",
+        "neckline",
+        "closure",
+        "material",
+        "audience",
+        "condition",
+        "brand",
+        "text",
+        "size",
+    ]
 )
 _NO_FORMS = Forms()
 
