@@ -81,7 +81,7 @@ class Truth:
         if attribute in ("colour", "colour2"):
             return value in (self.row.get("colour"), self.row.get("colour2"))
         if attribute in self.facts:
-            return value == self.facts[attribute]
+            return bool(value == self.facts[attribute])
         return False if self.row.get(attribute) == "n/a" else None
 
     def right(self, attribute: str) -> str | None:
