@@ -1,12 +1,8 @@
 """From photos of one thing to an honest draft of its listing.
 
-    from listing.home import ipl_home
-    from listing.intake.photos import intake
-    from listing.pipeline import build_pipeline
-    from listing.request import DraftRequest
+    from listing import draft
 
-    pipeline = build_pipeline(None, rag=True, home=ipl_home())
-    for event in pipeline.run(DraftRequest(photos=intake([Path("hoodie.jpg")]))): ...
+    print(draft(["hoodie.jpg"], note="Worn twice.").title)
 
 The rooms, from the lowest to the highest; none knows one that stands below it in this list:
 
@@ -19,4 +15,32 @@ The rooms, from the lowest to the highest; none knows one that stands below it i
     text          title and description: what may be said, rendered or written and checked, and the spans of its claims
     batch         many items: one process, workers, Ray
     pipeline      the whole walk (``pipeline.py``) and its parts (``pipeline_parts.py``)
+
+The names below are the public surface; each is imported when it is first used.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rag_index.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from listing.errors import IplError
+    from listing.home import ipl_home
+    from listing.pipeline import Pipeline, build_pipeline, draft
+    from listing.request import DraftRequest
+    from listing.schema import Draft, Listing
+
+__all__ = ["Draft", "DraftRequest", "IplError", "Listing", "Pipeline", "build_pipeline", "draft", "ipl_home"]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "errors": "IplError",
+        "home": "ipl_home",
+        "pipeline": "Pipeline build_pipeline draft",
+        "request": "DraftRequest",
+        "schema": "Draft Listing",
+    },
+)

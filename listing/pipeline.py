@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent
 from listing.evidence.neighbours import Neighbours
 from listing.facts import printed_facts, verify, visual_facts
+from listing.home import ipl_home
+from listing.intake.photos import intake
 from listing.pipeline_parts import Parts, build_parts
 from listing.request import DraftPipeline, DraftRequest
 from listing.schema import AttributeValue, Category, Detail, Draft, Flag
@@ -215,3 +217,18 @@ def build_pipeline(model: str | None, rag: bool, home: Path, past: PastListings 
         past: an index that is open already (an embedded one has a single owner); None opens the one of ``home``.
     """
     return Pipeline(build_parts(model, rag, home, past))
+
+
+def draft(photos: Sequence[str | Path], *, note: str = "", model: str | None = None, rag: bool = True) -> Draft:
+    """The draft of one item's photos: the short way for a script; ``Pipeline.run`` gives the events on the way.
+
+    Args:
+        photos: files, the first one is the cover. note: the seller's words. model, rag: see ``build_pipeline``.
+
+    Raises:
+        PhotoError, BackendError: one sentence that says what to do.
+    """
+    pipeline = build_pipeline(model, rag, ipl_home())
+    request = DraftRequest(photos=intake(photos), note=note)
+    (last,) = (event.draft for event in pipeline.run(request) if isinstance(event, DraftEvent))
+    return last
