@@ -7,14 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import finetune
 from app.cli import CommandError
-from finetune.data.photosets import data_root
-from finetune.embedded.assemble import WEIGHTS
-from finetune.embedded.untuned import untuned_model
-from finetune.evaluate.arms.table import ARMS
-from finetune.evaluate.cached_model import weights_stamp
-from finetune.evaluate.evaluation import QUICK_ARMS, EvaluationPlan, gather_material, run_evaluation, write_calibration
-from finetune.evaluate.hallucination import label_report, read_labels, write_sheet
 from listing.home import ipl_home
 
 EMBEDDED = "ipl-mini"
@@ -55,13 +49,15 @@ def _evaluate(args: argparse.Namespace) -> None:
     home = ipl_home()
     model, cache = _model(args), _cache(args)
     plan = _plan(args)
-    data = args.data or data_root() / "clothing_cc0"
-    material = gather_material(data, model, lambda: args.base or untuned_model(home), cache, home, plan)
+    data = args.data or finetune.data_root() / "clothing_cc0"
+    material = finetune.gather_material(
+        data, model, lambda: args.base or finetune.untuned_model(home), cache, home, plan
+    )
     if args.drafts:
-        write_sheet(material, args.drafts, args.texts, plan.arms)
+        finetune.write_sheet(material, args.drafts, args.texts, plan.arms)
         print(f"drafts to be labelled: {args.drafts}")
         return
-    run_evaluation(material, plan, args.out)
+    finetune.run_evaluation(material, plan, args.out)
     if args.calibrate:
         _calibrate(material, args)
 
@@ -72,23 +68,23 @@ def _calibrate(material: Any, args: argparse.Namespace) -> None:
     from listing.facts.ensemble import CALIBRATION
 
     asked = _model(args)
-    file = WEIGHTS / CALIBRATION if asked == _embedded() else calibration_file(asked, ipl_home())
+    file = finetune.WEIGHTS / CALIBRATION if asked == _embedded() else calibration_file(asked, ipl_home())
     try:
-        write_calibration(material, file)
+        finetune.write_calibration(material, file)
     except OSError as error:
         reason = error.strerror or error
         raise CommandError(f"the calibration cannot be written to {file} ({reason}); make room or rights.") from error
     print(f"calibration written to {file}")
 
 
-def _plan(args: argparse.Namespace) -> EvaluationPlan:
-    names = [name.strip() for name in args.arms.split(",")] if args.arms else list(ARMS)
+def _plan(args: argparse.Namespace) -> finetune.EvaluationPlan:
+    names = [name.strip() for name in args.arms.split(",")] if args.arms else list(finetune.ARMS)
     if args.calibrate and not args.arms:
-        names, args.rag, args.texts = list(QUICK_ARMS), "off", 0
+        names, args.rag, args.texts = list(finetune.QUICK_ARMS), "off", 0
     if args.drafts and not args.arms:
         names = ["base", "tuned"]
     for name in names:
-        if name not in ARMS:
+        if name not in finetune.ARMS:
             raise CommandError(f"there is no arm {name!r}; ./ipl evaluate --arms help lists them.", 2)
     ways = [way.strip() for way in args.rag.split(",")]
     if not ways or any(way not in ("on", "off") for way in ways):
@@ -96,17 +92,17 @@ def _plan(args: argparse.Namespace) -> EvaluationPlan:
     if args.limit < 0 or args.texts < 0:
         raise CommandError("--limit and --texts take numbers from 0 on.", 2)
     rag = tuple(way for way in (False, True) if ("on" if way else "off") in ways)
-    catalogue = args.catalogue or data_root() / "fashion_catalog"
-    return EvaluationPlan(arms=tuple(names), rag=rag, limit=args.limit, texts=args.texts, catalogue=catalogue)
+    catalogue = args.catalogue or finetune.data_root() / "fashion_catalog"
+    return finetune.EvaluationPlan(arms=tuple(names), rag=rag, limit=args.limit, texts=args.texts, catalogue=catalogue)
 
 
 def _list_arms(args: argparse.Namespace) -> None:
-    for name, arm in ARMS.items():
+    for name, arm in finetune.ARMS.items():
         print(f"{name:26} {arm.about}{' (with and without past listings)' if arm.rag else ''}")
 
 
 def _score_labels(args: argparse.Namespace) -> None:
-    for line in label_report(read_labels(args.labels), args.out):
+    for line in finetune.label_report(finetune.read_labels(args.labels), args.out):
         print(line)
 
 
@@ -123,4 +119,4 @@ def _model(args: argparse.Namespace) -> Path | str:
 
 
 def _cache(args: argparse.Namespace) -> Path:
-    return Path(args.cache or ipl_home() / "evaluation" / f"{weights_stamp(_model(args))}.jsonl")
+    return Path(args.cache or ipl_home() / "evaluation" / f"{finetune.weights_stamp(_model(args))}.jsonl")

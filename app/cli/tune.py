@@ -6,14 +6,9 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+import finetune
 from app.cli import CommandError
 from app.setup.repository import ROOT, repository
-from finetune.data.build import from_annotations, from_listings, write_data
-from finetune.data.past_listings import read_listings
-from finetune.data.photosets import data_root, read_annotations
-from finetune.data.tasks import TaskPlan
-from finetune.embedded.assemble import WEIGHTS
-from finetune.tune import run_stages
 
 CONFIGS = ROOT / "finetune" / "configs"
 STAGES = ("tower", "projector", "mllm", "chat")
@@ -53,11 +48,11 @@ def run(args: argparse.Namespace) -> int:
 def _tune(args: argparse.Namespace) -> None:
     if args.out is None and repository() is None:
         raise CommandError("name the folder for the weights with --out DIR; an installed package keeps its own.", 2)
-    run_stages(
+    finetune.run_stages(
         _config(args.what),
         args.stage,
         args.data,
-        args.out or WEIGHTS,
+        args.out or finetune.WEIGHTS,
         resume=args.resume,
         init_from=args.init_from,
     )
@@ -80,11 +75,11 @@ def _data(args: argparse.Namespace) -> None:
     if args.listings:
         if args.photos is None:
             raise CommandError("name the folder with the listings' photos with --photos DIR.", 2)
-        rows, make_tasks = read_listings(args.listings, args.photos), from_listings(taxonomy)
+        rows, make_tasks = finetune.read_listings(args.listings, args.photos), finetune.from_listings(taxonomy)
     else:
-        rows = read_annotations(args.data or data_root() / "clothing_cc0")
-        make_tasks = from_annotations(taxonomy, TaskPlan(text_share=1.0))
-    made = write_data(rows, make_tasks, args.out, args.seed)
+        rows = finetune.read_annotations(args.data or finetune.data_root() / "clothing_cc0")
+        make_tasks = finetune.from_annotations(taxonomy, finetune.TaskPlan(text_share=1.0))
+    made = finetune.write_data(rows, make_tasks, args.out, args.seed)
     for split, samples in made.samples.items():
         tasks = ", ".join(f"{task} {sum(values.values())}" for task, values in made.counts[split].items())
         print(f"{split}: {samples} samples; answers: {tasks}")
@@ -93,14 +88,13 @@ def _data(args: argparse.Namespace) -> None:
 
 
 def _merge(args: argparse.Namespace) -> None:
-    from finetune.train.merge import merge
     from listing.facts.calibrations import command
     from listing.facts.ensemble import Calibration
 
     for option in ("base", "adapter", "out"):
         if getattr(args, option) is None:
             raise CommandError(f"merge needs --{option}; ./ipl tune --help says what it is.", 2)
-    out = merge(args.base, args.adapter, args.out)
+    out = finetune.merge(args.base, args.adapter, args.out)
     print(f"model written to {out}")
     kept = Calibration.load(out).fitted
     has = "Its calibration is that of its base" if kept else "Without a calibration it states nothing"

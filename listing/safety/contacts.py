@@ -25,6 +25,7 @@ __all__ = ["MASK", "ContactSpan", "find_contacts", "scrub", "scrub_for_index", "
 WEIGHTS = Path(__file__).with_name("contacts.safetensors")
 # A second handle beside a removed one may only now stand out; texts settle after one or two passes.
 _MAX_PASSES = 5
+MOST_JOINED = 40  # tokens by which a span grows on either side to end with a word
 SURE = 0.97  # probability of the tagger
 _CHUNK = re.compile(r"[^\s<>]{4,300}")  # linkify's time grows with the square of the length: one word at a time
 _BARE_DOMAIN = re.compile(r"\b([\w-]{2,})\.(?:com|net|org)\b", re.IGNORECASE)
@@ -90,9 +91,10 @@ def _part(tokens: Sequence[Token], first: int, last: int) -> range:
         last -= 1
     if all(t.is_separator for t in tokens[first : last + 1]):
         return range(0)
-    while first > 0 and _joined(tokens[first - 1], tokens[first]):
+    least, most = max(0, first - MOST_JOINED), min(len(tokens) - 1, last + MOST_JOINED)
+    while first > least and _joined(tokens[first - 1], tokens[first]):
         first -= 1
-    while last + 1 < len(tokens) and _joined(tokens[last], tokens[last + 1]):
+    while last < most and _joined(tokens[last], tokens[last + 1]):
         last += 1
     return range(first, last + 1)
 
@@ -106,7 +108,8 @@ def decode(
     result = list[Mark]()
     for is_contact, group in groupby(range(len(tokens)), inside.__getitem__):
         numbers = list(group)
-        part = _part(tokens, numbers[0], numbers[-1]) if is_contact else range(0)
+        sure = is_contact and score[numbers].max() >= threshold  # asked first: making words whole takes its time
+        part = _part(tokens, numbers[0], numbers[-1]) if sure else range(0)
         if part and score[part.start : part.stop].max() >= threshold:
             kind = classes[1 + int(probabilities[part.start : part.stop, 1:].sum(0).argmax())]
             result.append((kind, tokens[part.start].start, tokens[part.stop - 1].end))
