@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import finetune
 from app.cli import evaluate
 from app.cli.main import main
 from finetune.evaluate.cached_model import weights_stamp
@@ -98,8 +99,8 @@ def calibrate(tmp_path, monkeypatch, capsys):
     """Runs the command on a model that answers as it is told; returns what was printed."""
     (tmp_path / "shipped").mkdir()
     (tmp_path / "photos").mkdir()
-    monkeypatch.setattr(evaluate, "WEIGHTS", tmp_path / "shipped")
-    monkeypatch.setattr(evaluate, "gather_material", lambda *_, **__: material(tmp_path / "photos"))
+    monkeypatch.setattr(finetune, "WEIGHTS", tmp_path / "shipped")
+    monkeypatch.setattr(finetune, "gather_material", lambda *_, **__: material(tmp_path / "photos"))
     monkeypatch.setenv("IPL_HOME", str(tmp_path / "home"))
 
     def run(*given: str) -> str:
