@@ -30,6 +30,7 @@ FRIENDLY = (  # (of one thing, of several): lines that claim nothing
     ("The photos show it as it is.", "The photos show them as they are."),
     ("Write to me if anything is unclear.",) * 2,
 )
+NEUTRAL = (FRIENDLY[2], FRIENDLY[6], FRIENDLY[7])  # where there is too little to say
 # What a title names first behind its "with": groups of details, and attributes.
 _STRONG = (
     *("print", "hats", "fastening", "pockets", "straps", "shoes", "sleeves"),
@@ -153,7 +154,7 @@ class _Description:
 
     def _friendly(self, text: str, several: bool, tone: Tone) -> str:
         """A line that claims nothing: in the warmer tone, and where there is too little to say."""
-        lines = [line[self.item.plural] for line in FRIENDLY]
+        lines = [line[self.item.plural] for line in (FRIENDLY if tone == "warmer" else NEUTRAL)]
         missing = min(MIN_WORDS - word_count(text), max(map(word_count, lines)))
         if tone == "warmer":
             return f"{text} {self.rng.choice(lines)}"
