@@ -159,7 +159,7 @@ def test_what_sellers_make_of_three_drafts(services, me):
     listing = services.publisher.publish(me, untouched, key="1")
     services.drafts.edit(me, edited, "colour", "black")
     services.drafts.edit(me, edited, "brand", None)
-    services.drafts.answer(me, edited, "size", "M")
+    services.drafts.edit(me, edited, "size", "M")
     services.drafts.edit(me, edited, "title", "Other words")
     list(services.draft_writer.write_again(me, edited, tone="shorter", from_photos=False))
     services.drafts.edit(me, edited, "category", "Longsleeve")
