@@ -60,7 +60,9 @@ def look(
         answer = backend.score(photo.image, [question])["category"]
         mllm.append({names[words]: p for words, p in answer.items()})
         sight = Sight() if eyes is None else eyes.look(photo.image)
-        heads.append(mean_of(backend.opinions(photo.image), sight.opinions))
+        own = backend.opinions(photo.image)
+        # Beside a model without a tower of its own the eyes' answers would outweigh it: no calibration knows them.
+        heads.append(mean_of(own, sight.opinions) if own else own)
         sights.append(sight)
     labels = [view["label"] for view in heads if "label" in view]
     sure = labels if len(labels) == len(request.photos) else mllm

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -19,8 +20,12 @@ from listing.evidence.item_types import type_of
 from listing.facts import visual_facts
 from listing.facts.ensemble import UNCALIBRATED, AttributeCalibration, Calibration, mean_of
 from listing.facts.visual_facts import Look
+from listing.intake import intake
+from listing.request import DraftRequest
 from listing.schema import Category
 from listing.taxonomy import load_taxonomy
+from tests.fakes import jpeg
+from tests.listing import stubs
 
 ARCHITECTURE = "tf_efficientnet_lite0"
 VALUES = {
@@ -197,3 +202,22 @@ def test_two_different_things_on_the_photos_are_said() -> None:
     assert "shirt and shoes" in flags[0].message
     assert visual_facts.different_items([shirt, shirt], load_taxonomy()) == []
     assert visual_facts.different_items([unsure, shoes], load_taxonomy()) == []
+
+
+def test_beside_another_model_the_tower_names_details_but_does_not_vote() -> None:
+    class Seeing:
+        types: ClassVar[dict[str, list[str]]] = {}
+
+        def look(self, image: Image.Image) -> Sight:
+            return Sight(opinions={"label": {"Shoes": 1.0}}, details={"bow": 0.9})
+
+    seen = visual_facts.look(
+        DraftRequest(photos=intake([jpeg()])),
+        backend=stubs.StubBackend(),
+        router=stubs.StubRouter(),
+        similar=None,
+        taxonomy=load_taxonomy(),
+        eyes=Seeing(),
+    )
+    assert list(seen.classifier) == [{}]
+    assert [d.phrase for d in visual_facts.details(seen)] == ["bow"]
