@@ -163,7 +163,7 @@ def restore(archive: Path, settings: Settings, *, force: bool = False) -> Restor
 def _places(settings: Settings) -> Iterator[_Places]:
     """The folders of this restore; what was unpacked goes at the end, unless a journal needs it."""
     home, media = settings.home, settings.media_folder
-    name = f"before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
+    name = f"before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{os.getpid()}"  # a name that two restores never share
     inside = (
         media.parent == home
         and not media.is_symlink()

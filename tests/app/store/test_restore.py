@@ -216,6 +216,16 @@ def test_a_move_that_fails_takes_all_others_back(archived, tmp_path, monkeypatch
     assert not list(home.glob("before-restore-*"))
 
 
+def test_two_restores_within_a_second_keep_what_each_moved_aside(archived, tmp_path):
+    """The second one took the first one's folder for its own, and could neither go on nor back."""
+    home = tmp_path / "home"
+    shutil.copytree(archived / "old", home)
+    for _ in range(3):
+        restore(archived / "new.tar", Settings(home=home), force=True)
+    assert len(list(home.glob("before-restore-*"))) == 3
+    assert leftovers(home) == []
+
+
 def test_a_media_folder_elsewhere_is_moved_as_a_whole_or_not_at_all(archived, starter, tmp_path):
     home, media = tmp_path / "home", tmp_path / "elsewhere" / "photos"
 
