@@ -30,7 +30,7 @@ from finetune.data.photosets import ATTRIBUTES, GREY, open_photo, read_annotatio
 from finetune.data.splits import split_rows
 from finetune.embedded.assemble import WEIGHTS, AssemblyError, Wheel, unpack
 from finetune.embedded.masks import masks_of
-from finetune.embedded.tower import TunedTower, load_backbone, normalise, sampling_weights, score
+from finetune.embedded.tower import TunedTower, lit, load_backbone, normalise, sampling_weights, score, varied
 from listing.evidence.details import load_details
 from listing.evidence.foreground import crop_box
 from listing.evidence.item_types import type_of
@@ -140,32 +140,15 @@ def targets(
 
 
 def augment(views: Views, index: np.ndarray, side: int, rng: np.random.Generator) -> Tensor:
-    """One view of each photo: whole, cut out, or cut out on grey; cropped, mirrored, turned. Hue stays as it is."""
-    out = np.empty((len(index), side, side, 3), np.uint8)
-    full = views.whole.shape[1]
-    for i, row in enumerate(index):
+    """One varied view of each photo, whole, cut out, or cut out on grey, in another light."""
+    out = []
+    for row in index:
         pick = rng.random()
         photo = views.whole[row] if pick < 0.4 else views.crop[row]
         if pick > 0.75:
             photo = np.where(views.mask[row][..., None] > 100, photo, np.uint8(128))
-        edge = int(rng.integers(int(full * 0.78), full + 1))
-        top, left = (int(v) for v in rng.integers(0, full - edge + 1, 2))
-        view = photo[top : top + edge, left : left + edge]
-        if rng.random() < 0.5:
-            view = view[:, ::-1]
-        image = Image.fromarray(np.ascontiguousarray(view)).resize((side, side), Image.Resampling.BILINEAR)
-        if rng.random() < 0.6:
-            image = image.rotate(float(rng.uniform(-18, 18)), resample=Image.Resampling.BILINEAR, fillcolor=GREY)
-        out[i] = np.asarray(image)
-        if rng.random() < 0.2:
-            h, w = (int(v) for v in rng.integers(side // 8, side // 3, 2))
-            y, x = int(rng.integers(0, side - h)), int(rng.integers(0, side - w))
-            out[i, y : y + h, x : x + w] = 128
-    n = len(index)
-    gain = torch.from_numpy(rng.uniform(0.86, 1.14, (n, 1, 1, 1)).astype(np.float32))
-    tint = torch.from_numpy(rng.uniform(-0.03, 0.03, (n, 3, 1, 1)).astype(np.float32))
-    shift = torch.from_numpy(rng.uniform(-0.1, 0.1, (n, 1, 1, 1)).astype(np.float32))
-    return (normalise(out) * gain + shift + tint).contiguous(memory_format=torch.channels_last)
+        out.append(varied(photo, side, rng, patch=0.2))
+    return lit(np.stack(out), rng)
 
 
 @torch.inference_mode()

@@ -96,31 +96,38 @@ def normalise(photos: np.ndarray) -> Tensor:
     return pixels.contiguous(memory_format=torch.channels_last)
 
 
-def augment(photos: np.ndarray, px: int, rng: np.random.Generator) -> Tensor:
-    """Crop, flip, rotation, brightness, a grey patch. Hue is left alone: colour is one of the answers."""
-    out = np.empty((len(photos), px, px, 3), np.uint8)
-    full = photos.shape[1]
-    for i, photo in enumerate(photos):
-        side = int(rng.integers(int(full * 0.78), full + 1))
-        top, left = (int(v) for v in rng.integers(0, full - side + 1, 2))
-        view = photo[top : top + side, left : left + side]
-        if rng.random() < 0.5:
-            view = view[:, ::-1]
-        image = Image.fromarray(np.ascontiguousarray(view)).resize((px, px), Image.Resampling.BILINEAR)
-        if rng.random() < 0.6:
-            angle = float(rng.uniform(-18, 18))
-            image = image.rotate(angle, resample=Image.Resampling.BILINEAR, fillcolor=GREY)
-        array = np.array(image)
-        if rng.random() < 0.25:
-            h, w = (int(v) for v in rng.integers(px // 8, px // 3, 2))
-            y, x = int(rng.integers(0, px - h)), int(rng.integers(0, px - w))
-            array[y : y + h, x : x + w] = 128
-        out[i] = array
+def varied(photo: np.ndarray, px: int, rng: np.random.Generator, patch: float = 0.25) -> np.ndarray:
+    """A view of a square photo, uint8 [px, px, 3]: cropped, mirrored, turned; ``patch``: how often a part is grey."""
+    full = photo.shape[0]
+    side = int(rng.integers(int(full * 0.78), full + 1))
+    top, left = (int(v) for v in rng.integers(0, full - side + 1, 2))
+    view = photo[top : top + side, left : left + side]
+    if rng.random() < 0.5:
+        view = view[:, ::-1]
+    image = Image.fromarray(np.ascontiguousarray(view)).resize((px, px), Image.Resampling.BILINEAR)
+    if rng.random() < 0.6:
+        angle = float(rng.uniform(-18, 18))
+        image = image.rotate(angle, resample=Image.Resampling.BILINEAR, fillcolor=GREY)
+    array = np.array(image)
+    if rng.random() < patch:
+        h, w = (int(v) for v in rng.integers(px // 8, px // 3, 2))
+        y, x = int(rng.integers(0, px - h)), int(rng.integers(0, px - w))
+        array[y : y + h, x : x + w] = 128
+    return array
+
+
+def lit(photos: np.ndarray, rng: np.random.Generator) -> Tensor:
+    """Normalised pixels in another light. Hue is left alone: colour is one of the answers."""
     n = len(photos)
     gain = torch.from_numpy(rng.uniform(0.86, 1.14, (n, 1, 1, 1)).astype(np.float32))
     tint = torch.from_numpy(rng.uniform(-0.03, 0.03, (n, 3, 1, 1)).astype(np.float32))
     shift = torch.from_numpy(rng.uniform(-0.1, 0.1, (n, 1, 1, 1)).astype(np.float32))
-    return (normalise(out) * gain + shift + tint).contiguous(memory_format=torch.channels_last)
+    return (normalise(photos) * gain + shift + tint).contiguous(memory_format=torch.channels_last)
+
+
+def augment(photos: np.ndarray, px: int, rng: np.random.Generator) -> Tensor:
+    """One varied view of each photo, in another light."""
+    return lit(np.stack([varied(photo, px, rng) for photo in photos]), rng)
 
 
 def vocabularies(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
