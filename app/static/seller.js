@@ -128,6 +128,19 @@ element.addEventListener("drop", (event) => {
   if (over !== dragged) send({ do: "photo_move", photo: dragged.dataset.photo, to: over.dataset.place });
 });
 
+// A button that was drawn again between press and release gets no click from the browser: it gets it from here.
+if (!window.iplPress) {
+  window.iplPress = {};
+  document.addEventListener("pointerdown", ({ target, clientX, clientY }) => {
+    window.iplPress = { button: target.closest?.("button[data-do], button[type=submit]"), clientX, clientY };
+  }, true);
+  document.addEventListener("pointerup", ({ clientX, clientY }) => {
+    const { button, ...from } = window.iplPress;
+    if (!button || button.isConnected || Math.hypot(clientX - from.clientX, clientY - from.clientY) > 10) return;
+    [...document.querySelectorAll("button")].find((b) => b.outerHTML === button.outerHTML)?.click();
+  }, true);
+}
+
 // Photos dropped or pasted anywhere go through the same upload control as chosen ones.
 if (!window.iplDrop) {
   window.iplDrop = true;

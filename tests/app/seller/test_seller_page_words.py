@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.app.seller.conftest import add, expect, publish, write
+from tests.fakes import FakePipeline
 
 pytestmark = pytest.mark.browser
 
@@ -53,3 +54,16 @@ def test_the_page_says_what_was_taken_out(serve: Any, visit: Any, pipeline: Any,
     expect(page.locator("#ipl-told")).to_contain_text("cannot be listed")
     listing = httpx.get(f"{url}v1/listings").json()["listings"][0]
     assert (listing["title"], listing["description"]) == ("Hoodie", "Warm. Write to [removed].")
+
+
+def test_a_press_counts_though_the_page_is_drawn_again_under_it(serve: Any, visit: Any, files: list[str]) -> None:
+    page = visit(serve(FakePipeline()))
+    add(page, files)
+    write(page)
+    publish(page).scroll_into_view_if_needed()
+    box = publish(page).bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.evaluate("const b = document.querySelector('.bottom'); b.outerHTML = b.outerHTML;")
+    page.mouse.up()
+    expect(page.get_by_role("heading", name="It is online")).to_be_visible()
