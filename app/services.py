@@ -64,14 +64,16 @@ class Services:
         if pipeline is None:
             from listing.pipeline import build_pipeline
 
-            pipeline = build_pipeline(settings.model, settings.rag, settings.home, past)
+            pipeline = build_pipeline(settings.model, settings.rag, settings.home, past, settings.concurrency)
         if index is None:
             index = ChromaSearchIndex(past) if past is not None else NoIndex()
         self.pipeline, self.index = pipeline, index
         self.outbox = Outbox(store, media, index, metrics)
         self.deletions = deletions = Deletions(store, media, index, settings.home / "uploads")
         self.housekeeping = Housekeeping(settings, store, media, index, self.outbox, deletions, metrics)
-        self.queue = DraftQueue(settings.queue_length, settings.queue_per_seller, settings.draft_seconds)
+        self.queue = DraftQueue(
+            settings.queue_length, settings.queue_per_seller, settings.draft_seconds, at_once=pipeline.concurrency
+        )
         metrics.queue_length.set_function(self.queue.__len__)
         self.drafts = Drafts(store, self.queue, deletions, settings.currency)
         self.draft_photos = DraftPhotos(store, media, deletions, settings.currency)

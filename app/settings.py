@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     port: int = Field(7860, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     hosts: str = Field("", description="Further host names that the server answers to, with commas (behind a proxy).")
     model: str | None = Field(None, description="Model: a folder, a hub id or a server's URL; none = the embedded one.")
+    concurrency: int = Field(8, ge=1, description="Most drafts at once of a server's model; one in this process: 1.")
     rag: bool = Field(True, description="Whether past listings are looked at.")
     index: str = Field("", description="Index: a folder or the address of a chroma server; default: in home.")
     store: str = Field("", description="Database URL (sqlite:///... or postgresql+psycopg://...); default: in home.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent
 from listing.evidence.neighbours import Neighbours
-from listing.facts import printed_facts, verify, visual_facts
+from listing.facts import item_form, printed_facts, verify, visual_facts
 from listing.home import ipl_home
 from listing.intake.photos import intake
 from listing.pipeline_parts import Parts, build_parts
@@ -59,10 +60,15 @@ class _Findings:
 
 
 class Pipeline:
-    """Implements ``DraftPipeline``. One draft at a time: the model is not shared between threads."""
+    """Implements ``DraftPipeline``; as many drafts at the same time as the model allows (``concurrency``).
+
+    What is computed in this process is computed for one draft at a time: only a model's server works on several.
+    """
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
+        self.concurrency = parts.backend.concurrency
+        self._here = threading.Lock()
 
     def run(self, request: DraftRequest) -> Iterator[Event]:
         """Yield events as they are known; see ``DraftPipeline``."""
@@ -129,29 +135,34 @@ class Pipeline:
         """Category, neighbours and facts from the photos and the seller's word."""
         parts = self.parts
         with clock.stage("category"):
-            seen = visual_facts.look(
-                request,
-                backend=parts.backend,
-                router=parts.router,
-                similar=parts.similar,
-                taxonomy=parts.taxonomy,
-                eyes=parts.eyes,
-            )
+            photos = [photo.image for photo in request.photos]
+            said = item_form.ask(photos, parts.backend, parts.taxonomy, request.category)
+            with self._here:
+                seen = visual_facts.look(
+                    request,
+                    backend=parts.backend,
+                    router=parts.router,
+                    similar=parts.similar,
+                    taxonomy=parts.taxonomy,
+                    calibration=parts.calibration,
+                    eyes=parts.eyes,
+                    said=said,
+                )
         yield CategoryEvent(category=seen.category)
         clock.spent["first_fact"] = clock.elapsed()
         if seen.category.value is None:
             return _Findings(seen.category, [], Neighbours(), seen.flags)
         node = parts.taxonomy.categories[seen.category.value]
         neighbours = Neighbours()
-        if parts.similar is not None and node.tuned:
+        if parts.similar is not None and (node.tuned or said is not None):
             yield StageEvent(stage="similar", share=0.15)
-            with clock.stage("similar"):
+            with clock.stage("similar"), self._here:
                 neighbours = parts.similar.find(request.photos, category=node.name, seller_id=request.seller_id)
         yield StageEvent(stage="facts", share=0.2)
         facts = yield from self._visible(request, node, seen, neighbours, clock)
         yield StageEvent(stage="reading", share=0.5)
-        with clock.stage("reading"):
-            printed = printed_facts.read_facts(request, node, parts.reader)
+        with clock.stage("reading"), self._here:
+            printed = printed_facts.read_facts(request, node, parts.reader, said.words if said is not None else None)
         for fact in printed:
             if fact.name not in request.facts:
                 facts[fact.name] = fact
@@ -164,7 +175,7 @@ class Pipeline:
     ) -> Generator[Event, None, dict[str, AttributeValue]]:
         """Facts by attribute: the seller's, then what the photos show."""
         parts = self.parts
-        with clock.stage("facts"):
+        with clock.stage("facts"), self._here:
             pixels = visual_facts.pixel_views(request.photos, seen.trust, seen.sights)
             readings = visual_facts.readings(
                 request,
@@ -195,7 +206,8 @@ class Pipeline:
                 if found.name not in request.facts:
                     facts[found.name] = found
                     yield AttributeEvent(attribute=found)
-        if not node.tuned and "colour" not in facts and (colour := visual_facts.pixel_colour(pixels)) is not None:
+        colour = None if "colour" in facts else visual_facts.pixel_colour(pixels)
+        if colour is not None and "colour" in node.attributes:
             facts["colour"] = colour
             yield AttributeEvent(attribute=colour)
         return facts
@@ -207,7 +219,9 @@ def draft_id(request: DraftRequest) -> str:
     return hashlib.sha256("|".join([request.seller_id or "", *hashes]).encode()).hexdigest()[:24]
 
 
-def build_pipeline(model: str | None, rag: bool, home: Path, past: PastListings | None = None) -> DraftPipeline:
+def build_pipeline(
+    model: str | None, rag: bool, home: Path, past: PastListings | None = None, concurrency: int | None = None
+) -> DraftPipeline:
     """The pipeline with its real parts; heavy imports happen here. BackendError: the model cannot be used.
 
     Args:
@@ -215,8 +229,9 @@ def build_pipeline(model: str | None, rag: bool, home: Path, past: PastListings 
         rag: whether past listings are looked up.
         home: where the embedded model and the index live.
         past: an index that is open already (an embedded one has a single owner); None opens the one of ``home``.
+        concurrency: drafts at the same time of a server's model; None takes what the backend allows.
     """
-    return Pipeline(build_parts(model, rag, home, past))
+    return Pipeline(build_parts(model, rag, home, past, concurrency))
 
 
 def draft(photos: Sequence[str | Path], *, note: str = "", model: str | None = None, rag: bool = True) -> Draft:

@@ -38,11 +38,13 @@ class Parts:
     writes: bool = True
 
 
-def build_parts(model: str | None, rag: bool, home: Path, past: PastListings | None = None) -> Parts:
+def build_parts(
+    model: str | None, rag: bool, home: Path, past: PastListings | None = None, concurrency: int | None = None
+) -> Parts:
     """Load everything that a draft needs; see ``listing.pipeline.build_pipeline``."""
     folder = home / "models" / EMBEDDED
     taxonomy = load_taxonomy()
-    backend = open_backend(model, folder)
+    backend = open_backend(model, folder, concurrency)
     calibration = Calibration.load(calibration_file(model or folder, home, backend))
     if not calibration.fitted:
         log.warning(
@@ -62,12 +64,15 @@ def build_parts(model: str | None, rag: bool, home: Path, past: PastListings | N
     )
 
 
-def open_backend(model: str | None, embedded: Path) -> Backend:
-    """The embedded model, a folder or hub id, or an OpenAI-compatible server by URL."""
-    if model and is_server(model):
-        from listing.backends.openai import OpenAIBackend
+def open_backend(model: str | None, embedded: Path, concurrency: int | None = None) -> Backend:
+    """The embedded model, a folder or hub id, or an OpenAI-compatible server by URL.
 
-        return OpenAIBackend(model)
+    concurrency: drafts at the same time of a server's model; None takes the backend's own number.
+    """
+    if model and is_server(model):
+        from listing.backends.openai import CONCURRENCY, OpenAIBackend
+
+        return OpenAIBackend(model, concurrency=concurrency or CONCURRENCY)
     from listing.backends.local import LocalBackend
 
     if model is None and not (embedded / "config.json").is_file():

@@ -10,7 +10,7 @@ from listing.taxonomy import Attribute, CategoryNode, Taxonomy
 CATEGORY = "What is it?"
 YES, NO = "yes", "no"
 UNKNOWN = "unknown"
-LETTERS = "ABCDEFGHIJKLMNOPQRST"  # twenty: most servers list no more alternatives of a token
+NO_CATEGORY = "something else"
 
 
 def attribute_question(attribute: Attribute, hints: Sequence[str] = ()) -> str:
@@ -87,7 +87,61 @@ def listing_prompt(
     return "\n".join(lines)
 
 
-def lettered(prompt: str, answers: Sequence[str]) -> str:
-    """A closed question for a model that was not tuned on ours: it replies with a letter. At most ``len(LETTERS)``."""
-    options = "\n".join(f"{LETTERS[i]}. {answer}" for i, answer in enumerate(answers))
-    return f"{prompt}\n{options}\nReply with the letter of the best option and nothing else."
+def leaf_answers(taxonomy: Taxonomy) -> dict[str, str]:
+    """Category name -> the words of the form for it, of all categories: the phrase, or the name where two share one."""
+    phrases = [node.phrase for node in taxonomy.leaves()]
+    return {n.name: n.phrase if phrases.count(n.phrase) == 1 else n.name for n in taxonomy.leaves()}
+
+
+def worded(prompt: str, answers: Sequence[str]) -> str:
+    """A closed question for a model behind a server, which replies with the words of an answer."""
+    return f"{prompt}\nReply with one of these and nothing else: {', '.join(answers)}."
+
+
+HOW_SURE = 'Put each value as {"value": ..., "sure": ...}, with the probability (0 to 1) that it is right.'
+
+
+def form(taxonomy: Taxonomy, category: str | None = None) -> str:
+    """Ask for everything about one item in one JSON object; ``category``: the seller's choice, which is then given."""
+    nodes = [taxonomy.categories[category]] if category else taxonomy.leaves()
+    lines = [
+        "The photos show one used thing that is for sale. Reply with one JSON object and nothing else; its keys are:",
+        *([] if category else [f"category: one of these. {_tree(taxonomy)}; {NO_CATEGORY}"]),
+        *_attribute_lines(nodes, taxonomy),
+        'details: list of up to 6 short phrases in your own words, what else a buyer should know (["chest pocket"])',
+        f'Where the photos do not show it, or it has none: "{UNKNOWN}"; of what is read: null. Guess no words.',
+    ]
+    if category:
+        lines.insert(1, f"Its category is {taxonomy.categories[category].phrase}.")
+    return "\n".join(lines)
+
+
+def _tree(taxonomy: Taxonomy) -> str:
+    groups: dict[str, list[str]] = {}
+    words = leaf_answers(taxonomy)
+    for node in taxonomy.leaves():
+        groups.setdefault(" > ".join(node.path[:-1]), []).append(words[node.name])
+    return "; ".join(f"{group}: {', '.join(leaves)}" for group, leaves in groups.items())
+
+
+def _attribute_lines(nodes: Sequence[CategoryNode], taxonomy: Taxonomy) -> list[str]:
+    out = []
+    for attribute in form_attributes(nodes, taxonomy):
+        key = attribute.name if attribute.label == attribute.name else f"{attribute.name} ({attribute.label})"
+        if attribute.values:
+            out.append(f"{key}: {', '.join(attribute.answers)}")
+        elif attribute.can_be("read"):
+            out.append(f'{key}: {{"value": the words that can be read, "photo": number of the photo}}')
+        else:
+            out.append(f"{key}: what a seller would call it, in one to three words")
+    return out
+
+
+def form_attributes(nodes: Sequence[CategoryNode], taxonomy: Taxonomy) -> list[Attribute]:
+    """What a form asks of things of these categories: all that a photo can show or that can be read."""
+    names = dict.fromkeys(name for node in nodes for name in node.attributes)
+    if len(nodes) == 1:
+        attributes: Sequence[Attribute] = taxonomy.schema(nodes[0].name)
+    else:
+        attributes = [taxonomy.attributes[name] for name in names]
+    return [a for a in attributes if a.can_be("seen") or a.can_be("read")]

@@ -56,6 +56,11 @@ class DraftRequest:
 
 
 class DraftPipeline(Protocol):
-    """Photos to a stream of events; the last one is a ``DraftEvent``. Closing the iterator stops the work."""
+    """Photos to a stream of events; the last one is a ``DraftEvent``. Closing the iterator stops the work.
+
+    concurrency: how many runs it allows at the same time, each in a thread of its own.
+    """
+
+    concurrency: int
 
     def run(self, request: DraftRequest) -> Iterator[Event]: ...

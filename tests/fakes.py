@@ -94,6 +94,7 @@ class FakePipeline:
     delay: seconds before every event. in_range: False gives a photo outside what the model knows.
     marked: the text is rendered, and says what is only likely.
     fail_at: kind of event in whose place an error is raised. running: most runs at the same time so far.
+    concurrency: runs that it allows at the same time.
     """
 
     delay: float = 0.0
@@ -104,6 +105,7 @@ class FakePipeline:
     closed: int = 0
     running: int = 0
     most_running: int = 0
+    concurrency: int = 1
 
     def run(self, request: DraftRequest) -> Iterator[Event]:
         self.runs += 1

@@ -45,6 +45,14 @@ def register(parser: argparse.ArgumentParser) -> None:
         help="processes, each with a model of its own on one thread (default: 1); give as many as there are cores",
     )
     parser.add_argument(
+        "--concurrency",
+        type=number(int, 1),
+        default=1,
+        metavar="N",
+        help="drafts at the same time in this process, of a model behind a server; its log says how many it works on "
+        "(default: 1)",
+    )
+    parser.add_argument(
         "--engine",
         choices=("local", "ray"),
         default="local",
@@ -102,7 +110,7 @@ def factory(args: argparse.Namespace) -> Iterator[PipelineFactory]:
     home = ipl_home()
     if args.workers == 1 and args.engine == "local":
         with one_thread():
-            yield functools.partial(build_pipeline, args.model, args.rag, home)
+            yield functools.partial(build_pipeline, args.model, args.rag, home, concurrency=args.concurrency)
     elif not args.rag:
         yield functools.partial(build, args.model, home, None)
     else:
@@ -115,7 +123,12 @@ def factory(args: argparse.Namespace) -> Iterator[PipelineFactory]:
 def run(args: argparse.Namespace) -> int:
     """Write the JSONL; the progress goes to stderr."""
     from listing.batch.run import run_batch
+    from listing.facts.calibrations import is_server
 
+    if args.concurrency > 1 and not (args.model and is_server(args.model)):
+        raise CommandError("--concurrency is for a model behind a server (--model URL); here, use --workers.", 2)
+    if args.concurrency > 1 and (args.workers > 1 or args.engine != "local"):
+        raise CommandError("--concurrency works in one process; leave out --workers and --engine.", 2)
     started = time.monotonic()
 
     def progress(done: int, row: Mapping[str, Any]) -> None:
@@ -128,8 +141,8 @@ def run(args: argparse.Namespace) -> int:
             args.input,
             args.out,
             make,
-            workers=args.workers,
-            engine=args.engine,
+            workers=max(args.workers, args.concurrency),
+            engine="threads" if args.concurrency > 1 else args.engine,
             resume=args.resume,
             progress=progress,
         )

@@ -1,7 +1,8 @@
-"""The waiting line in front of the model: one draft at a time, fair between sellers, bounded."""
+"""The waiting line in front of the model: as many drafts at once as it allows, fair between sellers, bounded."""
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -30,15 +31,22 @@ class DraftQueue:
     Args:
         length: most tickets that wait. per_seller: most tickets of one seller, the running one included.
         seconds: first guess of the time of one draft; then a moving average of what was measured.
+        at_once: how many drafts run at the same time.
     """
 
     def __init__(
-        self, length: int, per_seller: int, seconds: float, *, clock: Callable[[], float] = time.monotonic
+        self,
+        length: int,
+        per_seller: int,
+        seconds: float,
+        *,
+        at_once: int = 1,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._length, self._per_seller, self._clock = length, per_seller, clock
+        self._length, self._per_seller, self._at_once, self._clock = length, per_seller, at_once, clock
         self._seconds = seconds
         self._waiting: list[Ticket] = []
-        self._running: Ticket | None = None
+        self._running: list[Ticket] = []
         self._served_round = 0
         self._numbers = 0
         self._changed = threading.Condition()
@@ -68,7 +76,7 @@ class DraftQueue:
             self._room(seller)
 
     def _everyone(self) -> list[Ticket]:
-        return [*self._waiting, *([self._running] if self._running else [])]
+        return [*self._waiting, *self._running]
 
     def _room(self, seller: str) -> list[Ticket]:
         """The seller's tickets, if there is room for another."""
@@ -82,7 +90,7 @@ class DraftQueue:
         return own
 
     def _retry_after(self, drafts: int) -> int:
-        return max(1, round(self._seconds * drafts / 2))
+        return max(1, round(self._seconds * drafts / 2 / self._at_once))
 
     def wait(self, ticket: Ticket, timeout: float) -> int:
         """Wait up to ``timeout`` seconds for a change; returns the position: 0 = it is this ticket's turn.
@@ -96,25 +104,26 @@ class DraftQueue:
             return self._position(ticket)
 
     def _take(self, ticket: Ticket) -> bool:
-        if self._running is ticket:
+        if ticket in self._running:
             return True
-        if self._running is None and self._waiting and self._waiting[0] is ticket:
-            self._running = self._waiting.pop(0)
+        if len(self._running) < self._at_once and self._waiting and self._waiting[0] is ticket:
+            self._running.append(self._waiting.pop(0))
             self._served_round = max(self._served_round, ticket.round)
             ticket.started = self._clock()
+            self._changed.notify_all()  # the next one may have its turn as well
             return True
         return False
 
     def _position(self, ticket: Ticket) -> int:
-        if self._running is ticket or ticket not in self._waiting:
+        if ticket not in self._waiting:
             return 0
         return self._waiting.index(ticket) + (1 if self._running else 0)
 
     def leave(self, ticket: Ticket, *, finished: bool = False) -> None:
         """Give the place back. ``finished``: the draft was written, so that its time counts for the estimates."""
         with self._changed:
-            if self._running is ticket:
-                self._running = None
+            if ticket in self._running:
+                self._running.remove(ticket)
                 if finished and ticket.started is not None:
                     took = self._clock() - ticket.started
                     self._seconds += _WEIGHT_OF_LAST * (took - self._seconds)
@@ -135,9 +144,9 @@ class DraftQueue:
         with self._changed:
             ahead = self._position(ticket)
             if ahead:
-                running = self._running
-                begun = self._clock() - running.started if running and running.started is not None else 0.0
-                return max(0.0, self._seconds * ahead - min(begun, self._seconds)) + self._seconds
+                rounds = math.ceil(ahead / self._at_once)
+                begun = max((self._clock() - t.started for t in self._running if t.started is not None), default=0.0)
+                return max(0.0, self._seconds * rounds - min(begun, self._seconds)) + self._seconds
             begun = self._clock() - ticket.started if ticket.started is not None else 0.0
             return max(self._seconds * (1 - share) * 0.5, self._seconds - begun) if share < 1 else 0.0
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
 from PIL import Image
 
@@ -27,15 +27,49 @@ class ChoiceQuestion:
     answers: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Form:
+    """Everything about one item in one request, answered by one JSON object.
+
+    prompt: all keys in words. choices: answers by key; ``also``: other words for them, by key. words: keys of what is
+    read or named freely. phrases: the key of a list of free phrases.
+    """
+
+    prompt: str
+    choices: Mapping[str, Sequence[str]]
+    also: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    words: Sequence[str] = ()
+    phrases: str = ""
+
+
+@dataclass(frozen=True)
+class Words:
+    """Free words of a model, how sure it is (0..1), and the photo where they are read, from 0 on (None: not said)."""
+
+    text: str
+    sure: float
+    photo: int | None = None
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A filled form. A key that was not answered, or whose answer is none of its own, is missing (phrases: None)."""
+
+    choices: Mapping[str, Mapping[str, float]]
+    words: Mapping[str, Words] = field(default_factory=dict)
+    phrases: Sequence[Words] | None = None
+
+
 class Backend(Protocol):
-    """A multimodal LLM."""
+    """A multimodal LLM. ``concurrency``: how many drafts it may work on at the same time."""
 
     name: str
+    concurrency: int
 
     def score(self, image: Image.Image, questions: Sequence[ChoiceQuestion]) -> dict[str, dict[str, float]]:
         """Probability of every answer of every question, by the question's name; each sums to 1.
 
-        All questions share the prefix of the photo, which is computed once.
+        A question that was not answered is missing. All share the prefix of the photo, which is computed once.
         """
         ...
 
@@ -49,4 +83,13 @@ class Backend(Protocol):
 
     def describe(self) -> dict[str, Any]:
         """Model id, device, precision: for ``doctor`` and the draft's ``model`` field."""
+        ...
+
+
+@runtime_checkable
+class FormBackend(Protocol):
+    """A model that fills in a whole form at once; it is asked question by question where it cannot."""
+
+    def fill(self, images: Sequence[Image.Image], form: Form) -> Filled | None:
+        """The form about the item that all photos show; None: what it replied is no such form."""
         ...

@@ -8,6 +8,7 @@ from typing import Any
 
 MAX_QUOTE_LENGTH = 160
 _ANY, _FAILED = range(400, 600), range(500, 600)
+SHORT_CONTEXT = r"context (length|size|window)|max_model_len|maximum (model|context) length|too (long|many tokens)"
 # HTTP statuses, a pattern of what the server says, the advice; the first that fits is given.
 FAULTS = (
     ((401, 403), "", "The server at {url} refuses the key: set IPL_API_KEY to one that it accepts"),
@@ -19,7 +20,7 @@ FAULTS = (
     ((404, 405), "", "There is no chat server at {url}: give the address that its API stands under, often .../v1"),
     (
         _ANY,
-        r"context (length|size|window)|max_model_len|maximum (model|context) length|too (long|many tokens)",
+        SHORT_CONTEXT,
         "The model {model!r} at {url} has too short a context for a photo: start the server with a longer one",
     ),
     (

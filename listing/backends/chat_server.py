@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import random
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -40,9 +41,10 @@ class Patience:
 
     connect: float = 10.0
     read: float = 180.0  # the longest silence of the server
-    tries: int = 4
+    tries: int = 6
     pause: float = 1.0  # before the second try, doubled each time, where the server does not say how long to wait
     longest_pause: float = 30.0  # a server that asks for more is given up
+    jitter: float = 0.25  # of a pause, added at random: what was refused together does not come back together
 
 
 class Refusal(BackendError):
@@ -54,7 +56,10 @@ class Refusal(BackendError):
 
 
 class ChatServer:
-    """``/models`` and ``/chat/completions`` of one server. Safe to use from several threads."""
+    """``/models`` and ``/chat/completions`` of one server. Safe to use from several threads.
+
+    most: whole answers that are waited for at the same time; further ones wait for their turn.
+    """
 
     def __init__(
         self,
@@ -62,11 +67,13 @@ class ChatServer:
         api_key: str | None = None,
         patience: Patience = Patience(),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        most: int = 64,
     ) -> None:
         self.url = api_root(url)
         self.patience = patience
         self._key = _checked_key(api_key)
         self._sleep = sleep
+        self._places = asyncio.Semaphore(most)
         unsent = ("OpenAI-Organization", "OpenAI-Project", *(() if self._key else ("Authorization",)))
         self._headers: Any = dict.fromkeys(unsent, openai.omit)  # what the environment says of another service
         self._client = openai.AsyncOpenAI(
@@ -98,7 +105,7 @@ class ChatServer:
     def complete(self, body: Mapping[str, Any]) -> ChatCompletion:
         """One whole answer; it has a choice with a message, everything else may be missing."""
         with self._explained(body["model"]):
-            answer = self._run(self._patiently(lambda: self._ask(body)))
+            answer = self._run(self._in_turn(body))
             choices = getattr(answer, "choices", None) or [None]
             message = getattr(choices[0], "message", None)
             if not isinstance(message, ChatCompletionMessage) or not isinstance(message.content, str | None):
@@ -127,6 +134,10 @@ class ChatServer:
     async def _ask(self, body: Mapping[str, Any]) -> Any:
         return await self._client.chat.completions.create(**body, extra_headers=self._headers)
 
+    async def _in_turn(self, body: Mapping[str, Any]) -> Any:
+        async with self._places:
+            return await self._patiently(lambda: self._ask(body))
+
     def _run(self, work: Awaitable[T], wish: Wish | None = None) -> T:
         """The result of ``work``. Raises Stopped when the wish (by default the context's) comes true before."""
         future = asyncio.run_coroutine_threadsafe(unless(wish or current_wish(), work), self._loop)
@@ -151,7 +162,7 @@ class ChatServer:
                 silent = isinstance(error, openai.APITimeoutError) or type(error.__cause__).__name__ in _NOT_THERE
                 if silent or attempt + 1 == self.patience.tries:
                     raise
-            await self._sleep(pause)
+            await self._sleep(pause * random.uniform(1.0, 1.0 + self.patience.jitter))
         raise AssertionError("tries is at least 1")
 
     @contextmanager

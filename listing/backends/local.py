@@ -35,6 +35,8 @@ def pick_device() -> tuple[str, torch.dtype]:
 class LocalBackend:
     """A transformers model and its processor. ``source`` is a folder or a hub id."""
 
+    concurrency = 1
+
     def __init__(self, source: str | Path) -> None:
         self.source = str(source)
         self.device, self.dtype = pick_device()

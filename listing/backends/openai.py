@@ -1,17 +1,21 @@
 """A model behind any OpenAI-compatible chat server: vLLM, transformers serve, llama.cpp, a hosted one.
 
-Closed questions are asked with lettered options, one request each, a few at a time; the photo stands first in every
-request, so that a server with a prefix cache looks at it once.
+Everything about an item is asked at once, with all its photos, as one JSON form; a model that cannot fill it in is
+asked question by question, in the words that tuning teaches. What a server refuses (a schema, log-probabilities, large
+photos, several of them) it is not asked for again.
 """
 
 from __future__ import annotations
 
 import base64
 import io
+import logging
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
 from urllib.parse import urldefrag
@@ -20,22 +24,59 @@ from openai.types.chat import ChatCompletion
 from PIL import Image
 
 from listing import prompts
-from listing.backends.base import BackendError, ChoiceQuestion
+from listing.backends import forms
+from listing.backends.base import BackendError, ChoiceQuestion, Filled, Form
+from listing.backends.chat_faults import SHORT_CONTEXT
 from listing.backends.chat_server import ChatServer, Patience, Refusal
-from listing.backends.letters import AROUND, Alternative, Verdict, by_groups, verdict
+from listing.backends.words import Options, Token, spoken
 
+log = logging.getLogger(__name__)
 KEY_VARIABLE = "IPL_API_KEY"
-MAX_SIDE = 1024  # px; more costs tokens and shows no more of a garment
+CONCURRENCY = 8
+SIDES = (1024, 768)  # px of a photo's longest side: print stays legible; the second where the first is too much
+MAX_PHOTOS = 4  # of one item; more cost time and context and show little
 _JPEG_QUALITY = 90
-_LETTER_TOKENS = 8  # room for "The answer is B" from servers without log-probabilities
+_ALTERNATIVES = 20  # most servers list no more
+_WORD_TOKENS, _FORM_TOKENS = 16, 900
+_FORMS_GIVEN_UP = 3  # unreadable forms in a row after which a model is asked question by question
 MAX_LISTED = 10  # models named in a message
+_TOO_MANY = re.compile(r"at most (\d+) image", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """What the server takes, as far as it has refused nothing: a schema, log-probabilities, photos of which size."""
+
+    schema: bool = True
+    logprobs: bool = True
+    side: int = SIDES[0]
+    photos: int = MAX_PHOTOS
+
+    def without(self, error: Refusal, *, form: bool) -> _Taken | None:
+        """What to ask for after a refusal; None: nothing less would help."""
+        words = str(error)
+        few = _TOO_MANY.search(words)
+        if few and 1 <= int(few[1]) < self.photos:
+            return replace(self, photos=int(few[1]))
+        if error.status == 413 or re.search(SHORT_CONTEXT, words, re.IGNORECASE):
+            if self.side > SIDES[-1]:
+                return replace(self, side=SIDES[-1])
+            return replace(self, photos=1) if self.photos > 1 else None
+        if error.status not in (400, 422, 500, 501):
+            return None
+        if self.logprobs and "logprob" in words:
+            return replace(self, logprobs=False)
+        if self.schema and form and (error.status != 500 or re.search(r"format|schema|json|grammar", words)):
+            return replace(self, schema=False)
+        return None
 
 
 class OpenAIBackend:
-    """Implements ``listing.backends.base.Backend``; BackendError where the server cannot be used.
+    """Implements ``listing.backends.base.Backend`` and ``FormBackend``; BackendError where the server cannot be used.
 
     url: like ``http://localhost:8000/v1``; ``#MODEL`` behind it names the model. model: None takes the only one.
-    api_key: sent to this server only; None takes ``IPL_API_KEY``. workers: questions asked at the same time.
+    api_key: sent to this server only; None takes ``IPL_API_KEY``. concurrency: requests under way at the same time.
+    Safe to use from several threads.
     """
 
     def __init__(
@@ -44,16 +85,17 @@ class OpenAIBackend:
         model: str | None = None,
         api_key: str | None = None,
         *,
-        workers: int = 4,
+        concurrency: int = CONCURRENCY,
         patience: Patience | None = None,
     ) -> None:
         address, named = urldefrag(url)
         key = api_key if api_key is not None else os.environ.get(KEY_VARIABLE)
-        self._server = ChatServer(address, key, patience or Patience())
+        self._server = ChatServer(address, key, patience or Patience(), most=concurrency)
         self.name = self._choose_model(model or named or None)
-        self._workers = workers
-        self._lists_logprobs = True
-        self._sees = False
+        self.concurrency = concurrency
+        self._taken = _Taken()
+        self._unreadable = 0  # forms in a row
+        self._sees = self._warned = False
         self._looking = Lock()
 
     def _choose_model(self, wanted: str | None) -> str:
@@ -74,52 +116,116 @@ class OpenAIBackend:
         what = f"does not serve {wanted!r}" if wanted is not None else "serves several models"
         raise BackendError(f"The server at {url} {what}: name one of {choices}, like --model {url}#{listed[0]}.")
 
-    # -- closed choices ---------------------------------------------------------------------------------------------
+    # -- everything at once -----------------------------------------------------------------------------------------
+
+    def fill(self, images: Sequence[Image.Image], form: Form) -> Filled | None:
+        """See ``FormBackend.fill``; what cannot be read is asked for once more, with what is wrong with it."""
+        if self._unreadable >= _FORMS_GIVEN_UP:
+            return None
+        self._check_sight(images[0])
+        prompt = form.prompt
+        for _ in range(2):
+            completion, taken = self._complete(images, prompt, _FORM_TOKENS, form)
+            tokens = _tokens(completion)
+            if taken.logprobs and not tokens and self._taken is taken:
+                self._taken = replace(taken, logprobs=False)  # from the next form on it is asked how sure it is
+            try:
+                filled = forms.read(form, _text(completion), tokens, min(len(images), taken.photos))
+            except forms.Unreadable as error:
+                prompt = f"{form.prompt}\nYour last reply could not be used. {error}"
+            else:
+                self._unreadable = 0
+                return filled
+        self._unreadable += 1
+        return None
+
+    # -- question by question ---------------------------------------------------------------------------------------
 
     def score(self, image: Image.Image, questions: Sequence[ChoiceQuestion]) -> dict[str, dict[str, float]]:
-        """See ``Backend.score``; without log-probabilities the chosen answer gets ``letters.STAND_IN``."""
+        """See ``Backend.score``; without log-probabilities the chosen answer gets ``words.STAND_IN``."""
         if not questions:
             return {}
-        photo = data_url(image)
-        self._check_sight(photo)
-        with ThreadPoolExecutor(min(self._workers, len(questions)), thread_name_prefix="ask") as pool:
-            # Each thread takes along what belongs to this draft, the wish to stop among it.
-            asked = [pool.submit(copy_context().run, self._ask, photo, question) for question in questions]
+        self._check_sight(image)
+        with ThreadPoolExecutor(self.concurrency) as pool:
+            asked = [pool.submit(copy_context().run, self._ask, image, question) for question in questions]
             try:
-                return {q.name: answer.result() for q, answer in zip(questions, asked, strict=True)}
+                answers = {q.name: answer.result() for q, answer in zip(questions, asked, strict=True)}
             except BackendError:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+        return {name: shares for name, shares in answers.items() if shares}
 
-    def _ask(self, photo: str, question: ChoiceQuestion) -> dict[str, float]:
-        def ask(options: Sequence[str]) -> Verdict:
-            completion = self._complete(photo, prompts.lettered(question.prompt, options), _LETTER_TOKENS)
-            return verdict(completion.choices[0].message.content or "", _first_alternatives(completion), options)
+    def _ask(self, image: Image.Image, question: ChoiceQuestion) -> dict[str, float]:
+        """The distribution of one question; {} where the reply names none of its answers."""
+        completion, _ = self._complete([image], prompts.worded(question.prompt, question.answers), _WORD_TOKENS)
+        options, tokens = Options(question.answers), _tokens(completion)
+        text = "".join(token.text for token in tokens) or _text(completion)
+        start, end = spoken(text)
+        answer = options.named(text[start:end])
+        if answer is None:
+            return {}
+        if any(token.others for token in tokens) and text[start:end].casefold() == answer.casefold():
+            return options.measured(answer, tokens, start, end)
+        return options.chosen(answer)
 
-        return by_groups(question.answers, ask).shares
+    # -- requests ---------------------------------------------------------------------------------------------------
 
-    def _complete(self, photo: str | None, prompt: str, max_tokens: int) -> ChatCompletion:
-        body = self._body(photo, prompt, max_tokens)
-        if not self._lists_logprobs:
-            return self._server.complete(body)
-        try:
-            return self._server.complete({**body, "logprobs": True, "top_logprobs": len(prompts.LETTERS)})
-        except Refusal as error:
-            if error.status not in (400, 422) or "logprob" not in str(error):
-                raise
-        self._lists_logprobs = False  # this server refuses to list them: ask without from now on
-        return self._server.complete(body)
+    def _complete(
+        self, images: Sequence[Image.Image], prompt: str, max_tokens: int, form: Form | None = None
+    ) -> tuple[ChatCompletion, _Taken]:
+        """A whole answer, and what was asked for: less each time that the server refuses a part of it."""
+        while True:
+            taken = self._taken
+            try:
+                return self._once(taken, images, prompt, max_tokens, form), taken
+            except Refusal as error:
+                less = taken.without(error, form=form is not None)
+                if less is None:
+                    raise
+                if self._taken is taken:  # another thread may have found out as much
+                    self._taken = less
 
-    def _check_sight(self, photo: str) -> None:
+    def _once(
+        self, taken: _Taken, images: Sequence[Image.Image], prompt: str, max_tokens: int, form: Form | None
+    ) -> ChatCompletion:
+        confident = form is not None and not taken.logprobs
+        asked = f"{prompt}\n{prompts.HOW_SURE}" if confident else prompt
+        body = {**self._body(taken, images, asked, max_tokens)}
+        if taken.logprobs:
+            body |= {"logprobs": True, "top_logprobs": _ALTERNATIVES}
+        if form is not None and taken.schema:
+            schema = forms.schema(form, min(len(images), taken.photos), confident)
+            body["response_format"] = {"type": "json_schema", "json_schema": {"name": "item", "schema": schema}}
+        completion = self._server.complete(body)
+        said = getattr(completion, "model", None)
+        if said and not self._warned and not (said in self.name or self.name in said):
+            self._warned = True
+            log.warning("%s answers as %s and not as %s: is it the model you mean?", self._server.url, said, self.name)
+        return completion
+
+    def _body(self, taken: _Taken, images: Sequence[Image.Image], prompt: str, max_tokens: int) -> Mapping[str, Any]:
+        shown = [data_url(image, taken.side) for image in images[: taken.photos]]
+        content: str | list[dict[str, Any]] = prompt
+        if shown:
+            content = [*({"type": "image_url", "image_url": {"url": url}} for url in shown)]
+            content.append({"type": "text", "text": prompt})
+        messages = [{"role": "user", "content": content}]
+        return {"model": self.name, "messages": messages, "max_tokens": max_tokens, "temperature": 0}
+
+    def _check_sight(self, image: Image.Image) -> None:
         """Refuse (BackendError) a server that drops the photo without a word because its model only reads.
 
-        The prompt then has as many tokens with the photo as without.
+        The prompt then has as many tokens with the photo as without. It shows as well whether log-probabilities are
+        listed.
         """
         with self._looking:
             if self._sees:
                 return
-            answers = [self._server.complete(self._body(p, "?", 1)) for p in (photo, None)]
-            counts = [getattr(answer.usage, "prompt_tokens", None) or 0 for answer in answers]
+            seen, taken = self._complete([image], "?", 1)
+            blind, _ = self._complete([], "?", 1)
+            if taken.logprobs and not _tokens(seen):
+                self._taken = replace(taken, logprobs=False)
+            counts = [getattr(answer.usage, "prompt_tokens", None) or 0 for answer in (seen, blind)]
             if all(counts) and counts[0] <= counts[1]:
                 raise BackendError(
                     f"The model {self.name!r} at {self._server.url} does not see the photo: "
@@ -131,17 +237,10 @@ class OpenAIBackend:
 
     def write(self, image: Image.Image | None, prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
         """See ``Backend.write``; greedy, and closing the iterator closes the connection, which stops the server."""
-        photo = data_url(image) if image is not None else None
-        if photo is not None:
-            self._check_sight(photo)
-        yield from self._server.stream(self._body(photo, prompt, max_tokens))
-
-    def _body(self, photo: str | None, prompt: str, max_tokens: int) -> Mapping[str, Any]:
-        content: str | list[dict[str, Any]] = prompt
-        if photo is not None:
-            content = [{"type": "image_url", "image_url": {"url": photo}}, {"type": "text", "text": prompt}]
-        messages = [{"role": "user", "content": content}]
-        return {"model": self.name, "messages": messages, "max_tokens": max_tokens, "temperature": 0}
+        images = [image] if image is not None else []
+        if images:
+            self._check_sight(images[0])
+        yield from self._server.stream(self._body(self._taken, images, prompt, max_tokens))
 
     # -- the rest ---------------------------------------------------------------------------------------------------
 
@@ -158,20 +257,28 @@ class OpenAIBackend:
         self._server.close()
 
 
-def _first_alternatives(completion: ChatCompletion) -> list[Alternative]:
-    """The alternatives at the first token that is more than blanks or brackets; none where the server lists none."""
+def _text(completion: ChatCompletion) -> str:
+    return completion.choices[0].message.content or ""
+
+
+def _tokens(completion: ChatCompletion) -> list[Token]:
+    """The tokens of the reply with their alternatives; none where the server lists none."""
     logprobs = getattr(completion.choices[0], "logprobs", None)
-    for position in getattr(logprobs, "content", None) or []:
-        if position.token.strip(AROUND):
-            return [(other.token, other.logprob) for other in getattr(position, "top_logprobs", None) or []]
-    return []
+    return [
+        Token(
+            position.token,
+            getattr(position, "logprob", None),
+            [(other.token, other.logprob) for other in getattr(position, "top_logprobs", None) or []],
+        )
+        for position in getattr(logprobs, "content", None) or []
+    ]
 
 
-def data_url(image: Image.Image) -> str:
-    """The photo as a JPEG in a data URL: longest side at most ``MAX_SIDE`` px, bare pixels, no metadata."""
+def data_url(image: Image.Image, side: int = SIDES[0]) -> str:
+    """The photo as a JPEG in a data URL: longest side at most ``side`` px, bare pixels, no metadata."""
     bare = Image.new("RGB", image.size)
     bare.paste(image.convert("RGB"))  # a comment or profile of the original stays with the original
-    bare.thumbnail((MAX_SIDE, MAX_SIDE))
+    bare.thumbnail((side, side))
     buffer = io.BytesIO()
     bare.save(buffer, "JPEG", quality=_JPEG_QUALITY)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

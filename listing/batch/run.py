@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from listing.backends.base import BackendError
 from listing.batch.output import Output
 from listing.batch.ray import ray_ordered
-from listing.batch.workers import Crash, PipelineFactory, ordered
+from listing.batch.workers import Crash, PipelineFactory, at_once, ordered
 from listing.errors import IplError
 from listing.events import DraftEvent
 from listing.intake.items import find_items
@@ -75,7 +75,7 @@ class Summary:
 
 
 Progress = Callable[[int, Mapping[str, Any]], None]
-ENGINES = {"local": ordered, "ray": ray_ordered}
+ENGINES = {"local": ordered, "ray": ray_ordered, "threads": at_once}
 
 
 def read_rows(source: Path) -> Iterator[Row]:
@@ -164,8 +164,9 @@ def run_batch(
     """Write one line to ``out`` for every item of ``source``; each line is on the disk before the next is begun.
 
     factory: makes a pipeline; with several workers it is pickled and called once in each process. workers: processes;
-    1 works in this one. engine: whose processes, a key of ``ENGINES``; the output is the same. resume: go on after the
-    last whole line of ``out``. progress: called with the number of rows in ``out`` and the newest of them.
+    1 works in this one. engine: whose processes (or threads of this one), a key of ``ENGINES``; the output is the same.
+    resume: go on after the last whole line of ``out``. progress: called with the number of rows in ``out`` and the
+    newest of them.
 
     Raises:
         BatchInputError: the input is unusable, or ``out`` does not belong to it.

@@ -8,13 +8,14 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Any, TypeVar
 
+from listing.backends.stopping import stop_when
 from listing.request import DraftPipeline
 
 PipelineFactory = Callable[[], DraftPipeline]
@@ -44,6 +45,30 @@ def ordered(
             yield row, work(pipeline, row)
         return
     yield from _parallel(iter(rows), work, factory, workers)
+
+
+def at_once(rows: Iterable[RowT], work: Work[RowT], factory: PipelineFactory, count: int) -> Iterator[tuple[RowT, Any]]:
+    """(row, ``work(pipeline, row)``) for each row, in order: ``count`` rows at the same time in one pipeline's threads.
+
+    For a model behind a server, which computes elsewhere.
+    """
+    waiting = iter(rows)
+    flying: deque[tuple[RowT, Future[Any]]] = deque()
+    over = threading.Event()
+    pool = ThreadPoolExecutor(count, initializer=stop_when, initargs=(over.is_set,))  # whoever ends early hangs up
+    try:
+        pipeline: DraftPipeline | None = None
+        while True:
+            while len(flying) < count * AHEAD and (row := next(waiting, None)) is not None:
+                pipeline = pipeline or factory()
+                flying.append((row, pool.submit(work, pipeline, row)))
+            if not flying:
+                return
+            done, future = flying.popleft()
+            yield done, future.result()
+    finally:
+        over.set()
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _parallel(

@@ -26,12 +26,22 @@ class Router:
     def _imagenet(self) -> ImageNetClassifier | None:
         return ImageNetClassifier(self.folder) if (self.folder / "imagenet.safetensors").is_file() else None
 
-    def decide(self, photos: Sequence[Image.Image], opinions: Mapping[str, Distribution]) -> Category:
-        """See ``listing.evidence.category.decide``; the order of the photos makes no difference."""
+    def decide(
+        self,
+        photos: Sequence[Image.Image],
+        opinions: Mapping[str, Distribution],
+        weights: Mapping[str, float] | None = None,
+    ) -> Category:
+        """See ``listing.evidence.category.decide``; the order of the photos makes no difference.
+
+        weights: of the sources among garments, where they are not those of the embedded model.
+        """
+        rule = load_rule()
+        if weights is not None:
+            rule = rule.model_copy(update={"weights": {**weights}})
         if self._imagenet is None:
-            return decide(opinions, self.taxonomy)
+            return decide(opinions, self.taxonomy, rule=rule)
         probabilities = mean_probabilities([self._imagenet.probabilities(photo) for photo in photos])
-        garment = garment_probability(probabilities, self.taxonomy, load_rule())
-        return decide(
-            {**opinions, "imagenet": category_scores(probabilities, self.taxonomy)}, self.taxonomy, garment=garment
-        )
+        garment = garment_probability(probabilities, self.taxonomy, rule)
+        seen = {**opinions, "imagenet": category_scores(probabilities, self.taxonomy)}
+        return decide(seen, self.taxonomy, garment=garment, rule=rule)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 Distribution = Mapping[str, float]
 CALIBRATION = "calibration.json"
 _FLOOR = 1e-4  # no source may veto a value
+MAX_ODDS, _FEW = 20.0, 4
 
 
 class AttributeCalibration(BaseModel):
@@ -83,6 +84,19 @@ def combine(opinions: Mapping[str, Distribution], weights: Mapping[str, float]) 
     shares = [math.exp(s - top) for s in sums]
     total = sum(shares)
     return {value: share / total for value, share in zip(values, shares, strict=True)}
+
+
+def damped(votes: Distribution, answers: Iterable[str], count: int) -> dict[str, float]:
+    """The votes of ``count`` past listings over all answers, with bounded odds: they tell of other items.
+
+    At most, one listing is 5 times as likely to be right as wrong, and any number of them ``MAX_ODDS`` times: with no
+    more weight than a model has, they never overrule one that is 99 % sure.
+    """
+    top = max(votes.values(), default=0.0)
+    if top <= 0:
+        return {}
+    least = top / (1 + (MAX_ODDS - 1) * count / (count + _FEW))
+    return {answer: max(votes.get(answer, 0.0), least) for answer in dict.fromkeys([*answers, *votes])}
 
 
 def over_photos(views: Sequence[Distribution], trust: Sequence[float]) -> dict[str, float]:

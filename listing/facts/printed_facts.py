@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from listing.backends.base import Words
 from listing.evidence.brands import find_brand
 from listing.evidence.labels import find_material, find_size
-from listing.evidence.ocr import OcrSpan, Reader
+from listing.evidence.ocr import OcrSpan, Reader, fold
 from listing.facts import verify
 from listing.request import DraftRequest
 from listing.safety.contacts import scrub
@@ -18,11 +19,31 @@ _MAX_LENGTH = 60
 _MIN_LETTERS = 3
 
 
-def read_facts(request: DraftRequest, node: CategoryNode, reader: Reader) -> list[AttributeValue]:
-    """Facts from legible text, at most one per attribute; only attributes of the category."""
+def read_facts(
+    request: DraftRequest, node: CategoryNode, reader: Reader, said: Mapping[str, Words] | None = None
+) -> list[AttributeValue]:
+    """Facts from legible text, at most one per attribute; only attributes of the category.
+
+    said: what a model reads or calls by itself; it fills what was not read here, as a guess.
+    """
     pages = [reader.read(photo.image) for photo in request.photos]
     facts = [_brand(pages, request.note), _label(pages, "size"), _label(pages, "material"), _text(pages)]
-    return [fact for fact in facts if fact is not None and fact.name in node.attributes]
+    found = {fact.name: fact for fact in facts if fact is not None}
+    found = {**{name: _guess(name, words, pages) for name, words in (said or {}).items()}, **found}
+    return [fact for fact in found.values() if fact.name in node.attributes]
+
+
+def _guess(name: str, words: Words, pages: Sequence[Sequence[OcrSpan]]) -> AttributeValue:
+    """With the place of the first line that holds the words, where one was read."""
+    wanted, box, photo = fold(words.text), None, words.photo
+    for i, page in enumerate(pages):
+        line = next((span for span in page if wanted and wanted in fold(span.text)), None)
+        if line is not None and words.photo in (i, None):
+            photo, box = i, line.box
+            break
+    return verify.guess(
+        name, words.text, Evidence(source="mllm", photo=photo, box=box, text=words.text, score=words.sure), words.sure
+    )
 
 
 def _ordered(pages: Sequence[Sequence[OcrSpan]]) -> list[tuple[int, OcrSpan]]:

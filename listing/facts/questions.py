@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from listing import prompts
 from listing.backends.base import Backend, ChoiceQuestion
@@ -14,12 +14,15 @@ from listing.taxonomy import Attribute, CategoryNode, Taxonomy
 
 @dataclass(frozen=True)
 class Reading:
-    """What the sources say of one attribute: the combined distribution, each source's own, and the clearest photo."""
+    """What the sources say of one attribute: the combined distribution, each source's own, and the clearest photo.
+
+    photo: None where the model saw several at once.
+    """
 
     attribute: Attribute
     probabilities: Distribution
     sources: Mapping[str, Distribution]
-    photo: int
+    photo: int | None = None
 
 
 def visible(node: CategoryNode, taxonomy: Taxonomy) -> list[Attribute]:
@@ -45,36 +48,40 @@ def read(
     *,
     classifier: Sequence[Mapping[str, Distribution]],
     hints: Mapping[str, Sequence[str]],
-    neighbours: Mapping[str, Distribution],
-    pixels: Sequence[Distribution] = (),
+    others: Mapping[str, Mapping[str, Distribution]],
 ) -> list[Reading]:
-    """One reading per visible attribute, in the schema's order.
+    """One reading per visible attribute of which something speaks, in the schema's order.
 
     Args:
         trust: how well each photo shows the item (0..1).
         classifier: the tower's own opinions, one mapping per photo.
-        hints, neighbours: retrieval's candidates and votes by attribute; never for instance-level attributes.
-        pixels: colour names by the pixels of the photos that show the item best; heard for the colour alone.
+        hints: retrieval's candidates by attribute; never for instance-level attributes.
+        others: what further sources say, by attribute and source.
     """
     attributes = visible(node, taxonomy)
     asked = questions(attributes, hints)
     answers = [backend.score(photo.image, asked) for photo in photos]
     readings = []
     for attribute in attributes:
-        views = [answer[attribute.name] for answer in answers]
-        heads = [within(view[attribute.name], attribute) for view in classifier if attribute.name in view]
-        sources: dict[str, Distribution] = {"mllm": over_photos(views, trust)}
+        name = attribute.name
+        views = {i: answer[name] for i, answer in enumerate(answers) if name in answer}
+        heads = [within(view[name], attribute) for view in classifier if name in view]
+        sources = dict(others.get(name, {}))
+        if views:
+            sources["mllm"] = over_photos(list(views.values()), [trust[i] for i in views])
         if len(heads) == len(photos):
             sources["classifier"] = over_photos(heads, trust)
-        if pixels and attribute.name == "colour":
-            sources["pixels"] = within(over_photos(pixels, [1.0] * len(pixels)), attribute)
-        if not attribute.instance and attribute.name in neighbours:
-            sources["neighbours"] = neighbours[attribute.name]
-        combined = combine(sources, calibration.of(attribute.name).weights) or dict(sources["mllm"])
-        value, _ = best(combined)
-        clearest = max(range(len(photos)), key=lambda i: (trust[i] * views[i].get(value, 0.0), -i))
-        readings.append(Reading(attribute, combined, sources, clearest))
+        if reading := weigh(attribute, sources, calibration):
+            value, _ = best(reading.probabilities)
+            clearest = max(views, key=lambda i: (trust[i] * views[i].get(value, 0.0), -i), default=None)
+            readings.append(replace(reading, photo=clearest))
     return readings
+
+
+def weigh(attribute: Attribute, sources: Mapping[str, Distribution], calibration: Calibration) -> Reading | None:
+    """All sources as one reading; None where no source that is heard speaks."""
+    combined = combine(sources, calibration.of(attribute.name).weights) or dict(sources.get("mllm", {}))
+    return Reading(attribute, combined, sources) if combined else None
 
 
 def within(distribution: Distribution, attribute: Attribute) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from listing import prompts
 from listing.backends.base import Backend, ChoiceQuestion
@@ -12,7 +12,8 @@ from listing.evidence.eyes import Eyes, Sight
 from listing.evidence.neighbours import Neighbours, NeighbourSearch
 from listing.facts import questions, verify
 from listing.facts.category_router import Router
-from listing.facts.ensemble import Calibration, Distribution, best, certainty, mean_of, over_photos
+from listing.facts.ensemble import Calibration, Distribution, best, certainty, damped, mean_of, over_photos
+from listing.facts.item_form import Said, category_of
 from listing.facts.questions import Reading
 from listing.request import DraftRequest, Photo
 from listing.schema import AttributeValue, Candidate, Category, Detail, Evidence, Flag
@@ -28,13 +29,17 @@ _MIN_TRUST = 0.05  # a photo never counts for nothing: it may be the only one
 
 @dataclass(frozen=True)
 class Look:
-    """The category, and per photo: what the towers say, how well it shows the item (0..1), and what the eyes saw."""
+    """The category, and per photo: what the towers say, how well it shows the item (0..1), and what the eyes saw.
+
+    said: the form that the model filled in.
+    """
 
     category: Category
     classifier: Sequence[Mapping[str, Distribution]]
     trust: Sequence[float]
     flags: Sequence[Flag] = field(default_factory=list)
     sights: Sequence[Sight] = ()
+    said: Said | None = None
 
 
 def category_question(taxonomy: Taxonomy) -> tuple[ChoiceQuestion, dict[str, str]]:
@@ -51,29 +56,64 @@ def look(
     router: Router,
     similar: NeighbourSearch | None,
     taxonomy: Taxonomy,
+    calibration: Calibration,
     eyes: Eyes | None = None,
+    said: Said | None = None,
 ) -> Look:
-    """Ask every source for the category; the seller's own choice is taken as it is."""
+    """Ask every source for the category; the seller's own choice is taken as it is.
+
+    said: the form that the model has filled in; without one it is asked here.
+    """
+    near = Neighbours()
+    if similar is not None and request.category is None:
+        near = similar.find(request.photos, category=None, seller_id=request.seller_id)
+    wanted = eyes if said is None or said.details is None else None
+    sights = [Sight() if wanted is None else wanted.look(photo.image) for photo in request.photos]
+    if said is not None:
+        # Which photo shows the item best was not asked; the first is the cover.
+        trust = [1.0, *[_MIN_TRUST] * (len(request.photos) - 1)]
+        if request.category is not None:
+            return Look(chosen(request.category, Category(value=None, confidence=0.0)), [], trust, [], sights, said)
+        category = category_of(said, near.categories, len(near.neighbours), calibration, taxonomy)
+        flags = [] if category.value else _remarks(category, taxonomy)
+        return Look(category, [], trust, flags, sights, said)
+    return _asked(request, sights, near, backend=backend, router=router, taxonomy=taxonomy, calibration=calibration)
+
+
+def _asked(
+    request: DraftRequest,
+    sights: Sequence[Sight],
+    near: Neighbours,
+    *,
+    backend: Backend,
+    router: Router,
+    taxonomy: Taxonomy,
+    calibration: Calibration,
+) -> Look:
+    """The category by the closed question about each photo, the towers, past listings and the ImageNet head."""
     question, names = category_question(taxonomy)
-    mllm, heads, sights = [], [], []
-    for photo in request.photos:
-        answer = backend.score(photo.image, [question])["category"]
+    mllm: list[Distribution] = []
+    heads = []
+    for photo, sight in zip(request.photos, sights, strict=True):
+        answer = backend.score(photo.image, [question]).get("category", {})
         mllm.append({names[words]: p for words, p in answer.items()})
-        sight = Sight() if eyes is None else eyes.look(photo.image)
         own = backend.opinions(photo.image)
         # Beside a model without a tower of its own the eyes' answers would outweigh it: no calibration knows them.
         heads.append(mean_of(own, sight.opinions) if own else own)
-        sights.append(sight)
     labels = [view["label"] for view in heads if "label" in view]
     sure = labels if len(labels) == len(request.photos) else mllm
     trust = [max(_MIN_TRUST, certainty(view)) for view in sure]
-    opinions = {"mllm": over_photos(mllm, trust)}
+    spoken = [i for i, view in enumerate(mllm) if view]
+    opinions = {"mllm": over_photos([mllm[i] for i in spoken], [trust[i] for i in spoken])}
+    weights = None
     if len(labels) == len(request.photos):
         opinions["classifier"] = over_photos(labels, trust)
-    if similar is not None and request.category is None:
-        near = similar.find(request.photos, category=None, seller_id=request.seller_id)
         opinions["neighbours"] = dict(near.categories)
-    category = router.decide([photo.image for photo in request.photos], opinions)
+    else:  # how good past listings are beside this model is what its own calibration says
+        weights = calibration.of("category").weights
+        if weights.get("neighbours"):
+            opinions["neighbours"] = damped(near.categories, taxonomy.tuned(), len(near.neighbours))
+    category = router.decide([photo.image for photo in request.photos], opinions, weights)
     flags = [*_remarks(category, taxonomy), *different_items(labels, taxonomy)]
     if request.category is not None:
         category, flags = chosen(request.category, category), []
@@ -126,9 +166,29 @@ def readings(
     taxonomy: Taxonomy,
     calibration: Calibration,
 ) -> list[Reading]:
-    """One reading per visible attribute; an untuned category is judged by the pixels alone."""
-    if not node.tuned:
+    """One reading per visible attribute of which something speaks.
+
+    A category that questions were not tuned on is judged by the pixels alone, unless the model has filled in a form.
+    """
+    if seen.said is None and not node.tuned:
         return []
+    others: dict[str, dict[str, Distribution]] = {}
+    for attribute in questions.visible(node, taxonomy):
+        others[attribute.name] = {}
+        if attribute.name == "colour" and (shares := [view.shares for view in pixels if view.shares]):
+            others["colour"]["pixels"] = questions.within(over_photos(shares, [1.0] * len(shares)), attribute)
+        votes = neighbours.votes.get(attribute.name)
+        if votes and not attribute.instance:
+            others[attribute.name]["neighbours"] = damped(votes, attribute.answers, len(neighbours.neighbours))
+    if seen.said is not None:
+        found = []
+        for attribute in questions.visible(node, taxonomy):
+            sources = others[attribute.name]
+            if attribute.name in seen.said.attributes:
+                sources["mllm"] = questions.within(seen.said.attributes[attribute.name], attribute)
+            if reading := questions.weigh(attribute, sources, calibration):
+                found.append(replace(reading, photo=0 if len(request.photos) == 1 else None))
+        return found
     return questions.read(
         request.photos,
         seen.trust,
@@ -137,9 +197,9 @@ def readings(
         backend,
         calibration,
         classifier=seen.classifier,
-        hints=neighbours.hints(),
-        neighbours=neighbours.votes,
-        pixels=[view.shares for view in pixels if view.shares],
+        # Others were not taught that similar listings may be wrong.
+        hints=neighbours.hints() if any(seen.classifier) else {},
+        others=others,
     )
 
 
@@ -167,6 +227,8 @@ def item_type(seen: Look, category: str, eyes: Eyes, calibration: Calibration) -
 
 def details(seen: Look) -> list[Detail]:
     """What the photos show beyond the attributes, the likeliest first; one photo that shows it is enough."""
+    if seen.said is not None and seen.said.details is not None:
+        return list(seen.said.details)
     found: dict[str, Detail] = {}
     for photo, sight in enumerate(seen.sights):
         if seen.trust[photo] < 0.5 * max(seen.trust):

@@ -26,6 +26,7 @@ class StubBackend:
     answers: Mapping[str, str] = field(default_factory=dict)
     texts: Sequence[str] = ("Navy hoodie\nA navy hoodie with a zip.",)
     name: str = "stub"
+    concurrency: int = 1
     asked: list[ChoiceQuestion] = field(default_factory=list)
     prompts: list[str] = field(default_factory=list)
 
@@ -56,7 +57,14 @@ class StubRouter:
 
     known: bool = True
 
-    def decide(self, photos: Sequence[Image.Image], opinions: Mapping[str, Mapping[str, float]]) -> Category:
+    def decide(
+        self,
+        photos: Sequence[Image.Image],
+        opinions: Mapping[str, Mapping[str, float]],
+        weights: Mapping[str, float] | None = None,
+    ) -> Category:
+        if not opinions["mllm"]:
+            return Category(value=None, confidence=0.0, in_range=False)
         value, p = max(opinions["mllm"].items(), key=lambda item: item[1])
         return Category(
             value=value if self.known else None,

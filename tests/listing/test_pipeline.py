@@ -181,7 +181,15 @@ def test_neighbours_hint_but_never_at_instance_level():
         votes={"colour": {"red": 1.0}, "condition": {"stain": 1.0}},
         ids={"colour": {"red": ["n1", "n2"]}},
     )
-    backend, similar = StubBackend(HOODIE), StubSimilar(found)
+    similar = StubSimilar(found)
+
+    class Tuned(StubBackend):
+        def opinions(self, image):
+            return {"pattern": {"solid": 1.0}}
+
+    other, backend = StubBackend(HOODIE), Tuned(HOODIE)
+    draft(DraftRequest(photos=intake([photo()])), backend=other, similar=StubSimilar(found))
+    assert "red" not in {q.name: q.prompt for q in other.asked}["colour"], "it was not taught to doubt a hint"
     made = draft(DraftRequest(photos=intake([photo()]), seller_id="anna"), backend=backend, similar=similar)
     asked = {q.name: q.prompt for q in backend.asked}
     assert "red" in asked["colour"]

@@ -1,4 +1,4 @@
-"""The waiting line: one at a time, fair, bounded."""
+"""The waiting line: as many at once as the model allows, fair, bounded."""
 
 from __future__ import annotations
 
@@ -119,6 +119,46 @@ def test_the_second_person_sees_a_position_at_once_and_the_model_works_on_one_dr
     rest.join()
     assert states[-1] == "ready"
     assert services.pipeline.most_running == 1
+
+
+def test_as_many_run_at_once_as_the_model_allows():
+    queue = DraftQueue(9, 9, 10.0, at_once=3)
+    tickets = [queue.join(str(n), str(n)) for n in range(8)]
+    assert [queue.wait(t, 0) for t in tickets] == [0, 0, 0, 1, 2, 3, 4, 5]
+    assert queue.seconds_left(tickets[3], 0.0) == pytest.approx(20, abs=0.1)
+    assert queue.seconds_left(tickets[7], 0.0) == pytest.approx(30, abs=0.1), "the third round"
+    queue.leave(tickets[1])
+    assert [queue.wait(t, 0) for t in tickets[2:5]] == [0, 0, 1]
+
+
+def test_one_who_leaves_lets_the_next_one_in_at_once():
+    queue = DraftQueue(9, 9, 10.0, at_once=2)
+    first, second, third = (queue.join(name, name) for name in "abc")
+    assert [queue.wait(t, 0) for t in (first, second, third)] == [0, 0, 1]
+    threading.Timer(0.05, queue.leave, [second]).start()
+    begun = time.monotonic()
+    assert queue.wait(third, 20) == 0
+    assert time.monotonic() - begun < 5
+
+
+def test_eight_sellers_are_served_at_once(build):
+    services = build(pipeline=FakePipeline(delay=0.05, concurrency=8), queue_per_seller=1)
+    runs = [
+        services.draft_writer.start(services.sellers.named(f"seller-{n}").id, intake([jpeg((n, 0, 0))]))
+        for n in range(8)
+    ]
+    states = [""] * 8
+
+    def follow(number):
+        states[number] = [view.state for view in runs[number]][-1]
+
+    threads = [threading.Thread(target=follow, args=[n]) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert states == ["ready"] * 8
+    assert services.pipeline.most_running == 8
 
 
 def test_a_refused_draft_leaves_nothing_behind(build):

@@ -87,6 +87,7 @@ class RemotePipeline:
     """The least that a draft asks of a remote model: a closed question about the photo, then a text."""
 
     backend: OpenAIBackend
+    concurrency: int = 1
 
     def run(self, request: DraftRequest) -> Iterator[Event]:
         yield StageEvent(stage="facts", share=0.1)

@@ -114,13 +114,36 @@ def serving(script: Script, models: list[str] | None = None) -> Iterator[Stub]:
         stub.server_close()
 
 
-def reply(text: str, alternatives: dict[str, float] | None = None, *, tokens: int = 9) -> Answer:
-    """A whole answer; ``alternatives`` (token -> log-probability) of its first token."""
+Said = tuple[str, dict[str, float]]  # a token, and the probabilities of all that might stand there, itself included
+
+
+def reply(text: str, said: Iterable[Said] | None = None, *, tokens: int = 9) -> Answer:
+    """A whole answer; ``said``: its tokens, where the server lists log-probabilities."""
     choice: dict[str, Any] = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-    if alternatives is not None:
-        listed = [{"token": token, "logprob": value} for token, value in alternatives.items()]
-        choice["logprobs"] = {"content": [{"token": text[:1], "logprob": -0.1, "top_logprobs": listed}]}
+    if said is not None:
+        choice["logprobs"] = {
+            "content": [
+                {
+                    "token": token,
+                    "logprob": math.log(listed[token]),
+                    "top_logprobs": [{"token": t, "logprob": math.log(p)} for t, p in listed.items()],
+                }
+                for token, listed in said
+            ]
+        }
     return Answer(body={"object": "chat.completion", "choices": [choice], "usage": {"prompt_tokens": tokens}})
+
+
+def spelled(*parts: str | Said) -> list[Said]:
+    """The tokens of a reply; plain text is certain, character by character."""
+    out: list[Said] = []
+    for part in parts:
+        out += [(c, {c: 1.0}) for c in part] if isinstance(part, str) else [part]
+    return out
+
+
+def text_of(said: Iterable[Said]) -> str:
+    return "".join(token for token, _ in said)
 
 
 def event(text: str = "", finish: str | None = None) -> bytes:
@@ -141,12 +164,13 @@ def photo_of(request: Request) -> str | None:
     return None if isinstance(content, str) else content[0]["image_url"]["url"]
 
 
-def seeing(script: Script) -> Script:
+def seeing(script: Script, *, logprobs: bool = True) -> Script:
     """Answers the look-check like a server whose model takes photos; the rest goes to ``script``."""
 
     def answer(request: Request) -> Answer:
         if prompt_of(request) == "?":
-            return reply("ok", tokens=60 if photo_of(request) else 10)
+            said = spelled("ok") if logprobs and request.body.get("logprobs") else None
+            return reply("ok", said, tokens=60 if photo_of(request) else 10)
         return script(request)
 
     return answer

@@ -19,6 +19,8 @@ from listing.schema import Category, Draft, Quality
 class FakePipeline:
     """Its drafts depend on the request; notes make it fail in the ways a real one may."""
 
+    concurrency = 1
+
     def __init__(self, seconds: float = 0.0) -> None:
         self.seconds = seconds
 

@@ -83,6 +83,39 @@ def test_rows_come_out_in_order_and_bad_ones_in_their_place(source: Path, tmp_pa
     assert len(set(ids)) == len(ids)
 
 
+def test_threads_write_what_one_after_the_other_writes_and_sooner(source: Path, tmp_path: Path) -> None:
+    alone, together = tmp_path / "alone.jsonl", tmp_path / "together.jsonl"
+    run_batch(source, alone, factory())
+    began = time.monotonic()
+    run_batch(source, together, factory(0.2), workers=12, engine="threads")
+    assert time.monotonic() - began < 0.2 * ROWS / 2
+    assert together.read_bytes() == alone.read_bytes()
+
+
+def test_a_model_that_goes_away_stops_the_threads_too(tmp_path: Path) -> None:
+    write_photo(tmp_path / "0.png", 1)
+    rows: list[dict[str, Any] | str] = [{"id": str(n), "photos": ["0.png"]} for n in range(40)]
+    rows[3] = {"id": "3", "photos": ["0.png"], "note": "no model"}
+    source, out = write_rows(tmp_path / "in.jsonl", rows), tmp_path / "out.jsonl"
+    with pytest.raises(BackendError, match="went away"):
+        run_batch(source, out, factory(0.02), workers=4, engine="threads")
+    assert [line["id"] for line in lines(out)] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--concurrency", "4"], "use --workers"),
+        (["--concurrency", "4", "--workers", "2", "--model", "http://127.0.0.1:9"], "leave out --workers"),
+    ],
+)
+def test_concurrency_is_for_servers_alone(
+    options: list[str], told: str, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["batch", str(source), "-o", str(tmp_path / "out.jsonl"), *options]) == 2
+    assert told in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_kill_at_any_moment_and_resume_change_nothing(source: Path, tmp_path: Path, workers: int) -> None:
     undisturbed, out = tmp_path / "undisturbed.jsonl", tmp_path / "out.jsonl"
