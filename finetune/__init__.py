@@ -16,7 +16,7 @@ from rag_index.lazy import lazy_names
 
 if TYPE_CHECKING:
     from finetune.data.build import from_annotations, from_listings, write_data
-    from finetune.data.past_listings import read_listings
+    from finetune.data.past_listings import listing_rows
     from finetune.data.photosets import data_root, read_annotations
     from finetune.data.tasks import TaskPlan
     from finetune.embedded.assemble import WEIGHTS
@@ -48,10 +48,10 @@ __all__ = [
     "from_listings",
     "gather_material",
     "label_report",
+    "listing_rows",
     "merge",
     "read_annotations",
     "read_labels",
-    "read_listings",
     "run_evaluation",
     "run_stages",
     "untuned_model",
@@ -65,7 +65,7 @@ __getattr__ = lazy_names(
     __name__,
     {
         "data.build": "from_annotations from_listings write_data",
-        "data.past_listings": "read_listings",
+        "data.past_listings": "listing_rows",
         "data.photosets": "data_root read_annotations",
         "data.tasks": "TaskPlan",
         "embedded.assemble": "WEIGHTS",

@@ -10,7 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 log = logging.getLogger(__name__)
-PRIVATE = ("store.sqlite*", "session.key", "index", "media", "feed", "logs", "uploads")  # what lies in a home
+PRIVATE = (
+    "store.sqlite*",
+    "session.key",
+    "index",
+    "media",
+    "feed",
+    "logs",
+    "uploads",
+    "imports",
+)  # what lies in a home
 
 
 def ipl_home() -> Path:

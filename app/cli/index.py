@@ -6,17 +6,16 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rag_index
+from app.cli import catalogue
 from listing.home import ipl_home, private_files
 
 if TYPE_CHECKING:
-    from rag_index.imports.import_tables import RowProblem
-
-SHOWN_PROBLEMS = 20
+    from rag_index.imports.importer import Import
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -24,13 +23,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--index", metavar="PLACE", help="folder, or address of a chroma server (default: IPL_INDEX)")
     table = argparse.ArgumentParser(add_help=False)
-    table.add_argument(
-        "--map",
-        default="",
-        metavar="FIELD=COLUMN,...",
-        help="which column is which field: listing_id, seller_id, category, title, description, price, currency, sold, "
-        "photos, attributes.NAME",
-    )
+    catalogue.add_options(table)
     commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
     made = commands.add_parser(
@@ -39,13 +32,13 @@ def register(parser: argparse.ArgumentParser) -> None:
     source = made.add_mutually_exclusive_group()
     source.add_argument("--sample", action="store_true", help="from the sample listings (this is the default)")
     source.add_argument(
-        "--from", dest="table", type=Path, metavar="TABLE", help="CSV, JSONL or Parquet of past listings"
+        "--from", dest="table", type=Path, metavar="TABLE", help=f"your past listings: {catalogue.KINDS}"
     )
     source.add_argument("--empty", action="store_true", help="an index without listings")
     made.add_argument("--if-missing", action="store_true", help="do nothing when there is a fitting index")
 
     more = commands.add_parser("add", parents=[common, table], help="add your own past listings")
-    more.add_argument("table", type=Path, metavar="TABLE", help="CSV, JSONL or Parquet")
+    more.add_argument("table", type=Path, metavar="TABLE", help=catalogue.KINDS)
 
     search_ = commands.add_parser("search", parents=[common], help="find past listings by words or by photos")
     search_.add_argument("words", nargs="*", help="what to look for")
@@ -71,37 +64,54 @@ def build(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
     if args.if_missing and _fits(args.index, encoders):
         print(f"the index in {args.index} is there already")
         return 0
-    problems: list[RowProblem] = []
+    made = _import(args, encoders) if args.table else None
     if args.empty:
         records: Iterable[rag_index.IndexRecord] = ()
-    elif args.table:
-        records = _usable(args, encoders, problems)
     else:
-        records = rag_index.sample_records(encoders.info)
+        records = made.records() if made else rag_index.sample_records(encoders.info)
     count = rag_index.build(records, args.index, encoders.info, contact_check=_contact_check)
+    if made:
+        made.done()
     print(f"{count} listings in {args.index}")
-    return _report(problems)
+    return 0
 
 
 def add(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
     """Import a table into the index that is there."""
-    from rag_index.imports.importer import BATCH
-    from rag_index.storage.rows import chunks
-
-    problems: list[RowProblem] = []
+    rag_index.ListingIndex.open(args.index, encoders.info).close()  # better to hear of it before the work
+    made = _import(args, encoders)
     with rag_index.ListingIndex.open(args.index, encoders.info, contact_check=_contact_check) as index:
-        stored = sum(index.add(group) for group in chunks(_usable(args, encoders, problems), BATCH))
+        stored = index.add(made.records())
+    made.done()
     print(f"{stored} listings added to {args.index}")
-    return _report(problems)
+    return 0
+
+
+def _import(args: argparse.Namespace, encoders: rag_index.Encoders) -> Import:
+    """The table's rows, made ready; CommandError: too few of them can be used."""
+    from listing.catalogue import tools
+    from rag_index.imports.importer import Import
+
+    opened = catalogue.open_table(args, args.table, encoders)
+    made = Import(opened, tools(), encoders, catalogue.imports_home(), _contact_check)
+    report = made.prepare()
+    try:
+        catalogue.go_on(args, report, "name the folder of the photos with --photos DIR")
+    except catalogue.CommandError:
+        made.done()
+        raise
+    return made
 
 
 def search(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
     """Print what is nearest to words or photos."""
+    from listing.catalogue import read_photos
+
     words = " ".join(args.words).strip()
     if not words and not args.photo:
         print("ipl: name words to look for, or a photo (--photo FILE)", file=sys.stderr)
         return 2
-    photos = _read_photos(args.photo) if args.photo else []
+    photos = read_photos(args.photo) if args.photo else []
     with rag_index.ListingIndex.open(args.index, encoders.info) as index:
         query = rag_index.Query(
             image_vectors=encoders.image_vectors([p.image for p in photos]).tolist(),
@@ -153,50 +163,7 @@ def _fits(location: str, encoders: rag_index.Encoders) -> bool:
     return True
 
 
-def _usable(
-    args: argparse.Namespace, encoders: rag_index.Encoders, problems: list[RowProblem]
-) -> Iterator[rag_index.IndexRecord]:
-    """Records of the table; rows that are left out go to ``problems``."""
-    from rag_index.imports.import_tables import RowProblem, parse_mapping
-    from rag_index.imports.importer import read_records
-
-    for item in read_records(args.table, parse_mapping(args.map), _tools(), encoders, _contact_check):
-        if isinstance(item, RowProblem):
-            problems.append(item)
-        else:
-            yield item
-
-
-def _report(problems: list[RowProblem]) -> int:
-    for problem in problems[:SHOWN_PROBLEMS]:
-        print(f"left out: row {problem.number}: {problem.message}", file=sys.stderr)
-    if len(problems) > SHOWN_PROBLEMS:
-        print(f"left out: {len(problems) - SHOWN_PROBLEMS} more rows", file=sys.stderr)
-    return 1 if problems else 0
-
-
 def _contact_check(text: str) -> str | None:
     from listing.safety.contacts import sure_contact
 
     return sure_contact(text)
-
-
-def _tools() -> rag_index.Tools:
-    from listing.safety.contacts import scrub_for_index
-    from listing.taxonomy import load_taxonomy
-
-    taxonomy = load_taxonomy()
-
-    def category(words: str) -> str:
-        node = taxonomy.find(words)
-        if node is None:
-            raise ValueError(f"there is no category {words[:40]!r}; listing/taxonomy.yaml names them.")
-        return node.name
-
-    return rag_index.Tools(scrub_for_index, _read_photos, category)
-
-
-def _read_photos(paths: Sequence[Path]) -> list[rag_index.ReadPhoto]:
-    from listing.intake.photos import intake
-
-    return [rag_index.ReadPhoto(photo.image, photo.ref.phash) for photo in intake(paths)]

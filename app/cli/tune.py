@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import finetune
-from app.cli import CommandError
+from app.cli import CommandError, catalogue
 from app.setup.repository import ROOT, repository
+from listing.home import ipl_home, private_files
 
 CONFIGS = ROOT / "finetune" / "configs"
 STAGES = ("tower", "projector", "mllm", "chat")
@@ -30,8 +32,10 @@ def register(parser: argparse.ArgumentParser) -> None:
     data = parser.add_argument_group(
         "data: write train.jsonl, validation.jsonl, a report and a page of samples to --out"
     )
-    data.add_argument("--listings", type=Path, metavar="FILE", help="past listings as JSONL instead of --data")
-    data.add_argument("--photos", type=Path, metavar="DIR", help="where the photos of --listings lie")
+    data.add_argument(
+        "--listings", type=Path, metavar="TABLE", help=f"instead of --data, past listings: {catalogue.KINDS}"
+    )
+    catalogue.add_options(data)
     data.add_argument("--seed", type=int, default=0, help="which questions and texts are drawn (default: 0)")
     merging = parser.add_argument_group("merge: put an adapter into its 16-bit base, as a model folder in --out")
     merging.add_argument("--base", metavar="MODEL", help="folder or hub id that was tuned, not quantised")
@@ -73,9 +77,7 @@ def _data(args: argparse.Namespace) -> None:
         raise CommandError("name the folder for the samples with --out DIR.", 2)
     taxonomy = load_taxonomy()
     if args.listings:
-        if args.photos is None:
-            raise CommandError("name the folder with the listings' photos with --photos DIR.", 2)
-        rows, make_tasks = finetune.read_listings(args.listings, args.photos), finetune.from_listings(taxonomy)
+        rows, make_tasks = _listed(args), finetune.from_listings(taxonomy)
     else:
         rows = finetune.read_annotations(args.data or finetune.data_root() / "clothing_cc0")
         make_tasks = finetune.from_annotations(taxonomy, finetune.TaskPlan(text_share=1.0))
@@ -83,8 +85,19 @@ def _data(args: argparse.Namespace) -> None:
     for split, samples in made.samples.items():
         tasks = ", ".join(f"{task} {sum(values.values())}" for task, values in made.counts[split].items())
         print(f"{split}: {samples} samples; answers: {tasks}")
-    print(f"{made.alike} training photos left out: they look like photos of validation.")
+    print(f"Validation is whole {made.split}; {made.alike} training photos that look like photos of it are left out.")
     print(f"Counts by value: {args.out / 'report.json'}; 40 samples with photos: {args.out / 'samples.html'}")
+
+
+def _listed(args: argparse.Namespace) -> list[dict[str, Any]]:
+    import rag_index
+    from rag_index.imports.fetch import Fetcher
+
+    opened = catalogue.open_table(args, args.listings, rag_index.default_encoders(ipl_home()))
+    with private_files():
+        rows, report = finetune.listing_rows(opened, args.out, Fetcher(catalogue.imports_home() / "photos"))
+    catalogue.go_on(args, report, "name the folder of the photos with --photos DIR")
+    return rows
 
 
 def _merge(args: argparse.Namespace) -> None:

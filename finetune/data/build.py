@@ -6,6 +6,7 @@ a training photo that looks like one of theirs is left out.
 
 from __future__ import annotations
 
+import functools
 import html
 import json
 import os
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from finetune.data.past_listings import tasks_of
-from finetune.data.splits import split_rows
+from finetune.data.splits import split_items, split_rows
 from finetune.data.tasks import Task, TaskPlan, photo_tasks, text_tasks
 from finetune.errors import DataError
 from listing.taxonomy import Taxonomy
@@ -33,8 +34,12 @@ TaskMaker = Callable[[Row, Random], tuple[list[Task], list[Task]]]
 
 @dataclass(frozen=True)
 class DataReport:
-    """What was made: samples by split, and answers by task and value (texts: how many)."""
+    """What was made: samples by split, and answers by task and value (texts: how many).
 
+    split: what is kept for validation, "senders" or "items". alike: training photos left out as lookalikes.
+    """
+
+    split: str
     samples: dict[str, int]
     counts: dict[str, dict[str, dict[str, int]]]
     alike: int
@@ -51,7 +56,7 @@ def from_annotations(taxonomy: Taxonomy, plan: TaskPlan) -> TaskMaker:
 
 
 def from_listings(taxonomy: Taxonomy) -> TaskMaker:
-    """Tasks of a row of ``read_listings``."""
+    """Tasks of a row of ``listing_rows``."""
     return lambda row, rng: tasks_of(row["listing"], taxonomy)
 
 
@@ -74,6 +79,27 @@ def without_lookalikes(train: Sequence[Row], validation: Sequence[Row]) -> list[
     return [r for r in train if np.bitwise_count(kept ^ np.uint64(_bits(r["image"]))).min() > MAX_HASH_DISTANCE]
 
 
+def item_groups(rows: Sequence[Row]) -> list[str]:
+    """For each row the name of its group: photos of one listing, of one title, or that look alike."""
+    first: dict[str, int] = {}
+    root = list(range(len(rows)))
+
+    def find(number: int) -> int:
+        while root[number] != number:
+            root[number] = number = root[root[number]]
+        return number
+
+    bits = np.array([_bits(row["image"]) for row in rows], dtype=np.uint64)
+    for number, row in enumerate(rows):
+        same = [row.get("item", row["image"]), " ".join(row.get("listing", {}).get("title", "").lower().split())]
+        joined = [first.setdefault(name, number) for name in same if name]
+        joined += np.flatnonzero(np.bitwise_count(bits[:number] ^ bits[number]) <= MAX_HASH_DISTANCE).tolist()
+        for other in joined:
+            root[find(number)] = find(other)
+    return [str(rows[find(number)].get("item", rows[find(number)]["image"])) for number in range(len(rows))]
+
+
+@functools.lru_cache(maxsize=100_000)
 def _bits(image: str) -> int:
     from PIL import Image
 
@@ -86,17 +112,23 @@ def _bits(image: str) -> int:
 def write_data(rows: Iterable[Row], teach: TaskMaker, out: Path, seed: int = 0) -> DataReport:
     """Write ``train.jsonl``, ``validation.jsonl``, ``report.json``, ``samples.html``; DataError: a split is empty."""
     out.mkdir(parents=True, exist_ok=True)
+    rows = list(rows)
     train, validation = split_rows(rows)
+    split = "senders"
+    if not train or not validation:
+        train, validation = split_items(rows, item_groups(rows))
+        split = "items"
     apart = without_lookalikes(train, validation)
     samples: dict[str, list[dict[str, Any]]] = {}
     for name, part in (("train", apart), ("validation", validation)):
         rng = Random(f"{seed}:{name}")
         samples[name] = [s for row in part for s in _samples(row, teach, out, rng)]
         if not samples[name]:
-            raise DataError(f"No sample for {name}: photos of at least two senders are needed, some of each split.")
+            raise DataError(f"No sample for {name}: photos of at least two senders or two different things are needed.")
         text = "".join(json.dumps(s, ensure_ascii=False) + "\n" for s in samples[name])
         (out / f"{name}.jsonl").write_text(text, encoding="utf-8")
     made = DataReport(
+        split,
         {name: len(part) for name, part in samples.items()},
         {name: count(part) for name, part in samples.items()},
         len(train) - len(apart),

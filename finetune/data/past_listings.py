@@ -6,44 +6,65 @@ own facts is left out of the target: otherwise the model learns to make such thi
 
 from __future__ import annotations
 
-import json
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from finetune.data.tasks import Task
-from finetune.errors import DataError
 from listing import prompts
+from listing.intake.photos import intake
 from listing.safety.contacts import find_contacts
 from listing.taxonomy import CategoryNode, Taxonomy
+from rag_index.imports.catalogue import Catalogue, PlainRow
+from rag_index.imports.fetch import Fetcher, FetchProblem
+from rag_index.imports.importer import BATCH, find_photos, read_some
+from rag_index.imports.report import Report
+from rag_index.imports.tables import RowProblem
+from rag_index.storage.rows import chunks
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _NUMBER = re.compile(r"\d+")
 
 
-def read_listings(file: Path, photos: Path) -> list[dict[str, Any]]:
-    """Rows ``{image, sender_id, listing}`` of a JSONL of listings (docs/tuning.md), one for each photo that is there.
+def listing_rows(catalogue: Catalogue, out: Path, fetcher: Fetcher) -> tuple[list[dict[str, Any]], Report]:
+    """Rows ``{image, sender_id, item, listing}``, one a photo, and what became of the table's rows.
 
-    Photos are looked for as ``photos/ab/abcd....jpg`` (the store's media folder) and ``photos/abcd....jpg``.
-
-    Raises:
-        DataError: the file is missing, a line is no listing, or no photo is found at all.
+    The photos pass intake and are written to ``out/photos``, so that ``out`` can be taken elsewhere as it is.
     """
-    if not file.is_file():
-        raise DataError(f"There is no {file}; name a JSONL of published listings with --listings.")
+    report = Report()
+    rows: list[dict[str, Any]] = []
+    (out / "photos").mkdir(parents=True, exist_ok=True)
+    for group in chunks(catalogue.rows(), BATCH):
+        files = find_photos([row for row in group if isinstance(row, PlainRow)], catalogue, fetcher)
+        for row in group:
+            made = row if isinstance(row, RowProblem) else _photo_rows(row, files[row.place], out / "photos")
+            if isinstance(made, RowProblem):
+                report.add([made], [])
+            else:
+                report.add([], [True])
+                rows += made
+    return rows, report
+
+
+def _photo_rows(row: PlainRow, files: Sequence[Path | FetchProblem], folder: Path) -> list[dict[str, Any]] | RowProblem:
+    if not row.known:
+        return RowProblem(row.place, "its category is not one of ours", row.category)
+    if not files:
+        return RowProblem(row.place, "it has no photo")
+    try:
+        photos = read_some(files, intake)
+    except ValueError as error:
+        return RowProblem(row.place, "none of its photos can be used", str(error))
+    said = {"category": row.category, "attributes": dict(row.attributes), "title": row.title}
+    listing = {**said, "description": row.description}
+    item = f"{row.seller_id}:{row.listing_id}"
     rows = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            given = json.loads(line)
-            ids = [photo["id"] for photo in given["photos"]]
-            sender, _ = given["seller_id"], given["category"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{file}, line {number} is no listing ({error}).") from error
-        places = [p for i in ids for p in (photos / i[:2] / f"{i}.jpg", photos / f"{i}.jpg") if p.is_file()]
-        rows += [{"image": str(place), "sender_id": sender, "listing": given} for place in places]
-    if not rows:
-        raise DataError(f"No photo of {file} lies in {photos}; name their folder with --photos.")
+    for number, photo in enumerate(photos):
+        file = folder / f"{hashlib.sha256(f'{item}:{number}'.encode()).hexdigest()[:20]}.jpg"
+        file.write_bytes(photo.jpeg)
+        rows.append({"image": str(file), "sender_id": row.seller_id, "item": item, "listing": listing})
     return rows
 
 

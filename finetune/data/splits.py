@@ -1,9 +1,9 @@
-"""Which senders are kept for validation. Similar garments recur within a sender, so a split by photo would leak."""
+"""What is kept for validation: whole senders, since similar garments recur within one; of one sender, whole items."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 VALIDATION_SHARE = 0.15
@@ -16,8 +16,13 @@ def is_validation_sender(sender_id: int | str, share: float = VALIDATION_SHARE) 
 
     A sender that is added later never moves another one across the split.
     """
-    digest = hashlib.sha256(f"{_SALT}:{sender_id}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64 < share
+    return _place(sender_id) < share
+
+
+def _place(name: int | str) -> float:
+    """A number in [0, 1) that the name alone decides."""
+    digest = hashlib.sha256(f"{_SALT}:{name}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
 
 
 def split_rows(rows: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -27,3 +32,17 @@ def split_rows(rows: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]],
     for row in rows:
         (validation if is_validation_sender(row["sender_id"]) else train).append(dict(row))
     return train, validation
+
+
+def split_items(
+    rows: Sequence[Mapping[str, Any]], groups: Sequence[str], share: float = VALIDATION_SHARE
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """(training rows, validation rows) by the group of each row; one group at least is kept, and one is taught."""
+    names = sorted(set(groups), key=_place)
+    kept: set[str] = set()
+    for name in names[:-1]:
+        if sum(group in kept for group in groups) >= share * len(rows):
+            break
+        kept.add(name)
+    train = [dict(row) for row, group in zip(rows, groups, strict=True) if group not in kept]
+    return train, [dict(row) for row, group in zip(rows, groups, strict=True) if group in kept]

@@ -1,4 +1,4 @@
-"""Tables of a user's own listings: three formats, mapping, bad rows, scrubbing, vectors in step with rows."""
+"""Catalogues into the index: scrubbing, vectors in step with rows, what is left out, going on after a stop."""
 
 from __future__ import annotations
 
@@ -10,149 +10,130 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rag_index import Encoders, IndexRecord, ListingIndex, ReadPhoto, Tools, build
-from rag_index.imports.import_tables import ImportProblem, PlainRow, RowProblem, parse_mapping, read_table
-from rag_index.imports.importer import read_records
+from rag_index import Encoders, ListingIndex, ReadPhoto, Tools, build
+from rag_index.imports.catalogue import open_catalogue
+from rag_index.imports.importer import BATCH, Import
 from rag_index.imports.record_checks import ContactCheck
 from tests.rag_index.listings import IMAGE, INFO, TEXT
+from tests.rag_index.small_vocabulary import WORDS, by_letters
 
-COLUMNS = ("Name", "Art", "Preis", "Farbe", "currency", "sold", "photos")
-ROWS = [
-    dict(zip(COLUMNS, cells, strict=True))
-    for cells in (
-        ("Red hat", "hat", "12,50", "red", "eur", "yes", "a.jpg; b.jpg"),
-        ("", "hat", "", "", "", "", ""),
-        ("Blue dress", "dress", "abc", "blue", "", "", ""),
-        ("Thing", "gizmo", "1", "", "EUR", "", ""),
-        ("Green hat, mail SECRET", "hat", "1.234,00", "green", "EUR", "no", ""),
-        ("Odd hat", "hat", "3", "", "EUR", "", "broken.jpg"),
-    )
+ROWS: list[dict[str, Any]] = [
+    {
+        "title": "Red hat",
+        "category": "Hats",
+        "price": "12,50",
+        "colour": "Cherry",
+        "photos": ["a.jpg", "b.jpg"],
+        "sold": "yes",
+    },
+    {"title": "", "category": "Hats"},
+    {"title": "Thing", "category": "Gizmos"},
+    {"title": "Green hat, mail SECRET", "category": "Hats", "price": "1.234,00 EUR", "brand": "SECRET"},
+    {"title": "Odd hat", "category": "Hats", "photos": ["gone.jpg"]},
+    {"title": "Half hat", "category": "Hats", "photos": ["gone.jpg", "a.jpg"]},
 ]
-MAPPING = "title=Name,category=Art,price=Preis,attributes.colour=Farbe"
-
-
-def write(folder: Path, kind: str) -> Path:
-    path = folder / f"mine.{kind}"
-    if kind == "jsonl":
-        path.write_text("".join(json.dumps(r) + "\n" for r in ROWS), encoding="utf-8")
-    elif kind == "csv":
-        lines = [";".join(ROWS[0]), *(";".join(f'"{v}"' for v in r.values()) for r in ROWS)]
-        path.write_text("\ufeff" + "\n".join(lines), encoding="utf-8")
-    else:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        pq.write_table(pa.Table.from_pylist(ROWS), path)
-    return path
 
 
 def read_photos(paths: Sequence[Path]) -> list[ReadPhoto]:
-    if any(p.name == "broken.jpg" for p in paths):
-        raise ValueError("broken.jpg is no photo.")
+    for path in paths:
+        if not path.is_file():
+            raise ValueError(f"{path.name} is not there.")
     return [ReadPhoto(p.name, "0" * 16) for p in paths]
 
 
-def category(words: str) -> str:
-    if words not in ("hat", "dress"):
-        raise ValueError(f"there is no category {words!r}.")
-    return words.title()
-
-
 class StandIn(Encoders):
-    """Photos are their names, texts their lengths."""
+    """Photos are their names, texts their lengths; counts how often it is asked."""
 
     info = INFO  # type: ignore[assignment]
+    asked = 0
 
     def image_vectors(self, photos: Sequence[Any]) -> np.ndarray:
         return np.eye(IMAGE)[[{"a.jpg": 0, "b.jpg": 1}[name] for name in photos]].reshape(-1, IMAGE)
 
     def text_vectors(self, texts: Sequence[str]) -> np.ndarray:
+        type(self).asked += 1
         return np.eye(TEXT)[[len(t) % TEXT for t in texts]]
 
 
-TOOLS = Tools(lambda text: text.replace("SECRET", "[removed]"), read_photos, category)
+TOOLS = Tools(lambda text: text.replace("SECRET", "[removed]"), read_photos)
 
 
-def add(
-    index: ListingIndex, table: Path, mapping: dict[str, str], check: ContactCheck | None = None
-) -> list[RowProblem]:
-    """Store what can be stored of a table; the rest is returned."""
-    rows = list(read_records(table, mapping, TOOLS, StandIn("", ""), check))
-    index.add(row for row in rows if isinstance(row, IndexRecord))
-    return [row for row in rows if isinstance(row, RowProblem)]
+def table(folder: Path, rows: Sequence[dict[str, Any]] = ROWS) -> Path:
+    for name in ("a.jpg", "b.jpg"):
+        (folder / name).touch()
+    path = folder / "mine.jsonl"
+    path.write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
+    return path
 
 
-@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
-def test_three_formats_say_the_same(tmp_path: Path, kind: str) -> None:
-    rows = list(read_table(write(tmp_path, kind), parse_mapping(MAPPING)))
-    first, last = rows[0], rows[4]
-    assert isinstance(first, PlainRow)
-    assert isinstance(last, PlainRow)
-    assert (first.listing_id, first.seller_id, first.title, first.price) == ("mine-1", "me", "Red hat", 12.5)
-    assert (first.currency, first.sold, dict(first.attributes)) == ("EUR", True, {"colour": "red"})
-    assert first.photos == (tmp_path / "a.jpg", tmp_path / "b.jpg")
-    assert (last.price, last.sold) == (1234.0, False)
-    assert rows[1] == RowProblem(2, "its title is empty.")
-    assert rows[2] == RowProblem(3, "its price 'abc' is no amount.")
+def importing(path: Path, check: ContactCheck | None = None, encoders: Encoders | None = None) -> Import:
+    catalogue = open_catalogue(path, WORDS, by_letters)
+    return Import(catalogue, TOOLS, encoders or StandIn("", ""), path.parent / "work", check)
 
 
 def test_into_the_index(tmp_path: Path) -> None:
+    made = importing(table(tmp_path))
+    report = made.prepare()
+    assert (report.read, report.kept, report.own) == (6, 4, 1)
+    assert list(report.lines()) == [
+        "6 rows read, 4 can be used, 1 under a category of their own.",
+        "  left out 1: its title is empty (line 2)",
+        "  left out 1: none of its photos can be used (line 5: gone.jpg is not there.)",
+    ]
     build([], tmp_path / "index", INFO)
-    with ListingIndex.open(tmp_path / "index", INFO) as index:
-        problems = add(index, write(tmp_path, "csv"), parse_mapping(MAPPING))
-        assert sorted(p.number for p in problems) == [2, 3, 4, 6]
-        hat, green = index.get("mine-1"), index.get("mine-5")
-        assert hat is not None
-        assert green is not None
-        assert (hat.category, hat.phashes, hat.origin) == ("Hat", ["0" * 16] * 2, "user")
-        assert np.allclose(hat.image_vectors, np.eye(IMAGE)[:2])
-        assert green.text == "Green hat, mail [removed]"
-
-
-def test_a_record_that_the_index_refuses_does_not_take_its_batch_along(tmp_path: Path) -> None:
-    table = tmp_path / "t.jsonl"
-    rows = [{"title": t, "category": "hat"} for t in ("Red hat", "Hat, call 0171 2345 67890", "Blue hat")]
-    table.write_text("".join(json.dumps(r) + "\n" for r in rows))
-    build([], tmp_path / "index", INFO)
-    check = {"Hat, call 0171 2345 67890": "phone"}.get
-    with ListingIndex.open(tmp_path / "index", INFO, contact_check=check) as index:
-        (problem,) = add(index, table, {}, check)
-        assert index.count() == 2
-    assert problem.number == 2
-    assert "contact data" in problem.message
-
-
-def test_unusable_tables(tmp_path: Path) -> None:
-    good = write(tmp_path, "csv")
-    for path, mapping, message in (
-        (tmp_path / "no.csv", {}, "There is no file"),
-        (tmp_path / "a.xlsx", {}, "no table that can be read"),
-        (good, {"title": "Titel"}, "no column 'Titel'"),
-        (good, {}, "no column 'category'"),
-    ):
-        with pytest.raises(ImportProblem, match=message):
-            list(read_table(path, mapping))
-    (tmp_path / "latin.csv").write_bytes("title;category\nGrün;hat\n".encode("latin-1"))
-    with pytest.raises(ImportProblem, match="UTF-8"):
-        list(read_table(tmp_path / "latin.csv"))
-    (tmp_path / "bad.parquet").write_bytes(b"not parquet at all")
-    with pytest.raises(ImportProblem):
-        list(read_table(tmp_path / "bad.parquet"))
-    (tmp_path / "bad.jsonl").write_text('{"title": "Hat", "category": "hat"}\n[1]\n{oops\n')
-    assert [isinstance(r, RowProblem) for r in read_table(tmp_path / "bad.jsonl")] == [False, True, True]
-
-
-@pytest.mark.parametrize("text", ["title", "nonsense=Name", "title="])
-def test_unusable_mappings(text: str) -> None:
-    with pytest.raises(ImportProblem, match="FIELD=COLUMN"):
-        parse_mapping(text)
-
-
-def test_importing_again_changes_nothing(tmp_path: Path) -> None:
-    build([], tmp_path / "index", INFO)
-    kept: list[IndexRecord] = []
     with ListingIndex.open(tmp_path / "index", INFO) as index:
         for _ in range(2):
-            add(index, write(tmp_path, "csv"), parse_mapping(MAPPING))
-        kept = list(index.records())
-    assert len(kept) == 2
+            index.add(made.records())
+        assert index.count() == 4, "importing again changes nothing"
+        hat, green, half, thing = (index.get(f"mine-{n}") for n in (1, 4, 6, 3))
+    assert hat is not None
+    assert green is not None
+    assert half is not None
+    assert thing is not None
+    assert (hat.category, hat.phashes, hat.origin, hat.price, hat.sold) == ("Hat", ["0" * 16] * 2, "user", 12.5, True)
+    assert hat.attributes == {"colour": "red"}
+    assert np.allclose(hat.image_vectors, np.eye(IMAGE)[:2])
+    assert np.allclose(half.image_vectors, np.eye(IMAGE)[:1])
+    assert (green.text, green.price, green.currency) == ("Green hat, mail [removed]", 1234.0, "EUR")
+    assert green.attributes == {"brand": "[removed]"}
+    assert (thing.category, thing.text) == ("Gizmos", "Thing")
+
+
+def test_a_record_that_the_index_refuses_does_not_take_its_group_along(tmp_path: Path) -> None:
+    rows = [{"title": t, "category": "hat"} for t in ("Red hat", "Hat, call 0171 2345 67890", "Blue hat")]
+    made = importing(table(tmp_path, rows), {"Hat, call 0171 2345 67890": "phone"}.get)
+    report = made.prepare()
+    assert report.kept == 2
+    ((count, first),) = report.left_out.values()
+    assert (count, first.place) == (1, "line 2")
+    assert "contact data" in first.detail
+
+
+def test_fewer_than_half_is_an_alarm(tmp_path: Path) -> None:
+    rows = [{"title": f"Thing {n}", "category": "Gizmos" if n > 2 else "Hats"} for n in range(10)]
+    report = importing(table(tmp_path, rows)).catalogue.report()
+    assert report.is_poor
+    assert next(report.lines()).startswith("ONLY 3 OF 10 ROWS FIT")
+
+
+def test_an_import_that_was_stopped_goes_on(tmp_path: Path) -> None:
+    class Stopping(StandIn):
+        asked = 0
+
+        def text_vectors(self, texts: Sequence[str]) -> np.ndarray:
+            if type(self).asked == 2:
+                raise KeyboardInterrupt
+            return super().text_vectors(texts)
+
+    path = table(tmp_path, [{"title": f"Hat {n}", "category": "hat"} for n in range(3 * BATCH)])
+    with pytest.raises(KeyboardInterrupt):
+        importing(path, encoders=Stopping("", "")).prepare()
+    fresh = type("Fresh", (StandIn,), {"asked": 0})
+    made = importing(path, encoders=fresh("", ""))
+    assert made.prepare().kept == 3 * BATCH
+    assert fresh.asked == 1, "two of three groups were there"
+    assert [r.text for r in made.records()] == [f"Hat {n}" for n in range(3 * BATCH)]
+    made.done()
+    assert not list(made.records())
+    path.write_text(path.read_text() + '{"title": "New", "category": "hat"}\n')
+    assert importing(path).prepare().kept == 3 * BATCH + 1

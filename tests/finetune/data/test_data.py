@@ -6,13 +6,16 @@ import pytest
 from PIL import Image
 
 from app.cli.main import main
-from finetune.data.build import from_annotations, write_data
-from finetune.data.past_listings import read_listings, supported_text, tasks_of
+from finetune.data.build import from_annotations, item_groups, write_data
+from finetune.data.past_listings import listing_rows, supported_text, tasks_of
 from finetune.data.splits import is_validation_sender
 from finetune.data.tasks import TaskPlan
 from finetune.errors import DataError
 from finetune.train.collator import read_samples
+from listing.catalogue import vocabulary
 from listing.taxonomy import load_taxonomy
+from rag_index.imports.catalogue import open_catalogue
+from rag_index.imports.fetch import Fetcher
 from tests.finetune.rows import annotated
 
 TAXONOMY = load_taxonomy()
@@ -103,24 +106,75 @@ def test_a_listing_teaches_what_a_photo_can_show_and_nothing_else(tmp_path):
     assert {task.name: task.answer for task in photo_tasks} == {"category": "hoodie", "colour": "navy"}
     assert [(task.name, task.answer) for task in written] == [("title", "Navy hoodie")]
     file = tmp_path / "l.jsonl"
-    file.write_text(json.dumps(listing) + "\n")
-    with pytest.raises(DataError, match="--photos"):
-        read_listings(file, tmp_path)
+    odd = {**listing, "id": "b", "title": "Kurta", "category": "Kurtas"}
+    file.write_text(
+        "".join(json.dumps(row) + "\n" for row in (listing, odd, {**odd, "category": "Hoodie", "photos": []}))
+    )
+
+    def read():
+        catalogue = open_catalogue(file, vocabulary(), lambda texts: np.zeros((len(texts), 2), np.float32))
+        return listing_rows(catalogue, tmp_path / "out", Fetcher(tmp_path / "fetched"))
+
+    rows, report = read()
+    assert not rows
+    assert report.left_out.keys() == {
+        "none of its photos can be used",
+        "its category is not one of ours",
+        "it is there twice",
+    }
     (tmp_path / "ab").mkdir()
     photo(tmp_path / "ab" / "ab12.jpg", 1)
-    assert read_listings(file, tmp_path)[0]["sender_id"] == "s"
+    ((row,), report) = read()
+    assert (row["sender_id"], row["item"], report.kept) == ("s", "s:a", 1)
+    assert Image.open(row["image"]).size == (64, 64)
+    assert tasks_of(row["listing"], TAXONOMY)[0] == photo_tasks
 
 
-def test_one_sender_alone_is_refused(tmp_path, rows):
-    with pytest.raises(DataError, match="two senders"):
-        write_data(rows[:3], from_annotations(TAXONOMY, TaskPlan()), tmp_path / "made")
+def test_of_one_sender_whole_items_are_kept_for_validation(tmp_path):
+    rows = []
+    for item in range(8):
+        for k in range(2):
+            image = photo(tmp_path / f"{item}-{k}.png", 10 * item + k)
+            rows.append(annotated(image=image, sender_id="me", item=f"i{item}"))
+    made = write_data(rows, from_annotations(TAXONOMY, TaskPlan(text_share=0)), tmp_path / "made")
+    assert made.split == "items"
+    items = {
+        name: {
+            s["images"][0].rpartition("/")[2].partition("-")[0]
+            for s in read_samples(tmp_path / "made" / f"{name}.jsonl")
+        }
+        for name in ("train", "validation")
+    }
+    assert items["train"].isdisjoint(items["validation"])
+    assert len(items["train"] | items["validation"]) == 8
+    assert made.samples == {"train": 12, "validation": 4}
+
+
+def test_what_looks_alike_or_is_called_alike_is_one_item(tmp_path):
+    images = [photo(tmp_path / f"{k}.png", k) for k in range(4)]
+    Image.open(images[0]).resize((80, 80)).save(tmp_path / "4.png")
+    titles = ["A", "B", "b ", "C", "D"]
+    rows = [
+        {"image": image, "item": f"i{k}", "listing": {"title": title}}
+        for k, (image, title) in enumerate(zip([*images, str(tmp_path / "4.png")], titles, strict=True))
+    ]
+    groups = item_groups(rows)
+    assert groups[0] == groups[4]
+    assert groups[1] == groups[2]
+    assert len(set(groups)) == 3
+
+
+def test_one_thing_alone_is_refused(tmp_path, rows):
+    same = [{**row, "image": rows[0]["image"]} for row in rows[:3]]
+    with pytest.raises(DataError, match="two different things"):
+        write_data(same, from_annotations(TAXONOMY, TaskPlan()), tmp_path / "made")
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (["data"], "--out"),
-        (["data", "--out", "x", "--listings", "y"], "--photos"),
+        (["data", "--out", "x", "--listings", "y.csv"], "There is no file y.csv"),
         (["merge", "--base", "x"], "--adapter"),
         (["finetune/configs/none.yaml"], "There is no config"),
     ],

@@ -1,0 +1,95 @@
+"""What the commands that read a catalogue share: their options, the file of words, when they stop, the report."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.cli import CommandError
+from listing.home import ipl_home
+
+if TYPE_CHECKING:
+    import rag_index
+    from rag_index.imports.catalogue import Catalogue
+    from rag_index.imports.report import Report
+
+KINDS = "CSV, TSV, JSONL, Parquet, or an export of Shopify, eBay or Google Merchant"
+
+
+def add_options(parser: argparse._ActionsContainer) -> None:
+    """The options of a command that reads a catalogue."""
+    parser.add_argument(
+        "--map",
+        default="",
+        metavar="FIELD=COLUMN,...",
+        help="which column is which field, where the names do not say it: listing_id, seller_id, category, title, "
+        "description, price, currency, sold, photos, attributes.NAME",
+    )
+    parser.add_argument(
+        "--mapping", type=Path, metavar="FILE", help="what its words are here: the file that was proposed, edited"
+    )
+    parser.add_argument("--photos", type=Path, metavar="DIR", help="where its photos lie (default: beside the table)")
+    parser.add_argument("--allow-partial", action="store_true", help="go on though fewer than half of the rows fit")
+
+
+def open_table(args: argparse.Namespace, table: Path, encoders: rag_index.Encoders) -> Catalogue:
+    """The table in our words; where some are open, a file to decide them in is written beside it.
+
+    Raises:
+        CommandError: fewer than half of the rows fit, and nobody has said that this is all right.
+    """
+    from listing.catalogue import vocabulary
+    from rag_index.imports.catalogue import open_catalogue
+    from rag_index.imports.columns import parse_mapping
+    from rag_index.imports.glossary import read_glossary
+
+    catalogue = open_catalogue(
+        table,
+        vocabulary(),
+        encoders.text_vectors,
+        given={name: column or None for name, column in parse_mapping(args.map).items()},
+        glossary=read_glossary(args.mapping) if args.mapping else None,
+        photos=args.photos,
+    )
+    report = catalogue.report()
+    advice = "" if args.mapping or not catalogue.glossary.undecided() else _propose(catalogue)
+    go_on(args, report, advice or "check the table and --map", quiet=True)
+    if advice:
+        print(f"{advice[0].upper()}{advice[1:]}.")
+    return catalogue
+
+
+def _propose(catalogue: Catalogue) -> str:
+    """Write the file of words, never over one that is there; returns what to do."""
+    file = catalogue.path.with_name(f"{catalogue.path.stem}.mapping.yaml")
+    count = catalogue.glossary.undecided()
+    try:
+        with file.open("x", encoding="utf-8") as opened:
+            unused = catalogue.columns.unused(catalogue.header)
+            opened.write(catalogue.glossary.text(catalogue.path.name, unused, f"--mapping {file}"))
+    except FileExistsError:
+        return (
+            f"{count} words are open, and {file} is there from before: edit it and pass it with --mapping, or delete it"
+        )
+    except OSError as error:
+        message = f"{file} cannot be written ({error.strerror}); copy the table to a folder of yours."
+        raise CommandError(message) from error
+    return f"{count} words are open: edit {file} and run this again with --mapping {file}"
+
+
+def go_on(args: argparse.Namespace, report: Report, advice: str, *, quiet: bool = False) -> None:
+    """Print the report; ``quiet``: only where it ends here. CommandError: see ``open_table``."""
+    stops = not report.kept or (report.is_poor and not args.mapping and not args.allow_partial)
+    if stops or not quiet:
+        for line in report.lines():
+            print(line, file=sys.stderr if stops else sys.stdout)
+    if stops:
+        allow = ", or go on so with --allow-partial" if report.kept else ""
+        raise CommandError(f"nothing was done: {advice}{allow}.")
+
+
+def imports_home() -> Path:
+    """Where photos are kept that were fetched, and what is needed to go on after a stop."""
+    return ipl_home() / "imports"

@@ -1,0 +1,44 @@
+"""Somebody's catalogue of past listings, read with our words: what the index and tuning both import from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from listing.intake.photos import intake
+from listing.lexicon import load_lexicon
+from listing.safety.contacts import scrub_for_index
+from listing.taxonomy import load_taxonomy
+from rag_index import ReadPhoto, Tools
+from rag_index.imports.words import Vocabulary
+
+
+@lru_cache(maxsize=1)
+def vocabulary() -> Vocabulary:
+    """The words of the taxonomy and of the lexicon."""
+    taxonomy = load_taxonomy()
+    values = {
+        a.name: {value: (value, *a.phrases.get(value, ())) for value in (*a.values, *a.choices)}
+        for a in taxonomy.attributes.values()
+    }
+    return Vocabulary(
+        kinds={node.name: (node.phrase, *node.synonyms) for node in taxonomy.leaves()},
+        values=values,
+        nouns={noun: _in_order(labels) for noun, labels in load_lexicon().nouns.items()},
+        has={node.name: frozenset(node.attributes) for node in taxonomy.leaves()},
+    )
+
+
+def _in_order(labels: frozenset[str]) -> tuple[str, ...]:
+    return tuple(name for name in load_taxonomy().categories if name in labels)
+
+
+def tools() -> Tools:
+    """Scrubbing and safe intake of photos."""
+    return Tools(scrub_for_index, read_photos)
+
+
+def read_photos(paths: Sequence[Path]) -> list[ReadPhoto]:
+    """Photos of one item through intake; PhotoError: one is refused."""
+    return [ReadPhoto(photo.image, photo.ref.phash) for photo in intake(paths)]

@@ -1,0 +1,276 @@
+"""Somebody's table of past listings in our words: what its columns, categories and values are here.
+
+The table is read twice: once for its words, which become a ``Glossary`` (and a file that a person can edit, see
+``glossary.py``), and once for its rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rag_index.imports.cells import named_values, photo_names, price_of, stated, text_of
+from rag_index.imports.columns import Columns, attribute_named, find_columns
+from rag_index.imports.glossary import DROP, NONE, OWN, Entry, Glossary
+from rag_index.imports.products import one_row_each
+from rag_index.imports.report import Report
+from rag_index.imports.tables import ImportProblem, RawRow, RowProblem, read_rows
+from rag_index.imports.words import BY_TITLE, NOTHING, Encode, Guess, Vocabulary
+
+DEFAULT_SELLER = "me"
+NO_CATEGORY = "no category"  # the name under which rows are kept that say no kind of thing
+MOST_PHOTOS = 8  # of one listing
+MOST_WORDS = 1_000  # of one column that are put into the glossary; a column of more is no column of kinds
+_TRUE = frozenset({"1", "true", "yes", "y", "sold"})
+Given = Mapping[str, str | list[str] | None]
+
+
+@dataclass(frozen=True)
+class PlainRow:
+    """One listing in our words, not yet scrubbed. ``known``: its category is one of ours, else it is theirs."""
+
+    number: int
+    place: str
+    listing_id: str
+    seller_id: str
+    category: str
+    known: bool
+    title: str
+    description: str = ""
+    price: float | None = None
+    currency: str | None = None
+    sold: bool = False
+    photos: tuple[str, ...] = ()  # paths and addresses as they stand there
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """A table that can be read; open it with ``open_catalogue``."""
+
+    path: Path
+    columns: Columns
+    glossary: Glossary
+    vocabulary: Vocabulary
+    photos: Path
+    header: tuple[str, ...]
+
+    def report(self) -> Report:
+        """What becomes of the rows as far as the table alone can say; photos are not looked at."""
+        report = Report()
+        for row in self.rows():
+            report.add(*(([row], []) if isinstance(row, RowProblem) else ([], [row.known])))
+        return report
+
+    def rows(self) -> Iterator[PlainRow | RowProblem]:
+        """Its listings in order, each once; and the rows that cannot be used."""
+        seen: dict[bytes, str] = {}
+        for row in one_row_each(read_rows(self.path)):
+            if isinstance(row, RowProblem):
+                yield row
+                continue
+            try:
+                plain = self._plain(row)
+            except ValueError as error:
+                yield RowProblem(row.place, str(error))
+                continue
+            twin = next((seen[key] for key in _keys(plain) if key in seen), None)
+            if twin:
+                yield RowProblem(row.place, "it is there twice", f"as {twin}")
+                continue
+            seen.update(dict.fromkeys(_keys(plain), row.place))
+            yield plain
+
+    def find_photo(self, name: str) -> Path:
+        """The file that a row names: beside the table or in the folder of photos, also as the store lays them."""
+        places = [self.photos / name, self.path.parent / name]
+        places += [self.photos / f"{name}.jpg", self.photos / name[:2] / f"{name}.jpg"]
+        return next((place for place in places if place.is_file()), places[0])
+
+    def _plain(self, row: RawRow) -> PlainRow:
+        cells = _Reader(row.cells, self.columns)
+        title = " ".join(cells.text("title").split())
+        if not title:
+            raise ValueError("its title is empty")
+        category, known = self._category(cells.text("category"), title)
+        price, currency = price_of(cells.raw("price"))
+        return PlainRow(
+            number=row.number,
+            place=row.place,
+            listing_id=cells.text("listing_id") or f"{self.path.stem}-{row.number}",
+            seller_id=cells.text("seller_id") or DEFAULT_SELLER,
+            category=category,
+            known=known,
+            title=title,
+            description=cells.text("description"),
+            price=price,
+            currency=cells.text("currency").upper() or currency or self.columns.currency,
+            sold=cells.text("sold").lower() in _TRUE,
+            photos=tuple(dict.fromkeys(n for c in cells.all("photos") for n in photo_names(c)))[:MOST_PHOTOS],
+            attributes=self._attributes(cells, category),
+        )
+
+    def _category(self, theirs: str, title: str) -> tuple[str, bool]:
+        entry = self.glossary.categories.get(theirs)
+        ours = entry.ours if entry is not None and entry.sure else OWN
+        if ours == DROP:
+            raise ValueError(f"its category {theirs[:40]!r} is to be left out")
+        if ours == BY_TITLE:
+            ours = self.vocabulary.of_title(title) or OWN
+        return (theirs or NO_CATEGORY, False) if ours == OWN else (str(ours), True)
+
+    def _attributes(self, cells: _Reader, category: str) -> dict[str, str]:
+        """Values that the category can have; a closed attribute only says what is surely one of its values."""
+        has = self.vocabulary.has.get(category)
+        facts: dict[str, str] = {}
+        for name, theirs in cells.attributes(self.glossary.attributes):
+            if has is not None and name not in has:
+                continue
+            if not self.vocabulary.values.get(name):
+                facts.setdefault(name, theirs)
+            elif (entry := self.glossary.values.get(name, {}).get(theirs)) and entry.sure and entry.ours != NONE:
+                facts.setdefault(name, str(entry.ours))
+        return facts
+
+
+@dataclass(frozen=True)
+class _Reader:
+    cells: Mapping[str, Any]
+    columns: Columns
+
+    def all(self, field_: str) -> list[Any]:
+        return [self.cells.get(c) for c in self.columns.fields.get(field_, ())]
+
+    def raw(self, field_: str) -> Any:
+        return next((cell for cell in self.all(field_) if text_of(cell)), None)
+
+    def text(self, field_: str) -> str:
+        cell = self.raw(field_)
+        return text_of(cell[0] if isinstance(cell, list) and cell else cell)
+
+    def named(self) -> dict[str, str]:
+        """The attributes that stand together in one cell."""
+        return {name: value for cell in self.all("attributes") for name, value in named_values(cell).items()}
+
+    def attributes(self, glossary: Mapping[str, Entry]) -> Iterator[tuple[str, str]]:
+        """(our name, their value), a column of its own before what stands in a cell of several."""
+        for name, column in self.columns.attributes.items():
+            if value := stated(self.cells.get(column)):
+                yield name, value
+        for theirs, value in self.named().items():
+            entry = glossary.get(theirs)
+            if value and entry is not None and entry.sure and entry.ours not in (None, NONE):
+                yield str(entry.ours), value
+
+
+def open_catalogue(
+    path: Path,
+    vocabulary: Vocabulary,
+    encode: Encode,
+    *,
+    given: Given | None = None,
+    glossary: Glossary | None = None,
+    photos: Path | None = None,
+) -> Catalogue:
+    """Read the words of a table and say what they are here.
+
+    Args:
+        encode: makes the vectors of words that are not ours.
+        given: field -> columns that a person named; these go before those of ``glossary``.
+        glossary: what a person decided; the rest is decided here.
+        photos: the folder that photos are looked for in first; by default the table's own.
+
+    Raises:
+        ImportProblem: the table cannot be read, or something that was named is not there.
+    """
+    said = glossary or Glossary()
+    said.check(vocabulary)
+    header = dict.fromkeys(
+        column for row in one_row_each(read_rows(path)) if isinstance(row, RawRow) for column in row.cells
+    )
+    if not header:
+        raise ImportProblem(f"{path.name} has no row that can be read; check that it is the right file.")
+    columns = find_columns(list(header), {**said.columns, **(given or {})}, vocabulary.values.keys(), path.name)
+
+    def readers() -> Iterator[_Reader]:
+        return (_Reader(row.cells, columns) for row in one_row_each(read_rows(path)) if isinstance(row, RawRow))
+
+    made = _glossary(readers, columns, vocabulary, encode, said)
+    return Catalogue(path, columns, made, vocabulary, photos or path.parent, tuple(header))
+
+
+def _glossary(
+    rows: Callable[[], Iterator[_Reader]], columns: Columns, vocabulary: Vocabulary, encode: Encode, said: Glossary
+) -> Glossary:
+    kinds, names = _Counted(), _Counted()
+    for row in rows():
+        kinds.add(row.text("category"), row.text("title"))
+        for name, value in row.named().items():
+            names.add(name, value)
+    categories = _entries(kinds, said.categories, lambda theirs: _kind(theirs, vocabulary))
+    _propose(categories, None, vocabulary, encode)
+    attributes = _entries(names, said.attributes, lambda theirs: _attribute(theirs, vocabulary))
+    values: dict[str, _Counted] = {}
+    for row in rows():
+        for name, value in row.attributes(attributes):
+            if vocabulary.values.get(name):
+                values.setdefault(name, _Counted()).add(value, row.text("title"))
+    meant = {}
+    for name, counted in values.items():
+        meant[name] = _entries(counted, said.values.get(name, {}), partial(vocabulary.value, name))
+        _propose(meant[name], name, vocabulary, encode)
+    fields = {name: list(found) for name, found in columns.fields.items()}
+    fields |= {f"attributes.{name}": [column] for name, column in columns.attributes.items()}
+    return Glossary(fields, categories, attributes, meant)
+
+
+class _Counted:
+    def __init__(self) -> None:
+        self.count: Counter[str] = Counter()
+        self.example: dict[str, str] = {}
+
+    def add(self, word: str, example: str) -> None:
+        self.count[word] += 1
+        self.example.setdefault(word, example)
+
+
+def _entries(found: _Counted, said: Mapping[str, Entry], guess: Callable[[str], Guess]) -> dict[str, Entry]:
+    """Most frequent first; what a person said stands."""
+    entries = {}
+    for theirs, count in found.count.most_common(MOST_WORDS):
+        if theirs in said:
+            entries[theirs] = Entry(said[theirs].ours, said[theirs].sure, count, "as you said", found.example[theirs])
+        else:
+            made = guess(theirs)
+            entries[theirs] = Entry(made.ours, made.sure, count, made.why, found.example[theirs])
+    return entries
+
+
+def _kind(theirs: str, vocabulary: Vocabulary) -> Guess:
+    if not any(c.isalpha() for c in theirs):
+        return Guess(BY_TITLE, not theirs, "a number says no kind" if theirs else "no category given")
+    return Guess(theirs, True, "same word") if theirs in vocabulary.kinds else vocabulary.kind(theirs)
+
+
+def _attribute(theirs: str, vocabulary: Vocabulary) -> Guess:
+    ours = attribute_named(theirs, vocabulary.values.keys())
+    return Guess(ours, True, "same word") if ours else Guess(NONE, True, "no attribute here")
+
+
+def _propose(entries: dict[str, Entry], attribute: str | None, vocabulary: Vocabulary, encode: Encode) -> None:
+    """Vectors speak where words said nothing."""
+    silent = [theirs for theirs, entry in entries.items() if entry.ours is None and entry.why == NOTHING.why]
+    for theirs, made in zip(silent, vocabulary.alike(silent, attribute, encode), strict=True):
+        old = entries[theirs]
+        entries[theirs] = Entry(made.ours, made.sure, old.count, made.why, old.example)
+
+
+def _keys(row: PlainRow) -> tuple[bytes, bytes]:
+    """Two rows are the same listing by their id, or by all that they say."""
+    said = (row.seller_id, row.title, row.description, row.price, row.photos, sorted(row.attributes.items()))
+    return tuple(hashlib.sha256(repr(k).encode()).digest()[:16] for k in ((row.seller_id, row.listing_id), said))  # type: ignore[return-value]

@@ -1,0 +1,46 @@
+"""What became of a table's rows, for the person who imports it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from rag_index.imports.tables import RowProblem
+
+
+@dataclass
+class Report:
+    """Counts. ``own``: kept under a category of theirs. ``left_out``: reason -> (rows, the first of them)."""
+
+    kept: int = 0
+    own: int = 0
+    left_out: dict[str, tuple[int, RowProblem]] = field(default_factory=dict)
+
+    def add(self, problems: Sequence[RowProblem], known: Sequence[bool]) -> None:
+        """Count rows that were left out, and those that are kept by whether their category is one of ours."""
+        self.kept += len(known)
+        self.own += known.count(False)
+        for problem in problems:
+            count, first = self.left_out.get(problem.reason, (0, problem))
+            self.left_out[problem.reason] = (count + 1, first)
+
+    @property
+    def read(self) -> int:
+        """All rows of the table."""
+        return self.kept + sum(count for count, _ in self.left_out.values())
+
+    @property
+    def is_poor(self) -> bool:
+        """Whether fewer than half of the rows can be used under a category of ours."""
+        return 2 * (self.kept - self.own) < self.read
+
+    def lines(self) -> Iterator[str]:
+        """The report, the alarm first."""
+        fit = self.kept - self.own
+        if self.is_poor:
+            yield f"ONLY {fit} OF {self.read} ROWS FIT: the rest is left out or of a category that is not ours."
+        own = f", {self.own} under a category of their own" if self.own else ""
+        yield f"{self.read} rows read, {self.kept} can be used{own}."
+        for reason, (count, first) in sorted(self.left_out.items(), key=lambda item: -item[1][0]):
+            detail = f": {first.detail}" if first.detail else ""
+            yield f"  left out {count}: {reason} ({first.place}{detail})"

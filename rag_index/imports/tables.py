@@ -1,0 +1,167 @@
+"""Tables as they come: CSV, TSV, JSONL, Parquet, a feed in XML; each record as its cells by column."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rag_index.errors import IplError
+
+MAX_CELL = 10_000_000  # characters; a quote that nobody closed would otherwise take the rest of a file
+_XML_HEAD = 65_536
+Cells = dict[str, Any]
+
+
+class ImportProblem(IplError, ValueError):
+    """The table or the mapping cannot be used; the message is one sentence that says what to do."""
+
+    exit_status = 2
+
+
+@dataclass(frozen=True)
+class RawRow:
+    """One record. ``number`` counts from 1; ``place`` is where it stands, such as "line 7"."""
+
+    number: int
+    place: str
+    cells: Cells
+
+
+@dataclass(frozen=True)
+class RowProblem:
+    """A record that was left out, and why; ``reason`` is the same words for all records of the same trouble."""
+
+    place: str
+    reason: str
+    detail: str = ""
+
+
+def read_rows(path: Path) -> Iterator[RawRow | RowProblem]:
+    """Records in order. ImportProblem: no such file, an unknown kind, unreadable."""
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        kinds = ", ".join(_READERS)
+        raise ImportProblem(f"{path.name} is no table that can be read; save it as one of: {kinds}.")
+    if not path.is_file():
+        raise ImportProblem(f"There is no file {path}; check the path.")
+    for number, (place, found) in enumerate(_guarded(reader(path), path), 1):
+        yield RowProblem(place, found) if isinstance(found, str) else RawRow(number, place, found)
+
+
+def _read_csv(path: Path) -> Iterator[tuple[str, Cells | str]]:
+    csv.field_size_limit(MAX_CELL)
+    skipped = 0
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        while (head := file.readline()).lstrip('"').startswith("#"):  # an eBay template says its version there
+            skipped += 1
+        names = next(csv.reader([head], delimiter=delimiter(head, path)), [])
+        rows = csv.reader(file, delimiter=delimiter(head, path))
+        last = 0
+        for cells in rows:
+            place, last = f"line {skipped + last + 2}", rows.line_num
+            if not any(cells):
+                continue
+            too_many = any(cell.strip() for cell in cells[len(names) :])
+            yield place, "it has more cells than the header" if too_many else _named(names, cells)
+
+
+def delimiter(head: str, path: Path) -> str:
+    """What stands between the cells, by the header line."""
+    return "\t" if path.suffix.lower() == ".tsv" else max(",;\t|", key=head.count)
+
+
+def _named(names: list[str], cells: list[str]) -> Cells:
+    """Cells by column; of two columns of one name the first that is filled."""
+    row: Cells = {}
+    for name, cell in zip(names, cells + [""] * (len(names) - len(cells)), strict=False):
+        row[name] = row.get(name) or cell
+    return row
+
+
+def _read_jsonl(path: Path) -> Iterator[tuple[str, Cells | str]]:
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError:
+                row = None
+            yield f"line {number}", row if isinstance(row, dict) else "it is not a JSON object"
+
+
+def _read_parquet(path: Path) -> Iterator[tuple[str, Cells | str]]:
+    import pyarrow.parquet as pq
+
+    number = 0
+    with pq.ParquetFile(path) as table:
+        for batch in table.iter_batches(batch_size=1_000):
+            for row in batch.to_pylist():
+                number += 1
+                yield f"row {number}", row
+
+
+def _read_xml(path: Path) -> Iterator[tuple[str, Cells | str]]:
+    """A Google Merchant feed: the ``item`` elements of RSS, or the ``entry`` elements of Atom."""
+    from xml.etree import ElementTree as ET
+
+    with path.open("rb") as file:
+        if b"<!" in file.read(_XML_HEAD).replace(b"<!--", b"").replace(b"<![CDATA[", b""):
+            raise ImportProblem(f"{path.name} defines a document type of its own; save it as a plain feed.")
+        file.seek(0)
+        number = 0
+        try:
+            for _, element in ET.iterparse(file):
+                if _local(element.tag) in ("item", "entry"):
+                    number += 1
+                    yield f"item {number}", _elements(element)
+                    element.clear()
+        except ET.ParseError as error:
+            raise ImportProblem(f"{path.name} is no whole XML feed ({error}); export it again.") from error
+
+
+def _elements(element: Any) -> Cells:
+    """Child elements by local name; what is given several times becomes a list."""
+    row: Cells = {}
+    for child in element:
+        name, value = _local(child.tag), (child.text or child.get("href") or "").strip()
+        if value:
+            row[name] = [*_listed(row[name]), value] if name in row else value
+    return row
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _local(tag: str) -> str:
+    return tag.rpartition("}")[2]
+
+
+_READERS: dict[str, Callable[[Path], Iterator[tuple[str, Cells | str]]]] = {
+    ".csv": _read_csv,
+    ".tsv": _read_csv,
+    ".txt": _read_csv,
+    ".jsonl": _read_jsonl,
+    ".parquet": _read_parquet,
+    ".xml": _read_xml,
+}
+
+
+def _guarded(rows: Iterator[tuple[str, Cells | str]], path: Path) -> Iterator[tuple[str, Cells | str]]:
+    try:
+        yield from rows
+    except ImportProblem:
+        raise
+    except UnicodeDecodeError as error:
+        raise ImportProblem(f"{path.name} is not UTF-8 text; save it as UTF-8 and try again.") from error
+    except csv.Error as error:
+        raise ImportProblem(f"{path.name} is no whole table ({error}); export it again.") from error
+    except (OSError, ValueError) as error:  # pyarrow's own errors are these two
+        raise ImportProblem(
+            f"{path.name} is damaged, cut off or of another kind than its name says; export it again."
+        ) from error

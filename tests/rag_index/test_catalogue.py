@@ -1,0 +1,313 @@
+"""Other people's tables in our words: published layouts of exports, columns, categories, values, the file to edit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rag_index.imports.catalogue import Catalogue, PlainRow, open_catalogue
+from rag_index.imports.cells import photo_names, price_of, text_of
+from rag_index.imports.columns import parse_mapping
+from rag_index.imports.glossary import read_glossary
+from rag_index.imports.tables import ImportProblem, RowProblem
+from tests.rag_index.small_vocabulary import WORDS, by_letters
+
+
+def opened(path: Path, **given: Any) -> Catalogue:
+    return open_catalogue(path, WORDS, by_letters, **given)
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def split(catalogue: Catalogue) -> tuple[list[PlainRow], list[RowProblem]]:
+    rows = list(catalogue.rows())
+    return [r for r in rows if isinstance(r, PlainRow)], [r for r in rows if isinstance(r, RowProblem)]
+
+
+SHOPIFY = """\
+Handle,Title,Body (HTML),Vendor,Product Category,Type,Tags,Published,\
+Option1 Name,Option1 Value,Option2 Name,Option2 Value,\
+Variant SKU,Variant Price,Image Src,Image Position,Status
+navy-tee,Navy tee,"<p>Soft &amp; <b>light</b>.</p><ul><li>100% cotton</li></ul><script>x()</script>",Acme,\
+Apparel & Accessories > Clothing > Clothing Tops > T-Shirts,Tees,"basic, summer",TRUE,Color,Navy,Size,S,T-1,19.00,\
+https://cdn.example.com/a.jpg?v=1,1,active
+navy-tee,,,,,,,,,Navy,,M,T-2,19.00,https://cdn.example.com/b.jpg?v=1,2,
+navy-tee,,,,,,,,,,,,,,https://cdn.example.com/c.jpg?v=1,3,
+gown,Evening gown,<div>Long.</div>,Acme,Apparel & Accessories > Clothing > Dresses,,,TRUE,\
+Title,Default Title,,,G-1,"1,250.00",,,active
+"""
+
+
+def test_shopify_rows_of_one_product_are_one_listing(tmp_path: Path) -> None:
+    (tee, gown), problems = split(opened(written(tmp_path / "products_export.csv", SHOPIFY)))
+    assert not problems
+    assert (tee.title, tee.category, tee.known, tee.price) == ("Navy tee", "T-Shirt", True, 19.0)
+    assert tee.description == "Soft & light.\n100% cotton"
+    assert tee.photos == tuple(f"https://cdn.example.com/{n}.jpg?v=1" for n in "abc")
+    assert tee.attributes == {"colour": "navy", "brand": "Acme"}, "the size differs between the variants"
+    assert (gown.category, gown.price, gown.place, gown.photos) == ("Dress", 1250.0, "line 5", ())
+
+
+EBAY = """\
+#INFO,Version=1.0,Template=fx_category_template,,,,,,,,
+*Action(SiteID=US|Country=US|Currency=USD|Version=1193),CustomLabel,*Category,*Title,*ConditionID,C:Brand,C:Color,PicURL,*Description,*StartPrice,Relationship
+Add,A1,11484,Black beanie with a pompom,3000,Acme,Jet Black,http://i.example.com/1.jpg|http://i.example.com/2.jpg,<p>Warm</p>,$15,
+,,,,,,,,,15,Variation
+Add,A2,63861,Old lamp,3000,,,,,"1,299.00",
+"""
+
+
+def test_ebay_file_exchange_by_the_words_of_its_titles(tmp_path: Path) -> None:
+    table = written(tmp_path / "fx.csv", EBAY)
+    assert not any(row.known for row in split(opened(table))[0]), "a number says no kind, until somebody decides"
+    glossary = read_glossary(written(tmp_path / "m.yaml", "categories: {'11484': by title, '63861': by title}"))
+    (hat, lamp), problems = split(opened(table, glossary=glossary))
+    assert not problems
+    assert (hat.listing_id, hat.category, hat.price, hat.currency) == ("A1", "Hat", 15.0, "USD")
+    assert hat.photos == ("http://i.example.com/1.jpg", "http://i.example.com/2.jpg")
+    assert hat.attributes == {"brand": "Acme", "colour": "black"}
+    assert (lamp.category, lamp.known, lamp.price, lamp.place) == ("63861", False, 1299.0, "line 5")
+
+
+GOOGLE = """\
+<?xml version="1.0"?>
+<rss version="2.0" xmlns:g="http://base.google.com/ns/1.0"><channel><title>Shop</title>
+<item><g:id>G1</g:id><title>Red cap</title><description>&lt;b&gt;Nice&lt;/b&gt; cap</description>
+<link>https://s.example.com/1</link><g:image_link>https://s.example.com/1.jpg</g:image_link>
+<g:additional_image_link>https://s.example.com/2.jpg</g:additional_image_link>
+<g:additional_image_link>https://s.example.com/3.jpg</g:additional_image_link>
+<g:price>15.00 EUR</g:price>
+<g:google_product_category>Apparel &amp; Accessories &gt; Clothing Accessories &gt; Hats</g:google_product_category>
+<g:color>cherry</g:color><g:gender>female</g:gender><g:condition>used</g:condition>
+<g:shipping><g:country>DE</g:country></g:shipping></item></channel></rss>
+"""
+GOOGLE_TSV = (
+    "id\ttitle\tdescription\tgoogle product category\timage link\tadditional image link\tprice\tcolor\tproduct type\n"
+    "G1\tRed cap\tNice cap\tApparel & Accessories > Clothing Accessories > Hats\thttps://s.example.com/1.jpg\t"
+    "https://s.example.com/2.jpg,https://s.example.com/3.jpg\t15.00 EUR\tcherry\tHeadwear > Caps\n"
+)
+
+
+@pytest.mark.parametrize(("name", "text"), [("feed.xml", GOOGLE), ("feed.tsv", GOOGLE_TSV), ("feed.txt", GOOGLE_TSV)])
+def test_google_merchant_feeds(tmp_path: Path, name: str, text: str) -> None:
+    (cap,), problems = split(opened(written(tmp_path / name, text)))
+    assert not problems
+    assert (cap.listing_id, cap.title, cap.category, cap.known) == ("G1", "Red cap", "Hat", True)
+    assert (cap.description, cap.price, cap.currency) == ("Nice cap", 15.0, "EUR")
+    assert cap.photos == tuple(f"https://s.example.com/{n}.jpg" for n in "123")
+    assert cap.attributes == {"colour": "red"}, "a hat is made for nobody in this vocabulary"
+
+
+PLAIN = "name;kategorie;preis;farbe;bilder\nRoter Hut;Hats;12,50 €;cherry;a.jpg|b.jpg\n"
+
+
+def test_other_names_of_columns_are_known_and_line_numbers_are_those_of_the_file(tmp_path: Path) -> None:
+    same = PLAIN.splitlines()[1]
+    more = f'{PLAIN}Hut;Hats;"-3";;\n"zwei\nZeilen";Hats;1;;\n;Hats;1;;\n{same}\nx;Hats;1;;;;x\n'
+    rows, problems = split(opened(written(tmp_path / "shop.csv", more)))
+    assert [(r.title, r.price, r.currency) for r in rows] == [("Roter Hut", 12.5, "EUR"), ("zwei Zeilen", 1.0, None)]
+    assert rows[0].photos == ("a.jpg", "b.jpg")
+    assert [(p.place, p.reason) for p in problems] == [
+        ("line 3", "its price is no amount"),
+        ("line 6", "its title is empty"),
+        ("line 7", "it is there twice"),
+        ("line 8", "it has more cells than the header"),
+    ]
+    assert problems[2].detail == "as line 2"
+
+
+def test_jsonl_and_parquet_say_what_csv_says(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    given = {
+        "id": 7,
+        "title": "Hat",
+        "category": "hat",
+        "price": 12.5,
+        "attributes": {"Colour": "Navy Blue", "Fit": "x"},
+    }
+    given |= {"photos": [{"id": "ab12"}, {"id": "cd34"}]}
+    pq.write_table(pa.Table.from_pylist([given]), tmp_path / "t.parquet")
+    written(tmp_path / "t.jsonl", json.dumps(given) + "\n[1]\n{oops\n")
+    (a,), _ = split(opened(tmp_path / "t.parquet"))
+    (b,), problems = split(opened(tmp_path / "t.jsonl"))
+    assert (a.listing_id, a.price, a.photos, a.attributes) == ("7", 12.5, ("ab12", "cd34"), {"colour": "navy"})
+    assert (b.listing_id, b.price, b.photos, b.attributes) == (a.listing_id, a.price, a.photos, a.attributes)
+    assert [p.place for p in problems] == ["line 2", "line 3"]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "sure"),
+    [
+        ("Tshirts", "T-Shirt", True),
+        ("TEES", "T-Shirt", True),
+        ("Apparel > Tops > Casual T-Shirts", "T-Shirt", True),
+        ("Summer dresses", "Dress", True),
+        ("Hats & Caps", "Hat", True),
+        ("Hats & Dresses", "Hat", False),
+        ("Tunics", "Dress", False),
+        ("Dres", "Dress", False),
+        ("Lawn mowers", None, False),
+    ],
+)
+def test_categories(tmp_path: Path, theirs: str, ours: str | None, sure: bool) -> None:
+    table = written(tmp_path / "t.jsonl", json.dumps({"title": "Thing", "category": theirs}) + "\n")
+    entry = opened(table).glossary.categories[theirs]
+    assert (entry.ours, entry.sure) == (ours, sure)
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs", "ours", "sure"),
+    [
+        ("colour", "Navy Blue", "navy", True),
+        ("colour", "Washed Black", "black", True),
+        ("colour", "cream", "white", False),
+        ("colour", "Navy / Red", "navy", False),
+        ("material", "100% Cotton", "cotton", True),
+        ("material", "Synthetic Leather", "leather", False),
+    ],
+)
+def test_values(name: str, theirs: str, ours: str, sure: bool) -> None:
+    guess = WORDS.value(name, theirs)
+    assert (guess.ours, guess.sure) == (ours, sure)
+
+
+def test_a_table_without_categories_goes_by_its_titles(tmp_path: Path) -> None:
+    table = written(tmp_path / "t.csv", "title,price\nBlue hat with a dress pin,1\nThing,1\n")
+    rows, _ = split(opened(table))
+    assert [(r.category, r.known) for r in rows] == [("Hat", True), ("no category", False)]
+
+
+def test_the_file_of_words_is_edited_and_read_back(tmp_path: Path) -> None:
+    facts = '"{""Fabric"": ""Jersey"", ""Fit"": ""x""}"'
+    lines = ["A,Hats,cream,1,{}", f"B,Tunics,cream,2,{facts}", "C,Tunics,Navy,3,{}", "D,Yes: #1,NA,4,{}"]
+    table = written(tmp_path / "t.csv", "\n".join(["title,category,colour,Ref,specs", *lines]))
+    first = opened(table)
+    text = first.glossary.text("t.csv", first.columns.unused(first.header), "--mapping m.yaml")
+    assert "# not read: Ref\n" in text
+    assert "# attributes that are none here: Fit (1)\n" in text
+    order = [line.split(":")[0].strip() for line in text.split("categories:\n")[1].split("\n\n")[0].splitlines()]
+    assert order[:2] == ["Tunics", "Hats"], "the most frequent first"
+    assert read_glossary(written(tmp_path / "same.yaml", text)).categories["Tunics"].sure is False
+    kept = [(r.category, r.known, dict(r.attributes)) for r in split(opened(table))[0]]
+    same = opened(table, glossary=read_glossary(tmp_path / "same.yaml"))
+    assert [(r.category, r.known, dict(r.attributes)) for r in split(same)[0]] == kept
+    edited = text.replace("?Dress", "T-Shirt").replace("?white", "beige")
+    glossary = read_glossary(written(tmp_path / "m.yaml", edited))
+    rows, _ = split(opened(table, glossary=glossary))
+    assert [r.category for r in rows] == ["Hat", "T-Shirt", "T-Shirt", "Yes: #1"]
+    assert [r.attributes.get("colour") for r in rows] == ["beige", "beige", "navy", None]
+    assert rows[1].attributes["material"] == "cotton"
+    dropped = read_glossary(written(tmp_path / "d.yaml", edited.replace("T-Shirt", "drop")))
+    rows, problems = split(opened(table, glossary=dropped))
+    assert [len(rows), len(problems)] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("categories: {Tunics: Dres}", "no such category; did you mean 'Dress'"),
+        ("values: {colour: {cream: creme}}", "no such value of colour"),
+        ("values: {color: {cream: white}}", "did you mean 'colour'"),
+        ("attributes: {Neck: neckline}", "no such attribute"),
+        ("columns: {title: Titel}", "no column 'Titel'; did you mean 'title'"),
+        ("columns: {titel: title}", "no field 'titel'; did you mean 'title'"),
+        ("categories: [a", "no YAML at line"),
+        ("categories: 3", "another form"),
+    ],
+)
+def test_a_mapping_that_points_nowhere(tmp_path: Path, text: str, says: str) -> None:
+    table = written(tmp_path / "t.csv", "title,category,colour\nA,Tunics,cream\n")
+    with pytest.raises(ImportProblem) as stopped:
+        opened(table, glossary=read_glossary(written(tmp_path / "m.yaml", text)))
+    assert says in str(stopped.value)
+    assert str(stopped.value).count("\n") == 0
+
+
+def test_columns_that_a_person_names(tmp_path: Path) -> None:
+    table = written(tmp_path / "t.csv", "Headline,What,Amount,photos\nHat,caps,3,gone.jpg\n")
+    with pytest.raises(ImportProblem, match="--map title=COLUMN"):
+        opened(table)
+    given = parse_mapping("title=Headline,category=What,price=Amount,photos=")
+    (row,), _ = split(opened(table, given={name: column or None for name, column in given.items()}))
+    assert (row.title, row.category, row.price, row.photos) == ("Hat", "Hat", 3.0, ())
+    with pytest.raises(ImportProblem, match="FIELD=COLUMN"):
+        parse_mapping("title")
+
+
+def test_unusable_tables(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"title": ["Hat"] * 9, "category": ["hat"] * 9}), tmp_path / "torn.parquet")
+    whole = (tmp_path / "torn.parquet").read_bytes()
+    (tmp_path / "torn.parquet").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "latin.csv").write_bytes("title;category\nGrün;hat\n".encode("latin-1"))
+    written(tmp_path / "empty.csv", "")
+    written(tmp_path / "torn.xml", GOOGLE[:500])
+    written(tmp_path / "bomb.xml", '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "b">]><rss><item/></rss>')
+    for name, says in (
+        ("no.csv", "There is no file"),
+        ("a.xlsx", "save it as one of"),
+        ("torn.parquet", "cut off"),
+        ("latin.csv", "save it as UTF-8"),
+        ("empty.csv", "no row"),
+        ("torn.xml", "no whole XML feed"),
+        ("bomb.xml", "document type"),
+    ):
+        with pytest.raises(ImportProblem, match=says) as stopped:
+            opened(tmp_path / name)
+        assert "\n" not in str(stopped.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "amount", "currency"),
+    [
+        ("€ 12,50", 12.5, "EUR"),
+        ("1.299,00 EUR", 1299.0, "EUR"),
+        ("$15", 15.0, "USD"),
+        ("1 234,50 zł", 1234.5, "PLN"),
+        ("₹1,299", 1299.0, "INR"),
+        (649.0, 649.0, None),
+        (0, 0.0, None),
+        ("", None, None),
+        (None, None, None),
+        (float("nan"), None, None),
+    ],
+)
+def test_prices(text: Any, amount: float | None, currency: str | None) -> None:
+    assert price_of(text) == (amount, currency)
+
+
+@pytest.mark.parametrize("text", ["abc", "-3", "-€3", -3.0, float("inf")])
+def test_no_prices(text: Any) -> None:
+    with pytest.raises(ValueError, match="no amount"):
+        price_of(text)
+
+
+@pytest.mark.parametrize(
+    ("cell", "names"),
+    [
+        ("a.jpg; b 2.jpg", ["a.jpg", "b 2.jpg"]),
+        ("a.jpg|b.jpg,c.jpg", ["a.jpg", "b.jpg", "c.jpg"]),
+        ('["a.jpg", "b.jpg"]', ["a.jpg", "b.jpg"]),
+        ("http://h/a,b.jpg;http://h/c.jpg  https://h/d.jpg", ["http://h/a,b.jpg", "http://h/c.jpg", "https://h/d.jpg"]),
+        ([{"src": "http://h/a.jpg"}, "b.jpg"], ["http://h/a.jpg", "b.jpg"]),
+        (None, []),
+        (" ; ", []),
+    ],
+)
+def test_photos(cell: Any, names: list[str]) -> None:
+    assert photo_names(cell) == names
+
+
+def test_text() -> None:
+    assert text_of("a < b and c > d") == "a < b and c > d"
+    assert text_of("5 &lt; 6&nbsp;cm<br/>Größe <i>M</i>") == "5 < 6 cm\nGröße M"
