@@ -128,6 +128,7 @@ class Pipeline:
     def _findings(self, request: DraftRequest, clock: Clock) -> Generator[Event, None, _Findings]:
         """Category, neighbours and facts from the photos and the seller's word."""
         parts = self.parts
+        pages = printed_facts.Pages(request.photos, parts.reader)
         with clock.stage("category"):
             seen = visual_facts.look(
                 request,
@@ -135,6 +136,7 @@ class Pipeline:
                 router=parts.router,
                 similar=parts.similar,
                 taxonomy=parts.taxonomy,
+                pages=pages,
                 eyes=parts.eyes,
             )
         yield CategoryEvent(category=seen.category)
@@ -146,12 +148,13 @@ class Pipeline:
         if parts.similar is not None and node.tuned:
             yield StageEvent(stage="similar", share=0.15)
             with clock.stage("similar"):
-                neighbours = parts.similar.find(request.photos, category=node.name, seller_id=request.seller_id)
+                shown = seen.shown(request.photos)
+                neighbours = parts.similar.find(shown, category=node.name, seller_id=request.seller_id)
         yield StageEvent(stage="facts", share=0.2)
         facts = yield from self._visible(request, node, seen, neighbours, clock)
         yield StageEvent(stage="reading", share=0.5)
         with clock.stage("reading"):
-            printed = printed_facts.read_facts(request, node, parts.reader)
+            printed = printed_facts.read_facts(request, node, pages.all(), seen.labels())
         for fact in printed:
             if fact.name not in request.facts:
                 facts[fact.name] = fact

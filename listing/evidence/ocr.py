@@ -34,11 +34,15 @@ class OcrError(IplError, RuntimeError):
 
 @dataclass(frozen=True)
 class OcrSpan:
-    """One line of text. ``box`` is x0, y0, x1, y1 as shares (0..1) of the photo; ``score`` is 0..1."""
+    """One line of text. ``box`` is x0, y0, x1, y1 as shares (0..1) of the photo; ``score`` is 0..1.
+
+    ``slope``: how much the line falls from left to right, in the same shares.
+    """
 
     text: str
     box: Box
     score: float
+    slope: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ class Reader:
             return []
         height, width = pixels.shape[:2]
         spans = [
-            OcrSpan(text.strip(), _share(points, width, height), float(score))
+            OcrSpan(text.strip(), _share(points, width, height), float(score), _slope(points, width, height))
             for text, points, score in zip(result.txts, result.boxes, result.scores, strict=True)
         ]
         return [span for span in spans if any(c.isalnum() for c in span.text)]
@@ -171,6 +175,45 @@ def _share(points: np.ndarray, width: int, height: int) -> Box:
     x = np.clip(points[:, 0] / width, 0.0, 1.0)
     y = np.clip(points[:, 1] / height, 0.0, 1.0)
     return float(x.min()), float(y.min()), float(x.max()), float(y.max())
+
+
+def _slope(points: np.ndarray, width: int, height: int) -> float:
+    """Fall of the upper edge of four corners (px, clockwise from the upper left); 0 for text that runs up or down."""
+    dx, dy = (points[1] - points[0]) / (width, height)
+    return float(dy / dx) if dx > 0 and abs(dy) < dx else 0.0
+
+
+def reading_order(spans: Sequence[OcrSpan]) -> list[list[OcrSpan]]:
+    """Lines from top to bottom, each the spans in it from left to right; a photo held askew is allowed for."""
+    wide = sorted(spans, key=lambda span: span.box[0] - span.box[2])[
+        : (len(spans) + 1) // 2
+    ]  # longer lines know it best
+    slope = float(np.median([span.slope for span in wide])) if wide else 0.0
+    rows: list[list[OcrSpan]] = []
+    for span in sorted(spans, key=lambda span: _middle(span, slope)):
+        middle = _middle(span, slope)
+        row = rows[-1] if rows else []
+        same = [other for other in row if abs(_middle(other, slope) - middle) < min(_high(other), _high(span)) / 2]
+        apart = all(
+            span.box[0] >= other.box[2] - _high(span) or span.box[2] <= other.box[0] + _high(span) for other in row
+        )
+        if row and len(same) == len(row) and apart:
+            row.append(span)
+        else:
+            rows.append([span])
+    return [sorted(row, key=lambda span: span.box[0]) for row in rows]
+
+
+def _middle(span: OcrSpan, slope: float) -> float:
+    """Where the line's middle would cross the photo's left edge."""
+    x0, y0, x1, y1 = span.box
+    return (y0 + y1) / 2 - slope * (x0 + x1) / 2
+
+
+def _high(span: OcrSpan) -> float:
+    """Height of the letters: what is left of the box's height without the line's fall."""
+    x0, y0, x1, y1 = span.box
+    return max((y1 - y0) - abs(span.slope) * (x1 - x0), 0.2 * (y1 - y0))
 
 
 def merge(spans: Sequence[OcrSpan]) -> OcrSpan:

@@ -51,17 +51,17 @@ def read(
     """One reading per visible attribute, in the schema's order.
 
     Args:
-        trust: how well each photo shows the item (0..1).
+        trust: how well each photo shows the item (0..1); one of 0 is not asked.
         classifier: the tower's own opinions, one mapping per photo.
         hints, neighbours: retrieval's candidates and votes by attribute; never for instance-level attributes.
         pixels: colour names by the pixels of the photos that show the item best; heard for the colour alone.
     """
     attributes = visible(node, taxonomy)
     asked = questions(attributes, hints)
-    answers = [backend.score(photo.image, asked) for photo in photos]
+    answers = [backend.score(photo.image, asked) if share else {} for photo, share in zip(photos, trust, strict=True)]
     readings = []
     for attribute in attributes:
-        views = [answer[attribute.name] for answer in answers]
+        views = [answer.get(attribute.name, {}) for answer in answers]
         heads = [within(view[attribute.name], attribute) for view in classifier if attribute.name in view]
         sources: dict[str, Distribution] = {"mllm": over_photos(views, trust)}
         if len(heads) == len(photos):

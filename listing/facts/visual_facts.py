@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from listing import prompts
 from listing.backends.base import Backend, ChoiceQuestion
 from listing.evidence.colour import PixelView, pixel_view
 from listing.evidence.eyes import Eyes, Sight
 from listing.evidence.neighbours import Neighbours, NeighbourSearch
+from listing.evidence.photo_roles import Role, photo_role
 from listing.facts import questions, verify
 from listing.facts.category_router import Router
 from listing.facts.ensemble import Calibration, Distribution, best, certainty, mean_of, over_photos
+from listing.facts.printed_facts import Pages
 from listing.facts.questions import Reading
 from listing.request import DraftRequest, Photo
 from listing.schema import AttributeValue, Candidate, Category, Detail, Evidence, Flag
@@ -28,13 +31,25 @@ _MIN_TRUST = 0.05  # a photo never counts for nothing: it may be the only one
 
 @dataclass(frozen=True)
 class Look:
-    """The category, and per photo: what the towers say, how well it shows the item (0..1), and what the eyes saw."""
+    """The category, and per photo: what the towers say, how well it shows the item, what the eyes saw, and its role.
+
+    trust: 0..1; 0 for a label or a photo without an item, unless there is no other.
+    """
 
     category: Category
     classifier: Sequence[Mapping[str, Distribution]]
     trust: Sequence[float]
     flags: Sequence[Flag] = field(default_factory=list)
     sights: Sequence[Sight] = ()
+    roles: Sequence[Role] = ()
+
+    def shown(self, photos: Sequence[Photo]) -> list[Photo]:
+        """The photos that show the item."""
+        return [photo for photo, share in zip(photos, self.trust, strict=True) if share > 0]
+
+    def labels(self) -> set[int]:
+        """Numbers of the photos that show a label."""
+        return {i for i, role in enumerate(self.roles) if role == "label"}
 
 
 def category_question(taxonomy: Taxonomy) -> tuple[ChoiceQuestion, dict[str, str]]:
@@ -51,33 +66,61 @@ def look(
     router: Router,
     similar: NeighbourSearch | None,
     taxonomy: Taxonomy,
+    pages: Pages,
     eyes: Eyes | None = None,
 ) -> Look:
     """Ask every source for the category; the seller's own choice is taken as it is."""
-    question, names = category_question(taxonomy)
-    mllm, heads, sights = [], [], []
-    for photo in request.photos:
-        answer = backend.score(photo.image, [question])["category"]
-        mllm.append({names[words]: p for words, p in answer.items()})
+    heads, sights, roles = [], [], []
+    for i, photo in enumerate(request.photos):
         sight = Sight() if eyes is None else eyes.look(photo.image)
         own = backend.opinions(photo.image)
         # Beside a model without a tower of its own the eyes' answers would outweigh it: no calibration knows them.
         heads.append(mean_of(own, sight.opinions) if own else own)
         sights.append(sight)
-    labels = [view["label"] for view in heads if "label" in view]
-    sure = labels if len(labels) == len(request.photos) else mllm
-    trust = [max(_MIN_TRUST, certainty(view)) for view in sure]
-    opinions = {"mllm": over_photos(mllm, trust)}
-    if len(labels) == len(request.photos):
-        opinions["classifier"] = over_photos(labels, trust)
+        known = heads[-1].get("label") or sight.opinions.get("label", {})
+        found = eyes is None or sight.mask is not None
+        roles.append(photo_role(known, found, partial(pages.of, i), partial(router.range_of, photo.image)))
+    if "item" not in roles and request.category is None:
+        nothing = Category(value=None, confidence=0.0, in_range=False)
+        return Look(nothing, heads, [0.0] * len(heads), no_item(roles), sights, roles)
+    counted = [i for i, role in enumerate(roles) if role == "item"] or list(range(len(roles)))
+    question, names = category_question(taxonomy)
+    asked = [backend.score(request.photos[i].image, [question])["category"] for i in counted]
+    mllm = [{names[words]: p for words, p in answer.items()} for answer in asked]
+    labels = [heads[i]["label"] for i in counted if "label" in heads[i]]
+    sure = labels if len(labels) == len(counted) else mllm
+    shares = [max(_MIN_TRUST, certainty(view)) for view in sure]
+    opinions = {"mllm": over_photos(mllm, shares)}
+    if len(labels) == len(counted):
+        opinions["classifier"] = over_photos(labels, shares)
+    photos = [request.photos[i] for i in counted]
     if similar is not None and request.category is None:
-        near = similar.find(request.photos, category=None, seller_id=request.seller_id)
+        near = similar.find(photos, category=None, seller_id=request.seller_id)
         opinions["neighbours"] = dict(near.categories)
-    category = router.decide([photo.image for photo in request.photos], opinions)
+    category = router.decide([photo.image for photo in photos], opinions)
     flags = [*_remarks(category, taxonomy), *different_items(labels, taxonomy)]
     if request.category is not None:
         category, flags = chosen(request.category, category), []
-    return Look(category, heads, trust, flags, sights)
+    trust = [0.0] * len(heads)
+    for i, share in zip(counted, shares, strict=True):
+        trust[i] = share
+    return Look(category, heads, trust, [*flags, *(no_item(roles) if "item" in roles else [])], sights, roles)
+
+
+def no_item(roles: Sequence[Role]) -> list[Flag]:
+    """A remark on photos that show no item: to be asked about, because a guess would help nobody."""
+    empty = [i + 1 for i, role in enumerate(roles) if role == "nothing"]
+    where = "photo" if len(roles) == 1 else "photos"
+    if "item" in roles:
+        if not empty:
+            return []
+        numbers = " and ".join(map(str, empty))
+        message = f"I see no item in photo {numbers}: replace it, or leave it if buyers should see it."
+    elif "label" in roles:
+        message = f"I see only a label in the {where}: add a photo of the whole item, or choose what it is."
+    else:
+        message = f"I see no item in the {where}: add another photo, or choose what it is."
+    return [Flag(code="no-item", message=message, field="photos")]
 
 
 def different_items(labels: Sequence[Distribution], taxonomy: Taxonomy) -> list[Flag]:
@@ -147,7 +190,7 @@ def item_type(seen: Look, category: str, eyes: Eyes, calibration: Calibration) -
     """The specific type ("jeans"), among those that items of the category have."""
     known = eyes.types.get(category, ())
     views = [{n: p for n, p in sight.opinions.get(ITEM_TYPE, {}).items() if n in known} for sight in seen.sights]
-    kept = [(view, trust) for view, trust in zip(views, seen.trust, strict=True) if sum(view.values()) > 0]
+    kept = [(view, trust) for view, trust in zip(views, seen.trust, strict=True) if trust * sum(view.values()) > 0]
     if not kept:
         return AttributeValue(name=ITEM_TYPE)
     shares = over_photos([_normed(view) for view, _ in kept], [trust for _, trust in kept])
@@ -179,7 +222,8 @@ def details(seen: Look) -> list[Detail]:
 
 def condition(seen: Look) -> AttributeValue | None:
     """The likeliest sign of wear ("creased"), or None where none is likely."""
-    signs = [(p, cue, photo) for photo, sight in enumerate(seen.sights) for cue, p in sight.condition.items()]
+    shown = [(i, sight) for i, sight in enumerate(seen.sights) if seen.trust[i] > 0]
+    signs = [(p, cue, photo) for photo, sight in shown for cue, p in sight.condition.items()]
     p, cue, photo = max(signs, default=(0.0, "", 0))
     if p < MIN_SIGN:
         return None
