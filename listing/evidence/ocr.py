@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from listing.errors import IplError
+from listing.evidence.spotting import Spotted, SpottingDecoder
 from listing.schema import Box
 
 _WEIGHTS = {
@@ -21,10 +21,6 @@ _WEIGHTS = {
     "Cls": "ch_ppocr_mobile_v2.0_cls_mobile.onnx",
     "Rec": "PP-OCRv6_rec_small.onnx",
 }
-# Characters that OCR takes for each other in print; both sides of a comparison are mapped.
-_CONFUSED = str.maketrans({"0": "o", "1": "i", "l": "i", "|": "i", "!": "i", "5": "s", "8": "b", "$": "s"})
-
-
 _SAME_PLACE = 0.5  # overlap of two readings of the same print
 
 
@@ -36,13 +32,15 @@ class OcrError(IplError, RuntimeError):
 class OcrSpan:
     """One line of text. ``box`` is x0, y0, x1, y1 as shares (0..1) of the photo; ``score`` is 0..1.
 
-    ``slope``: how much the line falls from left to right, in the same shares.
+    ``slope``: how much the line falls from left to right, in the same shares. ``spotted``: a brand that it may be,
+    however its letters were read.
     """
 
     text: str
     box: Box
     score: float
     slope: float = 0.0
+    spotted: Spotted | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,13 @@ class Reader:
             return []
         height, width = pixels.shape[:2]
         spans = [
-            OcrSpan(text.strip(), _share(points, width, height), float(score), _slope(points, width, height))
+            OcrSpan(
+                text.strip(),
+                _share(points, width, height),
+                float(score),
+                _slope(points, width, height),
+                getattr(text, "spotted", None),
+            )
             for text, points, score in zip(result.txts, result.boxes, result.scores, strict=True)
         ]
         return [span for span in spans if any(c.isalnum() for c in span.text)]
@@ -140,7 +144,7 @@ def _load(settings: ReaderSettings) -> Any:
             "install it again: pip install --force-reinstall 'rapidocr>=3.10,<4'"
         )
     threads = max(1, min(settings.threads, _usable_cores()))
-    return rapidocr.RapidOCR(
+    engine = rapidocr.RapidOCR(
         params={
             "Global.log_level": "critical",
             "Global.text_score": settings.min_score,
@@ -154,6 +158,9 @@ def _load(settings: ReaderSettings) -> Any:
             "EngineConfig.onnxruntime.inter_op_num_threads": 1,
         }
     )
+    recogniser = engine._load_rec_model()  # its answers are looked at before they are decoded
+    recogniser.postprocess_op = SpottingDecoder(recogniser.postprocess_op)
+    return engine
 
 
 def _usable_cores() -> int:
@@ -222,14 +229,3 @@ def merge(spans: Sequence[OcrSpan]) -> OcrSpan:
     low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
     box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
     return OcrSpan(" ".join(span.text for span in spans), box, min(span.score for span in spans))
-
-
-def fold(text: str) -> str:
-    """Letters and digits only, without case and accents: ``Lévi's®`` -> ``levis``."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(c for c in plain if c.isalnum())
-
-
-def fold_confused(text: str) -> str:
-    """``fold``, with characters that OCR confuses made one (0/o, 1/i/l, 5/s, 8/b), for comparing print with names."""
-    return fold(text.casefold().translate(_CONFUSED))

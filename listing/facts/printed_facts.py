@@ -78,7 +78,7 @@ def _label(name: str, stated: Sequence[LabelFact | None]) -> AttributeValue | No
     if not statements or len({fact.value for _, fact in statements}) > 1:
         return None
     photo, fact = max(statements, key=lambda item: (len(item[1].blend), item[1].span.score, -item[0]))
-    found = _evidence(photo, fact.span).model_copy(update={"text": fact.words})
+    found = _evidence(photo, fact.span).model_copy(update={"text": scrub(fact.words)})
     return verify.read_fact(name, fact.value, found, fact.span.score)
 
 
