@@ -21,6 +21,7 @@ _WEIGHTS = {
     "Cls": "ch_ppocr_mobile_v2.0_cls_mobile.onnx",
     "Rec": "PP-OCRv6_rec_small.onnx",
 }
+_FIRST_OF_CHINESE = "\u2e80"
 _SAME_PLACE = 0.5  # overlap of two readings of the same print
 
 
@@ -49,8 +50,8 @@ class ReaderSettings:
 
     small_side: photos with a longer side below this (px) are scaled up to it. In photos of 320 px print was found
         most often at 480 px, less often at 640 and 960.
-    second_side: a photo below this in which there is text is read a second time at this size; of two readings of a
-        place the surer one is kept.
+    second_side: a photo below this in which a line of letters is not ``sure`` is read a second time at this size; of
+        two readings of a place the surer one is kept.
     detect_side: longest side (px) at which text is located; the lines are then read at the photo's own resolution.
     max_lines: places looked at in one photo, so that a page of a book cannot hold up a draft.
     min_score: lines read with a lower score are left out.
@@ -58,6 +59,7 @@ class ReaderSettings:
 
     small_side: int = 480
     second_side: int = 640
+    sure: float = 0.95
     detect_side: int = 960
     max_lines: int = 60
     min_box_score: float = 0.4
@@ -84,7 +86,8 @@ class Reader:
         """
         image = image.convert("RGB")
         spans = self._read_at(image, self._settings.small_side)
-        if spans and max(image.size) < self._settings.second_side:
+        doubtful = any(_lettered(span.text) and span.score < self._settings.sure for span in spans)
+        if doubtful and max(image.size) < self._settings.second_side:
             spans = _surer(spans, self._read_at(image, self._settings.second_side))
         return spans
 
@@ -108,6 +111,11 @@ class Reader:
             for text, points, score in zip(result.txts, result.boxes, result.scores, strict=True)
         ]
         return [span for span in spans if any(c.isalnum() for c in span.text)]
+
+
+def _lettered(text: str) -> bool:
+    """Whether there is a letter in it; folds of cloth are read as digits and Chinese characters."""
+    return any(c.isalpha() and c < _FIRST_OF_CHINESE for c in text)
 
 
 def _surer(first: list[OcrSpan], second: list[OcrSpan]) -> list[OcrSpan]:
