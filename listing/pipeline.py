@@ -134,6 +134,7 @@ class Pipeline:
     def _findings(self, request: DraftRequest, clock: Clock) -> Generator[Event, None, _Findings]:
         """Category, neighbours and facts from the photos and the seller's word."""
         parts = self.parts
+        pages = printed_facts.Pages(request.photos, parts.reader)
         with clock.stage("category"):
             photos = [photo.image for photo in request.photos]
             said = item_form.ask(photos, parts.backend, parts.taxonomy, request.category)
@@ -145,6 +146,7 @@ class Pipeline:
                     similar=parts.similar,
                     taxonomy=parts.taxonomy,
                     calibration=parts.calibration,
+                    pages=pages,
                     eyes=parts.eyes,
                     said=said,
                 )
@@ -157,12 +159,14 @@ class Pipeline:
         if parts.similar is not None and (node.tuned or said is not None):
             yield StageEvent(stage="similar", share=0.15)
             with clock.stage("similar"), self._here:
-                neighbours = parts.similar.find(request.photos, category=node.name, seller_id=request.seller_id)
+                shown = seen.shown(request.photos)
+                neighbours = parts.similar.find(shown, category=node.name, seller_id=request.seller_id)
         yield StageEvent(stage="facts", share=0.2)
         facts = yield from self._visible(request, node, seen, neighbours, clock)
         yield StageEvent(stage="reading", share=0.5)
         with clock.stage("reading"), self._here:
-            printed = printed_facts.read_facts(request, node, parts.reader, said.words if said is not None else None)
+            words = said.words if said is not None else None
+            printed = printed_facts.read_facts(request, node, pages.all(), seen.labels(), words)
         for fact in printed:
             if fact.name not in request.facts:
                 facts[fact.name] = fact

@@ -46,7 +46,7 @@ def image_views(rows: Sequence[dict[str, Any]], folder: Path, taxonomy: Taxonomy
                     "image": Path(row["image"]).name,
                     "garment": garment,
                     "imagenet": {name: p for name, p in scores.items() if p > 1e-6},
-                    "read": {fact.name: fact.value for fact in read_facts(request, node, reader)},
+                    "read": {fact.name: fact.value for fact in read_facts(request, node, [reader.read(photo.image)])},
                     "phash": photo.ref.phash,
                 }
             )

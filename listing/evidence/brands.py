@@ -9,15 +9,12 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
-from listing.evidence.ocr import OcrSpan, fold, fold_confused, merge
+from listing.evidence.brand_list import BETWEEN_WORDS, SHORT, Spelling, spellings, words_of
+from listing.evidence.folding import fold, fold_confused
+from listing.evidence.ocr import OcrSpan, merge
 
-_FILE = Path(__file__).with_name("brands.txt")
-_BETWEEN_WORDS = re.compile(r"[\s./|,;:()\[\]\"*·•_+\-]+")
-_SHORT = 3  # letters; so short a name is read by chance too often
 _CONFUSABLE = 5  # letters from which on 0/O and 1/I may be swapped
 _NEAR = 8  # letters from which on one wrong letter is allowed
 _TORN = 7  # letters from which on a name may have been torn in two
@@ -83,16 +80,6 @@ _LIKENESS = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Spelling:
-    """One way to write a brand: its letters, how many words they are, and whether it must stand alone."""
-
-    name: str
-    key: str
-    words: int
-    strict: bool
-
-
 class BrandMatch(NamedTuple):
     """The brand, the print that shows it (None: the seller's note says it), and how sure the reading is (0..1)."""
 
@@ -119,47 +106,27 @@ def find_brand(spans: Sequence[OcrSpan], note: str = "") -> BrandMatch | None:
 
 def brand_names() -> tuple[str, ...]:
     """All known brands, as they are written, in the order of the list."""
-    return tuple(dict.fromkeys(spelling.name for spelling in _spellings()))
-
-
-@functools.cache
-def _spellings() -> tuple[Spelling, ...]:
-    spellings_read: list[Spelling] = []
-    for line in _FILE.read_text(encoding="utf-8").splitlines():
-        entry = line.strip()
-        if not entry or entry.startswith("#"):
-            continue
-        marked = entry.startswith("!")
-        spellings = [part.strip() for part in entry.lstrip("! ").split(";")]
-        for text in spellings:
-            words = _words(text)
-            key = "".join(words)
-            # A longer spelling of a common word ("Hugo Boss") is no common word itself.
-            spellings_read.append(
-                Spelling(spellings[0], key, len(words), len(key) <= _SHORT or (marked and len(words) == 1))
-            )
-    return tuple(spellings_read)
+    return tuple(dict.fromkeys(spelling.name for spelling in spellings()))
 
 
 @functools.cache
 def _by_key() -> dict[str, Spelling]:
     """Spellings by their letters; of "Ray Ban" and "RayBan" the one of more words, which also covers the other."""
-    return {spelling.key: spelling for spelling in sorted(_spellings(), key=lambda s: s.words)}
+    return {spelling.key: spelling for spelling in sorted(spellings(), key=lambda s: s.words)}
 
 
 @functools.cache
 def _by_confused_key() -> dict[str, Spelling]:
-    loose = [s for s in _spellings() if not s.strict and len(s.key) >= _CONFUSABLE]
+    loose = [s for s in spellings() if not s.strict and len(s.key) >= _CONFUSABLE]
     return {fold_confused(s.key): s for s in loose}
-
-
-def _words(text: str) -> list[str]:
-    return [word for part in _BETWEEN_WORDS.split(text) if (word := fold(part))]
 
 
 def _in_print(spans: Sequence[OcrSpan]) -> Iterator[BrandMatch]:
     for span in spans:
-        yield from _in_line(span)
+        matches = list(_in_line(span))
+        yield from matches
+        if not matches and span.spotted is not None:
+            yield BrandMatch(span.spotted.name, span, span.spotted.score)
     for first in spans:
         for second in spans:
             if first is not second and _belongs(first, second):
@@ -170,8 +137,8 @@ def _in_print(spans: Sequence[OcrSpan]) -> Iterator[BrandMatch]:
 def _in_line(span: OcrSpan) -> Iterator[BrandMatch]:
     if span.score < _SURE:
         return
-    words = _words(span.text)
-    longest = max(spelling.words for spelling in _spellings())
+    words = words_of(span.text)
+    longest = max(spelling.words for spelling in spellings())
     for length in range(min(longest, len(words)), 0, -1):
         for start in range(len(words) - length + 1):
             match = _named(words[start : start + length])
@@ -196,7 +163,7 @@ def _named(words: list[str]) -> tuple[Spelling, float] | None:
         return (spelling, 1.0) if len(words) in (1, spelling.words) or torn else None
     if len(key) < _NEAR:
         return None
-    near = {s.name: s for s in _spellings() if len(s.key) >= _NEAR and not s.strict and one_edit_apart(key, s.key)}
+    near = {s.name: s for s in spellings() if len(s.key) >= _NEAR and not s.strict and one_edit_apart(key, s.key)}
     near = {name: s for name, s in near.items() if len(words) in (1, s.words)}
     return (next(iter(near.values())), _NEAR_FACTOR) if len(near) == 1 else None
 
@@ -205,7 +172,7 @@ def _alone(words: Iterable[str], spelling: Spelling) -> bool:
     """The line is nearly only this name: the rest are a brand's companions or numbers, and few."""
     rest = [word for word in words if word != spelling.key]
     letters = len(spelling.key) + sum(len(word) for word in rest)
-    if len(spelling.key) <= _SHORT and rest:
+    if len(spelling.key) <= SHORT and rest:
         return False
     fits = all(word in _COMPANIONS or word.isdigit() for word in rest)
     return fits and (not rest or len(spelling.key) >= letters * (1 - _STRICT_SHARE))
@@ -253,7 +220,7 @@ def _largest(matches: list[BrandMatch]) -> BrandMatch | None:
 def _in_note(note: str) -> Iterator[str]:
     """Brands that the seller states; not those he denies or compares with ("like Nike", "Nike style")."""
     for sentence in re.split(r"[.!?\n]+\s|\n", note):
-        parts = [part for part in _BETWEEN_WORDS.split(sentence) if fold(part)]
+        parts = [part for part in BETWEEN_WORDS.split(sentence) if fold(part)]
         words = [fold(part) for part in parts]
         used: set[int] = set()
         for length in (4, 3, 2, 1):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from listing.errors import IplError
+from listing.evidence.spotting import Spotted, SpottingDecoder
 from listing.schema import Box
 
 _WEIGHTS = {
@@ -21,10 +21,7 @@ _WEIGHTS = {
     "Cls": "ch_ppocr_mobile_v2.0_cls_mobile.onnx",
     "Rec": "PP-OCRv6_rec_small.onnx",
 }
-# Characters that OCR takes for each other in print; both sides of a comparison are mapped.
-_CONFUSED = str.maketrans({"0": "o", "1": "i", "l": "i", "|": "i", "!": "i", "5": "s", "8": "b", "$": "s"})
-
-
+_FIRST_OF_CHINESE = "\u2e80"
 _SAME_PLACE = 0.5  # overlap of two readings of the same print
 
 
@@ -34,11 +31,17 @@ class OcrError(IplError, RuntimeError):
 
 @dataclass(frozen=True)
 class OcrSpan:
-    """One line of text. ``box`` is x0, y0, x1, y1 as shares (0..1) of the photo; ``score`` is 0..1."""
+    """One line of text. ``box`` is x0, y0, x1, y1 as shares (0..1) of the photo; ``score`` is 0..1.
+
+    ``slope``: how much the line falls from left to right, in the same shares. ``spotted``: a brand that it may be,
+    however its letters were read.
+    """
 
     text: str
     box: Box
     score: float
+    slope: float = 0.0
+    spotted: Spotted | None = None
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,8 @@ class ReaderSettings:
 
     small_side: photos with a longer side below this (px) are scaled up to it. In photos of 320 px print was found
         most often at 480 px, less often at 640 and 960.
-    second_side: a photo below this in which there is text is read a second time at this size; of two readings of a
-        place the surer one is kept.
+    second_side: a photo below this in which a line of letters is not ``sure`` is read a second time at this size; of
+        two readings of a place the surer one is kept.
     detect_side: longest side (px) at which text is located; the lines are then read at the photo's own resolution.
     max_lines: places looked at in one photo, so that a page of a book cannot hold up a draft.
     min_score: lines read with a lower score are left out.
@@ -56,6 +59,7 @@ class ReaderSettings:
 
     small_side: int = 480
     second_side: int = 640
+    sure: float = 0.95
     detect_side: int = 960
     max_lines: int = 60
     min_box_score: float = 0.4
@@ -82,7 +86,8 @@ class Reader:
         """
         image = image.convert("RGB")
         spans = self._read_at(image, self._settings.small_side)
-        if spans and max(image.size) < self._settings.second_side:
+        doubtful = any(_lettered(span.text) and span.score < self._settings.sure for span in spans)
+        if doubtful and max(image.size) < self._settings.second_side:
             spans = _surer(spans, self._read_at(image, self._settings.second_side))
         return spans
 
@@ -96,10 +101,21 @@ class Reader:
             return []
         height, width = pixels.shape[:2]
         spans = [
-            OcrSpan(text.strip(), _share(points, width, height), float(score))
+            OcrSpan(
+                text.strip(),
+                _share(points, width, height),
+                float(score),
+                _slope(points, width, height),
+                getattr(text, "spotted", None),
+            )
             for text, points, score in zip(result.txts, result.boxes, result.scores, strict=True)
         ]
         return [span for span in spans if any(c.isalnum() for c in span.text)]
+
+
+def _lettered(text: str) -> bool:
+    """Whether there is a letter in it; folds of cloth are read as digits and Chinese characters."""
+    return any(c.isalpha() and c < _FIRST_OF_CHINESE for c in text)
 
 
 def _surer(first: list[OcrSpan], second: list[OcrSpan]) -> list[OcrSpan]:
@@ -136,7 +152,7 @@ def _load(settings: ReaderSettings) -> Any:
             "install it again: pip install --force-reinstall 'rapidocr>=3.10,<4'"
         )
     threads = max(1, min(settings.threads, _usable_cores()))
-    return rapidocr.RapidOCR(
+    engine = rapidocr.RapidOCR(
         params={
             "Global.log_level": "critical",
             "Global.text_score": settings.min_score,
@@ -150,6 +166,9 @@ def _load(settings: ReaderSettings) -> Any:
             "EngineConfig.onnxruntime.inter_op_num_threads": 1,
         }
     )
+    recogniser = engine._load_rec_model()  # its answers are looked at before they are decoded
+    recogniser.postprocess_op = SpottingDecoder(recogniser.postprocess_op)
+    return engine
 
 
 def _usable_cores() -> int:
@@ -173,20 +192,48 @@ def _share(points: np.ndarray, width: int, height: int) -> Box:
     return float(x.min()), float(y.min()), float(x.max()), float(y.max())
 
 
+def _slope(points: np.ndarray, width: int, height: int) -> float:
+    """Fall of the upper edge of four corners (px, clockwise from the upper left); 0 for text that runs up or down."""
+    dx, dy = (points[1] - points[0]) / (width, height)
+    return float(dy / dx) if dx > 0 and abs(dy) < dx else 0.0
+
+
+def reading_order(spans: Sequence[OcrSpan]) -> list[list[OcrSpan]]:
+    """Lines from top to bottom, each the spans in it from left to right; a photo held askew is allowed for."""
+    wide = sorted(spans, key=lambda span: span.box[0] - span.box[2])[
+        : (len(spans) + 1) // 2
+    ]  # longer lines know it best
+    slope = float(np.median([span.slope for span in wide])) if wide else 0.0
+    rows: list[list[OcrSpan]] = []
+    for span in sorted(spans, key=lambda span: _middle(span, slope)):
+        middle = _middle(span, slope)
+        row = rows[-1] if rows else []
+        same = [other for other in row if abs(_middle(other, slope) - middle) < min(_high(other), _high(span)) / 2]
+        apart = all(
+            span.box[0] >= other.box[2] - _high(span) or span.box[2] <= other.box[0] + _high(span) for other in row
+        )
+        if row and len(same) == len(row) and apart:
+            row.append(span)
+        else:
+            rows.append([span])
+    return [sorted(row, key=lambda span: span.box[0]) for row in rows]
+
+
+def _middle(span: OcrSpan, slope: float) -> float:
+    """Where the line's middle would cross the photo's left edge."""
+    x0, y0, x1, y1 = span.box
+    return (y0 + y1) / 2 - slope * (x0 + x1) / 2
+
+
+def _high(span: OcrSpan) -> float:
+    """Height of the letters: what is left of the box's height without the line's fall."""
+    x0, y0, x1, y1 = span.box
+    return max((y1 - y0) - abs(span.slope) * (x1 - x0), 0.2 * (y1 - y0))
+
+
 def merge(spans: Sequence[OcrSpan]) -> OcrSpan:
     """Several lines as one: joined text, the box around all, the lowest score."""
     boxes = np.array([span.box for span in spans])
     low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
     box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
     return OcrSpan(" ".join(span.text for span in spans), box, min(span.score for span in spans))
-
-
-def fold(text: str) -> str:
-    """Letters and digits only, without case and accents: ``Lévi's®`` -> ``levis``."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(c for c in plain if c.isalnum())
-
-
-def fold_confused(text: str) -> str:
-    """``fold``, with characters that OCR confuses made one (0/o, 1/i/l, 5/s, 8/b), for comparing print with names."""
-    return fold(text.casefold().translate(_CONFUSED))

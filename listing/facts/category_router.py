@@ -8,8 +8,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from listing.evidence.category import decide, garment_probability, load_rule
+from listing.evidence.category import decide, garment_probability, load_rule, log_ratio
 from listing.evidence.imagenet import ImageNetClassifier, category_scores, mean_probabilities
+from listing.evidence.photo_roles import Range
 from listing.facts.ensemble import Distribution
 from listing.schema import Category
 from listing.taxonomy import Taxonomy
@@ -25,6 +26,15 @@ class Router:
     @cached_property
     def _imagenet(self) -> ImageNetClassifier | None:
         return ImageNetClassifier(self.folder) if (self.folder / "imagenet.safetensors").is_file() else None
+
+    def range_of(self, photo: Image.Image) -> Range | None:
+        """How far the photo shows a garment or another known thing; None without the ImageNet head."""
+        if self._imagenet is None:
+            return None
+        probabilities = self._imagenet.probabilities(photo)
+        tuned = self.taxonomy.tuned()
+        others = [p for name, p in category_scores(probabilities, self.taxonomy).items() if name not in tuned]
+        return Range(log_ratio(probabilities, self.taxonomy), max(others, default=0.0))
 
     def decide(
         self,

@@ -50,32 +50,41 @@ def read(
     hints: Mapping[str, Sequence[str]],
     others: Mapping[str, Mapping[str, Distribution]],
 ) -> list[Reading]:
-    """One reading per visible attribute of which something speaks, in the schema's order.
+    """One reading per visible attribute that the calibration hears something on, in the schema's order.
 
     Args:
-        trust: how well each photo shows the item (0..1).
+        trust: how well each photo shows the item (0..1); one of 0 is not asked.
         classifier: the tower's own opinions, one mapping per photo.
         hints: retrieval's candidates by attribute; never for instance-level attributes.
         others: what further sources say, by attribute and source.
     """
-    attributes = visible(node, taxonomy)
-    asked = questions(attributes, hints)
-    answers = [backend.score(photo.image, asked) for photo in photos]
+    attributes = [a for a in visible(node, taxonomy) if any(calibration.of(a.name).weights.values())]
+    # What the calibration gives no weight beside the towers costs a question and changes nothing.
+    heard = [a for a in attributes if calibration.of(a.name).weights.get("mllm") or not _seen(a, classifier)]
+    asked = questions(heard, hints)
+    answers = [
+        backend.score(photo.image, asked) if asked and share else {} for photo, share in zip(photos, trust, strict=True)
+    ]
     readings = []
     for attribute in attributes:
         name = attribute.name
         views = {i: answer[name] for i, answer in enumerate(answers) if name in answer}
-        heads = [within(view[name], attribute) for view in classifier if name in view]
         sources = dict(others.get(name, {}))
         if views:
             sources["mllm"] = over_photos(list(views.values()), [trust[i] for i in views])
-        if len(heads) == len(photos):
-            sources["classifier"] = over_photos(heads, trust)
+        if _seen(attribute, classifier):
+            heads = [within(view[name], attribute) for view in classifier]
+            sources["classifier"], views = over_photos(heads, trust), views or dict(enumerate(heads))
         if reading := weigh(attribute, sources, calibration):
             value, _ = best(reading.probabilities)
             clearest = max(views, key=lambda i: (trust[i] * views[i].get(value, 0.0), -i), default=None)
             readings.append(replace(reading, photo=clearest))
     return readings
+
+
+def _seen(attribute: Attribute, classifier: Sequence[Mapping[str, Distribution]]) -> bool:
+    """Whether the towers answer the question on every photo."""
+    return bool(classifier) and all(attribute.name in view for view in classifier)
 
 
 def weigh(attribute: Attribute, sources: Mapping[str, Distribution], calibration: Calibration) -> Reading | None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from listing import prompts
 from listing.backends.base import Backend, ChoiceQuestion
 from listing.evidence.colour import PixelView, pixel_view
 from listing.evidence.eyes import Eyes, Sight
 from listing.evidence.neighbours import Neighbours, NeighbourSearch
+from listing.evidence.photo_roles import Role, photo_role
 from listing.facts import questions, verify
 from listing.facts.category_router import Router
 from listing.facts.ensemble import Calibration, Distribution, best, certainty, damped, mean_of, over_photos
 from listing.facts.item_form import Said, category_of
+from listing.facts.printed_facts import Pages
 from listing.facts.questions import Reading
 from listing.request import DraftRequest, Photo
 from listing.schema import AttributeValue, Candidate, Category, Detail, Evidence, Flag
@@ -21,6 +24,7 @@ from listing.taxonomy import CategoryNode, Taxonomy
 
 ITEM_TYPE = "item_type"
 SURE_KIND, DIFFERENT = 0.8, 0.02  # of a photo's category: so likely, and so unlikely, to tell two things apart
+SURE_TOWERS = 0.85  # probability of a category from which on the model's vote no longer changes it
 MIN_DETAIL = 0.55  # calibrated probability from which on a detail is said
 MIN_SIGN, SURE_SIGN = 0.65, 0.85  # of wear: from when on it is said, and said without a mark
 SURE_SHARE = 0.6  # of the object's pixels, for a colour that nothing else speaks of
@@ -29,9 +33,10 @@ _MIN_TRUST = 0.05  # a photo never counts for nothing: it may be the only one
 
 @dataclass(frozen=True)
 class Look:
-    """The category, and per photo: what the towers say, how well it shows the item (0..1), and what the eyes saw.
+    """The category, and per photo: what the towers say, how well it shows the item, what the eyes saw, and its role.
 
-    said: the form that the model filled in.
+    trust: 0..1; 0 for a label or a photo without an item, unless there is no other. said: the form that the model
+    filled in.
     """
 
     category: Category
@@ -40,6 +45,15 @@ class Look:
     flags: Sequence[Flag] = field(default_factory=list)
     sights: Sequence[Sight] = ()
     said: Said | None = None
+    roles: Sequence[Role] = ()
+
+    def shown(self, photos: Sequence[Photo]) -> list[Photo]:
+        """The photos that show the item."""
+        return [photo for photo, share in zip(photos, self.trust, strict=True) if share > 0]
+
+    def labels(self) -> set[int]:
+        """Numbers of the photos that show a label."""
+        return {i for i, role in enumerate(self.roles) if role == "label"}
 
 
 def category_question(taxonomy: Taxonomy) -> tuple[ChoiceQuestion, dict[str, str]]:
@@ -57,67 +71,116 @@ def look(
     similar: NeighbourSearch | None,
     taxonomy: Taxonomy,
     calibration: Calibration,
+    pages: Pages,
     eyes: Eyes | None = None,
     said: Said | None = None,
 ) -> Look:
-    """Ask every source for the category; the seller's own choice is taken as it is.
+    """Ask for the category: the towers, and the model where they are not sure; the seller's choice is taken as it is.
 
     said: the form that the model has filled in; without one it is asked here.
     """
-    near = Neighbours()
-    if similar is not None and request.category is None:
-        near = similar.find(request.photos, category=None, seller_id=request.seller_id)
-    wanted = eyes if said is None or said.details is None else None
-    sights = [Sight() if wanted is None else wanted.look(photo.image) for photo in request.photos]
     if said is not None:
-        # Which photo shows the item best was not asked; the first is the cover.
-        trust = [1.0, *[_MIN_TRUST] * (len(request.photos) - 1)]
-        if request.category is not None:
-            return Look(chosen(request.category, Category(value=None, confidence=0.0)), [], trust, [], sights, said)
-        category = category_of(said, near.categories, len(near.neighbours), calibration, taxonomy)
-        flags = [] if category.value else _remarks(category, taxonomy)
-        return Look(category, [], trust, flags, sights, said)
-    return _asked(request, sights, near, backend=backend, router=router, taxonomy=taxonomy, calibration=calibration)
-
-
-def _asked(
-    request: DraftRequest,
-    sights: Sequence[Sight],
-    near: Neighbours,
-    *,
-    backend: Backend,
-    router: Router,
-    taxonomy: Taxonomy,
-    calibration: Calibration,
-) -> Look:
-    """The category by the closed question about each photo, the towers, past listings and the ImageNet head."""
-    question, names = category_question(taxonomy)
-    mllm: list[Distribution] = []
-    heads = []
-    for photo, sight in zip(request.photos, sights, strict=True):
-        answer = backend.score(photo.image, [question]).get("category", {})
-        mllm.append({names[words]: p for words, p in answer.items()})
+        return _filled_in(request, said, similar, calibration, taxonomy, eyes)
+    heads, sights, roles = [], [], []
+    for i, photo in enumerate(request.photos):
+        sight = Sight() if eyes is None else eyes.look(photo.image)
         own = backend.opinions(photo.image)
         # Beside a model without a tower of its own the eyes' answers would outweigh it: no calibration knows them.
         heads.append(mean_of(own, sight.opinions) if own else own)
-    labels = [view["label"] for view in heads if "label" in view]
-    sure = labels if len(labels) == len(request.photos) else mllm
-    trust = [max(_MIN_TRUST, certainty(view)) for view in sure]
-    spoken = [i for i, view in enumerate(mllm) if view]
-    opinions = {"mllm": over_photos([mllm[i] for i in spoken], [trust[i] for i in spoken])}
+        sights.append(sight)
+        known = heads[-1].get("label") or sight.opinions.get("label", {})
+        found = eyes is None or sight.mask is not None
+        roles.append(photo_role(known, found, partial(pages.of, i), partial(router.range_of, photo.image)))
+    if "item" not in roles and request.category is None:
+        nothing = Category(value=None, confidence=0.0, in_range=False)
+        return Look(nothing, heads, [0.0] * len(heads), no_item(roles), sights, roles=roles)
+    counted = [i for i, role in enumerate(roles) if role == "item"] or list(range(len(roles)))
+    photos = [request.photos[i] for i in counted]
+    labels = [heads[i]["label"] for i in counted if "label" in heads[i]]
+    shares, opinions = _sources(photos, labels, backend, taxonomy)
+    near = _near(request, photos, similar)
     weights = None
-    if len(labels) == len(request.photos):
-        opinions["classifier"] = over_photos(labels, trust)
+    if "classifier" in opinions:
         opinions["neighbours"] = dict(near.categories)
     else:  # how good past listings are beside this model is what its own calibration says
         weights = calibration.of("category").weights
         if weights.get("neighbours"):
             opinions["neighbours"] = damped(near.categories, taxonomy.tuned(), len(near.neighbours))
-    category = router.decide([photo.image for photo in request.photos], opinions, weights)
+    category = router.decide([photo.image for photo in photos], opinions, weights)
     flags = [*_remarks(category, taxonomy), *different_items(labels, taxonomy)]
     if request.category is not None:
         category, flags = chosen(request.category, category), []
-    return Look(category, heads, trust, flags, sights)
+    trust = [0.0] * len(heads)
+    for i, share in zip(counted, shares, strict=True):
+        trust[i] = share
+    return Look(category, heads, trust, [*flags, *(no_item(roles) if "item" in roles else [])], sights, roles=roles)
+
+
+def _sources(
+    photos: Sequence[Photo], labels: Sequence[Distribution], backend: Backend, taxonomy: Taxonomy
+) -> tuple[list[float], dict[str, Distribution]]:
+    """(how well each photo shows the item, what towers and model say of the category): the model if they are unsure.
+
+    labels: the towers' answer of each photo, or fewer where there is no tower.
+    """
+    opinions: dict[str, Distribution] = {}
+    shares: list[float] = []
+    if len(labels) == len(photos):
+        shares = [max(_MIN_TRUST, certainty(view)) for view in labels]
+        opinions["classifier"] = over_photos(labels, shares)
+        if best(opinions["classifier"])[1] >= SURE_TOWERS:
+            return shares, opinions
+    question, names = category_question(taxonomy)
+    answers = [backend.score(photo.image, [question]).get("category", {}) for photo in photos]
+    mllm = [{names[words]: p for words, p in answer.items()} for answer in answers]
+    shares = shares or [max(_MIN_TRUST, certainty(view)) for view in mllm]
+    spoken = [i for i, view in enumerate(mllm) if view]
+    opinions["mllm"] = over_photos([mllm[i] for i in spoken], [shares[i] for i in spoken])
+    return shares, opinions
+
+
+def _near(request: DraftRequest, photos: Sequence[Photo], similar: NeighbourSearch | None) -> Neighbours:
+    """Past listings that look like the item, where they can matter to the category."""
+    if similar is None or request.category is not None:
+        return Neighbours()
+    return similar.find(photos, category=None, seller_id=request.seller_id)
+
+
+def _filled_in(
+    request: DraftRequest,
+    said: Said,
+    similar: NeighbourSearch | None,
+    calibration: Calibration,
+    taxonomy: Taxonomy,
+    eyes: Eyes | None,
+) -> Look:
+    """The category by the form that the model filled in."""
+    wanted = eyes if said.details is None else None
+    sights = [Sight() if wanted is None else wanted.look(photo.image) for photo in request.photos]
+    # Which photo shows the item best was not asked; the first is the cover.
+    trust = [1.0, *[_MIN_TRUST] * (len(request.photos) - 1)]
+    if request.category is not None:
+        return Look(chosen(request.category, Category(value=None, confidence=0.0)), [], trust, [], sights, said)
+    near = _near(request, request.photos, similar)
+    category = category_of(said, near.categories, len(near.neighbours), calibration, taxonomy)
+    flags = [] if category.value else _remarks(category, taxonomy)
+    return Look(category, [], trust, flags, sights, said)
+
+
+def no_item(roles: Sequence[Role]) -> list[Flag]:
+    """A remark on photos that show no item: to be asked about, because a guess would help nobody."""
+    empty = [i + 1 for i, role in enumerate(roles) if role == "nothing"]
+    where = "photo" if len(roles) == 1 else "photos"
+    if "item" in roles:
+        if not empty:
+            return []
+        numbers = " and ".join(map(str, empty))
+        message = f"I see no item in photo {numbers}: replace it, or leave it if buyers should see it."
+    elif "label" in roles:
+        message = f"I see only a label in the {where}: add a photo of the whole item, or choose what it is."
+    else:
+        message = f"I see no item in the {where}: add another photo, or choose what it is."
+    return [Flag(code="no-item", message=message, field="photos")]
 
 
 def different_items(labels: Sequence[Distribution], taxonomy: Taxonomy) -> list[Flag]:
@@ -207,7 +270,7 @@ def item_type(seen: Look, category: str, eyes: Eyes, calibration: Calibration) -
     """The specific type ("jeans"), among those that items of the category have."""
     known = eyes.types.get(category, ())
     views = [{n: p for n, p in sight.opinions.get(ITEM_TYPE, {}).items() if n in known} for sight in seen.sights]
-    kept = [(view, trust) for view, trust in zip(views, seen.trust, strict=True) if sum(view.values()) > 0]
+    kept = [(view, trust) for view, trust in zip(views, seen.trust, strict=True) if trust * sum(view.values()) > 0]
     if not kept:
         return AttributeValue(name=ITEM_TYPE)
     shares = over_photos([_normed(view) for view, _ in kept], [trust for _, trust in kept])
@@ -241,7 +304,8 @@ def details(seen: Look) -> list[Detail]:
 
 def condition(seen: Look) -> AttributeValue | None:
     """The likeliest sign of wear ("creased"), or None where none is likely."""
-    signs = [(p, cue, photo) for photo, sight in enumerate(seen.sights) for cue, p in sight.condition.items()]
+    shown = [(i, sight) for i, sight in enumerate(seen.sights) if seen.trust[i] > 0]
+    signs = [(p, cue, photo) for photo, sight in shown for cue, p in sight.condition.items()]
     p, cue, photo = max(signs, default=(0.0, "", 0))
     if p < MIN_SIGN:
         return None

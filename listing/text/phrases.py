@@ -8,7 +8,7 @@ from random import Random
 from listing.taxonomy import Forms, Taxonomy
 from listing.text.claims import Claim
 from listing.text.forms import detail_forms, form_for
-from listing.text.marks import Marker, capital, plain, with_article
+from listing.text.marks import Marker, capital, listed, plain, with_article
 from listing.text.settle import Item
 
 # Where things stand in a description: groups of details, and attributes.
@@ -146,6 +146,14 @@ class Phrases:
         start = "The label says" if claim.read else "They are" if self.item.plural else "It is"
         return [f"{start} {self.mark(claim, f'size {claim.value}')}."]
 
+    def made_of(self) -> list[str]:
+        """The shares of the fibres, as the label states them."""
+        claim = self.item.facts.get("material")
+        if claim is None or not claim.blend:
+            return []
+        shares = self.mark(claim, listed(claim.blend.split(", ")))
+        return [f"By the label {'they are' if self.item.plural else 'it is'} made of {shares}."]
+
     def sellers_own(self) -> list[str]:
         """What only the seller can know, as they answered it."""
         out = []
@@ -254,6 +262,10 @@ class Phrases:
     def _material(self, words: Words) -> None:
         material = self.item.facts.get("material")
         if material is None:
+            return
+        if material.blend:  # a sentence says its shares; only one fibre alone is also its name
+            if material.blend.startswith("100 % "):
+                words.kind.insert(0, self.mark(material, material.blend.removeprefix("100 % ")))
             return
         known = material.read or material.status == "seller"
         if material.value in _SEEMS and not known:

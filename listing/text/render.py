@@ -149,7 +149,7 @@ class _Description:
         sentences = [says, *has, *beside[1:]] if says and rng.random() < 0.4 else [*has, *beside]
         if tone != "shorter":
             sentences += [*self.phrases.others(), *self.phrases.sellers_own()]
-        sentences += self.phrases.size()
+        sentences += [*self.phrases.made_of(), *self.phrases.size()]
         return self._friendly(" ".join([opening, *sentences]), bool(sentences), tone)
 
     def _friendly(self, text: str, several: bool, tone: Tone) -> str:

@@ -9,7 +9,7 @@ from typing import get_args
 from listing.request import TONES
 from listing.schema import Draft, Span, TextField
 from listing.taxonomy import Taxonomy, load_taxonomy
-from listing.text.claims import NAME, Claim
+from listing.text.claims import NAME, Claim, blend_of
 from listing.text.forms import detail_forms, form_for, is_plural
 from listing.text.marks import article, span_of
 from listing.text.render import render
@@ -150,7 +150,8 @@ def remove(draft: Draft, index: int, *, instead: str | None = None) -> Draft:
 
 def said(draft: Draft) -> list[Claim]:
     """The claims that a draft's spans make, and its category."""
-    claims = [_claim(span) for span in draft.spans]
+    blend = blend_of(draft.attribute("material"))
+    claims = [_claim(span, blend if span.attribute == "material" else "") for span in draft.spans]
     category = draft.category.value or next((c.value for c in draft.category.candidates), None)
     if category and not any(c.attribute == "category" for c in claims):
         claims.insert(0, Claim("category", category, confidence=draft.category.confidence))
@@ -161,6 +162,14 @@ def _first_of_each(claims: Iterable[Claim]) -> Iterable[Claim]:
     return {(c.attribute, c.value): c for c in claims}.values()
 
 
-def _claim(span: Span) -> Claim:
+def _claim(span: Span, blend: str) -> Claim:
     read = span.status == "certain" and span.attribute in ("size", "material")  # nothing else makes these certain
-    return Claim(span.attribute or "", span.value, span.status, span.confidence, tuple(span.alternatives), read)
+    return Claim(
+        span.attribute or "",
+        span.value,
+        span.status,
+        span.confidence,
+        tuple(span.alternatives),
+        read,
+        blend if read else "",
+    )

@@ -52,7 +52,7 @@ def listing_prompt(
     lines: dict[bool, list[str]] = {True: [], False: []}
     for claim in [*item.facts.values(), *item.wear, *item.details]:
         if claim.attribute != "text":
-            words = claim.value if claim.attribute == "detail" else f"{claim.attribute}: {claim.value}"
+            words = claim.value if claim.attribute == "detail" else f"{claim.attribute}: {claim.blend or claim.value}"
             lines[claim.status != "check"].append(words)
     text = item.facts.get("text")
     return prompts.listing_prompt(

@@ -74,6 +74,9 @@ class StubRouter:
             in_range=self.known,
         )
 
+    def range_of(self, photo: Image.Image) -> None:
+        return None
+
 
 @dataclass
 class StubReader:

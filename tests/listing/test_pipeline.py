@@ -1,10 +1,13 @@
 """The pipeline around stub parts: what is streamed, what may become a value, what stays the seller's."""
 
 import io
+from typing import ClassVar
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from listing.evidence.eyes import Sight
 from listing.evidence.neighbours import Neighbours
 from listing.evidence.ocr import OcrSpan
 from listing.intake.photos import intake
@@ -236,3 +239,73 @@ def test_what_is_asked_is_what_only_the_seller_knows(request_):
     assert asked[0] == "size"
     assert "colour" not in asked
     assert len(asked) <= 5
+
+
+class Looking:
+    """A tower that is sure of wide photos, unsure of labels (200 px) and sees nothing in others."""
+
+    types: ClassVar[dict[str, list[str]]] = {}
+
+    def look(self, image: Image.Image) -> Sight:
+        label = {300: {"Shirt": 0.95}, 200: {"Shirt": 0.2, "Hat": 0.3}}.get(image.width, {"Shirt": 0.1, "Hat": 0.1})
+        mask = np.full((320, 320), 255, np.uint8) if image.width >= 200 else None
+        return Sight(mask, {"label": label, "item_type": {}}, condition={"creased": 0.9 if image.width < 300 else 0.1})
+
+
+LABEL = [
+    OcrSpan("SIZE M", (0.1, 0.1, 0.5, 0.15), 0.95),
+    OcrSpan("80% COTTON", (0.1, 0.2, 0.5, 0.25), 0.95),
+    OcrSpan("20% POLYESTER", (0.1, 0.3, 0.5, 0.35), 0.95),
+]
+
+
+def test_a_label_photo_gives_size_and_composition_and_no_category():
+    made = []
+    for widths in ((300,), (300, 200)):
+        backend = StubBackend({**HOODIE, "category": "shirt"})
+        request = DraftRequest(photos=intake([photo(width) for width in widths]))
+        reader = StubReader(by_width={200: LABEL})
+        made.append(draft(request, backend=backend, reader=reader, eyes=Looking(), writes=False))
+        assert sum(question.name == "category" for question in backend.asked) == 1  # of the label nothing is asked
+    alone, labelled = made
+    assert labelled.category == alone.category
+    assert labelled.attribute("size").value == "M"
+    material = labelled.attribute("material")
+    assert (material.value, material.evidence[0].text) == ("cotton", "80 % cotton, 20 % polyester")
+    assert "80 % cotton and 20 % polyester" in labelled.description
+    assert labelled.attribute("text").value is None  # what a label says is no print
+    assert labelled.attribute("condition").value is None  # nor are its creases the item's
+    assert "no-item" not in {flag.code for flag in labelled.flags}
+
+
+@pytest.mark.parametrize(
+    ("widths", "said"),
+    [
+        ((120,), "I see no item in the photo: add another photo, or choose what it is."),
+        ((200,), "I see only a label in the photo: add a photo of the whole item, or choose what it is."),
+    ],
+)
+def test_photos_without_an_item_are_asked_about(widths, said):
+    request = DraftRequest(photos=intake([photo(width) for width in widths]))
+    made = draft(request, reader=StubReader(by_width={200: LABEL}), eyes=Looking())
+    assert (made.category.value, made.category.candidates, made.title) == (None, [], "")
+    assert [flag.message for flag in made.flags] == [said]
+
+
+def test_one_photo_without_an_item_is_said_and_left_out():
+    request = DraftRequest(photos=intake([photo(300), photo(120)]))
+    made = draft(request, backend=StubBackend({**HOODIE, "category": "shirt"}), eyes=Looking())
+    assert made.category.value == "Shirt"
+    assert any("no item in photo 2" in flag.message for flag in made.flags)
+
+
+def test_the_sellers_choice_goes_on_with_a_photo_of_nothing():
+    request = DraftRequest(photos=intake([photo(200)]), category="Shirt")
+    made = draft(request, reader=StubReader(by_width={200: LABEL}), eyes=Looking())
+    assert (made.category.value, made.attribute("size").value) == ("Shirt", "M")
+
+
+def test_print_on_two_lines_is_joined_in_reading_order():
+    lines = [OcrSpan("ZEALAND", (0.2, 0.5, 0.8, 0.6), 0.99), OcrSpan("NEW", (0.35, 0.38, 0.65, 0.48), 0.9)]
+    request = DraftRequest(photos=intake([photo()]))
+    assert draft(request, reader=StubReader(lines)).attribute("text").value == "NEW ZEALAND"

@@ -6,7 +6,8 @@ from collections import Counter
 
 import pytest
 
-from listing.evidence.brands import _spellings, brand_names, find_brand, one_edit_apart
+from listing.evidence.brand_list import spellings
+from listing.evidence.brands import brand_names, find_brand, one_edit_apart
 from listing.evidence.ocr import OcrSpan
 
 
@@ -138,10 +139,10 @@ def test_note_and_print() -> None:
 
 def test_the_list() -> None:
     assert len(brand_names()) >= 300
-    doubles = [key for key, count in Counter(s.key for s in _spellings()).items() if count > 1]
-    shared = [key for key in doubles if len({s.name for s in _spellings() if s.key == key}) > 1]
+    doubles = [key for key, count in Counter(s.key for s in spellings()).items() if count > 1]
+    shared = [key for key in doubles if len({s.name for s in spellings() if s.key == key}) > 1]
     assert shared == []
-    assert all(s.key for s in _spellings())
+    assert all(s.key for s in spellings())
 
 
 def test_every_brand_is_found_by_its_own_name() -> None:

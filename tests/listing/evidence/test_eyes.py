@@ -19,6 +19,7 @@ from listing.evidence.foreground import Foreground, covered, crop_box, usable
 from listing.evidence.item_types import type_of
 from listing.facts import visual_facts
 from listing.facts.ensemble import UNCALIBRATED, AttributeCalibration, Calibration, mean_of
+from listing.facts.printed_facts import Pages
 from listing.facts.visual_facts import Look
 from listing.intake import intake
 from listing.request import DraftRequest
@@ -211,12 +212,14 @@ def test_beside_another_model_the_tower_names_details_but_does_not_vote() -> Non
         def look(self, image: Image.Image) -> Sight:
             return Sight(opinions={"label": {"Shoes": 1.0}}, details={"bow": 0.9})
 
+    request = DraftRequest(photos=intake([jpeg()]))
     seen = visual_facts.look(
-        DraftRequest(photos=intake([jpeg()])),
+        request,
         backend=stubs.StubBackend(),
         router=stubs.StubRouter(),
         similar=None,
         taxonomy=load_taxonomy(),
+        pages=Pages(request.photos, stubs.StubReader()),
         eyes=Seeing(),
     )
     assert list(seen.classifier) == [{}]

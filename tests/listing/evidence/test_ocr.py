@@ -7,7 +7,8 @@ import socket
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from listing.evidence.ocr import OcrError, OcrSpan, Reader, fold, fold_confused, merge
+from listing.evidence.folding import fold, fold_confused
+from listing.evidence.ocr import OcrError, OcrSpan, Reader, merge
 
 
 def sign(size: tuple[int, int], lines: list[tuple[str, tuple[int, int], int]], grey: int = 215) -> Image.Image:
