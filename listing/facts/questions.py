@@ -57,24 +57,34 @@ def read(
         pixels: colour names by the pixels of the photos that show the item best; heard for the colour alone.
     """
     attributes = visible(node, taxonomy)
-    asked = questions(attributes, hints)
-    answers = [backend.score(photo.image, asked) for photo in photos]
+    # What the calibration gives no weight beside the towers costs a question and changes nothing.
+    heard = [a for a in attributes if calibration.of(a.name).weights.get("mllm") or not _seen(a, classifier)]
+    asked = questions(heard, hints)
+    answers = [backend.score(photo.image, asked) if asked else {} for photo in photos]
     readings = []
     for attribute in attributes:
-        views = [answer[attribute.name] for answer in answers]
-        heads = [within(view[attribute.name], attribute) for view in classifier if attribute.name in view]
-        sources: dict[str, Distribution] = {"mllm": over_photos(views, trust)}
-        if len(heads) == len(photos):
-            sources["classifier"] = over_photos(heads, trust)
-        if pixels and attribute.name == "colour":
+        name = attribute.name
+        sources: dict[str, Distribution] = {}
+        views = [answer[name] for answer in answers if name in answer]
+        if views:
+            sources["mllm"] = over_photos(views, trust)
+        if _seen(attribute, classifier):
+            heads = [within(view[name], attribute) for view in classifier]
+            sources["classifier"], views = over_photos(heads, trust), views or heads
+        if pixels and name == "colour":
             sources["pixels"] = within(over_photos(pixels, [1.0] * len(pixels)), attribute)
-        if not attribute.instance and attribute.name in neighbours:
-            sources["neighbours"] = neighbours[attribute.name]
-        combined = combine(sources, calibration.of(attribute.name).weights) or dict(sources["mllm"])
+        if not attribute.instance and name in neighbours:
+            sources["neighbours"] = neighbours[name]
+        combined = combine(sources, calibration.of(name).weights) or dict(next(iter(sources.values())))
         value, _ = best(combined)
         clearest = max(range(len(photos)), key=lambda i: (trust[i] * views[i].get(value, 0.0), -i))
         readings.append(Reading(attribute, combined, sources, clearest))
     return readings
+
+
+def _seen(attribute: Attribute, classifier: Sequence[Mapping[str, Distribution]]) -> bool:
+    """Whether the towers answer the question on every photo."""
+    return bool(classifier) and all(attribute.name in view for view in classifier)
 
 
 def within(distribution: Distribution, attribute: Attribute) -> dict[str, float]:

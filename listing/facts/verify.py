@@ -77,10 +77,11 @@ def alternatives(probabilities: Mapping[str, float], without: Container[str]) ->
 def _evidence(
     reading: Reading, value: str, pixels: Sequence[PixelView], neighbour_ids: Mapping[str, Sequence[str]]
 ) -> list[Evidence]:
-    evidence = [Evidence(source="mllm", photo=reading.photo, score=reading.sources["mllm"].get(value, 0.0))]
-    if "classifier" in reading.sources:
-        score = reading.sources["classifier"].get(value, 0.0)
-        evidence.append(Evidence(source="classifier", photo=reading.photo, score=score))
+    evidence = [
+        Evidence(source=source, photo=reading.photo, score=reading.sources[source].get(value, 0.0))
+        for source in ("mllm", "classifier")
+        if source in reading.sources
+    ]
     if reading.attribute.name == "colour":
         evidence += [
             Evidence(source="pixels", photo=view.photo, box=view.box, text=value, score=view.shares[value])
