@@ -119,7 +119,7 @@ def measure(count: int, data: Path) -> dict[str, Any]:
         list(pipeline.run(DraftRequest(photos=read([path]))))
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
         rest = cpu - sum(meter.spent.values())
-        runs.append({**{p: 0.0 for p in PARTS}, **meter.spent, "rest": rest, "whole": cpu, "wall": wall})
+        runs.append({**dict.fromkeys(PARTS, 0.0), **meter.spent, "rest": rest, "whole": cpu, "wall": wall})
     runs = [{**run, "evidence and facts": sum(run[p] for p in LOOKING)} for run in runs[1:]]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     medians = {name: round(statistics.median(run[name] for run in runs), 3) for name in runs[0]}

@@ -48,7 +48,7 @@ def read(
     neighbours: Mapping[str, Distribution],
     pixels: Sequence[Distribution] = (),
 ) -> list[Reading]:
-    """One reading per visible attribute, in the schema's order.
+    """One reading per visible attribute, in the schema's order; none of what the calibration hears nobody on.
 
     Args:
         trust: how well each photo shows the item (0..1).
@@ -56,7 +56,7 @@ def read(
         hints, neighbours: retrieval's candidates and votes by attribute; never for instance-level attributes.
         pixels: colour names by the pixels of the photos that show the item best; heard for the colour alone.
     """
-    attributes = visible(node, taxonomy)
+    attributes = [a for a in visible(node, taxonomy) if any(calibration.of(a.name).weights.values())]
     # What the calibration gives no weight beside the towers costs a question and changes nothing.
     heard = [a for a in attributes if calibration.of(a.name).weights.get("mllm") or not _seen(a, classifier)]
     asked = questions(heard, hints)

@@ -20,6 +20,7 @@ from listing.taxonomy import CategoryNode, Taxonomy
 
 ITEM_TYPE = "item_type"
 SURE_KIND, DIFFERENT = 0.8, 0.02  # of a photo's category: so likely, and so unlikely, to tell two things apart
+SURE_TOWERS = 0.85  # probability of a category from which on the model's vote no longer changes it
 MIN_DETAIL = 0.55  # calibrated probability from which on a detail is said
 MIN_SIGN, SURE_SIGN = 0.65, 0.85  # of wear: from when on it is said, and said without a mark
 SURE_SHARE = 0.6  # of the object's pixels, for a colour that nothing else speaks of
@@ -53,23 +54,24 @@ def look(
     taxonomy: Taxonomy,
     eyes: Eyes | None = None,
 ) -> Look:
-    """Ask every source for the category; the seller's own choice is taken as it is."""
-    question, names = category_question(taxonomy)
-    mllm, heads, sights = [], [], []
+    """Ask for the category: the towers, and the model where they are not sure; the seller's choice is taken as it is."""
+    heads, sights = [], []
     for photo in request.photos:
-        answer = backend.score(photo.image, [question])["category"]
-        mllm.append({names[words]: p for words, p in answer.items()})
         sight = Sight() if eyes is None else eyes.look(photo.image)
         own = backend.opinions(photo.image)
         # Beside a model without a tower of its own the eyes' answers would outweigh it: no calibration knows them.
         heads.append(mean_of(own, sight.opinions) if own else own)
         sights.append(sight)
     labels = [view["label"] for view in heads if "label" in view]
-    sure = labels if len(labels) == len(request.photos) else mllm
-    trust = [max(_MIN_TRUST, certainty(view)) for view in sure]
-    opinions = {"mllm": over_photos(mllm, trust)}
-    if len(labels) == len(request.photos):
-        opinions["classifier"] = over_photos(labels, trust)
+    by_towers = len(labels) == len(request.photos)
+    trust = [max(_MIN_TRUST, certainty(view)) for view in labels] if by_towers else []
+    opinions = {"classifier": over_photos(labels, trust)} if by_towers else {}
+    if not by_towers or best(opinions["classifier"])[1] < SURE_TOWERS:
+        question, names = category_question(taxonomy)
+        answers = [backend.score(photo.image, [question])["category"] for photo in request.photos]
+        mllm = [{names[words]: p for words, p in answer.items()} for answer in answers]
+        trust = trust or [max(_MIN_TRUST, certainty(view)) for view in mllm]
+        opinions["mllm"] = over_photos(mllm, trust)
     if similar is not None and request.category is None:
         near = similar.find(request.photos, category=None, seller_id=request.seller_id)
         opinions["neighbours"] = dict(near.categories)
