@@ -21,14 +21,16 @@ from finetune.evaluate.measures import NOT_STATED, judge
 from listing.evidence.item_types import family, type_of
 from listing.facts.ensemble import AttributeCalibration, Calibration, best, combine
 from listing.facts.questions import within
+from listing.facts.verify import MIN_SUGGESTION
 from listing.prompts import UNKNOWN
 from listing.taxonomy import Attribute, Taxonomy
 
 Row = Mapping[str, Any]
-GRID = (0.0, 0.25, 0.5, 0.75, 1.0, 1.4)
+GRID = (0.0, 0.25, 0.5, 0.75, 1.0, 1.2, 1.4, 1.7)
 PRECISION = 0.93
 TEXT_PRECISION = 0.97  # of what a text says: four facts at .93 leave one text in four with a wrong one
 TYPE_PRECISION = 0.88  # neighbouring types ("trainers", "lace-up shoes") are both right now and then
+MODEL_EARNS = 0.05  # nats of log loss: what the model's answer must save to be worth the time of its question
 MIN_THRESHOLD, MAX_THRESHOLD = 0.35, 0.98
 
 
@@ -65,6 +67,11 @@ def fit_attribute(
     names = list(cases[0][1])
     grids = [dict(zip(names, g, strict=True)) for g in itertools.product(GRID, repeat=len(names)) if sum(g) > 0]
     weights = min(grids, key=loss)
+    silent = min((g for g in grids if not g["mllm"]), key=loss, default=None)
+    if silent is not None and loss(silent) - loss(weights) < MODEL_EARNS:
+        weights = silent
+    if not any(_worth_saying(best(combine(s, weights)), taxonomy.attributes[name]) for _, s, _ in cases):
+        return AttributeCalibration(weights=dict.fromkeys(names, 0.0), threshold=MAX_THRESHOLD, told=MAX_THRESHOLD)
     stated = []
     for row, s, _ in cases:
         value, p = best(combine(s, weights))
@@ -77,6 +84,11 @@ def fit_attribute(
         threshold=threshold([(p, right) for _, p, right in stated], precision),
         told=threshold(settled, max(precision, TEXT_PRECISION)),
     )
+
+
+def _worth_saying(answer: tuple[str, float], attribute: Attribute) -> bool:
+    """Whether an answer would be stated or at least suggested."""
+    return answer[0] not in (*NOT_STATED, attribute.absent) and answer[1] >= MIN_SUGGESTION
 
 
 def threshold(stated: Sequence[tuple[float, int]], precision: float) -> float:
@@ -111,6 +123,20 @@ def fit_type(
             value, p = best(known)
             stated.append((p / sum(known.values()), int(value == family(truth))))
     return AttributeCalibration(weights={"classifier": 1.0}, threshold=threshold(stated, TYPE_PRECISION))
+
+
+def fit_category(confidences: Sequence[float], right: Sequence[bool]) -> AttributeCalibration:
+    """From which confidence on a category is right often enough; ``category.json`` says how the sources are weighed."""
+    stated = [(p, int(ok)) for p, ok in zip(confidences, right, strict=True)]
+    return AttributeCalibration(
+        weights={}, threshold=threshold(stated, PRECISION), told=threshold(stated, TEXT_PRECISION)
+    )
+
+
+def fit_sharpness(confidences: np.ndarray, right: np.ndarray) -> int:
+    """Number of the sharpness with the least log loss of being right; both [sharpnesses, photos]."""
+    p = np.clip(np.where(right, confidences, 1 - confidences), 1e-3, 1.0)
+    return int((-np.log(p)).mean(1).argmin())
 
 
 def halves(rows: Sequence[Row]) -> tuple[list[int], list[int]]:

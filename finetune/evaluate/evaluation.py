@@ -20,12 +20,13 @@ from finetune.data.splits import split_rows
 from finetune.errors import DataError
 from finetune.evaluate.arms.material import Material, Row
 from finetune.evaluate.arms.statement import Statement
+from finetune.evaluate.arms.system import category_of
 from finetune.evaluate.arms.table import ARMS
 from finetune.evaluate.cached_model import CachedModel
-from finetune.evaluate.calibrate import fit, fit_type, write
+from finetune.evaluate.calibrate import fit, fit_category, fit_type, write
 from finetune.evaluate.drafting import TEXTS, WRITERS, Draft, chosen
 from finetune.evaluate.scoring import DRAWS, closed, free
-from listing.facts.ensemble import CALIBRATION
+from listing.facts.ensemble import CALIBRATION, Calibration
 from listing.taxonomy import load_taxonomy
 
 QUICK_ARMS = ("tuned", "classifier", "system")
@@ -176,9 +177,12 @@ def write_calibration(material: Material, place: Path) -> Path:
     """Fit a calibration on all validation senders and write it: to a file, or as ``calibration.json`` into a folder."""
     file = place / CALIBRATION if place.is_dir() else place
     predictions, eyes = material.predictions("tuned"), material.models["tuned"].eyes
-    fitted = fit(material.rows, predictions, material.taxonomy)
+    questions = dict(fit(material.rows, predictions, material.taxonomy).questions)
+    pairs = zip(predictions, material.image_views, strict=True)
+    categories = [category_of(said, seen, material.taxonomy) for said, seen in pairs]
+    right = [found.value == row["label"] for found, row in zip(categories, material.rows, strict=True)]
+    questions["category"] = fit_category([found.confidence for found in categories], right)
     if eyes is not None:
-        kind = fit_type(material.rows, predictions, eyes.types)
-        fitted = fitted.model_copy(update={"questions": {**fitted.questions, "item_type": kind}})
-    write(fitted, file)
+        questions["item_type"] = fit_type(material.rows, predictions, eyes.types)
+    write(Calibration(questions=questions), file)
     return file

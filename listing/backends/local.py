@@ -79,16 +79,16 @@ class LocalBackend:
         if not self.tree:
             return [self._score_full(image, questions) for image in images]
         tree, answers = self.layout(questions)
+        ends = tree.ends()
+        asked = sorted({ends[number] for answer in answers for number, _ in answer})
+        column = {index: i for i, index in enumerate(asked)}
+        where = torch.tensor([column[ends[number]] for answer in answers for number, _ in answer], device=self.device)
+        wanted = torch.tensor([token for answer in answers for _, token in answer], device=self.device)
         with torch.inference_mode():
-            features = self._image_features(images)
-            hidden = self._run(tree, features)
-            head = self.model.get_output_embeddings()
-            where = [i for _, number in answers for i in tree.before(number)]
-            wanted = torch.tensor([t for _, number in answers for t in tree.nodes[number].ids], device=self.device)
-            logprobs = head(hidden[:, where]).float().log_softmax(-1)
-            picked = logprobs.gather(-1, wanted.expand(len(images), -1).unsqueeze(-1)).squeeze(-1)
-        sizes = [len(tree.nodes[number].ids) for _, number in answers]
-        sums = torch.stack([part.sum(-1) for part in picked.split(sizes, dim=1)], dim=1)  # [photos, answers]
+            hidden = self._run(tree, self._image_features(images))
+            logprobs = self.model.get_output_embeddings()(hidden[:, asked]).float().log_softmax(-1)
+            picked = logprobs[:, where, wanted]
+        sums = torch.stack([part.sum(-1) for part in picked.split([len(a) for a in answers], dim=1)], dim=1)
         return [self._shares(row, questions) for row in sums]
 
     def _score_full(self, image: Image.Image, questions: Sequence[ChoiceQuestion]) -> dict[str, dict[str, float]]:
@@ -107,14 +107,14 @@ class LocalBackend:
             at += len(question.answers)
         return out
 
-    def layout(self, questions: Sequence[ChoiceQuestion]) -> tuple[Tree, list[tuple[str, int]]]:
-        """(tree, [(question, node of an answer)]) in the order asked; node 0 is the photo's prefix."""
+    def layout(self, questions: Sequence[ChoiceQuestion]) -> tuple[Tree, list[list[tuple[int, int]]]]:
+        """(tree, of every answer in the order asked what ``Tree.add_answers`` says); node 0 is the photo's prefix."""
         tree = Tree()
         prefix = tree.add(self.prefix_ids())
         answers = []
         for question in questions:
             asked = tree.add(self.question_ids(question.prompt), prefix)
-            answers += [(question.name, tree.add(self.answer_ids(text), asked)) for text in question.answers]
+            answers += tree.add_answers([self.answer_ids(text) for text in question.answers], asked)
         return tree, answers
 
     def prefix_ids(self) -> list[int]:

@@ -76,6 +76,25 @@ class Tree:
             visible[begin:end, begin:end] |= torch.ones(end - begin, end - begin, dtype=torch.bool).tril()
         return visible
 
+    def ends(self) -> list[int]:
+        """Sequence index of each node's last token."""
+        return [begin + len(node.ids) - 1 for begin, node in zip(self.starts(), self.nodes, strict=True)]
+
+    def add_answers(self, answers: Sequence[Sequence[int]], parent: int) -> list[list[tuple[int, int]]]:
+        """For each answer, the (number of the node whose end predicts it, token) of its tokens.
+
+        What several answers begin with is laid out once, and the last token of each not at all: nothing follows it.
+        """
+        numbers: dict[tuple[int, ...], int] = {(): parent}
+        found = []
+        for answer in answers:
+            begun = [tuple(answer[:length]) for length in range(len(answer))]
+            for part in begun[1:]:
+                if part not in numbers:
+                    numbers[part] = self.add(part[-1:], numbers[part[:-1]])
+            found.append([(numbers[part], token) for part, token in zip(begun, answer, strict=True)])
+        return found
+
     def before(self, number: int) -> list[int]:
         """Sequence index of the token that predicts each token of node ``number``; ValueError of a root."""
         starts = self.starts()

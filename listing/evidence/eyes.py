@@ -65,7 +65,7 @@ class Eyes:
         self._heads = {
             n: (tensors[f"heads.{n}.weight"].float(), tensors[f"heads.{n}.bias"].float()) for n in self.values
         }
-        self._foreground = Foreground(folder / MASK_WEIGHTS)
+        self.foreground = Foreground(folder / MASK_WEIGHTS)
         self._raw, file = raw, folder / CALIBRATION
         self._curves = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
@@ -79,7 +79,7 @@ class Eyes:
         import torch
 
         photo = photo.convert("RGB")
-        mask = self._foreground.mask(photo)
+        mask = self.foreground.mask(photo)
         left, top, right, bottom = crop_box(mask)
         width, height = photo.size
         crop = photo.crop((round(left * width), round(top * height), round(right * width), round(bottom * height)))

@@ -77,12 +77,11 @@ def alternatives(probabilities: Mapping[str, float], without: Container[str]) ->
 def _evidence(
     reading: Reading, value: str, pixels: Sequence[PixelView], neighbour_ids: Mapping[str, Sequence[str]]
 ) -> list[Evidence]:
-    evidence = []
-    if "mllm" in reading.sources:
-        evidence.append(Evidence(source="mllm", photo=reading.photo, score=reading.sources["mllm"].get(value, 0.0)))
-    if "classifier" in reading.sources:
-        score = reading.sources["classifier"].get(value, 0.0)
-        evidence.append(Evidence(source="classifier", photo=reading.photo, score=score))
+    evidence = [
+        Evidence(source=source, photo=reading.photo, score=reading.sources[source].get(value, 0.0))
+        for source in ("mllm", "classifier")
+        if source in reading.sources
+    ]
     if reading.attribute.name == "colour":
         evidence += [
             Evidence(source="pixels", photo=view.photo, box=view.box, text=value, score=view.shares[value])
@@ -110,11 +109,6 @@ def seller_fact(attribute: Attribute, value: str) -> AttributeValue:
 def read_fact(name: str, value: str, evidence: Evidence, confidence: float) -> AttributeValue:
     """What stands in legible text; the evidence names its photo and place."""
     return AttributeValue(name=name, value=value, status="supported", confidence=confidence, evidence=[evidence])
-
-
-def guess(name: str, value: str, evidence: Evidence, confidence: float) -> AttributeValue:
-    """What a model reads or calls by itself: to be checked, however sure it is."""
-    return AttributeValue(name=name, suggestion=value, status="unsupported", confidence=confidence, evidence=[evidence])
 
 
 def not_known(attribute: Attribute) -> AttributeValue:

@@ -16,14 +16,14 @@ from finetune.evaluate.arms.mllm import with_hints
 from finetune.evaluate.arms.statement import Statement
 from finetune.evaluate.calibrate import PRECISION, halves, sources, threshold
 from finetune.evaluate.measures import judge
-from listing.evidence.category import decide
+from listing.evidence.category import CategoryRule, decide
 from listing.evidence.colour import PixelView, contradicts
 from listing.facts import verify
-from listing.facts.ensemble import Calibration, best, combine
+from listing.facts.ensemble import Calibration, Distribution, best, combine
 from listing.facts.questions import Reading, visible
-from listing.facts.visual_facts import pixel_colour
+from listing.facts.visual_facts import SURE_TOWERS, pixel_colour
 from listing.prompts import UNKNOWN
-from listing.schema import AttributeValue
+from listing.schema import AttributeValue, Category
 from listing.taxonomy import Taxonomy
 
 FITTED = (*ATTRIBUTES, "colour2")
@@ -47,10 +47,8 @@ def system_statements(material: Material, ask_again: AskAgain | None, neighbours
     said = material.predictions("tuned")
     out = []
     for row, prediction, seen, rule in zip(material.rows, said, material.image_views, material.rules, strict=True):
-        heard = {"mllm": prediction["mllm"]["category"], "classifier": prediction["classifier"].get("label", {})}
-        if neighbours:
-            heard["neighbours"] = material.neighbourhood.found(row, None).categories
-        category = decide({**heard, "imagenet": seen["imagenet"]}, taxonomy, garment=seen["garment"])
+        near = material.neighbourhood.found(row, None).categories if neighbours else {}
+        category = category_of(prediction, seen, taxonomy, near)
         if category.value is None:
             out.append(Statement(NO_CATEGORY, {}, {}, category.confidence))
             continue
@@ -63,6 +61,16 @@ def system_statements(material: Material, ask_again: AskAgain | None, neighbours
     return out
 
 
+def category_of(
+    said: Row, seen: Row, taxonomy: Taxonomy, near: Distribution | None = None, rule: CategoryRule | None = None
+) -> Category:
+    """The category as a draft decides it; the model is heard where the towers are not sure."""
+    heard = {"classifier": said["classifier"].get("label", {}), "imagenet": seen["imagenet"], "neighbours": near or {}}
+    if max(heard["classifier"].values(), default=0.0) < SURE_TOWERS:
+        heard["mllm"] = said["mllm"]["category"]
+    return decide(heard, taxonomy, garment=seen["garment"], rule=rule)
+
+
 def attribute_facts(
     said: Row, seen: Row, category: str, rule: Calibration, taxonomy: Taxonomy
 ) -> tuple[dict[str, str], dict[str, tuple[str, float]]]:
@@ -73,8 +81,10 @@ def attribute_facts(
     facts: dict[str, AttributeValue] = {}
     guesses: dict[str, tuple[str, float]] = {}
     for attribute in visible(node, taxonomy) if node.tuned else []:
-        views = sources(said, attribute)
-        found = combine(views, rule.of(attribute.name).weights) or views["mllm"]
+        views, weights = sources(said, attribute), rule.of(attribute.name).weights
+        if not any(weights.values()):  # not asked
+            continue
+        found = combine(views, weights) or views["mllm"]
         fact = verify.visible_fact(Reading(attribute, found, views, 0), rule, pixels)
         facts[attribute.name] = fact
         if verify.repeats(fact, facts.get("colour")):

@@ -60,6 +60,19 @@ def test_before_names_the_predicting_tokens() -> None:
     assert [tree.before(n) for n in range(1, 6)] == [[1, 2], [3], [3, 5], [1], [7]]
 
 
+def test_what_answers_share_is_laid_out_once_and_their_last_tokens_never() -> None:
+    tree = Tree()
+    asked = tree.add([1, 2])
+    answers = [[3, 9], [4, 5, 9], [4, 6, 9], [9]]
+    found = tree.add_answers(answers, asked)
+    assert tree.ids == [1, 2, 3, 4, 5, 6]
+    assert [[token for _, token in answer] for answer in found] == answers
+    for answer, steps in zip(answers, found, strict=True):
+        ways = [[t for n in ancestry(tree, number) for t in tree.nodes[n].ids] for number, _ in steps]
+        assert ways == [[1, 2, *answer[:length]] for length in range(len(answer))]
+    assert tree.ends() == [1, 2, 3, 4, 5]
+
+
 def test_a_root_is_predicted_by_nothing() -> None:
     with pytest.raises(ValueError, match="root"):
         small_tree().before(0)
