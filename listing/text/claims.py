@@ -33,6 +33,7 @@ class Claim:
     confidence: float | None = None
     alternatives: tuple[str, ...] = ()
     read: bool = False  # it stands in print or on a label
+    noted: bool = False  # the seller's note, which stands below the text, says it
 
     @property
     def likelihood(self) -> float:
@@ -74,15 +75,29 @@ def _of_fact(fact: AttributeValue, taxonomy: Taxonomy, calibration: Calibration)
     if value is None or value in attribute.unspoken or (fact.name == "text" and instruction_like(value)):
         return []
     sources = {evidence.source for evidence in fact.evidence}
-    own, read = fact.locked or "seller" in sources, "ocr" in sources
+    stated = {each for e in fact.evidence if e.source == "seller" for each in (e.text or value).split(", ")}
+    own, read = fact.locked or bool(stated), "ocr" in sources
     likely = fact.confidence is None or fact.confidence >= LIKELY or fact.name == "colour"
     if not (own or read or likely):
         return []
     sure = fact.value is not None and value not in attribute.unsettled
     if sure and fact.confidence is not None and sources & _CALIBRATED:
         sure = fact.confidence >= calibration.of(fact.name).text_threshold
-    status: SpanStatus = "seller" if own else "certain" if sure or (read and fact.value is not None) else "check"
-    values = value.split(", ") if attribute.many else [" ".join(value.replace('"', " ").split())[:MAX_VALUE_LENGTH]]
+    seen: SpanStatus = "certain" if sure or (read and fact.value is not None) else "check"
+    if not attribute.many:
+        status: SpanStatus = "seller" if own else seen
+        short = " ".join(value.replace('"', " ").split())[:MAX_VALUE_LENGTH]
+        others = tuple(fact.alternatives)
+        return [Claim(fact.name, short, status, fact.confidence, others, read and not own, own and not fact.locked)]
+    own_values = {*value.split(", ")} if fact.locked else stated
     return [
-        Claim(fact.name, each, status, fact.confidence, tuple(fact.alternatives), read and not own) for each in values
+        Claim(
+            fact.name,
+            each,
+            "seller" if each in own_values else seen,
+            fact.confidence,
+            tuple(fact.alternatives),
+            noted=each in own_values and not fact.locked,
+        )
+        for each in value.split(", ")
     ]

@@ -125,7 +125,7 @@ class Phrases:
     def wear(self) -> list[str]:
         """What a buyer must be told of its condition, in the taxonomy's own sentences."""
         phrases = self.taxonomy.attributes["condition"].phrases
-        return [self._own_sentence(claim, *phrases[claim.value]) for claim in self.item.wear]
+        return [self._own_sentence(claim, *phrases[claim.value]) for claim in self.item.wear if not claim.noted]
 
     def others(self) -> list[str]:
         """Attributes without a place: as their own sentence, or behind their label."""
@@ -141,7 +141,7 @@ class Phrases:
     def size(self) -> list[str]:
         """The size, and whose word it is."""
         claim = self.item.facts.get("size")
-        if claim is None:
+        if claim is None or claim.noted:
             return []
         start = "The label says" if claim.read else "They are" if self.item.plural else "It is"
         return [f"{start} {self.mark(claim, f'size {claim.value}')}."]
@@ -150,7 +150,7 @@ class Phrases:
         """What only the seller can know, as they answered it."""
         out = []
         for name in ("condition_grade", "works", "complete", "dimensions", "defects"):
-            if (claim := self.item.facts.get(name)) is None:
+            if (claim := self.item.facts.get(name)) is None or claim.noted:
                 continue
             value = claim.value.rstrip(".")
             sentence = {

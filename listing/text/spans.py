@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import get_args
 
+from listing.facts.note import read_note
 from listing.request import TONES
 from listing.schema import Draft, Span, TextField
 from listing.taxonomy import Taxonomy, load_taxonomy
@@ -150,7 +151,8 @@ def remove(draft: Draft, index: int, *, instead: str | None = None) -> Draft:
 
 def said(draft: Draft) -> list[Claim]:
     """The claims that a draft's spans make, and its category."""
-    claims = [_claim(span) for span in draft.spans]
+    noted = read_note(draft.description.partition("\n\n")[2]).facts
+    claims = [_claim(span, noted) for span in draft.spans]
     category = draft.category.value or next((c.value for c in draft.category.candidates), None)
     if category and not any(c.attribute == "category" for c in claims):
         claims.insert(0, Claim("category", category, confidence=draft.category.confidence))
@@ -161,6 +163,7 @@ def _first_of_each(claims: Iterable[Claim]) -> Iterable[Claim]:
     return {(c.attribute, c.value): c for c in claims}.values()
 
 
-def _claim(span: Span) -> Claim:
+def _claim(span: Span, noted: Mapping[str, str]) -> Claim:
     read = span.status == "certain" and span.attribute in ("size", "material")  # nothing else makes these certain
-    return Claim(span.attribute or "", span.value, span.status, span.confidence, tuple(span.alternatives), read)
+    told = span.status == "seller" and noted.get(span.attribute or "") == span.value
+    return Claim(span.attribute or "", span.value, span.status, span.confidence, tuple(span.alternatives), read, told)
