@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent
 from listing.evidence.neighbours import Neighbours
 from listing.facts import item_form, printed_facts, verify, visual_facts
+from listing.facts.note import read_note
 from listing.home import ipl_home
 from listing.intake.photos import intake
 from listing.pipeline_parts import Parts, build_parts
 from listing.request import DraftPipeline, DraftRequest
 from listing.schema import AttributeValue, Category, Detail, Draft, Flag
-from listing.taxonomy import CategoryNode
+from listing.taxonomy import CategoryNode, Taxonomy
 from listing.text import seller_questions
 from listing.text.compose import compose
 
@@ -120,11 +121,15 @@ class Pipeline:
         category, attributes = known.category, self.parts.taxonomy.attributes
         if request.category is not None:  # the seller's word, so that the text may name it
             category = visual_facts.chosen(request.category, category)
+        found = {f.name: verify.not_known(attributes[f.name]) if verify.is_noted(f) else f for f in known.attributes}
+        if category.value is not None:
+            node = self.parts.taxonomy.categories[category.value]
+            found |= {fact.name: fact for fact in _noted(request, node, found, self.parts.taxonomy)}
         facts = [
-            verify.seller_fact(attributes[fact.name], request.facts[fact.name])
-            if fact.name in request.facts and fact.name in attributes
+            verify.seller_fact(attributes[name], request.facts[name])
+            if name in request.facts and name in attributes
             else fact
-            for fact in known.attributes
+            for name, fact in found.items()
         ]
         yield CategoryEvent(category=category)
         for fact in facts:
@@ -171,6 +176,9 @@ class Pipeline:
             if fact.name not in request.facts:
                 facts[fact.name] = fact
                 yield AttributeEvent(attribute=fact)
+        for fact in _noted(request, node, facts, parts.taxonomy):
+            facts[fact.name] = fact
+            yield AttributeEvent(attribute=fact)
         ordered = [facts.get(a.name) or verify.not_known(a) for a in parts.taxonomy.schema(node.name)]
         return _Findings(seen.category, ordered, neighbours, seen.flags, visual_facts.details(seen))
 
@@ -215,6 +223,21 @@ class Pipeline:
             facts["colour"] = colour
             yield AttributeEvent(attribute=colour)
         return facts
+
+
+def _noted(
+    request: DraftRequest, node: CategoryNode, found: Mapping[str, AttributeValue], taxonomy: Taxonomy
+) -> list[AttributeValue]:
+    """What the note states, over what was seen and read; the seller's answers stand above it."""
+    stated = {n: v for n, v in read_note(request.note).facts.items() if n in node.attributes and n not in request.facts}
+    allowed = next(a.values for a in taxonomy.schema(node.name) if a.name == "condition")
+    if wear := [v for v in stated.pop("condition", "").split(", ") if v in allowed]:
+        stated["condition"] = ", ".join(wear)
+    facts = [verify.noted_fact(name, value, found.get(name)) for name, value in stated.items()]
+    seen = found.get("condition")
+    if "defects" in stated and "condition" not in stated and seen is not None and seen.value == "none-visible":
+        facts.append(verify.not_known(taxonomy.attributes["condition"]))  # a flaw overrules "no wear"
+    return facts
 
 
 def draft_id(request: DraftRequest) -> str:

@@ -117,7 +117,7 @@ def effort(draft: Draft, row: Row, taxonomy: Taxonomy) -> Effort:
         else:
             unmarked += cost
     corrected = {attribute for attribute, value in claims if truth.judge(attribute, value) is False}
-    for attribute, value in _missing(draft, claims, truth, taxonomy):
+    for attribute, value in unsaid(draft, truth, taxonomy):
         if attribute == "detail":
             details += len(value)
         elif attribute not in corrected:
@@ -129,10 +129,9 @@ def _cost_of_marked(span: Span, right: str | None) -> int:
     return 1 if right is None or right in span.alternatives else 2 + len(right)
 
 
-def _missing(
-    draft: Draft, claims: Mapping[tuple[str, str], Span], truth: Truth, taxonomy: Taxonomy
-) -> Iterable[tuple[str, str]]:
+def unsaid(draft: Draft, truth: Truth, taxonomy: Taxonomy) -> Iterable[tuple[str, str]]:
     """What is known of the item and stands nowhere in the texts, in no words, and does not go without saying."""
+    claims = {(s.attribute or "", s.value) for s in draft.spans or _spans_of_plain(draft, taxonomy)}
     text = f"{draft.title}. {draft.description}"
     said = load_lexicon(taxonomy).mentions(text)
     item_type = next((value for attribute, value in claims if attribute == NAME), None)

@@ -106,6 +106,19 @@ def seller_fact(attribute: Attribute, value: str) -> AttributeValue:
     )
 
 
+def noted_fact(name: str, value: str, beside: AttributeValue | None = None) -> AttributeValue:
+    """What the seller's note states. Wear that was surely seen (``beside``) is told as well."""
+    evidence = [Evidence(source="seller", text=value)]
+    if name == "condition" and beside is not None and beside.value not in (None, "none-visible", *value.split(", ")):
+        value, evidence = f"{value}, {beside.value}", [*evidence, *beside.evidence]
+    return AttributeValue(name=name, value=value, status="supported", confidence=1.0, evidence=evidence)
+
+
+def is_noted(fact: AttributeValue) -> bool:
+    """Whether it rests on a note, not on an answer of the seller."""
+    return not fact.locked and any(e.source == "seller" for e in fact.evidence)
+
+
 def read_fact(name: str, value: str, evidence: Evidence, confidence: float) -> AttributeValue:
     """What stands in legible text; the evidence names its photo and place."""
     return AttributeValue(name=name, value=value, status="supported", confidence=confidence, evidence=[evidence])

@@ -7,10 +7,12 @@ name are always said, because a listing without them is none.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from listing.facts.ensemble import Calibration
+from listing.lexicon import load_lexicon
 from listing.safety.injection import instruction_like
 from listing.schema import AttributeValue, Category, Detail, SpanStatus
 from listing.taxonomy import Taxonomy
@@ -19,6 +21,7 @@ LIKELY = 0.5  # the least probability at which something is said
 SURE_DETAIL = 0.8
 MAX_VALUE_LENGTH = 60  # characters
 NAME = "item_type"
+FIBRES = frozenset({"cotton", "linen", "wool", "synthetic"})  # no photo shows them: asked, and said once a label does
 _CALIBRATED = frozenset({"mllm", "classifier"})
 SELLERS_OWN = ("condition_grade", "defects", "works", "complete", "dimensions")  # said where the seller states them
 
@@ -34,6 +37,7 @@ class Claim:
     alternatives: tuple[str, ...] = ()
     read: bool = False  # it stands in print or on a label
     blend: str = ""  # of a material: its shares, as the label states them
+    noted: bool = False  # the seller's note, which stands below the text, says it
 
     @property
     def likelihood(self) -> float:
@@ -69,24 +73,48 @@ def claims_of(
     return claims
 
 
+def _is_words(printed: str) -> bool:
+    """Whether print is made of words or is a brand: other readings are often wrong by a letter ("OUBLE")."""
+    lexicon = load_lexicon()
+    words = [word for word in re.findall(r"[^\W\d_]+", printed) if len(word) > 1]
+    known = (w in lexicon.common or w in lexicon.nouns or lexicon.meaning(w) for w in (word.lower() for word in words))
+    return bool(lexicon.brands.fullmatch(printed.strip())) or all(known)
+
+
 def _of_fact(fact: AttributeValue, taxonomy: Taxonomy, calibration: Calibration) -> list[Claim]:
     value = fact.value or fact.suggestion
     attribute = taxonomy.attributes[fact.name]
     if value is None or value in attribute.unspoken or (fact.name == "text" and instruction_like(value)):
         return []
     sources = {evidence.source for evidence in fact.evidence}
-    own, read = fact.locked or "seller" in sources, "ocr" in sources
+    if value in FIBRES and not sources & {"ocr", "seller"}:
+        return []
+    stated = {each for e in fact.evidence if e.source == "seller" for each in (e.text or value).split(", ")}
+    own, read = fact.locked or bool(stated), "ocr" in sources
     likely = fact.confidence is None or fact.confidence >= LIKELY or fact.name == "colour"
     if not (own or read or likely):
         return []
     sure = fact.value is not None and value not in attribute.unsettled
     if sure and fact.confidence is not None and sources & _CALIBRATED:
         sure = fact.confidence >= calibration.of(fact.name).text_threshold
-    status: SpanStatus = "seller" if own else "certain" if sure or (read and fact.value is not None) else "check"
-    values = value.split(", ") if attribute.many else [" ".join(value.replace('"', " ").split())[:MAX_VALUE_LENGTH]]
+    legible = read and fact.value is not None and (fact.name != "text" or _is_words(value))
+    seen: SpanStatus = "certain" if legible or (sure and not read) else "check"
+    if not attribute.many:
+        status: SpanStatus = "seller" if own else seen
+        short = " ".join(value.replace('"', " ").split())[:MAX_VALUE_LENGTH]
+        others, noted = tuple(fact.alternatives), own and not fact.locked
+        return [Claim(fact.name, short, status, fact.confidence, others, read and not own, blend_of(fact), noted)]
+    own_values = {*value.split(", ")} if fact.locked else stated
     return [
-        Claim(fact.name, each, status, fact.confidence, tuple(fact.alternatives), read and not own, blend_of(fact))
-        for each in values
+        Claim(
+            fact.name,
+            each,
+            "seller" if each in own_values else seen,
+            fact.confidence,
+            tuple(fact.alternatives),
+            noted=each in own_values and not fact.locked,
+        )
+        for each in value.split(", ")
     ]
 
 

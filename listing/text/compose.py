@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import get_args
 
 from listing.backends.base import Backend
@@ -14,7 +14,7 @@ from listing.request import DraftRequest
 from listing.safety.contacts import scrub
 from listing.schema import AttributeValue, Category, Detail, Flag, Span, TextField
 from listing.taxonomy import Taxonomy
-from listing.text.claims import claims_of
+from listing.text.claims import Claim, claims_of
 from listing.text.render import render
 from listing.text.spans import find_spans
 from listing.text.write import checked, write
@@ -48,6 +48,7 @@ def compose(
     own: dict[TextField, str | None] = {"title": request.title, "description": request.description}
     chosen = request.category is not None
     claims = claims_of(category, facts, details, taxonomy, calibration, category_chosen=chosen)
+    claims = [replace(c, noted=_noted(c, note, taxonomy)) for c in claims]
     if not claims:
         return Text(own["title"] or "", with_note(own["description"] or "", note), flags=flags)
     rendered = render(claims, taxonomy, key=key, tone=request.tone)
@@ -80,6 +81,13 @@ def compose(
     for name in get_args(TextField):
         yield TextEvent(field=name, text=texts[name], replace=True)
     return Text(texts["title"], texts["description"], spans, flags)
+
+
+def _noted(claim: Claim, note: str, taxonomy: Taxonomy) -> bool:
+    """Whether the note tells it; of wear only where it does so in English, as the text does."""
+    if not claim.noted or claim.attribute != "condition":
+        return claim.noted
+    return any(phrase in note.lower() for phrase in taxonomy.attributes["condition"].phrases[claim.value])
 
 
 def with_note(description: str, note: str) -> str:

@@ -32,6 +32,11 @@ class Marker:
         """Whether nothing in the text is for the seller to check."""
         return all(self.claims[int(match[1])].status != "check" for match in _MARK.finditer(text))
 
+    def likelihood(self, text: str) -> float:
+        """That of the least likely claim in the text which is for the seller to check; 1 where there is none."""
+        claims = (self.claims[int(match[1])] for match in _MARK.finditer(text))
+        return min((claim.likelihood for claim in claims if claim.status == "check"), default=1.0)
+
     def unmark(self, text: str, field: TextField) -> tuple[str, list[Span]]:
         """The plain text and the spans of its claims."""
         plain, spans, end = "", [], 0

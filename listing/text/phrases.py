@@ -18,7 +18,6 @@ _SLOTS = (
 )
 # Where a photo only shows what a material looks like, the text says no more than that.
 _LOOKS_LIKE = {"leather": "leather-look", "suede": "suede-look", "satin": "satin-look", "fur": "fluffy"}
-_SEEMS = ("cotton", "linen", "wool", "synthetic")
 _WORN_AS_IT_IS = ("pull-on", "slip-on")
 _GRADES = {"new with tag": "It is new, with its tag.", "new without tag": "It is new, without a tag."}
 _GRADES["for parts"] = "It is for parts."
@@ -35,7 +34,7 @@ _NO_FORMS = Forms()
 
 @dataclass
 class Words:
-    """What can be said. ``things`` (slot, words) stand behind "with"; ``looks`` and ``seems`` behind "the fabric"."""
+    """What can be said. ``things`` (slot, words) stand behind "with"; ``looks`` behind "the fabric looks"."""
 
     shape: list[str] = field(default_factory=list)
     colour: str = ""
@@ -45,14 +44,13 @@ class Words:
     kind: list[str] = field(default_factory=list)
     things: list[tuple[str, str]] = field(default_factory=list)
     looks: list[str] = field(default_factory=list)
-    seems: str = ""
 
 
 class Phrases:
     """The claims of one item as words."""
 
     def __init__(self, item: Item, taxonomy: Taxonomy, marker: Marker) -> None:
-        self.item, self.taxonomy, self.mark, self.sure = item, taxonomy, marker.mark, marker.sure
+        self.item, self.taxonomy, self.mark, self.marker = item, taxonomy, marker.mark, marker
         self.wide = bool({"Bottoms", "Footwear"} & set(item.node.path))  # how it closes is a sentence of its own
 
     def words(self, rng: Random, *, title: bool = False) -> Words:
@@ -103,7 +101,7 @@ class Phrases:
             if detail_forms()[claim.value].place == "chest":
                 place = f" on the {self.mark(claim, 'front' if 'Headwear' in self.item.node.path else 'chest')}"
         if self.brand_is_print():
-            return f"the {self.brand()} name{place}", ""
+            return f"the brand's name{place}" if place else "", ""
         quoted = self.mark(text, f'"{text.value}"')
         plan = rng.randrange(3)
         if plan == 0:
@@ -125,7 +123,7 @@ class Phrases:
     def wear(self) -> list[str]:
         """What a buyer must be told of its condition, in the taxonomy's own sentences."""
         phrases = self.taxonomy.attributes["condition"].phrases
-        return [self._own_sentence(claim, *phrases[claim.value]) for claim in self.item.wear]
+        return [self._own_sentence(claim, *phrases[claim.value]) for claim in self.item.wear if not claim.noted]
 
     def others(self) -> list[str]:
         """Attributes without a place: as their own sentence, or behind their label."""
@@ -141,7 +139,7 @@ class Phrases:
     def size(self) -> list[str]:
         """The size, and whose word it is."""
         claim = self.item.facts.get("size")
-        if claim is None:
+        if claim is None or claim.noted:
             return []
         start = "The label says" if claim.read else "They are" if self.item.plural else "It is"
         return [f"{start} {self.mark(claim, f'size {claim.value}')}."]
@@ -158,7 +156,7 @@ class Phrases:
         """What only the seller can know, as they answered it."""
         out = []
         for name in ("condition_grade", "works", "complete", "dimensions", "defects"):
-            if (claim := self.item.facts.get(name)) is None:
+            if (claim := self.item.facts.get(name)) is None or claim.noted:
                 continue
             value = claim.value.rstrip(".")
             sentence = {
@@ -202,7 +200,7 @@ class Phrases:
                 words.things = [t for t in words.things if plain(t[1]) != alone]
                 words.shape = [w for w in words.shape if plain(w) != form_for(forms[other].adjective, node)]
                 words.things.append((form.group, self._join(form.joins[other], claim, other)))
-            elif adjective and not (behind and len(words.shape) >= 2):
+            elif adjective and not (behind and (len(words.shape) >= 2 or (claim.status == "check" and not form.place))):
                 place = {"kind": words.kind, "colour": words.tint}.get(form.place, words.shape)
                 place.append(self.mark(claim, adjective))
             elif behind:
@@ -268,9 +266,6 @@ class Phrases:
                 words.kind.insert(0, self.mark(material, material.blend.removeprefix("100 % ")))
             return
         known = material.read or material.status == "seller"
-        if material.value in _SEEMS and not known:
-            words.seems = self.mark(material, material.value)
-            return
         look = None if known else _LOOKS_LIKE.get(material.value)
         before = look or next(iter(self._forms(material).before), material.value)
         if before not in {plain(w) for w in (*words.pattern, *words.kind)}:

@@ -17,25 +17,44 @@ from listing.text.marks import Marker, article, capital, listed, plain, word_cou
 from listing.text.phrases import Phrases, Words, letters
 from listing.text.settle import Item, settle, without
 
-MAX_TITLE, MIN_WORDS, MAX_WORDS = 9, 12, 45
+MIN_TITLE, MAX_TITLE, MIN_WORDS, MAX_WORDS = 4, 9, 12, 45
+FIRM = 0.7  # a marked word of a title is at least so likely, unless the title would be too short without it
 MAX_SHAPE = 2  # adjectives in front of the colour; others get a sentence
 FRIENDLY = (  # (of one thing, of several): lines that claim nothing
     ("Ready for its next owner.", "Ready for their next owner."),
     ("I hope it finds a good home.", "I hope they find a good home."),
     ("Just ask if you would like to know more.",) * 2,
     ("Happy to answer any question.",) * 2,
-    ("It would be nice to see it used again.", "It would be nice to see them used again."),
-    ("Looking for someone who will enjoy it.", "Looking for someone who will enjoy them."),
-    ("Have a look at the photos.",) * 2,
-    ("The photos show it as it is.", "The photos show them as they are."),
     ("Write to me if anything is unclear.",) * 2,
 )
-NEUTRAL = (FRIENDLY[2], FRIENDLY[6], FRIENDLY[7])  # where there is too little to say
+# Where there is too little to say: what a buyer would ask first.
+SIZE_OPEN = (
+    "Ask me for the size or the measurements.",
+    "Just ask for the size or for more photos.",
+    "Questions about size or fit are welcome.",
+    "I am happy to tell you the size and the measurements.",
+    "Write to me for the size, the measurements or more photos.",
+    "If you want to know the size or the length, just ask.",
+    "Tell me if you need the size, measurements or another photo.",
+)
+SIZE_TOLD = (
+    "Ask me for the measurements or more photos.",
+    "I can measure and send more photos on request.",
+    "I am happy to send you the measurements and more photos.",
+    "Tell me if you need the measurements or another photo.",
+)
 # What a title names first behind its "with": groups of details, and attributes.
 _STRONG = (
     *("print", "hats", "fastening", "pockets", "straps", "shoes", "sleeves"),
     *("neck", "waist", "hems", "shape", "neckline", "closure", "sleeve"),
 )
+# What half of all things of a kind have: a title names it only where it has nothing else to name.
+_COMMON = frozenset(
+    word
+    for words in ("pockets", "buttons", "round neck", "scoop neck", "collar", "lining", "curved hem", "belt loops")
+    for word in (words, f"a {words}")
+) | {"an all-over print", "all-over print", "rounded toes", "a small collar", "small collar"}
+_BARE = frozenset({"plain", "sporty", "shiny", "lightweight"})  # no title names them
 _THERE = frozenset({"pockets", "print", "fastening", "straps"})  # what "there is" goes well with
 
 
@@ -74,24 +93,27 @@ def render(claims: Sequence[Claim], taxonomy: Taxonomy, *, key: str, tone: Tone 
 def _title(item: Item, phrases: Phrases) -> str:
     """What a buyer searches for, in at most nine words."""
     words = phrases.words(Random(0), title=True)
-    facts = item.facts
+    facts, firm = item.facts, phrases.marker.likelihood
     noun, brand = phrases.noun(), phrases.brand()
     size = phrases.mark(facts["size"], f"size {facts['size'].value}") if "size" in facts else ""
     left = MAX_TITLE - word_count(f"{brand} {words.colour} {noun} {size}")
-    strong = _strong(item, words, phrases)
+    stamp = _stamp(item, phrases)
+    strong = [thing for thing in _strong(words, phrases) if not stamp or plain(thing) not in _COMMON]
+    least = FIRM
     chosen: list[tuple[int, str]] = []  # (place, adjective)
 
     def take(place: int, adjectives: Sequence[str], reserve: int) -> None:
         nonlocal left
         for adjective in adjectives:
-            if word_count(adjective) <= left - reserve:
+            if word_count(adjective) <= left - reserve and firm(adjective) >= least:
                 chosen.append((place, adjective))
                 left -= word_count(adjective)
 
+    left -= word_count(stamp)
     reserve = 3 if strong else 0
     take(2, [*words.tint, *words.pattern], 0)
     take(4, words.kind, reserve)
-    take(0, words.shape[:1], reserve)
+    take(0, [w for w in words.shape if plain(w) not in _BARE][:1], reserve)
     audience = facts.get("audience")
     if audience and audience.status != "check":
         take(5, [phrases.before("audience")], reserve)
@@ -99,24 +121,36 @@ def _title(item: Item, phrases: Phrases) -> str:
     left -= word_count(tail) + 1 if tail else 0
     if words.sleeve and (not tail or left >= 3):
         take(3, [words.sleeve], 0)
+    least = 0.0
+    short = MAX_TITLE - left < MIN_TITLE
+    take(4, words.kind[: int(short and not chosen)], 0)
+    owner = audience and audience.status == "check" and not tail and MAX_TITLE - left < MIN_TITLE
     adjectives = [text for _, text in sorted([*chosen, (1, words.colour)], key=lambda entry: entry[0])]
     text = " ".join(w for w in (brand, *adjectives, noun) if w) + (f" with {tail}" if tail else "")
+    if audience and owner:
+        text += f" for {phrases.mark(audience, audience.value)}"
+    if stamp:
+        text += f", {stamp}" if tail else f" with {stamp}"
     return capital(f"{text}, {size}" if size else text)
 
 
-def _strong(item: Item, words: Words, phrases: Phrases) -> list[str]:
+def _stamp(item: Item, phrases: Phrases) -> str:
+    """The print as a title names it; nothing where it is long, or the brand's name."""
+    text, brand = item.facts.get("text"), item.facts.get("brand")
+    named = text and brand and letters(brand.value) in letters(text.value)
+    return phrases.mark(text, f'"{text.value}" print') if text and not named and len(text.value.split()) <= 4 else ""
+
+
+def _strong(words: Words, phrases: Phrases) -> list[str]:
     """What may stand behind the title's "with", the most telling first, without articles."""
 
-    def rank(thing: tuple[str, str]) -> tuple[bool, int]:
+    def rank(thing: tuple[str, str]) -> tuple[bool, bool, bool, int]:
         slot, text = thing
-        return not phrases.sure(text), _STRONG.index(slot) if slot in _STRONG else len(_STRONG)
+        place = _STRONG.index(slot) if slot in _STRONG else len(_STRONG)
+        return plain(text) in _COMMON, phrases.marker.likelihood(text) < FIRM, not phrases.marker.sure(text), place
 
     ranked = sorted(words.things, key=rank)
     things = [w.removeprefix("a ").removeprefix("an ") for _, w in ranked if " and " not in plain(w)]
-    text, brand = item.facts.get("text"), item.facts.get("brand")
-    named = text and brand and letters(brand.value) in letters(text.value)
-    if text and not named and len(text.value.split()) <= 4:
-        things.insert(0, phrases.mark(text, f'"{text.value}" print'))
     return [thing for thing in things if word_count(thing) <= 5]
 
 
@@ -154,10 +188,10 @@ class _Description:
 
     def _friendly(self, text: str, several: bool, tone: Tone) -> str:
         """A line that claims nothing: in the warmer tone, and where there is too little to say."""
-        lines = [line[self.item.plural] for line in (FRIENDLY if tone == "warmer" else NEUTRAL)]
-        missing = min(MIN_WORDS - word_count(text), max(map(word_count, lines)))
         if tone == "warmer":
-            return f"{text} {self.rng.choice(lines)}"
+            return f"{text} {self.rng.choice(FRIENDLY)[self.item.plural]}"
+        lines = SIZE_TOLD if "size" in self.item.facts else SIZE_OPEN
+        missing = min(MIN_WORDS - word_count(text), max(map(word_count, lines)))
         if tone == "plain" and (missing > 0 or not several):
             return f"{text} {self.rng.choice([line for line in lines if word_count(line) >= missing])}"
         return text
@@ -165,7 +199,7 @@ class _Description:
     def _first(self, things: Sequence[tuple[str, str]], more: bool) -> int:
         """How many things the opening names; something is left for a second sentence."""
         if len(things) < 2:
-            return len(things) if more else 0
+            return len(things)
         return min(self.rng.choice((1, 2, 2, 3)), len(things) if more else len(things) - 1)
 
     def _opening(self, words: Words, things: Sequence[str]) -> str:
@@ -182,11 +216,13 @@ class _Description:
             else:
                 owner = f" for {self.phrases.mark(audience, audience.value)}"
         phrase = " ".join([*front, noun]) + (f" in {words.colour}" if behind else "") + owner
-        if "brand" in facts and not self.phrases.brand_is_print():
+        if "brand" in facts:
             phrase += f" by {self.phrases.brand()}"
         if things:
             phrase += f" with {listed(things)}"
         start = rng.choice(("", "", "", "article", "this"))
+        if not start and plain(phrase).startswith("plain "):  # not the first thing that a buyer should read
+            start = "this" if self.item.plural or rng.random() < 0.5 else "article"
         if start == "this":
             phrase = f"These are {phrase}" if self.item.plural else f"This is {article(phrase)} {phrase}"
         elif start == "article" and not self.item.plural:
@@ -210,21 +246,7 @@ class _Description:
 
     def _looks(self, words: Words) -> list[str]:
         subject = "surface" if "Footwear" in self.item.node.path else "fabric"
-        looks, seems = list(words.looks), words.seems
-        if plain(seems) == "synthetic":  # an adjective
-            looks, seems = [*looks, seems], ""
-        if looks and seems:
-            return [f"The {subject} looks {listed(looks)} and seems to be {seems}."]
-        if seems:
-            it = "They look" if self.item.plural else "It looks"
-            said = (
-                f"The {subject} looks like",
-                f"The {subject} seems to be",
-                f"{it} like",
-                f"I would say the {subject} is",
-            )
-            return [f"{self.rng.choice(said)} {seems}."]
-        return [f"The {subject} looks {listed(looks)}."] if looks else []
+        return [f"The {subject} looks {listed(words.looks)}."] if words.looks else []
 
 
 def _several(words: str) -> bool:

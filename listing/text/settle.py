@@ -12,6 +12,7 @@ from listing.text.forms import DetailForms, detail_forms, implied, is_plural
 
 _EXCLUSIVE = ("sleeve", "neckline")  # attributes of which a thing has one value
 _PRINTED = frozenset({"print"})
+_WEAK = frozenset({"plain", "sporty", "shiny", "lightweight", "smooth", "soft"})
 
 
 @dataclass
@@ -51,10 +52,14 @@ def settle(claims: Sequence[Claim], taxonomy: Taxonomy) -> Item:
         facts.pop("colour2", None)
     details = _details(claims, node, silent, noun)
     _balance(facts, details)
+    _pass_over(node, facts, details)
     order = list(detail_forms())
     details.sort(key=lambda c: order.index(c.value))
     plural = is_plural(noun) if name.attribute == NAME else node.plural
-    return Item(node, name, noun, plural, facts, details, [c for c in claims if c.attribute == "condition"])
+    wear = [c for c in claims if c.attribute == "condition"]
+    if any(c.value == "faded" for c in wear):
+        details = [c for c in details if c.value != "washed"]
+    return Item(node, name, noun, plural, facts, details, wear)
 
 
 def _name(claims: Sequence[Claim], category: Claim, node: CategoryNode, facts: dict[str, Claim]) -> Claim:
@@ -130,6 +135,15 @@ def _balance(facts: dict[str, Claim], details: list[Claim]) -> None:
         facts.pop("pattern")
     if _not_plain(facts, details):
         details[:] = [c for c in details if c.value != "plain"]
+
+
+def _pass_over(node: CategoryNode, facts: dict[str, Claim], details: list[Claim]) -> None:
+    """What is not worth a marked word: a guess that tells a buyer nothing."""
+    details[:] = [c for c in details if c.status != "check" or c.value not in _WEAK]
+    if (pattern := facts.get("pattern")) and pattern.value == "solid" and pattern.status == "check":
+        facts.pop("pattern")
+    if (closure := facts.get("closure")) and closure.status == "check" and "Bottoms" in node.path:
+        facts.pop("closure")
 
 
 def _contradicts(attribute: str, fact: Claim, form: DetailForms) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import get_args
 
+from listing.facts.note import read_note
 from listing.request import TONES
 from listing.schema import Draft, Span, TextField
 from listing.taxonomy import Taxonomy, load_taxonomy
@@ -16,6 +17,18 @@ from listing.text.render import render
 from listing.text.sentences import split
 
 Fields = Mapping[TextField, str]
+_BEFORE_NOUNS = frozenset({"are", "is", "with", "of", "these", "my"})
+_AGREEMENT = (  # (of one thing, of several)
+    *(("It has", "They have"), ("it has", "they have"), ("It also has", "They also have"), ("It is", "They are")),
+    *(("it is", "they are"), ("It says", "They say"), ("on it", "on them"), ("It looks", "They look")),
+    *(("it looks", "they look"), ("It closes", "They close"), ("It works", "They work"), ("It does", "They do")),
+    *(
+        ("it needs", "they need"),
+        ("It needs", "They need"),
+        ("pull it on", "pull them on"),
+        ("slip it on", "slip them on"),
+    ),
+)
 _ARTICLE = re.compile(r"\b(an?) ((?:[\w-]+ )?)$", re.I)  # an adjective may stand between ("a wide boat neck")
 
 
@@ -60,7 +73,9 @@ def replace(fields: Fields, spans: Sequence[Span], index: int, value: str) -> tu
             start = before.start()
             lead = before[2] if several else f"{article(words)} "
             lead = lead.capitalize() if before[1][0].isupper() else lead
-        elif not before and not several and _needs_none(span, text[span.start : span.end]):
+        elif (
+            not before and not several and _needs_none(span, text[span.start : span.end]) and _stands_alone(text, span)
+        ):
             lead = f"{article(words)} "
         if start == span.start and text[start].isupper():
             lead, words = (lead.capitalize(), words) if lead else ("", words[:1].upper() + words[1:])
@@ -77,7 +92,44 @@ def replace(fields: Fields, spans: Sequence[Span], index: int, value: str) -> tu
         out[i] = span.model_copy(
             update={**update, "value": value, "status": "seller", "confidence": None, "alternatives": rest}
         )
+        named = span.field == "description" and span.attribute in (NAME, "category")
+        if named and is_plural(words) is not is_plural(text[span.start : span.end]):
+            texts["description"], out = _agreeing(texts["description"], out, plural=is_plural(words))
     return texts, out
+
+
+def _stands_alone(text: str, span: Span) -> bool:
+    """Whether no adjective stands before the words, so that an article can."""
+    before = text[: span.start].split()
+    return span.attribute not in (NAME, "category") or (bool(before) and before[-1].lower() in _BEFORE_NOUNS)
+
+
+def _agreeing(text: str, spans: Sequence[Span], *, plural: bool) -> tuple[str, list[Span]]:
+    """The description, which now speaks of several things or of one, with its verbs and pronouns; spans move along."""
+    own = text.partition("\n\n")[0]
+    edits: list[tuple[int, int, str]] = []
+    if plural and (match := re.match(r"(This is )?an? (\w)", own, re.I)):
+        edits.append((0, match.end(), f"These are {match[2]}" if match[1] else match[2].upper()))
+    elif plural and own.startswith("This is "):
+        edits.append((0, len("This is"), "These are"))
+    elif not plural and (match := re.match(r"These are (?!an? )", own)):
+        edits.append((0, match.end(), f"This is {article(own[match.end() :])} "))
+    elif not plural and own.startswith("These are"):
+        edits.append((0, len("These are"), "This is"))
+    for one, several in _AGREEMENT:
+        old, new = (one, several) if plural else (several, one)
+        edits += [(m.start(), m.end(), new) for m in re.finditer(rf"(?<!\w){old}(?!\w)", own)]
+    edits.sort()
+    for start, end, new in reversed(edits):
+        text = text[:start] + new + text[end:]
+
+    def moved(at: int) -> int:
+        return at + sum(len(new) - (end - start) for start, end, new in edits if end <= at)
+
+    return text, [
+        s.model_copy(update={"start": moved(s.start), "end": moved(s.end)}) if s.field == "description" else s
+        for s in spans
+    ]
 
 
 def _words_for(span: Span, words: str, value: str) -> str:
@@ -151,7 +203,8 @@ def remove(draft: Draft, index: int, *, instead: str | None = None) -> Draft:
 def said(draft: Draft) -> list[Claim]:
     """The claims that a draft's spans make, and its category."""
     blend = blend_of(draft.attribute("material"))
-    claims = [_claim(span, blend if span.attribute == "material" else "") for span in draft.spans]
+    noted = read_note(draft.description.partition("\n\n")[2]).facts
+    claims = [_claim(span, noted, blend if span.attribute == "material" else "") for span in draft.spans]
     category = draft.category.value or next((c.value for c in draft.category.candidates), None)
     if category and not any(c.attribute == "category" for c in claims):
         claims.insert(0, Claim("category", category, confidence=draft.category.confidence))
@@ -162,14 +215,8 @@ def _first_of_each(claims: Iterable[Claim]) -> Iterable[Claim]:
     return {(c.attribute, c.value): c for c in claims}.values()
 
 
-def _claim(span: Span, blend: str) -> Claim:
-    read = span.status == "certain" and span.attribute in ("size", "material")  # nothing else makes these certain
-    return Claim(
-        span.attribute or "",
-        span.value,
-        span.status,
-        span.confidence,
-        tuple(span.alternatives),
-        read,
-        blend if read else "",
-    )
+def _claim(span: Span, noted: Mapping[str, str], blend: str) -> Claim:
+    name, others = span.attribute or "", tuple(span.alternatives)
+    read = span.status == "certain" and name in ("size", "material")  # nothing else makes these certain
+    told = span.status == "seller" and noted.get(name) == span.value
+    return Claim(name, span.value, span.status, span.confidence, others, read, blend if read else "", told)

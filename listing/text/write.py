@@ -14,7 +14,7 @@ from listing.safety.injection import instruction_like
 from listing.schema import Flag, TextField
 from listing.taxonomy import Taxonomy
 from listing.text import sentences
-from listing.text.claims import Claim
+from listing.text.claims import SELLERS_OWN, Claim
 from listing.text.filter import guard, known_words
 from listing.text.forms import detail_forms, form_for
 from listing.text.settle import settle
@@ -51,7 +51,7 @@ def listing_prompt(
     item = settle(claims, taxonomy)
     lines: dict[bool, list[str]] = {True: [], False: []}
     for claim in [*item.facts.values(), *item.wear, *item.details]:
-        if claim.attribute != "text":
+        if claim.attribute != "text" and not (claim.noted and claim.attribute in ("condition", *SELLERS_OWN)):
             words = claim.value if claim.attribute == "detail" else f"{claim.attribute}: {claim.blend or claim.value}"
             lines[claim.status != "check"].append(words)
     text = item.facts.get("text")

@@ -53,6 +53,25 @@ def span(text_: str, words: str, attribute: str, value: str) -> Span:
         ("It has short sleeves.", "short sleeves", "sleeve", "short", "long", "It has long sleeves."),
         ("It is size M.", "size M", "size", "M", "L", "It is size L."),
         ("A blue skirt.", "skirt", "category", "Skirt", "Shorts", "Blue shorts."),
+        (
+            "A plain blue skirt. It has a belt.",
+            "skirt",
+            "category",
+            "Skirt",
+            "Shorts",
+            "Plain blue shorts. They have a belt.",
+        ),
+        (
+            "This is a long skirt, and it is creased.",
+            "skirt",
+            "category",
+            "Skirt",
+            "Pants",
+            "These are long trousers, and they are creased.",
+        ),
+        ("These are plain old trousers.", "trousers", "category", "Pants", "Skirt", "This is a plain old skirt."),
+        ("Plain trousers. They look faded.", "trousers", "category", "Pants", "Dress", "Plain dress. It looks faded."),
+        ("These are trousers.", "trousers", "category", "Pants", "Dress", "This is a dress."),
     ],
 )
 def test_replaced_in_place_with_its_article(text_, words, attribute, value, new, wanted):

@@ -1,0 +1,92 @@
+"""What can be counted of texts: words, variety, repetition, and how many of the annotated facts they say.
+
+    python -m benchmarks.drafts.text_figures drafts.jsonl
+
+Lines as ``benchmarks.drafts.effort`` reads them. A fact counts as said in any words, marked or not; what the annotation
+guessed, and what goes without saying, does not count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from statistics import mean
+
+from benchmarks.drafts.effort import GOES_WITHOUT_SAYING, Row, Truth, read, unsaid
+from listing.schema import Draft
+from listing.taxonomy import Taxonomy, load_taxonomy
+
+MIN_WORDS, TITLE_WORDS, SAMPLE = 12, range(4, 10), 100
+_EMPTY_NOUN = re.compile(r"\b(?:item|garment|piece of clothing|product)s?\b", re.I)
+Pair = tuple[Draft, Row]
+
+
+def own_words(draft: Draft) -> str:
+    """The description without the seller's note below it."""
+    return draft.description.partition("\n\n")[0]
+
+
+def distinct_2(texts: Sequence[str]) -> float:
+    """Share of different pairs of words among all pairs of words."""
+    words = [re.findall(r"[\w'-]+", text.lower()) for text in texts]
+    pairs = [pair for text in words for pair in zip(text, text[1:], strict=False)]
+    return len(set(pairs)) / max(1, len(pairs))
+
+
+def coverage(pairs: Sequence[Pair], taxonomy: Taxonomy) -> float:
+    """Share of the annotated facts (attributes, brand, print, wear) that a text says."""
+    known = said = 0
+    for draft, row in pairs:
+        truth = Truth(row, taxonomy)
+        facts = {fact for fact in truth.facts.items() if fact not in GOES_WITHOUT_SAYING}
+        facts |= set(truth.free.items()) | {("condition", value) for value in truth.wear}
+        known += len(facts)
+        said += len(facts - set(unsaid(draft, truth, taxonomy)))
+    return said / max(1, known)
+
+
+def marked_first(draft: Draft) -> int:
+    """How many marked words the title opens with."""
+    spans = sorted((s for s in draft.spans if s.field == "title"), key=lambda s: s.start)
+    end = count = 0
+    for span in spans:
+        if span.status != "check" or draft.title[end : span.start].strip():
+            break
+        end, count = span.end, count + 1
+    return count
+
+
+def figures(pairs: Sequence[Pair], taxonomy: Taxonomy) -> Iterator[tuple[str, float]]:
+    """(what, figure) of a set of drafts."""
+    drafts = [draft for draft, _ in pairs]
+
+    def share(test: Callable[[Draft], bool]) -> float:
+        return mean(map(test, drafts))
+
+    yield "drafts", len(drafts)
+    yield "words of a title", mean(len(d.title.split()) for d in drafts)
+    yield "titles of 4 to 9 words", share(lambda d: len(d.title.split()) in TITLE_WORDS)
+    yield "titles that open with two marked words or more", share(lambda d: marked_first(d) >= 2)
+    yield "words of a description", mean(len(own_words(d).split()) for d in drafts)
+    yield "descriptions of 12 words or more", share(lambda d: len(own_words(d).split()) >= MIN_WORDS)
+    yield "descriptions equal to their title", share(lambda d: own_words(d).strip(" .") == d.title)
+    yield "texts with an empty noun", share(lambda d: bool(_EMPTY_NOUN.search(f"{d.title} {own_words(d)}")))
+    yield f"distinct-2 of {SAMPLE} descriptions", distinct_2([own_words(d) for d in drafts[:SAMPLE]])
+    yield (
+        "marked claims in a draft",
+        mean(len({(s.attribute, s.value) for s in d.spans if s.status == "check"}) for d in drafts),
+    )
+    yield "annotated facts said", coverage(pairs, taxonomy)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path)
+    for what, figure in figures(read(parser.parse_args().file), load_taxonomy()):
+        print(f"{figure:8.3f}  {what}")
+
+
+if __name__ == "__main__":
+    main()
