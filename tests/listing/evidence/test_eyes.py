@@ -219,6 +219,7 @@ def test_beside_another_model_the_tower_names_details_but_does_not_vote() -> Non
         router=stubs.StubRouter(),
         similar=None,
         taxonomy=load_taxonomy(),
+        calibration=UNCALIBRATED,
         pages=Pages(request.photos, stubs.StubReader()),
         eyes=Seeing(),
     )
