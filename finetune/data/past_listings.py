@@ -24,6 +24,7 @@ from rag_index.imports.report import Report
 from rag_index.imports.tables import RowProblem
 from rag_index.storage.rows import chunks
 
+UNNAMED = "one seller"  # whose name the table does not say
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _NUMBER = re.compile(r"\d+")
 
@@ -64,7 +65,7 @@ def _photo_rows(row: PlainRow, files: Sequence[Path | FetchProblem], folder: Pat
     for number, photo in enumerate(photos):
         file = folder / f"{hashlib.sha256(f'{item}:{number}'.encode()).hexdigest()[:20]}.jpg"
         file.write_bytes(photo.jpeg)
-        rows.append({"image": str(file), "sender_id": row.seller_id, "item": item, "listing": listing})
+        rows.append({"image": str(file), "sender_id": row.seller_id or UNNAMED, "item": item, "listing": listing})
     return rows
 
 

@@ -22,7 +22,6 @@ from rag_index.imports.report import Report
 from rag_index.imports.tables import ImportProblem, RawRow, RowProblem, read_rows
 from rag_index.imports.words import BY_TITLE, NOTHING, Encode, Guess, Vocabulary
 
-DEFAULT_SELLER = "me"
 NO_CATEGORY = "no category"  # the name under which rows are kept that say no kind of thing
 MOST_PHOTOS = 8  # of one listing
 MOST_WORDS = 1_000  # of one column that are put into the glossary; a column of more is no column of kinds
@@ -32,7 +31,10 @@ Given = Mapping[str, str | list[str] | None]
 
 @dataclass(frozen=True)
 class PlainRow:
-    """One listing in our words, not yet scrubbed. ``known``: its category is one of ours, else it is theirs."""
+    """One listing in our words, not yet scrubbed.
+
+    seller_id: empty where the table does not say it. known: its category is one of ours, else it is theirs.
+    """
 
     number: int
     place: str
@@ -103,7 +105,7 @@ class Catalogue:
             number=row.number,
             place=row.place,
             listing_id=cells.text("listing_id") or f"{self.path.stem}-{row.number}",
-            seller_id=cells.text("seller_id") or DEFAULT_SELLER,
+            seller_id=cells.text("seller_id"),
             category=category,
             known=known,
             title=title,
