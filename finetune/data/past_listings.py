@@ -103,8 +103,10 @@ def supported_text(text: str, facts: Mapping[str, str], node: CategoryNode, taxo
 
 
 def _is_heading(line: str, lines: Sequence[str]) -> bool:
-    """Whether a line is empty, or a few words alone above others."""
-    return not line or (len(lines) > 1 and len(line.split()) < _SENTENCE_WORDS and line[-1] not in ".!?")
+    """Whether a line has no word, or a few words alone among others."""
+    return not any(c.isalpha() for c in line) or (
+        len(lines) > 1 and len(line.split()) < _SENTENCE_WORDS and line[-1] not in ".!?"
+    )
 
 
 def tasks_of(listing: Mapping[str, Any], taxonomy: Taxonomy) -> tuple[list[Task], list[Task]]:

@@ -99,7 +99,7 @@ class Catalogue:
         title = " ".join(cells.text("title").split())
         if not title:
             raise ValueError("its title is empty")
-        category, known = self._category(cells.text("category"), title)
+        category, known = self._category(cells.category(), title)
         price, currency = price_of(cells.raw("price"))
         return PlainRow(
             number=row.number,
@@ -154,6 +154,9 @@ class _Reader:
     def text(self, field_: str) -> str:
         cell = self.raw(field_)
         return text_of(cell[0] if isinstance(cell, list) and cell else cell)
+
+    def category(self) -> str:
+        return " ".join(self.text("category").split())
 
     def named(self) -> dict[str, str]:
         """The attributes that stand together in one cell."""
@@ -211,7 +214,7 @@ def _glossary(
 ) -> Glossary:
     kinds, names = _Counted(), _Counted()
     for row in rows():
-        kinds.add(row.text("category"), row.text("title"))
+        kinds.add(row.category(), row.text("title"))
         for name, value in row.named().items():
             names.add(name, value)
     categories = _entries(kinds, said.categories, lambda theirs: _kind(theirs, vocabulary))

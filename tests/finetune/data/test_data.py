@@ -92,6 +92,7 @@ NODE = TAXONOMY.categories["Hoodie"]
         ("Worn 3 times. Nice hoodie.", "Nice hoodie."),
         ("Navy hoodie. Call me at 0171 2345678.", ""),
         ("Navy hoodie in size M.", "Navy hoodie in size M."),
+        ("-", ""),
         ("Hoodie in navy blue. It has a print.", "Hoodie in navy blue."),
         ("Style note\nA navy hoodie for every day\nFree returns for all", "A navy hoodie for every day."),
     ],
