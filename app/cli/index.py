@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rag_index
-from app.cli import catalogue
+from app.cli import CommandError, catalogue
 from listing.home import ipl_home, private_files
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _import(args: argparse.Namespace, encoders: rag_index.Encoders) -> Import:
     report = made.prepare()
     try:
         catalogue.go_on(args, report, "name the folder of the photos with --photos DIR")
-    except catalogue.CommandError:
+    except CommandError:
         made.done()
         raise
     return made

@@ -15,6 +15,7 @@ from typing import Any
 from finetune.data.tasks import Task
 from listing import prompts
 from listing.intake.photos import intake
+from listing.lexicon import load_lexicon
 from listing.safety.contacts import find_contacts
 from listing.taxonomy import CategoryNode, Taxonomy
 from rag_index.imports.catalogue import Catalogue, PlainRow
@@ -24,7 +25,9 @@ from rag_index.imports.report import Report
 from rag_index.imports.tables import RowProblem
 from rag_index.storage.rows import chunks
 
+UNNAMED = "one seller"  # whose name the table does not say
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
+_SENTENCE_WORDS = 4  # at least
 _NUMBER = re.compile(r"\d+")
 
 
@@ -64,27 +67,46 @@ def _photo_rows(row: PlainRow, files: Sequence[Path | FetchProblem], folder: Pat
     for number, photo in enumerate(photos):
         file = folder / f"{hashlib.sha256(f'{item}:{number}'.encode()).hexdigest()[:20]}.jpg"
         file.write_bytes(photo.jpeg)
-        rows.append({"image": str(file), "sender_id": row.seller_id, "item": item, "listing": listing})
+        rows.append({"image": str(file), "sender_id": row.seller_id or UNNAMED, "item": item, "listing": listing})
     return rows
 
 
 def supported_text(text: str, facts: Mapping[str, str], node: CategoryNode, taxonomy: Taxonomy) -> str:
-    """The sentences of a seller's text that say nothing beyond the facts; "" with contact data in it."""
+    """The sentences of a seller's text that say nothing beyond the facts; "" with contact data in it.
+
+    A line is at least one sentence. One with a number or a word for a value that is not among the facts goes, one with
+    a claim that no listing may make (a guarantee, a price, delivery), and a heading.
+    """
     if find_contacts(text):
         return ""
+    lexicon = load_lexicon(taxonomy)
     known = " ".join([node.phrase, *facts.values()]).lower()
-    foreign = [v for a in taxonomy.attributes.values() for v in a.values if not _names(known, v)]
+    stated = {name: {value} for name, value in facts.items()}
+    stated["colour"] = {value for name in ("colour", "colour2") if (value := facts.get(name))}
 
     def fits(sentence: str) -> bool:
-        numbers = all(n in known for n in _NUMBER.findall(sentence))
-        return numbers and not any(_names(sentence.lower(), value) for value in foreign)
+        words = sentence.lower()
+        if not all(number in known for number in _NUMBER.findall(words)):
+            return False
+        if any(lexicon.claims[kind].search(words) for kind in lexicon.prohibited):
+            return False
+        return all(
+            match[0] in known or any(stated.get(n, set()) & values for n, values in lexicon.meaning(match[0]).items())
+            for match in lexicon.phrases.finditer(words)
+        )
 
-    return " ".join(s for s in _SENTENCE.split(" ".join(text.split())) if s and fits(s))
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    whole = [
+        line if line[-1] in ".!?" or len(lines) == 1 else f"{line}." for line in lines if not _is_heading(line, lines)
+    ]
+    return " ".join(s for line in whole for s in _SENTENCE.split(line) if fits(s))
 
 
-def _names(text: str, value: str) -> bool:
-    words = re.escape(value.replace("-", " ")).replace(r"\ ", "[ -]")
-    return re.search(rf"\b{words}\b", text) is not None
+def _is_heading(line: str, lines: Sequence[str]) -> bool:
+    """Whether a line has no word, or a few words alone among others."""
+    return not any(c.isalpha() for c in line) or (
+        len(lines) > 1 and len(line.split()) < _SENTENCE_WORDS and line[-1] not in ".!?"
+    )
 
 
 def tasks_of(listing: Mapping[str, Any], taxonomy: Taxonomy) -> tuple[list[Task], list[Task]]:

@@ -22,7 +22,6 @@ from rag_index.imports.report import Report
 from rag_index.imports.tables import ImportProblem, RawRow, RowProblem, read_rows
 from rag_index.imports.words import BY_TITLE, NOTHING, Encode, Guess, Vocabulary
 
-DEFAULT_SELLER = "me"
 NO_CATEGORY = "no category"  # the name under which rows are kept that say no kind of thing
 MOST_PHOTOS = 8  # of one listing
 MOST_WORDS = 1_000  # of one column that are put into the glossary; a column of more is no column of kinds
@@ -32,7 +31,10 @@ Given = Mapping[str, str | list[str] | None]
 
 @dataclass(frozen=True)
 class PlainRow:
-    """One listing in our words, not yet scrubbed. ``known``: its category is one of ours, else it is theirs."""
+    """One listing in our words, not yet scrubbed.
+
+    seller_id: empty where the table does not say it. known: its category is one of ours, else it is theirs.
+    """
 
     number: int
     place: str
@@ -97,13 +99,13 @@ class Catalogue:
         title = " ".join(cells.text("title").split())
         if not title:
             raise ValueError("its title is empty")
-        category, known = self._category(cells.text("category"), title)
+        category, known = self._category(cells.category(), title)
         price, currency = price_of(cells.raw("price"))
         return PlainRow(
             number=row.number,
             place=row.place,
             listing_id=cells.text("listing_id") or f"{self.path.stem}-{row.number}",
-            seller_id=cells.text("seller_id") or DEFAULT_SELLER,
+            seller_id=cells.text("seller_id"),
             category=category,
             known=known,
             title=title,
@@ -152,6 +154,9 @@ class _Reader:
     def text(self, field_: str) -> str:
         cell = self.raw(field_)
         return text_of(cell[0] if isinstance(cell, list) and cell else cell)
+
+    def category(self) -> str:
+        return " ".join(self.text("category").split())
 
     def named(self) -> dict[str, str]:
         """The attributes that stand together in one cell."""
@@ -209,7 +214,7 @@ def _glossary(
 ) -> Glossary:
     kinds, names = _Counted(), _Counted()
     for row in rows():
-        kinds.add(row.text("category"), row.text("title"))
+        kinds.add(row.category(), row.text("title"))
         for name, value in row.named().items():
             names.add(name, value)
     categories = _entries(kinds, said.categories, lambda theirs: _kind(theirs, vocabulary))

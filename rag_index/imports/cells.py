@@ -63,6 +63,7 @@ def price_of(value: Any) -> tuple[float | None, str | None]:
     text = text_of(value)
     if not text:
         return None, None
+    amount: float | None
     if isinstance(value, int | float):
         amount, currency = float(value), None
     else:
@@ -96,10 +97,14 @@ def named_values(value: Any) -> dict[str, str]:
             return {}
     if not isinstance(value, dict):
         return {}
-    return {str(k): text for k, v in value.items() if not isinstance(v, dict | list) and (text := stated(v))}
+    return {
+        " ".join(str(k).split()): text
+        for k, v in value.items()
+        if not isinstance(v, dict | list) and (text := stated(v))
+    }
 
 
 def stated(value: Any) -> str:
     """A cell of an attribute as text; "" where it says that there is nothing to say."""
-    text = text_of(value)
+    text = " ".join(text_of(value).split())
     return "" if text.lower() in _NOTHING else text

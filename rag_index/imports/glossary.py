@@ -120,7 +120,7 @@ def _section(name: str, entries: Mapping[str, Entry], depth: int) -> Iterator[st
         (f"{indent}  {_quoted(theirs)}:", ("" if e.sure else UNSURE) + (e.ours or ""), e)
         for theirs, e in entries.items()
     ]
-    wide, word = (min(44, max(len(cell[i]) for cell in cells)) for i in (0, 1))
+    wide, word = (min(44, max(map(len, column))) for column in ([c[0] for c in cells], [c[1] for c in cells]))
     for left, right, entry in cells:
         example = f"; {' '.join(entry.example.split())[:50]}" if entry.example else ""
         yield f"{left:<{wide}} {_quoted(right):<{word}}  # {entry.count}, {entry.why}{example}"

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import rag_index
-from app.cli import index
+from app.cli import CommandError, index
 from finetune.data.splits import is_validation_sender
 from listing.safety.contacts import sure_contact
 from rag_index import (
@@ -70,6 +71,7 @@ def sample_index(tmp_path_factory: pytest.TempPathFactory) -> str:
 def place(sample_index: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of that index that the test may change."""
     monkeypatch.setattr(rag_index, "default_encoders", lambda home: StandIn("tower", "minilm"))
+    monkeypatch.setenv("IPL_HOME", str(tmp_path / "home"))
     shutil.copytree(sample_index, tmp_path / "index")
     return tmp_path / "index"
 
@@ -117,16 +119,57 @@ def test_commands(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert command(place, "search") == 2
     table = tmp_path / "mine.csv"
     table.write_text("title,category,price,currency\nBlue hat,Hat,5,EUR\n,Hat,5,EUR\nCube,Cube,5,EUR\n")
-    assert command(place, "add", str(table)) == 1
-    out = capsys.readouterr()
-    assert "1 listings added" in out.out
-    assert "row 2: its title is empty" in out.err
-    assert "row 3: there is no category 'Cube'" in out.err
+    assert command(place, "add", str(table), "--allow-partial") == 0
+    out = capsys.readouterr().out
+    assert "2 listings added" in out
+    assert "left out 1: its title is empty (line 3)" in out
+    assert "1 under a category of their own" in out
     assert command(place, "stats") == 0
-    assert re.search(rf"listings +{len(records) + 1} ", capsys.readouterr().out)
-    assert command(place, "build", "--from", str(table)) == 1
+    assert re.search(rf"listings +{len(records) + 2} ", capsys.readouterr().out)
+    assert command(place, "build", "--from", str(table), "--allow-partial") == 0
     with ListingIndex.open(place, sample_encoders()) as opened:
-        assert opened.ids() == {"mine-1"}
+        assert opened.ids() == {"mine-1", "mine-3"}
+
+
+def test_a_table_of_which_little_fits_changes_nothing_until_somebody_decides(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (place / "manifest.json").read_bytes()
+    table, mapping = tmp_path / "mine.csv", tmp_path / "mine.mapping.yaml"
+    table.write_text("title,category\nBlue hat,Hat\n" + "".join(f"Kurta {n},Kurtas\n" for n in range(9)))
+    for action in (("add", str(table)), ("build", "--from", str(table))):
+        with pytest.raises(CommandError, match=r"nothing was done: .*mine\.mapping\.yaml") as stopped:
+            command(place, *action)
+        assert stopped.value.exit_status == 1
+        assert capsys.readouterr().err.startswith("ONLY 1 OF 10 ROWS FIT")
+    assert (place / "manifest.json").read_bytes() == before
+    edited = re.sub(r"(Kurtas: +)\S+", r"\1Top", mapping.read_text())
+    mapping.write_text(edited)
+    with pytest.raises(CommandError, match="is there from before"):
+        command(place, "add", str(table))
+    assert mapping.read_text() == edited, "what a person decided is never written over"
+    assert command(place, "add", str(table), "--mapping", str(mapping)) == 0
+    assert "10 listings added" in capsys.readouterr().out
+    with ListingIndex.open(place) as opened:
+        found = opened.get("mine-2")
+    assert found is not None
+    assert found.category == "Top"
+    assert not list((tmp_path / "home" / "imports").glob("*/*.npz")), "what was only needed to go on is taken away"
+
+
+def test_photos_that_are_gone_stop_an_import(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / "mine.csv"
+    table.write_text("title,category,photos\n" + "".join(f"Hat {n},Hat,{n}.jpg\n" for n in range(4)))
+    before = command(place, "stats"), capsys.readouterr().out
+    with pytest.raises(CommandError, match="--photos DIR"):
+        command(place, "add", str(table))
+    assert "left out 4: none of its photos can be used (line 2: 0.jpg is not there" in capsys.readouterr().err
+    assert (command(place, "stats"), capsys.readouterr().out) == before
+    (tmp_path / "pictures").mkdir()
+    for number in range(4):
+        Image.new("RGB", (40, 40), (number * 60, 0, 0)).save(tmp_path / "pictures" / f"{number}.jpg")
+    assert command(place, "add", str(table), "--photos", str(tmp_path / "pictures")) == 0
+    assert "4 listings added" in capsys.readouterr().out
 
 
 def test_set_up_never_throws_a_persons_own_listings_away(place: Path, tmp_path: Path) -> None:

@@ -92,6 +92,9 @@ NODE = TAXONOMY.categories["Hoodie"]
         ("Worn 3 times. Nice hoodie.", "Nice hoodie."),
         ("Navy hoodie. Call me at 0171 2345678.", ""),
         ("Navy hoodie in size M.", "Navy hoodie in size M."),
+        ("-", ""),
+        ("Hoodie in navy blue. It has a print.", "Hoodie in navy blue."),
+        ("Style note\nA navy hoodie for every day\nFree returns for all", "A navy hoodie for every day."),
     ],
 )
 def test_only_what_the_facts_say_is_taught_of_a_sellers_text(text, kept):
@@ -168,6 +171,24 @@ def test_one_thing_alone_is_refused(tmp_path, rows):
     same = [{**row, "image": rows[0]["image"]} for row in rows[:3]]
     with pytest.raises(DataError, match="two different things"):
         write_data(same, from_annotations(TAXONOMY, TaskPlan()), tmp_path / "made")
+
+
+def test_one_shop_with_words_of_its_own_makes_samples_in_ours(tmp_path, capsys):
+    names = [photo(tmp_path / f"{k}.png", k) for k in range(6)]
+    lines = [
+        f"Navy hoodie {'ABCDEF'[k]},Hooded sweatshirts,Navy Blue,<p>Soft navy hoodie.</p>,{n}"
+        for k, n in enumerate(names)
+    ]
+    table = tmp_path / "shop.csv"
+    table.write_text("Product name,Product type,Base color,Body,Images\n" + "\n".join(lines))
+    assert main(["tune", "data", "--listings", str(table), "--out", str(tmp_path / "made")]) == 0
+    out = capsys.readouterr().out
+    assert "6 rows read, 6 can be used.\n" in out
+    assert "Validation is whole items" in out
+    (tmp_path / "made").rename(tmp_path / "elsewhere")
+    first, *_ = read_samples(tmp_path / "elsewhere" / "train.jsonl")
+    assert [m["content"] for m in first["messages"] if m["role"] == "assistant"] == ["hoodie", "navy"]
+    assert (tmp_path / "elsewhere" / first["images"][0]).is_file()
 
 
 @pytest.mark.parametrize(
