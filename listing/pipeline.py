@@ -6,14 +6,19 @@ import hashlib
 import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from listing.backends.base import FormBackend
 from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent
 from listing.evidence.neighbours import Neighbours
 from listing.facts import item_form, printed_facts, verify, visual_facts
+from listing.facts.item_form import Said
+from listing.facts.printed_facts import Pages
 from listing.home import ipl_home
 from listing.intake.photos import intake
 from listing.pipeline_parts import Parts, build_parts
@@ -135,8 +140,7 @@ class Pipeline:
         """Category, neighbours and facts from the photos and the seller's word."""
         parts = self.parts
         with clock.stage("category"):
-            photos = [photo.image for photo in request.photos]
-            said = item_form.ask(photos, parts.backend, parts.taxonomy, request.category)
+            said, pages = self._filled(request)
             with self._here:
                 seen = visual_facts.look(
                     request,
@@ -161,14 +165,27 @@ class Pipeline:
         yield StageEvent(stage="facts", share=0.2)
         facts = yield from self._visible(request, node, seen, neighbours, clock)
         yield StageEvent(stage="reading", share=0.5)
-        with clock.stage("reading"), self._here:
-            printed = printed_facts.read_facts(request, node, parts.reader, said.words if said is not None else None)
+        with clock.stage("reading"):
+            pages = printed_facts.pages_of(request, parts.reader) if pages is None else pages
+        printed = printed_facts.read_facts(request, node, pages, said.words if said is not None else None)
         for fact in printed:
             if fact.name not in request.facts:
                 facts[fact.name] = fact
                 yield AttributeEvent(attribute=fact)
         ordered = [facts.get(a.name) or verify.not_known(a) for a in parts.taxonomy.schema(node.name)]
         return _Findings(seen.category, ordered, neighbours, seen.flags, visual_facts.details(seen))
+
+    def _filled(self, request: DraftRequest) -> tuple[Said | None, Pages | None]:
+        """The form as the model fills it in; what is printed is read here in the meantime."""
+        backend, photos = self.parts.backend, [photo.image for photo in request.photos]
+        if not isinstance(backend, FormBackend):
+            return None, None
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(
+                copy_context().run, item_form.ask, photos, backend, self.parts.taxonomy, request.category
+            )
+            pages = printed_facts.pages_of(request, self.parts.reader)
+            return asked.result(), pages
 
     def _visible(
         self, request: DraftRequest, node: CategoryNode, seen: visual_facts.Look, neighbours: Neighbours, clock: Clock

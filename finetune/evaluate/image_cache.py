@@ -24,7 +24,7 @@ def image_views(rows: Sequence[dict[str, Any]], folder: Path, taxonomy: Taxonomy
     from listing.evidence.category import garment_probability, load_rule
     from listing.evidence.imagenet import ImageNetClassifier, category_scores, mean_probabilities
     from listing.evidence.ocr import Reader
-    from listing.facts.printed_facts import read_facts
+    from listing.facts.printed_facts import pages_of, read_facts
     from listing.intake.photos import intake
     from listing.request import DraftRequest
 
@@ -46,7 +46,7 @@ def image_views(rows: Sequence[dict[str, Any]], folder: Path, taxonomy: Taxonomy
                     "image": Path(row["image"]).name,
                     "garment": garment,
                     "imagenet": {name: p for name, p in scores.items() if p > 1e-6},
-                    "read": {fact.name: fact.value for fact in read_facts(request, node, reader)},
+                    "read": {fact.name: fact.value for fact in read_facts(request, node, pages_of(request, reader))},
                     "phash": photo.ref.phash,
                 }
             )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from PIL import Image
 
 from listing import prompts
-from listing.backends.base import Backend, Filled, Form, FormBackend, Words
+from listing.backends.base import Filled, Form, FormBackend, Words
 from listing.evidence.details import load_details
 from listing.facts.ensemble import Calibration, Distribution, combine, damped
 from listing.safety.contacts import scrub
@@ -62,11 +62,9 @@ def _other_words(attribute: Attribute) -> dict[str, str]:
 
 
 def ask(
-    images: Sequence[Image.Image], backend: Backend, taxonomy: Taxonomy, category: str | None = None
+    images: Sequence[Image.Image], backend: FormBackend, taxonomy: Taxonomy, category: str | None = None
 ) -> Said | None:
     """What the model says of the item that all photos show; None where it cannot fill in a form."""
-    if not isinstance(backend, FormBackend):
-        return None
     filled = backend.fill(images, item_form(taxonomy, category))
     return None if filled is None else said(filled, taxonomy)
 

@@ -19,21 +19,28 @@ _MAX_LENGTH = 60
 _MIN_LETTERS = 3
 
 
+Pages = Sequence[Sequence[OcrSpan]]
+
+
+def pages_of(request: DraftRequest, reader: Reader) -> Pages:
+    """The lines of each photo."""
+    return [reader.read(photo.image) for photo in request.photos]
+
+
 def read_facts(
-    request: DraftRequest, node: CategoryNode, reader: Reader, said: Mapping[str, Words] | None = None
+    request: DraftRequest, node: CategoryNode, pages: Pages, said: Mapping[str, Words] | None = None
 ) -> list[AttributeValue]:
     """Facts from legible text, at most one per attribute; only attributes of the category.
 
     said: what a model reads or calls by itself; it fills what was not read here, as a guess.
     """
-    pages = [reader.read(photo.image) for photo in request.photos]
     facts = [_brand(pages, request.note), _label(pages, "size"), _label(pages, "material"), _text(pages)]
     found = {fact.name: fact for fact in facts if fact is not None}
     found = {**{name: _guess(name, words, pages) for name, words in (said or {}).items()}, **found}
     return [fact for fact in found.values() if fact.name in node.attributes]
 
 
-def _guess(name: str, words: Words, pages: Sequence[Sequence[OcrSpan]]) -> AttributeValue:
+def _guess(name: str, words: Words, pages: Pages) -> AttributeValue:
     """With the place of the first line that holds the words, where one was read."""
     wanted, box, photo = fold(words.text), None, words.photo
     for i, page in enumerate(pages):
@@ -46,7 +53,7 @@ def _guess(name: str, words: Words, pages: Sequence[Sequence[OcrSpan]]) -> Attri
     )
 
 
-def _ordered(pages: Sequence[Sequence[OcrSpan]]) -> list[tuple[int, OcrSpan]]:
+def _ordered(pages: Pages) -> list[tuple[int, OcrSpan]]:
     """All lines, the surest first, so that the order of the photos decides nothing."""
     lines = [(i, span) for i, page in enumerate(pages) for span in page]
     return sorted(lines, key=lambda line: (-line[1].score, line[1].text))
@@ -56,7 +63,7 @@ def _evidence(photo: int, span: OcrSpan) -> Evidence:
     return Evidence(source="ocr", photo=photo, box=span.box, text=scrub(span.text), score=span.score)
 
 
-def _brand(pages: Sequence[Sequence[OcrSpan]], note: str) -> AttributeValue | None:
+def _brand(pages: Pages, note: str) -> AttributeValue | None:
     """The brand that print or note names; two different brands cancel each other."""
     printed = [(i, match) for i, page in enumerate(pages) if (match := find_brand(page)) is not None and match.span]
     noted = find_brand([], note)
@@ -71,7 +78,7 @@ def _brand(pages: Sequence[Sequence[OcrSpan]], note: str) -> AttributeValue | No
     return verify.read_fact("brand", noted.name, Evidence(source="seller", text=noted.name), noted.score)
 
 
-def _label(pages: Sequence[Sequence[OcrSpan]], name: str) -> AttributeValue | None:
+def _label(pages: Pages, name: str) -> AttributeValue | None:
     """A statement that one photo makes and no other photo contradicts."""
     find = {"size": find_size, "material": find_material}[name]
     statements = [(i, fact) for i, page in enumerate(pages) if (fact := find(page)) is not None]
@@ -81,7 +88,7 @@ def _label(pages: Sequence[Sequence[OcrSpan]], name: str) -> AttributeValue | No
     return verify.read_fact(name, fact.value, _evidence(photo, fact.span), fact.span.score)
 
 
-def _text(pages: Sequence[Sequence[OcrSpan]]) -> AttributeValue | None:
+def _text(pages: Pages) -> AttributeValue | None:
     """The surest line of print, contact data taken out; label lines (size, fibres) are not print."""
     for photo, span in _ordered(pages):
         text = " ".join(span.text.split())
