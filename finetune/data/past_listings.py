@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from finetune.data.tasks import Task
+from finetune.data.tasks import Task, form_task
 from finetune.errors import DataError
 from listing import prompts
 from listing.safety.contacts import find_contacts
@@ -64,6 +64,15 @@ def supported_text(text: str, facts: Mapping[str, str], node: CategoryNode, taxo
 def _names(text: str, value: str) -> bool:
     words = re.escape(value.replace("-", " ")).replace(r"\ ", "[ -]")
     return re.search(rf"\b{words}\b", text) is not None
+
+
+def listing_form(listing: Mapping[str, Any], taxonomy: Taxonomy) -> list[Task]:
+    """The whole form, filled in with the category and the visible facts that the listing states."""
+    if listing["category"] not in taxonomy.categories:
+        return []
+    given = listing.get("attributes") or {}
+    shown = [a for a in taxonomy.schema(listing["category"]) if a.can_be("seen") and given.get(a.name) in a.values]
+    return [form_task(listing["category"], {a.name: given[a.name] for a in shown}, taxonomy)]
 
 
 def tasks_of(listing: Mapping[str, Any], taxonomy: Taxonomy) -> tuple[list[Task], list[Task]]:

@@ -176,7 +176,7 @@ def write_calibration(material: Material, place: Path) -> Path:
     """Fit a calibration on all validation senders and write it: to a file, or as ``calibration.json`` into a folder."""
     file = place / CALIBRATION if place.is_dir() else place
     predictions, eyes = material.predictions("tuned"), material.models["tuned"].eyes
-    fitted = fit(material.rows, predictions, material.taxonomy)
+    fitted = fit(material.rows, predictions, material.taxonomy, near=material.near)
     if eyes is not None:
         kind = fit_type(material.rows, predictions, eyes.types)
         fitted = fitted.model_copy(update={"questions": {**fitted.questions, "item_type": kind}})

@@ -100,7 +100,7 @@ def category_of(said: Said, votes: Distribution, count: int, calibration: Calibr
     opinions = {"mllm": said.categories, "neighbours": damped(votes, said.categories, count)}
     found = combine(opinions, calibration.of(CATEGORY).weights) or dict(said.categories)
     ranked = sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))
-    top, p = ranked[0]
+    top, p = ranked[0] if ranked else (prompts.NO_CATEGORY, 0.0)
     known = top in taxonomy.categories
     candidates = [(name, q) for name, q in ranked if name in taxonomy.categories and q >= _MIN_CANDIDATE][:3]
     sources = {}
