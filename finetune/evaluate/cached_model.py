@@ -67,7 +67,7 @@ class CachedModel:
                     {
                         "image": Path(row["image"]).name,
                         "mllm": answers,
-                        "form": form,
+                        **({"form": True} if form else {}),
                         "classifier": mean_of(self.backend.opinions(photo), sight.opinions),
                         "pixels": {"colour": dict(pixel_view(photo, 0, sight.mask).shares)},
                         "details": sight.details,
