@@ -16,7 +16,9 @@ from listing.hints import did_you_mean
 from listing.home import ipl_home
 
 PREFIX = "IPL_"
-READ_ELSEWHERE = frozenset({"IPL_API_KEY", "IPL_DATA", "IPL_DEBUG", "IPL_HOME", "IPL_PYTHON", "IPL_SETUP"})
+READ_ELSEWHERE = frozenset(
+    {"IPL_API_KEY", "IPL_DATA", "IPL_DEBUG", "IPL_HOME", "IPL_PYTHON", "IPL_SETUP", "IPL_TAXONOMY"}
+)
 
 
 class SettingsError(IplError):

@@ -98,13 +98,16 @@ def _compiled(phrases_of: tuple[tuple[str, tuple[tuple[str, tuple[str, ...]], ..
                 meanings.setdefault(plain(phrase), {}).setdefault(name, set()).add(value)
     colours = [p for p, names in meanings.items() if "colour" in names]
     others = [_loose(p) for p in meanings if p not in colours]
+    spoken = list(others)
     shades = "|".join(map(_loose, sorted(raw["shades"], key=len, reverse=True)))
     hues = "|".join(_loose(c) for c in sorted(colours, key=len, reverse=True))
     colour = rf"(?:(?:{shades})[\s-]+)*(?:{hues})(?:[\s-](?:colou?red|toned?|hued))?"
+    if colours:
+        spoken.insert(0, colour)
     nouns = {plain(str(noun)): frozenset(labels) for noun, labels in raw["nouns"].items()}
     return Lexicon(
         meanings={p: {n: frozenset(v) for n, v in names.items()} for p, names in meanings.items()},
-        phrases=re.compile(_whole([colour, *others])),
+        phrases=re.compile(_whole(spoken) if spoken else r"(?!)"),
         nouns=nouns,
         noun_words=re.compile(_whole([_loose(n) for n in nouns], r"(?:e?s)?(?![\w'’])")),
         claims={

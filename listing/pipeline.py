@@ -6,15 +6,20 @@ import hashlib
 import threading
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from listing.backends.base import FormBackend
 from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent
 from listing.evidence.neighbours import Neighbours
 from listing.facts import item_form, printed_facts, verify, visual_facts
+from listing.facts.item_form import Said
 from listing.facts.note import read_note
+from listing.facts.printed_facts import Pages
 from listing.home import ipl_home
 from listing.intake.photos import intake
 from listing.pipeline_parts import Parts, build_parts
@@ -139,10 +144,9 @@ class Pipeline:
     def _findings(self, request: DraftRequest, clock: Clock) -> Generator[Event, None, _Findings]:
         """Category, neighbours and facts from the photos and the seller's word."""
         parts = self.parts
-        pages = printed_facts.Pages(request.photos, parts.reader)
+        pages = Pages(request.photos, parts.reader)
         with clock.stage("category"):
-            photos = [photo.image for photo in request.photos]
-            said = item_form.ask(photos, parts.backend, parts.taxonomy, request.category)
+            said = self._filled(request, pages)
             with self._here:
                 seen = visual_facts.look(
                     request,
@@ -169,9 +173,10 @@ class Pipeline:
         yield StageEvent(stage="facts", share=0.2)
         facts = yield from self._visible(request, node, seen, neighbours, clock)
         yield StageEvent(stage="reading", share=0.5)
-        with clock.stage("reading"), self._here:
-            words = said.words if said is not None else None
-            printed = printed_facts.read_facts(request, node, pages.all(), seen.labels(), words)
+        with clock.stage("reading"):
+            lines = pages.all()
+        words = said.words if said is not None else None
+        printed = printed_facts.read_facts(request, node, lines, seen.labels(), words)
         for fact in printed:
             if fact.name not in request.facts:
                 facts[fact.name] = fact
@@ -181,6 +186,18 @@ class Pipeline:
             yield AttributeEvent(attribute=fact)
         ordered = [facts.get(a.name) or verify.not_known(a) for a in parts.taxonomy.schema(node.name)]
         return _Findings(seen.category, ordered, neighbours, seen.flags, visual_facts.details(seen))
+
+    def _filled(self, request: DraftRequest, pages: Pages) -> Said | None:
+        """The form as the model fills it in; what is printed is read here in the meantime."""
+        backend, photos = self.parts.backend, [photo.image for photo in request.photos]
+        if not isinstance(backend, FormBackend):
+            return None
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(
+                copy_context().run, item_form.ask, photos, backend, self.parts.taxonomy, request.category
+            )
+            pages.all()
+            return asked.result()
 
     def _visible(
         self, request: DraftRequest, node: CategoryNode, seen: visual_facts.Look, neighbours: Neighbours, clock: Clock

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from listing.backends.base import Backend, BackendError
+from listing.backends.base import Backend, BackendError, FormBackend
 from listing.evidence.eyes import Eyes
 from listing.evidence.neighbours import NeighbourSearch
 from listing.evidence.ocr import Reader
@@ -45,6 +45,10 @@ def build_parts(
     folder = home / "models" / EMBEDDED
     taxonomy = load_taxonomy()
     backend = open_backend(model, folder, concurrency)
+    if not taxonomy.tuned() and not isinstance(backend, FormBackend):
+        raise BackendError(
+            "The taxonomy of IPL_TAXONOMY has no category that this model was tuned on: name a model behind a server."
+        )
     calibration = Calibration.load(calibration_file(model or folder, home, backend))
     if not calibration.fitted:
         log.warning(

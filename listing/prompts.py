@@ -27,7 +27,9 @@ def claim_question(attribute: Attribute, value: str) -> str:
 
 
 def category_answers(taxonomy: Taxonomy) -> dict[str, str]:
-    """Category name -> the words that the model answers with, for the tuned categories."""
+    """Category name -> the words that the model answers with, for the tuned categories (without any, for all)."""
+    if not taxonomy.tuned():
+        return leaf_answers(taxonomy)
     return {name: taxonomy.categories[name].phrase for name in taxonomy.tuned()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from listing.errors import IplError
 
 DEFAULT_FILE = Path(__file__).with_name("taxonomy.yaml")
+VARIABLE = "IPL_TAXONOMY"
+# What every thing has, in whatever taxonomy: the program asks for it, checks it and shows it.
+COMMON = (("colour",), ("material",), ("brand",), ("size", "dimensions"), ("condition",))
 UNKNOWN = "unknown"
 IMAGENET_CLASSES = 1000
 
@@ -158,6 +162,19 @@ class Taxonomy(_Frozen):
         own = (a for a in self.attributes.values() if a.values and a.values_of is None)
         return tuple(a.name for a in own if a.can_be("seen") and not a.instance)
 
+    def asked(self) -> tuple[Attribute, ...]:
+        """Closed attributes of the tuned categories that a photo can show, with the values that occur there."""
+        occur: dict[str, set[str]] = {}
+        for name in self.tuned():
+            for attribute in self.schema(name):
+                occur.setdefault(attribute.name, set()).update(attribute.values)
+        narrowed = [
+            a.model_copy(update={"values": tuple(v for v in a.values if v in occur[a.name])})
+            for a in self.attributes.values()
+            if a.name in occur
+        ]
+        return tuple(a for a in narrowed if a.values and a.can_be("seen"))
+
     def tuned(self) -> tuple[str, ...]:
         """Names of the categories that the model was tuned on."""
         return tuple(name for name, node in self.categories.items() if node.tuned)
@@ -278,6 +295,13 @@ def _check_schema(name: str, schema: _Schema, attributes: Mapping[str, Attribute
             raise TaxonomyError(f"schema {name}: {attribute!r} has no value {', '.join(map(repr, foreign))}.")
 
 
+def _check_common(taxonomy: Taxonomy) -> None:
+    for node in taxonomy.leaves():
+        for names in COMMON:
+            if not set(names) & set(node.attributes):
+                raise TaxonomyError(f"{node.name}: every thing needs the attribute {' or '.join(names)}.")
+
+
 def _check_imagenet(nodes: Mapping[str, CategoryNode], clothing: tuple[int, ...]) -> None:
     given: dict[int, float] = dict.fromkeys(clothing, 1.0)
     if len(given) < len(clothing):
@@ -320,14 +344,17 @@ def _build(raw: Any) -> Taxonomy:
 
 @lru_cache(maxsize=8)
 def load_taxonomy(path: str | Path | None = None) -> Taxonomy:
-    """The taxonomy of ``path``, else the one that comes with the package; read once per path.
+    """The taxonomy of ``path``, else of ``IPL_TAXONOMY``, else the one that comes with the package; read once per path.
 
     Raises:
         TaxonomyError: the file cannot be read, or a rule of the module is broken; the message says where.
     """
-    file = Path(path) if path else DEFAULT_FILE
+    file = Path(path or os.environ.get(VARIABLE) or DEFAULT_FILE)
     try:
-        return _build(yaml.load(file.read_text(encoding="utf-8"), _UniqueKeys))
+        taxonomy = _build(yaml.load(file.read_text(encoding="utf-8"), _UniqueKeys))
+        if not path:
+            _check_common(taxonomy)
+        return taxonomy
     except OSError as error:
         raise TaxonomyError(f"The taxonomy {file} cannot be read: {error.strerror}.") from None
     except yaml.YAMLError as error:

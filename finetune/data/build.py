@@ -1,7 +1,8 @@
 """``./ipl tune data``: annotated photos or past listings -> messages-and-images JSONL, a report, a page of samples.
 
-All questions about one photo stand in one conversation, so that its tokens are paid once. Validation is whole senders;
-a training photo that looks like one of theirs is left out.
+All questions about one photo stand in one conversation, so that its tokens are paid once: what a model in a folder is
+asked. A second one is the form that a model behind a server is asked to fill in. Validation is whole senders; a
+training photo that looks like one of theirs is left out.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from finetune.data.past_listings import tasks_of
+from finetune.data.past_listings import listing_form, tasks_of
 from finetune.data.splits import split_items, split_rows
-from finetune.data.tasks import Task, TaskPlan, photo_tasks, text_tasks
+from finetune.data.tasks import FORM, Task, TaskPlan, annotated_form, photo_tasks, text_tasks
 from finetune.errors import DataError
 from listing.taxonomy import Taxonomy
 
@@ -50,14 +51,19 @@ def from_annotations(taxonomy: Taxonomy, plan: TaskPlan) -> TaskMaker:
 
     def teach(row: Row, rng: Random) -> tuple[list[Task], list[Task]]:
         texts = text_tasks(row, taxonomy, plan, rng) if rng.random() < plan.text_share else []
-        return photo_tasks(row, taxonomy, plan, rng), texts
+        return [*photo_tasks(row, taxonomy, plan, rng), *annotated_form(row, taxonomy)], texts
 
     return teach
 
 
 def from_listings(taxonomy: Taxonomy) -> TaskMaker:
     """Tasks of a row of ``listing_rows``."""
-    return lambda row, rng: tasks_of(row["listing"], taxonomy)
+
+    def teach(row: Row, rng: Random) -> tuple[list[Task], list[Task]]:
+        asked, texts = tasks_of(row["listing"], taxonomy)
+        return [*asked, *listing_form(row["listing"], taxonomy)], texts
+
+    return teach
 
 
 def conversation(tasks: Sequence[Task], image: str | None) -> dict[str, Any]:
@@ -142,16 +148,18 @@ def write_data(rows: Iterable[Row], teach: TaskMaker, out: Path, seed: int = 0) 
 def _samples(row: Row, teach: TaskMaker, out: Path, rng: Random) -> list[dict[str, Any]]:
     asked, texts = teach(row, rng)
     image = os.path.relpath(row["image"], out)
-    return [conversation(part, photo) for part, photo in ((asked, image), (texts, None)) if part]
+    questions = [task for task in asked if task.name != FORM]
+    forms = [task for task in asked if task.name == FORM]
+    return [conversation(part, photo) for part, photo in ((questions, image), (forms, image), (texts, None)) if part]
 
 
 def count(samples: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
-    """How often each value is the answer, by task; texts are counted, not listed."""
+    """How often each value is the answer, by task; texts and forms are counted, not listed."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for sample in samples:
         answers = [m["content"] for m in sample["messages"] if m["role"] == "assistant"]
         for task, answer in zip(sample["tasks"], answers, strict=True):
-            found[task]["(texts)" if task in TEXTS else answer] += 1
+            found[task][f"({task}s)" if task in (*TEXTS, FORM) else answer] += 1
     return {task: dict(values.most_common()) for task, values in sorted(found.items())}
 
 

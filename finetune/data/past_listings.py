@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from finetune.data.tasks import Task
+from finetune.data.tasks import Task, form_task
 from listing import prompts
 from listing.intake.photos import intake
 from listing.lexicon import load_lexicon
@@ -107,6 +107,15 @@ def _is_heading(line: str, lines: Sequence[str]) -> bool:
     return not any(c.isalpha() for c in line) or (
         len(lines) > 1 and len(line.split()) < _SENTENCE_WORDS and line[-1] not in ".!?"
     )
+
+
+def listing_form(listing: Mapping[str, Any], taxonomy: Taxonomy) -> list[Task]:
+    """The whole form, filled in with the category and the visible facts that the listing states."""
+    if listing["category"] not in taxonomy.categories:
+        return []
+    given = listing.get("attributes") or {}
+    shown = [a for a in taxonomy.schema(listing["category"]) if a.can_be("seen") and given.get(a.name) in a.values]
+    return [form_task(listing["category"], {a.name: given[a.name] for a in shown}, taxonomy)]
 
 
 def tasks_of(listing: Mapping[str, Any], taxonomy: Taxonomy) -> tuple[list[Task], list[Task]]:

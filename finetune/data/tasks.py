@@ -6,6 +6,7 @@ Left out of every target: keys under ``guess``, attributes that the category doe
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -17,6 +18,7 @@ from listing.request import TONES
 from listing.taxonomy import Attribute, CategoryNode, Taxonomy, load_taxonomy
 
 TITLE_SHARE = 0.4  # of the texts
+FORM = "form"
 _TEXT_KEYS = tuple(
     a.name for a in load_taxonomy().attributes.values() if a.values and a.can_be("seen") and not a.instance
 )
@@ -93,6 +95,21 @@ def photo_tasks(
         tasks.append(_claim(*rng.choice(known), rng))
     rng.shuffle(tasks)
     return tasks
+
+
+def annotated_form(row: Mapping[str, Any], taxonomy: Taxonomy) -> list[Task]:
+    """The whole form, filled in with what may be taught of the photo; none where the category is in doubt."""
+    if not row.get("label_ok", True):
+        return []
+    seen = [a for a in taxonomy.schema(row["label"]) if a.values and a.can_be("seen")]
+    answers = {a.name: answer for a in seen if (answer := annotated_answer(row, a)) is not None}
+    return [form_task(row["label"], answers, taxonomy)]
+
+
+def form_task(category: str, answers: Mapping[str, str], taxonomy: Taxonomy) -> Task:
+    """What a model behind a server is asked of an item, and its JSON, without the keys that nobody can answer."""
+    form = {"category": prompts.leaf_answers(taxonomy)[category], **answers}
+    return Task(FORM, prompts.form(taxonomy), json.dumps(form, ensure_ascii=False))
 
 
 def _hints(attribute: Attribute, answer: str, plan: TaskPlan, rng: Random) -> Sequence[str]:

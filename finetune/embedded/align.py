@@ -46,10 +46,7 @@ class AlignConfig:
 def questions(taxonomy: Taxonomy) -> dict[str, tuple[str, ...]]:
     """Answer words of the category question and of every closed attribute that can be seen."""
     found = {"category": tuple(category_answers(taxonomy).values())}
-    for attribute in taxonomy.attributes.values():
-        if attribute.values and attribute.can_be("seen"):
-            found[attribute.name] = attribute.answers
-    return found
+    return {**found, **{attribute.name: attribute.answers for attribute in taxonomy.asked()}}
 
 
 def answers_of(row: dict[str, Any], taxonomy: Taxonomy) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from PIL import Image
 from finetune.data.photosets import open_photo
 from finetune.evaluate.questions import all_questions, named
 from finetune.evaluate.row_cache import RowCache
-from listing.backends.base import ChoiceQuestion
+from listing.backends.base import ChoiceQuestion, FormBackend
 from listing.backends.local import LocalBackend
 from listing.evidence.colour import pixel_view
 from listing.evidence.eyes import Eyes, Sight
-from listing.facts.calibrations import file_stem, identity
+from listing.facts import item_form
+from listing.facts.calibrations import file_stem, identity, is_server
 from listing.facts.ensemble import mean_of
 from listing.pipeline_parts import open_backend
 from listing.taxonomy import Taxonomy
@@ -55,15 +57,17 @@ class CachedModel:
         """What every source says of each photo, by source; none is asked twice."""
         kept = RowCache(self._predictions_file, lambda row: str(row["image"]))
         todo = [row for row in rows if Path(row["image"]).name not in kept]
+        batch = max(batch, self.backend.concurrency) if todo else batch
         for start in range(0, len(todo), batch):
             part = todo[start : start + batch]
             photos = [open_photo(row["image"]) for row in part]
-            for row, photo, answers in zip(part, photos, self._score(photos), strict=True):
+            for row, photo, (answers, form) in zip(part, photos, self._answers_to(photos), strict=True):
                 sight = self.eyes.look(photo) if self.eyes is not None else Sight()
                 kept.put(
                     {
                         "image": Path(row["image"]).name,
-                        "mllm": named(answers, self.taxonomy),
+                        "mllm": answers,
+                        **({"form": True} if form else {}),
                         "classifier": mean_of(self.backend.opinions(photo), sight.opinions),
                         "pixels": {"colour": dict(pixel_view(photo, 0, sight.mask).shares)},
                         "details": sight.details,
@@ -72,11 +76,19 @@ class CachedModel:
                 )
         return [kept[Path(row["image"]).name] for row in rows]
 
-    def _score(self, photos: Sequence[Image.Image]) -> list[Answers]:
-        questions = all_questions(self.taxonomy)
-        if hasattr(self.backend, "score_many"):
-            return self.backend.score_many(photos, questions)
-        return [self.backend.score(photo, questions) for photo in photos]  # a server gets them one by one
+    def _answers_to(self, photos: Sequence[Image.Image]) -> list[tuple[Answers, bool]]:
+        """Answers by our names, and whether they are those of a form."""
+        if not isinstance(self.backend, FormBackend):
+            found = self.backend.score_many(photos, all_questions(self.taxonomy))
+            return [(named(answers, self.taxonomy), False) for answers in found]
+        with ThreadPoolExecutor(len(photos)) as pool:
+            return list(pool.map(self._asked, photos))
+
+    def _asked(self, photo: Image.Image) -> tuple[Answers, bool]:
+        said = item_form.ask([photo], self.backend, self.taxonomy)
+        if said is None:
+            return named(self.backend.score(photo, all_questions(self.taxonomy)), self.taxonomy), False
+        return {"category": dict(said.categories), **{n: dict(d) for n, d in said.attributes.items()}}, True
 
     def ask(self, image: str, questions: Sequence[ChoiceQuestion]) -> Answers:
         """Answers by the question's name; one forward pass for those that were not asked about this photo before."""
@@ -85,9 +97,9 @@ class CachedModel:
         missing = [q for q in questions if keys[q.name] not in self._answers]
         if missing:
             answers_by_name = self.backend.score(open_photo(image), missing)
-            for q in missing:
+            for q in (q for q in missing if q.name in answers_by_name):
                 self._answers.put({"image": name, "prompt": q.prompt, "answers": answers_by_name[q.name]})
-        return {name: self._answers[key]["answers"] for name, key in keys.items()}
+        return {name: self._answers[key]["answers"] for name, key in keys.items() if key in self._answers}
 
     def write(self, image: Image.Image | None, prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
         """The first line of the decoded text, in one piece; ValueError with a photo: our text prompts have none."""
@@ -115,7 +127,7 @@ def weights_stamp(source: str | Path) -> str:
         return str(json.loads(manifest.read_text(encoding="utf-8"))["fingerprint"])
     folder = Path(source)
     if not folder.is_dir():
-        return file_stem(identity(str(source)))
+        return file_stem(identity(str(source))) + ("-forms" if is_server(str(source)) else "")
     stats = [(file.name, file.stat()) for file in sorted(folder.glob("*.safetensors"))]
     weights = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
     digest = hashlib.sha256(repr((str(folder.resolve()), weights)).encode()).hexdigest()[:12]

@@ -19,7 +19,8 @@ import numpy as np
 from finetune.data.photosets import ATTRIBUTES
 from finetune.evaluate.measures import NOT_STATED, judge
 from listing.evidence.item_types import family, type_of
-from listing.facts.ensemble import AttributeCalibration, Calibration, best, combine
+from listing.evidence.neighbours import Neighbours
+from listing.facts.ensemble import AttributeCalibration, Calibration, best, combine, damped
 from listing.facts.questions import within
 from listing.facts.verify import MIN_SUGGESTION
 from listing.prompts import UNKNOWN
@@ -36,8 +37,8 @@ MIN_THRESHOLD, MAX_THRESHOLD = 0.35, 0.98
 
 def sources(predictions: Row, attribute: Attribute) -> dict[str, dict[str, float]]:
     """The sources' distributions over the attribute's answers."""
-    out = {"mllm": within(predictions["mllm"][attribute.name], attribute)}
-    for source in ("classifier", "pixels"):
+    out = {}
+    for source in ("mllm", "classifier", "pixels"):
         if attribute.name in predictions[source]:
             out[source] = within(predictions[source][attribute.name], attribute)
     return out
@@ -57,14 +58,15 @@ def fit_attribute(
         attribute = attribute_of(row, name, taxonomy)
         if attribute is not None and name not in row["guess"]:
             truth = row[name] if row[name] in attribute.answers else UNKNOWN
-            cases.append((row, sources(prediction, attribute), truth))
+            if said := sources(prediction, attribute):
+                cases.append((row, said, truth))
     if len(cases) < 20:
         return AttributeCalibration(weights={"mllm": 0.5, "classifier": 0.5}, threshold=0.95)
 
     def loss(weights: Mapping[str, float]) -> float:
         return float(-np.mean([np.log(max(combine(s, weights).get(t, 0.0), 1e-4)) for _, s, t in cases]))
 
-    names = list(cases[0][1])
+    names = list(dict.fromkeys(source for _, said, _ in cases for source in said))
     grids = [dict(zip(names, g, strict=True)) for g in itertools.product(GRID, repeat=len(names)) if sum(g) > 0]
     weights = min(grids, key=loss)
     silent = min((g for g in grids if not g["mllm"]), key=loss, default=None)
@@ -104,11 +106,44 @@ def threshold(stated: Sequence[tuple[float, int]], precision: float) -> float:
 
 
 def fit(
-    rows: Sequence[Row], predictions: Sequence[Row], taxonomy: Taxonomy, precision: float = PRECISION
+    rows: Sequence[Row],
+    predictions: Sequence[Row],
+    taxonomy: Taxonomy,
+    precision: float = PRECISION,
+    near: Sequence[Neighbours] = (),
 ) -> Calibration:
-    """The calibration of every attribute that is scored, and of the visible condition."""
+    """The calibration of every attribute that is scored, and of the category of a model that fills in forms."""
     names = (*ATTRIBUTES, "colour2")
-    return Calibration(questions={n: fit_attribute(rows, predictions, n, taxonomy, precision) for n in names})
+    questions = {n: fit_attribute(rows, predictions, n, taxonomy, precision) for n in names}
+    if any(prediction.get("form") for prediction in predictions):
+        questions["category"] = fit_form_category(rows, predictions, near)
+    return Calibration(questions=questions)
+
+
+def fit_form_category(
+    rows: Sequence[Row], predictions: Sequence[Row], near: Sequence[Neighbours]
+) -> AttributeCalibration:
+    """Weights of a form's category and of past listings' votes, and the thresholds; ``near``: by row, or none.
+
+    Past listings get no more weight than the model: they tell of other items.
+    """
+    cases = []
+    for row, prediction, found in zip(rows, predictions, near or [Neighbours()] * len(rows), strict=True):
+        if (said := prediction["mllm"].get("category")) and row.get("label_ok", True):
+            votes = damped(found.categories, said, len(found.neighbours))
+            cases.append(({"mllm": said, "neighbours": votes}, row["label"]))
+    if len(cases) < 20:
+        return AttributeCalibration(weights={"mllm": 1.0}, threshold=0.95)
+
+    def loss(weights: Mapping[str, float]) -> float:
+        return float(-np.mean([np.log(max(combine(said, weights).get(truth, 0.0), 1e-4)) for said, truth in cases]))
+
+    grids = [{"mllm": w, "neighbours": v} for w in GRID if w for v in (GRID if near else (0.0,)) if v <= w]
+    weights = min(grids, key=loss)
+    stated = [(p, int(name == truth)) for said, truth in cases for name, p in [best(combine(said, weights))]]
+    return AttributeCalibration(
+        weights=weights, threshold=threshold(stated, PRECISION), told=threshold(stated, TEXT_PRECISION)
+    )
 
 
 def fit_type(
@@ -149,13 +184,18 @@ def halves(rows: Sequence[Row]) -> tuple[list[int], list[int]]:
 
 
 def cross_fitted(
-    rows: Sequence[Row], predictions: Sequence[Row], taxonomy: Taxonomy, precision: float = PRECISION
+    rows: Sequence[Row],
+    predictions: Sequence[Row],
+    taxonomy: Taxonomy,
+    precision: float = PRECISION,
+    near: Sequence[Neighbours] = (),
 ) -> list[Calibration]:
     """One calibration per row, fitted on the senders of the other half."""
     out: list[Calibration] = [Calibration()] * len(rows)
     one, two = halves(rows)
     for train, test in ((one, two), (two, one)):
-        fitted = fit([rows[i] for i in train], [predictions[i] for i in train], taxonomy, precision)
+        half = [near[i] for i in train] if near else ()
+        fitted = fit([rows[i] for i in train], [predictions[i] for i in train], taxonomy, precision, half)
         for i in test:
             out[i] = fitted
     return out

@@ -177,11 +177,12 @@ def write_calibration(material: Material, place: Path) -> Path:
     """Fit a calibration on all validation senders and write it: to a file, or as ``calibration.json`` into a folder."""
     file = place / CALIBRATION if place.is_dir() else place
     predictions, eyes = material.predictions("tuned"), material.models["tuned"].eyes
-    questions = dict(fit(material.rows, predictions, material.taxonomy).questions)
-    pairs = zip(predictions, material.image_views, strict=True)
-    categories = [category_of(said, seen, material.taxonomy) for said, seen in pairs]
-    right = [found.value == row["label"] for found, row in zip(categories, material.rows, strict=True)]
-    questions["category"] = fit_category([found.confidence for found in categories], right)
+    questions = dict(fit(material.rows, predictions, material.taxonomy, near=material.near).questions)
+    if "category" not in questions:
+        pairs = zip(predictions, material.image_views, strict=True)
+        categories = [category_of(said, seen, material.taxonomy) for said, seen in pairs]
+        right = [found.value == row["label"] for found, row in zip(categories, material.rows, strict=True)]
+        questions["category"] = fit_category([found.confidence for found in categories], right)
     if eyes is not None:
         questions["item_type"] = fit_type(material.rows, predictions, eyes.types)
     write(Calibration(questions=questions), file)

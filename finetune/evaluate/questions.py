@@ -8,9 +8,8 @@ from listing.taxonomy import Attribute, Taxonomy
 
 
 def seen_attributes(taxonomy: Taxonomy) -> list[Attribute]:
-    """Closed attributes of the tuned categories that a photo can show."""
-    names = {name for c in taxonomy.tuned() for name in taxonomy.categories[c].attributes}
-    return [a for a in taxonomy.attributes.values() if a.name in names and a.values and a.can_be("seen")]
+    """Closed attributes of the tuned categories that a photo can show, with the values that occur there."""
+    return list(taxonomy.asked())
 
 
 def all_questions(taxonomy: Taxonomy) -> list[ChoiceQuestion]:

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from finetune.data.build import TEXTS
+from finetune.data.tasks import FORM
 from finetune.evaluate.measures import f1
 from finetune.train.collator import IGNORED, Encoded
 from listing.prompts import UNKNOWN
 
-OTHER = frozenset({"category", "claim", *TEXTS})  # all other tasks are attributes
+OTHER = frozenset({"category", "claim", FORM, *TEXTS})  # all other tasks are attributes
 
 
 def likeliest(outputs: Any) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from PIL import Image
 
 from listing import prompts
-from listing.backends.base import Backend, Filled, Form, FormBackend, Words
+from listing.backends.base import Filled, Form, FormBackend, Words
 from listing.evidence.details import load_details
 from listing.facts.ensemble import Calibration, Distribution, combine, damped
 from listing.safety.contacts import scrub
@@ -62,11 +62,9 @@ def _other_words(attribute: Attribute) -> dict[str, str]:
 
 
 def ask(
-    images: Sequence[Image.Image], backend: Backend, taxonomy: Taxonomy, category: str | None = None
+    images: Sequence[Image.Image], backend: FormBackend, taxonomy: Taxonomy, category: str | None = None
 ) -> Said | None:
     """What the model says of the item that all photos show; None where it cannot fill in a form."""
-    if not isinstance(backend, FormBackend):
-        return None
     filled = backend.fill(images, item_form(taxonomy, category))
     return None if filled is None else said(filled, taxonomy)
 
@@ -102,7 +100,7 @@ def category_of(said: Said, votes: Distribution, count: int, calibration: Calibr
     opinions = {"mllm": said.categories, "neighbours": damped(votes, said.categories, count)}
     found = combine(opinions, calibration.of(CATEGORY).weights) or dict(said.categories)
     ranked = sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))
-    top, p = ranked[0]
+    top, p = ranked[0] if ranked else (prompts.NO_CATEGORY, 0.0)
     known = top in taxonomy.categories
     candidates = [(name, q) for name, q in ranked if name in taxonomy.categories and q >= _MIN_CANDIDATE][:3]
     sources = {}

@@ -106,7 +106,11 @@ def look(
         weights = calibration.of("category").weights
         if weights.get("neighbours"):
             opinions["neighbours"] = damped(near.categories, taxonomy.tuned(), len(near.neighbours))
-    category = router.decide([photo.image for photo in photos], opinions, weights)
+    if taxonomy.tuned():
+        category = router.decide([photo.image for photo in photos], opinions, weights)
+    else:  # a taxonomy of somebody's own, of which the towers know nothing
+        said = Said(categories=opinions["mllm"])
+        category = category_of(said, near.categories, len(near.neighbours), calibration, taxonomy)
     flags = [*_remarks(category, taxonomy), *different_items(labels, taxonomy)]
     if request.category is not None:
         category, flags = chosen(request.category, category), []
@@ -233,7 +237,7 @@ def readings(
 
     A category that questions were not tuned on is judged by the pixels alone, unless the model has filled in a form.
     """
-    if seen.said is None and not node.tuned:
+    if seen.said is None and not node.tuned and taxonomy.tuned():
         return []
     others: dict[str, dict[str, Distribution]] = {}
     for attribute in questions.visible(node, taxonomy):

@@ -47,7 +47,52 @@ def test_there_is_room_beyond_garments() -> None:
     untuned = [node for node in load_taxonomy().leaves() if not node.tuned]
     assert len(untuned) >= 60
     assert all(node.imagenet for node in untuned), "an untuned leaf without evidence can never be found"
-    assert all("sleeve" not in node.attributes and "material" not in node.attributes for node in untuned)
+    assert all("sleeve" not in node.attributes for node in untuned)
+
+
+def test_everything_has_what_every_thing_has() -> None:
+    for node in load_taxonomy().leaves():
+        assert {"colour", "material", "brand", "condition"} <= set(node.attributes)
+        assert {"size", "dimensions"} & set(node.attributes)
+
+
+def test_what_is_asked_of_garments_knows_nothing_of_other_things() -> None:
+    asked = {a.name: a for a in load_taxonomy().asked()}
+    assert "wood" not in asked["material"].values
+    assert "cotton" in asked["material"].values
+    assert "wood" in next(a for a in load_taxonomy().schema("Chair") if a.name == "material").values
+
+
+OWN = """
+attributes:
+  colour: {label: colour, known: seen, values: [red, blue], question: "Which colour?"}
+  material: {label: material, known: [seen, read], values: [wood, steel], question: "What is it made of?"}
+  brand: {label: brand, known: [read, seller-only], question: "Which brand?"}
+  size: {label: size, known: [read, seller-only], question: "Which size?"}
+  condition: {label: condition, known: seen, values: [new, used], question: "What wear is there?"}
+  frame: {label: frame, known: seen, values: [diamond, step-through], question: "Which frame?"}
+schemas:
+  bike: {attributes: [colour, material, brand, size, condition, frame]}
+tree:
+  Bikes:
+    City bike: {uses: bike, phrase: city bike}
+    Cargo bike: {uses: bike, phrase: cargo bike}
+"""
+
+
+def test_a_taxonomy_of_ones_own_takes_the_place_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "bikes.yaml"
+    file.write_text(OWN)
+    monkeypatch.setenv("IPL_TAXONOMY", str(file))
+    load_taxonomy.cache_clear()
+    try:
+        assert set(load_taxonomy().categories) == {"City bike", "Cargo bike"}
+        file.write_text(OWN.replace("size, condition, frame", "condition, frame"))
+        load_taxonomy.cache_clear()
+        with pytest.raises(TaxonomyError, match="City bike: every thing needs the attribute size or dimensions"):
+            load_taxonomy()
+    finally:
+        load_taxonomy.cache_clear()
 
 
 def test_schemas_follow_the_thing() -> None:

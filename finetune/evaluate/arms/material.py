@@ -13,6 +13,7 @@ from finetune.evaluate.cached_model import CachedModel
 from finetune.evaluate.calibrate import cross_fitted
 from finetune.evaluate.image_cache import features, image_views
 from finetune.evaluate.neighbours import Neighbourhood
+from listing.evidence.neighbours import Neighbours
 from listing.facts.ensemble import Calibration
 from listing.taxonomy import Taxonomy
 
@@ -40,8 +41,16 @@ class Material:
 
     @cached_property
     def rules(self) -> list[Calibration]:
-        """Weights and thresholds for each photo, fitted on the other half's senders without past listings."""
-        return cross_fitted(self.rows, self.predictions("tuned"), self.taxonomy)
+        """Weights and thresholds for each photo, fitted on the other half's senders."""
+        return cross_fitted(self.rows, self.predictions("tuned"), self.taxonomy, near=self.near)
+
+    @cached_property
+    def near(self) -> list[Neighbours]:
+        """Past listings by photo, for a model that fills in forms: how good their vote is beside it is measured."""
+        encoders = self.folder.is_dir() and (self.home / "models" / "minilm").is_dir()
+        if not encoders or not any(said.get("form") for said in self.predictions("tuned")):
+            return []
+        return [self.neighbourhood.found(row, None) for row in self.rows]
 
     @cached_property
     def image_views(self) -> list[Row]:

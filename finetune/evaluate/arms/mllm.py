@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from finetune.evaluate.arms.material import Material, Row
-from finetune.evaluate.arms.statement import Statement, likeliest, single_source
+from finetune.evaluate.arms.statement import NO_CATEGORY, Statement, likeliest, single_source
 from listing.facts.ensemble import best
 from listing.facts.questions import questions, visible
 
@@ -19,8 +19,11 @@ def zero_shot(model: str, material: Material, rag: bool) -> list[Statement]:
     if not rag:
         return [single_source(row, "mllm", material.taxonomy) for row in said]
     rows = zip(material.rows, said, strict=True)
-    answers = [with_hints(material, model, row, prediction["mllm"]) for row, prediction in rows]
-    return [likeliest(a["category"], a, material.taxonomy) for a in answers]
+    answers = [
+        prediction["mllm"] if prediction.get("form") else with_hints(material, model, row, prediction["mllm"])
+        for row, prediction in rows
+    ]
+    return [likeliest(a.get("category", {}), a, material.taxonomy) for a in answers]
 
 
 def with_hints(
@@ -32,7 +35,9 @@ def with_hints(
     hints: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """The answers, asked again where similar listings (or ``hints``) state a value; none votes on the category."""
-    name = category or best(answers["category"])[0]
+    name = category or best(answers.get("category") or {NO_CATEGORY: 1.0})[0]
+    if name not in material.taxonomy.categories:
+        return dict(answers)
     node = material.taxonomy.categories[name]
     told = material.neighbourhood.found(row, name).hints() if hints is None else hints
     hinted = [a for a in visible(node, material.taxonomy) if not a.instance and a.name in told]

@@ -11,6 +11,8 @@ from listing.facts.questions import within
 from listing.prompts import UNKNOWN
 from listing.taxonomy import Taxonomy
 
+NO_CATEGORY = "none"  # the category of a photo that is outside of what is known
+
 
 @dataclass(frozen=True)
 class Statement:
@@ -25,7 +27,9 @@ class Statement:
 
 def likeliest(category: Distribution, answers: Mapping[str, Distribution], taxonomy: Taxonomy) -> Statement:
     """The likeliest category and answers; what is unknown or absent is not stated."""
-    name, sure = best(category)
+    name, sure = best(category) if category else (NO_CATEGORY, 0.0)
+    if name not in taxonomy.categories:
+        return Statement(NO_CATEGORY, {}, {}, 0.0)
     guesses = {}
     for attribute in taxonomy.schema(name):
         if attribute.values and attribute.name in answers:
@@ -37,4 +41,4 @@ def likeliest(category: Distribution, answers: Mapping[str, Distribution], taxon
 
 def single_source(said: Mapping[str, Any], source: str, taxonomy: Taxonomy) -> Statement:
     """One source of a row of opinions by itself."""
-    return likeliest(said[source]["category" if source == "mllm" else "label"], said[source], taxonomy)
+    return likeliest(said[source].get("category" if source == "mllm" else "label", {}), said[source], taxonomy)

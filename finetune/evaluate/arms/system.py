@@ -13,13 +13,16 @@ from typing import Any
 from finetune.data.photosets import ATTRIBUTES
 from finetune.evaluate.arms.material import Material, Row
 from finetune.evaluate.arms.mllm import with_hints
-from finetune.evaluate.arms.statement import Statement
+from finetune.evaluate.arms.statement import NO_CATEGORY, Statement
 from finetune.evaluate.calibrate import PRECISION, halves, sources, threshold
 from finetune.evaluate.measures import judge
 from listing.evidence.category import CategoryRule, decide
 from listing.evidence.colour import PixelView, contradicts
+from listing.evidence.neighbours import Neighbours
 from listing.facts import verify
 from listing.facts.ensemble import Calibration, Distribution, best, combine
+from listing.facts.item_form import Said
+from listing.facts.item_form import category_of as form_category
 from listing.facts.questions import Reading, visible
 from listing.facts.visual_facts import SURE_TOWERS, pixel_colour
 from listing.prompts import UNKNOWN
@@ -28,7 +31,6 @@ from listing.taxonomy import Taxonomy
 
 FITTED = (*ATTRIBUTES, "colour2")
 DEFAULT = Calibration().default.threshold
-NO_CATEGORY = "none"  # the category of a photo that is outside of what is known
 AskAgain = Callable[[Row, Row, str], Mapping[str, Any]]
 
 
@@ -47,13 +49,18 @@ def system_statements(material: Material, ask_again: AskAgain | None, neighbours
     said = material.predictions("tuned")
     out = []
     for row, prediction, seen, rule in zip(material.rows, said, material.image_views, material.rules, strict=True):
-        near = material.neighbourhood.found(row, None).categories if neighbours else {}
-        category = category_of(prediction, seen, taxonomy, near)
+        near = material.neighbourhood.found(row, None) if neighbours else Neighbours()
+        if prediction.get("form"):
+            form = Said(categories=prediction["mllm"].get("category", {}))
+            category = form_category(form, near.categories, len(near.neighbours), rule, taxonomy)
+        else:
+            category = category_of(prediction, seen, taxonomy, near.categories)
         if category.value is None:
             out.append(Statement(NO_CATEGORY, {}, {}, category.confidence))
             continue
         asked = prediction
-        if ask_again is not None and taxonomy.categories[category.value].tuned:
+        tuned = taxonomy.categories[category.value].tuned
+        if ask_again is not None and tuned and not prediction.get("form"):
             asked = {**prediction, "mllm": ask_again(row, prediction, category.value)}
         facts, guesses = attribute_facts(asked, seen, category.value, rule, taxonomy)
         candidates = [(c.value, c.confidence) for c in category.candidates]
@@ -80,11 +87,12 @@ def attribute_facts(
     pixels = [PixelView(0, shares, contradicted=tuple(n for n in shares if contradicts(shares, n)))] if shares else []
     facts: dict[str, AttributeValue] = {}
     guesses: dict[str, tuple[str, float]] = {}
-    for attribute in visible(node, taxonomy) if node.tuned else []:
+    for attribute in visible(node, taxonomy) if node.tuned or said.get("form") else []:
         views, weights = sources(said, attribute), rule.of(attribute.name).weights
-        if not any(weights.values()):  # not asked
+        # A model without a calibration is heard by itself; what a calibration gives no weight at all was not asked.
+        found = combine(views, weights) or (views.get("mllm") if any(weights.values()) else None)
+        if not found:
             continue
-        found = combine(views, weights) or views["mllm"]
         fact = verify.visible_fact(Reading(attribute, found, views, 0), rule, pixels)
         facts[attribute.name] = fact
         if verify.repeats(fact, facts.get("colour")):
@@ -92,7 +100,7 @@ def attribute_facts(
         value, p = best(found)
         if value not in (UNKNOWN, attribute.absent):
             guesses[attribute.name] = (value, p)
-    if not node.tuned and (colour := pixel_colour(pixels)) is not None:
+    if "colour" not in facts and (colour := pixel_colour(pixels)) is not None:
         facts["colour"] = colour
     stated = {name: fact.value for name, fact in facts.items() if fact.value is not None}
     return {**stated, **{n: v for n, v in seen["read"].items() if n in node.attributes}}, guesses

@@ -32,6 +32,7 @@ class ToldBackend:
     written: list[str] = field(default_factory=list)
     name: str = "told"
     tree: bool = False
+    concurrency: int = 1
 
     def score(self, image: Any, questions: Sequence[ChoiceQuestion]) -> dict[str, dict[str, float]]:
         self.asked += questions

@@ -16,13 +16,18 @@ import finetune
 from app.cli import evaluate
 from app.cli.main import main
 from finetune.evaluate.cached_model import weights_stamp
+from finetune.evaluate.calibrate import fit_form_category
 from finetune.train.loading import load_base, with_lora
+from listing.evidence.neighbours import Neighbours
 from listing.intake.photos import intake
 from listing.pipeline import build_pipeline
 from listing.request import DraftRequest
+from listing.schema import NeighbourRef
 from tests.finetune.evaluate.evaluation import material
-from tests.listing.backends.chat_stub import MODEL, Answer, event, prompt_of, reply, seeing, serving
+from tests.finetune.rows import annotated
+from tests.listing.backends.chat_stub import MODEL, Answer, event, prompt_of, reply, seeing, serving, spelled
 
+FORM = '{"category": "hoodie", "colour": "black", "closure": "zip", "details": []}'
 EVERYTHING = {"default": {"weights": {"mllm": 1.0}, "threshold": 0.0}}  # any likeliest value is stated
 MODEL_SOURCES = {"mllm", "classifier"}
 
@@ -72,12 +77,12 @@ def test_a_model_without_a_calibration_states_nothing(merged, tmp_path, caplog):
 
 
 def test_a_sure_but_uncalibrated_server_states_nothing(tmp_path, caplog):
-    """It answers every question with A, at probability 1."""
+    """It fills in every form at probability 1."""
 
     def answer(request):
         if request.body.get("stream"):
             return Answer(pieces=[event("A good one."), event("", "stop")])
-        return reply("A", {"A": 0.0})
+        return reply(FORM, spelled(FORM))
 
     with serving(seeing(answer)) as stub:
         draft = draft_of(stub.url, tmp_path)
@@ -142,7 +147,7 @@ def test_a_hub_model_and_a_server_get_one_in_the_home(calibrate, tmp_path):
     (file,) = written(tmp_path / "home")
     assert re.fullmatch(r"calibrations/Somebody-Some-Model-[0-9a-f]{8}\.json", file)
     assert file in said
-    with serving(lambda _: reply("A")) as stub:
+    with serving(lambda _: reply(FORM)) as stub:
         calibrate("--model", stub.url.removesuffix("/v1"))
         assert len(written(tmp_path / "home")) == 2
         pipeline = build_pipeline(f"{stub.url}#{MODEL}", False, tmp_path / "home")  # another way to write it
@@ -165,7 +170,7 @@ def test_answers_of_one_model_are_never_taken_for_those_of_another(tmp_path):
 def test_a_server_is_calibrated_from_photos_to_drafts(garments, tmp_path, monkeypatch, capsys):
     """With the quick arms, though it has no heads of its own."""
     monkeypatch.setenv("IPL_HOME", str(tmp_path / "home"))
-    with serving(seeing(lambda _: reply("A", {"A": 0.0}))) as stub:
+    with serving(seeing(lambda _: reply(FORM, spelled(FORM)))) as stub:
         asked = ["evaluate", "--calibrate", "--data", str(garments), "--model", stub.url]
         assert main(asked) == 0
         said = capsys.readouterr().out
@@ -175,3 +180,29 @@ def test_a_server_is_calibrated_from_photos_to_drafts(garments, tmp_path, monkey
         pipeline = build_pipeline(stub.url, False, tmp_path / "home")
     assert [line.split()[0] for line in said.splitlines()] == ["tuned", "classifier", "system", "calibration"]
     assert pipeline.parts.calibration.fitted
+    assert "category" in pipeline.parts.calibration.questions
+
+
+def sayings(count, right):
+    """Rows, and what a model says of their category at .8: right in that share of the rows."""
+    rows = [annotated(label="Hoodie", sender_id=i) for i in range(count)]
+    said = ["Hoodie" if i < right * count else "Shirt" for i in range(count)]
+    others = {"Hoodie": 0.1, "Shirt": 0.1, "Dress": 0.1}
+    return rows, [{"mllm": {"category": {**others, name: 0.8}}, "form": True} for name in said]
+
+
+def test_past_listings_vote_as_far_as_they_are_right():
+    rows, predictions = sayings(60, right=0.7)
+    some = [NeighbourRef(listing_id=str(i), score=0.9) for i in range(8)]
+    good, bad = (
+        fit_form_category(rows, predictions, [Neighbours(some, {name: 1.0})] * len(rows)) for name in ("Hoodie", "Dress")
+    )
+    assert bad.weights["neighbours"] == 0.0
+    assert 0.0 < good.weights["neighbours"] <= good.weights["mllm"]
+    assert fit_form_category(rows, predictions, []).weights["neighbours"] == 0.0
+
+
+def test_a_model_that_is_too_sure_of_itself_gets_a_weight_below_one():
+    """The weight is the inverse of a temperature: right in 6 of 10 at .8, it is taken for less sure."""
+    weights = [fit_form_category(*sayings(60, right), []).weights["mllm"] for right in (0.6, 0.98)]
+    assert weights[0] < 1.0 < weights[1]

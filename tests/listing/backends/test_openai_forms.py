@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from listing.intake.photos import intake
 from listing.pipeline import Pipeline
 from listing.request import DraftRequest
 from listing.schema import Draft, NeighbourRef
+from listing.taxonomy import load_taxonomy
 from tests.fakes import jpeg
 from tests.listing.backends.chat_stub import (
     MODEL,
@@ -39,6 +41,7 @@ from tests.listing.backends.chat_stub import (
     text_of,
 )
 from tests.listing.stubs import StubReader, StubSimilar, parts
+from tests.listing.test_taxonomy import OWN
 
 HOODIE = {
     "category": "hoodie",
@@ -357,6 +360,33 @@ def test_past_listings_that_were_not_measured_do_not_vote(words: str, count: int
 
     draft, _ = drafted(seeing(script), similar=StubSimilar(found), calibration=UNCALIBRATED)
     assert draft.category.value == "Hoodie"
+
+
+@pytest.mark.parametrize("form", [True, False])
+def test_a_taxonomy_of_ones_own_is_asked_and_drafted(
+    form: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bikes.yaml").write_text(OWN)
+    monkeypatch.setenv("IPL_TAXONOMY", str(tmp_path / "bikes.yaml"))
+    load_taxonomy.cache_clear()
+    said = {"category": "cargo bike", "colour": "red", "frame": "step-through", "details": ["wooden box"]}
+    words = {"What is it?": "cargo bike", "What is its colour?": "red", "What is its frame?": "step-through"}
+
+    def script(request: Request) -> Answer:
+        if request.body.get("stream"):
+            return Answer(pieces=(event("Red cargo bike\nA red cargo bike."), event(finish="stop")))
+        if is_form(request):
+            return reply(json.dumps(said) if form else "no")
+        return reply(words.get(prompt_of(request).split("\n")[0], "unknown"))
+
+    try:
+        draft, requests = drafted(seeing(script, logprobs=False), calibration=UNCALIBRATED)
+    finally:
+        load_taxonomy.cache_clear()
+    assert draft.category.value == "Cargo bike"
+    assert (shown(draft, "frame"), shown(draft, "colour")) == ("step-through", "red")
+    assert "cargo bike" in draft.title.lower()
+    assert "t-shirt" not in json.dumps([r.body["messages"][0]["content"][-1] for r in requests])
 
 
 def test_words_that_mean_an_answer_are_taken_for_it() -> None:

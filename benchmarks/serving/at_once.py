@@ -1,0 +1,115 @@
+"""Drafts by a model's server that takes a known time for each request, one at a time and many at once::
+
+    python -m benchmarks.serving.at_once [--seconds 3] [--count 8]
+
+A stand-in server answers every request after ``--seconds``, however many there are. Prints a line each for the batch
+with ``--concurrency 1`` and ``--concurrency COUNT``, and for COUNT sellers who ask a real ``ipl serve`` at the same
+time: seconds in all, requests a draft, and how much faster than one after the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+
+from benchmarks.serving.real_server import ROOT, environment, served
+from listing.backends.chat_faults import server_words
+from tests.fakes import jpeg
+from tests.listing.backends.chat_stub import Answer, Request, Stub, event, prompt_of, reply, seeing, serving
+
+FORM = {
+    "category": {"value": "hoodie", "sure": 0.9},
+    "colour": {"value": "navy", "sure": 0.8},
+    "closure": {"value": "zip", "sure": 0.9},
+    "details": [{"value": "front pockets", "sure": 0.9}],
+}
+TEXT = "Navy zip hoodie\nNavy hoodie with a zip and front pockets."
+
+
+def slow(seconds: float) -> Callable[[Request], Answer]:
+    """A server that needs that long for each form and each text."""
+
+    def script(request: Request) -> Answer:
+        time.sleep(seconds)
+        if request.body.get("stream"):
+            return Answer(pieces=(event(TEXT), event(finish="stop")))
+        return reply(json.dumps(FORM))
+
+    return lambda request: reply("ok", tokens=9) if prompt_of(request) == "?" else script(request)
+
+
+def batch(stub: Stub, photos: Path, concurrency: int) -> float:
+    """Seconds of ``ipl batch`` between its first and last row's requests: starting the program is not counted."""
+    out = photos.parent / f"{concurrency}.jsonl"
+    command = [sys.executable, "-P", "-m", "app.cli", "batch", str(photos), "-o", str(out), "--no-rag"]
+    given = {**os.environ, "PYTHONPATH": str(ROOT), "IPL_SETUP": "0"}
+    told = subprocess.run(
+        [*command, "--model", stub.url, "--concurrency", str(concurrency)],
+        check=False,
+        env=given,
+        capture_output=True,
+        text=True,
+    )
+    lines = [line for line in told.stderr.splitlines() if " s  " in line]
+    if told.returncode or not lines:
+        raise SystemExit(told.stderr[-2000:])
+    starts = [r.at for r in stub.chats() if prompt_of(r) != "?"]
+    return time.monotonic() - min(starts)
+
+
+def ask(url: str, seller: int) -> None:
+    """One draft, to its end."""
+    answer = httpx.post(
+        f"{url}/v1/drafts", files={"photos": ("photo.jpg", jpeg((seller, 40, 90)))}, timeout=300, trust_env=False
+    )
+    if answer.status_code != 200 or answer.json()["category"]["value"] != "Hoodie":
+        raise SystemExit(f"a draft failed: HTTP {answer.status_code} {server_words(answer.text)}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--count", type=int, default=8)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        photos = Path(folder) / "photos"
+        photos.mkdir()
+        for number in range(args.count):
+            (photos / f"{number}.jpg").write_bytes(jpeg((number, 40, 90)))
+        alone = 0.0
+        for concurrency in (1, args.count):
+            with serving(seeing(slow(args.seconds), logprobs=False)) as stub:
+                took = batch(stub, photos, concurrency)
+                alone = alone or took
+                requests = sum(prompt_of(r) != "?" for r in stub.chats()) / args.count
+            print(
+                f"batch, {concurrency} at once: {took:.1f} s for {args.count} drafts, "
+                f"{requests:.1f} requests a draft, {alone / took:.1f} times as fast",
+                flush=True,
+            )
+        with serving(seeing(slow(args.seconds), logprobs=False)) as stub:
+            given = environment(Path(folder) / "home", IPL_MODEL=stub.url, IPL_RAG="0")
+            given |= {"IPL_QUEUE_PER_SELLER": str(args.count), "IPL_CONCURRENCY": str(args.count)}
+            with served(given, Path(folder) / "log") as (url, _), ThreadPoolExecutor(args.count) as pool:
+                ask(url, 0)
+                began = time.monotonic()
+                ask(url, 1)
+                one = time.monotonic() - began
+                list(pool.map(lambda number: ask(url, number), range(args.count)))
+                together = time.monotonic() - began - one
+        faster = one * args.count / together
+        print(f"serve: one draft {one:.1f} s, {args.count} at once {together:.1f} s, {faster:.1f} times as fast")
+
+
+if __name__ == "__main__":
+    main()
