@@ -4,9 +4,9 @@
 
 Without an item: 20 drawn photos (``rendered_photos.empty_photo``) and 40 backgrounds, cut out of training photos beside
 the mask. False alarms: all photos of the validation senders. Two things: 20 pairs of validation photos of different
-senders and categories; one thing: 20 validation photos beside a crop of themselves, mirrored. ``label_photos`` measures
-labels. ``--answers`` names the towers' kept answers of ``./ipl evaluate``: a photo that they are sure of is not looked
-at again. What was found is kept in the cache, so that a run resumes.
+senders and categories; one thing: 20 validation photos beside a crop of themselves, mirrored, and beside a close-up.
+``label_photos`` measures labels. ``--answers`` names the towers' kept answers of ``./ipl evaluate``: a photo that they
+are sure of is not looked at again. What was found is kept in the cache, so that a run resumes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from finetune.data.splits import split_rows
 from finetune.evaluate.row_cache import RowCache, read
 from listing.backends.local import LocalBackend
 from listing.evidence.eyes import Eyes
-from listing.evidence.foreground import WEIGHTS, Foreground
+from listing.evidence.foreground import WEIGHTS, Foreground, crop_box
 from listing.evidence.ocr import OcrSpan, Reader
 from listing.evidence.photo_roles import SURE, Range, Role, photo_role
 from listing.facts.category_router import Router
@@ -91,6 +91,16 @@ def other_view(row: Row) -> Image.Image:
     return cut.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
 
 
+def close_up(row: Row, mask: Foreground) -> Image.Image:
+    """The middle of the item, a third as long."""
+    photo = open_photo(row["image"])
+    left, top, right, bottom = crop_box(mask.mask(photo))
+    x, y, width, height = (left + right) / 2, (top + bottom) / 2, (right - left) / 6, (bottom - top) / 6
+    box = (x - width, y - height, x + width, y + height)
+    cut = photo.crop(tuple(round(share * side) for share, side in zip(box, photo.size * 2, strict=True)))
+    return cut.resize((4 * cut.width, 4 * cut.height), Image.Resampling.BICUBIC)
+
+
 def pairs(rows: list[Row], count: int) -> list[tuple[Row, Row]]:
     """Photos of different senders and categories, each used once."""
     rng, left, made = Random(0), list(rows), []
@@ -143,6 +153,10 @@ def main() -> None:
     silent = [not different_items([a["label"], b["label"]], taxonomy) for a, b in views]
     print(f"one thing twice: silent on {sum(silent)} of {len(one)} pairs", flush=True)
     mask, cuts = Foreground(args.model / WEIGHTS), list[Row]()
+    near = [look(f"close-up {row['image'][-40:]}", partial(close_up, row, mask)) for row in one]
+    silent = [not different_items([photo(a)["label"], b["label"]], taxonomy) for a, b in zip(one, near, strict=True)]
+    print(f"one thing and its close-up: silent on {sum(silent)} of {len(one)} pairs", flush=True)
+    show("close-ups", near, "item")
     for row in train:
         name = f"background {Path(row['image']).name}"
         if len(cuts) == 40:
