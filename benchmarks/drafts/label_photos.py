@@ -11,7 +11,9 @@ from __future__ import annotations
 import argparse
 import io
 import statistics
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -25,6 +27,18 @@ from listing.home import ipl_home
 from listing.intake.photos import intake
 from listing.pipeline_parts import Parts, build_parts
 from listing.request import DraftRequest
+
+
+class Once:
+    """A question to a model that is asked once of each photo: the two requests of a pair share one."""
+
+    def __init__(self, ask: Callable[..., Any]) -> None:
+        self._ask, self._said = ask, dict[int, tuple[Image.Image, Any]]()
+
+    def __call__(self, photo: Image.Image, *more: Any) -> Any:
+        if id(photo) not in self._said:
+            self._said[id(photo)] = photo, self._ask(photo, *more)  # the photo too, so that its id stays its own
+        return self._said[id(photo)][1]
 
 
 def seen(parts: Parts, request: DraftRequest, pages: Pages) -> Look:
@@ -53,12 +67,15 @@ def main() -> None:
     args = parser.parse_args()
     _, validation = split_rows(read_annotations(args.data))
     parts = build_parts(None, False, ipl_home())
+    assert parts.eyes is not None
+    for source, name in ((parts.eyes, "look"), (parts.backend, "opinions"), (parts.backend, "score")):
+        setattr(source, name, Once(getattr(source, name)))
     node = next(n for n in parts.taxonomy.leaves() if {"size", "material"} <= set(n.attributes))
     changes, roles, right = [], 0, {"size": 0, "material": 0}
     for i, row in enumerate(validation[:: len(validation) // args.pairs][: args.pairs]):
         label = label_photo(i)
-        alone = DraftRequest(photos=intake([row["image"]]))
         both = DraftRequest(photos=intake([row["image"], jpeg(label.image)]))
+        alone = DraftRequest(photos=both.photos[:1])
         before = seen(parts, alone, Pages(alone.photos, parts.reader)).category.candidates[0]
         pages = Pages(both.photos, parts.reader)
         pair = seen(parts, both, pages)
@@ -69,6 +86,7 @@ def main() -> None:
         blend = ", ".join(f"{share} % {fibre}" for fibre, share in label.blend)
         read = {"size": facts["size"].value if "size" in facts else None}
         read["material"] = facts["material"].evidence[0].text if "material" in facts else None
+        print(f"{i + 1}: {changes[-1]:+.4f}", end=" ", flush=True)
         for name, truth in (("size", label.size), ("material", blend)):
             right[name] += read[name] == truth
             if read[name] != truth:

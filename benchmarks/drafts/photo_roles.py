@@ -4,9 +4,9 @@
 
 Without an item: 20 drawn photos (``rendered_photos.empty_photo``) and 40 backgrounds, cut out of training photos beside
 the mask. False alarms: all photos of the validation senders. Two things: 20 pairs of validation photos of different
-senders and categories; one thing: 20 validation photos beside a crop of themselves, mirrored. ``label_photos`` measures
-labels. ``--answers`` names the towers' kept answers of ``./ipl evaluate``: a photo that they are sure of is not looked
-at again. What was found is kept in the cache, so that a run resumes.
+senders and categories; one thing: 20 validation photos beside a crop of themselves, mirrored, and beside a close-up.
+``label_photos`` measures labels. ``--answers`` names the towers' kept answers of ``./ipl evaluate``: what they
+answered is not shown to them again. What was found is kept in the cache, so that a run resumes.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from finetune.data.splits import split_rows
 from finetune.evaluate.row_cache import RowCache, read
 from listing.backends.local import LocalBackend
 from listing.evidence.eyes import Eyes
-from listing.evidence.foreground import WEIGHTS, Foreground
+from listing.evidence.foreground import WEIGHTS, Foreground, crop_box, usable
 from listing.evidence.ocr import OcrSpan, Reader
 from listing.evidence.photo_roles import SURE, Range, Role, photo_role
 from listing.facts.category_router import Router
-from listing.facts.ensemble import mean_of
+from listing.facts.ensemble import Distribution, mean_of
 from listing.facts.visual_facts import different_items
 from listing.home import ipl_home
 from listing.taxonomy import load_taxonomy
@@ -49,13 +49,17 @@ class Looker:
 
     def __init__(self, folder: Path) -> None:
         self.backend, self.eyes, self.reader = LocalBackend(folder), Eyes(folder), Reader()
+        self.mask = Foreground(folder / WEIGHTS)
         self.router = Router(folder, load_taxonomy())
 
-    def look(self, photo: Image.Image) -> Row:
-        """The evidence of one photo; its text and range only where no tower is sure."""
-        sight = self.eyes.look(photo)
-        label = mean_of(self.backend.opinions(photo), sight.opinions)["label"]
-        row: Row = {"label": label, "found": sight.mask is not None, "lines": [], "range": None}
+    def look(self, photo: Image.Image, label: Distribution | None = None) -> Row:
+        """The evidence of one photo; its text and range only where no tower is sure. ``label``: the towers' answer."""
+        if label is None:
+            sight = self.eyes.look(photo)
+            label, found = mean_of(self.backend.opinions(photo), sight.opinions)["label"], sight.mask is not None
+        else:
+            found = usable(self.mask.mask(photo))
+        row: Row = {"label": dict(label), "found": found, "lines": [], "range": None}
         if max(label.values()) < SURE:
             seen = self.router.range_of(photo)
             row["lines"] = [dataclasses.astuple(line) for line in self.reader.read(photo)]
@@ -91,6 +95,16 @@ def other_view(row: Row) -> Image.Image:
     return cut.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
 
 
+def close_up(row: Row, mask: Foreground) -> Image.Image:
+    """The middle of the item, a third as long."""
+    photo = open_photo(row["image"])
+    left, top, right, bottom = crop_box(mask.mask(photo))
+    x, y, width, height = (left + right) / 2, (top + bottom) / 2, (right - left) / 6, (bottom - top) / 6
+    box = (x - width, y - height, x + width, y + height)
+    cut = photo.crop(tuple(round(share * side) for share, side in zip(box, photo.size * 2, strict=True)))
+    return cut.resize((4 * cut.width, 4 * cut.height), Image.Resampling.BICUBIC)
+
+
 def pairs(rows: list[Row], count: int) -> list[tuple[Row, Row]]:
     """Photos of different senders and categories, each used once."""
     rng, left, made = Random(0), list(rows), []
@@ -114,20 +128,16 @@ def main() -> None:
     Random(1).shuffle(train)
     kept, looker = RowCache(args.cache, lambda row: str(row["name"])), Looker(args.model)
 
-    def look(name: str, get: Get) -> Row:
+    def look(name: str, get: Get, label: Distribution | None = None) -> Row:
         if name not in kept:
-            kept.put({"name": name, **looker.look(get())})
+            kept.put({"name": name, **looker.look(get(), label)})
         return kept[name]
 
-    sure = {
-        row["image"]: {"label": label, "found": True, "lines": [], "range": None}
-        for row in (read(args.answers) if args.answers else ())
-        if max((label := row["classifier"]["label"]).values()) >= SURE
-    }
+    answers = {row["image"]: row["classifier"]["label"] for row in (read(args.answers) if args.answers else ())}
 
     def photo(row: Row) -> Row:
         name = Path(row["image"]).name
-        return sure.get(name) or look(name, partial(open_photo, row["image"]))
+        return look(name, partial(open_photo, row["image"]), answers.get(name))
 
     def show(what: str, rows: list[Row], wanted: Role) -> None:
         found = Counter(role(row) for row in rows)
@@ -139,10 +149,8 @@ def main() -> None:
     said = [bool(different_items([photo(a)["label"], photo(b)["label"]], taxonomy)) for a, b in two]
     print(f"two things: said of {sum(said)} of {len(two)} pairs; unsaid: ", end="")
     print("; ".join(f"{a['label']} and {b['label']}" for (a, b), done in zip(two, said, strict=True) if not done))
-    views = [(photo(row), look(f"view {row['image'][-40:]}", partial(other_view, row))) for row in one]
-    silent = [not different_items([a["label"], b["label"]], taxonomy) for a, b in views]
-    print(f"one thing twice: silent on {sum(silent)} of {len(one)} pairs", flush=True)
-    mask, cuts = Foreground(args.model / WEIGHTS), list[Row]()
+    show("validation photos", [photo(row) for row in validation], "item")
+    mask, cuts = looker.mask, list[Row]()
     for row in train:
         name = f"background {Path(row['image']).name}"
         if len(cuts) == 40:
@@ -151,8 +159,14 @@ def main() -> None:
         if name in kept or cut is not None:
             cuts.append(look(name, lambda cut=cut: cut))
     show("backgrounds of training photos", cuts, "nothing")
-    show("validation photos", [photo(row) for row in validation], "item")
-    furniture = mapped_photos(args.data / "ikea_interior")[::80][:20]
+    near = [look(f"close-up {row['image'][-40:]}", partial(close_up, row, mask)) for row in one]
+    silent = [not different_items([photo(a)["label"], b["label"]], taxonomy) for a, b in zip(one, near, strict=True)]
+    print(f"one thing and its close-up: silent on {sum(silent)} of {len(one)} pairs", flush=True)
+    show("close-ups", near, "item")
+    views = [(photo(row), look(f"view {row['image'][-40:]}", partial(other_view, row))) for row in one]
+    silent = [not different_items([a["label"], b["label"]], taxonomy) for a, b in views]
+    print(f"one thing twice: silent on {sum(silent)} of {len(one)} pairs", flush=True)
+    furniture = mapped_photos(args.data / "ikea_interior")[::160][:10]
     show("furnishings", [look(f"ikea {p.id}", partial(open_photo, p.path)) for p in furniture], "item")
 
 

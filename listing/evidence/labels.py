@@ -18,6 +18,7 @@ from listing.evidence.ocr import OcrSpan, merge, reading_order
 _FIBRES = Path(__file__).with_name("fibres.yaml")
 _NEAR = 6  # letters from which on one wrong letter in a fibre's name is allowed
 _WHOLE = range(99, 102)  # per cent that a complete composition sums to
+_BESIDE = 3  # letters beside "EU 38" in its line, at most
 _MAIN = 50  # per cent from which on a material is the main one
 _SHARE = re.compile(r"(?<!\d)(\d{1,3}) ?%")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -26,13 +27,16 @@ _LETTERS = r"(?:XXS|XS|S|M|L|XL|XXL|XXXL|[2-6]XL)"
 _NUMBER = r"\d{1,3}(?:[.,/]\d{1,2})?"
 _JEANS = re.compile(r"\bW ?(\d{2})[ /,X-]*L ?(\d{2})\b")
 _YEARS, _MONTHS = r"Y|YRS?|YEARS?|ANS|JAHRE|AÑOS|ANOS|ANNI|LAT|JAAR|ANOS", r"M|MTHS?|MONTHS?|MOIS|MONATE|MESES|MESI|MND"
-_AGE = re.compile(rf"(?<![\d-])(\d{{1,2}}(?: ?[-–/] ?\d{{1,2}})?) ?(?:({_YEARS})|({_MONTHS}))\b")
+_AGE = re.compile(
+    rf"(?<![\d-])(\d{{1,2}} ?[-–/] ?\d{{1,2}}|\d{{1,2}}(?= ?(?:Y|YEARS|ANS|JAHRE)\b)) ?(?:({_YEARS})|({_MONTHS}))\b"
+)
 _HEIGHT = re.compile(r"^(\d{2,3})(?: ?/ ?(\d{2,3}))? ?CM$")
 _SYSTEMS = {"EU": "EU", "EUR": "EU", "INT": "", "DE": "DE", "UK": "UK", "GB": "UK", "US": "US", "USA": "US", "FR": "FR"}
 _SYSTEMS |= {"ES": "ES", "IT": "IT"}  # in this order one of several is taken
 _SYSTEM = re.compile(rf"\b({'|'.join(sorted(_SYSTEMS, key=len, reverse=True))}) ?[:.\-]? ?({_LETTERS}|{_NUMBER})\b")
 _NAMED = re.compile(
-    rf"\b(?!SIZES\b)(?:SIZE|SIZ|SZ|GR(?:Ö|O)(?:SS|ß|ẞ)E|GR|TAILLE|TALLA|TAGLIA|TG|MAAT|ROZMIAR|ROZM|STORLEK|BEDEN)"
+    rf"\b(?!SIZES\b)(?:SIZE|SIZ|SZ|GR(?:Ö|O)(?:SS|ß|ẞ)E|GR(?=[ .:]*\d\d)|TAILLE|TALLA|TAGLIA|TG|MAAT|"
+    r"ROZMIAR|ROZM|STORLEK|BEDEN)"
     rf" ?[:.\-]? ?({_LETTERS}|{_NUMBER})\b"
 )
 _BARE = re.compile(rf"^({_LETTERS}|\d{{2,3}})(?: ?/ ?(?:{_LETTERS}|G|GR|\d{{2,3}}))?$")
@@ -112,11 +116,14 @@ def _agreed(facts: Sequence[LabelFact]) -> LabelFact | None:
 
 def _named_size(line: OcrSpan) -> list[tuple[int, LabelFact]]:
     """(rank, size) of each statement in a line; a lower rank is the clearer statement."""
-    text = " ".join(line.text.upper().replace("（", "(").split())
+    text = " ".join(line.text.upper().split())
     found = [(0, f"W{waist} L{length}") for waist, length in _JEANS.findall(text)]
-    for system, size in _SYSTEM.findall(text):
+    # In a sentence these are words: "MAKE IT 2", "US 50 STATES".
+    alone = sum(c.isalpha() for c in _SYSTEM.sub("", text)) <= _BESIDE or "SIZE" in text
+    for system, size in _SYSTEM.findall(text) if alone else ():
         prefix = _SYSTEMS[system]
-        found.append((1, f"{prefix} {size}" if prefix and size[0].isdigit() and not size.endswith("XL") else size))
+        number = size[0].isdigit() and not size.endswith("XL")
+        found.append((1, f"{prefix} {size}" if prefix and number else size))
     found += [(1, size) for size in _NAMED.findall(text)]
     for age, years, _ in _AGE.findall(text):
         found.append((2, re.sub(r" ?[-–/] ?", "-", age) + ("Y" if years else "M")))

@@ -21,7 +21,6 @@ _WEIGHTS = {
     "Cls": "ch_ppocr_mobile_v2.0_cls_mobile.onnx",
     "Rec": "PP-OCRv6_rec_small.onnx",
 }
-_FIRST_OF_CHINESE = "\u2e80"
 _SAME_PLACE = 0.5  # overlap of two readings of the same print
 
 
@@ -50,8 +49,8 @@ class ReaderSettings:
 
     small_side: photos with a longer side below this (px) are scaled up to it. In photos of 320 px print was found
         most often at 480 px, less often at 640 and 960.
-    second_side: a photo below this in which a line of letters is not ``sure`` is read a second time at this size; of
-        two readings of a place the surer one is kept.
+    second_side: a photo below this in which a line is read, but not surely (``sure``), is read a second time at this
+        size; of two readings of a place the surer one is kept.
     detect_side: longest side (px) at which text is located; the lines are then read at the photo's own resolution.
     max_lines: places looked at in one photo, so that a page of a book cannot hold up a draft.
     min_score: lines read with a lower score are left out.
@@ -86,7 +85,7 @@ class Reader:
         """
         image = image.convert("RGB")
         spans = self._read_at(image, self._settings.small_side)
-        doubtful = any(_lettered(span.text) and span.score < self._settings.sure for span in spans)
+        doubtful = any(span.score < self._settings.sure for span in spans)
         if doubtful and max(image.size) < self._settings.second_side:
             spans = _surer(spans, self._read_at(image, self._settings.second_side))
         return spans
@@ -111,11 +110,6 @@ class Reader:
             for text, points, score in zip(result.txts, result.boxes, result.scores, strict=True)
         ]
         return [span for span in spans if any(c.isalnum() for c in span.text)]
-
-
-def _lettered(text: str) -> bool:
-    """Whether there is a letter in it; folds of cloth are read as digits and Chinese characters."""
-    return any(c.isalpha() and c < _FIRST_OF_CHINESE for c in text)
 
 
 def _surer(first: list[OcrSpan], second: list[OcrSpan]) -> list[OcrSpan]:
@@ -166,7 +160,7 @@ def _load(settings: ReaderSettings) -> Any:
             "EngineConfig.onnxruntime.inter_op_num_threads": 1,
         }
     )
-    recogniser = engine._load_rec_model()  # its answers are looked at before they are decoded
+    recogniser: Any = engine._load_rec_model()  # type: ignore[no-untyped-call]  # its answers are looked at before they are decoded
     recogniser.postprocess_op = SpottingDecoder(recogniser.postprocess_op)
     return engine
 

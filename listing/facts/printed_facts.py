@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from listing.backends.base import Words
 from listing.evidence.brands import find_brand
@@ -15,7 +16,7 @@ from listing.safety.contacts import scrub
 from listing.schema import AttributeValue, Evidence
 from listing.taxonomy import CategoryNode
 
-_SURE_LINE = 0.8  # a line below this score is not quoted
+_SURE_LINE, _VERY_SURE = 0.8, 0.95  # a line below the first score is not quoted
 _MAX_LENGTH = 60
 _MIN_LETTERS = 3
 _LIKE_HEIGHT = 2.5  # of two lines of one print
@@ -100,18 +101,22 @@ def _label(name: str, stated: Sequence[LabelFact | None]) -> AttributeValue | No
 
 
 def _text(pages: Sequence[Sequence[OcrSpan]]) -> AttributeValue | None:
-    """The largest print, its lines joined in reading order; the order of the photos decides nothing."""
+    """The largest print that was surely read, its lines joined in reading order.
+
+    The order of the photos decides nothing.
+    """
     prints = [(i, block) for i, page in enumerate(pages) for block in _blocks(page)]
     if not prints:
         return None
-    photo, block = max(prints, key=lambda entry: (_letters_area(entry[1]), entry[1].score, entry[1].text))
+    photo, block = max(prints, key=lambda entry: (entry[1].score >= _VERY_SURE, _area(entry[1]), entry[1].text))
     return verify.read_fact("text", block.text, _evidence(photo, block), block.score)
 
 
 def _blocks(page: Sequence[OcrSpan]) -> Iterator[OcrSpan]:
     """Lines that stand together, as one text each; no contact data, no label lines (size, fibres)."""
     blocks: list[list[OcrSpan]] = []
-    for row in reading_order([span for span in page if _quotable(span)]):
+    named = [replace(s, text=s.spotted.name) if s.spotted and fold(s.text) != fold(s.spotted.name) else s for s in page]
+    for row in reading_order([span for span in named if _quotable(span)]):
         line = merge(row)
         if blocks and _goes_on(blocks[-1][-1], line) and len(merge([*blocks[-1], line]).text) <= _MAX_LENGTH:
             blocks[-1].append(line)
@@ -143,5 +148,5 @@ def _height(span: OcrSpan) -> float:
     return span.box[3] - span.box[1]
 
 
-def _letters_area(span: OcrSpan) -> float:
+def _area(span: OcrSpan) -> float:
     return _height(span) * (span.box[2] - span.box[0])

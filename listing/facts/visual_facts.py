@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -23,8 +24,10 @@ from listing.schema import AttributeValue, Candidate, Category, Detail, Evidence
 from listing.taxonomy import CategoryNode, Taxonomy
 
 ITEM_TYPE = "item_type"
-SURE_KIND, DIFFERENT = 0.8, 0.02  # of a photo's category: so likely, and so unlikely, to tell two things apart
 SURE_TOWERS = 0.85  # probability of a category from which on the model's vote no longer changes it
+# Two photos show two things where each has a category of this probability and the two distributions overlap so little
+# (Bhattacharyya). Of two pieces of one kind by one validation sender .009 do, of two kinds .7.
+LEAST_KIND, ALIKE = 0.4, 0.35
 MIN_DETAIL = 0.55  # calibrated probability from which on a detail is said
 MIN_SIGN, SURE_SIGN = 0.65, 0.85  # of wear: from when on it is said, and said without a mark
 SURE_SHARE = 0.6  # of the object's pixels, for a colour that nothing else speaks of
@@ -188,12 +191,13 @@ def no_item(roles: Sequence[Role]) -> list[Flag]:
 
 
 def different_items(labels: Sequence[Distribution], taxonomy: Taxonomy) -> list[Flag]:
-    """A remark when two photos surely show two kinds of things; ``labels``: what each shows, by the towers."""
+    """A remark when two photos seem to show two kinds of things; ``labels``: what each shows, by the towers."""
     for i, first in enumerate(labels):
         for second in labels[i + 1 :]:
             (one, p), (other, q) = best(first), best(second)
-            apart = first.get(other, 0.0) <= DIFFERENT and second.get(one, 0.0) <= DIFFERENT
-            if min(p, q) >= SURE_KIND and apart and one in taxonomy.categories and other in taxonomy.categories:
+            alike = sum(math.sqrt(share * second.get(name, 0.0)) for name, share in first.items())
+            known = one in taxonomy.categories and other in taxonomy.categories
+            if min(p, q) >= LEAST_KIND and alike < ALIKE and one != other and known:
                 kinds = " and ".join(taxonomy.categories[name].phrase for name in (one, other))
                 message = f"The photos seem to show two different things ({kinds}): make a listing for each."
                 return [Flag(code="several-items", message=message, field="photos")]

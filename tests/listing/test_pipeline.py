@@ -10,6 +10,7 @@ from PIL import Image
 from listing.evidence.eyes import Sight
 from listing.evidence.neighbours import Neighbours
 from listing.evidence.ocr import OcrSpan
+from listing.evidence.spotting import Spotted
 from listing.intake.photos import intake
 from listing.pipeline import Pipeline
 from listing.request import DraftRequest
@@ -309,3 +310,17 @@ def test_print_on_two_lines_is_joined_in_reading_order():
     lines = [OcrSpan("ZEALAND", (0.2, 0.5, 0.8, 0.6), 0.99), OcrSpan("NEW", (0.35, 0.38, 0.65, 0.48), 0.9)]
     request = DraftRequest(photos=intake([photo()]))
     assert draft(request, reader=StubReader(lines)).attribute("text").value == "NEW ZEALAND"
+
+
+def test_print_that_is_a_misread_brand_is_quoted_as_the_brand():
+    line = OcrSpan("Rappa", (0.2, 0.5, 0.8, 0.6), 0.96, 0.0, Spotted("Kappa", 0.8))
+    made = draft(DraftRequest(photos=intake([photo()])), reader=StubReader([line]))
+    assert (made.attribute("brand").value, made.attribute("text").value) == ("Kappa", "Kappa")
+
+
+def test_of_two_prints_the_larger_counts_unless_it_is_read_less_surely():
+    small, large = OcrSpan("MODIS", (0.4, 0.2, 0.6, 0.24), 0.99), OcrSpan("SUMMER", (0.1, 0.5, 0.9, 0.7), 0.97)
+    request = DraftRequest(photos=intake([photo()]))
+    assert draft(request, reader=StubReader([small, large])).attribute("text").value == "SUMMER"
+    unsure = OcrSpan("SUMNFR", large.box, 0.85)
+    assert draft(request, reader=StubReader([small, unsure])).attribute("text").value == "MODIS"

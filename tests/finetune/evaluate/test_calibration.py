@@ -195,7 +195,8 @@ def test_past_listings_vote_as_far_as_they_are_right():
     rows, predictions = sayings(60, right=0.7)
     some = [NeighbourRef(listing_id=str(i), score=0.9) for i in range(8)]
     good, bad = (
-        fit_form_category(rows, predictions, [Neighbours(some, {name: 1.0})] * len(rows)) for name in ("Hoodie", "Dress")
+        fit_form_category(rows, predictions, [Neighbours(some, {name: 1.0})] * len(rows))
+        for name in ("Hoodie", "Dress")
     )
     assert bad.weights["neighbours"] == 0.0
     assert 0.0 < good.weights["neighbours"] <= good.weights["mllm"]

@@ -36,6 +36,12 @@ def lines(*texts):
         (["100% COTTON", "110"], "110"),
         (["100% COTTON", "30"], None),  # degrees of the wash
         (["NEW YORK", "110"], None),
+        (["MAKE IT 2"], None),
+        (["US 50 STATES"], None),
+        (["3M THINSULATE"], None),
+        (["GR8 DAY"], None),
+        (["SIZE US 9"], "US 9"),
+        (["6 YEARS"], "6Y"),
         ([], None),
     ],
 )

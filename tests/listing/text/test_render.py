@@ -11,7 +11,7 @@ import pytest
 
 from finetune.evaluate.target_texts import annotated_facts
 from listing.request import TONES
-from listing.schema import Category, Detail
+from listing.schema import Category, Detail, Evidence
 from listing.text.claims import claims_of
 from listing.text.forms import detail_forms
 from listing.text.render import MAX_TITLE, MAX_WORDS, MIN_WORDS, render
@@ -248,3 +248,25 @@ def test_texts_of_real_facts_are_whole_and_their_spans_fit():
             words = (made.title if span.field == "title" else made.description)[span.start : span.end]
             assert words, (made, span)
             assert words == words.strip()
+
+
+# -- what a label says --
+
+
+@pytest.mark.parametrize(
+    ("shares", "said", "adjective"),
+    [
+        ("80 % cotton, 20 % polyester", "made of 80 % cotton and 20 % polyester.", None),
+        ("100 % linen", "made of 100 % linen.", "linen"),
+    ],
+)
+def test_a_composition_is_said_with_its_shares(shares, said, adjective):
+    read = Evidence(source="ocr", text=shares)
+    material = fact("material", shares.split()[2].rstrip(","), source="ocr").model_copy(update={"evidence": [read]})
+    stated = claims_of(category("T-Shirt"), [material, fact("colour", "grey")], [], TAXONOMY, CALIBRATION)
+    for key in "abcdefgh":
+        made = render(stated, TAXONOMY, key=key)
+        assert f"By the label it is {said}" in made.description
+        assert {s.status for s in made.spans if s.attribute == "material"} == {"certain"}
+        words = made.title.lower() + made.description.split("By the label")[0].lower()
+        assert (adjective or "cotton") in words if adjective else "cotton" not in words
