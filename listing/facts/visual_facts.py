@@ -54,7 +54,7 @@ def look(
     taxonomy: Taxonomy,
     eyes: Eyes | None = None,
 ) -> Look:
-    """Ask for the category: the towers, and the model where they are not sure; the seller's choice is taken as it is."""
+    """The category by all sources, the model where the towers are not sure; the seller's choice is taken as it is."""
     heads, sights = [], []
     for photo in request.photos:
         sight = Sight() if eyes is None else eyes.look(photo.image)
