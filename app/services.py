@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from app.accounts.passwords import read_passwords
 from app.accounts.sellers import Sellers
 from app.accounts.watched_file import Watched
+from app.drafting.covers import Covers
 from app.drafting.draft_photos import DraftPhotos
 from app.drafting.draft_run import DraftRunner
 from app.drafting.draft_writer import DraftWriter
@@ -30,6 +31,7 @@ from app.store.identity import open_own_store
 from app.store.media import Media
 from app.store.outbox import Outbox
 from app.store.search_index import NoIndex, SearchIndex
+from listing.pipeline_parts import EMBEDDED
 from listing.request import DraftPipeline
 from listing.taxonomy import load_taxonomy
 
@@ -77,6 +79,7 @@ class Services:
         metrics.queue_length.set_function(self.queue.__len__)
         self.drafts = Drafts(store, self.queue, deletions, settings.currency)
         self.draft_photos = DraftPhotos(store, media, deletions, settings.currency)
+        self.covers = Covers(store, media, settings.home / "models" / EMBEDDED)
         runner = DraftRunner(self.queue, pipeline, store, metrics, settings.draft_minutes)
         self.draft_writer = DraftWriter(store, media, self.draft_photos, runner, settings.currency)
         self.feed = feed = LiveFeed(settings, store, index, metrics)

@@ -157,6 +157,20 @@ def set_draft_photos(services: Deps, seller: Who, draft_id: Id, body: PhotosBody
     return DraftBody.of(services.draft_photos.arrange(seller.id, draft_id, body.photos))
 
 
+@v1.post(
+    "/drafts/{draft_id}/photos/{photo_id}/cover",
+    tags=["drafts"],
+    response_class=Response,
+    responses={200: {"description": "The cover.", "content": {"image/jpeg": {}}}},
+)
+def make_cover(services: Deps, seller: Who, draft_id: Id, photo_id: Id) -> Response:
+    """The item of a photo on a plain light background, to look at: the draft stays as it is.
+
+    Whoever likes it adds it like any photo. 422 `no_cover` where item and background cannot be told apart.
+    """
+    return Response(services.covers.of(seller.id, draft_id, photo_id), media_type="image/jpeg")
+
+
 @v1.post("/drafts/{draft_id}/claims", tags=["drafts"])
 def settle_claims(
     services: Deps, seller: Who, draft_id: Id, body: ClaimsBody, response: Response, if_match: IfMatch = ""

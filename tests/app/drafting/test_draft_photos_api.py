@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import io
+from types import SimpleNamespace
 
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.drafting import covers
 from app.store.db import disk_full
 from listing.intake.photos import intake
 from tests.app.support.clients import client_of, code
@@ -47,6 +53,24 @@ class TestForPrograms:
         assert code(client.post(address, files=[("photos", b"no photo")])) == (422, "not_an_image")
         assert len(client.get(f"/v1/drafts/{made['id']}").json()["photos"]) == 5
         assert len(list(services.media.ids())) == 5
+
+    def test_a_cover_is_shown_and_changes_nothing(self, client, services, made, monkeypatch):
+        mask = np.zeros((320, 320), np.uint8)
+        monkeypatch.setattr(covers, "Foreground", lambda file: SimpleNamespace(mask=lambda photo: mask))
+        address = f"/v1/drafts/{made['id']}/photos/{made['photos'][0]['id']}/cover"
+        assert code(client.post(address)) == (503, "no_cover")  # without the embedded model
+        services.covers.weights.parent.mkdir(parents=True)
+        services.covers.weights.touch()
+        assert code(client.post(address)) == (422, "no_cover")
+        mask[80:240, 80:240] = 255
+        answer = client.post(address)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
+        photo = client.get(f"/v1/photos/{made['photos'][0]['id']}")
+        shown, original = (Image.open(io.BytesIO(a.content)) for a in (answer, photo))
+        assert shown.size == original.size
+        assert client.get(f"/v1/drafts/{made['id']}").json() == made
+        strange = f"/v1/drafts/{made['id']}/photos/{'0' * 32}/cover"
+        assert code(client.post(strange)) == (404, "not_found")
 
     def test_no_photo_is_left(self, client, made):
         assert client.put(f"/v1/drafts/{made['id']}/photos", json={"photos": []}).json()["photos"] == []
