@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from statistics import mean
 
@@ -31,7 +32,7 @@ def own_words(draft: Draft) -> str:
 def distinct_2(texts: Sequence[str]) -> float:
     """Share of different pairs of words among all pairs of words."""
     words = [re.findall(r"[\w'-]+", text.lower()) for text in texts]
-    pairs = [pair for text in words for pair in zip(text, text[1:], strict=False)]
+    pairs = [pair for text in words for pair in pairwise(text)]
     return len(set(pairs)) / max(1, len(pairs))
 
 

@@ -28,6 +28,7 @@ KEY_VARIABLE = "IPL_API_KEY"
 MAX_SIDE = 1024  # px; more costs tokens and shows no more of a garment
 _JPEG_QUALITY = 90
 _LETTER_TOKENS = 8  # room for "The answer is B" from servers without log-probabilities
+_TOO_MUCH = frozenset({400, 413, 422})  # how servers refuse more photos than they take in one prompt
 MAX_LISTED = 10  # models named in a message
 
 
@@ -99,7 +100,7 @@ class OpenAIBackend:
         return by_groups(question.answers, ask).shares
 
     def _complete(self, photo: str | None, prompt: str, max_tokens: int) -> ChatCompletion:
-        body = self._body(photo, prompt, max_tokens)
+        body = self._body((photo,) if photo else (), prompt, max_tokens)
         if not self._lists_logprobs:
             return self._server.complete(body)
         try:
@@ -118,7 +119,7 @@ class OpenAIBackend:
         with self._looking:
             if self._sees:
                 return
-            answers = [self._server.complete(self._body(p, "?", 1)) for p in (photo, None)]
+            answers = [self._server.complete(self._body(p, "?", 1)) for p in ((photo,), ())]
             counts = [getattr(answer.usage, "prompt_tokens", None) or 0 for answer in answers]
             if all(counts) and counts[0] <= counts[1]:
                 raise BackendError(
@@ -129,17 +130,23 @@ class OpenAIBackend:
 
     # -- text -------------------------------------------------------------------------------------------------------
 
-    def write(self, image: Image.Image | None, prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
+    def write(self, images: Sequence[Image.Image], prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
         """See ``Backend.write``; greedy, and closing the iterator closes the connection, which stops the server."""
-        photo = data_url(image) if image is not None else None
-        if photo is not None:
-            self._check_sight(photo)
-        yield from self._server.stream(self._body(photo, prompt, max_tokens))
+        photos = [data_url(image) for image in images]
+        if photos:
+            self._check_sight(photos[0])
+        try:
+            yield from self._server.stream(self._body(photos, prompt, max_tokens))
+        except Refusal as error:  # before the first piece
+            if len(photos) < 2 or error.status not in _TOO_MUCH:
+                raise
+            yield from self._server.stream(self._body(photos[:1], prompt, max_tokens))
 
-    def _body(self, photo: str | None, prompt: str, max_tokens: int) -> Mapping[str, Any]:
+    def _body(self, photos: Sequence[str], prompt: str, max_tokens: int) -> Mapping[str, Any]:
         content: str | list[dict[str, Any]] = prompt
-        if photo is not None:
-            content = [{"type": "image_url", "image_url": {"url": photo}}, {"type": "text", "text": prompt}]
+        if photos:
+            shown = [{"type": "image_url", "image_url": {"url": photo}} for photo in photos]
+            content = [*shown, {"type": "text", "text": prompt}]
         messages = [{"role": "user", "content": content}]
         return {"model": self.name, "messages": messages, "max_tokens": max_tokens, "temperature": 0}
 

@@ -109,11 +109,12 @@ def _title(item: Item, phrases: Phrases) -> str:
                 chosen.append((place, adjective))
                 left -= word_count(adjective)
 
-    left -= word_count(stamp)
+    stamp = stamp if word_count(stamp) + 1 <= left else ""
+    left -= word_count(stamp) + 1 if stamp else 0
     reserve = 3 if strong else 0
     take(2, [*words.tint, *words.pattern], 0)
     take(4, words.kind, reserve)
-    take(0, [w for w in words.shape if plain(w) not in _BARE][:1], reserve)
+    take(0, [w for w in words.shape if plain(w) not in _BARE and firm(w) >= least][:1], reserve)
     audience = facts.get("audience")
     if audience and audience.status != "check":
         take(5, [phrases.before("audience")], reserve)
