@@ -118,8 +118,9 @@ def _title(item: Item, phrases: Phrases) -> str:
     audience = facts.get("audience")
     if audience and audience.status != "check":
         take(5, [phrases.before("audience")], reserve)
-    tail = next((s for s in strong if word_count(s) + 1 <= left), "")
-    left -= word_count(tail) + 1 if tail else 0
+    joint = 0 if stamp else 1  # one "with" for both
+    tail = next((s for s in strong if word_count(s) + joint <= left), "")
+    left -= word_count(tail) + joint if tail else 0
     if words.sleeve and (not tail or left >= 3):
         take(3, [words.sleeve], 0)
     least = 0.0
