@@ -80,12 +80,12 @@ def render(claims: Sequence[Claim], taxonomy: Taxonomy, *, key: str, tone: Tone 
     item = settle(claims, taxonomy)
     marker = Marker()
     title, spans = marker.unmark(_title(item, Phrases(item, taxonomy, marker)), "title")
-    text = _Description(item, Phrases(item, taxonomy, marker), key).text(tone)
+    text = _Description(item, Phrases(item, taxonomy, marker), key, title).text(tone)
     dropped = 0
     while word_count(text) > MAX_WORDS and dropped < len(item.details):
         dropped += 1
         less = without(item, dropped)
-        text = _Description(less, Phrases(less, taxonomy, marker), key).text(tone)
+        text = _Description(less, Phrases(less, taxonomy, marker), key, title).text(tone)
     description, more = marker.unmark(text, "description")
     return Text(title, description, [*spans, *more])
 
@@ -159,8 +159,8 @@ def _strong(words: Words, phrases: Phrases) -> list[str]:
 class _Description:
     """Writes the description of one item."""
 
-    def __init__(self, item: Item, phrases: Phrases, key: str) -> None:
-        self.item, self.phrases, self.rng = item, phrases, Random(key)
+    def __init__(self, item: Item, phrases: Phrases, key: str, title: str) -> None:
+        self.item, self.phrases, self.rng, self.title = item, phrases, Random(key), title
         self.it_has = "They have" if item.plural else "It has"
 
     def text(self, tone: Tone) -> str:
@@ -222,12 +222,14 @@ class _Description:
             phrase += f" by {self.phrases.brand()}"
         if things:
             phrase += f" with {listed(things)}"
-        start = rng.choice(("", "", "", "article", "this"))
+        start = rng.choice(("", "", "", "" if self.item.plural else "article", "this"))
         if not start and plain(phrase).startswith("plain "):  # not the first thing that a buyer should read
             start = "this" if self.item.plural or rng.random() < 0.5 else "article"
+        if not start and plain(phrase).lower() == self.title.lower():
+            return f"I am selling {'these' if self.item.plural else 'this'} {phrase}."
         if start == "this":
             phrase = f"These are {phrase}" if self.item.plural else f"This is {article(phrase)} {phrase}"
-        elif start == "article" and not self.item.plural:
+        elif start == "article":
             phrase = f"{article(phrase)} {phrase}"
         return capital(f"{phrase}.")
 
