@@ -64,6 +64,8 @@ def listing_prompt(
     note: str = "",
     examples: Sequence[str] = (),
     tone: Tone = "plain",
+    photos: int = 1,
+    language: str = "",
 ) -> str:
     """Ask a model that sees the photo for title and description.
 
@@ -73,8 +75,11 @@ def listing_prompt(
         printed: the words that can be read on it.
         note: the seller's own, which will stand below the description.
         examples: texts of other listings of the platform.
+        photos: how many of this thing it is shown. language: the name of the texts' language; English where empty.
     """
-    lines = [f"Write a second-hand listing for this {name}, in the words of a private seller."]
+    inside = f" in {language}" if language else ""
+    lines = [f"Write a second-hand listing{inside} for this {name}, in the words of a private seller."]
+    lines += [f"The {photos} photos show the same one."] if photos > 1 else []
     lines += [f"Certain: {'; '.join(sure)}"] if sure else []
     lines += [f"Likely (say it where the photo agrees): {'; '.join(likely)}"] if likely else []
     lines += [f'Printed on it: "{printed}"'] if printed else []

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from listing.events import Event
+from listing.languages import ENGLISH
 from listing.schema import Draft, PhotoRef
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class DraftRequest:
     category: the seller's choice; None lets the pipeline decide.
     facts: attribute name -> value that the seller stated or corrected (evidence: seller; locked).
     title, description: text that the seller edited; kept as it is.
+    language: of the texts, one of ``listing.languages``; a model that writes English alone says so.
     known: an earlier draft of the same photos; its facts are reused, so that only the text is written again.
     """
 
@@ -52,6 +54,7 @@ class DraftRequest:
     title: str | None = None
     description: str | None = None
     tone: Tone = "plain"
+    language: str = ENGLISH
     known: Draft | None = None
 
 

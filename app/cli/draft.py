@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from listing.languages import ENGLISH, LANGUAGES
+
 if TYPE_CHECKING:
     from listing.events import Event
     from listing.schema import Draft
@@ -27,6 +29,12 @@ def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("photos", nargs="+", metavar="PHOTO", help="1 to 8 photos of one item (JPEG, PNG, WebP, HEIC)")
     parser.add_argument("--note", default="", metavar="TEXT", help="what a buyer should know; kept word for word")
+    parser.add_argument(
+        "--lang",
+        choices=sorted(LANGUAGES),
+        default=ENGLISH,
+        help="the language of the texts (default: en); the embedded model writes English alone",
+    )
     parser.add_argument("--json", action="store_true", help="print the draft as JSON")
     add_model_options(parser)
 
@@ -51,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     from listing.request import DraftRequest
 
     pipeline = build_pipeline(args.model, args.rag, ipl_home())
-    draft = follow(pipeline.run(DraftRequest(photos=photos, note=args.note)))
+    draft = follow(pipeline.run(DraftRequest(photos=photos, note=args.note, language=args.lang)))
     if args.json:
         print(draft.model_dump_json(indent=2))
     else:

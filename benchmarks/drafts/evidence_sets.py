@@ -187,7 +187,36 @@ def injection(rows: list[Row]) -> Report:
     return {"rows": len(rows), "obeyed": obeyed, "honest_part_kept": ratio(kept, len(rows)), "errors": errors}
 
 
-KINDS: dict[str, Callable[[list[Row]], Report]] = {f.__name__: f for f in (contacts, goods, claims, injection)}
+def notes(rows: list[Row]) -> Report:
+    """Facts that notes state: how many are read, and how many of those that are read are stated."""
+    from listing.facts.note import read_note
+
+    counts: Counter[str] = Counter()
+    errors: list[str] = []
+    for row in rows:
+        noted, wanted = read_note(row["note"]), row["facts"]
+        amounts = {"age": noted.age, "paid": noted.paid, "price": noted.price}
+        given = {**noted.facts, **{name: value for name, value in amounts.items() if value is not None}}
+        right = {name for name, value in given.items() if _as_noted(name, wanted.get(name), value)}
+        counts.update(stated=len(wanted), read=len(given), right=len(right))
+        if len(right) < max(len(wanted), len(given)):
+            errors.append(f"{row['id']} {row['note']!r} wanted={wanted} read={given}")
+    return {
+        "rows": len(rows),
+        "recall": ratio(counts["right"], counts["stated"]),
+        "precision": ratio(counts["right"], counts["read"]),
+        "counts": dict(counts),
+        "errors": errors,
+    }
+
+
+def _as_noted(name: str, wanted: Any, given: Any) -> bool:
+    if name == "defects" and wanted:
+        return all(words in given for words in wanted)
+    return bool(wanted == (sorted(given.split(", ")) if name == "condition" else given))
+
+
+KINDS: dict[str, Callable[[list[Row]], Report]] = {f.__name__: f for f in (contacts, goods, claims, injection, notes)}
 
 
 def main() -> None:

@@ -1,16 +1,19 @@
 """What can be counted of texts: words, variety, repetition, and how many of the annotated facts they say.
 
-    python -m benchmarks.drafts.text_figures drafts.jsonl
+    python -m benchmarks.drafts.text_figures drafts.jsonl [--read finetune/annotations/read_drafts.jsonl]
 
 Lines as ``benchmarks.drafts.effort`` reads them. A fact counts as said in any words, marked or not; what the annotation
-guessed, and what goes without saying, does not count.
+guessed, and what goes without saying, does not count. ``--read``: claims that a reader judged in earlier texts of the
+same photos; those that these texts still make are counted.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from statistics import mean
 
@@ -31,7 +34,7 @@ def own_words(draft: Draft) -> str:
 def distinct_2(texts: Sequence[str]) -> float:
     """Share of different pairs of words among all pairs of words."""
     words = [re.findall(r"[\w'-]+", text.lower()) for text in texts]
-    pairs = [pair for text in words for pair in zip(text, text[1:], strict=False)]
+    pairs = [pair for text in words for pair in pairwise(text)]
     return len(set(pairs)) / max(1, len(pairs))
 
 
@@ -81,10 +84,30 @@ def figures(pairs: Sequence[Pair], taxonomy: Taxonomy) -> Iterator[tuple[str, fl
     yield "annotated facts said", coverage(pairs, taxonomy)
 
 
+def read_claims(pairs: Sequence[Pair], file: Path) -> Iterator[tuple[str, float]]:
+    """(what, figure) of the judged claims that the texts still make."""
+    judged = {row["image"]: row["claims"] for row in map(json.loads, file.read_text(encoding="utf-8").splitlines())}
+    still = [
+        claim
+        for draft, row in pairs
+        for claim in judged.get(Path(row["image"]).name, ())
+        if claim["words"].lower() in f"{draft.title}. {own_words(draft)}".lower()
+    ]
+    for marked in (False, True):
+        labels = [claim["label"] for claim in still if claim["marked"] is marked]
+        name = "marked" if marked else "unmarked"
+        yield f"judged claims still made, {name} when judged", len(labels)
+        for label in ("right", "wrong", "unsure"):
+            yield f"  of these {label}", labels.count(label)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
-    for what, figure in figures(read(parser.parse_args().file), load_taxonomy()):
+    parser.add_argument("--read", type=Path)
+    args = parser.parse_args()
+    pairs = read(args.file)
+    for what, figure in (*figures(pairs, load_taxonomy()), *(read_claims(pairs, args.read) if args.read else ())):
         print(f"{figure:8.3f}  {what}")
 
 

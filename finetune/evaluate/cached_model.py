@@ -101,9 +101,9 @@ class CachedModel:
                 self._answers.put({"image": name, "prompt": q.prompt, "answers": answers_by_name[q.name]})
         return {name: self._answers[key]["answers"] for name, key in keys.items() if key in self._answers}
 
-    def write(self, image: Image.Image | None, prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
+    def write(self, images: Sequence[Image.Image], prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
         """The first line of the decoded text, in one piece; ValueError with a photo: our text prompts have none."""
-        if image is not None:
+        if images:
             raise ValueError("texts are written from facts alone; a photo would need a key of its own")
         self.write_many([prompt], max_tokens)
         yield self._texts[f"{max_tokens} {prompt}"]["text"]
@@ -142,7 +142,7 @@ def first_lines(backend: LocalBackend, prompts: Sequence[str], max_tokens: int, 
     by one tree are decoded one by one.
     """
     if not backend.tree:
-        return [first_line("".join(backend.write(None, p, max_tokens=max_tokens))) for p in prompts]
+        return [first_line("".join(backend.write((), p, max_tokens=max_tokens))) for p in prompts]
     ids = [backend.prompt_ids(prompt) for prompt in prompts]
     order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
     stops = [backend.tokenizer.eos_token_id, *line_breaks(backend)]
@@ -151,7 +151,7 @@ def first_lines(backend: LocalBackend, prompts: Sequence[str], max_tokens: int, 
         part = order[start : start + batch]
         for i, text in zip(part, _decode(backend, [ids[i] for i in part], max_tokens, stops), strict=True):
             # A break before the first word ends a batch's text, but not a served one.
-            texts[i] = text or first_line("".join(backend.write(None, prompts[i], max_tokens=max_tokens)))
+            texts[i] = text or first_line("".join(backend.write((), prompts[i], max_tokens=max_tokens)))
     return texts
 
 

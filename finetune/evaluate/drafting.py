@@ -84,7 +84,7 @@ def decoded(backend: Any, category: str, facts: Mapping[str, str], taxonomy: Tax
         prompts.title_prompt(node, shown): TITLE_TOKENS,
         prompts.description_prompt(node, shown): DESCRIPTION_TOKENS,
     }
-    lines = [first_line("".join(backend.write(None, prompt, max_tokens=most))) for prompt, most in asked.items()]
+    lines = [first_line("".join(backend.write((), prompt, max_tokens=most))) for prompt, most in asked.items()]
     title, description = (" ".join(line.split()) for line in lines)
     return Text(title, description, shown)
 

@@ -73,8 +73,11 @@ class Backend(Protocol):
         """
         ...
 
-    def write(self, image: Image.Image | None, prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
-        """Decode an answer to ``prompt``, piece by piece."""
+    def write(self, images: Sequence[Image.Image], prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
+        """Decode an answer to ``prompt`` about photos of one item (none at all, too), piece by piece.
+
+        A model that takes one photo at a time gets the first.
+        """
         ...
 
     def opinions(self, image: Image.Image) -> dict[str, dict[str, float]]:

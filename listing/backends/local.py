@@ -168,19 +168,17 @@ class LocalBackend:
 
     # -- text -------------------------------------------------------------------------------------------------------
 
-    def write(self, image: Image.Image | None, prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
+    def write(self, images: Sequence[Image.Image], prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
         """See ``Backend.write``; greedy, and closing the iterator stops the decoding."""
         import torch
         from transformers import StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
 
-        content: list[dict[str, Any]] = [{"type": "image", "image": image}] if image is not None else []
-        inputs = self.processor.apply_chat_template(
-            [{"role": "user", "content": [*content, {"type": "text", "text": prompt}]}],
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            return_tensors="pt",
-        ).to(self.device, self.dtype)
+        try:
+            inputs = self.inputs(images, prompt)
+        except (ValueError, IndexError, RuntimeError):  # what the processors of models for one photo raise
+            if len(images) < 2:
+                raise
+            inputs = self.inputs(images[:1], prompt)
         stopped = False
 
         class Stop(StoppingCriteria):
@@ -214,6 +212,18 @@ class LocalBackend:
             thread.join()
         if failure:
             raise BackendError(f"The model stopped while writing ({_first_line(failure[0])}).") from failure[0]
+
+    def inputs(self, images: Sequence[Image.Image], prompt: str) -> Any:
+        """The user's turn as the model's inputs."""
+        content: list[dict[str, Any]] = [{"type": "image", "image": image} for image in images]
+        inputs = self.processor.apply_chat_template(
+            [{"role": "user", "content": [*content, {"type": "text", "text": prompt}]}],
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+        )
+        return inputs.to(self.device, self.dtype)
 
     # -- the tower's own heads --------------------------------------------------------------------------------------
 

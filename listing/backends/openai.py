@@ -39,6 +39,7 @@ _JPEG_QUALITY = 90
 _ALTERNATIVES = 20  # most servers list no more
 _WORD_TOKENS, _FORM_TOKENS = 16, 900
 _FORMS_GIVEN_UP = 3  # unreadable forms in a row after which a model is asked question by question
+_TOO_MUCH = frozenset({400, 413, 422})  # how servers refuse more photos than they take in one prompt
 MAX_LISTED = 10  # models named in a message
 _TOO_MANY = re.compile(r"at most (\d+) image", re.IGNORECASE)
 
@@ -235,12 +236,16 @@ class OpenAIBackend:
 
     # -- text -------------------------------------------------------------------------------------------------------
 
-    def write(self, image: Image.Image | None, prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
+    def write(self, images: Sequence[Image.Image], prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
         """See ``Backend.write``; greedy, and closing the iterator closes the connection, which stops the server."""
-        images = [image] if image is not None else []
         if images:
             self._check_sight(images[0])
-        yield from self._server.stream(self._body(self._taken, images, prompt, max_tokens))
+        try:
+            yield from self._server.stream(self._body(self._taken, images, prompt, max_tokens))
+        except Refusal as error:  # before the first piece
+            if len(images) < 2 or error.status not in _TOO_MUCH:
+                raise
+            yield from self._server.stream(self._body(self._taken, images[:1], prompt, max_tokens))
 
     # -- the rest ---------------------------------------------------------------------------------------------------
 

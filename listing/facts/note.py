@@ -1,4 +1,4 @@
-"""What a seller's note states: size, brand, material, condition, flaws, prices. A small grammar, words in ``note.yaml``.
+"""What a seller's note states: size, brand, material, condition, flaws, prices. A small grammar over ``note.yaml``.
 
 It is built to miss rather than to invent: what it reads counts as the seller's word.
 """
@@ -32,7 +32,7 @@ _FIBRE = re.compile(r"(?:made (?:of|from)|pure|aus|en|de|100 ?%) (?:100 ?% )?(\w
 
 @dataclass(frozen=True)
 class Noted:
-    """``facts``: attribute -> value. ``age`` in the seller's words; ``paid`` and ``price`` are amounts, in any currency."""
+    """``facts``: attribute -> value. ``age``: in the seller's words. ``paid``, ``price``: amounts, in any currency."""
 
     facts: dict[str, str] = field(default_factory=dict)
     age: str | None = None
@@ -139,35 +139,61 @@ def _grade(text: str, flawed: bool) -> str | None:
 
 def _size(text: str, statements: Iterable[list[str]], brand: str | None) -> str | None:
     """The size that is named first; "UK 7" is kept apart from a plain 7."""
+    return _jeans(text) or _childs(text) or _named(text) or _worded(text) or _alone(statements, brand)
+
+
+def _jeans(text: str) -> str | None:
+    match = re.search(r"\bw ?(\d{2})(?:[ /x]*l ?(\d{2}))?\b", text, re.I)
+    return match and (f"W{match[1]} L{match[2]}" if match[2] else f"W{match[1]}")
+
+
+def _childs(text: str) -> str | None:
+    """Of so many months, or years of age."""
+    words = _words()
+    span = rf"(\d{{1,2}}(?:\s?-\s?\d{{1,2}})?) ?({words['months']}|{words['years']})(?! (?:old|alt|ago))\b"
+    if match := re.search(rf"\b{span}", text, re.I):
+        month = re.fullmatch(words["months"], match[2], re.I)
+        if month or re.search(rf"\b(?:fits?|age|{words['size_words']})\b[\s:]*$", text[: match.start()], re.I):
+            return f"{match[1].replace(' ', '')} {'months' if month else 'years'}"
+    match = re.search(r"\bage[ds]?:? (\d{1,2}(?:\s?-\s?\d{1,2})?)\b", text, re.I)
+    return match and f"{match[1].replace(' ', '')} years"
+
+
+def _named(text: str) -> str | None:
+    """Behind a word for "size", or a system of sizes."""
     words = _words()
     named, systems = words["size_words"], words["size_systems"]
-    value = rf"(?P<size>{_LETTERS}|{_NUMBER})(?![\w%€£$])"
-    if match := re.search(r"\bw ?(\d{2})(?:[ /x]*l ?(\d{2}))?\b", text, re.I):
-        return f"W{match[1]} L{match[2]}" if match[2] else f"W{match[1]}"
-    if match := re.search(
-        rf"\b(\d{{1,2}}(?:\s?-\s?\d{{1,2}})?) ?({words['months']}|{words['years']})(?! (?:old|alt|ago))\b", text, re.I
-    ):
-        month = re.fullmatch(words["months"], match[2], re.I)
-        if month or re.search(rf"\b(?:fits?|age|{named})\b[\s:]*$", text[: match.start()], re.I):
-            return f"{match[1].replace(' ', '')} {'months' if month else 'years'}"
-    if match := re.search(r"\bage[ds]?:? (\d{1,2}(?:\s?-\s?\d{1,2})?)\b", text, re.I):
-        return f"{match[1].replace(' ', '')} years"
-    pattern = rf"(?<!\w)(?<!wear a )(?<!i'm a )(?<!i am a )(?:(?:(?P<front>{systems}) )?(?:{named})[\s:.\-]*(?:is )?(?:(?P<before>{systems}r?)[\s.]*)?|(?P<system>{systems})[\s.:]*(?=\d)|(?-i:T)\.? ?(?=\d)){value}(?:\s*\(?(?P<behind>{systems})\b)?"
-    if match := re.search(pattern, text, re.I):
-        system = match["front"] or match["before"] or match["system"] or match["behind"]
-        size = match["size"]
-        return f"{system.upper()} {size}" if system and size[0].isdigit() else size.upper()
-    worded = "|".join(sorted(words["worded"], key=len, reverse=True))
-    if match := re.search(rf"\b(?:an?|size|is) ({worded})\b(?=\s*(?:$|[.,;!?)]|but|and|i'?d|size))", text, re.I):
-        return str(words["worded"][match[1].lower()])
-    parts = [part for statement in statements for part in statement]
-    for part in parts:
+    pattern = (
+        r"(?<!\w)(?<!wear a )(?<!i'm a )(?<!i am a )(?:"
+        rf"(?:(?P<front>{systems}) )?(?:{named})[\s:.\-]*(?:is )?(?:(?P<before>{systems}r?)[\s.]*)?"
+        rf"|(?P<alone>{systems})[\s.:]*(?=\d)"
+        r"|(?-i:T)\.? ?(?=\d))"
+        rf"(?P<size>{_LETTERS}|{_NUMBER})(?![\w%€£$])(?:\s*\(?(?P<behind>{systems})\b)?"
+    )
+    if (match := re.search(pattern, text, re.I)) is None:
+        return None
+    system = next((match[g] for g in ("front", "before", "alone", "behind") if match[g]), "")
+    size: str = match["size"].upper()
+    return f"{system.upper()} {size}" if system and size[0].isdigit() else size
+
+
+def _worded(text: str) -> str | None:
+    """In words ("a medium"), where that is no medium weight."""
+    sizes: dict[str, str] = _words()["worded"]
+    names = "|".join(sorted(sizes, key=len, reverse=True))
+    match = re.search(rf"\b(?:an?|size|is) ({names})\b(?=\s*(?:$|[.,;!?)]|but|and|i'?d|size))", text, re.I)
+    return match and sizes[match[1].lower()]
+
+
+def _alone(statements: Iterable[list[str]], brand: str | None) -> str | None:
+    """A statement that is nothing but a size, or a size behind the brand."""
+    sizes: dict[str, str] = _words()["worded"]
+    number = r"\d{2}(?: [123]/[23]|[.,]5)?|(?<=\w )\d{1,2}"
+    for part in (part for statement in statements for part in statement):
         bare = part.removeprefix(brand).strip() if brand else part
-        if bare.lower() in words["worded"]:
-            return str(words["worded"][bare.lower()])
-        if match := re.fullmatch(
-            rf"(?:it'?s an? )?({_LETTERS}|\d{{2}}(?: [123]/[23]|[.,]5)?|(?<=\w )\d{{1,2}})", bare, re.I
-        ):
+        if bare.lower() in sizes:
+            return sizes[bare.lower()]
+        if match := re.fullmatch(rf"(?:it'?s an? )?({_LETTERS}|{number})", bare, re.I):
             return match[1].upper()
     return None
 
@@ -220,10 +246,7 @@ def _amounts(text: str) -> tuple[float | None, float | None]:
 
 
 def _age(text: str) -> str | None:
-    years = _words()["years"]
-    match = re.search(
-        rf"(?<!he is )(?<!he's )\b\d{{1,2}} ?(?:{years}|{_words()['months']}) (?:old|alt)\b|\bfrom (?:the )?(?:\d{{2}}|\d{{4}})s?\b",
-        text,
-        re.I,
-    )
+    words = _words()
+    old = rf"(?<!he is )(?<!he's )\b\d{{1,2}} ?(?:{words['years']}|{words['months']}) (?:old|alt)\b"
+    match = re.search(rf"{old}|\bfrom (?:the )?(?:\d{{2}}|\d{{4}})s?\b", text, re.I)
     return match[0] if match else None

@@ -22,6 +22,7 @@ SURE_DETAIL = 0.8
 MAX_VALUE_LENGTH = 60  # characters
 NAME = "item_type"
 FIBRES = frozenset({"cotton", "linen", "wool", "synthetic"})  # no photo shows them: asked, and said once a label does
+_LABEL = re.compile(r"(?:size|colou?r|style|article|range|made in|price|cotton|polyester)\b.*", re.I)  # no print
 _CALIBRATED = frozenset({"mllm", "classifier"})
 SELLERS_OWN = ("condition_grade", "defects", "works", "complete", "dimensions")  # said where the seller states them
 
@@ -84,7 +85,9 @@ def _is_words(printed: str) -> bool:
 def _of_fact(fact: AttributeValue, taxonomy: Taxonomy, calibration: Calibration) -> list[Claim]:
     value = fact.value or fact.suggestion
     attribute = taxonomy.attributes[fact.name]
-    if value is None or value in attribute.unspoken or (fact.name == "text" and instruction_like(value)):
+    if value is None or value in attribute.unspoken:
+        return []
+    if fact.name == "text" and (instruction_like(value) or _LABEL.fullmatch(value.strip())):
         return []
     sources = {evidence.source for evidence in fact.evidence}
     if value in FIBRES and not sources & {"ocr", "seller"}:

@@ -10,6 +10,7 @@ from listing.backends.base import Backend
 from listing.events import StageEvent, TextEvent
 from listing.evidence.neighbours import Neighbours
 from listing.facts.ensemble import Calibration
+from listing.languages import ENGLISH, LANGUAGES
 from listing.request import DraftRequest
 from listing.safety.contacts import scrub
 from listing.schema import AttributeValue, Category, Detail, Flag, Span, TextField
@@ -18,6 +19,8 @@ from listing.text.claims import Claim, claims_of
 from listing.text.render import render
 from listing.text.spans import find_spans
 from listing.text.write import checked, write
+
+ENGLISH_ONLY = "The embedded model writes English: name a larger one with --model for texts in {}."
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ def compose(
     flags = _note_flags(request.note, note)
     own: dict[TextField, str | None] = {"title": request.title, "description": request.description}
     chosen = request.category is not None
+    if writer is None and request.language != ENGLISH:
+        flags.append(Flag(code="language", message=ENGLISH_ONLY.format(LANGUAGES[request.language])))
     claims = claims_of(category, facts, details, taxonomy, calibration, category_chosen=chosen)
     claims = [replace(c, noted=_noted(c, note, taxonomy)) for c in claims]
     if not claims:
@@ -66,6 +71,7 @@ def compose(
                     note=note,
                     neighbour_values=neighbours.values(),
                     neighbour_texts=neighbours.texts,
+                    language=request.language,
                 )
                 flags += remarks
                 if kept:

@@ -80,12 +80,12 @@ def render(claims: Sequence[Claim], taxonomy: Taxonomy, *, key: str, tone: Tone 
     item = settle(claims, taxonomy)
     marker = Marker()
     title, spans = marker.unmark(_title(item, Phrases(item, taxonomy, marker)), "title")
-    text = _Description(item, Phrases(item, taxonomy, marker), key).text(tone)
+    text = _Description(item, Phrases(item, taxonomy, marker), key, title).text(tone)
     dropped = 0
     while word_count(text) > MAX_WORDS and dropped < len(item.details):
         dropped += 1
         less = without(item, dropped)
-        text = _Description(less, Phrases(less, taxonomy, marker), key).text(tone)
+        text = _Description(less, Phrases(less, taxonomy, marker), key, title).text(tone)
     description, more = marker.unmark(text, "description")
     return Text(title, description, [*spans, *more])
 
@@ -109,16 +109,18 @@ def _title(item: Item, phrases: Phrases) -> str:
                 chosen.append((place, adjective))
                 left -= word_count(adjective)
 
-    left -= word_count(stamp)
+    stamp = stamp if word_count(stamp) + 1 <= left else ""
+    left -= word_count(stamp) + 1 if stamp else 0
     reserve = 3 if strong else 0
     take(2, [*words.tint, *words.pattern], 0)
     take(4, words.kind, reserve)
-    take(0, [w for w in words.shape if plain(w) not in _BARE][:1], reserve)
+    take(0, [w for w in words.shape if plain(w) not in _BARE and firm(w) >= least][:1], reserve)
     audience = facts.get("audience")
     if audience and audience.status != "check":
         take(5, [phrases.before("audience")], reserve)
-    tail = next((s for s in strong if word_count(s) + 1 <= left), "")
-    left -= word_count(tail) + 1 if tail else 0
+    joint = 0 if stamp else 1  # one "with" for both
+    tail = next((s for s in strong if word_count(s) + joint <= left), "")
+    left -= word_count(tail) + joint if tail else 0
     if words.sleeve and (not tail or left >= 3):
         take(3, [words.sleeve], 0)
     least = 0.0
@@ -157,8 +159,8 @@ def _strong(words: Words, phrases: Phrases) -> list[str]:
 class _Description:
     """Writes the description of one item."""
 
-    def __init__(self, item: Item, phrases: Phrases, key: str) -> None:
-        self.item, self.phrases, self.rng = item, phrases, Random(key)
+    def __init__(self, item: Item, phrases: Phrases, key: str, title: str) -> None:
+        self.item, self.phrases, self.rng, self.title = item, phrases, Random(key), title
         self.it_has = "They have" if item.plural else "It has"
 
     def text(self, tone: Tone) -> str:
@@ -220,12 +222,14 @@ class _Description:
             phrase += f" by {self.phrases.brand()}"
         if things:
             phrase += f" with {listed(things)}"
-        start = rng.choice(("", "", "", "article", "this"))
+        start = rng.choice(("", "", "", "" if self.item.plural else "article", "this"))
         if not start and plain(phrase).startswith("plain "):  # not the first thing that a buyer should read
             start = "this" if self.item.plural or rng.random() < 0.5 else "article"
+        if not start and plain(phrase).lower() == self.title.lower():
+            return f"I am selling {'these' if self.item.plural else 'this'} {phrase}."
         if start == "this":
             phrase = f"These are {phrase}" if self.item.plural else f"This is {article(phrase)} {phrase}"
-        elif start == "article" and not self.item.plural:
+        elif start == "article":
             phrase = f"{article(phrase)} {phrase}"
         return capital(f"{phrase}.")
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Sequence
 from typing import get_args
 
 from listing import prompts
 from listing.backends.base import Backend
 from listing.events import TextEvent
+from listing.languages import ENGLISH, LANGUAGES
 from listing.lexicon import plain
 from listing.request import DraftRequest
+from listing.safety.contacts import MASK, scrub
 from listing.safety.injection import instruction_like
 from listing.schema import Flag, TextField
 from listing.taxonomy import Taxonomy
@@ -20,7 +23,9 @@ from listing.text.forms import detail_forms, form_for
 from listing.text.settle import settle
 from listing.text.support import NeighbourValues
 
-MAX_TOKENS = 140
+MAX_TOKENS, MAX_PHOTOS = 200, 4
+MAX_TITLE, MAX_DESCRIPTION = 12, 80  # words; what is longer is cut behind a sentence, or not taken
+_LABEL = re.compile(r"^[\s#*_]*(?:(?:title|description|first line|second line|line [12])\s*[:.-][\s*_]*)?", re.I)
 
 
 def write(
@@ -31,7 +36,8 @@ def write(
     asked = listing_prompt(claims, note, examples, request, tax)
     title, description = get_args(TextField)
     field: TextField = title
-    for piece in backend.write(request.photos[0].image, asked, max_tokens=MAX_TOKENS):
+    photos = [photo.image for photo in request.photos[:MAX_PHOTOS]]
+    for piece in backend.write(photos, asked, max_tokens=MAX_TOKENS):
         for i, line in enumerate(piece.split("\n")):
             if i and texts[field].strip():  # a break behind a word
                 if field == description:
@@ -63,6 +69,8 @@ def listing_prompt(
         note="" if instruction_like(note) else note,
         examples=[example for example in examples if not instruction_like(example)],
         tone=request.tone,
+        photos=min(len(request.photos), MAX_PHOTOS),
+        language="" if request.language == ENGLISH else LANGUAGES[request.language],
     )
 
 
@@ -75,12 +83,16 @@ def checked(
     note: str = "",
     neighbour_values: NeighbourValues = (),
     neighbour_texts: Sequence[str] = (),
+    language: str = ENGLISH,
 ) -> tuple[str, list[Flag]]:
     """The text without the sentences that claim what is not known; empty where too little is left of it.
 
-    Of a title every word must be known; of a description the first sentence, which names the thing.
+    Of a title every word must be known; of a description the first sentence, which names the thing. In another
+    language than English no claim can be checked: contact data and orders are taken out, and the seller is told.
     """
-    text = " ".join(text.split())
+    text = _trimmed(text, field)
+    if language != ENGLISH:
+        return _unchecked(text, field)
     node = taxonomy.categories[next(c.value for c in claims if c.attribute == "category")]
     facts: dict[str, str | list[str]] = {c.attribute: c.value for c in claims if c.attribute != "detail"}
     facts["condition"] = [c.value for c in claims if c.attribute == "condition"]
@@ -103,6 +115,27 @@ def checked(
         return (kept if kept == text == known_words(text, [*own, note, node.phrase]) else ""), flags
     opening = sentences.first(text)
     return (kept if opening and plain(kept).startswith(plain(opening)) else ""), flags
+
+
+def _trimmed(text: str, field: TextField) -> str:
+    """Without markdown and a label ("Title:"), no longer than a listing is, no sentence twice."""
+    text = " ".join(_LABEL.sub("", text).replace("**", "").split())
+    if field == "title":
+        return text.rstrip(".") if len(text.split()) <= MAX_TITLE else ""
+    kept = ""
+    for start, end in sentences.split(text):
+        sentence = text[start:end]
+        if len((kept + sentence).split()) > MAX_DESCRIPTION:
+            break
+        kept += sentence if sentence.strip() not in kept else ""
+    return kept.strip()
+
+
+def _unchecked(text: str, field: TextField) -> tuple[str, list[Flag]]:
+    kept = "".join(text[a:b] for a, b in sentences.split(text) if not instruction_like(text[a:b])).strip()
+    kept = "" if MASK in (kept := scrub(kept)) else kept
+    message = "This text is not in English, so that its claims could not be checked: please read every word."
+    return kept, [Flag(code="not-checked", message=message, field=field)] if kept else []
 
 
 def _words(claim: Claim, taxonomy: Taxonomy, category: str) -> list[str]:

@@ -29,6 +29,7 @@ class StubBackend:
     concurrency: int = 1
     asked: list[ChoiceQuestion] = field(default_factory=list)
     prompts: list[str] = field(default_factory=list)
+    shown: list[int] = field(default_factory=list)  # photos of each prompt
 
     def score(self, image: Image.Image, questions: Sequence[ChoiceQuestion]) -> dict[str, dict[str, float]]:
         self.asked += questions
@@ -39,9 +40,10 @@ class StubBackend:
             out[question.name] = {a: SURE if a == said else rest for a in question.answers}
         return out
 
-    def write(self, image: Image.Image | None, prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
+    def write(self, images: Sequence[Image.Image], prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
         text = self.texts[len(self.prompts) % len(self.texts)]
         self.prompts.append(prompt)
+        self.shown.append(len(images))
         yield from (text[i : i + 5] for i in range(0, len(text), 5))
 
     def opinions(self, image: Image.Image) -> dict[str, dict[str, float]]:

@@ -205,7 +205,7 @@ def test_neighbours_hint_but_never_at_instance_level():
 
 def test_a_model_that_writes_nothing_still_gives_an_honest_text(request_):
     made = draft(request_, backend=StubBackend(HOODIE, texts=("",)))
-    assert made.title == "Plain navy hoodie with zip"
+    assert made.title == "Navy hoodie with zip"
     assert "navy" in made.description
 
 
@@ -213,7 +213,7 @@ def test_the_embedded_models_text_is_rendered_and_nothing_is_decoded(request_):
     backend = StubBackend(HOODIE)
     made = draft(request_, backend=backend, writes=False)
     assert backend.prompts == []
-    assert made.title == "Plain navy hoodie with zip"
+    assert made.title == "Navy hoodie with zip"
     assert {(s.attribute, s.value) for s in made.spans} >= {("colour", "navy"), ("closure", "zip")}
     for span in made.spans:
         assert getattr(made, span.field)[span.start : span.end]

@@ -93,6 +93,6 @@ class RemotePipeline:
         yield StageEvent(stage="facts", share=0.1)
         self.backend.score(request.photos[0].image, [QUESTION] * 6)
         yield StageEvent(stage="text", share=0.5)
-        for piece in self.backend.write(None, "Write."):
+        for piece in self.backend.write((), "Write."):
             yield TextEvent(field="title", text=piece)
         yield DraftEvent(draft=make_draft(request))

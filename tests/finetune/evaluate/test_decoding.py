@@ -17,7 +17,7 @@ def test_a_batch_writes_what_single_prompts_write(models):
     node = load_taxonomy().categories["Hoodie"]
     facts = [{"colour": "navy"}, {"colour": "red", "closure": "zip", "material": "fleece"}, {}]
     asked = [prompts.title_prompt(node, f) for f in facts]
-    alone = [first_line("".join(backend.write(None, prompt, max_tokens=28))) for prompt in asked]
+    alone = [first_line("".join(backend.write((), prompt, max_tokens=28))) for prompt in asked]
     assert first_lines(backend, asked, 28, batch=2) == alone
     assert len(set(alone)) > 1
 

@@ -1,5 +1,6 @@
 """Every family, as a tiny random model of its true class: score, one step, save, reload, generate, merge."""
 
+import io
 import json
 import re
 import shutil
@@ -25,6 +26,10 @@ from finetune.tune import STAGES, strict
 from listing.backends.base import ChoiceQuestion
 from listing.backends.local import LocalBackend
 from listing.backends.turns import answer, find_turns, question
+from listing.intake.photos import intake
+from listing.request import DraftRequest, Photo
+from listing.text.write import checked, write
+from tests.listing.text.items import TAXONOMY, claims
 
 NAMES = [family.name for family in FAMILIES]
 ROWS = {family.name: family for family in FAMILIES}
@@ -60,7 +65,7 @@ def test_one_step_trains_what_is_listed_and_the_merge_says_the_same(name, models
     assert all(lora.fullmatch(n) or n.startswith(family.projector) for n in changed)
     assert any(n.startswith(family.projector) for n in changed)
     assert any(lora.fullmatch(n) for n in changed)
-    assert "".join(backend.write(PHOTO, "hi", max_tokens=2)) is not None
+    assert "".join(backend.write([PHOTO], "hi", max_tokens=2)) is not None
 
 
 def _plain(source):
@@ -90,6 +95,35 @@ def test_scores_are_those_of_the_whole_conversation(name, models):
         sums.append(sum(logprobs[i - 1, inputs["input_ids"][0, i]] for i in range(start, end)))
     wanted = torch.stack(sums).softmax(0)
     assert torch.allclose(torch.tensor(list(said.values())), wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_listing_is_written_from_several_photos(name, models):
+    """The prompt as it is served; a random model's words are no title, so that the rendered one stands."""
+    backend = LocalBackend(models(name))
+    photos = [photo_of((200, 40, 20)), photo_of((30, 60, 200)), photo_of((20, 20, 20))]
+    inputs = backend.inputs([photo.image for photo in photos], "Write.")
+    one = backend.inputs([photos[0].image], "Write.")
+    assert inputs["input_ids"].shape[1] > one["input_ids"].shape[1], "every photo has tokens of its own"
+    request = DraftRequest(photos=tuple(photos), note="Worn twice.")
+    said = claims("Dress", {"colour": "navy", "sleeve": "long"})
+    texts = drain(write(backend, request, said, "Worn twice.", [], TAXONOMY))
+    assert set(texts) == {"title", "description"}
+    assert checked(texts["title"], "title", said, TAXONOMY)[0] == ""
+
+
+def photo_of(colour: tuple[int, int, int]) -> Photo:
+    held = io.BytesIO()
+    Image.new("RGB", (200, 240), colour).save(held, "JPEG")
+    return intake([held.getvalue()])[0]
+
+
+def drain(stream):
+    while True:
+        try:
+            next(stream)
+        except StopIteration as end:
+            return end.value
 
 
 def test_only_the_embedded_family_is_laid_out_as_a_tree():

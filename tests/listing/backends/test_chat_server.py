@@ -113,7 +113,7 @@ def fault(answer: Answer | list[Answer]) -> tuple[str, int]:
     with serving(lambda _: answers.pop(0) if len(answers) > 1 else answers[0]) as stub:
         backend = OpenAIBackend(stub.url, api_key=SECRET, patience=QUICK)
         with pytest.raises(BackendError) as caught:
-            "".join(backend.write(None, "Write."))
+            "".join(backend.write((), "Write."))
         message = str(caught.value)
         assert SECRET not in message
         assert message.endswith(".")
@@ -149,7 +149,7 @@ def test_a_busy_server_is_waited_for() -> None:
         Answer(pieces=(event("done", finish="stop"),)),
     ]
     with serving(lambda _: answers.pop(0)) as stub:
-        assert "".join(OpenAIBackend(stub.url, patience=QUICK).write(None, "Write.")) == "done"
+        assert "".join(OpenAIBackend(stub.url, patience=QUICK).write((), "Write.")) == "done"
         assert len(stub.chats()) == 3
 
 

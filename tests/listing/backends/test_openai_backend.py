@@ -24,11 +24,13 @@ from listing.facts.verify import visible_fact
 from listing.taxonomy import load_taxonomy
 from tests.listing.backends.chat_stub import (
     Answer,
+    Request,
     assert_distribution,
     colour_question,
     event,
     free_port,
     photo,
+    seeing,
     serving,
 )
 
@@ -104,20 +106,20 @@ class TestRealServer:
 
     def test_text_streams_in_pieces_and_is_the_same_twice(self, real_url: str) -> None:
         backend = OpenAIBackend(real_url)
-        pieces = list(backend.write(None, "Write a short description of a hoodie.", max_tokens=8))
+        pieces = list(backend.write((), "Write a short description of a hoodie.", max_tokens=8))
         assert len(pieces) > 1
         assert "".join(pieces).strip()
-        assert "".join(backend.write(None, "Write a short description of a hoodie.", max_tokens=8)) == "".join(pieces)
+        assert "".join(backend.write((), "Write a short description of a hoodie.", max_tokens=8)) == "".join(pieces)
 
     def test_closing_stops_the_server(self, real_url: str) -> None:
         """A long answer would keep the model busy for minutes; after a cancel the next one is served at once."""
         backend = OpenAIBackend(real_url)
-        long = backend.write(None, "Tell a long story about the sea.", max_tokens=7000)
+        long = backend.write((), "Tell a long story about the sea.", max_tokens=7000)
         first = next(long)
         began = time.monotonic()
         long.close()
         assert first
-        assert "".join(backend.write(None, "Tell me about wool.", max_tokens=2))
+        assert "".join(backend.write((), "Tell me about wool.", max_tokens=2))
         assert time.monotonic() - began < 60.0
 
 
@@ -126,7 +128,7 @@ class TestRealServer:
 
 def streamed(*pieces: bytes) -> str:
     with serving(lambda _: Answer(pieces=pieces)) as stub:
-        return "".join(OpenAIBackend(stub.url).write(None, "Write."))
+        return "".join(OpenAIBackend(stub.url).write((), "Write."))
 
 
 def test_a_stream_is_read_piece_by_piece_whatever_the_packets() -> None:
@@ -140,6 +142,21 @@ def test_a_stream_is_read_piece_by_piece_whatever_the_packets() -> None:
     assert streamed(event("a") + event(finish="stop") + b"data: [DONE]") == "a"
 
 
+@pytest.mark.parametrize(("most", "wanted"), [(4, "3"), (1, "1")])
+def test_all_photos_stand_before_the_prompt_and_a_server_that_takes_one_gets_the_first(most: int, wanted: str) -> None:
+    def script(request: Request) -> Answer:
+        shown = [part for part in request.body["messages"][0]["content"] if part["type"] == "image_url"]
+        if len(shown) > most:
+            return Answer(400, {"error": {"message": "At most 1 image(s) may be provided in one prompt."}})
+        return Answer(pieces=[event(str(len(shown)), finish="stop")])
+
+    with serving(seeing(script)) as stub:
+        photos = [photo((320, 400)), photo((400, 320)), photo((200, 200))]
+        assert "".join(OpenAIBackend(stub.url).write(photos, "Write.")) == wanted
+        content = stub.chats()[-1].body["messages"][0]["content"]
+        assert content[-1] == {"type": "text", "text": "Write."}
+
+
 def test_the_first_piece_arrives_before_the_last_is_written() -> None:
     go_on = threading.Event()
 
@@ -149,7 +166,7 @@ def test_the_first_piece_arrives_before_the_last_is_written() -> None:
         yield event("last", finish="stop")
 
     with serving(lambda _: Answer(pieces=pieces())) as stub:
-        writing = OpenAIBackend(stub.url).write(None, "Write.")
+        writing = OpenAIBackend(stub.url).write((), "Write.")
         assert next(writing) == "first"
         go_on.set()
         assert list(writing) == ["last"]
@@ -162,7 +179,7 @@ def test_closing_the_iterator_closes_the_connection() -> None:
             time.sleep(0.01)
 
     with serving(lambda _: Answer(pieces=pieces())) as stub:
-        writing = OpenAIBackend(stub.url).write(None, "Write.")
+        writing = OpenAIBackend(stub.url).write((), "Write.")
         assert next(writing) == "word "
         assert not stub.dropped.is_set()
         writing.close()
