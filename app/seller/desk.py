@@ -31,9 +31,10 @@ _numbers = count(1)
 
 @dataclass(frozen=True)
 class Notice:
-    """A message with a look: ``good``, ``warn``, ``bad`` or ``note``; ``typed``: what the person typed and is not saved.
+    """A message with a look: ``good``, ``warn``, ``bad`` or ``note``.
 
-    ``at``: the field that it is about, where it is shown. ``again``: the words of a button that writes the draft again.
+    ``typed``: what the person typed and is not saved. ``at``: the field that it is about, where it is shown.
+    ``again``: the words of a button that writes the draft again.
     """
 
     kind: str

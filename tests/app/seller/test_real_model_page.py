@@ -23,7 +23,7 @@ PIECES = {
     "category": "#t-title-live:not(:empty)",
     "fact": "#ipl-draft li[data-fact]",
     "text": "#t-description-live:not(:empty)",
-    "done": "#ipl-draft .bottom",
+    "done": "#ipl-draft .bottom .main",
 }
 
 
