@@ -15,6 +15,7 @@ from app.drafting.drafts import Drafts
 from app.drafting.queue import DraftQueue
 from app.feed.live_feed import LiveFeed
 from app.market.chroma_index import ChromaSearchIndex
+from app.market.listing_photos import ListingPhotos
 from app.market.listings import Listings
 from app.market.orders import Orders
 from app.market.posts import Posts
@@ -89,6 +90,7 @@ class Services:
         self.outbox.follower = feed.listings
         self.listings = Listings(store, media, index, metrics)
         self.publisher = Publisher(store, metrics, self.drafts, self.outbox, deletions, settings.currency)
+        self.listing_photos = ListingPhotos(store, self.draft_photos, self.outbox, deletions)
         self.reviews = Reviews(store, self.outbox)
         self.posts = Posts(store, media, index, deletions, feed.listings.content_of, feed.posts.refresh)
         self.orders = Orders(store, self.outbox, feed.listings.remove)

@@ -107,6 +107,7 @@ class DraftView:
     locked: names of what the seller set: ``title``, ``description``, ``price``, ``category`` or an attribute's name.
     price: the range by comparable listings; asked: the seller's own price; both in ``currency``.
     draft: the finished draft with the seller's changes; None until the state is ready.
+    written_from: ids of the photos that were looked at when it was written.
     version: grows with every change of the draft, whoever makes it.
     """
 
@@ -136,6 +137,7 @@ class DraftView:
     problem: Problem | None = None
     draft: Draft | None = None
     listing_id: str | None = None
+    written_from: frozenset[str] = field(default_factory=frozenset)
     version: int = 0
 
     def value(self, name: str) -> str | None:

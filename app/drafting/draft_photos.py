@@ -34,7 +34,7 @@ class DraftPhotos:
         with self.files(photos), self.store.write() as session:
             row = _changeable(session, seller, draft_id)
             present = draft_repo.photos_of(session, draft=draft_id)
-            _check_new(present, [p.ref for p in photos])
+            check_new(present, [p.ref for p in photos])
             draft_repo.add_photos(session, row, [p.ref for p in photos], len(present))
             draft_repo.note_photos(session, row)
             return draft_repo.view(session, row, self.currency)
@@ -43,7 +43,7 @@ class DraftPhotos:
         """Raises AppError where ``add`` of so many would, whatever they show: before they are decoded."""
         with self.store.read() as session:
             draft_repo.check_at_rest(draft_repo.own_draft(session, seller, draft_id))
-            _check_count(len(draft_repo.photos_of(session, draft=draft_id)), count)
+            check_count(len(draft_repo.photos_of(session, draft=draft_id)), count)
 
     def arrange(self, seller: str, draft_id: str, wanted: Sequence[str]) -> DraftView:
         """Let the draft's photos be those of these ids in this order; those left out are deleted, row and file."""
@@ -106,14 +106,16 @@ def _changeable(session: Session, seller: str, draft_id: str) -> DraftRow:
     return row
 
 
-def _check_count(present: int, new: int) -> None:
+def check_count(present: int, new: int) -> None:
+    """Raises AppError (422) when so many photos are too many for one item."""
     if present + new > MAX_PHOTOS:
         message = f"A listing has room for {MAX_PHOTOS} photos; this one has {present} already."
         raise AppError("too_many_photos", message, 422)
 
 
-def _check_new(present: Sequence[PhotoRef], new: Sequence[PhotoRef]) -> None:
-    _check_count(len(present), len(new))
+def check_new(present: Sequence[PhotoRef], new: Sequence[PhotoRef]) -> None:
+    """Raises AppError (422) when they are too many, or one of them is there already."""
+    check_count(len(present), len(new))
     hashes = {p.phash for p in present}
     for ref in new:
         if ref.phash in hashes:

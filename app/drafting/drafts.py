@@ -34,6 +34,11 @@ class Drafts:
         with self.store.read() as session:
             return self._view(session, draft_repo.own_draft(session, seller, draft_id))
 
+    def unfinished(self, seller: str, *, limit: int = 50) -> list[DraftView]:
+        """The seller's drafts that are not published, the one that was changed last first."""
+        with self.store.read() as session:
+            return [self._view(session, row) for row in draft_repo.unfinished(session, seller, limit)]
+
     def edit(
         self, seller: str, draft_id: str, field: str, value: str | None, *, version: edits.Version = None
     ) -> DraftView:

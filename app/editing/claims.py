@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from app.editing.word_removal import cut
+from listing.request import TONES
 from listing.schema import Draft, Span, TextField
 from listing.taxonomy import load_taxonomy
 from listing.text import spans
-from listing.text.claims import SELLERS_OWN
+from listing.text.claims import NAME, SELLERS_OWN, Claim
 from listing.text.forms import detail_forms
+from listing.text.render import render
 
 DETAIL = "detail:"
 _SENTENCES = ("condition", *SELLERS_OWN)  # said in sentences of their own, so that no single word can be replaced
@@ -53,6 +55,7 @@ def followed(draft: Draft, said: Mapping[str, str | None]) -> Draft:
         while (at := _first_other(draft.spans, name, value)) is not None and (labelled or not _in_place(name, value)):
             again = value if value is not None and sayable(name, value) else None
             draft = spans.remove(draft, at, instead=again)
+    draft = _told(draft, said)
     for name, value in said.items():
         while value is not None and (at := _first_other(draft.spans, name, value)) is not None:
             texts, marks = spans.replace(
@@ -68,6 +71,32 @@ def followed(draft: Draft, said: Mapping[str, str | None]) -> Draft:
         if said.get(names[d.phrase], d.phrase) is not None
     ]
     return draft.model_copy(update={"spans": marks, "details": details})
+
+
+def _told(draft: Draft, said: Mapping[str, str | None]) -> Draft:
+    """The draft rendered again with what the seller says and no span says yet; a model's own text stays as it is."""
+    taxonomy, present = load_taxonomy(), {name_of(span) for span in draft.spans}
+    spoken = {a.name for a in taxonomy.in_text()} | set(SELLERS_OWN)
+    new = [
+        Claim(name, each, "seller")
+        for name, value in said.items()
+        if value is not None and name in spoken - present and sayable(name, value)
+        for each in (value.split(", ") if taxonomy.attributes[name].many else [value])
+    ]
+    own, blank, note = draft.description.partition("\n\n")
+    known = spans.said(draft) if new else []
+    tone = next((t for t in TONES if new and own == render(known, taxonomy, key=draft.id, tone=t).description), None)
+    if tone is None:
+        return draft
+    text = render([*known, *new], taxonomy, key=draft.id, tone=tone)
+    update = {"title": text.title, "description": text.description + blank + note, "spans": text.spans}
+    return draft.model_copy(update=update)
+
+
+def renamed(draft: Draft, category: str) -> bool:
+    """Whether the texts name the item by a type that the seller's other category leaves open."""
+    other = category != draft.category.value
+    return other and any(span.attribute == NAME and span.status != "seller" for span in draft.spans)
 
 
 def typed_along(draft: Draft, name: str, value: str | None) -> dict[TextField, str]:

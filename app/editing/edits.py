@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Literal
 
 from app.editing import claims
 from app.editing.word_removal import cut
 from app.views import TEXT_FIELDS, AppError, Changed, DraftView, field_text, field_version
-from listing.schema import AttributeValue, Candidate, Category, Draft, Evidence, Flag, Question, Span
+from listing.intake.quality import WEIGHTS, assess
+from listing.schema import AttributeValue, Candidate, Category, Draft, Evidence, Flag, Quality, Question, Span
 from listing.taxonomy import load_taxonomy
+from listing.text.claims import NAME
 
 Kind = Literal["set", "drop", "undo", "confirm"]
 # What somebody was shown: a field's version (text), the whole draft's (a number), or None: whatever stands there now.
@@ -20,6 +23,11 @@ FIELDS = (*TEXT_FIELDS, "price", "category")
 # Most characters of what a seller writes.
 TITLE_LENGTH, DESCRIPTION_LENGTH, FACT_LENGTH, NOTE_LENGTH = 120, 4000, 80, 2000
 _MAX_PRICE = 10_000_000.0
+_CURRENCY = re.compile(r"[€$£]|(?<![a-z])(?:eur|euros?|usd|dollars?|gbp|pounds?|chf|francs?)\b", re.I)
+_FREE = frozenset({"free", "for free", "gratis", "nothing"})
+# "1 000", "1'000", and a dash for no cents ("12,-").
+_BESIDE = re.compile(r"(?<=[0-9])[ '\u00a0\u202f](?=[0-9]{3}(?![0-9]))|(?<=[0-9])[,.][-–]$")
+_THOUSANDS = re.compile(r"-?[1-9][0-9]{0,2}(?:(?:\.[0-9]{3})+(?:,[0-9]{1,2})?|(?:,[0-9]{3})+(?:\.[0-9]{1,2})?)")
 # Control characters but tab and newline, halves of surrogate pairs, and marks that reverse the reading direction.
 _NOT_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 
@@ -116,7 +124,26 @@ def apply(draft: Draft, edited: Changes) -> Draft:
     chosen = edited.values.get("category")
     if chosen:
         update["category"] = _chosen(draft.category, chosen)
-    return draft.model_copy(update=update)
+    seen = draft.model_copy(update=update)
+    return seen.model_copy(update={"quality": _quality(seen)}) if edited.locked else seen
+
+
+def _quality(seen: Draft) -> Quality:
+    """How good the draft is with what the seller changed; what was found in the photos stays as it is."""
+    known, category = load_taxonomy(), seen.category.value
+    expected = known.seller_order(a.name for a in known.schema(category)) if category in known.categories else []
+    fresh = assess(
+        attributes=seen.attributes,
+        title=seen.title,
+        description=seen.description,
+        photos=[],
+        flags=seen.flags,
+        expected=expected,
+    )
+    parts = {**fresh.parts, "photos": seen.quality.parts.get("photos", 0.0)}
+    about_photos = [tip for tip in seen.quality.tips if "hoto" in tip]
+    score = round(100 * sum(WEIGHTS[name] * share for name, share in parts.items()))
+    return Quality(score=score, parts=parts, tips=[*fresh.tips, *about_photos])
 
 
 def follow(seen: DraftView, edit: Edit) -> list[Edit]:
@@ -124,7 +151,9 @@ def follow(seen: DraftView, edit: Edit) -> list[Edit]:
     if seen.draft is None or edit.kind not in ("set", "drop") or edit.field in (*TEXT_FIELDS, "price"):
         return []
     texts = claims.typed_along(seen.draft, edit.field, edit.value)
-    return [Edit("set", f, text) for f, text in texts.items() if f in seen.locked and text != seen.value(f)]
+    typed = [Edit("set", f, text) for f, text in texts.items() if f in seen.locked and text != seen.value(f)]
+    renamed = edit.field == "category" and edit.value is not None and claims.renamed(seen.draft, edit.value)
+    return [*typed, *([Edit("drop", NAME)] if renamed and NAME not in seen.locked else [])]
 
 
 def open_questions(questions: Sequence[Question], edited: Changes) -> list[Question]:
@@ -273,16 +302,31 @@ def category_name(value: str) -> str:
 
 
 def parse_price(value: str | float | None) -> float | None:
-    """A price in units of the currency, rounded to cents; None for no price. A comma may stand for the point."""
-    text = "" if value is None else str(value).strip()
-    if not text:
-        return None
-    try:
-        number = float(text.replace(",", ".")) if re.fullmatch(r"[0-9.,eE+-]{1,32}", text) else None
-    except ValueError:
-        number = None
-    if number is None:
-        raise AppError("bad_price", "The price is not a number; write it like 12.50.", 422)
-    if not 0 <= number <= _MAX_PRICE:
+    """A price in units of the currency, rounded to cents, as people write it; None for no price, 0 for "free".
+
+    A comma may stand for the point; groups of three digits are thousands ("1.000", "1,250.50", "1 000").
+    """
+    if isinstance(value, float | int):
+        number: float | None = float(value)
+    else:
+        text = _CURRENCY.sub("", value or "").strip().lower()
+        if not text:
+            return None
+        number = 0.0 if text in _FREE else _number(text)
+    if number is None or not isfinite(number):
+        raise AppError("bad_price", "The price is not a number; write it like 12 or 12.50.", 422)
+    if number < 0:
+        raise AppError("bad_price", "A price cannot lie below 0; write it like 12 or 12.50, or 0 to give it away.", 422)
+    if number > _MAX_PRICE:
         raise AppError("bad_price", f"The price has to lie between 0 and {_MAX_PRICE:,.0f}.", 422)
     return round(number, 2)
+
+
+def _number(text: str) -> float | None:
+    """The number that a person wrote; None when it is none."""
+    text = _BESIDE.sub("", text)
+    if _THOUSANDS.fullmatch(text):
+        cents = re.search(r"[.,]([0-9]{1,2})$", text)
+        whole = re.sub(r"[.,]", "", text[: cents.start()] if cents else text)
+        text = f"{whole}.{cents[1]}" if cents else whole
+    return float(text.replace(",", ".")) if re.fullmatch(r"-?[0-9]{1,15}(?:[.,][0-9]{0,9})?", text) else None

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from app.market.own_words import taken_out
-from app.seller.desk import Desk, Notice
-from app.seller.fields import TYPED, Press, TypedFields
+from app.seller import words
+from app.seller.desk import Desk, LeftOut
+from app.seller.draft_part import BUSY
+from app.seller.fields import Press
+from app.seller.listed_actions import ListedActions
 from app.seller.pictures import Shot, read_photos
 from app.services import Services
-from app.views import AppError, DraftView
-from listing.intake.photos import Photo, PhotoError, PhotoLimits
+from app.views import TEXT_FIELDS, AppError, DraftView
+from listing.intake.photos import Photo, PhotoLimits
 from listing.request import TONES
-
-log = logging.getLogger(__name__)
-FAILED = "That did not work"
-BROKEN = "Something went wrong on our side; try it again."
+from listing.taxonomy import load_taxonomy
+from listing.text.claims import NAME
 
 
-class Actions:
+class Actions(ListedActions):
     """What the presses of one seller at one desk do; what cannot be done becomes a notice of one sentence."""
 
     def __init__(self, services: Services, seller: str, desk: Desk) -> None:
-        self.services, self.seller, self.desk = services, seller, desk
-        self.fields = TypedFields(services.drafts, seller, desk)
+        super().__init__(services, seller, desk)
+        self._before: DraftView | None = None  # the draft before a fact was set
 
     def add_photos(self, files: Sequence[str | Path]) -> None:
         """Photos through intake, each judged alone; what is too many or unreadable is named with its reason.
@@ -66,28 +65,18 @@ class Actions:
             fresh.append(photo)
         return fresh
 
-    @contextmanager
-    def _noticed(self, what: str, busy: str = FAILED) -> Iterator[None]:
-        """What cannot be done becomes a notice of one sentence; ``busy`` is its title when too many ask at once."""
-        try:
-            yield
-        except (AppError, PhotoError) as error:
-            if error.code == "changed":
-                self.fields.refresh()
-            if not (error.code == "published" and self.desk.published is not None):
-                self.desk.notify("bad", busy if error.code == "busy" else FAILED, str(error))
-        except Exception:
-            log.exception("%s failed", what)
-            self.desk.notify("bad", FAILED, BROKEN)
-
     def press(self, data: Press) -> None:
         """Do what was pressed; what cannot be done becomes a notice of one sentence."""
         name = str(data.get("do"))
-        # A field that is left while another one's conflict is shown does not take away what was typed there.
-        self.desk.notices[:] = [notice for notice in self.desk.notices if notice.typed and name in ("text", "price")]
+        # A field that is left takes away what was said of it, and not what was said of another one.
+        left = str(data.get("field")) if name in ("text", "price") else ""
+        self.desk.notices[:] = [n for n in self.desk.notices if left and n.at not in ("", left)]
+        if name not in ("text", "price", "undo"):
+            self.desk.left_out = None
         action = getattr(self, f"do_{name}", None)
         if action is not None:
-            with self._noticed(f"the press {name!r}"):
+            about = f"fact-{data.get('name')}" if name in ("fact", "answer") else ""
+            with self._noticed(f"the press {name!r}", at=about):
                 action(data)
 
     def writing(self, data: Press) -> Iterator[DraftView | None]:
@@ -96,6 +85,7 @@ class Actions:
         before = self.desk.view
         if self.desk.busy:
             return
+        self.desk.runs += 1
         with self._noticed("a draft", busy="Many people are writing right now"):
             for view in self._run(data):
                 # A rewrite that ends without a draft leaves the earlier one standing.
@@ -103,6 +93,10 @@ class Actions:
                 if keeps and before is not None and view.problem is not None:
                     self.desk.view = self.services.drafts.get(self.seller, before.draft_id)
                     self.desk.notify("warn", "Your earlier text is still here", view.problem.message)
+                elif before is not None and view.state in BUSY and before.draft_id == view.draft_id:
+                    # Until its new words come, the earlier text stands where it stood.
+                    texts = {f: view.value(f) or before.value(f) or "" for f in TEXT_FIELDS}
+                    self.desk.view = replace(view, **texts)
                 else:
                     self.desk.view = view
                 yield view
@@ -120,6 +114,11 @@ class Actions:
                 if do in ("tone", "category") and self.desk.view.state == "ready":
                     if not self.fields.keep_typed(data):
                         return iter(())
+                    if category and self._renamed_at_once(self.desk.view, category):
+                        version = self._shown("category")
+                        edit = self.services.drafts.edit
+                        self.desk.view = edit(self.seller, draft, "category", category, version=version)
+                        return iter(())
                     tone = data.get("tone") if data.get("tone") in TONES else None
                     return self.services.draft_writer.write_again(
                         self.seller, draft, tone=tone, category=category, note=note, from_photos=False
@@ -132,6 +131,14 @@ class Actions:
                 self.desk.shots = [shot.renamed() for shot in self.desk.shots]
         photos = [shot.photo() for shot in self.desk.shots]
         return self.services.draft_writer.start(self.seller, photos, note, category=category)
+
+    @staticmethod
+    def _renamed_at_once(view: DraftView, category: str) -> bool:
+        """Whether another category only gives the item another name: both have the same facts, and the text says it."""
+        known = load_taxonomy().categories
+        before, now = known.get(view.category.value or "") if view.category else None, known.get(category)
+        named = view.draft is not None and any(s.attribute in ("category", NAME) for s in view.draft.spans)
+        return named and before is not None and now is not None and before.attributes == now.attributes
 
     def _draft(self) -> str:
         if self.desk.view is None or self.desk.published is not None:
@@ -167,13 +174,67 @@ class Actions:
         if self.fields.keep_typed(data):
             name, value = str(data["name"]), str(data.get("value") or "")
             draft, version = self._draft(), self._shown(name)
+            self._before = self.desk.view
             self.desk.view = self.services.drafts.edit(self.seller, draft, name, value, version=version)
 
     def _shown(self, field: str) -> str | None:
         """The version of a field that this tab was showing."""
         return self.desk.view.field_version(field) if self.desk.view is not None else None
 
-    do_fact_drop = do_fact
+    def do_fact_drop(self, data: Press) -> None:
+        """A fact or detail is left out; until the next press that can be taken back."""
+        self.do_fact({**data, "value": ""})
+        before, now = self._before, self.desk.view
+        if before is not None and now is not None and now is not before:
+            name, said = str(data["name"]), str(data.get("said") or "")
+            self.desk.left_out = LeftOut(name, said or words.claim_label(name), before, now)
+
+    def do_undo(self, data: Press) -> None:
+        """What was left out last is back, in the texts that were typed as well."""
+        out, draft = self.desk.left_out, self._draft()
+        self.desk.left_out = None
+        if out is None or not self.fields.keep_typed(data):
+            return
+        edit = self.services.drafts.edit
+        if out.name in out.before.locked:
+            view = edit(self.seller, draft, out.name, out.before.value(out.name), version=self._shown(out.name))
+        else:
+            view = self.services.drafts.unlock(self.seller, draft, out.name, version=self._shown(out.name))
+        for field in TEXT_FIELDS:
+            typed = field in out.before.locked and out.before.value(field) != out.after.value(field)
+            if typed and view.value(field) == out.after.value(field):
+                view = edit(self.seller, draft, field, out.before.value(field), version=view.field_version(field))
+        self.desk.view = view
+
+    def _not_busy(self) -> None:
+        if self.desk.busy:
+            message = "Your listing is being written right now; wait until it is done, or stop it."
+            raise AppError("running", message, 409)
+
+    def do_open(self, data: Press) -> None:
+        """Go on with an unfinished draft."""
+        self._not_busy()
+        view = self.services.drafts.get(self.seller, str(data["id"]))
+        if view.state in BUSY:
+            message = "It is being written right now; open it again in a moment."
+            raise AppError("running", message, 409)
+        if view.state == "published":
+            raise AppError("published", "It is published already; you find it under My listings.", 409)
+        self.desk.start_over()
+        self._show(view)
+
+    def do_later(self, data: Press) -> None:
+        """The offered draft stays under My listings."""
+        self.desk.declined.add(str(data["id"]))
+
+    def do_throw_away(self, data: Press) -> None:
+        self._not_busy()
+        draft = str(data["id"])
+        self.services.drafts.abandon(self.seller, draft)
+        if self.desk.view is not None and self.desk.view.draft_id == draft:
+            self.desk.start_over()
+            self.desk.page = "mine"
+        self.desk.notify("good", "Thrown away", "The draft and its photos are gone.")
 
     def do_all_right(self, data: Press) -> None:
         """Everything that is marked in the texts is as they say."""
@@ -231,13 +292,6 @@ class Actions:
         facts = (a.value for a in self.desk.view.attributes)
         self._say_taken_out([self.desk.view.title, self.desk.view.description, *facts])
 
-    def _say_taken_out(self, typed: Iterable[str | None]) -> None:
-        """Name the contact data that were taken out of what the seller typed."""
-        contacts = ", ".join(f"“{text}”" for text in taken_out(text for text in typed if text))
-        if contacts:
-            sentence = f"Buyers reach you here, so this does not stand in the listing: {contacts}."
-            self.desk.notify("warn", "Contact data was taken out", sentence)
-
     def _is_shown(self, draft: str) -> bool:
         """Whether the draft is what is on the screen, so that another page changed neither words nor photos."""
         view = self.services.drafts.get(self.seller, draft)
@@ -248,55 +302,3 @@ class Actions:
 
     def do_again(self, data: Press) -> None:
         self.desk.start_over()
-
-    def do_save(self, data: Press) -> None:
-        """Save the fields that came, each alone and only over the version that the tab was showing."""
-        listing, versions = str(data["id"]), data.get("versions")
-        shown = versions if isinstance(versions, Mapping) else {}
-        for field in (f for f in TYPED if f in data):
-            try:
-                self.services.publisher.change(self.seller, listing, {field: data[field]}, shown=shown)
-            except AppError as error:
-                if error.http_status not in (409, 422):
-                    raise
-                self.fields.not_saved(Notice("bad", f"The {field} was not saved", str(error), str(data[field])))
-        if not self.desk.notices:
-            review = self.services.listings.get(self.seller, listing).review
-            self.desk.notify("warn" if review else "good", "Saved", review or "Buyers see the change now.")
-        self._say_taken_out([str(data.get("title") or ""), str(data.get("description") or "")])
-
-    def do_sold(self, data: Press) -> None:
-        self.services.publisher.mark_sold(self.seller, str(data["id"]))
-
-    def do_relist(self, data: Press) -> None:
-        self.services.publisher.relist(self.seller, str(data["id"]))
-
-    def do_handed(self, data: Press) -> None:
-        self.services.orders.complete(self.seller, str(data["id"]))
-        self.desk.notify("good", "Handed over", "The order is complete.")
-
-    def do_refund(self, data: Press) -> None:
-        self.services.orders.refund(self.seller, str(data["id"]))
-        self.desk.notify("good", "Refunded", "The order is taken back. Its piece does not go on sale by itself.")
-
-    def do_delete(self, data: Press) -> None:
-        self.services.publisher.delete(self.seller, str(data["id"]))
-        if self.desk.published is not None and self.desk.published.id == data["id"]:
-            self.desk.start_over()
-            self.desk.page = "mine"
-        self.desk.notify("good", "Deleted", "The listing, its photos and its history are gone.")
-
-    def do_find(self, data: Press) -> None:
-        self.desk.find_text, self.desk.find_photo = str(data.get("value") or ""), None
-
-    do_find_clear = do_find
-
-    def look_for(self, file: str | None) -> None:
-        """A photo to search own listings by; an unreadable one becomes a notice."""
-        self.desk.notices.clear()
-        if not file:
-            return
-        photos, refused = read_photos([Path(file)])
-        self.desk.find_photo, self.desk.find_text = (Shot.of(photos[0]) if photos else None), ""
-        self.desk.notices += [Notice("bad", f"{name} cannot be searched by", reason) for name, reason in refused]
-        Path(file).unlink(missing_ok=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any, Literal
 
 from app.editing.evidence_places import moved_facts
+from app.market import exports
 from app.seller import words
 from app.seller.draft_part import BUSY, draft_html, render
 from app.seller.pictures import Shot, file_url
@@ -16,24 +19,45 @@ from app.store.media import Media
 from app.store.search_index import NoIndex
 from app.views import AppError, DraftView, field_text, field_version
 from listing.intake.photos import PhotoLimits
-from listing.schema import Listing
+from listing.schema import Listing, PhotoRef
+from listing.taxonomy import load_taxonomy
 
 Page = Literal["sell", "mine"]
 MAX_ORDERS = 5  # of one listing on the page; the next ones follow when these are handed over
 
 
+_numbers = count(1)
+
+
 @dataclass(frozen=True)
 class Notice:
-    """A message with a look: ``good``, ``warn`` or ``bad``; ``typed``: what the person typed and is not saved."""
+    """A message with a look: ``good``, ``warn``, ``bad`` or ``note``.
+
+    ``typed``: what the person typed and is not saved. ``at``: the field that it is about, where it is shown.
+    ``again``: the words of a button that writes the draft again.
+    """
 
     kind: str
     title: str
     words: str
     typed: str = ""
+    at: str = ""
+    again: str = ""
+    number: int = field(default_factory=lambda: next(_numbers), compare=False)
 
     @property
     def mark(self) -> str:
-        return {"good": "✓", "warn": "◐", "bad": "!"}[self.kind]
+        return {"good": "✓", "warn": "◐", "bad": "!", "note": "+"}[self.kind]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A fact or detail that was just left out, as it was said, and the draft before and after."""
+
+    name: str
+    said: str
+    before: DraftView
+    after: DraftView
 
 
 @dataclass(frozen=True)
@@ -61,8 +85,11 @@ class Desk:
         self.view: DraftView | None = None
         self.published: Listing | None = None
         self.notices: list[Notice] = []
-        self.conflicts = 0
+        self.conflicts = self.runs = 0  # how often something was not saved, and how often the draft was written
+        self.left_out: LeftOut | None = None
+        self.declined: set[str] = set()  # drafts that this page has offered to go on with
         self.kept: dict[tuple[str, str], Kept] = {}  # by draft and field
+        self.adding_to = ""  # the published listing whose further photos are being chosen
         self.find_text = ""
         self.find_photo: Shot | None = None
         self.sent: dict[str, Any] = {}
@@ -88,13 +115,25 @@ class Desk:
         view = self.view
         return view is not None and (view.state in (*BUSY, "ready") or view.category is not None)
 
-    def notify(self, kind: str, title: str, text: str) -> None:
-        """Show one more notice."""
-        self.notices.append(Notice(kind, title, text))
+    def shows_field(self, at: str) -> bool:
+        """Whether there is a place for a notice about this field."""
+        return self.page == "mine" or (self.published is None and self.shows_draft)
+
+    @property
+    def unseen(self) -> int:
+        """How many photos the draft was not written from."""
+        if self.view is None or self.view.state != "ready" or self.published is not None:
+            return 0
+        return len({photo.id for photo in self.view.photos} - self.view.written_from)
+
+    def notify(self, kind: str, title: str, text: str, at: str = "") -> None:
+        """Show one more notice; ``at``: below which field."""
+        self.notices.append(Notice(kind, title, text, at=at))
 
     def start_over(self) -> None:
         """An empty desk, for the next listing."""
         self.page, self.shots, self.refused, self.view, self.published = "sell", [], [], None, None
+        self.left_out = None
 
     def show(self, view: DraftView, media: Media) -> None:
         """Show the draft with exactly its photos, in their order."""
@@ -114,8 +153,25 @@ class Painter:
     sign_out: str | None = None
 
     def top(self, desk: Desk, seller: str, name: str) -> str:
-        count = len(self.services.listings.own(seller))
-        return render("top", page=desk.page, count=count, who=name, sign_out=self.sign_out)
+        number = len(self.services.listings.own(seller))
+        return render(
+            "top", page=desk.page, count=number, who=name, sign_out=self.sign_out, offer=self._offer(desk, seller)
+        )
+
+    def _offer(self, desk: Desk, seller: str) -> dict[str, Any] | None:
+        """The draft that this page may go on with: the latest one, while nothing is on the desk."""
+        if desk.page != "sell" or desk.view is not None or desk.shots or desk.published is not None:
+            return None
+        latest = self.services.drafts.unfinished(seller, limit=1)
+        return self._draft_card(latest[0]) if latest and latest[0].draft_id not in desk.declined else None
+
+    def _draft_card(self, view: DraftView) -> dict[str, Any]:
+        return {
+            "id": view.draft_id,
+            "title": view.title or view.note[:60] or "Not written yet",
+            "state": words.DRAFT_STATES[view.state],
+            "url": self._picture(view.photos),
+        }
 
     def photos(self, desk: Desk) -> str:
         locked = desk.view is not None
@@ -124,18 +180,22 @@ class Painter:
 
     def status(self, desk: Desk) -> str:
         view = desk.view
-        notices = list(desk.notices)
+        notices = [n for n in desk.notices if not n.at or not desk.shows_field(n.at)]
         if view is not None and view.problem is not None:
             kind = "warn" if view.problem.code == "stopped" else "bad"
             title = words.PROBLEM_TITLES.get(view.problem.code, "The listing could not be written")
             notices.append(Notice(kind, title, view.problem.message))
-        work = self._work(view) if view is not None and view.state in BUSY else None
+        work = self._work(view, desk.runs) if view is not None and view.state in BUSY else None
         if work is not None and work["slow"]:
             notices.append(Notice("warn", "This computer needs a little longer", words.SLOW))
+        if desk.unseen:
+            many = "The new photos have" if desk.unseen > 1 else "The new photo has"
+            text = f"{many} not been looked at yet. Your changes stay."
+            notices.append(Notice("note", "Look at it?", text, again="Write it again from the photos"))
         spoken = work["title"] if work else "Your draft is ready to check." if view and view.state == "ready" else ""
         return render("status", work=work, spoken=spoken, notices=notices)
 
-    def _work(self, view: DraftView) -> dict[str, Any]:
+    def _work(self, view: DraftView, run: int) -> dict[str, Any]:
         names = list(words.STAGES)
         at = names.index(view.stage) if view.stage in names else -1
         waiting = view.state == "queued" and view.position > 0
@@ -143,7 +203,7 @@ class Painter:
         steps = [{"words": words.STAGES[n], "state": s} for n, s in zip(names, states, strict=True)]
         stage = words.STAGE_TITLES.get(view.stage or "photos", "Working")
         return {
-            "id": view.draft_id + view.tone,
+            "id": f"run{run}",
             "title": words.place_in_line(view.position) if waiting else stage,
             "left": words.duration(view.seconds_left),
             "percent": 0 if waiting else max(3, round(view.share * 100)),
@@ -159,7 +219,14 @@ class Painter:
         basis = desk.view.price.basis if desk.view.price is not None else []
         same = [self._card(x) for x in self.services.listings.comparables(basis)]
         retrieval = not isinstance(self.services.index, NoIndex)
-        return draft_html(desk.view, [c for c in same if c["price"]], retrieval, desk.conflicts)
+        return draft_html(
+            desk.view,
+            [c for c in same if c["price"]],
+            retrieval,
+            errors={notice.at: notice for notice in desk.notices},
+            undo=desk.left_out.said if desk.left_out is not None else "",
+            conflicts=desk.conflicts,
+        )
 
     def _published(self, listing: Listing) -> str:
         return render("published", **self._card(listing))
@@ -173,10 +240,15 @@ class Painter:
         return render(
             "mine",
             items=self._with_orders(listings, seller),
+            drafts=[] if searched else [self._draft_card(view) for view in self.services.drafts.unfinished(seller)],
             summary=f"{count} found {by}" if searched else count if listings else "",
             searched=searched,
             hand_over=words.HAND_OVER,
             conflicts=desk.conflicts,
+            errors=defaultdict(lambda: None, {notice.at: notice for notice in desk.notices}),
+            most=PhotoLimits().count,
+            exports=words.EXPORTS,
+            exported=len(exports.on_sale(listings)),
         )
 
     def _with_orders(self, listings: Sequence[Listing], seller: str) -> list[dict[str, Any]]:
@@ -201,13 +273,35 @@ class Painter:
             "amount": words.amount_text(listing.price),
             "versions": {f: field_version(field_text(getattr(listing, f))) for f in ("title", "description", "price")},
             "state": words.STATUSES[listing.status],
-            "url": self._picture(listing),
+            "photos": [photo.id for photo in listing.photos],
+            "facts": _facts(listing),
+            "copy": exports.as_text(listing),
+            "url": self._picture(listing.photos),
         }
 
-    def _picture(self, listing: Listing) -> str | None:
-        if not listing.photos:
+    def _picture(self, photos: Sequence[PhotoRef]) -> str | None:
+        """The cover."""
+        if not photos:
             return None
         try:
-            return file_url(self.services.media.path(listing.photos[0].id))
+            return file_url(self.services.media.path(photos[0].id))
         except (AppError, OSError):
             return None
+
+
+def _facts(listing: Listing) -> list[dict[str, Any]]:
+    """What may be said of a thing of this category, as fields of a form."""
+    taxonomy = load_taxonomy()
+    known = {**listing.attributes, **({"condition_grade": listing.condition} if listing.condition else {})}
+    here = taxonomy.schema(listing.category) if listing.category in taxonomy.categories else ()
+    choices = {attribute.name: attribute.seller_choices for attribute in here}
+    return [
+        {
+            "name": name,
+            "label": words.attribute_label(name),
+            "value": known.get(name, ""),
+            "version": field_version(known.get(name)),
+            "choices": list(choices.get(name, ())),
+        }
+        for name in dict.fromkeys((*choices, *known))
+    ]

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from app import templates
 from app.editing import claims
-from app.editing.edits import DESCRIPTION_LENGTH, TITLE_LENGTH
 from app.seller import words
 from app.seller.pictures import crop
-from app.views import DraftView, likely_candidates
+from app.views import TEXT_FIELDS, DraftView, likely_candidates
 from listing.request import TONES
 from listing.schema import AttributeValue, Evidence, Flag, PhotoRef, Quality, Span
 from listing.taxonomy import load_taxonomy
@@ -22,7 +23,15 @@ from listing.text.claims import LIKELY
 
 FOLDER = Path(__file__).parent / "templates"
 BUSY = ("queued", "working")
-LENGTHS = {"title": TITLE_LENGTH, "description": DESCRIPTION_LENGTH}
+MAX_QUESTIONS = 3
+_HIDDEN, _FLAG = (
+    Markup('<span aria-hidden="true">{}</span>'),
+    Markup('<mark class="flag" aria-hidden="true">{words}</mark>'),
+)
+_CHECK = Markup(
+    '<mark class="check" role="button" tabindex="0" aria-label="{words}: please check" aria-expanded="false" '
+    'aria-controls="{panel}" data-open="{panel}" data-start="{start}" data-end="{end}">{words}</mark>'
+)
 
 
 def render(name: str, **values: Any) -> str:
@@ -30,44 +39,61 @@ def render(name: str, **values: Any) -> str:
     return templates.render(FOLDER / f"{name}.html", **values)
 
 
-def marked(text: str, flags: Iterable[Flag], checks: Iterable[Span] = ()) -> Markup:
-    """The text with every flagged span, and every one to check, in a ``<mark>`` of its own look.
+def marked(text: str, flags: Iterable[Flag], checks: Iterable[tuple[Span, str]] = ()) -> Markup:
+    """The text with every flagged span in a ``<mark>``, and every one to check in one that opens its panel (its id).
 
-    Spans outside the text or across another are passed over.
+    The text itself stands in the field behind it. Spans outside the text or across another are passed over.
     """
     parts, at = Markup(), 0
-    places = [(*flag.span, "flag") for flag in flags if flag.span] + [(s.start, s.end, "check") for s in checks]
-    for start, end, look in sorted(places):
+    places = [(*flag.span, "") for flag in flags if flag.span] + [(s.start, s.end, panel) for s, panel in checks]
+    for start, end, panel in sorted(places):
         if at <= start < end <= len(text):
-            parts += escape(text[at:start]) + Markup('<mark class="{}">{}</mark>').format(look, text[start:end])
+            parts += _HIDDEN.format(text[at:start]) + (_CHECK if panel else _FLAG).format(
+                words=text[start:end], start=start, end=end, panel=panel
+            )
             at = end
-    return parts + escape(text[at:]) + Markup("\u200b")
+    return parts + _HIDDEN.format(text[at:] + "\u200b")
 
 
-def draft_html(view: DraftView, comparables: Sequence[dict[str, Any]], retrieval: bool, conflicts: int = 0) -> str:
+def draft_html(
+    view: DraftView,
+    comparables: Sequence[dict[str, Any]],
+    retrieval: bool,
+    *,
+    errors: Mapping[str, Any] = MappingProxyType({}),
+    undo: str = "",
+    conflicts: int = 0,
+) -> str:
     """The draft, complete or still arriving. ``comparables``: title, price and picture of those in ``price.basis``.
 
+    ``errors``: notices by the field that they are about. ``undo``: what was left out by the last press.
     ``conflicts``: how many there were on this page; another one is drawn again, though the draft is the same.
     """
+    category, checks, questions = _category(view), _checks(view), view.questions[:MAX_QUESTIONS]
+    asked = {q.attribute for q in questions}
     return render(
         "draft",
         busy=view.state in BUSY,
         conflicts=conflicts,
         key=view.draft_id,
-        category=_category(view),
+        errors=defaultdict(lambda: None, errors),
+        category=category,
+        ask_category=category is not None and (category["unnamed"] or not category["in_range"]),
         categories=[(name, words.category_label(name)) for name in sorted(load_taxonomy().categories)],
-        facts=[_fact(a, view) for a in view.attributes],
+        facts=[_fact(a, view) for a in view.attributes if a.name not in asked],
         questions=[
             {"attribute": q.attribute, "key": _key(q.attribute), "text": q.text, "choices": q.choices}
-            for q in view.questions
+            for q in questions
         ],
-        texts=[_text(view, field) for field in LENGTHS],
-        checks=_checks(view),
-        remarks=[f.message for f in view.flags if f.field not in LENGTHS],
+        texts=[_text(view, field, checks) for field in TEXT_FIELDS],
+        checks=checks,
+        worth=words.label_tip(view),
+        remarks=[f.message for f in view.flags if f.field not in TEXT_FIELDS],
         tones=[{"value": tone, "label": words.TONES[tone], "on": tone == view.tone} for tone in TONES],
         price=_price(view, comparables, retrieval),
         quality=view.quality or Quality(score=0),
         bottom=_bottom(view),
+        undo=undo,
     )
 
 
@@ -84,7 +110,7 @@ def _category(view: DraftView) -> dict[str, Any] | None:
     def sure(value: str, confidence: float) -> str:
         if chosen and value == known.value:
             return "your choice"
-        return f"{'sure ' if value == known.value else ''}{confidence:.0%}" if not chosen else ""
+        return "" if chosen or confidence < LIKELY else f"{confidence:.0%}"
 
     return {
         "in_range": known.in_range or chosen,
@@ -139,6 +165,8 @@ def _checks(view: DraftView) -> list[dict[str, Any]]:
             {
                 "name": name,
                 "key": _key(name),
+                "value": value,
+                "fields": {span.field for span in mine},
                 "label": words.claim_label(kind),
                 "said": ", ".join(
                     dict.fromkeys(_reads(view, span) for span in mine if span.value in value.split(", "))
@@ -184,17 +212,22 @@ def _proof(evidence: Evidence, contradicted: bool, photos: Sequence[PhotoRef]) -
     return {**proof, "crop": crop(photos[place], evidence.box), "alt": f"Part of photo {place + 1}"}
 
 
-def _text(view: DraftView, field: str) -> dict[str, Any]:
+def _text(view: DraftView, field: str, checks: Sequence[dict[str, Any]]) -> dict[str, Any]:
     text = str(getattr(view, field))
     flags = [f for f in view.flags if f.field == field]
     spans = [flag.span or (0, 0) for flag in flags]
+    panels = {check["name"]: f"w-{field}-{check['key']}" for check in checks}
+    open_ = [(span, panels[claims.name_of(span)]) for span in _marked_spans(view) if span.field == field]
+    busy = view.state in BUSY
+    if busy and not text and field == "title" and view.category is not None and view.category.value:
+        text = words.category_label(view.category.value)  # what is known so far, where the title will stand
     return {
         "field": field,
         "label": words.sentence(field),
         "text": text,
         "version": view.field_version(field),
-        "most": LENGTHS[field],
-        "marked": marked(text, flags, (span for span in _marked_spans(view) if span.field == field)),
+        "marked": marked(text, flags, () if busy else open_),
+        "checks": [check for check in checks if field in check["fields"]],
         "locked": field in view.locked,
         "flags": [
             {"words": text[start:end], "start": start, "message": flag.message}
@@ -227,7 +260,7 @@ def _price(view: DraftView, comparables: Sequence[dict[str, Any]], retrieval: bo
 def _bottom(view: DraftView) -> str:
     open_ = claims.to_check(view.draft)
     doubts = sum(a.status in ("unsupported", "contradicted") and a.name not in open_ for a in view.attributes)
-    unproven = sum(f.field in LENGTHS and f.span is not None for f in view.flags)
+    unproven = sum(f.field in TEXT_FIELDS and f.span is not None for f in view.flags)
     said = []
     if open_:
         said.append(f"{len(open_)} word{'s are' if len(open_) > 1 else ' is'} not confirmed.")

@@ -61,7 +61,8 @@ class TypedFields:
         except AppError as error:
             if error.http_status not in (409, 422) or error.code == "published":
                 raise
-            self.not_saved(Notice("bad", f"The {field} was not saved", str(error), typed))
+            conflict = typed if error.http_status == 409 else ""  # else it stands in the field, to be put right there
+            self.not_saved(Notice("bad", f"The {field} was not saved", str(error), conflict, at=field))
             self.refresh()
             return False
         text = last.text if last is not None else (view.value(field) or "") if shown == here else ""
@@ -72,7 +73,7 @@ class TypedFields:
 
     def not_saved(self, notice: Notice) -> None:
         """Show what was typed and not saved; the page is drawn again, so that the field shows what is there."""
-        self.desk.notices[:] = [*(n for n in self.desk.notices if n.title != notice.title), notice]
+        self.desk.notices[:] = [*(n for n in self.desk.notices if n.at != notice.at), notice]
         self.desk.conflicts += 1
 
     def refresh(self) -> None:

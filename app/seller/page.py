@@ -55,11 +55,16 @@ class SellerPage:
             self.top = block("top", "")
             with gr.Column(elem_id="ipl-sell") as self.sell:
                 with gr.Column(elem_id="ipl-left") as self.left:
-                    gr.HTML("<div class='ipl'><h1>What are you selling?</h1></div>", apply_default_css=False)
+                    title = "<div class='ipl'><h1>What are you selling?</h1></div>"
+                    gr.HTML(title, elem_id="ipl-title", apply_default_css=False)
                     self.add = gr.UploadButton(
                         "Add photos", file_count="multiple", file_types=FILE_TYPES, elem_id="ipl-add", type="filepath"
                     )
                     self.photos = block("photos")
+                with gr.Column(elem_id="ipl-right"):
+                    self.status = block("status")
+                    self.draft = block("draft")
+                with gr.Column(elem_id="ipl-more") as self.more:
                     self.note = gr.Textbox(
                         label="Anything a buyer should know?",
                         info=NOTE_HINT,
@@ -69,9 +74,6 @@ class SellerPage:
                         elem_id="ipl-note",
                     )
                     self.write = gr.Button(WRITE, variant="primary", elem_id="ipl-write", interactive=False)
-                with gr.Column(elem_id="ipl-right"):
-                    self.status = block("status")
-                    self.draft = block("draft")
             with gr.Column(elem_id="ipl-mine", visible=False) as self.shelf:
                 gr.HTML("<div class='ipl'><h1>My listings</h1></div>", apply_default_css=False)
                 with gr.Row(elem_id="ipl-search"):
@@ -81,16 +83,20 @@ class SellerPage:
                     )
                 self.told = block("told")
                 self.mine = block("mine")
+            self.more_photos = gr.UploadButton(
+                "More photos", file_count="multiple", file_types=FILE_TYPES, elem_id="ipl-more-photos", type="filepath"
+            )
             self._wire()
 
     def _wire(self) -> None:
         blocks = (self.top, self.photos, self.status, self.draft, self.told, self.mine, self.find)
-        outputs = [*blocks, self.sell, self.shelf, self.left, self.write, self.note]
+        outputs = [*blocks, self.sell, self.shelf, self.left, self.more, self.write, self.note]
         both = {"outputs": outputs, "show_progress": "hidden", "api_visibility": "private"}
         short: dict[str, Any] = {**both, "queue": False, "trigger_mode": "multiple"}
         long: dict[str, Any] = {**both, "concurrency_limit": None}
         self.blocks.load(self.enter, self.desk, **short)
         self.add.upload(self.take, [self.desk, self.add], **short)
+        self.more_photos.upload(self.take_more, [self.desk, self.more_photos], **short)
         self.find_photo.upload(self.look, [self.desk, self.find_photo], **short)
         self.write.click(self.begin, [self.desk, self.note], **long)
         for html in blocks:
@@ -101,8 +107,11 @@ class SellerPage:
         with _said():
             return self.services.sellers.for_page(getattr(request, "username", None))
 
-    def _paint(self, desk: Desk, seller: Seller, *, clear_note: bool = False, whole: bool = True) -> list[Any]:
-        """Values for all outputs; what the page shows already is not sent again. Not whole: what writing changes."""
+    def _paint(self, desk: Desk, seller: Seller, *, note: str | None = None, whole: bool = True) -> list[Any]:
+        """Values for all outputs; what the page shows already is not sent again. Not whole: what writing changes.
+
+        ``note``: what the note is to hold; None leaves what is typed there.
+        """
         with _said():
             fresh = self._fresh(desk, seller, whole)
         values = []
@@ -110,12 +119,14 @@ class SellerPage:
             same = desk.sent.get(name) == value
             desk.sent[name] = value
             values.append(gr.skip() if same else gr.update(**value) if isinstance(value, dict) else value)
-        return [*values, "" if clear_note else gr.skip()]
+        return [*values, gr.skip() if note is None else note]
 
     def _fresh(self, desk: Desk, seller: Seller, whole: bool) -> dict[str, Any]:
         painter = self.painter
         ready = bool(desk.shots) and not desk.busy
-        label = "Write it again from the photos" if desk.view is not None else WRITE
+        again = desk.view is not None and desk.shows_draft
+        label = "Write it again from the photos" if again else WRITE
+        looks = [look for look, on in (("done", desk.published), ("drafted", again)) if on]
         return {
             "top": painter.top(desk, seller.id, seller.name) if whole else desk.sent.get("top"),
             "photos": painter.photos(desk) if whole else desk.sent.get("photos"),
@@ -124,21 +135,23 @@ class SellerPage:
             "told": painter.status(desk) if desk.page == "mine" else "",
             "mine": painter.mine(desk, seller.id) if desk.page == "mine" and whole else desk.sent.get("mine", ""),
             "find": render("find", text=desk.find_text),
-            "sell": {"visible": desk.page == "sell", "elem_classes": ["done"] if desk.published else []},
+            "sell": {"visible": desk.page == "sell", "elem_classes": looks},
             "shelf": {"visible": desk.page == "mine"},
             "left": {"visible": desk.published is None},
-            "write": {"value": label, "interactive": ready, "variant": "primary" if desk.view is None else "secondary"},
+            "more": {"visible": desk.published is None},
+            "write": {"value": label, "interactive": ready, "variant": "secondary" if again else "primary"},
         }
 
-    def _do(
-        self, desk: Desk, request: gr.Request, act: Callable[[Actions], object], *, clear_note: bool = False
-    ) -> list[Any]:
+    def _do(self, desk: Desk, request: gr.Request, act: Callable[[Actions], object]) -> list[Any]:
         """Act for whoever is signed in, on their own desk; then what the page shows of it."""
         seller = self._seller(request)
         desk = desk.of(seller.id)
         with desk.lock:
+            before = desk.view.draft_id if desk.view is not None else None
             act(Actions(self.services, seller.id, desk))
-            return self._paint(desk, seller, clear_note=clear_note)
+            now = desk.view.draft_id if desk.view is not None else None
+            note = desk.view.note if desk.view is not None else ""
+            return self._paint(desk, seller, note=note if now != before else None)
 
     def enter(self, desk: Desk, request: gr.Request) -> list[Any]:
         """A page was opened."""
@@ -149,14 +162,18 @@ class SellerPage:
         paths = [files] if isinstance(files, str) else files or []
         return self._do(desk, request, lambda actions: actions.add_photos(paths))
 
+    def take_more(self, desk: Desk, files: Sequence[str] | str | None, request: gr.Request) -> list[Any]:
+        """Further photos of a published listing were chosen."""
+        paths = [files] if isinstance(files, str) else files or []
+        return self._do(desk, request, lambda actions: actions.add_to_listing(paths))
+
     def look(self, desk: Desk, file: str | None, request: gr.Request) -> list[Any]:
         """A photo to search own listings by."""
         return self._do(desk, request, lambda actions: actions.look_for(file))
 
     def press(self, desk: Desk, event: gr.EventData, request: gr.Request) -> list[Any]:
         """Anything short."""
-        clear = event._data.get("do") == "again"
-        return self._do(desk, request, lambda actions: actions.press(event._data), clear_note=clear)
+        return self._do(desk, request, lambda actions: actions.press(event._data))
 
     def begin(self, desk: Desk, note: str, request: gr.Request) -> Iterator[list[Any]]:
         """Write my listing."""

@@ -6,6 +6,8 @@ import re
 from typing import NamedTuple
 
 from app.editing.evidence_places import VISUAL, is_gone
+from app.views import DraftView
+from listing.intake.photos import PhotoLimits
 from listing.schema import AttributeValue, Evidence
 from listing.taxonomy import load_taxonomy
 
@@ -62,7 +64,20 @@ STATUSES = {
     "review": "Waiting for a person",
     "refused": "Refused",
 }
+DRAFT_STATES = {
+    "ready": "Ready to check and publish",
+    "queued": "Being written",
+    "working": "Being written",
+    "stopped": "Not written yet",
+    "failed": "Could not be written; try again",
+}
+EXPORTS = (  # form, name, what is left to do there
+    ("ebay", "eBay", "fill in category, location, dispatch time and returns before you upload it"),
+    ("google", "Google Merchant", "the links work where this server can be reached"),
+    ("facebook", "Facebook catalogue", "the links work where this server can be reached"),
+)
 HAND_OVER = "Sold: hand it over"
+ON_LABELS = ("size", "brand", "material")
 ORDINALS = ("next", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 SLOW_SECONDS = 45.0
 SLOW = "You can leave this page open and do something else. Nothing is lost, and you can stop at any time."
@@ -86,6 +101,16 @@ def reason(fact: AttributeValue) -> str:
         return f"{IN_PHOTO[shown_mark]} {GONE}"
     read = next((e.text for e in fact.evidence if e.source == "ocr" and e.text), None)
     return f"{shown_mark.words}: “{read}”" if shown_mark is READ and read else shown_mark.words
+
+
+def label_tip(view: DraftView) -> str:
+    """What a photo of the label would settle; empty once a label was read, or where there is none to read."""
+    read = any(e.source == "ocr" for fact in view.attributes for e in fact.evidence)
+    open_ = [attribute_label(f.name).lower() for f in view.attributes if f.name in ON_LABELS and f.value is None]
+    if view.state != "ready" or read or not open_ or len(view.photos) >= PhotoLimits().count:
+        return ""
+    named = " and ".join([", ".join(open_[:-1]), open_[-1]] if open_[1:] else open_)
+    return f"A photo of the label would settle {named}."
 
 
 def attribute_label(name: str) -> str:

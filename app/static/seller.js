@@ -1,7 +1,7 @@
 // Runs once for every HTML block of the seller's page: native controls in, one event ("act") out.
 // Nothing here decides anything: it only tells the server what was pressed, and keeps what a person
 // opened or is typing while the block is drawn again around it.
-const kept = (window.iplKept ??= { open: new Set() });
+const kept = (window.iplKept ??= { open: new Set(), shown: new Set() });
 
 // What a form holds. Of the fields with a version those that were changed here, with the version that was shown.
 function values(form) {
@@ -31,6 +31,27 @@ function reveal(id, on) {
   element.querySelectorAll(`[data-open="${CSS.escape(id)}"]`).forEach((b) => b.setAttribute("aria-expanded", String(on)));
 }
 
+// What is shown is not inside something closed.
+function unfold(shown) {
+  for (let box = shown.parentElement; box && box !== element; box = box.parentElement) {
+    if (box.tagName === "DETAILS") { box.open = true; kept.open.add(box.dataset.keep); }
+    const id = box.getAttribute("id"); // of a form, .id is its field of that name
+    if (box.hidden && id) { kept.open.add(id); reveal(id, true); }
+  }
+}
+
+// The panel of an underlined word: one at a time, the first choice has the focus.
+function pick(mark, on) {
+  element.querySelectorAll(".pick:not([hidden])").forEach((panel) => { kept.open.delete(panel.id); reveal(panel.id, false); });
+  if (!on) return;
+  kept.open.add(mark.dataset.open);
+  kept.words = { ...mark.dataset };
+  reveal(mark.dataset.open, true);
+  const panel = document.getElementById(mark.dataset.open);
+  panel.querySelector("button").focus({ preventScroll: true });
+  panel.scrollIntoView({ block: "nearest" });
+}
+
 function settle() {
   // After each redraw: open panels stay open; a field takes the server's text unless its owner is typing in it. Then
   // it also keeps the version that its owner was shown.
@@ -45,9 +66,12 @@ function settle() {
     field.value = text;
     field.iplVersion = version;
   });
-  element.querySelectorAll("details[data-keep]").forEach((d) => { d.open = kept.open.has(d.dataset.keep); });
-  const work = element.querySelector("[data-show]");
-  if (work && work.dataset.show !== kept.shown) { kept.shown = work.dataset.show; work.scrollIntoView({ block: "nearest" }); }
+  element.querySelectorAll("details[data-keep]").forEach((d) => { d.open = kept.open.has(d.dataset.keep) || "busy" in d.dataset; });
+  const fresh = [...element.querySelectorAll("[data-show]")].filter((shown) => !kept.shown.has(shown.dataset.show));
+  fresh.forEach((shown) => { kept.shown.add(shown.dataset.show); unfold(shown); });
+  fresh[0]?.scrollIntoView({ block: "nearest" });
+  const next = kept.settled && element.querySelector(".mirror mark[data-open], .bottom .main");
+  if (next) { kept.settled = false; next.focus({ preventScroll: true }); }
   const say = element.querySelector("[data-focus]");
   if (say && say.dataset.focus !== kept.focused) { kept.focused = say.dataset.focus; say.focus(); window.scrollTo({ top: 0 }); }
 }
@@ -56,6 +80,7 @@ element.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-open]");
   if (opener) {
     const on = opener.getAttribute("aria-expanded") !== "true";
+    if (opener.tagName === "MARK") return pick(opener, on);
     kept.open[on ? "add" : "delete"](opener.dataset.open);
     reveal(opener.dataset.open, on);
     return;
@@ -67,13 +92,31 @@ element.addEventListener("click", (event) => {
     element.querySelector(`[data-open="${CSS.escape(closer.dataset.close)}"]`)?.focus();
     return;
   }
+  const { choose, first, id, retype, copy } = event.target.closest("button")?.dataset ?? {};
+  if (choose) {
+    if (first) send({ do: first, id });
+    return document.querySelector(choose)?.click();
+  }
+  if (copy) {
+    const { target } = event;
+    return navigator.clipboard?.writeText(copy).then(() => { target.textContent = "Copied"; setTimeout(() => { target.textContent = "Copy text"; }, 2000); });
+  }
+  if (retype) {
+    const field = document.getElementById(`t-${retype}`);
+    field.focus();
+    return field.setSelectionRange(Number(kept.words.start), Number(kept.words.end));
+  }
   const button = event.target.closest("button[data-do]");
-  if (button) send({ ...button.dataset });
+  if (!button) return;
+  const panel = button.closest(".pick");
+  if (panel) { kept.open.delete(panel.id); reveal(panel.id, false); }
+  kept.settled = Boolean(panel ?? button.closest(".checks"));
+  send({ ...button.dataset });
 });
 
 element.addEventListener("toggle", (event) => {
   const name = event.target.dataset?.keep;
-  if (name) kept.open[event.target.open ? "add" : "delete"](name);
+  if (name && !("busy" in event.target.dataset)) kept.open[event.target.open ? "add" : "delete"](name);
 }, true);
 
 element.addEventListener("submit", (event) => {
@@ -103,6 +146,10 @@ element.addEventListener("input", (event) => {
 });
 
 element.addEventListener("keydown", (event) => {
+  const mark = event.target.closest("mark[data-open]");
+  if (mark && (event.key === "Enter" || event.key === " ")) { event.preventDefault(); mark.click(); }
+  const open = event.key === "Escape" && event.target.closest(".pick");
+  if (open) { pick(null, false); element.querySelector(`mark[data-open="${CSS.escape(open.id)}"]`)?.focus(); }
   // A one-line title: Enter saves it instead of breaking the line.
   if (event.key === "Enter" && event.target.name === "title" && event.target.tagName === "TEXTAREA") { event.preventDefault(); event.target.blur(); }
 });
@@ -139,6 +186,12 @@ if (!window.iplPress) {
     if (!button || button.isConnected || Math.hypot(clientX - from.clientX, clientY - from.clientY) > 10) return;
     [...document.querySelectorAll("button")].find((b) => b.outerHTML === button.outerHTML)?.click();
   }, true);
+}
+
+// A page that is put away saves what is being typed in it.
+if (!window.iplAway) {
+  window.iplAway = true;
+  document.addEventListener("visibilitychange", () => document.hidden && document.activeElement?.matches("[data-change]") && document.activeElement.blur());
 }
 
 // Photos dropped or pasted anywhere go through the same upload control as chosen ones.

@@ -111,6 +111,12 @@ def own_draft(session: Session, seller: str, draft_id: str, *, lock: bool = Fals
     return row
 
 
+def unfinished(session: Session, seller: str, limit: int) -> list[DraftRow]:
+    """The seller's drafts that are not published, the one that was changed last first."""
+    query = select(DraftRow).where(DraftRow.seller_id == seller, DraftRow.state != "published")
+    return list(session.scalars(query.order_by(DraftRow.updated_at.desc(), DraftRow.id).limit(limit)))
+
+
 def photos_of(session: Session, *, draft: str | None = None, listing: str | None = None) -> list[PhotoRef]:
     """The photos of a draft or of a listing, in their order."""
     column = PhotoRow.draft_id == draft if draft is not None else PhotoRow.listing_id == listing
@@ -162,6 +168,7 @@ def view(session: Session, row: DraftRow, currency: str, listing_id: str | None 
     )
     if written is None:
         return known
+    known = replace(known, written_from=frozenset(photo.id for photo in written.photos))
     return _filled(known, evidence_places.moved(edits.apply(written, changes), known.photos))
 
 

@@ -24,7 +24,7 @@ from app.store.tables import (
 )
 from app.views import AppError, Changed, field_text, field_version
 from listing.safety.prohibited_goods import load_groups
-from listing.schema import Draft, Listing
+from listing.schema import Draft, Listing, PhotoRef
 
 OWN_PREFIX = "ipl-"
 INDEXED = ("active", "reserved", "sold")
@@ -157,6 +157,28 @@ def to_index_again(session: Session, listing_id: str) -> None:
 def note_change(session: Session, listing_id: str) -> None:
     """Let other servers take the listing in again."""
     session.add(ChangeRow(listing_id=listing_id))
+
+
+def add_photos(session: Session, row: ListingRow, photos: Sequence[PhotoRef], first: int) -> None:
+    """Further photos of a listing; ``first``: the place of the first one."""
+    for place, ref in enumerate(photos, first):
+        session.add(PhotoRow(seller_id=row.seller_id, listing_id=row.id, place=place, **ref.model_dump()))
+    _photos_changed(session, row)
+
+
+def arrange_photos(session: Session, row: ListingRow, wanted: Sequence[str]) -> None:
+    """Let the listing's photos be these in this order; the others are forgotten (see ``draft_repo.forget_photos``)."""
+    rows = {p.id: p for p in session.scalars(select(PhotoRow).where(PhotoRow.listing_id == row.id))}
+    for place, photo_id in enumerate(wanted):
+        rows.pop(photo_id).place = place
+    draft_repo.forget_photos(session, list(rows))
+    _photos_changed(session, row)
+
+
+def _photos_changed(session: Session, row: ListingRow) -> None:
+    row.version += 1
+    to_index(session, row.id)
+    session.flush()
 
 
 def delete_listing(session: Session, row: ListingRow) -> list[str]:

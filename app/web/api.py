@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, File, Form, Header, Query, Request, UploadFile
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from app.drafting.draft_run import DraftRun
+from app.market import exports
 from app.routing import ERRORS, Deps, Id, Who
 from app.services import Services
-from app.views import AppError
+from app.views import AppError, field_text
 from app.web import api_page
 from app.web.api_schemas import (
     ClaimsBody,
@@ -194,7 +195,7 @@ def publish(
     """Publish a draft. Given fields are edits; publishing the same draft again gives the same listing."""
     key, version = idempotency_key or f"draft:{body.draft_id}", _version(if_match)
     given = body.model_dump(include={"title", "description", "category", "price"}, exclude_none=True)
-    edits = {**body.facts, **{name: str(value) for name, value in given.items()}}
+    edits = {**body.facts, **{name: field_text(value) or "" for name, value in given.items()}}
     listing = services.publisher.edit_and_publish(seller.id, body.draft_id, edits, key=key, version=version)
     return _say_version(services, seller.id, listing, response)
 
@@ -228,6 +229,30 @@ async def search_listings(
     return ListingPage(listings=await run_in_threadpool(look))
 
 
+@v1.get(
+    "/listings/export",
+    tags=["listings"],
+    response_class=Response,
+    responses={200: {"description": "A file.", "content": {"text/csv": {}, "application/json": {}}}},
+)
+def export_listings(
+    request: Request,
+    services: Deps,
+    seller: Who,
+    form: Annotated[exports.FormName, Query(description="Whose columns.")],
+    kind: Annotated[Literal["csv", "json"], Query(alias="as", description="Rows as CSV or as JSON.")] = "csv",
+    listing: Annotated[str, Query(max_length=64, description="Only this one.")] = "",
+) -> Response:
+    """The seller's listings on sale, with a price, as a file for another marketplace."""
+    own = services.listings
+    listings = [own.get(seller.id, listing)] if listing else own.own(seller.id, limit=exports.MOST)
+    base = str(request.base_url)
+    named = {"Content-Disposition": f'attachment; filename="listings-{form}.{kind}"'}
+    if kind == "json":
+        return JSONResponse(exports.rows(form, listings, base), headers=named)
+    return Response(exports.as_csv(form, listings, base), media_type="text/csv; charset=utf-8", headers=named)
+
+
 @v1.get("/listings/{listing_id}", tags=["listings"])
 def get_listing(services: Deps, seller: Who, listing_id: Id, response: Response) -> Listing:
     """One of the seller's listings."""
@@ -244,6 +269,25 @@ def change_listing(
     version = _version(if_match)
     listing = services.publisher.change(seller.id, listing_id, body.changes(), version=version)
     return _say_version(services, seller.id, listing, response)
+
+
+@v1.post("/listings/{listing_id}/photos", status_code=201, tags=["listings"])
+async def add_listing_photos(
+    services: Deps,
+    seller: Who,
+    listing_id: Id,
+    photos: Annotated[list[UploadFile], File(description="More photos of the same item.")],
+) -> Listing:
+    """Add photos at the end: all of them or none. The words stay as they are."""
+    await run_in_threadpool(services.listing_photos.check_room, seller.id, listing_id, len(photos))
+    clean = await _taken_in(photos)
+    return await run_in_threadpool(services.listing_photos.add, seller.id, listing_id, clean)
+
+
+@v1.put("/listings/{listing_id}/photos", tags=["listings"])
+def set_listing_photos(services: Deps, seller: Who, listing_id: Id, body: PhotosBody) -> Listing:
+    """Put the photos in another order; those left out are deleted at once, row and file. One has to stay."""
+    return services.listing_photos.arrange(seller.id, listing_id, body.photos)
 
 
 @v1.delete("/listings/{listing_id}", status_code=204, tags=["listings"])

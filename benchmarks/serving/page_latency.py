@@ -43,9 +43,9 @@ WATCH = """wanted => {
   document.querySelector('#ipl-write').click();
 }"""
 DRAFT = {
-    "category": "#ipl-draft .chip[data-do=category]",
+    "category": "#t-title-live:not(:empty)",
     "first_fact": "#ipl-draft li[data-fact]",
-    "draft": "#ipl-draft .bottom",
+    "draft": "#ipl-draft .bottom .main",
 }
 
 

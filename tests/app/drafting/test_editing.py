@@ -67,13 +67,22 @@ def test_what_the_seller_locked_is_never_counted_as_generated(draft):
 
 
 @pytest.mark.parametrize(
-    ("given", "price"), [("12.5", 12.5), ("12,50", 12.5), (3, 3.0), ("", None), (None, None), ("0", 0.0)]
+    ("given", "price"),
+    [
+        *(("12.5", 12.5), ("12,50", 12.5), (3, 3.0), ("", None), (None, None), ("0", 0.0), ("12,-", 12.0)),
+        *(("12,50 €", 12.5), ("€12", 12.0), ("12 euro", 12.0), ("12€", 12.0), ("EUR 12.50", 12.5), ("12eur", 12.0)),
+        *(("1.000", 1000.0), ("1,000", 1000.0), ("1.250,50", 1250.5), ("1,250.50", 1250.5), ("1 000", 1000.0)),
+        *(("1000,5", 1000.5), ("0.125", 0.12), (12.125, 12.12), ("free", 0.0), ("Gratis", 0.0), ("€", None)),
+    ],
 )
 def test_prices(given, price):
     assert edits.parse_price(given) == price
 
 
-@pytest.mark.parametrize("given", ["abc", "-1", "1e9", "nan", "inf", "1.2.3", "9" * 400, "１２"])
+@pytest.mark.parametrize(
+    "given",
+    ["abc", "-1", "1e9", "nan", "inf", "1.2.3", "9" * 400, "１２", "12 apples", "1.0000.000", float("nan"), "12-15"],
+)
 def test_what_is_no_price(given):
     with pytest.raises(AppError, match="price"):
         edits.parse_price(given)
@@ -84,3 +93,12 @@ def test_text_is_cleaned_but_markup_stays_text():
     assert edits.clean_text("a\r\nb", 99, "It", lines=True) == "a\nb"
     with pytest.raises(AppError, match="10000 characters; shorten it to at most 120"):
         edits.clean_text("x" * 10_000, 120, "The title")
+
+
+def test_the_score_follows_what_the_seller_says(draft):
+    seen = edits.apply(draft, edits.changes([Edit("set", "material", "fleece")]))
+    more = edits.apply(draft, edits.changes([Edit("set", "material", "fleece"), Edit("set", "size", "M")]))
+    assert more.quality.score > seen.quality.score
+    assert "size" in seen.quality.tips[0]
+    assert not any("size" in tip or "guesses: material" in tip for tip in more.quality.tips)
+    assert draft.quality.tips[0] in more.quality.tips

@@ -49,7 +49,7 @@ def test_a_field_that_was_changed_elsewhere_is_not_overwritten(services, me, pre
     assert old.published is None
     assert services.drafts.get(me, old.view.draft_id).asked == 20.0
     assert old.view.asked == 20.0
-    shown = Painter(services).status(old)
+    shown = Painter(services).draft(old, me)
     assert "changed elsewhere to “20”" in shown
     assert ">12<" in shown  # what was typed is not lost
     press(old, do="publish", **{**fields(old), "price": "12"})

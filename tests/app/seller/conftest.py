@@ -108,3 +108,9 @@ def write(page: Page) -> None:
 def publish(page: Page) -> Any:
     """The publish button; there only when a draft is finished."""
     return page.get_by_role("button", name="Publish", exact=True)
+
+
+def facts(page: Page) -> None:
+    """Open the list of all facts."""
+    if not page.locator("#ipl-draft .facts").is_visible():
+        page.locator("#h-facts").click()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.seller.conftest import add, expect, publish
+from tests.app.seller.conftest import add, expect, facts, publish
 
 pytestmark = [pytest.mark.browser, pytest.mark.model, pytest.mark.timeout(600)]
 # Notes in which order things first stood on the page.
@@ -20,10 +20,10 @@ WATCH = """wanted => {
   document.querySelector('#ipl-write').click();
 }"""
 PIECES = {
-    "category": "#ipl-draft .chip[data-do=category]",
+    "category": "#t-title-live:not(:empty)",
     "fact": "#ipl-draft li[data-fact]",
     "text": "#t-description-live:not(:empty)",
-    "done": "#ipl-draft .bottom",
+    "done": "#ipl-draft .bottom .main",
 }
 
 
@@ -34,6 +34,7 @@ def test_a_real_draft_streams_into_the_page(serve: Any, visit: Any, repository: 
     page.evaluate(WATCH, PIECES)
     expect(publish(page)).to_be_visible()
     assert page.evaluate("window.order") == list(PIECES), "each piece stands there before the next one"
+    facts(page)
     expect(page.locator("#f-brand")).to_contain_text("Wrangler")
     expect(page.locator("#f-brand")).to_contain_text("read on the label")
     page.locator("#f-brand").click()

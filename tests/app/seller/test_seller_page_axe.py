@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.seller.conftest import SIZES, Page, add, expect, publish, write
+from tests.app.seller.conftest import SIZES, Page, add, expect, facts, publish, write
 from tests.fakes import FakePipeline
 
 pytestmark = pytest.mark.browser
@@ -33,9 +33,11 @@ def test_main_states(size: str, dark: bool, serve: Any, visit: Any, files: list[
     add(page, files)
     seen["photos"] = findings(page)
     write(page)
+    seen["draft"] = findings(page)
+    facts(page)
     page.locator("#f-brand").click()
     expect(page.locator("#p-brand")).to_be_visible()
-    seen["draft"] = findings(page)
+    seen["facts"] = findings(page)
     publish(page).click()
     expect(page.get_by_role("heading", name="It is online")).to_be_visible()
     seen["published"] = findings(page)

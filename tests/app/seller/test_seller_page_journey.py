@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.seller.conftest import SIZES, add, expect, publish, sign_in, write
+from tests.app.seller.conftest import SIZES, add, expect, facts, publish, sign_in, write
 
 pytestmark = pytest.mark.browser
 
@@ -26,6 +26,7 @@ def test_a_seller_goes_all_the_way(size: str, serve: Any, visit: Any, pipeline: 
     title, text = page.get_by_label("Title", exact=True), page.get_by_label("Description", exact=True)
     expect(text).to_have_value(f"Navy hoodie with a zip and a hood. Warm and soft fleece. Rarely worn.\n\n{own}")
 
+    facts(page)
     # A fact opens what it rests on: the place of the photo and the words that were read.
     brand = page.locator("#f-brand")
     expect(brand).to_contain_text("read on the label: “NIKE”")
@@ -81,7 +82,7 @@ def test_a_seller_goes_all_the_way(size: str, serve: Any, visit: Any, pipeline: 
     expect(page.get_by_text("1 listing found with this photo")).to_be_visible()
     stranger = visit(url, size, seller="ben")
     stranger.get_by_role("button", name="My listings").click()
-    expect(stranger.get_by_text("Nothing here yet")).to_be_visible()
+    expect(stranger.get_by_text("Nothing published yet")).to_be_visible()
 
     # Edit, mark sold, delete with a second question.
     item = page.locator(".item")

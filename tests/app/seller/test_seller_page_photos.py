@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.seller.conftest import SIZES, add, expect, publish, write
+from tests.app.seller.conftest import SIZES, add, expect, facts, publish, write
 from tests.app.seller.test_seller_page_axe import findings
 from tests.app.support.pictures import picture
 from tests.fakes import FakePipeline
@@ -30,6 +30,7 @@ def test_what_is_on_the_screen_is_what_buyers_see(
     expect(page.locator(".shot")).to_have_count(2)
     page.get_by_role("button", name="Move photo 2 earlier").click()
     expect(page.locator(".shot").nth(0)).to_have_attribute("data-photo", last or "")
+    facts(page)
     page.locator("#f-brand").click()
     expect(page.locator("#p-brand")).to_contain_text("In a photo that is no longer here")
     expect(page.locator("#p-brand .crop")).to_have_count(0)

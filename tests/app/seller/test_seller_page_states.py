@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.store.search_index import NoIndex
-from tests.app.seller.conftest import add, expect, publish, write
+from tests.app.seller.conftest import add, expect, facts, publish, write
 from tests.app.support.page_server import served
 from tests.fakes import FakePipeline
 
@@ -18,7 +18,7 @@ WATCH = """() => {
   const start = performance.now();
   window.firstFact = null;
   new MutationObserver((_, watcher) => {
-    if (!document.querySelector('#ipl-draft .chip[data-do=category]')) return;
+    if (!document.querySelector('#t-title-live')?.textContent) return;
     window.firstFact = performance.now() - start;
     watcher.disconnect();
   }).observe(document.body, { childList: true, subtree: true });
@@ -33,11 +33,11 @@ def test_the_second_seller_sees_the_line_and_the_page_answers(serve: Any, visit:
     add(anna, files)
     add(ben, files)
     anna.evaluate(WATCH)
-    expect(anna.locator("#ipl-draft .chip[data-do=category]").first).to_be_visible()
+    expect(anna.locator("#t-title-live")).to_have_text("Hoodie")
     ben.get_by_role("button", name="Write my listing").click()
     expect(ben.locator("#ipl-status")).to_contain_text("You are second in line")
     ben.get_by_role("button", name="My listings").click()
-    expect(ben.get_by_text("Nothing here yet")).to_be_visible()
+    expect(ben.get_by_text("Nothing published yet")).to_be_visible()
     ben.get_by_role("button", name="Sell", exact=True).click()
     expect(publish(anna)).to_be_visible()
     expect(publish(ben)).to_be_visible()
@@ -113,6 +113,7 @@ def test_markup_is_shown_and_never_run(serve: Any, visit: Any, files: list[str])
     add(page, files)
     page.get_by_label("Anything a buyer should know?").fill(ATTACK)
     write(page)
+    facts(page)
     page.locator("#f-brand").click()
     page.locator("#e-brand").fill(ATTACK[:70])
     page.locator("#p-brand").get_by_role("button", name="Save").click()

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app.seller.conftest import add, expect, publish, write
+from tests.app.seller.conftest import add, expect, facts, publish, write
 from tests.fakes import FakePipeline
 
 pytestmark = pytest.mark.browser
@@ -25,6 +25,7 @@ def test_the_page_says_what_was_taken_out(serve: Any, visit: Any, pipeline: Any,
 
     page.get_by_label("Title", exact=True).fill("Hoodie, ask vera@example.org")
     page.get_by_label("Description", exact=True).fill("Warm. Call +49 170 1234567.")
+    facts(page)
     page.locator("#f-brand").click()
     page.locator("#e-brand").fill("Nike, ask otto@example.org")
     page.locator("#p-brand").get_by_role("button", name="Save").click()
@@ -51,7 +52,7 @@ def test_the_page_says_what_was_taken_out(serve: Any, visit: Any, pipeline: Any,
         item.get_by_role("button", name="Edit").click()
     item.get_by_label("Title").fill("Glock 19 pistol, 9mm")
     item.get_by_role("button", name="Save changes").click()
-    expect(page.locator("#ipl-told")).to_contain_text("cannot be listed")
+    expect(item).to_contain_text("cannot be listed")
     listing = httpx.get(f"{url}v1/listings").json()["listings"][0]
     assert (listing["title"], listing["description"]) == ("Hoodie", "Warm. Write to [removed].")
 

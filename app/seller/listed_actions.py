@@ -1,0 +1,158 @@
+"""What is pressed under My listings, and what all presses share: a listing is changed, sold, handed over, deleted."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.market.own_words import taken_out
+from app.seller import words
+from app.seller.desk import Desk, Notice
+from app.seller.fields import TYPED, Press, TypedFields
+from app.seller.pictures import Shot, read_photos
+from app.services import Services
+from app.store import listing_repo
+from app.views import AppError, Changed, field_version
+from listing.intake.photos import PhotoError
+
+log = logging.getLogger(__name__)
+FAILED = "That did not work"
+FACT = "fact-"
+PLACES = {"no_title": "title", "no_category": "category"}  # the field that an error of publishing is about
+BROKEN = "Something went wrong on our side; try it again."
+
+
+class ListedActions:
+    """What the presses of one seller do to what is published; what cannot be done becomes a notice of one sentence."""
+
+    def __init__(self, services: Services, seller: str, desk: Desk) -> None:
+        self.services, self.seller, self.desk = services, seller, desk
+        self.fields = TypedFields(services.drafts, seller, desk)
+
+    @contextmanager
+    def _noticed(self, what: str, busy: str = FAILED, at: str = "") -> Iterator[None]:
+        """What cannot be done becomes a notice of one sentence; ``busy`` is its title when too many ask at once.
+
+        ``at``: the field that was pressed.
+        """
+        try:
+            yield
+        except (AppError, PhotoError) as error:
+            if error.code == "changed":
+                self.fields.refresh()
+            if not (error.code == "published" and self.desk.published is not None):
+                place = PLACES.get(error.code, at)
+                self.desk.notify("bad", busy if error.code == "busy" else FAILED, str(error), place)
+        except Exception:
+            log.exception("%s failed", what)
+            self.desk.notify("bad", FAILED, BROKEN)
+
+    def _say_taken_out(self, typed: Iterable[str | None]) -> None:
+        """Name the contact data that were taken out of what the seller typed."""
+        contacts = ", ".join(f"“{text}”" for text in taken_out(text for text in typed if text))
+        if contacts:
+            sentence = f"Buyers reach you here, so this does not stand in the listing: {contacts}."
+            self.desk.notify("warn", "Contact data was taken out", sentence)
+
+    def do_save(self, data: Press) -> None:
+        """Save the fields that came, each alone and only over the version that the tab was showing."""
+        listing, versions = str(data["id"]), data.get("versions")
+        shown = versions if isinstance(versions, Mapping) else {}
+        for field in (f for f in data if f in TYPED or str(f).startswith(FACT)):
+            try:
+                self._save(listing, field, str(data[field]), shown)
+            except AppError as error:
+                if error.http_status not in (409, 422):
+                    raise
+                typed = str(data[field]) if error.http_status == 409 else ""
+                title = f"The {words.attribute_label(field.removeprefix(FACT)).lower()} was not saved"
+                self.fields.not_saved(Notice("bad", title, str(error), typed, at=f"{listing}-{field}"))
+        if not self.desk.notices:
+            review = self.services.listings.get(self.seller, listing).review
+            self.desk.notify("warn" if review else "good", "Saved", review or "Buyers see the change now.")
+        self._say_taken_out([str(data.get("title") or ""), str(data.get("description") or "")])
+
+    def _save(self, listing: str, field: str, typed: str, shown: Mapping[str, str]) -> None:
+        """One field of a published listing, over the version that the tab was showing."""
+        publisher, name = self.services.publisher, field.removeprefix(FACT)
+        if name == field:
+            publisher.change(self.seller, listing, {field: typed}, shown=shown)
+            return
+        now, version = self.services.listings.versioned(self.seller, listing)
+        grade = name == listing_repo.CONDITION
+        present = now.condition if grade else now.attributes.get(name)
+        if shown.get(field) not in (None, field_version(present)) and typed != (present or ""):
+            raise Changed(words.attribute_label(name).lower(), present)
+        facts = {**now.attributes, name: typed}
+        changes = {"attributes": facts, **({"condition": typed} if grade else {})}
+        publisher.change(self.seller, listing, changes, version=version)
+
+    def do_adding_to(self, data: Press) -> None:
+        """Further photos of a published listing are being chosen."""
+        self.desk.adding_to = str(data["id"])
+
+    def add_to_listing(self, files: Sequence[str | Path]) -> None:
+        """Further photos of the published listing for which they were chosen; each is judged alone."""
+        self.desk.notices.clear()
+        paths, listing = [Path(file) for file in files], self.desk.adding_to
+        try:
+            with self._noticed("adding photos to a listing", at=f"{listing}-photos"):
+                self.services.listing_photos.check_room(self.seller, listing, len(paths))
+                photos, refused = read_photos(paths)
+                if photos:
+                    self.services.listing_photos.add(self.seller, listing, photos)
+                for name, reason in refused:
+                    self.desk.notify("bad", f"{name} was not added", reason, f"{listing}-photos")
+        finally:
+            for path in paths:
+                path.unlink(missing_ok=True)
+
+    def do_listed_photo(self, data: Press) -> None:
+        """A photo of a published listing goes to another place, or is removed (no place)."""
+        listing, photo, to = str(data["id"]), str(data["photo"]), data.get("to")
+        present = [p.id for p in self.services.listings.get(self.seller, listing).photos]
+        if photo not in present:
+            return
+        wanted = [other for other in present if other != photo]
+        if to is not None:
+            wanted.insert(min(max(int(to), 0), len(wanted)), photo)
+        with self._noticed("photos of a listing", at=f"{listing}-photos"):
+            self.services.listing_photos.arrange(self.seller, listing, wanted)
+
+    def do_sold(self, data: Press) -> None:
+        self.services.publisher.mark_sold(self.seller, str(data["id"]))
+
+    def do_relist(self, data: Press) -> None:
+        self.services.publisher.relist(self.seller, str(data["id"]))
+
+    def do_handed(self, data: Press) -> None:
+        self.services.orders.complete(self.seller, str(data["id"]))
+        self.desk.notify("good", "Handed over", "The order is complete.")
+
+    def do_refund(self, data: Press) -> None:
+        self.services.orders.refund(self.seller, str(data["id"]))
+        self.desk.notify("good", "Refunded", "The order is taken back. Its piece does not go on sale by itself.")
+
+    def do_delete(self, data: Press) -> None:
+        self.services.publisher.delete(self.seller, str(data["id"]))
+        if self.desk.published is not None and self.desk.published.id == data["id"]:
+            self.desk.start_over()
+            self.desk.page = "mine"
+        self.desk.notify("good", "Deleted", "The listing, its photos and its history are gone.")
+
+    def do_find(self, data: Press) -> None:
+        self.desk.find_text, self.desk.find_photo = str(data.get("value") or ""), None
+
+    do_find_clear = do_find
+
+    def look_for(self, file: str | None) -> None:
+        """A photo to search own listings by; an unreadable one becomes a notice."""
+        self.desk.notices.clear()
+        if not file:
+            return
+        photos, refused = read_photos([Path(file)])
+        self.desk.find_photo, self.desk.find_text = (Shot.of(photos[0]) if photos else None), ""
+        self.desk.notices += [Notice("bad", f"{name} cannot be searched by", reason) for name, reason in refused]
+        Path(file).unlink(missing_ok=True)

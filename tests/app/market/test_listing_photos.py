@@ -1,0 +1,55 @@
+"""Photos of a published listing: added, put in order and removed, with their files; index and feed follow."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.views import AppError
+from listing.intake.photos import intake
+from tests.app.support.clients import client_of, code
+from tests.app.support.pictures import files_there, picture
+
+
+@pytest.fixture
+def listing(services, me, photos):
+    draft = list(services.draft_writer.start(me, photos))[-1]
+    return services.publisher.publish(me, draft.draft_id, key="k")
+
+
+def test_added_ordered_and_removed(services, me, listing):
+    first, second = (p.id for p in listing.photos)
+    (new,) = intake([picture(1)])
+    added = services.listing_photos.add(me, listing.id, [new])
+    assert [p.id for p in added.photos] == [first, second, new.ref.id]
+    kept = services.listing_photos.arrange(me, listing.id, [new.ref.id, second])
+    assert [p.id for p in kept.photos] == [new.ref.id, second]
+    assert services.listings.get(me, listing.id) == kept
+    assert files_there(services, [first, second, new.ref.id]) == [False, True, True]
+    assert services.index.entries[listing.id].photos == kept.photos
+
+
+def test_what_cannot_be_done_changes_nothing(services, me, listing):
+    photos = services.listing_photos
+    with pytest.raises(AppError, match="needs a photo"):
+        photos.arrange(me, listing.id, [])
+    with pytest.raises(AppError, match="Name photos of this listing"):
+        photos.arrange(me, listing.id, ["0" * 32])
+    with pytest.raises(AppError, match="there already"):
+        photos.add(me, listing.id, intake([services.media.path(listing.photos[0].id)]))
+    with pytest.raises(AppError, match="room for 8"):
+        photos.add(me, listing.id, intake([picture(n) for n in range(7)]))
+    stranger = services.sellers.named("you").id if not services.sellers.single else "0" * 32
+    with pytest.raises(AppError, match="no such listing"):
+        photos.add(stranger, listing.id, intake([picture(9)]))
+    assert services.listings.get(me, listing.id) == listing
+    assert len(list(services.media.ids())) == 2
+
+
+def test_over_the_api(services, me, listing):
+    with client_of(services) as client:
+        path = f"/v1/listings/{listing.id}/photos"
+        added = client.post(path, files=[("photos", picture(3))])
+        ids = [p["id"] for p in added.json()["photos"]]
+        assert (added.status_code, len(ids)) == (201, 3)
+        assert [p["id"] for p in client.put(path, json={"photos": ids[::-1]}).json()["photos"]] == ids[::-1]
+        assert code(client.put(path, json={"photos": []})) == (422, "no_photo")
