@@ -63,7 +63,7 @@ def read_facts(
     return [fact for fact in found.values() if fact.name in node.attributes]
 
 
-def _guess(name: str, words: Words, pages: Pages) -> AttributeValue:
+def _guess(name: str, words: Words, pages: Sequence[Sequence[OcrSpan]]) -> AttributeValue:
     """With the place of the first line that holds the words, where one was read."""
     wanted, box, photo = fold(words.text), None, words.photo
     for i, page in enumerate(pages):

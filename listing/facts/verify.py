@@ -135,3 +135,8 @@ def repeats(fact: AttributeValue, colour: AttributeValue | None) -> bool:
         return False
     value = fact.value or fact.suggestion
     return value is not None and value in (colour.value, colour.suggestion)
+
+
+def guess(name: str, value: str, evidence: Evidence, confidence: float) -> AttributeValue:
+    """What a model reads or calls by itself: to be checked, however sure it is."""
+    return AttributeValue(name=name, suggestion=value, status="unsupported", confidence=confidence, evidence=[evidence])
