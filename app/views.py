@@ -78,6 +78,11 @@ def likely_candidates(category: Category) -> list[Candidate]:
     ]
 
 
+def as_shown(category: Category) -> Category:
+    """The category with no candidate that is far-fetched."""
+    return category.model_copy(update={"candidates": likely_candidates(category)})
+
+
 def field_text(value: str | float | None) -> str | None:
     """A field's value as it stands in an input; None for no value."""
     return f"{value:.2f}".removesuffix(".00") if isinstance(value, float | int) else value

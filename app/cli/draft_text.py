@@ -5,8 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
-from app.views import likely_candidates
+from app.views import FAR_FETCHED, likely_candidates
 from listing.schema import AttributeValue, Category, Draft, Evidence, TextField
+from listing.text.claims import LIKELY
 
 SIGNS = {"supported": "●", "unsupported": "◐", "unknown": "○", "contradicted": "✕"}
 LEGEND = "● supported   ◐ guess: please check   ○ not known   ✕ contradicted"
@@ -59,8 +60,11 @@ def category_line(category: Category) -> str:
     if category.value is None:
         return "Outside what I know" + (f"; the nearest are {', '.join(others)}" if others else "")
     tail = f" (or {', '.join(others)})" if others else ""
+    if category.confidence < FAR_FETCHED:
+        return f"Not sure what it is, perhaps {category.value}, {category.confidence:.0%}{tail}"
     outside = "" if category.in_range else "; outside the range that the model was tuned on"
-    return f"{category.value}, sure {category.confidence:.0%}{tail}{outside}"
+    how = "sure" if category.confidence >= LIKELY else "perhaps"
+    return f"{category.value}, {how} {category.confidence:.0%}{tail}{outside}"
 
 
 def fact_lines(attributes: Iterable[AttributeValue]) -> list[str]:

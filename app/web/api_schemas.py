@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from app.routing import Body
-from app.views import DraftView, Problem, State
+from app.views import DraftView, Problem, State, as_shown
 from listing.intake.photos import PhotoLimits
 from listing.request import Tone
 from listing.schema import Draft, Listing, PhotoRef
@@ -45,8 +45,11 @@ class DraftBody(Body):
     @classmethod
     def of(cls, view: DraftView) -> DraftBody:
         """The body of a view."""
-        same = {name: getattr(view, name) for name in cls.model_fields.keys() - {"id", "locked"}}
-        return cls(id=view.draft_id, locked=sorted(view.locked), **same)
+        same = {name: getattr(view, name) for name in cls.model_fields.keys() - {"id", "locked", "draft"}}
+        draft = view.draft
+        if draft is not None:  # what is far-fetched is shown nowhere
+            draft = draft.model_copy(update={"category": as_shown(draft.category)})
+        return cls(id=view.draft_id, locked=sorted(view.locked), draft=draft, **same)
 
 
 class PhotosBody(Body):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from app.cli.draft_text import category_line
@@ -9,6 +11,7 @@ from app.editing import claims, edits, evidence_places
 from app.editing.edits import Edit
 from app.seller.desk import Desk, Painter
 from app.views import AppError
+from app.web.api_schemas import DraftBody
 from listing.facts.ensemble import AttributeCalibration, Calibration
 from listing.intake.photos import intake
 from listing.request import DraftRequest
@@ -224,5 +227,15 @@ def test_far_fetched_things_are_not_shown():
         return category_line(Category(value=known[0].value, confidence=known[0].confidence, candidates=known))
 
     assert seen(("Hoodie", 0.7), ("Dress", 0.1), ("Sofa", 0.04)) == "Hoodie, sure 70% (or Dress 10%)"
-    assert seen(("Sofa", 0.1), ("Chair", 0.09)) == "Sofa, sure 10%"
+    assert seen(("Sofa", 0.1), ("Chair", 0.09)) == "Not sure what it is, perhaps Sofa, 10%"
     assert seen(("Sofa", 0.6), ("Chair", 0.2)) == "Sofa, sure 60% (or Chair 20%)"
+
+
+def test_programs_get_nothing_far_fetched_either(me, services, made):
+    known = [Candidate(value=value, confidence=p) for value, p in (("Sofa", 0.1), ("Chair", 0.09), ("Hoodie", 0.01))]
+    view = services.drafts.get(me, made.draft_id)
+    guessed = Category(value="Sofa", confidence=0.1, candidates=known)
+    view = replace(view, draft=view.draft.model_copy(update={"category": guessed}))
+    body = DraftBody.of(view)
+    assert body.draft is not None
+    assert [c.value for c in body.draft.category.candidates] == ["Sofa", "Hoodie"]
