@@ -102,8 +102,8 @@ class Actions(ListedActions):
                     self.desk.notify("warn", "Your earlier text is still here", view.problem.message)
                 elif before is not None and view.state in BUSY and before.draft_id == view.draft_id:
                     # Until its new words come, the earlier text stands where it stood.
-                    texts = {f: view.value(f) or before.value(f) or "" for f in TEXT_FIELDS}
-                    self.desk.view = replace(view, **texts)
+                    title, text = view.title or before.title, view.description or before.description
+                    self.desk.view = replace(view, title=title, description=text)
                 else:
                     self.desk.view = view
                 yield view
