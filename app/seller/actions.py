@@ -10,7 +10,7 @@ from app.seller import words
 from app.seller.desk import Desk, LeftOut
 from app.seller.draft_part import BUSY
 from app.seller.fields import Press
-from app.seller.listed_actions import ListedActions
+from app.seller.listed_actions import FACT, ListedActions
 from app.seller.pictures import Shot, read_photos
 from app.services import Services
 from app.views import TEXT_FIELDS, AppError, DraftView
@@ -75,9 +75,16 @@ class Actions(ListedActions):
             self.desk.left_out = None
         action = getattr(self, f"do_{name}", None)
         if action is not None:
-            about = f"fact-{data.get('name')}" if name in ("fact", "answer") else ""
-            with self._noticed(f"the press {name!r}", at=about):
+            with self._noticed(f"the press {name!r}", at=self._about(data)):
                 action(data)
+
+    def _about(self, data: Press) -> str:
+        """The fact or question that is shown on the page and was pressed; empty for anything else."""
+        view, fact = self.desk.view, data.get("name")
+        if view is None or data.get("do") not in ("fact", "answer", "fact_drop"):
+            return ""
+        shown = {a.name for a in view.attributes} | {q.attribute for q in view.questions}
+        return f"{FACT}{fact}" if fact in shown else ""
 
     def writing(self, data: Press) -> Iterator[DraftView | None]:
         """Write the listing, or write it again (another tone or category); yields whenever there is something new."""
@@ -95,8 +102,8 @@ class Actions(ListedActions):
                     self.desk.notify("warn", "Your earlier text is still here", view.problem.message)
                 elif before is not None and view.state in BUSY and before.draft_id == view.draft_id:
                     # Until its new words come, the earlier text stands where it stood.
-                    texts = {f: view.value(f) or before.value(f) or "" for f in TEXT_FIELDS}
-                    self.desk.view = replace(view, **texts)
+                    title, text = view.title or before.title, view.description or before.description
+                    self.desk.view = replace(view, title=title, description=text)
                 else:
                     self.desk.view = view
                 yield view

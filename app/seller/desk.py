@@ -299,9 +299,9 @@ def _facts(listing: Listing) -> list[dict[str, Any]]:
         {
             "name": name,
             "label": words.attribute_label(name),
-            "value": known.get(name, ""),
+            "value": words.value_label(known.get(name, "")),
             "version": field_version(known.get(name)),
-            "choices": list(choices.get(name, ())),
+            "choices": [words.value_label(choice) for choice in choices.get(name, ())],
         }
         for name in dict.fromkeys((*choices, *known))
     ]

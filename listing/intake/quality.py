@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from listing.schema import AttributeValue, Flag, Quality
+from listing.taxonomy import load_taxonomy
 
 # Share of each part in the score; their sum is 1.
 WEIGHTS: Mapping[str, float] = {
@@ -129,7 +130,8 @@ def readability(text: str) -> float:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(name.replace("_", " ") for name in names)
+    known = load_taxonomy().attributes
+    return ", ".join(known[name].label if name in known else name.replace("_", " ") for name in names)
 
 
 def _photo_tip(photos: Sequence[Mapping[str, float]]) -> str:

@@ -77,7 +77,7 @@ def test_a_full_draft() -> None:
 @pytest.mark.parametrize(
     ("changes", "part", "tip"),
     [
-        ({"attributes": [known("colour")]}, "completeness", "Add what is missing: size, condition grade, brand."),
+        ({"attributes": [known("colour")]}, "completeness", "Add what is missing: size, condition, brand."),
         ({"photos": [GOOD_PHOTO | {"blur": 0.9}] * 3}, "photos", "Photo 1 is blurred"),
         ({"photos": [GOOD_PHOTO, GOOD_PHOTO | {"darkness": 0.9}, GOOD_PHOTO]}, "photos", "Photo 2 is dark"),
         ({"photos": [GOOD_PHOTO]}, "photos", "Add more photos"),
