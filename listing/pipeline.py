@@ -154,7 +154,7 @@ class Pipeline:
         facts = yield from self._visible(request, node, seen, neighbours, clock)
         yield StageEvent(stage="reading", share=0.5)
         with clock.stage("reading"):
-            printed = printed_facts.read_facts(request, node, pages.all(), seen.labels())
+            printed = printed_facts.read_facts(request, node, pages.all(seen.roles), seen.labels())
         for fact in printed:
             if fact.name not in request.facts:
                 facts[fact.name] = fact
