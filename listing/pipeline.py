@@ -174,7 +174,7 @@ class Pipeline:
         facts = yield from self._visible(request, node, seen, neighbours, clock)
         yield StageEvent(stage="reading", share=0.5)
         with clock.stage("reading"):
-            lines = pages.all()
+            lines = pages.all(seen.roles)
         words = said.words if said is not None else None
         printed = printed_facts.read_facts(request, node, lines, seen.labels(), words)
         for fact in printed:

@@ -82,7 +82,7 @@ def main() -> None:
         roles += pair.labels() == {1}
         after = {c.value: c.confidence for c in pair.category.candidates}
         changes.append(after.get(before.value, 0.0) - before.confidence)
-        facts = {fact.name: fact for fact in read_facts(both, node, pages.all(), pair.labels())}
+        facts = {fact.name: fact for fact in read_facts(both, node, pages.all(pair.roles), pair.labels())}
         blend = ", ".join(f"{share} % {fibre}" for fibre, share in label.blend)
         read = {"size": facts["size"].value if "size" in facts else None}
         read["material"] = facts["material"].evidence[0].text if "material" in facts else None

@@ -10,6 +10,7 @@ from listing.evidence.brands import find_brand
 from listing.evidence.folding import fold
 from listing.evidence.labels import LabelFact, find_material, find_size
 from listing.evidence.ocr import OcrSpan, Reader, merge, reading_order
+from listing.evidence.photo_roles import Role
 from listing.facts import verify
 from listing.request import DraftRequest, Photo
 from listing.safety.contacts import scrub
@@ -35,9 +36,9 @@ class Pages:
             self._read[photo] = self._reader.read(self._photos[photo].image)
         return self._read[photo]
 
-    def all(self) -> list[list[OcrSpan]]:
-        """The lines of every photo."""
-        return [self.of(photo) for photo in range(len(self._photos))]
+    def all(self, roles: Sequence[Role]) -> list[list[OcrSpan]]:
+        """The lines of every photo; of one that shows no item, such as a receipt, none."""
+        return [[] if role == "nothing" else self.of(photo) for photo, role in enumerate(roles)]
 
 
 def read_facts(

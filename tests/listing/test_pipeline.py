@@ -295,8 +295,10 @@ def test_photos_without_an_item_are_asked_about(widths, said):
 
 def test_one_photo_without_an_item_is_said_and_left_out():
     request = DraftRequest(photos=intake([photo(300), photo(120)]))
-    made = draft(request, backend=StubBackend({**HOODIE, "category": "shirt"}), eyes=Looking())
+    receipt = StubReader(by_width={120: [OcrSpan("CORNER SHOP", (0.1, 0.1, 0.9, 0.3), 0.99)]})
+    made = draft(request, backend=StubBackend({**HOODIE, "category": "shirt"}), eyes=Looking(), reader=receipt)
     assert made.category.value == "Shirt"
+    assert made.attribute("text").value is None
     assert any("no item in photo 2" in flag.message for flag in made.flags)
 
 
