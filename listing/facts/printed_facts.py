@@ -21,7 +21,7 @@ _MIN_LETTERS = 3
 def read_facts(request: DraftRequest, node: CategoryNode, reader: Reader) -> list[AttributeValue]:
     """Facts from legible text, at most one per attribute; only attributes of the category."""
     pages = [reader.read(photo.image) for photo in request.photos]
-    facts = [_brand(pages), _label(pages, "size"), _label(pages, "material"), _text(pages)]
+    facts = [_brand(pages, request.note), _label(pages, "size"), _label(pages, "material"), _text(pages)]
     return [fact for fact in facts if fact is not None and fact.name in node.attributes]
 
 
@@ -35,14 +35,19 @@ def _evidence(photo: int, span: OcrSpan) -> Evidence:
     return Evidence(source="ocr", photo=photo, box=span.box, text=scrub(span.text), score=span.score)
 
 
-def _brand(pages: Sequence[Sequence[OcrSpan]]) -> AttributeValue | None:
-    """The brand that print names; two different brands cancel each other."""
+def _brand(pages: Sequence[Sequence[OcrSpan]], note: str) -> AttributeValue | None:
+    """The brand that print or note names; two different brands cancel each other."""
     printed = [(i, match) for i, page in enumerate(pages) if (match := find_brand(page)) is not None and match.span]
-    if len({match.name for _, match in printed}) != 1:
+    noted = find_brand([], note)
+    names = {match.name for _, match in printed} | ({noted.name} if noted else set())
+    if len(names) != 1:
         return None
-    photo, match = max(printed, key=lambda item: (item[1].score, -item[0]))
-    assert match.span is not None
-    return verify.read_fact("brand", match.name, _evidence(photo, match.span), match.score)
+    if printed:
+        photo, match = max(printed, key=lambda item: (item[1].score, -item[0]))
+        assert match.span is not None
+        return verify.read_fact("brand", match.name, _evidence(photo, match.span), match.score)
+    assert noted is not None
+    return verify.read_fact("brand", noted.name, Evidence(source="seller", text=noted.name), noted.score)
 
 
 def _label(pages: Sequence[Sequence[OcrSpan]], name: str) -> AttributeValue | None:

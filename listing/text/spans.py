@@ -217,4 +217,6 @@ def _first_of_each(claims: Iterable[Claim]) -> Iterable[Claim]:
 def _claim(span: Span, noted: Mapping[str, str]) -> Claim:
     read = span.status == "certain" and span.attribute in ("size", "material")  # nothing else makes these certain
     told = span.status == "seller" and noted.get(span.attribute or "") == span.value
-    return Claim(span.attribute or "", span.value, span.status, span.confidence, tuple(span.alternatives), read, told)
+    return Claim(
+        span.attribute or "", span.value, span.status, span.confidence, tuple(span.alternatives), read, noted=told
+    )
