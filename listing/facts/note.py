@@ -144,7 +144,9 @@ def _size(text: str, statements: Iterable[list[str]], brand: str | None) -> str 
 
 def _jeans(text: str) -> str | None:
     match = re.search(r"\bw ?(\d{2})(?:[ /x]*l ?(\d{2}))?\b", text, re.I)
-    return match and (f"W{match[1]} L{match[2]}" if match[2] else f"W{match[1]}")
+    if match is None:
+        return None
+    return f"W{match[1]} L{match[2]}" if match[2] else f"W{match[1]}"
 
 
 def _childs(text: str) -> str | None:
@@ -156,7 +158,7 @@ def _childs(text: str) -> str | None:
         if month or re.search(rf"\b(?:fits?|age|{words['size_words']})\b[\s:]*$", text[: match.start()], re.I):
             return f"{match[1].replace(' ', '')} {'months' if month else 'years'}"
     match = re.search(r"\bage[ds]?:? (\d{1,2}(?:\s?-\s?\d{1,2})?)\b", text, re.I)
-    return match and f"{match[1].replace(' ', '')} years"
+    return f"{match[1].replace(' ', '')} years" if match else None
 
 
 def _named(text: str) -> str | None:
@@ -182,7 +184,7 @@ def _worded(text: str) -> str | None:
     sizes: dict[str, str] = _words()["worded"]
     names = "|".join(sorted(sizes, key=len, reverse=True))
     match = re.search(rf"\b(?:an?|size|is) ({names})\b(?=\s*(?:$|[.,;!?)]|but|and|i'?d|size))", text, re.I)
-    return match and sizes[match[1].lower()]
+    return sizes[match[1].lower()] if match else None
 
 
 def _alone(statements: Iterable[list[str]], brand: str | None) -> str | None:

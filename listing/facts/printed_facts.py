@@ -36,9 +36,10 @@ class Pages:
             self._read[photo] = self._reader.read(self._photos[photo].image)
         return self._read[photo]
 
-    def all(self, roles: Sequence[Role]) -> list[list[OcrSpan]]:
-        """The lines of every photo; of one that shows no item, such as a receipt, none."""
-        return [[] if role == "nothing" else self.of(photo) for photo, role in enumerate(roles)]
+    def all(self, roles: Sequence[Role] = ()) -> list[list[OcrSpan]]:
+        """The lines of every photo; of one that shows no item, such as a receipt, none. No roles: each shows it."""
+        empty = {photo for photo, role in enumerate(roles) if role == "nothing"}
+        return [[] if photo in empty else self.of(photo) for photo in range(len(self._photos))]
 
 
 def read_facts(
@@ -58,7 +59,7 @@ def read_facts(
     sizes = [find_size(page, label=i in labels) for i, page in enumerate(pages)]
     materials = [find_material(page) for page in pages]
     prints = [[] if i in labels else page for i, page in enumerate(pages)]
-    facts = [_brand(pages), _label("size", sizes), _label("material", materials), _text(prints)]
+    facts = [_brand(pages, request.note), _label("size", sizes), _label("material", materials), _text(prints)]
     found = {fact.name: fact for fact in facts if fact is not None}
     found = {**{name: _guess(name, words, pages) for name, words in (said or {}).items()}, **found}
     return [fact for fact in found.values() if fact.name in node.attributes]
@@ -81,14 +82,19 @@ def _evidence(photo: int, span: OcrSpan) -> Evidence:
     return Evidence(source="ocr", photo=photo, box=span.box, text=scrub(span.text), score=span.score)
 
 
-def _brand(pages: Sequence[Sequence[OcrSpan]]) -> AttributeValue | None:
-    """The brand that print names; two different brands cancel each other."""
+def _brand(pages: Sequence[Sequence[OcrSpan]], note: str) -> AttributeValue | None:
+    """The brand that print or note names; two different brands cancel each other."""
     printed = [(i, match) for i, page in enumerate(pages) if (match := find_brand(page)) is not None and match.span]
-    if len({match.name for _, match in printed}) != 1:
+    noted = find_brand([], note)
+    names = {match.name for _, match in printed} | ({noted.name} if noted else set())
+    if len(names) != 1:
         return None
-    photo, match = max(printed, key=lambda item: (item[1].score, -item[0]))
-    assert match.span is not None
-    return verify.read_fact("brand", match.name, _evidence(photo, match.span), match.score)
+    if printed:
+        photo, match = max(printed, key=lambda item: (item[1].score, -item[0]))
+        assert match.span is not None
+        return verify.read_fact("brand", match.name, _evidence(photo, match.span), match.score)
+    assert noted is not None
+    return verify.read_fact("brand", noted.name, Evidence(source="seller", text=noted.name), noted.score)
 
 
 def _label(name: str, stated: Sequence[LabelFact | None]) -> AttributeValue | None:

@@ -102,12 +102,8 @@ def _of_fact(fact: AttributeValue, taxonomy: Taxonomy, calibration: Calibration)
         sure = fact.confidence >= calibration.of(fact.name).text_threshold
     legible = read and fact.value is not None and (fact.name != "text" or _is_words(value))
     seen: SpanStatus = "certain" if legible or (sure and not read) else "check"
-    if not attribute.many:
-        status: SpanStatus = "seller" if own else seen
-        short = " ".join(value.replace('"', " ").split())[:MAX_VALUE_LENGTH]
-        others, noted = tuple(fact.alternatives), own and not fact.locked
-        return [Claim(fact.name, short, status, fact.confidence, others, read and not own, blend_of(fact), noted)]
-    own_values = {*value.split(", ")} if fact.locked else stated
+    values = value.split(", ") if attribute.many else [" ".join(value.replace('"', " ").split())[:MAX_VALUE_LENGTH]]
+    own_values = {*values} if fact.locked or (own and not attribute.many) else stated
     return [
         Claim(
             fact.name,
@@ -115,9 +111,11 @@ def _of_fact(fact: AttributeValue, taxonomy: Taxonomy, calibration: Calibration)
             "seller" if each in own_values else seen,
             fact.confidence,
             tuple(fact.alternatives),
+            read and not own,
+            blend_of(fact),
             noted=each in own_values and not fact.locked,
         )
-        for each in value.split(", ")
+        for each in values
     ]
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from listing.schema import Draft, Quality, Span
+from listing.schema import Detail, Draft, Quality, Span
 from listing.text import spans
-from tests.listing.text.items import TAXONOMY, category, claims, text
+from listing.text.claims import claims_of
+from listing.text.render import render
+from tests.listing.text.items import CALIBRATION, TAXONOMY, category, claims, fact, text
 
 SHIRT = {"colour": "navy", "sleeve": "long", "neckline": "boat", "pattern": "striped"}
 
@@ -150,3 +152,19 @@ def test_what_spans_say_renders_the_same_text():
         draft = drafted(key=str(n), details=("pockets", "belt", "curved hem", "soft", "loose cut"))
         again = spans.render(spans.said(draft), TAXONOMY, key=draft.id)
         assert (again.title, again.description) == (draft.title, draft.description)
+
+
+def test_what_the_note_tells_stays_untold_when_a_claim_is_left_out():
+    noted = [fact("size", "M", 1.0, "seller"), fact("colour", "navy"), fact("sleeve", "long")]
+    seen = [Detail(phrase="belt", confidence=0.6), Detail(phrase="pockets", confidence=0.9)]
+    made = render(claims_of(category("Dress"), noted, seen, TAXONOMY, CALIBRATION), TAXONOMY, key="d1")
+    draft = drafted().model_copy(
+        update={
+            "title": made.title,
+            "description": f"{made.description}\n\nSize M, worn twice.",
+            "spans": made.spans,
+        }
+    )
+    left = spans.remove(draft, at(draft.spans, "detail"))
+    assert left.title.endswith("size M")
+    assert left.description.count("ize M") == 1
