@@ -54,7 +54,8 @@ def fit_attribute(
     for row, prediction in zip(rows, predictions, strict=True):
         attribute = attribute_of(row, name, taxonomy)
         if attribute is not None and name not in row["guess"]:
-            truth = row[name] if row[name] in attribute.answers else UNKNOWN
+            said = attribute.absent if row[name] is None else row[name]  # no second colour is an answer
+            truth = said if said in attribute.answers else UNKNOWN
             cases.append((row, sources(prediction, attribute), truth))
     if len(cases) < 20:
         return AttributeCalibration(weights={"mllm": 0.5, "classifier": 0.5}, threshold=0.95)

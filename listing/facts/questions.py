@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from listing import prompts
 from listing.backends.base import Backend, ChoiceQuestion
+from listing.evidence.colour import PixelView
 from listing.facts.ensemble import Calibration, Distribution, best, combine, over_photos
 from listing.request import Photo
 from listing.taxonomy import Attribute, CategoryNode, Taxonomy
@@ -46,7 +47,7 @@ def read(
     classifier: Sequence[Mapping[str, Distribution]],
     hints: Mapping[str, Sequence[str]],
     neighbours: Mapping[str, Distribution],
-    pixels: Sequence[Distribution] = (),
+    pixels: Sequence[PixelView] = (),
 ) -> list[Reading]:
     """One reading per visible attribute, in the schema's order.
 
@@ -54,7 +55,7 @@ def read(
         trust: how well each photo shows the item (0..1).
         classifier: the tower's own opinions, one mapping per photo.
         hints, neighbours: retrieval's candidates and votes by attribute; never for instance-level attributes.
-        pixels: colour names by the pixels of the photos that show the item best; heard for the colour alone.
+        pixels: of the photos that show the item best; heard for its two colours alone.
     """
     attributes = visible(node, taxonomy)
     asked = questions(attributes, hints)
@@ -66,8 +67,8 @@ def read(
         sources: dict[str, Distribution] = {"mllm": over_photos(views, trust)}
         if len(heads) == len(photos):
             sources["classifier"] = over_photos(heads, trust)
-        if pixels and attribute.name == "colour":
-            sources["pixels"] = within(over_photos(pixels, [1.0] * len(pixels)), attribute)
+        if shares := [view for view in (pixel_shares(view, attribute.name) for view in pixels) if view]:
+            sources["pixels"] = within(over_photos(shares, [1.0] * len(shares)), attribute)
         if not attribute.instance and attribute.name in neighbours:
             sources["neighbours"] = neighbours[attribute.name]
         combined = combine(sources, calibration.of(attribute.name).weights) or dict(sources["mllm"])
@@ -75,6 +76,11 @@ def read(
         clearest = max(range(len(photos)), key=lambda i: (trust[i] * views[i].get(value, 0.0), -i))
         readings.append(Reading(attribute, combined, sources, clearest))
     return readings
+
+
+def pixel_shares(view: PixelView, attribute: str) -> Distribution:
+    """What a photo's pixels say of an attribute; nothing but of colours."""
+    return {"colour": view.shares, "colour2": view.second}.get(attribute, {})
 
 
 def within(distribution: Distribution, attribute: Attribute) -> dict[str, float]:

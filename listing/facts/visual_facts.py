@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from PIL import Image
 
 from listing import prompts
 from listing.backends.base import Backend, ChoiceQuestion
 from listing.evidence.colour import PixelView, pixel_view
+from listing.evidence.colour_network import ColourNetwork
 from listing.evidence.eyes import Eyes, Sight
 from listing.evidence.neighbours import Neighbours, NeighbourSearch
 from listing.facts import questions, verify
@@ -139,7 +143,7 @@ def readings(
         classifier=seen.classifier,
         hints=neighbours.hints(),
         neighbours=neighbours.votes,
-        pixels=[view.shares for view in pixels if view.shares],
+        pixels=pixels,
     )
 
 
@@ -194,14 +198,27 @@ def _normed(shares: Distribution) -> Distribution:
     return {value: p / total for value, p in shares.items()}
 
 
-def pixel_views(photos: Sequence[Photo], trust: Sequence[float], sights: Sequence[Sight]) -> list[PixelView]:
-    """Colours of the item's pixels, photo by photo; photos that hardly show the item are left out."""
+def pixel_views(
+    photos: Sequence[Photo], trust: Sequence[float], sights: Sequence[Sight], network: ColourNetwork | None = None
+) -> list[PixelView]:
+    """Colours of the item, photo by photo; photos that hardly show the item are left out."""
     top = max(trust)
     return [
-        pixel_view(photo.image, i, sights[i].mask if sights else None)
+        colour_view(photo.image, i, sights[i].mask if sights else None, network)
         for i, photo in enumerate(photos)
         if trust[i] >= 0.5 * top
     ]
+
+
+def colour_view(
+    image: Image.Image, photo: int, mask: np.ndarray | None, network: ColourNetwork | None = None
+) -> PixelView:
+    """The colours of one photo by the network, or by the pixels alone; these alone say what is impossible."""
+    view = pixel_view(image, photo, mask)
+    if network is None:
+        return view
+    seen = network.look(image, mask)
+    return replace(view, shares=seen.first, second=seen.second)
 
 
 def pixel_colour(views: Sequence[PixelView]) -> AttributeValue | None:

@@ -49,7 +49,7 @@ def test_photos_that_were_asked_about_are_not_asked_about_again(tmp_path):
     said = told_model(tmp_path / "store", second).predictions(rows)
     questions = len(first.asked) // 3
     assert len(second.asked) == 2 * questions
-    assert {"image", "mllm", "classifier", "pixels", "details", "condition"} == set(said[0])
+    assert {"image", "mllm", "classifier", "pixels", "contradicted", "details", "condition"} == set(said[0])
     assert said[4]["mllm"]["category"]["Hoodie"] > 0.9
 
 
