@@ -100,6 +100,19 @@ def test_a_sure_and_wrong_arm_is_badly_calibrated():
     assert half["by_attribute"]["colour"]["precision"] == pytest.approx(0.5)
 
 
+def test_colours_are_counted_with_their_confusions():
+    rows = [annotated(sender_id=i) for i in range(4)] + [annotated(sender_id=4, colour2="white")]
+    guesses = [("navy", "white"), ("black", "navy"), ("black", "navy"), ("navy", "red"), ("white", "navy")]
+    said = [
+        Statement("Hoodie", {"colour": first} if i < 2 else {}, {"colour": (first, 0.6), "colour2": (second, 0.5)})
+        for i, (first, second) in enumerate(guesses)
+    ]
+    found = closed([*rows, annotated(sender_id=5, guess=["colour"])], [*said, said[1]], draws=10)["colours"]
+    assert (found["photos"], found["main"], found["main_or_second"], found["stated"]) == (5, 0.4, 0.6, 0.4)
+    assert found["second"] == {"guessed": 5, "right": 3}
+    assert found["confusions"] == {"navy as black": 2}
+
+
 def test_claims_about_guesses_are_not_counted():
     taxonomy = load_taxonomy()
     text = Text("Navy hoodie", "A navy fleece hoodie.", {})
