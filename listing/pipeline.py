@@ -205,7 +205,7 @@ class Pipeline:
         """Facts by attribute: the seller's, then what the photos show."""
         parts = self.parts
         with clock.stage("facts"), self._here:
-            pixels = visual_facts.pixel_views(request.photos, seen.trust, seen.sights)
+            pixels = visual_facts.pixel_views(request.photos, seen.trust, seen.sights, parts.colours)
             readings = visual_facts.readings(
                 request,
                 node,

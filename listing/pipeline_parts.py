@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from listing.backends.base import Backend, BackendError, FormBackend
+from listing.evidence.colour_network import ColourNetwork
 from listing.evidence.eyes import Eyes
 from listing.evidence.neighbours import NeighbourSearch
 from listing.evidence.ocr import Reader
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 class Parts:
     """What the pipeline is made of; ``similar`` None works without past listings, ``eyes`` None without the tower.
 
+    ``colours`` None leaves colours to the pixels alone.
     ``writes``: whether the texts are the model's own; those of the embedded one are rendered from its facts.
     """
 
@@ -35,6 +37,7 @@ class Parts:
     calibration: Calibration
     similar: NeighbourSearch | None = None
     eyes: Eyes | None = None
+    colours: ColourNetwork | None = None
     writes: bool = True
 
 
@@ -64,6 +67,7 @@ def build_parts(
         calibration=calibration,
         similar=(past or PastListings.open(home)) if rag else None,
         eyes=Eyes.load(folder),
+        colours=ColourNetwork.load(folder),
         writes=not backend.name.startswith(EMBEDDED),
     )
 

@@ -2,10 +2,10 @@
 
     python -m benchmarks.finetune.risk_coverage --cache FILE [--plot docs/images/risk_coverage.png] [--json FILE]
 
-Reads the opinions that ``./ipl evaluate`` keeps and asks no model. Weights and thresholds are cross-fitted: each half
-of the senders is judged with the constants of the other half. Coverage is the share of scored pairs of photo and
-attribute (no guesses; attributes of the predicted category) in which a value is stated; risk the share of wrong ones
-among them.
+Reads the opinions that ``./ipl evaluate`` keeps and asks no language model. Weights and thresholds are cross-fitted:
+each half of the senders is judged with the constants of the other half. Coverage is the share of scored pairs of photo
+and attribute (no guesses; attributes of the predicted category) in which a value is stated; risk the share of wrong
+ones among them.
 The plot needs matplotlib.
 """
 
@@ -21,12 +21,14 @@ import numpy as np
 from finetune.data.photosets import ATTRIBUTES, data_root, read_annotations
 from finetune.data.splits import split_rows
 from finetune.errors import DataError
+from finetune.evaluate.cached_model import CachedModel
 from finetune.evaluate.calibrate import PRECISION, cross_fitted, fit, halves, sources, threshold
 from finetune.evaluate.measures import BINS, calibration_error, interval, judge, share
 from finetune.evaluate.row_cache import RowCache
 from listing.evidence.category import decide
 from listing.facts.ensemble import Calibration, best, combine
 from listing.facts.questions import within
+from listing.home import ipl_home
 from listing.prompts import UNKNOWN
 from listing.taxonomy import Taxonomy, load_taxonomy
 
@@ -45,7 +47,8 @@ def load(data: Path, cache: Path) -> tuple[list[dict[str, Any]], list[dict[str, 
     rows = [row for row in rows if Path(row["image"]).name in kept]
     if not rows:
         raise DataError(f"{cache} holds no opinion on these photos: run ./ipl evaluate first.")
-    return rows, [kept[Path(row["image"]).name] for row in rows]
+    model = CachedModel(ipl_home() / "models" / "ipl-mini", cache.parent, load_taxonomy(), cache)
+    return rows, model.predictions(rows)
 
 
 def cases(

@@ -13,15 +13,20 @@ from typing import Any
 from PIL import Image
 
 from finetune.data.photosets import open_photo
+from finetune.embedded.masks import masks_of
 from finetune.evaluate.questions import all_questions, named
 from finetune.evaluate.row_cache import RowCache
 from listing.backends.base import ChoiceQuestion, FormBackend
 from listing.backends.local import LocalBackend
-from listing.evidence.colour import pixel_view
+from listing.evidence.colour import MODEL_FILE
+from listing.evidence.colour_network import FILE, ColourNetwork
 from listing.evidence.eyes import Eyes, Sight
+from listing.evidence.foreground import usable
 from listing.facts import item_form
 from listing.facts.calibrations import file_stem, identity, is_server
 from listing.facts.ensemble import mean_of
+from listing.facts.questions import pixel_shares
+from listing.facts.visual_facts import colour_view
 from listing.pipeline_parts import open_backend
 from listing.taxonomy import Taxonomy
 
@@ -32,13 +37,14 @@ BATCH = 16  # texts: on a CPU a batch of sixteen costs little more than one text
 class CachedModel:
     """What a model (folder, hub id or address) answered: predictions, answers to further questions, texts.
 
-    Three files in ``store`` whose names change with the weights; ``predictions`` names another one for the predictions.
+    Files in ``store`` whose names change with the weights; ``predictions`` names another one for the predictions.
     """
 
     def __init__(self, source: str | Path, store: Path, taxonomy: Taxonomy, predictions: Path | None = None) -> None:
         self.source = source
         self.stamp = weights_stamp(source)
         self.taxonomy = taxonomy
+        self.store = store
         self._predictions_file = predictions or store / f"{self.stamp}.jsonl"
         self._answers = RowCache(store / f"{self.stamp}.answers.jsonl", lambda row: f"{row['image']} {row['prompt']}")
         self._texts = RowCache(store / f"{self.stamp}.texts.jsonl", lambda row: f"{row['tokens']} {row['prompt']}")
@@ -69,11 +75,27 @@ class CachedModel:
                         "mllm": answers,
                         **({"form": True} if form else {}),
                         "classifier": mean_of(self.backend.opinions(photo), sight.opinions),
-                        "pixels": {"colour": dict(pixel_view(photo, 0, sight.mask).shares)},
                         "details": sight.details,
                         "condition": sight.condition,
                     }
                 )
+        names = [Path(row["image"]).name for row in rows]
+        return [{**kept[name], **seen} for name, seen in zip(names, self._colours(rows), strict=True)]
+
+    def _colours(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """``pixels`` and ``contradicted`` of each photo, in a file of their own: other colours need no new answers."""
+        folder = Path(self.source)
+        stamp = file_digest(MODEL_FILE, folder / FILE)
+        kept = RowCache(self.store / f"colours-{stamp}.jsonl", lambda row: str(row["image"]))
+        todo = [row for row in rows if Path(row["image"]).name not in kept]
+        network = ColourNetwork.load(folder) if todo else None
+        masks = masks_of(todo, self.store / "masks.npz") if todo and self.eyes is not None else [None] * len(todo)
+        for row, mask in zip(todo, masks, strict=True):
+            usable_mask = mask if mask is not None and usable(mask) else None
+            view = colour_view(open_photo(row["image"]), 0, usable_mask, network)
+            pixels = {name: dict(pixel_shares(view, name)) for name in ("colour", "colour2")}
+            said = {"pixels": {n: p for n, p in pixels.items() if p}, "contradicted": list(view.contradicted)}
+            kept.put({"image": Path(row["image"]).name, **said})
         return [kept[Path(row["image"]).name] for row in rows]
 
     def _answers_to(self, photos: Sequence[Image.Image]) -> list[tuple[Answers, bool]]:
@@ -115,6 +137,14 @@ class CachedModel:
             part = missing[start : start + BATCH]
             for prompt, text in zip(part, first_lines(self.backend, part, max_tokens), strict=True):
                 self._texts.put({"tokens": max_tokens, "prompt": prompt, "text": text})
+
+
+def file_digest(*files: Path) -> str:
+    """A name that changes with any of the files; one that is missing counts as empty."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(hashlib.sha256(file.read_bytes() if file.is_file() else b"").digest())
+    return digest.hexdigest()[:12]
 
 
 def weights_stamp(source: str | Path) -> str:

@@ -57,14 +57,18 @@ def fit_attribute(
     for row, prediction in zip(rows, predictions, strict=True):
         attribute = attribute_of(row, name, taxonomy)
         if attribute is not None and name not in row["guess"]:
-            truth = row[name] if row[name] in attribute.answers else UNKNOWN
+            words = attribute.absent if row[name] is None else row[name]  # no second colour is an answer
+            truths = {words if words in attribute.answers else UNKNOWN}
+            if name == "colour" and row["colour2"] in attribute.answers:  # as ``judge`` has it
+                truths.add(row["colour2"])
             if said := sources(prediction, attribute):
-                cases.append((row, said, truth))
+                cases.append((row, said, truths))
     if len(cases) < 20:
         return AttributeCalibration(weights={"mllm": 0.5, "classifier": 0.5}, threshold=0.95)
 
     def loss(weights: Mapping[str, float]) -> float:
-        return float(-np.mean([np.log(max(combine(s, weights).get(t, 0.0), 1e-4)) for _, s, t in cases]))
+        combined = [(combine(s, weights), truths) for _, s, truths in cases]
+        return float(-np.mean([np.log(max(sum(c.get(t, 0.0) for t in truths), 1e-4)) for c, truths in combined]))
 
     names = list(dict.fromkeys(source for _, said, _ in cases for source in said))
     grids = [dict(zip(names, g, strict=True)) for g in itertools.product(GRID, repeat=len(names)) if sum(g) > 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -68,6 +69,7 @@ def closed(rows: Sequence[Row], statements: Sequence[Statement], draws: int = DR
         "category_macro_f1": category_f1(everything),
         "by_attribute": scores["by_attribute"],
         "brands": brands(rows, statements),
+        "colours": colours(rows, statements),
         "intervals": intervals,
     }
 
@@ -86,6 +88,30 @@ def brands(rows: Sequence[Row], statements: Sequence[Statement]) -> dict[str, in
     said = [(row["brand"], s.facts["brand"]) for row, s in zip(rows, statements, strict=True) if s.facts.get("brand")]
     wrong = sum(not truth or str(truth).casefold() != value.casefold() for truth, value in said)
     return {"stated": len(said), "wrong": wrong}
+
+
+def colours(rows: Sequence[Row], statements: Sequence[Statement]) -> dict[str, Any]:
+    """Best guesses of the main colour on photos whose colour is no guess, and the wrong ones that occur twice or more.
+
+    ``stated``: share of these photos for which it stands in the draft; ``second``: how often a second colour is the
+    best guess, and how often it then is one of the item's colours.
+    """
+    known = [(row, s) for row, s in zip(rows, statements, strict=True) if "colour" not in row["guess"]]
+    best = [(row, s.guesses.get("colour", ("", 0.0))[0]) for row, s in known]
+    wrong = Counter((row["colour"], value) for row, value in best if value and value not in _colours_of(row))
+    other = [(row, s.guesses["colour2"][0]) for row, s in known if "colour2" in s.guesses]
+    return {
+        "photos": len(known),
+        "main": share(sum(value == row["colour"] for row, value in best), len(known)),
+        "main_or_second": share(sum(value in _colours_of(row) for row, value in best), len(known)),
+        "stated": share(sum("colour" in s.facts for _, s in known), len(known)),
+        "second": {"guessed": len(other), "right": sum(value in _colours_of(row) for row, value in other)},
+        "confusions": {f"{true} as {said}": n for (true, said), n in wrong.most_common() if n > 1},
+    }
+
+
+def _colours_of(row: Row) -> tuple[str | None, str | None]:
+    return row["colour"], row["colour2"]
 
 
 def free(

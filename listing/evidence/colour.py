@@ -2,15 +2,15 @@
 
 The item is where the mask is (``foreground``). Its pixels are counted over a small codebook of colours; a linear model
 (fitted on the training senders by ``finetune.embedded.colour``) turns counts and percentiles into probabilities of the
-taxonomy's colour names. A name is *contradicted*
-only when it is hardly possible.
+taxonomy's colour names. A name is *contradicted* only when it is hardly possible. Colours are named by
+``colour_network`` where the model folder has it, and by this model otherwise.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -26,12 +26,16 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class PixelView:
-    """What the pixels of one photo say of the item's colour: shares by name, and where they were taken."""
+    """What one photo says of the item's colour: shares by name, and where its pixels were taken.
+
+    second: shares of the second colour, where the network was asked. contradicted: names that the pixels rule out.
+    """
 
     photo: int
     shares: Mapping[str, float]
     box: Box | None = None
     contradicted: tuple[str, ...] = ()
+    second: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

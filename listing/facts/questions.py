@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from listing import prompts
 from listing.backends.base import Backend, ChoiceQuestion
+from listing.evidence.colour import PixelView
 from listing.facts.ensemble import Calibration, Distribution, best, combine, over_photos
 from listing.request import Photo
 from listing.taxonomy import Attribute, CategoryNode, Taxonomy
@@ -91,6 +92,11 @@ def weigh(attribute: Attribute, sources: Mapping[str, Distribution], calibration
     """All sources as one reading; None where no source that is heard speaks."""
     combined = combine(sources, calibration.of(attribute.name).weights) or dict(sources.get("mllm", {}))
     return Reading(attribute, combined, sources) if combined else None
+
+
+def pixel_shares(view: PixelView, attribute: str) -> Distribution:
+    """What a photo's pixels say of an attribute; nothing but of colours."""
+    return {"colour": view.shares, "colour2": view.second}.get(attribute, {})
 
 
 def within(distribution: Distribution, attribute: Attribute) -> dict[str, float]:

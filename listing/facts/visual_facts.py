@@ -7,9 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+import numpy as np
+from PIL import Image
+
 from listing import prompts
 from listing.backends.base import Backend, ChoiceQuestion
 from listing.evidence.colour import PixelView, pixel_view
+from listing.evidence.colour_network import ColourNetwork
 from listing.evidence.eyes import Eyes, Sight
 from listing.evidence.neighbours import Neighbours, NeighbourSearch
 from listing.evidence.photo_roles import Role, photo_role
@@ -246,8 +250,8 @@ def readings(
     others: dict[str, dict[str, Distribution]] = {}
     for attribute in questions.visible(node, taxonomy):
         others[attribute.name] = {}
-        if attribute.name == "colour" and (shares := [view.shares for view in pixels if view.shares]):
-            others["colour"]["pixels"] = questions.within(over_photos(shares, [1.0] * len(shares)), attribute)
+        if shares := [view for view in (questions.pixel_shares(p, attribute.name) for p in pixels) if view]:
+            others[attribute.name]["pixels"] = questions.within(over_photos(shares, [1.0] * len(shares)), attribute)
         votes = neighbours.votes.get(attribute.name)
         if votes and not attribute.instance:
             others[attribute.name]["neighbours"] = damped(votes, attribute.answers, len(neighbours.neighbours))
@@ -328,14 +332,27 @@ def _normed(shares: Distribution) -> Distribution:
     return {value: p / total for value, p in shares.items()}
 
 
-def pixel_views(photos: Sequence[Photo], trust: Sequence[float], sights: Sequence[Sight]) -> list[PixelView]:
-    """Colours of the item's pixels, photo by photo; photos that hardly show the item are left out."""
+def pixel_views(
+    photos: Sequence[Photo], trust: Sequence[float], sights: Sequence[Sight], network: ColourNetwork | None = None
+) -> list[PixelView]:
+    """Colours of the item, photo by photo; photos that hardly show the item are left out."""
     top = max(trust)
     return [
-        pixel_view(photo.image, i, sights[i].mask if sights else None)
+        colour_view(photo.image, i, sights[i].mask if sights else None, network)
         for i, photo in enumerate(photos)
         if trust[i] >= 0.5 * top
     ]
+
+
+def colour_view(
+    image: Image.Image, photo: int, mask: np.ndarray | None, network: ColourNetwork | None = None
+) -> PixelView:
+    """The colours of one photo by the network, or by the pixels alone; these alone say what is impossible."""
+    view = pixel_view(image, photo, mask)
+    if network is None:
+        return view
+    seen = network.look(image, mask)
+    return replace(view, shares=seen.first, second=seen.second)
 
 
 def pixel_colour(views: Sequence[PixelView]) -> AttributeValue | None:

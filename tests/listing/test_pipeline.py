@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from listing.evidence.colour_network import Colours
 from listing.evidence.eyes import Sight
 from listing.evidence.neighbours import Neighbours
 from listing.evidence.ocr import OcrSpan
 from listing.evidence.spotting import Spotted
+from listing.facts.ensemble import AttributeCalibration, Calibration
 from listing.intake.photos import intake
 from listing.pipeline import Pipeline
 from listing.request import DraftRequest
@@ -93,6 +95,28 @@ def test_a_second_colour_that_repeats_the_first_is_left_out(request_):
     assert facts["colour2"].suggestion is None
     other = draft(request_, backend=StubBackend({**HOODIE, "colour2": "white"}))
     assert other.attribute("colour2").value == "white"
+
+
+class TwoColours:
+    """A colour network that sees a second colour, and a main one that may be impossible."""
+
+    def __init__(self, main: str) -> None:
+        self.main = main
+
+    def look(self, image, mask) -> Colours:
+        return Colours({self.main: 0.95, "grey": 0.05}, {"white": 0.9, "none": 0.1})
+
+
+def test_the_colour_network_names_both_colours_and_the_pixels_may_rule_one_out(request_):
+    mllm, pixels = AttributeCalibration(weights={"mllm": 1.0}, threshold=0.8), {"pixels": 1.0}
+    heard = AttributeCalibration(weights=pixels, threshold=0.8)
+    rule = Calibration(default=mllm, questions={"colour": heard, "colour2": heard})
+    found = draft(request_, colours=TwoColours("blue"), calibration=rule)
+    assert found.attribute("colour").value == "blue"
+    assert found.attribute("colour2").value == "white"
+    assert {e.source: e.score for e in found.attribute("colour").evidence}["pixels"] == 0.95
+    impossible = draft(request_, colours=TwoColours("yellow"), calibration=rule).attribute("colour")
+    assert (impossible.value, impossible.status) == (None, "contradicted")
 
 
 def test_there_is_no_brand_without_text_or_the_sellers_word(request_):

@@ -17,7 +17,7 @@ from finetune.evaluate.arms.statement import NO_CATEGORY, Statement
 from finetune.evaluate.calibrate import PRECISION, halves, sources, threshold
 from finetune.evaluate.measures import judge
 from listing.evidence.category import CategoryRule, decide
-from listing.evidence.colour import PixelView, contradicts
+from listing.evidence.colour import PixelView
 from listing.evidence.neighbours import Neighbours
 from listing.facts import verify
 from listing.facts.ensemble import Calibration, Distribution, best, combine
@@ -84,7 +84,7 @@ def attribute_facts(
     """(attribute -> stated value, attribute -> (likeliest value, probability))."""
     node = taxonomy.categories[category]
     shares = said["pixels"].get("colour", {})
-    pixels = [PixelView(0, shares, contradicted=tuple(n for n in shares if contradicts(shares, n)))] if shares else []
+    pixels = [PixelView(0, shares, contradicted=tuple(said["contradicted"]))] if shares else []
     facts: dict[str, AttributeValue] = {}
     guesses: dict[str, tuple[str, float]] = {}
     for attribute in visible(node, taxonomy) if node.tuned or said.get("form") else []:

@@ -49,7 +49,7 @@ def test_photos_that_were_asked_about_are_not_asked_about_again(tmp_path):
     said = told_model(tmp_path / "store", second).predictions(rows)
     questions = len(first.asked) // 3
     assert len(second.asked) == 2 * questions
-    assert {"image", "mllm", "classifier", "pixels", "details", "condition"} == set(said[0])
+    assert {"image", "mllm", "classifier", "pixels", "contradicted", "details", "condition"} == set(said[0])
     assert said[4]["mllm"]["category"]["Hoodie"] > 0.9
 
 
@@ -98,6 +98,19 @@ def test_a_sure_and_wrong_arm_is_badly_calibrated():
     half = closed(rows, [wrong, right] * 3, draws=10)
     assert half["category_ece"] == pytest.approx(0.5)
     assert half["by_attribute"]["colour"]["precision"] == pytest.approx(0.5)
+
+
+def test_colours_are_counted_with_their_confusions():
+    rows = [annotated(sender_id=i) for i in range(4)] + [annotated(sender_id=4, colour2="white")]
+    guesses = [("navy", "white"), ("black", "navy"), ("black", "navy"), ("navy", "red"), ("white", "navy")]
+    said = [
+        Statement("Hoodie", {"colour": first} if i < 2 else {}, {"colour": (first, 0.6), "colour2": (second, 0.5)})
+        for i, (first, second) in enumerate(guesses)
+    ]
+    found = closed([*rows, annotated(sender_id=5, guess=["colour"])], [*said, said[1]], draws=10)["colours"]
+    assert (found["photos"], found["main"], found["main_or_second"], found["stated"]) == (5, 0.4, 0.6, 0.4)
+    assert found["second"] == {"guessed": 5, "right": 3}
+    assert found["confusions"] == {"navy as black": 2}
 
 
 def test_claims_about_guesses_are_not_counted():

@@ -1,0 +1,83 @@
+"""Training of the colour network: folds, targets, calibration, and that it learns what can be learnt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from finetune.embedded.colour_network import (
+    FOLDS,
+    Goals,
+    NetworkConfig,
+    crossed,
+    features_of,
+    folds_of,
+    measured,
+    power,
+    train,
+)  # fmt: skip
+
+NAMES = ("red", "blue", "white")
+
+
+def rows(count: int) -> list[dict[str, Any]]:
+    """Photos of ten senders, in three colours; every second one has a second colour, every fifth is a guess."""
+    return [
+        {
+            "image": f"{i}.jpg",
+            "sender_id": i % 10,
+            "colour": NAMES[i % 3],
+            "colour2": NAMES[(i + 1) % 3] if i % 2 else None,
+            "guess": ["colour"] if i % 5 == 0 else [],
+        }
+        for i in range(count)
+    ]
+
+
+def test_a_sender_is_in_one_fold() -> None:
+    photos = rows(100)
+    folds = folds_of(photos, 0)
+    assert np.bincount(folds).tolist() == [20] * FOLDS
+    assert all(len(set(folds[sender::10])) == 1 for sender in range(10))
+
+
+def test_targets_share_the_main_colour_with_the_second() -> None:
+    goals = Goals(rows(4), NAMES)
+    assert goals.first[1].tolist() == [0.0, 0.75, 0.25]
+    assert goals.first[2].tolist() == [0.0, 0.0, 1.0]
+    assert goals.second.argmax(1).tolist() == [3, 2, 3, 1]
+    assert goals.weight.tolist() == pytest.approx([0.3, 1.0, 1.0, 1.0])
+
+
+def test_a_network_learns_and_is_judged_on_senders_that_it_did_not_see() -> None:
+    photos = rows(300)
+    goals = Goals(photos, NAMES)
+    rng = np.random.default_rng(0)
+    features = np.concatenate([goals.first.numpy(), goals.second.numpy()], 1) + rng.normal(0, 0.1, (300, 7))
+    cfg = NetworkConfig(nets=2, hidden=16, epochs=30, batch_size=32, lr=1e-2)
+    found = measured(*crossed(features, goals, folds_of(photos, 0), NAMES, cfg), goals)
+    assert found["photos"] == 240
+    assert found["main colour"] > 0.95
+    assert found["second colour"] > 0.95
+    shuffled = rng.permutation(features)
+    assert measured(*crossed(shuffled, goals, folds_of(photos, 0), NAMES, cfg), goals)["main colour"] < 0.6
+    index = np.arange(300)
+    again = [train(features, goals, index, NAMES, cfg)(features)[0] for _ in range(2)]
+    assert np.array_equal(*again)
+
+
+def test_the_power_undoes_doubt_and_overconfidence() -> None:
+    truth = np.array([0] * 90 + [1] * 10)
+    assert power(np.tile([0.9, 0.1], (100, 1)), truth) == 1.0
+    assert power(np.tile([0.8, 0.2], (100, 1)), truth) == 1.5
+    assert power(np.tile([0.97, 0.03], (100, 1)), truth) == 0.7
+
+
+def test_kept_features_are_not_worked_out_again(tmp_path: Path) -> None:
+    file = tmp_path / "features.npz"
+    np.savez(file, names=np.array(["1.jpg", "0.jpg"]), features=np.array([[1.0], [0.5]], np.float16))
+    found = features_of(rows(2), [np.zeros((320, 320), np.uint8)] * 2, tmp_path / "no model", file)
+    assert found.tolist() == [[0.5], [1.0]]
