@@ -69,7 +69,7 @@ class Looker:
 
 def role(row: Row) -> Role:
     """What the evidence makes of a photo."""
-    lines = [OcrSpan(text, tuple(box), score, slope) for text, box, score, slope in row["lines"]]
+    lines = [OcrSpan(text, tuple(box), score, slope) for text, box, score, slope, *_ in row["lines"]]
     seen = Range(*row["range"]) if row["range"] is not None else None
     return photo_role(row["label"], row["found"], lambda: lines, lambda: seen)
 
