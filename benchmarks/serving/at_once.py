@@ -72,7 +72,7 @@ def ask(url: str, seller: int) -> None:
     answer = httpx.post(
         f"{url}/v1/drafts", files={"photos": ("photo.jpg", jpeg((seller, 40, 90)))}, timeout=300, trust_env=False
     )
-    if answer.status_code != 200 or answer.json()["category"]["value"] != "Hoodie":
+    if not answer.is_success or '"Hoodie"' not in answer.text:
         raise SystemExit(f"a draft failed: HTTP {answer.status_code} {server_words(answer.text)}")
 
 
