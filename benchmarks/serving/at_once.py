@@ -2,7 +2,8 @@
 
     python -m benchmarks.serving.at_once [--seconds 3] [--count 8]
 
-A stand-in server answers every request after ``--seconds``, however many there are. Prints a line each for the batch
+A stand-in server answers every request after ``--seconds``, however many there are. Prints a line each for the pipeline
+with stand-ins for what is computed here (``tests/listing/stubs.py``), so that the server alone counts, for the batch
 with ``--concurrency 1`` and ``--concurrency COUNT``, and for COUNT sellers who ask a real ``ipl serve`` at the same
 time: seconds in all, requests a draft, and how much faster than one after the other.
 """
@@ -24,8 +25,13 @@ import httpx
 
 from benchmarks.serving.real_server import ROOT, environment, served
 from listing.backends.chat_faults import server_words
+from listing.backends.openai import OpenAIBackend
+from listing.intake.photos import intake
+from listing.pipeline import Pipeline
+from listing.request import DraftRequest
 from tests.fakes import jpeg
 from tests.listing.backends.chat_stub import Answer, Request, Stub, event, prompt_of, reply, seeing, serving
+from tests.listing.stubs import parts
 
 FORM = {
     "category": {"value": "hoodie", "sure": 0.9},
@@ -67,12 +73,30 @@ def batch(stub: Stub, photos: Path, concurrency: int) -> float:
     return time.monotonic() - min(starts)
 
 
+def pipeline(seconds: float, count: int) -> tuple[float, float]:
+    """(seconds of one draft, of ``count`` at once) of the pipeline, with stand-ins for what is computed here."""
+    with serving(seeing(slow(seconds), logprobs=False)) as stub:
+        drafts = Pipeline(parts(OpenAIBackend(stub.url, concurrency=count)))
+        requests = [DraftRequest(photos=intake([jpeg((number, 40, 90))])) for number in range(count)]
+
+        def write(request: DraftRequest) -> float:
+            began = time.monotonic()
+            list(drafts.run(request))
+            return time.monotonic() - began
+
+        write(requests[0])  # finds out what the server can
+        alone, began = write(requests[0]), time.monotonic()
+        with ThreadPoolExecutor(count) as pool:
+            list(pool.map(write, requests))
+        return alone, time.monotonic() - began
+
+
 def ask(url: str, seller: int) -> None:
     """One draft, to its end."""
     answer = httpx.post(
         f"{url}/v1/drafts", files={"photos": ("photo.jpg", jpeg((seller, 40, 90)))}, timeout=300, trust_env=False
     )
-    if answer.status_code != 200 or answer.json()["category"]["value"] != "Hoodie":
+    if not answer.is_success or '"Hoodie"' not in answer.text:
         raise SystemExit(f"a draft failed: HTTP {answer.status_code} {server_words(answer.text)}")
 
 
@@ -86,6 +110,12 @@ def main() -> None:
         photos.mkdir()
         for number in range(args.count):
             (photos / f"{number}.jpg").write_bytes(jpeg((number, 40, 90)))
+        one, together = pipeline(args.seconds, args.count)
+        print(
+            f"pipeline without reading: one draft {one:.1f} s, {args.count} at once {together:.1f} s, "
+            f"{one * args.count / together:.1f} times as fast",
+            flush=True,
+        )
         alone = 0.0
         for concurrency in (1, args.count):
             with serving(seeing(slow(args.seconds), logprobs=False)) as stub:
