@@ -191,7 +191,7 @@ class Painter:
         if desk.unseen:
             many = "The new photos have" if desk.unseen > 1 else "The new photo has"
             text = f"{many} not been looked at yet. Your changes stay."
-            notices.append(Notice("note", "Look at it?", text, again="Write it again from the photos"))
+            notices.append(Notice("note", "Added", text, again="Look at them" if desk.unseen > 1 else "Look at it"))
         spoken = work["title"] if work else "Your draft is ready to check." if view and view.state == "ready" else ""
         return render("status", work=work, spoken=spoken, notices=notices)
 

@@ -46,8 +46,9 @@ HTTPS_ONLY = {"Strict-Transport-Security": "max-age=31536000"}  # behind a proxy
 # A page that opens where nobody is signed in leads to the form.
 PAGES = re.compile("/|/ops/|/l/.*")
 LIMITED, SIGN_IN = "/v1/", "/sign-in"
-DRAFTING = re.compile("/v1/drafts(/[^/]+/(photos|write))?")  # what sends photos, or waits in the line of drafts
-PHOTOS = re.compile("/v1/drafts(/[^/]+/photos)?")
+# What sends photos, or waits in the line of drafts.
+DRAFTING = re.compile("/v1/drafts(/[^/]+/(photos|write))?|/v1/listings/[^/]+/photos")
+PHOTOS = re.compile("/v1/drafts(/[^/]+/photos)?|/v1/listings/[^/]+/photos")
 ONE_PHOTO = ("/v1/posts", "/v1/listings/search")
 UPLOAD = "/gradio_api/upload"
 MAX_OPEN_BYTES, MAX_JSON_BYTES, MAX_FORM_BYTES = 16_000, 2_000_000, 1_000_000
