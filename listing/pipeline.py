@@ -205,7 +205,8 @@ class Pipeline:
         """Facts by attribute: the seller's, then what the photos show."""
         parts = self.parts
         with clock.stage("facts"), self._here:
-            pixels = visual_facts.pixel_views(request.photos, seen.trust, seen.sights, parts.colours)
+            network = parts.colours if node.tuned else None  # it knows garments alone
+            pixels = visual_facts.pixel_views(request.photos, seen.trust, seen.sights, network)
             readings = visual_facts.readings(
                 request,
                 node,

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from finetune.data.photosets import open_photo
@@ -89,7 +90,9 @@ class CachedModel:
         kept = RowCache(self.store / f"colours-{stamp}.jsonl", lambda row: str(row["image"]))
         todo = [row for row in rows if Path(row["image"]).name not in kept]
         network = ColourNetwork.load(folder) if todo else None
-        masks = masks_of(todo, self.store / "masks.npz") if todo and self.eyes is not None else [None] * len(todo)
+        masks: Sequence[np.ndarray | None] = [None] * len(todo)
+        if todo and self.eyes is not None:
+            masks = masks_of(todo, self.store / "masks.npz")
         for row, mask in zip(todo, masks, strict=True):
             usable_mask = mask if mask is not None and usable(mask) else None
             view = colour_view(open_photo(row["image"]), 0, usable_mask, network)

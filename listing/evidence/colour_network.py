@@ -42,7 +42,7 @@ class Features:
         import timm
         from safetensors.torch import load_file
 
-        backbone = timm.create_model(imagenet.ARCHITECTURE, pretrained=False, num_classes=0)
+        backbone: Any = timm.create_model(imagenet.ARCHITECTURE, pretrained=False, num_classes=0)
         tensors = load_file(folder / imagenet.FILE)
         state = {n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}
         backbone.load_state_dict({n: t for n, t in state.items() if not n.startswith("classifier.")}, strict=False)
@@ -152,7 +152,7 @@ class Heads:
         """Read a file."""
         from safetensors import safe_open
 
-        with safe_open(file, "np") as kept:  # type: ignore[no-untyped-call]  # absent from its stubs
+        with safe_open(file, "np") as kept:
             names = tuple(kept.metadata()["names"].split(","))
             return cls(names, {name: kept.get_tensor(name).astype(np.float32) for name in kept.keys()})  # noqa: SIM118
 
