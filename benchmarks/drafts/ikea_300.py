@@ -27,6 +27,7 @@ import yaml
 from PIL import Image
 
 from finetune.data.photosets import data_root, letterbox
+from finetune.embedded.assemble import WEIGHTS
 from finetune.embedded.tower import TunedTower, predict
 from listing.evidence.category import decide, garment_probability
 from listing.evidence.imagenet import SIDE, VIEWS, ImageNetClassifier, View, category_scores, softmax
@@ -35,7 +36,6 @@ from listing.schema import Category
 from listing.taxonomy import load_taxonomy
 
 HERE = Path(__file__).parent
-WEIGHTS = HERE.parent / "finetune" / "weights"
 SEED = 20261
 SIZE = 300
 # At least a third of every leaf's photos stays in the tuning part.

@@ -12,11 +12,13 @@ from listing.evidence.eyes import Sight
 from listing.evidence.neighbours import Neighbours
 from listing.evidence.ocr import OcrSpan
 from listing.evidence.spotting import Spotted
+from listing.facts.category_router import Router
 from listing.facts.ensemble import AttributeCalibration, Calibration
 from listing.intake.photos import intake
 from listing.pipeline import Pipeline
 from listing.request import DraftRequest
 from listing.schema import Draft, NeighbourRef
+from listing.taxonomy import load_taxonomy
 from tests.listing.stubs import StubBackend, StubReader, StubRouter, StubSimilar, parts
 
 HOODIE = {
@@ -86,6 +88,31 @@ def test_unsure_answers_are_suggestions_and_unknown_is_an_answer(request_):
     assert facts["closure"].status == "unsupported"
     assert facts["audience"].status == "unknown"
     assert facts["audience"].suggestion is None
+
+
+@pytest.mark.parametrize(("towers", "asked"), [(0.95, False), (0.7, True)])
+def test_the_model_is_asked_only_what_it_can_change(request_, tmp_path, towers, asked):
+    class Seeing(StubBackend):
+        def opinions(self, image):
+            return {"label": {"Hoodie": towers, "Longsleeve": 1 - towers}, "colour": {"navy": 0.9, "blue": 0.1}}
+
+    weighed = {
+        "colour": AttributeCalibration(weights={"mllm": 0.0, "classifier": 1.0}, threshold=0.8),
+        "closure": AttributeCalibration(weights={"mllm": 0.0, "classifier": 1.0}, threshold=0.8),  # no tower sees it
+        "colour2": AttributeCalibration(weights={"mllm": 0.0}, threshold=0.98),
+    }
+    calibration = Calibration(default=AttributeCalibration(weights={"mllm": 1.0}, threshold=0.8), questions=weighed)
+    backend = Seeing(HOODIE)
+    router = Router(tmp_path, load_taxonomy())
+    made = draft(request_, backend=backend, router=router, calibration=calibration)
+    names = {question.name for question in backend.asked}
+    assert ("category" in names) == asked
+    assert {"closure", "material"} <= names
+    assert not {"colour", "colour2"} & names
+    assert made.category.value == "Hoodie"
+    assert made.attribute("colour").value == "navy"
+    assert made.attribute("colour").evidence[0].source == "classifier"
+    assert made.attribute("colour2").status == "unknown"
 
 
 def test_a_second_colour_that_repeats_the_first_is_left_out(request_):
