@@ -93,9 +93,9 @@ def pipeline(seconds: float, count: int) -> tuple[float, float]:
 
 def ask(url: str, seller: int) -> None:
     """One draft, to its end."""
-    answer = httpx.post(
-        f"{url}/v1/drafts", files={"photos": ("photo.jpg", jpeg((seller, 40, 90)))}, timeout=300, trust_env=False
-    )
+    files = {"photos": ("photo.jpg", jpeg((seller, 40, 90)))}
+    while (answer := httpx.post(f"{url}/v1/drafts", files=files, timeout=300, trust_env=False)).status_code == 429:
+        time.sleep(float(answer.headers["retry-after"]))  # photos of one person are taken in two at a time
     if not answer.is_success or '"Hoodie"' not in answer.text:
         raise SystemExit(f"a draft failed: HTTP {answer.status_code} {server_words(answer.text)}")
 
