@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from listing.request import Tone
@@ -84,6 +85,42 @@ def listing_prompt(
         "Say nothing else that the photo does not show: no size, brand, age, price or praise of your own.",
         f"First line: a title of 4 to 9 words. Second line: the description, {_TONES[tone]}.",
     ]
+    return "\n".join(lines)
+
+
+def claim_words(attribute: str, value: str, node: CategoryNode, taxonomy: Taxonomy) -> str:
+    """A claim in the words of a text, without an article: ``round neck``, ``navy``, ``chest pocket``."""
+    from listing.text.forms import detail_forms, form_for
+
+    if attribute == "detail":
+        form = detail_forms()[value]
+        words = next((w for f in (form.behind, form.adjective, form.looks) if (w := form_for(f, node))), value)
+    else:
+        forms = taxonomy.attributes[attribute].forms.get(value)
+        given = (*forms.behind, *forms.before, *forms.sentence) if forms else ()
+        words = given[0] if given else value
+    return re.sub(r"^an? |\.$", "", words)
+
+
+EXAMPLE_WORDS = 16
+
+
+def writer_prompt(
+    name: str, sure: Sequence[str], likely: Sequence[str], *, printed: str = "", examples: Sequence[str] = ()
+) -> str:
+    """The short form for the embedded model, which is tuned on it and sees no photo: all that may be said, and no more.
+
+    Args:
+        name: what the thing is called.
+        sure, likely: claims in the words of a text.
+        printed: the words that can be read on it.
+        examples: texts of other listings, for their tone; their first words are shown.
+    """
+    lines = [f"Listing: {name}"]
+    lines += [f"Certain: {'; '.join(sure)}"] if sure else []
+    lines += [f"Likely: {'; '.join(likely)}"] if likely else []
+    lines += [f'Printed: "{printed}"'] if printed else []
+    lines += [f"Tone: {' '.join(text.split()[:EXAMPLE_WORDS])}" for text in examples]
     return "\n".join(lines)
 
 

@@ -12,6 +12,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -24,11 +25,12 @@ from finetune.data.tasks import Task, TaskPlan, photo_tasks, text_tasks
 from finetune.errors import DataError
 from listing.taxonomy import Taxonomy
 
-TEXTS = ("title", "description")
+TEXTS = ("title", "description", "listing")
 MAX_HASH_DISTANCE = 6  # bits of 64 in which the hashes of two photos of one thing differ at most
 SHOWN_SAMPLES = 40
 Row = Mapping[str, Any]
 TaskMaker = Callable[[Row, Random], tuple[list[Task], list[Task]]]
+Split = Callable[[Iterable[Row]], tuple[list[dict[str, Any]], list[dict[str, Any]]]]
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ def without_lookalikes(train: Sequence[Row], validation: Sequence[Row]) -> list[
     return [r for r in train if np.bitwise_count(kept ^ np.uint64(_bits(r["image"]))).min() > MAX_HASH_DISTANCE]
 
 
+@cache
 def _bits(image: str) -> int:
     from PIL import Image
 
@@ -83,10 +86,12 @@ def _bits(image: str) -> int:
         return int(phash(photo.convert("RGB")), 16)
 
 
-def write_data(rows: Iterable[Row], teach: TaskMaker, out: Path, seed: int = 0) -> DataReport:
+def write_data(
+    rows: Iterable[Row], teach: TaskMaker, out: Path, seed: int = 0, *, split: Split | None = None
+) -> DataReport:
     """Write ``train.jsonl``, ``validation.jsonl``, ``report.json``, ``samples.html``; DataError: a split is empty."""
     out.mkdir(parents=True, exist_ok=True)
-    train, validation = split_rows(rows)
+    train, validation = (split or split_rows)(rows)
     apart = without_lookalikes(train, validation)
     samples: dict[str, list[dict[str, Any]]] = {}
     for name, part in (("train", apart), ("validation", validation)):

@@ -1,0 +1,130 @@
+"""Texts that the embedded model writes with a writer's adapter, beside the renderer's from the same claims.
+
+    python -m benchmarks.finetune.writer --adapter DIR --out DIR [--photos 60] [--seed 0] [--data DIR]
+
+Photos are drawn by seed from the validation senders; their claims and past listings are the pipeline's own and are kept
+in ``--out``, so that they are looked for once. Prints a Markdown table. Writes ``pairs.jsonl`` (photo, text A, text B, in
+an order drawn by seed) for a reader who does not know which is which, and ``key.json``, which says it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from finetune.data.photosets import data_root, read_annotations
+from finetune.data.splits import split_rows
+from finetune.data.writing import FRAME, RENDERED, WORD, stem
+from finetune.evaluate.writer import Hints, Writer, choose, hints_of, missing
+from listing.home import ipl_home
+from listing.taxonomy import Taxonomy, load_taxonomy
+from listing.text.claims import Claim, claims_of
+from listing.text.render import NEUTRAL, render
+
+SPARE = 1.7  # times as many photos are drafted, since some texts of the two are equal or the writer has none
+
+
+def gather(args: argparse.Namespace, taxonomy: Taxonomy) -> list[dict[str, Any]]:
+    """``{image, key, claims, examples}`` of photos drawn by seed; what was found before is kept."""
+    rows = sorted(split_rows(read_annotations(args.data))[1], key=lambda row: str(row["image"]))
+    drawn = Random(args.seed).sample(rows, min(len(rows), int(SPARE * args.photos)))
+    file = args.out / "claims.jsonl"
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    kept = {row["image"]: row for row in map(json.loads, lines)}
+    left = [row for row in drawn if row["image"] not in kept]
+    if left:
+        from listing.events import DraftEvent
+        from listing.intake.photos import intake
+        from listing.pipeline import Pipeline, build_parts
+        from listing.request import DraftRequest
+
+        parts = build_parts(None, True, ipl_home())
+        for row in left:
+            request = DraftRequest(photos=intake([row["image"]]), seller_id=f"sample-{row['sender_id']}")
+            (draft,) = (event.draft for event in Pipeline(parts).run(request) if isinstance(event, DraftEvent))
+            claims = claims_of(draft.category, draft.attributes, draft.details, taxonomy, parts.calibration)
+            index = parts.similar.index if parts.similar is not None else None
+            records = [index.get(near.listing_id) for near in draft.neighbours] if index is not None else []
+            examples = [record.text for record in records if record is not None and record.text][:2]
+            kept[row["image"]] = found = {
+                "image": row["image"], "key": draft.id, "claims": [asdict(c) for c in claims], "examples": examples
+            }  # fmt: skip
+            with file.open("a", encoding="utf-8") as out:
+                out.write(json.dumps(found) + "\n")
+    return [kept[row["image"]] for row in drawn if kept[row["image"]]["claims"]]
+
+
+def figures(texts: Sequence[tuple[str, str]], hints: Sequence[Hints]) -> dict[str, float]:
+    """Coverage of the claims, foreign words, distinct pairs of words, words of a description."""
+    whole = [f"{title}\n{description}" for title, description in texts]
+    told = sum(len(h.told) for h in hints)
+    said = told - sum(len(missing(text, h)) for text, h in zip(whole, hints, strict=True))
+    fillers = FRAME | RENDERED | {w for pair in NEUTRAL for line in pair for w in WORD.findall(line.lower())}
+    found = [[w for w in WORD.findall(text.lower()) if w not in fillers] for text in whole]
+    held = [{stem(w) for w in h.words()} for h in hints]
+    foreign = sum(stem(w) not in stems for words, stems in zip(found, held, strict=True) for w in words)
+    descriptions = [WORD.findall(description.lower()) for _, description in texts]
+    pairs = [pair for words in descriptions for pair in pairwise(words)]
+    return {
+        "claims said": said / max(1, told),
+        "foreign words": foreign / max(1, sum(map(len, found))),
+        "distinct-2": len(set(pairs)) / max(1, len(pairs)),
+        "words of a description": sum(map(len, descriptions)) / max(1, len(descriptions)),
+    }
+
+
+def main() -> None:
+    """Draft, write, compare."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--adapter", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--photos", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data", type=Path, default=data_root() / "clothing_cc0")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    taxonomy, rng = load_taxonomy(), Random(args.seed)
+    found = gather(args, taxonomy)
+    writer = Writer(ipl_home() / "models" / "ipl-mini", args.adapter)
+    pairs, key, hints, times, drafted = [], [], [], [], 0
+    written: list[tuple[str, str]] = []
+    rendered: list[tuple[str, str]] = []
+    for row in found:
+        if len(pairs) == args.photos:
+            break
+        drafted += 1
+        claims = [Claim(**{**claim, "alternatives": tuple(claim["alternatives"])}) for claim in row["claims"]]
+        plain = render(claims, taxonomy, key=row["key"])
+        held = hints_of(claims, plain, taxonomy)
+        began = time.process_time()
+        best = choose(writer.candidates(held, row["examples"], seed=args.seed), held)
+        times.append(time.process_time() - began)
+        if best is None or (best.title, best.description) == (plain.title, plain.description):
+            continue
+        both = [("writer", best.title, best.description), ("renderer", plain.title, plain.description)]
+        rng.shuffle(both)
+        a, b = ({"title": title, "description": description} for _, title, description in both)
+        pairs.append({"photo": row["image"], "A": a, "B": b})
+        key.append({"A": both[0][0], "B": both[1][0]})
+        hints.append(held)
+        written.append((best.title, best.description))
+        rendered.append((plain.title, plain.description))
+    (args.out / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs), encoding="utf-8")
+    (args.out / "key.json").write_text(json.dumps(key, indent=1) + "\n", encoding="utf-8")
+    print(f"{drafted} photos drafted; the writer has a text of its own for {len(pairs)}, else the renderer's stands.")
+    rows = {"writer": figures(written, hints), "renderer": figures(rendered, hints)}
+    print("| |", " | ".join(rows["writer"]), "|\n|---|", "---|" * len(rows["writer"]))
+    for name, numbers in rows.items():
+        print(f"| {name} |", " | ".join(f"{value:.3f}" for value in numbers.values()), "|")
+    print(f"CPU seconds of the writer a text: {sum(times) / len(times):.1f}, at most {max(times):.1f}")
+
+
+if __name__ == "__main__":
+    main()
