@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from listing.request import Tone
@@ -47,6 +46,7 @@ def description_prompt(node: CategoryNode, facts: Mapping[str, str], tone: Tone 
     return f"Facts: {facts_line(node, facts)}\nWrite a {tone} description."
 
 
+EXAMPLE_WORDS = 16  # of a past listing, in the short prompt
 _TONES: dict[Tone, str] = {
     "plain": "2 to 4 plain sentences, 12 to 45 words",
     "shorter": "one plain sentence",
@@ -86,23 +86,6 @@ def listing_prompt(
         f"First line: a title of 4 to 9 words. Second line: the description, {_TONES[tone]}.",
     ]
     return "\n".join(lines)
-
-
-def claim_words(attribute: str, value: str, node: CategoryNode, taxonomy: Taxonomy) -> str:
-    """A claim in the words of a text, without an article: ``round neck``, ``navy``, ``chest pocket``."""
-    from listing.text.forms import detail_forms, form_for
-
-    if attribute == "detail":
-        form = detail_forms()[value]
-        words = next((w for f in (form.behind, form.adjective, form.looks) if (w := form_for(f, node))), value)
-    else:
-        forms = taxonomy.attributes[attribute].forms.get(value)
-        given = (*forms.behind, *forms.before, *forms.sentence) if forms else ()
-        words = given[0] if given else value
-    return re.sub(r"^an? |\.$", "", words)
-
-
-EXAMPLE_WORDS = 16
 
 
 def writer_prompt(

@@ -72,7 +72,7 @@ def _data(args: argparse.Namespace) -> None:
 
     if args.out is None:
         raise CommandError("name the folder for the samples with --out DIR.", 2)
-    taxonomy, split = load_taxonomy(), None
+    taxonomy, holdout = load_taxonomy(), None
     if args.listings:
         if args.photos is None:
             raise CommandError("name the folder with the listings' photos with --photos DIR.", 2)
@@ -81,8 +81,8 @@ def _data(args: argparse.Namespace) -> None:
         rows = finetune.read_annotations(args.data or finetune.data_root() / "clothing_cc0")
         make_tasks = finetune.from_annotations(taxonomy, finetune.TaskPlan(text_share=1.0))
         if args.texts:
-            make_tasks, split = finetune.from_texts(rows, taxonomy), finetune.writer_rows
-    made = finetune.write_data(rows, make_tasks, args.out, args.seed, split=split)
+            make_tasks, holdout = finetune.from_texts(rows, taxonomy), finetune.writer_rows
+    made = finetune.write_data(rows, make_tasks, args.out, args.seed, split=holdout)
     for split, samples in made.samples.items():
         tasks = ", ".join(f"{task} {sum(values.values())}" for task, values in made.counts[split].items())
         print(f"{split}: {samples} samples; answers: {tasks}")

@@ -3,8 +3,8 @@
     python -m benchmarks.finetune.writer --adapter DIR --out DIR [--photos 60] [--seed 0] [--data DIR]
 
 Photos are drawn by seed from the validation senders; their claims and past listings are the pipeline's own and are kept
-in ``--out``, so that they are looked for once. Prints a Markdown table. Writes ``pairs.jsonl`` (photo, text A, text B, in
-an order drawn by seed) for a reader who does not know which is which, and ``key.json``, which says it.
+in ``--out``, so that they are looked for once. Prints a Markdown table. Writes ``pairs.jsonl`` (photo, text A, text B,
+in an order drawn by seed) for a reader who does not know which is which, and ``key.json``, which says it.
 """
 
 from __future__ import annotations
@@ -41,18 +41,20 @@ def gather(args: argparse.Namespace, taxonomy: Taxonomy) -> list[dict[str, Any]]
     left = [row for row in drawn if row["image"] not in kept]
     if left:
         from listing.events import DraftEvent
+        from listing.evidence.past_listings import EXAMPLES, PastListings
         from listing.intake.photos import intake
-        from listing.pipeline import Pipeline, build_parts
+        from listing.pipeline import Pipeline
+        from listing.pipeline_parts import build_parts
         from listing.request import DraftRequest
 
-        parts = build_parts(None, True, ipl_home())
+        past = PastListings.open(ipl_home())
+        parts = build_parts(None, True, ipl_home(), past)
         for row in left:
             request = DraftRequest(photos=intake([row["image"]]), seller_id=f"sample-{row['sender_id']}")
             (draft,) = (event.draft for event in Pipeline(parts).run(request) if isinstance(event, DraftEvent))
             claims = claims_of(draft.category, draft.attributes, draft.details, taxonomy, parts.calibration)
-            index = parts.similar.index if parts.similar is not None else None
-            records = [index.get(near.listing_id) for near in draft.neighbours] if index is not None else []
-            examples = [record.text for record in records if record is not None and record.text][:2]
+            records = [past.index.get(near.listing_id) for near in draft.neighbours]
+            examples = [record.text for record in records if record is not None and record.text][:EXAMPLES]
             kept[row["image"]] = found = {
                 "image": row["image"], "key": draft.id, "claims": [asdict(c) for c in claims], "examples": examples
             }  # fmt: skip
@@ -93,7 +95,11 @@ def main() -> None:
     taxonomy, rng = load_taxonomy(), Random(args.seed)
     found = gather(args, taxonomy)
     writer = Writer(ipl_home() / "models" / "ipl-mini", args.adapter)
-    pairs, key, hints, times, drafted = [], [], [], [], 0
+    pairs: list[dict[str, Any]] = []
+    key: list[dict[str, str]] = []
+    hints: list[Hints] = []
+    times: list[float] = []
+    drafted = 0
     written: list[tuple[str, str]] = []
     rendered: list[tuple[str, str]] = []
     for row in found:

@@ -22,7 +22,7 @@ from listing.evidence.item_types import type_of
 from listing.lexicon import load_lexicon, plain, words
 from listing.taxonomy import CategoryNode, Taxonomy
 from listing.text.claims import NAME, Claim
-from listing.text.forms import detail_forms, is_plural
+from listing.text.forms import detail_forms, form_for, is_plural
 from listing.text.marks import article, capital, listed
 from listing.text.render import Text, render
 
@@ -208,7 +208,7 @@ def listing_task(row: Row, taxonomy: Taxonomy, rng: Random, examples: Sequence[s
     sure = [words_ for words_ in claims if words_ not in likely]
     left = sorted(whole.claims - set(told))
     if left and rng.random() < EXTRA:
-        likely.insert(rng.randrange(len(likely) + 1), prompts.claim_words(*rng.choice(left), whole.node, taxonomy))
+        likely.insert(rng.randrange(len(likely) + 1), claim_words(*rng.choice(left), whole.node, taxonomy))
     prompt = prompts.writer_prompt(drawn.name, sure, likely, printed=printed, examples=examples)
     return Task("listing", prompt, f"{title}\n{description}", photo=False)
 
@@ -237,6 +237,18 @@ def _within(text: str, rendered: str, hints: set[str]) -> str:
     if text == rendered:
         return text
     return " ".join(s for s in _SENTENCES.split(text) if not foreign(s, hints)) or rendered
+
+
+def claim_words(attribute: str, value: str, node: CategoryNode, taxonomy: Taxonomy) -> str:
+    """A claim in the words of a text, without an article: ``round neck``, ``navy``, ``chest pocket``."""
+    if attribute == "detail":
+        form = detail_forms()[value]
+        words = next((w for f in (form.behind, form.adjective, form.looks) if (w := form_for(f, node))), value)
+    else:
+        forms = taxonomy.attributes[attribute].forms.get(value)
+        given = (*forms.behind, *forms.before, *forms.sentence) if forms else ()
+        words = given[0] if given else value
+    return re.sub(r"^an? |\.$", "", words)
 
 
 def known_of(row: Row, taxonomy: Taxonomy) -> Known:

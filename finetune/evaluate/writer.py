@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 CANDIDATES, TEMPERATURE = 4, 0.7
 ENOUGH = 2  # ended candidates to choose from
 MAX_TOKENS = 80
+LEAST = -0.5  # log-probability a token; what is less likely was forced into words that it does not fit
 LOOKED_AT = 40  # likeliest tokens of a step that are looked at for one that the prompt allows
 DRAWN_FROM = 8
 ENDS = (".", "!", '"')
@@ -66,7 +67,9 @@ def hints_of(claims: Sequence[Claim], rendered: Text, taxonomy: Taxonomy) -> Hin
     told: dict[tuple[str, str], tuple[str, bool]] = {}
     for span in rendered.spans:
         claim = (span.attribute or "", span.value)
-        if span.attribute not in ("category", NAME):
+        if span.attribute == "text":
+            told[claim] = (span.value, True)
+        elif span.attribute not in ("category", NAME):
             words = shown(getattr(rendered, span.field)[span.start : span.end])
             told[claim] = max(told.get(claim, ("", False)), (words, span.status != "check"), key=lambda t: len(t[0]))
     return Hints(settle(claims, taxonomy).noun, told)
@@ -90,7 +93,7 @@ class Writer:
         """The texts that ended by themselves."""
         made = self.decode(hints.prompt(examples), hints.words(), lambda text: not missing(text, hints), seed=seed)
         done = [(text.strip().split("\n"), likelihood) for text, likelihood, ended in made if ended]
-        return [Candidate(*lines, likelihood) for lines, likelihood in done if len(lines) == 2]
+        return [Candidate(lines[0], lines[1], likelihood) for lines, likelihood in done if len(lines) == 2]
 
     def decode(
         self, prompt: str, words: Collection[str], done: Callable[[str], bool], *, seed: int = 0
@@ -126,7 +129,7 @@ class Writer:
 class _Line:
     """One candidate while it is decoded."""
 
-    def __init__(self, allowed: set[str], done: Callable[[str], bool], pieces: Sequence[str], end: int) -> None:
+    def __init__(self, allowed: frozenset[str], done: Callable[[str], bool], pieces: Sequence[str], end: int) -> None:
         self.allowed, self.done, self.pieces, self.end = allowed, done, pieces, end
         self.text, self.total, self.size, self.last = "", 0.0, 0, end
         self.alive, self.ended = True, False
@@ -170,7 +173,7 @@ def _repeats(text: str) -> bool:
     return "\n" in text and bool(runs) and runs[-1] in runs[:-1]
 
 
-def _forms(words: Collection[str]) -> set[str]:
+def _forms(words: Collection[str]) -> frozenset[str]:
     """Every form of the words that may be written."""
     return FRAME | RENDERED | _FRIENDLY | {*words} | {stem(w) + ending for w in words for ending in _ENDINGS}
 
@@ -186,11 +189,12 @@ def missing(text: str, hints: Hints) -> list[str]:
 
 
 def choose(candidates: Sequence[Candidate], hints: Hints) -> Candidate | None:
-    """The likeliest of the candidates that say everything; None: the renderer's text stands."""
+    """The likeliest of the candidates that say everything; None: none is likely, and the renderer's text stands."""
     whole = [
         each
         for each in candidates
-        if not missing(f"{each.title}\n{each.description}", hints)
+        if each.likelihood >= LEAST
+        and not missing(f"{each.title}\n{each.description}", hints)
         and each.title.lower() != each.description.lower().rstrip(".")
     ]
     return max(whole, key=lambda each: each.likelihood, default=None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -138,19 +138,25 @@ def _samples(
 def _trainer_kind(cfg: ChatConfig) -> Any:
     import torch
     from transformers import Trainer
-    from transformers.trainer_pt_utils import LengthGroupedSampler
+    from transformers.trainer_pt_utils import get_length_grouped_indices
 
-    class ByLength(LengthGroupedSampler):
+    class ByLength(torch.utils.data.Sampler[int]):
         """The order of an epoch follows from the seed and its number, so that a resumed run meets it again."""
 
         epoch = 0
 
+        def __init__(self, size: int, lengths: list[int]) -> None:
+            self.size, self.lengths = size, lengths
+
+        def __len__(self) -> int:
+            return len(self.lengths)
+
         def set_epoch(self, epoch: int) -> None:
             self.epoch = epoch
 
-        def __iter__(self) -> Any:
-            self.generator = torch.Generator().manual_seed(cfg.seed + self.epoch)
-            return super().__iter__()
+        def __iter__(self) -> Iterator[int]:
+            generator = torch.Generator().manual_seed(cfg.seed + self.epoch)
+            return iter(get_length_grouped_indices(self.lengths, self.size, generator=generator))
 
     class AnswerTrainer(Trainer):
         """Of an evaluation's outputs it keeps the likeliest tokens alone; the rest differs from family to family."""
@@ -160,11 +166,11 @@ def _trainer_kind(cfg: ChatConfig) -> Any:
             return loss, None if outputs is None else likeliest(outputs), labels
 
         def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-            samples = train_dataset if train_dataset is not None else self.train_dataset
+            samples: Any = train_dataset if train_dataset is not None else self.train_dataset
             if not cfg.group_by_length:
                 return super()._get_train_sampler(samples)
             size = cfg.batch_size * cfg.accumulate * self.args.world_size
-            return ByLength(size, lengths=[sample.tokens for sample in samples])
+            return ByLength(size, [sample.tokens for sample in samples])
 
     return AnswerTrainer
 

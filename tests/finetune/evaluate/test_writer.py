@@ -1,5 +1,7 @@
 """A writer's decoding: whatever the model would like to say, no word comes out that the prompt does not hold."""
 
+from dataclasses import replace
+
 import pytest
 
 from finetune.data.writing import FRAME, RENDERED, WORD, stem
@@ -57,9 +59,10 @@ def test_no_text_ends_before_it_says_every_claim(writer, hints):
 
 
 def test_the_likeliest_text_is_taken_and_none_that_leaves_a_claim_out(hints):
-    full = Candidate("Navy striped hoodie", "Navy striped hoodie with a kangaroo pocket.", -1.0)
-    more = Candidate("Striped hoodie", "Striped navy hoodie with a kangaroo pocket.", -0.5)
+    full = Candidate("Navy striped hoodie", "Navy striped hoodie with a kangaroo pocket.", -0.4)
+    more = Candidate("Striped hoodie", "Striped navy hoodie with a kangaroo pocket.", -0.3)
     less = Candidate("Navy hoodie", "Navy hoodie with a kangaroo pocket.", -0.1)
     assert missing(less.description, hints) == ["striped"]
     assert choose([less, full, more], hints) == more
     assert choose([less], hints) is None
+    assert choose([replace(full, likelihood=-3.0)], hints) is None
