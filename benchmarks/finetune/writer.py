@@ -1,10 +1,12 @@
 """Texts that the embedded model writes with a writer's adapter, beside the renderer's from the same claims.
 
     python -m benchmarks.finetune.writer --adapter DIR --out DIR [--photos 60] [--seed 0] [--data DIR]
+    python -m benchmarks.finetune.writer --samples tuning/writing/train.jsonl
 
 Photos are drawn by seed from the validation senders; their claims and past listings are the pipeline's own and are kept
 in ``--out``, so that they are looked for once. Prints a Markdown table. Writes ``pairs.jsonl`` (photo, text A, text B,
-in an order drawn by seed) for a reader who does not know which is which, and ``key.json``, which says it.
+in an order drawn by seed) for a reader who does not know which is which, and ``key.json``, which says it. The second
+form prints what the samples of ``./ipl tune data --texts`` are like.
 """
 
 from __future__ import annotations
@@ -21,13 +23,14 @@ from typing import Any
 
 from finetune.data.photosets import data_root, read_annotations
 from finetune.data.splits import split_rows
-from finetune.data.writing import FRAME, RENDERED, WORD, stem
+from finetune.data.writing import FEW, FRAME, RENDERED, WORD, stem
 from finetune.evaluate.writer import Hints, Writer, choose, hints_of, missing
 from listing.home import ipl_home
 from listing.taxonomy import Taxonomy, load_taxonomy
 from listing.text.claims import Claim, claims_of
 from listing.text.render import NEUTRAL, render
 
+FILLERS = FRAME | RENDERED | {w for pair in NEUTRAL for line in pair for w in WORD.findall(line.lower())}
 SPARE = 1.7  # times as many photos are drafted, since some texts of the two are equal or the writer has none
 
 
@@ -63,14 +66,30 @@ def gather(args: argparse.Namespace, taxonomy: Taxonomy) -> list[dict[str, Any]]
     return [kept[row["image"]] for row in drawn if kept[row["image"]]["claims"]]
 
 
+def sample_figures(file: Path) -> dict[str, float]:
+    """Of training samples: words of meaning that stand in no prompt, sparse prompts, past listings, words."""
+    foreign = said = sparse = toned = words = 0
+    samples = [json.loads(line)["messages"] for line in file.read_text(encoding="utf-8").splitlines()]
+    for asked, told in ((ask["content"], answer["content"]) for ask, answer in samples):
+        prompt, _, tone = asked.partition("\nTone:")
+        lines = [line for line in prompt.splitlines() if line.startswith(("Certain", "Likely"))]
+        hints = {stem(w) for w in WORD.findall(prompt.lower())}
+        found = [w for w in WORD.findall(told.lower()) if w not in FILLERS]
+        said, foreign = said + len(found), foreign + sum(stem(w) not in hints for w in found)
+        sparse, toned = sparse + (sum(line.count(";") + 1 for line in lines) <= FEW), toned + bool(tone)
+        words += len(told.split())
+    count = len(samples)
+    shares = {"foreign words": foreign / said, "3 claims or fewer": sparse / count, "past listings": toned / count}
+    return {"samples": count, **shares, "words": words / count}
+
+
 def figures(texts: Sequence[tuple[str, str]], hints: Sequence[Hints]) -> dict[str, float]:
     """Coverage of the claims, foreign words, distinct pairs of words, words of a description."""
     whole = [f"{title}\n{description}" for title, description in texts]
     told = sum(len(h.told) for h in hints)
     said = told - sum(len(missing(text, h)) for text, h in zip(whole, hints, strict=True))
-    fillers = FRAME | RENDERED | {w for pair in NEUTRAL for line in pair for w in WORD.findall(line.lower())}
-    found = [[w for w in WORD.findall(text.lower()) if w not in fillers] for text in whole]
-    held = [{stem(w) for w in h.words()} for h in hints]
+    found = [[w for w in WORD.findall(text.lower()) if w not in FILLERS] for text in whole]
+    held = [{stem(w) for w in [*h.words(), *WORD.findall(h.beside.lower())]} for h in hints]
     foreign = sum(stem(w) not in stems for words, stems in zip(found, held, strict=True) for w in words)
     descriptions = [WORD.findall(description.lower()) for _, description in texts]
     pairs = [pair for words in descriptions for pair in pairwise(words)]
@@ -83,14 +102,23 @@ def figures(texts: Sequence[tuple[str, str]], hints: Sequence[Hints]) -> dict[st
 
 
 def main() -> None:
-    """Draft, write, compare."""
+    """What the options ask for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--adapter", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--samples", type=Path)
+    parser.add_argument("--adapter", type=Path)
+    parser.add_argument("--out", type=Path)
     parser.add_argument("--photos", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, default=data_root() / "clothing_cc0")
     args = parser.parse_args()
+    if args.samples:
+        print(", ".join(f"{name} {value:.4g}" for name, value in sample_figures(args.samples).items()))
+    if args.adapter and args.out:
+        compare(args)
+
+
+def compare(args: argparse.Namespace) -> None:
+    """Draft, write, and print how the two compare."""
     args.out.mkdir(parents=True, exist_ok=True)
     taxonomy, rng = load_taxonomy(), Random(args.seed)
     found = gather(args, taxonomy)

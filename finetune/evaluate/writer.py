@@ -6,6 +6,7 @@ end before it has said every claim; where none gets there, the renderer's stands
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -29,16 +30,22 @@ LEAST = -0.5  # log-probability a token; what is less likely was forced into wor
 LOOKED_AT = 40  # likeliest tokens of a step that are looked at for one that the prompt allows
 DRAWN_FROM = 8
 ENDS = (".", "!", '"')
+_HEDGED = re.compile(r"(?:(?:The (?:fabric|surface)|It|They) looks? |[^.]*\b(?:seems? to be|would say)\b)[^.]*\.")
 _FRIENDLY = {w for pair in NEUTRAL for line in pair for w in WORD.findall(line.lower())}
 _ENDINGS = ("", "s", "es", "ed", "ing", "y", "e", "ies", "d", "'s")
 
 
 @dataclass(frozen=True)
 class Hints:
-    """What a prompt holds: the thing's name, and for each claim its words and whether it must be said."""
+    """What a prompt holds: the thing's name, and for each claim its words and whether it is certain.
+
+    beside: the renderer's sentences of what only seems so ("The fabric seems to be cotton."), which stand behind the
+    text as they are.
+    """
 
     name: str
     told: dict[tuple[str, str], tuple[str, bool]]
+    beside: str = ""
 
     def prompt(self, examples: Sequence[str]) -> str:
         """The prompt as the writer is tuned on it."""
@@ -65,14 +72,18 @@ class Candidate:
 def hints_of(claims: Sequence[Claim], rendered: Text, taxonomy: Taxonomy) -> Hints:
     """The claims that are worth saying, in the renderer's words: so stand they in the training prompts."""
     told: dict[tuple[str, str], tuple[str, bool]] = {}
+    hedged = [m.span() for m in _HEDGED.finditer(rendered.description)]
     for span in rendered.spans:
         claim = (span.attribute or "", span.value)
+        if span.field == "description" and any(start <= span.start < end for start, end in hedged):
+            continue
         if span.attribute == "text":
             told[claim] = (span.value, True)
         elif span.attribute not in ("category", NAME):
             words = shown(getattr(rendered, span.field)[span.start : span.end])
             told[claim] = max(told.get(claim, ("", False)), (words, span.status != "check"), key=lambda t: len(t[0]))
-    return Hints(settle(claims, taxonomy).noun, told)
+    beside = " ".join(rendered.description[start:end].strip() for start, end in hedged)
+    return Hints(settle(claims, taxonomy).noun, told, beside)
 
 
 class Writer:
@@ -93,7 +104,8 @@ class Writer:
         """The texts that ended by themselves."""
         made = self.decode(hints.prompt(examples), hints.words(), lambda text: not missing(text, hints), seed=seed)
         done = [(text.strip().split("\n"), likelihood) for text, likelihood, ended in made if ended]
-        return [Candidate(lines[0], lines[1], likelihood) for lines, likelihood in done if len(lines) == 2]
+        whole = [(lines[0], f"{lines[1]} {hints.beside}".strip(), p) for lines, p in done if len(lines) == 2]
+        return [Candidate(*text) for text in whole]
 
     def decode(
         self, prompt: str, words: Collection[str], done: Callable[[str], bool], *, seed: int = 0
@@ -179,13 +191,17 @@ def _forms(words: Collection[str]) -> frozenset[str]:
 
 
 def missing(text: str, hints: Hints) -> list[str]:
-    """The claims of the prompt that a text does not say."""
-    stems = {stem(w) for w in WORD.findall(text.lower())}
-    return [
-        words
-        for words, _ in hints.told.values()
-        if not {stem(w) for w in WORD.findall(words.lower()) if w not in FRAME} <= stems
-    ]
+    """The claims of the prompt that a text does not say: their words of meaning, one behind the other."""
+    lines = [_stems(line) for line in text.splitlines()]
+
+    def said(words: list[str]) -> bool:
+        return any(words == line[i : i + len(words)] for line in lines for i in range(len(line)))
+
+    return [words for words, _ in hints.told.values() if not said(_stems(words))]
+
+
+def _stems(text: str) -> list[str]:
+    return [stem(w) for w in WORD.findall(text.lower()) if w not in FRAME]
 
 
 def choose(candidates: Sequence[Candidate], hints: Hints) -> Candidate | None:

@@ -45,6 +45,13 @@ def test_the_prompt_holds_every_claim_by_its_status(hints):
     ]
 
 
+def test_what_only_seems_so_is_said_in_the_renderers_words():
+    claims = [*CLAIMS, Claim("material", "cotton", "check", 0.6)]
+    hints = hints_of(claims, render(claims, TAXONOMY, key="k"), TAXONOMY)
+    assert "cotton" in hints.beside
+    assert "cotton" not in hints.words()
+
+
 def test_no_foreign_word_can_be_decoded(writer, hints):
     texts = writer.decode(hints.prompt([]), hints.words(), lambda text: True, seed=1)
     assert any(texts)
