@@ -31,7 +31,13 @@ LOOKED_AT = 40  # likeliest tokens of a step that are looked at for one that the
 DRAWN_FROM = 8
 ENDS = (".", "!", '"')
 _HEDGED = re.compile(r"(?:(?:The (?:fabric|surface)|It|They) looks? |[^.]*\b(?:seems? to be|would say)\b)[^.]*\.")
+# A sentence behind the first that is none: "The pockets."
+_BROKEN = re.compile(r"\. (?:The|An?) (?:(?!\b(?:is|are|has|have|looks?|seems?|says?|shows?)\b)[^.])*\.")
 _FRIENDLY = {w for pair in NEUTRAL for line in pair for w in WORD.findall(line.lower())}
+# Frames that place something, or speak of what it looks like, are claims where the prompt does not hold them.
+_PLACES = {"side", "sides", "both", "each", "off", "out", "above", "below", "under", "over", "through", "all"}
+_SEEMING = {"fabric", "surface", "looks", "seems"}
+_FRAMES = (FRAME | RENDERED | _FRIENDLY) - _PLACES - _SEEMING
 _ENDINGS = ("", "s", "es", "ed", "ing", "y", "e", "ies", "d", "'s")
 
 
@@ -187,7 +193,7 @@ def _repeats(text: str) -> bool:
 
 def _forms(words: Collection[str]) -> frozenset[str]:
     """Every form of the words that may be written."""
-    return FRAME | RENDERED | _FRIENDLY | {*words} | {stem(w) + ending for w in words for ending in _ENDINGS}
+    return _FRAMES | {*words} | {stem(w) + ending for w in words for ending in _ENDINGS}
 
 
 def missing(text: str, hints: Hints) -> list[str]:
@@ -211,6 +217,7 @@ def choose(candidates: Sequence[Candidate], hints: Hints) -> Candidate | None:
         for each in candidates
         if each.likelihood >= LEAST
         and not missing(f"{each.title}\n{each.description}", hints)
+        and not _BROKEN.search(each.description)
         and each.title.lower() != each.description.lower().rstrip(".")
     ]
     return max(whole, key=lambda each: each.likelihood, default=None)

@@ -72,4 +72,5 @@ def test_the_likeliest_text_is_taken_and_none_that_leaves_a_claim_out(hints):
     assert missing(less.description, hints) == ["striped"]
     assert choose([less, full, more], hints) == more
     assert choose([less], hints) is None
+    assert choose([replace(full, description="Navy striped hoodie. A kangaroo pocket.")], hints) is None
     assert choose([replace(full, likelihood=-3.0)], hints) is None
