@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from finetune.data.past_listings import listing_rows
     from finetune.data.photosets import data_root, read_annotations
     from finetune.data.tasks import TaskPlan
+    from finetune.data.writing import from_texts, writer_rows
     from finetune.embedded.assemble import WEIGHTS
     from finetune.embedded.untuned import untuned_model
     from finetune.errors import DataError, TuneError
@@ -46,6 +47,7 @@ __all__ = [
     "data_root",
     "from_annotations",
     "from_listings",
+    "from_texts",
     "gather_material",
     "label_report",
     "listing_rows",
@@ -59,6 +61,7 @@ __all__ = [
     "write_calibration",
     "write_data",
     "write_sheet",
+    "writer_rows",
 ]
 
 __getattr__ = lazy_names(
@@ -68,6 +71,7 @@ __getattr__ = lazy_names(
         "data.past_listings": "listing_rows",
         "data.photosets": "data_root read_annotations",
         "data.tasks": "TaskPlan",
+        "data.writing": "from_texts writer_rows",
         "embedded.assemble": "WEIGHTS",
         "embedded.untuned": "untuned_model",
         "errors": "DataError TuneError",

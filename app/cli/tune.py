@@ -36,6 +36,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--listings", type=Path, metavar="TABLE", help=f"instead of --data, past listings: {catalogue.KINDS}"
     )
     catalogue.add_options(data)
+    data.add_argument("--texts", action="store_true", help="the photos' titles and descriptions, to learn writing from")
     data.add_argument("--seed", type=int, default=0, help="which questions and texts are drawn (default: 0)")
     merging = parser.add_argument_group("merge: put an adapter into its 16-bit base, as a model folder in --out")
     merging.add_argument("--base", metavar="MODEL", help="folder or hub id that was tuned, not quantised")
@@ -75,13 +76,15 @@ def _data(args: argparse.Namespace) -> None:
 
     if args.out is None:
         raise CommandError("name the folder for the samples with --out DIR.", 2)
-    taxonomy = load_taxonomy()
+    taxonomy, holdout = load_taxonomy(), None
     if args.listings:
         rows, make_tasks = _listed(args), finetune.from_listings(taxonomy)
     else:
         rows = finetune.read_annotations(args.data or finetune.data_root() / "clothing_cc0")
         make_tasks = finetune.from_annotations(taxonomy, finetune.TaskPlan(text_share=1.0))
-    made = finetune.write_data(rows, make_tasks, args.out, args.seed)
+        if args.texts:
+            make_tasks, holdout = finetune.from_texts(rows, taxonomy), finetune.writer_rows
+    made = finetune.write_data(rows, make_tasks, args.out, args.seed, split=holdout)
     for split, samples in made.samples.items():
         tasks = ", ".join(f"{task} {sum(values.values())}" for task, values in made.counts[split].items())
         print(f"{split}: {samples} samples; answers: {tasks}")

@@ -14,6 +14,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -26,11 +27,12 @@ from finetune.data.tasks import FORM, Task, TaskPlan, annotated_form, photo_task
 from finetune.errors import DataError
 from listing.taxonomy import Taxonomy
 
-TEXTS = ("title", "description")
+TEXTS = ("title", "description", "listing")
 MAX_HASH_DISTANCE = 6  # bits of 64 in which the hashes of two photos of one thing differ at most
 SHOWN_SAMPLES = 40
 Row = Mapping[str, Any]
 TaskMaker = Callable[[Row, Random], tuple[list[Task], list[Task]]]
+Split = Callable[[Iterable[Row]], tuple[list[dict[str, Any]], list[dict[str, Any]]]]
 
 
 @dataclass(frozen=True)
@@ -115,15 +117,17 @@ def _bits(image: str) -> int:
         return int(phash(photo.convert("RGB")), 16)
 
 
-def write_data(rows: Iterable[Row], teach: TaskMaker, out: Path, seed: int = 0) -> DataReport:
+def write_data(
+    rows: Iterable[Row], teach: TaskMaker, out: Path, seed: int = 0, *, split: Split | None = None
+) -> DataReport:
     """Write ``train.jsonl``, ``validation.jsonl``, ``report.json``, ``samples.html``; DataError: a split is empty."""
     out.mkdir(parents=True, exist_ok=True)
     rows = list(rows)
-    train, validation = split_rows(rows)
-    split = "senders"
+    train, validation = (split or split_rows)(rows)
+    kept = "senders"
     if not train or not validation:
         train, validation = split_items(rows, item_groups(rows))
-        split = "items"
+        kept = "items"
     apart = without_lookalikes(train, validation)
     samples: dict[str, list[dict[str, Any]]] = {}
     for name, part in (("train", apart), ("validation", validation)):
@@ -134,7 +138,7 @@ def write_data(rows: Iterable[Row], teach: TaskMaker, out: Path, seed: int = 0) 
         text = "".join(json.dumps(s, ensure_ascii=False) + "\n" for s in samples[name])
         (out / f"{name}.jsonl").write_text(text, encoding="utf-8")
     made = DataReport(
-        split,
+        kept,
         {name: len(part) for name, part in samples.items()},
         {name: count(part) for name, part in samples.items()},
         len(train) - len(apart),

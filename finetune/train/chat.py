@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,7 @@ def train_chat(cfg: ChatConfig) -> None:
     model = with_lora(base, family, *lora) if cfg.rank else whole(base, family, cfg.trains)
     model.config.use_cache = False  # a pass of training keeps nothing for the next one
     judged = spread(validation, cfg.evaluate_on)
-    trainer = _trainer_kind()(
+    trainer = _trainer_kind(cfg)(
         model=model,
         args=arguments,
         data_collator=Collator(processor),
@@ -135,8 +135,28 @@ def _samples(
     return train, validation, dict(dropped)
 
 
-def _trainer_kind() -> Any:
+def _trainer_kind(cfg: ChatConfig) -> Any:
+    import torch
     from transformers import Trainer
+    from transformers.trainer_pt_utils import get_length_grouped_indices
+
+    class ByLength(torch.utils.data.Sampler[int]):
+        """The order of an epoch follows from the seed and its number, so that a resumed run meets it again."""
+
+        epoch = 0
+
+        def __init__(self, size: int, lengths: list[int]) -> None:
+            self.size, self.lengths = size, lengths
+
+        def __len__(self) -> int:
+            return len(self.lengths)
+
+        def set_epoch(self, epoch: int) -> None:
+            self.epoch = epoch
+
+        def __iter__(self) -> Iterator[int]:
+            generator = torch.Generator().manual_seed(cfg.seed + self.epoch)
+            return iter(get_length_grouped_indices(self.lengths, self.size, generator=generator))
 
     class AnswerTrainer(Trainer):
         """Of an evaluation's outputs it keeps the likeliest tokens alone; the rest differs from family to family."""
@@ -144,6 +164,13 @@ def _trainer_kind() -> Any:
         def prediction_step(self, *given: Any, **more: Any) -> Any:
             loss, outputs, labels = super().prediction_step(*given, **more)
             return loss, None if outputs is None else likeliest(outputs), labels
+
+        def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+            samples: Any = train_dataset if train_dataset is not None else self.train_dataset
+            if not cfg.group_by_length:
+                return super()._get_train_sampler(samples)
+            size = cfg.batch_size * cfg.accumulate * self.args.world_size
+            return ByLength(size, [sample.tokens for sample in samples])
 
     return AnswerTrainer
 

@@ -54,7 +54,8 @@ class ChatConfig:
     train beside LoRA.
 
     rank: 0 tunes the whole language model. precision: auto | 32. pixels: settings of the image processor; None takes
-    the family's budget. Lengths in tokens, times in steps.
+    the family's budget. group_by_length: samples of one batch are about as long as each other, so that little is
+    padded. Lengths in tokens, times in steps.
     """
 
     model: str
@@ -81,6 +82,7 @@ class ChatConfig:
     save_every: int = 100
     checkpointing: bool = True
     workers: int = 2
+    group_by_length: bool = False
     init_from: str = ""
     resume: bool = False
     seed: int = 0

@@ -38,7 +38,9 @@ def weights(out):
     return load_file(out / "adapter" / "adapter_model.safetensors")
 
 
-def test_a_resumed_run_ends_exactly_where_an_uninterrupted_one_does(config, tmp_path, monkeypatch):
+@pytest.mark.parametrize("grouped", [False, True])
+def test_a_resumed_run_ends_exactly_where_an_uninterrupted_one_does(config, tmp_path, monkeypatch, grouped):
+    config = replace(config, group_by_length=grouped)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     train_chat(config)
     half = replace(config, out=str(cut))
