@@ -61,11 +61,11 @@ def read(form: Form, text: str, tokens: Sequence[Token], photos: int) -> Filled:
     first = next(iter(form.choices), None)
     if first is not None and first not in choices:
         raise Unreadable(f'The key "{first}" needs one of the listed values, not {json.dumps(data.get(first))[:80]}.')
-    words = {name: said for name in form.words if (said := reader.words(name, data.get(name)))}
+    words = {name: read for name in form.words if (read := reader.words(name, data.get(name)))}
     found = data.get(form.phrases)
     if not isinstance(found, list):
         return Filled(choices, words)
-    phrases = [said for item in found[:MAX_PHRASES] if (said := reader.words("", item))]
+    phrases = [read for item in found[:MAX_PHRASES] if (read := reader.words("", item))]
     return Filled(choices, words, phrases)
 
 

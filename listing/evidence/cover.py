@@ -52,7 +52,7 @@ def clean_cover(photo: Image.Image, mask: np.ndarray) -> bytes:
     paper = np.array(PAPER, np.float32) / 255 * (1 - SHADOW * shadow[..., None])
     made = alpha[..., None] * pixels + (1 - alpha[..., None]) * paper
     out = io.BytesIO()
-    Image.fromarray(np.uint8(made * 255 + 0.5)).save(out, "JPEG", quality=QUALITY)
+    Image.fromarray((made * 255 + 0.5).astype(np.uint8)).save(out, "JPEG", quality=QUALITY)
     return out.getvalue()
 
 
