@@ -17,7 +17,7 @@ from finetune.data.writing import FRAME, RENDERED, WORD, shown, stem
 from listing import prompts
 from listing.taxonomy import Taxonomy
 from listing.text.claims import NAME, Claim
-from listing.text.render import NEUTRAL, Text
+from listing.text.render import FRIENDLY, Text
 from listing.text.settle import settle
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ ENDS = (".", "!", '"')
 _HEDGED = re.compile(r"(?:(?:The (?:fabric|surface)|It|They) looks? |[^.]*\b(?:seems? to be|would say)\b)[^.]*\.")
 # A sentence behind the first that is none: "The pockets."
 _BROKEN = re.compile(r"\. (?:The|An?) (?:(?!\b(?:is|are|has|have|looks?|seems?|says?|shows?)\b)[^.])*\.")
-_FRIENDLY = {w for pair in NEUTRAL for line in pair for w in WORD.findall(line.lower())}
+_FRIENDLY = {w for pair in FRIENDLY for line in pair for w in WORD.findall(line.lower())}
 # Frames that place something, or speak of what it looks like, are claims where the prompt does not hold them.
 _PLACES = {"side", "sides", "both", "each", "off", "out", "above", "below", "under", "over", "through", "all"}
 _SEEMING = {"fabric", "surface", "looks", "seems"}
