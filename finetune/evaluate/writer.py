@@ -13,7 +13,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finetune.data.writing import FRAME, RENDERED, WORD, shown, stem
+from finetune.data.cutting import FRAME, RENDERED, WORD, stem
+from finetune.data.writing import shown
 from listing import prompts
 from listing.taxonomy import Taxonomy
 from listing.text.claims import NAME, Claim
