@@ -21,9 +21,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from finetune.data.cutting import FRAME, RENDERED, WORD, stem
 from finetune.data.photosets import data_root, read_annotations
 from finetune.data.splits import split_rows
-from finetune.data.writing import FEW, FRAME, RENDERED, WORD, stem
+from finetune.data.writing import FEW
 from finetune.evaluate.writer import Hints, Writer, choose, hints_of, missing
 from listing.home import ipl_home
 from listing.taxonomy import Taxonomy, load_taxonomy

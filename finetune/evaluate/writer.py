@@ -13,10 +13,12 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finetune.data.writing import FRAME, RENDERED, WORD, shown, stem
+from finetune.data.cutting import FRAME, RENDERED, WORD, stem
+from finetune.data.writing import shown
 from listing import prompts
 from listing.taxonomy import Taxonomy
 from listing.text.claims import NAME, Claim
+from listing.text.forms import detail_forms
 from listing.text.render import FRIENDLY, Text
 from listing.text.settle import settle
 
@@ -30,9 +32,14 @@ LEAST = -0.5  # log-probability a token; what is less likely was forced into wor
 LOOKED_AT = 40  # likeliest tokens of a step that are looked at for one that the prompt allows
 DRAWN_FROM = 8
 ENDS = (".", "!", '"')
-_HEDGED = re.compile(r"(?:(?:The (?:fabric|surface)|It|They) looks? |[^.]*\b(?:seems? to be|would say)\b)[^.]*\.")
-# A sentence behind the first that is none: "The pockets."
-_BROKEN = re.compile(r"\. (?:The|An?) (?:(?!\b(?:is|are|has|have|looks?|seems?|says?|shows?)\b)[^.])*\.")
+_OWN = re.compile(
+    r"(?:(?:The (?:fabric|surface)|It|They) looks? |[^.]*\b(?:seems? to be|would say)\b|(?:It|They) closes? )[^.]*\."
+)
+# A sentence behind the first that is none ("The pockets."), and one that names a thing twice.
+_BROKEN = re.compile(
+    r"\. (?:The|An?) (?:(?!\b(?:is|are|has|have|looks?|seems?|says?|shows?)\b)[^.])*\.|"
+    r"\b(\w+(?: \w+)?) and (?:an? )?\1\b"
+)
 _FRIENDLY = {w for pair in FRIENDLY for line in pair for w in WORD.findall(line.lower())}
 # Frames that place something, or speak of what it looks like, are claims where the prompt does not hold them.
 _PLACES = {"side", "sides", "both", "each", "off", "out", "above", "below", "under", "over", "through", "all"}
@@ -45,8 +52,8 @@ _ENDINGS = ("", "s", "es", "ed", "ing", "y", "e", "ies", "d", "'s")
 class Hints:
     """What a prompt holds: the thing's name, and for each claim its words and whether it is certain.
 
-    beside: the renderer's sentences of what only seems so ("The fabric seems to be cotton."), which stand behind the
-    text as they are.
+    beside: the renderer's sentences of what only seems so ("The fabric seems to be cotton."), of wear and of how it
+    closes, which stand behind the text as they are.
     """
 
     name: str
@@ -77,19 +84,24 @@ class Candidate:
 
 def hints_of(claims: Sequence[Claim], rendered: Text, taxonomy: Taxonomy) -> Hints:
     """The claims that are worth saying, in the renderer's words: so stand they in the training prompts."""
+    item = settle(claims, taxonomy)
     told: dict[tuple[str, str], tuple[str, bool]] = {}
-    hedged = [m.span() for m in _HEDGED.finditer(rendered.description)]
+    own = [m.span() for m in _OWN.finditer(rendered.description)]
     for span in rendered.spans:
         claim = (span.attribute or "", span.value)
-        if span.field == "description" and any(start <= span.start < end for start, end in hedged):
+        placed = span.attribute == "detail" and detail_forms()[span.value].place == "chest" and "text" in item.facts
+        beside = span.field == "description" and any(start <= span.start < end for start, end in own)
+        if placed or beside or span.attribute in ("category", NAME, "condition"):
             continue
         if span.attribute == "text":
             told[claim] = (span.value, True)
-        elif span.attribute not in ("category", NAME):
+        else:
             words = shown(getattr(rendered, span.field)[span.start : span.end])
             told[claim] = max(told.get(claim, ("", False)), (words, span.status != "check"), key=lambda t: len(t[0]))
-    beside = " ".join(rendered.description[start:end].strip() for start, end in hedged)
-    return Hints(settle(claims, taxonomy).noun, told, beside)
+    wear = [taxonomy.attributes["condition"].forms[claim.value].sentence for claim in item.wear]
+    sentences = [rendered.description[start:end].strip() for start, end in own]
+    sentences += [forms[-1 if item.plural else 0] for forms in wear if forms[-1 if item.plural else 0] not in sentences]
+    return Hints(item.noun, told, " ".join(sentences))
 
 
 class Writer:

@@ -7,8 +7,9 @@ from random import Random
 
 import pytest
 
+from finetune.data.cutting import FRAME, RENDERED, WORD, cut, stem
 from finetune.data.splits import is_validation_sender
-from finetune.data.writing import FRAME, RENDERED, WORD, cut, from_texts, known_of, past_listings, stem, writer_rows
+from finetune.data.writing import from_texts, known_of, past_listings, writer_rows
 from listing.taxonomy import load_taxonomy
 from listing.text.render import FRIENDLY
 

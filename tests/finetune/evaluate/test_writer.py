@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from finetune.data.writing import FRAME, RENDERED, WORD, stem
+from finetune.data.cutting import FRAME, RENDERED, WORD, stem
 from finetune.evaluate.writer import Candidate, Writer, choose, hints_of, missing
 from finetune.train.loading import load_base, with_lora
 from listing.taxonomy import load_taxonomy
@@ -45,11 +45,14 @@ def test_the_prompt_holds_every_claim_by_its_status(hints):
     ]
 
 
-def test_what_only_seems_so_is_said_in_the_renderers_words():
-    claims = [*CLAIMS, Claim("material", "cotton", "check", 0.6)]
-    hints = hints_of(claims, render(claims, TAXONOMY, key="k"), TAXONOMY)
-    assert "cotton" in hints.beside
-    assert "cotton" not in hints.words()
+@pytest.mark.parametrize(
+    ("claim", "word"),
+    [(Claim("material", "cotton", "check", 0.6), "cotton"), (Claim("condition", "creased"), "creased")],
+)
+def test_what_only_seems_so_and_wear_are_said_in_the_renderers_words(claim, word):
+    hints = hints_of([*CLAIMS, claim], render([*CLAIMS, claim], TAXONOMY, key="k"), TAXONOMY)
+    assert word in hints.beside
+    assert word not in hints.words()
 
 
 def test_no_foreign_word_can_be_decoded(writer, hints):
@@ -73,4 +76,5 @@ def test_the_likeliest_text_is_taken_and_none_that_leaves_a_claim_out(hints):
     assert choose([less, full, more], hints) == more
     assert choose([less], hints) is None
     assert choose([replace(full, description="Navy striped hoodie. A kangaroo pocket.")], hints) is None
+    assert choose([replace(full, description=f"{full.description} It is navy and navy.")], hints) is None
     assert choose([replace(full, likelihood=-3.0)], hints) is None
