@@ -49,6 +49,7 @@ def seen(parts: Parts, request: DraftRequest, pages: Pages) -> Look:
         router=parts.router,
         similar=parts.similar,
         taxonomy=parts.taxonomy,
+        calibration=parts.calibration,
         pages=pages,
         eyes=parts.eyes,
     )

@@ -36,7 +36,8 @@ class CategoryRule(BaseModel):
     """The constants of the decision, from ``category.json``.
 
     ``garment_threshold`` is the log ratio of garment share to coverage at which a photo counts as a garment: the
-    ``garment_quantile`` of the training garments lie below it (``python -m benchmarks.drafts.routing --write``). Where
+    ``garment_quantile`` of the training garments lie below it (``python -m benchmarks.drafts.routing --write``). The
+    towers' likeliest garment adds ``tower_weight`` times its probability, less ``tower_neutral``, to that ratio. Where
     the less likely range has at least ``unsure`` of the probability, its best is named too. ``weights`` of the sources
     in the two ranges are relative: sources that are silent drop out. ``sharpness`` is what the garments' weights add up
     to. Both were chosen on the validation senders: mllm .2 to .3 of the garments' weight is a plateau.
@@ -47,6 +48,8 @@ class CategoryRule(BaseModel):
     garment_threshold: float
     garment_quantile: float = Field(gt=0, lt=1)
     garment_slope: float = Field(gt=0)
+    tower_weight: float = Field(0.0, ge=0)
+    tower_neutral: float = 0.0
     unsure: float = Field(gt=0, le=0.5)
     min_confidence: float = Field(ge=0, le=1)
     sharpness: float = Field(1.0, gt=0)
@@ -73,6 +76,15 @@ def garment_probability(
     """Probability, 0..1, that the photo shows a garment, from the ImageNet probabilities [1000]."""
     rule = rule or load_rule()
     return 1.0 / (1.0 + math.exp(-rule.garment_slope * (log_ratio(probabilities, taxonomy) - rule.garment_threshold)))
+
+
+def _heard_by_towers(garment: float, label: Opinion, rule: CategoryRule) -> float:
+    """The probability of a garment beside the towers' answer: one that is sure of a garment speaks for one."""
+    if not label or garment in (0.0, 1.0):
+        return garment
+    odds = math.log(garment / (1 - garment))
+    odds += rule.garment_slope * (rule.tower_weight * max(label.values()) - rule.tower_neutral)
+    return 1.0 / (1.0 + math.exp(-odds))
 
 
 def _within(opinion: Opinion, names: frozenset[str]) -> dict[str, float]:
@@ -141,6 +153,7 @@ def decide(
     rule = rule or load_rule()
     tuned = frozenset(taxonomy.tuned())
     other = frozenset(taxonomy.categories) - tuned
+    garment = _heard_by_towers(garment, _within(opinions.get("classifier", {}), tuned), rule)
     garments = {n: garment * p for n, p in _garment_pool(opinions, tuned, rule.weights, rule.sharpness).items()}
     others = {n: (1.0 - garment) * p for n, p in _other_pool(opinions, other, rule.other_weights).items()}
     near, far = (garments, others) if garment >= 0.5 else (others, garments)

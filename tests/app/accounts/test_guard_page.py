@@ -39,7 +39,7 @@ class Browser:
         events = client.get("/config").json()["dependencies"]
         kinds = [(d["id"], {target[1] for target in d["targets"]}) for d in events]
         self.enter = next(n for n, kind in kinds if "load" in kind)
-        self.take, self.look = (n for n, kind in kinds if "upload" in kind)
+        self.take, self.more, self.look = (n for n, kind in kinds if "upload" in kind)
 
     def call(self, event: int, data: list[object], session: str = "session1", **further: object):
         body = {"data": data, "fn_index": event, "session_hash": session, "event_data": None, **further}
@@ -108,6 +108,7 @@ def test_an_address_in_place_of_a_file_is_never_fetched(alone, asked, route):
     answers = []
     for event, data in (
         (alone.take, [None, [file_of(URL)]]),
+        (alone.more, [None, [file_of(URL)]]),
         (alone.look, [None, file_of(URL)]),
         (alone.take, [None, [{"deep": [{**file_of("x"), "more": file_of(URL)}]}]]),
         (alone.enter, [{"value": file_of(URL)}]),

@@ -1,0 +1,64 @@
+"""What readers beside the photos said of 100 drafts, with 95 % intervals over senders.
+
+python -m benchmarks.drafts.judged [finetune/annotations/judged_drafts.jsonl]
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+FILE = Path(__file__).parents[2] / "finetune" / "annotations" / "judged_drafts.jsonl"
+Row = dict[str, Any]
+
+
+def share(rows: Sequence[Row], marked: bool, label: str) -> float:
+    """Share of the claims, marked or not, that carry a label; what cannot be told counts as another."""
+    labels = [c["label"] for row in rows for c in row["claims"] if c["marked"] is marked]
+    return labels.count(label) / max(1, len(labels))
+
+
+def mean(test: Callable[[Row], bool]) -> Callable[[Sequence[Row]], float]:
+    return lambda rows: sum(map(test, rows)) / len(rows)
+
+
+def wrong_unmarked(row: Row) -> bool:
+    return any(c["label"] == "wrong" and not c["marked"] for c in row["claims"])
+
+
+MEASURES: dict[str, Callable[[Sequence[Row]], float]] = {
+    "published as it stands": mean(lambda row: row["verdict"] == "as is"),
+    "after the marks and a word or two": mean(lambda row: row["verdict"] == "few taps"),
+    "written anew": mean(lambda row: row["verdict"] == "rewrite"),
+    "preferred to the earlier text": mean(lambda row: row["over_earlier"]),
+    "preferred to the annotator's": mean(lambda row: row["over_annotation"]),
+    "unmarked claims that are wrong": lambda rows: share(rows, False, "wrong"),
+    "drafts with an unmarked wrong claim": mean(wrong_unmarked),
+    "marked claims that are right": lambda rows: share(rows, True, "right"),
+    "marked claims that are wrong": lambda rows: share(rows, True, "wrong"),
+    "in English throughout": mean(lambda row: row["english"]),
+}
+
+
+def main() -> None:
+    file = Path(sys.argv[1]) if len(sys.argv) > 1 else FILE
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    senders = sorted({row["sender_id"] for row in rows})
+    groups = {sender: [row for row in rows if row["sender_id"] == sender] for sender in senders}
+    rng = np.random.default_rng(0)
+    draws = [
+        [row for i in rng.integers(len(senders), size=len(senders)) for row in groups[senders[i]]] for _ in range(1000)
+    ]
+    print(f"{len(rows)} drafts of {len(senders)} senders")
+    for name, measure in MEASURES.items():
+        low, high = np.percentile([measure(draw) for draw in draws], [2.5, 97.5])
+        print(f"{name:36} {measure(rows):.3f} [{low:.3f}, {high:.3f}]")
+
+
+if __name__ == "__main__":
+    main()
