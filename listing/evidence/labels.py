@@ -19,6 +19,7 @@ _FIBRES = Path(__file__).with_name("fibres.yaml")
 _NEAR = 6  # letters from which on one wrong letter in a fibre's name is allowed
 _WHOLE = range(99, 102)  # per cent that a complete composition sums to
 _BESIDE = 3  # letters beside "EU 38" in its line, at most
+_SURE, _SMALL = 0.97, 0.05  # of a size letter that stands alone on a garment: score, and height as a share of the photo
 _MAIN = 50  # per cent from which on a material is the main one
 _SHARE = re.compile(r"(?<!\d)(\d{1,3}) ?%")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -99,8 +100,15 @@ def find_size(spans: Sequence[OcrSpan], *, label: bool = False) -> LabelFact | N
         if ranked:
             return _agreed(ranked)
     if not (label or label_words(spans)):
-        return None
+        return _agreed([LabelFact(span.text.strip().upper(), span) for span in spans if _is_neck_label(span)])
     return _agreed([fact for span in spans if (fact := _bare_size(span, spans)) is not None])
+
+
+def _is_neck_label(span: OcrSpan) -> bool:
+    """Whether a line is a size letter by itself, surely read, small, and high up: the label in a neck or a waistband."""
+    _, top, _, bottom = span.box
+    size = re.fullmatch(_LETTERS, span.text.strip().upper())
+    return size is not None and span.score >= _SURE and bottom - top <= _SMALL and bottom <= 0.5
 
 
 def _agreed(facts: Sequence[LabelFact]) -> LabelFact | None:

@@ -103,3 +103,12 @@ def test_shares_and_fibres_in_two_columns_of_a_photo_held_askew():
         OcrSpan("40%", (0.6, 0.31, 0.7, 0.36), 0.9, 0.1),
     ]
     assert find_material(spans).words == "60 % cotton, 40 % viscose"
+
+
+@pytest.mark.parametrize(
+    ("box", "score", "size"),
+    [((0.48, 0.25, 0.52, 0.27), 0.99, "M"), ((0.3, 0.3, 0.7, 0.5), 0.99, None), ((0.48, 0.25, 0.52, 0.27), 0.8, None)],
+)
+def test_a_small_sure_letter_in_the_neck_is_a_size(box, score, size):
+    found = find_size([OcrSpan("M", box, score), OcrSpan("HARBOUR", (0.3, 0.43, 0.7, 0.5), 0.99)])
+    assert (found.value if found else None) == size
