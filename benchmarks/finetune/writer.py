@@ -29,9 +29,9 @@ from finetune.evaluate.writer import Hints, Writer, choose, hints_of, missing
 from listing.home import ipl_home
 from listing.taxonomy import Taxonomy, load_taxonomy
 from listing.text.claims import Claim, claims_of
-from listing.text.render import FRIENDLY, render
+from listing.text.render import CLOSERS, render
 
-FILLERS = FRAME | RENDERED | {w for pair in FRIENDLY for line in pair for w in WORD.findall(line.lower())}
+FILLERS = FRAME | RENDERED | {w for line in CLOSERS for w in WORD.findall(line.lower())}
 SPARE = 1.7  # times as many photos are drafted, since some texts of the two are equal or the writer has none
 
 

@@ -19,7 +19,7 @@ from listing import prompts
 from listing.taxonomy import Taxonomy
 from listing.text.claims import NAME, Claim
 from listing.text.forms import detail_forms
-from listing.text.render import FRIENDLY, Text
+from listing.text.render import CLOSERS, Text
 from listing.text.settle import settle
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ _BROKEN = re.compile(
     r"\. (?:The|An?) (?:(?!\b(?:is|are|has|have|looks?|seems?|says?|shows?)\b)[^.])*\.|"
     r"\b(\w+(?: \w+)?) and (?:an? )?\1\b"
 )
-_FRIENDLY = {w for pair in FRIENDLY for line in pair for w in WORD.findall(line.lower())}
+_CLOSING = {w for line in CLOSERS for w in WORD.findall(line.lower())}
 # Frames that place something, or speak of what it looks like, are claims where the prompt does not hold them.
 _PLACES = {"side", "sides", "both", "each", "off", "out", "above", "below", "under", "over", "through", "all"}
 _SEEMING = {"fabric", "surface", "looks", "seems"}
-_FRAMES = (FRAME | RENDERED | _FRIENDLY) - _PLACES - _SEEMING
+_FRAMES = (FRAME | RENDERED | _CLOSING) - _PLACES - _SEEMING
 _ENDINGS = ("", "s", "es", "ed", "ing", "y", "e", "ies", "d", "'s")
 
 

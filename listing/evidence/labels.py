@@ -105,7 +105,7 @@ def find_size(spans: Sequence[OcrSpan], *, label: bool = False) -> LabelFact | N
 
 
 def _is_neck_label(span: OcrSpan) -> bool:
-    """Whether a line is a size letter by itself, surely read, small, and high up: the label in a neck or a waistband."""
+    """Whether a line is a size letter by itself, surely read, small and high up: a label in the neck."""
     _, top, _, bottom = span.box
     size = re.fullmatch(_LETTERS, span.text.strip().upper())
     return size is not None and span.score >= _SURE and bottom - top <= _SMALL and bottom <= 0.5

@@ -43,6 +43,7 @@ SIZE_TOLD = (
     "I am happy to send you the measurements and more photos.",
     "Tell me if you need the measurements or another photo.",
 )
+CLOSERS = frozenset([line for pair in FRIENDLY for line in pair] + [*SIZE_OPEN, *SIZE_TOLD])
 # What a title names first behind its "with": groups of details, and attributes.
 _STRONG = (
     *("print", "hats", "fastening", "pockets", "straps", "shoes", "sleeves"),

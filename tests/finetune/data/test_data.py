@@ -152,7 +152,7 @@ def test_of_one_sender_whole_items_are_kept_for_validation(tmp_path):
     }
     assert items["train"].isdisjoint(items["validation"])
     assert len(items["train"] | items["validation"]) == 8
-    assert made.samples == {"train": 12, "validation": 4}
+    assert made.samples == {"train": 24, "validation": 8}  # questions and the form of each photo
 
 
 def test_what_looks_alike_or_is_called_alike_is_one_item(tmp_path):

@@ -11,11 +11,11 @@ from finetune.data.cutting import FRAME, RENDERED, WORD, cut, stem
 from finetune.data.splits import is_validation_sender
 from finetune.data.writing import from_texts, known_of, past_listings, writer_rows
 from listing.taxonomy import load_taxonomy
-from listing.text.render import FRIENDLY
+from listing.text.render import CLOSERS
 
 TAXONOMY = load_taxonomy()
 FILE = Path(__file__).parents[3] / "finetune" / "annotations" / "clothing_cc0.jsonl.gz"
-OWN_LINES = " ".join(line for pair in FRIENDLY for line in pair)
+OWN_LINES = " ".join(line for pair in CLOSERS for line in pair)
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +52,8 @@ def test_a_target_says_nothing_that_its_prompt_does_not_hold(samples):
     for task in samples:
         hints = {stem(w) for w in WORD.findall(task.prompt.partition("\nTone:")[0].lower())}
         text = task.answer.lower()
-        for line in FRIENDLY:
-            text = text.replace(line[0].lower(), "").replace(line[1].lower(), "")
+        for line in CLOSERS:
+            text = text.replace(line.lower(), "")
         words = [w for w in WORD.findall(text) if w not in FRAME | RENDERED]
         said += len(words)
         foreign += sum(stem(w) not in hints for w in words)

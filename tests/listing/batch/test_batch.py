@@ -276,7 +276,7 @@ def test_exit_status_follows_the_error_rate(
 ) -> None:
     threads: list[int] = []
 
-    def made(model: str | None, rag: bool, home: Path) -> FakePipeline:
+    def made(model: str | None, rag: bool, home: Path, concurrency: int = 1) -> FakePipeline:
         threads.append(torch.get_num_threads())
         return FakePipeline()
 
