@@ -40,7 +40,7 @@ FRAME = words("function") | {
 # The same in the renderer's sentences.
 RENDERED = {
     *("closes", "close", "little", "photo", "just", "pull", "slip", "fabric", "surface", "looks", "look", "like"),
-    *("seems", "be", "say", "says", "word", "words", "printed", "there", "also", "still", "name"),
+    *("am", "seems", "be", "say", "says", "word", "words", "printed", "there", "also", "still", "name"),
 }
 NEGATED = re.compile(r"\b(?:no|not|without|nothing|none|never)\b", re.I)
 

@@ -15,7 +15,6 @@ from listing.text.render import CLOSERS
 
 TAXONOMY = load_taxonomy()
 FILE = Path(__file__).parents[3] / "finetune" / "annotations" / "clothing_cc0.jsonl.gz"
-OWN_LINES = " ".join(line for pair in CLOSERS for line in pair)
 
 
 @pytest.fixture(scope="module")
