@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from app.views import FAR_FETCHED, likely_candidates
 from listing.schema import AttributeValue, Category, Draft, Evidence, TextField
+from listing.taxonomy import load_taxonomy
 from listing.text.claims import LIKELY
 
 SIGNS = {"supported": "●", "unsupported": "◐", "unknown": "○", "contradicted": "✕"}
@@ -49,7 +50,8 @@ def _to_check(draft: Draft) -> str:
             text = draft.title if span.field == "title" else draft.description
             others = [v for v in span.alternatives if span.attribute != "category" or v in likely]
             other = f" (or {', '.join(others)})" if others else ""
-            entries.setdefault((span.attribute, span.value), text[span.start : span.end].lower() + other)
+            words = text[span.start : span.end]
+            entries.setdefault((span.attribute, span.value), (words if '"' in words else words.lower()) + other)
     line = "; ".join(entries.values())
     return textwrap.fill(f"Please check: {line}", WIDTH, subsequent_indent="  ") if line else ""
 
@@ -72,10 +74,13 @@ def fact_lines(attributes: Iterable[AttributeValue]) -> list[str]:
     facts = list(attributes)
     if not facts:
         return []
-    name_width = max(len(a.name) for a in facts)
+    known = load_taxonomy().attributes
+    labels = [known[a.name].label if a.name in known else a.name for a in facts]
+    name_width = max(map(len, labels))
     value_width = max(len(_value(a)) for a in facts)
     lines = [
-        f"  {SIGNS[a.status]} {a.name:<{name_width}}  {_value(a):<{value_width}}  {support(a)}".rstrip() for a in facts
+        f"  {SIGNS[a.status]} {label:<{name_width}}  {_value(a):<{value_width}}  {support(a)}".rstrip()
+        for a, label in zip(facts, labels, strict=True)
     ]
     return [*lines, f"  {LEGEND}"]
 
