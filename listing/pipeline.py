@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from listing.backends.base import FormBackend
 from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent
+from listing.evidence.labels import label_words
 from listing.evidence.neighbours import Neighbours
 from listing.facts import item_form, printed_facts, verify, visual_facts
 from listing.facts.item_form import Said
@@ -31,6 +32,8 @@ from listing.text.compose import compose
 
 if TYPE_CHECKING:
     from listing.evidence.past_listings import PastListings
+
+LABEL_LINES = 2  # of a label's words on a photo, for its print to be none of the item
 
 
 @dataclass
@@ -126,7 +129,7 @@ class Pipeline:
         category, attributes = known.category, self.parts.taxonomy.attributes
         if request.category is not None:  # the seller's word, so that the text may name it
             category = visual_facts.chosen(request.category, category)
-        found = {f.name: verify.not_known(attributes[f.name]) if verify.is_noted(f) else f for f in known.attributes}
+        found = {f.name: verify.without_note(f, attributes[f.name]) for f in known.attributes}
         if category.value is not None:
             node = self.parts.taxonomy.categories[category.value]
             found |= {fact.name: fact for fact in _noted(request, node, found, self.parts.taxonomy)}
@@ -139,7 +142,10 @@ class Pipeline:
         yield CategoryEvent(category=category)
         for fact in facts:
             yield AttributeEvent(attribute=fact)
-        return _Findings(category, facts, Neighbours(), details=known.details)
+        # What was remarked on the photos holds for them still; of the category, until the seller names it.
+        kept = ("photos",) if request.category is not None else ("photos", "category")
+        flags = [flag for flag in known.flags if flag.field in kept]
+        return _Findings(category, facts, Neighbours(), flags, known.details)
 
     def _findings(self, request: DraftRequest, clock: Clock) -> Generator[Event, None, _Findings]:
         """Category, neighbours and facts from the photos and the seller's word."""
@@ -176,7 +182,9 @@ class Pipeline:
         with clock.stage("reading"):
             lines = pages.all(seen.roles)
         words = said.words if said is not None else None
-        printed = printed_facts.read_facts(request, node, lines, seen.labels(), words)
+        # A model that fills in a form is not asked what each photo is for.
+        labels = {i for i, page in enumerate(lines) if label_words(page) >= LABEL_LINES} if said else seen.labels()
+        printed = printed_facts.read_facts(request, node, lines, labels, words)
         for fact in printed:
             if fact.name not in request.facts:
                 facts[fact.name] = fact

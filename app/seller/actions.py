@@ -227,6 +227,9 @@ class Actions(ListedActions):
             raise AppError("running", message, 409)
         if view.state == "published":
             raise AppError("published", "It is published already; you find it under My listings.", 409)
+        if self.desk.view is None and self.desk.shots:
+            message = "You have photos here that nothing was written of yet: write their listing or remove them first."
+            raise AppError("unwritten", message, 409)
         self.desk.start_over()
         self._show(view)
 

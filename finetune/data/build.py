@@ -124,7 +124,7 @@ def write_data(
     rows = list(rows)
     train, validation = (split or split_rows)(rows)
     kept = "senders"
-    if not train or not validation:
+    if split is None and not (train and validation):
         train, validation = split_items(rows, item_groups(rows))
         kept = "items"
     apart = without_lookalikes(train, validation)

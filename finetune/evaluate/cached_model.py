@@ -22,6 +22,7 @@ from listing.backends.local import LocalBackend
 from listing.evidence.colour import MODEL_FILE
 from listing.evidence.colour_network import FILE, ColourNetwork
 from listing.evidence.eyes import Eyes, Sight
+from listing.evidence.foreground import WEIGHTS as MASK_WEIGHTS
 from listing.evidence.foreground import usable
 from listing.facts import item_form
 from listing.facts.calibrations import file_stem, identity, is_server
@@ -39,10 +40,18 @@ class CachedModel:
     """What a model (folder, hub id or address) answered: predictions, answers to further questions, texts.
 
     Files in ``store`` whose names change with the weights; ``predictions`` names another one for the predictions.
+    ``evidence``: the folder whose networks find item and colours beside the model; None is the model's own.
     """
 
-    def __init__(self, source: str | Path, store: Path, taxonomy: Taxonomy, predictions: Path | None = None) -> None:
-        self.source = source
+    def __init__(
+        self,
+        source: str | Path,
+        store: Path,
+        taxonomy: Taxonomy,
+        predictions: Path | None = None,
+        evidence: Path | None = None,
+    ) -> None:
+        self.source, self.evidence = source, evidence or Path(source)
         self.stamp = weights_stamp(source)
         self.taxonomy = taxonomy
         self.store = store
@@ -85,13 +94,13 @@ class CachedModel:
 
     def _colours(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """``pixels`` and ``contradicted`` of each photo, in a file of their own: other colours need no new answers."""
-        folder = Path(self.source)
-        stamp = file_digest(MODEL_FILE, folder / FILE)
+        folder, masked = self.evidence, (self.evidence / MASK_WEIGHTS).is_file()
+        stamp = file_digest(MODEL_FILE, folder / FILE) + ("" if masked else "-unmasked")
         kept = RowCache(self.store / f"colours-{stamp}.jsonl", lambda row: str(row["image"]))
         todo = [row for row in rows if Path(row["image"]).name not in kept]
         network = ColourNetwork.load(folder) if todo else None
         masks: Sequence[np.ndarray | None] = [None] * len(todo)
-        if todo and self.eyes is not None:
+        if todo and masked:
             masks = masks_of(todo, self.store / "masks.npz")
         for row, mask in zip(todo, masks, strict=True):
             usable_mask = mask if mask is not None and usable(mask) else None

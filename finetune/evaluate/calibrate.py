@@ -73,7 +73,7 @@ def fit_attribute(
     names = list(dict.fromkeys(source for _, said, _ in cases for source in said))
     grids = [dict(zip(names, g, strict=True)) for g in itertools.product(GRID, repeat=len(names)) if sum(g) > 0]
     weights = min(grids, key=loss)
-    silent = min((g for g in grids if not g["mllm"]), key=loss, default=None)
+    silent = min((g for g in grids if not g.get("mllm")), key=loss, default=None)
     if silent is not None and loss(silent) - loss(weights) < MODEL_EARNS:
         weights = silent
     if not any(_worth_saying(best(combine(s, weights)), taxonomy.attributes[name]) for _, s, _ in cases):

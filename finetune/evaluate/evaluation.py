@@ -26,6 +26,7 @@ from finetune.evaluate.cached_model import CachedModel
 from finetune.evaluate.calibrate import fit, fit_category, fit_type, write
 from finetune.evaluate.drafting import TEXTS, WRITERS, Draft, chosen
 from finetune.evaluate.scoring import DRAWS, closed, free
+from listing.evidence.colour_network import FILE as COLOUR_FILE
 from listing.facts.ensemble import CALIBRATION, Calibration
 from listing.taxonomy import load_taxonomy
 
@@ -66,11 +67,13 @@ def gather_material(
         rows = [rows[i] for i in chosen(rows, plan.limit)]
     if not rows:
         raise DataError(f"{data} has no photo of a validation sender: photos of more senders are needed.")
-    models = {"tuned": CachedModel(model, cache.parent, taxonomy, cache)}
+    embedded = home / "models" / "ipl-mini"
+    evidence = Path(model) if (Path(model) / COLOUR_FILE).is_file() else embedded  # as drafts have it
+    models = {"tuned": CachedModel(model, cache.parent, taxonomy, cache, evidence)}
     if any("base" in ARMS[name].models for name in plan.arms):
         models["base"] = CachedModel(base(), cache.parent, taxonomy)
     # Where there is no folder, the photos are sorted as drafts do it: by the embedded model's ImageNet head.
-    folder = Path(model) if Path(model).is_dir() else home / "models" / "ipl-mini"
+    folder = Path(model) if Path(model).is_dir() else embedded
     return Material(rows, train, taxonomy, models, folder, home, cache.parent)
 
 

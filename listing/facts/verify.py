@@ -10,7 +10,7 @@ from collections.abc import Container, Mapping, Sequence
 
 from listing.evidence.colour import PixelView
 from listing.facts.ensemble import Calibration
-from listing.facts.questions import Reading
+from listing.facts.questions import Reading, pixel_shares
 from listing.prompts import UNKNOWN
 from listing.schema import AttributeValue, Evidence
 from listing.taxonomy import Attribute
@@ -82,12 +82,12 @@ def _evidence(
         for source in ("mllm", "classifier")
         if source in reading.sources
     ]
-    if reading.attribute.name == "colour":
-        evidence += [
-            Evidence(source="pixels", photo=view.photo, box=view.box, text=value, score=view.shares[value])
-            for view in pixels
-            if view.shares.get(value, 0.0) > 0
-        ]
+    shares = [(view, pixel_shares(view, reading.attribute.name).get(value, 0.0)) for view in pixels]
+    evidence += [
+        Evidence(source="pixels", photo=view.photo, box=view.box, text=value, score=share)
+        for view, share in shares
+        if share > 0
+    ]
     vote = reading.sources.get("neighbours", {}).get(value, 0.0)
     if vote >= _MIN_NEIGHBOUR_VOTE and neighbour_ids.get(value):
         evidence.append(Evidence(source="neighbours", score=vote, listing_ids=list(neighbour_ids[value])))
@@ -109,7 +109,9 @@ def seller_fact(attribute: Attribute, value: str) -> AttributeValue:
 def noted_fact(name: str, value: str, beside: AttributeValue | None = None) -> AttributeValue:
     """What the seller's note states. Wear that was surely seen (``beside``) is told as well."""
     evidence = [Evidence(source="seller", text=value)]
-    if name == "condition" and beside is not None and beside.value not in (None, "none-visible", *value.split(", ")):
+    if beside is not None and beside.value == value:
+        evidence += beside.evidence
+    elif name == "condition" and beside is not None and beside.value not in (None, "none-visible", *value.split(", ")):
         value, evidence = f"{value}, {beside.value}", [*evidence, *beside.evidence]
     return AttributeValue(name=name, value=value, status="supported", confidence=1.0, evidence=evidence)
 
@@ -117,6 +119,20 @@ def noted_fact(name: str, value: str, beside: AttributeValue | None = None) -> A
 def is_noted(fact: AttributeValue) -> bool:
     """Whether it rests on a note, not on an answer of the seller."""
     return not fact.locked and any(e.source == "seller" for e in fact.evidence)
+
+
+def without_note(fact: AttributeValue, attribute: Attribute) -> AttributeValue:
+    """A fact without what a note states: what was seen or read beside it stays."""
+    if not is_noted(fact):
+        return fact
+    others = [e for e in fact.evidence if e.source != "seller"]
+    if not others or fact.value is None:
+        return not_known(attribute)
+    told = {word for e in fact.evidence if e.source == "seller" for word in (e.text or "").split(", ")}
+    kept = [word for word in fact.value.split(", ") if word not in told] if attribute.many else []
+    value = ", ".join(kept) or fact.value
+    confidence = max((e.score for e in others if e.score is not None), default=None)
+    return AttributeValue(name=fact.name, value=value, status="supported", confidence=confidence, evidence=others)
 
 
 def read_fact(name: str, value: str, evidence: Evidence, confidence: float) -> AttributeValue:

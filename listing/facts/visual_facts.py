@@ -110,7 +110,7 @@ def look(
     if "classifier" in opinions:
         opinions["neighbours"] = dict(near.categories)
     else:  # how good past listings are beside this model is what its own calibration says
-        weights = calibration.of("category").weights
+        weights = calibration.of("category").weights or {"mllm": 1.0}
         if weights.get("neighbours"):
             opinions["neighbours"] = damped(near.categories, taxonomy.tuned(), len(near.neighbours))
     if taxonomy.tuned():
@@ -258,6 +258,8 @@ def readings(
     if seen.said is not None:
         found = []
         for attribute in questions.visible(node, taxonomy):
+            if not any(calibration.of(attribute.name).weights.values()):  # not worth hearing
+                continue
             sources = others[attribute.name]
             if attribute.name in seen.said.attributes:
                 sources["mllm"] = questions.within(seen.said.attributes[attribute.name], attribute)

@@ -7,6 +7,7 @@ The table is read twice: once for its words, which become a ``Glossary`` (and a 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -92,7 +93,10 @@ class Catalogue:
         """The file that a row names: beside the table or in the folder of photos, also as the store lays them."""
         places = [self.photos / name, self.path.parent / name]
         places += [self.photos / f"{name}.jpg", self.photos / name[:2] / f"{name}.jpg"]
-        return next((place for place in places if place.is_file()), places[0])
+        # A stranger's table names no other file of this machine ("/etc/...", "../..").
+        folders = [os.path.abspath(folder) for folder in (self.photos, self.path.parent)]
+        inside = [p for p in places if any(Path(os.path.abspath(p)).is_relative_to(folder) for folder in folders)]
+        return next((place for place in inside if place.is_file()), self.photos / Path(name).name)
 
     def _plain(self, row: RawRow) -> PlainRow:
         cells = _Reader(row.cells, self.columns)

@@ -121,7 +121,7 @@ class Import:
                     listing_id=row.listing_id,
                     # No seller is named: the listing counts for itself, else a whole shop would be one voice.
                     seller_id=row.seller_id or row.listing_id,
-                    category=row.category,
+                    category=row.category if row.known else scrub(row.category),
                     phashes=[p.phash for p in photos],
                     image_vectors=[[float(x) for x in next(image_vectors)] for _ in photos],
                     text=text,

@@ -21,7 +21,7 @@ ContactCheck = Callable[[str], str | None]
 def check(record: IndexRecord, encoders: EncodersInfo, contact_check: ContactCheck | None = None) -> None:
     """Refuse (BadRecord) a record that must not or cannot be stored; the message never holds the offending text.
 
-    contact_check: looks at the text and every attribute; None leaves them unchecked.
+    contact_check: looks at text, category and every attribute; None leaves them unchecked.
     """
     for name in ("listing_id", "seller_id", "category"):
         value = getattr(record, name)
@@ -30,7 +30,7 @@ def check(record: IndexRecord, encoders: EncodersInfo, contact_check: ContactChe
     if len(record.text) > MAX_TEXT:
         raise BadRecord(f"Listing {record.listing_id!r}: its text is longer than {MAX_TEXT} characters; shorten it.")
     if contact_check:
-        kind = next(filter(None, map(contact_check, (record.text, *record.attributes.values()))), None)
+        kind = next(filter(None, map(contact_check, (record.text, record.category, *record.attributes.values()))), None)
         if kind:
             raise BadRecord(f"Listing {record.listing_id!r} holds contact data ({kind}); scrub it before indexing.")
     if record.image_vectors and len(record.phashes) != len(record.image_vectors):

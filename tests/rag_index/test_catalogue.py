@@ -311,3 +311,16 @@ def test_photos(cell: Any, names: list[str]) -> None:
 def test_text() -> None:
     assert text_of("a < b and c > d") == "a < b and c > d"
     assert text_of("5 &lt; 6&nbsp;cm<br/>Größe <i>M</i>") == "5 < 6 cm\nGröße M"
+
+
+def test_a_table_names_no_photo_outside_its_folders(tmp_path: Path) -> None:
+    outside = tmp_path / "private.jpg"
+    outside.write_bytes(b"x")
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    (shop / "a.jpg").write_bytes(b"x")
+    table = written(shop / "shop.csv", "title,photos\nHoodie,a.jpg\n")
+    catalogue = opened(table, photos=shop)
+    assert catalogue.find_photo("a.jpg").is_file()
+    for name in (str(outside), "../private.jpg"):
+        assert not catalogue.find_photo(name).is_file()

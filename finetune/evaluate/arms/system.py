@@ -74,7 +74,7 @@ def category_of(
     """The category as a draft decides it; the model is heard where the towers are not sure."""
     heard = {"classifier": said["classifier"].get("label", {}), "imagenet": seen["imagenet"], "neighbours": near or {}}
     if max(heard["classifier"].values(), default=0.0) < SURE_TOWERS:
-        heard["mllm"] = said["mllm"]["category"]
+        heard["mllm"] = said["mllm"].get("category", {})
     return decide(heard, taxonomy, garment=seen["garment"], rule=rule)
 
 

@@ -18,6 +18,7 @@ from listing.evidence.eyes import CALIBRATION, FACTS, WEIGHTS, Eyes, Sight
 from listing.evidence.foreground import Foreground, covered, crop_box, usable
 from listing.evidence.item_types import type_of
 from listing.facts import visual_facts
+from listing.facts.category_router import Router
 from listing.facts.ensemble import UNCALIBRATED, AttributeCalibration, Calibration, mean_of
 from listing.facts.printed_facts import Pages
 from listing.facts.visual_facts import Look
@@ -228,3 +229,18 @@ def test_beside_another_model_the_tower_names_details_but_does_not_vote() -> Non
     )
     assert list(seen.classifier) == [{}]
     assert [d.phrase for d in visual_facts.details(seen)] == ["bow"]
+
+
+def test_a_model_whose_calibration_weighs_no_category_is_heard_all_the_same() -> None:
+    request = DraftRequest(photos=intake([jpeg()]))
+    fitted = Calibration(questions={"category": AttributeCalibration(weights={}, threshold=0.9)})
+    seen = visual_facts.look(
+        request,
+        backend=stubs.StubBackend({"category": "hoodie"}),
+        router=Router(Path("nowhere"), load_taxonomy()),
+        similar=None,
+        taxonomy=load_taxonomy(),
+        calibration=fitted,
+        pages=Pages(request.photos, stubs.StubReader()),
+    )
+    assert seen.category.value == "Hoodie"
