@@ -14,14 +14,18 @@ axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 
 def findings(page: Page) -> list[str]:
-    """Serious and critical findings, one line each, with the element."""
-    found = axe_module.Axe().run(page).response["violations"]
-    return [
-        f"{v['id']}: {node['html'][:160]} ({node.get('failureSummary', '')[:200]})"
-        for v in found
-        if v["impact"] in ("serious", "critical")
-        for node in v["nodes"]
-    ]
+    """Serious and critical findings, one line each, with the element, that outlast the drawing."""
+    for pause in (0, 500, 1500):
+        page.wait_for_timeout(pause)
+        found = [
+            f"{v['id']}: {node['html'][:160]} ({node.get('failureSummary', '')[:200]})"
+            for v in axe_module.Axe().run(page).response["violations"]
+            if v["impact"] in ("serious", "critical")
+            for node in v["nodes"]
+        ]
+        if not found:
+            break
+    return found
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
