@@ -19,16 +19,18 @@ from listing.evidence.labels import label_words
 from listing.evidence.neighbours import Neighbours
 from listing.facts import item_form, printed_facts, verify, visual_facts
 from listing.facts.item_form import Said
+from listing.facts.likely import likely
 from listing.facts.note import read_note
 from listing.facts.printed_facts import Pages
 from listing.home import ipl_home
 from listing.intake.photos import intake
 from listing.pipeline_parts import Parts, build_parts
 from listing.request import DraftPipeline, DraftRequest
-from listing.schema import AttributeValue, Category, Detail, Draft, Flag
+from listing.schema import AttributeValue, Category, Detail, Draft, Flag, Offer
 from listing.taxonomy import CategoryNode, Taxonomy
 from listing.text import seller_questions
 from listing.text.compose import compose
+from listing.text.offers import offers_of, open_offers
 
 if TYPE_CHECKING:
     from listing.evidence.past_listings import PastListings
@@ -66,6 +68,7 @@ class _Findings:
     neighbours: Neighbours
     flags: Sequence[Flag] = ()
     details: Sequence[Detail] = ()
+    offers: Sequence[Offer] = ()
 
 
 class Pipeline:
@@ -114,6 +117,7 @@ class Pipeline:
             title=text.title,
             description=text.description,
             spans=text.spans,
+            offers=list(findings.offers),
             questions=questions,
             flags=[*seller_questions.model_flags(parts.calibration), *findings.flags, *text.flags],
             price=known.price if known is not None else findings.neighbours.price,
@@ -122,7 +126,7 @@ class Pipeline:
             model=parts.backend.name,
             timing_ms={**clock.spent, "total": clock.elapsed()},
         )
-        yield DraftEvent(draft=draft)
+        yield DraftEvent(draft=draft.model_copy(update={"offers": open_offers(draft, parts.taxonomy)}))
 
     def _reused(self, request: DraftRequest, known: Draft) -> Generator[Event, None, _Findings]:
         """The findings of the earlier draft, the seller's own facts in their place."""
@@ -145,7 +149,7 @@ class Pipeline:
         # What was remarked on the photos holds for them still; of the category, until the seller names it.
         kept = ("photos",) if request.category is not None else ("photos", "category")
         flags = [flag for flag in known.flags if flag.field in kept]
-        return _Findings(category, facts, Neighbours(), flags, known.details)
+        return _Findings(category, facts, Neighbours(), flags, known.details, known.offers)
 
     def _findings(self, request: DraftRequest, clock: Clock) -> Generator[Event, None, _Findings]:
         """Category, neighbours and facts from the photos and the seller's word."""
@@ -177,7 +181,7 @@ class Pipeline:
                 shown = seen.shown(request.photos)
                 neighbours = parts.similar.find(shown, category=node.name, seller_id=request.seller_id)
         yield StageEvent(stage="facts", share=0.2)
-        facts = yield from self._visible(request, node, seen, neighbours, clock)
+        facts, offers = yield from self._visible(request, node, seen, neighbours, clock)
         yield StageEvent(stage="reading", share=0.5)
         with clock.stage("reading"):
             lines = pages.all(seen.roles)
@@ -193,7 +197,7 @@ class Pipeline:
             facts[fact.name] = fact
             yield AttributeEvent(attribute=fact)
         ordered = [facts.get(a.name) or verify.not_known(a) for a in parts.taxonomy.schema(node.name)]
-        return _Findings(seen.category, ordered, neighbours, seen.flags, visual_facts.details(seen))
+        return _Findings(seen.category, ordered, neighbours, seen.flags, visual_facts.details(seen), offers)
 
     def _filled(self, request: DraftRequest, pages: Pages) -> Said | None:
         """The form as the model fills it in; what is printed is read here in the meantime."""
@@ -209,8 +213,8 @@ class Pipeline:
 
     def _visible(
         self, request: DraftRequest, node: CategoryNode, seen: visual_facts.Look, neighbours: Neighbours, clock: Clock
-    ) -> Generator[Event, None, dict[str, AttributeValue]]:
-        """Facts by attribute: the seller's, then what the photos show."""
+    ) -> Generator[Event, None, tuple[dict[str, AttributeValue], list[Offer]]]:
+        """Facts by attribute: the seller's, then what the photos show; and all that they may show."""
         parts = self.parts
         with clock.stage("facts"), self._here:
             network = parts.colours if node.tuned else None  # it knows garments alone
@@ -248,7 +252,8 @@ class Pipeline:
         if colour is not None and "colour" in node.attributes:
             facts["colour"] = colour
             yield AttributeEvent(attribute=colour)
-        return facts
+        possible = likely(seen, node.name, readings, parts.eyes if node.tuned else None)
+        return facts, offers_of(possible, node.name, parts.taxonomy)
 
 
 def _noted(

@@ -280,16 +280,24 @@ def readings(
     )
 
 
-def item_type(seen: Look, category: str, eyes: Eyes, calibration: Calibration) -> AttributeValue:
-    """The specific type ("jeans"), among those that items of the category have."""
+def type_shares(seen: Look, category: str, eyes: Eyes) -> dict[str, float]:
+    """The specific types that items of the category have, each with its probability; empty where none is seen."""
     known = eyes.types.get(category, ())
     views = [{n: p for n, p in sight.opinions.get(ITEM_TYPE, {}).items() if n in known} for sight in seen.sights]
     kept = [(view, trust) for view, trust in zip(views, seen.trust, strict=True) if trust * sum(view.values()) > 0]
-    if not kept:
+    return over_photos([_normed(view) for view, _ in kept], [trust for _, trust in kept])
+
+
+def item_type(seen: Look, category: str, eyes: Eyes, calibration: Calibration) -> AttributeValue:
+    """The specific type ("jeans"), among those that items of the category have."""
+    shares = type_shares(seen, category, eyes)
+    if not shares:
         return AttributeValue(name=ITEM_TYPE)
-    shares = over_photos([_normed(view) for view, _ in kept], [trust for _, trust in kept])
     value, p = best(shares)
-    photo = max(range(len(views)), key=lambda i: (seen.trust[i] * views[i].get(value, 0.0), -i))
+    shown = [
+        trust * s.opinions.get(ITEM_TYPE, {}).get(value, 0.0) for s, trust in zip(seen.sights, seen.trust, strict=True)
+    ]
+    photo = max(range(len(shown)), key=lambda i: (shown[i], -i))
     stated = p >= calibration.of(ITEM_TYPE).threshold
     return AttributeValue(
         name=ITEM_TYPE,

@@ -1,0 +1,101 @@
+"""What the photos may show and the texts do not say: offered to the seller, who adds it with a tap."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from listing.evidence.details import load_details
+from listing.schema import Draft, Offer
+from listing.taxonomy import CategoryNode, Taxonomy
+from listing.text.claims import NAME, Claim
+from listing.text.forms import detail_forms, form_for, implied
+from listing.text.settle import Item, settle
+from listing.text.spans import find_spans, said
+
+SHOWN = 8  # offers at a time: two rows of a phone
+MOST = 24  # offers that a draft keeps
+Likely = Mapping[tuple[str, str], float]  # (attribute, value) -> probability
+
+
+def offers_of(likely: Likely, category: str, taxonomy: Taxonomy) -> list[Offer]:
+    """All that is likely as offers, the likeliest first; ``open_offers`` says which of them a draft still has."""
+    node = taxonomy.categories[category]
+    ranked = sorted(likely.items(), key=lambda entry: (-entry[1], entry[0]))
+    return [
+        Offer(attribute=attribute, value=value, label=label, confidence=min(1.0, p))
+        for (attribute, value), p in ranked
+        if (label := _label(attribute, value, node, taxonomy))
+    ]
+
+
+def open_offers(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
+    """Those offers of a draft that its texts do not say, that fit the thing and contradict nothing that is sure."""
+    claims = said(draft)
+    if not draft.spans or not claims:
+        return []
+    before = settle(claims, taxonomy)
+    own = f"{draft.title}. {draft.description.partition(chr(10) * 2)[0]}"
+    written = set(load_details().read(own))
+    found: list[Offer] = []
+    for offer in draft.offers:
+        if offer.value in written if offer.attribute == "detail" else _speaks(draft, claims, offer, taxonomy):
+            continue
+        if _adds(offer, claims, before, taxonomy):
+            found.append(offer)
+    return found[:MOST]
+
+
+def _label(attribute: str, value: str, node: CategoryNode, taxonomy: Taxonomy) -> str:
+    """What an offer says on its button; empty where a text has no words for it."""
+    if attribute == "detail":
+        form = detail_forms().get(value)
+        if form is None or not form.fits(node):
+            return ""
+        looks = f"looks {form.looks}" if form.looks else ""
+        return re.sub(r"^an? ", "", form_for(form.behind, node)) or form_for(form.adjective, node) or looks
+    if attribute == NAME:
+        return f"type: {value}"
+    known = taxonomy.attributes[attribute]
+    if value in known.unspoken:
+        return ""
+    words = value.replace("-", " ")
+    if attribute == "colour2":
+        return f"also {words}"
+    if attribute == "audience":
+        return "for a baby" if value == "baby" else f"for {words}"
+    if attribute == "condition":
+        return known.phrases[value][0]
+    forms = known.forms.get(value)
+    if forms is None:
+        return f"{known.label}: {value}"
+    return next((re.sub(r"^an? ", "", each) for each in (*forms.before, *forms.behind) if each), words)
+
+
+def _speaks(draft: Draft, claims: Sequence[Claim], offer: Offer, taxonomy: Taxonomy) -> bool:
+    """Whether the texts speak of an attribute: another value of it is a tap on its word away."""
+    if any(claim.attribute == offer.attribute for claim in claims):
+        return True
+    others = [claim for claim in claims if claim.attribute == "category"]
+    claim = Claim(offer.attribute, offer.value)
+    texts = find_spans({"title": draft.title, "description": draft.description}, [*others, claim], taxonomy)
+    return any(span.attribute == offer.attribute for span in texts)
+
+
+def _adds(offer: Offer, claims: Sequence[Claim], before: Item, taxonomy: Taxonomy) -> bool:
+    """Whether a text would say it, and would say no less of what is sure."""
+    claim = Claim(offer.attribute, offer.value, "seller", offer.confidence)
+    if offer.attribute not in ("detail", NAME):
+        silent = implied(before.node, before.name.value if before.name.attribute == NAME else None)
+        if {offer.attribute, f"{offer.attribute}={offer.value}", f"={offer.value}"} & silent:
+            return False
+    after = settle([*claims, claim], taxonomy)
+    here = [after.name, *after.facts.values(), *after.details, *after.wear]
+    gone = [c for c in (*before.facts.values(), *before.details) if c not in here]
+    return claim in here and all(c.status == "check" or _finer(claim, c) for c in gone)
+
+
+def _finer(claim: Claim, other: Claim) -> bool:
+    """Whether a detail says another claim, too."""
+    form = detail_forms().get(claim.value) if claim.attribute == "detail" else None
+    return form is not None and (other.value in form.covers or other.value in form.says.get(other.attribute, ()))
