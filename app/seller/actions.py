@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.seller import words
-from app.seller.desk import Desk, LeftOut
+from app.seller.desk import Desk, Undo
 from app.seller.draft_part import BUSY
 from app.seller.fields import Press
 from app.seller.listed_actions import FACT, ListedActions
@@ -72,7 +72,7 @@ class Actions(ListedActions):
         left = str(data.get("field")) if name in ("text", "price") else ""
         self.desk.notices[:] = [n for n in self.desk.notices if left and n.at not in ("", left)]
         if name not in ("text", "price", "undo"):
-            self.desk.left_out = None
+            self.desk.undo = None
         action = getattr(self, f"do_{name}", None)
         if action is not None:
             with self._noticed(f"the press {name!r}", at=self._about(data)):
@@ -190,16 +190,23 @@ class Actions(ListedActions):
 
     def do_fact_drop(self, data: Press) -> None:
         """A fact or detail is left out; until the next press that can be taken back."""
-        self.do_fact({**data, "value": ""})
+        self._can_undo({**data, "value": ""})
+
+    def do_add(self, data: Press) -> None:
+        """Something that was offered is in the text; until the next press that can be taken back."""
+        self._can_undo(data, added=True)
+
+    def _can_undo(self, data: Press, added: bool = False) -> None:
+        self.do_fact(data)
         before, now = self._before, self.desk.view
         if before is not None and now is not None and now is not before:
             name, said = str(data["name"]), str(data.get("said") or "")
-            self.desk.left_out = LeftOut(name, said or words.claim_label(name), before, now)
+            self.desk.undo = Undo(name, said or words.claim_label(name), before, now, added)
 
     def do_undo(self, data: Press) -> None:
-        """What was left out last is back, in the texts that were typed as well."""
-        out, draft = self.desk.left_out, self._draft()
-        self.desk.left_out = None
+        """What was left out last is back, what was added last is gone, in the texts that were typed as well."""
+        out, draft = self.desk.undo, self._draft()
+        self.desk.undo = None
         if out is None or not self.fields.keep_typed(data):
             return
         edit = self.services.drafts.edit

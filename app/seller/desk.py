@@ -51,13 +51,18 @@ class Notice:
 
 
 @dataclass(frozen=True)
-class LeftOut:
-    """A fact or detail that was just left out, as it was said, and the draft before and after."""
+class Undo:
+    """A fact or detail that was just left out, or added, as it is said, and the draft before and after."""
 
     name: str
     said: str
     before: DraftView
     after: DraftView
+    added: bool = False
+
+    @property
+    def words(self) -> str:
+        return f"“{self.said}” is {'in the text' if self.added else 'left out'}."
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ class Desk:
         self.published: Listing | None = None
         self.notices: list[Notice] = []
         self.conflicts = self.runs = 0  # how often something was not saved, and how often the draft was written
-        self.left_out: LeftOut | None = None
+        self.undo: Undo | None = None
         self.declined: set[str] = set()  # drafts that this page has offered to go on with
         self.kept: dict[tuple[str, str], Kept] = {}  # by draft and field
         self.adding_to = ""  # the published listing whose further photos are being chosen
@@ -133,7 +138,7 @@ class Desk:
     def start_over(self) -> None:
         """An empty desk, for the next listing."""
         self.page, self.shots, self.refused, self.view, self.published = "sell", [], [], None, None
-        self.left_out = None
+        self.undo = None
 
     def show(self, view: DraftView, media: Media) -> None:
         """Show the draft with exactly its photos, in their order."""
@@ -224,7 +229,7 @@ class Painter:
             [c for c in same if c["price"]],
             retrieval,
             errors={notice.at: notice for notice in desk.notices},
-            undo=desk.left_out.said if desk.left_out is not None else "",
+            undo=desk.undo.words if desk.undo is not None else "",
             conflicts=desk.conflicts,
         )
 

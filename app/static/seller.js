@@ -72,6 +72,8 @@ function settle() {
   fresh[0]?.scrollIntoView({ block: "nearest" });
   const next = kept.settled && element.querySelector(".mirror mark[data-open], .bottom .main");
   if (next) { kept.settled = false; next.focus({ preventScroll: true }); }
+  const adds = element.querySelectorAll(".adds button");
+  if (kept.adding >= 0 && adds.length) { adds[Math.min(kept.adding, adds.length - 1)].focus({ preventScroll: true }); kept.adding = -1; }
   const say = element.querySelector("[data-focus]");
   if (say && say.dataset.focus !== kept.focused) { kept.focused = say.dataset.focus; say.focus(); window.scrollTo({ top: 0 }); }
 }
@@ -111,6 +113,7 @@ element.addEventListener("click", (event) => {
   const panel = button.closest(".pick");
   if (panel) { kept.open.delete(panel.id); reveal(panel.id, false); }
   kept.settled = Boolean(panel ?? button.closest(".checks"));
+  kept.adding = [...element.querySelectorAll(".adds button")].indexOf(button);
   send({ ...button.dataset });
 });
 

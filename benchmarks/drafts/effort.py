@@ -7,6 +7,11 @@ letter counting as one: one tap confirms all marked words; a marked word that is
 value is among its alternatives or there is nothing to say, else 2 and its letters; a wrong word that is not marked 3,
 because it must be noticed first; a fact that is missing 2, or its letters where it is free text. What the annotation
 leaves open, or guessed, costs nothing.
+
+That is the rule *typed*, as it was before drafts offered anything. *offered* counts the same drafts by the same rule
+once the seller has tapped whatever is right among the offers that the page shows (``SHOWN`` at a time; a tap brings the
+next one up), a tap each: the text is the one that the page has after these taps, so that what a tap fails to say, or
+takes out of the text, costs what it costs. Looking at offers that are wrong costs nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +20,7 @@ import argparse
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from statistics import mean, median
@@ -23,11 +28,14 @@ from typing import Any
 
 import yaml
 
+from app.editing.claims import name_of
+from app.editing.edits import Edit, apply, changes
 from listing.lexicon import load_lexicon, plain
-from listing.schema import Draft, Span
+from listing.schema import Draft, Offer, Span
 from listing.taxonomy import Taxonomy, load_taxonomy
 from listing.text.claims import NAME, Claim
 from listing.text.forms import DETAIL_FILE, implied
+from listing.text.offers import SHOWN
 from listing.text.spans import find_spans
 
 Row = Mapping[str, Any]
@@ -39,18 +47,19 @@ GOES_WITHOUT_SAYING = {("pattern", "solid"), ("pattern", "other"), ("closure", "
 
 @dataclass(frozen=True)
 class Effort:
-    """Taps by what they are for; ``details`` are those of details, whatever was wrong with them."""
+    """Taps by what they are for; ``details`` are those of details, whatever was wrong; ``offers``: what was added."""
 
     confirm: int = 0
     marked: int = 0
     unmarked: int = 0
     missing: int = 0
     details: int = 0
+    offers: int = 0
 
     @property
     def total(self) -> int:
         """All taps."""
-        return self.confirm + self.marked + self.unmarked + self.missing + self.details
+        return sum(astuple(self))
 
 
 class Truth:
@@ -125,6 +134,20 @@ def effort(draft: Draft, row: Row, taxonomy: Taxonomy) -> Effort:
     return Effort(confirm, marked, unmarked, missing, details)
 
 
+def with_offers(draft: Draft, row: Row, taxonomy: Taxonomy, shown: int = SHOWN) -> Effort:
+    """The same once every right offer that is shown was tapped."""
+    truth, taps, seen = Truth(row, taxonomy), list[Edit](), draft
+
+    def wanted() -> Offer | None:
+        missing = set(unsaid(seen, truth, taxonomy))
+        return next((o for o in seen.offers[:shown] if (o.attribute, o.value) in missing), None)
+
+    while offer := wanted():
+        taps.append(Edit("set", name_of(offer), offer.value))
+        seen = apply(draft, changes(taps))
+    return replace(effort(seen, row, taxonomy), offers=len(taps))
+
+
 def _cost_of_marked(span: Span, right: str | None) -> int:
     return 1 if right is None or right in span.alternatives else 2 + len(right)
 
@@ -182,16 +205,19 @@ def _patterns() -> dict[str, re.Pattern[str]]:
 
 
 def table(sets: Mapping[str, Sequence[tuple[Draft, Row]]], taxonomy: Taxonomy) -> str:
-    """One line a set: mean taps in all and by kind, their median, and what writing from nothing takes."""
-    head = ("drafts", "n", "taps", "median", "confirm", "marked", "unmarked", "missing", "details")
+    """Two lines a set, one a rule: mean taps in all and by kind, their median, and what writing from nothing takes."""
+    head = ("drafts", "rule", "n", "taps", "median", *(part.name for part in fields(Effort)))
     lines = ["  ".join(f"{name:>9}" for name in head)]
     for name, pairs in sets.items():
-        all_ = [effort(draft, row, taxonomy) for draft, row in pairs]
-        parts = [mean(getattr(e, part) for e in all_) for part in head[4:]]
-        numbers = [mean(e.total for e in all_), median(e.total for e in all_), *parts]
-        lines.append("  ".join([f"{name:>9}", f"{len(all_):>9}", *(f"{n:>9.2f}" for n in numbers)]))
+        for rule, count in (("typed", effort), ("offered", with_offers)):
+            all_ = [count(draft, row, taxonomy) for draft, row in pairs]
+            parts = [mean(getattr(e, part) for e in all_) for part in head[5:]]
+            numbers = [mean(e.total for e in all_), median(e.total for e in all_), *parts]
+            lines.append("  ".join([f"{name:>9}", f"{rule:>9}", f"{len(all_):>9}", *(f"{n:>9.2f}" for n in numbers)]))
     rows = [row for pairs in sets.values() for _, row in pairs]
-    lines.append("  ".join([f"{'nothing':>9}", f"{len(rows):>9}", f"{mean(map(from_nothing, rows)):>9.2f}"]))
+    lines.append(
+        "  ".join([f"{'nothing':>9}", f"{'typed':>9}", f"{len(rows):>9}", f"{mean(map(from_nothing, rows)):>9.2f}"])
+    )
     return "\n".join(lines)
 
 

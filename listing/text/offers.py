@@ -36,7 +36,7 @@ def open_offers(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
         return []
     before = settle(claims, taxonomy)
     own = f"{draft.title}. {draft.description.partition(chr(10) * 2)[0]}"
-    written = set(load_details().read(own))
+    written = {c.value for c in claims if c.attribute == "detail"} | load_details().named(own)
     found: list[Offer] = []
     for offer in draft.offers:
         if offer.value in written if offer.attribute == "detail" else _speaks(draft, claims, offer, taxonomy):

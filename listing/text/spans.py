@@ -208,7 +208,7 @@ def add(draft: Draft, claim: Claim) -> Draft:
     named = [c for c in said(draft) if c.attribute in (NAME, "category")]
     sentence, marks = sentences_of(named, claim, taxonomy) if named else ("", [])
     own, blank, note = draft.description.partition("\n\n")
-    if not sentence or claim.value in load_details().read(own):
+    if not sentence or claim.value in load_details().named(own):
         return draft
     at = len(own)
     for start, end in reversed(split(own)):
