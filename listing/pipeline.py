@@ -182,8 +182,9 @@ class Pipeline:
         with clock.stage("reading"):
             lines = pages.all(seen.roles)
         words = said.words if said is not None else None
-        # A model that fills in a form is not asked what each photo is for.
-        labels = {i for i, page in enumerate(lines) if label_words(page) >= LABEL_LINES} if said else seen.labels()
+        # Nobody says what each photo is for where a form was filled in, or the towers know none of these things.
+        unsorted = said is not None or not parts.taxonomy.tuned()
+        labels = {i for i, page in enumerate(lines) if label_words(page) >= LABEL_LINES} if unsorted else seen.labels()
         printed = printed_facts.read_facts(request, node, lines, labels, words)
         for fact in printed:
             if fact.name not in request.facts:
