@@ -28,6 +28,9 @@ def chat(opening: str, closing: str, photo: str, answerer: str = "assistant", be
 
 
 CHATML = ("<|im_start|>ROLE\\n", "<|im_end|>\\n")
+# Like the hub's of Qwen3.5: thoughts, if empty ones, before the last answer alone.
+THINKING = chat(*CHATML, photo="<|vision_start|><|image_pad|><|vision_end|>", ask="<think>\\n\\n</think>\\n\\n")
+THINKING = THINKING.replace("message.role == 'assistant' %}", "message.role == 'assistant' and loop.last %}")
 MISTRAL = (
     "<s>{% for message in messages %}{% if message.role == 'user' %}[INST]{% endif %}{% for part in message.content %}"
     "{% if part.type == 'image' %}[IMG]{% else %}{{ part.text }}{% endif %}{% endfor %}"
@@ -89,9 +92,7 @@ def qwen3_5(words: Any) -> tuple[Any, Any]:
         **qwen_ids(words),
     )  # fmt: skip
     pixels = hf.Qwen2VLImageProcessor(size={"shortest_edge": 64 * 64, "longest_edge": 96 * 96}, patch_size=16)
-    template = chat(*CHATML, photo="<|vision_start|><|image_pad|><|vision_end|>", ask="<think>\\n\\n</think>\\n\\n")
-    template = template.replace("message.role == 'assistant' %}", "message.role == 'assistant' and loop.last %}")
-    processor = hf.Qwen3VLProcessor(pixels, words, hf.Qwen3VLVideoProcessor(), chat_template=template)
+    processor = hf.Qwen3VLProcessor(pixels, words, hf.Qwen3VLVideoProcessor(), chat_template=THINKING)
     return hf.Qwen3_5ForConditionalGeneration(config), processor
 
 
