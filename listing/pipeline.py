@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import threading
 import time
@@ -10,13 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from listing.backends.base import FormBackend
+from listing.backends.stopping import stop_when
 from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent
 from listing.evidence.labels import label_words
 from listing.evidence.neighbours import Neighbours
+from listing.evidence.past_listings import PastListings
 from listing.facts import item_form, printed_facts, verify, visual_facts
 from listing.facts.item_form import Said
 from listing.facts.likely import likely
@@ -25,15 +28,12 @@ from listing.facts.printed_facts import Pages
 from listing.home import ipl_home
 from listing.intake.photos import intake
 from listing.pipeline_parts import Parts, build_parts
-from listing.request import DraftPipeline, DraftRequest
+from listing.request import DraftRequest
 from listing.schema import AttributeValue, Category, Detail, Draft, Flag, Offer
 from listing.taxonomy import CategoryNode, Taxonomy
 from listing.text import seller_questions
 from listing.text.compose import compose
 from listing.text.offers import offers_of, open_offers
-
-if TYPE_CHECKING:
-    from listing.evidence.past_listings import PastListings
 
 LABEL_LINES = 2  # of a label's words on a photo, for its print to be none of the item
 
@@ -81,6 +81,30 @@ class Pipeline:
         self.parts = parts
         self.concurrency = parts.backend.concurrency
         self._here = threading.Lock()
+        self._threads = ThreadPoolExecutor(self.concurrency, "draft")
+
+    def draft(self, photos: Sequence[str | Path], *, note: str = "") -> Draft:
+        """The draft of one item's photos; see the function ``draft``."""
+        request = DraftRequest(photos=intake(photos), note=note)
+        (last,) = (event.draft for event in self.run(request) if isinstance(event, DraftEvent))
+        return last
+
+    async def adraft(self, photos: Sequence[str | Path], *, note: str = "") -> Draft:
+        """``draft`` in a thread, as many at the same time as the model allows; others wait for their turn.
+
+        Cancelling it ends its requests to a server.
+        """
+        cancelled = threading.Event()
+
+        def work() -> Draft:
+            stop_when(cancelled.is_set)
+            return self.draft(photos, note=note)
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
 
     def run(self, request: DraftRequest) -> Iterator[Event]:
         """Yield events as they are known; see ``DraftPipeline``."""
@@ -186,8 +210,9 @@ class Pipeline:
         with clock.stage("reading"):
             lines = pages.all(seen.roles)
         words = said.words if said is not None else None
-        # A model that fills in a form is not asked what each photo is for.
-        labels = {i for i, page in enumerate(lines) if label_words(page) >= LABEL_LINES} if said else seen.labels()
+        # Nobody says what each photo is for where a form was filled in, or the towers know none of these things.
+        unsorted = said is not None or not parts.taxonomy.tuned()
+        labels = {i for i, page in enumerate(lines) if label_words(page) >= LABEL_LINES} if unsorted else seen.labels()
         printed = printed_facts.read_facts(request, node, lines, labels, words)
         for fact in printed:
             if fact.name not in request.facts:
@@ -279,7 +304,7 @@ def draft_id(request: DraftRequest) -> str:
 
 def build_pipeline(
     model: str | None, rag: bool, home: Path, past: PastListings | None = None, concurrency: int | None = None
-) -> DraftPipeline:
+) -> Pipeline:
     """The pipeline with its real parts; heavy imports happen here. BackendError: the model cannot be used.
 
     Args:
@@ -295,13 +320,39 @@ def build_pipeline(
 def draft(photos: Sequence[str | Path], *, note: str = "", model: str | None = None, rag: bool = True) -> Draft:
     """The draft of one item's photos: the short way for a script; ``Pipeline.run`` gives the events on the way.
 
+    Model and index stay loaded for the next call.
+
     Args:
         photos: files, the first one is the cover. note: the seller's words. model, rag: see ``build_pipeline``.
 
     Raises:
         PhotoError, BackendError: one sentence that says what to do.
     """
-    pipeline = build_pipeline(model, rag, ipl_home())
-    request = DraftRequest(photos=intake(photos), note=note)
-    (last,) = (event.draft for event in pipeline.run(request) if isinstance(event, DraftEvent))
-    return last
+    return _loaded(model, rag).draft(photos, note=note)
+
+
+async def adraft(photos: Sequence[str | Path], *, note: str = "", model: str | None = None, rag: bool = True) -> Draft:
+    """``draft`` without blocking the event loop: a server's model works on eight at once, others write one at a time.
+
+    More or fewer at once: ``build_pipeline(..., concurrency=N)`` and its ``adraft``. See ``draft``.
+    """
+    pipeline = await asyncio.to_thread(_loaded, model, rag)
+    return await pipeline.adraft(photos, note=note)
+
+
+_loading = threading.Lock()
+
+
+def _loaded(model: str | None, rag: bool) -> Pipeline:
+    with _loading:
+        return _pipeline(model, rag, ipl_home())
+
+
+@lru_cache(maxsize=4)
+def _pipeline(model: str | None, rag: bool, home: Path) -> Pipeline:
+    return build_pipeline(model, rag, home, _past(home) if rag else None)
+
+
+@lru_cache(maxsize=1)
+def _past(home: Path) -> PastListings:
+    return PastListings.open(home)  # one for all models: an embedded index has one owner

@@ -25,9 +25,11 @@ def name_of(span: Span | Offer) -> str:
     return f"{DETAIL}{span.value}" if span.attribute == "detail" else span.attribute or ""
 
 
-def is_detail(name: str) -> bool:
-    """Whether it names a detail that texts know."""
-    return name.startswith(DETAIL) and name.removeprefix(DETAIL) in detail_forms()
+def is_detail(name: str, draft: Draft | None) -> bool:
+    """Whether it names a detail that texts know, or that the draft's model found."""
+    phrase = name.removeprefix(DETAIL)
+    found = {d.phrase for d in draft.details} if draft is not None else set()
+    return name.startswith(DETAIL) and (phrase in detail_forms() or phrase in found)
 
 
 def fits(draft: Draft | None, name: str) -> bool:

@@ -30,6 +30,7 @@ _AGREEMENT = (  # (of one thing, of several)
         ("slip it on", "slip them on"),
     ),
 )
+_WHERE = re.compile(r" (?:at|on|in|with|inside|under) ")
 _ARTICLE = re.compile(r"\b(an?) ((?:[\w-]+ )?)$", re.I)  # an adjective may stand between ("a wide boat neck")
 
 
@@ -55,6 +56,7 @@ def _phrases(claim: Claim, claims: Sequence[Claim], taxonomy: Taxonomy) -> set[s
     if claim.attribute == "detail":
         form = detail_forms().get(claim.value)
         words = [form_for(f, node) for f in (form.behind, form.adjective, form.looks)] if form else []
+        words += [] if form else [_WHERE.split(claim.value)[0]]  # "thumb loops" of "thumb loops at the cuffs"
         return {claim.value, *(re.sub(r"^an? ", "", w) for w in words if w)}
     phrases = {claim.value, *taxonomy.attributes[claim.attribute].phrases.get(claim.value, ())}
     return {f"size {claim.value}"} if claim.attribute == "size" else phrases

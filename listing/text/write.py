@@ -56,7 +56,7 @@ def listing_prompt(
     """The prompt of what may be said; no order hidden in print, note or other listings gets into it."""
     item = settle(claims, taxonomy)
     lines: dict[bool, list[str]] = {True: [], False: []}
-    for claim in [*item.facts.values(), *item.wear, *item.details]:
+    for claim in [*item.facts.values(), *item.wear, *item.details, *item.own]:
         if claim.attribute != "text" and not (claim.noted and claim.attribute in ("condition", *SELLERS_OWN)):
             words = claim.value if claim.attribute == "detail" else f"{claim.attribute}: {claim.blend or claim.value}"
             lines[claim.status != "check"].append(words)

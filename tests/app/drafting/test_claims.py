@@ -15,7 +15,7 @@ from app.web.api_schemas import DraftBody
 from listing.facts.ensemble import AttributeCalibration, Calibration
 from listing.intake.photos import intake
 from listing.request import DraftRequest
-from listing.schema import AttributeValue, Candidate, Category, Evidence
+from listing.schema import AttributeValue, Candidate, Category, Detail, Evidence
 from listing.taxonomy import load_taxonomy
 from listing.text.claims import claims_of
 from listing.text.render import render
@@ -290,6 +290,13 @@ def test_the_api_does_the_same(services, made):
         listing = client.post("/v1/listings", json={"draft_id": made.draft_id}).json()
         assert listing["attributes"] == {"colour": "black", "closure": "zip"}
         assert code(client.post(f"{url}/claims", json={"confirm": True})) == (409, "published")
+
+
+def test_a_detail_in_the_models_own_words_is_confirmed_or_left_out_like_any_other(draft):
+    found = draft.model_copy(update={"details": [Detail(phrase="thumb loops", confidence=0.6)]})
+    assert claims.is_detail("detail:thumb loops", found)
+    assert not claims.is_detail("detail:thumb loops", draft)
+    assert not claims.is_detail("thumb loops", found)
 
 
 @pytest.mark.parametrize(
