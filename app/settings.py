@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     store: str = Field("", description="Database URL (sqlite:///... or postgresql+psycopg://...); default: in home.")
     media: Path | None = Field(None, description="Folder of the photos; default: in home.")
     passwords: Path | None = Field(None, description="Password file; without one there is a single user on loopback.")
-    operators: str = Field("", description="Names, with commas, who may open /ops; alone on loopback everybody may.")
+    operators: str = Field("", description="Names, with commas, who may open /ops too; alone on loopback everybody may.")
     currency: str = Field("EUR", pattern="^[A-Z]{3}$", description="Currency of prices.")
     secure_cookies: bool = Field(False, description="Reached by https alone: cookies and browsers keep to it.")
     session_hours: float = Field(24 * 14, gt=0, description="How long a sign-in lasts.")
@@ -101,12 +101,12 @@ class Settings(BaseSettings):
         if not self.on_loopback and self.passwords is None:
             raise SettingsError(
                 f"IPL_HOST={self.host} opens the page to others; name a password file with IPL_PASSWORDS first "
-                "(./ipl accounts password NAME FILE makes one)."
+                "(./ipl accounts add NAME FILE makes one)."
             )
         if self.passwords is not None and not self.passwords.is_file():
             raise SettingsError(
                 f"IPL_PASSWORDS names {self.passwords}, which is not there; "
-                f"./ipl accounts password NAME {self.passwords} makes it."
+                f"./ipl accounts add NAME {self.passwords} makes it."
             )
         return self
 
