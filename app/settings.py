@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     store: str = Field("", description="Database URL (sqlite:///... or postgresql+psycopg://...); default: in home.")
     media: Path | None = Field(None, description="Folder of the photos; default: in home.")
     passwords: Path | None = Field(None, description="Password file; without one there is a single user on loopback.")
-    operators: str = Field("", description="Names, with commas, who may open /ops too; alone on loopback everybody may.")
+    operators: str = Field("", description="Names, with commas, who may open /ops; alone on loopback everybody may.")
     currency: str = Field("EUR", pattern="^[A-Z]{3}$", description="Currency of prices.")
     secure_cookies: bool = Field(False, description="Reached by https alone: cookies and browsers keep to it.")
     session_hours: float = Field(24 * 14, gt=0, description="How long a sign-in lasts.")
