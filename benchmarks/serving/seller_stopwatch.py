@@ -51,6 +51,7 @@ class Seller:
 
     def __init__(self, page: Page, url: str, truth: Truth) -> None:
         self.page, self.url, self.truth = page, url, truth
+        self.key, self.height = "", page.evaluate("innerHeight")
         self.clicks = self.letters = 0
         self.seconds = self.scrolled = 0.0
 
@@ -58,10 +59,12 @@ class Seller:
         """From an empty page to the published listing."""
         with self.page.expect_file_chooser() as chooser:
             self.press("#ipl-add")
+        self.page.evaluate("window.pressed = performance.now()")
         chooser.value.set_files(photo)
         self.wait("document.querySelector('.shot')")
         before = self.seconds
         self.press("#ipl-write", READY)
+        self.key = self.page.locator("#ipl-draft-form input[name=key]").input_value()
         lower = self.lower_edge()
         seen = {name: self.page.evaluate(IN_VIEW, [name, lower]) for name in ("title", "description")}
         draft_seconds = self.seconds - before
@@ -73,8 +76,8 @@ class Seller:
         self.type_the_rest()
         self.press("#price")
         self.type("15")
-        left = [words for _, words in self.wrong_and_missing()]
         self.press("#ipl-draft .bottom .main", "document.querySelector('.done-page')")
+        left = self.wrong_and_missing()
         counts = {"clicks": self.clicks, "letters": self.letters, "scrolled": round(self.scrolled)}
         waits = {"seconds": round(self.seconds, 2), "draft_seconds": round(draft_seconds, 2)}
         return {**counts, **waits, **seen, "left": left}
@@ -98,7 +101,7 @@ class Seller:
         """Scroll no further than until the target stands in the window, and not behind what is fixed there."""
         box = target.bounding_box()
         assert box is not None, f"{target} cannot be seen"
-        lower = self.lower_edge() if not target.evaluate("e => e.closest('.bottom')") else box["y"] + box["height"]
+        lower = self.height if target.evaluate("e => Boolean(e.closest('.bottom'))") else self.lower_edge()
         way = min(box["y"], max(0.0, box["y"] + box["height"] - lower))
         if abs(way) >= 1:
             before = self.page.evaluate("scrollY")
@@ -107,10 +110,9 @@ class Seller:
 
     def lower_edge(self) -> float:
         """Where the fixed bar with the button begins, or the window ends."""
-        height = self.page.viewport_size["height"]  # type: ignore[index]
         bar = self.page.locator("#ipl-draft .bottom")
-        box = bar.bounding_box() if bar.count() and bar.is_visible() else None
-        return min(height, box["y"]) if box else height
+        box = bar.bounding_box() if bar.is_visible() else None
+        return min(self.height, box["y"]) if box else self.height
 
     def type(self, words: str) -> None:
         self.letters += len(words)
@@ -120,39 +122,35 @@ class Seller:
 
     def draft(self) -> Draft:
         """The draft as the server has it."""
-        key = self.page.locator("#ipl-draft-form input[name=key]").input_value()
-        body = self.page.request.get(f"{self.url}v1/drafts/{key}").json()["draft"]
-        return Draft.model_validate(body)
+        return Draft.model_validate(self.page.request.get(f"{self.url}v1/drafts/{self.key}").json()["draft"])
 
     def wrong(self, draft: Draft) -> list[Span]:
         """Claims of the texts that are not so."""
         spans = claims_of(draft, load_taxonomy())
         return [s for s in spans if self.truth.judge(s.attribute or "", s.value) is False]
 
-    def wrong_and_missing(self) -> list[tuple[str, str]]:
+    def wrong_and_missing(self) -> list[str]:
         draft = self.draft()
         text = f"{draft.title} {draft.description}".lower()
         missing = [fact for fact in unsaid(draft, self.truth, load_taxonomy()) if in_words(*fact).lower() not in text]
-        return [*((s.attribute or "", f"not {s.value}") for s in self.wrong(draft)), *missing]
+        return [f"not {span.value}" for span in self.wrong(draft)] + [value for _, value in missing]
 
     def choose_category(self) -> None:
         label = self.truth.category
         if self.draft().category.value == label:
             return
-        on = f"#ipl-draft .chip[data-do=category][data-value='{label}'][aria-pressed=true]"
-        answered = f'document.querySelector("{on}") && {READY}'
-        chip = self.page.locator(on.removesuffix("[aria-pressed=true]")).first
+        chip = f"#ipl-draft .chip[data-do=category][data-value='{label}']"
+        answered = f'document.querySelector("{chip}[aria-pressed=true]") && {READY}'
         if not self.page.locator("#ipl-draft details.else summary").is_visible():
             self.open_facts()
-        if chip.count():
-            return self.press(chip, answered)
+        if self.page.locator(f"{chip}[aria-pressed]").count():
+            self.press(f"{chip}[aria-pressed]", answered)
+            return
         self.press("#ipl-draft details.else summary")
         self.press("#cat-other")
         self.page.locator("#cat-other").select_option(label)
         self.clicks += 1
-        # A category that no chip names is seen in the field of its name.
-        self.press("#ipl-draft details.else button", f"!({READY}) || {answered}")
-        self.wait(READY)
+        self.press("#ipl-draft details.else button", answered)
 
     def change_marked(self) -> None:
         """Another choice for each marked word that is wrong, or it is left out."""
@@ -172,6 +170,8 @@ class Seller:
             if right or drop.count():
                 gone = f"!document.querySelector('mark[data-open=\"{panel}\"]') && {READY}"
                 self.press(right[0] if right else drop, gone)
+            else:
+                self.page.keyboard.press("Escape")
 
     def tell_facts(self) -> None:
         """What is missing, as far as there is a chip or a question for it."""
@@ -182,7 +182,8 @@ class Seller:
             elif attribute == "brand":
                 told |= self.answer_in_words(attribute, value)
         if told and self.draft().schema_version == 1:  # its text does not follow a fact
-            self.press("[data-do=tone][data-tone=plain]", f"!({READY})")
+            self.press("[data-do=tone][data-tone=plain]")
+            self.page.wait_for_function(f"() => !({READY})")
             self.wait(READY)
 
     def choose_fact(self, attribute: str, value: str) -> bool:
