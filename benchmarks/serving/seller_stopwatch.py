@@ -1,8 +1,8 @@
 """A stopwatch of the seller's page: what 20 listings take a seller who knows what the photos show, in a browser.
 
     ./ipl serve --port 7861                    # on a home of its own: what is published here is found as a past listing
-    python -m benchmarks.serving.seller_stopwatch now=http://127.0.0.1:7861/ --size phone --out runs.jsonl
-    python -m benchmarks.serving.seller_stopwatch --out runs.jsonl          # the table of all runs so far
+    python -m benchmarks.serving.seller_stopwatch now=http://127.0.0.1:7861/ --out runs.jsonl
+    python -m benchmarks.serving.seller_stopwatch --out runs.jsonl       # the table of all runs so far
 
 The photos are those of ``seller_stopwatch.txt`` (of IPL_DATA/clothing_cc0): of 20 validation senders, drawn by
 ``random.Random(0)``, one photo each whose label is right, drawn before the first run. The seller is that of
@@ -11,8 +11,9 @@ The photos are those of ``seller_stopwatch.txt`` (of IPL_DATA/clothing_cc0): of 
 confirmed, a price typed and the listing published. Where the text does not follow a fact it is written again once.
 
 Of each listing: clicks, and typed letters apart; seconds from a press until the page has answered it; pixels that had
-to be scrolled to reach what was pressed; whether title and text stood whole in the window when the draft was done; and
-what was still wrong or missing when it was published. The page is driven by marks of the HTML that all editions share.
+to be scrolled to reach what was pressed; whether title and text stood whole in the window when the draft was done, in
+those of a phone (390x844, where all of it is done) and of a desktop (1280x800); and what was still wrong or missing
+when it was published. The page is driven by marks of the HTML that all editions share.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
+from app.editing.claims import name_of
 from app.setup.external_tools import find_chromium
 from benchmarks.drafts.effort import ATTRIBUTES, Truth, claims_of, unsaid
 from finetune.data.photosets import data_root, read_annotations
@@ -34,16 +36,16 @@ from listing.schema import Draft, Span
 from listing.taxonomy import load_taxonomy
 from tests.app.support.page_server import CHROMIUM_ARGS
 
-SIZES = {"phone": (390, 844), "desktop": (1280, 800)}
+PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 800}
 PHOTOS = Path(__file__).with_suffix(".txt")
 LONGEST_MS = 600_000
 PRESSED = "addEventListener('pointerdown', () => { window.pressed = performance.now(); }, true)"
 READY = "document.querySelector('#ipl-draft .bottom .main') && !document.querySelector('#ipl-status .work')"
-# What is fixed at the lower edge covers what is behind it.
-IN_VIEW = """([name, lower]) => {
-  const box = document.querySelector(`#t-${name}`).getBoundingClientRect();
-  return box.top >= 0 && box.bottom <= lower;
-}"""
+# Whether title and text stand whole in the window, and not behind what is fixed at its lower edge.
+SEEN = """() => ['title', 'description'].every((name) => {
+  const [box, bar] = [`#t-${name}`, '#ipl-draft .bottom'].map((e) => document.querySelector(e).getBoundingClientRect());
+  return box.top >= 0 && box.bottom <= Math.min(innerHeight, bar.top);
+})"""
 
 
 class Seller:
@@ -65,8 +67,7 @@ class Seller:
         before = self.seconds
         self.press("#ipl-write", READY)
         self.key = self.page.locator("#ipl-draft-form input[name=key]").input_value()
-        lower = self.lower_edge()
-        seen = {name: self.page.evaluate(IN_VIEW, [name, lower]) for name in ("title", "description")}
+        seen = self.seen()
         draft_seconds = self.seconds - before
         self.choose_category()
         self.change_marked()
@@ -81,6 +82,15 @@ class Seller:
         counts = {"clicks": self.clicks, "letters": self.letters, "scrolled": round(self.scrolled)}
         waits = {"seconds": round(self.seconds, 2), "draft_seconds": round(draft_seconds, 2)}
         return {**counts, **waits, **seen, "left": left}
+
+    def seen(self) -> dict[str, bool]:
+        """Whether title and text are seen without scrolling, by size of the window."""
+        phone = self.page.evaluate(SEEN)
+        self.page.set_viewport_size(DESKTOP)
+        self.page.wait_for_timeout(300)
+        desktop = self.page.evaluate(SEEN)
+        self.page.set_viewport_size(PHONE)
+        return {"phone": phone, "desktop": desktop}
 
     # What a hand does.
 
@@ -163,9 +173,10 @@ class Seller:
             tried.add((attribute, span.value))
             mark = self.page.locator(f".field.{span.field} mark.check[data-start='{span.start}']")
             panel = mark.get_attribute("data-open")
-            self.press(mark)
-            choices = self.page.locator(f"#{panel} .chip:not(.yes)[data-value]").all()
-            right = [c for c in choices if self.truth.judge(attribute, c.get_attribute("data-value") or "")]
+            likeliest = f".checks .chip[data-name='{name_of(span)}']"  # offered beside, where the page does that
+            if not self.right_of(attribute, likeliest):
+                self.press(mark)
+            right = self.right_of(attribute, likeliest) or self.right_of(attribute, f"#{panel} .chip:not(.yes)")
             drop = self.page.locator(f"#{panel} [data-do=fact_drop]")
             if right or drop.count():
                 gone = f"!document.querySelector('mark[data-open=\"{panel}\"]') && {READY}"
@@ -173,11 +184,19 @@ class Seller:
             else:
                 self.page.keyboard.press("Escape")
 
+    def right_of(self, attribute: str, chips: str) -> list[Locator]:
+        """Those of the chips that say what is so."""
+        named = self.page.locator(f"{chips}[data-value]").all()
+        return [c for c in named if self.truth.judge(attribute, c.get_attribute("data-value") or "")]
+
     def tell_facts(self) -> None:
         """What is missing, as far as there is a chip or a question for it."""
         told = False
         for attribute, value in list(unsaid(self.draft(), self.truth, load_taxonomy())):
-            if attribute in (*ATTRIBUTES, "condition"):
+            offer = f".adds .chip[data-value='{value}']"  # where the page offers what it does not say
+            if self.page.locator(offer).first.is_visible():
+                self.press(offer, f'!document.querySelector("{offer}")')
+            elif attribute in (*ATTRIBUTES, "condition"):
                 told |= self.choose_fact(attribute, value)
             elif attribute == "brand":
                 told |= self.answer_in_words(attribute, value)
@@ -246,10 +265,9 @@ def in_words(attribute: str, value: str) -> str:
 
 
 @contextmanager
-def opened(browser: Browser, url: str, size: str) -> Iterator[Page]:
+def opened(browser: Browser, url: str) -> Iterator[Page]:
     """A page of its own, ready to be pressed."""
-    width, height = SIZES[size]
-    context = browser.new_context(viewport={"width": width, "height": height})
+    context = browser.new_context(viewport=PHONE)
     context.set_default_timeout(LONGEST_MS)
     context.add_init_script(PRESSED)
     page = context.new_page()
@@ -261,17 +279,17 @@ def opened(browser: Browser, url: str, size: str) -> Iterator[Page]:
     context.close()
 
 
-def run(edition: str, url: str, size: str, out: Path) -> None:
+def run(edition: str, url: str, out: Path) -> None:
     """All photos on one page; a line of ``out`` for each, and none again for those that have one."""
     folder = data_root() / "clothing_cc0"
     rows = {Path(row["image"]).name: row for row in read_annotations(folder)}
-    done = {row["photo"] for row in lines(out) if (row["edition"], row["size"]) == (edition, size)}
+    done = {row["photo"] for row in lines(out) if row["edition"] == edition}
     with sync_playwright() as play, out.open("a", encoding="utf-8") as file:
         browser = play.chromium.launch(executable_path=str(find_chromium()), args=CHROMIUM_ARGS)
         for name in [n for n in PHOTOS.read_text(encoding="utf-8").split() if n not in done]:
-            with opened(browser, url, size) as page:
+            with opened(browser, url) as page:
                 found = Seller(page, url, Truth(rows[name], load_taxonomy())).list_it(Path(rows[name]["image"]))
-            line = {"edition": edition, "size": size, "photo": name, **found}
+            line = {"edition": edition, "photo": name, **found}
             print(json.dumps(line), file=file, flush=True)
         browser.close()
 
@@ -282,29 +300,27 @@ def lines(file: Path) -> list[dict[str, Any]]:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Medians and ranges by edition and size, as Markdown."""
+    """Medians and ranges by edition, as Markdown."""
     names = {"clicks": "clicks", "letters": "letters", "seconds": "seconds", "scrolled": "px scrolled"}
-    head = ["edition", "size", "n", *names.values(), "draft seconds", "title seen", "text seen", "left wrong"]
+    head = ["edition", "n", *names.values(), "draft seconds", "seen at 390x844", "seen at 1280x800", "left wrong"]
     out = [head, ["---"] * len(head)]
-    for edition, size in dict.fromkeys((row["edition"], row["size"]) for row in rows):
-        mine = [row for row in rows if (row["edition"], row["size"]) == (edition, size)]
+    for edition in dict.fromkeys(row["edition"] for row in rows):
+        mine = [row for row in rows if row["edition"] == edition]
         numbers = [[row[name] for row in mine] for name in (*names, "draft_seconds")]
         shown = [f"{median(n):.4g} ({min(n):g} to {max(n):g})" for n in numbers]
-        seen = [f"{sum(row[name] for row in mine)} of {len(mine)}" for name in ("title", "description")]
-        left = f"{sum(len(row['left']) for row in mine)}"
-        out.append([edition, size, str(len(mine)), *shown, *seen, left])
+        seen = [f"{sum(row[size] for row in mine)} of {len(mine)}" for size in ("phone", "desktop")]
+        out.append([edition, str(len(mine)), *shown, *seen, str(sum(len(row["left"]) for row in mine))])
     return "\n".join(f"| {' | '.join(line)} |" for line in out)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What a listing takes on the seller's page, in a browser.")
     parser.add_argument("page", nargs="?", metavar="NAME=URL", help="a name for this edition, and where it is served")
-    parser.add_argument("--size", choices=SIZES, default="phone")
     parser.add_argument("--out", type=Path, required=True, help="the lines of all runs")
     args = parser.parse_args()
     if args.page:
         edition, _, url = args.page.partition("=")
-        run(edition, url, args.size, args.out)
+        run(edition, url, args.out)
     print(table(lines(args.out)))
 
 
