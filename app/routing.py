@@ -55,16 +55,16 @@ def services_of(request: Request) -> Services:
 
 
 def is_operator(services: Services, name: str | None) -> bool:
-    """In the single-user mode the one person; else whoever IPL_OPERATORS names."""
+    """In the single-user mode the one person; else whom IPL_OPERATORS or the password file names as one."""
     named = {n.strip() for n in services.settings.operators.split(",") if n.strip()}
-    return services.sellers.single or (name is not None and name in named)
+    return services.sellers.single or (name is not None and (name in named or services.sellers.operates(name)))
 
 
 def operator(request: Request) -> Services:
     """The services, for an operator; AppError for who is not signed in (401), or is none (403)."""
     services, seller = services_of(request), request_seller(request)
     if not is_operator(services, seller.name):
-        raise AppError("no_operator", "This page is for operators; IPL_OPERATORS names them.", 403)
+        raise AppError("no_operator", "This is for operators; ./ipl accounts add NAME --operator makes one.", 403)
     return services
 
 

@@ -101,12 +101,12 @@ class Settings(BaseSettings):
         if not self.on_loopback and self.passwords is None:
             raise SettingsError(
                 f"IPL_HOST={self.host} opens the page to others; name a password file with IPL_PASSWORDS first "
-                "(./ipl accounts password NAME FILE makes one)."
+                "(./ipl accounts add NAME FILE makes one)."
             )
         if self.passwords is not None and not self.passwords.is_file():
             raise SettingsError(
                 f"IPL_PASSWORDS names {self.passwords}, which is not there; "
-                f"./ipl accounts password NAME {self.passwords} makes it."
+                f"./ipl accounts add NAME {self.passwords} makes it."
             )
         return self
 

@@ -80,7 +80,7 @@ function settle() {
     field.value = text;
     field.iplVersion = version;
   });
-  element.querySelectorAll("details[data-keep]").forEach((d) => { d.open = kept.open.has(d.dataset.keep) || "busy" in d.dataset; });
+  element.querySelectorAll("details[data-keep]").forEach((d) => { d.open = kept.open.has(d.dataset.keep); });
   const fresh = [...element.querySelectorAll("[data-show]")].filter((shown) => !kept.shown.has(shown.dataset.show));
   fresh.forEach((shown) => { kept.shown.add(shown.dataset.show); unfold(shown); });
   fresh[0]?.scrollIntoView({ block: "nearest" });
@@ -133,7 +133,7 @@ element.addEventListener("click", (event) => {
 
 element.addEventListener("toggle", (event) => {
   const name = event.target.dataset?.keep;
-  if (name && !("busy" in event.target.dataset)) kept.open[event.target.open ? "add" : "delete"](name);
+  if (name) kept.open[event.target.open ? "add" : "delete"](name);
 }, true);
 
 element.addEventListener("submit", (event) => {

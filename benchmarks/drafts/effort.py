@@ -111,7 +111,7 @@ class Truth:
 def effort(draft: Draft, row: Row, taxonomy: Taxonomy) -> Effort:
     """What it takes to make one draft right and complete."""
     truth = Truth(row, taxonomy)
-    spans = draft.spans or _spans_of_plain(draft, taxonomy)
+    spans = claims_of(draft, taxonomy)
     claims = {(s.attribute or "", s.value): s for s in spans}
     confirm = marked = unmarked = missing = details = 0
     for (attribute, value), span in claims.items():
@@ -185,7 +185,7 @@ def _cost_of_marked(span: Span, right: str | None) -> int:
 
 def unsaid(draft: Draft, truth: Truth, taxonomy: Taxonomy) -> Iterable[tuple[str, str]]:
     """What is known of the item and stands nowhere in the texts, in no words, and does not go without saying."""
-    claims = {(s.attribute or "", s.value) for s in draft.spans or _spans_of_plain(draft, taxonomy)}
+    claims = {(s.attribute or "", s.value) for s in claims_of(draft, taxonomy)}
     text = f"{draft.title}. {draft.description}"
     said = load_lexicon(taxonomy).mentions(text)
     item_type = next((value for attribute, value in claims if attribute == NAME), None)
@@ -208,6 +208,11 @@ def unsaid(draft: Draft, truth: Truth, taxonomy: Taxonomy) -> Iterable[tuple[str
     written = {phrase for phrase, pattern in _patterns().items() if pattern.search(text.lower())}
     for phrase in truth.details - written - silent:
         yield "detail", phrase
+
+
+def claims_of(draft: Draft, taxonomy: Taxonomy) -> list[Span]:
+    """What the texts of a draft claim."""
+    return draft.spans or _spans_of_plain(draft, taxonomy)
 
 
 def _spans_of_plain(draft: Draft, taxonomy: Taxonomy) -> list[Span]:

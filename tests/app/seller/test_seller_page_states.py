@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.store.search_index import NoIndex
-from tests.app.seller.conftest import add, expect, facts, publish, put_online, write
+from tests.app.seller.conftest import SIZES, add, expect, facts, publish, put_online, write
 from tests.app.support.page_server import served
 from tests.fakes import FakePipeline
 
@@ -23,6 +23,14 @@ WATCH = """() => {
     watcher.disconnect();
   }).observe(document.body, { childList: true, subtree: true });
   document.querySelector('#ipl-write').click();
+}"""
+MOST_SHIFT = 0.05
+# Shifts as they count for CLS, once the tap on the button is answered.
+SHIFTS = """() => {
+  window.shifts = [];
+  new PerformanceObserver((list) => { for (const { value, sources, hadRecentInput } of list.getEntries())
+    if (!hadRecentInput) window.shifts.push({ value, moved: sources.map(({ node }) => node?.outerHTML?.slice(0, 80)) });
+  }).observe({ type: 'layout-shift' });
 }"""
 ATTACK = "<img src=x onerror='window.hit=1'><script>window.hit=1</script>${window.hit=1}{{7*7}}"
 
@@ -42,6 +50,18 @@ def test_the_second_seller_sees_the_line_and_the_page_answers(serve: Any, visit:
     expect(publish(anna)).to_be_visible()
     expect(publish(ben)).to_be_visible()
     assert anna.evaluate("window.firstFact") < FIRST_FACT_MS
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_nothing_jumps_while_the_draft_streams(size: str, serve: Any, visit: Any, files: list[str]) -> None:
+    page = visit(serve(FakePipeline(marked=True, delay=0.1)), size)
+    add(page, files)
+    page.locator("#ipl-write").click()
+    expect(page.locator(".work")).to_be_visible()
+    page.evaluate(SHIFTS)
+    expect(publish(page)).to_be_visible()
+    shifts = page.evaluate("window.shifts")
+    assert sum(shift["value"] for shift in shifts) < MOST_SHIFT, shifts
 
 
 def test_refused_photos_say_why_and_the_others_stay(serve: Any, visit: Any, files: list[str], tmp_path: Path) -> None:
