@@ -154,7 +154,7 @@ def _page(
         similar=[card(x) for x in _similar(request, listing)],
         errors={error[0]: str(error[1])} if error else {},
         said=said or {},
-        typed=typed or {},
+        typed={"ask": "", "report": "", "reason": "", **(typed or {})},
         reasons=REASONS,
         most=LENGTH,
         product=product(listing, base),

@@ -101,7 +101,7 @@ def query_text(text: str) -> str:
 
 
 def near(session: Session, photo: Photo, which: ColumnElement[bool]) -> dict[str, int]:
-    """Listings with a photo, among those of ``which``, that looks almost the same: by id in how many bits it differs."""
+    """Listings with a photo, of those of ``which``, that looks almost the same: by id in how many bits it differs."""
     bits: dict[str, int] = {}
     query = select(PhotoRow.listing_id, PhotoRow.phash).where(which, PhotoRow.listing_id.is_not(None))
     for listing_id, phash in session.execute(query):

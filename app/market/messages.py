@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.editing import edits
@@ -116,6 +116,12 @@ class Messages:
         """Reports, the oldest first; for operators."""
         with self.store.read() as session:
             return _listed(session, MessageRow.kind == REPORT)
+
+
+def forget_reports(session: Session, listing_id: str) -> None:
+    """An operator has decided about the listing."""
+    which = (MessageRow.listing_id == listing_id, MessageRow.kind == REPORT)
+    session.execute(delete(MessageRow).where(*which))
 
 
 def _clean(text: str, what: str) -> tuple[str, tuple[str, ...]]:
