@@ -57,8 +57,7 @@ def card(listing: Listing, reason: str = "") -> dict[str, Any]:
         "price": price(listing),
         "facts": " · ".join(words.value_label(fact) for fact in facts),
         "photo": photo(listing, 0, SMALL) if listing.photos else None,
-        "promoted": reason == "ad",
-        "sold": not is_on_sale(listing),
+        "label": "Sold" if not is_on_sale(listing) else "Promoted" if reason == "ad" else "",
     }
 
 
@@ -66,7 +65,7 @@ def post_card(post: PostView) -> dict[str, Any]:
     """A post in the feed."""
     width, height = scaled_size(post.photo, SMALL)
     image = {"url": f"/feed/posts/{post.id}?v={post.photo.phash}", "width": width, "height": height}
-    return {"id": post.id, "kind": "post", "title": post.title, "text": post.text, "photo": image}
+    return {"id": post.id, "kind": "post", "title": post.title, "text": post.text, "photo": image, "label": "Guide"}
 
 
 def whole(listing: Listing, *, own: bool) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from sqlalchemy import func, select
 
+from app.buyer import feed_page
 from app.store.tables import FeedEventRow, FeedPageRow, FeedRow
 from tests.app.market.test_posts import posted
 from tests.app.support.clients import client_of, code, draft, published
@@ -87,18 +88,19 @@ def test_opening_a_card_is_a_click_once(services, visitor):
     assert rows(services, FeedEventRow) == [1]
 
 
-def test_further_pages_are_the_rest_of_the_same_page(services, visitor):
-    listings = {published(visitor, price=n)["id"] for n in range(1, 31)}
+def test_further_pages_are_the_rest_of_the_same_page(services, visitor, monkeypatch):
+    monkeypatch.setattr(feed_page, "PER_PAGE", 3)
+    listings = {published(visitor, price=n)["id"] for n in range(1, 6)}
     first = visitor.get("/feed")
     onward = html.unescape(re.search(r'rel="next" href="([^"]+)"', first.text)[1])
     second = visitor.get(onward)
-    assert len(shown(first)) == 24
+    assert len(shown(first)) == 3
     assert sorted([*shown(first), *shown(second)]) == sorted(listings)
-    assert rows(services, FeedPageRow, FeedRow) == [1, 30]
+    assert rows(services, FeedPageRow, FeedRow) == [1, 5]
     assert "Everything, newest first" in second.text
     newest = visitor.get("/feed?sort=new&page=2")
-    assert len(shown(newest)) == 6
-    assert "30 found" in newest.text
+    assert len(shown(newest)) == 2
+    assert "5 found" in newest.text
     assert "That was all" in visitor.get("/feed?sort=new&page=9").text
 
 
@@ -120,7 +122,7 @@ def test_found_by_words_by_filters_and_by_a_photo(visitor):
         return {title for title, listing_id in ids.items() if listing_id in shown(answer)}
 
     assert found("q=red") == {"Red wool jumper", "Red cap"}
-    assert found("q=red+wool") == {"Red wool jumper"}
+    assert shown(visitor.get("/feed?q=red+wool"))[0] == ids["Red wool jumper"]
     assert found("colour=red&to=5") == {"Red cap"}
     assert found("from=15,50&to=30 EUR") == {"Red wool jumper"}
     assert found("to=free") == {"Red cap"}
@@ -164,7 +166,7 @@ def test_photos_that_cannot_be_searched_by(visitor):
     buffer = io.BytesIO()
     Image.new("L", (16_000, 12_000)).save(buffer, "PNG")
     for data, words in (
-        (buffer.getvalue(), "192 megapixels"),
+        (buffer.getvalue(), "more than 60 megapixels"),
         (b"no photo", "is not a"),
         (b"", "Choose a photo first."),
     ):
