@@ -83,7 +83,17 @@ def test_a_person_is_gone_beside_a_running_server(people, capsys):
     photos = {p["id"] for p in was["other"]["photos"]}
     assert main(["erase", WORD, "--yes"]) == 0
     said = capsys.readouterr().out
-    for words in ("2 listings", "1 draft", "1 post", "4 photos", "1 token", "2 orders", "1 message", "backup", "within seconds"):
+    for words in (
+        "2 listings",
+        "1 draft",
+        "1 post",
+        "4 photos",
+        "1 token",
+        "2 orders",
+        "1 message",
+        "backup",
+        "within seconds",
+    ):
         assert words in said, said
     assert f"accounts remove {WORD} " in said
     wait_until_gone(lambda: left_of(services, was["me"]))
