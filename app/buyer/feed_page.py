@@ -38,8 +38,8 @@ HEADERS = {"Cache-Control": "no-store"}
 NO_PHOTO = "Choose a photo first."
 BUSY = "Other people's photos are being looked at; try again in a moment."
 pages = APIRouter(include_in_schema=False)
-_logged = Rates(LOGGED_PER_SECOND)
-_one_stranger = threading.Semaphore(1)  # whose photo is decoded: the other reader is for those who are signed in
+strangers_pages = Rates(LOGGED_PER_SECOND)
+STRANGERS_PHOTOS = threading.Semaphore(1)  # whose photo is decoded: the other reader is for those who are signed in
 
 
 @pages.get("/feed")
@@ -127,7 +127,7 @@ def _photo(visitor: Visitor, data: bytes) -> tuple[Photo | None, str]:
     if not data:
         return None, NO_PHOTO
     stranger = not visitor.seller
-    if stranger and not _one_stranger.acquire(blocking=False):
+    if stranger and not STRANGERS_PHOTOS.acquire(blocking=False):
         return None, BUSY
     try:
         return intake([data])[0], ""
@@ -135,7 +135,7 @@ def _photo(visitor: Visitor, data: bytes) -> tuple[Photo | None, str]:
         return None, words.sentence(str(error))
     finally:
         if stranger:
-            _one_stranger.release()
+            STRANGERS_PHOTOS.release()
 
 
 def _found(services: Services, filters: Filters, photo: Photo | None) -> dict[str, Any]:
@@ -179,7 +179,7 @@ def _made(request: Request, services: Services, visitor: Visitor) -> tuple[str, 
     try:
         if visitor.logged:
             if not visitor.seller:
-                _logged.check(address)
+                strangers_pages.check(address)
             page = services.feed.page(visitor.id, RANKED)
             return page.id, page.places
     except Busy:  # it is shown all the same

@@ -12,6 +12,7 @@ from PIL import Image
 from sqlalchemy import func, select
 
 from app.buyer import feed_page
+from app.feed.pages import Rates
 from app.store.tables import FeedEventRow, FeedPageRow, FeedRow
 from tests.app.market.test_posts import posted
 from tests.app.support.clients import client_of, code, draft, published
@@ -244,3 +245,20 @@ def test_where_others_sign_in_the_start_leads_strangers_to_the_feed(people):
     assert here.browser(None).get("/").headers["location"] == "/feed"
     assert here.browser("ann").get("/").status_code == 200
     assert 'href="/">Sell' in here.browser("ann").get("/feed").text
+
+
+def test_strangers_are_bounded_and_take_nothing_from_those_who_are_signed_in(people, monkeypatch):
+    here = people("ann")
+    ann, nobody = here.browser("ann"), here.browser(None)
+    monkeypatch.setattr(feed_page, "strangers_pages", Rates(0.001, burst=2000))  # two pages, then none for a long time
+    for _ in range(4):
+        assert nobody.get("/feed").status_code == 200  # the first one only gets its cookie
+    assert rows(here.services, FeedPageRow) == [2]
+    assert "data-page" not in nobody.get("/feed").text
+    assert "data-page" in ann.get("/feed").text
+    photo = {"photo": ("x.jpg", jpeg())}
+    with feed_page.STRANGERS_PHOTOS:  # another stranger's photo is being decoded
+        assert sentences(nobody.post("/feed", files=photo)) == [feed_page.BUSY]
+        assert ann.post("/feed", files=photo).status_code == 200
+    assert nobody.post("/feed", files=photo).status_code == 200
+    assert nobody.post("/l/ipl-0/report", data={"text": "x" * 300_000}).status_code == 413
