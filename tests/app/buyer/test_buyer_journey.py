@@ -13,7 +13,8 @@ import pytest
 from tests.app.seller.conftest import SIZES, Page, expect
 from tests.app.seller.test_seller_page_axe import findings
 from tests.app.support.page_server import SLOW_MACHINE
-from tests.fakes import FakePipeline, jpeg
+from tests.app.support.pictures import picture
+from tests.fakes import FakePipeline
 
 pytestmark = pytest.mark.browser
 LCP_MS, CLS, TAP_PX = 2500, 0.05, 44
@@ -55,14 +56,14 @@ def phone(browser: Any) -> Iterator[Callable[..., Page]]:
 
 
 def shop(url: str) -> dict[str, Any]:
-    """Six listings; gives the last one."""
-    listing: dict[str, Any] = {}
-    for n, title in enumerate(("Red cap", "Green coat", "Blue shirt", "Grey skirt", "Black shoes", "Umbro hoodie")):
-        files = [("photos", jpeg((40 * n, 90, 200 - 30 * n), (900 + 60 * n, 1200))), ("photos", jpeg((9, 9, 40 * n)))]
+    """Six listings; gives the first one."""
+    listings: list[dict[str, Any]] = []
+    for n, title in enumerate(("Umbro hoodie", "Red cap", "Green coat", "Blue shirt", "Grey skirt", "Black shoes")):
+        files = [("photos", picture(n, 1200)), ("photos", picture(n + 100, 900))]
         draft = httpx.post(f"{url}v1/drafts", files=files, timeout=SLOW_MACHINE).json()["id"]
-        wish = {"draft_id": draft, "title": title, "price": 15 + n, "facts": {"size": "M"}}
-        listing = httpx.post(f"{url}v1/listings", json=wish, timeout=SLOW_MACHINE).json()
-    return listing
+        wish = {"draft_id": draft, "title": title, "price": 20 - n, "facts": {"size": "M"}}
+        listings.append(httpx.post(f"{url}v1/listings", json=wish, timeout=SLOW_MACHINE).json())
+    return listings[0]
 
 
 def check_looks(page: Page) -> None:
@@ -89,7 +90,7 @@ def find(page: Page, photo: Path) -> None:
     expect(page.locator(".cell")).to_have_count(1)
     page.get_by_role("link", name="Back to the feed").click()
     expect(page.locator(".cell")).to_have_count(6)
-    photo.write_bytes(jpeg((200, 90, 50), (1200, 1200)))
+    photo.write_bytes(picture(0, 1200))
     page.get_by_text("Search by photo", exact=True).click()
     page.get_by_label("A photo of what you look for").set_input_files(photo)
     expect(page.get_by_text("like your photo")).to_be_visible()

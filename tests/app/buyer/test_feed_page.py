@@ -16,6 +16,7 @@ from app.feed.pages import Rates
 from app.store.tables import FeedEventRow, FeedPageRow, FeedRow
 from tests.app.market.test_posts import posted
 from tests.app.support.clients import client_of, code, draft, published
+from tests.app.support.pictures import picture
 from tests.fakes import jpeg
 
 FOREIGN = {"Sec-Fetch-Site": "cross-site"}
@@ -107,13 +108,13 @@ def test_further_pages_are_the_rest_of_the_same_page(services, visitor, monkeypa
 
 def test_found_by_words_by_filters_and_by_a_photo(visitor):
     made = [
-        ("Red wool jumper", 20, {"colour": "red", "size": "M"}, (200, 30, 30)),
-        ("Green rain jacket", 40, {"colour": "green", "size": "L"}, (30, 200, 30)),
-        ("Red cap", 0, {"colour": "red"}, (30, 30, 200)),
+        ("Red wool jumper", 20, {"colour": "red", "size": "M"}),
+        ("Green rain jacket", 40, {"colour": "green", "size": "L"}),
+        ("Red cap", 0, {"colour": "red"}),
     ]
     ids = {}
-    for title, price, facts, colour in made:
-        photo = {"photos": jpeg(colour, (300 + 40 * len(ids), 400))}
+    for title, price, facts in made:
+        photo = {"photos": picture(len(ids))}
         wish = {"draft_id": visitor.post("/v1/drafts", files=photo).json()["id"], "title": title, "price": price}
         ids[title] = visitor.post("/v1/listings", json={**wish, "description": title, "facts": facts}).json()["id"]
 
@@ -130,7 +131,7 @@ def test_found_by_words_by_filters_and_by_a_photo(visitor):
     assert found("size=L") == {"Green rain jacket"}
     assert found("category=hoodie") == set(ids)
     assert found("q=red&size=XL") == set()
-    photo = jpeg((30, 200, 30), (340, 400))
+    photo = picture(1)
     answer = visitor.post("/feed", files={"photo": ("x.jpg", photo)})
     assert shown(answer)[0] == ids["Green rain jacket"]
     visitor.patch(f"/v1/listings/{ids['Green rain jacket']}", json={"status": "sold", "stock": 0})
