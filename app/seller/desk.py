@@ -24,6 +24,7 @@ from listing.taxonomy import load_taxonomy
 
 Page = Literal["sell", "mine"]
 MAX_ORDERS = 5  # of one listing on the page; the next ones follow when these are handed over
+MAX_QUESTIONS = 10
 
 
 _numbers = count(1)
@@ -268,18 +269,21 @@ class Painter:
         )
 
     def _with_orders(self, listings: Sequence[Listing], seller: str) -> list[dict[str, Any]]:
-        """Cards with what waits to be handed over, and whether the item may be put on sale again."""
+        """Cards with what waits to be handed over or answered, and whether the item may be put on sale again."""
         waiting: dict[str, list[dict[str, str]]] = {}
         for order in self.services.orders.waiting(seller):
             amount = words.money(order.amount, order.currency)
             waiting.setdefault(order.listing_id, []).append({"id": order.id, "amount": amount})
         bought = self.services.orders.bought([x.id for x in listings if x.stock == 0])
+        questions = self.services.messages.of_listings([x.id for x in listings])
         cards = []
         for listing in listings:
             orders = waiting.get(listing.id, [])
             again = listing.status not in ("active", "review", "refused") and listing.id not in bought
             more = len(orders) > MAX_ORDERS
-            cards.append({**self._card(listing), "orders": orders[:MAX_ORDERS], "more": more, "again": again})
+            asked = questions.get(listing.id, [])[:MAX_QUESTIONS]
+            orders = orders[:MAX_ORDERS]
+            cards.append({**self._card(listing), "orders": orders, "more": more, "again": again, "questions": asked})
         return cards
 
     def _card(self, listing: Listing) -> dict[str, Any]:

@@ -136,6 +136,14 @@ class ListedActions:
         self.services.orders.refund(self.seller, str(data["id"]))
         self.desk.notify("good", "Refunded", "The order is taken back. Its piece does not go on sale by itself.")
 
+    def do_reply(self, data: Press) -> None:
+        """Answer a buyer's question."""
+        with self._noticed("an answer", at=f"question-{data['id']}"):
+            answered = self.services.messages.answer(self.seller, str(data["id"]), str(data.get("text") or ""))
+            self.desk.notify("good", "Answered", "Your answer stands on the listing's page.")
+            if answered.taken_out:
+                self._say_taken_out([str(data["text"])])
+
     def do_delete(self, data: Press) -> None:
         self.services.publisher.delete(self.seller, str(data["id"]))
         if self.desk.published is not None and self.desk.published.id == data["id"]:

@@ -30,6 +30,7 @@ OWN_PREFIX = "ipl-"
 INDEXED = ("active", "reserved", "sold")
 PUBLIC = INDEXED
 CONDITION = "condition_grade"
+REPORTED = "reported"  # a review's code where no words of the listing led to it
 _COLUMNS = tuple(Listing.model_fields.keys() & ListingRow.__table__.columns.keys())  # the same in both
 NOT_THERE = "There is no such listing; it may have been deleted."
 
@@ -96,6 +97,8 @@ def review_sentence(review: ReviewRow) -> str:
             f"A person looked at this listing and refused it: {review.reason.rstrip('.')}. "
             "Change its words, and a person looks again, or delete it."
         )
+    if review.code == REPORTED:
+        return "Somebody reported this listing. A person looks at it; until then nobody else sees it."
     names = {group.code: group.name for group in load_groups()}
     words = ", ".join(f"“{word}”" for word in review.words)
     return (

@@ -343,6 +343,23 @@ class OrderRow(Base):
     __table_args__ = (UniqueConstraint("buyer", "key", name="uq_orders_buyer_key"),)
 
 
+class MessageRow(Base):
+    """A question about a listing to its seller, with their answer, or a report of it to the operators.
+
+    ``sender``: under which orders and the feed know whoever wrote it. Contact data are taken out before it is stored.
+    """
+
+    __tablename__ = "messages"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    listing_id: Mapped[str] = mapped_column(ForeignKey("listings.id", ondelete="CASCADE"), index=True)
+    sender: Mapped[str] = mapped_column(String(64), index=True)
+    kind: Mapped[str] = mapped_column(String(16), index=True)
+    text: Mapped[str]
+    answer: Mapped[str | None]
+    at: Mapped[datetime] = mapped_column(default=now)
+    answered_at: Mapped[datetime | None]
+
+
 class PromotionRow(Base):
     """Days on which there is a promotion, whole ones in UTC. Its number is never given twice: models read it."""
 
