@@ -158,7 +158,7 @@ def test_a_label_and_a_back_are_not_asked_what_the_listing_states(tmp_path, monk
     assert form["messages"][0]["content"].startswith("<image>\n" * 4)
     assert len(label["tasks"]) == 4
     assert {m["content"] for m in label["messages"] if m["role"] == "assistant"} == {"unknown"}
-    assert label["images"] == [rows[1]["image"]]
+    assert label["images"][0].endswith(rows[1]["image"].rpartition("/")[2])
 
 
 def test_of_one_sender_whole_items_are_kept_for_validation(tmp_path):
