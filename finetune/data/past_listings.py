@@ -10,10 +10,15 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from random import Random
 from typing import Any
+
+from PIL import Image
 
 from finetune.data.tasks import Task, form_task
 from listing import prompts
+from listing.evidence.labels import label_words
+from listing.evidence.ocr import Reader
 from listing.intake.photos import intake
 from listing.lexicon import load_lexicon
 from listing.safety.contacts import find_contacts
@@ -25,6 +30,9 @@ from rag_index.imports.report import Report
 from rag_index.imports.tables import RowProblem
 from rag_index.storage.rows import chunks
 
+LABEL_LINES = 2  # of a label's words on a photo, for it to show one
+MOST_READ = 200  # further photos of a table that are read for this: half a second each, and few labels teach enough
+LABEL_QUESTIONS = 4  # about a photo that answers none
 UNNAMED = "one seller"  # whose name the table does not say
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _SENTENCE_WORDS = 4  # at least
@@ -32,17 +40,19 @@ _NUMBER = re.compile(r"\d+")
 
 
 def listing_rows(catalogue: Catalogue, out: Path, fetcher: Fetcher) -> tuple[list[dict[str, Any]], Report]:
-    """Rows ``{image, sender_id, item, listing}``, one a photo, and what became of the table's rows.
+    """Rows ``{image, sender_id, item, listing, role, more}``, one a photo, and what became of the table's rows.
 
+    role: ``cover`` of a listing's first photo, whose ``more`` are the others; of these ``label`` or ``side``.
     The photos pass intake and are written to ``out/photos``, so that ``out`` can be taken elsewhere as it is.
     """
     report = Report()
     rows: list[dict[str, Any]] = []
     (out / "photos").mkdir(parents=True, exist_ok=True)
+    labels = LabelFinder()
     for group in chunks(catalogue.rows(), BATCH):
         files = find_photos([row for row in group if isinstance(row, PlainRow)], catalogue, fetcher)
         for row in group:
-            made = row if isinstance(row, RowProblem) else _photo_rows(row, files[row.place], out / "photos")
+            made = row if isinstance(row, RowProblem) else _photo_rows(row, files[row.place], out / "photos", labels)
             if isinstance(made, RowProblem):
                 report.add([made], [])
             else:
@@ -51,7 +61,22 @@ def listing_rows(catalogue: Catalogue, out: Path, fetcher: Fetcher) -> tuple[lis
     return rows, report
 
 
-def _photo_rows(row: PlainRow, files: Sequence[Path | FetchProblem], folder: Path) -> list[dict[str, Any]] | RowProblem:
+class LabelFinder:
+    """Says whether a photo shows a label; after ``MOST_READ`` photos it says no."""
+
+    def __init__(self) -> None:
+        self.reader, self.left = Reader(), MOST_READ
+
+    def __call__(self, image: Image.Image) -> bool:
+        if not self.left:
+            return False
+        self.left -= 1
+        return label_words(self.reader.read(image)) >= LABEL_LINES
+
+
+def _photo_rows(
+    row: PlainRow, files: Sequence[Path | FetchProblem], folder: Path, labels: LabelFinder
+) -> list[dict[str, Any]] | RowProblem:
     if not row.known:
         return RowProblem(row.place, "its category is not one of ours", row.category)
     if not files:
@@ -63,11 +88,14 @@ def _photo_rows(row: PlainRow, files: Sequence[Path | FetchProblem], folder: Pat
     said = {"category": row.category, "attributes": dict(row.attributes), "title": row.title}
     listing = {**said, "description": row.description}
     item = f"{row.seller_id}:{row.listing_id}"
-    rows = []
+    rows: list[dict[str, Any]] = []
     for number, photo in enumerate(photos):
         file = folder / f"{hashlib.sha256(f'{item}:{number}'.encode()).hexdigest()[:20]}.jpg"
         file.write_bytes(photo.jpeg)
-        rows.append({"image": str(file), "sender_id": row.seller_id or UNNAMED, "item": item, "listing": listing})
+        role = "cover" if not number else "label" if labels(photo.image) else "side"
+        sender = row.seller_id or UNNAMED
+        rows.append({"image": str(file), "sender_id": sender, "item": item, "listing": listing, "role": role})
+    rows[0]["more"] = [made["image"] for made in rows[1:]]
     return rows
 
 
@@ -107,6 +135,15 @@ def _is_heading(line: str, lines: Sequence[str]) -> bool:
     return not any(c.isalpha() for c in line) or (
         len(lines) > 1 and len(line.split()) < _SENTENCE_WORDS and line[-1] not in ".!?"
     )
+
+
+def unanswered(listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random) -> list[Task]:
+    """Questions that a photo of nothing but a label leaves open: without them a model forgets to say ``unknown``."""
+    if listing["category"] not in taxonomy.categories:
+        return []
+    seen = [a for a in taxonomy.schema(listing["category"]) if a.values and a.known == ("seen",)]
+    asked = rng.sample(seen, min(LABEL_QUESTIONS, len(seen)))
+    return [Task(a.name, prompts.attribute_question(a), prompts.UNKNOWN) for a in asked]
 
 
 def listing_form(listing: Mapping[str, Any], taxonomy: Taxonomy) -> list[Task]:

@@ -76,7 +76,7 @@ def optimizer_of(name: str, use_cpu: bool) -> str:
 
 def check_trackers(names: Sequence[str]) -> None:
     """Refuse (TuneError) a tracker whose package is not installed."""
-    from transformers.integrations import get_available_reporting_integrations
+    from transformers.integrations.integration_utils import get_available_reporting_integrations
 
     there = get_available_reporting_integrations()
     if missing := [name for name in names if name not in there]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 import transformers as hf
 
 TEXT = {
@@ -112,7 +113,9 @@ def gemma3(words: Any) -> tuple[Any, Any]:
     pixels = hf.Gemma3ImageProcessor(size={"height": 32, "width": 32})
     template = chat("<start_of_turn>ROLE\\n", "<end_of_turn>\\n", "<start_of_image>", "model", "<bos>")
     processor = hf.Gemma3Processor(pixels, words, chat_template=template, image_seq_length=4)
-    return hf.Gemma3ForConditionalGeneration(config), processor
+    model = hf.Gemma3ForConditionalGeneration(config)
+    torch.nn.init.normal_(model.model.multi_modal_projector.mm_input_projection_weight)  # zeros would see no photo
+    return model, processor
 
 
 def gemma4(words: Any) -> tuple[Any, Any]:

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from app.cli.main import main
-from finetune.data.build import from_annotations, item_groups, write_data
-from finetune.data.past_listings import listing_rows, supported_text, tasks_of
+from finetune.data.build import from_annotations, from_listings, item_groups, write_data
+from finetune.data.past_listings import LabelFinder, listing_rows, supported_text, tasks_of
 from finetune.data.splits import is_validation_sender
 from finetune.data.tasks import TaskPlan
 from finetune.errors import DataError
@@ -133,6 +133,32 @@ def test_a_listing_teaches_what_a_photo_can_show_and_nothing_else(tmp_path):
     assert (row["sender_id"], row["item"], report.kept) == ("s", "s:a", 1)
     assert Image.open(row["image"]).size == (64, 64)
     assert tasks_of(row["listing"], TAXONOMY)[0] == photo_tasks
+
+
+def test_a_label_and_a_back_are_not_asked_what_the_listing_states(tmp_path, monkeypatch):
+    """The form sees all photos of a listing, the single questions the first; a label is asked what it cannot say."""
+    for k in range(4):
+        photo(tmp_path / f"p{k}.jpg", 7 * k)
+    row = {"id": "a", "seller_id": "s", "category": "Hoodie", "title": "Navy hoodie", "attributes": {"colour": "navy"}}
+    photos = [{"id": f"p{k}"} for k in range(4)]
+    file = tmp_path / "l.jsonl"
+    file.write_text("".join(json.dumps({**row, "id": n, "photos": photos, "description": n}) + "\n" for n in "ab"))
+    labels = iter([True, False, False] * 2)
+    monkeypatch.setattr(LabelFinder, "__call__", lambda self, image: next(labels))
+    catalogue = open_catalogue(file, vocabulary(), lambda texts: np.zeros((len(texts), 2), np.float32))
+    rows, _ = listing_rows(catalogue, tmp_path / "out", Fetcher(tmp_path / "fetched"))
+    assert [row["role"] for row in rows[:4]] == ["cover", "label", "side", "side"]
+    other = [{**rows[0], "image": photo(tmp_path / "v.jpg", 99), "more": []}]
+    write_data(rows[:4], from_listings(TAXONOMY), tmp_path / "made", split=lambda given: (rows[:4], other))
+    samples = read_samples(tmp_path / "made" / "train.jsonl")
+    asked, form, label = (s for s in samples if not set(s["tasks"]) & {"title", "description", "listing"})
+    assert [len(s["images"]) for s in (asked, form, label)] == [1, 4, 1]
+    assert asked["tasks"] == ["category", "colour"]
+    assert form["tasks"] == ["form"]
+    assert form["messages"][0]["content"].startswith("<image>\n" * 4)
+    assert len(label["tasks"]) == 4
+    assert {m["content"] for m in label["messages"] if m["role"] == "assistant"} == {"unknown"}
+    assert label["images"][0].endswith(rows[1]["image"].rpartition("/")[2])
 
 
 def test_of_one_sender_whole_items_are_kept_for_validation(tmp_path):
