@@ -21,7 +21,7 @@ def scaled_photo(path: Path, side: int) -> Response:
     return Response(_small(path, side), media_type=JPEG, headers=KEPT)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _small(path: Path, side: int) -> bytes:
     """Stored photos never change."""
     return scaled(path.read_bytes(), side)
