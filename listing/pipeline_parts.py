@@ -68,7 +68,7 @@ def build_parts(
         similar=(past or PastListings.open(home)) if rag else None,
         eyes=Eyes.load(folder),
         colours=ColourNetwork.load(folder),
-        writes=not backend.name.startswith(EMBEDDED),
+        writes=backend.name.partition("@")[0] != EMBEDDED,
     )
 
 

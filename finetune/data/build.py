@@ -1,8 +1,8 @@
 """``./ipl tune data``: annotated photos or past listings -> messages-and-images JSONL, a report, a page of samples.
 
 All questions about one photo stand in one conversation, so that its tokens are paid once: what a model in a folder is
-asked. A second one is the form that a model behind a server is asked to fill in. Validation is whole senders; a
-training photo that looks like one of theirs is left out.
+asked. Others are the form that a model behind a server is asked to fill in, and the prompt for title and description.
+Validation is whole senders; a training photo that looks like one of theirs is left out.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from typing import Any
 
 import numpy as np
 
-from finetune.data.past_listings import listing_form, tasks_of
+from finetune.data.past_listings import listing_tasks
 from finetune.data.splits import split_items, split_rows
-from finetune.data.tasks import FORM, Task, TaskPlan, annotated_form, photo_tasks, text_tasks
+from finetune.data.tasks import FORM, LISTING, Task, TaskPlan, annotated_form, photo_tasks, text_tasks
 from finetune.errors import DataError
 from listing.taxonomy import Taxonomy
 
-TEXTS = ("title", "description", "listing")
+TEXTS = ("title", "description", LISTING)
+ALONE = (FORM, LISTING)  # asked in a conversation of their own, as when they serve
 MAX_HASH_DISTANCE = 6  # bits of 64 in which the hashes of two photos of one thing differ at most
 SHOWN_SAMPLES = 40
 Row = Mapping[str, Any]
@@ -60,9 +61,10 @@ def from_annotations(taxonomy: Taxonomy, plan: TaskPlan) -> TaskMaker:
 def from_listings(taxonomy: Taxonomy) -> TaskMaker:
     """Tasks of a row of ``listing_rows``."""
 
+    others: list[str] = []
+
     def teach(row: Row, rng: Random) -> tuple[list[Task], list[Task]]:
-        asked, texts = tasks_of(row["listing"], taxonomy)
-        return [*asked, *listing_form(row["listing"], taxonomy)], texts
+        return listing_tasks(row["listing"], taxonomy, rng, others), []
 
     return teach
 
@@ -151,9 +153,8 @@ def write_data(
 def _samples(row: Row, teach: TaskMaker, out: Path, rng: Random) -> list[dict[str, Any]]:
     asked, texts = teach(row, rng)
     image = os.path.relpath(row["image"], out)
-    questions = [task for task in asked if task.name != FORM]
-    forms = [task for task in asked if task.name == FORM]
-    return [conversation(part, photo) for part, photo in ((questions, image), (forms, image), (texts, None)) if part]
+    parts = [[task for task in asked if task.name not in ALONE], *([task] for task in asked if task.name in ALONE)]
+    return [conversation(part, photo) for part, photo in (*((p, image) for p in parts), (texts, None)) if part]
 
 
 def count(samples: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
