@@ -6,11 +6,11 @@
     python -m benchmarks.finetune.own_catalogue pairs --out DIR [--pairs 40] [--seed 0]
     python -m benchmarks.finetune.own_catalogue count LABELS --out DIR
 
-``split`` writes ``shop.csv`` (to tune on) and ``held.csv``: whole brands, and no photo that looks like one of the shop's.
-``draft`` drafts rows of ``held.csv`` with both models, and goes on where it was stopped. ``facts`` compares them with the
-catalogue's own columns, paired, with 95 % intervals over brands. ``pairs`` writes ``pairs.jsonl`` and a PNG of each
-photo for a reader who does not know which text is whose; ``key.json`` says it. ``count`` reads the reader's file, one
-JSON object a line: ``{"pair": 0, "better": "A"}`` (or B, or same).
+``split`` writes ``shop.csv`` (to tune on) and ``held.csv``: whole brands, and no photo that looks like one of the
+shop's. ``draft`` drafts rows of ``held.csv`` with both models, and goes on where it was stopped. ``facts`` compares them
+with the catalogue's own columns, paired, with 95 % intervals over brands. ``pairs`` writes ``pairs.jsonl`` and a PNG of
+each photo for a reader who does not know which text is whose; ``key.json`` says it. ``count`` reads the reader's file,
+one JSON object a line: ``{"pair": 0, "better": "A"}`` (or B, or same). The photo set is ``fashion_catalog`` (IPL_DATA).
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def split(args: argparse.Namespace) -> None:
     table = pd.read_parquet(FOLDER / "listings.parquet")
     table["image"] = table["image"].map(lambda name: name.removeprefix("images/"))
     held = table["brand"].str.lower().map(lambda brand: is_validation_sender(f"{args.seed}:{brand}", SHARE))
-    shop, rest = ([{"image": str(FOLDER / "images" / n), "id": i} for n, i in part[["image", "id"]].itertuples(index=False)]
-                  for part in (table[~held], table[held]))  # fmt: skip
+    photos = [{"image": str(FOLDER / "images" / n), "id": i} for n, i in zip(table["image"], table["id"], strict=True)]
+    shop, rest = ([p for p, h in zip(photos, held, strict=True) if h is side] for side in (False, True))
     apart = {row["id"] for row in without_lookalikes(rest, shop)}
     args.out.mkdir(parents=True, exist_ok=True)
     table[~held].to_csv(args.out / "shop.csv", index=False)
@@ -96,7 +96,10 @@ def draft(args: argparse.Namespace) -> None:
             (made,) = (event.draft for event in pipeline.run(request) if isinstance(event, DraftEvent))
             claims = claims_of(made.category, made.attributes, made.details, tax, parts.calibration)
             plain = render(claims, tax, key=made.id) if claims else None
-            own = {name: plain is not None and getattr(made, name) != getattr(plain, name) for name in ("title", "description")}
+            own = {
+                name: plain is not None and getattr(made, name) != getattr(plain, name)
+                for name in ("title", "description")
+            }
             line = {"id": row.listing_id, "own": own, "truth": asdict(row), "draft": made.model_dump(mode="json")}
             with file.open("a", encoding="utf-8") as out:
                 out.write(json.dumps(line, ensure_ascii=False) + "\n")
@@ -140,7 +143,10 @@ def contradicted(row: Row) -> tuple[int, int]:
 MEASURES: dict[str, Callable[[Row], tuple[int, int]]] = {
     "category right": lambda row: (int(category(row) == row["truth"]["category"]), 1),
     "attributes right, guesses counted": lambda row: (sum(r for _, r in found(row)), len(list(found(row)))),
-    "stated attributes that are right": lambda row: (sum(s and r for s, r in found(row)), sum(s for s, _ in found(row))),
+    "stated attributes that are right": lambda row: (
+        sum(s and r for s, r in found(row)),
+        sum(s for s, _ in found(row)),
+    ),
     "attributes stated": lambda row: (sum(s for s, _ in found(row)), len(list(found(row)))),
     "texts against the columns": contradicted,
     "titles of the model's own": lambda row: (int(row["own"]["title"]), 1),

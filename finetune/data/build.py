@@ -60,7 +60,6 @@ def from_annotations(taxonomy: Taxonomy, plan: TaskPlan) -> TaskMaker:
 
 def from_listings(taxonomy: Taxonomy) -> TaskMaker:
     """Tasks of a row of ``listing_rows``."""
-
     others: list[str] = []
 
     def teach(row: Row, rng: Random) -> tuple[list[Task], list[Task]]:

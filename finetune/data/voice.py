@@ -37,9 +37,7 @@ _PRIVATE = re.compile(r"^(?:I am selling (?:this|these)|This is an?|These are) "
 _SPEAKS = re.compile(r":|\b(?:this|these|that|it|its|you|your|we|our|is|are|was|will|can)\b", re.I)
 
 
-def listing_task(
-    listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random, others: list[str]
-) -> Task | None:
+def listing_task(listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random, others: list[str]) -> Task | None:
     """The prompt of some of a listing's claims, and its texts as far as they say these; None: nothing is left.
 
     others: texts of the listings before it, which some prompts show; its own and the renderer's are added, so that the
@@ -95,7 +93,8 @@ def _claims(
     """All that the listing states and a text may say."""
     given = listing.get("attributes") or {}
     spoken = [a for a in taxonomy.in_text() if a.name in node.attributes and given.get(a.name)]
-    facts = [Claim(a.name, str(given[a.name])[:60]) for a in spoken if given[a.name] not in {*FIBRES, *a.unspoken}]
+    allowed = [a for a in spoken if not a.values or given[a.name] in {*a.values} - {*FIBRES, *a.unspoken}]
+    facts = [Claim(a.name, str(given[a.name])[:60]) for a in allowed]
     details = [d for d in load_details().read(". ".join(sentences)) if detail_forms()[d].fits(node)]
     name = max(_nouns(listing["title"], node), key=len, default=node.phrase)
     kind = [] if name == node.phrase else [Claim(NAME, name)]
