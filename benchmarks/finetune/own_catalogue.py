@@ -1,13 +1,13 @@
 """The embedded model, shipped and tuned on a catalogue, on rows of brands that it was not tuned on.
 
     python -m benchmarks.finetune.own_catalogue split --out DIR [--seed 0]
-    python -m benchmarks.finetune.own_catalogue draft --out DIR --model tuning/model [--items 160] [--seed 0]
+    python -m benchmarks.finetune.own_catalogue draft --out DIR [--model tuning/model] [--items 160] [--seed 0]
     python -m benchmarks.finetune.own_catalogue facts --out DIR
     python -m benchmarks.finetune.own_catalogue pairs --out DIR [--pairs 40] [--seed 0]
     python -m benchmarks.finetune.own_catalogue count LABELS --out DIR
 
 ``split`` writes ``shop.csv`` (to tune on) and ``held.csv``: whole brands, and no photo that looks like one of the
-shop's. ``draft`` drafts rows of ``held.csv`` with both models, and goes on where it was stopped. ``facts`` compares them
+shop's. ``draft`` drafts rows of ``held.csv`` with both models; it goes on where it was stopped. ``facts`` compares them
 with the catalogue's own columns, paired, with 95 % intervals over brands. ``pairs`` writes ``pairs.jsonl`` and a PNG of
 each photo for a reader who does not know which text is whose; ``key.json`` says it. ``count`` reads the reader's file,
 one JSON object a line: ``{"pair": 0, "better": "A"}`` (or B, or same). The photo set is ``fashion_catalog`` (IPL_DATA).
@@ -49,7 +49,7 @@ def split(args: argparse.Namespace) -> None:
     table["image"] = table["image"].map(lambda name: name.removeprefix("images/"))
     held = table["brand"].str.lower().map(lambda brand: is_validation_sender(f"{args.seed}:{brand}", SHARE))
     photos = [{"image": str(FOLDER / "images" / n), "id": i} for n, i in zip(table["image"], table["id"], strict=True)]
-    shop, rest = ([p for p, h in zip(photos, held, strict=True) if h is side] for side in (False, True))
+    shop, rest = ([p for p, h in zip(photos, held, strict=True) if h == side] for side in (False, True))
     apart = {row["id"] for row in without_lookalikes(rest, shop)}
     args.out.mkdir(parents=True, exist_ok=True)
     table[~held].to_csv(args.out / "shop.csv", index=False)
@@ -85,7 +85,7 @@ def draft(args: argparse.Namespace) -> None:
     from listing.text.render import render
 
     past, tax = PastListings.open(ipl_home()), load_taxonomy()
-    for arm, model in zip(ARMS, (None, args.model), strict=True):
+    for arm, model in {"shipped": None, "tuned": args.model}.items() if args.model else [("shipped", None)]:
         file = args.out / f"drafts-{arm}.jsonl"
         done = {row["id"] for row in read(file)}
         pipeline = Pipeline(parts := build_parts(model, True, ipl_home(), past))

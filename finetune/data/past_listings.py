@@ -21,6 +21,7 @@ from rag_index.imports.report import Report
 from rag_index.imports.tables import RowProblem
 from rag_index.storage.rows import chunks
 
+VARIANTS = 2  # prompts drawn of each listing's texts
 UNNAMED = "one seller"  # whose name the table does not say
 
 
@@ -79,5 +80,5 @@ def listing_tasks(listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random, o
     rng.shuffle(asked)  # each is asked of the photo alone when it serves
     asked.append(form_task(node.name, {a.name: given[a.name] for a in shown}, taxonomy))
     safe = not find_contacts(f"{listing['title']}\n{listing['description']}")
-    written = listing_task(listing, taxonomy, rng, others) if safe else None
-    return [*asked, *([written] if written else [])]
+    written = [listing_task(listing, taxonomy, rng, others) for _ in range(VARIANTS if safe else 0)]
+    return [*asked, *filter(None, written)]

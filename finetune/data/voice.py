@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -28,7 +29,7 @@ SPARSE, FEW = 0.3, 3  # share of prompts with so few claims beside the colour
 DROP = 0.2  # of the claims of the other prompts
 LIKELY = 0.4  # of the claims are told as likely
 READ_ONLY, READ = ("brand", "size", "text"), 0.3  # what only print says, and how many of such claims a prompt has
-EXAMPLES = 0.4  # share of prompts with texts of other listings
+EXAMPLES = 0.3  # share of prompts with texts of other listings
 MIN_TITLE, MIN_WORDS, MAX_WORDS = 2, 4, 40  # words
 _JOINTS = re.compile(r"(,? (?:with|has|have|featuring|features|made (?:of|from)) |,? and |, )")
 _IT = re.compile(r"(?:It|They)$|(?:It|They) (?:has|have)\b")
@@ -72,10 +73,13 @@ def _about(text: str, node: CategoryNode) -> list[str]:
 
 
 def _description(sentences: Sequence[str], known: Known) -> str:
-    """Whole sentences, each of which says something new."""
+    """Whole sentences, each of which says something new; the thing by the name that it has there."""
     out, told = "", set[tuple[str, str]]()
-    for sentence in filter(None, (stacked(s, known) for s in sentences)):
-        said = {p.claim for p in pieces(sentence, known)} - {(NAME, known.name)}
+    for whole in sentences:
+        names = _nouns(_JOINTS.split(whole)[0], known.node)
+        here = replace(known, name=max(names, key=len, default=known.name))
+        sentence = stacked(whole, here)
+        said = {p.claim for p in pieces(sentence, here)} - {(NAME, here.name)}
         if said - told and (out or not _IT.match(sentence)) and len(f"{out} {sentence}".split()) <= MAX_WORDS:
             out, told = f"{out} {sentence}.".strip(), told | said
     return out
@@ -154,12 +158,9 @@ def _without(words: str, known: Known) -> str:
     """Without foreign words, and without what only joined them to others."""
     gone = {m.start() for m in foreign_words(words, known)}
     tokens = [m for m in re.finditer(r"\S+", words) if not any(m.start() <= at < m.end() for at in gone)]
-    lost = [m for m in re.finditer(r"\S+", words) if m not in tokens]
     out: list[str] = []
-    for i, token in enumerate(tokens):
-        follows = tokens[i + 1] if i + 1 < len(tokens) else None
-        torn = any(m.start() < token.start() for m in lost) and not out
-        joins = follows is not None and not words[token.end() : follows.start()].strip() and bool(out or not torn)
+    for token, follows in zip(tokens, [*tokens[1:], None], strict=False):
+        joins = follows is not None and words[token.end() : follows.start()].isspace() and (out or not token.start())
         if _meant(token[0]) or joins:
             out.append(token[0])
     return " ".join(out).strip(" ,&-")

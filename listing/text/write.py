@@ -25,7 +25,7 @@ from listing.text.support import NeighbourValues
 
 MAX_TOKENS, MAX_PHOTOS = 200, 4
 MAX_TITLE, MAX_DESCRIPTION = 12, 80  # words; what is longer is cut behind a sentence, or not taken
-TONE_WORDS = 40  # of another listing, which is shown for its tone
+TONE_WORDS = 25  # of another listing, which is shown for its tone
 _LABEL = re.compile(r"^[\s#*_]*(?:(?:title|description|first line|second line|line [12])\s*[:.-][\s*_]*)?", re.I)
 
 

@@ -17,7 +17,7 @@ KNOWN = Known("t-shirt", TAXONOMY.categories["T-Shirt"], frozenset(CLAIMS))
 LISTING = {
     "category": "T-Shirt",
     "title": "Acme Men Printed Black T-shirt",
-    "description": "Composition\nBlack t-shirt made of 100% cotton, has a round neck, short sleeves and a silver badge\n"
+    "description": "Composition\nBlack t-shirt made of 100% cotton, has a round neck, short sleeves, a silver badge\n"
     "Wash care\nMachine wash\nPair this t-shirt with blue jeans and shoes for a great look.",
     "attributes": {"colour": "black", "audience": "men", "neckline": "crew", "sleeve": "short", "brand": "Acme"},
 }
