@@ -7,7 +7,7 @@
     python -m benchmarks.finetune.own_catalogue count LABELS --out DIR
 
 ``split`` writes ``shop.csv`` (to tune on) and ``held.csv``: whole brands, and no photo that looks like one of the
-shop's. ``draft`` drafts rows of ``held.csv`` with both models; it goes on where it was stopped. ``facts`` compares them
+shop's. ``draft`` drafts rows of ``held.csv`` with a model, and goes on where it was stopped; ``facts`` compares the two
 with the catalogue's own columns, paired, with 95 % intervals over brands. ``pairs`` writes ``pairs.jsonl`` and a PNG of
 each photo for a reader who does not know which text is whose; ``key.json`` says it. ``count`` reads the reader's file,
 one JSON object a line: ``{"pair": 0, "better": "A"}`` (or B, or same). The photo set is ``fashion_catalog`` (IPL_DATA).
@@ -75,7 +75,6 @@ def held_rows(args: argparse.Namespace) -> list[PlainRow]:
 def draft(args: argparse.Namespace) -> None:
     """``drafts-ARM.jsonl``: a draft of each row, and whether its texts are the model's own."""
     from listing.events import DraftEvent
-    from listing.evidence.past_listings import PastListings
     from listing.home import ipl_home
     from listing.intake.photos import intake
     from listing.pipeline import Pipeline
@@ -84,25 +83,20 @@ def draft(args: argparse.Namespace) -> None:
     from listing.text.claims import claims_of
     from listing.text.render import render
 
-    past, tax = PastListings.open(ipl_home()), load_taxonomy()
-    for arm, model in {"shipped": None, "tuned": args.model}.items() if args.model else [("shipped", None)]:
-        file = args.out / f"drafts-{arm}.jsonl"
-        done = {row["id"] for row in read(file)}
-        pipeline = Pipeline(parts := build_parts(model, True, ipl_home(), past))
-        for row in held_rows(args)[: args.items]:
-            if row.listing_id in done:
-                continue
-            request = DraftRequest(photos=intake([FOLDER / "images" / row.photos[0]]))
-            (made,) = (event.draft for event in pipeline.run(request) if isinstance(event, DraftEvent))
-            claims = claims_of(made.category, made.attributes, made.details, tax, parts.calibration)
-            plain = render(claims, tax, key=made.id) if claims else None
-            own = {
-                name: plain is not None and getattr(made, name) != getattr(plain, name)
-                for name in ("title", "description")
-            }
-            line = {"id": row.listing_id, "own": own, "truth": asdict(row), "draft": made.model_dump(mode="json")}
-            with file.open("a", encoding="utf-8") as out:
-                out.write(json.dumps(line, ensure_ascii=False) + "\n")
+    tax, file = load_taxonomy(), args.out / f"drafts-{'tuned' if args.model else 'shipped'}.jsonl"
+    done = {row["id"] for row in read(file)}
+    parts = build_parts(args.model, True, ipl_home())
+    for row in held_rows(args)[: args.items]:
+        if row.listing_id in done:
+            continue
+        request = DraftRequest(photos=intake([FOLDER / "images" / row.photos[0]]))
+        (made,) = (event.draft for event in Pipeline(parts).run(request) if isinstance(event, DraftEvent))
+        claims = claims_of(made.category, made.attributes, made.details, tax, parts.calibration)
+        plain = render(claims, tax, key=made.id) if claims else made
+        own = {name: getattr(made, name) != getattr(plain, name) for name in ("title", "description")}
+        line = {"id": row.listing_id, "own": own, "truth": asdict(row), "draft": made.model_dump(mode="json")}
+        with file.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
 def read(file: Path) -> list[Row]:

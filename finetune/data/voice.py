@@ -27,7 +27,7 @@ from listing.text.write import MAX_TITLE, checked, listing_prompt
 
 SPARSE, FEW = 0.3, 3  # share of prompts with so few claims beside the colour
 DROP = 0.2  # of the claims of the other prompts
-LIKELY = 0.4  # of the claims are told as likely
+LIKELY = 0.5  # of the claims are told as likely
 READ_ONLY, READ = ("brand", "size", "text"), 0.3  # what only print says, and how many of such claims a prompt has
 EXAMPLES = 0.3  # share of prompts with texts of other listings
 MIN_TITLE, MIN_WORDS, MAX_WORDS = 2, 4, 40  # words
@@ -120,8 +120,8 @@ def _drawn(claims: Sequence[Claim], rng: Random) -> list[Claim]:
     rest = [c for c in rest if c.attribute != "colour" and rng.random() > DROP]
     if rng.random() < SPARSE:
         rest = rng.sample(rest, min(FEW, len(rest)))
-    likely = {id(c) for c in rest if rng.random() < LIKELY}
-    return [*named, *colour, *(Claim(c.attribute, c.value, "check" if id(c) in likely else "certain") for c in rest)]
+    told = [Claim(c.attribute, c.value, "check" if rng.random() < LIKELY else "certain") for c in [*colour, *rest]]
+    return [*named, *told]
 
 
 def stacked(text: str, known: Known) -> str:

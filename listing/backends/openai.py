@@ -236,7 +236,9 @@ class OpenAIBackend:
 
     # -- text -------------------------------------------------------------------------------------------------------
 
-    def write(self, images: Sequence[Image.Image], prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
+    def write(
+        self, images: Sequence[Image.Image], prompt: str, *, max_tokens: int = 120, avoid: Sequence[str] = ()
+    ) -> Iterator[str]:
         """See ``Backend.write``; greedy, and closing the iterator closes the connection, which stops the server."""
         if images:
             self._check_sight(images[0])
