@@ -135,9 +135,7 @@ class CachedModel:
                 self._answers.put({"image": name, "prompt": q.prompt, "answers": answers_by_name[q.name]})
         return {name: self._answers[key]["answers"] for name, key in keys.items() if key in self._answers}
 
-    def write(
-        self, images: Sequence[Image.Image], prompt: str, *, max_tokens: int = 120, avoid: Sequence[str] = ()
-    ) -> Iterator[str]:
+    def write(self, images: Sequence[Image.Image], prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
         """The first line of the decoded text, in one piece; ValueError with a photo: our text prompts have none."""
         if images:
             raise ValueError("texts are written from facts alone; a photo would need a key of its own")

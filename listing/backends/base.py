@@ -73,13 +73,10 @@ class Backend(Protocol):
         """
         ...
 
-    def write(
-        self, images: Sequence[Image.Image], prompt: str, *, max_tokens: int = 120, avoid: Sequence[str] = ()
-    ) -> Iterator[str]:
+    def write(self, images: Sequence[Image.Image], prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
         """Decode an answer to ``prompt`` about photos of one item (none at all, too), piece by piece.
 
-        A model that takes one photo at a time gets the first. avoid: words that it may not write; only a
-        model in this process can be kept from them, and every text is checked all the same.
+        A model that takes one photo at a time gets the first.
         """
         ...
 

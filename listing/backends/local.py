@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from listing.backends import turns
-from listing.backends.avoiding import Avoid
 from listing.backends.base import BackendError, ChoiceQuestion
 from listing.backends.full_prompts import TREE_USABLE, score_full
 from listing.backends.prefix_tree import Tree
@@ -47,7 +45,6 @@ class LocalBackend:
         self.name = _model_name(Path(self.source), self.source)
         self.tree = self.model.config.model_type in TREE_USABLE
         self._frames = {photo: self._frame(photo=photo) for photo in (True, False)} if self.tree else {}
-        self._spelled = lru_cache(maxsize=None)(self._ids)
         self.heads = TowerHeads.load(Path(self.source))
 
     def _load(self) -> tuple[Any, Any]:
@@ -171,12 +168,10 @@ class LocalBackend:
 
     # -- text -------------------------------------------------------------------------------------------------------
 
-    def write(
-        self, images: Sequence[Image.Image], prompt: str, *, max_tokens: int = 120, avoid: Sequence[str] = ()
-    ) -> Iterator[str]:
+    def write(self, images: Sequence[Image.Image], prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
         """See ``Backend.write``; greedy, and closing the iterator stops the decoding."""
         import torch
-        from transformers import LogitsProcessorList, StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
+        from transformers import StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
 
         try:
             inputs = self.inputs(images, prompt)
@@ -201,7 +196,6 @@ class LocalBackend:
                         max_new_tokens=max_tokens,
                         do_sample=False,
                         streamer=streamer,
-                        logits_processor=LogitsProcessorList([Avoid(avoid, self._spelled)] if avoid else []),
                         stopping_criteria=StoppingCriteriaList([Stop()]),
                         pad_token_id=self.tokenizer.pad_token_id or self.tokenizer.eos_token_id,
                     )

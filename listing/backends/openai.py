@@ -236,9 +236,7 @@ class OpenAIBackend:
 
     # -- text -------------------------------------------------------------------------------------------------------
 
-    def write(
-        self, images: Sequence[Image.Image], prompt: str, *, max_tokens: int = 120, avoid: Sequence[str] = ()
-    ) -> Iterator[str]:
+    def write(self, images: Sequence[Image.Image], prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
         """See ``Backend.write``; greedy, and closing the iterator closes the connection, which stops the server."""
         if images:
             self._check_sight(images[0])

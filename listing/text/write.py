@@ -10,7 +10,7 @@ from listing import prompts
 from listing.backends.base import Backend
 from listing.events import TextEvent
 from listing.languages import ENGLISH, LANGUAGES
-from listing.lexicon import load_lexicon, plain
+from listing.lexicon import plain
 from listing.request import DraftRequest
 from listing.safety.contacts import MASK, scrub
 from listing.safety.injection import instruction_like
@@ -38,8 +38,7 @@ def write(
     title, description = get_args(TextField)
     field: TextField = title
     photos = [photo.image for photo in request.photos[:MAX_PHOTOS]]
-    avoid = unsaid(claims, note, tax) if request.language == ENGLISH else ()
-    for piece in backend.write(photos, asked, max_tokens=MAX_TOKENS, avoid=avoid):
+    for piece in backend.write(photos, asked, max_tokens=MAX_TOKENS):
         for i, line in enumerate(piece.split("\n")):
             if i and texts[field].strip():  # a break behind a word
                 if field == description:
@@ -50,28 +49,6 @@ def write(
                 texts[field] += text
                 yield TextEvent(field=field, text=text)
     return texts
-
-
-def unsaid(claims: Sequence[Claim], note: str, taxonomy: Taxonomy) -> list[str]:
-    """The words for values that no claim holds, so far as no claim and not the note has them in its own words."""
-    held: dict[str, set[str]] = {}
-    for claim in claims:
-        held.setdefault("colour" if claim.attribute == "colour2" else claim.attribute, set()).add(claim.value)
-    own = plain(" ".join([note, *(form for c in claims for form in (c.value, *_forms(c, claims, taxonomy)))]))
-    meanings = load_lexicon(taxonomy).meanings
-    return [
-        words
-        for words, names in meanings.items()
-        if words not in own and not any(values & held.get(name, set()) for name, values in names.items())
-    ]
-
-
-def _forms(claim: Claim, claims: Sequence[Claim], taxonomy: Taxonomy) -> list[str]:
-    """How texts may say a detail or name the thing."""
-    category = next(c.value for c in claims if c.attribute == "category")
-    if claim.attribute == "category":
-        return [taxonomy.categories[category].phrase]
-    return _words(claim, taxonomy, category) if claim.attribute == "detail" else []
 
 
 def listing_prompt(

@@ -40,9 +40,7 @@ class StubBackend:
             out[question.name] = {a: SURE if a == said else rest for a in question.answers}
         return out
 
-    def write(
-        self, images: Sequence[Image.Image], prompt: str, *, max_tokens: int = 120, avoid: Sequence[str] = ()
-    ) -> Iterator[str]:
+    def write(self, images: Sequence[Image.Image], prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
         text = self.texts[len(self.prompts) % len(self.texts)]
         self.prompts.append(prompt)
         self.shown.append(len(images))

@@ -50,7 +50,7 @@ class ToldBackend:
     def opinions(self, image: Any) -> dict[str, dict[str, float]]:
         return {"label": {"Hoodie": 0.9, "Shirt": 0.1}, "colour": {"navy": 0.8, "n/a": 0.2}}
 
-    def write(self, images: Any, prompt: str, *, max_tokens: int = 120, avoid: Sequence[str] = ()) -> Iterator[str]:
+    def write(self, images: Any, prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
         self.written.append(prompt)
         yield from (self.text[i : i + 5] for i in range(0, len(self.text), 5))
 
