@@ -77,7 +77,7 @@ def build_parts(
         similar=(past or PastListings.open(home)) if rag and local else None,
         eyes=Eyes.load(folder) if local else None,
         colours=ColourNetwork.load(folder) if local else None,
-        writes=not backend.name.startswith(EMBEDDED),
+        writes=backend.name.partition("@")[0] != EMBEDDED,
     )
 
 

@@ -1,8 +1,9 @@
 """``./ipl tune data``: annotated photos or past listings -> messages-and-images JSONL, a report, a page of samples.
 
 All questions about one photo stand in one conversation, so that its tokens are paid once: what a model in a folder is
-asked. A second one is the form that a model behind a server is asked to fill in, with all photos of the item. Of a
-listing's photos only the first answers single questions: a back or a label shows less than the listing states.
+asked. Others are the form that a model behind a server is asked to fill in, and the prompt for title and description,
+both with all photos of the item. Of a listing's photos only the first answers single questions: a back or a label shows
+less than the listing states.
 Validation is whole senders; a training photo that looks like one of theirs is left out.
 """
 
@@ -21,14 +22,15 @@ from typing import Any
 
 import numpy as np
 
-from finetune.data.past_listings import listing_form, tasks_of, unanswered
+from finetune.data.past_listings import listing_tasks, unanswered
 from finetune.data.splits import split_items, split_rows
-from finetune.data.tasks import FORM, Task, TaskPlan, annotated_form, photo_tasks, text_tasks
+from finetune.data.tasks import FORM, LISTING, Task, TaskPlan, annotated_form, photo_tasks, text_tasks
 from finetune.errors import DataError
 from listing.taxonomy import Taxonomy
 from listing.text.write import MAX_PHOTOS
 
-TEXTS = ("title", "description", "listing")
+TEXTS = ("title", "description", LISTING)
+ALONE = (FORM, LISTING)  # asked in a conversation of their own, as when they serve
 MAX_HASH_DISTANCE = 6  # bits of 64 in which the hashes of two photos of one thing differ at most
 SHOWN_SAMPLES = 40
 Row = Mapping[str, Any]
@@ -61,12 +63,12 @@ def from_annotations(taxonomy: Taxonomy, plan: TaskPlan) -> TaskMaker:
 
 def from_listings(taxonomy: Taxonomy) -> TaskMaker:
     """Tasks of a row of ``listing_rows``."""
+    others: list[str] = []
 
     def teach(row: Row, rng: Random) -> tuple[list[Task], list[Task]]:
-        if row.get("role", "cover") != "cover":
-            return (unanswered(row["listing"], taxonomy, rng) if row["role"] == "label" else []), []
-        asked, texts = tasks_of(row["listing"], taxonomy)
-        return [*asked, *listing_form(row["listing"], taxonomy)], texts
+        if row.get("role", "cover") == "cover":
+            return listing_tasks(row["listing"], taxonomy, rng, others), []
+        return (unanswered(row["listing"], taxonomy, rng) if row["role"] == "label" else []), []
 
     return teach
 
@@ -157,9 +159,9 @@ def write_data(
 def _samples(row: Row, teach: TaskMaker, out: Path, rng: Random) -> list[dict[str, Any]]:
     asked, texts = teach(row, rng)
     images = [os.path.relpath(path, out) for path in (row["image"], *row.get("more", ()))]
-    questions = [task for task in asked if task.name != FORM]
-    forms = [task for task in asked if task.name == FORM]
-    parts = ((questions, images[:1]), (forms, images[:MAX_PHOTOS]), (texts, ()))
+    questions = [task for task in asked if task.name not in ALONE]
+    alone = [([task], images[:MAX_PHOTOS]) for task in asked if task.name in ALONE]
+    parts = [(questions, images[:1]), *alone, (texts, [])]
     return [conversation(part, photos) for part, photos in parts if part]
 
 

@@ -25,6 +25,7 @@ from listing.text.support import NeighbourValues
 
 MAX_TOKENS, MAX_PHOTOS = 200, 4
 MAX_TITLE, MAX_DESCRIPTION = 12, 80  # words; what is longer is cut behind a sentence, or not taken
+TONE_WORDS = 25  # of another listing, which is shown for its tone
 _LABEL = re.compile(r"^[\s#*_]*(?:(?:title|description|first line|second line|line [12])\s*[:.-][\s*_]*)?", re.I)
 
 
@@ -67,7 +68,7 @@ def listing_prompt(
         lines[False],
         printed=text.value if text else "",
         note="" if instruction_like(note) else note,
-        examples=[example for example in examples if not instruction_like(example)],
+        examples=[" ".join(e.split()[:TONE_WORDS]) for e in examples if not instruction_like(e)],
         tone=request.tone,
         photos=min(len(request.photos), MAX_PHOTOS),
         language="" if request.language == ENGLISH else LANGUAGES[request.language],
