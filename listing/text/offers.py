@@ -85,7 +85,10 @@ def _speaks(draft: Draft, claims: Sequence[Claim], offer: Offer, taxonomy: Taxon
 def _adds(offer: Offer, claims: Sequence[Claim], before: Item, taxonomy: Taxonomy) -> bool:
     """Whether a text would say it, and would say no less of what is sure."""
     claim = Claim(offer.attribute, offer.value, "seller", offer.confidence)
-    if offer.attribute not in ("detail", NAME):
+    if offer.attribute == "detail":
+        if "text" in before.facts and detail_forms()[offer.value].place == "printed":  # the print says it finer
+            return False
+    elif offer.attribute != NAME:
         silent = implied(before.node, before.name.value if before.name.attribute == NAME else None)
         if {offer.attribute, f"{offer.attribute}={offer.value}", f"={offer.value}"} & silent:
             return False
