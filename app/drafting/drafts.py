@@ -148,7 +148,11 @@ class Drafts:
 
     def _write(self, session: Session, row: DraftRow, edit: edits.Edit) -> None:
         """Keep an edit, and what it does to texts that the seller typed."""
-        for each in [edit, *edits.follow(self._view(session, row), edit)]:
+        seen = self._view(session, row)
+        if edit.kind == "set" and claims.is_detail(edit.field) and not claims.fits(seen.draft, edit.field):
+            message = f"A text has no words for {edit.value!r} of such a thing; write it into the description."
+            raise AppError("bad_field", message, 422)
+        for each in [edit, *edits.follow(seen, edit)]:
             draft_repo.add_edit(session, row, each)
 
     def _view(self, session: Session, row: DraftRow) -> DraftView:

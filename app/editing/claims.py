@@ -30,6 +30,12 @@ def is_detail(name: str) -> bool:
     return name.startswith(DETAIL) and name.removeprefix(DETAIL) in detail_forms()
 
 
+def fits(draft: Draft | None, name: str) -> bool:
+    """Whether a thing of the draft's category can have a detail, and a text can say so."""
+    node = load_taxonomy().categories.get(draft.category.value or "") if draft is not None else None
+    return node is None or detail_forms()[name.removeprefix(DETAIL)].fits(node)
+
+
 def to_check(draft: Draft | None) -> dict[str, str]:
     """What the texts say that the seller has not confirmed: value by name, in the order in which it reads."""
     values: dict[str, list[str]] = {}

@@ -298,6 +298,7 @@ def test_the_api_does_the_same(services, made):
         ({"title": "Mine"}, "bad_field"),
         ({"colour": "black", "no such": "thing"}, "bad_field"),
         ({"detail:no such detail": None}, "bad_field"),
+        ({"colour": "black", "detail:round toe": "round toe"}, "bad_field"),
         ({"category": None}, "bad_category"),
     ],
 )
