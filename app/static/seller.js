@@ -52,6 +52,20 @@ function pick(mark, on) {
   panel.scrollIntoView({ block: "nearest" });
 }
 
+// Publishing without a price asks once for each draft.
+function asksPrice() {
+  const key = element.querySelector("#ipl-draft-form [name=key]").value;
+  const asked = kept.unpriced === key || element.querySelector("#price")?.value.trim();
+  kept.unpriced = key;
+  reveal("no-price", !asked);
+  if (asked) { kept.open.delete("no-price"); return false; }
+  kept.open.add("no-price");
+  const box = element.querySelector("#no-price");
+  box.scrollIntoView({ block: "nearest" });
+  box.querySelector("button").focus({ preventScroll: true });
+  return true;
+}
+
 function settle() {
   // After each redraw: open panels stay open; a field takes the server's text unless its owner is typing in it. Then
   // it also keeps the version that its owner was shown.
@@ -91,7 +105,7 @@ element.addEventListener("click", (event) => {
   if (closer) {
     kept.open.delete(closer.dataset.close);
     reveal(closer.dataset.close, false);
-    element.querySelector(`[data-open="${CSS.escape(closer.dataset.close)}"]`)?.focus();
+    (closer.dataset.close === "no-price" ? element.querySelector("#price") : element.querySelector(`[data-open="${CSS.escape(closer.dataset.close)}"]`))?.focus();
     return;
   }
   const { choose, first, id, retype, copy } = event.target.closest("button")?.dataset ?? {};
@@ -125,6 +139,7 @@ element.addEventListener("toggle", (event) => {
 element.addEventListener("submit", (event) => {
   event.preventDefault();
   const form = event.target;
+  if (form.dataset.do === "publish" && asksPrice()) return;
   send({ do: form.dataset.do, run: form.dataset.run }, form);
   const id = form.getAttribute("id"); // form.id is its field of that name
   if (id && kept.open.delete(id)) reveal(id, false);

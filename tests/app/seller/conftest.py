@@ -110,6 +110,14 @@ def publish(page: Page) -> Any:
     return page.get_by_role("button", name="Publish", exact=True)
 
 
+def put_online(page: Page) -> None:
+    """Press it, and once more where it asks for a price."""
+    publish(page).click()
+    anyway = page.get_by_role("button", name="Publish without a price")
+    if anyway.is_visible():
+        anyway.click()
+
+
 def facts(page: Page) -> None:
     """Open the list of all facts."""
     if not page.locator("#ipl-draft .facts").is_visible():

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.seller.conftest import add, expect, facts, publish
+from tests.app.seller.conftest import add, expect, facts, publish, put_online
 
 pytestmark = [pytest.mark.browser, pytest.mark.model, pytest.mark.timeout(600)]
 # Notes in which order things first stood on the page.
@@ -42,5 +42,5 @@ def test_a_real_draft_streams_into_the_page(serve: Any, visit: Any, repository: 
     text = page.get_by_label("Description", exact=True).input_value()
     assert text.endswith("Worn twice."), "the seller's own words stand there unchanged"
     page.get_by_label("Price in EUR").fill("12")
-    publish(page).click()
+    put_online(page)
     expect(page.get_by_role("heading", name="It is online")).to_be_visible()

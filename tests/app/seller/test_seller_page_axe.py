@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.seller.conftest import SIZES, Page, add, expect, facts, publish, write
+from tests.app.seller.conftest import SIZES, Page, add, expect, facts, put_online, write
 from tests.fakes import FakePipeline
 
 pytestmark = pytest.mark.browser
@@ -42,7 +42,7 @@ def test_main_states(size: str, dark: bool, serve: Any, visit: Any, files: list[
     page.locator("#f-brand").click()
     expect(page.locator("#p-brand")).to_be_visible()
     seen["facts"] = findings(page)
-    publish(page).click()
+    put_online(page)
     expect(page.get_by_role("heading", name="It is online")).to_be_visible()
     seen["published"] = findings(page)
     page.get_by_role("button", name="See my listings").click()

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app.seller.conftest import SIZES, add, expect, facts, publish, write
+from tests.app.seller.conftest import SIZES, add, expect, facts, put_online, write
 from tests.app.seller.test_seller_page_axe import findings
 from tests.fakes import FakePipeline
 
@@ -59,7 +59,7 @@ def test_marked_words_are_settled_by_taps(size: str, serve: Any, visit: Any, fil
     page.get_by_role("button", name="All of this is right").click()
     expect(marks).to_have_count(0)
     expect(bottom).not_to_contain_text("not confirmed")
-    publish(page).click()
+    put_online(page)
     expect(page.get_by_role("heading", name="It is online")).to_be_visible()
     listing = httpx.get(f"{url}v1/listings").json()["listings"][0]
     assert listing["title"] == before[title].replace("Navy", "Black")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.seller.conftest import SIZES, add, expect, facts, publish, sign_in, write
+from tests.app.seller.conftest import SIZES, add, expect, facts, publish, put_online, sign_in, write
 
 pytestmark = pytest.mark.browser
 
@@ -65,7 +65,7 @@ def test_a_seller_goes_all_the_way(size: str, serve: Any, visit: Any, pipeline: 
 
     # Publishing takes what stands in the fields, saved or not.
     page.get_by_label("Price in EUR").fill("15,50")
-    publish(page).click()
+    put_online(page)
     expect(page.get_by_role("heading", name="It is online")).to_be_focused()
     expect(page.locator(".done-page")).to_contain_text("15.50 EUR")
     page.get_by_role("button", name="See my listings").click()

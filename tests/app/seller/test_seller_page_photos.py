@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.seller.conftest import SIZES, add, expect, facts, publish, write
+from tests.app.seller.conftest import SIZES, add, expect, facts, put_online, write
 from tests.app.seller.test_seller_page_axe import findings
 from tests.app.support.pictures import picture
 from tests.fakes import FakePipeline
@@ -41,7 +41,7 @@ def test_what_is_on_the_screen_is_what_buyers_see(
         "Navy hoodie with a zip and a hood. Warm and soft fleece. Rarely worn.\n\nWorn three times."
     )
     expect(page.locator("#p-brand .crop")).to_have_count(1)
-    publish(page).click()
+    put_online(page)
     expect(page.get_by_role("heading", name="It is online")).to_be_focused()
     assert findings(page) == []
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.store.search_index import NoIndex
-from tests.app.seller.conftest import add, expect, facts, publish, write
+from tests.app.seller.conftest import add, expect, facts, publish, put_online, write
 from tests.app.support.page_server import served
 from tests.fakes import FakePipeline
 
@@ -119,7 +119,7 @@ def test_markup_is_shown_and_never_run(serve: Any, visit: Any, files: list[str])
     page.locator("#p-brand").get_by_role("button", name="Save").click()
     expect(page.locator("#f-brand .val")).to_have_text(ATTACK[:70])
     page.get_by_label("Title", exact=True).fill(ATTACK)
-    publish(page).click()
+    put_online(page)
     expect(page.locator(".done-page h2")).to_have_text(ATTACK)
     page.get_by_role("button", name="See my listings").click()
     expect(page.locator(".item h3")).to_have_text(ATTACK)

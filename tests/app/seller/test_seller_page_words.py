@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app.seller.conftest import add, expect, facts, publish, write
+from tests.app.seller.conftest import add, expect, facts, publish, put_online, write
 from tests.fakes import FakePipeline
 
 pytestmark = pytest.mark.browser
@@ -19,7 +19,7 @@ def test_the_page_says_what_was_taken_out(serve: Any, visit: Any, pipeline: Any,
     add(page, files)
     write(page)
     page.get_by_label("Title", exact=True).fill("Glock 19 pistol, 9mm")
-    publish(page).click()
+    put_online(page)
     expect(page.locator("#ipl-status")).to_contain_text("cannot be listed")
     assert httpx.get(f"{url}v1/listings").json() == {"listings": []}
 
@@ -30,7 +30,7 @@ def test_the_page_says_what_was_taken_out(serve: Any, visit: Any, pipeline: Any,
     page.locator("#e-brand").fill("Nike, ask otto@example.org")
     page.locator("#p-brand").get_by_role("button", name="Save").click()
     expect(page.locator("#f-brand")).to_contain_text("otto@example.org")
-    publish(page).click()
+    put_online(page)
     expect(page.get_by_role("heading", name="It is online")).to_be_visible()
     for words in ("vera@example.org", "+49 170 1234567", "otto@example.org"):
         expect(page.locator("#ipl-status")).to_contain_text(words)
