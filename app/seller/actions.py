@@ -6,18 +6,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from app.editing import claims
 from app.seller import words
 from app.seller.desk import Desk, Undo
 from app.seller.draft_part import BUSY
 from app.seller.fields import Press
-from app.seller.listed_actions import FACT, ListedActions
+from app.seller.listed_actions import FACT, FAILED, ListedActions
 from app.seller.pictures import Shot, read_photos
 from app.services import Services
 from app.views import TEXT_FIELDS, AppError, DraftView
-from listing.intake.photos import Photo, PhotoLimits
+from listing.evidence.details import load_details
+from listing.intake.photos import Photo, PhotoLimits, intake
 from listing.request import TONES
 from listing.taxonomy import load_taxonomy
 from listing.text.claims import NAME
+from listing.text.offers import searchable
 
 
 class Actions(ListedActions):
@@ -175,6 +178,23 @@ class Actions(ListedActions):
         if place is not None:
             self.desk.shots.insert(min(max(to, 0), len(self.desk.shots) - 1), self.desk.shots.pop(place))
 
+    def do_cover(self, data: Press) -> None:
+        """A photo's item on a plain background, to look at."""
+        jpeg = self.services.covers.of(self.seller, self._draft(), str(data.get("photo")))
+        self.desk.cover = Shot.of(intake([jpeg])[0])
+
+    def do_cover_keep(self, data: Press) -> None:
+        """The plain picture is the first photo now; the seller's own stay behind it."""
+        shot, draft = self.desk.cover, self._draft()
+        if shot is not None:
+            self.services.draft_photos.add(self.seller, draft, [shot.photo()])
+            self.desk.covers.add(shot.ref.id)
+            self.desk.cover = None
+            self._show(self.services.draft_photos.move(self.seller, draft, shot.ref.id, 0))
+
+    def do_cover_drop(self, data: Press) -> None:
+        self.desk.cover = None
+
     def do_fact(self, data: Press) -> None:
         """A fact was set, or left out (no value)."""
         # The texts follow a fact, so that what is being typed in them comes first.
@@ -193,8 +213,21 @@ class Actions(ListedActions):
         self._can_undo({**data, "value": ""})
 
     def do_add(self, data: Press) -> None:
-        """Something that was offered is in the text; until the next press that can be taken back."""
-        self._can_undo(data, added=True)
+        """What was offered or searched for is in the text; until the next press it can be taken back."""
+        if not data.get("name"):
+            data = {**data, **self._searched(str(data.get("value") or ""))}
+        if data.get("name"):
+            self._can_undo(data, added=True)
+
+    def _searched(self, typed: str) -> Press:
+        """The detail that somebody typed, by its words or by what they mean."""
+        draft = self.desk.view.draft if self.desk.view is not None else None
+        found = searchable(draft, load_taxonomy()) if draft is not None else []
+        meant = load_details().named(typed)
+        chosen = [o for o in found if o.label == typed.strip().lower()] or [o for o in found if o.value in meant]
+        if typed.strip() and not chosen:
+            self.desk.notify("bad", FAILED, "I know no such detail: write it into the description.", "adds")
+        return {"name": claims.name_of(o), "value": o.value, "said": o.label} if (o := next(iter(chosen), None)) else {}
 
     def _can_undo(self, data: Press, added: bool = False) -> None:
         self.do_fact(data)

@@ -92,6 +92,8 @@ class Desk:
         self.notices: list[Notice] = []
         self.conflicts = self.runs = 0  # how often something was not saved, and how often the draft was written
         self.undo: Undo | None = None
+        self.cover: Shot | None = None  # a plain picture that is being looked at
+        self.covers: set[str] = set()  # photos that are such pictures: there is nothing new to see on them
         self.declined: set[str] = set()  # drafts that this page has offered to go on with
         self.kept: dict[tuple[str, str], Kept] = {}  # by draft and field
         self.adding_to = ""  # the published listing whose further photos are being chosen
@@ -129,7 +131,7 @@ class Desk:
         """How many photos the draft was not written from."""
         if self.view is None or self.view.state != "ready" or self.published is not None:
             return 0
-        return len({photo.id for photo in self.view.photos} - self.view.written_from)
+        return len({photo.id for photo in self.view.photos} - self.view.written_from - self.covers)
 
     def notify(self, kind: str, title: str, text: str, at: str = "") -> None:
         """Show one more notice; ``at``: below which field."""
@@ -138,7 +140,7 @@ class Desk:
     def start_over(self) -> None:
         """An empty desk, for the next listing."""
         self.page, self.shots, self.refused, self.view, self.published = "sell", [], [], None, None
-        self.undo = None
+        self.undo = self.cover = None
 
     def show(self, view: DraftView, media: Media) -> None:
         """Show the draft with exactly its photos, in their order."""
@@ -179,9 +181,18 @@ class Painter:
         }
 
     def photos(self, desk: Desk) -> str:
-        locked = desk.view is not None
         shots = [{"id": s.ref.id, "url": s.url} for s in desk.shots]
-        return render("photos", photos=shots, refused=desk.refused, most=PhotoLimits().count, locked=locked)
+        room = desk.view is not None and not desk.busy and 0 < len(shots) < PhotoLimits().count
+        return render(
+            "photos",
+            photos=shots,
+            refused=desk.refused,
+            most=PhotoLimits().count,
+            cover=desk.cover.url if desk.cover is not None else "",
+            plain=shots[0]["id"] if room and shots[0]["id"] not in desk.covers else "",
+            kept=shots[0]["id"] if shots and shots[0]["id"] in desk.covers else "",
+            problem=next((notice for notice in desk.notices if notice.at == "cover"), None),
+        )
 
     def status(self, desk: Desk) -> str:
         view = desk.view

@@ -20,7 +20,7 @@ from listing.request import TONES
 from listing.schema import AttributeValue, Evidence, Flag, PhotoRef, Quality, Span
 from listing.taxonomy import load_taxonomy
 from listing.text.claims import LIKELY
-from listing.text.offers import SHOWN
+from listing.text.offers import SHOWN, searchable
 
 FOLDER = Path(__file__).parent / "templates"
 BUSY = ("queued", "working")
@@ -90,6 +90,7 @@ def draft_html(
         checks=checks,
         offers=_offers(view),
         shown=SHOWN,
+        details=_details(view),
         worth=words.label_tip(view),
         remarks=[f.message for f in view.flags if f.field not in TEXT_FIELDS],
         tones=[{"value": tone, "label": words.TONES[tone], "on": tone == view.tone} for tone in TONES],
@@ -191,6 +192,12 @@ def _offers(view: DraftView) -> list[dict[str, str]]:
     """What can be added with a tap, the likeliest first."""
     offers = view.draft.offers if view.draft is not None and view.state == "ready" else []
     return [{"name": claims.name_of(o), "value": o.value, "label": o.label} for o in offers]
+
+
+def _details(view: DraftView) -> list[str]:
+    """The words of every detail that can be searched for and added."""
+    ready = view.draft is not None and view.state == "ready"
+    return [o.label for o in searchable(view.draft, load_taxonomy())] if view.draft is not None and ready else []
 
 
 def _marked_spans(view: DraftView) -> list[Span]:

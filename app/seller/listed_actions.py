@@ -15,12 +15,13 @@ from app.seller.pictures import Shot, read_photos
 from app.services import Services
 from app.store import listing_repo
 from app.views import AppError, Changed, field_version
-from listing.intake.photos import PhotoError
+from listing.errors import IplError
 
 log = logging.getLogger(__name__)
 FAILED = "That did not work"
 FACT = "fact-"
-PLACES = {"no_title": "title", "no_category": "category"}  # the field that an error of publishing is about
+# What an error is about, where its code says so.
+PLACES = {"no_title": "title", "no_category": "category", "no_cover": "cover"}
 BROKEN = "Something went wrong on our side; try it again."
 
 
@@ -39,7 +40,7 @@ class ListedActions:
         """
         try:
             yield
-        except (AppError, PhotoError) as error:
+        except IplError as error:
             if error.code == "changed":
                 self.fields.refresh()
             if not (error.code == "published" and self.desk.published is not None):

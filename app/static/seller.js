@@ -159,6 +159,12 @@ element.addEventListener("input", (event) => {
     clearTimeout(pause);
     pause = setTimeout(() => send({ do: live, value: event.target.value }), 200);
   }
+  const { pick: chosen } = event.target.dataset; // one of the words that a list proposes needs no further press
+  const picked = !event.inputType || event.inputType === "insertReplacementText"; // not typed letter by letter
+  if (chosen && picked && [...event.target.list.options].some((option) => option.value === event.target.value)) {
+    send({ do: chosen, value: event.target.value });
+    event.target.value = "";
+  }
   const mirror = event.target.parentElement?.querySelector(":scope > .mirror");
   if (mirror) mirror.textContent = event.target.value + "\u200b";
 });

@@ -11,7 +11,9 @@ leaves open, or guessed, costs nothing.
 That is the rule *typed*, as it was before drafts offered anything. *offered* counts the same drafts by the same rule
 once the seller has tapped whatever is right among the offers that the page shows (``SHOWN`` at a time; a tap brings the
 next one up), a tap each: the text is the one that the page has after these taps, so that what a tap fails to say, or
-takes out of the text, costs what it costs. Looking at offers that are wrong costs nothing.
+takes out of the text, costs what it costs. Looking at offers that are wrong costs nothing. *searched* is *offered* with
+the page's search field for the details that are still missing: a tap for *More*, and for each a tap into the field, as
+many letters as it takes until it is the first of those that hold these letters, and a tap on it.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
@@ -35,7 +37,7 @@ from listing.schema import Draft, Offer, Span
 from listing.taxonomy import Taxonomy, load_taxonomy
 from listing.text.claims import NAME, Claim
 from listing.text.forms import DETAIL_FILE, implied
-from listing.text.offers import SHOWN
+from listing.text.offers import SHOWN, searchable
 from listing.text.spans import find_spans
 
 Row = Mapping[str, Any]
@@ -134,9 +136,14 @@ def effort(draft: Draft, row: Row, taxonomy: Taxonomy) -> Effort:
     return Effort(confirm, marked, unmarked, missing, details)
 
 
-def with_offers(draft: Draft, row: Row, taxonomy: Taxonomy, shown: int = SHOWN) -> Effort:
-    """The same once every right offer that is shown was tapped."""
-    truth, taps, seen = Truth(row, taxonomy), list[Edit](), draft
+def with_search(draft: Draft, row: Row, taxonomy: Taxonomy) -> Effort:
+    """The same as ``with_offers``, what is not offered searched for."""
+    return with_offers(draft, row, taxonomy, search=True)
+
+
+def with_offers(draft: Draft, row: Row, taxonomy: Taxonomy, shown: int = SHOWN, search: bool = False) -> Effort:
+    """The same once every right offer that is shown was tapped, and with ``search`` every other one was looked for."""
+    truth, taps, seen, searched = Truth(row, taxonomy), list[Edit](), draft, 0
 
     def wanted() -> Offer | None:
         missing = set(unsaid(seen, truth, taxonomy))
@@ -145,7 +152,24 @@ def with_offers(draft: Draft, row: Row, taxonomy: Taxonomy, shown: int = SHOWN) 
     while offer := wanted():
         taps.append(Edit("set", name_of(offer), offer.value))
         seen = apply(draft, changes(taps))
-    return replace(effort(seen, row, taxonomy), offers=len(taps))
+    added = len(taps)
+    while search and (found := _found(seen, truth, taxonomy, {tap.value for tap in taps})):
+        offer, letters = found
+        searched += letters + CHOOSE + (0 if searched else 1)
+        taps.append(Edit("set", name_of(offer), offer.value))
+        seen = apply(draft, changes(taps))
+    return replace(effort(seen, row, taxonomy), offers=added + searched)
+
+
+def _found(draft: Draft, truth: Truth, taxonomy: Taxonomy, tried: Container[str | None]) -> tuple[Offer, int] | None:
+    """A detail that is missing and can be searched for, and after how many of its letters it comes first."""
+    missing = {value for attribute, value in unsaid(draft, truth, taxonomy) if attribute == "detail"}
+    listed = searchable(draft, taxonomy)
+    for offer in (o for o in listed if o.value in missing and o.value not in tried):
+        label = offer.label
+        firsts = (next(o for o in listed if label[:n] in o.label) for n in range(1, len(label) + 1))
+        return offer, next((n for n, first in enumerate(firsts, 1) if first == offer), len(label))
+    return None
 
 
 def _cost_of_marked(span: Span, right: str | None) -> int:
@@ -205,11 +229,11 @@ def _patterns() -> dict[str, re.Pattern[str]]:
 
 
 def table(sets: Mapping[str, Sequence[tuple[Draft, Row]]], taxonomy: Taxonomy) -> str:
-    """Two lines a set, one a rule: mean taps in all and by kind, their median, and what writing from nothing takes."""
+    """One line a set and rule: mean taps in all and by kind, their median, and what writing from nothing takes."""
     head = ("drafts", "rule", "n", "taps", "median", *(part.name for part in fields(Effort)))
     lines = ["  ".join(f"{name:>9}" for name in head)]
     for name, pairs in sets.items():
-        for rule, count in (("typed", effort), ("offered", with_offers)):
+        for rule, count in (("typed", effort), ("offered", with_offers), ("searched", with_search)):
             all_ = [count(draft, row, taxonomy) for draft, row in pairs]
             parts = [mean(getattr(e, part) for e in all_) for part in head[5:]]
             numbers = [mean(e.total for e in all_), median(e.total for e in all_), *parts]

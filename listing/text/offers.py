@@ -3,30 +3,57 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from listing.evidence.details import load_details
 from listing.schema import Draft, Offer
 from listing.taxonomy import CategoryNode, Taxonomy
-from listing.text.claims import NAME, Claim
+from listing.text.claims import FIBRES, NAME, Claim
 from listing.text.forms import detail_forms, form_for, implied
 from listing.text.settle import Item, settle
 from listing.text.spans import find_spans, said
 
 SHOWN = 8  # offers at a time: two rows of a phone
 MOST = 24  # offers that a draft keeps
+MOST_VALUES = 2  # of one attribute
+FACT = 0.5  # how much a fact weighs beside a detail of its probability
 Likely = Mapping[tuple[str, str], float]  # (attribute, value) -> probability
 
 
 def offers_of(likely: Likely, category: str, taxonomy: Taxonomy) -> list[Offer]:
-    """All that is likely as offers, the likeliest first; ``open_offers`` says which of them a draft still has."""
-    node = taxonomy.categories[category]
-    ranked = sorted(likely.items(), key=lambda entry: (-entry[1], entry[0]))
-    return [
-        Offer(attribute=attribute, value=value, label=label, confidence=min(1.0, p))
-        for (attribute, value), p in ranked
-        if (label := _label(attribute, value, node, taxonomy))
-    ]
+    """All that is likely as offers, the best first; ``open_offers`` says which of them a draft still has.
+
+    No fibre: no photo shows one. Of an attribute the likeliest values alone, and behind details of twice their
+    probability: a fact has a place of its own to be set, a detail has to be typed.
+    """
+    node, labels, values = taxonomy.categories[category], set[str](), Counter[str]()
+    ranked = sorted(likely.items(), key=lambda entry: (-_worth(entry), entry[0]))
+    offers = []
+    for (attribute, value), p in ranked:
+        label = _label(attribute, value, node, taxonomy)
+        few = attribute == "detail" or values[attribute] < MOST_VALUES
+        if label and label not in labels and value not in FIBRES and few:
+            labels.add(label)
+            values[attribute] += 1
+            offers.append(Offer(attribute=attribute, value=value, label=label, confidence=min(1.0, p)))
+    return offers
+
+
+def searchable(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
+    """Every detail that a text can say of such a thing and does not say, what is offered first."""
+    category = draft.category.value
+    if not draft.spans or category is None:
+        return []
+    offered = {("detail", o.value): o.confidence for o in draft.offers if o.attribute == "detail"}
+    said = {span.value for span in draft.spans if span.attribute == "detail"}
+    others = {("detail", phrase): 0.0 for phrase in detail_forms() if phrase not in said}
+    return offers_of({**others, **offered}, category, taxonomy)
+
+
+def _worth(entry: tuple[tuple[str, str], float]) -> float:
+    (attribute, _), p = entry
+    return p if attribute == "detail" else p * FACT
 
 
 def open_offers(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:

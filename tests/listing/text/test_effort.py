@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.drafts.effort import Effort, effort, from_nothing, table, with_offers
+from benchmarks.drafts.effort import Effort, effort, from_nothing, table, with_offers, with_search
 from listing.schema import Draft, Quality
 from listing.text.claims import Claim
 from listing.text.offers import offers_of
@@ -82,8 +82,10 @@ def test_a_draft_without_spans_is_judged_by_its_words():
     assert effort(draft, ROW, TAXONOMY) == Effort(missing=4, details=4)
     lines = table({"first": [(draft, ROW)]}, TAXONOMY).splitlines()
     counts = ["1", "8.00", "8.00", "0.00", "0.00", "0.00", "4.00", "4.00", "0.00"]
-    assert [line.split() for line in lines[1:3]] == [["first", rule, *counts] for rule in ("typed", "offered")]
-    assert lines[3].split() == ["nothing", "typed", "1", f"{from_nothing(ROW):.2f}"]
+    assert [line.split() for line in lines[1:4]] == [
+        ["first", rule, *counts] for rule in ("typed", "offered", "searched")
+    ]
+    assert lines[4].split() == ["nothing", "typed", "1", f"{from_nothing(ROW):.2f}"]
 
 
 def test_what_is_offered_costs_a_tap_and_stands_in_the_text_then():
@@ -93,6 +95,8 @@ def test_what_is_offered_costs_a_tap_and_stands_in_the_text_then():
     letters = len("belt") + len("bow") + len("side slits")
     assert effort(draft, row, TAXONOMY) == Effort(missing=2, details=letters)
     assert with_offers(draft, row, TAXONOMY) == Effort(details=len("side slits"), offers=3)
+    # "More", the field, "si" ("side panels" and others come first for "s"), and the tap on "side slits" or after more.
+    assert with_search(draft, row, TAXONOMY) == Effort(offers=3 + 1 + 2 + len("side s"))
     assert with_offers(draft, row, TAXONOMY, shown=1) == Effort(missing=2, details=len("side slits"), offers=2)
 
 
