@@ -11,9 +11,9 @@ leaves open, or guessed, costs nothing.
 That is the rule *typed*, as it was before drafts offered anything. *offered* counts the same drafts by the same rule
 once the seller has tapped whatever is right among the offers that the page shows (``SHOWN`` at a time; a tap brings the
 next one up), a tap each: the text is the one that the page has after these taps, so that what a tap fails to say, or
-takes out of the text, costs what it costs. Looking at offers that are wrong costs nothing. *searched* is *offered* with
-the page's search field for the details that are still missing: a tap for *More*, and for each a tap into the field, as
-many letters as it takes until it is the first of those that hold these letters, and a tap on it.
+takes out of the text, costs what it costs. Looking at offers that are wrong costs nothing. *searched* goes on where
+something is still missing: a tap on *More* shows the other offers, a tap each, and a field that finds further details:
+a tap into it, letters until the detail is the first of those that hold them, and a tap on it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from listing.schema import Draft, Offer, Span
 from listing.taxonomy import Taxonomy, load_taxonomy
 from listing.text.claims import NAME, Claim
 from listing.text.forms import DETAIL_FILE, implied
-from listing.text.offers import SHOWN, searchable
+from listing.text.offers import MOST, SHOWN, searchable
 from listing.text.spans import find_spans
 
 Row = Mapping[str, Any]
@@ -136,29 +136,36 @@ def effort(draft: Draft, row: Row, taxonomy: Taxonomy) -> Effort:
     return Effort(confirm, marked, unmarked, missing, details)
 
 
+def with_offers(draft: Draft, row: Row, taxonomy: Taxonomy) -> Effort:
+    """The same once every right offer that is shown was tapped."""
+    seen, taps = _tapped(draft, Truth(row, taxonomy), taxonomy, [], SHOWN)
+    return replace(effort(seen, row, taxonomy), offers=len(taps))
+
+
 def with_search(draft: Draft, row: Row, taxonomy: Taxonomy) -> Effort:
-    """The same as ``with_offers``, what is not offered searched for."""
-    return with_offers(draft, row, taxonomy, search=True)
-
-
-def with_offers(draft: Draft, row: Row, taxonomy: Taxonomy, shown: int = SHOWN, search: bool = False) -> Effort:
-    """The same once every right offer that is shown was tapped, and with ``search`` every other one was looked for."""
-    truth, taps, seen, searched = Truth(row, taxonomy), list[Edit](), draft, 0
-
-    def wanted() -> Offer | None:
-        missing = set(unsaid(seen, truth, taxonomy))
-        return next((o for o in seen.offers[:shown] if (o.attribute, o.value) in missing), None)
-
-    while offer := wanted():
-        taps.append(Edit("set", name_of(offer), offer.value))
-        seen = apply(draft, changes(taps))
-    added = len(taps)
-    while search and (found := _found(seen, truth, taxonomy, {tap.value for tap in taps})):
+    """The same once *More* was opened where something is still missing, for its offers and its search."""
+    truth = Truth(row, taxonomy)
+    seen, taps = _tapped(draft, truth, taxonomy, [], SHOWN)
+    shown, cost = len(taps), 0
+    seen, taps = _tapped(draft, truth, taxonomy, taps, MOST)
+    cost += len(taps)
+    while found := _found(seen, truth, taxonomy, {tap.value for tap in taps}):
         offer, letters = found
-        searched += letters + CHOOSE + (0 if searched else 1)
-        taps.append(Edit("set", name_of(offer), offer.value))
+        cost += letters + CHOOSE
+        taps = [*taps, Edit("set", name_of(offer), offer.value)]
         seen = apply(draft, changes(taps))
-    return replace(effort(seen, row, taxonomy), offers=added + searched)
+    return replace(effort(seen, row, taxonomy), offers=cost + (len(taps) > shown))
+
+
+def _tapped(draft: Draft, truth: Truth, taxonomy: Taxonomy, taps: list[Edit], shown: int) -> tuple[Draft, list[Edit]]:
+    """The draft after these taps and one on every right offer that is shown, and all of the taps."""
+    while True:
+        seen = apply(draft, changes(taps)) if taps else draft
+        missing = set(unsaid(seen, truth, taxonomy))
+        offer = next((o for o in seen.offers[:shown] if (o.attribute, o.value) in missing), None)
+        if offer is None:
+            return seen, taps
+        taps = [*taps, Edit("set", name_of(offer), offer.value)]
 
 
 def _found(draft: Draft, truth: Truth, taxonomy: Taxonomy, tried: Container[str | None]) -> tuple[Offer, int] | None:

@@ -9,7 +9,7 @@ from listing.facts.questions import Reading
 from listing.facts.visual_facts import ITEM_TYPE, Look, type_shares
 from listing.prompts import UNKNOWN
 
-LEAST = 0.02  # probability from which on something is worth a look
+LEAST = 0.005  # probability from which on something is worth a look
 LEAST_TYPE = 0.2  # another name for the thing
 
 

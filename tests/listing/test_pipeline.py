@@ -306,7 +306,7 @@ class Looking:
 
 class Detailed(Looking):
     def look(self, image: Image.Image) -> Sight:
-        details = {"ribbed cuffs": 0.9, "drawstring hood": 0.4, "round toe": 0.3, "piping": 0.01}
+        details = {"ribbed cuffs": 0.9, "drawstring hood": 0.4, "round toe": 0.3, "piping": 0.001}
         return Sight(None, {"label": {"Hoodie": 0.95}}, details, {"creased": 0.3})
 
 
