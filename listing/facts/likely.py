@@ -9,15 +9,15 @@ from listing.facts.questions import Reading
 from listing.facts.visual_facts import ITEM_TYPE, Look, type_shares
 from listing.prompts import UNKNOWN
 
-LEAST = 0.005  # probability from which on something is worth a look
-LEAST_TYPE = 0.2  # another name for the thing
+LEAST = {"detail": 0.005, ITEM_TYPE: 0.2}  # probability from which on something is worth a look
+LEAST_FACT = 0.02
 
 
 def likely(seen: Look, category: str, readings: Sequence[Reading], eyes: Eyes | None) -> dict[tuple[str, str], float]:
     """(attribute or ``detail``, value) -> the probability that it is so; one photo that shows it is enough."""
     found: dict[tuple[str, str], float] = {}
     for name, value, p in _all(seen, category, readings, eyes):
-        if p >= (LEAST_TYPE if name == ITEM_TYPE else LEAST):
+        if p >= LEAST.get(name, LEAST_FACT):
             found[name, value] = max(p, found.get((name, value), 0.0))
     return found
 
