@@ -95,9 +95,21 @@ def test_what_is_offered_costs_a_tap_and_stands_in_the_text_then():
     letters = len("belt") + len("bow") + len("side slits")
     assert effort(draft, row, TAXONOMY) == Effort(missing=2, details=letters)
     assert with_offers(draft, row, TAXONOMY) == Effort(details=len("side slits"), offers=3)
-    # "More", the field, "si" ("side panels" and others come first for "s"), and the tap on "side slits" or after more.
-    assert with_search(draft, row, TAXONOMY) == Effort(offers=3 + 1 + 2 + len("side s"))
-    assert with_offers(draft, row, TAXONOMY, shown=1) == Effort(missing=2, details=len("side slits"), offers=2)
+    assert table({"first": [(draft, row)]}, TAXONOMY).splitlines()[-2:] == [
+        "first: 3 details left out; share of them among the first offers, 4: 0.667, 8: 0.667, 12: 0.667, 24: 0.667",
+        "first: 1 facts left out; share of them among the first offers, 4: 1.000, 8: 1.000, 12: 1.000, 24: 1.000",
+    ]
+    # "More", a tap into the field, letters until it comes before other "side ..."s, and the tap on it.
+    assert with_search(draft, row, TAXONOMY) == Effort(offers=3 + 1 + len("side s") + 2)
+
+
+def test_what_stands_behind_more_costs_one_tap_more(monkeypatch):
+    monkeypatch.setattr("benchmarks.drafts.effort.SHOWN", 1)
+    row = {**ROW, "description": "A navy dress with short sleeves and a belt."}
+    likely = {("detail", "bow"): 0.4, ("detail", "belt"): 0.3}
+    draft = drafted(NAVY, SHORT, offers=offers_of(likely, "Dress", TAXONOMY))
+    assert with_offers(draft, row, TAXONOMY) == Effort(details=len("belt"))
+    assert with_search(draft, row, TAXONOMY) == Effort(offers=2)
 
 
 def test_an_offer_that_is_not_in_the_text_after_its_tap_is_still_missing(monkeypatch):
