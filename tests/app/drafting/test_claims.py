@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.cli.draft_text import category_line
+from app.cli.draft_text import category_line, draft_text
 from app.editing import claims, edits, evidence_places
 from app.editing.edits import Edit
 from app.seller.desk import Desk, Painter
@@ -156,6 +156,25 @@ def test_a_text_that_the_seller_typed_gets_a_sentence_too(services, me, made):
     assert [o.label for o in seen.draft.offers] == ["zip pockets"]
 
 
+@pytest.mark.parametrize("typed", ["Side slits", "slits at the side"])
+def test_what_is_not_offered_is_searched_for(services, me, made, typed):
+    tab = Tab(services)
+    tab.desk.show(made, services.media)
+    assert '<option value="side slits">' in Painter(services).draft(tab.desk, me)
+    tab.press("add", value=typed)
+    assert "side slits" in tab.draft.description
+    assert '<option value="side slits">' not in Painter(services).draft(tab.desk, me)
+    tab.press("undo")
+    assert tab.draft.description == made.description
+    tab.press("add", value="a spoiler")
+    assert tab.said == ["I know no such detail: write it into the description."]
+    assert tab.draft.description == made.description
+
+
+def test_the_terminal_says_what_could_be_added(draft):
+    assert "Could add: drawstring hood, zip pockets, also white\n" in draft_text(draft)
+
+
 def test_an_offer_is_added_by_the_api_and_on_the_page(services, me, made):
     with client_of(services) as client:
         url = f"/v1/drafts/{made.draft_id}"
@@ -174,7 +193,7 @@ def test_an_offer_is_added_by_the_api_and_on_the_page(services, me, made):
     page = Painter(services).draft(tab.desk, me)
     assert "zip pockets" in tab.draft.description
     assert "“zip pockets” is in the text." in page
-    assert page.count('data-do="add"') == 1
+    assert page.count('data-do="add" data-name') == 1
     tab.press("undo")
     assert "zip pockets" not in tab.draft.description
 
