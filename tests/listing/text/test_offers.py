@@ -6,7 +6,8 @@ import pytest
 
 from listing.schema import Draft, Quality
 from listing.text.claims import Claim
-from listing.text.offers import MOST, offers_of, open_offers
+from listing.text.forms import detail_forms
+from listing.text.offers import MOST, offers_of, open_offers, searchable
 from listing.text.render import render
 from tests.listing.text.items import TAXONOMY, category
 
@@ -64,10 +65,28 @@ def test_words_of_a_text_that_nobody_claimed_are_not_offered():
     assert open_offers(text.model_copy(update={"spans": []}), TAXONOMY) == []
 
 
-def test_the_likeliest_are_kept():
-    names = [name for name in TAXONOMY.attributes["colour2"].values if name not in ("navy", "multicolour")]
-    many = [("colour2", name) for name in names] + [
-        ("detail", d) for d in ("piping", "patch", "soft", "cropped", "bow")
-    ]
-    many += [("detail", d) for d in ("embroidery", "lettering", "dots", "small logo", "washed", "sporty")]
+def test_the_best_are_kept_details_before_facts_and_no_fibre():
+    likely = {
+        ("material", "cotton"): 0.9,
+        ("material", "denim"): 0.5,
+        ("detail", "piping"): 0.4,
+        ("detail", "plain"): 0.3,
+    }
+    likely |= {("pattern", "solid"): 0.5, ("colour2", "white"): 0.5, ("colour2", "red"): 0.3, ("colour2", "grey"): 0.2}
+    labels = [offer.label for offer in offers_of(likely, "Hoodie", TAXONOMY)]
+    assert labels == ["piping", "plain", "also white", "denim", "also red"]
+    many = [("detail", phrase) for phrase in detail_forms()]
     assert len(offered("Hoodie", [Claim("colour", "navy")], *many)) == MOST
+
+
+def test_every_other_detail_can_be_searched_for():
+    text = render([Claim("category", "Hoodie"), CUFFS], TAXONOMY, key="0")
+    draft = Draft(
+        id="0", photos=[], category=category("Hoodie"), title=text.title, description=text.description,
+        spans=text.spans, offers=offers_of({("detail", "patch"): 0.3}, "Hoodie", TAXONOMY), quality=Quality(score=1),
+        model="m",
+    )  # fmt: skip
+    found = [offer.value for offer in searchable(draft, TAXONOMY)]
+    assert found[0] == "patch"
+    assert {"half zip", "keyhole"} <= set(found)
+    assert not {"ribbed cuffs", "round toe"} & set(found)
