@@ -157,7 +157,8 @@ def _found(services: Services, filters: Filters, photo: Photo | None) -> dict[st
 def _ranked(request: Request, visitor: Visitor, filters: Filters) -> dict[str, Any]:
     """A page of the visitor's own feed. It is made once and written down; further pages are the rest of it."""
     services, given = services_of(request), request.query_params.get("on", "")[:64]
-    page_id, places = given, services.feed.again(visitor.id, given) if given and filters.page > 1 else []
+    page_id = given
+    places: Sequence[Place] = services.feed.again(visitor.id, given) if given and filters.page > 1 else []
     if not places:
         page_id, places = _made(request, services, visitor)
     first = (filters.page - 1) * PER_PAGE

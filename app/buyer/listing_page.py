@@ -60,8 +60,8 @@ def buy(
     visitor = visitor_of(request)
     try:
         buyer = _who_may(visitor)
-        seen = {"price": parse_price(price[:40]), "currency": currency[:3]}
-        place_order(services, buyer, listing_id[:64], key, **seen)
+        amount = parse_price(price[:40])
+        place_order(services, buyer, listing_id[:64], key, price=amount, currency=currency[:3])
     except AppError as error:
         return _page(request, visitor, listing_id, error=("buy", error))
     return RedirectResponse(f"/l/{listing_id}", 303)

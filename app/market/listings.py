@@ -105,6 +105,7 @@ def near(session: Session, photo: Photo, which: ColumnElement[bool]) -> dict[str
     bits: dict[str, int] = {}
     query = select(PhotoRow.listing_id, PhotoRow.phash).where(which, PhotoRow.listing_id.is_not(None))
     for listing_id, phash in session.execute(query):
+        assert listing_id is not None
         distance = hamming(phash, photo.ref.phash)
         if distance <= min(SAME_PHOTO_BITS, bits.get(listing_id, SAME_PHOTO_BITS)):
             bits[listing_id] = distance

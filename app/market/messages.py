@@ -24,7 +24,8 @@ from app.views import AppError
 from listing.safety.contacts import MASK, scrub
 
 Kind = Literal["question", "report"]
-QUESTION, REPORT = "question", "report"
+QUESTION: Kind = "question"
+REPORT: Kind = "report"
 LENGTH = 500
 MAX_OPEN = 5  # questions of one sender about one listing that wait for an answer; reports of one sender
 MAX_OF_LISTING = 100  # of each kind

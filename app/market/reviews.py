@@ -20,7 +20,7 @@ from listing.safety.prohibited_goods import GoodsVerdict, load_groups
 
 REVIEW, REFUSED = "review", "refused"
 HELD = (REVIEW, REFUSED)
-REPORT = GoodsVerdict(listing_repo.REPORTED, "reported by somebody", "", REVIEW)
+REPORT = GoodsVerdict(listing_repo.REPORTED, "reported by somebody", "", "review")
 REASON_LENGTH = 300
 MAX_QUEUE = 500
 NOT_WAITING = "There is no such listing in the queue; it may have been decided, changed or deleted."

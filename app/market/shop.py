@@ -111,7 +111,8 @@ def _counted(values: Iterable[str | None]) -> tuple[str, ...]:
 
 
 def _fact(name: str) -> ColumnElement[str]:
-    return ListingRow.attributes[name].as_string()
+    fact: ColumnElement[str] = ListingRow.attributes[name].as_string()
+    return fact
 
 
 def _query(wish: Wish) -> Select[ListingRow]:

@@ -251,6 +251,7 @@ def test_where_others_sign_in_the_start_leads_strangers_to_the_feed(people):
 def test_strangers_are_bounded_and_take_nothing_from_those_who_are_signed_in(people, monkeypatch):
     here = people("ann")
     ann, nobody = here.browser("ann"), here.browser(None)
+    ann.post("/v1/listings", json={"draft_id": draft(ann).json()["id"], "price": 10})
     monkeypatch.setattr(feed_page, "strangers_pages", Rates(0.001, burst=2000))  # two pages, then none for a long time
     for _ in range(4):
         assert nobody.get("/feed").status_code == 200  # the first one only gets its cookie
