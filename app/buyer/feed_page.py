@@ -86,7 +86,8 @@ def seen(request: Request, services: Deps, body: Seen) -> None:
     visitor = visitor_of(request).check()
     events = [("impression", body.page, listing_id, "") for listing_id in body.listings]
     events += [("impression", body.page, "", post_id) for post_id in body.posts]
-    services.feed.events(visitor, events)
+    if events:  # else a stranger's cookie alone would get a row
+        services.feed.events(visitor, events)
 
 
 @pages.get("/feed/posts/{post_id}")

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from app.buyer import feed_page
 from app.feed.pages import Rates
-from app.store.tables import FeedEventRow, FeedPageRow, FeedRow
+from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, NumberRow
 from tests.app.market.test_posts import posted
 from tests.app.support.clients import client_of, code, draft, published
 from tests.app.support.pictures import picture
@@ -76,14 +76,19 @@ def test_what_comes_into_view_counts_once_and_only_for_its_visitor(services, vis
         assert code(other.post("/feed/seen", json=body)) == (403, "no_cookie")
         other.get("/feed")
         assert code(other.post("/feed/seen", json=body)) == (404, "not_found")
+        known = rows(services, NumberRow)
+        assert other.post("/feed/seen", json={"page": page}).status_code == 204
+        assert rows(services, NumberRow) == known, "nothing is kept of who only sends a cookie"
 
 
 def test_opening_a_card_is_a_click_once(services, visitor):
     listing = published(visitor)
     visitor.get("/feed")
     from_feed = {"Referer": "http://localhost/feed?page=1"}
-    for headers in ({}, {**from_feed, **FOREIGN}, {"Referer": "http://localhost/l/x"}):
-        visitor.get(f"/l/{listing['id']}", headers=headers)
+    elsewhere = ["http://localhost/l/x", "http://localhost/feed?q=hoodie", "http://localhost/feed?sort=new&page=2"]
+    broken = {"Referer": "http://[/feed", "Sec-Fetch-Site": "same-origin"}
+    for headers in ({}, {**from_feed, **FOREIGN}, broken, *({"Referer": address} for address in elsewhere)):
+        assert visitor.get(f"/l/{listing['id']}", headers=headers).status_code == 200, headers
     assert rows(services, FeedEventRow) == [0]
     for _ in range(2):
         visitor.get(f"/l/{listing['id']}", headers=from_feed)
