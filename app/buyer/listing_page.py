@@ -101,10 +101,11 @@ def listing_photo(
         listing = services.listings.shown("", listing_id[:64])
     except AppError:
         listing = services.listings.shown(request_seller(request).id, listing_id[:64])
-    if not 1 <= number <= len(listing.photos):
+    path = services.media.path(listing.photos[number - 1].id) if 1 <= number <= len(listing.photos) else None
+    if path is None or not path.is_file():
         raise AppError("not_found", "There is no such photo; it may have been deleted.", 404)
     side = next((side for side in (SMALL, LARGE) if 0 < width <= side), 0)
-    return scaled_photo(services.media.path(listing.photos[number - 1].id), side)
+    return scaled_photo(path, side)
 
 
 def _from_feed(referer: str) -> bool:
