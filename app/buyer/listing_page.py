@@ -17,8 +17,9 @@ from app.buyer.cards import LARGE, SMALL, card, product, question, whole
 from app.buyer.feed_page import version
 from app.buyer.filters import read
 from app.buyer.scaled import scaled_photo
-from app.buyer.visitor import Visitor, remember, visitor_of
+from app.buyer.visitor import Visitor, address_of, remember, visitor_of
 from app.editing.edits import parse_price
+from app.feed.pages import Rates
 from app.market.messages import LENGTH, Message
 from app.routing import Deps, place_order, services_of
 from app.store.listing_repo import NOT_THERE
@@ -42,6 +43,7 @@ TAKEN_OUT = "Contact data was taken out of it: {}. Buyers and sellers write to e
 Place = Literal["buy", "ask", "report"]
 Text = Annotated[str, Form()]
 pages = APIRouter(include_in_schema=False)
+strangers_reports = Rates(0.1, burst=100)  # of one address: ten, then one every ten seconds
 
 
 @pages.get("/l/{listing_id}")
@@ -86,6 +88,8 @@ def report(request: Request, services: Deps, listing_id: str, reason: Text = "ot
     visitor = visitor_of(request)
     words = f"{REASONS.get(reason, REASONS['other'])}. {text}".strip()
     try:
+        if not visitor.seller:
+            strangers_reports.check(address_of(request))
         sent = services.messages.report(visitor.check(), listing_id[:64], words)
     except AppError as error:
         return _page(request, visitor, listing_id, error=("report", error), typed={"report": text, "reason": reason})

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from sqlalchemy import func, select
 
-from app.buyer import feed_page
+from app.buyer import feed_page, listing_page
 from app.feed.pages import Rates
 from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, NumberRow
 from tests.app.market.test_posts import posted
@@ -262,6 +262,10 @@ def test_strangers_are_bounded_and_take_nothing_from_those_who_are_signed_in(peo
     assert rows(here.services, FeedPageRow) == [2]
     assert "data-page" not in nobody.get("/feed").text
     assert "data-page" in ann.get("/feed").text
+    listing = ann.post("/v1/listings", json={"draft_id": draft(ann).json()["id"], "price": 10}).json()
+    monkeypatch.setattr(listing_page, "strangers_reports", Rates(0.001, burst=2000))
+    report = f"/l/{listing['id']}/report"
+    assert [nobody.post(report, data={"text": f"Fake {n}"}).status_code for n in range(3)] == [200, 200, 429]
     photo = {"photo": ("x.jpg", jpeg())}
     with feed_page.STRANGERS_PHOTOS:  # another stranger's photo is being decoded
         assert sentences(nobody.post("/feed", files=photo)) == [feed_page.BUSY]
