@@ -16,6 +16,7 @@ from starlette.datastructures import State
 from starlette.types import Scope
 
 from app.accounts.bounded import Bounded
+from app.accounts.login_attempts import network
 from app.accounts.sellers import ONE_PERSON, Seller, Sellers
 from app.accounts.sessions import Sessions
 from app.views import AppError, Busy
@@ -136,7 +137,7 @@ class Gate:
 
 
 def _address(scope: Scope) -> str:
-    return str((scope.get("client") or ("unknown",))[0])
+    return network(str((scope.get("client") or ("unknown",))[0]))
 
 
 def from_elsewhere(method: str, headers: Mapping[str, str], host: str) -> bool:

@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from app.buyer.cards import SMALL, card, post_card
 from app.buyer.filters import Filters, read
 from app.buyer.scaled import scaled_photo
-from app.buyer.visitor import Visitor, remember, visitor_of
+from app.buyer.visitor import Visitor, address_of, remember, visitor_of
 from app.feed.pages import Place, Rates
 from app.market.posts import NOT_THERE
 from app.routing import Body, Deps, Id, services_of
@@ -86,7 +86,8 @@ def seen(request: Request, services: Deps, body: Seen) -> None:
     visitor = visitor_of(request).check()
     events = [("impression", body.page, listing_id, "") for listing_id in body.listings]
     events += [("impression", body.page, "", post_id) for post_id in body.posts]
-    services.feed.events(visitor, events)
+    if events:  # else a stranger's cookie alone would get a row
+        services.feed.events(visitor, events)
 
 
 @pages.get("/feed/posts/{post_id}")
@@ -176,11 +177,10 @@ def _ranked(request: Request, visitor: Visitor, filters: Filters) -> dict[str, A
 
 def _made(request: Request, services: Services, visitor: Visitor) -> tuple[str, Sequence[Place]]:
     """A page that is written down, with its id; for whom nothing is written down the same without one."""
-    address = request.client.host if request.client else ""
     try:
         if visitor.logged:
             if not visitor.seller:
-                strangers_pages.check(address)
+                strangers_pages.check(address_of(request))
             page = services.feed.page(visitor.id, RANKED)
             return page.id, page.places
     except Busy:  # it is shown all the same

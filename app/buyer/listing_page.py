@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -14,9 +15,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from app.accounts.authentication import request_seller
 from app.buyer.cards import LARGE, SMALL, card, product, question, whole
 from app.buyer.feed_page import version
+from app.buyer.filters import read
 from app.buyer.scaled import scaled_photo
-from app.buyer.visitor import Visitor, remember, visitor_of
+from app.buyer.visitor import Visitor, address_of, remember, visitor_of
 from app.editing.edits import parse_price
+from app.feed.pages import Rates
 from app.market.messages import LENGTH, Message
 from app.routing import Deps, place_order, services_of
 from app.store.listing_repo import NOT_THERE
@@ -40,15 +43,16 @@ TAKEN_OUT = "Contact data was taken out of it: {}. Buyers and sellers write to e
 Place = Literal["buy", "ask", "report"]
 Text = Annotated[str, Form()]
 pages = APIRouter(include_in_schema=False)
+strangers_reports = Rates(0.1, burst=100)  # of one address: ten, then one every ten seconds
 
 
 @pages.get("/l/{listing_id}")
 def listing_page(request: Request, services: Deps, listing_id: str) -> Response:
     """A public listing, or an own one in whatever state."""
     visitor = visitor_of(request)
-    origin = urlsplit(request.headers.get("referer", "")).path
-    if visitor.logged and (origin == "/feed" or origin.startswith("/feed/")):
-        services.feed.opened(visitor.id, listing_id[:64])
+    if visitor.logged and _from_feed(request.headers.get("referer", "")):
+        with suppress(AppError):  # a store that is busy or full: the page is shown all the same
+            services.feed.opened(visitor.id, listing_id[:64])
     return _page(request, visitor, listing_id)
 
 
@@ -84,6 +88,8 @@ def report(request: Request, services: Deps, listing_id: str, reason: Text = "ot
     visitor = visitor_of(request)
     words = f"{REASONS.get(reason, REASONS['other'])}. {text}".strip()
     try:
+        if not visitor.seller:
+            strangers_reports.check(address_of(request))
         sent = services.messages.report(visitor.check(), listing_id[:64], words)
     except AppError as error:
         return _page(request, visitor, listing_id, error=("report", error), typed={"report": text, "reason": reason})
@@ -99,10 +105,20 @@ def listing_photo(
         listing = services.listings.shown("", listing_id[:64])
     except AppError:
         listing = services.listings.shown(request_seller(request).id, listing_id[:64])
-    if not 1 <= number <= len(listing.photos):
+    path = services.media.path(listing.photos[number - 1].id) if 1 <= number <= len(listing.photos) else None
+    if path is None or not path.is_file():
         raise AppError("not_found", "There is no such photo; it may have been deleted.", 404)
     side = next((side for side in (SMALL, LARGE) if 0 < width <= side), 0)
-    return scaled_photo(services.media.path(listing.photos[number - 1].id), side)
+    return scaled_photo(path, side)
+
+
+def _from_feed(referer: str) -> bool:
+    """Whether a link of the ranked feed led here; what was found by a search says nothing about a place in the feed."""
+    try:
+        origin = urlsplit(referer)
+    except ValueError:
+        return False
+    return origin.path == "/feed" and not read(dict(parse_qsl(origin.query))).searching
 
 
 def _who_may(visitor: Visitor) -> str:

@@ -10,6 +10,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from app.accounts.authentication import from_elsewhere, request_seller
+from app.accounts.login_attempts import network
 from app.routing import services_of
 from app.views import AppError
 
@@ -65,6 +66,11 @@ def visitor_of(request: Request) -> Visitor:
     known = _TOKEN.fullmatch(sent) is not None
     token = sent if known else secrets.token_hex(16)
     return Visitor(PREFIX + token, seller, known, here, single, token)
+
+
+def address_of(request: Request) -> str:
+    """What counts as one address of strangers."""
+    return network(request.client.host if request.client else "")
 
 
 def remember(request: Request, response: Response, visitor: Visitor) -> Response:

@@ -149,7 +149,7 @@ class Drafts:
     def _write(self, session: Session, row: DraftRow, edit: edits.Edit) -> None:
         """Keep an edit, and what it does to texts that the seller typed."""
         seen = self._view(session, row)
-        if edit.kind == "set" and claims.is_detail(edit.field) and not claims.fits(seen.draft, edit.field):
+        if edit.kind == "set" and claims.is_detail(edit.field, seen.draft) and not claims.fits(seen.draft, edit.field):
             message = f"A text has no words for {edit.value!r} of such a thing; write it into the description."
             raise AppError("bad_field", message, 422)
         for each in [edit, *edits.follow(seen, edit)]:

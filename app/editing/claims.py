@@ -35,7 +35,8 @@ def is_detail(name: str, draft: Draft | None) -> bool:
 def fits(draft: Draft | None, name: str) -> bool:
     """Whether a thing of the draft's category can have a detail, and a text can say so."""
     node = load_taxonomy().categories.get(draft.category.value or "") if draft is not None else None
-    return node is None or detail_forms()[name.removeprefix(DETAIL)].fits(node)
+    form = detail_forms().get(name.removeprefix(DETAIL))  # none: the model's own words, which the text has already
+    return node is None or form is None or form.fits(node)
 
 
 def to_check(draft: Draft | None) -> dict[str, str]:
@@ -112,7 +113,7 @@ def _unsaid(draft: Draft, said: Mapping[str, str | None]) -> Iterator[Claim]:
     for name, value in said.items():
         if value is None or name in present:
             continue
-        if is_detail(name):
+        if is_detail(name, draft):
             yield Claim("detail", value, "seller")
         elif name in spoken and sayable(name, value):
             many = taxonomy.attributes[name].many

@@ -112,7 +112,7 @@ def hold(session: Session, row: ListingRow, verdict: GoodsVerdict) -> None:
     if review is None:
         review = ReviewRow(listing_id=row.id, status_after=row.status)
         session.add(review)
-    review.code, review.words, review.reason, review.at = verdict.code, list(verdict.words), None, now()
+    review.code, review.words, review.at = verdict.code, list(verdict.words), now()
     row.status = REVIEW
 
 
@@ -124,12 +124,13 @@ def release(session: Session, row: ListingRow, review: ReviewRow) -> None:
 
 
 def after_edit(session: Session, row: ListingRow, verdict: GoodsVerdict | None) -> None:
-    """After its words were changed and checked: what a person has refused waits for a person again."""
+    """After its words were changed and checked: what was reported, or once refused, waits for a person each time."""
     review = session.get(ReviewRow, row.id)
-    if verdict is not None:
+    reported = review is not None and review.code == listing_repo.REPORTED
+    if verdict is not None and not reported:
         hold(session, row, verdict)
-    elif review is not None and (row.status == REFUSED or review.code == listing_repo.REPORTED):
-        row.status, review.reason, review.at = REVIEW, None, now()
+    elif review is not None and (reported or review.reason is not None):
+        row.status, review.at = REVIEW, now()
     elif review is not None:
         release(session, row, review)
 

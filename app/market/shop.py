@@ -127,7 +127,7 @@ def _query(wish: Wish) -> Select[ListingRow]:
     for name, value in (("size", wish.size), ("colour", wish.colour)):
         if value:
             all_of_it = literal(", ") + _fact(name) + ", "
-            which.append(all_of_it.contains(f", {value}, ", autoescape=True))
+            which.append(all_of_it.icontains(f", {value}, ", autoescape=True))
     return select(ListingRow).where(*which).order_by(ListingRow.published_at.desc(), ListingRow.id)
 
 

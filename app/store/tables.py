@@ -137,7 +137,7 @@ class ListingRow(Base):
 
 
 class ReviewRow(Base):
-    """A listing that a person has to look at before it goes live, or that a person has refused (``reason``).
+    """A listing that a person has to look at before it goes live, or that a person has refused once (``reason``).
 
     ``code``: the policy group that it may belong to; ``words``: those of the listing that weighed most;
     ``status_after``: the listing's status once it is approved.

@@ -59,7 +59,9 @@ def listing_task(listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random, ot
         if checked(text, field, claims, taxonomy)[0] != text:
             return None
     shown = rng.sample(others, min(2, len(others))) if rng.random() < EXAMPLES else []
-    others += [f"{listing['title']}. {listing['description']}", f"{rendered.title}. {rendered.description}"]
+    own = f"{listing['title']}. {listing['description']}"
+    shown = [text for text in shown if text != own]  # it would hold the answer
+    others += [own, f"{rendered.title}. {rendered.description}"]
     prompt = listing_prompt(claims, "", shown, DraftRequest(photos=()), taxonomy)
     return Task(LISTING, prompt, f"{title}\n{description}")
 

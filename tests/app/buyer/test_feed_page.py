@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 from sqlalchemy import func, select
 
-from app.buyer import feed_page
+from app.buyer import feed_page, listing_page
 from app.feed.pages import Rates
-from app.store.tables import FeedEventRow, FeedPageRow, FeedRow
+from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, NumberRow
 from tests.app.market.test_posts import posted
 from tests.app.support.clients import client_of, code, draft, published
 from tests.app.support.pictures import picture
@@ -76,14 +76,19 @@ def test_what_comes_into_view_counts_once_and_only_for_its_visitor(services, vis
         assert code(other.post("/feed/seen", json=body)) == (403, "no_cookie")
         other.get("/feed")
         assert code(other.post("/feed/seen", json=body)) == (404, "not_found")
+        known = rows(services, NumberRow)
+        assert other.post("/feed/seen", json={"page": page}).status_code == 204
+        assert rows(services, NumberRow) == known, "nothing is kept of who only sends a cookie"
 
 
 def test_opening_a_card_is_a_click_once(services, visitor):
     listing = published(visitor)
     visitor.get("/feed")
     from_feed = {"Referer": "http://localhost/feed?page=1"}
-    for headers in ({}, {**from_feed, **FOREIGN}, {"Referer": "http://localhost/l/x"}):
-        visitor.get(f"/l/{listing['id']}", headers=headers)
+    elsewhere = ["http://localhost/l/x", "http://localhost/feed?q=hoodie", "http://localhost/feed?sort=new&page=2"]
+    broken = {"Referer": "http://[/feed", "Sec-Fetch-Site": "same-origin"}
+    for headers in ({}, {**from_feed, **FOREIGN}, broken, *({"Referer": address} for address in elsewhere)):
+        assert visitor.get(f"/l/{listing['id']}", headers=headers).status_code == 200, headers
     assert rows(services, FeedEventRow) == [0]
     for _ in range(2):
         visitor.get(f"/l/{listing['id']}", headers=from_feed)
@@ -128,7 +133,7 @@ def test_found_by_words_by_filters_and_by_a_photo(visitor):
     assert found("colour=red&to=5") == {"Red cap"}
     assert found("from=15,50&to=30 EUR") == {"Red wool jumper"}
     assert found("to=free") == {"Red cap"}
-    assert found("size=L") == {"Green rain jacket"}
+    assert found("size=l") == {"Green rain jacket"}
     assert found("category=hoodie") == set(ids)
     assert found("q=red&size=XL") == set()
     photo = picture(1)
@@ -258,6 +263,10 @@ def test_strangers_are_bounded_and_take_nothing_from_those_who_are_signed_in(peo
     assert rows(here.services, FeedPageRow) == [2]
     assert "data-page" not in nobody.get("/feed").text
     assert "data-page" in ann.get("/feed").text
+    listing = ann.post("/v1/listings", json={"draft_id": draft(ann).json()["id"], "price": 10}).json()
+    monkeypatch.setattr(listing_page, "strangers_reports", Rates(0.001, burst=2000))
+    report = f"/l/{listing['id']}/report"
+    assert [nobody.post(report, data={"text": f"Fake {n}"}).status_code for n in range(3)] == [200, 200, 429]
     photo = {"photo": ("x.jpg", jpeg())}
     with feed_page.STRANGERS_PHOTOS:  # another stranger's photo is being decoded
         assert sentences(nobody.post("/feed", files=photo)) == [feed_page.BUSY]

@@ -316,6 +316,9 @@ def test_a_detail_in_the_models_own_words_is_confirmed_or_left_out_like_any_othe
     assert claims.is_detail("detail:thumb loops", found)
     assert not claims.is_detail("detail:thumb loops", draft)
     assert not claims.is_detail("thumb loops", found)
+    assert claims.fits(found, "detail:thumb loops")
+    seen = edited(found, Edit("set", "detail:thumb loops", "thumb loops"))
+    assert (seen.title, seen.description) == (draft.title, draft.description), "no form says how to say it"
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,13 @@ def test_some_prompts_show_other_listings_and_the_answer_stays_the_same_sellers(
     assert not any({"Northwind", "dream", "yellow"} & set(task.answer.split()) for task in made)
 
 
+def test_no_prompt_shows_the_listings_own_texts():
+    rng, own = Random(1), f"{LISTING['title']}. {LISTING['description']}"
+    made = [t for _ in range(40) if (t := listing_task(LISTING, TAXONOMY, rng, [own, "Gorgeous Northwind skirt."]))]
+    assert any("Northwind" in task.prompt for task in made)
+    assert not any(LISTING["title"] in task.prompt for task in made)
+
+
 def test_nothing_is_taught_of_a_text_with_contact_data():
     told = {**LISTING, "description": LISTING["description"] + "\nCall me at 0171 2345678"}
     names = [{t.name for _ in range(9) for t in listing_tasks(row, TAXONOMY, Random(0), [])} for row in (LISTING, told)]
