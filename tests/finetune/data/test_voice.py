@@ -58,7 +58,7 @@ def test_a_target_says_what_its_prompt_says_in_the_catalogues_words():
 def test_some_prompts_show_other_listings_and_the_answer_stays_the_same_sellers():
     rng = Random(1)
     others = ["Gorgeous Northwind skirt. A dream in yellow."]
-    made = [task for _ in range(40) if (task := listing_task(LISTING, TAXONOMY, rng, others))]
+    made = [task for _ in range(40) if (task := listing_task(LISTING, TAXONOMY, rng, [*others]))]
     shown = [task for task in made if "Other listings" in task.prompt]
     assert 0 < len(shown) < len(made)
     assert any("Northwind" in task.prompt for task in shown)
