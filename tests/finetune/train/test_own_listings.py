@@ -22,7 +22,7 @@ def table(folder, rows=5):
         rough = Image.fromarray(np.random.default_rng(k).integers(0, 255, (6, 6, 3), dtype=np.uint8))
         rough.resize((64, 64), Image.Resampling.BICUBIC).save(folder / f"{k}.png")
         name = "ABCDE"[k]
-        lines.append(f'{name}crest Men Navy Hoodie {name},Hoodies,Navy,Men,"Navy hoodie for men, has a zip",{k}.png')
+        lines.append(f'{name}crest Men Navy Hoodie {name},Hooded sweatshirts,Navy,Men,"Navy hoodie for men, has a zip",{k}.png')
     (folder / "shop.csv").write_text("\n".join(lines))
     return folder / "shop.csv"
 
@@ -35,7 +35,8 @@ def test_a_table_becomes_a_model_that_drafts(models, tmp_path, monkeypatch, caps
     taught = [s for s in read_samples(data / "train.jsonl") if s["tasks"] == ["listing"]]
     assert taught
     assert all(s["images"] and s["messages"][0]["content"].startswith("<image>\nWrite a second-hand") for s in taught)
-    assert {s["messages"][1]["content"].split("\n")[0] for s in taught} <= {"Men Navy Hoodie", "Navy Hoodie"}
+    titles = {s["messages"][1]["content"].split("\n")[0] for s in taught}
+    assert titles <= {"Men Navy Hoodie", "Navy Hoodie", "Men Hoodie"}, "their order, without the model's name"
     monkeypatch.setenv("IPL_HOME", str(tmp_path / "home"))  # no classifier of the embedded model takes part
     assert main(["tune", str(config), "--data", str(data), "--out", str(run)]) == 0
     assert main(["tune", "merge", "--base", str(base), "--adapter", str(run / "adapter"), "--out", str(out)]) == 0
