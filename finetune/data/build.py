@@ -1,9 +1,9 @@
 """``./ipl tune data``: annotated photos or past listings -> messages-and-images JSONL, a report, a page of samples.
 
 All questions about one photo stand in one conversation, so that its tokens are paid once: what a model in a folder is
-asked. Others are the form that a model behind a server is asked to fill in, and the prompt for title and description,
-both with all photos of the item. Of a listing's photos only the first answers single questions: a back or a label shows
-less than the listing states.
+asked. Others are the form that a model behind a server is asked to fill in, with all photos of the item, and the prompt
+for title and description. Of a listing's photos only the first answers single questions: a back or a label shows less
+than the listing states.
 Validation is whole senders; a training photo that looks like one of theirs is left out.
 """
 
@@ -160,7 +160,7 @@ def _samples(row: Row, teach: TaskMaker, out: Path, rng: Random) -> list[dict[st
     asked, texts = teach(row, rng)
     images = [os.path.relpath(path, out) for path in (row["image"], *row.get("more", ()))]
     questions = [task for task in asked if task.name not in ALONE]
-    alone = [([task], images[:MAX_PHOTOS]) for task in asked if task.name in ALONE]
+    alone = [([task], images[: MAX_PHOTOS if task.name == FORM else 1]) for task in asked if task.name in ALONE]
     parts = [(questions, images[:1]), *alone, (texts, [])]
     return [conversation(part, photos) for part, photos in parts if part]
 
