@@ -22,7 +22,9 @@ def table(folder, rows=5):
         rough = Image.fromarray(np.random.default_rng(k).integers(0, 255, (6, 6, 3), dtype=np.uint8))
         rough.resize((64, 64), Image.Resampling.BICUBIC).save(folder / f"{k}.png")
         name = "ABCDE"[k]
-        lines.append(f'{name}crest Men Navy Hoodie {name},Hooded sweatshirts,Navy,Men,"Navy hoodie for men, has a zip",{k}.png')
+        lines.append(
+            f'{name}crest Men Navy Hoodie {name},Hooded sweatshirts,Navy,Men,"Navy hoodie for men, has a zip",{k}.png'
+        )
     (folder / "shop.csv").write_text("\n".join(lines))
     return folder / "shop.csv"
 
