@@ -125,12 +125,13 @@ def category(row: Row) -> str | None:
 
 
 def contradicted(row: Row) -> tuple[int, int]:
-    """(texts with a claim that the catalogue's columns contradict, 1)."""
+    """(claims of the texts that the catalogue's columns contradict, claims that they can judge)."""
     truth, tax = row["truth"], load_taxonomy()
     text = f"{row['draft']['title']}. {row['draft']['description']}"
     facts = {name: value for name, value in truth["attributes"].items() if tax.attributes[name].values}
-    claims = ground.verify(text, facts, truth["category"], tax)
-    return int(any(c.verdict == "contradicted" and (c.value or c.kind == "category") for c in claims)), 1
+    judged = [c for c in ground.verify(text, facts, truth["category"], tax) if c.value is not None]
+    wrong = sum(c.verdict == "contradicted" for c in judged)
+    return wrong, wrong + sum(c.verdict == "supported" for c in judged)
 
 
 # Each: (counted, out of) of a row; a measure is the ratio of the sums.
@@ -142,7 +143,7 @@ MEASURES: dict[str, Callable[[Row], tuple[int, int]]] = {
         sum(s for s, _ in found(row)),
     ),
     "attributes stated": lambda row: (sum(s for s, _ in found(row)), len(list(found(row)))),
-    "texts against the columns": contradicted,
+    "claims of the texts that the columns contradict": contradicted,
     "titles of the model's own": lambda row: (int(row["own"]["title"]), 1),
     "descriptions of the model's own": lambda row: (int(row["own"]["description"]), 1),
 }
