@@ -9,8 +9,9 @@
 ``split`` writes ``shop.csv`` (to tune on) and ``held.csv``: whole brands, and no photo that looks like one of the
 shop's. ``draft`` drafts rows of ``held.csv`` with a model, and goes on where it was stopped; ``facts`` compares the two
 with the catalogue's own columns, paired, with 95 % intervals over brands. ``pairs`` writes ``pairs.jsonl`` and a PNG of
-each photo for a reader who does not know which text is whose; ``key.json`` says it. ``count`` reads the reader's file,
-one JSON object a line: ``{"pair": 0, "better": "A"}`` (or B, or same). The photo set is ``fashion_catalog`` (IPL_DATA).
+each photo for a reader who does not know which text is whose; ``key.json`` says it. ``count`` reads the readers' file,
+one JSON object a line: ``{"pair": 0, "better": "A"}`` (or B, or same), with ``"tuned": "A"`` where no
+key is at hand. The photo set is ``fashion_catalog`` (IPL_DATA).
 """
 
 from __future__ import annotations
@@ -190,13 +191,19 @@ def pairs(args: argparse.Namespace) -> None:
 
 def count(args: argparse.Namespace) -> None:
     """How often the tuned text was preferred; "same" is half a preference."""
-    key = {row["pair"]: row for row in json.loads((args.out / "key.json").read_text(encoding="utf-8"))}
-    said = [key[row["pair"]].get(row["better"], "same") for row in read(args.labels)]
-    wins = np.array([{"tuned": 1.0, "same": 0.5, "shipped": 0.0}[arm] for arm in said])
+    rows = read(args.labels)
+    if not all("tuned" in row for row in rows):
+        key = {row["pair"]: row for row in json.loads((args.out / "key.json").read_text(encoding="utf-8"))}
+        rows = [{**row, "tuned": "A" if key[row["pair"]]["A"] == "tuned" else "B"} for row in rows]
+    said = ["same" if r["better"] == "same" else "tuned" if r["better"] == r["tuned"] else "shipped" for r in rows]
+    won: dict[int, list[float]] = {}  # of each pair, by all readers
+    for row, arm in zip(rows, said, strict=True):
+        won.setdefault(row["pair"], []).append({"tuned": 1.0, "same": 0.5, "shipped": 0.0}[arm])
+    wins = np.array([np.mean(each) for each in won.values()])
     draws = np.random.default_rng(0).choice(wins, (DRAWS, len(wins))).mean(1)
     low, high = np.percentile(draws, [2.5, 97.5])
     tally = ", ".join(f"{arm} {said.count(arm)}" for arm in (*ARMS, "same"))
-    print(f"{len(said)} pairs: {tally}; tuned preferred {wins.mean():.2f} [{low:.2f}, {high:.2f}]")
+    print(f"{len(wins)} pairs, {len(said)} readings: {tally}; tuned preferred {wins.mean():.2f} [{low:.2f}, {high:.2f}]")
 
 
 def main() -> None:
