@@ -203,7 +203,8 @@ def count(args: argparse.Namespace) -> None:
     draws = np.random.default_rng(0).choice(wins, (DRAWS, len(wins))).mean(1)
     low, high = np.percentile(draws, [2.5, 97.5])
     tally = ", ".join(f"{arm} {said.count(arm)}" for arm in (*ARMS, "same"))
-    print(f"{len(wins)} pairs, {len(said)} readings: {tally}; tuned preferred {wins.mean():.2f} [{low:.2f}, {high:.2f}]")
+    print(f"{len(wins)} pairs, {len(said)} readings: {tally}")
+    print(f"tuned preferred {wins.mean():.2f} [{low:.2f}, {high:.2f}]")
 
 
 def main() -> None:
