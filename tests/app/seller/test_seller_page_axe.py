@@ -66,7 +66,7 @@ def test_while_working(serve: Any, visit: Any, files: list[str]) -> None:
 def test_the_sign_in_form(serve: Any, browser: Any) -> None:
     context = browser.new_context()
     page = context.new_page()
-    page.goto(serve(FakePipeline(), sellers=("anna",)))
+    page.goto(serve(FakePipeline(), sellers=("anna",)) + "sign-in")
     expect(page.get_by_label("Password")).to_be_visible()
     assert findings(page) == []
     context.close()
