@@ -38,7 +38,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
             context.set_default_timeout(SLOW_MACHINE)
             page = context.new_page()
             page.on("pageerror", lambda error: errors.append(str(error)))
-            page.goto(url)
+            page.goto(url if seller is None else f"{url}sign-in")  # "/" leads strangers to the feed
             if seller is not None:
                 sign_in(page, seller)
             expect(page.locator("#ipl-top header")).to_be_visible()

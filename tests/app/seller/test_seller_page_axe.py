@@ -110,7 +110,7 @@ def test_every_state(size: str, dark: bool, serve: Any, visit: Any, files: list[
 def test_the_sign_in_form(serve: Any, browser: Any) -> None:
     context = browser.new_context()
     page = context.new_page()
-    page.goto(serve(FakePipeline(), sellers=("anna",)))
+    page.goto(serve(FakePipeline(), sellers=("anna",)) + "sign-in")
     expect(page.get_by_label("Password")).to_be_visible()
     assert findings(page) == []
     context.close()

@@ -150,7 +150,7 @@ def test_the_keyboard_alone_lists_an_item(serve: Any, visit: Any, files: list[st
 def test_a_wrong_password_stays_outside(serve: Any, browser: Any, pipeline: Any) -> None:
     context = browser.new_context()
     page = context.new_page()
-    page.goto(serve(pipeline, sellers=("anna",)))
+    page.goto(serve(pipeline, sellers=("anna",)) + "sign-in")
     sign_in(page, "anna", "wrong password")
     expect(page.get_by_text("The name or the password is wrong.")).to_be_visible()
     context.close()

@@ -64,5 +64,5 @@ def test_a_browser_gets_a_page_with_a_way_back(services):
 
 def test_nobody_who_is_not_signed_in_learns_more(people):
     with people("ann").client() as client:
-        assert code(client.get("/feed")) == (401, "sign_in")
+        assert code(client.get("/fed")) == (401, "sign_in")
         assert code(client.get("/v1/listings")) == (401, "sign_in")
