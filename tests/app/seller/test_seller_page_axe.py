@@ -74,8 +74,9 @@ def listing_states(page: Page, url: str) -> Iterator[str]:
     expect(page.get_by_role("heading", name="It is online")).to_be_visible()
     yield "published"
     page.get_by_role("button", name="See my listings").click()
-    yield "listings"
     item = page.locator(".item")
+    expect(item).to_be_visible()
+    yield "listings"
     item.get_by_role("button", name="Edit").click()
     item.get_by_label("Description").fill(DOUBTFUL)
     item.get_by_role("button", name="Save changes").click()
