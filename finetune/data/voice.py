@@ -55,9 +55,10 @@ def listing_task(listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random, ot
         description = _bare(rendered.description)
     if not MIN_TITLE <= len(title.split()) <= MAX_TITLE or plain(description.rstrip(".")) == plain(title):
         return None
-    for field, text in (("title", title), ("description", description)):
-        if checked(text, field, claims, taxonomy)[0] != text:
-            return None
+    if checked(title, "title", claims, taxonomy)[0] != title:
+        return None
+    if checked(description, "description", claims, taxonomy)[0] != description:
+        return None
     shown = rng.sample(others, min(2, len(others))) if rng.random() < EXAMPLES else []
     own = f"{listing['title']}. {listing['description']}"
     shown = [text for text in shown if text != own]  # it would hold the answer
