@@ -11,7 +11,6 @@ from listing.events import StageEvent, TextEvent
 from listing.evidence.neighbours import Neighbours
 from listing.facts.ensemble import Calibration
 from listing.languages import ENGLISH, LANGUAGES
-from listing.lexicon import plain
 from listing.request import DraftRequest
 from listing.safety.contacts import scrub
 from listing.schema import AttributeValue, Category, Detail, Flag, Span, TextField
@@ -75,8 +74,7 @@ def compose(
                     language=request.language,
                 )
                 flags += remarks
-                repeats = name == "description" and plain(kept.rstrip(".")) == plain(texts["title"])
-                if kept and not repeats:
+                if kept:
                     spans = [s for s in spans if s.field != name]
                     texts[name] = kept
                     spans += [s for s in find_spans(texts, claims, taxonomy) if s.field == name]

@@ -20,7 +20,6 @@ from app.store.tables import (
     FeedRow,
     KeyRow,
     ListingRow,
-    MessageRow,
     OrderRow,
     now,
 )
@@ -29,7 +28,7 @@ from tests.app.feed.test_feed import buy, seen
 from tests.app.market.test_posts import posted, report
 from tests.app.support.clients import client_of, published
 
-LOGS = (FeedPageRow, FeedRow, FeedEventRow, FeedCandidatesRow, FeedPostRow, EventRow, MessageRow, KeyRow)
+LOGS = (FeedPageRow, FeedRow, FeedEventRow, FeedCandidatesRow, FeedPostRow, EventRow, KeyRow)
 STAY = (ListingRow, OrderRow, FeedItemRow)
 
 
@@ -49,8 +48,6 @@ def look(client):
 def use(client):
     listings = [published(client, price=n) for n in range(1, 8)]
     posted(client)
-    client.get("/feed")
-    client.post(f"/l/{listings[5]['id']}/ask", data={"text": "Is it warm?"})
     page = look(client)
     assert any(p["post"] for p in page["places"])
     order = buy(client, listings[0], page_id=page["id"]).json()
@@ -61,7 +58,7 @@ def use(client):
 def age(services, days):
     """Everything that was logged becomes that many days older."""
     with services.store.write() as session:
-        for table in (FeedPageRow, FeedEventRow, EventRow, MessageRow, KeyRow):
+        for table in (FeedPageRow, FeedEventRow, EventRow, KeyRow):
             session.execute(update(table).values(at=now() - timedelta(days=days)))
 
 
@@ -91,7 +88,7 @@ def test_behaviour_past_its_days_goes_by_the_clock_and_what_people_have_stays(bu
         fresh = look(client)  # made now: stays
         keys = 1  # of the listing whose order stands
         wait_for(lambda: counts(services, [FeedPageRow, KeyRow]) == {"feed_pages": 1, "idempotency_keys": keys})
-        wait_for(lambda: counts(services, [EventRow, MessageRow]) == {"assistant_events": 0, "messages": 0})
+        wait_for(lambda: counts(services, [EventRow]) == {"assistant_events": 0})
         assert counts(services, STAY) == stay
         with services.store.read() as session:
             assert session.scalars(select(FeedPageRow.id)).all() == [fresh["id"]]
