@@ -92,7 +92,7 @@ def _label(attribute: str, value: str, node: CategoryNode, taxonomy: Taxonomy) -
     if attribute == "audience":
         return "for a baby" if value == "baby" else f"for {words}"
     if attribute == "condition":
-        return known.phrases[value][0]
+        return next(iter(known.phrases.get(value, ())), words)
     forms = known.forms.get(value)
     if forms is None:
         return f"{known.label}: {value}"

@@ -22,6 +22,15 @@ ROOT = Path(__file__).resolve().parents[2]
 HOODIE = {"category": "hoodie", "colour": "navy", "closure": "zip"}
 
 
+@pytest.fixture(autouse=True)
+def no_loop() -> Iterator[None]:
+    """Playwright's synchronous pages leave their event loop running in the thread of the tests."""
+    running = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(running)
+
+
 @pytest.fixture
 def loads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
     """What was loaded into a home of its own: a stub for each model, no index."""
