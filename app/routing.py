@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.accounts.authentication import request_seller
 from app.accounts.sellers import Seller
+from app.market.orders import Order
 from app.services import Services
 from app.views import AppError
 
@@ -55,17 +56,28 @@ def services_of(request: Request) -> Services:
 
 
 def is_operator(services: Services, name: str | None) -> bool:
-    """In the single-user mode the one person; else whoever IPL_OPERATORS names."""
+    """In the single-user mode the one person; else whom IPL_OPERATORS or the password file names as one."""
     named = {n.strip() for n in services.settings.operators.split(",") if n.strip()}
-    return services.sellers.single or (name is not None and name in named)
+    return services.sellers.single or (name is not None and (name in named or services.sellers.operates(name)))
 
 
 def operator(request: Request) -> Services:
     """The services, for an operator; AppError for who is not signed in (401), or is none (403)."""
     services, seller = services_of(request), request_seller(request)
     if not is_operator(services, seller.name):
-        raise AppError("no_operator", "This page is for operators; IPL_OPERATORS names them.", 403)
+        raise AppError("no_operator", "This is for operators; ./ipl accounts add NAME --operator makes one.", 403)
     return services
+
+
+def place_order(services: Services, buyer: str, listing_id: str, key: str, page_id: str = "", **seen: Any) -> Order:
+    """``Orders.buy``, counted by how it ended."""
+    try:
+        order = services.orders.buy(buyer, listing_id, key, page_id, **seen)
+    except AppError as error:
+        services.metrics.orders.labels(error.code).inc()
+        raise
+    services.metrics.orders.labels("bought").inc()
+    return order
 
 
 Deps = Annotated[Services, Depends(services_of)]

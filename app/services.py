@@ -17,11 +17,13 @@ from app.feed.live_feed import LiveFeed
 from app.market.chroma_index import ChromaSearchIndex
 from app.market.listing_photos import ListingPhotos
 from app.market.listings import Listings
+from app.market.messages import Messages
 from app.market.orders import Orders
 from app.market.posts import Posts
 from app.market.promotions import Promotions
 from app.market.publish import Publisher
 from app.market.reviews import Reviews
+from app.market.shop import Shop
 from app.metrics import Metrics
 from app.settings import Settings, load_settings
 from app.store.backup.journal import settle
@@ -89,6 +91,7 @@ class Services:
         feed.start()
         self.outbox.follower = feed.listings
         self.listings = Listings(store, media, index, metrics)
+        self.shop, self.messages = Shop(store, self.listings), Messages(store)
         self.publisher = Publisher(store, metrics, self.drafts, self.outbox, deletions, settings.currency)
         self.listing_photos = ListingPhotos(store, self.draft_photos, self.outbox, deletions)
         self.reviews = Reviews(store, self.outbox)

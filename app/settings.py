@@ -61,6 +61,8 @@ class Settings(BaseSettings):
     requests_waiting: int = Field(32, ge=1, description="Most calls of the API under way, drafts apart; then 429.")
     requests_per_seller: int = Field(16, ge=1, description="Most calls of the API of one seller under way; then 429.")
     anonymous_waiting: int = Field(16, ge=2, description="Most requests of people not signed in; half for an address.")
+    visitors: bool = Field(True, description="Whether feed and listings also open for people who are not signed in.")
+    visitors_waiting: int = Field(16, ge=2, description="Most visitors' requests under way, not signed in; half each.")
     connections: int = Field(768, ge=8, description="Most connections; the one that is idle for longest makes room.")
     connections_per_address: int = Field(256, ge=4, description="Most connections of an address (behind a proxy: its).")
     uploads_mb: float = Field(250.0, gt=0, description="Most megabytes of photos of one seller not yet taken in.")
@@ -101,12 +103,12 @@ class Settings(BaseSettings):
         if not self.on_loopback and self.passwords is None:
             raise SettingsError(
                 f"IPL_HOST={self.host} opens the page to others; name a password file with IPL_PASSWORDS first "
-                "(./ipl accounts password NAME FILE makes one)."
+                "(./ipl accounts add NAME FILE makes one)."
             )
         if self.passwords is not None and not self.passwords.is_file():
             raise SettingsError(
                 f"IPL_PASSWORDS names {self.passwords}, which is not there; "
-                f"./ipl accounts password NAME {self.passwords} makes it."
+                f"./ipl accounts add NAME {self.passwords} makes it."
             )
         return self
 

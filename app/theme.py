@@ -24,7 +24,7 @@ MONO_FONTS = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"
 HEAD = """<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">
 <meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">"""
 
-# Colours that Gradio itself needs; the pages' own names stand in static/seller.css. Each pair is light, dark.
+# Colours that Gradio itself needs; the pages' own names stand in static/tokens.css. Each pair is light, dark.
 _COLOURS = {
     "body_background_fill": ("#f6f5f2", "#111615"),
     "body_text_color": ("#1c2422", "#eef2f0"),
@@ -58,7 +58,7 @@ def page_options(name: str) -> dict[str, Any]:
     """What ``mount_gradio_app`` needs for the page of that name: its look, and nothing readable but the page."""
     return {
         "theme": make_theme(),
-        "css": (STATIC / f"{name}.css").read_text(encoding="utf-8"),
+        "css": stylesheet(name),
         "head": HEAD,
         "footer_links": [],
         "allowed_paths": [],
@@ -68,6 +68,11 @@ def page_options(name: str) -> dict[str, Any]:
         "pwa": False,
         "mcp_server": False,
     }
+
+
+def stylesheet(name: str) -> str:
+    """The text of ``static/NAME.css`` after the colours of all pages."""
+    return "".join((STATIC / f"{part}.css").read_text(encoding="utf-8") for part in ("tokens", name))
 
 
 def script(name: str) -> str:

@@ -28,18 +28,18 @@ from rag_index.lazy import lazy_names
 if TYPE_CHECKING:
     from listing.errors import IplError
     from listing.home import ipl_home
-    from listing.pipeline import Pipeline, build_pipeline, draft
+    from listing.pipeline import Pipeline, adraft, build_pipeline, draft
     from listing.request import DraftRequest
     from listing.schema import Draft, Listing
 
-__all__ = ["Draft", "DraftRequest", "IplError", "Listing", "Pipeline", "build_pipeline", "draft", "ipl_home"]
+__all__ = ["Draft", "DraftRequest", "IplError", "Listing", "Pipeline", "adraft", "build_pipeline", "draft", "ipl_home"]
 
 __getattr__ = lazy_names(
     __name__,
     {
         "errors": "IplError",
         "home": "ipl_home",
-        "pipeline": "Pipeline build_pipeline draft",
+        "pipeline": "Pipeline adraft build_pipeline draft",
         "request": "DraftRequest",
         "schema": "Draft Listing",
     },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import threading
 import time
@@ -10,28 +11,29 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from listing.backends.base import FormBackend
+from listing.backends.stopping import stop_when
 from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent
 from listing.evidence.labels import label_words
 from listing.evidence.neighbours import Neighbours
+from listing.evidence.past_listings import PastListings
 from listing.facts import item_form, printed_facts, verify, visual_facts
 from listing.facts.item_form import Said
+from listing.facts.likely import likely
 from listing.facts.note import read_note
 from listing.facts.printed_facts import Pages
 from listing.home import ipl_home
 from listing.intake.photos import intake
 from listing.pipeline_parts import Parts, build_parts
-from listing.request import DraftPipeline, DraftRequest
-from listing.schema import AttributeValue, Category, Detail, Draft, Flag
+from listing.request import DraftRequest
+from listing.schema import AttributeValue, Category, Detail, Draft, Flag, Offer
 from listing.taxonomy import CategoryNode, Taxonomy
 from listing.text import seller_questions
 from listing.text.compose import compose
-
-if TYPE_CHECKING:
-    from listing.evidence.past_listings import PastListings
+from listing.text.offers import offers_of, open_offers
 
 LABEL_LINES = 2  # of a label's words on a photo, for its print to be none of the item
 
@@ -66,6 +68,7 @@ class _Findings:
     neighbours: Neighbours
     flags: Sequence[Flag] = ()
     details: Sequence[Detail] = ()
+    offers: Sequence[Offer] = ()
 
 
 class Pipeline:
@@ -78,6 +81,30 @@ class Pipeline:
         self.parts = parts
         self.concurrency = parts.backend.concurrency
         self._here = threading.Lock()
+        self._threads = ThreadPoolExecutor(self.concurrency, "draft")
+
+    def draft(self, photos: Sequence[str | Path], *, note: str = "") -> Draft:
+        """The draft of one item's photos; see the function ``draft``."""
+        request = DraftRequest(photos=intake(photos), note=note)
+        (last,) = (event.draft for event in self.run(request) if isinstance(event, DraftEvent))
+        return last
+
+    async def adraft(self, photos: Sequence[str | Path], *, note: str = "") -> Draft:
+        """``draft`` in a thread, as many at the same time as the model allows; others wait for their turn.
+
+        Cancelling it ends its requests to a server.
+        """
+        cancelled = threading.Event()
+
+        def work() -> Draft:
+            stop_when(cancelled.is_set)
+            return self.draft(photos, note=note)
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
 
     def run(self, request: DraftRequest) -> Iterator[Event]:
         """Yield events as they are known; see ``DraftPipeline``."""
@@ -114,6 +141,7 @@ class Pipeline:
             title=text.title,
             description=text.description,
             spans=text.spans,
+            offers=list(findings.offers),
             questions=questions,
             flags=[*seller_questions.model_flags(parts.calibration), *findings.flags, *text.flags],
             price=known.price if known is not None else findings.neighbours.price,
@@ -122,7 +150,7 @@ class Pipeline:
             model=parts.backend.name,
             timing_ms={**clock.spent, "total": clock.elapsed()},
         )
-        yield DraftEvent(draft=draft)
+        yield DraftEvent(draft=draft.model_copy(update={"offers": open_offers(draft, parts.taxonomy)}))
 
     def _reused(self, request: DraftRequest, known: Draft) -> Generator[Event, None, _Findings]:
         """The findings of the earlier draft, the seller's own facts in their place."""
@@ -145,7 +173,7 @@ class Pipeline:
         # What was remarked on the photos holds for them still; of the category, until the seller names it.
         kept = ("photos",) if request.category is not None else ("photos", "category")
         flags = [flag for flag in known.flags if flag.field in kept]
-        return _Findings(category, facts, Neighbours(), flags, known.details)
+        return _Findings(category, facts, Neighbours(), flags, known.details, known.offers)
 
     def _findings(self, request: DraftRequest, clock: Clock) -> Generator[Event, None, _Findings]:
         """Category, neighbours and facts from the photos and the seller's word."""
@@ -177,13 +205,14 @@ class Pipeline:
                 shown = seen.shown(request.photos)
                 neighbours = parts.similar.find(shown, category=node.name, seller_id=request.seller_id)
         yield StageEvent(stage="facts", share=0.2)
-        facts = yield from self._visible(request, node, seen, neighbours, clock)
+        facts, offers = yield from self._visible(request, node, seen, neighbours, clock)
         yield StageEvent(stage="reading", share=0.5)
         with clock.stage("reading"):
             lines = pages.all(seen.roles)
         words = said.words if said is not None else None
-        # A model that fills in a form is not asked what each photo is for.
-        labels = {i for i, page in enumerate(lines) if label_words(page) >= LABEL_LINES} if said else seen.labels()
+        # Nobody says what each photo is for where a form was filled in, or the towers know none of these things.
+        unsorted = said is not None or not parts.taxonomy.tuned()
+        labels = {i for i, page in enumerate(lines) if label_words(page) >= LABEL_LINES} if unsorted else seen.labels()
         printed = printed_facts.read_facts(request, node, lines, labels, words)
         for fact in printed:
             if fact.name not in request.facts:
@@ -193,7 +222,7 @@ class Pipeline:
             facts[fact.name] = fact
             yield AttributeEvent(attribute=fact)
         ordered = [facts.get(a.name) or verify.not_known(a) for a in parts.taxonomy.schema(node.name)]
-        return _Findings(seen.category, ordered, neighbours, seen.flags, visual_facts.details(seen))
+        return _Findings(seen.category, ordered, neighbours, seen.flags, visual_facts.details(seen), offers)
 
     def _filled(self, request: DraftRequest, pages: Pages) -> Said | None:
         """The form as the model fills it in; what is printed is read here in the meantime."""
@@ -209,8 +238,8 @@ class Pipeline:
 
     def _visible(
         self, request: DraftRequest, node: CategoryNode, seen: visual_facts.Look, neighbours: Neighbours, clock: Clock
-    ) -> Generator[Event, None, dict[str, AttributeValue]]:
-        """Facts by attribute: the seller's, then what the photos show."""
+    ) -> Generator[Event, None, tuple[dict[str, AttributeValue], list[Offer]]]:
+        """Facts by attribute: the seller's, then what the photos show; and all that they may show."""
         parts = self.parts
         with clock.stage("facts"), self._here:
             network = parts.colours if node.tuned else None  # it knows garments alone
@@ -248,7 +277,8 @@ class Pipeline:
         if colour is not None and "colour" in node.attributes:
             facts["colour"] = colour
             yield AttributeEvent(attribute=colour)
-        return facts
+        possible = likely(seen, node.name, readings, parts.eyes if node.tuned else None)
+        return facts, offers_of(possible, node.name, parts.taxonomy)
 
 
 def _noted(
@@ -274,7 +304,7 @@ def draft_id(request: DraftRequest) -> str:
 
 def build_pipeline(
     model: str | None, rag: bool, home: Path, past: PastListings | None = None, concurrency: int | None = None
-) -> DraftPipeline:
+) -> Pipeline:
     """The pipeline with its real parts; heavy imports happen here. BackendError: the model cannot be used.
 
     Args:
@@ -290,13 +320,39 @@ def build_pipeline(
 def draft(photos: Sequence[str | Path], *, note: str = "", model: str | None = None, rag: bool = True) -> Draft:
     """The draft of one item's photos: the short way for a script; ``Pipeline.run`` gives the events on the way.
 
+    Model and index stay loaded for the next call.
+
     Args:
         photos: files, the first one is the cover. note: the seller's words. model, rag: see ``build_pipeline``.
 
     Raises:
         PhotoError, BackendError: one sentence that says what to do.
     """
-    pipeline = build_pipeline(model, rag, ipl_home())
-    request = DraftRequest(photos=intake(photos), note=note)
-    (last,) = (event.draft for event in pipeline.run(request) if isinstance(event, DraftEvent))
-    return last
+    return _loaded(model, rag).draft(photos, note=note)
+
+
+async def adraft(photos: Sequence[str | Path], *, note: str = "", model: str | None = None, rag: bool = True) -> Draft:
+    """``draft`` without blocking the event loop: a server's model works on eight at once, others write one at a time.
+
+    More or fewer at once: ``build_pipeline(..., concurrency=N)`` and its ``adraft``. See ``draft``.
+    """
+    pipeline = await asyncio.to_thread(_loaded, model, rag)
+    return await pipeline.adraft(photos, note=note)
+
+
+_loading = threading.Lock()
+
+
+def _loaded(model: str | None, rag: bool) -> Pipeline:
+    with _loading:
+        return _pipeline(model, rag, ipl_home())
+
+
+@lru_cache(maxsize=4)
+def _pipeline(model: str | None, rag: bool, home: Path) -> Pipeline:
+    return build_pipeline(model, rag, home, _past(home) if rag else None)
+
+
+@lru_cache(maxsize=1)
+def _past(home: Path) -> PastListings:
+    return PastListings.open(home)  # one for all models: an embedded index has one owner

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from listing.backends.base import Backend, BackendError, FormBackend
@@ -15,6 +16,7 @@ from listing.evidence.past_listings import PastListings
 from listing.facts.calibrations import calibration_file, command, is_server
 from listing.facts.category_router import Router
 from listing.facts.ensemble import Calibration
+from listing.hints import EVERYTHING
 from listing.taxonomy import Taxonomy, load_taxonomy
 
 EMBEDDED = "ipl-mini"
@@ -48,6 +50,13 @@ def build_parts(
     folder = home / "models" / EMBEDDED
     taxonomy = load_taxonomy()
     backend = open_backend(model, folder, concurrency)
+    local = find_spec("torch") is not None
+    if not local:
+        log.warning(
+            "Installed for models behind a server alone: past listings, the evidence towers and masks are left out; "
+            "for them, %s.",
+            EVERYTHING,
+        )
     if not taxonomy.tuned() and not isinstance(backend, FormBackend):
         raise BackendError(
             "The taxonomy of IPL_TAXONOMY has no category that this model was tuned on: name a model behind a server."
@@ -62,13 +71,13 @@ def build_parts(
     return Parts(
         backend=backend,
         taxonomy=taxonomy,
-        router=Router(folder, taxonomy),
+        router=Router(folder if local else None, taxonomy),
         reader=Reader(),
         calibration=calibration,
-        similar=(past or PastListings.open(home)) if rag else None,
-        eyes=Eyes.load(folder),
-        colours=ColourNetwork.load(folder),
-        writes=not backend.name.startswith(EMBEDDED),
+        similar=(past or PastListings.open(home)) if rag and local else None,
+        eyes=Eyes.load(folder) if local else None,
+        colours=ColourNetwork.load(folder) if local else None,
+        writes=backend.name.partition("@")[0] != EMBEDDED,
     )
 
 
@@ -81,6 +90,10 @@ def open_backend(model: str | None, embedded: Path, concurrency: int | None = No
         from listing.backends.openai import CONCURRENCY, OpenAIBackend
 
         return OpenAIBackend(model, concurrency=concurrency or CONCURRENCY)
+    if find_spec("torch") is None:
+        raise BackendError(
+            f"A model in this process needs packages that are missing: {EVERYTHING}; or name a server's."
+        )
     from listing.backends.local import LocalBackend
 
     if model is None and not (embedded / "config.json").is_file():

@@ -91,6 +91,18 @@ class Span(Model):
     alternatives: list[str] = Field(default_factory=list)
 
 
+class Offer(Model):
+    """Something that the photos may show and the texts do not say: one tap adds it, as the seller's word.
+
+    ``attribute`` and ``value`` as in ``Span``; ``label`` is what to show; ``confidence`` that it is so.
+    """
+
+    attribute: str
+    value: str
+    label: str
+    confidence: float = Field(ge=0, le=1)
+
+
 class Candidate(Model):
     """A category that it may be, with its probability, by all sources or by one alone."""
 
@@ -154,7 +166,10 @@ class Quality(Model):
 
 
 class Draft(Model):
-    """What the pipeline makes of one item's photos. ``details``: best first; ``spans``: every claim of its texts."""
+    """What the pipeline makes of one item's photos.
+
+    ``details`` and ``offers``: best first; ``spans``: every claim of its texts.
+    """
 
     schema_version: int = SCHEMA_VERSION
     id: str
@@ -165,6 +180,7 @@ class Draft(Model):
     title: str = ""
     description: str = ""
     spans: list[Span] = Field(default_factory=list)
+    offers: list[Offer] = Field(default_factory=list)
     questions: list[Question] = Field(default_factory=list)
     flags: list[Flag] = Field(default_factory=list)
     price: PriceRange | None = None

@@ -44,8 +44,8 @@ def venv(folder: Path) -> None:
 
 def pip(arguments: list[str]) -> None:
     if "install" in arguments:
-        extra = arguments[-1].partition("[")[2].rstrip("]")
-        note(f"packages {extra}".strip())
+        whole, *extra = arguments[-1].rpartition("[serve,tune,feed")[1:]
+        note(f"packages {extra[0].strip(',]')}".strip() if whole else "packages of a part of the program")
         return
     listed = Path(arguments[arguments.index("-r") + 1]).read_text().split()
     note(f"weights {sum('==' in word for word in listed)}")

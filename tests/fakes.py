@@ -31,6 +31,7 @@ from listing.schema import (
 from listing.taxonomy import load_taxonomy
 from listing.text.claims import claims_of
 from listing.text.compose import with_note
+from listing.text.offers import offers_of
 from listing.text.render import render
 
 CATEGORY = "Hoodie"
@@ -208,6 +209,7 @@ def marked_draft(request: DraftRequest) -> Draft:
     details = [Detail(phrase="pockets", confidence=0.6, photo=0), Detail(phrase="ribbed cuffs", confidence=0.95)]
     claims = claims_of(category, [colour, closure], details, taxonomy, calibration)
     text = render(claims, taxonomy, key="fake", tone=request.tone)
+    likely = {("detail", "drawstring hood"): 0.5, ("detail", "zip pockets"): 0.4, ("colour2", "white"): 0.3}
     return make_draft(request).model_copy(
         update={
             "category": category,
@@ -216,6 +218,7 @@ def marked_draft(request: DraftRequest) -> Draft:
             "title": text.title,
             "description": with_note(text.description, request.note),
             "spans": text.spans,
+            "offers": offers_of(likely, CATEGORY, taxonomy),
             "flags": [],
         }
     )

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
+import json
+import os
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 import pytest
+from packaging.requirements import Requirement
+
+from tests.listing.backends.chat_stub import Answer, Request, event, reply, seeing, serving
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("app", "finetune", "listing", "rag_index", "recommend")
@@ -18,7 +24,8 @@ OURS = {*PACKAGES, "benchmarks", "demo", "tests"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 DYNAMIC = PROJECT["tool"]["setuptools"]["dynamic"]
 EXTRAS = {name: entry["file"] for name, entry in DYNAMIC["optional-dependencies"].items()}
-RUNTIME = DYNAMIC["dependencies"]["file"]
+CORE = DYNAMIC["dependencies"]["file"]
+RUNTIME = [*CORE, *dict.fromkeys(file for name in ("serve", "tune", "feed") for file in EXTRAS[name])]
 # Imports that are no packages of their own on the index: which package brings them.
 NOT_INSTALLED = {"deepctr_torch": "deepctr-torch", "torch_rechub": "torch-rechub"}  # belong to the extra "bench"
 
@@ -74,12 +81,79 @@ def test_what_tests_benchmarks_and_the_site_import_is_declared(folder: str, extr
 
 
 def test_no_list_repeats_another() -> None:
-    files = sorted(ROOT.glob("requirements*.txt"))
+    files = sorted(set(ROOT.glob("requirements*.txt")) - {ROOT / "requirements.txt"})
     lists = {file.name: declared([file.name]) for file in files}
     assert {name for entry in (RUNTIME, *EXTRAS.values()) for name in entry} == set(lists)
     for name, packages in lists.items():
         for other, others in lists.items():
             assert name == other or not packages & others, f"{name} and {other}"
+
+
+def test_the_one_list_is_the_program_with_its_extras() -> None:
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert [line.removeprefix("-r ") for line in lines if not line.startswith("#")] == RUNTIME
+
+
+def closure(names: set[str]) -> set[str]:
+    """The packages and all that they require here."""
+    found: set[str] = set()
+    while names:
+        name = names.pop()
+        found.add(name)
+        wanted = [Requirement(line) for line in importlib.metadata.requires(name) or []]
+        needed = {normal(r.name) for r in wanted if r.marker is None or r.marker.evaluate({"extra": ""})}
+        names |= needed - found
+    return found
+
+
+BLOCKED = """
+import importlib.abc, sys
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name in {absent!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Absent())
+import importlib.util
+known = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *more: None if name in {absent!r} else known(name, *more)
+from app.cli.main import main
+sys.exit(main({arguments!r}))
+"""
+
+
+@pytest.mark.parametrize("command", ["draft", "batch", "serve"])
+def test_a_servers_model_needs_no_more_than_the_packages_without_an_extra(command: str, tmp_path: Path) -> None:
+    core = closure(declared(CORE))
+    modules = importlib.metadata.packages_distributions()
+    absent = {name for name, brought in modules.items() if not {normal(p) for p in brought} & {*core, "ipl"}}
+    photo, out = ROOT / "demo" / "hoodie.jpg", tmp_path / "out.jsonl"
+    form = json.dumps({"category": "hoodie", "colour": "navy"})
+    text = "Navy hoodie\nA navy hoodie."
+
+    def script(request: Request) -> Answer:
+        return Answer(pieces=(event(text), event(finish="stop"))) if request.body.get("stream") else reply(form)
+
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "hoodie.jpg").write_bytes(photo.read_bytes())
+    with serving(seeing(script, logprobs=False)) as stub:
+        arguments = {
+            "draft": ["draft", str(photo), "--model", stub.url],
+            "batch": ["batch", str(tmp_path / "photos"), "-o", str(out), "--model", stub.url],
+            "serve": ["serve", "--port", "0"],
+        }[command]
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", BLOCKED.format(absent=absent, arguments=arguments)],
+            env={**os.environ, "PYTHONPATH": str(ROOT), "IPL_SETUP": "0", "IPL_HOME": str(tmp_path / "home")},
+            capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+    if command in ("draft", "batch"):
+        assert done.returncode == 0, done.stderr
+        assert "stub/vision-1" in done.stdout + (out.read_text() if out.exists() else "")
+        assert "past listings, the evidence towers and masks are left out" in done.stderr
+    else:
+        assert done.returncode == 1
+        assert "pip install '.[serve,tune,feed]'" in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def data_files() -> Iterator[Path]:

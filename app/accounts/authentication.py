@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from fastapi import Request
 from starlette.datastructures import State
 from starlette.types import Scope
 
 from app.accounts.bounded import Bounded
+from app.accounts.login_attempts import network
 from app.accounts.sellers import ONE_PERSON, Seller, Sellers
 from app.accounts.sessions import Sessions
 from app.views import AppError, Busy
@@ -21,6 +24,8 @@ from app.views import AppError, Busy
 COOKIE = "ipl_session"
 # /ops only leads to /ops/, which asks.
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/sign-in", "/sign-out", "/ops"})
+VISITORS = re.compile(r"/feed(?:/.*)?|/l/.*")  # open as well; who is signed in is known there
+SAFE = ("GET", "HEAD", "OPTIONS")
 TOKEN_SECONDS = 1.0  # for so long a token counts that was just withdrawn; each route looks it up again
 _MAX_REMEMBERED = 10_000
 _MAX_WAITING = {True: 256, False: 16}
@@ -103,17 +108,17 @@ class Tokens:
 
 
 class Gate:
-    """Lets a request in or says why not."""
+    """Lets a request in or says why not. ``visitors``: whether the pages for buyers are open to everybody."""
 
-    def __init__(self, state: State) -> None:
-        self._state, self._sellers = state, state.sellers
+    def __init__(self, state: State, visitors: bool) -> None:
+        self._state, self._sellers, self._visitors = state, state.sellers, visitors
         self._tokens = Tokens(self._sellers)
 
     async def caller(self, scope: Scope, headers: Mapping[str, str]) -> Caller:
         """Who asks; open addresses are for everybody. Raises AppError (401): nobody is signed in, or a bad token."""
         path = scope["path"]
         if path in OPEN_PATHS:
-            return Caller((scope.get("client") or ("unknown",))[0], False)
+            return Caller(_address(scope), False)
         if self._sellers.single:
             return Caller(ONE_PERSON, True)
         kind, _, token = headers.get("authorization", "").partition(" ")
@@ -124,6 +129,30 @@ class Gate:
                 raise AppError("bad_token", "This token is not valid; ask the server's operator for another.", 401)
             return Caller(seller.name, True)
         name = page_user(Request(scope), self._state)
+        if name is None and self._visitors and VISITORS.fullmatch(path):
+            return Caller(_address(scope), False)
         if name is None:
             raise AppError("sign_in", "Please sign in first.", 401)
         return Caller(name, True)
+
+
+def _address(scope: Scope) -> str:
+    return network(str((scope.get("client") or ("unknown",))[0]))
+
+
+def from_elsewhere(method: str, headers: Mapping[str, str], host: str) -> bool:
+    """Whether a browser sent it for another site. Whoever has no such headers is a program, which nobody can lure."""
+    if method in SAFE and headers.get("authorization", "").lower().startswith("bearer "):
+        return False  # no picture and no link on another site can add a token
+    site = headers.get("sec-fetch-site")
+    if site == "cross-site" or (method in SAFE and site not in (None, "same-origin", "none")):
+        return True
+    named = ("origin", "referer") if method in SAFE and site is None else ("origin",)
+    return any(name in headers and _host_of(headers[name]) != host for name in named)
+
+
+def _host_of(address: str) -> str | None:
+    try:
+        return urlsplit(address).netloc
+    except ValueError:
+        return None

@@ -32,6 +32,7 @@ from app.store.tables import (
     FeedPageRow,
     KeyRow,
     ListingRow,
+    MessageRow,
     NumberRow,
     OrderRow,
     OutboxRow,
@@ -212,6 +213,7 @@ def _delete_own(session: Session, who: str, done: Erased) -> list[str]:
         ("token", TokenRow, TokenRow.seller_id == who),
         ("idempotency key", KeyRow, KeyRow.seller_id == who),
         ("event of the assistant", EventRow, EventRow.seller_id == who),
+        ("message", MessageRow, MessageRow.sender == who),
     )
     for name, table, theirs in tables:
         done.counts[name] += count_of(session, delete(table).where(theirs))

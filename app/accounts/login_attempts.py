@@ -118,7 +118,7 @@ class Tries:
         return result
 
     def _limits(self, visitor: Visitor) -> dict[_Key, int]:
-        place = ("place", visitor.name, _network(visitor.address))
+        place = ("place", visitor.name, network(visitor.address))
         if visitor.device:
             return {("device", visitor.device, visitor.name): PER_NAME}
         if place in self._signed_in:
@@ -126,10 +126,10 @@ class Tries:
         return {("name", visitor.name): PER_NAME, ("address", place[-1]): PER_ADDRESS}
 
     def _remember(self, visitor: Visitor) -> None:
-        self._signed_in.put(("place", visitor.name, _network(visitor.address)), None)
+        self._signed_in.put(("place", visitor.name, network(visitor.address)), None)
 
 
-def _network(address: str) -> str:
+def network(address: str) -> str:
     """What counts as one address: of IPv6 the /64, which is what one customer has."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])

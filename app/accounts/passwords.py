@@ -1,4 +1,7 @@
-"""The password file: one ``name:hash`` a line. New hashes are Argon2id; scrypt lines of older versions still count."""
+"""The password file: one ``name:hash`` a line, ``name:hash:operator`` for who may open ``/ops`` as well.
+
+New hashes are Argon2id; scrypt lines of older versions still count.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from listing.errors import IplError
 LOCK_SECONDS = 10  # longest wait for another program that changes the same file
 NAME = re.compile(r"[\w.@+-]{1,64}")
 BAD_NAME = "A name has up to 64 letters, digits or . _ @ + -; choose another."
+OPERATOR = ":operator"
 MIN_CHARACTERS, MAX_CHARACTERS = 8, 1024
 # Argon2id, well above the least that OWASP lists (19 MiB twice): about 0.1 s, and 46 MiB in each of two threads.
 _ARGON2 = PasswordHasher(time_cost=2, memory_cost=46 * 1024, parallelism=1)
@@ -54,6 +58,7 @@ def _bytes(password: str) -> bytes:
 
 def check_password(password: str, stored: str) -> bool:
     """Whether the password is the stored one, compared in constant time."""
+    stored = stored.removesuffix(OPERATOR)
     if stored.startswith("scrypt$"):
         n, r, p, salt, expected = _parse_scrypt(stored)
         maxmem = 256 * n * r * max(1, p)
@@ -78,7 +83,10 @@ def _parse_scrypt(stored: str) -> tuple[int, int, int, bytes, bytes]:
 
 
 def read_passwords(path: Path) -> dict[str, str]:
-    """Name -> stored hash; empty lines and ``#`` are passed over. Raises PasswordFileError: it is not usable."""
+    """Name -> stored hash, behind it the mark of an operator; empty lines and ``#`` are passed over.
+
+    Raises PasswordFileError: it is not usable.
+    """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -89,17 +97,23 @@ def read_passwords(path: Path) -> dict[str, str]:
             continue
         name, _, stored = line.strip().partition(":")
         try:
-            if not NAME.fullmatch(name) or name in passwords:
+            hashed = stored.removesuffix(OPERATOR)
+            if not NAME.fullmatch(name) or name in passwords or ":" in hashed:
                 raise ValueError
-            (_parse_scrypt if stored.startswith("scrypt$") else extract_parameters)(stored)
+            (_parse_scrypt if hashed.startswith("scrypt$") else extract_parameters)(hashed)
         except ValueError as error:  # argon2's InvalidHash is one as well
             raise PasswordFileError(
                 f"Line {number} of {path} is unusable; write it again with ./ipl accounts password NAME {path}."
             ) from error
         passwords[name] = stored
     if not passwords:
-        raise PasswordFileError(f"{path} names nobody; ./ipl accounts password NAME {path} adds somebody.")
+        raise PasswordFileError(f"{path} names nobody; ./ipl accounts add NAME {path} adds somebody.")
     return passwords
+
+
+def is_operator(stored: str) -> bool:
+    """Whether a line of the password file is an operator's."""
+    return stored.endswith(OPERATOR)
 
 
 def fingerprint_of(stored: str) -> str:
@@ -107,14 +121,20 @@ def fingerprint_of(stored: str) -> str:
     return hashlib.sha256(stored.encode()).hexdigest()
 
 
-def write_password(path: Path, name: str, password: str) -> None:
-    """Add or replace a line. Raises PasswordFileError: the name or the password is unusable."""
+def write_password(path: Path, name: str, password: str, *, operator: bool | None = None, added: bool = False) -> None:
+    """Add or replace a line. ``operator`` None: as it was, a seller if new. ``added``: the name has to be a new one.
+
+    Raises PasswordFileError: the name or the password is unusable, or the name is not new.
+    """
     if not NAME.fullmatch(name):
         raise PasswordFileError(BAD_NAME)
     line = hash_password(password)
     with _locked(path):
         known = read_passwords(path) if path.is_file() and path.stat().st_size else {}
-        _write_passwords(path, {**known, name: line})
+        if added and name in known:
+            raise PasswordFileError(f"{path} has {name} already; ./ipl accounts password {name} {path} changes it.")
+        operator = is_operator(known.get(name, "")) if operator is None else operator
+        _write_passwords(path, {**known, name: line + OPERATOR * operator})
 
 
 def remove_password(path: Path, name: str) -> None:

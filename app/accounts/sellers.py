@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
-from app.accounts.passwords import BAD_NAME, NAME, check_password, fingerprint_of
+from app.accounts.passwords import BAD_NAME, NAME, check_password, fingerprint_of, is_operator
 from app.accounts.watched_file import Watched
 from app.store.db import Store
 from app.store.draft_repo import new_id
@@ -65,6 +65,10 @@ class Sellers:
             return ""
         stored = self.passwords.get(name)
         return None if stored is None else fingerprint_of(stored)
+
+    def operates(self, name: str) -> bool:
+        """Whether the password file makes this name an operator."""
+        return is_operator((self.passwords or {}).get(name, ""))
 
     def named(self, name: str) -> Seller:
         """The seller of that name, made on first sight. Raises AppError for what cannot be a name."""

@@ -1,54 +1,188 @@
-"""A listing as buyers see it: one page, rendered here, without a script and without internal ids."""
+"""A listing as buyers see it: to read, to buy, to ask about, to report. Rendered here, without internal ids."""
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
+from urllib.parse import parse_qsl, urlsplit
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from app.accounts.authentication import request_seller
-from app.routing import Deps, Id
-from app.seller import words
+from app.buyer.cards import LARGE, SMALL, card, product, question, whole
+from app.buyer.feed_page import version
+from app.buyer.filters import read
+from app.buyer.scaled import scaled_photo
+from app.buyer.visitor import Visitor, address_of, remember, visitor_of
+from app.editing.edits import parse_price
+from app.feed.pages import Rates
+from app.market.messages import LENGTH, Message
+from app.routing import Deps, place_order, services_of
+from app.store.listing_repo import NOT_THERE
 from app.templates import render
 from app.views import AppError
 from listing.schema import Listing
 
-STATES = {**words.STATUSES, "removed": "Not on sale"}
-PAGE = Path(__file__).with_name("templates") / "page.html"
+PAGE = Path(__file__).with_name("templates") / "listing.html"
+HEADERS = {"Cache-Control": "no-store"}
+SIMILAR = 6
+REASONS = {
+    "prohibited": "It may not be sold here",
+    "counterfeit": "It is a fake",
+    "wrong": "It is not as described",
+    "fraud": "Somebody wants to cheat",
+    "other": "Something else",
+}
+ASKED = "Your question is with the seller. The answer will stand here."
+REPORTED = "Thank you. The people who run this site see your report."
+TAKEN_OUT = "Contact data was taken out of it: {}. Buyers and sellers write to each other here."
+Place = Literal["buy", "ask", "report"]
+Text = Annotated[str, Form()]
 pages = APIRouter(include_in_schema=False)
+strangers_reports = Rates(0.1, burst=100)  # of one address: ten, then one every ten seconds
 
 
 @pages.get("/l/{listing_id}")
-def listing_page(request: Request, services: Deps, listing_id: Id) -> Response:
-    """An own listing in whatever state, or a public one of somebody else; who is not signed in is sent to the form."""
-    headers = {"Cache-Control": "no-store"}
+def listing_page(request: Request, services: Deps, listing_id: str) -> Response:
+    """A public listing, or an own one in whatever state."""
+    visitor = visitor_of(request)
+    if visitor.logged and _from_feed(request.headers.get("referer", "")):
+        with suppress(AppError):  # a store that is busy or full: the page is shown all the same
+            services.feed.opened(visitor.id, listing_id[:64])
+    return _page(request, visitor, listing_id)
+
+
+@pages.post("/l/{listing_id}/buy")
+def buy(
+    request: Request, services: Deps, listing_id: str, price: Text = "", currency: Text = "", key: Text = ""
+) -> Response:
+    """Order it at the price that was seen; the same form again is the same order."""
+    visitor = visitor_of(request)
     try:
-        seller = request_seller(request)
-        listing = services.listings.shown(seller.id, listing_id)
+        buyer = _who_may(visitor)
+        amount = parse_price(price[:40])
+        place_order(services, buyer, listing_id[:64], key, price=amount, currency=currency[:3])
     except AppError as error:
-        if error.http_status == 401 and "authorization" not in request.headers:
-            return RedirectResponse("/sign-in", 303)
-        if error.http_status != 404:
+        return _page(request, visitor, listing_id, error=("buy", error))
+    return RedirectResponse(f"/l/{listing_id}", 303)
+
+
+@pages.post("/l/{listing_id}/ask")
+def ask(request: Request, services: Deps, listing_id: str, text: Text = "") -> Response:
+    """Ask the seller."""
+    visitor = visitor_of(request)
+    try:
+        sent = services.messages.ask(_who_may(visitor), listing_id[:64], text)
+    except AppError as error:
+        return _page(request, visitor, listing_id, error=("ask", error), typed={"ask": text})
+    return _page(request, visitor, listing_id, said={"ask": _said(ASKED, sent)})
+
+
+@pages.post("/l/{listing_id}/report")
+def report(request: Request, services: Deps, listing_id: str, reason: Text = "other", text: Text = "") -> Response:
+    """Tell the operators what is wrong with it."""
+    visitor = visitor_of(request)
+    words = f"{REASONS.get(reason, REASONS['other'])}. {text}".strip()
+    try:
+        if not visitor.seller:
+            strangers_reports.check(address_of(request))
+        sent = services.messages.report(visitor.check(), listing_id[:64], words)
+    except AppError as error:
+        return _page(request, visitor, listing_id, error=("report", error), typed={"report": text, "reason": reason})
+    return _page(request, visitor, listing_id, said={"report": _said(REPORTED, sent)})
+
+
+@pages.get("/l/{listing_id}/photos/{number}")
+def listing_photo(
+    request: Request, services: Deps, listing_id: str, number: int, width: Annotated[int, Query(alias="w")] = 0
+) -> Response:
+    """A photo of a listing by its place from 1, scaled to one of the sizes that pages use."""
+    try:
+        listing = services.listings.shown("", listing_id[:64])
+    except AppError:
+        listing = services.listings.shown(request_seller(request).id, listing_id[:64])
+    path = services.media.path(listing.photos[number - 1].id) if 1 <= number <= len(listing.photos) else None
+    if path is None or not path.is_file():
+        raise AppError("not_found", "There is no such photo; it may have been deleted.", 404)
+    side = next((side for side in (SMALL, LARGE) if 0 < width <= side), 0)
+    return scaled_photo(path, side)
+
+
+def _from_feed(referer: str) -> bool:
+    """Whether a link of the ranked feed led here; what was found by a search says nothing about a place in the feed."""
+    try:
+        origin = urlsplit(referer)
+    except ValueError:
+        return False
+    return origin.path == "/feed" and not read(dict(parse_qsl(origin.query))).searching
+
+
+def _who_may(visitor: Visitor) -> str:
+    """The id under which they buy and ask. Raises AppError."""
+    if not visitor.may_buy:
+        raise AppError("sign_in", "Please sign in first.", 401)
+    return visitor.check()
+
+
+def _said(words: str, sent: Message) -> str:
+    contacts = ", ".join(f"“{text}”" for text in sent.taken_out)
+    return f"{words} {TAKEN_OUT.format(contacts)}" if contacts else words
+
+
+def _base(request: Request) -> str:
+    """The address at which this server was asked, without a slash at its end."""
+    base = str(request.base_url).rstrip("/")
+    secure = services_of(request).settings.secure_cookies  # behind a proxy with a certificate
+    return f"https://{base.partition('://')[2]}" if secure else base
+
+
+def _page(
+    request: Request,
+    visitor: Visitor,
+    listing_id: str,
+    *,
+    error: tuple[Place, AppError] | None = None,
+    said: Mapping[Place, str] | None = None,
+    typed: Mapping[str, str] | None = None,
+) -> Response:
+    """The page as it stands now; an error or what was done is said where it was pressed, and what was typed stays."""
+    services = services_of(request)
+    try:
+        listing = services.listings.shown(visitor.seller, listing_id[:65])
+    except AppError as missing:
+        if missing.http_status not in (404, 422):
             raise
-        return HTMLResponse(render(PAGE, listing=None, missing=str(error)), 404, headers)
-    shown = _words(listing, own=listing.seller_id == seller.id)
-    return HTMLResponse(render(PAGE, listing=shown, missing=""), headers=headers)
+        html = render(PAGE, listing=None, missing=NOT_THERE, visitor=visitor, then="/feed", version=version())
+        return HTMLResponse(html, 404, HEADERS)
+    own, base = listing.seller_id == visitor.seller, _base(request)
+    order = services.orders.placed(visitor.id, listing.id) if visitor.known else None
+    html = render(
+        PAGE,
+        listing=whole(listing, own=own),
+        own=own and not services.sellers.single,
+        order=order,
+        key=secrets.token_hex(16),
+        questions=[question(m, visitor.id) for m in services.messages.shown(listing.id, visitor.id)],
+        similar=[card(x) for x in _similar(request, listing)],
+        errors={error[0]: str(error[1])} if error else {},
+        said=said or {},
+        typed={"ask": "", "report": "", "reason": "", **(typed or {})},
+        reasons=REASONS,
+        most=LENGTH,
+        product=product(listing, base),
+        base=base,
+        visitor=visitor,
+        then=f"/l/{listing.id}",
+        version=version(),
+    )
+    return remember(request, HTMLResponse(html, error[1].http_status if error else 200, HEADERS), visitor)
 
 
-def _words(listing: Listing, *, own: bool) -> dict[str, Any]:
-    """What the page says of a listing, in words."""
-    sold_out = listing.status == "active" and listing.stock == 0
-    facts = {**listing.attributes, **({"condition_grade": listing.condition} if listing.condition else {})}
-    return {
-        "title": listing.title,
-        "description": listing.description,
-        "price": words.money(listing.price, listing.currency),
-        "category": words.category_label(listing.category),
-        "state": "Sold" if sold_out else STATES[listing.status],
-        "on_sale": listing.status == "active" and not sold_out,
-        "hidden": own and listing.status in ("removed", "draft", "review", "refused"),
-        "facts": [(words.attribute_label(name), words.value_label(value)) for name, value in facts.items()],
-        "photos": [f"/v1/photos/{photo.id}" for photo in listing.photos],
-    }
+def _similar(request: Request, listing: Listing) -> list[Listing]:
+    """What looks like it; where nothing is known of its photos, or it was sold, the newest of its category."""
+    services = services_of(request)
+    return services.feed.similar(listing.id, SIMILAR) or services.shop.newest(listing.category, listing.id, SIMILAR)

@@ -1,4 +1,4 @@
-"""``ipl accounts``: passwords, tokens and their ends, also while a server runs."""
+"""``ipl accounts``: who may sign in and with which rights, passwords, tokens and their ends, also beside a server."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 MAX_DAYS = 36_500
+ACCOUNT_TABLE = "{:<16}  {}"
 TOKEN_TABLE = "{:<16}  {:<8}  {:<10}  {:<10}  {:<5}  {}"
 
 
@@ -23,14 +24,20 @@ def register(parser: argparse.ArgumentParser) -> None:
 
     def action(name: str, text: str) -> argparse.ArgumentParser:
         added = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False)
-        optional = name == "tokens"
-        added.add_argument("name", metavar="NAME", nargs="?" if optional else None, help="who signs in by it")
+        if name != "list":
+            optional = name == "tokens"
+            added.add_argument("name", metavar="NAME", nargs="?" if optional else None, help="who signs in by it")
         return added
 
-    password = action("password", "add a name to a password file or change its password: all it opened ends")
+    add = action("add", "add a name to a password file: a seller, or an operator, who may open /ops as well")
+    password = action("password", "change a name's password, or add it: all it opened ends")
     remove = action("remove", "take a name out of a password file: all it opened ends, its listings stay")
-    for changing in (password, remove):
-        changing.add_argument("file", type=Path, metavar="FILE", help="the file that IPL_PASSWORDS names")
+    for changing in (action("list", "list the names of a password file, and their rights"), add, password, remove):
+        default = "default: the one that IPL_PASSWORDS names"
+        changing.add_argument("file", type=Path, metavar="FILE", nargs="?", help=f"the password file ({default})")
+    for setting in (add, password):
+        text = "whether the name is an operator (default: as it was; a new one is a seller)"
+        setting.add_argument("--operator", action=argparse.BooleanOptionalAction, help=text)
     token = action("token", "make a token for the API; it is shown this once")
     token.add_argument("--label", default="", help="what it is for, up to 64 characters")
     token.add_argument(
@@ -43,16 +50,38 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run a subcommand; returns the exit status."""
-    actions = {"password": _password, "remove": _remove, "token": _token, "tokens": _tokens, "revoke": _revoke}
+    actions = {"add": _password, "list": _list, "password": _password, "remove": _remove}
+    actions |= {"token": _token, "tokens": _tokens, "revoke": _revoke}
     try:
+        if "file" in args:
+            args.file = args.file or _password_file()
         actions[args.action](args)
     except OSError as error:
         raise CommandError(f"{error.filename or 'a file'} cannot be written ({error.strerror or error}).") from error
     return 0
 
 
+def _password_file() -> Path:
+    from app.settings import load_settings
+
+    file = load_settings().passwords
+    if file is None:
+        raise CommandError("no password file is named; give FILE, or name it in IPL_PASSWORDS.", 2)
+    return file
+
+
+def _list(args: argparse.Namespace) -> None:
+    from app.accounts.passwords import is_operator, read_passwords
+    from app.settings import load_settings
+
+    named = {name.strip() for name in load_settings().operators.split(",")}
+    print(ACCOUNT_TABLE.format("name", "rights"))
+    for name, stored in sorted(read_passwords(args.file).items()):
+        print(ACCOUNT_TABLE.format(name, "seller, operator" if is_operator(stored) or name in named else "seller"))
+
+
 def _password(args: argparse.Namespace) -> None:
-    from app.accounts.passwords import write_password
+    from app.accounts.passwords import is_operator, read_passwords, write_password
 
     if sys.stdin.isatty():
         import getpass
@@ -60,8 +89,14 @@ def _password(args: argparse.Namespace) -> None:
         password = getpass.getpass(f"Password of {args.name}: ")
     else:
         password = sys.stdin.readline().rstrip("\n")
-    write_password(args.file, args.name, password)
-    print(f"{args.file}: {args.name} has this password from now on; sign-ins and tokens of an earlier one have ended.")
+    added = args.action == "add"
+    write_password(args.file, args.name, password, operator=args.operator, added=added)
+    rights = "an operator" if is_operator(read_passwords(args.file)[args.name]) else "a seller"
+    if added:
+        print(f"{args.file}: {args.name} may sign in, as {rights}.")
+        return
+    ended = "sign-ins and tokens of an earlier one have ended"
+    print(f"{args.file}: {args.name} has this password from now on, as {rights}; {ended}.")
 
 
 def _remove(args: argparse.Namespace) -> None:
@@ -77,7 +112,7 @@ def _token(args: argparse.Namespace) -> None:
         raise CommandError("a label has up to 64 printable characters; shorten it.", 2)
     if sellers.fingerprint(args.name) is None:
         file = settings.passwords
-        raise CommandError(f"{file} has no {args.name}; ./ipl accounts password {args.name} {file} adds it.")
+        raise CommandError(f"{file} has no {args.name}; ./ipl accounts add {args.name} {file} adds it.")
     if sellers.single and args.name != "me":
         raise CommandError("without a password file (IPL_PASSWORDS) there is only one name: me.", 2)
     days = settings.token_days if args.days is None else args.days

@@ -9,6 +9,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +74,9 @@ def register(parser: argparse.ArgumentParser) -> None:
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
     """Sums over several threads differ in their last digits: the output would depend on the machine's cores."""
+    if find_spec("torch") is None:  # a model behind a server alone
+        yield
+        return
     import torch
 
     before = torch.get_num_threads()
@@ -85,11 +89,12 @@ def one_thread() -> Iterator[None]:
 
 def build(model: str | None, home: Path, index: str | None) -> DraftPipeline:
     """The pipeline of a process of its own, with its own copy of the still ``index`` (None: without past listings)."""
-    import torch
-
     from listing.pipeline import build_pipeline
 
-    torch.set_num_threads(1)
+    if find_spec("torch") is not None:
+        import torch
+
+        torch.set_num_threads(1)
     logging.getLogger("bitsandbytes").setLevel(
         logging.ERROR
     )  # as in app.cli.main, which this process did not go through

@@ -9,6 +9,7 @@ from app.views import FAR_FETCHED, likely_candidates
 from listing.schema import AttributeValue, Category, Draft, Evidence, TextField
 from listing.taxonomy import load_taxonomy
 from listing.text.claims import LIKELY
+from listing.text.offers import SHOWN
 
 SIGNS = {"supported": "●", "unsupported": "◐", "unknown": "○", "contradicted": "✕"}
 LEGEND = "● supported   ◐ guess: please check   ○ not known   ✕ contradicted"
@@ -20,7 +21,7 @@ def draft_text(draft: Draft) -> str:
     blocks = [
         _wrapped(marked(draft, "title")),
         "\n".join(map(_wrapped, marked(draft, "description").splitlines())),
-        _to_check(draft),
+        "\n".join(line for line in (_to_check(draft), _could_add(draft)) if line),
         _listed("Only you can answer", (q.text + _choices(q.choices) for q in draft.questions)),
         category_line(draft.category),
         "\n".join(fact_lines(draft.attributes)),
@@ -54,6 +55,12 @@ def _to_check(draft: Draft) -> str:
             entries.setdefault((span.attribute, span.value), (words if '"' in words else words.lower()) + other)
     line = "; ".join(entries.values())
     return textwrap.fill(f"Please check: {line}", WIDTH, subsequent_indent="  ") if line else ""
+
+
+def _could_add(draft: Draft) -> str:
+    """One line of what the photos may show and the text does not say."""
+    line = ", ".join(offer.label for offer in draft.offers[:SHOWN])
+    return textwrap.fill(f"Could add: {line}", WIDTH, subsequent_indent="  ") if line else ""
 
 
 def category_line(category: Category) -> str:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from app import __version__
 from app.cli import CommandError
 from listing.errors import IplError
-from listing.hints import did_you_mean
+from listing.hints import EVERYTHING, did_you_mean
 from listing.home import ipl_home, private_files
 
 QUIET_LIBRARIES = {
@@ -52,9 +52,7 @@ class Command:
         try:
             module = importlib.import_module(f"app.cli.{self.module}")
         except ModuleNotFoundError as error:
-            raise CommandError(
-                f"the package '{error.name}' is missing; run ./ipl doctor, it says what to do."
-            ) from error
+            raise CommandError(f"the package '{error.name}' is missing; run ./ipl doctor, or {EVERYTHING}.") from error
         suffix = "" if self.module == self.name else f"_{self.name}"
         return getattr(module, f"register{suffix}"), getattr(module, f"run{suffix}")
 
@@ -146,6 +144,8 @@ def report(command: str, error: Exception) -> int:
     """One sentence for the person; the trace of an unforeseen error goes to a file."""
     if isinstance(error, IplError):
         return say(str(error), error.exit_status)
+    if isinstance(error, ModuleNotFoundError):
+        return say(f"'{command}' needs the package {error.name}, which is not installed: {EVERYTHING}.", 1)
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return say(f"the disk is full ({error.filename or ipl_home()}): free some space and run the command again.", 1)
     if os.environ.get("IPL_DEBUG"):

@@ -48,7 +48,7 @@ class Drafts:
         and the texts say what it now is. ``detail:`` and a phrase is confirmed or left out in the same way.
         AppError (422) says why a value cannot be used.
         """
-        return self._add(seller, draft_id, self._edit_of(field, value), version)
+        return self._add(seller, draft_id, self._edit_of(field, value, self.get(seller, draft_id)), version)
 
     def settle(
         self,
@@ -66,12 +66,12 @@ class Drafts:
         for name in said:
             if name in edits.FIELDS and name != "category":
                 raise AppError("bad_field", f"The {name} is no claim; claims are the category, facts and details.", 422)
-        wanted = [self._edit_of(name, value) for name, value in said.items()]
         with self.store.write() as session:
             row = draft_repo.own_draft(session, seller, draft_id, lock=True)
             draft_repo.check_at_rest(row)
-            edits.check_version(self._view(session, row), version)
-            for edit in wanted:
+            seen = self._view(session, row)
+            edits.check_version(seen, version)
+            for edit in [self._edit_of(name, value, seen) for name, value in said.items()]:
                 self._write(session, row, edit)
             marked = claims.to_check(self._view(session, row).draft) if confirm else {}
             for name, value in marked.items():
@@ -118,7 +118,7 @@ class Drafts:
         self.deletions.after()
 
     @staticmethod
-    def _edit_of(field: str, value: str | None) -> edits.Edit:
+    def _edit_of(field: str, value: str | None, seen: DraftView) -> edits.Edit:
         text = value or ""
         if field == "title":
             return edits.Edit("set", field, edits.clean_text(text, edits.TITLE_LENGTH, "The title"))
@@ -133,7 +133,7 @@ class Drafts:
         if field in load_taxonomy().attributes:
             clean = edits.clean_text(text, edits.FACT_LENGTH, "This fact")
             return edits.Edit("set", field, clean) if clean else edits.Edit("drop", field)
-        if claims.is_detail(field):
+        if claims.is_detail(field, seen.draft):
             return edits.Edit("set", field, field.removeprefix(claims.DETAIL)) if text else edits.Edit("drop", field)
         raise AppError("bad_field", f"There is no field {field[:60]!r}.", 422)
 
@@ -148,7 +148,11 @@ class Drafts:
 
     def _write(self, session: Session, row: DraftRow, edit: edits.Edit) -> None:
         """Keep an edit, and what it does to texts that the seller typed."""
-        for each in [edit, *edits.follow(self._view(session, row), edit)]:
+        seen = self._view(session, row)
+        if edit.kind == "set" and claims.is_detail(edit.field, seen.draft) and not claims.fits(seen.draft, edit.field):
+            message = f"A text has no words for {edit.value!r} of such a thing; write it into the description."
+            raise AppError("bad_field", message, 422)
+        for each in [edit, *edits.follow(seen, edit)]:
             draft_repo.add_edit(session, row, each)
 
     def _view(self, session: Session, row: DraftRow) -> DraftView:

@@ -5,11 +5,11 @@ A claim goes by the name of the field that it speaks of: an attribute's, ``categ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from app.editing.word_removal import cut
 from listing.request import TONES
-from listing.schema import Draft, Span, TextField
+from listing.schema import Detail, Draft, Offer, Span, TextField
 from listing.taxonomy import load_taxonomy
 from listing.text import spans
 from listing.text.claims import NAME, SELLERS_OWN, Claim
@@ -20,14 +20,23 @@ DETAIL = "detail:"
 _SENTENCES = ("condition", *SELLERS_OWN)  # said in sentences of their own, so that no single word can be replaced
 
 
-def name_of(span: Span) -> str:
-    """The name of a span's claim."""
+def name_of(span: Span | Offer) -> str:
+    """The name of the claim of a span or an offer."""
     return f"{DETAIL}{span.value}" if span.attribute == "detail" else span.attribute or ""
 
 
-def is_detail(name: str) -> bool:
-    """Whether it names a detail that texts know."""
-    return name.startswith(DETAIL) and name.removeprefix(DETAIL) in detail_forms()
+def is_detail(name: str, draft: Draft | None) -> bool:
+    """Whether it names a detail that texts know, or that the draft's model found."""
+    phrase = name.removeprefix(DETAIL)
+    found = {d.phrase for d in draft.details} if draft is not None else set()
+    return name.startswith(DETAIL) and (phrase in detail_forms() or phrase in found)
+
+
+def fits(draft: Draft | None, name: str) -> bool:
+    """Whether a thing of the draft's category can have a detail, and a text can say so."""
+    node = load_taxonomy().categories.get(draft.category.value or "") if draft is not None else None
+    form = detail_forms().get(name.removeprefix(DETAIL))  # none: the model's own words, which the text has already
+    return node is None or form is None or form.fits(node)
 
 
 def to_check(draft: Draft | None) -> dict[str, str]:
@@ -70,27 +79,51 @@ def followed(draft: Draft, said: Mapping[str, str | None]) -> Draft:
         for d in draft.details
         if said.get(names[d.phrase], d.phrase) is not None
     ]
+    told = {s.value for s in marks if s.attribute == "detail" and s.status == "seller"} - names.keys()
+    details = [*(Detail(phrase=phrase, confidence=1.0) for phrase in sorted(told)), *details]
     return draft.model_copy(update={"spans": marks, "details": details})
 
 
 def _told(draft: Draft, said: Mapping[str, str | None]) -> Draft:
-    """The draft rendered again with what the seller says and no span says yet; a model's own text stays as it is."""
-    taxonomy, present = load_taxonomy(), {name_of(span) for span in draft.spans}
-    spoken = {a.name for a in taxonomy.in_text()} | set(SELLERS_OWN)
-    new = [
-        Claim(name, each, "seller")
-        for name, value in said.items()
-        if value is not None and name in spoken - present and sayable(name, value)
-        for each in (value.split(", ") if taxonomy.attributes[name].many else [value])
-    ]
+    """The draft with what the seller says and no span says yet: rendered again, the title without further details.
+
+    Into a text that was not rendered goes a sentence for each detail or offer; it stays as it is otherwise.
+    """
+    taxonomy, new = load_taxonomy(), list(_unsaid(draft, said))
     own, blank, note = draft.description.partition("\n\n")
     known = spans.said(draft) if new else []
     tone = next((t for t in TONES if new and own == render(known, taxonomy, key=draft.id, tone=t).description), None)
-    if tone is None:
-        return draft
-    text = render([*known, *new], taxonomy, key=draft.id, tone=tone)
-    update = {"title": text.title, "description": text.description + blank + note, "spans": text.spans}
-    return draft.model_copy(update=update)
+    if tone is not None:
+        named = render([*known, *(c for c in new if c.attribute != "detail")], taxonomy, key=draft.id, tone=tone)
+        text = render([*known, *new], taxonomy, key=draft.id, tone=tone)
+        marks = [s for each in (named, text) for s in each.spans if (s.field == "title") == (each is named)]
+        update = {"title": named.title, "description": text.description + blank + note, "spans": marks}
+        draft = draft.model_copy(update=update)
+    told = {(span.attribute, span.value) for span in draft.spans}
+    for claim in new:
+        if (claim.attribute, claim.value) not in told and is_offered(draft, claim):
+            draft = spans.add(draft, claim)
+    return draft
+
+
+def _unsaid(draft: Draft, said: Mapping[str, str | None]) -> Iterator[Claim]:
+    """What the seller says of what no span speaks of."""
+    taxonomy, present = load_taxonomy(), {name_of(span) for span in draft.spans}
+    spoken = {NAME, *(a.name for a in taxonomy.in_text()), *SELLERS_OWN}
+    for name, value in said.items():
+        if value is None or name in present:
+            continue
+        if is_detail(name, draft):
+            yield Claim("detail", value, "seller")
+        elif name in spoken and sayable(name, value):
+            many = taxonomy.attributes[name].many
+            yield from (Claim(name, each, "seller") for each in (value.split(", ") if many else [value]))
+
+
+def is_offered(draft: Draft, claim: Claim) -> bool:
+    """Whether a claim is a detail, or something that the draft offers to say."""
+    offered = any((o.attribute, o.value) == (claim.attribute, claim.value) for o in draft.offers)
+    return offered or claim.attribute == "detail"
 
 
 def renamed(draft: Draft, category: str) -> bool:
@@ -104,7 +137,9 @@ def typed_along(draft: Draft, name: str, value: str | None) -> dict[TextField, s
     texts: dict[TextField, str] = {"title": draft.title, "description": draft.description}
     at = _first_other(draft.spans, name, value)
     if at is None:
-        return texts
+        for claim in _unsaid(draft, {name: value}):
+            draft = spans.add(draft, claim) if is_offered(draft, claim) else draft
+        return {**texts, "description": draft.description}
     if value is not None and _in_place(name, value):
         return spans.replace(texts, draft.spans, at, value)[0]
     for span in sorted(draft.spans, key=lambda s: -s.start):

@@ -15,6 +15,7 @@ from listing.intake.quality import WEIGHTS, assess
 from listing.schema import AttributeValue, Candidate, Category, Draft, Evidence, Flag, Quality, Question, Span
 from listing.taxonomy import load_taxonomy
 from listing.text.claims import NAME
+from listing.text.offers import open_offers
 
 Kind = Literal["set", "drop", "undo", "confirm"]
 # What somebody was shown: a field's version (text), the whole draft's (a number), or None: whatever stands there now.
@@ -125,7 +126,10 @@ def apply(draft: Draft, edited: Changes) -> Draft:
     if chosen:
         update["category"] = _chosen(draft.category, chosen)
     seen = draft.model_copy(update=update)
-    return seen.model_copy(update={"quality": _quality(seen)}) if edited.locked else seen
+    if not edited.locked:
+        return seen
+    left = [o for o in open_offers(seen, load_taxonomy()) if claims.name_of(o) not in edited.locked]
+    return seen.model_copy(update={"quality": _quality(seen), "offers": left})
 
 
 def _quality(seen: Draft) -> Quality:

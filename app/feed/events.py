@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.feed.items import milliseconds, number
 from app.feed.posts import LivePosts, NewEvents
 from app.store.db import Store
-from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, now
+from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, NumberRow, now
 from app.views import AppError
 from recommend.cascade.feed import Feed
 from recommend.cascade.request import Moment
@@ -49,6 +49,20 @@ class FeedEvents:
         for item_id in of_items.clicked:
             self.feed.clicked(visitor_id, item_id, moment)
         return new
+
+    def opened(self, visitor: str, listing_id: str) -> None:
+        """A visitor opened a listing from the feed: a click on the latest page of theirs on which it stood, if any."""
+        with self.store.read() as session:
+            page_id = session.scalar(
+                select(FeedPageRow.id)
+                .join(FeedRow, FeedRow.page_id == FeedPageRow.id)
+                .join(NumberRow, NumberRow.id == FeedPageRow.visitor)
+                .where(FeedRow.listing_id == listing_id, NumberRow.kind == "visitor", NumberRow.key == visitor)
+                .order_by(FeedRow.id.desc())
+                .limit(1)
+            )
+        if page_id is not None:
+            self.take(visitor, [("click", page_id, listing_id, "")])
 
     def remember(self, since: datetime) -> None:
         """The visitors' clicks and the listings' counts from a moment on, after a start."""

@@ -21,6 +21,7 @@ from app.store import listing_repo
 from app.store.db import Store
 from app.store.search_index import SearchIndex
 from app.store.tables import AdRow, now
+from listing.schema import Listing
 from recommend.cascade.feed import Feed
 from recommend.cascade.health import healthy
 from recommend.cascade.page import FeedConfig
@@ -47,7 +48,8 @@ class LiveFeed:
         pages = PageMaker(settings, store, self.feed, self.listings, self.posts, metrics, self.moment)
         self._events = FeedEvents(store, self.feed, self.posts, self.moment)
         self._calendar = Calendar()
-        self.page, self.explain, self.p99_ms, self.events = pages.page, pages.explain, pages.p99_ms, self._events.take
+        self.page, self.explain, self.p99_ms, self.again = pages.page, pages.explain, pages.p99_ms, pages.again
+        self.events, self.opened = self._events.take, self._events.opened
         self.catch_up, self.forget_changes = self.listings.catch_up, self.listings.forget_changes
 
     def start(self) -> None:
@@ -75,6 +77,16 @@ class LiveFeed:
         if "pre_ranking" in changed or self.feed.pre_ranker.age_s(moment) > STALE_S:
             self.feed.pre_ranker.rebuild(moment)
         self.posts.refresh()
+
+    def similar(self, listing_id: str, count: int) -> list[Listing]:
+        """Listings on sale whose photos are most like those of a listing in the feed; none where it is not there."""
+        number = self.listings.number(listing_id)
+        rows = self.feed.catalog.rows([] if number is None else [number])
+        content = self.feed.catalog.content(rows)
+        if not content.any():
+            return []
+        near = [n for n in self.feed.neighbours.find(content[0], count + 1) if n != number]
+        return list(self.listings.listings(near).values())[:count]
 
     def place_ad(self, seller: str, listing_id: str, bid: float) -> None:
         """What a seller bids for a click on an own listing (else AppError 404); 0 ends the ad.

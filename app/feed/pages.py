@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from app.feed.sync import ListingSync
 from app.market.posts import PostView
 from app.metrics import Metrics
 from app.settings import Settings
+from app.store import listing_repo
 from app.store.db import Store
 from app.store.draft_repo import new_id
 from app.store.tables import FeedCandidatesRow, FeedPageRow, FeedRow, NumberRow
@@ -36,6 +37,17 @@ SCORES = ("pctr", "pcvr", "score", "bid", "ecpm", "price_per_click", "policy", "
 
 
 @dataclass(frozen=True)
+class Place:
+    """A listing or a post on a page. ``reason``: ranked, exploration, ad or post; pctr: probability of a click."""
+
+    position: int
+    reason: str
+    pctr: float
+    listing: Listing | None = None
+    post: PostView | None = None
+
+
+@dataclass(frozen=True)
 class Page:
     """A page as it is answered."""
 
@@ -43,6 +55,21 @@ class Page:
     slate: Slate
     listings: dict[int, Listing]  # by the feed's number
     posts: list[PostView | None] = field(default_factory=list)  # in the slate's order; None: withdrawn meanwhile
+
+    @property
+    def places(self) -> list[Place]:
+        """What stands on it, in order; what is gone meanwhile leaves no gap."""
+        places = [
+            Place(s.position or 0, s.reason, s.pctr, listing=listing)
+            for s in self.slate.page
+            if (listing := self.listings.get(s.item_id)) is not None
+        ]
+        places += [
+            Place(s.position, "post", s.pctr, post=post)
+            for s, post in zip(self.slate.posts, self.posts, strict=True)
+            if post is not None
+        ]
+        return [replace(p, position=n) for n, p in enumerate(sorted(places, key=lambda p: p.position))]
 
 
 class Rates:
@@ -107,6 +134,21 @@ class PageMaker:
         known = self._known_visitor(visitor)
         slate = self.feed.slate(known if known is not None else -1, self._moment(), size)
         return slate, self.listings.listings(s.item_id for s in (*slate.page, *slate.fell))
+
+    def again(self, visitor: str, page_id: str) -> list[Place]:
+        """The listings of a page that was made for this visitor, in its order, as far as they can still be bought."""
+        with self.store.read() as session:
+            query = (
+                select(FeedRow)
+                .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
+                .join(NumberRow, NumberRow.id == FeedPageRow.visitor)
+                .where(FeedPageRow.id == page_id, NumberRow.kind == "visitor", NumberRow.key == visitor)
+                .order_by(FeedRow.position)
+            )
+            rows = {row.listing_id: row for row in session.scalars(query)}
+            listings = listing_repo.to_listings(session, listing_repo.by_ids(session, rows))
+        places = [(rows[x.id], x) for x in listings if x.status == "active"]
+        return [Place(row.position, row.reason, float(row.scores["pctr"]), listing=x) for row, x in places]
 
     def p99_ms(self) -> float | None:
         """Of the last pages, waiting included; None before there are ``FEWEST_TIMES``."""

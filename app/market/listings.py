@@ -66,45 +66,53 @@ class Listings:
 
     def own(self, seller: str, *, text: str = "", photo: Photo | None = None, limit: int = 100) -> list[Listing]:
         """The seller's listings, newest first; with words or a photo: the best matches first."""
-        text = text.replace("\x00", " ").encode("utf-8", "ignore").decode()[:_MAX_CHARACTERS].strip()
+        text = query_text(text)
         with self.store.read() as session:
             query = listing_repo.newest(seller)
             if not text and photo is None:
                 return listing_repo.to_listings(session, list(session.scalars(query.limit(limit))))
             matches: list[ListingRow] = []
             if photo is not None:
-                matches += _near(session, seller, photo)
+                bits = near(session, photo, PhotoRow.seller_id == seller)
+                rows = session.scalars(query.where(ListingRow.id.in_(bits)))
+                matches += sorted(rows, key=lambda row: bits[row.id])
             if text:
-                matches += session.scalars(query.where(_has_words(text)).limit(limit))
-            place = {listing_id: n for n, listing_id in enumerate(self._from_index(text, photo))}
+                matches += session.scalars(query.where(has_words(text)).limit(limit))
+            place = {listing_id: n for n, listing_id in enumerate(self.from_index(text, photo))}
             hits = session.scalars(query.where(ListingRow.id.in_(place)))
             matches += sorted(hits, key=lambda row: place[row.id])
             return listing_repo.to_listings(session, list({row.id: row for row in matches}.values())[:limit])
 
-    def _from_index(self, text: str, photo: Photo | None) -> list[str]:
+    def from_index(self, text: str, photo: Photo | None) -> list[str]:
+        """What the index finds, the best first; nothing while it is broken."""
         try:
             hits = self.index.search(text, photo.image if photo else None, limit=_FROM_INDEX)
         except Exception:
-            # The index is a help here, the store has the answer: a broken one must not hide the seller's listings.
+            # The index is a help here, the store has the answer: a broken one must not hide the listings.
             log.exception("the index could not be searched")
             self.metrics.errors.labels("index").inc()
             return []
         return [hit.listing_id for hit in hits]
 
 
-def _near(session: Session, seller: str, photo: Photo) -> list[ListingRow]:
-    """The seller's listings with a photo that looks almost the same, the most alike first."""
-    bits: dict[str | None, int] = {}
-    query = select(PhotoRow).where(PhotoRow.seller_id == seller, PhotoRow.listing_id.is_not(None))
-    for row in session.scalars(query):
-        distance = hamming(row.phash, photo.ref.phash)
-        if distance <= min(SAME_PHOTO_BITS, bits.get(row.listing_id, SAME_PHOTO_BITS)):
-            bits[row.listing_id] = distance
-    rows = session.scalars(listing_repo.newest(seller).where(ListingRow.id.in_(bits)))
-    return sorted(rows, key=lambda row: bits[row.id])
+def query_text(text: str) -> str:
+    """Words to look for as somebody typed them, of a length that can be searched."""
+    return text.replace("\x00", " ").encode("utf-8", "ignore").decode()[:_MAX_CHARACTERS].strip()
 
 
-def _has_words(text: str) -> ColumnElement[bool]:
+def near(session: Session, photo: Photo, which: ColumnElement[bool]) -> dict[str, int]:
+    """Listings with a photo, of those of ``which``, that looks almost the same: by id in how many bits it differs."""
+    bits: dict[str, int] = {}
+    query = select(PhotoRow.listing_id, PhotoRow.phash).where(which, PhotoRow.listing_id.is_not(None))
+    for listing_id, phash in session.execute(query):
+        assert listing_id is not None
+        distance = hamming(phash, photo.ref.phash)
+        if distance <= min(SAME_PHOTO_BITS, bits.get(listing_id, SAME_PHOTO_BITS)):
+            bits[listing_id] = distance
+    return bits
+
+
+def has_words(text: str) -> ColumnElement[bool]:
     """Every word stands in the title, the description, the category or a fact."""
     columns = (ListingRow.title, ListingRow.description, ListingRow.category, cast(ListingRow.attributes, String))
     return and_(*(or_(*(c.icontains(w, autoescape=True) for c in columns)) for w in text.split()[:_MAX_WORDS]))

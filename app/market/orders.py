@@ -116,6 +116,11 @@ class Orders:
         which = or_(*sides.values()) if role is None else sides[role]
         return self._orders(who, _WITH_LISTING.where(which).order_by(OrderRow.at.desc(), OrderRow.id).limit(limit))
 
+    def placed(self, buyer: str, listing_id: str) -> Order | None:
+        """The latest order of a listing that ``buyer`` placed and that was not refunded."""
+        which = (OrderRow.buyer == buyer, OrderRow.listing_id == listing_id, OrderRow.refunded_at.is_(None))
+        return next(iter(self._orders(buyer, _WITH_LISTING.where(*which).order_by(OrderRow.at.desc()).limit(1))), None)
+
     def waiting(self, seller: str, limit: int = 200) -> list[Order]:
         """Orders that the seller has to hand over, the oldest first."""
         query = _WITH_LISTING.where(OrderRow.seller_id == seller, *STANDING)

@@ -9,6 +9,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.editing import edits
+from app.market.messages import forget_reports
+from app.market.orders import ON_SALE
 from app.store import listing_repo
 from app.store.db import Store
 from app.store.outbox import Outbox
@@ -18,6 +20,7 @@ from listing.safety.prohibited_goods import GoodsVerdict, load_groups
 
 REVIEW, REFUSED = "review", "refused"
 HELD = (REVIEW, REFUSED)
+REPORT = GoodsVerdict(listing_repo.REPORTED, "reported by somebody", "", "review")
 REASON_LENGTH = 300
 MAX_QUEUE = 500
 NOT_WAITING = "There is no such listing in the queue; it may have been decided, changed or deleted."
@@ -70,11 +73,23 @@ class Reviews:
             raise AppError("not_found", NOT_WAITING, 404)
         return found
 
+    def pull(self, listing_id: str) -> None:
+        """Take a listing off the market until somebody has decided about it, as after a report of it."""
+        with self.store.write() as session:
+            row = session.get(ListingRow, listing_id, with_for_update=True)
+            if row is None or row.status not in ON_SALE:
+                raise AppError("not_found", "There is no such listing on sale; it may have been sold or deleted.", 404)
+            hold(session, row, REPORT)
+            row.version += 1
+            listing_repo.to_index(session, row.id)
+        self.outbox.follow()
+
     def approve(self, listing_id: str, version: int) -> None:
         """Let a listing go live, as it was in this version."""
         with self.store.write() as session:
             row, review = _held(session, listing_id, version)
             release(session, row, review)
+            forget_reports(session, row.id)
             row.version += 1
             listing_repo.to_index(session, row.id)
         self.outbox.follow()
@@ -87,6 +102,7 @@ class Reviews:
         with self.store.write() as session:
             row, review = _held(session, listing_id, version)
             row.status, row.version, review.reason = REFUSED, row.version + 1, reason
+            forget_reports(session, row.id)
             listing_repo.note_change(session, row.id)
 
 
@@ -96,7 +112,7 @@ def hold(session: Session, row: ListingRow, verdict: GoodsVerdict) -> None:
     if review is None:
         review = ReviewRow(listing_id=row.id, status_after=row.status)
         session.add(review)
-    review.code, review.words, review.reason, review.at = verdict.code, list(verdict.words), None, now()
+    review.code, review.words, review.at = verdict.code, list(verdict.words), now()
     row.status = REVIEW
 
 
@@ -108,12 +124,13 @@ def release(session: Session, row: ListingRow, review: ReviewRow) -> None:
 
 
 def after_edit(session: Session, row: ListingRow, verdict: GoodsVerdict | None) -> None:
-    """After its words were changed and checked: what a person has refused waits for a person again."""
+    """After its words were changed and checked: what was reported, or once refused, waits for a person each time."""
     review = session.get(ReviewRow, row.id)
-    if verdict is not None:
+    reported = review is not None and review.code == listing_repo.REPORTED
+    if verdict is not None and not reported:
         hold(session, row, verdict)
-    elif review is not None and row.status == REFUSED:
-        row.status, review.reason, review.at = REVIEW, None, now()
+    elif review is not None and (reported or review.reason is not None):
+        row.status, review.at = REVIEW, now()
     elif review is not None:
         release(session, row, review)
 
@@ -129,7 +146,7 @@ def _held(session: Session, listing_id: str, version: int) -> tuple[ListingRow, 
 
 
 def _waiting(row: ListingRow, review: ReviewRow, photos: int) -> WaitingListing:
-    names = {group.code: group.name for group in load_groups()}
+    names = {REPORT.code: REPORT.name, **{group.code: group.name for group in load_groups()}}
     facts = {**row.attributes, **({"condition": row.condition} if row.condition else {})}
     same = ("version", "seller_id", "category", "title", "description")
     return WaitingListing(

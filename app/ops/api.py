@@ -26,6 +26,7 @@ from app.views import AppError
 TABLES: dict[str, Callable[[Services], Table]] = {
     "new-listings": lambda s: numbers.new_listings(s.store),
     "reviews": lambda s: numbers.review_queue(s.reviews),
+    "reports": lambda s: numbers.reports(s.messages),
     "model-health": lambda s: numbers.model_health(impressions(s.store)),
     "drift-by-feature": lambda s: drift_by_feature(s.store, s.feed),
     "models": lambda s: numbers.models(s.feed),
@@ -106,6 +107,12 @@ class Rejection(Approval):
 def waiting(services: Operator) -> QueueBody:
     """Listings that wait for a person."""
     return QueueBody(reviews=[WaitingBody.model_validate(asdict(w)) for w in services.reviews.waiting()])
+
+
+@v1.post("/reviews/{listing_id}/hold", status_code=204, tags=["reviews"])
+def hold(services: Operator, listing_id: Id) -> None:
+    """Take a listing off the market until it is approved or refused, as after a report of it."""
+    services.reviews.pull(listing_id)
 
 
 @v1.post("/reviews/{listing_id}/approve", status_code=204, tags=["reviews"])

@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from app.feed.items import milliseconds
 from app.feed.live_feed import LiveFeed
+from app.market.messages import Messages
 from app.market.promotions import Calendar, day_of
 from app.market.reviews import Reviews
 from app.ops.impressions import DAYS, Impressions, share
@@ -118,6 +119,13 @@ def review_queue(reviews: Reviews) -> Table:
     ]
     headers = ("listing", "title", "may be", "words that weighed most", "photos", "seller", "since (UTC)")
     return Table(headers, tuple(out), "Nobody but its seller sees a listing of the queue.")
+
+
+def reports(messages: Messages) -> Table:
+    """What visitors reported, the oldest first."""
+    out = [(m.listing_id, m.title, m.text, f"{m.at:%Y-%m-%d %H:%M}") for m in messages.reports()]
+    note = "A report changes nothing by itself. It goes when the listing is approved or refused."
+    return Table(("listing", "title", "report", "since (UTC)"), tuple(out), note)
 
 
 def promotions(feed: LiveFeed, calendar: Calendar) -> Table:

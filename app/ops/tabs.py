@@ -16,6 +16,7 @@ from app.market.promotions import MAX_DAYS, Promotion, day_number, read_date, to
 from app.market.reviews import REASON_LENGTH, WaitingListing
 from app.ops.html import frame
 from app.ops.numbers import promotions, review_queue
+from app.ops.numbers import reports as reported
 from app.services import Services
 from app.views import AppError
 
@@ -31,6 +32,7 @@ class ReviewsTab:
         with gr.Row():
             number = gr.Textbox(label="Listing", max_length=64, elem_id="ops-review-listing")
             look = gr.Button("Look at it first", elem_id="ops-review-look")
+            hold = gr.Button("Take it off sale to look at it", elem_id="ops-review-hold")
         text = gr.HTML("", elem_id="ops-review-said", apply_default_css=False)
         with gr.Row(visible=False) as decision:
             reason = gr.Textbox(
@@ -40,12 +42,21 @@ class ReviewsTab:
             approve = gr.Button("Approve", variant="primary", elem_id="ops-review-approve")
             refuse = gr.Button("Refuse", elem_id="ops-review-refuse")
         seen: gr.State = gr.State(None)
-        queue = table("reviews")
+        queue, reports = table("reviews"), table("reports")
         after = [text, decision, seen, queue]
+        hold.click(self._hold, [number], after, show_progress="hidden")
         look.click(self._look, [number], after[:3], show_progress="hidden")
         approve.click(self._approve, [seen], after, show_progress="hidden")
         refuse.click(self._refuse, [seen, reason], after, show_progress="hidden")
         tab.select(self._queue, None, queue, show_progress="hidden")
+        tab.select(self._reports, None, reports, show_progress="hidden")
+
+    def _hold(self, number: str) -> tuple[Any, ...]:
+        try:
+            self.services.reviews.pull((number or "").strip())
+        except AppError as error:
+            return *self._said(str(error)), self._queue()
+        return *self._look(number), self._queue()
 
     def _look(self, number: str) -> tuple[Any, ...]:
         try:
@@ -73,6 +84,9 @@ class ReviewsTab:
 
     def _queue(self) -> Any:
         return frame(review_queue(self.services.reviews))
+
+    def _reports(self) -> Any:
+        return frame(reported(self.services.messages))
 
     def _said(self, words: str) -> tuple[Any, ...]:
         return _message(words), gr.update(visible=False), None

@@ -6,18 +6,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from app.editing import claims
 from app.seller import words
-from app.seller.desk import Desk, LeftOut
+from app.seller.desk import Desk, Undo
 from app.seller.draft_part import BUSY
 from app.seller.fields import Press
-from app.seller.listed_actions import FACT, ListedActions
+from app.seller.listed_actions import FACT, FAILED, ListedActions
 from app.seller.pictures import Shot, read_photos
 from app.services import Services
 from app.views import TEXT_FIELDS, AppError, DraftView
-from listing.intake.photos import Photo, PhotoLimits
+from listing.evidence.details import load_details
+from listing.intake.photos import Photo, PhotoLimits, intake
 from listing.request import TONES
 from listing.taxonomy import load_taxonomy
 from listing.text.claims import NAME
+from listing.text.offers import searchable
 
 
 class Actions(ListedActions):
@@ -72,7 +75,7 @@ class Actions(ListedActions):
         left = str(data.get("field")) if name in ("text", "price") else ""
         self.desk.notices[:] = [n for n in self.desk.notices if left and n.at not in ("", left)]
         if name not in ("text", "price", "undo"):
-            self.desk.left_out = None
+            self.desk.undo = None
         action = getattr(self, f"do_{name}", None)
         if action is not None:
             with self._noticed(f"the press {name!r}", at=self._about(data)):
@@ -175,6 +178,23 @@ class Actions(ListedActions):
         if place is not None:
             self.desk.shots.insert(min(max(to, 0), len(self.desk.shots) - 1), self.desk.shots.pop(place))
 
+    def do_cover(self, data: Press) -> None:
+        """A photo's item on a plain background, to look at."""
+        jpeg = self.services.covers.of(self.seller, self._draft(), str(data.get("photo")))
+        self.desk.cover = Shot.of(intake([jpeg])[0])
+
+    def do_cover_keep(self, data: Press) -> None:
+        """The plain picture is the first photo now; the seller's own stay behind it."""
+        shot, draft = self.desk.cover, self._draft()
+        if shot is not None:
+            self.services.draft_photos.add(self.seller, draft, [shot.photo()])
+            self.desk.covers.add(shot.ref.id)
+            self.desk.cover = None
+            self._show(self.services.draft_photos.move(self.seller, draft, shot.ref.id, 0))
+
+    def do_cover_drop(self, data: Press) -> None:
+        self.desk.cover = None
+
     def do_fact(self, data: Press) -> None:
         """A fact was set, or left out (no value)."""
         # The texts follow a fact, so that what is being typed in them comes first.
@@ -190,16 +210,36 @@ class Actions(ListedActions):
 
     def do_fact_drop(self, data: Press) -> None:
         """A fact or detail is left out; until the next press that can be taken back."""
-        self.do_fact({**data, "value": ""})
+        self._can_undo({**data, "value": ""})
+
+    def do_add(self, data: Press) -> None:
+        """What was offered or searched for is in the text; until the next press it can be taken back."""
+        if not data.get("name"):
+            data = {**data, **self._searched(str(data.get("value") or ""))}
+        if data.get("name"):
+            self._can_undo(data, added=True)
+
+    def _searched(self, typed: str) -> Press:
+        """The detail that somebody typed, by its words or by what they mean."""
+        draft = self.desk.view.draft if self.desk.view is not None else None
+        found = searchable(draft, load_taxonomy()) if draft is not None else []
+        meant = load_details().named(typed)
+        chosen = [o for o in found if o.label == typed.strip().lower()] or [o for o in found if o.value in meant]
+        if typed.strip() and not chosen:
+            self.desk.notify("bad", FAILED, "I know no such detail: write it into the description.", "adds")
+        return {"name": claims.name_of(o), "value": o.value, "said": o.label} if (o := next(iter(chosen), None)) else {}
+
+    def _can_undo(self, data: Press, added: bool = False) -> None:
+        self.do_fact(data)
         before, now = self._before, self.desk.view
         if before is not None and now is not None and now is not before:
             name, said = str(data["name"]), str(data.get("said") or "")
-            self.desk.left_out = LeftOut(name, said or words.claim_label(name), before, now)
+            self.desk.undo = Undo(name, said or words.claim_label(name), before, now, added)
 
     def do_undo(self, data: Press) -> None:
-        """What was left out last is back, in the texts that were typed as well."""
-        out, draft = self.desk.left_out, self._draft()
-        self.desk.left_out = None
+        """What was left out last is back, what was added last is gone, in the texts that were typed as well."""
+        out, draft = self.desk.undo, self._draft()
+        self.desk.undo = None
         if out is None or not self.fields.keep_typed(data):
             return
         edit = self.services.drafts.edit

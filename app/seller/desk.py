@@ -24,6 +24,7 @@ from listing.taxonomy import load_taxonomy
 
 Page = Literal["sell", "mine"]
 MAX_ORDERS = 5  # of one listing on the page; the next ones follow when these are handed over
+MAX_QUESTIONS = 10
 
 
 _numbers = count(1)
@@ -51,13 +52,18 @@ class Notice:
 
 
 @dataclass(frozen=True)
-class LeftOut:
-    """A fact or detail that was just left out, as it was said, and the draft before and after."""
+class Undo:
+    """A fact or detail that was just left out, or added, as it is said, and the draft before and after."""
 
     name: str
     said: str
     before: DraftView
     after: DraftView
+    added: bool = False
+
+    @property
+    def words(self) -> str:
+        return f"“{self.said}” is {'in the text' if self.added else 'left out'}."
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,9 @@ class Desk:
         self.published: Listing | None = None
         self.notices: list[Notice] = []
         self.conflicts = self.runs = 0  # how often something was not saved, and how often the draft was written
-        self.left_out: LeftOut | None = None
+        self.undo: Undo | None = None
+        self.cover: Shot | None = None  # a plain picture that is being looked at
+        self.covers: set[str] = set()  # photos that are such pictures: there is nothing new to see on them
         self.declined: set[str] = set()  # drafts that this page has offered to go on with
         self.kept: dict[tuple[str, str], Kept] = {}  # by draft and field
         self.adding_to = ""  # the published listing whose further photos are being chosen
@@ -124,7 +132,7 @@ class Desk:
         """How many photos the draft was not written from."""
         if self.view is None or self.view.state != "ready" or self.published is not None:
             return 0
-        return len({photo.id for photo in self.view.photos} - self.view.written_from)
+        return len({photo.id for photo in self.view.photos} - self.view.written_from - self.covers)
 
     def notify(self, kind: str, title: str, text: str, at: str = "") -> None:
         """Show one more notice; ``at``: below which field."""
@@ -133,7 +141,7 @@ class Desk:
     def start_over(self) -> None:
         """An empty desk, for the next listing."""
         self.page, self.shots, self.refused, self.view, self.published = "sell", [], [], None, None
-        self.left_out = None
+        self.undo = self.cover = None
 
     def show(self, view: DraftView, media: Media) -> None:
         """Show the draft with exactly its photos, in their order."""
@@ -174,9 +182,18 @@ class Painter:
         }
 
     def photos(self, desk: Desk) -> str:
-        locked = desk.view is not None
         shots = [{"id": s.ref.id, "url": s.url} for s in desk.shots]
-        return render("photos", photos=shots, refused=desk.refused, most=PhotoLimits().count, locked=locked)
+        room = desk.view is not None and not desk.busy and 0 < len(shots) < PhotoLimits().count
+        return render(
+            "photos",
+            photos=shots,
+            refused=desk.refused,
+            most=PhotoLimits().count,
+            cover=desk.cover.url if desk.cover is not None else "",
+            plain=shots[0]["id"] if room and shots[0]["id"] not in desk.covers else "",
+            kept=shots[0]["id"] if shots and shots[0]["id"] in desk.covers else "",
+            problem=next((notice for notice in desk.notices if notice.at == "cover"), None),
+        )
 
     def status(self, desk: Desk) -> str:
         view = desk.view
@@ -224,7 +241,7 @@ class Painter:
             [c for c in same if c["price"]],
             retrieval,
             errors={notice.at: notice for notice in desk.notices},
-            undo=desk.left_out.said if desk.left_out is not None else "",
+            undo=desk.undo.words if desk.undo is not None else "",
             conflicts=desk.conflicts,
         )
 
@@ -252,18 +269,21 @@ class Painter:
         )
 
     def _with_orders(self, listings: Sequence[Listing], seller: str) -> list[dict[str, Any]]:
-        """Cards with what waits to be handed over, and whether the item may be put on sale again."""
+        """Cards with what waits to be handed over or answered, and whether the item may be put on sale again."""
         waiting: dict[str, list[dict[str, str]]] = {}
         for order in self.services.orders.waiting(seller):
             amount = words.money(order.amount, order.currency)
             waiting.setdefault(order.listing_id, []).append({"id": order.id, "amount": amount})
         bought = self.services.orders.bought([x.id for x in listings if x.stock == 0])
+        questions = self.services.messages.of_listings([x.id for x in listings])
         cards = []
         for listing in listings:
             orders = waiting.get(listing.id, [])
             again = listing.status not in ("active", "review", "refused") and listing.id not in bought
             more = len(orders) > MAX_ORDERS
-            cards.append({**self._card(listing), "orders": orders[:MAX_ORDERS], "more": more, "again": again})
+            asked = questions.get(listing.id, [])[:MAX_QUESTIONS]
+            orders = orders[:MAX_ORDERS]
+            cards.append({**self._card(listing), "orders": orders, "more": more, "again": again, "questions": asked})
         return cards
 
     def _card(self, listing: Listing) -> dict[str, Any]:

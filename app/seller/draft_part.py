@@ -20,6 +20,7 @@ from listing.request import TONES
 from listing.schema import AttributeValue, Evidence, Flag, PhotoRef, Quality, Span
 from listing.taxonomy import load_taxonomy
 from listing.text.claims import LIKELY
+from listing.text.offers import SHOWN, searchable
 
 FOLDER = Path(__file__).parent / "templates"
 BUSY = ("queued", "working")
@@ -66,7 +67,7 @@ def draft_html(
 ) -> str:
     """The draft, complete or still arriving. ``comparables``: title, price and picture of those in ``price.basis``.
 
-    ``errors``: notices by the field that they are about. ``undo``: what was left out by the last press.
+    ``errors``: notices by the field that they are about. ``undo``: what the last press left out or added.
     ``conflicts``: how many there were on this page; another one is drawn again, though the draft is the same.
     """
     category, checks, questions = _category(view), _checks(view), view.questions[:MAX_QUESTIONS]
@@ -87,6 +88,9 @@ def draft_html(
         ],
         texts=[_text(view, field, checks) for field in TEXT_FIELDS],
         checks=checks,
+        offers=_offers(view),
+        shown=SHOWN,
+        details=_details(view),
         worth=words.label_tip(view),
         remarks=[f.message for f in view.flags if f.field not in TEXT_FIELDS],
         tones=[{"value": tone, "label": words.TONES[tone], "on": tone == view.tone} for tone in TONES],
@@ -182,6 +186,18 @@ def _checks(view: DraftView) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _offers(view: DraftView) -> list[dict[str, str]]:
+    """What can be added with a tap, the likeliest first."""
+    offers = view.draft.offers if view.draft is not None and view.state == "ready" else []
+    return [{"name": claims.name_of(o), "value": o.value, "label": o.label} for o in offers]
+
+
+def _details(view: DraftView) -> list[str]:
+    """The words of every detail that can be searched for and added."""
+    ready = view.draft is not None and view.state == "ready"
+    return [o.label for o in searchable(view.draft, load_taxonomy())] if view.draft is not None and ready else []
 
 
 def _marked_spans(view: DraftView) -> list[Span]:

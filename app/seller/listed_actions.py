@@ -15,12 +15,13 @@ from app.seller.pictures import Shot, read_photos
 from app.services import Services
 from app.store import listing_repo
 from app.views import AppError, Changed, field_version
-from listing.intake.photos import PhotoError
+from listing.errors import IplError
 
 log = logging.getLogger(__name__)
 FAILED = "That did not work"
 FACT = "fact-"
-PLACES = {"no_title": "title", "no_category": "category"}  # the field that an error of publishing is about
+# What an error is about, where its code says so.
+PLACES = {"no_title": "title", "no_category": "category", "no_cover": "cover"}
 BROKEN = "Something went wrong on our side; try it again."
 
 
@@ -39,7 +40,7 @@ class ListedActions:
         """
         try:
             yield
-        except (AppError, PhotoError) as error:
+        except IplError as error:
             if error.code == "changed":
                 self.fields.refresh()
             if not (error.code == "published" and self.desk.published is not None):
@@ -134,6 +135,14 @@ class ListedActions:
     def do_refund(self, data: Press) -> None:
         self.services.orders.refund(self.seller, str(data["id"]))
         self.desk.notify("good", "Refunded", "The order is taken back. Its piece does not go on sale by itself.")
+
+    def do_reply(self, data: Press) -> None:
+        """Answer a buyer's question."""
+        with self._noticed("an answer", at=f"question-{data['id']}"):
+            answered = self.services.messages.answer(self.seller, str(data["id"]), str(data.get("text") or ""))
+            self.desk.notify("good", "Answered", "Your answer stands on the listing's page.")
+            if answered.taken_out:
+                self._say_taken_out([str(data["text"])])
 
     def do_delete(self, data: Press) -> None:
         self.services.publisher.delete(self.seller, str(data["id"]))

@@ -60,16 +60,20 @@ def read_photos(files: Sequence[Path]) -> tuple[list[Photo], list[tuple[str, str
     return photos, refused
 
 
-def data_url(jpeg: bytes, side: int) -> str:
-    """The picture scaled to ``side`` px at most, as a data URL."""
+def scaled(jpeg: bytes, side: int) -> bytes:
+    """The picture scaled to ``side`` px at most, as a JPEG."""
     from PIL import Image
 
-    with Image.open(io.BytesIO(jpeg)) as opened:
-        small = opened.convert("RGB")
-    small.thumbnail((side, side))
     buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    with Image.open(io.BytesIO(jpeg)) as opened:
+        opened.thumbnail((side, side))  # before it is decoded: a JPEG is then read at the scale that is needed
+        opened.convert("RGB").save(buffer, "JPEG", quality=80)
+    return buffer.getvalue()
+
+
+def data_url(jpeg: bytes, side: int) -> str:
+    """The picture scaled to ``side`` px at most, as a data URL."""
+    return "data:image/jpeg;base64," + base64.b64encode(scaled(jpeg, side)).decode()
 
 
 @lru_cache(maxsize=512)

@@ -13,8 +13,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from app.setup.environment import EXTRAS
 from app.setup.external_tools import PROGRAMS
 from app.setup.repository import repository
+from listing.hints import EVERYTHING
 from listing.home import ipl_home
 
 SETUP = "run any command, for example ./ipl draft demo/hoodie.jpg: it sets up what is missing"
@@ -96,7 +98,8 @@ def declared() -> list[str]:
     """The requirements of the program itself: the repository's list, or those that the package was installed with."""
     root = repository()
     if root is not None:
-        return (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
+        lists = (root / f"requirements-{name}.txt" for name in ("core", *EXTRAS))
+        return [line for file in lists for line in file.read_text(encoding="utf-8").splitlines()]
     return [line for line in metadata.requires("ipl") or [] if "extra ==" not in line]
 
 
@@ -129,6 +132,8 @@ def device() -> Finding:
     try:
         import torch
     except ImportError:
+        if repository() is None:
+            return Finding("optional", "device", "without torch only models behind a server (--model URL)", EVERYTHING)
         return Finding("missing", "device", "cannot be asked without torch", SETUP)
     if torch.cuda.is_available():
         memory = torch.cuda.get_device_properties(0).total_memory / 2**30
@@ -142,6 +147,8 @@ def model(home: Path) -> Iterator[Finding]:
     if named:
         yield Finding("ok", "model", f"{named} (IPL_MODEL); the embedded one is not used for drafts")
     folder = home / "models" / "ipl-mini"
+    if repository() is None and installed("torch") is None:
+        return
     if not (folder / "ipl.json").is_file():
         yield Finding("missing", "model", f"the embedded model is not assembled in {folder}", SETUP)
         return

@@ -20,6 +20,7 @@ from listing.home import ipl_home
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
+EXTRAS = ("serve", "tune", "feed")  # with them the program is whole
 UNFINISHED, MADE = VENV / "ipl-unfinished", VENV / "ipl-made"
 FITS = "import sys, pip; (3, 11) <= sys.version_info[:2] <= (3, 13) or sys.exit(1)"  # the versions that are tested
 PIP = (str(PYTHON), "-m", "pip", "--no-input", "--disable-pip-version-check")
@@ -66,7 +67,7 @@ def _install(extra: str, stamp: str, logs: Path) -> None:
     temporary = VENV / "ipl-tmp"  # where the next start finds what an interrupted one left
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
-    target = f"{ROOT}[{extra}]" if extra else str(ROOT)
+    target = f"{ROOT}[{','.join([*EXTRAS, *([extra] if extra else [])])}]"
     command = [*PIP, "install", "--progress-bar", "off", "--prefer-binary", "--editable", target]
     label = f"installing the packages of '{extra}'" if extra else "installing the packages"
     run_step(2, label, command, logs / "packages.log", {"TMPDIR": str(temporary)})

@@ -11,8 +11,10 @@ import os
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
+from app.setup.repository import repository
 from app.setup.steps import SetupError, logs_folder, run_step, say, setting_up
 from finetune.embedded import assemble
 from listing.home import ipl_home
@@ -28,6 +30,8 @@ def prepare() -> None:
         SetupError: a step failed; the message says what to do. A missing index is only said: drafts do without it.
     """
     home = ipl_home()
+    if repository() is None and find_spec("torch") is None:  # installed for models behind a server alone
+        return
     if os.environ.get("IPL_SETUP") == "0" or (assemble.is_ready(home) and _has_index(home)):
         return
     logs, begun = logs_folder(home), time.monotonic()

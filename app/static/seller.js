@@ -52,6 +52,20 @@ function pick(mark, on) {
   panel.scrollIntoView({ block: "nearest" });
 }
 
+// Publishing without a price asks once for each draft.
+function asksPrice() {
+  const key = element.querySelector("#ipl-draft-form [name=key]").value;
+  const asked = kept.unpriced === key || element.querySelector("#price")?.value.trim();
+  kept.unpriced = key;
+  reveal("no-price", !asked);
+  if (asked) { kept.open.delete("no-price"); return false; }
+  kept.open.add("no-price");
+  const box = element.querySelector("#no-price");
+  box.scrollIntoView({ block: "nearest" });
+  box.querySelector("button").focus({ preventScroll: true });
+  return true;
+}
+
 function settle() {
   // After each redraw: open panels stay open; a field takes the server's text unless its owner is typing in it. Then
   // it also keeps the version that its owner was shown.
@@ -66,12 +80,14 @@ function settle() {
     field.value = text;
     field.iplVersion = version;
   });
-  element.querySelectorAll("details[data-keep]").forEach((d) => { d.open = kept.open.has(d.dataset.keep) || "busy" in d.dataset; });
+  element.querySelectorAll("details[data-keep]").forEach((d) => { d.open = kept.open.has(d.dataset.keep); });
   const fresh = [...element.querySelectorAll("[data-show]")].filter((shown) => !kept.shown.has(shown.dataset.show));
   fresh.forEach((shown) => { kept.shown.add(shown.dataset.show); unfold(shown); });
   fresh[0]?.scrollIntoView({ block: "nearest" });
   const next = kept.settled && element.querySelector(".mirror mark[data-open], .bottom .main");
   if (next) { kept.settled = false; next.focus({ preventScroll: true }); }
+  const adds = element.querySelectorAll(".adds button");
+  if (kept.adding >= 0 && adds.length) { adds[Math.min(kept.adding, adds.length - 1)].focus({ preventScroll: true }); kept.adding = -1; }
   const say = element.querySelector("[data-focus]");
   if (say && say.dataset.focus !== kept.focused) { kept.focused = say.dataset.focus; say.focus(); window.scrollTo({ top: 0 }); }
 }
@@ -89,7 +105,7 @@ element.addEventListener("click", (event) => {
   if (closer) {
     kept.open.delete(closer.dataset.close);
     reveal(closer.dataset.close, false);
-    element.querySelector(`[data-open="${CSS.escape(closer.dataset.close)}"]`)?.focus();
+    (closer.dataset.close === "no-price" ? element.querySelector("#price") : element.querySelector(`[data-open="${CSS.escape(closer.dataset.close)}"]`))?.focus();
     return;
   }
   const { choose, first, id, retype, copy } = event.target.closest("button")?.dataset ?? {};
@@ -111,17 +127,19 @@ element.addEventListener("click", (event) => {
   const panel = button.closest(".pick");
   if (panel) { kept.open.delete(panel.id); reveal(panel.id, false); }
   kept.settled = Boolean(panel ?? button.closest(".checks"));
+  kept.adding = [...element.querySelectorAll(".adds button")].indexOf(button);
   send({ ...button.dataset });
 });
 
 element.addEventListener("toggle", (event) => {
   const name = event.target.dataset?.keep;
-  if (name && !("busy" in event.target.dataset)) kept.open[event.target.open ? "add" : "delete"](name);
+  if (name) kept.open[event.target.open ? "add" : "delete"](name);
 }, true);
 
 element.addEventListener("submit", (event) => {
   event.preventDefault();
   const form = event.target;
+  if (form.dataset.do === "publish" && asksPrice()) return;
   send({ do: form.dataset.do, run: form.dataset.run }, form);
   const id = form.getAttribute("id"); // form.id is its field of that name
   if (id && kept.open.delete(id)) reveal(id, false);
@@ -140,6 +158,12 @@ element.addEventListener("input", (event) => {
   if (live) {
     clearTimeout(pause);
     pause = setTimeout(() => send({ do: live, value: event.target.value }), 200);
+  }
+  const { pick: chosen } = event.target.dataset; // one of the words that a list proposes needs no further press
+  const picked = !event.inputType || event.inputType === "insertReplacementText"; // not typed letter by letter
+  if (chosen && picked && [...event.target.list.options].some((option) => option.value === event.target.value)) {
+    send({ do: chosen, value: event.target.value });
+    event.target.value = "";
   }
   const mirror = event.target.parentElement?.querySelector(":scope > .mirror");
   if (mirror) mirror.textContent = event.target.value + "\u200b";

@@ -30,6 +30,7 @@ OWN_PREFIX = "ipl-"
 INDEXED = ("active", "reserved", "sold")
 PUBLIC = INDEXED
 CONDITION = "condition_grade"
+REPORTED = "reported"  # a review's code where no words of the listing led to it
 _COLUMNS = tuple(Listing.model_fields.keys() & ListingRow.__table__.columns.keys())  # the same in both
 NOT_THERE = "There is no such listing; it may have been deleted."
 
@@ -77,25 +78,27 @@ def to_listings(session: Session, rows: Sequence[ListingRow]) -> list[Listing]:
     query = select(PhotoRow).where(PhotoRow.listing_id.in_([r.id for r in rows])).order_by(PhotoRow.place)
     for photo in session.scalars(query):
         photos.setdefault(photo.listing_id, []).append(photo)
-    reviews = session.scalars(select(ReviewRow).where(ReviewRow.listing_id.in_([r.id for r in rows])))
-    sentences = {review.listing_id: review_sentence(review) for review in reviews}
+    found = session.scalars(select(ReviewRow).where(ReviewRow.listing_id.in_([r.id for r in rows])))
+    reviews = {review.listing_id: review for review in found}
     return [
         Listing(
             **{name: getattr(row, name) for name in _COLUMNS},
-            review=sentences.get(row.id),
+            review=review_sentence(reviews[row.id], row.status) if row.id in reviews else None,
             photos=[draft_repo.photo_ref(p) for p in photos.get(row.id, [])],
         )
         for row in rows
     ]
 
 
-def review_sentence(review: ReviewRow) -> str:
+def review_sentence(review: ReviewRow, status: str) -> str:
     """What the seller is told about a listing that waits for a person, or that a person has refused."""
-    if review.reason is not None:
+    if status == "refused" and review.reason is not None:
         return (
             f"A person looked at this listing and refused it: {review.reason.rstrip('.')}. "
             "Change its words, and a person looks again, or delete it."
         )
+    if review.code == REPORTED:
+        return "Somebody reported this listing. A person looks at it; until then nobody else sees it."
     names = {group.code: group.name for group in load_groups()}
     words = ", ".join(f"“{word}”" for word in review.words)
     return (

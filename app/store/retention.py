@@ -1,4 +1,4 @@
-"""How long behaviour is kept: what was shown and clicked, and who used the assistant, goes after ``log_days``.
+"""How long behaviour is kept: what was shown, clicked and asked, and who used the assistant, goes after ``log_days``.
 
 Listings, orders and what the feed's models know of listings (numbers only) stay. Small transactions: writers come in
 between.
@@ -21,6 +21,7 @@ from app.store.tables import (
     FeedPostRow,
     FeedRow,
     KeyRow,
+    MessageRow,
     OrderRow,
     now,
 )
@@ -33,7 +34,7 @@ def forget_behaviour(store: Store, days: float) -> int:
     """Delete what is older than that many days; returns how many pages went. Raises AppError: the rest goes later."""
     before = now() - timedelta(days=days)
     pages = forget_pages(store, FeedPageRow.at < before)
-    while _some_events(store, before) or _some_keys(store, before):
+    while _some(store, EventRow, before) or _some(store, MessageRow, before) or _some_keys(store, before):
         pass
     return pages
 
@@ -60,11 +61,10 @@ def _delete_pages(session: Session, ids: Sequence[str]) -> None:
     session.execute(delete(FeedPageRow).where(FeedPageRow.id.in_(ids)))
 
 
-def _some_events(store: Store, before: datetime) -> bool:
+def _some(store: Store, table: type[EventRow] | type[MessageRow], before: datetime) -> bool:
     with store.write() as session:
-        query = select(EventRow.id).where(EventRow.at < before).order_by(EventRow.id).limit(BATCH)
-        ids = list(session.scalars(query))
-        session.execute(delete(EventRow).where(EventRow.id.in_(ids)))
+        ids = list(session.scalars(select(table.id).where(table.at < before).order_by(table.at).limit(BATCH)))
+        session.execute(delete(table).where(table.id.in_(ids)))
     return bool(ids)
 
 

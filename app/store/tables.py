@@ -137,7 +137,7 @@ class ListingRow(Base):
 
 
 class ReviewRow(Base):
-    """A listing that a person has to look at before it goes live, or that a person has refused (``reason``).
+    """A listing that a person has to look at before it goes live, or that a person has refused once (``reason``).
 
     ``code``: the policy group that it may belong to; ``words``: those of the listing that weighed most;
     ``status_after``: the listing's status once it is approved.
@@ -341,6 +341,23 @@ class OrderRow(Base):
     refunded_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]
     __table_args__ = (UniqueConstraint("buyer", "key", name="uq_orders_buyer_key"),)
+
+
+class MessageRow(Base):
+    """A question about a listing to its seller, with their answer, or a report of it to the operators.
+
+    ``sender``: under which orders and the feed know whoever wrote it. Contact data are taken out before it is stored.
+    """
+
+    __tablename__ = "messages"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    listing_id: Mapped[str] = mapped_column(ForeignKey("listings.id", ondelete="CASCADE"), index=True)
+    sender: Mapped[str] = mapped_column(String(64), index=True)
+    kind: Mapped[str] = mapped_column(String(16), index=True)
+    text: Mapped[str]
+    answer: Mapped[str | None]
+    at: Mapped[datetime] = mapped_column(default=now)
+    answered_at: Mapped[datetime | None]
 
 
 class PromotionRow(Base):

@@ -73,7 +73,7 @@ class ClaimsBody(Body):
         default_factory=dict,
         max_length=50,
         description="What it is instead, or the same value to confirm it; null leaves it out. By the span's attribute, "
-        "`category`, or `detail:` and the span's value.",
+        "`category`, or `detail:` and the span's value. What `offers` has is added in the same way.",
     )
     confirm: bool = Field(default=False, description="Everything that is still marked `check` is right.")
 

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from app.accounts.sellers import Seller
 from app.market.orders import Order, Role
 from app.market.posts import TOPICS, PostView
-from app.routing import ERRORS, Body, Deps, Id, Who
+from app.routing import ERRORS, Body, Deps, Id, Who, place_order
 from app.services import Services
 from app.views import AppError
 from listing.intake.photos import intake
@@ -112,16 +112,9 @@ def feed_page(
     """A page for a visitor: `me`, or one's own id. Report what was seen and clicked to /v1/events."""
     page = services.feed.page(acting_for(services, seller, user), size)
     places = [
-        FeedPlace(position=s.position or 0, listing=listing, reason=cast(Reason, s.reason), pctr=s.pctr)
-        for s in page.slate.page
-        if (listing := page.listings.get(s.item_id)) is not None
+        FeedPlace(position=p.position, listing=p.listing, post=p.post, reason=cast(Reason, p.reason), pctr=p.pctr)
+        for p in page.places
     ]
-    places += [
-        FeedPlace(position=s.position, post=post, reason="post", pctr=s.pctr)
-        for s, post in zip(page.slate.posts, page.posts, strict=True)
-        if post is not None
-    ]
-    places = [p.model_copy(update={"position": n}) for n, p in enumerate(sorted(places, key=lambda p: p.position))]
     return FeedBody(id=page.id, places=places, models=page.slate.models, degraded=list(page.slate.degraded))
 
 
@@ -166,15 +159,8 @@ def withdraw_post(services: Deps, seller: Who, post_id: Id) -> None:
 def order(services: Deps, seller: Who, body: OrderBody, idempotency_key: Key = "") -> Order:
     """Buy one piece at the price that was seen. Of two buyers at the same time, one gets it and the other a 409."""
     buyer = acting_for(services, seller, body.buyer)
-    try:
-        bought = services.orders.buy(
-            buyer, body.listing_id, idempotency_key, body.page_id, price=body.price, currency=body.currency
-        )
-    except AppError as error:
-        services.metrics.orders.labels(error.code).inc()
-        raise
-    services.metrics.orders.labels("bought").inc()
-    return bought
+    seen = {"price": body.price, "currency": body.currency}
+    return place_order(services, buyer, body.listing_id, idempotency_key, body.page_id, **seen)
 
 
 @v1_feed.get("/orders")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import ExitStack
-from urllib.parse import urlsplit
 
 from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import MutableHeaders, State
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.accounts.authentication import OPEN_PATHS, Caller, Gate
+from app.accounts.authentication import OPEN_PATHS, SAFE, VISITORS, Caller, Gate, from_elsewhere
 from app.metrics import Metrics
 from app.settings import Settings
 from app.views import AppError, Busy
@@ -20,7 +19,6 @@ from app.web.request_body import Body, BodyRefused, Places, keep_body
 from listing.intake.photos import PhotoLimits
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
-SAFE = ("GET", "HEAD", "OPTIONS")
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?|::1")
 # Reading these writes: a picture on another site must not be able to do that.
 WRITING_GETS = ("/v1/feed/", "/sign-out", "/gradio_api/", "/ops/gradio_api/")
@@ -28,6 +26,8 @@ _STRICT = (
     "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
+# The pages for buyers have one script of their own, which they can do without.
+_VISITORS = f"{_STRICT}; script-src 'self'; connect-src 'self'".replace("style-src", "style-src 'self'")
 # Gradio's own page evaluates scripts and styles of its own; nothing may come from, or be sent to, another host.
 _PAGE = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
@@ -43,31 +43,34 @@ HEADERS = {
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
 }
 HTTPS_ONLY = {"Strict-Transport-Security": "max-age=31536000"}  # behind a proxy with a certificate
-# A page that opens where nobody is signed in leads to the form.
-PAGES = re.compile("/|/ops/|/l/.*")
+# A page that opens where nobody is signed in leads to the form, the seller's to the feed where that is open.
+PAGES = re.compile(f"/|/ops/|{VISITORS.pattern}")
 LIMITED, SIGN_IN = "/v1/", "/sign-in"
 # What sends photos, or waits in the line of drafts.
 DRAFTING = re.compile("/v1/drafts(/[^/]+/(photos|write))?|/v1/listings/[^/]+/photos")
 PHOTOS = re.compile("/v1/drafts(/[^/]+/photos)?|/v1/listings/[^/]+/photos")
-ONE_PHOTO = ("/v1/posts", "/v1/listings/search")
+ONE_PHOTO = ("/v1/posts", "/v1/listings/search", "/feed")
 UPLOAD = "/gradio_api/upload"
-MAX_OPEN_BYTES, MAX_JSON_BYTES, MAX_FORM_BYTES = 16_000, 2_000_000, 1_000_000
+MAX_OPEN_BYTES, MAX_VISITOR_BYTES, MAX_JSON_BYTES, MAX_FORM_BYTES = 16_000, 200_000, 2_000_000, 1_000_000
 DRAFT_BODIES, PAGE_CALLS = 2, 64  # under way for one seller; of drafts until their photos are decoded
-STRICT_PATHS = ("/v1/", "/docs", "/healthz", "/readyz", "/metrics", "/openapi.json", "/sign-in", "/l/")
+STRICT_PATHS = ("/v1/", "/docs", "/healthz", "/readyz", "/metrics", "/openapi.json", "/sign-in", "/feed", "/l/")
 
 
 class Guard:
     """Pure ASGI (streams pass untouched): who is nobody, foreign, too large, too slow or too many is refused."""
 
     def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics, state: State) -> None:
-        self.app, self.metrics, self.gate = app, metrics, Gate(state)
-        self.limit = int(settings.body_mb * 1e6)
+        self.app, self.metrics, self.gate = app, metrics, Gate(state, settings.visitors)
+        self.limit, self.visitors = int(settings.body_mb * 1e6), settings.visitors
         # In the single-user mode everybody is the one person, who then has all of the room.
         alone, most = settings.passwords is None, settings.requests_waiting
         self.calls = Places(most, most if alone else settings.requests_per_seller)
         self.open_calls = Places(settings.anonymous_waiting, max(1, settings.anonymous_waiting // 2))
+        self.visits = Places(settings.visitors_waiting, max(1, settings.visitors_waiting // 2))
         self.page_calls, self.draft_bodies = Places(None, PAGE_CALLS), Places(None, DRAFT_BODIES)
         self.bytes = Places(2 * self.limit, 2 * self.limit if alone else self.limit)
+        photo = PhotoLimits().bytes + MAX_FORM_BYTES
+        self.strangers_bytes = Places(2 * photo, photo)
         self.headers = {**HEADERS, **(HTTPS_ONLY if settings.secure_cookies else {})}
         further = tuple(h.strip() for h in settings.hosts.split(",") if h.strip())
         self.hosts = (*LOOPBACK, *further) if settings.on_loopback or further else ()
@@ -96,7 +99,7 @@ class Guard:
         if (host and not _HOST.fullmatch(host)) or (self.hosts and _name(host) not in self.hosts):
             raise AppError("bad_host", "This address is not served here; IPL_HOSTS names further ones.", 400)
         writes = method not in SAFE or path.startswith(WRITING_GETS)
-        if writes and _from_elsewhere(method, headers, host):
+        if writes and from_elsewhere(method, headers, host):
             raise AppError("bad_origin", "The request came from another site and was refused.", 403)
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit() or len(length) > 18:
@@ -108,8 +111,9 @@ class Guard:
             return min(MAX_OPEN_BYTES, self.limit)
         if path == UPLOAD or (method == "POST" and PHOTOS.fullmatch(path)):
             return self.limit
-        one = PhotoLimits().bytes + MAX_FORM_BYTES
-        return min(one if path in ONE_PHOTO else MAX_JSON_BYTES, self.limit)
+        if path in ONE_PHOTO:
+            return min(PhotoLimits().bytes + MAX_FORM_BYTES, self.limit)
+        return min(MAX_VISITOR_BYTES if VISITORS.fullmatch(path) else MAX_JSON_BYTES, self.limit)
 
     async def _admit(
         self, scope: Scope, headers: Mapping[str, str], receive: Receive, caller: Caller, places: ExitStack
@@ -119,12 +123,13 @@ class Guard:
         drafting = method == "POST" and DRAFTING.fullmatch(path) is not None
         decoding = places.enter_context(ExitStack())
         length = int(headers.get("content-length", "0"))
-        body = Body(receive, length, self._limit_of(method, path), self.bytes, caller.key, decoding.close)
+        held = self.bytes if caller.known else self.strangers_bytes
+        body = Body(receive, length, self._limit_of(method, path), held, caller.key, decoding.close)
         places.callback(body.release)
         if not caller.known:
             await body.receive_all()  # whoever is slow does not take a place meanwhile
             if path != SIGN_IN:  # tries have a line of their own, in which those who are known come first
-                self._take(self.open_calls, caller, places)
+                self._take(self.visits if VISITORS.fullmatch(path) else self.open_calls, caller, places)
         elif drafting:  # once its photos are decoded, a draft waits in a line of its own, for as long as that says
             self._take(self.draft_bodies, caller, decoding)
         else:
@@ -141,7 +146,7 @@ class Guard:
     def _refusal(self, error: AppError, scope: Scope) -> Response:
         """The answer, after which the connection is closed: nobody reads what is still to come."""
         if error.http_status == 401 and PAGES.fullmatch(scope["path"]) and scope["method"] in SAFE:
-            return RedirectResponse("/sign-in", 303)
+            return RedirectResponse("/feed" if scope["path"] == "/" and self.visitors else "/sign-in", 303)
         self.metrics.errors.labels(error.code).inc()
         return error_response(error, {"Connection": "close"})
 
@@ -166,7 +171,8 @@ class Guard:
 
     def _with_headers(self, scope: Scope, send: Send) -> Send:
         strict = scope["path"].startswith(STRICT_PATHS)
-        extra = {**self.headers, "Content-Security-Policy": _STRICT if strict else _PAGE}
+        policy = _VISITORS if VISITORS.fullmatch(scope["path"]) else _STRICT if strict else _PAGE
+        extra = {**self.headers, "Content-Security-Policy": policy}
 
         async def wrapped(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -182,24 +188,6 @@ class Guard:
 def _has_body(scope: Scope) -> bool:
     named = dict(scope["headers"])
     return b"transfer-encoding" in named or named.get(b"content-length", b"0") != b"0"
-
-
-def _from_elsewhere(method: str, headers: Mapping[str, str], host: str) -> bool:
-    """Whether a browser sent it for another site. Whoever has no such headers is a program, which nobody can lure."""
-    if method in SAFE and headers.get("authorization", "").lower().startswith("bearer "):
-        return False  # no picture and no link on another site can add a token
-    site = headers.get("sec-fetch-site")
-    if site == "cross-site" or (method in SAFE and site not in (None, "same-origin", "none")):
-        return True
-    named = ("origin", "referer") if method in SAFE and site is None else ("origin",)
-    return any(name in headers and _host_of(headers[name]) != host for name in named)
-
-
-def _host_of(address: str) -> str | None:
-    try:
-        return urlsplit(address).netloc
-    except ValueError:
-        return None
 
 
 def _name(host: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -18,19 +19,27 @@ from app.templates import render
 from app.views import AppError
 
 DEVICE_COOKIE = "ipl_device"
+THEN = re.compile(r"/feed|/l/[\w-]{1,64}", re.ASCII)
 PAGE = Path(__file__).with_name("templates") / "sign_in.html"
 pages = APIRouter(include_in_schema=False)
 
 
-def form(error: str = "", name: str = "", status: int = 200, headers: dict[str, str] | None = None) -> HTMLResponse:
-    """The sign-in page."""
-    return HTMLResponse(render(PAGE, error=error, name=name), status, headers)
+def form(
+    error: str = "", name: str = "", status: int = 200, headers: dict[str, str] | None = None, then: str = ""
+) -> HTMLResponse:
+    """The sign-in page; ``then``: where it leads."""
+    return HTMLResponse(render(PAGE, error=error, name=name, then=_own(then)), status, headers)
+
+
+def _own(address: str) -> str:
+    """The address if it is one of the pages for buyers, else the start."""
+    return address if THEN.fullmatch(address) else "/"
 
 
 @pages.get("/sign-in")
-def sign_in_page(request: Request) -> Response:
-    """The form, or the page for whoever is signed in already."""
-    return RedirectResponse("/", 303) if page_user(request) else form()
+def sign_in_page(request: Request, then: str = "") -> Response:
+    """The form, or the page for whoever is signed in already; ``then``: a page for buyers to go back to."""
+    return RedirectResponse(_own(then), 303) if page_user(request) else form(then=then)
 
 
 @pages.post("/sign-in")
@@ -39,13 +48,14 @@ async def sign_in(
     name: Annotated[str, Form()] = "",
     password: Annotated[str, Form()] = "",
     everywhere: Annotated[bool, Form()] = False,
+    then: Annotated[str, Form()] = "",
 ) -> Response:
     """Sign in and go to the page; ``everywhere`` signs out on all other devices."""
     services: Services = request.app.state.services
     sessions: Sessions = request.app.state.sessions
     tries: Tries = request.app.state.tries
     if services.sellers.single:
-        return RedirectResponse("/", 303)
+        return RedirectResponse(_own(then), 303)
     name = name.strip()[:64]
     device = sessions.device(request.cookies.get(DEVICE_COOKIE), name)
     visitor = Visitor(name, request.client.host if request.client else "", device)
@@ -55,10 +65,10 @@ async def sign_in(
             await run_in_threadpool(_revoke, sessions, name)
     except AppError as error:
         headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else None
-        return form(str(error), name, error.http_status, headers)
+        return form(str(error), name, error.http_status, headers, then)
     if stored is None:
-        return form("The name or the password is wrong.", name, 401)
-    response = RedirectResponse("/", 303)
+        return form("The name or the password is wrong.", name, 401, then=then)
+    response = RedirectResponse(_own(then), 303)
     secure = services.settings.secure_cookies or urlsplit(str(request.url)).scheme == "https"
     for cookie, value, seconds, path in (
         (COOKIE, sessions.make(name, stored), int(sessions.seconds), "/"),

@@ -7,6 +7,13 @@ letter counting as one: one tap confirms all marked words; a marked word that is
 value is among its alternatives or there is nothing to say, else 2 and its letters; a wrong word that is not marked 3,
 because it must be noticed first; a fact that is missing 2, or its letters where it is free text. What the annotation
 leaves open, or guessed, costs nothing.
+
+That is the rule *typed*, as it was before drafts offered anything. *offered* counts the same drafts by the same rule
+once the seller has tapped whatever is right among the offers that the page shows (``SHOWN`` at a time; a tap brings the
+next one up), a tap each: the text is the one that the page has after these taps, so that what a tap fails to say, or
+takes out of the text, costs what it costs. Looking at offers that are wrong costs nothing. *searched* goes on where
+something is still missing: a tap on *More* shows the other offers, a tap each, and a field that finds further details:
+a tap into it, letters until the detail is the first of those that hold them, and a tap on it.
 """
 
 from __future__ import annotations
@@ -14,8 +21,8 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from statistics import mean, median
@@ -23,15 +30,19 @@ from typing import Any
 
 import yaml
 
+from app.editing.claims import name_of
+from app.editing.edits import Edit, apply, changes
 from listing.lexicon import load_lexicon, plain
-from listing.schema import Draft, Span
+from listing.schema import Draft, Offer, Span
 from listing.taxonomy import Taxonomy, load_taxonomy
 from listing.text.claims import NAME, Claim
 from listing.text.forms import DETAIL_FILE, implied
+from listing.text.offers import MOST, SHOWN, searchable
 from listing.text.spans import find_spans
 
 Row = Mapping[str, Any]
 CONFIRM, UNMARKED, CHOOSE = 1, 3, 2
+FIRST = (4, 8, 12, MOST)
 ATTRIBUTES = ("colour", "colour2", "pattern", "sleeve", "neckline", "closure", "material", "audience")
 OPEN = (None, "", "n/a", "unknown", "none")
 GOES_WITHOUT_SAYING = {("pattern", "solid"), ("pattern", "other"), ("closure", "pull-on"), ("closure", "slip-on")}
@@ -39,18 +50,19 @@ GOES_WITHOUT_SAYING = {("pattern", "solid"), ("pattern", "other"), ("closure", "
 
 @dataclass(frozen=True)
 class Effort:
-    """Taps by what they are for; ``details`` are those of details, whatever was wrong with them."""
+    """Taps by what they are for; ``details`` are those of details, whatever was wrong; ``offers``: what was added."""
 
     confirm: int = 0
     marked: int = 0
     unmarked: int = 0
     missing: int = 0
     details: int = 0
+    offers: int = 0
 
     @property
     def total(self) -> int:
         """All taps."""
-        return self.confirm + self.marked + self.unmarked + self.missing + self.details
+        return sum(astuple(self))
 
 
 class Truth:
@@ -100,7 +112,7 @@ class Truth:
 def effort(draft: Draft, row: Row, taxonomy: Taxonomy) -> Effort:
     """What it takes to make one draft right and complete."""
     truth = Truth(row, taxonomy)
-    spans = draft.spans or _spans_of_plain(draft, taxonomy)
+    spans = claims_of(draft, taxonomy)
     claims = {(s.attribute or "", s.value): s for s in spans}
     confirm = marked = unmarked = missing = details = 0
     for (attribute, value), span in claims.items():
@@ -125,13 +137,56 @@ def effort(draft: Draft, row: Row, taxonomy: Taxonomy) -> Effort:
     return Effort(confirm, marked, unmarked, missing, details)
 
 
+def with_offers(draft: Draft, row: Row, taxonomy: Taxonomy) -> Effort:
+    """The same once every right offer that is shown was tapped."""
+    seen, taps = _tapped(draft, Truth(row, taxonomy), taxonomy, [], SHOWN)
+    return replace(effort(seen, row, taxonomy), offers=len(taps))
+
+
+def with_search(draft: Draft, row: Row, taxonomy: Taxonomy) -> Effort:
+    """The same once *More* was opened where something is still missing, for its offers and its search."""
+    truth = Truth(row, taxonomy)
+    seen, taps = _tapped(draft, truth, taxonomy, [], SHOWN)
+    shown, cost = len(taps), 0
+    seen, taps = _tapped(draft, truth, taxonomy, taps, MOST)
+    cost += len(taps)
+    while found := _found(seen, truth, taxonomy, {tap.value for tap in taps}):
+        offer, letters = found
+        cost += letters + CHOOSE
+        taps = [*taps, Edit("set", name_of(offer), offer.value)]
+        seen = apply(draft, changes(taps))
+    return replace(effort(seen, row, taxonomy), offers=cost + (len(taps) > shown))
+
+
+def _tapped(draft: Draft, truth: Truth, taxonomy: Taxonomy, taps: list[Edit], shown: int) -> tuple[Draft, list[Edit]]:
+    """The draft after these taps and one on every right offer that is shown, and all of the taps."""
+    while True:
+        seen = apply(draft, changes(taps)) if taps else draft
+        missing = set(unsaid(seen, truth, taxonomy))
+        offer = next((o for o in seen.offers[:shown] if (o.attribute, o.value) in missing), None)
+        if offer is None:
+            return seen, taps
+        taps = [*taps, Edit("set", name_of(offer), offer.value)]
+
+
+def _found(draft: Draft, truth: Truth, taxonomy: Taxonomy, tried: Container[str | None]) -> tuple[Offer, int] | None:
+    """A detail that is missing and can be searched for, and after how many of its letters it comes first."""
+    missing = {value for attribute, value in unsaid(draft, truth, taxonomy) if attribute == "detail"}
+    listed = searchable(draft, taxonomy)
+    for offer in (o for o in listed if o.value in missing and o.value not in tried):
+        label = offer.label
+        firsts = (next(o for o in listed if label[:n] in o.label) for n in range(1, len(label) + 1))
+        return offer, next((n for n, first in enumerate(firsts, 1) if first == offer), len(label))
+    return None
+
+
 def _cost_of_marked(span: Span, right: str | None) -> int:
     return 1 if right is None or right in span.alternatives else 2 + len(right)
 
 
 def unsaid(draft: Draft, truth: Truth, taxonomy: Taxonomy) -> Iterable[tuple[str, str]]:
     """What is known of the item and stands nowhere in the texts, in no words, and does not go without saying."""
-    claims = {(s.attribute or "", s.value) for s in draft.spans or _spans_of_plain(draft, taxonomy)}
+    claims = {(s.attribute or "", s.value) for s in claims_of(draft, taxonomy)}
     text = f"{draft.title}. {draft.description}"
     said = load_lexicon(taxonomy).mentions(text)
     item_type = next((value for attribute, value in claims if attribute == NAME), None)
@@ -154,6 +209,11 @@ def unsaid(draft: Draft, truth: Truth, taxonomy: Taxonomy) -> Iterable[tuple[str
     written = {phrase for phrase, pattern in _patterns().items() if pattern.search(text.lower())}
     for phrase in truth.details - written - silent:
         yield "detail", phrase
+
+
+def claims_of(draft: Draft, taxonomy: Taxonomy) -> list[Span]:
+    """What the texts of a draft claim."""
+    return draft.spans or _spans_of_plain(draft, taxonomy)
 
 
 def _spans_of_plain(draft: Draft, taxonomy: Taxonomy) -> list[Span]:
@@ -182,17 +242,35 @@ def _patterns() -> dict[str, re.Pattern[str]]:
 
 
 def table(sets: Mapping[str, Sequence[tuple[Draft, Row]]], taxonomy: Taxonomy) -> str:
-    """One line a set: mean taps in all and by kind, their median, and what writing from nothing takes."""
-    head = ("drafts", "n", "taps", "median", "confirm", "marked", "unmarked", "missing", "details")
+    """One line a set and rule: mean taps in all and by kind, their median, and what writing from nothing takes."""
+    head = ("drafts", "rule", "n", "taps", "median", *(part.name for part in fields(Effort)))
     lines = ["  ".join(f"{name:>9}" for name in head)]
     for name, pairs in sets.items():
-        all_ = [effort(draft, row, taxonomy) for draft, row in pairs]
-        parts = [mean(getattr(e, part) for e in all_) for part in head[4:]]
-        numbers = [mean(e.total for e in all_), median(e.total for e in all_), *parts]
-        lines.append("  ".join([f"{name:>9}", f"{len(all_):>9}", *(f"{n:>9.2f}" for n in numbers)]))
+        for rule, count in (("typed", effort), ("offered", with_offers), ("searched", with_search)):
+            all_ = [count(draft, row, taxonomy) for draft, row in pairs]
+            parts = [mean(getattr(e, part) for e in all_) for part in head[5:]]
+            numbers = [mean(e.total for e in all_), median(e.total for e in all_), *parts]
+            lines.append("  ".join([f"{name:>9}", f"{rule:>9}", f"{len(all_):>9}", *(f"{n:>9.2f}" for n in numbers)]))
     rows = [row for pairs in sets.values() for _, row in pairs]
-    lines.append("  ".join([f"{'nothing':>9}", f"{len(rows):>9}", f"{mean(map(from_nothing, rows)):>9.2f}"]))
+    lines.append(
+        "  ".join([f"{'nothing':>9}", f"{'typed':>9}", f"{len(rows):>9}", f"{mean(map(from_nothing, rows)):>9.2f}"])
+    )
+    lines += [line for name, pairs in sets.items() for line in recalls(name, pairs, taxonomy)]
     return "\n".join(lines)
+
+
+def recalls(name: str, pairs: Sequence[tuple[Draft, Row]], taxonomy: Taxonomy) -> Iterable[str]:
+    """Of what a text leaves out, the share that is among the first offers: of details, and of closed facts."""
+    found: dict[str, list[int]] = {"details": [], "facts": []}
+    for draft, row in pairs:
+        places = {(o.attribute, o.value): place for place, o in enumerate(draft.offers)}
+        for attribute, value in unsaid(draft, Truth(row, taxonomy), taxonomy):
+            if attribute not in ("brand", "text", NAME):
+                kind = "details" if attribute == "detail" else "facts"
+                found[kind].append(places.get((attribute, value), MOST))
+    for kind, all_ in found.items():
+        shares = ", ".join(f"{k}: {sum(place < k for place in all_) / max(1, len(all_)):.3f}" for k in FIRST)
+        yield f"{name}: {len(all_)} {kind} left out; share of them among the first offers, {shares}"
 
 
 def read(file: Path) -> list[tuple[Draft, Row]]:

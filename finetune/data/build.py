@@ -1,8 +1,10 @@
 """``./ipl tune data``: annotated photos or past listings -> messages-and-images JSONL, a report, a page of samples.
 
 All questions about one photo stand in one conversation, so that its tokens are paid once: what a model in a folder is
-asked. A second one is the form that a model behind a server is asked to fill in. Validation is whole senders; a
-training photo that looks like one of theirs is left out.
+asked. Others are the form that a model behind a server is asked to fill in, with all photos of the item, and the prompt
+for title and description. Of a listing's photos only the first answers single questions: a back or a label shows less
+than the listing states.
+Validation is whole senders; a training photo that looks like one of theirs is left out.
 """
 
 from __future__ import annotations
@@ -20,13 +22,15 @@ from typing import Any
 
 import numpy as np
 
-from finetune.data.past_listings import listing_form, tasks_of
+from finetune.data.past_listings import listing_tasks, unanswered
 from finetune.data.splits import split_items, split_rows
-from finetune.data.tasks import FORM, Task, TaskPlan, annotated_form, photo_tasks, text_tasks
+from finetune.data.tasks import FORM, LISTING, Task, TaskPlan, annotated_form, photo_tasks, text_tasks
 from finetune.errors import DataError
 from listing.taxonomy import Taxonomy
+from listing.text.write import MAX_PHOTOS
 
-TEXTS = ("title", "description", "listing")
+TEXTS = ("title", "description", LISTING)
+ALONE = (FORM, LISTING)  # asked in a conversation of their own, as when they serve
 MAX_HASH_DISTANCE = 6  # bits of 64 in which the hashes of two photos of one thing differ at most
 SHOWN_SAMPLES = 40
 Row = Mapping[str, Any]
@@ -59,23 +63,25 @@ def from_annotations(taxonomy: Taxonomy, plan: TaskPlan) -> TaskMaker:
 
 def from_listings(taxonomy: Taxonomy) -> TaskMaker:
     """Tasks of a row of ``listing_rows``."""
+    others: list[str] = []
 
     def teach(row: Row, rng: Random) -> tuple[list[Task], list[Task]]:
-        asked, texts = tasks_of(row["listing"], taxonomy)
-        return [*asked, *listing_form(row["listing"], taxonomy)], texts
+        if row.get("role", "cover") == "cover":
+            return listing_tasks(row["listing"], taxonomy, rng, others), []
+        return (unanswered(row["listing"], taxonomy, rng) if row["role"] == "label" else []), []
 
     return teach
 
 
-def conversation(tasks: Sequence[Task], image: str | None) -> dict[str, Any]:
-    """One sample: every task is a question and an answer; the photo stands in the first question."""
+def conversation(tasks: Sequence[Task], images: Sequence[str]) -> dict[str, Any]:
+    """One sample: every task is a question and an answer; the photos stand in the first question."""
     messages = []
     for number, task in enumerate(tasks):
-        marker = "<image>\n" if image is not None and number == 0 else ""
+        marker = "<image>\n" * len(images) if number == 0 else ""
         messages.append({"role": "user", "content": marker + task.prompt})
         messages.append({"role": "assistant", "content": task.answer})
     names = [task.name for task in tasks]
-    return {"messages": messages, "images": [] if image is None else [image], "tasks": names}
+    return {"messages": messages, "images": [*images], "tasks": names}
 
 
 def without_lookalikes(train: Sequence[Row], validation: Sequence[Row]) -> list[Row]:
@@ -128,6 +134,8 @@ def write_data(
         train, validation = split_items(rows, item_groups(rows))
         kept = "items"
     apart = without_lookalikes(train, validation)
+    taught = {row["image"] for row in apart}
+    apart = [{**row, "more": [photo for photo in row.get("more", ()) if photo in taught]} for row in apart]
     samples: dict[str, list[dict[str, Any]]] = {}
     for name, part in (("train", apart), ("validation", validation)):
         rng = Random(f"{seed}:{name}")
@@ -150,10 +158,11 @@ def write_data(
 
 def _samples(row: Row, teach: TaskMaker, out: Path, rng: Random) -> list[dict[str, Any]]:
     asked, texts = teach(row, rng)
-    image = os.path.relpath(row["image"], out)
-    questions = [task for task in asked if task.name != FORM]
-    forms = [task for task in asked if task.name == FORM]
-    return [conversation(part, photo) for part, photo in ((questions, image), (forms, image), (texts, None)) if part]
+    images = [os.path.relpath(path, out) for path in (row["image"], *row.get("more", ()))]
+    questions = [task for task in asked if task.name not in ALONE]
+    alone = [([task], images[: MAX_PHOTOS if task.name == FORM else 1]) for task in asked if task.name in ALONE]
+    parts = [(questions, images[:1]), *alone, (texts, [])]
+    return [conversation(part, photos) for part, photos in parts if part]
 
 
 def count(samples: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:

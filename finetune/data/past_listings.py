@@ -1,23 +1,23 @@
-"""Past listings as annotated rows, and what of a seller's text may be taught.
-
-A seller knows more than a photo shows. A sentence that names a number or a value which does not stand in the listing's
-own facts is left out of the target: otherwise the model learns to make such things up.
-"""
+"""Past listings as annotated rows, and what is taught of them."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from random import Random
 from typing import Any
 
+from PIL import Image
+
 from finetune.data.tasks import Task, form_task
+from finetune.data.voice import listing_task
 from listing import prompts
+from listing.evidence.labels import label_words
+from listing.evidence.ocr import Reader
 from listing.intake.photos import intake
-from listing.lexicon import load_lexicon
 from listing.safety.contacts import find_contacts
-from listing.taxonomy import CategoryNode, Taxonomy
+from listing.taxonomy import Taxonomy
 from rag_index.imports.catalogue import Catalogue, PlainRow
 from rag_index.imports.fetch import Fetcher, FetchProblem
 from rag_index.imports.importer import BATCH, find_photos, read_some
@@ -25,24 +25,27 @@ from rag_index.imports.report import Report
 from rag_index.imports.tables import RowProblem
 from rag_index.storage.rows import chunks
 
+LABEL_LINES = 2  # of a label's words on a photo, for it to show one
+MOST_READ = 200  # further photos of a table that are read for this: half a second each, and few labels teach enough
+LABEL_QUESTIONS = 4  # about a photo that answers none
+VARIANTS = 2  # prompts drawn of each listing's texts
 UNNAMED = "one seller"  # whose name the table does not say
-_SENTENCE = re.compile(r"(?<=[.!?])\s+")
-_SENTENCE_WORDS = 4  # at least
-_NUMBER = re.compile(r"\d+")
 
 
 def listing_rows(catalogue: Catalogue, out: Path, fetcher: Fetcher) -> tuple[list[dict[str, Any]], Report]:
-    """Rows ``{image, sender_id, item, listing}``, one a photo, and what became of the table's rows.
+    """Rows ``{image, sender_id, item, listing, role, more}``, one a photo, and what became of the table's rows.
 
+    role: ``cover`` of a listing's first photo, whose ``more`` are the others; of these ``label`` or ``side``.
     The photos pass intake and are written to ``out/photos``, so that ``out`` can be taken elsewhere as it is.
     """
     report = Report()
     rows: list[dict[str, Any]] = []
     (out / "photos").mkdir(parents=True, exist_ok=True)
+    labels = LabelFinder()
     for group in chunks(catalogue.rows(), BATCH):
         files = find_photos([row for row in group if isinstance(row, PlainRow)], catalogue, fetcher)
         for row in group:
-            made = row if isinstance(row, RowProblem) else _photo_rows(row, files[row.place], out / "photos")
+            made = row if isinstance(row, RowProblem) else _photo_rows(row, files[row.place], out / "photos", labels)
             if isinstance(made, RowProblem):
                 report.add([made], [])
             else:
@@ -51,7 +54,22 @@ def listing_rows(catalogue: Catalogue, out: Path, fetcher: Fetcher) -> tuple[lis
     return rows, report
 
 
-def _photo_rows(row: PlainRow, files: Sequence[Path | FetchProblem], folder: Path) -> list[dict[str, Any]] | RowProblem:
+class LabelFinder:
+    """Says whether a photo shows a label; after ``MOST_READ`` photos it says no."""
+
+    def __init__(self) -> None:
+        self.reader, self.left = Reader(), MOST_READ
+
+    def __call__(self, image: Image.Image) -> bool:
+        if not self.left:
+            return False
+        self.left -= 1
+        return label_words(self.reader.read(image)) >= LABEL_LINES
+
+
+def _photo_rows(
+    row: PlainRow, files: Sequence[Path | FetchProblem], folder: Path, labels: LabelFinder
+) -> list[dict[str, Any]] | RowProblem:
     if not row.known:
         return RowProblem(row.place, "its category is not one of ours", row.category)
     if not files:
@@ -63,74 +81,40 @@ def _photo_rows(row: PlainRow, files: Sequence[Path | FetchProblem], folder: Pat
     said = {"category": row.category, "attributes": dict(row.attributes), "title": row.title}
     listing = {**said, "description": row.description}
     item = f"{row.seller_id}:{row.listing_id}"
-    rows = []
+    rows: list[dict[str, Any]] = []
     for number, photo in enumerate(photos):
         file = folder / f"{hashlib.sha256(f'{item}:{number}'.encode()).hexdigest()[:20]}.jpg"
         file.write_bytes(photo.jpeg)
-        rows.append({"image": str(file), "sender_id": row.seller_id or UNNAMED, "item": item, "listing": listing})
+        role = "cover" if not number else "label" if labels(photo.image) else "side"
+        sender = row.seller_id or UNNAMED
+        rows.append({"image": str(file), "sender_id": sender, "item": item, "listing": listing, "role": role})
+    rows[0]["more"] = [made["image"] for made in rows[1:]]
     return rows
 
 
-def supported_text(text: str, facts: Mapping[str, str], node: CategoryNode, taxonomy: Taxonomy) -> str:
-    """The sentences of a seller's text that say nothing beyond the facts; "" with contact data in it.
+def listing_tasks(listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random, others: list[str]) -> list[Task]:
+    """Questions about the photo, the form, and the texts; what the listing does not state is not asked.
 
-    A line is at least one sentence. One with a number or a word for a value that is not among the facts goes, one with
-    a claim that no listing may make (a guarantee, a price, delivery), and a heading.
+    others: see ``voice.listing_task``.
     """
-    if find_contacts(text):
-        return ""
-    lexicon = load_lexicon(taxonomy)
-    known = " ".join([node.phrase, *facts.values()]).lower()
-    stated = {name: {value} for name, value in facts.items()}
-    stated["colour"] = {value for name in ("colour", "colour2") if (value := facts.get(name))}
-
-    def fits(sentence: str) -> bool:
-        words = sentence.lower()
-        if not all(number in known for number in _NUMBER.findall(words)):
-            return False
-        if any(lexicon.claims[kind].search(words) for kind in lexicon.prohibited):
-            return False
-        return all(
-            match[0] in known or any(stated.get(n, set()) & values for n, values in lexicon.meaning(match[0]).items())
-            for match in lexicon.phrases.finditer(words)
-        )
-
-    lines = [" ".join(line.split()) for line in text.splitlines()]
-    whole = [
-        line if line[-1] in ".!?" or len(lines) == 1 else f"{line}." for line in lines if not _is_heading(line, lines)
-    ]
-    return " ".join(s for line in whole for s in _SENTENCE.split(line) if fits(s))
-
-
-def _is_heading(line: str, lines: Sequence[str]) -> bool:
-    """Whether a line has no word, or a few words alone among others."""
-    return not any(c.isalpha() for c in line) or (
-        len(lines) > 1 and len(line.split()) < _SENTENCE_WORDS and line[-1] not in ".!?"
-    )
-
-
-def listing_form(listing: Mapping[str, Any], taxonomy: Taxonomy) -> list[Task]:
-    """The whole form, filled in with the category and the visible facts that the listing states."""
-    if listing["category"] not in taxonomy.categories:
-        return []
-    given = listing.get("attributes") or {}
-    shown = [a for a in taxonomy.schema(listing["category"]) if a.can_be("seen") and given.get(a.name) in a.values]
-    return [form_task(listing["category"], {a.name: given[a.name] for a in shown}, taxonomy)]
-
-
-def tasks_of(listing: Mapping[str, Any], taxonomy: Taxonomy) -> tuple[list[Task], list[Task]]:
-    """(questions about the photo, texts from facts). What the listing does not state is not asked."""
     node = taxonomy.categories.get(listing["category"])
     if node is None:
-        return [], []
+        return []
     given = listing.get("attributes") or {}
-    facts = {name: str(value)[:60] for name, value in given.items() if value}
     asked = [Task("category", prompts.CATEGORY, node.phrase)] if node.tuned else []
     shown = [a for a in taxonomy.schema(node.name) if a.can_be("seen") and given.get(a.name) in a.values]
     asked += [Task(a.name, prompts.attribute_question(a), given[a.name]) for a in shown]
-    written = [
-        Task(name, prompt(node, facts), target, photo=False)
-        for name, prompt in (("title", prompts.title_prompt), ("description", prompts.description_prompt))
-        if (target := supported_text(listing.get(name, ""), facts, node, taxonomy))
-    ]
-    return asked, written
+    rng.shuffle(asked)  # each is asked of the photo alone when it serves
+    asked.append(form_task(node.name, {a.name: given[a.name] for a in shown}, taxonomy))
+    safe = not find_contacts(f"{listing['title']}\n{listing['description']}")
+    written = [listing_task(listing, taxonomy, rng, others) for _ in range(VARIANTS if safe else 0)]
+    return [*asked, *filter(None, written)]
+
+
+def unanswered(listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random) -> list[Task]:
+    """Questions that a photo of nothing but a label leaves open: without them a model forgets to say ``unknown``."""
+    if listing["category"] not in taxonomy.categories:
+        return []
+    seen = [a for a in taxonomy.schema(listing["category"]) if a.values and a.known == ("seen",)]
+    asked = rng.sample(seen, min(LABEL_QUESTIONS, len(seen)))
+    return [Task(a.name, prompts.attribute_question(a), prompts.UNKNOWN) for a in asked]

@@ -18,7 +18,7 @@ from listing.request import TONES
 from listing.taxonomy import Attribute, CategoryNode, Taxonomy, load_taxonomy
 
 TITLE_SHARE = 0.4  # of the texts
-FORM = "form"
+FORM, LISTING = "form", "listing"
 _TEXT_KEYS = tuple(
     a.name for a in load_taxonomy().attributes.values() if a.values and a.can_be("seen") and not a.instance
 )

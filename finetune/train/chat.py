@@ -52,7 +52,8 @@ def training_arguments(cfg: ChatConfig, bf16: bool, use_cpu: bool) -> Any:
         logging_first_step=True,
         save_steps=cfg.save_every,
         save_total_limit=2,
-        report_to="none",
+        optim=optimizer_of(cfg.optimizer, use_cpu),
+        report_to=list(cfg.report_to) or "none",
         disable_tqdm=True,
         remove_unused_columns=False,
         label_names=["labels"],
@@ -61,6 +62,25 @@ def training_arguments(cfg: ChatConfig, bf16: bool, use_cpu: bool) -> Any:
         seed=cfg.seed,
         data_seed=cfg.seed,
     )
+
+
+def optimizer_of(name: str, use_cpu: bool) -> str:
+    """transformers' name of the optimizer: on a GPU one whose state moves to the host when memory runs short.
+
+    Not where the model is cut over processes, whose optimizer is cut as well.
+    """
+    if name != "auto":
+        return name
+    return "adamw_torch_fused" if use_cpu or sharded() else "paged_adamw_32bit"
+
+
+def check_trackers(names: Sequence[str]) -> None:
+    """Refuse (TuneError) a tracker whose package is not installed."""
+    from transformers.integrations.integration_utils import get_available_reporting_integrations
+
+    there = get_available_reporting_integrations()
+    if missing := [name for name in names if name not in there]:
+        raise TuneError(f"report_to: {missing[0]} is not installed (pip install {missing[0]}); there are: {there}.")
 
 
 def train_chat(cfg: ChatConfig) -> None:
@@ -75,14 +95,15 @@ def train_chat(cfg: ChatConfig) -> None:
     set_seed(cfg.seed)
     out, files = Path(cfg.out), [Path(cfg.data) / name for name in ("train.jsonl", "validation.jsonl")]
     last = _last_checkpoint(out) if cfg.resume else None
-    check_settings(cfg.quantize, cfg.rank, cfg.init_from, cfg.precision)
+    check_settings(cfg.quantize, cfg.rank, cfg.init_from, cfg.precision, tower=cfg.lora_tower)
+    check_trackers(cfg.report_to)
     bf16 = dtype_of(cfg.quantize, cfg.precision) == torch.bfloat16
     # Before anything is loaded: this picks each process's GPU, and tells transformers when weights are to be cut.
     arguments = training_arguments(cfg, bf16, not torch.cuda.is_available())
     _ = arguments.device
-    base, processor, family = load_base(cfg.model, cfg.quantize, cfg.pixels, cfg.precision)
+    base, processor, family = load_base(cfg.model, cfg.quantize, cfg.pixels, cfg.precision, cfg.attention)
     train, validation, dropped = _samples(cfg, files, processor)
-    lora = (cfg.rank, cfg.alpha, cfg.dropout, cfg.trains, cfg.init_from)
+    lora = (cfg.rank, cfg.alpha, cfg.dropout, cfg.trains, cfg.init_from, cfg.lora_tower)
     model = with_lora(base, family, *lora) if cfg.rank else whole(base, family, cfg.trains)
     model.config.use_cache = False  # a pass of training keeps nothing for the next one
     judged = spread(validation, cfg.evaluate_on)

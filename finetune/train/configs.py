@@ -55,7 +55,9 @@ class ChatConfig:
 
     rank: 0 tunes the whole language model. precision: auto | 32. pixels: settings of the image processor; None takes
     the family's budget. group_by_length: samples of one batch are about as long as each other, so that little is
-    padded. Lengths in tokens, times in steps.
+    padded. lora_tower: LoRA on the vision tower as well. attention: transformers' name of an implementation; empty
+    takes its own choice. optimizer: transformers' name of one; auto: paged on a GPU that holds the whole model.
+    report_to: trackers beside the log and TensorBoard, such as wandb. Lengths in tokens, times in steps.
     """
 
     model: str
@@ -67,6 +69,10 @@ class ChatConfig:
     alpha: int = 32
     dropout: float = 0.0
     trains: tuple[str, ...] = ()
+    lora_tower: bool = False
+    attention: str = ""
+    optimizer: str = "auto"
+    report_to: tuple[str, ...] = ()
     pixels: Mapping[str, Any] | None = None
     steps: int = 500
     batch_size: int = 4

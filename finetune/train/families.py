@@ -13,14 +13,14 @@ from typing import Any
 from finetune.errors import TuneError
 from listing.backends.full_prompts import TREE_USABLE
 
-LINEAR = r"(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
+LINEAR = r"self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj"
 
 
 @dataclass(frozen=True)
 class Family:
-    """``vision``, ``projector``, ``language``: full module prefixes. ``pixels``: settings of the image processor that
-    cap what a photo costs; ``repeated``: those of them that the model's own config must repeat. ``note``: template
-    and processor quirks.
+    """``vision``, ``projector``, ``language``: full module prefixes. ``linear``: pattern of the linear layers in one
+    layer of the language model. ``pixels``: settings of the image processor that cap what a photo costs;
+    ``repeated``: those of them that the model's own config must repeat. ``note``: template and processor quirks.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Family:
     vision: tuple[str, ...]
     projector: tuple[str, ...]
     language: str = "model.language_model"
+    linear: str = LINEAR
     pixels: Mapping[str, Any] = field(default_factory=dict)
     repeated: tuple[str, ...] = ()
     note: str = ""
@@ -35,7 +36,7 @@ class Family:
     @property
     def lora(self) -> str:
         """Pattern of the linear layers of the language model, anchored: ``q_proj`` alone would match the tower too."""
-        return rf"{re.escape(self.language)}\.layers\.\d+\.{LINEAR}"
+        return rf"{re.escape(self.language)}\.layers\.\d+\.({self.linear})"
 
     @property
     def skipped(self) -> tuple[str, ...]:
@@ -89,6 +90,71 @@ FAMILIES = (
         pixels={"image_grid_pinpoints": [[384, 384], [384, 768], [768, 384]]},
         repeated=("image_grid_pinpoints",),
         note="The grid of crops stands in the processor and in the model's config, which must agree.",
+    ),
+    Family(
+        "qwen2-vl",
+        ("qwen2_vl",),
+        vision=("model.visual",),
+        projector=("model.visual.merger",),
+        pixels={"size": {"shortest_edge": 56 * 56, "longest_edge": 448 * 448}},
+        note="As Qwen2.5-VL.",
+    ),
+    Family(
+        "qwen3.5",
+        ("qwen3_5",),
+        vision=("model.visual",),
+        projector=("model.visual.merger",),
+        linear=rf"{LINEAR}|linear_attn\.(in_proj_(qkv|z|a|b)|out_proj)",
+        pixels={"size": {"shortest_edge": 64 * 64, "longest_edge": 512 * 512}},
+        note="Three layers in four have linear attention. Tuned and asked without thoughts, by a corrected template.",
+    ),
+    Family(
+        "gemma3",
+        ("gemma3",),
+        vision=("model.vision_tower",),
+        projector=("model.multi_modal_projector",),
+        note="256 tokens a photo; a photo's tokens see each other both ways (token_type_ids).",
+    ),
+    Family(
+        "gemma4",
+        ("gemma4",),
+        vision=("model.vision_tower",),
+        projector=("model.embed_vision",),
+        linear=rf"{LINEAR}|per_layer_(input_gate|projection)",
+        note="At most 280 tokens a photo. Layers that share keys have none of their own; experts are not tuned.",
+    ),
+    Family(
+        "internvl",
+        ("internvl",),
+        vision=("model.vision_tower",),
+        projector=("model.multi_modal_projector",),
+        pixels={"max_patches": 1},
+        note="256 tokens a tile; the processor cuts a photo into up to 12 unless it is told otherwise.",
+    ),
+    Family(
+        "aya-vision",
+        ("aya_vision",),
+        vision=("model.vision_tower",),
+        projector=("model.multi_modal_projector",),
+        pixels={"max_patches": 1},
+        note="169 tokens a tile; tiles as InternVL's.",
+    ),
+    Family(
+        "mistral3",
+        ("mistral3",),
+        vision=("model.vision_tower",),
+        projector=("model.multi_modal_projector",),
+        pixels={"size": {"longest_edge": 448}},
+        note="A photo keeps its shape, with a token at the end of each row; an answer needs no opening.",
+    ),
+    Family(
+        "lfm2-vl",
+        ("lfm2_vl",),
+        vision=("model.vision_tower",),
+        projector=("model.multi_modal_projector",),
+        linear=r"self_attn\.(q|k|v|out)_proj|feed_forward\.w[123]|conv\.(in|out)_proj",
+        pixels={"do_image_splitting": False},
+        note="Most layers are short convolutions; 64 to 256 tokens a photo when not split.",
     ),
 )
 

@@ -57,21 +57,28 @@ def dtype_of(quantize: str, precision: str = "auto") -> torch.dtype:
     return torch.float32 if str(precision) == "32" else pick_device()[1]
 
 
-def check_settings(quantize: str, rank: int, init_from: str, precision: str = "auto") -> None:
+def check_settings(quantize: str, rank: int, init_from: str, precision: str = "auto", tower: bool = False) -> None:
     """Refuse (TuneError) settings of a stage that are unknown or contradict each other."""
     dtype_of(quantize, precision)
     if not rank and quantize != "none":
         raise TuneError("rank 0 tunes the whole language model, which 4-bit weights cannot: set quantize to none.")
     if not rank and init_from:
         raise TuneError("rank 0 starts from the model itself: leave --init-from out.")
+    if not rank and tower:
+        raise TuneError("lora_tower is LoRA, which rank 0 has none of: give a rank, or name the tower in `trains`.")
 
 
 def load_base(
-    source: str | Path, quantize: str = "none", pixels: Mapping[str, Any] | None = None, precision: str = "auto"
+    source: str | Path,
+    quantize: str = "none",
+    pixels: Mapping[str, Any] | None = None,
+    precision: str = "auto",
+    attention: str = "",
 ) -> tuple[Any, Any, Family]:
     """(frozen model, processor, family). ``precision``: ``auto`` (16-bit where the hardware computes in it) or ``32``.
 
-    TuneError: the model is not there or not in the table, or the settings contradict each other.
+    attention: as in ``ChatConfig``. TuneError: the model is not there or not in the table, the settings contradict each
+    other, or the model or this machine has no such attention.
     """
     from transformers import AutoConfig, AutoModelForImageTextToText
 
@@ -83,9 +90,18 @@ def load_base(
     family = family_of(config.model_type)
     processor = load_processor(source, family, pixels)
     extra = {"quantization_config": nf4_config(family.skipped)} if quantize == "nf4" else {}
-    model: Any = AutoModelForImageTextToText.from_pretrained(
-        source, dtype=dtype, trust_remote_code=False, use_safetensors=True, **extra
-    )
+    extra |= {"attn_implementation": attention} if attention else {}
+    try:
+        model: Any = AutoModelForImageTextToText.from_pretrained(
+            source, dtype=dtype, trust_remote_code=False, use_safetensors=True, **extra
+        )
+    except (ImportError, ValueError) as error:
+        if not attention:
+            raise
+        why = str(error).strip().splitlines()[0]
+        raise TuneError(
+            f"attention: {attention!r} cannot be used here ({why}); leave it out, or use 'sdpa'."
+        ) from error
     forbid_repacking(model)
     for name in family.repeated:  # where the processor's budget stands in the model's config too
         setattr(model.config, name, getattr(processor.image_processor, name))
@@ -193,13 +209,33 @@ def whole(model: Any, family: Family, trains: Sequence[str]) -> Any:
     return model
 
 
+def tower_layers(model: Any, family: Family, trains: Sequence[str]) -> list[str]:
+    """Names of the vision tower's linear layers, but for those of the projector and of what trains whole."""
+    import torch
+
+    kept = tuple(f"{name}." for name in (*family.projector, *trains))
+    linear = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
+    return [name for name in linear if name.startswith(family.vision) and not name.startswith(kept)]
+
+
 def with_lora(
-    model: Any, family: Family, rank: int, alpha: int, dropout: float, trains: Sequence[str], init_from: str = ""
+    model: Any,
+    family: Family,
+    rank: int,
+    alpha: int,
+    dropout: float,
+    trains: Sequence[str],
+    init_from: str = "",
+    tower: bool = False,
 ) -> Any:
-    """LoRA on the language model's linear layers, and full copies of the modules in ``trains``; all of it in 32-bit."""
+    """LoRA on the language model's linear layers, and full copies of the modules in ``trains``; all of it in 32-bit.
+
+    tower: LoRA on the vision tower's linear layers as well.
+    """
     from peft import LoraConfig, PeftModel, get_peft_model
 
     _check_modules(model, family, trains)
+    layers = "|".join([family.lora, *map(re.escape, tower_layers(model, family, trains) if tower else ())])
     if init_from:
         tuned = PeftModel.from_pretrained(model, init_from, is_trainable=True)
     else:
@@ -207,7 +243,7 @@ def with_lora(
             r=rank,
             lora_alpha=alpha,
             lora_dropout=dropout,
-            target_modules=family.lora,
+            target_modules=layers,
             modules_to_save=list(trains) or None,
             bias="none",
             task_type="CAUSAL_LM",
@@ -216,7 +252,7 @@ def with_lora(
     for parameter in tuned.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
-    check_trained(tuned, family, trains)
+    check_trained(tuned, layers, trains)
     return tuned
 
 
@@ -225,9 +261,9 @@ def trained(model: Any) -> list[str]:
     return sorted(n.removeprefix("base_model.model.") for n, p in model.named_parameters() if p.requires_grad)
 
 
-def check_trained(model: Any, family: Family, trains: Sequence[str]) -> None:
-    """Refuse (TuneError) to train anything but LoRA on the language model and the modules of the config's list."""
-    lora = re.compile(rf"{family.lora}\.lora_(A|B)\.default\.weight")
+def check_trained(model: Any, layers: str, trains: Sequence[str]) -> None:
+    """Refuse (TuneError) to train anything but LoRA on ``layers`` (a pattern) and the modules of the config's list."""
+    lora = re.compile(rf"(?:{layers})\.lora_(A|B)\.default\.weight")
     modules = [re.compile(rf"{re.escape(name)}\.modules_to_save\.default\..+") for name in trains]
     names = trained(model)
     stray = [n for n in names if not lora.fullmatch(n) and not any(m.fullmatch(n) for m in modules)]

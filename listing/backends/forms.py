@@ -114,7 +114,8 @@ class _Reader:
         if photo is None and self.photos == 1:
             photo = 1
         known = photo is not None and 1 <= photo <= self.photos
-        place = self._place(name, value)
+        # Of a list, the likelihood of a phrase is that of being named at all, and says little of its being right.
+        place = self._place(name, value) if name else None
         measured = sureness(self.tokens, *place) if place is not None else None
         sure = measured if measured is not None else sure
         return Words(value, STAND_IN if sure is None else sure, photo - 1 if photo is not None and known else None)
@@ -124,7 +125,7 @@ class _Reader:
         if not self.tokens:
             return None
         quoted = re.escape(json.dumps(value, ensure_ascii=False))
-        key = rf'"{re.escape(name)}"\s*:\s*(?:\{{\s*"(?:{"|".join(_SAID)})"\s*:\s*)?' if name else ""
+        key = rf'"{re.escape(name)}"\s*:\s*(?:\{{\s*"(?:{"|".join(_SAID)})"\s*:\s*)?'
         match = re.compile(rf"{key}({quoted})").search(self.text, self.start)
         return (match.start(1) + 1, match.end(1) - 1) if match else None
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 FILE = Path(__file__).with_name("details.yaml")
+_PARTS = re.compile(r"[.,;\n]|\b(?:and|with)\b")
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,10 @@ class Details:
         """The phrases that a text says, in the file's order."""
         lower = text.lower()
         return [phrase for phrase, pattern in self.patterns.items() if pattern.search(lower)]
+
+    def named(self, text: str) -> set[str]:
+        """The phrases that one part of a list says by itself: "a zip and pockets" names no zip pockets."""
+        return {phrase for part in _PARTS.split(text) for phrase in self.read(part)}
 
 
 @lru_cache(maxsize=1)

@@ -134,7 +134,7 @@ def _load(settings: ReaderSettings) -> Any:
         import rapidocr
     except ImportError as error:
         raise OcrError(
-            "Reading text needs the package rapidocr; install it with: pip install -r requirements.txt"
+            "Reading text needs the package rapidocr; install it with: pip install -r requirements-core.txt"
         ) from error
 
     folder = Path(rapidocr.__file__).parent / "models"

@@ -17,15 +17,16 @@ from listing.taxonomy import Taxonomy
 
 
 class Router:
-    """Decides an item's category. Without ``imagenet.safetensors`` in ``folder`` it knows garments alone."""
+    """Decides an item's category. Without a folder with ``imagenet.safetensors`` it knows garments alone."""
 
-    def __init__(self, folder: Path, taxonomy: Taxonomy) -> None:
+    def __init__(self, folder: Path | None, taxonomy: Taxonomy) -> None:
         self.folder = folder
         self.taxonomy = taxonomy
 
     @cached_property
     def _imagenet(self) -> ImageNetClassifier | None:
-        return ImageNetClassifier(self.folder) if (self.folder / "imagenet.safetensors").is_file() else None
+        folder = self.folder
+        return ImageNetClassifier(folder) if folder and (folder / "imagenet.safetensors").is_file() else None
 
     def range_of(self, photo: Image.Image) -> Range | None:
         """How far the photo shows a garment or another known thing; None without the ImageNet head."""

@@ -90,7 +90,7 @@ def look(
         return _filled_in(request, said, similar, calibration, taxonomy, eyes)
     heads, sights, roles = [], [], []
     for i, photo in enumerate(request.photos):
-        sight = Sight() if eyes is None else eyes.look(photo.image)
+        sight = _sight(photo, eyes, taxonomy)
         own = backend.opinions(photo.image)
         # Beside a model without a tower of its own the eyes' answers would outweigh it: no calibration knows them.
         heads.append(mean_of(own, sight.opinions) if own else own)
@@ -125,6 +125,14 @@ def look(
     for i, share in zip(counted, shares, strict=True):
         trust[i] = share
     return Look(category, heads, trust, [*flags, *(no_item(roles) if "item" in roles else [])], sights, roles=roles)
+
+
+def _sight(photo: Photo, eyes: Eyes | None, taxonomy: Taxonomy) -> Sight:
+    """What the eyes see on a photo; by a taxonomy without their things, only where the item is."""
+    if eyes is None:
+        return Sight()
+    sight = eyes.look(photo.image)
+    return sight if taxonomy.tuned() else Sight(sight.mask)
 
 
 def _sources(
@@ -167,7 +175,7 @@ def _filled_in(
 ) -> Look:
     """The category by the form that the model filled in."""
     wanted = eyes if said.details is None else None
-    sights = [Sight() if wanted is None else wanted.look(photo.image) for photo in request.photos]
+    sights = [_sight(photo, wanted, taxonomy) for photo in request.photos]
     # Which photo shows the item best was not asked; the first is the cover.
     trust = [1.0, *[_MIN_TRUST] * (len(request.photos) - 1)]
     if request.category is not None:
@@ -224,7 +232,7 @@ def _remarks(category: Category, taxonomy: Taxonomy) -> list[Flag]:
     if category.value is None:
         message = "I do not know this kind of thing. Choose the nearest category or write the listing yourself."
         return [Flag(code="outside-known", message=message, field="category")]
-    if not taxonomy.categories[category.value].tuned:
+    if taxonomy.tuned() and not taxonomy.categories[category.value].tuned:
         message = "I was trained on clothes; for other things I state little. Please check the category."
         return [Flag(code="outside-tuned", message=message, field="category")]
     return []
@@ -280,16 +288,24 @@ def readings(
     )
 
 
-def item_type(seen: Look, category: str, eyes: Eyes, calibration: Calibration) -> AttributeValue:
-    """The specific type ("jeans"), among those that items of the category have."""
+def type_shares(seen: Look, category: str, eyes: Eyes) -> dict[str, float]:
+    """The specific types that items of the category have, each with its probability; empty where none is seen."""
     known = eyes.types.get(category, ())
     views = [{n: p for n, p in sight.opinions.get(ITEM_TYPE, {}).items() if n in known} for sight in seen.sights]
     kept = [(view, trust) for view, trust in zip(views, seen.trust, strict=True) if trust * sum(view.values()) > 0]
-    if not kept:
+    return over_photos([_normed(view) for view, _ in kept], [trust for _, trust in kept])
+
+
+def item_type(seen: Look, category: str, eyes: Eyes, calibration: Calibration) -> AttributeValue:
+    """The specific type ("jeans"), among those that items of the category have."""
+    shares = type_shares(seen, category, eyes)
+    if not shares:
         return AttributeValue(name=ITEM_TYPE)
-    shares = over_photos([_normed(view) for view, _ in kept], [trust for _, trust in kept])
     value, p = best(shares)
-    photo = max(range(len(views)), key=lambda i: (seen.trust[i] * views[i].get(value, 0.0), -i))
+    shown = [
+        trust * s.opinions.get(ITEM_TYPE, {}).get(value, 0.0) for s, trust in zip(seen.sights, seen.trust, strict=True)
+    ]
+    photo = max(range(len(shown)), key=lambda i: (shown[i], -i))
     stated = p >= calibration.of(ITEM_TYPE).threshold
     return AttributeValue(
         name=ITEM_TYPE,

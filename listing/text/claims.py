@@ -16,6 +16,7 @@ from listing.lexicon import load_lexicon
 from listing.safety.injection import instruction_like
 from listing.schema import AttributeValue, Category, Detail, SpanStatus
 from listing.taxonomy import Taxonomy
+from listing.text.forms import detail_forms
 
 LIKELY = 0.5  # the least probability at which something is said
 SURE_DETAIL = 0.8
@@ -69,7 +70,8 @@ def claims_of(
             claims += _of_fact(fact, taxonomy, calibration)
     for detail in details:
         if detail.confidence >= LIKELY:
-            status = "certain" if detail.confidence >= SURE_DETAIL else "check"
+            known = detail.phrase in detail_forms()  # a model's own words were measured by nobody
+            status = "certain" if known and detail.confidence >= SURE_DETAIL else "check"
             claims.append(Claim("detail", detail.phrase, status, detail.confidence))
     return claims
 

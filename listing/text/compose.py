@@ -11,6 +11,7 @@ from listing.events import StageEvent, TextEvent
 from listing.evidence.neighbours import Neighbours
 from listing.facts.ensemble import Calibration
 from listing.languages import ENGLISH, LANGUAGES
+from listing.lexicon import plain
 from listing.request import DraftRequest
 from listing.safety.contacts import scrub
 from listing.schema import AttributeValue, Category, Detail, Flag, Span, TextField
@@ -74,7 +75,8 @@ def compose(
                     language=request.language,
                 )
                 flags += remarks
-                if kept:
+                repeats = name == "description" and plain(kept.rstrip(".")) == plain(texts["title"])
+                if kept and not repeats:
                     spans = [s for s in spans if s.field != name]
                     texts[name] = kept
                     spans += [s for s in find_spans(texts, claims, taxonomy) if s.field == name]

@@ -137,8 +137,10 @@ def _named(text: str, lexicon: Lexicon) -> Iterator[_Candidate]:
             if not _ordinary(text[start : match.end(1)], lexicon, kind == "text"):
                 yield _Candidate(start, match.end(1), kind, 3)
     for match in _NAME.finditer(text):
-        if not _NO_NAME.match(match[0]) and not _ordinary(match[0], lexicon, False):
-            yield _Candidate(match.start(), match.end(), "name", 1)
+        # 'Machine Men Blue Shirts' of a title in capitals: the name is Machine
+        foreign = [w for w in re.finditer(r"[^\s-]+", match[0]) if not _ordinary(w[0], lexicon, False)]
+        if foreign and not _NO_NAME.match(match[0]):
+            yield _Candidate(match.start() + foreign[0].start(), match.start() + foreign[-1].end(), "name", 1)
 
 
 def _ordinary(words: str, lexicon: Lexicon, strict: bool) -> bool:
@@ -146,7 +148,12 @@ def _ordinary(words: str, lexicon: Lexicon, strict: bool) -> bool:
     parts = re.findall(r"[a-z']+", plain(words))
     if strict and words.isupper() and len(parts) > 1:
         return False
-    return all(p in lexicon.common or p in lexicon.nouns or lexicon.meaning(p) for p in parts)
+    return all(_everyday(p, lexicon) for p in parts if p != "t")  # of a T-shirt
+
+
+def _everyday(word: str, lexicon: Lexicon) -> bool:
+    noun = word in lexicon.nouns or word.removesuffix("s") in lexicon.nouns
+    return noun or word in lexicon.common or bool(lexicon.meaning(word))
 
 
 def _nouns(text: str, lexicon: Lexicon) -> Iterator[_Candidate]:

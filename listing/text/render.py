@@ -83,12 +83,26 @@ def render(claims: Sequence[Claim], taxonomy: Taxonomy, *, key: str, tone: Tone 
     title, spans = marker.unmark(_title(item, Phrases(item, taxonomy, marker)), "title")
     text = _Description(item, Phrases(item, taxonomy, marker), key, title).text(tone)
     dropped = 0
-    while word_count(text) > MAX_WORDS and dropped < len(item.details):
+    told = any(c.status == "seller" for c in item.details)  # nothing makes way for what the seller adds
+    while word_count(text) > MAX_WORDS and dropped < len(item.details) and not told:
         dropped += 1
         less = without(item, dropped)
         text = _Description(less, Phrases(less, taxonomy, marker), key, title).text(tone)
     description, more = marker.unmark(text, "description")
     return Text(title, description, [*spans, *more])
+
+
+def sentences_of(named: Sequence[Claim], claim: Claim, taxonomy: Taxonomy) -> tuple[str, list[Span]]:
+    """One more claim of a thing as a sentence of its own, and its spans; "" where texts have no words for it.
+
+    Args:
+        named: the claims of the thing's category and name.
+    """
+    item, marker = settle([*named, claim], taxonomy), Marker()
+    if claim.attribute == "colour2":  # beside a first colour, which is not named again
+        item.facts["colour2"] = claim
+    text, spans = marker.unmark(_Description(item, Phrases(item, taxonomy, marker), "", "").alone(), "description")
+    return text, [span for span in spans if span.attribute == claim.attribute]
 
 
 def _title(item: Item, phrases: Phrases) -> str:
@@ -174,7 +188,7 @@ class _Description:
             now = min(3, len(words.things))
             beside, has = [*said, *wear], []
         else:
-            beside = [*said, *self.phrases.closing(), *self._is(words), *self._looks(words), *wear]
+            beside = [*said, *self.phrases.closing(), *self._is(words.shape[MAX_SHAPE:]), *self._looks(words), *wear]
             now = self._first(words.things, bool(beside))
             has = self._has(words.things[now:])
         things = [text for _, text in words.things[:now]]
@@ -188,6 +202,17 @@ class _Description:
             sentences += [*self.phrases.others(), *self.phrases.sellers_own()]
         sentences += [*self.phrases.made_of(), *self.phrases.size()]
         return self._friendly(" ".join([opening, *sentences]), bool(sentences), tone)
+
+    def alone(self) -> str:
+        """What is known beside the name, without an opening: for a text that has one already."""
+        phrases, facts, words = self.phrases, self.item.facts, self.phrases.words(self.rng)
+        its, it_is = ("Their", "They are") if self.item.plural else ("Its", "It is")
+        adjectives = [*words.shape, *words.tint, *words.pattern, *filter(None, [words.sleeve]), *words.kind]
+        second = [f"{its} second colour is {words.colour}."] if "colour2" in facts else []
+        owners = [(c, f"{'a ' if c.value == 'baby' else ''}{c.value}") for n, c in facts.items() if n == "audience"]
+        owner = [f"{it_is} for {phrases.mark(claim, value)}." for claim, value in owners]
+        said = [*second, *self._has(words.things), *self._is(adjectives), *self._looks(words), *owner]
+        return " ".join([*said, *phrases.closing(), *phrases.wear(), *phrases.others()])
 
     def _friendly(self, text: str, several: bool, tone: Tone) -> str:
         """A line that claims nothing: in the warmer tone, and where there is too little to say."""
@@ -245,9 +270,8 @@ class _Description:
         also = self.it_has.replace(" ", " also ")
         return [f"{start} {parts[0]}.", *(f"{also} {part}." for part in parts[1:])]
 
-    def _is(self, words: Words) -> list[str]:
-        more = words.shape[MAX_SHAPE:]
-        return [f"{'They are' if self.item.plural else 'It is'} {listed(more)}."] if more else []
+    def _is(self, adjectives: Sequence[str]) -> list[str]:
+        return [f"{'They are' if self.item.plural else 'It is'} {listed(adjectives)}."] if adjectives else []
 
     def _looks(self, words: Words) -> list[str]:
         subject = "surface" if "Footwear" in self.item.node.path else "fabric"

@@ -17,7 +17,10 @@ _WEAK = frozenset({"plain", "sporty", "shiny", "lightweight", "smooth", "soft"})
 
 @dataclass
 class Item:
-    """What a text is about. ``facts``: attribute -> claim; ``details`` are in the order of ``details.yaml``."""
+    """What a text is about. ``facts``: attribute -> claim; ``details`` are in the order of ``details.yaml``.
+
+    own: details in a model's own words; no form says how to render them, a model that writes can.
+    """
 
     node: CategoryNode
     name: Claim
@@ -26,6 +29,7 @@ class Item:
     facts: dict[str, Claim]
     details: list[Claim]
     wear: list[Claim] = field(default_factory=list)
+    own: list[Claim] = field(default_factory=list)
 
     def has(self, detail: str) -> Claim | None:
         """The detail of that phrase, or None."""
@@ -59,7 +63,9 @@ def settle(claims: Sequence[Claim], taxonomy: Taxonomy) -> Item:
     wear = [c for c in claims if c.attribute == "condition"]
     if any(c.value == "faded" for c in wear):
         details = [c for c in details if c.value != "washed"]
-    return Item(node, name, noun, plural, facts, details, wear)
+    free = (c for c in claims if c.attribute == "detail" and c.value not in detail_forms())
+    own = [c for c in free if not _in_words(c.value, noun)]
+    return Item(node, name, noun, plural, facts, details, wear, own)
 
 
 def _name(claims: Sequence[Claim], category: Claim, node: CategoryNode, facts: dict[str, Claim]) -> Claim:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import get_args
 
+from listing.evidence.details import load_details
 from listing.facts.note import read_note
 from listing.request import TONES
 from listing.schema import Draft, Span, TextField
@@ -13,7 +14,7 @@ from listing.taxonomy import Taxonomy, load_taxonomy
 from listing.text.claims import NAME, Claim, blend_of
 from listing.text.forms import detail_forms, form_for, is_plural
 from listing.text.marks import article, span_of
-from listing.text.render import render
+from listing.text.render import CLOSERS, render, sentences_of
 from listing.text.sentences import split
 
 Fields = Mapping[TextField, str]
@@ -29,6 +30,7 @@ _AGREEMENT = (  # (of one thing, of several)
         ("slip it on", "slip them on"),
     ),
 )
+_WHERE = re.compile(r" (?:at|on|in|with|inside|under) ")
 _ARTICLE = re.compile(r"\b(an?) ((?:[\w-]+ )?)$", re.I)  # an adjective may stand between ("a wide boat neck")
 
 
@@ -54,6 +56,7 @@ def _phrases(claim: Claim, claims: Sequence[Claim], taxonomy: Taxonomy) -> set[s
     if claim.attribute == "detail":
         form = detail_forms().get(claim.value)
         words = [form_for(f, node) for f in (form.behind, form.adjective, form.looks)] if form else []
+        words += [] if form else [_WHERE.split(claim.value)[0]]  # "thumb loops" of "thumb loops at the cuffs"
         return {claim.value, *(re.sub(r"^an? ", "", w) for w in words if w)}
     phrases = {claim.value, *taxonomy.attributes[claim.attribute].phrases.get(claim.value, ())}
     return {f"size {claim.value}"} if claim.attribute == "size" else phrases
@@ -198,6 +201,28 @@ def remove(draft: Draft, index: int, *, instead: str | None = None) -> Draft:
     details = [d for d in draft.details if ("detail", d.phrase) != gone]
     update = {"title": title, "description": description + blank + note, "spans": spans, "details": details}
     return draft.model_copy(update=update)
+
+
+def add(draft: Draft, claim: Claim) -> Draft:
+    """The draft whose description says one more thing, in a sentence of its own: behind the others, before a closing
+    line and the note; as it is where there are no words for it, or the text has them."""
+    taxonomy = load_taxonomy()
+    named = [c for c in said(draft) if c.attribute in (NAME, "category")]
+    sentence, marks = sentences_of(named, claim, taxonomy) if named else ("", [])
+    own, blank, note = draft.description.partition("\n\n")
+    if not sentence or claim.value in load_details().named(own):
+        return draft
+    at = len(own)
+    for start, end in reversed(split(own)):
+        if own[start:end].strip() not in CLOSERS:
+            break
+        at = start
+    before = own[:at].rstrip()
+    before += "." if before[-1:].isalnum() else ""
+    start = len(before) + 1 if before else 0
+    text = " ".join(part for part in (before, sentence, own[at:].strip()) if part)
+    marks = [s.model_copy(update={"start": s.start + start, "end": s.end + start}) for s in marks]
+    return draft.model_copy(update={"description": text + blank + note, "spans": [*draft.spans, *marks]})
 
 
 def said(draft: Draft) -> list[Claim]:

@@ -7,17 +7,21 @@ All others run on SQLite with an index in memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from app.accounts.passwords import write_password
 from app.services import Services
 from app.settings import Settings
+from app.setup.external_tools import find_chromium
 from listing.intake.photos import Photo, intake
 from tests.app.support.backends import Backend, Databases, on_files, on_servers
 from tests.app.support.clients import People, client_of
+from tests.app.support.page_server import CHROMIUM_ARGS, PASSWORD, SLOW_MACHINE, served
 from tests.fakes import FakePipeline, jpeg
 from tests.servers import Server
 
@@ -134,3 +138,29 @@ def two(people: Callable[..., People]) -> tuple[TestClient, TestClient, TestClie
     """Clients of two sellers on one server, and of nobody."""
     made = people("ann", "bob")
     return made.signed("ann"), made.signed("bob"), made.client()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, for all tests of pages."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    playwright.expect.set_options(timeout=SLOW_MACHINE)
+    with playwright.sync_playwright() as play:
+        found = play.chromium.launch(executable_path=str(find_chromium()), args=CHROMIUM_ARGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def serve(build: Build, tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Starts the app with a pipeline; returns its address. ``sellers``: names for the password mode."""
+    with ExitStack() as stack:
+
+        def _serve(pipeline: Any, sellers: tuple[str, ...] = (), **settings: Any) -> str:
+            if sellers:
+                settings["passwords"] = tmp_path / "passwords"
+                for name in sellers:
+                    write_password(settings["passwords"], name, PASSWORD)
+            return stack.enter_context(served(build(pipeline=pipeline, **settings)))
+
+        yield _serve

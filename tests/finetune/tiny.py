@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from tests.finetune import tiny_models as more
+from tests.finetune.tiny_models import BLOCKS, qwen_ids, text
 
 SMOL = (
     "<|im_start|>{% for message in messages %}{{ message['role'] | capitalize }}"
@@ -31,11 +35,6 @@ SPECIAL = (
     "<pad>", "<|im_start|>", "<|im_end|>", "<image>", "<|image_pad|>", "<|video_pad|>", "<|vision_start|>",
     "<|vision_end|>", "<end_of_utterance>", "<fake_token_around_image>", "<global-img>", "<video>", "<repo_name>",
 )  # fmt: skip
-TEXT = {
-    "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "max_position_embeddings": 2048,
-}  # fmt: skip
-BLOCKS = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
 
 
 def tokenizer(end: str) -> Any:
@@ -53,16 +52,11 @@ def tokenizer(end: str) -> Any:
     )  # fmt: skip
 
 
-def _text(words: Any, **more: Any) -> dict[str, Any]:
-    ids = {"bos_token_id": words.bos_token_id, "eos_token_id": words.eos_token_id, "pad_token_id": words.pad_token_id}
-    return {"vocab_size": len(words), **TEXT, **ids, **more}
-
-
 def _smolvlm(words: Any) -> tuple[Any, Any]:
     import transformers as hf
 
     config = hf.SmolVLMConfig(
-        text_config={"model_type": "llama", **_text(words)},
+        text_config={"model_type": "llama", **text(words)},
         vision_config={**BLOCKS, "image_size": 32, "patch_size": 8},
         scale_factor=2,
         image_token_id=words.convert_tokens_to_ids("<image>"),
@@ -75,27 +69,17 @@ def _smolvlm(words: Any) -> tuple[Any, Any]:
     return hf.SmolVLMForConditionalGeneration(config), processor
 
 
-def _qwen_ids(words: Any) -> dict[str, int]:
-    names = {
-        "image": "<|image_pad|>",
-        "video": "<|video_pad|>",
-        "vision_start": "<|vision_start|>",
-        "vision_end": "<|vision_end|>",
-    }
-    return {f"{key}_token_id": words.convert_tokens_to_ids(token) for key, token in names.items()}
-
-
 def _qwen2_5(words: Any) -> tuple[Any, Any]:
     import transformers as hf
 
     rope = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0}
     config = hf.Qwen2_5_VLConfig(
-        text_config=_text(words, rope_parameters=rope),
+        text_config=text(words, rope_parameters=rope),
         vision_config={
             "depth": 2, "hidden_size": 32, "intermediate_size": 48, "num_heads": 4, "out_hidden_size": 32,
             "patch_size": 14, "fullatt_block_indexes": [1],
         },
-        **_qwen_ids(words),
+        **qwen_ids(words),
     )  # fmt: skip
     processor = hf.Qwen2_5_VLProcessor(
         hf.Qwen2VLImageProcessor(size={"shortest_edge": 56 * 56, "longest_edge": 84 * 84}),
@@ -111,12 +95,12 @@ def _qwen3(words: Any) -> tuple[Any, Any]:
 
     rope = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0}
     config = hf.Qwen3VLConfig(
-        text_config=_text(words, head_dim=8, rope_parameters=rope),
+        text_config=text(words, head_dim=8, rope_parameters=rope),
         vision_config={
             "depth": 2, "hidden_size": 32, "intermediate_size": 48, "num_heads": 4, "out_hidden_size": 32,
             "patch_size": 16, "num_position_embeddings": 16, "deepstack_visual_indexes": [0],
         },
-        **_qwen_ids(words),
+        **qwen_ids(words),
     )  # fmt: skip
     pixels = hf.Qwen2VLImageProcessor(size={"shortest_edge": 64 * 64, "longest_edge": 96 * 96}, patch_size=16)
     return hf.Qwen3VLForConditionalGeneration(config), hf.Qwen3VLProcessor(
@@ -129,7 +113,7 @@ def _onevision(words: Any) -> tuple[Any, Any]:
 
     grid = [[28, 28], [28, 56], [56, 28]]
     config = hf.LlavaOnevisionConfig(
-        text_config={"model_type": "qwen2", **_text(words)},
+        text_config={"model_type": "qwen2", **text(words)},
         vision_config={
             "model_type": "siglip_vision_model", **BLOCKS, "image_size": 28, "patch_size": 14, "vision_use_head": False,
         },
@@ -154,7 +138,7 @@ def _ipl_mini(words: Any) -> tuple[Any, Any]:
 
     from finetune.embedded.assemble import build_model, build_processor
 
-    model = build_model(LlamaConfig(**_text(words), tie_word_embeddings=True)).float()
+    model = build_model(LlamaConfig(**text(words), tie_word_embeddings=True)).float()
     _fit_statistics(model.model.vision_tower)
     processor = build_processor(words)
     model.config.image_token_id = words.convert_tokens_to_ids("<repo_name>")
@@ -177,6 +161,14 @@ BUILDERS = {
     "qwen2.5-vl": (_qwen2_5, "<|im_end|>"),
     "qwen3-vl": (_qwen3, "<|im_end|>"),
     "llava-onevision": (_onevision, "<|im_end|>"),
+    "qwen2-vl": (functools.partial(more.qwen2, template=QWEN), "<|im_end|>"),
+    "qwen3.5": (more.qwen3_5, "<|im_end|>"),
+    "gemma3": (more.gemma3, "<end_of_turn>"),
+    "gemma4": (more.gemma4, "<turn|>"),
+    "internvl": (more.internvl, "<|im_end|>"),
+    "aya-vision": (more.aya, "<|END_OF_TURN_TOKEN|>"),
+    "mistral3": (more.mistral3, "</s>"),
+    "lfm2-vl": (more.lfm2, "<|im_end|>"),
 }
 
 
@@ -191,7 +183,7 @@ def build(name: str, folder: Path) -> Path:
 
 
 def dataset(folder: Path, photos: int = 7) -> Path:
-    """``train.jsonl`` and ``validation.jsonl`` with photos of plain colours: two questions a photo, one text."""
+    """``train.jsonl`` and ``validation.jsonl`` with plain photos: two questions about each, one about two, one text."""
     import json
 
     from PIL import Image
@@ -202,6 +194,8 @@ def dataset(folder: Path, photos: int = 7) -> Path:
         words = ("<image>\nWhat is it?", "It?", "Colour?", f"red {k}")
         turns = [{"role": ("user", "assistant")[i % 2], "content": w} for i, w in enumerate(words)]
         rows.append({"messages": turns, "images": [f"{k}.png"]})
+    both = [{"role": "user", "content": "<image>\n<image>\nSame?"}, {"role": "assistant", "content": "yes"}]
+    rows.append({"messages": both, "images": ["0.png", "1.png"]})
     text = [{"role": "user", "content": "Facts: hat"}, {"role": "assistant", "content": "A hat"}]
     rows.append({"messages": text, "images": []})
     for name in ("train", "validation"):

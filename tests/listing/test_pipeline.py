@@ -304,6 +304,30 @@ class Looking:
         return Sight(mask, {"label": label, "item_type": {}}, condition={"creased": 0.9 if image.width < 300 else 0.1})
 
 
+class Detailed(Looking):
+    def look(self, image: Image.Image) -> Sight:
+        details = {"ribbed cuffs": 0.9, "drawstring hood": 0.4, "round toe": 0.3, "piping": 0.001}
+        return Sight(None, {"label": {"Hoodie": 0.95}}, details, {"creased": 0.3})
+
+
+def test_what_is_not_likely_enough_to_be_said_is_offered(request_):
+    class Unsure(StubBackend):
+        def score(self, image, questions):
+            found = super().score(image, questions)
+            if "audience" in found:
+                found["audience"] = dict.fromkeys(found["audience"], 0.01) | {"unknown": 0.7, "kids": 0.2}
+            return found
+
+    made = draft(request_, backend=Unsure(HOODIE), eyes=Detailed(), writes=False)
+    assert [(o.attribute, o.value) for o in made.offers] == [
+        ("detail", "drawstring hood"), ("condition", "creased"), ("audience", "kids"),
+    ]  # fmt: skip
+    assert "ribbed cuffs" in made.description
+    again = draft(DraftRequest(photos=request_.photos, known=made, tone="warmer"), eyes=Detailed(), writes=False)
+    assert again.offers == made.offers
+    assert Draft.model_validate(made.model_dump(mode="json", exclude={"offers"})).offers == []
+
+
 LABEL = [
     OcrSpan("SIZE M", (0.1, 0.1, 0.5, 0.15), 0.95),
     OcrSpan("80% COTTON", (0.1, 0.2, 0.5, 0.25), 0.95),

@@ -214,7 +214,41 @@ def test_passwords_from_the_command_line(services, app, file, accounts, monkeypa
     assert accounts("remove", "ann", str(tmp_path / "none"))[0] == 2
     status, token, told = accounts("token", "ann")
     assert (status, token) == (1, "")
-    assert "accounts password ann" in told
+    assert "accounts add ann" in told
+
+
+def test_sellers_and_operators_come_and_go(services, app, file, accounts, monkeypatch):
+    def typed(*arguments, password="a new password"):
+        monkeypatch.setattr("sys.stdin", Typed(f"{password}\n"))
+        return accounts(*arguments)
+
+    def rights():
+        return dict(line.split(maxsplit=1) for line in accounts("list")[1].splitlines()[1:])
+
+    def opened(name):
+        return browser_of(app, name, "a new password").get("/ops/export/models.json").status_code
+
+    assert typed("add", "cleo")[0] == 0
+    assert typed("add", "olga", "--operator")[0] == 0
+    assert rights() == dict.fromkeys(("ann", "ben", "cleo"), "seller") | {"olga": "seller, operator"}
+    assert soon(lambda: [opened(name) for name in ("cleo", "olga", "dora")], [403, 200, 401]) == [403, 200, 401]
+
+    before = file.read_bytes()
+    status, _, told = typed("add", "cleo", "--operator")
+    assert (status, "accounts password cleo" in told, file.read_bytes() == before) == (2, True, True)
+    olga = browser_of(app, "olga", "a new password")
+    assert typed("password", "olga", str(file))[0] == 0  # another password, the same rights
+    assert rights()["olga"] == "seller, operator"
+    assert typed("password", "olga", "--no-operator")[0] == 0
+    assert soon(lambda: (is_in(olga), opened("olga")), ([False], 403)) == ([False], 403)
+    monkeypatch.setenv("IPL_OPERATORS", "cleo, nobody")
+    assert rights()["cleo"] == "seller, operator"
+
+    assert accounts("remove", "olga")[0] == 0
+    assert "olga" not in rights()
+    monkeypatch.delenv("IPL_PASSWORDS")
+    status, _, told = accounts("list")
+    assert (status, told.count("\n"), "IPL_PASSWORDS" in told) == (2, 1, True)
 
 
 class Typed:

@@ -14,7 +14,7 @@ def test_nobody_sees_the_page_before_signing_in(build, tmp_path):
     app = create_app(build(passwords=tmp_path / "passwords"))
     browser = TestClient(app, base_url="http://localhost", follow_redirects=False)
     sent = browser.get("/")
-    assert (sent.status_code, sent.headers["location"]) == (303, "/sign-in")
+    assert (sent.status_code, sent.headers["location"]) == (303, "/feed")
     assert browser.get("/config").status_code == 401
     form = browser.get("/sign-in")
     assert form.status_code == 200

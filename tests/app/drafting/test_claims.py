@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.cli.draft_text import category_line
+from app.cli.draft_text import category_line, draft_text
 from app.editing import claims, edits, evidence_places
 from app.editing.edits import Edit
 from app.seller.desk import Desk, Painter
@@ -15,7 +15,7 @@ from app.web.api_schemas import DraftBody
 from listing.facts.ensemble import AttributeCalibration, Calibration
 from listing.intake.photos import intake
 from listing.request import DraftRequest
-from listing.schema import AttributeValue, Candidate, Category, Evidence
+from listing.schema import AttributeValue, Candidate, Category, Detail, Evidence
 from listing.taxonomy import load_taxonomy
 from listing.text.claims import claims_of
 from listing.text.render import render
@@ -90,6 +90,112 @@ def test_a_label_does_not_say_what_the_seller_says():
         update={"title": text.title, "description": text.description, "spans": text.spans, "attributes": [read]}
     )
     assert "It is size XL." in edited(draft, Edit("set", "size", "XL")).description
+
+
+OFFERED = ["drawstring hood", "zip pockets", "also white"]
+
+
+def labels(draft):
+    return [offer.label for offer in draft.offers]
+
+
+def test_a_detail_that_is_added_stands_in_the_description_and_is_offered_no_more(draft):
+    seen = edited(draft, Edit("set", "detail:drawstring hood", "drawstring hood"))
+    assert (labels(draft), labels(seen)) == (OFFERED, OFFERED[1:])
+    assert seen.title == draft.title
+    assert seen.description == "Navy hoodie with a drawstring hood and a zip. It has pockets and ribbed cuffs."
+    assert {(s.value, s.status) for s in seen.spans if s.field == "description"} >= {("drawstring hood", "seller")}
+    assert [d.phrase for d in seen.details] == ["drawstring hood", "pockets", "ribbed cuffs"]
+    assert (
+        edited(draft, Edit("set", "detail:drawstring hood", "drawstring hood"), Edit("undo", "detail:drawstring hood"))
+        == draft
+    )
+
+
+def test_all_that_is_added_is_said_beside_all_that_was(draft):
+    more = ["drawstring hood", "raglan sleeves", "side stripes", "embroidery", "contrast stitching", "loose cut"]
+    more += ["soft", "ribbed hem", "contrast trim", "lightweight", "side panels", "sporty", "patch"]
+    seen = edited(draft, *(Edit("set", f"detail:{phrase}", phrase) for phrase in more))
+    assert {s.value for s in seen.spans} == {*(s.value for s in draft.spans), *more}
+
+
+def test_an_offered_fact_is_added_and_is_the_sellers(draft):
+    seen = edited(draft, Edit("set", "colour2", "white"))
+    assert seen.title.startswith("Navy and white hoodie")
+    assert seen.description.startswith("Navy and white hoodie")
+    assert (seen.attribute("colour2").locked, labels(seen)) == (True, OFFERED[:2])
+
+
+def test_what_the_seller_left_out_is_not_offered(draft):
+    assert labels(edited(draft, Edit("drop", "detail:zip pockets"))) == ["drawstring hood", "also white"]
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ("Warm and soft. Ask me for the measurements or more photos.\n\nSmoke-free.",
+         "Warm and soft. It has a drawstring hood. Ask me for the measurements or more photos.\n\nSmoke-free."),
+        ("warm", "warm. It has a drawstring hood."),
+        ("The hood has a drawstring.", "The hood has a drawstring."),
+    ],
+)  # fmt: skip
+def test_a_text_that_was_not_rendered_gets_a_sentence(draft, text, after):
+    spans = [s for s in draft.spans if s.field == "title"]
+    seen = edited(
+        draft.model_copy(update={"description": text, "spans": spans}),
+        Edit("set", "detail:drawstring hood", "drawstring hood"),
+    )
+    assert (seen.title, seen.description) == (draft.title, after)
+
+
+def test_a_text_that_the_seller_typed_gets_a_sentence_too(services, me, made):
+    services.drafts.edit(me, made.draft_id, "description", "Warm, for cold days")
+    services.drafts.settle(me, made.draft_id, {"detail:drawstring hood": "drawstring hood", "colour2": "white"})
+    seen = services.drafts.get(me, made.draft_id)
+    assert seen.description == "Warm, for cold days. It has a drawstring hood. Its second colour is white."
+    assert [o.label for o in seen.draft.offers] == ["zip pockets"]
+
+
+@pytest.mark.parametrize("typed", ["Side slits", "slits at the side"])
+def test_what_is_not_offered_is_searched_for(services, me, made, typed):
+    tab = Tab(services)
+    tab.desk.show(made, services.media)
+    assert '<option value="side slits">' in Painter(services).draft(tab.desk, me)
+    tab.press("add", value=typed)
+    assert "side slits" in tab.draft.description
+    assert '<option value="side slits">' not in Painter(services).draft(tab.desk, me)
+    tab.press("undo")
+    assert tab.draft.description == made.description
+    tab.press("add", value="a spoiler")
+    assert tab.said == ["I know no such detail: write it into the description."]
+    assert tab.draft.description == made.description
+
+
+def test_the_terminal_says_what_could_be_added(draft):
+    assert "Could add: drawstring hood, zip pockets, also white\n" in draft_text(draft)
+
+
+def test_an_offer_is_added_by_the_api_and_on_the_page(services, me, made):
+    with client_of(services) as client:
+        url = f"/v1/drafts/{made.draft_id}"
+        offers = client.get(url).json()["draft"]["offers"]
+        assert offers[0] == {
+            "attribute": "detail", "value": "drawstring hood", "label": "drawstring hood", "confidence": 0.5,
+        }  # fmt: skip
+        draft = client.post(f"{url}/claims", json={"facts": {"detail:drawstring hood": "drawstring hood"}}).json()[
+            "draft"
+        ]
+        assert "a drawstring hood" in draft["description"]
+        assert [o["value"] for o in draft["offers"]] == ["zip pockets", "white"]
+    tab = Tab(services)
+    tab.desk.show(services.drafts.get(me, made.draft_id), services.media)
+    tab.press("add", name="detail:zip pockets", value="zip pockets", said="zip pockets")
+    page = Painter(services).draft(tab.desk, me)
+    assert "zip pockets" in tab.draft.description
+    assert "“zip pockets” is in the text." in page
+    assert page.count('data-do="add" data-name') == 1
+    tab.press("undo")
+    assert "zip pockets" not in tab.draft.description
 
 
 def test_confirming_changes_no_word(draft):
@@ -205,12 +311,23 @@ def test_the_api_does_the_same(services, made):
         assert code(client.post(f"{url}/claims", json={"confirm": True})) == (409, "published")
 
 
+def test_a_detail_in_the_models_own_words_is_confirmed_or_left_out_like_any_other(draft):
+    found = draft.model_copy(update={"details": [Detail(phrase="thumb loops", confidence=0.6)]})
+    assert claims.is_detail("detail:thumb loops", found)
+    assert not claims.is_detail("detail:thumb loops", draft)
+    assert not claims.is_detail("thumb loops", found)
+    assert claims.fits(found, "detail:thumb loops")
+    seen = edited(found, Edit("set", "detail:thumb loops", "thumb loops"))
+    assert (seen.title, seen.description) == (draft.title, draft.description), "no form says how to say it"
+
+
 @pytest.mark.parametrize(
     ("facts", "error"),
     [
         ({"title": "Mine"}, "bad_field"),
         ({"colour": "black", "no such": "thing"}, "bad_field"),
         ({"detail:no such detail": None}, "bad_field"),
+        ({"colour": "black", "detail:round toe": "round toe"}, "bad_field"),
         ({"category": None}, "bad_category"),
     ],
 )

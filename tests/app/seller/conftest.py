@@ -1,4 +1,4 @@
-"""A browser, a server for each test, and how a person moves on the page. Everything waits for what it can see."""
+"""How a person moves on the page. Everything waits for what it can see."""
 
 from __future__ import annotations
 
@@ -9,47 +9,19 @@ from typing import Any
 
 import pytest
 
-from app.accounts.passwords import write_password
-from app.setup.external_tools import find_chromium
-from tests.app.support.page_server import CHROMIUM_ARGS, served
+from tests.app.support.page_server import PASSWORD, SLOW_MACHINE
 from tests.fakes import FakePipeline, jpeg
 
 playwright = pytest.importorskip("playwright.sync_api")
 Page, Browser, expect = playwright.Page, playwright.Browser, playwright.expect
 
 SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
-PASSWORD = "correct horse"
-SLOW_MACHINE = 60_000
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=SLOW_MACHINE)
-    with playwright.sync_playwright() as play:
-        found = play.chromium.launch(executable_path=str(find_chromium()), args=CHROMIUM_ARGS)
-        yield found
-        found.close()
 
 
 @pytest.fixture
 def pipeline() -> Any:
     """What writes the drafts; a test with the real model replaces this."""
     return FakePipeline()
-
-
-@pytest.fixture
-def serve(build: Any, tmp_path: Path) -> Iterator[Callable[..., str]]:
-    """Starts the app with a pipeline; returns its address. ``sellers``: names for the password mode."""
-    with ExitStack() as stack:
-
-        def _serve(pipeline: Any, sellers: tuple[str, ...] = (), **settings: Any) -> str:
-            if sellers:
-                settings["passwords"] = tmp_path / "passwords"
-                for name in sellers:
-                    write_password(settings["passwords"], name, PASSWORD)
-            return stack.enter_context(served(build(pipeline=pipeline, **settings)))
-
-        yield _serve
 
 
 @pytest.fixture
@@ -66,7 +38,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
             context.set_default_timeout(SLOW_MACHINE)
             page = context.new_page()
             page.on("pageerror", lambda error: errors.append(str(error)))
-            page.goto(url)
+            page.goto(url if seller is None else f"{url}sign-in")  # "/" leads strangers to the feed
             if seller is not None:
                 sign_in(page, seller)
             expect(page.locator("#ipl-top header")).to_be_visible()
@@ -108,6 +80,14 @@ def write(page: Page) -> None:
 def publish(page: Page) -> Any:
     """The publish button; there only when a draft is finished."""
     return page.get_by_role("button", name="Publish", exact=True)
+
+
+def put_online(page: Page) -> None:
+    """Press it, and once more where it asks for a price."""
+    publish(page).click()
+    anyway = page.get_by_role("button", name="Publish without a price")
+    if anyway.is_visible():
+        anyway.click()
 
 
 def facts(page: Page) -> None:

@@ -33,6 +33,7 @@ def test_published_here_and_in_a_visitors_feed_there_within_five_seconds(serve, 
     seller = visit(url)
     add(seller, files)
     write(seller)
+    seller.get_by_label("Price in EUR").fill("15")
     began = time.monotonic()
     publish(seller).click()
     row = ops.locator("#ops-slate tbody tr").first

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.seller.conftest import add, expect, facts, publish
+from tests.app.seller.conftest import add, expect, facts, publish, put_online, write
 
 pytestmark = [pytest.mark.browser, pytest.mark.model, pytest.mark.timeout(600)]
 # Notes in which order things first stood on the page.
@@ -27,6 +27,28 @@ PIECES = {
 }
 
 
+def test_six_taps_with_the_real_model(serve: Any, visit: Any, repository: Path, real_pipeline: Any) -> None:
+    page = visit(serve(real_pipeline))
+    page.evaluate("addEventListener('pointerdown', () => { window.taps = (window.taps ?? 0) + 1; }, true)")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Add photos").click()
+    chooser.value.set_files(str(repository / "demo" / "hoodie.jpg"))
+    expect(page.locator(".shot")).to_have_count(1)
+    write(page)
+    expect(page.get_by_label("Title", exact=True)).to_be_in_viewport()
+    page.get_by_role("button", name="All of this is right").click()
+    expect(page.locator(".mirror mark.check")).to_have_count(0)
+    grade = page.get_by_role("group", name="How would you grade its condition?")
+    grade.get_by_role("button", name="very good").click()
+    expect(grade).to_have_count(0)
+    page.get_by_label("Price in EUR").click()
+    page.keyboard.type("15")
+    publish(page).click()
+    expect(page.get_by_role("heading", name="It is online")).to_be_visible()
+    assert page.evaluate("window.taps") <= 6
+    expect(page.locator(".done-page h2")).to_contain_text("hoodie")
+
+
 def test_a_real_draft_streams_into_the_page(serve: Any, visit: Any, repository: Path, real_pipeline: Any) -> None:
     page = visit(serve(real_pipeline))
     add(page, [str(repository / "demo" / name) for name in ("hoodie.jpg", "hoodie_label.jpg")])
@@ -42,5 +64,5 @@ def test_a_real_draft_streams_into_the_page(serve: Any, visit: Any, repository: 
     text = page.get_by_label("Description", exact=True).input_value()
     assert text.endswith("Worn twice."), "the seller's own words stand there unchanged"
     page.get_by_label("Price in EUR").fill("12")
-    publish(page).click()
+    put_online(page)
     expect(page.get_by_role("heading", name="It is online")).to_be_visible()

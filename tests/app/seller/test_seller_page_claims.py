@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app.seller.conftest import SIZES, add, expect, facts, publish, write
+from tests.app.seller.conftest import SIZES, add, expect, facts, put_online, write
 from tests.app.seller.test_seller_page_axe import findings
 from tests.fakes import FakePipeline
 
@@ -59,7 +59,7 @@ def test_marked_words_are_settled_by_taps(size: str, serve: Any, visit: Any, fil
     page.get_by_role("button", name="All of this is right").click()
     expect(marks).to_have_count(0)
     expect(bottom).not_to_contain_text("not confirmed")
-    publish(page).click()
+    put_online(page)
     expect(page.get_by_role("heading", name="It is online")).to_be_visible()
     listing = httpx.get(f"{url}v1/listings").json()["listings"][0]
     assert listing["title"] == before[title].replace("Navy", "Black")
@@ -112,3 +112,48 @@ def test_an_answer_is_in_the_text_at_once(serve: Any, visit: Any, files: list[st
         "Navy dress with a zip and pockets. It has ribbed cuffs. It is in very good condition.\n\nWorn twice."
     )
     assert pipeline.runs >= 1
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_is_offered_is_added_with_a_tap(size: str, serve: Any, visit: Any, files: list[str]) -> None:
+    page = visit(serve(FakePipeline(marked=True)), size)
+    add(page, files)
+    write(page)
+    title, text, adds = page.get_by_label("Title", exact=True), page.get_by_label("Description"), page.locator(".adds")
+    before = {field: field.input_value() for field in (title, text)}
+    assert all(chip.bounding_box()["height"] >= 44 for chip in adds.get_by_role("button").all())
+    assert findings(page) == []
+    adds.get_by_role("button", name="drawstring hood").click()
+    after = "Navy hoodie with a drawstring hood and a zip. It has pockets and ribbed cuffs."
+    expect(text).to_have_value(after)
+    expect(title).to_have_value(before[title])
+    expect(adds.get_by_role("button")).to_have_count(2)
+    page.locator(".bottom").get_by_role("button", name="Undo").click()
+    expect(text).to_have_value(before[text])
+    expect(adds.get_by_role("button")).to_have_count(3)
+
+    # By the keyboard; into a text that was typed it goes as well, and out of it again.
+    text.fill("Warm and soft.")
+    adds.get_by_role("button", name="zip pockets").press("Enter")
+    expect(text).to_have_value("Warm and soft. It has zip pockets.")
+    expect(adds.get_by_role("button", name="also white")).to_be_focused()
+    page.locator(".bottom").get_by_role("button", name="Undo").click()
+    expect(text).to_have_value("Warm and soft.")
+
+
+def test_a_wrong_word_is_put_right_with_one_tap(serve: Any, visit: Any, files: list[str]) -> None:
+    page = visit(serve(FakePipeline(marked=True)))
+    add(page, files)
+    write(page)
+    title, text, checks = (
+        page.get_by_label("Title", exact=True),
+        page.get_by_label("Description"),
+        page.locator(".checks"),
+    )
+    checks.get_by_role("button", name="black, not navy").click()
+    expect(title).to_have_value("Black hoodie with ribbed cuffs")
+    checks.get_by_role("button", name="No pockets").click()
+    expect(text).not_to_contain_text("pockets")
+    page.locator(".bottom").get_by_role("button", name="Undo").click()
+    checks.get_by_role("button", name="dress, not hoodie").click()
+    expect(title).to_have_value("Black dress with ribbed cuffs")

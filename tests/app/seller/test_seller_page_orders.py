@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app.seller.conftest import Page, add, expect, publish, write
+from tests.app.seller.conftest import Page, add, expect, put_online, write
 from tests.app.seller.test_seller_page_axe import findings
 from tests.fakes import jpeg
 
@@ -99,7 +99,7 @@ def test_by_hand_it_is_sold_and_on_sale_again(serve: Any, visit: Any, pipeline: 
     page = visit(serve(pipeline))
     add(page, files)
     write(page)
-    publish(page).click()
+    put_online(page)
     page.get_by_role("button", name="See my listings").click()
     item = page.locator(".item")
     item.get_by_role("button", name="Mark sold").click()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.store.search_index import NoIndex
-from tests.app.seller.conftest import add, expect, facts, publish, write
+from tests.app.seller.conftest import SIZES, add, expect, facts, publish, put_online, write
 from tests.app.support.page_server import served
 from tests.fakes import FakePipeline
 
@@ -23,6 +23,15 @@ WATCH = """() => {
     watcher.disconnect();
   }).observe(document.body, { childList: true, subtree: true });
   document.querySelector('#ipl-write').click();
+}"""
+MOST_SHIFT = 0.05
+# Shifts as they count for CLS, once the tap on the button is answered.
+SHIFTS = """async () => {
+  for (const _ of [1, 2]) await new Promise(requestAnimationFrame);
+  window.shifts = [];
+  new PerformanceObserver((list) => { for (const { value, sources, hadRecentInput } of list.getEntries())
+    if (!hadRecentInput) window.shifts.push({ value, moved: sources.map(({ node }) => node?.outerHTML?.slice(0, 80)) });
+  }).observe({ type: 'layout-shift' });
 }"""
 ATTACK = "<img src=x onerror='window.hit=1'><script>window.hit=1</script>${window.hit=1}{{7*7}}"
 
@@ -42,6 +51,19 @@ def test_the_second_seller_sees_the_line_and_the_page_answers(serve: Any, visit:
     expect(publish(anna)).to_be_visible()
     expect(publish(ben)).to_be_visible()
     assert anna.evaluate("window.firstFact") < FIRST_FACT_MS
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_nothing_jumps_while_the_draft_streams(size: str, serve: Any, visit: Any, files: list[str]) -> None:
+    page = visit(serve(FakePipeline(marked=True, delay=0.1)), size)
+    add(page, files)
+    page.locator("#ipl-write").click()
+    for shown in (".work", "#t-title-live", "#ipl-sell.drafted"):
+        expect(page.locator(shown)).to_be_visible()
+    page.evaluate(SHIFTS)
+    expect(publish(page)).to_be_visible()
+    shifts = page.evaluate("window.shifts")
+    assert sum(shift["value"] for shift in shifts) < MOST_SHIFT, shifts
 
 
 def test_refused_photos_say_why_and_the_others_stay(serve: Any, visit: Any, files: list[str], tmp_path: Path) -> None:
@@ -119,7 +141,7 @@ def test_markup_is_shown_and_never_run(serve: Any, visit: Any, files: list[str])
     page.locator("#p-brand").get_by_role("button", name="Save").click()
     expect(page.locator("#f-brand .val")).to_have_text(ATTACK[:70])
     page.get_by_label("Title", exact=True).fill(ATTACK)
-    publish(page).click()
+    put_online(page)
     expect(page.locator(".done-page h2")).to_have_text(ATTACK)
     page.get_by_role("button", name="See my listings").click()
     expect(page.locator(".item h3")).to_have_text(ATTACK)

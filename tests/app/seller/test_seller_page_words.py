@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app.seller.conftest import add, expect, facts, publish, write
+from tests.app.seller.conftest import add, expect, facts, publish, put_online, write
 from tests.fakes import FakePipeline
 
 pytestmark = pytest.mark.browser
@@ -19,7 +19,7 @@ def test_the_page_says_what_was_taken_out(serve: Any, visit: Any, pipeline: Any,
     add(page, files)
     write(page)
     page.get_by_label("Title", exact=True).fill("Glock 19 pistol, 9mm")
-    publish(page).click()
+    put_online(page)
     expect(page.locator("#ipl-status")).to_contain_text("cannot be listed")
     assert httpx.get(f"{url}v1/listings").json() == {"listings": []}
 
@@ -30,7 +30,7 @@ def test_the_page_says_what_was_taken_out(serve: Any, visit: Any, pipeline: Any,
     page.locator("#e-brand").fill("Nike, ask otto@example.org")
     page.locator("#p-brand").get_by_role("button", name="Save").click()
     expect(page.locator("#f-brand")).to_contain_text("otto@example.org")
-    publish(page).click()
+    put_online(page)
     expect(page.get_by_role("heading", name="It is online")).to_be_visible()
     for words in ("vera@example.org", "+49 170 1234567", "otto@example.org"):
         expect(page.locator("#ipl-status")).to_contain_text(words)
@@ -61,6 +61,7 @@ def test_a_press_counts_though_the_page_is_drawn_again_under_it(serve: Any, visi
     page = visit(serve(FakePipeline()))
     add(page, files)
     write(page)
+    page.get_by_label("Price in EUR").fill("15")
     publish(page).scroll_into_view_if_needed()
     box = publish(page).bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -68,3 +69,20 @@ def test_a_press_counts_though_the_page_is_drawn_again_under_it(serve: Any, visi
     page.evaluate("const b = document.querySelector('.bottom'); b.outerHTML = b.outerHTML;")
     page.mouse.up()
     expect(page.get_by_role("heading", name="It is online")).to_be_visible()
+
+
+def test_publishing_without_a_price_asks_once(serve: Any, visit: Any, files: list[str]) -> None:
+    url = serve(FakePipeline())
+    page = visit(url)
+    add(page, files)
+    write(page)
+    publish(page).click()
+    question = page.get_by_role("group", name="Publish without a price?")
+    expect(question.get_by_role("button", name="Publish without a price")).to_be_focused()
+    assert httpx.get(f"{url}v1/listings").json() == {"listings": []}
+    question.get_by_role("button", name="Set a price").click()
+    expect(question).to_be_hidden()
+    expect(page.get_by_label("Price in EUR")).to_be_focused()
+    publish(page).click()
+    expect(page.get_by_role("heading", name="It is online")).to_be_visible()
+    assert httpx.get(f"{url}v1/listings").json()["listings"][0]["price"] is None

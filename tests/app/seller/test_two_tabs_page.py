@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.seller.conftest import add, expect, publish, write
+from tests.app.seller.conftest import add, expect, publish, put_online, write
 from tests.app.support.page_server import served
 from tests.fakes import FakePipeline
 
@@ -78,7 +78,7 @@ def test_a_field_that_changed_elsewhere_is_shown_and_what_was_typed_stays(
         expect(title).to_have_value("Once more")
         title.fill("Typed here, knowing the other")
         page.get_by_label("Price in EUR").fill("15")
-        publish(page).click()
+        put_online(page)
         expect(page.locator(".done-page h2")).to_have_text("Typed here, knowing the other")
         expect(page.locator(".done-page")).to_contain_text("15 EUR")
 

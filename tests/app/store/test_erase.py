@@ -59,6 +59,9 @@ def live(services, person, bob, *, ended=True):
         report(person, "", page, "impression", place)
     report(person, "", page, "click", page["places"][0])
     seen(bob, him)
+    person.post(f"/l/{other['id']}/ask", data={"text": f"{WORD} asks"})
+    bob.post(f"/l/{mine['id']}/ask", data={"text": "How long is it?"})
+    bob.post(f"/l/{mine['id']}/report", data={"text": WORD})
     bought = buy(person, other, "", f"wish {WORD}", page_id=page["id"]).json()
     given = buy(bob, sold, "", "wish of bob").json()
     if ended:
@@ -80,7 +83,17 @@ def test_a_person_is_gone_beside_a_running_server(people, capsys):
     photos = {p["id"] for p in was["other"]["photos"]}
     assert main(["erase", WORD, "--yes"]) == 0
     said = capsys.readouterr().out
-    for words in ("2 listings", "1 draft", "1 post", "4 photos", "1 token", "2 orders", "backup", "within seconds"):
+    for words in (
+        "2 listings",
+        "1 draft",
+        "1 post",
+        "4 photos",
+        "1 token",
+        "2 orders",
+        "1 message",
+        "backup",
+        "within seconds",
+    ):
         assert words in said, said
     assert f"accounts remove {WORD} " in said
     wait_until_gone(lambda: left_of(services, was["me"]))

@@ -20,6 +20,7 @@ from app.store.tables import (
     FeedRow,
     KeyRow,
     ListingRow,
+    MessageRow,
     OrderRow,
     now,
 )
@@ -28,7 +29,7 @@ from tests.app.feed.test_feed import buy, seen
 from tests.app.market.test_posts import posted, report
 from tests.app.support.clients import client_of, published
 
-LOGS = (FeedPageRow, FeedRow, FeedEventRow, FeedCandidatesRow, FeedPostRow, EventRow, KeyRow)
+LOGS = (FeedPageRow, FeedRow, FeedEventRow, FeedCandidatesRow, FeedPostRow, EventRow, MessageRow, KeyRow)
 STAY = (ListingRow, OrderRow, FeedItemRow)
 
 
@@ -48,6 +49,8 @@ def look(client):
 def use(client):
     listings = [published(client, price=n) for n in range(1, 8)]
     posted(client)
+    client.get("/feed")
+    client.post(f"/l/{listings[5]['id']}/ask", data={"text": "Is it warm?"})
     page = look(client)
     assert any(p["post"] for p in page["places"])
     order = buy(client, listings[0], page_id=page["id"]).json()
@@ -58,7 +61,7 @@ def use(client):
 def age(services, days):
     """Everything that was logged becomes that many days older."""
     with services.store.write() as session:
-        for table in (FeedPageRow, FeedEventRow, EventRow, KeyRow):
+        for table in (FeedPageRow, FeedEventRow, EventRow, MessageRow, KeyRow):
             session.execute(update(table).values(at=now() - timedelta(days=days)))
 
 
@@ -88,7 +91,7 @@ def test_behaviour_past_its_days_goes_by_the_clock_and_what_people_have_stays(bu
         fresh = look(client)  # made now: stays
         keys = 1  # of the listing whose order stands
         wait_for(lambda: counts(services, [FeedPageRow, KeyRow]) == {"feed_pages": 1, "idempotency_keys": keys})
-        wait_for(lambda: counts(services, [EventRow]) == {"assistant_events": 0})
+        wait_for(lambda: counts(services, [EventRow, MessageRow]) == {"assistant_events": 0, "messages": 0})
         assert counts(services, STAY) == stay
         with services.store.read() as session:
             assert session.scalars(select(FeedPageRow.id)).all() == [fresh["id"]]

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 from app.services import Services
 
+PASSWORD = "correct horse"
+SLOW_MACHINE = 60_000
 CHROMIUM_ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 

@@ -8,13 +8,13 @@ import random
 from PIL import Image
 
 
-def picture(seed: int) -> bytes:
+def picture(seed: int, side: int = 320) -> bytes:
     """A photo that looks like no other: blocks of random grey, the same ones for the same seed."""
     dice = random.Random(seed)
     small = Image.new("L", (8, 8))
     small.putdata([dice.randrange(256) for _ in range(64)])
     buffer = io.BytesIO()
-    small.resize((320, 320)).convert("RGB").save(buffer, "JPEG")
+    small.resize((side, side)).convert("RGB").save(buffer, "JPEG")
     return buffer.getvalue()
 
 

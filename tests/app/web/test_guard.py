@@ -170,7 +170,7 @@ def test_the_page_stores_nothing_for_nobody_and_opens_for_whoever_signed_in(star
     assert server.temp_bytes() == 0
     assert [p for p in (server.home / "uploads").rglob("*") if p.is_file()] == []
     with httpx.Client(base_url=server.url, timeout=30) as browser:
-        assert browser.get("/").headers["location"] == "/sign-in"
+        assert browser.get("/").headers["location"] == "/feed"
         assert browser.post("/sign-in", data={"name": "ann", "password": "long enough"}).status_code == 303
         for path in ("/", "/config", "/theme.css"):
             assert browser.get(path).status_code == 200

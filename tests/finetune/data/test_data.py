@@ -1,13 +1,14 @@
 import json
 import re
+from random import Random
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from app.cli.main import main
-from finetune.data.build import from_annotations, item_groups, write_data
-from finetune.data.past_listings import listing_rows, supported_text, tasks_of
+from finetune.data.build import from_annotations, from_listings, item_groups, write_data
+from finetune.data.past_listings import LabelFinder, listing_rows, listing_tasks
 from finetune.data.splits import is_validation_sender
 from finetune.data.tasks import TaskPlan
 from finetune.errors import DataError
@@ -83,33 +84,13 @@ def test_the_page_shows_the_photos_by_relative_path_and_escapes_texts(rows, tmp_
     assert "<b>x" not in page
 
 
-FACTS = {"colour": "navy", "closure": "zip", "size": "M"}
-NODE = TAXONOMY.categories["Hoodie"]
-
-
-@pytest.mark.parametrize(
-    ("text", "kept"),
-    [
-        ("Navy hoodie with a zip. It is made of wool.", "Navy hoodie with a zip."),
-        ("Worn 3 times. Nice hoodie.", "Nice hoodie."),
-        ("Navy hoodie. Call me at 0171 2345678.", ""),
-        ("Navy hoodie in size M.", "Navy hoodie in size M."),
-        ("-", ""),
-        ("Hoodie in navy blue. It has a print.", "Hoodie in navy blue."),
-        ("Style note\nA navy hoodie for every day\nFree returns for all", "A navy hoodie for every day."),
-    ],
-)
-def test_only_what_the_facts_say_is_taught_of_a_sellers_text(text, kept):
-    assert supported_text(text, FACTS, NODE, TAXONOMY) == kept
-
-
 def test_a_listing_teaches_what_a_photo_can_show_and_nothing_else(tmp_path):
     given = {"colour": "navy", "size": "M", "brand": "Nike", "material": "odd"}
     listing = {"id": "a", "seller_id": "s", "category": "Hoodie", "photos": [{"id": "ab12"}], "attributes": given}
     listing |= {"title": "Navy hoodie", "description": ""}
-    photo_tasks, written = tasks_of(listing, TAXONOMY)
-    assert {task.name: task.answer for task in photo_tasks} == {"category": "hoodie", "colour": "navy"}
-    assert [(task.name, task.answer) for task in written] == [("title", "Navy hoodie")]
+    taught = {task.name: task.answer for task in listing_tasks(listing, TAXONOMY, Random(0), [])}
+    assert (taught["category"], taught["colour"]) == ("hoodie", "navy")
+    assert taught.keys() <= {"category", "colour", "form", "listing"}
     file = tmp_path / "l.jsonl"
     odd = {**listing, "id": "b", "title": "Kurta", "category": "Kurtas"}
     file.write_text(
@@ -132,7 +113,34 @@ def test_a_listing_teaches_what_a_photo_can_show_and_nothing_else(tmp_path):
     ((row,), report) = read()
     assert (row["sender_id"], row["item"], report.kept) == ("s", "s:a", 1)
     assert Image.open(row["image"]).size == (64, 64)
-    assert tasks_of(row["listing"], TAXONOMY)[0] == photo_tasks
+    again = {task.name: task.answer for task in listing_tasks(row["listing"], TAXONOMY, Random(0), [])}
+    assert again == taught
+
+
+def test_a_label_and_a_back_are_not_asked_what_the_listing_states(tmp_path, monkeypatch):
+    """The form sees all photos of a listing, the single questions the first; a label is asked what it cannot say."""
+    for k in range(4):
+        photo(tmp_path / f"p{k}.jpg", 7 * k)
+    row = {"id": "a", "seller_id": "s", "category": "Hoodie", "title": "Navy hoodie", "attributes": {"colour": "navy"}}
+    photos = [{"id": f"p{k}"} for k in range(4)]
+    file = tmp_path / "l.jsonl"
+    file.write_text("".join(json.dumps({**row, "id": n, "photos": photos, "description": n}) + "\n" for n in "ab"))
+    labels = iter([True, False, False] * 2)
+    monkeypatch.setattr(LabelFinder, "__call__", lambda self, image: next(labels))
+    catalogue = open_catalogue(file, vocabulary(), lambda texts: np.zeros((len(texts), 2), np.float32))
+    rows, _ = listing_rows(catalogue, tmp_path / "out", Fetcher(tmp_path / "fetched"))
+    assert [row["role"] for row in rows[:4]] == ["cover", "label", "side", "side"]
+    other = [{**rows[0], "image": photo(tmp_path / "v.jpg", 99), "more": []}]
+    write_data(rows[:4], from_listings(TAXONOMY), tmp_path / "made", split=lambda given: (rows[:4], other))
+    samples = read_samples(tmp_path / "made" / "train.jsonl")
+    asked, form, label = (s for s in samples if not set(s["tasks"]) & {"title", "description", "listing"})
+    assert [len(s["images"]) for s in (asked, form, label)] == [1, 4, 1]
+    assert sorted(asked["tasks"]) == ["category", "colour"]
+    assert form["tasks"] == ["form"]
+    assert form["messages"][0]["content"].startswith("<image>\n" * 4)
+    assert len(label["tasks"]) == 4
+    assert {m["content"] for m in label["messages"] if m["role"] == "assistant"} == {"unknown"}
+    assert label["images"][0].endswith(rows[1]["image"].rpartition("/")[2])
 
 
 def test_of_one_sender_whole_items_are_kept_for_validation(tmp_path):
@@ -189,7 +197,8 @@ def test_one_shop_with_words_of_its_own_makes_samples_in_ours(tmp_path, capsys):
     assert "Validation is whole items" in out
     (tmp_path / "made").rename(tmp_path / "elsewhere")
     first, *_ = read_samples(tmp_path / "elsewhere" / "train.jsonl")
-    assert [m["content"] for m in first["messages"] if m["role"] == "assistant"] == ["hoodie", "navy"]
+    answers = [m["content"] for m in first["messages"] if m["role"] == "assistant"]
+    assert sorted(answers) == ["hoodie", "navy"]
     assert (tmp_path / "elsewhere" / first["images"][0]).is_file()
 
 

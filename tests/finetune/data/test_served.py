@@ -25,7 +25,7 @@ SENDERS = [
     next(i for i in range(100) if is_validation_sender(i)),
     next(i for i in range(100) if not is_validation_sender(i)),
 ]
-LISTING = {"seller_id": "s", "category": "Hoodie", "photos": [], "attributes": {"colour": "navy", "closure": "zip"}}
+LISTING = {"category": "Hoodie", "attributes": {"colour": "navy", "closure": "zip"}, "title": "", "description": ""}
 
 
 def samples(tmp_path, teach, **more):

@@ -9,15 +9,12 @@ from finetune.train.collator import IGNORED, Collator, encode, read_samples
 from finetune.train.families import FAMILIES, family_of
 from finetune.train.loading import load_processor
 from listing.backends.turns import TemplateError, answer, find_turns, question
-from tests.finetune import tiny
+from tests.finetune import tiny, tiny_models
 
 # What the assistant writes in each turn, as the family's template has it.
+LEAD = {"smolvlm": " "}  # what an answer begins with
 WRITTEN = {
-    "ipl-mini": ["It?<|im_end|>", "red 0<|im_end|>"],
-    "smolvlm": [" It?<end_of_utterance>", " red 0<end_of_utterance>"],
-    "qwen2.5-vl": ["It?<|im_end|>", "red 0<|im_end|>"],
-    "qwen3-vl": ["It?<|im_end|>", "red 0<|im_end|>"],
-    "llava-onevision": ["It?<|im_end|>", "red 0<|im_end|>"],
+    name: [f"{LEAD.get(name, '')}{said}{end}" for said in ("It?", "red 0")] for name, (_, end) in tiny.BUILDERS.items()
 }
 
 
@@ -34,7 +31,7 @@ def processor(models):
 def test_exactly_the_answers_and_their_end_of_turn_carry_loss(name, processor, conversations):
     made = processor(name)
     kept, dropped = encode(read_samples(conversations / "train.jsonl"), made, 500)
-    assert len(kept) == 8
+    assert len(kept) == 9
     assert not dropped
     batch = Collator(made)([kept[0], kept[-1]])
     ids, labels = batch["input_ids"], batch["labels"]
@@ -49,7 +46,7 @@ def test_exactly_the_answers_and_their_end_of_turn_carry_loss(name, processor, c
     assert not (labels[ids == made.image_token_id] != IGNORED).any()
     assert (labels[batch["attention_mask"] == 0] == IGNORED).all()
     text = made.tokenizer.decode(labels[1][labels[1] != IGNORED])
-    assert text.strip() == "A hat" + WRITTEN[name][0].strip()[3:]
+    assert text.strip() == "A hat" + tiny.BUILDERS[name][1]
 
 
 def test_an_answer_that_stands_in_its_own_question_is_not_confused(processor):
@@ -65,7 +62,7 @@ def test_too_long_samples_are_dropped_whole_and_counted(processor, conversations
     samples = read_samples(conversations / "train.jsonl")
     full, _ = encode(samples, made, 500)
     kept, dropped = encode(samples, made, full[0].tokens - 1)
-    assert [s.tokens for s in kept] == [full[-1].tokens]
+    assert [s.tokens for s in kept] == [s.tokens for s in full[-2:]]
     assert dropped == {f"longer than {full[0].tokens - 1} tokens": 7}
 
 
@@ -79,11 +76,12 @@ def test_control_tokens_in_a_listing_cannot_open_a_turn(processor):
     assert dropped == {"control tokens in the text": 1}
 
 
-def test_a_template_that_contradicts_itself_is_refused(processor):
-    made = processor("llava-onevision")
-    made.chat_template = tiny.ONEVISION
+@pytest.mark.parametrize(("name", "template"), [("llava-onevision", tiny.ONEVISION), ("qwen3.5", tiny_models.THINKING)])
+def test_a_template_that_contradicts_itself_is_refused(name, template, processor):
+    made = processor(name)
+    made.chat_template = template
     with pytest.raises(TemplateError, match="differently"):
-        find_turns(made, [question("a"), answer("b")])
+        find_turns(made, [question("a"), answer("b"), question("c", 0), answer("d")])
 
 
 def test_a_photo_behind_an_answer_is_refused(processor, conversations):

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,16 +12,17 @@ import yaml
 from peft import PeftModel
 from PIL import Image
 from transformers import AutoModelForImageTextToText
+from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
 from app.cli.main import main
 from finetune.data.tasks import TaskPlan
 from finetune.embedded import assemble
 from finetune.embedded.assemble import ROOT
 from finetune.errors import TuneError
-from finetune.train.chat import train_chat
+from finetune.train.chat import optimizer_of, train_chat
 from finetune.train.configs import ChatConfig, TuneConfig
 from finetune.train.families import FAMILIES
-from finetune.train.loading import check_trained, load_base, trained, with_lora
+from finetune.train.loading import check_trained, load_base, tower_layers, trained, with_lora
 from finetune.train.merge import merge
 from finetune.tune import STAGES, strict
 from listing.backends.base import ChoiceQuestion
@@ -133,11 +135,68 @@ def test_only_the_embedded_family_is_laid_out_as_a_tree():
 @pytest.mark.parametrize("name", NAMES)
 def test_lora_reaches_every_layer_of_the_language_model_and_nothing_of_the_tower(name, models):
     base, _, family = load_base(models(name), pixels={})
-    names = [n for n, m in base.named_modules() if isinstance(m, torch.nn.Linear) and re.fullmatch(family.lora, n)]
-    assert len(names) == 2 * 7
-    assert not any(n.startswith(family.vision) for n in names)
+    linear = {name for name, module in base.named_modules() if isinstance(module, torch.nn.Linear)}
+    names = {name for name in linear if re.fullmatch(family.lora, name)}
+    assert names == {name for name in linear if name.startswith(f"{family.language}.layers.")}
+    assert len(names) >= 2 * 6
     for prefix in (*family.skipped, *family.vision, *family.projector):
         assert base.get_submodule(prefix) is not None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_tower_is_reached_where_the_config_says_so(name, models):
+    base, _, family = load_base(models(name), pixels={})
+    inside = tower_layers(base, family, ())
+    model = with_lora(base, family, 2, 4, 0.0, family.projector, tower=True)
+    reached = {n.split(".lora_")[0] for n in trained(model) if n.startswith(family.vision) and ".lora_" in n}
+    assert reached == set(inside)
+    assert reached or name == "ipl-mini", "its tower is made of convolutions"
+    assert not any(n.startswith(family.projector) for n in reached)
+
+
+def test_a_tuned_tower_is_merged(models, conversations, tmp_path):
+    cfg = ChatConfig(
+        model=str(models("qwen3-vl")), data=str(conversations), out=str(tmp_path), quantize="none", rank=2, steps=1,
+        lora_tower=True, pixels={}, batch_size=2, accumulate=1, warmup=0, evaluate_every=9, fixed_samples=0,
+        save_every=9, workers=0, lr=5e-2, attention="sdpa", optimizer="adamw_torch",
+    )  # fmt: skip
+    train_chat(cfg)
+    before = dict(_plain(models("qwen3-vl")).named_parameters())
+    after = dict(_plain(merge(cfg.model, tmp_path / "adapter", tmp_path / "merged")).named_parameters())
+    changed = [n for n, p in before.items() if not torch.equal(p, after[n]) and n.startswith("model.visual.")]
+    assert any("blocks.0.attn.qkv" in n for n in changed)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"attention": "no_such_kernel"}, r"attention: 'no_such_kernel' cannot be used here"),
+        ({"report_to": ("wandb",)}, r"report_to: wandb is not installed \(pip install wandb\)"),
+        ({"rank": 0, "lora_tower": True}, "lora_tower is LoRA"),
+    ],
+)
+def test_what_cannot_be_used_is_one_sentence_before_training(given, said, models, conversations, tmp_path):
+    cfg = ChatConfig(
+        model=str(models("smolvlm")), data=str(conversations), out=str(tmp_path), quantize="none", pixels={}
+    )
+    with pytest.raises(TuneError, match=said) as refused:
+        train_chat(replace(cfg, **given))
+    assert "\n" not in str(refused.value)
+
+
+def test_the_optimizer_is_paged_on_a_gpu_that_holds_the_whole_model(monkeypatch):
+    assert optimizer_of("auto", use_cpu=False) == "paged_adamw_32bit"
+    assert optimizer_of("auto", use_cpu=True) == "adamw_torch_fused"
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    assert optimizer_of("auto", use_cpu=False) == "adamw_torch_fused"
+    assert optimizer_of("lion_8bit", use_cpu=False) == "lion_8bit"
+
+
+def test_the_documented_table_is_that_of_the_rows():
+    text = (ROOT / "docs" / "tuning.md").read_text(encoding="utf-8")
+    said = re.findall(r"^\| ([\w.-]+) \| (`\w+`(?:, `\w+`)*) \| yes \| yes \| yes \|", text, re.MULTILINE)
+    classes = MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+    assert said == [(f.name, ", ".join(f"`{classes[kind]}`" for kind in f.model_types)) for f in FAMILIES]
 
 
 def test_something_unlisted_that_would_train_is_refused(models):
@@ -146,7 +205,7 @@ def test_something_unlisted_that_would_train_is_refused(models):
     assert all("lora_" in n for n in trained(model))
     next(iter(base.model.connector.parameters())).requires_grad_(True)
     with pytest.raises(TuneError, match="too much"):
-        check_trained(model, family, ())
+        check_trained(model, family.lora, ())
     with pytest.raises(TuneError, match=r"no module 'model\.projector'"):
         with_lora(base, family, 2, 4, 0.0, ("model.projector",))
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from PIL import Image
 
 from listing.backends import forms
 from listing.backends.base import BackendError, Form
 from listing.backends.chat_server import Patience
 from listing.backends.openai import SIDES, OpenAIBackend
 from listing.backends.words import STAND_IN, Token
+from listing.evidence.eyes import Sight
 from listing.evidence.neighbours import Neighbours
 from listing.evidence.ocr import OcrSpan
 from listing.facts.ensemble import UNCALIBRATED, AttributeCalibration, Calibration
@@ -134,6 +137,30 @@ def test_the_schema_names_the_whole_tree_and_the_words_of_each_answer() -> None:
     assert {"hoodie", "sofa", "drill", "something else"} <= set(values)
     assert "navy" in keys["colour"]["properties"]["value"]["enum"]
     assert "unknown" in keys["colour"]["properties"]["value"]["enum"]
+
+
+def test_details_in_a_models_own_words_reach_its_text_and_are_marked_there() -> None:
+    text = "Navy zip hoodie\nNavy hoodie with a zip and thumb loops."
+
+    def script(request: Request) -> Answer:
+        if request.body.get("stream"):
+            return Answer(pieces=(event(text), event(finish="stop")))
+        return reply(json.dumps({**HOODIE, "details": [{"value": "thumb loops at the cuffs", "sure": 0.97}]}))
+
+    draft, requests = drafted(seeing(script))
+    likely = next(line for line in prompt_of(requests[1]).splitlines() if line.startswith("Likely"))
+    assert "thumb loops at the cuffs" in likely
+    assert "thumb loops" in draft.description
+    marked = next(span for span in draft.spans if span.attribute == "detail")
+    assert (marked.value, marked.status) == ("thumb loops at the cuffs", "check")
+    assert draft.description[marked.start : marked.end] == "thumb loops"
+
+
+def test_a_detail_is_no_less_likely_because_others_might_have_been_named_first() -> None:
+    form = Form("", {"category": ("hoodie",)}, phrases="details")
+    said = spelled('{"category": "hoodie", "details": ["', ("cane seat", {"cane seat": 0.1, "worn arms": 0.9}), '"]}')
+    filled = forms.read(form, text_of(said), [Token(token, math.log(shares[token])) for token, shares in said], 1)
+    assert [(w.text, w.sure) for w in filled.phrases or ()] == [("cane seat", STAND_IN)]
 
 
 def test_what_a_model_reads_is_a_guess_with_its_place() -> None:
@@ -362,6 +389,15 @@ def test_past_listings_that_were_not_measured_do_not_vote(words: str, count: int
     assert draft.category.value == "Hoodie"
 
 
+class ClothesEyes:
+    """They know clothes alone, and find nothing that stands out: of a bike they see a bare wall with a pocket."""
+
+    types: ClassVar[dict[str, list[str]]] = {}
+
+    def look(self, photo: Image.Image) -> Sight:
+        return Sight(None, {"label": {"Hat": 0.2, "Shoes": 0.1}}, {"pockets": 0.9}, {"creased": 0.9})
+
+
 @pytest.mark.parametrize("form", [True, False])
 def test_a_taxonomy_of_ones_own_is_asked_and_drafted(
     form: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -369,7 +405,7 @@ def test_a_taxonomy_of_ones_own_is_asked_and_drafted(
     (tmp_path / "bikes.yaml").write_text(OWN)
     monkeypatch.setenv("IPL_TAXONOMY", str(tmp_path / "bikes.yaml"))
     load_taxonomy.cache_clear()
-    said = {"category": "cargo bike", "colour": "red", "frame": "step-through", "details": ["wooden box"]}
+    said = {"category": "cargo bike", "colour": "red", "frame": "step-through"}
     words = {"What is it?": "cargo bike", "What is its colour?": "red", "What is its frame?": "step-through"}
 
     def script(request: Request) -> Answer:
@@ -380,12 +416,14 @@ def test_a_taxonomy_of_ones_own_is_asked_and_drafted(
         return reply(words.get(prompt_of(request).split("\n")[0], "unknown"))
 
     try:
-        draft, requests = drafted(seeing(script, logprobs=False), calibration=UNCALIBRATED)
+        draft, requests = drafted(seeing(script, logprobs=False), calibration=UNCALIBRATED, eyes=ClothesEyes())
     finally:
         load_taxonomy.cache_clear()
     assert draft.category.value == "Cargo bike"
     assert (shown(draft, "frame"), shown(draft, "colour")) == ("step-through", "red")
     assert "cargo bike" in draft.title.lower()
+    assert draft.details == []
+    assert {flag.code for flag in draft.flags} == {"uncalibrated"}
     assert "t-shirt" not in json.dumps([r.body["messages"][0]["content"][-1] for r in requests])
 
 

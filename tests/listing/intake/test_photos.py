@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import random
+from pathlib import Path
 
+import imagehash
 import pytest
 from PIL import Image, ImageCms, ImageDraw, PngImagePlugin
 
@@ -98,6 +100,12 @@ def test_perceptual_hash_knows_the_same_photo_again() -> None:
     assert hamming(phash(first), phash(first)) == 0
     assert hamming(phash(first), phash(again)) <= 6
     assert hamming(phash(first), phash(other)) > 10
+
+
+def test_the_hash_is_that_of_the_library() -> None:
+    demo = Path(__file__).resolve().parents[3] / "demo"
+    for photo in [*map(Image.open, sorted(demo.glob("*.jpg"))), Image.new("RGB", (40, 30), (9, 90, 200))]:
+        assert phash(photo) == str(imagehash.phash(photo))
     assert hamming("0" * 16, "f" * 16) == 64
     with pytest.raises(ValueError, match="cannot be compared"):
         hamming("00", "0000")

@@ -1,0 +1,230 @@
+"""The feed as a page: cards, search by words and by a photo, filters. It can be read without a script."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+
+from app.buyer.cards import SMALL, card, post_card
+from app.buyer.filters import Filters, read
+from app.buyer.scaled import scaled_photo
+from app.buyer.visitor import Visitor, address_of, remember, visitor_of
+from app.feed.pages import Place, Rates
+from app.market.posts import NOT_THERE
+from app.routing import Body, Deps, Id, services_of
+from app.seller import words
+from app.services import Services
+from app.store.tables import PostRow
+from app.templates import render
+from app.theme import script, stylesheet
+from app.views import AppError, Busy
+from listing.intake.photos import Photo, PhotoError, intake
+
+PER_PAGE, RANKED = 24, 48  # cards on a page; how many are ranked, the others follow by date
+LOGGED_PER_SECOND = 5.0  # pages of strangers at one address that are written down
+FILE = Path(__file__).with_name("templates") / "feed.html"
+HEADERS = {"Cache-Control": "no-store"}
+NO_PHOTO = "Choose a photo first."
+BUSY = "Other people's photos are being looked at; try again in a moment."
+pages = APIRouter(include_in_schema=False)
+strangers_pages = Rates(LOGGED_PER_SECOND)
+STRANGERS_PHOTOS = threading.Semaphore(1)  # whose photo is decoded: the other reader is for those who are signed in
+
+
+@pages.get("/feed")
+def feed(request: Request, services: Deps) -> Response:
+    """The feed, or what was looked for."""
+    visitor, filters = visitor_of(request), read(request.query_params)
+    if filters.searching:
+        return _page(request, visitor, filters, _found(services, filters, None))
+    return _page(request, visitor, filters, _ranked(request, visitor, filters))
+
+
+@pages.post("/feed")
+async def feed_by_photo(request: Request, services: Deps) -> Response:
+    """What looks like a photo; filters and words count as well."""
+    visitor = await run_in_threadpool(visitor_of, request)
+    try:
+        async with request.form(max_files=1, max_fields=20) as form:
+            filters, sent = read(dict(form)), form.get("photo")
+            data = await sent.read() if isinstance(sent, UploadFile) else b""
+    except HTTPException as error:
+        if error.status_code != 400:
+            raise
+        filters, data = read({}), b""
+
+    def look() -> Response:
+        photo, problem = _photo(visitor, data)
+        shown = _found(services, filters, photo) if photo or filters.searching else _ranked(request, visitor, filters)
+        return _page(request, visitor, filters, shown, by_photo=photo is not None, problem=problem)
+
+    return await run_in_threadpool(look)
+
+
+class Seen(Body):
+    """What of a page came into view."""
+
+    page: str = Field(max_length=64)
+    listings: list[Annotated[str, Field(max_length=64)]] = Field(default=[], max_length=RANKED)
+    posts: list[Annotated[str, Field(max_length=64)]] = Field(default=[], max_length=RANKED)
+
+
+@pages.post("/feed/seen", status_code=204)
+def seen(request: Request, services: Deps, body: Seen) -> None:
+    """Cards of a page came into view; repeated ones count once."""
+    visitor = visitor_of(request).check()
+    events = [("impression", body.page, listing_id, "") for listing_id in body.listings]
+    events += [("impression", body.page, "", post_id) for post_id in body.posts]
+    if events:  # else a stranger's cookie alone would get a row
+        services.feed.events(visitor, events)
+
+
+@pages.get("/feed/posts/{post_id}")
+def post_photo(services: Deps, post_id: Id) -> Response:
+    """The photo of a post, scaled."""
+    with services.store.read() as session:
+        row = session.get(PostRow, post_id)
+    if row is None:
+        raise AppError("not_found", NOT_THERE, 404)
+    return scaled_photo(services.listings.photo_file(None, row.photo_id), SMALL)
+
+
+@pages.get("/feed/buyer.css")
+def css() -> Response:
+    """The look of the pages for buyers."""
+    return Response(_files()["css"], media_type="text/css", headers={"Cache-Control": "max-age=86400"})
+
+
+@pages.get("/feed/buyer.js")
+def js() -> Response:
+    """Their one script."""
+    return Response(_files()["js"], media_type="text/javascript", headers={"Cache-Control": "max-age=86400"})
+
+
+@cache
+def _files() -> dict[str, str]:
+    return {"css": stylesheet("buyer"), "js": script("buyer")}
+
+
+@cache
+def version() -> str:
+    """Changes with stylesheet and script, so that browsers may keep them."""
+    return hashlib.sha256("".join(_files().values()).encode()).hexdigest()[:12]
+
+
+def _photo(visitor: Visitor, data: bytes) -> tuple[Photo | None, str]:
+    """The clean photo, or a sentence that says why there is none."""
+    if not data:
+        return None, NO_PHOTO
+    stranger = not visitor.seller
+    if stranger and not STRANGERS_PHOTOS.acquire(blocking=False):
+        return None, BUSY
+    try:
+        return intake([data])[0], ""
+    except PhotoError as error:
+        return None, words.sentence(str(error))
+    finally:
+        if stranger:
+            STRANGERS_PHOTOS.release()
+
+
+def _found(services: Services, filters: Filters, photo: Photo | None) -> dict[str, Any]:
+    """What the search found, as the template takes it."""
+    count = RANKED if photo is not None else PER_PAGE
+    first = 0 if photo is not None else (filters.page - 1) * PER_PAGE
+    found = services.shop.find(filters.wish, photo, first=first, count=count)
+    last = first + len(found.listings)
+    onward = photo is None and last < found.count and found.listings
+    return {
+        "cards": [card(x) for x in found.listings],
+        "count": found.count,
+        "page_id": "",
+        "next": filters.address(filters.page + 1) if onward else "",
+        "previous": filters.address(filters.page - 1) if photo is None and filters.page > 1 else "",
+    }
+
+
+def _ranked(request: Request, visitor: Visitor, filters: Filters) -> dict[str, Any]:
+    """A page of the visitor's own feed. It is made once and written down; further pages are the rest of it."""
+    services, given = services_of(request), request.query_params.get("on", "")[:64]
+    page_id = given
+    places: Sequence[Place] = services.feed.again(visitor.id, given) if given and filters.page > 1 else []
+    if not places:
+        page_id, places = _made(request, services, visitor)
+    first = (filters.page - 1) * PER_PAGE
+    cards = [_card(p) for p in places if first <= p.position < first + PER_PAGE]
+    more = any(p.position >= first + PER_PAGE for p in places)
+    on = {"on": page_id} if page_id else {}
+    return {
+        "cards": cards,
+        "count": None,
+        "page_id": page_id,
+        "next": filters.address(filters.page + 1, **on) if more else "",
+        "previous": filters.address(filters.page - 1, **on) if filters.page > 1 else "",
+    }
+
+
+def _made(request: Request, services: Services, visitor: Visitor) -> tuple[str, Sequence[Place]]:
+    """A page that is written down, with its id; for whom nothing is written down the same without one."""
+    try:
+        if visitor.logged:
+            if not visitor.seller:
+                strangers_pages.check(address_of(request))
+            page = services.feed.page(visitor.id, RANKED)
+            return page.id, page.places
+    except Busy:  # it is shown all the same
+        pass
+    slate, listings = services.feed.explain(visitor.id, RANKED)
+    shown = [(s, listings[s.item_id]) for s in slate.page if s.item_id in listings]
+    return "", [Place(n, s.reason, s.pctr, listing=x) for n, (s, x) in enumerate(shown)]
+
+
+def _card(place: Place) -> dict[str, Any]:
+    if place.post is not None:
+        return post_card(place.post)
+    assert place.listing is not None
+    return card(place.listing, place.reason)
+
+
+def _page(
+    request: Request,
+    visitor: Visitor,
+    filters: Filters,
+    shown: dict[str, Any],
+    *,
+    by_photo: bool = False,
+    problem: str = "",
+) -> Response:
+    services = services_of(request)
+    choices = services.shop.choices()
+    chosen = filters.wish.category
+    categories = {name: words.category_label(name) for name in (*choices.categories, *([chosen] if chosen else []))}
+    html = render(
+        FILE,
+        **shown,
+        filters=filters,
+        typed=filters.typed,
+        problems=filters.problems,
+        photo_problem=problem,
+        by_photo=by_photo,
+        categories=sorted(categories.items(), key=lambda pair: pair[1]),
+        sizes=choices.sizes,
+        colours=[(c, words.value_label(c)) for c in choices.colours],
+        currency=services.settings.currency,
+        visitor=visitor,
+        then="/feed",
+        version=version(),
+    )
+    bad = bool(problem or filters.problems)
+    return remember(request, HTMLResponse(html, 422 if bad else 200, HEADERS), visitor)

@@ -1,0 +1,77 @@
+"""What a buyer typed into the search and its filters: read leniently, each mistake said at its field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+from app.editing.edits import category_name, clean_text, parse_price
+from app.market.shop import Wish
+from app.views import AppError
+
+FIELDS = ("q", "category", "from", "to", "size", "colour", "sort")
+NEWEST = "new"
+BETWEEN = "The lowest price lies above the highest; change one of them."
+MAX_PAGE = 1_000
+_MAX_TYPED = 1_000
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Filters:
+    """typed: what stands in the fields. problems: a sentence by field, which then counts as empty."""
+
+    typed: Mapping[str, str]
+    wish: Wish
+    problems: Mapping[str, str]
+    page: int
+
+    @property
+    def searching(self) -> bool:
+        """Whether anything is looked for; else the feed is shown."""
+        return any(self.typed.values())
+
+    @property
+    def count(self) -> int:
+        """How many filters are set."""
+        return sum(bool(self.typed[name]) for name in FIELDS if name not in ("q", "sort"))
+
+    def address(self, page: int, **more: str) -> str:
+        """Of another page of the same."""
+        given = {name: value for name, value in self.typed.items() if value}
+        return "/feed?" + urlencode({**given, **({"page": str(page)} if page > 1 else {}), **more})
+
+
+def read(given: Mapping[str, Any]) -> Filters:
+    """The filters of a query or a form; what is no text, or not a field, is passed over."""
+    typed = {name: _text(given.get(name)) for name in FIELDS}
+    typed["sort"] = NEWEST if typed["sort"] == NEWEST else ""
+    problems: dict[str, str] = {}
+
+    def tried(name: str, parse: Callable[[str], T], instead: T) -> T:
+        try:
+            return parse(typed[name]) if typed[name] else instead
+        except AppError as error:
+            problems[name] = str(error)
+            return instead
+
+    wish = Wish(
+        text=typed["q"],
+        category=tried("category", category_name, ""),
+        least=tried("from", parse_price, None),
+        most=tried("to", parse_price, None),
+        size=typed["size"],
+        colour=typed["colour"],
+    )
+    if wish.least is not None and wish.most is not None and wish.least > wish.most:
+        problems["to"] = BETWEEN
+        wish = replace(wish, least=None, most=None)
+    page = _text(given.get("page"))
+    number = int(page) if page.isascii() and page.isdigit() and len(page) < 6 else 1
+    return Filters(typed, wish, problems, min(max(number, 1), MAX_PAGE))
+
+
+def _text(value: object) -> str:
+    return clean_text(value[:_MAX_TYPED], _MAX_TYPED, "") if isinstance(value, str) else ""

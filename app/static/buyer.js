@@ -1,0 +1,28 @@
+// The pages for buyers work without this: it only reports which cards came into view, and sends a chosen photo at once.
+const grid = document.querySelector("[data-page]");
+if (grid) {
+  let listings = [], posts = [], waiting = 0;
+  const send = () => {
+    clearTimeout(waiting);
+    waiting = 0;
+    if (!listings.length && !posts.length) return;
+    const body = JSON.stringify({ page: grid.dataset.page, listings, posts });
+    listings = [];
+    posts = [];
+    fetch("/feed/seen", { method: "POST", headers: { "Content-Type": "application/json" }, body, keepalive: true }).catch(() => {});
+  };
+  const watch = new IntersectionObserver((cells) => {
+    for (const { isIntersecting, target } of cells) {
+      if (!isIntersecting) continue;
+      watch.unobserve(target);
+      if (target.dataset.listing) listings.push(target.dataset.listing);
+      else posts.push(target.dataset.post);
+    }
+    waiting ||= setTimeout(send, 800);
+  }, { threshold: 0.5 });
+  grid.querySelectorAll(".cell").forEach((cell) => watch.observe(cell));
+  addEventListener("pagehide", send);
+}
+
+document.querySelector("input[type=file]")?.addEventListener("change", ({ target }) => target.files.length && target.form.requestSubmit());
+document.getElementById("said")?.scrollIntoView({ block: "center" });

@@ -1,0 +1,226 @@
+"""The embedded model, shipped and tuned on a catalogue, on rows of brands that it was not tuned on.
+
+    python -m benchmarks.finetune.own_catalogue split --out DIR [--seed 0]
+    python -m benchmarks.finetune.own_catalogue draft --out DIR [--model tuning/model] [--items 160] [--seed 0]
+    python -m benchmarks.finetune.own_catalogue facts --out DIR
+    python -m benchmarks.finetune.own_catalogue pairs --out DIR [--pairs 40] [--seed 0]
+    python -m benchmarks.finetune.own_catalogue count LABELS --out DIR
+
+``split`` writes ``shop.csv`` (to tune on) and ``held.csv``: whole brands, and no photo that looks like one of the
+shop's. ``draft`` drafts rows of ``held.csv`` with a model, and goes on where it was stopped; ``facts`` compares the two
+with the catalogue's own columns, paired, with 95 % intervals over brands. ``pairs`` writes ``pairs.jsonl`` and a PNG of
+each photo for a reader who does not know which text is whose; ``key.json`` says it. ``count`` reads the readers' file,
+one JSON object a line: ``{"pair": 0, "better": "A"}`` (or B, or same), with ``"tuned": "A"`` where no
+key is at hand. The photo set is ``fashion_catalog`` (IPL_DATA).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from finetune.data.build import without_lookalikes
+from finetune.data.photosets import data_root
+from finetune.data.splits import is_validation_sender
+from listing.catalogue import vocabulary
+from listing.taxonomy import load_taxonomy
+from listing.text import ground
+from rag_index.imports.catalogue import PlainRow, open_catalogue
+from rag_index.imports.glossary import read_glossary
+
+MAPPING = Path(__file__).with_suffix(".yaml")
+FOLDER = data_root() / "fashion_catalog"
+ARMS = ("shipped", "tuned")
+SHARE, VOICE, DRAWS = 0.25, 5, 2000  # of the brands; titles shown as the catalogue's voice; of the bootstrap
+Row = dict[str, Any]
+
+
+def split(args: argparse.Namespace) -> None:
+    """Whole brands on either side."""
+    import pandas as pd
+
+    table = pd.read_parquet(FOLDER / "listings.parquet")
+    table["image"] = table["image"].map(lambda name: name.removeprefix("images/"))
+    held = table["brand"].str.lower().map(lambda brand: is_validation_sender(f"{args.seed}:{brand}", SHARE))
+    photos = [{"image": str(FOLDER / "images" / n), "id": i} for n, i in zip(table["image"], table["id"], strict=True)]
+    shop, rest = ([p for p, h in zip(photos, held, strict=True) if h == side] for side in (False, True))
+    apart = {row["id"] for row in without_lookalikes(rest, shop)}
+    args.out.mkdir(parents=True, exist_ok=True)
+    table[~held].to_csv(args.out / "shop.csv", index=False)
+    table[table["id"].isin(apart)].to_csv(args.out / "held.csv", index=False)
+    print(f"{len(shop)} rows in shop.csv; {len(apart)} in held.csv, without {len(rest) - len(apart)} that look alike")
+
+
+def held_rows(args: argparse.Namespace) -> list[PlainRow]:
+    """The held-out rows of kinds that the embedded model was tuned on, in an order drawn by seed."""
+
+    def no_vectors(texts: Sequence[str]) -> np.ndarray:
+        return np.zeros((len(texts), 2), np.float32)
+
+    table = open_catalogue(
+        args.out / "held.csv", vocabulary(), no_vectors, glossary=read_glossary(MAPPING), photos=FOLDER / "images"
+    )
+    categories = load_taxonomy().categories
+    rows = [r for r in table.rows() if isinstance(r, PlainRow) and r.known and categories[r.category].tuned]
+    Random(args.seed).shuffle(rows)
+    return rows
+
+
+def draft(args: argparse.Namespace) -> None:
+    """``drafts-ARM.jsonl``: a draft of each row, and whether its texts are the model's own."""
+    from listing.events import DraftEvent
+    from listing.home import ipl_home
+    from listing.intake.photos import intake
+    from listing.pipeline import Pipeline
+    from listing.pipeline_parts import build_parts
+    from listing.request import DraftRequest
+    from listing.text.claims import claims_of
+    from listing.text.render import render
+
+    tax, file = load_taxonomy(), args.out / f"drafts-{'tuned' if args.model else 'shipped'}.jsonl"
+    done = {row["id"] for row in read(file)}
+    parts = build_parts(args.model, True, ipl_home())
+    for row in held_rows(args)[: args.items]:
+        if row.listing_id in done:
+            continue
+        request = DraftRequest(photos=intake([FOLDER / "images" / row.photos[0]]))
+        (made,) = (event.draft for event in Pipeline(parts).run(request) if isinstance(event, DraftEvent))
+        claims = claims_of(made.category, made.attributes, made.details, tax, parts.calibration)
+        plain = render(claims, tax, key=made.id) if claims else made
+        own = {name: getattr(made, name) != getattr(plain, name) for name in ("title", "description")}
+        line = {"id": row.listing_id, "own": own, "truth": asdict(row), "draft": made.model_dump(mode="json")}
+        with file.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def read(file: Path) -> list[Row]:
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    return [json.loads(line) for line in lines]
+
+
+def both(args: argparse.Namespace) -> list[tuple[Row, Row]]:
+    """Drafts of the same row, shipped and tuned."""
+    shipped, tuned = ({row["id"]: row for row in read(args.out / f"drafts-{arm}.jsonl")} for arm in ARMS)
+    return [(shipped[name], tuned[name]) for name in shipped if name in tuned]
+
+
+def found(row: Row) -> Iterator[tuple[bool, bool]]:
+    """(stated, right) of each closed attribute that the catalogue's own columns give."""
+    facts = {fact["name"]: fact for fact in row["draft"]["attributes"]}
+    closed = {a.name for a in load_taxonomy().attributes.values() if a.values and a.can_be("seen")}
+    for name, truth in row["truth"]["attributes"].items():
+        if name in closed and name in facts:
+            yield facts[name]["value"] is not None, (facts[name]["value"] or facts[name]["suggestion"]) == truth
+
+
+def category(row: Row) -> str | None:
+    candidates: list[Mapping[str, Any]] = row["draft"]["category"]["candidates"]
+    return row["draft"]["category"]["value"] or next((c["value"] for c in candidates), None)
+
+
+def contradicted(row: Row) -> tuple[int, int]:
+    """(claims of the texts that the catalogue's columns contradict, claims that they can judge)."""
+    truth, tax = row["truth"], load_taxonomy()
+    text = f"{row['draft']['title']}. {row['draft']['description']}"
+    facts = {name: value for name, value in truth["attributes"].items() if tax.attributes[name].values}
+    judged = [c for c in ground.verify(text, facts, truth["category"], tax) if c.value is not None]
+    wrong = sum(c.verdict == "contradicted" for c in judged)
+    return wrong, wrong + sum(c.verdict == "supported" for c in judged)
+
+
+# Each: (counted, out of) of a row; a measure is the ratio of the sums.
+MEASURES: dict[str, Callable[[Row], tuple[int, int]]] = {
+    "category right": lambda row: (int(category(row) == row["truth"]["category"]), 1),
+    "attributes right, guesses counted": lambda row: (sum(r for _, r in found(row)), len(list(found(row)))),
+    "stated attributes that are right": lambda row: (
+        sum(s and r for s, r in found(row)),
+        sum(s for s, _ in found(row)),
+    ),
+    "attributes stated": lambda row: (sum(s for s, _ in found(row)), len(list(found(row)))),
+    "claims of the texts that the columns contradict": contradicted,
+    "titles of the model's own": lambda row: (int(row["own"]["title"]), 1),
+    "descriptions of the model's own": lambda row: (int(row["own"]["description"]), 1),
+}
+
+
+def facts(args: argparse.Namespace) -> None:
+    """A Markdown table: shipped, tuned, their difference with its interval over brands."""
+    pairs = both(args)
+    brands = [(a["truth"]["attributes"].get("brand") or a["id"]).lower() for a, _ in pairs]
+    names = sorted(set(brands))
+    counts = np.random.default_rng(0).multinomial(len(names), np.full(len(names), 1 / len(names)), size=DRAWS)
+    weights = counts[:, [names.index(brand) for brand in brands]]
+    print(f"{len(pairs)} rows of {len(names)} brands\n\n| | shipped | tuned | difference |\n|---|---|---|---|")
+    for name, measure in MEASURES.items():
+        sums = np.array([[measure(row) for row in pair] for pair in pairs], dtype=float)  # [rows, arms, 2]
+        whole = sums.sum(0)
+        drawn = np.einsum("dr,rac->dac", weights, sums)
+        ratio, ratios = whole[:, 0] / whole[:, 1], drawn[..., 0] / drawn[..., 1]
+        low, high = np.nanpercentile(ratios[:, 1] - ratios[:, 0], [2.5, 97.5])
+        print(f"| {name} | {ratio[0]:.3f} | {ratio[1]:.3f} | {ratio[1] - ratio[0]:+.3f} [{low:+.3f}, {high:+.3f}] |")
+
+
+def pairs(args: argparse.Namespace) -> None:
+    """Pairs in an order drawn by seed, each with titles of other rows of the catalogue."""
+    from PIL import Image
+
+    rng = Random(args.seed)
+    titles = [row["truth"]["title"] for row, _ in both(args)]
+    lines, key = [], []
+    (args.out / "photos").mkdir(exist_ok=True)
+    for number, (shipped, tuned) in enumerate(both(args)[: args.pairs]):
+        arms = rng.sample(list(zip(ARMS, (shipped, tuned), strict=True)), 2)
+        a, b = ({name: row["draft"][name] for name in ("title", "description")} for _, row in arms)
+        photo = f"photos/{number:02d}.png"
+        Image.open(FOLDER / "images" / shipped["truth"]["photos"][0]).convert("RGB").save(args.out / photo)
+        voice = rng.sample([t for t in titles if t != shipped["truth"]["title"]], VOICE)
+        lines.append({"pair": number, "photo": photo, "the catalogue's titles": voice, "A": a, "B": b})
+        key.append({"pair": number, "A": arms[0][0], "B": arms[1][0]})
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    (args.out / "pairs.jsonl").write_text(text, encoding="utf-8")
+    (args.out / "key.json").write_text(json.dumps(key, indent=1) + "\n", encoding="utf-8")
+    print(f"{len(lines)} pairs in {args.out / 'pairs.jsonl'}")
+
+
+def count(args: argparse.Namespace) -> None:
+    """How often the tuned text was preferred; "same" is half a preference."""
+    rows = read(args.labels)
+    if not all("tuned" in row for row in rows):
+        key = {row["pair"]: row for row in json.loads((args.out / "key.json").read_text(encoding="utf-8"))}
+        rows = [{**row, "tuned": "A" if key[row["pair"]]["A"] == "tuned" else "B"} for row in rows]
+    said = ["same" if r["better"] == "same" else "tuned" if r["better"] == r["tuned"] else "shipped" for r in rows]
+    won: dict[int, list[float]] = {}  # of each pair, by all readers
+    for row, arm in zip(rows, said, strict=True):
+        won.setdefault(row["pair"], []).append({"tuned": 1.0, "same": 0.5, "shipped": 0.0}[arm])
+    wins = np.array([np.mean(each) for each in won.values()])
+    draws = np.random.default_rng(0).choice(wins, (DRAWS, len(wins))).mean(1)
+    low, high = np.percentile(draws, [2.5, 97.5])
+    tally = ", ".join(f"{arm} {said.count(arm)}" for arm in (*ARMS, "same"))
+    print(f"{len(wins)} pairs, {len(said)} readings: {tally}")
+    print(f"tuned preferred {wins.mean():.2f} [{low:.2f}, {high:.2f}]")
+
+
+def main() -> None:
+    """What the first argument names."""
+    steps = {"split": split, "draft": draft, "facts": facts, "pairs": pairs, "count": count}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("step", choices=steps)
+    parser.add_argument("labels", type=Path, nargs="?")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--model")
+    parser.add_argument("--items", type=int, default=160)
+    parser.add_argument("--pairs", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    steps[args.step](args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""Listings of one's own as texts to learn: title and description in their words, cut to what the prompt says.
+
+The prompt is the one that serves (``listing.text.write``), and what a target says has to pass the check that serves
+(``checked``). What a photo seldom tells (a brand, a fibre) seldom stands in a prompt, and is then in no target.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+from finetune.data.cutting import FRAME, SENTENCES, WORD, Known, foreign_words, pieces
+from finetune.data.tasks import LISTING, Task
+from listing.evidence.details import load_details
+from listing.lexicon import load_lexicon, plain
+from listing.request import DraftRequest
+from listing.taxonomy import CategoryNode, Taxonomy
+from listing.text.claims import FIBRES, NAME, Claim
+from listing.text.forms import detail_forms
+from listing.text.marks import capital
+from listing.text.render import CLOSERS, render
+from listing.text.settle import settle
+from listing.text.write import MAX_TITLE, checked, listing_prompt
+
+SPARSE, FEW = 0.3, 3  # share of prompts with so few claims beside the colour
+DROP = 0.2  # of the claims of the other prompts
+LIKELY = 0.5  # of the claims are told as likely
+READ_ONLY, READ = ("brand", "size", "text"), 0.3  # what only print says, and how many of such claims a prompt has
+EXAMPLES = 0.3  # share of prompts with texts of other listings
+MIN_TITLE, MIN_WORDS, MAX_WORDS = 2, 4, 40  # words
+_JOINTS = re.compile(r"(,? (?:with|has|have|featuring|features|made (?:of|from)) |,? and |, )")
+_IT = re.compile(r"(?:It|They)$|(?:It|They) (?:has|have)\b")
+_DOUBLE = re.compile(r"\b([\w-]+)(?: \1\b)+", re.I)
+_PRIVATE = re.compile(r"^(?:I am selling (?:this|these)|This is an?|These are) ")
+_SPEAKS = re.compile(r":|\b(?:this|these|that|it|its|you|your|we|our|is|are|was|will|can)\b", re.I)
+
+
+def listing_task(listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random, others: list[str]) -> Task | None:
+    """The prompt of some of a listing's claims, and its texts as far as they say these; None: nothing is left.
+
+    others: texts of the listings before it, which some prompts show; its own and the renderer's are added, so that the
+    model learns to keep to the seller's words whatever it is shown.
+    """
+    node = taxonomy.categories[listing["category"]]
+    sentences = _about(listing["description"], node)
+    claims = _drawn(_claims(listing, sentences, node, taxonomy), rng)
+    item = settle(claims, taxonomy)
+    known = Known(item.noun, node, frozenset((c.attribute, c.value) for c in [*item.facts.values(), *item.details]))
+    title, description = stacked(listing["title"], known), _description(sentences, known)
+    rendered = render(claims, taxonomy, key=str(rng.random()))
+    if len(description.split()) < MIN_WORDS or plain(description.rstrip(".")) == plain(title):
+        description = _bare(rendered.description)
+    if not MIN_TITLE <= len(title.split()) <= MAX_TITLE or plain(description.rstrip(".")) == plain(title):
+        return None
+    if checked(title, "title", claims, taxonomy)[0] != title:
+        return None
+    if checked(description, "description", claims, taxonomy)[0] != description:
+        return None
+    shown = rng.sample(others, min(2, len(others))) if rng.random() < EXAMPLES else []
+    own = f"{listing['title']}. {listing['description']}"
+    shown = [text for text in shown if text != own]  # it would hold the answer
+    others += [own, f"{rendered.title}. {rendered.description}"]
+    prompt = listing_prompt(claims, "", shown, DraftRequest(photos=()), taxonomy)
+    return Task(LISTING, prompt, f"{title}\n{description}")
+
+
+def _about(text: str, node: CategoryNode) -> list[str]:
+    """The sentences that begin with the thing; the others are advice and praise."""
+    found = [s for line in text.splitlines() for s in SENTENCES.split(" ".join(line.split()))]
+    heads = [_JOINTS.split(s)[0] for s in found]
+    begins = [bool(_IT.match(head)) or (_nouns(head, node) and not _SPEAKS.search(head)) for head in heads]
+    return [s for s, ours in zip(found, begins, strict=True) if ours]
+
+
+def _description(sentences: Sequence[str], known: Known) -> str:
+    """Whole sentences, each of which says something new; the thing by the name that it has there."""
+    out, told = "", set[tuple[str, str]]()
+    for whole in sentences:
+        names = _nouns(_JOINTS.split(whole)[0], known.node)
+        here = replace(known, name=max(names, key=len, default=known.name))
+        sentence = stacked(whole, here)
+        said = {p.claim for p in pieces(sentence, here)} - {(NAME, here.name)}
+        if said - told and (out or not _IT.match(sentence)) and len(f"{out} {sentence}".split()) <= MAX_WORDS:
+            out, told = f"{out} {sentence}.".strip(), told | said
+    return out
+
+
+def _bare(rendered: str) -> str:
+    """The renderer's sentences that claim something, without the words of a private seller."""
+    text = " ".join(s for s in SENTENCES.split(rendered) if s not in CLOSERS)
+    return capital(_PRIVATE.sub("", text))
+
+
+def _claims(
+    listing: Mapping[str, Any], sentences: Sequence[str], node: CategoryNode, taxonomy: Taxonomy
+) -> list[Claim]:
+    """All that the listing states and a text may say."""
+    given = listing.get("attributes") or {}
+    spoken = [a for a in taxonomy.in_text() if a.name in node.attributes and given.get(a.name)]
+    allowed = [a for a in spoken if not a.values or given[a.name] in {*a.values} - {*FIBRES, *a.unspoken}]
+    facts = [Claim(a.name, str(given[a.name])[:60]) for a in allowed]
+    details = [d for d in load_details().read(". ".join(sentences)) if detail_forms()[d].fits(node)]
+    name = max(_nouns(listing["title"], node), key=len, default=node.phrase)
+    kind = [] if name == node.phrase else [Claim(NAME, name)]
+    return [Claim("category", node.name), *kind, *facts, *(Claim("detail", d) for d in details)]
+
+
+def _nouns(text: str, node: CategoryNode) -> list[str]:
+    """The words of a text that name a thing of this kind."""
+    nouns = load_lexicon().nouns
+    found = [m[0] for m in load_lexicon().noun_words.finditer(text.lower())]
+    return [w for w in found if node.name in (nouns.get(plain(w)) or nouns.get(plain(w).removesuffix("s")) or ())]
+
+
+def _drawn(claims: Sequence[Claim], rng: Random) -> list[Claim]:
+    """As sparse and as sure as the claims of a photo are."""
+    named = [c for c in claims if c.attribute in ("category", NAME)]
+    rest = [c for c in claims if c not in named and (c.attribute not in READ_ONLY or rng.random() < READ)]
+    colour = [c for c in rest if c.attribute == "colour" and rng.random() > DROP / 2]
+    rest = [c for c in rest if c.attribute != "colour" and rng.random() > DROP]
+    if rng.random() < SPARSE:
+        rest = rng.sample(rest, min(FEW, len(rest)))
+    told = [Claim(c.attribute, c.value, "check" if rng.random() < LIKELY else "certain") for c in [*colour, *rest]]
+    return [*named, *told]
+
+
+def stacked(text: str, known: Known) -> str:
+    """A sentence of a catalogue, words before a noun and a list behind it, without what no claim covers.
+
+    Words go from before the noun, items from the list. "" where it does not begin with the thing.
+    """
+    head, *rest = _JOINTS.split(text.strip(" .!-*"))
+    out, opener = head if _IT.match(head) else _without(head, known), ""
+    if not _IT.match(out) and (_SPEAKS.search(out) or not any(p.claim[0] == NAME for p in pieces(out, known))):
+        return ""
+    for joint, item in zip(rest[::2], rest[1::2], strict=True):
+        if joint.strip(" ,") not in ("", "and"):
+            opener = joint
+        own = pieces(item, known)
+        thing = bool(own) and own[-1].claim[0] not in ("colour", "colour2")
+        if thing and not foreign_words(item, known) and not _SPEAKS.search(item):
+            out += f"{opener or joint}{item.strip()}"
+            opener = ""
+    return capital(_DOUBLE.sub(r"\1", _in_own_colours(out, known)))
+
+
+def _in_own_colours(text: str, known: Known) -> str:
+    """A shade in the taxonomy's words, as the prompt says it; large where it was."""
+    for piece in reversed(pieces(text, known)):
+        words, (attribute, value) = text[piece.start : piece.end], piece.claim
+        if attribute in ("colour", "colour2") and plain(words) not in (plain(value), f"{value} blue"):
+            ours = value.replace("-", " ")
+            text = text[: piece.start] + (ours.title() if words.istitle() else ours) + text[piece.end :]
+    return text
+
+
+def _without(words: str, known: Known) -> str:
+    """Without foreign words, and without what only joined them to others."""
+    gone = {m.start() for m in foreign_words(words, known)}
+    tokens = [m for m in re.finditer(r"\S+", words) if not any(m.start() <= at < m.end() for at in gone)]
+    out: list[str] = []
+    for token, follows in zip(tokens, [*tokens[1:], None], strict=False):
+        joins = follows is not None and words[token.end() : follows.start()].isspace() and (out or not token.start())
+        if _meant(token[0]) or joins:
+            out.append(token[0])
+    return " ".join(out).strip(" ,&-")
+
+
+def _meant(token: str) -> bool:
+    word = WORD.search(token.lower())
+    return word is not None and word[0] not in FRAME

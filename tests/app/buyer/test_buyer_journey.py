@@ -1,0 +1,170 @@
+"""A buyer on a phone finds a listing, asks and buys; another one sees that it is sold; the seller sees both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.app.seller.conftest import SIZES, Page, expect
+from tests.app.seller.test_seller_page_axe import findings
+from tests.app.support.page_server import SLOW_MACHINE
+from tests.app.support.pictures import picture
+from tests.fakes import FakePipeline
+
+pytestmark = pytest.mark.browser
+LCP_MS, CLS, TAP_PX = 2500, 0.05, 44
+SMALL_TARGETS = """least => [...document.querySelectorAll("a, button, summary, input, select, textarea")]
+    .filter(e => e.checkVisibility() && e.type !== "hidden")
+    .map(e => [e.outerHTML.slice(0, 90), e.getBoundingClientRect()])
+    .filter(([, box]) => box.width < least || box.height < least).map(([html]) => html)"""
+TIMES = """() => new Promise(done => {
+    const seen = { lcp: 0, cls: 0 };
+    new PerformanceObserver(l => l.getEntries().forEach(e => seen.lcp = Math.max(seen.lcp, e.startTime)))
+        .observe({ type: "largest-contentful-paint", buffered: true });
+    new PerformanceObserver(l => l.getEntries().forEach(e => { if (!e.hadRecentInput) seen.cls += e.value }))
+        .observe({ type: "layout-shift", buffered: true });
+    setTimeout(() => done(seen), 500);
+})"""
+
+
+@pytest.fixture
+def phone(browser: Any) -> Iterator[Callable[..., Page]]:
+    """A page in a browser of its own; errors of scripts fail the test."""
+    errors: list[str] = []
+    with ExitStack() as stack:
+
+        def _phone(url: str, dark: bool = False) -> Page:
+            width, height = SIZES["phone"]
+            scheme = "dark" if dark else "light"
+            context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+            stack.callback(context.close)
+            context.set_default_timeout(SLOW_MACHINE)
+            page = context.new_page()
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+            page.goto(f"{url}feed")
+            return page
+
+        yield _phone
+    expected = ("status of 409", "status of 422")  # of the page that was too late, and of a bad filter
+    assert [error for error in errors if not any(words in error for words in expected)] == []
+
+
+def shop(url: str) -> dict[str, Any]:
+    """Six listings; gives the first one."""
+    listings: list[dict[str, Any]] = []
+    for n, title in enumerate(("Umbro hoodie", "Red cap", "Green coat", "Blue shirt", "Grey skirt", "Black shoes")):
+        files = [("photos", picture(n, 1200)), ("photos", picture(n + 100, 900))]
+        draft = httpx.post(f"{url}v1/drafts", files=files, timeout=SLOW_MACHINE).json()["id"]
+        wish = {"draft_id": draft, "title": title, "price": 20 - n, "facts": {"size": "M"}}
+        listings.append(httpx.post(f"{url}v1/listings", json=wish, timeout=SLOW_MACHINE).json())
+    return listings[0]
+
+
+def check_looks(page: Page) -> None:
+    """Nothing for axe to find, nothing too small for a thumb, nothing that scrolls sideways."""
+    assert findings(page) == []
+    assert page.evaluate(SMALL_TARGETS, TAP_PX) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def check_speed(page: Page, address: str) -> None:
+    """The fastest of three visits, as other tests share this machine; nothing moves in any of them."""
+    seen = []
+    for _ in range(3):
+        page.goto(address)
+        seen.append(page.evaluate(TIMES))
+    assert 0 < min(times["lcp"] for times in seen) < LCP_MS, seen
+    assert max(times["cls"] for times in seen) < CLS, seen
+
+
+def find(page: Page, photo: Path) -> None:
+    """By words, and by a photo that is sent as soon as it is chosen."""
+    page.get_by_label("What are you looking for?").fill("umbro")
+    page.get_by_role("button", name="Search", exact=True).click()
+    expect(page.locator(".cell")).to_have_count(1)
+    page.get_by_role("link", name="Back to the feed").click()
+    expect(page.locator(".cell")).to_have_count(6)
+    photo.write_bytes(picture(0, 1200))
+    page.get_by_text("Search by photo", exact=True).click()
+    page.get_by_label("A photo of what you look for").set_input_files(photo)
+    expect(page.get_by_text("like your photo")).to_be_visible()
+    expect(page.locator(".cell").first).to_contain_text("Umbro hoodie")
+
+
+def test_from_the_search_to_the_order(serve: Any, phone: Any, tmp_path: Path) -> None:
+    url = serve(FakePipeline())
+    listing = shop(url)
+    page, late = phone(url), phone(url, dark=True)
+    address = f"{url}l/{listing['id']}"
+
+    find(page, tmp_path / "like this.jpg")
+    page.goto(f"{url}feed?from=-5")
+    expect(page.get_by_role("alert")).to_contain_text("A price cannot lie below 0")
+    check_looks(page)
+
+    # What came into view was reported once.
+    with page.expect_response("**/feed/seen") as reported:
+        page.goto(f"{url}feed")
+    assert reported.value.status == 204
+    check_looks(page)
+    page.get_by_role("link", name="Umbro hoodie").click()
+    expect(page.get_by_role("heading", name="Umbro hoodie")).to_be_visible()
+    check_looks(page)
+    for place in (page, late):
+        place.goto(address)
+    check_looks(late)
+
+    # Asked: the phone number is taken out, and that is said where it was typed.
+    page.get_by_label("Ask the seller").fill("Is it warm? +49 170 1234567")
+    page.get_by_role("button", name="Send the question").click()
+    expect(page.get_by_role("status")).to_contain_text("Contact data was taken out of it: “+49 170 1234567”")
+    expect(page.get_by_role("status")).to_be_in_viewport()
+    page.get_by_text("Buy for 20 EUR").click()
+    check_looks(page)
+    page.get_by_role("button", name="Order it now").click()
+    expect(page.get_by_text("You bought this.")).to_be_visible()
+    late.get_by_text("Buy for 20 EUR").click()
+    late.get_by_role("button", name="Order it now").click()
+    expect(late.get_by_role("alert")).to_have_text("Somebody else was faster: this has just been sold.")
+    expect(late.locator(".pill")).to_have_text("Sold")
+
+    # The seller hands it over and answers.
+    page.goto(url)
+    page.get_by_role("button", name="My listings").click()
+    item = page.locator(f"[data-listing='{listing['id']}']")
+    expect(item).to_contain_text("Sold: hand it over")
+    expect(item).to_contain_text("Is it warm? [removed]")
+    item.get_by_label("Your answer").fill("Very warm.")
+    item.get_by_role("button", name="Answer", exact=True).click()
+    expect(item.get_by_role("button", name="Change the answer")).to_be_visible()
+    assert findings(page) == []
+    page.get_by_role("link", name="Feed").click()
+    expect(page.locator(".cell")).to_have_count(5)
+    late.goto(address)
+    expect(late.locator(".answer")).to_have_text("Very warm.")
+
+    check_speed(page, f"{url}feed")
+    check_speed(page, address)
+
+
+def test_without_a_script_all_of_it_can_be_read(serve: Any, browser: Any) -> None:
+    url = serve(FakePipeline())
+    listing = shop(url)
+    context = browser.new_context(java_script_enabled=False, viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.goto(f"{url}feed")
+    page.locator("input[type=search]").fill("umbro")
+    page.locator("form#find button").click()
+    page.locator("a.tile").click()
+    assert page.url == f"{url}l/{listing['id']}"
+    assert page.locator(".photos img").count() == 2
+    page.locator("#question").fill("Is it warm?")
+    page.locator("#ask button").click()
+    assert page.locator(".question").count() == 1
+    context.close()

@@ -1,0 +1,92 @@
+"""What is offered beside a text: nothing that it says, that does not fit, or that speaks against what is sure."""
+
+from __future__ import annotations
+
+import pytest
+
+from listing.schema import Draft, Quality
+from listing.text.claims import Claim
+from listing.text.forms import detail_forms
+from listing.text.offers import MOST, offers_of, open_offers, searchable
+from listing.text.render import render
+from tests.listing.text.items import TAXONOMY, category
+
+CUFFS = Claim("detail", "ribbed cuffs", "check", 0.6)
+
+
+def offered(kind: str, claims: list[Claim], *likely: tuple[str, str]) -> list[str]:
+    """Labels of what is offered beside the text of these claims, of all that is likely (best first)."""
+    text = render([Claim("category", kind), *claims], TAXONOMY, key="0")
+    ranked = {entry: 0.5 - n / 1000 for n, entry in enumerate(likely)}
+    draft = Draft(
+        id="0",
+        photos=[],
+        category=category(kind),
+        title=text.title,
+        description=text.description,
+        spans=text.spans,
+        offers=offers_of(ranked, kind, TAXONOMY),
+        quality=Quality(score=1),
+        model="m",
+    )
+    return [offer.label for offer in open_offers(draft, TAXONOMY)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "claims", "likely", "labels"),
+    [
+        ("Hoodie", [CUFFS], [("detail", "ribbed cuffs"), ("detail", "piping")], ["piping"]),
+        ("Hoodie", [Claim("detail", "chest pocket")], [("detail", "pockets"), ("detail", "patch")], ["sewn-on patch"]),
+        ("Hoodie", [CUFFS], [("detail", "belt loops"), ("detail", "round toe")], []),
+        ("Polo", [CUFFS], [("neckline", "collar"), ("detail", "small collar"), ("sleeve", "short")], ["short-sleeved"]),
+        ("Hoodie", [Claim("detail", "full zip")], [("detail", "half zip")], []),
+        ("Hoodie", [Claim("detail", "full zip", "check", 0.6)], [("detail", "half zip")], ["half zip"]),
+        ("Dress", [Claim("sleeve", "short")], [("detail", "thin straps"), ("sleeve", "long")], []),
+        ("Dress", [Claim("pattern", "graphic")], [("detail", "star print")], ["star print"]),
+        ("T-Shirt", [Claim("colour", "navy")], [("colour2", "navy"), ("colour2", "white")], ["also white"]),
+        ("T-Shirt", [Claim("colour", "navy")], [("pattern", "striped"), ("audience", "men")], ["striped", "for men"]),
+        ("T-Shirt", [Claim("pattern", "logo")], [("pattern", "graphic"), ("pattern", "other")], []),
+        ("Shoes", [Claim("colour", "navy")], [("condition", "scuffed"), ("item_type", "loafers")],
+         ["scuffed", "type: loafers"]),
+    ],
+)  # fmt: skip
+def test_what_is_offered(kind, claims, likely, labels):
+    assert offered(kind, claims, *likely) == labels
+
+
+def test_words_of_a_text_that_nobody_claimed_are_not_offered():
+    likely = {("detail", "piping"): 0.5, ("pattern", "striped"): 0.4, ("detail", "patch"): 0.3}
+    text = Draft(
+        id="0", photos=[], category=category("Hoodie"), title="Hoodie", description="With piping and white stripes.",
+        spans=render([Claim("category", "Hoodie")], TAXONOMY, key="0").spans, quality=Quality(score=1), model="m",
+        offers=offers_of(likely, "Hoodie", TAXONOMY),
+    )  # fmt: skip
+    assert [offer.value for offer in open_offers(text, TAXONOMY)] == ["patch"]
+    assert open_offers(text.model_copy(update={"spans": []}), TAXONOMY) == []
+
+
+def test_the_best_are_kept_details_before_facts_and_no_fibre():
+    likely = {
+        ("material", "cotton"): 0.9,
+        ("material", "denim"): 0.5,
+        ("detail", "piping"): 0.4,
+        ("detail", "plain"): 0.3,
+    }
+    likely |= {("pattern", "solid"): 0.5, ("colour2", "white"): 0.5, ("colour2", "red"): 0.3, ("colour2", "grey"): 0.2}
+    labels = [offer.label for offer in offers_of(likely, "Hoodie", TAXONOMY)]
+    assert labels == ["piping", "plain", "also white", "denim", "also red"]
+    many = [("detail", phrase) for phrase in detail_forms()]
+    assert len(offered("Hoodie", [Claim("colour", "navy")], *many)) == MOST
+
+
+def test_every_other_detail_can_be_searched_for():
+    text = render([Claim("category", "Hoodie"), CUFFS], TAXONOMY, key="0")
+    draft = Draft(
+        id="0", photos=[], category=category("Hoodie"), title=text.title, description=text.description,
+        spans=text.spans, offers=offers_of({("detail", "patch"): 0.3}, "Hoodie", TAXONOMY), quality=Quality(score=1),
+        model="m",
+    )  # fmt: skip
+    found = [offer.value for offer in searchable(draft, TAXONOMY)]
+    assert found[0] == "patch"
+    assert {"half zip", "keyhole"} <= set(found)
+    assert not {"ribbed cuffs", "round toe"} & set(found)
