@@ -238,5 +238,11 @@ if (!window.iplDrop) {
   document.addEventListener("drop", (event) => { document.body.classList.remove("dropping"); if (carries(event)) { event.preventDefault(); hand(event.dataTransfer.files, event); } });
 }
 
-watch("value", settle);
+// Answers can overtake one another: a painting that is older than what stands here is put back.
+const painting = (html) => Number(/^<!--(\d+)-->/.exec(html ?? "")?.[1] ?? 0);
+let newest = props.value;
+watch("value", () => {
+  if (painting(props.value) < painting(newest)) props.value = newest;
+  else { newest = props.value; settle(); }
+});
 settle();
