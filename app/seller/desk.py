@@ -53,9 +53,9 @@ class Notice:
 
 @dataclass(frozen=True)
 class Undo:
-    """A fact or detail that was just left out, or added, as it is said, and the draft before and after."""
+    """Fields that were just left out, or added, as they are said, and the draft before and after."""
 
-    name: str
+    names: tuple[str, ...]
     said: str
     before: DraftView
     after: DraftView
