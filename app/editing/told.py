@@ -43,7 +43,7 @@ def read_told(typed: str, draft: Draft, taxonomy: Taxonomy) -> Told:
     schema = _schema(draft, taxonomy)
     for part in filter(None, (_bare(p) for p in _PARTS.split(typed))):
         known = _known(part, offers, schema)
-        names = {known[0]} if known else read_note(part).facts.keys() & schema.keys()
+        names = {known[0]} if known else _noted(part).keys() & schema.keys()
         if known:
             told.facts[known[0]] = known[1]
         elif names:
@@ -52,7 +52,7 @@ def read_told(typed: str, draft: Draft, taxonomy: Taxonomy) -> Told:
             told.stated[part] = set(names)
         else:
             told.words.append(part)
-    together = read_note(". ".join(noted)).facts  # several flaws are one fact
+    together = _noted(". ".join(noted))  # several flaws are one fact
     told.facts |= {name: value for name, value in together.items() if name in schema}
     for name in told.facts.keys() & schema.keys():
         present = _present(draft, name) if schema[name].many else []
@@ -60,6 +60,12 @@ def read_told(typed: str, draft: Draft, taxonomy: Taxonomy) -> Told:
             ", ".join(dict.fromkeys([*present, *told.facts[name].split(", ")])) if present else told.facts[name]
         )
     return told
+
+
+def _noted(text: str) -> dict[str, str]:
+    """What a note states; a flaw in the seller's words says its kind of wear as well."""
+    facts = read_note(text).facts
+    return {name: value for name, value in facts.items() if name != "condition" or "defects" not in facts}
 
 
 def _schema(draft: Draft, taxonomy: Taxonomy) -> dict[str, Attribute]:

@@ -83,6 +83,13 @@ def check_speed(page: Page, address: str) -> None:
     assert max(times["cls"] for times in seen) < CLS, seen
 
 
+def check_purchase(page: Page, state: str) -> None:
+    """What was bought, under the link in the head of each page."""
+    page.get_by_role("link", name="My purchases").first.click()
+    expect(page.locator(".order")).to_contain_text(state)
+    check_looks(page)
+
+
 def find(page: Page, photo: Path) -> None:
     """By words, and by a photo that is sent as soon as it is chosen."""
     page.get_by_label("What are you looking for?").fill("umbro")
@@ -129,9 +136,7 @@ def test_from_the_search_to_the_order(serve: Any, phone: Any, tmp_path: Path) ->
     check_looks(page)
     page.get_by_role("button", name="Order it now").click()
     expect(page.get_by_text("You bought this.")).to_be_visible()
-    page.get_by_role("link", name="My purchases").last.click()
-    expect(page.locator(".order")).to_contain_text("Waiting for the seller")
-    check_looks(page)
+    check_purchase(page, "Waiting for the seller")
     late.get_by_text("Buy for 20 EUR").click()
     late.get_by_role("button", name="Order it now").click()
     expect(late.get_by_role("alert")).to_have_text("Somebody else was faster: this has just been sold.")
@@ -151,8 +156,7 @@ def test_from_the_search_to_the_order(serve: Any, phone: Any, tmp_path: Path) ->
     assert findings(page) == []
     page.get_by_role("link", name="Feed").click()
     expect(page.locator(".cell")).to_have_count(5)
-    page.goto(f"{url}feed/purchases")
-    expect(page.locator(".order")).to_contain_text("Handed over")
+    check_purchase(page, "Handed over")
     late.goto(address)
     check_looks(late)
     expect(late.locator(".answer")).to_have_text("Very warm.")
