@@ -14,8 +14,8 @@ from listing.schema import Draft, Offer
 from listing.taxonomy import Attribute, Taxonomy, load_taxonomy
 from listing.text.offers import facts_to_say, searchable
 
-_PARTS = re.compile(r"[,;\n]+|\s+(?:and|with)\s+")
-_OPENING = re.compile(r"^(?:and|with|it has|they have|it is|they are|has|an?|the)\s+", re.I)
+_PARTS, _JOINTS = re.compile(r"[,;\n]+"), re.compile(r"\s+(?:and|with)\s+")
+_OPENING = re.compile(r"^(?:(?:and|with|it has|they have|it is|they are|has|an?|the)\s+)+")
 
 
 @dataclass
@@ -39,26 +39,23 @@ def can_be_told(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
 
 def read_told(typed: str, draft: Draft, taxonomy: Taxonomy) -> Told:
     """Each part between commas is a detail or a fact as a whole, states some ("size M", "a small stain"), or words."""
-    told, offers, noted = Told(), can_be_told(draft, taxonomy), list[str]()
-    schema = _schema(draft, taxonomy)
-    for part in filter(None, (_bare(p) for p in _PARTS.split(typed))):
-        known = _known(part, offers, schema)
-        names = {known[0]} if known else _noted(part).keys() & schema.keys()
-        if known:
-            told.facts[known[0]] = known[1]
-        elif names:
+    told, noted, offers, schema = Told(), list[str](), can_be_told(draft, taxonomy), _schema(draft, taxonomy)
+    for part in filter(None, (p.strip(" .\t") for p in _PARTS.split(typed))):
+        listed = [_known(each, offers, schema) for each in (part, *_JOINTS.split(part))]
+        known = listed[:1] if listed[0] else listed[1:]
+        stated = _noted(part).keys() & schema.keys()
+        if all(known):
+            told.facts |= dict(pair for pair in known if pair)
+            told.stated[part] = {pair[0] for pair in known if pair}
+        elif stated:
             noted.append(part)
-        if names:
-            told.stated[part] = set(names)
+            told.stated[part] = set(stated)
         else:
             told.words.append(part)
     together = _noted(". ".join(noted))  # several flaws are one fact
     told.facts |= {name: value for name, value in together.items() if name in schema}
-    for name in told.facts.keys() & schema.keys():
-        present = _present(draft, name) if schema[name].many else []
-        told.facts[name] = (
-            ", ".join(dict.fromkeys([*present, *told.facts[name].split(", ")])) if present else told.facts[name]
-        )
+    for name in (n for n in told.facts.keys() & schema.keys() if schema[n].many):
+        told.facts[name] = ", ".join(dict.fromkeys([*_present(draft, name), *told.facts[name].split(", ")]))
     return told
 
 
@@ -77,23 +74,17 @@ def _present(draft: Draft, name: str) -> list[str]:
     """The values of a fact that has several: those that it has, or that the texts say."""
     known = draft.attribute(name)
     said = [span.value for span in draft.spans if span.attribute == name]
-    return [v for v in ((known.value or "").split(", ") if known is not None else []) if v] or said
-
-
-def _bare(part: str) -> str:
-    part = part.strip(" .\t")
-    while match := _OPENING.match(part):
-        part = part[match.end() :]
-    return part
+    values = [v for v in ((known.value or "").split(", ") if known is not None else []) if v] or said
+    return [v for v in values if claims.sayable(name, v)]
 
 
 def _known(part: str, offers: list[Offer], schema: Mapping[str, Attribute]) -> tuple[str, str] | None:
     """The name and the value of the one detail or closed fact that the words stand for as a whole."""
-    words = part.lower()
+    words = _OPENING.sub("", part.lower())
     meant = {p for p, pattern in load_details().patterns.items() if pattern.fullmatch(words)}
     exact = [o for o in offers if o.label == words or (o.attribute == "detail" and o.value in meant)]
     if exact:
         return claims.name_of(exact[0]), exact[0].value
-    named = load_lexicon(load_taxonomy()).meanings.get(plain(part), {})
+    named = load_lexicon(load_taxonomy()).meanings.get(plain(words), {})
     closed = [(n, v) for n, values in named.items() if n in schema for v in values if v in schema[n].values]
     return closed[0] if len(closed) == 1 else None

@@ -213,6 +213,8 @@ class Seller:
         told = False
         for attribute, value in list(unsaid(self.draft(), self.truth, load_taxonomy())):
             offer = f".adds .chip[data-value='{value}']"  # where the page offers what it does not say
+            if self.page.locator(offer).count() and not self.page.locator(offer).first.is_visible():
+                self.press(".adds details summary")
             if self.page.locator(offer).first.is_visible():
                 self.press(offer, f'!document.querySelector("{offer}")')
             elif attribute in (*ATTRIBUTES, "condition"):

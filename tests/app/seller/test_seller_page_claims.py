@@ -150,7 +150,7 @@ def test_what_is_offered_is_added_with_a_tap(size: str, serve: Any, visit: Any, 
     expect(more).to_have_value("")
     more.fill("side slits, it has been to Peru")
     adds.get_by_role("button", name="Add", exact=True).click()
-    expect(text).to_have_value("Warm and soft. It has a curved hem. It has side slits. Been to Peru.")
+    expect(text).to_have_value("Warm and soft. It has a curved hem. It has side slits. It has been to Peru.")
     page.locator(".bottom").get_by_role("button", name="Undo").click()
     expect(text).to_have_value("Warm and soft. It has a curved hem.")
 
