@@ -128,6 +128,6 @@ def test_each_command_names_the_module_that_has_it() -> None:
 
 
 def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "app.cli.draft", None)
-    with pytest.raises(CommandError, match=r"'app\.cli\.draft' is missing; run \./ipl doctor"):
+    monkeypatch.setitem(sys.modules, "app.cli.drafts.draft", None)
+    with pytest.raises(CommandError, match=r"'app\.cli\.drafts\.draft' is missing; run \./ipl doctor"):
         dispatch("draft", [])

@@ -20,7 +20,7 @@ from listing.backends.openai import SIDES, OpenAIBackend
 from listing.backends.words import STAND_IN, Token
 from listing.evidence.eyes import Sight
 from listing.evidence.neighbours import Neighbours
-from listing.evidence.ocr import OcrSpan
+from listing.evidence.printed.ocr import OcrSpan
 from listing.facts.ensemble import UNCALIBRATED, AttributeCalibration, Calibration
 from listing.intake.photos import intake
 from listing.pipeline import Pipeline
