@@ -24,6 +24,7 @@ from listing.evidence.printed.ocr import OcrSpan
 from listing.facts.ensemble import UNCALIBRATED, AttributeCalibration, Calibration
 from listing.intake.photos import intake
 from listing.pipeline import Pipeline
+from listing.pipeline_parts import build_parts
 from listing.request import DraftRequest
 from listing.schema import Draft, NeighbourRef
 from listing.taxonomy import load_taxonomy
@@ -438,3 +439,12 @@ def test_a_form_without_tokens_of_its_own_text_falls_back_to_its_words() -> None
     form = Form("", {"category": ("hoodie", "shirt")})
     tokens = [Token("something else", -0.1, [("else", -0.1)])]
     assert forms.read(form, '{"category": "hoodie"}', tokens, 1).choices["category"]["hoodie"] == STAND_IN
+
+
+def test_a_server_needs_no_embedded_model_and_the_log_says_what_it_would_add(tmp_path, caplog):
+    with serving(seeing(lambda request: reply(json.dumps(HOODIE)))) as stub:
+        made = build_parts(stub.url, True, tmp_path)
+    assert (made.similar, made.eyes, made.colours) == (None, None, None)
+    assert made.writes
+    assert "is not set up: past listings, the evidence towers and masks are left out" in caplog.text
+    assert "./ipl index stats" in caplog.text
