@@ -11,8 +11,8 @@ from listing.backends.base import Backend, BackendError, FormBackend
 from listing.evidence.colour_network import ColourNetwork
 from listing.evidence.eyes import Eyes
 from listing.evidence.neighbours import NeighbourSearch
-from listing.evidence.printed.ocr import Reader
 from listing.evidence.past_listings import PastListings
+from listing.evidence.printed.ocr import Reader
 from listing.facts.calibrations import calibration_file, command, is_server
 from listing.facts.category_router import Router
 from listing.facts.ensemble import Calibration

@@ -1,14 +1,14 @@
 """The embedded model, shipped and tuned on a catalogue, on rows of brands that it was not tuned on.
 
     python -m benchmarks.finetune.own_catalogue split --out DIR [--rows 500] [--seed 0]
-    python -m benchmarks.finetune.own_catalogue draft --out DIR [--model tuning/model] [--skip 0] [--items 160] [--seed 0]
+    python -m benchmarks.finetune.own_catalogue draft --out DIR [--model tuning/model] [--skip 0] [--items 160]
     python -m benchmarks.finetune.own_catalogue facts --out DIR
     python -m benchmarks.finetune.own_catalogue pairs --out DIR [--pairs 40] [--seed 0]
     python -m benchmarks.finetune.own_catalogue count LABELS --out DIR
 
-``split`` writes ``shop.csv`` (to tune on; ``--rows`` of it, drawn by seed) and ``held.csv``: whole brands, and no photo
-that looks like one of the shop's. ``draft`` drafts rows of ``held.csv`` with a model, those behind the first ``--skip``,
-and goes on where it was stopped; ``facts`` compares the two
+``split`` writes ``shop.csv`` (to tune on; ``--rows`` of it, drawn by seed) and ``held.csv``: whole brands, and no
+photo that looks like one of the shop's. ``draft`` drafts rows of ``held.csv`` with a model, those behind the first
+``--skip``, and goes on where it was stopped; ``facts`` compares the two
 with the catalogue's own columns, paired, with 95 % intervals over brands. ``pairs`` writes ``pairs.jsonl`` and a PNG of
 each photo for a reader who does not know which text is whose; ``key.json`` says it. ``count`` reads the readers' file,
 one JSON object a line: ``{"pair": 0, "better": "A"}`` (or B, or same), with ``"tuned": "A"`` where no
@@ -58,7 +58,8 @@ def split(args: argparse.Namespace) -> None:
     shop_table = shop_table.sample(args.rows, random_state=args.seed) if args.rows else shop_table
     shop_table.to_csv(args.out / "shop.csv", index=False)
     table[table["id"].isin(apart)].to_csv(args.out / "held.csv", index=False)
-    print(f"{len(shop_table)} rows in shop.csv; {len(apart)} in held.csv, without {len(rest) - len(apart)} that look alike")
+    alike = len(rest) - len(apart)
+    print(f"{len(shop_table)} rows in shop.csv; {len(apart)} in held.csv, without {alike} that look alike")
 
 
 def held_rows(args: argparse.Namespace) -> list[PlainRow]:

@@ -239,13 +239,14 @@ def test_a_model_that_fills_in_no_form_is_asked_question_by_question(said: str) 
     assert draft.category.confidence <= STAND_IN
 
 
-def test_a_model_that_never_fills_in_a_form_is_not_asked_for_ever() -> None:
+@pytest.mark.parametrize(("finish", "asked"), [("stop", 6), ("length", 3)])  # who runs on to the limit does so again
+def test_a_model_that_never_fills_in_a_form_is_not_asked_for_ever(finish: str, asked: int) -> None:
     form = Form("Reply with one JSON object", {"category": ("hoodie", "shirt")})
-    with backend_of(server(lambda _: reply("no"))) as (backend, stub):
+    with backend_of(server(lambda _: reply("no", finish=finish))) as (backend, stub):
         image = intake([jpeg()])[0].image
         for _ in range(5):
             assert backend.fill([image], form) is None
-        assert sum(is_form(request) for request in stub.chats()) == 6
+        assert sum(is_form(request) for request in stub.chats()) == asked
 
 
 def test_a_model_that_answers_nothing_gives_a_draft_that_claims_nothing() -> None:
