@@ -145,6 +145,11 @@ def test_articles_and_plurals():
         ("Shorts", {"closure": "pull-on"}, ("elastic waist",), "pull"),
         ("Pants", {"material": "denim", **JEANS}, ("denim look", "five-pocket cut", "pockets"), "denim|pockets"),
         ("T-Shirt", {"pattern": "solid"}, ("chest print",), "lain"),
+        ("Dress", {"sleeve": "long"}, ("puff sleeves",), "sleeves[^.]*sleeves"),
+        ("Longsleeve", {}, ("chest print", "cartoon print", "lettering"), "chest.*chest"),
+        ("Skirt", {"item_type": "denim mini skirt"}, ("denim look", "mini length"), "enim.*enim|ini.*ini"),
+        ("Pants", {"item_type": "wide trousers"}, ("wide legs", "slim cut"), "ide.*wide"),
+        ("Undershirt", {"item_type": "ribbed tank top"}, ("ribbed knit",), "ibbed.*ribbed"),
     ],
 )  # fmt: skip
 def test_nothing_is_said_twice_nor_what_goes_without_saying(kind, facts, details, never):
