@@ -158,6 +158,13 @@ def test_nothing_is_said_twice_nor_what_goes_without_saying(kind, facts, details
         assert not re.search(never, made.title), made.title
 
 
+@pytest.mark.parametrize(("kind", "asked"), [("Shoes", True), ("Chair", True), ("Lipstick", False)])
+def test_a_size_is_offered_of_what_has_one(kind, asked):
+    said = " ".join(made.description for made in every_plan(kind, {"colour": "red"}))
+    assert ("size" in said) is asked
+    assert "photo" in said
+
+
 def test_of_two_that_contradict_each_other_the_likelier_is_said():
     long = fact("sleeve", "long", 0.95)
     for p, noun in ((0.6, "shirt"), (0.99, "short-sleeved shirt")):
