@@ -100,7 +100,7 @@ def test_no_word_stands_twice_in_a_row_unless_print_or_a_name_has_it_so(text, wa
 
 def test_what_a_model_leaves_out_follows_a_short_description_and_wear_any(asked):
     facts = [fact(name, value) for name, value in DRESS.items()]
-    short, long = "Navy floral dress.", "This is a navy floral dress with short sleeves that is navy floral and has a belt."
+    short, long = "Navy floral dress.", "This is a navy floral dress with short sleeves. It is navy and has a belt."
 
     def written(text: str, request: DraftRequest, p: float = 0.99) -> str:
         seen = [Detail(phrase="belt", confidence=p)]
@@ -115,6 +115,19 @@ def test_what_a_model_leaves_out_follows_a_short_description_and_wear_any(asked)
     assert written(short, replace(asked, tone="shorter")) == f"{short} There is a stain."
     assert written(long, asked) == f"{long} There is a stain."
     assert written(short, replace(asked, language="de")) == short
+
+
+@pytest.mark.parametrize("p", [0.6, 0.8])
+def test_a_model_is_not_told_a_department_that_may_well_be_wrong(asked, p):
+    backend = StubBackend(texts=["Navy dress\nNavy dress for men. Navy floral dress with short sleeves."])
+    facts = [fact("audience", "men", p), *(fact(name, value) for name, value in DRESS.items())]
+    stream = compose(
+        asked, category("Dress"), facts, [], Neighbours(), key="0",
+        writer=backend, taxonomy=TAXONOMY, calibration=CALIBRATION,
+    )  # fmt: skip
+    made = drained(stream)
+    assert ("audience" in backend.prompts[0]) is (p > 0.7)
+    assert ("for men" in made.description) is (p > 0.7)
 
 
 def drained(stream):
