@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.cli.draft_text import category_line, draft_text
+from app.cli.drafts.draft_text import category_line, draft_text
 from app.editing import claims, edits, evidence_places
 from app.editing.edits import Edit
 from app.seller.desk import Desk, Painter
