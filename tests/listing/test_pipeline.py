@@ -357,7 +357,7 @@ def test_a_label_photo_gives_size_and_composition_and_no_category():
 @pytest.mark.parametrize(
     ("widths", "said"),
     [
-        ((120,), "I see no item in the photo: add another photo, or choose what it is."),
+        ((120,), "I do not recognise what is in the photo: choose what it is, or add another photo."),
         ((200,), "I see only a label in the photo: add a photo of the whole item, or choose what it is."),
     ],
 )
