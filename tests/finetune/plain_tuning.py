@@ -1,6 +1,6 @@
 """``ipl tune`` in 32-bit and by plain gradient descent: what differs in a last bit stays a last bit.
 
-In 16-bit it may round to a hundredth, and Adam's first step takes of a gradient only its sign, also where that is chance.
+In 16-bit it may round to a hundredth, and of a gradient about zero Adam's first step takes a sign that is chance.
 As a program: ``python -m tests.finetune.plain_tuning ARGUMENTS`` for ``ipl tune ARGUMENTS``.
 """
 
