@@ -62,7 +62,7 @@ def facts_to_say(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
         for a in taxonomy.schema(category)
         if a.in_text is not None
         for value in a.values
-        if (a.name, value) not in said and (label := _label(a.name, value, node, taxonomy))
+        if (a.name, value) not in said and (label := _label(a.name, value, node, taxonomy).removeprefix(f"{a.label}: "))
     ]
 
 
