@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -88,6 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     for name, value in QUIET_LIBRARIES.items():
         os.environ.setdefault(name, value)
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\.")  # of what its own code uses
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # its hint at an optional package reads like a failure
     try:
         return dispatch(arguments[0], arguments[1:])
