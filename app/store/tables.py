@@ -22,6 +22,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.editing.edits import Kind
+from app.store.clock import now as now
 from app.views import State
 from listing.request import Tone
 
@@ -43,11 +44,6 @@ class Base(DeclarativeBase):
     """What all tables share: times in UTC, JSON for dictionaries."""
 
     type_annotation_map = {datetime: UtcTime, dict[str, Any]: JSON, str: Text}  # noqa: RUF012  # SQLAlchemy's own form
-
-
-def now() -> datetime:
-    """The time now, in UTC."""
-    return datetime.now(UTC)
 
 
 class IdentityRow(Base):
