@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.cli import number
+
+if TYPE_CHECKING:
+    from app.demo.home import Made
+    from app.settings import Settings
 
 LISTINGS, VISITORS, SEED = 300, 200, 0
 
@@ -40,11 +45,10 @@ def run(args: argparse.Namespace) -> int:
     return _open(args, settings)
 
 
-def _open(args: argparse.Namespace, settings: "Settings") -> int:  # noqa: UP037
+def _open(args: argparse.Namespace, settings: Settings) -> int:
     import time
-    from dataclasses import replace
 
-    from app.demo import home, make
+    from app.demo import make
     from app.demo.known import KnownThings
     from app.demo.live import living
     from app.services import Services
@@ -52,34 +56,50 @@ def _open(args: argparse.Namespace, settings: "Settings") -> int:  # noqa: UP037
     from app.store.backup.journal import settle_alone
     from app.store.home_lock import only_user
     from app.web.server import listen, serve_on
-    from listing.home import ipl_home, private_files
+    from listing.home import private_files
     from listing.pipeline import build_pipeline
 
-    began, folder = time.monotonic(), settings.home
-    there = home.read(folder)
+    began = time.monotonic()
     with private_files(), listen(settings) as listener:
-        if there is not None and not there.ready:
-            say("the demo was not finished; it is made anew")
-            home.clean(folder)
-            there = None
-        if there is None:
-            begin = make.first_moment(args.days).isoformat()
-            there = home.Made(args.seed, args.listings, VISITORS, begin)
-            say(f"the demo goes into {folder}; './ipl demo --clean' deletes it")
-            home.begin(folder, there, ipl_home())
-            with only_user(folder):
-                make.make(make.Plan(settings, there, say), args.days)
-            there = replace(there, ready=True)
-            home.write(folder, there)
-        with only_user(folder):
+        made = _made(args, settings)
+        with only_user(settings.home):
             settle_alone(settings)
             pipeline = KnownThings(
-                lambda: build_pipeline(settings.model, settings.rag, settings.home, services.index.past)
+                lambda: build_pipeline(
+                    settings.model, settings.rag, settings.home, getattr(services.index, "past", None)
+                )
             )
             services = Services(settings, pipeline=pipeline)
-            plan = make.Plan(settings, there, say)
-            market = plan.market(services, pipeline, int(time.time()))
+            market = make.Plan(settings, made, say).market(services, pipeline, int(time.time()))
             market.remember()
             say(f"ready after {time.monotonic() - began:.0f} s: /feed for buyers, / for sellers, /ops for operators")
-            with living(market, args.visitors, there.listings):
+            with living(market, args.visitors, made.listings):
                 return serve_on(listener, services)
+
+
+def _made(args: argparse.Namespace, settings: Settings) -> Made:
+    """The demo of the folder, made if it is not there or was not finished."""
+    from dataclasses import replace
+
+    from app.demo import home, make
+    from app.setup.steps import say
+    from app.store.home_lock import only_user
+    from listing.home import ipl_home
+
+    folder = settings.home
+    made = home.read(folder)
+    if made is not None and made.ready:
+        return made
+    if made is not None:
+        say("the demo was not finished; it is made anew")
+        with only_user(folder):
+            pass  # nobody is at it
+        home.clean(folder)
+    made = home.Made(args.seed, args.listings, VISITORS, make.first_moment(args.days).isoformat())
+    say(f"the demo goes into {folder}; './ipl demo --clean' deletes it")
+    home.begin(folder, made, ipl_home())
+    with only_user(folder):
+        make.make(make.Plan(settings, made, say), args.days)
+    made = replace(made, ready=True)
+    home.write(folder, made)
+    return made

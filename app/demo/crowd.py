@@ -21,9 +21,10 @@ from recommend.data.world.items import Items, category_vectors, make_items, make
 from recommend.data.world.users import Users, make_users
 
 NAMES = (
-    "mia noah emma ben lina paul anna finn clara jonas ida luca frida theo marta oskar nora emil greta hugo lea max "
-    "sara tom eva jan kira leo maya nils olga pia rosa sven tara uwe vera willi yara zoe"
-).split()
+    *("mia", "noah", "emma", "ben", "lina", "paul", "anna", "finn", "clara", "jonas", "ida", "luca", "frida", "theo"),
+    *("marta", "oskar", "nora", "emil", "greta", "hugo", "lea", "max", "sara", "tom", "eva", "jan", "kira", "leo"),
+    *("maya", "nils", "olga", "pia", "rosa", "sven", "tara", "uwe", "vera", "willi", "yara", "zoe"),
+)
 SELLERS = 24
 LAST_DAY = 60  # of the calendar; later days are like it
 FOREVER = np.iinfo(np.int64).max

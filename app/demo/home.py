@@ -52,7 +52,9 @@ def begin(folder: Path, made: Made, home: Path) -> None:
             if (home / name).is_dir():
                 (folder / name).symlink_to(home / name)
     except OSError as error:
-        raise DemoError(f"{folder} cannot be written ({error.strerror}); name another folder with --home DIR.") from error
+        raise DemoError(
+            f"{folder} cannot be written ({error.strerror}); name another folder with --home DIR."
+        ) from error
 
 
 def write(folder: Path, made: Made) -> None:

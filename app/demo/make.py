@@ -22,6 +22,7 @@ from app.feed.log import write_log
 from app.services import Services
 from app.settings import Settings
 from app.store.clock import at
+from app.store.search_index import SearchIndex
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.world.calendar import HOURS
 from recommend.training.input_specs import input_spec
@@ -66,16 +67,17 @@ def first_moment(days: int = DAYS) -> datetime:
     return datetime.now(UTC) - timedelta(days=days)
 
 
-def make(plan_: Plan, days: int = DAYS) -> None:
-    """Fill the home of the plan's settings."""
+def make(plan_: Plan, days: int = DAYS, index: SearchIndex | None = None) -> None:
+    """Fill the home of the plan's settings; ``index``: of tests, in the place of its own."""
     say, made = plan_.say, plan_.made
     began = time.monotonic()
     photos = draw([thing(n, made.seed) for n in range(made.listings)])
     say(f"[1/4] {sum(map(len, photos))} photos of {made.listings} things drawn, {time.monotonic() - began:.0f} s")
-    pipeline = KnownThings(lambda: _no_model())
+    pipeline = KnownThings(_no_model)
     settings = plan_.settings.model_copy(update={"feed_per_second": FAST})
-    _index(settings)
-    services = Services(settings, pipeline=pipeline)
+    if index is None:
+        _index(settings)
+    services = Services(settings, pipeline=pipeline, index=index)
     try:
         market = plan_.market(services, pipeline, 0)
         _live_through(market, photos, plan_, days)
@@ -160,5 +162,3 @@ def train(services: Services, seed: int) -> None:
             moment = services.feed.moment().time_ms / 1000
             services.feed.registry.install(Path(folder) / name, role, facts={"installed": moment})
     services.feed.refresh()
-
-

@@ -66,10 +66,9 @@ class Market:
         for photo in taken:
             self.pipeline.tell(photo.ref.id, thing)
         seller = self.seller(thing.number)
+        values = {"price": f"{thing.price:.2f}", **({"title": thing.title} if thing.title else {})}
         *_, draft = self.services.draft_writer.start(seller, taken, thing.note)
-        listing = self.services.publisher.edit_and_publish(
-            seller, draft.draft_id, {"price": f"{thing.price:.2f}"}, key=f"{KEY}{thing.number}"
-        )
+        listing = self.services.publisher.edit_and_publish(seller, draft.draft_id, values, key=f"{KEY}{thing.number}")
         self.listed[listing.id] = thing.number
         return listing
 

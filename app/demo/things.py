@@ -81,16 +81,19 @@ KINDS = (
          ("solid", "floral", "striped")),
     Kind("vase", "Vase", 14, ("white", "blue", "green", "orange", "pink", "black", "beige"), {"material": "ceramic"},
          ("solid", "striped", "polka-dot")),
-    Kind("lamp", "Table lamp", 22, ("white", "red", "yellow", "green", "beige", "blue", "pink")),
-    Kind("chair", "Chair", 35, ("brown", "white", "black", "green", "blue", "yellow", "red"), {"material": "wood"}),
-    Kind("clock", "Clock", 16, ("white", "red", "black", "yellow", "light-blue", "green")),
-    Kind("cushion", "Cushion", 11, BRIGHT + ("grey", "beige"), {"material": "cotton"},
+    Kind("lamp", "Table lamp", 22, ("white", "red", "yellow", "green", "beige", "blue", "pink"),
+         {"works": "works fully"}),
+    Kind("chair", "Chair", 35, ("brown", "white", "black", "green", "blue", "yellow", "red"),
+         {"material": "wood", "dimensions": "44 x 48 x 84 cm"}),
+    Kind("clock", "Clock", 16, ("white", "red", "black", "yellow", "light-blue", "green"),
+         {"works": "works fully"}),
+    Kind("cushion", "Cushion", 11, (*BRIGHT, "grey", "beige"), {"material": "cotton", "dimensions": "40 x 40 cm"},
          ("solid", "striped", "checked", "floral", "polka-dot")),
     Kind("backpack", "Backpack", 28, ("navy", "black", "red", "green", "yellow", "grey", "olive")),
-    Kind("book", "Book", 5, BRIGHT + ("navy", "burgundy"), words=TITLES, patterns=("words",)),
+    Kind("book", "Book", 5, (*BRIGHT, "navy", "burgundy"), words=TITLES, patterns=("words",)),
     Kind("teddy", "Soft toy", 10, ("brown", "beige", "grey", "white", "pink")),
     Kind("guitar", "Guitar", 85, ("brown", "orange", "red", "black", "beige")),
-    Kind("camera", "Camera", 60, ("black", "brown", "silver")),
+    Kind("camera", "Camera", 60, ("black", "brown", "silver"), {"works": "works fully"}),
 )  # fmt: skip
 GARMENTS = 12  # of ``KINDS``, the first ones
 
@@ -115,14 +118,18 @@ class Thing:
     @property
     def facts(self) -> dict[str, str]:
         """What its seller says of it: attribute -> value."""
-        drawn = {"words": "graphic", "graphic": "graphic"}.get(self.pattern, self.pattern)
         facts = {"colour": self.colour, "colour2": self.colour2, **self.kind.facts}
-        if self.kind in KINDS[:GARMENTS]:
-            facts |= {"pattern": drawn}
-        if self.kind.name not in ("book", "guitar"):
+        if self.kind in KINDS[:GARMENTS] and not self.words:  # words are told as such
+            facts["pattern"] = self.pattern
+        if self.kind.name != "book":
             facts["text"] = self.words
         facts |= {"size": self.size, "condition_grade": self.grade}
         return {name: value for name, value in facts.items() if value}
+
+    @property
+    def title(self) -> str:
+        """What its seller calls it; empty where the title is written from the facts."""
+        return f"“{self.words.title()}”, hardback" if self.kind.name == "book" else ""
 
     @property
     def details(self) -> tuple[str, ...]:
@@ -137,9 +144,9 @@ def thing(number: int, seed: int) -> Thing:
     kind = KINDS[number % len(KINDS)]
     colour, pattern = str(rng.choice(kind.colours)), str(rng.choice(kind.patterns))
     second = [c for c in ("white", "navy", "red", "yellow", "black", "grey") if c != colour]
-    grade = str(rng.choice(GRADES, p=GRADE_SHARES))
-    price = kind.price * WORN[grade] * float(np.exp(0.3 * rng.standard_normal()))
     worn = kind in KINDS[:GARMENTS]
+    grade = str(rng.choice(GRADES, p=GRADE_SHARES) if worn else rng.choice(GRADES[2:]))
+    price = kind.price * WORN[grade] * float(np.exp(0.3 * rng.standard_normal()))
     return Thing(
         number=number,
         kind=kind,

@@ -22,9 +22,11 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.editing.edits import Kind
-from app.store.clock import now as now
+from app.store import clock
 from app.views import State
 from listing.request import Tone
+
+now = clock.now
 
 
 class UtcTime(TypeDecorator[datetime]):

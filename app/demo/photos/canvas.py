@@ -224,7 +224,9 @@ class Canvas:
     def lathe(self, profile: Sequence[tuple[float, float]], colour: Any, cx: float = 0.5, gloss: float = 0.5) -> Array:
         """A turned body: (height on the canvas, radius) from top to bottom; its foot is a little round. Its mask."""
         heights, radii = np.array(profile).T
-        foot = [(cx - radii[-1] * np.cos(a), heights[-1] + 0.16 * radii[-1] * np.sin(a)) for a in np.linspace(0, np.pi, 24)]
+        foot = [
+            (cx - radii[-1] * np.cos(a), heights[-1] + 0.16 * radii[-1] * np.sin(a)) for a in np.linspace(0, np.pi, 24)
+        ]
         left = [(cx - r, h) for h, r in profile]
         mask = area([*left, *foot, *((2 * cx - x, y) for x, y in reversed(left))])
         radius = np.interp(_Y[:, 0], heights, radii).astype(np.float32)[:, None]

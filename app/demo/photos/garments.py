@@ -24,7 +24,9 @@ def jeans(canvas: Canvas, thing: Thing) -> None:
     for side, middle in ((list, 0.385), (mirror, 0.615)):
         far = ((canvas.x - middle) / 0.055) ** 2 + ((canvas.y - 0.42) / 0.26) ** 2
         worn = colour + (0.22 * np.exp(-far))[..., None] * (1 - colour)
-        mask = canvas.part(side(leg), worn, relief=twill.astype(np.float32), fold=(0.05, 0.1), folds=3.5, puff=9, grain=0.05)
+        mask = canvas.part(
+            side(leg), worn, relief=twill.astype(np.float32), fold=(0.05, 0.1), folds=3.5, puff=9, grain=0.05
+        )
         canvas.paint(mask * (canvas.y > 0.925), colour * 0.85, 0.5)
         edge = side([(0.30, 0.14), (0.285, 0.55), (0.292, 0.92)])
         canvas.paint(dashes([(x + (0.014 if side is list else -0.014), y) for x, y in edge]), THREAD, 0.5)
@@ -83,7 +85,9 @@ def skirt(canvas: Canvas, thing: Thing) -> None:
     ])  # fmt: skip
     turn = (canvas.x - 0.5) / (0.175 + 0.29 * np.clip((canvas.y - 0.16) / 0.68, 0, 1.1))
     pleat = (turn * 6.5 + 0.05 * noise(canvas.rng, 0.3, 0.3)) % 1
-    canvas.part(outline, cloth * (0.72 + 0.33 * pleat)[..., None], relief=(11 * pleat).astype(np.float32), folds=1.5, puff=6)
+    canvas.part(
+        outline, cloth * (0.72 + 0.33 * pleat)[..., None], relief=(11 * pleat).astype(np.float32), folds=1.5, puff=6
+    )
     hem = [(0.155, 0.80), (0.32, 0.846), (0.5, 0.856), (0.68, 0.846), (0.845, 0.80)]
     canvas.paint(dashes(curve(hem, closed=False)), first * 0.6, 0.5)
     canvas.part(both([(0.325, 0.11), (0.325, 0.175), (0.4, 0.182)]), cloth, puff=6, soft=0.008, folds=0.8, shadow=0.6)
@@ -97,8 +101,8 @@ def _shoe(canvas: Canvas, colour: np.ndarray, stripe: np.ndarray, dx: float, dy:
         return [(dx + size * (x - 0.5), dy + size * (y - 0.5)) for x, y in points]
 
     sole = curve([
-        (0.05, 0.66), (0.06, 0.76), (0.10, 0.79), (0.5, 0.795), (0.86, 0.79), (0.955, 0.755), (0.97, 0.69), (0.9, 0.665),
-        (0.55, 0.675), (0.2, 0.65),
+        (0.05, 0.66), (0.06, 0.76), (0.10, 0.79), (0.5, 0.795), (0.86, 0.79), (0.955, 0.755), (0.97, 0.69),
+        (0.9, 0.665), (0.55, 0.675), (0.2, 0.65),
     ])  # fmt: skip
     upper = curve([
         (0.06, 0.69), (0.06, 0.69), (0.055, 0.55), (0.075, 0.40), (0.10, 0.345), (0.10, 0.345), (0.17, 0.385),
@@ -122,7 +126,9 @@ def _shoe(canvas: Canvas, colour: np.ndarray, stripe: np.ndarray, dx: float, dy:
         canvas.part(line(lace, 0.017 * size), (0.95, 0.95, 0.93), puff=4, soft=0.004, folds=0, shadow=0.6)
     canvas.part(at(sole), (0.93, 0.92, 0.90), puff=7, soft=0.012, folds=0.3, shadow=0.5)
     canvas.paint(line(at([(0.07, 0.755), (0.5, 0.765), (0.94, 0.745)]), 0.005), (0.74, 0.73, 0.71), 0.8)
-    canvas.paint(dashes(at(curve([(0.1, 0.665), (0.5, 0.688), (0.92, 0.68)], closed=False)), 0.003, 0.01), (0.7, 0.7, 0.68))
+    canvas.paint(
+        dashes(at(curve([(0.1, 0.665), (0.5, 0.688), (0.92, 0.68)], closed=False)), 0.003, 0.01), (0.7, 0.7, 0.68)
+    )
 
 
 def trainers(canvas: Canvas, thing: Thing) -> None:

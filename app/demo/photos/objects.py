@@ -20,7 +20,7 @@ def _glaze(canvas: Canvas, thing: Thing) -> np.ndarray:
 
 
 def _mouth(canvas: Canvas, y: float, r: float, colour: np.ndarray, inside: np.ndarray, tilt: float = 0.16) -> None:
-    canvas.paint(area(ellipse(0.5 if r else 0.5, y, r, r * tilt)), colour * 1.12)
+    canvas.paint(area(ellipse(0.5, y, r, r * tilt)), colour * 1.12)
     lit = 0.5 + 0.4 * np.clip((canvas.x - 0.5 + r) / (2 * r), 0, 1)
     canvas.paint(area(ellipse(0.5, y + 0.002, r * 0.93, r * tilt * 0.86)), inside * lit[..., None])
 
@@ -34,7 +34,9 @@ def mug(canvas: Canvas, thing: Thing) -> None:
     if thing.words:
         words = thing.words.split()
         for number, word in enumerate(words):
-            canvas.paint(letters(word, (0.5, 0.52 + 0.11 * (number - (len(words) - 1) / 2)), 0.062, 2, 0.34), ink(colour), 0.95)
+            canvas.paint(
+                letters(word, (0.5, 0.52 + 0.11 * (number - (len(words) - 1) / 2)), 0.062, 2, 0.34), ink(colour), 0.95
+            )
     _mouth(canvas, 0.22, 0.235, colour, CREAM)
 
 
@@ -44,8 +46,8 @@ def teapot(canvas: Canvas, thing: Thing) -> None:
     handle = line(curve([(0.69, 0.38), (0.86, 0.33), (0.93, 0.47), (0.87, 0.62), (0.70, 0.69)], closed=False), 0.045)
     canvas.part(handle, colour, puff=12, soft=0.016, folds=0, grain=0.005)
     spout = curve([
-        (0.31, 0.70), (0.2, 0.62), (0.14, 0.48), (0.07, 0.37), (0.07, 0.37), (0.135, 0.345), (0.135, 0.345), (0.205, 0.42),
-        (0.25, 0.5), (0.32, 0.54),
+        (0.31, 0.70), (0.2, 0.62), (0.14, 0.48), (0.07, 0.37), (0.07, 0.37), (0.135, 0.345), (0.135, 0.345),
+        (0.205, 0.42), (0.25, 0.5), (0.32, 0.54),
     ])  # fmt: skip
     canvas.part(spout, colour, puff=16, soft=0.03, folds=0, grain=0.005)
     canvas.paint(area(ellipse(0.103, 0.358, 0.034, 0.012)), colour * 0.35)
@@ -124,7 +126,10 @@ def clock(canvas: Canvas, thing: Thing) -> None:
     for turn, length, wide, tone in ((30 * at, 0.15, 0.018, dark), (360 * (at % 1), 0.235, 0.011, dark),
                                      (137.0, 0.25, 0.004, np.array((0.75, 0.15, 0.12)))):  # fmt: skip
         a = np.radians(turn)
-        hand = line([(0.5 - 0.05 * np.sin(a), 0.5 + 0.05 * np.cos(a)), (0.5 + length * np.sin(a), 0.5 - length * np.cos(a))], wide)
+        hand = line(
+            [(0.5 - 0.05 * np.sin(a), 0.5 + 0.05 * np.cos(a)), (0.5 + length * np.sin(a), 0.5 - length * np.cos(a))],
+            wide,
+        )
         canvas.darken(blur(np.roll(hand, (5, 3), (0, 1)), 0.006), 0.3)
         canvas.paint(hand, tone)
     canvas.ball(0.5, 0.5, 0.018, 0.018, dark)
@@ -142,7 +147,9 @@ def book(canvas: Canvas, thing: Thing) -> None:
     mask = canvas.part(cover, colour, puff=2, soft=0.008, folds=0.3, grain=0.03)
     canvas.darken(mask * np.exp(-(((canvas.x - 0.255) / 0.012) ** 2)), 0.35)
     light = ink(colour)
-    second = rgb(canvas, str(rng.choice([c for c in ("yellow", "orange", "light-blue", "pink", "white") if c != thing.colour])))
+    second = rgb(
+        canvas, str(rng.choice([c for c in ("yellow", "orange", "light-blue", "pink", "white") if c != thing.colour]))
+    )
     third = 0.5 * second + 0.5 * colour
     motif = int(rng.integers(3))
     if motif == 0:

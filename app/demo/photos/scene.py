@@ -148,7 +148,7 @@ def _matrix(alpha: Array, view: View, lying: bool, sway: float) -> np.ndarray:
 
 
 def photo(canvas: Canvas, view: View, lying: bool, rng: np.random.Generator, place: int) -> np.ndarray:
-    """The thing of the canvas as a phone would take it, uint8 [HEIGHT, WIDTH, 3]. place: the same one, the same place."""
+    """The thing of the canvas as a phone would take it, uint8 [HEIGHT, WIDTH, 3]; an equal ``place`` is the same."""
     matrix = _matrix(canvas.alpha, view, lying, float(rng.uniform(-8, 8)))
     alpha = cv2.warpPerspective(canvas.alpha, matrix, (WIDTH, HEIGHT))
     colour = cv2.warpPerspective(canvas.rgb * canvas.alpha[..., None], matrix, (WIDTH, HEIGHT))

@@ -94,7 +94,9 @@ def knit(ribs: bool = False, wide: float = 0.012) -> Array:
     x, y = Canvas.x, Canvas.y
     if ribs:
         return np.asarray(1.3 * np.sin(2 * np.pi * x / wide), np.float32)
-    return np.asarray(0.8 * np.sin(2 * np.pi * x / wide) * np.sin(2 * np.pi * (y / wide + 0.3 * np.sin(9 * x))), np.float32)
+    return np.asarray(
+        0.8 * np.sin(2 * np.pi * x / wide) * np.sin(2 * np.pi * (y / wide + 0.3 * np.sin(9 * x))), np.float32
+    )
 
 
 def printed(canvas: Canvas, text: str, centre: tuple[float, float], width: float, colour: np.ndarray) -> None:
@@ -125,7 +127,9 @@ def picture(canvas: Canvas, name: str, cx: float, cy: float, r: float, colours: 
     elif name == "waves":
         canvas.paint(disc, first, 0.95)
         for k in range(3):
-            wave = np.abs(canvas.y - cy - r * (0.05 + 0.3 * k) - 0.014 * np.sin(2 * np.pi * canvas.x / 0.07 + k)) < 0.011
+            wave = (
+                np.abs(canvas.y - cy - r * (0.05 + 0.3 * k) - 0.014 * np.sin(2 * np.pi * canvas.x / 0.07 + k)) < 0.011
+            )
             canvas.paint(disc * wave, second, 0.95)
     elif name == "mountain":
         canvas.paint(disc, first, 0.95)
