@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     if args.clean:
         print(f"{folder} is deleted" if home.clean(folder) else f"there is no demo in {folder}")
         return 0
-    given = {"home": folder, "passwords": None, "store": "", "index": "", "media": None}
+    given = {"home": folder, "passwords": None, "store": "", "index": str(folder / "index"), "media": None}
     settings = load_settings(**given, **({} if args.port is None else {"port": args.port})).checked()
     return _open(args, settings)
 
