@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _open(args: argparse.Namespace, settings: Settings) -> int:
     import time
+    from contextlib import ExitStack
 
     from app.demo import make
     from app.demo.known import KnownThings
@@ -62,7 +63,7 @@ def _open(args: argparse.Namespace, settings: Settings) -> int:
     began = time.monotonic()
     with private_files(), listen(settings) as listener:
         made = _made(args, settings)
-        with only_user(settings.home):
+        with only_user(settings.home), ExitStack() as stack:
             settle_alone(settings)
             pipeline = KnownThings(
                 lambda: build_pipeline(
@@ -70,11 +71,12 @@ def _open(args: argparse.Namespace, settings: Settings) -> int:
                 )
             )
             services = Services(settings, pipeline=pipeline)
+            stack.callback(services.close)
             market = make.Plan(settings, made, say).market(services, pipeline, int(time.time()))
             market.remember()
             say(f"ready after {time.monotonic() - began:.0f} s: /feed for buyers, / for sellers, /ops for operators")
-            with living(market, args.visitors, made.listings):
-                return serve_on(listener, services)
+            stack.enter_context(living(market, args.visitors, made.listings))
+            return serve_on(listener, services)
 
 
 def _made(args: argparse.Namespace, settings: Settings) -> Made:
@@ -92,8 +94,6 @@ def _made(args: argparse.Namespace, settings: Settings) -> Made:
         return made
     if made is not None:
         say("the demo was not finished; it is made anew")
-        with only_user(folder):
-            pass  # nobody is at it
         home.clean(folder)
     made = home.Made(args.seed, args.listings, VISITORS, make.first_moment(args.days).isoformat())
     say(f"the demo goes into {folder}; './ipl demo --clean' deletes it")
