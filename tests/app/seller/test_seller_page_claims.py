@@ -140,6 +140,20 @@ def test_what_is_offered_is_added_with_a_tap(size: str, serve: Any, visit: Any, 
     page.locator(".bottom").get_by_role("button", name="Undo").click()
     expect(text).to_have_value("Warm and soft.")
 
+    # What is not offered is found by its first letters; several things, known ones and others, are said at once.
+    more = page.get_by_label("Say more")
+    more.press_sequentially("curved h")
+    expect(adds.locator("#s-adds button").first).to_have_text("curved hem")
+    more.press("Enter")
+    expect(text).to_have_value("Warm and soft. It has a curved hem.")
+    expect(more).to_be_focused()
+    expect(more).to_have_value("")
+    more.fill("side slits, it has been to Peru")
+    adds.get_by_role("button", name="Add", exact=True).click()
+    expect(text).to_have_value("Warm and soft. It has a curved hem. It has side slits. It has been to Peru.")
+    page.locator(".bottom").get_by_role("button", name="Undo").click()
+    expect(text).to_have_value("Warm and soft. It has a curved hem.")
+
 
 def test_a_wrong_word_is_put_right_with_one_tap(serve: Any, visit: Any, files: list[str]) -> None:
     page = visit(serve(FakePipeline(marked=True)))
