@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from markupsafe import Markup
-from scipy import stats
 
 from app.ops.intervals import rate_interval
 from app.ops.numbers import TARGET_HOURS, Figures, quality, waiting_curve
@@ -91,16 +90,13 @@ def by_day(report: Report) -> Figure:
 def first_impressions(figures: Figures) -> Figure:
     """Share of the new listings that was seen by each hour (Kaplan-Meier), with its 95 % interval and the target."""
     figure, axis = _figure()
-    data = waiting_curve(figures.arrived)
-    if data is None:
+    curve = waiting_curve(figures.arrived)
+    if curve is None:
         return _empty(figure, axis, "No new listing has been seen yet")
-    curve = stats.ecdf(data).cdf
-    reach = curve.confidence_interval(0.95, method="log-log")
-    x = np.maximum(curve.quantiles, 0.01)
-    axis.step(x, 100 * curve.probabilities, where="post", color=GREEN)
-    axis.fill_between(
-        x, 100 * reach.low.probabilities, 100 * reach.high.probabilities, step="post", color=GREEN, alpha=0.15
-    )
+    x = np.maximum(curve.hours, 0.01)
+    axis.step(x, 100 * (1 - curve.unseen), where="post", color=GREEN)
+    seen = [100 * (1 - end) for end in (curve.high, curve.low)]
+    axis.fill_between(x, *seen, step="post", color=GREEN, alpha=0.15)
     axis.axvline(TARGET_HOURS, color=GREY, linestyle="--", linewidth=1)
     axis.set_xscale("log")
     axis.set_ylim(0, 100)

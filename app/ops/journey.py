@@ -133,7 +133,7 @@ def visitors_pages(store: Store, visitor: str) -> list[tuple[str, datetime, int,
         clicks = dict(session.execute(
             select(FeedRow.page_id, func.count(FeedEventRow.id)).join(FeedEventRow, FeedEventRow.row_id == FeedRow.id)
             .where(FeedRow.page_id.in_([p[0] for p in pages]), FeedEventRow.kind == "click").group_by(FeedRow.page_id)
-        ).tuples().all())  # fmt: skip
+        ).all())  # fmt: skip
     return [(p[0], p[1], int(p[2]), int(p[3]), int(clicks.get(p[0], 0))) for p in pages]
 
 
@@ -213,7 +213,7 @@ def _then(
     feed: LiveFeed, session: Session, page: FeedPageRow, rows: Sequence[FeedRow], tiles: dict[str, Tile]
 ) -> dict[int, str]:
     """Why each row stood where it stood, from what was written down then."""
-    ranked = [float(r.scores["pctr"]) for r in rows if r.reason == "ranked"]
+    ranked = [float(r.scores["score"]) for r in rows if r.reason == "ranked"]
     cut = min(ranked, default=None)
     out = {r.id: on_a_past_page(r.scores, r.reason, r.position, cut) for r in rows}
     loaded, by = feed.models.get("ranking"), page.models.get("ranking", "")
@@ -277,7 +277,7 @@ def journey(services: Services, listing_id: str, visitor: str) -> Journey:
         )
         stood = session.execute(query).all()
         clicked = FeedEventRow.row_id.in_([r.id for r, *_ in stood]), FeedEventRow.kind == "click"
-        clicks = dict(session.execute(select(FeedEventRow.row_id, FeedEventRow.at).where(*clicked)).tuples().all())
+        clicks = dict(session.execute(select(FeedEventRow.row_id, FeedEventRow.at).where(*clicked)).all())
         orders = session.scalars(select(OrderRow.at).where(OrderRow.listing_id == listing_id)).all()
         steps = _steps(row, [(r, p) for r, p, _ in stood], clicks, list(orders))
     pages = tuple(
@@ -330,7 +330,7 @@ def _tiles(session: Session, rows: Sequence[ListingRow]) -> list[Tile]:
     first = select(PhotoRow.listing_id, PhotoRow.phash).where(
         PhotoRow.listing_id.in_([r.id for r in rows]), PhotoRow.place == 0
     )
-    photos = dict(session.execute(first).tuples().all())
+    photos = dict(session.execute(first).all())
     public = {r.id for r in rows if r.id in photos and r.status in ("active", "sold")}
     address = {i: f"/l/{i}/photos/1?w={PHOTO}&v={photos[i]}" for i in public}
     return [Tile(r.id, r.title, r.category, r.status, address.get(r.id, "")) for r in rows]

@@ -6,6 +6,7 @@ them counts anything again, so that no two places can say different things.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -282,25 +283,36 @@ def new_listings(store: Store, since: datetime, until: datetime) -> list[NewList
     return out
 
 
-def waiting_curve(new: list[NewListing]) -> stats.CensoredData | None:
-    """Hours to the first impression; of the unseen ones it is known only that it is longer than they are on sale."""
+@dataclass(frozen=True)
+class Curve:
+    """Share of the new listings that is unseen after each of ``hours``, with the ends of its interval (NaN: none)."""
+
+    hours: np.ndarray
+    unseen: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def waiting_curve(new: list[NewListing]) -> Curve | None:
+    """By Kaplan and Meier: of the unseen ones it is known only that they wait for longer than they are on sale."""
     if not any(x.waited is not None for x in new):
         return None
-    return stats.CensoredData.right_censored(
-        [x.aged if x.waited is None else x.waited for x in new], [x.waited is None for x in new]
-    )
+    waits, open_ = [x.aged if x.waited is None else x.waited for x in new], [x.waited is None for x in new]
+    left = stats.ecdf(stats.CensoredData.right_censored(waits, open_)).sf
+    with warnings.catch_warnings():  # at both ends of the curve there is no interval
+        warnings.simplefilter("ignore", RuntimeWarning)
+        reach = left.confidence_interval(intervals.LEVEL, method="log-log")
+    return Curve(left.quantiles, left.probabilities, reach.low.probabilities, reach.high.probabilities)
 
 
 def _first_wait(new: list[NewListing]) -> Measure:
     """Median hours to the first impression (Kaplan-Meier, interval by log-log), in minutes."""
     measure = Measure("first_wait", "median wait for the first impression", "minutes", NOTHING)
-    data = waiting_curve(new)
-    if data is None:
+    curve = waiting_curve(new)
+    if curve is None:
         return measure
-    curve = stats.ecdf(data).sf
-    reach = curve.confidence_interval(0.95, method="log-log")
     # The ends of a median's interval are where the ends of the curve's pass one half.
-    ends = [_passes(s.quantiles, s.probabilities) for s in (curve, reach.low, reach.high)]
+    ends = [_passes(curve.hours, unseen) for unseen in (curve.unseen, curve.low, curve.high)]
     return replace(measure, found=Interval(*(None if end is None else 60 * end for end in ends)))
 
 

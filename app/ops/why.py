@@ -54,15 +54,17 @@ def why(fate: Fate, moves: Sequence[Move], facts: Facts, ranking: str | None) ->
     if fate.pre_place is None:
         return "No source found it: it is neither new enough, nor like what the visitor clicked, nor popular."
     place = f"{_found(fate.sources)}, pre-ranked {ordinal(fate.pre_place)} of {fate.candidates:,}"
+    if fate.rank is None and fate.sources == ("unseen",):
+        return f"{place}: the places for what nobody has seen were taken, so that it was not ranked."
     if fate.rank is None:
-        return f"{place}: {_against(fate.pre_score, fate.pre_cut)}, so that it was not ranked."
+        return f"{place}: {_against(fate.pre_score, fate.pre_cut, 'a score of ')}, so that it was not ranked."
     ranked = f"{place}, ranked {ordinal(fate.rank)} of {fate.ranked:,}."
     return f"{ranked} {_outcome(fate, facts)} {features(moves, facts, ranking)}"
 
 
 def _outcome(fate: Fate, facts: Facts) -> str:
     """What came of it on the page."""
-    rate = _against(fate.pctr, fate.pctr_cut, "a predicted click rate of ")
+    rate = _rate(fate.pctr, fate.score, fate.cut)
     if fate.reason == "exploration":
         return (f"It stands {ordinal(fate.position or 0)} on the page to be learned about "
                 f"({facts.impressions} impressions so far), whatever its score: {rate}.")  # fmt: skip
@@ -94,9 +96,7 @@ def on_a_past_page(scores: Mapping[str, float | None], reason: str, place: int, 
     rank = scores.get("rank")
     ranked = f", ranked {ordinal(int(rank))}" if rank is not None else ""
     kind = {"ad": " as an ad", "exploration": " to be learned about"}.get(reason, "")
-    return (
-        f"It stood {ordinal(place)}{kind}{ranked}: {_against(scores.get('pctr'), cut, 'a predicted click rate of ')}."
-    )
+    return f"It stood {ordinal(place)}{kind}{ranked}: {_rate(scores.get('pctr'), scores.get('score'), cut)}."
 
 
 def ordinal(place: int) -> str:
@@ -117,7 +117,14 @@ def _found(sources: Sequence[str]) -> str:
     return f"Found {_and([SOURCES.get(s, s) for s in sources])}"
 
 
-def _against(value: float | None, cut: float | None, name: str = "a score of ") -> str:
+def _rate(pctr: float | None, score: float | None, cut: float | None) -> str:
+    """The predicted click rate, and the score beside the cut; they are the same where orders do not count."""
+    if pctr is None or score is None or abs(score - pctr) < 1e-9:
+        return _against(pctr, cut, "a predicted click rate of ")
+    return f"a predicted click rate of {_small(pctr)}, {_against(score, cut, 'with orders a score of ')}"
+
+
+def _against(value: float | None, cut: float | None, name: str) -> str:
     if value is None:
         return "without a score"
     return f"{name}{_small(value)}" + (f" against {_small(cut)} at the cut" if cut is not None else "")

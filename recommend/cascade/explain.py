@@ -52,9 +52,10 @@ class Fate:
     Attributes:
         sources: that found it.
         candidates, ranked: how many things reached pre-ranking, and ranking.
-        pre_place, pre_score: among the candidates; pre_cut: the lowest score that came through, exploration apart.
+        pre_place, pre_score: among the candidates; pre_cut: the lowest score that came through by itself, neither as
+            an ad nor to be explored.
         rank, score: among the ranked; cut: the score of the last ranked thing on the page.
-        pctr: predicted click rate; pctr_cut: that of the thing at the cut.
+        pctr: predicted click rate.
         position, reason: on the page.
     """
 
@@ -69,7 +70,6 @@ class Fate:
     score: float | None = None
     cut: float | None = None
     pctr: float | None = None
-    pctr_cut: float | None = None
     position: int | None = None
     reason: str = ""
 
@@ -86,12 +86,11 @@ def fate(page: PageState, catalog: Catalog, item_id: int) -> Fate:
     if not len(at):
         return known
     candidate = int(at[0])
-    usual = page.chosen[~page.beyond]
     known = replace(
         known,
         pre_place=int((page.pre_score > page.pre_score[candidate]).sum()),
         pre_score=float(page.pre_score[candidate]),
-        pre_cut=float(page.pre_score[usual].min()) if len(usual) else None,
+        pre_cut=_pre_cut(page),
     )
     among = np.flatnonzero(page.chosen == candidate)
     if not len(among):
@@ -106,10 +105,19 @@ def fate(page: PageState, catalog: Catalog, item_id: int) -> Fate:
         score=float(page.score[i]),
         cut=float(page.score[last]) if last is not None else None,
         pctr=float(page.click.values[i]),
-        pctr_cut=float(page.click.values[last]) if last is not None else None,
         position=shown.position if shown else None,
         reason=shown.reason if shown else fell.reason if fell else "fell: its rank is below the last on the page",
     )
+
+
+def _pre_cut(page: PageState) -> float | None:
+    """Ads come through with less, and what only exploration found with nothing: neither is the cut."""
+    usual = np.isin(page.rows, page.usual)
+    chosen = np.isin(np.arange(len(page.rows)), page.chosen) & usual
+    fell = page.pre_score[usual & ~chosen]
+    through = page.pre_score[chosen]
+    through = through[through >= fell.max()] if len(fell) else through
+    return float(through.min()) if len(through) else None
 
 
 @torch.inference_mode()

@@ -140,7 +140,7 @@ def _pages(services, rng, world: World, shown: list[str]) -> None:
     # Each of those that are shown was seen within its first hours, on a page before the window.
     before = page(0, now() - timedelta(days=3))
     with services.store.write() as session:
-        published = dict(session.execute(select(ListingRow.id, ListingRow.published_at)).tuples().all())
+        published = dict(session.execute(select(ListingRow.id, ListingRow.published_at)).all())
         for listing in shown:
             row(
                 before, listing, 0, "exploration", published[listing] + timedelta(hours=float(rng.uniform(0.1, 5))), 0.1
