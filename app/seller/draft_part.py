@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from app import templates
 from app.editing import claims
+from app.editing.told import can_be_told
 from app.seller import words
 from app.seller.pictures import crop
 from app.views import TEXT_FIELDS, DraftView, likely_candidates
@@ -20,7 +21,7 @@ from listing.request import TONES
 from listing.schema import AttributeValue, Evidence, Flag, PhotoRef, Quality, Span
 from listing.taxonomy import load_taxonomy
 from listing.text.claims import LIKELY
-from listing.text.offers import SHOWN, searchable
+from listing.text.offers import SHOWN
 
 FOLDER = Path(__file__).parent / "templates"
 BUSY = ("queued", "working")
@@ -195,9 +196,10 @@ def _offers(view: DraftView) -> list[dict[str, str]]:
 
 
 def _details(view: DraftView) -> list[str]:
-    """The words of every detail that can be searched for and added."""
+    """The words of every detail and fact that can be told."""
     ready = view.draft is not None and view.state == "ready"
-    return [o.label for o in searchable(view.draft, load_taxonomy())] if view.draft is not None and ready else []
+    told = can_be_told(view.draft, load_taxonomy()) if view.draft is not None and ready else []
+    return list(dict.fromkeys(o.label for o in told))
 
 
 def _marked_spans(view: DraftView) -> list[Span]:

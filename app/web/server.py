@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from app.accounts.authentication import page_user
 from app.accounts.login_attempts import Tries
 from app.accounts.sessions import Sessions
-from app.buyer import feed_page, listing_page
+from app.buyer import feed_page, listing_page, purchases
 from app.logs import RequestIds, log_json
 from app.ops import api as ops_api
 from app.ops import forms as ops_forms
@@ -52,6 +52,7 @@ ROUTERS = (
     sign_in.pages,
     feed_page.pages,
     listing_page.pages,
+    purchases.pages,
 )
 CATCH_UP_SECONDS = 2.0
 OTHERS_SECONDS = 1.0

@@ -16,8 +16,10 @@ from listing.request import DraftRequest
 from listing.safety.contacts import scrub
 from listing.schema import AttributeValue, Category, Detail, Flag, Span, TextField
 from listing.taxonomy import Taxonomy
-from listing.text.claims import Claim, claims_of
-from listing.text.render import render
+from listing.text.claims import NAME, Claim, claims_of
+from listing.text.marks import word_count
+from listing.text.render import FIRM, MIN_WORDS, render, sentences_of
+from listing.text.settle import settle
 from listing.text.spans import find_spans
 from listing.text.write import checked, write
 
@@ -77,6 +79,8 @@ def compose(
                 flags += remarks
                 repeats = name == "description" and plain(kept.rstrip(".")) == plain(texts["title"])
                 if kept and not repeats:
+                    if name == "description" and request.language == ENGLISH:
+                        kept = _completed(kept, texts["title"], claims, taxonomy, short=request.tone == "shorter")
                     spans = [s for s in spans if s.field != name]
                     texts[name] = kept
                     spans += [s for s in find_spans(texts, claims, taxonomy) if s.field == name]
@@ -89,6 +93,20 @@ def compose(
     for name in get_args(TextField):
         yield TextEvent(field=name, text=texts[name], replace=True)
     return Text(texts["title"], texts["description"], spans, flags)
+
+
+def _completed(text: str, title: str, claims: Sequence[Claim], taxonomy: Taxonomy, *, short: bool) -> str:
+    """A model's description and, behind it, the wear that it leaves out; where it says less than was asked for, the
+    rest of what is known as well. ``short``: little was asked for."""
+    item = settle(claims, taxonomy)
+    found = find_spans({"title": title, "description": text}, claims, taxonomy)
+    said = {(span.attribute, span.value) for span in found}
+    rest = [] if short or word_count(text) >= MIN_WORDS else [*item.facts.values(), *item.details]
+    firm = [c for c in rest if c.attribute != "audience" and (c.status != "check" or c.likelihood >= FIRM)]
+    left = [c for c in (*firm, *item.wear) if (c.attribute, c.value) not in said and not c.noted]
+    named = [c for c in claims if c.attribute in ("category", NAME)]
+    more = sentences_of(named, left, taxonomy)[0] if left else ""
+    return f"{text} {more}".rstrip()
 
 
 def _noted(claim: Claim, note: str, taxonomy: Taxonomy) -> bool:

@@ -92,17 +92,19 @@ def render(claims: Sequence[Claim], taxonomy: Taxonomy, *, key: str, tone: Tone 
     return Text(title, description, [*spans, *more])
 
 
-def sentences_of(named: Sequence[Claim], claim: Claim, taxonomy: Taxonomy) -> tuple[str, list[Span]]:
-    """One more claim of a thing as a sentence of its own, and its spans; "" where texts have no words for it.
+def sentences_of(named: Sequence[Claim], more: Sequence[Claim], taxonomy: Taxonomy) -> tuple[str, list[Span]]:
+    """More claims of a thing as sentences of their own, and their spans; "" where texts have no words for them.
 
     Args:
         named: the claims of the thing's category and name.
     """
-    item, marker = settle([*named, claim], taxonomy), Marker()
-    if claim.attribute == "colour2":  # beside a first colour, which is not named again
-        item.facts["colour2"] = claim
+    item, marker = settle([*named, *more], taxonomy), Marker()
+    for claim in more:
+        if claim.attribute == "colour2":  # beside a first colour, which is not named again
+            item.facts["colour2"] = claim
     text, spans = marker.unmark(_Description(item, Phrases(item, taxonomy, marker), "", "").alone(), "description")
-    return text, [span for span in spans if span.attribute == claim.attribute]
+    added = {claim.attribute for claim in more}
+    return text, [span for span in spans if span.attribute in added]
 
 
 def _title(item: Item, phrases: Phrases) -> str:

@@ -26,6 +26,7 @@ from listing.text.support import NeighbourValues
 MAX_TOKENS, MAX_PHOTOS = 200, 4
 MAX_TITLE, MAX_DESCRIPTION = 12, 80  # words; what is longer is cut behind a sentence, or not taken
 TONE_WORDS = 25  # of another listing, which is shown for its tone
+_DOUBLED = re.compile(r"(?<![\w'’-])([\w'’-]+)(?:(?: and)? \1(?![\w'’-]))+", re.I)  # "men's men's", "red and red"
 _LABEL = re.compile(r"^[\s#*_]*(?:(?:title|description|first line|second line|line [12])\s*[:.-][\s*_]*)?", re.I)
 
 
@@ -100,6 +101,7 @@ def checked(
     facts["item"] = facts.pop("item_type", node.phrase)
     facts["detail"] = [words for c in claims if c.attribute == "detail" for words in _words(c, taxonomy, node.name)]
     printed = [c.value for c in claims if c.attribute == "text"]
+    text = _undoubled(text, [note, *printed, *(c.value for c in claims)])
     kept, flags = guard(
         text,
         facts,
@@ -130,6 +132,12 @@ def _trimmed(text: str, field: TextField) -> str:
             break
         kept += sentence if sentence.strip() not in kept else ""
     return kept.strip()
+
+
+def _undoubled(text: str, own: Sequence[str]) -> str:
+    """No word twice in a row, but where it is so in print, in a name or in the seller's words ("Miu Miu")."""
+    meant = [words.lower() for words in own]
+    return _DOUBLED.sub(lambda m: m[0] if any(m[0].lower() in words for words in meant) else m[1], text)
 
 
 def _unchecked(text: str, field: TextField) -> tuple[str, list[Flag]]:

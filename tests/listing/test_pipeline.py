@@ -10,8 +10,8 @@ from PIL import Image
 from listing.evidence.colour_network import Colours
 from listing.evidence.eyes import Sight
 from listing.evidence.neighbours import Neighbours
-from listing.evidence.ocr import OcrSpan
-from listing.evidence.spotting import Spotted
+from listing.evidence.printed.ocr import OcrSpan
+from listing.evidence.printed.spotting import Spotted
 from listing.facts.category_router import Router
 from listing.facts.ensemble import AttributeCalibration, Calibration
 from listing.intake.photos import intake

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from listing.evidence.brands import find_brand
-from listing.evidence.ocr import OcrSpan
-from listing.evidence.spotting import Spotted, SpottingDecoder, best_path
+from listing.evidence.printed.brands import find_brand
+from listing.evidence.printed.ocr import OcrSpan
+from listing.evidence.printed.spotting import Spotted, SpottingDecoder, best_path
 
 CHARACTERS = ["blank", *"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ .&-'"]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.cli import CommandError, number
-from app.cli.draft import add_model_options
+from app.cli.drafts.draft import add_model_options
 
 if TYPE_CHECKING:
     from listing.batch.workers import PipelineFactory

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(draft.model_dump_json(indent=2))
     else:
-        from app.cli.draft_text import draft_text
+        from app.cli.drafts.draft_text import draft_text
 
         print(draft_text(draft))
     return 0
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
 def follow(events: Iterable[Event]) -> Draft:
     """Show the events as they come; returns the finished draft."""
     from app.cli import CommandError
-    from app.cli.draft_text import category_line, fact_lines
+    from app.cli.drafts.draft_text import category_line, fact_lines
 
     started = time.monotonic()
 

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from listing.evidence.brand_list import BETWEEN_WORDS, SHORT, Spelling, spellings, words_of
-from listing.evidence.folding import fold, fold_confused
-from listing.evidence.ocr import OcrSpan, merge
+from listing.evidence.printed.brand_list import BETWEEN_WORDS, SHORT, Spelling, spellings, words_of
+from listing.evidence.printed.folding import fold, fold_confused
+from listing.evidence.printed.ocr import OcrSpan, merge
 
 _CONFUSABLE = 5  # letters from which on 0/O and 1/I may be swapped
 _NEAR = 8  # letters from which on one wrong letter is allowed
