@@ -131,7 +131,8 @@ def _withdrawn(services: Services, number: str) -> Promotion:
 
 def _promotions(request: Request, services: Services, over: str, status: int = 200, **more: Any) -> Response:
     table = tables.promotions(services.feed, services.promotions.calendar())
-    usual = {"said": "", "bad": "", "ask": False, "typed": {}, "table": table, "most": MAX_DAYS}
+    empty = dict.fromkeys(("name", "first", "days", "number"), "")
+    usual = {"said": "", "bad": "", "ask": False, "typed": empty, "table": table}
     return shown(request, "promotions", "promotions.html", over, lambda _: {**usual, **more}, status)
 
 
