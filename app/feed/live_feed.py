@@ -6,11 +6,10 @@ What others use is this class; its rooms are ``sync`` (listings), ``posts``, ``p
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 
 from app.feed.events import FeedEvents
-from app.feed.items import CONTENT
+from app.feed.items import CONTENT, milliseconds
 from app.feed.pages import PageMaker
 from app.feed.posts import LivePosts
 from app.feed.sync import ListingSync
@@ -64,7 +63,7 @@ class LiveFeed:
 
     def moment(self) -> Moment:
         """Now, with what the calendar says of today."""
-        return self._calendar.moment(int(time.time() * 1000))
+        return self._calendar.moment(milliseconds(now()))
 
     def read_calendar(self) -> None:
         """Read the calendar of promotions anew."""

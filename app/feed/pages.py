@@ -21,7 +21,7 @@ from app.settings import Settings
 from app.store import listing_repo
 from app.store.db import Store
 from app.store.draft_repo import new_id
-from app.store.tables import FeedCandidatesRow, FeedPageRow, FeedRow, NumberRow
+from app.store.tables import FeedCandidatesRow, FeedPageRow, FeedRow, NumberRow, now
 from app.views import Busy
 from listing.schema import Listing
 from recommend.cascade.catalog import Catalog
@@ -126,7 +126,7 @@ class PageMaker:
             self._line.release()
         seconds = time.perf_counter() - began
         self._seconds.observe(seconds)
-        self.took.append((time.time(), 1000 * seconds))
+        self.took.append((now().timestamp(), 1000 * seconds))
         return page
 
     def explain(self, visitor: str, size: int) -> tuple[Slate, dict[int, Listing]]:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
-import sys
+import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
@@ -34,6 +34,7 @@ from app.views import AppError
 from app.web import api, feed_api, sign_in
 from app.web.errors import install_errors
 from app.web.request_guard import Guard
+from listing.errors import IplError
 from listing.home import private_files
 
 log = logging.getLogger(__name__)
@@ -167,6 +168,12 @@ def keepers(services: Services) -> list[Keeper]:
     ]
 
 
+class NoPort(IplError):
+    """The port cannot be listened on."""
+
+    code = "no_port"
+
+
 def serve(settings: Settings) -> int:
     """Serve until interrupted or told to stop (SIGTERM); returns the exit status.
 
@@ -174,31 +181,40 @@ def serve(settings: Settings) -> int:
     """
     with private_files(), only_user(settings.home):
         settle_alone(settings)
-        return _serve(settings)
+        listener = listen(settings)
+        return serve_on(listener, Services(settings))
 
 
-def _serve(settings: Settings) -> int:
+def listen(settings: Settings) -> socket.socket:
+    """The port, taken; nobody is answered yet. Raises NoPort."""
+    listener = socket.socket(_family(settings))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        reason = f"port {settings.port} of {settings.host} cannot be used ({error.strerror})"
+        raise NoPort(f"{reason}; choose another with --port.") from error
+    return listener
+
+
+def _family(settings: Settings) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+
+
+def serve_on(listener: socket.socket, services: Services) -> int:
+    """Answer at the port of ``listen`` until told to stop, then close the services; see ``serve``."""
     import signal
-    import socket
 
     import uvicorn
 
     from app.web.connections import bounded
 
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.host, settings.port))
-    except OSError as error:
-        reason = f"port {settings.port} of {settings.host} cannot be used ({error.strerror})"
-        print(f"ipl: {reason}; choose another with --port.", file=sys.stderr)
-        return 1
+    settings = services.settings
     if settings.log_json:
         log_json()
-    services = Services(settings)
     port = listener.getsockname()[1]
-    host = f"[{settings.host}]" if family == socket.AF_INET6 else settings.host
+    host = f"[{settings.host}]" if _family(settings) == socket.AF_INET6 else settings.host
     app = create_app(services)
     listener.listen(2048)  # who reads this address may come at once, and waits instead of being turned away
     print(f"IPL is at http://{host}:{port}/  (Ctrl-C stops it; the API is described at /docs)", flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -54,13 +55,20 @@ class Feed:
 
     def put(self, item: Item, moment: Moment) -> None:
         """A thing is on sale, or has changed: it can be shown by the next request."""
-        row = self.catalog.put(item)
-        content = np.asarray(item.content, np.float32)
-        if content.any():  # a thing of which nothing is known is nobody's neighbour
-            self.neighbours.put(item.item_id, content)
-        else:
-            self.neighbours.remove(item.item_id)
-        self.pre_ranker.put(row, moment)
+        self.put_many([item], moment)
+
+    def put_many(self, items: Sequence[Item], moment: Moment) -> None:
+        """Things are on sale, or have changed; each at most once."""
+        if not items:
+            return
+        rows = np.array([self.catalog.put(item) for item in items])
+        content = self.catalog.content(rows)
+        known = content.any(1)  # a thing of which nothing is known is nobody's neighbour
+        self.neighbours.put(np.array([item.item_id for item in items])[known], content[known])
+        for item, has in zip(items, known, strict=True):
+            if not has:
+                self.neighbours.remove(item.item_id)
+        self.pre_ranker.put(rows, moment)
 
     def remove(self, item_id: int) -> None:
         """A thing is off sale: no later page shows it."""

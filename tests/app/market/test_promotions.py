@@ -200,9 +200,9 @@ def test_a_copy_is_made_from_the_store_serves_its_days_and_is_thrown_away(build,
             old = [r.scores["pcvr"] for r in session.scalars(select(FeedRow).where(FeedRow.page_id == before["id"]))]
         assert np.mean(scores) > np.mean(old) + 0.02
 
-        now = datetime.now(UTC).timestamp()
+        begun = datetime.now(UTC)
         for days, by in ((1, copy), (2, "esmm 0001")):
-            monkeypatch.setattr("app.feed.live_feed.time.time", lambda days=days: now + days * 86_400)
+            monkeypatch.setattr("app.feed.live_feed.now", lambda days=days: begun + timedelta(days=days))
             assert seen(client)["models"]["conversion"] == by  # at midnight, before the registry is looked at
             services.feed.refresh()
             assert seen(client)["models"]["conversion"] == by
