@@ -122,14 +122,20 @@ def _health(day: str, model: str, stock: str, of: Impressions) -> tuple[Cell, ..
 
 def models(feed: LiveFeed) -> Table:
     """What serves, by role."""
-    rows = tuple((r["role"], r["serves"], r["wanted"]) for r in feed.models.state())
+    rows = tuple((r["role"].replace("_", "-"), r["serves"], r["wanted"]) for r in feed.models.state())
     return Table(("role", "serves", "meant to serve"), rows)
 
 
 def model_events(feed: LiveFeed) -> Table:
     """What happened to the models, newest first."""
     rows = tuple(
-        (f"{datetime.fromtimestamp(e['at'], UTC):%Y-%m-%d %H:%M}", e["what"], e["role"], e["version"], e["why"])
+        (
+            f"{datetime.fromtimestamp(e['at'], UTC):%Y-%m-%d %H:%M}",
+            e["what"],
+            e["role"].replace("_", "-"),
+            e["version"],
+            e["why"],
+        )
         for e in feed.registry.events(50)
     )
     return Table(("when (UTC)", "what", "role", "version", "why"), rows)

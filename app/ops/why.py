@@ -10,11 +10,11 @@ from app.feed.items import CONDITIONS
 from recommend.cascade.explain import Fate, Move
 
 SOURCES = {
-    "new": "because it is new",
-    "content": "because it looks like what the visitor clicked",
-    "category": "because the visitor clicked on its category",
-    "popular": "because it is popular",
-    "unseen": "because nobody has seen it yet",
+    "new": "new",
+    "content": "like what the visitor clicked",
+    "category": "of a category that the visitor clicked",
+    "popular": "popular",
+    "unseen": "not yet seen",
 }
 TOLD = 3  # features of a sentence
 
@@ -53,26 +53,28 @@ def why(fate: Fate, moves: Sequence[Move], facts: Facts, ranking: str | None) ->
         return "It is not on sale, so that no page can show it."
     if fate.pre_place is None:
         return "No source found it: it is neither new enough, nor like what the visitor clicked, nor popular."
-    place = f"{_found(fate.sources)}, pre-ranked {ordinal(fate.pre_place)} of {fate.candidates:,}"
+    found = f"found as {_and([SOURCES.get(s, s) for s in fate.sources])}"
+    before = f"pre-ranked {ordinal(fate.pre_place)} of {fate.candidates:,}"
     if fate.rank is None and fate.sources == ("unseen",):
-        return f"{place}: the places for what nobody has seen were taken, so that it was not ranked."
+        return f"It was not ranked, since the places for what nobody has seen were taken: {found}, {before}."
     if fate.rank is None:
-        return f"{place}: {_against(fate.pre_score, fate.pre_cut, 'a score of ')}, so that it was not ranked."
-    ranked = f"{place}, ranked {ordinal(fate.rank)} of {fate.ranked:,}."
-    return f"{ranked} {_outcome(fate, facts)} {features(moves, facts, ranking)}"
+        score = _against(fate.pre_score, fate.pre_cut, "a score of ")
+        return f"It was not ranked: {score} of pre-ranking. It was {found}, {before}."
+    way = f"It was {found}, {before}, ranked {ordinal(fate.rank)} of {fate.ranked:,}."
+    return f"{_outcome(fate, facts)} {features(moves, facts, ranking)} {way}"
 
 
 def _outcome(fate: Fate, facts: Facts) -> str:
     """What came of it on the page."""
-    rate = _rate(fate.pctr, fate.score, fate.cut)
+    rate, place = _rate(fate.pctr, fate.score, fate.cut), ordinal(fate.position or 0)
     if fate.reason == "exploration":
-        return (f"It stands {ordinal(fate.position or 0)} on the page to be learned about "
-                f"({facts.impressions} impressions so far), whatever its score: {rate}.")  # fmt: skip
+        return (
+            f"Stands {place} to be learned about ({facts.impressions} impressions so far), whatever its score: {rate}."
+        )
     if fate.reason == "ad":
-        bid = f"its seller bids {facts.bid:.2f} a click"
-        return f"It stands {ordinal(fate.position or 0)} on the page as an ad: {bid}; {rate}."
+        return f"Stands {place} as an ad: its seller bids {facts.bid:.2f} a click; {rate}."
     if fate.position is not None:
-        return f"It stands {ordinal(fate.position)} on the page: {rate}."
+        return f"Stands {place} by its rank: {rate}."
     return f"It fell ({fate.reason.removeprefix('fell: ')}): {rate}."
 
 
@@ -84,11 +86,11 @@ def features(moves: Sequence[Move], facts: Facts, ranking: str | None) -> str:
         )
     told = moves[:TOLD]
     if not told:
-        return f"By {ranking} it is like the others in everything."
+        return f"To {ranking} it is like the others of the page in everything."
     up = [f"{facts.feature(m.feature)} (×{m.factor:.2f})" for m in told if m.factor > 1]
     down = [f"{facts.feature(m.feature)} (×{m.factor:.2f})" for m in told if m.factor < 1]
     parts = [f"{verb} by {_and(names)}" for verb, names in (("raised", up), ("lowered", down)) if names]
-    return f"By {ranking} it is {', and '.join(parts)}, against the others of the page."
+    return f"It is {', and '.join(parts)}."
 
 
 def on_a_past_page(scores: Mapping[str, float | None], reason: str, place: int, cut: float | None) -> str:
@@ -96,7 +98,7 @@ def on_a_past_page(scores: Mapping[str, float | None], reason: str, place: int, 
     rank = scores.get("rank")
     ranked = f", ranked {ordinal(int(rank))}" if rank is not None else ""
     kind = {"ad": " as an ad", "exploration": " to be learned about"}.get(reason, "")
-    return f"It stood {ordinal(place)}{kind}{ranked}: {_rate(scores.get('pctr'), scores.get('score'), cut)}."
+    return f"Stood {ordinal(place)}{kind}{ranked}: {_rate(scores.get('pctr'), scores.get('score'), cut)}."
 
 
 def ordinal(place: int) -> str:
@@ -111,10 +113,6 @@ def hours(value: float) -> str:
     if value < 2:
         return f"{60 * value:.0f} minutes"
     return f"{value:.1f} hours" if value < 48 else f"{value / 24:.1f} days"
-
-
-def _found(sources: Sequence[str]) -> str:
-    return f"Found {_and([SOURCES.get(s, s) for s in sources])}"
 
 
 def _rate(pctr: float | None, score: float | None, cut: float | None) -> str:

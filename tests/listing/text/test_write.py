@@ -100,7 +100,10 @@ def test_no_word_stands_twice_in_a_row_unless_print_or_a_name_has_it_so(text, wa
 
 def test_what_a_model_leaves_out_follows_a_short_description_and_wear_any(asked):
     facts = [fact(name, value) for name, value in DRESS.items()]
-    short, long = "Navy floral dress.", "This is a navy floral dress with short sleeves that is navy floral and has a belt."
+    short, long = (
+        "Navy floral dress.",
+        "This is a navy floral dress with short sleeves that is navy floral and has a belt.",
+    )
 
     def written(text: str, request: DraftRequest, p: float = 0.99) -> str:
         seen = [Detail(phrase="belt", confidence=p)]
