@@ -24,7 +24,16 @@ def experiments() -> Table:
     rows = tuple(_row(name, said, _results(name)) for name, said in words.items())
     note = ("In the simulated marketplace, five paired seeds; the interval is of the first claim. "
             "'./ipl recommend report NAME' prints all claims.")  # fmt: skip
-    headers = ("method", "what it does", "when it pays", "first claim", "found", "claims that hold", "verdict")
+    headers = (
+        "method",
+        "what it does",
+        "when it pays",
+        "first claim",
+        "found",
+        "claims that hold",
+        "verdict",
+        "recipe",
+    )
     return Table(headers, rows, note)
 
 
@@ -39,4 +48,13 @@ def _row(name: str, said: dict[str, str], results: dict[str, Any]) -> tuple[Cell
     first = claims[0]
     found = f"{first['mean']:+.4f} [{first['low']:+.4f}, {first['high']:+.4f}] {first['metric']}"
     held = f"{sum(c['holds'] for c in claims)} of {len(claims)}"
-    return (name, said["does"], said["pays"], first["name"], found, held, f"{results['verdict']} ({results['scale']})")
+    return (
+        said["name"],
+        said["does"],
+        said["pays"],
+        first["name"],
+        found,
+        held,
+        f"{results['verdict']} ({results['scale']})",
+        name,
+    )

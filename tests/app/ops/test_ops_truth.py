@@ -140,7 +140,7 @@ def test_page_pictures_tables_metrics_and_api_show_the_same_figures(services):
             )
             assert float(line.split()[-1]) == m.found.value
     for finding in report.findings:
-        assert finding.says.replace("'", "&#39;") in page
+        assert finding.says in page or not (finding.rule.card or finding.open)
         line = next(
             x for x in scraped.splitlines() if x.startswith(f'ipl_ops_state{{measure="{finding.rule.measure}"}}')
         )
