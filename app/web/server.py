@@ -19,7 +19,11 @@ from app.accounts.sessions import Sessions
 from app.buyer import feed_page, listing_page, purchases
 from app.logs import RequestIds, log_json
 from app.ops import api as ops_api
-from app.routing import is_operator
+from app.ops import forms as ops_forms
+from app.ops import page as ops_page
+from app.ops.alerts import SECONDS as ALERT_SECONDS
+from app.ops.alerts import Alerts, OpsCollector
+from app.ops.verdicts import Reports
 from app.services import Services
 from app.settings import Settings
 from app.store.backup.journal import settle_alone
@@ -35,12 +39,15 @@ from listing.home import private_files
 
 log = logging.getLogger(__name__)
 FIRST_TIDY_SECONDS, TIDY_SECONDS = 60.0, 3600.0
+FIRST_LOOK_SECONDS = 5.0
 MODEL_SECONDS = 5.0
 MAX_FILE = "25mb"
 ROUTERS = (
     feed_api.v1_feed,
     ops_api.v1,
     ops_api.ops,
+    ops_page.pages,
+    ops_forms.forms,
     api.v1,
     api.health,
     sign_in.pages,
@@ -59,10 +66,13 @@ DESCRIPTION = (
 
 def create_app(services: Services, *, page: bool = True) -> FastAPI:
     """The app on these services; ``page`` False leaves the seller's page out (the API alone, no Gradio)."""
+    reports = Reports(services)
+    alerts = Alerts(reports, services.settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(keeper.run()) for keeper in keepers(services)]
+        watching = Keeper("watching the figures", alerts.check, ALERT_SECONDS, FIRST_LOOK_SECONDS)
+        tasks = [asyncio.create_task(keeper.run()) for keeper in (*keepers(services), watching)]
         yield
         for task in tasks:
             task.cancel()
@@ -77,6 +87,8 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.services = services
+    app.state.reports = reports
+    services.metrics.show(OpsCollector(reports))
     app.state.sellers = services.sellers
     app.state.sessions = Sessions(services.settings.home, services.settings.session_hours, services.sellers)
     app.state.tries = Tries()
@@ -91,14 +103,13 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
 
 
 def mount_page(app: FastAPI, services: Services) -> None:
-    """Mount the seller's page and the operators' page; imports Gradio."""
+    """Mount the seller's page; imports Gradio."""
     # Gradio reads this once, when it is imported: uploads in progress stay below our own home, for our eyes only.
     uploads = services.deletions.uploads
     empty_uploads(uploads)
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
     import gradio as gr
 
-    from app.ops import page as ops_page
     from app.seller.page import SellerPage
     from app.theme import page_options
     from app.web.page_guard import add_page_gate
@@ -107,13 +118,6 @@ def mount_page(app: FastAPI, services: Services) -> None:
     def seller(request: Request) -> str | None:
         return page_user(request, app.state)
 
-    def operator(request: Request) -> str | None:
-        name = seller(request)
-        return name if is_operator(services, name) else None
-
-    ops = ops_page.build_page(services)
-    gr.mount_gradio_app(app, ops, path="/ops", auth_dependency=operator, **page_options("ops"))
-    add_page_gate(app, None)
     page = SellerPage(services, None if services.sellers.single else "/sign-out").blocks
     options = page_options("seller")
     gr.mount_gradio_app(app, page, path="/", auth_dependency=seller, max_file_size=MAX_FILE, **options)

@@ -89,17 +89,21 @@ class Feed:
 
     def slate(self, user_id: int, moment: Moment, size: int | None = None) -> Slate:
         """A page for a visitor. Impressions are not counted here but by ``shown``, when the page was seen."""
+        return self.considered(user_id, moment, size).slate
+
+    def considered(self, user_id: int, moment: Moment, size: int | None = None) -> PageState:
+        """A page with everything that the stages filled in on its way."""
         # First come, first served: a semaphore would let some visitors wait for seconds.
-        return self._workers.submit(self._slate, user_id, moment, size).result()
+        return self._workers.submit(self._made, user_id, moment, size).result()
 
     def shown(self, item_ids: list[int], moment: Moment) -> None:
         """A page was seen: its items have one impression more."""
         self.catalog.shown(item_ids, moment.time_ms)
 
-    def _slate(self, user_id: int, moment: Moment, size: int | None) -> Slate:
+    def _made(self, user_id: int, moment: Moment, size: int | None) -> PageState:
         page = PageState(self.visitors.get(user_id), moment, min(size or self.config.size, self.config.ranked))
         for stage in self.stages:
             began = time.perf_counter()
             stage(page)
             page.ms[stage.name] = 1000 * (time.perf_counter() - began)
-        return page.slate
+        return page
