@@ -32,6 +32,11 @@ def register(parser: argparse.ArgumentParser) -> None:
     world = task("world", full, seed, knobs)
     world("--out", type=Path, required=True, metavar="DIR", help="gets log/, oracle/ and manifest.json")
 
+    bring = task("import")
+    bring("files", nargs="*", type=Path, metavar="LOG", help="CSV or Parquet (default: the map's, in IPL_DATA)")
+    bring("--map", required=True, metavar="MAP", help="what the columns mean: a YAML file, or a name such as taobao")
+    bring("-o", "--out", type=Path, required=True, metavar="DIR", help="gets the tables, features.yaml, report.json")
+
     train = task("train", data, seed, knobs)
     train("--out", type=Path, required=True, metavar="DIR", help="gets encoders, checkpoint and log")
     train("--model", default="din", metavar="NAME", help="such as din, two_tower, copr, msnet, keep, ecad or rec4ad")
@@ -90,6 +95,18 @@ def _world(args: argparse.Namespace) -> None:
     manifest = write_world(args.out, scale=args.scale, seed=args.seed, knobs=changes.world)
     rows = ", ".join(f"{count:,} {table}" for table, count in manifest["rows"].items())
     print(f"world {manifest['world_version']}, seed {args.seed}, in {args.out}: {rows}")
+
+
+def _import(args: argparse.Namespace) -> None:
+    import sys
+
+    from recommend.data.imports.maps import log_files, read_map
+    from recommend.data.imports.run import import_log, sentences
+
+    log_map, _ = read_map(args.map)
+    report = import_log(log_files(log_map, args.files), log_map, args.out, lambda text: print(text, file=sys.stderr))
+    print("\n".join(sentences(report)))
+    print(f"in {args.out}; './ipl recommend phenomena --data {args.out}' says which methods can pay")
 
 
 def _train(args: argparse.Namespace) -> None:
@@ -278,6 +295,7 @@ def _promote(args: argparse.Namespace) -> None:
 
 TASKS: dict[str, tuple[Callable[[argparse.Namespace], None], str]] = {
     "world": (_world, "simulate a marketplace and write its log"),
+    "import": (_import, "bring a log of your own: CSV or Parquet, and a map of its columns"),
     "train": (_train, "train a model on a log; goes on with an interrupted run"),
     "evaluate": (_evaluate, "measure a trained model on the days held back"),
     "experiment": (_experiment, "run a recipe over paired seeds"),

@@ -13,11 +13,13 @@ instead. ``other`` columns travel along and are read by no model (policy, propen
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 
 from recommend.config import Config, ConfigError
 from recommend.data.schema import CHANNELS, ENTITIES, POLICIES
@@ -39,7 +41,7 @@ class Source(Config):
 
     column: str = ""
     sql: str = ""
-    values: dict[str, str] = {}
+    values: Mapping[str, str] = Field(default={})
 
     @model_validator(mode="after")
     def _one(self) -> Source:
@@ -118,10 +120,10 @@ class LogMap(Config):
     first: date | None = None
     last: date | None = None
     behaviour: Named | None = None
-    labels: dict[str, Named] = {}
-    target: dict[str, Named] = {}
-    context: dict[str, Named] = {}
-    other: dict[str, Named] = {}
+    labels: Mapping[str, Named] = Field(default={})
+    target: Mapping[str, Named] = Field(default={})
+    context: Mapping[str, Named] = Field(default={})
+    other: Mapping[str, Named] = Field(default={})
     items: Items | None = None
     positive: tuple[str, ...] = ("click",)
     history: tuple[str, ...] = ("click",)
@@ -166,3 +168,17 @@ def read_map(name: str) -> tuple[LogMap, Path]:
         known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.yaml")))
         raise ConfigError(f"there is no map '{name}'; name a YAML file, or one of {known}.")
     return LogMap.read(path), path
+
+
+def log_files(log_map: LogMap, given: Sequence[Path] = ()) -> list[Path]:
+    """The log's files: those that are named, else the map's own in the folder of logs (``IPL_DATA``).
+
+    Raises:
+        ConfigError: nothing is named, by nobody.
+    """
+    if given:
+        return list(given)
+    root = os.environ.get("IPL_DATA")
+    if not log_map.file or not root:
+        raise ConfigError("name the log's files; or name the folder of the project's logs in IPL_DATA.")
+    return [Path(root) / log_map.file]

@@ -39,8 +39,8 @@ class Rows:
         """Rows for each event."""
         return 1 if self.map.labels else 1 + self.map.negatives.count
 
-    def write(self) -> Iterator[int]:
-        """Write the days that are missing, and tell each that is there."""
+    def write(self) -> None:
+        """Write the days that are missing."""
         first, past = 0, None
         for day, count in self.days.items():
             path = day_file(self.out, "impression", day)
@@ -48,7 +48,6 @@ class Rows:
                 past = past or self._past()
                 _put(path, self._day(day, first, past))
             first += count
-            yield day
 
     def write_events(self) -> None:
         """The tables of what users did, one file a day."""
@@ -59,9 +58,9 @@ class Rows:
 
     def _past(self) -> tuple[Past, dict[str, np.ndarray]]:
         if self.map.labels:
-            which = " OR ".join(f'"{n}"' for n in self.map.history)
+            which = " OR ".join(f'"{n}"' for n in self.map.history) or "false"
         else:
-            which = "behaviour IN ({})".format(", ".join(f"'{k}'" for k in self.map.history))
+            which = "behaviour IN ({})".format(", ".join(f"'{k}'" for k in self.map.history) or "''")
         columns = ", ".join(f'"{n}"' for n in ("user_id", "time_ms", *self.histories))
         table = self.work.table(f"SELECT {columns} FROM events WHERE {which} ORDER BY user_id, time_ms, n")
         arrays = {n: np.asarray(table[n]) for n in table.column_names}

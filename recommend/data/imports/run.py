@@ -27,6 +27,9 @@ from recommend.features.feature_map import Feature, FeatureMap
 VERSION = 1  # of what an import writes; part of what makes two imports the same
 FEATURES, REPORT, CODES = "features.yaml", "report.json", "codes"
 
+# What DuckDB says of a disk or a memory that is full, a failed commit among it; all else is about the log.
+STOPPED = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException, duckdb.FatalException)
+
 
 class ImportFailed(RecommendError):
     """The work failed half-way; what is done is kept beside the result."""
@@ -58,8 +61,8 @@ def import_log(
     out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} is there already; name another folder.")
-    if absent := [f for f in files if not Path(f).is_file()]:
-        raise DataError(f"there is no file {absent[0]}.")
+    for file in files:
+        _readable(Path(file))
     beside = out.with_name(f".{out.name}.import")
     _begin(beside, _fingerprint(files, log_map))
     work = Work(beside, tuple(Path(f).resolve() for f in files), log_map, now_ms or int(time.time() * 1000))
@@ -72,13 +75,10 @@ def import_log(
             out.rmdir()
         (beside / "out").rename(out)
         shutil.rmtree(beside)
-    except (duckdb.IOException, duckdb.OutOfMemoryException, OSError) as error:
-        if _unreadable(error, files):
-            shutil.rmtree(beside)
-            raise DataError(f"a file is damaged or not what its name says ({_first(error)}); copy it again.") from error
+    except (*STOPPED, OSError) as error:
         raise ImportFailed(
-            f"the import stopped ({_first(error)}); make room and give the same command again: it goes on from "
-            f"{beside}, or delete that folder."
+            f"the import stopped ({_first(error)}); if the disk is full, make room and give the same command again: it "
+            f"goes on from {beside}, or delete that folder."
         ) from error
     except (duckdb.Error, DataError) as error:
         shutil.rmtree(beside)
@@ -97,17 +97,32 @@ def _steps(work: Work, out: Path, say: Callable[[str], None]) -> dict[str, Any]:
     work.show()
     _usable(work)
     rows = Rows(work, out)
-    for day in rows.write():
-        say(f"day {day} of {max(rows.days)}")
+    say(f"writing {len(rows.days)} days")
+    rows.write()
     rows.write_events()
     _codes(work, out)
     features = feature_map(rows)
     head = "# What models read of this log: strike out, add, or change a line, and train anew.\n"
-    values = features.model_dump(mode="json", exclude_defaults=True)
+    values = features.model_dump(mode="json", exclude_defaults=True) | {"labels": [rows.map.label], "group": "user_id"}
     (out / FEATURES).write_text(head + yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
     report = {**_report(work, rows), "seconds": round(time.monotonic() - began, 1)}
     (out / REPORT).write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return report
+
+
+def sentences(report: dict[str, Any]) -> list[str]:
+    """A report for people."""
+    dropped = "; ".join(f"{n:,} {why}" for why, n in report["dropped"].items())
+    span = f", {report['span'][0]} to {report['span'][1]}" if report["span"] else ""
+    rates = ", ".join(f"{name} {rate:.2%}" for name, rate in report["rates"].items())
+    lines = [
+        f"{report['rows_read']:,} rows read, dropped: {dropped or 'none'}",
+        f"{report['events']:,} events of {report['users']:,} users on {report['items']:,} items, "
+        f"{report['days']} days{span}",
+        f"{report['rows']:,} rows to train and test on ({report['drawn']:,} negatives drawn): {rates}",
+    ]
+    empty = ", ".join(f"{name} {n:,}" for name, n in report["empty"].items())
+    return [*lines, *([f"empty values (ids read as -1, numbers as 0): {empty}"] if empty else [])]
 
 
 def feature_map(rows: Rows) -> FeatureMap:
@@ -132,7 +147,9 @@ def _usable(work: Work) -> None:
     for name in m.labels:
         ones = work.value(f'SELECT count(*) FROM shown WHERE "{name}"')
         if ones in (0, work.value("SELECT count(*) FROM shown")):
-            raise DataError(f"'{name}' is {'false' if ones == 0 else 'true'} in every row; nothing can be learned from it.")
+            raise DataError(
+                f"'{name}' is {'false' if ones == 0 else 'true'} in every row; nothing can be learned from it."
+            )
     if not work.value("SELECT count(*) FROM shown"):
         raise DataError(f"no row is one of {', '.join(m.positive)}; look at 'behaviour' and 'positive' of the map.")
     if work.value("SELECT count(DISTINCT item_id) FROM shown") < 2:
@@ -144,7 +161,9 @@ def _codes(work: Work, out: Path) -> None:
     for name in ("user_id", "item_id", *work.map.columns):
         if work.has(f"code_{name}"):
             (out / CODES).mkdir(exist_ok=True)
-            pq.write_table(work.table(f'SELECT code, value FROM "code_{name}" ORDER BY code'), out / CODES / f"{name}.parquet")
+            pq.write_table(
+                work.table(f'SELECT code, value FROM "code_{name}" ORDER BY code'), out / CODES / f"{name}.parquet"
+            )
 
 
 def _report(work: Work, rows: Rows) -> dict[str, Any]:
@@ -156,7 +175,9 @@ def _report(work: Work, rows: Rows) -> dict[str, Any]:
     total = sum(rows.days.values())
     names = [*shown] or [label, *work.follow]
     rates = {n: work.value(f'SELECT count(*) FROM shown WHERE "{n}"') / total for n in names}
-    behaviours = work.con.execute("SELECT behaviour, count(*) FROM events GROUP BY behaviour ORDER BY 2 DESC").fetchall()
+    behaviours = work.con.execute(
+        "SELECT behaviour, count(*) FROM events GROUP BY behaviour ORDER BY 2 DESC"
+    ).fetchall()
     return {
         "about": work.map.about,
         "files": [f.name for f in work.files],
@@ -199,15 +220,15 @@ def _fingerprint(files: Sequence[Path], log_map: LogMap) -> str:
     return hashlib.sha256(json.dumps([VERSION, facts, log_map.model_dump(mode="json")]).encode()).hexdigest()
 
 
-def _unreadable(error: Exception, files: Sequence[Path]) -> bool:
-    """Whether it is a file of the log that cannot be read."""
-    for file in files:
-        if Path(file).suffix in (".parquet", ".pq"):
-            try:
-                pq.read_metadata(file)
-            except (pa.ArrowException, OSError):
-                return True
-    return any(word in str(error) for word in ("thrift", "TProtocol", "decompress", "Snappy", "corrupt"))
+def _readable(file: Path) -> None:
+    """One sentence for a file that is not there, or a Parquet file without its end."""
+    if not file.is_file():
+        raise DataError(f"there is no file {file}.")
+    try:
+        if file.suffix in (".parquet", ".pq"):
+            pq.read_metadata(file)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{file} is damaged or no Parquet file ({_first(error)}); copy it again.") from error
 
 
 def _first(error: Exception) -> str:

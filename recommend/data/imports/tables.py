@@ -75,8 +75,7 @@ class Work:
 
     def value(self, query: str) -> int:
         """The one number that a query gives."""
-        row = self.con.execute(query).fetchone()
-        return int(row[0] or 0) if row else 0
+        return int(self.con.execute(query).fetchall()[0][0] or 0)
 
     def has(self, table: str) -> bool:
         """Whether a step was done."""
@@ -131,7 +130,9 @@ class Work:
         self.con.execute("CREATE TABLE faults AS SELECT fault, count(*) AS n FROM judged GROUP BY fault")
         self._usable()
         names = ["user_id", "item_id", *m.columns]
-        empty = {n: self.value(f"SELECT count(*) FROM judged WHERE fault IS NULL AND {_name(n)} IS NULL") for n in names}
+        empty = {
+            n: self.value(f"SELECT count(*) FROM judged WHERE fault IS NULL AND {_name(n)} IS NULL") for n in names
+        }
         held = ", ".join(f"({_text(n)}, {count})" for n, count in empty.items())
         self.con.execute(f"CREATE TABLE empty AS SELECT * FROM (VALUES {held}) AS t(name, n)")
         exprs, joins = self._coded(names, kinds)
