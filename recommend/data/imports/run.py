@@ -1,4 +1,4 @@
-"""An import as a whole: files and a map in, a folder with the log's tables, ``features.yaml`` and ``report.json`` out."""
+"""An import as a whole: files and a map in; a folder with tables, ``features.yaml`` and ``report.json`` out."""
 
 from __future__ import annotations
 

@@ -187,7 +187,7 @@ class Work:
         return [k for k in ("cart", "order", "refund") if k in there and k not in self.map.positive]
 
     def after(self, kind: str, cause: str) -> pa.Table:
-        """Events of a kind by time; ``delay_ms`` since the latest earlier cause of the same user and item, -1 without."""
+        """Events of a kind by time; ``delay_ms`` since the latest earlier cause of the same user and item, or -1."""
         of = "SELECT user_id, item_id, time_ms, day FROM events WHERE behaviour = "
         return self.table(
             f"SELECT e.*, coalesce(e.time_ms - c.time_ms, -1) AS delay_ms FROM ({of}{_text(kind)}) e "

@@ -54,7 +54,10 @@ def parquet(path, columns):
 
 
 def csv(path, columns):
-    lines = [",".join(columns), *(",".join("" if v is None else str(v) for v in row) for row in zip(*columns.values()))]
+    lines = [
+        ",".join(columns),
+        *(",".join("" if v is None else str(v) for v in row) for row in zip(*columns.values(), strict=True)),
+    ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
@@ -71,10 +74,10 @@ def test_rows_histories_labels_and_negatives_of_a_log_of_events(tmp_path):
     log = events()
     report = bring(parquet(tmp_path / "log.parquet", log), EVENTS, tmp_path / "out")
     rows = table(tmp_path / "out").to_pylist()
-    values = {
-        n: pq.read_table(tmp_path / f"out/codes/{n}.parquet")["value"].to_pylist() for n in ("user_id", "item_id")
-    }
-    clicks = sorted((u, a, s) for u, s, a, d in zip(*(log[n] for n in ("who", "sku", "at", "did"))) if d == "v")
+    codes = tmp_path / "out/codes"
+    values = {n: pq.read_table(codes / f"{n}.parquet")["value"].to_pylist() for n in ("user_id", "item_id")}
+    happened = list(zip(*(log[n] for n in ("who", "at", "sku", "did")), strict=True))
+    clicks, cats = [e[:3] for e in happened if e[3] == "v"], dict(zip(log["sku"], log["cat"], strict=True))
     for row in rows:
         user, at = values["user_id"][row["user_id"]], row["time_ms"] // 1000 + 1_599_955_200
         before = sorted(s for u, a, s in clicks if u == user and a < at)
@@ -84,20 +87,17 @@ def test_rows_histories_labels_and_negatives_of_a_log_of_events(tmp_path):
         assert min(row["history_age_h"], default=1) > 0
         if row["click"]:
             assert (user, at, values["item_id"][row["item_id"]]) in clicks
-        cat = next(c for c, s in zip(log["cat"], log["sku"]) if s == values["item_id"][row["item_id"]])
-        assert (row["category"] == -1) == (cat is None), "a negative brings the facts of its own item"
+        no_cat = cats[values["item_id"][row["item_id"]]] is None
+        assert (row["category"] == -1) == no_cat, "a negative brings the facts of its own item"
     assert sum(r["click"] for r in rows) * 2 == len(rows) == report["rows"]
     assert [r["impression_id"] for r in rows] == list(range(len(rows)))
-    pairs = zip(rows[::2], rows[1::2])
+    pairs = zip(rows[::2], rows[1::2], strict=True)
     assert all(p["request_id"] == n["request_id"] and p["item_id"] != n["item_id"] for p, n in pairs)
     assert not any(r["order"] for r in rows[1::2]), "nobody bought what was drawn"
-    bought = {(u, s): a for u, s, a, d in sorted(zip(*(log[n] for n in ("who", "sku", "at", "did")))) if d == "b"}
-    last = {}
-    for (u, s), a in bought.items():
-        last[u, s] = max(a, last.get((u, s), 0))
     for row in rows[::2]:
-        key = values["user_id"][row["user_id"]], values["item_id"][row["item_id"]]
-        assert row["order"] == (last.get(key, 0) >= row["time_ms"] // 1000 + 1_599_955_200)
+        user, item = values["user_id"][row["user_id"]], values["item_id"][row["item_id"]]
+        at = row["time_ms"] // 1000 + 1_599_955_200
+        assert row["order"] == any((u, s, d) == (user, item, "b") and a >= at for u, a, s, d in happened)
     assert report["empty"].keys() == {"category", "price"}
     assert "days" in sentences(report)[1]
 
