@@ -37,6 +37,8 @@ def register(parser: argparse.ArgumentParser) -> None:
     bring("--map", required=True, metavar="MAP", help="what the columns mean: a YAML file, or a name such as taobao")
     bring("-o", "--out", type=Path, required=True, metavar="DIR", help="gets the tables, features.yaml, report.json")
 
+    task("phenomena", data)("--json", action="store_true", help="all of it, for programs")
+
     train = task("train", data, seed, knobs)
     train("--out", type=Path, required=True, metavar="DIR", help="gets encoders, checkpoint and log")
     train("--model", default="din", metavar="NAME", help="such as din, two_tower, copr, msnet, keep, ecad or rec4ad")
@@ -107,6 +109,21 @@ def _import(args: argparse.Namespace) -> None:
     report = import_log(log_files(log_map, args.files), log_map, args.out, lambda text: print(text, file=sys.stderr))
     print("\n".join(sentences(report)))
     print(f"in {args.out}; './ipl recommend phenomena --data {args.out}' says which methods can pay")
+
+
+def _phenomena(args: argparse.Namespace) -> None:
+    import json
+
+    from recommend.phenomena.table import as_json, findings, row
+    from recommend.training.runs import log_of
+
+    found = findings(log_of(args.data))
+    if args.json:
+        print(json.dumps([as_json(f) for f in found], indent=1))
+        return
+    print(f"{'method':<10} {'number [95 % interval]':<28} {'range':<8} {'':<14} what it says")
+    for finding in found:
+        print(row(finding), flush=True)
 
 
 def _train(args: argparse.Namespace) -> None:
@@ -296,6 +313,7 @@ def _promote(args: argparse.Namespace) -> None:
 TASKS: dict[str, tuple[Callable[[argparse.Namespace], None], str]] = {
     "world": (_world, "simulate a marketplace and write its log"),
     "import": (_import, "bring a log of your own: CSV or Parquet, and a map of its columns"),
+    "phenomena": (_phenomena, "which of the papers' methods can pay on a log, before anything is trained"),
     "train": (_train, "train a model on a log; goes on with an interrupted run"),
     "evaluate": (_evaluate, "measure a trained model on the days held back"),
     "experiment": (_experiment, "run a recipe over paired seeds"),
