@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from recommend.metrics.jackknife import Estimate
 from recommend.metrics.ranks import auc_by_group
-from recommend.phenomena.log import GROUP, GROUPS, Estimate, Log, Missing, jackknife
+from recommend.phenomena.log import GROUP, GROUPS, Log, Missing, estimate
 
 ROWS = 200_000
 
@@ -32,4 +33,4 @@ def measure(log: Log) -> Estimate:
     group = np.zeros(len(rows), dtype=np.int64)
     group[page] = found["g"]
     parts = [np.bincount(group, weights=w, minlength=GROUPS) for w in (np.nan_to_num(value) * rows, rows)]
-    return jackknife(np.stack(parts, 1), lambda s: s[0] / s[1], "too few pages with a click")
+    return estimate(np.stack(parts, 1), lambda s: s[0] / s[1], "too few pages with a click")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from recommend.phenomena.log import GROUP, Estimate, Log, jackknife
+from recommend.metrics.jackknife import Estimate
+from recommend.phenomena.log import GROUP, Log, estimate
 
 FIRST = 10
 
@@ -17,4 +18,4 @@ def measure(log: Log) -> Estimate:
         f"DESC, item_id) AS b FROM candidate WHERE bid > 0) SELECT {GROUP}, "
         f"count(*) FILTER (b > {FIRST}) AS lost, count(*) AS n FROM c WHERE n > {2 * FIRST} AND a <= {FIRST} GROUP BY g"
     )
-    return jackknife(sums, lambda s: s[0] / s[1], "no requests with more than 20 candidates that have a bid")
+    return estimate(sums, lambda s: s[0] / s[1], "no requests with more than 20 candidates that have a bid")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from recommend.phenomena.log import GROUP, Estimate, Log, Missing, jackknife
+from recommend.metrics.jackknife import Estimate
+from recommend.phenomena.log import GROUP, Log, Missing, estimate
 
 
 def measure(log: Log) -> Estimate:
@@ -14,4 +15,4 @@ def measure(log: Log) -> Estimate:
         raise Missing("no refund column")
     orders = log.sums(f'SELECT {GROUP}, count(*) AS n FROM "order" GROUP BY g')
     refunds = log.sums(f"SELECT {GROUP}, count(*) AS n FROM refund WHERE delay_ms >= 0 GROUP BY g")
-    return jackknife(np.concatenate([refunds, orders], 1), lambda s: s[0] / s[1], "no orders")
+    return estimate(np.concatenate([refunds, orders], 1), lambda s: s[0] / s[1], "no orders")

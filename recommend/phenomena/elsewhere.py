@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from recommend.phenomena.log import GROUP, Estimate, Log, Missing, jackknife
+from recommend.metrics.jackknife import Estimate
+from recommend.phenomena.log import GROUP, Log, Missing, estimate
 
 LEAST = 500  # rows of a side
 
@@ -34,4 +35,4 @@ def lift(log: Log, side: str, only: str = "true") -> Estimate:
         "w AS (SELECT user_id, y, click, x - avg(x) OVER (PARTITION BY user_id) AS x FROM r WHERE NOT known) "
         f"SELECT {GROUP}, sum(x * y) AS xy, sum(x * x) AS xx, sum(click) AS clicks, count(*) AS n FROM w GROUP BY g"
     )
-    return jackknife(sums, lambda s: s[0] / s[1] / (s[2] / s[3]), f"too few clicks of the smallest {side}")
+    return estimate(sums, lambda s: s[0] / s[1] / (s[2] / s[3]), f"too few clicks of the smallest {side}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from recommend.phenomena.log import GROUP, Estimate, Floats, Log, Missing, cells, jackknife
+from recommend.metrics.jackknife import Estimate
+from recommend.phenomena.log import GROUP, Floats, Log, Missing, cells, estimate
 
 CATEGORIES, LEAST = 60, 5  # the most frequent ones, of those with so many orders on either kind of day
 
@@ -22,7 +23,7 @@ def measure(log: Log) -> Estimate:
     sums = cells(found, "category", ("y1", "n1", "y0", "n0"), CATEGORIES)
     if not sums[..., 1].sum():
         raise Missing("no promotion")
-    return jackknife(sums, spread, "too few orders on promotion days")
+    return estimate(sums, spread, "too few orders on promotion days")
 
 
 def spread(sums: Floats) -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from recommend.metrics.jackknife import Estimate
 from recommend.phenomena.elsewhere import lift
-from recommend.phenomena.log import Estimate, Log
+from recommend.phenomena.log import Log
 
 
 def measure(log: Log) -> Estimate:

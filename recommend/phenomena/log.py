@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from recommend.data.parquet import DataError
 from recommend.data.schema import TABLES, table_files
+from recommend.metrics.jackknife import Estimate, jackknife
 
 GROUPS = 40  # of users, for the jackknife
-LEVEL = 0.95
 GROUP = f"CAST(hash(user_id) % {GROUPS} AS INTEGER) AS g"
 Floats = NDArray[np.float64]
 
 
 class Missing(DataError):
     """The log lacks what a phenomenon is measured by; the message completes "cannot be told from this log: "."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its 95 % interval, users being drawn anew."""
-
-    value: float
-    low: float
-    high: float
 
 
 class Log:
@@ -74,7 +63,7 @@ class Log:
         return out
 
 
-def jackknife(sums: Floats, statistic: Callable[[Floats], float], too_few: str) -> Estimate:
+def estimate(sums: Floats, statistic: Callable[[Floats], float], too_few: str) -> Estimate:
     """A statistic of sums over all users, with the interval that leaving out each group of users gives.
 
     Args:
@@ -90,10 +79,7 @@ def jackknife(sums: Floats, statistic: Callable[[Floats], float], too_few: str) 
         without = np.array([statistic(total - part) for part in sums])
     if not np.isfinite(value) or not np.isfinite(without).all():
         raise Missing(too_few)
-    groups = len(sums)
-    error = float(np.sqrt((groups - 1) / groups * ((without - without.mean()) ** 2).sum()))
-    half = float(stats.t.ppf((1 + LEVEL) / 2, groups - 1)) * error
-    return Estimate(float(value), float(value) - half, float(value) + half)
+    return jackknife(value, without)
 
 
 def cells(found: dict[str, NDArray], key: str, names: Sequence[str], most: int) -> Floats:

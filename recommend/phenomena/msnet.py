@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from recommend.phenomena.log import GROUP, Estimate, Log, Missing, jackknife
+from recommend.metrics.jackknife import Estimate
+from recommend.phenomena.log import GROUP, Log, Missing, estimate
 
 
 def measure(log: Log) -> Estimate:
@@ -18,4 +19,4 @@ def measure(log: Log) -> Estimate:
     )
     if not sums[:, 1].sum() or not sums[:, 3].sum():
         raise Missing("all clicked things are of one stock type")
-    return jackknife(sums, lambda s: float(np.exp(s[0] / s[1] - s[2] / s[3])), "too few clicks")
+    return estimate(sums, lambda s: float(np.exp(s[0] / s[1] - s[2] / s[3])), "too few clicks")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from recommend.phenomena.log import GROUP, Estimate, Log, jackknife
+from recommend.metrics.jackknife import Estimate
+from recommend.phenomena.log import GROUP, Log, estimate
 
 RARE = 10  # rows of a log with fewer targets than that are rare
 
@@ -14,4 +15,4 @@ def measure(log: Log) -> Estimate:
         f"SELECT {GROUP}, count(*) FILTER (many < {RARE}) AS rare, count(*) AS n FROM "
         "(SELECT user_id, count(*) OVER (PARTITION BY item_id) AS many FROM impression WHERE item_id >= 0) GROUP BY g"
     )
-    return jackknife(sums, lambda s: s[0] / s[1], "no rows with an item")
+    return estimate(sums, lambda s: s[0] / s[1], "no rows with an item")

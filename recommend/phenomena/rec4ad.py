@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from recommend.data.schema import POLICIES
-from recommend.phenomena.log import GROUP, GROUPS, Estimate, Floats, Log, Missing, cells, jackknife
+from recommend.metrics.jackknife import Estimate
+from recommend.phenomena.log import GROUP, GROUPS, Floats, Log, Missing, cells, estimate
 
 KEYS, LEAST = 200, 20
 
@@ -27,7 +28,7 @@ def measure(log: Log) -> Estimate:
     # Two halves of the users, so that what chance adds to a rate is not taken for its spread.
     halves = np.zeros((GROUPS, 2, *sums.shape[1:]))
     halves[np.arange(GROUPS), np.arange(GROUPS) % 2] = sums
-    return jackknife(halves, disagreement, "too few clicks on rows that were shown at random")
+    return estimate(halves, disagreement, "too few clicks on rows that were shown at random")
 
 
 def disagreement(halves: Floats) -> float:

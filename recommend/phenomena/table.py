@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from recommend.phenomena.log import Estimate, Log, Missing
+from recommend.metrics.jackknife import Estimate
+from recommend.phenomena.log import Log, Missing
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from recommend.models.base import Ranker
 from recommend.models.registry import build_model, by_stock, reads_along
 from recommend.training import checkpoint
 from recommend.training.distributed import Group
-from recommend.training.input_specs import Given, input_spec
+from recommend.training.input_specs import PLAIN, Given, input_spec
 from recommend.training.run_config import RunConfig
 from recommend.training.scoring import evaluate
 from recommend.training.trainer import Encode, Summary, train
@@ -83,6 +83,12 @@ def declared_features(log: Path) -> FeatureMap | None:
     """What an imported log declares that models read; None for a log of the marketplace's own tables."""
     path = Path(log) / FEATURES
     return FeatureMap.read(path) if path.exists() else None
+
+
+def labels_of(log: Path, model: str) -> tuple[str, ...]:
+    """What a model predicts of a log unless something else is asked: what it is made for, else the log's own label."""
+    usual, declared = input_spec(model).labels, declared_features(log)
+    return declared.labels if declared is not None and usual == PLAIN.labels else usual
 
 
 def with_knowledge(run: RunConfig, folder: Path | None) -> RunConfig:
@@ -171,8 +177,10 @@ def _features(run: RunConfig) -> FeatureMap:
     """What the run's model and its loss read of the log."""
     usual = run.features or impression_map(run.labels, run.history, run.content, run.stock)
     update: dict[str, object] = {"labels": run.labels, "extra": run.extra}
-    if run.features is not None and not run.stock:
-        update["features"] = tuple(f for f in usual.features if f.column != "history_single")
+    if run.features is not None:
+        if run.stock and "history_single" not in usual.columns:
+            raise DataError(f"{run.model.name} reads which things are of limited stock; the log has no 'single'.")
+        update["features"] = tuple(f for f in usual.features if run.stock or f.column != "history_single")
     return input_spec(run.model.name).features(usual.model_copy(update=update), run)
 
 

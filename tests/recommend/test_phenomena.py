@@ -11,11 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recommend.phenomena.log import Estimate, Log, jackknife
+from recommend.metrics.jackknife import Estimate
+from recommend.phenomena.log import Log, estimate
 from recommend.phenomena.table import NINE, Finding, as_json, findings
 
 ROWS, USERS, CATEGORIES, DAYS = 40_000, 400, 12, 10
 NAMES = [p.name for p in NINE]
+ALIKE = 1.75  # half-widths: 95 % for all of the 72 comparisons together (Bonferroni)
 
 
 def tastes(rng, like: np.ndarray | None = None) -> np.ndarray:
@@ -111,7 +113,7 @@ def test_a_knob_moves_its_own_number_and_no_other(folder, on):
     assert with_it[on].verdict == "can pay", with_it[on]
     far = {n: moved(without[n].estimate, with_it[n].estimate) for n in NAMES}
     assert far.pop(on) > 2
-    assert max(far.values()) < 1, far
+    assert max(far.values()) < ALIKE, far
 
 
 def test_where_nothing_is_on_nothing_can_pay(folder):
@@ -137,7 +139,7 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(tmp_path):
     for _ in range(300):
         of_group = 0.3 + 0.1 * rng.normal(size=40)  # rows of a user belong together
         hits, rows = rng.binomial(50, of_group.clip(0, 1)), np.full(40, 50)
-        e = jackknife(np.stack([hits, rows], 1).astype(float), lambda s: s[0] / s[1], "")
+        e = estimate(np.stack([hits, rows], 1).astype(float), lambda s: s[0] / s[1], "")
         covered += e.low <= 0.3 <= e.high
     assert 0.92 <= covered / 300 <= 0.98
 
