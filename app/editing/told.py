@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from app.editing import claims
+from app.editing import claims, edits
 from listing.evidence.details import load_details
 from listing.facts.note import read_note
 from listing.lexicon import load_lexicon, plain
 from listing.schema import Draft, Offer
 from listing.taxonomy import Attribute, Taxonomy, load_taxonomy
+from listing.text import spans
 from listing.text.offers import facts_to_say, searchable
 
 _PARTS, _JOINTS = re.compile(r"[,;\n]+"), re.compile(r"\s+(?:and|with)\s+")
@@ -26,10 +27,21 @@ class Told:
     stated: dict[str, set[str]] = field(default_factory=dict)  # names of the claims by the part that states them
     words: list[str] = field(default_factory=list)
 
-    def unsaid(self, draft: Draft) -> list[str]:
-        """The parts that the texts of the draft do not say, although it has their facts."""
+    def description(self, draft: Draft) -> str:
+        """The draft's description with what its texts do not say yet, in our words where there are some for a fact."""
         texts, present = f"{draft.title}\n{draft.description}".lower(), {claims.name_of(s) for s in draft.spans}
-        return [p for p, names in self.stated.items() if not names & present and p.lower() not in texts]
+        for part, names in self.stated.items():
+            if names & present or part.lower() in texts:
+                continue
+            before = draft.description
+            for claim in claims.unsaid(draft, {name: self.facts[name] for name in sorted(names)}):
+                draft = spans.add(draft, claim)
+            if draft.description == before:
+                draft = draft.model_copy(update={"description": edits.with_sentence(before, part)})
+        text = draft.description
+        for part in self.words:
+            text = edits.with_sentence(text, part)
+        return text
 
 
 def can_be_told(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:

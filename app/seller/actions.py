@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from app.editing import edits
-from app.editing.told import Told, read_told
+from app.editing.told import read_told
 from app.seller import words
 from app.seller.desk import Desk, Notice, Undo
 from app.seller.draft_part import BUSY
@@ -227,13 +226,13 @@ class Actions(ListedActions):
 
     def _tell(self, before: DraftView, typed: str) -> None:
         """Known details and facts of what was typed are facts; all of it is in the text, the rest word for word."""
-        told = read_told(typed, before.draft, load_taxonomy()) if before.draft is not None else Told(words=[typed])
+        if before.draft is None:
+            return
+        told = read_told(typed, before.draft, load_taxonomy())
         drafts, draft = self.services.drafts, before.draft_id
         view = drafts.settle(self.seller, draft, told.facts, version=before.version) if told.facts else before
-        rest = [*(told.unsaid(view.draft) if view.draft is not None else ()), *told.words]
-        names = [*told.facts]
-        if rest:
-            text = edits.with_sentence(view.description, ", ".join(rest))
+        names, text = [*told.facts], told.description(view.draft) if view.draft is not None else view.description
+        if text != view.description:
             view = drafts.edit(self.seller, draft, "description", text, version=view.field_version("description"))
             names.append("description")
         self.desk.view = view

@@ -57,6 +57,7 @@ def facts_to_say(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
     if not draft.spans or category is None:
         return []
     node, said = taxonomy.categories[category], {(span.attribute, span.value) for span in draft.spans}
+    said |= {(a.name, a.value) for a in draft.attributes if a.locked}
     return [
         Offer(attribute=a.name, value=value, label=label, confidence=0.0)
         for a in taxonomy.schema(category)
