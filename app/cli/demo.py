@@ -53,6 +53,7 @@ def _open(args: argparse.Namespace, settings: Settings) -> int:
     from app.demo.known import KnownThings
     from app.demo.live import living
     from app.services import Services
+    from app.setup.prepare import prepare
     from app.setup.steps import say
     from app.store.backup.journal import settle_alone
     from app.store.home_lock import only_user
@@ -60,6 +61,7 @@ def _open(args: argparse.Namespace, settings: Settings) -> int:
     from listing.home import private_files
     from listing.pipeline import build_pipeline
 
+    prepare()
     began = time.monotonic()
     with private_files(), listen(settings) as listener:
         made = _made(args, settings)
