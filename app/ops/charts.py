@@ -43,7 +43,7 @@ def reliability(report: Report) -> Figure:
     for bin_ in np.unique(place):
         of = seen.where(place == bin_)
         found, x = rate_interval(of.click.astype(float), of.visitor), float(of.pctr.mean())
-        if found.low is not None:
+        if found.low is not None and found.high is not None:
             axis.plot([x, x], [found.low, found.high], color=GREEN, linewidth=2)
         axis.plot(x, found.value or 0.0, "o", color=GREEN, markersize=5)
     top = max(float(seen.pctr.max()), axis.get_ylim()[1])
