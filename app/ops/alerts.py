@@ -61,8 +61,9 @@ class Alerts:
         ended = [Alert(**{**asdict(a), "over": True, "at": at}) for key, a in self._told.items() if key in good]
         self._told = {**{k: a for k, a in self._told.items() if k not in good}, **open_}
         for alert in (*begun, *ended):
-            log.log(logging.INFO if alert.over else logging.WARNING, "alert %s: %s", "over" if alert.over else "begins",
-                    alert.says, extra={"fields": {"rule": alert.rule, "severity": alert.severity}})  # fmt: skip
+            level = logging.WARNING if alert.severity == "bad" and not alert.over else logging.INFO
+            fields = {"rule": alert.rule, "severity": alert.severity}
+            log.log(level, "alert %s: %s", "over" if alert.over else "begins", alert.says, extra={"fields": fields})
         self._send([*begun, *ended])
         return [*begun, *ended]
 

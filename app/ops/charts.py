@@ -43,9 +43,9 @@ def reliability(report: Report) -> Figure:
     for bin_ in np.unique(place):
         of = seen.where(place == bin_)
         found, x = rate_interval(of.click.astype(float), of.visitor), float(of.pctr.mean())
-        if found.low is not None:
+        if found.low is not None and found.high is not None:
             axis.plot([x, x], [found.low, found.high], color=GREEN, linewidth=2)
-        axis.plot(x, found.value, "o", color=GREEN, markersize=5)
+        axis.plot(x, found.value or 0.0, "o", color=GREEN, markersize=5)
     top = max(float(seen.pctr.max()), axis.get_ylim()[1])
     axis.plot([0, top], [0, top], color=GREY, linewidth=1, linestyle="--")
     axis.set_title(
@@ -96,7 +96,7 @@ def first_impressions(figures: Figures) -> Figure:
     x = np.maximum(curve.hours, 0.01)
     axis.step(x, 100 * (1 - curve.unseen), where="post", color=GREEN)
     seen = [100 * (1 - end) for end in (curve.high, curve.low)]
-    axis.fill_between(x, *seen, step="post", color=GREEN, alpha=0.15)
+    axis.fill_between(x, seen[0], seen[1], step="post", color=GREEN, alpha=0.15)
     axis.axvline(TARGET_HOURS, color=GREY, linestyle="--", linewidth=1)
     axis.set_xscale("log")
     axis.set_ylim(0, 100)

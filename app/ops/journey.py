@@ -130,11 +130,14 @@ def visitors_pages(store: Store, visitor: str) -> list[tuple[str, datetime, int,
             .limit(MOST)
         )
         pages = session.execute(query).all()
-        clicks = dict(session.execute(
-            select(FeedRow.page_id, func.count(FeedEventRow.id)).join(FeedEventRow, FeedEventRow.row_id == FeedRow.id)
-            .where(FeedRow.page_id.in_([p[0] for p in pages]), FeedEventRow.kind == "click").group_by(FeedRow.page_id)
-        ).all())  # fmt: skip
-    return [(p[0], p[1], int(p[2]), int(p[3]), int(clicks.get(p[0], 0))) for p in pages]
+        clicked = (
+            select(FeedRow.page_id, func.count(FeedEventRow.id))
+            .join(FeedEventRow, FeedEventRow.row_id == FeedRow.id)
+            .where(FeedRow.page_id.in_([p[0] for p in pages]), FeedEventRow.kind == "click")
+            .group_by(FeedRow.page_id)
+        )
+        clicks = {r[0]: int(r[1]) for r in session.execute(clicked)}
+    return [(p[0], p[1], int(p[2]), int(p[3]), clicks.get(p[0], 0)) for p in pages]
 
 
 def would_see(services: Services, visitor: str) -> tuple[PageState, tuple[Stand, ...]]:
@@ -166,7 +169,8 @@ def _now(feed: LiveFeed, page: PageState, things: Sequence[tuple[int, Tile]]) ->
     ids = [i for i, _ in things if i in catalog]
     rows = catalog.rows(ids)
     among = catalog.rows([s.item_id for s in page.slate.page])
-    moved = dict(zip(ids, moves(feed.models, catalog, rows, among, page.visitor, page.moment), strict=False))
+    found = moves(feed.models, catalog, rows, among, page.visitor, page.moment)
+    moved = dict(zip(ids, found, strict=True)) if len(found) == len(ids) else {}  # something was sold meanwhile
     return {
         item: why(fate(page, catalog, item), moved.get(item, ()), _facts(catalog, item, tile, page.moment),
                   loaded.name if loaded else None)
@@ -277,7 +281,8 @@ def journey(services: Services, listing_id: str, visitor: str) -> Journey:
         )
         stood = session.execute(query).all()
         clicked = FeedEventRow.row_id.in_([r.id for r, *_ in stood]), FeedEventRow.kind == "click"
-        clicks = dict(session.execute(select(FeedEventRow.row_id, FeedEventRow.at).where(*clicked)).all())
+        of_rows = select(FeedEventRow.row_id, FeedEventRow.at).where(*clicked)
+        clicks = {r[0]: r[1] for r in session.execute(of_rows)}
         orders = session.scalars(select(OrderRow.at).where(OrderRow.listing_id == listing_id)).all()
         steps = _steps(row, [(r, p) for r, p, _ in stood], clicks, list(orders))
     pages = tuple(
@@ -330,7 +335,7 @@ def _tiles(session: Session, rows: Sequence[ListingRow]) -> list[Tile]:
     first = select(PhotoRow.listing_id, PhotoRow.phash).where(
         PhotoRow.listing_id.in_([r.id for r in rows]), PhotoRow.place == 0
     )
-    photos = dict(session.execute(first).all())
+    photos = {str(r[0]): str(r[1]) for r in session.execute(first)}
     public = {r.id for r in rows if r.id in photos and r.status in ("active", "sold")}
     address = {i: f"/l/{i}/photos/1?w={PHOTO}&v={photos[i]}" for i in public}
     return [Tile(r.id, r.title, r.category, r.status, address.get(r.id, "")) for r in rows]

@@ -128,7 +128,8 @@ def shown(
 ) -> Response:
     """A page: its values, or the sentence of an AppError in their place."""
     report, services = reports_of(request).get(over), services_of(request)
-    problem, found = "", {}
+    problem = ""
+    found: dict[str, Any] = {}
     try:
         found = values(report)
     except AppError as error:

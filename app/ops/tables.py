@@ -70,7 +70,7 @@ def new_listings(figures: Figures) -> Table:
 def seen_in_time(figures: Figures) -> Table:
     """By category and by seller: how many of those whose time is over were seen within it."""
     due = [x for x in figures.due if x.status == "active" or x.waited is not None]
-    rows = [("all", "", *_in_time(due))] if due else []
+    rows: list[tuple[Cell, ...]] = [("all", "", *_in_time(due))] if due else []
     for by, key in (("category", _category), ("seller", _seller)):
         groups: dict[str, list[NewListing]] = defaultdict(list)
         for x in due:
@@ -98,7 +98,7 @@ def _in_time(of: Sequence[NewListing]) -> tuple[Cell, ...]:
 def model_health(figures: Figures) -> Table:
     """The window's figures first (those of the cards), then by stock, then by day and by what ranked."""
     judged, seen = figures.judged, figures.seen
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for stock, which in (("all", np.ones(len(judged), bool)), ("single", judged.single), ("many", ~judged.single)):
         if which.any():
             rows.append(_health("all", figures.ranking, stock, judged.where(which)))
@@ -197,7 +197,7 @@ def assistant(store: Store, over: Window) -> Table:
     for category, at, pair in pairs:
         by_day[at.date().isoformat()].append(pair)
         by_category[category].append(pair)
-    out = []
+    out: list[tuple[Cell, ...]] = []
     for day in sorted(days.keys() | by_day.keys(), reverse=True):
         shown, published = len(days[day]["shown"]), len(days[day]["published"])
         edits = _r(taps[day] / shown, 1) if shown else None
@@ -225,13 +225,13 @@ def wrong_words(store: Store, over: Window) -> Table:
             found[name].append(what)
             if what == "changed":
                 wrong[name][f"{was} → {became}"] += 1
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for name, of in found.items():
         stated_n = len(of) - of.count("filled in")
         most = max(wrong[name].items(), key=lambda kv: (kv[1], kv[0]), default=("", 0))[0]
         rows.append((name.replace("_", " "), stated_n, share(of.count("kept"), stated_n), of.count("changed"),
                      of.count("left out"), of.count("filled in"), most))  # fmt: skip
-    rows.sort(key=lambda r: -(int(r[3]) + int(r[4])))
+    rows.sort(key=lambda r: -int(r[3] or 0) - int(r[4] or 0))
     headers = ("fact", "stated", "kept", "changed", "left out", "filled in by sellers", "changed most often")
     return Table(headers, tuple(rows), "Stated by the model, and what was published; the most often wrong first.")
 
