@@ -222,7 +222,7 @@ def test_whoever_is_not_signed_in_reaches_nothing(two):
 
 
 def test_only_operators_open_the_operators_page(people):
-    here = people("ann", "bob", page=True, operators="ann")
+    here = people("ann", "bob", operators="ann")
     routes = operators_routes()
     assert len(routes) >= 15
 
@@ -235,6 +235,7 @@ def test_only_operators_open_the_operators_page(people):
         ("GET", "/ops/page/{page_id}"): 404,
         ("GET", "/ops/listing/{listing_id}"): 404,
         ("POST", "/ops/reviews"): 422,
+        ("POST", "/ops/promotions"): 422,
     }
     for route, status in opened("ann").items():
         assert status == other.get(route, 200), route
