@@ -102,13 +102,14 @@ def _doubtful_department(claim: Claim) -> bool:
 
 
 def _completed(text: str, title: str, claims: Sequence[Claim], taxonomy: Taxonomy, *, short: bool) -> str:
-    """A model's description and, behind it, the wear that it leaves out; where it says less than was asked for, the
-    rest of what is known as well. ``short``: little was asked for."""
+    """A model's description and, behind it, wear and size that it leaves out; where it says less than was asked for,
+    the rest of what is known as well. ``short``: little was asked for."""
     item = settle(claims, taxonomy)
     found = find_spans({"title": title, "description": text}, claims, taxonomy)
     said = {(span.attribute, span.value) for span in found}
     rest = [] if short or word_count(text) >= MIN_WORDS else [*item.facts.values(), *item.details]
     firm = [c for c in rest if c.attribute != "audience" and (c.status != "check" or c.likelihood >= FIRM)]
+    firm += [c for c in item.facts.values() if c.attribute == "size" and c not in firm]
     left = [c for c in (*firm, *item.wear) if (c.attribute, c.value) not in said and not c.noted]
     named = [c for c in claims if c.attribute in ("category", NAME)]
     more = sentences_of(named, left, taxonomy)[0] if left else ""

@@ -221,7 +221,7 @@ class _Description:
         owners = [(c, f"{'a ' if c.value == 'baby' else ''}{c.value}") for n, c in facts.items() if n == "audience"]
         owner = [f"{it_is} for {phrases.mark(claim, value)}." for claim, value in owners]
         said = [*second, *self._has(words.things), *self._is(adjectives), *self._looks(words), *owner]
-        return " ".join([*said, *phrases.closing(), *phrases.wear(), *phrases.others()])
+        return " ".join([*said, *phrases.closing(), *phrases.wear(), *phrases.others(), *phrases.size()])
 
     def _friendly(self, text: str, several: bool, tone: Tone) -> str:
         """A line that claims nothing: in the warmer tone, and where there is too little to say."""
