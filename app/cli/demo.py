@@ -40,18 +40,20 @@ def run(args: argparse.Namespace) -> int:
     if args.clean:
         print(f"{folder} is deleted" if home.clean(folder) else f"there is no demo in {folder}")
         return 0
-    given = {"home": folder, "passwords": None, "store": "", "index": "", "media": None}
+    given = {"home": folder, "passwords": None, "store": "", "index": str(folder / "index"), "media": None}
     settings = load_settings(**given, **({} if args.port is None else {"port": args.port})).checked()
     return _open(args, settings)
 
 
 def _open(args: argparse.Namespace, settings: Settings) -> int:
     import time
+    from contextlib import ExitStack
 
     from app.demo import make
     from app.demo.known import KnownThings
     from app.demo.live import living
     from app.services import Services
+    from app.setup.prepare import prepare
     from app.setup.steps import say
     from app.store.backup.journal import settle_alone
     from app.store.home_lock import only_user
@@ -59,10 +61,11 @@ def _open(args: argparse.Namespace, settings: Settings) -> int:
     from listing.home import private_files
     from listing.pipeline import build_pipeline
 
+    prepare()
     began = time.monotonic()
     with private_files(), listen(settings) as listener:
         made = _made(args, settings)
-        with only_user(settings.home):
+        with only_user(settings.home), ExitStack() as stack:
             settle_alone(settings)
             pipeline = KnownThings(
                 lambda: build_pipeline(
@@ -70,11 +73,12 @@ def _open(args: argparse.Namespace, settings: Settings) -> int:
                 )
             )
             services = Services(settings, pipeline=pipeline)
+            stack.callback(services.close)
             market = make.Plan(settings, made, say).market(services, pipeline, int(time.time()))
             market.remember()
             say(f"ready after {time.monotonic() - began:.0f} s: /feed for buyers, / for sellers, /ops for operators")
-            with living(market, args.visitors, made.listings):
-                return serve_on(listener, services)
+            stack.enter_context(living(market, args.visitors, made.listings))
+            return serve_on(listener, services)
 
 
 def _made(args: argparse.Namespace, settings: Settings) -> Made:
@@ -92,8 +96,6 @@ def _made(args: argparse.Namespace, settings: Settings) -> Made:
         return made
     if made is not None:
         say("the demo was not finished; it is made anew")
-        with only_user(folder):
-            pass  # nobody is at it
         home.clean(folder)
     made = home.Made(args.seed, args.listings, VISITORS, make.first_moment(args.days).isoformat())
     say(f"the demo goes into {folder}; './ipl demo --clean' deletes it")

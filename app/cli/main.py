@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -61,7 +62,7 @@ class Command:
 
 COMMANDS = (
     Command("serve", "serve", "open the page on which photos become a listing", needs_model=True),
-    Command("demo", "demo", "open a marketplace that fills itself, to look around in", needs_model=True),
+    Command("demo", "demo", "open a marketplace that fills itself, to look around in"),
     Command("draft", "drafts.draft", "write the draft listing of one item from its photos", True, True),
     Command("batch", "drafts.batch", "write the drafts of many items: a folder or a JSONL in, a JSONL out", True, True),
     Command("index", "index", "build, extend and search the index of past listings", needs_model=True),
@@ -89,6 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     for name, value in QUIET_LIBRARIES.items():
         os.environ.setdefault(name, value)
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\.")  # of what its own code uses
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # its hint at an optional package reads like a failure
     try:
         return dispatch(arguments[0], arguments[1:])

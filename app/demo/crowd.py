@@ -61,6 +61,10 @@ class Crowd:
         """Whose a thing is: 0 to ``SELLERS`` - 1."""
         return int(stream(number, "seller").integers(SELLERS))
 
+    def listed(self, thing: int, moment: datetime) -> None:
+        """A thing is on sale from that moment on."""
+        self.truth.items.listed_ms[thing] = milliseconds(moment) - self._begin_ms
+
     def seen(self, rng: np.random.Generator, places: int) -> int:
         """How many cards of a page come into view."""
         return min(places, FIRST_SEEN + int(rng.geometric(1 / SEEN)))

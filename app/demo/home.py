@@ -7,6 +7,7 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from app.store.home_lock import only_user
 from app.store.private_file import replace_privately
 from listing.errors import IplError
 from listing.home import make_home
@@ -63,8 +64,13 @@ def write(folder: Path, made: Made) -> None:
 
 
 def clean(folder: Path) -> bool:
-    """Delete the demo, and nothing else; False where there is none. DemoError: the folder is something else."""
+    """Delete the demo, and nothing else; False where there is none.
+
+    Raises:
+        DemoError: the folder is something else. HomeInUse: it is being served or made.
+    """
     if read(folder) is None:
         return False
-    shutil.rmtree(folder)  # links in it, as to the models, are not followed
+    with only_user(folder):
+        shutil.rmtree(folder)  # links in it, as to the models, are not followed
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -23,6 +24,7 @@ from app.services import Services
 from app.settings import Settings
 from app.store.clock import at
 from app.store.search_index import SearchIndex
+from listing.home import ipl_home
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.world.calendar import HOURS
 from recommend.training.input_specs import input_spec
@@ -76,7 +78,7 @@ def make(plan_: Plan, days: int = DAYS, index: SearchIndex | None = None) -> Non
     pipeline = KnownThings(_no_model)
     settings = plan_.settings.model_copy(update={"feed_per_second": FAST})
     if index is None:
-        _index(settings)
+        _index(settings, ipl_home())
     services = Services(settings, pipeline=pipeline, index=index)
     try:
         market = plan_.market(services, pipeline, 0)
@@ -97,12 +99,19 @@ def _no_model() -> KnownThings:
     raise AssertionError("everything that is for sale in the making is known")
 
 
-def _index(settings: Settings) -> None:
-    """The index of sample listings, so that the feed's content vectors have their usual axes."""
-    from rag_index import build, default_encoders, default_location, sample_records
+def _index(settings: Settings, usual: Path) -> None:
+    """A copy of the usual home's index, so that the feed's content vectors have their usual axes; else a new one."""
+    from rag_index import IndexFailure, build, default_encoders, default_location, sample_records, still_copy
 
+    try:
+        with still_copy(default_location(usual), settings.home) as still:
+            if not still.startswith("http"):
+                shutil.copytree(still, settings.index)
+                return
+    except IndexFailure:  # there is none, or a server uses it right now
+        pass
     encoders = default_encoders(settings.home)
-    build(sample_records(encoders.info), settings.index or default_location(settings.home), encoders.info)
+    build(sample_records(encoders.info), settings.index, encoders.info)
 
 
 def _live_through(market: Market, photos: Sequence[Sequence[bytes]], plan_: Plan, days: int) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import numpy as np
 from sqlalchemy import select
 
 from app.accounts.sellers import ONE_PERSON
-from app.demo.crowd import NAMES, Crowd
+from app.demo.crowd import NAMES, SELLERS, Crowd
 from app.demo.known import KnownThings
 from app.demo.things import Thing
 from app.services import Services
@@ -21,8 +22,10 @@ from listing.schema import Listing
 
 PAGE = 20
 KEY = "demo-thing-"  # before a thing's number: the key with which it was published
-REFUNDED_OF_OPEN = 0.7  # share of a day's orders that are handed over on the next one
+HANDED_OVER = 0.7  # share of a day's orders that are handed over on the next one
 ASKED = 0.02  # of the clicks that lead to no order
+ADVERTISED = 12  # one thing of so many
+BIDS = (0.05, 0.1, 0.2, 0.4)  # for a click
 QUESTIONS = (
     ("Is it still available?", "Yes, it is."),
     ("Could you send it next week?", "Yes, on Monday."),
@@ -52,8 +55,13 @@ class Market:
     def remember(self) -> None:
         """What was sold here before, after a start."""
         with self.services.store.read() as session:
-            rows = session.execute(select(KeyRow.listing_id, KeyRow.key).where(KeyRow.key.startswith(KEY)))
-            self.listed = {listing: int(key.removeprefix(KEY)) for listing, key in rows}
+            query = select(KeyRow.listing_id, KeyRow.key, KeyRow.at).where(KeyRow.key.startswith(KEY))
+            for listing, key, moment in session.execute(query):
+                self._listed(listing, int(key.removeprefix(KEY)), moment)
+
+    def _listed(self, listing: str, thing: int, moment: datetime) -> None:
+        self.listed[listing] = thing
+        self.crowd.listed(thing, moment)
 
     def seller(self, thing: int) -> str:
         """Whose thing it is; the first seller is the one person who uses this machine."""
@@ -69,7 +77,9 @@ class Market:
         values = {"price": f"{thing.price:.2f}", **({"title": thing.title} if thing.title else {})}
         *_, draft = self.services.draft_writer.start(seller, taken, thing.note)
         listing = self.services.publisher.edit_and_publish(seller, draft.draft_id, values, key=f"{KEY}{thing.number}")
-        self.listed[listing.id] = thing.number
+        self._listed(listing.id, thing.number, now())
+        if thing.seed % ADVERTISED == 0:
+            self.services.feed.place_ad(seller, listing.id, float(self.rng.choice(BIDS)))
         return listing
 
     def visit(self, visitor: int) -> None:
@@ -119,11 +129,11 @@ class Market:
 
     def hand_over(self) -> None:
         """Sellers hand over what was bought, or take it back; whoever uses this machine has their own to do."""
-        for name in NAMES[1 : 1 + 23]:
+        for name in NAMES[1:SELLERS]:
             seller = self.services.sellers.named(name).id
             for order in self.services.orders.waiting(seller):
                 number = self.listed.get(order.listing_id)
-                if number is None or self.rng.random() > REFUNDED_OF_OPEN:
+                if number is None or self.rng.random() > HANDED_OVER:
                     continue
                 self.services.orders.complete(seller, order.id)
                 if self.rng.random() < self.crowd.refund(number, now()):

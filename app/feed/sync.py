@@ -184,7 +184,7 @@ class ListingSync:
         if past is None:
             return None
         try:
-            vectors = [r.image_vectors[0] for r in past.index.records() if r.image_vectors]
+            vectors = list(past.index.first_image_vectors(sorted(past.index.ids())).values())
         except Exception:
             log.exception("the index gives no vectors; the feed's content vectors are drawn at random")
             return None

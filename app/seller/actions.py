@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from app.editing import edits
-from app.editing.told import Told, read_told
+from app.editing.told import read_told
 from app.seller import words
 from app.seller.desk import Desk, Notice, Undo
 from app.seller.draft_part import BUSY
@@ -91,9 +90,11 @@ class Actions(ListedActions):
     def writing(self, data: Press) -> Iterator[DraftView | None]:
         """Write the listing, or write it again (another tone or category); yields whenever there is something new."""
         self.desk.notices.clear()
-        before = self.desk.view
         if self.desk.busy:
             return
+        if self.desk.view is not None and self.desk.view.state == "ready":
+            self.do_add({"more": data.get("more")})  # what still stands typed there
+        before = self.desk.view
         self.desk.runs += 1
         with self._noticed("a draft", busy="Many people are writing right now"):
             for view in self._run(data):
@@ -225,17 +226,18 @@ class Actions(ListedActions):
 
     def _tell(self, before: DraftView, typed: str) -> None:
         """Known details and facts of what was typed are facts; all of it is in the text, the rest word for word."""
-        told = read_told(typed, before.draft, load_taxonomy()) if before.draft is not None else Told(words=[typed])
+        if before.draft is None:
+            return
+        told = read_told(typed, before.draft, load_taxonomy())
         drafts, draft = self.services.drafts, before.draft_id
         view = drafts.settle(self.seller, draft, told.facts, version=before.version) if told.facts else before
-        words = [*(told.unsaid(view.draft) if view.draft is not None else ()), *told.words]
-        names = [*told.facts]
-        if words:
-            text = edits.with_sentence(view.description, ", ".join(words))
+        names, text = [*told.facts], told.description(view.draft) if view.draft is not None else view.description
+        if text != view.description:
             view = drafts.edit(self.seller, draft, "description", text, version=view.field_version("description"))
             names.append("description")
         self.desk.view = view
-        self.desk.undo = Undo(tuple(names), ", ".join([*told.stated, *told.words]), before, view, added=True)
+        if names:
+            self.desk.undo = Undo(tuple(names), ", ".join([*told.stated, *told.words]), before, view, added=True)
 
     def _can_undo(self, data: Press, added: bool = False) -> None:
         self.do_fact(data)

@@ -173,9 +173,7 @@ def _checks(view: DraftView) -> list[dict[str, Any]]:
                 "value": value,
                 "fields": {span.field for span in mine},
                 "label": words.claim_label(kind),
-                "said": ", ".join(
-                    dict.fromkeys(_reads(view, span) for span in mine if span.value in value.split(", "))
-                ),
+                "said": _said(view, [span for span in mine if span.value in value.split(", ")]),
                 "choices": [
                     {"value": other, "label": words.claim_value(kind, other)}
                     for other in others
@@ -212,6 +210,12 @@ def _reads(view: DraftView, span: Span) -> str:
     attribute = load_taxonomy().attributes.get(span.attribute or "")
     own = attribute is not None and not attribute.values  # a name, a print, a size: written as it is
     return said if own else said[:1].lower() + said[1:]
+
+
+def _said(view: DraftView, spans: Sequence[Span]) -> str:
+    """What the spans say, each once, and none that is a part of another one."""
+    words = list(dict.fromkeys(_reads(view, span) for span in spans))
+    return ", ".join(each for each in words if not any(each in other for other in words if other != each))
 
 
 def _attribute(name: str, view: DraftView) -> Any:

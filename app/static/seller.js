@@ -21,6 +21,7 @@ function values(form) {
 function send({ run, ...data }, form) {
   const typed = values(run ? document.getElementById("ipl-draft-form") : element.querySelector("#ipl-draft-form"));
   const own = values(form);
+  if (run && typed.more) document.getElementById("more").value = "";
   trigger(run ? "run" : "act", { ...typed, ...own, ...data, versions: { ...typed.versions, ...own.versions } });
 }
 

@@ -181,8 +181,13 @@ def serve(settings: Settings) -> int:
     """
     with private_files(), only_user(settings.home):
         settle_alone(settings)
-        listener = listen(settings)
-        return serve_on(listener, Services(settings))
+        with listen(settings) as listener:
+            services = Services(settings)
+            try:
+                return serve_on(listener, services)
+            finally:
+                services.close()
+                log.info("closed")
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -203,7 +208,7 @@ def _family(settings: Settings) -> socket.AddressFamily:
 
 
 def serve_on(listener: socket.socket, services: Services) -> int:
-    """Answer at the port of ``listen`` until told to stop, then close the services; see ``serve``."""
+    """Answer at the port of ``listen`` until told to stop; the services are the caller's to close. See ``serve``."""
     import signal
 
     import uvicorn
@@ -220,19 +225,15 @@ def serve_on(listener: socket.socket, services: Services) -> int:
     print(f"IPL is at http://{host}:{port}/  (Ctrl-C stops it; the API is described at /docs)", flush=True)
     # uvicorn stops in order and then raises the signal again, which would end this process before anything is closed.
     signal.signal(signal.SIGTERM, lambda number, frame: log.info("told to stop; requests under way have ended"))
-    try:
-        config = uvicorn.Config(
-            app,
-            http=bounded(settings.connections, settings.connections_per_address),
-            ws="none",
-            log_level="warning",
-            log_config=None if settings.log_json else uvicorn.config.LOGGING_CONFIG,
-            timeout_graceful_shutdown=max(1, round(settings.shutdown_seconds)),
-            proxy_headers=False,
-        )
-        log.info("serving", extra={"fields": {"host": settings.host, "port": port}})
-        uvicorn.Server(config).run(sockets=[listener])
-    finally:
-        services.close()
-        log.info("closed")
+    config = uvicorn.Config(
+        app,
+        http=bounded(settings.connections, settings.connections_per_address),
+        ws="none",
+        log_level="warning",
+        log_config=None if settings.log_json else uvicorn.config.LOGGING_CONFIG,
+        timeout_graceful_shutdown=max(1, round(settings.shutdown_seconds)),
+        proxy_headers=False,
+    )
+    log.info("serving", extra={"fields": {"host": settings.host, "port": port}})
+    uvicorn.Server(config).run(sockets=[listener])
     return 0

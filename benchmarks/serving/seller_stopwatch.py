@@ -12,10 +12,11 @@ letters as bring the right one up first and Enter, where the page has it, else t
 say is typed; then all that is marked is confirmed, a price typed and the listing published. Where the text does not
 follow a fact it is written again once.
 
-Of each listing: clicks, and typed letters (Enter is one) apart, and where both went; seconds from a press until the page
-has answered it; pixels that had to be scrolled to reach what was pressed; whether title and text stood whole in the
-window when the draft was done, in those of a phone (390x844, where all of it is done) and of a desktop (1280x800); and
-what was still wrong or missing when it was published. The page is driven by marks of the HTML that all editions share.
+Of each listing: clicks, and typed letters (Enter is one) apart, and where both went; seconds from a press until the
+page has answered it; pixels that had to be scrolled to reach what was pressed; whether title and text stood whole in
+the window when the draft was done, in those of a phone (390x844, where all of it is done) and of a desktop
+(1280x800); and what was still wrong or missing when it was published. The page is driven by marks of the HTML that
+all editions share.
 """
 
 from __future__ import annotations
@@ -212,6 +213,8 @@ class Seller:
         told = False
         for attribute, value in list(unsaid(self.draft(), self.truth, load_taxonomy())):
             offer = f".adds .chip[data-value='{value}']"  # where the page offers what it does not say
+            if self.page.locator(offer).count() and not self.page.locator(offer).first.is_visible():
+                self.press(".adds details summary")
             if self.page.locator(offer).first.is_visible():
                 self.press(offer, f'!document.querySelector("{offer}")')
             elif attribute in (*ATTRIBUTES, "condition"):
@@ -242,7 +245,8 @@ class Seller:
                 self.type(letter)
                 if self.page.locator("#s-adds button").first.text_content() == label:
                     break
-            self.enter(f"!document.querySelector(\"#l-adds option[value='{label}']\")")
+            said = json.dumps(f"“{label}” is in the text")
+            self.enter(f"document.querySelector('#ipl-draft .bottom').textContent.includes({said})")
 
     def enter(self, answered: str) -> None:
         self.letters += 1

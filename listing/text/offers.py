@@ -57,12 +57,13 @@ def facts_to_say(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
     if not draft.spans or category is None:
         return []
     node, said = taxonomy.categories[category], {(span.attribute, span.value) for span in draft.spans}
+    said |= {(a.name, a.value) for a in draft.attributes if a.locked}
     return [
         Offer(attribute=a.name, value=value, label=label, confidence=0.0)
         for a in taxonomy.schema(category)
         if a.in_text is not None
         for value in a.values
-        if (a.name, value) not in said and (label := _label(a.name, value, node, taxonomy))
+        if (a.name, value) not in said and (label := _label(a.name, value, node, taxonomy).removeprefix(f"{a.label}: "))
     ]
 
 

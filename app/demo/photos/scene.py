@@ -161,7 +161,8 @@ def photo(canvas: Canvas, view: View, lying: bool, rng: np.random.Generator, pla
     else:
         ground = _standing(where, base - float(where.uniform(50, 95)))
         shadow = _cast(alpha, base)
-    picture = ground * ((1 - shadow) * (1 - alpha))[..., None] + colour
+    picture = ground * ((1 - shadow) * (1 - alpha))[..., None]
+    picture += colour
     return _taken(picture, rng)
 
 
@@ -174,10 +175,9 @@ def _cast(alpha: Array, base: float) -> Array:
 
 
 def _taken(picture: Array, rng: np.random.Generator) -> np.ndarray:
-    """Uneven light, a colour cast, a little blur and noise."""
+    """Uneven light, a colour cast and noise; ``picture`` is changed."""
     cx, cy = float(rng.uniform(0.25, 0.6)), float(rng.uniform(0.25, 0.6))
-    fall = 1.05 - 0.24 * ((_X / WIDTH - cx) ** 2 + (_Y / HEIGHT - cy) ** 2)
-    cast = np.float32((1 + rng.normal(0.01, 0.015), 1.0, 1 + rng.normal(-0.01, 0.02)))
-    shown = cv2.GaussianBlur(picture * fall[..., None] * cast, (0, 0), 0.5)
-    shown += np.roll(GRAIN, int(rng.integers(GRAIN.size)))[..., None]
-    return cv2.convertScaleAbs(np.maximum(shown, 0, out=shown), alpha=255)
+    picture *= (1.05 - 0.24 * ((_X / WIDTH - cx) ** 2 + (_Y / HEIGHT - cy) ** 2))[..., None]
+    picture *= np.float32((1 + rng.normal(0.01, 0.015), 1.0, 1 + rng.normal(-0.01, 0.02)))
+    picture += np.roll(GRAIN, int(rng.integers(GRAIN.size)))[..., None]
+    return cv2.convertScaleAbs(picture, alpha=255)
