@@ -57,15 +57,20 @@ def _mllm(given: Mapping[str, Any], data: Path, out: Path, init_from: str = "", 
     train_mllm(replace(cfg, init_from=init_from, resume=resume))
 
 
-def _chat(given: Mapping[str, Any], data: Path, out: Path, init_from: str = "", resume: bool = False) -> None:
+def _chat(
+    given: Mapping[str, Any], data: Path, out: Path, init_from: str = "", resume: bool = False, model: str | None = None
+) -> None:
     from finetune.train.chat import train_chat
     from finetune.train.configs import ChatConfig
     from finetune.train.loading import EMBEDDED, located
     from finetune.train.processes import processes
 
+    given = {**given, "model": model or given.get("model")}
+    if not given["model"]:
+        raise TuneError("This config tunes any model: name one with --model, a hub id or a folder.")
     if out == WEIGHTS:  # the embedded model's own weights are no place for another family's
-        out = ipl_home() / "tuned" / str(given.get("model", "model")).rstrip("/").rpartition("/")[2]
-    if given.get("model") == EMBEDDED:
+        out = ipl_home() / "tuned" / str(given["model"]).rstrip("/").rpartition("/")[2]
+    if given["model"] == EMBEDDED:
         with processes().main_process_first():  # the others find it assembled
             given = {**given, "model": located(EMBEDDED)}
     cfg = strict(ChatConfig, {**given, "data": str(data), "out": str(out)}, "stages.chat")
@@ -87,15 +92,31 @@ def _read(config: Path) -> dict[str, Any]:
 
 
 def run_stages(
-    config: Path, stages: list[str] | None = None, data: Path | None = None, out: Path = WEIGHTS, **mllm: Any
+    config: Path,
+    stages: list[str] | None = None,
+    data: Path | None = None,
+    out: Path = WEIGHTS,
+    model: str | None = None,
+    **resumable: Any,
 ) -> None:
-    """Run the named stages, by default all, in the file's order; TuneError: the file, a stage or a key is unknown."""
+    """Run the named stages, by default all, in the file's order.
+
+    Args:
+        model: tuned by a ``chat`` stage instead of the one that the file names.
+        resumable: ``resume`` and ``init_from`` of the stages that can be resumed.
+
+    Raises:
+        TuneError: the file, a stage or a key is unknown, or no stage takes a model.
+    """
     if not config.is_file():
         raise TuneError(f"There is no config {config}; the shipped ones lie in finetune/configs.")
     content = _read(config)
     chosen = stages or list(content["stages"])
+    if model and "chat" not in chosen:
+        raise TuneError(f"{config} makes the embedded model; --model is for configs with a chat stage.")
     for name in chosen:
         if name not in content["stages"] or name not in STAGES:
             raise TuneError(f"{config} has no stage {name!r}; it has: {', '.join(content['stages'])}.")
-        extra = mllm if name in RESUMABLE else {}
+        extra = resumable if name in RESUMABLE else {}
+        extra = {**extra, "model": model} if name == "chat" else extra
         STAGES[name](content["stages"][name] or {}, data or data_root() / "clothing_cc0", out, **extra)

@@ -17,9 +17,9 @@ from pathlib import Path
 from listing.backends.base import FormBackend
 from listing.backends.stopping import stop_when
 from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent
-from listing.evidence.labels import label_words
 from listing.evidence.neighbours import Neighbours
 from listing.evidence.past_listings import PastListings
+from listing.evidence.printed.labels import label_words
 from listing.facts import item_form, printed_facts, verify, visual_facts
 from listing.facts.item_form import Said
 from listing.facts.likely import likely

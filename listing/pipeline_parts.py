@@ -11,8 +11,8 @@ from listing.backends.base import Backend, BackendError, FormBackend
 from listing.evidence.colour_network import ColourNetwork
 from listing.evidence.eyes import Eyes
 from listing.evidence.neighbours import NeighbourSearch
-from listing.evidence.ocr import Reader
 from listing.evidence.past_listings import PastListings
+from listing.evidence.printed.ocr import Reader
 from listing.facts.calibrations import calibration_file, command, is_server
 from listing.facts.category_router import Router
 from listing.facts.ensemble import Calibration
@@ -50,12 +50,13 @@ def build_parts(
     folder = home / "models" / EMBEDDED
     taxonomy = load_taxonomy()
     backend = open_backend(model, folder, concurrency)
-    local = find_spec("torch") is not None
+    installed = find_spec("torch") is not None
+    local = installed and (not is_server(model or "") or (folder / "config.json").is_file())
     if not local:
         log.warning(
-            "Installed for models behind a server alone: past listings, the evidence towers and masks are left out; "
-            "for them, %s.",
-            EVERYTHING,
+            "%s: past listings, the evidence towers and masks are left out; for them, %s.",
+            "The embedded model is not set up" if installed else "Installed for models behind a server alone",
+            "run ./ipl index stats, which sets it up" if installed else EVERYTHING,
         )
     if not taxonomy.tuned() and not isinstance(backend, FormBackend):
         raise BackendError(

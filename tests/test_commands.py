@@ -128,6 +128,26 @@ def test_each_command_names_the_module_that_has_it() -> None:
 
 
 def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "app.cli.draft", None)
-    with pytest.raises(CommandError, match=r"'app\.cli\.draft' is missing; run \./ipl doctor"):
+    monkeypatch.setitem(sys.modules, "app.cli.drafts.draft", None)
+    with pytest.raises(CommandError, match=r"'app\.cli\.drafts\.draft' is missing; run \./ipl doctor"):
         dispatch("draft", [])
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "prepared"),
+    [
+        ("draft", ["a.jpg"], True),
+        ("draft", ["a.jpg", "--model", "https://vllm.example.org/v1"], False),
+        ("draft", ["a.jpg", "--model", "Qwen/Qwen3-VL-2B-Instruct"], True),
+        ("batch", ["photos", "-o", "out.jsonl", "--model", "http://localhost:8000"], False),
+        ("serve", ["--model", "http://localhost:8000"], True),  # the feed and the search need the index
+    ],
+)
+def test_a_servers_model_writes_drafts_without_the_embedded_one(monkeypatch, name, more, prepared):
+    done: list[str] = []
+    module = next(c.module for c in COMMANDS if c.name == name)
+    monkeypatch.setattr("app.setup.prepare.prepare", lambda: done.append("prepared"))
+    monkeypatch.setattr(f"app.cli.{module}.run", lambda args: done.append(args.model))
+    assert dispatch(name, more) == 0
+    assert ("prepared" in done) is prepared
+    assert len(done) == 1 + prepared

@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -37,15 +38,17 @@ class Command:
     """A row of the command table.
 
     Args:
-        module: module of this package with the command's ``register`` and ``run``; where it holds several commands
+        module: module below this package with the command's ``register`` and ``run``; where it holds several commands
             they are called ``register_NAME`` and ``run_NAME``. It is imported when the command runs.
         needs_model: the model and the sample index are made ready before the command runs.
+        server_will_do: not where ``--model`` names a server, whose drafts do without them.
     """
 
     name: str
     module: str
     help: str
     needs_model: bool = False
+    server_will_do: bool = False
 
     def load(self) -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int | None]]:
         """The functions that add the command's options and run it."""
@@ -53,14 +56,15 @@ class Command:
             module = importlib.import_module(f"app.cli.{self.module}")
         except ModuleNotFoundError as error:
             raise CommandError(f"the package '{error.name}' is missing; run ./ipl doctor, or {EVERYTHING}.") from error
-        suffix = "" if self.module == self.name else f"_{self.name}"
+        suffix = "" if self.module.rpartition(".")[2] == self.name else f"_{self.name}"
         return getattr(module, f"register{suffix}"), getattr(module, f"run{suffix}")
 
 
 COMMANDS = (
     Command("serve", "serve", "open the page on which photos become a listing", needs_model=True),
-    Command("draft", "draft", "write the draft listing of one item from its photos", needs_model=True),
-    Command("batch", "batch", "write the drafts of many items: a folder or a JSONL in, a JSONL out", needs_model=True),
+    Command("demo", "demo", "open a marketplace that fills itself, to look around in"),
+    Command("draft", "drafts.draft", "write the draft listing of one item from its photos", True, True),
+    Command("batch", "drafts.batch", "write the drafts of many items: a folder or a JSONL in, a JSONL out", True, True),
     Command("index", "index", "build, extend and search the index of past listings", needs_model=True),
     Command("tune", "tune", "tune the model on listings of your own", needs_model=True),
     Command("evaluate", "evaluate", "measure the drafts against known answers", needs_model=True),
@@ -86,6 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     for name, value in QUIET_LIBRARIES.items():
         os.environ.setdefault(name, value)
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\.")  # of what its own code uses
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # its hint at an optional package reads like a failure
     try:
         return dispatch(arguments[0], arguments[1:])
@@ -111,11 +116,17 @@ def dispatch(name: str, arguments: Sequence[str]) -> int:
     )
     register(parser)
     args = parser.parse_args(arguments)
-    if command.needs_model:
+    if command.needs_model and not (command.server_will_do and _names_server(args.model)):
         from app.setup.prepare import prepare
 
         prepare()
     return int(run(args) or 0)
+
+
+def _names_server(model: str | None) -> bool:
+    from listing.facts.calibrations import is_server
+
+    return model is not None and is_server(model)
 
 
 def overview() -> str:

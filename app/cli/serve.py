@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from app.cli.draft import add_model_options
+from app.cli.drafts.draft import add_model_options
 
 
 def register(parser: argparse.ArgumentParser) -> None:

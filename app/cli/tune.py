@@ -27,6 +27,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     tuning.add_argument(
         "--stage", action="append", choices=STAGES, help="run this stage alone (may be repeated; default: all)"
     )
+    tuning.add_argument("--model", metavar="ID|DIR", help="what a chat stage tunes, instead of its config's model")
     tuning.add_argument("--resume", action="store_true", help="go on where an interrupted mllm or chat stage ended")
     tuning.add_argument("--init-from", default="", metavar="DIR", help="start that stage from this adapter")
     data = parser.add_argument_group(
@@ -58,6 +59,7 @@ def _tune(args: argparse.Namespace) -> None:
         args.stage,
         args.data,
         args.out or finetune.WEIGHTS,
+        args.model,
         resume=args.resume,
         init_from=args.init_from,
     )

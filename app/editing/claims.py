@@ -89,7 +89,7 @@ def _told(draft: Draft, said: Mapping[str, str | None]) -> Draft:
 
     Into a text that was not rendered goes a sentence for each detail or offer; it stays as it is otherwise.
     """
-    taxonomy, new = load_taxonomy(), list(_unsaid(draft, said))
+    taxonomy, new = load_taxonomy(), list(unsaid(draft, said))
     own, blank, note = draft.description.partition("\n\n")
     known = spans.said(draft) if new else []
     tone = next((t for t in TONES if new and own == render(known, taxonomy, key=draft.id, tone=t).description), None)
@@ -106,7 +106,7 @@ def _told(draft: Draft, said: Mapping[str, str | None]) -> Draft:
     return draft
 
 
-def _unsaid(draft: Draft, said: Mapping[str, str | None]) -> Iterator[Claim]:
+def unsaid(draft: Draft, said: Mapping[str, str | None]) -> Iterator[Claim]:
     """What the seller says of what no span speaks of."""
     taxonomy, present = load_taxonomy(), {name_of(span) for span in draft.spans}
     spoken = {NAME, *(a.name for a in taxonomy.in_text()), *SELLERS_OWN}
@@ -137,7 +137,7 @@ def typed_along(draft: Draft, name: str, value: str | None) -> dict[TextField, s
     texts: dict[TextField, str] = {"title": draft.title, "description": draft.description}
     at = _first_other(draft.spans, name, value)
     if at is None:
-        for claim in _unsaid(draft, {name: value}):
+        for claim in unsaid(draft, {name: value}):
             draft = spans.add(draft, claim) if is_offered(draft, claim) else draft
         return {**texts, "description": draft.description}
     if value is not None and _in_place(name, value):

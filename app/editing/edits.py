@@ -288,6 +288,16 @@ def regenerated(new: Draft, old: Draft | None, edited: Changes) -> Draft:
     return new.model_copy(update=update)
 
 
+def with_sentence(text: str, words: str) -> str:
+    """``text`` with the words as a sentence of its own before the note; as it is where they stand there already."""
+    own, blank, note = text.partition("\n\n")
+    if words.lower() in own.lower():
+        return text
+    own = own.rstrip()
+    own += "." if own[-1:].isalnum() else ""
+    return f"{own} {words[:1].upper()}{words[1:]}.".lstrip() + blank + note
+
+
 def clean_text(text: str, most: int, what: str, *, lines: bool = False) -> str:
     """Text as it may be stored: no control characters, trimmed, one line unless ``lines``. Markup stays as text."""
     text = _NOT_TEXT.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))

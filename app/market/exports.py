@@ -69,7 +69,7 @@ def _fitting(text: str, most: int | None) -> str:
 
 
 def _photo(listing: Listing, base: str, place: int = 0) -> str:
-    return f"{base}v1/photos/{listing.photos[place].id}"
+    return f"{base}l/{listing.id}/photos/{place + 1}"  # what anybody may open, as /v1/photos may not be
 
 
 def _condition(listing: Listing) -> str:

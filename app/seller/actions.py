@@ -6,21 +6,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from app.editing import claims
+from app.editing.told import read_told
 from app.seller import words
-from app.seller.desk import Desk, Undo
+from app.seller.desk import Desk, Notice, Undo
 from app.seller.draft_part import BUSY
 from app.seller.fields import Press
 from app.seller.listed_actions import FACT, FAILED, ListedActions
 from app.seller.pictures import Shot, read_photos
 from app.services import Services
 from app.views import TEXT_FIELDS, AppError, DraftView
-from listing.evidence.details import load_details
 from listing.intake.photos import Photo, PhotoLimits, intake
 from listing.request import TONES
 from listing.taxonomy import load_taxonomy
 from listing.text.claims import NAME
-from listing.text.offers import searchable
 
 
 class Actions(ListedActions):
@@ -92,9 +90,11 @@ class Actions(ListedActions):
     def writing(self, data: Press) -> Iterator[DraftView | None]:
         """Write the listing, or write it again (another tone or category); yields whenever there is something new."""
         self.desk.notices.clear()
-        before = self.desk.view
         if self.desk.busy:
             return
+        if self.desk.view is not None and self.desk.view.state == "ready":
+            self.do_add({"more": data.get("more")})  # what still stands typed there
+        before = self.desk.view
         self.desk.runs += 1
         with self._noticed("a draft", busy="Many people are writing right now"):
             for view in self._run(data):
@@ -213,28 +213,38 @@ class Actions(ListedActions):
         self._can_undo({**data, "value": ""})
 
     def do_add(self, data: Press) -> None:
-        """What was offered or searched for is in the text; until the next press it can be taken back."""
-        if not data.get("name"):
-            data = {**data, **self._searched(str(data.get("value") or ""))}
+        """What was offered or typed is in the text; until the next press it can be taken back."""
+        typed = str(data.get("more") or "").strip()
         if data.get("name"):
             self._can_undo(data, added=True)
+        elif typed and self.fields.keep_typed(data) and self.desk.view is not None:
+            try:
+                self._tell(self.desk.view, typed)
+            except AppError as error:
+                self.fields.refresh()
+                self.desk.notices.append(Notice("bad", FAILED, str(error), typed, at="adds"))
 
-    def _searched(self, typed: str) -> Press:
-        """The detail that somebody typed, by its words or by what they mean."""
-        draft = self.desk.view.draft if self.desk.view is not None else None
-        found = searchable(draft, load_taxonomy()) if draft is not None else []
-        meant = load_details().named(typed)
-        chosen = [o for o in found if o.label == typed.strip().lower()] or [o for o in found if o.value in meant]
-        if typed.strip() and not chosen:
-            self.desk.notify("bad", FAILED, "I know no such detail: write it into the description.", "adds")
-        return {"name": claims.name_of(o), "value": o.value, "said": o.label} if (o := next(iter(chosen), None)) else {}
+    def _tell(self, before: DraftView, typed: str) -> None:
+        """Known details and facts of what was typed are facts; all of it is in the text, the rest word for word."""
+        if before.draft is None:
+            return
+        told = read_told(typed, before.draft, load_taxonomy())
+        drafts, draft = self.services.drafts, before.draft_id
+        view = drafts.settle(self.seller, draft, told.facts, version=before.version) if told.facts else before
+        names, text = [*told.facts], told.description(view.draft) if view.draft is not None else view.description
+        if text != view.description:
+            view = drafts.edit(self.seller, draft, "description", text, version=view.field_version("description"))
+            names.append("description")
+        self.desk.view = view
+        if names:
+            self.desk.undo = Undo(tuple(names), ", ".join([*told.stated, *told.words]), before, view, added=True)
 
     def _can_undo(self, data: Press, added: bool = False) -> None:
         self.do_fact(data)
         before, now = self._before, self.desk.view
         if before is not None and now is not None and now is not before:
             name, said = str(data["name"]), str(data.get("said") or "")
-            self.desk.undo = Undo(name, said or words.claim_label(name), before, now, added)
+            self.desk.undo = Undo((name,), said or words.claim_label(name), before, now, added)
 
     def do_undo(self, data: Press) -> None:
         """What was left out last is back, what was added last is gone, in the texts that were typed as well."""
@@ -242,14 +252,16 @@ class Actions(ListedActions):
         self.desk.undo = None
         if out is None or not self.fields.keep_typed(data):
             return
-        edit = self.services.drafts.edit
-        if out.name in out.before.locked:
-            view = edit(self.seller, draft, out.name, out.before.value(out.name), version=self._shown(out.name))
-        else:
-            view = self.services.drafts.unlock(self.seller, draft, out.name, version=self._shown(out.name))
+        edit, view = self.services.drafts.edit, self.desk.view
+        for name in out.names:
+            version = view.field_version(name) if view is not None else None
+            if name in out.before.locked:
+                view = edit(self.seller, draft, name, out.before.value(name), version=version)
+            else:
+                view = self.services.drafts.unlock(self.seller, draft, name, version=version)
         for field in TEXT_FIELDS:
             typed = field in out.before.locked and out.before.value(field) != out.after.value(field)
-            if typed and view.value(field) == out.after.value(field):
+            if typed and view is not None and view.value(field) == out.after.value(field):
                 view = edit(self.seller, draft, field, out.before.value(field), version=view.field_version(field))
         self.desk.view = view
 
@@ -336,6 +348,9 @@ class Actions(ListedActions):
         if stale:
             self._show(self.services.drafts.get(self.seller, draft))
             raise AppError("changed", "This draft was changed on another page; look at it and publish again.", 409)
+        self.do_add({"more": data.get("more")})  # what still stands typed there
+        if self.desk.notices:
+            return
         self.desk.published = self.services.publisher.publish(
             self.seller, draft, key=f"page-{draft}", version=self.desk.view.version
         )

@@ -53,9 +53,9 @@ class Notice:
 
 @dataclass(frozen=True)
 class Undo:
-    """A fact or detail that was just left out, or added, as it is said, and the draft before and after."""
+    """Fields that were just left out, or added, as they are said, and the draft before and after."""
 
-    name: str
+    names: tuple[str, ...]
     said: str
     before: DraftView
     after: DraftView
@@ -100,7 +100,8 @@ class Desk:
         self.adding_to = ""  # the published listing whose further photos are being chosen
         self.find_text = ""
         self.find_photo: Shot | None = None
-        self.sent: dict[str, Any] = {}
+        self.sent: dict[str, str | None] = {}  # what the browser was sent last, by block
+        self.painted = 0  # the number of the last painting
         self.lock = threading.RLock()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Desk:
@@ -180,6 +181,14 @@ class Painter:
             "state": words.DRAFT_STATES[view.state],
             "url": self._picture(view.photos),
         }
+
+    @staticmethod
+    def frame(desk: Desk) -> str:
+        """Which page stands there, how far its listing is (the stylesheet reads both), and the button that writes."""
+        again = desk.view is not None and desk.shows_draft
+        looks = [look for look, on in (("done", desk.published is not None), ("drafted", again)) if on]
+        ready, label = bool(desk.shots) and not desk.busy, words.WRITE_AGAIN if again else words.WRITE
+        return render("frame", page=desk.page, looks=" ".join(looks), again=again, ready=ready, label=label)
 
     def photos(self, desk: Desk) -> str:
         shots = [{"id": s.ref.id, "url": s.url} for s in desk.shots]

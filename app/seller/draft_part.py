@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from app import templates
 from app.editing import claims
+from app.editing.told import can_be_told
 from app.seller import words
 from app.seller.pictures import crop
 from app.views import TEXT_FIELDS, DraftView, likely_candidates
@@ -20,7 +21,7 @@ from listing.request import TONES
 from listing.schema import AttributeValue, Evidence, Flag, PhotoRef, Quality, Span
 from listing.taxonomy import load_taxonomy
 from listing.text.claims import LIKELY
-from listing.text.offers import SHOWN, searchable
+from listing.text.offers import SHOWN
 
 FOLDER = Path(__file__).parent / "templates"
 BUSY = ("queued", "working")
@@ -172,9 +173,7 @@ def _checks(view: DraftView) -> list[dict[str, Any]]:
                 "value": value,
                 "fields": {span.field for span in mine},
                 "label": words.claim_label(kind),
-                "said": ", ".join(
-                    dict.fromkeys(_reads(view, span) for span in mine if span.value in value.split(", "))
-                ),
+                "said": _said(view, [span for span in mine if span.value in value.split(", ")]),
                 "choices": [
                     {"value": other, "label": words.claim_value(kind, other)}
                     for other in others
@@ -195,9 +194,10 @@ def _offers(view: DraftView) -> list[dict[str, str]]:
 
 
 def _details(view: DraftView) -> list[str]:
-    """The words of every detail that can be searched for and added."""
+    """The words of every detail and fact that can be told."""
     ready = view.draft is not None and view.state == "ready"
-    return [o.label for o in searchable(view.draft, load_taxonomy())] if view.draft is not None and ready else []
+    told = can_be_told(view.draft, load_taxonomy()) if view.draft is not None and ready else []
+    return list(dict.fromkeys(o.label for o in told))
 
 
 def _marked_spans(view: DraftView) -> list[Span]:
@@ -210,6 +210,12 @@ def _reads(view: DraftView, span: Span) -> str:
     attribute = load_taxonomy().attributes.get(span.attribute or "")
     own = attribute is not None and not attribute.values  # a name, a print, a size: written as it is
     return said if own else said[:1].lower() + said[1:]
+
+
+def _said(view: DraftView, spans: Sequence[Span]) -> str:
+    """What the spans say, each once, and none that is a part of another one."""
+    words = list(dict.fromkeys(_reads(view, span) for span in spans))
+    return ", ".join(each for each in words if not any(each in other for other in words if other != each))
 
 
 def _attribute(name: str, view: DraftView) -> Any:

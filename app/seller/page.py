@@ -23,7 +23,6 @@ from listing.events import TextEvent
 FILE_TYPES = [".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif"]
 PAINT_SECONDS = 0.08
 MAX_SESSIONS = 256  # of everybody; the one that was used longest ago goes
-WRITE = "Write my listing"
 NOTE_HINT = "Flaws, why you sell it, how it fits. Your words are kept exactly as you write them."
 
 
@@ -53,8 +52,8 @@ class SellerPage:
             self.blocks.state_session_capacity = MAX_SESSIONS
             self.desk = gr.State(Desk(), time_to_live=6 * 3600)
             self.top = block("top", "")
-            with gr.Column(elem_id="ipl-sell") as self.sell:
-                with gr.Column(elem_id="ipl-left") as self.left:
+            with gr.Column(elem_id="ipl-sell"):
+                with gr.Column(elem_id="ipl-left"):
                     title = "<div class='ipl'><h1>What are you selling?</h1></div>"
                     gr.HTML(title, elem_id="ipl-title", apply_default_css=False)
                     self.add = gr.UploadButton(
@@ -64,7 +63,7 @@ class SellerPage:
                 with gr.Column(elem_id="ipl-right"):
                     self.status = block("status")
                     self.draft = block("draft")
-                with gr.Column(elem_id="ipl-more") as self.more:
+                with gr.Column(elem_id="ipl-more"):
                     self.note = gr.Textbox(
                         label="Anything a buyer should know?",
                         info=NOTE_HINT,
@@ -73,8 +72,8 @@ class SellerPage:
                         max_length=NOTE_LENGTH,
                         elem_id="ipl-note",
                     )
-                    self.write = gr.Button(WRITE, variant="primary", elem_id="ipl-write", interactive=False)
-            with gr.Column(elem_id="ipl-mine", visible=False) as self.shelf:
+                    self.frame = block("frame")
+            with gr.Column(elem_id="ipl-mine"):
                 gr.HTML("<div class='ipl'><h1>My listings</h1></div>", apply_default_css=False)
                 with gr.Row(elem_id="ipl-search"):
                     self.find = block("find")
@@ -89,16 +88,14 @@ class SellerPage:
             self._wire()
 
     def _wire(self) -> None:
-        blocks = (self.top, self.photos, self.status, self.draft, self.told, self.mine, self.find)
-        outputs = [*blocks, self.sell, self.shelf, self.left, self.more, self.write, self.note]
-        both = {"outputs": outputs, "show_progress": "hidden", "api_visibility": "private"}
+        blocks = (self.top, self.photos, self.status, self.draft, self.told, self.mine, self.find, self.frame)
+        both = {"outputs": [*blocks, self.note], "show_progress": "hidden", "api_visibility": "private"}
         short: dict[str, Any] = {**both, "queue": False, "trigger_mode": "multiple"}
         long: dict[str, Any] = {**both, "concurrency_limit": None}
         self.blocks.load(self.enter, self.desk, **short)
         self.add.upload(self.take, [self.desk, self.add], **short)
         self.more_photos.upload(self.take_more, [self.desk, self.more_photos], **short)
         self.find_photo.upload(self.look, [self.desk, self.find_photo], **short)
-        self.write.click(self.begin, [self.desk, self.note], **long)
         for html in blocks:
             html.act(self.press, self.desk, **short)
             html.run(self.run, [self.desk, self.note], **long)
@@ -110,23 +107,23 @@ class SellerPage:
     def _paint(self, desk: Desk, seller: Seller, *, note: str | None = None, whole: bool = True) -> list[Any]:
         """Values for all outputs; what the page shows already is not sent again. Not whole: what writing changes.
 
+        Answers to presses and a draft's stream reach the browser in any order, so that each value begins with the
+        number of its painting: the browser keeps the highest.
+
         ``note``: what the note is to hold; None leaves what is typed there.
         """
         with _said():
             fresh = self._fresh(desk, seller, whole)
+        desk.painted = max(desk.painted + 1, time.time_ns() // 1000)  # also higher than before a restart
         values = []
         for name, value in fresh.items():
             same = desk.sent.get(name) == value
             desk.sent[name] = value
-            values.append(gr.skip() if same else gr.update(**value) if isinstance(value, dict) else value)
+            values.append(gr.skip() if same else f"<!--{desk.painted}-->{value}")
         return [*values, gr.skip() if note is None else note]
 
-    def _fresh(self, desk: Desk, seller: Seller, whole: bool) -> dict[str, Any]:
+    def _fresh(self, desk: Desk, seller: Seller, whole: bool) -> dict[str, str | None]:
         painter = self.painter
-        ready = bool(desk.shots) and not desk.busy
-        again = desk.view is not None and desk.shows_draft
-        label = "Write it again from the photos" if again else WRITE
-        looks = [look for look, on in (("done", desk.published), ("drafted", again)) if on]
         return {
             "top": painter.top(desk, seller.id, seller.name) if whole else desk.sent.get("top"),
             "photos": painter.photos(desk) if whole else desk.sent.get("photos"),
@@ -135,11 +132,7 @@ class SellerPage:
             "told": painter.status(desk) if desk.page == "mine" else "",
             "mine": painter.mine(desk, seller.id) if desk.page == "mine" and whole else desk.sent.get("mine", ""),
             "find": render("find", text=desk.find_text),
-            "sell": {"visible": desk.page == "sell", "elem_classes": looks},
-            "shelf": {"visible": desk.page == "mine"},
-            "left": {"visible": desk.published is None},
-            "more": {"visible": desk.published is None},
-            "write": {"value": label, "interactive": ready, "variant": "secondary" if again else "primary"},
+            "frame": painter.frame(desk),
         }
 
     def _do(self, desk: Desk, request: gr.Request, act: Callable[[Actions], object]) -> list[Any]:
@@ -175,12 +168,8 @@ class SellerPage:
         """Anything short."""
         return self._do(desk, request, lambda actions: actions.press(event._data))
 
-    def begin(self, desk: Desk, note: str, request: gr.Request) -> Iterator[list[Any]]:
-        """Write my listing."""
-        yield from self._write(desk, {"do": "write", "note": note}, request)
-
     def run(self, desk: Desk, note: str, event: gr.EventData, request: gr.Request) -> Iterator[list[Any]]:
-        """Another tone or category."""
+        """Write my listing, or write it again: another tone or category."""
         yield from self._write(desk, {**event._data, "note": note}, request)
 
     def _write(self, desk: Desk, data: dict[str, Any], request: gr.Request) -> Iterator[list[Any]]:

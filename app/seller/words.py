@@ -20,6 +20,7 @@ class Mark(NamedTuple):
     words: str
 
 
+WRITE, WRITE_AGAIN = "Write my listing", "Write it again from the photos"
 YOU = Mark("●", "yes", "you told us")
 READ = Mark("●", "yes", "read on the label")
 SEEN = Mark("●", "yes", "seen in your photo")

@@ -21,6 +21,7 @@ function values(form) {
 function send({ run, ...data }, form) {
   const typed = values(run ? document.getElementById("ipl-draft-form") : element.querySelector("#ipl-draft-form"));
   const own = values(form);
+  if (run && typed.more) document.getElementById("more").value = "";
   trigger(run ? "run" : "act", { ...typed, ...own, ...data, versions: { ...typed.versions, ...own.versions } });
 }
 
@@ -50,6 +51,27 @@ function pick(mark, on) {
   const panel = document.getElementById(mark.dataset.open);
   panel.querySelector("button").focus({ preventScroll: true });
   panel.scrollIntoView({ block: "nearest" });
+}
+
+// What can be said of the thing and begins like the part that is being typed; the first one is a press of Enter away.
+function suggest() {
+  const field = element.querySelector("[data-suggest]"), box = field && document.getElementById(field.dataset.suggest);
+  if (!box) return;
+  const part = field.value.split(/[,;]/).pop().trim().toLowerCase();
+  const rank = (word) => [word === part, word.startsWith(part), ` ${word}`.includes(` ${part}`), word.includes(part), true].indexOf(true);
+  const words = part ? [...element.querySelectorAll("#l-adds option")].map(({ value }) => value) : [];
+  const found = [0, 1, 2, 3].flatMap((n) => words.filter((word) => rank(word) === n)).slice(0, 5);
+  box.replaceChildren(...found.map((word) => Object.assign(document.createElement("button"), { type: "button", className: "chip", textContent: word })));
+}
+
+function tell(field, word) {
+  const parts = field.value.split(/[,;]/);
+  if (word) parts[parts.length - 1] = word;
+  const more = parts.map((part) => part.trim()).filter(Boolean).join(", ");
+  field.value = "";
+  suggest();
+  field.focus({ preventScroll: true });
+  if (more) send({ do: "add", more });
 }
 
 // Publishing without a price asks once for each draft.
@@ -84,6 +106,7 @@ function settle() {
   const fresh = [...element.querySelectorAll("[data-show]")].filter((shown) => !kept.shown.has(shown.dataset.show));
   fresh.forEach((shown) => { kept.shown.add(shown.dataset.show); unfold(shown); });
   fresh[0]?.scrollIntoView({ block: "nearest" });
+  suggest();
   const next = kept.settled && element.querySelector(".mirror mark[data-open], .bottom .main");
   if (next) { kept.settled = false; next.focus({ preventScroll: true }); }
   const adds = element.querySelectorAll(".adds button");
@@ -122,8 +145,11 @@ element.addEventListener("click", (event) => {
     field.focus();
     return field.setSelectionRange(Number(kept.words.start), Number(kept.words.end));
   }
+  const proposed = event.target.closest("#s-adds button"), own = element.querySelector("[data-suggest]");
+  if (proposed) return tell(own, proposed.textContent);
   const button = event.target.closest("button[data-do]");
   if (!button) return;
+  if (button.dataset.do === "add" && !button.dataset.name) return tell(own);
   const panel = button.closest(".pick");
   if (panel) { kept.open.delete(panel.id); reveal(panel.id, false); }
   kept.settled = Boolean(panel ?? button.closest(".checks"));
@@ -159,12 +185,7 @@ element.addEventListener("input", (event) => {
     clearTimeout(pause);
     pause = setTimeout(() => send({ do: live, value: event.target.value }), 200);
   }
-  const { pick: chosen } = event.target.dataset; // one of the words that a list proposes needs no further press
-  const picked = !event.inputType || event.inputType === "insertReplacementText"; // not typed letter by letter
-  if (chosen && picked && [...event.target.list.options].some((option) => option.value === event.target.value)) {
-    send({ do: chosen, value: event.target.value });
-    event.target.value = "";
-  }
+  suggest();
   const mirror = event.target.parentElement?.querySelector(":scope > .mirror");
   if (mirror) mirror.textContent = event.target.value + "\u200b";
 });
@@ -174,6 +195,10 @@ element.addEventListener("keydown", (event) => {
   if (mark && (event.key === "Enter" || event.key === " ")) { event.preventDefault(); mark.click(); }
   const open = event.key === "Escape" && event.target.closest(".pick");
   if (open) { pick(null, false); element.querySelector(`mark[data-open="${CSS.escape(open.id)}"]`)?.focus(); }
+  if (event.key === "Enter" && event.target.dataset.suggest) {
+    event.preventDefault();
+    tell(event.target, element.querySelector("#s-adds button")?.textContent);
+  }
   // A one-line title: Enter saves it instead of breaking the line.
   if (event.key === "Enter" && event.target.name === "title" && event.target.tagName === "TEXTAREA") { event.preventDefault(); event.target.blur(); }
 });
@@ -238,5 +263,11 @@ if (!window.iplDrop) {
   document.addEventListener("drop", (event) => { document.body.classList.remove("dropping"); if (carries(event)) { event.preventDefault(); hand(event.dataTransfer.files, event); } });
 }
 
-watch("value", settle);
+// Answers can overtake one another: a painting that is older than what stands here is put back.
+const painting = (html) => Number(/^<!--(\d+)-->/.exec(html ?? "")?.[1] ?? 0);
+let newest = props.value;
+watch("value", () => {
+  if (painting(props.value) < painting(newest)) props.value = newest;
+  else { newest = props.value; settle(); }
+});
 settle();

@@ -19,7 +19,7 @@ from app.templates import render
 from app.views import AppError
 
 DEVICE_COOKIE = "ipl_device"
-THEN = re.compile(r"/feed|/l/[\w-]{1,64}", re.ASCII)
+THEN = re.compile(r"/feed(?:/purchases)?|/l/[\w-]{1,64}", re.ASCII)
 PAGE = Path(__file__).with_name("templates") / "sign_in.html"
 pages = APIRouter(include_in_schema=False)
 

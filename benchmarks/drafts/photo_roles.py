@@ -31,8 +31,8 @@ from finetune.evaluate.row_cache import RowCache, read
 from listing.backends.local import LocalBackend
 from listing.evidence.eyes import Eyes
 from listing.evidence.foreground import WEIGHTS, Foreground, crop_box, usable
-from listing.evidence.ocr import OcrSpan, Reader
 from listing.evidence.photo_roles import SURE, Range, Role, photo_role
+from listing.evidence.printed.ocr import OcrSpan, Reader
 from listing.facts.category_router import Router
 from listing.facts.ensemble import Distribution, mean_of
 from listing.facts.visual_facts import different_items

@@ -1,13 +1,14 @@
 """The embedded model, shipped and tuned on a catalogue, on rows of brands that it was not tuned on.
 
-    python -m benchmarks.finetune.own_catalogue split --out DIR [--seed 0]
-    python -m benchmarks.finetune.own_catalogue draft --out DIR [--model tuning/model] [--items 160] [--seed 0]
+    python -m benchmarks.finetune.own_catalogue split --out DIR [--rows 500] [--seed 0]
+    python -m benchmarks.finetune.own_catalogue draft --out DIR [--model tuning/model] [--skip 0] [--items 160]
     python -m benchmarks.finetune.own_catalogue facts --out DIR
     python -m benchmarks.finetune.own_catalogue pairs --out DIR [--pairs 40] [--seed 0]
     python -m benchmarks.finetune.own_catalogue count LABELS --out DIR
 
-``split`` writes ``shop.csv`` (to tune on) and ``held.csv``: whole brands, and no photo that looks like one of the
-shop's. ``draft`` drafts rows of ``held.csv`` with a model, and goes on where it was stopped; ``facts`` compares the two
+``split`` writes ``shop.csv`` (to tune on; ``--rows`` of it, drawn by seed) and ``held.csv``: whole brands, and no
+photo that looks like one of the shop's. ``draft`` drafts rows of ``held.csv`` with a model, those behind the first
+``--skip``, and goes on where it was stopped; ``facts`` compares the two
 with the catalogue's own columns, paired, with 95 % intervals over brands. ``pairs`` writes ``pairs.jsonl`` and a PNG of
 each photo for a reader who does not know which text is whose; ``key.json`` says it. ``count`` reads the readers' file,
 one JSON object a line: ``{"pair": 0, "better": "A"}`` (or B, or same), with ``"tuned": "A"`` where no
@@ -53,9 +54,12 @@ def split(args: argparse.Namespace) -> None:
     shop, rest = ([p for p, h in zip(photos, held, strict=True) if h == side] for side in (False, True))
     apart = {row["id"] for row in without_lookalikes(rest, shop)}
     args.out.mkdir(parents=True, exist_ok=True)
-    table[~held].to_csv(args.out / "shop.csv", index=False)
+    shop_table = table[~held]
+    shop_table = shop_table.sample(args.rows, random_state=args.seed) if args.rows else shop_table
+    shop_table.to_csv(args.out / "shop.csv", index=False)
     table[table["id"].isin(apart)].to_csv(args.out / "held.csv", index=False)
-    print(f"{len(shop)} rows in shop.csv; {len(apart)} in held.csv, without {len(rest) - len(apart)} that look alike")
+    alike = len(rest) - len(apart)
+    print(f"{len(shop_table)} rows in shop.csv; {len(apart)} in held.csv, without {alike} that look alike")
 
 
 def held_rows(args: argparse.Namespace) -> list[PlainRow]:
@@ -87,7 +91,7 @@ def draft(args: argparse.Namespace) -> None:
     tax, file = load_taxonomy(), args.out / f"drafts-{'tuned' if args.model else 'shipped'}.jsonl"
     done = {row["id"] for row in read(file)}
     parts = build_parts(args.model, True, ipl_home())
-    for row in held_rows(args)[: args.items]:
+    for row in held_rows(args)[args.skip : args.skip + args.items]:
         if row.listing_id in done:
             continue
         request = DraftRequest(photos=intake([FOLDER / "images" / row.photos[0]]))
@@ -215,6 +219,8 @@ def main() -> None:
     parser.add_argument("labels", type=Path, nargs="?")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--model")
+    parser.add_argument("--rows", type=int, default=0, help="of the shop's; 0: all")
+    parser.add_argument("--skip", type=int, default=0)
     parser.add_argument("--items", type=int, default=160)
     parser.add_argument("--pairs", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)

@@ -6,14 +6,17 @@
 
 The photos are those of ``seller_stopwatch.txt`` (of IPL_DATA/clothing_cc0): of 20 validation senders, drawn by
 ``random.Random(0)``, one photo each whose label is right, drawn before the first run. The seller is that of
-``benchmarks.drafts.effort``: they add the photo, wait, and put right what the annotation contradicts; chips come first
-(category, marked words, questions, facts), what no chip can say is typed into the text; then all that is marked is
-confirmed, a price typed and the listing published. Where the text does not follow a fact it is written again once.
+``benchmarks.drafts.effort``: they add the photo, wait, and put right what the annotation contradicts; chips that stand
+there come first (category, marked words, offers, questions), then the field that finds details and facts, by as many
+letters as bring the right one up first and Enter, where the page has it, else the list of facts; what none of these can
+say is typed; then all that is marked is confirmed, a price typed and the listing published. Where the text does not
+follow a fact it is written again once.
 
-Of each listing: clicks, and typed letters apart; seconds from a press until the page has answered it; pixels that had
-to be scrolled to reach what was pressed; whether title and text stood whole in the window when the draft was done, in
-those of a phone (390x844, where all of it is done) and of a desktop (1280x800); and what was still wrong or missing
-when it was published. The page is driven by marks of the HTML that all editions share.
+Of each listing: clicks, and typed letters (Enter is one) apart, and where both went; seconds from a press until the
+page has answered it; pixels that had to be scrolled to reach what was pressed; whether title and text stood whole in
+the window when the draft was done, in those of a phone (390x844, where all of it is done) and of a desktop
+(1280x800); and what was still wrong or missing when it was published. The page is driven by marks of the HTML that
+all editions share.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from typing import Any
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from app.editing.claims import name_of
+from app.editing.told import can_be_told
 from app.setup.external_tools import find_chromium
 from benchmarks.drafts.effort import ATTRIBUTES, Truth, claims_of, unsaid
 from finetune.data.photosets import data_root, read_annotations
@@ -55,6 +59,7 @@ class Seller:
         self.page, self.url, self.truth = page, url, truth
         self.key, self.height = "", page.evaluate("innerHeight")
         self.clicks = self.letters = 0
+        self.steps: dict[str, list[int]] = {}
         self.seconds = self.scrolled = 0.0
 
     def list_it(self, photo: Path) -> dict[str, Any]:
@@ -66,22 +71,36 @@ class Seller:
         self.wait("document.querySelector('.shot')")
         before = self.seconds
         self.press("#ipl-write", READY)
+        self.note("write")
         self.key = self.page.locator("#ipl-draft-form input[name=key]").input_value()
         seen = self.seen()
         draft_seconds = self.seconds - before
         self.choose_category()
+        self.note("category")
         self.change_marked()
+        self.note("marked words")
         self.tell_facts()
+        self.note("offers, questions, facts")
+        self.find_what_is_missing()
+        self.note("found by letters")
         if self.page.locator("[data-do=all_right]").count():
             self.press("[data-do=all_right]", "!document.querySelector('[data-do=all_right]')")
+        self.note("all is right")
         self.type_the_rest()
+        self.note("typed")
         self.press("#price")
         self.type("15")
         self.press("#ipl-draft .bottom .main", "document.querySelector('.done-page')")
+        self.note("price, publish")
         left = self.wrong_and_missing()
         counts = {"clicks": self.clicks, "letters": self.letters, "scrolled": round(self.scrolled)}
         waits = {"seconds": round(self.seconds, 2), "draft_seconds": round(draft_seconds, 2)}
-        return {**counts, **waits, **seen, "left": left}
+        return {**counts, **waits, **seen, "left": left, "steps": self.steps}
+
+    def note(self, step: str) -> None:
+        """Clicks and letters since the last step."""
+        clicks, letters = (sum(counts) for counts in zip(*self.steps.values(), strict=True)) if self.steps else (0, 0)
+        self.steps[step] = [self.clicks - clicks, self.letters - letters]
 
     def seen(self) -> dict[str, bool]:
         """Whether title and text are seen without scrolling, by size of the window."""
@@ -194,16 +213,46 @@ class Seller:
         told = False
         for attribute, value in list(unsaid(self.draft(), self.truth, load_taxonomy())):
             offer = f".adds .chip[data-value='{value}']"  # where the page offers what it does not say
+            if self.page.locator(offer).count() and not self.page.locator(offer).first.is_visible():
+                self.press(".adds details summary")
             if self.page.locator(offer).first.is_visible():
                 self.press(offer, f'!document.querySelector("{offer}")')
             elif attribute in (*ATTRIBUTES, "condition"):
-                told |= self.choose_fact(attribute, value)
+                asked = f".ask .chip[data-name='{attribute}'][data-value='{value}']"
+                if self.page.locator(asked).count() or not self.page.locator("#more").count():
+                    told |= self.choose_fact(attribute, value)
             elif attribute == "brand":
                 told |= self.answer_in_words(attribute, value)
         if told and self.draft().schema_version == 1:  # its text does not follow a fact
             self.press("[data-do=tone][data-tone=plain]")
             self.page.wait_for_function(f"() => !({READY})")
             self.wait(READY)
+
+    def find_what_is_missing(self) -> None:
+        """By its first letters in the field that finds details and facts, where the page has one."""
+        field, tried = self.page.locator("#more"), set[tuple[str, str]]()
+        while field.count():
+            draft = self.draft()
+            words = {(o.attribute, o.value): o.label for o in can_be_told(draft, load_taxonomy())}
+            missing = [m for m in unsaid(draft, self.truth, load_taxonomy()) if m in words and m not in tried]
+            if not missing:
+                return
+            if not tried:
+                self.press(field)
+            tried.add(missing[0])
+            label = words[missing[0]]
+            for letter in label:
+                self.type(letter)
+                if self.page.locator("#s-adds button").first.text_content() == label:
+                    break
+            said = json.dumps(f"“{label}” is in the text")
+            self.enter(f"document.querySelector('#ipl-draft .bottom').textContent.includes({said})")
+
+    def enter(self, answered: str) -> None:
+        self.letters += 1
+        self.page.evaluate("window.pressed = performance.now()")
+        self.page.keyboard.press("Enter")
+        self.wait(answered)
 
     def choose_fact(self, attribute: str, value: str) -> bool:
         answered = f"document.querySelector('#f-{attribute} .lock')"
@@ -252,6 +301,7 @@ class Seller:
                 self.letters += 1
         missing = [in_words(*fact) for fact in unsaid(draft, self.truth, load_taxonomy())]
         if missing:
+            # Into the text, with all editions: the field above it would take the first words that it proposes.
             field = self.page.locator("#t-description")
             self.press(field)
             field.evaluate("f => f.setSelectionRange(f.value.length, f.value.length)")

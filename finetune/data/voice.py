@@ -20,7 +20,7 @@ from listing.request import DraftRequest
 from listing.taxonomy import CategoryNode, Taxonomy
 from listing.text.claims import FIBRES, NAME, Claim
 from listing.text.forms import detail_forms
-from listing.text.marks import capital
+from listing.text.marks import capital, listed
 from listing.text.render import CLOSERS, render
 from listing.text.settle import settle
 from listing.text.write import MAX_TITLE, checked, listing_prompt
@@ -28,11 +28,14 @@ from listing.text.write import MAX_TITLE, checked, listing_prompt
 SPARSE, FEW = 0.3, 3  # share of prompts with so few claims beside the colour
 DROP = 0.2  # of the claims of the other prompts
 LIKELY = 0.5  # of the claims are told as likely
+LEFT_OUT = 0.15  # of the claims that no text says stay in the prompt: who is told something says it
 READ_ONLY, READ = ("brand", "size", "text"), 0.3  # what only print says, and how many of such claims a prompt has
 EXAMPLES = 0.3  # share of prompts with texts of other listings
 MIN_TITLE, MIN_WORDS, MAX_WORDS = 2, 4, 40  # words
 _JOINTS = re.compile(r"(,? (?:with|has|have|featuring|features|made (?:of|from)) |,? and |, )")
 _IT = re.compile(r"(?:It|They)$|(?:It|They) (?:has|have)\b")
+_VERBS = {"it": "has", "they": "have"}
+_PARTICIPLE = re.compile(r"(?:ed|en)$")
 _DOUBLE = re.compile(r"\b([\w-]+)(?: \1\b)+", re.I)
 _PRIVATE = re.compile(r"^(?:I am selling (?:this|these)|This is an?|These are) ")
 _SPEAKS = re.compile(r":|\b(?:this|these|that|it|its|you|your|we|our|is|are|was|will|can)\b", re.I)
@@ -53,6 +56,8 @@ def listing_task(listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random, ot
     rendered = render(claims, taxonomy, key=str(rng.random()))
     if len(description.split()) < MIN_WORDS or plain(description.rstrip(".")) == plain(title):
         description = _bare(rendered.description)
+    if len(_nouns(title, node)) > 1:  # "Men's T-shirt Black T-shirt"
+        return None
     if not MIN_TITLE <= len(title.split()) <= MAX_TITLE or plain(description.rstrip(".")) == plain(title):
         return None
     if checked(title, "title", claims, taxonomy)[0] != title:
@@ -60,6 +65,8 @@ def listing_task(listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random, ot
     if checked(description, "description", claims, taxonomy)[0] != description:
         return None
     shown = rng.sample(others, min(2, len(others))) if rng.random() < EXAMPLES else []
+    told = {p.claim for text in (title, description) for p in pieces(text, known)}
+    claims = [c for c in claims if _of_kind(c) or (c.attribute, c.value) in told or rng.random() < LEFT_OUT]
     own = f"{listing['title']}. {listing['description']}"
     shown = [text for text in shown if text != own]  # it would hold the answer
     others += [own, f"{rendered.title}. {rendered.description}"]
@@ -108,6 +115,10 @@ def _claims(
     return [Claim("category", node.name), *kind, *facts, *(Claim("detail", d) for d in details)]
 
 
+def _of_kind(claim: Claim) -> bool:
+    return claim.attribute in ("category", NAME)
+
+
 def _nouns(text: str, node: CategoryNode) -> list[str]:
     """The words of a text that name a thing of this kind."""
     nouns = load_lexicon().nouns
@@ -117,7 +128,7 @@ def _nouns(text: str, node: CategoryNode) -> list[str]:
 
 def _drawn(claims: Sequence[Claim], rng: Random) -> list[Claim]:
     """As sparse and as sure as the claims of a photo are."""
-    named = [c for c in claims if c.attribute in ("category", NAME)]
+    named = [c for c in claims if _of_kind(c)]
     rest = [c for c in claims if c not in named and (c.attribute not in READ_ONLY or rng.random() < READ)]
     colour = [c for c in rest if c.attribute == "colour" and rng.random() > DROP / 2]
     rest = [c for c in rest if c.attribute != "colour" and rng.random() > DROP]
@@ -133,18 +144,24 @@ def stacked(text: str, known: Known) -> str:
     Words go from before the noun, items from the list. "" where it does not begin with the thing.
     """
     head, *rest = _JOINTS.split(text.strip(" .!-*"))
-    out, opener = head if _IT.match(head) else _without(head, known), ""
+    out = head if _IT.match(head) else _without(head, known)
     if not _IT.match(out) and (_SPEAKS.search(out) or not any(p.claim[0] == NAME for p in pieces(out, known))):
         return ""
+    items, opener = [], ""
     for joint, item in zip(rest[::2], rest[1::2], strict=True):
-        if joint.strip(" ,") not in ("", "and"):
-            opener = joint
-        own = pieces(item, known)
-        thing = bool(own) and own[-1].claim[0] not in ("colour", "colour2")
-        if thing and not foreign_words(item, known) and not _SPEAKS.search(item):
-            out += f"{opener or joint}{item.strip()}"
-            opener = ""
+        opener = joint if joint.strip(" ,") not in ("", "and") else opener
+        if "made" not in opener and not opener.strip(" ,").startswith("and") and _is_thing(item, known):
+            items.append(item.strip())
+    if items:
+        out += f" {_VERBS.get(out.lower(), 'with')} {listed(items)}"
     return capital(_DOUBLE.sub(r"\1", _in_own_colours(out, known)))
+
+
+def _is_thing(item: str, known: Known) -> bool:
+    """Whether all of an item is known, and it ends in a thing: in no colour, and in no bare participle."""
+    own = pieces(item, known)
+    ends = bool(own) and own[-1].claim[0] not in ("colour", "colour2") and not _PARTICIPLE.search(item.strip())
+    return ends and not foreign_words(item, known) and not _SPEAKS.search(item)
 
 
 def _in_own_colours(text: str, known: Known) -> str:

@@ -23,7 +23,7 @@ def image_views(rows: Sequence[dict[str, Any]], folder: Path, taxonomy: Taxonomy
     """
     from listing.evidence.category import garment_probability, load_rule
     from listing.evidence.imagenet import ImageNetClassifier, category_scores, mean_probabilities
-    from listing.evidence.ocr import Reader
+    from listing.evidence.printed.ocr import Reader
     from listing.facts.printed_facts import read_facts
     from listing.intake.photos import intake
     from listing.request import DraftRequest

@@ -103,8 +103,9 @@ def train_chat(cfg: ChatConfig) -> None:
     _ = arguments.device
     base, processor, family = load_base(cfg.model, cfg.quantize, cfg.pixels, cfg.precision, cfg.attention)
     train, validation, dropped = _samples(cfg, files, processor)
-    lora = (cfg.rank, cfg.alpha, cfg.dropout, cfg.trains, cfg.init_from, cfg.lora_tower)
-    model = with_lora(base, family, *lora) if cfg.rank else whole(base, family, cfg.trains)
+    trains = family.modules(cfg.trains)
+    lora = (cfg.rank, cfg.alpha, cfg.dropout, trains, cfg.init_from, cfg.lora_tower)
+    model = with_lora(base, family, *lora) if cfg.rank else whole(base, family, trains)
     model.config.use_cache = False  # a pass of training keeps nothing for the next one
     judged = spread(validation, cfg.evaluate_on)
     trainer = _trainer_kind(cfg)(

@@ -51,7 +51,7 @@ class TuneConfig:
 @dataclass(frozen=True)
 class ChatConfig:
     """Any family's stage. ``data``: folder with ``train.jsonl`` and ``validation.jsonl``. ``trains``: modules that
-    train beside LoRA.
+    train beside LoRA; ``projector`` is the family's own.
 
     rank: 0 tunes the whole language model. precision: auto | 32. pixels: settings of the image processor; None takes
     the family's budget. group_by_length: samples of one batch are about as long as each other, so that little is

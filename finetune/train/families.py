@@ -1,18 +1,19 @@
 """One row a family of models: what is its vision tower, where LoRA goes, how many pixels a photo may cost.
 
-A new family is a row here and a YAML in ``finetune/configs``; nothing else knows a family by name.
+A new family is a row here, tuned with ``finetune/configs/another-family.yaml``; nothing else knows a family by name.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from finetune.errors import TuneError
 from listing.backends.full_prompts import TREE_USABLE
 
+PROJECTOR = "projector"  # in a config's ``trains``
 LINEAR = r"self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj"
 
 
@@ -37,6 +38,11 @@ class Family:
     def lora(self) -> str:
         """Pattern of the linear layers of the language model, anchored: ``q_proj`` alone would match the tower too."""
         return rf"{re.escape(self.language)}\.layers\.\d+\.({self.linear})"
+
+    def modules(self, trains: Sequence[str]) -> tuple[str, ...]:
+        """Full module names of a config's ``trains``, where ``projector`` stands for this family's."""
+        named = (self.projector if name == PROJECTOR else (name,) for name in trains)
+        return tuple(dict.fromkeys(module for modules in named for module in modules))
 
     @property
     def skipped(self) -> tuple[str, ...]:

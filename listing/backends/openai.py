@@ -133,6 +133,8 @@ class OpenAIBackend:
             try:
                 filled = forms.read(form, _text(completion), tokens, min(len(images), taken.photos))
             except forms.Unreadable as error:
+                if completion.choices[0].finish_reason == "length":
+                    break  # it would run on as far once more
                 prompt = f"{form.prompt}\nYour last reply could not be used. {error}"
             else:
                 self._unreadable = 0

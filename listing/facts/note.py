@@ -14,9 +14,9 @@ from typing import Any
 
 import yaml
 
-from listing.evidence.brands import brand_names, find_brand
-from listing.evidence.labels import find_material
-from listing.evidence.ocr import OcrSpan
+from listing.evidence.printed.brands import brand_names, find_brand
+from listing.evidence.printed.labels import find_material
+from listing.evidence.printed.ocr import OcrSpan
 from listing.safety.contacts import scrub
 from listing.safety.injection import instruction_like
 

@@ -6,11 +6,11 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from listing.backends.base import Words
-from listing.evidence.brands import find_brand
-from listing.evidence.folding import fold
-from listing.evidence.labels import LabelFact, find_material, find_size
-from listing.evidence.ocr import OcrSpan, Reader, merge, reading_order
 from listing.evidence.photo_roles import Role
+from listing.evidence.printed.brands import find_brand
+from listing.evidence.printed.folding import fold
+from listing.evidence.printed.labels import LabelFact, find_material, find_size
+from listing.evidence.printed.ocr import OcrSpan, Reader, merge, reading_order
 from listing.facts import verify
 from listing.request import DraftRequest, Photo
 from listing.safety.contacts import scrub

@@ -194,11 +194,11 @@ def no_item(roles: Sequence[Role]) -> list[Flag]:
         if not empty:
             return []
         numbers = " and ".join(map(str, empty))
-        message = f"I see no item in photo {numbers}: replace it, or leave it if buyers should see it."
+        message = f"I recognise nothing in photo {numbers}: replace it, or leave it if buyers should see it."
     elif "label" in roles:
         message = f"I see only a label in the {where}: add a photo of the whole item, or choose what it is."
     else:
-        message = f"I see no item in the {where}: add another photo, or choose what it is."
+        message = f"I do not recognise what is in the {where}: choose what it is, or add another photo."
     return [Flag(code="no-item", message=message, field="photos")]
 
 

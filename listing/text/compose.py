@@ -16,8 +16,10 @@ from listing.request import DraftRequest
 from listing.safety.contacts import scrub
 from listing.schema import AttributeValue, Category, Detail, Flag, Span, TextField
 from listing.taxonomy import Taxonomy
-from listing.text.claims import Claim, claims_of
-from listing.text.render import render
+from listing.text.claims import NAME, Claim, claims_of
+from listing.text.marks import word_count
+from listing.text.render import FIRM, MIN_WORDS, render, sentences_of
+from listing.text.settle import settle
 from listing.text.spans import find_spans
 from listing.text.write import checked, write
 
@@ -61,13 +63,14 @@ def compose(
     texts: dict[TextField, str] = {"title": rendered.title, "description": rendered.description}
     spans = rendered.spans
     if writer is not None and None in own.values():
-        raw = yield from write(writer, request, claims, note, neighbours.texts, taxonomy)
+        told = [c for c in claims if not _doubtful_department(c)]
+        raw = yield from write(writer, request, told, note, neighbours.texts, taxonomy)
         for name in get_args(TextField):
             if own[name] is None:
                 kept, remarks = checked(
                     raw[name],
                     name,
-                    claims,
+                    told,
                     taxonomy,
                     note=note,
                     neighbour_values=neighbours.values(),
@@ -77,9 +80,11 @@ def compose(
                 flags += remarks
                 repeats = name == "description" and plain(kept.rstrip(".")) == plain(texts["title"])
                 if kept and not repeats:
+                    if name == "description" and request.language == ENGLISH:
+                        kept = _completed(kept, texts["title"], told, taxonomy, short=request.tone == "shorter")
                     spans = [s for s in spans if s.field != name]
                     texts[name] = kept
-                    spans += [s for s in find_spans(texts, claims, taxonomy) if s.field == name]
+                    spans += [s for s in find_spans(texts, told, taxonomy) if s.field == name]
     for name, text in own.items():
         if text is not None:
             spans = [s for s in spans if s.field != name]
@@ -89,6 +94,26 @@ def compose(
     for name in get_args(TextField):
         yield TextEvent(field=name, text=texts[name], replace=True)
     return Text(texts["title"], texts["description"], spans, flags)
+
+
+def _doubtful_department(claim: Claim) -> bool:
+    """Whether it says for whom, and may well be wrong: a listing for the wrong people is worse than one for anybody."""
+    return claim.attribute == "audience" and claim.status == "check" and claim.likelihood < FIRM
+
+
+def _completed(text: str, title: str, claims: Sequence[Claim], taxonomy: Taxonomy, *, short: bool) -> str:
+    """A model's description and, behind it, wear and size that it leaves out; where it says less than was asked for,
+    the rest of what is known as well. ``short``: little was asked for."""
+    item = settle(claims, taxonomy)
+    found = find_spans({"title": title, "description": text}, claims, taxonomy)
+    said = {(span.attribute, span.value) for span in found}
+    rest = [] if short or word_count(text) >= MIN_WORDS else [*item.facts.values(), *item.details]
+    firm = [c for c in rest if c.attribute != "audience" and (c.status != "check" or c.likelihood >= FIRM)]
+    firm += [c for c in item.facts.values() if c.attribute == "size" and c not in firm]
+    left = [c for c in (*firm, *item.wear) if (c.attribute, c.value) not in said and not c.noted]
+    named = [c for c in claims if c.attribute in ("category", NAME)]
+    more = sentences_of(named, left, taxonomy)[0] if left else ""
+    return f"{text} {more}".rstrip()
 
 
 def _noted(claim: Claim, note: str, taxonomy: Taxonomy) -> bool:

@@ -10,6 +10,7 @@ from listing.text.claims import Claim
 
 _OPEN, _MIDDLE, _CLOSE = "\ue000", "\ue001", "\ue002"
 _MARK = re.compile(f"{_OPEN}(\\d+){_MIDDLE}(.*?){_CLOSE}")
+_SLEEVES = re.compile(f"((?:{_OPEN}\\d+{_MIDDLE})?[\\w-]+) sleeves({_CLOSE}?)")
 _ARTICLE = re.compile(r"(?:an?|the) ")
 _SOUNDS_LIKE_YOU = re.compile(r"uni|use|eu|one\b|one-", re.I)
 
@@ -87,7 +88,15 @@ def capital(text: str) -> str:
 
 
 def listed(parts: Sequence[str]) -> str:
-    """``a, b and c``; what has an "and" of its own stands last: ``a hood, ribbed cuffs and hem``."""
+    """``a, b and c``; what has an "and" of its own stands last: ``a hood, ribbed cuffs and hem``.
+
+    ``long sleeves, puffed sleeves`` are ``long and puffed sleeves``.
+    """
+    sleeves = [part for part in parts if _SLEEVES.fullmatch(part)]
+    if len(sleeves) > 1:
+        *first, last = sleeves
+        kinds = [_SLEEVES.sub(r"\1\2", part) for part in first]
+        parts = [part for part in parts if part not in sleeves] + [f"{', '.join(kinds)} and {last}"]
     parts = sorted(parts, key=lambda part: " and " in plain(part))
     if len(parts) == 1 or " and " in plain(parts[-1]):
         return ", ".join(parts)

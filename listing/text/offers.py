@@ -51,6 +51,22 @@ def searchable(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
     return offers_of({**others, **offered}, category, taxonomy)
 
 
+def facts_to_say(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
+    """Every value of the closed facts that a text can say of such a thing and does not say."""
+    category = draft.category.value
+    if not draft.spans or category is None:
+        return []
+    node, said = taxonomy.categories[category], {(span.attribute, span.value) for span in draft.spans}
+    said |= {(a.name, a.value) for a in draft.attributes if a.locked}
+    return [
+        Offer(attribute=a.name, value=value, label=label, confidence=0.0)
+        for a in taxonomy.schema(category)
+        if a.in_text is not None
+        for value in a.values
+        if (a.name, value) not in said and (label := _label(a.name, value, node, taxonomy).removeprefix(f"{a.label}: "))
+    ]
+
+
 def _worth(entry: tuple[tuple[str, str], float]) -> float:
     (attribute, _), p = entry
     return p if attribute == "detail" else p * FACT

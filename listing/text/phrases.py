@@ -195,7 +195,7 @@ class Phrases:
             other = next((o for o in form.joins if self.item.has(o) and o not in joined), None)
             behind, adjective = form_for(form.behind, node), form_for(form.adjective, node)
             if other and behind:
-                joined.add(other)
+                joined |= {other, claim.value}  # no third one says either of them again
                 alone = form_for(forms[other].behind, node)
                 words.things = [t for t in words.things if plain(t[1]) != alone]
                 words.shape = [w for w in words.shape if plain(w) != form_for(forms[other].adjective, node)]

@@ -43,7 +43,14 @@ SIZE_TOLD = (
     "I am happy to send you the measurements and more photos.",
     "Tell me if you need the measurements or another photo.",
 )
-CLOSERS = frozenset([line for pair in FRIENDLY for line in pair] + [*SIZE_OPEN, *SIZE_TOLD])
+OTHER_OPEN = (  # of what is neither worn nor put somewhere
+    "Just ask if you would like to know more.",
+    "Happy to answer any question.",
+    "I can send more photos on request.",
+    "Tell me if you need another photo or have a question.",
+    "Write to me if anything is unclear or you need more photos.",
+)
+CLOSERS = frozenset([line for pair in FRIENDLY for line in pair] + [*SIZE_OPEN, *SIZE_TOLD, *OTHER_OPEN])
 # What a title names first behind its "with": groups of details, and attributes.
 _STRONG = (
     *("print", "hats", "fastening", "pockets", "straps", "shoes", "sleeves"),
@@ -92,17 +99,19 @@ def render(claims: Sequence[Claim], taxonomy: Taxonomy, *, key: str, tone: Tone 
     return Text(title, description, [*spans, *more])
 
 
-def sentences_of(named: Sequence[Claim], claim: Claim, taxonomy: Taxonomy) -> tuple[str, list[Span]]:
-    """One more claim of a thing as a sentence of its own, and its spans; "" where texts have no words for it.
+def sentences_of(named: Sequence[Claim], more: Sequence[Claim], taxonomy: Taxonomy) -> tuple[str, list[Span]]:
+    """More claims of a thing as sentences of their own, and their spans; "" where texts have no words for them.
 
     Args:
         named: the claims of the thing's category and name.
     """
-    item, marker = settle([*named, claim], taxonomy), Marker()
-    if claim.attribute == "colour2":  # beside a first colour, which is not named again
-        item.facts["colour2"] = claim
+    item, marker = settle([*named, *more], taxonomy), Marker()
+    for claim in more:
+        if claim.attribute == "colour2":  # beside a first colour, which is not named again
+            item.facts["colour2"] = claim
     text, spans = marker.unmark(_Description(item, Phrases(item, taxonomy, marker), "", "").alone(), "description")
-    return text, [span for span in spans if span.attribute == claim.attribute]
+    added = {claim.attribute for claim in more}
+    return text, [span for span in spans if span.attribute in added]
 
 
 def _title(item: Item, phrases: Phrases) -> str:
@@ -212,13 +221,15 @@ class _Description:
         owners = [(c, f"{'a ' if c.value == 'baby' else ''}{c.value}") for n, c in facts.items() if n == "audience"]
         owner = [f"{it_is} for {phrases.mark(claim, value)}." for claim, value in owners]
         said = [*second, *self._has(words.things), *self._is(adjectives), *self._looks(words), *owner]
-        return " ".join([*said, *phrases.closing(), *phrases.wear(), *phrases.others()])
+        return " ".join([*said, *phrases.closing(), *phrases.wear(), *phrases.others(), *phrases.size()])
 
     def _friendly(self, text: str, several: bool, tone: Tone) -> str:
         """A line that claims nothing: in the warmer tone, and where there is too little to say."""
         if tone == "warmer":
             return f"{text} {self.rng.choice(FRIENDLY)[self.item.plural]}"
-        lines = SIZE_TOLD if "size" in self.item.facts else SIZE_OPEN
+        sized = SIZE_TOLD if "size" in self.item.facts else SIZE_OPEN
+        node = self.item.node
+        lines = sized if node.tuned or "dimensions" in node.attributes else OTHER_OPEN
         missing = min(MIN_WORDS - word_count(text), max(map(word_count, lines)))
         if tone == "plain" and (missing > 0 or not several):
             return f"{text} {self.rng.choice([line for line in lines if word_count(line) >= missing])}"

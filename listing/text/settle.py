@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from listing.schema import SpanStatus
 from listing.taxonomy import CategoryNode, Taxonomy
 from listing.text.claims import NAME, Claim
-from listing.text.forms import DetailForms, detail_forms, implied, is_plural
+from listing.text.forms import DetailForms, detail_forms, form_for, implied, is_plural
 
 _EXCLUSIVE = ("sleeve", "neckline")  # attributes of which a thing has one value
 _PRINTED = frozenset({"print"})
+_PARTS = frozenset({"a", "an", "up", "look", "cut", "legs", "toes", "front"})  # of them a name tells by its adjective
 _WEAK = frozenset({"plain", "sporty", "shiny", "lightweight", "smooth", "soft"})
 
 
@@ -95,9 +96,10 @@ def _silent(fact: Claim, silent: Iterable[str]) -> bool:
 
 
 def _in_words(value: str, noun: str) -> bool:
-    """Whether a name has the value in its words ("striped" in "striped shirt")."""
+    """Whether a name has the value in its words ("striped" in "striped shirt", "wide legs" in "wide trousers")."""
     words = noun.replace("-", " ").split()
-    return all(any(w.startswith(part.rstrip("s")) for w in words) for part in value.replace("-", " ").split())
+    parts = [part for part in value.replace("-", " ").split() if part not in _PARTS]
+    return bool(parts) and all(any(w.startswith(part.rstrip("s")) for w in words) for part in parts)
 
 
 def _details(claims: Sequence[Claim], node: CategoryNode, silent: frozenset[str], noun: str) -> list[Claim]:
@@ -108,7 +110,9 @@ def _details(claims: Sequence[Claim], node: CategoryNode, silent: frozenset[str]
     kept: list[Claim] = []
     for claim in best:
         form = forms[claim.value]
-        if claim.value in silent or not form.fits(node) or form.kind in kinds or _in_words(claim.value, noun):
+        words = (form_for(form.adjective, node), form_for(form.behind, node))
+        named = _in_words(claim.value, noun) or any(_in_words(w, noun) for w in words if w)
+        if claim.value in silent or not form.fits(node) or form.kind in kinds or named:
             continue
         if form.kind:
             kinds.add(form.kind)

@@ -208,7 +208,7 @@ def add(draft: Draft, claim: Claim) -> Draft:
     line and the note; as it is where there are no words for it, or the text has them."""
     taxonomy = load_taxonomy()
     named = [c for c in said(draft) if c.attribute in (NAME, "category")]
-    sentence, marks = sentences_of(named, claim, taxonomy) if named else ("", [])
+    sentence, marks = sentences_of(named, [claim], taxonomy) if named else ("", [])
     own, blank, note = draft.description.partition("\n\n")
     if not sentence or claim.value in load_details().named(own):
         return draft

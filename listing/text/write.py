@@ -16,7 +16,7 @@ from listing.safety.contacts import MASK, scrub
 from listing.safety.injection import instruction_like
 from listing.schema import Flag, TextField
 from listing.taxonomy import Taxonomy
-from listing.text import sentences
+from listing.text import ground, sentences
 from listing.text.claims import SELLERS_OWN, Claim
 from listing.text.filter import guard, known_words
 from listing.text.forms import detail_forms, form_for
@@ -26,6 +26,8 @@ from listing.text.support import NeighbourValues
 MAX_TOKENS, MAX_PHOTOS = 200, 4
 MAX_TITLE, MAX_DESCRIPTION = 12, 80  # words; what is longer is cut behind a sentence, or not taken
 TONE_WORDS = 25  # of another listing, which is shown for its tone
+_MAY_RECUR = frozenset({"category", "colour", "brand", "text", "name"})
+_DOUBLED = re.compile(r"(?<![\w'’-])([\w'’-]+)(?:(?: and)? \1(?![\w'’-]))+", re.I)  # "men's men's", "red and red"
 _LABEL = re.compile(r"^[\s#*_]*(?:(?:title|description|first line|second line|line [12])\s*[:.-][\s*_]*)?", re.I)
 
 
@@ -100,6 +102,7 @@ def checked(
     facts["item"] = facts.pop("item_type", node.phrase)
     facts["detail"] = [words for c in claims if c.attribute == "detail" for words in _words(c, taxonomy, node.name)]
     printed = [c.value for c in claims if c.attribute == "text"]
+    text = _undoubled(text, [note, *printed, *(c.value for c in claims)])
     kept, flags = guard(
         text,
         facts,
@@ -111,6 +114,7 @@ def checked(
         neighbour_values=neighbour_values,
         field=field,
     )
+    kept = _said_once(kept, ground.verify(kept, facts, node.name, taxonomy, note=note, ocr=printed))
     own = [v for value in facts.values() for v in ([value] if isinstance(value, str) else value)]
     if field == "title":
         return (kept if kept == text == known_words(text, [*own, note, node.phrase]) else ""), flags
@@ -130,6 +134,21 @@ def _trimmed(text: str, field: TextField) -> str:
             break
         kept += sentence if sentence.strip() not in kept else ""
     return kept.strip()
+
+
+def _said_once(text: str, claims: Sequence[ground.Claim]) -> str:
+    """Without the sentences that say a thing twice ("a round neck and a round neck"); a colour may be of two parts."""
+    kept = ""
+    for start, end in sentences.split(text, claims):
+        said = [(c.kind, c.value) for c in claims if start <= c.start < end and c.value and c.kind not in _MAY_RECUR]
+        kept += text[start:end] if len(said) == len(set(said)) else ""
+    return kept.strip()
+
+
+def _undoubled(text: str, own: Sequence[str]) -> str:
+    """No word twice in a row, but where it is so in print, in a name or in the seller's words ("Miu Miu")."""
+    meant = [words.lower() for words in own]
+    return _DOUBLED.sub(lambda m: m[0] if any(m[0].lower() in words for words in meant) else m[1], text)
 
 
 def _unchecked(text: str, field: TextField) -> tuple[str, list[Flag]]:

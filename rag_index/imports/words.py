@@ -147,6 +147,6 @@ def _singular(word: str) -> str:
         return word
     if word == "scarves":
         return "scarf"
-    if word.endswith("ies") and len(word) > 4:
-        return word.removesuffix("ies") + "y"
+    if word.endswith(("ies", "ie")) and len(word) > 4:  # "accessories", and "hoodies" as "hoodie" and "hoody"
+        return word.removesuffix("s").removesuffix("ie") + "y"
     return word.removesuffix("es" if word.endswith(("ches", "shes", "sses", "xes")) else "s")

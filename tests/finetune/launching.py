@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from finetune.embedded.assemble import ROOT
 
 
-def launch_two(*arguments: str | Path) -> None:
+def launch_two(*arguments: str | Path, program: Sequence[str] = ("app.cli", "tune")) -> None:
     """Run ``ipl tune ARGUMENTS`` in two gloo processes; a failure shows the end of what they said.
 
     ``--multi_gpu`` is what starts several processes: with ``--cpu`` accelerate 1.15 starts a single one unless there is
@@ -18,7 +19,7 @@ def launch_two(*arguments: str | Path) -> None:
     """
     launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
     launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-    command = [sys.executable, *launch, "-m", "app.cli", "tune", *map(str, arguments)]
+    command = [sys.executable, *launch, "-m", *program, *map(str, arguments)]
     for _ in range(2):
         done = subprocess.run(
             command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False, capture_output=True, text=True,

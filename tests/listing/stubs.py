@@ -10,7 +10,7 @@ from PIL import Image
 
 from listing.backends.base import ChoiceQuestion
 from listing.evidence.neighbours import Neighbours
-from listing.evidence.ocr import OcrSpan
+from listing.evidence.printed.ocr import OcrSpan
 from listing.facts.ensemble import AttributeCalibration, Calibration
 from listing.pipeline_parts import Parts
 from listing.schema import Candidate, Category

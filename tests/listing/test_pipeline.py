@@ -10,8 +10,8 @@ from PIL import Image
 from listing.evidence.colour_network import Colours
 from listing.evidence.eyes import Sight
 from listing.evidence.neighbours import Neighbours
-from listing.evidence.ocr import OcrSpan
-from listing.evidence.spotting import Spotted
+from listing.evidence.printed.ocr import OcrSpan
+from listing.evidence.printed.spotting import Spotted
 from listing.facts.category_router import Router
 from listing.facts.ensemble import AttributeCalibration, Calibration
 from listing.intake.photos import intake
@@ -357,7 +357,7 @@ def test_a_label_photo_gives_size_and_composition_and_no_category():
 @pytest.mark.parametrize(
     ("widths", "said"),
     [
-        ((120,), "I see no item in the photo: add another photo, or choose what it is."),
+        ((120,), "I do not recognise what is in the photo: choose what it is, or add another photo."),
         ((200,), "I see only a label in the photo: add a photo of the whole item, or choose what it is."),
     ],
 )
@@ -374,7 +374,7 @@ def test_one_photo_without_an_item_is_said_and_left_out():
     made = draft(request, backend=StubBackend({**HOODIE, "category": "shirt"}), eyes=Looking(), reader=receipt)
     assert made.category.value == "Shirt"
     assert made.attribute("text").value is None
-    assert any("no item in photo 2" in flag.message for flag in made.flags)
+    assert any("nothing in photo 2" in flag.message for flag in made.flags)
 
 
 def test_the_sellers_choice_goes_on_with_a_photo_of_nothing():

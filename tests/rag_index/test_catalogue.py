@@ -149,6 +149,7 @@ def test_jsonl_and_parquet_say_what_csv_says(tmp_path: Path) -> None:
         ("Tshirts", "T-Shirt", True),
         ("TEES", "T-Shirt", True),
         ("Apparel > Tops > Casual T-Shirts", "T-Shirt", True),
+        ("Beanies", "Hat", True),
         ("Summer dresses", "Dress", True),
         ("Hats & Caps", "Hat", True),
         ("Hats & Dresses", "Hat", False),

@@ -1,4 +1,4 @@
-"""A buyer on a phone finds a listing, asks and buys; another one sees that it is sold; the seller sees both."""
+"""A buyer on a phone finds a listing, asks and buys; another at a desktop is too late; the seller sees both."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def phone(browser: Any) -> Iterator[Callable[..., Page]]:
     errors: list[str] = []
     with ExitStack() as stack:
 
-        def _phone(url: str, dark: bool = False) -> Page:
-            width, height = SIZES["phone"]
+        def _phone(url: str, dark: bool = False, size: str = "phone") -> Page:
+            width, height = SIZES[size]
             scheme = "dark" if dark else "light"
             context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
             stack.callback(context.close)
@@ -83,6 +83,13 @@ def check_speed(page: Page, address: str) -> None:
     assert max(times["cls"] for times in seen) < CLS, seen
 
 
+def check_purchase(page: Page, state: str) -> None:
+    """What was bought, under the link in the head of each page."""
+    page.get_by_role("link", name="My purchases").first.click()
+    expect(page.locator(".order")).to_contain_text(state)
+    check_looks(page)
+
+
 def find(page: Page, photo: Path) -> None:
     """By words, and by a photo that is sent as soon as it is chosen."""
     page.get_by_label("What are you looking for?").fill("umbro")
@@ -100,7 +107,7 @@ def find(page: Page, photo: Path) -> None:
 def test_from_the_search_to_the_order(serve: Any, phone: Any, tmp_path: Path) -> None:
     url = serve(FakePipeline())
     listing = shop(url)
-    page, late = phone(url), phone(url, dark=True)
+    page, late = phone(url), phone(url, dark=True, size="desktop")
     address = f"{url}l/{listing['id']}"
 
     find(page, tmp_path / "like this.jpg")
@@ -129,6 +136,7 @@ def test_from_the_search_to_the_order(serve: Any, phone: Any, tmp_path: Path) ->
     check_looks(page)
     page.get_by_role("button", name="Order it now").click()
     expect(page.get_by_text("You bought this.")).to_be_visible()
+    check_purchase(page, "Waiting for the seller")
     late.get_by_text("Buy for 20 EUR").click()
     late.get_by_role("button", name="Order it now").click()
     expect(late.get_by_role("alert")).to_have_text("Somebody else was faster: this has just been sold.")
@@ -143,10 +151,14 @@ def test_from_the_search_to_the_order(serve: Any, phone: Any, tmp_path: Path) ->
     item.get_by_label("Your answer").fill("Very warm.")
     item.get_by_role("button", name="Answer", exact=True).click()
     expect(item.get_by_role("button", name="Change the answer")).to_be_visible()
+    item.get_by_role("button", name="Handed over").click()
+    expect(page.get_by_text("The order is complete.")).to_be_visible()
     assert findings(page) == []
     page.get_by_role("link", name="Feed").click()
     expect(page.locator(".cell")).to_have_count(5)
+    check_purchase(page, "Handed over")
     late.goto(address)
+    check_looks(late)
     expect(late.locator(".answer")).to_have_text("Very warm.")
 
     check_speed(page, f"{url}feed")

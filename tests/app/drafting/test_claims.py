@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.cli.draft_text import category_line, draft_text
+from app.cli.drafts.draft_text import category_line, draft_text
 from app.editing import claims, edits, evidence_places
 from app.editing.edits import Edit
 from app.seller.desk import Desk, Painter
@@ -161,14 +161,34 @@ def test_what_is_not_offered_is_searched_for(services, me, made, typed):
     tab = Tab(services)
     tab.desk.show(made, services.media)
     assert '<option value="side slits">' in Painter(services).draft(tab.desk, me)
-    tab.press("add", value=typed)
+    tab.press("add", more=typed)
     assert "side slits" in tab.draft.description
     assert '<option value="side slits">' not in Painter(services).draft(tab.desk, me)
     tab.press("undo")
     assert tab.draft.description == made.description
-    tab.press("add", value="a spoiler")
-    assert tab.said == ["I know no such detail: write it into the description."]
-    assert tab.draft.description == made.description
+
+
+def test_what_is_typed_at_once_is_facts_and_words(services, me, made):
+    tab = Tab(services)
+    tab.desk.show(made, services.media)
+    typed = "a drawstring hood and side slits, also white, size M, a small stain at the cuff, it has been to Peru"
+    tab.press("add", more=typed)
+    facts = {a.name: a.value for a in tab.draft.attributes}
+    assert (facts["size"], facts["colour2"]) == ("M", "white")
+    assert facts["defects"] == "a small stain at the cuff"
+    for words in ("a drawstring hood", "side slits", "M", "small stain at the cuff", "It has been to Peru.", "white"):
+        assert words in tab.draft.description
+    assert tab.draft.description.count("stain") == 1
+    assert f"“{typed[:15]}" in Painter(services).draft(tab.desk, me)
+    tab.press("undo")
+    assert (tab.draft.title, tab.draft.description) == (made.title, made.description)
+    assert tab.draft.locked == made.locked
+
+    # What still stands there when it is published is in what is published; what cannot be said stays to be seen.
+    tab.press("add", more="x" * 4000)
+    assert [n.typed for n in tab.desk.notices] == ["x" * 4000]
+    tab.press("publish", more="curved hem")
+    assert "curved hem" in tab.desk.published.description
 
 
 def test_the_terminal_says_what_could_be_added(draft):

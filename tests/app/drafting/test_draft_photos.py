@@ -52,7 +52,7 @@ class TestWrittenAgain:
         services = build(pipeline=FakePipeline(delay=0.05))
         tab = Tab(services)
         tab.take(picture(1), folder=tmp_path)
-        for _ in tab.page.begin(tab.desk, "", tab.request):
+        for _ in tab.writing():
             if tab.draft.category is not None and not tab.said:
                 tab.press("stop")
         assert tab.draft.state == "stopped"
@@ -163,7 +163,7 @@ class TestOnTheScreen:
         tab = Tab(services)
         tab.take(picture(1), picture(2), folder=tmp_path)
         tried = False
-        for _ in tab.page.begin(tab.desk, "", tab.request):
+        for _ in tab.writing():
             if not tried and tab.draft.category is not None:
                 tried = True
                 tab.press("photo_remove", photo=tab.shown[0])

@@ -63,9 +63,9 @@ def test_what_stands_in_the_rows():
         "3000",
         "Warm.<br>Worn twice.",
     )
-    assert ebay["PicURL"] == f"{BASE}v1/photos/10|{BASE}v1/photos/11"
+    assert ebay["PicURL"] == f"{BASE}l/ipl-1/photos/1|{BASE}l/ipl-1/photos/2"
     assert (google["price"], google["link"], google["condition"]) == ("15.50 EUR", f"{BASE}l/ipl-1", "used")
-    assert facebook["image_link"] == f"{BASE}v1/photos/10"
+    assert facebook["image_link"] == f"{BASE}l/ipl-1/photos/1"
     assert exports.as_text(made()) == 'Navy "HARBOUR" hoodie, size M\n\nWarm.\nWorn twice.\n\n15.50 EUR'
 
 

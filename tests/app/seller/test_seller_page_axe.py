@@ -57,6 +57,10 @@ def draft_states(page: Page, pipeline: FakePipeline, files: list[str]) -> Iterat
     yield "marked words and questions"
     page.locator(".title mark", has_text="Navy").click()
     yield "a word that is opened"
+    page.get_by_label("Say more").fill("p")
+    expect(page.locator("#s-adds button").first).to_be_visible()
+    yield "words that are proposed"
+    page.get_by_label("Say more").fill("")
     page.get_by_label("Price in EUR").fill("-5")
     publish(page).click()
     expect(page.locator("#err-price [role=alert]")).to_be_visible()

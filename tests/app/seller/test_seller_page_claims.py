@@ -127,10 +127,10 @@ def test_what_is_offered_is_added_with_a_tap(size: str, serve: Any, visit: Any, 
     after = "Navy hoodie with a drawstring hood and a zip. It has pockets and ribbed cuffs."
     expect(text).to_have_value(after)
     expect(title).to_have_value(before[title])
-    expect(adds.get_by_role("button")).to_have_count(2)
+    expect(adds.locator("[data-name]")).to_have_count(2)
     page.locator(".bottom").get_by_role("button", name="Undo").click()
     expect(text).to_have_value(before[text])
-    expect(adds.get_by_role("button")).to_have_count(3)
+    expect(adds.locator("[data-name]")).to_have_count(3)
 
     # By the keyboard; into a text that was typed it goes as well, and out of it again.
     text.fill("Warm and soft.")
@@ -139,6 +139,20 @@ def test_what_is_offered_is_added_with_a_tap(size: str, serve: Any, visit: Any, 
     expect(adds.get_by_role("button", name="also white")).to_be_focused()
     page.locator(".bottom").get_by_role("button", name="Undo").click()
     expect(text).to_have_value("Warm and soft.")
+
+    # What is not offered is found by its first letters; several things, known ones and others, are said at once.
+    more = page.get_by_label("Say more")
+    more.press_sequentially("curved h")
+    expect(adds.locator("#s-adds button").first).to_have_text("curved hem")
+    more.press("Enter")
+    expect(text).to_have_value("Warm and soft. It has a curved hem.")
+    expect(more).to_be_focused()
+    expect(more).to_have_value("")
+    more.fill("side slits, it has been to Peru")
+    adds.get_by_role("button", name="Add", exact=True).click()
+    expect(text).to_have_value("Warm and soft. It has a curved hem. It has side slits. It has been to Peru.")
+    page.locator(".bottom").get_by_role("button", name="Undo").click()
+    expect(text).to_have_value("Warm and soft. It has a curved hem.")
 
 
 def test_a_wrong_word_is_put_right_with_one_tap(serve: Any, visit: Any, files: list[str]) -> None:

@@ -58,12 +58,35 @@ def test_nothing_jumps_while_the_draft_streams(size: str, serve: Any, visit: Any
     page = visit(serve(FakePipeline(marked=True, delay=0.1)), size)
     add(page, files)
     page.locator("#ipl-write").click()
-    for shown in (".work", "#t-title-live", "#ipl-sell.drafted"):
+    for shown in (".work", "#t-title-live", "#ipl-frame .drafted"):
         expect(page.locator(shown)).to_be_visible()
     page.evaluate(SHIFTS)
     expect(publish(page)).to_be_visible()
     shifts = page.evaluate("window.shifts")
     assert sum(shift["value"] for shift in shifts) < MOST_SHIFT, shifts
+
+
+def test_an_answer_that_comes_late_brings_nothing_old_back(serve: Any, visit: Any, files: list[str]) -> None:
+    page = visit(serve(FakePipeline(delay=0.2)))
+    add(page, files)
+    page.locator("#ipl-write").click()
+    expect(page.locator("#t-title-live")).to_have_text("Hoodie")
+    page.get_by_role("button", name="My listings").click()
+    expect(page.get_by_text("Nothing published yet")).to_be_visible()
+    held: list[Any] = []
+    page.route("**/run/predict*", lambda route: held.append((route, route.fetch())), times=1)
+    page.get_by_role("button", name="Sell", exact=True).click()  # answered while it is written, heard of afterwards
+    expect(page.locator("#t-title")).to_have_value("Navy hoodie with zip")
+    ((route, answer),) = held
+    assert 'data-do=\\"stop\\"' in answer.text()
+    with page.expect_response("**/run/predict*"):
+        route.fulfill(response=answer)
+    expect(publish(page)).to_be_visible()
+    page.wait_for_timeout(500)
+    expect(page.locator(".work")).to_have_count(0)
+    expect(publish(page)).to_be_visible()
+    page.get_by_role("button", name="Write it again from the photos").click()
+    expect(page.locator(".work")).to_be_visible()
 
 
 def test_refused_photos_say_why_and_the_others_stay(serve: Any, visit: Any, files: list[str], tmp_path: Path) -> None:

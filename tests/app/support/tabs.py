@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -47,11 +48,14 @@ class Tab:
 
     def write(self, note: str = "") -> None:
         """Press "Write my listing" (or "Write it again from the photos") and wait for the end."""
-        for _ in self.page.begin(self.desk, note, self.request):
-            pass
+        self.run("write", note)
 
     def run(self, do: str, note: str = "", **data: Any) -> None:
         """Another tone or category; waits for the end."""
-        event: Any = SimpleNamespace(_data={"do": do, **data})
-        for _ in self.page.run(self.desk, note, event, self.request):
+        for _ in self.writing(do, note, **data):
             pass
+
+    def writing(self, do: str = "write", note: str = "", **data: Any) -> Iterator[object]:
+        """What the page is sent while a listing is written."""
+        event: Any = SimpleNamespace(_data={"do": do, **data})
+        yield from self.page.run(self.desk, note, event, self.request)

@@ -29,8 +29,9 @@ LISTING = {
         ("Acme Men Printed Black T-shirt", "Men Black T-shirt"),
         ("Acme Men Need for Speed Black T-shirt", "Men Black T-shirt"),
         ("Midnight Black Men T-shirt with a dragon", "Black Men T-shirt"),
-        ("Black t-shirt made of 100% cotton, has a round neck and a zip", "Black t-shirt, has a round neck"),
+        ("Black t-shirt made of 100% cotton, has a round neck and a zip", "Black t-shirt with a round neck"),
         ("Black t-shirt with a badge, short sleeves and a hood", "Black t-shirt with short sleeves"),
+        ("It has a round neck, short sleeves and a zip", "It has a round neck and short sleeves"),
         ("You will love this black t-shirt", ""),
         ("Machine wash", ""),
     ],
@@ -50,9 +51,7 @@ def test_a_target_says_what_its_prompt_says_in_the_catalogues_words():
         assert ("Acme" in task.answer) <= ("brand: Acme" in task.prompt)
         assert ("short" in description) <= ("short" in prompt)
         assert not {"100%", "badge", "jeans", "wash", "printed"} & set(task.answer.lower().split())
-    assert "Men Black T-shirt\nBlack t-shirt, has a round neck and short sleeves." in {
-        task.answer.replace(", short", " and short") for task in made
-    }
+    assert "Men Black T-shirt\nBlack t-shirt with a round neck and short sleeves." in {task.answer for task in made}
 
 
 def test_some_prompts_show_other_listings_and_the_answer_stays_the_same_sellers():

@@ -17,6 +17,7 @@ from finetune.train.configs import TuneConfig
 from finetune.train.loading import base_of, check_settings, load_embedded, parameter_groups
 from finetune.train.loop import train_mllm
 from tests.finetune.launching import launch_two
+from tests.finetune.plain_tuning import tune_plainly
 
 PROJECTOR = "model.multi_modal_projector"
 
@@ -103,18 +104,33 @@ def test_the_manifest_says_what_went_in(config, tmp_path):
     assert {"torch", "peft", "bitsandbytes"} <= run["versions"].keys()
 
 
-def test_two_processes_train_like_one_with_twice_the_accumulation(config, tmp_path):
-    train_mllm(replace(config, accumulate=2))
+def test_two_processes_sum_the_gradients_of_one_with_twice_the_accumulation(config, tmp_path, monkeypatch):
+    """Of three steps, so that both have to take them; their losses and gradients' norms before clipping are logged."""
+    config = replace(config, accumulate=4, threads=1)
+    with monkeypatch.context() as patch:
+        tune_plainly(patch)
+        train_mllm(config)
     stage = {k: v for k, v in asdict(config).items() if k not in ("data", "model", "out", "init_from", "resume")}
-    stage = {**stage, "trains": [PROJECTOR], "model": config.model}
+    stage = {**stage, "accumulate": 2, "trains": [PROJECTOR], "model": config.model}
     file = tmp_path / "two.yaml"
     file.write_text(yaml.safe_dump({"family": "ipl-mini", "stages": {"mllm": stage}}))
-    launch_two(file, "--data", config.data, "--out", tmp_path / "two")
+    launch_two(file, "--data", config.data, "--out", tmp_path / "two", program=["tests.finetune.plain_tuning"])
     assert json.loads((tmp_path / "two" / "mllm.run.json").read_text())["processes"] == 2
-    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "whole"), rel=1e-3)
-    mine, theirs = trained(tmp_path / "whole"), trained(tmp_path / "two")
-    for name, tensor in mine.items():
-        assert torch.allclose(tensor, theirs[name], atol=1e-4), name
+    for key in ("loss", "grad_norm"):
+        one, two = ([line[key] for line in logged(tmp_path / out) if key in line] for out in ("whole", "two"))
+        assert two == pytest.approx(one, rel=1e-4)
+        assert len(set(one)) == 3
+    one, two = gradients(tmp_path / "whole"), gradients(tmp_path / "two")
+    assert one.keys() == two.keys()
+    assert all(g.norm() > 0 for g in one.values())
+    apart = {name: float((two[name] - g).norm() / g.norm()) for name, g in one.items()}
+    assert max(apart.values()) < 1e-4, apart
+
+
+def gradients(out):
+    """By parameter the sum of all steps' gradients, older ones with less weight: see ``tune_plainly``."""
+    state = torch.load(out / "train.state", weights_only=True)["optimizer"]["state"]
+    return {name: values["momentum_buffer"] for name, values in state.items()}
 
 
 @pytest.mark.parametrize("trains", [(), (PROJECTOR,), (f"{PROJECTOR}.linear_2",)])

@@ -119,9 +119,9 @@ def serving(script: Script, models: list[str] | None = None) -> Iterator[Stub]:
 Said = tuple[str, dict[str, float]]  # a token, and the probabilities of all that might stand there, itself included
 
 
-def reply(text: str, said: Iterable[Said] | None = None, *, tokens: int = 9) -> Answer:
+def reply(text: str, said: Iterable[Said] | None = None, *, tokens: int = 9, finish: str = "stop") -> Answer:
     """A whole answer; ``said``: its tokens, where the server lists log-probabilities."""
-    choice: dict[str, Any] = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    choice: dict[str, Any] = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}
     if said is not None:
         choice["logprobs"] = {
             "content": [

@@ -20,10 +20,11 @@ from listing.backends.openai import SIDES, OpenAIBackend
 from listing.backends.words import STAND_IN, Token
 from listing.evidence.eyes import Sight
 from listing.evidence.neighbours import Neighbours
-from listing.evidence.ocr import OcrSpan
+from listing.evidence.printed.ocr import OcrSpan
 from listing.facts.ensemble import UNCALIBRATED, AttributeCalibration, Calibration
 from listing.intake.photos import intake
 from listing.pipeline import Pipeline
+from listing.pipeline_parts import build_parts
 from listing.request import DraftRequest
 from listing.schema import Draft, NeighbourRef
 from listing.taxonomy import load_taxonomy
@@ -238,13 +239,14 @@ def test_a_model_that_fills_in_no_form_is_asked_question_by_question(said: str) 
     assert draft.category.confidence <= STAND_IN
 
 
-def test_a_model_that_never_fills_in_a_form_is_not_asked_for_ever() -> None:
+@pytest.mark.parametrize(("finish", "asked"), [("stop", 6), ("length", 3)])  # who runs on to the limit does so again
+def test_a_model_that_never_fills_in_a_form_is_not_asked_for_ever(finish: str, asked: int) -> None:
     form = Form("Reply with one JSON object", {"category": ("hoodie", "shirt")})
-    with backend_of(server(lambda _: reply("no"))) as (backend, stub):
+    with backend_of(server(lambda _: reply("no", finish=finish))) as (backend, stub):
         image = intake([jpeg()])[0].image
         for _ in range(5):
             assert backend.fill([image], form) is None
-        assert sum(is_form(request) for request in stub.chats()) == 6
+        assert sum(is_form(request) for request in stub.chats()) == asked
 
 
 def test_a_model_that_answers_nothing_gives_a_draft_that_claims_nothing() -> None:
@@ -438,3 +440,12 @@ def test_a_form_without_tokens_of_its_own_text_falls_back_to_its_words() -> None
     form = Form("", {"category": ("hoodie", "shirt")})
     tokens = [Token("something else", -0.1, [("else", -0.1)])]
     assert forms.read(form, '{"category": "hoodie"}', tokens, 1).choices["category"]["hoodie"] == STAND_IN
+
+
+def test_a_server_needs_no_embedded_model_and_the_log_says_what_it_would_add(tmp_path, caplog):
+    with serving(seeing(lambda request: reply(json.dumps(HOODIE)))) as stub:
+        made = build_parts(stub.url, True, tmp_path)
+    assert (made.similar, made.eyes, made.colours) == (None, None, None)
+    assert made.writes
+    assert "is not set up: past listings, the evidence towers and masks are left out" in caplog.text
+    assert "./ipl index stats" in caplog.text

@@ -7,7 +7,7 @@ import io
 import pytest
 from PIL import Image
 
-from listing.evidence.ocr import OcrSpan
+from listing.evidence.printed.ocr import OcrSpan
 from listing.facts.note import read_note
 from listing.intake.photos import intake
 from listing.pipeline import Pipeline

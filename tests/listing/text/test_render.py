@@ -145,12 +145,24 @@ def test_articles_and_plurals():
         ("Shorts", {"closure": "pull-on"}, ("elastic waist",), "pull"),
         ("Pants", {"material": "denim", **JEANS}, ("denim look", "five-pocket cut", "pockets"), "denim|pockets"),
         ("T-Shirt", {"pattern": "solid"}, ("chest print",), "lain"),
+        ("Dress", {"sleeve": "long"}, ("puff sleeves",), "sleeves[^.]*sleeves"),
+        ("Longsleeve", {}, ("chest print", "cartoon print", "lettering"), "chest.*chest"),
+        ("Skirt", {"item_type": "denim mini skirt"}, ("denim look", "mini length"), "enim.*enim|ini.*ini"),
+        ("Pants", {"item_type": "wide trousers"}, ("wide legs", "slim cut"), "ide.*wide"),
+        ("Undershirt", {"item_type": "ribbed tank top"}, ("ribbed knit",), "ibbed.*ribbed"),
     ],
 )  # fmt: skip
 def test_nothing_is_said_twice_nor_what_goes_without_saying(kind, facts, details, never):
     for made in every_plan(kind, {"colour": "blue", **facts}, details):
         assert not re.search(never, made.description), made.description
         assert not re.search(never, made.title), made.title
+
+
+@pytest.mark.parametrize(("kind", "asked"), [("Shoes", True), ("Chair", True), ("Lipstick", False)])
+def test_a_size_is_offered_of_what_has_one(kind, asked):
+    said = " ".join(made.description for made in every_plan(kind, {"colour": "red"}))
+    assert ("size" in said) is asked
+    assert "photo" in said
 
 
 def test_of_two_that_contradict_each_other_the_likelier_is_said():

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from PIL import Image
 
+from listing.evidence.neighbours import Neighbours
 from listing.intake.photos import intake
 from listing.request import DraftRequest
+from listing.schema import Detail
+from listing.text.compose import compose
 from listing.text.write import checked, listing_prompt, write
 from tests.listing.stubs import StubBackend
-from tests.listing.text.items import TAXONOMY, claims
+from tests.listing.text.items import CALIBRATION, TAXONOMY, category, claims, fact
 
 DRESS = {"colour": "navy", "pattern": "floral", "sleeve": "short", "condition": "stain"}
 
@@ -77,3 +81,61 @@ def test_a_title_is_kept_or_not(text, kept):
 def test_an_item_type_is_no_other_category():
     said = claims("Outwear", {"item_type": "quilted vest"})
     assert checked("A quilted vest.", "description", said, TAXONOMY)[0] == "A quilted vest."
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("Navy and navy dress with a belt.", "Navy dress with a belt."),
+        ("Navy dress with short sleeves and short sleeves.", ""),
+        ("Navy dress with a belt. It has short sleeves with short sleeves.", "Navy dress with a belt."),
+        ("Navy dress with a navy belt.", "Navy dress with a navy belt."),
+        ("Navy women's women's dress.", "Navy women's dress."),
+        ('Navy dress that says "Bye bye".', 'Navy dress that says "Bye bye".'),
+        ("Navy Miu Miu dress.", "Navy Miu Miu dress."),
+    ],
+)
+def test_nothing_is_said_twice_in_a_sentence_unless_print_or_a_name_has_it_so(text, wanted):
+    known = {**DRESS, "audience": "women", "text": "Bye bye", "brand": "Miu Miu"}
+    assert checked(text, "description", claims("Dress", known, ("belt",)), TAXONOMY)[0] == wanted
+
+
+def test_what_a_model_leaves_out_follows_a_short_description_and_wear_any(asked):
+    facts = [*(fact(name, value) for name, value in DRESS.items()), fact("size", "M", 0.99, "ocr")]
+    rest = "There is a stain. The label says size M."
+    short, long = "Navy floral dress.", "This is a navy floral dress with short sleeves. It is navy and has a belt."
+
+    def written(text: str, request: DraftRequest, p: float = 0.99) -> str:
+        seen = [Detail(phrase="belt", confidence=p)]
+        stream = compose(
+            request, category("Dress"), facts, seen, Neighbours(), key="0",
+            writer=StubBackend(texts=[f"Navy dress\n{text}"]), taxonomy=TAXONOMY, calibration=CALIBRATION,
+        )  # fmt: skip
+        return drained(stream).description.partition("\n\n")[0]
+
+    assert written(short, asked) == f"{short} It has short sleeves and a belt. {rest}"
+    assert written(short, asked, p=0.6) == f"{short} It has short sleeves. {rest}", "no mere guess is added"
+    assert written(short, replace(asked, tone="shorter")) == f"{short} {rest}"
+    assert written(long, asked) == f"{long} {rest}"
+    assert written(short, replace(asked, language="de")) == short
+
+
+@pytest.mark.parametrize("p", [0.6, 0.8])
+def test_a_model_is_not_told_a_department_that_may_well_be_wrong(asked, p):
+    backend = StubBackend(texts=["Navy dress\nNavy dress for men. Navy floral dress with short sleeves."])
+    facts = [fact("audience", "men", p), *(fact(name, value) for name, value in DRESS.items())]
+    stream = compose(
+        asked, category("Dress"), facts, [], Neighbours(), key="0",
+        writer=backend, taxonomy=TAXONOMY, calibration=CALIBRATION,
+    )  # fmt: skip
+    made = drained(stream)
+    assert ("audience" in backend.prompts[0]) is (p > 0.7)
+    assert ("for men" in made.description) is (p > 0.7)
+
+
+def drained(stream):
+    try:
+        while True:
+            next(stream)
+    except StopIteration as end:
+        return end.value

@@ -1,0 +1,59 @@
+"""What a buyer ordered, and what became of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from app.buyer.cards import SMALL, photo
+from app.buyer.feed_page import version
+from app.buyer.visitor import remember, visitor_of
+from app.market.orders import Order
+from app.routing import Deps
+from app.seller import words
+from app.templates import render
+from listing.schema import Listing
+
+FILE = Path(__file__).with_name("templates") / "purchases.html"
+HERE = "/feed/purchases"
+MOST = 100
+GONE = "A listing that is gone"
+_STATES = {"open": "Waiting for the seller", "completed": "Handed over", "refunded": "Refunded"}
+pages = APIRouter(include_in_schema=False)
+
+
+@pages.get(HERE)
+def purchases(request: Request, services: Deps) -> Response:
+    """The visitor's own orders, the newest first; strangers are led to the sign-in form where people sign in."""
+    visitor = visitor_of(request)
+    if not visitor.may_buy:
+        return RedirectResponse(f"/sign-in?then={HERE}", 303)
+    orders = services.orders.mine(visitor.id, "buyer", MOST) if visitor.known else []
+    public = {x.id: x for x in services.listings.comparables([order.listing_id for order in orders])}
+    html = render(
+        FILE,
+        orders=[_shown(order, public.get(order.listing_id)) for order in orders],
+        most=MOST,
+        visitor=visitor,
+        then=HERE,
+        version=version(),
+    )
+    return remember(request, HTMLResponse(html, headers={"Cache-Control": "no-store"}), visitor)
+
+
+def _shown(order: Order, listing: Listing | None) -> dict[str, Any]:
+    """An order as its buyer reads it. ``listing``: None once it is not public any more."""
+    ended = order.refunded_at or order.completed_at
+    return {
+        "title": order.title or GONE,
+        "price": words.money(order.amount, order.currency),
+        "state": order.state,
+        "pill": _STATES[order.state],
+        "bought": f"{order.at:%-d %B %Y}",
+        "ended": f"{ended:%-d %B %Y}" if ended else "",
+        "url": f"/l/{listing.id}" if listing is not None else "",
+        "photo": photo(listing, 0, SMALL) if listing is not None and listing.photos else None,
+    }

@@ -1,0 +1,1 @@
+"""The commands that write drafts: ``ipl draft``, ``ipl batch``."""

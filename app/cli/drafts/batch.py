@@ -1,0 +1,163 @@
+"""``ipl batch``: the drafts of many items."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import logging
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.cli import CommandError, number
+from app.cli.drafts.draft import add_model_options
+
+if TYPE_CHECKING:
+    from listing.batch.workers import PipelineFactory
+    from listing.request import DraftPipeline
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument(
+        "input",
+        type=Path,
+        metavar="INPUT",
+        help="a folder (one photo = one item, a subfolder = one item with several photos) or a JSONL with "
+        "{id, photos: [path], note?, category?, seller_id?} in each line",
+    )
+    parser.add_argument(
+        "-o",
+        "--out",
+        type=Path,
+        required=True,
+        metavar="OUT.jsonl",
+        help="gets {id, photos, draft} or {id, photos, error: {code, message}} for each item, in input order",
+    )
+    parser.add_argument(
+        "--workers",
+        type=number(int, 1),
+        default=1,
+        metavar="N",
+        help="processes, each with a model of its own on one thread (default: 1); give as many as there are cores",
+    )
+    parser.add_argument(
+        "--concurrency",
+        type=number(int, 1),
+        default=1,
+        metavar="N",
+        help="drafts at the same time in this process, of a model behind a server; its log says how many it works on "
+        "(default: 1)",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="whose processes: of this machine, or N actors of a Ray cluster (RAY_ADDRESS names it; without it, one is "
+        "started here); the output is the same (default: local)",
+    )
+    parser.add_argument("--resume", action="store_true", help="go on after the last whole line of OUT.jsonl")
+    parser.add_argument(
+        "--max-error-rate",
+        type=number(float, 0, 1),
+        default=0.1,
+        metavar="R",
+        help="exit status 1 when a larger share of the items failed (default: 0.1)",
+    )
+    add_model_options(parser)
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Sums over several threads differ in their last digits: the output would depend on the machine's cores."""
+    if find_spec("torch") is None:  # a model behind a server alone
+        yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def build(model: str | None, home: Path, index: str | None) -> DraftPipeline:
+    """The pipeline of a process of its own, with its own copy of the still ``index`` (None: without past listings)."""
+    from listing.pipeline import build_pipeline
+
+    if find_spec("torch") is not None:
+        import torch
+
+        torch.set_num_threads(1)
+    logging.getLogger("bitsandbytes").setLevel(
+        logging.ERROR
+    )  # as in app.cli.main, which this process did not go through
+    if index is None:
+        return build_pipeline(model, False, home)
+    from listing.evidence.past_listings import PastListings
+    from rag_index import own_copy
+
+    return build_pipeline(model, True, home, PastListings.open(home, own_copy(index)))
+
+
+@contextlib.contextmanager
+def factory(args: argparse.Namespace) -> Iterator[PipelineFactory]:
+    """What makes the pipelines of a run. One process opens the index itself; several cannot open one folder."""
+    from listing.home import ipl_home
+    from listing.pipeline import build_pipeline
+
+    home = ipl_home()
+    if args.workers == 1 and args.engine == "local":
+        with one_thread():
+            yield functools.partial(build_pipeline, args.model, args.rag, home, concurrency=args.concurrency)
+    elif not args.rag:
+        yield functools.partial(build, args.model, home, None)
+    else:
+        from rag_index import default_location, still_copy
+
+        with still_copy(default_location(home), home) as index:
+            yield functools.partial(build, args.model, home, index)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the JSONL; the progress goes to stderr."""
+    from listing.batch.run import run_batch
+    from listing.facts.calibrations import is_server
+
+    if args.concurrency > 1 and not (args.model and is_server(args.model)):
+        raise CommandError("--concurrency is for a model behind a server (--model URL); here, use --workers.", 2)
+    if args.concurrency > 1 and (args.workers > 1 or args.engine != "local"):
+        raise CommandError("--concurrency works in one process; leave out --workers and --engine.", 2)
+    started = time.monotonic()
+
+    def progress(done: int, row: Mapping[str, Any]) -> None:
+        error = row.get("error")
+        text = f"{error['code']}: {error['message']}" if error else row["draft"]["title"]
+        print(f"{done:6d}  {time.monotonic() - started:7.1f} s  {row['id']}  {text}", file=sys.stderr, flush=True)
+
+    with factory(args) as make:
+        summary = run_batch(
+            args.input,
+            args.out,
+            make,
+            workers=max(args.workers, args.concurrency),
+            engine="threads" if args.concurrency > 1 else args.engine,
+            resume=args.resume,
+            progress=progress,
+        )
+    print(
+        f"{summary.rows} items in {args.out}, {summary.failed} of them could not be drafted"
+        + (f"; {summary.resumed} were there already" if summary.resumed else ""),
+        file=sys.stderr,
+    )
+    if summary.error_rate > args.max_error_rate:
+        raise CommandError(
+            f"{summary.error_rate:.0%} of the items failed, more than --max-error-rate {args.max_error_rate:g} allows."
+        )
+    return 0

@@ -1,0 +1,91 @@
+"""``ipl draft``: one item's photos to its draft listing."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from listing.languages import ENGLISH, LANGUAGES
+
+if TYPE_CHECKING:
+    from listing.events import Event
+    from listing.schema import Draft
+
+STAGES = {
+    "photos": "looking at the photos",
+    "reading": "reading the text in them",
+    "category": "finding out what it is",
+    "similar": "finding similar past listings",
+    "facts": "gathering facts",
+    "text": "writing",
+    "checks": "checking what was written",
+}
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="1 to 8 photos of one item (JPEG, PNG, WebP, HEIC)")
+    parser.add_argument("--note", default="", metavar="TEXT", help="what a buyer should know; kept word for word")
+    parser.add_argument(
+        "--lang",
+        choices=sorted(LANGUAGES),
+        default=ENGLISH,
+        help="the language of the texts (default: en); the embedded model writes English alone",
+    )
+    parser.add_argument("--json", action="store_true", help="print the draft as JSON")
+    add_model_options(parser)
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """The options of every command that writes drafts."""
+    parser.add_argument(
+        "--model", metavar="ID|URL", help="another model: a hub id, a folder, or the URL of an OpenAI-compatible server"
+    )
+    parser.add_argument("--no-rag", dest="rag", action="store_false", help="do without similar past listings")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the draft to stdout, the progress to stderr."""
+    # Photos first: what is wrong with them is said before the model is loaded.
+    from listing.intake.photos import intake
+
+    photos = intake(args.photos)
+
+    from listing.home import ipl_home
+    from listing.pipeline import build_pipeline
+    from listing.request import DraftRequest
+
+    pipeline = build_pipeline(args.model, args.rag, ipl_home())
+    draft = follow(pipeline.run(DraftRequest(photos=photos, note=args.note, language=args.lang)))
+    if args.json:
+        print(draft.model_dump_json(indent=2))
+    else:
+        from app.cli.drafts.draft_text import draft_text
+
+        print(draft_text(draft))
+    return 0
+
+
+def follow(events: Iterable[Event]) -> Draft:
+    """Show the events as they come; returns the finished draft."""
+    from app.cli import CommandError
+    from app.cli.drafts.draft_text import category_line, fact_lines
+
+    started = time.monotonic()
+
+    def tell(text: str) -> None:
+        print(f"{time.monotonic() - started:5.1f} s  {text}", file=sys.stderr, flush=True)
+
+    for event in events:
+        if event.kind == "stage":
+            tell(STAGES[event.stage])
+        elif event.kind == "category":
+            tell(category_line(event.category))
+        elif event.kind == "attribute":
+            tell(fact_lines([event.attribute])[0].strip())
+        elif event.kind == "draft":
+            return event.draft
+    raise CommandError("the draft was not finished; run ./ipl doctor.")

@@ -1,0 +1,48 @@
+"""The brands that are known: ``brands.txt``, one a line, all its spellings; its head explains the marks."""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from listing.evidence.printed.folding import fold
+
+_FILE = Path(__file__).with_name("brands.txt")
+BETWEEN_WORDS = re.compile(r"[\s./|,;:()\[\]\"*·•_+\-]+")
+SHORT = 3  # letters; so short a name is read by chance too often
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """One way to write a brand: as it stands in print, its letters, how many words, whether it must stand alone."""
+
+    name: str
+    text: str
+    key: str
+    words: int
+    strict: bool
+
+
+@functools.cache
+def spellings() -> tuple[Spelling, ...]:
+    """All spellings of all brands, in the order of the list."""
+    read: list[Spelling] = []
+    for line in _FILE.read_text(encoding="utf-8").splitlines():
+        entry = line.strip()
+        if not entry or entry.startswith("#"):
+            continue
+        marked = entry.startswith("!")
+        texts = [part.strip() for part in entry.lstrip("! ").split(";")]
+        for text in texts:
+            words = words_of(text)
+            key = "".join(words)
+            # A longer spelling of a common word ("Hugo Boss") is no common word itself.
+            read.append(Spelling(texts[0], text, key, len(words), len(key) <= SHORT or (marked and len(words) == 1)))
+    return tuple(read)
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text, folded."""
+    return [word for part in BETWEEN_WORDS.split(text) if (word := fold(part))]
