@@ -61,8 +61,8 @@ def compare(
             raise ConfigError(f"there is no model '{name}'; {nearest(name, list(MODELS))}")
     if len(set(models)) != len(models) or len(models) < 2:
         raise ConfigError("name two models or more, each once.")
-    scores: dict[str, list[NDArray]] = {}
-    table: dict[str, NDArray] = {}
+    scores: dict[str, list[NDArray[Any]]] = {}
+    table: dict[str, NDArray[Any]] = {}
     split = None
     for name in models:
         model = ModelConfig(name=name).changed([*input_spec(name).settings, *settings[0]])
@@ -89,7 +89,7 @@ def compare(
     }
 
 
-def _asked(log: Path, folder: Path) -> tuple[NDArray, dict[str, NDArray], TimeSplit]:
+def _asked(log: Path, folder: Path) -> tuple[NDArray[Any], dict[str, NDArray[Any]], TimeSplit]:
     """Predictions of a run's first label on the test days; the label, users as ranks, days; the split."""
     model, encode, split = load_run(folder, log)
     f = model.features
@@ -103,18 +103,18 @@ def _asked(log: Path, folder: Path) -> tuple[NDArray, dict[str, NDArray], TimeSp
 
 
 def _measured(
-    y: NDArray, scores: dict[str, list[NDArray]], user: NDArray, groups: NDArray
+    y: NDArray[Any], scores: dict[str, list[NDArray[Any]]], user: NDArray[Any], groups: NDArray[Any]
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Every measure of every model, and its difference from the first model's, with intervals."""
     masks = [np.ones(len(y), dtype=bool), *(groups != g for g in np.unique(groups))]
     if len(masks) < 3:
         raise ConfigError("the rows held back are of one group, so that there are no intervals; hold back more days.")
 
-    def values(name: str, measure: Callable[..., float]) -> NDArray:
+    def values(name: str, measure: Callable[..., float]) -> NDArray[Any]:
         """(1 + groups,) of all rows, and without each group."""
         return np.array([np.mean([measure(y[m], p[m], user[m]) for p in scores[name]]) for m in masks])
 
-    def estimate(v: NDArray) -> dict[str, float]:
+    def estimate(v: NDArray[Any]) -> dict[str, float]:
         return asdict(jackknife(v[0], v[1:]))
 
     first = next(iter(scores))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -49,7 +50,7 @@ class Log:
         if absent := [c for c in columns if c not in self.columns[table]]:
             raise Missing(f"no column '{absent[0]}'")
 
-    def arrays(self, query: str) -> dict[str, NDArray]:
+    def arrays(self, query: str) -> dict[str, NDArray[Any]]:
         """Columns of a query's result."""
         table = self.con.sql(query).to_arrow_table()
         return {name: np.asarray(table[name]) for name in table.column_names}
@@ -82,7 +83,7 @@ def estimate(sums: Floats, statistic: Callable[[Floats], float], too_few: str) -
     return jackknife(value, without)
 
 
-def cells(found: dict[str, NDArray], key: str, names: Sequence[str], most: int) -> Floats:
+def cells(found: dict[str, NDArray[Any]], key: str, names: Sequence[str], most: int) -> Floats:
     """(groups, keys, names) sums of a query by ``g`` and a key, of the ``most`` frequent keys by the first name."""
     keys, place = np.unique(found[key], return_inverse=True)
     values = {name: found[name].astype(np.float64) for name in names}
