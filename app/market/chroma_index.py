@@ -12,6 +12,7 @@ from app.store.search_index import Hit, SearchIndex
 from listing.safety.contacts import scrub_for_index
 from listing.schema import Listing
 from rag_index import IndexRecord
+from rag_index.storage.rows import chunks
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -39,7 +40,12 @@ class ChromaSearchIndex(SearchIndex):
         """Listings as the index takes them: no contact data in any text, one vector a photo, one for the text."""
         encoders = self.past.encoders
         texts = [scrub_for_index(f"{x.title}\n{x.description}")[:MAX_CHARACTERS] for x, _ in listings]
-        of_photos = iter(encoders.image_vectors([_pixels(path) for _, photos in listings for path in photos]).tolist())
+        paths = [path for _, photos in listings for path in photos]
+        of_photos = (
+            vector
+            for group in chunks(paths, encoders.batch_size)  # all photos of a backlog at once would be gigabytes
+            for vector in encoders.image_vectors([_pixels(path) for path in group]).tolist()
+        )
         of_texts = encoders.text_vectors(texts).tolist()
         return [
             _record(x, photos, list(islice(of_photos, len(photos))), text, vector)
@@ -102,5 +108,10 @@ def _record(
 def _pixels(photo: Path) -> Image:
     from PIL import Image
 
-    with Image.open(photo) as opened:
-        return opened.convert("RGB")
+    try:
+        with Image.open(photo) as opened:
+            return opened.convert("RGB")
+    except OSError as error:
+        if error.errno is not None:  # the disk's, which may pass; Pillow's own have no number
+            raise
+        raise ValueError(f"The photo {photo.name} cannot be decoded.") from error

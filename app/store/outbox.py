@@ -148,11 +148,13 @@ class Outbox:
     def _put(self, listings: Sequence[Listing]) -> None:
         try:
             self.index.put_many([(x, self._photos(x)) for x in listings])
-        except ValueError:
-            if len(listings) > 1:
+        except Exception as error:
+            if len(listings) > 1:  # those ahead of the one at fault go in
                 for listing in listings:
                     self._put([listing])
                 return
+            if not isinstance(error, ValueError):
+                raise
             # This one listing cannot be indexed, whenever it is tried: it must not hold up the others.
             log.exception("listing %s cannot be indexed; it is published all the same", listings[0].id)
             self.metrics.errors.labels("index_refused").inc()

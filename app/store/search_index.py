@@ -31,7 +31,7 @@ class SearchIndex:
         """Add or replace a listing, whose photos are these JPEG files. ValueError: it cannot be indexed."""
 
     def put_many(self, listings: Sequence[tuple[Listing, Sequence[Path]]]) -> None:
-        """Add or replace listings, all or none. ValueError: one of them cannot be indexed."""
+        """Add or replace listings; after an error some may be in it. ValueError: one of them cannot be indexed."""
         for listing, photos in listings:
             self.put(listing, photos)
 

@@ -191,16 +191,23 @@ def serve(settings: Settings) -> int:
 
 
 def listen(settings: Settings) -> socket.socket:
-    """The port, taken; nobody is answered yet. Raises NoPort."""
+    """A socket bound to the port; ``serve_on`` listens at it.
+
+    Raises:
+        NoPort: somebody listens there already, or the address is not ours.
+    """
     listener = socket.socket(_family(settings))
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
     except OSError as error:
         listener.close()
-        reason = f"port {settings.port} of {settings.host} cannot be used ({error.strerror})"
-        raise NoPort(f"{reason}; choose another with --port.") from error
+        raise _no_port(settings.host, settings.port, error) from error
     return listener
+
+
+def _no_port(host: str, port: int, error: OSError) -> NoPort:
+    return NoPort(f"port {port} of {host} cannot be used ({error.strerror}); choose another with --port.")
 
 
 def _family(settings: Settings) -> socket.AddressFamily:
@@ -208,7 +215,11 @@ def _family(settings: Settings) -> socket.AddressFamily:
 
 
 def serve_on(listener: socket.socket, services: Services) -> int:
-    """Answer at the port of ``listen`` until told to stop; the services are the caller's to close. See ``serve``."""
+    """Answer at the port of ``listen`` until told to stop; the services are the caller's to close. See ``serve``.
+
+    Raises:
+        NoPort: somebody else has begun to listen there since.
+    """
     import signal
 
     import uvicorn
@@ -221,7 +232,10 @@ def serve_on(listener: socket.socket, services: Services) -> int:
     port = listener.getsockname()[1]
     host = f"[{settings.host}]" if _family(settings) == socket.AF_INET6 else settings.host
     app = create_app(services)
-    listener.listen(2048)  # who reads this address may come at once, and waits instead of being turned away
+    try:
+        listener.listen(2048)  # who reads this address may come at once, and waits instead of being turned away
+    except OSError as error:  # on Linux two can bind to a port of which nobody listens
+        raise _no_port(settings.host, port, error) from error
     print(f"IPL is at http://{host}:{port}/  (Ctrl-C stops it; the API is described at /docs)", flush=True)
     # uvicorn stops in order and then raises the signal again, which would end this process before anything is closed.
     signal.signal(signal.SIGTERM, lambda number, frame: log.info("told to stop; requests under way have ended"))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from app.cli import demo as command
 from app.cli.main import main
 from app.demo import home, make
 from app.demo.known import KnownThings
@@ -18,6 +19,7 @@ from app.demo.live import living
 from app.services import Services
 from app.settings import Settings
 from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, ListingRow, OrderRow
+from app.web.server import NoPort, listen, serve_on
 from tests.app.support.clients import client_of
 from tests.fakes import FakeIndex, FakePipeline, jpeg
 
@@ -135,3 +137,21 @@ def test_what_cannot_be_done_is_one_sentence(tmp_path, monkeypatch, capsys) -> N
     (broken / home.MARK).write_text(json.dumps({"seed": 1}))
     assert main(["demo", "--home", str(broken), "--port", "0"]) == 2
     assert "is no demo" in capsys.readouterr().err
+
+
+def test_a_demo_has_no_alerts_of_its_operator(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("IPL_ALERT_WEBHOOK", "https://alerts.example/real")
+    monkeypatch.setenv("IPL_ALERT_RULES", str(tmp_path / "rules.yaml"))
+    opened = list[Settings]()
+    monkeypatch.setattr(command, "_open", lambda _, settings: opened.append(settings) or 0)
+    assert main(["demo", "--home", str(tmp_path / "demo")]) == 0
+    assert (opened[0].alert_webhook, opened[0].alert_rules) == ("", None)
+
+
+def test_a_port_taken_while_the_demo_is_made_is_one_sentence(services) -> None:
+    with listen(services.settings.model_copy(update={"port": 0})) as first:
+        port = first.getsockname()[1]
+        with listen(services.settings.model_copy(update={"port": port})) as second:
+            first.listen()
+            with pytest.raises(NoPort, match=f"port {port} .* choose another with --port"):
+                serve_on(second, services)
