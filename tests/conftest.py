@@ -64,7 +64,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A home for this run: the model and the wheels are the real ones, everything that is written is the run's own."""
+    """A home for this run: the model and the wheels are the real ones, everything that is written is the run's own.
+
+    Of a run in several processes (pytest-xdist) each has its own.
+    """
+    config.stash[LEFT_OUT_KEY] = []
+    if config.getoption("numprocesses", None):
+        return
     home = Path(tempfile.mkdtemp(prefix="ipl-tests-"))
     for shared in ("models", "wheels"):
         if (REAL_HOME / shared).is_dir():
@@ -75,11 +81,11 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in THREAD_VARIABLES:
         os.environ.setdefault(name, THREADS)
     config.stash[HOME_KEY] = home
-    config.stash[LEFT_OUT_KEY] = []
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    shutil.rmtree(config.stash[HOME_KEY], ignore_errors=True)
+    if HOME_KEY in config.stash:
+        shutil.rmtree(config.stash[HOME_KEY], ignore_errors=True)
 
 
 HOME_KEY = pytest.StashKey[Path]()

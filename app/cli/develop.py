@@ -6,12 +6,10 @@ Both work on a copy of the repository and on nothing else.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import importlib.util
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,14 +18,14 @@ from app.cli import CommandError
 from app.setup.repository import ROOT, repository
 
 PACKAGES = ("app", "finetune", "listing", "rag_index", "recommend")
-CHECKS = (
-    ("style", ("-m", "ruff", "check", ".")),
-    ("format", ("-m", "ruff", "format", "--check", ".")),
-    ("types", ("-m", "mypy", *PACKAGES)),
-    ("imports", ("-c", "import importlinter.cli as c; c.lint_imports_command()", "--no-cache")),
-)
-# The tests run in two processes side by side: these folders in the first, everything else in the second.
-FIRST_HALF = tuple(f"tests/app/{room}" for room in ("accounts", "drafting", "kills", "seller", "store", "web"))
+CHECKS = {
+    "style": ("-m", "ruff", "check", "."),
+    "format": ("-m", "ruff", "format", "--check", "."),
+    "types": ("-m", "mypy", *PACKAGES),
+    "imports": ("-c", "import importlinter.cli as c; c.lint_imports_command()", "--no-cache"),
+}
+# All tests in two processes, which take one file after the other in the order of the folders.
+SIDE_BY_SIDE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 STOP_SECONDS = 20
 
 Outcome = tuple[str, int, float]
@@ -56,54 +54,32 @@ def run_test(args: argparse.Namespace) -> int:
     root = _require_repository("test", "pytest", "dev")
     prepare()
     pytest = ("-m", "pytest", "-q", *(("--strict-left-out",) if args.strict else ()))
-    if args.paths:
-        outcomes = run_side_by_side({"tests": (*pytest, *args.paths)}, root)
-    else:
-        outcomes = [outcome for name, command in CHECKS for outcome in run_side_by_side({name: command}, root)]
-        others = (f"--ignore={folder}" for folder in FIRST_HALF)
-        outcomes += run_side_by_side({"tests 1": (*pytest, *FIRST_HALF), "tests 2": (*pytest, "tests", *others)}, root)
+    jobs = {"tests": (*pytest, *args.paths)} if args.paths else {**CHECKS, "tests": (*pytest, *SIDE_BY_SIDE)}
+    outcomes = [run_job(name, command, root) for name, command in jobs.items()]
     print(flush=True)
     for name, status, seconds in outcomes:
         print(f"{name:<8} {'passed' if status == 0 else 'FAILED'}  {seconds:6.1f} s")
     return int(any(status for _, status, _ in outcomes))
 
 
-def run_side_by_side(jobs: dict[str, Sequence[str]], root: Path) -> list[Outcome]:
-    """Run jobs at the same time, each on one thread.
-
-    The first writes to this program's output, the others to files that are printed once it has ended. However this
-    ends, no job goes on afterwards.
-    """
+def run_job(name: str, arguments: Sequence[str], root: Path) -> Outcome:
+    """Run Python with these arguments on one thread. However this ends, the job does not go on afterwards."""
     started = time.monotonic()
-    processes: list[subprocess.Popen[bytes]] = []
-    outcomes: list[Outcome] = []
+    print(f"--- {name}: {' '.join(arguments[1:])}", flush=True)
     environment = {**_environment(root), "OMP_NUM_THREADS": "1"}
-    with contextlib.ExitStack() as files:
-        outputs = [None, *(files.enter_context(tempfile.TemporaryFile()) for _ in range(len(jobs) - 1))]
-        try:
-            for arguments, output in zip(jobs.values(), outputs, strict=True):
-                command = [sys.executable, *arguments]
-                processes.append(subprocess.Popen(command, cwd=root, env=environment, stdout=output, stderr=output))
-            for (name, arguments), process, output in zip(jobs.items(), processes, outputs, strict=True):
-                print(f"--- {name}: {' '.join(arguments[1:])}", flush=True)
-                outcomes.append((name, process.wait(), time.monotonic() - started))
-                if output is not None:
-                    output.seek(0)
-                    print(output.read().decode("utf-8", "replace"), end="", flush=True)
-        finally:
-            _stop(processes)
-    return outcomes
+    process = subprocess.Popen([sys.executable, *arguments], cwd=root, env=environment)
+    try:
+        return name, process.wait(), time.monotonic() - started
+    finally:
+        _stop(process)
 
 
-def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """End what still runs: first with a chance to clean up, then without."""
-    for process in processes:
-        if process.poll() is None:
-            process.terminate()
-    deadline = time.monotonic() + STOP_SECONDS
-    for process in processes:
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End it if it still runs: first with a chance to clean up, then without."""
+    if process.poll() is None:
+        process.terminate()
         try:
-            process.wait(max(0.0, deadline - time.monotonic()))
+            process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

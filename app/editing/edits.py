@@ -288,10 +288,15 @@ def regenerated(new: Draft, old: Draft | None, edited: Changes) -> Draft:
     return new.model_copy(update=update)
 
 
+def says(text: str, words: str) -> bool:
+    """Whether the words stand in the text, in any case, as whole words."""
+    return _pattern(words.lower()).search(text.lower()) is not None
+
+
 def with_sentence(text: str, words: str) -> str:
     """``text`` with the words as a sentence of its own before the note; as it is where they stand there already."""
     own, blank, note = text.partition("\n\n")
-    if words.lower() in own.lower():
+    if says(own, words):
         return text
     own = own.rstrip()
     own += "." if own[-1:].isalnum() else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.editing import claims, edits
@@ -15,33 +15,47 @@ from listing.taxonomy import Attribute, Taxonomy, load_taxonomy
 from listing.text import spans
 from listing.text.offers import facts_to_say, searchable
 
-_PARTS, _JOINTS = re.compile(r"[,;\n]+"), re.compile(r"\s+(?:and|with)\s+")
+_PARTS = re.compile(r"(?:,(?!(?<=\d,)[\d-])|[;\n])+")  # no comma of a number: "10,5 cm", "50,-"
+_JOINTS = re.compile(r"\s+(?:and|with)\s+")
 _OPENING = re.compile(r"^(?:(?:and|with|it has|they have|it is|they are|has|an?|the)\s+)+")
+_SMALL = frozenset(("a", "an", "and", "are", "at", "has", "have", "is", "it", "the", "they", "with"))
+Pair = tuple[str, str]  # the name of a claim and its value
 
 
 @dataclass
 class Told:
-    """``facts``: value by the name of the claim; ``stated``: the parts that say them; ``words``: what is left."""
+    """``facts``: value by the name of the claim; ``stated``: the parts that say them; ``words``: what is left.
+
+    ``partly``: those parts that say more than the facts.
+    """
 
     facts: dict[str, str] = field(default_factory=dict)
-    stated: dict[str, set[str]] = field(default_factory=dict)  # names of the claims by the part that states them
+    stated: dict[str, list[Pair]] = field(default_factory=dict)
+    partly: set[str] = field(default_factory=set)
     words: list[str] = field(default_factory=list)
 
     def description(self, draft: Draft) -> str:
         """The draft's description with what its texts do not say yet, in our words where there are some for a fact."""
-        texts, present = f"{draft.title}\n{draft.description}".lower(), {claims.name_of(s) for s in draft.spans}
-        for part, names in self.stated.items():
-            if names & present or part.lower() in texts:
+        texts = f"{draft.title}\n{draft.description}"
+        for part, pairs in self.stated.items():
+            if edits.says(texts, part):
                 continue
-            before = draft.description
-            for claim in claims.unsaid(draft, {name: self.facts[name] for name in sorted(names)}):
+            for claim in claims.unsaid(draft, {name: self.facts[name] for name, _ in sorted(pairs)}):
                 draft = spans.add(draft, claim)
-            if draft.description == before:
-                draft = draft.model_copy(update={"description": edits.with_sentence(before, part)})
+            if not self._said(draft, part):
+                draft = draft.model_copy(update={"description": edits.with_sentence(draft.description, part)})
         text = draft.description
         for part in self.words:
             text = edits.with_sentence(text, part)
         return text
+
+    def _said(self, draft: Draft, part: str) -> bool:
+        """Whether the texts say the part's facts or have its words, and what it says beyond the facts."""
+        pairs = self.stated[part]
+        if part not in self.partly and {(claims.name_of(s), s.value) for s in draft.spans} >= set(pairs):
+            return True
+        wanted = set(re.findall(r"\w+", part.lower())) - _SMALL - {name for name, _ in pairs}
+        return wanted <= set(re.findall(r"\w+", f"{draft.title}\n{draft.description}".lower()))
 
 
 def can_be_told(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
@@ -51,24 +65,46 @@ def can_be_told(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
 
 def read_told(typed: str, draft: Draft, taxonomy: Taxonomy) -> Told:
     """Each part between commas is a detail or a fact as a whole, states some ("size M", "a small stain"), or words."""
-    told, noted, offers, schema = Told(), list[str](), can_be_told(draft, taxonomy), _schema(draft, taxonomy)
+    told, offers, schema = Told(), can_be_told(draft, taxonomy), _schema(draft, taxonomy)
     for part in filter(None, (p.strip(" .\t") for p in _PARTS.split(typed))):
         listed = [_known(each, offers, schema) for each in (part, *_JOINTS.split(part))]
         known = listed[:1] if listed[0] else listed[1:]
-        stated = _noted(part).keys() & schema.keys()
-        if all(known):
-            told.facts |= dict(pair for pair in known if pair)
-            told.stated[part] = {pair[0] for pair in known if pair}
-        elif stated:
-            noted.append(part)
-            told.stated[part] = set(stated)
-        else:
+        pairs, whole = [pair for pair in known if pair], all(known)
+        if not whole:
+            pairs = [(name, value) for name, value in _noted(part).items() if name in schema]
+        pairs = _two_colours(told.facts, pairs, schema)
+        facts = _along(told.facts, pairs, draft, schema)
+        if not pairs or facts is None:
             told.words.append(part)
-    together = _noted(". ".join(noted))  # several flaws are one fact
-    told.facts |= {name: value for name, value in together.items() if name in schema}
-    for name in (n for n in told.facts.keys() & schema.keys() if schema[n].many):
-        told.facts[name] = ", ".join(dict.fromkeys([*_present(draft, name), *told.facts[name].split(", ")]))
+            continue
+        told.facts, told.stated[part] = facts, pairs
+        if not whole:
+            told.partly.add(part)
     return told
+
+
+def _two_colours(facts: Mapping[str, str], pairs: Sequence[Pair], schema: Mapping[str, Attribute]) -> list[Pair]:
+    """The pairs; a further colour is the second one."""
+    first = next((value for name, value in (*facts.items(), *pairs) if name == "colour"), "")
+    second = "colour2" if "colour2" in schema else "colour"
+    return [(second if name == "colour" and value != first else name, value) for name, value in pairs]
+
+
+def _along(
+    facts: Mapping[str, str], pairs: Sequence[Pair], draft: Draft, schema: Mapping[str, Attribute]
+) -> dict[str, str] | None:
+    """The facts and these beside them; None when one would get lost, so that only words can say it."""
+    both = dict(facts)
+    for name, value in pairs:
+        between = "; " if name == "defects" else ", " if name in schema and schema[name].many else ""
+        if between:
+            before = both[name].split(between) if name in both else _present(draft, name, between)
+            both[name] = between.join(dict.fromkeys([*before, value]))
+        elif both.setdefault(name, value) != value:
+            return None
+        if len(both[name]) > edits.FACT_LENGTH:
+            return None
+    return both
 
 
 def _noted(text: str) -> dict[str, str]:
@@ -82,11 +118,11 @@ def _schema(draft: Draft, taxonomy: Taxonomy) -> dict[str, Attribute]:
     return {a.name: a for a in (taxonomy.schema(category) if category in taxonomy.categories else ())}
 
 
-def _present(draft: Draft, name: str) -> list[str]:
+def _present(draft: Draft, name: str, between: str) -> list[str]:
     """The values of a fact that has several: those that it has, or that the texts say."""
     known = draft.attribute(name)
     said = [span.value for span in draft.spans if span.attribute == name]
-    values = [v for v in ((known.value or "").split(", ") if known is not None else []) if v] or said
+    values = [v for v in ((known.value or "").split(between) if known is not None else []) if v] or said
     return [v for v in values if claims.sayable(name, v)]
 
 
@@ -99,4 +135,6 @@ def _known(part: str, offers: list[Offer], schema: Mapping[str, Attribute]) -> t
         return claims.name_of(exact[0]), exact[0].value
     named = load_lexicon(load_taxonomy()).meanings.get(plain(words), {})
     closed = [(n, v) for n, values in named.items() if n in schema for v in values if v in schema[n].values]
+    if any(n == "condition" and plain(v) != plain(words) for n, v in closed) and "defects" in _noted(words):
+        return None  # "a small stain" is more than a stain
     return closed[0] if len(closed) == 1 else None

@@ -79,9 +79,10 @@ class Projection:
     def fit(vectors: np.ndarray) -> Projection:
         """From (n, size) image vectors, n at least ``CONTENT``."""
         mean = vectors.mean(0)
-        _, scale, axes = np.linalg.svd(vectors - mean, full_matrices=False)
-        spread = scale[:CONTENT] / np.sqrt(len(vectors))
-        return Projection(mean.astype(np.float32), (axes[:CONTENT].T / np.maximum(spread, 1e-6)).astype(np.float32))
+        around = vectors - mean
+        variances, axes = np.linalg.eigh(around.T @ around / len(vectors))  # ascending; faster than svd of the vectors
+        spread = np.sqrt(np.maximum(variances[: -CONTENT - 1 : -1], 1e-12))
+        return Projection(mean.astype(np.float32), (axes[:, : -CONTENT - 1 : -1] / spread).astype(np.float32))
 
     @staticmethod
     def load(file: Path, sample: Callable[[], np.ndarray | None]) -> Projection:

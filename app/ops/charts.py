@@ -14,6 +14,7 @@ from markupsafe import Markup
 from app.ops.intervals import rate_interval
 from app.ops.numbers import TARGET_HOURS, Figures, quality, waiting_curve
 from app.ops.verdicts import Report
+from recommend.cascade.scoring import SIMPLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,7 +66,7 @@ def by_day(report: Report) -> Figure:
     days = sorted(set(seen.day.tolist()))
     if not days:
         return _empty(figure, axis, "No impressions yet")
-    rule = next(f.rule for f in report.findings if f.rule.measure == "pcoc")
+    rule = next((f.rule for f in report.findings if f.rule.measure == "pcoc"), None)
     rates, below, above, predicted, off = [], [], [], [], []
     for day in days:
         of = seen.where(seen.day == day)
@@ -75,7 +76,9 @@ def by_day(report: Report) -> Figure:
         below.append(rate - 100 * (found.low if found.low is not None else rate / 100))
         above.append(100 * (found.high if found.high is not None else rate / 100) - rate)
         predicted.append(100 * float(of.pctr.mean()))
-        off += [day[5:]] if rule.fails_by(quality(of, "")[1]) else []
+        if rule is not None:
+            of = of.where(of.model != SIMPLE) if rule.model else of
+            off += [day[5:]] if rule.fails_by(quality(of, "")[1]) else []
     names = [day[5:] for day in days]
     axis.errorbar(names, rates, yerr=[below, above], fmt="o-", color=GREEN, capsize=3, label="observed")
     axis.plot(names, predicted, "s--", color=ORANGE, label="predicted")

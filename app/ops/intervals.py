@@ -11,6 +11,7 @@ from recommend.metrics.calibration import pcoc
 from recommend.metrics.ranks import auc
 
 LEVEL = 0.95
+NOUGHT = 1e-12  # an error below it is one of rounding
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,13 @@ class Interval:
 NOTHING = Interval(None, None, None)
 
 
-def exact(value: float) -> Interval:
+class Counted(Interval):
     """What is counted whole and not estimated."""
-    return Interval(value, value, value)
+
+
+def exact(value: float) -> Counted:
+    """A count, which is both of its ends."""
+    return Counted(value, value, value)
 
 
 def wilson(hits: int, of: int) -> Interval:
@@ -58,7 +63,12 @@ def quantile(values: np.ndarray, q: float) -> Interval:
 
 
 def pcoc_interval(labels: np.ndarray, predicted: np.ndarray, cluster: np.ndarray) -> Interval:
-    """Predicted over observed clicks; the interval of its logarithm by the delta method over clusters (visitors)."""
+    """Predicted over observed clicks; the interval of its logarithm by the delta method over clusters (visitors).
+
+    Without any click there is only a lower end (see ``_without_clicks``).
+    """
+    if len(labels) and not labels.any():
+        return Interval(None, _without_clicks(predicted, cluster), None)
     ratio = pcoc(labels, predicted)
     if not np.isfinite(ratio) or ratio <= 0:
         return NOTHING
@@ -86,9 +96,23 @@ def rate_interval(labels: np.ndarray, cluster: np.ndarray) -> Interval:
         return NOTHING
     value = float(labels.mean())
     reach = _reach((labels - value) / len(labels), cluster)
-    if reach is None:
-        return Interval(value, None, None)
+    if reach is None:  # all clusters are alike: as many independent things say no more than this
+        n = len(np.unique(cluster))
+        found = wilson(round(value * n), n)
+        return Interval(value, min(value, found.low or 0.0), max(value, found.high or 0.0))
     return Interval(value, max(value - reach, 0.0), min(value + reach, 1.0))
+
+
+def _without_clicks(predicted: np.ndarray, cluster: np.ndarray) -> float:
+    """Lower end of predicted over observed where no cluster clicked.
+
+    Clusters that were to click at least once, over the most that can be when none did (Clopper and Pearson 1934): rows
+    of a cluster count as one, and with rare clicks it is the Poisson limit.
+    """
+    _, place = np.unique(cluster, return_inverse=True)
+    never = np.exp(np.bincount(place, weights=np.log1p(-np.minimum(predicted, 1 - 1e-9))))
+    most = stats.binomtest(0, len(never)).proportion_ci(LEVEL, method="exact").high
+    return float((1 - never).mean() / most)
 
 
 def _components(labels: np.ndarray, scores: np.ndarray, value: float) -> np.ndarray:
@@ -107,11 +131,16 @@ def _components(labels: np.ndarray, scores: np.ndarray, value: float) -> np.ndar
 
 
 def _reach(influence: np.ndarray, cluster: np.ndarray) -> float | None:
-    """Half an interval from each row's influence; rows of a cluster count as one. None below two clusters."""
+    """Half an interval from each row's influence; rows of a cluster count as one.
+
+    None below two clusters, and where all clusters are alike: how much others would differ is then not known.
+    """
     _, place = np.unique(cluster, return_inverse=True)
     sums = np.bincount(place, weights=influence)
     n = len(sums)
     if n < 2:
         return None
     error = np.sqrt(n / (n - 1) * float((sums**2).sum()))
+    if error < NOUGHT:
+        return None
     return float(stats.t.ppf((1 + LEVEL) / 2, n - 1) * error)

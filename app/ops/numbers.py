@@ -21,7 +21,7 @@ from app.market.promotions import EPOCH
 from app.market.reviews import REVIEW
 from app.ops import intervals
 from app.ops.impressions import Impressions, Window, impressions
-from app.ops.intervals import NOTHING, Interval, exact
+from app.ops.intervals import NOTHING, Counted, Interval, exact
 from app.services import Services
 from app.store.db import Store
 from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, ListingRow, MessageRow, OutboxRow, SellerRow
@@ -31,6 +31,11 @@ from recommend.cascade.scoring import SIMPLE
 SLOW_MS = 150.0  # a page that takes longer is slow
 TARGET_HOURS = 6.0  # within which a new listing is to be seen
 YOUNG_HOURS = 48.0  # a listing is new for that long
+KEYS = frozenset((
+    "live_listings", "slow_pages", "page_p99", "without_vector", "index_behind", "pages", "reviews_waiting", "reports",
+    "click_rate", "seen_in_time", "starved", "first_wait", "models_missing", "auc", "pcoc", "model_age",
+    "model_failures", "copy_missing",
+))  # of all measures  # fmt: skip
 CHANCE = 0.5  # AUC of drawing lots
 NEEDED = ("pre_ranking", "ranking")  # stages that choose the page; the others have a simpler way that is meant
 OWN_LOG = 10_000  # days since 1970 of a log of this store; smaller ones are of the simulated marketplace
@@ -40,7 +45,8 @@ OWN_LOG = 10_000  # days since 1970 of a log of this store; smaller ones are of 
 class Measure:
     """A figure with its interval. ``n`` of ``of``: what it was counted over; ``unit`` says how it is written.
 
-    A figure that was counted whole has its value as both ends; one that cannot be said is None.
+    A figure that was counted whole has its value as both ends; one that cannot be said is None. ``expected``: what
+    ``n`` was to be; a rule that needs enough takes the greater, so that what fails to come can break it.
     """
 
     key: str
@@ -49,18 +55,21 @@ class Measure:
     found: Interval
     n: int = 0
     of: str = ""
+    expected: int = 0
 
     @property
     def exact(self) -> bool:
         """Counted, not estimated."""
-        return self.found.value is not None and self.found.low == self.found.high == self.found.value
+        return isinstance(self.found, Counted)
 
     @property
     def words(self) -> str:
         """Value, interval and what it was counted over."""
+        over = f" ({self.n:,} {self.of})" if self.of else ""
+        if self.found.value is None and self.found.low is not None:
+            return f"above {written(self.found.low, self.unit)}{over}"
         if self.found.value is None:
             return "not known yet"
-        over = f" ({self.n:,} {self.of})" if self.of else ""
         if self.exact:
             return f"{written(self.found.value, self.unit)}{over}"
         ends = (written(end, self.unit) if end is not None else "?" for end in (self.found.low, self.found.high))
@@ -107,6 +116,11 @@ class NewListing:
     def starved(self) -> bool:
         """On sale, unseen, and past the target."""
         return self.status == "active" and self.waited is None and self.aged > TARGET_HOURS
+
+    @property
+    def counts(self) -> bool:
+        """Not gone before anybody saw it: of such a one nothing says how long it would have waited."""
+        return self.status == "active" or self.waited is not None
 
     @property
     def in_time(self) -> bool:
@@ -187,13 +201,14 @@ class Figures:
         yield Measure("click_rate", "clicks of what was seen", "share", rate, len(seen), "impressions")
 
     def _new(self) -> Iterable[Measure]:
-        due = [x for x in self.due if x.status == "active" or x.waited is not None]
+        due = self.due
         hits = sum(x.in_time for x in due)
         yield Measure("seen_in_time", f"new listings seen within {TARGET_HOURS:.0f} h", "share",
                       intervals.wilson(hits, len(due)), len(due), "new listings")  # fmt: skip
         yield Measure("starved", f"listings unseen for over {TARGET_HOURS:.0f} h", "count",
                       exact(float(len(self.starved))))  # fmt: skip
-        yield replace(_first_wait(self.arrived), n=len(self.arrived), of="new listings")
+        counted = [x for x in self.arrived if x.counts]
+        yield replace(_first_wait(counted), n=len(counted), of="new listings")
 
     @cached_property
     def arrived(self) -> list[NewListing]:
@@ -203,7 +218,7 @@ class Figures:
     @cached_property
     def due(self) -> list[NewListing]:
         """Those whose time to be seen ended within the window: fast ones are not counted before slow ones could be."""
-        return [x for x in self.new if x.aged >= TARGET_HOURS]
+        return [x for x in self.new if x.aged >= TARGET_HOURS and x.counts]
 
     @cached_property
     def starved(self) -> list[NewListing]:
@@ -232,12 +247,12 @@ class Figures:
 
 def quality(seen: Impressions, of: str) -> tuple[Measure, Measure]:
     """How well predictions order what was seen (AUC), and how true they are (PCOC), with intervals over visitors."""
-    clicks = int(seen.click.sum())
+    clicks, promised = int(seen.click.sum()), round(float(seen.pctr.sum()))
     order = intervals.auc_interval(seen.click, seen.pctr, seen.visitor) if len(seen) else NOTHING
-    level = intervals.pcoc_interval(seen.click.astype(float), seen.pctr, seen.visitor) if clicks else NOTHING
+    level = intervals.pcoc_interval(seen.click.astype(float), seen.pctr, seen.visitor) if len(seen) else NOTHING
     return (
         Measure("auc", "AUC of predicted clicks", "auc", order, clicks, of),
-        Measure("pcoc", "predicted over observed clicks", "ratio", level, clicks, of),
+        Measure("pcoc", "predicted over observed clicks", "ratio", level, clicks, of, promised),
     )
 
 
@@ -294,7 +309,9 @@ class Curve:
 
 
 def waiting_curve(new: list[NewListing]) -> Curve | None:
-    """By Kaplan and Meier: of the unseen ones it is known only that they wait for longer than they are on sale."""
+    """By Kaplan and Meier: of the unseen ones it is known only that they wait for longer than they are on sale. Those
+    that are no more on sale and were never seen are left out, as in ``seen_in_time``."""
+    new = [x for x in new if x.counts]
     if not any(x.waited is not None for x in new):
         return None
     waits, open_ = [x.aged if x.waited is None else x.waited for x in new], [x.waited is None for x in new]

@@ -69,7 +69,7 @@ def new_listings(figures: Figures) -> Table:
 
 def seen_in_time(figures: Figures) -> Table:
     """By category and by seller: how many of those whose time is over were seen within it."""
-    due = [x for x in figures.due if x.status == "active" or x.waited is not None]
+    due = figures.due
     rows: list[tuple[Cell, ...]] = [("all", "", *_in_time(due))] if due else []
     for by, key in (("category", _category), ("seller", _seller)):
         groups: dict[str, list[NewListing]] = defaultdict(list)

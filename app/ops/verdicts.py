@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from app.ops.impressions import SPANS, Window, window
-from app.ops.numbers import TARGET_HOURS, Figures, Measure, written
+from app.ops.numbers import KEYS, TARGET_HOURS, Figures, Measure, written
 from app.services import Services
 from app.settings import SettingsError
 from recommend.cascade.scoring import SIMPLE
@@ -31,6 +31,8 @@ WORDS: dict[State, tuple[str, str]] = {
     "good": ("●", "good"), "look": ("◐", "worth a look"), "bad": ("▲", "act"), "unknown": ("○", "not known yet"),
 }  # fmt: skip
 RULES = Path(__file__).with_name("rules.yaml")
+PLACES = frozenset(("words", "ranking", "promises", "target", "lacking", "failure", "promotion"))  # in a rule's texts
+BRIEF = ("slow_pages", "seen_in_time", "auc")  # what a headline says when all is well
 KEPT_SECONDS = 20.0  # for so long the same figures are shown again
 
 
@@ -65,12 +67,23 @@ class Rule(BaseModel):
             raise ValueError(f"the rule of {self.measure} needs at_least or at_most")
         return self
 
+    @model_validator(mode="after")
+    def _can_be_said(self) -> Rule:
+        if self.measure not in KEYS:
+            raise ValueError(f"there is no measure {self.measure}; there are {', '.join(sorted(KEYS))}")
+        for text in (self.fails, self.holds):
+            try:
+                text.format_map(dict.fromkeys(KEYS | PLACES, ""))
+            except (KeyError, ValueError, AttributeError, IndexError) as error:
+                raise ValueError(f"the rule of {self.measure} says “{text}”, where {error} cannot be filled") from error
+        return self
+
     def judge(self, measure: Measure) -> State:
         """Good when the whole interval lies within the limits, the rule's severity when the whole lies outside."""
         found, low, high = measure.found, self.at_least, self.at_most
         if self.fails_by(measure):
             return self.severity
-        if found.low is None or found.high is None or measure.n < self.enough:
+        if found.low is None or found.high is None or not self._enough(measure):
             return "unknown"
         inside = (low is None or found.low >= low) and (high is None or found.high <= high)
         return "good" if inside else "unknown"
@@ -78,9 +91,12 @@ class Rule(BaseModel):
     def fails_by(self, measure: Measure) -> bool:
         """Whether the whole interval lies outside the limits."""
         found, low, high = measure.found, self.at_least, self.at_most
-        if found.low is None or found.high is None or measure.n < self.enough:
-            return False
-        return (low is not None and found.high < low) or (high is not None and found.low > high)
+        below = low is not None and found.high is not None and found.high < low
+        above = high is not None and found.low is not None and found.low > high
+        return (below or above) and self._enough(measure)
+
+    def _enough(self, measure: Measure) -> bool:
+        return max(measure.n, measure.expected) >= self.enough
 
     def limit(self, unit: str) -> str:
         """The limits in words."""
@@ -151,11 +167,8 @@ class Report:
             return empty.says
         if open_:
             return f"Nothing is known to be wrong; {len(open_)} of {len(watched)} checks have too little to say."
-        return "All is well: " + "; ".join(self._brief(key) for key in ("slow_pages", "seen_in_time", "auc")) + "."
-
-    def _brief(self, key: str) -> str:
-        says = next(f.says for f in self.findings if f.measure.key == key)
-        return says.rstrip(".")
+        brief = [f.says.rstrip(".") for key in BRIEF for f in self.findings if f.measure.key == key]
+        return f"All is well: {'; '.join(brief)}." if brief else "All is well."
 
     def _card(self, name: str) -> Card:
         of = [f for f in self.findings if f.rule.card == name]
@@ -180,7 +193,8 @@ class Report:
 
     def _filled(self, text: str, measure: Measure) -> str:
         ranking = self.figures.ranking
-        ratio = self.measures["pcoc"].found.value or 1.0
+        level = self.measures["pcoc"].found
+        ratio = level.value or level.low or 1.0
         facts = {
             "words": measure.words,
             "ranking": "Popularity" if ranking == SIMPLE else ranking,
@@ -228,8 +242,12 @@ def read_rules(file: Path | None = None) -> tuple[Rule, ...]:
     except (OSError, yaml.YAMLError, TypeError, ValidationError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error).replace("\n", " ")
         raise SettingsError(f"{path} is no list of rules ({reason}); app/ops/rules.yaml is one.") from error
-    if not rules or {r.card for r in rules} < set(CARDS):
+    if not set(CARDS) <= {r.card for r in rules}:
         raise SettingsError(f"{path} needs a rule for each of the cards {', '.join(CARDS)}.")
+    names = [r.measure for r in rules]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise SettingsError(f"{path} has more than one rule of {', '.join(twice)}; each measure can have one.")
     return rules
 
 

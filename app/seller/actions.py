@@ -92,11 +92,13 @@ class Actions(ListedActions):
         self.desk.notices.clear()
         if self.desk.busy:
             return
-        if self.desk.view is not None and self.desk.view.state == "ready":
-            self.do_add({"more": data.get("more")})  # what still stands typed there
         before = self.desk.view
-        self.desk.runs += 1
         with self._noticed("a draft", busy="Many people are writing right now"):
+            if not self._tell_first(data):
+                yield before
+                return
+            before = self.desk.view
+            self.desk.runs += 1
             for view in self._run(data):
                 # A rewrite that ends without a draft leaves the earlier one standing.
                 keeps = view.state in ("failed", "stopped") and before is not None and before.state == "ready"
@@ -113,6 +115,18 @@ class Actions(ListedActions):
             return
         self.desk.view = before
         yield None
+
+    def _tell_first(self, data: Press) -> bool:
+        """What still stands typed is in the draft; False, with a notice, when it cannot be, and nothing is written."""
+        if self.desk.view is None or self.desk.view.state != "ready" or not data.get("more"):
+            return True
+        try:
+            self.do_add({**data, "name": ""})
+        except AppError as error:
+            if error.code != "not_found":
+                raise
+            return True  # deleted elsewhere: there will be another draft, and what was typed stands in a notice
+        return not self.desk.notices
 
     def _run(self, data: Press) -> Iterator[DraftView]:
         do, category, note = data.get("do"), data.get("value"), str(data.get("note") or "")
@@ -221,8 +235,8 @@ class Actions(ListedActions):
             try:
                 self._tell(self.desk.view, typed)
             except AppError as error:
-                self.fields.refresh()
                 self.desk.notices.append(Notice("bad", FAILED, str(error), typed, at="adds"))
+                self.fields.refresh()
 
     def _tell(self, before: DraftView, typed: str) -> None:
         """Known details and facts of what was typed are facts; all of it is in the text, the rest word for word."""
@@ -236,6 +250,7 @@ class Actions(ListedActions):
             view = drafts.edit(self.seller, draft, "description", text, version=view.field_version("description"))
             names.append("description")
         self.desk.view = view
+        self.desk.told += 1
         if names:
             self.desk.undo = Undo(tuple(names), ", ".join([*told.stated, *told.words]), before, view, added=True)
 
@@ -253,17 +268,21 @@ class Actions(ListedActions):
         if out is None or not self.fields.keep_typed(data):
             return
         edit, view = self.services.drafts.edit, self.desk.view
-        for name in out.names:
+        changed = [f for f in TEXT_FIELDS if out.before.value(f) != out.after.value(f)]
+        typed_since = [f for f in changed if view is not None and view.value(f) != out.after.value(f)]
+        for name in (n for n in out.names if n not in typed_since):
             version = view.field_version(name) if view is not None else None
             if name in out.before.locked:
                 view = edit(self.seller, draft, name, out.before.value(name), version=version)
             else:
                 view = self.services.drafts.unlock(self.seller, draft, name, version=version)
-        for field in TEXT_FIELDS:
-            typed = field in out.before.locked and out.before.value(field) != out.after.value(field)
-            if typed and view is not None and view.value(field) == out.after.value(field):
+        for field in changed:
+            if field in out.before.locked and view is not None and view.value(field) == out.after.value(field):
                 view = edit(self.seller, draft, field, out.before.value(field), version=view.field_version(field))
         self.desk.view = view
+        for field in typed_since:
+            message = f"You typed in the {field} since then; take out there what you do not want."
+            self.desk.notify("note", f"The {field} stays as it is", message, field)
 
     def _not_busy(self) -> None:
         if self.desk.busy:

@@ -92,6 +92,7 @@ class Desk:
         self.published: Listing | None = None
         self.notices: list[Notice] = []
         self.conflicts = self.runs = 0  # how often something was not saved, and how often the draft was written
+        self.told = 0  # how often what was typed beside the texts came to be in them
         self.undo: Undo | None = None
         self.cover: Shot | None = None  # a plain picture that is being looked at
         self.covers: set[str] = set()  # photos that are such pictures: there is nothing new to see on them
@@ -252,6 +253,7 @@ class Painter:
             errors={notice.at: notice for notice in desk.notices},
             undo=desk.undo.words if desk.undo is not None else "",
             conflicts=desk.conflicts,
+            told=desk.told,
         )
 
     def _published(self, listing: Listing) -> str:

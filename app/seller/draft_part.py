@@ -65,11 +65,13 @@ def draft_html(
     errors: Mapping[str, Any] = MappingProxyType({}),
     undo: str = "",
     conflicts: int = 0,
+    told: int = 0,
 ) -> str:
     """The draft, complete or still arriving. ``comparables``: title, price and picture of those in ``price.basis``.
 
     ``errors``: notices by the field that they are about. ``undo``: what the last press left out or added.
     ``conflicts``: how many there were on this page; another one is drawn again, though the draft is the same.
+    ``told``: how often "Say more" was taken over; its field is emptied then.
     """
     category, checks, questions = _category(view), _checks(view), view.questions[:MAX_QUESTIONS]
     asked = {q.attribute for q in questions}
@@ -99,6 +101,7 @@ def draft_html(
         quality=view.quality or Quality(score=0),
         bottom=_bottom(view),
         undo=undo,
+        told=told,
     )
 
 

@@ -3,6 +3,8 @@
 // opened or is typing while the block is drawn again around it.
 const kept = (window.iplKept ??= { open: new Set(), shown: new Set() });
 
+const PARTS = /,(?![\d-])|;/; // no comma of a number, as in "10,5 cm"
+
 // What a form holds. Of the fields with a version those that were changed here, with the version that was shown.
 function values(form) {
   const data = { versions: {} };
@@ -21,7 +23,7 @@ function values(form) {
 function send({ run, ...data }, form) {
   const typed = values(run ? document.getElementById("ipl-draft-form") : element.querySelector("#ipl-draft-form"));
   const own = values(form);
-  if (run && typed.more) document.getElementById("more").value = "";
+  if (run) kept.more = typed.more;
   trigger(run ? "run" : "act", { ...typed, ...own, ...data, versions: { ...typed.versions, ...own.versions } });
 }
 
@@ -57,7 +59,7 @@ function pick(mark, on) {
 function suggest() {
   const field = element.querySelector("[data-suggest]"), box = field && document.getElementById(field.dataset.suggest);
   if (!box) return;
-  const part = field.value.split(/[,;]/).pop().trim().toLowerCase();
+  const part = field.value.split(PARTS).pop().trim().toLowerCase();
   const rank = (word) => [word === part, word.startsWith(part), ` ${word}`.includes(` ${part}`), word.includes(part), true].indexOf(true);
   const words = part ? [...element.querySelectorAll("#l-adds option")].map(({ value }) => value) : [];
   const found = [0, 1, 2, 3].flatMap((n) => words.filter((word) => rank(word) === n)).slice(0, 5);
@@ -65,7 +67,7 @@ function suggest() {
 }
 
 function tell(field, word) {
-  const parts = field.value.split(/[,;]/);
+  const parts = field.value.split(PARTS);
   if (word) parts[parts.length - 1] = word;
   const more = parts.map((part) => part.trim()).filter(Boolean).join(", ");
   field.value = "";
@@ -102,6 +104,11 @@ function settle() {
     field.value = text;
     field.iplVersion = version;
   });
+  const more = element.querySelector("[data-told]"); // emptied once its words are in the text, if nobody typed on
+  if (more && more.dataset.told !== kept.told) {
+    if (kept.more && more.value === kept.more) more.value = kept.more = "";
+    kept.told = more.dataset.told;
+  }
   element.querySelectorAll("details[data-keep]").forEach((d) => { d.open = kept.open.has(d.dataset.keep); });
   const fresh = [...element.querySelectorAll("[data-show]")].filter((shown) => !kept.shown.has(shown.dataset.show));
   fresh.forEach((shown) => { kept.shown.add(shown.dataset.show); unfold(shown); });

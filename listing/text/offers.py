@@ -56,7 +56,8 @@ def facts_to_say(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
     category = draft.category.value
     if not draft.spans or category is None:
         return []
-    node, said = taxonomy.categories[category], {(span.attribute, span.value) for span in draft.spans}
+    node = taxonomy.categories[category]
+    said: set[tuple[str | None, str | None]] = {(span.attribute, span.value) for span in draft.spans}
     said |= {(a.name, a.value) for a in draft.attributes if a.locked}
     return [
         Offer(attribute=a.name, value=value, label=label, confidence=0.0)

@@ -63,7 +63,7 @@ class Feed:
             return
         rows = np.array([self.catalog.put(item) for item in items])
         content = self.catalog.content(rows)
-        known = content.any(1)  # a thing of which nothing is known is nobody's neighbour
+        known = np.asarray(content.any(1))  # a thing of which nothing is known is nobody's neighbour
         self.neighbours.put(np.array([item.item_id for item in items])[known], content[known])
         for item, has in zip(items, known, strict=True):
             if not has:

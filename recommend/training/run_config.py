@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from recommend.config import Config, ModelConfig, TrainConfig
-from recommend.features.feature_map import FeatureMap
 
 
 class RunConfig(Config):
@@ -17,7 +16,6 @@ class RunConfig(Config):
         start: coordinates of the run from whose weights this one goes on (``training/knowledge.py``).
         knowledge: folder of the store that a KEEP looks things up in, with the version, the width of its vectors and
             their coordinates.
-        features: what an imported log's ``features.yaml`` declares; None: the marketplace's own features.
         watch_days: between the two, trained on by nobody: there a second pass is watched for overfitting.
     """
 
@@ -31,7 +29,6 @@ class RunConfig(Config):
     test_days: tuple[int, int]
     watch_days: tuple[int, int] | None = None
     stock: bool = False
-    features: FeatureMap | None = None
     extra: tuple[str, ...] = ()
     start: str = ""
     knowledge: str = ""

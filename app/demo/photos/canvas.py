@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 SIDE = 512  # pixels of the canvas
 Point = tuple[float, float]
-Array = np.ndarray[Any, np.dtype[np.float32]]
+Array = np.ndarray[Any, np.dtype[Any]]  # of float32
 LIGHT = (np.array([-0.5, -0.62, 0.9]) / np.linalg.norm([-0.5, -0.62, 0.9])).astype(np.float32)
 GRAIN = np.random.default_rng(0).standard_normal((SIDE, SIDE), np.float32)
 _Y, _X = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32) / SIDE

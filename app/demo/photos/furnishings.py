@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ def _wood(canvas: Canvas, colour: np.ndarray) -> np.ndarray:
 def chair(canvas: Canvas, thing: Thing) -> None:
     """A wooden chair, seen a little from the side."""
     wood = _wood(canvas, rgb(canvas, thing.colour))
-    look: dict[str, float] = {"puff": 5, "soft": 0.012, "folds": 0, "grain": 0.01}
+    look: dict[str, Any] = {"puff": 5, "soft": 0.012, "folds": 0, "grain": 0.01}
     canvas.part([(0.335, 0.56), (0.365, 0.56), (0.35, 0.83), (0.328, 0.83)], wood * 0.6, **look)
     canvas.part([(0.70, 0.56), (0.73, 0.56), (0.755, 0.83), (0.732, 0.83)], wood * 0.6, **look)
     canvas.part([(0.34, 0.71), (0.74, 0.71), (0.74, 0.728), (0.34, 0.728)], wood * 0.55, **look)
@@ -114,8 +115,8 @@ def teddy(canvas: Canvas, thing: Thing) -> None:
     canvas.paint(line(curve([(0.5, 0.32), (0.5, 0.352), (0.465, 0.37)], closed=False), 0.006), dark, 0.85)
     canvas.paint(line(curve([(0.5, 0.352), (0.535, 0.37)], closed=False), 0.006), dark, 0.85)
     ribbon = rgb(canvas, "red" if thing.colour != "pink" else "light-blue")
-    for side in (list, mirror):
-        bow = side(curve([(0.5, 0.455), (0.43, 0.415), (0.395, 0.43), (0.395, 0.485), (0.43, 0.495)]))
+    for half in (list, mirror):
+        bow = half(curve([(0.5, 0.455), (0.43, 0.415), (0.395, 0.43), (0.395, 0.485), (0.43, 0.495)]))
         canvas.part(bow, ribbon, puff=8, soft=0.015, folds=1.5)
     canvas.ball(0.5, 0.456, 0.025, 0.025, ribbon * 0.9)
 

@@ -45,7 +45,7 @@ def _noise(rng: np.random.Generator, across: float, down: float) -> Array:
 
 
 def _one(rng: np.random.Generator, colours: Sequence[tuple[float, float, float]]) -> Array:
-    return np.array(colours[rng.integers(len(colours))], np.float32)
+    return np.array(colours[int(rng.integers(len(colours)))], np.float32)
 
 
 def _soft(field: Array, pixels: float) -> Array:
@@ -89,7 +89,8 @@ def _floor(kind: str, number: int) -> Array:
         wide = float(rng.uniform(130, 170))
         joint = np.minimum(np.minimum(_ALONG % wide, _DOWN % wide), np.minimum(-_ALONG % wide, -_DOWN % wide))
         stone = 0.84 + 0.025 * _noise(rng, 60, 60) + 0.012 * _noise(rng, 2, 2)
-        return (stone * (1 - 0.16 * np.exp(-((joint / 2) ** 2))))[..., None] * np.float32((1, 0.985, 0.96))
+        laid: Array = (stone * (1 - 0.16 * np.exp(-((joint / 2) ** 2))))[..., None]
+        return laid * np.array((1, 0.985, 0.96), np.float32)
     grain = 1 + 0.012 * _noise(rng, 2, 2) + 0.02 * _noise(rng, 200, 200)
     return grain[..., None] * _one(rng, PAPERS)
 
@@ -108,7 +109,8 @@ def _room(number: int) -> Array:
     table = table * (0.88 + 0.14 * far)[..., None]
     share = np.clip((_DOWN - EDGE) / 3, 0, 1)[..., None]
     skirting = 1 - 0.12 * np.exp(-(((_DOWN - EDGE + 2) / 7) ** 2))
-    return (back * (1 - share) + table * share) * skirting[..., None]
+    room: Array = (back * (1 - share) + table * share) * skirting[..., None]
+    return room
 
 
 def _lying(rng: np.random.Generator) -> Array:
@@ -178,6 +180,7 @@ def _taken(picture: Array, rng: np.random.Generator) -> np.ndarray:
     """Uneven light, a colour cast and noise; ``picture`` is changed."""
     cx, cy = float(rng.uniform(0.25, 0.6)), float(rng.uniform(0.25, 0.6))
     picture *= (1.05 - 0.24 * ((_X / WIDTH - cx) ** 2 + (_Y / HEIGHT - cy) ** 2))[..., None]
-    picture *= np.float32((1 + rng.normal(0.01, 0.015), 1.0, 1 + rng.normal(-0.01, 0.02)))
+    picture *= np.array((1 + rng.normal(0.01, 0.015), 1.0, 1 + rng.normal(-0.01, 0.02)), np.float32)
     picture += np.roll(GRAIN, int(rng.integers(GRAIN.size)))[..., None]
-    return cv2.convertScaleAbs(picture, alpha=255)
+    shown: np.ndarray = cv2.convertScaleAbs(picture, alpha=255)
+    return shown

@@ -36,7 +36,7 @@ def woven(canvas: Canvas, pattern: str, first: np.ndarray, second: np.ndarray, u
     rng, x, y = canvas.rng, canvas.x, canvas.y
     bend = 0.004 * noise(rng, 0.3, 0.3)
     along = (x if upright else y) + bend
-    mask = np.zeros((SIDE, SIDE), np.float32)
+    mask: Array = np.zeros((SIDE, SIDE), np.float32)
     if pattern == "striped":
         wide = float(rng.choice((0.028, 0.045, 0.07)))
         mask = _band(along / wide, float(rng.choice((0.3, 0.5))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def _short_sleeve(long: float) -> list[Point]:
     return curve(left)
 
 
-def _long_sleeves(canvas: Canvas, cloth: np.ndarray, fold: Point = (0.09, 0.05), **more: float) -> float:
+def _long_sleeves(canvas: Canvas, cloth: np.ndarray, fold: Point = (0.09, 0.05), **more: Any) -> float:
     lift = float(canvas.rng.uniform(-0.02, 0.05))
     for outline in (_sleeve(lift), mirror(_sleeve(lift))):
         canvas.part(outline, cloth, fold=fold, puff=12, **more)

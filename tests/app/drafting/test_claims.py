@@ -176,7 +176,14 @@ def test_what_is_typed_at_once_is_facts_and_words(services, me, made):
     facts = {a.name: a.value for a in tab.draft.attributes}
     assert (facts["size"], facts["colour2"]) == ("M", "white")
     assert facts["defects"] == "a small stain at the cuff"
-    for words in ("a drawstring hood", "side slits", "M", "small stain at the cuff", "It has been to Peru.", "white"):
+    for words in (
+        "a drawstring hood",
+        "side slits",
+        "size M",
+        "small stain at the cuff",
+        "It has been to Peru.",
+        "white",
+    ):
         assert words in tab.draft.description
     assert tab.draft.description.count("stain") == 1
     assert f"“{typed[:15]}" in Painter(services).draft(tab.desk, me)

@@ -13,8 +13,9 @@ from sqlalchemy import func, select, update
 from app.accounts.passwords import write_password
 from app.ops import intervals, journey, tables, verdicts
 from app.ops.api import TABLES
-from app.ops.experiments import WORDS, experiments
+from app.ops.experiments import experiments
 from app.ops.impressions import window
+from app.ops.numbers import Measure
 from app.store.tables import FeedPageRow, FeedRow, ListingRow, now
 from app.web.server import create_app
 from listing.intake.photos import intake
@@ -144,6 +145,15 @@ def test_intervals_hold_what_they_promise():
     assert (round(found.low, 3), round(found.high, 3)) == (0.043, 0.214)
     assert intervals.wilson(0, 0) == intervals.NOTHING
     assert intervals.share(0, 0) == "-"
+    two = np.array([1, 1, 1, 2, 2])
+    assert intervals.rate_interval(np.zeros(5), two).high == intervals.wilson(0, 2).high > 0.5
+    apart = intervals.auc_interval(np.array([0, 1, 0, 1]), np.array([0.1, 0.9, 0.2, 0.8]), two[:4])
+    assert apart == intervals.Interval(1.0, None, None)
+    rare = intervals.pcoc_interval(np.zeros(1000), np.full(1000, 0.03), np.arange(1000))
+    assert rare.low == pytest.approx(30 / 3.689, rel=0.01)  # 30 expected over the Poisson limit of none
+    assert intervals.pcoc_interval(np.zeros(1000), np.full(1000, 0.03), np.zeros(1000)).low < 1.25  # one visitor alone
+    assert not Measure("k", "n", "share", intervals.Interval(0.5, 0.5, 0.5)).exact
+    assert Measure("k", "n", "count", intervals.exact(3.0)).words == "3"
     rng, hit = np.random.default_rng(0), {"auc": 0, "pcoc": 0, "p90": 0}
     for _ in range(200):
         visitor = np.repeat(np.arange(40), 12)
@@ -167,7 +177,6 @@ def test_every_method_has_its_words(repository):
     papers = {n for n in names if (repository / f"docs/papers/{n}.md").is_file()}
     assert told == papers
     assert all(find_recipe(name) for name in told)
-    assert WORDS.is_file()
 
 
 def test_what_sellers_make_of_three_drafts(services, me):

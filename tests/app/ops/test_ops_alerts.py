@@ -92,11 +92,22 @@ def test_rules_and_addresses_that_cannot_be_used_are_a_sentence(tmp_path):
         with pytest.raises(SettingsError, match="IPL_ALERT_WEBHOOK"):
             Webhook(url, private=False)
     file = tmp_path / "rules.yaml"
-    one = "- {measure: %s, card: feed, severity: bad, fails: f, holds: h%s}\n"
-    for text in ("- nothing: 1\n", "a: [", "", one % ("pages", "")):
+    one = "- {measure: %s, card: feed, severity: bad, at_most: 0, fails: '%s', holds: h}\n"
+    for text, reason in (
+        ("- nothing: 1\n", "Field required"),
+        ("a: [", "no list of rules .*flow"),
+        ("", "no list of rules"),
+        ("[]", "each of the cards"),
+        (one % ("pages", "f"), "each of the cards"),
+        (one.replace("at_most: 0, ", "") % ("pages", "f"), "needs at_least or at_most"),
+        (one % ("pagse", "f"), "no measure pagse"),
+        (one % ("pages", "{wrods}"), "'wrods' cannot be filled"),
+        (one % ("pages", "{"), "cannot be filled"),
+        ("".join(one.replace("feed", card) % ("pages", "f") for card in verdicts.CARDS), "more than one rule of pages"),
+    ):
         file.write_text(text)
         read_rules.cache_clear()
-        with pytest.raises(SettingsError, match="rules"):
+        with pytest.raises(SettingsError, match=reason):
             read_rules(file)
     read_rules.cache_clear()
     with pytest.raises(SettingsError, match="no list of rules"):

@@ -12,7 +12,10 @@ from prometheus_client import generate_latest
 from app.metrics import Metrics
 from app.ops import charts, tables
 from app.ops.alerts import OpsCollector
-from app.ops.verdicts import WORST, Reports
+from app.ops.impressions import window
+from app.ops.numbers import KEYS, Figures, NewListing, _first_wait
+from app.ops.verdicts import CARDS, WORST, Report, Reports, Rule
+from app.store.tables import now
 from tests.app.ops.worlds import World, fill, report_of
 
 FAULTS = {
@@ -20,6 +23,8 @@ FAULTS = {
     "stale": (World(stale=40), "is stale: it learned nothing of the last 40", "models"),
     "promises too much": (World(off=1.8), r"promises too much: predicted over observed clicks is 1\.\d\d \[", "models"),
     "promises too little": (World(off=0.5), r"promises too little: predicted over observed clicks is 0\.\d", "models"),
+    "few clicks": (World(arrive=0.02), r"promises too much: predicted over observed clicks is \d\d\.\d\d \[", "models"),
+    "no clicks": (World(arrive=0.0), r"promises too much: predicted over .* is above \d+\.\d\d \(0 ", "models"),
     "no order": (World(order=False, visitors=200), "orders listings hardly better than lots", "models"),
     "failed": (World(failed=True), "The ranking model 0002 failed: it says the same of everything", "models"),
     "starved": (World(starved=0.5), r"New listings starve: 50\.0 % \[", "new"),
@@ -128,6 +133,7 @@ def test_page_pictures_tables_metrics_and_api_show_the_same_figures(services):
         table = {row["name"]: row for row in client.get("/ops/export/figures.json").json()}
         health = client.get("/ops/export/model-health.json").json()[0]
         report = client.app.state.reports.get("24h")
+    assert set(report.measures) == KEYS
     assert body["headline"] == report.headline
     assert body["state"] == report.state
     for key, m in report.measures.items():
@@ -158,6 +164,26 @@ def test_page_pictures_tables_metrics_and_api_show_the_same_figures(services):
         .rows[0][3]
         .startswith(f"{100 * report.measures['seen_in_time'].found.value:.1f} %")
     )
+
+
+def test_what_left_unseen_does_not_count_as_waiting():
+    def listing(status, aged, waited):
+        return NewListing("x", "x", "C", "s", status, now(), aged, waited, 0, 0)
+
+    seen = [listing("active", 10.0, float(hours)) for hours in (1, 2, 3, 4)]
+    gone = [listing("withdrawn", 10.0, None) for _ in range(6)]
+    waiting = [listing("active", 10.0, None) for _ in range(6)]
+    assert _first_wait([*seen, *gone]).found.value == _first_wait(seen).found.value == 120.0
+    assert _first_wait([*seen, *waiting]).found.value is None
+
+
+def test_rules_of_ones_own_may_leave_any_measure_out(services):
+    fill(services, World(visitors=40))
+    rules = [Rule(measure="live_listings", card=card, at_least=1, severity="bad", fails="f", holds="{words} h")
+             for card in CARDS]  # fmt: skip
+    report = Report(Figures(services, window("24h")), rules)
+    assert report.headline == "All is well."
+    assert charts.by_day(report).axes[0].get_title(loc="left") == "No day is shown to be off"
 
 
 def test_a_scrape_before_the_first_look_computes_nothing(services):

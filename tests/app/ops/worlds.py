@@ -30,7 +30,7 @@ class World:
     model: whether one serves. off: predicted over true click rate. order: whether predictions follow the true rates.
     starved: share of the new listings that nobody sees. slow: share of the pages that take 400 ms. dark: share of the
     listings that the index knows no photo of. stale: days since the model was trained. visitors, pages: how many, and
-    how many pages of each.
+    how many pages of each. arrive: share of the clicks that are written down.
     """
 
     model: bool = True
@@ -46,6 +46,7 @@ class World:
     new: int = 60
     seed: int = 0
     failed: bool = False
+    arrive: float = 1.0
     made: dict[str, float] = field(default_factory=dict)
 
 
@@ -134,7 +135,7 @@ def _pages(services, rng, world: World, shown: list[str]) -> None:
                 listing = shown[int(rng.integers(len(shown)))] if shown else "gone"
                 number = row(key, listing, place, "ranked", at, pctr)
                 truth, predicted = truth + rate, predicted + pctr
-                if rng.random() < rate:
+                if rng.random() < rate * world.arrive:
                     events.append({"row_id": number, "kind": "click", "at": at})
     world.made.update(impressions=len(rows), clicks=len(events), pcoc=predicted / truth if truth else float("nan"))
     # Each of those that are shown was seen within its first hours, on a page before the window.

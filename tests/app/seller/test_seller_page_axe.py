@@ -24,13 +24,14 @@ SMALL = """() => [...document.querySelectorAll('button, a, summary, select, inpu
   .map((e) => `small: ${e.outerHTML.slice(0, 120)}`)"""
 
 
-def findings(page: Page) -> list[str]:
-    """Serious and critical findings, one line each, with the element, that outlast the drawing."""
+def findings(page: Page, *rules: str) -> list[str]:
+    """Serious and critical findings (of these rules, else of all) that outlast the drawing, with the element."""
+    options = {"resultTypes": ["violations"], **({"runOnly": rules} if rules else {})}
     for pause in (0, 500, 1500):
         page.wait_for_timeout(pause)
         found = [
             f"{v['id']}: {node['html'][:160]} ({node.get('failureSummary', '')[:200]})"
-            for v in axe_module.Axe().run(page).response["violations"]
+            for v in axe_module.Axe().run(page, options=options).response["violations"]
             if v["impact"] in ("serious", "critical")
             for node in v["nodes"]
         ]
@@ -44,7 +45,7 @@ def draft_states(page: Page, pipeline: FakePipeline, files: list[str]) -> Iterat
     yield "empty"
     add(page, files)
     yield "photos"
-    pipeline.delay = 1.0
+    pipeline.delay = 2.0
     page.locator("#ipl-write").click()
     expect(page.locator("[role=progressbar]")).to_be_visible()
     yield "drafting"
@@ -100,15 +101,24 @@ def listing_states(page: Page, url: str) -> Iterator[str]:
     yield "editing and deleting"
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def looks(page: Page) -> list[str]:
+    """What is found on the screen, and of the same screen in the dark its contrasts: all else is that of the light."""
+    found = findings(page) + page.evaluate(SMALL)
+    page.emulate_media(color_scheme="dark")
+    expect(page.locator("body.dark")).to_be_attached()
+    found += [f"dark: {line}" for line in findings(page, "color-contrast")]
+    page.emulate_media(color_scheme="light")
+    expect(page.locator("body.dark")).not_to_be_attached()
+    return found
+
+
 @pytest.mark.parametrize("size", SIZES)
-def test_every_state(size: str, dark: bool, serve: Any, visit: Any, files: list[str]) -> None:
+def test_every_state(size: str, serve: Any, visit: Any, files: list[str]) -> None:
     pipeline = FakePipeline(marked=True)
     url = serve(pipeline)
-    page = visit(url, size, dark=dark)
-    assert page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches") is dark
+    page = visit(url, size)
     states = chain(draft_states(page, pipeline, files), listing_states(page, url))
-    seen = {state: findings(page) + page.evaluate(SMALL) for state in states}
+    seen = {state: looks(page) for state in states}
     assert {state: lines for state, lines in seen.items() if lines} == {}
 
 
