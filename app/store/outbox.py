@@ -127,7 +127,8 @@ class Outbox:
         gone = [i for i in wanted if i not in listings]
         if gone:
             self.index.remove(gone)
-        self._put([listings[i] for i in wanted if i in listings])
+        if listings:
+            self._put([listings[i] for i in wanted if i in listings])
         self._tell(wanted)  # again, now that the index has their vectors
         with self.store.write() as session:
             session.execute(delete(OutboxRow).where(OutboxRow.id.in_([row.id for row in rows])))
