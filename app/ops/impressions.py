@@ -1,106 +1,71 @@
-"""What was seen in the feed within a window of time and what came of it, as arrays."""
+"""What was seen in the feed in the last days and what came of it, as arrays; shares with their intervals."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
+from scipy import stats
 from sqlalchemy import select
 
 from app.store.db import Store
 from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, OrderRow, now
 
-
-@dataclass(frozen=True)
-class Window:
-    """A stretch of time that ends at ``until``, which is when it was looked at."""
-
-    name: str
-    span: timedelta
-    until: datetime
-
-    @property
-    def since(self) -> datetime:
-        """Its beginning."""
-        return self.until - self.span
-
-    @property
-    def words(self) -> str:
-        """For people."""
-        return SPANS[self.name][1]
-
-
-SPANS = {
-    "1h": (timedelta(hours=1), "last hour"),
-    "24h": (timedelta(hours=24), "last 24 hours"),
-    "7d": (timedelta(days=7), "last 7 days"),
-    "14d": (timedelta(days=14), "last 14 days"),
-}
-USUAL = "24h"
-
-
-def window(name: str = USUAL, until: datetime | None = None) -> Window:
-    """The window of that name, up to now; the usual one for a name that there is not."""
-    name = name if name in SPANS else USUAL
-    return Window(name, SPANS[name][0], until or now())
+DAYS = 14
 
 
 @dataclass(frozen=True)
 class Impressions:
-    """(n,) seen rows of a window, as arrays. ``model``: what ranked the page; ``ad``: the row was paid for."""
+    """Seen rows of the last days, as arrays."""
 
     day: np.ndarray  # ISO dates
     visitor: np.ndarray
     single: np.ndarray
     pctr: np.ndarray
     click: np.ndarray
-    model: np.ndarray
-    ad: np.ndarray
 
     def __len__(self) -> int:
         return len(self.day)
 
-    def where(self, which: np.ndarray) -> Impressions:
-        """Some of the rows; ``which``: (n,) bool."""
-        return Impressions(**{name: values[which] for name, values in vars(self).items()})
 
-    def ranked_by(self, model: str) -> Impressions:
-        """Rows that this model ranked; ads, which have a model of their own, are left out."""
-        return self.where((self.model == model) & ~self.ad)
-
-
-def impressions(store: Store, over: Window) -> Impressions:
-    """What was seen on the pages of a window, and what came of it."""
-    on_page = FeedPageRow.at >= over.since
+def impressions(store: Store, days: int = DAYS) -> Impressions:
+    """What was seen in the last days, and what came of it."""
+    since = now() - timedelta(days=days)
     with store.read() as session:
-        # Values, not whole documents: the known side of a row is long.
+        # Columns, not objects: the known side of a row is long, and only its stock type is needed.
         query = (
             select(
-                FeedRow.id,
-                FeedRow.scores["pctr"].as_float(),
-                FeedPageRow.at,
-                FeedPageRow.visitor,
-                FeedRow.known["single"].as_boolean(),
-                FeedPageRow.models["ranking"].as_string(),
-                FeedRow.reason,
+                FeedRow.id, FeedRow.scores, FeedPageRow.at, FeedPageRow.visitor, FeedRow.known["single"].as_boolean()
             )
             .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
-            .where(on_page, FeedRow.seen_at.is_not(None))
+            .where(FeedPageRow.at >= since, FeedRow.seen_at.is_not(None))
             .order_by(FeedRow.id)
         )
         rows = session.execute(query).all()
-        on_rows = select(FeedRow.id).join(FeedPageRow, FeedPageRow.id == FeedRow.page_id).where(on_page)
-        clicks = select(FeedEventRow.row_id).where(FeedEventRow.kind == "click", FeedEventRow.row_id.in_(on_rows))
-        clicked = set(session.scalars(clicks))
-        clicked |= set(session.scalars(select(OrderRow.row_id).where(OrderRow.row_id.in_(on_rows))))
-    number, pctr, at, visitor, single, model, reason = zip(*rows, strict=True) if rows else ((),) * 7
+        clicked = set(session.scalars(select(FeedEventRow.row_id).where(FeedEventRow.kind == "click")))
+        ordered = set(session.scalars(select(OrderRow.row_id).where(OrderRow.row_id.is_not(None))))
+    number, scores, at, visitor, single = zip(*rows, strict=True) if rows else ((),) * 5
     return Impressions(
         day=np.array([t.date().isoformat() for t in at], dtype=str),
         visitor=np.array(visitor, dtype=np.int64),
         single=np.array(single, dtype=bool),
-        pctr=np.array(pctr, dtype=np.float64),
-        click=np.array([n in clicked for n in number], dtype=bool),
-        model=np.array(model, dtype=str),
-        ad=np.array([r == "ad" for r in reason], dtype=bool),
+        pctr=np.array([float(s["pctr"]) for s in scores], dtype=np.float64),
+        click=np.array([n in clicked or n in ordered for n in number], dtype=bool),
     )
+
+
+def wilson(hits: int, of: int, level: float = 0.95) -> tuple[float, float]:
+    """Interval of a share; (0, 1) when nothing was observed."""
+    if not of:
+        return 0.0, 1.0
+    interval = stats.binomtest(int(hits), int(of)).proportion_ci(level, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def share(hits: int, of: int) -> str:
+    """A share with its interval, for people."""
+    if not of:
+        return "-"
+    low, high = wilson(hits, of)
+    return f"{100 * hits / of:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"

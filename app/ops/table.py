@@ -10,12 +10,11 @@ Cell = str | int | float | None
 
 @dataclass(frozen=True)
 class Table:
-    """``note`` says how to read it; ``links``: an address for each row's first cell, or none at all."""
+    """``note`` says how to read it."""
 
     headers: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
-    links: tuple[str, ...] = ()
 
 
 def rounded(value: float | None, digits: int = 4) -> float | None:
