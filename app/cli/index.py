@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import sys
 from collections import Counter
@@ -163,7 +164,9 @@ def _fits(location: str, encoders: rag_index.Encoders) -> bool:
     return True
 
 
+@functools.lru_cache(maxsize=4096)
 def _contact_check(text: str) -> str | None:
+    """``sure_contact``; categories and values come again with most listings, and looking takes longer than storing."""
     from listing.safety.contacts import sure_contact
 
     return sure_contact(text)
