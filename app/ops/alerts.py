@@ -77,7 +77,9 @@ class Alerts:
             self._webhook.send({"alerts": [asdict(a) for a in self._unsent]})
             self._unsent = []
         except Exception as error:  # whatever the other side does
-            log.warning("the alerts cannot be sent, which is tried again in a minute: %s", error)
+            # Only what is said here: words of others hold the address, and its path may be a secret.
+            why = str(error) if isinstance(error, OSError) else type(error).__name__
+            log.warning("the alerts cannot be sent, which is tried again in a minute: %s", why)
 
 
 class Webhook:
@@ -91,29 +93,36 @@ class Webhook:
     """
 
     def __init__(self, url: str, private: bool) -> None:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:  # of an address that is none
+            parts, port = urlsplit(""), None
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
             raise SettingsError("IPL_ALERT_WEBHOOK is no address such as https://alerts.example/ipl.")
         self.url, self.private = parts, private
+        self.port = port or (443 if parts.scheme == "https" else 80)
 
     def send(self, body: dict[str, Any]) -> None:
         """Post it.
 
         Raises:
-            OSError: the address may not be called. httpx.HTTPError: it does not answer, or not with success.
+            OSError: the address may not be called, or answers without success. httpx.HTTPError: it does not answer.
         """
         import httpx
 
-        host, port = str(self.url.hostname), self.url.port or (443 if self.url.scheme == "https" else 80)
+        host, port = str(self.url.hostname), self.port
         address = self._checked(host, port)
         target = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
         url = urlunsplit((self.url.scheme, target, self.url.path or "/", self.url.query, ""))
         headers = {"Host": self.url.netloc}
-        with httpx.Client(timeout=SEND_SECONDS, follow_redirects=False, trust_env=False) as client:
-            answer = client.post(url, json=body, headers=headers, extensions={"sni_hostname": host})
-            answer.raise_for_status()
-            if answer.is_redirect:
-                raise OSError("it leads elsewhere, which is not followed")
+        extensions = {"sni_hostname": host}
+        with (  # the body is not read: nothing in it is needed, and it may have no end
+            httpx.Client(timeout=SEND_SECONDS, follow_redirects=False, trust_env=False) as client,
+            client.stream("POST", url, json=body, headers=headers, extensions=extensions) as answer,
+        ):
+            if not answer.is_success:
+                raise OSError(f"it answers {answer.status_code}")
 
     def _checked(self, host: str, port: int) -> str:
         """An address of the host. Every one of them has to be allowed."""

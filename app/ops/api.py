@@ -35,8 +35,8 @@ TABLES: dict[str, Callable[[Services, Callable[[], Report]], Table]] = {
     "models": lambda s, _: tables.models(s.feed),
     "model-events": lambda s, _: tables.model_events(s.feed),
     "promotions": lambda s, _: tables.promotions(s.feed, s.promotions.calendar()),
-    "assistant": lambda s, report: tables.assistant(s.store, report().over),
-    "wrong-words": lambda s, report: tables.wrong_words(s.store, report().over),
+    "assistant": lambda s, report: tables.assistant(tables.assisted(s.store, report().over)),
+    "wrong-words": lambda s, report: tables.wrong_words(tables.assisted(s.store, report().over)),
     "experiments": lambda *_: experiments(),
 }
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
@@ -157,21 +157,24 @@ def waiting(services: Operator) -> QueueBody:
 
 
 @v1.post("/reviews/{listing_id}/hold", status_code=204, tags=["reviews"])
-def hold(services: Operator, listing_id: Id) -> None:
+def hold(request: Request, services: Operator, listing_id: Id) -> None:
     """Take a listing off the market until it is approved or refused, as after a report of it."""
     services.reviews.pull(listing_id)
+    reports_of(request).forget()
 
 
 @v1.post("/reviews/{listing_id}/approve", status_code=204, tags=["reviews"])
-def approve(services: Operator, listing_id: Id, wish: Approval) -> None:
+def approve(request: Request, services: Operator, listing_id: Id, wish: Approval) -> None:
     """Let a listing go live."""
     services.reviews.approve(listing_id, wish.version)
+    reports_of(request).forget()
 
 
 @v1.post("/reviews/{listing_id}/refuse", status_code=204, tags=["reviews"])
-def refuse(services: Operator, listing_id: Id, wish: Rejection) -> None:
+def refuse(request: Request, services: Operator, listing_id: Id, wish: Rejection) -> None:
     """Keep a listing off the market."""
     services.reviews.refuse(listing_id, wish.version, wish.reason)
+    reports_of(request).forget()
 
 
 class PromotionWish(Body):
@@ -203,15 +206,18 @@ def promotions(services: Operator) -> PromotionsBody:
 
 
 @v1.post("/promotions", status_code=201, tags=["promotions"])
-def declare(services: Operator, wish: PromotionWish) -> PromotionBody:
+def declare(request: Request, services: Operator, wish: PromotionWish) -> PromotionBody:
     """Declare a promotion. Past ones may be declared as well: their days are what a copy is made from."""
-    return _body(services.promotions.declare(wish.name, wish.first_day, wish.days))
+    promotion = services.promotions.declare(wish.name, wish.first_day, wish.days)
+    reports_of(request).forget()
+    return _body(promotion)
 
 
 @v1.delete("/promotions/{number}", status_code=204, tags=["promotions"])
-def withdraw(services: Operator, number: Number) -> None:
+def withdraw(request: Request, services: Operator, number: Number) -> None:
     """Take a promotion off the calendar."""
     services.promotions.withdraw(number)
+    reports_of(request).forget()
 
 
 def _body(promotion: Promotion) -> PromotionBody:

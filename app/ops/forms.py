@@ -1,6 +1,7 @@
 """The two pages on which an operator changes something: the review queue and the calendar of promotions.
 
-Nothing changes at the first press: it shows what is meant, and the second one does it.
+A promotion changes nothing at the first press, which shows what is meant; the second one does it. A listing is taken
+off sale, approved or refused at once.
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ def declare(
 
 
 def _wish(services: Services, name: str, first: str, days: str) -> Promotion:
-    if not days.strip().isdigit():
+    if not days.strip().isdecimal():
         raise AppError("bad_days", f"A promotion lasts 1 to {MAX_DAYS} days.", 422)
     return services.promotions.checked(name, read_date(first), int(days))
 

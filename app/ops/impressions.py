@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, exists, select
 
 from app.store.db import Store
 from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, OrderRow, now
@@ -70,37 +70,38 @@ class Impressions:
         return self.where((self.model == model) & ~self.ad)
 
 
+def clicked() -> ColumnElement[bool]:
+    """Of a ``FeedRow``: it was clicked, or bought, which is a click as well."""
+    event = exists().where(FeedEventRow.row_id == FeedRow.id, FeedEventRow.kind == "click").correlate(FeedRow)
+    return event | FeedRow.id.in_(select(OrderRow.row_id).where(OrderRow.row_id.is_not(None)))
+
+
 def impressions(store: Store, over: Window) -> Impressions:
     """What was seen on the pages of a window, and what came of it."""
-    on_page = FeedPageRow.at >= over.since
     with store.read() as session:
         # Values, not whole documents: the known side of a row is long.
         query = (
             select(
-                FeedRow.id,
                 FeedRow.scores["pctr"].as_float(),
                 FeedPageRow.at,
                 FeedPageRow.visitor,
                 FeedRow.known["single"].as_boolean(),
                 FeedPageRow.models["ranking"].as_string(),
                 FeedRow.reason,
+                clicked(),
             )
             .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
-            .where(on_page, FeedRow.seen_at.is_not(None))
+            .where(FeedPageRow.at >= over.since, FeedRow.seen_at.is_not(None))
             .order_by(FeedRow.id)
         )
         rows = session.execute(query).all()
-        on_rows = select(FeedRow.id).join(FeedPageRow, FeedPageRow.id == FeedRow.page_id).where(on_page)
-        clicks = select(FeedEventRow.row_id).where(FeedEventRow.kind == "click", FeedEventRow.row_id.in_(on_rows))
-        clicked = set(session.scalars(clicks))
-        clicked |= set(session.scalars(select(OrderRow.row_id).where(OrderRow.row_id.in_(on_rows))))
-    number, pctr, at, visitor, single, model, reason = zip(*rows, strict=True) if rows else ((),) * 7
+    pctr, at, visitor, single, model, reason, click = zip(*rows, strict=True) if rows else ((),) * 7
     return Impressions(
         day=np.array([t.date().isoformat() for t in at], dtype=str),
         visitor=np.array(visitor, dtype=np.int64),
         single=np.array(single, dtype=bool),
         pctr=np.array(pctr, dtype=np.float64),
-        click=np.array([n in clicked for n in number], dtype=bool),
+        click=np.array(click, dtype=bool),
         model=np.array(model, dtype=str),
         ad=np.array([r == "ad" for r in reason], dtype=bool),
     )

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import Session
 
 from app.feed.items import CONTENT, milliseconds
 from app.feed.live_feed import LiveFeed
-from app.ops.intervals import share
+from app.ops.impressions import clicked
+from app.ops.numbers import click_rate
 from app.ops.why import Facts, hours, on_a_past_page, ordinal, why
 from app.ops.why import features as told
 from app.services import Services
 from app.store.db import Store
 from app.store.tables import (
-    FeedEventRow,
     FeedItemRow,
     FeedPageRow,
     FeedRow,
@@ -38,6 +38,7 @@ from recommend.cascade.visitors import Past, Visitor
 
 SIZE = 20  # places of a page that is looked at
 MOST = 24  # listings that a search shows, and pages of a visitor
+CLICKS = func.sum(case((clicked(), 1), else_=0))  # of feed rows
 PHOTO = 480  # px; the size that the buyers' feed uses, so that browsers may have it
 
 
@@ -118,10 +119,9 @@ def find(store: Store, words: str) -> list[Tile]:
 
 def visitors_pages(store: Store, visitor: str) -> list[tuple[str, datetime, int, int, int]]:
     """A visitor's latest pages: id, moment, places, how many were seen and clicked."""
-    seen = func.count(FeedRow.seen_at)
     with store.read() as session:
         query = (
-            select(FeedPageRow.id, FeedPageRow.at, func.count(FeedRow.id), seen)
+            select(FeedPageRow.id, FeedPageRow.at, func.count(FeedRow.id), func.count(FeedRow.seen_at), CLICKS)
             .join(NumberRow, NumberRow.id == FeedPageRow.visitor)
             .join(FeedRow, FeedRow.page_id == FeedPageRow.id)
             .where(NumberRow.kind == "visitor", NumberRow.key == visitor)
@@ -129,15 +129,7 @@ def visitors_pages(store: Store, visitor: str) -> list[tuple[str, datetime, int,
             .order_by(FeedPageRow.at.desc())
             .limit(MOST)
         )
-        pages = session.execute(query).all()
-        clicked = (
-            select(FeedRow.page_id, func.count(FeedEventRow.id))
-            .join(FeedEventRow, FeedEventRow.row_id == FeedRow.id)
-            .where(FeedRow.page_id.in_([p[0] for p in pages]), FeedEventRow.kind == "click")
-            .group_by(FeedRow.page_id)
-        )
-        clicks = {r[0]: int(r[1]) for r in session.execute(clicked)}
-    return [(p[0], p[1], int(p[2]), int(p[3]), clicks.get(p[0], 0)) for p in pages]
+        return [(key, at, int(rows), int(seen), int(n)) for key, at, rows, seen, n in session.execute(query)]
 
 
 def would_see(services: Services, visitor: str) -> tuple[PageState, tuple[Stand, ...]]:
@@ -199,15 +191,14 @@ def past_page(services: Services, page_id: str) -> PastPage:
         if page is None:
             raise AppError("not_found", "There is no such page; it may have been forgotten.", 404)
         rows = list(session.scalars(select(FeedRow).where(FeedRow.page_id == page_id).order_by(FeedRow.position)))
-        clicked = set(session.scalars(select(FeedEventRow.row_id).where(
-            FeedEventRow.row_id.in_([r.id for r in rows]), FeedEventRow.kind == "click")))  # fmt: skip
+        clicks = set(session.scalars(select(FeedRow.id).where(FeedRow.page_id == page_id, clicked())))
         name = session.scalar(select(NumberRow.key).where(NumberRow.id == page.visitor)) or "?"
         known = session.scalars(select(ListingRow).where(ListingRow.id.in_([r.listing_id for r in rows])))
         tiles = {t.id: t for t in _tiles(session, list(known))}
         sentences = _then(services.feed, session, page, rows, tiles)
     stands = tuple(
         Stand(tiles.get(r.listing_id, Tile("", "A listing that was deleted", "", "removed", "")), r.position, r.reason,
-              sentences[r.id], r.seen_at is not None, r.id in clicked)
+              sentences[r.id], r.seen_at is not None, r.id in clicks)
         for r in rows
     )  # fmt: skip
     return PastPage(page.id, name, page.at, page.models, stands)
@@ -273,23 +264,29 @@ def journey(services: Services, listing_id: str, visitor: str) -> Journey:
         (tile,) = _tiles(session, [row])
         seller = session.get_one(SellerRow, row.seller_id).name
         query = (
-            select(FeedRow, FeedPageRow, NumberRow.key)
+            select(
+                FeedPageRow.id,
+                NumberRow.key,
+                FeedPageRow.at,
+                FeedRow.position,
+                FeedRow.reason,
+                FeedRow.scores["pctr"].as_float(),
+                FeedRow.seen_at.is_not(None),
+                clicked(),
+            )
+            .select_from(FeedRow)
             .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
             .join(NumberRow, NumberRow.id == FeedPageRow.visitor)
             .where(FeedRow.listing_id == listing_id)
-            .order_by(FeedPageRow.at)
+            .order_by(FeedPageRow.at.desc(), FeedRow.id.desc())
+            .limit(MOST)
         )
-        stood = session.execute(query).all()
-        clicked = FeedEventRow.row_id.in_([r.id for r, *_ in stood]), FeedEventRow.kind == "click"
-        of_rows = select(FeedEventRow.row_id, FeedEventRow.at).where(*clicked)
-        clicks = {r[0]: r[1] for r in session.execute(of_rows)}
-        orders = session.scalars(select(OrderRow.at).where(OrderRow.listing_id == listing_id)).all()
-        steps = _steps(row, [(r, p) for r, p, _ in stood], clicks, list(orders))
-    pages = tuple(
-        (p.id, name, p.at, r.position, r.reason, float(r.scores["pctr"]), r.seen_at is not None, r.id in clicks)
-        for r, p, name in reversed(stood[-MOST:])
-    )
-    who = visitor or (stood[-1][2] if stood else next(iter(visitors(services.store, feed, 1)), ""))
+        pages = tuple(
+            (key, name, at, place, reason, float(pctr), bool(seen), bool(click))
+            for key, name, at, place, reason, pctr, seen, click in session.execute(query)
+        )
+        steps = _steps(session, row)
+    who = visitor or (pages[0][1] if pages else next(iter(visitors(services.store, feed, 1)), ""))
     return Journey(tile, seller, who, _why_now(feed, tile, who), steps, pages)
 
 
@@ -300,31 +297,50 @@ def _why_now(feed: LiveFeed, tile: Tile, visitor: str) -> str:
     return _now(feed, feed.considered(visitor, SIZE), [(number, tile)])[number]
 
 
-def _steps(
-    row: ListingRow, stood: Sequence[tuple[FeedRow, FeedPageRow]], clicks: dict[int, datetime], orders: list[datetime]
-) -> tuple[Step, ...]:
-    """What happened to a listing, in its order."""
+def _steps(session: Session, row: ListingRow) -> tuple[Step, ...]:
+    """What happened to a listing, in its order; counted by the database, however often it was seen."""
     steps = [Step("Published", _moment(row.published_at) if row.published_at else "Not yet.")]
-    seen = [(r, p) for r, p in stood if r.seen_at is not None]
-    if not seen:
-        steps.append(Step("Seen", f"By nobody yet; it stood on {len(stood)} pages that nobody scrolled to."))
+    seen = FeedRow.listing_id == row.id, FeedRow.seen_at.is_not(None)
+    first = session.scalar(select(func.min(FeedRow.seen_at)).where(*seen))
+    if first is None:
+        stood = session.scalar(select(func.count()).where(FeedRow.listing_id == row.id))
+        steps.append(Step("Seen", f"By nobody yet; it stood on {stood} pages that nobody scrolled to."))
     else:
-        first = min(r.seen_at for r, _ in seen if r.seen_at is not None)
         waited = (first - row.published_at).total_seconds() / 3600 if row.published_at else 0.0
         steps.append(Step("First seen", f"{_moment(first)}, {hours(max(waited, 0.0))} after it was published."))
-        for reason, name in (("ranked", "by its rank"), ("exploration", "to be learned about"), ("ad", "as an ad")):
-            of = [(r, p) for r, p in seen if r.reason == reason]
-            if of:
-                people, places = len({p.visitor for _, p in of}), sorted(r.position for r, _ in of)
-                middle = ordinal(places[len(places) // 2])
-                steps.append(Step(f"Shown {name}", f"Seen {len(of)} times by {people} visitors, at the {middle} place "
-                                  "in the middle of them."))  # fmt: skip
-        clicked = sum(r.id in clicks for r, _ in seen)
-        steps.append(Step("Clicked", f"{clicked} times of {len(seen)}: {share(clicked, len(seen))}."))
+        steps += _seen(session, seen)
+    latest = select(OrderRow.at).where(OrderRow.listing_id == row.id).order_by(OrderRow.at.desc()).limit(3)
+    orders = session.scalars(latest).all()
     if orders:
-        steps.append(Step("Ordered", ", ".join(_moment(at) for at in orders[-3:])))
+        steps.append(Step("Ordered", ", ".join(_moment(at) for at in reversed(orders))))
     steps.append(Step("Now", f"It is {row.status}, {row.stock} left."))
     return tuple(steps)
+
+
+def _seen(session: Session, which: tuple[ColumnElement[bool], ...]) -> Iterator[Step]:
+    """How often the seen rows of a listing were shown for which reason, and what came of it."""
+    of_visitor = (
+        select(FeedRow.reason, FeedPageRow.visitor, func.count(), CLICKS)
+        .select_from(FeedRow)
+        .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
+        .where(*which)
+        .group_by(FeedRow.reason, FeedPageRow.visitor)
+    )
+    found = session.execute(of_visitor).all()
+    of_place = select(FeedRow.reason, FeedRow.position, func.count()).where(*which)
+    places: dict[str, list[int]] = defaultdict(list)
+    for reason, place, n in session.execute(of_place.group_by(FeedRow.reason, FeedRow.position)):
+        places[reason] += [place] * n
+    for reason, name in (("ranked", "by its rank"), ("exploration", "to be learned about"), ("ad", "as an ad")):
+        of = sorted(places[reason])
+        if of:
+            people = sum(r == reason for r, *_ in found)
+            yield Step(f"Shown {name}", f"Seen {len(of)} times by {people} visitors, at the "
+                       f"{ordinal(of[len(of) // 2])} place in the middle of them.")  # fmt: skip
+    visitor, n, clicks = (np.array([r[column] for r in found], np.int64) for column in (1, 2, 3))
+    click = np.repeat(np.tile([True, False], len(found)), np.stack([clicks, n - clicks], 1).ravel())
+    rate = click_rate(click, np.repeat(visitor, n)).words
+    yield Step("Clicked", f"{int(clicks.sum())} times of {int(n.sum())}: {rate}.")
 
 
 def _moment(at: datetime) -> str:

@@ -11,20 +11,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy import stats
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 
 from app.feed.live_feed import LiveFeed
 from app.market.promotions import EPOCH
 from app.market.reviews import REVIEW
 from app.ops import intervals
-from app.ops.impressions import Impressions, Window, impressions
+from app.ops.impressions import Impressions, Window, clicked, impressions
 from app.ops.intervals import NOTHING, Counted, Interval, exact
 from app.services import Services
 from app.store.db import Store
-from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, ListingRow, MessageRow, OutboxRow, SellerRow
+from app.store.tables import FeedPageRow, FeedRow, ListingRow, MessageRow, OutboxRow, SellerRow
 from recommend.cascade.registry import Loaded
 from recommend.cascade.scoring import SIMPLE
 
@@ -196,9 +197,7 @@ class Figures:
         yield Measure("pages", "pages asked for", "count", exact(float(asked)))
         yield Measure("reviews_waiting", "listings that wait for review", "count", exact(float(reviews)))
         yield Measure("reports", "reports by visitors", "count", exact(float(reported)))
-        seen = self.seen
-        rate = intervals.rate_interval(seen.click.astype(float), seen.visitor)
-        yield Measure("click_rate", "clicks of what was seen", "share", rate, len(seen), "impressions")
+        yield click_rate(self.seen.click, self.seen.visitor, "impressions")
 
     def _new(self) -> Iterable[Measure]:
         due = self.due
@@ -226,6 +225,12 @@ class Figures:
         return [x for x in new_listings(self.store, self.over.until - timedelta(hours=YOUNG_HOURS), self.over.until)
                 if x.starved]  # fmt: skip
 
+    @cached_property
+    def failures(self) -> list[dict[str, Any]]:
+        """Events of models that failed in the window, the latest first."""
+        return [e for e in self.feed.registry.events(50)
+                if e["what"] in ("failed", "rolled back") and e["at"] >= self.over.since.timestamp()]  # fmt: skip
+
     def _models(self) -> Iterable[Measure]:
         live = len(self.feed.feed.catalog)
         missing = [role for role in NEEDED if self.feed.models.get(role) is None]
@@ -236,13 +241,17 @@ class Figures:
         yield Measure(
             "model_age", "days since what the ranking model learned from", "days", age, int(age is not NOTHING)
         )
-        failed = [e for e in self.feed.registry.events(50)
-                  if e["what"] in ("failed", "rolled back") and e["at"] >= self.over.since.timestamp()]  # fmt: skip
-        yield Measure("model_failures", "models that failed", "count", exact(float(len(failed))))
+        yield Measure("model_failures", "models that failed", "count", exact(float(len(self.failures))))
         moment = self.feed.moment()
         base = self.feed.models.get("conversion")
         lacks = float(moment.promotion != 0 and base is not None and self.feed.models.copy(moment) is None)
         yield Measure("copy_missing", "promotions without a copy", "count", exact(lacks))
+
+
+def click_rate(click: np.ndarray, visitor: np.ndarray, of: str = "") -> Measure:
+    """Share of the impressions that were clicked, with its interval over visitors; both (n,)."""
+    rate = intervals.rate_interval(click.astype(float), visitor)
+    return Measure("click_rate", "clicks of what was seen", "share", rate, len(click), of)
 
 
 def quality(seen: Impressions, of: str) -> tuple[Measure, Measure]:
@@ -270,7 +279,14 @@ def new_listings(store: Store, since: datetime, until: datetime) -> list[NewList
     first, count = func.min(FeedRow.seen_at), func.count(FeedRow.id)
     with store.read() as session:
         query = (
-            select(ListingRow, SellerRow.name)
+            select(
+                ListingRow.id,
+                ListingRow.title,
+                ListingRow.category,
+                SellerRow.name,
+                ListingRow.status,
+                ListingRow.published_at,
+            )
             .join(SellerRow, SellerRow.id == ListingRow.seller_id)
             .where(ListingRow.published_at >= since, ListingRow.published_at <= until)
             .order_by(ListingRow.published_at.desc(), ListingRow.id)
@@ -278,23 +294,17 @@ def new_listings(store: Store, since: datetime, until: datetime) -> list[NewList
         rows = session.execute(query).all()
         ids = select(ListingRow.id).where(ListingRow.published_at >= since, ListingRow.published_at <= until)
         shown = FeedRow.listing_id.in_(ids) & FeedRow.seen_at.is_not(None)
-        at_first = select(FeedRow.listing_id, first, count).where(shown).group_by(FeedRow.listing_id)
+        clicks = func.sum(case((clicked(), 1), else_=0))
+        at_first = select(FeedRow.listing_id, first, count, clicks).where(shown).group_by(FeedRow.listing_id)
         seen = {r[0]: r[1:] for r in session.execute(at_first)}
-        clicked = (
-            select(FeedRow.listing_id, func.count(FeedEventRow.id))
-            .join(FeedEventRow, FeedEventRow.row_id == FeedRow.id)
-            .where(shown, FeedEventRow.kind == "click")
-            .group_by(FeedRow.listing_id)
-        )
-        clicks = {r[0]: int(r[1]) for r in session.execute(clicked)}
     out = []
-    for x, seller in rows:
-        assert x.published_at is not None
-        at, times = seen.get(x.id, (None, 0))
-        waited = max((at - x.published_at).total_seconds() / 3600, 0.0) if at is not None else None
-        out.append(NewListing(x.id, x.title, x.category, seller, x.status, x.published_at,
-                              (until - x.published_at).total_seconds() / 3600, waited, int(times),
-                              clicks.get(x.id, 0)))  # fmt: skip
+    for key, title, category, seller, status, published in rows:
+        assert published is not None
+        at, times, clicks_of = seen.get(key, (None, 0, 0))
+        waited = max((at - published).total_seconds() / 3600, 0.0) if at is not None else None
+        out.append(NewListing(key, title, category, seller, status, published,
+                              (until - published).total_seconds() / 3600, waited, int(times),
+                              int(clicks_of)))  # fmt: skip
     return out
 
 

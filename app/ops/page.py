@@ -112,9 +112,12 @@ def models(request: Request, services: Operator, over: Over = USUAL) -> Response
 @pages.get("/assistant")
 def assistant(request: Request, services: Operator, over: Over = USUAL) -> Response:
     """What sellers made of drafts."""
-    return shown(request, "assistant", "assistant.html", over, lambda report: {
-        "table": tables.assistant(services.store, report.over),
-        "wrong": tables.wrong_words(services.store, report.over)})  # fmt: skip
+
+    def values(report: Report) -> dict[str, Any]:
+        found = tables.assisted(services.store, report.over)
+        return {"table": tables.assistant(found), "wrong": tables.wrong_words(found)}
+
+    return shown(request, "assistant", "assistant.html", over, values)
 
 
 @pages.get("/experiments")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+SHOWN = 200  # rows of a table on a page; the export has all
 Cell = str | int | float | None
 
 
@@ -16,6 +17,11 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
     links: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> tuple[tuple[Cell, ...], ...]:
+        """The rows for a page."""
+        return self.rows[:SHOWN]
 
 
 def rounded(value: float | None, digits: int = 4) -> float | None:

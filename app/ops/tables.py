@@ -18,7 +18,7 @@ from app.market.promotions import Calendar, day_of
 from app.market.reviews import Reviews
 from app.ops.impressions import Impressions, Window
 from app.ops.intervals import share
-from app.ops.numbers import TARGET_HOURS, Figures, NewListing, quality
+from app.ops.numbers import TARGET_HOURS, Figures, NewListing, click_rate, quality
 from app.ops.table import Cell, Table
 from app.ops.table import rounded as _r
 from app.ops.verdicts import WORDS, Report
@@ -30,6 +30,8 @@ from recommend.metrics.ranks import gauc
 
 Pair = tuple[dict[str, Any], dict[str, Any]]
 """What the model wrote, and what was published."""
+Assisted = tuple[list[tuple[str, str | None, datetime]], list[tuple[str, datetime, Pair]]]
+"""See ``assisted``."""
 
 
 def watched(report: Report) -> Table:
@@ -77,7 +79,7 @@ def seen_in_time(figures: Figures) -> Table:
             groups[key(x)].append(x)
         rows += [(by, name, *_in_time(of)) for name, of in sorted(groups.items(), key=lambda g: (-len(g[1]), g[0]))]
     note = f"Of listings that are older than {TARGET_HOURS:.0f} hours; the target is to be seen within them."
-    return Table(("by", "which", "listings", "seen in time", "unseen", "median h to first seen"), tuple(rows), note)
+    return Table(("by", "which", "listings", "seen in time", "unseen"), tuple(rows), note)
 
 
 def _category(x: NewListing) -> str:
@@ -89,10 +91,7 @@ def _seller(x: NewListing) -> str:
 
 
 def _in_time(of: Sequence[NewListing]) -> tuple[Cell, ...]:
-    # The unseen ones wait for longer than all others, so that the median counts them.
-    waits = sorted(x.waited if x.waited is not None else float("inf") for x in of)
-    return (len(of), share(sum(x.in_time for x in of), len(of)), sum(x.waited is None for x in of),
-            _r(waits[len(waits) // 2], 2))  # fmt: skip
+    return (len(of), share(sum(x.in_time for x in of), len(of)), sum(x.waited is None for x in of))
 
 
 def model_health(figures: Figures) -> Table:
@@ -116,7 +115,7 @@ def model_health(figures: Figures) -> Table:
 def _health(day: str, model: str, stock: str, of: Impressions) -> tuple[Cell, ...]:
     order, level = quality(of, "")
     y, p, clicks = of.click, of.pctr, int(of.click.sum())
-    return (day, model, stock, len(of), clicks, share(clicks, len(of)), order.words, level.words,
+    return (day, model, stock, len(of), clicks, click_rate(y, of.visitor).words, order.words, level.words,
             _r(gauc(y, p, of.visitor), 3), _r(ece(y, p, 10), 4), _r(float(p.mean()), 4))  # fmt: skip
 
 
@@ -183,9 +182,9 @@ def promotions(feed: LiveFeed, calendar: Calendar) -> Table:
     return Table(headers, tuple(out), "Whole days, in UTC. './ipl recommend promote' makes the copy for a day.")
 
 
-def assistant(store: Store, over: Window) -> Table:
+def assistant(found: Assisted) -> Table:
     """Drafts of the window and what sellers made of them, by day and by category."""
-    events, pairs = _assisted(store, over)
+    events, pairs = found
     days: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     taps: dict[str, int] = defaultdict(int)
     for kind, draft, at in events:
@@ -208,9 +207,9 @@ def assistant(store: Store, over: Window) -> Table:
     return Table(headers, tuple(out), "Adopted: drafts that were published. Kept: published as the model wrote it.")
 
 
-def wrong_words(store: Store, over: Window) -> Table:
+def wrong_words(assisted_: Assisted) -> Table:
     """By fact: how often what the model stated was kept, changed or left out, and what sellers had to fill in."""
-    _, pairs = _assisted(store, over)
+    _, pairs = assisted_
     found: dict[str, list[str]] = defaultdict(list)
     wrong: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for _, _, (made, sold) in pairs:
@@ -236,19 +235,18 @@ def wrong_words(store: Store, over: Window) -> Table:
     return Table(headers, tuple(rows), "Stated by the model, and what was published; the most often wrong first.")
 
 
-def _assisted(
-    store: Store, over: Window
-) -> tuple[list[tuple[str, str | None, datetime]], list[tuple[str, datetime, Pair]]]:
+def assisted(store: Store, over: Window) -> Assisted:
     """Assistant events of a window, and its listings as (category, moment, what was written and published)."""
     with store.read() as session:
         query = select(EventRow.kind, EventRow.draft_id, EventRow.at).where(
             EventRow.at >= over.since, EventRow.draft_id.is_not(None)
         )
         events = [(str(kind), draft, at) for kind, draft, at in session.execute(query)]
-        listings = select(ListingRow).where(
+        columns = (ListingRow.category, ListingRow.created_at, ListingRow.generated, ListingRow.published)
+        listings = select(*columns).where(
             ListingRow.generated.is_not(None), ListingRow.published.is_not(None), ListingRow.created_at >= over.since
         )
-        pairs = [(x.category, x.created_at, (x.generated or {}, x.published or {})) for x in session.scalars(listings)]
+        pairs = [(category, at, (made or {}, sold or {})) for category, at, made, sold in session.execute(listings)]
     return events, pairs
 
 

@@ -218,9 +218,7 @@ class Report:
         return f"“{here.name}”" if here is not None else "A promotion"
 
     def _failure(self) -> str:
-        since = self.over.since.timestamp()
-        events = self.figures.feed.registry.events(50)
-        e = next((e for e in events if e["what"] in ("failed", "rolled back") and e["at"] >= since), None)
+        e = next(iter(self.figures.failures), None)
         if e is None:
             return "No model failed."
         return (
@@ -257,23 +255,25 @@ class Reports:
     def __init__(self, services: Services) -> None:
         self.services = services
         self.rules = read_rules(services.settings.alert_rules)
-        self._kept: dict[str, tuple[float, Report]] = {}
+        self._kept: dict[str, tuple[float, object, Report]] = {}
+        self._change = object()  # another one after each change by hand
         self._locks = {name: threading.Lock() for name in SPANS}
 
     def get(self, name: str) -> Report:
         """The report of a window, by its name."""
         over: Window = window(name)
         with self._locks[over.name]:  # whoever comes second waits for the first one's
-            at, report = self._kept.get(over.name, (-KEPT_SECONDS, None))
-            if report is None or time.monotonic() - at > KEPT_SECONDS:
-                report = Report(Figures(self.services, over), self.rules)
-                self._kept[over.name] = (time.monotonic(), report)
-            return report
+            kept, change = self._kept.get(over.name), self._change
+            if kept is None or kept[1] is not change or time.monotonic() - kept[0] > KEPT_SECONDS:
+                kept = (time.monotonic(), change, Report(Figures(self.services, over), self.rules))
+                self._kept[over.name] = kept
+            return kept[2]
 
     def latest(self, name: str) -> Report | None:
         """The last report of a window that was made, without making one."""
-        return self._kept.get(name, (0.0, None))[1]
+        kept = self._kept.get(name)
+        return kept[2] if kept is not None else None
 
     def forget(self) -> None:
-        """Something was changed by hand: the next report is made anew."""
-        self._kept.clear()
+        """Something was changed by hand: the next report is made anew, also if one is being made of what was."""
+        self._change = object()

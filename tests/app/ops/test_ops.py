@@ -196,19 +196,19 @@ def test_what_sellers_make_of_three_drafts(services, me):
     services.publisher.change(me, listing.id, {"title": "Half a year later"})
 
     over = window()
-    rows = {row[1]: row for row in tables.assistant(services.store, over).rows}
+    rows = {row[1]: row for row in tables.assistant(tables.assisted(services.store, over)).rows}
     day = rows[now().date().isoformat()]
     assert (day[2:4], day[4].split()[0]) == ((3, 2), "66.7")
     assert day[5] == 1.7  # five changes of three drafts; the rewrite is none
     # The title that the seller wrote came back from the rewrite and is not the model's; one changed later is.
     assert day[6:8] == (0.5, 0.0)
     assert rows["Longsleeve"][3] == 1
-    facts = {row[0]: row[1:] for row in tables.wrong_words(services.store, over).rows}
+    facts = {row[0]: row[1:] for row in tables.wrong_words(tables.assisted(services.store, over)).rows}
     assert facts["colour"][0] == 2
     assert facts["colour"][2:] == (1, 0, 0, "navy → black")
     assert facts["brand"][2:] == (0, 1, 0, "")
     assert facts["size"][2:5] == (0, 0, 1)
     assert facts["closure"][1].startswith("100.0 %")
     services.publisher.delete(me, listing.id)
-    (day,) = [row for row in tables.assistant(services.store, window()).rows if row[0] == "day"]
+    (day,) = [row for row in tables.assistant(tables.assisted(services.store, window())).rows if row[0] == "day"]
     assert (day[3], day[6]) == (2, 0.0)
