@@ -76,15 +76,15 @@ def t_shirt(canvas: Canvas, thing: Thing) -> None:
 
 
 def jumper(canvas: Canvas, thing: Thing) -> None:
-    """A knitted jumper with ribs."""
+    """A knitted jumper with ribs: shorter than a shirt, its arms stretched out."""
     first, second = rgb(canvas, thing.colour), rgb(canvas, thing.colour2 or "white")
     cloth, stitches = woven(canvas, thing.pattern, first, second), knit()
-    lift = float(canvas.rng.uniform(-0.02, 0.05))
+    lift = float(canvas.rng.uniform(0.04, 0.09))
     for side in (list, mirror):
         canvas.part(side(_sleeve(lift)), cloth, fold=(0.1, 0.05), puff=14, relief=stitches)
         canvas.part(side(_cuff(lift)), first, puff=6, folds=0, relief=knit(True), soft=0.01)
-    canvas.part(_body(0.85), cloth, puff=13, relief=stitches, folds=3)
-    canvas.part(both([(0.278, 0.84), (0.285, 0.9), (0.4, 0.91)]), first, puff=6, folds=0, relief=knit(True))
+    canvas.part(_body(0.77), cloth, puff=13, relief=stitches, folds=3)
+    canvas.part(both([(0.278, 0.76), (0.285, 0.82), (0.4, 0.83)]), first, puff=6, folds=0, relief=knit(True))
     _round_neck(canvas, first, 0.05, 0.03)
 
 
