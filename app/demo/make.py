@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
@@ -34,7 +36,7 @@ DAYS = 14
 TRAINED = 10  # days after which models are trained; they serve from then on
 SPARE = 2_000  # things beyond those of the making, for sellers who come later
 FIRST_DAY = 0.5  # share of the things that are there from the first day on
-PAGES = 0.55  # a visitor and day
+PAGES = 0.4  # a visitor and day
 FAST = 1e9  # pages a second that one visitor may ask for
 MODELS = {"pre_ranking": "two_tower", "ranking": "din", "conversion": "esmm"}
 PHOTOS_AT_ONCE = 4
@@ -73,26 +75,30 @@ def make(plan_: Plan, days: int = DAYS, index: SearchIndex | None = None) -> Non
     """Fill the home of the plan's settings; ``index``: of tests, in the place of its own."""
     say, made = plan_.say, plan_.made
     began = time.monotonic()
-    photos = draw([thing(n, made.seed) for n in range(made.listings)])
-    say(f"[1/4] {sum(map(len, photos))} photos of {made.listings} things drawn, {time.monotonic() - began:.0f} s")
-    pipeline = KnownThings(_no_model)
-    settings = plan_.settings.model_copy(update={"feed_per_second": FAST})
-    if index is None:
-        _index(settings, ipl_home())
-    services = Services(settings, pipeline=pipeline, index=index)
-    try:
-        market = plan_.market(services, pipeline, 0)
-        _live_through(market, photos, plan_, days)
-    finally:
-        services.close()
+    with drawn([thing(n, made.seed) for n in range(made.listings)]) as photos:
+        pipeline = KnownThings(_no_model)
+        settings = plan_.settings.model_copy(update={"feed_per_second": FAST})
+        if index is None:
+            _index(settings, ipl_home())
+        services = Services(settings, pipeline=pipeline, index=index)
+        try:
+            say(f"[1/4] the market is open, {made.listings} things are being drawn; {time.monotonic() - began:.0f} s")
+            _live_through(plan_.market(services, pipeline, 0), photos, plan_, days)
+        finally:
+            services.close()
 
 
-def draw(things: Sequence[Thing]) -> list[list[bytes]]:
-    """JPEG files of the things, drawn by all cores."""
+@contextmanager
+def drawn(things: Sequence[Thing]) -> Iterator[Iterator[list[bytes]]]:
+    """JPEG files of the things, one after the other, drawn ahead by processes of their own."""
     from app.demo.photos.render import photos_of
 
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        return list(pool.map(photos_of, things, chunksize=PHOTOS_AT_ONCE))
+    ignore = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends them by way of this process
+    pool = ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=signal.signal, initargs=ignore)
+    try:
+        yield pool.map(photos_of, things, chunksize=PHOTOS_AT_ONCE)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _no_model() -> KnownThings:
@@ -114,7 +120,7 @@ def _index(settings: Settings, usual: Path) -> None:
     build(sample_records(encoders.info), settings.index, encoders.info)
 
 
-def _live_through(market: Market, photos: Sequence[Sequence[bytes]], plan_: Plan, days: int) -> None:
+def _live_through(market: Market, photos: Iterator[list[bytes]], plan_: Plan, days: int) -> None:
     """Day by day: new things in the morning, visitors at their hours; models once there is enough to learn from."""
     began, published = time.monotonic(), 0
     rng = np.random.default_rng([plan_.made.seed, 1])
@@ -129,21 +135,23 @@ def _live_through(market: Market, photos: Sequence[Sequence[bytes]], plan_: Plan
             seconds = time.monotonic() - before
             plan_.say(f"[3/4] {', '.join(MODELS.values())} trained on {day} days, serving; {seconds:.0f} s")
         share = FIRST_DAY + (1 - FIRST_DAY) * day / max(days - 1, 1)
-        arrivals = range(published, round(len(photos) * share))
+        arrivals = range(published, round(plan_.made.listings * share))
         with market.services.outbox.held():
             for n in arrivals:
                 with at(start + timedelta(minutes=float(rng.uniform(0, 120)))):
-                    market.sell(market.things[n], photos[n])
+                    market.sell(market.things[n], next(photos))
         published = arrivals.stop
         if day == 0:
-            plan_.say(f"[2/4] the first {published} things are on sale; {days} days of visitors begin")
+            plan_.say(f"[2/4] the first {published} things are on sale; {time.monotonic() - began:.0f} s")
+            began = time.monotonic()
         with at(start):
             market.services.feed.refresh()
-        for moment, visitor in _visits(market, rng, start):
-            with at(moment):
-                market.visit(visitor)
-        with at(start + timedelta(days=1)):
-            market.hand_over()
+        with market.services.outbox.held():  # what is sold leaves the feed at once all the same
+            for moment, visitor in _visits(market, rng, start):
+                with at(moment):
+                    market.visit(visitor)
+            with at(start + timedelta(days=1)):
+                market.hand_over()
     spent = time.monotonic() - began - seconds
     plan_.say(f"[4/4] {days} days: {market.clicks} clicks, {market.orders} orders; {spent:.0f} s")
 

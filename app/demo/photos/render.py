@@ -18,7 +18,7 @@ from app.demo.things import Thing
 DRAWINGS: dict[str, Callable[[Canvas, Thing], None]] = {**tops.TOPS, **GARMENTS, **OBJECTS, **FURNISHINGS}
 LYING = {*tops.TOPS, *GARMENTS, "cushion", "book"} - {"trainers"}
 QUALITY = 84
-LABELLED = 0.5  # share of the things with a label of which it is shown
+THIRD = 0.15  # share of the things with a third photo
 DETAIL = {  # what of a kind is shown close
     "t-shirt": (0.5, 0.36), "jumper": (0.3, 0.72), "shirt": (0.5, 0.25), "hoodie": (0.5, 0.28), "jacket": (0.5, 0.25),
     "blazer": (0.5, 0.4), "dress": (0.5, 0.33), "jeans": (0.5, 0.2), "shorts": (0.5, 0.27), "skirt": (0.55, 0.27),
@@ -45,11 +45,11 @@ def pictures(thing: Thing, every: bool = False) -> list[np.ndarray]:
     else:
         views.append(View(0.0, side * float(rng.uniform(0.6, 1.1)), 0.76))
     found = [photo(canvas, view, lying, rng, thing.seed) for view in views]
-    if thing.size in ("XS", "S", "M", "L", "XL") and not every and rng.random() < LABELLED:
+    if thing.size in ("XS", "S", "M", "L", "XL") and not every and rng.random() < THIRD:
         close = Canvas(thing.seed)
         tops.label(close, thing)
         return [*found, photo(close, View(float(rng.normal(0, 4)), 0.0, 1.45, (0.5, 0.5)), True, rng, 0)]
-    if every or rng.random() < LABELLED:
+    if every or rng.random() < THIRD:
         close_up = View(float(rng.normal(0, 5)) * lying, 0.0, 1.75, DETAIL[thing.kind.name])
         found.append(photo(canvas, close_up, lying, rng, thing.seed))
     return found
