@@ -24,6 +24,7 @@ HNSW: Any = {"space": SPACE, "ef_construction": 100, "max_neighbors": 16, "ef_se
 Part = Literal["image", "text"]
 PARTS: tuple[Part, ...] = ("image", "text")
 _EVERYTHING = Filter()
+_NO_PHOTO = 1 << 30
 T = TypeVar("T")
 
 
@@ -112,6 +113,17 @@ class ListingIndex:
     def get(self, listing_id: str) -> IndexRecord | None:
         """The listing with its vectors, or None."""
         return next(iter(self._assemble({"listing_id": listing_id})), None)
+
+    def first_image_vectors(self, listing_ids: Iterable[str]) -> dict[str, list[float]]:
+        """The vector of each listing's first photo; listings without one are left out."""
+        found: dict[str, tuple[int, list[float]]] = {}
+        for group in chunks(listing_ids, BATCH):
+            rows = self._call("image", "get", where={"listing_id": {"$in": group}}, include=["embeddings"])
+            for row_id, vector in zip(rows["ids"], rows["embeddings"], strict=True):
+                key = RowKey.decode(row_id)
+                if int(key.part) < found.get(key.listing_id, (_NO_PHOTO, []))[0]:
+                    found[key.listing_id] = int(key.part), vector.tolist()
+        return {listing_id: vector for listing_id, (_, vector) in found.items()}
 
     def records(self) -> Iterator[IndexRecord]:
         """All listings with their vectors."""

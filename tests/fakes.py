@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from app.store.search_index import Hit
+from app.store.search_index import Hit, SearchIndex
 from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent, TextEvent
 from listing.facts.ensemble import AttributeCalibration, Calibration
 from listing.request import DraftRequest
@@ -252,8 +252,8 @@ def jpeg(colour: tuple[int, int, int] = (31, 42, 68), size: tuple[int, int] = (3
 
 
 @dataclass
-class FakeIndex:
-    """Implements ``app.store.search_index.SearchIndex`` in memory; finds by shared words.
+class FakeIndex(SearchIndex):
+    """``SearchIndex`` in memory; finds by shared words.
 
     fail: every call raises, like an index whose files are broken.
     """
@@ -276,12 +276,6 @@ class FakeIndex:
         self._check()
         for listing_id in listing_ids:
             self.entries.pop(listing_id, None)
-
-    def wipe(self, *, at_once: bool = False) -> bool:
-        return True
-
-    def close(self) -> None:
-        pass
 
     def ids(self) -> set[str]:
         self._check()

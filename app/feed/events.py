@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 
 import numpy as np
@@ -33,17 +33,20 @@ class FeedEvents:
         Returns how many were new.
         """
         new, of_items, of_posts, moment = 0, NewEvents(), NewEvents(), self._moment()
+        wanted = list(events)
+        for kind, _, listing_id, post_id in wanted:
+            if kind not in KINDS:
+                raise AppError("no_kind", f"An event is one of {', '.join(KINDS)}.", 422)
+            if bool(listing_id) == bool(post_id):
+                raise AppError("no_thing", "An event names a listing_id or a post_id, and not both.", 422)
         with self.store.write() as session:
             visitor_id = number(session, "visitor", visitor)
-            for kind, page_id, listing_id, post_id in events:
-                if kind not in KINDS:
-                    raise AppError("no_kind", f"An event is one of {', '.join(KINDS)}.", 422)
-                if bool(listing_id) == bool(post_id):
-                    raise AppError("no_thing", "An event names a listing_id or a post_id, and not both.", 422)
+            shown = _Shown(session, visitor_id, {page_id for _, page_id, listing_id, _ in wanted if listing_id})
+            for kind, page_id, listing_id, post_id in wanted:
                 if post_id:
                     new += self.posts.event(session, visitor_id, kind, page_id, post_id, of_posts)
                 else:
-                    new += _note(session, kind, _row(session, visitor_id, page_id, listing_id), of_items)
+                    new += shown.note(kind, page_id, listing_id, of_items)
         self.posts.count(visitor_id, of_posts, moment)
         self.feed.shown(of_items.seen, moment)
         for item_id in of_items.clicked:
@@ -96,32 +99,37 @@ class FeedEvents:
             self.feed.catalog.clicked([past.item_id], past.time_ms)
 
 
-def _row(session: Session, visitor_id: int, page_id: str, listing_id: str) -> FeedRow:
-    row = session.scalar(
-        select(FeedRow)
-        .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
-        .where(FeedRow.page_id == page_id, FeedRow.listing_id == listing_id, FeedPageRow.visitor == visitor_id)
-    )
-    if row is None:
-        raise AppError("not_found", "That listing did not stand on such a page of this visitor.", 404)
-    return row
+class _Shown:
+    """What stood on some pages of a visitor, and which events on it are known, read at once."""
 
+    def __init__(self, session: Session, visitor_id: int, page_ids: Collection[str]) -> None:
+        self.session = session
+        query = (
+            select(FeedRow)
+            .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
+            .where(FeedRow.page_id.in_(page_ids), FeedPageRow.visitor == visitor_id)
+        )
+        self._rows = {(row.page_id, row.listing_id): row for row in session.scalars(query)} if page_ids else {}
+        ids = [row.id for row in self._rows.values()]
+        known = select(FeedEventRow.row_id, FeedEventRow.kind).where(FeedEventRow.row_id.in_(ids))
+        self._known = {(row_id, kind) for row_id, kind in session.execute(known)} if ids else set()
 
-def _note(session: Session, kind: str, row: FeedRow, events: NewEvents) -> int:
-    """Write an event on a listing down; 1 when it is new, 0 when it was known."""
-    item_id = int(row.known["item_id"])
-    first_seen = row.seen_at is None
-    if kind == "impression" and not first_seen:
-        return 0
-    if kind != "impression":
-        query = select(FeedEventRow.id).where(FeedEventRow.row_id == row.id, FeedEventRow.kind == kind)
-        if session.scalar(query) is not None:
+    def note(self, kind: str, page_id: str, listing_id: str, events: NewEvents) -> int:
+        """Write an event on a listing down; 1 when it is new, 0 when it was known."""
+        row = self._rows.get((page_id, listing_id))
+        if row is None:
+            raise AppError("not_found", "That listing did not stand on such a page of this visitor.", 404)
+        item_id, first_seen = int(row.known["item_id"]), row.seen_at is None
+        if kind == "impression" and not first_seen:
             return 0
-        session.add(FeedEventRow(row_id=row.id, kind=kind))
-        session.flush()
-        if kind == "click":
-            events.clicked.append(item_id)
-    if first_seen:  # who clicked has seen
-        row.seen_at = now()
-        events.seen.append(item_id)
-    return 1
+        if kind != "impression":
+            if (row.id, kind) in self._known:
+                return 0
+            self._known.add((row.id, kind))
+            self.session.add(FeedEventRow(row_id=row.id, kind=kind))
+            if kind == "click":
+                events.clicked.append(item_id)
+        if first_seen:  # who clicked has seen
+            row.seen_at = now()
+            events.seen.append(item_id)
+        return 1

@@ -6,11 +6,10 @@ What others use is this class; its rooms are ``sync`` (listings), ``posts``, ``p
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 
 from app.feed.events import FeedEvents
-from app.feed.items import CONTENT
+from app.feed.items import CONTENT, milliseconds
 from app.feed.pages import PageMaker
 from app.feed.posts import LivePosts
 from app.feed.sync import ListingSync
@@ -48,7 +47,8 @@ class LiveFeed:
         pages = PageMaker(settings, store, self.feed, self.listings, self.posts, metrics, self.moment)
         self._events = FeedEvents(store, self.feed, self.posts, self.moment)
         self._calendar = Calendar()
-        self.page, self.explain, self.p99_ms, self.again = pages.page, pages.explain, pages.p99_ms, pages.again
+        self.page, self.explain, self.considered = pages.page, pages.explain, pages.considered
+        self.took, self.pages_ms, self.again = pages.took, pages.pages_ms, pages.again
         self.events, self.opened = self._events.take, self._events.opened
         self.catch_up, self.forget_changes = self.listings.catch_up, self.listings.forget_changes
 
@@ -63,7 +63,7 @@ class LiveFeed:
 
     def moment(self) -> Moment:
         """Now, with what the calendar says of today."""
-        return self._calendar.moment(int(time.time() * 1000))
+        return self._calendar.moment(milliseconds(now()))
 
     def read_calendar(self) -> None:
         """Read the calendar of promotions anew."""

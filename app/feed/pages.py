@@ -21,18 +21,18 @@ from app.settings import Settings
 from app.store import listing_repo
 from app.store.db import Store
 from app.store.draft_repo import new_id
-from app.store.tables import FeedCandidatesRow, FeedPageRow, FeedRow, NumberRow
+from app.store.tables import FeedCandidatesRow, FeedPageRow, FeedRow, NumberRow, now
 from app.views import Busy
 from listing.schema import Listing
 from recommend.cascade.catalog import Catalog
 from recommend.cascade.feed import Feed
-from recommend.cascade.page import Shown, Slate
+from recommend.cascade.page import PageState, Shown, Slate
 from recommend.cascade.request import HOUR_MS, Moment
 from recommend.cascade.visitors import Visitor
 
 MAX_BUCKETS = 10_000  # visitors; beyond them those who have not come for ``FORGET_S`` are forgotten
 FORGET_S = 60.0
-FEWEST_TIMES = 20  # pages below which nothing is said of the 99th percentile
+KEPT_TIMES = 20_000  # pages of which is known how long they took
 SCORES = ("pctr", "pcvr", "score", "bid", "ecpm", "price_per_click", "policy", "propensity", "pre_rank", "rank")
 
 
@@ -111,7 +111,7 @@ class PageMaker:
         self._seconds = metrics.feed_seconds
         self._line, self._rates = threading.Semaphore(settings.feed_waiting), Rates(settings.feed_per_second)
         self._rng = np.random.default_rng()
-        self._latest_ms: deque[float] = deque(maxlen=500)
+        self.took: deque[tuple[float, float]] = deque(maxlen=KEPT_TIMES)  # when a page was made, and how long it took
 
     def page(self, visitor: str, size: int) -> Page:
         """A page for a visitor, written down."""
@@ -126,14 +126,18 @@ class PageMaker:
             self._line.release()
         seconds = time.perf_counter() - began
         self._seconds.observe(seconds)
-        self._latest_ms.append(1000 * seconds)
+        self.took.append((now().timestamp(), 1000 * seconds))
         return page
 
     def explain(self, visitor: str, size: int) -> tuple[Slate, dict[int, Listing]]:
-        """What a visitor would see now, and why; nothing is written down or counted. For operators."""
-        known = self._known_visitor(visitor)
-        slate = self.feed.slate(known if known is not None else -1, self._moment(), size)
+        """What a visitor would see now; nothing is written down or counted."""
+        slate = self.considered(visitor, size).slate
         return slate, self.listings.listings(s.item_id for s in (*slate.page, *slate.fell))
+
+    def considered(self, visitor: str, size: int) -> PageState:
+        """What a visitor would see now, with all that each stage thought; nothing is written down or counted."""
+        known = self._known_visitor(visitor)
+        return self.feed.considered(known if known is not None else -1, self._moment(), size)
 
     def again(self, visitor: str, page_id: str) -> list[Place]:
         """The listings of a page that was made for this visitor, in its order, as far as they can still be bought."""
@@ -150,9 +154,9 @@ class PageMaker:
         places = [(rows[x.id], x) for x in listings if x.status == "active"]
         return [Place(row.position, row.reason, float(row.scores["pctr"]), listing=x) for row, x in places]
 
-    def p99_ms(self) -> float | None:
-        """Of the last pages, waiting included; None before there are ``FEWEST_TIMES``."""
-        return float(np.percentile(list(self._latest_ms), 99)) if len(self._latest_ms) >= FEWEST_TIMES else None
+    def pages_ms(self, since: float) -> list[float]:
+        """Milliseconds of each of this server's latest pages, waiting included, from a moment on (s since 1970)."""
+        return [ms for at, ms in list(self.took) if at >= since]
 
     def _visitor(self, name: str) -> int:
         """The visitor's number; only a new visitor has to wait for the store's writers."""

@@ -15,6 +15,7 @@ import numpy as np
 from sqlalchemy import select
 
 from app.feed.items import (
+    PART,
     Prices,
     Projection,
     category_code,
@@ -67,7 +68,7 @@ class ListingSync:
     def start(self) -> None:
         """Fill the catalogue with the listings on sale."""
         self._changes.start()
-        self._projection = Projection.load(self._projection_file, self._sample())
+        self._projection = Projection.load(self._projection_file, self._sample)
         with self.store.read() as session:
             priced = session.execute(select(ListingRow.category, ListingRow.price).where(ListingRow.price.is_not(None)))
             self._prices = Prices.read([(c, float(p)) for c, p in priced if p is not None])
@@ -98,7 +99,7 @@ class ListingSync:
         moment = self._moment()
         for x, item in zip(on_sale, items, strict=True):
             self._keys[item.item_id], self._numbers[x.id] = x.id, item.item_id
-            self.feed.put(item, moment)
+        self.feed.put_many(items, moment)
         self.remove(self._gone(ids))
         self._count(len(self.feed.catalog))
 
@@ -137,8 +138,8 @@ class ListingSync:
         with self.store.write() as session:
             item_ids = numbers(session, "listing", ids)
             sellers = numbers(session, "seller", [x.seller_id for x in listings])
-            ads = session.scalars(select(AdRow).where(AdRow.listing_id.in_(ids)))
-            bid = {ad.listing_id: ad.bid for ad in ads}
+            ads = (select(AdRow).where(AdRow.listing_id.in_(ids[n : n + PART])) for n in range(0, len(ids), PART))
+            bid = {ad.listing_id: ad.bid for query in ads for ad in session.scalars(query)}
             items = [self._item(x, item_ids[x.id], sellers[x.seller_id], vectors, bid.get(x.id, 0.0)) for x in listings]
             note_items(session, items)
         return items
@@ -170,11 +171,12 @@ class ListingSync:
 
     def _gone(self, listing_ids: Collection[str]) -> set[str]:
         """Those that were sold or withdrawn while they were being put in: who sold them may have come before us."""
+        ids, gone = list(listing_ids), set(listing_ids)
+        still = select(ListingRow.id).where(ListingRow.status == "active", ListingRow.stock > 0)
         with self.store.read() as session:
-            still = select(ListingRow.id).where(
-                ListingRow.id.in_(listing_ids), ListingRow.status == "active", ListingRow.stock > 0
-            )
-            return set(listing_ids) - set(session.scalars(still))
+            for start in range(0, len(ids), PART):
+                gone -= set(session.scalars(still.where(ListingRow.id.in_(ids[start : start + PART]))))
+        return gone
 
     def _sample(self) -> np.ndarray | None:
         """Image vectors of the sample listings, on which the content vectors' axes are fitted."""
@@ -182,7 +184,7 @@ class ListingSync:
         if past is None:
             return None
         try:
-            vectors = [r.image_vectors[0] for r in past.index.records() if r.image_vectors]
+            vectors = list(past.index.first_image_vectors(sorted(past.index.ids())).values())
         except Exception:
             log.exception("the index gives no vectors; the feed's content vectors are drawn at random")
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from app.store.search_index import Hit, SearchIndex
 from listing.safety.contacts import scrub_for_index
 from listing.schema import Listing
 from rag_index import IndexRecord
+from rag_index.storage.rows import chunks
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -29,27 +31,26 @@ class ChromaSearchIndex(SearchIndex):
         self.past = past
 
     def put(self, listing: Listing, photos: Sequence[Path]) -> None:
-        self.past.index.add([self.record(listing, photos)])
+        self.put_many([(listing, photos)])
 
-    def record(self, listing: Listing, photos: Sequence[Path]) -> IndexRecord:
-        """The listing as the index takes it: no contact data in any text, one vector a photo, one for the text."""
-        text = scrub_for_index(f"{listing.title}\n{listing.description}")[:MAX_CHARACTERS]
+    def put_many(self, listings: Sequence[tuple[Listing, Sequence[Path]]]) -> None:
+        self.past.index.add(self.records(listings))
+
+    def records(self, listings: Sequence[tuple[Listing, Sequence[Path]]]) -> list[IndexRecord]:
+        """Listings as the index takes them: no contact data in any text, one vector a photo, one for the text."""
         encoders = self.past.encoders
-        hashes = {ref.id: ref.phash for ref in listing.photos}
-        return IndexRecord(
-            listing_id=listing.id,
-            seller_id=listing.seller_id,
-            category=listing.category,
-            phashes=[hashes[path.stem] for path in photos],
-            image_vectors=encoders.image_vectors([_pixels(path) for path in photos]).tolist(),
-            text=text,
-            text_vector=encoders.text_vectors([text])[0].tolist(),
-            attributes={name: scrub_for_index(value) for name, value in listing.attributes.items()},
-            price=listing.price,
-            currency=listing.currency if listing.price is not None else None,
-            sold=listing.status == "sold",
-            origin="user",
+        texts = [scrub_for_index(f"{x.title}\n{x.description}")[:MAX_CHARACTERS] for x, _ in listings]
+        paths = [path for _, photos in listings for path in photos]
+        of_photos = (
+            vector
+            for group in chunks(paths, encoders.batch_size)  # all photos of a backlog at once would be gigabytes
+            for vector in encoders.image_vectors([_pixels(path) for path in group]).tolist()
         )
+        of_texts = encoders.text_vectors(texts).tolist()
+        return [
+            _record(x, photos, list(islice(of_photos, len(photos))), text, vector)
+            for (x, photos), text, vector in zip(listings, texts, of_texts, strict=True)
+        ]
 
     def remove(self, listing_ids: Collection[str]) -> None:
         self.past.index.remove(listing_ids)
@@ -64,8 +65,7 @@ class ChromaSearchIndex(SearchIndex):
         self.past.index.close()
 
     def vectors(self, listing_ids: Collection[str]) -> dict[str, list[float]]:
-        records = {i: self.past.index.get(i) for i in listing_ids}
-        return {i: list(r.image_vectors[0]) for i, r in records.items() if r is not None and r.image_vectors}
+        return self.past.index.first_image_vectors(listing_ids)
 
     def photo_vector(self, photo: Path) -> list[float] | None:
         return [float(v) for v in self.past.encoders.image_vectors([_pixels(photo)])[0]]
@@ -85,8 +85,33 @@ class ChromaSearchIndex(SearchIndex):
         return [Hit(i, score) for i, score in sorted(best.items(), key=lambda pair: -pair[1])][:limit]
 
 
+def _record(
+    listing: Listing, photos: Sequence[Path], image_vectors: list[list[float]], text: str, text_vector: list[float]
+) -> IndexRecord:
+    hashes = {ref.id: ref.phash for ref in listing.photos}
+    return IndexRecord(
+        listing_id=listing.id,
+        seller_id=listing.seller_id,
+        category=listing.category,
+        phashes=[hashes[path.stem] for path in photos],
+        image_vectors=image_vectors,
+        text=text,
+        text_vector=text_vector,
+        attributes={name: scrub_for_index(value) for name, value in listing.attributes.items()},
+        price=listing.price,
+        currency=listing.currency if listing.price is not None else None,
+        sold=listing.status == "sold",
+        origin="user",
+    )
+
+
 def _pixels(photo: Path) -> Image:
     from PIL import Image
 
-    with Image.open(photo) as opened:
-        return opened.convert("RGB")
+    try:
+        with Image.open(photo) as opened:
+            return opened.convert("RGB")
+    except OSError as error:
+        if error.errno is not None:  # the disk's, which may pass; Pillow's own have no number
+            raise
+        raise ValueError(f"The photo {photo.name} cannot be decoded.") from error

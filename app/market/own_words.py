@@ -18,7 +18,10 @@ from listing.taxonomy import load_taxonomy
 
 def without_contacts(draft: Draft) -> Draft:
     """The draft with title, description and facts as they may be published; what is clean stays as it is."""
-    facts = [a if a.value is None else a.model_copy(update={"value": scrub(a.value)}) for a in draft.attributes]
+    facts = [
+        a if a.value is None or _is_listed(a.name, a.value) else a.model_copy(update={"value": scrub(a.value)})
+        for a in draft.attributes
+    ]
     texts = {"title": clean_title(draft.title), "description": scrub(draft.description)}
     return draft.model_copy(update={**texts, "attributes": facts})
 

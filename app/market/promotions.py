@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Literal
 
 from sqlalchemy import select
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.editing import edits
 from app.store.db import Store, alone_in
-from app.store.tables import PromotionRow
+from app.store.tables import PromotionRow, now
 from app.views import AppError
 from recommend.cascade.promote import Target
 from recommend.cascade.request import DAY_MS, Moment
@@ -144,7 +144,7 @@ def day_of(number: int) -> date:
 
 def today() -> date:
     """Today, in UTC."""
-    return datetime.now(UTC).date()
+    return now().date()
 
 
 def read_date(text: str) -> date:

@@ -9,50 +9,50 @@ from dataclasses import asdict
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
 from app.market.promotions import MAX_DAYS, Promotion, today
 from app.market.reviews import REASON_LENGTH
-from app.ops import numbers
+from app.ops import tables
 from app.ops.drift import drift_by_feature
-from app.ops.impressions import impressions
+from app.ops.experiments import experiments
 from app.ops.table import Table
+from app.ops.verdicts import Report, Reports
 from app.routing import ERRORS, Body, Id, Operator
 from app.services import Services
 from app.views import AppError
 
-TABLES: dict[str, Callable[[Services], Table]] = {
-    "new-listings": lambda s: numbers.new_listings(s.store),
-    "reviews": lambda s: numbers.review_queue(s.reviews),
-    "reports": lambda s: numbers.reports(s.messages),
-    "model-health": lambda s: numbers.model_health(impressions(s.store)),
-    "drift-by-feature": lambda s: drift_by_feature(s.store, s.feed),
-    "models": lambda s: numbers.models(s.feed),
-    "promotions": lambda s: numbers.promotions(s.feed, s.promotions.calendar()),
-    "model-events": lambda s: numbers.model_events(s.feed),
-    "assistant": lambda s: numbers.assistant(s.store),
+TABLES: dict[str, Callable[[Services, Callable[[], Report]], Table]] = {
+    "figures": lambda _, report: tables.watched(report()),
+    "new-listings": lambda _, report: tables.new_listings(report().figures),
+    "seen-in-time": lambda _, report: tables.seen_in_time(report().figures),
+    "reviews": lambda s, _: tables.review_queue(s.reviews),
+    "reports": lambda s, _: tables.reports(s.messages),
+    "model-health": lambda _, report: tables.model_health(report().figures),
+    "drift-by-feature": lambda s, _: drift_by_feature(s.store, s.feed),
+    "models": lambda s, _: tables.models(s.feed),
+    "model-events": lambda s, _: tables.model_events(s.feed),
+    "promotions": lambda s, _: tables.promotions(s.feed, s.promotions.calendar()),
+    "assistant": lambda s, report: tables.assistant(tables.assisted(s.store, report().over)),
+    "wrong-words": lambda s, report: tables.wrong_words(tables.assisted(s.store, report().over)),
+    "experiments": lambda *_: experiments(),
 }
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+Over = Annotated[Literal["1h", "24h", "7d", "14d"], Query(description="How far back it looks.")]
 ops = APIRouter(prefix="/ops", include_in_schema=False)
 v1 = APIRouter(prefix="/v1", responses=ERRORS)
 
 
-@ops.get("")
-def front() -> RedirectResponse:
-    """The page's name without its last slash leads to the page."""
-    return RedirectResponse("/ops/")
-
-
 @ops.get("/export/{name}.{kind}")
-def export(services: Operator, name: str, kind: str) -> Response:
+def export(request: Request, services: Operator, name: str, kind: str, over: Over = "24h") -> Response:
     """A table as CSV or JSON."""
     if name not in TABLES or kind not in ("csv", "json"):
         raise AppError(
             "not_found", f"There is no such table; there are {', '.join(TABLES)}, each as .csv and .json.", 404
         )
-    table = TABLES[name](services)
+    table = TABLES[name](services, lambda: reports_of(request).get(over))
     if kind == "json":
         return JSONResponse([dict(zip(table.headers, row, strict=True)) for row in table.rows])
     text = io.StringIO()
@@ -66,6 +66,53 @@ def export(services: Operator, name: str, kind: str) -> Response:
 def _plain(cell: object) -> object:
     """A title that a spreadsheet would take for a formula stays a title."""
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" else cell
+
+
+def reports_of(request: Request) -> Reports:
+    """The reports of the app that answers."""
+    found: Reports = request.app.state.reports
+    return found
+
+
+class FigureBody(Body):
+    """A figure with its 95 % interval; null: it cannot be said."""
+
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int = Field(description="How many of ``of`` it was counted over.")
+    of: str
+    unit: str
+    state: Literal["good", "look", "bad", "unknown", ""] = Field(description="By its rule; empty without one.")
+    says: str
+
+
+class OpsBody(Body):
+    """What the operator's page says of a window."""
+
+    window: str
+    as_of: datetime
+    state: Literal["good", "look", "bad", "unknown"]
+    headline: str
+    to_do: list[str]
+    figures: dict[str, FigureBody]
+
+
+@v1.get("/ops", tags=["operations"])
+def figures(request: Request, _: Operator, over: Over = "24h") -> OpsBody:
+    """The operator's figures: those of the page, of ``/metrics`` and of the alerts."""
+    report = reports_of(request).get(over)
+    judged = {f.rule.measure: f for f in report.findings}
+    found = {}
+    for key, m in report.measures.items():
+        finding = judged.get(key)
+        found[key] = FigureBody(
+            name=m.name, value=m.found.value, low=m.found.low, high=m.found.high, n=m.n, of=m.of, unit=m.unit,
+            state=finding.state if finding else "", says=finding.says if finding else "",
+        )  # fmt: skip
+    return OpsBody(window=over, as_of=report.over.until, state=report.state, headline=report.headline,
+                   to_do=[f.says for f in report.to_do], figures=found)  # fmt: skip
 
 
 class WaitingBody(Body):
@@ -110,21 +157,24 @@ def waiting(services: Operator) -> QueueBody:
 
 
 @v1.post("/reviews/{listing_id}/hold", status_code=204, tags=["reviews"])
-def hold(services: Operator, listing_id: Id) -> None:
+def hold(request: Request, services: Operator, listing_id: Id) -> None:
     """Take a listing off the market until it is approved or refused, as after a report of it."""
     services.reviews.pull(listing_id)
+    reports_of(request).forget()
 
 
 @v1.post("/reviews/{listing_id}/approve", status_code=204, tags=["reviews"])
-def approve(services: Operator, listing_id: Id, wish: Approval) -> None:
+def approve(request: Request, services: Operator, listing_id: Id, wish: Approval) -> None:
     """Let a listing go live."""
     services.reviews.approve(listing_id, wish.version)
+    reports_of(request).forget()
 
 
 @v1.post("/reviews/{listing_id}/refuse", status_code=204, tags=["reviews"])
-def refuse(services: Operator, listing_id: Id, wish: Rejection) -> None:
+def refuse(request: Request, services: Operator, listing_id: Id, wish: Rejection) -> None:
     """Keep a listing off the market."""
     services.reviews.refuse(listing_id, wish.version, wish.reason)
+    reports_of(request).forget()
 
 
 class PromotionWish(Body):
@@ -156,15 +206,18 @@ def promotions(services: Operator) -> PromotionsBody:
 
 
 @v1.post("/promotions", status_code=201, tags=["promotions"])
-def declare(services: Operator, wish: PromotionWish) -> PromotionBody:
+def declare(request: Request, services: Operator, wish: PromotionWish) -> PromotionBody:
     """Declare a promotion. Past ones may be declared as well: their days are what a copy is made from."""
-    return _body(services.promotions.declare(wish.name, wish.first_day, wish.days))
+    promotion = services.promotions.declare(wish.name, wish.first_day, wish.days)
+    reports_of(request).forget()
+    return _body(promotion)
 
 
 @v1.delete("/promotions/{number}", status_code=204, tags=["promotions"])
-def withdraw(services: Operator, number: Number) -> None:
+def withdraw(request: Request, services: Operator, number: Number) -> None:
     """Take a promotion off the calendar."""
     services.promotions.withdraw(number)
+    reports_of(request).forget()
 
 
 def _body(promotion: Promotion) -> PromotionBody:

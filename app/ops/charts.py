@@ -1,15 +1,20 @@
-"""The pictures of the operator's page: titles state what is seen; one palette, readable in grey and in the dark."""
+"""The pictures of the operator's page. Their titles are words of the figures; one palette, readable in grey and in the
+dark."""
 
 from __future__ import annotations
 
+import base64
+import html
+import io
 from typing import TYPE_CHECKING
 
 import numpy as np
+from markupsafe import Markup
 
-from app.ops.impressions import Impressions, wilson
-from app.ops.numbers import HIGH, LOW, minutes
-from app.ops.table import Table
-from recommend.metrics.calibration import pcoc
+from app.ops.intervals import rate_interval
+from app.ops.numbers import TARGET_HOURS, Figures, quality, waiting_curve
+from app.ops.verdicts import Report
+from recommend.cascade.scoring import SIMPLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,101 +24,94 @@ GREEN, ORANGE, GREY = "#1a8a72", "#c2571a", "#7b8682"
 BINS = 8
 
 
-def _figure(width: float = 6.2, height: float = 3.2) -> tuple[Figure, Axes]:
-    from matplotlib.figure import Figure as New
-
-    figure = New(figsize=(width, height), dpi=110, layout="constrained", facecolor="none")
-    axis = figure.subplots()
-    axis.set_facecolor("none")
-    for side in ("top", "right"):
-        axis.spines[side].set_visible(False)
-    # Grey that reads on a light and on a dark page alike.
-    axis.tick_params(labelsize=8, colors=GREY)
-    for part in (axis.xaxis.label, axis.yaxis.label, axis.title):
-        part.set_color(GREY)
-    for side in ("bottom", "left"):
-        axis.spines[side].set_color(GREY)
-    return figure, axis
+def picture(figure: Figure) -> Markup:
+    """The figure as an SVG image; its title is also its description."""
+    file = io.StringIO()
+    figure.savefig(file, format="svg")
+    title = html.escape(figure.axes[0].get_title(loc="left") or "Nothing to show yet", quote=True)
+    data = base64.b64encode(file.getvalue().encode()).decode()
+    return Markup(f'<figure class="picture"><img alt="{title}" src="data:image/svg+xml;base64,{data}"></figure>')
 
 
-def _empty(axis: Axes, text: str) -> None:
-    axis.text(0.5, 0.5, text, ha="center", va="center", transform=axis.transAxes, color=GREY, fontsize=10)
-    axis.set_axis_off()
-
-
-def reliability(seen: Impressions) -> Figure:
-    """Observed click rate by predicted one, with 95 % intervals."""
-    figure, axis = _figure(4.6, 3.4)
+def reliability(report: Report) -> Figure:
+    """Observed click rate by predicted one of what the present ranking showed, with 95 % intervals over visitors."""
+    figure, axis = _figure(4.8, 3.4)
+    seen = report.figures.judged
     if not seen.click.any():
-        _empty(axis, "No clicks yet")
-        return figure
+        return _empty(figure, axis, f"No click yet on what {report.figures.ranking} ranked")
     edges = np.unique(np.quantile(seen.pctr, np.linspace(0, 1, BINS + 1)[1:-1]))
     place = np.searchsorted(edges, seen.pctr, side="right")
     for bin_ in np.unique(place):
-        at = place == bin_
-        low, high = wilson(int(seen.click[at].sum()), int(at.sum()))
-        x = float(seen.pctr[at].mean())
-        axis.plot([x, x], [low, high], color=GREEN, linewidth=2)
-        axis.plot(x, seen.click[at].mean(), "o", color=GREEN, markersize=5)
+        of = seen.where(place == bin_)
+        found, x = rate_interval(of.click.astype(float), of.visitor), float(of.pctr.mean())
+        if found.low is not None and found.high is not None:
+            axis.plot([x, x], [found.low, found.high], color=GREEN, linewidth=2)
+        axis.plot(x, found.value or 0.0, "o", color=GREEN, markersize=5)
     top = max(float(seen.pctr.max()), axis.get_ylim()[1])
     axis.plot([0, top], [0, top], color=GREY, linewidth=1, linestyle="--")
-    ratio = pcoc(seen.click, seen.pctr)
-    reads = (
-        "agree with clicks" if LOW <= ratio <= HIGH else ("promise too much" if ratio > HIGH else "promise too little")
+    axis.set_title(
+        f"Predicted over observed {report.measures['pcoc'].words.partition(' (')[0]}",
+        fontsize=10,
+        loc="left",
+        color=GREY,
     )
-    axis.set_title(f"Predictions {reads} (PCOC {ratio:.2f})", fontsize=10, loc="left", color=GREY)
-    axis.set_xlabel("predicted click rate", fontsize=8)
-    axis.set_ylabel("observed, 95 % interval", fontsize=8)
-    return figure
+    return _named(figure, axis, "predicted click rate", "observed, 95 % interval")
 
 
-def by_day(table: Table) -> Figure:
-    """Click rate and calibration by day."""
+def by_day(report: Report) -> Figure:
+    """Click rate, observed and predicted, by day; days that break the rule of calibration are named."""
     figure, axis = _figure()
-    rows = [row for row in reversed(table.rows) if row[1] == "all"]
-    if not rows:
-        _empty(axis, "No impressions yet")
-        return figure
-    days = [str(row[0])[5:] for row in rows]
-    rates = [100 * int(row[3] or 0) / int(row[2] or 1) for row in rows]
-    reach = [wilson(int(row[3] or 0), int(row[2] or 0)) for row in rows]
-    below = [max(r - 100 * a, 0) for r, (a, _) in zip(rates, reach, strict=True)]
-    above = [max(100 * b - r, 0) for r, (_, b) in zip(rates, reach, strict=True)]
-    axis.errorbar(days, rates, yerr=[below, above], fmt="o-", color=GREEN, capsize=3, label="observed")
-    axis.plot(days, [100 * float(row[9] or 0) for row in rows], "s--", color=ORANGE, label="predicted")
-    off = [d for d, row in zip(days, rows, strict=True) if row[7] is not None and not LOW <= float(row[7]) <= HIGH]
-    says = f"Predictions were off on {', '.join(off[-3:])}" if off else "Predictions followed the clicks"
+    seen = report.figures.seen
+    seen = seen.where(~seen.ad)
+    days = sorted(set(seen.day.tolist()))
+    if not days:
+        return _empty(figure, axis, "No impressions yet")
+    rule = next((f.rule for f in report.findings if f.rule.measure == "pcoc"), None)
+    rates, below, above, predicted, off = [], [], [], [], []
+    for day in days:
+        of = seen.where(seen.day == day)
+        found = rate_interval(of.click.astype(float), of.visitor)
+        rate = 100 * (found.value or 0.0)
+        rates.append(rate)
+        below.append(rate - 100 * (found.low if found.low is not None else rate / 100))
+        above.append(100 * (found.high if found.high is not None else rate / 100) - rate)
+        predicted.append(100 * float(of.pctr.mean()))
+        if rule is not None:
+            of = of.where(of.model != SIMPLE) if rule.model else of
+            off += [day[5:]] if rule.fails_by(quality(of, "")[1]) else []
+    names = [day[5:] for day in days]
+    axis.errorbar(names, rates, yerr=[below, above], fmt="o-", color=GREEN, capsize=3, label="observed")
+    axis.plot(names, predicted, "s--", color=ORANGE, label="predicted")
+    says = f"Predictions were off on {', '.join(off[-3:])}" if off else "No day is shown to be off"
     axis.set_title(says, fontsize=10, loc="left", color=GREY)
-    axis.set_ylabel("click rate, %", fontsize=8)
     axis.set_ylim(0, None)
+    axis.tick_params(axis="x", rotation=45 if len(names) > 7 else 0)
     axis.legend(frameon=False, fontsize=8, labelcolor=GREY)
-    return figure
+    return _named(figure, axis, "", "click rate, %")
 
 
-def first_impressions(table: Table) -> Figure:
-    """How long new listings waited to be seen first."""
+def first_impressions(figures: Figures) -> Figure:
+    """Share of the new listings that was seen by each hour (Kaplan-Meier), with its 95 % interval and the target."""
     figure, axis = _figure()
-    waited = np.sort([float(row[4]) for row in table.rows if row[4] is not None])
-    if not len(waited):
-        _empty(axis, "No new listing has been seen yet")
-        return figure
-    unseen = len(table.rows) - len(waited)
-    axis.step(
-        np.maximum(waited, 0.05), np.arange(1, len(waited) + 1) / len(table.rows) * 100, where="post", color=GREEN
-    )
+    curve = waiting_curve(figures.arrived)
+    if curve is None:
+        return _empty(figure, axis, "No new listing has been seen yet")
+    x = np.maximum(curve.hours, 0.01)
+    axis.step(x, 100 * (1 - curve.unseen), where="post", color=GREEN)
+    seen = [100 * (1 - end) for end in (curve.high, curve.low)]
+    axis.fill_between(x, seen[0], seen[1], step="post", color=GREEN, alpha=0.15)
+    axis.axvline(TARGET_HOURS, color=GREY, linestyle="--", linewidth=1)
     axis.set_xscale("log")
     axis.set_ylim(0, 100)
-    axis.set_xlabel("minutes from publishing to the first impression (log)", fontsize=8)
-    axis.set_ylabel("share of new listings, %", fontsize=8)
-    half = float(np.median(waited))
-    says = f"Half of those that were seen waited {minutes(half)} or less"
-    axis.set_title(f"{says}; {unseen} are unseen", fontsize=10, loc="left", color=GREY)
-    return figure
+    axis.set_title(
+        f"Median wait {figures.measures['first_wait'].words.partition(' (')[0]}", fontsize=10, loc="left", color=GREY
+    )
+    return _named(figure, axis, f"hours since published (log); dashed: the target, {TARGET_HOURS:.0f} h", "seen, %")
 
 
 def funnel(counts: dict[str, int], ms: dict[str, float]) -> Figure:
-    """How many items each stage kept, and where the time went."""
-    figure, axis = _figure(9.0, 1.7)
+    """How many listings each stage kept, and where the time went."""
+    figure, axis = _figure(6.2, 1.9)
     names = list(counts)
     values = [max(v, 0) for v in counts.values()]
     axis.barh(names[::-1], np.maximum(values[::-1], 0.8), color=[GREEN, GREEN, GREEN, GREY][: len(names)])
@@ -127,4 +125,31 @@ def funnel(counts: dict[str, int], ms: dict[str, float]) -> Figure:
     axis.set_title(
         f"{sum(ms.values()):.0f} ms, most of it in {slowest.replace('_', '-')}", fontsize=10, loc="left", color=GREY
     )
+    return _named(figure, axis, "", "")
+
+
+def _figure(width: float = 6.2, height: float = 3.4) -> tuple[Figure, Axes]:
+    from matplotlib.figure import Figure as New
+
+    figure = New(figsize=(width, height), dpi=110, layout="constrained", facecolor="none")
+    axis = figure.subplots()
+    axis.set_facecolor("none")
+    for side in ("top", "right"):
+        axis.spines[side].set_visible(False)
+    axis.tick_params(labelsize=8, colors=GREY)
+    for side in ("bottom", "left"):
+        axis.spines[side].set_color(GREY)
+    return figure, axis
+
+
+def _named(figure: Figure, axis: Axes, x: str, y: str) -> Figure:
+    """Labels in a grey that reads on a light and on a dark page alike."""
+    axis.set_xlabel(x, fontsize=8, color=GREY)
+    axis.set_ylabel(y, fontsize=8, color=GREY)
+    return figure
+
+
+def _empty(figure: Figure, axis: Axes, text: str) -> Figure:
+    axis.text(0.5, 0.5, text, ha="center", va="center", transform=axis.transAxes, color=GREY, fontsize=10)
+    axis.set_axis_off()
     return figure

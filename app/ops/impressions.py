@@ -1,71 +1,107 @@
-"""What was seen in the feed in the last days and what came of it, as arrays; shares with their intervals."""
+"""What was seen in the feed within a window of time and what came of it, as arrays."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
-from scipy import stats
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, exists, select
 
 from app.store.db import Store
 from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, OrderRow, now
 
-DAYS = 14
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of time that ends at ``until``, which is when it was looked at."""
+
+    name: str
+    span: timedelta
+    until: datetime
+
+    @property
+    def since(self) -> datetime:
+        """Its beginning."""
+        return self.until - self.span
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        return SPANS[self.name][1]
+
+
+SPANS = {
+    "1h": (timedelta(hours=1), "last hour"),
+    "24h": (timedelta(hours=24), "last 24 hours"),
+    "7d": (timedelta(days=7), "last 7 days"),
+    "14d": (timedelta(days=14), "last 14 days"),
+}
+USUAL = "24h"
+
+
+def window(name: str = USUAL, until: datetime | None = None) -> Window:
+    """The window of that name, up to now; the usual one for a name that there is not."""
+    name = name if name in SPANS else USUAL
+    return Window(name, SPANS[name][0], until or now())
 
 
 @dataclass(frozen=True)
 class Impressions:
-    """Seen rows of the last days, as arrays."""
+    """(n,) seen rows of a window, as arrays. ``model``: what ranked the page; ``ad``: the row was paid for."""
 
     day: np.ndarray  # ISO dates
     visitor: np.ndarray
     single: np.ndarray
     pctr: np.ndarray
     click: np.ndarray
+    model: np.ndarray
+    ad: np.ndarray
 
     def __len__(self) -> int:
         return len(self.day)
 
+    def where(self, which: np.ndarray) -> Impressions:
+        """Some of the rows; ``which``: (n,) bool."""
+        return Impressions(**{name: values[which] for name, values in vars(self).items()})
 
-def impressions(store: Store, days: int = DAYS) -> Impressions:
-    """What was seen in the last days, and what came of it."""
-    since = now() - timedelta(days=days)
+    def ranked_by(self, model: str) -> Impressions:
+        """Rows that this model ranked; ads, which have a model of their own, are left out."""
+        return self.where((self.model == model) & ~self.ad)
+
+
+def clicked() -> ColumnElement[bool]:
+    """Of a ``FeedRow``: it was clicked, or bought, which is a click as well."""
+    event = exists().where(FeedEventRow.row_id == FeedRow.id, FeedEventRow.kind == "click").correlate(FeedRow)
+    return event | FeedRow.id.in_(select(OrderRow.row_id).where(OrderRow.row_id.is_not(None)))
+
+
+def impressions(store: Store, over: Window) -> Impressions:
+    """What was seen on the pages of a window, and what came of it."""
     with store.read() as session:
-        # Columns, not objects: the known side of a row is long, and only its stock type is needed.
+        # Values, not whole documents: the known side of a row is long.
         query = (
             select(
-                FeedRow.id, FeedRow.scores, FeedPageRow.at, FeedPageRow.visitor, FeedRow.known["single"].as_boolean()
+                FeedRow.scores["pctr"].as_float(),
+                FeedPageRow.at,
+                FeedPageRow.visitor,
+                FeedRow.known["single"].as_boolean(),
+                FeedPageRow.models["ranking"].as_string(),
+                FeedRow.reason,
+                clicked(),
             )
             .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
-            .where(FeedPageRow.at >= since, FeedRow.seen_at.is_not(None))
+            .where(FeedPageRow.at >= over.since, FeedRow.seen_at.is_not(None))
             .order_by(FeedRow.id)
         )
         rows = session.execute(query).all()
-        clicked = set(session.scalars(select(FeedEventRow.row_id).where(FeedEventRow.kind == "click")))
-        ordered = set(session.scalars(select(OrderRow.row_id).where(OrderRow.row_id.is_not(None))))
-    number, scores, at, visitor, single = zip(*rows, strict=True) if rows else ((),) * 5
+    pctr, at, visitor, single, model, reason, click = zip(*rows, strict=True) if rows else ((),) * 7
     return Impressions(
         day=np.array([t.date().isoformat() for t in at], dtype=str),
         visitor=np.array(visitor, dtype=np.int64),
         single=np.array(single, dtype=bool),
-        pctr=np.array([float(s["pctr"]) for s in scores], dtype=np.float64),
-        click=np.array([n in clicked or n in ordered for n in number], dtype=bool),
+        pctr=np.array(pctr, dtype=np.float64),
+        click=np.array(click, dtype=bool),
+        model=np.array(model, dtype=str),
+        ad=np.array([r == "ad" for r in reason], dtype=bool),
     )
-
-
-def wilson(hits: int, of: int, level: float = 0.95) -> tuple[float, float]:
-    """Interval of a share; (0, 1) when nothing was observed."""
-    if not of:
-        return 0.0, 1.0
-    interval = stats.binomtest(int(hits), int(of)).proportion_ci(level, method="wilson")
-    return float(interval.low), float(interval.high)
-
-
-def share(hits: int, of: int) -> str:
-    """A share with its interval, for people."""
-    if not of:
-        return "-"
-    low, high = wilson(hits, of)
-    return f"{100 * hits / of:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"

@@ -1,228 +1,350 @@
-"""The numbers of the operator's page: from the store and the live feed, as tables; no page and no picture here."""
+"""The operator's figures, each computed here and nowhere else.
+
+Cards, headline, alerts, tables, pictures, ``/metrics`` and the API all take a ``Measure`` of a ``Figures``; none of
+them counts anything again, so that no two places can say different things.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
-from statistics import fmean
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-from rapidfuzz.distance import Levenshtein
-from sqlalchemy import select
+from scipy import stats
+from sqlalchemy import case, func, select
 
-from app.feed.items import milliseconds
 from app.feed.live_feed import LiveFeed
-from app.market.messages import Messages
-from app.market.promotions import Calendar, day_of
-from app.market.reviews import Reviews
-from app.ops.impressions import DAYS, Impressions, share
-from app.ops.table import Cell, Table
-from app.ops.table import rounded as _r
+from app.market.promotions import EPOCH
+from app.market.reviews import REVIEW
+from app.ops import intervals
+from app.ops.impressions import Impressions, Window, clicked, impressions
+from app.ops.intervals import NOTHING, Counted, Interval, exact
+from app.services import Services
 from app.store.db import Store
-from app.store.tables import EventRow, FeedEventRow, FeedRow, ListingRow, NumberRow, now
-from recommend.cascade.page import Shown, Slate
-from recommend.cascade.posts import ShownPost
-from recommend.cascade.registry import PROMOTION
-from recommend.metrics.calibration import ece, pcoc
-from recommend.metrics.ranks import auc, gauc
+from app.store.tables import FeedPageRow, FeedRow, ListingRow, MessageRow, OutboxRow, SellerRow
+from recommend.cascade.registry import Loaded
+from recommend.cascade.scoring import SIMPLE
 
+SLOW_MS = 150.0  # a page that takes longer is slow
+TARGET_HOURS = 6.0  # within which a new listing is to be seen
 YOUNG_HOURS = 48.0  # a listing is new for that long
-STARVED_HOURS = 6.0  # a new listing without an impression after that long is starved
-HIGH, LOW = 1.25, 0.8  # PCOC outside of which a model is off
-Pair = tuple[dict[str, Any], dict[str, Any]]
-"""What the model wrote, and what was published."""
+KEYS = frozenset((
+    "live_listings", "slow_pages", "page_p99", "without_vector", "index_behind", "pages", "reviews_waiting", "reports",
+    "click_rate", "seen_in_time", "starved", "first_wait", "models_missing", "auc", "pcoc", "model_age",
+    "model_failures", "copy_missing",
+))  # of all measures  # fmt: skip
+CHANCE = 0.5  # AUC of drawing lots
+NEEDED = ("pre_ranking", "ranking")  # stages that choose the page; the others have a simpler way that is meant
+OWN_LOG = 10_000  # days since 1970 of a log of this store; smaller ones are of the simulated marketplace
 
 
-def feed_table(slate: Slate, titles: dict[int, str], categories: dict[int, str]) -> Table:
-    """A slate for people: the page first, then what fell."""
-    headers = ("place", "listing", "why here", "pCTR", "pCVR", "score", "bid", "eCPM", "paid", "pre-rank", "rank",
-               "left", "age h", "shown", "found by", "category")  # fmt: skip
+@dataclass(frozen=True)
+class Measure:
+    """A figure with its interval. ``n`` of ``of``: what it was counted over; ``unit`` says how it is written.
 
-    def row(s: Shown) -> tuple[Cell, ...]:
-        place: Cell = s.position + 1 if s.position is not None else None
-        return (place, titles.get(s.item_id, f"#{s.item_id}"), s.reason, _r(s.pctr), _r(s.pcvr), _r(s.score),
-                _r(s.bid, 2), _r(s.ecpm, 2), _r(s.price_per_click, 3), s.pre_rank + 1, s.rank + 1, s.stock,
-                _r(s.age_h, 1),
-                s.impressions, ", ".join(s.sources), categories.get(s.item_id, ""))  # fmt: skip
+    A figure that was counted whole has its value as both ends; one that cannot be said is None. ``expected``: what
+    ``n`` was to be; a rule that needs enough takes the greater, so that what fails to come can break it.
+    """
 
-    def post(s: ShownPost) -> tuple[Cell, ...]:
-        title = titles.get(s.post.post_id, f"#{s.post.post_id}")
-        return (s.position + 1, title, "post", _r(s.pctr), None, _r(s.pctr), None, None, None, None, None, None,
-                _r(s.age_h, 1), s.impressions, "posts", "")  # fmt: skip
+    key: str
+    name: str
+    unit: str  # share | ratio | auc | ms | minutes | days | count
+    found: Interval
+    n: int = 0
+    of: str = ""
+    expected: int = 0
 
-    places = {s.position: post(s) for s in slate.posts} | {s.position: row(s) for s in slate.page}
-    page = [places[position] for position in sorted(places, key=lambda n: n or 0)]
-    return Table(headers, (*page, *(row(s) for s in slate.fell)), "Ranks count from 1; money is per click.")
+    @property
+    def exact(self) -> bool:
+        """Counted, not estimated."""
+        return isinstance(self.found, Counted)
 
+    @property
+    def words(self) -> str:
+        """Value, interval and what it was counted over."""
+        over = f" ({self.n:,} {self.of})" if self.of else ""
+        if self.found.value is None and self.found.low is not None:
+            return f"above {written(self.found.low, self.unit)}{over}"
+        if self.found.value is None:
+            return "not known yet"
+        if self.exact:
+            return f"{written(self.found.value, self.unit)}{over}"
+        ends = (written(end, self.unit) if end is not None else "?" for end in (self.found.low, self.found.high))
+        return f"{written(self.found.value, self.unit)} [{', '.join(ends)}]{over}"
 
-def new_listings(store: Store) -> Table:
-    """Listings of the last two days: when they were first seen and clicked, and who is starved."""
-    since = now() - timedelta(hours=YOUNG_HOURS)
-    with store.read() as session:
-        query = select(ListingRow).where(ListingRow.published_at >= since).order_by(ListingRow.published_at.desc())
-        listings = list(session.scalars(query))
-        ids = [x.id for x in listings]
-        rows = session.scalars(select(FeedRow).where(FeedRow.listing_id.in_(ids), FeedRow.seen_at.is_not(None))).all()
-        events = session.scalars(
-            select(FeedEventRow).where(FeedEventRow.row_id.in_([r.id for r in rows]), FeedEventRow.kind == "click")
-        ).all()
-    seen: dict[str, list[datetime]] = defaultdict(list)
-    clicks: dict[str, list[datetime]] = defaultdict(list)
-    of_row = {r.id: r.listing_id for r in rows}
-    for r in rows:
-        assert r.seen_at is not None
-        seen[r.listing_id].append(r.seen_at)
-    for e in events:
-        clicks[of_row[e.row_id]].append(e.at)
-    out = []
-    for x in listings:
-        assert x.published_at is not None
-        age = (now() - x.published_at).total_seconds() / 3600
-        first = min(seen[x.id], default=None)
-        first_click = min(clicks[x.id], default=None)
-        state = x.status if x.status != "active" else ("starved" if first is None and age > STARVED_HOURS else "live")
-        out.append((x.title, x.category, round(age, 1), len(seen[x.id]), _waited(x.published_at, first),
-                    _waited(x.published_at, first_click), state, len(clicks[x.id])))  # fmt: skip
-    headers = ("listing", "category", "age h", "impressions", "min to impression", "min to click", "state", "clicks")
-    return Table(headers, tuple(out), f"Starved: unseen {STARVED_HOURS:.0f} hours after publishing.")
+    @property
+    def beside_chance(self) -> str:
+        """Of an AUC: how it stands to drawing lots."""
+        value, low, high = self.found.value, self.found.low, self.found.high
+        if value is None or low is None or high is None:
+            return "how well is not known yet"
+        place = "better than chance" if low > CHANCE else "worse than chance" if high < CHANCE else "at chance"
+        return f"{place} (AUC {written(value, 'auc')} [{written(low, 'auc')}, {written(high, 'auc')}])"
 
 
-def model_health(seen: Impressions) -> Table:
-    """By day and kind of stock: how well the served pCTR ranked and how true it was."""
-    out: list[tuple[Cell, ...]] = []
-    for day in sorted(set(seen.day.tolist()), reverse=True):
-        for name, which in (("all", np.ones(len(seen), bool)), ("single", seen.single), ("many", ~seen.single)):
-            at = (seen.day == day) & which
-            if at.any():
-                y, p = seen.click[at], seen.pctr[at]
-                out.append((day, name, int(at.sum()), int(y.sum()), share(int(y.sum()), int(at.sum())),
-                            _r(auc(y, p), 3), _r(gauc(y, p, seen.visitor[at]), 3), _r(pcoc(y, p), 2),
-                            _r(ece(y, p, 10), 4),
-                            _r(float(p.mean()), 4)))  # fmt: skip
-    headers = ("day", "stock", "impressions", "clicks", "click rate", "AUC", "GAUC", "PCOC", "ECE", "mean pCTR")
-    return Table(headers, tuple(out), "PCOC: predicted over observed; 1 is calibrated. Clicks are of what was seen.")
+def written(value: float, unit: str) -> str:
+    """A value for people."""
+    if unit == "share":
+        return f"{100 * value:.1f} %"
+    if unit == "auc":
+        return f"{value:.2f}".removeprefix("0")
+    if unit == "minutes":
+        return f"{value:.0f} min" if value < 120 else f"{value / 60:.1f} h"
+    form = {"ratio": f"{value:.2f}", "ms": f"{value:.0f} ms", "days": f"{value:.1f} days"}
+    return form.get(unit, f"{value:,.0f}")
 
 
-def models(feed: LiveFeed) -> Table:
-    """What serves, by role."""
-    rows = tuple((r["role"], r["serves"], r["wanted"]) for r in feed.models.state())
-    return Table(("role", "serves", "meant to serve"), rows)
+@dataclass(frozen=True)
+class NewListing:
+    """A listing of the last days. ``waited``: hours to the first impression, None: unseen; ``aged``: hours since."""
+
+    id: str
+    title: str
+    category: str
+    seller: str
+    status: str
+    published_at: datetime
+    aged: float
+    waited: float | None
+    impressions: int
+    clicks: int
+
+    @property
+    def starved(self) -> bool:
+        """On sale, unseen, and past the target."""
+        return self.status == "active" and self.waited is None and self.aged > TARGET_HOURS
+
+    @property
+    def counts(self) -> bool:
+        """Not gone before anybody saw it: of such a one nothing says how long it would have waited."""
+        return self.status == "active" or self.waited is not None
+
+    @property
+    def in_time(self) -> bool:
+        """Seen within the target."""
+        return self.waited is not None and self.waited <= TARGET_HOURS
 
 
-def review_queue(reviews: Reviews) -> Table:
-    """Listings that wait for a person, the longest waiting first."""
-    out = [
-        (w.listing_id, w.title, w.name, ", ".join(w.words), w.photos, w.seller_id, f"{w.at:%Y-%m-%d %H:%M}")
-        for w in reviews.waiting()
-    ]
-    headers = ("listing", "title", "may be", "words that weighed most", "photos", "seller", "since (UTC)")
-    return Table(headers, tuple(out), "Nobody but its seller sees a listing of the queue.")
+class Figures:
+    """All figures of a window, computed once at its end."""
+
+    def __init__(self, services: Services, over: Window) -> None:
+        self.services, self.over = services, over
+        self.store: Store = services.store
+        self.feed: LiveFeed = services.feed
+
+    @cached_property
+    def measures(self) -> dict[str, Measure]:
+        """By key."""
+        found = [*self._feed(), *self._new(), *self._models()]
+        return {m.key: m for m in found}
+
+    @cached_property
+    def seen(self) -> Impressions:
+        """What was seen in the window."""
+        return impressions(self.store, self.over)
+
+    @cached_property
+    def ranking(self) -> str:
+        """The name of what ranks now."""
+        loaded = self.feed.models.get("ranking")
+        return loaded.name if loaded is not None else SIMPLE
+
+    @cached_property
+    def judged(self) -> Impressions:
+        """What was seen of the pages that the present ranking made: what was ranked otherwise says nothing of it."""
+        return self.seen.ranked_by(self.ranking)
+
+    @cached_property
+    def new(self) -> list[NewListing]:
+        """Listings that came within the window, or so long before it that they still had to be seen in it; latest
+        first."""
+        return new_listings(self.store, self.over.since - timedelta(hours=TARGET_HOURS), self.over.until)
+
+    @cached_property
+    def pages_ms(self) -> np.ndarray:
+        """Milliseconds of this server's pages of the window."""
+        return np.array(self.feed.pages_ms(self.over.since.timestamp()), np.float64)
+
+    def _feed(self) -> Iterable[Measure]:
+        live = self.feed.feed.catalog.live()
+        content = self.feed.feed.catalog.content(live)
+        ms = self.pages_ms
+        slow = intervals.wilson(int((ms > SLOW_MS).sum()), len(ms))
+        yield Measure("live_listings", "listings on sale", "count", exact(float(len(live))))
+        yield Measure("slow_pages", f"pages slower than {SLOW_MS:.0f} ms", "share", slow, len(ms), "pages")
+        yield Measure("page_p99", "p99 of a page", "ms", intervals.quantile(ms, 0.99), len(ms), "pages")
+        dark = exact(float((~content.any(1)).mean())) if len(live) else NOTHING
+        yield Measure(
+            "without_vector", "listings that the index knows no photo of", "share", dark, len(live), "on sale"
+        )
+        with self.store.read() as session:
+            oldest = session.scalar(select(func.min(OutboxRow.at)))
+            waiting = session.scalar(select(func.count()).select_from(OutboxRow)) or 0
+            review = select(func.count()).select_from(ListingRow).where(ListingRow.status == REVIEW)
+            reports = select(func.count()).select_from(MessageRow).where(MessageRow.kind == "report")
+            reviews, reported = session.scalar(review) or 0, session.scalar(reports) or 0
+            pages = select(func.count()).select_from(FeedPageRow).where(FeedPageRow.at >= self.over.since)
+            asked = session.scalar(pages) or 0
+        behind = (self.over.until - oldest).total_seconds() / 60 if oldest else 0.0
+        yield Measure(
+            "index_behind", "how far the index is behind", "minutes", exact(max(behind, 0.0)), waiting, "wait"
+        )
+        yield Measure("pages", "pages asked for", "count", exact(float(asked)))
+        yield Measure("reviews_waiting", "listings that wait for review", "count", exact(float(reviews)))
+        yield Measure("reports", "reports by visitors", "count", exact(float(reported)))
+        yield click_rate(self.seen.click, self.seen.visitor, "impressions")
+
+    def _new(self) -> Iterable[Measure]:
+        due = self.due
+        hits = sum(x.in_time for x in due)
+        yield Measure("seen_in_time", f"new listings seen within {TARGET_HOURS:.0f} h", "share",
+                      intervals.wilson(hits, len(due)), len(due), "new listings")  # fmt: skip
+        yield Measure("starved", f"listings unseen for over {TARGET_HOURS:.0f} h", "count",
+                      exact(float(len(self.starved))))  # fmt: skip
+        counted = [x for x in self.arrived if x.counts]
+        yield replace(_first_wait(counted), n=len(counted), of="new listings")
+
+    @cached_property
+    def arrived(self) -> list[NewListing]:
+        """Those that came within the window."""
+        return [x for x in self.new if x.published_at >= self.over.since]
+
+    @cached_property
+    def due(self) -> list[NewListing]:
+        """Those whose time to be seen ended within the window: fast ones are not counted before slow ones could be."""
+        return [x for x in self.new if x.aged >= TARGET_HOURS and x.counts]
+
+    @cached_property
+    def starved(self) -> list[NewListing]:
+        """Those of the last two days that nobody has seen, whatever the window."""
+        return [x for x in new_listings(self.store, self.over.until - timedelta(hours=YOUNG_HOURS), self.over.until)
+                if x.starved]  # fmt: skip
+
+    @cached_property
+    def failures(self) -> list[dict[str, Any]]:
+        """Events of models that failed in the window, the latest first."""
+        return [e for e in self.feed.registry.events(50)
+                if e["what"] in ("failed", "rolled back") and e["at"] >= self.over.since.timestamp()]  # fmt: skip
+
+    def _models(self) -> Iterable[Measure]:
+        live = len(self.feed.feed.catalog)
+        missing = [role for role in NEEDED if self.feed.models.get(role) is None]
+        yield Measure("models_missing", "stages without a model", "count", exact(float(len(missing))), live, "on sale")
+        yield from quality(self.judged, f"clicks of what {self.ranking} ranked")
+        loaded = self.feed.models.get("ranking")
+        age = exact(model_age(loaded, self.over.until)) if loaded is not None else NOTHING
+        yield Measure(
+            "model_age", "days since what the ranking model learned from", "days", age, int(age is not NOTHING)
+        )
+        yield Measure("model_failures", "models that failed", "count", exact(float(len(self.failures))))
+        moment = self.feed.moment()
+        base = self.feed.models.get("conversion")
+        lacks = float(moment.promotion != 0 and base is not None and self.feed.models.copy(moment) is None)
+        yield Measure("copy_missing", "promotions without a copy", "count", exact(lacks))
 
 
-def reports(messages: Messages) -> Table:
-    """What visitors reported, the oldest first."""
-    out = [(m.listing_id, m.title, m.text, f"{m.at:%Y-%m-%d %H:%M}") for m in messages.reports()]
-    note = "A report changes nothing by itself. It goes when the listing is approved or refused."
-    return Table(("listing", "title", "report", "since (UTC)"), tuple(out), note)
+def click_rate(click: np.ndarray, visitor: np.ndarray, of: str = "") -> Measure:
+    """Share of the impressions that were clicked, with its interval over visitors; both (n,)."""
+    rate = intervals.rate_interval(click.astype(float), visitor)
+    return Measure("click_rate", "clicks of what was seen", "share", rate, len(click), of)
 
 
-def promotions(feed: LiveFeed, calendar: Calendar) -> Table:
-    """The calendar, the latest first, and what scores conversions on a promotion's days."""
-    registry, moment = feed.registry, feed.moment()
-    wanted = registry.current(PROMOTION)
-    facts = registry.manifest(PROMOTION, wanted) if wanted else {}
-    serving = feed.models.copy(moment)
-    base = feed.models.get("conversion")
-    otherwise = f"no copy: {base.name if base else 'no model'}"
-    day, out = day_of(moment.day), []
-    for p in reversed(calendar.promotions):
-        state = p.state(day)
-        scores = "-"
-        if state == "on":
-            scores = serving.name if serving is not None else otherwise
-        elif state == "to come":
-            scores = f"copy {wanted}" if facts.get("promotion") == p.id else "no copy yet"
-        out.append((p.id, p.name, str(p.first_day), str(p.last_day), state, scores))
-    headers = ("number", "name", "first day", "last day", "state", "conversions scored by")
-    return Table(headers, tuple(out), "Whole days, in UTC. './ipl recommend promote' makes the copy for a day.")
-
-
-def model_events(feed: LiveFeed) -> Table:
-    """What happened to the models, newest first."""
-    rows = tuple(
-        (datetime.fromtimestamp(e["at"]).isoformat(" ", "minutes"), e["what"], e["role"], e["version"], e["why"])
-        for e in feed.registry.events(50)
+def quality(seen: Impressions, of: str) -> tuple[Measure, Measure]:
+    """How well predictions order what was seen (AUC), and how true they are (PCOC), with intervals over visitors."""
+    clicks, promised = int(seen.click.sum()), round(float(seen.pctr.sum()))
+    order = intervals.auc_interval(seen.click, seen.pctr, seen.visitor) if len(seen) else NOTHING
+    level = intervals.pcoc_interval(seen.click.astype(float), seen.pctr, seen.visitor) if len(seen) else NOTHING
+    return (
+        Measure("auc", "AUC of predicted clicks", "auc", order, clicks, of),
+        Measure("pcoc", "predicted over observed clicks", "ratio", level, clicks, of, promised),
     )
-    return Table(("when", "what", "role", "version", "why"), rows)
 
 
-def assistant(store: Store) -> Table:
-    """Drafts and what sellers made of them, by day and category; of each fact, how often it was kept."""
+def model_age(loaded: Loaded, until: datetime) -> float:
+    """Days since the last day that a model was trained on; since it was installed where that day is of no calendar."""
+    last = int(loaded.manifest.get("train_days", [0, 0])[1])
+    if last < OWN_LOG:
+        return (until.timestamp() - float(loaded.manifest.get("installed", until.timestamp()))) / 86_400
+    ended = EPOCH + timedelta(days=last + 1)
+    return max((until - datetime(ended.year, ended.month, ended.day, tzinfo=UTC)).total_seconds() / 86_400, 0.0)
+
+
+def new_listings(store: Store, since: datetime, until: datetime) -> list[NewListing]:
+    """Listings published within a time, the latest first, with when they were first seen."""
+    first, count = func.min(FeedRow.seen_at), func.count(FeedRow.id)
     with store.read() as session:
-        events = session.execute(select(EventRow.kind, EventRow.draft_id, EventRow.at)).all()
-        query = select(ListingRow).where(ListingRow.generated.is_not(None), ListingRow.published.is_not(None))
-        listings = list(session.scalars(query))
-    days: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for kind, draft, at in events:
-        if draft is not None:
-            days[at.date().isoformat()][kind].add(draft)
-    by_day: dict[str, list[Pair]] = defaultdict(list)
-    by_category: dict[str, list[Pair]] = defaultdict(list)
-    by_fact: dict[str, list[bool]] = defaultdict(list)
-    for x in listings:
-        pair = (x.generated or {}, x.published or {})
-        by_day[x.created_at.date().isoformat()].append(pair)
-        by_category[x.category].append(pair)
-        for name, kept in _facts_kept(pair):
-            by_fact[name].append(kept)
-    out = [_assisted("day", day, len(days[day]["shown"]), len(days[day]["published"]), by_day[day])
-           for day in sorted(days.keys() | by_day.keys(), reverse=True)[:DAYS]]  # fmt: skip
-    out += [_assisted("category", c, None, len(pairs), pairs) for c, pairs in sorted(by_category.items())]
-    out += [("fact", name, None, len(kept), *[None] * 5, share(sum(kept), len(kept)))
-            for name, kept in sorted(by_fact.items())]  # fmt: skip
-    headers = ("by", "which", "drafts", "published", "adopted", "title kept", "text edit distance", "flags a draft",
-               "unknown facts", "stated facts kept")  # fmt: skip
-    return Table(headers, tuple(out), "Adopted: drafts that were published. Kept: published as the model wrote it.")
+        query = (
+            select(
+                ListingRow.id,
+                ListingRow.title,
+                ListingRow.category,
+                SellerRow.name,
+                ListingRow.status,
+                ListingRow.published_at,
+            )
+            .join(SellerRow, SellerRow.id == ListingRow.seller_id)
+            .where(ListingRow.published_at >= since, ListingRow.published_at <= until)
+            .order_by(ListingRow.published_at.desc(), ListingRow.id)
+        )
+        rows = session.execute(query).all()
+        ids = select(ListingRow.id).where(ListingRow.published_at >= since, ListingRow.published_at <= until)
+        shown = FeedRow.listing_id.in_(ids) & FeedRow.seen_at.is_not(None)
+        clicks = func.sum(case((clicked(), 1), else_=0))
+        at_first = select(FeedRow.listing_id, first, count, clicks).where(shown).group_by(FeedRow.listing_id)
+        seen = {r[0]: r[1:] for r in session.execute(at_first)}
+    out = []
+    for key, title, category, seller, status, published in rows:
+        assert published is not None
+        at, times, clicks_of = seen.get(key, (None, 0, 0))
+        waited = max((at - published).total_seconds() / 3600, 0.0) if at is not None else None
+        out.append(NewListing(key, title, category, seller, status, published,
+                              (until - published).total_seconds() / 3600, waited, int(times),
+                              int(clicks_of)))  # fmt: skip
+    return out
 
 
-def _assisted(by: str, which: str, shown: int | None, published: int, pairs: Sequence[Pair]) -> tuple[Cell, ...]:
-    facts = [a for made, _ in pairs for a in made["attributes"]]
-    unknown = sum(a["status"] == "unknown" for a in facts)
-    kept = [kept for pair in pairs for _, kept in _facts_kept(pair)]
-    titles = _mean(float(made["title"] == sold["title"]) for made, sold in pairs)
-    texts = _mean(Levenshtein.normalized_distance(made["description"], sold["description"]) for made, sold in pairs)
-    flags = _mean(float(len(made["flags"])) for made, _ in pairs)
-    return (by, which, shown, published, share(published, shown) if shown else None, _r(titles, 2), _r(texts, 2),
-            _r(flags, 2), share(unknown, len(facts)) if facts else None,
-            share(sum(kept), len(kept)) if kept else None)  # fmt: skip
+@dataclass(frozen=True)
+class Curve:
+    """Share of the new listings that is unseen after each of ``hours``, with the ends of its interval (NaN: none)."""
+
+    hours: np.ndarray
+    unseen: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
 
 
-def _facts_kept(pair: Pair) -> list[tuple[str, bool]]:
-    """The facts that the model stated, and whether each was published with the same value."""
-    made, sold = pair
-    stated = {a["name"]: a["value"] for a in made["attributes"] if a.get("value") is not None}
-    return [(name, sold["attributes"].get(name) == value) for name, value in stated.items()]
+def waiting_curve(new: list[NewListing]) -> Curve | None:
+    """By Kaplan and Meier: of the unseen ones it is known only that they wait for longer than they are on sale. Those
+    that are no more on sale and were never seen are left out, as in ``seen_in_time``."""
+    new = [x for x in new if x.counts]
+    if not any(x.waited is not None for x in new):
+        return None
+    waits, open_ = [x.aged if x.waited is None else x.waited for x in new], [x.waited is None for x in new]
+    left = stats.ecdf(stats.CensoredData.right_censored(waits, open_)).sf
+    with warnings.catch_warnings():  # at both ends of the curve there is no interval
+        warnings.simplefilter("ignore", RuntimeWarning)
+        reach = left.confidence_interval(intervals.LEVEL, method="log-log")
+    return Curve(left.quantiles, left.probabilities, reach.low.probabilities, reach.high.probabilities)
 
 
-def _mean(values: Iterable[float]) -> float | None:
-    numbers = list(values)
-    return fmean(numbers) if numbers else None
+def _first_wait(new: list[NewListing]) -> Measure:
+    """Median hours to the first impression (Kaplan-Meier, interval by log-log), in minutes."""
+    measure = Measure("first_wait", "median wait for the first impression", "minutes", NOTHING)
+    curve = waiting_curve(new)
+    if curve is None:
+        return measure
+    # The ends of a median's interval are where the ends of the curve's pass one half.
+    ends = [_passes(curve.hours, unseen) for unseen in (curve.unseen, curve.low, curve.high)]
+    return replace(measure, found=Interval(*(None if end is None else 60 * end for end in ends)))
 
 
-def visitors(store: Store, feed: LiveFeed, most: int = 100) -> list[str]:
-    """Visitors who came last, by name, latest first."""
-    ids = feed.feed.visitors.ids(most)
-    with store.read() as session:
-        names = {row.id: row.key for row in session.scalars(select(NumberRow).where(NumberRow.id.in_(ids)))}
-    return [names[i] for i in ids if i in names]
-
-
-def minutes(value: float) -> str:
-    """Minutes for people; hours from two on."""
-    return f"{value:.0f} min" if value < 120 else f"{value / 60:.1f} h"
-
-
-def _waited(published: datetime, first: datetime | None) -> float | None:
-    return None if first is None else round((milliseconds(first) - milliseconds(published)) / 60_000, 1)
+def _passes(hours: np.ndarray, unseen: np.ndarray) -> float | None:
+    """The first moment at which at most half are unseen."""
+    known = ~np.isnan(unseen)
+    below = np.flatnonzero(known & (unseen <= 0.5))
+    return float(hours[below[0]]) if len(below) else None

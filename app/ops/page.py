@@ -1,111 +1,161 @@
-"""The operator's page: why does this item stand here, and which model is off. Gradio around ``numbers``."""
+"""The operator's pages: each is one address that can be kept and sent on, and can be read without a script."""
 
 from __future__ import annotations
 
-import html
-from typing import Any
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
 
-# Gradio reads the annotations of its listeners at run time, so that it cannot be imported later than here.
-import gradio as gr
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from app.ops import charts as pictures
-from app.ops import numbers
-from app.ops.answers import answers
+from app.ops import charts, journey, tables
+from app.ops.api import reports_of
 from app.ops.drift import drift_by_feature
-from app.ops.html import cards, frame, picture, slate_table
-from app.ops.impressions import impressions
-from app.ops.tabs import PromotionsTab, ReviewsTab
+from app.ops.experiments import experiments
+from app.ops.impressions import SPANS, USUAL
+from app.ops.verdicts import WORDS, Report
+from app.routing import Operator, services_of
 from app.services import Services
+from app.templates import render
+from app.theme import script, stylesheet
+from app.views import AppError
+
+FOLDER = Path(__file__).with_name("templates")
+HEADERS = {"Cache-Control": "no-store"}
+KEEP = {"Cache-Control": "max-age=86400"}
+TABS = {
+    "": "Overview", "feed": "Feed", "new": "New listings", "models": "Models", "assistant": "Assistant",
+    "experiments": "Experiments", "reviews": "Review", "promotions": "Promotions",
+}  # fmt: skip
+pages = APIRouter(prefix="/ops", include_in_schema=False)
+Over = Annotated[str, Query(max_length=8)]
+Words = Annotated[str, Query(max_length=200)]
 
 
-def build_page(services: Services) -> gr.Blocks:
-    """The page. It changes nothing but the review queue and the calendar of promotions, after a second look."""
-    return _Page(services).blocks
+@pages.get("")
+def front() -> RedirectResponse:
+    """The page's name without its last slash leads to the page."""
+    return RedirectResponse("/ops/")
 
 
-class _Page:
-    """Tabs, and what fills them when they are opened."""
-
-    def __init__(self, services: Services) -> None:
-        self.services = services
-        with gr.Blocks(title="IPL operations", analytics_enabled=False) as self.blocks:
-            gr.HTML("<div class='ops'><h1>IPL operations</h1></div>", apply_default_css=False)
-            self.answers = gr.HTML("", elem_id="ops-answers", apply_default_css=False)
-            with gr.Tabs():
-                with gr.Tab("Feed", id="feed"):
-                    self._feed()
-                with gr.Tab("New listings", id="new") as new:
-                    chart, table = _block(), self._table("new-listings")
-                    new.select(self._new, None, [chart, table], show_progress="hidden")
-                with gr.Tab("Review", id="reviews") as reviews:
-                    ReviewsTab(services, reviews, self._table)
-                with gr.Tab("Model health", id="models") as health:
-                    self._health(health)
-                with gr.Tab("Promotions", id="promotions") as calendar:
-                    PromotionsTab(services, calendar, self._table)
-                with gr.Tab("Listing assistant", id="assistant") as assistant:
-                    table = self._table("assistant")
-                    assistant.select(
-                        lambda: frame(numbers.assistant(services.store)), None, table, show_progress="hidden"
-                    )
-            self.blocks.load(self._opened, None, [self.answers, self.visitor], show_progress="hidden")
-
-    def _feed(self) -> None:
-        with gr.Row(elem_id="ops-ask"):
-            self.visitor = gr.Dropdown([], label="Visitor", allow_custom_value=True, elem_id="ops-visitor", scale=3)
-            look = gr.Button("Show what they would see now", variant="primary", elem_id="ops-look", scale=1)
-        text = gr.HTML("", elem_id="ops-said", apply_default_css=False)
-        chart = _block()
-        slate = gr.HTML("", elem_id="ops-slate", apply_default_css=False)
-        outputs = [text, chart, slate]
-        look.click(self._look, self.visitor, outputs, show_progress="minimal")
-        self.visitor.input(self._look, self.visitor, outputs, show_progress="minimal")
-
-    def _health(self, tab: gr.Tab) -> None:
-        with gr.Row():
-            days, reliable = _block(3), _block(2)
-        tables = [self._table(name) for name in ("model-health", "models", "model-events", "drift-by-feature")]
-        tab.select(self._models, None, [days, reliable, *tables], show_progress="hidden")
-
-    def _table(self, name: str) -> gr.Dataframe:
-        links = f"<a href='/ops/export/{name}.csv'>CSV</a> · <a href='/ops/export/{name}.json'>JSON</a>"
-        title = name.replace("-", " ").capitalize()
-        gr.HTML(f"<div class='ops table-head'><h2>{title}</h2><p>{links}</p></div>", apply_default_css=False)
-        return gr.Dataframe(interactive=False, show_label=False, wrap=True, elem_classes=["ops-table"], max_height=460)
-
-    def _opened(self) -> tuple[str, Any]:
-        store, feed = self.services.store, self.services.feed
-        names = numbers.visitors(store, feed)
-        chosen = gr.update(choices=names, value=names[0] if names else None)
-        return cards(answers(store, feed, self.services.promotions)), chosen
-
-    def _look(self, visitor: str | None) -> tuple[str, str, str]:
-        name = (visitor or "").strip()[:64]
-        if not name:
-            return "<div class='ops'><p>Choose a visitor, or write a name.</p></div>", "", ""
-        slate, listings = self.services.feed.explain(name, 20)
-        titles = {n: x.title for n, x in listings.items()}
-        titles |= self.services.feed.posts.titles([s.post.post_id for s in slate.posts])
-        table = numbers.feed_table(slate, titles, {n: x.category for n, x in listings.items()})
-        simple = [role.replace("_", "-") for role in slate.degraded]
-        models = ", ".join(f"{role.replace('_', '-')}: {by}" for role, by in slate.models.items())
-        without = f" Without a model of its own: {', '.join(simple)}." if simple else ""
-        text = f"<div class='ops'><p>{html.escape(models)}.{html.escape(without)}</p></div>"
-        return text, picture(pictures.funnel(slate.counts, slate.ms)), slate_table(table)
-
-    def _new(self) -> tuple[str, Any]:
-        table = numbers.new_listings(self.services.store)
-        return picture(pictures.first_impressions(table)), frame(table)
-
-    def _models(self) -> tuple[Any, ...]:
-        store, feed = self.services.store, self.services.feed
-        seen = impressions(store)
-        health = numbers.model_health(seen)
-        tables = (health, numbers.models(feed), numbers.model_events(feed), drift_by_feature(store, feed))
-        return picture(pictures.by_day(health)), picture(pictures.reliability(seen)), *(frame(t) for t in tables)
+@pages.get("/ops.css")
+def css(_: Operator) -> Response:
+    """The look of these pages."""
+    return Response(_files()["css"], media_type="text/css", headers=KEEP)
 
 
-def _block(scale: int = 1) -> gr.HTML:
-    """A place for a picture. Gradio's own plot, while it is empty, is announced wrongly to screen readers."""
-    with gr.Column(scale=scale, min_width=280):
-        return gr.HTML("", apply_default_css=False)
+@pages.get("/ops.js")
+def js(_: Operator) -> Response:
+    """Their one script: it sorts and filters tables."""
+    return Response(_files()["js"], media_type="text/javascript", headers=KEEP)
+
+
+@pages.get("/")
+def overview(request: Request, _: Operator, over: Over = USUAL) -> Response:
+    """One sentence, what to do now, the three questions, and every figure behind them."""
+    return shown(request, "", "overview.html", over, lambda report: {"table": tables.watched(report)})
+
+
+@pages.get("/feed")
+def feed(request: Request, services: Operator, over: Over = USUAL, visitor: Words = "", find: Words = "") -> Response:
+    """What a visitor would see now and has seen, and listings by words."""
+    names = journey.visitors(services.store, services.feed)
+    who = visitor.strip()[:64] or (names[0] if names else "")
+
+    def values(report: Report) -> dict[str, Any]:
+        page, stands = journey.would_see(services, who) if who else (None, ())
+        picture = charts.picture(charts.funnel(page.slate.counts, page.slate.ms)) if page else ""
+        return {
+            "names": names, "who": who, "find": find, "tiles": journey.find(services.store, find), "stands": stands,
+            "picture": picture, "models": page.slate.models if page else {},
+            "past": journey.visitors_pages(services.store, who) if who else [],
+        }  # fmt: skip
+
+    return shown(request, "feed", "feed.html", over, values)
+
+
+@pages.get("/page/{page_id}")
+def past_page(request: Request, services: Operator, page_id: str, over: Over = USUAL) -> Response:
+    """A page as a visitor saw it."""
+    return shown(request, "feed", "page.html", over, lambda _: {"page": journey.past_page(services, page_id[:64])})
+
+
+@pages.get("/listing/{listing_id}")
+def listing(request: Request, services: Operator, listing_id: str, over: Over = USUAL, visitor: Words = "") -> Response:
+    """A listing's way through the feed."""
+    names = journey.visitors(services.store, services.feed)
+    return shown(request, "feed", "listing.html", over, lambda _: {
+        "way": journey.journey(services, listing_id[:64], visitor.strip()[:64]), "names": names})  # fmt: skip
+
+
+@pages.get("/new")
+def new(request: Request, _: Operator, over: Over = USUAL) -> Response:
+    """New listings, and how long they wait to be seen."""
+    return shown(request, "new", "new.html", over, lambda report: {
+        "picture": charts.picture(charts.first_impressions(report.figures)), "starved": report.figures.starved[:20],
+        "groups": tables.seen_in_time(report.figures), "table": tables.new_listings(report.figures)})  # fmt: skip
+
+
+@pages.get("/models")
+def models(request: Request, services: Operator, over: Over = USUAL) -> Response:
+    """How well predictions order and how true they are, what serves, what has moved."""
+    return shown(request, "models", "models.html", over, lambda report: {
+        "days": charts.picture(charts.by_day(report)), "reliable": charts.picture(charts.reliability(report)),
+        "health": tables.model_health(report.figures), "serving": tables.models(services.feed),
+        "events": tables.model_events(services.feed), "drift": drift_by_feature(services.store, services.feed),
+    })  # fmt: skip
+
+
+@pages.get("/assistant")
+def assistant(request: Request, services: Operator, over: Over = USUAL) -> Response:
+    """What sellers made of drafts."""
+
+    def values(report: Report) -> dict[str, Any]:
+        found = tables.assisted(services.store, report.over)
+        return {"table": tables.assistant(found), "wrong": tables.wrong_words(found)}
+
+    return shown(request, "assistant", "assistant.html", over, values)
+
+
+@pages.get("/experiments")
+def methods(request: Request, _: Operator, over: Over = USUAL) -> Response:
+    """When each method pays."""
+    return shown(request, "experiments", "experiments.html", over, lambda _: {"table": experiments()})
+
+
+def shown(
+    request: Request, tab: str, file: str, over: str, values: Callable[[Report], dict[str, Any]], status: int = 200
+) -> Response:
+    """A page: its values, or the sentence of an AppError in their place."""
+    report, services = reports_of(request).get(over), services_of(request)
+    problem = ""
+    found: dict[str, Any] = {}
+    try:
+        found = values(report)
+    except AppError as error:
+        problem, status, file = str(error), error.http_status, "problem.html"
+    text = render(FOLDER / file, **{**_usual(request, services, report, tab), **found, "problem": problem})
+    return HTMLResponse(text, status, HEADERS)
+
+
+def _usual(request: Request, services: Services, report: Report, tab: str) -> dict[str, Any]:
+    """What every page is given."""
+    return {
+        "report": report, "tab": tab, "tabs": TABS, "over": report.over, "spans": SPANS, "words": WORDS,
+        "version": version(), "path": request.url.path, "said": "",
+        "waiting": int(report.measures["reviews_waiting"].found.value or 0),
+    }  # fmt: skip
+
+
+@cache
+def _files() -> dict[str, str]:
+    return {"css": stylesheet("ops"), "js": script("ops")}
+
+
+@cache
+def version() -> str:
+    """Changes with stylesheet and script, so that browsers may keep them."""
+    return hashlib.sha256("".join(_files().values()).encode()).hexdigest()[:12]

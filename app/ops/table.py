@@ -5,16 +5,23 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+SHOWN = 200  # rows of a table on a page; the export has all
 Cell = str | int | float | None
 
 
 @dataclass(frozen=True)
 class Table:
-    """``note`` says how to read it."""
+    """``note`` says how to read it; ``links``: an address for each row's first cell, or none at all."""
 
     headers: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
+    links: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> tuple[tuple[Cell, ...], ...]:
+        """The rows for a page."""
+        return self.rows[:SHOWN]
 
 
 def rounded(value: float | None, digits: int = 4) -> float | None:

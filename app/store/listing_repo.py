@@ -30,6 +30,7 @@ OWN_PREFIX = "ipl-"
 INDEXED = ("active", "reserved", "sold")
 PUBLIC = INDEXED
 CONDITION = "condition_grade"
+PART = 2_000  # rows that are looked up at once
 REPORTED = "reported"  # a review's code where no words of the listing led to it
 _COLUMNS = tuple(Listing.model_fields.keys() & ListingRow.__table__.columns.keys())  # the same in both
 NOT_THERE = "There is no such listing; it may have been deleted."
@@ -75,11 +76,13 @@ def to_listing(session: Session, row: ListingRow) -> Listing:
 def to_listings(session: Session, rows: Sequence[ListingRow]) -> list[Listing]:
     """Rows as listings, their photos read at once."""
     photos: dict[str | None, list[PhotoRow]] = {}
-    query = select(PhotoRow).where(PhotoRow.listing_id.in_([r.id for r in rows])).order_by(PhotoRow.place)
-    for photo in session.scalars(query):
-        photos.setdefault(photo.listing_id, []).append(photo)
-    found = session.scalars(select(ReviewRow).where(ReviewRow.listing_id.in_([r.id for r in rows])))
-    reviews = {review.listing_id: review for review in found}
+    reviews: dict[str, ReviewRow] = {}
+    for start in range(0, len(rows), PART):
+        ids = [row.id for row in rows[start : start + PART]]
+        for photo in session.scalars(select(PhotoRow).where(PhotoRow.listing_id.in_(ids)).order_by(PhotoRow.place)):
+            photos.setdefault(photo.listing_id, []).append(photo)
+        for review in session.scalars(select(ReviewRow).where(ReviewRow.listing_id.in_(ids))):
+            reviews[review.listing_id] = review
     return [
         Listing(
             **{name: getattr(row, name) for name in _COLUMNS},

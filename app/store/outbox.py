@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import delete, select
@@ -52,10 +54,21 @@ class Outbox:
         self._followed: set[int] = set()  # rows that the follower has seen and the index has not
         self._failed_at = -RETRY_SECONDS
         self._failing = False
+        self._held = False
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Many changes one after the other: feed and index follow them all together, at the end of the block."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+            self.follow()
 
     def follow(self) -> None:
         """Bring feed and index up to date with the store; never raises. What fails stays in the outbox for later."""
-        if not self._one_at_a_time.acquire(timeout=WAIT_SECONDS):
+        if self._held or not self._one_at_a_time.acquire(timeout=WAIT_SECONDS):
             return
         try:
             self._follow()
@@ -114,8 +127,8 @@ class Outbox:
         gone = [i for i in wanted if i not in listings]
         if gone:
             self.index.remove(gone)
-        for listing in listings.values():
-            self._put(listing)
+        if listings:
+            self._put([listings[i] for i in wanted if i in listings])
         self._tell(wanted)  # again, now that the index has their vectors
         with self.store.write() as session:
             session.execute(delete(OutboxRow).where(OutboxRow.id.in_([row.id for row in rows])))
@@ -133,14 +146,23 @@ class Outbox:
         self.follower.put(list(listings.values()))
         self.follower.remove([i for i in listing_ids if i not in listings])
 
-    def _put(self, listing: Listing) -> None:
+    def _put(self, listings: Sequence[Listing]) -> None:
         try:
-            self.index.put(listing, [p for ref in listing.photos if (p := self.media.path(ref.id)).is_file()])
-        except ValueError:
+            self.index.put_many([(x, self._photos(x)) for x in listings])
+        except Exception as error:
+            if len(listings) > 1:  # those ahead of the one at fault go in
+                for listing in listings:
+                    self._put([listing])
+                return
+            if not isinstance(error, ValueError):
+                raise
             # This one listing cannot be indexed, whenever it is tried: it must not hold up the others.
-            log.exception("listing %s cannot be indexed; it is published all the same", listing.id)
+            log.exception("listing %s cannot be indexed; it is published all the same", listings[0].id)
             self.metrics.errors.labels("index_refused").inc()
-            self.index.remove([listing.id])
+            self.index.remove([listings[0].id])
+
+    def _photos(self, listing: Listing) -> list[Path]:
+        return [p for ref in listing.photos if (p := self.media.path(ref.id)).is_file()]
 
 
 def _listings(session: Session, wanted: Collection[str]) -> dict[str, Listing]:

@@ -28,7 +28,12 @@ class SearchIndex:
     """
 
     def put(self, listing: Listing, photos: Sequence[Path]) -> None:
-        """Add or replace a listing, whose photos are these JPEG files."""
+        """Add or replace a listing, whose photos are these JPEG files. ValueError: it cannot be indexed."""
+
+    def put_many(self, listings: Sequence[tuple[Listing, Sequence[Path]]]) -> None:
+        """Add or replace listings; after an error some may be in it. ValueError: one of them cannot be indexed."""
+        for listing, photos in listings:
+            self.put(listing, photos)
 
     def remove(self, listing_ids: Collection[str]) -> None:
         """Remove listings; ids that are not there are passed over."""

@@ -22,8 +22,11 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.editing.edits import Kind
+from app.store import clock
 from app.views import State
 from listing.request import Tone
+
+now = clock.now
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -43,11 +46,6 @@ class Base(DeclarativeBase):
     """What all tables share: times in UTC, JSON for dictionaries."""
 
     type_annotation_map = {datetime: UtcTime, dict[str, Any]: JSON, str: Text}  # noqa: RUF012  # SQLAlchemy's own form
-
-
-def now() -> datetime:
-    """The time now, in UTC."""
-    return datetime.now(UTC)
 
 
 class IdentityRow(Base):

@@ -21,13 +21,15 @@ from listing.intake.photos import PhotoLimits
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?|::1")
 # Reading these writes: a picture on another site must not be able to do that.
-WRITING_GETS = ("/v1/feed/", "/sign-out", "/gradio_api/", "/ops/gradio_api/")
+WRITING_GETS = ("/v1/feed/", "/sign-out", "/gradio_api/")
 _STRICT = (
     "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
 # The pages for buyers have one script of their own, which they can do without.
 _VISITORS = f"{_STRICT}; script-src 'self'; connect-src 'self'".replace("style-src", "style-src 'self'")
+# So have the operator's, whose pictures are written into the page.
+_OPERATORS = _VISITORS.replace("img-src 'self'", "img-src 'self' data:")
 # Gradio's own page evaluates scripts and styles of its own; nothing may come from, or be sent to, another host.
 _PAGE = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
@@ -44,7 +46,7 @@ HEADERS = {
 }
 HTTPS_ONLY = {"Strict-Transport-Security": "max-age=31536000"}  # behind a proxy with a certificate
 # A page that opens where nobody is signed in leads to the form, the seller's to the feed where that is open.
-PAGES = re.compile(f"/|/ops/|{VISITORS.pattern}")
+PAGES = re.compile(f"/|/ops/(?!export/).*|{VISITORS.pattern}")
 LIMITED, SIGN_IN = "/v1/", "/sign-in"
 # What sends photos, or waits in the line of drafts.
 DRAFTING = re.compile("/v1/drafts(/[^/]+/(photos|write))?|/v1/listings/[^/]+/photos")
@@ -171,7 +173,9 @@ class Guard:
 
     def _with_headers(self, scope: Scope, send: Send) -> Send:
         strict = scope["path"].startswith(STRICT_PATHS)
-        policy = _VISITORS if VISITORS.fullmatch(scope["path"]) else _STRICT if strict else _PAGE
+        path = scope["path"]
+        policy = _VISITORS if VISITORS.fullmatch(path) else _STRICT if strict else _PAGE
+        policy = _OPERATORS if path.startswith("/ops/") else policy
         extra = {**self.headers, "Content-Security-Policy": policy}
 
         async def wrapped(message: Message) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
-import sys
+import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
@@ -19,7 +19,11 @@ from app.accounts.sessions import Sessions
 from app.buyer import feed_page, listing_page, purchases
 from app.logs import RequestIds, log_json
 from app.ops import api as ops_api
-from app.routing import is_operator
+from app.ops import forms as ops_forms
+from app.ops import page as ops_page
+from app.ops.alerts import SECONDS as ALERT_SECONDS
+from app.ops.alerts import Alerts, OpsCollector
+from app.ops.verdicts import Reports
 from app.services import Services
 from app.settings import Settings
 from app.store.backup.journal import settle_alone
@@ -30,16 +34,20 @@ from app.views import AppError
 from app.web import api, feed_api, sign_in
 from app.web.errors import install_errors
 from app.web.request_guard import Guard
+from listing.errors import IplError
 from listing.home import private_files
 
 log = logging.getLogger(__name__)
 FIRST_TIDY_SECONDS, TIDY_SECONDS = 60.0, 3600.0
+FIRST_LOOK_SECONDS = 5.0
 MODEL_SECONDS = 5.0
 MAX_FILE = "25mb"
 ROUTERS = (
     feed_api.v1_feed,
     ops_api.v1,
     ops_api.ops,
+    ops_page.pages,
+    ops_forms.forms,
     api.v1,
     api.health,
     sign_in.pages,
@@ -58,10 +66,13 @@ DESCRIPTION = (
 
 def create_app(services: Services, *, page: bool = True) -> FastAPI:
     """The app on these services; ``page`` False leaves the seller's page out (the API alone, no Gradio)."""
+    reports = Reports(services)
+    alerts = Alerts(reports, services.settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(keeper.run()) for keeper in keepers(services)]
+        watching = Keeper("watching the figures", alerts.check, ALERT_SECONDS, FIRST_LOOK_SECONDS)
+        tasks = [asyncio.create_task(keeper.run()) for keeper in (*keepers(services), watching)]
         yield
         for task in tasks:
             task.cancel()
@@ -76,6 +87,8 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.services = services
+    app.state.reports = reports
+    services.metrics.show(OpsCollector(reports))
     app.state.sellers = services.sellers
     app.state.sessions = Sessions(services.settings.home, services.settings.session_hours, services.sellers)
     app.state.tries = Tries()
@@ -90,14 +103,13 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
 
 
 def mount_page(app: FastAPI, services: Services) -> None:
-    """Mount the seller's page and the operators' page; imports Gradio."""
+    """Mount the seller's page; imports Gradio."""
     # Gradio reads this once, when it is imported: uploads in progress stay below our own home, for our eyes only.
     uploads = services.deletions.uploads
     empty_uploads(uploads)
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
     import gradio as gr
 
-    from app.ops import page as ops_page
     from app.seller.page import SellerPage
     from app.theme import page_options
     from app.web.page_guard import add_page_gate
@@ -106,13 +118,6 @@ def mount_page(app: FastAPI, services: Services) -> None:
     def seller(request: Request) -> str | None:
         return page_user(request, app.state)
 
-    def operator(request: Request) -> str | None:
-        name = seller(request)
-        return name if is_operator(services, name) else None
-
-    ops = ops_page.build_page(services)
-    gr.mount_gradio_app(app, ops, path="/ops", auth_dependency=operator, **page_options("ops"))
-    add_page_gate(app, None)
     page = SellerPage(services, None if services.sellers.single else "/sign-out").blocks
     options = page_options("seller")
     gr.mount_gradio_app(app, page, path="/", auth_dependency=seller, max_file_size=MAX_FILE, **options)
@@ -163,6 +168,12 @@ def keepers(services: Services) -> list[Keeper]:
     ]
 
 
+class NoPort(IplError):
+    """The port cannot be listened on."""
+
+    code = "no_port"
+
+
 def serve(settings: Settings) -> int:
     """Serve until interrupted or told to stop (SIGTERM); returns the exit status.
 
@@ -170,49 +181,73 @@ def serve(settings: Settings) -> int:
     """
     with private_files(), only_user(settings.home):
         settle_alone(settings)
-        return _serve(settings)
+        with listen(settings) as listener:
+            services = Services(settings)
+            try:
+                return serve_on(listener, services)
+            finally:
+                services.close()
+                log.info("closed")
 
 
-def _serve(settings: Settings) -> int:
+def listen(settings: Settings) -> socket.socket:
+    """A socket bound to the port; ``serve_on`` listens at it.
+
+    Raises:
+        NoPort: somebody listens there already, or the address is not ours.
+    """
+    listener = socket.socket(_family(settings))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise _no_port(settings.host, settings.port, error) from error
+    return listener
+
+
+def _no_port(host: str, port: int, error: OSError) -> NoPort:
+    return NoPort(f"port {port} of {host} cannot be used ({error.strerror}); choose another with --port.")
+
+
+def _family(settings: Settings) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+
+
+def serve_on(listener: socket.socket, services: Services) -> int:
+    """Answer at the port of ``listen`` until told to stop; the services are the caller's to close. See ``serve``.
+
+    Raises:
+        NoPort: somebody else has begun to listen there since.
+    """
     import signal
-    import socket
 
     import uvicorn
 
     from app.web.connections import bounded
 
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.host, settings.port))
-    except OSError as error:
-        reason = f"port {settings.port} of {settings.host} cannot be used ({error.strerror})"
-        print(f"ipl: {reason}; choose another with --port.", file=sys.stderr)
-        return 1
+    settings = services.settings
     if settings.log_json:
         log_json()
-    services = Services(settings)
     port = listener.getsockname()[1]
-    host = f"[{settings.host}]" if family == socket.AF_INET6 else settings.host
+    host = f"[{settings.host}]" if _family(settings) == socket.AF_INET6 else settings.host
     app = create_app(services)
-    listener.listen(2048)  # who reads this address may come at once, and waits instead of being turned away
+    try:
+        listener.listen(2048)  # who reads this address may come at once, and waits instead of being turned away
+    except OSError as error:  # on Linux two can bind to a port of which nobody listens
+        raise _no_port(settings.host, port, error) from error
     print(f"IPL is at http://{host}:{port}/  (Ctrl-C stops it; the API is described at /docs)", flush=True)
     # uvicorn stops in order and then raises the signal again, which would end this process before anything is closed.
     signal.signal(signal.SIGTERM, lambda number, frame: log.info("told to stop; requests under way have ended"))
-    try:
-        config = uvicorn.Config(
-            app,
-            http=bounded(settings.connections, settings.connections_per_address),
-            ws="none",
-            log_level="warning",
-            log_config=None if settings.log_json else uvicorn.config.LOGGING_CONFIG,
-            timeout_graceful_shutdown=max(1, round(settings.shutdown_seconds)),
-            proxy_headers=False,
-        )
-        log.info("serving", extra={"fields": {"host": settings.host, "port": port}})
-        uvicorn.Server(config).run(sockets=[listener])
-    finally:
-        services.close()
-        log.info("closed")
+    config = uvicorn.Config(
+        app,
+        http=bounded(settings.connections, settings.connections_per_address),
+        ws="none",
+        log_level="warning",
+        log_config=None if settings.log_json else uvicorn.config.LOGGING_CONFIG,
+        timeout_graceful_shutdown=max(1, round(settings.shutdown_seconds)),
+        proxy_headers=False,
+    )
+    log.info("serving", extra={"fields": {"host": settings.host, "port": port}})
+    uvicorn.Server(config).run(sockets=[listener])
     return 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import groupby
 from pathlib import Path
 
@@ -27,6 +27,7 @@ WEIGHTS = Path(__file__).with_name("contacts.safetensors")
 _MAX_PASSES = 5
 MOST_JOINED = 40  # tokens by which a span grows on either side to end with a word
 SURE = 0.97  # probability of the tagger
+SHORT = 40  # characters of a text whose contacts are remembered
 _CHUNK = re.compile(r"[^\s<>]{4,300}")  # linkify's time grows with the square of the length: one word at a time
 _BARE_DOMAIN = re.compile(r"\b([\w-]{2,})\.(?:com|net|org)\b", re.IGNORECASE)
 _NUMBER_OR_AT = re.compile(r"\d{5}|@")
@@ -121,6 +122,10 @@ def find_contacts(text: str, threshold: float | None = None) -> list[ContactSpan
 
     Offsets are characters of ``text``; ``threshold`` is the tagger's, by default its own.
     """
+    return list((_known if len(text) <= SHORT else _found)(text, threshold))
+
+
+def _found(text: str, threshold: float | None) -> Sequence[ContactSpan]:
     tagger = _tagger()
     folded = fold(text)
     # Of markup only what a library finds in it counts: the tagger has seen next to none.
@@ -135,6 +140,10 @@ def find_contacts(text: str, threshold: float | None = None) -> list[ContactSpan
     probabilities = tagger.probabilities(folded, tokens, libraries)
     matches = decode(tokens, probabilities, tagger.classes, threshold or tagger.threshold, tagger.extend)
     return merge(folded, [*matches, *(m for m in libraries if m[0] != "domain")])
+
+
+# Facts ("cotton", "very good") come again and again: in a draft, when it is published, in the index.
+_known = lru_cache(maxsize=4096)(_found)
 
 
 def merge(folded: Folded, matches: Iterable[Mark]) -> list[ContactSpan]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -54,13 +55,20 @@ class Feed:
 
     def put(self, item: Item, moment: Moment) -> None:
         """A thing is on sale, or has changed: it can be shown by the next request."""
-        row = self.catalog.put(item)
-        content = np.asarray(item.content, np.float32)
-        if content.any():  # a thing of which nothing is known is nobody's neighbour
-            self.neighbours.put(item.item_id, content)
-        else:
-            self.neighbours.remove(item.item_id)
-        self.pre_ranker.put(row, moment)
+        self.put_many([item], moment)
+
+    def put_many(self, items: Sequence[Item], moment: Moment) -> None:
+        """Things are on sale, or have changed; each at most once."""
+        if not items:
+            return
+        rows = np.array([self.catalog.put(item) for item in items])
+        content = self.catalog.content(rows)
+        known = np.asarray(content.any(1))  # a thing of which nothing is known is nobody's neighbour
+        self.neighbours.put(np.array([item.item_id for item in items])[known], content[known])
+        for item, has in zip(items, known, strict=True):
+            if not has:
+                self.neighbours.remove(item.item_id)
+        self.pre_ranker.put(rows, moment)
 
     def remove(self, item_id: int) -> None:
         """A thing is off sale: no later page shows it."""
@@ -81,17 +89,21 @@ class Feed:
 
     def slate(self, user_id: int, moment: Moment, size: int | None = None) -> Slate:
         """A page for a visitor. Impressions are not counted here but by ``shown``, when the page was seen."""
+        return self.considered(user_id, moment, size).slate
+
+    def considered(self, user_id: int, moment: Moment, size: int | None = None) -> PageState:
+        """A page with everything that the stages filled in on its way."""
         # First come, first served: a semaphore would let some visitors wait for seconds.
-        return self._workers.submit(self._slate, user_id, moment, size).result()
+        return self._workers.submit(self._made, user_id, moment, size).result()
 
     def shown(self, item_ids: list[int], moment: Moment) -> None:
         """A page was seen: its items have one impression more."""
         self.catalog.shown(item_ids, moment.time_ms)
 
-    def _slate(self, user_id: int, moment: Moment, size: int | None) -> Slate:
+    def _made(self, user_id: int, moment: Moment, size: int | None) -> PageState:
         page = PageState(self.visitors.get(user_id), moment, min(size or self.config.size, self.config.ranked))
         for stage in self.stages:
             began = time.perf_counter()
             stage(page)
             page.ms[stage.name] = 1000 * (time.perf_counter() - began)
-        return page.slate
+        return page

@@ -42,6 +42,9 @@ def test_round_trip(location: str) -> None:
             )
             assert np.allclose(np.array(found.image_vectors), np.array(record.image_vectors), atol=1e-6)
             assert (found.text_vector is None) == (record.text_vector is None)
+        first = index.first_image_vectors(["l3", "l2", "l1", "l99"])
+        assert set(first) == {"l1", "l2"}  # one has no photo
+        assert np.allclose(first["l1"], two_photos.image_vectors[0], atol=1e-6)
         assert {r.listing_id for r in index.records()} == {"l1", "l2", "l3"}
         assert index.get("l99") is None
 

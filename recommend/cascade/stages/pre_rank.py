@@ -116,11 +116,11 @@ class PreRanker:
         """Seconds since the vectors were made; 0 without any."""
         return (moment.time_ms - self._state.made_ms) / 1000 if self._state else 0.0
 
-    def put(self, row: int, moment: Moment) -> None:
-        """The vector of a thing that has come or changed."""
+    def put(self, rows: np.ndarray, moment: Moment) -> None:
+        """Vectors of things that have come or changed."""
         with self._lock:
             if self._state is not None:
-                self._state.fill(self.catalog, np.array([row]), moment)
+                self._state.fill(self.catalog, rows, moment)
 
     def score(self, rows: np.ndarray, visitor: Visitor, moment: Moment) -> Scores:
         """pCTR of the candidates, cheaply."""

@@ -50,12 +50,15 @@ class Neighbours:
         self._index = Index(ndim=size, metric="cos", dtype="f32")
         self._lock = threading.Lock()  # changes one at a time; searching runs beside them
 
-    def put(self, item_id: int, content: np.ndarray) -> None:
-        """Add a thing or change its vector."""
+    def put(self, item_ids: np.ndarray, content: np.ndarray) -> None:
+        """Add things (n,), each once, or change their vectors (n, size)."""
+        if not len(item_ids):
+            return
         with self._lock:
-            if item_id in self._index:
-                self._index.remove(item_id)
-            self._index.add(item_id, content.astype(np.float32))
+            here = item_ids[self._index.contains(item_ids)]
+            if len(here):
+                self._index.remove(here)
+            self._index.add(item_ids, content.astype(np.float32))
 
     def remove(self, item_id: int) -> None:
         """Forget a thing."""

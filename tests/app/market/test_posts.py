@@ -9,8 +9,7 @@ from sqlalchemy import select
 
 from app.cli.main import main
 from app.market import posts as post_rules
-from app.ops.html import slate_table
-from app.ops.numbers import feed_table
+from app.ops.journey import would_see
 from app.store.tables import FeedPageRow, FeedPostRow, FeedRow, PhotoRow, PostRow
 from recommend.cascade.posts import POST_SLOTS, Post, Posts, around, slots
 from recommend.cascade.visitors import Visitors
@@ -81,12 +80,10 @@ def test_an_operator_sees_the_post_where_the_visitor_would(client, services):
     for n in range(1, 31):
         published(client, price=n)
     posted(client, title="<b>Wool</b>")
-    slate, listings = services.feed.explain("vera", 20)
-    titles = {n: x.title for n, x in listings.items()} | services.feed.posts.titles([slate.posts[0].post.post_id])
-    rows = feed_table(slate, titles, {}).rows
-    assert [row[0] for row in rows[:20]] == list(range(1, 21))
-    assert rows[POST_SLOTS[0]][1:3] == ("<b>Wool</b>", "post")
-    page = slate_table(feed_table(slate, titles, {}))
+    _, stands = would_see(services, "vera")
+    assert [s.place for s in stands[:20]] == list(range(20))
+    assert (stands[POST_SLOTS[0]].tile.title, stands[POST_SLOTS[0]].reason) == ("<b>Wool</b>", "post")
+    page = client.get("/ops/feed?visitor=vera").text
     assert "&lt;b&gt;Wool" in page
     assert "<b>Wool" not in page
 

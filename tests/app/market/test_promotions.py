@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, time, timedelta
 from functools import partial
 
-import gradio as gr
 import numpy as np
 import pytest
 from sqlalchemy import select
@@ -13,14 +12,13 @@ from sqlalchemy import select
 from app.cli.main import main
 from app.feed.items import CONTENT
 from app.market.promotions import Calendar, Promotion, Promotions, day_number, today
-from app.ops import numbers
-from app.ops.answers import answers
-from app.ops.tabs import PromotionsTab
+from app.ops import tables
 from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, OrderRow
 from app.views import AppError
 from recommend.cascade.registry import PROMOTION
 from recommend.cascade.request import DAY_MS
 from tests.app.feed.test_feed import seen
+from tests.app.ops.worlds import report_of
 from tests.app.support.clients import client_of, code, published
 from tests.app.support.moments import at_once
 
@@ -125,7 +123,7 @@ def test_on_its_days_the_page_says_that_a_promotion_has_no_copy(client, services
     with services.store.read() as session:
         known = session.get(FeedPageRow, page["id"]).known
     assert (known["promotion"], known["days_to_promotion"]) == (number, 0)
-    assert numbers.promotions(services.feed, services.promotions.calendar()).rows[0][4:] == ("on", "no copy: no model")
+    assert tables.promotions(services.feed, services.promotions.calendar()).rows[0][4:] == ("on", "no copy: no model")
     client.delete(f"/v1/promotions/{number}")
     assert "promotion" not in seen(client)["degraded"]
 
@@ -178,9 +176,9 @@ def test_a_copy_is_made_from_the_store_serves_its_days_and_is_thrown_away(build,
         before = seen(client)
         assert before["models"]["promotion"] == "none"
         assert before["models"]["conversion"] == "esmm 0001"
-        lacks = "without a copy of the conversion model for “this one”"
-        assert lacks in answers(services.store, services.feed, services.promotions)[0].says
-        assert numbers.promotions(services.feed, services.promotions.calendar()).rows[0][4:] == (
+        lacks = "“this one” is on without a copy of the conversion model for its days."
+        assert lacks in [f.says for f in report_of(services).to_do]
+        assert tables.promotions(services.feed, services.promotions.calendar()).rows[0][4:] == (
             "on",
             "no copy: esmm 0001",
         )
@@ -194,49 +192,46 @@ def test_a_copy_is_made_from_the_store_serves_its_days_and_is_thrown_away(build,
         copy = "esmm_copy 0001 of esmm 0001"
         assert (page["models"]["conversion"], page["models"]["promotion"]) == (copy, copy)
         assert "promotion" not in page["degraded"]
-        assert numbers.promotions(services.feed, services.promotions.calendar()).rows[0][4:] == ("on", copy)
-        assert lacks not in answers(services.store, services.feed, services.promotions)[0].says
+        assert tables.promotions(services.feed, services.promotions.calendar()).rows[0][4:] == ("on", copy)
+        assert lacks not in [f.says for f in report_of(services).to_do]
         with services.store.read() as session:
             assert session.get(FeedPageRow, page["id"]).models["promotion"] == copy
             scores = [r.scores["pcvr"] for r in session.scalars(select(FeedRow).where(FeedRow.page_id == page["id"]))]
             old = [r.scores["pcvr"] for r in session.scalars(select(FeedRow).where(FeedRow.page_id == before["id"]))]
         assert np.mean(scores) > np.mean(old) + 0.02
 
-        now = datetime.now(UTC).timestamp()
+        begun = datetime.now(UTC)
         for days, by in ((1, copy), (2, "esmm 0001")):
-            monkeypatch.setattr("app.feed.live_feed.time.time", lambda days=days: now + days * 86_400)
+            monkeypatch.setattr("app.feed.live_feed.now", lambda days=days: begun + timedelta(days=days))
             assert seen(client)["models"]["conversion"] == by  # at midnight, before the registry is looked at
             services.feed.refresh()
             assert seen(client)["models"]["conversion"] == by
         assert services.feed.registry.versions(PROMOTION) == []
-        events = numbers.model_events(services.feed).rows
+        events = tables.model_events(services.feed).rows
         assert events[0][1:] == ("discarded", "promotion", "0001", "its days are over")
 
 
-def test_the_tab_changes_nothing_before_the_second_look(services):
-    with gr.Blocks(), gr.Tab("Promotions") as tab:
-        page = PromotionsTab(services, tab, lambda name: gr.Dataframe())
-
+def test_the_page_changes_nothing_before_the_second_look(client, services):
     def declared_now():
         return [p.name for p in services.promotions.calendar().promotions]
 
-    said, sure, wish = page._look("sale", str(today()), 2)
-    assert "“sale”" in said
-    assert "would be declared" in said
-    assert sure["visible"] is True
+    wish = {"name": "sale <b>", "first": str(today()), "days": "2"}
+    page = client.post("/ops/promotions", data=wish).text
+    assert "“sale &lt;b&gt;”" in page
+    assert "would be declared" in page
+    assert "Do it" in page
     assert declared_now() == []
-    said, sure, left, table = page._do(wish)
-    assert "is declared, as number 1" in said
-    assert (sure["visible"], left) == (False, None)
-    assert [row[1] for row in table["value"]["data"]] == declared_now() == ["sale"]
-    assert "a day has one promotion" in page._look("sale", str(today()), 2)[0]
-    for wrong in (("", str(today()), 2), ("x", "Friday", 2), ("x", str(today() + 9 * DAY), None)):
-        said, sure, wish = page._look(*wrong)
-        assert (sure["visible"], wish) == (False, None)
-    assert "Look at it first" in page._do(None)[0]
-    assert "no promotion of that number" in page._drop("9")[0]
-    said, sure, wish = page._drop("1")
-    assert "would be taken off" in said
-    assert declared_now() == ["sale"]
-    page._do(wish)
+    page = client.post("/ops/promotions", data={**wish, "sure": "yes"}).text
+    assert "is declared, as number 1" in page
+    assert "Do it" not in page
+    assert declared_now() == ["sale <b>"]
+    again = client.post("/ops/promotions", data=wish)
+    assert (again.status_code, "a day has one promotion" in again.text) == (409, True)
+    for wrong in ({"name": ""}, {"first": "Friday"}, {"first": str(today() + 9 * DAY), "days": "many"}):
+        page = client.post("/ops/promotions", data={**wish, **wrong})
+        assert (page.status_code, "Do it" in page.text) == (422, False)
+    assert "no promotion of that number" in client.post("/ops/promotions", data={"number": "9"}).text
+    assert "would be taken off" in client.post("/ops/promotions", data={"number": "1"}).text
+    assert declared_now() == ["sale <b>"]
+    assert "is off the calendar" in client.post("/ops/promotions", data={"number": "1", "sure": "yes"}).text
     assert declared_now() == []

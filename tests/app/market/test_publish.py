@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
+from app.market import chroma_index
+from app.store import outbox
 from app.store.tables import EventRow, OutboxRow
 from listing.intake.photos import intake
 from rag_index import BadRecord
@@ -74,3 +76,53 @@ def test_the_index_finds_by_text_and_photo_and_holds_no_contact_data(services, m
     assert services.index.past.index.get(listing.id).sold
     services.publisher.change(me, listing.id, {"status": "removed"})
     assert services.index.ids() == set()
+
+
+def test_many_changes_are_followed_together(services, me):
+    """Inside ``held`` nothing goes to the index; at the end all of it does, and the feed has it."""
+    with services.outbox.held():
+        ids = []
+        for number in range(3):
+            draft = list(services.draft_writer.start(me, intake([jpeg((number, 9, 9))])))[-1]
+            ids.append(services.publisher.publish(me, draft.draft_id, key=f"k{number}").id)
+        assert services.index.ids() == set()
+    assert services.index.ids() == set(ids)
+    assert set(services.feed.listings.live().values()) == set(ids)
+
+
+def test_a_backlog_is_decoded_in_parts_and_one_bad_photo_keeps_no_other_out(services, me, monkeypatch):
+    encoders, decode, asked = services.index.past.encoders, chroma_index._pixels, []
+    encode = encoders.image_vectors
+    monkeypatch.setattr(encoders, "batch_size", 2)
+    monkeypatch.setattr(encoders, "image_vectors", lambda photos: asked.append(len(photos)) or encode(photos))
+    monkeypatch.setattr(outbox, "RETRY_SECONDS", 0.0)
+    listings = []
+    with services.outbox.held():
+        for number in range(5):
+            draft = list(services.draft_writer.start(me, intake([jpeg((number * 40, 9, 9))])))[-1]
+            listings.append(services.publisher.publish(me, draft.draft_id, key=f"k{number}"))
+        paths = [services.media.path(x.photos[0].id) for x in listings]
+        whole = paths[1].read_bytes()
+        paths[1].write_bytes(whole[:900])
+
+        def failing(path):
+            if path == paths[3]:
+                raise OSError(5, "Input/output error")
+            return decode(path)
+
+        monkeypatch.setattr(chroma_index, "_pixels", failing)
+    ids = [x.id for x in listings]
+    # What is broken for good is passed over; what may pass is waited for, with those after it.
+    assert services.index.ids() == {ids[0], ids[2]}
+    monkeypatch.setattr(chroma_index, "_pixels", decode)
+    services.outbox.catch_up()
+    assert services.index.ids() == {ids[n] for n in (0, 2, 3, 4)}
+    with services.store.read() as session:
+        assert session.scalars(select(OutboxRow)).all() == []
+    paths[1].write_bytes(whole)
+    services.index.remove(ids)
+    asked.clear()
+    services.housekeeping.reconcile()
+    services.outbox.follow()
+    assert asked == [2, 2, 1]
+    assert services.index.ids() == set(ids)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gradio as gr
 import pytest
 
 from app.accounts.erase import erase
-from app.ops.tabs import ReviewsTab
 from app.seller.desk import Desk, Painter
 from tests.app.support.clients import code, draft, published
 
@@ -169,22 +167,29 @@ def test_the_operators_table_names_what_waits(client):
     assert "whisky" in row["words that weighed most"]
 
 
-def test_the_tab_decides_nothing_before_it_was_looked_at(services, client):
-    with gr.Blocks(), gr.Tab("Review") as tab:
-        page = ReviewsTab(services, tab, lambda name: gr.Dataframe())
+def test_the_page_decides_for_the_version_that_was_shown(services, client):
     first, second = doubtful(client), doubtful(client)
-    assert "Look at it first" in page._approve(None)[0]
-    assert "no such listing in the queue" in page._look("ipl-none")[0]
-    card, decision, shown = page._look(f" {first['id']} ")
-    assert "whisky" in card
-    assert decision["visible"] is True
+    assert "no such listing in the queue" in client.get("/ops/reviews?listing=ipl-none").text
+    page = client.get(f"/ops/reviews?listing={first['id']}").text
+    assert "whisky" in page
+    assert 'value="approve"' in page
     assert len(queue(client)) == 2
-    assert "Say why" in page._refuse(shown, " ")[0]
-    text, decision, left, table = page._refuse(shown, "No <b>alcohol</b>")
-    assert ("It is refused." in text, decision["visible"], left) == (True, False, None)
-    assert [row[0] for row in table["value"]["data"]] == [second["id"]]
-    assert "It is live." in page._approve(page._look(second["id"])[2])[0]
+    shown = {"listing": first["id"], "version": str(queue(client)[0]["version"])}
+    stale = client.post("/ops/reviews", data={**shown, "version": "99", "do": "approve"})
+    assert (stale.status_code, len(queue(client))) == (409, 2)
+    assert "Say why" in client.post("/ops/reviews", data={**shown, "do": "refuse", "reason": " "}).text
+    said = client.post("/ops/reviews", data={**shown, "do": "refuse", "reason": "No <b>alcohol</b>"}).text
+    assert "It is refused." in said
+    assert 'value="approve"' not in said
+    (left,) = queue(client)
+    assert left["listing_id"] == second["id"]
+    answer = client.post("/ops/reviews", data={"listing": second["id"], "version": left["version"], "do": "approve"})
+    assert "It is live." in answer.text
     assert client.get(f"/v1/listings/{second['id']}").json()["status"] == "active"
+    held = client.post("/ops/reviews", data={"listing": second["id"], "do": "hold"}).text
+    assert "off sale until it is decided" in held
+    assert 'value="approve"' in held
+    assert code(client.post("/ops/reviews", data={"listing": "x", "do": "sell"})) == (422, "invalid")
 
 
 def test_the_sellers_page_says_that_a_person_looks(services, client):

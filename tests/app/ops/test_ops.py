@@ -1,24 +1,28 @@
-"""The operator's numbers, export and access, on a feed that was used."""
+"""The operator's pages, exports and access, on a feed that was used."""
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from app.accounts.passwords import write_password
-from app.ops import charts as pictures
-from app.ops import numbers
-from app.ops.answers import answers
+from app.ops import intervals, journey, tables, verdicts
 from app.ops.api import TABLES
-from app.ops.impressions import impressions, share, wilson
+from app.ops.experiments import experiments
+from app.ops.impressions import window
+from app.ops.numbers import Measure
 from app.store.tables import FeedPageRow, FeedRow, ListingRow, now
 from app.web.server import create_app
 from listing.intake.photos import intake
-from tests.app.feed.test_feed import buy, seen
+from recommend.experiments.recipe import find_recipe
+from tests.app.feed.test_feed import buy
 from tests.app.feed.test_feed_log import visit
+from tests.app.ops.worlds import report_of
 from tests.app.support.clients import client_of, code, published
 from tests.fakes import jpeg
 
@@ -40,80 +44,82 @@ def used(build):
         yield services, client, listings
 
 
-def test_the_three_questions_have_answers(used, monkeypatch):
-    services, *_ = used
-    monkeypatch.setattr(services.feed, "p99_ms", lambda: 40.0)  # how busy this machine is now is not the question
-    healthy, chance, off = answers(services.store, services.feed, services.promotions)
-    assert (healthy.state, chance.state) == ("look", "good")
-    assert "without a model for pre-ranking, ranking" in healthy.says
-    assert "7 listings live" in healthy.detail
-    assert off.state in ("good", "bad")
-    assert "PCOC" in off.detail
-
-
-def test_an_empty_store_says_that_nothing_is_known(services):
-    assert {a.state for a in answers(services.store, services.feed, services.promotions)} == {"unknown"}
-    assert all(not make(services).rows for name, make in TABLES.items() if name != "models")
-
-
-def test_a_starved_listing_is_found(used):
-    services, client, _ = used
+def test_figures_are_what_the_rows_say(used):
+    services, client, listings = used
     hidden = published(client)
+    ago = now() - timedelta(hours=9)
     with services.store.write() as session:
-        session.execute(
-            update(ListingRow).where(ListingRow.id == hidden["id"]).values(published_at=now() - timedelta(hours=9))
-        )
-    table = numbers.new_listings(services.store)
-    assert [row[6] for row in table.rows].count("starved") == 1
-    assert answers(services.store, services.feed, services.promotions)[1].state == "bad"  # one of nine
-    first = next(row for row in table.rows if row[7])
-    assert first[3] >= first[7] > 0
-    assert first[5] >= first[4] >= 0
+        session.execute(update(ListingRow).where(ListingRow.id == hidden["id"]).values(published_at=ago))
+    report = report_of(services, "7d")
+    m, seen = report.measures, report.figures.seen
+    assert m["live_listings"].found.value == 8
+    assert m["pages"].found.value == 30
+    assert m["slow_pages"].n == 30
+    assert any(f.says.startswith("No model serves: popularity ranks, ") for f in report.to_do)
+    assert (m["auc"].n, len(seen)) == (int(seen.click.sum()), 8 * 30)
+    whole = tables.model_health(report.figures).rows[0]
+    assert whole[:5] == ("all", "popularity", "all", len(seen), int(seen.click.sum()))
+    assert m["starved"].found.value == 1
+    assert [x.title for x in report.figures.starved] == [hidden["title"]]
+    days = {row[0] for row in tables.model_health(report.figures).rows}
+    assert len(days) == 3  # all, today, yesterday
+    first = next(x for x in report.figures.arrived if x.id == listings[1]["id"])
+    assert first.impressions >= first.clicks > 0
+    assert first.waited is not None
+    assert len(report_of(services, "1h").figures.seen) < len(seen)  # a window is what it says
 
 
-def test_model_health_is_what_the_rows_say(used):
-    services, *_ = used
-    table = numbers.model_health(impressions(services.store))
-    whole = {row[0]: row for row in table.rows if row[1] == "all"}
-    assert len(whole) == 2
-    seen_rows = impressions(services.store)
-    for day, row in whole.items():
-        at = seen_rows.day == day
-        assert row[2:4] == (at.sum(), seen_rows.click[at].sum())
-        assert row[7] == pytest.approx(seen_rows.pctr[at].sum() / seen_rows.click[at].sum(), abs=0.006)
-    assert sum(row[2] for row in whole.values()) == len(seen_rows)
-
-
-def test_a_share_has_its_interval():
-    low, high = wilson(5, 50)
-    assert (round(low, 3), round(high, 3)) == (0.043, 0.214)
-    assert wilson(0, 0) == (0.0, 1.0)
-    assert share(0, 0) == "-"
+def test_a_listings_way_is_told_from_what_was_written_down(used):
+    services, client, listings = used
+    way = journey.journey(services, listings[1]["id"], "v1")
+    steps = {s.name: s.says for s in way.steps}
+    shown = [says for name, says in steps.items() if name.startswith("Shown ")]
+    assert sum(int(says.split()[1]) for says in shown) == 30
+    assert steps["Clicked"].startswith("10 times of 30")
+    assert "pre-ranked" in way.now
+    assert way.now.startswith("Stands ")
+    assert "No model ranks: it goes by 10 clicks of 30 impressions" in way.now
+    sold = journey.journey(services, listings[0]["id"], "v1")
+    assert "sold and not on sale" in sold.now
+    assert {t.id for t in journey.find(services.store, listings[1]["title"])} == {x["id"] for x in listings}
+    assert [t.id for t in journey.find(services.store, listings[1]["id"])] == [listings[1]["id"]]
+    assert journey.find(services.store, "% nothing") == []
+    page = client.get(f"/ops/page/{way.pages[0][0]}").text
+    assert "predicted click rate" in page
+    assert client.get("/ops/page/none").status_code == client.get("/ops/listing/none").status_code == 404
 
 
 def test_looking_changes_nothing(used):
-    services, *_ = used
-    with services.store.read() as session:
-        before = len(session.scalars(select(FeedRow.id)).all())
-    slate, listings = services.feed.explain("v1", 20)
-    table = numbers.feed_table(slate, {n: x.title for n, x in listings.items()}, {})
-    assert len(table.rows) == 7
-    assert [row[0] for row in table.rows] == list(range(1, 8))
-    services.feed.explain("nobody was ever called so", 20)
-    with services.store.read() as session:
-        assert len(session.scalars(select(FeedRow.id)).all()) == before
-    assert services.feed.feed.catalog.get("impressions", services.feed.feed.catalog.live()).sum() > 0
+    services, client, _ = used
+
+    def state():
+        with services.store.read() as session:
+            rows = session.scalar(select(func.count()).select_from(FeedRow))
+            pages = session.scalar(select(func.count()).select_from(FeedPageRow))
+        live = services.feed.feed.catalog.live()
+        return rows, pages, services.feed.feed.catalog.get("impressions", live).tolist()
+
+    before = state()
+    for path in ("", "feed?visitor=v1", "feed?visitor=nobody+was+ever+called+so", "new", "models", "assistant",
+                 "experiments", "reviews", "promotions"):  # fmt: skip
+        for over in ("1h", "14d"):
+            answer = client.get(f"/ops/{path}", params={"over": over} if "?" not in path else None)
+            assert answer.status_code == 200, path
+            assert "as of <time" in answer.text
+    assert state() == before
 
 
-def test_every_table_exports_and_formulas_stay_text(used):
+def test_every_table_exports_and_formulas_stay_text(used, monkeypatch):
+    monkeypatch.setattr(verdicts, "KEPT_SECONDS", 0.0)
     _, client, _ = used
     client.patch(f"/v1/listings/{published(client)['id']}", json={"title": "=cmd()"})
     for name in TABLES:
-        rows = client.get(f"/ops/export/{name}.json").json()
-        text = client.get(f"/ops/export/{name}.csv").text
+        rows = client.get(f"/ops/export/{name}.json?over=7d").json()
+        text = client.get(f"/ops/export/{name}.csv?over=7d").text
         assert len(text.splitlines()) >= len(rows) + 1
     assert "'=cmd()" in client.get("/ops/export/new-listings.csv").text
     assert code(client.get("/ops/export/nothing.csv")) == (404, "not_found")
+    assert code(client.get("/ops/export/models.csv?over=3y")) == (422, "invalid")
 
 
 def test_only_operators_may_look(build, tmp_path):
@@ -134,21 +140,43 @@ def test_only_operators_may_look(build, tmp_path):
     assert TestClient(app, base_url="http://localhost").get("/ops/export/models.json").status_code == 401
 
 
-def test_pictures_state_what_is_seen(used):
-    services, client, _ = used
-    table = numbers.model_health(impressions(services.store))
-    rows = impressions(services.store)
-    assert pictures.reliability(rows).axes[0].get_title(loc="left").startswith("Predictions")
-    assert pictures.by_day(table).axes[0].get_title(loc="left").startswith("Predictions")
-    assert (
-        pictures.first_impressions(numbers.new_listings(services.store))
-        .axes[0]
-        .get_title(loc="left")
-        .startswith("Half")
-    )
-    slate, _ = services.feed.explain("v1", 20)
-    assert " ms, most of it in " in pictures.funnel(slate.counts, slate.ms).axes[0].get_title(loc="left")
-    assert seen(client)["places"]
+def test_intervals_hold_what_they_promise():
+    found = intervals.wilson(5, 50)
+    assert (round(found.low, 3), round(found.high, 3)) == (0.043, 0.214)
+    assert intervals.wilson(0, 0) == intervals.NOTHING
+    assert intervals.share(0, 0) == "-"
+    two = np.array([1, 1, 1, 2, 2])
+    assert intervals.rate_interval(np.zeros(5), two).high == intervals.wilson(0, 2).high > 0.5
+    apart = intervals.auc_interval(np.array([0, 1, 0, 1]), np.array([0.1, 0.9, 0.2, 0.8]), two[:4])
+    assert apart == intervals.Interval(1.0, None, None)
+    rare = intervals.pcoc_interval(np.zeros(1000), np.full(1000, 0.03), np.arange(1000))
+    assert rare.low == pytest.approx(30 / 3.689, rel=0.01)  # 30 expected over the Poisson limit of none
+    assert intervals.pcoc_interval(np.zeros(1000), np.full(1000, 0.03), np.zeros(1000)).low < 1.25  # one visitor alone
+    assert not Measure("k", "n", "share", intervals.Interval(0.5, 0.5, 0.5)).exact
+    assert Measure("k", "n", "count", intervals.exact(3.0)).words == "3"
+    rng, hit = np.random.default_rng(0), {"auc": 0, "pcoc": 0, "p90": 0}
+    for _ in range(200):
+        visitor = np.repeat(np.arange(40), 12)
+        mood = np.exp(rng.normal(0, 0.4, 40) - 0.08)[visitor]  # of mean 1: what a visitor does is alike
+        said = rng.beta(2, 8, len(visitor))
+        click = rng.random(len(visitor)) < np.minimum(said * mood, 1)
+        level = intervals.pcoc_interval(click.astype(float), said, visitor)
+        hit["pcoc"] += level.low <= 1.0 <= level.high
+        order = intervals.auc_interval(click, rng.random(len(click)), visitor)
+        hit["auc"] += order.low <= 0.5 <= order.high
+        p90 = intervals.quantile(rng.random(200), 0.9)
+        hit["p90"] += p90.low <= 0.9 <= p90.high
+    assert all(180 <= n <= 199 for n in hit.values()), hit
+
+
+def test_every_method_has_its_words(repository):
+    names = {
+        re.sub(r"(\.small)?\.json$", "", p.name) for p in (repository / "recommend/experiments/results").glob("*.json")
+    }
+    told = {row[-1] for row in experiments().rows}
+    papers = {n for n in names if (repository / f"docs/papers/{n}.md").is_file()}
+    assert told == papers
+    assert all(find_recipe(name) for name in told)
 
 
 def test_what_sellers_make_of_three_drafts(services, me):
@@ -167,17 +195,20 @@ def test_what_sellers_make_of_three_drafts(services, me):
     services.drafts.abandon(me, left)
     services.publisher.change(me, listing.id, {"title": "Half a year later"})
 
-    rows = {row[1]: row for row in numbers.assistant(services.store).rows}
+    over = window()
+    rows = {row[1]: row for row in tables.assistant(tables.assisted(services.store, over)).rows}
     day = rows[now().date().isoformat()]
     assert (day[2:4], day[4].split()[0]) == ((3, 2), "66.7")
+    assert day[5] == 1.7  # five changes of three drafts; the rewrite is none
     # The title that the seller wrote came back from the rewrite and is not the model's; one changed later is.
-    assert day[5:7] == (0.5, 0.0)
-    assert {name: row[9].split()[0] for name, row in rows.items() if row[0] == "fact"} == {
-        "brand": "50.0",
-        "closure": "100.0",
-        "colour": "50.0",
-    }
+    assert day[6:8] == (0.5, 0.0)
     assert rows["Longsleeve"][3] == 1
+    facts = {row[0]: row[1:] for row in tables.wrong_words(tables.assisted(services.store, over)).rows}
+    assert facts["colour"][0] == 2
+    assert facts["colour"][2:] == (1, 0, 0, "navy → black")
+    assert facts["brand"][2:] == (0, 1, 0, "")
+    assert facts["size"][2:5] == (0, 0, 1)
+    assert facts["closure"][1].startswith("100.0 %")
     services.publisher.delete(me, listing.id)
-    (day,) = [row for row in numbers.assistant(services.store).rows if row[0] == "day"]
-    assert (day[3], day[5]) == (2, 0.0)
+    (day,) = [row for row in tables.assistant(tables.assisted(services.store, window())).rows if row[0] == "day"]
+    assert (day[3], day[6]) == (2, 0.0)

@@ -52,7 +52,7 @@ def use(services):
         assert buy(client, listings[0], page_id=page["id"]).status_code == 201
     Projection.load(
         services.settings.home / "feed" / "projection.safetensors",
-        np.random.default_rng(0).normal(size=(40, 24)).astype(np.float32),
+        lambda: np.random.default_rng(0).normal(size=(40, 24)).astype(np.float32),
     )
     model = services.settings.home / "feed" / "models" / "ranking" / "0001"
     model.mkdir(parents=True)

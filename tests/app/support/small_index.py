@@ -24,6 +24,8 @@ SIZE = 64
 class SmallEncoders:
     """Vectors of 64 numbers: of a photo from its bytes, of a text the sum of its words' vectors."""
 
+    batch_size = 32
+
     def __init__(self) -> None:
         one = EncoderInfo(model="small", revision="2", dimensions=SIZE)
         self.info = EncodersInfo(image=one, text=one)

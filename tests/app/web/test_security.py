@@ -9,16 +9,17 @@ import struct
 import zlib
 from html.parser import HTMLParser
 from types import SimpleNamespace
+from urllib.parse import quote
 
 import pytest
 from PIL import Image
+from sqlalchemy import select
 
-from app.ops import charts as pictures
-from app.ops import numbers
-from app.ops.answers import Answer
-from app.ops.html import cards, picture, slate_table
-from app.ops.page import build_page
+from app.ops import api, charts, forms, page
+from app.ops.charts import picture
+from app.ops.page import FOLDER as OPERATORS
 from app.seller.draft_part import FOLDER, marked
+from app.store.tables import FeedPageRow
 from tests.app.feed.test_feed_log import visit
 from tests.app.support.clients import client_of, code, draft, published
 from tests.fakes import jpeg
@@ -65,41 +66,31 @@ def attacked(build):
         yield services, client, listing
 
 
-def test_titles_are_text_on_the_operators_page(attacked):
-    services, *_ = attacked
-    slate, listings = services.feed.explain("v1", 20)
-    titles = {n: x.title for n, x in listings.items()}
-    assert "<script>" in "".join(titles.values())
-    html = slate_table(numbers.feed_table(slate, titles, dict.fromkeys(listings, BAD)))
-    assert "&lt;script&gt;" in html
-    assert harmless(html)
-    assert harmless(cards([Answer(BAD, "bad", BAD, BAD)]))
-    figure = pictures.funnel({BAD: 3}, {BAD: 1.0})
-    assert harmless(picture(figure))
-
-
-def test_what_an_operator_types_is_text(attacked):
-    services, *_ = attacked
-    page = build_page(services)
-    look = next(f for f in page.fns.values() if f.name == "_look")
-    for part in look.fn(BAD):
-        assert harmless(part)
-
-
-def test_tables_of_the_operators_page_show_no_markup(attacked):
-    services, *_ = attacked
-    page = build_page(services)
-    frames = [c for c in page.config["components"] if c["type"] == "dataframe"]
-    assert len(frames) >= 4
-    for frame in frames:
-        kinds = frame["props"]["datatype"]
-        assert set([kinds] if isinstance(kinds, str) else kinds) <= {"str", "number", "bool", "date"}
+def test_what_people_write_is_text_on_the_operators_pages(attacked):
+    services, client, listing = attacked
+    with services.store.read() as session:
+        page_id = session.scalar(select(FeedPageRow.id))
+    typed = quote(BAD)
+    for path in (
+        *("", "feed?visitor=v1", "new", "models", "assistant", f"page/{page_id}", f"listing/{listing['id']}"),
+        *(f"feed?visitor={typed}", f"feed?find={quote(BAD[:20])}", f"listing/{listing['id']}?visitor={typed}"),
+        *(f"reviews?listing={quote(BAD[:40])}", f"models?over={quote(BAD[:8])}", "listing/%3Cscript%3E"),
+    ):
+        html = client.get(f"/ops/{path}").text
+        own = re.sub(r'<script src="/ops/ops\.js\?v=[0-9a-f]{12}" defer></script>', "", html)
+        assert own != html, path
+        assert harmless(own), path
+        assert BAD[:20] not in html
+    assert "&lt;script&gt;" in client.get("/ops/feed?visitor=v1").text
+    form = {"name": BAD[:60], "first": BAD[:20], "days": BAD[:9]}
+    assert BAD[:20] not in client.post("/ops/promotions", data=form).text
+    assert harmless(picture(charts.funnel({BAD: 3}, {BAD: 1.0})))
 
 
 def test_every_template_of_the_sellers_page_escapes():
     for flag_text in ("plain", BAD):
         assert harmless(str(marked(flag_text, [SimpleNamespace(span=(0, 5))])))
-    for file in FOLDER.glob("*.html"):
+    for file in (*FOLDER.glob("*.html"), *OPERATORS.glob("*.html")):
         source = file.read_text()
         assert "|safe" not in source.replace(" ", "")
         assert "autoescape false" not in source
@@ -200,7 +191,17 @@ OPEN = {"/healthz", "/readyz", "/metrics", "/docs", "/sign-in", "/sign-out", "/o
 def every_route(app):
     schema = app.openapi()["paths"]
     described = [(method.upper(), path) for path, methods in schema.items() for method in methods]
-    return [*described, ("GET", "/ops/export/{name}.{kind}")]
+    return [*described, *operators_routes()]
+
+
+def operators_routes():
+    """Methods and addresses below /ops; /ops itself only leads to /ops/."""
+    routes = [route for router in (page.pages, forms.forms, api.ops) for route in router.routes]
+    return [(method, route.path) for route in routes for method in route.methods if route.path != "/ops"]
+
+
+def place_of(path):
+    return re.sub(r"\{[a-z_]+\}", "a" * 32, path).replace("a" * 32 + "." + "a" * 32, "models.json")
 
 
 def test_whoever_is_not_signed_in_reaches_nothing(two):
@@ -209,26 +210,37 @@ def test_whoever_is_not_signed_in_reaches_nothing(two):
     routes = [(method, path) for method, path in every_route(nobody.app) if path not in OPEN]
     assert len(routes) >= 12
     for method, path in routes:
-        place = re.sub(r"\{[a-z_]+\}", "a" * 32, path).replace("a" * 32 + "." + "a" * 32, "models.json")
         if method == "POST" and path == "/v1/drafts":
-            answer = nobody.post(place, files=[("photos", jpeg())])
+            answer = nobody.post(path, files=[("photos", jpeg())])
         else:
-            answer = nobody.request(method, place, json={} if method in ("POST", "PUT", "PATCH") else None)
-        assert answer.status_code == 401, (method, path, answer.text)
+            body = {} if method in ("POST", "PUT", "PATCH") else None
+            answer = nobody.request(method, place_of(path), json=body, follow_redirects=False)
+        to_the_form = answer.status_code == 303 and answer.headers["location"] == "/sign-in"
+        opens = method == "GET" and path.startswith("/ops/") and "export" not in path  # a page, in a browser
+        assert to_the_form if opens else answer.status_code == 401, (method, path, answer.text)
     assert ann.get("/v1/listings").json()["listings"]
 
 
 def test_only_operators_open_the_operators_page(people):
-    here = people("ann", "bob", page=True, operators="ann")
+    here = people("ann", "bob", operators="ann")
+    routes = operators_routes()
+    assert len(routes) >= 15
 
     def opened(name):
         browser = here.browser(name)
-        return [browser.get(path).status_code for path in ("/ops/", "/ops/config", "/ops/export/models.json")]
+        return {(method, path): browser.request(method, place_of(path)).status_code for method, path in routes}
 
-    assert opened("ann") == [200, 200, 200]
-    assert opened("bob")[1:] == [401, 403]
-    assert opened("bob")[0] in (401, 403)
-    assert opened(None) == [303, 401, 401]
+    # Pages of what is not there, and forms without what they ask for.
+    other = {
+        ("GET", "/ops/page/{page_id}"): 404,
+        ("GET", "/ops/listing/{listing_id}"): 404,
+        ("POST", "/ops/reviews"): 422,
+        ("POST", "/ops/promotions"): 422,
+    }
+    for route, status in opened("ann").items():
+        assert status == other.get(route, 200), route
+    assert set(opened("bob").values()) == {403}
+    assert here.browser(None).get("/ops/export/models.json").status_code == 401
 
 
 def test_a_write_from_another_site_is_refused_on_every_route(two):

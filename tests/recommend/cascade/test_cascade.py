@@ -13,13 +13,14 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from recommend.cascade.catalog import REST, Catalog
+from recommend.cascade.catalog import REST, Catalog, Item
+from recommend.cascade.explain import fate, moves
 from recommend.cascade.feed import Feed
 from recommend.cascade.health import healthy
 from recommend.cascade.page import AD_SLOTS, Exposure, FeedConfig
 from recommend.cascade.registry import Registry
 from recommend.cascade.request import FEED, columns
-from recommend.cascade.scoring import SIMPLE, Models
+from recommend.cascade.scoring import SIMPLE, Models, probabilities
 from recommend.cascade.stages.auction import second_price
 from recommend.cascade.stages.mix import mix
 from recommend.cascade.visitors import Visitors
@@ -404,3 +405,54 @@ def test_a_seed_gives_the_pages_it_always_gave(tmp_path):
         made.take(slate.page[0].item_id)
     assert list(slate.ms) == ["sources", "pre_ranking", "ranking", "auction", "mixing", "trace"]
     assert hashlib.sha256(repr(lines).encode()).hexdigest()[:16] == "6091d4ee15fe776e"
+
+
+def test_why_a_thing_stands_where_it_does(tmp_path, runs):
+    made = feed(tmp_path)
+    for model, role in (("two_tower", "pre_ranking"), ("din", "ranking")):
+        made.models.registry.install(runs[model], role)
+    made.models.refresh()
+    for item_id in (3, 30, 300):
+        made.clicked(8, item_id, NOW)
+    page = made.considered(8, NOW)
+    for s in page.slate.page:
+        f = fate(page, made.catalog, s.item_id)
+        assert (f.position, f.reason, f.rank, f.pre_place) == (s.position, s.reason, s.rank, s.pre_rank)
+        assert (f.pctr, f.score, set(f.sources)) == (s.pctr, s.score, set(s.sources))
+        assert s.reason != "ranked" or f.score >= f.cut
+    ids = made.catalog.get("item_id", page.rows)
+    usual = np.isin(page.rows, page.usual) & ~np.isin(np.arange(len(page.rows)), page.chosen)
+    for item_id in ids[usual][:20]:
+        f = fate(page, made.catalog, int(item_id))
+        assert f.rank is None
+        assert f.pre_score <= f.pre_cut
+    made.remove(int(ids[0]))
+    assert not fate(page, made.catalog, int(ids[0])).on_sale
+
+    # The same by hand: a price's share of a score is that of other things with this price in its place.
+    rows = made.catalog.rows([s.item_id for s in page.slate.page[:5]])
+    told = moves(made.models, made.catalog, rows[:1], rows, page.visitor, page.moment)[0]
+    assert told == tuple(sorted(told, key=lambda m: -abs(np.log(m.factor))))
+    twins = feed(tmp_path / "twins", 0)
+    first = int(made.catalog.get("item_id", rows[:1])[0])
+    same = {
+        n: made.catalog.get(n, rows[:1])[0].item() for n in ("seller_id", "condition", "stock", "single", "listed_ms")
+    }
+    content, category = made.catalog.content(rows[:1])[0], made.catalog.get("category", rows[:1])[0].item()
+    loaded, by_hand = made.models.get("ranking"), {}
+    for group, of in (("itself", rows[:1]), ("category", rows[1:])):
+        values = []
+        for row in of:
+            price, bucket = (made.catalog.get(n, rows[:1])[0].item() for n in ("price", "price_bucket"))
+            theirs = made.catalog.get("category", np.array([row]))[0].item() if group == "category" else category
+            twin = twins.catalog.put(
+                Item(first, category=theirs, price=price, price_bucket=bucket, content=content, **same)
+            )
+            found, _ = probabilities(
+                made.models, loaded, twins.catalog, np.array([twin]), page.visitor, page.moment, FEED
+            )
+            values.append(found["click"][0])
+        by_hand[group] = np.mean(values)
+    factor = by_hand["itself"] / by_hand["category"]
+    of_category = [m.factor for m in told if m.feature == "category"]
+    assert of_category == pytest.approx([factor], rel=1e-4) if abs(np.log(factor)) > 0.02 else of_category == []

@@ -1,0 +1,1 @@
+"""Photos of the demo's things, drawn: no picture from elsewhere is used."""

@@ -1,0 +1,159 @@
+"""Every minute the rules are looked at; what begins or ends is logged and sent to a webhook, and stands in /metrics."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import socket
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from app.ops.impressions import USUAL
+from app.ops.verdicts import WORST, Reports
+from app.settings import Settings, SettingsError
+
+log = logging.getLogger(__name__)
+SECONDS = 60.0
+SEND_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Alert:
+    """What begins (or, ``over``, ends). ``at``: ISO time of the figures."""
+
+    rule: str
+    severity: str
+    says: str
+    do: str
+    command: str
+    over: bool
+    window: str
+    at: str
+
+
+class Alerts:
+    """Remembers what is wrong, so that each fault is told once. After a start all that is wrong is told again."""
+
+    def __init__(self, reports: Reports, settings: Settings) -> None:
+        self.reports = reports
+        self._webhook = Webhook(settings.alert_webhook, settings.alert_private) if settings.alert_webhook else None
+        self._told: dict[str, Alert] = {}
+        self._unsent: list[Alert] = []
+
+    def check(self) -> list[Alert]:
+        """Look; returns what is new. A webhook that fails is tried again the next time, and hurts nobody else."""
+        report = self.reports.get(USUAL)
+        open_ = {
+            f.rule.measure: Alert(f.rule.measure, f.state, f.says, f.rule.do, f.rule.command, False, USUAL,
+                                  report.over.until.isoformat("T", "seconds"))
+            for f in report.to_do
+        }  # fmt: skip
+        begun = [a for key, a in open_.items() if key not in self._told or self._told[key].severity != a.severity]
+        # What merely became unknown is not over: nothing says that it is well.
+        good = {f.rule.measure for f in report.findings if f.state == "good"}
+        at = report.over.until.isoformat("T", "seconds")
+        ended = [Alert(**{**asdict(a), "over": True, "at": at}) for key, a in self._told.items() if key in good]
+        self._told = {**{k: a for k, a in self._told.items() if k not in good}, **open_}
+        for alert in (*begun, *ended):
+            level = logging.WARNING if alert.severity == "bad" and not alert.over else logging.INFO
+            fields = {"rule": alert.rule, "severity": alert.severity}
+            log.log(level, "alert %s: %s", "over" if alert.over else "begins", alert.says, extra={"fields": fields})
+        self._send([*begun, *ended])
+        return [*begun, *ended]
+
+    def _send(self, alerts: list[Alert]) -> None:
+        if self._webhook is None:
+            return
+        self._unsent = [*self._unsent, *alerts][-100:]
+        if not self._unsent:
+            return
+        try:
+            self._webhook.send({"alerts": [asdict(a) for a in self._unsent]})
+            self._unsent = []
+        except Exception as error:  # whatever the other side does
+            # Only what is said here: words of others hold the address, and its path may be a secret.
+            why = str(error) if isinstance(error, OSError) else type(error).__name__
+            log.warning("the alerts cannot be sent, which is tried again in a minute: %s", why)
+
+
+class Webhook:
+    """An address that takes alerts as JSON.
+
+    It has to be a public one, or, with ``private``, one of the own network; names are looked up at each sending, and
+    what was looked up is what is called, so that a name that changes leads nowhere else. No redirects, no proxies.
+
+    Raises:
+        SettingsError: it is no address of http or https.
+    """
+
+    def __init__(self, url: str, private: bool) -> None:
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:  # of an address that is none
+            parts, port = urlsplit(""), None
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+            raise SettingsError("IPL_ALERT_WEBHOOK is no address such as https://alerts.example/ipl.")
+        self.url, self.private = parts, private
+        self.port = port or (443 if parts.scheme == "https" else 80)
+
+    def send(self, body: dict[str, Any]) -> None:
+        """Post it.
+
+        Raises:
+            OSError: the address may not be called, or answers without success. httpx.HTTPError: it does not answer.
+        """
+        import httpx
+
+        host, port = str(self.url.hostname), self.port
+        address = self._checked(host, port)
+        target = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        url = urlunsplit((self.url.scheme, target, self.url.path or "/", self.url.query, ""))
+        headers = {"Host": self.url.netloc}
+        extensions = {"sni_hostname": host}
+        with (  # the body is not read: nothing in it is needed, and it may have no end
+            httpx.Client(timeout=SEND_SECONDS, follow_redirects=False, trust_env=False) as client,
+            client.stream("POST", url, json=body, headers=headers, extensions=extensions) as answer,
+        ):
+            if not answer.is_success:
+                raise OSError(f"it answers {answer.status_code}")
+
+    def _checked(self, host: str, port: int) -> str:
+        """An address of the host. Every one of them has to be allowed."""
+        found = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        for text in found:
+            address = ipaddress.ip_address(text.partition("%")[0])
+            mine = address.is_private and not address.is_link_local and not address.is_unspecified
+            if not (address.is_global and not address.is_multicast) and not (self.private and mine):
+                raise OSError(f"{host} is at {text}, which is not public; IPL_ALERT_PRIVATE=1 allows the own network")
+        return found[0]
+
+
+class OpsCollector(Collector):
+    """The latest figures of the usual window for ``/metrics``; a scrape computes nothing."""
+
+    def __init__(self, reports: Reports) -> None:
+        self.reports = reports
+
+    def collect(self) -> Iterable[Metric]:
+        """Value and ends of each measure, the state of each rule, and when they were made."""
+        report = self.reports.latest(USUAL)
+        value = GaugeMetricFamily("ipl_ops_value", f"The operator's figures, {USUAL}", labels=["measure", "end"])
+        state = GaugeMetricFamily("ipl_ops_state", "0 good, 1 unknown, 2 worth a look, 3 act", labels=["measure"])
+        at = GaugeMetricFamily("ipl_ops_as_of", "When these figures were made, seconds since 1970")
+        if report is not None:
+            for m in report.measures.values():
+                for end in ("value", "low", "high"):
+                    number = getattr(m.found, end)
+                    if number is not None:
+                        value.add_metric([m.key, end], number)
+            for f in report.findings:
+                state.add_metric([f.rule.measure], len(WORST) - 1 - WORST.index(f.state))
+            at.add_metric([], report.over.until.timestamp())
+        yield from (value, state, at)

@@ -1,0 +1,177 @@
+"""Why a thing stands where it does: how far it came through the stages, and which of its features moved its score.
+
+Features are judged by leave-one-out on the model that serves: a group of a thing's columns is replaced by that of
+others on the same page, one after the other, and the mean of these predictions is what the thing would get without
+being special in that. Nothing is fitted beside the model.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recommend.cascade.catalog import Catalog
+from recommend.cascade.page import PageState
+from recommend.cascade.registry import Loaded
+from recommend.cascade.request import FEED, Moment, columns
+from recommend.cascade.scoring import Models, as_known
+from recommend.cascade.visitors import Visitor
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "price": ("price", "price_bucket"),
+    "category": ("category",),
+    "seller": ("seller_id",),
+    "condition": ("condition",),
+    "photos": ("content",),
+    "age": ("item_age_h",),
+    "pieces": ("stock", "single"),
+    "listing": ("item_id",),  # what the model has learned of this very thing
+}
+PAST = "past"  # the visitor's clicks: without them
+OTHERS = 8  # things of the page whose features stand in
+LEAST = 0.02  # of a factor's logarithm: what moves less is not told
+
+
+@dataclass(frozen=True)
+class Move:
+    """``factor``: the predicted click rate over what it would be with the others' feature."""
+
+    feature: str
+    factor: float
+
+
+@dataclass(frozen=True)
+class Fate:
+    """How far a thing came on a page. Places count from 0; None: it did not come so far.
+
+    Attributes:
+        sources: that found it.
+        candidates, ranked: how many things reached pre-ranking, and ranking.
+        pre_place, pre_score: among the candidates; pre_cut: the lowest score that came through by itself, neither as
+            an ad nor to be explored.
+        rank, score: among the ranked; cut: the score of the last ranked thing on the page.
+        pctr: predicted click rate.
+        position, reason: on the page.
+    """
+
+    on_sale: bool
+    sources: tuple[str, ...] = ()
+    candidates: int = 0
+    ranked: int = 0
+    pre_place: int | None = None
+    pre_score: float | None = None
+    pre_cut: float | None = None
+    rank: int | None = None
+    score: float | None = None
+    cut: float | None = None
+    pctr: float | None = None
+    position: int | None = None
+    reason: str = ""
+
+
+def fate(page: PageState, catalog: Catalog, item_id: int) -> Fate:
+    """How far a thing came on a page that was just made."""
+    rows = catalog.rows([item_id])
+    if not len(rows):
+        return Fate(False)
+    row = rows[0]
+    sources = tuple(name for name, found in page.sources.items() if row in found)
+    known = Fate(True, sources, len(page.rows), len(page.ranked))
+    at = np.flatnonzero(page.rows == row)
+    if not len(at):
+        return known
+    candidate = int(at[0])
+    known = replace(
+        known,
+        pre_place=int((page.pre_score > page.pre_score[candidate]).sum()),
+        pre_score=float(page.pre_score[candidate]),
+        pre_cut=_pre_cut(page),
+    )
+    among = np.flatnonzero(page.chosen == candidate)
+    if not len(among):
+        return known
+    i = int(among[0])
+    last = min((p.candidate for p in page.places if p.reason == "ranked"), key=lambda c: page.score[c], default=None)
+    shown = next((s for s in page.slate.page if s.item_id == item_id), None)
+    fell = next((s for s in page.slate.fell if s.item_id == item_id), None)
+    return replace(
+        known,
+        rank=int((page.score > page.score[i]).sum()),
+        score=float(page.score[i]),
+        cut=float(page.score[last]) if last is not None else None,
+        pctr=float(page.click.values[i]),
+        position=shown.position if shown else None,
+        reason=shown.reason if shown else fell.reason if fell else "fell: its rank is below the last on the page",
+    )
+
+
+def _pre_cut(page: PageState) -> float | None:
+    """Ads come through with less, and what only exploration found with nothing: neither is the cut."""
+    usual = np.isin(page.rows, page.usual)
+    chosen = np.isin(np.arange(len(page.rows)), page.chosen) & usual
+    fell = page.pre_score[usual & ~chosen]
+    through = page.pre_score[chosen]
+    through = through[through >= fell.max()] if len(fell) else through
+    return float(through.min()) if len(through) else None
+
+
+@torch.inference_mode()
+def moves(
+    models: Models, catalog: Catalog, rows: Sequence[int] | np.ndarray, among: np.ndarray, visitor: Visitor,
+    moment: Moment,
+) -> list[tuple[Move, ...]]:  # fmt: skip
+    """What moved the predicted click rate of each thing most, the strongest first; nothing without a ranking model.
+
+    Args:
+        rows: (n,) rows of the catalogue. among: rows of the things whose features stand in, as those of the page.
+    """
+    loaded = models.get("ranking")
+    if loaded is None or not len(rows):
+        return [() for _ in rows]
+    read = {f.column for f in loaded.encoders.features.features}
+    groups = {name: of for name, of in GROUPS.items() if read & set(of)}
+    plain = _predict(models, loaded, catalog, np.asarray(rows), visitor, moment)
+    nobody = Visitor(visitor.user_id, deque())
+    strange = _predict(models, loaded, catalog, np.asarray(rows), nobody, moment) if visitor.history else plain
+    out = []
+    for n, row in enumerate(rows):
+        others = among[among != row][:OTHERS]
+        found = [Move(PAST, float(plain[n] / max(strange[n], 1e-9)))]
+        if len(others):
+            without = _without(models, loaded, catalog, (int(row), others, groups), visitor, moment)
+            found += [Move(g, float(plain[n] / max(value, 1e-9))) for g, value in without.items()]
+        told = [m for m in found if abs(np.log(max(m.factor, 1e-9))) > LEAST]
+        out.append(tuple(sorted(told, key=lambda m: -abs(np.log(max(m.factor, 1e-9))))))
+    return out
+
+
+def _without(
+    models: Models, loaded: Loaded, catalog: Catalog, what: tuple[int, np.ndarray, dict[str, tuple[str, ...]]],
+    visitor: Visitor, moment: Moment,
+) -> dict[str, float]:  # fmt: skip
+    """Mean prediction for a row with each group of columns taken from each of the others."""
+    row, others, groups = what
+    size = len(others)
+    raw = columns(catalog, np.full(size * len(groups), row), visitor, as_known(loaded, moment), FEED)
+    theirs = columns(catalog, others, visitor, as_known(loaded, moment), FEED)
+    for n, names in enumerate(groups.values()):
+        for name in names:
+            mine, other = raw[name], theirs[name]
+            assert isinstance(mine, Tensor)
+            assert isinstance(other, Tensor)
+            mine[n * size : (n + 1) * size] = other
+    found = loaded.model.predict(loaded.encoders(models.knowledge.add(loaded, raw).columns))["click"]
+    means = found.double().numpy().reshape(len(groups), size).mean(1)
+    return dict(zip(groups, means.tolist(), strict=True))
+
+
+def _predict(
+    models: Models, loaded: Loaded, catalog: Catalog, rows: np.ndarray, visitor: Visitor, moment: Moment
+) -> np.ndarray:
+    known = models.knowledge.add(loaded, columns(catalog, rows, visitor, as_known(loaded, moment), FEED))
+    return loaded.model.predict(loaded.encoders(known.columns))["click"].double().numpy()
