@@ -146,7 +146,7 @@ def _figure(width: float = 6.2, height: float = 3.4) -> tuple[Figure, Axes]:
     axis.set_facecolor("none")
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)
-    axis.tick_params(labelsize=8, colors=GREY)
+    axis.tick_params(which="both", labelsize=8, colors=GREY)
     for side in ("bottom", "left"):
         axis.spines[side].set_color(GREY)
     return figure, axis

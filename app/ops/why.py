@@ -68,7 +68,7 @@ def _outcome(fate: Fate, facts: Facts) -> str:
     """What came of it on the page."""
     rate, place = _rate(fate.pctr, fate.score, fate.cut), ordinal(fate.position or 0)
     if fate.reason == "exploration":
-        seen = _counted(facts.impressions, "impression")
+        seen = counted(facts.impressions, "impression")
         return f"Stands {place} to be learned about ({seen} so far), whatever its score: {rate}."
     if fate.reason == "ad":
         return f"Stands {place} as an ad: its seller bids {facts.bid:.2f} a click; {rate}."
@@ -80,7 +80,7 @@ def _outcome(fate: Fate, facts: Facts) -> str:
 def features(moves: Sequence[Move], facts: Facts, ranking: str | None) -> str:
     """Which features moved the score most."""
     if ranking is None:
-        seen = f"{_counted(facts.clicks, 'click')} of {_counted(facts.impressions, 'impression')}"
+        seen = f"{counted(facts.clicks, 'click')} of {counted(facts.impressions, 'impression')}"
         return f"No model ranks: it goes by {seen}, drawn to the mean."
     told = moves[:TOLD]
     if not told:
@@ -91,7 +91,8 @@ def features(moves: Sequence[Move], facts: Facts, ranking: str | None) -> str:
     return f"It is {', and '.join(parts)}."
 
 
-def _counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, in the plural but for 1."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
