@@ -329,8 +329,8 @@ def _seen(session: Session, which: tuple[ColumnElement[bool], ...]) -> Iterator[
     found = session.execute(of_visitor).all()
     of_place = select(FeedRow.reason, FeedRow.position, func.count()).where(*which)
     places: dict[str, list[int]] = defaultdict(list)
-    for reason, place, n in session.execute(of_place.group_by(FeedRow.reason, FeedRow.position)):
-        places[reason] += [place] * n
+    for reason, place, seen in session.execute(of_place.group_by(FeedRow.reason, FeedRow.position)):
+        places[reason] += [place] * seen
     for reason, name in (("ranked", "by its rank"), ("exploration", "to be learned about"), ("ad", "as an ad")):
         of = sorted(places[reason])
         if of:
