@@ -92,7 +92,7 @@ def fuzz(app: FastAPI, calls: int, seed: int = 0) -> Report:
     schema = schemathesis.openapi.from_asgi("/openapi.json", app, headers=HEADERS)
     operations = [result.ok() for result in schema.get_all_operations()]
     report, things = Report(), Things(app, seed)
-    each = max(1, calls // (len(operations) * 4))
+    each = max(1, calls // (len(operations) * 2))
     quiet = hypothesis.settings(
         max_examples=each,
         deadline=None,
