@@ -22,8 +22,9 @@ import torch
 
 from benchmarks.papers.user_logs import until_next, users_anew
 from recommend.config import ModelConfig, TrainConfig
+from recommend.data import sequences
 from recommend.data.memory import MemoryStream
-from recommend.data.public import sequences, taobao
+from recommend.data.public import taobao
 from recommend.data.public.source import DAY_MS, numpy
 from recommend.experiments.statistics import interval
 from recommend.features.encoders import Encoders

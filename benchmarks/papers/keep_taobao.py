@@ -27,9 +27,10 @@ import torch
 
 from benchmarks.papers.user_logs import users_anew
 from recommend.config import ModelConfig, TrainConfig
+from recommend.data import sequences
 from recommend.data.knowledge import KnowledgeStore, Table
 from recommend.data.memory import MemoryStream
-from recommend.data.public import sequences, taobao
+from recommend.data.public import taobao
 from recommend.data.public.source import DAY_MS, numpy
 from recommend.experiments.setups.keep_data import day_by_day, looked_up, newest, vectors
 from recommend.experiments.statistics import interval

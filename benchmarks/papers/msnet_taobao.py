@@ -20,7 +20,7 @@ from benchmarks.papers.user_logs import users_anew
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
 from recommend.data.public import taobao
-from recommend.data.public.sequences import feature_map, samples
+from recommend.data.sequences import feature_map, samples
 from recommend.experiments.statistics import interval
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap

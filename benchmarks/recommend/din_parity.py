@@ -23,7 +23,8 @@ from scipy import stats
 
 from benchmarks.recommend.peers import deepctr, ours
 from benchmarks.recommend.peers.workload import Part, Workload
-from recommend.data.public import amazon_sequences, sequences, source
+from recommend.data import sequences
+from recommend.data.public import amazon_sequences, source
 from recommend.features.encoders import Encoders
 from recommend.features.ragged import Batch, Ragged, rows_of, select_batch
 from recommend.metrics.ranks import auc

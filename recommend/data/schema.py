@@ -223,6 +223,6 @@ def day_file(root: Path, table: str, day: int, part: int = 0) -> Path:
 
 def table_files(root: Path, table: str, first_day: int = 0, last_day: int | None = None) -> list[Path]:
     """The table's files in time order, of days ``first_day``..``last_day`` (both included)."""
-    found = sorted((Path(root) / table).glob("day=*/part-*.parquet"))
-    days = [int(p.parent.name.removeprefix("day=")) for p in found]
-    return [p for p, d in zip(found, days, strict=True) if d >= first_day and (last_day is None or d <= last_day)]
+    found = (Path(root) / table).glob("day=*/part-*.parquet")
+    days = sorted((int(p.parent.name.removeprefix("day=")), p) for p in found)  # a log may be longer than 1,000 days
+    return [p for d, p in days if d >= first_day and (last_day is None or d <= last_day)]

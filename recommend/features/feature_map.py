@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import PositiveInt, model_validator
 
 from recommend.config import Config
 from recommend.data.schema import ENTITIES, TABLES
@@ -51,6 +51,7 @@ class FeatureMap(Config):
     features: tuple[Feature, ...]
     labels: tuple[str, ...] = ("click",)
     group: str = "user_id"
+    min_count: PositiveInt = 10  # ids shown less often in training stay out of the vocabulary
     extra: tuple[str, ...] = ()  # further columns that a loss reads (times, teacher scores); never inputs
 
     @model_validator(mode="after")

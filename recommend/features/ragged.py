@@ -105,6 +105,11 @@ def rows_of(batch: Batch) -> int:
     return len(next(iter(batch.values()))) if batch else 0
 
 
+def on_device(batch: Batch, device: torch.device | str) -> Batch:
+    """Every column on a device; those that are there stay."""
+    return batch if str(device) == "cpu" else {name: column.to(device) for name, column in batch.items()}
+
+
 def slice_batch(batch: Batch, start: int, stop: int) -> dict[str, Column]:
     """Rows start..stop of every column."""
     return {k: v.slice(start, stop) if isinstance(v, Ragged) else v[start:stop] for k, v in batch.items()}

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from recommend.config import ModelConfig
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch
+from recommend.features.ragged import Batch, on_device
 from recommend.layers.embedding import Make, make
 from recommend.layers.inputs import InputLayer
 from recommend.layers.mlp import MLP
@@ -58,10 +58,10 @@ class Ranker(nn.Module):
     @torch.no_grad()
     def predict(self, batch: Batch) -> dict[str, Tensor]:
         """(rows,) probabilities of each task, in evaluation mode."""
-        training = self.training
+        training, device = self.training, next(self.parameters()).device
         self.eval()
         try:
-            return {name: value.float().sigmoid() for name, value in self(batch).items()}
+            return {name: value.float().sigmoid().cpu() for name, value in self(on_device(batch, device)).items()}
         finally:
             self.train(training)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from recommend.config import Config, ModelConfig, TrainConfig
+from recommend.features.feature_map import FeatureMap
 
 
 class RunConfig(Config):
@@ -16,6 +17,7 @@ class RunConfig(Config):
         start: coordinates of the run from whose weights this one goes on (``training/knowledge.py``).
         knowledge: folder of the store that a KEEP looks things up in, with the version, the width of its vectors and
             their coordinates.
+        features: what an imported log's ``features.yaml`` declares; None: the marketplace's own features.
         watch_days: between the two, trained on by nobody: there a second pass is watched for overfitting.
     """
 
@@ -29,6 +31,7 @@ class RunConfig(Config):
     test_days: tuple[int, int]
     watch_days: tuple[int, int] | None = None
     stock: bool = False
+    features: FeatureMap | None = None
     extra: tuple[str, ...] = ()
     start: str = ""
     knowledge: str = ""

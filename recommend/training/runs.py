@@ -23,7 +23,7 @@ from recommend.models.base import Ranker
 from recommend.models.registry import build_model, by_stock, reads_along
 from recommend.training import checkpoint
 from recommend.training.distributed import Group
-from recommend.training.input_specs import Given, input_spec
+from recommend.training.input_specs import PLAIN, Given, input_spec
 from recommend.training.run_config import RunConfig
 from recommend.training.scoring import evaluate
 from recommend.training.trainer import Encode, Summary, train
@@ -31,6 +31,7 @@ from recommend.training.watch import Watch
 
 RUN = "run.json"
 ENCODERS = "encoders"
+FEATURES = "features.yaml"  # beside an imported log's tables
 EVALUATED_ROWS = 4_096
 DAY_MS = 86_400_000
 
@@ -60,20 +61,34 @@ def plan(
         DataError: too few days, or nothing published that is older than some of them.
     """
     split = last_days(log, test_days, valid_days=1 if config.epochs > 1 else 0)
+    declared = declared_features(log)
     run = RunConfig(
         model=model,
         train=config,
         labels=labels,
         content=_content_size(log),
         history=20,
-        min_count=10,
+        min_count=declared.min_count if declared is not None else 10,
         train_days=split.train,
         test_days=split.test,
         watch_days=split.valid,
         stock=by_stock(model.name),
         extra=reads_along(model.name),
+        features=declared,
     )
     return with_knowledge(run, knowledge) if input_spec(model.name).knowledge else run
+
+
+def declared_features(log: Path) -> FeatureMap | None:
+    """What an imported log declares that models read; None for a log of the marketplace's own tables."""
+    path = Path(log) / FEATURES
+    return FeatureMap.read(path) if path.exists() else None
+
+
+def labels_of(log: Path, model: str) -> tuple[str, ...]:
+    """What a model predicts of a log unless something else is asked: what it is made for, else the log's own label."""
+    usual, declared = input_spec(model).labels, declared_features(log)
+    return declared.labels if declared is not None and usual == PLAIN.labels else usual
 
 
 def with_knowledge(run: RunConfig, folder: Path | None) -> RunConfig:
@@ -160,8 +175,13 @@ def train_run(
 
 def _features(run: RunConfig) -> FeatureMap:
     """What the run's model and its loss read of the log."""
-    usual = impression_map(run.labels, run.history, run.content, run.stock).model_copy(update={"extra": run.extra})
-    return input_spec(run.model.name).features(usual, run)
+    usual = run.features or impression_map(run.labels, run.history, run.content, run.stock)
+    update: dict[str, object] = {"labels": run.labels, "extra": run.extra}
+    if run.features is not None:
+        if run.stock and "history_single" not in usual.columns:
+            raise DataError(f"{run.model.name} reads which things are of limited stock; the log has no 'single'.")
+        update["features"] = tuple(f for f in usual.features if run.stock or f.column != "history_single")
+    return input_spec(run.model.name).features(usual.model_copy(update=update), run)
 
 
 def _encode(log: Path, encoders: Encoders, made: Encode | None) -> Encode:

@@ -2,7 +2,8 @@
 
 Every reader returns a ``pyarrow.Table`` with exactly the columns that its file declares (types, units and when a value
 is known travel as field metadata, as in ``recommend/data/schema.py``), or raises ``DataError`` with one sentence.
-``sequences.py`` makes samples of (user, history, target, label) from logs of events; ``source.numpy`` gives arrays.
+``data/sequences.py`` makes samples of (user, history, target, label) from logs of events; ``source.numpy`` gives
+arrays.
 
 | file | log | tables |
 |---|---|---|

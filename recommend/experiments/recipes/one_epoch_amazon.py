@@ -12,7 +12,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from recommend.data.public import amazon_sequences, sequences, source
+from recommend.data import sequences
+from recommend.data.public import amazon_sequences, source
 from recommend.experiments.recipe import Recipe, Setting
 from recommend.experiments.recipes.one_epoch import FALL, MODEL, Data, fall, runner, studies
 from recommend.experiments.setups.one_epoch import Columns, Plan

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from recommend.data.public import sequences, source, taobao
+from recommend.data import sequences
+from recommend.data.public import source, taobao
 from recommend.experiments.recipe import Recipe, Setting
 from recommend.experiments.recipes import one_epoch_amazon
 from recommend.experiments.recipes.one_epoch import Data

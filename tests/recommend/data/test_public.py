@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from recommend.config import ModelConfig, TrainConfig
+from recommend.data import sequences
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import DataError
 from recommend.data.public import (
@@ -17,7 +18,6 @@ from recommend.data.public import (
     coat,
     online_retail,
     open_bandit,
-    sequences,
     source,
     taobao,
 )

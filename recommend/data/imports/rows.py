@@ -1,0 +1,135 @@
+"""Rows of a log's days: each with the history that lay strictly before it, and negatives where the log has none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recommend.data.imports.tables import HOUR_MS, Work
+from recommend.data.schema import day_file
+from recommend.data.sequences import Past, draw_negatives
+
+CHUNK = 100_000  # rows of which histories are made at a time, and of a row group
+CAUSES = {"click": "", "cart": "click", "order": "click", "refund": "order"}
+
+
+class Rows:
+    """Writes the days of ``shown``; what is written already stays.
+
+    Attributes:
+        histories: column of the past to column of the rows.
+    """
+
+    def __init__(self, work: Work, out: Path) -> None:
+        self.work, self.out, self.map = work, out, work.map
+        kinds = work.kinds("shown")
+        self.clock = "hour" in kinds
+        beside = [n for n in self.map.sequences if n in self.map.target and kinds[n] != "FLOAT"]
+        self.histories = {"item_id": "history_item", **{n: f"history_{n}" for n in beside}}
+        self.of_target = ["item_id", *self.map.target]
+        rows = dict(work.con.execute("SELECT day, count(*) FROM shown GROUP BY day ORDER BY day").fetchall())
+        self.days = {int(day): int(count) * self.times for day, count in rows.items()}
+
+    @property
+    def times(self) -> int:
+        """Rows for each event."""
+        return 1 if self.map.labels else 1 + self.map.negatives.count
+
+    def write(self) -> None:
+        """Write the days that are missing."""
+        first, past = 0, None
+        for day, count in self.days.items():
+            path = day_file(self.out, "impression", day)
+            if not path.exists():
+                past = past or self._past()
+                _put(path, self._day(day, first, past))
+            first += count
+
+    def write_events(self) -> None:
+        """The tables of what users did, one file a day."""
+        for kind, cause in () if self.map.labels else CAUSES.items():
+            table = self.work.after(kind, cause)
+            for day, at, many in zip(*np.unique(table["day"], return_index=True, return_counts=True), strict=True):
+                _put(day_file(self.out, kind, int(day)), iter([table.slice(at, many)]))
+
+    def _past(self) -> tuple[Past, dict[str, np.ndarray]]:
+        if self.map.labels:
+            which = " OR ".join(f'"{n}"' for n in self.map.history) or "false"
+        else:
+            which = "behaviour IN ({})".format(", ".join(f"'{k}'" for k in self.map.history) or "''")
+        columns = ", ".join(f'"{n}"' for n in ("user_id", "time_ms", *self.histories))
+        table = self.work.table(f"SELECT {columns} FROM events WHERE {which} ORDER BY user_id, time_ms, n")
+        arrays = {n: np.asarray(table[n]) for n in table.column_names}
+        return Past(arrays["user_id"], arrays["time_ms"]), arrays
+
+    def _day(self, day: int, first: int, past: tuple[Past, dict[str, np.ndarray]]) -> Iterator[pa.Table]:
+        """The day's rows, some at a time; ``first`` is the number of its first row."""
+        table = self.work.table(f"SELECT * FROM shown WHERE day = {day} ORDER BY time_ms, n")
+        table = table.drop_columns([n for n in ("n", "behaviour") if n in table.column_names])
+        made = [] if self.map.labels else [self.map.label, *self.work.follow]
+        drawn = self._drawn(np.asarray(table["item_id"]), day)
+        for at in range(0, table.num_rows, max(1, CHUNK // self.times)):
+            event = np.arange(at, min(at + max(1, CHUNK // self.times), table.num_rows))
+            row, shown = np.repeat(event, self.times), drawn[event].ravel()
+            part = table.take(pa.array(row))
+            for name in self.of_target:
+                part = _set(part, name, table[name].take(pa.array(shown)))
+            positive = np.arange(len(row)) % self.times == 0
+            for name in made:
+                part = _set(part, name, pa.array(np.asarray(part[name]) & positive))
+            number = first + self.times * at + np.arange(len(row))
+            part = _set(part, "impression_id", pa.array(number))
+            if "request_id" not in part.column_names:
+                part = _set(part, "request_id", pa.array(number // self.times))
+            for name, lists in self._histories(past, table, event):
+                part = _set(part, name, lists.take(pa.array(row - at)))
+            yield part
+
+    def _drawn(self, item: np.ndarray, day: int) -> np.ndarray:
+        """(events, times): the event itself, and those whose item is shown as its negatives."""
+        own = np.arange(len(item))
+        if self.times == 1:
+            return own[:, None]
+        rule = self.map.negatives
+        rng = np.random.default_rng([rule.seed, day])
+        everything = np.ones(len(item), dtype=bool)
+        drawn = draw_negatives(item, None, everything, own, rule.count, rule.rule, rng)
+        return np.concatenate([own[:, None], drawn], 1)
+
+    def _histories(
+        self, past: tuple[Past, dict[str, np.ndarray]], table: pa.Table, event: np.ndarray
+    ) -> Iterator[tuple[str, pa.Array]]:
+        """The ragged columns of some events of the day."""
+        place, arrays = past
+        time = np.asarray(table["time_ms"])[event]
+        end, length = place.before(np.asarray(table["user_id"])[event], time)
+        length = np.minimum(length, self.map.longest)
+        offsets = np.concatenate([[0], np.cumsum(length)])
+        at = np.arange(offsets[-1]) + np.repeat(end - length - offsets[:-1], length)
+        for name, column in self.histories.items():
+            yield column, pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(arrays[name][at]))
+        if self.clock:
+            age = (np.repeat(time, length) - arrays["time_ms"][at]) / np.float32(HOUR_MS)
+            yield "history_age_h", pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(age, pa.float32()))
+
+
+def _set(table: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
+    if name in table.column_names:
+        return table.set_column(table.column_names.index(name), name, values)
+    return table.append_column(name, values)
+
+
+def _put(path: Path, parts: Iterator[pa.Table]) -> None:
+    """A file of row groups; under its name only when it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft, writer = path.with_suffix(".partial"), None
+    for part in parts:
+        writer = writer or pq.ParquetWriter(draft, part.schema, write_page_checksum=True)
+        writer.write_table(part, row_group_size=CHUNK)
+    if writer is not None:
+        writer.close()
+        draft.replace(path)

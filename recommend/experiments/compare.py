@@ -1,0 +1,147 @@
+"""Models on the same rows of one log, with paired intervals: which one to take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommend.config import ConfigError, ModelConfig, TrainConfig, nearest
+from recommend.data.parquet import DataError, ParquetStream
+from recommend.data.schema import table_files
+from recommend.data.splits import TimeSplit
+from recommend.data.world.oracle import no_oracle
+from recommend.metrics.calibration import logloss
+from recommend.metrics.jackknife import Estimate, jackknife
+from recommend.metrics.ranks import auc, gauc
+from recommend.models.registry import MODELS
+from recommend.training.input_specs import input_spec
+from recommend.training.runs import EVALUATED_ROWS, labels_of, load_run, plan, train_run
+from recommend.training.scoring import predictions
+
+MEASURES: dict[str, Callable[..., float]] = {
+    "auc": lambda y, p, user: auc(y, p),
+    "gauc": gauc,
+    "logloss": lambda y, p, user: logloss(y, p),
+}
+GROUPS = 40  # of users, each of which is left out in turn
+
+
+def compare(
+    log: Path,
+    models: Sequence[str],
+    out: Path,
+    settings: tuple[Sequence[str], Sequence[str]] = ((), ()),
+    seeds: Sequence[int] = (0,),
+    test_days: int = 1,
+    by: str = "user",
+    say: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
+    """Train every model and measure all of them on the days held back; what is trained already is not trained again.
+
+    Args:
+        out: gets one run a model and seed.
+        settings: of all models (``knob=value``), and of their training.
+        by: ``user`` or ``day``: what is left out in turn; differences are paired by it. A model's measures are means
+            over the seeds; the intervals are about the test rows, not about the seeds.
+
+    Returns:
+        ``{label, days, rows, models: {name: {measure: estimate, "auc over FIRST": estimate, ...}}}``.
+
+    Raises:
+        ConfigError: an unknown model, or less than two.
+        DataError: a model cannot be trained on this log.
+    """
+    for name in models:
+        if name not in MODELS:
+            raise ConfigError(f"there is no model '{name}'; {nearest(name, list(MODELS))}")
+    if len(set(models)) != len(models) or len(models) < 2:
+        raise ConfigError("name two models or more, each once.")
+    scores: dict[str, list[NDArray[Any]]] = {}
+    table: dict[str, NDArray[Any]] = {}
+    split = None
+    for name in models:
+        model = ModelConfig(name=name).changed([*input_spec(name).settings, *settings[0]])
+        for seed in seeds:
+            say(f"{name}, seed {seed}")
+            train = TrainConfig(seed=seed).changed(settings[1])
+            folder = out / f"{name}-{seed}"
+            run = plan(log, model, train, labels_of(log, name), test_days)
+            with no_oracle():
+                train_run(log, run, folder)
+                p, table, split = _asked(log, folder)
+            scores.setdefault(name, []).append(p)
+    assert split is not None
+    label = next(n for n in table if n not in ("user", "day"))
+    groups = table["day"] if by == "day" else table["user"] % GROUPS
+    found = _measured(table[label].astype(bool), scores, table["user"], groups)
+    return {
+        "label": label,
+        "days": list(split.test),
+        "rows": len(groups),
+        "by": by,
+        "seeds": list(seeds),
+        "models": found,
+    }
+
+
+def _asked(log: Path, folder: Path) -> tuple[NDArray[Any], dict[str, NDArray[Any]], TimeSplit]:
+    """Predictions of a run's first label on the test days; the label, users as ranks, days; the split."""
+    model, encode, split = load_run(folder, log)
+    f = model.features
+    files = table_files(log, "impression", *split.test)
+    columns = list(dict.fromkeys([*f.columns, "day"]))
+    found = predictions(model, ParquetStream(files, columns, EVALUATED_ROWS), encode, [f.labels[0], f.group, "day"])
+    if not found:
+        raise DataError(f"{log} has no rows of the days {split.test[0]}..{split.test[1]}.")
+    user = np.unique(found[f.group], return_inverse=True)[1]
+    return found[f"p_{f.labels[0]}"], {f.labels[0]: found[f.labels[0]], "user": user, "day": found["day"]}, split
+
+
+def _measured(
+    y: NDArray[Any], scores: dict[str, list[NDArray[Any]]], user: NDArray[Any], groups: NDArray[Any]
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Every measure of every model, and its difference from the first model's, with intervals."""
+    masks = [np.ones(len(y), dtype=bool), *(groups != g for g in np.unique(groups))]
+    if len(masks) < 3:
+        raise ConfigError("the rows held back are of one group, so that there are no intervals; hold back more days.")
+
+    def values(name: str, measure: Callable[..., float]) -> NDArray[Any]:
+        """(1 + groups,) of all rows, and without each group."""
+        return np.array([np.mean([measure(y[m], p[m], user[m]) for p in scores[name]]) for m in masks])
+
+    def estimate(v: NDArray[Any]) -> dict[str, float]:
+        return asdict(jackknife(v[0], v[1:]))
+
+    first = next(iter(scores))
+    base = {n: values(first, measure) for n, measure in MEASURES.items()}
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for name in scores:
+        own = {n: values(name, measure) for n, measure in MEASURES.items()} if name != first else base
+        found[name] = {n: estimate(v) for n, v in own.items()}
+        if name != first:
+            found[name] |= {f"{n} over {first}": estimate(own[n] - base[n]) for n in MEASURES}
+    return found
+
+
+def rows(found: dict[str, Any]) -> list[str]:
+    """The table, as Markdown."""
+    first = next(iter(found["models"]))
+    lines = [
+        f"| model | {' | '.join(MEASURES)} | auc over {first} | gauc over {first} |",
+        "|---" * (len(MEASURES) + 3) + "|",
+    ]
+    for name, measures in found["models"].items():
+        cells = [_cell(Estimate(**measures[n])) for n in MEASURES]
+        over = [measures.get(f"{n} over {first}") for n in ("auc", "gauc")]
+        cells += ["" if e is None else _cell(Estimate(**e), "+") for e in over]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
+def _cell(e: Estimate, sign: str = "") -> str:
+    return f"{e.value:{sign}.4f} [{e.low:{sign}.4f}, {e.high:{sign}.4f}]"

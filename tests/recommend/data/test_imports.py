@@ -1,0 +1,273 @@
+"""Import of anybody's log: what becomes of columns, time, histories and negatives, and what bad input is told."""
+
+from __future__ import annotations
+
+import json
+import resource
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from recommend.config import ConfigError, ModelConfig, TrainConfig
+from recommend.data.imports import rows as rows_module
+from recommend.data.imports.maps import FOLDER, LogMap, log_files, read_map
+from recommend.data.imports.run import ImportFailed, import_log, sentences
+from recommend.data.parquet import DataError
+from recommend.data.schema import table_files
+from recommend.errors import RecommendError
+from recommend.features.feature_map import FeatureMap
+from recommend.training.runs import plan, train_run
+
+EVENTS = LogMap.of(
+    {
+        "user": "who",
+        "item": "sku",
+        "time": {"column": "at", "unit": "s"},
+        "behaviour": {"column": "did", "values": {"v": "click", "b": "order", "r": "refund"}},
+        "target": {"category": "cat", "price": "price"},
+        "longest": 5,
+    }
+)
+NOW = 1_700_000_000_000
+
+
+def events(rows: int = 400, users: int = 6, seed: int = 0) -> dict[str, list]:
+    """A log in which moments coincide, texts are ids, and cells are empty."""
+    rng = np.random.default_rng(seed)
+    item = rng.integers(0, 30, rows)
+    return {
+        "who": [f"u{u}" for u in rng.integers(0, users, rows)],
+        "sku": [f"s-{i}" for i in item],
+        "at": (1_600_000_000 + rng.integers(0, 4 * 1440, rows) * 60).tolist(),
+        "did": rng.choice(["v", "v", "v", "b", "r"], rows).tolist(),
+        "cat": [None if i == 3 else f"c{i % 4}" for i in item],
+        "price": [None if i == 4 else float(i) for i in item],
+    }
+
+
+def parquet(path, columns):
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+def csv(path, columns):
+    lines = [
+        ",".join(columns),
+        *(",".join("" if v is None else str(v) for v in row) for row in zip(*columns.values(), strict=True)),
+    ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def bring(path, log_map, out, **more):
+    return import_log([path], log_map, out, now_ms=NOW, **more)
+
+
+def table(out, name="impression") -> pa.Table:
+    return pa.concat_tables([pq.ParquetFile(f).read() for f in table_files(out, name)])
+
+
+def test_rows_histories_labels_and_negatives_of_a_log_of_events(tmp_path):
+    log = events()
+    report = bring(parquet(tmp_path / "log.parquet", log), EVENTS, tmp_path / "out")
+    rows = table(tmp_path / "out").to_pylist()
+    codes = tmp_path / "out/codes"
+    values = {n: pq.read_table(codes / f"{n}.parquet")["value"].to_pylist() for n in ("user_id", "item_id")}
+    happened = list(zip(*(log[n] for n in ("who", "at", "sku", "did")), strict=True))
+    clicks, cats = [e[:3] for e in happened if e[3] == "v"], dict(zip(log["sku"], log["cat"], strict=True))
+    for row in rows:
+        user, at = values["user_id"][row["user_id"]], row["time_ms"] // 1000 + 1_599_955_200
+        before = sorted(s for u, a, s in clicks if u == user and a < at)
+        held = [values["item_id"][i] for i in row["history_item"]]
+        assert len(held) == min(5, len(before)), "the newest five of what lay strictly before"
+        assert set(held) <= set(before)
+        assert min(row["history_age_h"], default=1) > 0
+        if row["click"]:
+            assert (user, at, values["item_id"][row["item_id"]]) in clicks
+        no_cat = cats[values["item_id"][row["item_id"]]] is None
+        assert (row["category"] == -1) == no_cat, "a negative brings the facts of its own item"
+    assert sum(r["click"] for r in rows) * 2 == len(rows) == report["rows"]
+    assert [r["impression_id"] for r in rows] == list(range(len(rows)))
+    pairs = zip(rows[::2], rows[1::2], strict=True)
+    assert all(p["request_id"] == n["request_id"] and p["item_id"] != n["item_id"] for p, n in pairs)
+    assert not any(r["order"] for r in rows[1::2]), "nobody bought what was drawn"
+    for row in rows[::2]:
+        user, item = values["user_id"][row["user_id"]], values["item_id"][row["item_id"]]
+        at = row["time_ms"] // 1000 + 1_599_955_200
+        assert row["order"] == any((u, s, d) == (user, item, "b") and a >= at for u, a, s, d in happened)
+    assert report["empty"].keys() == {"category", "price"}
+    assert "days" in sentences(report)[1]
+
+
+def test_an_import_trains_and_csv_is_parquet(tmp_path):
+    log = events(1500, 40)
+    bring(parquet(tmp_path / "log.parquet", log), EVENTS, tmp_path / "one")
+    bring(csv(tmp_path / "log.csv", log), EVENTS, tmp_path / "two")
+    assert table(tmp_path / "one").equals(table(tmp_path / "two"))
+    declared = FeatureMap.read(tmp_path / "one/features.yaml")
+    assert [f.kind for f in declared.features if f.column == "price"] == ["number"]
+    run = plan(tmp_path / "one", ModelConfig(mlp=(8,), embedding=4), TrainConfig(threads=1), ("click",), 1)
+    assert run.features == declared
+    assert run.test_days == (4, 4)
+    assert train_run(tmp_path / "one", run, tmp_path / "run").rows == sum(
+        r["day"] < 4 for r in table(tmp_path / "one").to_pylist()
+    )
+
+
+@pytest.mark.parametrize(
+    ("time", "cell"),
+    [
+        ({"unit": "ms"}, 1_600_000_000_123),
+        ({"unit": "us"}, 1_600_000_000_123_456),
+        ({}, "2020-09-13 12:26:40.123"),
+        ({"format": "%d/%m/%Y %H:%M"}, "13/09/2020 12:26"),
+    ],
+)
+def test_formats_of_time(tmp_path, time, cell):
+    log = {"who": ["a", "b", "a"], "sku": [1, 2, 2], "at": [cell] * 3}
+    wanted = LogMap.of({"user": "who", "item": "sku", "time": {"column": "at", "zone_h": 12.0, **time}})
+    report = bring(csv(tmp_path / "log.csv", log), wanted, tmp_path / "out")
+    assert report["span"] == ["2020-09-14 00:26"] * 2, "days and hours are those of the zone"
+    assert set(table(tmp_path / "out")["hour"].to_pylist()) == {0}
+
+
+def test_impressions_with_their_own_labels_need_no_negatives(tmp_path):
+    log = {"u": [1, 1, 2**40], "i": [2**40, 5, 5], "at": [0, 60_000, 60_000], "c": [1, 0, 0], "p": ["x", "y", "y"]}
+    wanted = {"user": "u", "item": "i", "time": {"column": "at", "unit": "ms"}, "labels": {"click": "c"}}
+    policy = {"policy": {"column": "p", "values": {"x": "organic", "y": "uniform"}}}
+    report = bring(parquet(tmp_path / "log.parquet", log), LogMap.of({**wanted, "other": policy}), tmp_path / "out")
+    rows = table(tmp_path / "out")
+    assert (report["drawn"], rows["item_id"].to_pylist()) == (0, [2**40, 5, 5]), "whole numbers stay as they are"
+    assert rows["history_item"].to_pylist() == [[], [2**40], []]
+    assert rows["policy"].to_pylist() == [0, 2, 2]
+
+
+def test_what_cannot_be_used_is_counted(tmp_path):
+    log = events(50)
+    log["who"][0], log["sku"][1], log["at"][2], log["did"][3] = None, None, None, "?"
+    log["at"][4] = 4_000_000_000
+    path = csv(tmp_path / "log.csv", log)
+    path.write_text(path.read_text() + "half a line\n", encoding="utf-8")
+    report = bring(path, EVENTS, tmp_path / "out")
+    assert report["dropped"] == {
+        "not readable as a row": 1,
+        "no user": 1,
+        "no item": 1,
+        "no readable time": 1,
+        "a behaviour that the map does not name": 1,
+        "in the future": 1,
+    }
+    assert report["rows_read"] == 51
+    assert json.loads((tmp_path / "out/report.json").read_text()) == report
+
+
+def bad(tmp_path, case):
+    """The file and the map of a bad case."""
+    log, wanted = events(50), EVENTS
+    path = tmp_path / "log.parquet"
+    if case == "column":
+        wanted = EVENTS.changed(["user={column: whom}"])
+    elif case == "future":
+        log["at"] = [t * 1000 for t in log["at"]]
+    elif case == "class":
+        wanted = EVENTS.model_copy(update={"behaviour": None, "labels": {"click": EVENTS.user.changed(["column=one"])}})
+        log["one"] = [1] * 50
+    elif case == "sql":
+        wanted = EVENTS.changed(["where=SELECT"])
+    elif case == "snoop":
+        wanted = EVENTS.changed(["where=(SELECT count(*) FROM read_text('/etc/hostname')) > 0"])
+    parquet(path, log)
+    if case == "half":
+        path.write_bytes(path.read_bytes()[:-500])
+    return path, wanted
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        ("column", "column 'whom', which log.parquet does not have; did you mean 'who'"),
+        ("future", r"none of the 50 rows can be used \(50 in the future\).*unit of the time, which it gives as 's'"),
+        ("class", "'click' is true in every row"),
+        ("half", "damaged"),
+        ("sql", "does not fit its map"),
+        ("snoop", "does not fit its map.*Permission"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_leaves_nothing(tmp_path, case, said):
+    path, wanted = bad(tmp_path, case)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(RecommendError, match=said) as caught:
+        bring(path, wanted, tmp_path / "out")
+    assert "\n" not in str(caught.value)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_disk_that_fills_leaves_no_result_and_the_same_call_goes_on(tmp_path):
+    path = parquet(tmp_path / "log.parquet", events(20_000, 50))
+    bring(path, EVENTS, tmp_path / "whole")
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, limit[1]))
+    try:
+        with pytest.raises(ImportFailed, match="make room and give the same command again"):
+            bring(path, EVENTS, tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert not (tmp_path / "out").exists()
+    bring(path, EVENTS, tmp_path / "out")
+    assert table(tmp_path / "out").equals(table(tmp_path / "whole"))
+
+
+def test_an_import_that_was_cut_off_goes_on(tmp_path, monkeypatch):
+    path = parquet(tmp_path / "log.parquet", events())
+    bring(path, EVENTS, tmp_path / "whole")
+    put, written = rows_module._put, []
+
+    def cut(file, parts):
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(file)
+        put(file, parts)
+
+    monkeypatch.setattr(rows_module, "_put", cut)
+    with pytest.raises(KeyboardInterrupt):
+        bring(path, EVENTS, tmp_path / "out")
+    days = {f: f.stat().st_mtime_ns for f in written}
+    monkeypatch.setattr(rows_module, "_put", lambda file, parts: (written.append(file), put(file, parts)))
+    bring(path, EVENTS, tmp_path / "out")
+    assert len(set(written)) == len(written), "no day twice"
+    assert not set(days) & {f for f in days if f.exists()}, "the folder beside has become the result"
+    assert table(tmp_path / "out").equals(table(tmp_path / "whole"))
+    with pytest.raises(ConfigError, match="there already"):
+        bring(path, EVENTS, tmp_path / "out")
+
+
+def test_one_user_with_very_many_rows(tmp_path):
+    rows = 200_000
+    log = {"u": np.ones(rows, np.int64), "i": np.arange(rows) % 97, "t": np.arange(rows) // 2}
+    wanted = LogMap.of({"user": "u", "item": "i", "time": {"column": "t", "unit": "s"}, "longest": 3})
+    assert bring(parquet(tmp_path / "log.parquet", log), wanted, tmp_path / "out")["rows"] == 2 * rows
+    last = table(tmp_path / "out").slice(2 * rows - 2, 1).to_pylist()[0]
+    assert last["history_item"] == [(rows - k) % 97 for k in (5, 4, 3)], (
+        "two events of the same second do not know each other"
+    )
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in FOLDER.glob("*.yaml")))
+def test_every_map_of_the_project_is_one(name):
+    log_map, path = read_map(name)
+    assert log_map.about
+    assert yaml.safe_load(path.read_text())["user"]
+
+
+def test_maps_that_are_none():
+    with pytest.raises(ConfigError, match=r"no map 'nowhere'.*taobao"):
+        read_map("nowhere")
+    with pytest.raises(ConfigError, match="two meanings"):
+        EVENTS.changed(["context={click: x}"])
+    with pytest.raises(ConfigError, match="name the log's files"):
+        log_files(EVENTS)
+    with pytest.raises(DataError, match="no file"):
+        import_log([FOLDER / "none.csv"], EVENTS, FOLDER / "none")
