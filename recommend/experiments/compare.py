@@ -8,19 +8,31 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from recommend.config import ConfigError, ModelConfig, TrainConfig, nearest
 from recommend.data.parquet import DataError, ParquetStream
 from recommend.data.schema import table_files
-from recommend.data.splits import TimeSplit
 from recommend.data.world.oracle import no_oracle
 from recommend.metrics.calibration import logloss
-from recommend.metrics.jackknife import Estimate, jackknife
+from recommend.metrics.jackknife import FEW, Estimate, jackknife
 from recommend.metrics.ranks import auc, gauc
 from recommend.models.registry import MODELS
 from recommend.training.input_specs import input_spec
-from recommend.training.runs import EVALUATED_ROWS, labels_of, load_run, plan, train_run
+from recommend.training.run_config import RunConfig
+from recommend.training.runs import (
+    EVALUATED_ROWS,
+    RUN,
+    asked,
+    columns_of,
+    features_of,
+    labels_of,
+    load_run,
+    plan,
+    read_run,
+    train_run,
+)
 from recommend.training.scoring import predictions
 
 MEASURES: dict[str, Callable[..., float]] = {
@@ -55,33 +67,24 @@ def compare(
     Raises:
         ConfigError: an unknown model, or less than two.
         DataError: a model cannot be trained on this log.
+
+    All of this is found before anything is trained.
     """
-    for name in models:
-        if name not in MODELS:
-            raise ConfigError(f"there is no model '{name}'; {nearest(name, list(MODELS))}")
-    if len(set(models)) != len(models) or len(models) < 2:
-        raise ConfigError("name two models or more, each once.")
+    arms = planned(log, models, out, settings, seeds, test_days, by)
     scores: dict[str, list[NDArray[Any]]] = {}
     table: dict[str, NDArray[Any]] = {}
-    split = None
-    for name in models:
-        model = ModelConfig(name=name).changed([*input_spec(name).settings, *settings[0]])
-        for seed in seeds:
-            say(f"{name}, seed {seed}")
-            train = TrainConfig(seed=seed).changed(settings[1])
-            folder = out / f"{name}-{seed}"
-            run = plan(log, model, train, labels_of(log, name), test_days)
-            with no_oracle():
-                train_run(log, run, folder)
-                p, table, split = _asked(log, folder)
-            scores.setdefault(name, []).append(p)
-    assert split is not None
-    label = next(n for n in table if n not in ("user", "day"))
+    for folder, run in arms:
+        say(f"{run.model.name}, seed {run.train.seed}")
+        with no_oracle():
+            train_run(log, run, folder)
+            p, table = _asked(log, folder)
+        scores.setdefault(run.model.name, []).append(p)
+    run = arms[0][1]
     groups = table["day"] if by == "day" else table["user"] % GROUPS
-    found = _measured(table[label].astype(bool), scores, table["user"], groups)
+    found = _measured(table["label"].astype(bool), scores, table["user"], groups)
     return {
-        "label": label,
-        "days": list(split.test),
+        "label": run.labels[0],
+        "days": list(run.test_days),
         "rows": len(groups),
         "by": by,
         "seeds": list(seeds),
@@ -89,17 +92,70 @@ def compare(
     }
 
 
-def _asked(log: Path, folder: Path) -> tuple[NDArray[Any], dict[str, NDArray[Any]], TimeSplit]:
-    """Predictions of a run's first label on the test days; the label, users as ranks, days; the split."""
+def planned(
+    log: Path,
+    models: Sequence[str],
+    out: Path,
+    settings: tuple[Sequence[str], Sequence[str]],
+    seeds: Sequence[int],
+    test_days: int,
+    by: str,
+) -> list[tuple[Path, RunConfig]]:
+    """The runs of a comparison by folder; arguments and errors as of ``compare``. Nothing is trained yet."""
+    for name in models:
+        if name not in MODELS:
+            raise ConfigError(f"there is no model '{name}'; {nearest(name, list(MODELS))}")
+    if len(set(models)) != len(models) or len(models) < 2:
+        raise ConfigError("name two models or more, each once.")
+    arms, there = [], columns_of(log)
+    for name in models:
+        model = ModelConfig(name=name).changed([*input_spec(name).settings, *settings[0]])
+        for seed in seeds:
+            run = plan(log, model, TrainConfig(seed=seed).changed(settings[1]), labels_of(log, name), test_days)
+            folder = out / f"{name}-{seed}"
+            if (folder / RUN).exists() and read_run(folder) != run:
+                raise ConfigError(f"{folder} holds a run with other settings; name another folder.")
+            arms.append((folder, run))
+        spec = input_spec(name)
+        read = [f.column for f in features_of(run).features if not f.joined_by] if spec.join is None else []
+        if absent := [c for c in (*read, *run.labels, *run.extra, spec.rows) if c and c not in there]:
+            raise DataError(f"{name} reads '{absent[0]}', which the log does not have; leave {name} out.")
+    goals = {name: (labels_of(log, name)[0], input_spec(name).rows) for name in models}
+    other = next((n for n in models if goals[n] != goals[models[0]]), None)
+    if other is not None:
+        both = [
+            (n, goals[n][0], f"rows with '{goals[n][1]}'" if goals[n][1] else "all rows") for n in (models[0], other)
+        ]
+        said = " and ".join(f"{name} predicts '{label}' of {of}" for name, label, of in both)
+        raise ConfigError(f"{said}; compare them apart.")
+    _groups(log, arms[0][1], by)
+    return arms
+
+
+def _groups(log: Path, run: RunConfig, by: str) -> None:
+    """Raises:
+    ConfigError: the rows held back give no intervals.
+    """
+    files = table_files(log, "impression", *run.test_days)
+    if not files:
+        raise DataError(f"{log} has no rows of the days {run.test_days[0]}..{run.test_days[1]}.")
+    column = "day" if by == "day" else features_of(run).group
+    if len({v for f in files for v in pq.read_table(f, columns=[column])[column].unique().to_pylist()}) < 2:
+        raise ConfigError(f"the rows held back are of one {by}, so that there are no intervals; hold back more days.")
+
+
+def _asked(log: Path, folder: Path) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
+    """Predictions of a run's first label on the test days; the label, users as ranks, days."""
     model, encode, split = load_run(folder, log)
-    f = model.features
+    f, of = model.features, input_spec(read_run(folder).model.name).rows
     files = table_files(log, "impression", *split.test)
-    columns = list(dict.fromkeys([*f.columns, "day"]))
-    found = predictions(model, ParquetStream(files, columns, EVALUATED_ROWS), encode, [f.labels[0], f.group, "day"])
+    columns = list(dict.fromkeys([*f.columns, "day", *([of] if of else [])]))
+    rows = asked(ParquetStream(files, columns, EVALUATED_ROWS), of)
+    found = predictions(model, rows, encode, [f.labels[0], f.group, "day"])
     if not found:
         raise DataError(f"{log} has no rows of the days {split.test[0]}..{split.test[1]}.")
     user = np.unique(found[f.group], return_inverse=True)[1]
-    return found[f"p_{f.labels[0]}"], {f.labels[0]: found[f.labels[0]], "user": user, "day": found["day"]}, split
+    return found[f"p_{f.labels[0]}"], {"label": found[f.labels[0]], "user": user, "day": found["day"]}
 
 
 def _measured(
@@ -107,8 +163,6 @@ def _measured(
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Every measure of every model, and its difference from the first model's, with intervals."""
     masks = [np.ones(len(y), dtype=bool), *(groups != g for g in np.unique(groups))]
-    if len(masks) < 3:
-        raise ConfigError("the rows held back are of one group, so that there are no intervals; hold back more days.")
 
     def values(name: str, measure: Callable[..., float]) -> NDArray[Any]:
         """(1 + groups,) of all rows, and without each group."""
@@ -140,6 +194,9 @@ def rows(found: dict[str, Any]) -> list[str]:
         over = [measures.get(f"{n} over {first}") for n in ("auc", "gauc")]
         cells += ["" if e is None else _cell(Estimate(**e), "+") for e in over]
         lines.append(f"| {name} | {' | '.join(cells)} |")
+    groups = found["models"][first]["auc"]["groups"]
+    if groups < FEW:
+        lines.append(f"The intervals rest on {groups} groups ({found['by']}s) only: take them for rough ones.")
     return lines
 
 

@@ -12,7 +12,8 @@ from recommend.data.schema import ENTITIES, TABLES
 
 Role = Literal["context", "target", "history", "raw"]
 Kind = Literal["id", "number", "vector"]
-FORBIDDEN = frozenset(c.name for c in TABLES["impression"] if c.known == "label")
+LABELS = frozenset(c.name for c in TABLES["impression"] if c.known == "label")
+FORBIDDEN = LABELS | {f"{name}_day" for name in LABELS}  # the days on which they came true
 
 
 class Feature(Config):

@@ -9,15 +9,21 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 LEVEL = 0.95
+FEW = 10  # groups, below which an interval is a rough one
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its 95 % interval."""
+    """A number with its 95 % interval.
+
+    Attributes:
+        groups: on how many groups the interval rests; below ``FEW`` it is wide, and rough.
+    """
 
     value: float
     low: float
     high: float
+    groups: int = 0
 
 
 def jackknife(value: float, without: ArrayLike) -> Estimate:
@@ -25,9 +31,14 @@ def jackknife(value: float, without: ArrayLike) -> Estimate:
 
     Args:
         without: (groups,) the number where one group is left out, for each of them; groups of about equal size.
+
+    Raises:
+        ValueError: there are fewer than two.
     """
     w = np.asarray(without, dtype=np.float64)
     groups = len(w)
+    if groups < 2:
+        raise ValueError("an interval needs two groups or more.")
     error = float(np.sqrt((groups - 1) / groups * ((w - w.mean()) ** 2).sum()))
     half = float(stats.t.ppf((1 + LEVEL) / 2, groups - 1)) * error
-    return Estimate(float(value), float(value) - half, float(value) + half)
+    return Estimate(float(value), float(value) - half, float(value) + half, groups)

@@ -74,6 +74,9 @@ def estimate(sums: Floats, statistic: Callable[[Floats], float], too_few: str) -
     Raises:
         Missing: it is none.
     """
+    sums = sums[np.any(sums != 0, axis=tuple(range(1, sums.ndim)))]  # few users: groups that are empty tell nothing
+    if len(sums) < 2:
+        raise Missing(too_few if not len(sums) else "one user only")
     total = sums.sum(0)
     with np.errstate(divide="ignore", invalid="ignore"):
         value = statistic(total)

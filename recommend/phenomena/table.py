@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from recommend.metrics.jackknife import Estimate
+from recommend.metrics.jackknife import FEW, Estimate
 from recommend.phenomena.log import Log, Missing
 
 
@@ -82,7 +82,8 @@ class Finding:
             "absent": f"{p.method} has little to do",
             "open": f"whether {p.method} can pay is open",
         }
-        return f"{p.says.format(value=e.value)}: {ends[self.verdict]}."
+        few = f" (of {e.groups} groups of users only, so that the interval is rough)" if e.groups < FEW else ""
+        return f"{p.says.format(value=e.value)}: {ends[self.verdict]}{few}."
 
 
 def findings(root: Path) -> Iterator[Finding]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import pyarrow.parquet as pq
+import torch
 from pydantic import ValidationError
 
 from recommend.config import ConfigError, ModelConfig, TrainConfig
@@ -74,6 +76,7 @@ def plan(
         watch_days=split.valid,
         stock=by_stock(model.name),
         extra=reads_along(model.name),
+        delayed=tuple(n for n in labels if f"{n}_day" in columns_of(log)),
         features=declared,
     )
     return with_knowledge(run, knowledge) if input_spec(model.name).knowledge else run
@@ -83,6 +86,11 @@ def declared_features(log: Path) -> FeatureMap | None:
     """What an imported log declares that models read; None for a log of the marketplace's own tables."""
     path = Path(log) / FEATURES
     return FeatureMap.read(path) if path.exists() else None
+
+
+def columns_of(log: Path) -> list[str]:
+    """Columns of the log's impressions."""
+    return list(pq.read_schema(table_files(log, "impression")[0]).names)
 
 
 def labels_of(log: Path, model: str) -> tuple[str, ...]:
@@ -138,7 +146,7 @@ def train_run(
     """
     group = group or Group()
     out = Path(out)
-    form, features = input_spec(run.model.name), _features(run)
+    form, features = input_spec(run.model.name), features_of(run)
     if form.stream is not None and group.size > 1:
         raise ConfigError(f"{run.model.name} is trained by one process; start it without torchrun.")
     stream = ParquetStream(table_files(log, "impression", *run.train_days), features.columns, run.train.batch_rows)
@@ -157,7 +165,7 @@ def train_run(
     model = build_model(features, encoders.sizes(), run.model, run.train.seed)
     if start is not None:
         checkpoint.load(start / checkpoint.NAME, model)
-    encode = _encode(log, encoders, made)
+    encode = known_by(_encode(log, encoders, made), run)
     given = Given(log, run, model, features, encode)
     own = form.stream(given) if form.stream is not None else None
     if group.first and not kept:  # what cannot be trained leaves no folder
@@ -173,10 +181,11 @@ def train_run(
     return train(model, share, run.train, encode, out, group, progress, watch=watch)
 
 
-def _features(run: RunConfig) -> FeatureMap:
+def features_of(run: RunConfig) -> FeatureMap:
     """What the run's model and its loss read of the log."""
     usual = run.features or impression_map(run.labels, run.history, run.content, run.stock)
-    update: dict[str, object] = {"labels": run.labels, "extra": run.extra}
+    extra = (*run.extra, *(f"{name}_day" for name in run.delayed))
+    update: dict[str, object] = {"labels": run.labels, "extra": extra}
     if run.features is not None:
         if run.stock and "history_single" not in usual.columns:
             raise DataError(f"{run.model.name} reads which things are of limited stock; the log has no 'single'.")
@@ -188,6 +197,21 @@ def _encode(log: Path, encoders: Encoders, made: Encode | None) -> Encode:
     """Raw columns of a log to what a model reads; ``made`` adds those that its form makes."""
     plain = chain(Contents.read(log, encoders.features), encoders)
     return plain if made is None else lambda batch: plain(made(batch))
+
+
+def known_by(encode: Encode, run: RunConfig) -> Encode:
+    """Encodes, with the labels as they were known at the end of the training days."""
+    if not run.delayed:
+        return encode
+
+    def censored(batch: Batch) -> dict[str, Column]:
+        out = dict(encode(batch))
+        for name in run.delayed:
+            day = tensor_of(batch[f"{name}_day"])
+            out[name] = torch.where((day >= 0) & (day <= run.train_days[1]), tensor_of(out[name]), 0)
+        return out
+
+    return censored
 
 
 def _watch(
@@ -233,7 +257,7 @@ def read_run(folder: Path) -> RunConfig:
 def load_run(folder: Path, log: Path) -> tuple[Ranker, Encode, TimeSplit]:
     """A run's model as trained, what encodes a log's rows for it, and its days."""
     run = read_run(folder)
-    features = _features(run)
+    features = features_of(run)
     encoders = Encoders.load(Path(folder) / ENCODERS)
     model = build_model(features, encoders.sizes(), run.model)
     path = Path(folder) / checkpoint.NAME

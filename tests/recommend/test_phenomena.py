@@ -144,6 +144,22 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(tmp_path):
     assert 0.92 <= covered / 300 <= 0.98
 
 
+def test_few_users_make_wide_intervals_and_are_said(tmp_path):
+    """With three users, all users are three groups, whatever the number of rows: 2 degrees of freedom."""
+    rng = np.random.default_rng(0)
+    data = {"user_id": np.repeat([11, 12, 13], 50), "item_id": rng.integers(0, 20, 150), "day": np.zeros(150, int)}
+    put(tmp_path, "impression", {**data, "click": np.ones(150, bool)})
+    found = {f.phenomenon.name: f for f in findings(tmp_path)}["one_epoch"]
+    many = np.bincount(data["item_id"], minlength=20)[data["item_id"]] < 10
+    without = np.array([many[data["user_id"] != u].mean() for u in (11, 12, 13)])
+    error = np.sqrt(2 / 3 * ((without - without.mean()) ** 2).sum())
+    assert found.estimate.high - found.estimate.value == pytest.approx(4.3027 * error, rel=1e-3)
+    assert found.estimate.groups == 3
+    assert "of 3 groups of users only, so that the interval is rough" in found.sentence()
+    put(tmp_path / "one", "impression", {**{n: v[:50] for n, v in data.items()}, "click": np.ones(50, bool)})
+    assert {f.phenomenon.name: f for f in findings(tmp_path / "one")}["one_epoch"].missing == "one user only"
+
+
 def test_a_folder_without_a_log(tmp_path):
     with pytest.raises(ValueError, match="no log in"):
         Log(tmp_path)

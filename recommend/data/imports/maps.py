@@ -28,7 +28,10 @@ from recommend.data.sequences import Rule
 FOLDER = Path(__file__).parents[1] / "maps"
 KINDS = ("click", "cart", "favourite", "order", "refund")
 CODED = {"policy": POLICIES, "channel": CHANNELS, "entity": ENTITIES}  # columns whose values the schema numbers
-OWN = frozenset({"impression_id", "time_ms", "day", "hour", "user_id", "item_id", *KINDS})  # made by the import
+OWN = frozenset(  # made by the import
+    {"impression_id", "time_ms", "day", "hour", "user_id", "item_id", "privileged", *(f"{kind}_day" for kind in KINDS)}
+)
+MADE = ("history_", "_")  # as which names of columns that the import makes begin
 
 
 class Source(Config):
@@ -102,6 +105,8 @@ class LogMap(Config):
         where: an expression; rows for which it is not true are left out.
         day: replaces the day that the time gives (a split that the log brings).
         first, last: days outside of which rows are left out.
+        privileged: numbers that are known only after the page was shown; together they are the column ``privileged``,
+            which a teacher reads in training and nobody when it serves.
         positive: behaviours that become rows; their label is ``click``, or the behaviour if it is another one.
         history: behaviours (or labels) that enter histories.
         longest: newest events that a history keeps.
@@ -123,6 +128,7 @@ class LogMap(Config):
     labels: Mapping[str, Named] = Field(default={})
     target: Mapping[str, Named] = Field(default={})
     context: Mapping[str, Named] = Field(default={})
+    privileged: Mapping[str, Named] = Field(default={})
     other: Mapping[str, Named] = Field(default={})
     items: Items | None = None
     positive: tuple[str, ...] = ("click",)
@@ -134,9 +140,13 @@ class LogMap(Config):
 
     @model_validator(mode="after")
     def _consistent(self) -> LogMap:
-        names = [*self.target, *self.context, *self.other]
-        if twice := sorted({n for n in names if names.count(n) > 1 or n in OWN}):
+        columns = [n.casefold() for n in (*self.target, *self.context, *self.privileged, *self.other)]
+        names = [*columns, *(n.casefold() for n in self.labels)]  # SQL does not tell "Price" from "price"
+        made = {n for n in names if n.startswith(MADE) or n in OWN} | (set(columns) & set(KINDS))
+        if twice := sorted(made | {n for n in names if names.count(n) > 1}):
             raise ValueError(f"column {twice[0]} has two meanings; rename it")
+        if odd := [n for n in names if not n.strip() or set("./") & set(n)]:
+            raise ValueError(f"'{odd[0]}' is no name of a column; leave out '.' and '/'")
         known = self.labels or KINDS
         if wrong := [n for n in (*self.history, *(() if self.labels else self.positive)) if n not in known]:
             raise ValueError(f"{wrong[0]} is none of {', '.join(known)}")
@@ -144,6 +154,8 @@ class LogMap(Config):
             raise ValueError(f"behaviour {wrong[0]} is none of {', '.join(KINDS)}")
         if self.labels and self.behaviour:
             raise ValueError("a log has either labels or a behaviour")
+        if self.privileged and not self.labels:
+            raise ValueError("a log of events has no signals of what was not clicked; leave 'privileged' out")
         return self
 
     @property
@@ -154,7 +166,7 @@ class LogMap(Config):
     @property
     def columns(self) -> dict[str, Source]:
         """Further columns of the rows by name."""
-        return {**self.target, **self.context, **self.other}
+        return {**self.target, **self.context, **self.privileged, **self.other}
 
 
 def read_map(name: str) -> tuple[LogMap, Path]:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recommend.data.imports.tables import HOUR_MS, Work
+from recommend.data.imports.tables import HOUR_MS, Work, day_of, literal, quoted
 from recommend.data.schema import day_file
 from recommend.data.sequences import Past, draw_negatives
 
@@ -58,18 +58,18 @@ class Rows:
 
     def _past(self) -> tuple[Past, dict[str, np.ndarray]]:
         if self.map.labels:
-            which = " OR ".join(f'"{n}"' for n in self.map.history) or "false"
+            which = " OR ".join(map(quoted, self.map.history)) or "false"
         else:
-            which = "behaviour IN ({})".format(", ".join(f"'{k}'" for k in self.map.history) or "''")
-        columns = ", ".join(f'"{n}"' for n in ("user_id", "time_ms", *self.histories))
-        table = self.work.table(f"SELECT {columns} FROM events WHERE {which} ORDER BY user_id, time_ms, n")
+            which = "_behaviour IN ({})".format(", ".join(map(literal, self.map.history)) or "''")
+        columns = ", ".join(map(quoted, ("user_id", "time_ms", *self.histories)))
+        table = self.work.table(f"SELECT {columns} FROM events WHERE {which} ORDER BY user_id, time_ms, _n")
         arrays = {n: np.asarray(table[n]) for n in table.column_names}
         return Past(arrays["user_id"], arrays["time_ms"]), arrays
 
     def _day(self, day: int, first: int, past: tuple[Past, dict[str, np.ndarray]]) -> Iterator[pa.Table]:
         """The day's rows, some at a time; ``first`` is the number of its first row."""
-        table = self.work.table(f"SELECT * FROM shown WHERE day = {day} ORDER BY time_ms, n")
-        table = table.drop_columns([n for n in ("n", "behaviour") if n in table.column_names])
+        table = self.work.table(f"SELECT * FROM shown WHERE day = {day} ORDER BY time_ms, _n")
+        table = table.drop_columns(["_n", "_behaviour"])
         made = [] if self.map.labels else [self.map.label, *self.work.follow]
         drawn = self._drawn(np.asarray(table["item_id"]), day)
         for at in range(0, table.num_rows, max(1, CHUNK // self.times)):
@@ -81,12 +81,17 @@ class Rows:
             positive = np.arange(len(row)) % self.times == 0
             for name in made:
                 part = _set(part, name, pa.array(np.asarray(part[name]) & positive))
+            for name in [] if self.map.labels else map(day_of, self.work.follow):
+                part = _set(part, name, pa.array(np.where(positive, np.asarray(part[name]), -1).astype(np.int32)))
             number = first + self.times * at + np.arange(len(row))
             part = _set(part, "impression_id", pa.array(number))
             if "request_id" not in part.column_names:
                 part = _set(part, "request_id", pa.array(number // self.times))
             for name, lists in self._histories(past, table, event):
                 part = _set(part, name, lists.take(pa.array(row - at)))
+            if signals := list(self.map.privileged):
+                packed = _packed([np.asarray(part[n]) for n in signals])
+                part = _set(part.drop_columns(signals), "privileged", packed)
             yield part
 
     def _drawn(self, item: np.ndarray, day: int) -> np.ndarray:
@@ -115,6 +120,12 @@ class Rows:
         if self.clock:
             age = (np.repeat(time, length) - arrays["time_ms"][at]) / np.float32(HOUR_MS)
             yield "history_age_h", pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(age, pa.float32()))
+
+
+def _packed(columns: list[np.ndarray]) -> pa.Array:
+    """Columns as one of lists, a list a row."""
+    offsets = pa.array(np.arange(len(columns[0]) + 1, dtype=np.int32) * len(columns))
+    return pa.ListArray.from_arrays(offsets, pa.array(np.stack(columns, 1).ravel(), pa.float32()))
 
 
 def _set(table: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:

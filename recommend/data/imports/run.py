@@ -19,7 +19,7 @@ import yaml
 from recommend.config import ConfigError
 from recommend.data.imports.maps import LogMap
 from recommend.data.imports.rows import Rows
-from recommend.data.imports.tables import Work
+from recommend.data.imports.tables import Work, quoted
 from recommend.data.parquet import DataError
 from recommend.errors import RecommendError
 from recommend.features.feature_map import Feature, FeatureMap
@@ -64,8 +64,8 @@ def import_log(
     for file in files:
         _readable(Path(file))
     beside = out.with_name(f".{out.name}.import")
-    _begin(beside, _fingerprint(files, log_map))
     work = Work(beside, tuple(Path(f).resolve() for f in files), log_map, now_ms or int(time.time() * 1000))
+    _begin(beside, _fingerprint([*files, *([work.items_file] if work.items_file else [])], log_map))
     try:
         try:
             report = _steps(work, beside / "out", say)
@@ -145,7 +145,7 @@ def _usable(work: Work) -> None:
     """One sentence for a log on which nothing can be learned."""
     m = work.map
     for name in m.labels:
-        ones = work.value(f'SELECT count(*) FROM shown WHERE "{name}"')
+        ones = work.value(f"SELECT count(*) FROM shown WHERE {quoted(name)}")
         if ones in (0, work.value("SELECT count(*) FROM shown")):
             raise DataError(
                 f"'{name}' is {'false' if ones == 0 else 'true'} in every row; nothing can be learned from it."
@@ -162,7 +162,8 @@ def _codes(work: Work, out: Path) -> None:
         if work.has(f"code_{name}"):
             (out / CODES).mkdir(exist_ok=True)
             pq.write_table(
-                work.table(f'SELECT code, value FROM "code_{name}" ORDER BY code'), out / CODES / f"{name}.parquet"
+                work.table(f"SELECT code, value FROM {quoted(f'code_{name}')} ORDER BY code"),
+                out / CODES / f"{name}.parquet",
             )
 
 
@@ -174,9 +175,9 @@ def _report(work: Work, rows: Rows) -> dict[str, Any]:
     empty = {str(n): int(c) for n, c in work.con.execute("SELECT name, n FROM empty WHERE n > 0").fetchall()}
     total = sum(rows.days.values())
     names = [*shown] or [label, *work.follow]
-    rates = {n: work.value(f'SELECT count(*) FROM shown WHERE "{n}"') / total for n in names}
+    rates = {n: work.value(f"SELECT count(*) FROM shown WHERE {quoted(n)}") / total for n in names}
     behaviours = work.con.execute(
-        "SELECT behaviour, count(*) FROM events GROUP BY behaviour ORDER BY 2 DESC"
+        "SELECT _behaviour, count(*) FROM events GROUP BY _behaviour ORDER BY 2 DESC"
     ).fetchall()
     return {
         "about": work.map.about,

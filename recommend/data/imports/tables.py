@@ -22,14 +22,15 @@ from recommend.data.parquet import DataError
 DAY_MS, HOUR_MS = 86_400_000, 3_600_000
 WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "BOOLEAN")
 NUMBERS = ("FLOAT", "DOUBLE", "DECIMAL")
-FAULTS = {  # in the order in which a row is asked
+FAULTS = {  # in the order in which a row is asked; the import's own columns begin with "_", which no map's may
     "no user": "user_id IS NULL",
     "no item": "item_id IS NULL",
-    "no readable time": "t IS NULL",
-    "a behaviour that the map does not name": "behaviour IS NULL",
-    "in the future": "t > {now}",
-    "outside of the days of the map": "t < {first} OR t > {last}",
-    "left out by the map": "NOT coalesce(asked, false)",
+    "no readable time": "_t IS NULL",
+    "no day (a whole number from 0 on)": "_given_day IS NULL OR _given_day < 0",
+    "a behaviour that the map does not name": "_behaviour IS NULL",
+    "in the future": "_t > {now}",
+    "outside of the days of the map": "_t < {first} OR _t > {last}",
+    "left out by the map": "NOT coalesce(_asked, false)",
 }
 
 
@@ -52,9 +53,9 @@ class Work:
         con = duckdb.connect(str(self.folder / "work.duckdb"))
         items = self.items_file
         paths = [str(f) for f in (*self.files, *([items] if items else []))]
-        con.execute(f"SET temp_directory={_text(str(self.folder))}")
-        con.execute(f"SET allowed_paths=[{', '.join(map(_text, paths))}]")
-        con.execute(f"SET allowed_directories=[{_text(str(self.folder))}]")
+        con.execute(f"SET temp_directory={literal(str(self.folder))}")
+        con.execute(f"SET allowed_paths=[{', '.join(map(literal, paths))}]")
+        con.execute(f"SET allowed_directories=[{literal(str(self.folder))}]")
         con.execute("SET enable_external_access=false")
         con.execute("SET lock_configuration=true")
         return con
@@ -79,7 +80,7 @@ class Work:
 
     def has(self, table: str) -> bool:
         """Whether a step was done."""
-        return bool(self.value(f"SELECT count(*) FROM duckdb_tables() WHERE table_name = '{table}'"))
+        return bool(self.value(f"SELECT count(*) FROM duckdb_tables() WHERE table_name = {literal(table)}"))
 
     def kinds(self, table: str) -> dict[str, str]:
         """Column to type."""
@@ -98,16 +99,16 @@ class Work:
         chosen = {
             "user_id": expression(m.user),
             "item_id": expression(m.item),
-            "t": moment(m.time, given),
-            "behaviour": expression(m.behaviour) if m.behaviour else _text(m.positive[0]),
-            "asked": f"({m.where})" if m.where else "true",
-            **({"given_day": expression(m.day)} if m.day else {}),
+            "_t": moment(m.time, given),
+            "_behaviour": expression(m.behaviour) if m.behaviour else literal(m.positive[0]),
+            "_asked": f"({m.where})" if m.where else "true",
+            "_given_day": f"TRY_CAST({expression(m.day)} AS INTEGER)" if m.day else "0",
             **{name: f"coalesce(TRY_CAST({expression(s)} AS DOUBLE) > 0, false)" for name, s in m.labels.items()},
             **{name: expression(s) for name, s in m.columns.items()},
         }
-        listed = ", ".join(f"{e} AS {_name(n)}" for n, e in chosen.items())
+        listed = ", ".join(f"{e} AS {quoted(n)}" for n, e in chosen.items())
         self.con.execute("BEGIN")
-        self.con.execute(f"CREATE TABLE raw AS SELECT row_number() OVER () - 1 AS n, {listed} FROM {source}")
+        self.con.execute(f"CREATE TABLE raw AS SELECT row_number() OVER () - 1 AS _n, {listed} FROM {source}")
         rejects = "SELECT count(DISTINCT (file_id, line)) FROM reject_errors" if self._csv else "SELECT 0"
         self.con.execute(f"CREATE TABLE unread AS {rejects}")
         self.con.execute("COMMIT")
@@ -124,37 +125,39 @@ class Work:
             "first": -(2**62) if low is None else low,
             "last": 2**62 if high is None else high + DAY_MS - 1,
         }
-        fault = " ".join(f"WHEN {rule.format(**facts)} THEN {_text(why)}" for why, rule in FAULTS.items())
+        fault = " ".join(f"WHEN {rule.format(**facts)} THEN {literal(why)}" for why, rule in FAULTS.items())
         self.con.execute("BEGIN")
-        self.con.execute(f"CREATE TEMP TABLE judged AS SELECT *, CASE {fault} END AS fault FROM raw")
-        self.con.execute("CREATE TABLE faults AS SELECT fault, count(*) AS n FROM judged GROUP BY fault")
+        self.con.execute(f"CREATE TEMP TABLE judged AS SELECT *, CASE {fault} END AS _fault FROM raw")
+        self.con.execute("CREATE TABLE faults AS SELECT _fault, count(*) FROM judged GROUP BY _fault")
         self._usable()
         names = ["user_id", "item_id", *m.columns]
         empty = {
-            n: self.value(f"SELECT count(*) FROM judged WHERE fault IS NULL AND {_name(n)} IS NULL") for n in names
+            n: self.value(f"SELECT count(*) FROM judged WHERE _fault IS NULL AND {quoted(n)} IS NULL") for n in names
         }
-        held = ", ".join(f"({_text(n)}, {count})" for n, count in empty.items())
+        held = ", ".join(f"({literal(n)}, {count})" for n, count in empty.items())
         self.con.execute(f"CREATE TABLE empty AS SELECT * FROM (VALUES {held}) AS t(name, n)")
         exprs, joins = self._coded(names, kinds)
         zone = round(m.time.zone_h * HOUR_MS)
         start = 0
         if clock:
-            first = self.value("SELECT min(t) FROM judged WHERE fault IS NULL") if low is None else low
+            first = self.value("SELECT min(_t) FROM judged WHERE _fault IS NULL") if low is None else low
             start = (first + zone) // DAY_MS * DAY_MS - zone
         if m.day:
-            day = "CAST(given_day AS INTEGER)"
+            day = "_given_day"
         elif clock:
-            day = f"CAST((t - {start}) // {DAY_MS} AS INTEGER)"
+            day = f"CAST((_t - {start}) // {DAY_MS} AS INTEGER)"
         else:  # an order without a clock: everybody's last event is the second day
-            last = "row_number() OVER (PARTITION BY j.user_id ORDER BY t DESC, n DESC) = 1"
+            last = "row_number() OVER (PARTITION BY j.user_id ORDER BY _t DESC, _n DESC) = 1"
             day = f"CAST({last} AS INTEGER)"
-        hour = [f"CAST((t - {start}) % {DAY_MS} // {HOUR_MS} AS INTEGER) AS hour"] if clock else []
-        labels = [f"j.{_name(n)}" for n in m.labels]
-        listed = ", ".join([*exprs, "j.behaviour", f"t - {start} AS time_ms", f"{day} AS day", *hour, *labels])
+        hour = [f"CAST((_t - {start}) % {DAY_MS} // {HOUR_MS} AS INTEGER) AS hour"] if clock else []
+        labels = [f"j.{quoted(n)}" for n in m.labels]
+        listed = ", ".join([*exprs, "_behaviour", f"_t - {start} AS time_ms", f"{day} AS day", *hour, *labels])
         self.con.execute(
-            f"CREATE TABLE events AS SELECT n, {listed} FROM judged j {joins} WHERE fault IS NULL ORDER BY time_ms, n"
+            f"CREATE TABLE events AS SELECT _n, {listed} FROM judged j {joins} WHERE _fault IS NULL ORDER BY time_ms, _n"
         )
-        self.con.execute("CREATE TABLE clock AS SELECT min(t) AS low, max(t) AS high FROM judged WHERE fault IS NULL")
+        self.con.execute(
+            "CREATE TABLE clock AS SELECT min(_t) AS low, max(_t) AS high FROM judged WHERE _fault IS NULL"
+        )
         self.con.execute("DROP TABLE judged")
         self.con.execute("DROP TABLE raw")
         self.con.execute("COMMIT")
@@ -166,38 +169,43 @@ class Work:
         if self.map.labels:
             self.con.execute("CREATE OR REPLACE VIEW shown AS SELECT * FROM events")
             return
-        positive = ", ".join(map(_text, self.map.positive))
-        columns, joins = [f"true AS {_name(self.map.label)}"], ""
+        positive = ", ".join(map(literal, self.map.positive))
+        columns, joins = [f"true AS {quoted(self.map.label)}"], ""
         for kind in self.follow:
-            columns.append(f"f_{kind}.time_ms IS NOT NULL AS {_name(kind)}")
-            of_kind = f"(SELECT user_id, item_id, time_ms FROM events WHERE behaviour = {_text(kind)})"
+            columns.append(f"f_{kind}.time_ms IS NOT NULL AS {quoted(kind)}")
+            columns.append(f"coalesce(f_{kind}.day, -1) AS {quoted(day_of(kind))}")
+            of_kind = f"(SELECT user_id, item_id, time_ms, day FROM events WHERE _behaviour = {literal(kind)})"
             joins += (
                 f" ASOF LEFT JOIN {of_kind} f_{kind} ON e.user_id = f_{kind}.user_id AND e.item_id = f_{kind}.item_id"
                 f" AND e.time_ms <= f_{kind}.time_ms"
             )
         self.con.execute(
             f"CREATE TABLE shown AS SELECT e.*, {', '.join(columns)} FROM events e {joins} "
-            f"WHERE e.behaviour IN ({positive}) ORDER BY e.time_ms, e.n"
+            f"WHERE e._behaviour IN ({positive}) ORDER BY e.time_ms, e._n"
         )
 
     @cached_property
     def follow(self) -> list[str]:
         """Behaviours after a positive that become labels beside it."""
-        there = {str(r[0]) for r in self.con.execute("SELECT DISTINCT behaviour FROM events").fetchall()}
+        there = {str(r[0]) for r in self.con.execute("SELECT DISTINCT _behaviour FROM events").fetchall()}
         return [k for k in ("cart", "order", "refund") if k in there and k not in self.map.positive]
 
     def after(self, kind: str, cause: str) -> pa.Table:
-        """Events of a kind by time; ``delay_ms`` since the latest earlier cause of the same user and item, or -1."""
-        of = "SELECT user_id, item_id, time_ms, day FROM events WHERE behaviour = "
+        """Events of a kind by day, time and the files' order; ``delay_ms`` since the latest earlier cause of the same user
+        and item, or -1."""
+        of = "SELECT user_id, item_id, time_ms, day, _n FROM events WHERE _behaviour = "
         return self.table(
-            f"SELECT e.*, coalesce(e.time_ms - c.time_ms, -1) AS delay_ms FROM ({of}{_text(kind)}) e "
-            f"ASOF LEFT JOIN ({of}{_text(cause)}) c ON e.user_id = c.user_id AND e.item_id = c.item_id "
-            "AND c.time_ms <= e.time_ms ORDER BY e.time_ms, e.user_id, e.item_id"
+            "SELECT e.user_id, e.item_id, e.time_ms, e.day, coalesce(e.time_ms - c.time_ms, -1) AS delay_ms "
+            f"FROM ({of}{literal(kind)}) e "
+            f"ASOF LEFT JOIN ({of}{literal(cause)}) c ON e.user_id = c.user_id AND e.item_id = c.item_id "
+            "AND c.time_ms <= e.time_ms ORDER BY e.day, e.time_ms, e._n"
         )
 
     def dropped(self) -> dict[str, int]:
         """Rows that are left out, by reason."""
-        found = {str(f): int(n) for f, n in self.con.execute("SELECT * FROM faults WHERE fault IS NOT NULL").fetchall()}
+        found = {
+            str(f): int(n) for f, n in self.con.execute("SELECT * FROM faults WHERE _fault IS NOT NULL").fetchall()
+        }
         unread = self.value("SELECT * FROM unread")
         return {**({"not readable as a row": unread} if unread else {}), **found}
 
@@ -208,23 +216,24 @@ class Work:
         return not all(f.suffix in (".parquet", ".pq") for f in self.files)
 
     def _source(self) -> str:
-        names = ", ".join(_text(str(f)) for f in self.files)
+        names = ", ".join(literal(str(f)) for f in self.files)
         if not self._csv:
             found = f"read_parquet([{names}])"
         else:
             header = self.map.header
-            given = f", header=false, names=[{', '.join(map(_text, header))}]" if header else ""
+            given = f", header=false, names=[{', '.join(map(literal, header))}]" if header else ""
             # All lines are read before a column's type is settled: a code that holds a letter late is a text.
             found = f"read_csv([{names}], sample_size=-1, store_rejects=true{given})"
         items = self.map.items
         if items is None:
             return found
-        of_item = f"read_parquet({_text(str(self.items_file))}, file_row_number=true)"
+        of_item = f"read_parquet({literal(str(self.items_file))}, file_row_number=true)"
         if self.items_file is not None and self.items_file.suffix not in (".parquet", ".pq"):
-            of_item = f"read_csv({_text(str(self.items_file))}, sample_size=-1)"
-        facts = ", ".join(f"{e} AS {_name(n)}" for n, e in items.columns.items())
-        one = f"SELECT {_name(items.key)} AS item_key, {facts} FROM {of_item} GROUP BY {_name(items.key)}"
-        return f"{found} l LEFT JOIN ({one}) i ON l.{_name(self.map.item.column)} = i.item_key"
+            of_item = f"read_csv({literal(str(self.items_file))}, sample_size=-1)"
+        facts = ", ".join(f"{e} AS {quoted(n)}" for n, e in items.columns.items())
+        one = f"SELECT CAST({quoted(items.key)} AS VARCHAR) AS _key, {facts} FROM {of_item} GROUP BY 1"
+        log = f"SELECT *, CAST({expression(self.map.item)} AS VARCHAR) AS _key FROM {found}"
+        return f"(SELECT * FROM ({log}) l LEFT JOIN ({one}) i USING (_key))"
 
     def _checked(self, source: str) -> dict[str, str]:
         """Types of the files' columns; one sentence for a column that is not there."""
@@ -240,7 +249,7 @@ class Work:
         return given
 
     def _usable(self) -> None:
-        if self.value("SELECT count(*) FROM judged WHERE fault IS NULL"):
+        if self.value("SELECT count(*) FROM judged WHERE _fault IS NULL"):
             return
         total = self.value("SELECT count(*) FROM judged")
         why = ", ".join(f"{n:,} {w}" for w, n in self.dropped().items())
@@ -253,32 +262,39 @@ class Work:
         """Expressions of columns as numbers, and the joins that they need; texts get codes by their order."""
         exprs, joins = [], ""
         for name in names:
-            kind, at = kinds[name], f"j.{_name(name)}"
-            if name in CODED:
-                cases = " ".join(f"WHEN {_text(v)} THEN {i}" for i, v in enumerate(CODED[name]))
+            kind, at = kinds[name], f"j.{quoted(name)}"
+            if name in self.map.privileged:
+                exprs.append(f"coalesce(TRY_CAST({at} AS FLOAT), 0) AS {quoted(name)}")
+            elif name in CODED:
+                cases = " ".join(f"WHEN {literal(v)} THEN {i}" for i, v in enumerate(CODED[name]))
                 exprs.append(f"CAST(CASE {at} {cases} ELSE -1 END AS INTEGER) AS {name}")
             elif kind in WHOLE:
-                exprs.append(f"coalesce(CAST({at} AS BIGINT), -1) AS {_name(name)}")
+                exprs.append(f"coalesce(CAST({at} AS BIGINT), -1) AS {quoted(name)}")
             elif kind.startswith(NUMBERS) and name not in ("user_id", "item_id"):
-                exprs.append(f"coalesce(CAST({at} AS FLOAT), 0) AS {_name(name)}")
+                exprs.append(f"coalesce(CAST({at} AS FLOAT), 0) AS {quoted(name)}")
             else:
-                code = _name(f"code_{name}")
+                code = quoted(f"code_{name}")
                 text = f"CAST({at} AS VARCHAR)"
                 self.con.execute(
                     f"CREATE TABLE {code} AS SELECT value, row_number() OVER (ORDER BY value) - 1 AS code FROM "
-                    f"(SELECT DISTINCT {text} AS value FROM judged j WHERE fault IS NULL AND {at} IS NOT NULL)"
+                    f"(SELECT DISTINCT {text} AS value FROM judged j WHERE _fault IS NULL AND {at} IS NOT NULL)"
                 )
                 joins += f" LEFT JOIN {code} ON {code}.value = {text}"
-                exprs.append(f"coalesce({code}.code, -1) AS {_name(name)}")
+                exprs.append(f"coalesce({code}.code, -1) AS {quoted(name)}")
         return exprs, joins
+
+
+def day_of(kind: str) -> str:
+    """The column of the rows that says on which day a label came true; -1: never."""
+    return f"{kind}_day"
 
 
 def expression(source: Source) -> str:
     """DuckDB's expression of a source."""
-    found = f"({source.sql})" if source.sql else _name(source.column)
+    found = f"({source.sql})" if source.sql else quoted(source.column)
     if not source.values:
         return found
-    cases = " ".join(f"WHEN {_text(raw)} THEN {_text(value)}" for raw, value in source.values.items())
+    cases = " ".join(f"WHEN {literal(raw)} THEN {literal(value)}" for raw, value in source.values.items())
     return f"CASE CAST({found} AS VARCHAR) {cases} END"
 
 
@@ -287,7 +303,7 @@ def moment(time: Moment, kinds: dict[str, str]) -> str:
     at, kind = expression(time), kinds.get(time.column, "")
     if time.unit == "date":
         if time.format:
-            return f"epoch_ms(try_strptime(CAST({at} AS VARCHAR), {_text(time.format)}))"
+            return f"epoch_ms(try_strptime(CAST({at} AS VARCHAR), {literal(time.format)}))"
         return f"epoch_ms(TRY_CAST({at} AS TIMESTAMP))" if kind else f"epoch_ms({at})"
     number = f"TRY_CAST({at} AS DOUBLE)"
     factor = {"s": 1000.0, "ms": 1.0, "us": 0.001, "step": 1.0}[time.unit]
@@ -298,9 +314,9 @@ def _midnight(day: date | None, zone_h: float) -> int | None:
     return None if day is None else (day - date(1970, 1, 1)) // timedelta(days=1) * DAY_MS - round(zone_h * HOUR_MS)
 
 
-def _name(name: str) -> str:
+def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _text(text: str) -> str:
+def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"

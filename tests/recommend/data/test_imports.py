@@ -15,11 +15,13 @@ from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.imports import rows as rows_module
 from recommend.data.imports.maps import FOLDER, LogMap, log_files, read_map
 from recommend.data.imports.run import ImportFailed, import_log, sentences
-from recommend.data.parquet import DataError
-from recommend.data.schema import table_files
+from recommend.data.parquet import DataError, ParquetStream
+from recommend.data.schema import day_file, table_files
 from recommend.errors import RecommendError
 from recommend.features.feature_map import FeatureMap
-from recommend.training.runs import plan, train_run
+from recommend.models.registry import build_model
+from recommend.training import runs as training_runs
+from recommend.training.runs import load_run, plan, train_run
 
 EVENTS = LogMap.of(
     {
@@ -255,6 +257,105 @@ def test_one_user_with_very_many_rows(tmp_path):
     )
 
 
+def test_event_tables_hold_their_own_days_also_without_a_clock(tmp_path):
+    """The orders of a day are those of that day, in the file's order where moments coincide."""
+    log = {"u": [1, 1, 1, 2, 2, 2], "i": [7, 7, 8, 9, 9, 7], "at": [0, 5, 9, 0, 1, 2], "b": list("vbbvvb")}
+    wanted = {"user": "u", "item": "i", "time": {"column": "at", "unit": "step"}}
+    did = {"behaviour": {"column": "b", "values": {"v": "click", "b": "order"}}}
+    bring(parquet(tmp_path / "log.parquet", log), LogMap.of({**wanted, **did}), tmp_path / "out")
+    for day, expected in ((0, [(1, 7, 5)]), (1, [(2, 7, 2), (1, 8, 9)])):
+        rows = pq.ParquetFile(day_file(tmp_path / "out", "order", day)).read().to_pylist()
+        assert [(r["user_id"], r["item_id"], r["time_ms"]) for r in rows] == expected
+        assert {r["day"] for r in rows} == {day}
+    many = {n: np.repeat(v, 50) for n, v in {"i": [1, 2], "at": [60_000, 60_000], "b": ["v", "b"]}.items()}
+    order = np.random.default_rng(0).permutation(100)
+    path = parquet(tmp_path / "many.parquet", {"i": order % 7, "u": order, "at": many["at"], "b": many["b"][order]})
+    timed = LogMap.of({**wanted, **did, "time": {"column": "at", "unit": "ms"}})
+    bring(path, timed, tmp_path / "many")
+    assert table(tmp_path / "many", "order")["user_id"].to_pylist() == [u for u in order if u >= 50]
+
+
+def test_labels_that_come_true_later_are_not_known_in_training(tmp_path):
+    day = 86_400_000
+    log = {
+        "u": [u for u in range(40) for _ in range(2)],
+        "i": [u % 5 for u in range(40) for _ in range(2)],
+        "at": [
+            t for u in range(40) for t in (60_000 + day * (u % 3), day * (1 if u % 3 == 0 and u % 2 else 2) + 7200_000)
+        ],
+        "b": ["v", "b"] * 40,
+    }
+    wanted = {"user": "u", "item": "i", "time": {"column": "at", "unit": "ms"}}
+    did = {"behaviour": {"column": "b", "values": {"v": "click", "b": "order"}}}
+    bring(parquet(tmp_path / "log.parquet", log), LogMap.of({**wanted, **did}), tmp_path / "out")
+    rows = table(tmp_path / "out").to_pylist()
+    assert all(r["order"] == (r["order_day"] >= 0) for r in rows)
+    run = plan(tmp_path / "out", ModelConfig(name="esmm", mlp=(8,), embedding=4), TrainConfig(threads=1),
+               ("click", "order"), 1)  # fmt: skip
+    assert run.delayed == ("order",)
+    model, encode, _ = _trained(tmp_path, run)
+    files = table_files(tmp_path / "out", "impression", 0, 1)
+    raw = next(iter(ParquetStream(files, model.features.columns, 500)))
+    known = training_runs.known_by(encode, run)(raw)["order"].bool()
+    assert known.tolist() == [0 <= r["order_day"] <= 1 for r in rows if r["day"] < 2]
+    assert known.sum() < raw["order"].sum(), "some are ordered on the day that is held back"
+
+
+def _trained(tmp_path, run):
+    train_run(tmp_path / "out", run, tmp_path / "run")
+    return load_run(tmp_path / "run", tmp_path / "out")
+
+
+def test_any_name_of_a_column_and_of_what_it_becomes(tmp_path):
+    log = {
+        "order": [1, 1, 2], 'say "x"': [5, 6, 5], "the time": [0, 60, 120], "select": ["a", "b", "a"], "t": [1.5, 2.5, 3.5],
+        "n": [1, 2, 3], "fault": [1, 0, 1],
+    }  # fmt: skip
+    wanted = {
+        "user": "order",
+        "item": 'say "x"',
+        "time": {"column": "the time", "unit": "s"},
+        "target": {'odd "name" of it': "select", "t": "t", "asked": "n", "type": "n", "values": "n"},
+        "context": {"behaviour": "fault", "given_day": "n", "fault": "fault", "n": "n"},
+        "labels": {"it's good": "fault"},
+        "sequences": ['odd "name" of it'],
+        "history": ["it's good"],
+    }
+    bring(parquet(tmp_path / "log.parquet", log), LogMap.of(wanted), tmp_path / "out")
+    rows = table(tmp_path / "out").to_pylist()
+    assert [(r["t"], r["asked"], r["behaviour"], r["given_day"], r["n"]) for r in rows] == [
+        (1.5, 1, 1, 1, 1), (2.5, 2, 0, 2, 2), (3.5, 3, 1, 3, 3)
+    ]  # fmt: skip
+    assert [r["it's good"] for r in rows] == [True, False, True]
+    assert [r['odd "name" of it'] for r in rows] == [0, 1, 0]
+    features = FeatureMap.read(tmp_path / "out/features.yaml")
+    sizes = {f.vocabulary: 5 for f in features.features if f.kind == "id"}
+    build_model(features, sizes, ModelConfig(name="din", mlp=(8,), embedding=4))
+
+
+def test_days_of_a_map_are_whole_numbers_from_0_on(tmp_path):
+    log = {"u": [1, 1, 2, 2], "i": [5, 6, 5, 6], "at": [0, 1, 2, 3], "d": [0, None, -3, 1]}
+    wanted = {"user": "u", "item": "i", "time": {"column": "at", "unit": "step"}, "day": "d"}
+    report = bring(parquet(tmp_path / "log.parquet", log), LogMap.of(wanted), tmp_path / "out")
+    assert report["dropped"] == {"no day (a whole number from 0 on)": 2}
+    assert sorted(p.name for p in (tmp_path / "out/impression").iterdir()) == ["day=000", "day=001"]
+
+
+def test_another_file_of_items_is_another_import(tmp_path, monkeypatch):
+    path = parquet(tmp_path / "log.parquet", events())
+    items = {"file": "items.parquet", "key": "sku", "columns": {"made": "max(maker)"}}
+    wanted = EVENTS.changed([f"items={json.dumps(items)}", "context={maker: {sql: made}}"])
+    facts = {"sku": [f"s-{i}" for i in range(30)], "maker": list(range(30))}
+    parquet(tmp_path / "items.parquet", facts)
+    monkeypatch.setattr(rows_module, "_put", lambda file, parts: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        bring(path, wanted, tmp_path / "out")
+    monkeypatch.undo()
+    parquet(tmp_path / "items.parquet", {**facts, "maker": [7] * 30})
+    bring(path, wanted, tmp_path / "out")
+    assert set(table(tmp_path / "out")["maker"].to_pylist()) == {7}
+
+
 @pytest.mark.parametrize("name", sorted(p.stem for p in FOLDER.glob("*.yaml")))
 def test_every_map_of_the_project_is_one(name):
     log_map, path = read_map(name)
@@ -265,8 +366,14 @@ def test_every_map_of_the_project_is_one(name):
 def test_maps_that_are_none():
     with pytest.raises(ConfigError, match=r"no map 'nowhere'.*taobao"):
         read_map("nowhere")
-    with pytest.raises(ConfigError, match="two meanings"):
-        EVENTS.changed(["context={click: x}"])
+    for change in ("context={click: x}", "context={Category: x}", "other={_t: x}", "other={history_item: x}",
+                   "other={order_day: x}"):  # fmt: skip
+        with pytest.raises(ConfigError, match="two meanings"):
+            EVENTS.changed([change])
+    with pytest.raises(ConfigError, match="no name of a column"):
+        EVENTS.changed(["other={../up: x}"])
+    with pytest.raises(ConfigError, match="leave 'privileged' out"):
+        EVENTS.changed(["privileged={dwell: x}"])
     with pytest.raises(ConfigError, match="name the log's files"):
         log_files(EVENTS)
     with pytest.raises(DataError, match="no file"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
@@ -76,14 +77,35 @@ def test_what_cannot_be_compared_is_one_sentence(log, tmp_path, capsys):
     with pytest.raises(ConfigError, match="two models or more"):
         compare(log, ["dnn"], out)
     with pytest.raises(DataError, match=r"msnet reads .* the log has no 'single'"):
-        compare(log, ["msnet", "dnn"], out, SMALL)
+        compare(log, ["dnn", "msnet"], out, SMALL)
+    with pytest.raises(DataError, match=r"keep_extractor reads '[a-z_]+', which the log does not have"):
+        compare(log, ["dnn", "keep_extractor"], out, SMALL)
     with pytest.raises(ConfigError, match="hold back more days"):
         compare(log, ["dnn", "din"], out, SMALL, by="day")
+    assert not out.exists(), "all of this is known before anything is trained"
+    compare(log, ["dnn", "din"], out, SMALL)
     assert (
         main(["recommend", "compare", "--data", str(log), "--models", "dnn,din", "--out", str(out), "--set", "mlp=[8]"])
         == 2
     )
     assert "other settings" in capsys.readouterr().err
+
+
+def test_models_of_different_labels_are_not_compared(log, tmp_path, monkeypatch):
+    for file in table_files(log, "impression"):
+        data = pq.read_table(file)
+        pq.write_table(data.append_column("order", data["click"]).append_column("refund", data["click"]), file)
+    with pytest.raises(ConfigError, match=r"of all rows and ecad predicts 'order' of rows with 'click'; .* apart"):
+        compare(log, ["dnn", "ecad"], tmp_path / "out", SMALL)
+    assert not (tmp_path / "out").exists()
+
+
+def test_few_groups_are_said(log, tmp_path):
+    found = compare(log, ["dnn", "din"], tmp_path / "out", SMALL, test_days=2, by="day")
+    first = found["models"]["dnn"]["auc"]
+    assert first["groups"] == 2
+    assert first["high"] - first["low"] > 12 * 2 * 0.001, "the t-quantile of one degree of freedom"
+    assert rows(found)[-1] == "The intervals rest on 2 groups (days) only: take them for rough ones."
 
 
 def test_the_command_writes_the_table(log, tmp_path, capsys):
