@@ -1,6 +1,6 @@
 """The tables of a marketplace log: names, types, units, and when a value is known.
 
-Every source writes these tables (the simulated world, the loaders of public logs), every reader relies on them. A table
+Every source writes these tables (the simulated world, the import of other logs), every reader relies on them. A table
 is a folder of Parquet files, one partition a day: ``ROOT/TABLE/day=007/part-0.parquet``. Ids start at 0 within their
 kind; -1 means "none". Times are milliseconds since the log's own start.
 

@@ -17,8 +17,8 @@ class RunConfig(Config):
         start: coordinates of the run from whose weights this one goes on (``training/knowledge.py``).
         knowledge: folder of the store that a KEEP looks things up in, with the version, the width of its vectors and
             their coordinates.
-        delayed: labels of which the log tells the day on which they came true (column ``NAME_day``, -1: never); in training
-            those that came true later than its last day did not come true yet.
+        delayed: labels of which the log tells the day on which they came true (column ``NAME_day``, -1: never); in
+            training those that came true later than its last day did not come true yet.
         features: what an imported log's ``features.yaml`` declares; None: the marketplace's own features.
         watch_days: between the two, trained on by nobody: there a second pass is watched for overfitting.
     """

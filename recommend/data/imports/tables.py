@@ -153,11 +153,10 @@ class Work:
         labels = [f"j.{quoted(n)}" for n in m.labels]
         listed = ", ".join([*exprs, "_behaviour", f"_t - {start} AS time_ms", f"{day} AS day", *hour, *labels])
         self.con.execute(
-            f"CREATE TABLE events AS SELECT _n, {listed} FROM judged j {joins} WHERE _fault IS NULL ORDER BY time_ms, _n"
+            f"CREATE TABLE events AS SELECT _n, {listed} FROM judged j {joins} WHERE _fault IS NULL "
+            "ORDER BY time_ms, _n"
         )
-        self.con.execute(
-            "CREATE TABLE clock AS SELECT min(_t) AS low, max(_t) AS high FROM judged WHERE _fault IS NULL"
-        )
+        self.con.execute("CREATE TABLE clock AS SELECT min(_t) low, max(_t) high FROM judged WHERE _fault IS NULL")
         self.con.execute("DROP TABLE judged")
         self.con.execute("DROP TABLE raw")
         self.con.execute("COMMIT")
@@ -191,8 +190,8 @@ class Work:
         return [k for k in ("cart", "order", "refund") if k in there and k not in self.map.positive]
 
     def after(self, kind: str, cause: str) -> pa.Table:
-        """Events of a kind by day, time and the files' order; ``delay_ms`` since the latest earlier cause of the same user
-        and item, or -1."""
+        """Events of a kind by day, time and the files' order; ``delay_ms`` since the latest earlier cause of the same
+        user and item, or -1."""
         of = "SELECT user_id, item_id, time_ms, day, _n FROM events WHERE _behaviour = "
         return self.table(
             "SELECT e.user_id, e.item_id, e.time_ms, e.day, coalesce(e.time_ms - c.time_ms, -1) AS delay_ms "
@@ -315,8 +314,10 @@ def _midnight(day: date | None, zone_h: float) -> int | None:
 
 
 def quoted(name: str) -> str:
+    """A name for SQL, whatever it is."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:
+    """A text for SQL."""
     return "'" + text.replace("'", "''") + "'"

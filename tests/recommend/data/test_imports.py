@@ -308,7 +308,8 @@ def _trained(tmp_path, run):
 
 def test_any_name_of_a_column_and_of_what_it_becomes(tmp_path):
     log = {
-        "order": [1, 1, 2], 'say "x"': [5, 6, 5], "the time": [0, 60, 120], "select": ["a", "b", "a"], "t": [1.5, 2.5, 3.5],
+        "order": [1, 1, 2], 'say "x"': [5, 6, 5], "the time": [0, 60, 120], "select": ["a", "b", "a"],
+        "t": [1.5, 2.5, 3.5],
         "n": [1, 2, 3], "fault": [1, 0, 1],
     }  # fmt: skip
     wanted = {
