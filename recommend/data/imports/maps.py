@@ -31,6 +31,7 @@ CODED = {"policy": POLICIES, "channel": CHANNELS, "entity": ENTITIES}  # columns
 OWN = frozenset(  # made by the import
     {"impression_id", "time_ms", "day", "hour", "user_id", "item_id", "privileged", *(f"{kind}_day" for kind in KINDS)}
 )
+ALL = "all"  # in a history: every row
 MADE = ("history_", "_")  # as which names of columns that the import makes begin
 
 
@@ -73,18 +74,33 @@ Named = Annotated[Source, BeforeValidator(_named)]
 When = Annotated[Moment, BeforeValidator(_named)]
 
 
+class Label(Source):
+    """What followed a row.
+
+    Attributes:
+        at: when it did, as the map's ``time`` is written, if later than the row itself.
+    """
+
+    at: Named | None = None
+
+
 class Items(Config):
     """A second file with facts of items; several rows of an item are one by the expressions (``last(x)``, ``min(x)``).
 
     Attributes:
-        file: beside the log, or an absolute path.
+        file: beside the log, or an absolute path; ``*`` stands for any text, so that it can be several files.
         key: its column with the item.
+        by: what of the log is looked up there, if not the item.
         columns: name to expression, usable in the map as the file's own columns are.
+        header, delimiter: as of ``LogMap``.
     """
 
     file: str
     key: str
+    by: Named | None = None
     columns: dict[str, str]
+    header: tuple[str, ...] = ()
+    delimiter: str = ""
 
 
 class Negatives(Config):
@@ -100,15 +116,17 @@ class LogMap(Config):
 
     Attributes:
         about: the log, its source and licence.
-        file: where it lies in the folder of logs; used when no file is named.
+        file: where it lies in the folder of logs (``*`` stands for any text); used when no file is named.
         header: column names of a CSV without a header.
+        delimiter: between a CSV's cells; found out without one.
         where: an expression; rows for which it is not true are left out.
         day: replaces the day that the time gives (a split that the log brings).
         first, last: days outside of which rows are left out.
         privileged: numbers that are known only after the page was shown; together they are the column ``privileged``,
             which a teacher reads in training and nobody when it serves.
         positive: behaviours that become rows; their label is ``click``, or the behaviour if it is another one.
-        history: behaviours (or labels) that enter histories.
+        labels: of rows that say what followed, in place of a behaviour.
+        history: behaviours (or labels) that enter histories; ``all`` stands for every row.
         longest: newest events that a history keeps.
         sequences: columns of the target that histories hold beside the item.
         min_count: ids shown less often in training stay out of the vocabulary.
@@ -117,6 +135,7 @@ class LogMap(Config):
     about: str = ""
     file: str = ""
     header: tuple[str, ...] = ()
+    delimiter: str = ""
     where: str = ""
     user: Named
     item: Named
@@ -125,7 +144,7 @@ class LogMap(Config):
     first: date | None = None
     last: date | None = None
     behaviour: Named | None = None
-    labels: Mapping[str, Named] = Field(default={})
+    labels: Mapping[str, Annotated[Label, BeforeValidator(_named)]] = Field(default={})
     target: Mapping[str, Named] = Field(default={})
     context: Mapping[str, Named] = Field(default={})
     privileged: Mapping[str, Named] = Field(default={})
@@ -147,7 +166,9 @@ class LogMap(Config):
             raise ValueError(f"column {twice[0]} has two meanings; rename it")
         if odd := [n for n in names if not n.strip() or set("./") & set(n)]:
             raise ValueError(f"'{odd[0]}' is no name of a column; leave out '.' and '/'")
-        known = self.labels or KINDS
+        known = (*(self.labels or KINDS), ALL)
+        if late := [n for n, label in self.labels.items() if label.at is not None and n in self.history]:
+            raise ValueError(f"{late[0]} follows later than its row, so that a history cannot hold it; use 'all'")
         if wrong := [n for n in (*self.history, *(() if self.labels else self.positive)) if n not in known]:
             raise ValueError(f"{wrong[0]} is none of {', '.join(known)}")
         if wrong := [v for v in (self.behaviour.values if self.behaviour else {}).values() if v not in KINDS]:
@@ -193,4 +214,5 @@ def log_files(log_map: LogMap, given: Sequence[Path] = ()) -> list[Path]:
     root = os.environ.get("IPL_DATA")
     if not log_map.file or not root:
         raise ConfigError("name the log's files; or name the folder of the project's logs in IPL_DATA.")
-    return [Path(root) / log_map.file]
+    found = sorted(Path(root).glob(log_map.file))
+    return found or [Path(root) / log_map.file]

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recommend.data.imports.maps import ALL, KINDS
 from recommend.data.imports.tables import HOUR_MS, Work, day_of, literal, quoted
 from recommend.data.schema import day_file
 from recommend.data.sequences import Past, draw_negatives
@@ -58,9 +59,10 @@ class Rows:
 
     def _past(self) -> tuple[Past, dict[str, np.ndarray]]:
         if self.map.labels:
-            which = " OR ".join(map(quoted, self.map.history)) or "false"
+            which = " OR ".join("true" if n == ALL else quoted(n) for n in self.map.history) or "false"
         else:
-            which = "_behaviour IN ({})".format(", ".join(map(literal, self.map.history)) or "''")
+            kinds = KINDS if ALL in self.map.history else self.map.history
+            which = "_behaviour IN ({})".format(", ".join(map(literal, kinds)) or "''")
         columns = ", ".join(map(quoted, ("user_id", "time_ms", *self.histories)))
         table = self.work.table(f"SELECT {columns} FROM events WHERE {which} ORDER BY user_id, time_ms, _n")
         arrays = {n: np.asarray(table[n]) for n in table.column_names}

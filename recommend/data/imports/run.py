@@ -65,7 +65,7 @@ def import_log(
         _readable(Path(file))
     beside = out.with_name(f".{out.name}.import")
     work = Work(beside, tuple(Path(f).resolve() for f in files), log_map, now_ms or int(time.time() * 1000))
-    _begin(beside, _fingerprint([*files, *([work.items_file] if work.items_file else [])], log_map))
+    _begin(beside, _fingerprint([*files, *work.items_files], log_map))
     try:
         try:
             report = _steps(work, beside / "out", say)

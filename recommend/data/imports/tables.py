@@ -14,12 +14,14 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+from pyarrow.dataset import dataset
 
 from recommend.config import nearest
-from recommend.data.imports.maps import CODED, LogMap, Moment, Source
+from recommend.data.imports.maps import CODED, Items, LogMap, Moment, Source
 from recommend.data.parquet import DataError
 
 DAY_MS, HOUR_MS = 86_400_000, 3_600_000
+PARQUET, ARROW = (".parquet", ".pq"), (".feather", ".arrow")  # by the file's name; any other one is a CSV
 WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "BOOLEAN")
 NUMBERS = ("FLOAT", "DOUBLE", "DECIMAL")
 FAULTS = {  # in the order in which a row is asked; the import's own columns begin with "_", which no map's may
@@ -51,8 +53,7 @@ class Work:
     def con(self) -> duckdb.DuckDBPyConnection:
         """The database; once it is open, nothing but the log's files and the import's folder can be read."""
         con = duckdb.connect(str(self.folder / "work.duckdb"))
-        items = self.items_file
-        paths = [str(f) for f in (*self.files, *([items] if items else []))]
+        paths = [str(f) for f in (*self.files, *self.items_files)]
         con.execute(f"SET temp_directory={literal(str(self.folder))}")
         con.execute(f"SET allowed_paths=[{', '.join(map(literal, paths))}]")
         con.execute(f"SET allowed_directories=[{literal(str(self.folder))}]")
@@ -60,14 +61,15 @@ class Work:
         con.execute("SET lock_configuration=true")
         return con
 
-    @property
-    def items_file(self) -> Path | None:
-        """The second file, of items."""
+    @cached_property
+    def items_files(self) -> list[Path]:
+        """The second file, of items, or its parts."""
         if self.map.items is None:
-            return None
-        found = self.files[0].parent / self.map.items.file
-        if not found.is_file():
-            raise DataError(f"there is no file {found}, which the map names for the items.")
+            return []
+        named = self.files[0].parent / self.map.items.file
+        found = sorted(named.parent.glob(named.name))
+        if not found:
+            raise DataError(f"there is no file {named}, which the map names for the items.")
         return found
 
     def table(self, query: str) -> pa.Table:
@@ -104,8 +106,10 @@ class Work:
             "_asked": f"({m.where})" if m.where else "true",
             "_given_day": f"TRY_CAST({expression(m.day)} AS INTEGER)" if m.day else "0",
             **{name: f"coalesce(TRY_CAST({expression(s)} AS DOUBLE) > 0, false)" for name, s in m.labels.items()},
+            **{f"_{name} at": moment(m.time.model_copy(update={"column": s.at.column, "sql": s.at.sql}), given)
+               for name, s in m.labels.items() if s.at is not None},
             **{name: expression(s) for name, s in m.columns.items()},
-        }
+        }  # fmt: skip
         listed = ", ".join(f"{e} AS {quoted(n)}" for n, e in chosen.items())
         self.con.execute("BEGIN")
         self.con.execute(f"CREATE TABLE raw AS SELECT row_number() OVER () - 1 AS _n, {listed} FROM {source}")
@@ -145,12 +149,15 @@ class Work:
         if m.day:
             day = "_given_day"
         elif clock:
-            day = f"CAST((_t - {start}) // {DAY_MS} AS INTEGER)"
+            day = _day("_t", start)
         else:  # an order without a clock: everybody's last event is the second day
             last = "row_number() OVER (PARTITION BY j.user_id ORDER BY _t DESC, _n DESC) = 1"
             day = f"CAST({last} AS INTEGER)"
         hour = [f"CAST((_t - {start}) % {DAY_MS} // {HOUR_MS} AS INTEGER) AS hour"] if clock else []
         labels = [f"j.{quoted(n)}" for n in m.labels]
+        for name in [n for n, s in m.labels.items() if s.at is not None]:
+            at = _day(quoted(f"_{name} at"), start)
+            labels.append(f"coalesce(CASE WHEN j.{quoted(name)} THEN {at} END, -1) AS {quoted(day_of(name))}")
         listed = ", ".join([*exprs, "_behaviour", f"_t - {start} AS time_ms", f"{day} AS day", *hour, *labels])
         self.con.execute(
             f"CREATE TABLE events AS SELECT _n, {listed} FROM judged j {joins} WHERE _fault IS NULL "
@@ -212,26 +219,21 @@ class Work:
 
     @property
     def _csv(self) -> bool:
-        return not all(f.suffix in (".parquet", ".pq") for f in self.files)
+        return self.files[0].suffix not in (*PARQUET, *ARROW)
 
     def _source(self) -> str:
-        names = ", ".join(literal(str(f)) for f in self.files)
-        if not self._csv:
-            found = f"read_parquet([{names}])"
+        if self.files[0].suffix in ARROW:
+            self.con.register("_arrow", dataset([str(f) for f in self.files], format="ipc"))
+            found = "_arrow"
         else:
-            header = self.map.header
-            given = f", header=false, names=[{', '.join(map(literal, header))}]" if header else ""
-            # All lines are read before a column's type is settled: a code that holds a letter late is a text.
-            found = f"read_csv([{names}], sample_size=-1, store_rejects=true{given})"
+            found = _read(self.files, self.map, "store_rejects=true" if self._csv else "")
         items = self.map.items
         if items is None:
             return found
-        of_item = f"read_parquet({literal(str(self.items_file))}, file_row_number=true)"
-        if self.items_file is not None and self.items_file.suffix not in (".parquet", ".pq"):
-            of_item = f"read_csv({literal(str(self.items_file))}, sample_size=-1)"
+        of_item = _read(self.items_files, items)
         facts = ", ".join(f"{e} AS {quoted(n)}" for n, e in items.columns.items())
         one = f"SELECT CAST({quoted(items.key)} AS VARCHAR) AS _key, {facts} FROM {of_item} GROUP BY 1"
-        log = f"SELECT *, CAST({expression(self.map.item)} AS VARCHAR) AS _key FROM {found}"
+        log = f"SELECT *, CAST({expression(items.by or self.map.item)} AS VARCHAR) AS _key FROM {found}"
         return f"(SELECT * FROM ({log}) l LEFT JOIN ({one}) i USING (_key))"
 
     def _checked(self, source: str) -> dict[str, str]:
@@ -281,6 +283,24 @@ class Work:
                 joins += f" LEFT JOIN {code} ON {code}.value = {text}"
                 exprs.append(f"coalesce({code}.code, -1) AS {quoted(name)}")
         return exprs, joins
+
+
+def _read(files: Sequence[Path], form: LogMap | Items, more: str = "") -> str:
+    """DuckDB's reader of files; ``_file`` is a column with the name of each row's file."""
+    names = ", ".join(literal(str(f)) for f in files)
+    if files[0].suffix in PARQUET:
+        return f"read_parquet([{names}], filename='_file', file_row_number=true)"
+    # All lines are read before a column's type is settled: a code that holds a letter late is a text.
+    options = ["sample_size=-1", "filename='_file'", *([more] if more else [])]
+    if form.header:
+        options += ["header=false", f"names=[{', '.join(map(literal, form.header))}]"]
+    if form.delimiter:
+        options.append(f"delim={literal(form.delimiter)}")
+    return f"read_csv([{names}], {', '.join(options)})"
+
+
+def _day(moment: str, start: int) -> str:
+    return f"CAST(({moment} - {start}) // {DAY_MS} AS INTEGER)"
 
 
 def day_of(kind: str) -> str:

@@ -13,7 +13,7 @@ import yaml
 
 from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.imports import rows as rows_module
-from recommend.data.imports.maps import FOLDER, LogMap, log_files, read_map
+from recommend.data.imports.maps import FOLDER, Label, LogMap, log_files, read_map
 from recommend.data.imports.run import ImportFailed, import_log, sentences
 from recommend.data.parquet import DataError, ParquetStream
 from recommend.data.schema import day_file, table_files
@@ -175,7 +175,7 @@ def bad(tmp_path, case):
     elif case == "future":
         log["at"] = [t * 1000 for t in log["at"]]
     elif case == "class":
-        wanted = EVENTS.model_copy(update={"behaviour": None, "labels": {"click": EVENTS.user.changed(["column=one"])}})
+        wanted = EVENTS.model_copy(update={"behaviour": None, "labels": {"click": Label(column="one")}})
         log["one"] = [1] * 50
     elif case == "sql":
         wanted = EVENTS.changed(["where=SELECT"])
