@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from app.cli import CommandError, number
+from app.cli import recommend_logs as logs
+from app.cli.recommend_logs import device_settings
 from app.setup.repository import repository
 
 
@@ -26,44 +28,32 @@ def register(parser: argparse.ArgumentParser) -> None:
         for scale in ("small", "full")
     )
 
+    device = _option("--device", choices=("cpu", "cuda"), help="where the model computes (default: cpu)")
+    precision = _option("--precision", choices=("fp32", "bf16"), help="of the forward pass (default: fp32)")
+
     def task(name: str, *options: argparse.ArgumentParser) -> Callable[..., argparse.Action]:
-        return tasks.add_parser(name, help=TASKS[name][1], allow_abbrev=False, parents=options).add_argument
+        parser = tasks.add_parser(
+            name, help=TASKS[name][1], allow_abbrev=False, parents=options, aliases=["fit"] if name == "train" else []
+        )
+        parser.set_defaults(task=name)  # whatever it was called by
+        return parser.add_argument
 
     world = task("world", full, seed, knobs)
     world("--out", type=Path, required=True, metavar="DIR", help="gets log/, oracle/ and manifest.json")
 
-    bring = task("import")
-    bring("files", nargs="*", type=Path, metavar="LOG", help="CSV or Parquet (default: the map's, in IPL_DATA)")
-    bring("--map", required=True, metavar="MAP", help="what the columns mean: a YAML file, or a name such as taobao")
-    bring("-o", "--out", type=Path, required=True, metavar="DIR", help="gets the tables, features.yaml, report.json")
-
-    task("phenomena", data)("--json", action="store_true", help="all of it, for programs")
-
-    train = task("train", data, seed, knobs)
+    train = task("train", data, seed, knobs, device, precision)
     train("--out", type=Path, required=True, metavar="DIR", help="gets encoders, checkpoint and log")
     train("--model", default="din", metavar="NAME", help="such as din, two_tower, copr, msnet, keep, ecad or rec4ad")
     train("--labels", default="", metavar="A,B", help="what is predicted (default: what the model is for)")
     train("--start", type=Path, metavar="RUN", help="go on from the weights of a run of the same model")
     train("--knowledge", type=Path, metavar="DIR", help="keep: store to look things up in (default: feed)")
-    train("--device", choices=("cpu", "cuda"), help="where it is trained (default: cpu)")
-    train("--test-days", type=number(int, 1), default=4, metavar="N", help="last days held back (default: 4)")
+    train(
+        "--test-days", type=number(int, 1), metavar="N", help="last days held back (default: 4, of an import a fifth)"
+    )
 
     task("evaluate", trained, data)("--out", type=Path, metavar="FILE", help="write the measures as JSON")
 
-    compare = task("compare", data, seed, knobs)
-    compare(
-        "--models",
-        default="dnn,din,dcn,bst,fibinet",
-        metavar="A,B",
-        help="the first is the baseline (default: %(default)s)",
-    )
-    compare("--out", type=Path, required=True, metavar="DIR", help="gets one run a model and seed, and compare.json")
-    compare(
-        "--seeds", type=number(int, 1), default=1, metavar="N", help="trained so often; means over all (default: 1)"
-    )
-    compare("--by", choices=("user", "day"), default="user", help="what differences are paired by (default: user)")
-    compare("--device", choices=("cpu", "cuda"), help="where they are trained (default: cpu)")
-    compare("--test-days", type=number(int, 1), metavar="N", help="last days held back (default: a fifth of them)")
+    logs.register(task, data, trained, (seed, knobs, device, precision))
 
     experiment = task("experiment", small, seed, knobs)
     experiment("name", metavar="NAME", help="a recipe of docs/recommender.md, such as baselines or msnet")
@@ -115,33 +105,6 @@ def _world(args: argparse.Namespace) -> None:
     print(f"world {manifest['world_version']}, seed {args.seed}, in {args.out}: {rows}")
 
 
-def _import(args: argparse.Namespace) -> None:
-    import sys
-
-    from recommend.data.imports.maps import log_files, read_map
-    from recommend.data.imports.run import import_log, sentences
-
-    log_map, _ = read_map(args.map)
-    report = import_log(log_files(log_map, args.files), log_map, args.out, lambda text: print(text, file=sys.stderr))
-    print("\n".join(sentences(report)))
-    print(f"in {args.out}; './ipl recommend phenomena --data {args.out}' says which methods can pay")
-
-
-def _phenomena(args: argparse.Namespace) -> None:
-    import json
-
-    from recommend.phenomena.table import as_json, findings, row
-    from recommend.training.runs import log_of
-
-    found = findings(log_of(args.data))
-    if args.json:
-        print(json.dumps([as_json(f) for f in found], indent=1))
-        return
-    print(f"{'method':<10} {'number [95 % interval]':<28} {'range':<8} {'':<14} what it says")
-    for finding in found:
-        print(row(finding), flush=True)
-
-
 def _train(args: argparse.Namespace) -> None:
     import sys
 
@@ -158,11 +121,11 @@ def _train(args: argparse.Namespace) -> None:
     if args.model not in MODELS:
         raise CommandError(f"there is no model '{args.model}'; valid: {', '.join(MODELS)}.", 2)
     model = ModelConfig(name=args.model).changed([*input_spec(args.model).settings, *changes.model])
-    train = TrainConfig(seed=args.seed, checkpoint_every=200).changed([*changes.train, *_device(args)])
+    train = TrainConfig(seed=args.seed, checkpoint_every=200).changed([*changes.train, *device_settings(args)])
     log = log_of(args.data)
     labels = tuple(args.labels.split(",")) if args.labels else labels_of(log, args.model)
     with group() as mine, no_oracle():
-        run = plan(log, model, train, labels, args.test_days, args.knowledge or _store())
+        run = plan(log, model, train, labels, args.test_days or logs.held_back(log), args.knowledge or _store())
         if args.start is not None:
             run = started(run, args.start)
         done = train_run(
@@ -180,36 +143,6 @@ def _train(args: argparse.Namespace) -> None:
         f"{args.model}: {done.rows:,} rows in {done.steps:,} steps, {done.seconds:.0f} s, {done.optimizer}; "
         f"mean loss {done.loss:.4f}; in {args.out}"
     )
-
-
-def _device(args: argparse.Namespace) -> list[str]:
-    return [f"device={args.device}"] if args.device else []
-
-
-def _compare(args: argparse.Namespace) -> None:
-    import json
-    import sys
-
-    from recommend.data.schema import table_files
-    from recommend.experiments.compare import compare, rows
-    from recommend.experiments.recipe import sort_changes
-    from recommend.training.runs import log_of
-
-    changes, log = sort_changes(args.set, only="training"), log_of(args.data)
-    days = len({f.parent for f in table_files(log, "impression")})
-    found = compare(
-        log,
-        [name for name in args.models.split(",") if name],
-        args.out,
-        (changes.model, [*changes.train, *_device(args)]),
-        range(args.seed, args.seed + args.seeds),
-        args.test_days or max(1, days // 5),
-        args.by,
-        lambda text: print(text, file=sys.stderr, flush=True),
-    )
-    (args.out / "compare.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    print(f"{found['label']} of days {found['days'][0]} to {found['days'][1]}, {found['rows']:,} rows")
-    print("\n".join(rows(found)))
 
 
 def _evaluate(args: argparse.Namespace) -> None:
@@ -358,11 +291,14 @@ def _promote(args: argparse.Namespace) -> None:
 
 TASKS: dict[str, tuple[Callable[[argparse.Namespace], None], str]] = {
     "world": (_world, "simulate a marketplace and write its log"),
-    "import": (_import, "bring a log of your own: CSV or Parquet, and a map of its columns"),
-    "phenomena": (_phenomena, "which of the papers' methods can pay on a log, before anything is trained"),
+    "import": (logs.import_, "bring a log of your own: CSV or Parquet, and a map of its columns"),
+    "phenomena": (logs.phenomena, "which of the papers' methods can pay on a log, before anything is trained"),
     "train": (_train, "train a model on a log; goes on with an interrupted run"),
     "evaluate": (_evaluate, "measure a trained model on the days held back"),
-    "compare": (_compare, "train models on the same rows and compare them, with paired intervals"),
+    "compare": (logs.compare_, "train models on the same rows and compare them, with paired intervals"),
+    "score": (logs.score, "write a trained model's probabilities for a log's rows"),
+    "export": (logs.export_, "write a trained model as one program: torch.export or ONNX"),
+    "serve": (logs.serve, "answer requests with a trained model's probabilities, over HTTP"),
     "experiment": (_experiment, "run a recipe over paired seeds"),
     "report": (_report, "table and picture of an experiment's results"),
     "log": (_log, "write the store's own feed as a log to train on"),

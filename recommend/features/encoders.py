@@ -88,14 +88,18 @@ class Encoders:
             history = feature.role == "history"
             if isinstance(column, Ragged) and history:
                 column = column.last(feature.max_length)
-            if _is_id(feature):
-                column = _apply(column, partial(self.row, feature.vocabulary))
-            elif _scaled(feature):
-                column = _apply(column, self.scales[feature.column])
-            elif feature.kind == "vector" and not history:
-                column = _flat(column).reshape(-1, feature.size).float()
-            out[feature.column] = column
+            if feature.kind == "vector" and not history:
+                column = _flat(column).reshape(-1, feature.size)
+            out[feature.column] = _apply(column, partial(self.encoded, feature))
         return out
+
+    def encoded(self, feature: Feature, values: Tensor) -> Tensor:
+        """A feature's plain values: ids to table rows, numbers to their scale."""
+        if _is_id(feature):
+            return self.row(feature.vocabulary, values)
+        if _scaled(feature):
+            return self.scales[feature.column](values)
+        return values.float() if feature.kind == "vector" and feature.role != "history" else values
 
     def row(self, table: str, ids: Tensor) -> Tensor:
         """Table rows of raw ids; 0 for ids outside the vocabulary."""

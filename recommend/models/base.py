@@ -55,13 +55,17 @@ class Ranker(nn.Module):
         of the rows to which it applies."""
         return {name: (name, None) for name in self.features.labels}
 
+    def predicted(self, batch: Batch) -> dict[str, Tensor]:
+        """(rows,) probabilities of each task."""
+        return {name: value.float().sigmoid() for name, value in self(batch).items()}
+
     @torch.no_grad()
     def predict(self, batch: Batch) -> dict[str, Tensor]:
-        """(rows,) probabilities of each task, in evaluation mode."""
+        """``predicted``, in evaluation mode, on the processor."""
         training, device = self.training, next(self.parameters()).device
         self.eval()
         try:
-            return {name: value.float().sigmoid().cpu() for name, value in self(on_device(batch, device)).items()}
+            return {name: value.cpu() for name, value in self.predicted(on_device(batch, device)).items()}
         finally:
             self.train(training)
 

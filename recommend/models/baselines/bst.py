@@ -46,7 +46,9 @@ class BST(Ranker):
         return dict(zip(self.features.labels, out.unbind(1), strict=True))
 
     def _mixed(self, group: str, target: Tensor, history: Ragged) -> Tensor:
-        values, mask = history.padded()
+        # An exported program has the longest history's size, since no size in it may depend on the data.
+        longest = self.places[group].num_embeddings - 1 if torch.compiler.is_exporting() else None
+        values, mask = history.padded(longest)
         sequence = torch.cat([target[:, None], values], 1)
         distance = torch.where(
             mask, history.lengths[:, None] - torch.arange(mask.shape[1], device=mask.device)[None, :], 0

@@ -1,0 +1,169 @@
+"""A run as one program without this project: raw ids and numbers in, probabilities out (``torch.export``, ONNX)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from recommend.config import ConfigError
+from recommend.errors import RecommendError
+from recommend.features.encoders import Encoders
+from recommend.features.ragged import Column, Ragged, slice_batch
+from recommend.serving.scorer import Scorer
+from recommend.training.input_specs import input_spec
+from recommend.training.runs import ENCODERS
+
+Format = Literal["pt2", "onnx"]
+TRIED = 64  # rows with which the program is traced, and compared with the model
+CLOSE = 1e-5
+
+
+class ExportFailed(RecommendError):
+    """A model has no form as a program of the kind asked for."""
+
+    exit_status = 1
+
+
+class Program(nn.Module):
+    """Encoders and model in one, over plain tensors in the order of ``inputs``.
+
+    A history's lengths come once a group, since its columns are parallel. Nothing is cut: whoever calls sends at most
+    ``max_length`` entries a row.
+    """
+
+    def __init__(self, scorer: Scorer) -> None:
+        super().__init__()
+        self.model, features = scorer.model, scorer.features
+        if input_spec(scorer.run.model.name).join is not None or any(f.joined_by for f in features.features):
+            raise ExportFailed(
+                f"{scorer.run.model.name} reads columns that are joined to a log; no program holds them."
+            )
+        self.encoders = Encoders.load(scorer.folder / ENCODERS)
+        self.plain = [f for f in features.features if f.role != "history"]
+        self.groups = {g: [f for f in features.role("history") if f.group == g] for g in features.groups()}
+        self.tasks = list(scorer.model.measured())
+
+    @property
+    def inputs(self) -> list[dict[str, Any]]:
+        """Name, type and shape of each input, in order."""
+        found = []
+        for f in self.plain:
+            shape = ["rows", f.size] if f.kind == "vector" else ["rows"]
+            found.append({"name": f.column, "type": "int64" if f.kind == "id" else "float32", "shape": shape})
+        for group, members in self.groups.items():
+            for f in members:
+                kind = "int64" if f.kind == "id" else "float32"
+                found.append({"name": f.column, "type": kind, "shape": [f"{group}_entries"], "at_most": f.max_length})
+            found.append({"name": f"{group}_lengths", "type": "int64", "shape": ["rows"]})
+        return found
+
+    def arguments(self, batch: dict[str, Column]) -> tuple[Tensor, ...]:
+        """The inputs of raw columns."""
+        found = []
+        for f in self.plain:
+            column = batch[f.column]
+            flat = column.values if isinstance(column, Ragged) else column
+            found.append(flat.reshape(-1, f.size) if f.kind == "vector" else flat)
+        for members in self.groups.values():
+            for f in members:
+                column = batch[f.column]
+                assert isinstance(column, Ragged)
+                found.append(column.values)
+            found.append(column.lengths)
+        return tuple(found)
+
+    def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
+        """(rows,) probabilities of each task."""
+        left, batch = list(given), {}
+        for f in self.plain:
+            batch[f.column] = self.encoders.encoded(f, left.pop(0))
+        for members in self.groups.values():
+            values = [self.encoders.encoded(f, left.pop(0)) for f in members]
+            lengths = left.pop(0)
+            batch |= {f.column: Ragged(v, lengths) for f, v in zip(members, values, strict=True)}
+        told = self.model.predicted(batch)
+        return tuple(told[name] for name in self.tasks)
+
+
+def export(scorer: Scorer, out: Path, form: Format = "pt2") -> dict[str, Any]:
+    """Write ``out`` and, beside it, ``OUT.json`` with names, types and shapes of inputs and outputs.
+
+    What is written was run on other rows than those it was traced with, and gave what the model gives.
+
+    Raises:
+        ConfigError: a file is there already.
+        ExportFailed: the model cannot be written in this form, or the package for it is not installed.
+    """
+    if out.exists():
+        raise ConfigError(f"{out} is there already; name another file.")
+    program = Program(scorer).eval()
+    rows = _rows(scorer)
+    one, two = program.arguments(slice_batch(rows, 0, TRIED)), program.arguments(slice_batch(rows, TRIED, 3 * TRIED))
+    auto = torch.export.Dim.AUTO
+    shapes = tuple({0: auto} for _ in one)
+    try:
+        with torch.no_grad():
+            traced = torch.export.export(program, one, dynamic_shapes=(shapes,), strict=False)
+            expected = program(*two)
+    except Exception as error:  # whatever tracing meets, the model is none for it
+        raise ExportFailed(
+            f"{scorer.run.model.name} cannot be exported: its steps depend on the data ({_first(error)})."
+        ) from error
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draft = out.with_name(f".{out.name}.partial{out.suffix}")
+    try:
+        found = _pt2(traced, draft, two) if form == "pt2" else _onnx(traced, draft, two, program)
+        if not all(torch.allclose(a, b, atol=CLOSE) for a, b in zip(found, expected, strict=True)):
+            raise ExportFailed(f"the exported {scorer.run.model.name} gives other probabilities than the model.")
+        outputs = [{"name": f"p_{task}", "type": "float32", "shape": ["rows"]} for task in program.tasks]
+        facts = {"model": scorer.run.model.name, "form": form, "inputs": program.inputs, "outputs": outputs}
+        out.with_name(f"{out.name}.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        draft.replace(out)
+    finally:
+        draft.unlink(missing_ok=True)
+    return facts
+
+
+def _rows(scorer: Scorer) -> dict[str, Column]:
+    """Raw rows of the log's held-back days, cut as the model reads them."""
+    from recommend.data.parquet import ParquetStream
+    from recommend.data.schema import table_files
+
+    files = table_files(scorer.log, "impression", *scorer.days.test)
+    features = scorer.features.features
+    batch = next(iter(ParquetStream(files, [f.column for f in features], 3 * TRIED)))
+    long = {f.column: f.max_length for f in features if f.role == "history"}
+    return {n: c.last(long[n]) if isinstance(c, Ragged) and n in long else c for n, c in batch.items()}
+
+
+def _pt2(traced: torch.export.ExportedProgram, path: Path, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    torch.export.save(traced, path)
+    found: tuple[Tensor, ...] = torch.export.load(path).module()(*given)
+    return found
+
+
+def _onnx(
+    traced: torch.export.ExportedProgram, path: Path, given: tuple[Tensor, ...], program: Program
+) -> tuple[Tensor, ...]:
+    names = [i["name"] for i in program.inputs]
+    try:
+        import onnxruntime
+
+        written = torch.onnx.export(traced, dynamo=True, input_names=names, output_names=program.tasks, verbose=False)
+        assert written is not None
+        written.save(path)
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        of_name = {i.name: t.numpy() for i, t in zip(session.get_inputs(), given, strict=True)}
+        return tuple(torch.from_numpy(a) for a in session.run(None, of_name))
+    except ImportError as error:
+        raise ExportFailed(f"ONNX needs the packages onnx, onnxscript and onnxruntime ({_first(error)}).") from error
+    except Exception as error:  # the exporter knows errors of many kinds
+        raise ExportFailed(f"this model has no ONNX form ({_first(error)}); export it as pt2.") from error
+
+
+def _first(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

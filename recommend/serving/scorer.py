@@ -1,0 +1,157 @@
+"""A trained run that scores rows: those of a log's days, and those that somebody sends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from recommend.config import ConfigError
+from recommend.data.parquet import DataError, ParquetStream
+from recommend.data.schema import table_files
+from recommend.data.world.oracle import no_oracle
+from recommend.features.feature_map import Feature
+from recommend.features.ragged import Batch, Column, Ragged, array_of
+from recommend.training.input_specs import input_spec
+from recommend.training.runs import EVALUATED_ROWS, asked, columns_of, load_run, log_of, read_run
+
+Precision = Literal["fp32", "bf16"]
+CODES = "codes"  # of an imported log: which number a text has become
+KEPT = ("impression_id", "user_id", "item_id")  # beside the scores, where the log has them
+
+
+class Scorer:
+    """A run's model with what turns a log's columns into its input.
+
+    Args:
+        run: what ``train`` wrote.
+        data: the log (or a world) on which it was trained: its codes of texts, and what is joined to its rows.
+        device, precision: where and in which numbers the model computes; sums and scores are float32.
+
+    Raises:
+        DataError: the run or the log cannot be read.
+        ConfigError: there is no such device.
+    """
+
+    def __init__(
+        self, run: Path, data: Path, device: Literal["cpu", "cuda"] = "cpu", precision: Precision = "fp32"
+    ) -> None:
+        if device == "cuda" and not torch.cuda.is_available():
+            raise ConfigError("this machine has no CUDA device that PyTorch can use; score with --device cpu.")
+        self.folder, self.run, self.log = Path(run), read_run(run), log_of(data)
+        self.device, self.precision = device, precision
+        with no_oracle():
+            self.model, self.encode, self.days = load_run(run, self.log)
+        self.model.to(device).eval()
+        self.features = self.model.features
+        self._codes: dict[str, dict[str, int]] = {}
+
+    def __call__(self, batch: Batch) -> dict[str, np.ndarray]:
+        """(rows,) float32 probabilities by task, of raw columns of the log."""
+        with torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.precision == "bf16"):
+            found = self.model.predict(self.encode(batch))
+        return {name: value.float().numpy() for name, value in found.items()}
+
+    def scores(self, first: int, last: int) -> Iterator[pa.Table]:
+        """Scores of the log's rows of some days, in their order: the columns ``KEPT`` and ``p_TASK``.
+
+        Raises:
+            DataError: there are no such rows.
+        """
+        files, of = table_files(self.log, "impression", first, last), input_spec(self.run.model.name).rows
+        if not files:
+            raise DataError(f"{self.log} has no rows of the days {first}..{last}.")
+        there = columns_of(self.log)
+        kept = [n for n in KEPT if n in there]
+        inputs = [n for n in self.features.columns if n not in (*self.features.labels, *self.features.extra)]
+        columns = list(dict.fromkeys([*inputs, *kept, *([of] if of else [])]))
+        for batch in asked(ParquetStream(files, columns, EVALUATED_ROWS), of):
+            told = {f"p_{name}": pa.array(p) for name, p in self(batch).items()}
+            yield pa.table({**{n: pa.array(array_of(batch[n])) for n in kept}, **told})
+
+    def batch(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
+        """Rows as somebody sends them, to columns: texts are looked up in the log's codes, what is new is unknown.
+
+        Raises:
+            DataError: a column is missing or of another kind.
+        """
+        found: dict[str, Column] = {}
+        for feature in self.features.features:
+            if feature.joined_by:
+                raise DataError(f"'{feature.column}' is joined to the rows of a log; score a log instead.")
+            try:
+                cells = [row[feature.column] for row in rows]
+            except KeyError as error:
+                raise DataError(f"a row lacks '{feature.column}', which {self.run.model.name} reads.") from error
+            found[feature.column] = self._column(feature, cells)
+        for members in (self.features.role("history"),):
+            for group in self.features.groups():
+                of = [found[f.column] for f in members if f.group == group]
+                if any(isinstance(c, Ragged) and not torch.equal(c.lengths, of[0].lengths) for c in of):
+                    raise DataError(f"the histories of '{group}' must be equally long in every row.")
+        return found
+
+    def _column(self, feature: Feature, cells: list[Any]) -> Column:
+        name, listed = feature.column, feature.role == "history" or feature.kind == "vector"
+        if listed != all(isinstance(cell, list) for cell in cells):
+            raise DataError(f"'{name}' must be {'a list' if listed else 'one value'} in every row.")
+        flat = [value for cell in cells for value in cell] if listed else cells
+        number = feature.kind != "id"
+        try:
+            if number:
+                values = torch.tensor([0.0 if v is None else float(v) for v in flat], dtype=torch.float32)
+            else:
+                values = torch.tensor([self._code(feature.match or name, v) for v in flat], dtype=torch.int64)
+        except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+            raise DataError(f"'{name}' holds something that is no {'number' if number else 'id'}.") from error
+        return Ragged(values, torch.tensor([len(cell) for cell in cells])) if listed else values
+
+    def _code(self, column: str, value: Any) -> int:
+        if value is None:
+            return -1
+        if isinstance(value, str):
+            if column not in self._codes:
+                path = self.log / CODES / f"{column}.parquet"
+                table = pq.read_table(path) if path.exists() else pa.table({"value": [], "code": []})
+                self._codes[column] = dict(zip(table["value"].to_pylist(), table["code"].to_pylist(), strict=True))
+            return self._codes[column].get(value, -1)
+        if isinstance(value, float) and not value.is_integer():
+            raise ValueError(value)
+        return int(value)
+
+
+def score_log(scorer: Scorer, out: Path, days: tuple[int, int] | None = None) -> int:
+    """Write the scores of a log's days to a Parquet file, which appears when it is whole; the number of rows.
+
+    Args:
+        days: first and last; None: those that the run holds back.
+
+    Raises:
+        ConfigError: the file is there already, or cannot be written.
+        DataError: the log has no such rows.
+    """
+    if out.exists():
+        raise ConfigError(f"{out} is there already; name another file.")
+    draft, rows = out.with_name(f".{out.name}.partial"), 0
+    writer: pq.ParquetWriter | None = None
+    try:
+        for table in scorer.scores(*(days or scorer.days.test)):
+            if writer is None:
+                out.parent.mkdir(parents=True, exist_ok=True)
+                writer = pq.ParquetWriter(draft, table.schema)
+            writer.write_table(table)
+            rows += table.num_rows
+        if writer is None:
+            raise DataError(f"{scorer.log} has no rows on which this run's predictions are asked.")
+        writer.close()
+        draft.replace(out)
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be written ({error.strerror or error}); make room or name another.") from error
+    finally:
+        draft.unlink(missing_ok=True)
+    return rows
