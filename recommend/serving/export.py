@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from recommend.config import ConfigError
 from recommend.errors import RecommendError
-from recommend.features.encoders import Encoders
-from recommend.features.ragged import Column, Ragged, slice_batch
+from recommend.features.encoders import Encoders, with_crosses
+from recommend.features.feature_map import Feature
+from recommend.features.ragged import Column, Ragged, slice_batch, tensor_of
 from recommend.serving.scorer import Scorer
 from recommend.training.input_specs import input_spec
 from recommend.training.runs import ENCODERS
@@ -43,8 +44,9 @@ class Program(nn.Module):
                 f"{scorer.run.model.name} reads columns that are joined to a log; no program holds them."
             )
         self.encoders = Encoders.load(scorer.folder / ENCODERS)
-        self.plain = [f for f in features.features if f.role != "history"]
+        self.features, self.plain = features, [f for f in features.features if f.role != "history" and not f.cross]
         self.groups = {g: [f for f in features.role("history") if f.group == g] for g in features.groups()}
+        self.of = {f.column: f for f in features.features}
         self.tasks = list(scorer.model.measured())
 
     @property
@@ -53,11 +55,12 @@ class Program(nn.Module):
         found = []
         for f in self.plain:
             shape = ["rows", f.size] if f.kind == "vector" else ["rows"]
-            found.append({"name": f.column, "type": "int64" if f.kind == "id" else "float32", "shape": shape})
+            found.append({"name": f.column, "type": _type(f), "shape": shape})
         for group, members in self.groups.items():
             for f in members:
-                kind = "int64" if f.kind == "id" else "float32"
-                found.append({"name": f.column, "type": kind, "shape": [f"{group}_entries"], "at_most": f.max_length})
+                found.append(
+                    {"name": f.column, "type": _type(f), "shape": [f"{group}_entries"], "at_most": f.max_length}
+                )
             found.append({"name": f"{group}_lengths", "type": "int64", "shape": ["rows"]})
         return found
 
@@ -78,9 +81,9 @@ class Program(nn.Module):
 
     def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
         """(rows,) probabilities of each task."""
-        left, batch = list(given), {}
-        for f in self.plain:
-            batch[f.column] = self.encoders.encoded(f, left.pop(0))
+        left = list(given)
+        raw = with_crosses(self.features, {f.column: left.pop(0) for f in self.plain})
+        batch = {n: self.encoders.encoded(self.of[n], tensor_of(column)) for n, column in raw.items()}
         for members in self.groups.values():
             values = [self.encoders.encoded(f, left.pop(0)) for f in members]
             lengths = left.pop(0)
@@ -128,6 +131,10 @@ def export(scorer: Scorer, out: Path, form: Format = "pt2") -> dict[str, Any]:
     return facts
 
 
+def _type(feature: Feature) -> str:
+    return "int64" if feature.kind == "id" and not feature.bucketed else "float32"
+
+
 def _rows(scorer: Scorer) -> dict[str, Column]:
     """Raw rows of the log's held-back days, cut as the model reads them."""
     from recommend.data.parquet import ParquetStream
@@ -135,7 +142,7 @@ def _rows(scorer: Scorer) -> dict[str, Column]:
 
     files = table_files(scorer.log, "impression", *scorer.days.test)
     features = scorer.features.features
-    batch = next(iter(ParquetStream(files, [f.column for f in features], 3 * TRIED)))
+    batch = next(iter(ParquetStream(files, list(dict.fromkeys(c for f in features for c in f.read)), 3 * TRIED)))
     long = {f.column: f.max_length for f in features if f.role == "history"}
     return {n: c.last(long[n]) if isinstance(c, Ragged) and n in long else c for n, c in batch.items()}
 

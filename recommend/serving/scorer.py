@@ -82,6 +82,8 @@ class Scorer:
         """
         found: dict[str, Column] = {}
         for feature in self.features.features:
+            if feature.cross:
+                continue
             if feature.joined_by:
                 raise DataError(f"'{feature.column}' is joined to the rows of a log; score a log instead.")
             try:
@@ -101,7 +103,7 @@ class Scorer:
         if listed != all(isinstance(cell, list) for cell in cells):
             raise DataError(f"'{name}' must be {'a list' if listed else 'one value'} in every row.")
         flat = [value for cell in cells for value in cell] if listed else cells
-        number = feature.kind != "id"
+        number = feature.kind != "id" or feature.bucketed
         try:
             if number:
                 values = torch.tensor([0.0 if v is None else float(v) for v in flat], dtype=torch.float32)

@@ -36,6 +36,7 @@ ENCODERS = "encoders"
 FEATURES = "features.yaml"  # beside an imported log's tables
 EVALUATED_ROWS = 4_096
 DAY_MS = 86_400_000
+PRIVILEGED = "privileged"
 
 
 def log_of(data: Path) -> Path:
@@ -64,6 +65,8 @@ def plan(
     """
     split = last_days(log, test_days, valid_days=1 if config.epochs > 1 else 0)
     declared = declared_features(log)
+    if declared is not None and PRIVILEGED in reads_along(model.name):
+        model = model.changed([f"privileged={_privileged(log)}"])
     run = RunConfig(
         model=model,
         train=config,
@@ -267,6 +270,18 @@ def load_run(folder: Path, log: Path) -> tuple[Ranker, Encode, TimeSplit]:
     join = input_spec(run.model.name).join
     made = join(log, run) if join is not None else None
     return model, _encode(log, encoders, made), TimeSplit(run.train_days, None, run.test_days)
+
+
+def _privileged(log: Path) -> int:
+    """Numbers a row of the log's privileged column.
+
+    Raises:
+        DataError: it has none.
+    """
+    if PRIVILEGED not in columns_of(log):
+        raise DataError(f"the log has no privileged signals; 'privileged' of its map names them ({log}).")
+    column = next(iter(ParquetStream(table_files(log, "impression")[:1], [PRIVILEGED], 1)))[PRIVILEGED]
+    return int(column.lengths[0]) if isinstance(column, Ragged) else 0
 
 
 def _content_size(log: Path) -> int:

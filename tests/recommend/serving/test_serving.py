@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+import yaml
 from fastapi.testclient import TestClient
 
 from app.cli.main import main
@@ -21,7 +22,7 @@ from recommend.data.schema import table_files
 from recommend.features.ragged import Ragged
 from recommend.serving.export import ExportFailed, export
 from recommend.serving.scorer import Scorer, score_log
-from recommend.training.runs import labels_of, load_run, plan, train_run
+from recommend.training.runs import FEATURES, labels_of, load_run, plan, train_run
 from recommend.training.scoring import predictions
 
 MAP = LogMap.of(
@@ -53,6 +54,11 @@ def folder(tmp_path_factory):
     }
     pq.write_table(pa.table(log), root / "log.parquet")
     import_log([root / "log.parquet"], MAP, root / "log")
+    declared = yaml.safe_load((root / "log" / FEATURES).read_text())
+    price = next(f for f in declared["features"] if f["column"] == "price")
+    price |= {"kind": "id", "buckets": 5}
+    declared["features"].append({"column": "category x hour", "role": "context", "cross": ["category", "hour"]})
+    (root / "log" / FEATURES).write_text(yaml.safe_dump(declared))
     for name in MODELS:
         config = ModelConfig(name=name, mlp=(8,), embedding=4, attention=(8,))
         train = TrainConfig(threads=1, batch_rows=256)
@@ -118,7 +124,7 @@ def sent(folder, name: str, count: int) -> list[dict]:
     of = {"history_item": "item_id", "history_category": "category"}
     found = []
     for coded in rows:
-        row = {f.column: coded[f.column] for f in model.features.features}
+        row = {f.column: coded[f.column] for f in model.features.features if not f.cross}
         row |= {column: values[coded[column]] for column, values in codes.items()}
         row |= {column: [codes[own][i] for i in coded[column]] for column, own in of.items()}
         found.append(row)
