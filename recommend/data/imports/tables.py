@@ -135,9 +135,9 @@ class Work:
         self.con.execute("CREATE TABLE faults AS SELECT _fault, count(*) FROM judged GROUP BY _fault")
         self._usable()
         names = ["user_id", "item_id", *m.columns]
-        empty = {
-            n: self.value(f"SELECT count(*) FROM judged WHERE _fault IS NULL AND {quoted(n)} IS NULL") for n in names
-        }
+        void = {n: f"{quoted(n)} IS NULL" for n in names}
+        void |= {n: f"NOT coalesce(isfinite({quoted(n)}), false)" for n in names if kinds[n] in ("FLOAT", "DOUBLE")}
+        empty = {n: self.value(f"SELECT count(*) FROM judged WHERE _fault IS NULL AND {void[n]}") for n in names}
         held = ", ".join(f"({literal(n)}, {count})" for n, count in empty.items())
         self.con.execute(f"CREATE TABLE empty AS SELECT * FROM (VALUES {held}) AS t(name, n)")
         exprs, joins = self._coded(names, kinds)
@@ -265,14 +265,14 @@ class Work:
         for name in names:
             kind, at = kinds[name], f"j.{quoted(name)}"
             if name in self.map.privileged:
-                exprs.append(f"coalesce(TRY_CAST({at} AS FLOAT), 0) AS {quoted(name)}")
+                exprs.append(f"{_finite(f'TRY_CAST({at} AS FLOAT)')} AS {quoted(name)}")
             elif name in CODED:
                 cases = " ".join(f"WHEN {literal(v)} THEN {i}" for i, v in enumerate(CODED[name]))
                 exprs.append(f"CAST(CASE {at} {cases} ELSE -1 END AS INTEGER) AS {name}")
             elif kind in WHOLE:
                 exprs.append(f"coalesce(CAST({at} AS BIGINT), -1) AS {quoted(name)}")
             elif kind.startswith(NUMBERS) and name not in ("user_id", "item_id"):
-                exprs.append(f"coalesce(CAST({at} AS FLOAT), 0) AS {quoted(name)}")
+                exprs.append(f"{_finite(f'CAST({at} AS FLOAT)')} AS {quoted(name)}")
             else:
                 code = quoted(f"code_{name}")
                 text = f"CAST({at} AS VARCHAR)"
@@ -297,6 +297,11 @@ def _read(files: Sequence[Path], form: LogMap | Items, more: str = "") -> str:
     if form.delimiter:
         options.append(f"delim={literal(form.delimiter)}")
     return f"read_csv([{names}], {', '.join(options)})"
+
+
+def _finite(number: str) -> str:
+    """0 for what is no number, or no finite one."""
+    return f"CASE WHEN isfinite({number}) THEN {number} ELSE 0 END"
 
 
 def _day(moment: str, start: int) -> str:

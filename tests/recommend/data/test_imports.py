@@ -184,7 +184,21 @@ def bad(tmp_path, case):
     parquet(path, log)
     if case == "half":
         path.write_bytes(path.read_bytes()[:-500])
+    elif case in WRITTEN:
+        path = path.with_suffix(".csv")
+        path.write_bytes(WRITTEN[case])
     return path, wanted
+
+
+WRITTEN = {"void": b"", "head": b"who,sku,at,did,cat,price\n", "bytes": bytes(range(256)) * 20}
+
+
+def test_numbers_that_are_none_are_nought_and_counted(tmp_path):
+    log = events(50)
+    log["price"] = [float("nan"), float("inf"), None, *[1.5] * 47]
+    report = bring(parquet(tmp_path / "log.parquet", log), EVENTS, tmp_path / "out")
+    assert report["empty"]["price"] == 3
+    assert set(table(tmp_path / "out")["price"].to_pylist()) <= {0.0, 1.5}
 
 
 @pytest.mark.parametrize(
@@ -195,6 +209,9 @@ def bad(tmp_path, case):
         ("class", "'click' is true in every row"),
         ("half", "damaged"),
         ("sql", "does not fit its map"),
+        ("void", "names a column 'who', which log.csv does not have"),
+        ("head", "the files are empty"),
+        ("bytes", "does not fit its map|does not have"),
         ("snoop", "does not fit its map.*Permission"),
     ],
 )
