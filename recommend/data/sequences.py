@@ -141,17 +141,19 @@ class Past:
     """
 
     def __init__(self, user: np.ndarray, time: np.ndarray) -> None:
-        self.user, self.who, self.moments = user, np.unique(user), np.unique(time)
+        self.who, self.moments = np.unique(user), np.unique(time)
+        self.starts = np.append(np.searchsorted(user, self.who), len(user))
         self.step = len(self.moments) + 1  # (user, rank of the moment) as one sorted number, whatever ids and times are
         self.key = np.searchsorted(self.who, user) * self.step + np.searchsorted(self.moments, time)
 
     def before(self, user: np.ndarray, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(rows,) where the history of a row ends (exclusive), and its length: what lies strictly before its moment."""
-        begin = np.searchsorted(self.user, user, "left")
-        asked = np.searchsorted(self.who, user) * self.step + np.searchsorted(self.moments, time)
-        end = np.maximum(np.searchsorted(self.key, asked, "left"), begin)
-        known = np.searchsorted(self.user, user, "right") > begin
-        return end, np.where(known, end - begin, 0)
+        if not len(self.who):
+            return np.zeros(len(user), dtype=np.int64), np.zeros(len(user), dtype=np.int64)
+        place = np.minimum(np.searchsorted(self.who, user), len(self.who) - 1)
+        end = np.searchsorted(self.key, place * self.step + np.searchsorted(self.moments, time), "left")
+        known = self.who[place] == user
+        return np.where(known, end, 0), np.where(known, end - self.starts[place], 0)
 
 
 def _last(user: np.ndarray, chosen: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from recommend.data.imports.maps import CODED, Items, LogMap, Moment, Source
 from recommend.data.parquet import DataError
 
 DAY_MS, HOUR_MS = 86_400_000, 3_600_000
+MEMORY = "3GB"  # of DuckDB, which uses the disk for more
 PARQUET, ARROW = (".parquet", ".pq"), (".feather", ".arrow")  # by the file's name; any other one is a CSV
 WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "BOOLEAN")
 NUMBERS = ("FLOAT", "DOUBLE", "DECIMAL")
@@ -54,6 +55,8 @@ class Work:
         """The database; once it is open, nothing but the log's files and the import's folder can be read."""
         con = duckdb.connect(str(self.folder / "work.duckdb"))
         paths = [str(f) for f in (*self.files, *self.items_files)]
+        con.execute(f"SET memory_limit='{MEMORY}'")
+        con.execute("SET enable_progress_bar=false")
         con.execute(f"SET temp_directory={literal(str(self.folder))}")
         con.execute(f"SET allowed_paths=[{', '.join(map(literal, paths))}]")
         con.execute(f"SET allowed_directories=[{literal(str(self.folder))}]")
@@ -131,13 +134,15 @@ class Work:
         }
         fault = " ".join(f"WHEN {rule.format(**facts)} THEN {literal(why)}" for why, rule in FAULTS.items())
         self.con.execute("BEGIN")
-        self.con.execute(f"CREATE TEMP TABLE judged AS SELECT *, CASE {fault} END AS _fault FROM raw")
+        self.con.execute(f"CREATE TEMP VIEW judged AS SELECT *, CASE {fault} END AS _fault FROM raw")
         self.con.execute("CREATE TABLE faults AS SELECT _fault, count(*) FROM judged GROUP BY _fault")
         self._usable()
         names = ["user_id", "item_id", *m.columns]
         void = {n: f"{quoted(n)} IS NULL" for n in names}
         void |= {n: f"NOT coalesce(isfinite({quoted(n)}), false)" for n in names if kinds[n] in ("FLOAT", "DOUBLE")}
-        empty = {n: self.value(f"SELECT count(*) FROM judged WHERE _fault IS NULL AND {void[n]}") for n in names}
+        counts = ", ".join(f"count(*) FILTER ({void[n]})" for n in names)
+        found = self.con.execute(f"SELECT {counts} FROM judged WHERE _fault IS NULL").fetchall()[0]
+        empty = dict(zip(names, found, strict=True))
         held = ", ".join(f"({literal(n)}, {count})" for n, count in empty.items())
         self.con.execute(f"CREATE TABLE empty AS SELECT * FROM (VALUES {held}) AS t(name, n)")
         exprs, joins = self._coded(names, kinds)
@@ -164,7 +169,7 @@ class Work:
             "ORDER BY time_ms, _n"
         )
         self.con.execute("CREATE TABLE clock AS SELECT min(_t) low, max(_t) high FROM judged WHERE _fault IS NULL")
-        self.con.execute("DROP TABLE judged")
+        self.con.execute("DROP VIEW judged")
         self.con.execute("DROP TABLE raw")
         self.con.execute("COMMIT")
 
