@@ -23,6 +23,7 @@ def register(
     bring = task("import")
     bring("files", nargs="*", type=Path, metavar="LOG", help="CSV or Parquet (default: the map's, in IPL_DATA)")
     bring("--map", required=True, metavar="MAP", help="what the columns mean: a YAML file, or a name such as taobao")
+    bring("--like", type=Path, metavar="DIR", help="an earlier import, whose codes of texts stay (to score new rows)")
     bring("-o", "--out", type=Path, required=True, metavar="DIR", help="gets the tables, features.yaml, report.json")
 
     task("phenomena", data)("--json", action="store_true", help="all of it, for programs")
@@ -74,7 +75,9 @@ def import_(args: argparse.Namespace) -> None:
     from recommend.data.imports.run import import_log, sentences
 
     log_map, _ = read_map(args.map)
-    report = import_log(log_files(log_map, args.files), log_map, args.out, lambda text: print(text, file=sys.stderr))
+    report = import_log(
+        log_files(log_map, args.files), log_map, args.out, lambda text: print(text, file=sys.stderr), like=args.like
+    )
     print("\n".join(sentences(report)))
     print(f"in {args.out}; './ipl recommend phenomena --data {args.out}' says which methods can pay")
 

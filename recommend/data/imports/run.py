@@ -43,11 +43,13 @@ def import_log(
     out: Path,
     say: Callable[[str], None] = lambda text: None,
     now_ms: int | None = None,
+    like: Path | None = None,
 ) -> dict[str, Any]:
     """Import a log; the same call goes on with one that was cut off.
 
     Args:
         out: must not hold anything yet; it appears when all is done.
+        like: an earlier import, whose codes of texts stay what they are, so that what was trained on it scores this one.
         now_ms: milliseconds since 1970 behind which a moment is in the future; None: the clock.
 
     Returns:
@@ -64,8 +66,11 @@ def import_log(
     for file in files:
         _readable(Path(file))
     beside = out.with_name(f".{out.name}.import")
-    work = Work(beside, tuple(Path(f).resolve() for f in files), log_map, now_ms or int(time.time() * 1000))
-    _begin(beside, _fingerprint([*files, *work.items_files], log_map))
+    if like is not None and not (Path(like) / REPORT).is_file():
+        raise ConfigError(f"{like} is no import; name the folder that an import has written.")
+    codes = (Path(like) / CODES).resolve() if like is not None else None
+    work = Work(beside, tuple(Path(f).resolve() for f in files), log_map, now_ms or int(time.time() * 1000), codes)
+    _begin(beside, _fingerprint([*files, *work.items_files, *(sorted(codes.glob("*")) if codes else [])], log_map))
     try:
         try:
             report = _steps(work, beside / "out", say)

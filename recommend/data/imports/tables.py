@@ -43,12 +43,14 @@ class Work:
 
     Attributes:
         now_ms: what lies behind it is in the future.
+        codes: folder with an earlier import's codes of texts, which stay as they are; None: all are new.
     """
 
     folder: Path
     files: tuple[Path, ...]
     map: LogMap
     now_ms: int
+    codes: Path | None = None
 
     @cached_property
     def con(self) -> duckdb.DuckDBPyConnection:
@@ -59,7 +61,8 @@ class Work:
         con.execute("SET enable_progress_bar=false")
         con.execute(f"SET temp_directory={literal(str(self.folder))}")
         con.execute(f"SET allowed_paths=[{', '.join(map(literal, paths))}]")
-        con.execute(f"SET allowed_directories=[{literal(str(self.folder))}]")
+        folders = [str(f) for f in (self.folder, self.codes) if f is not None]
+        con.execute(f"SET allowed_directories=[{', '.join(map(literal, folders))}]")
         con.execute("SET enable_external_access=false")
         con.execute("SET lock_configuration=true")
         return con
@@ -281,9 +284,17 @@ class Work:
             else:
                 code = quoted(f"code_{name}")
                 text = f"CAST({at} AS VARCHAR)"
+                found = f"SELECT DISTINCT {text} AS value FROM judged j WHERE _fault IS NULL AND {at} IS NOT NULL"
+                known = self.codes / f"{name}.parquet" if self.codes is not None else None
+                if known is not None and known.is_file():
+                    self.con.execute(
+                        f"CREATE TABLE {code} AS SELECT value, code FROM read_parquet({literal(str(known))})"
+                    )
+                else:
+                    self.con.execute(f"CREATE TABLE {code} (value VARCHAR, code BIGINT)")
+                more = f"(SELECT coalesce(max(code), -1) FROM {code}) + row_number() OVER (ORDER BY value)"
                 self.con.execute(
-                    f"CREATE TABLE {code} AS SELECT value, row_number() OVER (ORDER BY value) - 1 AS code FROM "
-                    f"(SELECT DISTINCT {text} AS value FROM judged j WHERE _fault IS NULL AND {at} IS NOT NULL)"
+                    f"INSERT INTO {code} SELECT value, {more} FROM ({found} EXCEPT SELECT value FROM {code})"
                 )
                 joins += f" LEFT JOIN {code} ON {code}.value = {text}"
                 exprs.append(f"coalesce({code}.code, -1) AS {quoted(name)}")

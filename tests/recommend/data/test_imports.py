@@ -351,6 +351,27 @@ def test_any_name_of_a_column_and_of_what_it_becomes(tmp_path):
     build_model(features, sizes, ModelConfig(name="din", mlp=(8,), embedding=4))
 
 
+def test_an_import_like_another_keeps_its_codes(tmp_path):
+    def values(out, name):
+        table = pq.read_table(out / f"codes/{name}.parquet")
+        return dict(zip(table["value"].to_pylist(), table["code"].to_pylist(), strict=True))
+
+    old, new = events(200), events(200, seed=1)
+    new["sku"], new["who"] = [f"a-{s}" if i % 5 else s for i, s in enumerate(new["sku"])], ["a", *new["who"][1:]]
+    bring(parquet(tmp_path / "old.parquet", old), EVENTS, tmp_path / "old")
+    bring(parquet(tmp_path / "new.parquet", new), EVENTS, tmp_path / "new", like=tmp_path / "old")
+    for name in ("user_id", "item_id", "category"):
+        before, after = values(tmp_path / "old", name), values(tmp_path / "new", name)
+        assert before.items() <= after.items(), name
+        assert sorted(after.values()) == list(range(len(after)))
+    assert values(tmp_path / "new", "user_id")["a"] == 6, "what is new comes behind"
+    again = {"sku": values(tmp_path / "new", "item_id")}
+    shown = [r["item_id"] for r in table(tmp_path / "new").to_pylist() if r["click"]]
+    assert sorted(shown) == sorted(again["sku"][s] for s, d in zip(new["sku"], new["did"], strict=True) if d == "v")
+    with pytest.raises(ConfigError, match="is no import"):
+        bring(tmp_path / "new.parquet", EVENTS, tmp_path / "more", like=tmp_path)
+
+
 def test_days_of_a_map_are_whole_numbers_from_0_on(tmp_path):
     log = {"u": [1, 1, 2, 2], "i": [5, 6, 5, 6], "at": [0, 1, 2, 3], "d": [0, None, -3, 1]}
     wanted = {"user": "u", "item": "i", "time": {"column": "at", "unit": "step"}, "day": "d"}
