@@ -135,8 +135,7 @@ def export_(args: argparse.Namespace) -> None:
     """Write a run as one program."""
     from recommend.serving.export import export
 
-    form = "onnx" if args.out.suffix == ".onnx" else "pt2"
-    facts = export(_scorer(args), args.out, form)
+    facts = export(_scorer(args), args.out, "onnx" if args.out.suffix == ".onnx" else "pt2")
     names = ", ".join(i["name"] for i in facts["inputs"])
     print(f"{facts['model']} in {args.out}, with its inputs in {args.out}.json: {names}")
 

@@ -117,7 +117,7 @@ def planned(
                 raise ConfigError(f"{folder} holds a run with other settings; name another folder.")
             arms.append((folder, run))
         spec = input_spec(name)
-        read = [c for f in features_of(run).features if not f.joined_by for c in f.read] if spec.join is None else []
+        read = [c for f in features_of(run).features if not f.joined_by for c in f.sources] if spec.join is None else []
         if absent := [c for c in (*read, *run.labels, *run.extra, spec.rows) if c and c not in there]:
             raise DataError(f"{name} reads '{absent[0]}', which the log does not have; leave {name} out.")
     goals = {name: (labels_of(log, name)[0], input_spec(name).rows) for name in models}

@@ -66,7 +66,7 @@ class Feature(Config):
         return bool(self.buckets or self.edges)
 
     @property
-    def read(self) -> tuple[str, ...]:
+    def sources(self) -> tuple[str, ...]:
         """The log's columns of which it is made."""
         return self.joined_by or self.cross or (self.column,)
 
@@ -111,7 +111,7 @@ class FeatureMap(Config):
     @property
     def columns(self) -> list[str]:
         """All columns to read from the log, each once."""
-        read = [name for f in self.features for name in f.read]
+        read = [name for f in self.features for name in f.sources]
         return list(dict.fromkeys([*read, *self.labels, self.group, *self.extra]))
 
     def role(self, role: Role, kind: Kind | None = None) -> list[Feature]:

@@ -37,6 +37,10 @@ class Ragged:
     @property
     def rows(self) -> Tensor:
         """(total,) the row to which each value belongs."""
+        if torch.compiler.is_exporting():  # by sums, which every program format has: how many rows have ended before
+            ends = self.offsets[1:]
+            marks = ends.new_zeros(self.values.shape[0] + 1).index_add(0, ends, torch.ones_like(ends))
+            return marks.cumsum(0)[:-1]
         at = torch.arange(self.lengths.shape[0], device=self.lengths.device)
         return torch.repeat_interleave(at, self.lengths, output_size=self.values.shape[0])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,14 +37,14 @@ class Program(nn.Module):
     ``max_length`` entries a row.
     """
 
-    def __init__(self, scorer: Scorer) -> None:
+    def __init__(self, scorer: Scorer, form: Format = "pt2") -> None:
         super().__init__()
         self.model, features = scorer.model, scorer.features
         if input_spec(scorer.run.model.name).join is not None or any(f.joined_by for f in features.features):
             raise ExportFailed(
                 f"{scorer.run.model.name} reads columns that are joined to a log; no program holds them."
             )
-        self.encoders = Encoders.load(scorer.folder / ENCODERS)
+        self.encoders = replace(Encoders.load(scorer.folder / ENCODERS), by_halving=form == "onnx")
         self.features, self.plain = features, [f for f in features.features if f.role != "history" and not f.cross]
         self.groups = {g: [f for f in features.role("history") if f.group == g] for g in features.groups()}
         self.of = {f.column: f for f in features.features}
@@ -52,7 +53,7 @@ class Program(nn.Module):
     @property
     def inputs(self) -> list[dict[str, Any]]:
         """Name, type and shape of each input, in order."""
-        found = []
+        found: list[dict[str, Any]] = []
         for f in self.plain:
             shape = ["rows", f.size] if f.kind == "vector" else ["rows"]
             found.append({"name": f.column, "type": _type(f), "shape": shape})
@@ -72,18 +73,17 @@ class Program(nn.Module):
             flat = column.values if isinstance(column, Ragged) else column
             found.append(flat.reshape(-1, f.size) if f.kind == "vector" else flat)
         for members in self.groups.values():
-            for f in members:
-                column = batch[f.column]
-                assert isinstance(column, Ragged)
-                found.append(column.values)
-            found.append(column.lengths)
+            histories = [column for f in members if isinstance(column := batch[f.column], Ragged)]
+            found += [*(column.values for column in histories), histories[0].lengths]
         return tuple(found)
 
     def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
         """(rows,) probabilities of each task."""
         left = list(given)
         raw = with_crosses(self.features, {f.column: left.pop(0) for f in self.plain})
-        batch = {n: self.encoders.encoded(self.of[n], tensor_of(column)) for n, column in raw.items()}
+        batch: dict[str, Column] = {
+            n: self.encoders.encoded(self.of[n], tensor_of(column)) for n, column in raw.items()
+        }
         for members in self.groups.values():
             values = [self.encoders.encoded(f, left.pop(0)) for f in members]
             lengths = left.pop(0)
@@ -103,7 +103,7 @@ def export(scorer: Scorer, out: Path, form: Format = "pt2") -> dict[str, Any]:
     """
     if out.exists():
         raise ConfigError(f"{out} is there already; name another file.")
-    program = Program(scorer).eval()
+    program = Program(scorer, form).eval()
     rows = _rows(scorer)
     one, two = program.arguments(slice_batch(rows, 0, TRIED)), program.arguments(slice_batch(rows, TRIED, 3 * TRIED))
     auto = torch.export.Dim.AUTO
@@ -142,7 +142,7 @@ def _rows(scorer: Scorer) -> dict[str, Column]:
 
     files = table_files(scorer.log, "impression", *scorer.days.test)
     features = scorer.features.features
-    batch = next(iter(ParquetStream(files, list(dict.fromkeys(c for f in features for c in f.read)), 3 * TRIED)))
+    batch = next(iter(ParquetStream(files, list(dict.fromkeys(c for f in features for c in f.sources)), 3 * TRIED)))
     long = {f.column: f.max_length for f in features if f.role == "history"}
     return {n: c.last(long[n]) if isinstance(c, Ragged) and n in long else c for n, c in batch.items()}
 

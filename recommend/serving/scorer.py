@@ -91,11 +91,11 @@ class Scorer:
             except KeyError as error:
                 raise DataError(f"a row lacks '{feature.column}', which {self.run.model.name} reads.") from error
             found[feature.column] = self._column(feature, cells)
-        for members in (self.features.role("history"),):
-            for group in self.features.groups():
-                of = [found[f.column] for f in members if f.group == group]
-                if any(isinstance(c, Ragged) and not torch.equal(c.lengths, of[0].lengths) for c in of):
-                    raise DataError(f"the histories of '{group}' must be equally long in every row.")
+        for group in self.features.groups():
+            of = [found[f.column] for f in self.features.role("history") if f.group == group]
+            lengths = [column.lengths for column in of if isinstance(column, Ragged)]
+            if any(not torch.equal(one, lengths[0]) for one in lengths):
+                raise DataError(f"the histories of '{group}' must be equally long in every row.")
         return found
 
     def _column(self, feature: Feature, cells: list[Any]) -> Column:

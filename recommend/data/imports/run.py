@@ -22,7 +22,7 @@ from recommend.data.imports.rows import Rows
 from recommend.data.imports.tables import Work, quoted
 from recommend.data.parquet import DataError
 from recommend.errors import RecommendError
-from recommend.features.feature_map import Feature, FeatureMap
+from recommend.features.feature_map import Feature, FeatureMap, Role
 
 VERSION = 1  # of what an import writes; part of what makes two imports the same
 FEATURES, REPORT, CODES = "features.yaml", "report.json", "codes"
@@ -49,7 +49,7 @@ def import_log(
 
     Args:
         out: must not hold anything yet; it appears when all is done.
-        like: an earlier import, whose codes of texts stay what they are, so that what was trained on it scores this one.
+        like: an earlier import, whose codes of texts stay what they are, so that its runs score this one.
         now_ms: milliseconds since 1970 behind which a moment is in the future; None: the clock.
 
     Returns:
@@ -134,7 +134,7 @@ def feature_map(rows: Rows) -> FeatureMap:
     """What models read of an imported log, until somebody changes the file."""
     kinds, m = rows.work.kinds("shown"), rows.map
 
-    def feature(name: str, role: str) -> Feature:
+    def feature(name: str, role: Role) -> Feature:
         return Feature(column=name, role=role, kind="number" if kinds[name] == "FLOAT" else "id")
 
     features = [feature(n, "context") for n in ("user_id", *(["hour"] if rows.clock else []), *m.context)]
