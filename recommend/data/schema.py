@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from recommend.errors import RecommendError
 
@@ -226,3 +227,8 @@ def table_files(root: Path, table: str, first_day: int = 0, last_day: int | None
     found = (Path(root) / table).glob("day=*/part-*.parquet")
     days = sorted((int(p.parent.name.removeprefix("day=")), p) for p in found)  # a log may be longer than 1,000 days
     return [p for d, p in days if d >= first_day and (last_day is None or d <= last_day)]
+
+
+def columns_of(root: Path, table: str = "impression") -> list[str]:
+    """Columns that a log's table has, by its first file."""
+    return list(pq.read_schema(table_files(root, table)[0]).names)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from recommend.config import ConfigError, ModelConfig, TrainConfig, nearest
 from recommend.data.parquet import DataError, ParquetStream
-from recommend.data.schema import table_files
+from recommend.data.schema import columns_of, table_files
 from recommend.data.world.oracle import no_oracle
 from recommend.metrics.calibration import logloss
 from recommend.metrics.jackknife import FEW, Estimate, jackknife
@@ -25,7 +25,6 @@ from recommend.training.runs import (
     EVALUATED_ROWS,
     RUN,
     asked,
-    columns_of,
     features_of,
     labels_of,
     load_run,

@@ -13,12 +13,12 @@ import torch
 
 from recommend.config import ConfigError
 from recommend.data.parquet import DataError, ParquetStream
-from recommend.data.schema import table_files
+from recommend.data.schema import columns_of, table_files
 from recommend.data.world.oracle import no_oracle
 from recommend.features.feature_map import Feature
 from recommend.features.ragged import Batch, Column, Ragged, array_of
 from recommend.training.input_specs import input_spec
-from recommend.training.runs import EVALUATED_ROWS, asked, columns_of, load_run, log_of, read_run
+from recommend.training.runs import EVALUATED_ROWS, asked, load_run, log_of, read_run
 
 Precision = Literal["fp32", "bf16"]
 CODES = "codes"  # of an imported log: which number a text has become

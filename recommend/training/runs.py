@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import torch
 from pydantic import ValidationError
 
@@ -16,7 +15,7 @@ from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.content_join import Contents
 from recommend.data.knowledge import KnowledgeStore
 from recommend.data.parquet import DataError, ParquetStream
-from recommend.data.schema import table_files
+from recommend.data.schema import columns_of, table_files
 from recommend.data.splits import TimeSplit, last_days
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap, impression_map
@@ -89,11 +88,6 @@ def declared_features(log: Path) -> FeatureMap | None:
     """What an imported log declares that models read; None for a log of the marketplace's own tables."""
     path = Path(log) / FEATURES
     return FeatureMap.read(path) if path.exists() else None
-
-
-def columns_of(log: Path) -> list[str]:
-    """Columns of the log's impressions."""
-    return list(pq.read_schema(table_files(log, "impression")[0]).names)
 
 
 def labels_of(log: Path, model: str) -> tuple[str, ...]:

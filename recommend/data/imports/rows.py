@@ -52,8 +52,12 @@ class Rows:
 
     def write_events(self) -> None:
         """The tables of what users did, one file a day."""
-        for kind, cause in () if self.map.labels else CAUSES.items():
-            table = self.work.after(kind, cause)
+        labels = self.map.labels
+        late = any(label.at is not None for label in labels.values())  # without moments, rows say it all
+        for kind, cause in CAUSES.items():
+            if labels and not (late and kind in labels):
+                continue
+            table = self.work.happened(kind, cause) if labels else self.work.after(kind, cause)
             for day, at, many in zip(*np.unique(table["day"], return_index=True, return_counts=True), strict=True):
                 _put(day_file(self.out, kind, int(day)), iter([table.slice(at, many)]))
 
@@ -71,7 +75,7 @@ class Rows:
     def _day(self, day: int, first: int, past: tuple[Past, dict[str, np.ndarray]]) -> Iterator[pa.Table]:
         """The day's rows, some at a time; ``first`` is the number of its first row."""
         table = self.work.table(f"SELECT * FROM shown WHERE day = {day} ORDER BY time_ms, _n")
-        table = table.drop_columns(["_n", "_behaviour"])
+        table = table.drop_columns([n for n in table.column_names if n.startswith("_")])
         made = [] if self.map.labels else [self.map.label, *self.work.follow]
         drawn = self._drawn(np.asarray(table["item_id"]), day)
         for at in range(0, table.num_rows, max(1, CHUNK // self.times)):

@@ -164,8 +164,10 @@ class Work:
         hour = [f"CAST((_t - {start}) % {DAY_MS} // {HOUR_MS} AS INTEGER) AS hour"] if clock else []
         labels = [f"j.{quoted(n)}" for n in m.labels]
         for name in [n for n, s in m.labels.items() if s.at is not None]:
-            at = _day(quoted(f"_{name} at"), start)
-            labels.append(f"coalesce(CASE WHEN j.{quoted(name)} THEN {at} END, -1) AS {quoted(day_of(name))}")
+            at = quoted(f"_{name} at")
+            day_at = _day(at, start) if clock else f"CAST(floor({at}) AS INTEGER)"
+            labels.append(f"{at} - {start} AS {at}")
+            labels.append(f"coalesce(CASE WHEN j.{quoted(name)} THEN {day_at} END, -1) AS {quoted(day_of(name))}")
         listed = ", ".join([*exprs, "_behaviour", f"_t - {start} AS time_ms", f"{day} AS day", *hour, *labels])
         self.con.execute(
             f"CREATE TABLE events AS SELECT _n, {listed} FROM judged j {joins} WHERE _fault IS NULL "
@@ -213,6 +215,19 @@ class Work:
             f"FROM ({of}{literal(kind)}) e "
             f"ASOF LEFT JOIN ({of}{literal(cause)}) c ON e.user_id = c.user_id AND e.item_id = c.item_id "
             "AND c.time_ms <= e.time_ms ORDER BY e.day, e.time_ms, e._n"
+        )
+
+    def happened(self, kind: str, cause: str) -> pa.Table:
+        """Of a log with labels: where a label came true, with the row's number and the moment; ``delay_ms`` since the
+        cause's moment, -1 where that is not known.
+        """
+        moments = {n: quoted(f"_{n} at") for n, label in self.map.labels.items() if label.at is not None}
+        at, day = moments.get(kind, "time_ms"), quoted(day_of(kind)) if kind in moments else "day"
+        since = f"coalesce({at} - {moments.get(cause, 'time_ms')}, -1)"
+        return self.table(
+            f"SELECT number AS impression_id, user_id, item_id, {at} AS time_ms, {day} AS day, {since} AS delay_ms "
+            "FROM (SELECT *, row_number() OVER (ORDER BY day, time_ms, _n) - 1 AS number FROM shown) "
+            f"WHERE {quoted(kind)} AND {day} >= 0 ORDER BY 5, 4, 1"
         )
 
     def dropped(self) -> dict[str, int]:

@@ -125,6 +125,15 @@ def test_cascade(tmp_path, monkeypatch):
     assert [(r["order_day"], r["refund_day"]) for r in found] == [(1, 3), (-1, -1), (1, -1)]
     assert [r["day"] for r in found] == [0, 0, 1]
     assert [r["history_item"] for r in found] == [[], [found[0]["item_id"]], []]
+    later = {n: pa.concat_tables(pq.ParquetFile(f).read() for f in table_files(tmp_path / "out", n)).to_pylist()
+             for n in ("click", "order", "refund")}  # fmt: skip
+    day = 86_400_000
+    assert [(r["impression_id"], r["time_ms"]) for r in later["click"]] == [(0, 60_000), (1, 120_000), (2, 90_000_000)]
+    assert [(r["impression_id"], r["day"], r["delay_ms"]) for r in later["order"]] == [
+        (0, 1, day - 60_000),
+        (2, 1, 60_000),
+    ]
+    assert [(r["impression_id"], r["day"], r["delay_ms"]) for r in later["refund"]] == [(0, 3, 2 * day)]
 
 
 def test_recflow(tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ from recommend.config import ModelConfig, TrainConfig
 from recommend.data.imports.maps import LogMap
 from recommend.data.imports.run import import_log
 from recommend.errors import RecommendError
+from recommend.experiments.evaluation import evaluate_run
 from recommend.models.registry import MODELS
 from recommend.training.input_specs import input_spec
 from recommend.training.runs import labels_of, plan, train_run
@@ -64,3 +65,33 @@ def test_every_model_trains_or_says_what_is_lacking(log, tmp_path, name):
         assert not (tmp_path / "run").exists(), "what cannot be trained leaves no folder"
     else:
         assert go().rows > 400
+
+
+def test_labels_with_their_moments_train_ecad(tmp_path):
+    """Clicks of which each has an order and a refund of its own, at their moments."""
+    rng, rows, hour = np.random.default_rng(0), 800, 3600
+    at = 1_600_000_000 + np.sort(rng.integers(0, 6 * 24 * hour, rows))
+    paid, back = rng.random(rows) < 0.4, rng.random(rows) < 0.5
+    order = at + rng.integers(60, 20 * hour, rows)
+    columns = {
+        "who": rng.integers(0, 30, rows), "sku": rng.integers(0, 40, rows), "at": at,
+        "order": [int(t) if p else None for t, p in zip(order, paid, strict=True)],
+        "refund": [int(t + hour) if p and b else None for t, p, b in zip(order, paid, back, strict=True)],
+    }  # fmt: skip
+    pq.write_table(pa.table(columns), tmp_path / "log.parquet")
+    labels = {n: {"sql": f'"{n}" IS NOT NULL', "at": n} for n in ("order", "refund")}
+    log_map = {
+        "user": "who",
+        "item": "sku",
+        "time": {"column": "at", "unit": "s"},
+        "labels": {**labels, "click": {"sql": "true"}},
+        "history": ["all"],
+    }
+    import_log([tmp_path / "log.parquet"], LogMap.of(log_map), tmp_path / "log")
+    settings = [*input_spec("ecad").settings, "mlp=[8]", "attention=[8]", "embedding=4"]
+    model = ModelConfig(name="ecad").changed(settings)
+    train = TrainConfig(threads=1, batch_rows=128)
+    run = plan(tmp_path / "log", model, train, labels_of(tmp_path / "log", "ecad"), 1)
+    assert train_run(tmp_path / "log", run, tmp_path / "run").rows > 500
+    found = evaluate_run(tmp_path / "run", tmp_path / "log")["measures"]
+    assert {"order", "refund"} <= set(found)
