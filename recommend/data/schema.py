@@ -13,6 +13,7 @@ kind; -1 means "none". Times are milliseconds since the log's own start.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -227,6 +228,12 @@ def table_files(root: Path, table: str, first_day: int = 0, last_day: int | None
     found = (Path(root) / table).glob("day=*/part-*.parquet")
     days = sorted((int(p.parent.name.removeprefix("day=")), p) for p in found)  # a log may be longer than 1,000 days
     return [p for d, p in days if d >= first_day and (last_day is None or d <= last_day)]
+
+
+def digest(root: Path, table: str) -> str:
+    """Tells one log's table from another: names, rows and sizes of its files."""
+    facts = [(f.parent.name, f.stat().st_size, pq.read_metadata(f).num_rows) for f in table_files(root, table)]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
 def columns_of(root: Path, table: str = "impression") -> list[str]:

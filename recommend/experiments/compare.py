@@ -113,7 +113,7 @@ def planned(
             run = plan(log, model, TrainConfig(seed=seed).changed(settings[1]), labels_of(log, name), test_days)
             folder = out / f"{name}-{seed}"
             if (folder / RUN).exists() and read_run(folder) != run:
-                raise ConfigError(f"{folder} holds a run with other settings; name another folder.")
+                raise ConfigError(f"{folder} holds a run on another log, or with other settings; name another folder.")
             arms.append((folder, run))
         spec = input_spec(name)
         read = [c for f in features_of(run).features if not f.joined_by for c in f.sources] if spec.join is None else []

@@ -19,6 +19,7 @@ from recommend.features.feature_map import Feature
 from recommend.features.ragged import Batch, Column, Ragged, array_of
 from recommend.training.input_specs import input_spec
 from recommend.training.runs import EVALUATED_ROWS, asked, load_run, log_of, read_run
+from recommend.training.trainer import computing
 
 Precision = Literal["fp32", "bf16"]
 CODES = "codes"  # of an imported log: which number a text has become
@@ -41,8 +42,7 @@ class Scorer:
     def __init__(
         self, run: Path, data: Path, device: Literal["cpu", "cuda"] = "cpu", precision: Precision = "fp32"
     ) -> None:
-        if device == "cuda" and not torch.cuda.is_available():
-            raise ConfigError("this machine has no CUDA device that PyTorch can use; score with --device cpu.")
+        computing(device)
         self.folder, self.run, self.log = Path(run), read_run(run), log_of(data)
         self.device, self.precision = device, precision
         with no_oracle():

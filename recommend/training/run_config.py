@@ -14,6 +14,7 @@ class RunConfig(Config):
         stock: whether the history's stock types are read (``by_stock``).
         extra: columns that only the loss reads (``reads_along``).
         train_days, test_days: days of the log, both ends included.
+        log: of an imported log, what its files are (``data/schema.py``), so that another log is another run.
         start: coordinates of the run from whose weights this one goes on (``training/knowledge.py``).
         knowledge: folder of the store that a KEEP looks things up in, with the version, the width of its vectors and
             their coordinates.
@@ -36,6 +37,7 @@ class RunConfig(Config):
     features: FeatureMap | None = None
     extra: tuple[str, ...] = ()
     delayed: tuple[str, ...] = ()
+    log: str = ""
     start: str = ""
     knowledge: str = ""
     knowledge_version: int = 0

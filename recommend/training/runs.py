@@ -15,7 +15,7 @@ from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.content_join import Contents
 from recommend.data.knowledge import KnowledgeStore
 from recommend.data.parquet import DataError, ParquetStream
-from recommend.data.schema import columns_of, table_files
+from recommend.data.schema import columns_of, digest, table_files
 from recommend.data.splits import TimeSplit, last_days
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap, impression_map
@@ -80,6 +80,7 @@ def plan(
         extra=reads_along(model.name),
         delayed=tuple(n for n in labels if f"{n}_day" in columns_of(log)),
         features=declared,
+        log=digest(log, "impression") if declared is not None else "",
     )
     return with_knowledge(run, knowledge) if input_spec(model.name).knowledge else run
 
@@ -150,7 +151,7 @@ def train_run(
     kept, made = (out / RUN).exists(), form.join(log, run) if form.join is not None else None
     if kept:
         if read_run(out) != run:
-            raise ConfigError(f"{out} holds a run with other settings; name another folder.")
+            raise ConfigError(f"{out} holds a run on another log, or with other settings; name another folder.")
         encoders = Encoders.load(out / ENCODERS)
     else:
         # Every process fits the same encoders, on the whole window; the first one keeps them.

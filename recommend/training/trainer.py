@@ -94,8 +94,7 @@ def train(
     group = group or Group()
     torch.set_num_threads(config.threads or idle_cores())
     torch.manual_seed(config.seed)
-    if config.device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("this machine has no CUDA device that PyTorch can use; train with device=cpu.")
+    computing(config.device)
     model.to(config.device)
     steps = optimizers(model, config.learning_rate)
     loss_of: nn.Module = WithLoss(model)
@@ -142,6 +141,14 @@ def train(
         cpu_seconds=time.process_time() - cpu,
         optimizer=kinds(model),
     )
+
+
+def computing(device: str) -> None:
+    """Raises:
+    ConfigError: this machine has no such device.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("this machine has no CUDA device that PyTorch can use; take --device cpu.")
 
 
 def _step(

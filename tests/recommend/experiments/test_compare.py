@@ -88,7 +88,10 @@ def test_what_cannot_be_compared_is_one_sentence(log, tmp_path, capsys):
         main(["recommend", "compare", "--data", str(log), "--models", "dnn,din", "--out", str(out), "--set", "mlp=[8]"])
         == 2
     )
-    assert "other settings" in capsys.readouterr().err
+    assert "with other settings" in capsys.readouterr().err
+    tiny.write(day_file(log, "impression", 0), {**tiny.columns(300), "day": torch.zeros(300, dtype=torch.int64)})
+    with pytest.raises(ConfigError, match="another log, or with other settings"):
+        compare(log, ["dnn", "din"], out, SMALL)
 
 
 def test_models_of_different_labels_are_not_compared(log, tmp_path, monkeypatch):
