@@ -11,7 +11,7 @@ from recommend.config import ConfigError
 from recommend.data.content_join import Contents
 from recommend.data.parquet import DataError
 from recommend.data.schema import conform, day_file
-from recommend.features.encoders import Encoders, Sample
+from recommend.features.encoders import Encoders, Sample, halving
 from recommend.features.feature_map import Feature, FeatureMap, impression_map
 from recommend.features.ragged import Ragged, slice_batch
 from tests.recommend import tiny
@@ -185,6 +185,13 @@ def test_a_sample_of_a_long_stream_keeps_its_quantiles():
     constant = Sample()
     constant.add(torch.zeros(10))
     assert constant.edges(10).tolist() == [0.0]
+
+
+def test_halving_finds_what_a_search_finds():
+    asked = torch.arange(-5, 105)
+    for size in (1, 2, 3, 7, 8, 9, 60):
+        values = torch.randperm(100, generator=torch.Generator().manual_seed(size))[:size].sort().values
+        assert torch.equal(halving(values, asked), torch.searchsorted(values, asked))
 
 
 def test_scales_of_numbers():

@@ -20,7 +20,7 @@ from recommend.data.imports.run import import_log
 from recommend.data.parquet import DataError, ParquetStream
 from recommend.data.schema import table_files
 from recommend.features.ragged import Ragged
-from recommend.serving.export import ExportFailed, export
+from recommend.serving.export import ExportFailed, Program, export
 from recommend.serving.scorer import Scorer, score_log
 from recommend.training.runs import FEATURES, labels_of, load_run, plan, train_run
 from recommend.training.scoring import predictions
@@ -196,6 +196,17 @@ def test_an_exported_program_gives_what_the_model_gives(folder, tmp_path, name):
     wanted = expected(folder, name)
     for told, found in zip(facts["outputs"], program(*given), strict=True):
         assert np.allclose(found.detach().numpy(), wanted[told["name"]][:37], atol=1e-5)
+
+
+def test_the_steps_of_an_onnx_program_give_what_the_model_gives(folder):
+    """ONNX has no search in a sorted vocabulary: ids are looked up by halving."""
+    scorer, wanted = Scorer(folder / "din", folder / "log"), expected(folder, "din")
+    program = Program(scorer, "onnx").eval()
+    files = table_files(folder / "log", "impression", *scorer.days.test)
+    raw = next(iter(ParquetStream(files, scorer.features.columns, 50)))
+    with torch.no_grad():
+        found = program(*program.arguments(raw))
+    assert np.allclose(found[0].numpy(), wanted["p_click"][:50], atol=1e-6)
 
 
 def test_what_cannot_be_exported_is_one_sentence_and_leaves_nothing(folder, tmp_path, monkeypatch):
