@@ -24,7 +24,7 @@ from recommend.data.parquet import DataError
 from recommend.errors import RecommendError
 from recommend.features.feature_map import Feature, FeatureMap, Role
 
-VERSION = 1  # of what an import writes; part of what makes two imports the same
+VERSION = 2  # of what an import writes; part of what makes two imports the same
 FEATURES, REPORT, CODES = "features.yaml", "report.json", "codes"
 
 # What DuckDB says of a disk or a memory that is full, a failed commit among it; all else is about the log.
@@ -127,7 +127,12 @@ def sentences(report: dict[str, Any]) -> list[str]:
         f"{report['rows']:,} rows to train and test on ({report['drawn']:,} negatives drawn): {rates}",
     ]
     empty = ", ".join(f"{name} {n:,}" for name, n in report["empty"].items())
-    return [*lines, *([f"empty values (ids read as -1, numbers as 0): {empty}"] if empty else [])]
+    unmoved = ", ".join(f"{name} {n:,}" for name, n in report["unreadable_moments"].items())
+    return [
+        *lines,
+        *([f"empty values (ids read as -1, numbers as 0): {empty}"] if empty else []),
+        *([f"labels whose moment cannot be read count from their row on: {unmoved}"] if unmoved else []),
+    ]
 
 
 def feature_map(rows: Rows) -> FeatureMap:
@@ -177,7 +182,10 @@ def _report(work: Work, rows: Rows) -> dict[str, Any]:
     facts = work.table("SELECT count(*) n, count(DISTINCT user_id) users, count(DISTINCT item_id) items FROM events")
     kept, users, items = (int(column[0].as_py()) for column in facts.columns)
     dropped = work.dropped()
-    empty = {str(n): int(c) for n, c in work.con.execute("SELECT name, n FROM empty WHERE n > 0").fetchall()}
+    empty, unmoved = (
+        {str(n): int(c) for n, c in work.con.execute(f"SELECT name, n FROM {of} WHERE n > 0").fetchall()}
+        for of in ("empty", "unmoved")
+    )
     total = sum(rows.days.values())
     names = [*shown] or [label, *work.follow]
     rates = {n: work.value(f"SELECT count(*) FROM shown WHERE {quoted(n)}") / total for n in names}
@@ -192,6 +200,7 @@ def _report(work: Work, rows: Rows) -> dict[str, Any]:
         "events": kept,
         "behaviours": {} if shown else {str(k): int(n) for k, n in behaviours},
         "empty": empty,
+        "unreadable_moments": unmoved,
         "users": users,
         "items": items,
         "days": len(rows.days),

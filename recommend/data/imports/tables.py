@@ -21,6 +21,7 @@ from recommend.data.imports.maps import CODED, Items, LogMap, Moment, Source
 from recommend.data.parquet import DataError
 
 DAY_MS, HOUR_MS = 86_400_000, 3_600_000
+AHEAD_MS = 14 * HOUR_MS  # local times of the easternmost zone are so far before the clock's
 MEMORY = "3GB"  # of DuckDB, which uses the disk for more
 PARQUET, ARROW = (".parquet", ".pq"), (".feather", ".arrow")  # by the file's name; any other one is a CSV
 WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "BOOLEAN")
@@ -59,6 +60,7 @@ class Work:
         paths = [str(f) for f in (*self.files, *self.items_files)]
         con.execute(f"SET memory_limit='{MEMORY}'")
         con.execute("SET enable_progress_bar=false")
+        con.execute("SET TimeZone='UTC'")  # moments that carry a zone are read alike on every machine
         con.execute(f"SET temp_directory={literal(str(self.folder))}")
         con.execute(f"SET allowed_paths=[{', '.join(map(literal, paths))}]")
         folders = [str(f) for f in (self.folder, self.codes) if f is not None]
@@ -131,7 +133,7 @@ class Work:
         clock = m.time.unit != "step"
         low, high = (_midnight(d, m.time.zone_h) for d in (m.first, m.last))
         facts = {
-            "now": self.now_ms if clock else 2**62,
+            "now": self._now if clock else 2**62,
             "first": -(2**62) if low is None else low,
             "last": 2**62 if high is None else high + DAY_MS - 1,
         }
@@ -146,8 +148,7 @@ class Work:
         counts = ", ".join(f"count(*) FILTER ({void[n]})" for n in names)
         found = self.con.execute(f"SELECT {counts} FROM judged WHERE _fault IS NULL").fetchall()[0]
         empty = dict(zip(names, found, strict=True))
-        held = ", ".join(f"({literal(n)}, {count})" for n, count in empty.items())
-        self.con.execute(f"CREATE TABLE empty AS SELECT * FROM (VALUES {held}) AS t(name, n)")
+        self._hold("empty", empty)
         exprs, joins = self._coded(names, kinds)
         zone = round(m.time.zone_h * HOUR_MS)
         start = 0
@@ -163,11 +164,12 @@ class Work:
             day = f"CAST({last} AS INTEGER)"
         hour = [f"CAST((_t - {start}) % {DAY_MS} // {HOUR_MS} AS INTEGER) AS hour"] if clock else []
         labels = [f"j.{quoted(n)}" for n in m.labels]
-        for name in [n for n, s in m.labels.items() if s.at is not None]:
-            at = quoted(f"_{name} at")
+        for name, good in self._moments(start).items():
+            at, true = quoted(f"_{name} at"), f"j.{quoted(name)}"
             day_at = _day(at, start) if clock else f"CAST(floor({at}) AS INTEGER)"
-            labels.append(f"{at} - {start} AS {at}")
-            labels.append(f"coalesce(CASE WHEN j.{quoted(name)} THEN {day_at} END, -1) AS {quoted(day_of(name))}")
+            labels.append(f"CASE WHEN {good} THEN {at} WHEN {true} THEN _t END - {start} AS {at}")
+            when = f"CASE WHEN {true} THEN CASE WHEN {good} THEN {day_at} ELSE {day} END END"
+            labels.append(f"coalesce({when}, -1) AS {quoted(day_of(name))}")
         listed = ", ".join([*exprs, "_behaviour", f"_t - {start} AS time_ms", f"{day} AS day", *hour, *labels])
         self.con.execute(
             f"CREATE TABLE events AS SELECT _n, {listed} FROM judged j {joins} WHERE _fault IS NULL "
@@ -239,6 +241,38 @@ class Work:
         return {**({"not readable as a row": unread} if unread else {}), **found}
 
     # Parts of the steps
+
+    @property
+    def _now(self) -> int:
+        """What lies behind it is in the future: texts may be local times, which no column says."""
+        return self.now_ms + (AHEAD_MS if self.map.time.unit == "date" else 0)
+
+    def _hold(self, table: str, counts: dict[str, int]) -> None:
+        self.con.execute(f"CREATE TABLE {table} (name VARCHAR, n BIGINT)")
+        for name, count in counts.items():
+            self.con.execute(f"INSERT INTO {table} VALUES ({literal(name)}, {count})")
+
+    def _moments(self, start: int) -> dict[str, str]:
+        """Whether a label's moment can be used, by label; how often it cannot is ``unmoved``.
+
+        Raises:
+            DataError: none of a label's moments can.
+        """
+        found, lost = {}, {}
+        for name in [n for n, s in self.map.labels.items() if s.at is not None]:
+            at, true = quoted(f"_{name} at"), quoted(name)
+            found[name] = f"({at} IS NOT NULL)"
+            if self.map.time.unit != "step":
+                found[name] = f"coalesce({_day(at, start)} >= {_day('_t', start)} AND {at} <= {self._now}, false)"
+            of = "SELECT count(*) FROM judged WHERE _fault IS NULL AND"
+            lost[name], all_of = self.value(f"{of} {true} AND NOT {found[name]}"), self.value(f"{of} {true}")
+            if lost[name] == all_of > 0:
+                raise DataError(
+                    f"'{name}' is true in {all_of:,} rows, and none of their moments can be read (or all lie before "
+                    f"their rows, or in the future); look at its 'at', whose unit is that of the map's time."
+                )
+        self._hold("unmoved", {n: count for n, count in lost.items() if count})
+        return found
 
     @property
     def _csv(self) -> bool:
