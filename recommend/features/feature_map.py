@@ -71,6 +71,11 @@ class Feature(Config):
         return self.joined_by or self.cross or (self.column,)
 
     @property
+    def coded(self) -> str:
+        """The log's column whose codes its ids are; empty for what holds no ids of a log's column."""
+        return "" if self.kind != "id" or self.bucketed or self.cross else self.match or self.column
+
+    @property
     def vocabulary(self) -> str:
         """The table in which its ids are looked up."""
         return self.table or self.match or self.column
@@ -113,6 +118,11 @@ class FeatureMap(Config):
         """All columns to read from the log, each once."""
         read = [name for f in self.features for name in f.sources]
         return list(dict.fromkeys([*read, *self.labels, self.group, *self.extra]))
+
+    @property
+    def coded(self) -> list[str]:
+        """Columns of the log whose codes the ids are."""
+        return sorted({f.coded for f in self.features if f.coded})
 
     def role(self, role: Role, kind: Kind | None = None) -> list[Feature]:
         """Features of a role (and kind), in their order."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from recommend.config import ConfigError
+from recommend.data.codes import code_file
 from recommend.errors import RecommendError
 from recommend.features.encoders import Encoders, with_crosses
 from recommend.features.feature_map import Feature
@@ -39,7 +40,7 @@ class Program(nn.Module):
 
     def __init__(self, scorer: Scorer, form: Format = "pt2") -> None:
         super().__init__()
-        self.model, features = scorer.model, scorer.features
+        self.model, features, self.log = scorer.model, scorer.features, scorer.log
         if input_spec(scorer.run.model.name).join is not None or any(f.joined_by for f in features.features):
             raise ExportFailed(
                 f"{scorer.run.model.name} reads columns that are joined to a log; no program holds them."
@@ -52,18 +53,21 @@ class Program(nn.Module):
 
     @property
     def inputs(self) -> list[dict[str, Any]]:
-        """Name, type and shape of each input, in order."""
+        """Name, type and shape of each input, in order; ``codes`` is the log's file that says which number a text is."""
         found: list[dict[str, Any]] = []
         for f in self.plain:
             shape = ["rows", f.size] if f.kind == "vector" else ["rows"]
-            found.append({"name": f.column, "type": _type(f), "shape": shape})
+            found.append({"name": f.column, "type": _type(f), "shape": shape, **self._codes(f)})
         for group, members in self.groups.items():
             for f in members:
-                found.append(
-                    {"name": f.column, "type": _type(f), "shape": [f"{group}_entries"], "at_most": f.max_length}
-                )
+                facts = {"shape": [f"{group}_entries"], "at_most": f.max_length, **self._codes(f)}
+                found.append({"name": f.column, "type": _type(f), **facts})
             found.append({"name": f"{group}_lengths", "type": "int64", "shape": ["rows"]})
         return found
+
+    def _codes(self, feature: Feature) -> dict[str, str]:
+        path = code_file(self.log, feature.coded) if feature.coded else None
+        return {"codes": str(path.relative_to(self.log))} if path is not None and path.is_file() else {}
 
     def arguments(self, batch: dict[str, Column]) -> tuple[Tensor, ...]:
         """The inputs of raw columns."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 import torch
 
 from recommend.config import ConfigError
+from recommend.data.codes import code_file
 from recommend.data.parquet import DataError, ParquetStream
 from recommend.data.schema import columns_of, table_files
 from recommend.data.world.oracle import no_oracle
@@ -22,7 +24,6 @@ from recommend.training.runs import EVALUATED_ROWS, asked, load_run, log_of, rea
 from recommend.training.trainer import computing
 
 Precision = Literal["fp32", "bf16"]
-CODES = "codes"  # of an imported log: which number a text has become
 KEPT = ("impression_id", "user_id", "item_id")  # beside the scores, where the log has them
 
 
@@ -35,7 +36,7 @@ class Scorer:
         device, precision: where and in which numbers the model computes; sums and scores are float32.
 
     Raises:
-        DataError: the run or the log cannot be read.
+        DataError: the run or the log cannot be read, or the log's codes are others than the run's.
         ConfigError: there is no such device.
     """
 
@@ -49,7 +50,7 @@ class Scorer:
             self.model, self.encode, self.days = load_run(run, self.log)
         self.model.to(device).eval()
         self.features = self.model.features
-        self._codes: dict[str, dict[str, int]] = {}
+        self._codes: dict[str, dict[str, int] | None] = {}
 
     def __call__(self, batch: Batch) -> dict[str, np.ndarray]:
         """(rows,) float32 probabilities by task, of raw columns of the log."""
@@ -114,17 +115,41 @@ class Scorer:
         return Ragged(values, torch.tensor([len(cell) for cell in cells])) if listed else values
 
     def _code(self, column: str, value: Any) -> int:
+        """A raw id as the log holds it: of a column whose texts have codes the code of its text, else a whole number."""
         if value is None:
             return -1
-        if isinstance(value, str):
-            if column not in self._codes:
-                path = self.log / CODES / f"{column}.parquet"
-                table = pq.read_table(path) if path.exists() else pa.table({"value": [], "code": []})
-                self._codes[column] = dict(zip(table["value"].to_pylist(), table["code"].to_pylist(), strict=True))
-            return self._codes[column].get(value, -1)
-        if isinstance(value, float) and not value.is_integer():
-            raise ValueError(value)
-        return int(value)
+        if not isinstance(value, (str, int, float)) or (isinstance(value, float) and not math.isfinite(value)):
+            raise TypeError(value)
+        if column not in self._codes:
+            self._codes[column] = _codes(self.log, column)
+        codes = self._codes[column]
+        if codes is None:
+            if isinstance(value, float) and not value.is_integer():
+                raise ValueError(value)
+            return int(value)
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        code = codes.get(text)
+        return code if code is not None else codes.get(_plain(text), -1)
+
+
+def _codes(log: Path, column: str) -> dict[str, int] | None:
+    """Texts of a column to their codes; None where its numbers stand as they are. Texts that are all decimal numbers
+    (ids beside empty cells often are: 17.0) are found without their noughts as well, since whoever asks sends 17.
+    """
+    path = code_file(log, column)
+    if not path.is_file():
+        return None
+    table = pq.read_table(path)
+    codes = dict(zip(table["value"].to_pylist(), table["code"].to_pylist(), strict=True))
+    if all("." in text and _plain(text) != text for text in codes):
+        codes |= {_plain(text): code for text, code in codes.items()}
+    return codes
+
+
+def _plain(text: str) -> str:
+    """17 for 17.0 and 17.00; any other text as it is."""
+    whole, point, rest = text.partition(".")
+    return whole if point and not rest.strip("0") and whole.lstrip("-").isdecimal() else text
 
 
 def score_log(scorer: Scorer, out: Path, days: tuple[int, int] | None = None) -> int:

@@ -12,6 +12,7 @@ import torch
 from pydantic import ValidationError
 
 from recommend.config import ConfigError, ModelConfig, TrainConfig
+from recommend.data.codes import marks, same_codes
 from recommend.data.content_join import Contents
 from recommend.data.knowledge import KnowledgeStore
 from recommend.data.parquet import DataError, ParquetStream
@@ -81,6 +82,7 @@ def plan(
         delayed=tuple(n for n in labels if f"{n}_day" in columns_of(log)),
         features=declared,
         log=digest(log, "impression") if declared is not None else "",
+        codes=marks(log, declared.coded) if declared is not None else None,
     )
     return with_knowledge(run, knowledge) if input_spec(model.name).knowledge else run
 
@@ -256,6 +258,8 @@ def load_run(folder: Path, log: Path) -> tuple[Ranker, Encode, TimeSplit]:
     """A run's model as trained, what encodes a log's rows for it, and its days."""
     run = read_run(folder)
     features = features_of(run)
+    if run.codes is not None and run.features is not None:
+        same_codes(log, run.codes, run.features.coded)
     encoders = Encoders.load(Path(folder) / ENCODERS)
     model = build_model(features, encoders.sizes(), run.model)
     path = Path(folder) / checkpoint.NAME

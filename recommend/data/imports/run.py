@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from recommend.config import ConfigError
+from recommend.data.codes import CODES
 from recommend.data.imports.maps import LogMap
 from recommend.data.imports.rows import Rows
 from recommend.data.imports.tables import Work, quoted
@@ -25,7 +26,7 @@ from recommend.errors import RecommendError
 from recommend.features.feature_map import Feature, FeatureMap, Role
 
 VERSION = 2  # of what an import writes; part of what makes two imports the same
-FEATURES, REPORT, CODES = "features.yaml", "report.json", "codes"
+FEATURES, REPORT = "features.yaml", "report.json"
 
 # What DuckDB says of a disk or a memory that is full, a failed commit among it; all else is about the log.
 STOPPED = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException, duckdb.FatalException)

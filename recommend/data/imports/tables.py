@@ -19,6 +19,7 @@ from pyarrow.dataset import dataset
 from recommend.config import nearest
 from recommend.data.imports.maps import CODED, Items, LogMap, Moment, Source
 from recommend.data.parquet import DataError
+from recommend.data.schema import columns_of
 
 DAY_MS, HOUR_MS = 86_400_000, 3_600_000
 AHEAD_MS = 14 * HOUR_MS  # local times of the easternmost zone are so far before the clock's
@@ -321,6 +322,7 @@ class Work:
         exprs, joins = [], ""
         for name in names:
             kind, at = kinds[name], f"j.{quoted(name)}"
+            self._alike(name, kind)
             if name in self.map.privileged:
                 exprs.append(f"{_finite(f'TRY_CAST({at} AS FLOAT)')} AS {quoted(name)}")
             elif name in CODED:
@@ -348,6 +350,20 @@ class Work:
                 joins += f" LEFT JOIN {code} ON {code}.value = {text}"
                 exprs.append(f"coalesce({code}.code, -1) AS {quoted(name)}")
         return exprs, joins
+
+    def _alike(self, name: str, kind: str) -> None:
+        """Raises:
+        DataError: a column is text in the earlier import and numbers here, or the reverse.
+        """
+        if self.codes is None or name not in columns_of(self.codes.parent) or name in (*CODED, *self.map.privileged):
+            return
+        number = kind in WHOLE or (kind.startswith(NUMBERS) and name not in ("user_id", "item_id"))
+        if number == (self.codes / f"{name}.parquet").is_file():
+            now, then = ("numbers", "text") if number else ("text", "numbers")
+            raise DataError(
+                f"'{name}' is {now} here and {then} in {self.codes.parent}, so that its codes cannot stay; import all "
+                f"files anew, or make it {then} by an expression (sql) of the map."
+            )
 
 
 def _read(files: Sequence[Path], form: LogMap | Items, more: str = "") -> str:

@@ -146,7 +146,7 @@ def test_the_server_gives_what_the_model_gives(folder):
             ({"row": 1}, "as JSON"),
             ({"rows": [{"user_id": 1}]}, "a row lacks"),
             ({"rows": [{**rows[0], "price": "dear"}]}, "'price' holds something that is no number"),
-            ({"rows": [{**rows[0], "user_id": 2**70}]}, "'user_id' holds something that is no id"),
+            ({"rows": [{**rows[0], "hour": 2**70}]}, "'hour' holds something that is no id"),
             ({"rows": [{**rows[0], "history_item": 3}]}, "must be a list in every row"),
             ({"rows": [{**rows[0], "history_item": ["s-1"] * 99}]}, "must be equally long"),
         ):
