@@ -12,7 +12,7 @@ import torch
 from pydantic import ValidationError
 
 from recommend.config import ConfigError, ModelConfig, TrainConfig
-from recommend.data.codes import marks, same_codes
+from recommend.data.codes import code_file, marks, same_codes
 from recommend.data.content_join import Contents
 from recommend.data.knowledge import KnowledgeStore
 from recommend.data.parquet import DataError, ParquetStream
@@ -65,6 +65,8 @@ def plan(
     """
     split = last_days(log, test_days, valid_days=1 if config.epochs > 1 else 0)
     declared = declared_features(log)
+    if declared is not None:
+        _one_code_each(log, declared)
     if declared is not None and PRIVILEGED in reads_along(model.name):
         model = model.changed([f"privileged={_privileged(log)}"])
     run = RunConfig(
@@ -91,6 +93,19 @@ def declared_features(log: Path) -> FeatureMap | None:
     """What an imported log declares that models read; None for a log of the marketplace's own tables."""
     path = Path(log) / FEATURES
     return FeatureMap.read(path) if path.exists() else None
+
+
+def _one_code_each(log: Path, declared: FeatureMap) -> None:
+    """Raises:
+    DataError: two columns share a table, and the same number is another text in each.
+    """
+    for table in {f.vocabulary for f in declared.features}:
+        of = sorted({f.coded for f in declared.features if f.vocabulary == table and f.coded})
+        if len(of) > 1 and any(code_file(log, name).is_file() for name in of):
+            raise DataError(
+                f"'{of[0]}' and '{of[1]}' cannot share the table '{table}': their texts have codes of their own, so "
+                f"that a number means another text in each; strike out 'table' in {FEATURES}."
+            )
 
 
 def labels_of(log: Path, model: str) -> tuple[str, ...]:
