@@ -20,7 +20,7 @@ def code_file(log: Path, column: str) -> Path:
 
 
 def marks(log: Path, columns: Iterable[str]) -> dict[str, str]:
-    """What tells the codes of some columns from others: how many there are, and a digest of the texts in their order."""
+    """What tells the codes of some columns from others: how many, and a digest of the texts in their order."""
     found = {}
     for name in sorted(set(columns)):
         if code_file(log, name).is_file():
@@ -45,8 +45,8 @@ def same_codes(log: Path, known: Mapping[str, str], columns: Iterable[str]) -> N
             if len(texts) >= int(many) and _digest(texts[: int(many)]) == digest:
                 continue
         raise DataError(
-            f"the codes of '{name}' in {log} are not those on which the run was trained; import the log with --like and "
-            f"the folder of that one."
+            f"the codes of '{name}' in {log} are not those on which the run was trained; import the log with --like "
+            "and the folder of that one."
         )
 
 

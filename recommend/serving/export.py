@@ -53,7 +53,7 @@ class Program(nn.Module):
 
     @property
     def inputs(self) -> list[dict[str, Any]]:
-        """Name, type and shape of each input, in order; ``codes`` is the log's file that says which number a text is."""
+        """Name, type and shape of each input, in order; ``codes``: the log's file with the number of each text."""
         found: list[dict[str, Any]] = []
         for f in self.plain:
             shape = ["rows", f.size] if f.kind == "vector" else ["rows"]

@@ -115,9 +115,9 @@ class Scorer:
         return Ragged(values, torch.tensor([len(cell) for cell in cells])) if listed else values
 
     def _code(self, column: str, value: Any) -> int:
-        """A raw id as the log holds it: of a column whose texts have codes the code of its text, else a whole number."""
+        """A raw id as the log holds it: the code of its text, or a whole number where there are no codes."""
         if value is None:
-            return -1
+            return 0 if column in ("single", "promotion") else -1
         if not isinstance(value, (str, int, float)) or (isinstance(value, float) and not math.isfinite(value)):
             raise TypeError(value)
         if column not in self._codes:

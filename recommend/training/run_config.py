@@ -15,8 +15,7 @@ class RunConfig(Config):
         extra: columns that only the loss reads (``reads_along``).
         train_days, test_days: days of the log, both ends included.
         log: of an imported log, what its files are (``data/schema.py``), so that another log is another run.
-        codes: of an imported log, what tells its codes of texts from others (``data/codes.py``); None: a run that was not
-            told.
+        codes: of an imported log, what tells its codes of texts from others (``data/codes.py``); None: not asked.
         start: coordinates of the run from whose weights this one goes on (``training/knowledge.py``).
         knowledge: folder of the store that a KEEP looks things up in, with the version, the width of its vectors and
             their coordinates.

@@ -8,7 +8,8 @@
     context: {city: city}                        # of the user and the page
 
 A log of events (views, purchases) gets negatives drawn; one that says for each row what followed names its ``labels``
-instead. ``other`` columns travel along and are read by no model (policy, propensity, position, bid ...).
+instead. ``single`` (limited stock) must be true or false; of a ``promotion``, nothing and 0 mean none. ``other``
+columns travel along and are read by no model (policy, propensity, position, bid ...).
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ class Items(Config):
     """A second file with facts of items; several rows of an item are one by the expressions (``last(x)``, ``min(x)``).
 
     Attributes:
-        file: beside the log, or an absolute path; ``*`` stands for any text, so that it can be several files.
+        file: beside the log; ``*`` stands for any text, so that it can be several files.
         key: its column with the item.
         by: what of the log is looked up there, if not the item.
         columns: name to expression, usable in the map as the file's own columns are.

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recommend.data.imports.maps import ALL, KINDS
+from recommend.data.imports.maps import ALL, KINDS, Negatives
 from recommend.data.imports.tables import HOUR_MS, Work, day_of, literal, quoted
 from recommend.data.schema import day_file
 from recommend.data.sequences import Past, draw_negatives
@@ -109,6 +109,8 @@ class Rows:
         rng = np.random.default_rng([rule.seed, day])
         everything = np.ones(len(item), dtype=bool)
         drawn = draw_negatives(item, None, everything, own, rule.count, rule.rule, rng)
+        if len(row := np.flatnonzero((item[drawn] == item[:, None]).any(1))):
+            drawn[row] = _others(item, row, rule, rng)
         return np.concatenate([own[:, None], drawn], 1)
 
     def _histories(
@@ -126,6 +128,17 @@ class Rows:
         if self.clock:
             age = (np.repeat(time, length) - arrays["time_ms"][at]) / np.float32(HOUR_MS)
             yield "history_age_h", pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(age, pa.float32()))
+
+
+def _others(item: np.ndarray, row: np.ndarray, rule: Negatives, rng: np.random.Generator) -> np.ndarray:
+    """(rows, count) negatives by the rule of events whose item is nearly the day's only one, drawn from the rest."""
+    order = np.argsort(item, kind="stable")
+    if rule.rule == "uniform":
+        order = order[np.unique(item[order], return_index=True)[1]]
+    low, high = (np.searchsorted(item[order], item[row], side)[:, None] for side in ("left", "right"))
+    place = (rng.random((len(row), rule.count)) * (len(order) - (high - low))).astype(np.int64)
+    found: np.ndarray = order[np.where(place < low, place, place + high - low)]
+    return found
 
 
 def _packed(columns: list[np.ndarray]) -> pa.Array:

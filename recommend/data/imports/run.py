@@ -129,9 +129,11 @@ def sentences(report: dict[str, Any]) -> list[str]:
     ]
     empty = ", ".join(f"{name} {n:,}" for name, n in report["empty"].items())
     unmoved = ", ".join(f"{name} {n:,}" for name, n in report["unreadable_moments"].items())
+    alone = report["alone"]
     return [
         *lines,
-        *([f"empty values (ids read as -1, numbers as 0): {empty}"] if empty else []),
+        *([f"empty values (ids read as -1, numbers, stock and promotions as 0): {empty}"] if empty else []),
+        *([f"events of days with one item, from which no negative can be drawn: {alone:,}"] if alone else []),
         *([f"labels whose moment cannot be read count from their row on: {unmoved}"] if unmoved else []),
     ]
 
@@ -161,7 +163,13 @@ def _usable(work: Work) -> None:
             raise DataError(
                 f"'{name}' is {'false' if ones == 0 else 'true'} in every row; nothing can be learned from it."
             )
-    if not work.value("SELECT count(*) FROM shown"):
+    shown, alone = work.value("SELECT count(*) FROM shown"), work.alone()
+    if alone > shown:
+        raise DataError(
+            f"{alone:,} of {shown + alone:,} events lie on days with one item, among which no negative can be "
+            "drawn; join days by 'day' of the map, or leave out the sparse ones."
+        )
+    if not shown:
         raise DataError(f"no row is one of {', '.join(m.positive)}; look at 'behaviour' and 'positive' of the map.")
     if work.value("SELECT count(DISTINCT item_id) FROM shown") < 2:
         raise DataError("there is one item only; nothing can be learned from it.")
@@ -202,6 +210,7 @@ def _report(work: Work, rows: Rows) -> dict[str, Any]:
         "behaviours": {} if shown else {str(k): int(n) for k, n in behaviours},
         "empty": empty,
         "unreadable_moments": unmoved,
+        "alone": work.alone(),
         "users": users,
         "items": items,
         "days": len(rows.days),

@@ -27,6 +27,7 @@ MEMORY = "3GB"  # of DuckDB, which uses the disk for more
 PARQUET, ARROW = (".parquet", ".pq"), (".feather", ".arrow")  # by the file's name; any other one is a CSV
 WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "BOOLEAN")
 NUMBERS = ("FLOAT", "DOUBLE", "DECIMAL")
+FLAGS = ("true", "1", "1.0", "false", "0", "0.0")
 FAULTS = {  # in the order in which a row is asked; the import's own columns begin with "_", which no map's may
     "no user": "user_id IS NULL",
     "no item": "item_id IS NULL",
@@ -76,6 +77,8 @@ class Work:
         if self.map.items is None:
             return []
         named = self.files[0].parent / self.map.items.file
+        if named.parent.resolve() != self.files[0].parent.resolve():
+            raise DataError(f"the map names {self.map.items.file} for the items, which must lie beside the log.")
         found = sorted(named.parent.glob(named.name))
         if not found:
             raise DataError(f"there is no file {named}, which the map names for the items.")
@@ -93,9 +96,19 @@ class Work:
         """Whether a step was done."""
         return bool(self.value(f"SELECT count(*) FROM duckdb_tables() WHERE table_name = {literal(table)}"))
 
+    def one(self, statement: str) -> duckdb.DuckDBPyConnection:
+        """Executes a statement that holds expressions of the map.
+
+        Raises:
+            DataError: an expression ends the statement and begins another one, which could write.
+        """
+        if len(self.con.extract_statements(statement)) != 1:
+            raise DataError("the log does not fit its map: an expression of the map holds more than one statement.")
+        return self.con.execute(statement)
+
     def kinds(self, table: str) -> dict[str, str]:
         """Column to type."""
-        rows = self.con.execute(f"DESCRIBE {table}").fetchall()
+        rows = self.one(f"DESCRIBE {table}").fetchall()
         return {str(row[0]): str(row[1]) for row in rows}
 
     # The steps
@@ -121,7 +134,7 @@ class Work:
         }  # fmt: skip
         listed = ", ".join(f"{e} AS {quoted(n)}" for n, e in chosen.items())
         self.con.execute("BEGIN")
-        self.con.execute(f"CREATE TABLE raw AS SELECT row_number() OVER () - 1 AS _n, {listed} FROM {source}")
+        self.one(f"CREATE TABLE raw AS SELECT row_number() OVER () - 1 AS _n, {listed} FROM {source}")
         rejects = "SELECT count(DISTINCT (file_id, line)) FROM reject_errors" if self._csv else "SELECT 0"
         self.con.execute(f"CREATE TABLE unread AS {rejects}")
         self.con.execute("COMMIT")
@@ -188,7 +201,6 @@ class Work:
         if self.map.labels:
             self.con.execute("CREATE OR REPLACE VIEW shown AS SELECT * FROM events")
             return
-        positive = ", ".join(map(literal, self.map.positive))
         columns, joins = [f"true AS {quoted(self.map.label)}"], ""
         for kind in self.follow:
             columns.append(f"f_{kind}.time_ms IS NOT NULL AS {quoted(kind)}")
@@ -200,8 +212,24 @@ class Work:
             )
         self.con.execute(
             f"CREATE TABLE shown AS SELECT e.*, {', '.join(columns)} FROM events e {joins} "
-            f"WHERE e._behaviour IN ({positive}) ORDER BY e.time_ms, e._n"
+            f"WHERE {self._positive} AND e.day NOT IN ({self._alone}) ORDER BY e.time_ms, e._n"
         )
+
+    def alone(self) -> int:
+        """Events of days on which all show one item, so that there is no negative: they become no rows."""
+        return (
+            0
+            if self.map.labels
+            else self.value(f"SELECT count(*) FROM events WHERE {self._positive} AND day IN ({self._alone})")
+        )
+
+    @property
+    def _positive(self) -> str:
+        return f"_behaviour IN ({', '.join(map(literal, self.map.positive))})"
+
+    @property
+    def _alone(self) -> str:
+        return f"SELECT day FROM events WHERE {self._positive} GROUP BY day HAVING min(item_id) = max(item_id)"
 
     @cached_property
     def follow(self) -> list[str]:
@@ -325,17 +353,21 @@ class Work:
             self._alike(name, kind)
             if name in self.map.privileged:
                 exprs.append(f"{_finite(f'TRY_CAST({at} AS FLOAT)')} AS {quoted(name)}")
+            elif name == "single":
+                exprs.append(f"{self._flag(at)} AS single")
             elif name in CODED:
                 cases = " ".join(f"WHEN {literal(v)} THEN {i}" for i, v in enumerate(CODED[name]))
                 exprs.append(f"CAST(CASE {at} {cases} ELSE -1 END AS INTEGER) AS {name}")
             elif kind in WHOLE:
-                exprs.append(f"coalesce(CAST({at} AS BIGINT), -1) AS {quoted(name)}")
+                none = 0 if name == "promotion" else -1
+                exprs.append(f"coalesce(CAST({at} AS BIGINT), {none}) AS {quoted(name)}")
             elif kind.startswith(NUMBERS) and name not in ("user_id", "item_id"):
                 exprs.append(f"{_finite(f'CAST({at} AS FLOAT)')} AS {quoted(name)}")
             else:
                 code = quoted(f"code_{name}")
-                text = f"CAST({at} AS VARCHAR)"
-                found = f"SELECT DISTINCT {text} AS value FROM judged j WHERE _fault IS NULL AND {at} IS NOT NULL"
+                first = 1 if name == "promotion" else 0  # a promotion of number 0 is none
+                text = f"nullif(CAST({at} AS VARCHAR), '')" if first else f"CAST({at} AS VARCHAR)"
+                found = f"SELECT DISTINCT {text} AS value FROM judged j WHERE _fault IS NULL AND {text} IS NOT NULL"
                 known = self.codes / f"{name}.parquet" if self.codes is not None else None
                 if known is not None and known.is_file():
                     self.con.execute(
@@ -343,19 +375,41 @@ class Work:
                     )
                 else:
                     self.con.execute(f"CREATE TABLE {code} (value VARCHAR, code BIGINT)")
-                more = f"(SELECT coalesce(max(code), -1) FROM {code}) + row_number() OVER (ORDER BY value)"
+                more = f"(SELECT coalesce(max(code), {first - 1}) FROM {code}) + row_number() OVER (ORDER BY value)"
                 self.con.execute(
                     f"INSERT INTO {code} SELECT value, {more} FROM ({found} EXCEPT SELECT value FROM {code})"
                 )
                 joins += f" LEFT JOIN {code} ON {code}.value = {text}"
-                exprs.append(f"coalesce({code}.code, -1) AS {quoted(name)}")
+                exprs.append(f"coalesce({code}.code, {first - 1}) AS {quoted(name)}")
         return exprs, joins
+
+    def _flag(self, at: str) -> str:
+        """Limited stock as 1, everything else as 0.
+
+        Raises:
+            DataError: something is neither, such as a text that only people can read.
+        """
+        text = f"lower(CAST({at} AS VARCHAR))"
+        known = ", ".join(map(literal, FLAGS))
+        odd = self.con.execute(
+            f"SELECT any_value({text}) FROM judged j WHERE _fault IS NULL AND {text} NOT IN ({known})"
+        )
+        if (found := odd.fetchall()[0][0]) is not None:
+            raise DataError(
+                f"'single' says which things are of limited stock and must be true or false (1 or 0), not '{found}'; "
+                "an expression (sql) of the map can say so."
+            )
+        return f"CAST(coalesce({text} IN ({', '.join(map(literal, FLAGS[:3]))}), false) AS BIGINT)"
 
     def _alike(self, name: str, kind: str) -> None:
         """Raises:
         DataError: a column is text in the earlier import and numbers here, or the reverse.
         """
-        if self.codes is None or name not in columns_of(self.codes.parent) or name in (*CODED, *self.map.privileged):
+        if (
+            self.codes is None
+            or name not in columns_of(self.codes.parent)
+            or name in (*CODED, "single", *self.map.privileged)
+        ):
             return
         number = kind in WHOLE or (kind.startswith(NUMBERS) and name not in ("user_id", "item_id"))
         if number == (self.codes / f"{name}.parquet").is_file():

@@ -11,10 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from recommend.config import ModelConfig, TrainConfig
 from recommend.data.imports.maps import LogMap
 from recommend.data.imports.run import import_log, sentences
 from recommend.data.parquet import DataError
 from recommend.data.schema import table_files
+from recommend.training.runs import plan
 
 START = 1_700_000_000
 PLAIN = {"user": "u", "item": "i", "time": {"column": "t", "unit": "s"}}
@@ -88,3 +90,56 @@ def test_a_label_without_a_readable_moment_counts_from_its_row_and_is_said(tmp_p
     columns["at"] = [None if at is None else at * 1000 for at in columns["at"]]
     with pytest.raises(DataError, match="'order' is true in 67 rows, and none of their moments can be read"):
         bring(tmp_path / "unit.parquet", columns, **of)
+
+
+@pytest.mark.parametrize("rule", ["popular", "uniform"])
+def test_a_negative_is_never_its_own_positive(tmp_path, rule):
+    """One item has nearly all events of a day; another day has one item only, and becomes no rows."""
+    columns = {"u": [k % 9 for k in range(600)], "i": [7] * 600, "t": [START + 10 * k for k in range(600)]}
+    columns["i"][100], columns["i"][200] = 8, 9
+    columns["t"][500:] = [START + 5 * 86_400 + k for k in range(100)]
+    report, out = bring(tmp_path / "log.parquet", columns, negatives={"rule": rule})
+    items = np.asarray(table(out)["item_id"]).reshape(-1, 2)
+    assert (items[:, 0] != items[:, 1]).all()
+    assert (len(items), report["alone"]) == (500, 100)
+    assert any("one item" in line for line in sentences(report))
+    columns["t"] = [START + 86_400 * k for k in range(600)]
+    with pytest.raises(DataError, match="600 of 600 events lie on days with one item"):
+        bring(tmp_path / "sparse.parquet", columns)
+
+
+def test_an_expression_is_one_statement_and_items_lie_beside_the_log(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("u,i,t\n" + "".join(f"{k % 9},{k % 7},{START + k * 99}\n" for k in range(90)))
+    before, write = path.read_text(), f"COPY (SELECT 'gone') TO '{path}' (USE_TMP_FILE false)"
+    items = {"file": "log.csv", "key": "i", "columns": {"x": f"1); {write}; SELECT (1"}}
+    for change in ({"user": {"sql": f"1); {write}; SELECT (1"}}, {"where": f"true; {write}"}, {"items": items}):
+        with pytest.raises(DataError, match="does not fit its map"):
+            bring(path, None, **change)
+        assert path.read_text() == before
+    for file in ("/etc/host*", "../log.csv"):
+        with pytest.raises(DataError, match="must lie beside the log"):
+            bring(path, None, items={**items, "file": file})
+
+
+def test_limited_stock_and_promotions_mean_what_they_say(tmp_path):
+    some = ["", None, "xmas", "black friday"]
+    columns = {**log(), "s": [[True, False, None][k % 3] for k in range(200)], "p": [some[k % 4] for k in range(200)]}
+    labels = {"labels": {"click": {"sql": "i > '15'"}}, "target": {"single": "s"}, "context": {"promotion": "p"}}
+    report, out = bring(tmp_path / "log.parquet", columns, **labels)
+    assert report["empty"] == {"single": 66, "promotion": 50}
+    rows = table(out)
+    assert np.bincount(rows["single"]).tolist() == [133, 67]
+    assert np.bincount(rows["promotion"]).tolist() == [100, 50, 50], "0 is none"
+    columns["s"] = ["limited", "normal"] * 100
+    with pytest.raises(DataError, match=r"'single' .* must be true or false \(1 or 0\), not '(limited|normal)'"):
+        bring(tmp_path / "texts.parquet", columns, **labels)
+
+
+def test_texts_with_codes_of_their_own_share_no_table(tmp_path):
+    columns = {**log(), "b": ["Nike", "Puma"] * 100, "seen": ["Zara", "Nike"] * 100}
+    _, out = bring(tmp_path / "log.parquet", columns, target={"brand": "b"}, context={"brand_seen": "seen"})
+    path = out / "features.yaml"
+    path.write_text(path.read_text().replace("column: brand_seen\n", "column: brand_seen\n  table: brand\n"))
+    with pytest.raises(DataError, match="'brand' and 'brand_seen' cannot share the table 'brand'"):
+        plan(out, ModelConfig(name="dnn"), TrainConfig(threads=1), ("click",), 1)

@@ -50,12 +50,21 @@ def test_an_id_is_looked_up_as_it_stood_in_the_files(folder):
     row = {"user_id": "110.0", "item_id": "17", "cat": 1001, "hour": 3, "history_item": ["5", 7]}
 
     def read(**change):
-        return {n: (c if n != "history_item" else c.values).tolist() for n, c in scorer.batch([{**row, **change}]).items()}
+        return {
+            n: (c if n != "history_item" else c.values).tolist() for n, c in scorer.batch([{**row, **change}]).items()
+        }
 
     plain = read()
     assert plain["item_id"] == [items.index("17")]
     assert plain["history_item"] == [items.index("5"), items.index("7")]
-    for same in ({"item_id": 17}, {"item_id": 17.0}, {"user_id": 110}, {"user_id": "110"}, {"cat": "1001"}, {"hour": 3.0}):
+    for same in (
+        {"item_id": 17},
+        {"item_id": 17.0},
+        {"user_id": 110},
+        {"user_id": "110"},
+        {"cat": "1001"},
+        {"hour": 3.0},
+    ):
         assert read(**same) == plain, same
     assert plain["user_id"] == [users.index("110.0")]
     assert read(item_id=2**70)["item_id"] == read(item_id=None)["item_id"] == [-1]
@@ -72,7 +81,7 @@ def test_a_log_with_other_codes_is_refused(folder):
     more = {n: [*v, v[0]] for n, v in columns.items()}
     more["i"][-1], more["u"][-1] = "0", 1.0
     anew, alike = bring(root, "anew", more), bring(root, "alike", more, like=root / "log")
-    with pytest.raises(DataError, match="codes of 'user_id' in .* are not those on which the run was trained.*--like"):
+    with pytest.raises(DataError, match=r"codes of 'user_id' in .* are not those on which the run was trained.*--like"):
         Scorer(root / "run", anew)
     Scorer(root / "run", alike)
     older = read_run(root / "run").model_copy(update={"codes": None})
@@ -83,7 +92,7 @@ def test_a_log_with_other_codes_is_refused(folder):
 def test_like_refuses_a_column_that_was_numbers_and_is_text(folder):
     root, columns = folder
     texts = {**columns, "n": [f"c{n}" for n in columns["n"]]}
-    with pytest.raises(DataError, match="'cat' is text here and numbers in .*import all files anew"):
+    with pytest.raises(DataError, match=r"'cat' is text here and numbers in .*import all files anew"):
         bring(root, "texts", texts, like=root / "log")
     with pytest.raises(DataError, match="'item_id' is numbers here and text in"):
         bring(root, "numbers", {**columns, "i": list(range(300))}, like=root / "log")
