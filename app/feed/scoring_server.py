@@ -44,6 +44,7 @@ class Asked:
 def application(scorer: Scorer) -> FastAPI:
     """The server around a scorer."""
     waiting: asyncio.Queue[Asked] = asyncio.Queue(MOST_WAITING)
+    room = asyncio.Semaphore(MOST_WAITING)  # from a request's first byte to its answer
 
     @contextlib.asynccontextmanager
     async def working(_: FastAPI) -> AsyncIterator[None]:
@@ -60,16 +61,19 @@ def application(scorer: Scorer) -> FastAPI:
 
     @app.post("/score")
     async def score(request: Request) -> JSONResponse:
+        if room.locked():
+            return JSONResponse({"error": "too many requests wait; come again."}, 503, {"Retry-After": "1"})
+        async with room:
+            return await scored(request)
+
+    async def scored(request: Request) -> JSONResponse:
         try:
             rows = await _rows(request)
             columns = await asyncio.to_thread(scorer.batch, rows)
         except DataError as error:
             return JSONResponse({"error": str(error)}, 400)
         answer: asyncio.Future[list[dict[str, float]]] = asyncio.get_running_loop().create_future()
-        try:
-            waiting.put_nowait(Asked(columns, len(rows), answer))
-        except asyncio.QueueFull:
-            return JSONResponse({"error": "too many requests wait; come again."}, 503, {"Retry-After": "1"})
+        waiting.put_nowait(Asked(columns, len(rows), answer))  # there is room for as many as are let in
         try:
             return JSONResponse({"scores": await answer})
         except Exception:  # of the model; the server goes on

@@ -15,13 +15,14 @@ from recommend.data.codes import code_file
 from recommend.errors import RecommendError
 from recommend.features.encoders import Encoders, with_crosses
 from recommend.features.feature_map import Feature
-from recommend.features.ragged import Column, Ragged, slice_batch, tensor_of
+from recommend.features.ragged import Batch, Column, Ragged, slice_batch, tensor_of
 from recommend.serving.scorer import Scorer
 from recommend.training.input_specs import input_spec
 from recommend.training.runs import ENCODERS
 
 Format = Literal["pt2", "onnx"]
 TRIED = 64  # rows with which the program is traced, and compared with the model
+FEWEST = 12
 CLOSE = 1e-5
 
 
@@ -107,9 +108,9 @@ def export(scorer: Scorer, out: Path, form: Format = "pt2") -> dict[str, Any]:
     """
     if out.exists():
         raise ConfigError(f"{out} is there already; name another file.")
-    program = Program(scorer, form).eval()
-    rows = _rows(scorer)
-    one, two = program.arguments(slice_batch(rows, 0, TRIED)), program.arguments(slice_batch(rows, TRIED, 3 * TRIED))
+    program = Program(scorer, form).cpu().eval()
+    rows, many = _rows(scorer)
+    one, two = (program.arguments(slice_batch(rows, *ends)) for ends in ((0, many // 3), (many // 3, many)))
     auto = torch.export.Dim.AUTO
     shapes = tuple({0: auto} for _ in one)
     try:
@@ -139,16 +140,31 @@ def _type(feature: Feature) -> str:
     return "int64" if feature.kind == "id" and not feature.bucketed else "float32"
 
 
-def _rows(scorer: Scorer) -> dict[str, Column]:
-    """Raw rows of the log's held-back days, cut as the model reads them."""
+def _rows(scorer: Scorer) -> tuple[dict[str, Column], int]:
+    """Raw rows of the log's held-back days, cut as the model reads them, and how many; those of the training days where
+    there are few.
+
+    Raises:
+        ExportFailed: there are too few to trace the program with some and to compare it on others.
+    """
     from recommend.data.parquet import ParquetStream
     from recommend.data.schema import table_files
 
-    files = table_files(scorer.log, "impression", *scorer.days.test)
     features = scorer.features.features
-    batch = next(iter(ParquetStream(files, list(dict.fromkeys(c for f in features for c in f.sources)), 3 * TRIED)))
+    columns = list(dict.fromkeys(c for f in features for c in f.sources))
+    batch: Batch = {}
+    many = 0
+    for days in (scorer.days.test, scorer.days.train):
+        if many < 3 * TRIED:
+            found = next(iter(ParquetStream(table_files(scorer.log, "impression", *days), columns, 3 * TRIED)), batch)
+            if found and len(found[columns[0]]) > many:
+                batch, many = found, len(found[columns[0]])
+    if many < FEWEST:
+        raise ExportFailed(
+            f"{scorer.log} has {many} rows of the run's days; an export is compared on {FEWEST} or more."
+        )
     long = {f.column: f.max_length for f in features if f.role == "history"}
-    return {n: c.last(long[n]) if isinstance(c, Ragged) and n in long else c for n, c in batch.items()}
+    return {n: c.last(long[n]) if isinstance(c, Ragged) and n in long else c for n, c in batch.items()}, many
 
 
 def _pt2(traced: torch.export.ExportedProgram, path: Path, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

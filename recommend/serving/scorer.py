@@ -51,6 +51,7 @@ class Scorer:
         self.model.to(device).eval()
         self.features = self.model.features
         self._codes: dict[str, dict[str, int] | None] = {}
+        self._texts: dict[str, pa.Array] = {}
 
     def __call__(self, batch: Batch) -> dict[str, np.ndarray]:
         """(rows,) float32 probabilities by task, of raw columns of the log."""
@@ -59,7 +60,8 @@ class Scorer:
         return {name: value.float().numpy() for name, value in found.items()}
 
     def scores(self, first: int, last: int) -> Iterator[pa.Table]:
-        """Scores of the log's rows of some days, in their order: the columns ``KEPT`` and ``p_TASK``.
+        """Scores of the log's rows of some days, in their order: the columns ``KEPT``, ids as they stood in the log's
+        files, and ``p_TASK``.
 
         Raises:
             DataError: there are no such rows.
@@ -73,7 +75,16 @@ class Scorer:
         columns = list(dict.fromkeys([*inputs, *kept, *([of] if of else [])]))
         for batch in asked(ParquetStream(files, columns, EVALUATED_ROWS), of):
             told = {f"p_{name}": pa.array(p) for name, p in self(batch).items()}
-            yield pa.table({**{n: pa.array(array_of(batch[n])) for n in kept}, **told})
+            yield pa.table({**{n: self._as_written(n, array_of(batch[n])) for n in kept}, **told})
+
+    def _as_written(self, column: str, ids: np.ndarray) -> pa.Array:
+        """Ids as the log's files had them: texts where these have codes."""
+        path = code_file(self.log, column)
+        if not path.is_file():
+            return pa.array(ids)
+        if column not in self._texts:
+            self._texts[column] = pq.read_table(path).sort_by("code")["value"].combine_chunks()
+        return self._texts[column].take(pa.array(ids, mask=ids < 0))
 
     def batch(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
         """Rows as somebody sends them, to columns: texts are looked up in the log's codes, what is new is unknown.
@@ -108,6 +119,8 @@ class Scorer:
         try:
             if number:
                 values = torch.tensor([0.0 if v is None else float(v) for v in flat], dtype=torch.float32)
+                if not values.isfinite().all():
+                    raise ValueError("not finite")
             else:
                 values = torch.tensor([self._code(feature.match or name, v) for v in flat], dtype=torch.int64)
         except (TypeError, ValueError, OverflowError, RuntimeError) as error:

@@ -25,6 +25,7 @@ from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 from recommend.config import Config, ConfigError
 from recommend.data.schema import CHANNELS, ENTITIES, POLICIES
 from recommend.data.sequences import Rule
+from recommend.features.feature_map import FORBIDDEN
 
 FOLDER = Path(__file__).parents[1] / "maps"
 KINDS = ("click", "cart", "favourite", "order", "refund")
@@ -167,6 +168,8 @@ class LogMap(Config):
             raise ValueError(f"column {twice[0]} has two meanings; rename it")
         if odd := [n for n in names if not n.strip() or set("./") & set(n)]:
             raise ValueError(f"'{odd[0]}' is no name of a column; leave out '.' and '/'")
+        if late := sorted({*self.target, *self.context} & FORBIDDEN):
+            raise ValueError(f"{late[0]} is known after the request, so that no model may read it; use 'other'")
         known = (*(self.labels or KINDS), ALL)
         if late := [n for n, label in self.labels.items() if label.at is not None and n in self.history]:
             raise ValueError(f"{late[0]} follows later than its row, so that a history cannot hold it; use 'all'")

@@ -29,7 +29,8 @@ VERSION = 2  # of what an import writes; part of what makes two imports the same
 FEATURES, REPORT = "features.yaml", "report.json"
 
 # What DuckDB says of a disk or a memory that is full, a failed commit among it; all else is about the log.
-STOPPED = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException, duckdb.FatalException)
+STOPPED = (duckdb.OutOfMemoryException, duckdb.TransactionException, duckdb.FatalException)
+FULL = ("No space left", "too large", "quota", "write", "sync")  # of its errors of files, those of a disk that is full
 
 
 class ImportFailed(RecommendError):
@@ -81,12 +82,12 @@ def import_log(
             out.rmdir()
         (beside / "out").rename(out)
         shutil.rmtree(beside)
-    except (*STOPPED, OSError) as error:
-        raise ImportFailed(
-            f"the import stopped ({_first(error)}); if the disk is full, make room and give the same command again: it "
-            f"goes on from {beside}, or delete that folder."
-        ) from error
-    except (duckdb.Error, DataError) as error:
+    except (duckdb.Error, DataError, pa.ArrowException, OSError) as error:
+        if _stopped(error):
+            raise ImportFailed(
+                f"the import stopped ({_first(error)}); if the disk is full, make room and give the same command again: "
+                f"it goes on from {beside}, or delete that folder."
+            ) from error
         shutil.rmtree(beside)
         if isinstance(error, DataError):
             raise
@@ -254,6 +255,13 @@ def _readable(file: Path) -> None:
             pq.read_metadata(file)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{file} is damaged or no Parquet file ({_first(error)}); copy it again.") from error
+
+
+def _stopped(error: Exception) -> bool:
+    """Whether the machine failed, and not the log: then what is done stays."""
+    if isinstance(error, duckdb.IOException):
+        return any(said in str(error) for said in FULL)
+    return isinstance(error, STOPPED) or (isinstance(error, OSError) and error.errno is not None)
 
 
 def _first(error: Exception) -> str:

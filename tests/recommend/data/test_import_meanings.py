@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import time
 from datetime import UTC, datetime, timedelta
@@ -10,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import feather
 
-from recommend.config import ModelConfig, TrainConfig
+from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.imports.maps import LogMap
 from recommend.data.imports.run import import_log, sentences
 from recommend.data.parquet import DataError
@@ -143,3 +145,21 @@ def test_texts_with_codes_of_their_own_share_no_table(tmp_path):
     path.write_text(path.read_text().replace("column: brand_seen\n", "column: brand_seen\n  table: brand\n"))
     with pytest.raises(DataError, match="'brand' and 'brand_seen' cannot share the table 'brand'"):
         plan(out, ModelConfig(name="dnn"), TrainConfig(threads=1), ("click",), 1)
+
+
+def test_files_that_are_cut_and_columns_that_come_too_late_are_the_logs_fault(tmp_path):
+    """Nothing is left, since the same command would fail again."""
+    path, text = (
+        tmp_path / "log.csv.gz",
+        "u,i,t\n" + "".join(f"{k * k % 9},{k % 7},{START + k * k}\n" for k in range(9000)),
+    )
+    path.write_bytes(gzip.compress(text.encode())[:20_000])
+    feather.write_feather(pa.table(log()), tmp_path / "log.feather")
+    whole = (tmp_path / "log.feather").read_bytes()
+    (tmp_path / "log.feather").write_bytes(whole[: len(whole) // 2])
+    for cut in (path, tmp_path / "log.feather"):
+        with pytest.raises(DataError, match="does not fit its map"):
+            bring(cut, None)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["log.csv.gz", "log.feather"]
+    with pytest.raises(ConfigError, match="dwell_s is known after the request"):
+        LogMap.of({**PLAIN, "context": {"dwell_s": "d"}})

@@ -373,7 +373,7 @@ def test_an_import_like_another_keeps_its_codes(tmp_path):
 
 
 def test_days_of_a_map_are_whole_numbers_from_0_on(tmp_path):
-    log = {"u": [1, 1, 2, 2], "i": [5, 6, 5, 6], "at": [0, 1, 2, 3], "d": [0, None, -3, 1]}
+    log = {"u": [1, 1, 2, 2, 1, 2], "i": [5, 6, 5, 6, 6, 5], "at": [0, 1, 2, 3, 4, 5], "d": [0, None, -3, 1, 0, 1]}
     wanted = {"user": "u", "item": "i", "time": {"column": "at", "unit": "step"}, "day": "d"}
     report = bring(parquet(tmp_path / "log.parquet", log), LogMap.of(wanted), tmp_path / "out")
     assert report["dropped"] == {"no day (a whole number from 0 on)": 2}

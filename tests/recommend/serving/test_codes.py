@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fastapi.testclient import TestClient
 
+from app.feed import scoring_server
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.imports.maps import LogMap
 from recommend.data.imports.run import import_log
 from recommend.data.parquet import DataError
-from recommend.serving.export import Program
-from recommend.serving.scorer import Scorer
+from recommend.features.feature_map import Feature
+from recommend.serving.export import Program, export
+from recommend.serving.scorer import Scorer, score_log
 from recommend.training.runs import plan, read_run, train_run
 
 MAP = LogMap.of({"user": "u", "item": "i", "time": {"column": "t", "unit": "s"}, "target": {"cat": "n"}, "longest": 3})
@@ -96,3 +102,45 @@ def test_like_refuses_a_column_that_was_numbers_and_is_text(folder):
         bring(root, "texts", texts, like=root / "log")
     with pytest.raises(DataError, match="'item_id' is numbers here and text in"):
         bring(root, "numbers", {**columns, "i": list(range(300))}, like=root / "log")
+
+
+def test_scores_bring_the_ids_of_the_files(folder, tmp_path):
+    root, columns = folder
+    score_log(Scorer(root / "run", root / "log"), tmp_path / "scores.parquet", (0, 3))
+    found = pq.read_table(tmp_path / "scores.parquet")
+    assert set(found["item_id"].to_pylist()) <= set(columns["i"])
+    assert set(found["user_id"].to_pylist()) <= {str(u) for u in columns["u"]}
+
+
+def test_few_rows_held_back_are_helped_out_by_those_of_training(tmp_path):
+    columns = {"u": [k % 5 for k in range(130)], "i": [k % 7 for k in range(130)], "n": [1] * 130}
+    columns["t"] = [1_700_000_000 + 900 * k + (5 * 86_400 if k > 125 else 0) for k in range(130)]
+    log = bring(tmp_path, "log", columns)
+    run = plan(log, ModelConfig(name="dnn", mlp=(4,), embedding=2), TrainConfig(threads=1), ("click",), 1)
+    train_run(log, run, tmp_path / "run")
+    assert export(Scorer(tmp_path / "run", log), tmp_path / "model.pt2")["model"] == "dnn"
+
+
+def test_numbers_that_are_none_are_refused_and_one_too_many_comes_again(folder, monkeypatch):
+    root, _ = folder
+    scorer = Scorer(root / "run", root / "log")
+    row = {"user_id": "110.0", "item_id": "17", "cat": 1001, "hour": 3, "history_item": []}
+    price = Feature(column="price", role="target", kind="number")
+    for cell in (float("inf"), float("nan"), "nan", 1e300):
+        with pytest.raises(DataError, match="'price' holds something that is no number"):
+            scorer._column(price, [1.0, cell])
+    plain, began = Scorer.__call__, threading.Event()
+
+    def slow(self, batch):
+        began.set()
+        time.sleep(0.5)
+        return plain(self, batch)
+
+    monkeypatch.setattr(Scorer, "__call__", slow)
+    monkeypatch.setattr(scoring_server, "MOST_WAITING", 1)
+    with TestClient(scoring_server.application(scorer)) as client, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(client.post, "/score", json={"rows": [row]})
+        assert began.wait(30)
+        assert client.post("/score", content=b"not even read").status_code == 503
+        assert first.result().status_code == 200
+        assert client.post("/score", json={"rows": [row]}).status_code == 200
