@@ -37,7 +37,7 @@ def register(
     )
     compare("--out", type=Path, required=True, metavar="DIR", help="gets one run a model and seed, and compare.json")
     compare(
-        "--seeds", type=number(int, 1), default=1, metavar="N", help="trained so often; means over all (default: 1)"
+        "--seeds", type=number(int, 1), default=3, metavar="N", help="trained so often; means over all (default: 3)"
     )
     compare("--by", choices=("user", "day"), default="user", help="what differences are paired by (default: user)")
     compare("--test-days", type=number(int, 1), metavar="N", help="last days held back (default: a fifth of them)")

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from scipy import stats
 
 from recommend.config import ConfigError, ModelConfig, TrainConfig, nearest
 from recommend.data.parquet import DataError, ParquetStream
 from recommend.data.schema import columns_of, table_files
 from recommend.data.world.oracle import no_oracle
 from recommend.metrics.calibration import logloss
-from recommend.metrics.jackknife import FEW, Estimate, jackknife
+from recommend.metrics.jackknife import FEW, LEVEL, Estimate, jackknife
 from recommend.metrics.ranks import auc, gauc
 from recommend.models.registry import MODELS
 from recommend.training.input_specs import input_spec
@@ -61,7 +62,8 @@ def compare(
             over the seeds; the intervals are about the test rows, not about the seeds.
 
     Returns:
-        ``{label, days, rows, models: {name: {measure: estimate, "auc over FIRST": estimate, ...}}}``.
+        ``{label, days, rows, models: {name: {measure: estimate, "auc over FIRST": estimate, ...}}, holm: {name:
+        {"auc over FIRST": p, ...}}}``; ``holm`` holds p-values of the differences, for all models together.
 
     Raises:
         ConfigError: an unknown model, or less than two.
@@ -88,6 +90,7 @@ def compare(
         "by": by,
         "seeds": list(seeds),
         "models": found,
+        "holm": _holm(found),
     }
 
 
@@ -181,6 +184,27 @@ def _measured(
     return found
 
 
+def _holm(found: dict[str, dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
+    """p-values of the differences of each measure, by Holm for as many models as are compared with the first."""
+    told: dict[str, dict[str, float]] = {}
+    names = list(found)[1:]
+    for measure in [n for n in found[names[0]] if " over " in n]:
+        p = {name: _p(found[name][measure]) for name in names}
+        highest = 0.0
+        for rank, name in enumerate(sorted(names, key=p.__getitem__)):
+            highest = max(highest, min(1.0, p[name] * (len(names) - rank)))
+            told.setdefault(name, {})[measure] = highest
+    return told
+
+
+def _p(e: dict[str, float]) -> float:
+    """Of a difference that is none, by the t-distribution of its interval."""
+    half, free = (e["high"] - e["low"]) / 2, e["groups"] - 1
+    if not half > 0:
+        return 0.0 if e["value"] else 1.0
+    return float(2 * stats.t.sf(abs(e["value"]) / half * stats.t.ppf((1 + LEVEL) / 2, free), free))
+
+
 def rows(found: dict[str, Any]) -> list[str]:
     """The table, as Markdown."""
     first = next(iter(found["models"]))
@@ -193,7 +217,15 @@ def rows(found: dict[str, Any]) -> list[str]:
         over = [measures.get(f"{n} over {first}") for n in ("auc", "gauc")]
         cells += ["" if e is None else _cell(Estimate(**e), "+") for e in over]
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    groups = found["models"][first]["auc"]["groups"]
+    groups, seeds = found["models"][first]["auc"]["groups"], len(found["seeds"])
+    many = f"the mean of {seeds} seeds" if seeds > 1 else "one seed"
+    lines.append(
+        f"Intervals: 95 %, of the test rows ({found['by']}s left out in turn) for {many}; how much other seeds or other "
+        "training days would change is not in them."
+    )
+    sure = [n for n, p in found["holm"].items() if p[f"auc over {first}"] < 1 - LEVEL]
+    told = ", ".join(f"{n} (p {found['holm'][n][f'auc over {first}']:.1g})" for n in sure)
+    lines.append(f"AUC differs from that of {first} for all models together (Holm, 5 %): {told or 'none'}.")
     if groups < FEW:
         lines.append(f"The intervals rest on {groups} groups ({found['by']}s) only: take them for rough ones.")
     return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ class Missing(DataError):
 class Log:
     """The tables of a log as views of one DuckDB connection.
 
+    Of drawn negatives one a positive is looked at, so that how many were drawn moves no number.
+
     Args:
         root: the folder with the tables.
     """
@@ -33,10 +36,12 @@ class Log:
     def __init__(self, root: Path) -> None:
         self.con = duckdb.connect()
         self.columns: dict[str, list[str]] = {}
+        times = _times(root)
         for table in TABLES:
             if files := table_files(root, table):
                 names = ", ".join("'" + str(f).replace("'", "''") + "'" for f in files)
-                self.con.execute(f'CREATE VIEW "{table}" AS SELECT * FROM read_parquet([{names}])')
+                which = f" WHERE impression_id % {times} < 2" if table == "impression" and times > 2 else ""
+                self.con.execute(f'CREATE VIEW "{table}" AS SELECT * FROM read_parquet([{names}]){which}')
                 self.columns[table] = [str(row[0]) for row in self.con.execute(f'DESCRIBE "{table}"').fetchall()]
         if "impression" not in self.columns:
             raise DataError(f"there is no log in {root}; './ipl recommend import' makes one.")
@@ -62,6 +67,15 @@ class Log:
         out = np.zeros((GROUPS, len(found)))
         out[group] = np.stack([np.nan_to_num(v.astype(np.float64)) for v in found.values()], 1)
         return out
+
+
+def _times(root: Path) -> int:
+    """Rows of an imported log for each positive, drawn ones among them; 1 where none are."""
+    path = Path(root) / "report.json"
+    if not path.is_file():
+        return 1
+    report = json.loads(path.read_text(encoding="utf-8"))
+    return int(report["rows"]) // max(1, int(report["rows"]) - int(report["drawn"]))
 
 
 def estimate(sums: Floats, statistic: Callable[[Floats], float], too_few: str) -> Estimate:

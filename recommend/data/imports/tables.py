@@ -317,6 +317,11 @@ class Work:
         if items is None:
             return found
         of_item = _read(self.items_files, items)
+        given = {n.casefold() for n in self.kinds(f"SELECT * FROM {found}")}
+        if twice := [n for n in items.columns if n.casefold() in given]:
+            raise DataError(
+                f"'{twice[0]}' is a column of the log and one of the map's items; rename that of the items."
+            )
         facts = ", ".join(f"{e} AS {quoted(n)}" for n, e in items.columns.items())
         one = f"SELECT CAST({quoted(items.key)} AS VARCHAR) AS _key, {facts} FROM {of_item} GROUP BY 1"
         log = f"SELECT *, CAST({expression(items.by or self.map.item)} AS VARCHAR) AS _key FROM {found}"

@@ -18,6 +18,8 @@ from recommend.data.imports.maps import LogMap
 from recommend.data.imports.run import import_log, sentences
 from recommend.data.parquet import DataError
 from recommend.data.schema import table_files
+from recommend.phenomena.log import Log
+from recommend.phenomena.one_epoch import measure
 from recommend.training.runs import plan
 
 START = 1_700_000_000
@@ -163,3 +165,21 @@ def test_files_that_are_cut_and_columns_that_come_too_late_are_the_logs_fault(tm
     assert sorted(p.name for p in tmp_path.iterdir()) == ["log.csv.gz", "log.feather"]
     with pytest.raises(ConfigError, match="dwell_s is known after the request"):
         LogMap.of({**PLAIN, "context": {"dwell_s": "d"}})
+
+
+def test_facts_of_items_do_not_hide_behind_a_column_of_the_log(tmp_path):
+    pq.write_table(pa.table({"key": [str(k) for k in range(20)], "cat": ["real"] * 20}), tmp_path / "items.parquet")
+    items = {"file": "items.parquet", "key": "key", "columns": {"C": "any_value(cat)"}}
+    with pytest.raises(DataError, match="'C' is a column of the log and one of the map's items; rename"):
+        bring(tmp_path / "log.parquet", {**log(), "c": ["log"] * 200}, items=items, target={"category": "C"})
+
+
+def test_how_many_negatives_are_drawn_moves_no_phenomenon(tmp_path):
+    item = np.random.default_rng(0).permutation(np.repeat(np.arange(300), 4))
+    columns = {"u": np.arange(1200) % 60, "i": item, "t": START + np.arange(1200) * 300}
+    found = {}
+    for count in (1, 4):
+        _, out = bring(tmp_path / f"{count}.parquet", columns, negatives={"count": count})
+        found[count] = measure(Log(out)).value
+    assert 0.5 < found[1] < 0.9
+    assert found[4] == pytest.approx(found[1], abs=0.06)

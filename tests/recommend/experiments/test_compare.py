@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import scipy.stats
 import torch
 import yaml
 
@@ -14,7 +15,7 @@ from app.cli.main import main
 from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.parquet import DataError, ParquetStream
 from recommend.data.schema import day_file, table_files
-from recommend.experiments.compare import compare, rows
+from recommend.experiments.compare import _holm, compare, rows
 from recommend.metrics.ranks import auc
 from recommend.models.registry import build_model
 from recommend.training.runs import FEATURES, load_run
@@ -64,7 +65,12 @@ def test_a_comparison_is_that_of_the_runs_and_trains_nothing_twice(log, tmp_path
     error = np.sqrt(29 / 30 * ((np.array(without) - np.mean(without)) ** 2).sum())
     assert (over["high"] - over["low"]) / 2 == pytest.approx(2.0452 * error, rel=1e-3)
     assert "auc over dnn" not in found["models"]["dnn"]
-    assert len(rows(found)) == 4
+    said = rows(found)
+    assert len(said) == 6
+    assert "of the test rows (users left out in turn) for the mean of 2 seeds" in said[4]
+    p = 2 * scipy.stats.t.sf(abs(over["value"]) / error, 29)
+    assert found["holm"]["din"]["auc over dnn"] == pytest.approx(p, rel=1e-3)
+    assert ("din (p" in said[5]) == (p < 0.05)
     before = {f: f.stat().st_mtime_ns for f in (tmp_path / "out").rglob("run.json")}
     assert compare(log, ["dnn", "din"], tmp_path / "out", SMALL, seeds=(0, 1)) == found
     assert {f: f.stat().st_mtime_ns for f in before} == before
@@ -114,7 +120,12 @@ def test_few_groups_are_said(log, tmp_path):
 def test_the_command_writes_the_table(log, tmp_path, capsys):
     out = str(tmp_path / "out")
     settings = [part for knob in (*SMALL[0], *SMALL[1]) for part in ("--set", knob)]
-    assert main(["recommend", "compare", "--data", str(log), "--models", "dnn,din", "--out", out, *settings]) == 0
+    assert (
+        main(
+            ["recommend", "compare", "--data", str(log), "--models", "dnn,din", "--out", out, "--seeds", "1", *settings]
+        )
+        == 0
+    )
     assert "| din |" in capsys.readouterr().out
     assert json.loads((tmp_path / "out/compare.json").read_text())["label"] == "click"
 
@@ -138,3 +149,16 @@ def test_a_cuda_device_trains_what_the_processor_trains(name):
         train(model, MemoryStream(data, 64), TrainConfig(device=device, threads=1))
         found[device] = model.predict(data)["click"]
     assert torch.allclose(found["cpu"], found["cuda"], atol=1e-3)
+
+
+def test_differences_of_many_models_are_judged_together():
+    """Four models, each of which alone would differ at 2 %."""
+    half = 2.0
+    error = half / 2.0227  # the t-quantile of 39 degrees of freedom
+    t = scipy.stats.t.isf(0.01, 39)
+    one = {"auc over a": {"value": t * error, "low": t * error - half, "high": t * error + half, "groups": 40}}
+    clear = {"auc over a": {"value": 9.0, "low": 7.0, "high": 11.0, "groups": 40}}
+    found = _holm({"a": {}, "b": one, "c": clear, "d": one, "e": one})
+    assert found["b"]["auc over a"] == pytest.approx(0.06, rel=1e-3)
+    assert found["c"]["auc over a"] < 1e-6
+    assert found["e"]["auc over a"] == pytest.approx(0.06, rel=1e-3)
