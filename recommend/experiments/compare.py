@@ -220,8 +220,8 @@ def rows(found: dict[str, Any]) -> list[str]:
     groups, seeds = found["models"][first]["auc"]["groups"], len(found["seeds"])
     many = f"the mean of {seeds} seeds" if seeds > 1 else "one seed"
     lines.append(
-        f"Intervals: 95 %, of the test rows ({found['by']}s left out in turn) for {many}; how much other seeds or other "
-        "training days would change is not in them."
+        f"Intervals: 95 %, of the test rows ({found['by']}s left out in turn) for {many}; how much other seeds or "
+        "other training days would change is not in them."
     )
     sure = [n for n, p in found["holm"].items() if p[f"auc over {first}"] < 1 - LEVEL]
     told = ", ".join(f"{n} (p {found['holm'][n][f'auc over {first}']:.1g})" for n in sure)

@@ -85,8 +85,8 @@ def import_log(
     except (duckdb.Error, DataError, pa.ArrowException, OSError) as error:
         if _stopped(error):
             raise ImportFailed(
-                f"the import stopped ({_first(error)}); if the disk is full, make room and give the same command again: "
-                f"it goes on from {beside}, or delete that folder."
+                f"the import stopped ({_first(error)}); if the disk is full, make room and give the same command "
+                f"again: it goes on from {beside}, or delete that folder."
             ) from error
         shutil.rmtree(beside)
         if isinstance(error, DataError):
