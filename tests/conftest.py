@@ -26,7 +26,8 @@ SETTINGS = {
     "HF_HUB_OFFLINE": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
-THREADS = str(min(2, os.cpu_count() or 1))
+BESIDE = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))  # processes of this run
+THREADS = str(min(2, max(1, (os.cpu_count() or 1) // BESIDE)))  # threads that wait for each other's core only spin
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 

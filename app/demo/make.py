@@ -33,7 +33,11 @@ from recommend.training.input_specs import input_spec
 from recommend.training.runs import plan, train_run
 
 DAYS = 14
-TRAINED = 10  # days after which models are trained; they serve from then on
+# Days after which models are trained, serving from then on: once there is enough to learn from, and again when what
+# they ranked themselves has been seen, since what the first ones promise is off by up to a factor of two.
+TRAINED = (10, 12, 13)
+MORNING = 6  # the hour at which a day begins: what is new then is met by the day's visitors, not by the night
+LAST_HOURS = 4
 SPARE = 2_000  # things beyond those of the making, for sellers who come later
 FIRST_DAY = 0.5  # share of the things that are there from the first day on
 PAGES = 0.4  # a visitor and day
@@ -67,8 +71,9 @@ class Plan:
 
 
 def first_moment(days: int = DAYS) -> datetime:
-    """When a demo that is made now begins."""
-    return datetime.now(UTC) - timedelta(days=days)
+    """When a demo that is made now begins: on a morning, so that the last day is at least a few hours old by now."""
+    last = datetime.now(UTC) - timedelta(hours=MORNING + LAST_HOURS)
+    return last.replace(hour=MORNING, minute=0, second=0, microsecond=0) - timedelta(days=days - 1)
 
 
 def make(plan_: Plan, days: int = DAYS, index: SearchIndex | None = None) -> None:
@@ -124,16 +129,18 @@ def _live_through(market: Market, photos: Iterator[list[bytes]], plan_: Plan, da
     """Day by day: new things in the morning, visitors at their hours; models once there is enough to learn from."""
     began, published = time.monotonic(), 0
     rng = np.random.default_rng([plan_.made.seed, 1])
-    trained = round(days * TRAINED / DAYS)
+    trained = {round(days * day / DAYS) for day in TRAINED}
     seconds = 0.0
     for day in range(days):
         start = plan_.begin + timedelta(days=day)
-        if day == trained:
+        end = min(start + timedelta(days=1), datetime.now(UTC))
+        if day in trained:
             before = time.monotonic()
             with at(start):
                 train(market.services, plan_.made.seed)
-            seconds = time.monotonic() - before
-            plan_.say(f"[3/4] {', '.join(MODELS.values())} trained on {day} days, serving; {seconds:.0f} s")
+            took = time.monotonic() - before
+            seconds += took
+            plan_.say(f"[3/4] {', '.join(MODELS.values())} trained on {day} days, serving; {took:.0f} s")
         share = FIRST_DAY + (1 - FIRST_DAY) * day / max(days - 1, 1)
         arrivals = range(published, round(plan_.made.listings * share))
         with market.services.outbox.held():
@@ -148,9 +155,10 @@ def _live_through(market: Market, photos: Iterator[list[bytes]], plan_: Plan, da
             market.services.feed.refresh()
         with market.services.outbox.held():  # what is sold leaves the feed at once all the same
             for moment, visitor in _visits(market, rng, start):
-                with at(moment):
-                    market.visit(visitor)
-            with at(start + timedelta(days=1)):
+                if moment < end:
+                    with at(moment):
+                        market.visit(visitor)
+            with at(end):
                 market.hand_over()
     spent = time.monotonic() - began - seconds
     plan_.say(f"[4/4] {days} days: {market.clicks} clicks, {market.orders} orders; {spent:.0f} s")

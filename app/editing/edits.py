@@ -222,6 +222,9 @@ def _placed(draft: Draft, texts: Mapping[str, str]) -> list[Span]:
 
 def _lower(text: str) -> str:
     """In lower case, every character still at its place."""
+    lowered = text.lower()
+    if len(lowered) == len(text):  # as nearly always
+        return lowered
     return "".join(low if len(low := c.lower()) == 1 else c for c in text)
 
 

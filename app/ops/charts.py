@@ -92,6 +92,8 @@ def by_day(report: Report) -> Figure:
 
 def first_impressions(figures: Figures) -> Figure:
     """Share of the new listings that was seen by each hour (Kaplan-Meier), with its 95 % interval and the target."""
+    from matplotlib.ticker import FuncFormatter
+
     figure, axis = _figure()
     curve = waiting_curve(figures.arrived)
     if curve is None:
@@ -102,11 +104,19 @@ def first_impressions(figures: Figures) -> Figure:
     axis.fill_between(x, seen[0], seen[1], step="post", color=GREEN, alpha=0.15)
     axis.axvline(TARGET_HOURS, color=GREY, linestyle="--", linewidth=1)
     axis.set_xscale("log")
+    for ticks in (axis.xaxis.set_major_formatter, axis.xaxis.set_minor_formatter):
+        ticks(FuncFormatter(_plain_hours))  # 2, not 2 x 10^0
     axis.set_ylim(0, 100)
     axis.set_title(
         f"Median wait {figures.measures['first_wait'].words.partition(' (')[0]}", fontsize=10, loc="left", color=GREY
     )
     return _named(figure, axis, f"hours since published (log); dashed: the target, {TARGET_HOURS:.0f} h", "seen, %")
+
+
+def _plain_hours(hours: float, _place: int) -> str:
+    """Hours at a tick: those that begin with 1, 2 or 5."""
+    text = f"{hours:g}"
+    return text if text.strip("0.")[:1] in ("1", "2", "5") and len(text.strip("0.")) == 1 else ""
 
 
 def funnel(counts: dict[str, int], ms: dict[str, float]) -> Figure:
@@ -136,7 +146,7 @@ def _figure(width: float = 6.2, height: float = 3.4) -> tuple[Figure, Axes]:
     axis.set_facecolor("none")
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)
-    axis.tick_params(labelsize=8, colors=GREY)
+    axis.tick_params(which="both", labelsize=8, colors=GREY)
     for side in ("bottom", "left"):
         axis.spines[side].set_color(GREY)
     return figure, axis

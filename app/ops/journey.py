@@ -15,7 +15,7 @@ from app.feed.items import CONTENT, milliseconds
 from app.feed.live_feed import LiveFeed
 from app.ops.impressions import clicked
 from app.ops.numbers import click_rate
-from app.ops.why import Facts, hours, on_a_past_page, ordinal, why
+from app.ops.why import Facts, counted, hours, on_a_past_page, ordinal, why
 from app.ops.why import features as told
 from app.services import Services
 from app.store.db import Store
@@ -329,18 +329,18 @@ def _seen(session: Session, which: tuple[ColumnElement[bool], ...]) -> Iterator[
     found = session.execute(of_visitor).all()
     of_place = select(FeedRow.reason, FeedRow.position, func.count()).where(*which)
     places: dict[str, list[int]] = defaultdict(list)
-    for reason, place, n in session.execute(of_place.group_by(FeedRow.reason, FeedRow.position)):
-        places[reason] += [place] * n
+    for reason, place, seen in session.execute(of_place.group_by(FeedRow.reason, FeedRow.position)):
+        places[reason] += [place] * seen
     for reason, name in (("ranked", "by its rank"), ("exploration", "to be learned about"), ("ad", "as an ad")):
         of = sorted(places[reason])
         if of:
             people = sum(r == reason for r, *_ in found)
-            yield Step(f"Shown {name}", f"Seen {len(of)} times by {people} visitors, at the "
+            yield Step(f"Shown {name}", f"Seen {counted(len(of), 'time')} by {counted(people, 'visitor')}, at the "
                        f"{ordinal(of[len(of) // 2])} place in the middle of them.")  # fmt: skip
     visitor, n, clicks = (np.array([r[column] for r in found], np.int64) for column in (1, 2, 3))
     click = np.repeat(np.tile([True, False], len(found)), np.stack([clicks, n - clicks], 1).ravel())
     rate = click_rate(click, np.repeat(visitor, n)).words
-    yield Step("Clicked", f"{int(clicks.sum())} times of {int(n.sum())}: {rate}.")
+    yield Step("Clicked", f"{counted(int(clicks.sum()), 'time')} of {int(n.sum())}: {rate}.")
 
 
 def _moment(at: datetime) -> str:

@@ -23,6 +23,12 @@ class Table:
         """The rows for a page."""
         return self.rows[:SHOWN]
 
+    @property
+    def figures(self) -> tuple[bool, ...]:
+        """Of each column, whether it holds numbers: they and their heading stand at the right."""
+        first = [next((row[n] for row in self.rows if row[n] is not None), None) for n in range(len(self.headers))]
+        return tuple(isinstance(cell, int | float) for cell in first)
+
 
 def rounded(value: float | None, digits: int = 4) -> float | None:
     """A number as it is shown; nothing for what is no number."""

@@ -68,9 +68,8 @@ def _outcome(fate: Fate, facts: Facts) -> str:
     """What came of it on the page."""
     rate, place = _rate(fate.pctr, fate.score, fate.cut), ordinal(fate.position or 0)
     if fate.reason == "exploration":
-        return (
-            f"Stands {place} to be learned about ({facts.impressions} impressions so far), whatever its score: {rate}."
-        )
+        seen = counted(facts.impressions, "impression")
+        return f"Stands {place} to be learned about ({seen} so far), whatever its score: {rate}."
     if fate.reason == "ad":
         return f"Stands {place} as an ad: its seller bids {facts.bid:.2f} a click; {rate}."
     if fate.position is not None:
@@ -81,9 +80,8 @@ def _outcome(fate: Fate, facts: Facts) -> str:
 def features(moves: Sequence[Move], facts: Facts, ranking: str | None) -> str:
     """Which features moved the score most."""
     if ranking is None:
-        return (
-            f"No model ranks: it goes by {facts.clicks} clicks of {facts.impressions} impressions, drawn to the mean."
-        )
+        seen = f"{counted(facts.clicks, 'click')} of {counted(facts.impressions, 'impression')}"
+        return f"No model ranks: it goes by {seen}, drawn to the mean."
     told = moves[:TOLD]
     if not told:
         return f"To {ranking} it is like the others of the page in everything."
@@ -91,6 +89,11 @@ def features(moves: Sequence[Move], facts: Facts, ranking: str | None) -> str:
     down = [f"{facts.feature(m.feature)} (×{m.factor:.2f})" for m in told if m.factor < 1]
     parts = [f"{verb} by {_and(names)}" for verb, names in (("raised", up), ("lowered", down)) if names]
     return f"It is {', and '.join(parts)}."
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, in the plural but for 1."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def on_a_past_page(scores: Mapping[str, float | None], reason: str, place: int, cut: float | None) -> str:

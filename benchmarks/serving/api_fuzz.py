@@ -92,7 +92,7 @@ def fuzz(app: FastAPI, calls: int, seed: int = 0) -> Report:
     schema = schemathesis.openapi.from_asgi("/openapi.json", app, headers=HEADERS)
     operations = [result.ok() for result in schema.get_all_operations()]
     report, things = Report(), Things(app, seed)
-    each = max(1, calls // (len(operations) * 4))
+    each = max(1, calls // (len(operations) * 2))
     quiet = hypothesis.settings(
         max_examples=each,
         deadline=None,
@@ -101,6 +101,7 @@ def fuzz(app: FastAPI, calls: int, seed: int = 0) -> Report:
         suppress_health_check=list(hypothesis.HealthCheck),
     )
     modes = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+    used = True  # what there is, by a call that may have changed it
     for number in itertools.count():
         if report.total >= calls:
             return report
@@ -109,7 +110,9 @@ def fuzz(app: FastAPI, calls: int, seed: int = 0) -> Report:
                 strategy = operation.as_strategy(generation_mode=mode)
             except Exception:  # an operation without any input has nothing to get wrong
                 continue
-            things.refresh()
+            if used:
+                things.refresh()
+            used = operation.method.upper() != "GET"
 
             check = partial(_check, report, things, operation)
             with contextlib.suppress(hypothesis.errors.Unsatisfiable):

@@ -16,6 +16,7 @@ from typing import Any
 import gevent
 from locust import HttpUser, constant_throughput, task
 from locust.contrib.fasthttp import FastHttpUser
+from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_WAITING
 
 from listing.taxonomy import load_taxonomy
 
@@ -55,8 +56,10 @@ class Asks:
     every: float  # seconds between the beginnings of two visits of one person
 
     def on_start(self) -> None:
-        """People do not come all at once."""
+        """People do not come all at once; who has not come yet is not waited for at the end."""
+        self._state = LOCUST_STATE_WAITING
         gevent.sleep(random.uniform(0, self.every))
+        self._state = LOCUST_STATE_RUNNING
 
     def ask(self, method: str, path: str, name: str, right: tuple[int, ...] = (200,), **more: Any) -> Any | None:
         """The answer, or None when it was refused or wrong."""

@@ -7,17 +7,16 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app.seller.conftest import SIZES, add, expect, facts, put_online, write
+from tests.app.seller.conftest import add, expect, facts, put_online, write
 from tests.app.seller.test_seller_page_axe import findings
 from tests.fakes import FakePipeline
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_marked_words_are_settled_by_taps(size: str, serve: Any, visit: Any, files: list[str]) -> None:
+def test_marked_words_are_settled_by_taps(serve: Any, visit: Any, files: list[str]) -> None:
     url = serve(FakePipeline(marked=True))
-    page = visit(url, size, dark=size == "desktop")
+    page = visit(url)
     add(page, files)
     write(page)
     title, text = page.get_by_label("Title", exact=True), page.get_by_label("Description", exact=True)
@@ -114,9 +113,8 @@ def test_an_answer_is_in_the_text_at_once(serve: Any, visit: Any, files: list[st
     assert pipeline.runs >= 1
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_what_is_offered_is_added_with_a_tap(size: str, serve: Any, visit: Any, files: list[str]) -> None:
-    page = visit(serve(FakePipeline(marked=True)), size)
+def test_what_is_offered_is_added_with_a_tap(serve: Any, visit: Any, files: list[str]) -> None:
+    page = visit(serve(FakePipeline(marked=True)))
     add(page, files)
     write(page)
     title, text, adds = page.get_by_label("Title", exact=True), page.get_by_label("Description"), page.locator(".adds")

@@ -8,19 +8,18 @@ import pytest
 
 from app.drafting.covers import Covers
 from listing.evidence.cover import CoverError
-from tests.app.seller.conftest import SIZES, add, expect, write
+from tests.app.seller.conftest import add, expect, write
 from tests.app.seller.test_seller_page_axe import findings
 from tests.fakes import FakePipeline, jpeg
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("size", SIZES)
 def test_a_plain_cover_is_looked_at_kept_and_taken_back(
-    size: str, serve: Any, visit: Any, files: list[str], monkeypatch: Any
+    serve: Any, visit: Any, files: list[str], monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(Covers, "of", lambda *_: jpeg((246, 246, 244)))
-    page = visit(serve(FakePipeline()), size)
+    page = visit(serve(FakePipeline()))
     add(page, files)
     write(page)
     shots, own = page.locator(".shot"), page.locator(".shot").first.get_attribute("data-photo")

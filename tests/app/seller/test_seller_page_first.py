@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app.seller.conftest import SIZES, Page, add, expect, facts, publish, put_online, write
+from tests.app.seller.conftest import Page, add, expect, facts, publish, put_online, write
 from tests.app.seller.test_seller_page_axe import findings
 from tests.app.support.pictures import picture
 from tests.fakes import FakePipeline
@@ -22,10 +22,9 @@ def taps(page: Page) -> int:
     return int(page.evaluate("window.taps ?? 0"))
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_photos_to_published_in_six_taps(size: str, serve: Any, visit: Any, files: list[str]) -> None:
+def test_photos_to_published_in_six_taps(serve: Any, visit: Any, files: list[str]) -> None:
     url = serve(FakePipeline(marked=True))
-    page = visit(url, size)
+    page = visit(url)
     page.evaluate("addEventListener('pointerdown', () => { window.taps = (window.taps ?? 0) + 1; }, true)")
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Add photos").click()

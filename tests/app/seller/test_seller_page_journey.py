@@ -6,16 +6,15 @@ from typing import Any
 
 import pytest
 
-from tests.app.seller.conftest import SIZES, add, expect, facts, publish, put_online, sign_in, write
+from tests.app.seller.conftest import add, expect, facts, publish, put_online, sign_in, write
 from tests.fakes import FakePipeline
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_a_seller_goes_all_the_way(size: str, serve: Any, visit: Any, pipeline: Any, files: list[str]) -> None:
+def test_a_seller_goes_all_the_way(serve: Any, visit: Any, pipeline: Any, files: list[str]) -> None:
     url = serve(pipeline, sellers=("anna", "ben"))
-    page = visit(url, size, seller="anna")
+    page = visit(url, "desktop", seller="anna")
     own = "Small pull at the left cuff. 100 % my words."
     add(page, files[:1])
     add(page, files[1:])
@@ -81,7 +80,7 @@ def test_a_seller_goes_all_the_way(size: str, serve: Any, visit: Any, pipeline: 
     page.get_by_role("button", name="Clear").click()
     page.locator("#ipl-mine input[type=file]").set_input_files(files[0])
     expect(page.get_by_text("1 listing found with this photo")).to_be_visible()
-    stranger = visit(url, size, seller="ben")
+    stranger = visit(url, "desktop", seller="ben")
     stranger.get_by_role("button", name="My listings").click()
     expect(stranger.get_by_text("Nothing published yet")).to_be_visible()
 

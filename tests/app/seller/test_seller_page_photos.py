@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.seller.conftest import SIZES, add, expect, facts, put_online, write
+from tests.app.seller.conftest import add, expect, facts, put_online, write
 from tests.app.seller.test_seller_page_axe import findings
 from tests.app.support.pictures import picture
 from tests.fakes import FakePipeline
@@ -14,12 +14,9 @@ from tests.fakes import FakePipeline
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_what_is_on_the_screen_is_what_buyers_see(
-    size: str, serve: Any, visit: Any, files: list[str], tmp_path: Any
-) -> None:
+def test_what_is_on_the_screen_is_what_buyers_see(serve: Any, visit: Any, files: list[str], tmp_path: Any) -> None:
     url = serve(FakePipeline())
-    page = visit(url, size, dark=size == "desktop")
+    page = visit(url)
     third = tmp_path / "third.jpg"
     third.write_bytes(picture(1))
     add(page, files)

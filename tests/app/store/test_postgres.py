@@ -65,7 +65,8 @@ def test_the_store_on_postgresql(build, url, photos):
     assert len(set(found)) == 1
     assert [x.title for x in services.listings.own(me, text="ärzte nike")] == ["Hoodie für Ärzte"]
     assert services.publisher.change(me, found[0], {"price": 3}).price == 3.0
-    assert [row[2:4] for row in tables.assistant(services.store, window()).rows if row[0] == "day"] == [(1, 1)]
+    rows = tables.assistant(tables.assisted(services.store, window())).rows
+    assert [row[2:4] for row in rows if row[0] == "day"] == [(1, 1)]
     again = build(store=url, index=services.index)
     assert again.index.ids() == set(found)
     again.publisher.delete(me, found[0])

@@ -32,4 +32,6 @@ def served(services: Services, *, page: bool = True) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
     finally:
         server.should_exit = True
+        thread.join(2)
+        server.force_exit = True  # a page that is still open keeps its connection
         thread.join(10)

@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import REAL_HOME
 
 ROOT = Path(__file__).resolve().parents[3]
-SMALL = ["--seconds", "3", "--sockets", "60", "--at-once", "12", "--most-ms", "5000"]  # beside other tests
+SMALL = ["--seconds", "2", "--sockets", "60", "--at-once", "12", "--most-ms", "5000"]  # beside other tests
 PHASES = ["quiet", "idle", "bodies", "sign_ins", "cross_site", "addresses", "unpacking"]
 
 

@@ -14,7 +14,7 @@ from benchmarks.serving.stock import fill
 from tests.app.support.restores import server
 
 ROOT = Path(__file__).resolve().parents[3]
-SMALL = ["--minutes", "0.15", "--overload-seconds", "4", "--overload", "300", "--sells", "1", "--looks", "1"]
+SMALL = ["--minutes", "0.1", "--overload-seconds", "3", "--overload", "200", "--sells", "1", "--looks", "1"]
 
 
 @pytest.mark.server
@@ -23,7 +23,7 @@ def test_mixed_traffic_without_an_error_and_too_much_is_refused(tmp_path: Path) 
     with server(tmp_path, ROOT, 0.01, IPL_LOG_JSON="0") as (url, process):
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         load = [sys.executable, "-m", "benchmarks.serving.load", "--url", url, "--pid", str(process.pid), *SMALL]
-        load += ["--most-mb-a-minute", "1e9"]  # nine seconds say nothing about growth
+        load += ["--most-mb-a-minute", "1e9"]  # six seconds say nothing about growth
         load += ["--most-refused", "0.05"]  # other tests run beside this one: a single call may come in a bad moment
         done = subprocess.run(load, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=200)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -6,7 +6,6 @@ from dataclasses import asdict, replace
 
 import pytest
 import torch
-import yaml
 from safetensors.torch import load_file
 
 from finetune.data.packing import collate, pack
@@ -16,16 +15,18 @@ from finetune.train import loop
 from finetune.train.configs import TuneConfig
 from finetune.train.loading import base_of, check_settings, load_embedded, parameter_groups
 from finetune.train.loop import train_mllm
-from tests.finetune.launching import launch_two
-from tests.finetune.plain_tuning import tune_plainly
 
 PROJECTOR = "model.multi_modal_projector"
 
 
 @pytest.fixture
 def config(models, garments, tmp_path):
+    return config_of(models, garments, tmp_path / "whole")
+
+
+def config_of(models, garments, out):
     return TuneConfig(
-        data=str(garments), model=str(models("ipl-mini")), out=str(tmp_path / "whole"), quantize="none", rank=2,
+        data=str(garments), model=str(models("ipl-mini")), out=str(out), quantize="none", rank=2,
         steps=3, batch_size=2, warmup=1, lr=1e-2, projector_lr=1e-2, max_tokens=5000, save_every=2, log_every=1,
         eval_photos=2, fixed_samples=2, plan=TaskPlan(attributes=1, text_share=0.3),
     )  # fmt: skip
@@ -102,35 +103,6 @@ def test_the_manifest_says_what_went_in(config, tmp_path):
     assert run["config"] == json.loads(json.dumps(asdict(replace(config, steps=1))))
     assert {"annotations.jsonl", "photos"} <= run["data"].keys()
     assert {"torch", "peft", "bitsandbytes"} <= run["versions"].keys()
-
-
-def test_two_processes_sum_the_gradients_of_one_with_twice_the_accumulation(config, tmp_path, monkeypatch):
-    """Of three steps, so that both have to take them; their losses and gradients' norms before clipping are logged."""
-    config = replace(config, accumulate=4, threads=1)
-    with monkeypatch.context() as patch:
-        tune_plainly(patch)
-        train_mllm(config)
-    stage = {k: v for k, v in asdict(config).items() if k not in ("data", "model", "out", "init_from", "resume")}
-    stage = {**stage, "accumulate": 2, "trains": [PROJECTOR], "model": config.model}
-    file = tmp_path / "two.yaml"
-    file.write_text(yaml.safe_dump({"family": "ipl-mini", "stages": {"mllm": stage}}))
-    launch_two(file, "--data", config.data, "--out", tmp_path / "two", program=["tests.finetune.plain_tuning"])
-    assert json.loads((tmp_path / "two" / "mllm.run.json").read_text())["processes"] == 2
-    for key in ("loss", "grad_norm"):
-        one, two = ([line[key] for line in logged(tmp_path / out) if key in line] for out in ("whole", "two"))
-        assert two == pytest.approx(one, rel=1e-4)
-        assert len(set(one)) == 3
-    one, two = gradients(tmp_path / "whole"), gradients(tmp_path / "two")
-    assert one.keys() == two.keys()
-    assert all(g.norm() > 0 for g in one.values())
-    apart = {name: float((two[name] - g).norm() / g.norm()) for name, g in one.items()}
-    assert max(apart.values()) < 1e-5, apart
-
-
-def gradients(out):
-    """By parameter the sum of all steps' gradients, older ones with less weight: see ``tune_plainly``."""
-    state = torch.load(out / "train.state", weights_only=True)["optimizer"]["state"]
-    return {name: values["momentum_buffer"] for name, values in state.items()}
 
 
 @pytest.mark.parametrize("trains", [(), (PROJECTOR,), (f"{PROJECTOR}.linear_2",)])

@@ -76,7 +76,7 @@ def test_odd_photos_do_no_harm(size: tuple[int, int]) -> None:
 @pytest.mark.model
 def test_agreement_on_training_photos(data_folder: Path, model_folder: Path) -> None:
     rows = [r for r in split_rows(read_annotations(data_folder / "clothing_cc0"))[0] if "colour" not in r["guess"]][
-        ::40
+        ::80
     ]
     network = Foreground(model_folder / WEIGHTS)
     right = contradicted = 0

@@ -9,6 +9,7 @@ import pytest
 from benchmarks.drafts.evidence_sets import goods, read_set
 from finetune.safety.goods import read_rows
 from listing.safety.prohibited_goods import check_goods, load_groups
+from listing.taxonomy import load_taxonomy
 
 TESTS = Path(__file__).parents[2]
 
@@ -69,6 +70,14 @@ def test_what_must_never_pass_is_refused_by_its_name() -> None:
 def test_a_garment_may_be_named_after_goods() -> None:
     assert check_goods("T-Shirt", "Guns purple t-shirt") is None
     assert check_goods("Dress", "Ivory lace dress with champagne trim") is None
+
+
+def test_the_shortest_text_about_an_ordinary_thing_is_not_refused() -> None:
+    names = [leaf.name for leaf in load_taxonomy().leaves()]
+    texts = [form.format(name) for name in names for form in ("{}", "{}, works", "Black {}. It works. Pick-up only.")]
+    flagged = {text: verdict.level for text in texts if (verdict := check_goods(None, text))}
+    assert "refuse" not in flagged.values()
+    assert len(flagged) < 0.02 * len(texts)
 
 
 @pytest.mark.parametrize("text", ["", " ", "!!!", "42", "\U0001f600", "蓝色外套"])
