@@ -158,13 +158,14 @@ def test_recflow(tmp_path, monkeypatch):
 
 
 def test_merrec(tmp_path, monkeypatch):
-    whens = [f"2023-05-01 10:0{i}:00" for i in range(6)] + ["2023-05-02 11:00:00"]
-    what = ["item_view", "item_like", "item_view", "item_add_to_cart_tap", "offer_make", "buy_comp", "item_view"]
-    same = {n: [1] * 7 for n in ("sequence_id", "session_id", "product_id", "c0_id", "c1_id", "shipper_id")}
+    whens = [f"2023-05-01 10:0{i}:00" for i in range(6)] + ["2023-05-02 11:00:00"] * 2
+    what = ["item_view", "item_like", "item_view", "item_add_to_cart_tap", "offer_make", "buy_comp", *["item_view"] * 2]
+    same = {n: [1] * 8 for n in ("sequence_id", "session_id", "product_id", "c0_id", "c1_id", "shipper_id")}
     columns = {
-        **same, "user_id": [4] * 7, "item_id": [100, 100, 101, 100, 100, 100, 102], "event_id": what, "stime": whens,
-        "c2_id": [7, 7, 8, 7, 7, 7, None], "brand_id": [1] * 7, "item_condition_id": [3] * 7, "size_id": [2] * 7,
-        "price": [25] * 7, "color": ["red"] * 7,
+        **same, "user_id": [*[4] * 7, 5], "item_id": [100, 100, 101, 100, 100, 100, 102, 103],
+        "event_id": what, "stime": whens,
+        "c2_id": [7, 7, 8, 7, 7, 7, None, 9], "brand_id": [1] * 8, "item_condition_id": [3] * 8, "size_id": [2] * 8,
+        "price": [25] * 8, "color": ["red"] * 8,
     }  # fmt: skip
     path = tmp_path / "merrec/20230501/000.parquet"
     path.parent.mkdir(parents=True)
@@ -174,6 +175,7 @@ def test_merrec(tmp_path, monkeypatch):
         (100, 7, True, True),
         (101, 8, False, False),
         (102, -1, False, False),
+        (103, 9, False, False),
     ]
-    assert [r["history_item"] for r in found] == [[], [100], [100, 101]]
+    assert [r["history_item"] for r in found] == [[], [100], [100, 101], []]
     assert {r["price"] for r in found} == {25.0}
