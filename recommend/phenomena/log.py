@@ -75,7 +75,8 @@ def _times(root: Path) -> int:
     if not path.is_file():
         return 1
     report = json.loads(path.read_text(encoding="utf-8"))
-    return int(report["rows"]) // max(1, int(report["rows"]) - int(report["drawn"]))
+    rows, drawn = int(report.get("rows", 1)), int(report.get("drawn", 0))
+    return rows // max(1, rows - drawn)
 
 
 def estimate(sums: Floats, statistic: Callable[[Floats], float], too_few: str) -> Estimate:
