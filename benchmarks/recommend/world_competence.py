@@ -27,6 +27,7 @@ from recommend.world import write_world
 from recommend.world.read import Histories, WorldStream, world_map
 
 TEST_DAYS = 3
+BATCH = 1024
 
 
 def truth(root: Path, days: tuple[int, int], name: str) -> np.ndarray:
@@ -45,7 +46,7 @@ def scored(root: Path, model: ModelConfig, days: int, test: int, labels: tuple[s
 
     began = time.process_time()
     with no_oracle():
-        learn = rows(0, days - test - 1, 1024)
+        learn = rows(0, days - test - 1, BATCH)
         encoders = Encoders.fit(features, learn, 10)
         net = build_model(features, encoders.sizes(), model, 0)
         done = train(net, learn, TrainConfig(threads=1, seed=0), encoders)
@@ -72,13 +73,22 @@ def clicks(root: Path, knobs: dict, seed: int, towers: list[int]) -> dict:
     last = (days - TEST_DAYS, days - 1)
     p, best = truth(root, last, "p_click"), truth(root, last, "p_click_without_page")
     low, high = expected_auc(p, popularity(root, days, TEST_DAYS)), expected_auc(p, best)
-    out = {"popularity": low, "oracle": high, "without taste": expected_auc(p, truth(root, last, "p_click_without_taste"))}
+    out = {
+        "popularity": low,
+        "oracle": high,
+        "without taste": expected_auc(p, truth(root, last, "p_click_without_taste")),
+    }
     for name, model in [("din", ModelConfig(name="din"))] + [
         (f"two_tower {w}", ModelConfig(name="two_tower", tower=w)) for w in towers
     ]:
         got = scored(root, model, days, TEST_DAYS, ("click",), "click")
         auc = expected_auc(p, got["p_click"])
-        out[name] = {"auc": auc, "share": (auc - low) / (high - low), "cpu_s": got["cpu_s"], "rows": got["rows_learned"]}
+        out[name] = {
+            "auc": auc,
+            "share": (auc - low) / (high - low),
+            "cpu_s": got["cpu_s"],
+            "rows": got["rows_learned"],
+        }
     return out
 
 
@@ -97,6 +107,7 @@ def main() -> None:
     parser.add_argument("--impressions", type=int, default=2_000_000)
     parser.add_argument("--clicks", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=100)
+    parser.add_argument("--batch", type=int, default=1024)
     parser.add_argument("--towers", type=int, nargs="*", default=[32, 8])
     parser.add_argument("--set", action="append", default=[], metavar="KNOB=VALUE")
     args = parser.parse_args()

@@ -34,11 +34,11 @@ class WorldConfig:
     days: int = 30  # of impressions
     click_days: int = 395  # of the view of clicks: 13 months
     user_rows: int = 236  # impressions a user
-    categories: int = 60
-    brands: int = 100
+    categories: int = 30
+    brands: int = 40
     topics: int = 12
     dims: int = 16  # of taste
-    interests: int = 4  # a user
+    interests: int = 3  # a user
     segments: int = 3
     new_users: float = 0.4  # share that comes while the log runs
 
@@ -51,12 +51,12 @@ class WorldConfig:
     life_days: float = 14.0  # mean until an unsold short-lived thing is withdrawn
     sold_elsewhere: float = 0.3  # share of short-lived things that people outside this log buy
     post_rows: float = 100.0
-    id_signal: float = 0.3  # share of a thing's taste vector that no other field tells
+    id_signal: float = 0.15  # share of a thing's taste vector that no other field tells
     content_signal: float = 0.5  # share of the content vector that is the taste vector
     price_log_sd: float = 0.5
     ad_share: float = 0.3
     bid_log_sd: float = 0.48
-    bid_category_sd: float = 0.5
+    bid_category_sd: float = 1.2
 
     # what is shown
     feed_pages: float = 0.6  # 8 organic rows and 2 ads
@@ -64,23 +64,22 @@ class WorldConfig:
     video_pages: float = 0.1  # 10 posts
     session_pages: float = 3.0
     organic_noise: float = 1.0
-    selection: float = 1.0  # how much the ads' policy selects by what no log holds, and by bids (Rec4Ad); 0: at random
-    uniform_share: float = 0.1  # feed pages whose ads are drawn at random
-    intent_effect: float = 1.0  # what the ads' policy knows and no log holds
+    selection: float = 1.5  # how much the ads' policy selects by what no log holds, and by bids (Rec4Ad); 0: at random
+    uniform_share: float = 0.25  # feed pages whose ads are drawn at random
+    intent_effect: float = 1.5  # what the ads' policy knows and no log holds
     traffic: float = 1.3  # on promotion days
 
     # clicks
-    click_offset: float = -3.9
-    post_offset: float = -3.4
-    taste: float = 3.2  # log-odds a unit of match, about 0.2 .. 1
-    interest_noise: float = 0.5  # length of an interest's own part beside its category's vector of length 1
-    profile: float = 1.0  # how much age and city tell of interests
+    click_offset: float = -5.8
+    post_offset: float = -5.4
+    taste: float = 7.0  # log-odds a unit of match, about 0.2 .. 1
+    interest_noise: float = 0.3  # length of an interest's own part beside its category's vector of length 1
+    profile: float = 2.0  # how much age and city tell of interests
     channel_corr: float = 0.6  # share of tastes that ads and the other channels have in common (KEEP)
     entity_corr: float = 0.6  # share of interests that posts and items have in common (MKT)
-    brand_effect: float = 0.7
-    cross: float = 0.8  # share of the brands' effect that is no product of short vectors (COPR)
-    quality_effect: float = 0.35
-    clicky_sd: float = 0.3
+    cross: float = 0.4  # age x city x brand, which is no product of short vectors (COPR)
+    quality_effect: float = 0.25
+    clicky_sd: float = 0.2
     thrift_mean: float = -0.15
     thrift_sd: float = 0.25
     ad_effect: tuple[float, ...] = (-0.8, -0.4, 0.2)  # of each segment
@@ -93,8 +92,8 @@ class WorldConfig:
     # orders and refunds
     order_offset: float = -3.3
     cart_offset: float = -2.2
-    buyer_sd: float = 0.35
-    order_category_sd: float = 0.6
+    buyer_sd: float = 0.4
+    order_category_sd: float = 0.7
     order_price: float = -0.45
     order_taste: float = 0.8
     order_drift: float = 0.1
@@ -161,7 +160,6 @@ _SHARES = (
     "uniform_share",
     "channel_corr",
     "entity_corr",
-    "cross",
     "refund_rate",
 )
 _FREE = ("click_offset", "post_offset", "order_offset", "cart_offset")  # may be below 0, as effects may

@@ -14,10 +14,9 @@ from recommend.world.market import NEVER, Market, chosen, organic, policy_score,
 from recommend.world.people import ADS, BASE, POSTS
 from recommend.world.things import FOREVER
 from recommend.world.truth import (
-    CENTRE,
+    FLOOR,
     PAGE_VARIANCE,
     PRIVILEGED,
-    Truth,
     averaged,
     draw_users,
     make_truth,
@@ -152,11 +151,11 @@ class Impressions:
         ids = grid["item"] if of_item else grid["post"]
         category = (items if of_item else posts).category[ids]
         quality = items.quality[BASE][ids] if of_item else posts.quality[ids]
-        return {"category": category, "page_signal": page_signals(quality, category, self._rng["page"])}
+        return {"category": category, "page_signal": page_signals(quality, self._rng["page"])}
 
     def _act(self, day: int, rows: Rows) -> Rows:
         """Adds clicks, carts, orders and refunds to the rows; returns the truth."""
-        config, n = self.truth.config, len(rows["user"])
+        n = len(rows["user"])
         rows["row"] = (self._row + np.arange(n)).astype(np.int32)
         self._row += n
         truth = self._click_truth(day, rows)
@@ -179,7 +178,7 @@ class Impressions:
         t, c, n = self.truth, self.truth.config, len(rows["user"])
         user, seen = rows["user"], np.zeros(len(rows["user"]), dtype=np.float32)
         rest = np.zeros(n, dtype=np.float32)
-        match, known, side = (np.full(n, CENTRE, dtype=np.float32) for _ in range(3))
+        match, known, side = (np.full(n, FLOOR, dtype=np.float32) for _ in range(3))
         item_at = np.flatnonzero(rows["entity"] == ITEM)
         ads = rows["channel"] == AD_CHANNEL
         seen[item_at] = _seen(user[item_at], rows["item"][item_at])
@@ -200,7 +199,7 @@ class Impressions:
         intent = c.intent_effect * rows.pop("intent")
         page = c.page_effect * (rows["page_signal"] @ PRIVILEGED)
         variance = c.page_effect**2 * PAGE_VARIANCE + np.where(ads, np.float32(c.intent_effect**2), 0)
-        visible = (rest + c.taste * (match - CENTRE)).astype(np.float32)
+        visible = (rest + c.taste * (match - FLOOR)).astype(np.float32)
         p_order, p_base, p_cart, p_refund = np.zeros((4, n), dtype=np.float32)
         now, plain = t.order(user[item_at], rows["item"][item_at], day, match[item_at])
         p_order[item_at], p_base[item_at] = sigmoid(now), sigmoid(plain)
@@ -211,8 +210,8 @@ class Impressions:
             "p_click_without_page": averaged(visible, variance),  # what can be known when the page is made
             "p_click_with_page": averaged((visible + page).astype(np.float32), np.where(ads, c.intent_effect**2, 0)),
             "p_click_without_taste": averaged(rest, variance),
-            "p_click_shared_taste": averaged((rest + c.taste * (known - CENTRE)).astype(np.float32), variance),
-            "p_click_without_id": averaged((rest + c.taste * (side - CENTRE)).astype(np.float32), variance),
+            "p_click_shared_taste": averaged((rest + c.taste * (known - FLOOR)).astype(np.float32), variance),
+            "p_click_without_id": averaged((rest + c.taste * (side - FLOOR)).astype(np.float32), variance),
             "intent": intent.astype(np.float32),
             "p_order": p_order,
             "p_order_without_promotion": p_base,

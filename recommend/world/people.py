@@ -10,6 +10,7 @@ from recommend.world.chance import Floats, Ints, Mask, normal, shared, stream, u
 from recommend.world.config import WorldConfig
 
 AGES, CITIES = 6, 20
+CELLS = 4 * AGES
 BASE, ADS, POSTS = 0, 1, 2  # first axis of tastes
 
 
@@ -26,7 +27,7 @@ class Users:
     shared: Mask  # (3, users, interests): the same as in BASE
     taste: Floats  # (3, users, interests, dims)
     policy: Floats  # (users, dims) what the policies know of the taste
-    brand: Floats  # (2, users, brands) unit variance
+    cell: Ints  # CELLS of age and city, which like brands of their own
     thrift: Floats  # (3, users)
     clicky: Floats  # (3, users) log-odds of a click
     topic: Floats  # (users, topics)
@@ -69,7 +70,7 @@ def make_users(config: WorldConfig, category_vectors: Floats, seed: int, days: i
         shared=kept,
         taste=taste,
         policy=policy,
-        brand=_brands(config, seed, n),
+        cell=(age * 4 + city % 4).astype(np.int32),
         thrift=config.thrift_mean + config.thrift_sd * _by_channel(config, stream(seed, "thrift"), n),
         clicky=config.clicky_sd * _by_channel(config, stream(seed, "clicky"), n),
         topic=normal(rng, n, config.topics),
@@ -80,25 +81,14 @@ def make_users(config: WorldConfig, category_vectors: Floats, seed: int, days: i
 
 def _interests(config: WorldConfig, rng: np.random.Generator, age: np.ndarray, city: np.ndarray) -> np.ndarray:
     """(users, interests) categories, by popularity and by what people of that age and city like."""
-    popular = np.log(zipf(config.categories, 0.7))
+    popular = np.log(zipf(config.categories, 0.3))
     of_age, of_city = normal(rng, AGES, config.categories), normal(rng, CITIES, config.categories)
-    weight = np.exp(popular + config.profile * (of_age[:, None] + 0.5 * of_city[None]))  # (ages, cities, categories)
+    weight = np.exp(popular + config.profile * (of_age[:, None] + 0.7 * of_city[None]))  # (ages, cities, categories)
     total = np.cumsum(weight.reshape(AGES * CITIES, -1).astype(np.float64), axis=1)
     total = np.minimum(total / total[:, -1:], 1 - 1e-12) + np.arange(AGES * CITIES)[:, None]
     cell = (age * CITIES + city)[:, None]
     at = np.searchsorted(total.ravel(), rng.random((len(age), config.interests)) * (1 - 1e-9) + cell, side="right")
     return np.clip(at - cell * config.categories, 0, config.categories - 1)
-
-
-def _brands(config: WorldConfig, seed: int, n: int) -> Floats:
-    """(2, users, brands) affinities: a product of vectors of two numbers, and one that is no product (``cross``)."""
-    out = []
-    for name in ("base", "ads"):
-        rng = stream(seed, f"brands/{name}")
-        low = normal(rng, n, 2) @ normal(rng, 2, config.brands) / np.float32(np.sqrt(2))
-        out.append(np.sqrt(1 - config.cross) * low + np.sqrt(config.cross) * normal(rng, n, config.brands))
-    ads, _ = shared(stream(seed, "brands/shared"), out[0], out[1], config.channel_corr)
-    return np.stack([out[0], ads]).astype(np.float32)
 
 
 def _by_channel(config: WorldConfig, rng: np.random.Generator, n: int) -> Floats:

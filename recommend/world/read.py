@@ -38,7 +38,10 @@ def world_map(
     )
     features = [Feature(column=c, role="context") for c in context]
     features += [Feature(column=c, role="target") for c in [*target, "category"]]
-    features += [Feature(column=c, role="target", kind="number") for c in ("item_age_h", "position")]
+    features += [
+        Feature(column=c, role="target", kind="number")
+        for c in ("item_age_h", *(() if labels == ("order",) else ("position",)))
+    ]
     for column, match in HISTORY.items():
         if match in ("category", *target):
             features.append(Feature(column=column, role="history", match=match, max_length=history))

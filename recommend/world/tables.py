@@ -36,13 +36,15 @@ SCHEMAS: dict[str, dict[str, pa.DataType]] = {
     "candidate": {
         "request_id": INT, "time_ms": MS, "day": INT, "hour": SMALL, "user_id": INT, "item_id": INT, "seller_id": INT,
         "brand": pa.int16(), "category": pa.int16(), "condition": SMALL, "price_bucket": SMALL, "single": BOOL,
-        "item_age_h": FLOAT, "age_group": SMALL, "city": SMALL, "channel": SMALL, "promotion": pa.int16(), "bid": FLOAT,
+        "item_age_h": FLOAT, "age_group": SMALL, "city": SMALL, "channel": SMALL,
+        "promotion_kind": SMALL, "position": SMALL, "bid": FLOAT,
         "rank_score": FLOAT, "pre_score": FLOAT,
     },
     "user": {"user_id": INT, "age_group": SMALL, "city": SMALL, "joined_ms": MS},
     "item": {
-        "item_id": INT, "seller_id": INT, "brand": pa.int16(), "category": pa.int16(), "condition": SMALL, "price": FLOAT,
-        "price_bucket": SMALL, "single": BOOL, "is_ad": BOOL, "bid": FLOAT, "listed_ms": MS, "content": FLOATS,
+        "item_id": INT, "seller_id": INT, "brand": pa.int16(), "category": pa.int16(), "condition": SMALL,
+        "price": FLOAT, "price_bucket": SMALL, "single": BOOL, "is_ad": BOOL, "bid": FLOAT, "listed_ms": MS,
+        "content": FLOATS,
     },
     "post": {
         "post_id": INT, "author_id": INT, "topic": SMALL, "category": pa.int16(), "length": pa.int16(),

@@ -13,6 +13,7 @@ from recommend.world.people import unit_vectors
 CONDITIONS = (0.15, 0.3, 0.3, 0.17, 0.08)  # new .. worn
 BUCKETS = 10
 _DECILES = np.array([-1.2816, -0.8416, -0.5244, -0.2533, 0.0, 0.2533, 0.5244, 0.8416, 1.2816])  # of a normal
+LONG_SHOWN = 0.65  # of the long listings among the candidates; the rest are repetitions, which are shown once
 FOREVER = np.float32(1e6)
 
 
@@ -71,7 +72,7 @@ def make_items(config: WorldConfig, vectors: Floats, seed: int, rows: int, days:
     """Draw the things that ``rows`` impressions of items in ``days`` days need."""
     rng = stream(seed, "things")
     n_long = max(round(rows * config.long_share / config.long_rows), 20)
-    n_short = max(round(rows * (1 - config.long_share) / config.single_rows), 20)
+    n_short = max(round(rows * (1 - LONG_SHOWN * config.long_share) / config.single_rows), 20)
     n = n_long + n_short
     long = np.arange(n) < n_long
     listed = np.where(long, -30, uniform(rng, n) * (days + config.life_days) - config.life_days).astype(np.float32)
@@ -84,12 +85,15 @@ def make_items(config: WorldConfig, vectors: Floats, seed: int, rows: int, days:
     quality = normal(rng, n)
     in_ads, _ = shared(rng, quality, normal(rng, n), config.channel_corr)
     # The flag tells the class with probability (1 + stock_tells) / 2: the doses leave all but the flag as it is.
-    tells = uniform(stream(seed, "flag"), n) < (1 + config.stock_tells) / 2
+    # Long listings are few: theirs are spread evenly over popularity (golden ratio), so that chance tells nothing.
+    flag = uniform(stream(seed, "flag"), n)
     sellers = max(n // 20, 50)
     seller = rng.integers(0, sellers, n)
     bids = config.bid_category_sd * normal(rng, config.categories)[category] + config.bid_log_sd * normal(rng, n)
     weight = np.ones(n)
-    weight[:n_long] = rng.permutation(zipf(n_long, config.zipf))
+    rank = rng.permutation(n_long)
+    weight[:n_long], flag[:n_long] = zipf(n_long, config.zipf)[rank], (rank * 0.6180339887 + 0.25) % 1
+    tells = flag < (1 + config.stock_tells) / 2
     return Items(
         long=long,
         single=np.where(tells, ~long, long),

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recommend.world.chance import Floats, Ints, Mask, Times, from_quantiles, normal, sigmoid, stream, uniform
+from recommend.world.chance import Floats, Ints, Mask, Times, from_quantiles, normal, shared, sigmoid, stream, uniform
 from recommend.world.config import DAY_MS, HOUR_MS, WorldConfig
-from recommend.world.people import ADS, BASE, POSTS, Users, make_users, unit_vectors
+from recommend.world.people import ADS, BASE, CELLS, POSTS, Users, make_users, unit_vectors
 from recommend.world.things import Calendar, Items, Posts, make_calendar, make_items, make_posts
 
-CENTRE = np.float32(0.45)  # usual match of a user and what the policies show
-PRIVILEGED = np.array([0.55, -0.35, -0.25], dtype=np.float32)  # effects of the page, see ``page_signals``
-PAGE_VARIANCE = 0.48  # of their sum
+FLOOR = np.float32(0.45)  # match below which nothing interests
+PRIVILEGED = np.array([0.55, -0.3, 0.25], dtype=np.float32)  # effects of the page, see ``page_signals``
+PAGE_VARIANCE = 0.46  # of their sum
 _PROBIT = 0.346  # 16 sqrt(3) / (15 pi), squared: a logit averaged over a normal of variance v shrinks so (MacKay, 1992)
 
 
@@ -28,25 +28,25 @@ class Truth:
     items: Items
     posts: Posts
     calendar: Calendar
+    cross: Floats  # (2, CELLS, brands): no product of short vectors
     refund_category: Floats
     refund_offset: float
 
     def match(self, channel: int, user: Ints, vector: Floats) -> Floats:
-        """(n, interests) products of the users' interests with vectors (n, dims); a click follows the largest one,
-        which no single user vector can tell."""
-        return np.einsum("nmd,nd->nm", self.users.taste[channel][user], vector)
+        """(n, interests) products of the users' interests with vectors (n, dims), of which a click follows the largest:
+        no single user vector can tell it. Below FLOOR nothing interests."""
+        return np.maximum(np.einsum("nmd,nd->nm", self.users.taste[channel][user], vector), FLOOR)
 
     def known_elsewhere(self, channel: int, user: Ints, match: Floats) -> Floats:
-        """(n,) the match that interests in common with BASE tell; CENTRE where there are none."""
-        kept = self.users.shared[channel][user]
-        return np.maximum(np.where(kept, match, -9).max(1), np.where(kept.all(1), -9, CENTRE)).astype(np.float32)
+        """(n,) the match that interests in common with BASE tell."""
+        return np.where(self.users.shared[channel][user], match, FLOOR).max(1)
 
     def item_rest(self, user: Ints, item: Ints, ads: Mask, day: int | Ints) -> Floats:
         """Log-odds of a click on an item but for taste, place and page."""
         c, u, i = self.config, self.users, self.items
         k = np.where(ads, ADS, BASE)
         out = c.click_offset + u.clicky[k, user] + u.thrift[k, user] * i.price_z[item]
-        out += c.quality_effect * i.quality[k, item] + c.brand_effect * u.brand[k, user, i.brand[item]]
+        out += c.quality_effect * i.quality[k, item] + c.cross * self.cross[k, u.cell[user], i.brand[item]]
         out += self.calendar.click_shift[day, i.category[item]]
         return (out + np.where(ads, np.asarray(c.ad_effect)[u.segment[user]], 0)).astype(np.float32)
 
@@ -61,7 +61,7 @@ class Truth:
         c, u, i, t = self.config, self.users, self.items, self.calendar
         category = i.category[item]
         base = c.order_offset + u.buyer[user] + t.order_shift[day, category] + c.order_price * i.price_z[item]
-        base += 0.3 * i.quality[0, item] - 0.15 * (i.condition[item] - 1.7) + c.order_taste * (match - CENTRE)
+        base += 0.3 * i.quality[0, item] - 0.15 * (i.condition[item] - 1.7) + c.order_taste * (match - FLOOR)
         kind = t.kind[day]
         lift = t.uplift[np.maximum(kind, 0), category, u.segment[user], i.bucket[item]]
         return (base + np.where(kind >= 0, lift, 0)).astype(np.float32), base.astype(np.float32)
@@ -99,6 +99,8 @@ def make_truth(config: WorldConfig, seed: int, rows: int, days: int) -> Truth:
     items = make_items(config, vectors, seed, rows, days)
     rng = stream(seed, "refunds")
     category = config.refund_category_sd * normal(rng, config.categories)
+    table = normal(stream(seed, "cross"), 2, CELLS, config.brands)
+    table[ADS], _ = shared(stream(seed, "cross/shared"), table[BASE], table[ADS], config.channel_corr)
     offset = 0.0
     if config.refund_rate:
         u, i = rng.integers(0, config.users(), 20_000), rng.integers(0, len(items.long), 20_000)
@@ -111,6 +113,7 @@ def make_truth(config: WorldConfig, seed: int, rows: int, days: int) -> Truth:
         items,
         make_posts(config, vectors, seed, days, config.users()),
         make_calendar(config, seed, days),
+        table,
         category,
         offset,
     )
@@ -130,24 +133,22 @@ def _offset(part: Floats, rate: float) -> float:
     return low
 
 
-def page_signals(quality: Floats, category: Ints, rng: np.random.Generator) -> Floats:
-    """(pages, rows, 3) what is known once a page was shown, about unit variance, centred, different within it.
+def page_signals(quality: Floats, rng: np.random.Generator) -> Floats:
+    """(pages, rows, 3) what is known once a page was shown, about unit variance, centred, different within it, and by
+    itself no sign of what the row shows.
 
-    How long the row stood on the screen; appeal of the rows above and below it; how many of these are of its category.
+    How long the row stood on the screen; appeal of the rows above and below it; the size at which it was drawn.
 
     Args:
         quality: (pages, rows) of the things.
-        category: (pages, rows).
     """
     pages, rows = quality.shape
     beside = np.zeros((pages, rows), dtype=np.float32)
-    same = np.zeros((pages, rows), dtype=np.float32)
     for a, b in ((slice(1, None), slice(None, -1)), (slice(None, -1), slice(1, None))):
         beside[:, a] += quality[:, b]
-        same[:, a] += category[:, a] == category[:, b]
     beside = (beside - beside.mean(0)) / max(float(beside.std()), 1e-6)
-    same = (same - same.mean(0)) / max(float(same.std()), 1e-6)
-    return np.stack([normal(rng, pages, rows), beside, same], 2).astype(np.float32)
+    own = normal(rng, pages, rows, 2)
+    return np.stack([own[..., 0], beside, own[..., 1]], 2).astype(np.float32)
 
 
 def averaged(log_odds: Floats, variance: float | Floats) -> Floats:
