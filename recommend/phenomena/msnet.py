@@ -23,8 +23,8 @@ def measure(log: Log) -> Estimate:
     log.need("impression", "item_id", "single", "click")
     found = log.arrays(
         f"SELECT {OF_ITEM}, many, count(*) FILTER (single) AS a, count(*) FILTER (NOT single) AS b FROM "
-        "(SELECT item_id, click, CAST(single AS BOOLEAN) AS single, count(*) OVER (PARTITION BY item_id) AS many FROM impression "
-        "WHERE item_id >= 0) WHERE click GROUP BY ALL"
+        "(SELECT item_id, click, CAST(single AS BOOLEAN) AS single, count(*) OVER (PARTITION BY item_id) AS many "
+        "FROM impression WHERE item_id >= 0) WHERE click GROUP BY ALL"
     )
     if not found["a"].sum() or not found["b"].sum():
         raise Missing("all clicked things are of one stock type")

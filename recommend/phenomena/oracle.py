@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -17,9 +18,9 @@ from recommend.phenomena.log import Floats
 NAMES = "impression/day={:03d}"
 
 
-def rows(root: Path, columns: Sequence[str], truth: Sequence[str]) -> dict[str, NDArray]:
+def rows(root: Path, columns: Sequence[str], truth: Sequence[str]) -> dict[str, NDArray[Any]]:
     """Columns of a world's impressions beside those of the truth, in the same order."""
-    parts: dict[str, list[NDArray]] = {name: [] for name in (*columns, *truth)}
+    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in (*columns, *truth)}
     for file in table_files(root / "log", "impression"):
         table = pq.read_table(file, columns=list(columns))
         found = open_oracle(root, NAMES.format(int(file.parent.name.removeprefix("day="))))
@@ -38,13 +39,13 @@ def known_elsewhere(root: Path, channel: str, code: int) -> float:
     return expected_auc(p, r["p_click_shared_taste"][at]) - expected_auc(p, r["p_click_without_taste"][at])
 
 
-def divergence(p: NDArray, q: NDArray) -> float:
+def divergence(p: NDArray[Any], q: NDArray[Any]) -> float:
     """Mean Kullback-Leibler divergence of Bernoulli probabilities q from the true p, in millinats."""
     p, q = (np.clip(x.astype(np.float64), 1e-9, 1 - 1e-9) for x in (p, q))
     return float(1000 * (p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))).mean())
 
 
-def shifted(p: NDArray, mean: float) -> Floats:
+def shifted(p: NDArray[Any], mean: float) -> Floats:
     """Probabilities whose log-odds are moved by one number, so that they have that mean."""
     odds, low, high = np.log(p / (1 - p)).astype(np.float64), -20.0, 20.0
     for _ in range(60):

@@ -24,42 +24,46 @@ from recommend.world.truth import FLOOR, PAGE_VARIANCE, Truth, averaged, draw_us
 from recommend.world.write import MANIFEST, put, write_manifest
 
 SCORED_ROWS = 8_192
+INITIAL_STD = 0.3  # of the tables: from the models' default .01 nothing learns to match in one pass
 
 
 def add_candidates(
-    root: Path, ranker: ModelConfig | None = None, pre_ranker: ModelConfig | None = None, batch_rows: int = 1024
+    root: Path,
+    ranker: ModelConfig | None = None,
+    pre_ranker: ModelConfig | None = None,
+    config: TrainConfig | None = None,
 ) -> dict[str, Any]:
     """Train both on all days but the last, and log the scored candidates of the last day's requests beside the
     impressions of a world that ``write_world`` wrote. Things sold within the log stand among them.
 
     Args:
-        ranker: default DIN.
+        ranker: default DCN V2.
         pre_ranker: default two towers of width 8, of the same inputs.
+        config: of both; default one pass.
 
     Returns:
         The manifest, with ``ranker`` and ``pre_ranker``.
     """
     manifest = json.loads((root / MANIFEST).read_text(encoding="utf-8"))
-    config: WorldConfig = make_config(manifest["knobs"])
-    truth = make_truth(config, manifest["seed"], round(config.impressions * (1 - config.video_pages)), config.days)
-    day, histories = config.days - 1, Histories(root / "log")
+    size: WorldConfig = make_config(manifest["knobs"])
+    truth = make_truth(size, manifest["seed"], round(size.impressions * (1 - size.video_pages)), size.days)
+    day, histories = size.days - 1, Histories(root / "log")
     data, p = _requests(truth, day)
     n = put(root, "candidate", day, tables.table("candidate", data))
     models = {
-        "rank_score": ranker or ModelConfig(name="din"),
-        "pre_score": pre_ranker or ModelConfig(name="two_tower", tower=8),
+        "rank_score": ranker or ModelConfig(name="dcn", initial_std=INITIAL_STD),
+        "pre_score": pre_ranker or ModelConfig(name="two_tower", tower=8, initial_std=INITIAL_STD),
     }
+    config = config or TrainConfig(threads=1, batch_rows=512, learning_rate=2e-3)
     for name, model in models.items():
-        trained = train_on(
-            root, (0, day - 1), model, TrainConfig(threads=1, batch_rows=batch_rows), histories=histories
-        )
+        trained = train_on(root, (0, day - 1), model, config, histories=histories)
         data[name] = _scores(root, day, trained, histories)
     put(root, "candidate", day, tables.table("candidate", data))
     oracle.write_truth(root, f"candidate/day={day:03d}", {"p_click_without_page": p})
     said = {name: manifest[name] for name in ("view", "seed", "knobs")}
     said |= {"rows": {**manifest["rows"], "candidate": n}}
     said |= {"ranker": models["rank_score"].model_dump(), "pre_ranker": models["pre_score"].model_dump()}
-    return write_manifest(root, said, asdict(config))
+    return write_manifest(root, said, asdict(size))
 
 
 def _scores(root: Path, day: int, trained: Trained, histories: Histories) -> np.ndarray:

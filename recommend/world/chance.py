@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recommend.world.config import Quantiles
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
+Floats = NDArray[np.floating[Any]]  # float32 wherever there is one a row
+Ints = NDArray[np.integer[Any]]
 Times = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
@@ -46,7 +47,7 @@ def from_quantiles(table: Quantiles, u: Floats) -> NDArray[np.float64]:
     return np.exp(np.interp(u, shares, np.log(values)))
 
 
-def shared(rng: np.random.Generator, base: NDArray, fresh: NDArray, share: float) -> tuple[NDArray, Mask]:
+def shared(rng: np.random.Generator, base: Floats, fresh: Floats, share: float) -> tuple[Floats, Mask]:
     """Entries of ``base`` with probability ``share``, else of ``fresh``, and where they are base's; doses nest."""
     kept = uniform(rng, *base.shape) < share
     return np.where(kept, base, fresh), kept

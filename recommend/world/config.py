@@ -9,7 +9,7 @@ from typing import Any
 
 from recommend.errors import RecommendError
 
-WORLD_VERSION = "2.0.0.dev0"  # frozen as 2.0.0; afterwards a changed default or mechanism needs a new version
+WORLD_VERSION = "2.0.0rc1"  # frozen as 2.0.0; afterwards a changed default or mechanism needs a new version
 JUDGES = 9_000  # seeds from here on judge: nothing is tuned or calibrated on them
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -51,7 +51,7 @@ class WorldConfig:
     life_days: float = 14.0  # mean until an unsold short-lived thing is withdrawn
     sold_elsewhere: float = 0.3  # share of short-lived things that people outside this log buy
     post_rows: float = 100.0
-    id_signal: float = 0.15  # share of a thing's taste vector that no other field tells
+    id_signal: float = 0.12  # share of a thing's taste vector that no other field tells
     content_signal: float = 0.5  # share of the content vector that is the taste vector
     price_log_sd: float = 0.5
     ad_share: float = 0.3
@@ -70,16 +70,16 @@ class WorldConfig:
     traffic: float = 1.3  # on promotion days
 
     # clicks
-    click_offset: float = -5.8
-    post_offset: float = -5.4
+    click_offset: float = -5.7
+    post_offset: float = -5.3
     taste: float = 7.0  # log-odds a unit of match, about 0.2 .. 1
     interest_noise: float = 0.3  # length of an interest's own part beside its category's vector of length 1
-    profile: float = 2.0  # how much age and city tell of interests
+    profile: float = 2.4  # how much age and city tell of interests
     channel_corr: float = 0.6  # share of tastes that ads and the other channels have in common (KEEP)
     entity_corr: float = 0.6  # share of interests that posts and items have in common (MKT)
     cross: float = 0.4  # age x city x brand, which is no product of short vectors (COPR)
-    quality_effect: float = 0.25
-    clicky_sd: float = 0.2
+    quality_effect: float = 0.2
+    clicky_sd: float = 0.15
     thrift_mean: float = -0.15
     thrift_sd: float = 0.25
     ad_effect: tuple[float, ...] = (-0.8, -0.4, 0.2)  # of each segment
@@ -93,7 +93,7 @@ class WorldConfig:
     order_offset: float = -3.3
     cart_offset: float = -2.2
     buyer_sd: float = 0.4
-    order_category_sd: float = 0.7
+    order_category_sd: float = 0.65
     order_price: float = -0.45
     order_taste: float = 0.8
     order_drift: float = 0.1

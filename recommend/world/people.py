@@ -55,8 +55,8 @@ def make_users(config: WorldConfig, category_vectors: Floats, seed: int, days: i
     shares = (1.0, config.channel_corr, config.entity_corr)
     kept = np.stack([uniform(stream(seed, f"shared/{k}"), n, m) < share for k, share in enumerate(shares)])
     interest = np.where(kept, interest[:1], interest)
-    own = np.where(kept[..., None], own[0][None], np.stack(own))
-    taste = (category_vectors[interest] + own).astype(np.float32)
+    of_channel = np.where(kept[..., None], own[0][None], np.stack(own))
+    taste = (category_vectors[interest] + of_channel).astype(np.float32)
     known = config.dims * 5 // 8
     policy = taste[BASE].mean(1)
     policy[:, known:] = 0  # the policies know a part of the taste only

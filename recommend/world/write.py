@@ -58,7 +58,7 @@ def write_world(
     for name, data in tables.standing(world.truth, config).items():
         count[name] = put(out, name, 0, tables.table(name, data))
     t = world.truth
-    oracle.write_truth(out, "item", {"vector": t.items.vector, "quality": t.items.quality, "long": t.items.long})
+    oracle.write_truth(out, "item", {n: getattr(t.items, n) for n in ("vector", "quality", "long", "gone")})
     oracle.write_truth(out, "user", {"taste": t.users.taste, "interest": t.users.interest})
     return write_manifest(out, {"view": view, "seed": seed, "knobs": dict(knobs or {}), "rows": count}, asdict(config))
 
