@@ -23,7 +23,7 @@ from recommend.world.things import FOREVER
 from recommend.world.truth import FLOOR, PAGE_VARIANCE, Truth, averaged, draw_users, make_truth, moments
 from recommend.world.write import MANIFEST, put, write_manifest
 
-SCORED_ROWS = 8_192
+SCORED_ROWS, DRAWN = 8_192, 4
 INITIAL_STD = 0.3  # of the tables: from the models' default .01 nothing learns to match in one pass
 
 
@@ -77,9 +77,13 @@ def _requests(truth: Truth, day: int) -> tuple[dict[str, Any], np.ndarray]:
     user, time = draw_users(truth, day, config.requests, rng), np.sort(moments(day, config.requests, rng))
     market = Market.on(truth, day, np.full(len(truth.items.long), FOREVER, dtype=np.float32))
     picks = session_picks(truth, rng, user)
-    ids = market.ads.draw(rng, picks[:, np.resize(np.arange(picks.shape[1]), config.candidates)], 0.5)
+    ids = market.ads.draw(rng, picks[:, np.resize(np.arange(picks.shape[1]), DRAWN * config.candidates)], 0.5)
     request, item = np.divmod(np.unique((np.arange(len(user))[:, None] << np.int64(32)) | ids), np.int64(1) << 32)
-    user, time, item = user[request], time[request], item.astype(np.int32)
+    # Of more drawn than wanted, as many different ones by chance.
+    order = np.lexsort((rng.random(len(item)), request))
+    kept = np.sort(order[np.arange(len(order)) - np.searchsorted(request, request) < config.candidates])
+    request, item = request[kept], item[kept].astype(np.int32)
+    user, time = user[request], time[request]
     ads = np.ones(len(item), dtype=bool)
     match = np.concatenate(
         [truth.match(ADS, user[a], truth.items.vector[item[a]]).max(1)
