@@ -49,7 +49,9 @@ def moved(one: Estimate, two: Estimate) -> float:
 def test_a_knob_moves_its_own_number_and_no_other(folder, view, name):
     on, off = measured(folder, view), measured(folder, view, KNOBS[name].name, KNOBS[name].off)
     far = {n: moved(on[n], off[n]) for n in OF[view]}
-    assert far.pop(name) > 1.5, (on[name], off[name])
+    p = next(p for p in NINE if p.name == name)
+    far.pop(name)
+    assert on[name].low > max(p.off, off[name].value), (on[name], off[name])  # a spread has no good interval around 0
     assert max(far.values()) < ALIKE, far
 
 
