@@ -43,8 +43,8 @@ def figures(root: Path) -> dict[str, float]:
         "carts per click": one(log, rate.format("cart", "click AND entity = 0")),
         "orders per cart": one(log, rate.format('"order"', "cart")),
         "events of the last 2 days on unseen items": one(
-            log, "SELECT avg(CAST(item_id NOT IN (SELECT item_id FROM click WHERE day < 28) AS INTEGER)) FROM click "
-            "WHERE day >= 28 AND item_id >= 0"),
+            log, "SELECT avg(CAST(item_id NOT IN (SELECT item_id FROM click WHERE CAST(day AS INT) < 28) AS INTEGER)) "
+            "FROM click WHERE CAST(day AS INT) >= 28 AND item_id >= 0"),
         "items with one event": one(log, f"SELECT avg(CAST(n = 1 AS INTEGER)) FROM {items}"),
         "items with 3 events or fewer": one(log, f"SELECT avg(CAST(n <= 3 AS INTEGER)) FROM {items}"),
         "activity, 90 % over 50 %": one(log, f"SELECT quantile_cont(n, .9) / quantile_cont(n, .5) FROM {users}"),
