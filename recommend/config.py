@@ -104,6 +104,7 @@ class TrainConfig(Config):
     learning_rate: PositiveFloat = 1e-3
     seed: NonNegativeInt = 0
     precision: Literal["fp32", "bf16"] = "fp32"  # bf16: the forward pass in bfloat16, weights stay in float32
+    device: Literal["cpu", "cuda"] = "cpu"
     threads: NonNegativeInt = 0  # 0: as many as there are idle cores
     checkpoint_every: NonNegativeInt = 0  # steps; 0: at the end only
     log_every: PositiveInt = 50  # steps

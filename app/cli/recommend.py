@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from app.cli import CommandError, number
+from app.cli import recommend_logs as logs
+from app.cli.recommend_logs import device_settings
 from app.setup.repository import repository
 
 
@@ -26,21 +28,32 @@ def register(parser: argparse.ArgumentParser) -> None:
         for scale in ("small", "full")
     )
 
+    device = _option("--device", choices=("cpu", "cuda"), help="where the model computes (default: cpu)")
+    precision = _option("--precision", choices=("fp32", "bf16"), help="of the forward pass (default: fp32)")
+
     def task(name: str, *options: argparse.ArgumentParser) -> Callable[..., argparse.Action]:
-        return tasks.add_parser(name, help=TASKS[name][1], allow_abbrev=False, parents=options).add_argument
+        parser = tasks.add_parser(
+            name, help=TASKS[name][1], allow_abbrev=False, parents=options, aliases=["fit"] if name == "train" else []
+        )
+        parser.set_defaults(task=name)  # whatever it was called by
+        return parser.add_argument
 
     world = task("world", full, seed, knobs)
     world("--out", type=Path, required=True, metavar="DIR", help="gets log/, oracle/ and manifest.json")
 
-    train = task("train", data, seed, knobs)
+    train = task("train", data, seed, knobs, device, precision)
     train("--out", type=Path, required=True, metavar="DIR", help="gets encoders, checkpoint and log")
     train("--model", default="din", metavar="NAME", help="such as din, two_tower, copr, msnet, keep, ecad or rec4ad")
     train("--labels", default="", metavar="A,B", help="what is predicted (default: what the model is for)")
     train("--start", type=Path, metavar="RUN", help="go on from the weights of a run of the same model")
     train("--knowledge", type=Path, metavar="DIR", help="keep: store to look things up in (default: feed)")
-    train("--test-days", type=number(int, 1), default=4, metavar="N", help="last days held back (default: 4)")
+    train(
+        "--test-days", type=number(int, 1), metavar="N", help="last days held back (default: 4, of an import a fifth)"
+    )
 
-    task("evaluate", trained, data)("--out", type=Path, metavar="FILE", help="write the measures as JSON")
+    task("evaluate", trained, data, device)("--out", type=Path, metavar="FILE", help="write the measures as JSON")
+
+    logs.register(task, data, trained, (seed, knobs, device, precision))
 
     experiment = task("experiment", small, seed, knobs)
     experiment("name", metavar="NAME", help="a recipe of docs/recommender.md, such as baselines or msnet")
@@ -102,17 +115,17 @@ def _train(args: argparse.Namespace) -> None:
     from recommend.training.distributed import group
     from recommend.training.input_specs import input_spec
     from recommend.training.knowledge import started
-    from recommend.training.runs import log_of, plan, train_run
+    from recommend.training.runs import labels_of, log_of, plan, train_run
 
     changes = sort_changes(args.set, only="training")
     if args.model not in MODELS:
         raise CommandError(f"there is no model '{args.model}'; valid: {', '.join(MODELS)}.", 2)
     model = ModelConfig(name=args.model).changed([*input_spec(args.model).settings, *changes.model])
-    train = TrainConfig(seed=args.seed, checkpoint_every=200).changed(changes.train)
-    labels = tuple(args.labels.split(",")) if args.labels else input_spec(args.model).labels
+    train = TrainConfig(seed=args.seed, checkpoint_every=200).changed([*changes.train, *device_settings(args)])
     log = log_of(args.data)
+    labels = tuple(args.labels.split(",")) if args.labels else labels_of(log, args.model)
     with group() as mine, no_oracle():
-        run = plan(log, model, train, labels, args.test_days, args.knowledge or _store())
+        run = plan(log, model, train, labels, args.test_days or logs.held_back(log), args.knowledge or _store())
         if args.start is not None:
             run = started(run, args.start)
         done = train_run(
@@ -139,7 +152,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     from recommend.experiments.runner import line
     from recommend.training.runs import log_of
 
-    found = evaluate_run(args.run, log_of(args.data))
+    found = evaluate_run(args.run, log_of(args.data), args.device or "cpu")
     print(f"days {found['days'][0]} to {found['days'][1]}, {found['rows']:,} rows")
     for name, values in found["measures"].items():
         print(f"  {name}: {line(values)}")
@@ -278,8 +291,14 @@ def _promote(args: argparse.Namespace) -> None:
 
 TASKS: dict[str, tuple[Callable[[argparse.Namespace], None], str]] = {
     "world": (_world, "simulate a marketplace and write its log"),
+    "import": (logs.import_, "bring a log of your own: CSV or Parquet, and a map of its columns"),
+    "phenomena": (logs.phenomena, "which of the papers' methods can pay on a log, before anything is trained"),
     "train": (_train, "train a model on a log; goes on with an interrupted run"),
     "evaluate": (_evaluate, "measure a trained model on the days held back"),
+    "compare": (logs.compare_, "train models on the same rows and compare them, with paired intervals"),
+    "score": (logs.score, "write a trained model's probabilities for a log's rows"),
+    "export": (logs.export_, "write a trained model as one program: torch.export or ONNX"),
+    "serve": (logs.serve, "answer requests with a trained model's probabilities, over HTTP"),
     "experiment": (_experiment, "run a recipe over paired seeds"),
     "report": (_report, "table and picture of an experiment's results"),
     "log": (_log, "write the store's own feed as a log to train on"),

@@ -1,7 +1,7 @@
 """CLID on a real log: what distilling carts and favourites does to the calibration of purchases after a view.
 
 ``python -m benchmarks.papers.clid_taobao [--seeds N]`` prints one JSON object. The log is the Taobao
-UserBehavior sample (``recommend/data/public/taobao.py``). It has no pages, so it cannot test lists: a list is what a
+UserBehavior sample (``recommend/data/maps/taobao.yaml``). It has no pages, so it cannot test lists: a list is what a
 user viewed within a batch, and only calibration is looked at.
 
 A row is a view of days 0 to 8, its label a purchase of the thing by this user within 24 hours; privileged is whether
@@ -22,9 +22,10 @@ import torch
 
 from benchmarks.papers.user_logs import until_next, users_anew
 from recommend.config import ModelConfig, TrainConfig
+from recommend.data import sequences
+from recommend.data.imports.events import read_events
+from recommend.data.imports.tables import DAY_MS
 from recommend.data.memory import MemoryStream
-from recommend.data.public import sequences, taobao
-from recommend.data.public.source import DAY_MS, numpy
 from recommend.experiments.statistics import interval
 from recommend.features.encoders import Encoders
 from recommend.features.ragged import Column, select_batch
@@ -46,14 +47,13 @@ DRAWS = 500
 
 def views() -> dict[str, Column]:
     """Columns of the views in the order of time, with ``buy`` and the privileged two."""
-    events = numpy(taobao.read())
-    code = {name: i for i, name in enumerate(taobao.BEHAVIOURS)}
-    seen = events["behaviour"] == code["pv"]
+    events = read_events("taobao")
+    seen = events["behaviour"] == "click"
     user, item, at = (events[n][seen] for n in ("user_id", "item_id", "time_ms"))
     rows = sequences.samples(user, item, at, events["category"][seen], seed=0, negatives=0, longest=20, shortest=0)
     follows = {
-        name: until_next(events, events["behaviour"] == code[name], user, item, at) <= DAY_MS
-        for name in ("buy", "cart", "fav")
+        name: until_next(events, events["behaviour"] == what, user, item, at) <= DAY_MS
+        for name, what in (("buy", "order"), ("cart", "cart"), ("fav", "favourite"))
     }
     kept = torch.from_numpy(np.flatnonzero(at // DAY_MS <= TEST_TO))
     rows |= {

@@ -19,7 +19,7 @@ import torch
 from benchmarks.papers.user_logs import users_anew
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog
-from recommend.data.public import online_retail, taobao
+from recommend.data.imports.events import read_events
 from recommend.experiments.setups.streaming import settled, stream
 from recommend.experiments.statistics import interval
 from recommend.features.encoders import Encoders
@@ -64,19 +64,23 @@ def log_of(columns: dict[str, np.ndarray], start: np.ndarray, event: np.ndarray,
     return log, features, encoders.sizes(), columns["user_id"][order]
 
 
+def followed(n: dict[str, np.ndarray], cause: str, effect: str) -> np.ndarray:
+    """(events,) when the effect came whose latest cause an event is, by the same user with the same item; or NEVER."""
+    late = n["behaviour"] == effect
+    order = np.lexsort((late, n["time_ms"], n["item_id"], n["user_id"]))
+    first, then = n["behaviour"][order] == cause, late[order]
+    at = np.maximum.accumulate(np.where(first, np.arange(len(order)), -1))[then]
+    same = (at >= 0) & (n["user_id"][order][at] == n["user_id"][order][then])
+    same &= n["item_id"][order][at] == n["item_id"][order][then]
+    event = np.full(len(order), NEVER)
+    np.minimum.at(event, order[at[same]], n["time_ms"][order][then][same])
+    return event
+
+
 def views() -> Log:
     """Taobao: each view, and the purchase of the same item by the same user whose latest view it is."""
-    events = taobao.read()
-    n = {c: np.asarray(events[c]) for c in events.column_names}
-    order = np.lexsort((n["behaviour"], n["time_ms"], n["item_id"], n["user_id"]))
-    view, buy = n["behaviour"][order] == 0, n["behaviour"][order] == taobao.BEHAVIOURS.index("buy")
-    latest = np.maximum.accumulate(np.where(view, np.arange(len(order)), -1))
-    at = latest[buy]
-    same = (at >= 0) & (n["user_id"][order][at] == n["user_id"][order][buy])
-    same &= n["item_id"][order][at] == n["item_id"][order][buy]
-    event = np.full(len(order), NEVER)
-    np.minimum.at(event, order[at[same]], n["time_ms"][order][buy][same])
-    rows = n["behaviour"] == 0
+    n = read_events("taobao")
+    rows, event = n["behaviour"] == "click", followed(n, "click", "order")
     columns = {c: n[c][rows].astype(np.int64) for c in ("user_id", "item_id", "category")}
     columns["hour"] = n["time_ms"][rows] // 3_600_000 % 24
     made = log_of(columns, n["time_ms"][rows], event[rows], 5)
@@ -85,16 +89,12 @@ def views() -> Log:
 
 def purchases(every: int) -> Log:
     """Online Retail: each line bought, and its cancellation; of every so many customers one."""
-    lines = online_retail.read()
-    n = {c: np.asarray(lines[c]) for c in ("user_id", "item_id", "time_ms", "quantity", "price")}
-    event = np.full(len(lines), NEVER)
-    back = online_retail.cancellations(lines)
-    np.minimum.at(event, np.asarray(back["order_line"]), n["time_ms"][np.asarray(back["line"])])
-    rows = online_retail.purchases(lines) & (n["user_id"] % every == 0)
+    n = read_events("online_retail")
+    rows, event = (n["behaviour"] == "order") & (n["user_id"] % every == 0), followed(n, "order", "refund")
     columns = {c: n[c][rows] for c in ("user_id", "item_id")}
     columns["quantity"] = np.log2(n["quantity"][rows]).astype(np.int64)
     columns["price"] = np.floor(2 * np.log2(np.maximum(n["price"][rows], 0.01))).astype(np.int64)
-    columns["country"] = np.unique(np.asarray(lines["country"])[rows], return_inverse=True)[1].astype(np.int64)
+    columns["country"] = n["country"][rows]
     made = log_of(columns, n["time_ms"][rows], event[rows], 120)
     return Log(*made, window=30.0, edges=(3.0, 10.0, 30.0), days=range(344), asked_from=180, batch_rows=256)
 

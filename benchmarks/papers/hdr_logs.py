@@ -18,10 +18,12 @@ import argparse
 import math
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.papers.user_logs import until_next
-from recommend.data.public import online_retail, taobao
-from recommend.data.public.source import DAY_MS, numpy
+from recommend.data.imports.events import read_events
+from recommend.data.imports.maps import log_files, read_map
+from recommend.data.imports.tables import DAY_MS
 from recommend.models.hdr import nearest
 
 HOUR_MS = 3_600_000
@@ -39,17 +41,18 @@ def median_by(keys: np.ndarray, values: np.ndarray, size: int) -> np.ndarray:
 
 def retail() -> None:
     """Similar, latest and random days beside the target day's afternoon."""
-    table = online_retail.read()
-    lines = numpy(table, ["item_id", "time_ms", "day", "price", "quantity"])
-    sold = (lines["quantity"] > 0) & (lines["price"] > 0)
-    lines = {name: values[sold] for name, values in lines.items()}
-    item, day, price, size = lines["item_id"], lines["day"], lines["price"], int(lines["item_id"].max()) + 1
+    # The file itself and not its import: here a line without a customer counts as well.
+    lines = pd.read_parquet(log_files(read_map("online_retail")[0])[0])
+    lines = lines[(lines.Quantity > 0) & (lines.UnitPrice > 0)].sort_values("InvoiceDate", kind="stable")
+    item, price = pd.factorize(lines.StockCode, sort=True)[0], lines.UnitPrice.to_numpy()
+    time_ms = (lines.InvoiceDate - pd.Timestamp("2010-12-01")).to_numpy().astype("timedelta64[ms]").astype(np.int64)
+    day, size = time_ms // DAY_MS, int(item.max()) + 1
     reduced = np.full(len(item), np.nan)
     for start in range(30, int(day.max()) + 1, 30):  # prices of earlier months alone
         now = (day >= start) & (day < start + 30)
         usual = median_by(item[day < start], price[day < start], size)[item[now]]
         reduced[now] = np.where(np.isnan(usual), np.nan, price[now] < 0.8 * usual)
-    morning = lines["time_ms"] % DAY_MS < NOON * HOUR_MS
+    morning = time_ms % DAY_MS < NOON * HOUR_MS
     days = np.unique(day)
     share = np.array([np.nanmean(np.append(reduced[day == d], 0.0)) for d in days])
     later = [reduced[(day == d) & ~morning] for d in days]
@@ -92,9 +95,8 @@ def retail() -> None:
 
 def clicks() -> None:
     """How much is known in the tenth hour, and how well a morning's clicks alone would tell a day's rate."""
-    events = numpy(taobao.read(), ["user_id", "item_id", "behaviour", "time_ms"])
-    view = events["behaviour"] == taobao.BEHAVIOURS.index("pv")
-    buy = events["behaviour"] == taobao.BEHAVIOURS.index("buy")
+    events = read_events("taobao")
+    view, buy = events["behaviour"] == "click", events["behaviour"] == "order"
     user, item, time = (events[name][view] for name in ("user_id", "item_id", "time_ms"))
     delay = until_next(events, buy, user, item, time).astype(float)
     delay[delay > 7 * DAY_MS] = np.inf

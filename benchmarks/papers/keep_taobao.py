@@ -1,7 +1,7 @@
 """KEEP on a real log: what knowledge of views, carts and purchases adds to a sub-domain, beside that of views alone.
 
 ``python -m benchmarks.papers.keep_taobao [--seeds N]`` prints one JSON object. The log is the Taobao
-UserBehavior sample (``recommend/data/public/taobao.py``; 815 users). It has views and no impressions, so a row is a
+UserBehavior sample (``recommend/data/maps/taobao.yaml``; 815 users). It has views and no impressions, so a row is a
 view or, below it, the thing of another view of the same day that this user did not open at that moment. Super-domain:
 all categories, days 0 to 6; tasks: viewed, put into the cart, bought (by this user, until the window's end).
 Sub-domain: every eighth category, as ads are an eighth of the simulated super-domain; its DIN has learned days 0 to 6
@@ -27,10 +27,11 @@ import torch
 
 from benchmarks.papers.user_logs import users_anew
 from recommend.config import ModelConfig, TrainConfig
+from recommend.data import sequences
+from recommend.data.imports.events import read_events
+from recommend.data.imports.tables import DAY_MS
 from recommend.data.knowledge import KnowledgeStore, Table
 from recommend.data.memory import MemoryStream
-from recommend.data.public import sequences, taobao
-from recommend.data.public.source import DAY_MS, numpy
 from recommend.experiments.setups.keep_data import day_by_day, looked_up, newest, vectors
 from recommend.experiments.statistics import interval
 from recommend.features.encoders import Encoders
@@ -53,14 +54,14 @@ Rows = dict[str, Column]
 
 def rows_of(events: dict[str, np.ndarray], seed: int) -> tuple[Rows, dict[str, np.ndarray]]:
     """Views and their negatives with the three labels, and the raw columns of the same rows."""
-    seen = events["behaviour"] == taobao.BEHAVIOURS.index("pv")
+    seen = events["behaviour"] == "click"
     day = events["time_ms"] // DAY_MS
     views = {name: events[name][seen] for name in ("user_id", "item_id", "time_ms", "category")}
     rows = sequences.samples(*views.values(), seed=seed, block=day[seen], longest=LONGEST, shortest=0)
     raw = {name: rows[name].numpy() for name in ("user_id", "item_id", "category", "click")}
     raw |= {"time_ms": rows["time"].numpy(), "day": rows["time"].numpy() // DAY_MS}
     for task in ("cart", "buy"):
-        which = (events["behaviour"] == taobao.BEHAVIOURS.index(task)) & (day < PLUG_DAY)
+        which = (events["behaviour"] == {"buy": "order"}.get(task, task)) & (day < PLUG_DAY)
         done = {*zip(events["user_id"][which], events["item_id"][which], strict=True)}
         asked = zip(raw["user_id"], raw["item_id"], raw["click"], strict=True)
         rows[task] = torch.tensor([bool(click) and (user, item) in done for user, item, click in asked])
@@ -69,7 +70,7 @@ def rows_of(events: dict[str, np.ndarray], seed: int) -> tuple[Rows, dict[str, n
 
 def knowledge(model: Extractor, encoders: Encoders, events: dict[str, np.ndarray]) -> dict[str, Table]:
     """By user, item, and pair of user and category, from what was viewed before the day of the plug."""
-    early = (events["behaviour"] == taobao.BEHAVIOURS.index("pv")) & (events["time_ms"] < PLUG_DAY * DAY_MS)
+    early = (events["behaviour"] == "click") & (events["time_ms"] < PLUG_DAY * DAY_MS)
     past = {name: events[name][early] for name in ("user_id", "item_id", "category", "time_ms")}
     order = np.lexsort((past["time_ms"], past["user_id"]))
     past = {name: values[order] for name, values in past.items()}
@@ -153,7 +154,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
     args = parser.parse_args()
-    began, events = time.process_time(), numpy(taobao.read())
+    began, events = time.process_time(), read_events("taobao")
     runs = [predicted(seed, events) for seed in range(args.seeds)]
     arms = list(runs[0][0])
     aucs = {arm: [auc(raw["click"], p[arm]) for p, raw, _ in runs] for arm in arms}

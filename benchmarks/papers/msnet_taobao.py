@@ -18,9 +18,9 @@ import torch
 
 from benchmarks.papers.user_logs import users_anew
 from recommend.config import ModelConfig, TrainConfig
+from recommend.data.imports.events import read_events
 from recommend.data.memory import MemoryStream
-from recommend.data.public import taobao
-from recommend.data.public.sequences import feature_map, samples
+from recommend.data.sequences import feature_map, samples
 from recommend.experiments.statistics import interval
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
@@ -31,7 +31,7 @@ from recommend.training.scoring import predictions
 from recommend.training.trainer import train
 
 LENGTH = 20
-FIRST_TEST_DAY = 8
+FIRST_TEST_DAY, DAYS = 8, 10
 RESAMPLES = 200
 PLAIN = feature_map(longest=LENGTH)
 FEATURES = FeatureMap(
@@ -52,20 +52,18 @@ ARMS = {
 
 def prepared(seed: int) -> tuple[dict[str, Column], dict[str, Column], dict[str, int]]:
     """Encoded training and test rows, and the sizes of the tables."""
-    events = taobao.read()
-    user, item, category, time, day = (
-        np.asarray(events[c]) for c in ("user_id", "item_id", "category", "time_ms", "day")
-    )
+    events = read_events("taobao")
+    user, item, category, time, day = (events[c] for c in ("user_id", "item_id", "category", "time_ms", "day"))
     # Events come as (item, day) codes, so that a sample's target and history keep the day on which each was seen.
     ids, code = np.unique(item, return_inverse=True)
     first = np.full(len(ids), np.iinfo(np.int64).max)
     np.minimum.at(first, code, day)
-    coded = code * (taobao.DAYS + 1) + day
+    coded = code * (DAYS + 1) + day
     rows = samples(user, coded, time, category, seed=seed, block=day, longest=LENGTH)
     for item_column, flag in (("item_id", "single"), ("history_item", "history_single")):
         column = rows[item_column]
         values = (column.values if isinstance(column, Ragged) else column).numpy()
-        own, seen = values // (taobao.DAYS + 1), values % (taobao.DAYS + 1)
+        own, seen = values // (DAYS + 1), values % (DAYS + 1)
         for name, new in ((item_column, own), (flag, first[own] == seen)):
             tensor = torch.from_numpy(np.ascontiguousarray(new))
             rows[name] = column.with_values(tensor) if isinstance(column, Ragged) else tensor

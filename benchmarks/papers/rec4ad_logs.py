@@ -22,7 +22,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recommend.data.public import coat, open_bandit, source
+from recommend.data.imports.events import read_events
+from recommend.data.imports.maps import log_files, read_map
+from recommend.data.schema import POLICIES
 from recommend.metrics.calibration import pcoc
 from recommend.metrics.ranks import auc
 
@@ -120,17 +122,23 @@ def compare(
     print(f"  standard error of an AUC {one:.4f}, of the difference of two arms {pair:.4f}: seen is {2.8 * pair:.4f}")
 
 
+def attributes(what: str) -> list[np.ndarray]:
+    """Coat's one-hot attributes of users or items as codes, one array an attribute; 0: none is set."""
+    folder = log_files(read_map("coat")[0])[0].parent
+    groups = [line.split(":")[0] for line in (folder / f"{what}_features_map.txt").read_text().splitlines() if line]
+    hot = np.loadtxt(folder / f"{what}_features.csv", delimiter=",", dtype=int, ndmin=2)
+    parts = [hot[:, [g == name for g in groups]] for name in dict.fromkeys(groups)]
+    return [np.where(part.any(1), part.argmax(1) + 1, 0) for part in parts]
+
+
 def coats() -> None:
     """Positive: 3 of 5 or better (a quarter to a half of the rows). Propensities by rating, from uniform rows."""
-    table = source.numpy(coat.read())
-    described = [coat.read_users(), coat.read_items()]
+    table = read_events("coat")
     columns = [table["user_id"], table["item_id"]]
-    for of, key in zip(described, ("user_id", "item_id"), strict=True):
-        for name in of.column_names[1:]:
-            codes, _ = source.codes(of[name])
-            columns.append(codes[table[key]] + 1)
+    for what in ("user", "item"):
+        columns += [code[table[f"{what}_id"]] for code in attributes(what)]
     codes = np.stack(columns, 1).astype(np.int64)
-    uniform, rating = table["uniform"].astype(bool), table["rating"]
+    uniform, rating = table["policy"] == POLICIES.index("uniform"), table["rating"]
     own, drawn = rating[~uniform], rating[uniform]
 
     def inverse(seen: np.ndarray) -> np.ndarray:
@@ -144,13 +152,11 @@ def coats() -> None:
 
 def bandit() -> None:
     """All campaigns; items are told by campaign and id."""
-    table = open_bandit.read()
-    plain = source.numpy(table, ["policy", "campaign", "item_id", "position", "propensity", "click"])
-    columns = [plain["campaign"] * 100 + plain["item_id"], plain["position"]]
-    columns += [source.codes(table[name])[0] + 1 for name in open_bandit.USER]
+    plain = read_events("open_bandit")
+    columns = [plain["item_id"], plain["position"], *(plain[f"user_feature_{i}"] + 1 for i in range(4))]
     codes = np.stack(columns, 1).astype(np.int64)
     rows = Rows(codes, plain["click"].astype(bool), np.ones(len(codes)))
-    uniform = plain["policy"] == open_bandit.POLICIES.index("random")
+    uniform = plain["policy"] == POLICIES.index("uniform")
     weight = np.minimum(1 / plain["propensity"], 1_000)[~uniform]  # logged, so that no uniform row has a say
     sizes = [int(c.max()) + 1 for c in columns]
     compare("Open Bandit", rows.of(~uniform), rows.of(uniform), sizes, 0, lambda _: weight)

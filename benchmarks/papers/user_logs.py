@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from recommend.data.public.source import DAY_MS
+from recommend.data.imports.tables import DAY_MS
 
 NEVER = 100 * DAY_MS  # longer than the logs
 

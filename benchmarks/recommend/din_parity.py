@@ -23,7 +23,8 @@ from scipy import stats
 
 from benchmarks.recommend.peers import deepctr, ours
 from benchmarks.recommend.peers.workload import Part, Workload
-from recommend.data.public import amazon_sequences, sequences, source
+from recommend.data import sequences
+from recommend.data.imports.events import read_events
 from recommend.features.encoders import Encoders
 from recommend.features.ragged import Batch, Ragged, rows_of, select_batch
 from recommend.metrics.ranks import auc
@@ -47,10 +48,10 @@ class Log(Workload):
 
 def rows(seed: int, users: int, longest: int) -> tuple[dict[str, int], Part, Part]:
     """Table sizes, training rows in a shuffled order and test rows."""
-    e = source.numpy(amazon_sequences.read("Beauty"))
+    e = read_events("amazon_beauty")
     rng = np.random.default_rng(seed)
     chosen = np.isin(e["user_id"], rng.permutation(np.unique(e["user_id"]))[:users])
-    user, item, step, category = (e[n][chosen] for n in ("user_id", "item_id", "step", "category"))
+    user, item, step, category = (e[n][chosen] for n in ("user_id", "item_id", "time_ms", "category"))
     columns = sequences.samples(user, item, step, category, seed=seed, rule="uniform", longest=longest)
     learn, test = sequences.split_last(columns)
     encoders = Encoders.fit(sequences.feature_map(longest=longest), [learn])

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from recommend.data.imports.events import read_events
+from recommend.data.imports.maps import read_map
 from recommend.data.parquet import DataError
-from recommend.data.public import online_retail, open_bandit, source
-from recommend.data.public import taobao as public_taobao
 from recommend.data.schema import POLICIES
 from recommend.data.world import World, make_config, simulate
 from recommend.data.world.config import DAY_MS, HOUR_MS
@@ -32,11 +32,16 @@ def quantiles(name: str, values: np.ndarray, at: tuple[int, ...]) -> Figures:
     return {f"{name}, {q} %": float(np.percentile(values, q)) for q in at}
 
 
+def events(name: str) -> dict[str, np.ndarray]:
+    """The events of a log."""
+    return read_events(name, DATA / read_map(name)[0].file)
+
+
 def taobao() -> Figures:
     """Delays, carts, new items, activity, hours of the Taobao UserBehavior sample (UTC+8 days)."""
-    log = pd.DataFrame(source.numpy(public_taobao.read(DATA)))
+    log = pd.DataFrame(events("taobao"))
     day = log.day - (log.day.max() - 8)  # the sample's whole days are 0..8
-    view, cart, _, buy = range(len(public_taobao.BEHAVIOURS))
+    view, cart, buy = "click", "cart", "order"
     clicks, buys = log[log.behaviour == view], log[log.behaviour == buy]
     pair = ["user_id", "item_id"]
     first = clicks.groupby(pair).time_ms.min().rename("first").reset_index()
@@ -70,13 +75,17 @@ def taobao() -> Figures:
 
 def retail() -> Figures:
     """Cancellations and reduced prices of Online Retail."""
-    lines = online_retail.read(DATA)
-    days = np.asarray(online_retail.cancellations(lines)["delay_ms"]) / DAY_MS
-    n = source.numpy(lines, ("price", "cancelled"))
-    sold = ~n["cancelled"] & (n["price"] > 0)
-    share = n["price"][sold] / online_retail.median_prices(lines)[sold]
+    log = pd.DataFrame(events("online_retail"))
+    orders, back = log[log.behaviour == "order"], log[log.behaviour == "refund"].sort_values("time_ms")
+    joined = pd.merge_asof(
+        back, orders.assign(of=orders.time_ms).sort_values("time_ms"), on="time_ms", by=["user_id", "item_id"]
+    )
+    days = ((joined.time_ms - joined["of"]).dropna() / DAY_MS).to_numpy()
+    lines = pd.read_parquet(DATA / read_map("online_retail")[0].file)  # those without a customer as well
+    lines = lines[~lines.is_cancel & (lines.UnitPrice > 0)]
+    share = (lines.UnitPrice / lines.groupby("StockCode").UnitPrice.transform("median")).to_numpy()
     return {
-        "refunds per order": len(days) / online_retail.purchases(lines).sum(),
+        "refunds per order": len(days) / len(orders),
         **quantiles("order to refund, days", days, (10, 25, 50, 75, 90)),
         "orders reduced by 20 % or more": float((share <= 0.8).mean()),
         "reduction there, median": float(np.median(1 - share[share <= 0.8])),
@@ -97,8 +106,8 @@ def ebay() -> Figures:
 
 def bandit() -> Figures:
     """Click rates of Open Bandit, by policy."""
-    n = source.numpy(open_bandit.read(DATA), ("policy", "click"))
-    uniform, selected = (n["click"][n["policy"] == open_bandit.POLICIES.index(p)].mean() for p in ("random", "bts"))
+    n = events("open_bandit")
+    uniform, selected = (n["click"][n["policy"] == POLICIES.index(p)].mean() for p in ("uniform", "organic"))
     return {
         "click rate": float(n["click"].mean()),
         "selected rows' click rate over uniform": float(selected / uniform),

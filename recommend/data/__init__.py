@@ -1,1 +1,1 @@
-"""Logs: their schema, a simulated world, readers, loaders of public logs, splits."""
+"""Logs: their schema, a simulated world, readers, the import of anybody's, splits."""

@@ -1,6 +1,6 @@
 """The tables of a marketplace log: names, types, units, and when a value is known.
 
-Every source writes these tables (the simulated world, the loaders of public logs), every reader relies on them. A table
+Every source writes these tables (the simulated world, the import of other logs), every reader relies on them. A table
 is a folder of Parquet files, one partition a day: ``ROOT/TABLE/day=007/part-0.parquet``. Ids start at 0 within their
 kind; -1 means "none". Times are milliseconds since the log's own start.
 
@@ -13,11 +13,13 @@ kind; -1 means "none". Times are milliseconds since the log's own start.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from recommend.errors import RecommendError
 
@@ -223,6 +225,17 @@ def day_file(root: Path, table: str, day: int, part: int = 0) -> Path:
 
 def table_files(root: Path, table: str, first_day: int = 0, last_day: int | None = None) -> list[Path]:
     """The table's files in time order, of days ``first_day``..``last_day`` (both included)."""
-    found = sorted((Path(root) / table).glob("day=*/part-*.parquet"))
-    days = [int(p.parent.name.removeprefix("day=")) for p in found]
-    return [p for p, d in zip(found, days, strict=True) if d >= first_day and (last_day is None or d <= last_day)]
+    found = (Path(root) / table).glob("day=*/part-*.parquet")
+    days = sorted((int(p.parent.name.removeprefix("day=")), p) for p in found)  # a log may be longer than 1,000 days
+    return [p for d, p in days if d >= first_day and (last_day is None or d <= last_day)]
+
+
+def digest(root: Path, table: str) -> str:
+    """Tells one log's table from another: names, rows and sizes of its files."""
+    facts = [(f.parent.name, f.stat().st_size, pq.read_metadata(f).num_rows) for f in table_files(root, table)]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+def columns_of(root: Path, table: str = "impression") -> list[str]:
+    """Columns that a log's table has, by its first file."""
+    return list(pq.read_schema(table_files(root, table)[0]).names)

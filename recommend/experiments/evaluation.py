@@ -15,11 +15,14 @@ from recommend.metrics.report import measures
 from recommend.training.input_specs import input_spec
 from recommend.training.runs import EVALUATED_ROWS, asked, load_run, read_run
 from recommend.training.scoring import predictions
+from recommend.training.trainer import computing
 
 
-def evaluate_run(folder: Path, log: Path) -> dict[str, Any]:
+def evaluate_run(folder: Path, log: Path, device: str = "cpu") -> dict[str, Any]:
     """Measures of each prediction, and of the oracle where there is one: ``{days, rows, measures: {name: {...}}}``."""
     model, encode, split = load_run(folder, log)
+    computing(device)
+    model.to(device)
     files = table_files(log, "impression", *split.test)
     if not files:
         raise DataError(f"{log} has no rows of the days {split.test[0]}..{split.test[1]}, on which this run is tested.")

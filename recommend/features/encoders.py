@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -23,22 +23,27 @@ from recommend.features.ragged import Batch, Column, Ragged
 
 @dataclass(frozen=True)
 class Scale:
-    """Of sign(x) * log(1 + |x|) over the training window: long tails (prices, ages) come to about unit scale."""
+    """To about unit scale over the training window; ``log``: of sign(x) * log(1 + |x|), for long tails."""
 
     mean: float = 0.0
     std: float = 1.0
+    log: bool = True
 
     def __call__(self, values: Tensor) -> Tensor:
-        return (_squash(values) - self.mean) / self.std
+        return ((_squash(values) if self.log else values.float()) - self.mean) / self.std
 
 
 @dataclass(frozen=True)
 class Encoders:
-    """``vocabularies``: table to its sorted ids (row = place + 1); ``scales``: numeric column to its scale."""
+    """``vocabularies``: table to its sorted ids (row = place + 1); ``scales``: numeric column to its scale; ``edges``:
+    table of a number in buckets to the buckets' edges (row = bucket + 1, 0 for NaN).
+    """
 
     features: FeatureMap
     vocabularies: dict[str, Tensor]
     scales: dict[str, Scale]
+    edges: dict[str, Tensor] = field(default_factory=dict)
+    by_halving: bool = False  # look numbers up by steps that exist in every program format
 
     @staticmethod
     def fit(features: FeatureMap, batches: Iterable[Batch], min_count: int = 1) -> Encoders:
@@ -51,35 +56,47 @@ class Encoders:
             batches: the training stream; nothing of validation or test may be in it.
             min_count: ids shown less often stay out of the vocabulary.
         """
-        counted = [f for f in features.features if _is_id(f) and f.role != "history"]
+        counted = [f for f in features.features if _is_id(f) and not f.bucketed and f.role != "history"]
+        parted = [f for f in features.features if f.buckets and f.role != "history"]
+        seen_numbers = {f.vocabulary: Sample() for f in parted}
         counts = {f.vocabulary: (torch.empty(0, dtype=torch.int64),) * 2 for f in counted}
         sums: dict[str, Tensor] = {
             f.column: torch.zeros(3, dtype=torch.float64) for f in features.features if _scaled(f)
         }
+        log = {f.column: f.scale == "log" for f in features.features}
         scaled = list(sums)
         seen = 0
-        for batch in batches:
+        for raw in batches:
             seen += 1
+            batch = with_crosses(features, raw)
+            for f in parted:
+                seen_numbers[f.vocabulary].add(_flat(batch[f.column]))
             for name, known in counts.items():
                 ids = [_flat(batch[f.column]) for f in counted if f.vocabulary == name]
                 counts[name] = _merge(known, torch.cat(ids).to(torch.int64))
             for name in scaled:
-                x = _squash(_flat(batch[name])).double()
+                x = (_squash(_flat(batch[name])) if log[name] else _flat(batch[name])).double()
                 sums[name] += torch.stack([torch.tensor(len(x), dtype=torch.float64), x.sum(), (x * x).sum()])
         if not seen:
             raise DataError("the training window is empty; nothing can be fitted on it.")
         return Encoders(
             features,
             {name: ids[many >= min_count] for name, (ids, many) in counts.items()},
-            {name: _scale(total) for name, total in sums.items()},
+            {name: _scale(total, log[name]) for name, total in sums.items()},
+            {
+                **{f.vocabulary: torch.tensor(f.edges) for f in features.features if f.edges},
+                **{f.vocabulary: seen_numbers[f.vocabulary].edges(f.buckets) for f in parted},
+            },
         )
 
     def sizes(self) -> dict[str, int]:
         """Rows of each table, the out-of-vocabulary row included."""
-        return {name: len(ids) + 1 for name, ids in self.vocabularies.items()}
+        known = {name: len(ids) + 1 for name, ids in self.vocabularies.items()}
+        return known | {name: len(edges) + 2 for name, edges in self.edges.items()}
 
     def __call__(self, batch: Batch) -> dict[str, Column]:
         """Encode a batch: ids to rows, numbers to their scale; labels and other columns pass as they are."""
+        batch = with_crosses(self.features, batch)
         out = dict(batch)
         for feature in self.features.features:
             column = batch.get(feature.column)
@@ -88,14 +105,25 @@ class Encoders:
             history = feature.role == "history"
             if isinstance(column, Ragged) and history:
                 column = column.last(feature.max_length)
-            if _is_id(feature):
-                column = _apply(column, partial(self.row, feature.vocabulary))
-            elif _scaled(feature):
-                column = _apply(column, self.scales[feature.column])
-            elif feature.kind == "vector" and not history:
-                column = _flat(column).reshape(-1, feature.size).float()
-            out[feature.column] = column
+            if feature.kind == "vector" and not history:
+                column = _flat(column).reshape(-1, feature.size)
+            out[feature.column] = _apply(column, partial(self.encoded, feature))
         return out
+
+    def encoded(self, feature: Feature, values: Tensor) -> Tensor:
+        """A feature's plain values: ids to table rows, numbers to their scale."""
+        if feature.bucketed and feature.role != "raw":
+            edges = self.edges[feature.vocabulary]
+            if self.by_halving:
+                place = (values.float()[:, None] >= edges).sum(1) + 1
+            else:
+                place = torch.bucketize(values.float(), edges, right=True) + 1
+            return torch.where(values.isnan(), 0, place) if values.is_floating_point() else place
+        if _is_id(feature):
+            return self.row(feature.vocabulary, values)
+        if _scaled(feature):
+            return self.scales[feature.column](values)
+        return values.float() if feature.kind == "vector" and feature.role != "history" else values
 
     def row(self, table: str, ids: Tensor) -> Tensor:
         """Table rows of raw ids; 0 for ids outside the vocabulary."""
@@ -103,7 +131,8 @@ class Encoders:
         ids = ids.to(torch.int64)
         if not len(vocabulary):
             return torch.zeros_like(ids)
-        place = torch.searchsorted(vocabulary, ids.contiguous()).clamp(max=len(vocabulary) - 1)
+        find = halving if self.by_halving else torch.searchsorted
+        place = find(vocabulary, ids.contiguous()).clamp(max=len(vocabulary) - 1)
         return torch.where(vocabulary[place] == ids, place + 1, 0)
 
     def save(self, folder: Path) -> None:
@@ -112,7 +141,9 @@ class Encoders:
         folder.mkdir(parents=True, exist_ok=True)
         self.features.save(folder / "features.json")
         save_file(self.vocabularies or {"_": torch.empty(0)}, folder / "vocabularies.safetensors")
-        scales = {name: [s.mean, s.std] for name, s in self.scales.items()}
+        if self.edges:
+            save_file(self.edges, folder / "edges.safetensors")
+        scales = {name: [s.mean, s.std, *([] if s.log else [False])] for name, s in self.scales.items()}
         (folder / "scales.json").write_text(json.dumps(scales), encoding="utf-8")
 
     @staticmethod
@@ -123,11 +154,71 @@ class Encoders:
             vocabularies = load_file(folder / "vocabularies.safetensors")
             vocabularies.pop("_", None)
             scales = json.loads((folder / "scales.json").read_text(encoding="utf-8"))
-            return Encoders(
-                FeatureMap.load(folder / "features.json"), vocabularies, {n: Scale(*pair) for n, pair in scales.items()}
-            )
+            edges = load_file(folder / "edges.safetensors") if (folder / "edges.safetensors").exists() else {}
+            found = {n: Scale(*of) for n, of in scales.items()}
+            return Encoders(FeatureMap.load(folder / "features.json"), vocabularies, found, edges)
         except (OSError, ValueError) as error:
             raise DataError(f"{folder} holds no readable encoders: {error}") from error
+
+
+class Sample:
+    """Numbers of a stream of any length: every k-th of them, k growing with the stream; of a seed it needs none.
+
+    Attributes:
+        most: kept at least half as many, once there are so many.
+    """
+
+    def __init__(self, most: int = 2**20) -> None:
+        self.most, self.step, self.at, self.parts, self.kept = most, 1, 0, [torch.empty(0)], 0
+
+    def add(self, values: Tensor) -> None:
+        """More of the stream; NaN counts as nothing."""
+        values = values[~values.isnan()].float() if values.is_floating_point() else values.float()
+        first = -self.at % self.step
+        self.at += len(values)
+        self.parts.append(values[first :: self.step])
+        self.kept += len(self.parts[-1])
+        while self.kept > self.most:
+            self.step *= 2
+            self.parts = [torch.cat(self.parts)[::2]]
+            self.kept = len(self.parts[0])
+
+    def edges(self, buckets: int) -> Tensor:
+        """At most ``buckets - 1`` ascending edges between parts of equal size; equal ones are one."""
+        values = torch.cat(self.parts).sort().values
+        if not len(values):
+            return torch.empty(0)
+        place = (torch.arange(1, buckets) * len(values) // buckets).clamp(max=len(values) - 1)
+        return torch.unique(values[place])
+
+
+def halving(values: Tensor, asked: Tensor) -> Tensor:
+    """``torch.searchsorted`` of ascending values in plain steps: how many of them are smaller than what is asked."""
+    found = torch.zeros_like(asked)
+    step = 1 << len(values).bit_length()
+    while step := step // 2:
+        further = found + step
+        smaller = values[(further - 1).clamp(max=len(values) - 1)] < asked
+        found = torch.where((further <= len(values)) & smaller, further, found)
+    return found
+
+
+def with_crosses(features: FeatureMap, batch: Batch) -> dict[str, Column]:
+    """The raw columns with those of the crosses: one number for the ids of each, equal ones for equal ids alone up to
+    collisions of 64 bits.
+    """
+    made: dict[str, Column] = {}
+    for feature in features.features:
+        if feature.cross:
+            total = torch.zeros((), dtype=torch.int64)
+            for name in feature.cross:
+                column = batch[name]
+                assert isinstance(column, Tensor)
+                # A splitmix64 step a column, in wrapping arithmetic, so that (1, 2) is not (2, 1).
+                total = (total ^ column.to(torch.int64)) * -7046029254386353131
+                total = (total ^ ((total >> 32) & 0xFFFFFFFF)) * -4658895280553007687
+            made[feature.column] = total
+    return {**batch, **made}
 
 
 def _is_id(feature: Feature) -> bool:
@@ -135,7 +226,7 @@ def _is_id(feature: Feature) -> bool:
 
 
 def _scaled(feature: Feature) -> bool:
-    return feature.kind == "number" and feature.role != "raw"
+    return feature.kind == "number" and feature.role != "raw" and feature.scale != "none"
 
 
 def _flat(column: Column) -> Tensor:
@@ -159,7 +250,7 @@ def _merge(known: tuple[Tensor, Tensor], ids: Tensor) -> tuple[Tensor, Tensor]:
     return both, total
 
 
-def _scale(total: Tensor) -> Scale:
+def _scale(total: Tensor, log: bool) -> Scale:
     count, first, second = (float(v) for v in total)
     mean = first / max(count, 1)
-    return Scale(mean, max(second / max(count, 1) - mean**2, 1e-12) ** 0.5)
+    return Scale(mean, max(second / max(count, 1) - mean**2, 1e-12) ** 0.5, log)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from recommend.config import Config
 from recommend.data.schema import ENTITIES, TABLES
 
 Role = Literal["context", "target", "history", "raw"]
 Kind = Literal["id", "number", "vector"]
-FORBIDDEN = frozenset(c.name for c in TABLES["impression"] if c.known == "label")
+LABELS = frozenset(c.name for c in TABLES["impression"] if c.known == "label")
+# What is known later than the request, and the days on which labels came true.
+FORBIDDEN = {c.name for c in TABLES["impression"] if c.known != "request"} | {f"{name}_day" for name in LABELS}
 
 
 class Feature(Config):
@@ -24,6 +26,11 @@ class Feature(Config):
             target feature of the same meaning, whose table it shares) or ``raw`` (passed through untouched, for models
             that need a flag or a time).
         kind: ``id`` is embedded, ``number`` is normalised, ``vector`` is a ragged column of ``size`` numbers.
+        scale: of a number: ``log`` (sign(x) log(1 + |x|), then about unit scale), ``standard`` (unit scale alone) or
+            ``none``.
+        buckets, edges: the column holds numbers, and the id is which of so many parts of equal size (quantiles of the
+            training days), or which part between these edges, a number lies in.
+        cross: the column is not in the log: its id stands for these id features' ids together.
         table: name of the embedding table; by default the column. Features of one vocabulary share it.
         joined_by: the column is not in the log but joined from a table of vectors by these ids; the first known one
             counts (``data/content_join.py``).
@@ -38,6 +45,35 @@ class Feature(Config):
     size: int = 1
     max_length: int = 50
     joined_by: tuple[str, ...] = ()
+    scale: Literal["log", "standard", "none"] = "log"
+    buckets: Literal[0] | Annotated[int, Field(ge=2, le=1_000)] = 0
+    edges: tuple[float, ...] = ()
+    cross: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _possible(self) -> Feature:
+        if self.bucketed and (self.kind != "id" or (self.buckets and self.edges)):
+            raise ValueError(f"{self.column} has either buckets or edges, and is of kind id")
+        if list(self.edges) != sorted(set(self.edges)):
+            raise ValueError(f"the edges of {self.column} must ascend")
+        if self.cross and (len(self.cross) < 2 or self.kind != "id" or self.role == "history" or self.bucketed):
+            raise ValueError(f"{self.column} crosses two columns or more, is of kind id and no history")
+        return self
+
+    @property
+    def bucketed(self) -> bool:
+        """Whether numbers become ids."""
+        return bool(self.buckets or self.edges)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The log's columns of which it is made."""
+        return self.joined_by or self.cross or (self.column,)
+
+    @property
+    def coded(self) -> str:
+        """The log's column whose codes its ids are; empty for what holds no ids of a log's column."""
+        return "" if self.kind != "id" or self.bucketed or self.cross else self.match or self.column
 
     @property
     def vocabulary(self) -> str:
@@ -51,6 +87,7 @@ class FeatureMap(Config):
     features: tuple[Feature, ...]
     labels: tuple[str, ...] = ("click",)
     group: str = "user_id"
+    min_count: PositiveInt = 10  # ids shown less often in training stay out of the vocabulary
     extra: tuple[str, ...] = ()  # further columns that a loss reads (times, teacher scores); never inputs
 
     @model_validator(mode="after")
@@ -61,25 +98,31 @@ class FeatureMap(Config):
             raise ValueError(f"column {twice[0]} stands in two features")
         leaks = sorted((set(names) & FORBIDDEN) | (set(names) & set(self.labels)))
         if leaks:
-            raise ValueError(f"column {leaks[0]} is a label and cannot be a feature")
+            raise ValueError(f"column {leaks[0]} is a label or known after the request, and cannot be a feature")
+        ids = {f.column for f in self.features if f.kind == "id" and f.role != "history" and not f.bucketed}
+        if lost := [(f.column, c) for f in self.features for c in f.cross if c not in ids - {f.column}]:
+            raise ValueError(f"{lost[0][0]} crosses {lost[0][1]}, which is no id feature")
         targets = {f.column: f for f in self.features if f.role == "target"}
         for feature in self.features:
             if feature.role == "history" and feature.match not in targets:
                 raise ValueError(f"history {feature.column} needs 'match', the target feature of the same meaning")
             if feature.role == "history" and feature.vocabulary != targets[feature.match].vocabulary:
                 raise ValueError(f"history {feature.column} must use the table of {feature.match}")
-            if feature.role == "history" and (feature.kind, feature.size) != (
-                targets[feature.match].kind,
-                targets[feature.match].size,
-            ):
+            own, of = ((f.kind, f.size, f.buckets, f.edges) for f in (feature, targets.get(feature.match, feature)))
+            if feature.role == "history" and own != of:
                 raise ValueError(f"history {feature.column} must be of the kind and size of {feature.match}")
         return self
 
     @property
     def columns(self) -> list[str]:
         """All columns to read from the log, each once."""
-        read = [name for f in self.features for name in (f.joined_by or (f.column,))]
+        read = [name for f in self.features for name in f.sources]
         return list(dict.fromkeys([*read, *self.labels, self.group, *self.extra]))
+
+    @property
+    def coded(self) -> list[str]:
+        """Columns of the log whose codes the ids are."""
+        return sorted({f.coded for f in self.features if f.coded})
 
     def role(self, role: Role, kind: Kind | None = None) -> list[Feature]:
         """Features of a role (and kind), in their order."""

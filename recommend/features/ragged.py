@@ -37,7 +37,12 @@ class Ragged:
     @property
     def rows(self) -> Tensor:
         """(total,) the row to which each value belongs."""
-        return torch.repeat_interleave(torch.arange(len(self), device=self.lengths.device), self.lengths)
+        if torch.compiler.is_exporting():  # by sums, which every program format has: how many rows have ended before
+            ends = self.offsets[1:]
+            marks = ends.new_zeros(self.values.shape[0] + 1).index_add(0, ends, torch.ones_like(ends))
+            return marks.cumsum(0)[:-1]
+        at = torch.arange(self.lengths.shape[0], device=self.lengths.device)
+        return torch.repeat_interleave(at, self.lengths, output_size=self.values.shape[0])
 
     def with_values(self, values: Tensor) -> Ragged:
         """The same lengths over other values, for example their embeddings."""
@@ -76,9 +81,10 @@ class Ragged:
         """(rows, size, ...) values and (rows, size) bool mask of the real ones; for layers that need a rectangle."""
         size = size or max(int(self.lengths.max()) if len(self) else 0, 1)
         mask = torch.arange(size, device=self.lengths.device)[None, :] < self.lengths[:, None]
-        out = self.values.new_full((len(self), size, *self.values.shape[1:]), fill)
-        out[mask] = self.values
-        return out, mask
+        out = self.values.new_full((self.lengths.shape[0], size, *self.values.shape[1:]), fill)
+        rows = self.rows
+        within = torch.arange(self.values.shape[0], device=rows.device) - self.offsets[:-1].index_select(0, rows)
+        return out.index_put((rows, within), self.values), mask
 
     def to(self, device: torch.device | str) -> Ragged:
         """On another device."""
@@ -103,6 +109,11 @@ Batch = Mapping[str, Column]
 def rows_of(batch: Batch) -> int:
     """Number of samples in a batch."""
     return len(next(iter(batch.values()))) if batch else 0
+
+
+def on_device(batch: Batch, device: torch.device | str) -> Batch:
+    """Every column on a device; those that are there stay."""
+    return batch if str(device) == "cpu" else {name: column.to(device) for name, column in batch.items()}
 
 
 def slice_batch(batch: Batch, start: int, stop: int) -> dict[str, Column]:

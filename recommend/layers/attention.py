@@ -56,7 +56,7 @@ class TargetAttention(nn.Module):
         pairs = torch.cat([history.values, spread(target, rows) * history.values], dim=1)
         hidden = spread(of_target, rows) + functional.linear(pairs, torch.cat([w2 - w3, w4], dim=1))
         scores = self.rest(self.act(hidden))
-        return packed_softmax(scores, rows, len(history)) if self.softmax else scores
+        return packed_softmax(scores, rows, history.lengths.shape[0]) if self.softmax else scores
 
 
 def spread(x: Tensor, rows: Tensor) -> Tensor:
@@ -74,5 +74,7 @@ def packed_softmax(scores: Tensor, rows: Tensor, count: int) -> Tensor:
 
 def mean_pool(history: Ragged) -> Tensor:
     """(rows, width) mean of each row's values; zero for an empty history."""
-    total = history.values.new_zeros(len(history), history.values.shape[1]).index_add(0, history.rows, history.values)
+    total = history.values.new_zeros(history.lengths.shape[0], history.values.shape[1]).index_add(
+        0, history.rows, history.values
+    )
     return total / history.lengths.clamp(min=1)[:, None].to(total.dtype)

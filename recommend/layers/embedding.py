@@ -35,8 +35,13 @@ class Tables(nn.Module):
     ) -> None:
         super().__init__()
         self.width = width
-        self.tables = nn.ModuleDict({n: build(rows, width, rows > sparse_rows, std) for n, rows in sizes.items()})
+        self.tables = nn.ModuleDict({_key(n): build(rows, width, rows > sparse_rows, std) for n, rows in sizes.items()})
 
     def forward(self, name: str, ids: Tensor) -> Tensor:
         """(n, width) vectors of (n,) rows of a table."""
-        return self.tables[name](ids)
+        return self.tables[_key(name)](ids)
+
+
+def _key(name: str) -> str:
+    """A table's name among PyTorch's modules, which may not be that of one of their methods, such as ``type``."""
+    return f"table of {name}" if hasattr(nn.ModuleDict, name) or name == "training" else name

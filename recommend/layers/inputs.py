@@ -73,7 +73,7 @@ class InputLayer(nn.Module):
         assert isinstance(column, Tensor)
         if feature.kind == "id":
             return self.tables(feature.vocabulary, column)
-        return column.float().reshape(len(column), feature.size)
+        return column.float().reshape(-1, feature.size)
 
     def _history(self, members: list[Feature], batch: Batch) -> Ragged:
         parts = [self._past(f, batch) for f in members]
@@ -84,7 +84,7 @@ class InputLayer(nn.Module):
         assert isinstance(column, Ragged)
         if feature.kind == "id":
             return column.with_values(self.tables(feature.vocabulary, column.values))
-        return column.with_values(column.values.float().reshape(len(column.values), feature.size))
+        return column.with_values(column.values.float().reshape(-1, feature.size))
 
     def _join(self, parts: list[Tensor], batch: Batch) -> Tensor:
         if parts:

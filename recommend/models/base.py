@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from recommend.config import ModelConfig
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch
+from recommend.features.ragged import Batch, on_device
 from recommend.layers.embedding import Make, make
 from recommend.layers.inputs import InputLayer
 from recommend.layers.mlp import MLP
@@ -55,13 +55,17 @@ class Ranker(nn.Module):
         of the rows to which it applies."""
         return {name: (name, None) for name in self.features.labels}
 
+    def predicted(self, batch: Batch) -> dict[str, Tensor]:
+        """(rows,) probabilities of each task."""
+        return {name: value.float().sigmoid() for name, value in self(batch).items()}
+
     @torch.no_grad()
     def predict(self, batch: Batch) -> dict[str, Tensor]:
-        """(rows,) probabilities of each task, in evaluation mode."""
-        training = self.training
+        """``predicted``, in evaluation mode, on the processor."""
+        training, device = self.training, next(self.parameters()).device
         self.eval()
         try:
-            return {name: value.float().sigmoid() for name, value in self(batch).items()}
+            return {name: value.cpu() for name, value in self.predicted(on_device(batch, device)).items()}
         finally:
             self.train(training)
 

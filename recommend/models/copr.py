@@ -209,7 +209,6 @@ class COPR(TwoTower):
             self.train(training)
         return functional.logsigmoid(out[self.features.labels[0]]) + out["log_alpha"] + log_bid(bid)
 
-    @torch.no_grad()
-    def predict(self, batch: Batch) -> dict[str, Tensor]:
+    def predicted(self, batch: Batch) -> dict[str, Tensor]:
         """(rows,) click probabilities; alpha orders ads and is no part of them."""
-        return {name: p for name, p in super().predict(batch).items() if name != "log_alpha"}
+        return {name: p for name, p in super().predicted(batch).items() if name != "log_alpha"}

@@ -67,16 +67,10 @@ class Towers(DIN):
         """(rows,) ``ecvr`` and whatever else follows from the heads' logits."""
         raise NotImplementedError
 
-    @torch.no_grad()
-    def predict(self, batch: Batch) -> dict[str, Tensor]:
-        """(rows,) ``probabilities``, in evaluation mode."""
-        training = self.training
-        self.eval()
-        try:
-            found = self.probabilities({name: value.double() for name, value in self(batch).items()})
-            return {name: value.float() for name, value in found.items()}
-        finally:
-            self.train(training)
+    def predicted(self, batch: Batch) -> dict[str, Tensor]:
+        """(rows,) ``probabilities``."""
+        found = self.probabilities({name: value.double() for name, value in self(batch).items()})
+        return {name: value.float() for name, value in found.items()}
 
 
 class ECAD(Towers):

@@ -162,16 +162,10 @@ class Rec4Ad(DIN):
         classes = (click, ~click) if self.parts.alignment == "given" else (torch.ones_like(click),)
         return weight * torch.stack([mmd(z[c & ~organic], z[c & organic]) for c in classes]).sum()
 
-    @torch.no_grad()
-    def predict(self, batch: Batch) -> dict[str, Tensor]:
+    def predicted(self, batch: Batch) -> dict[str, Tensor]:
         """(rows,) click probabilities as ads, whoever showed the rows: E, G_inv and the ads' branch, nothing else."""
-        training = self.training
-        self.eval()
-        try:
-            logit, _ = self.branches[ADS](*self.encoded(batch))
-            return {self.features.labels[0]: logit.float().sigmoid()}
-        finally:
-            self.train(training)
+        logit, _ = self.branches[ADS](*self.encoded(batch))
+        return {self.features.labels[0]: logit.float().sigmoid()}
 
 
 class Domains(DIN):

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import torch
 from pydantic import ValidationError
 
 from recommend.config import ConfigError, ModelConfig, TrainConfig
+from recommend.data.codes import code_file, marks, same_codes
 from recommend.data.content_join import Contents
 from recommend.data.knowledge import KnowledgeStore
 from recommend.data.parquet import DataError, ParquetStream
-from recommend.data.schema import table_files
+from recommend.data.schema import columns_of, digest, table_files
 from recommend.data.splits import TimeSplit, last_days
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap, impression_map
@@ -23,7 +25,7 @@ from recommend.models.base import Ranker
 from recommend.models.registry import build_model, by_stock, reads_along
 from recommend.training import checkpoint
 from recommend.training.distributed import Group
-from recommend.training.input_specs import Given, input_spec
+from recommend.training.input_specs import PLAIN, Given, input_spec
 from recommend.training.run_config import RunConfig
 from recommend.training.scoring import evaluate
 from recommend.training.trainer import Encode, Summary, train
@@ -31,8 +33,10 @@ from recommend.training.watch import Watch
 
 RUN = "run.json"
 ENCODERS = "encoders"
+FEATURES = "features.yaml"  # beside an imported log's tables
 EVALUATED_ROWS = 4_096
 DAY_MS = 86_400_000
+PRIVILEGED = "privileged"
 
 
 def log_of(data: Path) -> Path:
@@ -60,20 +64,54 @@ def plan(
         DataError: too few days, or nothing published that is older than some of them.
     """
     split = last_days(log, test_days, valid_days=1 if config.epochs > 1 else 0)
+    declared = declared_features(log)
+    if declared is not None:
+        _one_code_each(log, declared)
+    if declared is not None and PRIVILEGED in reads_along(model.name):
+        model = model.changed([f"privileged={_privileged(log)}"])
     run = RunConfig(
         model=model,
         train=config,
         labels=labels,
         content=_content_size(log),
         history=20,
-        min_count=10,
+        min_count=declared.min_count if declared is not None else 10,
         train_days=split.train,
         test_days=split.test,
         watch_days=split.valid,
         stock=by_stock(model.name),
         extra=reads_along(model.name),
+        delayed=tuple(n for n in labels if f"{n}_day" in columns_of(log)),
+        features=declared,
+        log=digest(log, "impression") if declared is not None else "",
+        codes=marks(log, declared.coded) if declared is not None else None,
     )
     return with_knowledge(run, knowledge) if input_spec(model.name).knowledge else run
+
+
+def declared_features(log: Path) -> FeatureMap | None:
+    """What an imported log declares that models read; None for a log of the marketplace's own tables."""
+    path = Path(log) / FEATURES
+    return FeatureMap.read(path) if path.exists() else None
+
+
+def _one_code_each(log: Path, declared: FeatureMap) -> None:
+    """Raises:
+    DataError: two columns share a table, and the same number is another text in each.
+    """
+    for table in {f.vocabulary for f in declared.features}:
+        of = sorted({f.coded for f in declared.features if f.vocabulary == table and f.coded})
+        if len(of) > 1 and any(code_file(log, name).is_file() for name in of):
+            raise DataError(
+                f"'{of[0]}' and '{of[1]}' cannot share the table '{table}': their texts have codes of their own, so "
+                f"that a number means another text in each; strike out 'table' in {FEATURES}."
+            )
+
+
+def labels_of(log: Path, model: str) -> tuple[str, ...]:
+    """What a model predicts of a log unless something else is asked: what it is made for, else the log's own label."""
+    usual, declared = input_spec(model).labels, declared_features(log)
+    return declared.labels if declared is not None and usual == PLAIN.labels else usual
 
 
 def with_knowledge(run: RunConfig, folder: Path | None) -> RunConfig:
@@ -123,14 +161,14 @@ def train_run(
     """
     group = group or Group()
     out = Path(out)
-    form, features = input_spec(run.model.name), _features(run)
+    form, features = input_spec(run.model.name), features_of(run)
     if form.stream is not None and group.size > 1:
         raise ConfigError(f"{run.model.name} is trained by one process; start it without torchrun.")
     stream = ParquetStream(table_files(log, "impression", *run.train_days), features.columns, run.train.batch_rows)
     kept, made = (out / RUN).exists(), form.join(log, run) if form.join is not None else None
     if kept:
         if read_run(out) != run:
-            raise ConfigError(f"{out} holds a run with other settings; name another folder.")
+            raise ConfigError(f"{out} holds a run on another log, or with other settings; name another folder.")
         encoders = Encoders.load(out / ENCODERS)
     else:
         # Every process fits the same encoders, on the whole window; the first one keeps them.
@@ -142,7 +180,7 @@ def train_run(
     model = build_model(features, encoders.sizes(), run.model, run.train.seed)
     if start is not None:
         checkpoint.load(start / checkpoint.NAME, model)
-    encode = _encode(log, encoders, made)
+    encode = known_by(_encode(log, encoders, made), run)
     given = Given(log, run, model, features, encode)
     own = form.stream(given) if form.stream is not None else None
     if group.first and not kept:  # what cannot be trained leaves no folder
@@ -158,16 +196,37 @@ def train_run(
     return train(model, share, run.train, encode, out, group, progress, watch=watch)
 
 
-def _features(run: RunConfig) -> FeatureMap:
+def features_of(run: RunConfig) -> FeatureMap:
     """What the run's model and its loss read of the log."""
-    usual = impression_map(run.labels, run.history, run.content, run.stock).model_copy(update={"extra": run.extra})
-    return input_spec(run.model.name).features(usual, run)
+    usual = run.features or impression_map(run.labels, run.history, run.content, run.stock)
+    extra = (*run.extra, *(f"{name}_day" for name in run.delayed))
+    update: dict[str, object] = {"labels": run.labels, "extra": extra}
+    if run.features is not None:
+        if run.stock and "history_single" not in usual.columns:
+            raise DataError(f"{run.model.name} reads which things are of limited stock; the log has no 'single'.")
+        update["features"] = tuple(f for f in usual.features if run.stock or f.column != "history_single")
+    return input_spec(run.model.name).features(usual.model_copy(update=update), run)
 
 
 def _encode(log: Path, encoders: Encoders, made: Encode | None) -> Encode:
     """Raw columns of a log to what a model reads; ``made`` adds those that its form makes."""
     plain = chain(Contents.read(log, encoders.features), encoders)
     return plain if made is None else lambda batch: plain(made(batch))
+
+
+def known_by(encode: Encode, run: RunConfig) -> Encode:
+    """Encodes, with the labels as they were known at the end of the training days."""
+    if not run.delayed:
+        return encode
+
+    def censored(batch: Batch) -> dict[str, Column]:
+        out = dict(encode(batch))
+        for name in run.delayed:
+            day = tensor_of(batch[f"{name}_day"])
+            out[name] = torch.where((day >= 0) & (day <= run.train_days[1]), tensor_of(out[name]), 0)
+        return out
+
+    return censored
 
 
 def _watch(
@@ -213,7 +272,9 @@ def read_run(folder: Path) -> RunConfig:
 def load_run(folder: Path, log: Path) -> tuple[Ranker, Encode, TimeSplit]:
     """A run's model as trained, what encodes a log's rows for it, and its days."""
     run = read_run(folder)
-    features = _features(run)
+    features = features_of(run)
+    if run.codes is not None and run.features is not None:
+        same_codes(log, run.codes, run.features.coded)
     encoders = Encoders.load(Path(folder) / ENCODERS)
     model = build_model(features, encoders.sizes(), run.model)
     path = Path(folder) / checkpoint.NAME
@@ -223,6 +284,18 @@ def load_run(folder: Path, log: Path) -> tuple[Ranker, Encode, TimeSplit]:
     join = input_spec(run.model.name).join
     made = join(log, run) if join is not None else None
     return model, _encode(log, encoders, made), TimeSplit(run.train_days, None, run.test_days)
+
+
+def _privileged(log: Path) -> int:
+    """Numbers a row of the log's privileged column.
+
+    Raises:
+        DataError: it has none.
+    """
+    if PRIVILEGED not in columns_of(log):
+        raise DataError(f"the log has no privileged signals; 'privileged' of its map names them ({log}).")
+    column = next(iter(ParquetStream(table_files(log, "impression")[:1], [PRIVILEGED], 1)))[PRIVILEGED]
+    return int(column.lengths[0]) if isinstance(column, Ragged) else 0
 
 
 def _content_size(log: Path) -> int:

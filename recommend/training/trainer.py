@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from recommend.config import TrainConfig
+from recommend.config import ConfigError, TrainConfig
 from recommend.data.parquet import DataError, Position
 from recommend.errors import RecommendError
-from recommend.features.ragged import Batch, Column, rows_of
+from recommend.features.ragged import Batch, Column, on_device, rows_of
 from recommend.models.base import Ranker
 from recommend.training import checkpoint
 from recommend.training.distributed import Group
@@ -94,6 +94,8 @@ def train(
     group = group or Group()
     torch.set_num_threads(config.threads or idle_cores())
     torch.manual_seed(config.seed)
+    computing(config.device)
+    model.to(config.device)
     steps = optimizers(model, config.learning_rate)
     loss_of: nn.Module = WithLoss(model)
     path = Path(folder) / checkpoint.NAME if folder is not None else None
@@ -107,7 +109,7 @@ def train(
     seen = rows % max(stream.rows(), 1)  # of this pass
     try:
         for batch, after, together in _epochs(stream, position, config.epochs, group):
-            data = encode(batch) if encode else batch
+            data = on_device(encode(batch) if encode else batch, config.device)
             size = rows_of(batch)
             if watch is not None and after.epoch != position.epoch:
                 watch.epoch(after.epoch)
@@ -141,6 +143,14 @@ def train(
     )
 
 
+def computing(device: str) -> None:
+    """Raises:
+    ConfigError: this machine has no such device.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("this machine has no CUDA device that PyTorch can use; take --device cpu.")
+
+
 def _step(
     loss_of: nn.Module, data: Batch, steps: list[torch.optim.Optimizer], config: TrainConfig, share: float
 ) -> Tensor:
@@ -151,7 +161,7 @@ def _step(
     """
     for optimizer in steps:
         optimizer.zero_grad(set_to_none=True)
-    with _autocast(config.precision):
+    with _autocast(config):
         loss: Tensor = loss_of(data)
     (loss * share).backward()
     if config.clip_norm:
@@ -212,8 +222,8 @@ def _epochs(
             yield *found, sum(counts)
 
 
-def _autocast(precision: str) -> torch.autocast | nullcontext[None]:
-    return torch.autocast("cpu", dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
+def _autocast(config: TrainConfig) -> torch.autocast | nullcontext[None]:
+    return torch.autocast(config.device, dtype=torch.bfloat16) if config.precision == "bf16" else nullcontext()
 
 
 def idle_cores() -> int:

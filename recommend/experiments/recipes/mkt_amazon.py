@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from recommend.data.public import amazon_cross_domain
+from recommend.data.imports.events import read_events
 from recommend.experiments.recipe import Measures, Recipe, Setting
 from recommend.experiments.recipes.mkt import MODEL, Arm, Fitting, fitted
 from recommend.experiments.statistics import Claim
@@ -28,7 +28,8 @@ from recommend.models.base import label
 from recommend.models.baselines.fibinet import FiBiNET
 from recommend.models.baselines.multi_entity import ENTITY, SHARED, EntityPLE
 
-SOURCE, TARGET = amazon_cross_domain.DOMAINS
+SOURCE, TARGET = "electronics", "cell_phones"
+MAPS = {SOURCE: "amazon_electronics", TARGET: "amazon_phones"}
 LOG_USERS, ASIDE = 3_325, 4  # every fourth is set aside: rates are set on these, verdicts never draw them
 TUNING_SEEDS = 100  # seeds from here on draw from those set aside, all others from the rest
 USERS = {"small": 400, "full": LOG_USERS}  # drawn by seed, or all that there are
@@ -109,8 +110,8 @@ def people(setting: Setting) -> np.ndarray:
 
 def bought(domain: str, users: np.ndarray, rng: np.random.Generator) -> Bought:
     """Read a domain; ``users`` are raw ids."""
-    table = amazon_cross_domain.read(domain)
-    user, item, held = (table[n].to_numpy() for n in ("user_id", "item_id", "held_back"))
+    log = read_events(MAPS[domain])
+    user, item, held = log["user_id"], log["item_id"], log["day"] == 1
     of_user = [rng.permutation(item[(user == u) & ~held]) for u in users]
     last = np.array([item[(user == u) & held][0] for u in users])
     return Bought(of_user, last, item[~held], item[held])

@@ -12,7 +12,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from recommend.data.public import amazon_sequences, sequences, source
+from recommend.data import sequences
+from recommend.data.imports.events import read_events
 from recommend.experiments.recipe import Recipe, Setting
 from recommend.experiments.recipes.one_epoch import FALL, MODEL, Data, fall, runner, studies
 from recommend.experiments.setups.one_epoch import Columns, Plan
@@ -29,12 +30,18 @@ USED = ("dnn", "mlp only", "embedding only", "meda", "hash")
 STUDIES = {name: study for name, study in studies(BASE).items() if name in USED}
 
 
+def by_user(events: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The same events by user and time: the order on which the draws of negatives depend."""
+    order = np.lexsort((events["time_ms"], events["user_id"]))
+    return {name: values[order] for name, values in events.items()}
+
+
 def prepare(setting: Setting) -> Data:
     """Samples of the seed's users: nine tenths to learn from, the others' to test."""
-    events = source.numpy(amazon_sequences.read("Beauty"))
+    events = by_user(read_events("amazon_beauty"))
     users = np.random.default_rng(setting.seed).permutation(np.unique(events["user_id"]))[:USERS]
     chosen = np.isin(events["user_id"], users)
-    user, item, step, category = (events[n][chosen] for n in ("user_id", "item_id", "step", "category"))
+    user, item, step, category = (events[n][chosen] for n in ("user_id", "item_id", "time_ms", "category"))
     columns = sequences.samples(user, item, step, category, seed=setting.seed, longest=LONGEST)
     asked = torch.from_numpy(np.isin(array_of(columns["user_id"]), users[: USERS // 10]))
     parts = (select_batch(columns, part.nonzero().ravel()) for part in (~asked, asked))

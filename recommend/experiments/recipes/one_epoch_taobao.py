@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from recommend.data.public import sequences, source, taobao
+from recommend.data import sequences
+from recommend.data.imports.events import read_events
 from recommend.experiments.recipe import Recipe, Setting
 from recommend.experiments.recipes import one_epoch_amazon
 from recommend.experiments.recipes.one_epoch import Data
@@ -22,9 +23,9 @@ TRAINED = 0.8  # share of the views, the earliest
 
 def prepare(setting: Setting) -> Data:
     """Views of the seed's users, parted by time."""
-    e = source.numpy(taobao.read())
+    e = read_events("taobao")
     users = np.random.default_rng(setting.seed).permutation(np.unique(e["user_id"]))[:USERS]
-    views = (e["behaviour"] == taobao.BEHAVIOURS.index("pv")) & np.isin(e["user_id"], users)
+    views = (e["behaviour"] == "click") & np.isin(e["user_id"], users)
     user, item, time, category, day = (e[n][views] for n in ("user_id", "item_id", "time_ms", "category", "day"))
     border = np.quantile(time, TRAINED)
     block = 2 * day + (time >= border)

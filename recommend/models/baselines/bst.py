@@ -26,7 +26,7 @@ class BST(Ranker):
         i = self.inputs
         if not i.history_widths:
             raise ConfigError("bst needs a history feature.")
-        longest = {g: max(f.max_length for f in members) + 1 for g, members in i.groups.items()}
+        self.longest = longest = {g: max(f.max_length for f in members) + 1 for g, members in i.groups.items()}
         for group, width in i.history_widths.items():
             if width % config.heads:
                 raise ConfigError(f"bst: {config.heads} heads do not divide the width {width} of '{group}'.")
@@ -46,7 +46,9 @@ class BST(Ranker):
         return dict(zip(self.features.labels, out.unbind(1), strict=True))
 
     def _mixed(self, group: str, target: Tensor, history: Ragged) -> Tensor:
-        values, mask = history.padded()
+        # An exported program has the longest history's size, since no size in it may depend on the data.
+        longest = self.longest[group] - 1 if torch.compiler.is_exporting() else None
+        values, mask = history.padded(longest)
         sequence = torch.cat([target[:, None], values], 1)
         distance = torch.where(
             mask, history.lengths[:, None] - torch.arange(mask.shape[1], device=mask.device)[None, :], 0

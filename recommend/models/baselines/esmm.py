@@ -44,8 +44,8 @@ class ESMM(DIN):
         click, conversion = self.features.labels
         return {click: (click, None), conversion: (conversion, click), "ctcvr": (conversion, None)}
 
-    def predict(self, batch: Batch) -> dict[str, Tensor]:
+    def predicted(self, batch: Batch) -> dict[str, Tensor]:
         """Probabilities of click, of conversion after a click, and of both (``ctcvr``)."""
-        p = super().predict(batch)
+        p = super().predicted(batch)
         click, conversion = self.features.labels
         return {**p, "ctcvr": p[click] * p[conversion]}

@@ -12,8 +12,8 @@ from torch import Tensor
 from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import DataError, ParquetStream
-from recommend.data.schema import table_files
-from recommend.features.ragged import select_batch
+from recommend.data.schema import columns_of, table_files
+from recommend.features.ragged import select_batch, tensor_of
 from recommend.models.ecad import ECAD
 from recommend.training.input_specs.spec import READ_ROWS, Given
 
@@ -26,10 +26,12 @@ def stream(given: Given) -> MemoryStream:
     """
     assert isinstance(given.model, ECAD)
     first, last = given.run.train_days
-    shown = given.shown("impression_id", "entity")
-    ids, entity = shown["impression_id"], shown["entity"]
-    assert isinstance(ids, Tensor)
-    assert isinstance(entity, Tensor)
+    there = columns_of(given.log)
+    if absent := [n for n in ("impression_id", "click", *given.features.labels) if n not in there]:
+        raise DataError(f"ecad reads '{absent[0]}', which {given.log} does not have.")
+    shown = given.shown("impression_id", *(["entity"] if "entity" in there else []))
+    ids = tensor_of(shown["impression_id"])
+    entity = tensor_of(shown["entity"]) if "entity" in there else torch.zeros_like(ids)
     click, order, refund = (moments(given, table, ids) for table in ("click", "order", "refund"))
     index = ((click < NEVER) & (entity == 0)).nonzero().squeeze(1)
     index = index[click[index].argsort(stable=True)]

@@ -45,7 +45,9 @@ class Given:
         if not parts:
             raise DataError(f"{self.log} holds no impressions of the days {self.days}, on which this run is trained.")
         rows = concat_batches(parts)
-        return {**self.input(rows), **{n: rows[n] for n in (*self.features.labels, *more)}}
+        encoded = self.encode(rows)  # which knows what was known of labels
+        input_ = {f.column: encoded[f.column] for f in self.features.features}
+        return {**input_, **{n: encoded[n] for n in self.features.labels}, **{n: rows[n] for n in more}}
 
     def input(self, rows: Batch) -> dict[str, Column]:
         """What the model reads of raw columns, and nothing else."""

@@ -205,7 +205,7 @@ def test_world_train_evaluate(tmp_path: Path, capsys) -> None:
     assert run_command(*train) == 0
     assert "in 0 steps" not in capsys.readouterr().out
     for arguments, sentence in {
-        (*train, "--seed", "9"): "holds a run with other settings",
+        (*train, "--seed", "9"): "holds a run on another log, or with other settings",
         (*train, *knobs("learning_rat=1")): "did you mean 'learning_rate'",
         ("train", "--data", str(tmp_path / "none"), "--out", run): "there is no log in",
         ("train", "--data", world, "--out", run, "--model", "dim"): "no model 'dim'",

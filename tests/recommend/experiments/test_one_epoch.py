@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -260,7 +262,7 @@ def test_a_run_of_several_passes_keeps_a_day_to_watch(tmp_path):
     for day in range(9):
         path = day_file(tmp_path, "impression", day)
         path.parent.mkdir(parents=True)
-        path.touch()
+        pq.write_table(pa.table({"click": [True]}), path)
     model = ModelConfig(name="dnn")
     once = plan(tmp_path, model, TrainConfig(), ("click",), 2)
     twice = plan(tmp_path, model, TrainConfig(epochs=2), ("click",), 2)

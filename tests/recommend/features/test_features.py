@@ -7,10 +7,11 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from recommend.config import ConfigError
 from recommend.data.content_join import Contents
 from recommend.data.parquet import DataError
 from recommend.data.schema import conform, day_file
-from recommend.features.encoders import Encoders
+from recommend.features.encoders import Encoders, Sample, halving
 from recommend.features.feature_map import Feature, FeatureMap, impression_map
 from recommend.features.ragged import Ragged, slice_batch
 from tests.recommend import tiny
@@ -101,8 +102,8 @@ def test_an_empty_window_or_a_missing_column_is_one_sentence(encoders: Encoders)
 @pytest.mark.parametrize(
     ("features", "labels", "sentence"),
     [
-        ((Feature(column="order", role="context"),), ("click",), "order is a label"),
-        ((Feature(column="x", role="context"),), ("x",), "x is a label"),
+        ((Feature(column="order", role="context"),), ("click",), "order is a label or"),
+        ((Feature(column="x", role="context"),), ("x",), "x is a label or"),
         ((TARGET, TARGET), ("click",), "stands in two features"),
         ((TARGET, Feature(column="h", role="history", match="category")), ("click",), "needs 'match'"),
         ((TARGET, Feature(column="h", role="history", match="item_id", table="own")), ("click",), "use the table"),
@@ -151,3 +152,109 @@ def test_content_is_joined_to_targets_posts_and_histories(tmp_path) -> None:
         Contents.read(tmp_path, impression_map(content=3))
     with pytest.raises(DataError, match="no table 'post'"):
         Contents.read(tmp_path / "none", features)
+
+
+def test_numbers_in_buckets_are_ids_of_the_training_days_quantiles():
+    shared = {"kind": "id", "buckets": 4}
+    features = FeatureMap(
+        features=(
+            Feature(column="price", role="target", **shared),
+            Feature(column="history_price", role="history", match="price", **shared),
+            Feature(column="age", role="context", kind="id", edges=(18.0, 30.0)),
+        )
+    )
+    price = torch.arange(100.0)
+    history = Ragged.of([[0.0, 99.0]] + [[]] * 99, torch.float32)
+    data = {"price": price, "history_price": history, "age": torch.full((100,), 20)}
+    encoders = Encoders.fit(features, [data])
+    found = encoders(data)
+    assert found["price"].bincount().tolist() == [0, 25, 25, 25, 25], "row 0 is for what is no number"
+    assert found["history_price"].values.tolist() == [1, 4], "a history shares the buckets"
+    ages = torch.tensor([17, 18, 29, 30])
+    assert encoders.encoded(features.features[2], ages).tolist() == [1, 2, 2, 3]
+    assert encoders.encoded(features.features[0], torch.tensor([float("nan"), 1e9, -1e9])).tolist() == [0, 4, 1]
+    assert encoders.sizes() == {"price": 5, "age": 4}
+
+
+def test_a_sample_of_a_long_stream_keeps_its_quantiles():
+    sample, values = Sample(most=1_000), torch.randperm(50_000, generator=torch.Generator().manual_seed(0)).float()
+    for part in values.split(777):
+        sample.add(part)
+    assert sample.kept <= 1_000
+    assert (sample.edges(10) / 5_000 - torch.arange(1, 10)).abs().max() < 0.5
+    constant = Sample()
+    constant.add(torch.zeros(10))
+    assert constant.edges(10).tolist() == [0.0]
+
+
+def test_halving_finds_what_a_search_finds():
+    asked = torch.arange(-5, 105)
+    for size in (1, 2, 3, 7, 8, 9, 60):
+        values = torch.randperm(100, generator=torch.Generator().manual_seed(size))[:size].sort().values
+        assert torch.equal(halving(values, asked), torch.searchsorted(values, asked))
+
+
+def test_scales_of_numbers():
+    numbers = [Feature(column=s, role="target", kind="number", scale=s) for s in ("log", "standard", "none")]
+    data = {s: torch.tensor([0.0, 10.0, 1000.0, 5.0]) for s in ("log", "standard", "none")}
+    found = Encoders.fit(FeatureMap(features=tuple(numbers)), [data])(data)
+    assert found["none"].tolist() == [0.0, 10.0, 1000.0, 5.0]
+    plain = data["standard"]
+    assert torch.allclose(found["standard"], (plain - plain.mean()) / plain.std(correction=0), atol=1e-5)
+    assert torch.allclose(found["log"].mean(), torch.tensor(0.0), atol=1e-5)
+    assert (found["log"] - found["standard"]).abs().max() > 0.1
+
+
+def test_a_cross_is_an_id_of_ids_together():
+    features = FeatureMap(
+        features=(
+            Feature(column="user", role="context"),
+            Feature(column="hour", role="context"),
+            Feature(column="user x hour", role="context", cross=("user", "hour")),
+        ),
+        min_count=1,
+    )
+    assert features.columns == ["user", "hour", "click", "user_id"], "it is no column of the log"
+    user, hour = torch.meshgrid(torch.arange(-1, 99), torch.arange(24), indexing="ij")
+    data = {"user": user.flatten(), "hour": hour.flatten()}
+    encoders = Encoders.fit(features, [data])
+    assert encoders.sizes()["user x hour"] == 2_401
+    rows = encoders(data)["user x hour"]
+    assert len(rows.unique()) == 2_400
+    assert encoders({"user": torch.tensor([5, 500]), "hour": torch.tensor([7, 7])})["user x hour"].tolist() == [
+        int(rows[6 * 24 + 7]),
+        0,
+    ]
+
+
+def test_features_that_cannot_be_are_one_sentence():
+    target = {"column": "price", "role": "target"}
+    for feature, said in (
+        ({**target, "kind": "number", "buckets": 4}, "either buckets or edges, and is of kind id"),
+        ({**target, "edges": [2.0, 1.0]}, "must ascend"),
+        ({**target, "cross": ["user"]}, "crosses two columns or more"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            Feature.of(feature)
+    for columns, said in (
+        ([target, {"column": "x", "role": "target", "cross": ["price", "nobody"]}], "crosses nobody"),
+        ([{"column": "dwell_s", "role": "target", "kind": "number"}], "known after the request"),
+        ([{"column": "order_day", "role": "target"}], "known after the request"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            FeatureMap.of({"features": columns})
+
+
+def test_encoders_with_buckets_are_what_they_were_when_read_again(tmp_path):
+    features = FeatureMap(
+        features=(
+            Feature(column="price", role="target", buckets=3),
+            Feature(column="size", role="target", kind="number", scale="standard"),
+        )
+    )
+    data = {"price": torch.arange(30.0), "size": torch.arange(30.0)}
+    encoders = Encoders.fit(features, [data])
+    encoders.save(tmp_path)
+    again = Encoders.load(tmp_path)(data)
+    for name, column in encoders(data).items():
+        assert torch.equal(again[name], column)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import torch
 from torch import nn
@@ -431,18 +430,18 @@ def test_measures_stand_between_popularity_and_the_oracle(ready: Ready) -> None:
 # The real log
 
 
-def fake_log(domain: str) -> pa.Table:
+def fake_log(name: str) -> dict[str, np.ndarray]:
     """Thirty users with 4 to 9 items each, the last of which is held back."""
-    rng = np.random.default_rng(len(domain))
+    rng = np.random.default_rng(len(name))
     counts = rng.integers(4, 10, 30)
     user = np.repeat(np.arange(30), counts)
     item = np.concatenate([rng.choice(60, c, replace=False) for c in counts])
-    return pa.table({"user_id": user, "item_id": item, "held_back": np.r_[np.diff(user) > 0, True]})
+    return {"user_id": user, "item_id": item, "day": np.r_[np.diff(user) > 0, True].astype(int)}
 
 
 @pytest.fixture
 def amazon_log(monkeypatch) -> None:
-    monkeypatch.setattr(amazon.amazon_cross_domain, "read", fake_log)
+    monkeypatch.setattr(amazon, "read_events", fake_log)
     monkeypatch.setattr(amazon, "USERS", {"small": 20, "full": 30})
     monkeypatch.setattr(amazon, "LOG_USERS", 30)
 

@@ -64,8 +64,8 @@ def samples(
     targets = np.ones(events, dtype=bool) if targets is None else np.asarray(targets)
     past = np.ones(events, dtype=bool) if past is None else np.asarray(past)
     order = np.lexsort([np.arange(events), time, user])
-    begin, length = _histories(user[order], time[order], past[order])
     kept = order[past[order]]  # events that stand in histories, by user and time
+    begin, length = Past(user[kept], time[kept]).before(user[order], time[order])
     length = np.minimum(length, longest)
     chosen = targets[order] & (length >= shortest)
     last = _last(user[order], chosen)
@@ -73,7 +73,7 @@ def samples(
     by_time = np.lexsort([positive, time[positive]])
     positive, begin, length, last = (a[by_time] for a in (positive, begin, length, last))
 
-    drawn = _negatives(item, block, targets, positive, negatives, rule, np.random.default_rng(seed))
+    drawn = draw_negatives(item, block, targets, positive, negatives, rule, np.random.default_rng(seed))
     shown = np.concatenate([positive[:, None], drawn], 1).ravel()  # whose item the row shows
     row = np.repeat(np.arange(len(positive)), negatives + 1)
     place = begin[row]
@@ -133,18 +133,27 @@ def _plain(columns: Mapping[str, Column], name: str) -> np.ndarray:
     return column.numpy()
 
 
-def _histories(user: np.ndarray, time: np.ndarray, past: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of events by user and time: where in the list of past events a history ends, and its length."""
-    events = len(user)
-    if not events:
-        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    before = np.cumsum(past) - past
-    new_user = np.r_[True, user[1:] != user[:-1]]
-    new_moment = new_user | np.r_[True, time[1:] != time[:-1]]
-    place = np.arange(events)
-    of_user = before[np.maximum.accumulate(np.where(new_user, place, 0))]
-    end = before[np.maximum.accumulate(np.where(new_moment, place, 0))]  # what happens at the same moment is not past
-    return end, end - of_user
+class Past:
+    """Where each row's history lies in a list of past events.
+
+    Args:
+        user, time: (events,) of what enters histories, by user and time.
+    """
+
+    def __init__(self, user: np.ndarray, time: np.ndarray) -> None:
+        self.who, self.moments = np.unique(user), np.unique(time)
+        self.starts = np.append(np.searchsorted(user, self.who), len(user))
+        self.step = len(self.moments) + 1  # (user, rank of the moment) as one sorted number, whatever ids and times are
+        self.key = np.searchsorted(self.who, user) * self.step + np.searchsorted(self.moments, time)
+
+    def before(self, user: np.ndarray, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(rows,) where the history of a row ends (exclusive), and its length: what lies strictly before its moment."""
+        if not len(self.who):
+            return np.zeros(len(user), dtype=np.int64), np.zeros(len(user), dtype=np.int64)
+        place = np.minimum(np.searchsorted(self.who, user), len(self.who) - 1)
+        end = np.searchsorted(self.key, place * self.step + np.searchsorted(self.moments, time), "left")
+        known = self.who[place] == user
+        return np.where(known, end, 0), np.where(known, end - self.starts[place], 0)
 
 
 def _last(user: np.ndarray, chosen: np.ndarray) -> np.ndarray:
@@ -156,7 +165,7 @@ def _last(user: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     return last
 
 
-def _negatives(
+def draw_negatives(
     item: np.ndarray,
     block: np.ndarray | None,
     targets: np.ndarray,
@@ -165,7 +174,7 @@ def _negatives(
     rule: Rule,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """(positives, count) events whose items are the negatives."""
+    """(positives, count) events whose items are the negatives; arguments as of ``samples``, ``positive`` by place."""
     block = np.zeros(len(item), dtype=np.int64) if block is None else np.asarray(block)
     pool = np.flatnonzero(targets)
     if rule == "uniform":

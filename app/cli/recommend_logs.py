@@ -1,0 +1,169 @@
+"""Tasks of ``ipl recommend`` on anybody's log: bring it in, measure it, compare models on it, put one to work."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.cli import CommandError, number
+
+if TYPE_CHECKING:
+    from recommend.serving.scorer import Scorer
+
+
+def register(
+    task: Callable[..., Callable[..., argparse.Action]],
+    data: argparse.ArgumentParser,
+    trained: argparse.ArgumentParser,
+    training: tuple[argparse.ArgumentParser, ...],
+) -> None:
+    """Add the tasks' options; ``training`` ends with the device and the precision."""
+    bring = task("import")
+    bring("files", nargs="*", type=Path, metavar="LOG", help="CSV or Parquet (default: the map's, in IPL_DATA)")
+    bring("--map", required=True, metavar="MAP", help="what the columns mean: a YAML file, or a name such as taobao")
+    bring("--like", type=Path, metavar="DIR", help="an earlier import, whose codes of texts stay (to score new rows)")
+    bring("-o", "--out", type=Path, required=True, metavar="DIR", help="gets the tables, features.yaml, report.json")
+
+    task("phenomena", data)("--json", action="store_true", help="all of it, for programs")
+
+    compare = task("compare", data, *training)
+    compare(
+        "--models",
+        default="dnn,din,dcn,bst,fibinet",
+        metavar="A,B",
+        help="the first is the baseline (default: %(default)s)",
+    )
+    compare("--out", type=Path, required=True, metavar="DIR", help="gets one run a model and seed, and compare.json")
+    compare(
+        "--seeds", type=number(int, 1), default=3, metavar="N", help="trained so often; means over all (default: 3)"
+    )
+    compare("--by", choices=("user", "day"), default="user", help="what differences are paired by (default: user)")
+    compare("--test-days", type=number(int, 1), metavar="N", help="last days held back (default: a fifth of them)")
+
+    score = task("score", trained, data, *training[-2:])
+    score("--out", type=Path, required=True, metavar="FILE", help="gets ids and probabilities (Parquet)")
+    score("--days", metavar="A-B", help="days of the log (default: those that the run holds back)")
+    task("export", trained, data, *training[-2:])(
+        "--out", type=Path, required=True, metavar="FILE", help="ends in .pt2 (torch.export) or .onnx"
+    )
+    serve = task("serve", trained, data, *training[-2:])
+    serve("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine alone)")
+    serve("--port", type=number(int, 1, 65_535), default=8_765, help="port to listen on (default: 8765)")
+
+
+def device_settings(args: argparse.Namespace) -> list[str]:
+    """Settings of training that ``--device`` and ``--precision`` stand for."""
+    return [f"{name}={value}" for name in ("device", "precision") if (value := getattr(args, name, None))]
+
+
+def held_back(log: Path) -> int:
+    """How many of a log's last days are held back where nobody says: of an import a fifth, of others four."""
+    from recommend.data.schema import table_files
+    from recommend.training.runs import declared_features
+
+    days = len({f.parent for f in table_files(log, "impression")})
+    return 4 if declared_features(log) is None else max(1, days // 5)
+
+
+def import_(args: argparse.Namespace) -> None:
+    """Import a log."""
+    import sys
+
+    from recommend.data.imports.maps import log_files, read_map
+    from recommend.data.imports.run import import_log, sentences
+
+    log_map, _ = read_map(args.map)
+    report = import_log(
+        log_files(log_map, args.files), log_map, args.out, lambda text: print(text, file=sys.stderr), like=args.like
+    )
+    print("\n".join(sentences(report)))
+    print(f"in {args.out}; './ipl recommend phenomena --data {args.out}' says which methods can pay")
+
+
+def phenomena(args: argparse.Namespace) -> None:
+    """Print which methods can pay."""
+    import json
+
+    from recommend.phenomena.table import as_json, findings, row
+    from recommend.training.runs import log_of
+
+    found = findings(log_of(args.data))
+    if args.json:
+        print(json.dumps([as_json(f) for f in found], indent=1))
+        return
+    print(f"{'method':<10} {'number [95 % interval]':<28} {'range':<8} {'':<14} what it says")
+    for finding in found:
+        print(row(finding), flush=True)
+
+
+def compare_(args: argparse.Namespace) -> None:
+    """Train, measure, and print the table."""
+    import json
+    import sys
+
+    from recommend.experiments.compare import compare, rows
+    from recommend.experiments.recipe import sort_changes
+    from recommend.training.runs import log_of
+
+    changes, log = sort_changes(args.set, only="training"), log_of(args.data)
+    found = compare(
+        log,
+        [name for name in args.models.split(",") if name],
+        args.out,
+        (changes.model, [*changes.train, *device_settings(args)]),
+        range(args.seed, args.seed + args.seeds),
+        args.test_days or held_back(log),
+        args.by,
+        lambda text: print(text, file=sys.stderr, flush=True),
+    )
+    (args.out / "compare.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    print(f"{found['label']} of days {found['days'][0]} to {found['days'][1]}, {found['rows']:,} rows")
+    print("\n".join(rows(found)))
+
+
+def score(args: argparse.Namespace) -> None:
+    """Write the scores of a log's rows."""
+    from recommend.serving.scorer import score_log
+
+    rows = score_log(_scorer(args), args.out, _days(args.days))
+    print(f"{rows:,} rows in {args.out}")
+
+
+def export_(args: argparse.Namespace) -> None:
+    """Write a run as one program."""
+    from recommend.serving.export import export
+
+    facts = export(_scorer(args), args.out, "onnx" if args.out.suffix == ".onnx" else "pt2")
+    names = ", ".join(i["name"] for i in facts["inputs"])
+    print(f"{facts['model']} in {args.out}, with its inputs in {args.out}.json: {names}")
+
+
+def serve(args: argparse.Namespace) -> None:
+    """Answer requests until interrupted."""
+    import uvicorn
+
+    from app.feed.scoring_server import application
+
+    scorer = _scorer(args)
+    if args.host not in ("127.0.0.1", "localhost", "::1"):
+        print(f"anybody who reaches {args.host} can ask: put a server with a login before it", flush=True)
+    print(f"{scorer.run.model.name}: POST http://{args.host}:{args.port}/score", flush=True)
+    uvicorn.run(application(scorer), host=args.host, port=args.port, log_level="warning")
+
+
+def _scorer(args: argparse.Namespace) -> Scorer:
+    from recommend.serving.scorer import Scorer
+
+    return Scorer(args.run, args.data, args.device or "cpu", args.precision or "fp32")
+
+
+def _days(text: str | None) -> tuple[int, int] | None:
+    """``A-B`` or ``A``."""
+    if text is None:
+        return None
+    first, _, last = text.partition("-")
+    if not first.isdigit() or not (last or first).isdigit() or int(last or first) < int(first):
+        raise CommandError(f"'{text}' are no days; write 7 or 7-9.", 2)
+    return int(first), int(last or first)

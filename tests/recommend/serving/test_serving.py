@@ -1,0 +1,220 @@
+"""A trained run at work: scores in a file, over HTTP and from an exported program are what the model gives."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+import yaml
+from fastapi.testclient import TestClient
+
+from app.cli.main import main
+from app.feed.scoring_server import MOST_ROWS, application
+from recommend.config import ConfigError, ModelConfig, TrainConfig
+from recommend.data.imports.maps import LogMap
+from recommend.data.imports.run import import_log
+from recommend.data.parquet import DataError, ParquetStream
+from recommend.data.schema import table_files
+from recommend.features.ragged import Ragged
+from recommend.serving.export import ExportFailed, Program, export
+from recommend.serving.scorer import Scorer, score_log
+from recommend.training.runs import FEATURES, labels_of, load_run, plan, train_run
+from recommend.training.scoring import predictions
+
+MAP = LogMap.of(
+    {
+        "user": "who",
+        "item": "sku",
+        "time": {"column": "at", "unit": "s"},
+        "behaviour": {"column": "did", "values": {"v": "click", "b": "order"}},
+        "target": {"category": "cat", "price": "price"},
+        "longest": 4,
+    }
+)
+MODELS = ("din", "bst", "esmm")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """An imported log with texts, and small runs on it."""
+    root = tmp_path_factory.mktemp("serving")
+    rng = np.random.default_rng(0)
+    item = rng.integers(0, 40, 1_500)
+    log = {
+        "who": [f"u{u}" for u in rng.integers(0, 50, 1_500)],
+        "sku": [f"s-{i}" for i in item],
+        "at": (1_600_000_000 + rng.integers(0, 5 * 1440, 1_500) * 60).tolist(),
+        "did": rng.choice(["v", "v", "v", "b"], 1_500).tolist(),
+        "cat": [f"c{i % 4}" for i in item],
+        "price": [float(i) for i in item],
+    }
+    pq.write_table(pa.table(log), root / "log.parquet")
+    import_log([root / "log.parquet"], MAP, root / "log")
+    declared = yaml.safe_load((root / "log" / FEATURES).read_text())
+    price = next(f for f in declared["features"] if f["column"] == "price")
+    price |= {"kind": "id", "buckets": 5}
+    declared["features"].append({"column": "category x hour", "role": "context", "cross": ["category", "hour"]})
+    (root / "log" / FEATURES).write_text(yaml.safe_dump(declared))
+    for name in MODELS:
+        config = ModelConfig(name=name, mlp=(8,), embedding=4, attention=(8,))
+        train = TrainConfig(threads=1, batch_rows=256)
+        train_run(root / "log", plan(root / "log", config, train, labels_of(root / "log", name), 1), root / name)
+    return root
+
+
+def expected(folder, name: str) -> dict[str, np.ndarray]:
+    """What the model gives for the rows held back."""
+    model, encode, split = load_run(folder / name, folder / "log")
+    files = table_files(folder / "log", "impression", *split.test)
+    columns = [*model.features.columns, "impression_id"]
+    return predictions(model, ParquetStream(files, columns), encode, ["impression_id"])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_scores_of_a_log(folder, tmp_path, name):
+    rows = score_log(Scorer(folder / name, folder / "log"), tmp_path / "scores.parquet")
+    table, wanted = pq.read_table(tmp_path / "scores.parquet"), expected(folder, name)
+    assert rows == table.num_rows == len(wanted["impression_id"])
+    assert {"impression_id", "user_id", "item_id", "p_click"} <= set(table.column_names)
+    for column, values in wanted.items():
+        assert np.allclose(np.asarray(table[column]), values, atol=1e-6)
+
+
+def test_scores_in_bfloat16_are_near(folder, tmp_path):
+    score_log(Scorer(folder / "din", folder / "log", precision="bf16"), tmp_path / "scores.parquet", (0, 1))
+    score_log(Scorer(folder / "din", folder / "log"), tmp_path / "plain.parquet", (0, 1))
+    one, two = (np.asarray(pq.read_table(tmp_path / f"{n}.parquet")["p_click"]) for n in ("scores", "plain"))
+    assert np.abs(one - two).max() < 0.02
+    assert (one != two).any()
+
+
+def test_what_cannot_be_scored_is_one_sentence_and_leaves_nothing(folder, tmp_path, capsys):
+    scorer, out = Scorer(folder / "din", folder / "log"), tmp_path / "scores.parquet"
+    with pytest.raises(DataError, match=r"no rows of the days 70\.\.71"):
+        score_log(scorer, out, (70, 71))
+    assert list(tmp_path.iterdir()) == []
+    out.write_text("mine")
+    with pytest.raises(ConfigError, match="there already"):
+        score_log(scorer, out)
+    command = ["recommend", "score", "--run", str(folder / "din"), "--data", str(folder / "log"), "--out", str(out)]
+    assert main([*command, "--days", "3-1"]) == 2
+    assert "write 7 or 7-9" in capsys.readouterr().err
+    with pytest.raises(DataError, match="holds no training run"):
+        Scorer(tmp_path, folder / "log")
+    with pytest.raises(DataError, match="no log in"):
+        Scorer(folder / "din", tmp_path)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_there_is_one_sentence(folder):
+    with pytest.raises(ConfigError, match="no CUDA device"):
+        Scorer(folder / "din", folder / "log", device="cuda")
+
+
+def sent(folder, name: str, count: int) -> list[dict]:
+    """Rows of the days held back as somebody would send them: with the log's own texts."""
+    model, _, split = load_run(folder / name, folder / "log")
+    rows = pq.read_table(table_files(folder / "log", "impression", *split.test)[0]).slice(0, count).to_pylist()
+    codes = {n: pq.read_table(folder / f"log/codes/{n}.parquet")["value"].to_pylist()
+             for n in ("user_id", "item_id", "category")}  # fmt: skip
+    of = {"history_item": "item_id", "history_category": "category"}
+    found = []
+    for coded in rows:
+        row = {f.column: coded[f.column] for f in model.features.features if not f.cross}
+        row |= {column: values[coded[column]] for column, values in codes.items()}
+        row |= {column: [codes[own][i] for i in coded[column]] for column, own in of.items()}
+        found.append(row)
+    return found
+
+
+def test_the_server_gives_what_the_model_gives(folder):
+    rows, wanted = sent(folder, "din", 20), expected(folder, "din")["p_click"]
+    with TestClient(application(Scorer(folder / "din", folder / "log"))) as client:
+        assert client.get("/healthz").json()["model"] == "din"
+        answer = client.post("/score", json={"rows": rows})
+        assert answer.status_code == 200
+        assert np.allclose([s["p_click"] for s in answer.json()["scores"]], wanted[:20], atol=1e-5)
+        unknown = {**rows[0], "user_id": "nobody", "item_id": None}
+        assert 0 < client.post("/score", json={"rows": [unknown]}).json()["scores"][0]["p_click"] < 1
+        for body, said in (
+            ({"rows": []}, f"1 to {MOST_ROWS} rows"),
+            ({"rows": [1]}, "must be a list"),
+            ({"row": 1}, "as JSON"),
+            ({"rows": [{"user_id": 1}]}, "a row lacks"),
+            ({"rows": [{**rows[0], "price": "dear"}]}, "'price' holds something that is no number"),
+            ({"rows": [{**rows[0], "hour": 2**70}]}, "'hour' holds something that is no id"),
+            ({"rows": [{**rows[0], "history_item": 3}]}, "must be a list in every row"),
+            ({"rows": [{**rows[0], "history_item": ["s-1"] * 99}]}, "must be equally long"),
+        ):
+            answer = client.post("/score", json=body)
+            assert (answer.status_code, said in answer.json()["error"]) == (400, True), answer.text
+        assert client.post("/score", content=b"x" * (9 * 2**20)).status_code == 400
+
+
+def test_requests_that_wait_are_scored_together(folder, monkeypatch):
+    from concurrent.futures import ThreadPoolExecutor
+
+    scorer, sizes = Scorer(folder / "din", folder / "log"), []
+    rows, wanted = sent(folder, "din", 24), expected(folder, "din")["p_click"]
+    plain = Scorer.__call__
+
+    def slow(self, batch):
+        import time
+
+        sizes.append(len(batch["user_id"]))
+        time.sleep(0.2)
+        return plain(self, batch)
+
+    monkeypatch.setattr(Scorer, "__call__", slow)
+    with TestClient(application(scorer)) as client, ThreadPoolExecutor(12) as pool:
+        found = list(
+            pool.map(lambda i: client.post("/score", json={"rows": rows[2 * i : 2 * i + 2]}).json(), range(12))
+        )
+    assert np.allclose([s["p_click"] for f in found for s in f["scores"]], wanted[:24], atol=1e-5)
+    assert sum(sizes) == 24
+    assert len(sizes) < 12
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_an_exported_program_gives_what_the_model_gives(folder, tmp_path, name):
+    """With rows of any number and histories of any length, from raw ids."""
+    out = tmp_path / "model.pt2"
+    facts = export(Scorer(folder / name, folder / "log"), out)
+    assert json.loads((tmp_path / "model.pt2.json").read_text()) == facts
+    program = torch.export.load(out).module()
+    model, _, split = load_run(folder / name, folder / "log")
+    files = table_files(folder / "log", "impression", *split.test)
+    raw = next(iter(ParquetStream(files, model.features.columns, 37)))
+    given = []
+    for known in facts["inputs"]:
+        column = raw[known["name"]] if known["name"] in raw else raw["history_item"].lengths
+        given.append(column.values if isinstance(column, Ragged) else column)
+    wanted = expected(folder, name)
+    for told, found in zip(facts["outputs"], program(*given), strict=True):
+        assert np.allclose(found.detach().numpy(), wanted[told["name"]][:37], atol=1e-5)
+
+
+def test_the_steps_of_an_onnx_program_give_what_the_model_gives(folder):
+    """ONNX has no search in a sorted vocabulary: ids are looked up by halving."""
+    scorer, wanted = Scorer(folder / "din", folder / "log"), expected(folder, "din")
+    program = Program(scorer, "onnx").eval()
+    files = table_files(folder / "log", "impression", *scorer.days.test)
+    raw = next(iter(ParquetStream(files, scorer.features.columns, 50)))
+    with torch.no_grad():
+        found = program(*program.arguments(raw))
+    assert np.allclose(found[0].numpy(), wanted["p_click"][:50], atol=1e-6)
+
+
+def test_what_cannot_be_exported_is_one_sentence_and_leaves_nothing(folder, tmp_path, monkeypatch):
+    def hostile(self, batch):
+        return {"click": torch.ones(len(batch["user_id"])) if float(batch["price"].sum()) > 0 else batch["price"]}
+
+    scorer = Scorer(folder / "din", folder / "log")
+    monkeypatch.setattr(type(scorer.model), "forward", hostile)
+    with pytest.raises(ExportFailed, match=r"^din cannot be exported: [^\n]+$"):
+        export(scorer, tmp_path / "model.pt2")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,97 @@
+"""Every model on an imported log: it trains, or one sentence says what the log lacks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from recommend.config import ModelConfig, TrainConfig
+from recommend.data.imports.maps import LogMap
+from recommend.data.imports.run import import_log
+from recommend.errors import RecommendError
+from recommend.experiments.evaluation import evaluate_run
+from recommend.models.registry import MODELS
+from recommend.training.input_specs import input_spec
+from recommend.training.runs import labels_of, plan, train_run
+
+LACKING = {
+    "keep": "trained with published knowledge",
+    "ecad": "lacks the columns refund",
+    "copr": "no ranking candidates",
+    "rec4ad": "lacks the columns channel, is_ad",
+    "mkt": "lacks the columns post_id",
+    "keep_extractor": "lacks the columns cart",
+}
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    """Impressions with labels, privileged signals and stock types."""
+    root, rng, rows = tmp_path_factory.mktemp("imported"), np.random.default_rng(0), 600
+    item = rng.integers(0, 40, rows)
+    columns = {
+        "who": rng.integers(0, 30, rows), "sku": item, "at": 1_600_000_000 + rng.integers(0, 4 * 1440, rows) * 60,
+        "clicked": rng.random(rows) < 0.3, "paid": rng.random(rows) < 0.1, "dwell": rng.random(rows),
+        "cat": item % 4, "one": item % 3 == 0,
+    }  # fmt: skip
+    pq.write_table(pa.table(columns), root / "log.parquet")
+    log_map = {
+        "user": "who",
+        "item": "sku",
+        "time": {"column": "at", "unit": "s"},
+        "labels": {"click": "clicked", "order": "paid"},
+        "target": {"category": "cat", "single": "one"},
+        "privileged": {"dwell": "dwell"},
+        "longest": 4,
+    }
+    import_log([root / "log.parquet"], LogMap.of(log_map), root / "log")
+    return root / "log"
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_trains_or_says_what_is_lacking(log, tmp_path, name):
+    def go():
+        sizes = () if name == "mkt" else ("mlp=[8]", "attention=[8]")
+        model = ModelConfig(name=name).changed([*input_spec(name).settings, *sizes, "embedding=4"])
+        train = TrainConfig(threads=1, batch_rows=256)
+        return train_run(log, plan(log, model, train, labels_of(log, name), 1), tmp_path / "run")
+
+    if name in LACKING:
+        with pytest.raises(RecommendError, match=LACKING[name]) as caught:
+            go()
+        assert "\n" not in str(caught.value)
+        assert not (tmp_path / "run").exists(), "what cannot be trained leaves no folder"
+    else:
+        assert go().rows > 400
+
+
+def test_labels_with_their_moments_train_ecad(tmp_path):
+    """Clicks of which each has an order and a refund of its own, at their moments."""
+    rng, rows, hour = np.random.default_rng(0), 800, 3600
+    at = 1_600_000_000 + np.sort(rng.integers(0, 6 * 24 * hour, rows))
+    paid, back = rng.random(rows) < 0.4, rng.random(rows) < 0.5
+    order = at + rng.integers(60, 20 * hour, rows)
+    columns = {
+        "who": rng.integers(0, 30, rows), "sku": rng.integers(0, 40, rows), "at": at,
+        "order": [int(t) if p else None for t, p in zip(order, paid, strict=True)],
+        "refund": [int(t + hour) if p and b else None for t, p, b in zip(order, paid, back, strict=True)],
+    }  # fmt: skip
+    pq.write_table(pa.table(columns), tmp_path / "log.parquet")
+    labels = {n: {"sql": f'"{n}" IS NOT NULL', "at": n} for n in ("order", "refund")}
+    log_map = {
+        "user": "who",
+        "item": "sku",
+        "time": {"column": "at", "unit": "s"},
+        "labels": {**labels, "click": {"sql": "true"}},
+        "history": ["all"],
+    }
+    import_log([tmp_path / "log.parquet"], LogMap.of(log_map), tmp_path / "log")
+    settings = [*input_spec("ecad").settings, "mlp=[8]", "attention=[8]", "embedding=4"]
+    model = ModelConfig(name="ecad").changed(settings)
+    train = TrainConfig(threads=1, batch_rows=128)
+    run = plan(tmp_path / "log", model, train, labels_of(tmp_path / "log", "ecad"), 1)
+    assert train_run(tmp_path / "log", run, tmp_path / "run").rows > 500
+    found = evaluate_run(tmp_path / "run", tmp_path / "log")["measures"]
+    assert {"order", "refund"} <= set(found)
