@@ -41,6 +41,11 @@ def register(parser: argparse.ArgumentParser) -> None:
     world = task("world", full, seed, knobs)
     world("--out", type=Path, required=True, metavar="DIR", help="gets log/, oracle/ and manifest.json")
 
+    world2 = task("world2", seed, knobs)
+    world2("--out", type=Path, metavar="DIR", help="gets log/, oracle/ and manifest.json")
+    world2("--view", default="impressions", metavar="VIEW", help="impressions, clicks or candidates (impressions)")
+    world2("--table", type=Path, metavar="FILE", help="measure every phenomenon by dose instead, and keep it here")
+
     train = task("train", data, seed, knobs, device, precision)
     train("--out", type=Path, required=True, metavar="DIR", help="gets encoders, checkpoint and log")
     train("--model", default="din", metavar="NAME", help="such as din, two_tower, copr, msnet, keep, ecad or rec4ad")
@@ -101,6 +106,29 @@ def _world(args: argparse.Namespace) -> None:
 
     changes = sort_changes(args.set, args.scale, only="world")
     manifest = write_world(args.out, scale=args.scale, seed=args.seed, knobs=changes.world)
+    rows = ", ".join(f"{count:,} {table}" for table, count in manifest["rows"].items())
+    print(f"world {manifest['world_version']}, seed {args.seed}, in {args.out}: {rows}")
+
+
+def _world2(args: argparse.Namespace) -> None:
+    import sys
+
+    from recommend.phenomena.doses import markdown, results
+    from recommend.world import write_world
+    from recommend.world.candidates import add_candidates
+
+    if (args.out is None) == (args.table is None):
+        raise CommandError("name either --out DIR for a world or --table FILE for the table of phenomena.", 2)
+    if args.table is not None:
+        if args.set:
+            raise CommandError("the table is about the frozen world: --set has no place in it.", 2)
+        print(markdown(results(args.table, lambda text: print(text, file=sys.stderr, flush=True))))
+        return
+    view = "impressions" if args.view == "candidates" else args.view
+    knobs = dict(setting.partition("=")[::2] for setting in args.set)
+    manifest = write_world(args.out, view=view, seed=args.seed, knobs=knobs)
+    if args.view == "candidates":
+        manifest = add_candidates(args.out)
     rows = ", ".join(f"{count:,} {table}" for table, count in manifest["rows"].items())
     print(f"world {manifest['world_version']}, seed {args.seed}, in {args.out}: {rows}")
 
@@ -293,6 +321,7 @@ TASKS: dict[str, tuple[Callable[[argparse.Namespace], None], str]] = {
     "world": (_world, "simulate a marketplace and write its log"),
     "import": (logs.import_, "bring a log of your own: CSV or Parquet, and a map of its columns"),
     "phenomena": (logs.phenomena, "which of the papers' methods can pay on a log, before anything is trained"),
+    "world2": (_world2, "simulate a view of World 2, or measure its phenomena by dose"),
     "train": (_train, "train a model on a log; goes on with an interrupted run"),
     "evaluate": (_evaluate, "measure a trained model on the days held back"),
     "compare": (logs.compare_, "train models on the same rows and compare them, with paired intervals"),

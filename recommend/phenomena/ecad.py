@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from recommend.metrics.jackknife import Estimate
 from recommend.phenomena.log import GROUP, Log, Missing, estimate
+from recommend.phenomena.oracle import divergence, rows
 
 
 def measure(log: Log) -> Estimate:
@@ -16,3 +19,11 @@ def measure(log: Log) -> Estimate:
     orders = log.sums(f'SELECT {GROUP}, count(*) AS n FROM "order" GROUP BY g')
     refunds = log.sums(f"SELECT {GROUP}, count(*) AS n FROM refund WHERE delay_ms >= 0 GROUP BY g")
     return estimate(np.concatenate([refunds, orders], 1), lambda s: s[0] / s[1], "no orders")
+
+
+def headroom(root: Path) -> float:
+    """Millinats a click that are lost by one refund rate for all orders."""
+    r = rows(root, ("click",), ("p_order", "p_refund"))
+    order, refund = (r[n][r["click"]].astype(np.float64) for n in ("p_order", "p_refund"))
+    mean = (order * refund).sum() / order.sum()
+    return divergence(order * (1 - refund), order * (1 - mean))

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from recommend.metrics.jackknife import Estimate
 from recommend.phenomena.log import GROUP, Floats, Log, Missing, cells, estimate
+from recommend.phenomena.oracle import divergence, rows, shifted
 
-CATEGORIES, LEAST = 60, 5  # the most frequent ones, of those with so many orders on either kind of day
+CELLS, LEAST = 300, 5  # the most frequent ones, of those with so many orders on either kind of day
 
 
 def measure(log: Log) -> Estimate:
-    """Standard deviation over categories of the logarithm of the uplift of orders a click, beyond chance
-    (DerSimonian and Laird's variance between studies); 0: one number for all."""
+    """Standard deviation over categories (of each kind of promotion, where the log knows kinds) of the logarithm of the
+    uplift of orders a click, beyond chance (DerSimonian and Laird's variance between studies); 0: one number for all.
+    """
     log.need("impression", "user_id", "category", "promotion", "click", "order")
+    kind = "promotion_kind" if "promotion_kind" in log.columns["impression"] else "CAST(promotion > 0 AS INTEGER) - 1"
     found = log.arrays(
-        f"SELECT {GROUP}, category, sum(CAST(promotion > 0 AND click AS INTEGER)) AS n1, "
-        'sum(CAST(promotion > 0 AND click AND "order" AS INTEGER)) AS y1, '
-        "sum(CAST(promotion <= 0 AND click AS INTEGER)) AS n0, "
-        'sum(CAST(promotion <= 0 AND click AND "order" AS INTEGER)) AS y0 FROM impression GROUP BY ALL'
+        f'SELECT {GROUP}, category, {kind} AS kind, count(*) AS n, sum(CAST("order" AS INTEGER)) AS y '
+        "FROM impression WHERE click GROUP BY ALL"
     )
-    sums = cells(found, "category", ("y1", "n1", "y0", "n0"), CATEGORIES)
+    plain = found["kind"] < 0
+    parts = []
+    for k in np.unique(found["kind"][~plain]):  # each kind's days beside the days without promotion
+        on = found["kind"] == k
+        both = {name: values[on | plain] for name, values in found.items()}
+        for name, which in (("1", both["kind"] == k), ("0", both["kind"] < 0)):
+            both["y" + name], both["n" + name] = both["y"] * which, both["n"] * which
+        parts.append(cells(both, "category", ("y1", "n1", "y0", "n0"), CELLS))
+    if not parts:
+        raise Missing("no promotion")
+    sums = np.concatenate(parts, 1)
     if not sums[..., 1].sum():
         raise Missing("no promotion")
     return estimate(sums, spread, "too few orders on promotion days")
@@ -37,3 +50,11 @@ def spread(sums: Floats) -> float:
     excess = (weight * (effect - mean) ** 2).sum() - (len(effect) - 1)
     variance = excess / (weight.sum() - (weight**2).sum() / weight.sum())
     return float(np.sign(variance) * np.sqrt(abs(variance)))  # below 0: less than chance
+
+
+def headroom(root: Path) -> float:
+    """Millinats a click on promotion days that are lost by ordinary days' probabilities moved by one number."""
+    r = rows(root, ("click", "promotion"), ("p_order", "p_order_without_promotion"))
+    at = r["click"] & (r["promotion"] > 0) & (r["p_order"] > 0)
+    now, plain = r["p_order"][at].astype(np.float64), r["p_order_without_promotion"][at].astype(np.float64)
+    return divergence(now, shifted(plain, float(now.mean())))

@@ -2,21 +2,52 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
+from recommend.metrics.expected import expected_auc
 from recommend.metrics.jackknife import Estimate
-from recommend.phenomena.log import GROUP, Log, Missing, estimate
+from recommend.phenomena.log import GROUPS, Floats, Log, Missing, estimate
+from recommend.phenomena.oracle import rows
+
+OF_ITEM = f"CAST(hash(item_id) % {GROUPS} AS INTEGER) AS g"
 
 
 def measure(log: Log) -> Estimate:
-    """How often a clicked limited thing was shown, over a clicked other one; geometric means. 1: nothing is starved."""
+    """Probability that a clicked limited thing was shown less often than a clicked other one, ties half (Mann-Whitney).
+
+    0.5: stock says nothing about how well an id is learned; 1: every limited id is rarer. How rare, ``one_epoch`` says.
+    The interval is over groups of things, since these are what the number could have had others of.
+    """
     log.need("impression", "item_id", "single", "click")
-    sums = log.sums(
-        f"SELECT {GROUP}, sum(ln(many)) FILTER (single) AS a, count(*) FILTER (single) AS na, "
-        "sum(ln(many)) FILTER (NOT single) AS b, count(*) FILTER (NOT single) AS nb FROM (SELECT user_id, click, "
-        "CAST(single AS BOOLEAN) AS single, count(*) OVER (PARTITION BY item_id) AS many "
-        "FROM impression WHERE item_id >= 0) WHERE click GROUP BY g"
+    found = log.arrays(
+        f"SELECT {OF_ITEM}, many, count(*) FILTER (single) AS a, count(*) FILTER (NOT single) AS b FROM "
+        "(SELECT item_id, click, CAST(single AS BOOLEAN) AS single, count(*) OVER (PARTITION BY item_id) AS many "
+        "FROM impression WHERE item_id >= 0) WHERE click GROUP BY ALL"
     )
-    if not sums[:, 1].sum() or not sums[:, 3].sum():
+    if not found["a"].sum() or not found["b"].sum():
         raise Missing("all clicked things are of one stock type")
-    return estimate(sums, lambda s: float(np.exp(s[0] / s[1] - s[2] / s[3])), "too few clicks")
+    many, place = np.unique(found["many"], return_inverse=True)
+    sums = np.zeros((GROUPS, len(many), 2))
+    np.add.at(sums, (found["g"], place), np.stack([found["a"], found["b"]], 1))
+    return estimate(sums, rarer, "too few clicks")
+
+
+def rarer(sums: Floats) -> float:
+    """Of (counts, 2) limited and other clicks by how often the thing was shown, ascending."""
+    limited, other = sums.T
+    above = other.sum() - np.cumsum(other) + other / 2
+    return float((limited * above).sum() / (limited.sum() * other.sum()))
+
+
+def headroom(root: Path) -> float:
+    """Expected AUC among limited things that a model loses which knows nothing of rare ids but their other fields, less
+    the same among other things."""
+    r = rows(root, ("item_id", "single"), ("p_click", "p_click_without_page", "p_click_without_id"))
+    loss = []
+    for flag in (True, False):
+        at = (r["item_id"] >= 0) & (r["single"] == flag)
+        p, best, without = (r[n][at] for n in ("p_click", "p_click_without_page", "p_click_without_id"))
+        loss.append(expected_auc(p, best) - expected_auc(p, without))
+    return loss[0] - loss[1]

@@ -2,48 +2,53 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from recommend.data.schema import POLICIES
+from recommend.metrics.expected import expected_auc
 from recommend.metrics.jackknife import Estimate
-from recommend.phenomena.log import GROUP, GROUPS, Floats, Log, Missing, cells, estimate
+from recommend.phenomena.hdr import spread
+from recommend.phenomena.log import GROUP, Log, Missing, cells, estimate
+from recommend.phenomena.oracle import rows
 
-KEYS, LEAST = 200, 20
+KEYS = 200
+UNIFORM = POLICIES.index("uniform")
 
 
 def measure(log: Log) -> Estimate:
-    """1 - correlation of the click rates of things (categories, or items where there are none) between selected rows
-    and rows that were shown at random, chance taken off; 0: selection shifts the level alone."""
+    """Standard deviation over classes of things of the logarithm of the click rate among selected rows over that among
+    rows shown at random, beyond chance (as in ``hdr``); of ads, where the log tells them. 0: selection shifts the level
+    alone.
+
+    Classes are tenths of the bids, where the log has bids: what is chosen in spite of a low one is what the policy
+    knows something about. Else categories, else items.
+    """
     log.need("impression", "user_id", "policy", "click")
-    key = "category" if "category" in log.columns["impression"] else "item_id"
-    uniform = POLICIES.index("uniform")
+    names = log.columns["impression"]
+    key, of = "category" if "category" in names else "item_id", "impression"
+    if "bid" in log.columns.get("item", ()):
+        key = "key"
+        of += " JOIN (SELECT item_id, ntile(10) OVER (ORDER BY bid) AS key FROM item WHERE bid > 0) USING (item_id)"
     found = log.arrays(
-        f"SELECT {GROUP}, {key} AS key, sum(CAST(policy = {uniform} AS INTEGER)) AS nu, "
-        f"sum(CAST(policy = {uniform} AND click AS INTEGER)) AS yu, sum(CAST(policy <> {uniform} AS INTEGER)) AS ns, "
-        f"sum(CAST(policy <> {uniform} AND click AS INTEGER)) AS ys FROM impression GROUP BY ALL"
+        f"SELECT {GROUP}, {key} AS key, sum(CAST(policy = {UNIFORM} AS INTEGER)) AS n0, "
+        f"sum(CAST(policy = {UNIFORM} AND click AS INTEGER)) AS y0, sum(CAST(policy <> {UNIFORM} AS INTEGER)) AS n1, "
+        f"sum(CAST(policy <> {UNIFORM} AND click AS INTEGER)) AS y1 FROM {of} "
+        f"WHERE {'is_ad' if 'is_ad' in names else 'true'} GROUP BY ALL"
     )
-    sums = cells(found, "key", ("nu", "yu", "ns", "ys"), KEYS)
-    if not sums[..., 0].sum() or not sums[..., 2].sum():
+    if not found["n0"].sum() or not found["n1"].sum():
         raise Missing("no rows that were shown at random beside selected ones")
-    # Two halves of the users, so that what chance adds to a rate is not taken for its spread.
-    halves = np.zeros((GROUPS, 2, *sums.shape[1:]))
-    halves[np.arange(GROUPS), np.arange(GROUPS) % 2] = sums
-    return estimate(halves, disagreement, "too few clicks on rows that were shown at random")
+    return estimate(cells(found, "key", ("y1", "n1", "y0", "n0"), KEYS), spread, "too few clicks on random rows")
 
 
-def disagreement(halves: Floats) -> float:
-    """Of (2, keys, 4): rows and clicks, uniform and selected."""
-    (nu1, yu1, ns1, ys1), (nu2, yu2, ns2, ys2) = np.moveaxis(halves, 2, 1)
-    kept = np.min([nu1, nu2, ns1, ns2], 0) >= LEAST
-    if kept.sum() < 5:
-        return float("nan")
-    u1, u2, s1, s2 = (y[kept] / n[kept] for y, n in ((yu1, nu1), (yu2, nu2), (ys1, ns1), (ys2, ns2)))
-    weight = np.sqrt(nu1 + nu2)[kept]
-
-    def both(a: Floats, b: Floats) -> float:
-        mean = [np.average(x, weights=weight) for x in (a, b)]
-        return float(np.average((a - mean[0]) * (b - mean[1]), weights=weight))
-
-    across = (both(u1, s2) + both(u2, s1)) / 2
-    within = both(u1, u2) * both(s1, s2)
-    return 1 - across / float(np.sqrt(within)) if within > 0 and both(u1, u2) > 0 else float("nan")
+def headroom(root: Path) -> float:
+    """Expected AUC on random rows that one loses who takes for a category's rate what selected rows show: the mean of
+    what the policy knew and no log holds."""
+    r = rows(root, ("policy", "is_ad", "category"), ("p_click_without_page", "intent"))
+    chosen, random = (r["is_ad"] & ((r["policy"] == UNIFORM) == flag) for flag in (False, True))
+    size = int(r["category"].max()) + 1
+    total, many = (np.bincount(r["category"][chosen], w, size) for w in (r["intent"][chosen], None))
+    mean = total / np.maximum(many, 1)
+    p, category = r["p_click_without_page"][random].astype(np.float64), r["category"][random]
+    return expected_auc(p, p) - expected_auc(p, np.log(p / (1 - p)) + mean[category])
