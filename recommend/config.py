@@ -64,7 +64,7 @@ class Config(BaseModel):
 
 
 class ModelConfig(Config):
-    """Sizes shared by the rankers."""
+    """Sizes that rankers share; a model's own settings are in its ``Ranker.Config``."""
 
     name: str = "din"
     embedding: PositiveInt = 16
@@ -80,20 +80,6 @@ class ModelConfig(Config):
     tower: PositiveInt = 32  # width of a two-tower model's vectors
     initial_std: float = 0.01
     sparse_rows: int = 100_000  # tables with more rows get sparse gradients
-    branch_length: PositiveInt = 50  # msnet: clicks kept of each stock type
-    warm: bool = True  # msnet: scale and shift the ID embedding of limited things
-    aux_weight: NonNegativeFloat = 0.1  # msnet: of the auxiliary loss
-    temperature: PositiveFloat = 0.2  # msnet: divides the cosines of the auxiliary loss
-    meta_width: PositiveInt = 16  # msnet, mwuf: hidden units of the meta networks
-    cold_count: PositiveInt = 20  # mwuf: things shown less often in training are cold
-    id_dropout: float = 0.5  # dropoutnet: share of rows that are trained without IDs
-    distillation: str = "clid"  # of a student: a name in losses/distillation.py
-    alpha: float = 0.5  # a student's share of the cross-entropy on clicks; the rest is the distillation's
-    chunks: PositiveInt = 10  # copr: candidates of a drawn list
-    order_edges: tuple[float, ...] = (3.0,)  # ecad: ends of the windows click to order, days
-    refund_edges: tuple[float, ...] = (6.0,)  # ecad: ends of the windows click to refund, days
-    organic: NonNegativeFloat = 4.0  # rec4ad: organic rows for each ad, and what their loss weighs
-    privileged: NonNegativeInt = 4  # numbers a row of the log's privileged column, for a teacher
 
 
 class TrainConfig(Config):

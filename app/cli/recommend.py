@@ -136,19 +136,18 @@ def _world2(args: argparse.Namespace) -> None:
 def _train(args: argparse.Namespace) -> None:
     import sys
 
-    from recommend.config import ModelConfig, TrainConfig
+    from recommend.config import TrainConfig
     from recommend.data.world.oracle import no_oracle
     from recommend.experiments.recipe import sort_changes
-    from recommend.models.registry import MODELS
+    from recommend.models.registry import MODELS, model_config
     from recommend.training.distributed import group
-    from recommend.training.input_specs import input_spec
     from recommend.training.knowledge import started
     from recommend.training.runs import labels_of, log_of, plan, train_run
 
     changes = sort_changes(args.set, only="training")
     if args.model not in MODELS:
         raise CommandError(f"there is no model '{args.model}'; valid: {', '.join(MODELS)}.", 2)
-    model = ModelConfig(name=args.model).changed([*input_spec(args.model).settings, *changes.model])
+    model = model_config(args.model, changes.model)
     train = TrainConfig(seed=args.seed, checkpoint_every=200).changed([*changes.train, *device_settings(args)])
     log = log_of(args.data)
     labels = tuple(args.labels.split(",")) if args.labels else labels_of(log, args.model)

@@ -27,9 +27,9 @@ from app.settings import Settings
 from app.store.clock import at
 from app.store.search_index import SearchIndex
 from listing.home import ipl_home
-from recommend.config import ModelConfig, TrainConfig
+from recommend.config import TrainConfig
 from recommend.data.world.calendar import HOURS
-from recommend.training.input_specs import input_spec
+from recommend.models.registry import model_class, model_config
 from recommend.training.runs import plan, train_run
 
 DAYS = 14
@@ -180,9 +180,10 @@ def train(services: Services, seed: int) -> None:
         log = Path(folder) / "log"
         write_log(services.store, log)
         for role, name in MODELS.items():
-            form = input_spec(name)
-            model = ModelConfig(name=name, embedding=8, mlp=(64, 32)).changed(form.settings)
-            run = plan(log, model, TrainConfig(batch_rows=64, learning_rate=3e-3, seed=seed), form.labels, 1)
+            model = model_config(name, ["embedding=8", "mlp=[64, 32]"])
+            run = plan(
+                log, model, TrainConfig(batch_rows=64, learning_rate=3e-3, seed=seed), model_class(name).usual, 1
+            )
             train_run(log, run, Path(folder) / name)
             moment = services.feed.moment().time_ms / 1000
             services.feed.registry.install(Path(folder) / name, role, facts={"installed": moment})

@@ -31,9 +31,9 @@ from recommend.cascade.registry import Registry
 from recommend.cascade.request import DAY_MS, Moment
 from recommend.cascade.scoring import KNOWLEDGE, Models
 from recommend.cascade.world_items import world_items
-from recommend.config import ModelConfig, TrainConfig
+from recommend.config import TrainConfig
 from recommend.experiments.setups.marketplace import world_folder
-from recommend.training.input_specs import input_spec
+from recommend.models.registry import model_class, model_config
 from recommend.training.knowledge import publish
 from recommend.training.runs import plan, train_run
 
@@ -43,9 +43,10 @@ FEW = 26  # days held back: what is left is enough to have weights
 
 def trained(work: Path, model: str, log: Path, test_days: int = 4) -> Path:
     """A run of a model on the world's log; trained when it is not there yet."""
-    form = input_spec(model)
-    config = ModelConfig(name=model, embedding=16, mlp=(128, 64)).changed(form.settings)
-    run = plan(log, config, TrainConfig(batch_rows=256), form.labels, test_days, work / "models" / KNOWLEDGE)
+    config = model_config(model, ["embedding=16", *([] if model == "mkt" else ["mlp=[128,64]"])])
+    run = plan(
+        log, config, TrainConfig(batch_rows=256), model_class(model).usual, test_days, work / "models" / KNOWLEDGE
+    )
     train_run(log, run, work / model)
     return work / model
 

@@ -19,8 +19,7 @@ from recommend.cascade.registry import Loaded
 from recommend.data.knowledge import KnowledgeStore
 from recommend.data.parquet import DataError
 from recommend.features.ragged import Batch, Column, array_of
-from recommend.models.keep import CATEGORY
-from recommend.training.input_specs.knowledge import vectors
+from recommend.models.keep import CATEGORY, vectors
 
 log = logging.getLogger(__name__)
 PREFIX = "knowledge_"

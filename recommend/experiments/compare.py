@@ -12,15 +12,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy import stats
 
-from recommend.config import ConfigError, ModelConfig, TrainConfig, nearest
+from recommend.config import ConfigError, TrainConfig, nearest
 from recommend.data.parquet import DataError, ParquetStream
 from recommend.data.schema import columns_of, table_files
 from recommend.data.world.oracle import no_oracle
 from recommend.metrics.calibration import logloss
 from recommend.metrics.jackknife import FEW, LEVEL, Estimate, jackknife
 from recommend.metrics.ranks import auc, gauc
-from recommend.models.registry import MODELS
-from recommend.training.input_specs import input_spec
+from recommend.models.registry import MODELS, model_class, model_config
 from recommend.training.run_config import RunConfig
 from recommend.training.runs import (
     EVALUATED_ROWS,
@@ -111,18 +110,18 @@ def planned(
         raise ConfigError("name two models or more, each once.")
     arms, there = [], columns_of(log)
     for name in models:
-        model = ModelConfig(name=name).changed([*input_spec(name).settings, *settings[0]])
+        model = model_config(name, settings[0])
         for seed in seeds:
             run = plan(log, model, TrainConfig(seed=seed).changed(settings[1]), labels_of(log, name), test_days)
             folder = out / f"{name}-{seed}"
             if (folder / RUN).exists() and read_run(folder) != run:
                 raise ConfigError(f"{folder} holds a run on another log, or with other settings; name another folder.")
             arms.append((folder, run))
-        spec = input_spec(name)
-        read = [c for f in features_of(run).features if not f.joined_by for c in f.sources] if spec.join is None else []
+        spec = model_class(name)
+        read = [c for f in features_of(run).features if not f.joined_by for c in f.sources] if not spec.joins() else []
         if absent := [c for c in (*read, *run.labels, *run.extra, spec.rows) if c and c not in there]:
             raise DataError(f"{name} reads '{absent[0]}', which the log does not have; leave {name} out.")
-    goals = {name: (labels_of(log, name)[0], input_spec(name).rows) for name in models}
+    goals = {name: (labels_of(log, name)[0], model_class(name).rows) for name in models}
     other = next((n for n in models if goals[n] != goals[models[0]]), None)
     if other is not None:
         both = [
@@ -149,7 +148,7 @@ def _groups(log: Path, run: RunConfig, by: str) -> None:
 def _asked(log: Path, folder: Path) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
     """Predictions of a run's first label on the test days; the label, users as ranks, days."""
     model, encode, split = load_run(folder, log)
-    f, of = model.features, input_spec(read_run(folder).model.name).rows
+    f, of = model.features, model_class(read_run(folder).model.name).rows
     files = table_files(log, "impression", *split.test)
     columns = list(dict.fromkeys([*f.columns, "day", *([of] if of else [])]))
     rows = asked(ParquetStream(files, columns, EVALUATED_ROWS), of)

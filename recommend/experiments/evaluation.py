@@ -12,7 +12,7 @@ from recommend.data.schema import table_files
 from recommend.data.world.oracle import FOLDER, no_oracle, open_oracle
 from recommend.metrics.lists import normalised_regret
 from recommend.metrics.report import measures
-from recommend.training.input_specs import input_spec
+from recommend.models.registry import model_class
 from recommend.training.runs import EVALUATED_ROWS, asked, load_run, read_run
 from recommend.training.scoring import predictions
 from recommend.training.trainer import computing
@@ -27,7 +27,7 @@ def evaluate_run(folder: Path, log: Path, device: str = "cpu") -> dict[str, Any]
     if not files:
         raise DataError(f"{log} has no rows of the days {split.test[0]}..{split.test[1]}, on which this run is tested.")
     keep = list(dict.fromkeys([*model.features.labels, model.features.group, "impression_id", "request_id"]))
-    of = input_spec(read_run(folder).model.name).rows
+    of = model_class(read_run(folder).model.name).rows
     columns = list(dict.fromkeys([*model.features.columns, *keep, *([of] if of else [])]))
     with no_oracle():
         table = predictions(model, asked(ParquetStream(files, columns, EVALUATED_ROWS), of), encode, keep)

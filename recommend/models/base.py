@@ -1,11 +1,14 @@
 """What every ranker has in common: logits by task, a loss, and ``predict``.
 
-A model never reads files, configs of others or command lines. Whoever uses one calls ``predict`` only.
+A model's class is its one declaration: what it predicts, what it reads of a log, what it is trained on. Whoever uses a
+trained one calls ``predict`` only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +20,8 @@ from recommend.layers.embedding import Make, make
 from recommend.layers.inputs import InputLayer
 from recommend.layers.mlp import MLP
 from recommend.losses.pointwise import bce
+from recommend.training.given import Encode, Given, Stream
+from recommend.training.run_config import RunConfig
 
 Logits = dict[str, Tensor]
 
@@ -29,13 +34,61 @@ class Ranker(nn.Module):
         sizes: rows of the embedding tables (``Encoders.sizes()``).
         config: sizes of the layers.
         build: makes the tables (swap it for another engine).
+
+    Attributes:
+        Config: sizes, and settings of its own.
+        usual: labels that are predicted unless something else is asked.
+        rows: column that says of which rows of a log the predictions are; empty: of all.
+        stock: reads which things of the history were listed with one piece.
+        extra: columns of the log that the loss reads; never inputs that serve.
+        published: trained with published knowledge, on the days after its moment.
+        copy: name of the model's copy for promotions (HDR); empty: it cannot have one.
     """
+
+    Config: ClassVar[type[ModelConfig]] = ModelConfig
+    usual: ClassVar[tuple[str, ...]] = ("click",)
+    rows: ClassVar[str] = ""
+    stock: ClassVar[bool] = False
+    extra: ClassVar[tuple[str, ...]] = ()
+    published: ClassVar[bool] = False
+    copy: ClassVar[str] = ""
 
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
         super().__init__()
         self.features = features
-        self.config = config
+        self.config = self.configured(config)
         self.inputs = InputLayer(features, sizes, config.embedding, config.sparse_rows, config.initial_std, build)
+
+    @classmethod
+    def configured(cls, config: ModelConfig) -> Any:
+        """A config with the model's own settings (defaults where it has none), without those of other models."""
+        if isinstance(config, cls.Config):
+            return config
+        return cls.Config.of(
+            {n: v for n, v in config.model_dump(exclude_unset=True).items() if n in cls.Config.model_fields}
+        )
+
+    @classmethod
+    def reads(cls, usual: FeatureMap, run: RunConfig) -> FeatureMap:
+        """The features that the model reads, of the usual ones."""
+        return usual
+
+    @classmethod
+    def join(cls, log: Path, run: RunConfig) -> Encode | None:
+        """Adds the columns of the features that are made from others (``joined_by``); content vectors come anyway."""
+        return None
+
+    @classmethod
+    def joins(cls) -> bool:
+        """Whether it reads columns that ``join`` makes."""
+        return "join" in {name for base in cls.__mro__[: cls.__mro__.index(Ranker)] for name in vars(base)}
+
+    def first_stage(self, given: Given, out: Path) -> None:
+        """Trains a part of the model before the rest, with a folder for its checkpoint."""
+
+    def stream(self, given: Given) -> Stream | None:
+        """What is trained on; None: the impressions, read from the disk, also by several processes."""
+        return None
 
     def mlp(self, inputs: int, out: int = 1) -> MLP:
         """The config's tower."""

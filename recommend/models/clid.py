@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
+from pydantic import NonNegativeInt
 from torch import Tensor, nn
 
 from recommend.config import ConfigError, ModelConfig
@@ -52,7 +53,15 @@ class Privileged(nn.Module):
 class _OneTask(DIN):
     """DIN on the first label, with the privileged features at hand."""
 
+    class Config(ModelConfig):
+        """Settings of teacher and student."""
+
+        distillation: str = "clid"  # a name in losses/distillation.py
+        alpha: float = 0.5  # the student's share of the cross-entropy on clicks; the rest is the distillation's
+        privileged: NonNegativeInt = 4  # numbers a row of the log's privileged column, for a teacher
+
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
+        config = self.configured(config)
         super().__init__(features, sizes, config, build)
         if len(features.labels) != 1:
             raise ConfigError(f"distillation of privileged features takes one label, not {', '.join(features.labels)}.")
@@ -85,7 +94,10 @@ class CLID(_OneTask):
         ConfigError: more than one label, an unknown distillation, or an alpha outside 0..1.
     """
 
+    extra = (LIST, PRIVILEGED)
+
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
+        config = self.configured(config)
         super().__init__(features, sizes, config, build)
         if not 0 <= config.alpha <= 1:
             raise ConfigError(f"alpha is the share of the cross-entropy, from 0 to 1, not {config.alpha}.")

@@ -11,18 +11,23 @@ are what the ranking stage logged. A batch without ``draw`` holds impressions al
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
 from recommend.config import ModelConfig
+from recommend.data.batching import CutStream, interleave
+from recommend.data.candidates import read_listed
+from recommend.data.parquet import DataError, ParquetStream
+from recommend.data.schema import POLICIES, table_files
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch
+from recommend.features.ragged import Batch, Column, array_of, concat_batches, rows_of, select_batch
 from recommend.layers.embedding import Make, make
 from recommend.layers.mlp import MLP
 from recommend.losses.alignment import distil
@@ -31,9 +36,12 @@ from recommend.losses.pairwise import ranknet
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
 from recommend.models.baselines.two_tower import TwoTower
+from recommend.training.given import READ_ROWS, Given
 
 LIMIT = 2.0  # log alpha stays within +-2: an ad's score changes by a factor of 7.4 at most
 NOTHING = 1e-6  # stands for a bid of 0
+LOWEST = 1e-6  # of a teacher's probability
+FEW_CLICKS = 20  # fewer say nothing about the level of the scores
 
 
 @dataclass(frozen=True)
@@ -126,6 +134,11 @@ def log_bid(bid: Tensor) -> Tensor:
 class COPR(TwoTower):
     """Two towers as the pre-ranker, aligned with the ranking stage's order; ``rank_score`` is what it serves."""
 
+    class Config(ModelConfig):
+        """COPR's own setting."""
+
+        chunks: PositiveInt = 10  # candidates of a drawn list
+
     def __init__(
         self,
         features: FeatureMap,
@@ -134,6 +147,7 @@ class COPR(TwoTower):
         build: Make = make,
         terms: Terms | None = None,
     ) -> None:
+        config = self.configured(config)
         super().__init__(features, sizes, config, build)
         self.terms = terms or Terms(chunks=config.chunks)
         # Last, so that towers start from the same weights with and without it.
@@ -212,3 +226,72 @@ class COPR(TwoTower):
     def predicted(self, batch: Batch) -> dict[str, Tensor]:
         """(rows,) click probabilities; alpha orders ads and is no part of them."""
         return {name: p for name, p in super().predicted(batch).items() if name != "log_alpha"}
+
+    def stream(self, given: Given) -> CutStream:
+        """Batches of impressions, each followed by its share of the drawn lists.
+
+        Ads are ordered by expected revenue. Things that are no ads compete by click probability alone, which is the
+        same with one bid for all, so that their lists are kept apart from those of the ads.
+
+        Raises:
+            DataError: the log holds no candidates, or too few of a page.
+        """
+        chunks = self.terms.chunks
+        shown = given.shown()
+        listed = read_listed(given.log, *given.run.train_days)
+        score, bid, rank, request = (array_of(listed[n]) for n in ("rank_score", "bid", "rank", "request_id"))
+        organic = array_of(listed["policy"]) == POLICIES.index("organic")
+        bid = np.where(organic, 1.0, bid)
+        score = score.astype(np.float64) * level(given, listed)
+        rng = np.random.default_rng(given.run.train.seed)
+        places = [rows[draw_lists(-rank[rows], chunks, rng)].ravel() for rows in lists(request, organic, chunks)]
+        if not places:
+            raise DataError(
+                f"no page in {given.log} lists {chunks} ranking candidates of one kind on the days {given.days}; "
+                "log more pages, or set chunks to a smaller number (--set chunks=5)."
+            )
+        place = np.concatenate(places)
+        columns: dict[str, Column] = {
+            "draw": torch.arange(len(place)) // chunks,
+            "chunk": torch.arange(len(place)) % chunks,
+            "teacher": torch.from_numpy(score[place]).float().clamp(LOWEST, 1 - LOWEST),
+            "bid": torch.from_numpy(bid[place]).float(),
+            given.features.labels[0]: torch.zeros(len(place), dtype=torch.bool),  # unknown, and not read
+        }
+        drawn = {**select_batch(given.input(listed), torch.from_numpy(place)), **columns}
+        count = rows_of(shown)
+        shown |= {"draw": torch.full((count,), -1), "chunk": torch.zeros(count, dtype=torch.int64)}
+        shown |= {name: torch.zeros(count) for name in ("teacher", "bid")}
+        lengths = np.array([len(p) for p in places])
+        return interleave({n: shown[n] for n in drawn}, drawn, given.run.train.batch_rows, lengths)
+
+
+def lists(request: np.ndarray, organic: np.ndarray, least: int) -> Iterator[np.ndarray]:
+    """Places of the candidates of one page and kind, of those that are ``least`` or more."""
+    kind = 2 * request + organic
+    order = np.argsort(kind, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(kind[order])) + 1):
+        if len(rows) >= least:
+            yield rows
+
+
+def level(given: Given, listed: Batch) -> float:
+    """What brings the ranking stage's scores to the rate at which what it chose was clicked.
+
+    A factor leaves the order as it was. 1 where there are too few clicks to tell.
+    """
+    files = table_files(given.log, "impression", *given.run.train_days)
+    rows = concat_batches(list(ParquetStream(files, ["request_id", "item_id", "click"], READ_ROWS)))
+    chosen = array_of(listed["shown"]).astype(bool) & (array_of(listed["policy"]) != POLICIES.index("uniform"))
+    key = _keys(rows)
+    there = np.isin(key, _keys(listed)[chosen])
+    clicks = int(array_of(rows["click"])[there].sum())
+    promised = float(array_of(listed["rank_score"])[chosen & np.isin(_keys(listed), key)].sum())
+    if clicks < FEW_CLICKS or promised <= 0:
+        return 1.0
+    return clicks / promised
+
+
+def _keys(rows: Batch) -> np.ndarray:
+    """Page and thing as one number."""
+    return array_of(rows["request_id"]) * (1 << 32) + array_of(rows["item_id"])

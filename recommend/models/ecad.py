@@ -16,14 +16,18 @@ import torch
 from torch import Tensor, nn
 
 from recommend.config import ConfigError, ModelConfig
-from recommend.data.delayed_labels import DAY_MS, NEVER, Known, Samples
+from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog, Known, Samples
+from recommend.data.memory import MemoryStream
+from recommend.data.parquet import DataError, ParquetStream
+from recommend.data.schema import columns_of, table_files
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch
+from recommend.features.ragged import Batch, select_batch, tensor_of
 from recommend.layers.embedding import Make, make
 from recommend.layers.mlp import MLP
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
 from recommend.models.baselines.din import DIN
+from recommend.training.given import READ_ROWS, Given
 
 FIRST_RATE = 0.05  # what a tower says before it has learned anything
 # Columns that a stream adds to a click: its age now and when it was last trained on, and the time from the click to its
@@ -87,6 +91,16 @@ class ECAD(Towers):
         main: learn p_v and p_vr in towers of their own from fully aged clicks; the windows only help the bottom.
     """
 
+    class Config(ModelConfig):
+        """ECAD's own settings, in days after the click."""
+
+        order_edges: tuple[float, ...] = (0.25, 1.0, 3.0)  # ends of the windows of the order
+        refund_edges: tuple[float, ...] = (1.0, 3.0, 6.0)  # ends of the windows of the refund
+
+    usual = ("order", "refund")
+    rows = "click"
+    copy = "ecad_copy"
+
     def __init__(
         self,
         features: FeatureMap,
@@ -97,6 +111,7 @@ class ECAD(Towers):
         refund_edges: Sequence[float] | None = None,
         main: bool = False,
     ) -> None:
+        config = self.configured(config)
         if len(features.labels) != 2:
             raise ConfigError("ecad needs two labels: the order and the refund (--labels order,refund).")
         order_edges = config.order_edges if order_edges is None else order_edges
@@ -121,7 +136,7 @@ class ECAD(Towers):
         found = heads(logits, self.order_names, self.refund_names)
         if AGE not in batch:
             if len(found) != 2:
-                raise ConfigError("with several windows, ecad needs the times of a stream (setups/streaming.py).")
+                raise ConfigError("with several windows, ecad needs the times of a stream (Ranker.stream).")
             order, refund = (label(batch, name).to(found.dtype) for name in self.features.labels)
             return bce_of_log(found[0], order) + bce_of_log(found[1], order * refund)
         targets, masks = ripened(batch, self.order_ms, self.refund_ms)
@@ -145,6 +160,52 @@ class ECAD(Towers):
         ends = torch.tensor([*self.order_ms, *self.refund_ms])[:, None]
         index = ((age >= ends) & (before < ends)).any(0).nonzero().squeeze(1)
         return Samples(index, {AGE: age[index], AGE_BEFORE: before[index], **after_click(known, index)})
+
+    def stream(self, given: Given) -> MemoryStream:
+        """The clicks of the training days for which a window has closed, in their order.
+
+        What is known is what the log knew at the end of these days; a click whose first window is still open then is
+        not trained on, one whose last is open is trained on for the earlier ones.
+
+        Raises:
+            DataError: there are none.
+        """
+        first, last = given.run.train_days
+        there = columns_of(given.log)
+        if absent := [n for n in ("impression_id", "click", *given.features.labels) if n not in there]:
+            raise DataError(f"ecad reads '{absent[0]}', which {given.log} does not have.")
+        shown = given.shown("impression_id", *(["entity"] if "entity" in there else []))
+        ids = tensor_of(shown["impression_id"])
+        entity = tensor_of(shown["entity"]) if "entity" in there else torch.zeros_like(ids)
+        click, order, refund = (moments(given, table, ids) for table in ("click", "order", "refund"))
+        index = ((click < NEVER) & (entity == 0)).nonzero().squeeze(1)
+        index = index[click[index].argsort(stable=True)]
+        inputs = {f.column: shown[f.column] for f in given.features.features}
+        log = ClickLog(select_batch(inputs, index), *(t[index] for t in (click, order, refund)))
+        known = log.known((last + 1) * DAY_MS - 1)
+        samples = self.samples(known, first * DAY_MS - 1)
+        if not len(samples.index):
+            shortest = min(*self.order_ms, *self.refund_ms) / DAY_MS
+            raise DataError(
+                f"no click of the days {given.days} in {given.log} is {shortest:g} days old, as the shortest window "
+                "asks; wait, or set shorter ones (--set order_edges=[0.1,1] --set refund_edges=[0.5,2])."
+            )
+        return MemoryStream({**select_batch(log.columns, samples.index), **samples.columns}, given.run.train.batch_rows)
+
+
+def moments(given: Given, table: str, ids: Tensor) -> Tensor:
+    """(impressions,) when it happened, ms; NEVER where it had not by the end of the training days."""
+    at = torch.full((len(ids),), NEVER)
+    files = table_files(given.log, table, *given.run.train_days)
+    known, place = ids.sort()
+    for batch in ParquetStream(files, ["impression_id", "time_ms"], READ_ROWS) if files else ():
+        wanted, time = batch["impression_id"], batch["time_ms"]
+        assert isinstance(wanted, Tensor)
+        assert isinstance(time, Tensor)
+        found = torch.searchsorted(known, wanted).clamp(max=len(known) - 1)
+        there = known[found] == wanted
+        at[place[found[there]]] = time[there]
+    return at
 
 
 def after_click(known: Known, index: Tensor) -> dict[str, Tensor]:

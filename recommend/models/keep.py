@@ -16,24 +16,30 @@ The paper's equations could not be had; these are numbered by us, and docs/paper
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from recommend.config import ModelConfig
+from recommend.data.knowledge import KnowledgeStore, Snapshot
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import Batch, Ragged, tensor_of
+from recommend.features.ragged import Batch, Column, Ragged, array_of, tensor_of
 from recommend.layers.attention import mean_pool
 from recommend.layers.embedding import Make, make
 from recommend.layers.mlp import MLP
 from recommend.models.base import Logits, Ranker
 from recommend.models.baselines.din import DIN
+from recommend.training.run_config import RunConfig
 
 KINDS = ("user", "item", "pair")  # of knowledge: by user, by item, by user and category
 CATEGORY = "category"
 PLUG_WIDTH = 128
+
+READ = ("user_id", "item_id", CATEGORY, "time_ms")  # which keys a row has, and when
 
 
 class Extractor(Ranker):
@@ -45,6 +51,8 @@ class Extractor(Ranker):
     Attributes:
         until_ms: until when the events went that trained it, as whoever trains it says; 0: it has seen none.
     """
+
+    usual = ("click", "cart", "order")
 
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
         super().__init__(features, sizes, config, build)
@@ -112,6 +120,11 @@ class Extractor(Ranker):
         assert isinstance(first, Ragged)
         return first.with_values(torch.cat(parts, 1))
 
+    @classmethod
+    def reads(cls, usual: FeatureMap, run: RunConfig) -> FeatureMap:
+        """No numbers, such as an age, which change while what is stored of a thing does not."""
+        return usual.model_copy(update={"features": tuple(f for f in usual.features if f.kind != "number")})
+
 
 def knowledge_features(width: int, kinds: tuple[str, ...] = KINDS) -> tuple[Feature, ...]:
     """The columns in which looked-up knowledge travels; ``raw``, since nothing embeds or scales them."""
@@ -125,6 +138,8 @@ class KEEP(DIN):
     moment both give the same predictions, since the plug starts at 0. A row whose keys are all missing (zeros) is
     scored by the DIN alone, always.
     """
+
+    published = True
 
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
         super().__init__(features, sizes, config, build)
@@ -160,3 +175,30 @@ class KEEP(DIN):
         left = [name for name in found.missing_keys if not name.startswith("plug.")]
         if left or found.unexpected_keys:
             raise RuntimeError(f"the old model does not fit: {', '.join([*left, *found.unexpected_keys])}.")
+
+    @classmethod
+    def reads(cls, usual: FeatureMap, run: RunConfig) -> FeatureMap:
+        """The usual features and the looked-up vectors."""
+        known = [f.model_copy(update={"joined_by": READ}) for f in knowledge_features(run.knowledge_width)]
+        return usual.model_copy(update={"features": (*usual.features, *known)})
+
+    @classmethod
+    def join(cls, log: Path, run: RunConfig) -> Callable[[Batch], dict[str, Column]]:
+        """Adds what the run's version knows; a row from before its moment is refused."""
+        store = KnowledgeStore(Path(run.knowledge), readonly=True)
+
+        def join(rows: Batch) -> dict[str, Column]:
+            raw = {name: array_of(rows[name]) for name in READ}
+            with store.snapshot(run.knowledge_version) as snapshot:
+                return {**rows, **vectors(snapshot, raw["user_id"], raw["item_id"], raw[CATEGORY], raw["time_ms"])}
+
+        return join
+
+
+def vectors(
+    snapshot: Snapshot, user: np.ndarray, item: np.ndarray, category: np.ndarray, time_ms: np.ndarray | None = None
+) -> dict[str, Column]:
+    """(rows, width) knowledge of each kind by (rows,) keys; zeros where a key is unknown."""
+    keys = (user, item, np.column_stack([user, category]))
+    found = {kind: snapshot.lookup(kind, key, time_ms) for kind, key in zip(KINDS, keys, strict=True)}
+    return {f"knowledge_{kind}": torch.from_numpy(values.copy()) for kind, values in found.items()}

@@ -7,25 +7,35 @@ what it knows of user, histories, shared fields and their interaction, each thro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Self
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
 from recommend.config import ModelConfig
+from recommend.data.memory import MemoryStream
+from recommend.data.parquet import DataError, ParquetStream
+from recommend.data.schema import table_files
+from recommend.features.entities import ENTITY, POST, Facts, entity_map
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch
+from recommend.features.ragged import Batch, Column, concat_batches, rows_of, select_batch
 from recommend.layers.embedding import Make, Tables, make
 from recommend.layers.mlp import MLP
 from recommend.models.base import Logits, label
 from recommend.models.baselines.din import DIN
 from recommend.models.baselines.multi_entity import SHARED, EntityExperts, MultiEntity, entities, part_of, tables_of
+from recommend.training.given import READ_ROWS, Given
+from recommend.training.run_config import RunConfig
+from recommend.training.trainer import train
 
 Polarity = Literal["signed", "absolute", "none"]
 WEIGHT = 0.1  # gamma, of the polarised loss
+STAGE = "stage1"  # folder of the first stage's checkpoint
 
 
 class Aligned(nn.Module):
@@ -255,6 +265,62 @@ class TEM(DIN):
 class MKT(TEM):
     """Both stages in one model: ``mem`` is trained first, then frozen, and the rest on rows of the target entity."""
 
+    class Config(ModelConfig):
+        """Experts and extractors take all widths but the last two, which are the towers'."""
+
+        mlp: tuple[int, ...] = (64, 32, 16)
+        activation: str = "relu"
+        experts: PositiveInt = 3
+
+    rows = ENTITY
+
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
+        config = self.configured(config)
         super().__init__(features, sizes, config, MEM(features, sizes, config, build), build)
         self.features = features  # of both entities: what is read of a log
+
+    @classmethod
+    def reads(cls, usual: FeatureMap, run: RunConfig) -> FeatureMap:
+        """Fields of things, of posts and of both, and a history of each."""
+        return entity_map(content=run.content, labels=run.labels)
+
+    @classmethod
+    def join(cls, log: Path, run: RunConfig) -> Callable[[Batch], dict[str, Column]]:
+        """Adds what the log's tables say of posts, of people and of what was clicked."""
+        names = ["post_id", "category"]
+        rows = concat_batches(list(ParquetStream(table_files(log, "impression"), names, READ_ROWS)))
+        return Facts(log, rows).join
+
+    def first_stage(self, given: Given, out: Path) -> None:
+        """Train what is transferred on the rows of both entities; goes on with an interrupted first stage.
+
+        Raises:
+            DataError: the log has rows of one entity alone.
+        """
+        rows = given.shown()
+        of_posts = _posts(rows)
+        if not bool(of_posts.any()) or bool(of_posts.all()):
+            what = "posts" if not bool(of_posts.any()) else "things"
+            raise DataError(
+                f"nobody saw {what} on the days {given.days} in {given.log}; mkt learns from things and posts."
+            )
+        mem = self.mem.requires_grad_(True)
+        train(mem, MemoryStream(rows, given.run.train.batch_rows), given.run.train, folder=out / STAGE)
+        mem.requires_grad_(False)
+        mem.zero_grad()
+
+    def stream(self, given: Given) -> MemoryStream:
+        """The rows of posts, in their order."""
+        rows = given.shown()
+        posts = select_batch(rows, _posts(rows).nonzero().squeeze(1))
+        if not rows_of(posts):
+            raise DataError(
+                f"nobody saw posts on the days {given.days} in {given.log}; mkt learns from things and posts."
+            )
+        return MemoryStream(posts, given.run.train.batch_rows)
+
+
+def _posts(rows: Batch) -> Tensor:
+    entity = rows[ENTITY]
+    assert isinstance(entity, torch.Tensor)
+    return entity == POST

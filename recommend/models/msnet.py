@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -82,7 +83,19 @@ class MSNet(Ranker):
     split alone. Data without the flag, or with one stock type only, count as limited throughout.
     """
 
+    class Config(ModelConfig):
+        """MSNet's own settings."""
+
+        branch_length: PositiveInt = 50  # clicks kept of each stock type
+        warm: bool = True  # scale and shift the ID embedding of limited things
+        aux_weight: NonNegativeFloat = 0.1  # of the auxiliary loss
+        temperature: PositiveFloat = 0.2  # divides the cosines of the auxiliary loss
+        meta_width: PositiveInt = 16  # hidden units of the meta networks
+
+    stock = True
+
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
+        config = self.configured(config)
         super().__init__(features, sizes, config, build)
         i = self.inputs
         self.identity = identity = Identity.find(features, i, "msnet")

@@ -17,18 +17,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import torch
+from pydantic import NonNegativeFloat
 from torch import Tensor, nn
 
 from recommend.config import ModelConfig
+from recommend.data.batching import CutStream, interleave
+from recommend.data.parquet import DataError
+from recommend.data.schema import CHANNELS
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch
+from recommend.features.ragged import Batch, rows_of, select_batch
 from recommend.layers.embedding import Make, make
 from recommend.layers.experts import MMoE as Mixture
 from recommend.layers.mlp import MLP
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
 from recommend.models.baselines.din import DIN
+from recommend.training.given import Given
+from recommend.training.run_config import RunConfig
 
 ADS, ORGANIC = 0, 1
 WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # of the RBF kernels, in units of the mean squared distance
@@ -86,6 +93,11 @@ class Rec4Ad(DIN):
     The last of ``config.mlp`` is the width of z_inv and z_s, the others are E's.
     """
 
+    class Config(ModelConfig):
+        """Rec4Ad's own setting."""
+
+        organic: NonNegativeFloat = 4.0  # organic rows for each ad, and what their loss weighs
+
     def __init__(
         self,
         features: FeatureMap,
@@ -94,6 +106,7 @@ class Rec4Ad(DIN):
         build: Make = make,
         parts: Parts | None = None,
     ) -> None:
+        config = self.configured(config)
         super().__init__(features, sizes, config, build)
         own = tuple(f.column for f in features.role("raw", "number"))
         self.parts = p = parts or Parts(organic=config.organic, own=own)
@@ -166,6 +179,39 @@ class Rec4Ad(DIN):
         """(rows,) click probabilities as ads, whoever showed the rows: E, G_inv and the ads' branch, nothing else."""
         logit, _ = self.branches[ADS](*self.encoded(batch))
         return {self.features.labels[0]: logit.float().sigmoid()}
+
+    @classmethod
+    def reads(cls, usual: FeatureMap, run: RunConfig) -> FeatureMap:
+        """The usual ones without the channel, and without the bid.
+
+        Among ads that an auction chose by estimate times bid, high bids mean few clicks. A model that learned it would
+        answer a higher bid with a lower estimate, and what it says of ads that were not chosen would be wrong.
+        """
+        return usual.model_copy(update={"features": tuple(f for f in usual.features if f.column != "channel")})
+
+    def stream(self, given: Given) -> CutStream:
+        """Batches of as many ads each, with their share of organic rows: ``organic`` of the model's config for each ad.
+
+        Raises:
+            DataError: the log holds no ads.
+        """
+        rows = given.shown("is_ad", "channel")
+        is_ad, channel = rows.pop("is_ad"), rows.pop("channel")
+        assert isinstance(is_ad, Tensor)
+        assert isinstance(channel, Tensor)
+        rows["system"] = torch.where(is_ad.bool(), ADS, ORGANIC)
+        # Retrieved are organic rows of the feed, where the ads are; search and posts are places with other wishes.
+        feed = ~is_ad.bool() & (channel == CHANNELS.index("feed"))
+        ads, organic = (select_batch(rows, which.nonzero().squeeze(1)) for which in (is_ad.bool(), feed))
+        if not rows_of(ads):
+            raise DataError(
+                f"nobody saw an ad on the days {given.days} in {given.log}; rec4ad needs ads to learn from."
+            )
+        ratio = given.run.model.organic
+        wanted = min(round(ratio * rows_of(ads)), rows_of(organic))
+        drawn = np.sort(np.random.default_rng(given.run.train.seed).permutation(rows_of(organic))[:wanted])
+        batch = max(round(given.run.train.batch_rows / (1 + ratio)), 1)
+        return interleave(ads, select_batch(organic, torch.from_numpy(drawn)), batch, np.ones(wanted, dtype=np.int64))
 
 
 class Domains(DIN):

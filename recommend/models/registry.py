@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from recommend.config import ConfigError, ModelConfig, nearest
 from recommend.features.feature_map import FeatureMap
@@ -40,25 +40,19 @@ COPIES = {
     "ecad_copy": "recommend.models.hdr_copies:ECADCopy",
 }
 
-BY_STOCK = frozenset({"msnet"})  # reads which things of the history were listed with one piece
 
+def model_class(name: str) -> type[Ranker]:
+    """The class of a name.
 
-def by_stock(name: str) -> bool:
-    """Whether a model's features hold the stock type of what was clicked."""
-    return name in BY_STOCK
-
-
-READS_ALONG = {"clid": ("request_id", "privileged")}  # columns of the log that a loss reads; never inputs that serve
-
-
-def reads_along(name: str) -> tuple[str, ...]:
-    """Further columns that a model's training reads: ``FeatureMap.extra``."""
-    return READS_ALONG.get(name, ())
-
-
-def copy_of(name: str) -> str:
-    """The name of a model's copy for promotions; empty for models that cannot have one."""
-    return f"{name}_copy" if f"{name}_copy" in COPIES else ""
+    Raises:
+        ConfigError: nobody has that name.
+    """
+    place = (MODELS | COPIES).get(name)
+    if place is None:
+        raise ConfigError(f"there is no model '{name}'; {nearest(name, list(MODELS))}")
+    module, attribute = place.split(":")
+    found: type[Ranker] = getattr(importlib.import_module(module), attribute)
+    return found
 
 
 def build_model(
@@ -67,11 +61,16 @@ def build_model(
     """A freshly initialised model; equal arguments give equal weights, whatever was drawn before."""
     import torch
 
-    place = (MODELS | COPIES).get(config.name)
-    if place is None:
-        raise ConfigError(f"there is no model '{config.name}'; {nearest(config.name, list(MODELS))}")
-    module, name = place.split(":")
-    cls = getattr(importlib.import_module(module), name)
+    cls = model_class(config.name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return cls(features, sizes, config, build)
+        return cls(features, sizes, cls.configured(config), build)
+
+
+def model_config(name: str, settings: Sequence[str] = ()) -> ModelConfig:
+    """A model's config with ``knob=value`` settings applied.
+
+    Raises:
+        ConfigError: there is no such model, or it has no such setting.
+    """
+    return model_class(name).Config(name=name).changed(settings)

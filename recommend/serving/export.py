@@ -17,7 +17,6 @@ from recommend.features.encoders import Encoders, with_crosses
 from recommend.features.feature_map import Feature
 from recommend.features.ragged import Batch, Column, Ragged, slice_batch, tensor_of
 from recommend.serving.scorer import Scorer
-from recommend.training.input_specs import input_spec
 from recommend.training.runs import ENCODERS
 
 Format = Literal["pt2", "onnx"]
@@ -42,7 +41,7 @@ class Program(nn.Module):
     def __init__(self, scorer: Scorer, form: Format = "pt2") -> None:
         super().__init__()
         self.model, features, self.log = scorer.model, scorer.features, scorer.log
-        if input_spec(scorer.run.model.name).join is not None or any(f.joined_by for f in features.features):
+        if scorer.model.joins() or any(f.joined_by for f in features.features):
             raise ExportFailed(
                 f"{scorer.run.model.name} reads columns that are joined to a log; no program holds them."
             )

@@ -19,7 +19,6 @@ from recommend.data.schema import columns_of, table_files
 from recommend.data.world.oracle import no_oracle
 from recommend.features.feature_map import Feature
 from recommend.features.ragged import Batch, Column, Ragged, array_of
-from recommend.training.input_specs import input_spec
 from recommend.training.runs import EVALUATED_ROWS, asked, load_run, log_of, read_run
 from recommend.training.trainer import computing
 
@@ -66,7 +65,7 @@ class Scorer:
         Raises:
             DataError: there are no such rows.
         """
-        files, of = table_files(self.log, "impression", first, last), input_spec(self.run.model.name).rows
+        files, of = table_files(self.log, "impression", first, last), self.model.rows
         if not files:
             raise DataError(f"{self.log} has no rows of the days {first}..{last}.")
         there = columns_of(self.log)

@@ -18,9 +18,9 @@ from recommend.data.schema import TABLES, table_files
 from recommend.features.ragged import Batch, Column, Ragged, concat_batches, select_batch, tensor_of
 from recommend.models.keep import CATEGORY, Extractor
 from recommend.training import checkpoint
+from recommend.training.given import Encode
 from recommend.training.run_config import RunConfig
 from recommend.training.runs import load_run, read_run
-from recommend.training.trainer import Encode
 
 DAY_MS = 86_400_000
 CHUNK = 16_384  # keys that a tower works on at once

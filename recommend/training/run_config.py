@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, SerializeAsAny
+
 from recommend.config import Config, ModelConfig, TrainConfig
 from recommend.features.feature_map import FeatureMap
+
+
+def _own(model: Any) -> ModelConfig:
+    """The config's own class, by the model's name; a run of an earlier version also names settings of other models."""
+    from recommend.models.registry import model_class  # which knows all models, and they this module
+
+    if isinstance(model, ModelConfig):
+        own: ModelConfig = model_class(model.name).configured(model)
+        return own
+    kind = model_class(str(model.get("name", ModelConfig().name))).Config
+    return kind.of({n: v for n, v in model.items() if n in kind.model_fields})
 
 
 class RunConfig(Config):
@@ -11,8 +26,8 @@ class RunConfig(Config):
 
     Attributes:
         content: size of the log's content vectors; 0 leaves them out.
-        stock: whether the history's stock types are read (``by_stock``).
-        extra: columns that only the loss reads (``reads_along``).
+        stock: whether the history's stock types are read (``Ranker.stock``).
+        extra: columns that only the loss reads (``Ranker.extra``).
         train_days, test_days: days of the log, both ends included.
         log: of an imported log, what its files are (``data/schema.py``), so that another log is another run.
         codes: of an imported log, what tells its codes of texts from others (``data/codes.py``); None: not asked.
@@ -25,7 +40,7 @@ class RunConfig(Config):
         watch_days: between the two, trained on by nobody: there a second pass is watched for overfitting.
     """
 
-    model: ModelConfig
+    model: Annotated[SerializeAsAny[ModelConfig], BeforeValidator(_own)]
     train: TrainConfig
     labels: tuple[str, ...]
     content: int

@@ -22,13 +22,13 @@ from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap, impression_map
 from recommend.features.ragged import Batch, Column, Ragged, select_batch, tensor_of
 from recommend.models.base import Ranker
-from recommend.models.registry import build_model, by_stock, reads_along
+from recommend.models.registry import build_model, model_class
 from recommend.training import checkpoint
 from recommend.training.distributed import Group
-from recommend.training.input_specs import PLAIN, Given, input_spec
+from recommend.training.given import Encode, Given
 from recommend.training.run_config import RunConfig
 from recommend.training.scoring import evaluate
-from recommend.training.trainer import Encode, Summary, train
+from recommend.training.trainer import Summary, train
 from recommend.training.watch import Watch
 
 RUN = "run.json"
@@ -67,8 +67,8 @@ def plan(
     declared = declared_features(log)
     if declared is not None:
         _one_code_each(log, declared)
-    if declared is not None and PRIVILEGED in reads_along(model.name):
-        model = model.changed([f"privileged={_privileged(log)}"])
+    if declared is not None and PRIVILEGED in model_class(model.name).extra:
+        model = model_class(model.name).configured(model).changed([f"privileged={_privileged(log)}"])
     run = RunConfig(
         model=model,
         train=config,
@@ -79,14 +79,14 @@ def plan(
         train_days=split.train,
         test_days=split.test,
         watch_days=split.valid,
-        stock=by_stock(model.name),
-        extra=reads_along(model.name),
+        stock=model_class(model.name).stock,
+        extra=model_class(model.name).extra,
         delayed=tuple(n for n in labels if f"{n}_day" in columns_of(log)),
         features=declared,
         log=digest(log, "impression") if declared is not None else "",
         codes=marks(log, declared.coded) if declared is not None else None,
     )
-    return with_knowledge(run, knowledge) if input_spec(model.name).knowledge else run
+    return with_knowledge(run, knowledge) if model_class(model.name).published else run
 
 
 def declared_features(log: Path) -> FeatureMap | None:
@@ -110,8 +110,8 @@ def _one_code_each(log: Path, declared: FeatureMap) -> None:
 
 def labels_of(log: Path, model: str) -> tuple[str, ...]:
     """What a model predicts of a log unless something else is asked: what it is made for, else the log's own label."""
-    usual, declared = input_spec(model).labels, declared_features(log)
-    return declared.labels if declared is not None and usual == PLAIN.labels else usual
+    usual, declared = model_class(model).usual, declared_features(log)
+    return declared.labels if declared is not None and usual == Ranker.usual else usual
 
 
 def with_knowledge(run: RunConfig, folder: Path | None) -> RunConfig:
@@ -161,11 +161,11 @@ def train_run(
     """
     group = group or Group()
     out = Path(out)
-    form, features = input_spec(run.model.name), features_of(run)
-    if form.stream is not None and group.size > 1:
+    kind, features = model_class(run.model.name), features_of(run)
+    if kind.stream is not Ranker.stream and group.size > 1:
         raise ConfigError(f"{run.model.name} is trained by one process; start it without torchrun.")
     stream = ParquetStream(table_files(log, "impression", *run.train_days), features.columns, run.train.batch_rows)
-    kept, made = (out / RUN).exists(), form.join(log, run) if form.join is not None else None
+    kept, made = (out / RUN).exists(), kind.join(log, run)
     if kept:
         if read_run(out) != run:
             raise ConfigError(f"{out} holds a run on another log, or with other settings; name another folder.")
@@ -181,13 +181,13 @@ def train_run(
     if start is not None:
         checkpoint.load(start / checkpoint.NAME, model)
     encode = known_by(_encode(log, encoders, made), run)
-    given = Given(log, run, model, features, encode)
-    own = form.stream(given) if form.stream is not None else None
+    given = Given(log, run, features, encode)
+    own = model.stream(given)
     if group.first and not kept:  # what cannot be trained leaves no folder
         encoders.save(out / ENCODERS)
         (out / RUN).write_text(run.model_dump_json(indent=1), encoding="utf-8")
-    if form.first_stage is not None and not (out / checkpoint.NAME).exists():
-        form.first_stage(given, out)
+    if not (out / checkpoint.NAME).exists():
+        model.first_stage(given, out)
     group.wait()
     share = stream.share(group.rank, group.size)
     watch = _watch(model, run, log, encode, (own or share).rows(), out, say if group.first else None)
@@ -205,7 +205,7 @@ def features_of(run: RunConfig) -> FeatureMap:
         if run.stock and "history_single" not in usual.columns:
             raise DataError(f"{run.model.name} reads which things are of limited stock; the log has no 'single'.")
         update["features"] = tuple(f for f in usual.features if run.stock or f.column != "history_single")
-    return input_spec(run.model.name).features(usual.model_copy(update=update), run)
+    return model_class(run.model.name).reads(usual.model_copy(update=update), run)
 
 
 def _encode(log: Path, encoders: Encoders, made: Encode | None) -> Encode:
@@ -235,7 +235,7 @@ def _watch(
     """What looks at the days that are kept for it; None for a run of one pass, or where nobody listens."""
     if run.watch_days is None or say is None:
         return None
-    files, of = table_files(log, "impression", *run.watch_days), input_spec(run.model.name).rows
+    files, of = table_files(log, "impression", *run.watch_days), model.rows
     columns = list(dict.fromkeys([*model.features.columns, *([of] if of else [])]))
 
     def measure() -> float:
@@ -281,9 +281,7 @@ def load_run(folder: Path, log: Path) -> tuple[Ranker, Encode, TimeSplit]:
     if not path.exists():
         raise DataError(f"{folder} holds no checkpoint yet; let './ipl recommend train' end first.")
     checkpoint.load(path, model)
-    join = input_spec(run.model.name).join
-    made = join(log, run) if join is not None else None
-    return model, _encode(log, encoders, made), TimeSplit(run.train_days, None, run.test_days)
+    return model, _encode(log, encoders, model.join(log, run)), TimeSplit(run.train_days, None, run.test_days)
 
 
 def _privileged(log: Path) -> int:

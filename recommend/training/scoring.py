@@ -10,7 +10,7 @@ import torch
 from recommend.features.ragged import Batch
 from recommend.metrics.report import measures
 from recommend.models.base import Ranker
-from recommend.training.trainer import Encode
+from recommend.training.given import Encode
 
 
 def predictions(

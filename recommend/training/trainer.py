@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -21,28 +20,16 @@ from recommend.features.ragged import Batch, Column, on_device, rows_of
 from recommend.models.base import Ranker
 from recommend.training import checkpoint
 from recommend.training.distributed import Group
+from recommend.training.given import Encode, Stream
 from recommend.training.logs import RunLog
 from recommend.training.optim import kinds, optimizers
 from recommend.training.watch import Watch
-
-Encode = Callable[[Batch], Mapping[str, Column]]
 
 
 class TrainingError(RecommendError, RuntimeError):
     """Training cannot go on."""
 
     exit_status = 1
-
-
-class Stream(Protocol):
-    """What is trained on: a dataclass with a ``start``, such as ``ParquetStream`` and ``MemoryStream``."""
-
-    @property
-    def start(self) -> Position: ...
-
-    def rows(self) -> int: ...
-
-    def with_positions(self) -> Iterator[tuple[dict[str, Column], Position]]: ...
 
 
 @dataclass(frozen=True)

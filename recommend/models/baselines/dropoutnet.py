@@ -25,6 +25,11 @@ class DropoutNet(DIN):
     The paper fits the outputs of a trained factor model; here, as in its later uses, the click is fitted itself.
     """
 
+    class Config(ModelConfig):
+        """DropoutNet's own setting."""
+
+        id_dropout: float = 0.5  # share of rows that are trained without IDs
+
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
         super().__init__(features, sizes, config, build)
         self.identity = Identity.find(features, self.inputs, "dropoutnet")

@@ -22,6 +22,9 @@ class ESMM(DIN):
     ``ctcvr``, their product.
     """
 
+    usual = ("click", "order")
+    copy = "esmm_copy"
+
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
         super().__init__(features, sizes, config, build)
         if len(features.labels) != 2:

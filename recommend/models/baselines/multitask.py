@@ -20,6 +20,8 @@ from recommend.models.baselines.din import DIN
 class MMoE(DIN):
     """Experts are shared; each task has its gate and its tower. Experts take all widths but the last of ``mlp``."""
 
+    usual = ("click", "order")
+
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
         super().__init__(features, sizes, config, build)
         widths = config.mlp[:-1] or config.mlp

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from recommend.config import ConfigError, ModelConfig
@@ -33,7 +34,14 @@ class MWUF(DIN):
     clicked: Tensor
     people: Tensor
 
+    class Config(ModelConfig):
+        """MWUF's own settings."""
+
+        meta_width: PositiveInt = 16  # hidden units of the meta networks
+        cold_count: PositiveInt = 20  # things shown less often in training are cold
+
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
+        config = self.configured(config)
         super().__init__(features, sizes, config, build)
         self.identity = place = Identity.find(features, self.inputs, "mwuf")
         user = [f for f in features.role("context", "id") if f.column == features.group]

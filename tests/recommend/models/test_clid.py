@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from recommend.config import ConfigError, ModelConfig, TrainConfig
+from recommend.config import ConfigError, TrainConfig
 from recommend.data.batching import ListStream
 from recommend.data.parquet import ParquetStream
 from recommend.data.schema import TABLES, columns, table_files
@@ -27,7 +27,7 @@ from tests.recommend import tiny
 
 P = torch.tensor([0.02, 0.05, 0.10, 0.30, 0.45], dtype=torch.float64)
 ONE = torch.tensor([5])
-SMALL = ModelConfig(embedding=8, attention=(16,), mlp=(24, 12), initial_std=0.1, privileged=2)
+SMALL = CLID.Config(embedding=8, attention=(16,), mlp=(24, 12), initial_std=0.1, privileged=2)
 LOGGED = tiny.FEATURES.model_copy(update={"extra": (LIST, PRIVILEGED)})
 TAUGHT = tiny.FEATURES.model_copy(update={"extra": (LIST, TEACHER)})
 

@@ -26,7 +26,8 @@ from tests.recommend import tiny
 
 torch.set_num_threads(1)  # small tensors: a second thread only waits
 FEATURES = FeatureMap(features=tiny.FEATURES.features, labels=("order", "refund"))
-SMALL = ModelConfig(embedding=4, attention=(8,), mlp=(16, 8), initial_std=0.1)
+SETTLED = {"order_edges": (3.0,), "refund_edges": (6.0,)}  # one window each
+SMALL = ECAD.Config(embedding=4, attention=(8,), mlp=(16, 8), initial_std=0.1, **SETTLED)
 WINDOWS = {"order_edges": (0.25, 1.0, 3.0), "refund_edges": (1.0, 3.0, 6.0)}
 P_V, P_R = 0.4, 0.3
 DAYS = 12

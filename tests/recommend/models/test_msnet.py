@@ -20,11 +20,11 @@ from recommend.models.baselines.dropoutnet import DropoutNet
 from recommend.models.baselines.meta_embedding import MetaEmbedding
 from recommend.models.baselines.mwuf import MWUF
 from recommend.models.msnet import AUX, LIMITED_ROW, MSNet
-from recommend.models.registry import build_model
+from recommend.models.registry import build_model, model_class
 from recommend.training.runs import load_run, plan, train_run
 from tests.recommend import tiny
 
-SMALL = ModelConfig(
+SMALL = MSNet.Config(
     name="msnet", softmax=True, embedding=8, attention=(16,), mlp=(24, 12), initial_std=0.1, meta_width=8
 )
 FLAGGED = FeatureMap(
@@ -47,6 +47,12 @@ def flagged(rows: int = 400) -> dict:
 
 
 ENCODERS = Encoders.fit(FLAGGED, [flagged(2_000)])
+
+
+def other(name: str, **settings: object) -> ModelConfig:
+    """The same sizes for another model, with settings of its own."""
+    found: ModelConfig = model_class(name).configured(SMALL.model_copy(update={"name": name}))
+    return found.model_copy(update=settings)
 
 
 def fresh(rows: int = 400, seed: int = 0, **changes: object) -> tuple[MSNet, dict]:
@@ -253,7 +259,7 @@ def test_without_a_history_of_ids_there_is_nothing_to_split() -> None:
 
 
 def test_dropoutnet_serves_unknown_ids_without_one_and_learns_without() -> None:
-    config = SMALL.model_copy(update={"name": "dropoutnet", "id_dropout": 1.0})
+    config = other("dropoutnet", id_dropout=1.0)
     model = build_model(FLAGGED, ENCODERS.sizes(), config)
     assert isinstance(model, DropoutNet)
     data = ENCODERS(flagged())
@@ -304,7 +310,7 @@ def test_meta_embeddings_second_loss_sees_the_step_of_the_first_half() -> None:
 
 
 def test_mwuf_scales_by_side_information_and_shifts_by_who_clicked() -> None:
-    model = build_model(FLAGGED, ENCODERS.sizes(), SMALL.model_copy(update={"name": "mwuf", "cold_count": 1_000}))
+    model = build_model(FLAGGED, ENCODERS.sizes(), other("mwuf", cold_count=1_000))
     assert isinstance(model, MWUF)
     data = ENCODERS(flagged(200))
     before = model.state_dict()["clicked"].clone()
@@ -329,7 +335,7 @@ def test_mwuf_scales_by_side_information_and_shifts_by_who_clicked() -> None:
 
 
 def test_mwufs_new_rows_start_at_the_mean_of_the_warm_ones() -> None:
-    model = build_model(FLAGGED, ENCODERS.sizes(), SMALL.model_copy(update={"name": "mwuf", "cold_count": 3}))
+    model = build_model(FLAGGED, ENCODERS.sizes(), other("mwuf", cold_count=3))
     assert isinstance(model, MWUF)
     table = model.inputs.tables.tables["item_id"].weight
     model.shown[2:5] = 10

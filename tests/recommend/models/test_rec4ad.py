@@ -36,7 +36,6 @@ from recommend.models.rec4ad import (
     correlation,
     mmd,
 )
-from recommend.training.input_specs import systems
 from recommend.training.run_config import RunConfig
 from recommend.training.trainer import train
 from tests.recommend import tiny
@@ -406,6 +405,6 @@ def test_what_trains_on_a_log_reads_neither_the_channel_nor_the_bid() -> None:
         "test_days": (2, 3),
     }
     run = RunConfig(model=ModelConfig(name="rec4ad"), train=TrainConfig(), **own)
-    found = systems.features(ALL, run)
+    found = Rec4Ad.reads(ALL, run)
     assert {f.column for f in found.features} == {f.column for f in ALL.features} - {"channel"}
     assert not any("bid" in name for name in found.columns)

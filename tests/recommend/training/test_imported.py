@@ -7,13 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recommend.config import ModelConfig, TrainConfig
+from recommend.config import TrainConfig
 from recommend.data.imports.maps import LogMap
 from recommend.data.imports.run import import_log
 from recommend.errors import RecommendError
 from recommend.experiments.evaluation import evaluate_run
-from recommend.models.registry import MODELS
-from recommend.training.input_specs import input_spec
+from recommend.models.registry import MODELS, model_config
 from recommend.training.runs import labels_of, plan, train_run
 
 LACKING = {
@@ -54,7 +53,7 @@ def log(tmp_path_factory):
 def test_every_model_trains_or_says_what_is_lacking(log, tmp_path, name):
     def go():
         sizes = () if name == "mkt" else ("mlp=[8]", "attention=[8]")
-        model = ModelConfig(name=name).changed([*input_spec(name).settings, *sizes, "embedding=4"])
+        model = model_config(name, [*sizes, "embedding=4"])
         train = TrainConfig(threads=1, batch_rows=256)
         return train_run(log, plan(log, model, train, labels_of(log, name), 1), tmp_path / "run")
 
@@ -88,8 +87,8 @@ def test_labels_with_their_moments_train_ecad(tmp_path):
         "history": ["all"],
     }
     import_log([tmp_path / "log.parquet"], LogMap.of(log_map), tmp_path / "log")
-    settings = [*input_spec("ecad").settings, "mlp=[8]", "attention=[8]", "embedding=4"]
-    model = ModelConfig(name="ecad").changed(settings)
+    settings = ["mlp=[8]", "attention=[8]", "embedding=4"]
+    model = model_config("ecad", settings)
     train = TrainConfig(threads=1, batch_rows=128)
     run = plan(tmp_path / "log", model, train, labels_of(tmp_path / "log", "ecad"), 1)
     assert train_run(tmp_path / "log", run, tmp_path / "run").rows > 500

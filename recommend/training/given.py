@@ -1,35 +1,44 @@
-"""What an input spec is: labels, features, columns that are made, rows that are trained on."""
+"""What a model is given that reads more of a log than its impressions in their order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from recommend.data.parquet import DataError, ParquetStream
+from recommend.data.parquet import DataError, ParquetStream, Position
 from recommend.data.schema import table_files
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch, Column, concat_batches
-from recommend.models.base import Ranker
 from recommend.training.run_config import RunConfig
-from recommend.training.trainer import Encode, Stream
 
 READ_ROWS = 65_536
+Encode = Callable[[Batch], Mapping[str, Column]]
+
+
+class Stream(Protocol):
+    """What is trained on: a dataclass with a ``start``, such as ``ParquetStream`` and ``MemoryStream``."""
+
+    @property
+    def start(self) -> Position: ...
+
+    def rows(self) -> int: ...
+
+    def with_positions(self) -> Iterator[tuple[dict[str, Column], Position]]: ...
 
 
 @dataclass(frozen=True)
 class Given:
-    """What a stream is made of.
+    """What a model makes its stream of (``Ranker.stream``).
 
     Attributes:
-        model: fresh, as it will be trained.
         features: of the run.
         encode: raw columns of the log to model input.
     """
 
     log: Path
     run: RunConfig
-    model: Ranker
     features: FeatureMap
     encode: Encode
 
@@ -58,34 +67,3 @@ class Given:
     def days(self) -> str:
         """The training days, for people."""
         return "{}..{}".format(*self.run.train_days)
-
-
-def same(features: FeatureMap, run: RunConfig) -> FeatureMap:
-    """The usual features."""
-    return features
-
-
-@dataclass(frozen=True)
-class InputSpec:
-    """What a model needs of a log.
-
-    Attributes:
-        labels: predicted unless something else is asked.
-        features: the usual features and the run to those that the model reads.
-        join: log and run to a function that adds the columns of the features that are made from others
-            (``joined_by``); content vectors are added anyway.
-        knowledge: trained with published knowledge, on the days after its moment.
-        rows: column that says of which rows of a log the predictions are; empty: of all.
-        settings: of the model, where nothing else is asked.
-        first_stage: trains a part of the model before the rest, with the run's folder for its checkpoint.
-        stream: what is trained on; None: the impressions, read from the disk, also by several processes.
-    """
-
-    labels: tuple[str, ...] = ("click",)
-    features: Callable[[FeatureMap, RunConfig], FeatureMap] = same
-    join: Callable[[Path, RunConfig], Encode] | None = None
-    stream: Callable[[Given], Stream] | None = None
-    knowledge: bool = False
-    rows: str = ""
-    settings: tuple[str, ...] = ()
-    first_stage: Callable[[Given, Path], None] | None = None
