@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.cli import CommandError, number
 
 if TYPE_CHECKING:
+    from recommend.phenomena.table import Finding
     from recommend.serving.scorer import Scorer
 
 
@@ -26,7 +27,9 @@ def register(
     bring("--like", type=Path, metavar="DIR", help="an earlier import, whose codes of texts stay (to score new rows)")
     bring("-o", "--out", type=Path, required=True, metavar="DIR", help="gets the tables, features.yaml, report.json")
 
-    task("phenomena", data)("--json", action="store_true", help="all of it, for programs")
+    phenomena = task("phenomena")
+    phenomena("--data", type=Path, metavar="DIR", help="a log (default: the feed's own, which /ops then shows)")
+    phenomena("--json", action="store_true", help="all of it, for programs")
 
     compare = task("compare", data, *training)
     compare(
@@ -89,13 +92,26 @@ def phenomena(args: argparse.Namespace) -> None:
     from recommend.phenomena.table import as_json, findings, row
     from recommend.training.runs import log_of
 
-    found = findings(log_of(args.data))
+    found = findings(log_of(args.data)) if args.data is not None else _own_phenomena()
     if args.json:
         print(json.dumps([as_json(f) for f in found], indent=1))
         return
     print(f"{'method':<10} {'number [95 % interval]':<28} {'range':<8} {'':<14} what it says")
     for finding in found:
         print(row(finding), flush=True)
+
+
+def _own_phenomena() -> Iterable[Finding]:
+    from app.ops.phenomena import measure
+    from app.settings import load_settings
+    from app.store.db import open_store
+
+    settings = load_settings()
+    store = open_store(settings.store_url)
+    try:
+        return measure(store, settings.home)
+    finally:
+        store.engine.dispose()
 
 
 def compare_(args: argparse.Namespace) -> None:

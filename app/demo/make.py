@@ -22,6 +22,7 @@ from app.demo.known import KnownThings
 from app.demo.market import Market
 from app.demo.things import Thing, thing
 from app.feed.log import write_log
+from app.ops.phenomena import measure
 from app.services import Services
 from app.settings import Settings
 from app.store.clock import at
@@ -89,6 +90,7 @@ def make(plan_: Plan, days: int = DAYS, index: SearchIndex | None = None) -> Non
         try:
             say(f"[1/4] the market is open, {made.listings} things are being drawn; {time.monotonic() - began:.0f} s")
             _live_through(plan_.market(services, pipeline, 0), photos, plan_, days)
+            measure(services.store, settings.home)
         finally:
             services.close()
 

@@ -18,6 +18,7 @@ from app.market.reviews import REASON_LENGTH
 from app.ops import tables
 from app.ops.drift import drift_by_feature
 from app.ops.experiments import experiments
+from app.ops.phenomena import phenomena
 from app.ops.table import Table
 from app.ops.verdicts import Report, Reports
 from app.routing import ERRORS, Body, Id, Operator
@@ -38,6 +39,7 @@ TABLES: dict[str, Callable[[Services, Callable[[], Report]], Table]] = {
     "assistant": lambda s, report: tables.assistant(tables.assisted(s.store, report().over)),
     "wrong-words": lambda s, report: tables.wrong_words(tables.assisted(s.store, report().over)),
     "experiments": lambda *_: experiments(),
+    "phenomena": lambda s, _: phenomena(s.settings.home),
 }
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 Over = Annotated[Literal["1h", "24h", "7d", "14d"], Query(description="How far back it looks.")]

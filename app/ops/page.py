@@ -16,6 +16,7 @@ from app.ops.api import reports_of
 from app.ops.drift import drift_by_feature
 from app.ops.experiments import experiments
 from app.ops.impressions import SPANS, USUAL
+from app.ops.phenomena import phenomena
 from app.ops.verdicts import WORDS, Report
 from app.routing import Operator, services_of
 from app.services import Services
@@ -121,9 +122,10 @@ def assistant(request: Request, services: Operator, over: Over = USUAL) -> Respo
 
 
 @pages.get("/experiments")
-def methods(request: Request, _: Operator, over: Over = USUAL) -> Response:
-    """When each method pays."""
-    return shown(request, "experiments", "experiments.html", over, lambda _: {"table": experiments()})
+def methods(request: Request, services: Operator, over: Over = USUAL) -> Response:
+    """When each method pays, and whether it can on this feed's log."""
+    return shown(request, "experiments", "experiments.html", over, lambda _: {
+        "table": experiments(), "here": phenomena(services.settings.home)})  # fmt: skip
 
 
 def shown(

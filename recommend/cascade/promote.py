@@ -25,7 +25,7 @@ from recommend.data.schema import ENTITIES, table_files
 from recommend.features.ragged import Batch, Column, array_of, concat_batches, select_batch
 from recommend.models.hdr import Correction, Deployment, Rates, correct, fine_tune, nearest
 from recommend.models.hdr_copies import ECADCopy, ESMMCopy
-from recommend.models.registry import build_model, copy_of
+from recommend.models.registry import build_model, model_class
 from recommend.training import checkpoint
 from recommend.training.runs import ENCODERS, RUN, read_run
 
@@ -108,7 +108,7 @@ def promote(registry: Registry, log: Path, target: Target, moment: int, seed: in
         raise DataError(
             "no conversion model serves, of which a copy could be made; install one with --role conversion."
         )
-    name = copy_of(base.manifest["model"])
+    name = model_class(base.manifest["model"]).copy
     if not name:
         raise DataError(f"{base.name} cannot have a copy for a promotion; esmm and ecad can.")
     clicks = read_clicks(log, base, moment)

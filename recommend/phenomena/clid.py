@@ -27,6 +27,8 @@ def measure(log: Log) -> Estimate:
     if not len(found["y"]):
         raise Missing("no page with a click beside none")
     signals = np.stack(list(found["privileged"])).astype(np.float64)
+    if not signals.shape[1]:
+        raise Missing("no privileged signals")
     _, page, many = np.unique(found["request_id"], return_inverse=True, return_counts=True)
     mean = np.stack([np.bincount(page, weights=s) for s in signals.T], 1) / many[:, None]
     x, y = signals - mean[page], found["y"] - (np.bincount(page, weights=found["y"]) / many)[page]

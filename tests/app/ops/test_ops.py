@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import func, select, update
 
 from app.accounts.passwords import write_password
-from app.ops import intervals, journey, tables, verdicts
+from app.ops import intervals, journey, phenomena, tables, verdicts
 from app.ops.api import TABLES
 from app.ops.experiments import experiments
 from app.ops.impressions import window
@@ -212,3 +212,20 @@ def test_what_sellers_make_of_three_drafts(services, me):
     services.publisher.delete(me, listing.id)
     (day,) = [row for row in tables.assistant(tables.assisted(services.store, window())).rows if row[0] == "day"]
     assert (day[3], day[6]) == (2, 0.0)
+
+
+def test_the_feeds_own_log_is_measured_and_shown(used, capsys, monkeypatch):
+    services, client, _ = used
+    assert "has not been measured" in client.get("/ops/experiments").text
+    home = services.settings.home
+    monkeypatch.setenv("IPL_HOME", str(home))
+    found = phenomena.measure(services.store, home)
+    assert found[0].phenomenon.method == "MSNet"
+    page = client.get("/ops/experiments").text
+    assert "240 impressions of 2 days" in page
+    rows = client.get("/ops/export/phenomena.json").json()
+    assert [row["method"] for row in rows] == [f.phenomenon.method for f in found]
+    for row, f in zip(rows, found, strict=True):
+        assert row["verdict"] == f.verdict
+        assert row["what it says"] == f.sentence()
+        assert (row["number"] is None) == (f.estimate is None)

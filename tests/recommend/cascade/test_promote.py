@@ -30,7 +30,7 @@ from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import select_batch
 from recommend.models.hdr import Rates, fine_tune
-from recommend.models.registry import build_model, copy_of
+from recommend.models.registry import build_model, model_class
 from recommend.training.runs import plan, train_run
 from tests.recommend import tiny
 from tests.recommend.cascade.live_items import SIZE, item
@@ -88,7 +88,7 @@ def test_a_copy_begins_as_its_model_to_the_digit_and_learns_beside_it(name):
     batch = encoders(data)
     small = ModelConfig(name=name, embedding=8, attention=(16,), mlp=(24, 12), initial_std=0.1)
     base = build_model(features, encoders.sizes(), small)
-    copy = build_model(features, encoders.sizes(), small.model_copy(update={"name": copy_of(name)}), seed=1)
+    copy = build_model(features, encoders.sizes(), small.model_copy(update={"name": model_class(name).copy}), seed=1)
     missing, unknown = copy.load_state_dict(base.state_dict(), strict=False)
     assert not unknown
     assert len(missing) == 2

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from recommend.config import ConfigError, ModelConfig, TrainConfig
+from recommend.config import ConfigError, TrainConfig
 from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog, Known, Samples
 from recommend.data.world import write_world
 from recommend.data.world.oracle import OracleSealed, open_oracle
