@@ -79,6 +79,7 @@ class ModelConfig(Config):
     heads: PositiveInt = 2
     tower: PositiveInt = 32  # width of a two-tower model's vectors
     initial_std: float = 0.01
+    tables: Literal["torch", "torchrec"] = "torch"
     sparse_rows: int = 100_000  # tables with more rows get sparse gradients
 
 

@@ -21,7 +21,7 @@ PACKAGES = ("app", "finetune", "listing", "rag_index", "recommend")
 CHECKS = {
     "style": ("-m", "ruff", "check", "."),
     "format": ("-m", "ruff", "format", "--check", "."),
-    "types": ("-m", "mypy", "--num-workers", "2", *PACKAGES),
+    "types": ("-m", "mypy", *PACKAGES),
     "imports": ("-c", "import importlinter.cli as c; c.lint_imports_command()", "--no-cache"),
 }
 # All tests in two processes, which take one file after the other in the order of the folders.

@@ -119,9 +119,9 @@ def planned(
             arms.append((folder, run))
         spec = model_class(name)
         read = [c for f in features_of(run).features if not f.joined_by for c in f.sources] if not spec.joins() else []
-        if absent := [c for c in (*read, *run.labels, *run.extra, spec.rows) if c and c not in there]:
+        if absent := [c for c in (*read, *run.labels, *run.extra, spec.only) if c and c not in there]:
             raise DataError(f"{name} reads '{absent[0]}', which the log does not have; leave {name} out.")
-    goals = {name: (labels_of(log, name)[0], model_class(name).rows) for name in models}
+    goals = {name: (labels_of(log, name)[0], model_class(name).only) for name in models}
     other = next((n for n in models if goals[n] != goals[models[0]]), None)
     if other is not None:
         both = [
@@ -148,7 +148,7 @@ def _groups(log: Path, run: RunConfig, by: str) -> None:
 def _asked(log: Path, folder: Path) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
     """Predictions of a run's first label on the test days; the label, users as ranks, days."""
     model, encode, split = load_run(folder, log)
-    f, of = model.features, model_class(read_run(folder).model.name).rows
+    f, of = model.features, model_class(read_run(folder).model.name).only
     files = table_files(log, "impression", *split.test)
     columns = list(dict.fromkeys([*f.columns, "day", *([of] if of else [])]))
     rows = asked(ParquetStream(files, columns, EVALUATED_ROWS), of)

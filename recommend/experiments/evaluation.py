@@ -27,7 +27,7 @@ def evaluate_run(folder: Path, log: Path, device: str = "cpu") -> dict[str, Any]
     if not files:
         raise DataError(f"{log} has no rows of the days {split.test[0]}..{split.test[1]}, on which this run is tested.")
     keep = list(dict.fromkeys([*model.features.labels, model.features.group, "impression_id", "request_id"]))
-    of = model_class(read_run(folder).model.name).rows
+    of = model_class(read_run(folder).model.name).only
     columns = list(dict.fromkeys([*model.features.columns, *keep, *([of] if of else [])]))
     with no_oracle():
         table = predictions(model, asked(ParquetStream(files, columns, EVALUATED_ROWS), of), encode, keep)

@@ -2,7 +2,7 @@
 
 A table with sparse gradients touches only the rows of a batch, where a dense Adam walks over the whole table each time.
 SparseAdam is lazy: the moments of an unseen row do not decay, so results differ a little from Adam's. ``make`` builds
-every table: replace it to use another engine (TorchRec's ``EmbeddingCollection`` takes the same layout).
+every table; ``layers/torchrec_tables.py`` builds those of another engine.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class Ranker(nn.Module):
     Attributes:
         Config: sizes, and settings of its own.
         usual: labels that are predicted unless something else is asked.
-        rows: column that says of which rows of a log the predictions are; empty: of all.
+        only: column that says of which rows of a log the predictions are; empty: of all.
         stock: reads which things of the history were listed with one piece.
         extra: columns of the log that the loss reads; never inputs that serve.
         published: trained with published knowledge, on the days after its moment.
@@ -47,7 +47,7 @@ class Ranker(nn.Module):
 
     Config: ClassVar[type[ModelConfig]] = ModelConfig
     usual: ClassVar[tuple[str, ...]] = ("click",)
-    rows: ClassVar[str] = ""
+    only: ClassVar[str] = ""
     stock: ClassVar[bool] = False
     extra: ClassVar[tuple[str, ...]] = ()
     published: ClassVar[bool] = False

@@ -61,12 +61,11 @@ class _OneTask(DIN):
         privileged: NonNegativeInt = 4  # numbers a row of the log's privileged column, for a teacher
 
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        config = self.configured(config)
         super().__init__(features, sizes, config, build)
         if len(features.labels) != 1:
             raise ConfigError(f"distillation of privileged features takes one label, not {', '.join(features.labels)}.")
         self.task = features.labels[0]
-        self.privileged = Privileged(config.privileged if PRIVILEGED in features.extra else 0)
+        self.privileged = Privileged(self.config.privileged if PRIVILEGED in features.extra else 0)
 
 
 class Teacher(_OneTask):
@@ -97,11 +96,10 @@ class CLID(_OneTask):
     extra = (LIST, PRIVILEGED)
 
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        config = self.configured(config)
         super().__init__(features, sizes, config, build)
-        if not 0 <= config.alpha <= 1:
-            raise ConfigError(f"alpha is the share of the cross-entropy, from 0 to 1, not {config.alpha}.")
-        self.distil = distillation(config.distillation)
+        if not 0 <= self.config.alpha <= 1:
+            raise ConfigError(f"alpha is the share of the cross-entropy, from 0 to 1, not {self.config.alpha}.")
+        self.distil = distillation(self.config.distillation)
         self.list_column = LIST if LIST in features.extra else features.group
         given = TEACHER in features.extra
         self.teacher = None if given else self.mlp(self.body_width + self.privileged.width)

@@ -147,9 +147,8 @@ class COPR(TwoTower):
         build: Make = make,
         terms: Terms | None = None,
     ) -> None:
-        config = self.configured(config)
         super().__init__(features, sizes, config, build)
-        self.terms = terms or Terms(chunks=config.chunks)
+        self.terms = terms or Terms(chunks=self.config.chunks)
         # Last, so that towers start from the same weights with and without it.
         self.relaxation = MLP(2 * config.tower, (config.tower,), 1, config.activation) if self.terms.relaxed else None
         if self.relaxation is not None:

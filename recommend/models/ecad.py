@@ -98,7 +98,7 @@ class ECAD(Towers):
         refund_edges: tuple[float, ...] = (1.0, 3.0, 6.0)  # ends of the windows of the refund
 
     usual = ("order", "refund")
-    rows = "click"
+    only = "click"
     copy = "ecad_copy"
 
     def __init__(
@@ -111,11 +111,11 @@ class ECAD(Towers):
         refund_edges: Sequence[float] | None = None,
         main: bool = False,
     ) -> None:
-        config = self.configured(config)
+        own = self.configured(config)
         if len(features.labels) != 2:
             raise ConfigError("ecad needs two labels: the order and the refund (--labels order,refund).")
-        order_edges = config.order_edges if order_edges is None else order_edges
-        refund_edges = config.refund_edges if refund_edges is None else refund_edges
+        order_edges = own.order_edges if order_edges is None else order_edges
+        refund_edges = own.refund_edges if refund_edges is None else refund_edges
         for edges in (order_edges, refund_edges):
             if not edges or sorted({0.0, *edges}) != [0.0, *edges]:
                 raise ConfigError(f"the windows end at {list(edges)}; the ends must rise, from above 0.")

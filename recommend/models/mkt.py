@@ -272,11 +272,11 @@ class MKT(TEM):
         activation: str = "relu"
         experts: PositiveInt = 3
 
-    rows = ENTITY
+    only = ENTITY
 
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        config = self.configured(config)
-        super().__init__(features, sizes, config, MEM(features, sizes, config, build), build)
+        own: ModelConfig = self.configured(config)
+        super().__init__(features, sizes, own, MEM(features, sizes, own, build), build)
         self.features = features  # of both entities: what is read of a log
 
     @classmethod

@@ -95,15 +95,13 @@ class MSNet(Ranker):
     stock = True
 
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        config = self.configured(config)
         super().__init__(features, sizes, config, build)
         i = self.inputs
         self.identity = identity = Identity.find(features, i, "msnet")
         of_flag = {f.match: f.column for f in i.groups[identity.group]}.get(FLAG)
         self.flag = of_flag if of_flag is not None and sizes[FLAG] > LIMITED_ROW else None
-        self.warm = (
-            Warm(identity.width, identity.side_width, config.meta_width, config.activation) if config.warm else None
-        )
+        own = self.config
+        self.warm = Warm(identity.width, identity.side_width, own.meta_width, own.activation) if own.warm else None
         width = i.history_widths[identity.group]
         self.encoders = nn.ModuleDict(
             {

@@ -106,10 +106,9 @@ class Rec4Ad(DIN):
         build: Make = make,
         parts: Parts | None = None,
     ) -> None:
-        config = self.configured(config)
         super().__init__(features, sizes, config, build)
         own = tuple(f.column for f in features.role("raw", "number"))
-        self.parts = p = parts or Parts(organic=config.organic, own=own)
+        self.parts = p = parts or Parts(organic=self.config.organic, own=own)
         del self.top
         width = config.mlp[-1]
         self.encoder = MLP(self.body_width, config.mlp[:-1] or config.mlp, 0, config.activation)
@@ -207,7 +206,7 @@ class Rec4Ad(DIN):
             raise DataError(
                 f"nobody saw an ad on the days {given.days} in {given.log}; rec4ad needs ads to learn from."
             )
-        ratio = given.run.model.organic
+        ratio = self.config.organic
         wanted = min(round(ratio * rows_of(ads)), rows_of(organic))
         drawn = np.sort(np.random.default_rng(given.run.train.seed).permutation(rows_of(organic))[:wanted])
         batch = max(round(given.run.train.batch_rows / (1 + ratio)), 1)

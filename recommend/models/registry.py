@@ -56,15 +56,22 @@ def model_class(name: str) -> type[Ranker]:
 
 
 def build_model(
-    features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, seed: int = 0, build: Make = make
+    features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, seed: int = 0, build: Make | None = None
 ) -> Ranker:
-    """A freshly initialised model; equal arguments give equal weights, whatever was drawn before."""
+    """A freshly initialised model; equal arguments give equal weights, whatever was drawn before.
+
+    Args:
+        build: makes the tables; by default what ``config.tables`` names.
+    """
     import torch
+
+    if build is None and config.tables == "torchrec":
+        from recommend.layers.torchrec_tables import make as build
 
     cls = model_class(config.name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return cls(features, sizes, cls.configured(config), build)
+        return cls(features, sizes, cls.configured(config), build or make)
 
 
 def model_config(name: str, settings: Sequence[str] = ()) -> ModelConfig:

@@ -65,7 +65,7 @@ class Scorer:
         Raises:
             DataError: there are no such rows.
         """
-        files, of = table_files(self.log, "impression", first, last), self.model.rows
+        files, of = table_files(self.log, "impression", first, last), self.model.only
         if not files:
             raise DataError(f"{self.log} has no rows of the days {first}..{last}.")
         there = columns_of(self.log)

@@ -235,7 +235,7 @@ def _watch(
     """What looks at the days that are kept for it; None for a run of one pass, or where nobody listens."""
     if run.watch_days is None or say is None:
         return None
-    files, of = table_files(log, "impression", *run.watch_days), model.rows
+    files, of = table_files(log, "impression", *run.watch_days), model.only
     columns = list(dict.fromkeys([*model.features.columns, *([of] if of else [])]))
 
     def measure() -> float:

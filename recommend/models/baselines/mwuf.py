@@ -41,14 +41,13 @@ class MWUF(DIN):
         cold_count: PositiveInt = 20  # things shown less often in training are cold
 
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        config = self.configured(config)
         super().__init__(features, sizes, config, build)
         self.identity = place = Identity.find(features, self.inputs, "mwuf")
         user = [f for f in features.role("context", "id") if f.column == features.group]
         if not user:
             raise ConfigError(f"mwuf needs the id '{features.group}' among the context features.")
         self.user = user[0]
-        hidden = (config.meta_width,)
+        hidden = (self.config.meta_width,)
         self.scale = MLP(place.side_width, hidden, place.width, config.activation)
         self.shift = MLP(place.width, hidden, place.width, config.activation)
         for network in (self.scale, self.shift):
