@@ -137,13 +137,13 @@ def _train(args: argparse.Namespace) -> None:
     import sys
 
     from recommend.config import ModelConfig, TrainConfig
-    from recommend.data.world.oracle import no_oracle
     from recommend.experiments.recipe import sort_changes
     from recommend.models.registry import MODELS
     from recommend.training.distributed import group
     from recommend.training.input_specs import input_spec
     from recommend.training.knowledge import started
     from recommend.training.runs import labels_of, log_of, plan, train_run
+    from recommend.world.oracle import no_oracle
 
     changes = sort_changes(args.set, only="training")
     if args.model not in MODELS:

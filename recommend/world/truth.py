@@ -104,7 +104,7 @@ def make_truth(config: WorldConfig, seed: int, rows: int, days: int) -> Truth:
     offset = 0.0
     if config.refund_rate:
         u, i = rng.integers(0, config.users(), 20_000), rng.integers(0, len(items.long), 20_000)
-        offset = _offset(_refund_part(users, items, category, u, i), config.refund_rate)
+        offset = offset_for(_refund_part(users, items, category, u, i), config.refund_rate)
     return Truth(
         config,
         seed,
@@ -124,7 +124,7 @@ def _refund_part(users: Users, items: Items, category: Floats, user: Ints, item:
     return out.astype(np.float32)
 
 
-def _offset(part: Floats, rate: float) -> float:
+def offset_for(part: Floats, rate: float) -> float:
     """What to add to log-odds so that their mean probability is the rate."""
     low, high = -20.0, 20.0
     for _ in range(50):

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from recommend.data.schema import table_files
-from recommend.data.world.oracle import OracleSealed, no_oracle, open_oracle
+from recommend.world.oracle import OracleSealed, no_oracle, open_oracle
 from recommend.features.ragged import Ragged, array_of
 from recommend.metrics.expected import expected_auc, expected_gauc
 from recommend.metrics.ranks import auc
