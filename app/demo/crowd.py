@@ -24,7 +24,7 @@ NAMES = (
 )
 SELLERS = 24
 LAST_DAY = 60  # of the calendar; later days are like it
-CLICK_RATE, ORDER_RATE = 0.04, 0.04  # of things drawn by lot, at the top of a page; of clicks on such things
+CLICK_RATE, ORDER_RATE = 0.06, 0.03  # of things drawn by lot, at the top of a page; of clicks on such things
 REFUND_RATE = 0.05  # of orders
 FIRST_SEEN, SEEN = 6, 9.0  # of a page at least so many cards are seen, and on average so many more
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.recommend.world_marginals import LOGS
+from benchmarks.recommend.real_logs import LOGS
 from recommend.data.parquet import DataError
 from recommend.phenomena.log import Log
 from recommend.world import write_world

@@ -24,20 +24,21 @@ from recommend.cascade.scoring import Models
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.parquet import DataError
 from recommend.data.schema import table_files
-from recommend.data.world import write_world
-from recommend.data.world.config import DAY_MS, HOUR_MS
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import select_batch
 from recommend.models.hdr import Rates, fine_tune
 from recommend.models.registry import build_model, copy_of
 from recommend.training.runs import plan, train_run
+from recommend.world import write_world
+from recommend.world.config import DAY_MS, HOUR_MS
+from recommend.world.stored import store_histories
 from tests.recommend import tiny
 from tests.recommend.cascade.live_items import SIZE, item
 
 # The world's promotions are on days 4, 5, 13, 14, 22 and 23.
-KNOBS = {"impressions": 12_000, "users": 40, "new_items_per_day": 150, "many_items": 40, "posts_per_day": 5,
-         "click_rate": 0.25, "order_rate": 0.3, "days": 24}  # fmt: skip
+KNOBS = {"impressions": 10_000, "days": 24, "promotion_first": 4, "promotion_every": 9, "promotion_days": 2,
+         "click_offset": -3.5, "order_offset": -1.7, "uplift": 1.2, "uplift_spread": 0.0}  # fmt: skip
 DAY = 22
 NOON = DAY * DAY_MS + 12 * HOUR_MS
 TARGET = Target(DAY, DAY + 1, 3, "summer sale", (4, 5, 13, 14))
@@ -48,7 +49,8 @@ MADE_OF = {"esmm": ("click", "order"), "ecad": ("order", "refund")}
 def world(tmp_path_factory) -> Path:
     """A log, and conversion models that were trained on the days before the promotion."""
     root = tmp_path_factory.mktemp("promotions")
-    write_world(root / "world", scale="small", seed=100, knobs=KNOBS)
+    write_world(root / "world", seed=100, knobs=KNOBS)
+    store_histories(root / "world")
     log = root / "world" / "log"
     for name, labels in MADE_OF.items():
         model = ModelConfig(name=name, embedding=8, mlp=(16, 16) if name == "ecad" else (16,))
