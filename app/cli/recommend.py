@@ -23,11 +23,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
     knobs = _option("--set", action="append", default=[], metavar="KNOB=VALUE",
                     help="a knob of world, model or training, such as mlp=[128,64]; may be repeated")  # fmt: skip
-    small, full = (
-        _option("--scale", choices=("small", "full"), default=scale, help=f"200,000 or a million rows ({scale})")
-        for scale in ("small", "full")
-    )
-
+    small = _option("--scale", choices=("small", "full"), default="small", help="200,000 or a million rows (small)")
     device = _option("--device", choices=("cpu", "cuda"), help="where the model computes (default: cpu)")
     precision = _option("--precision", choices=("fp32", "bf16"), help="of the forward pass (default: fp32)")
 
@@ -38,13 +34,11 @@ def register(parser: argparse.ArgumentParser) -> None:
         parser.set_defaults(task=name)  # whatever it was called by
         return parser.add_argument
 
-    world = task("world", full, seed, knobs)
-    world("--out", type=Path, required=True, metavar="DIR", help="gets log/, oracle/ and manifest.json")
-
-    world2 = task("world2", seed, knobs)
-    world2("--out", type=Path, metavar="DIR", help="gets log/, oracle/ and manifest.json")
-    world2("--view", default="impressions", metavar="VIEW", help="impressions, clicks or candidates (impressions)")
-    world2("--table", type=Path, metavar="FILE", help="measure every phenomenon by dose instead, and keep it here")
+    world = task("world", seed, knobs)
+    world("--out", type=Path, metavar="DIR", help="gets log/, oracle/ and manifest.json")
+    world("--view", choices=("impressions", "clicks", "candidates"), default="impressions",
+          help="what is simulated (default: impressions)")  # fmt: skip
+    world("--table", type=Path, metavar="FILE", help="measure every phenomenon by dose instead, and keep it here")
 
     train = task("train", data, seed, knobs, device, precision)
     train("--out", type=Path, required=True, metavar="DIR", help="gets encoders, checkpoint and log")
@@ -101,21 +95,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _world(args: argparse.Namespace) -> None:
-    from recommend.data.world import write_world
-    from recommend.experiments.recipe import sort_changes
-
-    changes = sort_changes(args.set, args.scale, only="world")
-    manifest = write_world(args.out, scale=args.scale, seed=args.seed, knobs=changes.world)
-    rows = ", ".join(f"{count:,} {table}" for table, count in manifest["rows"].items())
-    print(f"world {manifest['world_version']}, seed {args.seed}, in {args.out}: {rows}")
-
-
-def _world2(args: argparse.Namespace) -> None:
     import sys
 
     from recommend.phenomena.doses import markdown, results
     from recommend.world import write_world
     from recommend.world.candidates import add_candidates
+    from recommend.world.stored import store_histories
 
     if (args.out is None) == (args.table is None):
         raise CommandError("name either --out DIR for a world or --table FILE for the table of phenomena.", 2)
@@ -126,9 +111,10 @@ def _world2(args: argparse.Namespace) -> None:
         return
     view = "impressions" if args.view == "candidates" else args.view
     knobs = dict(setting.partition("=")[::2] for setting in args.set)
-    manifest = write_world(args.out, view=view, seed=args.seed, knobs=knobs)
+    write_world(args.out, view=view, seed=args.seed, knobs=knobs)
     if args.view == "candidates":
-        manifest = add_candidates(args.out)
+        add_candidates(args.out)
+    manifest = store_histories(args.out)
     rows = ", ".join(f"{count:,} {table}" for table, count in manifest["rows"].items())
     print(f"world {manifest['world_version']}, seed {args.seed}, in {args.out}: {rows}")
 
@@ -137,12 +123,12 @@ def _train(args: argparse.Namespace) -> None:
     import sys
 
     from recommend.config import TrainConfig
-    from recommend.data.world.oracle import no_oracle
     from recommend.experiments.recipe import sort_changes
     from recommend.models.registry import MODELS, model_config
     from recommend.training.distributed import group
     from recommend.training.knowledge import started
     from recommend.training.runs import labels_of, log_of, plan, train_run
+    from recommend.world.oracle import no_oracle
 
     changes = sort_changes(args.set, only="training")
     if args.model not in MODELS:
@@ -317,10 +303,9 @@ def _promote(args: argparse.Namespace) -> None:
 
 
 TASKS: dict[str, tuple[Callable[[argparse.Namespace], None], str]] = {
-    "world": (_world, "simulate a marketplace and write its log"),
+    "world": (_world, "simulate a marketplace and write its log, or measure its phenomena by dose"),
     "import": (logs.import_, "bring a log of your own: CSV or Parquet, and a map of its columns"),
     "phenomena": (logs.phenomena, "which of the papers' methods can pay on a log, before anything is trained"),
-    "world2": (_world2, "simulate a view of World 2, or measure its phenomena by dose"),
     "train": (_train, "train a model on a log; goes on with an interrupted run"),
     "evaluate": (_evaluate, "measure a trained model on the days held back"),
     "compare": (logs.compare_, "train models on the same rows and compare them, with paired intervals"),

@@ -29,9 +29,9 @@ from app.store.clock import at
 from app.store.search_index import SearchIndex
 from listing.home import ipl_home
 from recommend.config import TrainConfig
-from recommend.data.world.calendar import HOURS
 from recommend.models.registry import model_class, model_config
 from recommend.training.runs import plan, train_run
+from recommend.world.truth import HOURS
 
 DAYS = 14
 # Days after which models are trained, serving from then on: once there is enough to learn from, and again when what

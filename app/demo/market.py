@@ -49,6 +49,7 @@ class Market:
     things: Sequence[Thing]
     rng: np.random.Generator
     listed: dict[str, int] = field(default_factory=dict)  # listing -> number of the thing
+    unwanted: set[str] = field(default_factory=set)  # listings that were bought and will be given back
     orders: int = 0
     clicks: int = 0
 
@@ -93,23 +94,27 @@ class Market:
         things = np.array([self.listed[x.id] for _, x in places])
         ads = np.array([p.reason == "ad" for p, _ in places])
         clicked = self.rng.random(len(things)) < self.crowd.clicks(visitor, things, ads, moment)
-        carted = clicked & (self.rng.random(len(things)) < self.crowd.carts(visitor, things, moment))
-        bought = clicked & (self.rng.random(len(things)) < self.crowd.orders(visitor, things, moment))
+        p_order, p_cart = self.crowd.orders(visitor, things, moment)
+        carted = clicked & (self.rng.random(len(things)) < p_cart)
+        bought = clicked & (self.rng.random(len(things)) < p_order)
         events = [("impression", page.id, x.id, "") for _, x in places]
         for kind, which in (("click", clicked), ("cart", carted)):
             events += [(kind, page.id, places[i][1].id, "") for i in np.flatnonzero(which)]
         services.feed.events(name, events)
         self.clicks += int(clicked.sum())
         for i in np.flatnonzero(bought):
-            self._buy(name, places[i][1], page.id)
+            self._buy(visitor, places[i][1], page.id)
         for i in np.flatnonzero(clicked & ~bought):
             if self.rng.random() < ASKED:
                 self._ask(name, places[i][1])
 
-    def _buy(self, name: str, listing: Listing, page_id: str) -> None:
+    def _buy(self, visitor: int, listing: Listing, page_id: str) -> None:
+        name = self.crowd.name(visitor)
         try:
             self.services.orders.buy(name, listing.id, f"{name}-{listing.id}", page_id, price=listing.price)
             self.orders += 1
+            if self.rng.random() < self.crowd.refund(visitor, self.listed[listing.id]):
+                self.unwanted.add(listing.id)
         except AppError as error:
             if error.code != "sold":  # somebody else was faster
                 raise
@@ -132,9 +137,8 @@ class Market:
         for name in NAMES[1:SELLERS]:
             seller = self.services.sellers.named(name).id
             for order in self.services.orders.waiting(seller):
-                number = self.listed.get(order.listing_id)
-                if number is None or self.rng.random() > HANDED_OVER:
+                if order.listing_id not in self.listed or self.rng.random() > HANDED_OVER:
                     continue
                 self.services.orders.complete(seller, order.id)
-                if self.rng.random() < self.crowd.refund(number, now()):
+                if order.listing_id in self.unwanted:
                     self.services.orders.refund(seller, order.id)

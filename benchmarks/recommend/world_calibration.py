@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.recommend.world_marginals import LOGS
+from benchmarks.recommend.real_logs import LOGS
 from recommend.data.parquet import DataError
-from recommend.data.world.oracle import open_oracle
 from recommend.phenomena.log import Log
 from recommend.world import write_world
+from recommend.world.oracle import open_oracle
 
 DAY, HOUR = 86_400_000, 3_600_000
 

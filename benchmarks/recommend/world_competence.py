@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from recommend.config import ModelConfig, TrainConfig
-from recommend.data.world.oracle import open_oracle
 from recommend.features.ragged import array_of
 from recommend.metrics.expected import expected_auc
 from recommend.world import write_world
+from recommend.world.oracle import open_oracle
 from recommend.world.rankers import train_on
 from recommend.world.read import Histories, WorldStream
 

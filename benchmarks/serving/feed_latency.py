@@ -2,10 +2,10 @@
 
     python -m benchmarks.serving.feed_latency [--items 20000] [--requests 400] [--ranking din] [--papers]
 
-A small world gives the models (trained here, once, into --work) and the things on sale, copied under new ids until
-there are enough. The stages are those of serving: 2,000 candidates pre-ranked, 200 ranked, a page of 20. With
-``--papers`` the models are COPR, KEEP with published knowledge, ECAD, Rec4Ad and, for 200 posts, MKT; they learn from a
-few days only, since how long they take does not hang on what they know.
+A world of 200,000 impressions gives the models (trained here, once, into --work) and the things on sale, copied under
+new ids until there are enough. The stages are those of serving: 2,000 candidates pre-ranked, 200 ranked, a page of 20.
+With ``--papers`` the models are COPR, KEEP with published knowledge, ECAD, Rec4Ad and, for 200 posts, MKT; they learn
+from a few days only, since how long they take does not hang on what they know.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import torch
 
 from listing.home import ipl_home
@@ -30,13 +33,18 @@ from recommend.cascade.posts import Post
 from recommend.cascade.registry import Registry
 from recommend.cascade.request import DAY_MS, Moment
 from recommend.cascade.scoring import KNOWLEDGE, Models
-from recommend.cascade.world_items import world_items
 from recommend.config import TrainConfig
-from recommend.experiments.setups.marketplace import world_folder
+from recommend.data.parquet import ParquetStream
+from recommend.data.schema import table_files
+from recommend.features.ragged import Ragged, concat_batches, tensor_of
 from recommend.models.registry import model_class, model_config
 from recommend.training.knowledge import publish
 from recommend.training.runs import plan, train_run
+from recommend.world import write_world
+from recommend.world.stored import store_histories
 
+PLAIN = ("item_id", "seller_id", "category", "condition", "price", "price_bucket", "single", "bid", "listed_ms")
+PIECES = 50  # of a listing that is not of one piece
 PAPERS = {"pre_ranking": "copr", "ranking": "keep", "conversion": "ecad", "ads": "rec4ad", "posts": "mkt"}
 FEW = 26  # days held back: what is left is enough to have weights
 
@@ -60,6 +68,37 @@ def papers(work: Path, log: Path, registry: Registry) -> None:
             registry.install(trained(work, model, log, FEW - 4 if model == "keep" else FEW), role)
 
 
+def world(folder: Path, seed: int) -> Path:
+    """The log of a small world, written once."""
+    if not (folder / "log").is_dir():
+        write_world(folder, seed=seed, knobs={"impressions": 200_000})
+        store_histories(folder)
+        for file in table_files(folder / "log", "impression"):  # shown things stand for candidates, which COPR asks for
+            rows = pq.read_table(file, columns=["request_id", "time_ms", "user_id", "item_id", "policy", "position"])
+            rows = rows.filter(pc.field("item_id") >= 0).rename_columns({"position": "rank"})
+            for name, value in (("rank_score", 0.05), ("bid", 1.0), ("shown", True)):
+                rows = rows.append_column(name, pa.array([value] * len(rows)))
+            path = folder / "log" / "candidate" / file.parent.name / file.name
+            path.parent.mkdir(parents=True)
+            pq.write_table(rows, path)
+    return folder / "log"
+
+
+def world_items(log: Path, until: Moment) -> list[Item]:
+    """All things listed until a moment, the latest first; whether they were sold by then is not asked."""
+    rows = concat_batches(list(ParquetStream(table_files(log, "item"), [*PLAIN, "content"], batch_rows=65_536)))
+    content = rows["content"]
+    assert isinstance(content, Ragged)
+    vectors = content.padded()[0].numpy()
+    plain = {name: tensor_of(rows[name]).tolist() for name in PLAIN}
+    items = [
+        Item(**{k: v[n] for k, v in plain.items()}, stock=1 if plain["single"][n] else PIECES, content=vectors[n])
+        for n in range(len(vectors))
+        if plain["listed_ms"][n] <= until.time_ms
+    ]
+    return sorted(items, key=lambda item: -item.listed_ms)
+
+
 def write_posts(feed: Feed, moment: Moment, count: int = 200) -> None:
     """Posts of the last days, and visitors who opened some of them."""
     rng = np.random.default_rng(0)
@@ -72,17 +111,17 @@ def write_posts(feed: Feed, moment: Moment, count: int = 200) -> None:
 
 def build(args: argparse.Namespace) -> tuple[Feed, Moment]:
     """A feed with models, things on sale, and visitors who have a past."""
-    folder = world_folder(ipl_home() / "worlds", "small", args.seed, {})
+    log = world(args.work / f"world-{args.seed}", args.seed)
     registry = Registry(args.work / "models", healthy)
     if args.papers:
-        papers(args.work, folder / "log", registry)
+        papers(args.work, log, registry)
     for role, model in (("pre_ranking", "two_tower"), ("ranking", args.ranking)):
         if not registry.versions(role):
-            registry.install(trained(args.work, model, folder / "log"), role)
+            registry.install(trained(args.work, model, log), role)
     feed = Feed(16, Models(registry), FeedConfig(), args.seed)
     feed.models.refresh()
     moment = Moment(27 * DAY_MS)
-    items = world_items(folder / "log", moment)
+    items = world_items(log, moment)
     feed.pre_ranker.rebuild(moment)
     for n in range(args.items):
         first: Item = items[n % len(items)]

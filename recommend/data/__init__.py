@@ -1,1 +1,1 @@
-"""Logs: their schema, a simulated world, readers, the import of anybody's, splits."""
+"""Logs: their schema, readers, the import of anybody's, splits."""

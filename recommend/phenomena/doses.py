@@ -36,7 +36,7 @@ What the nine papers mend, measured in [World 2](world.md) {version} (seed {seed
 things). *Range*: from where on the method can pay. *Headroom*: what the best possible model gains over one without the
 phenomenon, from the truth; the phenomenon's docstring in `recommend/phenomena/` says between which two.
 
-Written by `./ipl recommend world2 --table recommend/phenomena/doses.json > docs/phenomena.md`, which goes on where it
+Written by `./ipl recommend world --table recommend/phenomena/doses.json > docs/phenomena.md`, which goes on where it
 was interrupted. Sources of the ranges: `recommend/phenomena/table.py`.
 """
 

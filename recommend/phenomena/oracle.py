@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from recommend.data.schema import table_files
-from recommend.data.world.oracle import open_oracle
 from recommend.metrics.expected import expected_auc
 from recommend.phenomena.log import Floats
+from recommend.world.oracle import open_oracle
 
 NAMES = "impression/day={:03d}"
 

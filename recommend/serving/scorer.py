@@ -16,11 +16,11 @@ from recommend.config import ConfigError
 from recommend.data.codes import code_file
 from recommend.data.parquet import DataError, ParquetStream
 from recommend.data.schema import columns_of, table_files
-from recommend.data.world.oracle import no_oracle
 from recommend.features.feature_map import Feature
 from recommend.features.ragged import Batch, Column, Ragged, array_of
 from recommend.training.runs import EVALUATED_ROWS, asked, load_run, log_of, read_run
 from recommend.training.trainer import computing
+from recommend.world.oracle import no_oracle
 
 Precision = Literal["fp32", "bf16"]
 KEPT = ("impression_id", "user_id", "item_id")  # beside the scores, where the log has them

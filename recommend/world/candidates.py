@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from recommend.config import ModelConfig, TrainConfig
-from recommend.data.world import oracle
-from recommend.world import tables
+from recommend.world import oracle, tables
 from recommend.world.chance import stream
 from recommend.world.config import HOUR_MS, WorldConfig, make_config
 from recommend.world.impressions import AD_CHANNEL

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from recommend.config import ModelConfig, TrainConfig
-from recommend.data.world.oracle import no_oracle
 from recommend.features.encoders import Encoders
 from recommend.features.ragged import Batch
 from recommend.models.base import Ranker
 from recommend.models.registry import build_model
 from recommend.training.scoring import predictions
 from recommend.training.trainer import Summary, train
+from recommend.world.oracle import no_oracle
 from recommend.world.read import Histories, WorldStream, world_map
 
 

@@ -48,7 +48,7 @@ SCHEMAS: dict[str, dict[str, pa.DataType]] = {
     },
     "post": {
         "post_id": INT, "author_id": INT, "topic": SMALL, "category": pa.int16(), "length": pa.int16(),
-        "created_ms": MS,
+        "created_ms": MS, "content": FLOATS,
     },
 }  # fmt: skip
 
@@ -157,7 +157,11 @@ def standing(truth: Truth, config: WorldConfig) -> dict[str, dict[str, Any]]:
     """Users, things and posts."""
     u, i, p = truth.users, truth.items, truth.posts
     share = np.float32(config.content_signal)
-    noise = normal(stream(truth.seed, "content"), *i.vector.shape) / np.float32(np.sqrt(config.dims))
+
+    def content(vector: np.ndarray, name: str) -> np.ndarray:
+        noise = normal(stream(truth.seed, name), *vector.shape) / np.float32(np.sqrt(config.dims))
+        return np.sqrt(share) * vector + np.sqrt(1 - share) * noise
+
     item = {
         "item_id": np.arange(len(i.long)),
         "seller_id": i.seller,
@@ -170,12 +174,13 @@ def standing(truth: Truth, config: WorldConfig) -> dict[str, dict[str, Any]]:
         "is_ad": i.ad,
         "bid": np.where(i.ad, i.bid, np.float32(0)),
         "listed_ms": (i.listed.astype(np.float64) * DAY_MS).astype(np.int64),
-        "content": np.sqrt(share) * i.vector + np.sqrt(1 - share) * noise,
+        "content": content(i.vector, "content"),
     }
     user = {"user_id": np.arange(len(u.age)), "age_group": u.age, "city": u.city}
     post = {"post_id": np.arange(len(p.topic)), "author_id": p.author, "topic": p.topic, "category": p.category}
+    post |= {"length": p.length, "content": content(p.vector, "content/posts")}
     return {
         "user": {**user, "joined_ms": (u.joined.astype(np.float64) * DAY_MS).astype(np.int64)},
         "item": item,
-        "post": {**post, "length": p.length, "created_ms": (p.created.astype(np.float64) * DAY_MS).astype(np.int64)},
+        "post": {**post, "created_ms": (p.created.astype(np.float64) * DAY_MS).astype(np.int64)},
     }

@@ -104,7 +104,7 @@ def make_truth(config: WorldConfig, seed: int, rows: int, days: int) -> Truth:
     offset = 0.0
     if config.refund_rate:
         u, i = rng.integers(0, config.users(), 20_000), rng.integers(0, len(items.long), 20_000)
-        offset = _offset(_refund_part(users, items, category, u, i), config.refund_rate)
+        offset = offset_for(_refund_part(users, items, category, u, i), config.refund_rate)
     return Truth(
         config,
         seed,
@@ -124,7 +124,7 @@ def _refund_part(users: Users, items: Items, category: Floats, user: Ints, item:
     return out.astype(np.float32)
 
 
-def _offset(part: Floats, rate: float) -> float:
+def offset_for(part: Floats, rate: float) -> float:
     """What to add to log-odds so that their mean probability is the rate."""
     low, high = -20.0, 20.0
     for _ in range(50):
@@ -168,7 +168,7 @@ def moments(day: int, n: int, rng: np.random.Generator) -> Times:
     return day * DAY_MS + ((np.minimum(hour, 23) + uniform(rng, n)) * HOUR_MS).astype(np.int64)
 
 
-# Share of events by hour of the day, Taobao UserBehavior sample (benchmarks/recommend/world_marginals.py prints it).
+# Share of events by hour of the day, Taobao UserBehavior sample (benchmarks/recommend/real_logs.py reads it).
 HOURS = np.array(
     [35, 16, 8, 4, 5, 7, 16, 26, 33, 40, 45, 46, 40, 51, 50, 55, 54, 46, 49, 65, 78, 88, 79, 61], dtype=np.float64
 )

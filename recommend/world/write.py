@@ -14,8 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recommend.data.schema import day_file
-from recommend.data.world import oracle  # the guard of training knows its files; it stays when World 1.1 goes
-from recommend.world import tables
+from recommend.world import oracle, tables
 from recommend.world.clicks import Clicks
 from recommend.world.config import WORLD_VERSION, KnobError, make_config
 from recommend.world.impressions import Impressions

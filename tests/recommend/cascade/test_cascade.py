@@ -26,19 +26,18 @@ from recommend.cascade.stages.mix import mix
 from recommend.cascade.visitors import Visitors
 from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.schema import columns as schema_columns
-from recommend.data.world import write_world
 from recommend.training.runs import plan, train_run
+from recommend.world import write_world
+from recommend.world.stored import store_histories
 from tests.recommend.cascade.live_items import HOUR, NOW, SIZE, item
-
-KNOBS = {"impressions": 6_000, "users": 40, "new_items_per_day": 120, "many_items": 40, "posts_per_day": 30, "days": 6,
-         "organic_candidates": 20, "ad_candidates": 10}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> dict[str, Path]:
     """Trained runs by model, on one tiny world."""
     root = tmp_path_factory.mktemp("runs")
-    write_world(root / "world", scale="small", seed=100, knobs=KNOBS)
+    write_world(root / "world", seed=100, knobs={"impressions": 4_000, "days": 4})
+    store_histories(root / "world")
     log = root / "world" / "log"
     for name in ("two_tower", "din"):
         run = plan(log, ModelConfig(name=name, embedding=8, mlp=(16,)), TrainConfig(batch_rows=256), ("click",), 1)

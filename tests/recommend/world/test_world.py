@@ -8,12 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from recommend.data.schema import table_files
-from recommend.data.world.oracle import OracleSealed, no_oracle, open_oracle
 from recommend.features.ragged import Ragged, array_of
 from recommend.metrics.expected import expected_auc, expected_gauc
 from recommend.metrics.ranks import auc
 from recommend.phenomena.oracle import rows
 from recommend.world import KNOBS, KnobError, WorldConfig, make_config, write_world
+from recommend.world.oracle import OracleSealed, no_oracle, open_oracle
 from recommend.world.read import Histories, WorldStream, world_map
 
 KNOBS_SMALL = {"impressions": 60_000, "days": 10, "clicks": 20_000}

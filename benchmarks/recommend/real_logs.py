@@ -1,13 +1,10 @@
-"""Marginals of the simulated marketplace beside those of the real logs from which its rates were set.
+"""Marginals of real logs from which rates of the simulated world were set; ``world_calibration`` prints them beside it.
 
-``python -m benchmarks.recommend.world_marginals [--scale small|full] [--seeds N]`` prints a Markdown table
-(docs/recommender.md holds one). Real logs are read from ``IPL_DATA`` (default ``../shared/data``); an absent log leaves
-its cells empty.
+Read from ``IPL_DATA`` (default ``../shared/data``).
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -17,11 +14,8 @@ import pandas as pd
 
 from recommend.data.imports.events import read_events
 from recommend.data.imports.maps import read_map
-from recommend.data.parquet import DataError
 from recommend.data.schema import POLICIES
-from recommend.data.world import World, make_config, simulate
-from recommend.data.world.config import DAY_MS, HOUR_MS
-from recommend.data.world.pages import ITEM
+from recommend.world.config import DAY_MS, HOUR_MS
 
 Figures = dict[str, float]
 DATA = Path(os.environ.get("IPL_DATA", "../shared/data"))
@@ -114,81 +108,9 @@ def bandit() -> Figures:
     }
 
 
-def world_figures(world: World) -> Figures:
-    """The same marginals of a world."""
-    rows, orders, items, config = world.rows, world.orders, world.truth.items, world.config
-    click, item = rows["click"], rows["entity"] == ITEM
-    key = np.where(item, rows["item"], -1 - rows["post"])
-    until_refund = (orders["refund_time"] - orders["time"])[back := orders["refunded"]] / DAY_MS
-    wait = (orders["time"] - rows["click_ms"][orders["row"]]) / HOUR_MS
-    late = rows["day"] >= config.days - 2
-    count = np.unique(key[click], return_counts=True)[1]
-    per_user = np.bincount(rows["user"][click], minlength=config.users)
-    off = 1 - rows["price"][orders["row"]] / items.price[orders["item"]]
-    on = world.truth.calendar.promotion > 0
-    per_day = np.bincount(rows["day"], minlength=config.days)
-    single_orders = int(items.single[orders["item"]].sum())
-    single_wishes = single_orders + int(items.single[world.lost.item].sum())
-    ads, uniform = (click[rows["policy"] == POLICIES.index(p)].mean() for p in ("ads", "uniform"))
-    prices = pd.Series(np.log(items.price)).groupby(items.category).std()
-    return {
-        **quantiles("click to order, hours", wait, (50, 75, 90)),
-        "orders per click": rows["order"].sum() / (click & item).sum(),
-        "carts per click": rows["cart"].sum() / (click & item).sum(),
-        "orders per cart": float(rows["order"][rows["cart"]].mean()),
-        "events of the last 2 days on unseen items": 1 - np.isin(key[click & late], key[click & ~late]).mean(),
-        "items with one event": float((count == 1).mean()),
-        "items with 3 events or fewer": float((count <= 3).mean()),
-        "activity, 90 % over 50 %": float(np.quantile(per_user, 0.9) / np.quantile(per_user, 0.5)),
-        "busy days' traffic over others'": float(per_day[on].mean() / per_day[~on].mean()),
-        "busiest hour's share": float(np.bincount(rows["time"] % DAY_MS // HOUR_MS).max() / len(click)),
-        "refunds per order": float(back.mean()),
-        **quantiles("order to refund, days", until_refund, (10, 25, 50, 75, 90)),
-        "orders reduced by 20 % or more": float((off >= 0.195).mean()),
-        "reduction there, median": float(np.median(off[off >= 0.195])),
-        "bids, sd of the logarithm": float(np.log(items.bid[items.ad]).std()),
-        "prices of one kind, sd of the logarithm": float(prices.median()),
-        "people who want a single item that sells": single_wishes / single_orders,
-        "click rate": float(click.mean()),
-        "selected rows' click rate over uniform": float(ads / uniform),
-    }
-
-
 LOGS: dict[str, Callable[[], Figures]] = {
     "Taobao UserBehavior sample": taobao,
     "Online Retail (UCI)": retail,
     "eBay single-lot auctions": ebay,
     "Open Bandit, 60,000 rows": bandit,
 }
-
-
-def real_figures() -> dict[str, tuple[float, str]]:
-    """Figure name to value and log; logs that are not there are named and skipped."""
-    found: dict[str, tuple[float, str]] = {}
-    for log, read in LOGS.items():
-        try:
-            found |= {name: (value, log) for name, value in read().items()}
-        except (DataError, FileNotFoundError):
-            print(f"{log} is not in {DATA}; set IPL_DATA to the folder of the logs.")
-    return found
-
-
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scale", choices=("small", "full"), default="small")
-    parser.add_argument("--seeds", type=int, default=5)
-    options = parser.parse_args()
-    runs = [world_figures(simulate(make_config(options.scale), seed)) for seed in range(options.seeds)]
-    real = real_figures()
-    print(f"| marginal | real log | value | world {options.scale}, mean of {options.seeds} seeds | lowest .. highest |")
-    print("|---|---|---|---|---|")
-    for name in dict.fromkeys([*real, *runs[0]]):
-        value, source = real.get(name, (np.nan, ""))
-        mine = [run[name] for run in runs if name in run]
-        cell = f"{np.mean(mine):.3g} | {min(mine):.3g} .. {max(mine):.3g}" if mine else " | "
-        print(f"| {name} | {source} | {value:.3g} | {cell} |")
-
-
-if __name__ == "__main__":
-    main()
