@@ -111,6 +111,27 @@ class TrainConfig(Config):
     clip_norm: NonNegativeFloat = 0.0  # of the dense weights; 0: no clipping
 
 
+def sort_changes(settings: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """``knob=value`` settings of the model, and those of the training.
+
+    Raises:
+        ConfigError: no setting, a name that neither has (the nearest is given), or a value that it cannot have.
+    """
+    model_names = [n for n in ModelConfig.model_fields if n != "name"]
+    train_names = [n for n in TrainConfig.model_fields if n != "seed"]
+    model, train = [], []
+    for setting in settings:
+        name, separator, _ = setting.partition("=")
+        if not separator:
+            raise ConfigError(f"'{setting}' is no setting; write knob=value.")
+        if name not in (*model_names, *train_names):
+            raise ConfigError(f"there is no knob '{name}'; {nearest(name, [*model_names, *train_names])}")
+        (model if name in model_names else train).append(setting)
+    ModelConfig().changed(model)
+    TrainConfig().changed(train)
+    return tuple(model), tuple(train)
+
+
 def nearest(name: str, valid: Sequence[str]) -> str:
     """A hint such as "did you mean 'x'?", or the list of valid names."""
     close = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.5)
