@@ -32,10 +32,10 @@ from recommend.cascade.request import DAY_MS, Moment
 from recommend.cascade.scoring import KNOWLEDGE, Models
 from recommend.cascade.world_items import world_items
 from recommend.config import ModelConfig, TrainConfig
-from recommend.experiments.setups.marketplace import world_folder
 from recommend.training.input_specs import input_spec
 from recommend.training.knowledge import publish
 from recommend.training.runs import plan, train_run
+from recommend.world import write_world
 
 PAPERS = {"pre_ranking": "copr", "ranking": "keep", "conversion": "ecad", "ads": "rec4ad", "posts": "mkt"}
 FEW = 26  # days held back: what is left is enough to have weights
@@ -71,7 +71,9 @@ def write_posts(feed: Feed, moment: Moment, count: int = 200) -> None:
 
 def build(args: argparse.Namespace) -> tuple[Feed, Moment]:
     """A feed with models, things on sale, and visitors who have a past."""
-    folder = world_folder(ipl_home() / "worlds", "small", args.seed, {})
+    folder = args.work / f"world-{args.seed}"
+    if not (folder / "manifest.json").exists():
+        write_world(folder, seed=args.seed, knobs={"impressions": 200_000})
     registry = Registry(args.work / "models", healthy)
     if args.papers:
         papers(args.work, folder / "log", registry)

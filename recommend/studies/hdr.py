@@ -92,7 +92,8 @@ class Days:
         if how == "random":
             return list(np.random.default_rng([seed, today]).choice(days, RETRIEVED, replace=False))
         if how == "kind":
-            return list(status[self.kind[status] == self.kind[today]][-RETRIEVED:])
+            own = status[self.kind[status] == self.kind[today]]
+            return list((own if len(own) else status)[-RETRIEVED:])
         # Conversions of the days until the tenth hour are not in; the rates are those of the latest ripe days.
         size = int(self.category.max()) + 1
         rate = np.bincount(self.day, self.order) / np.maximum(np.bincount(self.day), 1)

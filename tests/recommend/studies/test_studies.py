@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.cli.main import main
 from recommend.config import ConfigError
 from recommend.phenomena.doses import points
 from recommend.studies import engine
@@ -218,6 +219,22 @@ def test_the_page_and_the_curve_are_made_from_the_results_alone(tmp_path: Path) 
         plot(results, tmp_path / "r.svg")
     assert "Planted: reproduced" in (tmp_path / "r.svg").read_text() or (tmp_path / "r.svg").stat().st_size > 5_000
     assert conclude(study, {**results, "done": {}})["verdict"] == "nothing has run yet"
+
+
+def test_the_commands_run_a_study_and_write_its_page(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("recommend.studies.study.find_study", lambda name: planted(lead))
+    out, where = str(tmp_path / "r.json"), tmp_path / "p.md"
+    command = ["recommend", "study", "ecad", "--seeds", "9000-9003", "--out", out]
+    assert main([*command, "--dose", "0.25"]) == 0
+    assert json.loads(Path(out).read_text())["conclusion"]["seeds"] == [9_000, 9_001, 9_002, 9_003]
+    assert main(command) == 0
+    assert "reproduced: at refund_rate = 0.25" in capsys.readouterr().out
+    assert main(["recommend", "report", "ecad", "--results", out, "--page", str(where)]) == 0
+    assert "![gain over the phenomenon](p.svg)" in where.read_text()
+    for wrong, said in (([*command[:3], "--seeds", "9-1", "--out", out], "are no seeds"),
+                        (["recommend", "report", "ecad"], "holds no results of a study")):  # fmt: skip
+        assert main(wrong) == 2
+        assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", STUDIES)

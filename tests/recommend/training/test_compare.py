@@ -15,9 +15,9 @@ from app.cli.main import main
 from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.parquet import DataError, ParquetStream
 from recommend.data.schema import day_file, table_files
-from recommend.training.compare import _holm, compare, rows
 from recommend.metrics.ranks import auc
 from recommend.models.registry import build_model
+from recommend.training.compare import _holm, compare, rows
 from recommend.training.runs import FEATURES, load_run
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train

@@ -11,8 +11,8 @@ from recommend.config import ModelConfig, TrainConfig
 from recommend.data.imports.maps import LogMap
 from recommend.data.imports.run import import_log
 from recommend.errors import RecommendError
-from recommend.training.evaluation import evaluate_run
 from recommend.models.registry import MODELS
+from recommend.training.evaluation import evaluate_run
 from recommend.training.input_specs import input_spec
 from recommend.training.runs import labels_of, plan, train_run
 
