@@ -82,6 +82,17 @@ class ModelConfig(Config):
     tables: Literal["torch", "torchrec"] = "torch"
     sparse_rows: int = 100_000  # tables with more rows get sparse gradients
 
+    def changed(self, settings: Sequence[str]) -> ModelConfig:
+        """As of every config; ``name=...`` makes it the config of that model, with its own settings."""
+        from recommend.models.registry import model_class  # which knows all models, and they this module
+
+        names = [s.partition("=")[2] for s in settings if s.startswith("name=")]
+        if not names:
+            return super().changed(settings)
+        base = self.model_copy(update={"name": names[-1]})
+        own: ModelConfig = model_class(names[-1]).configured(base)
+        return super(ModelConfig, own).changed([s for s in settings if not s.startswith("name=")])
+
 
 class TrainConfig(Config):
     """How a model is trained; the default is one pass in the order of time."""
@@ -96,6 +107,22 @@ class TrainConfig(Config):
     checkpoint_every: NonNegativeInt = 0  # steps; 0: at the end only
     log_every: PositiveInt = 50  # steps
     clip_norm: NonNegativeFloat = 0.0  # of the dense weights; 0: no clipping
+
+
+def sort_changes(settings: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """``knob=value`` settings of the model (which says itself what it has), and those of the training.
+
+    Raises:
+        ConfigError: no setting, or a value that training cannot have.
+    """
+    model, train = [], []
+    for setting in settings:
+        name, separator, _ = setting.partition("=")
+        if not separator:
+            raise ConfigError(f"'{setting}' is no setting; write knob=value.")
+        (train if name in TrainConfig.model_fields and name != "seed" else model).append(setting)
+    TrainConfig().changed(train)
+    return tuple(model), tuple(train)
 
 
 def nearest(name: str, valid: Sequence[str]) -> str:

@@ -18,12 +18,9 @@ def register(parser: argparse.ArgumentParser) -> None:
     tasks = parser.add_subparsers(dest="task", required=True, metavar="|".join(TASKS))
     data = _option("--data", type=Path, required=True, metavar="DIR", help="a world, or a folder with a log")
     trained = _option("--run", type=Path, required=True, metavar="DIR", help="what 'train --out' wrote")
-    seed = _option(
-        "--seed", type=number(int, 0), default=0, metavar="S", help="of an experiment the first (default: 0)"
-    )
+    seed = _option("--seed", type=number(int, 0), default=0, metavar="S", help="of all that is drawn (default: 0)")
     knobs = _option("--set", action="append", default=[], metavar="KNOB=VALUE",
                     help="a knob of world, model or training, such as mlp=[128,64]; may be repeated")  # fmt: skip
-    small = _option("--scale", choices=("small", "full"), default="small", help="200,000 or a million rows (small)")
     device = _option("--device", choices=("cpu", "cuda"), help="where the model computes (default: cpu)")
     precision = _option("--precision", choices=("fp32", "bf16"), help="of the forward pass (default: fp32)")
 
@@ -54,17 +51,18 @@ def register(parser: argparse.ArgumentParser) -> None:
 
     logs.register(task, data, trained, (seed, knobs, device, precision))
 
-    experiment = task("experiment", small, seed, knobs)
-    experiment("name", metavar="NAME", help="a recipe of docs/recommender.md, such as baselines or msnet")
-    experiment("--seeds", type=number(int, 1), default=5, metavar="N", help="how many seeds (default: 5)")
-    experiment("--deciding", action="store_true", help="only the arms that decide the verdict, as at scale full")
-    experiment("--out", type=Path, metavar="FILE", help="instead of the code's results; needed by --set, --deciding")
+    study = task("study")
+    study("name", metavar="NAME", help="of docs/papers/README.md, such as msnet or ecad")
+    study("--seeds", default="9000-9007", metavar="A-B", help="worlds, paired over the arms (default: %(default)s)")
+    study("--dose", action="append", type=float, default=[], metavar="X", help="one of the knob's (default: all)")
+    study("--rows", type=number(int, 1), default=0, metavar="N", help="of each world (default: the study's)")
+    study("--out", type=Path, metavar="FILE", help="results, which a later call goes on with (default: the code's)")
+    study("--pilot", action="store_true", help="tune every arm alike instead, on seeds that judge nothing (8000-8003)")
 
-    report = task("report", small)
-    report("name", metavar="NAME", help="the recipe")
+    report = task("report")
+    report("name", metavar="NAME", help="the study")
     report("--results", type=Path, metavar="FILE", help="read there instead of the code's results")
-    report("--measures", default="", metavar="A,B", help="columns of the table (default: all)")
-    report("--plot", type=Path, metavar="FILE", help="draw the claims as .png or .svg")
+    report("--page", type=Path, metavar="FILE", help="write a page (.md), and its curve beside it (.svg)")
 
     task("log")("--out", type=Path, required=True, metavar="DIR", help="gets one folder a table")
     task("install", trained)("--role", required=True, help="pre-ranking, ranking, conversion, ads or posts")
@@ -122,19 +120,18 @@ def _world(args: argparse.Namespace) -> None:
 def _train(args: argparse.Namespace) -> None:
     import sys
 
-    from recommend.config import TrainConfig
-    from recommend.experiments.recipe import sort_changes
+    from recommend.config import TrainConfig, sort_changes
     from recommend.models.registry import MODELS, model_config
     from recommend.training.distributed import group
     from recommend.training.knowledge import started
     from recommend.training.runs import labels_of, log_of, plan, train_run
     from recommend.world.oracle import no_oracle
 
-    changes = sort_changes(args.set, only="training")
+    of_model, of_train = sort_changes(args.set)
     if args.model not in MODELS:
         raise CommandError(f"there is no model '{args.model}'; valid: {', '.join(MODELS)}.", 2)
-    model = model_config(args.model, changes.model)
-    train = TrainConfig(seed=args.seed, checkpoint_every=200).changed([*changes.train, *device_settings(args)])
+    model = model_config(args.model, of_model)
+    train = TrainConfig(seed=args.seed, checkpoint_every=200).changed([*of_train, *device_settings(args)])
     log = log_of(args.data)
     labels = tuple(args.labels.split(",")) if args.labels else labels_of(log, args.model)
     with group() as mine, no_oracle():
@@ -161,8 +158,7 @@ def _train(args: argparse.Namespace) -> None:
 def _evaluate(args: argparse.Namespace) -> None:
     import json
 
-    from recommend.experiments.evaluation import evaluate_run
-    from recommend.experiments.runner import line
+    from recommend.training.evaluation import evaluate_run, line
     from recommend.training.runs import log_of
 
     found = evaluate_run(args.run, log_of(args.data), args.device or "cpu")
@@ -174,39 +170,46 @@ def _evaluate(args: argparse.Namespace) -> None:
         args.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
-def _experiment(args: argparse.Namespace) -> None:
+def _study(args: argparse.Namespace) -> None:
     import sys
     from functools import partial
 
-    from listing.home import ipl_home
-    from recommend.experiments.recipe import find_recipe, sort_changes
-    from recommend.experiments.runner import result_file, run_recipe, table
+    from recommend.studies.engine import RESULTS, run_pilot, run_study
+    from recommend.studies.page import tables
+    from recommend.studies.study import find_study
 
-    recipe = find_recipe(args.name)
-    changes = sort_changes(args.set, args.scale)
-    if args.set and args.out is None:
-        raise CommandError("a run with --set is a trial of its own: name its file with --out FILE.", 2)
-    if args.deciding and args.scale == "small" and args.out is None:
-        raise CommandError("a run with --deciding leaves arms out: name its file with --out FILE.", 2)
+    study = find_study(args.name)
     if args.out is None and repository() is None:
         raise CommandError("name a file for the results with --out FILE; an installed package keeps its own.", 2)
-    out = args.out or result_file(recipe.name, args.scale)
-    seeds = range(args.seed, args.seed + args.seeds)
-    say = partial(print, file=sys.stderr, flush=True)
-    results = run_recipe(recipe, seeds, args.scale, changes, ipl_home() / "worlds", out, say, args.deciding)
-    print(table(results))
-    print(f"written to {out}")
+    first, _, last = ("8000-8003" if args.pilot and args.seeds == "9000-9007" else args.seeds).partition("-")
+    if not first.isdigit() or not (last or first).isdigit() or int(last or first) < int(first):
+        raise CommandError(f"'{args.seeds}' are no seeds; write 9000-9007.", 2)
+    seeds, say = range(int(first), int(last or first) + 1), partial(print, file=sys.stderr, flush=True)
+    out = args.out or RESULTS / f"{study.name}{'.pilot' if args.pilot else ''}.json"
+    if args.pilot:
+        found = run_pilot(study, seeds, out, args.rows, say)
+        print(f"settings: {found['settings']}; {found['seeds_needed']} seeds show a third of the headroom; in {out}")
+        return
+    results = run_study(study, seeds, out, args.dose, args.rows, say)
+    print("\n".join(tables(study, results)))
+    print(f"{results['conclusion']['verdict']}: {results['conclusion']['why']}; written to {out}")
 
 
 def _report(args: argparse.Namespace) -> None:
-    from recommend.experiments.plot import markdown, plot, read_results
-    from recommend.experiments.recipe import find_recipe
-    from recommend.experiments.runner import result_file
+    from recommend.studies.engine import RESULTS, read_results
+    from recommend.studies.page import page
+    from recommend.studies.plot import plot
+    from recommend.studies.study import find_study
 
-    results = read_results(args.results or result_file(find_recipe(args.name).name, args.scale))
-    print(markdown(results, [name for name in args.measures.split(",") if name]))
-    if args.plot:
-        plot(results, args.plot)
+    study = find_study(args.name)
+    results = read_results(args.results or RESULTS / f"{study.name}.json")
+    if args.page is None:
+        print(page(study, results))
+        return
+    curve = args.page.with_suffix(".svg")
+    plot(results, curve)
+    args.page.write_text(page(study, results, curve.name), encoding="utf-8")
+    print(f"{args.page} and {curve}")
 
 
 def _log(args: argparse.Namespace) -> None:
@@ -312,8 +315,8 @@ TASKS: dict[str, tuple[Callable[[argparse.Namespace], None], str]] = {
     "score": (logs.score, "write a trained model's probabilities for a log's rows"),
     "export": (logs.export_, "write a trained model as one program: torch.export or ONNX"),
     "serve": (logs.serve, "answer requests with a trained model's probabilities, over HTTP"),
-    "experiment": (_experiment, "run a recipe over paired seeds"),
-    "report": (_report, "table and picture of an experiment's results"),
+    "study": (_study, "what a paper's method gains, by dose of its phenomenon; goes on with what is done"),
+    "report": (_report, "table, page and curve of a study's results"),
     "log": (_log, "write the store's own feed as a log to train on"),
     "install": (_install, "let a trained model serve in the live feed"),
     "knowledge": (_knowledge, "publish what a trained keep_extractor knows, while servers go on"),

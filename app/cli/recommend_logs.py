@@ -119,16 +119,16 @@ def compare_(args: argparse.Namespace) -> None:
     import json
     import sys
 
-    from recommend.experiments.compare import compare, rows
-    from recommend.experiments.recipe import sort_changes
+    from recommend.config import sort_changes
+    from recommend.training.compare import compare, rows
     from recommend.training.runs import log_of
 
-    changes, log = sort_changes(args.set, only="training"), log_of(args.data)
+    (of_model, of_train), log = sort_changes(args.set), log_of(args.data)
     found = compare(
         log,
         [name for name in args.models.split(",") if name],
         args.out,
-        (changes.model, [*changes.train, *device_settings(args)]),
+        (of_model, [*of_train, *device_settings(args)]),
         range(args.seed, args.seed + args.seeds),
         args.test_days or held_back(log),
         args.by,

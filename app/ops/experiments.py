@@ -1,4 +1,4 @@
-"""What the experiments say of each method, in an operator's words beside the figures of the results' files."""
+"""What the studies say of each method, in an operator's words beside the results' own."""
 
 from __future__ import annotations
 
@@ -9,52 +9,39 @@ from typing import Any
 
 import yaml
 
+import recommend.studies
 from app.ops.table import Cell, Table
-from recommend.experiments import runner
 
 WORDS = Path(__file__).with_name("experiments.yaml")
-RESULTS = Path(runner.__file__).with_name("results")
-SIZES = ("", ".small")  # the largest first
+RESULTS = Path(recommend.studies.__file__).with_name("results")
+NONE = "no study has judged it yet"
+HEADERS = ("method", "what it does", "where it can pay", "verdict", "gain", "where the gain begins", "study")
 
 
 @cache
 def experiments() -> Table:
-    """A row a method: what it is for, when it pays, what was claimed first and what was found."""
+    """A row a method: what it is for, what it feeds on, and the verdict of its study, where there is one."""
     words = yaml.safe_load(WORDS.read_text(encoding="utf-8"))
     rows = tuple(_row(name, said, _results(name)) for name, said in words.items())
-    note = ("In the simulated marketplace, five paired seeds; the interval is of the first claim. "
-            "'./ipl recommend report NAME' prints all claims.")  # fmt: skip
-    headers = (
-        "method",
-        "what it does",
-        "when it pays",
-        "first claim",
-        "found",
-        "claims that hold",
-        "verdict",
-        "recipe",
-    )
-    return Table(headers, rows, note)
+    note = ("In the simulated marketplace, by dose of what the method feeds on, judged by the truth. "
+            "'./ipl recommend study NAME' makes a study, './ipl recommend report NAME' prints it.")  # fmt: skip
+    return Table(HEADERS, rows, note)
 
 
-def _results(name: str) -> dict[str, Any]:
-    file = next(f for size in SIZES if (f := RESULTS / f"{name}{size}.json").is_file())
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return found
+def _results(name: str) -> dict[str, Any] | None:
+    file = RESULTS / f"{name}.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
 
 
-def _row(name: str, said: dict[str, str], results: dict[str, Any]) -> tuple[Cell, ...]:
-    claims = results["claims"]
-    first = claims[0]
-    found = f"{first['mean']:+.4f} [{first['low']:+.4f}, {first['high']:+.4f}] {first['metric']}"
-    held = f"{sum(c['holds'] for c in claims)} of {len(claims)}"
-    return (
-        said["name"],
-        said["does"],
-        said["pays"],
-        first["name"],
-        found,
-        held,
-        f"{results['verdict']} ({results['scale']})",
-        name,
-    )
+def _row(name: str, said: dict[str, str], results: dict[str, Any] | None) -> tuple[Cell, ...]:
+    if results is None:
+        return (said["name"], said["does"], said["pays"], NONE, "", "", name)
+    c = results["conclusion"]
+    point = next((p for p in c["curve"] if p["dose"] == c["regime"]), None)
+    gain = ""
+    if point is not None:
+        low, high = ("?" if point[end] is None else f"{point[end]:+.4f}" for end in ("low", "high"))
+        gain = f"{point['gain']:+.4f} [{low}, {high}] {c['unit']}"
+    above = "" if c["crossing"] is None else f"{c['crossing']:.3g}"
+    verdict = f"{c['verdict']}: {c['why']}" + (" (exploratory)" if c["exploratory"] else "")
+    return (said["name"], said["does"], said["pays"], verdict, gain, above, name)

@@ -1,7 +1,7 @@
 """One half of ECAD's cascade at a time on real logs: views to purchases (Taobao), purchases to cancellations (Online
 Retail). No public log at hand has clicks, orders *and* refunds.
 
-``python -m benchmarks.papers.ecad_logs taobao|retail [--seeds N] [--seed S] [--every N]``. Days pass as in the recipe
+``python -m benchmarks.papers.ecad_logs taobao|retail [--seeds N] [--seed S] [--every N]``. Days pass as in the study
 ``ecad``; what is predicted is the event within its window, measured on its final labels. The last lines give
 ecad - direct by seed, and half of the 95 % interval that remains when users are drawn anew: no smaller effect could be
 seen.
@@ -20,14 +20,14 @@ from benchmarks.papers.user_logs import users_anew
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog
 from recommend.data.imports.events import read_events
-from recommend.experiments.setups.streaming import settled, stream
-from recommend.experiments.statistics import interval
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.metrics.calibration import logloss, pcoc
 from recommend.metrics.ranks import auc
 from recommend.models import ecad_baselines as delayed
 from recommend.models.ecad import ECAD
+from recommend.studies.statistics import t_interval as interval
+from recommend.training.streaming import settled, stream
 
 RESAMPLES = 200
 

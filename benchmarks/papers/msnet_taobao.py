@@ -21,12 +21,12 @@ from recommend.config import ModelConfig, TrainConfig
 from recommend.data.imports.events import read_events
 from recommend.data.memory import MemoryStream
 from recommend.data.sequences import feature_map, samples
-from recommend.experiments.statistics import interval
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.features.ragged import Column, Ragged, select_batch
 from recommend.metrics.ranks import auc
 from recommend.models.registry import build_model
+from recommend.studies.statistics import t_interval as interval
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train
 

@@ -1,6 +1,6 @@
 import pytest
 
-from recommend.config import ConfigError, ModelConfig, TrainConfig
+from recommend.config import ConfigError, ModelConfig, TrainConfig, sort_changes
 
 
 def test_unknown_key_names_the_nearest():
@@ -35,3 +35,11 @@ def test_yaml_file(tmp_path):
         ModelConfig.read(path)
     with pytest.raises(ConfigError, match="cannot read"):
         ModelConfig.read(tmp_path / "none.yaml")
+
+
+def test_settings_go_to_the_model_or_to_the_training():
+    assert sort_changes(["mlp=[8]", "epochs=2"]) == (("mlp=[8]",), ("epochs=2",))
+    for wrong, said in (("epoch=2", "did you mean 'epochs'"), ("epochs", "write knob=value"), ("epochs=x", "cannot be"),
+                        ("seed=1", "no knob 'seed'")):  # fmt: skip
+        with pytest.raises(ConfigError, match=said):
+            sort_changes([wrong])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 from datetime import timedelta
 
 import numpy as np
@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import func, select, update
 
 from app.accounts.passwords import write_password
+from app.ops import experiments as papers
 from app.ops import intervals, journey, phenomena, tables, verdicts
 from app.ops.api import TABLES
 from app.ops.experiments import experiments
@@ -19,7 +20,7 @@ from app.ops.numbers import Measure
 from app.store.tables import FeedPageRow, FeedRow, ListingRow, now
 from app.web.server import create_app
 from listing.intake.photos import intake
-from recommend.experiments.recipe import find_recipe
+from recommend.studies.study import STUDIES
 from tests.app.feed.test_feed import buy
 from tests.app.feed.test_feed_log import visit
 from tests.app.ops.worlds import report_of
@@ -169,14 +170,18 @@ def test_intervals_hold_what_they_promise():
     assert all(180 <= n <= 199 for n in hit.values()), hit
 
 
-def test_every_method_has_its_words(repository):
-    names = {
-        re.sub(r"(\.small)?\.json$", "", p.name) for p in (repository / "recommend/experiments/results").glob("*.json")
-    }
-    told = {row[-1] for row in experiments().rows}
-    papers = {n for n in names if (repository / f"docs/papers/{n}.md").is_file()}
-    assert told == papers
-    assert all(find_recipe(name) for name in told)
+def test_every_method_has_its_words_and_says_whether_a_study_has_judged_it(repository, tmp_path, monkeypatch):
+    told = {row[-1]: row for row in experiments().rows}
+    assert set(told) == {p.stem for p in (repository / "docs/papers").glob("*.md")} - {"README"}
+    assert set(STUDIES) <= set(told)
+    point = {"dose": 1.0, "gain": 0.004, "low": 0.002, "high": None}
+    conclusion = {"verdict": "reproduced", "why": "at 1", "exploratory": True, "regime": 1.0, "unit": "AUC",
+                  "crossing": 0.8, "curve": [point]}  # fmt: skip
+    (tmp_path / "msnet.json").write_text(json.dumps({"conclusion": conclusion}))
+    monkeypatch.setattr(papers, "RESULTS", tmp_path)
+    rows = {row[-1]: row for row in experiments.__wrapped__().rows}
+    assert rows["msnet"][3:6] == ("reproduced: at 1 (exploratory)", "+0.0040 [+0.0020, ?] AUC", "0.8")
+    assert rows["mkt"][3:6] == ("no study has judged it yet", "", "")
 
 
 def test_what_sellers_make_of_three_drafts(services, me):

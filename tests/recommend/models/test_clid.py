@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -11,17 +9,12 @@ from torch.nn import functional
 
 from recommend.config import ConfigError, TrainConfig
 from recommend.data.batching import ListStream
-from recommend.data.parquet import ParquetStream
-from recommend.data.schema import TABLES, columns, table_files
-from recommend.data.world import write_world
-from recommend.experiments.recipes import clid as recipe
 from recommend.features.encoders import Encoders
 from recommend.features.ragged import Ragged, slice_batch
 from recommend.losses.distillation import DISTILLATIONS, clid, clid_by_mass, lists_of
 from recommend.losses.pointwise import bce
 from recommend.metrics.ranks import auc
 from recommend.models.clid import CLID, LIST, PAL, PRIVILEGED, TEACHER, PriDropOut, Teacher
-from recommend.training import runs
 from recommend.training.trainer import train
 from tests.recommend import tiny
 
@@ -193,15 +186,6 @@ def test_what_serves_never_reads_what_is_known_afterwards(model: type) -> None:
     assert torch.equal(p["click"], served.predict({n: c for n, c in data.items() if n != PRIVILEGED})["click"])
 
 
-def test_the_columns_that_students_read_are_known_at_the_request() -> None:
-    known = {c.name: c.known for c in TABLES["impression"]}
-    for arm in recipe.ARMS.values():
-        read = [name for f in arm.features.features if not f.joined_by for name in (f.column,)]
-        assert {known.get(name, "request") for name in read} == {"request"}
-    assert set(columns("impression", "after")) == {"dwell_s", PRIVILEGED}
-    assert not any("dwell_s" in arm.features.columns for arm in recipe.ARMS.values())  # 0 without a click: the label
-
-
 def test_a_teacher_knows_more_and_its_probabilities_get_no_gradient() -> None:
     encoders, data = prepared(5_120)
     held, learned = slice_batch(data, 4_096, 5_120), slice_batch(data, 0, 4_096)
@@ -312,30 +296,3 @@ def test_batches_hold_whole_lists() -> None:
     assert torch.equal(torch.cat([b["h"].values for b in mixed]), rows)
     assert ListStream(data, batch_rows=6, shuffle=3).rows() == 23
     assert list(ListStream({LIST: torch.empty(0)}, batch_rows=6)) == []
-
-
-def test_the_command_trains_a_teacher_along(tmp_path: Path) -> None:
-    """On a log, `--model clid` reads the pages and the privileged column; predictions need neither."""
-    small = {"impressions": 6_000, "users": 40, "new_items_per_day": 100, "many_items": 40, "posts_per_day": 8}
-    write_world(tmp_path / "world", scale="small", seed=3, knobs=small)
-    log = runs.log_of(tmp_path / "world")
-    config = SMALL.model_copy(update={"name": "clid", "privileged": 4})
-    plan = runs.plan(log, config, TrainConfig(batch_rows=256, threads=1), ("click",), 4)
-    runs.train_run(log, plan, tmp_path / "run")
-    model, encode, _ = runs.load_run(tmp_path / "run", log)
-    assert isinstance(model, CLID)
-    assert model.privileged.width == 4
-    assert model.list_column == LIST
-    assert int(model.privileged.norm.num_batches_tracked) > 10
-    served = [name for name in model.features.columns if name not in (LIST, PRIVILEGED)]
-    batch = next(iter(ParquetStream(table_files(log, "impression")[-1:], served, 64)))
-    assert torch.isfinite(model.predict(encode(batch))["click"]).all()
-
-
-def test_the_control_has_its_own_world_and_every_arm_its_teacher() -> None:
-    for name, arm in recipe.ARMS.items():
-        if arm.teacher:
-            assert recipe.ARMS[arm.teacher].noise == arm.noise
-            assert list(recipe.ARMS).index(arm.teacher) < list(recipe.ARMS).index(name)
-        assert name.endswith("_noise") == arm.noise
-    assert {arm.distillation for arm in recipe.ARMS.values()} - {""} == set(DISTILLATIONS)

@@ -12,9 +12,6 @@ from torch.nn import functional
 
 from recommend.config import ConfigError, TrainConfig
 from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog, Known, Samples
-from recommend.data.world import write_world
-from recommend.data.world.oracle import OracleSealed, open_oracle
-from recommend.experiments.setups.streaming import open_clicks, settled, share_within, stream
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import select_batch
@@ -22,6 +19,9 @@ from recommend.losses.delayed import doubled_weights, elapsed_weights
 from recommend.models import ecad_baselines as delayed
 from recommend.models.ecad import ECAD, TIMES, bce_of_log, heads, log_complement, ripened
 from recommend.models.registry import build_model
+from recommend.training.streaming import settled, stream
+from recommend.world import write_world
+from recommend.world.oracle import OracleSealed, open_oracle
 from tests.recommend import tiny
 
 torch.set_num_threads(1)  # small tensors: a second thread only waits
@@ -64,29 +64,6 @@ def days_of(model: torch.nn.Module, log: ClickLog = LOG, days: int = DAYS + 8) -
     return [model.samples(log.known(now), since) for since, now in pairwise(edges)]
 
 
-def test_no_label_that_a_head_learns_ever_changes_and_none_is_learned_twice() -> None:
-    """Fidelity test 1. The naive build is wrong on the same log, so that the check can fail."""
-    model = model_of(**WINDOWS)
-    everything = LOG.known(10**12, foresight=True)
-    aged = torch.full_like(everything.click_ms, 10**12)
-    index = torch.arange(len(aged))
-    of_click = {"age_ms": aged, "age_before_ms": aged, **delayed.after_click(everything, index)}
-    final, _ = ripened(of_click, model.order_ms, model.refund_ms)
-    times = torch.zeros_like(final, dtype=torch.int64)
-    for samples in days_of(model):
-        targets, masks = ripened(samples.columns, model.order_ms, model.refund_ms)
-        assert torch.equal(targets[masks], final[:, samples.index][masks])
-        assert masks.any(0).all()  # nobody is seen for nothing
-        times.index_add_(1, samples.index, masks.long())
-    assert bool((times == 1).all())
-    bought, back = settled(LOG, np.arange(len(aged)), 3, 3)
-    kept = torch.from_numpy(bought & ~back)
-    wrong = [(s.columns["seen"] != kept[s.index]).sum() for s in days_of(model_of(delayed.ObservedNow))]
-    assert int(sum(wrong)) > 50
-    right = [(s.columns["seen"] != kept[s.index]).sum() for s in days_of(model_of(delayed.Direct))]
-    assert int(sum(right)) == 0
-
-
 def times_of(age: float, order: float | None, refund: float | None, before: float = 0.0) -> dict[str, torch.Tensor]:
     """One click's columns; days."""
     moments = (age, before, order, refund)
@@ -118,20 +95,6 @@ def test_probabilities_are_in_order_whatever_the_weights(scale: float) -> None:
         assert bool(((p["refund"] >= 0) & (p["refund"] <= p["order"]) & (p["order"] <= 1 + 1e-12)).all())
         assert bool(((p["ecvr"] >= 0) & (p["ecvr"] <= 1)).all())
         torch.testing.assert_close(p["ecvr"], p["order"] - p["refund"])
-
-
-def test_fully_aged_windows_add_up_to_the_labels() -> None:
-    """Fidelity test 4: all masks 1, sum_k target_k = y and sum_j target_j = z."""
-    model = model_of(**WINDOWS)
-    known = LOG.known(10**12)
-    index = torch.arange(len(known.click_ms))
-    ages = {"age_ms": torch.full_like(index, 10**11), "age_before_ms": torch.full_like(index, -1)}
-    targets, masks = ripened({**ages, **delayed.after_click(known, index)}, model.order_ms, model.refund_ms)
-    bought, back = settled(LOG, index.numpy(), 3, 3)
-    assert bool(masks.all())
-    assert np.array_equal(targets[:3].sum(0).numpy(), bought)
-    assert np.array_equal(targets[3:].sum(0).numpy(), back)
-    assert 0 < back.sum() < bought.sum() < len(bought)
 
 
 def test_a_refund_outside_of_its_own_window_never_counts() -> None:
@@ -199,23 +162,6 @@ STREAM_DAYS = 30
 STREAM = log_of(rows=2_500, seed=1, days=STREAM_DAYS)
 
 
-@pytest.fixture(scope="module")
-def rates() -> dict[str, float]:
-    """What truly happened on that stream."""
-    bought, back = settled(STREAM, np.arange(len(STREAM.click_ms)), 3, 3)
-    return {"order": bought.mean(), "rfr": back.sum() / bought.sum(), "ecvr": (bought & ~back).mean()}
-
-
-@pytest.mark.parametrize("kind", [*STAGED, delayed.Direct, ECAD])
-def test_in_a_stationary_stream_all_find_the_true_rates(kind: type, rates: dict[str, float]) -> None:
-    """Fidelity test 6, without optimisation noise; measured against what did happen on it."""
-    model = model_of(kind, **(WINDOWS if kind is ECAD else {}))
-    found = best_constant(model, STREAM)
-    for name in ("order", "rfr", "ecvr"):
-        if name in found:
-            assert found[name] == pytest.approx(rates[name], abs=0.015), name
-
-
 def test_stream_weights_undo_what_the_stream_does() -> None:
     """Weighted shares of positives and negatives are p and 1 - p for any p and share of late ones."""
     p, late = torch.meshgrid(torch.linspace(0.02, 0.9, 9), torch.linspace(0, 0.95, 5), indexing="ij")
@@ -249,6 +195,82 @@ def test_the_duplicates_that_streams_hold() -> None:
 
 
 TRAIN = TrainConfig(batch_rows=64, learning_rate=0.01, threads=1, seed=3)
+
+
+def test_sizes_and_settings_are_checked() -> None:
+    with pytest.raises(ConfigError, match="two labels"):
+        build_model(tiny.FEATURES, SIZES, SMALL.model_copy(update={"name": "ecad"}))
+    for edges in ((1.0, 1.0), (2.0, 1.0), (0.0, 1.0), ()):
+        with pytest.raises(ConfigError, match="must rise"):
+            model_of(order_edges=edges)
+    batch = {**LOG.columns, "order": torch.ones(len(LOG.click_ms)), "refund": torch.zeros(len(LOG.click_ms))}
+    model = model_of(**WINDOWS)
+    with pytest.raises(ConfigError, match="needs the times of a stream"):
+        model.loss(model(batch), batch)
+    assert not set(TIMES) & {f.column for f in FEATURES.features}
+
+
+def test_windows_of_one_are_esmm() -> None:
+    model = model_of()
+    v, r = torch.randn(20), torch.randn(20)
+    f = heads({"order_0": v, "refund_0": r}, ["order_0"], ["refund_0"]).exp()
+    torch.testing.assert_close(f[0], v.sigmoid())
+    torch.testing.assert_close(f[1], v.sigmoid() * r.sigmoid())
+    assert model.measured() == {"order": ("order", None), "refund": ("refund", None)}
+
+
+def test_no_label_that_a_head_learns_ever_changes_and_none_is_learned_twice() -> None:
+    """Fidelity test 1. The naive build is wrong on the same log, so that the check can fail."""
+    model = model_of(**WINDOWS)
+    everything = LOG.known(10**12, foresight=True)
+    aged = torch.full_like(everything.click_ms, 10**12)
+    index = torch.arange(len(aged))
+    of_click = {"age_ms": aged, "age_before_ms": aged, **delayed.after_click(everything, index)}
+    final, _ = ripened(of_click, model.order_ms, model.refund_ms)
+    times = torch.zeros_like(final, dtype=torch.int64)
+    for samples in days_of(model):
+        targets, masks = ripened(samples.columns, model.order_ms, model.refund_ms)
+        assert torch.equal(targets[masks], final[:, samples.index][masks])
+        assert masks.any(0).all()  # nobody is seen for nothing
+        times.index_add_(1, samples.index, masks.long())
+    assert bool((times == 1).all())
+    bought, back = settled(LOG, np.arange(len(aged)), 3, 3)
+    kept = torch.from_numpy(bought & ~back)
+    wrong = [(s.columns["seen"] != kept[s.index]).sum() for s in days_of(model_of(delayed.ObservedNow))]
+    assert int(sum(wrong)) > 50
+    right = [(s.columns["seen"] != kept[s.index]).sum() for s in days_of(model_of(delayed.Direct))]
+    assert int(sum(right)) == 0
+
+
+def test_fully_aged_windows_add_up_to_the_labels() -> None:
+    """Fidelity test 4: all masks 1, sum_k target_k = y and sum_j target_j = z."""
+    model = model_of(**WINDOWS)
+    known = LOG.known(10**12)
+    index = torch.arange(len(known.click_ms))
+    ages = {"age_ms": torch.full_like(index, 10**11), "age_before_ms": torch.full_like(index, -1)}
+    targets, masks = ripened({**ages, **delayed.after_click(known, index)}, model.order_ms, model.refund_ms)
+    bought, back = settled(LOG, index.numpy(), 3, 3)
+    assert bool(masks.all())
+    assert np.array_equal(targets[:3].sum(0).numpy(), bought)
+    assert np.array_equal(targets[3:].sum(0).numpy(), back)
+    assert 0 < back.sum() < bought.sum() < len(bought)
+
+
+@pytest.fixture(scope="module")
+def rates() -> dict[str, float]:
+    """What truly happened on that stream."""
+    bought, back = settled(STREAM, np.arange(len(STREAM.click_ms)), 3, 3)
+    return {"order": bought.mean(), "rfr": back.sum() / bought.sum(), "ecvr": (bought & ~back).mean()}
+
+
+@pytest.mark.parametrize("kind", [*STAGED, delayed.Direct, ECAD])
+def test_in_a_stationary_stream_all_find_the_true_rates(kind: type, rates: dict[str, float]) -> None:
+    """Fidelity test 6, without optimisation noise; measured against what did happen on it."""
+    model = model_of(kind, **(WINDOWS if kind is ECAD else {}))
+    found = best_constant(model, STREAM)
+    for name in ("order", "rfr", "ecvr"):
+        if name in found:
+            assert found[name] == pytest.approx(rates[name], abs=0.015), name
 
 
 def trained(kind: type, log: ClickLog, days: int = 8, foresight: bool = False, **options: object) -> torch.nn.Module:
@@ -299,11 +321,11 @@ def test_the_harness_refuses_rows_of_the_future_and_seals_the_truth(tmp_path: Pa
 
     class Cheat(delayed.Direct):
         def samples(self, known: Known, since: int) -> Samples:
-            open_oracle(world)
+            open_oracle(world, "impression/day=000")
             return super().samples(known, since)
 
     world = tmp_path / "w"
-    write_world(world, scale="small", seed=1, knobs={"impressions": 2000, "users": 30, "new_items_per_day": 100})
+    write_world(world, seed=1, knobs={"impressions": 2_000, "days": 2})
     with pytest.raises(OracleSealed):
         stream(model_of(Cheat), LOG, range(3), 2, TRAIN)
     with pytest.raises(ValueError, match="order of time"):
@@ -320,59 +342,3 @@ def test_every_click_of_the_asked_days_is_predicted_once_before_its_day() -> Non
     other = model_of(**WINDOWS)
     short = stream(other, LOG, range(6), 5, TRAIN)
     assert np.array_equal(short.probabilities["ecvr"], asked.probabilities["ecvr"][: len(short.rows)])
-
-
-def test_sizes_and_settings_are_checked() -> None:
-    with pytest.raises(ConfigError, match="two labels"):
-        build_model(tiny.FEATURES, SIZES, SMALL.model_copy(update={"name": "ecad"}))
-    for edges in ((1.0, 1.0), (2.0, 1.0), (0.0, 1.0), ()):
-        with pytest.raises(ConfigError, match="must rise"):
-            model_of(order_edges=edges)
-    batch = {**LOG.columns, "order": torch.ones(len(LOG.click_ms)), "refund": torch.zeros(len(LOG.click_ms))}
-    model = model_of(**WINDOWS)
-    with pytest.raises(ConfigError, match="needs the times of a stream"):
-        model.loss(model(batch), batch)
-    assert not set(TIMES) & {f.column for f in FEATURES.features}
-
-
-def test_windows_of_one_are_esmm() -> None:
-    model = model_of()
-    v, r = torch.randn(20), torch.randn(20)
-    f = heads({"order_0": v, "refund_0": r}, ["order_0"], ["refund_0"]).exp()
-    torch.testing.assert_close(f[0], v.sigmoid())
-    torch.testing.assert_close(f[1], v.sigmoid() * r.sigmoid())
-    assert model.measured() == {"order": ("order", None), "refund": ("refund", None)}
-
-
-def test_the_worlds_truth_within_the_windows_is_what_happens(tmp_path: Path) -> None:
-    """Orders and refunds of a world against the true probabilities of its clicks: within four standard errors."""
-    from recommend.experiments.recipe import Setting
-
-    assert share_within(((0.0, 1.0), (0.5, 10.0), (1.0, 100.0)), 10.0) == pytest.approx(0.5)
-    assert share_within(((0.0, 1.0), (1.0, 100.0)), 10.0) == pytest.approx(0.5)
-    assert share_within(((0.0, 1.0), (1.0, 100.0)), 1000.0) == 1
-    knobs = {"impressions": 30_000, "users": 100, "new_items_per_day": 600, "order_rate": 0.3, "refund_rate": 0.3}
-    knobs |= {"fast_delays": 0.3, "promotion_days": 0}
-    features = FeatureMap(features=FEATURES.features, labels=FEATURES.labels)
-    market, _ = open_clicks(Setting("small", 7, tmp_path, knobs), features, 10, 3.0, 3.0)
-    rows = np.arange(len(market.log.click_ms))
-    bought, back = settled(market.log, rows, 3, 3)
-    for happened, p in ((bought, market.truth.order), (bought & ~back, market.truth.ecvr)):
-        assert happened.sum() == pytest.approx(p.sum(), abs=4 * np.sqrt((p * (1 - p)).sum()))
-    assert back.sum() > 30
-
-
-def test_every_arm_of_the_recipe_runs(tmp_path: Path) -> None:
-    """On a world of a few hundred clicks; the truth costs nothing, and a control's world is another one."""
-    from recommend.experiments.recipe import Setting
-    from recommend.experiments.recipes.ecad import RECIPE, Worlds
-
-    setting = Setting("small", 5, tmp_path, tiny.WORLD, ("mlp=[8,4]", "embedding=4", "attention=[4]"))
-    worlds = Worlds(setting)
-    found = {arm: RECIPE.run(arm, worlds, setting) for arm in RECIPE.arms}
-    assert found["truth"]["kl"] == found["truth"]["rfr_kl"] == 0
-    assert all(of_arm["kl"] > 0 for arm, of_arm in found.items() if arm != "truth")
-    assert np.isnan(found["direct"]["rfr_kl"])
-    assert np.isfinite(found["ecad"]["rfr_kl"])
-    assert found["ecad"]["trained"] > found["direct"]["trained"] > 0
-    assert len(worlds[""][0].log.click_ms) != len(worlds["calm"][0].log.click_ms)

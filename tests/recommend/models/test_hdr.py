@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +10,6 @@ import torch
 
 from recommend.config import ConfigError, ModelConfig
 from recommend.data.memory import MemoryStream
-from recommend.data.world.config import DAY_MS, HOUR_MS
-from recommend.experiments.recipe import Setting
-from recommend.experiments.recipes import hdr as recipe
-from recommend.experiments.setups import hdr_replay as promotion_days
 from recommend.models.hdr import (
     HDR,
     RIPE,
@@ -247,67 +241,3 @@ KNOBS = {
     "posts_per_day": 10,
     "order_rate": 0.3,
 }
-
-
-@pytest.fixture(scope="module")
-def replay(tmp_path_factory: pytest.TempPathFactory) -> promotion_days.Replay:
-    worlds: Path = tmp_path_factory.mktemp("worlds")
-    return recipe.prepare(Setting("small", 5, worlds, KNOBS, model=("embedding=4", "mlp=[8]", "attention=[8]")))
-
-
-def test_no_label_of_the_future_reaches_a_prediction(replay: promotion_days.Replay) -> None:
-    """Everything that is unknown in the tenth hour of the day is turned round: clicks' conversions that come later, of
-    that day and of all others; the predictions stay to the bit. A label that is known changes them."""
-    day, arm = 22, recipe.Arm(rates=Rates(block=0.01))
-    first = recipe.adapt(replay, arm, day, replay.log.day == day)
-    assert first.inside["pushed"] == 1
-    now, log = day * DAY_MS + promotion_days.FIRST_HOURS * HOUR_MS, replay.log
-    unknown = (log.converted > now) & (log.time + promotion_days.WINDOW * DAY_MS > now)
-    midnight = log.converted > day * DAY_MS
-
-    def planted(which: np.ndarray, moment: float) -> np.ndarray:
-        other = promotion_days.Replay(
-            replace(log, converted=np.where(which, moment, log.converted)), replay.setting, replay.start, replay.truth
-        )
-        return recipe.adapt(other, arm, day, log.day == day).probabilities
-
-    assert unknown.sum() > 100
-    assert np.array_equal(planted(unknown, np.inf), first.probabilities)
-    assert np.array_equal(planted(unknown, float(now + 1)), first.probabilities)
-    assert np.array_equal(planted(first.which, float(now + HOUR_MS)), first.probabilities)
-    assert not np.array_equal(planted(~midnight & (log.day == 4), np.inf), first.probabilities)
-
-
-def test_history_is_ripe_and_promotions_are_where_the_calendar_says(replay: promotion_days.Replay) -> None:
-    log = replay.log
-    assert np.flatnonzero(log.promotion).tolist() == [4, 5, 13, 14, 22, 23]
-    for day in recipe.PROMOTION + recipe.ORDINARY:
-        now = day * DAY_MS + promotion_days.FIRST_HOURS * HOUR_MS
-        days = log.ripe_days(now)
-        assert ((days + 1) * DAY_MS + promotion_days.WINDOW * DAY_MS <= now).all()
-        assert (np.unique(log.converted[np.isin(log.day, days) & np.isfinite(log.converted)]) <= now).all()
-        for how in ("status", "all", "reduced", "random"):
-            found = replay.retrieve(day, how)
-            assert len(set(found.tolist())) == promotion_days.RETRIEVED
-            assert np.isin(found, days).all()
-    assert replay.retrieve(22, "kind").tolist() == [4, 5]
-    assert replay.retrieve(22, "latest").tolist() == [13, 14]
-    assert (log.promotion[replay.retrieve(22, "status")] > 0).all()
-    assert (log.promotion[replay.retrieve(18, "status")] == 0).all()
-
-
-def test_ripeness_is_the_share_of_conversions_that_are_in(replay: promotion_days.Replay) -> None:
-    now = 22 * DAY_MS
-    share = replay.ripe(now, np.array([0.0, 3.0, 48.0, 167.9, 168.0]) * HOUR_MS)
-    assert (np.diff(share)[:3] > 0).all()
-    assert share[0] < 0.1
-    assert share[-1] == 1
-    assert share[2] == pytest.approx(0.82, abs=0.1)  # of the orders within seven days
-
-
-def test_a_shift_fits_the_rate_and_keeps_the_order() -> None:
-    rng = np.random.default_rng(6)
-    scores, labels = rng.uniform(0.02, 0.2, 500), rng.random(500) < 0.3
-    moved = recipe.shifted(scores, labels, scores)
-    assert moved.mean() == pytest.approx(labels.mean(), abs=1e-6)
-    assert (np.argsort(moved) == np.argsort(scores)).all()

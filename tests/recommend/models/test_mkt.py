@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,21 +11,16 @@ from torch import nn
 
 from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
-from recommend.experiments.recipe import Setting
-from recommend.experiments.recipes import mkt
-from recommend.experiments.recipes import mkt_amazon as amazon
-from recommend.experiments.setups.entities import POST, Ready, expected_auc, open_entities
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.features.ragged import Ragged, select_batch
-from recommend.metrics.ranks import auc, auc_by_group
+from recommend.metrics.ranks import auc
 from recommend.models.baselines.din import DIN
 from recommend.models.baselines.fibinet import Bilinear, FiBiNET, Squeeze
 from recommend.models.baselines.multi_entity import SHARED, EntityMMoE, EntityPLE, part_of, tables_of
 from recommend.models.baselines.star import STAR
 from recommend.models.mkt import MEM, TEM, Aligned, Gate, Plain
 from recommend.training.trainer import train
-from tests.recommend import tiny
 
 OWN = {"item": ("price_bucket", "condition", "single"), "post": ("topic",)}
 FEATURES = FeatureMap(
@@ -354,77 +348,7 @@ def test_fibinet_multiplies_every_pair_and_weighs_fields() -> None:
     assert auc(POSTS["click"], score(model)) > 0.7
 
 
-def test_the_expected_auc_is_the_mean_over_draws() -> None:
-    rng = np.random.default_rng(0)
-    truth, scores = rng.beta(1, 3, 60), rng.integers(0, 12, 60) / 12  # with ties
-    a, b = np.meshgrid(np.arange(60), np.arange(60), indexing="ij")
-    weight = truth[a] * (1 - truth[b]) * (a != b)
-    right = (scores[a] > scores[b]) + 0.5 * (scores[a] == scores[b])
-    assert expected_auc(truth, scores) == pytest.approx((weight * right).sum() / weight.sum())
-    draws = [auc(rng.random(60) < truth, scores) for _ in range(3_000)]
-    assert expected_auc(truth, scores) == pytest.approx(np.mean(draws), abs=0.01)
-    group = np.r_[np.zeros(20), np.full(39, 7), 9].astype(int)
-    parts = [expected_auc(truth[group == g], scores[group == g]) for g in (0, 7)]
-    assert expected_auc(truth, scores, group) == pytest.approx((20 * parts[0] + 39 * parts[1]) / 59)
-    clicks = truth > 0.5  # certain clicks: the usual measure, but that users of one class have no pair
-    value, rows = auc_by_group(clicks[:59], scores[:59], group[:59])
-    assert not np.isnan(value).any()
-    certain = expected_auc(clicks[:59].astype(float), scores[:59], group[:59])
-    assert certain == pytest.approx((value * rows).sum() / rows.sum())
-
-
 # The world's two entities
-
-
-@pytest.fixture(scope="module")
-def ready(tmp_path_factory: pytest.TempPathFactory) -> Ready:
-    setting = Setting("small", 7, tmp_path_factory.mktemp("worlds"), tiny.WORLD)
-    return open_entities(setting, tiny.WORLD)
-
-
-def test_posts_and_things_are_read_with_their_own_fields(ready: Ready) -> None:
-    market = ready.market
-    assert bool((market.test["entity"] == POST).all())
-    assert bool((ready.posts["entity"] == POST).all())
-    assert not bool((ready.things["entity"] == POST).any())
-    assert len(ready.posts["click"]) + len(ready.things["click"]) == len(market.train["click"])
-    sizes = market.encoders.sizes()
-    assert sizes["topic"] == 14  # twelve, "none" for things, and unknown
-    row = market.encoders.row("topic", torch.tensor([-1]))
-    assert bool((ready.things["topic"] == row).all())
-    assert not bool((ready.posts["topic"] == row).any())
-    assert int(ready.posts["post_category"].lengths.max()) > 0
-    for kind in ("item", "post"):
-        assert torch.equal(ready.posts[f"{kind}_category"].lengths, ready.posts[f"{kind}_content"].lengths)
-        assert float(ready.posts[f"{kind}_content"].values.abs().sum(1).min()) > 0  # every clicked thing is known
-
-
-def test_a_post_s_clicks_are_in_later_histories_with_the_post_s_own_facts(ready: Ready) -> None:
-    """The content that a clicked post had when it was shown is the content that stands in the user's next history."""
-    rows = ready.posts
-    clicked = rows["click"].nonzero()[:, 0]
-    history, found = rows["post_content"], 0
-    for at in clicked[:40].tolist():
-        later = (rows["user_id"] == rows["user_id"][at]).nonzero()[:, 0]
-        last = int(later[-1])
-        if last == at or int(history.lengths[last]) == 10:
-            continue
-        contents = history.slice(last, last + 1).values
-        match = (contents - rows["content"][at]).abs().sum(1).argmin() if len(contents) else None
-        if match is None or not torch.equal(contents[match], rows["content"][at]):
-            continue  # clicked on the last page that the user saw
-        assert rows["post_category"].slice(last, last + 1).values[match] == rows["category"][at]
-        assert rows["post_seller_id"].slice(last, last + 1).values[match] == rows["seller_id"][at]
-        found += 1
-    assert found > 10
-
-
-def test_measures_stand_between_popularity_and_the_oracle(ready: Ready) -> None:
-    floor, ceiling = ready.judge(ready.market.popularity), ready.judge(ready.market.truth)
-    for name in ("auc_true", "gauc_true"):
-        assert 0.4 < floor[name] < ceiling[name] < 1
-    total = sum(floor[f"rows_{g}"] for g in ("low", "middle", "high"))
-    assert total == len(ready.market.truth)
 
 
 # The real log
@@ -437,99 +361,3 @@ def fake_log(name: str) -> dict[str, np.ndarray]:
     user = np.repeat(np.arange(30), counts)
     item = np.concatenate([rng.choice(60, c, replace=False) for c in counts])
     return {"user_id": user, "item_id": item, "day": np.r_[np.diff(user) > 0, True].astype(int)}
-
-
-@pytest.fixture
-def amazon_log(monkeypatch) -> None:
-    monkeypatch.setattr(amazon, "read_events", fake_log)
-    monkeypatch.setattr(amazon, "USERS", {"small": 20, "full": 30})
-    monkeypatch.setattr(amazon, "LOG_USERS", 30)
-
-
-def test_users_on_whom_rates_are_set_are_in_no_verdict() -> None:
-    def drawn(scale: str, seeds: tuple[int, ...]) -> set[int]:
-        return {int(u) for seed in seeds for u in amazon.people(Setting(scale, seed, Path(), {}))}
-
-    tuned, judged = drawn("full", (100, 101)), drawn("full", (0, 1, 2, 3, 4))
-    assert len(tuned) + len(judged) == 3_325
-    assert len(tuned) == 832
-    assert not tuned & judged
-    small = amazon.people(Setting("small", 3, Path(), {}))
-    assert len(set(small.tolist())) == 400
-    assert {int(u) for u in small} < judged
-    assert drawn("small", (100, 101)) < tuned
-
-
-def test_a_phone_held_back_is_as_popular_as_its_negatives() -> None:
-    """Most things are bought once or twice, and an event held back is none of training: popularity would point down."""
-    rng = np.random.default_rng(0)
-    trained, tested = rng.integers(0, 3_000, 3_000), rng.integers(0, 3_000, 1_000)
-    one, own = amazon.Bought([], tested, trained, tested), tested[:1]
-    held = tested[tested != own]
-    by_test, by_training = (amazon.negatives(pool, own, 4_000, rng) for pool in (tested, trained))
-    assert not bool((by_test == own).any())
-
-    def told(negatives: np.ndarray) -> float:
-        y = np.r_[np.ones(len(held)), np.zeros(len(negatives))]
-        return auc(y, one.popularity(np.r_[held, negatives]))
-
-    assert told(by_test) == pytest.approx(0.5, abs=0.03)
-    assert told(by_training) < 0.4  # a negative drawn from training always has an event there
-    shares = [float((one.popularity(items) == 0).mean()) for items in (held, by_test)]
-    assert shares == pytest.approx([np.exp(-1)] * 2, abs=0.05)
-    assert one.popularity(np.unique(trained)).sum() == pytest.approx(1)
-
-
-def test_controls_compare_two_arms_that_read_the_same_log() -> None:
-    for recipe, arms in ((mkt.RECIPE, mkt.ARMS), (amazon.RECIPE, amazon.ARMS)):
-        for claim in (*recipe.claims, *recipe.controls):
-            assert arms[claim.arm].independent is arms[claim.baseline].independent is bool(claim.controls)
-
-
-@pytest.mark.usefixtures("amazon_log")
-def test_history_says_nothing_of_the_label_in_the_amazon_rows() -> None:
-    logs = amazon.prepare(Setting("small", 1, Path(), {}))
-    for ready in logs.values():
-        parts = (ready.together, ready.source, ready.target, ready.test)
-        assert [float(p["click"].float().mean()) for p in parts] == pytest.approx([0.5, 0.5, 0.5, 1 / 21])
-        for rows in parts:
-            y = rows["click"]
-            for past in (rows["electronics_item"], rows["cell_phones_item"]):
-                lengths = past.lengths.float()
-                assert lengths[y].mean() == pytest.approx(lengths[~y].mean())
-                known = past.keep(past.values > 0)
-                assert not bool((rows["item_id"][known.rows] == known.values)[y[known.rows]].any())
-    # In the control a user keeps the phones but has the electronics of another.
-    own, other = (
-        {int(u): sorted(h.tolist()) for u, h in zip(r.test["user_id"], history(r, "electronics"), strict=True)}
-        for r in logs.values()
-    )
-    assert len(own) == 20
-    assert sum(own[u] != other[u] for u in own) > 15
-    for name in ("user_id", "cell_phones_id", "click"):
-        assert torch.equal(logs[False].target[name].sort().values, logs[True].target[name].sort().values)
-        assert torch.equal(logs[False].test[name], logs[True].test[name])
-
-
-def history(ready: amazon.Ready, domain: str) -> list[torch.Tensor]:
-    """Each test row's history of a domain."""
-    return list(ready.test[f"{domain}_item"].values.split(ready.test[f"{domain}_item"].lengths.tolist()))
-
-
-@pytest.mark.usefixtures("amazon_log")
-def test_every_arm_of_both_recipes_runs(ready: Ready) -> None:
-    setting = Setting("small", 1, Path(), {}, ("mlp=[8,6,4]", "embedding=2"), ("threads=1", "batch_rows=512"))
-    logs = amazon.prepare(setting)
-    for name in amazon.RECIPE.arms:
-        assert 0 <= amazon.run(name, logs, setting)["auc"] <= 1, name
-    worlds = {False: ready, True: ready}
-    found = {name: mkt.run(name, worlds, setting) for name in mkt.RECIPE.arms}
-    assert all(0 < m["gauc_true"] < 1 for m in found.values())
-    assert found["oracle"]["gauc_true"] == max(m["gauc_true"] for m in found.values())
-    rows = len(ready.market.train["click"])
-    assert found["without_tem"]["train_rows"] == rows  # all rows once, then those of posts once more
-    assert found["mkt"]["train_rows"] == found["without_pdl"]["train_rows"] == rows + len(ready.posts["click"])
-    assert found["mmoe_finetune"]["train_rows"] == found["mkt"]["train_rows"]  # MKT's budget
-    assert found["mmoe_finetune"]["auc_true"] != found["mmoe"]["auc_true"]
-    assert found["finetune"]["train_rows"] == rows
-    assert found["din"]["train_rows"] == len(ready.posts["click"])

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 from torch import nn
 
-from recommend.config import ConfigError, ModelConfig, TrainConfig
-from recommend.data.world import write_world
-from recommend.experiments.recipes.msnet import even_mass, mass, newest_limited, reach
+from recommend.config import ConfigError, ModelConfig
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.features.ragged import Ragged, slice_batch
@@ -21,7 +17,6 @@ from recommend.models.baselines.meta_embedding import MetaEmbedding
 from recommend.models.baselines.mwuf import MWUF
 from recommend.models.msnet import AUX, LIMITED_ROW, MSNet
 from recommend.models.registry import build_model, model_class
-from recommend.training.runs import load_run, plan, train_run
 from tests.recommend import tiny
 
 SMALL = MSNet.Config(
@@ -96,36 +91,6 @@ def test_one_stock_type_never_changes_the_other_ones_interest() -> None:
     torch.testing.assert_close(more_limited[1], deep)
     assert not torch.allclose(more_deep[1], deep)
     assert not torch.allclose(more_limited[0], limited)
-
-
-def test_attention_on_limited_history_sums_to_one_however_large_the_deep_embeddings_are() -> None:
-    """One softmax over both kinds gives limited clicks nothing where deep embeddings are large."""
-    model, data = fresh()
-    din = build_model(FLAGGED, ENCODERS.sizes(), SMALL.model_copy(update={"name": "din", "softmax": True}))
-    limited_of = data["history_single"].values == LIMITED_ROW
-    both = torch.zeros(len(data["item_id"])).index_add(0, data["history_single"].rows, limited_of.float())
-    both = (both > 0) & (both < data["history_single"].lengths)
-
-    def mass() -> tuple[torch.Tensor, torch.Tensor]:
-        s = model.state(data)
-        own = model.encoders["limited"].weights(s.x.matched["item"], s.limited)[:, 0]
-        per_row = torch.zeros(len(data["item_id"])).index_add(0, s.limited.rows, own)
-        x = din.inputs(data)
-        weights = din.attention["item"].weights(x.matched["item"], x.histories["item"])[:, 0]
-        of_din = torch.zeros(len(per_row)).index_add(0, x.histories["item"].rows, weights * limited_of)
-        return per_row, of_din
-
-    deep_rows = ENCODERS.row("item_id", torch.arange(1, 40, 2))
-    with torch.no_grad():
-        ours, theirs = mass()
-        for net in (model, din):
-            net.inputs.tables.tables["item_id"].weight[deep_rows] *= 500
-        ours_after, theirs_after = mass()
-    there = ours > 0
-    torch.testing.assert_close(ours[there], torch.ones_like(ours[there]))
-    torch.testing.assert_close(ours_after, ours)
-    assert float(theirs[both].min()) > 0.1
-    assert float((theirs_after[both] < 0.01).float().mean()) > 0.2  # DIN hears nothing of them there
 
 
 def test_each_part_is_cut_on_its_own() -> None:
@@ -345,37 +310,31 @@ def test_mwufs_new_rows_start_at_the_mean_of_the_warm_ones() -> None:
     torch.testing.assert_close(table[7], table[2:5].mean(0))
 
 
-def test_shares_of_attention_count_histories_with_both_kinds() -> None:
-    """Of [limited, deep, deep], [limited], [] and [limited, limited, deep] two count: (1/3 + 2/3) / 2."""
-    flags = Ragged.of([[2, 1, 1], [2], [], [2, 2, 1]])
-    assert even_mass({"history_single": flags}) == pytest.approx(0.5)
-    ages = Ragged.of([[5.0, 1.0, 2.0], [7.0], [], [9.0, 4.0, 1.0]], torch.float32)
-    newest = newest_limited({"history_single": flags, "history_age_h": ages})
-    assert newest[[0, 1, 3]].tolist() == [5.0, 7.0, 4.0]
-    assert newest[2] != newest[2]
+def test_attention_on_limited_history_sums_to_one_however_large_the_deep_embeddings_are() -> None:
+    """One softmax over both kinds gives limited clicks nothing where deep embeddings are large."""
+    model, data = fresh()
+    din = build_model(FLAGGED, ENCODERS.sizes(), SMALL.model_copy(update={"name": "din", "softmax": True}))
+    limited_of = data["history_single"].values == LIMITED_ROW
+    both = torch.zeros(len(data["item_id"])).index_add(0, data["history_single"].rows, limited_of.float())
+    both = (both > 0) & (both < data["history_single"].lengths)
 
+    def mass() -> tuple[torch.Tensor, torch.Tensor]:
+        s = model.state(data)
+        own = model.encoders["limited"].weights(s.x.matched["item"], s.limited)[:, 0]
+        per_row = torch.zeros(len(data["item_id"])).index_add(0, s.limited.rows, own)
+        x = din.inputs(data)
+        weights = din.attention["item"].weights(x.matched["item"], x.histories["item"])[:, 0]
+        of_din = torch.zeros(len(per_row)).index_add(0, x.histories["item"].rows, weights * limited_of)
+        return per_row, of_din
 
-def test_an_attention_that_sees_deep_clicks_alone_has_no_mass_and_no_reach_on_limited_ones() -> None:
-    model, data = fresh(aux_weight=0.0)
-    whole = reach(model, data)
-    assert 0 < whole < 1
+    deep_rows = ENCODERS.row("item_id", torch.arange(1, 40, 2))
     with torch.no_grad():
-        model.top.layers[0].weight[:, -50:-25] = 0  # what the top reads of the limited part
-    assert reach(model, data) == pytest.approx(0, abs=1e-6)
-    din = build_model(FLAGGED, ENCODERS.sizes(), SMALL.model_copy(update={"name": "din"}))
-    attention = din.attention["item"]
-    attention.weights = lambda target, history, rows=None: torch.ones(len(history.values), 1)
-    assert mass(din, data) == pytest.approx(even_mass(data), abs=1e-5)
-
-
-def test_a_training_run_gives_it_the_stock_types_of_the_history(tmp_path: Path) -> None:
-    """``./ipl recommend train --model msnet``; other models' features, and old runs, stay as they were."""
-    write_world(tmp_path, scale="small", seed=3, knobs={"impressions": 2_000, "users": 20, "days": 6})
-    config = TrainConfig(threads=1)
-    run = plan(tmp_path / "log", SMALL, config, ("click",), test_days=2)
-    assert run.stock
-    assert not plan(tmp_path / "log", SMALL.model_copy(update={"name": "din"}), config, ("click",), 2).stock
-    train_run(tmp_path / "log", run, tmp_path / "run")
-    model, _, _ = load_run(tmp_path / "run", tmp_path / "log")
-    assert isinstance(model, MSNet)
-    assert model.flag == "history_single"
+        ours, theirs = mass()
+        for net in (model, din):
+            net.inputs.tables.tables["item_id"].weight[deep_rows] *= 500
+        ours_after, theirs_after = mass()
+    there = ours > 0
+    torch.testing.assert_close(ours[there], torch.ones_like(ours[there]))
+    torch.testing.assert_close(ours_after, ours)
+    assert float(theirs[both].min()) > 0.1
+    assert float((theirs_after[both] < 0.01).float().mean()) > 0.2  # DIN hears nothing of them there

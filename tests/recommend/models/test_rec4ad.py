@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from functools import cache
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,14 +13,7 @@ from torch.nn import functional
 
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
-from recommend.data.parquet import ParquetStream
-from recommend.data.schema import POLICIES, table_files
-from recommend.experiments.arms import FEATURES as ALL
-from recommend.experiments.recipe import Setting, find_recipe
-from recommend.experiments.recipes import rec4ad as recipe
-from recommend.experiments.setups import disentanglement_probe
-from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import concat_batches, slice_batch
+from recommend.features.feature_map import Feature, FeatureMap, impression_map
 from recommend.metrics.calibration import pcoc
 from recommend.metrics.ranks import auc
 from recommend.models.rec4ad import (
@@ -67,20 +59,7 @@ def two_systems(rows: int, seed: int = 0) -> dict[str, torch.Tensor]:
     return {**whole, "user_id": torch.zeros(2 * rows, dtype=torch.int64)}
 
 
-VERDICT = recipe.ARMS["rec4ad"].parts
 ALIGNED = 9.0  # what the toy needs, whose features 6-9 name the system: the recipe's 0.1 leaves a probe of 0.78
-
-
-@cache
-def learned(align: float = VERDICT.align, decorrelate: float = VERDICT.decorrelate) -> tuple[Rec4Ad, dict]:
-    """A model of the toy with the verdict's weights or others, and rows that it has not seen."""
-    torch.manual_seed(0)
-    parts = dataclasses.replace(VERDICT, align=align, decorrelate=decorrelate)
-    model = Rec4Ad(TOY, {}, TOY_MODEL, parts=parts)
-    rows = two_systems(12_000)
-    train(model, MemoryStream(rows, 512), TrainConfig(epochs=4, learning_rate=4e-3, threads=1))
-    model.eval()
-    return model, two_systems(4_000, seed=1)
 
 
 def probe(z: torch.Tensor, system: torch.Tensor) -> float:
@@ -96,39 +75,6 @@ def representations(model: Rec4Ad, rows: dict) -> tuple[torch.Tensor, torch.Tens
     with torch.no_grad():
         h, invariant = model.encoded(rows)
         return invariant, model.branches[ADS](h, invariant)[1]
-
-
-def test_the_invariant_part_does_not_tell_the_system_and_the_own_part_does() -> None:
-    model, rows = learned(ALIGNED)
-    invariant, own = representations(model, rows)
-    assert probe(invariant, rows["system"]) <= 0.6
-    assert probe(own, rows["system"]) >= 0.85
-    without, _ = learned(0.0)
-    assert probe(representations(without, rows)[0], rows["system"]) > 0.8
-    # It did not collapse to get there: alone it still tells clicks, on rows that the guess was not fitted on.
-    assert probe(invariant, rows["click"]) > 0.65
-
-
-def test_decorrelation() -> None:
-    def between(model: Rec4Ad, rows: dict) -> float:
-        with torch.no_grad():
-            out = model(rows)
-        found = [
-            correlation(out["invariant"][which], out["own"][which]).abs().mean()
-            for which in (rows["system"] == ADS, rows["system"] == ORGANIC)
-        ]
-        return float(torch.stack(found).mean())
-
-    with_it, rows = learned()
-    assert between(with_it, rows) < 0.05
-    assert between(learned(decorrelate=0.0)[0], rows) > 0.4
-
-
-def test_shown_ads_stay_calibrated_with_organic_rows() -> None:
-    model, rows = learned()
-    ads = rows["system"] == ADS
-    found = model.predict(rows)["click"][ads]
-    assert pcoc(rows["click"][ads], found) == pytest.approx(1, abs=0.05)
 
 
 def tiny_model(parts: Parts | None = None) -> tuple[Rec4Ad, dict]:
@@ -287,112 +233,49 @@ def test_doubly_robust_is_right_on_the_mean_whatever_was_imputed() -> None:
     torch.testing.assert_close(sum(chance[i] * gradient(i) for i in range(3)), gradient(None))
 
 
-@pytest.fixture(scope="module")
-def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
-    model, training = ("mlp=[8, 4]", "embedding=4", "attention=[4]"), ("threads=1",)
-    return Setting("small", 7, tmp_path_factory.mktemp("worlds"), tiny.WORLD, model, training)
+@cache
+def learned(align: float = Parts().align, decorrelate: float = Parts().decorrelate) -> tuple[Rec4Ad, dict]:
+    """A model of the toy with the verdict's weights or others, and rows that it has not seen."""
+    torch.manual_seed(0)
+    parts = dataclasses.replace(Parts(), align=align, decorrelate=decorrelate)
+    model = Rec4Ad(TOY, {}, TOY_MODEL, parts=parts)
+    rows = two_systems(12_000)
+    train(model, MemoryStream(rows, 512), TrainConfig(epochs=4, learning_rate=4e-3, threads=1))
+    model.eval()
+    return model, two_systems(4_000, seed=1)
 
 
-@pytest.fixture(scope="module")
-def prepared(setting: Setting) -> recipe.Prepared:
-    return recipe.Prepared(setting)
-
-
-def test_what_is_no_ad_gets_the_bid_of_the_nearest_ad(setting: Setting, prepared: recipe.Prepared) -> None:
-    side = prepared.side("default")
-    log = next(p for p in setting.worlds.iterdir() if p.is_dir()) / "log"
-    names = ["item_id", "category", "bid", "content"]
-    items = concat_batches(list(ParquetStream(table_files(log, "item", 0, side.market.split.train[1]), names, 4096)))
-    shown = concat_batches(list(ParquetStream(side.market.split.files(log, "train"), ["item_id", "is_ad"], 4096)))
-    bid, category = items["bid"].numpy(), items["category"].numpy()
-    content = items["content"].values.reshape(-1, 16).numpy()
-    content = content / np.linalg.norm(content, axis=1, keepdims=True)
-    filled = recipe.filled_bids(log, shown["item_id"], side.market.split.train[1]).numpy()
-    item, is_ad = shown["item_id"].numpy(), shown["is_ad"].numpy()
-    assert (filled > 0).all()
-    np.testing.assert_allclose(filled[is_ad], bid[item[is_ad]])
-    for row in np.flatnonzero((item >= 0) & ~is_ad)[:40]:
-        i = item[row]
-        ads = np.flatnonzero((category == category[i]) & (bid > 0))
-        if bid[i] == 0 and len(ads):
-            assert filled[row] == pytest.approx(bid[ads[np.argmax(content[ads] @ content[i])]])
-    # The fill is no mark of the systems: organic rows have bids as ads have that nobody chose. Those that the policy
-    # chose by their bids have higher ones, which is why the verdict's arms do not read the bid.
-    uniform = side.ads["policy"] == POLICIES.index("uniform")
-    organic = side.organic["log_bid"]
-    apart = {
-        name: auc(torch.arange(len(ads) + len(organic)) < len(ads), torch.cat([ads, organic]))
-        for name, ads in (("drawn", side.ads["log_bid"][uniform]), ("chosen", side.ads["log_bid"][~uniform]))
-    }
-    assert abs(apart["drawn"] - 0.5) < 0.1
-    assert apart["chosen"] > 0.7
-
-
-def test_shown_ads_are_judged_with_the_bid_that_the_log_has(prepared: recipe.Prepared, setting: Setting) -> None:
-    side = prepared.side("default")
-    log = next(p for p in setting.worlds.iterdir() if p.is_dir()) / "log"
-    asked = concat_batches(list(ParquetStream(side.market.split.files(log, "test"), ["item_id", "is_ad"], 4096)))
-    items = concat_batches(list(ParquetStream(table_files(log, "item"), ["item_id", "bid"], 4096)))
-    bid = dict(zip(items["item_id"].tolist(), items["bid"].tolist(), strict=True))
-    ads = asked["is_ad"].bool()
-    expected = [np.log(bid[i]) for i in asked["item_id"][ads].tolist()]
-    np.testing.assert_allclose(side.test["log_bid"][ads].numpy(), expected, rtol=1e-5)
-    assert side.test["log_bid"][ads].std() > 0.1
-
-
-def test_the_arms_of_the_verdict_read_the_same(prepared: recipe.Prepared) -> None:
-    """Other bids change nothing for them; the arm that explains does read the bid."""
-    side = prepared.side("default")
-    named = {a for c in (*recipe.RECIPE.claims, *recipe.RECIPE.controls) for a in (c.arm, c.baseline)}
-    for name in (*named, "rec4ad_bid"):
-        model = recipe.fresh(recipe.ARMS[name], side, prepared.setting)
-        rows = slice_batch(side.test, 0, 50)
-        other = {**rows, "log_bid": rows["log_bid"] + 3}
-        assert torch.equal(recipe.told(model, rows), recipe.told(model, other)) is (name != "rec4ad_bid"), name
-
-
-def test_a_probe_finds_what_tells_the_systems_apart_and_nothing_else() -> None:
-    rng = np.random.default_rng(0)
-    yes = rng.random(4_000) < 0.2
-    x = rng.normal(size=(4_000, 6))
-    assert auc(yes, disentanglement_probe.probe(x, yes)) == pytest.approx(0.5, abs=0.03)
-    x[:, 2] += yes  # two normals one deviation apart: AUC Phi(1 / sqrt 2)
-    assert auc(yes, disentanglement_probe.probe(x, yes)) == pytest.approx(0.76, abs=0.03)
-    model, rows = learned(0.0, 0.0)
-    found = disentanglement_probe.disentanglement(model, rows, 512)
+def test_the_invariant_part_does_not_tell_the_system_and_the_own_part_does() -> None:
+    model, rows = learned(ALIGNED)
     invariant, own = representations(model, rows)
-    assert found["probe"] == pytest.approx(probe(invariant, rows["system"]), abs=0.02)
-    assert found["probe_own"] == pytest.approx(probe(own, rows["system"]), abs=0.02)
-    assert found["spread"] == pytest.approx(float(invariant.std(0).mean()), rel=1e-4)
-    assert found["correlation"] > 0.4
-    assert found["probe_given"] > 0.85
+    assert probe(invariant, rows["system"]) <= 0.6
+    assert probe(own, rows["system"]) >= 0.85
+    without, _ = learned(0.0)
+    assert probe(representations(without, rows)[0], rows["system"]) > 0.8
+    # It did not collapse to get there: alone it still tells clicks, on rows that the guess was not fitted on.
+    assert probe(invariant, rows["click"]) > 0.65
 
 
-def test_systems_are_parted_and_the_channel_is_not_read(prepared: recipe.Prepared) -> None:
-    side = prepared.side("default")
-    assert bool(side.ads["is_ad"].all())
-    assert not bool(side.organic["is_ad"].any())
-    assert set(side.organic["channel"].tolist()) == {0}
-    read = {f.column for f in recipe.READ.features}
-    assert read == {f.column for f in ALL.features} - {"channel"}
-    arm = recipe.Arm(organic=1.0)
-    stream = recipe.rows_to_learn(arm, side, prepared.setting, TrainConfig(batch_rows=64))
-    ads = [int((batch["system"] == ADS).sum()) for batch, _ in stream.with_positions()]
-    rows = [len(batch["click"]) for batch, _ in stream.with_positions()]
-    assert set(ads[:-1]) == {64}
-    assert sum(rows) == pytest.approx(2 * sum(ads), abs=1)
-    assert np.ptp(np.subtract(rows, ads)) <= 1  # organic rows are spread evenly
-    first = slice_batch(stream.columns, 0, 64)
-    assert bool((first["system"] == ADS).all())
+def test_decorrelation() -> None:
+    def between(model: Rec4Ad, rows: dict) -> float:
+        with torch.no_grad():
+            out = model(rows)
+        found = [
+            correlation(out["invariant"][which], out["own"][which]).abs().mean()
+            for which in (rows["system"] == ADS, rows["system"] == ORGANIC)
+        ]
+        return float(torch.stack(found).mean())
+
+    with_it, rows = learned()
+    assert between(with_it, rows) < 0.05
+    assert between(learned(decorrelate=0.0)[0], rows) > 0.4
 
 
-def test_every_arm_runs(setting: Setting, prepared: recipe.Prepared) -> None:
-    found = find_recipe("rec4ad")
-    for arm in found.arms:
-        measures = found.run(arm, prepared, setting)
-        assert np.isfinite(list(measures.values())).all(), arm
-        assert 0 < measures["auc"] < 1
-    assert Path(setting.worlds).exists()
+def test_shown_ads_stay_calibrated_with_organic_rows() -> None:
+    model, rows = learned()
+    ads = rows["system"] == ADS
+    found = model.predict(rows)["click"][ads]
+    assert pcoc(rows["click"][ads], found) == pytest.approx(1, abs=0.05)
 
 
 def test_what_trains_on_a_log_reads_neither_the_channel_nor_the_bid() -> None:
@@ -405,6 +288,6 @@ def test_what_trains_on_a_log_reads_neither_the_channel_nor_the_bid() -> None:
         "test_days": (2, 3),
     }
     run = RunConfig(model=ModelConfig(name="rec4ad"), train=TrainConfig(), **own)
-    found = Rec4Ad.reads(ALL, run)
-    assert {f.column for f in found.features} == {f.column for f in ALL.features} - {"channel"}
+    found = Rec4Ad.reads(impression_map(content=16), run)
+    assert {f.column for f in found.features} == {f.column for f in impression_map(content=16).features} - {"channel"}
     assert not any("bid" in name for name in found.columns)

@@ -11,8 +11,8 @@ from recommend.config import TrainConfig
 from recommend.data.imports.maps import LogMap
 from recommend.data.imports.run import import_log
 from recommend.errors import RecommendError
-from recommend.experiments.evaluation import evaluate_run
 from recommend.models.registry import MODELS, model_config
+from recommend.training.evaluation import evaluate_run
 from recommend.training.runs import labels_of, plan, train_run
 
 LACKING = {

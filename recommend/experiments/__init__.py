@@ -1,1 +1,0 @@
-"""Recipes: one claim each, run over paired seeds."""

@@ -1,1 +1,0 @@
-"""One recipe a file; each names its RECIPE."""

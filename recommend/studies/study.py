@@ -1,0 +1,102 @@
+"""What a study declares: arms, one primary claim, a control that can fail; the engine does the rest."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from recommend.config import ConfigError, ModelConfig, TrainConfig, nearest, sort_changes
+from recommend.world import KNOBS, Knob, WorldConfig
+
+STUDIES = ("msnet", "ecad", "clid", "copr", "rec4ad", "one_epoch", "hdr")
+Measures = Mapping[str, float]
+Settings = tuple[str, ...]
+# Found on seed 100 for every model alike: from tables that start at .01 nothing learns to match in one pass.
+MODEL = ModelConfig(embedding=16, mlp=(128, 64), initial_std=0.3)
+TRAIN = TrainConfig(batch_rows=512, learning_rate=2e-3, threads=1)
+GRID: tuple[Settings, ...] = (("learning_rate=0.002",), ("learning_rate=0.001",), ("learning_rate=0.004",))
+
+
+@dataclass(frozen=True)
+class Claim:
+    """``arm`` beats ``baseline`` in ``measure``; ``lower``: where less is better, as of errors."""
+
+    name: str
+    arm: str
+    baseline: str
+    measure: str
+    lower: bool = False
+
+    def gain(self, arms: Mapping[str, Measures]) -> float:
+        """Of one seed; above 0 is better."""
+        difference = arms[self.arm][self.measure] - arms[self.baseline][self.measure]
+        return -difference if self.lower else difference
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Under which conditions an arm runs; ``settings``: of each arm, ``knob=value`` of model and training."""
+
+    dose: float
+    seed: int
+    settings: Mapping[str, Settings]
+
+    def configs(self, arm: str, *own: str) -> tuple[ModelConfig, TrainConfig]:
+        """Of an arm: what all have, the arm's own, and what was tuned for it."""
+        model, train = sort_changes([*own, *self.settings.get(arm, ())])
+        return MODEL.changed(model), TRAIN.changed([*train, f"seed={self.seed}"])
+
+
+@dataclass(frozen=True)
+class Study:
+    """Attributes:
+    name: of the phenomenon, its knob and the view.
+    claim: the paper's, in a sentence.
+    prepare: folder of a world, setting -> whatever the arms share.
+    run: arm, what was prepared, setting -> measures; the arm ``base`` has ``share`` among them.
+    arms: in the order in which they run; ``trained`` are those with something to tune.
+    control: what must not gain, at the regime, where the method is denied what it feeds on.
+    margin: of equivalence, in the unit of the primary measure: what nobody would miss.
+    sizes: knobs of the world's size; ``rows`` is what ``--rows`` sets.
+    """
+
+    name: str
+    title: str
+    paper: str
+    claim: str
+    prepare: Callable[[Path, Setting], Any]
+    run: Callable[[str, Any, Setting], Measures]
+    arms: tuple[str, ...]
+    trained: tuple[str, ...]
+    base: str
+    primary: Claim
+    secondary: tuple[Claim, ...]
+    control: Claim
+    margin: float
+    unit: str
+    sizes: Mapping[str, float] = field(default_factory=lambda: {"impressions": 500_000})
+    rows: str = "impressions"
+    grid: tuple[Settings, ...] = GRID
+    limits: tuple[str, ...] = ()
+
+    @property
+    def knob(self) -> Knob:
+        """The phenomenon's."""
+        return KNOBS[self.name]
+
+    @property
+    def regime(self) -> float:
+        """The dose at which the claim is judged: the world's default, chosen from the paper's description."""
+        return float(getattr(WorldConfig(), self.knob.name))
+
+
+def find_study(name: str) -> Study:
+    """The study of a name."""
+    if name not in STUDIES:
+        raise ConfigError(f"there is no study '{name}'; {nearest(name, STUDIES)}")
+    study = importlib.import_module(f"recommend.studies.{name}").STUDY
+    assert isinstance(study, Study)
+    return study

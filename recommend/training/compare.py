@@ -1,0 +1,239 @@
+"""Models on the same rows of one log, with paired intervals: which one to take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from scipy import stats
+
+from recommend.config import ConfigError, TrainConfig, nearest
+from recommend.data.parquet import DataError, ParquetStream
+from recommend.data.schema import columns_of, table_files
+from recommend.metrics.calibration import logloss
+from recommend.metrics.jackknife import FEW, LEVEL, Estimate, jackknife
+from recommend.metrics.ranks import auc, gauc
+from recommend.models.registry import MODELS, model_class, model_config
+from recommend.training.run_config import RunConfig
+from recommend.training.runs import (
+    EVALUATED_ROWS,
+    RUN,
+    asked,
+    features_of,
+    labels_of,
+    load_run,
+    plan,
+    read_run,
+    train_run,
+)
+from recommend.training.scoring import predictions
+from recommend.world.oracle import no_oracle
+
+MEASURES: dict[str, Callable[..., float]] = {
+    "auc": lambda y, p, user: auc(y, p),
+    "gauc": gauc,
+    "logloss": lambda y, p, user: logloss(y, p),
+}
+GROUPS = 40  # of users, each of which is left out in turn
+
+
+def compare(
+    log: Path,
+    models: Sequence[str],
+    out: Path,
+    settings: tuple[Sequence[str], Sequence[str]] = ((), ()),
+    seeds: Sequence[int] = (0,),
+    test_days: int = 1,
+    by: str = "user",
+    say: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
+    """Train every model and measure all of them on the days held back; what is trained already is not trained again.
+
+    Args:
+        out: gets one run a model and seed.
+        settings: of all models (``knob=value``), and of their training.
+        by: ``user`` or ``day``: what is left out in turn; differences are paired by it. A model's measures are means
+            over the seeds; the intervals are about the test rows, not about the seeds.
+
+    Returns:
+        ``{label, days, rows, models: {name: {measure: estimate, "auc over FIRST": estimate, ...}}, holm: {name:
+        {"auc over FIRST": p, ...}}}``; ``holm`` holds p-values of the differences, for all models together.
+
+    Raises:
+        ConfigError: an unknown model, or less than two.
+        DataError: a model cannot be trained on this log.
+
+    All of this is found before anything is trained.
+    """
+    arms = planned(log, models, out, settings, seeds, test_days, by)
+    scores: dict[str, list[NDArray[Any]]] = {}
+    table: dict[str, NDArray[Any]] = {}
+    for folder, run in arms:
+        say(f"{run.model.name}, seed {run.train.seed}")
+        with no_oracle():
+            train_run(log, run, folder)
+            p, table = _asked(log, folder)
+        scores.setdefault(run.model.name, []).append(p)
+    run = arms[0][1]
+    groups = table["day"] if by == "day" else table["user"] % GROUPS
+    found = _measured(table["label"].astype(bool), scores, table["user"], groups)
+    return {
+        "label": run.labels[0],
+        "days": list(run.test_days),
+        "rows": len(groups),
+        "by": by,
+        "seeds": list(seeds),
+        "models": found,
+        "holm": _holm(found),
+    }
+
+
+def planned(
+    log: Path,
+    models: Sequence[str],
+    out: Path,
+    settings: tuple[Sequence[str], Sequence[str]],
+    seeds: Sequence[int],
+    test_days: int,
+    by: str,
+) -> list[tuple[Path, RunConfig]]:
+    """The runs of a comparison by folder; arguments and errors as of ``compare``. Nothing is trained yet."""
+    for name in models:
+        if name not in MODELS:
+            raise ConfigError(f"there is no model '{name}'; {nearest(name, list(MODELS))}")
+    if len(set(models)) != len(models) or len(models) < 2:
+        raise ConfigError("name two models or more, each once.")
+    known = [n for name in models for n in model_class(name).Config.model_fields]
+    if strange := next((n for s in settings[0] if (n := s.partition("=")[0]) not in known), None):
+        raise ConfigError(f"none of the models has a knob '{strange}'; {nearest(strange, sorted(set(known)))}")
+    arms, there = [], columns_of(log)
+    for name in models:
+        model = model_config(
+            name, [s for s in settings[0] if s.partition("=")[0] in model_class(name).Config.model_fields]
+        )
+        for seed in seeds:
+            run = plan(log, model, TrainConfig(seed=seed).changed(settings[1]), labels_of(log, name), test_days)
+            folder = out / f"{name}-{seed}"
+            if (folder / RUN).exists() and read_run(folder) != run:
+                raise ConfigError(f"{folder} holds a run on another log, or with other settings; name another folder.")
+            arms.append((folder, run))
+        spec = model_class(name)
+        read = [c for f in features_of(run).features if not f.joined_by for c in f.sources] if not spec.joins() else []
+        if absent := [c for c in (*read, *run.labels, *run.extra, spec.only) if c and c not in there]:
+            raise DataError(f"{name} reads '{absent[0]}', which the log does not have; leave {name} out.")
+    goals = {name: (labels_of(log, name)[0], model_class(name).only) for name in models}
+    other = next((n for n in models if goals[n] != goals[models[0]]), None)
+    if other is not None:
+        both = [
+            (n, goals[n][0], f"rows with '{goals[n][1]}'" if goals[n][1] else "all rows") for n in (models[0], other)
+        ]
+        said = " and ".join(f"{name} predicts '{label}' of {of}" for name, label, of in both)
+        raise ConfigError(f"{said}; compare them apart.")
+    _groups(log, arms[0][1], by)
+    return arms
+
+
+def _groups(log: Path, run: RunConfig, by: str) -> None:
+    """Raises:
+    ConfigError: the rows held back give no intervals.
+    """
+    files = table_files(log, "impression", *run.test_days)
+    if not files:
+        raise DataError(f"{log} has no rows of the days {run.test_days[0]}..{run.test_days[1]}.")
+    column = "day" if by == "day" else features_of(run).group
+    if len({v for f in files for v in pq.read_table(f, columns=[column])[column].unique().to_pylist()}) < 2:
+        raise ConfigError(f"the rows held back are of one {by}, so that there are no intervals; hold back more days.")
+
+
+def _asked(log: Path, folder: Path) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
+    """Predictions of a run's first label on the test days; the label, users as ranks, days."""
+    model, encode, split = load_run(folder, log)
+    f, of = model.features, model_class(read_run(folder).model.name).only
+    files = table_files(log, "impression", *split.test)
+    columns = list(dict.fromkeys([*f.columns, "day", *([of] if of else [])]))
+    rows = asked(ParquetStream(files, columns, EVALUATED_ROWS), of)
+    found = predictions(model, rows, encode, [f.labels[0], f.group, "day"])
+    if not found:
+        raise DataError(f"{log} has no rows of the days {split.test[0]}..{split.test[1]}.")
+    user = np.unique(found[f.group], return_inverse=True)[1]
+    return found[f"p_{f.labels[0]}"], {"label": found[f.labels[0]], "user": user, "day": found["day"]}
+
+
+def _measured(
+    y: NDArray[Any], scores: dict[str, list[NDArray[Any]]], user: NDArray[Any], groups: NDArray[Any]
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Every measure of every model, and its difference from the first model's, with intervals."""
+    masks = [np.ones(len(y), dtype=bool), *(groups != g for g in np.unique(groups))]
+
+    def values(name: str, measure: Callable[..., float]) -> NDArray[Any]:
+        """(1 + groups,) of all rows, and without each group."""
+        return np.array([np.mean([measure(y[m], p[m], user[m]) for p in scores[name]]) for m in masks])
+
+    def estimate(v: NDArray[Any]) -> dict[str, float]:
+        return asdict(jackknife(v[0], v[1:]))
+
+    first = next(iter(scores))
+    base = {n: values(first, measure) for n, measure in MEASURES.items()}
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for name in scores:
+        own = {n: values(name, measure) for n, measure in MEASURES.items()} if name != first else base
+        found[name] = {n: estimate(v) for n, v in own.items()}
+        if name != first:
+            found[name] |= {f"{n} over {first}": estimate(own[n] - base[n]) for n in MEASURES}
+    return found
+
+
+def _holm(found: dict[str, dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
+    """p-values of the differences of each measure, by Holm for as many models as are compared with the first."""
+    told: dict[str, dict[str, float]] = {}
+    names = list(found)[1:]
+    for measure in [n for n in found[names[0]] if " over " in n]:
+        p = {name: _p(found[name][measure]) for name in names}
+        highest = 0.0
+        for rank, name in enumerate(sorted(names, key=p.__getitem__)):
+            highest = max(highest, min(1.0, p[name] * (len(names) - rank)))
+            told.setdefault(name, {})[measure] = highest
+    return told
+
+
+def _p(e: dict[str, float]) -> float:
+    """Of a difference that is none, by the t-distribution of its interval."""
+    half, free = (e["high"] - e["low"]) / 2, e["groups"] - 1
+    if not half > 0:
+        return 0.0 if e["value"] else 1.0
+    return float(2 * stats.t.sf(abs(e["value"]) / half * stats.t.ppf((1 + LEVEL) / 2, free), free))
+
+
+def rows(found: dict[str, Any]) -> list[str]:
+    """The table, as Markdown."""
+    first = next(iter(found["models"]))
+    lines = [
+        f"| model | {' | '.join(MEASURES)} | auc over {first} | gauc over {first} |",
+        "|---" * (len(MEASURES) + 3) + "|",
+    ]
+    for name, measures in found["models"].items():
+        cells = [_cell(Estimate(**measures[n])) for n in MEASURES]
+        over = [measures.get(f"{n} over {first}") for n in ("auc", "gauc")]
+        cells += ["" if e is None else _cell(Estimate(**e), "+") for e in over]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    groups, seeds = found["models"][first]["auc"]["groups"], len(found["seeds"])
+    many = f"the mean of {seeds} seeds" if seeds > 1 else "one seed"
+    lines.append(
+        f"Intervals: 95 %, of the test rows ({found['by']}s left out in turn) for {many}; how much other seeds or "
+        "other training days would change is not in them."
+    )
+    sure = [n for n, p in found["holm"].items() if p[f"auc over {first}"] < 1 - LEVEL]
+    told = ", ".join(f"{n} (p {found['holm'][n][f'auc over {first}']:.1g})" for n in sure)
+    lines.append(f"AUC differs from that of {first} for all models together (Holm, 5 %): {told or 'none'}.")
+    if groups < FEW:
+        lines.append(f"The intervals rest on {groups} groups ({found['by']}s) only: take them for rough ones.")
+    return lines
+
+
+def _cell(e: Estimate, sign: str = "") -> str:
+    return f"{e.value:{sign}.4f} [{e.low:{sign}.4f}, {e.high:{sign}.4f}]"

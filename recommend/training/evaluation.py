@@ -1,0 +1,54 @@
+"""A trained run on the days that were held back, beside popularity and, in a simulated world, the oracle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recommend.data.parquet import DataError, ParquetStream
+from recommend.data.schema import table_files
+from recommend.metrics.lists import normalised_regret
+from recommend.metrics.report import measures
+from recommend.models.registry import model_class
+from recommend.training.runs import EVALUATED_ROWS, asked, load_run, read_run
+from recommend.training.scoring import predictions
+from recommend.training.trainer import computing
+from recommend.world.oracle import FOLDER, no_oracle, open_oracle
+
+
+def evaluate_run(folder: Path, log: Path, device: str = "cpu") -> dict[str, Any]:
+    """Measures of each prediction, and of the oracle where there is one: ``{days, rows, measures: {name: {...}}}``."""
+    model, encode, split = load_run(folder, log)
+    computing(device)
+    model.to(device)
+    files = table_files(log, "impression", *split.test)
+    if not files:
+        raise DataError(f"{log} has no rows of the days {split.test[0]}..{split.test[1]}, on which this run is tested.")
+    keep = list(dict.fromkeys([*model.features.labels, model.features.group, "impression_id", "request_id"]))
+    of = model_class(read_run(folder).model.name).only
+    columns = list(dict.fromkeys([*model.features.columns, *keep, *([of] if of else [])]))
+    with no_oracle():
+        table = predictions(model, asked(ParquetStream(files, columns, EVALUATED_ROWS), of), encode, keep)
+    if not table:
+        raise DataError(f"{log} has no rows with '{of}' of the days {split.test[0]}..{split.test[1]}.")
+    group = table[model.features.group]
+    found: dict[str, dict[str, float]] = {}
+    for name, (label, given) in model.measured().items():
+        rows = np.ones(len(group), dtype=bool) if given is None else table[given].astype(bool)
+        found[name] = measures(table[label][rows], table[f"p_{name}"][rows], group[rows])
+    if (log.parent / FOLDER / "impression").is_dir() and "p_click" in table:
+        days = [f.parent.name for f in files]
+        truth = np.concatenate([open_oracle(log.parent, f"impression/{d}")["p_click_without_page"] for d in days])
+        first = next(iter(ParquetStream(files[:1], ["impression_id"], 1)))["impression_id"]
+        truth = truth[table["impression_id"] - int(first[0])]  # impressions are numbered in the order of the files
+        found["oracle of click"] = measures(table["click"], truth, group)
+        for name, p in (("click", table["p_click"]), ("oracle of click", truth)):
+            found[name]["regret"] = normalised_regret(truth, p, table["request_id"])
+    return {"days": list(split.test), "rows": len(group), "measures": found}
+
+
+def line(measures: dict[str, float]) -> str:
+    """Measures on one line."""
+    return ", ".join(f"{name} {value:.4g}" for name, value in measures.items())
