@@ -20,7 +20,7 @@ from recommend.cascade.registry import Loaded
 from recommend.cascade.request import DAY_MS, HOUR_MS, VIDEO, Moment
 from recommend.cascade.visitors import Past, PastPost, Visitor
 from recommend.data.schema import ENTITIES
-from recommend.features.ragged import Column, Ragged
+from recommend.features.ragged import Column, Repeated
 
 ROLE = "posts"
 POST_SLOTS = (9, 16)  # 0-based places of the posts on a page: a tenth of a page of 20
@@ -174,9 +174,9 @@ def post_columns(posts: Sequence[Post], visitor: Visitor, moment: Moment, size: 
     out |= {name: torch.tensor(values, dtype=torch.int64) for name, values in own.items()}
     out |= {"item_age_h": torch.tensor(age, dtype=torch.float32), "content": torch.from_numpy(content).float()}
     for name, values in past.items():
-        out[name] = _repeated(torch.tensor(values, dtype=torch.int64), count)
+        out[name] = Repeated(torch.tensor(values, dtype=torch.int64), count)
     for name, rows in vectors.items():
-        out[name] = _repeated(torch.from_numpy(np.stack(rows) if rows else np.zeros((0, size))).float(), count)
+        out[name] = Repeated(torch.from_numpy(np.stack(rows) if rows else np.zeros((0, size))).float(), count)
     return out
 
 
@@ -194,8 +194,3 @@ def made_up(loaded: Loaded, count: int = 64) -> dict[str, Column]:
     visitor = Visitor(0, deque(things))
     visitor.posts.extend(PastPost(p.post_id, p.author_id, p.category, moment.time_ms, p.content) for p in posts[:4])
     return post_columns(posts, visitor, moment, size)
-
-
-def _repeated(values: torch.Tensor, count: int) -> Ragged:
-    lengths = torch.full((count,), len(values), dtype=torch.int64)
-    return Ragged(values.repeat(count, *([1] * (values.dim() - 1))), lengths)

@@ -15,7 +15,7 @@ from torch import Tensor
 from recommend.cascade.catalog import Catalog
 from recommend.cascade.visitors import Visitor
 from recommend.data.schema import CHANNELS
-from recommend.features.ragged import Column, Ragged
+from recommend.features.ragged import Column, Repeated
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -81,13 +81,8 @@ def histories(visitor: Visitor, moment: Moment, count: int, content: int) -> dic
         "history_age_h": torch.tensor([(moment.time_ms - p.time_ms) / HOUR_MS for p in past], dtype=torch.float32),
         "history_content": torch.from_numpy(vectors),
     }
-    lengths = torch.full((count,), len(past), dtype=torch.int64)
-    repeated: dict[str, Column] = {
-        name: Ragged(v.repeat(count, *([1] * (v.dim() - 1))), lengths) for name, v in values.items()
-    }
-    read = torch.tensor([p.post_id for p in visitor.posts], dtype=torch.int64)
-    repeated["history_post"] = Ragged(read.repeat(count), torch.full((count,), len(read), dtype=torch.int64))
-    return repeated
+    values["history_post"] = torch.tensor([p.post_id for p in visitor.posts], dtype=torch.int64)
+    return {name: Repeated(v, count) for name, v in values.items()}
 
 
 def _ids(values: np.ndarray) -> Tensor:

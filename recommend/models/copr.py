@@ -29,7 +29,7 @@ from recommend.losses.alignment import distil
 from recommend.losses.listwise import listnet
 from recommend.losses.pairwise import ranknet
 from recommend.losses.pointwise import bce
-from recommend.models.base import Logits, label
+from recommend.models.base import Logits, evaluating, label
 from recommend.models.baselines.two_tower import TwoTower
 
 LIMIT = 2.0  # log alpha stays within +-2: an ad's score changes by a factor of 7.4 at most
@@ -201,12 +201,8 @@ class COPR(TwoTower):
     @torch.no_grad()
     def rank_score(self, batch: Batch, bid: Tensor) -> Tensor:
         """(rows,) log of what the pre-ranking stage orders by: ``alpha p b`` (eq. 5), in evaluation mode."""
-        training = self.training
-        self.eval()
-        try:
+        with evaluating(self):
             out = self(batch)
-        finally:
-            self.train(training)
         return functional.logsigmoid(out[self.features.labels[0]]) + out["log_alpha"] + log_bid(bid)
 
     def predicted(self, batch: Batch) -> dict[str, Tensor]:
