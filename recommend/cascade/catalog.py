@@ -197,3 +197,17 @@ def smoothed_rate(catalog: Catalog, rows: np.ndarray) -> np.ndarray:
     shown, clicked = catalog.get("impressions", live).sum(), catalog.get("clicks", live).sum()
     mean = (clicked + 1.0) / (shown + PRIOR)
     return (catalog.get("clicks", rows) + PRIOR * mean) / (catalog.get("impressions", rows) + PRIOR)
+
+
+def distinct(rows: np.ndarray) -> np.ndarray:
+    """The rows of the catalogue among (n,) rows, each once, ascending; for small numbers faster than ``np.unique``."""
+    return np.flatnonzero(np.bincount(rows)) if len(rows) else rows
+
+
+def among(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """(n,) which of the rows of the catalogue are among the others."""
+    if not len(rows) or not len(others):
+        return np.zeros(len(rows), np.bool_)
+    there = np.zeros(max(int(rows.max()), int(others.max())) + 1, np.bool_)
+    there[others] = True
+    return there[rows]

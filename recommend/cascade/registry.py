@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,10 +51,10 @@ class Loaded:
     model: Ranker
     encoders: Encoders
     manifest: dict[str, Any]
-    program: Callable[[Batch], dict[str, Tensor]] | None = None
+    program: Callable[[Batch], Mapping[str, Tensor]] | None = None
 
     @torch.inference_mode()
-    def __call__(self, raw: Batch) -> dict[str, Tensor]:
+    def __call__(self, raw: Batch) -> Mapping[str, Tensor]:
         """(n,) probabilities by task, of the raw columns of one visitor's request."""
         return self.program(raw) if self.program is not None else self.model.predict(self.encoders(raw))
 

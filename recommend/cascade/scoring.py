@@ -14,7 +14,7 @@ from recommend.cascade.health import sample
 from recommend.cascade.knowledge import Knowledge, Known
 from recommend.cascade.posts import ROLE as POSTS
 from recommend.cascade.posts import Post, Posts, post_columns
-from recommend.cascade.program import traced
+from recommend.cascade.program import with_program
 from recommend.cascade.registry import PROMOTION, ROLES, Loaded, Registry
 from recommend.cascade.request import ADS, FEED, Moment, columns
 from recommend.cascade.visitors import Visitor
@@ -83,7 +83,7 @@ class Models:
                 if found is None:
                     self._loaded.pop(role, None)
                 else:
-                    self._loaded[role] = traced(found, sample(found))
+                    self._loaded[role] = with_program(found, sample(found))
                 if (found.version if found else "") != (have.version if have else ""):
                     changed.append(role)
             if day is not None:
@@ -101,7 +101,7 @@ class Models:
             self._copy = None
         elif self._copy is None or self._copy.version != wanted:
             found, problem = registry.check(PROMOTION, wanted)
-            self._copy = traced(found, sample(found)) if found is not None else None
+            self._copy = with_program(found, sample(found)) if found is not None else None
             if problem:
                 registry.note("failed", PROMOTION, wanted, problem)
                 registry.note("rolled back", "conversion", base.version, f"from promotion {wanted}")

@@ -52,11 +52,11 @@ class TargetAttention(nn.Module):
 
     def of_one(self, target: Tensor, past: Tensor) -> Tensor:
         """(rows, width) interests of one visitor, whose (length, width) history is the same beside every target."""
+        # With h fixed, W1 t + W3 t + W4 (t * h) is linear in t: one product for all pairs, none of which is written out.
         w1, w2, w3, w4 = self.first.weight.chunk(4, dim=1)
-        of_target = functional.linear(target, w1 + w3, self.first.bias)
-        of_past = functional.linear(past, w2 - w3)
-        pairs = functional.linear(target[:, None] * past, w4)
-        hidden = (pairs + of_target[:, None] + of_past).flatten(0, 1)
+        weight = (w1 + w3 + w4 * past[:, None]).flatten(0, 1)
+        bias = functional.linear(past, w2 - w3, self.first.bias).flatten()
+        hidden = functional.linear(target, weight, bias).view(-1, self.first.out_features)
         scores = self.rest(self.act(hidden)).view(target.shape[0], past.shape[0])
         return (scores.softmax(1) if self.softmax else scores) @ past
 
