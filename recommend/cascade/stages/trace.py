@@ -27,13 +27,10 @@ class Trace:
 
     def __call__(self, page: PageState) -> None:
         """Fill ``page.slate``."""
-        lines = _Lines(page, self.catalog)
+        lines = _Lines(page, self.catalog, self.explained)
         of_items, of_posts = around(len(page.places), slots(page.size, len(page.posts)))
         posts = tuple(replace(post, position=n) for post, n in zip(page.posts, of_posts, strict=True))
         shown = tuple(lines.line(p.candidate, n, p.reason) for n, p in zip(of_items, page.places, strict=True))
-        on_page = {place.candidate for place in page.places}
-        others = [int(i) for i in np.argsort(-page.score, kind="stable") if int(i) not in on_page][: self.explained]
-        fell = tuple(lines.line(i, None, lines.why_not(i)) for i in others)
         counts = {
             "live": len(self.catalog),
             "candidates": len(page.rows),
@@ -45,12 +42,11 @@ class Trace:
             user_id=page.visitor.user_id,
             moment=page.moment,
             page=shown,
-            fell=fell,
+            explained=lines,
             counts=counts,
             ms=page.ms,
             models=models,
             degraded=degraded,
-            ranked=lines.considered(),
             posts=posts,
         )
 
@@ -58,8 +54,8 @@ class Trace:
 class _Lines:
     """Lines of the trace for one page. What all of them read is turned into plain numbers at once."""
 
-    def __init__(self, page: PageState, catalog: Catalog) -> None:
-        self.page = page
+    def __init__(self, page: PageState, catalog: Catalog, explained: int) -> None:
+        self.page, self.explained = page, explained
         self.rank, pre_rank = _ranks(page.score), _ranks(page.pre_score)
         self.ids = catalog.get("item_id", page.ranked)
         columns = {
@@ -98,6 +94,14 @@ class _Lines:
             policy=self.chooser if reason == "ad" else "organic",
             propensity=propensity,
             **{name: values[i] for name, values in self.facts.items()},
+        )
+
+    def fell(self) -> tuple[Shown, ...]:
+        """The best ranked items that are not on the page."""
+        on_page = {place.candidate for place in self.page.places}
+        order = np.argsort(-self.page.score, kind="stable").tolist()
+        return tuple(
+            self.line(i, None, self.why_not(i)) for i in [i for i in order if i not in on_page][: self.explained]
         )
 
     def why_not(self, i: int) -> str:
