@@ -1,5 +1,5 @@
-"""Models and their encoders as programs for one visitor's request: a call runs from raw columns to probabilities without
-returning to Python between two steps, and without its lock, so that two pages are computed on two cores.
+"""Models with their encoders as programs for one visitor's request: a call runs from raw columns to probabilities
+without returning to Python between two steps, and without its lock, so that two pages are computed on two cores.
 
 A program is traced (TorchScript) when a model is loaded, and compared with the model on other sizes than those it was
 traced with. A model that cannot be traced, or then says anything else, is asked layer by layer.

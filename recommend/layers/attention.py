@@ -52,7 +52,7 @@ class TargetAttention(nn.Module):
 
     def of_one(self, target: Tensor, past: Tensor) -> Tensor:
         """(rows, width) interests of one visitor, whose (length, width) history is the same beside every target."""
-        # With h fixed, W1 t + W3 t + W4 (t * h) is linear in t: one product for all pairs, none of which is written out.
+        # With h fixed, W1 t + W3 t + W4 (t * h) is linear in t: one product for all pairs.
         w1, w2, w3, w4 = self.first.weight.chunk(4, dim=1)
         weight = (w1 + w3 + w4 * past[:, None]).flatten(0, 1)
         bias = functional.linear(past, w2 - w3, self.first.bias).flatten()

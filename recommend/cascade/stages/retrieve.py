@@ -16,6 +16,7 @@ from recommend.cascade.page import Exposure, FeedConfig, PageState
 from recommend.cascade.request import HOUR_MS
 from recommend.cascade.visitors import Visitor
 
+EXACT = 100_000  # live things up to which one product with all of them is faster than walking the index
 Source = Callable[[Visitor, int, int], np.ndarray]  # visitor, moment in ms, how many -> rows
 
 
@@ -132,6 +133,8 @@ class Sources:
         taste = visitor.taste()
         if taste is None:
             return np.empty(0, np.int64)
+        if len(self.catalog) <= EXACT:
+            return self.catalog.nearest(taste, count)
         return self.catalog.rows(self.neighbours.find(taste, count))
 
     def _category(self, visitor: Visitor, time_ms: int, count: int) -> np.ndarray:
