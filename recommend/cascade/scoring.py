@@ -83,7 +83,8 @@ class Models:
                 if found is None:
                     self._loaded.pop(role, None)
                 else:
-                    self._loaded[role] = with_program(found, sample(found))
+                    # Of a pre-ranking model vectors are asked for, and no probabilities.
+                    self._loaded[role] = found if role == "pre_ranking" else with_program(found, sample(found))
                 if (found.version if found else "") != (have.version if have else ""):
                     changed.append(role)
             if day is not None:

@@ -111,7 +111,8 @@ class PreRanker:
         """All vectors anew."""
         loaded, state = self.models.get("pre_ranking"), None
         if loaded is not None and isinstance(loaded.model, TwoTower):
-            empty, ask = np.zeros((0, loaded.model.config.tower), np.float32), pre_ranking(loaded, sample(loaded))
+            old, empty = self._state, np.zeros((0, loaded.model.config.tower), np.float32)
+            ask = old.ask if old is not None and old.loaded is loaded else pre_ranking(loaded, sample(loaded))
             state = _Vectors(loaded, ask, empty, np.zeros(0, bool), moment.time_ms)
             state.fill(self.catalog, self.catalog.live(), moment)
         with self._lock:
