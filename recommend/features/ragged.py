@@ -129,12 +129,12 @@ class Repeated(Ragged):
         return self.count
 
     @property
-    def values(self) -> Tensor:  # type: ignore[override]
+    def values(self) -> Tensor:
         """(count * length, ...) for whoever reads them row by row."""
         return self.one.repeat(self.count, *([1] * (self.one.dim() - 1)))
 
     @property
-    def lengths(self) -> Tensor:  # type: ignore[override]
+    def lengths(self) -> Tensor:
         return torch.full((self.count,), self.one.shape[0], dtype=torch.int64, device=self.one.device)
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Repeated:
