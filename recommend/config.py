@@ -113,14 +113,17 @@ def sort_changes(settings: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, .
     """``knob=value`` settings of the model (which says itself what it has), and those of the training.
 
     Raises:
-        ConfigError: no setting, or a value that training cannot have.
+        ConfigError: no setting, a slip in a name of the training's, or a value that it cannot have.
     """
+    names = [n for n in TrainConfig.model_fields if n != "seed"]
     model, train = [], []
     for setting in settings:
         name, separator, _ = setting.partition("=")
         if not separator:
             raise ConfigError(f"'{setting}' is no setting; write knob=value.")
-        (train if name in TrainConfig.model_fields and name != "seed" else model).append(setting)
+        if name == "seed" or (name not in names and difflib.get_close_matches(name, names, cutoff=0.8)):
+            raise ConfigError(f"there is no knob '{name}'; {nearest(name, names)}")
+        (train if name in names else model).append(setting)
     TrainConfig().changed(train)
     return tuple(model), tuple(train)
 

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from recommend.cascade.catalog import Catalog
@@ -120,7 +119,6 @@ def _pre_cut(page: PageState) -> float | None:
     return float(through.min()) if len(through) else None
 
 
-@torch.inference_mode()
 def moves(
     models: Models, catalog: Catalog, rows: Sequence[int] | np.ndarray, among: np.ndarray, visitor: Visitor,
     moment: Moment,
@@ -165,7 +163,7 @@ def _without(
             assert isinstance(mine, Tensor)
             assert isinstance(other, Tensor)
             mine[n * size : (n + 1) * size] = other
-    found = loaded.model.predict(loaded.encoders(models.knowledge.add(loaded, raw).columns))["click"]
+    found = loaded(models.knowledge.add(loaded, raw).columns)["click"]
     means = found.double().numpy().reshape(len(groups), size).mean(1)
     return dict(zip(groups, means.tolist(), strict=True))
 
@@ -174,4 +172,4 @@ def _predict(
     models: Models, loaded: Loaded, catalog: Catalog, rows: np.ndarray, visitor: Visitor, moment: Moment
 ) -> np.ndarray:
     known = models.knowledge.add(loaded, columns(catalog, rows, visitor, as_known(loaded, moment), FEED))
-    return loaded.model.predict(loaded.encoders(known.columns))["click"].double().numpy()
+    return loaded(known.columns)["click"].double().numpy()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import torch
 
 from recommend.cascade.catalog import Catalog, Item
 from recommend.cascade.page import FeedConfig, PageState, Slate, Stage
@@ -47,7 +48,8 @@ class Feed:
             Mix(self.catalog, self.posts, models, self.config.exposure, rng),
             Trace(self.catalog, self.config.explained),
         )
-        self._workers = ThreadPoolExecutor(self.config.at_once, thread_name_prefix="feed")
+        # A page is computed on one core: the others make the next ones.
+        self._workers = ThreadPoolExecutor(self.config.at_once, "feed", torch.set_num_threads, (1,))
 
     def close(self) -> None:
         """Let the workers go."""

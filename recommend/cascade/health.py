@@ -27,10 +27,7 @@ def healthy(loaded: Loaded) -> str:
     """What is wrong with a model on made-up things (or posts) and a made-up visitor; empty when nothing is."""
     if loaded.role == "pre_ranking" and not isinstance(loaded.model, TwoTower):
         return "it gives no vectors of visitors and things, by which pre-ranking works"
-    raw = SAMPLES.get(loaded.role, _things)(loaded)
-    batch = loaded.encoders(without(loaded, raw).columns)
-    with torch.inference_mode():
-        found = loaded.model.predict(batch)
+    found = loaded(sample(loaded))
     wanted = SAYS.get(loaded.role, ("click",))
     if not set(wanted) & set(found):
         return f"it says nothing of {' or '.join(wanted)}"
@@ -44,6 +41,11 @@ def healthy(loaded: Loaded) -> str:
         if float(values.mean()) > HIGHEST_MEAN:
             return f"its mean probability of {task} is {float(values.mean()):.2f}"
     return ""
+
+
+def sample(loaded: Loaded) -> dict[str, Column]:
+    """Raw columns of a made-up request: ``ROWS`` things (or posts) for a visitor with ``CLICKS`` clicks."""
+    return without(loaded, SAMPLES.get(loaded.role, _things)(loaded)).columns
 
 
 def _things(loaded: Loaded) -> dict[str, Column]:

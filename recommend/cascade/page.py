@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -123,6 +124,16 @@ class Ranked:
     shown: np.ndarray
 
 
+class Explained(Protocol):
+    """What was known when a page was made, from which the lines that few read are written when they are asked for."""
+
+    def fell(self) -> tuple[Shown, ...]:
+        """The best ranked items that are not on the page."""
+
+    def considered(self) -> Ranked:
+        """All ranked items."""
+
+
 @dataclass(frozen=True)
 class Slate:
     """A page and its trace. ``counts`` and ``ms`` go by stage; ``models`` says what scored, by role."""
@@ -130,13 +141,22 @@ class Slate:
     user_id: int
     moment: Moment
     page: tuple[Shown, ...]
-    fell: tuple[Shown, ...]
+    explained: Explained
     counts: dict[str, int]
     ms: dict[str, float]
     models: dict[str, str]
     degraded: tuple[str, ...]
-    ranked: Ranked
     posts: tuple[ShownPost, ...] = ()
+
+    @cached_property
+    def fell(self) -> tuple[Shown, ...]:
+        """The best ranked items that are not on the page."""
+        return self.explained.fell()
+
+    @cached_property
+    def ranked(self) -> Ranked:
+        """All ranked items."""
+        return self.explained.considered()
 
 
 @dataclass

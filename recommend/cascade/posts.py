@@ -17,10 +17,10 @@ import torch
 
 from recommend.cascade.catalog import PRIOR
 from recommend.cascade.registry import Loaded
-from recommend.cascade.request import DAY_MS, HOUR_MS, VIDEO, Moment
+from recommend.cascade.request import DAY_MS, HOUR_MS, VIDEO, Moment, stacked
 from recommend.cascade.visitors import Past, PastPost, Visitor
 from recommend.data.schema import ENTITIES
-from recommend.features.ragged import Column, Ragged
+from recommend.features.ragged import Column, Repeated
 
 ROLE = "posts"
 POST_SLOTS = (9, 16)  # 0-based places of the posts on a page: a tenth of a page of 20
@@ -153,15 +153,13 @@ def post_columns(posts: Sequence[Post], visitor: Visitor, moment: Moment, size: 
         "user_id": visitor.user_id, "age_group": 0, "city": 0, "hour": moment.hour, "promotion": moment.promotion,
         "entity": POST, "item_id": -1, "condition": 0, "price_bucket": 0, "single": 0, "channel": VIDEO,
     }  # fmt: skip
-    own = {
-        "post_id": [p.post_id for p in posts],
-        "seller_id": [p.author_id for p in posts],
-        "category": [p.category for p in posts],
-        "topic": [p.topic for p in posts],
-        "length_step": [math.floor(2 * math.log(max(p.length, 1))) for p in posts],
-    }
-    age = [max(moment.time_ms - p.created_ms, 0) / HOUR_MS for p in posts]
-    content = np.stack([p.content for p in posts]) if posts else np.zeros((0, size))
+    of_post = [
+        (p.post_id, p.author_id, p.category, p.topic, math.floor(2 * math.log(max(p.length, 1))), p.created_ms)
+        for p in posts
+    ]
+    numbers = np.array(of_post, np.int64).reshape(-1, 6).T.copy()
+    age = np.maximum(moment.time_ms - numbers[5], 0) / HOUR_MS
+    names = ("post_id", "seller_id", "category", "topic", "length_step")
     things, read = list(visitor.history), list(visitor.posts)
     past = {
         "item_category": [p.category for p in things],
@@ -171,12 +169,13 @@ def post_columns(posts: Sequence[Post], visitor: Visitor, moment: Moment, size: 
     }
     vectors = {"item_content": [p.content for p in things], "post_content": [p.content for p in read]}
     out: dict[str, Column] = {name: torch.full((count,), value, dtype=torch.int64) for name, value in same.items()}
-    out |= {name: torch.tensor(values, dtype=torch.int64) for name, values in own.items()}
-    out |= {"item_age_h": torch.tensor(age, dtype=torch.float32), "content": torch.from_numpy(content).float()}
+    out |= {name: torch.from_numpy(values) for name, values in zip(names, numbers[:5], strict=True)}
+    content = torch.from_numpy(stacked([p.content for p in posts], size)).float()
+    out |= {"item_age_h": torch.from_numpy(age.astype(np.float32)), "content": content}
     for name, values in past.items():
-        out[name] = _repeated(torch.tensor(values, dtype=torch.int64), count)
+        out[name] = Repeated(torch.tensor(values, dtype=torch.int64), count)
     for name, rows in vectors.items():
-        out[name] = _repeated(torch.from_numpy(np.stack(rows) if rows else np.zeros((0, size))).float(), count)
+        out[name] = Repeated(torch.from_numpy(stacked(rows, size)).float(), count)
     return out
 
 
@@ -194,8 +193,3 @@ def made_up(loaded: Loaded, count: int = 64) -> dict[str, Column]:
     visitor = Visitor(0, deque(things))
     visitor.posts.extend(PastPost(p.post_id, p.author_id, p.category, moment.time_ms, p.content) for p in posts[:4])
     return post_columns(posts, visitor, moment, size)
-
-
-def _repeated(values: torch.Tensor, count: int) -> Ragged:
-    lengths = torch.full((count,), len(values), dtype=torch.int64)
-    return Ragged(values.repeat(count, *([1] * (values.dim() - 1))), lengths)

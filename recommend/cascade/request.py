@@ -15,7 +15,7 @@ from torch import Tensor
 from recommend.cascade.catalog import Catalog
 from recommend.cascade.visitors import Visitor
 from recommend.data.schema import CHANNELS
-from recommend.features.ragged import Column, Ragged
+from recommend.features.ragged import Column, Repeated
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -73,21 +73,20 @@ def columns(catalog: Catalog, rows: np.ndarray, visitor: Visitor, moment: Moment
 def histories(visitor: Visitor, moment: Moment, count: int, content: int) -> dict[str, Column]:
     """The visitor's clicks as ragged columns, the same for each of ``count`` rows."""
     past = list(visitor.history)
-    vectors = np.stack([p.content for p in past]) if past else np.zeros((0, content), np.float32)
     values = {
         "history_item": torch.tensor([p.item_id for p in past], dtype=torch.int64),
         "history_category": torch.tensor([p.category for p in past], dtype=torch.int64),
         "history_single": torch.tensor([int(p.single) for p in past], dtype=torch.int64),
         "history_age_h": torch.tensor([(moment.time_ms - p.time_ms) / HOUR_MS for p in past], dtype=torch.float32),
-        "history_content": torch.from_numpy(vectors),
+        "history_content": torch.from_numpy(stacked([p.content for p in past], content)),
     }
-    lengths = torch.full((count,), len(past), dtype=torch.int64)
-    repeated: dict[str, Column] = {
-        name: Ragged(v.repeat(count, *([1] * (v.dim() - 1))), lengths) for name, v in values.items()
-    }
-    read = torch.tensor([p.post_id for p in visitor.posts], dtype=torch.int64)
-    repeated["history_post"] = Ragged(read.repeat(count), torch.full((count,), len(read), dtype=torch.int64))
-    return repeated
+    values["history_post"] = torch.tensor([p.post_id for p in visitor.posts], dtype=torch.int64)
+    return {name: Repeated(v, count) for name, v in values.items()}
+
+
+def stacked(vectors: list[np.ndarray], size: int) -> np.ndarray:
+    """(n, size) of n vectors; for many short ones faster than ``np.stack``."""
+    return np.concatenate(vectors).reshape(-1, size) if vectors else np.zeros((0, size), np.float32)
 
 
 def _ids(values: np.ndarray) -> Tensor:

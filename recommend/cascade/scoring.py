@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from recommend.cascade.catalog import Catalog, smoothed_rate
+from recommend.cascade.health import sample
 from recommend.cascade.knowledge import Knowledge, Known
 from recommend.cascade.posts import ROLE as POSTS
 from recommend.cascade.posts import Post, Posts, post_columns
+from recommend.cascade.program import with_program
 from recommend.cascade.registry import PROMOTION, ROLES, Loaded, Registry
 from recommend.cascade.request import ADS, FEED, Moment, columns
 from recommend.cascade.visitors import Visitor
@@ -82,7 +83,8 @@ class Models:
                 if found is None:
                     self._loaded.pop(role, None)
                 else:
-                    self._loaded[role] = found
+                    # Of a pre-ranking model vectors are asked for, and no probabilities.
+                    self._loaded[role] = found if role == "pre_ranking" else with_program(found, sample(found))
                 if (found.version if found else "") != (have.version if have else ""):
                     changed.append(role)
             if day is not None:
@@ -99,7 +101,8 @@ class Models:
         if not facts or problem or base is None or day < facts["days"][0]:
             self._copy = None
         elif self._copy is None or self._copy.version != wanted:
-            self._copy, problem = registry.check(PROMOTION, wanted)
+            found, problem = registry.check(PROMOTION, wanted)
+            self._copy = with_program(found, sample(found)) if found is not None else None
             if problem:
                 registry.note("failed", PROMOTION, wanted, problem)
                 registry.note("rolled back", "conversion", base.version, f"from promotion {wanted}")
@@ -136,7 +139,6 @@ def as_known(loaded: Loaded, moment: Moment) -> Moment:
     return replace(moment, promotion=0) if unknown else moment
 
 
-@torch.inference_mode()
 def probabilities(
     models: Models,
     loaded: Loaded,
@@ -150,7 +152,7 @@ def probabilities(
     if not len(rows):
         return {name: np.empty(0) for name in loaded.model.measured()}, None
     known = models.knowledge.add(loaded, columns(catalog, rows, visitor, as_known(loaded, moment), channel))
-    found = loaded.model.predict(loaded.encoders(known.columns))
+    found = loaded(known.columns)
     return {name: value.double().numpy() for name, value in found.items()}, known if known.by else None
 
 
@@ -167,14 +169,13 @@ def click_scores(
     return Scores(smoothed_rate(catalog, rows), SIMPLE, degraded=True)
 
 
-@torch.inference_mode()
 def post_scores(models: Models, posts: Posts, among: Sequence[Post], visitor: Visitor, moment: Moment) -> Scores:
     """pCTR of posts by the model of their role; else clicks over impressions."""
     loaded = models.get(POSTS)
     if loaded is None:
         return Scores(posts.rates(among), SIMPLE, degraded=True)
-    batch = loaded.encoders(post_columns(among, visitor, as_known(loaded, moment), posts.content))
-    return Scores(loaded.model.predict(batch)["click"].double().numpy(), loaded.name)
+    found = loaded(post_columns(among, visitor, as_known(loaded, moment), posts.content))
+    return Scores(found["click"].double().numpy(), loaded.name)
 
 
 def conversions(models: Models, catalog: Catalog, rows: np.ndarray, visitor: Visitor, moment: Moment) -> Scores:

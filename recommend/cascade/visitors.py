@@ -49,7 +49,7 @@ class Visitor:
         if not self.history:
             return None
         weight = np.power(0.9, np.arange(len(self.history))[::-1], dtype=np.float64)
-        vectors = np.stack([past.content for past in self.history])
+        vectors = np.concatenate([past.content for past in self.history]).reshape(len(self.history), -1)
         return (weight @ vectors / weight.sum()).astype(np.float32)
 
 

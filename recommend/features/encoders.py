@@ -234,7 +234,7 @@ def _flat(column: Column) -> Tensor:
 
 
 def _apply(column: Column, function: Callable[[Tensor], Tensor]) -> Column:
-    return column.with_values(function(column.values)) if isinstance(column, Ragged) else function(column)
+    return column.map(function) if isinstance(column, Ragged) else function(column)
 
 
 def _squash(values: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ padded, and nothing needs a mask.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +47,14 @@ class Ragged:
     def with_values(self, values: Tensor) -> Ragged:
         """The same lengths over other values, for example their embeddings."""
         return Ragged(values, self.lengths)
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Ragged:
+        """The values changed one by one, for example to their embeddings."""
+        return Ragged(function(self.values), self.lengths)
+
+    def beside(self, others: Sequence[Ragged]) -> Ragged:
+        """The values (total, w) of parallel columns side by side."""
+        return Ragged(torch.cat([self.values, *(other.values for other in others)], 1), self.lengths)
 
     def select(self, index: Tensor) -> Ragged:
         """The rows of an index, in its order (repetition allowed)."""
@@ -100,6 +108,51 @@ class Ragged:
     def concat(parts: Sequence[Ragged]) -> Ragged:
         """Rows of all parts, one below the other."""
         return Ragged(torch.cat([p.values for p in parts]), torch.cat([p.lengths for p in parts]))
+
+
+class Repeated(Ragged):
+    """The same values in each of ``count`` rows: one visitor's history beside many candidates, kept once.
+
+    Args:
+        one: (length, ...) values of a row.
+        count: rows.
+    """
+
+    one: Tensor
+    count: int
+
+    def __init__(self, one: Tensor, count: int) -> None:
+        object.__setattr__(self, "one", one)
+        object.__setattr__(self, "count", count)
+
+    def __len__(self) -> int:
+        return self.count
+
+    @property
+    def values(self) -> Tensor:
+        """(count * length, ...) for whoever reads them row by row."""
+        return self.one.repeat(self.count, *([1] * (self.one.dim() - 1)))
+
+    @property
+    def lengths(self) -> Tensor:
+        return torch.full((self.count,), self.one.shape[0], dtype=torch.int64, device=self.one.device)
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Repeated:
+        return Repeated(function(self.one), self.count)
+
+    def beside(self, others: Sequence[Ragged]) -> Ragged:
+        same = [other.one for other in others if isinstance(other, Repeated)]
+        return (
+            Repeated(torch.cat([self.one, *same], 1), self.count)
+            if len(same) == len(others)
+            else super().beside(others)
+        )
+
+    def last(self, count: int) -> Repeated:
+        return Repeated(self.one[-count:], self.count)
+
+    def to(self, device: torch.device | str) -> Repeated:
+        return Repeated(self.one.to(device), self.count)
 
 
 Column = Tensor | Ragged

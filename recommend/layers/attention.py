@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recommend.features.ragged import Ragged
+from recommend.features.ragged import Ragged, Repeated
 from recommend.layers.activations import activation
 from recommend.layers.mlp import MLP
 
@@ -44,9 +44,21 @@ class TargetAttention(nn.Module):
             target: (rows, width).
             history: values (total, width).
         """
+        if isinstance(history, Repeated):
+            return self.of_one(target, history.one)
         rows = history.rows
         weight = self.weights(target, history, rows)
         return history.values.new_zeros(target.shape).index_add(0, rows, weight * history.values)
+
+    def of_one(self, target: Tensor, past: Tensor) -> Tensor:
+        """(rows, width) interests of one visitor, whose (length, width) history is the same beside every target."""
+        # With h fixed, W1 t + W3 t + W4 (t * h) is linear in t: one product for all pairs.
+        w1, w2, w3, w4 = self.first.weight.chunk(4, dim=1)
+        weight = (w1 + w3 + w4 * past[:, None]).flatten(0, 1)
+        bias = functional.linear(past, w2 - w3, self.first.bias).flatten()
+        hidden = functional.linear(target, weight, bias).view(-1, self.first.out_features)
+        scores = self.rest(self.act(hidden)).view(target.shape[0], past.shape[0])
+        return (scores.softmax(1) if self.softmax else scores) @ past
 
     def weights(self, target: Tensor, history: Ragged, rows: Tensor | None = None) -> Tensor:
         """(total, 1) attention weights of the positions, for use and for inspection."""

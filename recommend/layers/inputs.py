@@ -77,14 +77,14 @@ class InputLayer(nn.Module):
 
     def _history(self, members: list[Feature], batch: Batch) -> Ragged:
         parts = [self._past(f, batch) for f in members]
-        return parts[0].with_values(torch.cat([part.values for part in parts], 1))
+        return parts[0].beside(parts[1:])
 
     def _past(self, feature: Feature, batch: Batch) -> Ragged:
         column = batch[feature.column]
         assert isinstance(column, Ragged)
         if feature.kind == "id":
-            return column.with_values(self.tables(feature.vocabulary, column.values))
-        return column.with_values(column.values.float().reshape(-1, feature.size))
+            return column.map(lambda ids: self.tables(feature.vocabulary, ids))
+        return column.map(lambda values: values.float().reshape(-1, feature.size))
 
     def _join(self, parts: list[Tensor], batch: Batch) -> Tensor:
         if parts:

@@ -6,7 +6,8 @@ trained one calls ``predict`` only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -115,12 +116,23 @@ class Ranker(nn.Module):
     @torch.no_grad()
     def predict(self, batch: Batch) -> dict[str, Tensor]:
         """``predicted``, in evaluation mode, on the processor."""
-        training, device = self.training, next(self.parameters()).device
-        self.eval()
-        try:
+        device = next(self.parameters()).device
+        with evaluating(self):
             return {name: value.cpu() for name, value in self.predicted(on_device(batch, device)).items()}
-        finally:
-            self.train(training)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode for a while; a model that is in it already is left as it is, since the walk over its layers costs
+    milliseconds and other threads may be using it."""
+    if not model.training:
+        yield
+        return
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train()
 
 
 def label(batch: Batch, name: str) -> Tensor:

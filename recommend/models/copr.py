@@ -34,7 +34,7 @@ from recommend.losses.alignment import distil
 from recommend.losses.listwise import listnet
 from recommend.losses.pairwise import ranknet
 from recommend.losses.pointwise import bce
-from recommend.models.base import Logits, label
+from recommend.models.base import Logits, evaluating, label
 from recommend.models.baselines.two_tower import TwoTower
 from recommend.training.given import READ_ROWS, Given
 
@@ -214,12 +214,8 @@ class COPR(TwoTower):
     @torch.no_grad()
     def rank_score(self, batch: Batch, bid: Tensor) -> Tensor:
         """(rows,) log of what the pre-ranking stage orders by: ``alpha p b`` (eq. 5), in evaluation mode."""
-        training = self.training
-        self.eval()
-        try:
+        with evaluating(self):
             out = self(batch)
-        finally:
-            self.train(training)
         return functional.logsigmoid(out[self.features.labels[0]]) + out["log_alpha"] + log_bid(bid)
 
     def predicted(self, batch: Batch) -> dict[str, Tensor]:

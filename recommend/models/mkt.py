@@ -192,7 +192,7 @@ class MEM(MultiEntity):
         """Of rows that are all of the target entity; nothing of the other entities is read."""
         x = self.inputs(batch)
         body = self.body(x)
-        everything = torch.arange(len(body), device=body.device)
+        everything = torch.arange(body.shape[0], device=body.device)
         user, shared, past = body.split([x.context.shape[1], x.target.shape[1], self.past_width], 1)
         own = self.own_fields(batch, self.target, everything)
         return Knowledge(user, past, shared, self.common(body, own, self.target))

@@ -43,7 +43,7 @@ class Taught:
     def model(self, name: str, setting: Setting) -> Ranker:
         """An arm's model after one pass over whole pages; a student reads no privileged column."""
         kind, own, teacher = ARMS[name]
-        (config, train), rows = setting.configs(name, *own), dict(self.market.train)
+        (config, train), rows = setting.configs(name, "name=clid", *own), dict(self.market.train)
         if teacher:
             if teacher not in self.told:
                 self.told[teacher] = self.market.ask(self.model(teacher, setting), self.market.train)

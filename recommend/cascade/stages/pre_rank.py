@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from recommend.cascade.catalog import Catalog, smoothed_rate
+from recommend.cascade.catalog import Catalog, among, smoothed_rate
+from recommend.cascade.health import sample
 from recommend.cascade.page import PageState
+from recommend.cascade.program import pre_ranking
 from recommend.cascade.registry import Loaded
 from recommend.cascade.request import FEED, Moment, columns
 from recommend.cascade.scoring import SIMPLE, Models, Scores, as_known
 from recommend.cascade.visitors import Visitor
+from recommend.features.ragged import Batch
 from recommend.models.baselines.two_tower import TwoTower
 
 VECTORS_AT_ONCE = 4_096  # rows
@@ -37,15 +42,15 @@ class PreRank:
         rows = page.rows
         page.pre = self.pre_ranker.score(rows, page.visitor, page.moment) if len(rows) else None
         page.pre_score = page.pre.order if page.pre is not None else np.empty(0)
-        alone = ~np.isin(rows, page.usual)
+        alone = ~among(rows, page.usual)
         values = np.where(alone, -1.0, page.pre_score)
         bids = np.where(alone, 0.0, self.catalog.get("bid", rows))
-        unseen = np.flatnonzero(np.isin(rows, page.sources.get("unseen", page.usual[:0])))
+        unseen = np.flatnonzero(among(rows, page.sources.get("unseen", page.usual[:0])))
         chosen = survivors(values, bids, self.ranked)
-        extra = unseen[~np.isin(unseen, chosen)]
+        extra = unseen[~among(unseen, chosen)]
         if len(extra):
             chosen = survivors(values, bids, self.ranked - len(extra))
-            extra = unseen[~np.isin(unseen, chosen)][: self.ranked - len(chosen)]
+            extra = unseen[~among(unseen, chosen)][: self.ranked - len(chosen)]
         page.beyond = np.concatenate([alone[chosen], np.ones(len(extra), bool)])
         page.chosen = np.concatenate([chosen, extra])
         page.ranked = rows[page.chosen]
@@ -59,7 +64,7 @@ def survivors(values: np.ndarray, bids: np.ndarray, count: int) -> np.ndarray:
     for_ads = min(count // 10, int((revenue > 0).sum()))
     best_ads = np.argsort(-revenue, kind="stable")[:for_ads]
     others = np.argsort(-values, kind="stable")
-    return np.concatenate([best_ads, others[~np.isin(others, best_ads)][: count - for_ads]])
+    return np.concatenate([best_ads, others[~among(others, best_ads)][: count - for_ads]])
 
 
 @dataclass
@@ -67,6 +72,7 @@ class _Vectors:
     """Item vectors by row of the catalogue, all of one model."""
 
     loaded: Loaded
+    ask: Callable[[Tensor, Batch], tuple[Tensor, ...]]  # see ``pre_ranking``
     values: np.ndarray
     known: np.ndarray
     made_ms: int
@@ -105,9 +111,9 @@ class PreRanker:
         """All vectors anew."""
         loaded, state = self.models.get("pre_ranking"), None
         if loaded is not None and isinstance(loaded.model, TwoTower):
-            state = _Vectors(
-                loaded, np.zeros((0, loaded.model.config.tower), np.float32), np.zeros(0, bool), moment.time_ms
-            )
+            old, empty = self._state, np.zeros((0, loaded.model.config.tower), np.float32)
+            ask = old.ask if old is not None and old.loaded is loaded else pre_ranking(loaded, sample(loaded))
+            state = _Vectors(loaded, ask, empty, np.zeros(0, bool), moment.time_ms)
             state.fill(self.catalog, self.catalog.live(), moment)
         with self._lock:
             self._state = state
@@ -137,14 +143,7 @@ class PreRanker:
             if len(missing):
                 state.fill(self.catalog, missing, moment)
             vectors = state.values[rows]
-        model = state.loaded.model
-        assert isinstance(model, TwoTower)
         with torch.inference_mode():
-            known = as_known(state.loaded, moment)
-            one = state.loaded.encoders(columns(self.catalog, rows[:1], visitor, known, FEED))
-            user = model.user_vector(model.inputs(one))[0].numpy()
-            logit = float(model.scale) * (vectors @ user) + float(model.bias)
-            items = torch.from_numpy(vectors)
-            factor = model.factor(torch.from_numpy(user).expand_as(items), items).double().numpy()
-        p = 1 / (1 + np.exp(-logit.astype(np.float64)))
-        return Scores(p, state.loaded.name, ordered=p * factor)
+            one = columns(self.catalog, rows[:1], visitor, as_known(state.loaded, moment), FEED)
+            p, ordered = state.ask(torch.from_numpy(vectors), one)
+        return Scores(p.numpy(), state.loaded.name, ordered=ordered.numpy())

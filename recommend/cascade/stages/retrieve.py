@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from usearch.index import Index
 
-from recommend.cascade.catalog import Catalog, smoothed_rate
+from recommend.cascade.catalog import Catalog, among, distinct, smoothed_rate
 from recommend.cascade.page import Exposure, FeedConfig, PageState
 from recommend.cascade.request import HOUR_MS
 from recommend.cascade.visitors import Visitor
 
+EXACT = 100_000  # live things up to which one product with all of them is faster than walking the index
 Source = Callable[[Visitor, int, int], np.ndarray]  # visitor, moment in ms, how many -> rows
 
 
@@ -34,7 +35,7 @@ class Retrieve:
         page.usual = joined(page.sources)
         if config.exposure.share * config.exposure.beyond > 0:
             page.sources["unseen"] = self.sources.unseen(time_ms, config.exposure, config.ranked // 10)
-        rows = np.unique(joined(page.sources))
+        rows = distinct(joined(page.sources))
         page.rows = rows[np.argsort(-self.catalog.get("listed_ms", rows), kind="stable")]
 
 
@@ -71,7 +72,7 @@ class Neighbours:
         if not len(self._index):
             return []
         found = self._index.search(vector.astype(np.float32), min(count, len(self._index)))
-        return [int(key) for key in found.keys]
+        return np.asarray(found.keys).astype(np.int64).tolist()
 
 
 class Sources:
@@ -90,6 +91,8 @@ class Sources:
             raise ValueError(f"there is no source '{unknown[0]}'; there are {', '.join(self._sources)}.")
         self.shares = dict(shares)
         self._views: dict[str, tuple[int, np.ndarray]] = {}
+        none = np.empty(0, np.int64)
+        self._categories = (none, none, none)  # a view, the categories in it, and which of them each row has
 
     def find(self, visitor: Visitor, time_ms: int, count: int) -> dict[str, np.ndarray]:
         """Rows by source, about ``count`` in all; what a source cannot fill is filled with the newest things."""
@@ -98,10 +101,10 @@ class Sources:
         for name, share in self.shares.items():
             rows = self._sources[name](visitor, time_ms, round(count * share / total))
             found[name] = rows[self.catalog.on_sale(rows)] if len(rows) else rows
-        known = np.unique(joined(found))
+        known = distinct(joined(found))
         if len(known) < count:
             newest = self._new(visitor, time_ms, count)
-            more = newest[~np.isin(newest, known)][: count - len(known)]
+            more = newest[~among(newest, known)][: count - len(known)]
             found["new"] = np.concatenate([found.get("new", np.empty(0, np.int64)), more])
         return found
 
@@ -109,8 +112,10 @@ class Sources:
         """Rows of new things, whoever the visitor is: the least shown first, of these the oldest, which are stale
         next."""
         rows = self._view("new", lambda rows: -self.catalog.get("listed_ms", rows))
+        young = np.searchsorted(-self.catalog.get("listed_ms", rows), rules.young_h * HOUR_MS - time_ms)
+        rows = rows[:young]
         listed, shown = self.catalog.get("listed_ms", rows), self.catalog.get("impressions", rows)
-        fresh = (time_ms - listed < rules.young_h * HOUR_MS) & (shown < rules.enough) & self.catalog.on_sale(rows)
+        fresh = (shown < rules.enough) & self.catalog.on_sale(rows)
         rows, listed, shown = rows[fresh], listed[fresh], shown[fresh]
         if not len(rows):
             return rows
@@ -128,6 +133,8 @@ class Sources:
         taste = visitor.taste()
         if taste is None:
             return np.empty(0, np.int64)
+        if len(self.catalog) <= EXACT:
+            return self.catalog.nearest(taste, count)
         return self.catalog.rows(self.neighbours.find(taste, count))
 
     def _category(self, visitor: Visitor, time_ms: int, count: int) -> np.ndarray:
@@ -135,7 +142,10 @@ class Sources:
             return np.empty(0, np.int64)
         wanted = {past.category for past in visitor.history}
         rows = self._view("new", lambda rows: -self.catalog.get("listed_ms", rows))
-        return rows[np.isin(self.catalog.get("category", rows), list(wanted))][:count]
+        if self._categories[0] is not rows:
+            self._categories = (rows, *np.unique(self.catalog.get("category", rows), return_inverse=True))
+        rows, names, of = self._categories
+        return rows[np.isin(names, list(wanted))[of]][:count]
 
     def _view(self, name: str, key: Callable[[np.ndarray], np.ndarray], every: int = 1) -> np.ndarray:
         """Live rows in an order that is made anew when the catalogue has changed ``every`` times."""

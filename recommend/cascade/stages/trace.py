@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 
-from recommend.cascade.catalog import Catalog
+from recommend.cascade.catalog import Catalog, among
 from recommend.cascade.page import PageState, Ranked, Shown, Slate
 from recommend.cascade.posts import ROLE as POSTS
 from recommend.cascade.posts import around, slots
@@ -26,13 +27,10 @@ class Trace:
 
     def __call__(self, page: PageState) -> None:
         """Fill ``page.slate``."""
-        lines = _Lines(page, self.catalog)
+        lines = _Lines(page, self.catalog, self.explained)
         of_items, of_posts = around(len(page.places), slots(page.size, len(page.posts)))
         posts = tuple(replace(post, position=n) for post, n in zip(page.posts, of_posts, strict=True))
         shown = tuple(lines.line(p.candidate, n, p.reason) for n, p in zip(of_items, page.places, strict=True))
-        on_page = {place.candidate for place in page.places}
-        others = [int(i) for i in np.argsort(-page.score, kind="stable") if int(i) not in on_page][: self.explained]
-        fell = tuple(lines.line(i, None, lines.why_not(i)) for i in others)
         counts = {
             "live": len(self.catalog),
             "candidates": len(page.rows),
@@ -44,74 +42,82 @@ class Trace:
             user_id=page.visitor.user_id,
             moment=page.moment,
             page=shown,
-            fell=fell,
+            explained=lines,
             counts=counts,
             ms=page.ms,
             models=models,
             degraded=degraded,
-            ranked=lines.considered(),
             posts=posts,
         )
 
 
 class _Lines:
-    """Lines of the trace for one page."""
+    """Lines of the trace for one page. What all of them read is turned into plain numbers at once."""
 
-    def __init__(self, page: PageState, catalog: Catalog) -> None:
-        self.page = page
-        self.rank, self.pre_rank = _ranks(page.score), _ranks(page.pre_score)
-        names = ("item_id", "stock", "category", "single")
-        self.facts = {name: catalog.get(name, page.ranked) for name in names}
-        self.sources = {name: set(rows.tolist()) for name, rows in page.sources.items()}
+    def __init__(self, page: PageState, catalog: Catalog, explained: int) -> None:
+        self.page, self.explained = page, explained
+        self.rank, pre_rank = _ranks(page.score), _ranks(page.pre_score)
+        self.ids = catalog.get("item_id", page.ranked)
+        columns = {
+            "item_id": self.ids,
+            "pre_rank": pre_rank[page.chosen],
+            "pre_score": page.pre_score[page.chosen],
+            "rank": self.rank,
+            "pctr": page.click.values,
+            "score": page.score,
+            "bid": page.bid,
+            "seller_id": page.seller,
+            "age_h": page.age_h,
+            "impressions": page.impressions,
+            **{name: catalog.get(name, page.ranked) for name in ("category", "single", "stock")},
+        }
+        self.facts = {name: values.tolist() for name, values in columns.items()}
+        self.pcvr = None if page.order.by == "none" else page.order.values.tolist()
+        self.found = {name: among(page.ranked, rows).tolist() for name, rows in page.sources.items()}
         self.ecpm = dict(zip(page.bidding.tolist(), page.outcome.ecpm.tolist(), strict=True))
         terms = zip(page.outcome.price.tolist(), page.outcome.propensity.tolist(), strict=True)
         self.terms = dict(zip(page.winners, terms, strict=True))
         self.chooser = "uniform" if page.outcome.uniform else "ads"
+        self.of_seller = Counter(self.facts["seller_id"][p.candidate] for p in page.places)
+        self.last = max((self.facts["rank"][p.candidate] for p in page.places if p.reason == "ranked"), default=-1)
 
     def line(self, i: int, position: int | None, reason: str) -> Shown:
         """The i-th ranked item."""
-        page, row, candidate = self.page, int(self.page.ranked[i]), self.page.chosen[i]
         price, propensity = self.terms[i] if reason == "ad" else (None, 1.0)
         return Shown(
-            item_id=int(self.facts["item_id"][i]),
             position=position,
             reason=reason,
-            sources=tuple(name for name, rows in self.sources.items() if row in rows),
-            pre_rank=int(self.pre_rank[candidate]),
-            pre_score=float(page.pre_score[candidate]),
-            rank=int(self.rank[i]),
-            pctr=float(page.click.values[i]),
-            pcvr=None if page.order.by == "none" else float(page.order.values[i]),
-            score=float(page.score[i]),
-            bid=float(page.bid[i]),
+            sources=tuple(name for name, found in self.found.items() if found[i]),
+            pcvr=None if self.pcvr is None else self.pcvr[i],
             ecpm=self.ecpm.get(i),
             price_per_click=price,
-            seller_id=int(page.seller[i]),
-            category=int(self.facts["category"][i]),
-            single=bool(self.facts["single"][i]),
-            stock=int(self.facts["stock"][i]),
-            age_h=float(page.age_h[i]),
-            impressions=int(page.impressions[i]),
             policy=self.chooser if reason == "ad" else "organic",
             propensity=propensity,
+            **{name: values[i] for name, values in self.facts.items()},
+        )
+
+    def fell(self) -> tuple[Shown, ...]:
+        """The best ranked items that are not on the page."""
+        on_page = {place.candidate for place in self.page.places}
+        order = np.argsort(-self.page.score, kind="stable").tolist()
+        return tuple(
+            self.line(i, None, self.why_not(i)) for i in [i for i in order if i not in on_page][: self.explained]
         )
 
     def why_not(self, i: int) -> str:
         """Why the i-th ranked item is not on the page."""
-        page = self.page
-        if not page.alive[i]:
+        if not self.page.alive[i]:
             return "fell: sold meanwhile"
-        of_seller = sum(page.seller[p.candidate] == page.seller[i] for p in page.places)
-        last = max((self.rank[p.candidate] for p in page.places if p.reason == "ranked"), default=-1)
-        if self.rank[i] < last and of_seller:
+        rank, of_seller = self.facts["rank"][i], self.of_seller[self.facts["seller_id"][i]]
+        if rank < self.last and of_seller:
             return f"fell: {of_seller} of this seller on the page already"
-        if self.rank[i] < last:
+        if rank < self.last:
             return "fell: made room for exploration or an ad"
-        return f"fell: rank {self.rank[i] + 1} is below the last on the page"
+        return f"fell: rank {rank + 1} is below the last on the page"
 
     def considered(self) -> Ranked:
         """All ranked items: first as organic ones, then those that bid as ads."""
-        page, ids, bidding = self.page, self.facts["item_id"], self.page.bidding
+        page, ids, bidding = self.page, self.ids, self.page.bidding
         ads = [p.candidate for p in page.places if p.reason == "ad"]
         organic = [p.candidate for p in page.places if p.reason != "ad"]
         return Ranked(

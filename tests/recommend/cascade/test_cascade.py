@@ -249,6 +249,25 @@ def test_neighbours_of_the_past_are_retrieved(tmp_path):
     assert made.catalog.rows([2000])[0] in found["content"][:3]
 
 
+def test_exact_neighbours_are_the_nearest_live_things_and_those_of_the_index(tmp_path, monkeypatch):
+    made = feed(tmp_path, 300)
+    made.put(item(900, content=np.zeros(SIZE)), NOW)  # of which nothing is known
+    made.remove(30)
+    taste = np.asarray(item(30).content, np.float32)
+    rows = made.catalog.live()
+    content = made.catalog.content(rows)
+    cosine = content @ taste / np.maximum(np.linalg.norm(content, axis=1), 1e-9)
+    nearest = made.catalog.get("item_id", made.catalog.nearest(taste, 40)).tolist()
+    assert nearest == made.catalog.get("item_id", rows[np.argsort(-cosine)[:40]]).tolist()
+    assert nearest[:10] == made.neighbours.find(taste, 40)[:10]
+    everything = made.catalog.get("item_id", made.catalog.nearest(taste, 5_000)).tolist()
+    assert sorted(everything) == sorted(set(range(1, 301)) - {30})
+    made.clicked(4, 9, NOW)
+    exact = made.sources.find(made.visitors.get(4), NOW.time_ms, 50)["content"].tolist()
+    monkeypatch.setattr("recommend.cascade.stages.retrieve.EXACT", 0)
+    assert made.sources.find(made.visitors.get(4), NOW.time_ms, 50)["content"].tolist() == exact
+
+
 def test_the_whole_cascade_with_trained_models_and_its_trace(tmp_path, runs):
     made = feed(tmp_path)
     registry = made.models.registry

@@ -1,0 +1,121 @@
+"""A model's program says what the model says, of any number of candidates and clicks; so does a history that is kept
+once for all candidates."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+import torch
+
+from recommend.cascade.program import Program, compiled, pre_ranking, with_program
+from recommend.cascade.registry import Loaded
+from recommend.features.feature_map import FeatureMap
+from recommend.features.ragged import Ragged, Repeated
+from recommend.layers.attention import TargetAttention
+from recommend.models.registry import MODELS, build_model
+from tests.recommend import tiny
+from tests.recommend.models.test_models import LABELS, SMALL, prepared
+
+SERVED = sorted({"two_tower", "din", "esmm", "copr", "keep", "ecad", "rec4ad", "mkt", "msnet"} & set(MODELS))
+LONGEST = 8
+
+
+def loaded(name: str, **changes: object) -> Loaded:
+    features: FeatureMap = LABELS.get(name, tiny.FEATURES)
+    encoders, _ = prepared(features, 256)
+    model = build_model(features, encoders.sizes(), SMALL.model_copy(update={"name": name, **changes})).eval()
+    return Loaded("ranking", "0001", model, encoders, {"model": name})
+
+
+def request(count: int = 64, clicks: int = LONGEST, seed: int = 1) -> dict:
+    """Raw columns of one visitor's candidates."""
+    data = tiny.columns(count, seed)
+    data |= {"post_id": data["item_id"], "entity": torch.ones(count, dtype=torch.int64)}
+    data["user_id"] = data["user_id"][:1].expand(count)
+    past = torch.arange(clicks) * 7 % 40
+    return {**data, "history_item": Repeated(past, count), "history_category": Repeated(past % 5, count)}
+
+
+def by_row(raw: dict) -> dict:
+    """The same columns with each row's history written out."""
+    return {n: Ragged(c.values, c.lengths) if isinstance(c, Repeated) else c for n, c in raw.items()}
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_a_program_says_what_the_model_says(name, caplog):
+    caplog.set_level(logging.WARNING)
+    plain = loaded(name)
+    fast = with_program(plain, request())
+    assert not caplog.records  # traced, not asked layer by layer
+    for count, clicks, seed in ((1, 0, 2), (3, 1, 3), (200, 30, 4), (64, LONGEST, 5)):
+        raw = request(count, clicks, seed)
+        right = plain.model.predict(plain.encoders(by_row(raw)))
+        for found in (fast(raw), plain(raw)):
+            assert set(found) == set(right)
+            for task, p in right.items():
+                torch.testing.assert_close(found[task], p, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["two_tower", "copr"])
+def test_pre_ranking_by_vectors_says_what_the_model_says(name):
+    of = loaded(name)
+    if name == "copr":  # alpha starts at 1 everywhere
+        torch.nn.init.normal_(of.model.relaxation.layers[-1].weight)
+    ask = pre_ranking(of, request())
+    for count, clicks in ((5, 0), (300, 20)):
+        raw = request(count, clicks)
+        encoded = of.encoders(by_row(raw))
+        with torch.inference_mode():
+            vectors = of.model.item_vector(of.model.inputs(encoded))
+            one = {n: Repeated(c.one, 1) if isinstance(c, Repeated) else c[:1] for n, c in raw.items()}
+            p, ordered = ask(vectors, one)
+            torch.testing.assert_close(p.float(), of.model.predict(encoded)["click"], atol=1e-5, rtol=0)
+            if name == "copr":
+                rank = of.model.rank_score(encoded, torch.ones(count))
+                torch.testing.assert_close(ordered.log().float(), rank, atol=1e-4, rtol=0)
+
+
+def test_a_model_whose_steps_hang_on_the_data_is_asked_layer_by_layer(caplog):
+    plain = loaded("din")
+
+    class Odd(Program):
+        def forward(self, *given):
+            (p,) = super().forward(*given)
+            return (p * given[0].shape[0] if len(given[0]) < 10 else p,)
+
+    program = Odd(plain)
+    few = request(4)
+    call = compiled(program, [program.arguments(request(64)), program.arguments(few)])
+    assert call is program
+    assert "layer by layer" in caplog.text
+    right = plain.model.predict(plain.encoders(by_row(few)))["click"]
+    torch.testing.assert_close(call(*program.arguments(few))[0], 4 * right, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("softmax", [False, True])
+def test_attention_to_one_visitors_past_is_that_of_each_row(softmax):
+    torch.manual_seed(0)
+    layer = TargetAttention(6, (10, 4), "prelu", softmax)
+    target, past = torch.randn(9, 6), torch.randn(5, 6)
+    for length in (0, 1, 5):
+        once = Repeated(past[:length], 9)
+        apart = Ragged(once.values, once.lengths)
+        torch.testing.assert_close(layer(target, once), layer(target, apart), atol=1e-5, rtol=1e-5)
+
+
+def test_a_repeated_history_is_the_ragged_one_written_out():
+    once = Repeated(torch.arange(6).view(3, 2), 4)
+    apart = Ragged(once.values, once.lengths)
+    assert len(once) == len(apart) == 4
+    for a, b in (
+        (once.last(2), apart.last(2)),
+        (once.last(9), apart.last(9)),
+        (once.map(lambda v: v + 1), apart.map(lambda v: v + 1)),
+        (once.beside([once]), apart.beside([apart])),
+        (once.beside([apart]), apart.beside([once])),
+        (once.select(torch.tensor([3, 0])), apart.select(torch.tensor([3, 0]))),
+        (once.slice(1, 3), apart.slice(1, 3)),
+        (once.to("cpu"), apart),
+    ):
+        assert tiny.same(a, b)
