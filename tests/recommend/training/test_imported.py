@@ -10,6 +10,8 @@ import pytest
 from recommend.config import TrainConfig
 from recommend.data.imports.maps import LogMap
 from recommend.data.imports.run import import_log
+from recommend.data.schema import table_files
+from recommend.data.world.oracle import write_truth
 from recommend.errors import RecommendError
 from recommend.models.registry import MODELS, model_config
 from recommend.training.evaluation import evaluate_run
@@ -94,3 +96,14 @@ def test_labels_with_their_moments_train_ecad(tmp_path):
     assert train_run(tmp_path / "log", run, tmp_path / "run").rows > 500
     found = evaluate_run(tmp_path / "run", tmp_path / "log")["measures"]
     assert {"order", "refund"} <= set(found)
+
+
+def test_where_the_truth_is_known_it_stands_beside_the_measures(log, tmp_path):
+    model = ModelConfig(name="dnn").changed(["mlp=[8]", "embedding=4"])
+    train_run(log, plan(log, model, TrainConfig(threads=1), labels_of(log, "dnn"), 2), tmp_path / "run")
+    assert set(evaluate_run(tmp_path / "run", log)["measures"]) == {"click"}
+    for file in table_files(log, "impression"):
+        click = pq.read_table(file, columns=["click"])["click"].to_numpy(zero_copy_only=False)
+        write_truth(log.parent, f"impression/{file.parent.name}", {"p_click_without_page": click * 0.5 + 0.1})
+    found = evaluate_run(tmp_path / "run", log)["measures"]
+    assert found["oracle of click"]["auc"] == 1 > found["click"]["auc"]

@@ -98,9 +98,7 @@ def test_one_pass_is_not_watched(tmp_path):
 
 def test_a_run_of_several_passes_keeps_a_day_to_watch(tmp_path):
     for day in range(9):
-        path = day_file(tmp_path, "impression", day)
-        path.parent.mkdir(parents=True)
-        path.touch()
+        tiny.write(day_file(tmp_path, "impression", day), tiny.columns(4))
     model = ModelConfig(name="dnn")
     once = plan(tmp_path, model, TrainConfig(), ("click",), 2)
     twice = plan(tmp_path, model, TrainConfig(epochs=2), ("click",), 2)
