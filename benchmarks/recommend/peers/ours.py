@@ -1,76 +1,68 @@
-"""This package's DIN and trainer, as ``./ipl recommend train`` uses them; data in memory like the others'."""
+"""This package's models and trainer, as ``./ipl recommend train`` uses them; data in memory like the others'."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import torch
 
-from benchmarks.recommend.peers.workload import CONTEXT, Part, Workload
+from benchmarks.recommend.peers.padded import PaddedDIN
+from benchmarks.recommend.peers.workload import Task
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
-from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import Ragged
-from recommend.models.baselines.din import DIN
+from recommend.features.ragged import Batch
+from recommend.models.registry import build_model
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train
 
-FEATURES = FeatureMap(
-    features=(
-        *(Feature(column=c, role="context") for c in CONTEXT),
-        Feature(column="item_id", role="target"),
-        Feature(column="category", role="target"),
-        Feature(column="history", role="history", match="item_id"),
-        Feature(column="history_category", role="history", match="category"),
-    )
-)
 
+class Model:
+    """Ragged histories, ReLU."""
 
-class Din:
-    """Dense tables; ``sparse`` gives the tables of users and items sparse gradients."""
+    changes: dict[str, Any] = {}
+    features: dict[str, Any] = {}
 
-    sparse_rows = 10**9
-    cls = DIN
-
-    def __init__(self, work: Workload, learn: Part) -> None:
-        self.work = work
-        config = ModelConfig(
-            name="din",
-            embedding=work.embedding,
-            attention=work.attention,
-            mlp=work.mlp,
-            sparse_rows=self.sparse_rows,
+    def __init__(self, task: Task, kind: str) -> None:
+        s, self.task = task.settings, task
+        sizes = {"embedding": s.embedding, "attention": s.attention, "mlp": s.mlp, "initial_std": s.std}
+        config = ModelConfig(name=kind, sparse_rows=10**9, **{**sizes, "activation": "relu", **self.changes})
+        self.net = build_model(self.map(task), task.sizes, config, task.seed)
+        self.config = TrainConfig(
+            batch_rows=s.batch_rows, learning_rate=s.learning_rate, epochs=s.passes, seed=task.seed, threads=1
         )
-        torch.manual_seed(work.seed)
-        self.model = self.cls(FEATURES, work.sizes, config)
-        self.columns = batch(learn)
 
-    def fit(self, shuffle: bool = True) -> None:
-        """One pass; without ``shuffle`` in the rows' own order."""
-        config = TrainConfig(
-            batch_rows=self.work.batch_rows,
-            learning_rate=self.work.learning_rate,
-            threads=torch.get_num_threads(),
-            log_every=10**9,
-        )
-        train(self.model, MemoryStream(self.columns, self.work.batch_rows, shuffle=0 if shuffle else None), config)
+    def map(self, task: Task):
+        return task.features
 
-    def predict(self, part: Part) -> np.ndarray:
+    def fit(self) -> None:
+        """All passes, each in an order of its own."""
+        train(self.net, MemoryStream(self.task.learn, self.config.batch_rows, shuffle=self.task.seed), self.config)
+
+    def predict(self, rows: Batch) -> np.ndarray:
         """Click probabilities."""
-        return predictions(self.model, MemoryStream(batch(part), 8192))["p_click"]
+        return predictions(self.net, MemoryStream(rows, 8192))["p_click"]
 
 
-class SparseDin(Din):
-    """SparseAdam on tables above 10,000 rows; its moments are lazy."""
+class Padded(Model):
+    """The same weights, start and batches on padded histories."""
 
-    sparse_rows = 10_000
+    def __init__(self, task: Task, kind: str) -> None:
+        super().__init__(task, kind)
+        assert kind == "din"
+        self.net.__class__ = PaddedDIN
 
 
-def batch(part: Part) -> dict[str, torch.Tensor | Ragged]:
-    """Padded rows as ragged ones."""
-    lengths = torch.from_numpy(part.length)
-    real = np.arange(part.columns["history"].shape[1]) < part.length[:, None]
-    columns: dict[str, torch.Tensor | Ragged] = {}
-    for name, values in part.columns.items():
-        ragged = name.startswith("history")
-        columns[name] = Ragged(torch.from_numpy(values[real]), lengths) if ragged else torch.from_numpy(values)
-    return columns | {"click": torch.from_numpy(part.click)}
+class LikeRechub(Model):
+    """What torch-rechub's models fix: batch normalisation, DIN's Dice, an attention to each history of its own."""
+
+    changes = {"batch_norm": True}
+
+    def __init__(self, task: Task, kind: str) -> None:
+        if kind == "din":
+            self.changes = {"batch_norm": True, "activation": "dice"}
+        super().__init__(task, kind)
+
+    def map(self, task: Task):
+        own = [f.model_copy(update={"group": f.column} if f.role == "history" else {}) for f in task.features.features]
+        return task.features.model_copy(update={"features": tuple(own)})
