@@ -10,7 +10,7 @@ from recommend.features.ragged import Batch
 
 
 class Model:
-    """Its tables start at 0.0001 of their own; its loss is a sum over the batch."""
+    """Its loss is a sum over the batch, so that Adam's epsilon weighs less."""
 
     def __init__(self, task: Task, kind: str) -> None:
         from deepctr_torch.inputs import SparseFeat, VarLenSparseFeat
@@ -21,7 +21,7 @@ class Model:
         for of in task.histories:
             past = SparseFeat(f"hist_{of}", task.size(of), embedding_dim=s.embedding, embedding_name=of)
             columns.append(VarLenSparseFeat(past, maxlen=s.longest, length_name="length"))
-        same = {"dnn_hidden_units": s.mlp, "dnn_activation": "relu", "l2_reg_embedding": 0, "seed": task.seed}
+        same = {"dnn_hidden_units": s.mlp, "dnn_activation": "relu", "dnn_use_bn": True, "l2_reg_embedding": 0}
         if kind == "din":
             self.net = DIN(
                 columns, list(task.histories), att_hidden_size=s.attention, att_activation="relu", device="cpu", **same
@@ -31,10 +31,10 @@ class Model:
         self.learn, self.click = self.inputs(task.learn), task.click(task.learn)
 
     def fit(self) -> None:
-        """All passes."""
+        """One pass."""
         s = self.task.settings
         self.net.compile(Adam(self.net.parameters(), s.learning_rate), "binary_crossentropy", metrics=[])
-        self.net.fit(self.learn, self.click, batch_size=s.batch_rows, epochs=s.passes, verbose=0)
+        self.net.fit(self.learn, self.click, batch_size=s.batch_rows, epochs=1, verbose=0, shuffle=False)
 
     def predict(self, rows: Batch) -> np.ndarray:
         """Click probabilities."""

@@ -32,7 +32,7 @@ class Net(BaseModel):
             width = s.embedding * len(task.histories)
             self.attention = DIN_Attention(width, attention_units=list(s.attention), hidden_activations="ReLU")
         self.mlp = MLP_Block(
-            features.sum_emb_out_dim(), list(s.mlp), output_dim=1, output_activation=self.output_activation
+            features.sum_emb_out_dim(), list(s.mlp), output_dim=1, output_activation=self.output_activation, batch_norm=True
         )
         self.compile("adam", "binary_crossentropy", s.learning_rate)
         self.reset_parameters()
@@ -77,8 +77,8 @@ class Model:
         self.loader = self.loader_of(task.learn, "train", task.settings.batch_rows)
 
     def fit(self) -> None:
-        """All passes."""
-        self.net.fit(self.loader, epochs=self.task.settings.passes)
+        """One pass."""
+        self.net.fit(self.loader, epochs=1)
 
     def predict(self, rows: Batch) -> np.ndarray:
         """Click probabilities."""
@@ -88,6 +88,6 @@ class Model:
         """Its loader over a file, in this process, so that its time counts."""
         file = str(Path(self.folder.name) / f"{stage}.npz")
         np.savez(file, **self.task.padded(rows), click=self.task.click(rows))
-        options = {"batch_size": batch_rows, "num_workers": 0, "stage": stage, f"{stage}_data": file}
+        options = {"batch_size": batch_rows, "num_workers": 0, "shuffle": False, "stage": stage, f"{stage}_data": file}
         made = RankDataLoader(self.features, **options)
         return made[0] if stage == "train" else made

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 
@@ -18,26 +16,20 @@ from recommend.training.trainer import train
 
 
 class Model:
-    """Ragged histories, ReLU."""
-
-    changes: dict[str, Any] = {}
-    features: dict[str, Any] = {}
+    """Ragged histories; ReLU and batch normalisation, which torch-rechub cannot leave out."""
 
     def __init__(self, task: Task, kind: str) -> None:
         s, self.task = task.settings, task
-        sizes = {"embedding": s.embedding, "attention": s.attention, "mlp": s.mlp, "initial_std": s.std}
-        config = ModelConfig(name=kind, sparse_rows=10**9, **{**sizes, "activation": "relu", **self.changes})
-        self.net = build_model(self.map(task), task.sizes, config, task.seed)
-        self.config = TrainConfig(
-            batch_rows=s.batch_rows, learning_rate=s.learning_rate, epochs=s.passes, seed=task.seed, threads=1
-        )
-
-    def map(self, task: Task):
-        return task.features
+        config = ModelConfig(
+            name=kind, embedding=s.embedding, attention=s.attention, mlp=s.mlp, activation="relu", batch_norm=True,
+            sparse_rows=10**9,
+        )  # fmt: skip
+        self.net = build_model(task.features, task.sizes, config, task.seed)
+        self.config = TrainConfig(batch_rows=s.batch_rows, learning_rate=s.learning_rate, seed=task.seed, threads=1)
 
     def fit(self) -> None:
-        """All passes, each in an order of its own."""
-        train(self.net, MemoryStream(self.task.learn, self.config.batch_rows, shuffle=self.task.seed), self.config)
+        """One pass in the rows' order, as of every library."""
+        train(self.net, MemoryStream(self.task.learn, self.config.batch_rows), self.config)
 
     def predict(self, rows: Batch) -> np.ndarray:
         """Click probabilities."""
@@ -49,20 +41,4 @@ class Padded(Model):
 
     def __init__(self, task: Task, kind: str) -> None:
         super().__init__(task, kind)
-        assert kind == "din"
         self.net.__class__ = PaddedDIN
-
-
-class LikeRechub(Model):
-    """What torch-rechub's models fix: batch normalisation, DIN's Dice, an attention to each history of its own."""
-
-    changes = {"batch_norm": True}
-
-    def __init__(self, task: Task, kind: str) -> None:
-        if kind == "din":
-            self.changes = {"batch_norm": True, "activation": "dice"}
-        super().__init__(task, kind)
-
-    def map(self, task: Task):
-        own = [f.model_copy(update={"group": f.column} if f.role == "history" else {}) for f in task.features.features]
-        return task.features.model_copy(update={"features": tuple(own)})

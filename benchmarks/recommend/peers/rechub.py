@@ -38,22 +38,21 @@ class Model:
         self.folder = tempfile.TemporaryDirectory()
         options = {"lr": s.learning_rate, "weight_decay": 0.0}
         self.trainer = CTRTrainer(self.net, optimizer_params=options, device="cpu", model_path=self.folder.name)
-        self.loader = self.loaders(task.learn)[0]
+        self.loader = self.loader_of(task.learn)
 
     def fit(self) -> None:
-        """All passes, without validation."""
-        for _ in range(self.task.settings.passes):
-            self.trainer.train_one_epoch(self.loader)
+        """One pass, without validation."""
+        self.trainer.train_one_epoch(self.loader)
 
     def predict(self, rows: Batch) -> np.ndarray:
         """Click probabilities."""
-        return np.asarray(self.trainer.predict(self.net, self.loaders(rows)[2])).ravel()
+        return np.asarray(self.trainer.predict(self.net, self.loader_of(rows))).ravel()
 
-    def loaders(self, rows: Batch) -> tuple:
-        """Of training, validation and test; the same rows in each."""
+    def loader_of(self, rows: Batch):
+        """Its loader of test rows, which keeps their order."""
         from torch_rechub.utils.data import DataGenerator
 
         x, y = self.task.padded(rows), self.task.click(rows)
         x["one"] = np.ones(len(y), dtype=np.float32)
-        made = DataGenerator(x, y)
-        return made.generate_dataloader(x_val=x, y_val=y, x_test=x, y_test=y, batch_size=self.task.settings.batch_rows)
+        size = self.task.settings.batch_rows
+        return DataGenerator(x, y).generate_dataloader(x_val=x, y_val=y, x_test=x, y_test=y, batch_size=size)[2]

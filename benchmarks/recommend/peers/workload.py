@@ -20,22 +20,14 @@ from recommend.training.runs import features_of, labels_of, plan
 
 @dataclass(frozen=True)
 class Settings:
-    """Sizes and steps, the same for every library, tuned for none.
-
-    Attributes:
-        std: of the tables' first values.
-        own_start: leave each library's own first values instead of one rule for all (``start_alike``).
-    """
+    """Sizes and steps, the same for every library, tuned for none."""
 
     embedding: int = 16
     attention: tuple[int, ...] = (64,)
     mlp: tuple[int, ...] = (200, 80)
-    batch_rows: int = 256
-    learning_rate: float = 1e-3
-    passes: int = 1
-    std: float = 0.01
+    batch_rows: int = 512
+    learning_rate: float = 3e-3
     longest: int = 50
-    own_start: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,8 +83,8 @@ class Task:
         return out
 
 
-def read(log: Path, seed: int, rows: int, test_days: int, settings: Settings) -> Task:
-    """``rows`` training rows of an imported log, drawn by the seed, and all rows of its last days."""
+def read(log: Path, seed: int, rows: tuple[int, int], test_days: int, settings: Settings) -> Task:
+    """Rows for training and, of the log's last days, for the test, drawn and put in order by the seed."""
     run = plan(log, ModelConfig(name="din"), TrainConfig(), labels_of(log, "din"), test_days)
     features = features_of(run)
     short = [f.model_copy(update={"max_length": settings.longest}) for f in features.features]
@@ -102,8 +94,11 @@ def read(log: Path, seed: int, rows: int, test_days: int, settings: Settings) ->
         concat_batches(list(ParquetStream(table_files(log, "impression", *days), features.columns)))
         for days in (run.train_days, run.test_days)
     )
-    drawn = torch.from_numpy(np.random.default_rng(seed).permutation(rows_of(learn))[:rows])
-    learn = select_batch(learn, drawn)
+    rng = np.random.default_rng(seed)
+    learn, test = (
+        select_batch(part, torch.from_numpy(rng.permutation(rows_of(part))[:count]))
+        for part, count in zip((learn, test), rows, strict=True)
+    )
     encoders = Encoders.fit(features, [learn], run.min_count)
     sizes = {name: size + 1 for name, size in encoders.sizes().items()}
     return Task(features, sizes, higher(encoders, learn), higher(encoders, test), settings, seed)
@@ -119,12 +114,27 @@ def higher(encoders: Encoders, rows: Batch) -> dict[str, Column]:
     return out | {features.labels[0]: encoded[features.labels[0]]}
 
 
-def start_alike(model: nn.Module, std: float) -> None:
-    """Linear layers as PyTorch starts them, tables normally distributed, paddings 0: the libraries' own rules differ."""
-    for module in model.modules():
-        if isinstance(module, nn.Linear):
-            module.reset_parameters()
-        elif isinstance(module, nn.Embedding):
-            nn.init.normal_(module.weight, std=std)
-            if module.padding_idx is not None:
-                nn.init.zeros_(module.weight[module.padding_idx])
+@torch.no_grad()
+def start_alike(theirs: nn.Module, ours: nn.Module, layers: bool) -> None:
+    """Our first weights into their model: tables by column, linear layers (if asked) in the order they are passed in.
+
+    What they have and we do not starts as theirs; a layer of another shape (a constant's weight) starts at 0.
+    """
+    tables = {name.rsplit(".", 1)[-1]: m for name, m in ours.named_modules() if isinstance(m, nn.Embedding)}
+    for name, table in theirs.named_modules():
+        if isinstance(table, nn.Embedding):
+            table.weight.copy_(tables[name.rsplit(".", 1)[-1]].weight)
+            if table.padding_idx is not None:
+                table.weight[table.padding_idx] = 0
+    if not layers:
+        return
+    sources = iter([m for m in ours.modules() if isinstance(m, nn.Linear)])
+    for layer in (m for m in theirs.modules() if isinstance(m, nn.Linear)):
+        if layer.weight.shape == (1, 1):
+            layer.weight.zero_()
+            layer.bias.zero_()
+            continue
+        source = next(sources)
+        layer.weight.copy_(source.weight)
+        (theirs.out.bias if layer.bias is None else layer.bias).copy_(source.bias)  # type: ignore[union-attr]
+    assert next(sources, None) is None, "a layer of ours has no counterpart."
