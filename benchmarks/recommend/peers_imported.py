@@ -36,7 +36,6 @@ from recommend.metrics.ranks import auc
 
 ARMS: dict[str, Any] = {
     "ours": ours.Model,
-    "ours, padded": ours.Padded,
     "fuxictr": fuxi.Model,
     "torch-rechub": rechub.Model,
     "deepctr-torch": deepctr.Model,
@@ -47,8 +46,7 @@ Found = dict[str, dict[str, float]]
 
 def measure(task: Task, kind: str) -> Found:
     """Of each library: AUC, rows a CPU second, and how far its first predictions lie from ours."""
-    names = [name for name in ARMS if kind == "din" or name != "ours, padded"]
-    turn = task.seed % len(names)
+    names, turn = list(ARMS), task.seed % len(ARMS)
     few, source = slice_batch(task.test, 0, 1024), ours.Model(task, kind)
     first, found = source.predict(few), {}
     for name in names[turn:] + names[:turn]:
@@ -87,7 +85,7 @@ def table(runs: list[Found]) -> None:
     """A line a library."""
     print("| library | AUC by seed | ours - this | before training | rows per CPU second | ours / this |")
     print("|---|---|---|---|---|---|")
-    for name in (n for n in ARMS if n in runs[0]):
+    for name in ARMS:
         rows, mine = [r[name] for r in runs], [r["ours"] for r in runs]
         aucs = " ".join(f"{r['auc']:.4f}" for r in rows)
         ratios = [m["speed"] / r["speed"] for m, r in zip(mine, rows, strict=True)]

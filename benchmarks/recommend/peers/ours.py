@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from benchmarks.recommend.peers.padded import PaddedDIN
 from benchmarks.recommend.peers.workload import Task
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
@@ -34,11 +33,3 @@ class Model:
     def predict(self, rows: Batch) -> np.ndarray:
         """Click probabilities."""
         return predictions(self.net, MemoryStream(rows, 8192))["p_click"]
-
-
-class Padded(Model):
-    """The same weights, start and batches on padded histories."""
-
-    def __init__(self, task: Task, kind: str) -> None:
-        super().__init__(task, kind)
-        self.net.__class__ = PaddedDIN

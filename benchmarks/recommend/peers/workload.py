@@ -25,9 +25,9 @@ class Settings:
     embedding: int = 16
     attention: tuple[int, ...] = (64,)
     mlp: tuple[int, ...] = (200, 80)
-    batch_rows: int = 512
-    learning_rate: float = 3e-3
-    longest: int = 50
+    batch_rows: int = 256
+    learning_rate: float = 1e-3
+    longest: int = 20
 
 
 @dataclass(frozen=True)

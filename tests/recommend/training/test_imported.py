@@ -95,3 +95,11 @@ def test_labels_with_their_moments_train_ecad(tmp_path):
     assert train_run(tmp_path / "log", run, tmp_path / "run").rows > 500
     found = evaluate_run(tmp_path / "run", tmp_path / "log")["measures"]
     assert {"order", "refund"} <= set(found)
+
+
+def test_a_run_is_measured_in_bf16_as_in_fp32_but_for_its_digits(log, tmp_path):
+    model = ModelConfig(name="din").changed(["mlp=[8]", "attention=[8]", "embedding=4"])
+    train_run(log, plan(log, model, TrainConfig(threads=1, batch_rows=128), ("click",), 1), tmp_path / "run")
+    full, half = (evaluate_run(tmp_path / "run", log, precision=p)["measures"]["click"] for p in ("fp32", "bf16"))
+    assert full != half
+    assert half["logloss"] == pytest.approx(full["logloss"], abs=0.01)
