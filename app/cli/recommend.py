@@ -47,7 +47,9 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--test-days", type=number(int, 1), metavar="N", help="last days held back (default: 4, of an import a fifth)"
     )
 
-    task("evaluate", trained, data, device)("--out", type=Path, metavar="FILE", help="write the measures as JSON")
+    task("evaluate", trained, data, device, precision)(
+        "--out", type=Path, metavar="FILE", help="write the measures as JSON"
+    )
 
     logs.register(task, data, trained, (seed, knobs, device, precision))
 
@@ -161,7 +163,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     from recommend.training.evaluation import evaluate_run, line
     from recommend.training.runs import log_of
 
-    found = evaluate_run(args.run, log_of(args.data), args.device or "cpu")
+    found = evaluate_run(args.run, log_of(args.data), args.device or "cpu", args.precision or "fp32")
     print(f"days {found['days'][0]} to {found['days'][1]}, {found['rows']:,} rows")
     for name, values in found["measures"].items():
         print(f"  {name}: {line(values)}")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from recommend.data.parquet import DataError, ParquetStream
 from recommend.data.schema import table_files
@@ -18,8 +19,12 @@ from recommend.training.trainer import computing
 from recommend.world.oracle import FOLDER, no_oracle, open_oracle
 
 
-def evaluate_run(folder: Path, log: Path, device: str = "cpu") -> dict[str, Any]:
-    """Measures of each prediction, and of the oracle where there is one: ``{days, rows, measures: {name: {...}}}``."""
+def evaluate_run(folder: Path, log: Path, device: str = "cpu", precision: str = "fp32") -> dict[str, Any]:
+    """Measures of each prediction, and of the oracle where there is one: ``{days, rows, measures: {name: {...}}}``.
+
+    Args:
+        precision: of the forward pass, ``fp32`` or ``bf16``; probabilities and measures are float32 either way.
+    """
     model, encode, split = load_run(folder, log)
     computing(device)
     model.to(device)
@@ -29,7 +34,7 @@ def evaluate_run(folder: Path, log: Path, device: str = "cpu") -> dict[str, Any]
     keep = list(dict.fromkeys([*model.features.labels, model.features.group, "impression_id", "request_id"]))
     of = model_class(read_run(folder).model.name).only
     columns = list(dict.fromkeys([*model.features.columns, *keep, *([of] if of else [])]))
-    with no_oracle():
+    with no_oracle(), torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bf16"):
         table = predictions(model, asked(ParquetStream(files, columns, EVALUATED_ROWS), of), encode, keep)
     if not table:
         raise DataError(f"{log} has no rows with '{of}' of the days {split.test[0]}..{split.test[1]}.")

@@ -99,3 +99,12 @@ def test_big_tables_get_sparse_gradients() -> None:
     (tables("big", torch.tensor([1, 1, 3])).sum() + tables("small", torch.tensor([2])).sum()).backward()
     assert tables.tables["big"].weight.grad.is_sparse
     assert not tables.tables["small"].weight.grad.is_sparse
+
+
+def test_a_table_gives_the_vectors_and_gradients_of_an_embedding() -> None:
+    tables, ids, weigh = Tables({"a": 6}, 4), torch.tensor([1, 5, 1, 0]), torch.arange(16.0).reshape(4, 4)
+    plain = torch.nn.Embedding.from_pretrained(tables.tables["a"].weight.detach().clone(), freeze=False)
+    for vectors in (tables("a", ids), plain(ids)):
+        (vectors * weigh).sum().backward()
+    assert torch.equal(tables("a", ids), plain(ids))
+    assert torch.equal(tables.tables["a"].weight.grad, plain.weight.grad)

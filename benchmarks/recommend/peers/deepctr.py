@@ -1,51 +1,46 @@
-"""DeepCTR-Torch's DIN, trained by its own ``compile`` and ``fit``."""
+"""DeepCTR-Torch's DIN, and its Wide & Deep without a wide part as the DNN, trained by their own ``fit``."""
 
 from __future__ import annotations
 
 import numpy as np
+from torch.optim import Adam
 
-from benchmarks.recommend.peers.workload import CONTEXT, Part, Workload
+from benchmarks.recommend.peers.workload import Task
+from recommend.features.ragged import Batch
 
 
-class Din:
-    """History columns must carry the name of their target with ``hist_`` before it."""
+class Model:
+    """Its loss is a sum over the batch, so that Adam's epsilon weighs less."""
 
-    def __init__(self, work: Workload, learn: Part) -> None:
+    def __init__(self, task: Task, kind: str) -> None:
         from deepctr_torch.inputs import SparseFeat, VarLenSparseFeat
-        from deepctr_torch.models.din import DIN
+        from deepctr_torch.models import DIN, WDL
 
-        self.work = work
-        sizes, width = work.sizes, work.embedding
-        columns = [SparseFeat(n, vocabulary_size=sizes[n], embedding_dim=width) for n in sizes]
-        for name in ("item_id", "category"):
-            past = SparseFeat(f"hist_{name}", sizes[name], embedding_dim=width, embedding_name=name)
-            columns.append(VarLenSparseFeat(past, maxlen=work.longest, length_name="length"))
-        self.model = DIN(
-            columns,
-            ["item_id", "category"],
-            dnn_hidden_units=work.mlp,
-            att_hidden_size=work.attention,
-            dnn_activation="prelu",
-            att_activation="prelu",
-            l2_reg_embedding=0,
-            l2_reg_dnn=0,
-            dnn_use_bn=False,
-            device="cpu",
-        )
-        self.model.compile("adam", "binary_crossentropy", metrics=[])
-        self.learn, self.click = inputs(learn), learn.click.astype(np.float32)
+        s, self.task = task.settings, task
+        columns = [SparseFeat(n, task.size(n), embedding_dim=s.embedding) for n in (*task.context, *task.targets)]
+        for of in task.histories:
+            past = SparseFeat(f"hist_{of}", task.size(of), embedding_dim=s.embedding, embedding_name=of)
+            columns.append(VarLenSparseFeat(past, maxlen=s.longest, length_name="length"))
+        same = {"dnn_hidden_units": s.mlp, "dnn_activation": "relu", "dnn_use_bn": True, "l2_reg_embedding": 0}
+        if kind == "din":
+            self.net = DIN(
+                columns, list(task.histories), att_hidden_size=s.attention, att_activation="relu", device="cpu", **same
+            )
+        else:
+            self.net = WDL([], columns, l2_reg_linear=0, device="cpu", **same)
+        self.learn, self.click = self.inputs(task.learn), task.click(task.learn)
 
-    def fit(self, shuffle: bool = True) -> None:
-        """One pass; without ``shuffle`` in the rows' own order."""
-        self.model.fit(self.learn, self.click, batch_size=self.work.batch_rows, epochs=1, verbose=0, shuffle=shuffle)
+    def fit(self) -> None:
+        """One pass."""
+        s = self.task.settings
+        self.net.compile(Adam(self.net.parameters(), s.learning_rate), "binary_crossentropy", metrics=[])
+        self.net.fit(self.learn, self.click, batch_size=s.batch_rows, epochs=1, verbose=0, shuffle=False)
 
-    def predict(self, part: Part) -> np.ndarray:
+    def predict(self, rows: Batch) -> np.ndarray:
         """Click probabilities."""
-        return self.model.predict(inputs(part), batch_size=8192).ravel()
+        return self.net.predict(self.inputs(rows), batch_size=8192).ravel()
 
-
-def inputs(part: Part) -> dict[str, np.ndarray]:
-    """Columns by the library's names."""
-    named = {n: part.columns[n] for n in (*CONTEXT, "item_id", "category")}
-    named |= {"hist_item_id": part.columns["history"], "hist_category": part.columns["history_category"]}
-    return named | {"length": part.length}
+    def inputs(self, rows: Batch) -> dict[str, np.ndarray]:
+        """Columns by the names that it wants."""
+        named = {past: f"hist_{of}" for of, past in self.task.histories.items()}
+        return {named.get(name, name): column for name, column in self.task.padded(rows).items()}

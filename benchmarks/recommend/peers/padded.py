@@ -8,7 +8,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from benchmarks.recommend.peers import ours
 from recommend.features.ragged import Ragged
 from recommend.layers.attention import TargetAttention
 from recommend.layers.inputs import Inputs
@@ -29,9 +28,3 @@ class PaddedDIN(DIN):
     def body(self, x: Inputs) -> Tensor:
         interests = [attend(a, x.matched[g], x.histories[g]) for g, a in self.attention.items()]  # type: ignore[arg-type]
         return torch.cat([x.context, x.target, *interests], 1)
-
-
-class Din(ours.Din):
-    """The same start, batches and optimiser as ``ours.Din``."""
-
-    cls = PaddedDIN

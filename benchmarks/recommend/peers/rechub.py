@@ -1,4 +1,4 @@
-"""torch-rechub's DIN, trained by its own data loader and trainer."""
+"""torch-rechub's DIN, and its Wide & Deep with a constant as the wide part as the DNN, by its loader and trainer."""
 
 from __future__ import annotations
 
@@ -6,56 +6,53 @@ import tempfile
 
 import numpy as np
 
-from benchmarks.recommend.peers.workload import CONTEXT, Part, Workload
+from benchmarks.recommend.peers.workload import Task
+from recommend.features.ragged import Batch
 
 
-class Din:
-    """Its DIN sums over padding too, whose vectors stay zero (``padding_idx``)."""
+class Model:
+    """Batch normalisation in every layer, attention's too, and DIN's top in its own Dice, are fixed; so is an attention
+    to each history of its own, which sums over padding, whose vectors stay zero (``padding_idx``)."""
 
-    def __init__(self, work: Workload, learn: Part) -> None:
-        from torch_rechub.basic.features import SequenceFeature, SparseFeature
-        from torch_rechub.models.ranking import DIN
+    def __init__(self, task: Task, kind: str) -> None:
+        from torch_rechub.basic.features import DenseFeature, SequenceFeature, SparseFeature
+        from torch_rechub.models.ranking import DIN, WideDeep
         from torch_rechub.trainers import CTRTrainer
-        from torch_rechub.utils.data import DataGenerator
 
-        self.work = work
-        sizes, width = work.sizes, work.embedding
-        context = [SparseFeature(n, vocab_size=sizes[n], embed_dim=width) for n in CONTEXT]
-        target = [
-            SparseFeature(n, vocab_size=sizes[n], embed_dim=width, padding_idx=0) for n in ("item_id", "category")
-        ]
+        s, self.task = task.settings, task
+        sizes = {n: {"vocab_size": task.size(n), "embed_dim": s.embedding} for n in (*task.context, *task.targets)}
+        context = [SparseFeature(n, **sizes[n]) for n in task.context]
+        target = [SparseFeature(n, padding_idx=0, **sizes[n]) for n in task.targets]
+        pooling = "concat" if kind == "din" else "mean"
         past = [
-            SequenceFeature(
-                name, vocab_size=sizes[of], embed_dim=width, pooling="concat", shared_with=of, padding_idx=0
-            )
-            for name, of in (("history", "item_id"), ("history_category", "category"))
+            SequenceFeature(column, pooling=pooling, shared_with=of, padding_idx=0, **sizes[of])
+            for of, column in task.histories.items()
         ]
-        self.model = DIN(
-            features=context,
-            history_features=past,
-            target_features=target,
-            mlp_params={"dims": list(work.mlp)},
-            attention_mlp_params={"dims": list(work.attention)},
-        )
+        if kind == "din":
+            matched = [f for f in target if f.name in task.histories]
+            others = [f for f in target if f.name not in task.histories]
+            attention = {"dims": list(s.attention)}
+            self.net = DIN(context + others, past, matched, {"dims": list(s.mlp)}, attention)
+        else:
+            self.net = WideDeep([DenseFeature("one")], context + target + past, {"dims": list(s.mlp)})
         self.folder = tempfile.TemporaryDirectory()
-        options = {"lr": work.learning_rate, "weight_decay": 0.0}
-        self.trainer = CTRTrainer(
-            self.model, optimizer_params=options, n_epoch=1, device="cpu", model_path=self.folder.name
-        )
-        self.generator = DataGenerator
-        self.loader = self._loaders(learn, learn.cut(0, 2))[0]
+        options = {"lr": s.learning_rate, "weight_decay": 0.0}
+        self.trainer = CTRTrainer(self.net, optimizer_params=options, device="cpu", model_path=self.folder.name)
+        self.loader = self.loader_of(task.learn)
 
     def fit(self) -> None:
-        """One pass."""
-        self.trainer.train_one_epoch(self.loader, log_interval=10**9)
+        """One pass, without validation."""
+        self.trainer.train_one_epoch(self.loader)
 
-    def predict(self, part: Part) -> np.ndarray:
+    def predict(self, rows: Batch) -> np.ndarray:
         """Click probabilities."""
-        return np.asarray(self.trainer.predict(self.model, self._loaders(part, part)[2])).ravel()
+        return np.asarray(self.trainer.predict(self.net, self.loader_of(rows))).ravel()
 
-    def _loaders(self, learn: Part, test: Part) -> tuple:
-        click = test.click.astype(np.float32)
-        made = self.generator(dict(learn.columns), learn.click.astype(np.float32))
-        return made.generate_dataloader(
-            x_val=test.columns, y_val=click, x_test=test.columns, y_test=click, batch_size=self.work.batch_rows
-        )
+    def loader_of(self, rows: Batch):
+        """Its loader of test rows, which keeps their order."""
+        from torch_rechub.utils.data import DataGenerator
+
+        x, y = self.task.padded(rows), self.task.click(rows)
+        x["one"] = np.ones(len(y), dtype=np.float32)
+        size = self.task.settings.batch_rows
+        return DataGenerator(x, y).generate_dataloader(x_val=x, y_val=y, x_test=x, y_test=y, batch_size=size)[2]

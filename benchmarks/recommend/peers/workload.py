@@ -1,83 +1,140 @@
-"""The rows that every library gets: a user, an hour, a target item and a history of clicked items, all as ids from 1.
-
-Item popularity has a long tail, users have three favourite categories, half of a history follows them, and a click
-depends on how many clicks of the history share the target's category, so that attention has something to find. 0 is
-padding.
-"""
+"""The task that every library gets: rows of an imported log, encoded once, and the sizes of the model."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
+import torch
+from torch import nn
 
-CONTEXT = ("user_id", "hour")
+from recommend.config import ModelConfig, TrainConfig
+from recommend.data.parquet import ParquetStream
+from recommend.data.schema import table_files
+from recommend.features.encoders import Encoders
+from recommend.features.feature_map import FeatureMap
+from recommend.features.ragged import Batch, Column, Ragged, concat_batches, rows_of, select_batch, slice_batch
+from recommend.training.runs import features_of, labels_of, plan
 
 
 @dataclass(frozen=True)
-class Workload:
-    """Sizes of the task and of the model that all libraries build."""
+class Settings:
+    """Sizes and steps, the same for every library, tuned for none."""
 
-    rows: int = 60_000
-    longest: int = 20
-    users: int = 50_000
-    items: int = 100_000
-    categories: int = 500
     embedding: int = 16
     attention: tuple[int, ...] = (64,)
     mlp: tuple[int, ...] = (200, 80)
-    batch_rows: int = 1024
+    batch_rows: int = 256
     learning_rate: float = 1e-3
-    train_share: float = 0.9
-    full: bool = False  # every history of the longest length
-    seed: int = 7
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        """Rows of each embedding table, padding included."""
-        return {"user_id": self.users, "hour": 25, "item_id": self.items, "category": self.categories}
+    longest: int = 20
 
 
 @dataclass(frozen=True)
-class Part:
-    """Columns of some rows; ``history`` and ``history_category`` are (rows, longest), padded with 0 on the right."""
+class Task:
+    """Rows as our encoders give them, every id one higher, since 0 is the libraries' padding and our "unknown"."""
 
-    columns: dict[str, np.ndarray]
-    length: np.ndarray
-    click: np.ndarray
+    features: FeatureMap
+    sizes: dict[str, int]
+    learn: dict[str, Column]
+    test: dict[str, Column]
+    settings: Settings
+    seed: int
 
-    def cut(self, start: int, stop: int) -> Part:
-        """Rows start..stop."""
-        rows = slice(start, stop)
-        return Part({n: c[rows] for n, c in self.columns.items()}, self.length[rows], self.click[rows])
+    @property
+    def targets(self) -> list[str]:
+        """Columns of the thing shown."""
+        return [f.column for f in self.features.role("target")]
+
+    @property
+    def context(self) -> list[str]:
+        """Columns of user and page."""
+        return [f.column for f in self.features.role("context")]
+
+    @property
+    def histories(self) -> dict[str, str]:
+        """Column of each history, by the target column whose table it shares."""
+        return {f.match: f.column for f in self.features.role("history")}
+
+    def size(self, column: str) -> int:
+        """Rows of a column's table, padding and unknown ids included."""
+        return self.sizes[next(f.vocabulary for f in self.features.features if f.column == column)]
+
+    def few(self) -> Task:
+        """Three batches of the task, to warm up with."""
+        rows = 3 * self.settings.batch_rows
+        return replace(self, learn=slice_batch(self.learn, 0, rows), test=slice_batch(self.test, 0, rows))
+
+    def click(self, rows: Batch) -> np.ndarray:
+        """(rows,) float32 labels."""
+        column = rows[self.features.labels[0]]
+        assert isinstance(column, torch.Tensor)
+        return column.numpy().astype(np.float32)
+
+    def padded(self, rows: Batch) -> dict[str, np.ndarray]:
+        """(rows,) ids by column and (rows, longest) histories, padded with 0 on the right; (rows,) ``length``."""
+        out: dict[str, np.ndarray] = {}
+        for name in (*self.context, *self.targets, *self.histories.values()):
+            column = rows[name]
+            if isinstance(column, Ragged):
+                out[name], out["length"] = column.padded(self.settings.longest)[0].numpy(), column.lengths.numpy()
+            else:
+                out[name] = column.numpy()
+        return out
 
 
-def make(work: Workload) -> tuple[Part, Part]:
-    """Training rows and test rows."""
-    rng = np.random.default_rng(work.seed)
-    shape = (work.rows, work.longest)
+def read(log: Path, seed: int, rows: tuple[int, int], test_days: int, settings: Settings) -> Task:
+    """Rows for training and, of the log's last days, for the test, drawn and put in order by the seed."""
+    run = plan(log, ModelConfig(name="din"), TrainConfig(), labels_of(log, "din"), test_days)
+    features = features_of(run)
+    short = [f.model_copy(update={"max_length": settings.longest}) for f in features.features]
+    features = features.model_copy(update={"features": tuple(short)})
+    assert all(f.kind == "id" for f in short), "the comparison knows ids alone; strike the rest out of features.yaml."
+    learn, test = (
+        concat_batches(list(ParquetStream(table_files(log, "impression", *days), features.columns)))
+        for days in (run.train_days, run.test_days)
+    )
+    rng = np.random.default_rng(seed)
+    learn, test = (
+        select_batch(part, torch.from_numpy(rng.permutation(rows_of(part))[:count]))
+        for part, count in zip((learn, test), rows, strict=True)
+    )
+    encoders = Encoders.fit(features, [learn], run.min_count)
+    sizes = {name: size + 1 for name, size in encoders.sizes().items()}
+    return Task(features, sizes, higher(encoders, learn), higher(encoders, test), settings, seed)
 
-    def draw_items(size: int | tuple[int, ...]) -> np.ndarray:
-        return np.minimum((50 * rng.pareto(1.1, size)).astype(np.int64) + 1, work.items - 1)
 
-    category_of = rng.integers(1, work.categories, work.items)
-    favourites = rng.integers(1, work.categories, (work.users, 3))
-    user, item = rng.integers(1, work.users, work.rows), draw_items(work.rows)
-    length = rng.integers(1, work.longest + 1, work.rows)
-    if work.full:
-        length[:] = work.longest
-    history = draw_items(shape)
-    liked = favourites[user[:, None], rng.integers(0, 3, shape)]
-    history_category = np.where(rng.random(shape) < 0.5, liked, category_of[history])
-    # Half of the targets come from a favourite category, or hardly any history would speak about its target.
-    category = np.where(rng.random(work.rows) < 0.5, favourites[user, rng.integers(0, 3, work.rows)], category_of[item])
-    real = np.arange(work.longest) < length[:, None]
-    history, history_category = history * real, history_category * real
-    share = (history_category == category[:, None]).sum(1) / length
-    hour = rng.integers(1, 25, work.rows)
-    click = rng.random(work.rows) < 1 / (1 + np.exp(2.2 - 5 * share - 0.4 * np.sin(hour)))
-    columns = {"user_id": user, "hour": hour, "item_id": item, "category": category}
-    columns |= {"history": history, "history_category": history_category}
-    whole = Part(columns, length, click)
-    middle = int(work.rows * work.train_share)
-    return whole.cut(0, middle), whole.cut(middle, work.rows)
+def higher(encoders: Encoders, rows: Batch) -> dict[str, Column]:
+    """Encoded features, each id one higher, and the label."""
+    features, encoded = encoders.features, encoders(rows)
+    out: dict[str, Column] = {}
+    for name in (f.column for f in features.features):
+        column = encoded[name]
+        out[name] = column.with_values(column.values + 1) if isinstance(column, Ragged) else column + 1
+    return out | {features.labels[0]: encoded[features.labels[0]]}
+
+
+@torch.no_grad()
+def start_alike(theirs: nn.Module, ours: nn.Module, layers: bool) -> None:
+    """Our first weights into their model: tables by column, linear layers (if asked) in the order they are passed in.
+
+    What they have and we do not starts as theirs; a layer of another shape (a constant's weight) starts at 0.
+    """
+    tables = {name.rsplit(".", 1)[-1]: m for name, m in ours.named_modules() if isinstance(m, nn.Embedding)}
+    for name, table in theirs.named_modules():
+        if isinstance(table, nn.Embedding):
+            table.weight.copy_(tables[name.rsplit(".", 1)[-1]].weight)
+            if table.padding_idx is not None:
+                table.weight[table.padding_idx] = 0
+    if not layers:
+        return
+    sources = iter([m for m in ours.modules() if isinstance(m, nn.Linear)])
+    for layer in (m for m in theirs.modules() if isinstance(m, nn.Linear)):
+        if layer.weight.shape == (1, 1):
+            layer.weight.zero_()
+            layer.bias.zero_()
+            continue
+        source = next(sources)
+        layer.weight.copy_(source.weight)
+        (theirs.out.bias if layer.bias is None else layer.bias).copy_(source.bias)  # type: ignore[union-attr]
+    assert next(sources, None) is None, "a layer of ours has no counterpart."

@@ -11,11 +11,11 @@ from recommend.config import TrainConfig
 from recommend.data.imports.maps import LogMap
 from recommend.data.imports.run import import_log
 from recommend.data.schema import table_files
-from recommend.data.world.oracle import write_truth
 from recommend.errors import RecommendError
 from recommend.models.registry import MODELS, model_config
 from recommend.training.evaluation import evaluate_run
 from recommend.training.runs import labels_of, plan, train_run
+from recommend.world.oracle import write_truth
 
 LACKING = {
     "keep": "trained with published knowledge",
@@ -99,7 +99,7 @@ def test_labels_with_their_moments_train_ecad(tmp_path):
 
 
 def test_where_the_truth_is_known_it_stands_beside_the_measures(log, tmp_path):
-    model = ModelConfig(name="dnn").changed(["mlp=[8]", "embedding=4"])
+    model = model_config("dnn", ["mlp=[8]", "embedding=4"])
     train_run(log, plan(log, model, TrainConfig(threads=1), labels_of(log, "dnn"), 2), tmp_path / "run")
     assert set(evaluate_run(tmp_path / "run", log)["measures"]) == {"click"}
     for file in table_files(log, "impression"):
@@ -107,3 +107,11 @@ def test_where_the_truth_is_known_it_stands_beside_the_measures(log, tmp_path):
         write_truth(log.parent, f"impression/{file.parent.name}", {"p_click_without_page": click * 0.5 + 0.1})
     found = evaluate_run(tmp_path / "run", log)["measures"]
     assert found["oracle of click"]["auc"] == 1 > found["click"]["auc"]
+
+
+def test_a_run_is_measured_in_bf16_as_in_fp32_but_for_its_digits(log, tmp_path):
+    model = model_config("din", ["mlp=[8]", "attention=[8]", "embedding=4"])
+    train_run(log, plan(log, model, TrainConfig(threads=1, batch_rows=128), ("click",), 1), tmp_path / "run")
+    full, half = (evaluate_run(tmp_path / "run", log, precision=p)["measures"]["click"] for p in ("fp32", "bf16"))
+    assert full != half
+    assert half["logloss"] == pytest.approx(full["logloss"], abs=0.01)

@@ -1,0 +1,131 @@
+"""DNN and DIN beside FuxiCTR, torch-rechub and DeepCTR-Torch on logs that our importer made: AUC and training speed.
+
+In an environment of its own (``pip install -r requirements.txt -r requirements-bench.txt``):
+``python -m benchmarks.recommend.peers_imported LOG ... [--seeds N] [--rows N] [--test-rows N]``, LOG being what
+``./ipl recommend import`` wrote. Every library gets the same rows in the same order (drawn by the seed), the same split
+by days, tables, widths, ReLU, batch normalisation, Adam, rate, batch and one pass; ours are ragged, theirs padded. Our
+first weights are copied into theirs, and what both predict before training is compared. Each trains by its own loop and
+loader on one thread. The clock is this process's CPU time of training alone; the order of libraries turns with the
+seed, and ratios are of the same seed. Differences of AUC come with a 95 % t-interval over the seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import os
+import platform
+import statistics
+import sys
+import time
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import stats
+
+from benchmarks.recommend.peers import deepctr, fuxi, ours, rechub
+from benchmarks.recommend.peers.workload import Settings, Task, read, start_alike
+from recommend.data.schema import table_files
+from recommend.features.ragged import Ragged, slice_batch
+from recommend.metrics.ranks import auc
+
+ARMS: dict[str, Any] = {
+    "ours": ours.Model,
+    "fuxictr": fuxi.Model,
+    "torch-rechub": rechub.Model,
+    "deepctr-torch": deepctr.Model,
+}
+ALLOWED = 0.005
+Found = dict[str, dict[str, float]]
+
+
+def measure(task: Task, kind: str) -> Found:
+    """Of each library: AUC, rows a CPU second, and how far its first predictions lie from ours."""
+    names, turn = list(ARMS), task.seed % len(ARMS)
+    few, source = slice_batch(task.test, 0, 1024), ours.Model(task, kind)
+    first, found = source.predict(few), {}
+    for name in names[turn:] + names[:turn]:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            ARMS[name](task.few(), kind).fit()  # first calls stay outside the clock
+            model = ARMS[name](task, kind)
+            if not isinstance(model, ours.Model):
+                start_alike(model.net, source.net, layers=(name, kind) != ("torch-rechub", "din"))
+            before = float(np.abs(model.predict(few) - first).max())
+            cpu = time.process_time()
+            model.fit()
+            cpu = time.process_time() - cpu
+            after = model.predict(task.test)
+        found[name] = {
+            "auc": auc(task.click(task.test), after),
+            "speed": len(task.click(task.learn)) / cpu,
+            "before": before,
+        }
+    return found
+
+
+def stated(d: list[float]) -> str:
+    """Mean and 95 % t-interval; whether it lies within what is allowed."""
+    mean, half = statistics.fmean(d), np.inf
+    if len(d) > 1:
+        half = stats.t.ppf(0.975, len(d) - 1) * statistics.stdev(d) / len(d) ** 0.5
+    return f"{mean:+.4f} [{mean - half:+.4f}, {mean + half:+.4f}]{'' if abs(mean) + half < ALLOWED else ' no'}"
+
+
+def spread(values: list[float], digits: int) -> str:
+    """Median (lowest to highest)."""
+    return f"{statistics.median(values):,.{digits}f} ({min(values):,.{digits}f} to {max(values):,.{digits}f})"
+
+
+def table(runs: list[Found]) -> None:
+    """A line a library."""
+    print("| library | AUC by seed | ours - this | before training | rows per CPU second | ours / this |")
+    print("|---|---|---|---|---|---|")
+    for name in ARMS:
+        rows, mine = [r[name] for r in runs], [r["ours"] for r in runs]
+        aucs = " ".join(f"{r['auc']:.4f}" for r in rows)
+        ratios = [m["speed"] / r["speed"] for m, r in zip(mine, rows, strict=True)]
+        print(
+            f"| {name} | {aucs} | "
+            f"{stated([m['auc'] - r['auc'] for m, r in zip(mine, rows, strict=True)])} | "
+            f"{max(r['before'] for r in rows):.0e} | {spread([r['speed'] for r in rows], 0)} | {spread(ratios, 1)} |",
+            flush=True,
+        )
+
+
+def main() -> int:
+    """Print a Markdown table for each log and model."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("logs", type=Path, nargs="+", metavar="LOG")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--rows", type=int, default=40_000)
+    parser.add_argument("--test-rows", type=int, default=20_000)
+    parser.add_argument("--longest", type=int, default=Settings.longest)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    settings = replace(Settings(), longest=options.longest)
+    for log in options.logs:
+        days = max(1, len({f.parent for f in table_files(log, "impression")}) // 5)
+        runs: dict[str, list[Found]] = {"dnn": [], "din": []}
+        for seed in range(options.seeds):
+            task = read(log, seed, (options.rows, options.test_rows), days, settings)
+            for kind, found in runs.items():
+                found.append(measure(task, kind))
+                print(log.name, seed, kind, found[-1], file=sys.stderr, flush=True)
+        lengths = next(c for c in task.learn.values() if isinstance(c, Ragged)).lengths
+        for kind, found in runs.items():
+            print(f"\n{log.name}, {kind}: {len(lengths):,} rows, histories of {lengths.float().mean():.1f}, tables "
+                  f"{task.sizes}\n")  # fmt: skip
+            table(found)
+    names = ("fuxictr", "torch-rechub", "deepctr-torch", "torch")
+    print(f"\n{settings}; {', '.join(f'{n} {version(n)}' for n in names)}; Python {platform.python_version()}, "
+          f"{platform.machine()}, {os.cpu_count()} cores, 1 thread, load {os.getloadavg()[0]:.1f}")  # fmt: skip
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
