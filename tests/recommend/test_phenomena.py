@@ -167,8 +167,3 @@ def test_few_users_make_wide_intervals_and_are_said(tmp_path):
     assert "of 3 groups only, so that the interval is rough" in found.sentence()
     put(tmp_path / "one", "impression", {**{n: v[:50] for n, v in data.items()}, "click": np.ones(50, bool)})
     assert {f.phenomenon.name: f for f in findings(tmp_path / "one")}["one_epoch"].missing == "one user only"
-
-
-def test_a_folder_without_a_log(tmp_path):
-    with pytest.raises(ValueError, match="no log in"):
-        Log(tmp_path)
