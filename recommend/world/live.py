@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -59,18 +59,17 @@ class Live:
         told = {name: getattr(things, name) for name in ("category", "brand", "condition", "seller", "price_z")}
         trust = normal(drawn, int(things.seller.max()) + 1)[things.seller]
         vector = (items.vector - items.side)[:n] + side
-        self.truth = replace(truth, items=replace(items, **told, side=side, vector=vector, trust=trust))
+        items = replace(items, **told, side=side, vector=vector, trust=trust)
+        self.truth: Truth = replace(truth, items=items)
         user, item = (drawn.integers(0, size, DRAWN) for size in (config.users(), n))
         none, day = np.zeros(DRAWN, dtype=bool), drawn.integers(0, days, DRAWN)
         match = self._match(user, item, none)
         click = self.truth.item_rest(user, item, none, day) + config.taste * (match - FLOOR)
         order, _ = self.truth.order(user, item, day, match)
-        moved = {
-            "click_offset": config.click_offset + offset_for(click, click_rate),
-            "order_offset": config.order_offset + offset_for(order, order_rate),
-        }
-        moved["cart_offset"] = config.cart_offset + moved["order_offset"] - config.order_offset
-        self.truth: Truth = replace(self.truth, config=replace(config, **moved))
+        moved = offset_for(order, order_rate)
+        offsets = {"order_offset": config.order_offset + moved, "cart_offset": config.cart_offset + moved}
+        offsets["click_offset"] = config.click_offset + offset_for(click, click_rate)
+        self.truth = replace(truth, items=items, config=make_config({**asdict(config), **offsets}))
 
     def _match(self, user: Ints, item: Ints, ads: Mask) -> Floats:
         base, in_ads = (self.truth.match(k, user, self.truth.items.vector[item]).max(1) for k in (BASE, ADS))
