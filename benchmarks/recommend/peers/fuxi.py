@@ -32,7 +32,11 @@ class Net(BaseModel):
             width = s.embedding * len(task.histories)
             self.attention = DIN_Attention(width, attention_units=list(s.attention), hidden_activations="ReLU")
         self.mlp = MLP_Block(
-            features.sum_emb_out_dim(), list(s.mlp), output_dim=1, output_activation=self.output_activation, batch_norm=True
+            features.sum_emb_out_dim(),
+            list(s.mlp),
+            output_dim=1,
+            output_activation=self.output_activation,
+            batch_norm=True,
         )
         self.compile("adam", "binary_crossentropy", s.learning_rate)
         self.reset_parameters()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from benchmarks.recommend.peers.workload import Task
 from recommend.config import ModelConfig, TrainConfig
