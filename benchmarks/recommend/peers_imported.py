@@ -73,7 +73,8 @@ def stated(d: list[float]) -> str:
     mean, half = statistics.fmean(d), np.inf
     if len(d) > 1:
         half = stats.t.ppf(0.975, len(d) - 1) * statistics.stdev(d) / len(d) ** 0.5
-    return f"{mean:+.4f} [{mean - half:+.4f}, {mean + half:+.4f}]{'' if abs(mean) + half < ALLOWED else ' no'}"
+    wide = "" if abs(mean) + half < ALLOWED else f", not within {ALLOWED}"
+    return f"{mean:+.4f} [{mean - half:+.4f}, {mean + half:+.4f}]{wide}"
 
 
 def spread(values: list[float], digits: int) -> str:
