@@ -1,7 +1,7 @@
 """DNN and DIN beside FuxiCTR, torch-rechub and DeepCTR-Torch on logs that our importer made: AUC and training speed.
 
 In an environment of its own (``pip install -r requirements.txt -r requirements-bench.txt``):
-``python -m benchmarks.recommend.peers_imported LOG ... [--seeds N] [--rows N] [--test-rows N]``, LOG being what
+``python -m benchmarks.recommend.peers_imported LOG ... [--seeds N] [--rows N]``, LOG being what
 ``./ipl recommend import`` wrote. Every library gets the same rows in the same order (drawn by the seed), the same split
 by days, tables, widths, ReLU, batch normalisation, Adam, rate, batch and one pass; ours are ragged, theirs padded. Our
 first weights are copied into theirs, and what both predict before training is compared. Each trains by its own loop and
@@ -44,9 +44,9 @@ ALLOWED = 0.005
 Found = dict[str, dict[str, float]]
 
 
-def measure(task: Task, kind: str) -> Found:
+def measure(task: Task, kind: str, names: list[str]) -> Found:
     """Of each library: AUC, rows a CPU second, and how far its first predictions lie from ours."""
-    names, turn = list(ARMS), task.seed % len(ARMS)
+    turn = task.seed % len(names)
     few, source = slice_batch(task.test, 0, 1024), ours.Model(task, kind)
     first, found = source.predict(few), {}
     for name in names[turn:] + names[:turn]:
@@ -73,7 +73,8 @@ def stated(d: list[float]) -> str:
     mean, half = statistics.fmean(d), np.inf
     if len(d) > 1:
         half = stats.t.ppf(0.975, len(d) - 1) * statistics.stdev(d) / len(d) ** 0.5
-    return f"{mean:+.4f} [{mean - half:+.4f}, {mean + half:+.4f}]{'' if abs(mean) + half < ALLOWED else ' no'}"
+    wide = "" if abs(mean) + half < ALLOWED else f", not within {ALLOWED}"
+    return f"{mean:+.4f} [{mean - half:+.4f}, {mean + half:+.4f}]{wide}"
 
 
 def spread(values: list[float], digits: int) -> str:
@@ -85,7 +86,7 @@ def table(runs: list[Found]) -> None:
     """A line a library."""
     print("| library | AUC by seed | ours - this | before training | rows per CPU second | ours / this |")
     print("|---|---|---|---|---|---|")
-    for name in ARMS:
+    for name in (n for n in ARMS if n in runs[0]):
         rows, mine = [r[name] for r in runs], [r["ours"] for r in runs]
         aucs = " ".join(f"{r['auc']:.4f}" for r in rows)
         ratios = [m["speed"] / r["speed"] for m, r in zip(mine, rows, strict=True)]
@@ -101,28 +102,31 @@ def main() -> int:
     """Print a Markdown table for each log and model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("logs", type=Path, nargs="+", metavar="LOG")
+    parser.add_argument("--first", type=int, default=0, metavar="SEED")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--rows", type=int, default=40_000)
-    parser.add_argument("--test-rows", type=int, default=20_000)
+    parser.add_argument("--only", nargs="+", choices=ARMS, default=list(ARMS), help="libraries; ours always")
+    parser.add_argument("--rows", type=int, default=50_000)
+    parser.add_argument("--test-rows", type=int, default=10_000)
     parser.add_argument("--longest", type=int, default=Settings.longest)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    names = [name for name in ARMS if name in ("ours", *options.only)]
     settings = replace(Settings(), longest=options.longest)
     for log in options.logs:
         days = max(1, len({f.parent for f in table_files(log, "impression")}) // 5)
         runs: dict[str, list[Found]] = {"dnn": [], "din": []}
-        for seed in range(options.seeds):
+        for seed in range(options.first, options.first + options.seeds):
             task = read(log, seed, (options.rows, options.test_rows), days, settings)
             for kind, found in runs.items():
-                found.append(measure(task, kind))
+                found.append(measure(task, kind, names))
                 print(log.name, seed, kind, found[-1], file=sys.stderr, flush=True)
         lengths = next(c for c in task.learn.values() if isinstance(c, Ragged)).lengths
         for kind, found in runs.items():
             print(f"\n{log.name}, {kind}: {len(lengths):,} rows, histories of {lengths.float().mean():.1f}, tables "
                   f"{task.sizes}\n")  # fmt: skip
             table(found)
-    names = ("fuxictr", "torch-rechub", "deepctr-torch", "torch")
-    print(f"\n{settings}; {', '.join(f'{n} {version(n)}' for n in names)}; Python {platform.python_version()}, "
+    known = ", ".join(f"{n} {version(n)}" for n in (*ARMS, "torch") if n != "ours")
+    print(f"\n{settings}; {known}; Python {platform.python_version()}, "
           f"{platform.machine()}, {os.cpu_count()} cores, 1 thread, load {os.getloadavg()[0]:.1f}")  # fmt: skip
     return 0
 
