@@ -21,12 +21,11 @@ from recommend.world import KNOBS, WORLD_VERSION, WorldConfig, write_world
 
 SEED = 50  # of the table; below those that judge
 SIZES: dict[str, dict[str, int]] = {
-    "candidates": {"impressions": 250_000, "requests": 150},
+    "candidates": {"impressions": 300_000, "requests": 150},
     "impressions": {"impressions": 400_000},
-    "clicks": {"clicks": 200_000},
+    "clicks": {"clicks": 150_000},
 }
 Row = dict[str, Any]
-
 
 INTRODUCTION = """# Phenomena of World 2
 

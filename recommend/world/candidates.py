@@ -58,7 +58,7 @@ def add_candidates(
     n = put(root, "candidate", day, tables.table("candidate", data))
     ranker = ranker or ModelConfig(name="dcn", initial_std=INITIAL_STD)
     pre_ranker = pre_ranker or ModelConfig(name="two_tower", tower=8, initial_std=INITIAL_STD)
-    config = config or TrainConfig(threads=1, batch_rows=512, learning_rate=4e-3)
+    config = config or TrainConfig(threads=1, batch_rows=512, learning_rate=2e-3)
     teacher, student = (train_on(root, (0, day - 1), m, config, histories=histories) for m in (ranker, pre_ranker))
     with tempfile.TemporaryDirectory() as folder:
         _align(Path(folder), teacher, student, _requests(truth, day - 1)[0], config, histories)
