@@ -77,7 +77,7 @@ class WorldConfig:
     profile: float = 2.4  # how much age and city tell of interests
     channel_corr: float = 0.6  # share of tastes that ads and the other channels have in common (KEEP)
     entity_corr: float = 0.6  # share of interests that posts and items have in common (MKT)
-    cross: float = 0.6  # city x brand, which is no product of short vectors (COPR)
+    cross: float = 0.4  # city x brand, which is no product of short vectors (COPR)
     quality_effect: float = 0.2
     clicky_sd: float = 0.15
     thrift_mean: float = -0.15
