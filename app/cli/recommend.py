@@ -109,9 +109,8 @@ def _world(args: argparse.Namespace) -> None:
             raise CommandError("the table is about the frozen world: --set has no place in it.", 2)
         print(markdown(results(args.table, lambda text: print(text, file=sys.stderr, flush=True))))
         return
-    view = "impressions" if args.view == "candidates" else args.view
     knobs = dict(setting.partition("=")[::2] for setting in args.set)
-    write_world(args.out, view=view, seed=args.seed, knobs=knobs)
+    write_world(args.out, view=args.view, seed=args.seed, knobs=knobs)
     if args.view == "candidates":
         add_candidates(args.out)
     manifest = store_histories(args.out)

@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KNOB=VALUE")
     args = parser.parse_args()
     knobs = dict(s.split("=", 1) for s in args.set)
-    config = TrainConfig(threads=1, batch_rows=512, learning_rate=2e-3)
+    config = TrainConfig(threads=1, batch_rows=512, learning_rate=4e-3)
     with tempfile.TemporaryDirectory() as folder:
         if args.impressions:
             sizes = {**knobs, "impressions": args.impressions}

@@ -22,19 +22,15 @@ def measure(log: Log) -> Estimate:
     rows shown at random, beyond chance (as in ``hdr``); of ads, where the log tells them. 0: selection shifts the level
     alone.
 
-    Classes are tenths of the bids, where the log has bids: what is chosen in spite of a low one is what the policy
-    knows something about. Else categories, else items.
+    Classes are categories, where the log has them, else items.
     """
     log.need("impression", "user_id", "policy", "click")
     names = log.columns["impression"]
-    key, of = "category" if "category" in names else "item_id", "impression"
-    if "bid" in log.columns.get("item", ()):
-        key = "key"
-        of += " JOIN (SELECT item_id, ntile(10) OVER (ORDER BY bid) AS key FROM item WHERE bid > 0) USING (item_id)"
+    key = "category" if "category" in names else "item_id"
     found = log.arrays(
         f"SELECT {GROUP}, {key} AS key, sum(CAST(policy = {UNIFORM} AS INTEGER)) AS n0, "
         f"sum(CAST(policy = {UNIFORM} AND click AS INTEGER)) AS y0, sum(CAST(policy <> {UNIFORM} AS INTEGER)) AS n1, "
-        f"sum(CAST(policy <> {UNIFORM} AND click AS INTEGER)) AS y1 FROM {of} "
+        f"sum(CAST(policy <> {UNIFORM} AND click AS INTEGER)) AS y1 FROM impression "
         f"WHERE {'is_ad' if 'is_ad' in names else 'true'} GROUP BY ALL"
     )
     if not found["n0"].sum() or not found["n1"].sum():

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from recommend.config import ModelConfig, TrainConfig
+from recommend.training.trainer import train
 from recommend.world import oracle, tables
 from recommend.world.chance import stream
 from recommend.world.config import HOUR_MS, WorldConfig, make_config
@@ -35,10 +38,13 @@ def add_candidates(
     """Train both on all days but the last, and log the scored candidates of the last day's requests beside the
     impressions of a world that ``write_world`` wrote. Things sold within the log stand among them.
 
+    The pre-ranker learns clicks, then the ranker's scores of as many requests of the day before (score alignment): what
+    it cannot order then is due to its size, and to chance as little as can be.
+
     Args:
         ranker: default DCN V2.
-        pre_ranker: default two towers of width 8, of the same inputs.
-        config: of both; default one pass.
+        pre_ranker: default two towers of width 8, of the same inputs without their cross.
+        config: of both; default one pass of clicks.
 
     Returns:
         The manifest, with ``ranker`` and ``pre_ranker``.
@@ -49,20 +55,33 @@ def add_candidates(
     day, histories = size.days - 1, Histories(root / "log")
     data, p = _requests(truth, day)
     n = put(root, "candidate", day, tables.table("candidate", data))
-    models = {
-        "rank_score": ranker or ModelConfig(name="dcn", initial_std=INITIAL_STD),
-        "pre_score": pre_ranker or ModelConfig(name="two_tower", tower=8, initial_std=INITIAL_STD),
-    }
+    ranker = ranker or ModelConfig(name="dcn", initial_std=INITIAL_STD)
+    pre_ranker = pre_ranker or ModelConfig(name="two_tower", tower=8, initial_std=INITIAL_STD)
     config = config or TrainConfig(threads=1, batch_rows=512, learning_rate=2e-3)
-    for name, model in models.items():
-        trained = train_on(root, (0, day - 1), model, config, histories=histories)
-        data[name] = _scores(root, day, trained, histories)
+    teacher, student = (train_on(root, (0, day - 1), m, config, histories=histories) for m in (ranker, pre_ranker))
+    with tempfile.TemporaryDirectory() as folder:
+        _align(Path(folder), teacher, student, _requests(truth, day - 1)[0], config, histories)
+    for name, model in (("rank_score", teacher), ("pre_score", student)):
+        data[name] = _scores(root, day, model, histories)
     put(root, "candidate", day, tables.table("candidate", data))
     oracle.write_truth(root, f"candidate/day={day:03d}", {"p_click_without_page": p})
     said = {name: manifest[name] for name in ("view", "seed", "knobs")}
     said |= {"rows": {**manifest["rows"], "candidate": n}}
-    said |= {"ranker": models["rank_score"].model_dump(), "pre_ranker": models["pre_score"].model_dump()}
+    said |= {"ranker": ranker.model_dump(), "pre_ranker": pre_ranker.model_dump()}
     return write_manifest(root, said, asdict(size))
+
+
+def _align(
+    folder: Path, teacher: Trained, student: Trained, data: dict[str, Any], config: TrainConfig, histories: Histories
+) -> None:
+    """Three passes of the teacher's scores of candidates in the place of clicks."""
+    day, candidates = int(data["day"][0]), tables.table("candidate", data)
+    put(folder, "candidate", day, candidates)
+    put(folder, "candidate", day, candidates.append_column("click", pa.array(_scores(folder, day, teacher, histories))))
+    columns = student.encoders.features.columns
+    rows = WorldStream(folder / "log", (day, day), columns, histories, config.batch_rows, table="candidate")
+    with oracle.no_oracle():
+        train(student.model, rows, config.model_copy(update={"epochs": 3}), student.encoders)
 
 
 def _scores(root: Path, day: int, trained: Trained, histories: Histories) -> np.ndarray:
@@ -72,7 +91,7 @@ def _scores(root: Path, day: int, trained: Trained, histories: Histories) -> np.
 
 def _requests(truth: Truth, day: int) -> tuple[dict[str, Any], np.ndarray]:
     """Rows of ``requests`` x ``candidates`` advertised things, each at most once a request, and their true rates."""
-    config, rng = truth.config, stream(truth.seed, "candidates")
+    config, rng = truth.config, stream(truth.seed, f"candidates/{day}")
     user, time = draw_users(truth, day, config.requests, rng), np.sort(moments(day, config.requests, rng))
     market = Market.on(truth, day, np.full(len(truth.items.long), FOREVER, dtype=np.float32))
     picks = session_picks(truth, rng, user)
@@ -89,7 +108,7 @@ def _requests(truth: Truth, day: int) -> tuple[dict[str, Any], np.ndarray]:
          for a in np.array_split(np.arange(len(item)), max(len(item) // 100_000, 1))]
     )  # fmt: skip
     rest = truth.item_rest(user, item, ads, day) + config.position_effect * 2  # as in the first ad's place
-    variance = config.page_effect**2 * PAGE_VARIANCE + config.intent_effect**2
+    variance = config.page_effect**2 * PAGE_VARIANCE + truth.intent_sd[truth.items.category[item]] ** 2
     data = tables.facts(truth, user, item, time) | {
         "request_id": request,
         "channel": np.full(len(item), AD_CHANNEL),

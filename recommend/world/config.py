@@ -9,7 +9,7 @@ from typing import Any
 
 from recommend.errors import RecommendError
 
-WORLD_VERSION = "2.0.0rc1"  # frozen as 2.0.0; afterwards a changed default or mechanism needs a new version
+WORLD_VERSION = "2.0.0"  # frozen: a changed default or mechanism needs a new version
 JUDGES = 9_000  # seeds from here on judge: nothing is tuned or calibrated on them
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -43,10 +43,10 @@ class WorldConfig:
     new_users: float = 0.4  # share that comes while the log runs
 
     # things on sale
-    long_share: float = 0.7  # share of the candidates that are listings with many pieces
+    long_share: float = 0.65  # share of the candidates that are listings with many pieces
     long_rows: int = 2_500  # impressions a long listing
     zipf: float = 0.6  # exponent of the popularity of long listings, independent of what they are
-    single_rows: float = 4.0  # impressions a short-lived listing: rarity of ids (one epoch)
+    single_rows: float = 1.0  # impressions a short-lived listing: rarity of ids (one epoch)
     stock_tells: float = 1.0  # how far the stock flag tells the short-lived from the long-lived (MSNet); 0: a coin
     life_days: float = 14.0  # mean until an unsold short-lived thing is withdrawn
     sold_elsewhere: float = 0.3  # share of short-lived things that people outside this log buy
@@ -55,8 +55,8 @@ class WorldConfig:
     content_signal: float = 0.5  # share of the content vector that is the taste vector
     price_log_sd: float = 0.5
     ad_share: float = 0.3
-    bid_log_sd: float = 0.48
-    bid_category_sd: float = 1.2
+    bid_log_sd: float = 0.48  # within a category; studies sweep .3 to 1.5
+    bid_category_sd: float = 0.3
 
     # what is shown
     feed_pages: float = 0.6  # 8 organic rows and 2 ads
@@ -64,9 +64,9 @@ class WorldConfig:
     video_pages: float = 0.1  # 10 posts
     session_pages: float = 3.0
     organic_noise: float = 1.0
-    selection: float = 1.5  # how much the ads' policy selects by what no log holds, and by bids (Rec4Ad); 0: at random
+    selection: float = 1.5  # of ads, by what no log holds and by bids (Rec4Ad); 0: at random
     uniform_share: float = 0.25  # feed pages whose ads are drawn at random
-    intent_effect: float = 1.5  # what the ads' policy knows and no log holds
+    intent_effect: float = 1.5  # what the ads' policy knows and no log holds; from none to twice that by category
     traffic: float = 1.3  # on promotion days
 
     # clicks
@@ -77,11 +77,11 @@ class WorldConfig:
     profile: float = 2.4  # how much age and city tell of interests
     channel_corr: float = 0.6  # share of tastes that ads and the other channels have in common (KEEP)
     entity_corr: float = 0.6  # share of interests that posts and items have in common (MKT)
-    cross: float = 0.4  # age x city x brand, which is no product of short vectors (COPR)
+    cross: float = 0.4  # city x brand, which is no product of short vectors (COPR)
     quality_effect: float = 0.2
     clicky_sd: float = 0.15
     thrift_mean: float = -0.15
-    thrift_sd: float = 0.25
+    thrift_sd: float = 0.2
     ad_effect: tuple[float, ...] = (-0.8, -0.4, 0.2)  # of each segment
     position_effect: float = -0.07  # a place
     fatigue: float = -0.05  # a page of the session
@@ -108,15 +108,10 @@ class WorldConfig:
     uplift: float = 0.5  # of an order's log-odds on promotion days, mean
     uplift_spread: float = 0.5  # its standard deviation over category x price x segment (HDR)
     wait: float = -0.3  # on the two days before
+    # fmt: off
     order_delay_h: Quantiles = (
-        (0.0, 0.005),
-        (0.1, 0.08),
-        (0.25, 0.4),
-        (0.5, 4.2),
-        (0.75, 33.0),
-        (0.9, 96.0),
-        (1.0, 216.0),
-    )
+        (0.0, 0.005), (0.1, 0.08), (0.25, 0.4), (0.5, 4.2), (0.75, 33.0), (0.9, 96.0), (1.0, 216.0))
+    # fmt: on
 
     def pages(self) -> int:
         """Pages of ten rows."""
@@ -142,27 +137,21 @@ KNOBS: dict[str, Knob] = {
     "mkt": Knob("entity_corr", 0.0, (0.2, 0.4, 0.6, 0.75, 0.9), "impressions"),
     "keep": Knob("channel_corr", 0.0, (0.3, 0.45, 0.6, 0.75, 0.9), "impressions"),
     "clid": Knob("page_effect", 0.0, (0.25, 0.5, 0.75, 1.0, 1.5), "impressions"),
-    "one_epoch": Knob("single_rows", 300.0, (60.0, 20.0, 8.0, 4.0, 2.0), "impressions"),
+    "one_epoch": Knob("single_rows", 300.0, (20.0, 8.0, 4.0, 2.0, 1.0), "impressions"),
     "ecad": Knob("refund_rate", 0.0, (0.02, 0.1, 0.25, 0.35, 0.5), "clicks"),
     "hdr": Knob("uplift_spread", 0.0, (0.15, 0.3, 0.5, 0.7, 0.9), "clicks"),
     "copr": Knob("cross", 0.0, (0.2, 0.4, 0.6, 0.8, 1.0), "candidates"),
     "rec4ad": Knob("selection", 0.0, (0.5, 1.0, 1.5, 2.0, 3.0), "impressions"),
 }
 
+# Ads at random, and mostly of the same taste: what a pre-ranker loses shall be due to its size (COPR), not to selection
+# (Rec4Ad) or to another channel (KEEP).
+VIEWS: dict[str, dict[str, float]] = {
+    "impressions": {}, "clicks": {}, "candidates": {"selection": 0.0, "channel_corr": 0.9}}  # fmt: skip
+
 _SHARES = (
-    "new_users",
-    "long_share",
-    "stock_tells",
-    "sold_elsewhere",
-    "id_signal",
-    "content_signal",
-    "ad_share",
-    "uniform_share",
-    "channel_corr",
-    "entity_corr",
-    "refund_rate",
-)
-_FREE = ("click_offset", "post_offset", "order_offset", "cart_offset")  # may be below 0, as effects may
+    "new_users", "long_share", "stock_tells", "sold_elsewhere", "id_signal", "content_signal", "ad_share",
+    "uniform_share", "channel_corr", "entity_corr", "refund_rate")  # fmt: skip
 
 
 def make_config(knobs: Mapping[str, Any] | None = None) -> WorldConfig:

@@ -10,7 +10,7 @@ import numpy as np
 from recommend.data.schema import CHANNELS, ENTITIES, POLICIES
 from recommend.world.chance import Floats, Ints, Times, gumbel, normal, sigmoid, stream, uniform
 from recommend.world.config import DAY_MS, WorldConfig
-from recommend.world.market import NEVER, Market, chosen, organic, policy_score, repeated, session_picks
+from recommend.world.market import NEVER, Market, chosen, organic, repeated, session_picks
 from recommend.world.people import ADS, BASE, POSTS
 from recommend.world.things import FOREVER
 from recommend.world.truth import (
@@ -105,9 +105,9 @@ class Impressions:
         shown, first = organic(self.truth, self._rng["exposure"], market, user, picks, 24, k)
         wanted = np.resize(np.arange(picks.shape[1]), 20)
         ads = market.ads.draw(rng, picks[:, wanted])
-        intent, noise = normal(rng, *ads.shape), gumbel(rng, *ads.shape)
-        at_random = uniform(rng, n) < config.uniform_share
-        worth = policy_score(self.truth, user, ads) + config.intent_effect * intent + np.log(self.truth.items.bid[ads])
+        intent = self.truth.intent_sd[self.truth.items.category[ads]] * normal(rng, *ads.shape)
+        noise, at_random = gumbel(rng, *ads.shape), uniform(rng, n) < config.uniform_share
+        worth = intent + np.log(self.truth.items.bid[ads])
         score = np.where(at_random[:, None], 0, config.selection * worth).astype(np.float32) + noise
         barred = repeated(np.concatenate([shown, ads], axis=1))[:, k:]
         score = np.where(barred, NEVER, score)
@@ -196,9 +196,9 @@ class Impressions:
         match[at], known[at] = found.max(1), t.known_elsewhere(POSTS, user[at], found)
         side[at] = match[at]
         rest += c.position_effect * rows["position"] + c.fatigue * rows.pop("depth") + c.repeat * seen
-        intent = c.intent_effect * rows.pop("intent")
+        intent, intent_variance = rows.pop("intent"), np.where(ads, t.intent_sd[rows["category"]] ** 2, 0)
         page = c.page_effect * (rows["page_signal"] @ PRIVILEGED)
-        variance = c.page_effect**2 * PAGE_VARIANCE + np.where(ads, np.float32(c.intent_effect**2), 0)
+        variance = c.page_effect**2 * PAGE_VARIANCE + intent_variance
         visible = (rest + c.taste * (match - FLOOR)).astype(np.float32)
         p_order, p_base, p_cart, p_refund = np.zeros((4, n), dtype=np.float32)
         now, plain = t.order(user[item_at], rows["item"][item_at], day, match[item_at])
@@ -208,11 +208,11 @@ class Impressions:
         return {
             "p_click": sigmoid((visible + page + intent).astype(np.float32)),
             "p_click_without_page": averaged(visible, variance),  # what can be known when the page is made
-            "p_click_with_page": averaged((visible + page).astype(np.float32), np.where(ads, c.intent_effect**2, 0)),
+            "p_click_with_page": averaged((visible + page).astype(np.float32), intent_variance),
             "p_click_without_taste": averaged(rest, variance),
             "p_click_shared_taste": averaged((rest + c.taste * (known - FLOOR)).astype(np.float32), variance),
             "p_click_without_id": averaged((rest + c.taste * (side - FLOOR)).astype(np.float32), variance),
-            "intent": intent.astype(np.float32),
+            "intent": intent,
             "p_order": p_order,
             "p_order_without_promotion": p_base,
             "p_cart": p_cart,

@@ -10,7 +10,6 @@ from recommend.world.chance import Floats, Ints, Mask, normal, shared, stream, u
 from recommend.world.config import WorldConfig
 
 AGES, CITIES = 6, 20
-CELLS = 4 * AGES
 BASE, ADS, POSTS = 0, 1, 2  # first axis of tastes
 
 
@@ -27,7 +26,6 @@ class Users:
     shared: Mask  # (3, users, interests): the same as in BASE
     taste: Floats  # (3, users, interests, dims)
     policy: Floats  # (users, dims) what the policies know of the taste
-    cell: Ints  # CELLS of age and city, which like brands of their own
     thrift: Floats  # (3, users)
     clicky: Floats  # (3, users) log-odds of a click
     topic: Floats  # (users, topics)
@@ -70,7 +68,6 @@ def make_users(config: WorldConfig, category_vectors: Floats, seed: int, days: i
         shared=kept,
         taste=taste,
         policy=policy,
-        cell=(age * 4 + city % 4).astype(np.int32),
         thrift=config.thrift_mean + config.thrift_sd * _by_channel(config, stream(seed, "thrift"), n),
         clicky=config.clicky_sd * _by_channel(config, stream(seed, "clicky"), n),
         topic=normal(rng, n, config.topics),

@@ -18,6 +18,8 @@ from recommend.training.trainer import Summary, train
 from recommend.world.oracle import no_oracle
 from recommend.world.read import Histories, WorldStream, world_map
 
+TOWERS = ("two_tower", "copr")  # user and thing apart until the end
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -48,7 +50,7 @@ def train_on(
         days: first and last, both included; encoders are fitted on them as well.
         histories: of the log, where they are read already.
     """
-    log, features = root / "log", world_map(labels)
+    log, features = root / "log", world_map(labels, cross=model.name not in TOWERS)
     stream = WorldStream(log, days, features.columns, histories or Histories(log), config.batch_rows)
     with no_oracle():
         encoders = Encoders.fit(features, stream, 10)

@@ -24,13 +24,14 @@ _SPAN = np.int64(1) << 40  # more milliseconds than any world has
 
 
 def world_map(
-    labels: tuple[str, ...] = ("click",), history: int = 20, ids: bool = True, post: bool = False
+    labels: tuple[str, ...] = ("click",), history: int = 20, ids: bool = True, post: bool = False, cross: bool = False
 ) -> FeatureMap:
     """What the base models read of a world: all of it known at the request.
 
     Args:
         ids: with the things' own ids, in target and history.
         post: the rows are posts.
+        cross: with city x brand as an id of its own, which no tower of two can read.
     """
     context = ("user_id", "age_group", "city", "hour", "channel", "promotion_kind")
     target = (["item_id"] if ids and not post else []) + (
@@ -42,6 +43,8 @@ def world_map(
         Feature(column=c, role="target", kind="number")
         for c in ("item_age_h", *(() if labels == ("order",) else ("position",)))
     ]
+    if cross:
+        features.append(Feature(column="city_brand", role="target", cross=("city", "brand")))
     for column, match in HISTORY.items():
         if match in ("category", *target):
             features.append(Feature(column=column, role="history", match=match, max_length=history))

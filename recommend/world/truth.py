@@ -8,7 +8,7 @@ import numpy as np
 
 from recommend.world.chance import Floats, Ints, Mask, Times, from_quantiles, normal, shared, sigmoid, stream, uniform
 from recommend.world.config import DAY_MS, HOUR_MS, WorldConfig
-from recommend.world.people import ADS, BASE, CELLS, POSTS, Users, make_users, unit_vectors
+from recommend.world.people import ADS, BASE, CITIES, POSTS, Users, make_users, unit_vectors
 from recommend.world.things import Calendar, Items, Posts, make_calendar, make_items, make_posts
 
 FLOOR = np.float32(0.45)  # match below which nothing interests
@@ -28,7 +28,8 @@ class Truth:
     items: Items
     posts: Posts
     calendar: Calendar
-    cross: Floats  # (2, CELLS, brands): no product of short vectors
+    cross: Floats  # (2, cities, brands): no product of vectors shorter than there are cities
+    intent_sd: Floats  # (categories,) of what the ads' policy knows and no log holds, log-odds
     refund_category: Floats
     refund_offset: float
 
@@ -46,7 +47,7 @@ class Truth:
         c, u, i = self.config, self.users, self.items
         k = np.where(ads, ADS, BASE)
         out = c.click_offset + u.clicky[k, user] + u.thrift[k, user] * i.price_z[item]
-        out += c.quality_effect * i.quality[k, item] + c.cross * self.cross[k, u.cell[user], i.brand[item]]
+        out += c.quality_effect * i.quality[k, item] + c.cross * self.cross[k, u.city[user], i.brand[item]]
         out += self.calendar.click_shift[day, i.category[item]]
         return (out + np.where(ads, np.asarray(c.ad_effect)[u.segment[user]], 0)).astype(np.float32)
 
@@ -99,24 +100,17 @@ def make_truth(config: WorldConfig, seed: int, rows: int, days: int) -> Truth:
     items = make_items(config, vectors, seed, rows, days)
     rng = stream(seed, "refunds")
     category = config.refund_category_sd * normal(rng, config.categories)
-    table = normal(stream(seed, "cross"), 2, CELLS, config.brands)
-    table[ADS], _ = shared(stream(seed, "cross/shared"), table[BASE], table[ADS], config.channel_corr)
+    size = max(config.brands, CITIES)
+    cross = np.sqrt(size) * np.linalg.qr(normal(stream(seed, "cross"), 2, size, CITIES))[0]
+    cross = np.swapaxes(cross, 1, 2).astype(np.float32)  # rows of each channel are orthogonal: all ranks weigh alike
+    cross[ADS], _ = shared(stream(seed, "cross/shared"), cross[BASE], cross[ADS], config.channel_corr)
     offset = 0.0
     if config.refund_rate:
         u, i = rng.integers(0, config.users(), 20_000), rng.integers(0, len(items.long), 20_000)
         offset = offset_for(_refund_part(users, items, category, u, i), config.refund_rate)
-    return Truth(
-        config,
-        seed,
-        days,
-        users,
-        items,
-        make_posts(config, vectors, seed, days, config.users()),
-        make_calendar(config, seed, days),
-        table,
-        category,
-        offset,
-    )
+    posts, calendar = make_posts(config, vectors, seed, days, config.users()), make_calendar(config, seed, days)
+    intent_sd = 2 * config.intent_effect * uniform(stream(seed, "intent"), config.categories)
+    return Truth(config, seed, days, users, items, posts, calendar, cross, intent_sd, category, offset)
 
 
 def _refund_part(users: Users, items: Items, category: Floats, user: Ints, item: Ints) -> Floats:

@@ -16,12 +16,11 @@ import pyarrow.parquet as pq
 from recommend.data.schema import day_file
 from recommend.world import oracle, tables
 from recommend.world.clicks import Clicks
-from recommend.world.config import WORLD_VERSION, KnobError, make_config
+from recommend.world.config import VIEWS, WORLD_VERSION, KnobError, make_config
 from recommend.world.impressions import Impressions
 from recommend.world.truth import Truth
 
 LOG, MANIFEST = "log", "manifest.json"
-VIEWS = ("impressions", "clicks")  # candidates need a trained ranker: candidates.py adds them to impressions
 
 
 def write_world(
@@ -34,7 +33,8 @@ def write_world(
 
     Args:
         out: a new or empty folder, or one that holds a world, which is replaced.
-        view: ``impressions`` or ``clicks`` (rows of the table of impressions are then clicks).
+        view: ``impressions``, ``clicks`` (rows of the table of impressions are then clicks) or ``candidates``
+            (impressions by that view's knobs; the candidates need a trained ranker: ``candidates.py`` adds them).
         seed: from 0; those from ``config.JUDGES`` on judge, and nothing may be tuned on them.
 
     Returns:
@@ -46,9 +46,10 @@ def write_world(
     """
     if view not in VIEWS:
         raise KnobError(f"there is no view '{view}'; use one of {', '.join(VIEWS)}.")
+    knobs = {**VIEWS[view], **(knobs or {})}
     config, out = make_config(knobs), Path(out)
     _make_room(out)
-    world = Impressions(config, seed) if view == "impressions" else Clicks(config, seed)
+    world = Clicks(config, seed) if view == "clicks" else Impressions(config, seed)
     count: dict[str, int] = {}
     for day, rows, truth in world.days():
         for name, data in _day(world.truth, rows, view).items():
@@ -59,12 +60,12 @@ def write_world(
     t = world.truth
     oracle.write_truth(out, "item", {n: getattr(t.items, n) for n in ("vector", "quality", "long", "gone")})
     oracle.write_truth(out, "user", {"taste": t.users.taste, "interest": t.users.interest})
-    return write_manifest(out, {"view": view, "seed": seed, "knobs": dict(knobs or {}), "rows": count}, asdict(config))
+    return write_manifest(out, {"view": view, "seed": seed, "knobs": knobs, "rows": count}, asdict(config))
 
 
 def _day(truth: Truth, rows: dict[str, Any], view: str) -> dict[str, dict[str, Any]]:
     events = tables.orders_and_refunds(truth, rows)
-    if view == "impressions":
+    if view != "clicks":
         return {"impression": tables.impressions(truth, rows), "click": tables.clicks(truth, rows), **events}
     data = tables.facts(truth, rows["user"], rows["item"], rows["time"]) | {
         "impression_id": rows["row"],

@@ -67,7 +67,7 @@ def test_off_is_off_and_the_headroom_goes_with_it(folder, view, name):
 
 def test_candidate_sets_are_large_and_scored_by_two_models(folder):
     root = folder / "candidates"
-    write_world(root, seed=11, knobs={"impressions": 20_000, "days": 3, "requests": 40})
+    write_world(root, view="candidates", seed=11, knobs={"impressions": 20_000, "days": 3, "requests": 40})
     manifest = add_candidates(root)
     log = Log(root / "log")
     sizes = log.arrays(
