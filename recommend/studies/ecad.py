@@ -1,7 +1,7 @@
 """ECAD (CIKM 2023, arXiv 2308.04768): orders that come late, refunds that come later; every click learns of both.
 
 The view of clicks. Every arm is trained at each midnight on what is known by then, and asked for the day that begins,
-with equal passes over what it sees. ``oracle`` knows the future of the clicks so far, ``truth`` the probabilities.
+each click about equally often. ``oracle`` knows the future of the clicks so far, ``truth`` the probabilities.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -35,20 +36,22 @@ from recommend.world.read import world_map
 from recommend.world.truth import make_truth
 
 WINDOW = 3.0  # days, click to order and order to refund (CASCADE's)
-WINDOWS = {"order_edges": (0.25, 1.0, WINDOW), "refund_edges": (0.5, 2.0, 2 * WINDOW)}
-ONE = {"order_edges": (WINDOW,), "refund_edges": (2 * WINDOW,)}
+WINDOWS: dict[str, Any] = {"order_edges": (0.25, 1.0, WINDOW), "refund_edges": (0.5, 2.0, 2 * WINDOW)}
+ONE: dict[str, Any] = {"order_edges": (WINDOW,), "refund_edges": (2 * WINDOW,)}
 FEATURES = world_map(("order",)).model_copy(update={"labels": ("order", "refund")})
-ARMS: dict[str, Callable[..., Towers]] = {
-    "direct": delayed.Direct,
-    "naive": delayed.ObservedNow,
-    "cvr_rfr": delayed.Settled,
-    "defer": delayed.DEFER,
-    "ecad": partial(ECAD, **WINDOWS),
-    "one_window": partial(ECAD, **ONE),
-    "main_towers": partial(ECAD, main=True, **WINDOWS),
-    "oracle": partial(delayed.Oracle, **ONE),
-    "defer_random": delayed.DEFER,
-    "ecad_random": partial(ECAD, **WINDOWS),
+# Of an arm its model, and passes over what each midnight brings, so that every arm sees a click about four times
+# (``visits``): a window that ends is a visit to ECAD, and importance weights look twice.
+ARMS: dict[str, tuple[Callable[..., Towers], int]] = {
+    "direct": (delayed.Direct, 4),
+    "naive": (delayed.ObservedNow, 4),
+    "cvr_rfr": (delayed.Settled, 4),
+    "defer": (delayed.DEFER, 2),
+    "ecad": (partial(ECAD, **WINDOWS), 1),
+    "one_window": (partial(ECAD, **ONE), 2),
+    "main_towers": (partial(ECAD, main=True, **WINDOWS), 1),
+    "oracle": (partial(delayed.Oracle, **ONE), 4),
+    "defer_random": (delayed.DEFER, 2),
+    "ecad_random": (partial(ECAD, **WINDOWS), 1),
 }
 
 
@@ -140,16 +143,19 @@ def run(name: str, clicks: Clicks, setting: Setting) -> Measures:
     if name.endswith("_random"):
         refund = np.full(len(rows), float((order * refund).sum() / order.sum()))
     true = order * (1 - refund)
+    visits = 0.0
     if name in ("mean", "truth"):
         p: Mapping[str, np.ndarray] = {"order": order, "rfr": refund, "ecvr": true}
         p = {n: np.full(len(rows), v.mean()) for n, v in p.items()} if name == "mean" else p
     else:
-        model, config = setting.configs(name)
+        kind, passes = ARMS[name]
+        model, config = setting.configs(name, f"epochs={passes}")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(setting.seed)
-            net = ARMS[name](FEATURES, clicks.sizes, model)
+            net = kind(FEATURES, clicks.sizes, model)
         net.start(*clicks.known)
-        p = stream(net, log, range(clicks.days), clicks.warm, config, foresight=name == "oracle").probabilities
+        asked = stream(net, log, range(clicks.days), clicks.warm, config, foresight=name == "oracle")
+        p, visits = asked.probabilities, asked.trained / len(log.click_ms)
     kl, constant = 1000 * divergence(true, p["ecvr"]), 1000 * divergence(true, np.full(len(rows), true.mean()))
     bought, back = settled(log, rows, WINDOW, WINDOW)
     parts = {f"kl_{n}": 1000 * divergence(t, p[n]) for n, t in (("order", order), ("rfr", refund)) if n in p}
@@ -159,6 +165,7 @@ def run(name: str, clicks: Clicks, setting: Setting) -> Measures:
         "expected_auc": expected_auc(true, p["ecvr"]),
         "auc": auc(bought & ~back, p["ecvr"]),
         "share": 1 - kl / constant,
+        "visits": visits,
     }
 
 
