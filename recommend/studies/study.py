@@ -11,7 +11,7 @@ from typing import Any
 from recommend.config import ConfigError, ModelConfig, TrainConfig, nearest, sort_changes
 from recommend.world import KNOBS, Knob, WorldConfig
 
-STUDIES = ("msnet", "ecad", "clid", "copr", "rec4ad", "one_epoch", "hdr", "keep")
+STUDIES = ("msnet", "ecad", "clid", "copr", "rec4ad", "one_epoch", "hdr", "keep", "mkt")
 Measures = Mapping[str, float]
 Settings = tuple[str, ...]
 # Found on seed 100 for every model alike: from tables that start at .01 nothing learns to match in one pass.
