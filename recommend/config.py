@@ -119,7 +119,8 @@ def sort_changes(settings: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, .
     """
     model_names = [n for n in ModelConfig.model_fields if n != "name"]
     train_names = [n for n in TrainConfig.model_fields if n != "seed"]
-    model, train = [], []
+    model: list[str] = []
+    train: list[str] = []
     for setting in settings:
         name, separator, _ = setting.partition("=")
         if not separator:

@@ -74,7 +74,7 @@ class Domains:
         self.keyed.fit(extractor, how, MemoryStream(self.early(self.keyed), how.batch_rows))
         extractor.eval()
         rng = np.random.default_rng(setting.seed)
-        parts = []
+        parts: list[dict[str, Column]] = []
         for rows, day in ((self.asked.train, self.asked.known["day"]), (self.asked.test, self.asked.raw["day"])):
             found = [
                 torch.cat([getattr(extractor, f"{kind}_vector")(batch) for batch in MemoryStream(rows, 4_096)]).detach()

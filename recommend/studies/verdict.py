@@ -91,7 +91,11 @@ def _point(study: Study, dose: float, runs: Mapping[int, Arms], phenomena: Mappi
     gains = [study.primary.gain(arms) for arms in runs.values()]
     mean, low, high = t_interval(gains)
     of = [phenomena[f"{dose:g} {seed}"] for seed in runs]
-    value, least, most = t_interval([v for m in of if (v := m["value"]) is not None and math.isfinite(v)])
+    told = [m for m in of if m["value"] is not None]
+    # The mean over the worlds of each world's own interval.
+    value, least, most = (
+        float(np.mean([m.get(key, m["value"]) for m in told])) if told else math.nan for key in ("value", "low", "high")
+    )
     headroom = float(np.mean([m["headroom"] for m in of]))
     sd = float(np.std(gains, ddof=1)) if len(gains) > 1 else math.inf
     smallest, p = detectable(sd, len(gains)), _phenomenon(study)
