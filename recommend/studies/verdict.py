@@ -94,7 +94,8 @@ def _point(study: Study, dose: float, runs: Mapping[int, Arms], phenomena: Mappi
     told = [m for m in of if m["value"] is not None]
     # The mean over the worlds of each world's own interval.
     value, least, most = (
-        float(np.mean([m.get(key, m["value"]) for m in told])) if told else math.nan for key in ("value", "low", "high")
+        float(np.mean([v if (v := m.get(key)) is not None else m["value"] for m in told])) if told else math.nan
+        for key in ("value", "low", "high")
     )
     headroom = float(np.mean([m["headroom"] for m in of]))
     sd = float(np.std(gains, ddof=1)) if len(gains) > 1 else math.inf
