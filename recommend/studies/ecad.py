@@ -135,6 +135,8 @@ def _refunds_within(root: Path, days: int) -> np.ndarray:
 def run(name: str, clicks: Clicks, setting: Setting) -> Measures:
     """KL to the true ECVR, of CVR and of RFR, in millinats a click of the judged days; expected AUC; labels' beside it.
 
+    ``kl_refund`` is the ECVR's where the orders' part is the true one: what is lost by the refunds' part alone, as the
+    headroom counts it. Without refunds there is nothing to lose, however an arm waits for orders.
     ``mean`` says the true mean rates for everyone: the floor of competence.
     """
     log = clicks.shuffled(setting.seed) if name.endswith("_random") else clicks.log
@@ -159,6 +161,8 @@ def run(name: str, clicks: Clicks, setting: Setting) -> Measures:
     kl, constant = 1000 * divergence(true, p["ecvr"]), 1000 * divergence(true, np.full(len(rows), true.mean()))
     bought, back = settled(log, rows, WINDOW, WINDOW)
     parts = {f"kl_{n}": 1000 * divergence(t, p[n]) for n, t in (("order", order), ("rfr", refund)) if n in p}
+    if "rfr" in p:
+        parts["kl_refund"] = 1000 * divergence(true, order * (1 - p["rfr"].astype(np.float64)))
     return {
         "kl": kl,
         **parts,
@@ -179,17 +183,21 @@ STUDY = Study(
     arms=("mean", *ARMS, "truth"),
     trained=tuple(ARMS),
     base="ecad",
-    primary=Claim("windows over importance weights", "ecad", "defer", "kl", lower=True),
+    primary=Claim("refunds by windows over importance weights", "ecad", "defer", "kl_refund", lower=True),
     secondary=(
+        Claim("orders that stay", "ecad", "defer", "kl", lower=True),
         Claim("over waiting", "ecad", "direct", "kl", lower=True),
         Claim("all clicks over orders alone", "ecad", "cvr_rfr", "kl", lower=True),
         Claim("windows over one window", "ecad", "one_window", "kl", lower=True),
         Claim("the windows themselves over main towers", "ecad", "main_towers", "kl", lower=True),
     ),
-    control=Claim("refunds of random orders", "ecad_random", "defer_random", "kl", lower=True),
-    margin=0.7,
-    unit="millinats a click of KL to the truth",
+    control=Claim("refunds of random orders", "ecad_random", "defer_random", "kl_refund", lower=True),
+    margin=0.3,
+    unit="millinats a click of KL to the truth, by refunds",
     sizes={"clicks": 400_000, "click_days": 60},
     rows="clicks",
-    limits=("At off the two still differ in how they wait for orders.", "60 days instead of 395."),
+    limits=(
+        "60 days instead of 395.",
+        "The primary claim is about the refunds' part; that on orders that stay is secondary.",
+    ),
 )
