@@ -116,7 +116,8 @@ def sort_changes(settings: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, .
         ConfigError: no setting, a slip in a name of the training's, or a value that it cannot have.
     """
     names = [n for n in TrainConfig.model_fields if n != "seed"]
-    model, train = [], []
+    model: list[str] = []
+    train: list[str] = []
     for setting in settings:
         name, separator, _ = setting.partition("=")
         if not separator:

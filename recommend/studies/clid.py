@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,10 +49,8 @@ class Taught:
             if teacher not in self.told:
                 self.told[teacher] = self.market.ask(self.model(teacher, setting), self.market.train)
             rows[TEACHER] = torch.from_numpy(self.told[teacher])
-        features = {
-            Teacher: FEATURES,
-            CLID: FEATURES.model_copy(update={"extra": (LIST, TEACHER)}),
-        }.get(kind, world_map())
+        extra: dict[type[Ranker], tuple[str, ...]] = {Teacher: (LIST, PRIVILEGED), CLID: (LIST, TEACHER)}
+        features = FEATURES.model_copy(update={"extra": extra.get(kind, ())})
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(setting.seed)
             model = kind(features, self.market.encoders.sizes(), config)
@@ -71,7 +70,8 @@ def prepare(root: Path, setting: Setting) -> Taught:
 def run(name: str, taught: Taught, setting: Setting) -> Measures:
     """Expected GAUC within pages, KL to what can be known (millinats), ECE by the truth; GAUC of labels beside them."""
     market = taught.market
-    known = {"popularity": market.popularity, "oracle": lambda: market.truth["p_click_without_page"],
+    known: dict[str, Callable[[], np.ndarray]] = {
+        "popularity": market.popularity, "oracle": lambda: market.truth["p_click_without_page"],
              "oracle_page": lambda: market.truth["p_click"]}  # fmt: skip
     p = known[name]() if name in known else market.ask(taught.model(name, setting))
     true, page = market.truth["p_click"], market.raw["request_id"]

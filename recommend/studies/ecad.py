@@ -1,7 +1,7 @@
 """ECAD (CIKM 2023, arXiv 2308.04768): orders that come late, refunds that come later; every click learns of both.
 
 The view of clicks. Every arm is trained at each midnight on what is known by then, and asked for the day that begins,
-with equal passes over what it sees. ``oracle`` knows the future of the clicks so far, ``truth`` the probabilities.
+each click about equally often. ``oracle`` knows the future of the clicks so far, ``truth`` the probabilities.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -35,20 +36,22 @@ from recommend.world.read import world_map
 from recommend.world.truth import make_truth
 
 WINDOW = 3.0  # days, click to order and order to refund (CASCADE's)
-WINDOWS = {"order_edges": (0.25, 1.0, WINDOW), "refund_edges": (0.5, 2.0, 2 * WINDOW)}
-ONE = {"order_edges": (WINDOW,), "refund_edges": (2 * WINDOW,)}
+WINDOWS: dict[str, Any] = {"order_edges": (0.25, 1.0, WINDOW), "refund_edges": (0.5, 2.0, 2 * WINDOW)}
+ONE: dict[str, Any] = {"order_edges": (WINDOW,), "refund_edges": (2 * WINDOW,)}
 FEATURES = world_map(("order",)).model_copy(update={"labels": ("order", "refund")})
-ARMS: dict[str, Callable[..., Towers]] = {
-    "direct": delayed.Direct,
-    "naive": delayed.ObservedNow,
-    "cvr_rfr": delayed.Settled,
-    "defer": delayed.DEFER,
-    "ecad": partial(ECAD, **WINDOWS),
-    "one_window": partial(ECAD, **ONE),
-    "main_towers": partial(ECAD, main=True, **WINDOWS),
-    "oracle": partial(delayed.Oracle, **ONE),
-    "defer_random": delayed.DEFER,
-    "ecad_random": partial(ECAD, **WINDOWS),
+# Of an arm its model, and passes over what each midnight brings, so that every arm sees a click about four times
+# (``visits``): a window that ends is a visit to ECAD, and importance weights look twice.
+ARMS: dict[str, tuple[Callable[..., Towers], int]] = {
+    "direct": (delayed.Direct, 4),
+    "naive": (delayed.ObservedNow, 4),
+    "cvr_rfr": (delayed.Settled, 4),
+    "defer": (delayed.DEFER, 2),
+    "ecad": (partial(ECAD, **WINDOWS), 1),
+    "one_window": (partial(ECAD, **ONE), 2),
+    "main_towers": (partial(ECAD, main=True, **WINDOWS), 1),
+    "oracle": (partial(delayed.Oracle, **ONE), 4),
+    "defer_random": (delayed.DEFER, 2),
+    "ecad_random": (partial(ECAD, **WINDOWS), 1),
 }
 
 
@@ -132,6 +135,8 @@ def _refunds_within(root: Path, days: int) -> np.ndarray:
 def run(name: str, clicks: Clicks, setting: Setting) -> Measures:
     """KL to the true ECVR, of CVR and of RFR, in millinats a click of the judged days; expected AUC; labels' beside it.
 
+    ``kl_refund`` is the ECVR's where the orders' part is the true one: what is lost by the refunds' part alone, as the
+    headroom counts it. Without refunds there is nothing to lose, however an arm waits for orders.
     ``mean`` says the true mean rates for everyone: the floor of competence.
     """
     log = clicks.shuffled(setting.seed) if name.endswith("_random") else clicks.log
@@ -140,25 +145,31 @@ def run(name: str, clicks: Clicks, setting: Setting) -> Measures:
     if name.endswith("_random"):
         refund = np.full(len(rows), float((order * refund).sum() / order.sum()))
     true = order * (1 - refund)
+    visits = 0.0
     if name in ("mean", "truth"):
         p: Mapping[str, np.ndarray] = {"order": order, "rfr": refund, "ecvr": true}
         p = {n: np.full(len(rows), v.mean()) for n, v in p.items()} if name == "mean" else p
     else:
-        model, config = setting.configs(name)
+        kind, passes = ARMS[name]
+        model, config = setting.configs(name, f"epochs={passes}")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(setting.seed)
-            net = ARMS[name](FEATURES, clicks.sizes, model)
+            net = kind(FEATURES, clicks.sizes, model)
         net.start(*clicks.known)
-        p = stream(net, log, range(clicks.days), clicks.warm, config, foresight=name == "oracle").probabilities
+        asked = stream(net, log, range(clicks.days), clicks.warm, config, foresight=name == "oracle")
+        p, visits = asked.probabilities, asked.trained / len(log.click_ms)
     kl, constant = 1000 * divergence(true, p["ecvr"]), 1000 * divergence(true, np.full(len(rows), true.mean()))
     bought, back = settled(log, rows, WINDOW, WINDOW)
     parts = {f"kl_{n}": 1000 * divergence(t, p[n]) for n, t in (("order", order), ("rfr", refund)) if n in p}
+    if "rfr" in p:
+        parts["kl_refund"] = 1000 * divergence(true, order * (1 - p["rfr"].astype(np.float64)))
     return {
         "kl": kl,
         **parts,
         "expected_auc": expected_auc(true, p["ecvr"]),
         "auc": auc(bought & ~back, p["ecvr"]),
         "share": 1 - kl / constant,
+        "visits": visits,
     }
 
 
@@ -172,17 +183,21 @@ STUDY = Study(
     arms=("mean", *ARMS, "truth"),
     trained=tuple(ARMS),
     base="ecad",
-    primary=Claim("windows over importance weights", "ecad", "defer", "kl", lower=True),
+    primary=Claim("refunds by windows over importance weights", "ecad", "defer", "kl_refund", lower=True),
     secondary=(
+        Claim("orders that stay", "ecad", "defer", "kl", lower=True),
         Claim("over waiting", "ecad", "direct", "kl", lower=True),
         Claim("all clicks over orders alone", "ecad", "cvr_rfr", "kl", lower=True),
         Claim("windows over one window", "ecad", "one_window", "kl", lower=True),
         Claim("the windows themselves over main towers", "ecad", "main_towers", "kl", lower=True),
     ),
-    control=Claim("refunds of random orders", "ecad_random", "defer_random", "kl", lower=True),
-    margin=0.7,
-    unit="millinats a click of KL to the truth",
+    control=Claim("refunds of random orders", "ecad_random", "defer_random", "kl_refund", lower=True),
+    margin=0.3,
+    unit="millinats a click of KL to the truth, by refunds",
     sizes={"clicks": 400_000, "click_days": 60},
     rows="clicks",
-    limits=("At off the two still differ in how they wait for orders.", "60 days instead of 395."),
+    limits=(
+        "60 days instead of 395.",
+        "The primary claim is about the refunds' part; that on orders that stay is secondary.",
+    ),
 )

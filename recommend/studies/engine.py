@@ -55,7 +55,7 @@ def run_study(
     known = points(study.name)
     if wrong := [d for d in doses if d not in known]:
         raise ConfigError(f"{study.name} has no dose {wrong[0]:g}; it has {', '.join(f'{d:g}' for d in known)}.")
-    sizes = {**study.sizes, **({study.rows: rows} if rows else {})}
+    sizes = study.sized(rows)
     pilot = _read(RESULTS / f"{study.name}.pilot.json")
     settings = {arm: tuple(pilot["settings"][arm]) if pilot else study.grid[0] for arm in study.trained}
     results = _opened(study, out, sizes, {"settings": settings, "tuned": bool(pilot)})
@@ -80,7 +80,7 @@ def run_pilot(
 
     The file gets the best setting of each arm by the primary measure, and how many seeds show a third of the headroom.
     """
-    sizes = {**study.sizes, **({study.rows: rows} if rows else {})}
+    sizes = study.sized(rows)
     results = _opened(study, out, sizes, {"grid": study.grid, "seeds": list(seeds)})
     for seed in seeds:
         jobs = {f"{arm}#{n}": (arm, dict.fromkeys(study.trained, s)) for n, s in enumerate(study.grid)

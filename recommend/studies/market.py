@@ -23,7 +23,9 @@ from recommend.training.trainer import Stream, train
 from recommend.world.oracle import no_oracle, open_oracle
 from recommend.world.read import Histories, WorldStream, world_map
 
-KEPT = ("item_id", "post_id", "category", "request_id", "user_id", "is_ad", "policy", "channel", "single", "click")
+KEPT = (
+    "item_id", "post_id", "category", "request_id", "user_id", "is_ad", "policy", "channel", "single", "click", "day"
+)  # fmt: skip
 PRIOR, ASKED_ROWS, MIN_COUNT = 50.0, 4_096, 10
 Where = Callable[[dict[str, np.ndarray]], np.ndarray]
 Change = Callable[[dict[str, Column]], dict[str, Column]]
@@ -91,6 +93,7 @@ def open_market(
     learn: Where | None = None,
     change: Change | None = None,
     channels: Sequence[int] | None = None,
+    encoders: Encoders | None = None,
 ) -> Market:
     """Read a world's impressions.
 
@@ -98,6 +101,7 @@ def open_market(
         where, learn: of raw columns (``KEPT``) the rows that are kept at all, and of those the ones that train.
         change: raw columns of a day to others, for controls.
         channels: whose clicks the histories hold; None: all.
+        encoders: of another market; None: fitted on the training rows.
     """
     features = features or world_map()
     log = root / "log"
@@ -120,12 +124,12 @@ def open_market(
     parts = [read(day) for day in last]
     truths = [(open_oracle(root, f"impression/day={d:03d}"), kept) for d, (_, kept) in zip(last, parts, strict=True)]
     asked = concat_batches([rows for rows, _ in parts])
-    encoders = Encoders.fit(features, [learned], MIN_COUNT)
+    encoders = encoders or Encoders.fit(features, [learned], MIN_COUNT)
     inputs = [*(f.column for f in features.features), *features.labels, *features.extra]
-    encoded = [{n: e[n] for n in dict.fromkeys(inputs)} for e in (encoders(learned), encoders(asked))]
-    raws = [{name: array_of(rows[name]) for name in KEPT} for rows in (learned, asked)]
+    rows_in, test = ({n: e[n] for n in dict.fromkeys(inputs)} for e in (encoders(learned), encoders(asked)))
+    known, raw = ({name: array_of(rows[name]) for name in KEPT} for rows in (learned, asked))
     truth = {name: np.concatenate([t[name][kept] for t, kept in truths]) for name in truths[0][0]}
-    return Market(root, features, encoders, *encoded, *raws, truth)
+    return Market(root, features, encoders, rows_in, test, known, raw, truth)
 
 
 def read_clicks(root: Path, columns: Sequence[str]) -> tuple[list[dict[str, Column]], dict[str, np.ndarray]]:

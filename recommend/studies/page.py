@@ -34,7 +34,8 @@ def page(study: Study, results: Found, picture: str = "") -> str:
         "",
         f"Limits: {' '.join(study.limits)}",
         f"Cost: {sum(c['cpu_s'].values()):,.0f} CPU seconds a world and seed for all arms ({results['machine']}).",
-        f"Made by `./ipl recommend study {study.name} --seeds {min(c['seeds'])}-{max(c['seeds'])}`.",
+        f"Made by `./ipl recommend study {study.name} --seeds {min(c['seeds'])}-{max(c['seeds'])} "
+        f"--rows {results['sizes'][study.rows]}`.",
         "",
     ])  # fmt: skip
 

@@ -11,7 +11,7 @@ from typing import Any
 from recommend.config import ConfigError, ModelConfig, TrainConfig, nearest, sort_changes
 from recommend.world import KNOBS, Knob, WorldConfig
 
-STUDIES = ("msnet", "ecad", "clid", "copr", "rec4ad", "one_epoch", "hdr")
+STUDIES = ("msnet", "ecad", "clid", "copr", "rec4ad", "one_epoch", "hdr", "keep", "mkt")
 Measures = Mapping[str, float]
 Settings = tuple[str, ...]
 # Found on seed 100 for every model alike: from tables that start at .01 nothing learns to match in one pass.
@@ -91,6 +91,13 @@ class Study:
     def regime(self) -> float:
         """The dose at which the claim is judged: the world's default, chosen from the paper's description."""
         return float(getattr(WorldConfig(), self.knob.name))
+
+    def sized(self, rows: int = 0) -> dict[str, float]:
+        """Knobs of a world of so many rows, 0: as declared; requests go with the rows."""
+        sizes = {**self.sizes, **({self.rows: rows} if rows else {})}
+        if rows and "requests" in sizes:
+            sizes["requests"] = max(round(self.sizes["requests"] * rows / self.sizes[self.rows]), 20)
+        return sizes
 
 
 def find_study(name: str) -> Study:

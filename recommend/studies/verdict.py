@@ -33,9 +33,9 @@ def conclude(study: Study, results: Mapping[str, Any]) -> dict[str, Any]:
     towards = 1 if _phenomenon(study).above else -1
     ordered = sorted((p for p in curve if p["phenomenon"] is not None), key=lambda p: towards * p["phenomenon"])
     whole = sorted(set.intersection(*(set(of) for of in runs.values())))
-    x, y = (np.array([[f(dose, seed) for dose in runs] for seed in whole], dtype=float)
-            for f in (lambda d, s: results["phenomenon"][f"{d:g} {s}"]["value"] or math.nan,
-                      lambda d, s: study.primary.gain(runs[d][s])))  # fmt: skip
+    values = {key: math.nan if m["value"] is None else m["value"] for key, m in results["phenomenon"].items()}
+    x = np.array([[values[f"{dose:g} {seed}"] for dose in runs] for seed in whole], dtype=np.float64)
+    y = np.array([[study.primary.gain(of[seed]) for of in runs.values()] for seed in whole], dtype=np.float64)
     at = runs.get(study.regime, {})
     off = [study.primary.gain(arms) for arms in runs.get(study.knob.off, {}).values()]
     control = [study.control.gain(arms) for arms in at.values()]
@@ -91,7 +91,12 @@ def _point(study: Study, dose: float, runs: Mapping[int, Arms], phenomena: Mappi
     gains = [study.primary.gain(arms) for arms in runs.values()]
     mean, low, high = t_interval(gains)
     of = [phenomena[f"{dose:g} {seed}"] for seed in runs]
-    value, least, most = t_interval([v for m in of if (v := m["value"]) is not None and math.isfinite(v)])
+    told = [m for m in of if m["value"] is not None]
+    # The mean over the worlds of each world's own interval.
+    value, least, most = (
+        float(np.mean([v if (v := m.get(key)) is not None else m["value"] for m in told])) if told else math.nan
+        for key in ("value", "low", "high")
+    )
     headroom = float(np.mean([m["headroom"] for m in of]))
     sd = float(np.std(gains, ddof=1)) if len(gains) > 1 else math.inf
     smallest, p = detectable(sd, len(gains)), _phenomenon(study)
@@ -115,7 +120,9 @@ def _runs(study: Study, results: Mapping[str, Any]) -> dict[float, dict[int, Arm
         dose, seed, arm = key.split(" ")
         got = {n: math.nan if v is None else v for n, v in measures.items()}
         found.setdefault(float(dose), {}).setdefault(int(seed), {})[arm] = got
-    whole = {d: {s: a for s, a in sorted(of.items()) if set(study.arms) <= set(a)} for d, of in sorted(found.items())}
+    whole: dict[float, dict[int, Arms]] = {
+        d: {s: a for s, a in sorted(of.items()) if set(study.arms) <= set(a)} for d, of in sorted(found.items())
+    }
     return {d: of for d, of in whole.items() if of}
 
 

@@ -1,4 +1,4 @@
-"""Joint models of several entities with schemas of their own: MMoE (KDD 2018), PLE (RecSys 2020); a task for each.
+"""Joint models of several entities with schemas of their own: MMoE (KDD 2018); a task for each.
 
 A row belongs to one entity, so an entity's gate, tower and own experts compute only its rows. In the feature map a
 target field's ``group`` says whose it is: ``shared``, or the name of the entity that has it. Joint models read the
@@ -142,9 +142,3 @@ class EntityMMoE(MultiEntity):
 
     def score(self, body: Tensor, entity: str) -> Tensor:
         return self.towers[entity](self.experts(body, entity)).squeeze(1)
-
-
-class EntityPLE(EntityMMoE):
-    """One of an entity's experts is its own."""
-
-    own = 1

@@ -17,8 +17,7 @@ from recommend.features.ragged import Ragged, select_batch
 from recommend.metrics.ranks import auc
 from recommend.models.baselines.din import DIN
 from recommend.models.baselines.fibinet import Bilinear, FiBiNET, Squeeze
-from recommend.models.baselines.multi_entity import SHARED, EntityMMoE, EntityPLE, part_of, tables_of
-from recommend.models.baselines.star import STAR
+from recommend.models.baselines.multi_entity import SHARED, EntityMMoE, part_of, tables_of
 from recommend.models.mkt import MEM, TEM, Aligned, Gate, Plain
 from recommend.training.trainer import train
 
@@ -146,7 +145,7 @@ def test_changes_of_things_fields_never_reach_a_post_but_their_history_does() ->
 
 
 def test_rows_of_an_entity_are_scored_alike_whatever_stands_beside_them() -> None:
-    for build in (MEM, EntityMMoE, EntityPLE, STAR):
+    for build in (MEM, EntityMMoE):
         model = taught(made(build))
         mixed = score(model, BATCH)
         alone = torch.empty_like(mixed)
@@ -312,27 +311,12 @@ def test_both_stages_learn() -> None:
 
 def test_a_map_of_one_entity_is_refused() -> None:
     with pytest.raises(ConfigError, match="two entities"):
-        made(EntityPLE, TARGET)
+        made(EntityMMoE, TARGET)
     with pytest.raises(ConfigError, match="two widths"):
         made(MEM, config=CONFIG.model_copy(update={"mlp": (8,)}))
 
 
 # What it is compared with
-
-
-def test_star_multiplies_shared_and_own_weights_and_own_parts_start_neutral() -> None:
-    star = made(STAR)
-    layer, x = star.layers[0], torch.randn(4, star.body_width)
-    torch.testing.assert_close(layer(x, "item"), layer.shared(x))
-    nn.init.normal_(layer.weight["item"])
-    nn.init.normal_(layer.bias["item"])
-    expected = x @ (layer.shared.weight * layer.weight["item"]).T + layer.shared.bias + layer.bias["item"]
-    torch.testing.assert_close(layer(x, "item"), expected)
-    torch.testing.assert_close(layer(x, "post"), layer.shared(x))
-    star.train()
-    normal = star.norm(x, "post")
-    torch.testing.assert_close(normal.mean(0), torch.zeros(star.body_width), atol=1e-5, rtol=0)
-    assert bool((star.norm.norm["item"].running_mean == 0).all())  # rows of posts leave things' statistics alone
 
 
 def test_fibinet_multiplies_every_pair_and_weighs_fields() -> None:
