@@ -73,7 +73,7 @@ def results(file: Path, say: Callable[[str], None], seed: int = SEED) -> Row:
     default = asdict(WorldConfig())
     for view, size in SIZES.items():
         names = [n for n in KNOBS if KNOBS[n].view == view]
-        worlds = [(names, {})]  # one world has all knobs at their defaults
+        worlds: list[tuple[list[str], Row]] = [(names, {})]  # one world has all knobs at their defaults
         worlds += [([n], {KNOBS[n].name: v}) for n in names for v in points(n) if v != default[KNOBS[n].name]]
         for of, knobs in worlds:
             keys = {n: f"{n} {knobs.get(KNOBS[n].name, default[KNOBS[n].name]):g}" for n in of}

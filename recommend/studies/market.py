@@ -19,7 +19,8 @@ from recommend.metrics.expected import expected_auc
 from recommend.metrics.report import share_of_way
 from recommend.models.base import Ranker
 from recommend.models.registry import build_model
-from recommend.training.trainer import Stream, train
+from recommend.training.given import Stream
+from recommend.training.trainer import train
 from recommend.world.oracle import no_oracle, open_oracle
 from recommend.world.read import Histories, WorldStream, world_map
 

@@ -16,7 +16,7 @@ from recommend.phenomena.table import NINE
 from recommend.world import KNOBS, write_world
 from recommend.world.candidates import add_candidates
 
-SIZES = {"impressions": 130_000, "uniform_share": 0.5, "intent_effect": 2.5, "clicks": 50_000, "click_days": 150}
+SIZES = {"impressions": 130_000, "uniform_share": 0.5, "clicks": 50_000, "click_days": 150}
 OF = {view: [n for n in KNOBS if KNOBS[n].view == view] for view in ("impressions", "clicks")}
 PAIRS = [(view, name) for view, names in OF.items() for name in names]
 ALIKE = 1.75  # half-widths: 95 % for all comparisons of a view together (Bonferroni)
@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
 @cache
 def world(folder: Path, view: str, knob: str = "", value: float = 0.0) -> Path:
     root = folder / f"{view}-{knob}-{value:g}"
-    write_world(root, view=view, seed=11, knobs={**SIZES, "selection": 3.0, **({knob: value} if knob else {})})
+    write_world(root, view=view, seed=11, knobs={**SIZES, **({knob: value} if knob else {})})
     return root
 
 
