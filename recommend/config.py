@@ -82,17 +82,6 @@ class ModelConfig(Config):
     tables: Literal["torch", "torchrec"] = "torch"
     sparse_rows: int = 100_000  # tables with more rows get sparse gradients
 
-    def changed(self, settings: Sequence[str]) -> ModelConfig:
-        """As of every config; ``name=...`` makes it the config of that model, with its own settings."""
-        from recommend.models.registry import model_class  # which knows all models, and they this module
-
-        names = [s.partition("=")[2] for s in settings if s.startswith("name=")]
-        if not names:
-            return super().changed(settings)
-        base = self.model_copy(update={"name": names[-1]})
-        own: ModelConfig = model_class(names[-1]).configured(base)
-        return super(ModelConfig, own).changed([s for s in settings if not s.startswith("name=")])
-
 
 class TrainConfig(Config):
     """How a model is trained; the default is one pass in the order of time."""

@@ -80,4 +80,16 @@ def model_config(name: str, settings: Sequence[str] = ()) -> ModelConfig:
     Raises:
         ConfigError: there is no such model, or it has no such setting.
     """
-    return model_class(name).Config(name=name).changed(settings)
+    return changed(ModelConfig(name=name), settings)
+
+
+def changed(config: ModelConfig, settings: Sequence[str]) -> ModelConfig:
+    """A config with ``knob=value`` settings applied, its model's own among them; ``name=...`` makes it another model's.
+
+    Raises:
+        ConfigError: there is no such model, or it has no such setting.
+    """
+    names = [s.partition("=")[2] for s in settings if s.startswith("name=")]
+    name = names[-1] if names else config.name
+    own: ModelConfig = model_class(name).configured(config.model_copy(update={"name": name}))
+    return own.changed([s for s in settings if not s.startswith("name=")])

@@ -139,7 +139,7 @@ def simulate(study: Study, root: Path, setting: Setting, sizes: dict[str, Any]) 
     """The world of a dose and seed, in the study's view."""
     view = study.knob.view
     knobs = {**sizes, study.knob.name: setting.dose}
-    write_world(root, view="clicks" if view == "clicks" else "impressions", seed=setting.seed, knobs=knobs)
+    write_world(root, view=view, seed=setting.seed, knobs=knobs)
     if view == "candidates":
         from recommend.world.candidates import add_candidates
 

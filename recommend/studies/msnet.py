@@ -9,6 +9,7 @@ import numpy as np
 
 from recommend.metrics.expected import expected_auc
 from recommend.metrics.ranks import auc
+from recommend.models.registry import changed
 from recommend.studies.market import Market, coin, open_market
 from recommend.studies.study import Claim, Measures, Setting, Study
 
@@ -56,7 +57,7 @@ def run(name: str, worlds: Worlds, setting: Setting) -> Measures:
         p = market.truth["p_click_without_page"]
     else:
         model, config = setting.configs(name)
-        p = market.ask(market.fit(model.changed(ARMS[name]), config))
+        p = market.ask(market.fit(changed(model, ARMS[name]), config))
     true, limited = market.truth["p_click"], market.raw["single"].astype(bool)
     return {
         "limited": expected_auc(true[limited], p[limited]),

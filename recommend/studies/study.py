@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from recommend.config import ConfigError, ModelConfig, TrainConfig, nearest, sort_changes
+from recommend.models.registry import changed
 from recommend.world import KNOBS, Knob, WorldConfig
 
 STUDIES = ("msnet", "ecad", "clid", "copr", "rec4ad", "one_epoch", "hdr", "keep", "mkt")
@@ -47,7 +48,7 @@ class Setting:
     def configs(self, arm: str, *own: str) -> tuple[ModelConfig, TrainConfig]:
         """Of an arm: what all have, the arm's own, and what was tuned for it."""
         model, train = sort_changes([*own, *self.settings.get(arm, ())])
-        return MODEL.changed(model), TRAIN.changed([*train, f"seed={self.seed}"])
+        return changed(MODEL, model), TRAIN.changed([*train, f"seed={self.seed}"])
 
 
 @dataclass(frozen=True)

@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-from pydantic import BeforeValidator, SerializeAsAny
+from pydantic import SerializeAsAny
 
 from recommend.config import Config, ModelConfig, TrainConfig
 from recommend.features.feature_map import FeatureMap
-
-
-def _own(model: Any) -> ModelConfig:
-    """The config's own class, by the model's name; a run of an earlier version also names settings of other models."""
-    from recommend.models.registry import model_class  # which knows all models, and they this module
-
-    if isinstance(model, ModelConfig):
-        own: ModelConfig = model_class(model.name).configured(model)
-        return own
-    kind = model_class(str(model.get("name", ModelConfig().name))).Config
-    return kind.of({n: v for n, v in model.items() if n in kind.model_fields})
 
 
 class RunConfig(Config):
@@ -40,7 +27,7 @@ class RunConfig(Config):
         watch_days: between the two, trained on by nobody: there a second pass is watched for overfitting.
     """
 
-    model: Annotated[SerializeAsAny[ModelConfig], BeforeValidator(_own)]
+    model: SerializeAsAny[ModelConfig]
     train: TrainConfig
     labels: tuple[str, ...]
     content: int

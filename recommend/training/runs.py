@@ -5,11 +5,11 @@ The same call goes on where an interrupted one ended. Under ``torchrun`` every p
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import torch
-from pydantic import ValidationError
 
 from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.codes import code_file, marks, same_codes
@@ -70,7 +70,7 @@ def plan(
     if declared is not None and PRIVILEGED in model_class(model.name).extra:
         model = model_class(model.name).configured(model).changed([f"privileged={_privileged(log)}"])
     run = RunConfig(
-        model=model,
+        model=model_class(model.name).configured(model),
         train=config,
         labels=labels,
         content=_content_size(log),
@@ -264,8 +264,12 @@ def chain(contents: Contents, encoders: Encoders) -> Encode:
 def read_run(folder: Path) -> RunConfig:
     """What a folder's run was asked."""
     try:
-        return RunConfig.model_validate_json((Path(folder) / RUN).read_text(encoding="utf-8"))
-    except (OSError, ValidationError) as error:
+        found = json.loads((Path(folder) / RUN).read_text(encoding="utf-8"))
+        kind = model_class(found["model"]["name"]).Config
+        # A run of an earlier version also names settings of other models.
+        found["model"] = kind.of({n: v for n, v in found["model"].items() if n in kind.model_fields})
+        return RunConfig.model_validate(found)
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{folder} holds no training run; './ipl recommend train --out DIR' makes one.") from error
 
 
