@@ -65,13 +65,12 @@ class Towers(DIN):
 
         From 5 % for all, a tower of refunds that few orders teach stays worse than their mean.
         """
-        windows = {kind: sum(n.startswith(kind) and not n.endswith("rate") for n in self.towers) for kind in RATES}
+        windows = {kind: sum(n.startswith(kind) for n in self.towers) for kind in RATES}
         for name, tower in self.towers.items():
             kind = next((k for k in RATES if name.startswith(k)), "")
             rate = order * (1 - refund) if not kind else {"order": order, "refund": refund}[kind] / windows[kind]
-            if not name.endswith("rate"):  # DFM's delays
-                *_, last = (layer for layer in tower.modules() if isinstance(layer, nn.Linear))
-                nn.init.constant_(last.bias, math.log(rate / (1 - rate)))
+            *_, last = (layer for layer in tower.modules() if isinstance(layer, nn.Linear))
+            nn.init.constant_(last.bias, math.log(rate / (1 - rate)))
 
     def samples(self, known: Known, since: int) -> Samples:
         """What a moment teaches beside what the moment ``since`` has taught; for training while labels come in."""
