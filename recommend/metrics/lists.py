@@ -37,38 +37,6 @@ def _sort(gains: ArrayLike, scores: ArrayLike, groups: ArrayLike) -> _Sorted | N
     return _Sorted(y, s, starts, place)
 
 
-def ndcg(gains: ArrayLike, scores: ArrayLike, groups: ArrayLike, k: int = 10) -> float:
-    """Mean over lists of DCG@k over the best possible; linear gains, lists without a gain do not count."""
-    rows, best = _sort(gains, scores, groups), _sort(gains, gains, groups)
-    if rows is None or best is None:
-        return float("nan")
-    discount = np.where(rows.place < k, 1 / np.log2(rows.place + 2.0), 0.0)
-    new_tie = np.r_[True, rows.scores[1:] != rows.scores[:-1]]
-    new_tie[rows.starts] = True
-    tie = np.cumsum(new_tie) - 1
-    mean_gain = np.bincount(tie, weights=rows.gains) / np.bincount(tie)
-    dcg = rows.sums(discount * mean_gain[tie])
-    ideal = rows.sums(discount * best.gains)
-    counted = ideal > 0
-    return float((dcg[counted] / ideal[counted]).mean()) if counted.any() else float("nan")
-
-
-def mean_average_precision(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike, k: int = 10) -> float:
-    """Mean over lists of the precision at each positive among the first k, over min(k, positives)."""
-    rows = _sort(np.asarray(labels).astype(bool), scores, groups)
-    if rows is None:
-        return float("nan")
-    running = np.cumsum(rows.gains)
-    before = np.repeat(running[rows.starts] - rows.gains[rows.starts], np.diff(np.r_[rows.starts, len(running)]))
-    precision = (running - before) / (rows.place + 1)
-    positives = rows.sums(rows.gains)
-    counted = positives > 0
-    if not counted.any():
-        return float("nan")
-    total = rows.sums(precision * rows.gains * (rows.place < k))
-    return float((total[counted] / np.minimum(positives[counted], k)).mean())
-
-
 def normalised_regret(truth: ArrayLike, scores: ArrayLike, groups: ArrayLike, k: int = 1) -> float:
     """What choosing the first k by score loses against the oracle, as a share of what choosing at random loses.
 

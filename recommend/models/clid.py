@@ -1,5 +1,5 @@
 """CLID: Calibration-compatible Listwise Distillation of Privileged Features for CTR Prediction (WSDM 2024, arXiv
-2312.08727), with the ways to use privileged features that the paper compares it with.
+2312.08727).
 
 Privileged features exist only after the page was shown (``known="after"`` in ``data/schema.py``): the teacher reads
 them, what serves never does. They come as the extra column ``privileged``, so that they are no input of any
@@ -20,7 +20,7 @@ from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch, Ragged, rows_of
 from recommend.layers.embedding import Make, make
 from recommend.losses.distillation import distillation, lists_of
-from recommend.losses.pointwise import bce, bce_of_product
+from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
 from recommend.models.baselines.din import DIN
 
@@ -118,42 +118,3 @@ class CLID(_OneTask):
         distilled = self.distil(student[order], teacher.to(student.dtype)[order], lengths)
         total = self.config.alpha * bce(student, clicked) + (1 - self.config.alpha) * distilled
         return total if self.teacher is None else total + bce(logits[TEACHER], clicked)
-
-
-class PriDropOut(Teacher):
-    """Privileged features as inputs that go missing: in training for a share of the rows, when it serves for all.
-
-    A missing value is the mean, 0 after the standardisation. ``config.dropout`` of the MLP stays what it is.
-    """
-
-    rate = 0.5
-
-    def forward(self, batch: Batch) -> Logits:
-        body = self.body(self.inputs(batch))
-        if self.training:
-            x = self.privileged(batch)
-            x = x * (torch.rand(len(x), 1) >= self.rate)
-        else:
-            x = body.new_zeros(len(body), self.privileged.width)
-        return {self.task: self.top(torch.cat([body, x], 1)).squeeze(1)}
-
-
-class PAL(_OneTask):
-    """PAL (Guo et al., RecSys 2019), with the privileged features in the place of the position.
-
-    ``p = sigmoid(f(x_r)) sigmoid(g(x_p))`` is trained; ``sigmoid(f(x_r))`` serves. What serves is a click's probability
-    *given that the page lets it happen*, and so promises more than the click rate.
-    """
-
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
-        self.seen = self.mlp(self.privileged.width)
-
-    def forward(self, batch: Batch) -> Logits:
-        logits = {self.task: self.top(self.body(self.inputs(batch))).squeeze(1)}
-        if self.training:
-            logits["seen"] = self.seen(self.privileged(batch)).squeeze(1)
-        return logits
-
-    def loss(self, logits: Logits, batch: Batch) -> Tensor:
-        return bce_of_product(logits[self.task], logits["seen"], label(batch, self.task))

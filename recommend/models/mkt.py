@@ -44,14 +44,12 @@ class Aligned(nn.Module):
     Args:
         fields: number of the entity's own fields, each of ``width``.
         out: width of the result.
-        printed: the cross layer as eq. 4 prints it, which multiplies ``x_l`` by a product of ``x_0``; by default the
-            form of DCN, which is cited there and has the two the other way round.
     """
 
-    def __init__(self, fields: int, width: int, out: int, layers: int = 2, printed: bool = False) -> None:
+    def __init__(self, fields: int, width: int, out: int, layers: int = 2) -> None:
         super().__init__()
         size = fields * width
-        self.fields, self.printed = fields, printed
+        self.fields = fields
         self.cross = nn.ModuleList(nn.Linear(size, 1, bias=False) for _ in range(layers))
         self.shift = nn.ParameterList(nn.Parameter(torch.zeros(size)) for _ in range(layers))
         self.implicit = nn.Linear(size, size)
@@ -61,8 +59,9 @@ class Aligned(nn.Module):
     def importance(self, first: Tensor) -> Tensor:
         """(n, fields) weights between 0 and 2 from explicit and implicit products of the (n, fields * width) fields."""
         x = first
-        for weigh, shift in zip(self.cross, self.shift, strict=True):  # eq. 4
-            x = x * weigh(first) + shift + first if self.printed else first * weigh(x) + shift + x
+        # Eq. 4 in the form of DCN, which is cited there; as printed, ``x_l`` and ``x_0`` change places.
+        for weigh, shift in zip(self.cross, self.shift, strict=True):
+            x = first * weigh(x) + shift + x
         implicit = functional.relu(self.implicit(first))  # eq. 5
         return 2 * self.score(torch.cat([x, implicit], 1)).sigmoid()  # eq. 6
 
@@ -112,7 +111,6 @@ class MEM(MultiEntity):
         polarity: ``signed`` (the paper's cosine), ``absolute`` (its size; the same where the activation is ReLU) or
             ``none``.
         aligned: HFA, or the plain projection.
-        printed: see ``Aligned``.
     """
 
     def __init__(
@@ -123,7 +121,6 @@ class MEM(MultiEntity):
         build: Make = make,
         polarity: Polarity = "signed",
         aligned: bool = True,
-        printed: bool = False,
     ) -> None:
         common = part_of(features, (SHARED,))
         super().__init__(common, tables_of(common.features, sizes), config, build, entities(features))
@@ -138,7 +135,7 @@ class MEM(MultiEntity):
             }
         )
         kind, width = (Aligned if aligned else Plain), c.mlp[0]
-        self.align = nn.ModuleDict({n: kind(len(fields[n]), c.embedding, width, 2, printed) for n in names})
+        self.align = nn.ModuleDict({n: kind(len(fields[n]), c.embedding, width) for n in names})
         self.extract = EntityExperts(self.body_width + width, names, max(c.experts - 1, 1), 1, c.mlp[:-1], c.activation)
         whole = {n: self.body_width + len(fields[n]) * c.embedding for n in names}
         self.independent = nn.ModuleDict({n: MLP(whole[n], c.mlp[:-1], 0, c.activation) for n in names})
@@ -201,19 +198,6 @@ class MEM(MultiEntity):
     def past_width(self) -> int:
         """Width of the attended histories."""
         return sum(self.inputs.history_widths.values())
-
-    def keep_target(self, scores: bool = True) -> Self:
-        """Drop all parts that serve other entities only; what is served stays as it is.
-
-        Args:
-            scores: this model itself is served; without it only ``knowledge`` is kept, which is all that TEM reads.
-        """
-        for parts in (self.tables, self.align, self.independent, self.towers, self.extract.own, self.extract.gates):
-            for name in self.names[:-1]:
-                del parts[name]
-        if not scores:
-            del self.independent[self.target], self.towers[self.target]
-        return self
 
 
 class TEM(DIN):

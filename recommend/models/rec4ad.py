@@ -232,27 +232,6 @@ class Domains(DIN):
         return {self.features.labels[0]: torch.where(organic, logits[ORGANIC], logits[ADS])}
 
 
-class Propensity(DIN):
-    """DIN with inverse propensity weights (column ``weight``) and, where a batch has imputed labels, doubly robust.
-
-    A row with ``listed`` is a candidate whose label is the imputed one. Cross-entropy is linear in the label, so that
-    the doubly robust loss is the imputed loss of all candidates plus ``-w (y - imputed) logit`` of the shown ones.
-    """
-
-    def loss(self, logits: Logits, batch: Batch) -> Tensor:
-        name = self.features.labels[0]
-        logit, click = logits[name], label(batch, name).float()
-        if "weight" not in batch:
-            return bce(logit, click)
-        weight = label(batch, "weight")
-        if "listed" not in batch:
-            return bce(logit, click, weight)
-        listed, imputed = label(batch, "listed").bool(), label(batch, "imputed")
-        of_all = bce(logit[listed], imputed[listed]) if bool(listed.any()) else logit.sum() * 0
-        shown = ~listed
-        return of_all - (weight[shown] * (click - imputed)[shown] * logit[shown]).mean()
-
-
 def mmd(first: Tensor, second: Tensor) -> Tensor:
     """Eq. 3: squared maximum mean discrepancy of (n, w) and (m, w), unbiased, mean over kernels of several widths.
 

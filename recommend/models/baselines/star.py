@@ -57,8 +57,6 @@ class StarLayer(nn.Module):
 class STAR(MultiEntity):
     """Star-shaped layers of ``config.mlp`` on DIN's inputs, which are normalised first."""
 
-    normalised = True
-
     def __init__(
         self,
         features: FeatureMap,
@@ -69,22 +67,16 @@ class STAR(MultiEntity):
     ) -> None:
         super().__init__(features, sizes, config, build, names)
         widths = [self.body_width, *config.mlp, 1]
-        self.norm = PartitionedNorm(self.body_width, self.names) if self.normalised else None
+        self.norm = PartitionedNorm(self.body_width, self.names)
         self.layers = nn.ModuleList(StarLayer(a, b, self.names) for a, b in pairwise(widths))
         self.acts = nn.ModuleList(activation(config.activation, width) for width in config.mlp)
         self.mark = nn.ParameterDict({n: nn.Parameter(torch.randn(config.embedding) * 0.1) for n in self.names})
         self.auxiliary = MLP(self.body_width + config.embedding, config.mlp[-1:], 1, config.activation)
 
     def score(self, body: Tensor, entity: str) -> Tensor:
-        x = body if self.norm is None else self.norm(body, entity)
+        x = self.norm(body, entity)
         mark = self.mark[entity].expand(len(body), -1)
         extra = self.auxiliary(torch.cat([mark, x], 1))
         for layer, act in zip(self.layers, self.acts, strict=False):
             x = act(layer(x, entity))
         return (self.layers[-1](x, entity) + extra).squeeze(1)
-
-
-class PlainSTAR(STAR):
-    """STAR without the normalisation, which makes the embeddings of rare ids as large as those of common ones."""
-
-    normalised = False

@@ -14,7 +14,7 @@ from recommend.features.ragged import Ragged, slice_batch
 from recommend.losses.distillation import DISTILLATIONS, clid, clid_by_mass, lists_of
 from recommend.losses.pointwise import bce
 from recommend.metrics.ranks import auc
-from recommend.models.clid import CLID, LIST, PAL, PRIVILEGED, TEACHER, PriDropOut, Teacher
+from recommend.models.clid import CLID, LIST, PRIVILEGED, TEACHER, Teacher
 from recommend.training.trainer import train
 from tests.recommend import tiny
 
@@ -173,11 +173,10 @@ def prepared(rows: int = 2_048) -> tuple[Encoders, dict]:
     return encoders, encoders(data)
 
 
-@pytest.mark.parametrize("model", [CLID, PriDropOut, PAL])
-def test_what_serves_never_reads_what_is_known_afterwards(model: type) -> None:
+def test_what_serves_never_reads_what_is_known_afterwards() -> None:
     """Another page's privileged numbers, or none at all, give the same predictions."""
     encoders, data = prepared(512)
-    served = model(LOGGED, encoders.sizes(), SMALL)
+    served = CLID(LOGGED, encoders.sizes(), SMALL)
     train(served, ListStream(data, batch_rows=128), TrainConfig(threads=1))
     p = served.predict(data)
     assert set(p) == {"click"}
@@ -262,16 +261,6 @@ def test_alpha_weighs_clicks_against_the_teacher() -> None:
         CLID(TAUGHT, encoders.sizes(), SMALL.changed(["distillation=clib"]))
     with pytest.raises(ConfigError, match="one label"):
         CLID(TAUGHT.model_copy(update={"labels": ("click", "order")}), encoders.sizes(), SMALL)
-
-
-def test_pal_serves_the_factor_without_the_page() -> None:
-    encoders, data = prepared(256)
-    pal = PAL(LOGGED, encoders.sizes(), SMALL)
-    logits = pal(data)
-    both = logits["click"].sigmoid() * logits["seen"].sigmoid()
-    expected = functional.binary_cross_entropy(both, data["click"].float())
-    assert float(pal.loss(logits, data).detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
-    assert float(both.mean()) < float(pal.predict(data)["click"].mean())
 
 
 def test_batches_hold_whole_lists() -> None:

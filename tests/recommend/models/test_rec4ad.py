@@ -9,7 +9,6 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional
 
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
@@ -22,7 +21,6 @@ from recommend.models.rec4ad import (
     WIDTHS,
     Domains,
     Parts,
-    Propensity,
     Rec4Ad,
     Reversed,
     correlation,
@@ -206,31 +204,6 @@ def test_domains_answer_by_system() -> None:
     assert torch.equal(both[::2], ads[::2])
     assert torch.equal(both[1::2], organic[1::2])
     assert torch.equal(model(rows)["click"], ads)
-
-
-def test_doubly_robust_is_right_on_the_mean_whatever_was_imputed() -> None:
-    """Three candidates, one shown: over all ways to show one, its gradient is that of knowing every click."""
-    model = Propensity(tiny.FEATURES, tiny.encoded(3)[0], SMALL)
-    logit = torch.tensor([0.3, -0.7, 0.1])
-    click, imputed = torch.tensor([1.0, 0.0, 1.0]), torch.tensor([0.2, 0.6, 0.4])
-    chance = torch.tensor([0.5, 0.2, 0.3])
-
-    def gradient(shown: int | None) -> torch.Tensor:
-        x = logit.clone().requires_grad_()
-        if shown is None:
-            loss = functional.binary_cross_entropy_with_logits(x, click)
-        else:
-            logits = {"click": torch.cat([x[shown : shown + 1], x])}
-            batch = {
-                "click": torch.cat([click[shown : shown + 1], torch.zeros(3)]),
-                "weight": torch.cat([1 / chance[shown : shown + 1] / 3, torch.zeros(3)]),
-                "listed": torch.tensor([False, True, True, True]),
-                "imputed": torch.cat([imputed[shown : shown + 1], imputed]),
-            }
-            loss = model.loss(logits, batch)
-        return torch.autograd.grad(loss, x)[0]
-
-    torch.testing.assert_close(sum(chance[i] * gradient(i) for i in range(3)), gradient(None))
 
 
 @cache
