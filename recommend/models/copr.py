@@ -50,16 +50,14 @@ class Terms:
 
     Attributes:
         click, score, order: weights of the click, distillation and rank alignment terms (eq. 6).
-        distance: of the scores: cross-entropy to the teacher's probability, squared error of log-odds, ListNet's
-            cross-entropy between both stages' distributions over a list (``list``, in proportion to p), or the same
-            in proportion to revenue, ``p b`` (``revenue``), which is no score alignment any more.
+        distance: of the scores: cross-entropy to the teacher's probability, squared error of log-odds, or ListNet's
+            cross-entropy between both stages' distributions over a list (``list``, in proportion to p).
         level: weight of cross-entropy to the teacher's probability beside ``score``: a distance between lists is blind
             to a factor and leaves the level of p open.
         chunks: size of a drawn list.
         weighted: pairs weigh what their exchange costs in NDCG (eq. 4); otherwise all alike.
         bids: order by revenue; otherwise by click probability, and bids are multiplied on afterwards.
         relaxed: align ``alpha p b`` (eq. 5) and serve it; otherwise ``p b``.
-        detached: the alignment moves alpha alone and leaves p to clicks and scores.
         temperature: tau of eq. 3. Bids cannot grow with the scores: where tau is larger than the error that is left in
             ``log p``, the loss pays for scores that are spread too far, and bids lose their say.
     """
@@ -67,13 +65,12 @@ class Terms:
     click: float = 1.0
     score: float = 1.0
     order: float = 8.0
-    distance: Literal["entropy", "squared", "list", "revenue"] = "entropy"
+    distance: Literal["entropy", "squared", "list"] = "entropy"
     level: float = 0.0
     chunks: int = 10
     weighted: bool = True
     bids: bool = True
     relaxed: bool = True
-    detached: bool = False
     temperature: float = 0.4
 
 
@@ -190,26 +187,24 @@ class COPR(TwoTower):
         logit, log_alpha, draw = logit[listed], logits["log_alpha"][listed], draw[listed]
         chunk, teacher, bid = (label(batch, c)[listed] for c in ("chunk", "teacher", "bid"))
         if t.score:
-            loss = loss + t.score * self._score_loss(logit, teacher, bid)
+            loss = loss + t.score * self._score_loss(logit, teacher)
         if t.level:
             loss = loss + t.level * distil(logit, teacher)
         if t.order:
-            log_p = functional.logsigmoid(logit)  # of the logit: a small p would lose its digits first
-            value = (log_p.detach() if t.detached else log_p) + log_alpha
+            value = functional.logsigmoid(logit) + log_alpha  # of the logit: a small p would lose its digits first
             value = value + log_bid(bid) if t.bids else value
             weights = self.get_buffer("weights") if t.weighted else None
             loss = loss + t.order * order_loss(value, chunk, draw, weights, t.temperature)
         return loss
 
-    def _score_loss(self, logit: Tensor, teacher: Tensor, bid: Tensor) -> Tensor:
+    def _score_loss(self, logit: Tensor, teacher: Tensor) -> Tensor:
         """Score alignment, the baseline that COPR argues with."""
         if self.terms.distance == "entropy":
             return distil(logit, teacher)
         if self.terms.distance == "squared":
             return functional.mse_loss(logit, torch.logit(teacher))
         lengths = torch.full((len(logit) // self.terms.chunks,), self.terms.chunks)
-        stake = bid if self.terms.distance == "revenue" else torch.ones_like(bid)
-        return listnet(functional.logsigmoid(logit) + log_bid(stake), teacher * stake, lengths)
+        return listnet(functional.logsigmoid(logit), teacher, lengths)
 
     @torch.no_grad()
     def rank_score(self, batch: Batch, bid: Tensor) -> Tensor:

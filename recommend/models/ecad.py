@@ -57,21 +57,18 @@ class Towers(DIN):
         self.top = MLP(self.body_width, c.mlp[:-1], 0, c.activation, c.dropout, c.batch_norm)  # the shared bottom
         self.towers = nn.ModuleDict({n: MLP(self.top.width, c.mlp[-1:], 1, c.activation) for n in heads})
         for tower, rate in zip(self.towers.values(), heads.values(), strict=True):
-            *_, last = (layer for layer in tower.modules() if isinstance(layer, nn.Linear))
-            nn.init.constant_(last.bias, math.log(rate / (1 - rate)))
+            _begin(tower, rate)
 
     def start(self, order: float, refund: float) -> None:
         """Let the towers begin at the rates of orders a click and of refunds an order, where those are known.
 
         From 5 % for all, a tower of refunds that few orders teach stays worse than their mean.
         """
-        windows = {kind: sum(n.startswith(kind) and not n.endswith("rate") for n in self.towers) for kind in RATES}
+        windows = {kind: sum(n.startswith(kind) for n in self.towers) for kind in RATES}
         for name, tower in self.towers.items():
             kind = next((k for k in RATES if name.startswith(k)), "")
             rate = order * (1 - refund) if not kind else {"order": order, "refund": refund}[kind] / windows[kind]
-            if not name.endswith("rate"):  # DFM's delays
-                *_, last = (layer for layer in tower.modules() if isinstance(layer, nn.Linear))
-                nn.init.constant_(last.bias, math.log(rate / (1 - rate)))
+            _begin(tower, rate)
 
     def samples(self, known: Known, since: int) -> Samples:
         """What a moment teaches beside what the moment ``since`` has taught; for training while labels come in."""
@@ -89,6 +86,12 @@ class Towers(DIN):
         """(rows,) ``probabilities``."""
         found = self.probabilities({name: value.double() for name, value in self(batch).items()})
         return {name: value.float() for name, value in found.items()}
+
+
+def _begin(tower: nn.Module, rate: float) -> None:
+    """Let a tower say a rate before it has learned anything."""
+    *_, last = (layer for layer in tower.modules() if isinstance(layer, nn.Linear))
+    nn.init.constant_(last.bias, math.log(rate / (1 - rate)))
 
 
 class ECAD(Towers):

@@ -20,13 +20,12 @@ from recommend.data.delayed_labels import DAY_MS, NEVER, Known, Samples
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch
 from recommend.layers.embedding import Make, make
-from recommend.losses.delayed import doubled_weights, elapsed_weights, exponential_delay, fake_negative_weighted
+from recommend.losses.delayed import doubled_weights, elapsed_weights
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
 from recommend.models.ecad import AGE, AGE_BEFORE, ECAD, FIRST_RATE, Towers, after_click
 
-HOUR_MS = DAY_MS // 24
-LABEL, STAGE, HOURS, LATE = "seen", "stage", "hours", "late_share"
+LABEL, STAGE, LATE = "seen", "stage", "late_share"
 STAGES = ("order", "refund")
 
 
@@ -155,12 +154,11 @@ class Staged(Delayed):
         for number, stage in enumerate(stages):
             late = stage.late_share(self.wait_ms)
             for units, labels in self.seen(stage):
-                hours = torch.minimum(stage.delay, (stage.now - stage.start).clamp(max=stage.window))[units] / HOUR_MS
-                many = len(hours)
-                rows.append(stage.row[units])
-                columns.append((labels[units], torch.full((many,), number), hours, torch.full((many,), late)))
+                row = stage.row[units]
+                rows.append(row)
+                columns.append((labels[units], torch.full_like(row, number), torch.full((len(row),), late)))
         joined = [torch.cat(parts) for parts in zip(*columns, strict=True)]
-        return Samples(torch.cat(rows), dict(zip((LABEL, STAGE, HOURS, LATE), joined, strict=True)))
+        return Samples(torch.cat(rows), dict(zip((LABEL, STAGE, LATE), joined, strict=True)))
 
     def loss(self, logits: Logits, batch: Batch) -> Tensor:
         """Mean over all rows, each in the loss of its stage."""
@@ -168,23 +166,17 @@ class Staged(Delayed):
         for number, name in enumerate(STAGES):
             rows = stage == number
             if bool(rows.any()):
-                mine = {n: value[rows] for n, value in logits.items()}
-                share = rows.float().mean()
-                columns = {n: label(batch, n)[rows] for n in (LABEL, HOURS, LATE)}
-                total.append(share * self.of_stage(mine, name, columns))
+                seen, late = (label(batch, n)[rows] for n in (LABEL, LATE))
+                total.append(rows.float().mean() * self.of_stage(logits[name][rows], seen, late))
         return torch.stack(total).sum()
 
-    def of_stage(self, logits: Logits, name: str, rows: Mapping[str, Tensor]) -> Tensor:
-        """Mean loss of a stage's rows."""
-        return bce(logits[name], rows[LABEL])
+    def of_stage(self, logits: Tensor, seen: Tensor, late: Tensor) -> Tensor:
+        """Mean loss of (n,) rows of a stage: their logits, labels in the stream, and share of late events."""
+        return bce(logits, seen)
 
     def probabilities(self, logits: Logits) -> dict[str, Tensor]:
-        order, rfr = (self.within_window(logits, name) for name in STAGES)
+        order, rfr = (logits[name].sigmoid() for name in STAGES)
         return {"order": order, "refund": order * rfr, "rfr": rfr, "ecvr": order * (1 - rfr)}
-
-    def within_window(self, logits: Logits, name: str) -> Tensor:
-        """(rows,) probability of a stage's event within its window."""
-        return logits[name].sigmoid()
 
 
 class Settled(Staged):
@@ -192,27 +184,6 @@ class Settled(Staged):
 
     def seen(self, stage: Stage) -> list[Seen]:
         return [(stage.due(stage.window), stage.delay <= stage.window)]
-
-
-class FNW(Staged):
-    """Fake negatives, weighted (Ktena et al., RecSys 2019): a negative at once, a positive when the event comes."""
-
-    def seen(self, stage: Stage) -> list[Seen]:
-        none = torch.zeros_like(stage.row, dtype=torch.bool)
-        return [(stage.due(0), none), (stage.arrived, ~none)]
-
-    def of_stage(self, logits: Logits, name: str, rows: Mapping[str, Tensor]) -> Tensor:
-        return fake_negative_weighted(logits[name], rows[LABEL])
-
-
-class FNC(FNW):
-    """Fake negatives, calibrated (the same paper): learn b = p / (1 + p) without weights, serve p = b / (1 - b)."""
-
-    def of_stage(self, logits: Logits, name: str, rows: Mapping[str, Tensor]) -> Tensor:
-        return bce(logits[name], rows[LABEL])
-
-    def within_window(self, logits: Logits, name: str) -> Tensor:
-        return logits[name].exp().clamp(max=1 - 1e-6)  # b / (1 - b) is the exponential of b's logit
 
 
 class ESDFM(Staged):
@@ -224,10 +195,9 @@ class ESDFM(Staged):
         early = stage.delay <= self.wait_ms
         return [(stage.due(self.wait_ms), early), (stage.arrived & ~early, ~early)]
 
-    def of_stage(self, logits: Logits, name: str, rows: Mapping[str, Tensor]) -> Tensor:
-        weight = self.weights(logits[name].detach().sigmoid(), rows[LATE], rows[LABEL])
-        losses = functional.binary_cross_entropy_with_logits(logits[name], rows[LABEL].float(), reduction="none")
-        return (losses * weight).mean()
+    def of_stage(self, logits: Tensor, seen: Tensor, late: Tensor) -> Tensor:
+        weight = self.weights(logits.detach().sigmoid(), late, seen)
+        return (functional.binary_cross_entropy_with_logits(logits, seen.float(), reduction="none") * weight).mean()
 
 
 class DEFER(ESDFM):
@@ -239,19 +209,3 @@ class DEFER(ESDFM):
         early = stage.delay <= self.wait_ms
         late = ~early & (stage.delay <= stage.window)
         return [*super().seen(stage), (stage.due(stage.window) & ~late, early)]
-
-
-class DFM(Staged):
-    """Exponential delays (Chapelle, KDD 2014): at the end of the first day, and aged over the window."""
-
-    names: ClassVar[Mapping[str, float]] = {**Delayed.names, "order_rate": FIRST_RATE, "refund_rate": FIRST_RATE}
-
-    def seen(self, stage: Stage) -> list[Seen]:
-        return [(at, stage.delay <= stage.window) for at in (stage.due(0), stage.due(stage.window))]
-
-    def of_stage(self, logits: Logits, name: str, rows: Mapping[str, Tensor]) -> Tensor:
-        return exponential_delay(logits[name], logits[f"{name}_rate"], rows[LABEL], rows[HOURS])
-
-    def within_window(self, logits: Logits, name: str) -> Tensor:
-        hours = {"order": self.order_ms, "refund": self.refund_ms}[name] / HOUR_MS
-        return logits[name].sigmoid() * -torch.expm1(-logits[f"{name}_rate"].exp() * hours)

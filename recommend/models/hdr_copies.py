@@ -55,11 +55,6 @@ class ESMMCopy(ESMM):
         assert isinstance(self.conversion, Blocked)
         return self.conversion.block
 
-    @property
-    def last(self) -> nn.Module:
-        """The last layer under the block."""
-        return self.conversion.layers[-1]
-
 
 class ECADCopy(ECAD):
     """ECAD with a block on the order, whatever windows it is summed over; refunds after an order stay as they are."""
@@ -70,12 +65,6 @@ class ECADCopy(ECAD):
         super().__init__(features, sizes, config, build)
         self.block = TransBlock(self.top.width)
         self.converted = (self.MOVED, features.labels[0])
-
-    @property
-    def last(self) -> nn.Module:
-        """The last layers under the block."""
-        towers = [tower for tower in self.towers.values() if isinstance(tower, MLP)]
-        return nn.ModuleList(tower.layers[-1] for tower in towers)
 
     def forward(self, batch: Batch) -> Logits:
         bottom = self.top(self.body(self.inputs(batch)))

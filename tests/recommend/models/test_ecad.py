@@ -31,7 +31,7 @@ SMALL = ECAD.Config(embedding=4, attention=(8,), mlp=(16, 8), initial_std=0.1, *
 WINDOWS = {"order_edges": (0.25, 1.0, 3.0), "refund_edges": (1.0, 3.0, 6.0)}
 P_V, P_R = 0.4, 0.3
 DAYS = 12
-STAGED = (delayed.Settled, delayed.FNW, delayed.FNC, delayed.ESDFM, delayed.DEFER, delayed.DFM)
+STAGED = (delayed.Settled, delayed.ESDFM, delayed.DEFER)
 
 
 def log_of(rows: int = 1_500, seed: int = 0, days: int = DAYS) -> ClickLog:
@@ -177,11 +177,9 @@ def test_the_duplicates_that_streams_hold() -> None:
     click, order = DAY_MS // 2, DAY_MS // 2 + 30 * DAY_MS // 24
     log = ClickLog(select_batch(LOG.columns, torch.tensor([0])), *(torch.tensor([t]) for t in (click, order, NEVER)))
     expected = {
-        delayed.FNW: [(1, 0), (2, 1)],
         delayed.ESDFM: [(1, 0), (2, 1)],
         delayed.DEFER: [(1, 0), (2, 1)],
         delayed.Settled: [(4, 1)],
-        delayed.DFM: [(1, 0), (4, 1)],
     }
     for kind, seen in expected.items():
         found = []
