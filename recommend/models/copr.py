@@ -24,10 +24,10 @@ from torch.nn import functional
 from recommend.config import ModelConfig
 from recommend.data.batching import CutStream, interleave
 from recommend.data.candidates import read_listed
-from recommend.data.parquet import DataError, ParquetStream
-from recommend.data.schema import POLICIES, table_files
+from recommend.data.parquet import DataError, read_table
+from recommend.data.schema import POLICIES
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, Column, array_of, concat_batches, rows_of, select_batch
+from recommend.features.ragged import Batch, Column, array_of, rows_of, select_batch
 from recommend.layers.embedding import Make, make
 from recommend.layers.mlp import MLP
 from recommend.losses.alignment import distil
@@ -36,7 +36,7 @@ from recommend.losses.pairwise import ranknet
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, evaluating, label
 from recommend.models.baselines.two_tower import TwoTower
-from recommend.training.given import READ_ROWS, Given
+from recommend.training.given import Given
 
 LIMIT = 2.0  # log alpha stays within +-2: an ad's score changes by a factor of 7.4 at most
 NOTHING = 1e-6  # stands for a bid of 0
@@ -270,8 +270,7 @@ def level(given: Given, listed: Batch) -> float:
 
     A factor leaves the order as it was. 1 where there are too few clicks to tell.
     """
-    files = table_files(given.log, "impression", *given.run.train_days)
-    rows = concat_batches(list(ParquetStream(files, ["request_id", "item_id", "click"], READ_ROWS)))
+    rows = read_table(given.log, "impression", ["request_id", "item_id", "click"], *given.run.train_days)
     chosen = array_of(listed["shown"]).astype(bool) & (array_of(listed["policy"]) != POLICIES.index("uniform"))
     key = _keys(rows)
     there = np.isin(key, _keys(listed)[chosen])

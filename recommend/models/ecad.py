@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from recommend.config import ConfigError, ModelConfig
 from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog, Known, Samples
 from recommend.data.memory import MemoryStream
-from recommend.data.parquet import DataError, ParquetStream
-from recommend.data.schema import columns_of, table_files
+from recommend.data.parquet import DataError, read_table
+from recommend.data.schema import columns_of
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch, select_batch, tensor_of
 from recommend.layers.embedding import Make, make
@@ -27,7 +27,7 @@ from recommend.layers.mlp import MLP
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
 from recommend.models.baselines.din import DIN
-from recommend.training.given import READ_ROWS, Given
+from recommend.training.given import Given
 
 FIRST_RATE = 0.05  # what a tower says before it has learned anything
 RATES = ("order", "refund")  # how the names of towers begin
@@ -213,15 +213,12 @@ class ECAD(Towers):
 def moments(given: Given, table: str, ids: Tensor) -> Tensor:
     """(impressions,) when it happened, ms; NEVER where it had not by the end of the training days."""
     at = torch.full((len(ids),), NEVER)
-    files = table_files(given.log, table, *given.run.train_days)
+    events = read_table(given.log, table, ["impression_id", "time_ms"], *given.run.train_days)
+    wanted, time = tensor_of(events["impression_id"]), tensor_of(events["time_ms"])
     known, place = ids.sort()
-    for batch in ParquetStream(files, ["impression_id", "time_ms"], READ_ROWS) if files else ():
-        wanted, time = batch["impression_id"], batch["time_ms"]
-        assert isinstance(wanted, Tensor)
-        assert isinstance(time, Tensor)
-        found = torch.searchsorted(known, wanted).clamp(max=len(known) - 1)
-        there = known[found] == wanted
-        at[place[found[there]]] = time[there]
+    found = torch.searchsorted(known, wanted).clamp(max=len(known) - 1)
+    there = known[found] == wanted
+    at[place[found[there]]] = time[there]
     return at
 
 

@@ -19,17 +19,16 @@ from torch.nn import functional
 
 from recommend.config import ModelConfig
 from recommend.data.memory import MemoryStream
-from recommend.data.parquet import DataError, ParquetStream
-from recommend.data.schema import table_files
+from recommend.data.parquet import DataError, read_table
 from recommend.features.entities import ENTITY, POST, Facts, entity_map
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, Column, concat_batches, rows_of, select_batch
+from recommend.features.ragged import Batch, Column, rows_of, select_batch
 from recommend.layers.embedding import Make, Tables, make
 from recommend.layers.mlp import MLP
 from recommend.models.base import Logits, label
 from recommend.models.baselines.din import DIN
 from recommend.models.baselines.multi_entity import SHARED, EntityExperts, MultiEntity, entities, part_of, tables_of
-from recommend.training.given import READ_ROWS, Given
+from recommend.training.given import Given
 from recommend.training.run_config import RunConfig
 from recommend.training.trainer import train
 
@@ -271,9 +270,7 @@ class MKT(TEM):
     @classmethod
     def join(cls, log: Path, run: RunConfig) -> Callable[[Batch], dict[str, Column]]:
         """Adds what the log's tables say of posts, of people and of what was clicked."""
-        names = ["post_id", "category"]
-        rows = concat_batches(list(ParquetStream(table_files(log, "impression"), names, READ_ROWS)))
-        return Facts(log, rows).join
+        return Facts(log, read_table(log, "impression", ["post_id", "category"])).join
 
     def first_stage(self, given: Given, out: Path) -> None:
         """Train what is transferred on the rows of both entities; goes on with an interrupted first stage.
@@ -305,6 +302,4 @@ class MKT(TEM):
 
 
 def _posts(rows: Batch) -> Tensor:
-    entity = rows[ENTITY]
-    assert isinstance(entity, torch.Tensor)
-    return entity == POST
+    return label(rows, ENTITY) == POST

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
-from recommend.metrics.calibration import ece, field_ece, logloss, pcoc
+from recommend.metrics.calibration import ece, logloss, pcoc
 from recommend.metrics.lists import normalised_regret
 from recommend.metrics.ranks import auc, auc_by_group, gauc
 from recommend.metrics.report import measures, share_of_way
@@ -100,12 +100,6 @@ def test_ece_is_small_when_calibrated_and_finds_an_error(seed: int) -> None:
     assert ece(y, p) == pytest.approx(by_hand / len(p), abs=2e-4)
 
 
-def test_field_ece_sees_what_the_whole_hides() -> None:
-    y, p, field = [1, 0], [0.5, 0.5], ["a", "b"]
-    assert field_ece(y, p, field) == pytest.approx(0.5)
-    assert field_ece(y, p, ["a", "a"]) == 0.0
-
-
 def test_regret_is_the_mean_over_all_orders_of_ties() -> None:
     truth, scores = np.array([0.9, 0.1, 0.4, 0.3]), np.array([1.0, 1.0, 1.0, 0.0])
     orders = [order for order in permutations(range(4)) if order[3] == 3]
@@ -130,7 +124,6 @@ EMPTY: list[Callable[[], float]] = [
     lambda: logloss([], []),
     lambda: pcoc([], []),
     lambda: ece([], []),
-    lambda: field_ece([], [], []),
     lambda: normalised_regret([], [], []),
 ]
 
