@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import Batch, Ragged, rows_of
+from recommend.features.ragged import Batch, Ragged, ragged_of, rows_of, tensor_of
 from recommend.layers.embedding import Make, Tables, make
 
 
@@ -69,8 +69,7 @@ class InputLayer(nn.Module):
         )
 
     def _part(self, feature: Feature, batch: Batch) -> Tensor:
-        column = batch[feature.column]
-        assert isinstance(column, Tensor)
+        column = tensor_of(batch[feature.column])
         if feature.kind == "id":
             return self.tables(feature.vocabulary, column)
         return column.float().reshape(-1, feature.size)
@@ -80,8 +79,7 @@ class InputLayer(nn.Module):
         return parts[0].beside(parts[1:])
 
     def _past(self, feature: Feature, batch: Batch) -> Ragged:
-        column = batch[feature.column]
-        assert isinstance(column, Ragged)
+        column = ragged_of(batch[feature.column])
         if feature.kind == "id":
             return column.map(lambda ids: self.tables(feature.vocabulary, ids))
         return column.map(lambda values: values.float().reshape(-1, feature.size))

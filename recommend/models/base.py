@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from recommend.config import ModelConfig
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, on_device
+from recommend.features.ragged import Batch, on_device, tensor_of
 from recommend.layers.embedding import Make, make
 from recommend.layers.inputs import InputLayer
 from recommend.layers.mlp import MLP
@@ -137,6 +137,4 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 def label(batch: Batch, name: str) -> Tensor:
     """A label column as (rows,) numbers."""
-    column = batch[name]
-    assert isinstance(column, Tensor)
-    return column
+    return tensor_of(batch[name])

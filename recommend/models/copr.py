@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 import torch
 from pydantic import PositiveInt
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from recommend.config import ModelConfig
@@ -30,10 +30,9 @@ from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch, Column, array_of, rows_of, select_batch
 from recommend.layers.embedding import Make, make
 from recommend.layers.mlp import MLP
-from recommend.losses.alignment import distil
 from recommend.losses.listwise import listnet
 from recommend.losses.pairwise import ranknet
-from recommend.losses.pointwise import bce
+from recommend.losses.pointwise import bce, distil
 from recommend.models.base import Logits, evaluating, label
 from recommend.models.baselines.two_tower import TwoTower
 from recommend.training.given import Given
@@ -147,12 +146,8 @@ class COPR(TwoTower):
         super().__init__(features, sizes, config, build)
         self.terms = terms or Terms(chunks=self.config.chunks)
         # Last, so that towers start from the same weights with and without it.
-        self.relaxation = MLP(2 * config.tower, (config.tower,), 1, config.activation) if self.terms.relaxed else None
-        if self.relaxation is not None:
-            last = self.relaxation.layers[-1]
-            assert isinstance(last, nn.Linear)
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+        net = MLP(2 * config.tower, (config.tower,), 1, config.activation).begin() if self.terms.relaxed else None
+        self.relaxation = net
         self.register_buffer("weights", exchange_weights(self.terms.chunks), persistent=False)
 
     def scores(self, user: Tensor, item: Tensor) -> tuple[Tensor, Tensor]:

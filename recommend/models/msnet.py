@@ -18,8 +18,8 @@ from torch.nn import functional
 
 from recommend.config import ModelConfig
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, Ragged
-from recommend.layers.attention import TargetAttention, mean_pool
+from recommend.features.ragged import Batch, Ragged, ragged_of
+from recommend.layers.attention import attentions, mean_pool
 from recommend.layers.embedding import Make, make
 from recommend.layers.id_embedding import Identity
 from recommend.layers.inputs import Inputs
@@ -48,10 +48,7 @@ class Warm(nn.Module):
         self.scale = MLP(width + side, (hidden,), width, act)
         self.shift = MLP(width + side, (hidden,), width, act)
         for network in (self.scale, self.shift):
-            last = network.layers[-1]
-            assert isinstance(last, nn.Linear)
-            nn.init.uniform_(last.weight, -0.01, 0.01)
-            nn.init.zeros_(last.bias)
+            network.begin(0.01)
 
     def forward(self, own: Tensor, side: Tensor) -> Tensor:
         """(n, width) embeddings of ``own`` (n, width) and ``side`` (n, side)."""
@@ -103,17 +100,10 @@ class MSNet(Ranker):
         own = self.config
         self.warm = Warm(identity.width, identity.side_width, own.meta_width, own.activation) if own.warm else None
         width = i.history_widths[identity.group]
-        self.encoders = nn.ModuleDict(
-            {
-                kind: TargetAttention(width, config.attention, config.activation, config.softmax)
-                for kind in ("limited", "deep")
-            }
-        )
+        self.encoders = attentions({"limited": width, "deep": width}, config)
         self.nothing = nn.ParameterDict({kind: nn.Parameter(torch.zeros(width)) for kind in self.encoders})
         others = {g: w for g, w in i.history_widths.items() if g != identity.group}
-        self.others = nn.ModuleDict(
-            {g: TargetAttention(w, config.attention, config.activation, config.softmax) for g, w in others.items()}
-        )
+        self.others = attentions(others, config)
         self.top = self.mlp(
             i.context_width + i.target_width + 2 * (width + 1) + sum(others.values()), len(features.labels)
         )
@@ -125,10 +115,7 @@ class MSNet(Ranker):
         if self.flag is None:
             candidate, past = self.identity.known(batch)
             return torch.ones_like(candidate), torch.ones_like(past)
-        of_candidate, of_past = batch[FLAG], batch[self.flag]
-        assert isinstance(of_candidate, Tensor)
-        assert isinstance(of_past, Ragged)
-        return of_candidate == LIMITED_ROW, of_past.values == LIMITED_ROW
+        return label(batch, FLAG) == LIMITED_ROW, ragged_of(batch[self.flag]).values == LIMITED_ROW
 
     def state(self, batch: Batch) -> State:
         """Split the history (eq. 1), cut each part on its own, warm what is limited."""
@@ -170,9 +157,7 @@ class MSNet(Ranker):
     def with_aux(self, batch: Batch) -> Tensor:
         """(rows,) 1 where candidate and some of the history are limited: no deep ID learns from the auxiliary loss."""
         candidate, past = self.is_limited(batch)
-        history = batch[self.identity.past]
-        assert isinstance(history, Ragged)
-        return (candidate & (history.keep(past).lengths > 0)).float()
+        return (candidate & (ragged_of(batch[self.identity.past]).keep(past).lengths > 0)).float()
 
     def loss(self, logits: Logits, batch: Batch) -> Tensor:
         """Cross-entropies, and ``aux_weight`` times the auxiliary one (eq. 9) where the logits hold it.

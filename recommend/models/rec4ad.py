@@ -26,7 +26,7 @@ from recommend.data.batching import CutStream, interleave
 from recommend.data.parquet import DataError
 from recommend.data.schema import CHANNELS
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, rows_of, select_batch
+from recommend.features.ragged import Batch, rows_of, select_batch, tensor_of
 from recommend.layers.embedding import Make, make
 from recommend.layers.experts import MMoE as Mixture
 from recommend.layers.mlp import MLP
@@ -177,13 +177,11 @@ class Rec4Ad(DIN):
             DataError: the log holds no ads.
         """
         rows = given.shown("is_ad", "channel")
-        is_ad, channel = rows.pop("is_ad"), rows.pop("channel")
-        assert isinstance(is_ad, Tensor)
-        assert isinstance(channel, Tensor)
-        rows["system"] = torch.where(is_ad.bool(), ADS, ORGANIC)
+        is_ad, channel = tensor_of(rows.pop("is_ad")).bool(), tensor_of(rows.pop("channel"))
+        rows["system"] = torch.where(is_ad, ADS, ORGANIC)
         # Retrieved are organic rows of the feed, where the ads are; search and posts are places with other wishes.
-        feed = ~is_ad.bool() & (channel == CHANNELS.index("feed"))
-        ads, organic = (select_batch(rows, which.nonzero().squeeze(1)) for which in (is_ad.bool(), feed))
+        feed = ~is_ad & (channel == CHANNELS.index("feed"))
+        ads, organic = (select_batch(rows, which.nonzero().squeeze(1)) for which in (is_ad, feed))
         if not rows_of(ads):
             raise DataError(
                 f"nobody saw an ad on the days {given.days} in {given.log}; rec4ad needs ads to learn from."

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
 
 from recommend.config import ModelConfig
 from recommend.features.feature_map import FeatureMap
@@ -49,5 +48,4 @@ class DropoutNet(DIN):
         return x
 
     def forward(self, batch: Batch) -> Logits:
-        out: Tensor = self.top(self.body(self.without(self.inputs(batch), batch)))
-        return dict(zip(self.features.labels, out.unbind(1), strict=True))
+        return self.logits(self.without(self.inputs(batch), batch))

@@ -12,7 +12,7 @@ from recommend.config import ModelConfig
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch, Ragged, rows_of, slice_batch
 from recommend.layers.embedding import Make, make
-from recommend.layers.id_embedding import Identity
+from recommend.layers.id_embedding import Identity, alone
 from recommend.layers.inputs import Inputs
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
@@ -45,10 +45,6 @@ class MetaEmbedding(DIN):
         _, side = self.identity.parts(x.matched[self.identity.group])
         return SIZE * self.generator(side.detach())
 
-    def logits(self, x: Inputs) -> Logits:
-        """DIN on given inputs."""
-        return dict(zip(self.features.labels, self.top(self.body(x)).unbind(1), strict=True))
-
     def forward(self, batch: Batch) -> Logits:
         rows = self.identity.rows(batch)
         if self.training:
@@ -74,12 +70,7 @@ class MetaEmbedding(DIN):
         base = super().loss(logits, batch)
         if not self.training or not torch.is_grad_enabled() or rows_of(batch) < 2:
             return base
-        weights = list(self.generator.parameters())
-        meta = self.meta(batch)
-        gradients = torch.autograd.grad(meta, weights)
-        # A term with exactly these gradients for the generator and the meta loss as its value.
-        term = torch.stack([(w * g).sum() for w, g in zip(weights, gradients, strict=True)]).sum()
-        return base + term - term.detach() + meta.detach()
+        return base + alone(self.meta(batch), list(self.generator.parameters()))
 
     def meta(self, batch: Batch) -> Tensor:
         """``alpha l_a + (1 - alpha) l_b`` (eq. 12) with ``phi' = phi - STEP dl_a/dphi`` (eq. 8)."""
