@@ -21,13 +21,10 @@ LISTED = ("request_id", "time_ms", "user_id", "item_id", "policy", "rank_score",
 HOUR_MS = 3_600_000
 
 
-def read_listed(log: Path, first: int, last: int, items_until: int | None = None) -> dict[str, Column]:
+def read_listed(log: Path, first: int, last: int) -> dict[str, Column]:
     """Raw columns of the candidates of some days (both ends included), page by page in the order of time.
 
     Beside those that a model reads: ``LISTED``. The channel is that in which the candidate was to be shown.
-
-    Args:
-        items_until: things listed until this day are known; None: all.
 
     Raises:
         DataError: the log holds no candidates of these days.
@@ -35,7 +32,7 @@ def read_listed(log: Path, first: int, last: int, items_until: int | None = None
     rows = read_table(log, "candidate", LISTED, first, last)
     if not rows_of(rows):
         raise DataError(f"{log} holds no ranking candidates of the days {first}..{last}.")
-    items = read_table(log, "item", ("item_id", "listed_ms", *OF_ITEM), 0, items_until)
+    items = read_table(log, "item", ("item_id", "listed_ms", *OF_ITEM))
     pages = read_table(log, "impression", ("request_id", *OF_PAGE), first, last)
     listed = _place(items, rows, "item_id", log)
     of_item = select_batch({n: items[n] for n in ("listed_ms", *OF_ITEM)}, listed)

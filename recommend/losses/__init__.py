@@ -1,1 +1,1 @@
-"""Losses: on rows, pairs, lists, teachers."""
+"""Losses: on rows, lists, pairs, teachers."""

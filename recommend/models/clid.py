@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from recommend.config import ConfigError, ModelConfig
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch, Ragged, rows_of
-from recommend.layers.embedding import Make, make
+from recommend.layers.activations import standardised
 from recommend.losses.distillation import distillation, lists_of
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
@@ -43,11 +43,7 @@ class Privileged(nn.Module):
             return torch.zeros(rows_of(batch), 0)
         column = batch[PRIVILEGED]
         flat = column.values if isinstance(column, Ragged) else column
-        x = flat.reshape(-1, self.width).float()
-        # A batch of one row has no variance: what was learned so far stands in.
-        if self.training and len(x) < 2:
-            return nn.functional.batch_norm(x, self.norm.running_mean, self.norm.running_var, eps=self.norm.eps)
-        return self.norm(x)
+        return standardised(self.norm, flat.reshape(-1, self.width).float())
 
 
 class _OneTask(DIN):
@@ -60,8 +56,8 @@ class _OneTask(DIN):
         alpha: float = 0.5  # the student's share of the cross-entropy on clicks; the rest is the distillation's
         privileged: NonNegativeInt = 4  # numbers a row of the log's privileged column, for a teacher
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         if len(features.labels) != 1:
             raise ConfigError(f"distillation of privileged features takes one label, not {', '.join(features.labels)}.")
         self.task = features.labels[0]
@@ -71,8 +67,8 @@ class _OneTask(DIN):
 class Teacher(_OneTask):
     """DIN whose MLP reads ``[V_r; V_p]``: what is known at the request and what is known after. It never serves."""
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         self.top = self.mlp(self.body_width + self.privileged.width)
 
     def forward(self, batch: Batch) -> Logits:
@@ -95,8 +91,8 @@ class CLID(_OneTask):
 
     extra = (LIST, PRIVILEGED)
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         if not 0 <= self.config.alpha <= 1:
             raise ConfigError(f"alpha is the share of the cross-entropy, from 0 to 1, not {self.config.alpha}.")
         self.distil = distillation(self.config.distillation)

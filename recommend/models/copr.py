@@ -28,10 +28,8 @@ from recommend.data.parquet import DataError, read_table
 from recommend.data.schema import POLICIES
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch, Column, array_of, rows_of, select_batch
-from recommend.layers.embedding import Make, make
 from recommend.layers.mlp import MLP
-from recommend.losses.listwise import listnet
-from recommend.losses.pairwise import ranknet
+from recommend.losses.listwise import listnet, ranknet
 from recommend.losses.pointwise import bce, distil
 from recommend.models.base import Logits, evaluating, label
 from recommend.models.baselines.two_tower import TwoTower
@@ -140,10 +138,9 @@ class COPR(TwoTower):
         features: FeatureMap,
         sizes: Mapping[str, int],
         config: ModelConfig,
-        build: Make = make,
         terms: Terms | None = None,
     ) -> None:
-        super().__init__(features, sizes, config, build)
+        super().__init__(features, sizes, config)
         self.terms = terms or Terms(chunks=self.config.chunks)
         # Last, so that towers start from the same weights with and without it.
         net = MLP(2 * config.tower, (config.tower,), 1, config.activation).begin() if self.terms.relaxed else None

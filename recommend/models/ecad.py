@@ -22,7 +22,6 @@ from recommend.data.parquet import DataError, read_table
 from recommend.data.schema import columns_of
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch, select_batch, tensor_of
-from recommend.layers.embedding import Make, make
 from recommend.layers.mlp import MLP
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
@@ -50,9 +49,8 @@ class Towers(DIN):
         sizes: Mapping[str, int],
         config: ModelConfig,
         heads: Mapping[str, float],
-        build: Make = make,
     ) -> None:
-        super().__init__(features, sizes, config, build)
+        super().__init__(features, sizes, config)
         c = config
         self.top = MLP(self.body_width, c.mlp[:-1], 0, c.activation, c.dropout, c.batch_norm)  # the shared bottom
         self.towers = nn.ModuleDict({n: MLP(self.top.width, c.mlp[-1:], 1, c.activation) for n in heads})
@@ -123,7 +121,6 @@ class ECAD(Towers):
         features: FeatureMap,
         sizes: Mapping[str, int],
         config: ModelConfig,
-        build: Make = make,
         order_edges: Sequence[float] | None = None,
         refund_edges: Sequence[float] | None = None,
         main: bool = False,
@@ -142,7 +139,7 @@ class ECAD(Towers):
         rates = {n: FIRST_RATE / len(order_edges) for n in self.order_names}
         rates |= {n: FIRST_RATE / len(refund_edges) for n in self.refund_names}
         rates |= {"order": FIRST_RATE, "refund": FIRST_RATE} if main else {}
-        super().__init__(features, sizes, config, rates, build)
+        super().__init__(features, sizes, config, rates)
         self.main = main
 
     def loss(self, logits: Logits, batch: Batch) -> Tensor:

@@ -19,7 +19,6 @@ from recommend.config import ModelConfig
 from recommend.data.delayed_labels import DAY_MS, NEVER, Known, Samples
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch
-from recommend.layers.embedding import Make, make
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
 from recommend.models.ecad import AGE, AGE_BEFORE, ECAD, FIRST_RATE, Towers, after_click
@@ -43,12 +42,11 @@ class Delayed(Towers):
         features: FeatureMap,
         sizes: Mapping[str, int],
         config: ModelConfig,
-        build: Make = make,
         order_days: float = 3.0,
         refund_days: float = 3.0,
         wait_days: float = 0.25,
     ) -> None:
-        super().__init__(features, sizes, config, self.names, build)
+        super().__init__(features, sizes, config, self.names)
         self.order_ms, self.refund_ms, self.wait_ms = (round(d * DAY_MS) for d in (order_days, refund_days, wait_days))
 
     def samples(self, known: Known, since: int) -> Samples:

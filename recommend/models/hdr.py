@@ -22,7 +22,6 @@ from torch import Tensor, nn
 from recommend.config import ConfigError, ModelConfig
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch
-from recommend.layers.embedding import Make, make
 from recommend.layers.inputs import InputLayer
 from recommend.models.base import Logits, label
 from recommend.models.baselines.din import DIN
@@ -58,8 +57,8 @@ class TransBlock(nn.Module):
 class HDR(DIN):
     """The production model (DIN on clicks, one label: the conversion) with a TransBlock on its probability."""
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         if len(features.labels) != 1 or not config.mlp:
             raise ConfigError("hdr needs one label, the conversion, and a hidden layer.")
         self.block = TransBlock(config.mlp[-1])

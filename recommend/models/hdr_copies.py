@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from recommend.config import ConfigError, ModelConfig
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch
-from recommend.layers.embedding import Make, make
 from recommend.layers.mlp import MLP
 from recommend.models.base import Logits
 from recommend.models.baselines.esmm import ESMM
@@ -44,8 +43,8 @@ class Blocked(MLP):
 class ESMMCopy(ESMM):
     """ESMM with a block on the conversion after a click."""
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         self.conversion = Blocked(self.conversion)
         self.converted = (features.labels[1], features.labels[1])
 
@@ -61,8 +60,8 @@ class ECADCopy(ECAD):
 
     MOVED = "moved"  # logit of the order behind the block
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         self.block = TransBlock(self.top.width)
         self.converted = (self.MOVED, features.labels[0])
 

@@ -29,7 +29,6 @@ from recommend.data.knowledge import KnowledgeStore, Snapshot
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.features.ragged import Batch, Column, Ragged, array_of, ragged_of, tensor_of
 from recommend.layers.attention import mean_pool
-from recommend.layers.embedding import Make, make
 from recommend.layers.mlp import MLP
 from recommend.models.base import Logits, Ranker
 from recommend.models.baselines.din import DIN
@@ -54,8 +53,8 @@ class Extractor(Ranker):
 
     usual = ("click", "cart", "order")
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         self.until_ms = 0
         context = features.role("context")
         self.of_user = [f for f in context if f.column == features.group]
@@ -137,8 +136,8 @@ class KEEP(DIN):
 
     published = True
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         self.knowledge = [f.column for f in features.role("raw", "vector") if f.column.startswith("knowledge_")]
         width = sum(f.size for f in features.role("raw", "vector") if f.column in self.knowledge)
         self.plug = MLP(width, (PLUG_WIDTH,), config.mlp[0], config.activation).begin() if width else None

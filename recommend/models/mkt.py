@@ -23,7 +23,7 @@ from recommend.data.parquet import DataError, read_table
 from recommend.features.entities import ENTITY, POST, Facts, entity_map
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch, Column, rows_of, select_batch
-from recommend.layers.embedding import Make, Tables, make
+from recommend.layers.embedding import Tables
 from recommend.layers.mlp import MLP
 from recommend.models.base import Logits, label
 from recommend.models.baselines.din import DIN
@@ -117,22 +117,16 @@ class MEM(MultiEntity):
         features: FeatureMap,
         sizes: Mapping[str, int],
         config: ModelConfig,
-        build: Make = make,
         polarity: Polarity = "signed",
         aligned: bool = True,
     ) -> None:
         common = part_of(features, (SHARED,))
-        super().__init__(common, tables_of(common.features, sizes), config, build, entities(features))
+        super().__init__(common, tables_of(common.features, sizes), config, entities(features))
         c, names = config, self.names
         fields = {n: [f for f in features.role("target") if f.group == n] for n in names}
         self.own = {n: [(f.vocabulary, f.column) for f in members] for n, members in fields.items()}
         self.polarity = polarity
-        self.tables = nn.ModuleDict(
-            {
-                n: Tables(tables_of(tuple(fields[n]), sizes), c.embedding, c.sparse_rows, c.initial_std, build)
-                for n in names
-            }
-        )
+        self.tables = nn.ModuleDict({n: Tables(tables_of(tuple(fields[n]), sizes), c) for n in names})
         kind, width = (Aligned if aligned else Plain), c.mlp[0]
         self.align = nn.ModuleDict({n: kind(len(fields[n]), c.embedding, width) for n in names})
         self.extract = EntityExperts(self.body_width + width, names, max(c.experts - 1, 1), 1, c.mlp[:-1], c.activation)
@@ -209,11 +203,9 @@ class TEM(DIN):
         mem: trained; frozen here.
     """
 
-    def __init__(
-        self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, mem: MEM, build: Make = make
-    ) -> None:
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, mem: MEM) -> None:
         own = part_of(features, (SHARED, mem.target))
-        super().__init__(own, tables_of(own.features, sizes), config, build)
+        super().__init__(own, tables_of(own.features, sizes), config)
         mem.zero_grad()  # what stage 1 left would be kept in memory for nothing
         self.mem = mem.requires_grad_(False)
         i, known = self.inputs, mem.inputs
@@ -257,9 +249,9 @@ class MKT(TEM):
 
     only = ENTITY
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
         own: ModelConfig = self.configured(config)
-        super().__init__(features, sizes, own, MEM(features, sizes, own, build), build)
+        super().__init__(features, sizes, own, MEM(features, sizes, own))
         self.features = features  # of both entities: what is read of a log
 
     @classmethod

@@ -20,7 +20,6 @@ from recommend.config import ModelConfig
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch, Ragged, ragged_of
 from recommend.layers.attention import attentions, mean_pool
-from recommend.layers.embedding import Make, make
 from recommend.layers.id_embedding import Identity
 from recommend.layers.inputs import Inputs
 from recommend.layers.mlp import MLP
@@ -64,13 +63,11 @@ class State:
     Attributes:
         x: the inputs, with the warmed embedding where the candidate is limited.
         limited, deep: the two parts of the history, ragged (total, history width), limited IDs warmed.
-        of_limited: (rows,) 1 where the candidate is limited.
     """
 
     x: Inputs
     limited: Ragged
     deep: Ragged
-    of_limited: Tensor
 
 
 class MSNet(Ranker):
@@ -91,8 +88,8 @@ class MSNet(Ranker):
 
     stock = True
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         i = self.inputs
         self.identity = identity = Identity.find(features, i, "msnet")
         of_flag = {f.match: f.column for f in i.groups[identity.group]}.get(FLAG)
@@ -128,7 +125,7 @@ class MSNet(Ranker):
             limited = limited.with_values(place.put(limited.values, self.warm(*place.parts(limited.values))))
             own, side = place.parts(x.matched[place.group])
             x = place.candidate(x, torch.where(candidate[:, None], self.warm(own, side), own))
-        return State(x, limited, deep, candidate)
+        return State(x, limited, deep)
 
     def interest(self, kind: str, query: Tensor, history: Ragged) -> Tensor:
         """(rows, width + 1): attention over one part of the history (eq. 2, 6) and whether there is one."""

@@ -27,7 +27,6 @@ from recommend.data.parquet import DataError
 from recommend.data.schema import CHANNELS
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch, rows_of, select_batch, tensor_of
-from recommend.layers.embedding import Make, make
 from recommend.layers.experts import MMoE as Mixture
 from recommend.layers.mlp import MLP
 from recommend.losses.pointwise import bce
@@ -97,10 +96,9 @@ class Rec4Ad(DIN):
         features: FeatureMap,
         sizes: Mapping[str, int],
         config: ModelConfig,
-        build: Make = make,
         parts: Parts | None = None,
     ) -> None:
-        super().__init__(features, sizes, config, build)
+        super().__init__(features, sizes, config)
         own = tuple(f.column for f in features.role("raw", "number"))
         self.parts = p = parts or Parts(organic=self.config.organic, own=own)
         del self.top
@@ -196,8 +194,8 @@ class Rec4Ad(DIN):
 class Domains(DIN):
     """MMoE over systems instead of tasks (a baseline): shared experts, a gate and a tower for each system."""
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         del self.top
         widths = config.mlp[:-1] or config.mlp
         self.experts = Mixture(self.body_width, 2, config.experts, widths, config.activation)

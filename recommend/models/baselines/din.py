@@ -11,7 +11,6 @@ from recommend.config import ModelConfig
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch
 from recommend.layers.attention import attentions
-from recommend.layers.embedding import Make, make
 from recommend.layers.inputs import Inputs
 from recommend.models.base import Logits, Ranker
 
@@ -19,8 +18,8 @@ from recommend.models.base import Logits, Ranker
 class DIN(Ranker):
     """Target attention over each history (eq. 3-5), then an MLP; the scores are not normalised unless asked for."""
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         self.attention = attentions(self.inputs.history_widths, config)
         self.top = self.mlp(self.body_width, len(features.labels))
 

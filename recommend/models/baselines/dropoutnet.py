@@ -9,7 +9,6 @@ import torch
 from recommend.config import ModelConfig
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch
-from recommend.layers.embedding import Make, make
 from recommend.layers.id_embedding import Identity
 from recommend.layers.inputs import Inputs
 from recommend.models.base import Logits
@@ -29,8 +28,8 @@ class DropoutNet(DIN):
 
         id_dropout: float = 0.5  # share of rows that are trained without IDs
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         self.identity = Identity.find(features, self.inputs, "dropoutnet")
 
     def without(self, x: Inputs, batch: Batch) -> Inputs:

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from recommend.config import ModelConfig
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch, Ragged, rows_of, slice_batch
-from recommend.layers.embedding import Make, make
 from recommend.layers.id_embedding import Identity, alone
 from recommend.layers.inputs import Inputs
 from recommend.losses.pointwise import bce
@@ -34,8 +33,8 @@ class MetaEmbedding(DIN):
 
     shown: Tensor
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         self.identity = Identity.find(features, self.inputs, "meta_embedding")
         self.generator = nn.Sequential(nn.Linear(self.identity.side_width, self.identity.width, bias=False), nn.Tanh())
         self.register_buffer("shown", torch.zeros(self.identity.size(sizes), dtype=torch.bool))

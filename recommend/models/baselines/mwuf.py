@@ -12,7 +12,6 @@ from torch import Tensor
 from recommend.config import ConfigError, ModelConfig
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch
-from recommend.layers.embedding import Make, make
 from recommend.layers.id_embedding import Identity, alone
 from recommend.layers.inputs import Inputs
 from recommend.layers.mlp import MLP
@@ -40,8 +39,8 @@ class MWUF(DIN):
         meta_width: PositiveInt = 16  # hidden units of the meta networks
         cold_count: PositiveInt = 20  # things shown less often in training are cold
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         self.identity = place = Identity.find(features, self.inputs, "mwuf")
         user = [f for f in features.role("context", "id") if f.column == features.group]
         if not user:

@@ -17,7 +17,6 @@ from torch.nn import functional
 from recommend.config import ModelConfig
 from recommend.features.feature_map import FeatureMap
 from recommend.layers.activations import activation
-from recommend.layers.embedding import Make, make
 from recommend.layers.mlp import MLP
 from recommend.models.baselines.multi_entity import MultiEntity
 
@@ -57,15 +56,8 @@ class StarLayer(nn.Module):
 class STAR(MultiEntity):
     """Star-shaped layers of ``config.mlp`` on DIN's inputs, which are normalised first."""
 
-    def __init__(
-        self,
-        features: FeatureMap,
-        sizes: Mapping[str, int],
-        config: ModelConfig,
-        build: Make = make,
-        names: Sequence[str] = (),
-    ) -> None:
-        super().__init__(features, sizes, config, build, names)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         widths = [self.body_width, *config.mlp, 1]
         self.norm = PartitionedNorm(self.body_width, self.names)
         self.layers = nn.ModuleList(StarLayer(a, b, self.names) for a, b in pairwise(widths))
