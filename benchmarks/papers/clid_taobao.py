@@ -20,9 +20,8 @@ import time
 import numpy as np
 import torch
 
-from benchmarks.papers.user_logs import until_next, users_anew
-from recommend.config import ModelConfig, TrainConfig
-from recommend.data import sequences
+from benchmarks.papers.user_logs import feature_map, samples, until_next, users_anew
+from recommend.config import TrainConfig
 from recommend.data.imports.events import read_events
 from recommend.data.imports.tables import DAY_MS
 from recommend.data.memory import MemoryStream
@@ -36,9 +35,9 @@ from recommend.studies.statistics import t_interval as interval
 from recommend.training.trainer import train
 
 TRAIN_TO, TEST_FROM, TEST_TO = 5, 7, 8  # days; the labels of the last one reach into day 9, where the log ends
-BASE = sequences.feature_map(longest=20).model_copy(update={"labels": ("buy",)})
+BASE = feature_map(longest=20).model_copy(update={"labels": ("buy",)})
 LOGGED, TAUGHT = (BASE.model_copy(update={"extra": (name,)}) for name in (PRIVILEGED, TEACHER))
-MODEL = ModelConfig(embedding=8, mlp=(64, 32), privileged=2)
+MODEL = CLID.Config(name="clid", embedding=8, mlp=(64, 32), privileged=2)
 TRAIN = TrainConfig(batch_rows=256, threads=1)
 STUDENTS = ("pointwise", "listnet", "listmle", "clid")
 MEASURED = ("ece", "pcoc_error", "logloss", "auc", "gauc")
@@ -50,7 +49,7 @@ def views() -> dict[str, Column]:
     events = read_events("taobao")
     seen = events["behaviour"] == "click"
     user, item, at = (events[n][seen] for n in ("user_id", "item_id", "time_ms"))
-    rows = sequences.samples(user, item, at, events["category"][seen], seed=0, negatives=0, longest=20, shortest=0)
+    rows = samples(user, item, at, events["category"][seen], seed=0, negatives=0, longest=20, shortest=0)
     follows = {
         name: until_next(events, events["behaviour"] == what, user, item, at) <= DAY_MS
         for name, what in (("buy", "order"), ("cart", "cart"), ("fav", "favourite"))

@@ -16,11 +16,10 @@ import json
 import numpy as np
 import torch
 
-from benchmarks.papers.user_logs import users_anew
+from benchmarks.papers.user_logs import feature_map, samples, users_anew
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.imports.events import read_events
 from recommend.data.memory import MemoryStream
-from recommend.data.sequences import feature_map, samples
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.features.ragged import Column, Ragged, select_batch

@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from recommend.data.parquet import DataError, ParquetStream
-from recommend.data.schema import CHANNELS, POLICIES, table_files
-from recommend.features.ragged import Column, concat_batches, rows_of, select_batch, tensor_of
+from recommend.data.parquet import DataError, read_table
+from recommend.data.schema import CHANNELS, POLICIES
+from recommend.features.ragged import Column, rows_of, select_batch, tensor_of
 
 OF_PAGE = ("hour", "promotion", "history_item", "history_category")  # columns that all rows of a page share
 OF_ITEM = ("category", "condition", "price_bucket", "seller_id", "single")
@@ -21,22 +21,19 @@ LISTED = ("request_id", "time_ms", "user_id", "item_id", "policy", "rank_score",
 HOUR_MS = 3_600_000
 
 
-def read_listed(log: Path, first: int, last: int, items_until: int | None = None) -> dict[str, Column]:
+def read_listed(log: Path, first: int, last: int) -> dict[str, Column]:
     """Raw columns of the candidates of some days (both ends included), page by page in the order of time.
 
     Beside those that a model reads: ``LISTED``. The channel is that in which the candidate was to be shown.
 
-    Args:
-        items_until: things listed until this day are known; None: all.
-
     Raises:
         DataError: the log holds no candidates of these days.
     """
-    rows = _table(table_files(log, "candidate", first, last), LISTED)
+    rows = read_table(log, "candidate", LISTED, first, last)
     if not rows_of(rows):
         raise DataError(f"{log} holds no ranking candidates of the days {first}..{last}.")
-    items = _table(table_files(log, "item", 0, items_until), ("item_id", "listed_ms", *OF_ITEM))
-    pages = _table(table_files(log, "impression", first, last), ("request_id", *OF_PAGE))
+    items = read_table(log, "item", ("item_id", "listed_ms", *OF_ITEM))
+    pages = read_table(log, "impression", ("request_id", *OF_PAGE), first, last)
     listed = _place(items, rows, "item_id", log)
     of_item = select_batch({n: items[n] for n in ("listed_ms", *OF_ITEM)}, listed)
     of_page = select_batch({n: pages[n] for n in OF_PAGE}, _place(pages, rows, "request_id", log))
@@ -49,11 +46,6 @@ def read_listed(log: Path, first: int, last: int, items_until: int | None = None
         "channel": torch.where(organic, CHANNELS.index("feed"), CHANNELS.index("ads")),
         "item_age_h": (tensor_of(rows["time_ms"]) - tensor_of(of_item["listed_ms"])).float() / HOUR_MS,
     }
-
-
-def _table(files: list[Path], columns: tuple[str, ...]) -> dict[str, Column]:
-    parts = list(ParquetStream(files, columns, batch_rows=65_536)) if files else []
-    return concat_batches(parts) if parts else {name: torch.empty(0) for name in columns}
 
 
 def _place(table: dict[str, Column], rows: dict[str, Column], key: str, log: Path) -> Tensor:

@@ -12,10 +12,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from recommend.data.parquet import DataError, ParquetStream
+from recommend.data.parquet import DataError, read_table
 from recommend.data.schema import table_files
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import Batch, Column, Ragged, concat_batches
+from recommend.features.ragged import Batch, Column, Ragged, ragged_of, tensor_of
 
 KEYS = {"item_id": "item", "history_item": "item", "post_id": "post", "history_post": "post"}  # key column to table
 
@@ -65,25 +65,20 @@ class Contents:
             return first.with_values(self.tables[KEYS[feature.joined_by[0]]](first.values)[0])
         found, known = self.tables[KEYS[feature.joined_by[0]]](first)
         for key in feature.joined_by[1:]:
-            ids = batch[key]
-            assert isinstance(ids, Tensor)
-            other, _ = self.tables[KEYS[key]](ids)
+            other, _ = self.tables[KEYS[key]](tensor_of(batch[key]))
             found = torch.where(known[:, None], found, other)
         return found
 
 
 def _read(root: Path, table: str, size: int, last_day: int | None) -> Vectors:
     key = f"{table}_id"
-    files = table_files(root, table, 0, last_day)
-    if not files:
+    if not table_files(root, table, 0, last_day):
         raise DataError(f"there is no table '{table}' in {root}, which holds the content vectors.")
-    parts = list(ParquetStream(files, [key, "content"], batch_rows=65_536))
-    if not parts:  # a marketplace without posts
-        return Vectors(torch.empty(0, dtype=torch.int64), torch.zeros(0, size))
-    rows = concat_batches(parts)
-    ids, content = rows[key], rows["content"]
-    assert isinstance(ids, Tensor)
-    assert isinstance(content, Ragged)
+    rows = read_table(root, table, [key, "content"], 0, last_day)
+    ids = tensor_of(rows[key])
+    if not len(ids):  # a marketplace without posts
+        return Vectors(ids, torch.zeros(0, size))
+    content = ragged_of(rows["content"])
     if not bool((content.lengths == size).all()):
         raise DataError(f"the content vectors of table '{table}' in {root} do not hold {size} numbers each.")
     order = ids.argsort()

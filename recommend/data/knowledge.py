@@ -14,7 +14,7 @@ import json
 import struct
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -153,7 +153,7 @@ class KnowledgeStore:
                 source=source,
             )
             for kind, (keys, vectors) in tables.items():
-                self._write(version, kind, *_sorted(kind, keys, vectors), append=True)
+                self._write(version, kind, *_sorted(kind, keys, vectors))
             kept = sorted([*known, number])[-max(keep, 1) :]
             with self._env.begin(write=True) as transaction:
                 _set_about(transaction, {n: v for n, v in {**known, number: version}.items() if n in kept})
@@ -161,32 +161,16 @@ class KnowledgeStore:
             self._delete_all_but(kept)
         return version
 
-    def extend(self, kind: str, keys: np.ndarray, vectors: np.ndarray) -> Version:
-        """Add or replace keys of the current version in one step: things listed since it was published."""
-        with FileLock(str(self.folder / "publish.lock")), self._full():
-            with self.snapshot() as snapshot:
-                version = snapshot.version
-            if vectors.shape[1] != version.widths[kind]:
-                raise DataError(f"vectors of '{kind}' have {version.widths[kind]} numbers, not {vectors.shape[1]}.")
-            keys, vectors = _sorted(kind, keys, vectors)
-            with self._env.begin(write=True) as transaction:
-                new = sum(
-                    transaction.replace(name, value) is None for name, value in _items(version, kind, keys, vectors)
-                )
-                version = replace(version, rows={**version.rows, kind: version.rows[kind] + new})
-                _set_about(transaction, {**_about(transaction), version.number: version})
-        return version
-
     def versions(self) -> list[Version]:
         """Those that are kept, oldest first."""
         with self._env.begin() as transaction:
             return list(_about(transaction).values())
 
-    def _write(self, version: Version, kind: str, keys: np.ndarray, vectors: np.ndarray, append: bool) -> None:
+    def _write(self, version: Version, kind: str, keys: np.ndarray, vectors: np.ndarray) -> None:
         for at in range(0, len(keys), CHUNK):
             part = _items(version, kind, keys[at : at + CHUNK], vectors[at : at + CHUNK])
             with self._env.begin(write=True) as transaction:
-                transaction.cursor().putmulti(part, append=append)
+                transaction.cursor().putmulti(part, append=True)
 
     def _delete(self, prefix: bytes) -> None:
         """All keys that begin so, in parts; open snapshots still see them."""

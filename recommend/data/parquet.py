@@ -15,11 +15,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from recommend.data.schema import table_files
 from recommend.errors import RecommendError
 from recommend.features.ragged import Column, Ragged, concat_batches, rows_of, slice_batch
 
 # What Arrow raises on damaged bytes: names that are no text and sizes that are no sizes among it.
 FAULTS = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError)
+
+
+READ_ROWS = 65_536
 
 
 class DataError(RecommendError, ValueError):
@@ -97,6 +101,15 @@ class ParquetStream:
                     carry, missing = [], self.batch_rows
         if carry:
             yield concat_batches(carry), Position(len(groups), 0, epoch)
+
+
+def read_table(
+    root: Path, table: str, columns: Sequence[str], first_day: int = 0, last_day: int | None = None
+) -> dict[str, Column]:
+    """Columns of a log's table of some days, all rows at once, in the order of time; empty where there are none."""
+    files = table_files(root, table, first_day, last_day)
+    parts = list(ParquetStream(files, columns, READ_ROWS)) if files else []
+    return concat_batches(parts) if parts else {name: torch.empty(0, dtype=torch.int64) for name in columns}
 
 
 def read_group(path: Path, group: int, columns: Sequence[str]) -> dict[str, Column]:

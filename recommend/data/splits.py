@@ -12,7 +12,7 @@ from recommend.data.schema import table_files
 
 @dataclass(frozen=True)
 class TimeSplit:
-    """Days of each part, both ends included; ``gap`` days between them may be left out (labels that ripen)."""
+    """Days of each part, both ends included."""
 
     train: tuple[int, int]
     valid: tuple[int, int] | None
@@ -27,25 +27,18 @@ class TimeSplit:
             if after <= before:
                 raise DataError(f"a later part starts on day {after}, but the earlier one ends on day {before}.")
 
-    def files(self, root: Path, part: str, table: str = "impression") -> list[Path]:
-        """The part's files of a table, in time order."""
-        days = {"train": self.train, "valid": self.valid, "test": self.test}[part]
-        return [] if days is None else table_files(root, table, *days)
 
-
-def last_days(
-    root: Path, test_days: int = 1, valid_days: int = 0, gap_days: int = 0, table: str = "impression"
-) -> TimeSplit:
+def last_days(root: Path, test_days: int = 1, valid_days: int = 0) -> TimeSplit:
     """The last ``test_days`` for the test, the days before for validation, all earlier ones for training."""
-    files = table_files(root, table)
+    files = table_files(root, "impression")
     if not files:
-        raise DataError(f"there is no table '{table}' in {root}; './ipl recommend world' makes one.")
+        raise DataError(f"there is no table 'impression' in {root}; './ipl recommend world' makes one.")
     days = sorted({int(f.parent.name.removeprefix("day=")) for f in files})
     last = days[-1]
     test = (last - test_days + 1, last)
-    valid_end = test[0] - 1 - gap_days
+    valid_end = test[0] - 1
     valid = (valid_end - valid_days + 1, valid_end) if valid_days else None
-    train_end = (valid[0] - 1 - gap_days) if valid else valid_end
+    train_end = valid[0] - 1 if valid else valid_end
     if train_end < days[0]:
         raise DataError(f"{root} has {len(days)} days, too few for {test_days} test and {valid_days} validation days.")
     return TimeSplit((days[0], train_end), valid, test)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from recommend.data.parquet import DataError
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import Batch, Column, Ragged
+from recommend.features.ragged import Batch, Column, Ragged, tensor_of
 
 
 @dataclass(frozen=True)
@@ -212,10 +212,8 @@ def with_crosses(features: FeatureMap, batch: Batch) -> dict[str, Column]:
         if feature.cross:
             total = torch.zeros((), dtype=torch.int64)
             for name in feature.cross:
-                column = batch[name]
-                assert isinstance(column, Tensor)
                 # A splitmix64 step a column, in wrapping arithmetic, so that (1, 2) is not (2, 1).
-                total = (total ^ column.to(torch.int64)) * -7046029254386353131
+                total = (total ^ tensor_of(batch[name]).to(torch.int64)) * -7046029254386353131
                 total = (total ^ ((total >> 32) & 0xFFFFFFFF)) * -4658895280553007687
             made[feature.column] = total
     return {**batch, **made}

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from recommend.data.content_join import Vectors
-from recommend.data.parquet import ParquetStream
-from recommend.data.schema import ENTITIES, table_files
+from recommend.data.parquet import read_table
+from recommend.data.schema import ENTITIES
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import Batch, Column, Ragged, concat_batches
+from recommend.features.ragged import Batch, Column, ragged_of, tensor_of
 
 HISTORY, CONTENT = 10, 16
 SHARED = "shared"  # group of the target fields that every entity has
@@ -77,7 +77,7 @@ class Lookup:
 
     @staticmethod
     def of(ids: Column, values: Column) -> Lookup:
-        known, found = _dense(ids), _dense(values)
+        known, found = tensor_of(ids), tensor_of(values)
         order = known.argsort()
         return Lookup(Vectors(known[order], found[order].double()[:, None]))
 
@@ -97,9 +97,7 @@ class Facts:
 
     def __init__(self, log: Path, rows: Batch, last_day: int | None = None, history: int = HISTORY) -> None:
         def read(table: str, *columns: str) -> Batch:
-            files = table_files(log, table, 0, last_day)
-            parts = list(ParquetStream(files, columns, batch_rows=65_536)) if files else []
-            return concat_batches(parts) if parts else {n: torch.empty(0, dtype=torch.int64) for n in columns}
+            return read_table(log, table, columns, 0, last_day)
 
         self.history = history
         items = read("item", "item_id", "seller_id", "category")
@@ -111,7 +109,7 @@ class Facts:
                 "seller_id": Lookup.of(posts["post_id"], posts["author_id"]),
                 "category": Lookup.of(rows["post_id"], rows["category"]),
                 "topic": Lookup.of(posts["post_id"], posts["topic"]),
-                "length_step": Lookup.of(posts["post_id"], length_steps(_dense(posts["length"]))),
+                "length_step": Lookup.of(posts["post_id"], length_steps(tensor_of(posts["length"]))),
             },
             "user": {n: Lookup.of(users["user_id"], users[n]) for n in ("age_group", "city")},
         }
@@ -119,22 +117,15 @@ class Facts:
     def join(self, rows: Batch) -> dict[str, Column]:
         """Rows with all columns of the features but the contents."""
         out = dict(rows)
-        is_post = _dense(rows[ENTITY]) == POST
+        is_post = tensor_of(rows[ENTITY]) == POST
         # The thing that a post may show is no field of the post here.
-        out["item_id"] = torch.where(is_post, -1, _dense(rows["item_id"]))
+        out["item_id"] = torch.where(is_post, -1, tensor_of(rows["item_id"]))
         for name, of_user in self.of["user"].items():
-            out[name] = of_user(_dense(rows["user_id"]))
+            out[name] = of_user(tensor_of(rows["user_id"]))
         for name in ("topic", "length_step"):
-            out[name] = self.of["post"][name](_dense(rows["post_id"]))
+            out[name] = self.of["post"][name](tensor_of(rows["post_id"]))
         for kind in ENTITIES:
-            past = rows[f"history_{kind}"]
-            assert isinstance(past, Ragged)
-            out[f"history_{kind}"] = past = past.last(self.history)
+            out[f"history_{kind}"] = past = ragged_of(rows[f"history_{kind}"]).last(self.history)
             for name in ("category", "seller_id"):
                 out[f"{kind}_{name}"] = past.with_values(self.of[kind][name](past.values))
         return out
-
-
-def _dense(column: Column) -> Tensor:
-    assert isinstance(column, Tensor)
-    return column

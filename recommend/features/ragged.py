@@ -185,6 +185,12 @@ def tensor_of(column: Column) -> Tensor:
     return column
 
 
+def ragged_of(column: Column) -> Ragged:
+    """A column of a list a row."""
+    assert isinstance(column, Ragged)
+    return column
+
+
 def array_of(column: Column) -> np.ndarray:
     """``tensor_of`` for NumPy; the memory is shared."""
     return tensor_of(column).numpy()

@@ -11,6 +11,12 @@ from torch.nn import functional
 from recommend.config import ConfigError, nearest
 
 
+def standardised(norm: nn.BatchNorm1d, x: Tensor) -> Tensor:
+    """(n, width) normalised; a batch of one has no variance, so that what was learned so far stands in."""
+    alone = norm.training and len(x) < 2
+    return functional.batch_norm(x, norm.running_mean, norm.running_var, eps=norm.eps) if alone else norm(x)
+
+
 class Dice(nn.Module):
     """``p(s) s + (1 - p(s)) a s`` with ``p = sigmoid(standardised s)``: a PReLU whose bend follows the data.
 
@@ -24,11 +30,7 @@ class Dice(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, width) to (n, width)."""
-        norm = self.norm
-        # A batch of one has no variance: what was learned so far stands in.
-        alone = self.training and len(x) < 2
-        standardised = functional.batch_norm(x, norm.running_mean, norm.running_var, eps=norm.eps) if alone else norm(x)
-        p = torch.sigmoid(standardised)
+        p = standardised(self.norm, x).sigmoid()
         return x * (p + self.alpha * (1 - p))
 
 

@@ -10,12 +10,13 @@ that of the padded layer with ``nn.Linear(4 d, width)`` and the same weight.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from recommend.config import ModelConfig
 from recommend.features.ragged import Ragged, Repeated
 from recommend.layers.activations import activation
 from recommend.layers.mlp import MLP
@@ -69,6 +70,12 @@ class TargetAttention(nn.Module):
         hidden = spread(of_target, rows) + functional.linear(pairs, torch.cat([w2 - w3, w4], dim=1))
         scores = self.rest(self.act(hidden))
         return packed_softmax(scores, rows, history.lengths.shape[0]) if self.softmax else scores
+
+
+def attentions(widths: Mapping[str, int], config: ModelConfig) -> nn.ModuleDict:
+    """A ``TargetAttention`` of the config's sizes for each named width."""
+    c = config
+    return nn.ModuleDict({n: TargetAttention(w, c.attention, c.activation, c.softmax) for n, w in widths.items()})
 
 
 def spread(x: Tensor, rows: Tensor) -> Tensor:

@@ -7,11 +7,11 @@ every table; ``layers/torchrec_tables.py`` builds those of another engine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-Make = Callable[[int, int, bool, float], nn.Module]
+from recommend.config import ModelConfig
 
 
 def make(rows: int, width: int, sparse: bool, std: float) -> nn.Module:
@@ -26,16 +26,18 @@ class Tables(nn.Module):
 
     Args:
         sizes: rows of each table (``Encoders.sizes()``).
-        width: size of the vectors.
-        sparse_rows: tables with more rows get sparse gradients.
+        config: ``embedding`` is the size of the vectors; tables of more than ``sparse_rows`` rows get sparse gradients;
+            ``tables`` names the engine.
     """
 
-    def __init__(
-        self, sizes: Mapping[str, int], width: int, sparse_rows: int = 100_000, std: float = 0.01, build: Make = make
-    ) -> None:
+    def __init__(self, sizes: Mapping[str, int], config: ModelConfig) -> None:
         super().__init__()
-        self.width = width
-        self.tables = nn.ModuleDict({_key(n): build(rows, width, rows > sparse_rows, std) for n, rows in sizes.items()})
+        if config.tables == "torchrec":
+            from recommend.layers.torchrec_tables import make as build
+        else:
+            build = make
+        self.width, most, std = config.embedding, config.sparse_rows, config.initial_std
+        self.tables = nn.ModuleDict({_key(n): build(many, self.width, many > most, std) for n, many in sizes.items()})
 
     def forward(self, name: str, ids: Tensor) -> Tensor:
         """(n, width) vectors of (n,) rows of a table."""

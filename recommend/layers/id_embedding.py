@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from recommend.config import ConfigError
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, Ragged
+from recommend.features.ragged import Batch, ragged_of, tensor_of
 from recommend.layers.inputs import InputLayer, Inputs
 
 
@@ -78,16 +78,19 @@ class Identity:
 
     def rows(self, batch: Batch) -> Tensor:
         """(rows,) table rows of the candidates; 0 is an ID that training did not hold."""
-        column = batch[self.column]
-        assert isinstance(column, Tensor)
-        return column
+        return tensor_of(batch[self.column])
 
     def known(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(rows,) and (history entries,) masks: IDs of candidates and clicked things that training held."""
-        past = batch[self.past]
-        assert isinstance(past, Ragged)
-        return self.rows(batch) > 0, past.values > 0
+        return self.rows(batch) > 0, ragged_of(batch[self.past]).values > 0
 
     def size(self, sizes: Mapping[str, int]) -> int:
         """Rows of the ID's table."""
         return sizes[self.table]
+
+
+def alone(loss: Tensor, weights: Sequence[Tensor]) -> Tensor:
+    """The loss, with gradients for these weights and no others."""
+    gradients = torch.autograd.grad(loss, weights)
+    term = torch.stack([(w * g).sum() for w, g in zip(weights, gradients, strict=True)]).sum()
+    return term - term.detach() + loss.detach()

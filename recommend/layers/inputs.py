@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from recommend.config import ModelConfig
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import Batch, Ragged, rows_of
-from recommend.layers.embedding import Make, Tables, make
+from recommend.features.ragged import Batch, Ragged, ragged_of, rows_of, tensor_of
+from recommend.layers.embedding import Tables
 
 
 @dataclass(frozen=True)
@@ -38,18 +39,10 @@ class InputLayer(nn.Module):
         history_widths: per history group.
     """
 
-    def __init__(
-        self,
-        features: FeatureMap,
-        sizes: Mapping[str, int],
-        width: int,
-        sparse_rows: int,
-        std: float,
-        build: Make = make,
-    ) -> None:
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
         super().__init__()
         self.features = features
-        self.tables = Tables(sizes, width, sparse_rows, std, build)
+        self.tables = Tables(sizes, config)
         self.context_width = sum(self._width(f) for f in features.role("context"))
         self.target_width = sum(self._width(f) for f in features.role("target"))
         self.groups = {g: [f for f in features.role("history") if f.group == g] for g in features.groups()}
@@ -69,8 +62,7 @@ class InputLayer(nn.Module):
         )
 
     def _part(self, feature: Feature, batch: Batch) -> Tensor:
-        column = batch[feature.column]
-        assert isinstance(column, Tensor)
+        column = tensor_of(batch[feature.column])
         if feature.kind == "id":
             return self.tables(feature.vocabulary, column)
         return column.float().reshape(-1, feature.size)
@@ -80,8 +72,7 @@ class InputLayer(nn.Module):
         return parts[0].beside(parts[1:])
 
     def _past(self, feature: Feature, batch: Batch) -> Ragged:
-        column = batch[feature.column]
-        assert isinstance(column, Ragged)
+        column = ragged_of(batch[feature.column])
         if feature.kind == "id":
             return column.map(lambda ids: self.tables(feature.vocabulary, ids))
         return column.map(lambda values: values.float().reshape(-1, feature.size))

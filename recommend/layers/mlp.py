@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 from torch import Tensor, nn
 
@@ -43,3 +44,11 @@ class MLP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(n, inputs) to (n, width)."""
         return self.layers(x)
+
+    def begin(self, spread: float = 0.0) -> Self:
+        """Let the linear outputs start near 0: weights within ``spread``, biases 0."""
+        last = self.layers[-1]
+        assert isinstance(last, nn.Linear)
+        nn.init.uniform_(last.weight, -spread, spread)
+        nn.init.zeros_(last.bias)
+        return self

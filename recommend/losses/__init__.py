@@ -1,1 +1,1 @@
-"""Losses: on rows, pairs, lists, teachers, delayed labels."""
+"""Losses: on rows, lists, pairs, teachers."""

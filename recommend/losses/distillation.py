@@ -24,7 +24,7 @@ from torch.nn import functional
 from recommend.config import ConfigError, nearest
 from recommend.features.ragged import Ragged
 from recommend.losses import listwise
-from recommend.losses.alignment import distil
+from recommend.losses.pointwise import distil
 
 Distillation = Callable[[Tensor, Tensor, Tensor], Tensor]
 EPS = 1e-6  # a teacher's probability is kept this far from 1 before it becomes odds

@@ -1,9 +1,10 @@
-"""Losses on lists: rows are given flat, with the lengths of the lists. Lists of fewer than two rows do not count."""
+"""Losses on lists and on their pairs; lists are flat rows with their lengths, those of fewer than two do not count."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from recommend.features.ragged import Ragged
 
@@ -39,6 +40,22 @@ def listmle(scores: Tensor, order: Tensor, lengths: Tensor) -> Tensor:
     losses = torch.where(mask, tail - ranked, 0.0).sum(1)
     counted = lengths > 1
     return (losses * counted).sum() / counted.sum().clamp(min=1)
+
+
+def ranknet(scores: Tensor, labels: Tensor, groups: Tensor, weight: Tensor | None = None) -> Tensor:
+    """``-log sigmoid(s_i - s_j)`` over all pairs of a group with ``label_i > label_j`` (Burges et al., 2005).
+
+    Args:
+        scores, labels, groups: (n,); groups are any ids, rows of a group need not be adjacent.
+        weight: (n, n) weight of the pairs (COPR weighs by the value at stake); 1 by default.
+
+    Returns:
+        Mean over the pairs; 0 (with a gradient of 0) when there is none. Memory is n^2: give lists, not whole logs.
+    """
+    pairs = (groups[:, None] == groups[None, :]) & (labels[:, None] > labels[None, :])
+    losses = functional.softplus(-(scores[:, None] - scores[None, :]))
+    weights = pairs.to(scores.dtype) if weight is None else pairs * weight
+    return (losses * weights).sum() / weights.sum().clamp(min=torch.finfo(scores.dtype).tiny)
 
 
 def _mean_over_lists(losses: Tensor, rows: Tensor, counted: Tensor) -> Tensor:

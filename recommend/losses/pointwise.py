@@ -24,3 +24,8 @@ def bce_of_product(first: Tensor, second: Tensor, labels: Tensor) -> Tensor:
     no = torch.logaddexp(functional.logsigmoid(-first), functional.logsigmoid(first) + functional.logsigmoid(-second))
     labels = labels.to(yes.dtype)
     return -(labels * yes + (1 - labels) * no).mean()
+
+
+def distil(logits: Tensor, teacher: Tensor) -> Tensor:
+    """Pointwise distillation: cross-entropy to the teacher's probabilities; minimal where both agree."""
+    return functional.binary_cross_entropy_with_logits(logits, teacher.detach())

@@ -37,13 +37,5 @@ def ece(labels: ArrayLike, probabilities: ArrayLike, bins: int = 20) -> float:
         return float("nan")
     # 'higher' keeps every edge at a real prediction, so rounding cannot part equal ones.
     edges = np.unique(np.quantile(p, np.linspace(0, 1, bins + 1)[1:-1], method="higher"))
-    return field_ece(y, p, np.searchsorted(edges, p, side="right"))
-
-
-def field_ece(labels: ArrayLike, probabilities: ArrayLike, field: ArrayLike) -> float:
-    """The same error over the values of a field, such as the category or the day (field-level calibration error)."""
-    y, p = np.asarray(labels, dtype=np.float64), np.asarray(probabilities, dtype=np.float64)
-    if not len(y):
-        return float("nan")
-    _, place = np.unique(np.asarray(field), return_inverse=True)
+    place = np.searchsorted(edges, p, side="right")
     return float(np.abs(np.bincount(place, weights=p - y)).sum() / len(y))

@@ -1,72 +1,9 @@
-"""Measures of ranked lists. Rows are flat; ``groups`` says which list a row belongs to.
-
-Ties: NDCG takes the mean over all orders of equal scores (as scikit-learn does); hit rate and MAP put the worse rows
-first, so that a constant score earns nothing.
-"""
+"""Measures of ranked lists. Rows are flat; ``groups`` says which list a row belongs to."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-
-@dataclass(frozen=True)
-class _Sorted:
-    """Rows sorted by list, then by descending score; ``place`` is 0-based within the list."""
-
-    gains: NDArray[np.float64]
-    scores: NDArray[np.float64]
-    starts: NDArray[np.int64]
-    place: NDArray[np.int64]
-
-    def sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.add.reduceat(values, self.starts)
-
-
-def _sort(gains: ArrayLike, scores: ArrayLike, groups: ArrayLike) -> _Sorted | None:
-    y, s, g = np.asarray(gains, dtype=np.float64), np.asarray(scores, dtype=np.float64), np.asarray(groups)
-    if not len(y):
-        return None
-    order = np.lexsort((y, -s, g))
-    y, s, g = y[order], s[order], g[order]
-    new = np.r_[True, g[1:] != g[:-1]]
-    starts = np.flatnonzero(new)
-    place = np.arange(len(y)) - np.repeat(starts, np.diff(np.r_[starts, len(y)]))
-    return _Sorted(y, s, starts, place)
-
-
-def ndcg(gains: ArrayLike, scores: ArrayLike, groups: ArrayLike, k: int = 10) -> float:
-    """Mean over lists of DCG@k over the best possible; linear gains, lists without a gain do not count."""
-    rows, best = _sort(gains, scores, groups), _sort(gains, gains, groups)
-    if rows is None or best is None:
-        return float("nan")
-    discount = np.where(rows.place < k, 1 / np.log2(rows.place + 2.0), 0.0)
-    new_tie = np.r_[True, rows.scores[1:] != rows.scores[:-1]]
-    new_tie[rows.starts] = True
-    tie = np.cumsum(new_tie) - 1
-    mean_gain = np.bincount(tie, weights=rows.gains) / np.bincount(tie)
-    dcg = rows.sums(discount * mean_gain[tie])
-    ideal = rows.sums(discount * best.gains)
-    counted = ideal > 0
-    return float((dcg[counted] / ideal[counted]).mean()) if counted.any() else float("nan")
-
-
-def mean_average_precision(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike, k: int = 10) -> float:
-    """Mean over lists of the precision at each positive among the first k, over min(k, positives)."""
-    rows = _sort(np.asarray(labels).astype(bool), scores, groups)
-    if rows is None:
-        return float("nan")
-    running = np.cumsum(rows.gains)
-    before = np.repeat(running[rows.starts] - rows.gains[rows.starts], np.diff(np.r_[rows.starts, len(running)]))
-    precision = (running - before) / (rows.place + 1)
-    positives = rows.sums(rows.gains)
-    counted = positives > 0
-    if not counted.any():
-        return float("nan")
-    total = rows.sums(precision * rows.gains * (rows.place < k))
-    return float((total[counted] / np.minimum(positives[counted], k)).mean())
+from numpy.typing import ArrayLike
 
 
 def normalised_regret(truth: ArrayLike, scores: ArrayLike, groups: ArrayLike, k: int = 1) -> float:
@@ -79,17 +16,20 @@ def normalised_regret(truth: ArrayLike, scores: ArrayLike, groups: ArrayLike, k:
         0 for the oracle's choice, 1 for a random one; equal scores count as a random choice among them. NaN where
         every choice is equally good.
     """
-    rows, best = _sort(truth, scores, groups), _sort(truth, truth, groups)
-    if rows is None or best is None:
+    value, s, g = np.asarray(truth, dtype=np.float64), np.asarray(scores, dtype=np.float64), np.asarray(groups)
+    if not len(value):
         return float("nan")
-    new_tie = np.r_[True, rows.scores[1:] != rows.scores[:-1]]
-    new_tie[rows.starts] = True
-    tie = np.cumsum(new_tie) - 1
-    mean_value = np.bincount(tie, weights=rows.gains) / np.bincount(tie)
-    first = (rows.place < k).astype(np.float64)
-    size = np.diff(np.r_[rows.starts, len(rows.gains)])
-    chosen = rows.sums(first * mean_value[tie])
-    oracle = rows.sums(first * best.gains)
-    random = rows.sums(rows.gains) / size * np.minimum(size, k)
+    order = np.lexsort((-s, g))
+    by_score, s, g = value[order], s[order], g[order]
+    new = np.r_[True, g[1:] != g[:-1]]
+    tie = np.cumsum(new | np.r_[True, s[1:] != s[:-1]]) - 1
+    mean_value = np.bincount(tie, weights=by_score) / np.bincount(tie)
+    starts = np.flatnonzero(new)
+    size = np.diff(np.r_[starts, len(s)])
+    first = np.arange(len(s)) - np.repeat(starts, size) < k
+    # Sorted by list as well, the best rows stand in the same places.
+    best = value[np.lexsort((-value, np.asarray(groups)))]
+    chosen, oracle, every = (np.add.reduceat(v, starts) for v in (first * mean_value[tie], first * best, by_score))
+    random = every / size * np.minimum(size, k)
     lost = float((oracle - random).sum())
     return float((oracle - chosen).sum()) / lost if lost > 1e-12 else float("nan")

@@ -1,4 +1,8 @@
-"""AUC and GAUC by one sort."""
+"""AUC and GAUC by one sort: of labels, or in expectation over labels whose true probabilities are known.
+
+A pair of rows counts with the probability that the one is a positive and the other a negative: sum_ij p_i (1 - p_j)
+[s_i > s_j] over sum_ij p_i (1 - p_j), i and j of one group; ties count half. Labels are probabilities of 0 and 1.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def auc(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Probability that a positive scores above a negative, ties counting half; NaN without both classes."""
-    labels = np.asarray(labels)
-    value, _ = auc_by_group(labels, scores, np.zeros(len(labels), dtype=np.int64))
+    """Probability that a positive scores above a negative, ties counting half; NaN without both classes.
+
+    Args:
+        labels: (n,) labels, or their true probabilities.
+        scores: (n,).
+    """
+    value, _ = auc_by_group(labels, scores, np.zeros(len(np.asarray(labels)), dtype=np.int64))
     return float(value[0]) if len(value) else float("nan")
 
 
@@ -23,26 +31,21 @@ def gauc(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike) -> float:
 def auc_by_group(
     labels: ArrayLike, scores: ArrayLike, groups: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """AUC (NaN for a single class) and rows of each group, groups ascending.
-
-    One lexical sort instead of a loop over users: the rank sum of the positives gives Mann-Whitney's U.
-    """
-    y, s, g = np.asarray(labels).astype(bool), np.asarray(scores, dtype=np.float64), np.asarray(groups)
-    if not len(y):
+    """AUC (NaN for a single class or row) and rows of each group, groups ascending; one sort, no loop over users."""
+    p, s, g = np.asarray(labels, dtype=np.float64), np.asarray(scores), np.asarray(groups)
+    if not len(p):
         return np.empty(0), np.empty(0, dtype=np.int64)
     order = np.lexsort((s, g))
-    y, s, g = y[order], s[order], g[order]
+    p, s, g = p[order], s[order], g[order]
     new_group = np.r_[True, g[1:] != g[:-1]]
-    new_tie = new_group | np.r_[True, s[1:] != s[:-1]]
-    group_start = np.flatnonzero(new_group)
-    tie_start = np.flatnonzero(new_tie)
-    rows = np.diff(np.r_[group_start, len(y)])
-    tie_size = np.diff(np.r_[tie_start, len(y)])
-    place = tie_start + (tie_size + 1) / 2  # mean 1-based place of a block of ties in the whole sort
-    rank = np.repeat(place, tie_size) - np.repeat(group_start, rows)
-    positives = np.add.reduceat(y.astype(np.float64), group_start)
-    rank_sum = np.add.reduceat(np.where(y, rank, 0.0), group_start)
-    pairs = positives * (rows - positives)
+    start, tie = np.flatnonzero(new_group), np.flatnonzero(new_group | np.r_[True, s[1:] != s[:-1]])
+    rows = np.diff(np.r_[start, len(p)])
+    of_group = np.searchsorted(start, tie, side="right") - 1
+    # Of a row with itself there is no pair: its own p (1 - p) is taken out of its tie and of its group.
+    positive, negative, itself = (np.add.reduceat(v, tie) for v in (p, 1 - p, p * (1 - p)))
+    before = np.cumsum(negative) - negative
+    before -= before[np.searchsorted(tie, start)][of_group]
+    won = np.bincount(of_group, positive * before + (positive * negative - itself) / 2)
+    pairs = np.bincount(of_group, positive) * np.bincount(of_group, negative) - np.bincount(of_group, itself)
     with np.errstate(invalid="ignore", divide="ignore"):
-        value = np.where(pairs > 0, (rank_sum - positives * (positives + 1) / 2) / pairs, np.nan)
-    return value, rows
+        return np.where((rows > 1) & (pairs > 0), won / pairs, np.nan), rows

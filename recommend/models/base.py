@@ -16,8 +16,7 @@ from torch import Tensor, nn
 
 from recommend.config import ModelConfig
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, on_device
-from recommend.layers.embedding import Make, make
+from recommend.features.ragged import Batch, on_device, tensor_of
 from recommend.layers.inputs import InputLayer
 from recommend.layers.mlp import MLP
 from recommend.losses.pointwise import bce
@@ -34,7 +33,6 @@ class Ranker(nn.Module):
         features: what is read; ``features.labels`` are the tasks.
         sizes: rows of the embedding tables (``Encoders.sizes()``).
         config: sizes of the layers.
-        build: makes the tables (swap it for another engine).
 
     Attributes:
         Config: sizes, and settings of its own.
@@ -54,11 +52,11 @@ class Ranker(nn.Module):
     published: ClassVar[bool] = False
     copy: ClassVar[str] = ""
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
         super().__init__()
         self.features = features
         self.config = self.configured(config)
-        self.inputs = InputLayer(features, sizes, config.embedding, config.sparse_rows, config.initial_std, build)
+        self.inputs = InputLayer(features, sizes, config)
 
     @classmethod
     def configured(cls, config: ModelConfig) -> Any:
@@ -137,6 +135,4 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 def label(batch: Batch, name: str) -> Tensor:
     """A label column as (rows,) numbers."""
-    column = batch[name]
-    assert isinstance(column, Tensor)
-    return column
+    return tensor_of(batch[name])

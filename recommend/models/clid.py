@@ -1,5 +1,5 @@
 """CLID: Calibration-compatible Listwise Distillation of Privileged Features for CTR Prediction (WSDM 2024, arXiv
-2312.08727), with the ways to use privileged features that the paper compares it with.
+2312.08727).
 
 Privileged features exist only after the page was shown (``known="after"`` in ``data/schema.py``): the teacher reads
 them, what serves never does. They come as the extra column ``privileged``, so that they are no input of any
@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from recommend.config import ConfigError, ModelConfig
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch, Ragged, rows_of
-from recommend.layers.embedding import Make, make
+from recommend.layers.activations import standardised
 from recommend.losses.distillation import distillation, lists_of
-from recommend.losses.pointwise import bce, bce_of_product
+from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
 from recommend.models.baselines.din import DIN
 
@@ -43,11 +43,7 @@ class Privileged(nn.Module):
             return torch.zeros(rows_of(batch), 0)
         column = batch[PRIVILEGED]
         flat = column.values if isinstance(column, Ragged) else column
-        x = flat.reshape(-1, self.width).float()
-        # A batch of one row has no variance: what was learned so far stands in.
-        if self.training and len(x) < 2:
-            return nn.functional.batch_norm(x, self.norm.running_mean, self.norm.running_var, eps=self.norm.eps)
-        return self.norm(x)
+        return standardised(self.norm, flat.reshape(-1, self.width).float())
 
 
 class _OneTask(DIN):
@@ -60,8 +56,8 @@ class _OneTask(DIN):
         alpha: float = 0.5  # the student's share of the cross-entropy on clicks; the rest is the distillation's
         privileged: NonNegativeInt = 4  # numbers a row of the log's privileged column, for a teacher
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         if len(features.labels) != 1:
             raise ConfigError(f"distillation of privileged features takes one label, not {', '.join(features.labels)}.")
         self.task = features.labels[0]
@@ -71,8 +67,8 @@ class _OneTask(DIN):
 class Teacher(_OneTask):
     """DIN whose MLP reads ``[V_r; V_p]``: what is known at the request and what is known after. It never serves."""
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         self.top = self.mlp(self.body_width + self.privileged.width)
 
     def forward(self, batch: Batch) -> Logits:
@@ -95,8 +91,8 @@ class CLID(_OneTask):
 
     extra = (LIST, PRIVILEGED)
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         if not 0 <= self.config.alpha <= 1:
             raise ConfigError(f"alpha is the share of the cross-entropy, from 0 to 1, not {self.config.alpha}.")
         self.distil = distillation(self.config.distillation)
@@ -118,42 +114,3 @@ class CLID(_OneTask):
         distilled = self.distil(student[order], teacher.to(student.dtype)[order], lengths)
         total = self.config.alpha * bce(student, clicked) + (1 - self.config.alpha) * distilled
         return total if self.teacher is None else total + bce(logits[TEACHER], clicked)
-
-
-class PriDropOut(Teacher):
-    """Privileged features as inputs that go missing: in training for a share of the rows, when it serves for all.
-
-    A missing value is the mean, 0 after the standardisation. ``config.dropout`` of the MLP stays what it is.
-    """
-
-    rate = 0.5
-
-    def forward(self, batch: Batch) -> Logits:
-        body = self.body(self.inputs(batch))
-        if self.training:
-            x = self.privileged(batch)
-            x = x * (torch.rand(len(x), 1) >= self.rate)
-        else:
-            x = body.new_zeros(len(body), self.privileged.width)
-        return {self.task: self.top(torch.cat([body, x], 1)).squeeze(1)}
-
-
-class PAL(_OneTask):
-    """PAL (Guo et al., RecSys 2019), with the privileged features in the place of the position.
-
-    ``p = sigmoid(f(x_r)) sigmoid(g(x_p))`` is trained; ``sigmoid(f(x_r))`` serves. What serves is a click's probability
-    *given that the page lets it happen*, and so promises more than the click rate.
-    """
-
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
-        self.seen = self.mlp(self.privileged.width)
-
-    def forward(self, batch: Batch) -> Logits:
-        logits = {self.task: self.top(self.body(self.inputs(batch))).squeeze(1)}
-        if self.training:
-            logits["seen"] = self.seen(self.privileged(batch)).squeeze(1)
-        return logits
-
-    def loss(self, logits: Logits, batch: Batch) -> Tensor:
-        return bce_of_product(logits[self.task], logits["seen"], label(batch, self.task))

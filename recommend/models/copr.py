@@ -18,25 +18,22 @@ from typing import Literal
 import numpy as np
 import torch
 from pydantic import PositiveInt
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from recommend.config import ModelConfig
 from recommend.data.batching import CutStream, interleave
 from recommend.data.candidates import read_listed
-from recommend.data.parquet import DataError, ParquetStream
-from recommend.data.schema import POLICIES, table_files
+from recommend.data.parquet import DataError, read_table
+from recommend.data.schema import POLICIES
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, Column, array_of, concat_batches, rows_of, select_batch
-from recommend.layers.embedding import Make, make
+from recommend.features.ragged import Batch, Column, array_of, rows_of, select_batch
 from recommend.layers.mlp import MLP
-from recommend.losses.alignment import distil
-from recommend.losses.listwise import listnet
-from recommend.losses.pairwise import ranknet
-from recommend.losses.pointwise import bce
+from recommend.losses.listwise import listnet, ranknet
+from recommend.losses.pointwise import bce, distil
 from recommend.models.base import Logits, evaluating, label
 from recommend.models.baselines.two_tower import TwoTower
-from recommend.training.given import READ_ROWS, Given
+from recommend.training.given import Given
 
 LIMIT = 2.0  # log alpha stays within +-2: an ad's score changes by a factor of 7.4 at most
 NOTHING = 1e-6  # stands for a bid of 0
@@ -50,16 +47,14 @@ class Terms:
 
     Attributes:
         click, score, order: weights of the click, distillation and rank alignment terms (eq. 6).
-        distance: of the scores: cross-entropy to the teacher's probability, squared error of log-odds, ListNet's
-            cross-entropy between both stages' distributions over a list (``list``, in proportion to p), or the same
-            in proportion to revenue, ``p b`` (``revenue``), which is no score alignment any more.
+        distance: of the scores: cross-entropy to the teacher's probability, squared error of log-odds, or ListNet's
+            cross-entropy between both stages' distributions over a list (``list``, in proportion to p).
         level: weight of cross-entropy to the teacher's probability beside ``score``: a distance between lists is blind
             to a factor and leaves the level of p open.
         chunks: size of a drawn list.
         weighted: pairs weigh what their exchange costs in NDCG (eq. 4); otherwise all alike.
         bids: order by revenue; otherwise by click probability, and bids are multiplied on afterwards.
         relaxed: align ``alpha p b`` (eq. 5) and serve it; otherwise ``p b``.
-        detached: the alignment moves alpha alone and leaves p to clicks and scores.
         temperature: tau of eq. 3. Bids cannot grow with the scores: where tau is larger than the error that is left in
             ``log p``, the loss pays for scores that are spread too far, and bids lose their say.
     """
@@ -67,13 +62,12 @@ class Terms:
     click: float = 1.0
     score: float = 1.0
     order: float = 8.0
-    distance: Literal["entropy", "squared", "list", "revenue"] = "entropy"
+    distance: Literal["entropy", "squared", "list"] = "entropy"
     level: float = 0.0
     chunks: int = 10
     weighted: bool = True
     bids: bool = True
     relaxed: bool = True
-    detached: bool = False
     temperature: float = 0.4
 
 
@@ -144,18 +138,13 @@ class COPR(TwoTower):
         features: FeatureMap,
         sizes: Mapping[str, int],
         config: ModelConfig,
-        build: Make = make,
         terms: Terms | None = None,
     ) -> None:
-        super().__init__(features, sizes, config, build)
+        super().__init__(features, sizes, config)
         self.terms = terms or Terms(chunks=self.config.chunks)
         # Last, so that towers start from the same weights with and without it.
-        self.relaxation = MLP(2 * config.tower, (config.tower,), 1, config.activation) if self.terms.relaxed else None
-        if self.relaxation is not None:
-            last = self.relaxation.layers[-1]
-            assert isinstance(last, nn.Linear)
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+        net = MLP(2 * config.tower, (config.tower,), 1, config.activation).begin() if self.terms.relaxed else None
+        self.relaxation = net
         self.register_buffer("weights", exchange_weights(self.terms.chunks), persistent=False)
 
     def scores(self, user: Tensor, item: Tensor) -> tuple[Tensor, Tensor]:
@@ -190,26 +179,24 @@ class COPR(TwoTower):
         logit, log_alpha, draw = logit[listed], logits["log_alpha"][listed], draw[listed]
         chunk, teacher, bid = (label(batch, c)[listed] for c in ("chunk", "teacher", "bid"))
         if t.score:
-            loss = loss + t.score * self._score_loss(logit, teacher, bid)
+            loss = loss + t.score * self._score_loss(logit, teacher)
         if t.level:
             loss = loss + t.level * distil(logit, teacher)
         if t.order:
-            log_p = functional.logsigmoid(logit)  # of the logit: a small p would lose its digits first
-            value = (log_p.detach() if t.detached else log_p) + log_alpha
+            value = functional.logsigmoid(logit) + log_alpha  # of the logit: a small p would lose its digits first
             value = value + log_bid(bid) if t.bids else value
             weights = self.get_buffer("weights") if t.weighted else None
             loss = loss + t.order * order_loss(value, chunk, draw, weights, t.temperature)
         return loss
 
-    def _score_loss(self, logit: Tensor, teacher: Tensor, bid: Tensor) -> Tensor:
+    def _score_loss(self, logit: Tensor, teacher: Tensor) -> Tensor:
         """Score alignment, the baseline that COPR argues with."""
         if self.terms.distance == "entropy":
             return distil(logit, teacher)
         if self.terms.distance == "squared":
             return functional.mse_loss(logit, torch.logit(teacher))
         lengths = torch.full((len(logit) // self.terms.chunks,), self.terms.chunks)
-        stake = bid if self.terms.distance == "revenue" else torch.ones_like(bid)
-        return listnet(functional.logsigmoid(logit) + log_bid(stake), teacher * stake, lengths)
+        return listnet(functional.logsigmoid(logit), teacher, lengths)
 
     @torch.no_grad()
     def rank_score(self, batch: Batch, bid: Tensor) -> Tensor:
@@ -275,8 +262,7 @@ def level(given: Given, listed: Batch) -> float:
 
     A factor leaves the order as it was. 1 where there are too few clicks to tell.
     """
-    files = table_files(given.log, "impression", *given.run.train_days)
-    rows = concat_batches(list(ParquetStream(files, ["request_id", "item_id", "click"], READ_ROWS)))
+    rows = read_table(given.log, "impression", ["request_id", "item_id", "click"], *given.run.train_days)
     chosen = array_of(listed["shown"]).astype(bool) & (array_of(listed["policy"]) != POLICIES.index("uniform"))
     key = _keys(rows)
     there = np.isin(key, _keys(listed)[chosen])

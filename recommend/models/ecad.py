@@ -18,16 +18,15 @@ from torch import Tensor, nn
 from recommend.config import ConfigError, ModelConfig
 from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog, Known, Samples
 from recommend.data.memory import MemoryStream
-from recommend.data.parquet import DataError, ParquetStream
-from recommend.data.schema import columns_of, table_files
+from recommend.data.parquet import DataError, read_table
+from recommend.data.schema import columns_of
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch, select_batch, tensor_of
-from recommend.layers.embedding import Make, make
 from recommend.layers.mlp import MLP
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
 from recommend.models.baselines.din import DIN
-from recommend.training.given import READ_ROWS, Given
+from recommend.training.given import Given
 
 FIRST_RATE = 0.05  # what a tower says before it has learned anything
 RATES = ("order", "refund")  # how the names of towers begin
@@ -50,15 +49,13 @@ class Towers(DIN):
         sizes: Mapping[str, int],
         config: ModelConfig,
         heads: Mapping[str, float],
-        build: Make = make,
     ) -> None:
-        super().__init__(features, sizes, config, build)
+        super().__init__(features, sizes, config)
         c = config
         self.top = MLP(self.body_width, c.mlp[:-1], 0, c.activation, c.dropout, c.batch_norm)  # the shared bottom
         self.towers = nn.ModuleDict({n: MLP(self.top.width, c.mlp[-1:], 1, c.activation) for n in heads})
         for tower, rate in zip(self.towers.values(), heads.values(), strict=True):
-            *_, last = (layer for layer in tower.modules() if isinstance(layer, nn.Linear))
-            nn.init.constant_(last.bias, math.log(rate / (1 - rate)))
+            _begin(tower, rate)
 
     def start(self, order: float, refund: float) -> None:
         """Let the towers begin at the rates of orders a click and of refunds an order, where those are known.
@@ -69,8 +66,7 @@ class Towers(DIN):
         for name, tower in self.towers.items():
             kind = next((k for k in RATES if name.startswith(k)), "")
             rate = order * (1 - refund) if not kind else {"order": order, "refund": refund}[kind] / windows[kind]
-            *_, last = (layer for layer in tower.modules() if isinstance(layer, nn.Linear))
-            nn.init.constant_(last.bias, math.log(rate / (1 - rate)))
+            _begin(tower, rate)
 
     def samples(self, known: Known, since: int) -> Samples:
         """What a moment teaches beside what the moment ``since`` has taught; for training while labels come in."""
@@ -88,6 +84,12 @@ class Towers(DIN):
         """(rows,) ``probabilities``."""
         found = self.probabilities({name: value.double() for name, value in self(batch).items()})
         return {name: value.float() for name, value in found.items()}
+
+
+def _begin(tower: nn.Module, rate: float) -> None:
+    """Let a tower say a rate before it has learned anything."""
+    *_, last = (layer for layer in tower.modules() if isinstance(layer, nn.Linear))
+    nn.init.constant_(last.bias, math.log(rate / (1 - rate)))
 
 
 class ECAD(Towers):
@@ -119,7 +121,6 @@ class ECAD(Towers):
         features: FeatureMap,
         sizes: Mapping[str, int],
         config: ModelConfig,
-        build: Make = make,
         order_edges: Sequence[float] | None = None,
         refund_edges: Sequence[float] | None = None,
         main: bool = False,
@@ -138,7 +139,7 @@ class ECAD(Towers):
         rates = {n: FIRST_RATE / len(order_edges) for n in self.order_names}
         rates |= {n: FIRST_RATE / len(refund_edges) for n in self.refund_names}
         rates |= {"order": FIRST_RATE, "refund": FIRST_RATE} if main else {}
-        super().__init__(features, sizes, config, rates, build)
+        super().__init__(features, sizes, config, rates)
         self.main = main
 
     def loss(self, logits: Logits, batch: Batch) -> Tensor:
@@ -209,15 +210,12 @@ class ECAD(Towers):
 def moments(given: Given, table: str, ids: Tensor) -> Tensor:
     """(impressions,) when it happened, ms; NEVER where it had not by the end of the training days."""
     at = torch.full((len(ids),), NEVER)
-    files = table_files(given.log, table, *given.run.train_days)
+    events = read_table(given.log, table, ["impression_id", "time_ms"], *given.run.train_days)
+    wanted, time = tensor_of(events["impression_id"]), tensor_of(events["time_ms"])
     known, place = ids.sort()
-    for batch in ParquetStream(files, ["impression_id", "time_ms"], READ_ROWS) if files else ():
-        wanted, time = batch["impression_id"], batch["time_ms"]
-        assert isinstance(wanted, Tensor)
-        assert isinstance(time, Tensor)
-        found = torch.searchsorted(known, wanted).clamp(max=len(known) - 1)
-        there = known[found] == wanted
-        at[place[found[there]]] = time[there]
+    found = torch.searchsorted(known, wanted).clamp(max=len(known) - 1)
+    there = known[found] == wanted
+    at[place[found[there]]] = time[there]
     return at
 
 

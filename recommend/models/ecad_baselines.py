@@ -19,8 +19,6 @@ from recommend.config import ModelConfig
 from recommend.data.delayed_labels import DAY_MS, NEVER, Known, Samples
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch
-from recommend.layers.embedding import Make, make
-from recommend.losses.delayed import doubled_weights, elapsed_weights
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
 from recommend.models.ecad import AGE, AGE_BEFORE, ECAD, FIRST_RATE, Towers, after_click
@@ -44,12 +42,11 @@ class Delayed(Towers):
         features: FeatureMap,
         sizes: Mapping[str, int],
         config: ModelConfig,
-        build: Make = make,
         order_days: float = 3.0,
         refund_days: float = 3.0,
         wait_days: float = 0.25,
     ) -> None:
-        super().__init__(features, sizes, config, self.names, build)
+        super().__init__(features, sizes, config, self.names)
         self.order_ms, self.refund_ms, self.wait_ms = (round(d * DAY_MS) for d in (order_days, refund_days, wait_days))
 
     def samples(self, known: Known, since: int) -> Samples:
@@ -154,9 +151,9 @@ class Staged(Delayed):
         for number, stage in enumerate(stages):
             late = stage.late_share(self.wait_ms)
             for units, labels in self.seen(stage):
-                rows.append(stage.row[units])
-                many = len(rows[-1])
-                columns.append((labels[units], torch.full((many,), number), torch.full((many,), late)))
+                row = stage.row[units]
+                rows.append(row)
+                columns.append((labels[units], torch.full_like(row, number), torch.full((len(row),), late)))
         joined = [torch.cat(parts) for parts in zip(*columns, strict=True)]
         return Samples(torch.cat(rows), dict(zip((LABEL, STAGE, LATE), joined, strict=True)))
 
@@ -166,23 +163,17 @@ class Staged(Delayed):
         for number, name in enumerate(STAGES):
             rows = stage == number
             if bool(rows.any()):
-                mine = {n: value[rows] for n, value in logits.items()}
-                share = rows.float().mean()
-                columns = {n: label(batch, n)[rows] for n in (LABEL, LATE)}
-                total.append(share * self.of_stage(mine, name, columns))
+                seen, late = (label(batch, n)[rows] for n in (LABEL, LATE))
+                total.append(rows.float().mean() * self.of_stage(logits[name][rows], seen, late))
         return torch.stack(total).sum()
 
-    def of_stage(self, logits: Logits, name: str, rows: Mapping[str, Tensor]) -> Tensor:
-        """Mean loss of a stage's rows."""
-        return bce(logits[name], rows[LABEL])
+    def of_stage(self, logits: Tensor, seen: Tensor, late: Tensor) -> Tensor:
+        """Mean loss of (n,) rows of a stage: their logits, labels in the stream, and share of late events."""
+        return bce(logits, seen)
 
     def probabilities(self, logits: Logits) -> dict[str, Tensor]:
-        order, rfr = (self.within_window(logits, name) for name in STAGES)
+        order, rfr = (logits[name].sigmoid() for name in STAGES)
         return {"order": order, "refund": order * rfr, "rfr": rfr, "ecvr": order * (1 - rfr)}
-
-    def within_window(self, logits: Logits, name: str) -> Tensor:
-        """(rows,) probability of a stage's event within its window."""
-        return logits[name].sigmoid()
 
 
 class Settled(Staged):
@@ -190,6 +181,26 @@ class Settled(Staged):
 
     def seen(self, stage: Stage) -> list[Seen]:
         return [(stage.due(stage.window), stage.delay <= stage.window)]
+
+
+def elapsed_weights(p: Tensor, late: Tensor, labels: Tensor) -> Tensor:
+    """ES-DFM (Yang et al., AAAI 2021): the label after a wait, and late positives once more when they come.
+
+    The stream holds ``1 + p late`` samples a unit, ``p`` of them positive; the weights turn it into the true one.
+
+    Args:
+        p: (n,) conversion probabilities, without gradient.
+        late: (n,) share of conversions that come after the wait.
+        labels: (n,) as they stand in the stream.
+    """
+    missed = p * late
+    return torch.where(labels.bool(), 1 + missed, (1 - p) * (1 + missed) / (1 - p + missed))
+
+
+def doubled_weights(p: Tensor, late: Tensor, labels: Tensor) -> Tensor:
+    """DEFER (Gu et al., KDD 2021): as above, but every unit comes twice, so that only half of the late are missing."""
+    missed = p * late / 2
+    return torch.where(labels.bool(), 1 / (1 - late / 2), (1 - p) / (1 - p + missed))
 
 
 class ESDFM(Staged):
@@ -201,10 +212,9 @@ class ESDFM(Staged):
         early = stage.delay <= self.wait_ms
         return [(stage.due(self.wait_ms), early), (stage.arrived & ~early, ~early)]
 
-    def of_stage(self, logits: Logits, name: str, rows: Mapping[str, Tensor]) -> Tensor:
-        weight = self.weights(logits[name].detach().sigmoid(), rows[LATE], rows[LABEL])
-        losses = functional.binary_cross_entropy_with_logits(logits[name], rows[LABEL].float(), reduction="none")
-        return (losses * weight).mean()
+    def of_stage(self, logits: Tensor, seen: Tensor, late: Tensor) -> Tensor:
+        weight = self.weights(logits.detach().sigmoid(), late, seen)
+        return (functional.binary_cross_entropy_with_logits(logits, seen.float(), reduction="none") * weight).mean()
 
 
 class DEFER(ESDFM):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, Protocol, Self, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -22,7 +22,6 @@ from torch import Tensor, nn
 from recommend.config import ConfigError, ModelConfig
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch
-from recommend.layers.embedding import Make, make
 from recommend.layers.inputs import InputLayer
 from recommend.models.base import Logits, label
 from recommend.models.baselines.din import DIN
@@ -31,22 +30,19 @@ FLOOR = 0.1  # the block takes at most nine tenths of a class's probability
 WEIGHTS = (0.2, 5.0)  # a conversion level further off than that is not believed
 SPREAD = 0.3  # how far two similar promotions' conversion rates are apart, relative: the prior of the correction
 RIPE = "ripe"  # column: share of the conversions of a click of that age that is in by now
-Form = Literal["residual", "transition"]
 Floats = NDArray[np.float64]
 
 
 class TransBlock(nn.Module):
     """Moves probability between the two classes, by two numbers that one linear layer reads off the hidden state.
 
-    ``residual`` (the authors' main program): ``p1' = p1 + (w p0 + b)``, ``w = 2 sigmoid(w~) - 1``.
-    ``transition`` (their small one): ``p1' = p1 + v p0 - u p1``, both squashed: v flips 0 to 1, u flips 1 to 0.
-    The layer starts at zero, where both are the identity. What leaves (0, 1) is cut off; the authors cut at 0 and 1 and
+    As in the authors' main program, ``p1' = p1 + (w p0 + b)``, ``w = 2 sigmoid(w~) - 1``.
+    The layer starts at zero, which is the identity. What leaves (0, 1) is cut off; the authors cut at 0 and 1 and
     add 1e-8, where a single conversion then costs as much logloss as a hundred usual ones.
     """
 
-    def __init__(self, width: int, form: Form = "residual") -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.form = form
         self.linear = nn.Linear(width, 2)
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
@@ -54,28 +50,19 @@ class TransBlock(nn.Module):
     def forward(self, hidden: Tensor, p: Tensor) -> Tensor:
         """(n, width) and (n,) probabilities to (n,), inside (0, 1); what is cut off gives the block no gradient."""
         first, second = self.linear(hidden).unbind(1)
-        moved = 2 * first.sigmoid() - 1
-        if self.form == "residual":
-            moved = p + moved * (1 - p) + second
-        else:
-            moved = p + moved * (1 - p) - (2 * second.sigmoid() - 1) * p
+        moved = p + (2 * first.sigmoid() - 1) * (1 - p) + second
         return torch.minimum(torch.maximum(moved, FLOOR * p), 1 - FLOOR * (1 - p))
 
 
 class HDR(DIN):
     """The production model (DIN on clicks, one label: the conversion) with a TransBlock on its probability."""
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         if len(features.labels) != 1 or not config.mlp:
             raise ConfigError("hdr needs one label, the conversion, and a hidden layer.")
         self.block = TransBlock(config.mlp[-1])
         self.converted = (features.labels[0], features.labels[0])
-
-    @property
-    def last(self) -> nn.Module:
-        """The last layer under the block."""
-        return self.top.layers[-1]
 
     def forward(self, batch: Batch) -> Logits:
         layers = self.top.layers
@@ -103,10 +90,8 @@ def edges_of(scores: Floats, bins: int) -> Floats:
     return np.unique(np.quantile(scores, np.linspace(0, 1, bins + 1)[1:-1], method="higher"))
 
 
-def answers(scores: Floats, edges: Floats | None) -> Floats:
-    """(n, bins) one-hot bins of the scores; without edges the published soft answer, (n, 2) = [1 - p, p]."""
-    if edges is None:
-        return np.column_stack([1 - scores, scores])
+def answers(scores: Floats, edges: Floats) -> Floats:
+    """(n, bins) one-hot bins of the scores; the published answer is soft, [1 - p, p]."""
     return np.eye(len(edges) + 1)[np.searchsorted(edges, scores, side="right")]
 
 
@@ -158,14 +143,14 @@ def correct(scores: Floats, labels: Floats, today: Floats, bins: int = 10, stren
     Args:
         scores, labels: (n,) of the historical clicks, in the same hours of the day as today's.
         today: (m,) scores of today's clicks, by the same frozen model.
-        bins: score bins of the confusion; 0 for the published 2 x 2.
+        bins: score bins of the confusion.
         strength: of ``prevalence``; None: ``balanced``.
     """
     y = labels.astype(bool)
     rate = float(y.mean()) if len(y) else 0.0
     if not len(today) or y.all() or not y.any():
         return Correction(rate, rate)
-    edges = edges_of(scores, bins) if bins else None
+    edges = edges_of(scores, bins)
     said = answers(scores, edges)
     confusion = np.column_stack([said[~y].mean(0), said[y].mean(0)])
     answer = answers(today, edges).mean(0)
@@ -200,7 +185,6 @@ class Rates:
 
     net: float = 1e-5
     block: float = 1e-3
-    last: float | None = None  # of the net's last layer; None: that of the net
     tables: float = 0.0
 
 
@@ -217,9 +201,6 @@ class Adaptable(Protocol):
     @property
     def block(self) -> TransBlock: ...
 
-    @property
-    def last(self) -> nn.Module: ...
-
     def __call__(self, batch: Batch) -> Logits: ...
 
     def train(self, mode: bool = True) -> Self: ...
@@ -233,15 +214,10 @@ class Adaptable(Protocol):
 
 def optimizers(model: Adaptable, rates: Rates) -> list[torch.optim.Adam]:
     """One Adam (0.9, 0.999, 1e-8) for each part with a rate above 0; the other parts stay frozen."""
-    last = list(model.last.parameters())
-    parts = {
-        "tables": (list(model.inputs.tables.parameters()), rates.tables),
-        "block": (list(model.block.parameters()), rates.block),
-        "last": (last, rates.net if rates.last is None else rates.last),
-    }
-    taken = {id(p) for group, _ in parts.values() for p in group}
-    parts["net"] = ([p for p in model.parameters() if id(p) not in taken], rates.net)
-    return [torch.optim.Adam(group, lr=rate) for group, rate in parts.values() if rate > 0]
+    parts = [(list(model.inputs.tables.parameters()), rates.tables), (list(model.block.parameters()), rates.block)]
+    taken = {id(p) for group, _ in parts for p in group}
+    parts.append(([p for p in model.parameters() if id(p) not in taken], rates.net))
+    return [torch.optim.Adam(group, lr=rate) for group, rate in parts if rate > 0]
 
 
 M = TypeVar("M", bound=Adaptable)

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from recommend.config import ConfigError, ModelConfig
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch
-from recommend.layers.embedding import Make, make
 from recommend.layers.mlp import MLP
 from recommend.models.base import Logits
 from recommend.models.baselines.esmm import ESMM
@@ -44,8 +43,8 @@ class Blocked(MLP):
 class ESMMCopy(ESMM):
     """ESMM with a block on the conversion after a click."""
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         self.conversion = Blocked(self.conversion)
         self.converted = (features.labels[1], features.labels[1])
 
@@ -55,27 +54,16 @@ class ESMMCopy(ESMM):
         assert isinstance(self.conversion, Blocked)
         return self.conversion.block
 
-    @property
-    def last(self) -> nn.Module:
-        """The last layer under the block."""
-        return self.conversion.layers[-1]
-
 
 class ECADCopy(ECAD):
     """ECAD with a block on the order, whatever windows it is summed over; refunds after an order stay as they are."""
 
     MOVED = "moved"  # logit of the order behind the block
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         self.block = TransBlock(self.top.width)
         self.converted = (self.MOVED, features.labels[0])
-
-    @property
-    def last(self) -> nn.Module:
-        """The last layers under the block."""
-        towers = [tower for tower in self.towers.values() if isinstance(tower, MLP)]
-        return nn.ModuleList(tower.layers[-1] for tower in towers)
 
     def forward(self, batch: Batch) -> Logits:
         bottom = self.top(self.body(self.inputs(batch)))

@@ -27,9 +27,8 @@ from torch.nn import functional
 from recommend.config import ModelConfig
 from recommend.data.knowledge import KnowledgeStore, Snapshot
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import Batch, Column, Ragged, array_of, tensor_of
+from recommend.features.ragged import Batch, Column, Ragged, array_of, ragged_of, tensor_of
 from recommend.layers.attention import mean_pool
-from recommend.layers.embedding import Make, make
 from recommend.layers.mlp import MLP
 from recommend.models.base import Logits, Ranker
 from recommend.models.baselines.din import DIN
@@ -54,8 +53,8 @@ class Extractor(Ranker):
 
     usual = ("click", "cart", "order")
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         self.until_ms = 0
         context = features.role("context")
         self.of_user = [f for f in context if f.column == features.group]
@@ -79,9 +78,7 @@ class Extractor(Ranker):
 
     def pair_vector(self, batch: Batch) -> Tensor:
         """(rows, tower) z_uc of the user's columns and the category: what the user did within it, and how often."""
-        category, past = batch[CATEGORY], batch[f"history_{CATEGORY}"]
-        assert isinstance(category, Tensor)
-        assert isinstance(past, Ragged)
+        category, past = tensor_of(batch[CATEGORY]), ragged_of(batch[f"history_{CATEGORY}"])
         inside = self._behaviour(batch).keep(past.values == category[past.rows])
         often = inside.lengths[:, None].float().log1p()
         of_key = self._embed(self.of_user, batch) + self._embed([self._feature(CATEGORY)], batch)
@@ -114,11 +111,9 @@ class Extractor(Ranker):
         return values.float().reshape(len(values), feature.size)
 
     def _behaviour(self, batch: Batch) -> Ragged:
-        columns = {f: batch[f.column] for f in self.past}
-        parts = [self._values(f, c.values) for f, c in columns.items() if isinstance(c, Ragged)]
-        first = columns[self.past[0]]
-        assert isinstance(first, Ragged)
-        return first.with_values(torch.cat(parts, 1))
+        columns = [ragged_of(batch[f.column]) for f in self.past]
+        parts = [self._values(f, c.values) for f, c in zip(self.past, columns, strict=True)]
+        return columns[0].with_values(torch.cat(parts, 1))
 
     @classmethod
     def reads(cls, usual: FeatureMap, run: RunConfig) -> FeatureMap:
@@ -141,16 +136,11 @@ class KEEP(DIN):
 
     published = True
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         self.knowledge = [f.column for f in features.role("raw", "vector") if f.column.startswith("knowledge_")]
         width = sum(f.size for f in features.role("raw", "vector") if f.column in self.knowledge)
-        self.plug = MLP(width, (PLUG_WIDTH,), config.mlp[0], config.activation) if width else None
-        if self.plug is not None:
-            last = self.plug.layers[-1]
-            assert isinstance(last, nn.Linear)
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+        self.plug = MLP(width, (PLUG_WIDTH,), config.mlp[0], config.activation).begin() if width else None
 
     def forward(self, batch: Batch) -> Logits:
         hidden = self.top.layers[0](self.body(self.inputs(batch)))  # a_1, before its activation

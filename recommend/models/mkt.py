@@ -19,17 +19,16 @@ from torch.nn import functional
 
 from recommend.config import ModelConfig
 from recommend.data.memory import MemoryStream
-from recommend.data.parquet import DataError, ParquetStream
-from recommend.data.schema import table_files
+from recommend.data.parquet import DataError, read_table
 from recommend.features.entities import ENTITY, POST, Facts, entity_map
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, Column, concat_batches, rows_of, select_batch
-from recommend.layers.embedding import Make, Tables, make
+from recommend.features.ragged import Batch, Column, rows_of, select_batch
+from recommend.layers.embedding import Tables
 from recommend.layers.mlp import MLP
 from recommend.models.base import Logits, label
 from recommend.models.baselines.din import DIN
 from recommend.models.baselines.multi_entity import SHARED, EntityExperts, MultiEntity, entities, part_of, tables_of
-from recommend.training.given import READ_ROWS, Given
+from recommend.training.given import Given
 from recommend.training.run_config import RunConfig
 from recommend.training.trainer import train
 
@@ -44,14 +43,12 @@ class Aligned(nn.Module):
     Args:
         fields: number of the entity's own fields, each of ``width``.
         out: width of the result.
-        printed: the cross layer as eq. 4 prints it, which multiplies ``x_l`` by a product of ``x_0``; by default the
-            form of DCN, which is cited there and has the two the other way round.
     """
 
-    def __init__(self, fields: int, width: int, out: int, layers: int = 2, printed: bool = False) -> None:
+    def __init__(self, fields: int, width: int, out: int, layers: int = 2) -> None:
         super().__init__()
         size = fields * width
-        self.fields, self.printed = fields, printed
+        self.fields = fields
         self.cross = nn.ModuleList(nn.Linear(size, 1, bias=False) for _ in range(layers))
         self.shift = nn.ParameterList(nn.Parameter(torch.zeros(size)) for _ in range(layers))
         self.implicit = nn.Linear(size, size)
@@ -61,8 +58,9 @@ class Aligned(nn.Module):
     def importance(self, first: Tensor) -> Tensor:
         """(n, fields) weights between 0 and 2 from explicit and implicit products of the (n, fields * width) fields."""
         x = first
-        for weigh, shift in zip(self.cross, self.shift, strict=True):  # eq. 4
-            x = x * weigh(first) + shift + first if self.printed else first * weigh(x) + shift + x
+        # Eq. 4 in the form of DCN, which is cited there; as printed, ``x_l`` and ``x_0`` change places.
+        for weigh, shift in zip(self.cross, self.shift, strict=True):
+            x = first * weigh(x) + shift + x
         implicit = functional.relu(self.implicit(first))  # eq. 5
         return 2 * self.score(torch.cat([x, implicit], 1)).sigmoid()  # eq. 6
 
@@ -112,7 +110,6 @@ class MEM(MultiEntity):
         polarity: ``signed`` (the paper's cosine), ``absolute`` (its size; the same where the activation is ReLU) or
             ``none``.
         aligned: HFA, or the plain projection.
-        printed: see ``Aligned``.
     """
 
     def __init__(
@@ -120,25 +117,18 @@ class MEM(MultiEntity):
         features: FeatureMap,
         sizes: Mapping[str, int],
         config: ModelConfig,
-        build: Make = make,
         polarity: Polarity = "signed",
         aligned: bool = True,
-        printed: bool = False,
     ) -> None:
         common = part_of(features, (SHARED,))
-        super().__init__(common, tables_of(common.features, sizes), config, build, entities(features))
+        super().__init__(common, tables_of(common.features, sizes), config, entities(features))
         c, names = config, self.names
         fields = {n: [f for f in features.role("target") if f.group == n] for n in names}
         self.own = {n: [(f.vocabulary, f.column) for f in members] for n, members in fields.items()}
         self.polarity = polarity
-        self.tables = nn.ModuleDict(
-            {
-                n: Tables(tables_of(tuple(fields[n]), sizes), c.embedding, c.sparse_rows, c.initial_std, build)
-                for n in names
-            }
-        )
+        self.tables = nn.ModuleDict({n: Tables(tables_of(tuple(fields[n]), sizes), c) for n in names})
         kind, width = (Aligned if aligned else Plain), c.mlp[0]
-        self.align = nn.ModuleDict({n: kind(len(fields[n]), c.embedding, width, 2, printed) for n in names})
+        self.align = nn.ModuleDict({n: kind(len(fields[n]), c.embedding, width) for n in names})
         self.extract = EntityExperts(self.body_width + width, names, max(c.experts - 1, 1), 1, c.mlp[:-1], c.activation)
         whole = {n: self.body_width + len(fields[n]) * c.embedding for n in names}
         self.independent = nn.ModuleDict({n: MLP(whole[n], c.mlp[:-1], 0, c.activation) for n in names})
@@ -202,19 +192,6 @@ class MEM(MultiEntity):
         """Width of the attended histories."""
         return sum(self.inputs.history_widths.values())
 
-    def keep_target(self, scores: bool = True) -> Self:
-        """Drop all parts that serve other entities only; what is served stays as it is.
-
-        Args:
-            scores: this model itself is served; without it only ``knowledge`` is kept, which is all that TEM reads.
-        """
-        for parts in (self.tables, self.align, self.independent, self.towers, self.extract.own, self.extract.gates):
-            for name in self.names[:-1]:
-                del parts[name]
-        if not scores:
-            del self.independent[self.target], self.towers[self.target]
-        return self
-
 
 class TEM(DIN):
     """The target entity's model of stage 2: its own DIN, to whose parts the gated knowledge of the frozen MEM is added.
@@ -226,11 +203,9 @@ class TEM(DIN):
         mem: trained; frozen here.
     """
 
-    def __init__(
-        self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, mem: MEM, build: Make = make
-    ) -> None:
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, mem: MEM) -> None:
         own = part_of(features, (SHARED, mem.target))
-        super().__init__(own, tables_of(own.features, sizes), config, build)
+        super().__init__(own, tables_of(own.features, sizes), config)
         mem.zero_grad()  # what stage 1 left would be kept in memory for nothing
         self.mem = mem.requires_grad_(False)
         i, known = self.inputs, mem.inputs
@@ -274,9 +249,9 @@ class MKT(TEM):
 
     only = ENTITY
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
         own: ModelConfig = self.configured(config)
-        super().__init__(features, sizes, own, MEM(features, sizes, own, build), build)
+        super().__init__(features, sizes, own, MEM(features, sizes, own))
         self.features = features  # of both entities: what is read of a log
 
     @classmethod
@@ -287,9 +262,7 @@ class MKT(TEM):
     @classmethod
     def join(cls, log: Path, run: RunConfig) -> Callable[[Batch], dict[str, Column]]:
         """Adds what the log's tables say of posts, of people and of what was clicked."""
-        names = ["post_id", "category"]
-        rows = concat_batches(list(ParquetStream(table_files(log, "impression"), names, READ_ROWS)))
-        return Facts(log, rows).join
+        return Facts(log, read_table(log, "impression", ["post_id", "category"])).join
 
     def first_stage(self, given: Given, out: Path) -> None:
         """Train what is transferred on the rows of both entities; goes on with an interrupted first stage.
@@ -321,6 +294,4 @@ class MKT(TEM):
 
 
 def _posts(rows: Batch) -> Tensor:
-    entity = rows[ENTITY]
-    assert isinstance(entity, torch.Tensor)
-    return entity == POST
+    return label(rows, ENTITY) == POST

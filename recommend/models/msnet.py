@@ -18,9 +18,8 @@ from torch.nn import functional
 
 from recommend.config import ModelConfig
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, Ragged
-from recommend.layers.attention import TargetAttention, mean_pool
-from recommend.layers.embedding import Make, make
+from recommend.features.ragged import Batch, Ragged, ragged_of
+from recommend.layers.attention import attentions, mean_pool
 from recommend.layers.id_embedding import Identity
 from recommend.layers.inputs import Inputs
 from recommend.layers.mlp import MLP
@@ -48,10 +47,7 @@ class Warm(nn.Module):
         self.scale = MLP(width + side, (hidden,), width, act)
         self.shift = MLP(width + side, (hidden,), width, act)
         for network in (self.scale, self.shift):
-            last = network.layers[-1]
-            assert isinstance(last, nn.Linear)
-            nn.init.uniform_(last.weight, -0.01, 0.01)
-            nn.init.zeros_(last.bias)
+            network.begin(0.01)
 
     def forward(self, own: Tensor, side: Tensor) -> Tensor:
         """(n, width) embeddings of ``own`` (n, width) and ``side`` (n, side)."""
@@ -67,13 +63,11 @@ class State:
     Attributes:
         x: the inputs, with the warmed embedding where the candidate is limited.
         limited, deep: the two parts of the history, ragged (total, history width), limited IDs warmed.
-        of_limited: (rows,) 1 where the candidate is limited.
     """
 
     x: Inputs
     limited: Ragged
     deep: Ragged
-    of_limited: Tensor
 
 
 class MSNet(Ranker):
@@ -94,8 +88,8 @@ class MSNet(Ranker):
 
     stock = True
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         i = self.inputs
         self.identity = identity = Identity.find(features, i, "msnet")
         of_flag = {f.match: f.column for f in i.groups[identity.group]}.get(FLAG)
@@ -103,17 +97,10 @@ class MSNet(Ranker):
         own = self.config
         self.warm = Warm(identity.width, identity.side_width, own.meta_width, own.activation) if own.warm else None
         width = i.history_widths[identity.group]
-        self.encoders = nn.ModuleDict(
-            {
-                kind: TargetAttention(width, config.attention, config.activation, config.softmax)
-                for kind in ("limited", "deep")
-            }
-        )
+        self.encoders = attentions({"limited": width, "deep": width}, config)
         self.nothing = nn.ParameterDict({kind: nn.Parameter(torch.zeros(width)) for kind in self.encoders})
         others = {g: w for g, w in i.history_widths.items() if g != identity.group}
-        self.others = nn.ModuleDict(
-            {g: TargetAttention(w, config.attention, config.activation, config.softmax) for g, w in others.items()}
-        )
+        self.others = attentions(others, config)
         self.top = self.mlp(
             i.context_width + i.target_width + 2 * (width + 1) + sum(others.values()), len(features.labels)
         )
@@ -125,10 +112,7 @@ class MSNet(Ranker):
         if self.flag is None:
             candidate, past = self.identity.known(batch)
             return torch.ones_like(candidate), torch.ones_like(past)
-        of_candidate, of_past = batch[FLAG], batch[self.flag]
-        assert isinstance(of_candidate, Tensor)
-        assert isinstance(of_past, Ragged)
-        return of_candidate == LIMITED_ROW, of_past.values == LIMITED_ROW
+        return label(batch, FLAG) == LIMITED_ROW, ragged_of(batch[self.flag]).values == LIMITED_ROW
 
     def state(self, batch: Batch) -> State:
         """Split the history (eq. 1), cut each part on its own, warm what is limited."""
@@ -141,7 +125,7 @@ class MSNet(Ranker):
             limited = limited.with_values(place.put(limited.values, self.warm(*place.parts(limited.values))))
             own, side = place.parts(x.matched[place.group])
             x = place.candidate(x, torch.where(candidate[:, None], self.warm(own, side), own))
-        return State(x, limited, deep, candidate)
+        return State(x, limited, deep)
 
     def interest(self, kind: str, query: Tensor, history: Ragged) -> Tensor:
         """(rows, width + 1): attention over one part of the history (eq. 2, 6) and whether there is one."""
@@ -170,9 +154,7 @@ class MSNet(Ranker):
     def with_aux(self, batch: Batch) -> Tensor:
         """(rows,) 1 where candidate and some of the history are limited: no deep ID learns from the auxiliary loss."""
         candidate, past = self.is_limited(batch)
-        history = batch[self.identity.past]
-        assert isinstance(history, Ragged)
-        return (candidate & (history.keep(past).lengths > 0)).float()
+        return (candidate & (ragged_of(batch[self.identity.past]).keep(past).lengths > 0)).float()
 
     def loss(self, logits: Logits, batch: Batch) -> Tensor:
         """Cross-entropies, and ``aux_weight`` times the auxiliary one (eq. 9) where the logits hold it.

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -27,8 +26,7 @@ from recommend.data.batching import CutStream, interleave
 from recommend.data.parquet import DataError
 from recommend.data.schema import CHANNELS
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, rows_of, select_batch
-from recommend.layers.embedding import Make, make
+from recommend.features.ragged import Batch, rows_of, select_batch, tensor_of
 from recommend.layers.experts import MMoE as Mixture
 from recommend.layers.mlp import MLP
 from recommend.losses.pointwise import bce
@@ -50,10 +48,7 @@ class Parts:
         rationale: nu of eq. 5: both systems' clicks are also told from z_inv alone, in training. Without it nothing
             keeps the shared signal in z_inv, whose alignment is then best served by saying nothing.
         align, decorrelate: lambda 1 and 2 of eq. 5.
-        alignment: of z_inv: ``given`` the click (eq. 3), ``marginal`` (whether clicked or not), or ``adversarial``: a
-            discriminator of the system behind a reversed gradient (Ganin et al., 2016).
         specific: with branches of the systems; otherwise one head reads z_inv alone.
-        gated: the branch passes eq. 1's gate.
         warm_steps: lambdas rise linearly from 0 over so many steps.
         own: columns of numbers that only a system's own branch reads (what only ads have, such as a bid).
     """
@@ -62,9 +57,7 @@ class Parts:
     rationale: float = 1.0
     align: float = 0.1
     decorrelate: float = 5.0
-    alignment: Literal["given", "marginal", "adversarial"] = "given"
     specific: bool = True
-    gated: bool = True
     warm_steps: int = 50
     own: tuple[str, ...] = ()
 
@@ -72,18 +65,18 @@ class Parts:
 class Branch(nn.Module):
     """What is a system's own: ``z_s = G_s(h)``, ``g_s = sigmoid(W_s [z_inv; z_s])`` (eq. 1), the head F_s (eq. 2)."""
 
-    def __init__(self, inputs: int, width: int, act: str, specific: bool, gated: bool) -> None:
+    def __init__(self, inputs: int, width: int, act: str, specific: bool) -> None:
         super().__init__()
         self.encode = MLP(inputs, (width,), 0, act) if specific else None
-        self.gate = nn.Linear(2 * width, width) if specific and gated else None
+        self.gate = nn.Linear(2 * width, width) if specific else None
         self.head = MLP(2 * width if specific else width, (width,), 1, act)
 
     def forward(self, h: Tensor, invariant: Tensor) -> tuple[Tensor, Tensor]:
         """(rows,) logits and (rows, width) z_s, which is zero without a branch."""
-        if self.encode is None:
+        if self.encode is None or self.gate is None:
             return self.head(invariant).squeeze(1), torch.zeros_like(invariant)
         own = self.encode(h)
-        gate = 1.0 if self.gate is None else self.gate(torch.cat([invariant, own], 1)).sigmoid()
+        gate = self.gate(torch.cat([invariant, own], 1)).sigmoid()
         return self.head(torch.cat([invariant, gate * own], 1)).squeeze(1), own
 
 
@@ -103,10 +96,9 @@ class Rec4Ad(DIN):
         features: FeatureMap,
         sizes: Mapping[str, int],
         config: ModelConfig,
-        build: Make = make,
         parts: Parts | None = None,
     ) -> None:
-        super().__init__(features, sizes, config, build)
+        super().__init__(features, sizes, config)
         own = tuple(f.column for f in features.role("raw", "number"))
         self.parts = p = parts or Parts(organic=self.config.organic, own=own)
         del self.top
@@ -114,11 +106,8 @@ class Rec4Ad(DIN):
         self.encoder = MLP(self.body_width, config.mlp[:-1] or config.mlp, 0, config.activation)
         self.shared = MLP(self.encoder.width, (width,), 0, config.activation)
         inputs = self.encoder.width + len(p.own)
-        self.branches = nn.ModuleList(
-            Branch(inputs, width, config.activation, p.specific, p.gated) for _ in (ADS, ORGANIC)
-        )
+        self.branches = nn.ModuleList(Branch(inputs, width, config.activation, p.specific) for _ in (ADS, ORGANIC))
         self.told = MLP(width, (), 1, config.activation) if p.rationale else None
-        self.discriminator = MLP(width, (width,), 1, config.activation) if p.alignment == "adversarial" else None
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
     def encoded(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -159,20 +148,11 @@ class Rec4Ad(DIN):
             self.get_buffer("steps").add_(1)
         z, own = logits["invariant"], logits["own"]
         if p.align:
-            loss = loss + self._alignment(z, click.bool(), organic, p.align * warm)
+            loss = loss + p.align * warm * alignment(z, click.bool(), organic)
         if p.decorrelate and p.specific:
             told = [correlation(z[rows], own[rows]).square().mean() for _, rows in both if bool(rows.any())]
             loss = loss + p.decorrelate * warm * torch.stack(told).sum()
         return loss
-
-    def _alignment(self, z: Tensor, click: Tensor, organic: Tensor, weight: float) -> Tensor:
-        if self.discriminator is not None:
-            guess = self.discriminator(Reversed.apply(z, weight)).squeeze(1)
-            share = organic.float().mean()
-            balance = torch.where(organic, 0.5 / share.clamp(min=1e-6), 0.5 / (1 - share).clamp(min=1e-6))
-            return bce(guess, organic, balance)
-        classes = (click, ~click) if self.parts.alignment == "given" else (torch.ones_like(click),)
-        return weight * torch.stack([mmd(z[c & ~organic], z[c & organic]) for c in classes]).sum()
 
     def predicted(self, batch: Batch) -> dict[str, Tensor]:
         """(rows,) click probabilities as ads, whoever showed the rows: E, G_inv and the ads' branch, nothing else."""
@@ -195,13 +175,11 @@ class Rec4Ad(DIN):
             DataError: the log holds no ads.
         """
         rows = given.shown("is_ad", "channel")
-        is_ad, channel = rows.pop("is_ad"), rows.pop("channel")
-        assert isinstance(is_ad, Tensor)
-        assert isinstance(channel, Tensor)
-        rows["system"] = torch.where(is_ad.bool(), ADS, ORGANIC)
+        is_ad, channel = tensor_of(rows.pop("is_ad")).bool(), tensor_of(rows.pop("channel"))
+        rows["system"] = torch.where(is_ad, ADS, ORGANIC)
         # Retrieved are organic rows of the feed, where the ads are; search and posts are places with other wishes.
-        feed = ~is_ad.bool() & (channel == CHANNELS.index("feed"))
-        ads, organic = (select_batch(rows, which.nonzero().squeeze(1)) for which in (is_ad.bool(), feed))
+        feed = ~is_ad & (channel == CHANNELS.index("feed"))
+        ads, organic = (select_batch(rows, which.nonzero().squeeze(1)) for which in (is_ad, feed))
         if not rows_of(ads):
             raise DataError(
                 f"nobody saw an ad on the days {given.days} in {given.log}; rec4ad needs ads to learn from."
@@ -216,8 +194,8 @@ class Rec4Ad(DIN):
 class Domains(DIN):
     """MMoE over systems instead of tasks (a baseline): shared experts, a gate and a tower for each system."""
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         del self.top
         widths = config.mlp[:-1] or config.mlp
         self.experts = Mixture(self.body_width, 2, config.experts, widths, config.activation)
@@ -232,25 +210,9 @@ class Domains(DIN):
         return {self.features.labels[0]: torch.where(organic, logits[ORGANIC], logits[ADS])}
 
 
-class Propensity(DIN):
-    """DIN with inverse propensity weights (column ``weight``) and, where a batch has imputed labels, doubly robust.
-
-    A row with ``listed`` is a candidate whose label is the imputed one. Cross-entropy is linear in the label, so that
-    the doubly robust loss is the imputed loss of all candidates plus ``-w (y - imputed) logit`` of the shown ones.
-    """
-
-    def loss(self, logits: Logits, batch: Batch) -> Tensor:
-        name = self.features.labels[0]
-        logit, click = logits[name], label(batch, name).float()
-        if "weight" not in batch:
-            return bce(logit, click)
-        weight = label(batch, "weight")
-        if "listed" not in batch:
-            return bce(logit, click, weight)
-        listed, imputed = label(batch, "listed").bool(), label(batch, "imputed")
-        of_all = bce(logit[listed], imputed[listed]) if bool(listed.any()) else logit.sum() * 0
-        shown = ~listed
-        return of_all - (weight[shown] * (click - imputed)[shown] * logit[shown]).mean()
+def alignment(z: Tensor, click: Tensor, organic: Tensor) -> Tensor:
+    """``mmd`` of both systems' (n, w) rows of the same click, summed over clicked or not."""
+    return torch.stack([mmd(z[c & ~organic], z[c & organic]) for c in (click, ~click)]).sum()
 
 
 def mmd(first: Tensor, second: Tensor) -> Tensor:
@@ -275,16 +237,3 @@ def correlation(first: Tensor, second: Tensor) -> Tensor:
     """Eq. 4: (w, v) correlations between the columns of (n, w) and (n, v) over the rows."""
     parts = [(x - x.mean(0)) / (x.std(0, correction=0) + 1e-4) for x in (first, second)]
     return parts[0].T @ parts[1] / max(len(first), 1)
-
-
-class Reversed(torch.autograd.Function):
-    """Passes values as they are and gradients turned round, times a weight."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: float) -> Tensor:
-        ctx.weight = weight
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return -ctx.weight * gradient, None

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 from recommend.config import ConfigError, ModelConfig, nearest
 from recommend.features.feature_map import FeatureMap
-from recommend.layers.embedding import Make, make
 from recommend.models.base import Ranker
 
 MODELS = {
@@ -55,23 +54,14 @@ def model_class(name: str) -> type[Ranker]:
     return found
 
 
-def build_model(
-    features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, seed: int = 0, build: Make | None = None
-) -> Ranker:
-    """A freshly initialised model; equal arguments give equal weights, whatever was drawn before.
-
-    Args:
-        build: makes the tables; by default what ``config.tables`` names.
-    """
+def build_model(features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, seed: int = 0) -> Ranker:
+    """A freshly initialised model; equal arguments give equal weights, whatever was drawn before."""
     import torch
-
-    if build is None and config.tables == "torchrec":
-        from recommend.layers.torchrec_tables import make as build
 
     cls = model_class(config.name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return cls(features, sizes, cls.configured(config), build or make)
+        return cls(features, sizes, cls.configured(config))
 
 
 def model_config(name: str, settings: Sequence[str] = ()) -> ModelConfig:

@@ -14,11 +14,11 @@ import torch
 
 from recommend.config import ConfigError
 from recommend.data.codes import code_file
-from recommend.data.parquet import DataError, ParquetStream
-from recommend.data.schema import columns_of, table_files
+from recommend.data.parquet import DataError
+from recommend.data.schema import columns_of
 from recommend.features.feature_map import Feature
 from recommend.features.ragged import Batch, Column, Ragged, array_of
-from recommend.training.runs import EVALUATED_ROWS, asked, load_run, log_of, read_run
+from recommend.training.runs import asked, load_run, log_of, read_run
 from recommend.training.trainer import computing
 from recommend.world.oracle import no_oracle
 
@@ -65,14 +65,10 @@ class Scorer:
         Raises:
             DataError: there are no such rows.
         """
-        files, of = table_files(self.log, "impression", first, last), self.model.only
-        if not files:
-            raise DataError(f"{self.log} has no rows of the days {first}..{last}.")
         there = columns_of(self.log)
         kept = [n for n in KEPT if n in there]
         inputs = [n for n in self.features.columns if n not in (*self.features.labels, *self.features.extra)]
-        columns = list(dict.fromkeys([*inputs, *kept, *([of] if of else [])]))
-        for batch in asked(ParquetStream(files, columns, EVALUATED_ROWS), of):
+        for batch in asked(self.model, self.log, (first, last), [*inputs, *kept]):
             told = {f"p_{name}": pa.array(p) for name, p in self(batch).items()}
             yield pa.table({**{n: self._as_written(n, array_of(batch[n])) for n in kept}, **told})
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from recommend.config import ConfigError, TrainConfig, nearest
-from recommend.data.parquet import DataError, ParquetStream
+from recommend.data.parquet import DataError
 from recommend.data.schema import columns_of, table_files
 from recommend.metrics.calibration import logloss
 from recommend.metrics.jackknife import FEW, LEVEL, Estimate, jackknife
@@ -21,7 +21,6 @@ from recommend.metrics.ranks import auc, gauc
 from recommend.models.registry import MODELS, model_class, model_config
 from recommend.training.run_config import RunConfig
 from recommend.training.runs import (
-    EVALUATED_ROWS,
     RUN,
     asked,
     features_of,
@@ -153,11 +152,9 @@ def _groups(log: Path, run: RunConfig, by: str) -> None:
 def _asked(log: Path, folder: Path) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
     """Predictions of a run's first label on the test days; the label, users as ranks, days."""
     model, encode, split = load_run(folder, log)
-    f, of = model.features, model_class(read_run(folder).model.name).only
-    files = table_files(log, "impression", *split.test)
-    columns = list(dict.fromkeys([*f.columns, "day", *([of] if of else [])]))
-    rows = asked(ParquetStream(files, columns, EVALUATED_ROWS), of)
-    found = predictions(model, rows, encode, [f.labels[0], f.group, "day"])
+    f = model.features
+    keep = [f.labels[0], f.group, "day"]
+    found = predictions(model, asked(model, log, split.test, [*f.columns, "day"]), encode, keep)
     if not found:
         raise DataError(f"{log} has no rows of the days {split.test[0]}..{split.test[1]}.")
     user = np.unique(found[f.group], return_inverse=True)[1]

@@ -13,9 +13,8 @@ from recommend.data.schema import table_files
 from recommend.features.ragged import tensor_of
 from recommend.metrics.lists import normalised_regret
 from recommend.metrics.report import measures
-from recommend.models.registry import model_class
-from recommend.training.runs import EVALUATED_ROWS, asked, load_run, read_run
-from recommend.training.scoring import predictions
+from recommend.training.runs import asked, load_run
+from recommend.training.scoring import measured, predictions
 from recommend.training.trainer import computing
 from recommend.world.oracle import FOLDER, no_oracle, open_oracle
 
@@ -29,22 +28,14 @@ def evaluate_run(folder: Path, log: Path, device: str = "cpu", precision: str = 
     model, encode, split = load_run(folder, log)
     computing(device)
     model.to(device)
-    files = table_files(log, "impression", *split.test)
-    if not files:
-        raise DataError(f"{log} has no rows of the days {split.test[0]}..{split.test[1]}, on which this run is tested.")
     keep = list(dict.fromkeys([*model.features.labels, model.features.group, "impression_id", "request_id"]))
-    of = model_class(read_run(folder).model.name).only
-    columns = list(dict.fromkeys([*model.features.columns, *keep, *([of] if of else [])]))
     with no_oracle(), torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bf16"):
-        table = predictions(model, asked(ParquetStream(files, columns, EVALUATED_ROWS), of), encode, keep)
+        table = predictions(model, asked(model, log, split.test, [*model.features.columns, *keep]), encode, keep)
     if not table:
-        raise DataError(f"{log} has no rows with '{of}' of the days {split.test[0]}..{split.test[1]}.")
-    group = table[model.features.group]
-    found: dict[str, dict[str, float]] = {}
-    for name, (label, given) in model.measured().items():
-        rows = np.ones(len(group), dtype=bool) if given is None else table[given].astype(bool)
-        found[name] = measures(table[label][rows], table[f"p_{name}"][rows], group[rows])
+        raise DataError(f"{log} has no rows with '{model.only}' of the days {split.test[0]}..{split.test[1]}.")
+    group, found = table[model.features.group], measured(model, table)
     if (log.parent / FOLDER / "impression").is_dir() and "p_click" in table:
+        files = table_files(log, "impression", *split.test)
         days = [f.parent.name for f in files]
         truth = np.concatenate([open_oracle(log.parent, f"impression/{d}")["p_click_without_page"] for d in days])
         first = next(iter(ParquetStream(files[:1], ["impression_id"], 1)))["impression_id"]

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from recommend.data.parquet import DataError, ParquetStream, Position
-from recommend.data.schema import table_files
+from recommend.data.parquet import DataError, Position, read_table
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, Column, concat_batches
+from recommend.features.ragged import Batch, Column, rows_of
 from recommend.training.run_config import RunConfig
 
-READ_ROWS = 65_536
 Encode = Callable[[Batch], Mapping[str, Column]]
 
 
@@ -49,11 +47,9 @@ class Given:
             DataError: there are none.
         """
         names = list(dict.fromkeys([*self.features.columns, *more]))
-        files = table_files(self.log, "impression", *self.run.train_days)
-        parts = list(ParquetStream(files, names, READ_ROWS))
-        if not parts:
+        rows = read_table(self.log, "impression", names, *self.run.train_days)
+        if not rows_of(rows):
             raise DataError(f"{self.log} holds no impressions of the days {self.days}, on which this run is trained.")
-        rows = concat_batches(parts)
         encoded = self.encode(rows)  # which knows what was known of labels
         input_ = {f.column: encoded[f.column] for f in self.features.features}
         return {**input_, **{n: encoded[n] for n in self.features.labels}, **{n: rows[n] for n in more}}

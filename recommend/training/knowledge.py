@@ -13,9 +13,9 @@ from torch import Tensor
 from recommend.config import ConfigError
 from recommend.data.knowledge import KnowledgeStore, Table, Version
 from recommend.data.memory import MemoryStream
-from recommend.data.parquet import DataError, ParquetStream
-from recommend.data.schema import TABLES, table_files
-from recommend.features.ragged import Batch, Column, Ragged, concat_batches, select_batch, tensor_of
+from recommend.data.parquet import DataError, read_table
+from recommend.data.schema import TABLES
+from recommend.features.ragged import Batch, Column, Ragged, select_batch, tensor_of
 from recommend.models.keep import CATEGORY, Extractor
 from recommend.training import checkpoint
 from recommend.training.given import Encode
@@ -75,10 +75,10 @@ def publish(run: Path, log: Path, folder: Path) -> Version:
 def extract(model: Extractor, encode: Encode, log: Path, last_day: int) -> dict[str, Table]:
     """Knowledge of every user seen, thing listed and pair of user and category shown until the end of a day."""
     until = (last_day + 1) * DAY_MS
-    items = _table(log, "item", (*OF_ITEM, "listed_ms"), None)
+    items = read_table(log, "item", (*OF_ITEM, "listed_ms"))
     listed = (tensor_of(items["listed_ms"]) < until).nonzero().squeeze(1)
     items = select_batch(items, listed[tensor_of(items["item_id"])[listed].argsort()])
-    shown = _table(log, "impression", ("user_id", "item_id", CATEGORY), last_day)
+    shown = read_table(log, "impression", ("user_id", "item_id", CATEGORY), 0, last_day)
     ids = {n: tensor_of(shown[n])[tensor_of(shown["item_id"]) >= 0] for n in ("user_id", CATEGORY)}
     pairs = torch.unique(torch.stack([ids["user_id"], ids[CATEGORY].long()], 1), dim=0)
     users = torch.unique(tensor_of(shown["user_id"]))
@@ -110,7 +110,7 @@ def vectors(tower: Callable[[Batch], Tensor], encode: Encode, model: Extractor, 
 
 def _behaviour(log: Path, users: Tensor, items: Batch, last_day: int, longest: int) -> dict[str, Column]:
     """The users' columns as a request right after the day would find them."""
-    clicks = _table(log, "click", ("user_id", "item_id", "time_ms"), last_day)
+    clicks = read_table(log, "click", ("user_id", "item_id", "time_ms"), 0, last_day)
     user, item, time = (tensor_of(clicks[n]).numpy() for n in ("user_id", "item_id", "time_ms"))
     known = tensor_of(items["item_id"]).numpy()
     order = np.lexsort((time, user))
@@ -127,9 +127,3 @@ def _behaviour(log: Path, users: Tensor, items: Batch, last_day: int, longest: i
         "history_item": Ragged(past, count),
         "history_category": Ragged(category, count),
     }
-
-
-def _table(log: Path, table: str, columns: tuple[str, ...], last_day: int | None) -> dict[str, Column]:
-    files = table_files(log, table, 0, last_day)
-    parts = list(ParquetStream(files, columns, batch_rows=65_536)) if files else []
-    return concat_batches(parts) if parts else {name: torch.empty(0, dtype=torch.int64) for name in columns}

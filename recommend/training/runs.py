@@ -210,8 +210,8 @@ def features_of(run: RunConfig) -> FeatureMap:
 
 def _encode(log: Path, encoders: Encoders, made: Encode | None) -> Encode:
     """Raw columns of a log to what a model reads; ``made`` adds those that its form makes."""
-    plain = chain(Contents.read(log, encoders.features), encoders)
-    return plain if made is None else lambda batch: plain(made(batch))
+    contents = Contents.read(log, encoders.features)
+    return lambda batch: encoders(contents(batch if made is None else made(batch)))
 
 
 def known_by(encode: Encode, run: RunConfig) -> Encode:
@@ -235,30 +235,25 @@ def _watch(
     """What looks at the days that are kept for it; None for a run of one pass, or where nobody listens."""
     if run.watch_days is None or say is None:
         return None
-    files, of = table_files(log, "impression", *run.watch_days), model.only
-    columns = list(dict.fromkeys([*model.features.columns, *([of] if of else [])]))
+    days = run.watch_days
 
     def measure() -> float:
-        found = evaluate(model, asked(ParquetStream(files, columns, EVALUATED_ROWS), of), encode)
-        return next(iter(found.values()))["auc"]
+        return next(iter(evaluate(model, asked(model, log, days, model.features.columns), encode).values()))["auc"]
 
-    return Watch(measure, rows, say, out, f"day {run.watch_days[1]}, which is not trained on,")
-
-
-def asked(batches: Iterable[Batch], rows: str) -> Iterator[Batch]:
-    """The rows of batches in which a column is true; all without one."""
-    for batch in batches:
-        column = batch[rows] if rows else None
-        yield batch if column is None else select_batch(batch, tensor_of(column).bool().nonzero().squeeze(1))
+    return Watch(measure, rows, say, out, f"day {days[1]}, which is not trained on,")
 
 
-def chain(contents: Contents, encoders: Encoders) -> Encode:
-    """Raw columns to model input."""
+def asked(model: Ranker, log: Path, days: tuple[int, int], columns: Iterable[str]) -> Iterator[Batch]:
+    """Raw columns of the rows of some days on which a model's predictions are asked (``Ranker.only``).
 
-    def encode(batch: Batch) -> dict[str, Column]:
-        return encoders(contents(batch))
-
-    return encode
+    Raises:
+        DataError: the log has no rows of these days.
+    """
+    files, of = table_files(log, "impression", *days), [model.only] if model.only else []
+    if not files:
+        raise DataError(f"{log} has no rows of the days {days[0]}..{days[1]}.")
+    for batch in ParquetStream(files, list(dict.fromkeys([*columns, *of])), EVALUATED_ROWS):
+        yield select_batch(batch, tensor_of(batch[model.only]).bool().nonzero().squeeze(1)) if of else batch
 
 
 def read_run(folder: Path) -> RunConfig:

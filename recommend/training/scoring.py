@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-import torch
 
-from recommend.features.ragged import Batch
+from recommend.features.ragged import Batch, array_of
 from recommend.metrics.report import measures
 from recommend.models.base import Ranker
 from recommend.training.given import Encode
@@ -22,9 +21,7 @@ def predictions(
         for name, value in model.predict(encode(batch) if encode else batch).items():
             parts.setdefault(f"p_{name}", []).append(value.numpy())
         for name in keep:
-            column = batch[name]
-            assert isinstance(column, torch.Tensor)
-            parts.setdefault(name, []).append(column.numpy())
+            parts.setdefault(name, []).append(array_of(batch[name]))
     return {name: np.concatenate(values) for name, values in parts.items()}
 
 
@@ -34,10 +31,13 @@ def evaluate(
     """Measures of each prediction against its label, on the rows to which it applies: name to measure to value."""
     f = model.features
     table = predictions(model, batches, encode, list(dict.fromkeys([*f.labels, f.group])))
-    if not table:
-        return {}
-    found = {}
+    return measured(model, table) if table else {}
+
+
+def measured(model: Ranker, table: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
+    """The same of ``predictions`` that hold labels and group."""
+    group, found = table[model.features.group], {}
     for name, (label, given) in model.measured().items():
-        rows = np.ones(len(table[label]), dtype=bool) if given is None else table[given].astype(bool)
-        found[name] = measures(table[label][rows], table[f"p_{name}"][rows], table[f.group][rows])
+        rows = np.ones(len(group), dtype=bool) if given is None else table[given].astype(bool)
+        found[name] = measures(table[label][rows], table[f"p_{name}"][rows], group[rows])
     return found

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from recommend.config import ConfigError
+from recommend.config import ConfigError, ModelConfig
 from recommend.features.ragged import Ragged
 from recommend.layers.activations import Dice, activation
 from recommend.layers.attention import TargetAttention, mean_pool
@@ -95,14 +95,18 @@ def test_ple_keeps_a_tasks_own_experts_from_the_other(layers: int) -> None:
 
 
 def test_big_tables_get_sparse_gradients() -> None:
-    tables = Tables({"big": 11, "small": 10}, 4, sparse_rows=10)
+    tables = Tables({"big": 11, "small": 10}, ModelConfig(embedding=4, sparse_rows=10))
     (tables("big", torch.tensor([1, 1, 3])).sum() + tables("small", torch.tensor([2])).sum()).backward()
     assert tables.tables["big"].weight.grad.is_sparse
     assert not tables.tables["small"].weight.grad.is_sparse
 
 
 def test_a_table_gives_the_vectors_and_gradients_of_an_embedding() -> None:
-    tables, ids, weigh = Tables({"a": 6}, 4), torch.tensor([1, 5, 1, 0]), torch.arange(16.0).reshape(4, 4)
+    tables, ids, weigh = (
+        Tables({"a": 6}, ModelConfig(embedding=4)),
+        torch.tensor([1, 5, 1, 0]),
+        torch.arange(16.0).reshape(4, 4),
+    )
     plain = torch.nn.Embedding.from_pretrained(tables.tables["a"].weight.detach().clone(), freeze=False)
     for vectors in (tables("a", ids), plain(ids)):
         (vectors * weigh).sum().backward()

@@ -6,10 +6,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from recommend.losses.alignment import distil
-from recommend.losses.listwise import listmle, listnet
-from recommend.losses.pairwise import ranknet
-from recommend.losses.pointwise import bce, bce_of_product
+from recommend.losses.listwise import listmle, listnet, ranknet
+from recommend.losses.pointwise import bce, bce_of_product, distil
 
 LENGTHS = torch.tensor([3, 1, 4, 0, 2])
 

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from recommend.config import ConfigError, ModelConfig
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch, Ragged
-from recommend.layers.embedding import Make, make
 from recommend.models.base import Logits, Ranker
 
 
@@ -21,8 +20,8 @@ class BST(Ranker):
     history, not its start, lines up across users.
     """
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         i = self.inputs
         if not i.history_widths:
             raise ConfigError("bst needs a history feature.")

@@ -11,7 +11,6 @@ from recommend.config import ModelConfig
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch
 from recommend.layers.attention import mean_pool
-from recommend.layers.embedding import Make, make
 from recommend.models.base import Logits, Ranker
 
 
@@ -33,8 +32,8 @@ class Cross(nn.Module):
 class DCN(Ranker):
     """The stacked form (figure 1a): cross layers first, the MLP on top; histories are mean-pooled as in DNN."""
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         i = self.inputs
         width = i.context_width + i.target_width + sum(i.history_widths.values())
         self.cross = Cross(width, config.layers)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from recommend.config import ModelConfig
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch
-from recommend.layers.attention import TargetAttention
-from recommend.layers.embedding import Make, make
+from recommend.layers.attention import attentions
 from recommend.layers.inputs import Inputs
 from recommend.models.base import Logits, Ranker
 
@@ -19,14 +18,9 @@ from recommend.models.base import Logits, Ranker
 class DIN(Ranker):
     """Target attention over each history (eq. 3-5), then an MLP; the scores are not normalised unless asked for."""
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
-        self.attention = nn.ModuleDict(
-            {
-                group: TargetAttention(width, config.attention, config.activation, config.softmax)
-                for group, width in self.inputs.history_widths.items()
-            }
-        )
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
+        self.attention = attentions(self.inputs.history_widths, config)
         self.top = self.mlp(self.body_width, len(features.labels))
 
     @property
@@ -40,6 +34,9 @@ class DIN(Ranker):
         interests = [attend(x.matched[group], x.histories[group]) for group, attend in self.attention.items()]
         return torch.cat([x.context, x.target, *interests], 1)
 
+    def logits(self, x: Inputs) -> Logits:
+        """(rows,) logits of each task on given inputs."""
+        return dict(zip(self.features.labels, self.top(self.body(x)).unbind(1), strict=True))
+
     def forward(self, batch: Batch) -> Logits:
-        out = self.top(self.body(self.inputs(batch)))
-        return dict(zip(self.features.labels, out.unbind(1), strict=True))
+        return self.logits(self.inputs(batch))

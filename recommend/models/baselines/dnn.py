@@ -10,15 +10,14 @@ from recommend.config import ModelConfig
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch
 from recommend.layers.attention import mean_pool
-from recommend.layers.embedding import Make, make
 from recommend.models.base import Logits, Ranker
 
 
 class DNN(Ranker):
     """Every task has a logit of its own on the shared MLP."""
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         i = self.inputs
         self.top = self.mlp(i.context_width + i.target_width + sum(i.history_widths.values()), len(features.labels))
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
 
 from recommend.config import ModelConfig
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch
-from recommend.layers.embedding import Make, make
 from recommend.layers.id_embedding import Identity
 from recommend.layers.inputs import Inputs
 from recommend.models.base import Logits
@@ -30,8 +28,8 @@ class DropoutNet(DIN):
 
         id_dropout: float = 0.5  # share of rows that are trained without IDs
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         self.identity = Identity.find(features, self.inputs, "dropoutnet")
 
     def without(self, x: Inputs, batch: Batch) -> Inputs:
@@ -49,5 +47,4 @@ class DropoutNet(DIN):
         return x
 
     def forward(self, batch: Batch) -> Logits:
-        out: Tensor = self.top(self.body(self.without(self.inputs(batch), batch)))
-        return dict(zip(self.features.labels, out.unbind(1), strict=True))
+        return self.logits(self.without(self.inputs(batch), batch))

@@ -9,7 +9,6 @@ from torch import Tensor
 from recommend.config import ConfigError, ModelConfig
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch
-from recommend.layers.embedding import Make, make
 from recommend.losses.pointwise import bce, bce_of_product
 from recommend.models.base import Logits, label
 from recommend.models.baselines.din import DIN
@@ -25,8 +24,8 @@ class ESMM(DIN):
     usual = ("click", "order")
     copy = "esmm_copy"
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         if len(features.labels) != 2:
             raise ConfigError("esmm needs two labels: the click and the conversion.")
         self.top = self.mlp(self.body_width)

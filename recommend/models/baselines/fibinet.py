@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from recommend.config import ModelConfig
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch
-from recommend.layers.embedding import Make, make
 from recommend.models.base import Logits
 from recommend.models.baselines.din import DIN
 
@@ -55,8 +54,8 @@ class Bilinear(nn.Module):
 class FiBiNET(DIN):
     """Bilinear products of the fields, plain and reweighed, beside DIN's body, then the MLP."""
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         width = config.embedding
         own = [*features.role("context"), *features.role("target")]
         self.widths = [width if f.kind == "id" else f.size for f in own] + list(self.inputs.history_widths.values())

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from recommend.config import ModelConfig
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch, Ragged, rows_of, slice_batch
-from recommend.layers.embedding import Make, make
-from recommend.layers.id_embedding import Identity
+from recommend.layers.id_embedding import Identity, alone
 from recommend.layers.inputs import Inputs
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
@@ -34,8 +33,8 @@ class MetaEmbedding(DIN):
 
     shown: Tensor
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         self.identity = Identity.find(features, self.inputs, "meta_embedding")
         self.generator = nn.Sequential(nn.Linear(self.identity.side_width, self.identity.width, bias=False), nn.Tanh())
         self.register_buffer("shown", torch.zeros(self.identity.size(sizes), dtype=torch.bool))
@@ -44,10 +43,6 @@ class MetaEmbedding(DIN):
         """(rows, width) embeddings from the side information, which stays as DIN has learned it."""
         _, side = self.identity.parts(x.matched[self.identity.group])
         return SIZE * self.generator(side.detach())
-
-    def logits(self, x: Inputs) -> Logits:
-        """DIN on given inputs."""
-        return dict(zip(self.features.labels, self.top(self.body(x)).unbind(1), strict=True))
 
     def forward(self, batch: Batch) -> Logits:
         rows = self.identity.rows(batch)
@@ -74,12 +69,7 @@ class MetaEmbedding(DIN):
         base = super().loss(logits, batch)
         if not self.training or not torch.is_grad_enabled() or rows_of(batch) < 2:
             return base
-        weights = list(self.generator.parameters())
-        meta = self.meta(batch)
-        gradients = torch.autograd.grad(meta, weights)
-        # A term with exactly these gradients for the generator and the meta loss as its value.
-        term = torch.stack([(w * g).sum() for w, g in zip(weights, gradients, strict=True)]).sum()
-        return base + term - term.detach() + meta.detach()
+        return base + alone(self.meta(batch), list(self.generator.parameters()))
 
     def meta(self, batch: Batch) -> Tensor:
         """``alpha l_a + (1 - alpha) l_b`` (eq. 12) with ``phi' = phi - STEP dl_a/dphi`` (eq. 8)."""

@@ -17,7 +17,6 @@ from recommend.config import ConfigError, ModelConfig
 from recommend.features.entities import ENTITY, SHARED
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.features.ragged import Batch
-from recommend.layers.embedding import Make, make
 from recommend.layers.experts import mix
 from recommend.layers.mlp import MLP
 from recommend.losses.pointwise import bce
@@ -85,10 +84,9 @@ class MultiEntity(DIN):
         features: FeatureMap,
         sizes: Mapping[str, int],
         config: ModelConfig,
-        build: Make = make,
         names: Sequence[str] = (),
     ) -> None:
-        super().__init__(features, sizes, config, build)
+        super().__init__(features, sizes, config)
         del self.top
         self.names = list(names) or entities(features)
         if len(self.names) < 2 or len(features.labels) != 1:
@@ -126,15 +124,8 @@ class EntityMMoE(MultiEntity):
 
     own = 0
 
-    def __init__(
-        self,
-        features: FeatureMap,
-        sizes: Mapping[str, int],
-        config: ModelConfig,
-        build: Make = make,
-        names: Sequence[str] = (),
-    ) -> None:
-        super().__init__(features, sizes, config, build, names)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         widths, act = config.mlp[:-1], config.activation
         shared = max(config.experts - self.own, 1)
         self.experts = EntityExperts(self.body_width, self.names, shared, self.own, widths, act)

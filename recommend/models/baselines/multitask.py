@@ -9,7 +9,6 @@ from torch import nn
 from recommend.config import ModelConfig
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch
-from recommend.layers.embedding import Make, make
 from recommend.layers.experts import PLE as Extraction
 from recommend.layers.experts import MMoE as Mixture
 from recommend.layers.mlp import MLP
@@ -22,8 +21,8 @@ class MMoE(DIN):
 
     usual = ("click", "order")
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         widths = config.mlp[:-1] or config.mlp
         del self.top
         self.experts = self._experts(widths)

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 
 import torch
 from pydantic import PositiveInt
-from torch import Tensor, nn
+from torch import Tensor
 
 from recommend.config import ConfigError, ModelConfig
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch
-from recommend.layers.embedding import Make, make
-from recommend.layers.id_embedding import Identity
+from recommend.layers.id_embedding import Identity, alone
 from recommend.layers.inputs import Inputs
 from recommend.layers.mlp import MLP
 from recommend.losses.pointwise import bce
@@ -40,8 +39,8 @@ class MWUF(DIN):
         meta_width: PositiveInt = 16  # hidden units of the meta networks
         cold_count: PositiveInt = 20  # things shown less often in training are cold
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         self.identity = place = Identity.find(features, self.inputs, "mwuf")
         user = [f for f in features.role("context", "id") if f.column == features.group]
         if not user:
@@ -51,10 +50,7 @@ class MWUF(DIN):
         self.scale = MLP(place.side_width, hidden, place.width, config.activation)
         self.shift = MLP(place.width, hidden, place.width, config.activation)
         for network in (self.scale, self.shift):
-            last = network.layers[-1]
-            assert isinstance(last, nn.Linear)
-            nn.init.uniform_(last.weight, -0.01, 0.01)
-            nn.init.zeros_(last.bias)
+            network.begin(0.01)
         size = place.size(sizes)
         self.register_buffer("shown", torch.zeros(size))
         self.register_buffer("clicked", torch.zeros(size))
@@ -72,10 +68,6 @@ class MWUF(DIN):
         weight = self.inputs.tables.tables[name].weight
         assert isinstance(weight, Tensor)
         return weight.detach()
-
-    def logits(self, x: Inputs) -> Logits:
-        """DIN on given inputs."""
-        return dict(zip(self.features.labels, self.top(self.body(x)).unbind(1), strict=True))
 
     def forward(self, batch: Batch) -> Logits:
         rows = self.identity.rows(batch)
@@ -104,17 +96,14 @@ class MWUF(DIN):
         rows, x, name = self.identity.rows(batch), self.inputs(batch), self.features.labels[0]
         weights = [*self.scale.parameters(), *self.shift.parameters()]
         warm = bce(self.logits(self.identity.candidate(x, self.warmed(x, rows)))[name], label(batch, name))
-        gradients = torch.autograd.grad(warm, weights)
-        # A term with exactly these gradients for the meta networks and the warm loss as its value.
-        term = torch.stack([(w * g).sum() for w, g in zip(weights, gradients, strict=True)]).sum()
+        warm = alone(warm, weights)
         self._count(batch, rows)
-        return base + term - term.detach() + warm.detach()
+        return base + warm
 
     @torch.no_grad()
     def _count(self, batch: Batch, rows: Tensor) -> None:
         self.shown.index_add_(0, rows, torch.ones(len(rows)))
         click = label(batch, self.features.labels[0]).bool()
         self.clicked.index_add_(0, rows[click], torch.ones(int(click.sum())))
-        user = batch[self.user.column]
-        assert isinstance(user, Tensor)
-        self.people.index_add_(0, rows[click], self._table(self.user.vocabulary)[user[click]])
+        user = label(batch, self.user.column)[click]
+        self.people.index_add_(0, rows[click], self._table(self.user.vocabulary)[user])

@@ -16,7 +16,6 @@ from recommend.config import ModelConfig
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch
 from recommend.layers.attention import mean_pool
-from recommend.layers.embedding import Make, make
 from recommend.layers.inputs import Inputs
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, Ranker, label
@@ -25,8 +24,8 @@ from recommend.models.base import Logits, Ranker, label
 class TwoTower(Ranker):
     """Cosine of the two vectors, times a learned scale, plus a bias: a calibrated logit of the first label."""
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, build: Make = make) -> None:
-        super().__init__(features, sizes, config, build)
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
+        super().__init__(features, sizes, config)
         i = self.inputs
         self.user = self.mlp(i.context_width + sum(i.history_widths.values()), config.tower)
         self.item = self.mlp(i.target_width, config.tower)

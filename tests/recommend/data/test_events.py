@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.papers.user_logs import feature_map, samples
 from recommend.config import ConfigError, ModelConfig, TrainConfig
-from recommend.data import sequences
 from recommend.data.imports.events import read_events
 from recommend.data.imports.maps import log_files, read_map
 from recommend.data.memory import MemoryStream
 from recommend.data.schema import POLICIES
 from recommend.features.encoders import Encoders
+from recommend.features.ragged import select_batch
 from recommend.models.registry import build_model
 from recommend.training.scoring import evaluate
 from recommend.training.trainer import train
@@ -107,7 +108,7 @@ def little(**options):
     user = np.array([1, 1, 1, 2, 2, 1])
     item = np.array([10, 11, 12, 20, 21, 13])
     time = np.array([0, 1, 1, 0, 5, 9])
-    return sequences.samples(user, item, time, item * 10, seed=0, **options)
+    return samples(user, item, time, item * 10, seed=0, **options)
 
 
 def histories(columns) -> list[list[int]]:
@@ -123,7 +124,6 @@ def test_samples_are_in_time_order_and_look_back_only():
     assert histories(columns)[1::2] == histories(columns)[::2], "a negative has its positive's history"
     assert columns["time"].tolist() == [1, 1, 1, 1, 5, 5, 9, 9]
     assert columns["list_id"].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
-    assert columns["last"].numpy()[positive].tolist() == [False, False, True, True]
     assert (columns["category"] == columns["item_id"] * 10).all()
     assert (columns["history_category"].values == columns["history_item"].values * 10).all()
     shown, of_list = columns["item_id"].numpy(), columns["list_id"].numpy()
@@ -140,7 +140,7 @@ def test_samples_agree_with_a_plain_loop():
     rng = np.random.default_rng(0)
     user, item, time = rng.integers(0, 9, 300), rng.integers(0, 30, 300), rng.integers(0, 60, 300)
     targets, past = rng.random(300) < 0.6, rng.random(300) < 0.6
-    columns = sequences.samples(user, item, time, seed=1, negatives=0, targets=targets, past=past, longest=4)
+    columns = samples(user, item, time, seed=1, negatives=0, targets=targets, past=past, longest=4)
     expected = []
     for i in np.lexsort([np.arange(300), time]):
         before = [j for j in range(300) if user[j] == user[i] and time[j] < time[i] and past[j]]
@@ -161,7 +161,7 @@ def test_negatives_follow_the_rule_the_block_and_the_seed():
     user, time = rng.integers(0, 50, events), np.arange(events)
 
     def drawn(rule, seed=0):
-        columns = sequences.samples(user, item, time, seed=seed, rule=rule, block=block)
+        columns = samples(user, item, time, seed=seed, rule=rule, block=block)
         no = ~columns["click"].numpy()
         return columns["item_id"].numpy()[no], columns["item_id"].numpy()[~no]
 
@@ -175,19 +175,9 @@ def test_negatives_follow_the_rule_the_block_and_the_seed():
     assert (drawn("popular", seed=1)[0] != popular).any()
 
 
-def test_splits_share_no_moment_and_no_list():
-    columns = little()
-    early, late = sequences.split_by_time(columns, 0.5)
-    assert early["time"].max() < late["time"].min()
-    assert len(early["click"]) + len(late["click"]) == len(columns["click"])
-    rest, last = sequences.split_last(columns)
-    assert last["item_id"][last["click"]].tolist() == [21, 13]
-    assert not set(rest["list_id"].tolist()) & set(last["list_id"].tolist())
-
-
 def test_no_events_make_no_samples():
     none = np.zeros(0, dtype=np.int64)
-    columns = sequences.samples(none, none, none, none, seed=0)
+    columns = samples(none, none, none, none, seed=0)
     assert len(columns["click"]) == 0
 
 
@@ -197,11 +187,10 @@ def test_din_trains_on_taobao():
     e = read_events("taobao")
     views = (e["behaviour"] == "click") & (e["user_id"] % 2 == 0)
     e = {name: values[views] for name, values in e.items()}
-    columns = sequences.samples(
-        e["user_id"], e["item_id"], e["time_ms"], e["category"], seed=0, block=e["day"], longest=20
-    )
-    learn, test = sequences.split_by_time(columns, 0.8)
-    encoders = Encoders.fit(sequences.feature_map(longest=20), [learn], min_count=2)
+    columns = samples(e["user_id"], e["item_id"], e["time_ms"], e["category"], seed=0, block=e["day"], longest=20)
+    early = columns["time"] < columns["time"].double().quantile(0.8)
+    learn, test = (select_batch(columns, which.nonzero().squeeze(1)) for which in (early, ~early))
+    encoders = Encoders.fit(feature_map(longest=20), [learn], min_count=2)
     config = ModelConfig(name="din", embedding=8, attention=(16,), mlp=(32,))
     model = build_model(encoders.features, encoders.sizes(), config, 0)
     train(model, MemoryStream(learn, 256), TrainConfig(threads=1, learning_rate=0.003, batch_rows=256), encoders)

@@ -179,17 +179,6 @@ def test_rows_that_a_crash_left_behind_go_with_the_next_publication(
                 np.testing.assert_array_equal(kept.lookup("user", many), second)
 
 
-def test_things_listed_later_are_added_to_the_current_version(tmp_path: Path) -> None:
-    with KnowledgeStore(tmp_path) as store:
-        store.publish({"item": (KEYS, vectors(4))}, until_ms=0)
-        later = vectors(2, seed=5)
-        version = store.extend("item", np.array([11, 7]), later)
-        assert (version.number, version.rows["item"]) == (1, 5)
-        np.testing.assert_array_equal(current(store, "item", np.array([11, 7])), later)
-        with pytest.raises(DataError, match="have 4 numbers, not 3"):
-            store.extend("item", np.array([12]), vectors(1, width=3))
-
-
 def test_a_sample_older_than_the_knowledge_is_refused(tmp_path: Path) -> None:
     with KnowledgeStore(tmp_path) as store:
         store.publish({"user": (KEYS, vectors(4))}, until_ms=5_000)

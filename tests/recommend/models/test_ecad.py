@@ -15,7 +15,6 @@ from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog, Known, Sample
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import select_batch
-from recommend.losses.delayed import doubled_weights, elapsed_weights
 from recommend.models import ecad_baselines as delayed
 from recommend.models.ecad import ECAD, TIMES, bce_of_log, heads, log_complement, ripened
 from recommend.models.registry import build_model
@@ -166,7 +165,7 @@ def test_stream_weights_undo_what_the_stream_does() -> None:
     """Weighted shares of positives and negatives are p and 1 - p for any p and share of late ones."""
     p, late = torch.meshgrid(torch.linspace(0.02, 0.9, 9), torch.linspace(0, 0.95, 5), indexing="ij")
     yes, no = torch.ones_like(p), torch.zeros_like(p)
-    once, twice = (elapsed_weights, p, 1 + p * late), (doubled_weights, 2 * p - p * late, 2 + 0 * p)
+    once, twice = (delayed.elapsed_weights, p, 1 + p * late), (delayed.doubled_weights, 2 * p - p * late, 2 + 0 * p)
     for weights, positive, units in (once, twice):
         torch.testing.assert_close(weights(p, late, yes) * positive / units, p)
         torch.testing.assert_close(weights(p, late, no) * (units - positive) / units, 1 - p)

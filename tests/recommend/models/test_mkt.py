@@ -106,20 +106,17 @@ def test_importance_lies_between_0_and_2_and_starts_as_a_plain_projection_when_i
     torch.testing.assert_close(hfa(own), plain(own))
 
 
-def test_the_cross_is_dcn_s_unless_the_printed_one_is_asked_for() -> None:
-    for printed in (False, True):
-        torch.manual_seed(2)
-        hfa, x0 = Aligned(2, 3, 4, layers=2, printed=printed), torch.randn(6, 6)
-        for shift in hfa.shift:
-            nn.init.normal_(shift)
-        x = x0
-        for weigh, b in zip(hfa.cross, hfa.shift, strict=True):
-            w = weigh.weight[0]
-            rows = [(x[i] * (x0[i] @ w) + x0[i]) if printed else (x0[i] * (x[i] @ w) + x[i]) for i in range(6)]
-            x = torch.stack(rows) + b
-        implicit = torch.relu(x0 @ hfa.implicit.weight.T + hfa.implicit.bias)
-        score = torch.cat([x, implicit], 1) @ hfa.score.weight.T + hfa.score.bias
-        torch.testing.assert_close(hfa.importance(x0), 2 / (1 + (-score).exp()))
+def test_the_cross_is_dcn_s() -> None:
+    torch.manual_seed(2)
+    hfa, x0 = Aligned(2, 3, 4, layers=2), torch.randn(6, 6)
+    for shift in hfa.shift:
+        nn.init.normal_(shift)
+    x = x0
+    for weigh, b in zip(hfa.cross, hfa.shift, strict=True):
+        x = torch.stack([x0[i] * (x[i] @ weigh.weight[0]) + x[i] for i in range(6)]) + b
+    implicit = torch.relu(x0 @ hfa.implicit.weight.T + hfa.implicit.bias)
+    score = torch.cat([x, implicit], 1) @ hfa.score.weight.T + hfa.score.bias
+    torch.testing.assert_close(hfa.importance(x0), 2 / (1 + (-score).exp()))
 
 
 # Stage 1
@@ -152,32 +149,6 @@ def test_rows_of_an_entity_are_scored_alike_whatever_stands_beside_them() -> Non
         for _, index in model.rows(BATCH):
             alone[index] = score(model, select_batch(BATCH, index))
         torch.testing.assert_close(mixed, alone, atol=1e-6, rtol=1e-5)
-
-
-def test_without_all_parts_of_things_posts_are_scored_the_same() -> None:
-    mem = taught(made(MEM))
-    tem = taught(made(TEM, FEATURES, mem), POSTS)
-    before, after_stage1 = score(tem), score(mem)
-    size = sum(p.numel() for p in mem.parameters())
-    mem.keep_target()
-    assert sum(p.numel() for p in mem.parameters()) < size
-    assert not [n for n, _ in mem.named_parameters() if ".item." in n and "attention" not in n]
-    without = {n: c for n, c in POSTS.items() if n not in OWN["item"]}  # nobody needs their columns either
-    assert torch.equal(score(tem, without), before)
-    assert torch.equal(score(mem, without), after_stage1)
-
-
-def test_stage_2_is_served_with_nothing_of_stage_1_that_it_does_not_read() -> None:
-    mem = taught(made(MEM))
-    tem = taught(made(TEM, FEATURES, mem), POSTS)
-    before = score(tem)
-    mem.keep_target(scores=False)
-    assert torch.equal(score(tem, {n: c for n, c in POSTS.items() if n not in OWN["item"]}), before)
-    assert not [n for n, _ in mem.named_parameters() if n.startswith(("independent", "towers"))]
-    mem.requires_grad_(True)
-    known = mem.knowledge(POSTS)
-    torch.cat([known.user, known.past, known.shared, known.common], 1).sum().backward()
-    assert not [n for n, p in mem.named_parameters() if p.grad is None]  # all that is left is read
 
 
 def test_the_loss_is_the_entities_means_and_a_tenth_of_the_signed_cosine() -> None:
