@@ -10,6 +10,7 @@ import torch
 
 from recommend.data.parquet import DataError, ParquetStream
 from recommend.data.schema import table_files
+from recommend.features.ragged import tensor_of
 from recommend.metrics.lists import normalised_regret
 from recommend.metrics.report import measures
 from recommend.training.runs import asked, load_run
@@ -37,7 +38,7 @@ def evaluate_run(folder: Path, log: Path, device: str = "cpu", precision: str = 
         files = table_files(log, "impression", *split.test)
         days = [f.parent.name for f in files]
         truth = np.concatenate([open_oracle(log.parent, f"impression/{d}")["p_click_without_page"] for d in days])
-        first = next(iter(ParquetStream(files[:1], ["impression_id"], 1)))["impression_id"]
+        first = tensor_of(next(iter(ParquetStream(files[:1], ["impression_id"], 1)))["impression_id"])
         truth = truth[table["impression_id"] - int(first[0])]  # impressions are numbered in the order of the files
         found["oracle of click"] = measures(table["click"], truth, group)
         for name, p in (("click", table["p_click"]), ("oracle of click", truth)):

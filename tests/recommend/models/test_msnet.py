@@ -210,7 +210,7 @@ def test_data_with_one_stock_type_count_as_limited() -> None:
     assert isinstance(model, MSNet)
     s = model.state(encoders(data))
     assert int(s.deep.lengths.sum()) == 0
-    assert bool(s.of_limited.all())
+    assert bool(model.is_limited(encoders(data))[0].all())
     unflagged = Encoders.fit(tiny.FEATURES, [data])
     plain = build_model(tiny.FEATURES, unflagged.sizes(), SMALL)
     assert isinstance(plain, MSNet)
