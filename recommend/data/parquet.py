@@ -1,4 +1,4 @@
-"""Parquet files to batches of tensors: sharded by rank and worker, resumable, one row group in memory at a time.
+"""Parquet files to batches of tensors: sharded by rank, resumable, one row group in memory at a time.
 
 Row groups are the unit of reading and of sharding: of the log's row groups, counted over all files in order, shard s of
 n reads numbers s, s + n, s + 2n, ... A position names the next row, so that a stream made from it goes on right there.
@@ -58,9 +58,9 @@ class ParquetStream:
     shards: int = 1
     start: Position = field(default_factory=Position)
 
-    def share(self, rank: int, ranks: int, worker: int = 0, workers: int = 1) -> ParquetStream:
-        """The part of one worker of one process; all parts together are the whole, and none overlap."""
-        return replace(self, shard=rank * workers + worker, shards=ranks * workers)
+    def share(self, rank: int, ranks: int) -> ParquetStream:
+        """The part of one process; all parts together are the whole, and none overlap."""
+        return replace(self, shard=rank, shards=ranks)
 
     def groups(self) -> list[tuple[Path, int]]:
         """This shard's row groups: file and number within the file. Reads footers only."""

@@ -19,7 +19,7 @@ from recommend.data.schema import ENTITIES
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.features.ragged import Batch, Column, ragged_of, tensor_of
 
-HISTORY, CONTENT = 10, 16
+HISTORY, CONTENT = 10, 16  # clicks of each kind that are read; size of the content vectors
 SHARED = "shared"  # group of the target fields that every entity has
 ENTITY = "entity"  # raw column: which entity a row belongs to, numbered as in the schema
 POST = ENTITIES.index("post")
@@ -29,11 +29,10 @@ OF_POST = ("post_id", "topic", "length_step")
 KEY = {"age_group": "user_id", "city": "user_id", "topic": "post_id", "length_step": "post_id"}
 
 
-def entity_map(history: int = HISTORY, content: int = CONTENT, labels: tuple[str, ...] = ("click",)) -> FeatureMap:
+def entity_map(content: int = CONTENT, labels: tuple[str, ...] = ("click",)) -> FeatureMap:
     """The features of both entities.
 
     Args:
-        history: clicks of each kind that are read.
         content: size of the content vectors; 0 leaves them out.
     """
 
@@ -45,10 +44,10 @@ def entity_map(history: int = HISTORY, content: int = CONTENT, labels: tuple[str
 
     def past(of: str, match: str, **more: object) -> Feature:
         facts = {"column": f"{of}_{match}", "role": "history", "match": match, "group": of}
-        return Feature.of({**facts, "max_length": history, "joined_by": (f"history_{of}",), **more})
+        return Feature.of({**facts, "max_length": HISTORY, "joined_by": (f"history_{of}",), **more})
 
     vector: dict[str, object] = {"kind": "vector", "size": content}
-    of_target = {**vector, "max_length": history, "joined_by": ("post_id", "item_id")}
+    of_target = {**vector, "max_length": HISTORY, "joined_by": ("post_id", "item_id")}
     features = (
         *(plain(c, "user") for c in OF_USER),
         plain("category", SHARED),
@@ -91,18 +90,12 @@ class Facts:
 
     Args:
         rows: ``post_id`` and ``category`` of all rows: a post's category stands only where it was shown.
-        last_day: things listed later are left out; None: all are there.
-        history: clicks of each kind that are read.
     """
 
-    def __init__(self, log: Path, rows: Batch, last_day: int | None = None, history: int = HISTORY) -> None:
-        def read(table: str, *columns: str) -> Batch:
-            return read_table(log, table, columns, 0, last_day)
-
-        self.history = history
-        items = read("item", "item_id", "seller_id", "category")
-        posts = read("post", "post_id", "author_id", "topic", "length")
-        users = read("user", "user_id", "age_group", "city")
+    def __init__(self, log: Path, rows: Batch) -> None:
+        items = read_table(log, "item", ["item_id", "seller_id", "category"])
+        posts = read_table(log, "post", ["post_id", "author_id", "topic", "length"])
+        users = read_table(log, "user", ["user_id", "age_group", "city"])
         self.of = {
             "item": {n: Lookup.of(items["item_id"], items[n]) for n in ("seller_id", "category")},
             "post": {
@@ -125,7 +118,7 @@ class Facts:
         for name in ("topic", "length_step"):
             out[name] = self.of["post"][name](tensor_of(rows["post_id"]))
         for kind in ENTITIES:
-            out[f"history_{kind}"] = past = ragged_of(rows[f"history_{kind}"]).last(self.history)
+            out[f"history_{kind}"] = past = ragged_of(rows[f"history_{kind}"]).last(HISTORY)
             for name in ("category", "seller_id"):
                 out[f"{kind}_{name}"] = past.with_values(self.of[kind][name](past.values))
         return out

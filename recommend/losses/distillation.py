@@ -65,9 +65,7 @@ def clid_by_mass(logits: Tensor, teacher: Tensor, lengths: Tensor) -> Tensor:
     """
     rows = Ragged(logits, lengths).rows
     log_share = listwise.log_softmax(functional.logsigmoid(logits), lengths)
-    per_list = log_share.new_zeros(len(lengths)).index_add(0, rows, -teacher.detach() * log_share)
-    counted = lengths > 1
-    return (per_list * counted).sum() / counted.sum().clamp(min=1)
+    return listwise.mean_over_lists(-teacher.detach() * log_share, rows, lengths > 1)
 
 
 def listnet(logits: Tensor, teacher: Tensor, lengths: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ def listnet(scores: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
     total = target.new_zeros(len(lengths)).index_add(0, rows, target)
     counted = (lengths > 1) & (total > 0)
     losses = -(target / total.clamp(min=1e-12)[rows]) * log_softmax(scores, lengths)
-    return _mean_over_lists(losses, rows, counted)
+    return mean_over_lists(losses, rows, counted)
 
 
 def listmle(scores: Tensor, order: Tensor, lengths: Tensor) -> Tensor:
@@ -58,6 +58,7 @@ def ranknet(scores: Tensor, labels: Tensor, groups: Tensor, weight: Tensor | Non
     return (losses * weights).sum() / weights.sum().clamp(min=torch.finfo(scores.dtype).tiny)
 
 
-def _mean_over_lists(losses: Tensor, rows: Tensor, counted: Tensor) -> Tensor:
+def mean_over_lists(losses: Tensor, rows: Tensor, counted: Tensor) -> Tensor:
+    """Mean over the counted lists of the sums of (total,) losses, each of the list ``rows``."""
     per_list = losses.new_zeros(len(counted)).index_add(0, rows, losses)
     return (per_list * counted).sum() / counted.sum().clamp(min=1)

@@ -212,12 +212,12 @@ class Adaptable(Protocol):
     def parameters(self) -> Iterator[nn.Parameter]: ...
 
 
-def optimizers(model: Adaptable, rates: Rates) -> list[torch.optim.Adam]:
-    """One Adam (0.9, 0.999, 1e-8) for each part with a rate above 0; the other parts stay frozen."""
+def optimizer(model: Adaptable, rates: Rates) -> torch.optim.Adam:
+    """Adam (0.9, 0.999, 1e-8) over the parts with a rate above 0; the other parts stay frozen."""
     parts = [(list(model.inputs.tables.parameters()), rates.tables), (list(model.block.parameters()), rates.block)]
     taken = {id(p) for group, _ in parts for p in group}
     parts.append(([p for p in model.parameters() if id(p) not in taken], rates.net))
-    return [torch.optim.Adam(group, lr=rate) for group, rate in parts if rate > 0]
+    return torch.optim.Adam([{"params": group, "lr": rate} for group, rate in parts if rate > 0])
 
 
 M = TypeVar("M", bound=Adaptable)
@@ -230,13 +230,12 @@ def fine_tune(model: M, batches: Iterable[Batch], rates: Rates, ratio: float) ->
         batches: of clicks alone.
     """
     tuned = copy.deepcopy(model).train()
-    steps = optimizers(tuned, rates)
+    adam = optimizer(tuned, rates)
     logit, name = tuned.converted
     for batch in batches:
         tuned.zero_grad(set_to_none=True)
         corrected_loss(tuned(batch)[logit], label(batch, name), ratio).backward()
-        for step in steps:
-            step.step()
+        adam.step()
     return tuned.eval()
 
 

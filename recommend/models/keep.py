@@ -46,16 +46,12 @@ class Extractor(Ranker):
 
     The user is the feature map's ``group``; its other context features describe the page: they take part in the logit
     (eq. 2), lest a channel's habits be taken for taste, and are not part of the knowledge.
-
-    Attributes:
-        until_ms: until when the events went that trained it, as whoever trains it says; 0: it has seen none.
     """
 
     usual = ("click", "cart", "order")
 
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
         super().__init__(features, sizes, config)
-        self.until_ms = 0
         context = features.role("context")
         self.of_user = [f for f in context if f.column == features.group]
         self.of_page = [f for f in context if f.column != features.group]
@@ -121,9 +117,9 @@ class Extractor(Ranker):
         return usual.model_copy(update={"features": tuple(f for f in usual.features if f.kind != "number")})
 
 
-def knowledge_features(width: int, kinds: tuple[str, ...] = KINDS) -> tuple[Feature, ...]:
+def knowledge_features(width: int) -> tuple[Feature, ...]:
     """The columns in which looked-up knowledge travels; ``raw``, since nothing embeds or scales them."""
-    return tuple(Feature(column=f"knowledge_{kind}", role="raw", kind="vector", size=width) for kind in kinds)
+    return tuple(Feature(column=f"knowledge_{kind}", role="raw", kind="vector", size=width) for kind in KINDS)
 
 
 class KEEP(DIN):

@@ -27,11 +27,11 @@ from recommend.data.parquet import DataError
 from recommend.data.schema import CHANNELS
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch, rows_of, select_batch, tensor_of
-from recommend.layers.experts import MMoE as Mixture
 from recommend.layers.mlp import MLP
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
 from recommend.models.baselines.din import DIN
+from recommend.models.baselines.multitask import MMoE
 from recommend.training.given import Given
 from recommend.training.run_config import RunConfig
 
@@ -191,23 +191,15 @@ class Rec4Ad(DIN):
         return interleave(ads, select_batch(organic, torch.from_numpy(drawn)), batch, np.ones(wanted, dtype=np.int64))
 
 
-class Domains(DIN):
+class Domains(MMoE):
     """MMoE over systems instead of tasks (a baseline): shared experts, a gate and a tower for each system."""
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
-        super().__init__(features, sizes, config)
-        del self.top
-        widths = config.mlp[:-1] or config.mlp
-        self.experts = Mixture(self.body_width, 2, config.experts, widths, config.activation)
-        self.towers = nn.ModuleList(MLP(widths[-1], config.mlp[-1:], 1, config.activation) for _ in (ADS, ORGANIC))
+    tasks = 2
 
     def forward(self, batch: Batch) -> Logits:
-        of_systems = self.experts(self.body(self.inputs(batch)))
-        logits = [tower(part).squeeze(1) for tower, part in zip(self.towers, of_systems, strict=True)]
-        organic = (
-            label(batch, "system") == ORGANIC if "system" in batch else torch.zeros(len(logits[0]), dtype=torch.bool)
-        )
-        return {self.features.labels[0]: torch.where(organic, logits[ORGANIC], logits[ADS])}
+        ads, organic = self.scores(batch)
+        system = label(batch, "system") if "system" in batch else torch.full((len(ads),), ADS)
+        return {self.features.labels[0]: torch.where(system == ORGANIC, organic, ads)}
 
 
 def alignment(z: Tensor, click: Tensor, organic: Tensor) -> Tensor:

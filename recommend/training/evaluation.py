@@ -38,10 +38,8 @@ def evaluate_run(folder: Path, log: Path, device: str = "cpu", precision: str = 
         files = table_files(log, "impression", *split.test)
         days = [f.parent.name for f in files]
         truth = np.concatenate([open_oracle(log.parent, f"impression/{d}")["p_click_without_page"] for d in days])
-        first = next(iter(ParquetStream(files[:1], ["impression_id"], 1)))["impression_id"]
-        truth = truth[
-            table["impression_id"] - int(tensor_of(first)[0])
-        ]  # impressions are numbered in the order of the files
+        first = tensor_of(next(iter(ParquetStream(files[:1], ["impression_id"], 1)))["impression_id"])
+        truth = truth[table["impression_id"] - int(first[0])]  # impressions are numbered in the order of the files
         found["oracle of click"] = measures(table["click"], truth, group)
         for name, p in (("click", table["p_click"]), ("oracle of click", truth)):
             found[name]["regret"] = normalised_regret(truth, p, table["request_id"])

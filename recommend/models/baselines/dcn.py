@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import torch
 from torch import Tensor, nn
 
-from recommend.config import ModelConfig
-from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch
-from recommend.layers.attention import mean_pool
-from recommend.models.base import Logits, Ranker
+from recommend.models.baselines.dnn import DNN
 
 
 class Cross(nn.Module):
@@ -29,18 +22,8 @@ class Cross(nn.Module):
         return x
 
 
-class DCN(Ranker):
+class DCN(DNN):
     """The stacked form (figure 1a): cross layers first, the MLP on top; histories are mean-pooled as in DNN."""
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
-        super().__init__(features, sizes, config)
-        i = self.inputs
-        width = i.context_width + i.target_width + sum(i.history_widths.values())
-        self.cross = Cross(width, config.layers)
-        self.top = self.mlp(width, len(features.labels))
-
-    def forward(self, batch: Batch) -> Logits:
-        x = self.inputs(batch)
-        pooled = [mean_pool(history) for history in x.histories.values()]
-        out = self.top(self.cross(torch.cat([x.context, x.target, *pooled], 1)))
-        return dict(zip(self.features.labels, out.unbind(1), strict=True))
+    def crossing(self, width: int) -> nn.Module:
+        return Cross(width, self.config.layers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
+from torch import nn
 
 from recommend.config import ModelConfig
 from recommend.features.feature_map import FeatureMap
@@ -19,10 +20,16 @@ class DNN(Ranker):
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
         super().__init__(features, sizes, config)
         i = self.inputs
-        self.top = self.mlp(i.context_width + i.target_width + sum(i.history_widths.values()), len(features.labels))
+        width = i.context_width + i.target_width + sum(i.history_widths.values())
+        self.cross = self.crossing(width)
+        self.top = self.mlp(width, len(features.labels))
+
+    def crossing(self, width: int) -> nn.Module:
+        """(n, width) to (n, width): what stands between the joined inputs and the MLP."""
+        return nn.Identity()
 
     def forward(self, batch: Batch) -> Logits:
         x = self.inputs(batch)
         pooled = [mean_pool(history) for history in x.histories.values()]
-        out = self.top(torch.cat([x.context, x.target, *pooled], 1))
+        out = self.top(self.cross(torch.cat([x.context, x.target, *pooled], 1)))
         return dict(zip(self.features.labels, out.unbind(1), strict=True))

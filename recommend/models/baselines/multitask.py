@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from torch import nn
+from torch import Tensor, nn
 
 from recommend.config import ModelConfig
 from recommend.features.feature_map import FeatureMap
@@ -26,16 +26,24 @@ class MMoE(DIN):
         widths = config.mlp[:-1] or config.mlp
         del self.top
         self.experts = self._experts(widths)
-        self.towers = nn.ModuleList(MLP(widths[-1], config.mlp[-1:], 1, config.activation) for _ in features.labels)
+        self.towers = nn.ModuleList(MLP(widths[-1], config.mlp[-1:], 1, config.activation) for _ in range(self.tasks))
+
+    @property
+    def tasks(self) -> int:
+        """How many towers there are."""
+        return len(self.features.labels)
 
     def _experts(self, widths: tuple[int, ...]) -> nn.Module:
         c = self.config
-        return Mixture(self.body_width, len(self.features.labels), c.experts, widths, c.activation)
+        return Mixture(self.body_width, self.tasks, c.experts, widths, c.activation)
+
+    def scores(self, batch: Batch) -> list[Tensor]:
+        """(rows,) logit of each tower."""
+        parts = self.experts(self.body(self.inputs(batch)))
+        return [tower(part).squeeze(1) for tower, part in zip(self.towers, parts, strict=True)]
 
     def forward(self, batch: Batch) -> Logits:
-        parts = self.experts(self.body(self.inputs(batch)))
-        scores = [tower(part).squeeze(1) for tower, part in zip(self.towers, parts, strict=True)]
-        return dict(zip(self.features.labels, scores, strict=True))
+        return dict(zip(self.features.labels, self.scores(batch), strict=True))
 
 
 class PLE(MMoE):
@@ -44,4 +52,4 @@ class PLE(MMoE):
     def _experts(self, widths: tuple[int, ...]) -> nn.Module:
         c = self.config
         own = max(c.experts // 2, 1)
-        return Extraction(self.body_width, len(self.features.labels), own, widths, c.layers, c.activation)
+        return Extraction(self.body_width, self.tasks, own, widths, c.layers, c.activation)
