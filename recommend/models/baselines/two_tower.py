@@ -43,7 +43,7 @@ class TwoTower(Ranker):
 
     def factor(self, user: Tensor, item: Tensor) -> Tensor:
         """(n,) by what the probability of each is multiplied before things are ordered by it, of (n, tower) vectors."""
-        return torch.ones(len(item))
+        return torch.ones_like(item[:, 0])  # of its shape, also where it is traced
 
     def forward(self, batch: Batch) -> Logits:
         x = self.inputs(batch)

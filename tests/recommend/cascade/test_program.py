@@ -58,11 +58,13 @@ def test_a_program_says_what_the_model_says(name, caplog):
 
 
 @pytest.mark.parametrize("name", ["two_tower", "copr"])
-def test_pre_ranking_by_vectors_says_what_the_model_says(name):
+def test_pre_ranking_by_vectors_says_what_the_model_says(name, caplog):
+    caplog.set_level(logging.WARNING)
     of = loaded(name)
     if name == "copr":  # alpha starts at 1 everywhere
         torch.nn.init.normal_(of.model.relaxation.layers[-1].weight)
     ask = pre_ranking(of, request())
+    assert not caplog.records
     for count, clicks in ((5, 0), (300, 20)):
         raw = request(count, clicks)
         encoded = of.encoders(by_row(raw))
