@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recommend.data.imports.maps import ALL, KINDS, Negatives
-from recommend.data.imports.tables import HOUR_MS, Work, day_of, literal, quoted
+from recommend.data.imports.sql import HOUR_MS, day_of, literal, quoted
+from recommend.data.imports.tables import Work
 from recommend.data.schema import day_file
 from recommend.data.sequences import Past, draw_negatives
 

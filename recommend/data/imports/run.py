@@ -20,7 +20,8 @@ from recommend.config import ConfigError
 from recommend.data.codes import CODES
 from recommend.data.imports.maps import LogMap
 from recommend.data.imports.rows import Rows
-from recommend.data.imports.tables import Work, quoted
+from recommend.data.imports.sql import quoted
+from recommend.data.imports.tables import Work
 from recommend.data.parquet import DataError
 from recommend.errors import RecommendError
 from recommend.features.feature_map import Feature, FeatureMap, Role

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -17,27 +16,13 @@ import pyarrow as pa
 from pyarrow.dataset import dataset
 
 from recommend.config import nearest
-from recommend.data.imports.maps import CODED, Items, LogMap, Moment, Source
+from recommend.data.imports import sql
+from recommend.data.imports.maps import CODED, LogMap
+from recommend.data.imports.sql import day_number, day_of, expression, finite, literal, moment, quoted, read_files
 from recommend.data.parquet import DataError
-from recommend.data.schema import columns_of
 
-DAY_MS, HOUR_MS = 86_400_000, 3_600_000
-AHEAD_MS = 14 * HOUR_MS  # local times of the easternmost zone are so far before the clock's
+AHEAD_MS = 14 * sql.HOUR_MS  # local times of the easternmost zone are so far before the clock's
 MEMORY = "3GB"  # of DuckDB, which uses the disk for more
-PARQUET, ARROW = (".parquet", ".pq"), (".feather", ".arrow")  # by the file's name; any other one is a CSV
-WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "BOOLEAN")
-NUMBERS = ("FLOAT", "DOUBLE", "DECIMAL")
-FLAGS = ("true", "1", "1.0", "false", "0", "0.0")
-FAULTS = {  # in the order in which a row is asked; the import's own columns begin with "_", which no map's may
-    "no user": "user_id IS NULL",
-    "no item": "item_id IS NULL",
-    "no readable time": "_t IS NULL",
-    "no day (a whole number from 0 on)": "_given_day IS NULL OR _given_day < 0",
-    "a behaviour that the map does not name": "_behaviour IS NULL",
-    "in the future": "_t > {now}",
-    "outside of the days of the map": "_t < {first} OR _t > {last}",
-    "left out by the map": "NOT coalesce(_asked, false)",
-}
 
 
 @dataclass(frozen=True)
@@ -145,13 +130,13 @@ class Work:
             return
         m, kinds = self.map, self.kinds("raw")
         clock = m.time.unit != "step"
-        low, high = (_midnight(d, m.time.zone_h) for d in (m.first, m.last))
+        low, high = (sql.midnight(d, m.time.zone_h) for d in (m.first, m.last))
         facts = {
             "now": self._now if clock else 2**62,
             "first": -(2**62) if low is None else low,
-            "last": 2**62 if high is None else high + DAY_MS - 1,
+            "last": 2**62 if high is None else high + sql.DAY_MS - 1,
         }
-        fault = " ".join(f"WHEN {rule.format(**facts)} THEN {literal(why)}" for why, rule in FAULTS.items())
+        fault = " ".join(f"WHEN {rule.format(**facts)} THEN {literal(why)}" for why, rule in sql.FAULTS.items())
         self.con.execute("BEGIN")
         self.con.execute(f"CREATE TEMP VIEW judged AS SELECT *, CASE {fault} END AS _fault FROM raw")
         self.con.execute("CREATE TABLE faults AS SELECT _fault, count(*) FROM judged GROUP BY _fault")
@@ -164,23 +149,23 @@ class Work:
         empty = dict(zip(names, found, strict=True))
         self._hold("empty", empty)
         exprs, joins = self._coded(names, kinds)
-        zone = round(m.time.zone_h * HOUR_MS)
+        zone = round(m.time.zone_h * sql.HOUR_MS)
         start = 0
         if clock:
             first = self.value("SELECT min(_t) FROM judged WHERE _fault IS NULL") if low is None else low
-            start = (first + zone) // DAY_MS * DAY_MS - zone
+            start = (first + zone) // sql.DAY_MS * sql.DAY_MS - zone
         if m.day:
             day = "_given_day"
         elif clock:
-            day = _day("_t", start)
+            day = day_number("_t", start)
         else:  # an order without a clock: everybody's last event is the second day
             last = "row_number() OVER (PARTITION BY j.user_id ORDER BY _t DESC, _n DESC) = 1"
             day = f"CAST({last} AS INTEGER)"
-        hour = [f"CAST((_t - {start}) % {DAY_MS} // {HOUR_MS} AS INTEGER) AS hour"] if clock else []
+        hour = [f"CAST((_t - {start}) % {sql.DAY_MS} // {sql.HOUR_MS} AS INTEGER) AS hour"] if clock else []
         labels = [f"j.{quoted(n)}" for n in m.labels]
         for name, good in self._moments(start).items():
             at, true = quoted(f"_{name} at"), f"j.{quoted(name)}"
-            day_at = _day(at, start) if clock else f"CAST(floor({at}) AS INTEGER)"
+            day_at = day_number(at, start) if clock else f"CAST(floor({at}) AS INTEGER)"
             labels.append(f"CASE WHEN {good} THEN {at} WHEN {true} THEN _t END - {start} AS {at}")
             when = f"CASE WHEN {true} THEN CASE WHEN {good} THEN {day_at} ELSE {day} END END"
             labels.append(f"coalesce({when}, -1) AS {quoted(day_of(name))}")
@@ -292,7 +277,9 @@ class Work:
             at, true = quoted(f"_{name} at"), quoted(name)
             found[name] = f"({at} IS NOT NULL)"
             if self.map.time.unit != "step":
-                found[name] = f"coalesce({_day(at, start)} >= {_day('_t', start)} AND {at} <= {self._now}, false)"
+                found[name] = (
+                    f"coalesce({day_number(at, start)} >= {day_number('_t', start)} AND {at} <= {self._now}, false)"
+                )
             of = "SELECT count(*) FROM judged WHERE _fault IS NULL AND"
             lost[name], all_of = self.value(f"{of} {true} AND NOT {found[name]}"), self.value(f"{of} {true}")
             if lost[name] == all_of > 0:
@@ -305,18 +292,18 @@ class Work:
 
     @property
     def _csv(self) -> bool:
-        return self.files[0].suffix not in (*PARQUET, *ARROW)
+        return self.files[0].suffix not in (*sql.PARQUET, *sql.ARROW)
 
     def _source(self) -> str:
-        if self.files[0].suffix in ARROW:
+        if self.files[0].suffix in sql.ARROW:
             self.con.register("_arrow", dataset([str(f) for f in self.files], format="ipc"))
             found = "_arrow"
         else:
-            found = _read(self.files, self.map, "store_rejects=true" if self._csv else "")
+            found = read_files(self.files, self.map, "store_rejects=true" if self._csv else "")
         items = self.map.items
         if items is None:
             return found
-        of_item = _read(self.items_files, items)
+        of_item = read_files(self.items_files, items)
         given = {n.casefold() for n in self.kinds(f"SELECT * FROM {found}")}
         if twice := [n for n in items.columns if n.casefold() in given]:
             raise DataError(
@@ -355,19 +342,19 @@ class Work:
         exprs, joins = [], ""
         for name in names:
             kind, at = kinds[name], f"j.{quoted(name)}"
-            self._alike(name, kind)
+            sql.alike(self.map, self.codes, name, kind)
             if name in self.map.privileged:
-                exprs.append(f"{_finite(f'TRY_CAST({at} AS FLOAT)')} AS {quoted(name)}")
+                exprs.append(f"{finite(f'TRY_CAST({at} AS FLOAT)')} AS {quoted(name)}")
             elif name == "single":
                 exprs.append(f"{self._flag(at)} AS single")
             elif name in CODED:
                 cases = " ".join(f"WHEN {literal(v)} THEN {i}" for i, v in enumerate(CODED[name]))
                 exprs.append(f"CAST(CASE {at} {cases} ELSE -1 END AS INTEGER) AS {name}")
-            elif kind in WHOLE:
+            elif kind in sql.WHOLE:
                 none = 0 if name == "promotion" else -1
                 exprs.append(f"coalesce(CAST({at} AS BIGINT), {none}) AS {quoted(name)}")
-            elif kind.startswith(NUMBERS) and name not in ("user_id", "item_id"):
-                exprs.append(f"{_finite(f'CAST({at} AS FLOAT)')} AS {quoted(name)}")
+            elif kind.startswith(sql.NUMBERS) and name not in ("user_id", "item_id"):
+                exprs.append(f"{finite(f'CAST({at} AS FLOAT)')} AS {quoted(name)}")
             else:
                 code = quoted(f"code_{name}")
                 first = 1 if name == "promotion" else 0  # a promotion of number 0 is none
@@ -395,7 +382,7 @@ class Work:
             DataError: something is neither, such as a text that only people can read.
         """
         text = f"lower(CAST({at} AS VARCHAR))"
-        known = ", ".join(map(literal, FLAGS))
+        known = ", ".join(map(literal, sql.FLAGS))
         odd = self.con.execute(
             f"SELECT any_value({text}) FROM judged j WHERE _fault IS NULL AND {text} NOT IN ({known})"
         )
@@ -404,85 +391,4 @@ class Work:
                 f"'single' says which things are of limited stock and must be true or false (1 or 0), not '{found}'; "
                 "an expression (sql) of the map can say so."
             )
-        return f"CAST(coalesce({text} IN ({', '.join(map(literal, FLAGS[:3]))}), false) AS BIGINT)"
-
-    def _alike(self, name: str, kind: str) -> None:
-        """Raises:
-        DataError: a column is text in the earlier import and numbers here, or the reverse.
-        """
-        if (
-            self.codes is None
-            or name not in columns_of(self.codes.parent)
-            or name in (*CODED, "single", *self.map.privileged)
-        ):
-            return
-        number = kind in WHOLE or (kind.startswith(NUMBERS) and name not in ("user_id", "item_id"))
-        if number == (self.codes / f"{name}.parquet").is_file():
-            now, then = ("numbers", "text") if number else ("text", "numbers")
-            raise DataError(
-                f"'{name}' is {now} here and {then} in {self.codes.parent}, so that its codes cannot stay; import all "
-                f"files anew, or make it {then} by an expression (sql) of the map."
-            )
-
-
-def _read(files: Sequence[Path], form: LogMap | Items, more: str = "") -> str:
-    """DuckDB's reader of files; ``_file`` is a column with the name of each row's file."""
-    names = ", ".join(literal(str(f)) for f in files)
-    if files[0].suffix in PARQUET:
-        return f"read_parquet([{names}], filename='_file', file_row_number=true)"
-    # All lines are read before a column's type is settled: a code that holds a letter late is a text.
-    options = ["sample_size=-1", "filename='_file'", *([more] if more else [])]
-    if form.header:
-        options += ["header=false", f"names=[{', '.join(map(literal, form.header))}]"]
-    if form.delimiter:
-        options.append(f"delim={literal(form.delimiter)}")
-    return f"read_csv([{names}], {', '.join(options)})"
-
-
-def _finite(number: str) -> str:
-    """0 for what is no number, or no finite one."""
-    return f"CASE WHEN isfinite({number}) THEN {number} ELSE 0 END"
-
-
-def _day(moment: str, start: int) -> str:
-    return f"CAST(({moment} - {start}) // {DAY_MS} AS INTEGER)"
-
-
-def day_of(kind: str) -> str:
-    """The column of the rows that says on which day a label came true; -1: never."""
-    return f"{kind}_day"
-
-
-def expression(source: Source) -> str:
-    """DuckDB's expression of a source."""
-    found = f"({source.sql})" if source.sql else quoted(source.column)
-    if not source.values:
-        return found
-    cases = " ".join(f"WHEN {literal(raw)} THEN {literal(value)}" for raw, value in source.values.items())
-    return f"CASE CAST({found} AS VARCHAR) {cases} END"
-
-
-def moment(time: Moment, kinds: dict[str, str]) -> str:
-    """DuckDB's expression of a moment in milliseconds (of a step as it is); null where it cannot be read."""
-    at, kind = expression(time), kinds.get(time.column, "")
-    if time.unit == "date":
-        if time.format:
-            return f"epoch_ms(try_strptime(CAST({at} AS VARCHAR), {literal(time.format)}))"
-        return f"epoch_ms(TRY_CAST({at} AS TIMESTAMP))" if kind else f"epoch_ms({at})"
-    number = f"TRY_CAST({at} AS DOUBLE)"
-    factor = {"s": 1000.0, "ms": 1.0, "us": 0.001, "step": 1.0}[time.unit]
-    return f"TRY_CAST(round({number} * {factor}) AS BIGINT)"
-
-
-def _midnight(day: date | None, zone_h: float) -> int | None:
-    return None if day is None else (day - date(1970, 1, 1)) // timedelta(days=1) * DAY_MS - round(zone_h * HOUR_MS)
-
-
-def quoted(name: str) -> str:
-    """A name for SQL, whatever it is."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A text for SQL."""
-    return "'" + text.replace("'", "''") + "'"
+        return f"CAST(coalesce({text} IN ({', '.join(map(literal, sql.FLAGS[:3]))}), false) AS BIGINT)"
