@@ -23,7 +23,7 @@ import torch
 from benchmarks.papers.user_logs import feature_map, samples, until_next, users_anew
 from recommend.config import TrainConfig
 from recommend.data.imports.events import read_events
-from recommend.data.imports.tables import DAY_MS
+from recommend.data.imports.sql import DAY_MS
 from recommend.data.memory import MemoryStream
 from recommend.features.encoders import Encoders
 from recommend.features.ragged import Column, select_batch

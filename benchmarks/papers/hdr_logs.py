@@ -23,7 +23,7 @@ import pandas as pd
 from benchmarks.papers.user_logs import until_next
 from recommend.data.imports.events import read_events
 from recommend.data.imports.maps import log_files, read_map
-from recommend.data.imports.tables import DAY_MS
+from recommend.data.imports.sql import DAY_MS
 from recommend.models.hdr import nearest
 
 HOUR_MS = 3_600_000

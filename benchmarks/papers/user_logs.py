@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import torch
 
-from recommend.data.imports.tables import DAY_MS
+from recommend.data.imports.sql import DAY_MS
 from recommend.data.sequences import Past, Rule, draw_negatives
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.features.ragged import Column, Ragged
