@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
@@ -63,22 +64,25 @@ class Config(BaseModel):
         return type(self).of(values)
 
 
+Sizes = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+
+
 class ModelConfig(Config):
     """Sizes that rankers share; a model's own settings are in its ``Ranker.Config``."""
 
     name: str = "din"
     embedding: PositiveInt = 16
-    attention: tuple[int, ...] = (64,)
-    mlp: tuple[int, ...] = (200, 80)
+    attention: Sizes = (64,)
+    mlp: Sizes = (200, 80)
     activation: str = "prelu"
-    dropout: float = 0.0
+    dropout: float = Field(default=0.0, ge=0, lt=1)
     batch_norm: bool = False
     softmax: bool = False  # attention weights: DIN's raw scores (False) or a softmax
     experts: PositiveInt = 4
     layers: PositiveInt = 1  # transformer or extraction layers
     heads: PositiveInt = 2
     tower: PositiveInt = 32  # width of a two-tower model's vectors
-    initial_std: float = 0.01
+    initial_std: NonNegativeFloat = 0.01
     tables: Literal["torch", "torchrec"] = "torch"
     sparse_rows: int = 100_000  # tables with more rows get sparse gradients
 
@@ -111,7 +115,7 @@ def sort_changes(settings: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, .
         name, separator, _ = setting.partition("=")
         if not separator:
             raise ConfigError(f"'{setting}' is no setting; write knob=value.")
-        if name == "seed" or (name not in names and difflib.get_close_matches(name, names, cutoff=0.8)):
+        if name in ("seed", "name") or (name not in names and difflib.get_close_matches(name, names, cutoff=0.8)):
             raise ConfigError(f"there is no knob '{name}'; {nearest(name, names)}")
         (train if name in names else model).append(setting)
     TrainConfig().changed(train)

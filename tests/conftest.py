@@ -56,6 +56,7 @@ NEEDS = {
     "ray": Need(lambda: find_spec("ray") is not None, "the package ray is not installed (requirements-ray.txt)"),
     "model": Need(model_is_assembled, f"the embedded model is not assembled in {REAL_HOME}"),
     "data": Need(DATA.is_dir, f"the photo folders are not at {DATA} (IPL_DATA names them)", optional=True),
+    "torchrec": Need(lambda: find_spec("torchrec") is not None, "TorchRec is not installed", optional=True),
     "gpu": Need(has_gpu, "there is no CUDA device", optional=True),
 }
 

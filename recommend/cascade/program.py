@@ -22,7 +22,7 @@ from recommend.models.baselines.two_tower import TwoTower
 
 log = logging.getLogger(__name__)
 CLOSE = 1e-5  # of a probability
-SIZES = ((64, 8), (2, 0), (7, 3), (33, 1))  # candidates and clicks: traced with the first, compared on all
+SIZES = ((64, 8), (2, 0), (7, 3), (33, 1), (5, 64))  # candidates and clicks: traced with the first, compared on all
 Call = Callable[..., tuple[Tensor, ...]]
 
 
@@ -114,8 +114,11 @@ def pre_ranking(loaded: Loaded, raw: Batch) -> Callable[[Tensor, Batch], tuple[T
 
 
 def _cut(raw: Batch, count: int, clicks: int) -> dict[str, Column]:
-    """The first candidates and clicks of a request."""
-    return {
-        name: Repeated(column.one[:clicks], count) if isinstance(column, Repeated) else tensor_of(column)[:count]
-        for name, column in raw.items()
-    }
+    """The first candidates and clicks of a request; clicks anew from the first where there are fewer."""
+    cut: dict[str, Column] = {}
+    for name, column in raw.items():
+        if isinstance(column, Repeated):
+            cut[name] = Repeated(column.one[torch.arange(clicks) % max(len(column.one), 1)], count)
+        else:
+            cut[name] = tensor_of(column)[:count]
+    return cut

@@ -17,7 +17,7 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recommend.config import ModelConfig
+from recommend.config import ModelConfig, Sizes
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import DataError, read_table
 from recommend.features.entities import ENTITY, POST, Facts, entity_map
@@ -243,7 +243,7 @@ class MKT(TEM):
     class Config(ModelConfig):
         """Experts and extractors take all widths but the last two, which are the towers'."""
 
-        mlp: tuple[int, ...] = (64, 32, 16)
+        mlp: Sizes = (64, 32, 16)
         activation: str = "relu"
         experts: PositiveInt = 3
 

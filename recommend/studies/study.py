@@ -47,8 +47,9 @@ class Setting:
 
     def configs(self, arm: str, *own: str) -> tuple[ModelConfig, TrainConfig]:
         """Of an arm: what all have, the arm's own, and what was tuned for it."""
-        model, train = sort_changes([*own, *self.settings.get(arm, ())])
-        return changed(MODEL, model), TRAIN.changed([*train, f"seed={self.seed}"])
+        names = [setting for setting in own if setting.startswith("name=")]
+        model, train = sort_changes([*(s for s in own if s not in names), *self.settings.get(arm, ())])
+        return changed(MODEL, [*names, *model]), TRAIN.changed([*train, f"seed={self.seed}"])
 
 
 @dataclass(frozen=True)

@@ -117,8 +117,9 @@ def labels_of(log: Path, model: str) -> tuple[str, ...]:
 def with_knowledge(run: RunConfig, folder: Path | None) -> RunConfig:
     """The run with the store's current version, on the days after the events that shaped it."""
     if folder is None or not Path(folder).is_dir():
+        there = f"{folder} holds none" if folder else "no folder with some was named"
         raise DataError(
-            f"{run.model.name} is trained with published knowledge, and {folder or 'no folder'} holds none; "
+            f"{run.model.name} is trained with published knowledge, and {there}; "
             "'./ipl recommend knowledge' publishes what a keep_extractor knows."
         )
     with KnowledgeStore(Path(folder), readonly=True) as store, store.snapshot() as snapshot:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+import yaml
+
 from recommend.errors import RecommendError
 
 WORLD_VERSION = "2.0.0"  # frozen: a changed default or mechanism needs a new version
@@ -154,6 +156,11 @@ _SHARES = (
     "uniform_share", "channel_corr", "entity_corr", "refund_rate")  # fmt: skip
 
 
+def _numbers(value: Any) -> Any:
+    """Numbers as floats, lists of them as tuples, to any depth."""
+    return tuple(map(_numbers, value)) if isinstance(value, list | tuple) else float(value)
+
+
 def make_config(knobs: Mapping[str, Any] | None = None) -> WorldConfig:
     """The defaults with some knobs set otherwise; text is converted to the knob's type.
 
@@ -168,8 +175,9 @@ def make_config(knobs: Mapping[str, Any] | None = None) -> WorldConfig:
             raise KnobError(f"the world has no knob '{name}'; the nearest is '{near[0]}'.")
         kind = type(getattr(default, name))
         try:
-            values[name] = tuple(value) if kind is tuple else kind(value)
-        except (TypeError, ValueError) as error:
+            read = yaml.safe_load(value) if kind is tuple and isinstance(value, str) else value
+            values[name] = _numbers(read) if kind is tuple else kind(read)
+        except (TypeError, ValueError, yaml.YAMLError) as error:
             raise KnobError(f"knob '{name}' needs a value like {getattr(default, name)!r}, not {value!r}.") from error
     config = replace(default, **values)
     for name in _SHARES:

@@ -14,8 +14,8 @@ from tests.recommend import tiny
 SIZES = ["embedding=4", "attention=[8]", "mlp=[8]"]
 
 
+@pytest.mark.torchrec
 def test_both_engines_are_one_model() -> None:
-    pytest.importorskip("torchrec", reason="TorchRec is not installed", exc_type=ImportError)
     sizes, batch = tiny.encoded(200)
     plain = build_model(tiny.FEATURES, sizes, model_config("din", SIZES))
     other = build_model(tiny.FEATURES, sizes, model_config("din", [*SIZES, "tables=torchrec"]))

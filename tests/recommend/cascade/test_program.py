@@ -13,7 +13,7 @@ from recommend.cascade.registry import Loaded
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Ragged, Repeated
 from recommend.layers.attention import TargetAttention
-from recommend.models.registry import MODELS, build_model
+from recommend.models.registry import MODELS, build_model, changed
 from tests.recommend import tiny
 from tests.recommend.models.test_models import LABELS, SMALL, prepared
 
@@ -24,7 +24,8 @@ LONGEST = 8
 def loaded(name: str, **changes: object) -> Loaded:
     features: FeatureMap = LABELS.get(name, tiny.FEATURES)
     encoders, _ = prepared(features, 256)
-    model = build_model(features, encoders.sizes(), SMALL.model_copy(update={"name": name, **changes})).eval()
+    config = changed(SMALL, [f"name={name}", *(f"{knob}={value}" for knob, value in changes.items())])
+    model = build_model(features, encoders.sizes(), config).eval()
     return Loaded("ranking", "0001", model, encoders, {"model": name})
 
 
@@ -76,6 +77,17 @@ def test_pre_ranking_by_vectors_says_what_the_model_says(name, caplog):
             if name == "copr":
                 rank = of.model.rank_score(encoded, torch.ones(count))
                 torch.testing.assert_close(ordered.log().float(), rank, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(("name", "changes"), [("bst", {}), ("msnet", {"branch_length": 10})])
+def test_what_was_traced_with_few_clicks_is_right_for_many(name, changes, caplog):
+    """A size, or a branch, that hangs on the longest history is seen before it serves."""
+    plain = loaded(name, **changes)
+    fast = with_program(plain, request())
+    assert "layer by layer" in caplog.text
+    raw = request(9, 30, 2)
+    right = plain.model.predict(plain.encoders(by_row(raw)))["click"]
+    torch.testing.assert_close(fast(raw)["click"], right, atol=1e-5, rtol=0)
 
 
 def test_a_model_whose_steps_hang_on_the_data_is_asked_layer_by_layer(caplog):
