@@ -118,7 +118,8 @@ def _cut(raw: Batch, count: int, clicks: int) -> dict[str, Column]:
     cut: dict[str, Column] = {}
     for name, column in raw.items():
         if isinstance(column, Repeated):
-            cut[name] = Repeated(column.one[torch.arange(clicks) % max(len(column.one), 1)], count)
+            past = column.one  # none of what this visitor never had
+            cut[name] = Repeated(past[torch.arange(clicks) % len(past)] if len(past) else past, count)
         else:
             cut[name] = tensor_of(column)[:count]
     return cut

@@ -35,7 +35,7 @@ RECENT = 3  # days before, whose conversion rates stand in a day's vector
 CATEGORIES = 20  # the most shown ones, whose shares stand in it
 RETRIEVED = 2  # days
 RATES = Rates(net=1e-5, block=3e-3)  # those of the recipe (docs/papers/hdr.md)
-BATCH_ROWS, STEPS = 64, 20  # a small log is passed over until so many steps are made, as in the recipe
+BATCH_ROWS, STEPS = 64, 20  # a small log is passed over until so many steps are made
 FEWEST_CLICKS, FEWEST_ORDERS = 100, 10  # of the retrieved days; below them a copy would learn chance
 TOLERANCE = 2.0  # factor by which a copy may be off what the correction expects of today
 SCORED_ROWS = 4_096

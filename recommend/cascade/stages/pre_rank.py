@@ -104,19 +104,20 @@ class PreRanker:
 
     def __init__(self, catalog: Catalog, models: Models) -> None:
         self.catalog, self.models = catalog, models
-        self._lock = threading.Lock()
+        self._lock, self._making = threading.Lock(), threading.RLock()
         self._state: _Vectors | None = None
 
     def rebuild(self, moment: Moment) -> None:
-        """All vectors anew."""
-        loaded, state = self.models.get("pre_ranking"), None
-        if loaded is not None and isinstance(loaded.model, TwoTower):
-            old, empty = self._state, np.zeros((0, loaded.model.config.tower), np.float32)
-            ask = old.ask if old is not None and old.loaded is loaded else pre_ranking(loaded, sample(loaded))
-            state = _Vectors(loaded, ask, empty, np.zeros(0, bool), moment.time_ms)
-            state.fill(self.catalog, self.catalog.live(), moment)
-        with self._lock:
-            self._state = state
+        """All vectors anew; one thread at a time."""
+        with self._making:
+            loaded, state = self.models.get("pre_ranking"), None
+            if loaded is not None and isinstance(loaded.model, TwoTower):
+                old, empty = self._state, np.zeros((0, loaded.model.config.tower), np.float32)
+                ask = old.ask if old is not None and old.loaded is loaded else pre_ranking(loaded, sample(loaded))
+                state = _Vectors(loaded, ask, empty, np.zeros(0, bool), moment.time_ms)
+                state.fill(self.catalog, self.catalog.live(), moment)
+            with self._lock:
+                self._state = state
 
     def age_s(self, moment: Moment) -> float:
         """Seconds since the vectors were made; 0 without any."""
@@ -128,16 +129,28 @@ class PreRanker:
             if self._state is not None:
                 self._state.fill(self.catalog, rows, moment)
 
+    def _follow(self, loaded: Loaded, moment: Moment) -> None:
+        """Vectors of the model that serves now; while somebody makes them, who has old ones goes on with these."""
+        old = self._state
+        if old is not None and old.loaded is loaded:
+            return
+        if self._making.acquire(blocking=old is None):
+            try:
+                if self._state is None or self._state.loaded is not loaded:
+                    self.rebuild(moment)
+            finally:
+                self._making.release()
+
     def score(self, rows: np.ndarray, visitor: Visitor, moment: Moment) -> Scores:
         """pCTR of the candidates, cheaply."""
         loaded = self.models.get("pre_ranking")
         if loaded is None or not isinstance(loaded.model, TwoTower):
             return Scores(smoothed_rate(self.catalog, rows), SIMPLE, degraded=True)
-        if self._state is None or self._state.loaded is not loaded:
-            self.rebuild(moment)
+        self._follow(loaded, moment)
         with self._lock:
             state = self._state
-            assert state is not None
+            if state is None:  # the model went while its vectors were made
+                return Scores(smoothed_rate(self.catalog, rows), SIMPLE, degraded=True)
             inside = rows[rows < len(state.known)]
             missing = np.concatenate([rows[rows >= len(state.known)], inside[~state.known[inside]]])
             if len(missing):
