@@ -70,7 +70,7 @@ def compare(
         ConfigError: an unknown model, or less than two.
         DataError: a model cannot be trained on this log.
 
-    All of this is found before anything is trained.
+    All of this is found before anything is trained, but for rows that do not suffice (such as no ad among them).
     """
     arms = planned(log, models, out, settings, seeds, test_days, by)
     scores: dict[str, list[NDArray[Any]]] = {}
@@ -136,6 +136,9 @@ def planned(
         ]
         said = " and ".join(f"{name} predicts '{label}' of {of}" for name, label, of in both)
         raise ConfigError(f"{said}; compare them apart.")
+    for name, (table, column) in ((n, need.split(".")) for n in models for need in model_class(n).needs):
+        if not table_files(log, table) or column not in columns_of(log, table):
+            raise DataError(f"{name} reads '{column}' of '{table}', which the log does not have; leave {name} out.")
     _groups(log, arms[0][1], by)
     return arms
 

@@ -87,6 +87,13 @@ def test_what_cannot_be_compared_is_one_sentence(log, tmp_path, capsys):
         compare(log, ["dnn", "msnet"], out, SMALL)
     with pytest.raises(DataError, match=r"keep_extractor reads '[a-z_]+', which the log does not have"):
         compare(log, ["dnn", "keep_extractor"], out, SMALL)
+    for name, read in (("copr", "'rank_score' of 'candidate'"), ("rec4ad", "'is_ad' of 'impression'")):
+        with pytest.raises(DataError, match=f"{name} reads {read}, which the log does not have"):
+            compare(log, ["dnn", name], out, SMALL)
+    with pytest.raises(DataError, match="keep is trained with published knowledge"):
+        compare(log, ["dnn", "keep"], out, SMALL)
+    with pytest.raises(DataError, match=r"mkt reads 'entity', which the log does not have"):
+        compare(log, ["dnn", "mkt"], out, SMALL)
     with pytest.raises(ConfigError, match="hold back more days"):
         compare(log, ["dnn", "din"], out, SMALL, by="day")
     assert not out.exists(), "all of this is known before anything is trained"
