@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +17,25 @@ NONE = "no study has judged it yet"
 HEADERS = ("method", "what it does", "where it can pay", "verdict", "gain", "where the gain begins", "study")
 
 
-@cache
 def experiments() -> Table:
     """A row a method: what it is for, what it feeds on, and the verdict of its study, where there is one."""
     words = yaml.safe_load(WORDS.read_text(encoding="utf-8"))
-    rows = tuple(_row(name, said, _results(name)) for name, said in words.items())
+    rows = tuple(_row(name, said, _conclusion(name)) for name, said in words.items())
     note = ("In the simulated marketplace, by dose of what the method feeds on, judged by the truth. "
             "'./ipl recommend study NAME' makes a study, './ipl recommend report NAME' prints it.")  # fmt: skip
     return Table(HEADERS, rows, note)
 
 
-def _results(name: str) -> dict[str, Any] | None:
+def _conclusion(name: str) -> dict[str, Any]:
+    """Of a study that is done; empty while it runs, as its file is written after each arm."""
     file = RESULTS / f"{name}.json"
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+    found = json.loads(file.read_text(encoding="utf-8")).get("conclusion", {}) if file.is_file() else {}
+    return found if found.get("curve") else {}
 
 
-def _row(name: str, said: dict[str, str], results: dict[str, Any] | None) -> tuple[Cell, ...]:
-    if results is None:
+def _row(name: str, said: dict[str, str], c: dict[str, Any]) -> tuple[Cell, ...]:
+    if not c:
         return (said["name"], said["does"], said["pays"], NONE, "", "", name)
-    c = results["conclusion"]
     point = next((p for p in c["curve"] if p["dose"] == c["regime"]), None)
     gain = ""
     if point is not None:

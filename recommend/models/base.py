@@ -40,6 +40,7 @@ class Ranker(nn.Module):
         only: column that says of which rows of a log the predictions are; empty: of all.
         stock: reads which things of the history were listed with one piece.
         extra: columns of the log that the loss reads; never inputs that serve.
+        needs: what else it reads of a log to be trained, as ``table.column``.
         published: trained with published knowledge, on the days after its moment.
         copy: name of the model's copy for promotions (HDR); empty: it cannot have one.
     """
@@ -49,6 +50,7 @@ class Ranker(nn.Module):
     only: ClassVar[str] = ""
     stock: ClassVar[bool] = False
     extra: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[tuple[str, ...]] = ()
     published: ClassVar[bool] = False
     copy: ClassVar[str] = ""
 

@@ -133,6 +133,8 @@ class COPR(TwoTower):
 
         chunks: PositiveInt = 10  # candidates of a drawn list
 
+    needs = ("candidate.rank_score", "item.listed_ms", "impression.request_id")
+
     def __init__(
         self,
         features: FeatureMap,

@@ -248,6 +248,7 @@ class MKT(TEM):
         experts: PositiveInt = 3
 
     only = ENTITY
+    needs = ("impression.post_id", "item.seller_id", "post.author_id", "user.city")
 
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
         own: ModelConfig = self.configured(config)

@@ -91,6 +91,8 @@ class Rec4Ad(DIN):
 
         organic: NonNegativeFloat = 4.0  # organic rows for each ad, and what their loss weighs
 
+    needs = ("impression.is_ad", "impression.channel")
+
     def __init__(
         self,
         features: FeatureMap,

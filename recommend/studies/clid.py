@@ -39,16 +39,17 @@ class Taught:
     """The world, and (training rows,) what teachers say of it, each trained when first asked for."""
 
     market: Market
-    told: dict[str, np.ndarray] = field(default_factory=dict)
+    told: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
 
     def model(self, name: str, setting: Setting) -> Ranker:
         """An arm's model after one pass over whole pages; a student reads no privileged column."""
         kind, own, teacher = ARMS[name]
         (config, train), rows = setting.configs(name, "name=clid", *own), dict(self.market.train)
         if teacher:
-            if teacher not in self.told:
-                self.told[teacher] = self.market.ask(self.model(teacher, setting), self.market.train)
-            rows[TEACHER] = torch.from_numpy(self.told[teacher])
+            key = (teacher, str(setting.configs(teacher, "name=clid", *ARMS[teacher][1])))
+            if key not in self.told:
+                self.told[key] = self.market.ask(self.model(teacher, setting), self.market.train)
+            rows[TEACHER] = torch.from_numpy(self.told[key])
         extra: dict[type[Ranker], tuple[str, ...]] = {Teacher: (LIST, PRIVILEGED), CLID: (LIST, TEACHER)}
         features = FEATURES.model_copy(update={"extra": extra.get(kind, ())})
         with torch.random.fork_rng(devices=[]):

@@ -50,15 +50,15 @@ def run_study(
         say: gets a line for each arm as it ends.
 
     Raises:
-        ConfigError: a dose that the study does not have, or a file of other settings.
+        ConfigError: a dose that the study does not have, a file of other settings, or a pilot that is not finished.
     """
     known = points(study.name)
     if wrong := [d for d in doses if d not in known]:
         raise ConfigError(f"{study.name} has no dose {wrong[0]:g}; it has {', '.join(f'{d:g}' for d in known)}.")
     sizes = study.sized(rows)
-    pilot = _read(RESULTS / f"{study.name}.pilot.json")
-    settings = {arm: tuple(pilot["settings"][arm]) if pilot else study.grid[0] for arm in study.trained}
-    results = _opened(study, out, sizes, {"settings": settings, "tuned": bool(pilot)})
+    tuned = _tuned(study, sizes)
+    settings = {arm: tuned.get(arm, study.grid[0]) for arm in study.trained}
+    results = _opened(study, out, sizes, {"settings": settings, "tuned": bool(tuned)})
     for dose in doses or known:
         for seed in seeds:
             jobs = {arm: (arm, settings) for arm in study.arms}
@@ -103,6 +103,20 @@ def run_pilot(
     }
     write(out, results)
     return results
+
+
+def _tuned(study: Study, sizes: dict[str, float]) -> dict[str, Settings]:
+    """The settings by arm that the study's pilot found in such worlds; empty without one."""
+    file = RESULTS / f"{study.name}.pilot.json"
+    pilot = _read(file)
+    if pilot is None:
+        return {}
+    if "settings" not in pilot:
+        raise ConfigError(f"the pilot in {file} is not finished; run it again or delete it.")
+    # Settings found in other worlds are not those of this one.
+    if pilot["sizes"] != sizes or pilot["world_version"] != WORLD_VERSION:
+        return {}
+    return {arm: tuple(found) for arm, found in pilot["settings"].items()}
 
 
 def _world(

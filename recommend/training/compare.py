@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +17,7 @@ from recommend.config import ConfigError, TrainConfig, nearest
 from recommend.data.parquet import DataError
 from recommend.data.schema import columns_of, table_files
 from recommend.metrics.calibration import logloss
-from recommend.metrics.jackknife import FEW, LEVEL, Estimate, jackknife
+from recommend.metrics.jackknife import FEW, LEVEL, jackknife
 from recommend.metrics.ranks import auc, gauc
 from recommend.models.registry import MODELS, model_class, model_config
 from recommend.training.run_config import RunConfig
@@ -38,6 +39,7 @@ MEASURES: dict[str, Callable[..., float]] = {
     "gauc": gauc,
     "logloss": lambda y, p, user: logloss(y, p),
 }
+Estimated = dict[str, float | None]  # fields of an ``Estimate``; None: too few rows tell it
 GROUPS = 40  # of users, each of which is left out in turn
 
 
@@ -61,13 +63,14 @@ def compare(
 
     Returns:
         ``{label, days, rows, models: {name: {measure: estimate, "auc over FIRST": estimate, ...}}, holm: {name:
-        {"auc over FIRST": p, ...}}}``; ``holm`` holds p-values of the differences, for all models together.
+        {"auc over FIRST": p, ...}}}``; ``holm`` holds p-values of the differences, for all models together. What the
+        rows do not tell is None.
 
     Raises:
         ConfigError: an unknown model, or less than two.
         DataError: a model cannot be trained on this log.
 
-    All of this is found before anything is trained.
+    All of this is found before anything is trained, but for rows that do not suffice (such as no ad among them).
     """
     arms = planned(log, models, out, settings, seeds, test_days, by)
     scores: dict[str, list[NDArray[Any]]] = {}
@@ -133,6 +136,9 @@ def planned(
         ]
         said = " and ".join(f"{name} predicts '{label}' of {of}" for name, label, of in both)
         raise ConfigError(f"{said}; compare them apart.")
+    for name, (table, column) in ((n, need.split(".")) for n in models for need in model_class(n).needs):
+        if not table_files(log, table) or column not in columns_of(log, table):
+            raise DataError(f"{name} reads '{column}' of '{table}', which the log does not have; leave {name} out.")
     _groups(log, arms[0][1], by)
     return arms
 
@@ -163,7 +169,7 @@ def _asked(log: Path, folder: Path) -> tuple[NDArray[Any], dict[str, NDArray[Any
 
 def _measured(
     y: NDArray[Any], scores: dict[str, list[NDArray[Any]]], user: NDArray[Any], groups: NDArray[Any]
-) -> dict[str, dict[str, dict[str, float]]]:
+) -> dict[str, dict[str, Estimated]]:
     """Every measure of every model, and its difference from the first model's, with intervals."""
     masks = [np.ones(len(y), dtype=bool), *(groups != g for g in np.unique(groups))]
 
@@ -171,12 +177,12 @@ def _measured(
         """(1 + groups,) of all rows, and without each group."""
         return np.array([np.mean([measure(y[m], p[m], user[m]) for p in scores[name]]) for m in masks])
 
-    def estimate(v: NDArray[Any]) -> dict[str, float]:
-        return asdict(jackknife(v[0], v[1:]))
+    def estimate(v: NDArray[Any]) -> Estimated:
+        return {n: x if math.isfinite(x) else None for n, x in asdict(jackknife(v[0], v[1:])).items()}
 
     first = next(iter(scores))
     base = {n: values(first, measure) for n, measure in MEASURES.items()}
-    found: dict[str, dict[str, dict[str, float]]] = {}
+    found: dict[str, dict[str, Estimated]] = {}
     for name in scores:
         own = {n: values(name, measure) for n, measure in MEASURES.items()} if name != first else base
         found[name] = {n: estimate(v) for n, v in own.items()}
@@ -185,7 +191,7 @@ def _measured(
     return found
 
 
-def _holm(found: dict[str, dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
+def _holm(found: dict[str, dict[str, Estimated]]) -> dict[str, dict[str, float]]:
     """p-values of the differences of each measure, by Holm for as many models as are compared with the first."""
     told: dict[str, dict[str, float]] = {}
     names = list(found)[1:]
@@ -198,12 +204,15 @@ def _holm(found: dict[str, dict[str, dict[str, float]]]) -> dict[str, dict[str, 
     return told
 
 
-def _p(e: dict[str, float]) -> float:
-    """Of a difference that is none, by the t-distribution of its interval."""
-    half, free = (e["high"] - e["low"]) / 2, e["groups"] - 1
+def _p(e: Estimated) -> float:
+    """Of a difference that is none, by the t-distribution of its interval; 1 where there is no interval."""
+    value, low, high, groups = e["value"], e["low"], e["high"], e["groups"]
+    if value is None or low is None or high is None or groups is None:
+        return 1.0
+    half, free = (high - low) / 2, groups - 1
     if not half > 0:
-        return 0.0 if e["value"] else 1.0
-    return float(2 * stats.t.sf(abs(e["value"]) / half * stats.t.ppf((1 + LEVEL) / 2, free), free))
+        return 0.0 if value else 1.0
+    return float(2 * stats.t.sf(abs(value) / half * stats.t.ppf((1 + LEVEL) / 2, free), free))
 
 
 def rows(found: dict[str, Any]) -> list[str]:
@@ -214,9 +223,9 @@ def rows(found: dict[str, Any]) -> list[str]:
         "|---" * (len(MEASURES) + 3) + "|",
     ]
     for name, measures in found["models"].items():
-        cells = [_cell(Estimate(**measures[n])) for n in MEASURES]
+        cells = [_cell(measures[n]) for n in MEASURES]
         over = [measures.get(f"{n} over {first}") for n in ("auc", "gauc")]
-        cells += ["" if e is None else _cell(Estimate(**e), "+") for e in over]
+        cells += ["" if e is None else _cell(e, "+") for e in over]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     groups, seeds = found["models"][first]["auc"]["groups"], len(found["seeds"])
     many = f"the mean of {seeds} seeds" if seeds > 1 else "one seed"
@@ -227,10 +236,15 @@ def rows(found: dict[str, Any]) -> list[str]:
     sure = [n for n, p in found["holm"].items() if p[f"auc over {first}"] < 1 - LEVEL]
     told = ", ".join(f"{n} (p {found['holm'][n][f'auc over {first}']:.1g})" for n in sure)
     lines.append(f"AUC differs from that of {first} for all models together (Holm, 5 %): {told or 'none'}.")
+    if any(e[n] is None for measures in found["models"].values() for e in measures.values() for n in e):
+        lines.append(
+            f"'-': without one of the groups ({found['by']}s) the rows are all of one label; hold back more days."
+        )
     if groups < FEW:
         lines.append(f"The intervals rest on {groups} groups ({found['by']}s) only: take them for rough ones.")
     return lines
 
 
-def _cell(e: Estimate, sign: str = "") -> str:
-    return f"{e.value:{sign}.4f} [{e.low:{sign}.4f}, {e.high:{sign}.4f}]"
+def _cell(e: Estimated, sign: str = "") -> str:
+    value, low, high = ("-" if e[n] is None else f"{e[n]:{sign}.4f}" for n in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]" if (e["low"], e["high"]) != (None, None) else value

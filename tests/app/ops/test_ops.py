@@ -179,9 +179,15 @@ def test_every_method_has_its_words_and_says_whether_a_study_has_judged_it(repos
                   "crossing": 0.8, "curve": [point]}  # fmt: skip
     (tmp_path / "msnet.json").write_text(json.dumps({"conclusion": conclusion}))
     monkeypatch.setattr(papers, "RESULTS", tmp_path)
-    rows = {row[-1]: row for row in experiments.__wrapped__().rows}
+    (tmp_path / "copr.json").write_text(json.dumps({"done": {}}))  # while it runs
+    nothing = {"verdict": "nothing has run yet", "why": "", "curve": []}
+    (tmp_path / "clid.json").write_text(json.dumps({"conclusion": nothing}))
+    rows = {row[-1]: row for row in experiments().rows}
     assert rows["msnet"][3:6] == ("reproduced: at 1 (exploratory)", "+0.0040 [+0.0020, ?] AUC", "0.8")
-    assert rows["mkt"][3:6] == ("no study has judged it yet", "", "")
+    for name in ("mkt", "copr", "clid"):
+        assert rows[name][3:6] == ("no study has judged it yet", "", "")
+    (tmp_path / "copr.json").write_text(json.dumps({"conclusion": conclusion}))
+    assert {row[-1]: row for row in experiments().rows}["copr"][3].startswith("reproduced")
 
 
 def test_what_sellers_make_of_three_drafts(services, me):

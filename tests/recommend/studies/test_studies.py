@@ -5,16 +5,19 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from app.cli.main import main
 from recommend.config import ConfigError
 from recommend.phenomena.doses import points
-from recommend.studies import engine
+from recommend.studies import clid, engine
 from recommend.studies.engine import read_results, run_pilot, run_study
 from recommend.studies.page import page
 from recommend.studies.plot import plot
@@ -207,6 +210,13 @@ def test_a_pilot_tunes_every_arm_alike_and_its_settings_are_used(tmp_path: Path,
     results = run(study, tmp_path / "r.json", doses=[0.25])
     assert results["tuned"]
     assert results["settings"]["method"] == ["bonus=0.01"]
+    assert not run(study, tmp_path / "s.json", doses=[0.25], rows=7)["tuned"]  # a pilot of other worlds
+    engine.write(folder / "ecad.pilot.json", {**found, "world_version": "0"})
+    other = run(study, tmp_path / "v.json", doses=[0.25])
+    assert (other["tuned"], other["settings"]["method"]) == (False, ["bonus=0"])
+    engine.write(folder / "ecad.pilot.json", {n: v for n, v in found.items() if n != "settings"})
+    with pytest.raises(ConfigError, match=r"ecad\.pilot\.json is not finished; run it again or delete it"):
+        run(study, tmp_path / "u.json")
 
 
 def test_the_page_and_the_curve_are_made_from_the_results_alone(tmp_path: Path) -> None:
@@ -218,7 +228,11 @@ def test_the_page_and_the_curve_are_made_from_the_results_alone(tmp_path: Path) 
     assert len(text.splitlines()) < 50
     for _ in range(2):
         plot(results, tmp_path / "r.svg")
-    assert "Planted: reproduced" in (tmp_path / "r.svg").read_text() or (tmp_path / "r.svg").stat().st_size > 5_000
+    svg = (tmp_path / "r.svg").read_text()
+    assert "<!-- Planted: reproduced -->" in svg
+    assert "<!-- gain, m -->" in svg
+    dots = re.findall(r"<use .*fill: (#[0-9a-f]{6}); stroke: #1f5fa8", svg)
+    assert dots == ["#1f5fa8" if p["open"] else "#ffffff" for p in results["conclusion"]["curve"]]
     assert conclude(study, {**results, "done": {}})["verdict"] == "nothing has run yet"
 
 
@@ -246,7 +260,22 @@ def test_a_declaration_names_arms_that_it_has(name: str) -> None:
     assert set(study.trained) <= set(study.arms)
     assert study.base in study.arms
     assert study.regime in points(name)
-    assert len({len(study.grid)}) == 1
+
+
+def test_each_setting_has_a_teacher_of_its_own(monkeypatch) -> None:
+    taught: list[float] = []
+    market = SimpleNamespace(
+        train={clid.LIST: torch.zeros(2, dtype=torch.int64)}, encoders=SimpleNamespace(sizes=dict),
+        fit=lambda model, train, stream: train.learning_rate,
+        ask=lambda rate, rows: taught.append(rate) or np.zeros(2),
+    )  # fmt: skip
+    arms = {"teacher": (lambda *_: None, (), ""), "clid": (lambda *_: None, (), "teacher")}
+    monkeypatch.setattr(clid, "ARMS", arms)
+    students = clid.Taught(market)
+    for rate in (0.002, 0.001, 0.002):
+        settings = dict.fromkeys(arms, (f"learning_rate={rate}",))
+        assert students.model("clid", Setting(1.0, 3, settings)) == rate
+    assert taught == [0.002, 0.001]
 
 
 TINY = {

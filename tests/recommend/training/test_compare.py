@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import scipy.stats
@@ -86,6 +87,13 @@ def test_what_cannot_be_compared_is_one_sentence(log, tmp_path, capsys):
         compare(log, ["dnn", "msnet"], out, SMALL)
     with pytest.raises(DataError, match=r"keep_extractor reads '[a-z_]+', which the log does not have"):
         compare(log, ["dnn", "keep_extractor"], out, SMALL)
+    for name, read in (("copr", "'rank_score' of 'candidate'"), ("rec4ad", "'is_ad' of 'impression'")):
+        with pytest.raises(DataError, match=f"{name} reads {read}, which the log does not have"):
+            compare(log, ["dnn", name], out, SMALL)
+    with pytest.raises(DataError, match="keep is trained with published knowledge"):
+        compare(log, ["dnn", "keep"], out, SMALL)
+    with pytest.raises(DataError, match=r"mkt reads 'entity', which the log does not have"):
+        compare(log, ["dnn", "mkt"], out, SMALL)
     with pytest.raises(ConfigError, match="hold back more days"):
         compare(log, ["dnn", "din"], out, SMALL, by="day")
     assert not out.exists(), "all of this is known before anything is trained"
@@ -115,6 +123,22 @@ def test_few_groups_are_said(log, tmp_path):
     assert first["groups"] == 2
     assert first["high"] - first["low"] > 12 * 2 * 0.001, "the t-quantile of one degree of freedom"
     assert rows(found)[-1] == "The intervals rest on 2 groups (days) only: take them for rough ones."
+
+
+def test_positives_of_one_user_group_tell_nothing(log, tmp_path):
+    file = table_files(log, "impression", 2, 2)[0]
+    data = pq.read_table(file)
+    mine = pc.and_(data["click"], pc.equal(data["user_id"], data["user_id"][data["click"].index(True).as_py()]))
+    place = data.schema.get_field_index("click")
+    pq.write_table(data.set_column(place, "click", mine.cast(data.schema.field("click").type)), file)
+    found = compare(log, ["dnn", "din"], tmp_path / "out", SMALL)
+    assert found["models"]["din"]["auc over dnn"]["low"] is None
+    assert found["holm"]["din"]["auc over dnn"] == 1
+    json.dumps(found, allow_nan=False)
+    said = "\n".join(rows(found))
+    assert "nan" not in said
+    assert "(Holm, 5 %): none." in said
+    assert "the rows are all of one label" in said
 
 
 def test_the_command_writes_the_table(log, tmp_path, capsys):
