@@ -42,7 +42,7 @@ def measure(store: Store, home: Path) -> list[Finding]:
 
 def phenomena(home: Path) -> Table:
     """A row a method, as last measured."""
-    headers = ("method", "number", "low", "high", "can pay", "verdict", "what it says")
+    headers = ("method", "what it says", "number", "low", "high", "can pay", "verdict")
     try:
         kept = json.loads((home / FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -58,4 +58,4 @@ def _row(found: dict[str, Any]) -> tuple[Cell, ...]:
     e = found["estimate"]
     numbers = [rounded(e[name], 3) for name in ("value", "low", "high")] if e else [None] * 3
     pays = f"{'from' if found['above'] else 'up to'} {found['edge']:g}"
-    return (found["method"], *numbers, pays, found["verdict"], found["sentence"])
+    return (found["method"], found["sentence"], *numbers, pays, found["verdict"])
