@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from recommend.metrics.jackknife import Estimate
+from recommend.metrics.jackknife import LEVEL, Estimate
 from recommend.phenomena.log import GROUP, Log, Missing, estimate
 from recommend.phenomena.oracle import divergence, rows
 
@@ -18,7 +19,11 @@ def measure(log: Log) -> Estimate:
         raise Missing("no refund column")
     orders = log.sums(f'SELECT {GROUP}, count(*) AS n FROM "order" GROUP BY g')
     refunds = log.sums(f"SELECT {GROUP}, count(*) AS n FROM refund WHERE delay_ms >= 0 GROUP BY g")
-    return estimate(np.concatenate([refunds, orders], 1), lambda s: s[0] / s[1], "no orders")
+    found = estimate(np.concatenate([refunds, orders], 1), lambda s: s[0] / s[1], "no orders")
+    if refunds.any():
+        return found
+    # Leaving out users tells nothing where no order came back: the exact upper end (Clopper and Pearson, 1934).
+    return replace(found, high=1 - ((1 - LEVEL) / 2) ** (1 / orders.sum()))
 
 
 def headroom(root: Path) -> float:

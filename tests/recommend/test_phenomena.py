@@ -167,3 +167,15 @@ def test_few_users_make_wide_intervals_and_are_said(tmp_path):
     assert "of 3 groups only, so that the interval is rough" in found.sentence()
     put(tmp_path / "one", "impression", {**{n: v[:50] for n, v in data.items()}, "click": np.ones(50, bool)})
     assert {f.phenomenon.name: f for f in findings(tmp_path / "one")}["one_epoch"].missing == "one user only"
+
+
+def test_few_orders_of_which_none_came_back_leave_it_open(tmp_path):
+    """Of 29 the rate may be .119 (exact, 95 %); of 10,000 it is absent."""
+    for many, verdict, high in ((29, "open", 0.119), (10_000, "absent", 0.00037)):
+        root, users = tmp_path / str(many), np.arange(many)
+        put(root, "impression", {"user_id": users, "item_id": users, "day": users * 0, "click": users >= 0})
+        put(root, "order", {"user_id": users, "item_id": users, "time_ms": users})
+        put(root, "refund", {"user_id": users, "delay_ms": np.full(many, -1)})
+        found = {f.phenomenon.name: f for f in findings(root)}["ecad"]
+        assert (found.estimate.value, found.verdict) == (0.0, verdict)
+        assert found.estimate.high == pytest.approx(high, rel=0.01)
