@@ -1,4 +1,4 @@
-"""The live feed: stock, sources, stages, auction, mixing, models that fail, and the trace."""
+"""The live feed: sources, stages, models that fail, and the trace."""
 
 from __future__ import annotations
 
@@ -13,19 +13,15 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from recommend.cascade.catalog import REST, Catalog, Item
+from recommend.cascade.catalog import Item
 from recommend.cascade.explain import fate, moves
 from recommend.cascade.feed import Feed
 from recommend.cascade.health import healthy
-from recommend.cascade.page import AD_SLOTS, Exposure, FeedConfig
+from recommend.cascade.page import Exposure, FeedConfig
 from recommend.cascade.registry import Registry
 from recommend.cascade.request import FEED, columns
 from recommend.cascade.scoring import SIMPLE, Models, probabilities
-from recommend.cascade.stages.auction import second_price
-from recommend.cascade.stages.mix import mix
-from recommend.cascade.visitors import Visitors
 from recommend.config import ConfigError, ModelConfig, TrainConfig
-from recommend.data.schema import columns as schema_columns
 from recommend.training.runs import plan, train_run
 from recommend.world import write_world
 from recommend.world.stored import store_histories
@@ -54,124 +50,6 @@ def feed(tmp_path: Path, count: int = 400, config: FeedConfig | None = None) -> 
     for item_id in range(1, count + 1):
         made.put(item(item_id), NOW)
     return made
-
-
-def test_a_thing_is_sold_as_often_as_there_are_pieces_whoever_asks_at_once():
-    for pieces in (1, 3):
-        catalog = Catalog(SIZE)
-        catalog.put(item(7, stock=pieces))
-        start, sold = threading.Barrier(24), []
-
-        def buy(catalog=catalog, start=start, sold=sold) -> None:
-            start.wait()
-            sold.append(catalog.take(7))
-
-        threads = [threading.Thread(target=buy) for _ in range(24)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert sum(sold) == pieces
-        assert 7 not in catalog
-
-
-def test_the_catalogue_keeps_counters_on_change_and_lets_rows_rest():
-    catalog = Catalog(SIZE)
-    row = catalog.put(item(1))
-    catalog.shown([1, 99], 5)
-    catalog.clicked([1], 9)
-    assert catalog.put(item(1, price=5.0)) == row
-    assert [int(catalog.get(n, np.array([row]))[0]) for n in ("impressions", "clicks", "first_click_ms")] == [1, 1, 9]
-    assert catalog.get("price", np.array([row]))[0] == 5.0
-    catalog.remove(1)
-    assert not catalog.on_sale(np.array([row]))[0]
-    assert catalog.put(item(2)) != row  # a request that still points at the row must not meet another thing
-    for other in range(10, 10 + REST):
-        catalog.put(item(other))
-        catalog.remove(other)
-    assert catalog.put(item(3)) == row
-    assert int(catalog.get("impressions", np.array([row]))[0]) == 0
-    with pytest.raises(ValueError, match="16 numbers"):
-        catalog.put(item(4, content=[1.0]))
-
-
-def test_a_request_has_every_column_that_is_known_at_the_request():
-    catalog, visitors = Catalog(SIZE), Visitors()
-    rows = np.array([catalog.put(item(i)) for i in (1, 2, 3)])
-    visitors.clicked(5, 2, catalog, NOW.time_ms - HOUR)
-    made = columns(catalog, rows, visitors.get(5), NOW, FEED)
-    of_log = {"impression_id", "request_id", "policy", "position", "propensity"}  # kept by the log, read by no model
-    assert set(schema_columns("impression", "request")) - of_log <= set(made)
-    assert made["history_item"].values.tolist() == [2, 2, 2]
-    assert made["history_age_h"].values.tolist() == [1.0, 1.0, 1.0]
-    assert made["hour"].tolist() == [13, 13, 13]
-
-
-def test_a_history_outlives_its_things():
-    catalog, visitors = Catalog(SIZE), Visitors()
-    catalog.put(item(2))
-    visitors.clicked(5, 2, catalog, 1)
-    catalog.remove(2)
-    assert not visitors.clicked(5, 2, catalog, 2)
-    assert np.allclose(visitors.get(5).taste(), item(2).content, atol=1e-6)
-
-
-def test_second_prices_lie_between_reserve_and_bid():
-    pctr, bid = np.array([0.1, 0.2, 0.05, 0.3]), np.array([1.0, 0.4, 1.5, 0.01])
-    outcome = second_price(pctr, bid, slots=2, reserve=0.02)
-    assert outcome.winners.tolist() == [0, 1]
-    assert outcome.price == pytest.approx([0.2 * 0.4 / 0.1, 0.05 * 1.5 / 0.2])
-    alone = second_price(pctr[:1], bid[:1], slots=2, reserve=0.02)
-    assert alone.price.tolist() == [0.02]
-    assert len(second_price(np.empty(0), np.empty(0), 2, 0.02).winners) == 0
-    rng = np.random.default_rng(0)
-    for _ in range(50):
-        p, b = rng.random(6), rng.random(6)
-        found = second_price(p, b, 3, 0.1)
-        assert (found.price >= 0.1).all()
-        assert (found.price <= b[found.winners] + 1e-12).all()
-
-
-def test_no_bidder_gains_by_paying_more_than_the_next_is_worth():
-    """The winner's price does not depend on its own bid while it wins."""
-    pctr = np.array([0.1, 0.2])
-    prices = [second_price(pctr, np.array([bid, 0.3]), 1, 0.02).price[0] for bid in (0.7, 1.0, 5.0)]
-    assert prices == pytest.approx([0.6, 0.6, 0.6])
-
-
-def mixed(rng, share, *, new=None, shown=None, seller=None, ads=(), far=None, count=60, **rules):
-    """A page of ten of ``count`` candidates, the best first; nothing is new and all sellers differ, unless said."""
-    zeros = np.zeros(count, int)
-    shown, new = (zeros if shown is None else shown), (zeros > 0 if new is None else new)
-    seller = np.arange(count) if seller is None else seller
-    return mix(np.linspace(1, 0, count), shown, new, seller, list(ads), 10, Exposure(share=share, **rules), rng, far)
-
-
-def explored(page) -> list[int]:
-    return [place.candidate for place in page if place.reason == "exploration"]
-
-
-def test_exploration_gets_its_share_of_the_places_on_average():
-    rng = np.random.default_rng(0)
-    new = np.arange(60) >= 40  # by score alone no new thing would ever be shown
-    assert np.mean([len(explored(mixed(rng, 0.15, new=new))) for _ in range(400)]) == pytest.approx(1.5, abs=0.1)
-    tired = np.where(new, 10, 0)
-    tired[50] = 4
-    assert explored(mixed(rng, 0.1, new=new, shown=tired)) == [50]
-    assert [p.candidate for p in mixed(rng, 0.0, new=new)] == list(range(10))
-
-
-def test_half_of_the_exploration_goes_beyond_what_sources_found():
-    rng, new, far = np.random.default_rng(0), np.arange(60) >= 40, np.arange(60) >= 50
-    pages = [explored(mixed(rng, 0.4, new=new, far=far)) for _ in range(300)]
-    assert np.mean([sum(far[page]) for page in pages]) == pytest.approx(2.0, abs=0.05)
-    assert np.mean([sum(~far[page]) for page in pages]) == pytest.approx(2.0, abs=0.05)
-    # Where one kind is missing, the other takes its places; without the rule all is as if nothing were beyond.
-    for have in (far, new & ~far):
-        assert len(explored(mixed(rng, 0.4, new=have, far=far))) == 4
-    ways = ((0.0, np.zeros(60, bool)), (0.5, None))
-    one, two = (mixed(np.random.default_rng(3), 0.35, new=new, far=mask, beyond=share) for share, mask in ways)
-    assert one == two
 
 
 @pytest.mark.parametrize("beyond", [0.0, 0.5])
@@ -204,17 +82,6 @@ def test_what_no_source_finds_gets_its_chance_before_it_is_stale(tmp_path, beyon
         assert not set(range(41, 81)) & seen  # what is stale already is not explored
     else:
         assert not (young | set(range(41, 81))) & seen
-
-
-def test_a_page_has_its_ads_in_their_places_nothing_twice_and_few_of_one_seller():
-    rng = np.random.default_rng(1)
-    seller = np.r_[np.zeros(20, int), np.arange(20)]
-    page = mixed(rng, 0, seller=seller, ads=[30, 0], count=40, per_seller=3)
-    assert [page[slot].candidate for slot in AD_SLOTS] == [30, 0]
-    ids = [p.candidate for p in page]
-    assert len(set(ids)) == len(ids) == 10
-    assert sum(seller[i] == 0 and p.reason == "ranked" for i, p in zip(ids, page, strict=True)) <= 3
-    assert len(mixed(rng, 0, seller=np.zeros(12, int), count=12)) == 10  # one seller alone still fills the page
 
 
 def test_a_feed_without_models_ranks_by_popularity_and_says_so(tmp_path):
