@@ -15,7 +15,7 @@ import numpy as np
 
 from recommend.config import ModelConfig, TrainConfig
 from recommend.features.ragged import array_of
-from recommend.metrics.expected import expected_auc
+from recommend.metrics.ranks import auc as expected_auc
 from recommend.world import write_world
 from recommend.world.oracle import open_oracle
 from recommend.world.rankers import train_on

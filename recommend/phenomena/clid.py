@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from recommend.metrics.expected import expected_gauc
 from recommend.metrics.jackknife import Estimate
 from recommend.metrics.ranks import auc_by_group
+from recommend.metrics.ranks import gauc as expected_gauc
 from recommend.phenomena.log import GROUP, GROUPS, Log, Missing, estimate
 from recommend.phenomena.oracle import rows
 

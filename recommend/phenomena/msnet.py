@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from recommend.metrics.expected import expected_auc
 from recommend.metrics.jackknife import Estimate
+from recommend.metrics.ranks import auc as expected_auc
 from recommend.phenomena.log import GROUPS, Floats, Log, Missing, estimate
 from recommend.phenomena.oracle import rows
 

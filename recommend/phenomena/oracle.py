@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from recommend.data.schema import table_files
-from recommend.metrics.expected import expected_auc
+from recommend.metrics.ranks import auc as expected_auc
 from recommend.phenomena.log import Floats
 from recommend.world.oracle import open_oracle
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from recommend.data.schema import POLICIES
-from recommend.metrics.expected import expected_auc
 from recommend.metrics.jackknife import Estimate
+from recommend.metrics.ranks import auc as expected_auc
 from recommend.phenomena.hdr import spread
 from recommend.phenomena.log import GROUP, Log, Missing, cells, estimate
 from recommend.phenomena.oracle import rows

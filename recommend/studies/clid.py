@@ -11,8 +11,8 @@ import torch
 
 from recommend.data.batching import ListStream
 from recommend.metrics.calibration import divergence, ece
-from recommend.metrics.expected import expected_gauc
 from recommend.metrics.ranks import gauc
+from recommend.metrics.ranks import gauc as expected_gauc
 from recommend.models.base import Ranker
 from recommend.models.baselines.din import DIN
 from recommend.models.clid import CLID, LIST, PRIVILEGED, TEACHER, Teacher

@@ -17,7 +17,7 @@ from recommend.data.batching import CutStream, interleave
 from recommend.data.memory import MemoryStream
 from recommend.features.ragged import Column, array_of, rows_of, select_batch
 from recommend.metrics.calibration import divergence
-from recommend.metrics.expected import expected_auc
+from recommend.metrics.ranks import auc as expected_auc
 from recommend.metrics.report import share_of_way
 from recommend.models.copr import COPR, Terms, draw_lists
 from recommend.phenomena.copr import FIRST, PASSED

@@ -22,8 +22,8 @@ from recommend.data.schema import table_files
 from recommend.features.encoders import Encoders
 from recommend.features.ragged import array_of, concat_batches, slice_batch
 from recommend.metrics.calibration import divergence
-from recommend.metrics.expected import expected_auc
 from recommend.metrics.ranks import auc
+from recommend.metrics.ranks import auc as expected_auc
 from recommend.models import ecad_baselines as delayed
 from recommend.models.ecad import ECAD, Towers
 from recommend.studies.market import read_clicks

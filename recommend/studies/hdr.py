@@ -16,7 +16,7 @@ from recommend.data.memory import MemoryStream
 from recommend.features.encoders import Encoders
 from recommend.features.ragged import Column, array_of, concat_batches, select_batch, slice_batch
 from recommend.metrics.calibration import divergence, pcoc
-from recommend.metrics.expected import expected_auc
+from recommend.metrics.ranks import auc as expected_auc
 from recommend.models.hdr import HDR, Correction, Rates, correct, fine_tune, nearest
 from recommend.studies.market import read_clicks
 from recommend.studies.study import Claim, Measures, Setting, Study

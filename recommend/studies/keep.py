@@ -16,8 +16,8 @@ from recommend.config import ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
 from recommend.data.schema import CHANNELS
 from recommend.features.ragged import Column, array_of, select_batch
-from recommend.metrics.expected import expected_auc
 from recommend.metrics.ranks import auc
+from recommend.metrics.ranks import auc as expected_auc
 from recommend.models.base import Ranker
 from recommend.models.baselines.din import DIN
 from recommend.models.keep import KEEP, KINDS, Extractor, knowledge_features

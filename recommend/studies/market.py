@@ -15,7 +15,7 @@ from recommend.data.memory import MemoryStream
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch, Column, Ragged, array_of, concat_batches, select_batch
-from recommend.metrics.expected import expected_auc
+from recommend.metrics.ranks import auc as expected_auc
 from recommend.metrics.report import share_of_way
 from recommend.models.base import Ranker
 from recommend.models.registry import build_model

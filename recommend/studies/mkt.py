@@ -15,8 +15,8 @@ from recommend.data.parquet import ParquetStream
 from recommend.data.schema import ENTITIES, table_files
 from recommend.features.entities import ENTITY, SHARED, Facts, entity_map
 from recommend.features.ragged import Batch, Column, Ragged, concat_batches, select_batch
-from recommend.metrics.expected import expected_auc
 from recommend.metrics.ranks import auc
+from recommend.metrics.ranks import auc as expected_auc
 from recommend.models.base import Ranker
 from recommend.models.baselines.din import DIN
 from recommend.models.baselines.multi_entity import EntityMMoE, part_of, tables_of

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from recommend.metrics.expected import expected_auc
 from recommend.metrics.ranks import auc
+from recommend.metrics.ranks import auc as expected_auc
 from recommend.models.registry import changed
 from recommend.studies.market import Market, coin, open_market
 from recommend.studies.study import Claim, Measures, Setting, Study

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from recommend.metrics.calibration import divergence, logloss
-from recommend.metrics.expected import expected_auc
+from recommend.metrics.ranks import auc as expected_auc
 from recommend.studies.market import Market, open_market
 from recommend.studies.study import Claim, Measures, Setting, Study
 from recommend.world.read import world_map

@@ -16,8 +16,8 @@ from recommend.data.memory import MemoryStream
 from recommend.data.schema import CHANNELS, POLICIES
 from recommend.features.ragged import rows_of, select_batch
 from recommend.metrics.calibration import divergence
-from recommend.metrics.expected import expected_auc
 from recommend.metrics.ranks import auc
+from recommend.metrics.ranks import auc as expected_auc
 from recommend.models.baselines.din import DIN
 from recommend.models.rec4ad import ADS, ORGANIC, Domains, Parts, Rec4Ad
 from recommend.studies.market import Market, open_market

@@ -9,8 +9,9 @@ import pytest
 
 from recommend.data.schema import table_files
 from recommend.features.ragged import Ragged, array_of
-from recommend.metrics.expected import expected_auc, expected_gauc
 from recommend.metrics.ranks import auc
+from recommend.metrics.ranks import auc as expected_auc
+from recommend.metrics.ranks import gauc as expected_gauc
 from recommend.phenomena.oracle import rows
 from recommend.world import KNOBS, KnobError, WorldConfig, make_config, write_world
 from recommend.world.oracle import OracleSealed, no_oracle, open_oracle
