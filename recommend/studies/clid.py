@@ -20,7 +20,7 @@ from recommend.studies.market import Market, open_market
 from recommend.studies.study import Claim, Measures, Setting, Study
 from recommend.world.read import world_map
 
-FEATURES = world_map().model_copy(update={"extra": (LIST, PRIVILEGED)})
+FEATURES = world_map(cross=True).model_copy(update={"extra": (LIST, PRIVILEGED)})
 # Of an arm its model, its settings, and the arm that teaches it.
 ARMS: dict[str, tuple[type[Ranker], tuple[str, ...], str]] = {
     "none": (DIN, (), ""),

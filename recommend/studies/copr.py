@@ -68,7 +68,8 @@ class Sets:
 
 def prepare(root: Path, setting: Setting) -> Sets:
     """Impressions of all days but the last, and the last day's candidates."""
-    market, features = open_market(root, test_days=1, where=lambda raw: raw["item_id"] >= 0), world_map()
+    features = world_map()  # two towers cannot read a cross
+    market = open_market(root, features, test_days=1, where=lambda raw: raw["item_id"] >= 0)
     day = json.loads((root / "manifest.json").read_text(encoding="utf-8"))["config"]["days"] - 1
     names = [f.column for f in features.features]
     log = root / "log"

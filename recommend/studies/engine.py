@@ -41,12 +41,14 @@ def run_study(
     rows: int = 0,
     say: Say = print,
     clock: Callable[[], float] = time.process_time,
+    deciding: bool = False,
 ) -> Results:
     """Run what the file lacks, and conclude from all that is in it.
 
     Args:
         doses: of the study's; empty: all.
         rows: of the world; 0: the study's.
+        deciding: no ablations.
         say: gets a line for each arm as it ends.
 
     Raises:
@@ -61,7 +63,7 @@ def run_study(
     results = _opened(study, out, sizes, {"settings": settings, "tuned": bool(tuned)})
     for dose in doses or known:
         for seed in seeds:
-            jobs = {arm: (arm, settings) for arm in study.arms}
+            jobs = {arm: (arm, settings) for arm in study.at(dose, deciding)}
             _world(study, Setting(dose, seed, settings), jobs, results, out, say, clock)
     results["conclusion"] = conclude(study, results)
     write(out, results)
@@ -83,8 +85,8 @@ def run_pilot(
     sizes = study.sized(rows)
     results = _opened(study, out, sizes, {"grid": study.grid, "seeds": list(seeds)})
     for seed in seeds:
-        jobs = {f"{arm}#{n}": (arm, dict.fromkeys(study.trained, s)) for n, s in enumerate(study.grid)
-                for arm in study.trained}  # fmt: skip
+        jobs = {f"{arm}#{n}": (arm, dict.fromkeys(study.trained, s)) for arm in study.trained
+                for n, s in enumerate(study.grid)}  # fmt: skip
         _world(study, Setting(study.regime, seed, {}), jobs, results, out, say, clock)
     sign, c = -1 if study.primary.lower else 1, study.primary
 

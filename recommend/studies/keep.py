@@ -31,7 +31,8 @@ TASKS = ("click", "cart", "order")
 PLAIN = world_map(TASKS)
 # No numbers, which change while what is stored of a thing does not; no place, which is the page's.
 KEYS = PLAIN.model_copy(update={"features": tuple(f for f in PLAIN.features if f.kind == "id")})
-PLUGGED = world_map().model_copy(update={"features": (*world_map().features, *knowledge_features(WIDTH))})
+OWN = world_map(cross=True)
+PLUGGED = OWN.model_copy(update={"features": (*OWN.features, *knowledge_features(WIDTH))})
 ARMS = ("own", "fine_tuned", "joint", "keep", "keep_clicks", "keep_others")
 
 

@@ -95,6 +95,7 @@ def open_market(
     change: Change | None = None,
     channels: Sequence[int] | None = None,
     encoders: Encoders | None = None,
+    min_count: int = MIN_COUNT,
 ) -> Market:
     """Read a world's impressions.
 
@@ -103,8 +104,9 @@ def open_market(
         change: raw columns of a day to others, for controls.
         channels: whose clicks the histories hold; None: all.
         encoders: of another market; None: fitted on the training rows.
+        min_count: rows in training that give an id a table row of its own.
     """
-    features = features or world_map()
+    features = features or world_map(cross=True)
     log = root / "log"
     days = json.loads((root / "manifest.json").read_text(encoding="utf-8"))["config"]["days"]
     columns = list(dict.fromkeys([*features.columns, *KEPT]))
@@ -125,7 +127,7 @@ def open_market(
     parts = [read(day) for day in last]
     truths = [(open_oracle(root, f"impression/day={d:03d}"), kept) for d, (_, kept) in zip(last, parts, strict=True)]
     asked = concat_batches([rows for rows, _ in parts])
-    encoders = encoders or Encoders.fit(features, [learned], MIN_COUNT)
+    encoders = encoders or Encoders.fit(features, [learned], min_count)
     inputs = [*(f.column for f in features.features), *features.labels, *features.extra]
     rows_in, test = ({n: e[n] for n in dict.fromkeys(inputs)} for e in (encoders(learned), encoders(asked)))
     known, raw = ({name: array_of(rows[name]) for name in KEPT} for rows in (learned, asked))

@@ -21,9 +21,8 @@ ARMS = {
     "one_no_ids": (("epochs=1",), False),
     "two_no_ids": (("epochs=2",), False),
 }
-NO_IDS = world_map(ids=False).model_copy(
-    update={"features": tuple(f for f in world_map(ids=False).features if f.column != "user_id")}
-)
+NO_IDS = world_map(ids=False, cross=True)
+NO_IDS = NO_IDS.model_copy(update={"features": tuple(f for f in NO_IDS.features if f.column != "user_id")})
 
 
 @dataclass
@@ -35,7 +34,7 @@ class Worlds:
 
     def __getitem__(self, ids: bool) -> Market:
         if ids not in self.found:
-            features = world_map() if ids else NO_IDS
+            features = world_map(cross=True) if ids else NO_IDS
             self.found = {ids: open_market(self.root, features, where=lambda raw: raw["item_id"] >= 0)}
         return self.found[ids]
 

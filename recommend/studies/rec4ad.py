@@ -27,8 +27,9 @@ from recommend.world.read import world_map
 UNIFORM, FEED, ADS_CHANNEL = POLICIES.index("uniform"), CHANNELS.index("feed"), CHANNELS.index("ads")
 RATIO = 4.0  # organic rows an ad, as in the feed
 # The channel would say which system a row is of, and the place tells ads from the rest.
-FEATURES = world_map().model_copy(
-    update={"features": tuple(f for f in world_map().features if f.column not in ("channel", "position"))}
+FEATURES = world_map(cross=True)
+FEATURES = FEATURES.model_copy(
+    update={"features": tuple(f for f in FEATURES.features if f.column not in ("channel", "position"))}
 )
 ARMS: dict[str, Parts | None] = {
     "ads_only": None,

@@ -49,8 +49,8 @@ def conclude(study: Study, results: Mapping[str, Any]) -> dict[str, Any]:
         "control": {**_claim(study.control, at), "margin": study.margin, "p": p_value(control, study.margin, "less")},
         "secondary": _secondary(study, at),
         "competence": float(np.mean([a[study.base]["share"] for a in at.values()])) if at else None,
-        "arms": {arm: {m: float(np.mean([a[arm][m] for a in at.values()])) for m in next(iter(at.values()))[arm]}
-                 for arm in study.arms} if at else {},
+        "ceiling": _ceiling(study, runs),
+        "arms": _means(study, at),
         "cpu_s": _costs(study, results),
     }  # fmt: skip
     word, why = _word(study, found)
@@ -114,14 +114,15 @@ def _point(study: Study, dose: float, runs: Mapping[int, Arms], phenomena: Mappi
 
 
 def _runs(study: Study, results: Mapping[str, Any]) -> dict[float, dict[int, Arms]]:
-    """By dose and seed the measures of all arms."""
+    """By dose and seed the measures of the arms, of those that have what the verdict needs."""
     found: dict[float, dict[int, dict[str, Measures]]] = {}
     for key, measures in results["done"].items():
         dose, seed, arm = key.split(" ")
         got = {n: math.nan if v is None else v for n, v in measures.items()}
         found.setdefault(float(dose), {}).setdefault(int(seed), {})[arm] = got
     whole: dict[float, dict[int, Arms]] = {
-        d: {s: a for s, a in sorted(of.items()) if set(study.arms) <= set(a)} for d, of in sorted(found.items())
+        d: {s: a for s, a in sorted(of.items()) if set(study.at(d, deciding=True)) <= set(a)}
+        for d, of in sorted(found.items())
     }
     return {d: of for d, of in whole.items() if of}
 
@@ -133,9 +134,32 @@ def _claim(claim: Claim, runs: Mapping[int, Arms]) -> dict[str, Any]:
     return {**said, "gain": mean, "low": low, "high": high}
 
 
+def _ceiling(study: Study, runs: Mapping[float, Mapping[int, Arms]]) -> dict[str, Any]:
+    """Where a trained arm did better than the one that knows the truth: then it is no ceiling."""
+    best, sign = study.arms[-1], -1 if study.primary.lower else 1
+    beaten = [
+        f"{dose:g} {seed} {arm}"
+        for dose, of in runs.items()
+        for seed, arms in of.items()
+        for arm in arms
+        if arm in study.trained and sign * (arms[arm][study.primary.measure] - arms[best][study.primary.measure]) > 0
+    ]
+    return {"arm": best, "beaten": beaten}
+
+
+def _means(study: Study, runs: Mapping[int, Arms]) -> dict[str, dict[str, float]]:
+    """Measures of each arm over the seeds that have it."""
+    found = {}
+    for arm in study.arms:
+        if of := [arms[arm] for arms in runs.values() if arm in arms]:
+            found[arm] = {m: float(np.mean([measures[m] for measures in of])) for m in of[0]}
+    return found
+
+
 def _secondary(study: Study, runs: Mapping[int, Arms]) -> list[dict[str, Any]]:
-    p = holm([p_value([claim.gain(arms) for arms in runs.values()]) for claim in study.secondary])
-    found = [_claim(claim, runs) for claim in study.secondary]
+    claims = [c for c in study.secondary if all({c.arm, c.baseline} <= set(arms) for arms in runs.values())]
+    p = holm([p_value([claim.gain(arms) for arms in runs.values()]) for claim in claims])
+    found = [_claim(claim, runs) for claim in claims]
     return [{**c, "p": q, "holds": q < ALPHA and c["gain"] > 0} for c, q in zip(found, p, strict=True)]
 
 
