@@ -59,6 +59,8 @@ def register(parser: argparse.ArgumentParser) -> None:
     study("--dose", action="append", type=float, default=[], metavar="X", help="one of the knob's (default: all)")
     study("--rows", type=number(int, 1), default=0, metavar="N", help="of each world (default: the study's)")
     study("--out", type=Path, metavar="FILE", help="results, which a later call goes on with (default: the code's)")
+    study("--deciding", action="store_true",
+          help="only what the verdict needs: the regime without ablations, and off (or each --dose)")  # fmt: skip
     study("--pilot", action="store_true", help="tune every arm alike instead, on seeds that judge nothing (8000-8003)")
 
     report = task("report")
@@ -191,7 +193,8 @@ def _study(args: argparse.Namespace) -> None:
         found = run_pilot(study, seeds, out, args.rows, say)
         print(f"settings: {found['settings']}; {found['seeds_needed']} seeds show a third of the headroom; in {out}")
         return
-    results = run_study(study, seeds, out, args.dose, args.rows, say)
+    doses = args.dose or ([study.knob.off, study.regime] if args.deciding else [])
+    results = run_study(study, seeds, out, doses, args.rows, say, deciding=args.deciding)
     print("\n".join(tables(study, results)))
     print(f"{results['conclusion']['verdict']}: {results['conclusion']['why']}; written to {out}")
 

@@ -123,6 +123,13 @@ def test_a_planted_leak_makes_the_control_fail(tmp_path: Path) -> None:
     assert "control" in c["why"]
 
 
+def test_an_arm_that_beats_the_truth_shows_that_it_is_no_ceiling(tmp_path: Path) -> None:
+    c = run(planted(lead), tmp_path / "r.json")["conclusion"]
+    assert c["ceiling"] == {"arm": "oracle", "beaten": []}
+    c = run(planted(lambda arm, dose: 0.04 * dose * (arm == "method")), tmp_path / "s.json")["conclusion"]
+    assert "0.5 9000 method" in c["ceiling"]["beaten"]
+
+
 def test_noise_passes_neither_for_equivalence_nor_for_a_control(tmp_path: Path) -> None:
     def noisy(arm: str, dose: float) -> float:
         return lead(arm, dose) + 0.05 * np.random.default_rng(next(chance)).normal() * (arm == "method_random")
@@ -244,6 +251,10 @@ def test_the_commands_run_a_study_and_write_its_page(tmp_path: Path, monkeypatch
     assert json.loads(Path(out).read_text())["conclusion"]["seeds"] == [9_000, 9_001, 9_002, 9_003]
     assert main(command) == 0
     assert "reproduced: at refund_rate = 0.25" in capsys.readouterr().out
+    again = [*command[:3], "--seeds", "9100-9103", "--deciding", "--out", str(tmp_path / "again.json")]
+    assert main(again) == 0
+    c = json.loads((tmp_path / "again.json").read_text())["conclusion"]
+    assert (c["verdict"], [p["dose"] for p in c["curve"]]) == ("reproduced", [0, 0.25])
     assert main(["recommend", "report", "ecad", "--results", out, "--page", str(where)]) == 0
     assert "![gain over the phenomenon](p.svg)" in where.read_text()
     for wrong, said in (([*command[:3], "--seeds", "9-1", "--out", out], "are no seeds"),
