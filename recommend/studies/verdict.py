@@ -69,21 +69,21 @@ def _word(study: Study, found: Mapping[str, Any]) -> tuple[str, str]:
         return "not reproduced", f"the regime ({study.knob.name} = {study.regime:g}) has not run"
     if not here["open"] and not stronger:
         return "phenomenon absent", here["closed"]
+    corrected = holm([p["p"] for p in stronger])
+    held = [p for p, q in zip(stronger, corrected, strict=True) if q < ALPHA and p["gain"] > 0]
+    if not (at_regime := here["open"] and here["low"] > 0) and not held:
+        where = f"at {study.knob.name} = {study.regime:g}" if here["open"] else "where the phenomenon is strong enough"
+        return "not reproduced", f"the interval {where} is not above 0"
     for name, p in (("off", found["off"]["p"]), ("control", found["control"]["p"])):
         if not p < ALPHA:
             what = {"off": "with the phenomenon off the gain is not shown to be gone",
                     "control": "the control is not shown to gain nothing"}[name]  # fmt: skip
-            return "not reproduced", f"{what} (within {study.margin:g}: p {p:.2g})"
-    if here["open"] and here["low"] > 0:
+            return "not reproduced", f"it gains, but {what} (within {study.margin:g}: p {p:.2g})"
+    if at_regime:
         return "reproduced", f"at {study.knob.name} = {study.regime:g}"
-    corrected = holm([p["p"] for p in stronger])
-    held = [p for p, q in zip(stronger, corrected, strict=True) if q < ALPHA and p["gain"] > 0]
-    if held:
-        least = min((p["phenomenon"] for p in held), key=lambda v: _towards(study, v))
-        above = found["crossing"] if found["crossing"] is not None else least
-        return f"reproduced above {above:.3g}", "at stronger doses than the paper's regime"
-    where = f"at {study.knob.name} = {study.regime:g}" if here["open"] else "where the phenomenon is strong enough"
-    return "not reproduced", f"the interval {where} is not above 0"
+    least = min((p["phenomenon"] for p in held), key=lambda v: _towards(study, v))
+    above = found["crossing"] if found["crossing"] is not None else least
+    return f"reproduced above {above:.3g}", "at stronger doses than the paper's regime"
 
 
 def _point(study: Study, dose: float, runs: Mapping[int, Arms], phenomena: Mapping[str, Any]) -> dict[str, Any]:
