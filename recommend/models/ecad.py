@@ -165,7 +165,7 @@ class ECAD(Towers):
         """p_v = sum_k f_k, p_vr = sum_j g_j and ECVR = p_v - p_vr, each (rows,)."""
         names = (["order"], ["refund"]) if self.main else (self.order_names, self.refund_names)
         # Sums of softmax shares pass 1 by rounding; ECVR must not become negative for it.
-        order, rfr = (_windows(logits, n).exp().sum(0).clamp(max=1) for n in names)
+        order, rfr = (shares(logits, n).exp().sum(0).clamp(max=1) for n in names)
         of_order, of_refund = self.features.labels
         return {of_order: order, of_refund: order * rfr, "rfr": rfr, "ecvr": order * (1 - rfr)}
 
@@ -232,11 +232,12 @@ def heads(logits: Logits, order: Sequence[str], refund: Sequence[str]) -> Tensor
     f is a softmax over the windows and "no order"; g_j = p_v r_j with r a softmax over the windows and "no refund", so
     that 0 <= p_vr <= p_v <= 1 holds for any weights.
     """
-    f = _windows(logits, order)
-    return torch.cat([f, f.logsumexp(0) + _windows(logits, refund)])
+    f = shares(logits, order)
+    return torch.cat([f, f.logsumexp(0) + shares(logits, refund)])
 
 
-def _windows(logits: Logits, names: Sequence[str]) -> Tensor:
+def shares(logits: Logits, names: Sequence[str]) -> Tensor:
+    """(n, rows) logarithms of what falls into each window, by a softmax over them and "none"."""
     scores = torch.stack([logits[name] for name in names])
     return torch.cat([torch.zeros_like(scores[:1]), scores]).log_softmax(0)[1:]
 

@@ -18,10 +18,21 @@ from torch.nn import functional
 from recommend.config import ModelConfig
 from recommend.data.delayed_labels import DAY_MS, NEVER, Known, Samples
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch
+from recommend.features.ragged import Batch, Column
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
-from recommend.models.ecad import AGE, AGE_BEFORE, ECAD, FIRST_RATE, Towers, after_click
+from recommend.models.ecad import (
+    AGE,
+    AGE_BEFORE,
+    ECAD,
+    FIRST_RATE,
+    TIMES,
+    Towers,
+    after_click,
+    bce_of_log,
+    ripened,
+    shares,
+)  # fmt: skip
 
 LABEL, STAGE, LATE = "seen", "stage", "late_share"
 STAGES = ("order", "refund")
@@ -90,6 +101,34 @@ class Oracle(ECAD):
         index = (known.click_ms > since).nonzero().squeeze(1)
         aged = torch.full_like(index, self.refund_ms[-1])
         return Samples(index, {**after_click(known, index), AGE: aged, AGE_BEFORE: torch.full_like(index, -1)})
+
+
+class OrdersAlone(ECAD):
+    """ECAD's windows, but refunds are learned from orders alone, by the time since the order: the clicks that nobody
+    ordered, most of ECAD's entire space, tell nothing of refunds. ``refund_edges``: days from the order.
+    """
+
+    def samples(self, known: Known, since: int) -> Samples:
+        """Clicks that ripened for a window of orders after ``since``, and orders for one of refunds."""
+        age, every = known.now - known.click_ms, torch.arange(len(known.click_ms))
+        rows = {AGE: age, AGE_BEFORE: since - known.click_ms, **after_click(known, every)}
+        index = self._ripened(rows)[1].any(0).nonzero().squeeze(1)
+        return Samples(index, {name: column[index] for name, column in rows.items()})
+
+    def loss(self, logits: Logits, batch: Batch) -> Tensor:
+        """As ECAD's, but a refund's head is the rate of an order, and its mean over orders."""
+        found = torch.cat([shares(logits, names) for names in (self.order_names, self.refund_names)])
+        return torch.stack([bce_of_log(*row) for row in zip(found, *self._ripened(batch), strict=True)]).sum()
+
+    def _ripened(self, batch: Mapping[str, Column]) -> tuple[Tensor, Tensor]:
+        """(n + m, rows) targets and masks."""
+        n, (age, before, order, refund) = len(self.order_ms), (label(batch, name) for name in TIMES)
+        targets, masks = (of[:n] for of in ripened(batch, self.order_ms, self.refund_ms))
+        ends = torch.tensor(self.refund_ms)[:, None]
+        starts = torch.tensor([-1, *self.refund_ms[:-1]])[:, None]
+        bought, back = order <= self.order_ms[-1], refund - order
+        ripe = bought & (age - order >= ends) & (before - order < ends)
+        return torch.cat([targets, (back > starts) & (back <= ends)]), torch.cat([masks, ripe])
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ ONE: dict[str, Any] = {"order_edges": (WINDOW,), "refund_edges": (2 * WINDOW,)}
 SETTINGS = ("attention=[16]", "initial_std=0.03")
 GRID = (("learning_rate=0.0005",), ("learning_rate=0.001",))
 FEATURES = world_map(("order",)).model_copy(update={"labels": ("order", "refund")})
+AFTER_ORDER = (0.25, 1.0, WINDOW)
 # Of an arm its model, and passes over what each midnight brings, so that every arm sees a click about four times
 # (``visits``): a window that ends is a visit to ECAD, and importance weights look twice.
 ARMS: dict[str, tuple[Callable[..., Towers], int]] = {
@@ -50,6 +51,7 @@ ARMS: dict[str, tuple[Callable[..., Towers], int]] = {
     "defer": (delayed.DEFER, 2),
     "ecad": (partial(ECAD, **WINDOWS), 1),
     "one_window": (partial(ECAD, **ONE), 2),
+    "orders_alone": (partial(delayed.OrdersAlone, order_edges=WINDOWS["order_edges"], refund_edges=AFTER_ORDER), 1),
     "main_towers": (partial(ECAD, main=True, **WINDOWS), 1),
     "oracle": (partial(delayed.Oracle, **ONE), 4),
     "defer_random": (delayed.DEFER, 2),
@@ -190,6 +192,7 @@ STUDY = Study(
         Claim("orders that stay", "ecad", "defer", "kl", lower=True),
         Claim("over waiting", "ecad", "direct", "kl", lower=True),
         Claim("all clicks over orders alone", "ecad", "cvr_rfr", "kl", lower=True),
+        Claim("the entire space over orders alone", "ecad", "orders_alone", "kl_refund", lower=True),
         Claim("windows over one window", "ecad", "one_window", "kl", lower=True),
         Claim("the windows themselves over main towers", "ecad", "main_towers", "kl", lower=True),
     ),

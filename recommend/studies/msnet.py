@@ -9,9 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import torch
 
+from recommend.data.memory import MemoryStream
+from recommend.features.ragged import Batch, ragged_of
 from recommend.metrics.ranks import auc
 from recommend.metrics.ranks import auc as expected_auc
+from recommend.models.base import Ranker
+from recommend.models.baselines.din import DIN
+from recommend.models.msnet import LIMITED_ROW
 from recommend.models.registry import changed
 from recommend.studies.market import MIN_COUNT, Market, coin, open_market
 from recommend.studies.study import Claim, Measures, Setting, Study
@@ -54,16 +60,36 @@ def prepare(root: Path, setting: Setting) -> Worlds:
     return Worlds(root)
 
 
+@torch.no_grad()
+def attended(model: Ranker, rows: Batch) -> Measures:
+    """Of rows with clicks of both kinds: the limited ones' share (``limited_clicks``), and that of DIN's attention."""
+    assert isinstance(model, DIN)
+    ((group, attention),) = model.attention.items()
+    sums = np.zeros(3)
+    for batch in MemoryStream(rows, 4_096):
+        x, limited = model.inputs(batch), (ragged_of(batch["history_single"]).values == LIMITED_ROW).float()
+        past = x.histories[group]
+        mass = attention.weights(x.matched[group], past).squeeze(1) * limited
+        of = [
+            torch.zeros(len(past.lengths)).index_add(0, past.rows, v) for v in (limited / past.lengths[past.rows], mass)
+        ]
+        both = (of[0] > 0) & (of[0] < 1)
+        sums += [float(both.sum()), *(float(v[both].double().sum()) for v in of)]
+    return {"limited_clicks": sums[1] / max(sums[0], 1), "limited_attention": sums[2] / max(sums[0], 1)}
+
+
 def run(name: str, worlds: Worlds, setting: Setting) -> Measures:
-    """Expected AUC among limited things (``limited``), others and all; AUC of labels beside it."""
+    """Expected AUC among limited things (``limited``), others and all; AUC of labels beside it; DIN's attention."""
     market = worlds.of(name)
+    looks: Measures = {}
     if name == "popularity":
         p = market.popularity()
     elif name == "oracle":
         p = market.truth["p_click_without_page"]
     else:
         model, config = setting.configs(name)
-        p = market.ask(market.fit(changed(model, ARMS[name]), config))
+        net = market.fit(changed(model, ARMS[name]), config)
+        p, looks = market.ask(net), attended(net, market.test) if name == "din" else looks
     true, limited = market.truth["p_click"], market.raw["single"].astype(bool)
     return {
         "limited": expected_auc(true[limited], p[limited]),
@@ -71,6 +97,7 @@ def run(name: str, worlds: Worlds, setting: Setting) -> Measures:
         "all": expected_auc(true, p),
         "auc": auc(market.raw["click"], p),
         "share": market.share(p),
+        **looks,
     }
 
 

@@ -28,6 +28,7 @@ FEATURES = FeatureMap(features=tiny.FEATURES.features, labels=("order", "refund"
 SETTLED = {"order_edges": (3.0,), "refund_edges": (6.0,)}  # one window each
 SMALL = ECAD.Config(embedding=4, attention=(8,), mlp=(16, 8), initial_std=0.1, **SETTLED)
 WINDOWS = {"order_edges": (0.25, 1.0, 3.0), "refund_edges": (1.0, 3.0, 6.0)}
+AFTER_ORDER = {**WINDOWS, "refund_edges": (0.5, 1.0, 3.0)}
 P_V, P_R = 0.4, 0.3
 DAYS = 12
 STAGED = (delayed.Settled, delayed.ESDFM, delayed.DEFER)
@@ -260,10 +261,10 @@ def rates() -> dict[str, float]:
     return {"order": bought.mean(), "rfr": back.sum() / bought.sum(), "ecvr": (bought & ~back).mean()}
 
 
-@pytest.mark.parametrize("kind", [*STAGED, delayed.Direct, ECAD])
+@pytest.mark.parametrize("kind", [*STAGED, delayed.Direct, ECAD, delayed.OrdersAlone])
 def test_in_a_stationary_stream_all_find_the_true_rates(kind: type, rates: dict[str, float]) -> None:
     """Fidelity test 6, without optimisation noise; measured against what did happen on it."""
-    model = model_of(kind, **(WINDOWS if kind is ECAD else {}))
+    model = model_of(kind, **(WINDOWS if kind is ECAD else AFTER_ORDER if kind is delayed.OrdersAlone else {}))
     found = best_constant(model, STREAM)
     for name in ("order", "rfr", "ecvr"):
         if name in found:
@@ -276,10 +277,10 @@ def trained(kind: type, log: ClickLog, days: int = 8, foresight: bool = False, *
     return model
 
 
-@pytest.mark.parametrize("kind", [*STAGED, delayed.Direct, delayed.ObservedNow, ECAD])
+@pytest.mark.parametrize("kind", [*STAGED, delayed.Direct, delayed.ObservedNow, ECAD, delayed.OrdersAlone])
 def test_no_label_is_seen_before_its_time(kind: type) -> None:
     """Planted futures change no weight, to the bit; the same change in the past does."""
-    options = WINDOWS if kind is ECAD else {}
+    options = WINDOWS if kind is ECAD else AFTER_ORDER if kind is delayed.OrdersAlone else {}
     now = 7 * DAY_MS - 1
 
     def planted(after: bool) -> ClickLog:
