@@ -31,7 +31,6 @@ from recommend.layers.mlp import MLP
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
 from recommend.models.baselines.din import DIN
-from recommend.models.baselines.multitask import MMoE
 from recommend.training.given import Given
 from recommend.training.run_config import RunConfig
 
@@ -191,17 +190,6 @@ class Rec4Ad(DIN):
         drawn = np.sort(np.random.default_rng(given.run.train.seed).permutation(rows_of(organic))[:wanted])
         batch = max(round(given.run.train.batch_rows / (1 + ratio)), 1)
         return interleave(ads, select_batch(organic, torch.from_numpy(drawn)), batch, np.ones(wanted, dtype=np.int64))
-
-
-class Domains(MMoE):
-    """MMoE over systems instead of tasks (a baseline): shared experts, a gate and a tower for each system."""
-
-    tasks = 2
-
-    def forward(self, batch: Batch) -> Logits:
-        ads, organic = self.scores(batch)
-        system = label(batch, "system") if "system" in batch else torch.full((len(ads),), ADS)
-        return {self.features.labels[0]: torch.where(system == ORGANIC, organic, ads)}
 
 
 def alignment(z: Tensor, click: Tensor, organic: Tensor) -> Tensor:

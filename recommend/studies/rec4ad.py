@@ -19,7 +19,8 @@ from recommend.metrics.calibration import divergence
 from recommend.metrics.ranks import auc
 from recommend.metrics.ranks import auc as expected_auc
 from recommend.models.baselines.din import DIN
-from recommend.models.rec4ad import ADS, ORGANIC, Domains, Parts, Rec4Ad
+from recommend.models.baselines.domains import Domains
+from recommend.models.rec4ad import ADS, ORGANIC, Parts, Rec4Ad
 from recommend.studies.market import Market, open_market
 from recommend.studies.study import Claim, Measures, Setting, Study
 from recommend.world.read import world_map

@@ -19,7 +19,6 @@ from recommend.models.rec4ad import (
     ADS,
     ORGANIC,
     WIDTHS,
-    Domains,
     Parts,
     Rec4Ad,
     alignment,
@@ -178,16 +177,6 @@ def test_lambdas_rise_during_the_first_steps() -> None:
     assert rise[:4] == pytest.approx(rise[0], rel=1e-3)
     assert abs(rise[0]) > 1e-3
     assert rise[4] == pytest.approx(0, abs=1e-6)
-
-
-def test_domains_answer_by_system() -> None:
-    sizes, rows = tiny.encoded(50)
-    model = Domains(tiny.FEATURES, sizes, SMALL)
-    ads, organic = (model({**rows, "system": torch.full((50,), s)})["click"] for s in (ADS, ORGANIC))
-    both = model({**rows, "system": torch.arange(50) % 2})["click"]
-    assert torch.equal(both[::2], ads[::2])
-    assert torch.equal(both[1::2], organic[1::2])
-    assert torch.equal(model(rows)["click"], ads)
 
 
 @cache
