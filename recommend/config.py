@@ -93,6 +93,8 @@ class TrainConfig(Config):
     batch_rows: PositiveInt = 1024
     epochs: PositiveInt = 1
     learning_rate: PositiveFloat = 1e-3
+    optimizer: Literal["adam", "sgd"] = "adam"
+    weight_decay: NonNegativeFloat = 0.0  # decoupled, as AdamW's: a share of the rate at each step
     seed: NonNegativeInt = 0
     precision: Literal["fp32", "bf16"] = "fp32"  # bf16: the forward pass in bfloat16, weights stay in float32
     device: Literal["cpu", "cuda"] = "cpu"

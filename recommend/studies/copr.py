@@ -21,7 +21,7 @@ from recommend.metrics.ranks import auc as expected_auc
 from recommend.metrics.report import share_of_way
 from recommend.models.copr import COPR, Terms, draw_lists
 from recommend.phenomena.copr import FIRST, PASSED
-from recommend.studies.market import Market, open_market
+from recommend.studies.market import Market, open_market, things
 from recommend.studies.study import Claim, Measures, Setting, Study
 from recommend.world.oracle import open_oracle
 from recommend.world.read import Histories, WorldStream, world_map
@@ -69,7 +69,7 @@ class Sets:
 def prepare(root: Path, setting: Setting) -> Sets:
     """Impressions of all days but the last, and the last day's candidates."""
     features = world_map()  # two towers cannot read a cross
-    market = open_market(root, features, test_days=1, where=lambda raw: raw["item_id"] >= 0)
+    market = open_market(root, features, test_days=1, where=things)
     day = json.loads((root / "manifest.json").read_text(encoding="utf-8"))["config"]["days"] - 1
     names = [f.column for f in features.features]
     log = root / "log"

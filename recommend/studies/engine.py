@@ -59,7 +59,7 @@ def run_study(
         raise ConfigError(f"{study.name} has no dose {wrong[0]:g}; it has {', '.join(f'{d:g}' for d in known)}.")
     sizes = study.sized(rows)
     tuned = _tuned(study, sizes)
-    settings = {arm: tuned.get(arm, study.grid[0]) for arm in study.trained}
+    settings = {arm: tuned.get(arm, study.tried(arm)[0]) for arm in study.trained}
     results = _opened(study, out, sizes, {"settings": settings, "tuned": bool(tuned)})
     for dose in doses or known:
         for seed in seeds:
@@ -83,10 +83,12 @@ def run_pilot(
     The file gets the best setting of each arm by the primary measure, and how many seeds show a third of the headroom.
     """
     sizes = study.sized(rows)
-    results = _opened(study, out, sizes, {"grid": study.grid, "seeds": list(seeds)})
+    results = _opened(
+        study, out, sizes, {"grid": {arm: study.tried(arm) for arm in study.trained}, "seeds": list(seeds)}
+    )
     for seed in seeds:
         jobs = {f"{arm}#{n}": (arm, dict.fromkeys(study.trained, s)) for arm in study.trained
-                for n, s in enumerate(study.grid)}  # fmt: skip
+                for n, s in enumerate(study.tried(arm))}  # fmt: skip
         _world(study, Setting(study.regime, seed, {}), jobs, results, out, say, clock)
     sign, c = -1 if study.primary.lower else 1, study.primary
 
@@ -98,7 +100,7 @@ def run_pilot(
     sd = float(gains.std(ddof=1)) if len(gains) > 1 else math.inf
     headroom = float(np.mean([results["phenomenon"][f"{study.regime:g} {seed}"]["headroom"] for seed in seeds]))
     results |= {
-        "settings": {arm: list(study.grid[n]) for arm, n in best.items()},
+        "settings": {arm: list(study.tried(arm)[n]) for arm, n in best.items()},
         "sd": sd,
         "detectable_by_8": detectable(sd, 8),
         "seeds_needed": seeds_needed(sd, headroom / 3),

@@ -24,7 +24,7 @@ from recommend.models.base import Ranker
 from recommend.models.baselines.din import DIN
 from recommend.models.baselines.domains import STAR, SYSTEM, DomainPLE
 from recommend.models.keep import KEEP, KINDS, Extractor, knowledge_features
-from recommend.studies.market import Market, open_market
+from recommend.studies.market import Market, open_market, things
 from recommend.studies.study import Claim, Measures, Setting, Study
 from recommend.world.config import DAY_MS
 from recommend.world.read import Histories, world_map
@@ -44,11 +44,6 @@ ARMS = ("own", *SHARED, "keep", "keep_clicks", "keep_once", "keep_others")
 def ads(raw: dict[str, np.ndarray]) -> np.ndarray:
     """The sub-domain."""
     return raw["channel"] == ADS
-
-
-def things(raw: dict[str, np.ndarray]) -> np.ndarray:
-    """The super-domain: no posts, which have other fields."""
-    return raw["item_id"] >= 0
 
 
 @dataclass(frozen=True)

@@ -135,6 +135,11 @@ def open_market(
     return Market(root, features, encoders, rows_in, test, known, raw, truth)
 
 
+def things(raw: dict[str, np.ndarray]) -> np.ndarray:
+    """No posts, which have other fields."""
+    return raw["item_id"] >= 0
+
+
 def read_clicks(root: Path, columns: Sequence[str]) -> tuple[list[dict[str, Column]], dict[str, np.ndarray]]:
     """The view of clicks: raw columns by day, and (clicks,) columns of the truth, for the judge alone."""
     days = json.loads((root / "manifest.json").read_text(encoding="utf-8"))["config"]["click_days"]

@@ -19,7 +19,7 @@ from recommend.models.base import Ranker
 from recommend.models.baselines.din import DIN
 from recommend.models.msnet import LIMITED_ROW
 from recommend.models.registry import changed
-from recommend.studies.market import MIN_COUNT, Market, coin, open_market
+from recommend.studies.market import MIN_COUNT, Market, coin, open_market, things
 from recommend.studies.study import Claim, Measures, Setting, Study
 
 ARMS = {
@@ -32,11 +32,6 @@ ARMS = {
     "din_coin": ("name=din", "softmax=true"),
     "msnet_coin": ("name=msnet", "softmax=true"),
 }
-
-
-def things(raw: dict[str, np.ndarray]) -> np.ndarray:
-    """No posts."""
-    return raw["item_id"] >= 0
 
 
 @dataclass

@@ -67,6 +67,7 @@ class Study:
     control: what must not gain, at the regime, where the method is denied what it feeds on.
     margin: of equivalence, in the unit of the primary measure: what nobody would miss.
     sizes: knobs of the world's size; ``rows`` is what ``--rows`` sets.
+    grid: settings that a pilot tries; ``grids``: others, as many, of some arms.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Study:
     sizes: Mapping[str, float] = field(default_factory=lambda: {"impressions": 500_000})
     rows: str = "impressions"
     grid: tuple[Settings, ...] = GRID
+    grids: Mapping[str, tuple[Settings, ...]] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
 
     @property
@@ -104,6 +106,10 @@ class Study:
         claims = (self.primary, self.control) if dose == self.regime else (self.primary,)
         wanted = {self.base, *(a for c in claims for a in (c.arm, c.baseline))}
         return tuple(a for a in self.arms if a in wanted or a not in self.trained)
+
+    def tried(self, arm: str) -> tuple[Settings, ...]:
+        """What a pilot tries for a trained arm; the first is used without one."""
+        return self.grids.get(arm, self.grid)
 
     @property
     def regime(self) -> float:

@@ -1,9 +1,11 @@
-"""Two optimisers: fused Adam for what is dense, SparseAdam for big tables."""
+"""Two optimisers: fused Adam (AdamW with decay, or SGD) for what is dense, SparseAdam for big tables."""
 
 from __future__ import annotations
 
 import torch
 from torch import nn
+
+from recommend.config import ConfigError, TrainConfig
 
 
 def sparse_parameters(model: nn.Module) -> list[nn.Parameter]:
@@ -12,21 +14,32 @@ def sparse_parameters(model: nn.Module) -> list[nn.Parameter]:
     return list({id(p): p for table in tables for p in table.parameters()}.values())
 
 
-def optimizers(model: nn.Module, learning_rate: float) -> list[torch.optim.Optimizer]:
+def optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
     """Adam (fused) over the dense weights and, where there are any, SparseAdam over the sparse tables.
 
     SparseAdam is lazy: moments of rows that are not in a batch do not decay. Frozen weights belong to neither.
+
+    Raises:
+        ConfigError: sparse tables and weight decay, or SGD.
     """
     sparse = [p for p in sparse_parameters(model) if p.requires_grad]
-    ids = {id(p) for p in sparse}
+    ids, rate, decay = {id(p) for p in sparse}, config.learning_rate, config.weight_decay
+    if sparse and (decay or config.optimizer != "adam"):
+        raise ConfigError("tables with sparse gradients know Adam without decay alone; set sparse_rows higher.")
     dense = [p for p in model.parameters() if p.requires_grad and id(p) not in ids]
-    found: list[torch.optim.Optimizer] = [torch.optim.Adam(dense, lr=learning_rate, fused=True)] if dense else []
+    found: list[torch.optim.Optimizer] = []
+    if dense and config.optimizer == "sgd":
+        found.append(torch.optim.SGD(dense, lr=rate, weight_decay=decay))
+    elif dense:
+        adam = torch.optim.AdamW if decay else torch.optim.Adam
+        found.append(adam(dense, lr=rate, weight_decay=decay, fused=True))
     if sparse:
-        found.append(torch.optim.SparseAdam(sparse, lr=learning_rate))
+        found.append(torch.optim.SparseAdam(sparse, lr=rate))
     return found
 
 
-def kinds(model: nn.Module) -> str:
+def kinds(model: nn.Module, config: TrainConfig) -> str:
     """What a result must say about its optimisers."""
     sparse = sparse_parameters(model)
-    return f"fused Adam; SparseAdam (lazy) on {len(sparse)} tables" if sparse else "fused Adam"
+    dense = "SGD" if config.optimizer == "sgd" else f"fused Adam{'W' if config.weight_decay else ''}"
+    return f"{dense}; SparseAdam (lazy) on {len(sparse)} tables" if sparse else dense

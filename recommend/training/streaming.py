@@ -51,7 +51,7 @@ def stream(
         foresight: the oracle's log.
     """
     torch.set_num_threads(config.threads or 1)
-    steps = optimizers(model, config.learning_rate)
+    steps = optimizers(model, config)
     since, count, trained = days[0] * DAY_MS - 1, 0, 0
     found: dict[str, list[np.ndarray]] = {}
     with no_oracle():

@@ -83,7 +83,7 @@ def train(
     torch.manual_seed(config.seed)
     computing(config.device)
     model.to(config.device)
-    steps = optimizers(model, config.learning_rate)
+    steps = optimizers(model, config)
     loss_of: nn.Module = WithLoss(model)
     path = Path(folder) / checkpoint.NAME if folder is not None else None
     step, rows, position = _resumed(path, model, steps, group) or (0, 0, stream.start)
@@ -126,7 +126,7 @@ def train(
         loss=float(loss_sum) / max(loss_rows, 1),
         seconds=time.monotonic() - began,
         cpu_seconds=time.process_time() - cpu,
-        optimizer=kinds(model),
+        optimizer=kinds(model, config),
     )
 
 

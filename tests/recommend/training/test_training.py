@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from recommend.config import ModelConfig, TrainConfig
+from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import DataError, ParquetStream
 from recommend.features.encoders import Encoders
@@ -182,7 +182,7 @@ def test_two_processes_do_what_one_does(tmp_path: Path) -> None:
 
 def test_big_tables_are_trained_lazily_and_the_summary_says_so(log: Path) -> None:
     encoders, model, stream = prepared(log, SMALL.model_copy(update={"sparse_rows": 10}))
-    assert [type(o).__name__ for o in optimizers(model, 0.1)] == ["Adam", "SparseAdam"]
+    assert [type(o).__name__ for o in optimizers(model, TrainConfig(learning_rate=0.1))] == ["Adam", "SparseAdam"]
     assert len(sparse_parameters(model)) == 2  # users and items
     table = model.inputs.tables.tables["item_id"]
     before = table.weight.clone()
@@ -192,7 +192,12 @@ def test_big_tables_are_trained_lazily_and_the_summary_says_so(log: Path) -> Non
     moved = (table.weight != before).any(1).nonzero()[:, 0]
     assert set(moved.tolist()) <= set(used.tolist())
     assert "SparseAdam (lazy) on 2 tables" in done.optimizer
-    assert kinds(prepared(log)[1]) == "fused Adam"
+    with pytest.raises(ConfigError, match="set sparse_rows higher"):
+        optimizers(model, TrainConfig(weight_decay=0.1))
+    dense = prepared(log)[1]
+    assert kinds(dense, TrainConfig()) == "fused Adam"
+    for asked, made in (("weight_decay=0.1", "AdamW"), ("optimizer=sgd", "SGD")):
+        assert [type(o).__name__ for o in optimizers(dense, TrainConfig().changed([asked]))] == [made]
 
 
 def test_bf16_is_near_fp32_and_keeps_its_weights_in_fp32(log: Path) -> None:
