@@ -32,6 +32,7 @@ TUNED = Rates(net=1e-4, block=3e-3)
 ARMS: dict[str, tuple[str, Rates, bool]] = {
     "hdr": ("alike", TUNED, True),
     "same_kind": ("kind", TUNED, True),
+    "other_kinds": ("others", TUNED, True),
     "random_days": ("random", TUNED, True),
     "no_correction": ("alike", TUNED, False),
     "no_block": ("alike", Rates(net=1e-4, block=0), True),
@@ -86,13 +87,13 @@ class Days:
         return np.concatenate([model.predict(b)["order"].double().numpy() for b in batches])
 
     def alike(self, today: int, how: str, seed: int) -> Sequence[int]:
-        """Ripe days for a day: by calendar status and nearness (``alike``), of its kind, or at random."""
+        """Ripe days for a day: by calendar status and nearness (``alike``), of its kind, of the others, or at random."""
         days = np.arange(RECENT + RIPE, today - RIPE)
         status = days[(self.kind[days] >= 0) == (self.kind[today] >= 0)]
         if how == "random":
             return list(np.random.default_rng([seed, today]).choice(days, RETRIEVED, replace=False))
-        if how == "kind":
-            own = status[self.kind[status] == self.kind[today]]
+        if how in ("kind", "others"):
+            own = status[(self.kind[status] == self.kind[today]) == (how == "kind")]
             return list((own if len(own) else status)[-RETRIEVED:])
         # Conversions of the days until the tenth hour are not in; the rates are those of the latest ripe days.
         size = int(self.category.max()) + 1
@@ -180,6 +181,7 @@ STUDY = Study(
     secondary=(
         Claim("over the production model", "hdr", "production", "kl", lower=True),
         Claim("over a model that knows the calendar", "hdr", "calendar", "kl", lower=True),
+        Claim("days of its kind over days of others", "same_kind", "other_kinds", "kl", lower=True),
         Claim("similar days over random ones", "hdr", "random_days", "kl", lower=True),
         Claim("what the correction adds", "hdr", "no_correction", "kl", lower=True),
         Claim("the block over all weights", "hdr", "all_weights", "kl", lower=True),
