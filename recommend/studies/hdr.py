@@ -87,7 +87,7 @@ class Days:
         return np.concatenate([model.predict(b)["order"].double().numpy() for b in batches])
 
     def alike(self, today: int, how: str, seed: int) -> Sequence[int]:
-        """Ripe days for a day: by calendar status and nearness (``alike``), of its kind, of the others, or at random."""
+        """Ripe days for a day: by calendar status and nearness (``alike``), of its kind, the others, or at random."""
         days = np.arange(RECENT + RIPE, today - RIPE)
         status = days[(self.kind[days] >= 0) == (self.kind[today] >= 0)]
         if how == "random":
