@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,19 +39,21 @@ ARMS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass
 class Entities:
     """Rows of things and posts.
 
     Attributes:
         things, posts: training rows of each.
         judged: (rows,) test rows that show a post.
+    first: models of stage 1 by what they were made of; arms that share one train it once.
     """
 
     market: Market
     things: Batch
     posts: Batch
     judged: np.ndarray
+    first: dict[str, MEM] = field(default_factory=dict)
 
 
 def prepare(root: Path, setting: Setting) -> Entities:
@@ -106,8 +108,14 @@ def fitted(name: str, entities: Entities, setting: Setting) -> Ranker:
         model = fresh(build, FEATURES, tables_of(FEATURES.features, sizes), config)
         learn(model, market.train if kind == "joint" else entities.things)
         return model if kind == "joint" else learn(model, entities.posts)
-    rows = shuffled(market.train, setting.seed) if name.endswith("other_clicks") else market.train
-    mem = learn(fresh(MEM, FEATURES, sizes, config, **own), rows)
+    other = name.endswith("other_clicks")
+    key = f"{other} {own} {config} {how}"
+    if key not in entities.first:
+        rows = shuffled(market.train, setting.seed) if other else market.train
+        made = learn(fresh(MEM, FEATURES, sizes, config, **own), rows)
+        assert isinstance(made, MEM)
+        entities.first[key] = made
+    mem = entities.first[key]
     return mem if kind == "stage1" else learn(fresh(TEM, FEATURES, sizes, config, mem), entities.posts)
 
 
@@ -148,6 +156,6 @@ STUDY = Study(
     control=Claim("things with others' clicks", "mkt_other_clicks", "posts", "auc"),
     margin=0.003,
     unit="expected AUC of posts",
-    sizes={"impressions": 1_000_000},
+    sizes={"impressions": 500_000},
     limits=("No content vectors.", "With the phenomenon off the histories of things still stand in every arm."),
 )
