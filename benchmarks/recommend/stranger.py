@@ -1,0 +1,97 @@
+"""Does ``phenomena`` name the right methods in worlds of which its reader knows nothing?
+
+    python -m benchmarks.recommend.stranger --worlds 10 --out stranger.json [--train]
+
+Each world has every phenomenon on or off by a coin, at a dose by lot, on a seed of its own. Its logs are measured as
+``./ipl recommend phenomena --data LOG`` does, and a method is named where its verdict is "can pay". A world is right
+where those named are those that are on. ``--train`` then trains the primary claim's two arms of each named method,
+untuned, and judges them by the truth. What the knobs were is in the file alone; seeds stay below those that judge.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from recommend.phenomena.doses import SIZES
+from recommend.phenomena.log import Log, Missing
+from recommend.phenomena.table import NINE, Finding
+from recommend.studies.engine import write
+from recommend.studies.study import Setting, find_study
+from recommend.world import KNOBS, write_world
+from recommend.world.candidates import add_candidates
+
+FIRST_SEED = 7_000
+DOSES = 3  # the strongest of five: from where on every phenomenon is in its range
+
+
+def drawn(seed: int) -> dict[str, float]:
+    """By phenomenon its knob's value: off, or one of the stronger doses."""
+    rng = np.random.default_rng(seed)
+    return {n: float(rng.choice(k.doses[-DOSES:])) if rng.random() < 0.5 else k.off for n, k in KNOBS.items()}
+
+
+def simulated(folder: Path, view: str, values: dict[str, float], seed: int, sizes: dict[str, int]) -> Path:
+    """A view's world with the knobs of its phenomena."""
+    knobs = {k.name: values[n] for n, k in KNOBS.items() if k.view == view}
+    write_world(folder, view=view, seed=seed, knobs={**sizes, **knobs})
+    if view == "candidates":
+        add_candidates(folder)
+    return folder
+
+
+def gain(name: str, root: Path, value: float, seed: int) -> float:
+    """The primary claim's gain in one world."""
+    study = find_study(name)
+    setting = Setting(value, seed, {arm: study.tried(arm)[0] for arm in study.trained})
+    prepared = study.prepare(root, setting)
+    return study.primary.gain({a: study.run(a, prepared, setting) for a in (study.primary.arm, study.primary.baseline)})
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--worlds", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=FIRST_SEED, help="of the first world")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--train", action="store_true")
+    args = parser.parse_args()
+    found: dict[str, dict] = {}
+    for seed in range(args.seed, args.seed + args.worlds):
+        values, world = drawn(seed), {}
+        for view, sizes in SIZES.items():
+            with tempfile.TemporaryDirectory() as folder:
+                root = simulated(Path(folder) / "w", view, values, seed, sizes)
+                log = Log(root / "log")
+                for p in (p for p in NINE if KNOBS[p.name].view == view):
+                    try:
+                        said = Finding(p, importlib.import_module(f"recommend.phenomena.{p.name}").measure(log))
+                    except Missing as error:
+                        said = Finding(p, missing=str(error))
+                    named, on = said.verdict == "can pay", values[p.name] != KNOBS[p.name].off
+                    world[p.name] = {"on": on, "knob": values[p.name], "named": named, "said": said.sentence()}
+                    if args.train and named:
+                        world[p.name]["gain"] = gain(p.name, root, values[p.name], seed)
+                    print(f"{seed} {said.sentence()} {world[p.name].get('gain', '')}", flush=True)
+        found[str(seed)] = world
+        write(args.out, found)
+    right = [seed for seed, world in found.items() if all(m["named"] == m["on"] for m in world.values())]
+    wrong = [f"{seed} {n}" for seed, world in found.items() for n, m in world.items() if m["named"] != m["on"]]
+    print(f"all nine right in {len(right)} of {len(found)} worlds; wrong: {', '.join(wrong) or 'none'}")
+    gains: dict[str, list[float]] = {}
+    for world in found.values():
+        for name, m in world.items():
+            if "gain" in m:
+                gains.setdefault(name, []).append(m["gain"])
+    for name, of in gains.items():
+        print(
+            f"{name}: better than its baseline in {sum(g > 0 for g in of)} of {len(of)} worlds, mean {np.mean(of):+.4g}"
+        )
+
+
+if __name__ == "__main__":
+    main()
