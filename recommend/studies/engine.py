@@ -90,10 +90,13 @@ def run_pilot(
         jobs = {f"{arm}#{n}": (arm, dict.fromkeys(study.trained, s)) for arm in study.trained
                 for n, s in enumerate(study.tried(arm))}  # fmt: skip
         _world(study, Setting(study.regime, seed, {}), jobs, results, out, say, clock)
-    sign, c = -1 if study.primary.lower else 1, study.primary
+    c = study.primary
 
     def of(arm: str, n: int) -> list[float]:
-        return [sign * results["done"][f"{study.regime:g} {seed} {arm}#{n}"][c.measure] for seed in seeds]
+        found = [results["done"][f"{study.regime:g} {seed} {arm}#{n}"] for seed in seeds]
+        claims = (c, *(s for s in study.secondary if arm in (s.arm, s.baseline)))
+        judge = next(s for s in claims if s.measure in found[0])  # such as one head, which says nothing of refunds
+        return [(-1 if judge.lower else 1) * measures[judge.measure] for measures in found]
 
     best = {arm: int(np.argmax([np.mean(of(arm, n)) for n in range(len(study.grid))])) for arm in study.trained}
     gains = np.subtract(of(c.arm, best[c.arm]), of(c.baseline, best[c.baseline]))

@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -224,6 +225,19 @@ def test_a_pilot_tunes_every_arm_alike_and_its_settings_are_used(tmp_path: Path,
     engine.write(folder / "ecad.pilot.json", {n: v for n, v in found.items() if n != "settings"})
     with pytest.raises(ConfigError, match=r"ecad\.pilot\.json is not finished; run it again or delete it"):
         run(study, tmp_path / "u.json")
+
+
+def test_an_arm_without_the_primary_measure_is_tuned_by_its_own_claims(tmp_path: Path) -> None:
+    study = planted(lead)
+
+    def run_one(name: str, prepared: None, setting: Setting) -> dict[str, float]:
+        found = dict(study.run(name, prepared, setting))
+        return {"n": -found["m"], "share": 1.0} if name == "method_random" else {**found, "n": -found["m"]}
+
+    other = (Claim("other", "method_random", "din", "n", lower=True),)
+    one = replace(study, run=run_one, secondary=other)
+    found = run_pilot(one, range(8_000, 8_002), tmp_path / "p.json", say=lambda _: None)
+    assert found["settings"]["method_random"] == ["bonus=0.01"]
 
 
 def test_the_page_and_the_curve_are_made_from_the_results_alone(tmp_path: Path) -> None:
