@@ -12,6 +12,7 @@ from app.cli import CommandError, number
 if TYPE_CHECKING:
     from recommend.phenomena.table import Finding
     from recommend.serving.scorer import Scorer
+    from recommend.studies.expected import Expected
 
 
 def register(
@@ -88,17 +89,30 @@ def import_(args: argparse.Namespace) -> None:
 def phenomena(args: argparse.Namespace) -> None:
     """Print which methods can pay."""
     import json
+    from dataclasses import asdict
 
     from recommend.phenomena.table import as_json, findings, row
     from recommend.training.runs import log_of
 
     found = findings(log_of(args.data)) if args.data is not None else _own_phenomena()
     if args.json:
-        print(json.dumps([as_json(f) for f in found], indent=1))
+        studies = [(f, _expected(f)) for f in found]
+        print(json.dumps([{**as_json(f), "study": asdict(e) if e else None} for f, e in studies], indent=1))
         return
     print(f"{'method':<10} {'number [95 % interval]':<28} {'range':<8} {'':<14} what it says")
     for finding in found:
         print(row(finding), flush=True)
+        if study := _expected(finding):
+            print(f"{'':<11}{study.sentence()}", flush=True)
+
+
+def _expected(finding: Finding) -> Expected | None:
+    """What the method gained in its study where the phenomenon was as strong; None where it is not in its range."""
+    from recommend.studies.expected import expected
+
+    if finding.estimate is None or finding.verdict == "absent":
+        return None
+    return expected(finding.phenomenon.name, finding.estimate.value)
 
 
 def _own_phenomena() -> Iterable[Finding]:

@@ -115,7 +115,7 @@ def run_pilot(
 def _tuned(study: Study, sizes: dict[str, float]) -> dict[str, Settings]:
     """The settings by arm that the study's pilot found in such worlds; empty without one."""
     file = RESULTS / f"{study.name}.pilot.json"
-    pilot = _read(file)
+    pilot = read_file(file)
     if pilot is None:
         return {}
     if "settings" not in pilot:
@@ -182,7 +182,7 @@ def _opened(study: Study, out: Path, sizes: dict[str, Any], more: dict[str, Any]
     head = {"study": study.name, "paper": study.paper, "title": study.title, "claim": study.claim, "sizes": sizes,
             "world_version": WORLD_VERSION, "knob": study.knob.name, **more}  # fmt: skip
     head = json.loads(json.dumps(head))
-    found = _read(out)
+    found = read_file(out)
     if found is None:
         return {**head, "machine": machine(), "phenomenon": {}, "done": {}, "cpu_s": {}}
     if other := next((n for n, value in head.items() if found.get(n) != value), None):
@@ -190,7 +190,12 @@ def _opened(study: Study, out: Path, sizes: dict[str, Any], more: dict[str, Any]
     return found
 
 
-def _read(file: Path) -> Results | None:
+def read_file(file: Path) -> Results | None:
+    """What it holds; None where there is none.
+
+    Raises:
+        DataError: it cannot be read.
+    """
     try:
         return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
     except (OSError, ValueError) as error:
@@ -203,7 +208,7 @@ def read_results(file: Path) -> Results:
     Raises:
         ConfigError: there are none yet.
     """
-    found = _read(file)
+    found = read_file(file)
     if found is None or "conclusion" not in found:
         raise ConfigError(f"{file} holds no results of a study; './ipl recommend study NAME --out FILE' makes them.")
     return found

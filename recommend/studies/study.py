@@ -103,8 +103,9 @@ class Study:
         """
         if dose == self.regime and not deciding:
             return self.arms
-        claims = (self.primary, self.control) if dose == self.regime else (self.primary,)
-        wanted = {self.base, *(a for c in claims for a in (c.arm, c.baseline))}
+        here = dose == self.regime
+        claims = (self.primary, self.control) if here else (self.primary,)
+        wanted = {*(a for c in claims for a in (c.arm, c.baseline)), *((self.base,) if here else ())}
         return tuple(a for a in self.arms if a in wanted or a not in self.trained)
 
     def tried(self, arm: str) -> tuple[Settings, ...]:
