@@ -162,6 +162,6 @@ STUDY = Study(
     control=Claim("all but the order", "no_order", "scores", "revenue"),
     margin=0.003,
     unit="share of the revenue",
-    sizes={"impressions": 500_000, "requests": 1_000},
+    sizes={"impressions": 300_000, "requests": 600},
     limits=("Bids within a category are a chosen figure: no source exists.", "One day of requests, judged by a fifth."),
 )
