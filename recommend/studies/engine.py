@@ -144,7 +144,8 @@ def _world(
         root = Path(folder) / "world"
         simulate(study, root, setting, results["sizes"])
         if world not in results["phenomenon"]:
-            results["phenomenon"][world] = _plain(measured(study.name, root))
+            number = measured(study.name, root)
+            results["phenomenon"][world] = _plain(number | {"headroom": number["value"]} if study.lost else number)
         prepared = study.prepare(root, setting)
         for name, (arm, settings) in left.items():
             began = clock()
