@@ -93,6 +93,7 @@ class TrainConfig(Config):
     batch_rows: PositiveInt = 1024
     epochs: PositiveInt = 1
     learning_rate: PositiveFloat = 1e-3
+    schedule: Literal["constant", "linear"] = "constant"  # linear: the rate falls to 0 over all passes
     optimizer: Literal["adam", "sgd"] = "adam"
     weight_decay: NonNegativeFloat = 0.0  # decoupled, as AdamW's: a share of the rate at each step
     seed: NonNegativeInt = 0

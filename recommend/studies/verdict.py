@@ -136,13 +136,13 @@ def _claim(claim: Claim, runs: Mapping[int, Arms]) -> dict[str, Any]:
 
 def _ceiling(study: Study, runs: Mapping[float, Mapping[int, Arms]]) -> dict[str, Any]:
     """Where a trained arm did better than the one that knows the truth: then it is no ceiling."""
-    best, sign = study.arms[-1], -1 if study.primary.lower else 1
+    best, sign, measure = study.arms[-1], -1 if study.primary.lower else 1, study.primary.measure
     beaten = [
         f"{dose:g} {seed} {arm}"
         for dose, of in runs.items()
         for seed, arms in of.items()
         for arm in arms
-        if arm in study.trained and sign * (arms[arm][study.primary.measure] - arms[best][study.primary.measure]) > 0
+        if arm in study.trained and sign * (arms[arm].get(measure, math.nan) - arms[best][measure]) > 0
     ]
     return {"arm": best, "beaten": beaten}
 

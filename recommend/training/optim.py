@@ -38,6 +38,12 @@ def optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.Optimi
     return found
 
 
+def set_rate(steps: list[torch.optim.Optimizer], rate: float) -> None:
+    """Let all weights learn at a rate from now on."""
+    for group in (group for optimizer in steps for group in optimizer.param_groups):
+        group["lr"] = rate
+
+
 def kinds(model: nn.Module, config: TrainConfig) -> str:
     """What a result must say about its optimisers."""
     sparse = sparse_parameters(model)

@@ -22,7 +22,7 @@ from recommend.training import checkpoint
 from recommend.training.distributed import Group
 from recommend.training.given import Encode, Stream
 from recommend.training.logs import RunLog
-from recommend.training.optim import kinds, optimizers
+from recommend.training.optim import kinds, optimizers, set_rate
 from recommend.training.watch import Watch
 
 
@@ -101,6 +101,8 @@ def train(
             if watch is not None and after.epoch != position.epoch:
                 watch.epoch(after.epoch)
                 seen = 0
+            if config.schedule == "linear":
+                set_rate(steps, config.learning_rate * max(1 - rows / max(stream.rows() * config.epochs, 1), 0))
             # The mean over all processes' rows is what one process with the joined batch would compute.
             loss = _step(loss_of, data, steps, config, size * group.size / together)
             step, rows, position = step + 1, rows + size, after
