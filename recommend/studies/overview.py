@@ -11,7 +11,7 @@ from recommend.config import ConfigError
 from recommend.phenomena.table import NINE, Phenomenon
 from recommend.studies.engine import RESULTS, read_results
 from recommend.studies.page import Found, between, cost, interval, page
-from recommend.studies.plot import plot, plot_all
+from recommend.studies.plot import pays_from, plot, plot_all
 from recommend.studies.study import STUDIES, Study, find_study
 
 PICTURE = "overview.svg"
@@ -69,8 +69,8 @@ def _row(study: Study, p: Phenomenon, results: Found | None) -> tuple[str, ...]:
     c = results["conclusion"]
     here = next((point for point in c["curve"] if point["dose"] == study.regime), None)
     gain = f"{interval(here)} {c['unit']}" if here is not None else ""
-    above = "nowhere shown" if c["crossing"] is None else f"*X* = {c['crossing']:.3g}"
-    ratio = cost(study, c["cpu_s"])
+    begins, ratio = pays_from(c), cost(study, c["cpu_s"])
+    above = "nowhere shown" if begins is None else f"*X* = {begins:.3g}"
     word = f"**{c['verdict']}**{' (exploratory)' if c['exploratory'] else ''}"
     verdict = f"{word} at `{study.knob.name}` = {study.regime:g}"
     return paper, feeds, verdict, above, gain, f"{ratio:.2f}" if ratio else ""

@@ -95,8 +95,9 @@ def tables(study: Study, results: Found) -> list[str]:
         gate = "open" if p["open"] else p["closed"]
         lines.append(f"| {dose} | {value} | {p['headroom']:.3g} | {interval(p)} | {gate} |")
     off, control, slope = c["off"], c["control"], c["slope"]
-    above = "nowhere shown to pay" if c["crossing"] is None else f"pays above {c['crossing']:.3g}"
-    lines += ["", f"Crossing: {above}; slope a unit of the phenomenon: {_ends(slope) if slope else 'not measured'}."]
+    above = "nowhere up to the strongest dose" if c["crossing"] is None else f"from {c['crossing']:.3g} on"
+    steep = _ends(slope) if slope else "not measured"
+    lines += ["", f"The whole band lies above 0: {above}; slope a unit of the phenomenon: {steep}."]
     lines.append(f"Off: {_ends(off['gain'])}, equivalent within {off['margin']:g}: {_said(off['p'])}. "
                  f"Control, {control['name']}: {interval(control)}, no gain of {control['margin']:g}: "
                  f"{_said(control['p'])}.")  # fmt: skip

@@ -17,6 +17,12 @@ BLUE, BLACK, GREY = "#1f5fa8", "#333333", "#8a8a8a"
 COLUMNS = 3
 
 
+def pays_from(found: Found) -> float | None:
+    """The measured phenomenon from which on a conclusion's gain is the method's own; None: nowhere shown."""
+    crossing: float | None = found["crossing"]
+    return crossing if found["verdict"].startswith("reproduced") else None
+
+
 def draw(axis: Axes, found: Found, ink: str = BLUE, line: str = BLACK, paper: str = "white") -> None:
     """The curve of a conclusion.
 
@@ -29,13 +35,13 @@ def draw(axis: Axes, found: Found, ink: str = BLUE, line: str = BLACK, paper: st
     axis.fill_between(x, low, high, color=ink, alpha=0.2, linewidth=0)
     axis.plot(x, y, color=ink, linewidth=1.5)
     for p in points:
-        size, face = 8 if p["dose"] == found["regime"] else 4.5, ink if p["open"] else paper
+        size, face = 8 if p["dose"] == found["regime"] else 5, ink if p["open"] else paper
         axis.plot(p["phenomenon"], p["gain"], "o", color=ink, markerfacecolor=face, markersize=size)
     axis.axhline(0, color=line, linewidth=0.8)
     for side in (-1, 1):
         axis.axhline(side * found["off"]["margin"], color=GREY, linewidth=0.8, linestyle="--")
-    if found["crossing"] is not None:
-        axis.axvline(found["crossing"], color=GREY, linewidth=1, linestyle=":")
+    if (begins := pays_from(found)) is not None:
+        axis.axvline(begins, color=GREY, linewidth=1, linestyle=":")
     for edge in ("top", "right"):
         axis.spines[edge].set_visible(False)
 
