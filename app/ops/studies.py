@@ -13,6 +13,7 @@ from markupsafe import Markup
 import recommend.studies
 from app.ops import charts
 from app.ops.table import Cell, Table
+from recommend.studies.page import interval
 from recommend.studies.plot import pays_from
 
 WORDS = Path(__file__).with_name("studies.yaml")
@@ -54,10 +55,7 @@ def _row(name: str, said: dict[str, str], c: dict[str, Any]) -> tuple[Cell, ...]
     if not c:
         return (said["name"], said["does"], said["pays"], NONE, "", "", name)
     point = next((p for p in c["curve"] if p["dose"] == c["regime"]), None)
-    gain = ""
-    if point is not None:
-        low, high = ("?" if point[end] is None else f"{point[end]:+.3g}" for end in ("low", "high"))
-        gain = f"{point['gain']:+.3g} [{low}, {high}] {c['unit']}"
+    gain = f"{interval(point)} {c['unit']}" if point is not None else ""
     begins = pays_from(c)
     verdict = f"{c['verdict']}: {c['why']}" + (" (exploratory)" if c["exploratory"] else "")
     return (said["name"], said["does"], said["pays"], verdict, gain, "" if begins is None else f"{begins:.3g}", name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -131,12 +132,15 @@ def _competence(study: Study, share: float | None) -> str:
 
 
 def interval(p: Found) -> str:
-    """A gain with its ends."""
+    """A gain with its ends; an unknown one is a question mark."""
     return _ends((p["gain"], p["low"], p["high"]))
 
 
 def _ends(three: Sequence[float | None]) -> str:
-    mean, low, high = ("?" if v is None else f"{v:+.3g}" for v in three)
+    """With as many decimals as show three digits of the largest."""
+    largest = max((abs(v) for v in three if v), default=1.0)
+    decimals = max(2 - math.floor(math.log10(largest)), 0)
+    mean, low, high = ("?" if v is None else f"{v:+.{decimals}f}" for v in three)
     return f"{mean} [{low}, {high}]"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from recommend.config import ConfigError
@@ -65,7 +66,7 @@ def plot(results: Found, file: Path) -> None:
 def plot_all(studies: Mapping[str, Found | None], file: Path) -> None:
     """Small multiples, a panel a method by its name; one without results is empty and says so."""
     rows = -(-len(studies) // COLUMNS)
-    figure = _figure(9, 2.4 * rows)
+    figure = _figure(7.6, 2.1 * rows)
     axes = figure.subplots(rows, COLUMNS, squeeze=False).flatten()
     for axis in axes:
         axis.set_visible(False)
@@ -76,7 +77,8 @@ def plot_all(studies: Mapping[str, Found | None], file: Path) -> None:
         axis.tick_params(labelsize=8)
         if results is not None:
             draw(axis, found)
-            axis.set_ylabel(found["unit"].partition(",")[0], fontsize=7.5)
+            axis.set_ylabel(fill(found["unit"].partition(",")[0], 20), fontsize=7.5)
+            axis.locator_params(nbins=5)
             continue
         axis.set(xticks=[], yticks=[])
         axis.text(0.5, 0.5, "not run", ha="center", va="center", transform=axis.transAxes, color=GREY)

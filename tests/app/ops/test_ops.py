@@ -184,7 +184,7 @@ def test_every_method_has_its_words_and_says_whether_a_study_has_judged_it(repos
     nothing = {"verdict": "nothing has run yet", "why": "", "curve": []}
     (tmp_path / "clid.json").write_text(json.dumps({"conclusion": nothing}))
     rows = {row[-1]: row for row in studies().rows}
-    assert rows["msnet"][3:6] == ("reproduced: at 1 (exploratory)", "+0.004 [+0.002, ?] AUC", "0.8")
+    assert rows["msnet"][3:6] == ("reproduced: at 1 (exploratory)", "+0.00400 [+0.00200, ?] AUC", "0.8")
     for name in ("mkt", "copr", "clid"):
         assert rows[name][3:6] == ("no study has judged it yet", "", "")
     (tmp_path / "copr.json").write_text(json.dumps({"conclusion": conclusion}))
