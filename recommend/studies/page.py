@@ -59,7 +59,7 @@ def _rest(study: Study, results: Found) -> list[str]:
     seeds, ratio = c["seeds"], cost(study, c["cpu_s"])
     times = f"`{study.primary.arm}` takes {ratio:.2f} times the CPU of `{study.primary.baseline}`; " if ratio else ""
     lines = [
-        f"**Tuning.** {_tuning(results)}",
+        f"**Tuning.** {_tuning(study, results)}",
         f"**Limits.** {' '.join(study.limits) or 'None is known.'}",
         f"**Cost.** {times}all arms of a world and seed {sum(c['cpu_s'].values()):,.0f} CPU seconds "
         f"({results['machine']}).",
@@ -75,15 +75,15 @@ def cost(study: Study, cpu: Found) -> float | None:
     return arm / baseline if arm and baseline else None
 
 
-def _tuning(results: Found) -> str:
+def _tuning(study: Study, results: Found) -> str:
     """What each arm was tuned over and which settings it got, arms of equal settings together."""
     alike: dict[str, list[str]] = {}
     for arm, settings in results["settings"].items():
         alike.setdefault(", ".join(settings) or "nothing set", []).append(f"`{arm}`")
     told = "; ".join(f"{settings}: {', '.join(arms)}" for settings, arms in alike.items())
-    how = "Every arm alike, on seeds of their own" if results["tuned"] else "Nothing was tuned"
-    over = results["conclusion"].get("tuning")
-    return f"{how}. {f'{_words(over)}. ' if over else ''}{told}."
+    over = _words(results["conclusion"].get("tuning", [" ".join(settings) for settings in study.grid]))
+    how = f"Every arm alike, on seeds of their own, over {over}" if results["tuned"] else "Nothing was tuned"
+    return f"{how}. Set: {told}."
 
 
 def tables(study: Study, results: Found) -> list[str]:
@@ -103,8 +103,9 @@ def tables(study: Study, results: Found) -> list[str]:
                  f"Control, {control['name']}: {interval(control)}, no gain of {control['margin']:g}: "
                  f"{_said(control['p'])}.")  # fmt: skip
     lines.append(_competence(study, c["competence"]))
-    if c.get("ceiling") is not None:
-        lines.append(f"Ceiling, the oracle best at every dose: {_words(c['ceiling'])}.")
+    best, beaten = c["ceiling"]["arm"], c["ceiling"]["beaten"]
+    no_ceiling = f"`{best}` is none, since {len(beaten)} runs of trained arms beat it ({', '.join(beaten[:3])})"
+    lines.append(f"Ceiling: {no_ceiling if beaten else f'no trained arm beats `{best}` at any dose'}.")
     lines += ["", "| claim at the regime | difference | mean [95 %] | holds (Holm) |", "|---|---|---|---|"]
     for s in c["secondary"]:
         lines.append(f"| {s['name']} | {s['arm']} over {s['baseline']}, {s['measure']} | {interval(s)} "
@@ -150,10 +151,8 @@ def _said(p: float) -> str:
 
 def _words(value: Any) -> str:
     """Of what a conclusion holds: names with their values."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
     if isinstance(value, Mapping):
         return "; ".join(f"{name} {_words(v)}" for name, v in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(map(_words, value))
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return str(value)

@@ -36,6 +36,12 @@ def test_each_page_says_what_its_results_say(name: str) -> None:
         assert title in words((IMAGES / f"{name}.svg").read_text(encoding="utf-8")), STALE
 
 
+@pytest.mark.parametrize("name", STUDIES)
+def test_what_stands_by_hand_explains_every_arm(name: str) -> None:
+    by_hand = (PAPERS / f"{name}.md").read_text(encoding="utf-8").partition(END)[2]
+    assert [arm for arm in find_study(name).trained if f"`{arm}`" not in by_hand] == []
+
+
 def test_the_overview_says_what_all_results_say() -> None:
     file, found = PAPERS / "README.md", {name: overview.stored(name) for name in STUDIES}
     assert file.read_text(encoding="utf-8") == overview.overview(found, file), STALE
