@@ -61,7 +61,7 @@ def _rest(study: Study, results: Found) -> list[str]:
     lines = [
         f"**Tuning.** {_tuning(study, results)}",
         f"**Limits.** {' '.join(study.limits) or 'None is known.'}",
-        f"**Cost.** {times}all arms of a world and seed {sum(c['cpu_s'].values()):,.0f} CPU seconds "
+        f"**Cost.** {times}all arms of a world at the regime {sum(c['cpu_s'].values()):,.0f} CPU seconds "
         f"({results['machine']}).",
         f"**Command.** `./ipl recommend study {study.name} --seeds {min(seeds)}-{max(seeds)} "
         f"--rows {results['sizes'][study.rows]}`.",
@@ -139,9 +139,10 @@ def interval(p: Found) -> str:
 
 def _ends(three: Sequence[float | None]) -> str:
     """With as many decimals as show three digits of the largest."""
-    largest = max((abs(v) for v in three if v), default=1.0)
+    known = [v if v is not None and math.isfinite(v) else None for v in three]
+    largest = max((abs(v) for v in known if v), default=1.0)
     decimals = max(2 - math.floor(math.log10(largest)), 0)
-    mean, low, high = ("?" if v is None else f"{v:+.{decimals}f}" for v in three)
+    mean, low, high = ("?" if v is None else f"{v:+.{decimals}f}" for v in known)
     return f"{mean} [{low}, {high}]"
 
 
