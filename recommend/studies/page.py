@@ -77,13 +77,18 @@ def cost(study: Study, cpu: Found) -> float | None:
 
 def _tuning(study: Study, results: Found) -> str:
     """What each arm was tuned over and which settings it got, arms of equal settings together."""
-    alike: dict[str, list[str]] = {}
-    for arm, settings in results["settings"].items():
-        alike.setdefault(", ".join(settings) or "nothing set", []).append(f"`{arm}`")
-    told = "; ".join(f"{settings}: {', '.join(arms)}" for settings, arms in alike.items())
-    over = _words(results["conclusion"].get("tuning", [" ".join(settings) for settings in study.grid]))
-    how = f"Every arm alike, on seeds of their own, over {over}" if results["tuned"] else "Nothing was tuned"
-    return f"{how}. Set: {told}."
+    told = _alike({arm: tuple(settings) for arm, settings in results["settings"].items()})
+    if not results["tuned"]:
+        return f"Nothing was tuned: {told}."
+    over = {arm: tuple(" ".join(settings) for settings in study.tried(arm)) for arm in study.trained}
+    return f"Every arm on seeds of their own, over {_alike(over)}. Found: {told}."
+
+
+def _alike(settings: Mapping[str, Sequence[str]]) -> str:
+    found: dict[Sequence[str], list[str]] = {}
+    for arm, of in settings.items():
+        found.setdefault(of, []).append(f"`{arm}`")
+    return "; ".join(f"{', '.join(of) or 'nothing set'} ({', '.join(arms)})" for of, arms in found.items())
 
 
 def tables(study: Study, results: Found) -> list[str]:
@@ -148,12 +153,3 @@ def _ends(three: Sequence[float | None]) -> str:
 
 def _said(p: float) -> str:
     return f"{'yes' if p < 0.05 else 'not shown'} (p {p:.2g})"
-
-
-def _words(value: Any) -> str:
-    """Of what a conclusion holds: names with their values."""
-    if isinstance(value, Mapping):
-        return "; ".join(f"{name} {_words(v)}" for name, v in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_words, value))
-    return str(value)
