@@ -64,9 +64,10 @@ def register(parser: argparse.ArgumentParser) -> None:
     study("--pilot", action="store_true", help="tune every arm alike instead, on seeds that judge nothing (8000-8003)")
 
     report = task("report")
-    report("name", metavar="NAME", help="the study")
+    report("name", metavar="NAME", nargs="?", help="the study")
     report("--results", type=Path, metavar="FILE", help="read there instead of the code's results")
-    report("--page", type=Path, metavar="FILE", help="write a page (.md), and its curve beside it (.svg)")
+    report("--page", type=Path, metavar="FILE", help="write a page, or what stands between its marks, and a curve")
+    report("--all", action="store_true", help="write all pages of docs/papers, as far as studies have run")
 
     task("log")("--out", type=Path, required=True, metavar="DIR", help="gets one folder a table")
     task("install", trained)("--role", required=True, help="pre-ranking, ranking, conversion, ads or posts")
@@ -201,19 +202,23 @@ def _study(args: argparse.Namespace) -> None:
 
 def _report(args: argparse.Namespace) -> None:
     from recommend.studies.engine import RESULTS, read_results
+    from recommend.studies.overview import stored, write_all, write_page
     from recommend.studies.page import page
-    from recommend.studies.plot import plot
     from recommend.studies.study import find_study
 
-    study = find_study(args.name)
-    results = read_results(args.results or RESULTS / f"{study.name}.json")
-    if args.page is None:
-        print(page(study, results))
+    if args.all == (args.name is not None):
+        raise CommandError("name either a study or --all.", 2)
+    if args.all:
+        root = repository()
+        if root is None:
+            raise CommandError("--all writes the pages of docs/papers, which an installed package does not have.", 2)
+        write_all(root / "docs" / "papers")
         return
-    curve = args.page.with_suffix(".svg")
-    plot(results, curve)
-    args.page.write_text(page(study, results, curve.name), encoding="utf-8")
-    print(f"{args.page} and {curve}")
+    study = find_study(args.name)
+    if args.page is not None:
+        write_page(study, stored(study.name, args.results), args.page)
+    else:
+        print(page(study, read_results(args.results or RESULTS / f"{study.name}.json")))
 
 
 def _log(args: argparse.Namespace) -> None:

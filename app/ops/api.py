@@ -17,8 +17,8 @@ from app.market.promotions import MAX_DAYS, Promotion, today
 from app.market.reviews import REASON_LENGTH
 from app.ops import tables
 from app.ops.drift import drift_by_feature
-from app.ops.experiments import experiments
 from app.ops.phenomena import phenomena
+from app.ops.studies import studies
 from app.ops.table import Table
 from app.ops.verdicts import Report, Reports
 from app.routing import ERRORS, Body, Id, Operator
@@ -38,7 +38,7 @@ TABLES: dict[str, Callable[[Services, Callable[[], Report]], Table]] = {
     "promotions": lambda s, _: tables.promotions(s.feed, s.promotions.calendar()),
     "assistant": lambda s, report: tables.assistant(tables.assisted(s.store, report().over)),
     "wrong-words": lambda s, report: tables.wrong_words(tables.assisted(s.store, report().over)),
-    "experiments": lambda *_: experiments(),
+    "studies": lambda *_: studies(),
     "phenomena": lambda s, _: phenomena(s.settings.home),
 }
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]

@@ -14,9 +14,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from app.ops import charts, journey, tables
 from app.ops.api import reports_of
 from app.ops.drift import drift_by_feature
-from app.ops.experiments import experiments
 from app.ops.impressions import SPANS, USUAL
 from app.ops.phenomena import phenomena
+from app.ops.studies import curves, studies
 from app.ops.verdicts import WORDS, Report
 from app.routing import Operator, services_of
 from app.services import Services
@@ -29,7 +29,7 @@ HEADERS = {"Cache-Control": "no-store"}
 KEEP = {"Cache-Control": "max-age=86400"}
 TABS = {
     "": "Overview", "feed": "Feed", "new": "New listings", "models": "Models", "assistant": "Assistant",
-    "experiments": "Experiments", "reviews": "Review", "promotions": "Promotions",
+    "studies": "Studies", "reviews": "Review", "promotions": "Promotions",
 }  # fmt: skip
 pages = APIRouter(prefix="/ops", include_in_schema=False)
 Over = Annotated[str, Query(max_length=8)]
@@ -121,11 +121,11 @@ def assistant(request: Request, services: Operator, over: Over = USUAL) -> Respo
     return shown(request, "assistant", "assistant.html", over, values)
 
 
-@pages.get("/experiments")
+@pages.get("/studies")
 def methods(request: Request, services: Operator, over: Over = USUAL) -> Response:
     """When each method pays, and whether it can on this feed's log."""
-    return shown(request, "experiments", "experiments.html", over, lambda _: {
-        "table": experiments(), "here": phenomena(services.settings.home)})  # fmt: skip
+    return shown(request, "studies", "studies.html", over, lambda _: {
+        "table": studies(), "curves": curves(), "here": phenomena(services.settings.home)})  # fmt: skip
 
 
 def shown(

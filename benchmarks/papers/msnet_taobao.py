@@ -24,7 +24,7 @@ from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.features.ragged import Column, Ragged, select_batch
 from recommend.metrics.ranks import auc
-from recommend.models.registry import build_model
+from recommend.models.registry import build_model, changed
 from recommend.studies.statistics import t_interval as interval
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train
@@ -100,7 +100,7 @@ def main() -> None:
         print(f"flag alone: AUC {auc(click, limited):.4f}; rows on things that training did not hold: {unseen:.3f}")
         predicted = {}
         for name, changes in ARMS.items():
-            model = build_model(FEATURES, sizes, MODEL.changed(changes), seed)
+            model = build_model(FEATURES, sizes, changed(MODEL, changes), seed)
             config = TrainConfig(batch_rows=256, seed=seed, threads=1, learning_rate=args.learning_rate)
             summary = train(model, MemoryStream(learned, 256), config)
             p = predicted[name] = predictions(model, MemoryStream(asked, 4_096))["p_click"]

@@ -1,43 +1,94 @@
-"""A study's results as text: the table that ``report`` prints, and a page of one screen."""
+"""A study's results as text: the tables that ``report`` prints, and the part of a paper's page that they make."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recommend.studies.study import Study
 
 Found = Mapping[str, Any]
+BEGIN = "<!-- study: written by './ipl recommend report', up to the next mark -->"
+END = "<!-- end of the study -->"
 
 
-def page(study: Study, results: Found, picture: str = "") -> str:
-    """Claim, regime, curve, table, verdict, limits and cost, as Markdown.
+def page(study: Study, results: Found | None, picture: str = "", old: str = "") -> str:
+    """A paper's page in Markdown: what stands between the marks of the old one is written anew.
 
     Args:
+        results: None: the study has not run.
         picture: where the curve lies, from the page; empty: none.
+        old: the page as it is; without marks it is given up for one of title, citation and results.
     """
-    c = results["conclusion"]
+    if BEGIN not in old:
+        old = f"# {study.title}\n\narXiv {study.paper}.\n\n{BEGIN}\n{END}\n"
+    return between(old, part(study, results, picture))
+
+
+def between(old: str, lines: Sequence[str]) -> str:
+    """The text with other lines between its marks."""
+    before, _, after = old.partition(BEGIN)
+    return "\n".join([f"{before}{BEGIN}", *lines, f"{END}{after.partition(END)[2]}"])
+
+
+def part(study: Study, results: Found | None, picture: str = "") -> list[str]:
+    """Claim, verdict, regime, curve, tables, tuning, limits and cost."""
+    claim = f"**Claim.** {study.claim}"
+    if results is None:
+        return [claim, "", f"Not run yet on the seeds that judge; `./ipl recommend study {study.name}` does it."]
+    c, seeds = results["conclusion"], results["conclusion"]["seeds"]
     size = ", ".join(f"{value:,} {name}" for name, value in results["sizes"].items())
-    seeds = f"{len(c['seeds'])} seeds ({min(c['seeds'])} to {max(c['seeds'])})"
-    word = f"**{c['verdict'].capitalize()}**{' (exploratory)' if c['exploratory'] else ''}: {c['why']}."
-    return "\n".join([
-        f"# {study.title}",
+    return [
+        claim,
         "",
-        f"arXiv {study.paper}. *{study.claim}*",
-        "",
-        word,
-        f"World {results['world_version']}, {size}, {seeds}; regime `{study.knob.name}` = {study.regime:g}; "
-        f"{'tuned on seeds of their own' if results['tuned'] else 'nothing was tuned'}.",
+        f"**{c['verdict'].capitalize()}**{' (exploratory)' if c['exploratory'] else ''}: {c['why']}. Regime: "
+        f"`{study.knob.name}` = {study.regime:g}, in World {results['world_version']} of {size}, over "
+        f"{len(seeds)} seeds ({min(seeds)} to {max(seeds)}).",
         "",
         *([f"![gain over the phenomenon]({picture})", ""] if picture else []),
         *tables(study, results),
         "",
-        f"Limits: {' '.join(study.limits)}",
-        f"Cost: {sum(c['cpu_s'].values()):,.0f} CPU seconds a world and seed for all arms ({results['machine']}).",
-        f"Made by `./ipl recommend study {study.name} --seeds {min(c['seeds'])}-{max(c['seeds'])} "
+        *_rest(study, results),
+    ]  # fmt: skip
+
+
+def _rest(study: Study, results: Found) -> list[str]:
+    """How the arms were tuned, what the study does not say, what it cost, and the command."""
+    c = results["conclusion"]
+    seeds, ratio = c["seeds"], cost(study, c["cpu_s"])
+    times = f"`{study.primary.arm}` takes {ratio:.2f} times the CPU of `{study.primary.baseline}`; " if ratio else ""
+    lines = [
+        f"**Tuning.** {_tuning(study, results)}",
+        f"**Limits.** {' '.join(study.limits) or 'None is known.'}",
+        f"**Cost.** {times}all arms of a world at the regime {sum(c['cpu_s'].values()):,.0f} CPU seconds "
+        f"({results['machine']}).",
+        f"**Command.** `./ipl recommend study {study.name} --seeds {min(seeds)}-{max(seeds)} "
         f"--rows {results['sizes'][study.rows]}`.",
-        "",
-    ])  # fmt: skip
+    ]
+    return [piece for line in lines for piece in (line, "")][:-1]
+
+
+def cost(study: Study, cpu: Found) -> float | None:
+    """CPU of the method over that of its baseline, training and answers together; None where either took no time."""
+    arm, baseline = (cpu.get(name) for name in (study.primary.arm, study.primary.baseline))
+    return arm / baseline if arm and baseline else None
+
+
+def _tuning(study: Study, results: Found) -> str:
+    """What each arm was tuned over and which settings it got, arms of equal settings together."""
+    told = _alike({arm: tuple(settings) for arm, settings in results["settings"].items()})
+    if not results["tuned"]:
+        return f"Nothing was tuned: {told}."
+    over = {arm: tuple(" ".join(settings) for settings in study.tried(arm)) for arm in study.trained}
+    return f"Every arm on seeds of their own, over {_alike(over)}. Found: {told}."
+
+
+def _alike(settings: Mapping[str, Sequence[str]]) -> str:
+    found: dict[Sequence[str], list[str]] = {}
+    for arm, of in settings.items():
+        found.setdefault(of, []).append(f"`{arm}`")
+    return "; ".join(f"{', '.join(of) or 'nothing set'} ({', '.join(arms)})" for of, arms in found.items())
 
 
 def tables(study: Study, results: Found) -> list[str]:
@@ -48,22 +99,27 @@ def tables(study: Study, results: Found) -> list[str]:
         dose = f"{p['dose']:g}" + (" (off)" if p["dose"] == study.knob.off else "")
         value = "" if p["phenomenon"] is None else f"{p['phenomenon']:.3g}"
         gate = "open" if p["open"] else p["closed"]
-        lines.append(f"| {dose} | {value} | {p['headroom']:.3g} | {_interval(p)} | {gate} |")
+        lines.append(f"| {dose} | {value} | {p['headroom']:.3g} | {interval(p)} | {gate} |")
     off, control, slope = c["off"], c["control"], c["slope"]
-    above = "nowhere shown to pay" if c["crossing"] is None else f"pays above {c['crossing']:.3g}"
-    lines += ["", f"Crossing: {above}; slope a unit of the phenomenon: {_ends(slope) if slope else 'not measured'}."]
+    above = "nowhere up to the strongest dose" if c["crossing"] is None else f"from {c['crossing']:.3g} on"
+    steep = _ends(slope) if slope else "not measured"
+    lines += ["", f"The whole band lies above 0: {above}; slope a unit of the phenomenon: {steep}."]
     lines.append(f"Off: {_ends(off['gain'])}, equivalent within {off['margin']:g}: {_said(off['p'])}. "
-                 f"Control, {control['name']}: {_interval(control)}, no gain of {control['margin']:g}: "
+                 f"Control, {control['name']}: {interval(control)}, no gain of {control['margin']:g}: "
                  f"{_said(control['p'])}.")  # fmt: skip
     lines.append(_competence(study, c["competence"]))
+    best, beaten = c["ceiling"]["arm"], c["ceiling"]["beaten"]
+    no_ceiling = f"`{best}` is none, since {len(beaten)} runs of trained arms beat it ({', '.join(beaten[:3])})"
+    lines.append(f"Ceiling: {no_ceiling if beaten else f'no trained arm beats `{best}` at any dose'}.")
     lines += ["", "| claim at the regime | difference | mean [95 %] | holds (Holm) |", "|---|---|---|---|"]
     for s in c["secondary"]:
-        lines.append(f"| {s['name']} | {s['arm']} over {s['baseline']}, {s['measure']} | {_interval(s)} "
-                     f"| {'yes' if s['holds'] else 'no'} |")  # fmt: skip
-    return [*lines, "", *_arms(c["arms"], c["cpu_s"])]
+        lines.append(f"| {s['name']} | {s['arm']} over {s['baseline']}, {s['measure']} | {interval(s)} "
+                     f"| {'yes' if s['holds'] else 'no'} (p {s['p']:.2g}) |")  # fmt: skip
+    return [*lines, "", *_arms(study, c["arms"], c["cpu_s"])]
 
 
-def _arms(arms: Found, cpu: Found) -> list[str]:
+def _arms(study: Study, arms: Found, cpu: Found) -> list[str]:
+    arms = {arm: arms[arm] for arm in study.arms if arm in arms}
     names = list(dict.fromkeys(m for of in arms.values() for m in of))
     lines = ["| arm | " + " | ".join(names) + " | CPU s |", "|---" * (len(names) + 2) + "|"]
     for arm, of in arms.items():
@@ -81,12 +137,17 @@ def _competence(study: Study, share: float | None) -> str:
     return f"Competence: `{study.base}` comes {share:.2f} of the way to the oracle{enough}."
 
 
-def _interval(p: Found) -> str:
+def interval(p: Found) -> str:
+    """A gain with its ends; an unknown one is a question mark."""
     return _ends((p["gain"], p["low"], p["high"]))
 
 
 def _ends(three: Sequence[float | None]) -> str:
-    mean, low, high = ("?" if v is None else f"{v:+.3g}" for v in three)
+    """With as many decimals as show three digits of the largest."""
+    known = [v if v is not None and math.isfinite(v) else None for v in three]
+    largest = max((abs(v) for v in known if v), default=1.0)
+    decimals = max(2 - math.floor(math.log10(largest)), 0)
+    mean, low, high = ("?" if v is None else f"{v:+.{decimals}f}" for v in known)
     return f"{mean} [{low}, {high}]"
 
 

@@ -1,46 +1,106 @@
-"""A study's curve as SVG: the gain over the measured phenomenon, with its band."""
+"""Curves of studies: the gain over the measured phenomenon, with its band; one as SVG, or all in small."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
 
 from recommend.config import ConfigError
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-def plot(results: Mapping[str, Any], file: Path) -> None:
-    """Draw it; filled dots are doses at which the gate is open, the dashed line is the margin.
+Found = Mapping[str, Any]
+BLUE, BLACK, GREY = "#1f5fa8", "#333333", "#8a8a8a"
+COLUMNS = 3
+
+
+def pays_from(found: Found) -> float | None:
+    """The measured phenomenon from which on a conclusion's gain is the method's own; None: nowhere shown."""
+    crossing: float | None = found["crossing"]
+    return crossing if found["verdict"].startswith("reproduced") else None
+
+
+def draw(axis: Axes, found: Found, ink: str = BLUE, line: str = BLACK, paper: str = "white") -> None:
+    """The curve of a conclusion.
+
+    Filled dots are doses at which the gate is open, the largest is the paper's regime; dashed lines are the margin,
+    the dotted one is where the method begins to pay.
+    """
+    points = sorted((p for p in found["curve"] if p["phenomenon"] is not None), key=lambda p: p["phenomenon"])
+    x, y = [p["phenomenon"] for p in points], [p["gain"] for p in points]
+    low, high = ([p["gain"] if p[end] is None else p[end] for p in points] for end in ("low", "high"))
+    axis.fill_between(x, low, high, color=ink, alpha=0.2, linewidth=0)
+    axis.plot(x, y, color=ink, linewidth=1.5)
+    for p in points:
+        size, face = 8 if p["dose"] == found["regime"] else 5, ink if p["open"] else paper
+        axis.plot(p["phenomenon"], p["gain"], "o", color=ink, markerfacecolor=face, markersize=size)
+    axis.axhline(0, color=line, linewidth=0.8)
+    for side in (-1, 1):
+        axis.axhline(side * found["off"]["margin"], color=GREY, linewidth=0.8, linestyle="--")
+    if (begins := pays_from(found)) is not None:
+        axis.axvline(begins, color=GREY, linewidth=1, linestyle=":")
+    for edge in ("top", "right"):
+        axis.spines[edge].set_visible(False)
+
+
+def plot(results: Found, file: Path) -> None:
+    """A study's curve.
 
     Args:
         file: .svg or .png; its folder is made.
     """
+    found = results["conclusion"]
+    figure = _figure(6.4, 3.4)
+    axis = figure.subplots()
+    draw(axis, found)
+    axis.set_xlabel("measured phenomenon")
+    axis.set_ylabel(f"gain, {found['unit']}")
+    axis.set_title(f"{results['title']}: {found['verdict']}", fontsize=10)
+    _save(figure, file)
+
+
+def plot_all(studies: Mapping[str, Found | None], file: Path) -> None:
+    """Small multiples, a panel a method by its name; one without results is empty and says so."""
+    rows = -(-len(studies) // COLUMNS)
+    figure = _figure(7.6, 2.1 * rows)
+    axes = figure.subplots(rows, COLUMNS, squeeze=False).flatten()
+    for axis in axes:
+        axis.set_visible(False)
+    for axis, (method, results) in zip(axes, studies.items(), strict=False):
+        axis.set_visible(True)
+        found = results["conclusion"] if results is not None else {"verdict": "not run"}
+        axis.set_title(f"{method}\n{found['verdict']}", fontsize=9.5, loc="left")
+        axis.tick_params(labelsize=8)
+        if results is not None:
+            draw(axis, found)
+            axis.set_ylabel(fill(found["unit"].partition(",")[0], 20), fontsize=7.5)
+            axis.locator_params(nbins=5)
+            continue
+        axis.set(xticks=[], yticks=[])
+        axis.text(0.5, 0.5, "not run", ha="center", va="center", transform=axis.transAxes, color=GREY)
+        for spine in axis.spines.values():
+            spine.set_color(GREY)
+    figure.supxlabel("measured phenomenon", fontsize=9)
+    figure.supylabel("gain of the method over its baseline", fontsize=9)
+    _save(figure, file)
+
+
+def _figure(width: float, height: float) -> Figure:
     try:
-        import matplotlib
+        from matplotlib.figure import Figure as New
     except ImportError as error:
         raise ConfigError("the picture needs matplotlib: pip install matplotlib") from error
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    return New(figsize=(width, height), layout="constrained")
 
-    found = results["conclusion"]
-    points = sorted((p for p in found["curve"] if p["phenomenon"] is not None), key=lambda p: p["phenomenon"])
-    x, y = [p["phenomenon"] for p in points], [p["gain"] for p in points]
-    low, high = ([p["gain"] if p[end] is None else p[end] for p in points] for end in ("low", "high"))
-    with matplotlib.rc_context({"svg.hashsalt": "studies", "font.size": 9}):  # equal results give equal files
-        figure, axis = pyplot.subplots(figsize=(6.4, 3.4), layout="constrained")
-        axis.fill_between(x, low, high, color="#1f5fa8", alpha=0.15, linewidth=0)
-        axis.plot(x, y, color="#1f5fa8", linewidth=1.5)
-        for p in points:
-            face = "#1f5fa8" if p["open"] else "white"
-            axis.plot(p["phenomenon"], p["gain"], "o", color="#1f5fa8", markerfacecolor=face, markersize=5)
-        axis.axhline(0, color="#333333", linewidth=0.8)
-        for side in (-1, 1):
-            axis.axhline(side * found["off"]["margin"], color="#8a8a8a", linewidth=0.8, linestyle="--")
-        axis.set_xlabel("measured phenomenon")
-        axis.set_ylabel(f"gain, {found['unit']}")
-        axis.set_title(f"{results['title']}: {found['verdict']}", fontsize=10)
-        for edge in ("top", "right"):
-            axis.spines[edge].set_visible(False)
-        file.parent.mkdir(parents=True, exist_ok=True)
+
+def _save(figure: Figure, file: Path) -> None:
+    """In the same bytes for the same results."""
+    import matplotlib
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with matplotlib.rc_context({"svg.hashsalt": "studies"}):
         figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
-        pyplot.close(figure)

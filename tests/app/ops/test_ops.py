@@ -11,12 +11,12 @@ from fastapi.testclient import TestClient
 from sqlalchemy import func, select, update
 
 from app.accounts.passwords import write_password
-from app.ops import experiments as papers
 from app.ops import intervals, journey, phenomena, tables, verdicts
+from app.ops import studies as papers
 from app.ops.api import TABLES
-from app.ops.experiments import experiments
 from app.ops.impressions import window
 from app.ops.numbers import Measure
+from app.ops.studies import curves, studies
 from app.store.tables import FeedPageRow, FeedRow, ListingRow, now
 from app.web.server import create_app
 from listing.intake.photos import intake
@@ -26,6 +26,7 @@ from tests.app.feed.test_feed_log import visit
 from tests.app.ops.worlds import report_of
 from tests.app.support.clients import client_of, code, published
 from tests.fakes import jpeg
+from tests.recommend.studies.made import made
 
 pytestmark = pytest.mark.stores
 
@@ -102,7 +103,7 @@ def test_looking_changes_nothing(used):
 
     before = state()
     for path in ("", "feed?visitor=v1", "feed?visitor=nobody+was+ever+called+so", "new", "models", "assistant",
-                 "experiments", "reviews", "promotions"):  # fmt: skip
+                 "studies", "reviews", "promotions"):  # fmt: skip
         for over in ("1h", "14d"):
             answer = client.get(f"/ops/{path}", params={"over": over} if "?" not in path else None)
             assert answer.status_code == 200, path
@@ -171,7 +172,7 @@ def test_intervals_hold_what_they_promise():
 
 
 def test_every_method_has_its_words_and_says_whether_a_study_has_judged_it(repository, tmp_path, monkeypatch):
-    told = {row[-1]: row for row in experiments().rows}
+    told = {row[-1]: row for row in studies().rows}
     assert set(told) == {p.stem for p in (repository / "docs/papers").glob("*.md")} - {"README"}
     assert set(STUDIES) <= set(told)
     point = {"dose": 1.0, "gain": 0.004, "low": 0.002, "high": None}
@@ -182,12 +183,26 @@ def test_every_method_has_its_words_and_says_whether_a_study_has_judged_it(repos
     (tmp_path / "copr.json").write_text(json.dumps({"done": {}}))  # while it runs
     nothing = {"verdict": "nothing has run yet", "why": "", "curve": []}
     (tmp_path / "clid.json").write_text(json.dumps({"conclusion": nothing}))
-    rows = {row[-1]: row for row in experiments().rows}
-    assert rows["msnet"][3:6] == ("reproduced: at 1 (exploratory)", "+0.0040 [+0.0020, ?] AUC", "0.8")
+    rows = {row[-1]: row for row in studies().rows}
+    assert rows["msnet"][3:6] == ("reproduced: at 1 (exploratory)", "+0.00400 [+0.00200, ?] AUC", "0.8")
     for name in ("mkt", "copr", "clid"):
         assert rows[name][3:6] == ("no study has judged it yet", "", "")
     (tmp_path / "copr.json").write_text(json.dumps({"conclusion": conclusion}))
-    assert {row[-1]: row for row in experiments().rows}["copr"][3].startswith("reproduced")
+    assert {row[-1]: row for row in studies().rows}["copr"][3].startswith("reproduced")
+
+
+def test_a_study_shows_its_curve_as_soon_as_it_is_done(used, tmp_path, monkeypatch):
+    _, client, _ = used
+    monkeypatch.setattr(papers, "RESULTS", tmp_path)
+    assert curves() == {}
+    assert "<figure" not in client.get("/ops/studies").text
+    (tmp_path / "keep.json").write_text(json.dumps({"done": {}}))  # while it runs
+    gains = made("ecad", tmp_path / "ecad.json", lambda strength: 2 * strength)["conclusion"]["curve"]
+    assert set(curves()) == {"ecad"}
+    page = client.get("/ops/studies").text
+    said = f"Gain from {gains[0]['gain']:+.2g} to {gains[-1]['gain']:+.2g} by dose"
+    assert page.count("<figure") == page.count(f'alt="{said}"') == 1
+    assert page.index("ECAD") < page.index("<figure") < page.index("HDR")
 
 
 def test_what_sellers_make_of_three_drafts(services, me):
@@ -227,12 +242,12 @@ def test_what_sellers_make_of_three_drafts(services, me):
 
 def test_the_feeds_own_log_is_measured_and_shown(used, capsys, monkeypatch):
     services, client, _ = used
-    assert "has not been measured" in client.get("/ops/experiments").text
+    assert "has not been measured" in client.get("/ops/studies").text
     home = services.settings.home
     monkeypatch.setenv("IPL_HOME", str(home))
     found = phenomena.measure(services.store, home)
     assert found[0].phenomenon.method == "MSNet"
-    page = client.get("/ops/experiments").text
+    page = client.get("/ops/studies").text
     assert "240 impressions of 2 days" in page
     rows = client.get("/ops/export/phenomena.json").json()
     assert [row["method"] for row in rows] == [f.phenomenon.method for f in found]
