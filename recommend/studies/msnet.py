@@ -13,6 +13,7 @@ import torch
 
 from recommend.data.memory import MemoryStream
 from recommend.features.ragged import Batch, ragged_of
+from recommend.layers.attention import TargetAttention
 from recommend.metrics.ranks import auc
 from recommend.metrics.ranks import auc as expected_auc
 from recommend.models.base import Ranker
@@ -60,6 +61,7 @@ def attended(model: Ranker, rows: Batch) -> Measures:
     """Of rows with clicks of both kinds: the limited ones' share (``limited_clicks``), and that of DIN's attention."""
     assert isinstance(model, DIN)
     ((group, attention),) = model.attention.items()
+    assert isinstance(attention, TargetAttention)
     sums = np.zeros(3)
     for batch in MemoryStream(rows, 4_096):
         x, limited = model.inputs(batch), (ragged_of(batch["history_single"]).values == LIMITED_ROW).float()
