@@ -36,7 +36,8 @@ def write_page(study: Study, results: Found | None, file: Path) -> None:
     old = file.read_text(encoding="utf-8") if file.exists() else ""
     if results is not None:
         plot(results, curve)
-    file.write_text(page(study, results, _from(file, curve), old), encoding="utf-8")
+    again = stored(f"{study.name}.again") if results is not None else None
+    file.write_text(page(study, results, _from(file, curve), old, again), encoding="utf-8")
 
 
 def write_all(folder: Path) -> None:

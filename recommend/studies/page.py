@@ -13,17 +13,18 @@ BEGIN = "<!-- study: written by './ipl recommend report', up to the next mark --
 END = "<!-- end of the study -->"
 
 
-def page(study: Study, results: Found | None, picture: str = "", old: str = "") -> str:
+def page(study: Study, results: Found | None, picture: str = "", old: str = "", again: Found | None = None) -> str:
     """A paper's page in Markdown: what stands between the marks of the old one is written anew.
 
     Args:
         results: None: the study has not run.
         picture: where the curve lies, from the page; empty: none.
         old: the page as it is; without marks it is given up for one of title, citation and results.
+        again: results of ``study --deciding`` on other seeds.
     """
     if BEGIN not in old:
         old = f"# {study.title}\n\narXiv {study.paper}.\n\n{BEGIN}\n{END}\n"
-    return between(old, part(study, results, picture))
+    return between(old, part(study, results, picture, again))
 
 
 def between(old: str, lines: Sequence[str]) -> str:
@@ -32,7 +33,7 @@ def between(old: str, lines: Sequence[str]) -> str:
     return "\n".join([f"{before}{BEGIN}", *lines, f"{END}{after.partition(END)[2]}"])
 
 
-def part(study: Study, results: Found | None, picture: str = "") -> list[str]:
+def part(study: Study, results: Found | None, picture: str = "", again: Found | None = None) -> list[str]:
     """Claim, verdict, regime, curve, tables, tuning, limits and cost."""
     claim = f"**Claim.** {study.claim}"
     if results is None:
@@ -45,12 +46,20 @@ def part(study: Study, results: Found | None, picture: str = "") -> list[str]:
         f"**{c['verdict'].capitalize()}**{' (exploratory)' if c['exploratory'] else ''}: {c['why']}. Regime: "
         f"`{study.knob.name}` = {study.regime:g}, in World {results['world_version']} of {size}, over "
         f"{len(seeds)} seeds ({min(seeds)} to {max(seeds)}).",
+        *([_again(study, again["conclusion"])] if again else []),
         "",
         *([f"![gain over the phenomenon]({picture})", ""] if picture else []),
         *tables(study, results),
         "",
         *_rest(study, results),
     ]  # fmt: skip
+
+
+def _again(study: Study, c: Found) -> str:
+    """The verdict on other seeds."""
+    here = next((p for p in c["curve"] if p["dose"] == study.regime), None)
+    gain = f", {interval(here)} {c['unit']}" if here else ""
+    return f"On other seeds ({min(c['seeds'])} to {max(c['seeds'])}): **{c['verdict']}**, {c['why']}{gain}."
 
 
 def _rest(study: Study, results: Found) -> list[str]:

@@ -30,7 +30,8 @@ def test_each_page_says_what_its_results_say(name: str) -> None:
     file, results = PAPERS / f"{name}.md", overview.stored(name)
     text = file.read_text(encoding="utf-8")
     assert BEGIN in text
-    assert text == page(find_study(name), results, f"../images/papers/{name}.svg", text), STALE
+    again = overview.stored(f"{name}.again")
+    assert text == page(find_study(name), results, f"../images/papers/{name}.svg", text, again), STALE
     if results is not None:
         title = f"{results['title']}: {results['conclusion']['verdict']}"
         assert title in words((IMAGES / f"{name}.svg").read_text(encoding="utf-8")), STALE
@@ -56,6 +57,7 @@ def papers(tmp_path: Path, monkeypatch) -> Path:
     for folder in ("docs/papers", "docs/images/papers", "results"):
         (tmp_path / folder).mkdir(parents=True)
     made("msnet", tmp_path / "results" / "msnet.json", lambda strength: 0.01 * strength)
+    made("msnet", tmp_path / "results" / "msnet.again.json", lambda strength: 0.01 * strength)
     made("copr", tmp_path / "results" / "copr.json", lambda _: 0.0)
     monkeypatch.setattr(overview, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(command, "repository", lambda: tmp_path)
@@ -72,6 +74,7 @@ def test_all_pages_and_pictures_are_written_and_what_is_by_hand_stays(papers: Pa
         assert text.endswith(f"{END}\n\n## By hand\n")
         assert "stale" not in text
     assert "**Reproduced**: at stock_tells = 1. Regime: `stock_tells` = 1" in text
+    assert re.search(r"On other seeds \(\d+ to \d+\): \*\*reproduced\*\*, at stock_tells = 1, \+0\.0", text)
     assert "`msnet` takes 1.50 times the CPU of `din`" in text
     assert "![gain over the phenomenon](../images/papers/msnet.svg)" in text
     assert "Not run yet" in (papers / "keep.md").read_text()
