@@ -102,7 +102,7 @@ def phenomena(args: argparse.Namespace) -> None:
 
 
 def _own_phenomena() -> Iterable[Finding]:
-    from app.ops.phenomena import measure
+    from app.feed.gate import measure
     from app.settings import load_settings
     from app.store.db import open_store
 
