@@ -38,7 +38,7 @@ FILE = "phenomena.json"
 LATEST = 10_000  # pages that a server measures: of long ago nothing is left, and a log is made in memory
 FEW = 10  # groups of visitors or things, below which an interval is too rough to switch anything off
 FRESH = timedelta(days=1)
-PLACE = re.compile(r"\{value[^}]*\}")  # of the number in a phenomenon's sentence
+PLACE = re.compile(r"(?:exp\()?\{value[^}]*\}\)?")  # of the number in a phenomenon's sentence
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Gate:
         elif name == "hdr" and found and found.get("lacks"):  # declared, but nothing of it was seen yet
             decided = Decision("not measured", "nothing in the log is of a promotion's day")
         if decided.state == "idle" and name in self._always:
-            return Decision("overruled", f"by IPL_FEED_ALWAYS, though: {decided.because}")
+            return Decision("overruled", f"by IPL_FEED_ALWAYS, although {decided.because}")
         return decided
 
 
@@ -114,7 +114,7 @@ def decision(found: dict[str, Any] | None) -> Decision:
         return Decision("not measured", "the log has not been measured yet")
     e = found["estimate"]
     if e is None:
-        return Decision("idle" if found.get("lacks") else "not measured", found.get("missing") or found["sentence"])
+        return Decision("idle" if found.get("lacks") else "not measured", f"in the log: {found.get('missing')}")
     said, edge = found["says"].format(value=e["value"]), PLACE.findall(found["says"])[0].format(value=found["edge"])
     if found["verdict"] == "open":
         return Decision("serves", f"{said}; whether it reaches {edge}, from where on it pays, is open")

@@ -49,9 +49,14 @@ def found(name, value=0.0, low=0.0, high=0.0, groups=40):
         (found("ecad", 0.12, 0.08, 0.16), "serves", "12.0% of the orders came back; it pays from 5.0%"),
         (found("ecad", 0.01, 0.0, 0.02), "idle", "1.0% of the orders came back; it pays from 5.0%"),
         (found("ecad", 0.01, 0.0, 0.02, 4), "not measured", "1.0% of the orders came back, but of 4 groups only"),
+        (found("hdr", 0.05, 0.01, 0.09), "idle", "by a factor of exp(0.05); it pays from exp(0.20)"),
         (found("ecad", 0.04, 0.02, 0.06), "serves", "whether it reaches 5.0%, from where on it pays, is open"),
-        (as_json(Finding(OF["ecad"], missing="no orders")), "not measured", "no orders"),
-        (as_json(Finding(OF["clid"], missing="no privileged signals", lacks=True)), "idle", "no privileged signals"),
+        (as_json(Finding(OF["ecad"], missing="no orders")), "not measured", "in the log: no orders"),
+        (
+            as_json(Finding(OF["clid"], missing="no privileged signals", lacks=True)),
+            "idle",
+            "in the log: no privileged signals",
+        ),
     ],
 )
 def test_a_measure_decides_and_what_is_not_known_switches_nothing_off(measured, state, because):
@@ -71,7 +76,7 @@ def test_promotions_are_known_from_the_calendar_and_an_operator_overrules(tmp_pa
     assert some.idle().keys() == {"msnet"}
     forced = Gate(Settings(home=tmp_path, feed_always="msnet, hdr"), lambda: False)
     assert forced.idle() == {}
-    assert forced.decisions()["hdr"].because == "by IPL_FEED_ALWAYS, though: no promotion declared"
+    assert forced.decisions()["hdr"].because == "by IPL_FEED_ALWAYS, although no promotion declared"
     with pytest.raises(SettingsError, match="did you mean 'msnet'"):
         Gate(Settings(home=tmp_path, feed_always="msnett"))
     (tmp_path / gate.FILE).write_text("torn")
