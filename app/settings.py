@@ -70,6 +70,7 @@ class Settings(BaseSettings):
     feed_waiting: int = Field(64, ge=1, description="Most pages of the feed that wait; further ones are refused.")
     feed_candidates: float = Field(0.05, ge=0, le=1, description="Share of pages whose ranking candidates are kept.")
     feed_uniform_ads: float = Field(0.02, ge=0, le=1, description="Share of pages whose ads are drawn, to be fair.")
+    feed_always: str = Field("", description="Papers' methods, with commas, that serve whatever the log says (hdr).")
     alert_rules: Path | None = Field(None, description="File of the operator's rules; default: app/ops/rules.yaml.")
     alert_webhook: str = Field("", description="Address to which alerts are sent as JSON; none: they are only logged.")
     alert_private: bool = Field(False, description="Whether alerts may go to this machine or the own network.")

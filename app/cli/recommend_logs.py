@@ -116,7 +116,7 @@ def _expected(finding: Finding) -> Expected | None:
 
 
 def _own_phenomena() -> Iterable[Finding]:
-    from app.ops.phenomena import measure
+    from app.feed.gate import measure
     from app.settings import load_settings
     from app.store.db import open_store
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from app.feed.events import FeedEvents
+from app.feed.gate import Gate
 from app.feed.items import CONTENT, milliseconds
 from app.feed.pages import PageMaker
 from app.feed.posts import LivePosts
@@ -38,7 +39,9 @@ class LiveFeed:
     def __init__(self, settings: Settings, store: Store, index: SearchIndex, metrics: Metrics) -> None:
         folder = settings.home / "feed"
         self.store = store
-        self.registry = Registry(folder / "models", healthy)
+        self._calendar = Calendar()
+        self.gate = Gate(settings, lambda: bool(self._calendar.promotions))
+        self.registry = Registry(folder / "models", healthy, self.gate.idle)
         self.models = Models(self.registry)
         self.feed = Feed(CONTENT, self.models, FeedConfig(uniform_ads=settings.feed_uniform_ads))
         self.posts = LivePosts(store, self.feed)
@@ -46,7 +49,6 @@ class LiveFeed:
         self.listings = ListingSync(store, index, self.feed, self.moment, live.set, projection)
         pages = PageMaker(settings, store, self.feed, self.listings, self.posts, metrics, self.moment)
         self._events = FeedEvents(store, self.feed, self.posts, self.moment)
-        self._calendar = Calendar()
         self.page, self.explain, self.considered = pages.page, pages.explain, pages.considered
         self.took, self.pages_ms, self.again = pages.took, pages.pages_ms, pages.again
         self.events, self.opened = self._events.take, self._events.opened

@@ -44,15 +44,16 @@ class Written:
     days: int
 
 
-def write_log(store: Store, out: Path, seen_only: bool = True) -> Written:
+def write_log(store: Store, out: Path, seen_only: bool = True, latest: int | None = None) -> Written:
     """Write the log into a folder.
 
     Args:
         seen_only: leave out what was on a page but was never reported as seen.
+        latest: the latest pages that are read; None reads all.
     """
     with store.read() as session:
         log = _Log(session)
-        for page, rows, posts in _pages(session):
+        for page, rows, posts in _pages(session, latest):
             log.add_page(
                 page,
                 [row for row in rows if row.seen_at is not None or not seen_only],
@@ -72,8 +73,9 @@ def write_log(store: Store, out: Path, seen_only: bool = True) -> Written:
     return Written(count, len(days))
 
 
-def _pages(session: Session) -> Iterator[tuple[FeedPageRow, list[FeedRow], list[FeedPostRow]]]:
-    pages = session.scalars(select(FeedPageRow).order_by(FeedPageRow.at, FeedPageRow.id)).all()
+def _pages(session: Session, latest: int | None) -> Iterator[tuple[FeedPageRow, list[FeedRow], list[FeedPostRow]]]:
+    newest = select(FeedPageRow).order_by(FeedPageRow.at.desc(), FeedPageRow.id.desc()).limit(latest)
+    pages = session.scalars(newest).all()[::-1]
     for start in range(0, len(pages), PAGES_AT_ONCE):
         part = pages[start : start + PAGES_AT_ONCE]
         ids = [page.id for page in part]

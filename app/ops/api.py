@@ -17,7 +17,7 @@ from app.market.promotions import MAX_DAYS, Promotion, today
 from app.market.reviews import REASON_LENGTH
 from app.ops import tables
 from app.ops.drift import drift_by_feature
-from app.ops.phenomena import phenomena
+from app.ops.phenomena import gate, phenomena
 from app.ops.studies import studies
 from app.ops.table import Table
 from app.ops.verdicts import Report, Reports
@@ -34,6 +34,7 @@ TABLES: dict[str, Callable[[Services, Callable[[], Report]], Table]] = {
     "model-health": lambda _, report: tables.model_health(report().figures),
     "drift-by-feature": lambda s, _: drift_by_feature(s.store, s.feed),
     "models": lambda s, _: tables.models(s.feed),
+    "papers": lambda s, _: gate(s.feed, s.settings.home),
     "model-events": lambda s, _: tables.model_events(s.feed),
     "promotions": lambda s, _: tables.promotions(s.feed, s.promotions.calendar()),
     "assistant": lambda s, report: tables.assistant(tables.assisted(s.store, report().over)),

@@ -15,7 +15,7 @@ from app.ops import charts, journey, tables
 from app.ops.api import reports_of
 from app.ops.drift import drift_by_feature
 from app.ops.impressions import SPANS, USUAL
-from app.ops.phenomena import phenomena
+from app.ops.phenomena import gate, phenomena
 from app.ops.studies import curves, studies
 from app.ops.verdicts import WORDS, Report
 from app.routing import Operator, services_of
@@ -106,6 +106,7 @@ def models(request: Request, services: Operator, over: Over = USUAL) -> Response
     return shown(request, "models", "models.html", over, lambda report: {
         "days": charts.picture(charts.by_day(report)), "reliable": charts.picture(charts.reliability(report)),
         "health": tables.model_health(report.figures), "serving": tables.models(services.feed),
+        "papers": gate(services.feed, services.settings.home),
         "events": tables.model_events(services.feed), "drift": drift_by_feature(services.store, services.feed),
     })  # fmt: skip
 

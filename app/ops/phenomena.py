@@ -1,57 +1,64 @@
-"""Which of the papers' methods can pay on the feed's own log: measured on demand, kept in the home, shown."""
+"""What the feed's own log says of the papers' methods, and which of their models serve for it: read, never measured."""
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from app.feed.log import write_log
+from app.feed.gate import METHODS, Method, kept
+from app.feed.live_feed import LiveFeed
 from app.ops.table import Cell, Table, rounded
-from app.store.db import Store
-from app.store.private_file import replace_privately
-from recommend.data.parquet import DataError
+from recommend.cascade.registry import PROMOTION, ROLES
+from recommend.cascade.scoring import SIMPLE
 
-if TYPE_CHECKING:
-    from recommend.phenomena.table import Finding
-
-FILE = "phenomena.json"
-COMMAND = "'./ipl recommend phenomena' measures it"
-
-
-def measure(store: Store, home: Path) -> list[Finding]:
-    """Measure the store's log and keep what was found for the page.
-
-    Raises:
-        DataError: nobody has seen anything yet.
-    """
-    from recommend.phenomena.table import as_json, findings
-
-    with TemporaryDirectory(prefix="ipl-phenomena-", dir=home) as folder:
-        written = write_log(store, Path(folder))
-        if not written.days:
-            raise DataError("nobody has seen a listing yet, so that there is nothing to measure.")
-        found = list(findings(Path(folder)))
-    kept = {"as_of": datetime.now(UTC).isoformat(timespec="minutes"), "impressions": written.rows["impression"],
-            "days": written.days, "found": [as_json(f) for f in found]}  # fmt: skip
-    replace_privately(home / FILE, json.dumps(kept, indent=1).encode())
-    return found
+COMMAND = "a server measures it once a day, './ipl recommend phenomena' at once"
 
 
 def phenomena(home: Path) -> Table:
     """A row a method, as last measured."""
     headers = ("method", "what it says", "number", "low", "high", "can pay", "verdict")
-    try:
-        kept = json.loads((home / FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return Table(headers, (), f"The feed's own log has not been measured; {COMMAND}.")
-    rows = tuple(_row(f) for f in kept["found"])
-    moment = datetime.fromisoformat(kept["as_of"]).strftime("%Y-%m-%d %H:%M UTC")
-    note = (f"As of {moment}, over {kept['impressions']:,} impressions of {kept['days']} days, with 95 % intervals; "
-            f"{COMMAND} again.")  # fmt: skip
-    return Table(headers, rows, note)
+    return Table(headers, tuple(_row(f) for f in kept(home).get("found", ())), _as_of(home))
+
+
+def gate(feed: LiveFeed, home: Path) -> Table:
+    """A row a paper's model: whether it serves, what serves in its place, and why."""
+    decided, rows = feed.gate.decisions(), []
+    for name, method in METHODS.items():
+        for role in _roles(feed, method) or [""]:
+            now, because = _now(feed, method, role, decided[name].state), decided[name].because
+            rows.append((method.label, (role or method.role).replace("_", "-"), now, because))
+    note = f"What could not be measured switches nothing off; IPL_FEED_ALWAYS overrules. {_as_of(home)}"
+    return Table(("model", "stage", "now", "because"), tuple(rows), note)
+
+
+def _roles(feed: LiveFeed, method: Method) -> list[str]:
+    """Where a model of the method is meant to serve."""
+    registry = feed.registry
+    of = {role: registry.manifest(role, registry.current(role)).get("model") for role in (*ROLES, PROMOTION)}
+    return [role for role, model in of.items() if model in method.models]
+
+
+def _now(feed: LiveFeed, method: Method, role: str, state: str) -> str:
+    if state == "idle" and (role or method.role == PROMOTION):  # a promotion's copy is made for the day
+        other = feed.models.get("conversion" if role == PROMOTION else role)
+        return f"idle; {other.name if other else SIMPLE} serves" if role else "idle"
+    serves = feed.models.copy(feed.moment()) if role == PROMOTION else feed.models.get(role)
+    if serves is None or serves.manifest["model"] not in method.models:
+        return "does not serve" if role else "not installed"
+    return "serves" if state == "serves" else f"serves, {state}"
+
+
+def _as_of(home: Path) -> str:
+    """When the log was measured, how long ago, and on how much."""
+    last = kept(home)
+    if not last:
+        return f"The feed's own log has not been measured; {COMMAND}."
+    at = datetime.fromisoformat(last["as_of"])
+    hours = int((datetime.now(UTC) - at).total_seconds() // 3600)
+    ago = f"{hours} h" if hours < 48 else f"{hours // 24} days"
+    return (f"As of {at:%Y-%m-%d %H:%M} UTC, {ago} ago, over {last['impressions']:,} impressions of {last['days']} "
+            f"days, with 95 % intervals; {COMMAND}.")  # fmt: skip
 
 
 def _row(found: dict[str, Any]) -> tuple[Cell, ...]:

@@ -17,6 +17,7 @@ from app.accounts.authentication import page_user
 from app.accounts.login_attempts import Tries
 from app.accounts.sessions import Sessions
 from app.buyer import feed_page, listing_page, purchases
+from app.feed.gate import measure_daily
 from app.logs import RequestIds, log_json
 from app.ops import api as ops_api
 from app.ops import forms as ops_forms
@@ -157,6 +158,7 @@ def keepers(services: Services) -> list[Keeper]:
         "forgetting changes": services.feed.forget_changes,
         "forgetting behaviour": lambda: forget_behaviour(services.store, days),
         "compacting the store": services.deletions.compact,
+        "measuring what the models feed on": lambda: measure_daily(services.store, services.settings),
     }
     return [
         Keeper("catching up", services.outbox.catch_up, CATCH_UP_SECONDS),

@@ -71,10 +71,11 @@ class Registry:
     Args:
         root: made when it is not there.
         check: health check that a model has to pass before it serves.
+        idle: models (by name) that are not to serve now, and why; the newest older version of another model stands in.
     """
 
-    def __init__(self, root: Path, check: Check) -> None:
-        self.root, self._check = Path(root), check
+    def __init__(self, root: Path, check: Check, idle: Callable[[], Mapping[str, str]] = dict) -> None:
+        self.root, self._check, self.idle = Path(root), check, idle
         self.root.mkdir(parents=True, exist_ok=True)
 
     def versions(self, role: str) -> list[str]:
@@ -149,25 +150,38 @@ class Registry:
         draft.replace(self._folder(role) / CURRENT)
         self.note("activated", role, version, "")
 
+    def wanted(self, role: str) -> str:
+        """The version to serve now: the current one, or what stands in while its model is idle; empty: none."""
+        current = self.current(role)
+        if not current or self.manifest(role, current).get("model") not in self.idle():
+            return current
+        return next(iter(self._in_turn(role)), "")
+
     def load(self, role: str) -> Loaded | None:
-        """The current version if it is healthy; else the newest older one that is, to which the role is rolled back.
+        """The wanted version if it is healthy; else the newest older one that is. A role whose current version failed
+        is rolled back to it; one whose current model is idle keeps its current version.
 
         None when no version of the role can serve. A version that failed is not tried again before it is activated.
         """
-        wanted = self.current(role)
-        versions = self.versions(role)
-        if not wanted or not versions:
-            return None
-        older = [v for v in versions[: versions.index(wanted)] if v] if wanted in versions else versions
-        for version in [wanted, *reversed(older)]:
+        current, turns = self.current(role), self._in_turn(role)
+        for version in turns:
             found, problem = self._try(role, version)
             if found is not None:
-                if version != wanted:
+                if version != turns[0] == current:
                     self.activate(role, version)
-                    self.note("rolled back", role, version, f"from {wanted}")
+                    self.note("rolled back", role, version, f"from {current}")
                 return found
             self.note("failed", role, version, problem)
         return None
+
+    def _in_turn(self, role: str) -> list[str]:
+        """The current version and the older ones, newest first, without those whose model is idle."""
+        current, versions = self.current(role), self.versions(role)
+        if not current or not versions:
+            return []
+        older = versions[: versions.index(current)] if current in versions else versions
+        idle = self.idle()
+        return [v for v in (current, *reversed(older)) if self.manifest(role, v).get("model") not in idle]
 
     def manifest(self, role: str, version: str) -> dict[str, Any]:
         """What is written down of a version; empty when it is not there."""

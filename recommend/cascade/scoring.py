@@ -47,6 +47,7 @@ class Models:
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         self._loaded: dict[str, Loaded] = {}
+        self._asked: dict[str, str] = {}  # by role the version that was wanted when its model was loaded
         self._copy: Loaded | None = None
         self.knowledge = Knowledge(registry.root / KNOWLEDGE)
         self._swap = threading.Lock()
@@ -72,14 +73,19 @@ class Models:
         changed = []
         self.knowledge.refresh()
         with self._swap:
+            idle = self.registry.idle()
             for role in ROLES:
-                have = self._loaded.get(role)
-                wanted = self.registry.current(role)
-                if wanted == (have.version if have else ""):
+                have, current = self._loaded.get(role), self.registry.current(role)
+                wanted = self.registry.wanted(role)
+                if wanted == self._asked.get(role, ""):
                     continue
                 found = self.registry.load(role) if wanted else None
-                if wanted and found is None and have is not None:
+                why = idle.get(have.manifest["model"], "") if have is not None else ""
+                if wanted and found is None and have is not None and not why:
                     continue  # nothing that can be loaded is healthy: what serves goes on
+                if have is not None and why and have.version == current:
+                    self.registry.note("idle", role, current, why)
+                self._asked[role] = self.registry.wanted(role) if found is not None else ""
                 if found is None:
                     self._loaded.pop(role, None)
                 else:
@@ -97,8 +103,9 @@ class Models:
         registry, base = self.registry, self._loaded.get("conversion")
         wanted = registry.current(PROMOTION)
         facts = registry.manifest(PROMOTION, wanted) if wanted else {}
-        problem = _outlived(facts, day, base) if facts else ""
-        if not facts or problem or base is None or day < facts["days"][0]:
+        problem = _outlived(facts, day, base, registry.current("conversion")) if facts else ""
+        idle = facts.get("model") in registry.idle()
+        if not facts or problem or base is None or idle or day < facts["days"][0]:
             self._copy = None
         elif self._copy is None or self._copy.version != wanted:
             found, problem = registry.check(PROMOTION, wanted)
@@ -119,14 +126,15 @@ class Models:
         return rows
 
 
-def _outlived(facts: dict[str, Any], day: int, base: Loaded | None) -> str:
-    """Why a copy with this manifest can never serve again; empty when it can."""
+def _outlived(facts: dict[str, Any], day: int, base: Loaded | None, current: str) -> str:
+    """Why a copy with this manifest can never serve again; empty when it can, as when its model, the current one of its
+    role, is merely idle."""
     if not facts.keys() >= {"days", "base", "promotion"}:
         return "its manifest does not say for which days it is"
     if day > facts["days"][1]:
         return "its days are over"
     of = facts["base"]
-    if base is not None and base.version != of["version"]:
+    if base is not None and of["version"] not in (base.version, current):
         return f"it was made from {of['model']} {of['version']}, and {base.name} serves now"
     return ""
 

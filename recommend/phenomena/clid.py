@@ -9,7 +9,7 @@ import numpy as np
 from recommend.metrics.jackknife import Estimate
 from recommend.metrics.ranks import auc_by_group
 from recommend.metrics.ranks import gauc as expected_gauc
-from recommend.phenomena.log import GROUP, GROUPS, Log, Missing, estimate
+from recommend.phenomena.log import GROUP, GROUPS, Absent, Log, Missing, estimate
 from recommend.phenomena.oracle import rows
 
 ROWS = 200_000
@@ -28,7 +28,7 @@ def measure(log: Log) -> Estimate:
         raise Missing("no page with a click beside none")
     signals = np.stack(list(found["privileged"])).astype(np.float64)
     if not signals.shape[1]:
-        raise Missing("no privileged signals")
+        raise Absent("no privileged signals")
     _, page, many = np.unique(found["request_id"], return_inverse=True, return_counts=True)
     mean = np.stack([np.bincount(page, weights=s) for s in signals.T], 1) / many[:, None]
     x, y = signals - mean[page], found["y"] - (np.bincount(page, weights=found["y"]) / many)[page]

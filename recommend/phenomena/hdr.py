@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from recommend.metrics.jackknife import Estimate
-from recommend.phenomena.log import GROUP, Floats, Log, Missing, cells, estimate
+from recommend.phenomena.log import GROUP, Absent, Floats, Log, cells, estimate
 from recommend.phenomena.oracle import divergence, rows, shifted
 
 CELLS, LEAST = 300, 5  # the most frequent ones, of those with so many orders on either kind of day
@@ -32,10 +32,10 @@ def measure(log: Log) -> Estimate:
             both["y" + name], both["n" + name] = both["y"] * which, both["n"] * which
         parts.append(cells(both, "category", ("y1", "n1", "y0", "n0"), CELLS))
     if not parts:
-        raise Missing("no promotion")
+        raise Absent("no promotion")
     sums = np.concatenate(parts, 1)
     if not sums[..., 1].sum():
-        raise Missing("no promotion")
+        raise Absent("no promotion")
     return estimate(sums, spread, "too few orders on promotion days")
 
 

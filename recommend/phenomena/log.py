@@ -24,6 +24,10 @@ class Missing(DataError):
     """The log lacks what a phenomenon is measured by; the message completes "cannot be told from this log: "."""
 
 
+class Absent(Missing):
+    """What the log lacks is the phenomenon itself: were it there, the log would hold it."""
+
+
 class Log:
     """The tables of a log as views of one DuckDB connection.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from recommend.metrics.jackknife import FEW, Estimate
-from recommend.phenomena.log import Log, Missing
+from recommend.phenomena.log import Absent, Log, Missing
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,12 @@ NINE = (
 
 @dataclass(frozen=True)
 class Finding:
-    """A phenomenon in a log; without an estimate ``missing`` says why."""
+    """A phenomenon in a log; without an estimate ``missing`` says why, and ``lacks`` whether that is the phenomenon."""
 
     phenomenon: Phenomenon
     estimate: Estimate | None = None
     missing: str = ""
+    lacks: bool = False
 
     @property
     def verdict(self) -> str:
@@ -100,13 +101,13 @@ def findings(root: Path) -> Iterator[Finding]:
         try:
             yield Finding(phenomenon, module.measure(log))
         except Missing as error:
-            yield Finding(phenomenon, missing=str(error))
+            yield Finding(phenomenon, missing=str(error), lacks=isinstance(error, Absent))
 
 
 def as_json(found: Finding) -> dict[str, Any]:
     """All of a finding."""
     estimate = asdict(found.estimate) if found.estimate is not None else None
-    said = {"verdict": found.verdict, "sentence": found.sentence()}
+    said = {"verdict": found.verdict, "sentence": found.sentence(), "missing": found.missing, "lacks": found.lacks}
     return {**asdict(found.phenomenon), "estimate": estimate, **said}
 
 

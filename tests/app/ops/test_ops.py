@@ -11,7 +11,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import func, select, update
 
 from app.accounts.passwords import write_password
-from app.ops import intervals, journey, phenomena, tables, verdicts
+from app.feed import gate
+from app.ops import intervals, journey, tables, verdicts
 from app.ops import studies as papers
 from app.ops.api import TABLES
 from app.ops.impressions import window
@@ -245,7 +246,7 @@ def test_the_feeds_own_log_is_measured_and_shown(used, capsys, monkeypatch):
     assert "has not been measured" in client.get("/ops/studies").text
     home = services.settings.home
     monkeypatch.setenv("IPL_HOME", str(home))
-    found = phenomena.measure(services.store, home)
+    found = gate.measure(services.store, home)
     assert found[0].phenomenon.method == "MSNet"
     page = client.get("/ops/studies").text
     assert "240 impressions of 2 days" in page

@@ -111,6 +111,14 @@ def test_a_copy_serves_its_days_and_is_gone_afterwards(registry, world):
         assert slate.models["conversion"] == by
         assert slate.models.get("promotion", by) == by
         assert ("promotion" in slate.degraded) is degraded
+    for idle in ("esmm_copy", "esmm"):  # the copy, or what it is a copy of, waits without being thrown away
+        registry.idle = lambda idle=idle: {idle: "no promotion declared"}
+        served.models.refresh(DAY)
+        assert served.models.copy(moment(DAY)) is None
+        assert registry.versions(PROMOTION) == [made.version]
+    registry.idle = dict
+    served.models.refresh(DAY)
+    assert served.slate(1, moment(DAY)).models["conversion"] == copy
     # A second after midnight, before anybody has looked at the registry again, the copy scores nobody.
     assert served.slate(1, moment(DAY + 2, 0)).models["conversion"] == base
     served.models.refresh(DAY + 2)

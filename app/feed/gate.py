@@ -1,0 +1,184 @@
+"""A paper's model serves only where the store's own log holds what its method feeds on; measured once a day, aside.
+
+No request measures anything: a process of its own writes ``FILE``, and the feed reads it when it looks for models.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlalchemy import select
+
+from app.feed.log import write_log
+from app.settings import Settings, SettingsError
+from app.store.db import Store, open_store
+from app.store.private_file import replace_privately
+from app.store.tables import FeedPageRow
+from app.views import AppError
+from listing.hints import did_you_mean
+from recommend.cascade.registry import PROMOTION
+from recommend.data.parquet import DataError
+
+if TYPE_CHECKING:
+    from recommend.phenomena.table import Finding
+
+FILE = "phenomena.json"
+LATEST = 10_000  # pages that a server measures: of long ago nothing is left, and a log is made in memory
+FEW = 10  # groups of visitors or things, below which an interval is too rough to switch anything off
+FRESH = timedelta(days=1)
+PLACE = re.compile(r"(?:exp\()?\{value[^}]*\}\)?")  # of the number in a phenomenon's sentence
+
+
+@dataclass(frozen=True)
+class Method:
+    """A paper's method in the feed: ``role`` is its usual one, ``models`` are those that live by its phenomenon."""
+
+    label: str
+    role: str
+    models: tuple[str, ...]
+
+
+METHODS = {
+    "copr": Method("COPR", "pre_ranking", ("copr",)),
+    "msnet": Method("MSNet", "ranking", ("msnet",)),
+    "keep": Method("KEEP", "ranking", ("keep",)),
+    "clid": Method("CLID", "ranking", ("clid",)),
+    "ecad": Method("ECAD", "conversion", ("ecad",)),
+    "hdr": Method("HDR", PROMOTION, ("hdr", "esmm_copy", "ecad_copy")),
+    "rec4ad": Method("Rec4Ad", "ads", ("rec4ad",)),
+    "mkt": Method("MKT", "posts", ("mkt",)),
+}
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether a method's models may serve, and why, for an operator."""
+
+    state: Literal["serves", "idle", "not measured", "overruled"]
+    because: str
+
+
+class Gate:
+    """The decisions by what was measured last. Any thread may ask.
+
+    Args:
+        promotions: whether the calendar knows any.
+
+    Raises:
+        SettingsError: IPL_FEED_ALWAYS names what is no paper's method.
+    """
+
+    def __init__(self, settings: Settings, promotions: Callable[[], bool] = lambda: True) -> None:
+        self._home, self._promotions = settings.home, promotions
+        self._always = {name.strip() for name in settings.feed_always.split(",") if name.strip()}
+        for name in sorted(self._always - METHODS.keys()):
+            otherwise = f"there are {', '.join(METHODS)}."
+            raise SettingsError(f"IPL_FEED_ALWAYS names '{name}'; {did_you_mean(name, METHODS, otherwise)}")
+
+    def idle(self) -> dict[str, str]:
+        """Models that are not to serve, and why."""
+        found = self.decisions()
+        return {m: found[n].because for n, of in METHODS.items() for m in of.models if found[n].state == "idle"}
+
+    def decisions(self) -> dict[str, Decision]:
+        """By the names of ``METHODS``."""
+        measured = {found["name"]: found for found in kept(self._home).get("found", ())}
+        return {name: self._decision(name, measured.get(name)) for name in METHODS}
+
+    def _decision(self, name: str, found: dict[str, Any] | None) -> Decision:
+        decided = decision(found)
+        if name == "hdr" and not self._promotions():
+            decided = Decision("idle", "no promotion declared")
+        elif name == "hdr" and found and found.get("lacks"):  # declared, but nothing of it was seen yet
+            decided = Decision("not measured", "nothing in the log is of a promotion's day")
+        if decided.state == "idle" and name in self._always:
+            return Decision("overruled", f"by IPL_FEED_ALWAYS, although {decided.because}")
+        return decided
+
+
+def decision(found: dict[str, Any] | None) -> Decision:
+    """What a measured phenomenon (``as_json``) says of its method; what could not be measured switches nothing off."""
+    if found is None:
+        return Decision("not measured", "the log has not been measured yet")
+    e = found["estimate"]
+    if e is None:
+        return Decision("idle" if found.get("lacks") else "not measured", f"in the log: {found.get('missing')}")
+    said, edge = found["says"].format(value=e["value"]), PLACE.findall(found["says"])[0].format(value=found["edge"])
+    if found["verdict"] == "open":
+        return Decision("serves", f"{said}; whether it reaches {edge}, from where on it pays, is open")
+    if found["verdict"] == "absent" and e["groups"] < FEW:
+        return Decision("not measured", f"{said}, but of {e['groups']} groups only, too few to tell")
+    return Decision("idle" if found["verdict"] == "absent" else "serves", f"{said}; it pays from {edge}")
+
+
+def kept(home: Path) -> dict[str, Any]:
+    """What was measured last; empty: nothing, or nothing that can be read."""
+    try:
+        found = json.loads((home / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def measure(store: Store, home: Path, latest: int | None = None) -> list[Finding]:
+    """Measure the store's log and keep what was found.
+
+    Args:
+        latest: the latest pages that are looked at; None looks at all.
+
+    Raises:
+        DataError: nobody has seen anything yet.
+    """
+    from recommend.phenomena.table import as_json, findings
+
+    with TemporaryDirectory(prefix="ipl-phenomena-", dir=home) as folder:
+        written = write_log(store, Path(folder), latest=latest)
+        if not written.days:
+            raise DataError("nobody has seen a listing yet, so that there is nothing to measure.")
+        found = list(findings(Path(folder)))
+    made = {"as_of": datetime.now(UTC).isoformat(timespec="minutes"), "impressions": written.rows["impression"],
+            "days": written.days, "found": [as_json(f) for f in found]}  # fmt: skip
+    replace_privately(home / FILE, json.dumps(made, indent=1).encode())
+    return found
+
+
+def measure_daily(store: Store, settings: Settings) -> None:
+    """Measure in a process of its own, which takes no time from requests, unless that was done within a day.
+
+    Raises:
+        AppError: the process failed; what was measured before stays.
+    """
+    last = kept(settings.home).get("as_of")
+    if last is not None and datetime.now(UTC) - datetime.fromisoformat(last) < FRESH:
+        return
+    with store.read() as session:
+        if session.scalar(select(FeedPageRow.id).limit(1)) is None:
+            return
+    process = get_context("spawn").Process(target=_apart, args=(settings.store_url, settings.home), daemon=True)
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise AppError("not_measured", f"the process that measures the log ended with {process.exitcode}", 500)
+
+
+def _apart(url: str, home: Path) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # a server that stops leaves no copy of its log behind
+    os.nice(10)
+    store = open_store(url)
+    try:
+        with contextlib.suppress(DataError):
+            measure(store, home, LATEST)
+    finally:
+        store.engine.dispose()
