@@ -185,7 +185,7 @@ STUDY = Study(
     run=run,
     arms=("mean", *ARMS, "truth"),
     trained=tuple(ARMS),
-    base="ecad",
+    base="defer",
     primary=Claim("refunds by windows over importance weights", "ecad", "defer", "kl_refund", lower=True),
     secondary=(
         Claim("orders that stay", "ecad", "defer", "kl", lower=True),
