@@ -42,6 +42,7 @@ from recommend.training.trainer import train
 ENTITIES = ("electronics", "phones")  # numbered by their place; the last is the target
 FAR = 1_000_000  # between the ids of both, which share a table
 HISTORY, NEGATIVES, MIN_COUNT, DRAWS = 40, 20, 5, 1_000
+SMALL = 128  # rows of a batch of phones, of which there are fewer
 FEATURES = FeatureMap(
     features=(
         Feature(column="user_id", role="context"),
@@ -121,7 +122,7 @@ def predicted(learned: Rows, asked: Rows, names: tuple[str, ...], how: TrainConf
         torch.manual_seed(how.seed)
         model = build(features, own, MODEL, *([mem] if mem is not None else []))
         for part in parts:
-            train(model, MemoryStream(part, how.batch_rows), how)
+            train(model, MemoryStream(part, SMALL if part is target else how.batch_rows), how)
         return model
 
     found = {}
@@ -152,7 +153,7 @@ def main() -> None:
     began = time.process_time()
     told: dict[str, list[np.ndarray]] = {name: [] for name in ARMS}  # GAUC's (users,) parts by seed
     for seed in range(args.seed, args.seed + args.seeds):
-        how = TrainConfig(batch_rows=256, epochs=args.epochs, learning_rate=args.learning_rate, seed=seed, threads=1)
+        how = TrainConfig(batch_rows=512, epochs=args.epochs, learning_rate=args.learning_rate, seed=seed, threads=1)
         for others in (False, True):
             learned, asked = rows_of_users(seed, args.users, others)
             names = tuple(name for name in ARMS if name.endswith("_others") == others)

@@ -29,7 +29,7 @@ def over_users(
     one: np.ndarray,
     two: np.ndarray,
     user: np.ndarray,
-    draws: int = 200,
+    draws: int = 100,
 ) -> tuple[float, float]:
     """95 % interval of the difference in a measure of two arms' (rows,) predictions when the users are drawn anew."""
     drawn = users_anew(user, draws, np.random.default_rng(0))
