@@ -63,7 +63,8 @@ class Log:
 
     Attributes:
         whole, own, midnight: all views, those of the sub-domain, all of earlier days.
-        day, inside: (rows,) and whether it is of the sub-domain.
+        day, click, user, inside, early, asked: (rows,) the last three whether a row is of the sub-domain, of a day to
+            learn from, of the sub-domain's last days.
     """
 
     def __init__(self, events: dict[str, np.ndarray], seed: int) -> None:

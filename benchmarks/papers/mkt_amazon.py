@@ -68,11 +68,8 @@ def rows_of_users(seed: int, users: int, others: bool) -> tuple[Rows, Rows]:
     rng = np.random.default_rng(seed)
     logs = [read_events(f"amazon_{e}") for e in ENTITIES]
     chosen = rng.permutation(np.unique(logs[1]["user_id"]))[: users or None]
-    code, kept = [], []
-    for log in logs:
-        place = np.searchsorted(np.sort(chosen), log["user_id"]).clip(max=len(chosen) - 1)
-        kept.append(np.sort(chosen)[place] == log["user_id"])
-        code.append(place[kept[-1]])
+    kept = [np.isin(log["user_id"], chosen) for log in logs]
+    code = [np.searchsorted(np.sort(chosen), log["user_id"][k]) for log, k in zip(logs, kept, strict=True)]
     ring = rng.permutation(len(chosen))
     turned = np.empty_like(ring)
     turned[ring] = np.roll(ring, 1)  # one ring, so that nobody keeps the own
@@ -81,19 +78,12 @@ def rows_of_users(seed: int, users: int, others: bool) -> tuple[Rows, Rows]:
     item = np.concatenate([log["item_id"][k] for log, k in zip(logs, kept, strict=True)]) + FAR * entity
     held = np.concatenate([log["time_ms"][k] == 1 for log, k in zip(logs, kept, strict=True)])
     order = np.where(held, len(user), rng.permutation(len(user)))  # held-back things come last
-    block, longest = 2 * entity + held, HISTORY
-    learned = samples(user, item, order, seed=seed, block=block, targets=~held, past=~held, longest=longest)
-    asked = samples(
-        user,
-        item,
-        order,
-        seed=seed,
-        block=block,
-        targets=held & (entity == 1),
-        past=~held,
-        longest=longest,
-        negatives=NEGATIVES,
-    )
+
+    def rows(targets: np.ndarray, negatives: int) -> Rows:
+        how = {"seed": seed, "block": 2 * entity + held, "past": ~held, "longest": HISTORY}
+        return samples(user, item, order, targets=targets, negatives=negatives, **how)
+
+    learned, asked = rows(~held, 1), rows(held & (entity == 1), NEGATIVES)
     mixed = torch.from_numpy(rng.permutation(rows_of(learned)))
     return with_fields(select_batch(learned, mixed)), with_fields(asked)
 
