@@ -90,7 +90,11 @@ def retail() -> None:
         low, high = np.quantile(draws, [0.025, 0.975], axis=0)
         for number, what in enumerate(("error", "cosine")):
             mean = gap[:, number].mean()
-            print(f"  similar - {other}, {what}: {mean:+.4f} [{low[number]:+.4f}, {high[number]:+.4f}]")
+            ends = low[number], high[number]
+            print(
+                f"  similar - {other}, {what}: {mean:+.4f} [{ends[0]:+.4f}, {ends[1]:+.4f}], "
+                f"shown could be {np.ptp(ends) / 2:.4f}"
+            )
 
 
 def clicks() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import torch
@@ -21,6 +21,21 @@ def users_anew(user: np.ndarray, draws: int, rng: np.random.Generator) -> Iterat
     rows_of = np.split(np.argsort(place, kind="stable"), np.cumsum(np.bincount(place))[:-1])
     for _ in range(draws):
         yield np.concatenate([rows_of[i] for i in rng.integers(0, len(rows_of), len(rows_of))])
+
+
+def over_users(
+    measure: Callable[..., float],
+    label: np.ndarray,
+    one: np.ndarray,
+    two: np.ndarray,
+    user: np.ndarray,
+    draws: int = 100,
+) -> tuple[float, float]:
+    """95 % interval of the difference in a measure of two arms' (rows,) predictions when the users are drawn anew."""
+    drawn = users_anew(user, draws, np.random.default_rng(0))
+    found = [measure(label[r], one[r]) - measure(label[r], two[r]) for r in drawn]
+    low, high = np.quantile(found, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def until_next(
