@@ -15,6 +15,7 @@ from app.ops.intervals import rate_interval
 from app.ops.numbers import TARGET_HOURS, Figures, quality, waiting_curve
 from app.ops.verdicts import Report
 from recommend.cascade.scoring import SIMPLE
+from recommend.studies.page import signed
 from recommend.studies.plot import draw
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def study_curve(found: dict[str, Any]) -> Figure:
     figure, axis = _figure(4.2, 2.6)
     draw(axis, found, GREEN, GREY, "none")
     axis.locator_params(nbins=5)
-    weakest, strongest = (f"{found['curve'][end]['gain']:+.2g}" for end in (0, -1))
+    weakest, strongest = signed([found["curve"][end]["gain"] for end in (0, -1)])
     axis.set_title(f"Gain from {weakest} to {strongest} by dose", fontsize=8.5, loc="left", color=GREY)
     return _named(figure, axis, "measured phenomenon", found["unit"].partition(",")[0])
 

@@ -152,12 +152,16 @@ def interval(p: Found) -> str:
 
 
 def _ends(three: Sequence[float | None]) -> str:
-    """With as many decimals as show three digits of the largest, six at most."""
-    known = [v if v is not None and math.isfinite(v) else None for v in three]
+    mean, low, high = signed(three)
+    return f"{mean} [{low}, {high}]"
+
+
+def signed(values: Sequence[float | None]) -> list[str]:
+    """With as many decimals as show three digits of the largest, six at most; a question mark where unknown."""
+    known = [v if v is not None and math.isfinite(v) else None for v in values]
     largest = max((abs(v) for v in known if v), default=1.0)
     decimals = min(max(2 - math.floor(math.log10(largest)), 0), 6)
-    mean, low, high = ("?" if v is None else f"{v:+.{decimals}f}" for v in known)
-    return f"{mean} [{low}, {high}]"
+    return ["?" if v is None else f"{v:+.{decimals}f}" for v in known]
 
 
 def _said(p: float) -> str:

@@ -201,7 +201,7 @@ def test_a_study_shows_its_curve_as_soon_as_it_is_done(used, tmp_path, monkeypat
     gains = made("ecad", tmp_path / "ecad.json", lambda strength: 2 * strength)["conclusion"]["curve"]
     assert set(curves()) == {"ecad"}
     page = client.get("/ops/studies").text
-    said = f"Gain from {gains[0]['gain']:+.2g} to {gains[-1]['gain']:+.2g} by dose"
+    said = f"Gain from {gains[0]['gain']:+.2f} to {gains[-1]['gain']:+.2f} by dose"
     assert page.count("<figure") == page.count(f'alt="{said}"') == 1
     assert page.index("ECAD") < page.index("<figure") < page.index("HDR")
 
