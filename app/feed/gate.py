@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 FILE = "phenomena.json"
 LATEST = 10_000  # pages that a server measures: of long ago nothing is left, and a log is made in memory
-FEW = 10  # groups of visitors or things, below which an interval is too rough to switch anything off
 FRESH = timedelta(days=1)
 PLACE = re.compile(r"(?:exp\()?\{value[^}]*\}\)?")  # of the number in a phenomenon's sentence
 
@@ -117,10 +116,10 @@ def decision(found: dict[str, Any] | None) -> Decision:
         return Decision("idle" if found.get("lacks") else "not measured", f"in the log: {found.get('missing')}")
     said, edge = found["says"].format(value=e["value"]), PLACE.findall(found["says"])[0].format(value=found["edge"])
     if found["verdict"] == "open":
-        return Decision("serves", f"{said}; whether it reaches {edge}, from where on it pays, is open")
-    if found["verdict"] == "absent" and e["groups"] < FEW:
+        return Decision("serves", f"{said}; whether it reaches {edge}, from where on it can pay, is open")
+    if found["verdict"] == "absent" and found.get("rough"):
         return Decision("not measured", f"{said}, but of {e['groups']} groups only, too few to tell")
-    return Decision("idle" if found["verdict"] == "absent" else "serves", f"{said}; it pays from {edge}")
+    return Decision("idle" if found["verdict"] == "absent" else "serves", f"{said}; it can pay from {edge}")
 
 
 def kept(home: Path) -> dict[str, Any]:

@@ -79,6 +79,11 @@ class Finding:
         edge = p.edge if p.above else -p.edge
         return "can pay" if low >= edge else "absent" if high < edge else "open"
 
+    @property
+    def rough(self) -> bool:
+        """Whether the interval rests on few groups."""
+        return self.estimate is not None and self.estimate.groups < FEW
+
     def sentence(self) -> str:
         """For people."""
         p, e = self.phenomenon, self.estimate
@@ -89,7 +94,7 @@ class Finding:
             "absent": f"{p.method} has little to do",
             "open": f"whether {p.method} can pay is open",
         }
-        few = f" (of {e.groups} groups only, so that the interval is rough)" if e.groups < FEW else ""
+        few = f" (of {e.groups} groups only, so that the interval is rough)" if self.rough else ""
         return f"{p.says.format(value=e.value)}: {ends[self.verdict]}{few}."
 
 
@@ -107,7 +112,8 @@ def findings(root: Path) -> Iterator[Finding]:
 def as_json(found: Finding) -> dict[str, Any]:
     """All of a finding."""
     estimate = asdict(found.estimate) if found.estimate is not None else None
-    said = {"verdict": found.verdict, "sentence": found.sentence(), "missing": found.missing, "lacks": found.lacks}
+    said = {"verdict": found.verdict, "sentence": found.sentence(), "rough": found.rough}
+    said |= {"missing": found.missing, "lacks": found.lacks}
     return {**asdict(found.phenomenon), "estimate": estimate, **said}
 
 

@@ -46,11 +46,11 @@ def found(name, value=0.0, low=0.0, high=0.0, groups=40):
     ("measured", "state", "because"),
     [
         (None, "not measured", "the log has not been measured yet"),
-        (found("ecad", 0.12, 0.08, 0.16), "serves", "12.0% of the orders came back; it pays from 5.0%"),
-        (found("ecad", 0.01, 0.0, 0.02), "idle", "1.0% of the orders came back; it pays from 5.0%"),
+        (found("ecad", 0.12, 0.08, 0.16), "serves", "12.0% of the orders came back; it can pay from 5.0%"),
+        (found("ecad", 0.01, 0.0, 0.02), "idle", "1.0% of the orders came back; it can pay from 5.0%"),
         (found("ecad", 0.01, 0.0, 0.02, 4), "not measured", "1.0% of the orders came back, but of 4 groups only"),
-        (found("hdr", 0.05, 0.01, 0.09), "idle", "by a factor of exp(0.05); it pays from exp(0.20)"),
-        (found("ecad", 0.04, 0.02, 0.06), "serves", "whether it reaches 5.0%, from where on it pays, is open"),
+        (found("hdr", 0.05, 0.01, 0.09), "idle", "by a factor of exp(0.05); it can pay from exp(0.20)"),
+        (found("ecad", 0.04, 0.02, 0.06), "serves", "whether it reaches 5.0%, from where on it can pay, is open"),
         (as_json(Finding(OF["ecad"], missing="no orders")), "not measured", "in the log: no orders"),
         (
             as_json(Finding(OF["clid"], missing="no privileged signals", lacks=True)),
@@ -130,7 +130,7 @@ def test_ecad_serves_while_orders_come_back_and_its_plain_model_where_none_does(
         assert stands(client) == ("idle; esmm 0001 serves", "esmm 0001", 5)
         assert registry.current("conversion") == "0002"
         assert [(e["what"], e["version"]) for e in registry.events(1)] == [("idle", "0002")]
-        assert "0.0% of the orders came back; it pays from 5.0%" in client.get("/ops/models").text
+        assert "0.0% of the orders came back; it can pay from 5.0%" in client.get("/ops/models").text
 
         again = build(feed_always="ecad")  # after a restart, overruled
         with client_of(again) as other:
