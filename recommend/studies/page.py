@@ -116,6 +116,11 @@ def tables(study: Study, results: Found) -> list[str]:
     lines.append(f"Off: {_ends(off['gain'])}, equivalent within {off['margin']:g}: {_said(off['p'])}. "
                  f"Control, {control['name']}: {interval(control)}, no gain of {control['margin']:g}: "
                  f"{_said(control['p'])}.")  # fmt: skip
+    if c["beside"]:
+        told = "; ".join(
+            f"{s['name']} ({s['arm']} over {s['baseline']}, {s['measure']}) {interval(s)}" for s in c["beside"]
+        )
+        lines.append(f"Off, of the secondary claims: {told}.")
     lines.append(_competence(study, c["competence"]))
     best, beaten = c["ceiling"]["arm"], c["ceiling"]["beaten"]
     no_ceiling = f"`{best}` is none, since {len(beaten)} runs of trained arms beat it ({', '.join(beaten[:3])})"

@@ -46,6 +46,7 @@ def conclude(study: Study, results: Mapping[str, Any]) -> dict[str, Any]:
         "crossing": crossing([p["phenomenon"] for p in ordered], [p["low"] for p in ordered]),
         "slope": slope(x, y) if len(runs) > 1 and len(whole) > 1 else None,
         "off": {"margin": study.margin, "p": tost(off, study.margin), "gain": t_interval(off), "seeds": len(off)},
+        "beside": _beside(study, runs.get(study.knob.off, {})),
         "control": {**_claim(study.control, at), "margin": study.margin, "p": p_value(control, study.margin, "less")},
         "secondary": _secondary(study, at),
         "competence": float(np.mean([a[study.base]["share"] for a in at.values()])) if at else None,
@@ -145,6 +146,12 @@ def _ceiling(study: Study, runs: Mapping[float, Mapping[int, Arms]]) -> dict[str
         if arm in study.trained and sign * (arms[arm].get(measure, math.nan) - arms[best][measure]) > 0
     ]
     return {"arm": best, "beaten": beaten}
+
+
+def _beside(study: Study, off: Mapping[int, Arms]) -> list[dict[str, Any]]:
+    """The secondary claims whose arms ran with the phenomenon off as well."""
+    there = [c for c in study.secondary if off and all({c.arm, c.baseline} <= set(arms) for arms in off.values())]
+    return [_claim(c, off) for c in there]
 
 
 def _means(study: Study, runs: Mapping[int, Arms]) -> dict[str, dict[str, float]]:
