@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ class Ragged:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    @property
+    @cached_property  # a stream slices one long column once a batch
     def offsets(self) -> Tensor:
         """(rows + 1,) where each row starts; the last entry is the total."""
         return torch.nn.functional.pad(self.lengths.cumsum(0), (1, 0))
