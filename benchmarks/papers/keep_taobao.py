@@ -36,7 +36,7 @@ from recommend.metrics.ranks import auc
 from recommend.models.base import Ranker
 from recommend.models.baselines.din import DIN
 from recommend.models.keep import KEEP, KINDS, Extractor, knowledge_features
-from recommend.studies.keep import Daily
+from recommend.studies.papers.keep import Daily
 from recommend.studies.statistics import t_interval
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train

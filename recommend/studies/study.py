@@ -132,6 +132,6 @@ def find_study(name: str) -> Study:
     """The study of a name."""
     if name not in STUDIES:
         raise ConfigError(f"there is no study '{name}'; {nearest(name, STUDIES)}")
-    study = importlib.import_module(f"recommend.studies.{name}").STUDY
+    study = importlib.import_module(f"recommend.studies.papers.{name}").STUDY
     assert isinstance(study, Study)
     return study

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recommend.studies import keep
+from recommend.studies.papers import keep
 from recommend.studies.study import Setting
 from recommend.world import write_world
 

@@ -18,9 +18,10 @@ import torch
 from app.cli.main import main
 from recommend.config import ConfigError
 from recommend.phenomena.doses import points
-from recommend.studies import clid, engine
+from recommend.studies import engine
 from recommend.studies.engine import read_results, run_pilot, run_study
 from recommend.studies.page import page
+from recommend.studies.papers import clid
 from recommend.studies.plot import plot
 from recommend.studies.statistics import crossing, detectable, holm, p_value, seeds_needed, slope, t_interval, tost
 from recommend.studies.study import STUDIES, Claim, Setting, Study, find_study

@@ -1,0 +1,1 @@
+"""One study a paper: what it compares, in which world, and what decides."""
