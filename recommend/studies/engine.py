@@ -186,6 +186,9 @@ def _opened(study: Study, out: Path, sizes: dict[str, Any], more: dict[str, Any]
     found = read_file(out)
     if found is None:
         return {**head, "machine": machine(), "phenomenon": {}, "done": {}, "cpu_s": {}}
+    for name in ("settings", "grid"):  # an arm that came later changes nothing of the others
+        if name in head and found.get(name) == {arm: head[name].get(arm) for arm in found.get(name, ())}:
+            found[name] = head[name]
     if other := next((n for n, value in head.items() if found.get(n) != value), None):
         raise ConfigError(f"{out} holds a study with another '{other}'; name another file.")
     return found

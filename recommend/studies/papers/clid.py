@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from recommend.data.batching import ListStream
+from recommend.features.ragged import array_of
 from recommend.metrics.calibration import divergence, ece
 from recommend.metrics.ranks import gauc
 from recommend.metrics.ranks import gauc as expected_gauc
@@ -18,9 +19,11 @@ from recommend.models.baselines.din import DIN
 from recommend.models.clid import CLID, LIST, PRIVILEGED, TEACHER, Teacher
 from recommend.studies.market import Market, open_market
 from recommend.studies.study import Claim, Measures, Setting, Study
-from recommend.world.read import world_map
+from recommend.world.oracle import open_oracle
+from recommend.world.read import WorldStream, world_map
 
 FEATURES = world_map(cross=True).model_copy(update={"extra": (LIST, PRIVILEGED)})
+TRUTH = "truth"  # a teacher that nobody has: what is wrong with it too is no fault of teachers
 # Of an arm its model, its settings, and the arm that teaches it.
 ARMS: dict[str, tuple[type[Ranker], tuple[str, ...], str]] = {
     "none": (DIN, (), ""),
@@ -31,6 +34,8 @@ ARMS: dict[str, tuple[type[Ranker], tuple[str, ...], str]] = {
     "clid": (CLID, ("distillation=clid",), "teacher"),
     "clid_by_mass": (CLID, ("distillation=clid_by_mass",), "teacher"),
     "clid_itself": (CLID, ("distillation=clid",), "none"),
+    "pointwise_truth": (CLID, ("distillation=pointwise",), TRUTH),
+    "clid_truth": (CLID, ("distillation=clid",), TRUTH),
 }
 
 
@@ -46,9 +51,13 @@ class Taught:
         kind, own, teacher = ARMS[name]
         (config, train), rows = setting.configs(name, "name=clid", *own), dict(self.market.train)
         if teacher:
-            key = (teacher, str(setting.configs(teacher, "name=clid", *ARMS[teacher][1])))
+            key = (teacher, str(setting.settings.get(teacher)))
             if key not in self.told:
-                self.told[key] = self.market.ask(self.model(teacher, setting), self.market.train)
+                self.told[key] = (
+                    self.true()
+                    if teacher == TRUTH
+                    else self.market.ask(self.model(teacher, setting), self.market.train)
+                )
             rows[TEACHER] = torch.from_numpy(self.told[key])
         extra: dict[type[Ranker], tuple[str, ...]] = {Teacher: (LIST, PRIVILEGED), CLID: (LIST, TEACHER)}
         features = FEATURES.model_copy(update={"extra": extra.get(kind, ())})
@@ -56,6 +65,15 @@ class Taught:
             torch.manual_seed(setting.seed)
             model = kind(features, self.market.encoders.sizes(), config)
         return self.market.fit(model, train, ListStream(rows, LIST, train.batch_rows))
+
+    def true(self) -> np.ndarray:
+        """(training rows,) true click rates on the page."""
+        root, parts = self.market.root, []
+        for day in np.unique(self.market.known["day"]).tolist():
+            rows = WorldStream(root / "log", (day, day), ("item_id", "is_ad")).day(day)
+            kept = things({name: array_of(column) for name, column in rows.items()})
+            parts.append(open_oracle(root, f"impression/day={day:03d}")["p_click"][kept])
+        return np.concatenate(parts).astype(np.float32)
 
 
 def things(raw: dict[str, np.ndarray]) -> np.ndarray:
@@ -101,6 +119,8 @@ STUDY = Study(
         Claim("calibrated where ListNet is not", "clid", "listnet", "ece", lower=True),
         Claim("calibrated where ListMLE is not", "clid", "listmle", "ece", lower=True),
         Claim("weighted by the lists' mass", "clid_by_mass", "clid", "kl", lower=True),
+        Claim("rows of a teacher who knows the truth over no teacher", "pointwise_truth", "none", "gauc"),
+        Claim("lists of one who does over rows of it", "clid_truth", "pointwise_truth", "gauc"),
     ),
     control=Claim("a teacher who knows no more", "clid_itself", "none", "gauc"),
     margin=0.002,

@@ -228,6 +228,24 @@ def test_a_pilot_tunes_every_arm_alike_and_its_settings_are_used(tmp_path: Path,
         run(study, tmp_path / "u.json")
 
 
+def test_an_arm_that_is_declared_later_is_run_beside_what_is_there(tmp_path: Path, monkeypatch) -> None:
+    study, folder = planted(lead), tmp_path / "results"
+    monkeypatch.setattr(engine, "RESULTS", folder)
+    more = replace(study, arms=("din", "method", "late", *study.arms[2:]), trained=(*study.trained, "late"))
+    pilot, file = folder / "ecad.pilot.json", tmp_path / "r.json"
+    before = run_pilot(study, range(8_000, 8_003), pilot, say=lambda _: None)
+    first = run(study, file, doses=[study.regime])
+    after = run_pilot(more, range(8_000, 8_003), pilot, say=lambda _: None)
+    assert after["settings"] == {**before["settings"], "late": ["bonus=0.01"]}
+    assert len(after["done"]) == len(before["done"]) + 3 * 2
+    second = run(more, file, doses=[study.regime])
+    assert {name: second["done"][name] for name in first["done"]} == first["done"]
+    assert len(second["done"]) == len(first["done"]) + len(SEEDS)
+    changed = replace(study, grid=(("bonus=1",), ("bonus=2",)))
+    with pytest.raises(ConfigError, match="another 'grid'"):
+        run_pilot(changed, range(8_000, 8_003), pilot, say=lambda _: None)
+
+
 def test_an_arm_without_the_primary_measure_is_tuned_by_its_own_claims(tmp_path: Path) -> None:
     study = planted(lead)
 
