@@ -66,6 +66,10 @@ class Taught:
             model = kind(features, self.market.encoders.sizes(), config)
         return self.market.fit(model, train, ListStream(rows, LIST, train.batch_rows))
 
+    def says(self, teacher: str, setting: Setting) -> np.ndarray:
+        """(training rows,) what an arm predicts."""
+        return self.market.ask(self.model(teacher, setting), self.market.train)
+
     def true(self) -> np.ndarray:
         """(training rows,) true click rates on the page."""
         root, parts = self.market.root, []
