@@ -65,17 +65,29 @@ def _again(study: Study, c: Found) -> str:
 def _rest(study: Study, results: Found) -> list[str]:
     """How the arms were tuned, what the study does not say, what it cost, and the command."""
     c = results["conclusion"]
-    seeds, ratio = c["seeds"], cost(study, c["cpu_s"])
+    ratio = cost(study, c["cpu_s"])
     times = f"`{study.primary.arm}` takes {ratio:.2f} times the CPU of `{study.primary.baseline}`; " if ratio else ""
     lines = [
         f"**Tuning.** {_tuning(study, results)}",
         f"**Limits.** {' '.join(study.limits) or 'None is known.'}",
         f"**Cost.** {times}all arms of a world at the regime {sum(c['cpu_s'].values()):,.0f} CPU seconds "
         f"({results['machine']}).",
-        f"**Command.** `./ipl recommend study {study.name} --seeds {min(seeds)}-{max(seeds)} "
-        f"--rows {results['sizes'][study.rows]}`.",
+        f"**Command.** {_commands(study, results)}.",
     ]
     return [piece for line in lines for piece in (line, "")][:-1]
+
+
+def _commands(study: Study, results: Found) -> str:
+    """What runs it; doses that have more seeds than others by a command of their own."""
+    doses: dict[tuple[int, ...], list[float]] = {}
+    for p in results["conclusion"]["curve"]:
+        doses.setdefault(tuple(p["seeds"]), []).append(p["dose"])
+    command, rows = f"./ipl recommend study {study.name}", f"--rows {results['sizes'][study.rows]}"
+    least = min(doses, key=len)
+    return ", ".join(
+        f"`{command} --seeds {min(seeds)}-{max(seeds)} {rows}{''.join(f' --dose {d:g}' for d in at if seeds != least)}`"
+        for seeds, at in sorted(doses.items(), key=lambda found: len(found[0]))
+    )
 
 
 def cost(study: Study, cpu: Found) -> float | None:
