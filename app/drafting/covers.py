@@ -12,7 +12,7 @@ from app.store.db import Store
 from app.store.media import Media
 from app.views import AppError
 from listing.evidence.cover import clean_cover
-from listing.evidence.foreground import WEIGHTS, Foreground
+from listing.evidence.foreground import SIDE, WEIGHTS, Foreground
 
 
 class Covers:
@@ -39,7 +39,7 @@ class Covers:
         if not self.weights.is_file():
             raise AppError("no_cover", "Covers need the embedded model, which is missing: run ./ipl doctor.", 503)
         with self._lock:
-            self._foreground = self._foreground or Foreground(self.weights)
+            self._foreground = self._foreground or Foreground(self.weights, SIDE)
             with Image.open(path) as photo:
                 image = photo.convert("RGB")
             return clean_cover(image, self._foreground.mask(image))

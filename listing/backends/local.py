@@ -15,6 +15,7 @@ from listing.backends.base import BackendError, ChoiceQuestion
 from listing.backends.full_prompts import TREE_USABLE, score_full
 from listing.backends.prefix_tree import Tree
 from listing.backends.templates import correct_template
+from listing.device import has_bfloat16
 
 if TYPE_CHECKING:
     import torch
@@ -28,8 +29,7 @@ def pick_device() -> tuple[str, torch.dtype]:
         return "cuda", torch.bfloat16
     if torch.backends.mps.is_available():
         return "mps", torch.float16
-    has_bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
-    return "cpu", torch.bfloat16 if has_bf16 else torch.float32
+    return "cpu", torch.bfloat16 if has_bfloat16() else torch.float32
 
 
 class LocalBackend:
