@@ -58,7 +58,7 @@ def plot(results: Found, file: Path) -> None:
     axis = figure.subplots()
     draw(axis, found)
     axis.set_xlabel("measured phenomenon")
-    axis.set_ylabel(f"gain, {found['unit']}")
+    axis.set_ylabel(fill(f"gain, {found['unit']}", 40), fontsize=9)
     axis.set_title(f"{results['title']}: {found['verdict']}", fontsize=10)
     _save(figure, file)
 
