@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ class PastListings:
     index: ListingIndex
     encoders: Encoders
     taxonomy: Taxonomy
+    _known: dict[str, list[float]] = field(default_factory=dict, repr=False, compare=False)  # of the last photos
 
     @classmethod
     def open(cls, home: Path, location: str | None = None) -> PastListings:
@@ -55,7 +56,7 @@ class PastListings:
         from rag_index import IndexFailure, Query, price_range, retrieve, vote
 
         query = Query(
-            image_vectors=self.encoders.image_vectors([photo.image for photo in photos]).tolist(),
+            image_vectors=self._vectors(photos),
             text_vector=self.encoders.text_vectors([text])[0].tolist() if text.strip() else None,
             phashes=tuple(photo.ref.phash for photo in photos),
             seller_id=seller_id,
@@ -77,6 +78,15 @@ class PastListings:
             price=_price(price_range(pool, category, {}) if category else None),
             texts=[n.record.text for n in near if n.record.text][:EXAMPLES],
         )
+
+    def _vectors(self, photos: Sequence[Photo]) -> list[list[float]]:
+        """Of each photo; a draft looks for its photos twice, before its category is known and after."""
+        if new := [photo for photo in photos if photo.ref.id not in self._known]:
+            made = self.encoders.image_vectors([photo.image for photo in new]).tolist()
+            kept = {photo.ref.id: self._known[photo.ref.id] for photo in photos if photo not in new}
+            self._known.clear()
+            self._known.update(kept, **{photo.ref.id: vector for photo, vector in zip(new, made, strict=True)})
+        return [self._known[photo.ref.id] for photo in photos]
 
 
 def _categories(near: Sequence[Neighbour]) -> dict[str, float]:

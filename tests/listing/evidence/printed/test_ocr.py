@@ -5,10 +5,11 @@ from __future__ import annotations
 import socket
 
 import pytest
+import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from listing.evidence.printed.folding import fold, fold_confused
-from listing.evidence.printed.ocr import OcrError, OcrSpan, Reader, merge
+from listing.evidence.printed.ocr import OcrError, OcrSpan, Reader, denormals_as_zero, merge
 
 
 def sign(size: tuple[int, int], lines: list[tuple[str, tuple[int, int], int]], grey: int = 215) -> Image.Image:
@@ -90,3 +91,12 @@ def test_of_two_readings_of_one_place_the_surer_is_kept() -> None:
     first = [OcrSpan("Ree tok", (0.1, 0.1, 0.5, 0.2), 0.9), OcrSpan("MODIS", (0.1, 0.5, 0.5, 0.6), 0.99)]
     second = [OcrSpan("Reebok", (0.12, 0.1, 0.5, 0.21), 1.0), OcrSpan("new", (0.7, 0.7, 0.8, 0.8), 0.6)]
     assert [span.text for span in _surer(first, second)] == ["Reebok", "MODIS", "new"]
+
+
+def test_denormals_count_as_zero_while_text_is_looked_for_and_not_after() -> None:
+    small = torch.tensor([1e-39])
+    with denormals_as_zero():
+        inside = float(small * 1)
+    if inside:  # a processor without the switch
+        assert not torch.set_flush_denormal(True)
+    assert float(small * 1) > 0
