@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import torch
 
 
+LOOKED = 8  # photos, as many as an item may have
+
+
 def pick_device() -> tuple[str, torch.dtype]:
     """(device, precision): 16-bit where the hardware computes in it, else 32-bit."""
     import torch
@@ -46,6 +49,7 @@ class LocalBackend:
         self.tree = self.model.config.model_type in TREE_USABLE
         self._frames = {photo: self._frame(photo=photo) for photo in (True, False)} if self.tree else {}
         self.heads = TowerHeads.load(Path(self.source))
+        self._looked: list[tuple[Image.Image, torch.Tensor]] = []
 
     def _load(self) -> tuple[Any, Any]:
         from transformers import AutoModelForImageTextToText, AutoProcessor
@@ -146,7 +150,18 @@ class LocalBackend:
         return turns.token_ids(self.processor, text)
 
     def _image_features(self, images: Sequence[Image.Image]) -> torch.Tensor:
-        """[photos, image tokens, hidden]."""
+        """[photos, image tokens, hidden]; a photo of the last questions is not looked at again."""
+        import torch
+
+        known = {id(photo): features for photo, features in self._looked}
+        if new := [image for image in images if id(image) not in known]:
+            known |= {id(image): features for image, features in zip(new, self._look(new), strict=True)}
+            self._looked = [(image, known[id(image)]) for image in images][
+                -LOOKED:
+            ]  # kept, so that ids stay theirs
+        return torch.stack([known[id(image)] for image in images])
+
+    def _look(self, images: Sequence[Image.Image]) -> torch.Tensor:
         pixels = self.processor.image_processor(list(images), return_tensors="pt")["pixel_values"]
         features = self.model.model.get_image_features(pixel_values=pixels.to(self.device, self.dtype))
         return features.pooler_output

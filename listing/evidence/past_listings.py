@@ -81,12 +81,13 @@ class PastListings:
 
     def _vectors(self, photos: Sequence[Photo]) -> list[list[float]]:
         """Of each photo; a draft looks for its photos twice, before its category is known and after."""
-        if new := [photo for photo in photos if photo.ref.id not in self._known]:
+        known = dict(self._known)
+        if new := [photo for photo in photos if photo.ref.id not in known]:
             made = self.encoders.image_vectors([photo.image for photo in new]).tolist()
-            kept = {photo.ref.id: self._known[photo.ref.id] for photo in photos if photo not in new}
+            known |= {photo.ref.id: vector for photo, vector in zip(new, made, strict=True)}
             self._known.clear()
-            self._known.update(kept, **{photo.ref.id: vector for photo, vector in zip(new, made, strict=True)})
-        return [self._known[photo.ref.id] for photo in photos]
+            self._known.update({photo.ref.id: known[photo.ref.id] for photo in photos})
+        return [known[photo.ref.id] for photo in photos]
 
 
 def _categories(near: Sequence[Neighbour]) -> dict[str, float]:

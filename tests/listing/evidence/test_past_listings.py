@@ -1,0 +1,39 @@
+"""Past listings of a draft's photos: each photo is looked at once, and no other draft's vectors are taken for it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import rag_index
+from listing.evidence.past_listings import PastListings
+from listing.request import Photo
+from listing.schema import PhotoRef
+from listing.taxonomy import load_taxonomy
+
+
+def photo(name: str, shade: int) -> Photo:
+    return Photo(
+        PhotoRef(id=name, width=4, height=4, phash="0" * 16), Image.new("RGB", (4, 4), (shade,) * 3), b"", name
+    )
+
+
+def test_a_photo_is_encoded_once_for_both_searches_of_a_draft(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    asked: list[list[list[float]]] = []
+
+    def vectors(images: list[Image.Image]) -> np.ndarray:
+        shades = [image.getpixel((0, 0))[0] for image in images]  # type: ignore[index]
+        seen.extend(shades)
+        return np.array([[float(shade)] for shade in shades])
+
+    monkeypatch.setattr(rag_index, "retrieve", lambda index, query, limit: asked.append(query.image_vectors) or [])
+    past = PastListings(None, SimpleNamespace(image_vectors=vectors), load_taxonomy())  # type: ignore[arg-type]
+    a, b, c = photo("a", 1), photo("b", 2), photo("c", 3)
+    for photos in ([a, b], [b], [a, c], [b]):
+        past.find(photos, category=None, seller_id=None)
+    assert asked == [[[1.0], [2.0]], [[2.0]], [[1.0], [3.0]], [[2.0]]]
+    assert seen == [1, 2, 3, 2]  # only the last draft's are kept
