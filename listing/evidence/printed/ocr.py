@@ -117,8 +117,11 @@ def denormals_as_zero() -> Iterator[None]:
     """In this thread. A quarter to two thirds of some weights are numbers below 1e-38, which processors multiply a
     hundred times more slowly than others: without this the search for text takes two to three times as long.
     """
-    import torch
-
+    try:
+        import torch
+    except ImportError:  # beside a model's server: slower, and the same text
+        yield
+        return
     supported = torch.set_flush_denormal(True)
     try:
         yield
