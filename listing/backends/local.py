@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from PIL import Image
 
@@ -49,7 +50,7 @@ class LocalBackend:
         self.tree = self.model.config.model_type in TREE_USABLE
         self._frames = {photo: self._frame(photo=photo) for photo in (True, False)} if self.tree else {}
         self.heads = TowerHeads.load(Path(self.source))
-        self._looked: list[tuple[Image.Image, torch.Tensor]] = []
+        self._looked: list[tuple[ref[Image.Image], torch.Tensor]] = []  # no photo outlives its draft here
 
     def _load(self) -> tuple[Any, Any]:
         from transformers import AutoModelForImageTextToText, AutoProcessor
@@ -153,10 +154,10 @@ class LocalBackend:
         """[photos, image tokens, hidden]; a photo of the last questions is not looked at again."""
         import torch
 
-        known = {id(photo): features for photo, features in self._looked}
+        known = {id(photo()): features for photo, features in self._looked if photo() is not None}
         if new := [image for image in images if id(image) not in known]:
             known |= {id(image): features for image, features in zip(new, self._look(new), strict=True)}
-            self._looked = [(image, known[id(image)]) for image in images][-LOOKED:]  # kept, so that ids stay theirs
+            self._looked = [(ref(image), known[id(image)]) for image in images][-LOOKED:]
         return torch.stack([known[id(image)] for image in images])
 
     def _look(self, images: Sequence[Image.Image]) -> torch.Tensor:

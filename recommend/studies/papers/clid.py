@@ -23,7 +23,7 @@ from recommend.world.oracle import open_oracle
 from recommend.world.read import WorldStream, world_map
 
 FEATURES = world_map(cross=True).model_copy(update={"extra": (LIST, PRIVILEGED)})
-TRUTH = "truth"  # a teacher that nobody has: what is wrong with it too is no fault of teachers
+TRUTH = "truth"  # a teacher that nobody has: what fails with it as well is not the teacher
 # Of an arm its model, its settings, and the arm that teaches it.
 ARMS: dict[str, tuple[type[Ranker], tuple[str, ...], str]] = {
     "none": (DIN, (), ""),
