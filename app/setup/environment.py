@@ -68,7 +68,9 @@ def _install(extra: str, stamp: str, logs: Path) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     target = f"{ROOT}[{','.join([*EXTRAS, *([extra] if extra else [])])}]"
-    command = [*PIP, "install", "--progress-bar", "off", "--prefer-binary", "--editable", target]
+    # Python compiles a module when it first imports it; all of them here would take a third of the first start.
+    options = ("--progress-bar", "off", "--prefer-binary", "--no-compile")
+    command = [*PIP, "install", *options, "--editable", target]
     label = f"installing the packages of '{extra}'" if extra else "installing the packages"
     run_step(2, label, command, logs / "packages.log", {"TMPDIR": str(temporary)})
     shutil.rmtree(temporary, ignore_errors=True)
