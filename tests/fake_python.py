@@ -42,11 +42,12 @@ def venv(folder: Path) -> None:
     (folder / "half-made").unlink()
 
 
+def packages(target: str) -> None:
+    whole, *extra = target.rpartition("[serve,tune,feed")[1:]
+    note(f"packages {extra[0].strip(',]')}".strip() if whole else "packages of a part of the program")
+
+
 def pip(arguments: list[str]) -> None:
-    if "install" in arguments:
-        whole, *extra = arguments[-1].rpartition("[serve,tune,feed")[1:]
-        note(f"packages {extra[0].strip(',]')}".strip() if whole else "packages of a part of the program")
-        return
     listed = Path(arguments[arguments.index("-r") + 1]).read_text().split()
     note(f"weights {sum('==' in word for word in listed)}")
     target = Path(arguments[arguments.index("-d") + 1])
@@ -123,6 +124,8 @@ def main(arguments: list[str]) -> None:
         venv(Path(arguments[2]))
     elif module == "pip":
         pip(arguments[2:])
+    elif module == "app.setup.packages":
+        packages(arguments[2])
     elif module == "finetune.embedded.assemble":
         model()
     elif module == "app.cli":

@@ -23,7 +23,6 @@ PYTHON = VENV / "bin" / "python"
 EXTRAS = ("serve", "tune", "feed")  # with them the program is whole
 UNFINISHED, MADE = VENV / "ipl-unfinished", VENV / "ipl-made"
 FITS = "import sys, pip; (3, 11) <= sys.version_info[:2] <= (3, 13) or sys.exit(1)"  # the versions that are tested
-PIP = (str(PYTHON), "-m", "pip", "--no-input", "--disable-pip-version-check")
 
 
 def stamp_file(extra: str) -> Path:
@@ -68,11 +67,10 @@ def _install(extra: str, stamp: str, logs: Path) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     target = f"{ROOT}[{','.join([*EXTRAS, *([extra] if extra else [])])}]"
-    # Python compiles a module when it first imports it; all of them here would take a third of the first start.
-    options = ("--progress-bar", "off", "--prefer-binary", "--no-compile")
-    command = [*PIP, "install", *options, "--editable", target]
+    command = [str(PYTHON), "-P", "-m", "app.setup.packages", target]
     label = f"installing the packages of '{extra}'" if extra else "installing the packages"
-    run_step(2, label, command, logs / "packages.log", {"TMPDIR": str(temporary)})
+    folders = {"TMPDIR": str(temporary), "UV_CACHE_DIR": str(temporary / "uv")}
+    run_step(2, label, command, logs / "packages.log", folders)
     shutil.rmtree(temporary, ignore_errors=True)
     for name in {"", extra}:
         scratch = VENV / "ipl-installed.tmp"
