@@ -126,6 +126,6 @@ STUDY = Study(
     margin=0.003,
     unit="expected AUC of ads shown at random",
     # Of 400,000 rows the phenomenon's interval spans its edge: the ads shown at random are few.
-    sizes={"impressions": 800_000},
+    sizes={"impressions": 1_200_000},
     limits=("The paper's section on the method was not at hand; docs/papers/rec4ad.md.",),
 )

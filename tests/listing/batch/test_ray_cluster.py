@@ -1,0 +1,95 @@
+"""A cluster of two nodes on this machine, one of which is killed in the middle of a batch: the bytes of one process."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from listing.batch.ray import QUIET
+from listing.batch.run import run_batch
+from tests.listing.batch.batch_fake import factory
+from tests.listing.batch.test_batch_ray import rows_of
+from tests.servers import free_port
+
+ROOT = Path(__file__).resolve().parents[3]
+RAY = (sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus", "1", "--num-gpus", "0")
+SMALL = ("--object-store-memory", str(128 << 20), "--disable-usage-stats")
+BATCH = """
+import functools, sys
+from pathlib import Path
+from listing.batch.run import run_batch
+from tests.listing.batch.batch_fake import MarkedPipeline
+source, out, marks = map(Path, sys.argv[1:])
+run_batch(source, out, functools.partial(MarkedPipeline, marks, 2.0), workers=2, engine="ray")
+"""
+
+
+def descendants(pid: int) -> set[int]:
+    return {child.pid for child in psutil.Process(pid).children(recursive=True)}
+
+
+@pytest.fixture
+def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """(address, the head and a second node), each a process group of its own with one CPU; they share a secret."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    given = {**os.environ, **QUIET, "PYTHONPATH": str(ROOT)}
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*role: str) -> str:
+        """What it says until it runs."""
+        command = [*RAY, *role, *SMALL]
+        started.append(subprocess.Popen(command, env=given, stdout=subprocess.PIPE, start_new_session=True))
+        said, output = "", started[-1].stdout
+        assert output is not None
+        for line in output:
+            said += line.decode()
+            if "runtime started" in said:
+                return said
+        raise AssertionError(said)
+
+    try:
+        port = str(free_port())
+        found = re.search(r"Local node IP: (\S+)", start("--head", "--port", port, "--include-dashboard", "false"))
+        assert found
+        address = f"{found[1]}:{port}"
+        start("--address", address)
+        yield address, started
+    finally:
+        for node in started:
+            for pid in descendants(node.pid) if node.poll() is None else ():
+                psutil.Process(pid).kill()
+            node.kill()
+            node.wait()
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(900)
+def test_a_node_that_is_killed_changes_nothing(
+    tmp_path: Path, nodes: tuple[str, list[subprocess.Popen[bytes]]]
+) -> None:
+    address, (_, second) = nodes
+    source, whole, out, marks = rows_of(tmp_path), tmp_path / "whole.jsonl", tmp_path / "out.jsonl", tmp_path / "marks"
+    marks.mkdir()
+    run_batch(source, whole, factory())
+    given = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_ADDRESS": address}
+    batch = subprocess.Popen([sys.executable, "-P", "-c", BATCH, source, out, marks], env=given)
+    while not (there := {int(mark.name) for mark in marks.iterdir()} & descendants(second.pid)):
+        assert batch.poll() is None, "the batch ended before the second node had a worker"
+        time.sleep(0.1)
+    for pid in descendants(second.pid):
+        psutil.Process(pid).send_signal(signal.SIGKILL)
+    second.kill()
+    assert batch.wait(600) == 0
+    assert out.read_bytes() == whole.read_bytes()
+    assert there
