@@ -92,11 +92,11 @@ def test_the_reference_has_every_route_setting_and_the_documented_modules(site: 
     assert "where the embedded model and the index live" in listing  # the docstring's own words
 
 
-@pytest.mark.parametrize("page", ["operations.md"])
+@pytest.mark.parametrize("page", ["operations.md", "security.md", "scale.md"])
 def test_the_tests_that_a_promise_names_are_there(page: str) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     named = re.findall(r"`((?:tests/)?[a-z_/]*test_[a-z0-9_]+\.py)?((?:::test_[a-z0-9_]+)?)`", text)
-    assert len(named) > 10
+    assert sum(map(any, named)) > 10
     file = ""
     for name, function in named:
         file = name or file
