@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fastapi.testclient import TestClient
 
-from app.accounts.passwords import PasswordFileError, write_password
+from app.accounts.passwords import PasswordFileError, _common_passwords, write_password
 from app.web.server import create_app
 
 
@@ -51,5 +51,6 @@ def test_signing_out_leaves_nothing_of_the_pages_in_the_browser(build, tmp_path)
 
 
 def test_a_password_that_is_guessed_first_is_refused(tmp_path):
+    assert len(_common_passwords()) == 30_000
     with pytest.raises(PasswordFileError, match="guessed first"):
         write_password(tmp_path / "passwords", "ann", "Password1")
