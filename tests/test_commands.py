@@ -121,6 +121,15 @@ def test_full_disk_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert "the disk is full" in capsys.readouterr().err
 
 
+def test_an_interruption_is_status_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("app.cli.main.dispatch", interrupted)
+    assert main(["serve"]) == 130
+    assert capsys.readouterr().err == "ipl: interrupted\n"
+
+
 def test_each_command_names_the_module_that_has_it() -> None:
     for command in COMMANDS:
         register, run = command.load()

@@ -48,6 +48,23 @@ def test_an_interruption_ends_both_processes_of_the_tests(tmp_path: Path) -> Non
     wait_for(lambda: not any(runs(int(file.read_text())) for file in files))
 
 
+@pytest.mark.parametrize(("options", "status"), [((), 0), (("--strict-left-out",), 1)])
+def test_what_was_left_out_is_listed_and_fails_a_strict_run(
+    tmp_path: Path, options: tuple[str, ...], status: int
+) -> None:
+    (tmp_path / "test_a.py").write_text(
+        "import pytest\n@pytest.mark.skip(reason='no such program')\ndef test_skipped(): pass\ndef test_b(): pass\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "--rootdir", str(tmp_path), *options]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(
+        [*command, str(tmp_path)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    assert "left out: 1 because no such program" in done.stdout
+    assert ("fail a strict run" in done.stdout) is bool(options)
+
+
 def wait_for(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 120
     while not condition():

@@ -10,9 +10,15 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from app.buyer import feed_page
 from app.cli import CommandError, develop
 from app.settings import PREFIX, Settings
+from app.store import db, deletions, housekeeping
+from app.web import connections, request_body, request_guard, server
 from app.web.api import health, v1
+from listing.batch import ray
+from listing.intake.photos import PhotoLimits
+from rag_index.storage import location, wipe
 
 ROOT = Path(__file__).resolve().parents[1]
 FETCHED = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src"}
@@ -92,11 +98,11 @@ def test_the_reference_has_every_route_setting_and_the_documented_modules(site: 
     assert "where the embedded model and the index live" in listing  # the docstring's own words
 
 
-@pytest.mark.parametrize("page", ["operations.md"])
+@pytest.mark.parametrize("page", ["operations.md", "security.md", "scale.md"])
 def test_the_tests_that_a_promise_names_are_there(page: str) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     named = re.findall(r"`((?:tests/)?[a-z_/]*test_[a-z0-9_]+\.py)?((?:::test_[a-z0-9_]+)?)`", text)
-    assert len(named) > 10
+    assert sum(map(any, named)) > 10
     file = ""
     for name, function in named:
         file = name or file
@@ -106,6 +112,41 @@ def test_the_tests_that_a_promise_names_are_there(page: str) -> None:
         assert path.is_file(), file
         if function:
             assert f"def {function[2:]}(" in path.read_text(encoding="utf-8"), f"{file}{function}"
+
+
+FIELDS = Settings.model_fields
+NUMBERS = [
+    ("operations.md", "`IPL_TRASH_DAYS` ({})", FIELDS["trash_days"].default),
+    ("operations.md", "`IPL_RETENTION_DAYS` ({})", FIELDS["retention_days"].default),
+    ("operations.md", "`IPL_LOG_DAYS` ({})", FIELDS["log_days"].default),
+    ("operations.md", "`IPL_SHUTDOWN_SECONDS` ({})", FIELDS["shutdown_seconds"].default),
+    ("operations.md", "`media/.trash` after {} minutes", housekeeping.STRAY_SECONDS / 60),
+    ("operations.md", "small steps every {} minutes", server.TIDY_SECONDS / 60),
+    ("operations.md", "looks every {} s whether it is back", server.CATCH_UP_SECONDS),
+    ("operations.md", "waits {} s for a lock", db.BUSY_SECONDS),
+    ("operations.md", "{} s for a connection", db.CONNECT_SECONDS),
+    ("operations.md", "{} s for one of the server's own 15", db.POOL_SECONDS),
+    ("operations.md", "the first call waits up to {} s", location.SERVER_SECONDS),
+    ("operations.md", "left alone for {} s", location.QUIET_SECONDS),
+    ("security.md", "{} s of silence in a body", request_body.SILENCE_SECONDS),
+    ("security.md", "less than {} kB/s", request_body.MIN_BYTES_PER_SECOND / 1000),
+    ("security.md", "Headers have {} s", connections.HEADER_SECONDS),
+    ("security.md", "and {} kB", connections.MAX_HEADER_BYTES / 1000),
+    ("security.md", "photos of {} MB", (PhotoLimits().bytes + request_guard.MAX_FORM_BYTES) / 1e6),
+    ("security.md", "{} pages a second", feed_page.LOGGED_PER_SECOND),
+    ("security.md", "SQLite's file (up to {} MB)", deletions.MAX_COMPACTED_BYTES >> 20),
+    ("security.md", "rewritten every {} minutes", server.TIDY_SECONDS / 60),
+    ("security.md", "after {} times what the last one took", 1 / wipe.SHARE),
+    ("security.md", "at most {} minutes", wipe.LONGEST_SECONDS / 60),
+    ("scale.md", "Up to {} rows", ray.MAX_BLOCKS),
+    ("scale.md", "in a chunk of {}", ray.CHUNK),
+]
+
+
+@pytest.mark.parametrize(("page", "words", "number"), NUMBERS)
+def test_a_number_on_a_page_is_the_one_in_the_code(page: str, words: str, number: float) -> None:
+    text = " ".join((ROOT / "docs" / page).read_text(encoding="utf-8").split())
+    assert words.format(f"{number:,g}") in text
 
 
 PACKAGES = ("app", "benchmarks", "demo", "finetune", "listing", "rag_index", "recommend", "tests")

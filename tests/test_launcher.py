@@ -293,6 +293,13 @@ def test_without_a_python_that_fits(copy: Copy, name: str, does: str, said: str)
         assert said in told
 
 
+def test_the_python_that_is_named_is_taken(copy: Copy) -> None:
+    elsewhere = (copy.path / "python3.12").rename(copy.root.parent / "snake")
+    status, told = copy.run("draft", IPL_PYTHON=str(elsewhere))
+    assert status == 0, told
+    assert copy.done() == [*FIRST, "run draft"]
+
+
 def test_python_that_answers_nothing_is_passed_over(copy: Copy) -> None:
     shim = copy.path / "python3.11"
     shim.write_text("#!/bin/sh\necho 'command not found' >&2\nexit 127\n")

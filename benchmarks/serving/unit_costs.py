@@ -1,4 +1,4 @@
-"""CPU seconds and bytes of one draft, one publishing, one page of the feed and one order, for docs/operations.md.
+"""CPU seconds and bytes of one draft, one publishing, one page of the feed and one order, for docs/scale.md.
 
     python -m benchmarks.serving.unit_costs [--drafts 8] [--items 5000] [--pages 200] [--orders 200]
 

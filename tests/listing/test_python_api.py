@@ -46,7 +46,7 @@ def test_the_readme_s_python_runs(
 ) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     monkeypatch.chdir(ROOT)
-    exec(compile(code, "README.md", "exec"), {})
+    exec(compile(code, "README.md", "exec"), {})  # noqa: S102 - our own words
     assert "Worn twice." in capsys.readouterr().out
     assert len(loads) == 1, "the model stays loaded from one draft to the next"
 

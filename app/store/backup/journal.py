@@ -201,7 +201,7 @@ BEGIN
   END IF;
   EXECUTE format('COMMENT ON TABLE %s IS %L', place, '{mark}');
 END $$;
-"""
+"""  # noqa: S608 - our own revisions
 
 
 def plain_url(url: URL) -> str:

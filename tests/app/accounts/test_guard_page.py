@@ -224,6 +224,21 @@ def test_what_lies_unclaimed_is_bounded_for_a_person_and_in_total(people):
     assert ann.upload(large).status_code == 200  # what was claimed makes room
 
 
+def test_what_lies_unclaimed_of_everybody_is_bounded(build, tmp_path):
+    for name in ("ann", "bob"):
+        write_password(tmp_path / "passwords", name, "long enough")
+    app = create_app(build(passwords=tmp_path / "passwords", uploads_mb=1, uploads_total_mb=1.5))
+    browsers = []
+    for name in ("ann", "bob"):
+        browsers.append(TestClient(app, base_url="http://localhost", follow_redirects=False))
+        browsers[-1].post("/sign-in", data={"name": name, "password": "long enough"})
+    ann, bob = map(Browser, browsers)
+    large = jpeg() + b"\0" * 800_000
+    assert ann.upload(large).status_code == 200
+    refused(bob.upload(large), 429)
+    assert bob.upload(jpeg()).status_code == 200
+
+
 def shots(answer) -> int:
     assert answer.status_code == 200, answer.text
     return shots_of(answer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fastapi.testclient import TestClient
 
-from app.accounts.passwords import PasswordFileError, write_password
+from app.accounts.passwords import PasswordFileError, _common_passwords, write_password
 from app.web.server import create_app
 
 
@@ -30,7 +30,11 @@ def test_the_one_person_on_loopback_needs_no_password_but_other_hosts_are_refuse
     browser = TestClient(create_app(services), base_url="http://127.0.0.1:7860")
     page = browser.get("/")
     assert page.status_code == 200
-    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+    policy = page.headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in policy
+    sources = {source for rule in policy.split(";") for source in rule.split()[1:]}
+    assert sources == {"'self'", "'none'", "'unsafe-inline'", "'unsafe-eval'", "data:", "blob:"}  # no other host
+    assert "strict-transport-security" not in page.headers
     assert browser.get("/", headers={"Host": "rebound.example"}).status_code == 400
     assert browser.get("/v1/listings").json() == {"listings": []}
 
@@ -39,11 +43,14 @@ def test_signing_out_leaves_nothing_of_the_pages_in_the_browser(build, tmp_path)
     write_password(tmp_path / "passwords", "ann", "long enough")
     services = build(passwords=tmp_path / "passwords", secure_cookies=True)
     with TestClient(create_app(services, page=False), base_url="http://localhost") as client:
+        form = {"name": "ann", "password": "long enough"}
+        assert "; Secure" in client.post("/sign-in", data=form, follow_redirects=False).headers["set-cookie"]
         answer = client.get("/sign-out", follow_redirects=False)
     assert answer.headers["clear-site-data"] == '"cache", "storage"'
     assert answer.headers["strict-transport-security"] == "max-age=31536000"
 
 
 def test_a_password_that_is_guessed_first_is_refused(tmp_path):
+    assert len(_common_passwords()) == 30_000
     with pytest.raises(PasswordFileError, match="guessed first"):
         write_password(tmp_path / "passwords", "ann", "Password1")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import html
 import io
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import pytest
+from fastapi.testclient import TestClient
 from PIL import Image
 from sqlalchemy import func, select
 
@@ -233,6 +236,31 @@ def test_strangers_look_around_where_others_sign_in(people):
         assert here.browser(None).post("/sign-in", data={**form, "then": elsewhere}).headers["location"] == "/"
         assert quote(elsewhere) not in here.browser(None).get(f"/sign-in?then={quote(elsewhere)}").text
     assert "Buy for 10 EUR" in nobody.get(back).text
+
+
+def test_strangers_visits_under_way_are_bounded_and_half_of_them_for_an_address(people, monkeypatch):
+    here = people("ann", visitors_waiting=4)
+    ann, nobody = here.browser("ann"), here.browser(None)
+    other = TestClient(here.app, base_url="http://localhost", client=("192.0.2.7", 50_000))
+    inside, go = threading.Semaphore(0), threading.Event()
+    real = here.services.feed.explain
+
+    def slow(visitor, size):
+        inside.release()
+        assert go.wait(30)
+        return real(visitor, size)
+
+    monkeypatch.setattr(here.services.feed, "explain", slow)
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(here.browser(None).get, "/feed") for _ in range(2)]
+        for _ in waiting:
+            assert inside.acquire(timeout=30)
+        assert nobody.get("/feed/buyer.css").status_code == 429
+        assert other.get("/feed/buyer.css").status_code == 200
+        assert ann.get("/v1/listings").status_code == ann.get("/feed/buyer.css").status_code == 200
+        go.set()
+        assert [w.result().status_code for w in waiting] == [200, 200]
+    assert nobody.get("/feed/buyer.css").status_code == 200
 
 
 def test_the_pages_can_be_kept_for_those_who_sign_in(people):

@@ -51,6 +51,7 @@ def test_without_postgresql_every_route_says_so_and_works_again_by_itself(build)
                 if answer.status_code == 503:
                     assert code(answer) == (503, "store"), (method, path)
                     assert int(answer.headers["retry-after"]) >= 1
+            assert 'ipl_errors_total{code="store"}' in client.get("/metrics").text
             assert client.get("/sign-in", follow_redirects=False).status_code == 303  # the page itself still opens
             server.start()
             assert client.get("/readyz").status_code == 200
@@ -166,7 +167,9 @@ def test_a_chroma_server_that_goes_away_or_hangs_holds_up_nobody(build, url, tmp
             publish(client)
             chroma.kill()
             publish(client)
-            assert "ipl_index_outbox 1.0" in client.get("/metrics").text
+            counted = client.get("/metrics").text
+            assert "ipl_index_outbox 1.0" in counted
+            assert 'ipl_errors_total{code="index"}' in counted
             chroma.start()
             publish(client)
             assert titles_in(services.index) == titles

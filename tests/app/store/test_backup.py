@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -245,6 +246,19 @@ def test_an_archive_that_was_changed_is_refused_and_nothing_is_left(copied, tmp_
         restore(copied, Settings(home=home))
     assert [p.name for p in home.iterdir()] == ["home.lock"]
     assert not (tmp_path / "evil").exists()
+
+
+def test_a_store_that_is_damaged_in_an_archive_that_is_whole_is_refused(copied, tmp_path):
+    def damaged(members):
+        at = next(n for n, (member, _) in enumerate(members) if member.name == "store.sqlite")
+        member, data = members[at]
+        data = data[:4096] + b"\xff" * (len(data) - 4096)
+        entry = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        return with_manifest([*members[:at], (member, data), *members[at + 1 :]], files={member.name: entry})
+
+    rewrite(copied, damaged)
+    with pytest.raises(ArchiveError, match="store in the archive is damaged"):
+        restore(copied, Settings(home=tmp_path / "home"))
 
 
 @pytest.mark.parametrize("cut", [0, 100, 700, 0.5, 0.95])

@@ -92,6 +92,7 @@ def test_a_person_is_gone_beside_a_running_server(people, capsys):
         "2 orders",
         "1 message",
         "backup",
+        "before-restore",
         "within seconds",
     ):
         assert words in said, said

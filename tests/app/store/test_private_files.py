@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from listing.home import make_home
 from tests.app.support.restores import server
 from tests.fakes import jpeg
 
@@ -41,6 +42,14 @@ def test_an_older_home_is_closed_to_others_at_the_start(archived, tmp_path, repo
     with server(home, repository) as (url, _):
         assert url
         assert [p for p in others(home) if Path(p).parent in (home, home.parent)] == []
+
+
+def test_a_folder_in_which_everybody_may_write_is_left_as_it_is(tmp_path):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    make_home(shared)
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o1777
 
 
 def test_restored_files_and_backups_are_for_their_owner_alone(archived, tmp_path, repository):

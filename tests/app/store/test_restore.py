@@ -241,6 +241,7 @@ def test_a_media_folder_elsewhere_is_moved_as_a_whole_or_not_at_all(archived, st
     old = state(settings)
     restore(archived / "new.tar", settings, force=True)
     new = state(settings)
+    assert len(list(media.glob(".before-restore-*/??/*.jpg"))) == len(old[1])
     for kill in range(1, 100):
         old_again()
         status = starter(

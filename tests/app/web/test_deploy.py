@@ -36,6 +36,8 @@ def test_compose_sets_only_settings_that_exist_and_holds_no_secret(folder):
     server = compose["services"]["ipl"]
     assert {name for name in server["environment"] if name.startswith("IPL_")} <= known
     assert all(port.startswith("127.0.0.1:") for s in compose["services"].values() for port in s.get("ports", []))
+    assert "ports" not in compose["services"]["prometheus"]  # it reaches the server from inside
+    assert {s["restart"] for s in compose["services"].values()} == {"unless-stopped"}
     grace = float(server["stop_grace_period"].rstrip("s"))
     assert grace > Settings.model_fields["shutdown_seconds"].default
     assert "@" not in server["environment"]["IPL_STORE"].replace("ipl@", "")
@@ -51,6 +53,8 @@ def test_the_image_copies_no_secret_and_runs_as_nobody_special(folder, repositor
     text = (folder / "Dockerfile").read_text()
     assert re.search(r"^USER ipl$", text, re.MULTILINE)
     assert '["ipl", "serve"' in text
+    assert "MALLOC_ARENA_MAX=2" in text  # as the launcher has it: glibc's heaps, one a thread otherwise
+    assert "MALLOC_ARENA_MAX=${MALLOC_ARENA_MAX:-2}" in (repository / "ipl").read_text()
     ignored = (folder / "Dockerfile.dockerignore").read_text().splitlines()
     assert {".git", "app/deploy/*.secret", "app/deploy/passwords"} <= set(ignored)
     for name in re.findall(r"requirements[\w-]*\.txt", text):

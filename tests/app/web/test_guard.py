@@ -96,9 +96,9 @@ def request(path: str, length: int | None = None, token: str = "", kind: str = "
 
 
 @contextlib.contextmanager
-def connections(server: Guarded, count: int, first: bytes) -> Iterator[list[socket.socket]]:
+def connections(server: Guarded, count: int, first: bytes, source: str = "127.0.0.1") -> Iterator[list[socket.socket]]:
     with contextlib.ExitStack() as stack:
-        made = [stack.enter_context(socket.create_connection(server.address, 5)) for _ in range(count)]
+        made = [stack.enter_context(socket.create_connection(server.address, 5, (source, 0))) for _ in range(count)]
         for each in made:
             each.sendall(first)
         yield made
@@ -261,3 +261,13 @@ def test_bodies_under_way_are_bounded_for_a_seller_and_in_total(start):
     time.sleep(0.3)
     with posts("cyd", 1) as again:
         assert answer(again[0], 1) == (b"", False)
+
+
+def test_photos_of_strangers_under_way_are_one_of_an_address_and_two_in_total(server):
+    photo = request("/feed", 20_000_000, kind="multipart/form-data; boundary=x")
+    with connections(server, 2, photo) as (one, two), connections(server, 1, photo, "127.0.0.2") as (three,):
+        assert sorted(status(answer(each, 1)[0]) for each in (one, two)) == [0, 429]
+        assert answer(three, 0.5) == (b"", False)
+        with connections(server, 1, photo, "127.0.0.3") as (four,):
+            assert status(answer(four, 2)[0]) == 429
+        assert timed_get(server, "ann")[0] == 200

@@ -36,7 +36,10 @@ def pages(services) -> int:
 def test_a_picture_on_another_site_does_not_ask_for_pages_of_the_feed(services):
     with client_of(services) as client:
         for headers in FOREIGN:
-            assert code(client.get("/v1/feed/me", headers=headers)) == (403, "bad_origin"), headers
+            answer = client.get("/v1/feed/me", headers=headers)
+            assert code(answer) == (403, "bad_origin"), headers
+            read = client.get("/v1/listings", headers=headers)
+            assert not [name for name in (*answer.headers, *read.headers) if name.startswith("access-control-")]
         assert pages(services) == 0
         for headers in OWN:
             assert client.get("/v1/feed/me", headers=headers).status_code == 200

@@ -39,13 +39,14 @@ def test_the_answer_and_the_log_carry_the_same_id(services, logged):
         one = client.get("/v1/listings", headers={"X-Request-Id": "from-the-proxy.1"})
         two = client.get("/v1/listings/nothing?secret=1")
         bad = client.get("/healthz", headers={"X-Request-Id": 'x" injected'})
+        long = client.get("/healthz", headers={"X-Request-Id": 65 * "x"})
         refused = client.get("/healthz", headers={"Host": "evil.example"})
-    ids = [answer.headers["x-request-id"] for answer in (one, two, bad, refused)]
+    ids = [answer.headers["x-request-id"] for answer in (one, two, bad, long, refused)]
     assert ids[0] == "from-the-proxy.1"
     assert all(re.fullmatch("[0-9a-f]{16}", i) for i in ids[1:])
     rows = [row for row in lines(logged) if row["logger"] == "app.access"]
     assert [row["request_id"] for row in rows] == ids
-    assert [row["status"] for row in rows] == [200, 404, 200, 400]
+    assert [row["status"] for row in rows] == [200, 404, 200, 200, 400]
     assert rows[1]["route"] == "/v1/listings/{listing_id}"
     assert rows[0]["method"] == "GET"
     assert rows[0]["ms"] > 0
@@ -117,4 +118,17 @@ def test_a_server_that_is_told_to_stop_finishes_what_is_under_way(tmp_path, repo
     rows = [json.loads(line) for line in told.splitlines()]
     assert [row["message"] for row in rows if row["logger"] == "app.web.server"][-1] == "closed"
     assert [row["status"] for row in rows if row["logger"] == "app.access"] == [201]
+    assert not list(tmp_path.glob("store.sqlite-wal")), "the store was not closed"
+
+
+def test_ctrl_c_closes_everything_as_well(tmp_path, repository, request):
+    # Where these tests run in the background, Ctrl-C is ignored, and the server would inherit that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
+    with server(tmp_path, repository) as (address, process):
+        assert httpx.get(f"{address}/healthz", timeout=60).status_code == 200
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+    assert '"message": "closed"' in told
+    assert told.rstrip().endswith("KeyboardInterrupt")  # which is status 130: tests/test_commands.py
     assert not list(tmp_path.glob("store.sqlite-wal")), "the store was not closed"

@@ -39,6 +39,14 @@ def test_the_home_is_absolute(tmp_path, variables, monkeypatch):
     assert load_settings().home == Settings().home
 
 
+def test_a_home_that_nobody_names_lies_in_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert load_settings().home == tmp_path / ".cache" / "ipl"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
+    assert load_settings().home == tmp_path / "other" / "ipl"
+
+
 @pytest.mark.parametrize(
     ("name", "hint"), [("IPL_PROT", "no setting IPL_PROT; did you mean 'IPL_PORT'"), ("IPL_QQQQQQQQ", "unset it")]
 )
@@ -60,6 +68,7 @@ def test_the_network_is_reached_only_with_passwords(tmp_path):
         Settings(home=tmp_path, host="0.0.0.0").checked()
     with pytest.raises(SettingsError, match="is not there"):
         Settings(home=tmp_path, passwords=tmp_path / "none").checked()
+    assert Settings(home=tmp_path).host == "127.0.0.1"
     for host in ("127.0.0.1", "localhost", "::1"):
         assert Settings(home=tmp_path, host=host).checked()
 

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import rag_index
+from listing.evidence.neighbours import Neighbours
 from listing.evidence.past_listings import PastListings
 from listing.request import Photo
 from listing.schema import PhotoRef
@@ -37,3 +38,13 @@ def test_a_photo_is_encoded_once_for_both_searches_of_a_draft(monkeypatch: pytes
         past.find(photos, category=None, seller_id=None)
     assert asked == [[[1.0], [2.0]], [[2.0]], [[1.0], [3.0]], [[2.0]]]
     assert seen == [1, 2, 3, 2]  # only the last draft's are kept
+
+
+def test_a_draft_goes_on_without_past_listings_while_the_index_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise rag_index.IndexUnreachable("The server does not answer.")
+
+    monkeypatch.setattr(rag_index, "retrieve", away)
+    encoders = SimpleNamespace(image_vectors=lambda images: np.ones((len(images), 1)))
+    past = PastListings(None, encoders, load_taxonomy())  # type: ignore[arg-type]
+    assert past.find([photo("a", 1)], category="Hoodie", seller_id=None) == Neighbours()
