@@ -37,7 +37,7 @@ class TowerModule(InputModule):
         super().__init__()
         import timm
 
-        self.backbone = timm.create_model(ARCHITECTURE, pretrained=False, num_classes=0, global_pool="")
+        self.backbone: Any = timm.create_model(ARCHITECTURE, pretrained=False, num_classes=0, global_pool="")
 
     @classmethod
     def from_file(cls, file: Path) -> TowerModule:
@@ -51,6 +51,7 @@ class TowerModule(InputModule):
         missing, unexpected = module.backbone.load_state_dict(tensors, strict=False)
         if unexpected or [name for name in missing if not name.endswith("num_batches_tracked")]:
             raise ValueError(f"{file} is not a tuned {ARCHITECTURE}: assemble the model again (./ipl doctor says how).")
+        module.backbone.to(memory_format=torch.channels_last)
         return module.eval()
 
     @property

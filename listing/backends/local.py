@@ -53,6 +53,7 @@ class LocalBackend:
         self._looked: list[tuple[ref[Image.Image], torch.Tensor]] = []  # no photo outlives its draft here
 
     def _load(self) -> tuple[Any, Any]:
+        import torch
         from transformers import AutoModelForImageTextToText, AutoProcessor
 
         try:
@@ -65,7 +66,11 @@ class LocalBackend:
                 f"The model {self.source!r} cannot be loaded: name a folder or hub id of an image-text-to-text model "
                 f"in safetensors, or leave --model out for the embedded one ({_first_line(error)})."
             ) from error
-        return model.to(device=self.device).eval(), correct_template(processor, model.config.model_type)
+        model = model.to(device=self.device).eval()
+        if getattr(getattr(model.config, "vision_config", None), "model_type", None) == "timm_wrapper":
+            # The same numbers; 16-bit convolutions of a CPU take a third of the time.
+            model.model.vision_tower.to(memory_format=torch.channels_last)
+        return model, correct_template(processor, model.config.model_type)
 
     # -- closed choices ---------------------------------------------------------------------------------------------
 

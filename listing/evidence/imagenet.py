@@ -55,13 +55,14 @@ class ImageNetClassifier:
 
     def __init__(self, folder: str | Path) -> None:
         import timm
+        import torch
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         file = Path(folder) / FILE
         if not file.is_file():
             raise ClassifierError(f"{file} is missing; run `./ipl doctor`, which says how to assemble the model.")
-        model = timm.create_model(ARCHITECTURE, pretrained=False)
+        model: Any = timm.create_model(ARCHITECTURE, pretrained=False)
         try:
             tensors = load_file(file)
             have = {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
@@ -70,7 +71,7 @@ class ImageNetClassifier:
         except (SafetensorError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
             raise ClassifierError(f"{file} is not {ARCHITECTURE}; assemble the model again ({reason}).") from None
-        self._model: Any = model.eval()
+        self._model = model.to(memory_format=torch.channels_last).eval()
 
     def view_logits(self, image: Image.Image, views: Sequence[View]) -> np.ndarray:
         """Logits float32 [len(views), 1000]."""
