@@ -23,6 +23,7 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_SECONDS = 15
 _LOCK = 0x49504C  # any fixed number: the key of PostgreSQL's advisory lock during a migration
 IN_USE = 0x49504D  # another one: of the lock that everybody who has opened the store holds
+FOLLOWING = 0x49504E  # of the server that brings the index up to date
 JOURNAL = "restore.journal"  # in a home: a restore that was cut off, see app/store/backup/journal.py
 _DISK_FULL = ("disk is full", "no space left", "diskfull", "could not extend file")
 _LOCKED = ("database is locked", "database table is locked")
@@ -152,6 +153,18 @@ class Store:
         """
         with _sentences(), self._write.begin() as session:
             yield session
+
+    @contextmanager
+    def alone(self, key: int) -> Iterator[bool]:
+        """Whether no other server does just now what the key stands for; none begins before the block, or we, end.
+
+        A store in a file has one server.
+        """
+        if self.engine.dialect.name != "postgresql":
+            yield True
+            return
+        with self.read() as session:
+            yield bool(session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": key}))
 
     def check(self) -> None:
         """Raises AppError (503) when the database does not answer."""

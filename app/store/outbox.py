@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from app.metrics import Metrics
 from app.store import listing_repo
-from app.store.db import Store
+from app.store.db import FOLLOWING, Store
 from app.store.media import Media
 from app.store.search_index import SearchIndex
 from app.store.tables import ListingRow, OutboxRow
@@ -118,6 +118,11 @@ class Outbox:
         self._followed |= fresh.keys()
 
     def _follow_some(self) -> bool:
+        """Whether there was something, and nobody else was at it: of two servers the slower would put what was."""
+        with self.store.alone(FOLLOWING) as alone:
+            return alone and self._follow_rows()
+
+    def _follow_rows(self) -> bool:
         with self.store.read() as session:
             rows = session.scalars(select(OutboxRow).order_by(OutboxRow.id).limit(AT_ONCE)).all()
             wanted = list(dict.fromkeys(row.listing_id for row in rows))

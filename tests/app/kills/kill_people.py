@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -101,15 +101,15 @@ class Gate:
 
 
 class Person(threading.Thread):
-    """Does one thing after the other; each request is repeated until it has an answer that is one."""
+    """Does one thing after the other; each request is repeated, with any server, until it has an answer that is one."""
 
-    def __init__(self, url: str, name: str, promises: Promises, gate: Gate, seed: int) -> None:
+    def __init__(self, urls: Sequence[str], name: str, promises: Promises, gate: Gate, seed: int) -> None:
         super().__init__(name=name, daemon=True)
-        self.url, self.promises, self.gate, self.dice = url, promises, gate, random.Random(seed)
+        self.urls, self.promises, self.gate, self.dice = urls, promises, gate, random.Random(seed)
         self.gone = threading.Event()
 
     def run(self) -> None:
-        with httpx.Client(base_url=self.url, timeout=HANG_SECONDS) as self.client:
+        with httpx.Client(timeout=HANG_SECONDS) as self.client:
             while not self.gone.is_set():
                 with self.gate.inside():
                     try:
@@ -131,7 +131,7 @@ class Person(threading.Thread):
         while time.monotonic() < until:
             began = time.monotonic()
             try:
-                answer = self.client.request(method, path, **named)  # type: ignore[arg-type]
+                answer = self.client.request(method, self.dice.choice(self.urls) + path, **named)  # type: ignore[arg-type]
             except httpx.TimeoutException:
                 self.promises.check(False, f"{method} {path} hung for {HANG_SECONDS} s")
                 continue

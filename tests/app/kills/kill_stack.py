@@ -1,7 +1,8 @@
-"""A server with PostgreSQL and Chroma, each a process of its own that can be killed and started again."""
+"""Servers with PostgreSQL and Chroma, each a process of its own that can be killed and started again."""
 
 from __future__ import annotations
 
+from itertools import cycle
 from pathlib import Path
 from typing import Literal
 
@@ -16,38 +17,50 @@ class Stack:
     """Everything that runs; use it with ``with``.
 
     Args:
-        home: folder of the server and of the index.
+        home: folder of the first server and of the index; the photos in it are everybody's.
         fsync: whether PostgreSQL waits for the disk, as it does by default.
+        servers: how many share database, index and photos; they are killed in turn.
     """
 
-    def __init__(self, home: Path, *, fsync: bool) -> None:
+    def __init__(self, home: Path, *, fsync: bool, servers: int = 1) -> None:
         self.home, self.postgres, self.chroma = home, Postgres(fsync=fsync), Server(home / "chroma")
         self.starter = Starter(home / "server.log")
-        self.server = OneServer(self.starter, home, {})
-        self.url = self.server.url
+        homes = [home, *(home / f"server{n}" for n in range(1, servers))]
+        photos = {"IPL_MEDIA": str(home / "media")}
+        self.servers = [OneServer(self.starter, own, photos) for own in homes]
+        self.urls = [server.url for server in self.servers]
+        self._turns = cycle(self.servers)
+        self._killed = self.servers[0]
 
     def __enter__(self) -> Stack:
         try:
             self.postgres.start()
             self.chroma.start()
-            self.server.settings |= {"IPL_STORE": self.postgres.url(), "IPL_INDEX": self.chroma.url}
-            self.server.start()
+            for server in self.servers:
+                server.settings |= {"IPL_STORE": self.postgres.url(), "IPL_INDEX": self.chroma.url}
+                server.start()
         except BaseException:
             self.__exit__()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.server.end()
+        for server in self.servers:
+            server.end()
         self.starter.__exit__()
         self.chroma.kill()
         self.postgres.remove()
 
     def start(self, target: Target) -> None:
-        """Start it; returns when it answers, and not before the server is ready again."""
-        {"server": self.server.start, "chroma": self.chroma.start, "postgresql": self.postgres.start}[target]()
-        self.server.wait_until_ready()
+        """Start it; returns when it answers, and not before the servers are ready again."""
+        {"server": self._killed.start, "chroma": self.chroma.start, "postgresql": self.postgres.start}[target]()
+        for server in self.servers:
+            server.wait_until_ready()
 
     def kill(self, target: Target) -> None:
         """SIGKILL."""
-        {"server": self.server.end, "chroma": self.chroma.kill, "postgresql": self.postgres.kill}[target]()
+        if target == "server":
+            self._killed = next(self._turns)
+            self._killed.end()
+        else:
+            {"chroma": self.chroma.kill, "postgresql": self.postgres.kill}[target]()
