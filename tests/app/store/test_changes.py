@@ -170,3 +170,25 @@ def test_old_changes_are_deleted_and_their_numbers_not_given_again(services):
         session.add(row := ChangeRow(listing_id="l"))
         session.flush()
         assert row.id == last + 1
+
+
+class Interrupted(FakeIndex):
+    """Just before it first takes something in, something else happens."""
+
+    meanwhile = staticmethod(lambda: None)
+
+    def put(self, listing, photos):
+        then, self.meanwhile = self.meanwhile, lambda: None
+        then()
+        super().put(listing, photos)
+
+
+@pytest.mark.postgres
+def test_what_one_server_puts_into_the_index_late_is_not_what_was(build, url):
+    index = Interrupted()
+    first, second = (build(index=index, store=url) for _ in range(2))
+    here, there = client_of(first), client_of(second)
+    listing = published(here, title="Blue hoodie")["id"]
+    index.meanwhile = lambda: there.patch(f"/v1/listings/{listing}", json={"title": "Navy hoodie"})
+    here.patch(f"/v1/listings/{listing}", json={"title": "Black hoodie"})
+    assert index.entries[listing].title == "Navy hoodie"
