@@ -329,6 +329,8 @@ def assemble(
             shutil.rmtree(target, ignore_errors=True)
             made.replace(target)
     except OSError as error:
+        if error.errno is None:  # no file's error: torch's, of a library that this system cannot load
+            raise AssemblyError(f"The model could not be made: {error}.") from error
         raise AssemblyError(
             f"The model could not be written to {models} ({error.strerror or error}): free space, then start again."
         ) from error

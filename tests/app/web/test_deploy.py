@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -51,7 +54,8 @@ def test_compose_sets_only_settings_that_exist_and_holds_no_secret(folder):
 
 def test_the_image_copies_no_secret_and_runs_as_nobody_special(folder, repository):
     text = (folder / "Dockerfile").read_text()
-    assert re.search(r"^USER ipl$", text, re.MULTILINE)
+    assert re.search(r"^USER 10001$", text, re.MULTILINE)
+    assert "useradd --create-home --uid 10001 ipl" in text
     assert '["ipl", "serve"' in text
     assert "MALLOC_ARENA_MAX=2" in text  # as the launcher has it: glibc's heaps, one a thread otherwise
     assert "MALLOC_ARENA_MAX=${MALLOC_ARENA_MAX:-2}" in (repository / "ipl").read_text()
@@ -59,3 +63,16 @@ def test_the_image_copies_no_secret_and_runs_as_nobody_special(folder, repositor
     assert {".git", "app/deploy/*.secret", "app/deploy/passwords"} <= set(ignored)
     for name in re.findall(r"requirements[\w-]*\.txt", text):
         assert (repository / name).is_file()
+
+
+@pytest.mark.parametrize(
+    ("program", "file"),
+    [
+        (["hadolint"], "Dockerfile"),
+        (["check-jsonschema", "--builtin-schema", "vendor.compose-spec"], "compose.yaml"),
+    ],
+)
+def test_the_files_are_what_their_readers_expect(folder, program, file):
+    command = [str(Path(sys.executable).with_name(program[0])), *program[1:], str(folder / file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -53,13 +53,20 @@ def test_a_folder_is_current_only_with_its_manifest(tmp_path):
     assert not is_current(tmp_path, tmp_path)
 
 
-def test_an_interrupted_assembly_leaves_nothing_behind(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(28, "No space left on device"), r"No space left on device\): free space"),
+        (OSError("libc.so.6: version `GLIBC_2.38' not found"), "could not be made: libc"),
+    ],
+)
+def test_an_interrupted_assembly_leaves_nothing_behind(tmp_path, monkeypatch, error, said):
     def fails(*_args):
-        raise OSError(28, "No space left on device")
+        raise error
 
     monkeypatch.setattr(assemble, "_text_encoder", lambda *_: None)
     monkeypatch.setattr(assemble, "_make", fails)
-    with pytest.raises(AssemblyError, match="No space left on device"):
+    with pytest.raises(AssemblyError, match=said):
         assemble.assemble(tmp_path)
     assert list((tmp_path / "models").iterdir()) == []
 
