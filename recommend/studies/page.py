@@ -138,8 +138,10 @@ def tables(study: Study, results: Found) -> list[str]:
     no_ceiling = f"`{best}` is none, since {len(beaten)} runs of trained arms beat it ({', '.join(beaten[:3])})"
     lines.append(f"Ceiling: {no_ceiling if beaten else f'no trained arm beats `{best}` at any dose'}.")
     lines += ["", "| claim at the regime | difference | mean [95 %] | holds (Holm) |", "|---|---|---|---|"]
+    most = max((s["seeds"] for s in c["secondary"]), default=0)
     for s in c["secondary"]:
-        lines.append(f"| {s['name']} | {s['arm']} over {s['baseline']}, {s['measure']} | {interval(s)} "
+        fewer = f" ({s['seeds']} seeds)" if s["seeds"] < most else ""
+        lines.append(f"| {s['name']} | {s['arm']} over {s['baseline']}, {s['measure']} | {interval(s)}{fewer} "
                      f"| {'yes' if s['holds'] else 'no'} (p {s['p']:.2g}) |")  # fmt: skip
     return [*lines, "", *_arms(study, c["arms"], c["cpu_s"])]
 

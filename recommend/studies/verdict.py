@@ -129,10 +129,15 @@ def _runs(study: Study, results: Mapping[str, Any]) -> dict[float, dict[int, Arm
 
 
 def _claim(claim: Claim, runs: Mapping[int, Arms]) -> dict[str, Any]:
-    gains = [claim.gain(arms) for arms in runs.values()]
+    """Of the seeds that have both arms: ablations may have run on fewer."""
+    gains = _gains(claim, runs)
     mean, low, high = t_interval(gains)
     said = {"name": claim.name, "arm": claim.arm, "baseline": claim.baseline, "measure": claim.measure}
-    return {**said, "gain": mean, "low": low, "high": high}
+    return {**said, "gain": mean, "low": low, "high": high, "seeds": len(gains)}
+
+
+def _gains(claim: Claim, runs: Mapping[int, Arms]) -> list[float]:
+    return [claim.gain(arms) for arms in runs.values() if {claim.arm, claim.baseline} <= set(arms)]
 
 
 def _ceiling(study: Study, runs: Mapping[float, Mapping[int, Arms]]) -> dict[str, Any]:
@@ -164,8 +169,8 @@ def _means(study: Study, runs: Mapping[int, Arms]) -> dict[str, dict[str, float]
 
 
 def _secondary(study: Study, runs: Mapping[int, Arms]) -> list[dict[str, Any]]:
-    claims = [c for c in study.secondary if all({c.arm, c.baseline} <= set(arms) for arms in runs.values())]
-    p = holm([p_value([claim.gain(arms) for arms in runs.values()]) for claim in claims])
+    claims = [c for c in study.secondary if _gains(c, runs)]
+    p = holm([p_value(_gains(claim, runs)) for claim in claims])
     found = [_claim(claim, runs) for claim in claims]
     return [{**c, "p": q, "holds": q < ALPHA and c["gain"] > 0} for c, q in zip(found, p, strict=True)]
 
