@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from rag_index.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from finetune.data.build import from_annotations, from_listings, write_data
+    from finetune.data.build import SHOWN_SAMPLES, from_annotations, from_listings, write_data
     from finetune.data.past_listings import listing_rows
     from finetune.data.photosets import data_root, read_annotations
     from finetune.data.tasks import TaskPlan
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ARMS",
     "QUICK_ARMS",
+    "SHOWN_SAMPLES",
     "WEIGHTS",
     "DataError",
     "EvaluationPlan",
@@ -67,7 +68,7 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "data.build": "from_annotations from_listings write_data",
+        "data.build": "SHOWN_SAMPLES from_annotations from_listings write_data",
         "data.past_listings": "listing_rows",
         "data.photosets": "data_root read_annotations",
         "data.tasks": "TaskPlan",

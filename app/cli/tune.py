@@ -91,7 +91,8 @@ def _data(args: argparse.Namespace) -> None:
         tasks = ", ".join(f"{task} {sum(values.values())}" for task, values in made.counts[split].items())
         print(f"{split}: {samples} samples; answers: {tasks}")
     print(f"Validation is whole {made.split}; {made.alike} training photos that look like photos of it are left out.")
-    print(f"Counts by value: {args.out / 'report.json'}; 40 samples with photos: {args.out / 'samples.html'}")
+    shown = min(finetune.SHOWN_SAMPLES, made.samples["train"])
+    print(f"Counts by value: {args.out / 'report.json'}; {shown} samples with photos: {args.out / 'samples.html'}")
 
 
 def _listed(args: argparse.Namespace) -> list[dict[str, Any]]:

@@ -34,7 +34,7 @@ SIZE_OPEN = (
     "Questions about size or fit are welcome.",
     "I am happy to tell you the size and the measurements.",
     "Write to me for the size, the measurements or more photos.",
-    "If you want to know the size or the length, just ask.",
+    "If you want to know the size or the measurements, just ask.",
     "Tell me if you need the size, measurements or another photo.",
 )
 SIZE_TOLD = (

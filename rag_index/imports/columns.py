@@ -137,4 +137,4 @@ def _exists(column: str, header: Collection[str], table: str) -> str:
 def _near(name: str, valid: Collection[str]) -> str:
     lower = {str(v).lower(): v for v in valid}
     near = get_close_matches(str(name).lower(), lower, n=1, cutoff=0.5)
-    return f"; did you mean {lower[near[0]]!r}" if near else ""
+    return f" (did you mean {lower[near[0]]!r}?)" if near else ""

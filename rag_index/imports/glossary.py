@@ -144,4 +144,4 @@ def _check(entries: Mapping[str, Entry], ours: Iterable[str], kind: str) -> None
 
 def _near(name: str, valid: Iterable[str]) -> str:
     near = get_close_matches(name, list(valid), n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return f" (did you mean {near[0]!r}?)" if near else ""

@@ -214,12 +214,12 @@ def test_the_file_of_words_is_edited_and_read_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("categories: {Tunics: Dres}", "no such category; did you mean 'Dress'"),
+        ("categories: {Tunics: Dres}", "no such category (did you mean 'Dress'"),
         ("values: {colour: {cream: creme}}", "no such value of colour"),
         ("values: {color: {cream: white}}", "did you mean 'colour'"),
         ("attributes: {Neck: neckline}", "no such attribute"),
-        ("columns: {title: Titel}", "no column 'Titel'; did you mean 'title'"),
-        ("columns: {titel: title}", "no field 'titel'; did you mean 'title'"),
+        ("columns: {title: Titel}", "no column 'Titel' (did you mean 'title'"),
+        ("columns: {titel: title}", "no field 'titel' (did you mean 'title'"),
         ("categories: [a", "no YAML at line"),
         ("categories: 3", "another form"),
     ],
