@@ -86,11 +86,10 @@ class Outbox:
         try:
             self._tell_news()
             if time.monotonic() - self._failed_at >= RETRY_SECONDS:
-                while self._follow_some():
-                    pass
-                if self._failing:
-                    log.warning("feed and index have caught up")
-                self._failing = False
+                # Of two servers at it the slower would put what was; who is not alone leaves its rows to the other.
+                with self.store.alone(FOLLOWING) as alone:
+                    if alone:
+                        self._follow_all()
         except Exception as error:
             self._note_failure(error)
         try:
@@ -117,12 +116,14 @@ class Outbox:
         self._tell(set(fresh.values()))
         self._followed |= fresh.keys()
 
-    def _follow_some(self) -> bool:
-        """Whether there was something, and nobody else was at it: of two servers the slower would put what was."""
-        with self.store.alone(FOLLOWING) as alone:
-            return alone and self._follow_rows()
+    def _follow_all(self) -> None:
+        while self._follow_some():
+            pass
+        if self._failing:
+            log.warning("feed and index have caught up")
+        self._failing = False
 
-    def _follow_rows(self) -> bool:
+    def _follow_some(self) -> bool:
         with self.store.read() as session:
             rows = session.scalars(select(OutboxRow).order_by(OutboxRow.id).limit(AT_ONCE)).all()
             wanted = list(dict.fromkeys(row.listing_id for row in rows))
