@@ -1,7 +1,7 @@
 """Installs the repository with its packages: by uv, which takes a third of pip's time, or by pip where uv fails.
 
 ``python -P -m app.setup.packages TARGET``, run by the Python of the environment that is to hold them. pip's settings
-hold for both. Neither compiles modules: Python does at their first import, and many are never imported.
+hold for both, and both compile the modules: where PYTHONDONTWRITEBYTECODE is set no later start would keep them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 PIP = (sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check")
+UV_INSTALL = (sys.executable, "-m", "uv", "pip", "install", "--python", sys.executable, "--compile-bytecode")
 # pip's settings: uv's variables, and what stands between several values.
 UV = {
     "index-url": ("UV_DEFAULT_INDEX", " "),
@@ -51,7 +52,7 @@ def by_uv(target: str) -> bool:
     settings = {**uv_settings(listed), **os.environ}
     commands = (
         [*PIP, "install", "--progress-bar", "off", "uv>=0.9,<1"],
-        [sys.executable, "-m", "uv", "pip", "install", "--python", sys.executable, "--editable", target],
+        [*UV_INSTALL, "--editable", target],
     )
     return all(subprocess.run(command, env=settings, check=False).returncode == 0 for command in commands)
 
@@ -60,7 +61,7 @@ def main(target: str) -> int:
     """The exit status of what installed last."""
     if by_uv(target):
         return 0
-    options = ("--progress-bar", "off", "--prefer-binary", "--no-compile")
+    options = ("--progress-bar", "off", "--prefer-binary")
     return subprocess.run([*PIP, "install", *options, "--editable", target], check=False).returncode
 
 
