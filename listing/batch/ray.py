@@ -67,7 +67,9 @@ def _connect(workers: int) -> bool:
     logging.getLogger("ray").setLevel(logging.ERROR)
     local: dict[str, Any] = {}
     if not os.environ.get(_PLACE):
-        local = {"num_cpus": workers, "object_store_memory": _STORE_BYTES, "include_dashboard": False}
+        # "local": else Ray would join whatever cluster was started on this machine last.
+        local = {"address": "local", "num_cpus": workers, "include_dashboard": False}
+        local["object_store_memory"] = _STORE_BYTES
     try:
         ray.init(logging_level=logging.ERROR, log_to_driver=False, **local)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:

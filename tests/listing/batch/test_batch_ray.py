@@ -14,7 +14,7 @@ import pytest
 
 from app.cli.main import main
 from listing.backends.base import BackendError
-from listing.batch.ray import QUIET, RayMissing
+from listing.batch.ray import QUIET, RayMissing, _connect
 from listing.batch.run import run_batch
 from tests.listing.batch.batch_fake import MarkedPipeline, factory
 from tests.listing.batch.test_batch import lines, write_photo, write_rows
@@ -31,7 +31,7 @@ def cluster() -> Any:
             patch.setenv(name, value)
         import ray
 
-        ray.init(num_cpus=2, object_store_memory=128 << 20, include_dashboard=False, log_to_driver=False)
+        ray.init("local", num_cpus=2, object_store_memory=128 << 20, include_dashboard=False, log_to_driver=False)
         yield
         ray.shutdown()
 
@@ -95,6 +95,18 @@ def test_a_model_that_goes_away_stops_the_run(tmp_path: Path) -> None:
     with pytest.raises(BackendError, match="went away"):
         run_batch(rows_of(tmp_path, n2="no model"), out, factory(), workers=2, engine="ray")
     assert [row["id"] for row in lines(out)] == ["item 0", "item 1"]
+
+
+def test_it_joins_no_cluster_that_nobody_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray's own default is the cluster that was started on this machine last."""
+    import ray
+
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", lambda **options: given.update(options))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    assert _connect(1)
+    assert given["address"] == "local"
 
 
 def test_without_ray_one_sentence_says_what_to_install(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,9 +60,12 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[subproces
                 return said
         raise AssertionError(said)
 
+    # Of its own: Ray's usual folder says to everyone on this machine which cluster to join. Sockets want a short path.
+    folder = tempfile.mkdtemp(prefix="ray")
     try:
         port = str(free_port())
-        found = re.search(r"Local node IP: (\S+)", start("--head", "--port", port, "--include-dashboard", "false"))
+        head = ("--head", "--port", port, "--include-dashboard", "false", "--temp-dir", folder)
+        found = re.search(r"Local node IP: (\S+)", start(*head))
         assert found
         address = f"{found[1]}:{port}"
         start("--address", address)
@@ -71,6 +76,7 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[subproces
                 psutil.Process(pid).kill()
             node.kill()
             node.wait()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.mark.ray
