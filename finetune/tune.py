@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
@@ -119,4 +120,6 @@ def run_stages(
             raise TuneError(f"{config} has no stage {name!r}; it has: {', '.join(content['stages'])}.")
         extra = resumable if name in RESUMABLE else {}
         extra = {**extra, "model": model} if name == "chat" else extra
+        if os.environ.get("RANK", "0") == "0":
+            print(f"stage {name}: loads its data and model, which can take minutes", flush=True)
         STAGES[name](content["stages"][name] or {}, data or data_root() / "clothing_cc0", out, **extra)

@@ -82,9 +82,12 @@ def add(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
     rag_index.ListingIndex.open(args.index, encoders.info).close()  # better to hear of it before the work
     made = _import(args, encoders)
     with rag_index.ListingIndex.open(args.index, encoders.info, contact_check=_contact_check) as index:
+        before = index.count()
         stored = index.add(made.records())
+        new = index.count() - before
     made.done()
-    print(f"{stored} listings added to {args.index}")
+    replaced = f"; {stored - new} were there already and are replaced" if stored > new else ""
+    print(f"{new} listings added to {args.index}{replaced}")
     return 0
 
 

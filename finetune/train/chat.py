@@ -22,6 +22,7 @@ from finetune.train.processes import sharded
 from finetune.train.run_log import RunLog, manifest
 from finetune.train.samples import spread, write_samples
 
+PASSES = 10  # over the data; from there on the model learns its samples by heart
 TIMES = ("_runtime", "_per_second", "_time")  # of Trainer's own; the log counts time itself
 
 
@@ -124,6 +125,8 @@ def train_chat(cfg: ChatConfig) -> None:
         about = {**manifest(asdict(cfg), files, cfg.seed), "family": family.name, "dropped": dropped}
         about |= {"samples": len(train), "processes": arguments.world_size}
         (out / "run.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        seen = cfg.steps * cfg.batch_size * cfg.accumulate * arguments.world_size
+        print(f"{len(validation)} samples judge; {often(len(train), seen)}", flush=True)
     trainer.train(resume_from_checkpoint=last)
     model.config.use_cache = True  # as it will serve
     folder = out / ("adapter" if cfg.rank else "model")
@@ -140,6 +143,13 @@ def _last_checkpoint(out: Path) -> str:
     if last is None:
         raise TuneError(f"{out} holds no checkpoint to resume from; leave --resume out to begin.")
     return last
+
+
+def often(samples: int, seen: int) -> str:
+    """How often each sample is seen, and what follows where that is more than a few times."""
+    passes = seen / samples
+    heart = "; so few are learned by heart: more listings help more than more steps" if passes > PASSES else ""
+    return f"{samples} samples train, each is seen {passes:.1f} times{heart}."
 
 
 def _samples(

@@ -124,6 +124,8 @@ def test_commands(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "2 listings added" in out
     assert "left out 1: its title is empty (line 3)" in out
     assert "1 under a category of their own" in out
+    assert command(place, "add", str(table), "--allow-partial") == 0
+    assert re.search("0 listings added to .*; 2 were there already and are replaced", capsys.readouterr().out)
     assert command(place, "stats") == 0
     assert re.search(rf"listings +{len(records) + 2} ", capsys.readouterr().out)
     assert command(place, "build", "--from", str(table), "--allow-partial") == 0

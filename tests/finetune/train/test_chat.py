@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from finetune.embedded.assemble import sha256
 from finetune.errors import TuneError
 from finetune.train import chat
-from finetune.train.chat import train_chat
+from finetune.train.chat import often, train_chat
 from finetune.train.configs import ChatConfig
 from finetune.train.loading import load_base, with_lora
 from finetune.train.merge import merge
@@ -135,3 +135,8 @@ def test_a_frozen_towers_statistics_are_used_and_not_learnt(models):
     assert before
     assert torch.equal(training, serving)
     assert training.std() > 0.01
+
+
+def test_few_samples_are_said_to_be_few() -> None:
+    assert often(1000, 2000) == "1000 samples train, each is seen 2.0 times."
+    assert often(11, 8000).startswith("11 samples train, each is seen 727.3 times; so few")
