@@ -12,6 +12,7 @@ from app.drafting.draft_photos import DraftPhotos
 from app.drafting.draft_run import DraftRunner
 from app.drafting.draft_writer import DraftWriter
 from app.drafting.drafts import Drafts
+from app.drafting.late_pipeline import LatePipeline
 from app.drafting.queue import DraftQueue
 from app.feed.live_feed import LiveFeed
 from app.market.chroma_index import ChromaSearchIndex
@@ -34,7 +35,7 @@ from app.store.identity import open_own_store
 from app.store.media import Media
 from app.store.outbox import Outbox
 from app.store.search_index import NoIndex, SearchIndex
-from listing.pipeline_parts import EMBEDDED
+from listing.pipeline_parts import EMBEDDED, at_once, require_embedded
 from listing.request import DraftPipeline
 from listing.taxonomy import load_taxonomy
 
@@ -57,7 +58,7 @@ class Services:
         The schema is migrated and whatever a crash left behind, a restore included, is put in order.
 
         Raises:
-            SettingsError, StoreError, PasswordFileError: with a sentence that says what to do.
+            SettingsError, StoreError, PasswordFileError, BackendError: with a sentence that says what to do.
         """
         self.settings = settings = (settings or load_settings()).checked()
         passwords = Watched(settings.passwords, read_passwords) if settings.passwords else None
@@ -66,10 +67,9 @@ class Services:
         self.store = store = open_own_store(settings, media)
         self.sellers = Sellers(store, passwords)
         past = _open_past(settings) if settings.rag and (pipeline is None or index is None) else None
-        if pipeline is None:
-            from listing.pipeline import build_pipeline
-
-            pipeline = build_pipeline(settings.model, settings.rag, settings.home, past, settings.concurrency)
+        self.late = None if pipeline else _late(settings, past)
+        pipeline = pipeline or self.late
+        assert pipeline is not None
         if index is None:
             index = ChromaSearchIndex(past) if past is not None else NoIndex()
         self.pipeline, self.index = pipeline, index
@@ -101,10 +101,25 @@ class Services:
 
     def close(self) -> None:
         """Give the database's connections and the index back; the store's file keeps nothing of what was deleted."""
+        if self.late:
+            self.late.close()
         self.feed.feed.close()
         self.deletions.compact()
         self.store.engine.dispose()
         self.index.close()
+
+
+def _late(settings: Settings, past: PastListings | None) -> LatePipeline:
+    """The real pipeline, not loaded yet. BackendError: the embedded model is wanted and not there."""
+
+    def build() -> DraftPipeline:
+        from listing.pipeline import build_pipeline
+
+        return build_pipeline(settings.model, settings.rag, settings.home, past, settings.concurrency)
+
+    if settings.model is None:
+        require_embedded(settings.home / "models" / EMBEDDED)
+    return LatePipeline(build, at_once(settings.model, settings.concurrency))
 
 
 def _open_past(settings: Settings) -> PastListings:

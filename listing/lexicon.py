@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.resources import files
 from pathlib import Path
 
 import yaml
@@ -124,6 +125,14 @@ def _compiled(phrases_of: tuple[tuple[str, tuple[tuple[str, tuple[str, ...]], ..
 def words(name: str) -> frozenset[str]:
     """A list of ``words.yaml`` by its name; an underscore in the file stands for a blank."""
     return frozenset(word.replace("_", " ") for word in _word_lists()[name].split())
+
+
+@lru_cache(maxsize=1)
+def english() -> frozenset[str]:
+    """80,000 English words, lower case, British spellings first: symspellpy's list (Google Books' words within SCOWL)."""
+    name = "frequency_dictionary_en_82_765.txt"
+    lines = (files("symspellpy") / name).read_text(encoding="utf-8-sig").splitlines()
+    return frozenset(line.partition(" ")[0] for line in lines)
 
 
 @lru_cache(maxsize=1)

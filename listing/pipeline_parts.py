@@ -82,21 +82,34 @@ def build_parts(
     )
 
 
+def at_once(model: str | None, concurrency: int | None = None) -> int:
+    """How many drafts the backend that ``open_backend`` would open works on at the same time; loads nothing."""
+    from listing.backends.openai import CONCURRENCY
+
+    return (concurrency or CONCURRENCY) if model and is_server(model) else 1
+
+
+def require_embedded(folder: Path) -> None:
+    """BackendError where the embedded model is not in its folder."""
+    if not (folder / "config.json").is_file():
+        raise BackendError(f"The embedded model is missing in {folder}: run ./ipl doctor to see what set-up lacks.")
+
+
 def open_backend(model: str | None, embedded: Path, concurrency: int | None = None) -> Backend:
     """The embedded model, a folder or hub id, or an OpenAI-compatible server by URL.
 
     concurrency: drafts at the same time of a server's model; None takes the backend's own number.
     """
     if model and is_server(model):
-        from listing.backends.openai import CONCURRENCY, OpenAIBackend
+        from listing.backends.openai import OpenAIBackend
 
-        return OpenAIBackend(model, concurrency=concurrency or CONCURRENCY)
+        return OpenAIBackend(model, concurrency=at_once(model, concurrency))
     if find_spec("torch") is None:
         raise BackendError(
             f"A model in this process needs packages that are missing: {EVERYTHING}; or name a server's."
         )
     from listing.backends.local import LocalBackend
 
-    if model is None and not (embedded / "config.json").is_file():
-        raise BackendError(f"The embedded model is missing in {embedded}: run ./ipl doctor to see what set-up lacks.")
+    if model is None:
+        require_embedded(embedded)
     return LocalBackend(model or embedded)

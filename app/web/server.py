@@ -73,6 +73,8 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         watching = Keeper("watching the figures", alerts.check, ALERT_SECONDS, FIRST_LOOK_SECONDS)
+        if services.late:
+            services.late.start()
         tasks = [asyncio.create_task(keeper.run()) for keeper in (*keepers(services), watching)]
         yield
         for task in tasks:
@@ -186,10 +188,13 @@ def serve(settings: Settings) -> int:
         with listen(settings) as listener:
             services = Services(settings)
             try:
-                return serve_on(listener, services)
+                status = serve_on(listener, services)
             finally:
                 services.close()
                 log.info("closed")
+            if services.late and services.late.failure:
+                raise services.late.failure
+            return status
 
 
 def listen(settings: Settings) -> socket.socket:

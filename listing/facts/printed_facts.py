@@ -59,7 +59,7 @@ def read_facts(
     sizes = [find_size(page, label=i in labels) for i, page in enumerate(pages)]
     materials = [find_material(page) for page in pages]
     prints = [[] if i in labels else page for i, page in enumerate(pages)]
-    facts = [_brand(pages, request.note), _label("size", sizes), _label("material", materials), _text(prints)]
+    facts = [_brand(pages, request.note), _label("size", sizes), _label("material", materials), find_text(prints)]
     found = {fact.name: fact for fact in facts if fact is not None}
     found = {**{name: _guess(name, words, pages) for name, words in (said or {}).items()}, **found}
     return [fact for fact in found.values() if fact.name in node.attributes]
@@ -107,7 +107,7 @@ def _label(name: str, stated: Sequence[LabelFact | None]) -> AttributeValue | No
     return verify.read_fact(name, fact.value, found, fact.span.score)
 
 
-def _text(pages: Sequence[Sequence[OcrSpan]]) -> AttributeValue | None:
+def find_text(pages: Sequence[Sequence[OcrSpan]]) -> AttributeValue | None:
     """The largest print that was surely read, its lines joined in reading order.
 
     The order of the photos decides nothing.

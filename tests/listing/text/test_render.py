@@ -12,7 +12,7 @@ import pytest
 from finetune.evaluate.target_texts import annotated_facts
 from listing.request import TONES
 from listing.schema import Category, Detail, Evidence
-from listing.text.claims import claims_of
+from listing.text.claims import claims_of, is_words
 from listing.text.forms import detail_forms
 from listing.text.render import MAX_TITLE, MAX_WORDS, MIN_WORDS, render
 from tests.listing.text.items import CALIBRATION, TAXONOMY, category, claims, every_plan, fact, text
@@ -28,6 +28,14 @@ def statuses(*facts, details=(), kind="T-Shirt", p=0.95):
 
 
 # -- what is said, and how surely --
+
+
+@pytest.mark.parametrize(
+    ("printed", "words"),
+    [("HARBOUR ROWING CLUB", True), ("BOSTON NIVERSITY", False), ("OUBLE", False)],
+)
+def test_print_is_stated_where_all_of_it_is_words(printed: str, words: bool) -> None:
+    assert is_words(printed) is words
 
 
 @pytest.mark.parametrize(("p", "status"), [(0.95, "certain"), (0.9, "certain"), (0.89, "check"), (0.5, "check")])

@@ -1,0 +1,65 @@
+"""A pipeline that is loaded while the page is open already: what writes drafts takes the longest to load."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+
+from listing.backends.stopping import Stopped, current_wish
+from listing.events import Event
+from listing.request import DraftPipeline, DraftRequest
+
+log = logging.getLogger(__name__)
+LOOK_SECONDS = 0.1
+
+
+class LatePipeline:
+    """Implements ``DraftPipeline``; the first drafts wait until ``build`` is done, in a thread of its own.
+
+    Where it fails, the server is told to stop: it could write no draft. ``failure`` then says why.
+
+    Args:
+        concurrency: of what ``build`` makes.
+    """
+
+    def __init__(self, build: Callable[[], DraftPipeline], concurrency: int) -> None:
+        self.concurrency = concurrency
+        self.failure: Exception | None = None
+        self._build, self._made = build, threading.Event()
+        self._pipeline: DraftPipeline | None = None
+        self._thread = threading.Thread(target=self._load, name="loading")
+        self._starting = threading.Lock()
+
+    def start(self) -> None:
+        """Begin to load; does nothing the second time."""
+        with self._starting:
+            if self._thread.ident is None:
+                self._thread.start()
+
+    def _load(self) -> None:
+        try:
+            self._pipeline = self._build()
+            log.info("drafts can be written")
+        except Exception as error:
+            self.failure = error
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            self._made.set()
+
+    def run(self, request: DraftRequest) -> Iterator[Event]:
+        """The loaded pipeline's events. Stopped: nobody waits for them any more."""
+        self.start()
+        while not self._made.wait(LOOK_SECONDS):
+            if current_wish()():
+                raise Stopped("The draft was stopped before the model was loaded.")
+        if self._pipeline is None:
+            raise Stopped("The model could not be loaded.")
+        yield from self._pipeline.run(request)
+
+    def close(self) -> None:
+        """Wait for what is being loaded: a process that ends within it would crash."""
+        if self._thread.ident is not None:
+            self._thread.join()
