@@ -129,7 +129,7 @@ def words(name: str) -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def english() -> frozenset[str]:
-    """80,000 English words, lower case, British spellings first: symspellpy's list (Google Books' words within SCOWL)."""
+    """80,000 English words, lower case, mostly in British spelling: symspellpy's list (Google Books within SCOWL)."""
     name = "frequency_dictionary_en_82_765.txt"
     lines = (files("symspellpy") / name).read_text(encoding="utf-8-sig").splitlines()
     return frozenset(line.partition(" ")[0] for line in lines)

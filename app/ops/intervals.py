@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from recommend.metrics.calibration import pcoc
 from recommend.metrics.ranks import auc
@@ -21,6 +21,13 @@ class Interval:
     value: float | None
     low: float | None
     high: float | None
+
+
+def _stats() -> Any:
+    """scipy.stats, one of the slowest imports: a server does without it until somebody asks for figures."""
+    from scipy import stats
+
+    return stats
 
 
 NOTHING = Interval(None, None, None)
@@ -39,7 +46,7 @@ def wilson(hits: int, of: int) -> Interval:
     """A share of independent things (Wilson 1927); nothing where nothing was observed."""
     if not of:
         return NOTHING
-    found = stats.binomtest(int(hits), int(of)).proportion_ci(LEVEL, method="wilson")
+    found = _stats().binomtest(int(hits), int(of)).proportion_ci(LEVEL, method="wilson")
     return Interval(hits / of, float(found.low), float(found.high))
 
 
@@ -57,7 +64,7 @@ def quantile(values: np.ndarray, q: float) -> Interval:
     if not n:
         return NOTHING
     ordered = np.sort(values)
-    low, high = (int(stats.binom.ppf(side, n, q)) for side in ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    low, high = (int(_stats().binom.ppf(side, n, q)) for side in ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
     ends = [float(ordered[place]) if 0 <= place < n else None for place in (low - 1, high)]
     return Interval(float(np.quantile(ordered, q)), *ends)
 
@@ -111,7 +118,7 @@ def _without_clicks(predicted: np.ndarray, cluster: np.ndarray) -> float:
     """
     _, place = np.unique(cluster, return_inverse=True)
     never = np.exp(np.bincount(place, weights=np.log1p(-np.minimum(predicted, 1 - 1e-9))))
-    most = stats.binomtest(0, len(never)).proportion_ci(LEVEL, method="exact").high
+    most = _stats().binomtest(0, len(never)).proportion_ci(LEVEL, method="exact").high
     return float((1 - never).mean() / most)
 
 
@@ -143,4 +150,4 @@ def _reach(influence: np.ndarray, cluster: np.ndarray) -> float | None:
     error = np.sqrt(n / (n - 1) * float((sums**2).sum()))
     if error < NOUGHT:
         return None
-    return float(stats.t.ppf((1 + LEVEL) / 2, n - 1) * error)
+    return float(_stats().t.ppf((1 + LEVEL) / 2, n - 1) * error)

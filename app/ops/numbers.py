@@ -14,7 +14,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy import stats
 from sqlalchemy import case, func, select
 
 from app.feed.live_feed import LiveFeed
@@ -321,6 +320,8 @@ class Curve:
 def waiting_curve(new: list[NewListing]) -> Curve | None:
     """By Kaplan and Meier: of the unseen ones it is known only that they wait for longer than they are on sale. Those
     that are no more on sale and were never seen are left out, as in ``seen_in_time``."""
+    from scipy import stats
+
     new = [x for x in new if x.counts]
     if not any(x.waited is not None for x in new):
         return None
