@@ -99,6 +99,7 @@ def run_pilot(
         return [(-1 if judge.lower else 1) * measures[judge.measure] for measures in found]
 
     best = {arm: int(np.argmax([np.mean(of(arm, n)) for n in range(len(study.grid))])) for arm in study.trained}
+    best |= {arm: best[other] for arm, other in study.follows.items()}
     gains = np.subtract(of(c.arm, best[c.arm]), of(c.baseline, best[c.baseline]))
     sd = float(gains.std(ddof=1)) if len(gains) > 1 else math.inf
     headroom = float(np.mean([results["phenomenon"][f"{study.regime:g} {seed}"]["headroom"] for seed in seeds]))

@@ -69,6 +69,7 @@ class Study:
     margin: of equivalence, in the unit of the primary measure: what nobody would miss.
     sizes: knobs of the world's size; ``rows`` is what ``--rows`` sets.
     grid: settings that a pilot tries; ``grids``: others, as many, of some arms.
+    follows: arms that stand on another arm's model, and so take its settings.
     lost: the phenomenon's number is itself what the primary measure can gain, and stands as the headroom.
     """
 
@@ -90,6 +91,7 @@ class Study:
     rows: str = "impressions"
     grid: tuple[Settings, ...] = GRID
     grids: Mapping[str, tuple[Settings, ...]] = field(default_factory=dict)
+    follows: Mapping[str, str] = field(default_factory=dict)
     lost: bool = False
     limits: tuple[str, ...] = ()
 
