@@ -243,9 +243,6 @@ def serve_on(listener: socket.socket, services: Services) -> int:
         listener.listen(2048)  # who reads this address may come at once, and waits instead of being turned away
     except OSError as error:  # on Linux two can bind to a port of which nobody listens
         raise _no_port(settings.host, port, error) from error
-    print(f"IPL is at http://{host}:{port}/  (Ctrl-C stops it; the API is described at /docs)", flush=True)
-    # uvicorn stops in order and then raises the signal again, which would end this process before anything is closed.
-    signal.signal(signal.SIGTERM, lambda number, frame: log.info("told to stop; requests under way have ended"))
     config = uvicorn.Config(
         app,
         http=bounded(settings.connections, settings.connections_per_address),
@@ -256,5 +253,17 @@ def serve_on(listener: socket.socket, services: Services) -> int:
         proxy_headers=False,
     )
     log.info("serving", extra={"fields": {"host": settings.host, "port": port}})
-    uvicorn.Server(config).run(sockets=[listener])
+    server = uvicorn.Server(config)
+
+    def told(number: int, frame: object) -> None:
+        """SIGTERM before uvicorn listens for it, and the one that it raises again when it has stopped in order.
+
+        By itself that would end this process before anything is closed.
+        """
+        server.should_exit = True
+        log.info("told to stop; requests under way have ended")
+
+    signal.signal(signal.SIGTERM, told)
+    print(f"IPL is at http://{host}:{port}/  (Ctrl-C stops it; the API is described at /docs)", flush=True)
+    server.run(sockets=[listener])
     return 0

@@ -19,7 +19,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,52 +28,68 @@ import gevent
 import locust  # first of all: it makes sockets and processes cooperative
 import numpy as np
 import psutil
+from scipy import stats
 
 from benchmarks.serving.load_people import Notes, people
 from benchmarks.serving.real_server import environment, served
+from benchmarks.serving.several_servers import proxied
 from benchmarks.serving.stock import fill
 from listing.home import ipl_home
 
+PIECES = 10
+
 
 @contextmanager
-def server(listings: int) -> Iterator[tuple[str, int]]:
-    """(address, process id) of ``ipl serve`` on a home of its own, with the models and the index of the usual one."""
+def server(listings: int) -> Iterator[tuple[str, list[int]]]:
+    """(address, [process id]) of ``ipl serve`` on a home of its own, with the models and the index of the usual one."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
         given = environment(home)
         shutil.copytree(ipl_home() / "index", home / "index")
         fill(home, listings, seed=0)
-        with served(given, Path(folder) / "log") as server_and_pid:
-            yield server_and_pid
+        with served(given, Path(folder) / "log") as (url, pid):
+            yield url, [pid]
 
 
 class Watch:
-    """(seconds since the start, megabytes) of a process's resident memory, every ``every`` seconds."""
+    """(seconds since the start, megabytes) of the processes' resident memory together, every ``every`` seconds."""
 
-    def __init__(self, pid: int, every: float) -> None:
-        self.process, self.every = psutil.Process(pid), every
+    def __init__(self, pids: Sequence[int], every: float) -> None:
+        self.processes, self.every = [psutil.Process(pid) for pid in pids], every
         self.samples: list[tuple[float, float]] = []
         self._task = gevent.spawn(self._run)
 
     def _run(self) -> None:
-        while True:
-            self.samples.append((time.monotonic(), self.process.memory_info().rss / 1e6))
+        while all(p.is_running() for p in self.processes):
+            self.samples.append((time.monotonic(), sum(p.memory_info().rss for p in self.processes) / 1e6))
             gevent.sleep(self.every)
 
     def cpu_s(self) -> float:
-        """CPU seconds that the process has used."""
-        times = self.process.cpu_times()
-        return times.user + times.system
+        """CPU seconds that the processes have used."""
+        return sum(t.user + t.system for t in (p.cpu_times() for p in self.processes))
 
-    def of(self, since: float) -> dict[str, float]:
+    def of(self, since: float) -> dict[str, Any]:
         """First, last and most megabytes since a time, and the slope of the second half in megabytes a minute."""
         seen = np.array([s for s in self.samples if s[0] >= since])
-        half = seen[len(seen) // 2 :]
-        slope = 60 * float(np.polyfit(half[:, 0], half[:, 1], 1)[0]) if len(half) > 2 else 0.0
         first, last, most = seen[0, 1], seen[-1, 1], seen[:, 1].max()
+        slope, interval = growth(seen[len(seen) // 2 :])
         return {
-            "first_mb": round(first), "last_mb": round(last), "most_mb": round(most), "mb_a_minute": round(slope, 2)
+            "first_mb": round(first), "last_mb": round(last), "most_mb": round(most), "mb_a_minute": round(slope, 2),
+            "interval": [round(end, 2) for end in interval],
         }  # fmt: skip
+
+
+def growth(seen: np.ndarray) -> tuple[float, tuple[float, float]]:
+    """Slope of (seconds, megabytes) in megabytes a minute, with its 95 % interval.
+
+    Over the means of ten pieces of equal length: neighbouring samples say the same.
+    """
+    if len(seen) < PIECES:
+        return 0.0, (-np.inf, np.inf)
+    means = np.array([piece.mean(0) for piece in np.array_split(seen, PIECES)])
+    found = stats.linregress(means[:, 0] / 60, means[:, 1])
+    reach = float(stats.t.ppf(0.975, PIECES - 2) * found.stderr)
+    return float(found.slope), (float(found.slope) - reach, float(found.slope) + reach)
 
 
 def play(url: str, seconds: float, visits: float, sells: float, looks: float) -> Notes:
@@ -115,9 +131,9 @@ def told(phase: str, seconds: float, notes: Notes) -> dict[str, Any]:
     }
 
 
-def phases(url: str, pid: int, args: argparse.Namespace) -> list[str]:
+def phases(url: str, pids: Sequence[int], args: argparse.Namespace) -> list[str]:
     """Play all three and print them; returns what must not be, one sentence each."""
-    watch = Watch(pid, every=1.0 if args.minutes < 1 else 5.0)
+    watch = Watch(pids, every=1.0 if args.minutes < 1 else 5.0)
     wrong: list[str] = []
     plan = (
         ("steady", 60 * args.minutes, args.visits),
@@ -157,13 +173,14 @@ def main() -> int:
     parser.add_argument("--most-refused", type=float, default=0.0, help="share of the calls at the stated rate")
     parser.add_argument("--most-mb-a-minute", type=float, default=5.0)
     parser.add_argument("--url", help="a server that runs already, with --pid")
-    parser.add_argument("--pid", type=int)
+    parser.add_argument("--pid", type=int, action="append")
+    parser.add_argument("--servers", type=int, default=1, help="more: behind nginx, on one PostgreSQL and one Chroma")
     args = parser.parse_args()
     if args.url:
         wrong = phases(args.url, args.pid, args)
     else:
-        with server(args.listings) as (url, pid):
-            wrong = phases(url, pid, args)
+        with server(args.listings) if args.servers == 1 else proxied(args.listings, args.servers) as (url, pids):
+            wrong = phases(url, pids, args)
     for sentence in wrong:
         print(sentence, file=sys.stderr)
     return 1 if wrong else 0

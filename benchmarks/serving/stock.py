@@ -17,17 +17,19 @@ from sqlalchemy import select
 
 from app.accounts.sellers import Sellers
 from app.settings import load_settings
-from app.store.db import open_store
+from app.store.db import Store, open_store
 from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, ListingRow, OrderRow, SellerRow, now
 from listing.taxonomy import load_taxonomy
 
 COLOURS = ("navy", "black", "white", "red", "green", "grey")
 
 
-def fill(home: Path, listings: int, seed: int) -> None:
-    """Listings of fifty sellers, published over the last two days."""
-    rng = np.random.default_rng(seed)
-    store = open_store(load_settings(home=home).store_url)
+def fill(home: Path, listings: int, seed: int, store: str | None = None) -> None:
+    """Listings of fifty sellers, published over the last two days; ``store``: an address other than the home's."""
+    _fill(open_store(store or load_settings(home=home).store_url), listings, np.random.default_rng(seed))
+
+
+def _fill(store: Store, listings: int, rng: np.random.Generator) -> None:
     Sellers(store, None).named("me")
     categories = sorted(load_taxonomy().categories)
     with store.write() as session:

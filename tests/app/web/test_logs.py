@@ -121,6 +121,14 @@ def test_a_server_that_is_told_to_stop_finishes_what_is_under_way(tmp_path, repo
     assert not list(tmp_path.glob("store.sqlite-wal")), "the store was not closed"
 
 
+def test_a_server_that_is_told_to_stop_the_moment_it_has_said_its_address_stops(tmp_path, repository):
+    with server(tmp_path, repository) as (_, process):
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert '"message": "closed"' in told
+
+
 def test_ctrl_c_closes_everything_as_well(tmp_path, repository, request):
     # Where these tests run in the background, Ctrl-C is ignored, and the server would inherit that.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
