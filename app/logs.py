@@ -67,7 +67,8 @@ def log_json(stream: IO[str] | None = None) -> logging.Handler:
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     access.setLevel(logging.INFO)
-    logging.getLogger("app.web.server").setLevel(logging.INFO)
+    for name in ("app.web.server", "app.drafting.late_pipeline"):
+        logging.getLogger(name).setLevel(logging.INFO)
     return handler
 
 
