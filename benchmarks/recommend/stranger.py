@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 
-from recommend.phenomena.doses import SIZES
 from recommend.phenomena.log import Log, Missing
 from recommend.phenomena.table import NINE, Finding
 from recommend.studies.engine import write
@@ -26,6 +25,12 @@ from recommend.world import KNOBS, write_world
 from recommend.world.candidates import add_candidates
 
 FIRST_SEED = 7_000
+# At 400,000 impressions the interval of Rec4Ad's phenomenon spans the edge of its range at every dose.
+SIZES: dict[str, dict[str, int]] = {
+    "candidates": {"impressions": 300_000, "requests": 150},
+    "impressions": {"impressions": 1_200_000},
+    "clicks": {"clicks": 400_000},
+}
 DOSES = 3  # the strongest of five: from where on every phenomenon is in its range
 
 
