@@ -2,9 +2,9 @@
 
     python -m benchmarks.recommend.stranger --worlds 10 --out stranger.json [--train]
 
-Each world has every phenomenon on or off by a coin, at a dose by lot, on a seed of its own. Its logs are measured as
-``./ipl recommend phenomena --data LOG`` does, and a method is named where its verdict is "can pay". A world is right
-where those named are those that are on. ``--train`` then trains the primary claim's two arms of each named method,
+Each world has every phenomenon on or off by a coin, at a dose by lot of those with which it is in its range, on a seed
+of its own. Its logs are measured as ``./ipl recommend phenomena --data LOG`` does, and a method is named where its
+verdict is "can pay". A world is right where those named are those that are on. ``--train`` then trains the primary claim's two arms of each named method,
 untuned, and judges them by the truth. What the knobs were is in the file alone; seeds stay below those that judge.
 """
 
@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from recommend.phenomena import doses
 from recommend.phenomena.log import Log, Missing
 from recommend.phenomena.table import NINE, Finding
 from recommend.studies.engine import write
@@ -31,13 +33,19 @@ SIZES: dict[str, dict[str, int]] = {
     "impressions": {"impressions": 1_200_000},
     "clicks": {"clicks": 400_000},
 }
-DOSES = 3  # the strongest of five: from where on every phenomenon is in its range
+DOSES = 3  # the strongest of five
+TABLE = Path(doses.__file__).with_name("doses.json")  # of World 2, measured on a seed of its own
 
 
 def drawn(seed: int) -> dict[str, float]:
-    """By phenomenon its knob's value: off, or one of the stronger doses."""
-    rng = np.random.default_rng(seed)
-    return {n: float(rng.choice(k.doses[-DOSES:])) if rng.random() < 0.5 else k.off for n, k in KNOBS.items()}
+    """By phenomenon its knob's value: off, or one of the stronger doses with which it is in its range by the table."""
+    rng, rows = np.random.default_rng(seed), json.loads(TABLE.read_text(encoding="utf-8"))["rows"]
+    values = {}
+    for p in NINE:
+        knob, sign = KNOBS[p.name], 1 if p.above else -1
+        strong = [d for d in knob.doses[-DOSES:] if sign * rows[f"{p.name} {d:g}"]["value"] >= sign * p.edge]
+        values[p.name] = float(rng.choice(strong)) if rng.random() < 0.5 else knob.off
+    return values
 
 
 def simulated(folder: Path, view: str, values: dict[str, float], seed: int, sizes: dict[str, int]) -> Path:
