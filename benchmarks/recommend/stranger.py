@@ -4,8 +4,9 @@
 
 Each world has every phenomenon on or off by a coin, at a dose by lot of those with which it is in its range, on a seed
 of its own. Its logs are measured as ``./ipl recommend phenomena --data LOG`` does, and a method is named where its
-verdict is "can pay". A world is right where those named are those that are on. ``--train`` then trains the primary claim's two arms of each named method,
-untuned, and judges them by the truth. What the knobs were is in the file alone; seeds stay below those that judge.
+verdict is "can pay". A world is right where those named are those that are on. ``--train`` then trains the primary
+claim's two arms of each named method, untuned, and judges them by the truth. What the knobs were is in the file alone;
+seeds stay below those that judge.
 """
 
 from __future__ import annotations
