@@ -67,9 +67,9 @@ class Services:
         self.store = store = open_own_store(settings, media)
         self.sellers = Sellers(store, passwords)
         past = _open_past(settings) if settings.rag and (pipeline is None or index is None) else None
-        self.late = None if pipeline else _late(settings, past)
-        pipeline = pipeline or self.late
-        assert pipeline is not None
+        self.late: LatePipeline | None = None
+        if pipeline is None:
+            pipeline = self.late = _late(settings, past)
         if index is None:
             index = ChromaSearchIndex(past) if past is not None else NoIndex()
         self.pipeline, self.index = pipeline, index

@@ -84,9 +84,11 @@ def build_parts(
 
 def at_once(model: str | None, concurrency: int | None = None) -> int:
     """How many drafts the backend that ``open_backend`` would open works on at the same time; loads nothing."""
+    if not (model and is_server(model)):
+        return 1
     from listing.backends.openai import CONCURRENCY
 
-    return (concurrency or CONCURRENCY) if model and is_server(model) else 1
+    return concurrency or CONCURRENCY
 
 
 def require_embedded(folder: Path) -> None:

@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
+from listing.backends.base import BackendError
 from listing.backends.stopping import Stopped, current_wish
 from listing.events import Event
 from listing.request import DraftPipeline, DraftRequest
@@ -50,13 +51,13 @@ class LatePipeline:
             self._made.set()
 
     def run(self, request: DraftRequest) -> Iterator[Event]:
-        """The loaded pipeline's events. Stopped: nobody waits for them any more."""
+        """The loaded pipeline's events. Stopped: nobody waits for them any more. BackendError: it cannot be loaded."""
         self.start()
         while not self._made.wait(LOOK_SECONDS):
             if current_wish()():
                 raise Stopped("The draft was stopped before the model was loaded.")
         if self._pipeline is None:
-            raise Stopped("The model could not be loaded.")
+            raise BackendError("The model cannot be loaded, and the server stops; its last line says why.")
         yield from self._pipeline.run(request)
 
     def close(self) -> None:

@@ -74,8 +74,9 @@ def test_what_cannot_be_loaded_tells_the_server_to_stop(monkeypatch: pytest.Monk
         raise BackendError("no such model")
 
     late = LatePipeline(build, 1)
-    with pytest.raises(Stopped):
+    with pytest.raises(BackendError, match="cannot be loaded") as said:
         next(late.run(REQUEST))
+    assert not isinstance(said.value, Stopped), "a draft would be told that it took too long"
     late.close()
     assert str(late.failure) == "no such model"
     assert sent == [(os.getpid(), signal.SIGTERM)]
