@@ -27,7 +27,7 @@ from recommend.world.read import world_map
 RIPE, FIRST_HOURS, RECENT, RETRIEVED, BATCH = 9, 10, 3, 12, 128  # days, hours, days, days, rows
 CALENDAR = world_map(("order",))
 FEATURES = CALENDAR.model_copy(update={"features": tuple(f for f in CALENDAR.features if f.column != "promotion_kind")})
-TUNED = Rates(net=1e-4, block=1e-3)  # and RETRIEVED: the best of 12 by benchmarks.recommend.hdr_rates
+TUNED = Rates(net=1e-4, block=1e-3)  # and RETRIEVED: of benchmarks.recommend.hdr_rates
 # Of an arm which days it takes, its rates, and whether positives are weighed.
 ARMS: dict[str, tuple[str, Rates, bool]] = {
     "hdr": ("alike", TUNED, True),
