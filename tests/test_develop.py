@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -23,6 +24,24 @@ ROOT = Path(__file__).resolve().parents[1]
 def test_the_exit_status_is_the_jobs(status: int) -> None:
     name, said, _ = develop.run_job("a", ("-c", f"raise SystemExit({status})"), ROOT)
     assert (name, said) == ("a", status)
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_what_runs_beside_the_tests_says_at_the_end_what_it_found(
+    status: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code = f"import os; print('found, at', os.nice(0)); raise SystemExit({status})"
+    with develop.beside("a", ("-c", code), ROOT) as outcome:
+        assert outcome() == ("a", status, None)
+    assert f"found, at {min(19, os.nice(0) + 10)}" in capfd.readouterr().out
+
+
+def test_what_runs_beside_the_tests_ends_with_them() -> None:
+    before = set(psutil.Process().children())
+    with suppress(KeyboardInterrupt), develop.beside("a", ("-c", "import time; time.sleep(300)"), ROOT):
+        (process,) = set(psutil.Process().children()) - before
+        raise KeyboardInterrupt
+    assert not runs(process.pid)
 
 
 def test_an_interruption_ends_both_processes_of_the_tests(tmp_path: Path) -> None:

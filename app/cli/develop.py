@@ -6,12 +6,13 @@ Both work on a copy of the repository and on nothing else.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from app.cli import CommandError
@@ -21,15 +22,16 @@ PACKAGES = ("app", "finetune", "listing", "rag_index", "recommend")
 CHECKS = {
     "style": ("-m", "ruff", "check", "."),
     "format": ("-m", "ruff", "format", "--check", "."),
-    "types": ("-m", "mypy", *PACKAGES),
     "imports": ("-c", "import importlinter.cli as c; c.lint_imports_command()", "--no-cache"),
 }
-# All tests in two processes, which take one file after the other in the order of the folders.
-SIDE_BY_SIDE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+TYPES = ("-m", "mypy", *PACKAGES)
+# All tests in processes that take one file after the other in the order of the folders: one more than two cores, since
+# tests wait for servers and browsers a quarter of their time.
+SIDE_BY_SIDE = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
 STOP_SECONDS = 20
 
-Outcome = tuple[str, int, float]
-"""Name, exit status, seconds."""
+Outcome = tuple[str, int, float | None]
+"""Name, exit status, seconds (None: it ran beside the others)."""
 
 
 # ---------------------------------------------------------------------------------------------------------- ipl test
@@ -54,24 +56,50 @@ def run_test(args: argparse.Namespace) -> int:
     root = _require_repository("test", "pytest", "dev")
     prepare()
     pytest = ("-m", "pytest", "-q", *(("--strict-left-out",) if args.strict else ()))
-    jobs = {"tests": (*pytest, *args.paths)} if args.paths else {**CHECKS, "tests": (*pytest, *SIDE_BY_SIDE)}
-    outcomes = [run_job(name, command, root) for name, command in jobs.items()]
+    if args.paths:
+        outcomes = [run_job("tests", (*pytest, *args.paths), root)]
+    else:
+        jobs = {**CHECKS, "tests": (*pytest, *SIDE_BY_SIDE)}
+        with beside("types", TYPES, root) as types:
+            outcomes = [*(run_job(name, command, root) for name, command in jobs.items()), types()]
     print(flush=True)
     for name, status, seconds in outcomes:
-        print(f"{name:<8} {'passed' if status == 0 else 'FAILED'}  {seconds:6.1f} s")
+        took = "beside them" if seconds is None else f"{seconds:6.1f} s"
+        print(f"{name:<8} {'passed' if status == 0 else 'FAILED'}  {took}")
     return int(any(status for _, status, _ in outcomes))
 
 
 def run_job(name: str, arguments: Sequence[str], root: Path) -> Outcome:
     """Run Python with these arguments on one thread. However this ends, the job does not go on afterwards."""
     started = time.monotonic()
-    print(f"--- {name}: {' '.join(arguments[1:])}", flush=True)
-    environment = {**_environment(root), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen([sys.executable, *arguments], cwd=root, env=environment)
+    _say(name, arguments)
+    process = subprocess.Popen([sys.executable, *arguments], cwd=root, env=_environment(root))
     try:
         return name, process.wait(), time.monotonic() - started
     finally:
         _stop(process)
+
+
+@contextlib.contextmanager
+def beside(name: str, arguments: Sequence[str], root: Path) -> Iterator[Callable[[], Outcome]]:
+    """A job that runs beside others, at low priority; yields what waits for it and shows what it printed."""
+    command = ["nice", "-n", "10", sys.executable, *arguments]
+    process = subprocess.Popen(command, cwd=root, env=_environment(root), stdout=subprocess.PIPE, text=True)
+
+    def outcome() -> Outcome:
+        printed, _ = process.communicate()
+        _say(name, arguments)
+        print(printed, end="", flush=True)
+        return name, process.returncode, None
+
+    try:
+        yield outcome
+    finally:
+        _stop(process)
+
+
+def _say(name: str, arguments: Sequence[str]) -> None:
+    print(f"--- {name}: {' '.join(arguments[1:])}", flush=True)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -86,7 +114,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _environment(root: Path) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(root)}
+    return {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
 
 
 def _require_repository(command: str, package: str, extra: str) -> Path:

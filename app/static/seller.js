@@ -231,16 +231,18 @@ element.addEventListener("drop", (event) => {
   if (over !== dragged) send({ do: "photo_move", photo: dragged.dataset.photo, to: over.dataset.place });
 });
 
-// A button that was drawn again between press and release gets no click from the browser: it gets it from here.
+// What was drawn again, or moved away, between press and release gets no click from the browser: it gets it from here.
 if (!window.iplPress) {
+  const CONTROLS = "button, summary, [data-open]";
   window.iplPress = {};
   document.addEventListener("pointerdown", ({ target, clientX, clientY }) => {
-    window.iplPress = { button: target.closest?.("button[data-do], button[type=submit]"), clientX, clientY };
+    window.iplPress = { control: target.closest?.(CONTROLS), clientX, clientY };
   }, true);
-  document.addEventListener("pointerup", ({ clientX, clientY }) => {
-    const { button, ...from } = window.iplPress;
-    if (!button || button.isConnected || Math.hypot(clientX - from.clientX, clientY - from.clientY) > 10) return;
-    [...document.querySelectorAll("button")].find((b) => b.outerHTML === button.outerHTML)?.click();
+  document.addEventListener("pointerup", ({ target, clientX, clientY }) => {
+    const { control, ...from } = window.iplPress;
+    if (!control || control.contains(target) || Math.hypot(clientX - from.clientX, clientY - from.clientY) > 10) return;
+    const now = control.isConnected ? control : [...document.querySelectorAll(CONTROLS)].find((c) => c.outerHTML === control.outerHTML);
+    now?.click();
   }, true);
 }
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from listing.batch.workers import PipelineFactory
     from listing.request import DraftPipeline
 
+WORKER_BYTES = 2 << 30  # the embedded model at work, 1.4 to 1.8 GB, and room for a large photo
+
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
@@ -41,9 +43,9 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers",
         type=number(int, 1),
-        default=1,
         metavar="N",
-        help="processes, each with a model of its own on one thread (default: 1); give as many as there are cores",
+        help="processes, each with a model of its own on one thread; the output is the same (default: of the embedded "
+        "model one for each core, as far as memory goes; else 1)",
     )
     parser.add_argument(
         "--concurrency",
@@ -69,6 +71,17 @@ def register(parser: argparse.ArgumentParser) -> None:
         help="exit status 1 when a larger share of the items failed (default: 0.1)",
     )
     add_model_options(parser)
+
+
+def fitting_workers() -> int:
+    """How many processes with the embedded model this machine has the cores and the memory for, at least 1."""
+    import psutil
+    from joblib import cpu_count
+
+    free = psutil.virtual_memory().available
+    with contextlib.suppress(OSError, ValueError):  # no container, or one without a limit ("max")
+        free = min(free, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return max(1, min(cpu_count(), free // WORKER_BYTES))
 
 
 @contextlib.contextmanager
@@ -132,8 +145,10 @@ def run(args: argparse.Namespace) -> int:
 
     if args.concurrency > 1 and not (args.model and is_server(args.model)):
         raise CommandError("--concurrency is for a model behind a server (--model URL); here, use --workers.", 2)
-    if args.concurrency > 1 and (args.workers > 1 or args.engine != "local"):
+    if args.concurrency > 1 and ((args.workers or 1) > 1 or args.engine != "local"):
         raise CommandError("--concurrency works in one process; leave out --workers and --engine.", 2)
+    if args.workers is None:
+        args.workers = fitting_workers() if args.model is None and args.engine == "local" else 1
     started = time.monotonic()
 
     def progress(done: int, row: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Iterable
@@ -42,7 +43,11 @@ def register(parser: argparse.ArgumentParser) -> None:
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """The options of every command that writes drafts."""
     parser.add_argument(
-        "--model", metavar="ID|URL", help="another model: a hub id, a folder, or the URL of an OpenAI-compatible server"
+        "--model",
+        metavar="ID|URL",
+        default=os.environ.get("IPL_MODEL") or None,
+        help="another model: a hub id, a folder, or the URL of an OpenAI-compatible server (default: what IPL_MODEL "
+        "names, else the embedded one)",
     )
     parser.add_argument("--no-rag", dest="rag", action="store_false", help="do without similar past listings")
 

@@ -71,6 +71,7 @@ def draft_states(page: Page, pipeline: FakePipeline, files: list[str]) -> Iterat
     yield "an error at a field"
     page.get_by_label("Price in EUR").fill("5")
     facts(page)
+    expect(page.locator("#err-price [role=alert]")).to_be_hidden()  # what is below it has moved
     page.locator("#f-colour").click()
     expect(page.locator("#p-colour")).to_be_visible()
     yield "facts"

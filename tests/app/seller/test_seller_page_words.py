@@ -71,6 +71,31 @@ def test_a_press_counts_though_the_page_is_drawn_again_under_it(serve: Any, visi
     expect(page.get_by_role("heading", name="It is online")).to_be_visible()
 
 
+@pytest.mark.parametrize(
+    ("control", "opened"), [("#f-colour", "#p-colour"), (".title mark", ".pick"), ("#h-facts", "#f-colour")]
+)
+def test_what_opens_opens_though_the_page_moves_under_the_press(
+    serve: Any, visit: Any, files: list[str], control: str, opened: str
+) -> None:
+    page = visit(serve(FakePipeline(marked=True)), "desktop")
+    add(page, files)
+    write(page)
+    if control == "#f-colour":
+        facts(page)
+    page.get_by_label("Price in EUR").fill("-5")
+    publish(page).click()
+    expect(page.locator("#err-price [role=alert]")).to_be_visible()
+    page.get_by_label("Price in EUR").fill("15")
+    shown = page.locator(control).first
+    shown.evaluate("e => e.scrollIntoView({ block: 'center' })")  # the bar at the bottom lies over what ends there
+    box = shown.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()  # leaves the price, which is saved: the error goes, and all below it moves up
+    expect(page.locator("#err-price [role=alert]")).to_be_hidden()
+    page.mouse.up()
+    expect(page.locator(opened).first).to_be_visible()
+
+
 def test_publishing_without_a_price_asks_once(serve: Any, visit: Any, files: list[str]) -> None:
     url = serve(FakePipeline())
     page = visit(url)

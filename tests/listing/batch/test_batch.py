@@ -8,17 +8,20 @@ import resource
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from PIL import Image
 
+from app.cli.drafts import batch
 from app.cli.main import main
 from listing.backends.base import BackendError
 from listing.batch.output import BatchError
-from listing.batch.run import BatchInputError, run_batch
+from listing.batch.run import BatchInputError, Summary, run_batch
 from listing.intake.photos import PhotoError
 from tests.listing.batch.batch_fake import FakePipeline, factory
 
@@ -114,6 +117,39 @@ def test_concurrency_is_for_servers_alone(
 ) -> None:
     assert main(["batch", str(source), "-o", str(tmp_path / "out.jsonl"), *options]) == 2
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "variable", "workers"),
+    [
+        ([], "", 3),
+        (["--workers", "2"], "", 2),
+        (["--model", "http://127.0.0.1:9"], "", 1),
+        ([], "http://127.0.0.1:9", 1),
+        (["--model", "some/folder"], "", 1),
+        (["--engine", "ray"], "", 1),
+    ],
+)
+def test_the_embedded_model_uses_all_cores_that_memory_allows(
+    options: list[str], variable: str, workers: int, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setenv("IPL_MODEL", variable)
+    monkeypatch.setattr("joblib.cpu_count", lambda: 3)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=batch.WORKER_BYTES * 3.5))
+    monkeypatch.setattr("listing.batch.run.run_batch", lambda *a, **named: given.update(named) or Summary(1, 0, 0))
+    monkeypatch.setattr(batch, "factory", lambda args: nullcontext(None))
+    assert main(["batch", str(source), "-o", str(tmp_path / "out.jsonl"), *options]) == 0
+    assert given["workers"] == workers
+
+
+@pytest.mark.parametrize(("cores", "free", "workers"), [(64, 3.9, 3), (2, 64, 2), (8, 0.2, 1)])
+def test_a_worker_has_a_core_and_its_memory(
+    cores: int, free: float, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("joblib.cpu_count", lambda: cores)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=int(batch.WORKER_BYTES * free)))
+    assert batch.fitting_workers() == workers
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -282,7 +318,7 @@ def test_exit_status_follows_the_error_rate(
 
     monkeypatch.setattr("listing.pipeline.build_pipeline", made)
     before, out = torch.get_num_threads(), tmp_path / "out.jsonl"
-    assert main(["batch", str(source), "-o", str(out), "--max-error-rate", rate]) == status
+    assert main(["batch", str(source), "-o", str(out), "--workers", "1", "--max-error-rate", rate]) == status
     assert len(lines(out)) == ROWS
     assert threads == [1], "on several threads the last digits of the probabilities differ"
     assert torch.get_num_threads() == before
