@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import importlib
 import logging
 import os
@@ -31,6 +32,7 @@ QUIET_LIBRARIES = {
     "TOKENIZERS_PARALLELISM": "false",
     "TRANSFORMERS_VERBOSITY": "error",
 }
+COLLECT_AFTER = 50_000  # new objects; by Python's 700 an import of torch and Gradio spends a tenth looking for garbage
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[0] == "--version":
         print(f"ipl {__version__}")
         return 0
+    gc.set_threshold(COLLECT_AFTER)
     for name, value in QUIET_LIBRARIES.items():
         os.environ.setdefault(name, value)
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\.")  # of what its own code uses
