@@ -11,7 +11,6 @@ from app.store import draft_repo
 from app.store.db import Store
 from app.store.media import Media
 from app.views import AppError
-from listing.evidence.cover import clean_cover
 from listing.evidence.foreground import SIDE, WEIGHTS, Foreground
 
 
@@ -30,6 +29,8 @@ class Covers:
             CoverError: item and background cannot be told apart (422).
             AppError: no such photo (404), or the network is missing (503).
         """
+        from listing.evidence.cover import clean_cover  # with scipy's filters, which a start does without
+
         with self.store.read() as session:
             draft_repo.own_draft(session, seller, draft_id)
             present = {photo.id for photo in draft_repo.photos_of(session, draft=draft_id)}
