@@ -44,7 +44,7 @@ def test_what_runs_beside_the_tests_ends_with_them() -> None:
     assert not runs(process.pid)
 
 
-def test_an_interruption_ends_both_processes_of_the_tests(tmp_path: Path) -> None:
+def test_an_interruption_ends_all_processes_of_the_tests(tmp_path: Path) -> None:
     """Ctrl-C works, also where the tests were started in the background."""
     for name in ("test_a.py", "test_b.py"):
         (tmp_path / name).write_text(
