@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from app.cli import CommandError
 from app.setup.repository import ROOT, repository
@@ -84,7 +85,8 @@ def run_job(name: str, arguments: Sequence[str], root: Path) -> Outcome:
 def beside(name: str, arguments: Sequence[str], root: Path) -> Iterator[Callable[[], Outcome]]:
     """A job that runs beside others, at low priority; yields what waits for it and shows what it printed."""
     command = ["nice", "-n", "10", sys.executable, *arguments]
-    process = subprocess.Popen(command, cwd=root, env=_environment(root), stdout=subprocess.PIPE, text=True)
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    process = subprocess.Popen(command, cwd=root, env=_environment(root), **streams)
 
     def outcome() -> Outcome:
         printed, _ = process.communicate()
@@ -102,7 +104,7 @@ def _say(name: str, arguments: Sequence[str]) -> None:
     print(f"--- {name}: {' '.join(arguments[1:])}", flush=True)
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: subprocess.Popen[Any]) -> None:
     """End it if it still runs: first with a chance to clean up, then without."""
     if process.poll() is None:
         process.terminate()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import errno
-import gc
 import importlib
 import logging
 import os
@@ -18,7 +17,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from app import __version__
+from app import __version__, collecting
 from app.cli import CommandError
 from listing.errors import IplError
 from listing.hints import EVERYTHING, did_you_mean
@@ -32,7 +31,6 @@ QUIET_LIBRARIES = {
     "TOKENIZERS_PARALLELISM": "false",
     "TRANSFORMERS_VERBOSITY": "error",
 }
-COLLECT_AFTER = 50_000  # new objects; by Python's 700 an import of torch and Gradio spends a tenth looking for garbage
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class Command:
         module: module below this package with the command's ``register`` and ``run``; where it holds several commands
             they are called ``register_NAME`` and ``run_NAME``. It is imported when the command runs.
         needs_model: the model and the sample index are made ready before the command runs.
-        server_will_do: not where ``--model`` names a server, whose drafts do without them.
+        server_will_do: not where ``--model`` or ``IPL_MODEL`` names a server, whose drafts do without them.
     """
 
     name: str
@@ -90,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[0] == "--version":
         print(f"ipl {__version__}")
         return 0
-    gc.set_threshold(COLLECT_AFTER)
+    collecting.seldom()
     for name, value in QUIET_LIBRARIES.items():
         os.environ.setdefault(name, value)
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\.")  # of what its own code uses

@@ -231,18 +231,31 @@ element.addEventListener("drop", (event) => {
   if (over !== dragged) send({ do: "photo_move", photo: dragged.dataset.photo, to: over.dataset.place });
 });
 
-// What was drawn again, or moved away, between press and release gets no click from the browser: it gets it from here.
+// A press counts for the control that was under it when it began, though the page is drawn again or moves before the
+// release: the browser would give the click to nobody, or to what came to lie there.
 if (!window.iplPress) {
   const CONTROLS = "button, summary, [data-open]";
-  window.iplPress = {};
-  document.addEventListener("pointerdown", ({ target, clientX, clientY }) => {
-    window.iplPress = { control: target.closest?.(CONTROLS), clientX, clientY };
+  const same = (html) => [...document.querySelectorAll(CONTROLS)].filter((control) => control.outerHTML === html);
+  const place = (control) => { const { x, y } = control.getBoundingClientRect(); return `${x} ${y}`; };
+  let press = null, counted = false;
+  window.iplPress = true;
+  document.addEventListener("pointerdown", ({ target, button, isPrimary, clientX, clientY }) => {
+    counted = false;
+    const control = button === 0 && isPrimary && target.closest?.(CONTROLS);
+    press = control && { control, html: control.outerHTML, nth: same(control.outerHTML).indexOf(control), at: place(control), clientX, clientY };
   }, true);
+  document.addEventListener("pointercancel", () => { press = null; }, true);
   document.addEventListener("pointerup", ({ target, clientX, clientY }) => {
-    const { control, ...from } = window.iplPress;
-    if (!control || control.contains(target) || Math.hypot(clientX - from.clientX, clientY - from.clientY) > 10) return;
-    const now = control.isConnected ? control : [...document.querySelectorAll(CONTROLS)].find((c) => c.outerHTML === control.outerHTML);
-    now?.click();
+    const { control, html, nth, at, ...from } = press || {};
+    press = null;
+    if (!control || Math.hypot(clientX - from.clientX, clientY - from.clientY) > 10) return;
+    const now = same(html)[nth];
+    if (!now || (now === control && (control.contains(target) || place(control) === at))) return;
+    counted = true;
+    now.click();
+  }, true);
+  document.addEventListener("click", (event) => { // the browser's own, of the same press
+    if (event.isTrusted && event.detail && counted) { event.preventDefault(); event.stopImmediatePropagation(); }
   }, true);
 }
 

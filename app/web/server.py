@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 
+from app import collecting
 from app.accounts.authentication import page_user
 from app.accounts.login_attempts import Tries
 from app.accounts.sessions import Sessions
@@ -264,6 +265,7 @@ def serve_on(listener: socket.socket, services: Services) -> int:
         log.info("told to stop; requests under way have ended")
 
     signal.signal(signal.SIGTERM, told)
+    collecting.as_usual()
     print(f"IPL is at http://{host}:{port}/  (Ctrl-C stops it; the API is described at /docs)", flush=True)
     server.run(sockets=[listener])
     return 0

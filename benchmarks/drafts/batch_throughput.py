@@ -1,6 +1,8 @@
-"""Seconds a photo of ``ipl batch`` on the real model: one process, Ray, and Ray with a worker killed in the middle.
+"""Seconds a photo of ``ipl batch`` on the real model: one process, as it comes, Ray, and Ray with a worker killed.
 
-    python -m benchmarks.drafts.batch_throughput [--photos 500] [--workers 2] [--data DIR] [--only local ray killed]
+    python -m benchmarks.drafts.batch_throughput [--photos 500] [--workers 2] [--data DIR] [--only one usual ray killed]
+
+``one``: a single process; ``usual``: no option, so a process for each core.
 
 Every run is the real command in a process of its own, on the same photos (one an item; senders kept for validation
 first, then the others). The outputs have to be the same to the byte, else the exit status is 1. Prints a JSON line for
@@ -28,7 +30,7 @@ from finetune.data.photosets import data_root, read_annotations
 from finetune.data.splits import split_rows
 
 ROOT = Path(__file__).resolve().parents[2]
-RUNS = ("local", "ray", "killed")
+RUNS = ("one", "usual", "ray", "killed")
 
 
 def write_input(data: Path, photos: int, file: Path) -> None:
@@ -117,7 +119,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=RUNS, default=RUNS, help="which runs, the first is compared with")
     args = parser.parse_args()
     ray = ["--engine", "ray", "--workers", str(args.workers)]
-    options = {"local": [], "ray": ray, "killed": ray}
+    options = {"one": ["--workers", "1"], "usual": [], "ray": ray, "killed": ray}
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         write_input(args.data, args.photos, work / "in.jsonl")
@@ -127,7 +129,7 @@ def main() -> int:
             told = run(work / "in.jsonl", work / f"{name}.jsonl", options[name], kill_at, work / "log")
             told["same_bytes"] = filecmp.cmp(work / f"{args.only[0]}.jsonl", work / f"{name}.jsonl", shallow=False)
             same &= told["same_bytes"]
-            print(json.dumps({"run": name, "workers": 1 if name == "local" else args.workers, **told}), flush=True)
+            print(json.dumps({"run": name, "options": options[name], **told}), flush=True)
     return 0 if same else 1
 
 

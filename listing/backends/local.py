@@ -64,7 +64,7 @@ class LocalBackend:
         except (OSError, ValueError) as error:
             raise BackendError(
                 f"The model {self.source!r} cannot be loaded: name a folder or hub id of an image-text-to-text model "
-                f"in safetensors, or leave --model out for the embedded one ({_first_line(error)})."
+                f"in safetensors, or leave --model and IPL_MODEL out for the embedded one ({_first_line(error)})."
             ) from error
         model = model.to(device=self.device).eval()
         if getattr(getattr(model.config, "vision_config", None), "model_type", None) == "timm_wrapper":

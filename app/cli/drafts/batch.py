@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
+import itertools
 import logging
 import sys
 import time
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from listing.batch.workers import PipelineFactory
     from listing.request import DraftPipeline
 
+CONTAINER = Path("/sys/fs/cgroup")  # its limits, where there are any
 WORKER_BYTES = 2 << 30  # the embedded model at work, 1.4 to 1.8 GB, and room for a large photo
 
 
@@ -45,7 +47,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         type=number(int, 1),
         metavar="N",
         help="processes, each with a model of its own on one thread; the output is the same (default: of the embedded "
-        "model one for each core, as far as memory goes; else 1)",
+        "model one for each core, as far as memory goes; else, and with a graphics card, 1)",
     )
     parser.add_argument(
         "--concurrency",
@@ -73,15 +75,25 @@ def register(parser: argparse.ArgumentParser) -> None:
     add_model_options(parser)
 
 
-def fitting_workers() -> int:
-    """How many processes with the embedded model this machine has the cores and the memory for, at least 1."""
+def fitting_workers(source: Path) -> int:
+    """How many processes with the embedded model this machine and these items have work for, at least 1.
+
+    A graphics card does one model's work. Raises what ``read_rows`` does.
+    """
     import psutil
     from joblib import cpu_count
 
+    from listing.backends.local import pick_device
+    from listing.batch.run import read_rows
+
+    if pick_device()[0] != "cpu":
+        return 1
     free = psutil.virtual_memory().available
     with contextlib.suppress(OSError, ValueError):  # no container, or one without a limit ("max")
-        free = min(free, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return max(1, min(cpu_count(), free // WORKER_BYTES))
+        limit = int((CONTAINER / "memory.max").read_text())
+        free = min(free, limit - int((CONTAINER / "memory.current").read_text()))
+    most = max(1, min(cpu_count(), free // WORKER_BYTES))
+    return max(1, sum(1 for _ in itertools.islice(read_rows(source), most)))
 
 
 @contextlib.contextmanager
@@ -148,7 +160,8 @@ def run(args: argparse.Namespace) -> int:
     if args.concurrency > 1 and ((args.workers or 1) > 1 or args.engine != "local"):
         raise CommandError("--concurrency works in one process; leave out --workers and --engine.", 2)
     if args.workers is None:
-        args.workers = fitting_workers() if args.model is None and args.engine == "local" else 1
+        embedded_here = args.model is None and args.engine == "local"
+        args.workers = fitting_workers(args.input) if embedded_here else 1
     started = time.monotonic()
 
     def progress(done: int, row: Mapping[str, Any]) -> None:

@@ -45,7 +45,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="ID|URL",
-        default=os.environ.get("IPL_MODEL") or None,
+        default=os.environ.get("IPL_MODEL"),
+        type=lambda given: given or None,
         help="another model: a hub id, a folder, or the URL of an OpenAI-compatible server (default: what IPL_MODEL "
         "names, else the embedded one)",
     )

@@ -7,10 +7,19 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app.seller.conftest import add, expect, facts, publish, put_online, write
+from tests.app.seller.conftest import Page, add, expect, facts, publish, put_online, write
 from tests.fakes import FakePipeline
 
 pytestmark = pytest.mark.browser
+# As a redraw does that keeps the elements and gives them other attributes and other contents.
+EXCHANGED = """([one, other]) => {
+  const [a, b] = [one, other].map((name) => document.querySelector(name));
+  const [ofA, ofB] = [a, b].map((e) => [[...e.attributes].map(({ name, value }) => [name, value]), e.innerHTML]);
+  for (const [e, [attributes, inner]] of [[a, ofB], [b, ofA]]) {
+    attributes.forEach(([name, value]) => e.setAttribute(name, value));
+    e.innerHTML = inner;
+  }
+}"""
 
 
 def test_the_page_says_what_was_taken_out(serve: Any, visit: Any, pipeline: Any, files: list[str]) -> None:
@@ -71,9 +80,17 @@ def test_a_press_counts_though_the_page_is_drawn_again_under_it(serve: Any, visi
     expect(page.get_by_role("heading", name="It is online")).to_be_visible()
 
 
-@pytest.mark.parametrize(
-    ("control", "opened"), [("#f-colour", "#p-colour"), (".title mark", ".pick"), ("#h-facts", "#f-colour")]
-)
+def begin_press(page: Page, control: str) -> None:
+    """Press the button of the mouse over it, and hold."""
+    shown = page.locator(control)
+    shown.evaluate("e => e.scrollIntoView({ block: 'center' })")  # the bar at the bottom lies over what ends there
+    box = shown.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+
+
+@pytest.mark.parametrize(("control", "opened"), [("#f-colour", "#p-colour"), ("#h-facts", "#f-colour")])
 def test_what_opens_opens_though_the_page_moves_under_the_press(
     serve: Any, visit: Any, files: list[str], control: str, opened: str
 ) -> None:
@@ -86,14 +103,26 @@ def test_what_opens_opens_though_the_page_moves_under_the_press(
     publish(page).click()
     expect(page.locator("#err-price [role=alert]")).to_be_visible()
     page.get_by_label("Price in EUR").fill("15")
-    shown = page.locator(control).first
-    shown.evaluate("e => e.scrollIntoView({ block: 'center' })")  # the bar at the bottom lies over what ends there
-    box = shown.bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.mouse.down()  # leaves the price, which is saved: the error goes, and all below it moves up
-    expect(page.locator("#err-price [role=alert]")).to_be_hidden()
+    begin_press(page, control)  # leaves the price, which is saved: the error goes, and all below it moves up
+    page.wait_for_function("([what]) => !document.querySelector(what).matches(':hover')", arg=[control])
     page.mouse.up()
-    expect(page.locator(opened).first).to_be_visible()
+    expect(page.locator(opened)).to_be_visible()
+
+
+def test_a_press_counts_for_what_was_pressed_though_something_else_took_its_place(
+    serve: Any, visit: Any, files: list[str]
+) -> None:
+    page = visit(serve(FakePipeline(marked=True)), "desktop")
+    add(page, files)
+    write(page)
+    facts(page)
+    begin_press(page, "#f-colour")
+    page.evaluate(EXCHANGED, ["#f-colour", "#f-closure"])
+    page.mouse.up()
+    expect(page.locator("#p-colour")).to_be_visible()
+    expect(page.locator("#p-closure")).to_be_hidden()
+    page.locator("#f-closure").click()
+    expect(page.locator("#p-closure")).to_be_visible()
 
 
 def test_publishing_without_a_price_asks_once(serve: Any, visit: Any, files: list[str]) -> None:

@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -119,6 +120,23 @@ def test_concurrency_is_for_servers_alone(
     assert told in capsys.readouterr().err
 
 
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None]:
+    """Sets the cores and the free memory, in workers, of this machine and of its container; it has no graphics card."""
+
+    def made(cores: int, free: float, limit: float | None = None, used: float = 0) -> None:
+        monkeypatch.setattr("listing.backends.local.pick_device", lambda: ("cpu", torch.float32))
+        monkeypatch.setattr("joblib.cpu_count", lambda: cores)
+        free_bytes = int(batch.WORKER_BYTES * free)
+        monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=free_bytes))
+        monkeypatch.setattr(batch, "CONTAINER", tmp_path)
+        for name, share in (("max", limit), ("current", used)):
+            said = "max" if share is None else str(int(batch.WORKER_BYTES * share))
+            (tmp_path / f"memory.{name}").write_text(said)
+
+    return made
+
+
 @pytest.mark.parametrize(
     ("options", "variable", "workers"),
     [
@@ -131,25 +149,39 @@ def test_concurrency_is_for_servers_alone(
     ],
 )
 def test_the_embedded_model_uses_all_cores_that_memory_allows(
-    options: list[str], variable: str, workers: int, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    options: list[str],
+    variable: str,
+    workers: int,
+    source: Path,
+    tmp_path: Path,
+    machine: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     given: dict[str, Any] = {}
+    machine(3, 8)
     monkeypatch.setenv("IPL_MODEL", variable)
-    monkeypatch.setattr("joblib.cpu_count", lambda: 3)
-    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=batch.WORKER_BYTES * 3.5))
     monkeypatch.setattr("listing.batch.run.run_batch", lambda *a, **named: given.update(named) or Summary(1, 0, 0))
     monkeypatch.setattr(batch, "factory", lambda args: nullcontext(None))
     assert main(["batch", str(source), "-o", str(tmp_path / "out.jsonl"), *options]) == 0
     assert given["workers"] == workers
 
 
-@pytest.mark.parametrize(("cores", "free", "workers"), [(64, 3.9, 3), (2, 64, 2), (8, 0.2, 1)])
+@pytest.mark.parametrize(
+    ("has", "workers"), [((64, 3.9), 3), ((2, 64), 2), ((8, 0.2), 1), ((8, 64, 3, 0.5), 2), ((8, 2.5, 30), 2)]
+)
 def test_a_worker_has_a_core_and_its_memory(
-    cores: int, free: float, workers: int, monkeypatch: pytest.MonkeyPatch
+    has: tuple[float, ...], workers: int, source: Path, machine: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("joblib.cpu_count", lambda: cores)
-    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=int(batch.WORKER_BYTES * free)))
-    assert batch.fitting_workers() == workers
+    machine(*has)
+    assert batch.fitting_workers(source) == workers
+    monkeypatch.setattr("listing.backends.local.pick_device", lambda: ("cuda", torch.float32))
+    assert batch.fitting_workers(source) == 1
+
+
+def test_no_more_workers_than_items(tmp_path: Path, machine: Callable[..., None]) -> None:
+    machine(8, 64)
+    write_photo(tmp_path / "photos" / "a.png", 1)
+    assert batch.fitting_workers(tmp_path / "photos") == 1
 
 
 @pytest.mark.parametrize("workers", [1, 2])
