@@ -14,6 +14,5 @@ def seldom() -> None:
 
 
 def as_usual() -> None:
-    """What is there by now stays, and is not looked at again."""
-    gc.freeze()
+    """Python's own again."""
     gc.set_threshold(*USUAL)

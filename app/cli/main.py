@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from app import __version__, collecting
+from app import __version__
 from app.cli import CommandError
 from listing.errors import IplError
 from listing.hints import EVERYTHING, did_you_mean
@@ -88,7 +88,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[0] == "--version":
         print(f"ipl {__version__}")
         return 0
-    collecting.seldom()
     for name, value in QUIET_LIBRARIES.items():
         os.environ.setdefault(name, value)
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\.")  # of what its own code uses

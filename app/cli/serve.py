@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from app import collecting
 from app.cli.drafts.draft import add_model_options
 
 
@@ -16,6 +17,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until interrupted."""
+    collecting.seldom()
     from app.settings import load_settings
     from app.web.server import serve
 

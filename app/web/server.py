@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import socket
@@ -265,6 +266,7 @@ def serve_on(listener: socket.socket, services: Services) -> int:
         log.info("told to stop; requests under way have ended")
 
     signal.signal(signal.SIGTERM, told)
+    gc.freeze()  # what a server is made of stays
     collecting.as_usual()
     print(f"IPL is at http://{host}:{port}/  (Ctrl-C stops it; the API is described at /docs)", flush=True)
     server.run(sockets=[listener])

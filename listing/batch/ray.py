@@ -11,7 +11,8 @@ import itertools
 import logging
 import os
 import pickle
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from typing import Any
 
 from listing.batch.workers import THREAD_VARIABLES, Crash, PipelineFactory, RowT, Work
@@ -105,11 +106,12 @@ def _chunk(rows: list[RowT], work: Work[RowT], factory: PipelineFactory, workers
 
     done = 0
     while done < len(rows):
-        results = _through_pool(rows[done:], work, factory, workers)
         try:
-            for result in results:
-                yield _opened(result)
-                done += 1
+            # Closed at once, whatever comes: Ray ends a process in which its threads outlive ``ray.shutdown``.
+            with closing(_through_pool(rows[done:], work, factory, workers)) as results:
+                for result in results:
+                    yield _opened(result)
+                    done += 1
         except RayError:
             # Something in the rows that were in flight kills its worker: these are done one by one.
             for result in _alone(rows[done : done + IN_FLIGHT * workers + 1], work, factory):
@@ -124,7 +126,7 @@ def _opened(result: bytes) -> Any:
     return draft_line
 
 
-def _through_pool(rows: list[RowT], work: Work[RowT], factory: PipelineFactory, workers: int) -> Iterator[bytes]:
+def _through_pool(rows: list[RowT], work: Work[RowT], factory: PipelineFactory, workers: int) -> Generator[bytes]:
     import ray
     from ray.data import ActorPoolStrategy, DataContext
 
@@ -143,7 +145,8 @@ def _through_pool(rows: list[RowT], work: Work[RowT], factory: PipelineFactory, 
         num_gpus=min(1.0, gpus / workers) or None,
         ray_remote_args_fn=lambda: {"max_restarts": -1, "max_task_retries": RETRIES},
     )
-    yield from (row["result"] for row in results.iter_rows())
+    for row in results.iter_rows():
+        yield row["result"]
 
 
 def _alone(rows: list[RowT], work: Work[RowT], factory: PipelineFactory) -> Iterator[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import os
 import signal
 import sys
@@ -33,6 +34,7 @@ def cluster() -> Any:
 
         ray.init("local", num_cpus=2, object_store_memory=128 << 20, include_dashboard=False, log_to_driver=False)
         yield
+        gc.collect()  # Ray ends a process in which something still runs
         ray.shutdown()
 
 
