@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import subprocess
@@ -160,3 +161,10 @@ def test_a_servers_model_writes_drafts_without_the_embedded_one(monkeypatch, nam
     assert dispatch(name, more) == 0
     assert ("prepared" in done) is prepared
     assert len(done) == 1 + prepared
+
+
+def test_a_server_that_does_not_start_leaves_the_search_for_garbage_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IPL_PORT", "none")
+    before = gc.get_threshold()
+    assert main(["serve"]) != 0
+    assert gc.get_threshold() == before

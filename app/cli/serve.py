@@ -18,8 +18,11 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until interrupted."""
     collecting.seldom()
-    from app.settings import load_settings
-    from app.web.server import serve
+    try:
+        from app.settings import load_settings
+        from app.web.server import serve
 
-    given = {"port": args.port, "host": args.host, "model": args.model, "rag": None if args.rag else False}
-    return serve(load_settings(**{name: value for name, value in given.items() if value is not None}).checked())
+        given = {"port": args.port, "host": args.host, "model": args.model, "rag": None if args.rag else False}
+        return serve(load_settings(**{name: value for name, value in given.items() if value is not None}).checked())
+    finally:
+        collecting.as_usual()
