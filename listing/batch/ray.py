@@ -7,6 +7,7 @@ up, as in ``listing.batch.workers``.
 
 from __future__ import annotations
 
+import gc
 import itertools
 import logging
 import os
@@ -49,9 +50,15 @@ def ray_ordered(
             yield from zip(chunk, _chunk(chunk, work, factory, workers), strict=True)
     finally:
         if started:
-            import ray
+            disconnect()
 
-            ray.shutdown()
+
+def disconnect() -> None:
+    """Leave the cluster. What Ray Data left in circles goes first: Ray ends a process in which it still runs."""
+    import ray
+
+    gc.collect()
+    ray.shutdown()
 
 
 def _connect(workers: int) -> bool:
@@ -106,14 +113,18 @@ def _chunk(rows: list[RowT], work: Work[RowT], factory: PipelineFactory, workers
 
     done = 0
     while done < len(rows):
+        killed = False
         try:
-            # Closed at once, whatever comes: Ray ends a process in which its threads outlive ``ray.shutdown``.
             with closing(_through_pool(rows[done:], work, factory, workers)) as results:
                 for result in results:
                     yield _opened(result)
                     done += 1
         except RayError:
-            # Something in the rows that were in flight kills its worker: these are done one by one.
+            killed = True
+        if killed:
+            # Something in the rows that were in flight kills its worker: these are done one by one. The pool's actors
+            # keep their cores until it is collected, which the error above would hinder.
+            gc.collect()
             for result in _alone(rows[done : done + IN_FLIGHT * workers + 1], work, factory):
                 yield result
                 done += 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import gc
 import os
 import signal
 import sys
@@ -15,7 +14,7 @@ import pytest
 
 from app.cli.main import main
 from listing.backends.base import BackendError
-from listing.batch.ray import QUIET, RayMissing, _connect
+from listing.batch.ray import QUIET, RayMissing, _connect, disconnect
 from listing.batch.run import run_batch
 from tests.listing.batch.batch_fake import MarkedPipeline, factory
 from tests.listing.batch.test_batch import lines, write_photo, write_rows
@@ -34,8 +33,7 @@ def cluster() -> Any:
 
         ray.init("local", num_cpus=2, object_store_memory=128 << 20, include_dashboard=False, log_to_driver=False)
         yield
-        gc.collect()  # Ray ends a process in which something still runs
-        ray.shutdown()
+        disconnect()
 
 
 def rows_of(folder: Path, **special: str) -> Path:
