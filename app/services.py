@@ -40,7 +40,7 @@ from listing.request import DraftPipeline
 from listing.taxonomy import load_taxonomy
 
 if TYPE_CHECKING:
-    from listing.evidence.past_listings import PastListings
+    from listing.observe.past_listings import PastListings
 
 
 class Services:
@@ -127,7 +127,7 @@ def _open_past(settings: Settings) -> PastListings:
 
     An empty one is made where there is none, so that the first published listing has a place to go.
     """
-    from listing.evidence.past_listings import PastListings
+    from listing.observe.past_listings import PastListings
     from listing.safety.contacts import sure_contact
     from rag_index import IndexFailure, IndexMissing, ListingIndex, build, default_encoders, default_location
 

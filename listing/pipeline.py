@@ -17,14 +17,14 @@ from pathlib import Path
 from listing.backends.base import FormBackend
 from listing.backends.stopping import stop_when
 from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent
-from listing.evidence.neighbours import Neighbours
-from listing.evidence.past_listings import PastListings
-from listing.evidence.printed.labels import label_words
-from listing.facts import item_form, printed_facts, verify, visual_facts
-from listing.facts.item_form import Said
-from listing.facts.likely import likely
-from listing.facts.note import read_note
-from listing.facts.printed_facts import Pages
+from listing.observe.neighbours import Neighbours
+from listing.observe.past_listings import PastListings
+from listing.observe.printed.labels import label_words
+from listing.decide import item_form, printed_facts, verify, visual_facts
+from listing.decide.item_form import Said
+from listing.decide.likely import likely
+from listing.observe.note import read_note
+from listing.decide.printed_facts import Pages
 from listing.home import ipl_home
 from listing.intake.photos import intake
 from listing.pipeline_parts import Parts, build_parts

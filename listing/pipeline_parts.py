@@ -8,14 +8,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from listing.backends.base import Backend, BackendError, FormBackend
-from listing.evidence.colour_network import ColourNetwork
-from listing.evidence.eyes import Eyes
-from listing.evidence.neighbours import NeighbourSearch
-from listing.evidence.past_listings import PastListings
-from listing.evidence.printed.ocr import Reader
-from listing.facts.calibrations import calibration_file, command, is_server
-from listing.facts.category_router import Router
-from listing.facts.ensemble import Calibration
+from listing.observe.networks.colour_network import ColourNetwork
+from listing.observe.networks.evidence_tower import Eyes
+from listing.observe.neighbours import NeighbourSearch
+from listing.observe.past_listings import PastListings
+from listing.observe.printed.ocr import Reader
+from listing.calibration_files import calibration_file, command, is_server
+from listing.decide.category_router import Router
+from listing.decide.pool import Calibration
 from listing.hints import EVERYTHING
 from listing.taxonomy import Taxonomy, load_taxonomy
 

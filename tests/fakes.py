@@ -12,7 +12,7 @@ from PIL import Image
 
 from app.store.search_index import Hit, SearchIndex
 from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent, TextEvent
-from listing.facts.ensemble import AttributeCalibration, Calibration
+from listing.decide.pool import AttributeCalibration, Calibration
 from listing.request import DraftRequest
 from listing.schema import (
     AttributeValue,

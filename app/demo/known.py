@@ -8,9 +8,9 @@ from threading import Lock
 
 from app.demo.things import Thing
 from listing.events import CategoryEvent, DraftEvent, Event
-from listing.evidence.neighbours import Neighbours
-from listing.facts import verify
-from listing.facts.ensemble import Calibration
+from listing.observe.neighbours import Neighbours
+from listing.decide import verify
+from listing.decide.pool import Calibration
 from listing.request import DraftPipeline, DraftRequest
 from listing.schema import Candidate, Category, Detail, Draft
 from listing.taxonomy import load_taxonomy

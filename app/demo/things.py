@@ -35,7 +35,7 @@ class Kind:
 
     name: which drawing it has. price: usual one, in euros. facts: attribute -> the same for all of the kind.
     patterns: what its surface may be, of which ``words``, ``graphic`` and ``striped`` are drawn. details: as in
-    ``listing/evidence/details.yaml``.
+    ``listing/observe/networks/details.yaml``.
     """
 
     name: str

@@ -11,7 +11,7 @@ from app.store import draft_repo
 from app.store.db import Store
 from app.store.media import Media
 from app.views import AppError
-from listing.evidence.foreground import SIDE, WEIGHTS, Foreground
+from listing.observe.networks.foreground import SIDE, WEIGHTS, Foreground
 
 
 class Covers:
@@ -29,7 +29,7 @@ class Covers:
             CoverError: item and background cannot be told apart (422).
             AppError: no such photo (404), or the network is missing (503).
         """
-        from listing.evidence.cover import clean_cover  # with scipy's filters, which a start does without
+        from listing.observe.networks.cover import clean_cover  # with scipy's filters, which a start does without
 
         with self.store.read() as session:
             draft_repo.own_draft(session, seller, draft_id)

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.editing import claims, edits
-from listing.evidence.details import load_details
-from listing.facts.note import read_note
+from listing.observe.networks.details import load_details
+from listing.observe.note import read_note
 from listing.lexicon import load_lexicon, plain
 from listing.schema import Draft, Offer
 from listing.taxonomy import Attribute, Taxonomy, load_taxonomy

@@ -17,7 +17,7 @@ from rag_index.storage.rows import chunks
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from listing.evidence.past_listings import PastListings
+    from listing.observe.past_listings import PastListings
 
 MAX_CHARACTERS = 6_000
 # Cosine below which a neighbour is merely the nearest of what there is, not a match.

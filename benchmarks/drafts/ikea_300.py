@@ -29,8 +29,8 @@ from PIL import Image
 from finetune.data.photosets import data_root, letterbox
 from finetune.embedded.assemble import WEIGHTS
 from finetune.embedded.tower import TunedTower, predict
-from listing.evidence.category import decide, garment_probability
-from listing.evidence.imagenet import SIDE, VIEWS, ImageNetClassifier, View, category_scores, softmax
+from listing.decide.category import decide, garment_probability
+from listing.observe.networks.imagenet import SIDE, VIEWS, ImageNetClassifier, View, category_scores, softmax
 from listing.home import ipl_home
 from listing.schema import Category
 from listing.taxonomy import load_taxonomy

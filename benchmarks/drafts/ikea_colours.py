@@ -17,9 +17,9 @@ from PIL import Image
 
 from benchmarks.drafts.ikea_300 import model_folder, test_ids, wilson
 from finetune.data.photosets import data_root
-from listing.evidence.colour import pixel_view
-from listing.evidence.foreground import WEIGHTS, Foreground, usable
-from listing.facts.visual_facts import pixel_colour
+from listing.observe.networks.colour_pixels import pixel_view
+from listing.observe.networks.foreground import WEIGHTS, Foreground, usable
+from listing.decide.visual_facts import pixel_colour
 
 PLAIN = ("black", "white", "grey", "beige", "brown", "red", "pink", "orange", "yellow", "green", "blue", "purple")
 WORDS: dict[str, tuple[str, ...]] = {

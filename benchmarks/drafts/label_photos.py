@@ -21,8 +21,8 @@ from benchmarks.drafts.ikea_300 import wilson
 from benchmarks.drafts.rendered_photos import label_photo
 from finetune.data.photosets import data_root, read_annotations
 from finetune.data.splits import split_rows
-from listing.facts.printed_facts import Pages, read_facts
-from listing.facts.visual_facts import Look, look
+from listing.decide.printed_facts import Pages, read_facts
+from listing.decide.visual_facts import Look, look
 from listing.home import ipl_home
 from listing.intake.photos import intake
 from listing.pipeline_parts import Parts, build_parts

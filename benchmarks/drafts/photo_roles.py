@@ -29,13 +29,13 @@ from finetune.data.photosets import data_root, open_photo, read_annotations
 from finetune.data.splits import split_rows
 from finetune.evaluate.row_cache import RowCache, read
 from listing.backends.local import LocalBackend
-from listing.evidence.eyes import Eyes
-from listing.evidence.foreground import WEIGHTS, Foreground, crop_box, usable
-from listing.evidence.photo_roles import SURE, Range, Role, photo_role
-from listing.evidence.printed.ocr import OcrSpan, Reader
-from listing.facts.category_router import Router
-from listing.facts.ensemble import Distribution, mean_of
-from listing.facts.visual_facts import different_items
+from listing.observe.networks.evidence_tower import Eyes
+from listing.observe.networks.foreground import WEIGHTS, Foreground, crop_box, usable
+from listing.observe.photo_roles import SURE, Range, Role, photo_role
+from listing.observe.printed.ocr import OcrSpan, Reader
+from listing.decide.category_router import Router
+from listing.decide.pool import Distribution, mean_of
+from listing.decide.visual_facts import different_items
 from listing.home import ipl_home
 from listing.taxonomy import load_taxonomy
 

@@ -15,8 +15,8 @@ import re
 from PIL import Image
 
 from finetune.data.photosets import data_root
-from listing.evidence.printed.ocr import Reader
-from listing.facts.printed_facts import find_text
+from listing.observe.printed.ocr import Reader
+from listing.decide.printed_facts import find_text
 from listing.text.claims import is_words
 
 WITHOUT, SEED = 250, 1

@@ -1,4 +1,4 @@
-"""Garment or not: the error both ways, and the threshold of ``listing/evidence/category.json``.
+"""Garment or not: the error both ways, and the threshold of ``listing/decide/category.json``.
 
     python -m benchmarks.drafts.routing           the errors (needs the photo folders of IPL_DATA and the model folder)
     python -m benchmarks.drafts.routing --write   sets the threshold first, from the *training* garments alone
@@ -22,8 +22,8 @@ from PIL import Image
 from benchmarks.drafts.ikea_300 import mapped_photos, model_folder, test_ids, wilson
 from finetune.data.photosets import data_root, read_annotations
 from finetune.data.splits import split_rows
-from listing.evidence.category import DEFAULT_FILE, CategoryRule, decide, garment_probability, load_rule, log_ratio
-from listing.evidence.imagenet import ImageNetClassifier, category_scores
+from listing.decide.category import DEFAULT_FILE, CategoryRule, decide, garment_probability, load_rule, log_ratio
+from listing.observe.networks.imagenet import ImageNetClassifier, category_scores
 from listing.taxonomy import load_taxonomy
 
 TRAINING_PHOTOS = 600
@@ -61,7 +61,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=None, help="folder that holds imagenet.safetensors")
     parser.add_argument(
-        "--write", action="store_true", help="set the threshold in listing/evidence/category.json first"
+        "--write", action="store_true", help="set the threshold in listing/decide/category.json first"
     )
     parser.add_argument("--every", type=int, default=1, help="take every n-th photo only")
     args = parser.parse_args()

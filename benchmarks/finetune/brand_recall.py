@@ -19,7 +19,7 @@ from benchmarks.drafts.ikea_300 import wilson
 from finetune.data.photosets import data_root, read_annotations
 from finetune.data.splits import split_rows
 from finetune.evaluate.image_cache import image_views
-from listing.evidence.printed.folding import fold
+from listing.observe.printed.folding import fold
 from listing.home import ipl_home
 from listing.taxonomy import load_taxonomy
 

@@ -1,4 +1,4 @@
-"""How sure a category is: its calibration error, cross-fitted, and the sharpness in ``listing/evidence/category.json``.
+"""How sure a category is: its calibration error, cross-fitted, and the sharpness in ``listing/decide/category.json``.
 
     python -m benchmarks.finetune.category_sharpness [--write]
 
@@ -19,7 +19,7 @@ from finetune.evaluate.arms.system import category_of
 from finetune.evaluate.calibrate import fit_sharpness, halves
 from finetune.evaluate.evaluation import EvaluationPlan, gather_material
 from finetune.evaluate.measures import calibration_error
-from listing.evidence.category import DEFAULT_FILE, load_rule
+from listing.decide.category import DEFAULT_FILE, load_rule
 from listing.home import ipl_home
 from listing.pipeline_parts import EMBEDDED
 
@@ -29,7 +29,7 @@ DRAWS = 300
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="set the sharpness in listing/evidence/category.json")
+    parser.add_argument("--write", action="store_true", help="set the sharpness in listing/decide/category.json")
     args = parser.parse_args()
     home, rule = ipl_home(), load_rule()
     folder, store = home / "models" / EMBEDDED, home / "evaluation"

@@ -20,7 +20,7 @@ from typing import Any
 
 from finetune.data.photosets import data_root, read_annotations
 from finetune.data.splits import split_rows
-from listing.evidence.past_listings import PastListings
+from listing.observe.past_listings import PastListings
 from listing.home import ipl_home
 from listing.intake.photos import intake
 from listing.pipeline import Pipeline, build_pipeline

@@ -25,9 +25,9 @@ from finetune.evaluate.cached_model import CachedModel
 from finetune.evaluate.calibrate import PRECISION, cross_fitted, fit, halves, sources, threshold
 from finetune.evaluate.measures import BINS, calibration_error, interval, judge, share
 from finetune.evaluate.row_cache import RowCache
-from listing.evidence.category import decide
-from listing.facts.ensemble import Calibration, best, combine
-from listing.facts.questions import within
+from listing.decide.category import decide
+from listing.decide.pool import Calibration, best, combine
+from listing.decide.questions import within
 from listing.home import ipl_home
 from listing.prompts import UNKNOWN
 from listing.taxonomy import Taxonomy, load_taxonomy

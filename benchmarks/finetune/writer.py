@@ -45,7 +45,7 @@ def gather(args: argparse.Namespace, taxonomy: Taxonomy) -> list[dict[str, Any]]
     left = [row for row in drawn if row["image"] not in kept]
     if left:
         from listing.events import DraftEvent
-        from listing.evidence.past_listings import EXAMPLES, PastListings
+        from listing.observe.past_listings import EXAMPLES, PastListings
         from listing.intake.photos import intake
         from listing.pipeline import Pipeline
         from listing.pipeline_parts import build_parts

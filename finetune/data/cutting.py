@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from listing.evidence.details import load_details
+from listing.observe.networks.details import load_details
 from listing.lexicon import load_lexicon, plain, words
 from listing.taxonomy import CategoryNode
 from listing.text.claims import NAME

@@ -14,7 +14,7 @@ from typing import Any
 
 from finetune.data.cutting import FRAME, SENTENCES, WORD, Known, foreign_words, pieces
 from finetune.data.tasks import LISTING, Task
-from listing.evidence.details import load_details
+from listing.observe.networks.details import load_details
 from listing.lexicon import load_lexicon, plain
 from listing.request import DraftRequest
 from listing.taxonomy import CategoryNode, Taxonomy

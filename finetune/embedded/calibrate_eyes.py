@@ -23,7 +23,7 @@ from finetune.embedded.assemble import WEIGHTS
 from finetune.embedded.eyes import annotate
 from finetune.evaluate.calibrate import halves
 from finetune.evaluate.row_cache import RowCache
-from listing.evidence.eyes import CALIBRATION, Eyes
+from listing.observe.networks.evidence_tower import CALIBRATION, Eyes
 from listing.home import ipl_home
 
 LABELS = Path(__file__).parents[1] / "annotations" / "details_read.jsonl"

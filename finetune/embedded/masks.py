@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from finetune.data.photosets import open_photo
-from listing.evidence.foreground import SIDE, WEIGHTS, Foreground
+from listing.observe.networks.foreground import SIDE, WEIGHTS, Foreground
 from listing.home import ipl_home
 
 KEPT = 160  # pixels a side in the file

@@ -19,16 +19,16 @@ from finetune.evaluate.questions import all_questions, named
 from finetune.evaluate.row_cache import RowCache
 from listing.backends.base import ChoiceQuestion, FormBackend
 from listing.backends.local import LocalBackend
-from listing.evidence.colour import MODEL_FILE
-from listing.evidence.colour_network import FILE, ColourNetwork
-from listing.evidence.eyes import Eyes, Sight
-from listing.evidence.foreground import WEIGHTS as MASK_WEIGHTS
-from listing.evidence.foreground import usable
-from listing.facts import item_form
-from listing.facts.calibrations import file_stem, identity, is_server
-from listing.facts.ensemble import mean_of
-from listing.facts.questions import pixel_shares
-from listing.facts.visual_facts import colour_view
+from listing.observe.networks.colour_pixels import MODEL_FILE
+from listing.observe.networks.colour_network import FILE, ColourNetwork
+from listing.observe.networks.evidence_tower import Eyes, Sight
+from listing.observe.networks.foreground import WEIGHTS as MASK_WEIGHTS
+from listing.observe.networks.foreground import usable
+from listing.decide import item_form
+from listing.calibration_files import file_stem, identity, is_server
+from listing.decide.pool import mean_of
+from listing.decide.questions import pixel_shares
+from listing.decide.visual_facts import colour_view
 from listing.pipeline_parts import open_backend
 from listing.taxonomy import Taxonomy
 

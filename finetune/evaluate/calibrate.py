@@ -18,11 +18,11 @@ import numpy as np
 
 from finetune.data.photosets import ATTRIBUTES
 from finetune.evaluate.measures import NOT_STATED, judge
-from listing.evidence.item_types import family, type_of
-from listing.evidence.neighbours import Neighbours
-from listing.facts.ensemble import AttributeCalibration, Calibration, best, combine, damped
-from listing.facts.questions import within
-from listing.facts.verify import MIN_SUGGESTION
+from listing.observe.networks.item_types import family, type_of
+from listing.observe.neighbours import Neighbours
+from listing.decide.pool import AttributeCalibration, Calibration, best, combine, damped
+from listing.decide.questions import within
+from listing.decide.verify import MIN_SUGGESTION
 from listing.prompts import UNKNOWN
 from listing.taxonomy import Attribute, Taxonomy
 

@@ -19,8 +19,8 @@ from finetune.evaluate.arms.system import thresholded
 from finetune.evaluate.arms.yardsticks import nearest_listings
 from finetune.evaluate.cached_model import first_line
 from listing import prompts
-from listing.facts import verify
-from listing.facts.ensemble import Calibration
+from listing.decide import verify
+from listing.decide.pool import Calibration
 from listing.schema import Candidate, Category, Evidence
 from listing.taxonomy import Taxonomy
 from listing.text.claims import MAX_VALUE_LENGTH, Claim, claims_of

@@ -26,8 +26,8 @@ from finetune.evaluate.cached_model import CachedModel
 from finetune.evaluate.calibrate import fit, fit_category, fit_type, write
 from finetune.evaluate.drafting import TEXTS, WRITERS, Draft, chosen
 from finetune.evaluate.scoring import DRAWS, closed, free
-from listing.evidence.colour_network import FILE as COLOUR_FILE
-from listing.facts.ensemble import CALIBRATION, Calibration
+from listing.observe.networks.colour_network import FILE as COLOUR_FILE
+from listing.decide.pool import CALIBRATION, Calibration
 from listing.taxonomy import load_taxonomy
 
 QUICK_ARMS = ("tuned", "classifier", "system")

@@ -21,10 +21,10 @@ def image_views(rows: Sequence[dict[str, Any]], folder: Path, taxonomy: Taxonomy
     garment: probability, 1 where ``folder`` has no ImageNet head. imagenet: leaf -> probability. read: attribute ->
     value in legible text.
     """
-    from listing.evidence.category import garment_probability, load_rule
-    from listing.evidence.imagenet import ImageNetClassifier, category_scores, mean_probabilities
-    from listing.evidence.printed.ocr import Reader
-    from listing.facts.printed_facts import read_facts
+    from listing.decide.category import garment_probability, load_rule
+    from listing.observe.networks.imagenet import ImageNetClassifier, category_scores, mean_probabilities
+    from listing.observe.printed.ocr import Reader
+    from listing.decide.printed_facts import read_facts
     from listing.intake.photos import intake
     from listing.request import DraftRequest
 

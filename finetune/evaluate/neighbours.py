@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.evaluate.row_cache import RowCache
-from listing.evidence.neighbours import Neighbours
+from listing.observe.neighbours import Neighbours
 from listing.schema import NeighbourRef
 from listing.taxonomy import Taxonomy
 
@@ -35,7 +35,7 @@ class Neighbourhood:
     @cached_property
     def past(self) -> Any:
         """The open sample; made at first."""
-        from listing.evidence.past_listings import PastListings
+        from listing.observe.past_listings import PastListings
         from rag_index import IndexMismatch, IndexMissing, ListingIndex, build, sample_records
 
         place, info = self.store / "index", self.encoders.info

@@ -21,7 +21,7 @@ from safetensors.numpy import save_file
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
-from listing.evidence.printed.brands import brand_names
+from listing.observe.printed.brands import brand_names
 from listing.safety.prohibited_goods import THRESHOLDS_FILE, WEIGHTS_FILE, GoodsModel, load_groups, vector
 from listing.taxonomy import load_taxonomy
 from rag_index.sample.load import SAMPLE_FOLDER

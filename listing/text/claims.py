@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from listing.facts.ensemble import Calibration
+from listing.decide.pool import Calibration
 from listing.lexicon import english, load_lexicon
 from listing.safety.injection import instruction_like
 from listing.schema import AttributeValue, Category, Detail, SpanStatus

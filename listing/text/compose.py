@@ -8,8 +8,8 @@ from typing import get_args
 
 from listing.backends.base import Backend
 from listing.events import StageEvent, TextEvent
-from listing.evidence.neighbours import Neighbours
-from listing.facts.ensemble import Calibration
+from listing.observe.neighbours import Neighbours
+from listing.decide.pool import Calibration
 from listing.languages import ENGLISH, LANGUAGES
 from listing.lexicon import plain
 from listing.request import DraftRequest

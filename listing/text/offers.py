@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from listing.evidence.details import load_details
+from listing.observe.networks.details import load_details
 from listing.schema import Draft, Offer
 from listing.taxonomy import CategoryNode, Taxonomy
 from listing.text.claims import FIBRES, NAME, Claim

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from listing.facts.ensemble import Calibration
+from listing.decide.pool import Calibration
 from listing.schema import AttributeValue, Category, Flag, Quality, Question
 from listing.taxonomy import Taxonomy
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import get_args
 
-from listing.evidence.details import load_details
-from listing.facts.note import read_note
+from listing.observe.networks.details import load_details
+from listing.observe.note import read_note
 from listing.request import TONES
 from listing.schema import Draft, Span, TextField
 from listing.taxonomy import Taxonomy, load_taxonomy

@@ -9,9 +9,9 @@ from typing import Any
 from PIL import Image
 
 from listing.backends.base import ChoiceQuestion
-from listing.evidence.neighbours import Neighbours
-from listing.evidence.printed.ocr import OcrSpan
-from listing.facts.ensemble import AttributeCalibration, Calibration
+from listing.observe.neighbours import Neighbours
+from listing.observe.printed.ocr import OcrSpan
+from listing.decide.pool import AttributeCalibration, Calibration
 from listing.pipeline_parts import Parts
 from listing.schema import Candidate, Category
 from listing.taxonomy import load_taxonomy

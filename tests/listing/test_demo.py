@@ -11,9 +11,9 @@ from PIL import Image
 
 from demo import canvas
 from demo.render import PICTURES, main
-from listing.evidence.printed.brands import find_brand
-from listing.evidence.printed.folding import fold
-from listing.evidence.printed.ocr import Reader
+from listing.observe.printed.brands import find_brand
+from listing.observe.printed.folding import fold
+from listing.observe.printed.ocr import Reader
 from listing.intake.photos import intake
 
 FOLDER = Path(__file__).resolve().parents[2] / "demo"

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from listing.evidence.colour_network import Colours
-from listing.evidence.eyes import Sight
-from listing.evidence.neighbours import Neighbours
-from listing.evidence.printed.ocr import OcrSpan
-from listing.evidence.printed.spotting import Spotted
-from listing.facts.category_router import Router
-from listing.facts.ensemble import AttributeCalibration, Calibration
+from listing.observe.networks.colour_network import Colours
+from listing.observe.networks.evidence_tower import Sight
+from listing.observe.neighbours import Neighbours
+from listing.observe.printed.ocr import OcrSpan
+from listing.observe.printed.spotting import Spotted
+from listing.decide.category_router import Router
+from listing.decide.pool import AttributeCalibration, Calibration
 from listing.intake.photos import intake
 from listing.pipeline import Pipeline
 from listing.request import DraftRequest

@@ -125,7 +125,7 @@ def build(model: str | None, home: Path, index: str | None) -> DraftPipeline:
     )  # as in app.cli.main, which this process did not go through
     if index is None:
         return build_pipeline(model, False, home)
-    from listing.evidence.past_listings import PastListings
+    from listing.observe.past_listings import PastListings
     from rag_index import own_copy
 
     return build_pipeline(model, True, home, PastListings.open(home, own_copy(index)))
@@ -153,7 +153,7 @@ def factory(args: argparse.Namespace) -> Iterator[PipelineFactory]:
 def run(args: argparse.Namespace) -> int:
     """Write the JSONL; the progress goes to stderr."""
     from listing.batch.run import run_batch
-    from listing.facts.calibrations import is_server
+    from listing.calibration_files import is_server
 
     if args.concurrency > 1 and not (args.model and is_server(args.model)):
         raise CommandError("--concurrency is for a model behind a server (--model URL); here, use --workers.", 2)

@@ -16,8 +16,8 @@ from finetune.evaluate.arms.mllm import with_hints
 from finetune.evaluate.arms.statement import Statement, likeliest
 from finetune.evaluate.arms.system import system_statements
 from finetune.evaluate.arms.yardsticks import copied, nearest_listings
-from listing.evidence.printed.brands import brand_names
-from listing.facts.ensemble import best
+from listing.observe.printed.brands import brand_names
+from listing.decide.pool import best
 
 
 def wrong_colour(row: Row, colours: tuple[str, ...]) -> str:

@@ -13,8 +13,8 @@ from finetune.evaluate.cached_model import CachedModel
 from finetune.evaluate.calibrate import cross_fitted
 from finetune.evaluate.image_cache import features, image_views
 from finetune.evaluate.neighbours import Neighbourhood
-from listing.evidence.neighbours import Neighbours
-from listing.facts.ensemble import Calibration
+from listing.observe.neighbours import Neighbours
+from listing.decide.pool import Calibration
 from listing.taxonomy import Taxonomy
 
 Row = dict[str, Any]

@@ -7,8 +7,8 @@ from typing import Any
 
 from finetune.evaluate.arms.material import Material, Row
 from finetune.evaluate.arms.statement import NO_CATEGORY, Statement, likeliest, single_source
-from listing.facts.ensemble import best
-from listing.facts.questions import questions, visible
+from listing.decide.pool import best
+from listing.decide.questions import questions, visible
 
 Answers = Mapping[str, Mapping[str, float]]
 

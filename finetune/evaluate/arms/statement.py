@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from listing.facts.ensemble import Distribution, best
-from listing.facts.questions import within
+from listing.decide.pool import Distribution, best
+from listing.decide.questions import within
 from listing.prompts import UNKNOWN
 from listing.taxonomy import Taxonomy
 

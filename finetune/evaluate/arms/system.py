@@ -16,15 +16,15 @@ from finetune.evaluate.arms.mllm import with_hints
 from finetune.evaluate.arms.statement import NO_CATEGORY, Statement
 from finetune.evaluate.calibrate import PRECISION, halves, sources, threshold
 from finetune.evaluate.measures import judge
-from listing.evidence.category import CategoryRule, decide
-from listing.evidence.colour import PixelView
-from listing.evidence.neighbours import Neighbours
-from listing.facts import verify
-from listing.facts.ensemble import Calibration, Distribution, best, combine
-from listing.facts.item_form import Said
-from listing.facts.item_form import category_of as form_category
-from listing.facts.questions import Reading, visible
-from listing.facts.visual_facts import SURE_TOWERS, pixel_colour
+from listing.decide.category import CategoryRule, decide
+from listing.observe.networks.colour_pixels import PixelView
+from listing.observe.neighbours import Neighbours
+from listing.decide import verify
+from listing.decide.pool import Calibration, Distribution, best, combine
+from listing.decide.item_form import Said
+from listing.decide.item_form import category_of as form_category
+from listing.decide.questions import Reading, visible
+from listing.decide.visual_facts import SURE_TOWERS, pixel_colour
 from listing.prompts import UNKNOWN
 from listing.schema import AttributeValue, Category
 from listing.taxonomy import Taxonomy

@@ -12,7 +12,7 @@ from app.editing.edits import Edit
 from app.seller.desk import Desk, Painter
 from app.views import AppError
 from app.web.api_schemas import DraftBody
-from listing.facts.ensemble import AttributeCalibration, Calibration
+from listing.decide.pool import AttributeCalibration, Calibration
 from listing.intake.photos import intake
 from listing.request import DraftRequest
 from listing.schema import AttributeValue, Candidate, Category, Detail, Evidence

@@ -24,7 +24,7 @@ from app.services import Services
 from app.settings import load_settings
 from app.web import server
 from listing.events import Event
-from listing.evidence.past_listings import PastListings
+from listing.observe.past_listings import PastListings
 from listing.request import DraftRequest
 from tests.app.support.small_index import open_index
 from tests.fakes import FakePipeline

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.drafting.covers import Covers
-from listing.evidence.cover import CoverError
+from listing.observe.networks.cover import CoverError
 from tests.app.seller.conftest import add, expect, write
 from tests.app.seller.test_seller_page_axe import findings
 from tests.fakes import FakePipeline, jpeg

@@ -12,7 +12,7 @@ import numpy as np
 from app.market.chroma_index import ChromaSearchIndex
 from app.services import Services
 from app.settings import Settings
-from listing.evidence.past_listings import PastListings
+from listing.observe.past_listings import PastListings
 from listing.safety.contacts import sure_contact
 from listing.taxonomy import load_taxonomy
 from rag_index import EncoderInfo, EncodersInfo, IndexMissing, ListingIndex, build

@@ -13,7 +13,7 @@ from PIL import Image
 from finetune.evaluate.arms.material import Material
 from finetune.evaluate.cached_model import CachedModel
 from listing.backends.base import ChoiceQuestion
-from listing.evidence.neighbours import Neighbours
+from listing.observe.neighbours import Neighbours
 from listing.schema import NeighbourRef
 from listing.taxonomy import load_taxonomy
 from tests.finetune.rows import annotated

@@ -18,7 +18,7 @@ from app.cli.main import main
 from finetune.evaluate.cached_model import weights_stamp
 from finetune.evaluate.calibrate import fit_form_category
 from finetune.train.loading import load_base, with_lora
-from listing.evidence.neighbours import Neighbours
+from listing.observe.neighbours import Neighbours
 from listing.intake.photos import intake
 from listing.pipeline import build_pipeline
 from listing.request import DraftRequest

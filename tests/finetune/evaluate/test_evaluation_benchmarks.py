@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.finetune import brand_recall, leakage, risk_coverage
 from finetune.errors import DataError
-from listing.facts.ensemble import AttributeCalibration, Calibration
+from listing.decide.pool import AttributeCalibration, Calibration
 from rag_index import IndexRecord
 from tests.finetune.rows import annotated
 

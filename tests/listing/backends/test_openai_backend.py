@@ -19,9 +19,9 @@ from listing import prompts
 from listing.backends.base import BackendError, ChoiceQuestion
 from listing.backends.openai import OpenAIBackend
 from listing.backends.words import Options
-from listing.facts.ensemble import Calibration
-from listing.facts.questions import Reading
-from listing.facts.verify import visible_fact
+from listing.decide.pool import Calibration
+from listing.decide.questions import Reading
+from listing.decide.verify import visible_fact
 from listing.taxonomy import load_taxonomy
 from tests.listing.backends.chat_stub import (
     Answer,

@@ -18,10 +18,10 @@ from listing.backends.base import BackendError, Form
 from listing.backends.chat_server import Patience
 from listing.backends.openai import SIDES, OpenAIBackend
 from listing.backends.words import STAND_IN, Token
-from listing.evidence.eyes import Sight
-from listing.evidence.neighbours import Neighbours
-from listing.evidence.printed.ocr import OcrSpan
-from listing.facts.ensemble import UNCALIBRATED, AttributeCalibration, Calibration
+from listing.observe.networks.evidence_tower import Sight
+from listing.observe.neighbours import Neighbours
+from listing.observe.printed.ocr import OcrSpan
+from listing.decide.pool import UNCALIBRATED, AttributeCalibration, Calibration
 from listing.intake.photos import intake
 from listing.pipeline import Pipeline
 from listing.pipeline_parts import build_parts

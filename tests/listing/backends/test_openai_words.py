@@ -18,9 +18,9 @@ from listing import prompts
 from listing.backends.base import BackendError, ChoiceQuestion
 from listing.backends.openai import SIDES, OpenAIBackend, data_url
 from listing.backends.words import STAND_IN, Options, Token, spoken
-from listing.facts.ensemble import Calibration, best, over_photos
-from listing.facts.questions import Reading
-from listing.facts.verify import MIN_SUGGESTION, visible_fact
+from listing.decide.pool import Calibration, best, over_photos
+from listing.decide.questions import Reading
+from listing.decide.verify import MIN_SUGGESTION, visible_fact
 from listing.taxonomy import load_taxonomy
 from tests.listing.backends.chat_stub import (
     COLOURS,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from listing.evidence.category import CategoryRule, decide, garment_probability, load_rule, log_ratio
+from listing.decide.category import CategoryRule, decide, garment_probability, load_rule, log_ratio
 from listing.taxonomy import load_taxonomy
 
 TAXONOMY = load_taxonomy()

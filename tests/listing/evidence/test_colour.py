@@ -10,8 +10,8 @@ from PIL import Image, ImageDraw
 
 from finetune.data.photosets import read_annotations
 from finetune.data.splits import split_rows
-from listing.evidence.colour import colour_probabilities, contradicts, pixel_view, small_lab, to_lab
-from listing.evidence.foreground import WEIGHTS, Foreground
+from listing.observe.networks.colour_pixels import colour_probabilities, contradicts, pixel_view, small_lab, to_lab
+from listing.observe.networks.foreground import WEIGHTS, Foreground
 
 COLOURS = {
     "red": (190, 25, 30),

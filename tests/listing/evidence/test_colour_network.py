@@ -11,8 +11,8 @@ from PIL import Image
 from finetune.data.photosets import open_photo, read_annotations
 from finetune.data.splits import split_rows
 from finetune.embedded.assemble import WEIGHTS as WEIGHTS_FOLDER
-from listing.evidence.colour_network import FILE, NONE, SIDE, ColourNetwork, Heads, background, cut_out
-from listing.evidence.foreground import WEIGHTS, Foreground, usable
+from listing.observe.networks.colour_network import FILE, NONE, SIDE, ColourNetwork, Heads, background, cut_out
+from listing.observe.networks.foreground import WEIGHTS, Foreground, usable
 from listing.taxonomy import load_taxonomy
 
 

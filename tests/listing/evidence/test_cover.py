@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from listing.evidence.cover import PAPER, CoverError, clean_cover
+from listing.observe.networks.cover import PAPER, CoverError, clean_cover
 
 GREEN, RED = (30, 120, 60), (190, 30, 40)
 

@@ -12,16 +12,16 @@ import torch
 from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 
-from listing.evidence import eyes
-from listing.evidence.details import load_details
-from listing.evidence.eyes import CALIBRATION, FACTS, WEIGHTS, Eyes, Sight
-from listing.evidence.foreground import Foreground, covered, crop_box, usable
-from listing.evidence.item_types import type_of
-from listing.facts import visual_facts
-from listing.facts.category_router import Router
-from listing.facts.ensemble import UNCALIBRATED, AttributeCalibration, Calibration, mean_of
-from listing.facts.printed_facts import Pages
-from listing.facts.visual_facts import Look
+from listing.observe.networks import eyes
+from listing.observe.networks.details import load_details
+from listing.observe.networks.evidence_tower import CALIBRATION, FACTS, WEIGHTS, Eyes, Sight
+from listing.observe.networks.foreground import Foreground, covered, crop_box, usable
+from listing.observe.networks.item_types import type_of
+from listing.decide import visual_facts
+from listing.decide.category_router import Router
+from listing.decide.pool import UNCALIBRATED, AttributeCalibration, Calibration, mean_of
+from listing.decide.printed_facts import Pages
+from listing.decide.visual_facts import Look
 from listing.intake import intake
 from listing.request import DraftRequest
 from listing.schema import Category

@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 
 from finetune.embedded import foreground as conversion
 from finetune.errors import DataError
-from listing.evidence.foreground import QUICK_SIDE, SIDE, THRESHOLD, WEIGHTS, Foreground
-from listing.evidence.u2net import U2Net
+from listing.observe.networks.foreground import QUICK_SIDE, SIDE, THRESHOLD, WEIGHTS, Foreground
+from listing.observe.networks.u2net import U2Net
 
 ROOT = Path(__file__).parents[3]
 FILE = ROOT / "finetune" / "weights" / WEIGHTS

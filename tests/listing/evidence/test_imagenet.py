@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from listing.evidence.imagenet import (
+from listing.observe.networks.imagenet import (
     FILE,
     SIDE,
     ClassifierError,

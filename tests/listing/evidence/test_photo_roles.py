@@ -2,8 +2,8 @@
 
 import pytest
 
-from listing.evidence.photo_roles import Range, photo_role
-from listing.evidence.printed.ocr import OcrSpan
+from listing.observe.photo_roles import Range, photo_role
+from listing.observe.printed.ocr import OcrSpan
 
 CARE = [OcrSpan("80% COTTON", (0.2, 0.2, 0.8, 0.3), 0.95)]
 PRINT = [OcrSpan("ROCK", (0.2, 0.2, 0.8, 0.3), 0.95)]

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from listing.facts.ensemble import CALIBRATION, Calibration, best, certainty, combine, over_photos
+from listing.decide.pool import CALIBRATION, Calibration, best, certainty, combine, over_photos
 
 VALUES = ("black", "navy", "red", "unknown")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from listing.evidence.colour import PixelView
-from listing.facts.ensemble import AttributeCalibration, Calibration
-from listing.facts.questions import Reading
-from listing.facts.verify import noted_fact, visible_fact, without_note
+from listing.observe.networks.colour_pixels import PixelView
+from listing.decide.pool import AttributeCalibration, Calibration
+from listing.decide.questions import Reading
+from listing.decide.verify import noted_fact, visible_fact, without_note
 from listing.schema import AttributeValue, Evidence
 from listing.taxonomy import load_taxonomy
 

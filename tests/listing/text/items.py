@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from listing.facts.ensemble import AttributeCalibration, Calibration
+from listing.decide.pool import AttributeCalibration, Calibration
 from listing.schema import AttributeValue, Candidate, Category, Detail, Evidence, Source
 from listing.taxonomy import load_taxonomy
 from listing.text.claims import Claim, claims_of

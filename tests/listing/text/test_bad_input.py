@@ -7,8 +7,8 @@ import io
 import pytest
 from PIL import Image
 
-from listing.evidence.printed.ocr import OcrSpan
-from listing.facts.note import read_note
+from listing.observe.printed.ocr import OcrSpan
+from listing.observe.note import read_note
 from listing.intake.photos import intake
 from listing.pipeline import Pipeline
 from listing.request import TONES, DraftRequest

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from listing.evidence.neighbours import Neighbours
+from listing.observe.neighbours import Neighbours
 from listing.intake.photos import intake
 from listing.request import DraftRequest
 from listing.schema import Detail

@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
-from listing.evidence.printed.brand_list import spellings
-from listing.evidence.printed.brands import brand_names, find_brand, one_edit_apart
-from listing.evidence.printed.ocr import OcrSpan
+from listing.observe.printed.brand_list import spellings
+from listing.observe.printed.brands import brand_names, find_brand, one_edit_apart
+from listing.observe.printed.ocr import OcrSpan
 
 
 def line(text: str, score: float = 0.95, box: tuple[float, float, float, float] = (0.1, 0.1, 0.5, 0.2)) -> OcrSpan:

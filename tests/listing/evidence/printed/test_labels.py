@@ -1,7 +1,7 @@
 import pytest
 
-from listing.evidence.printed.labels import find_material, find_size
-from listing.evidence.printed.ocr import OcrSpan
+from listing.observe.printed.labels import find_material, find_size
+from listing.observe.printed.ocr import OcrSpan
 
 
 def lines(*texts):

@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from listing.evidence.printed.folding import fold, fold_confused
-from listing.evidence.printed.ocr import OcrError, OcrSpan, Reader, denormals_as_zero, merge
+from listing.observe.printed.folding import fold, fold_confused
+from listing.observe.printed.ocr import OcrError, OcrSpan, Reader, denormals_as_zero, merge
 
 
 def sign(size: tuple[int, int], lines: list[tuple[str, tuple[int, int], int]], grey: int = 215) -> Image.Image:
@@ -86,7 +86,7 @@ def test_merge() -> None:
 
 
 def test_of_two_readings_of_one_place_the_surer_is_kept() -> None:
-    from listing.evidence.printed.ocr import OcrSpan, _surer
+    from listing.observe.printed.ocr import OcrSpan, _surer
 
     first = [OcrSpan("Ree tok", (0.1, 0.1, 0.5, 0.2), 0.9), OcrSpan("MODIS", (0.1, 0.5, 0.5, 0.6), 0.99)]
     second = [OcrSpan("Reebok", (0.12, 0.1, 0.5, 0.21), 1.0), OcrSpan("new", (0.7, 0.7, 0.8, 0.8), 0.6)]

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from listing.evidence.printed.brands import find_brand
-from listing.evidence.printed.ocr import OcrSpan
-from listing.evidence.printed.spotting import Spotted, SpottingDecoder, best_path
+from listing.observe.printed.brands import find_brand
+from listing.observe.printed.ocr import OcrSpan
+from listing.observe.printed.spotting import Spotted, SpottingDecoder, best_path
 
 CHARACTERS = ["blank", *"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ .&-'"]
 

@@ -12,17 +12,17 @@ from PIL import Image
 
 from listing import prompts
 from listing.backends.base import Backend, ChoiceQuestion
-from listing.evidence.colour import PixelView, pixel_view
-from listing.evidence.colour_network import ColourNetwork
-from listing.evidence.eyes import Eyes, Sight
-from listing.evidence.neighbours import Neighbours, NeighbourSearch
-from listing.evidence.photo_roles import Role, photo_role
-from listing.facts import questions, verify
-from listing.facts.category_router import Router
-from listing.facts.ensemble import Calibration, Distribution, best, certainty, damped, mean_of, over_photos
-from listing.facts.item_form import Said, category_of
-from listing.facts.printed_facts import Pages
-from listing.facts.questions import Reading
+from listing.observe.networks.colour_pixels import PixelView, pixel_view
+from listing.observe.networks.colour_network import ColourNetwork
+from listing.observe.networks.evidence_tower import Eyes, Sight
+from listing.observe.neighbours import Neighbours, NeighbourSearch
+from listing.observe.photo_roles import Role, photo_role
+from listing.decide import questions, verify
+from listing.decide.category_router import Router
+from listing.decide.pool import Calibration, Distribution, best, certainty, damped, mean_of, over_photos
+from listing.decide.item_form import Said, category_of
+from listing.decide.printed_facts import Pages
+from listing.decide.questions import Reading
 from listing.request import DraftRequest, Photo
 from listing.schema import AttributeValue, Candidate, Category, Detail, Evidence, Flag
 from listing.taxonomy import CategoryNode, Taxonomy

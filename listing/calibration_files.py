@@ -8,7 +8,7 @@ import shlex
 from pathlib import Path
 
 from listing.backends.base import Backend
-from listing.facts.ensemble import CALIBRATION
+from listing.decide.pool import CALIBRATION
 
 
 def is_server(model: str) -> bool:

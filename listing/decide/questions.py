@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from listing import prompts
 from listing.backends.base import Backend, ChoiceQuestion
-from listing.evidence.colour import PixelView
-from listing.facts.ensemble import Calibration, Distribution, best, combine, over_photos
+from listing.observe.networks.colour_pixels import PixelView
+from listing.decide.pool import Calibration, Distribution, best, combine, over_photos
 from listing.request import Photo
 from listing.taxonomy import Attribute, CategoryNode, Taxonomy
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from listing.evidence.eyes import Eyes
-from listing.facts.questions import Reading
-from listing.facts.visual_facts import ITEM_TYPE, Look, type_shares
+from listing.observe.networks.evidence_tower import Eyes
+from listing.decide.questions import Reading
+from listing.decide.visual_facts import ITEM_TYPE, Look, type_shares
 from listing.prompts import UNKNOWN
 
 LEAST = {"detail": 0.005, ITEM_TYPE: 0.2}  # probability from which on something is worth a look

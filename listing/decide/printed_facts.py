@@ -6,12 +6,12 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from listing.backends.base import Words
-from listing.evidence.photo_roles import Role
-from listing.evidence.printed.brands import find_brand
-from listing.evidence.printed.folding import fold
-from listing.evidence.printed.labels import LabelFact, find_material, find_size
-from listing.evidence.printed.ocr import OcrSpan, Reader, merge, reading_order
-from listing.facts import verify
+from listing.observe.photo_roles import Role
+from listing.observe.printed.brands import find_brand
+from listing.observe.printed.folding import fold
+from listing.observe.printed.labels import LabelFact, find_material, find_size
+from listing.observe.printed.ocr import OcrSpan, Reader, merge, reading_order
+from listing.decide import verify
 from listing.request import DraftRequest, Photo
 from listing.safety.contacts import scrub
 from listing.schema import AttributeValue, Evidence

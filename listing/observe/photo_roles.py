@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from listing.evidence.printed.labels import label_words
-from listing.evidence.printed.ocr import OcrSpan
+from listing.observe.printed.labels import label_words
+from listing.observe.printed.ocr import OcrSpan
 
 Role = Literal["item", "label", "nothing"]
 SURE = 0.65  # of the likeliest category: such a photo shows an item, and its text is not read for this

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from listing.evidence.printed.brand_list import BETWEEN_WORDS, SHORT, Spelling, spellings, words_of
-from listing.evidence.printed.folding import fold, fold_confused
-from listing.evidence.printed.ocr import OcrSpan, merge
+from listing.observe.printed.brand_list import BETWEEN_WORDS, SHORT, Spelling, spellings, words_of
+from listing.observe.printed.folding import fold, fold_confused
+from listing.observe.printed.ocr import OcrSpan, merge
 
 _CONFUSABLE = 5  # letters from which on 0/O and 1/I may be swapped
 _NEAR = 8  # letters from which on one wrong letter is allowed

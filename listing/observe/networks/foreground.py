@@ -35,7 +35,7 @@ class Foreground:
         import torch
         from safetensors.torch import load_file
 
-        from listing.evidence.u2net import U2Net
+        from listing.observe.networks.u2net import U2Net
 
         network: Any = U2Net()
         network.load_state_dict({name: tensor.float() for name, tensor in load_file(file).items()})

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from listing.evidence.printed.brand_list import spellings
+from listing.observe.printed.brand_list import spellings
 
 _LEAST = 4  # letters; a shorter name is spotted by chance
 _POSSIBLE = -5.0  # log probability that each letter must reach at some step

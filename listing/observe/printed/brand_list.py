@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from listing.evidence.printed.folding import fold
+from listing.observe.printed.folding import fold
 
 _FILE = Path(__file__).with_name("brands.txt")
 BETWEEN_WORDS = re.compile(r"[\s./|,;:()\[\]\"*·•_+\-]+")

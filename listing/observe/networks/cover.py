@@ -13,7 +13,7 @@ from PIL import Image
 from scipy import ndimage
 
 from listing.errors import IplError
-from listing.evidence.foreground import usable
+from listing.observe.networks.foreground import usable
 
 PAPER = (246, 246, 244)
 SHADOW, SHADOW_DOWN, SHADOW_BLUR = 0.16, 0.012, 0.02  # darkness; shares of the photo's longer side

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 
-from listing.evidence.colour import PixelView
-from listing.facts.ensemble import Calibration
-from listing.facts.questions import Reading, pixel_shares
+from listing.observe.networks.colour_pixels import PixelView
+from listing.decide.pool import Calibration
+from listing.decide.questions import Reading, pixel_shares
 from listing.prompts import UNKNOWN
 from listing.schema import AttributeValue, Evidence
 from listing.taxonomy import Attribute

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from listing.evidence.foreground import WEIGHTS as MASK_WEIGHTS
-from listing.evidence.foreground import Foreground, crop_box, usable
-from listing.evidence.item_types import by_family, family
+from listing.observe.networks.foreground import WEIGHTS as MASK_WEIGHTS
+from listing.observe.networks.foreground import Foreground, crop_box, usable
+from listing.observe.networks.item_types import by_family, family
 
 WEIGHTS, FACTS, CALIBRATION = "eyes.safetensors", "eyes.json", "eyes_calibration.json"
 GREY = 128

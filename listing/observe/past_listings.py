@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from listing.backends.base import BackendError
-from listing.evidence.neighbours import Neighbours
+from listing.observe.neighbours import Neighbours
 from listing.request import Photo
 from listing.schema import NeighbourRef, PriceRange
 from listing.taxonomy import Taxonomy, load_taxonomy

@@ -9,8 +9,8 @@ from PIL import Image
 
 from listing import prompts
 from listing.backends.base import Filled, Form, FormBackend, Words
-from listing.evidence.details import load_details
-from listing.facts.ensemble import Calibration, Distribution, combine, damped
+from listing.observe.networks.details import load_details
+from listing.decide.pool import Calibration, Distribution, combine, damped
 from listing.safety.contacts import scrub
 from listing.safety.injection import instruction_like
 from listing.schema import Candidate, Category, Detail

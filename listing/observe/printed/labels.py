@@ -11,9 +11,9 @@ from pathlib import Path
 
 import yaml
 
-from listing.evidence.printed.brands import one_edit_apart
-from listing.evidence.printed.folding import fold
-from listing.evidence.printed.ocr import OcrSpan, merge, reading_order
+from listing.observe.printed.brands import one_edit_apart
+from listing.observe.printed.folding import fold
+from listing.observe.printed.ocr import OcrSpan, merge, reading_order
 
 _FIBRES = Path(__file__).with_name("fibres.yaml")
 _NEAR = 6  # letters from which on one wrong letter in a fibre's name is allowed

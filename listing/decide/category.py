@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from listing.evidence.imagenet import category_scores, coverage, garment_share
+from listing.observe.networks.imagenet import category_scores, coverage, garment_share
 from listing.schema import Candidate, Category
 from listing.taxonomy import Taxonomy
 

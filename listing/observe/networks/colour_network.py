@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from listing.evidence import colour, imagenet
-from listing.evidence.foreground import crop_box
+from listing.observe.networks import colour_pixels as colour, imagenet
+from listing.observe.networks.foreground import crop_box
 
 FILE = "colour.safetensors"
 SIDE = 176  # pixels of the square that holds the item

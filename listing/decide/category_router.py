@@ -8,10 +8,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from listing.evidence.category import decide, garment_probability, load_rule, log_ratio
-from listing.evidence.imagenet import ImageNetClassifier, category_scores, mean_probabilities
-from listing.evidence.photo_roles import Range
-from listing.facts.ensemble import Distribution
+from listing.decide.category import decide, garment_probability, load_rule, log_ratio
+from listing.observe.networks.imagenet import ImageNetClassifier, category_scores, mean_probabilities
+from listing.observe.photo_roles import Range
+from listing.decide.pool import Distribution
 from listing.schema import Category
 from listing.taxonomy import Taxonomy
 
@@ -43,7 +43,7 @@ class Router:
         opinions: Mapping[str, Distribution],
         weights: Mapping[str, float] | None = None,
     ) -> Category:
-        """See ``listing.evidence.category.decide``; the order of the photos makes no difference.
+        """See ``listing.decide.category.decide``; the order of the photos makes no difference.
 
         weights: of the sources among garments, where they are not those of the embedded model.
         """

@@ -14,9 +14,9 @@ from typing import Any
 
 import yaml
 
-from listing.evidence.printed.brands import brand_names, find_brand
-from listing.evidence.printed.labels import find_material
-from listing.evidence.printed.ocr import OcrSpan
+from listing.observe.printed.brands import brand_names, find_brand
+from listing.observe.printed.labels import find_material
+from listing.observe.printed.ocr import OcrSpan
 from listing.safety.contacts import scrub
 from listing.safety.injection import instruction_like
 
